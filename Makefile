@@ -1,0 +1,42 @@
+# The project in six words. `make` alone lists them.
+# ARGS="..." is handed on: make train ARGS="task=segmentation seed=1"
+
+PYTHON  ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+WORKERS ?= 2
+ARGS    ?=
+BIN     := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: setup train test bench lint help
+
+setup: .venv/.installed ## build .venv, or bring it up to date
+
+train: .venv/.installed ## train a model: make train ARGS="task=segmentation trainer.max_steps=100"
+	@$(BIN)/python -m src.train $(ARGS)
+
+test: .venv/.installed ## run the test suite
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+bench: .venv/.installed ## run the benchmarks
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; done
+
+lint: .venv/.installed ## check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+
+# torch goes first: the largest download, and the one whose build (CPU or CUDA) decides what follows.
+# pip shows its progress on a terminal and keeps quiet in a log.
+.venv/.installed: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "GANatomy needs Python 3.11 or newer: install it, or name it with make setup PYTHON=/path/to/python"; exit 2; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is not Python 3.11 or newer: name one with make setup PYTHON=/path/to/python"; exit 2; }
+	@test -x $(BIN)/pip || "$(PYTHON)" -m venv --clear .venv || { echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian: apt install python3-venv)"; exit 2; }
+	@if test -t 1; then quiet=; else quiet=-q; fi; \
+	pip="$(BIN)/pip install --disable-pip-version-check $$quiet -c constraints.txt"; \
+	echo "setup 1/2: torch" && $$pip torch && \
+	echo "setup 2/2: everything else" && $$pip -e ".[dev]"
+	@touch $@
