@@ -1,0 +1,1 @@
+"""Data: sources of cases, their preparation, cache, order and loading."""

@@ -1,0 +1,37 @@
+"""A loader that knows how long its reader had to wait."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+
+class Loader(DataLoader[Any]):
+    """A DataLoader that measures waiting: seconds in `waited`, of `elapsed` since the second batch was asked for.
+
+    The first batch is left out: it pays for starting the workers.
+    """
+
+    waited: float = 0.0
+    elapsed: float = 0.0
+
+    @property
+    def wait_share(self) -> float:
+        """Share of the time between batches that went into waiting for data, 0 to 1."""
+        return self.waited / self.elapsed if self.elapsed else 0.0
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        batches = super().__iter__()
+        begun: float | None = None
+        asked = time.perf_counter()
+        for batch in batches:
+            given = time.perf_counter()
+            if begun is not None:
+                self.waited += given - asked
+                self.elapsed += given - begun
+            begun = given
+            yield batch
+            asked = time.perf_counter()

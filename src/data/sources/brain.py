@@ -1,0 +1,167 @@
+"""A virtual cohort: the ICBM-152 template under a random anatomy and a random scanner for every subject.
+
+Real anatomy with no download: the symmetric non-linear 2009a T1 template with its grey- and white-matter maps (Fonov et al.,
+NeuroImage 2011) ships inside the package nilearn. The subjects are virtual: every one of them is the same average brain, warped.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from pathlib import Path
+from typing import Literal
+
+import nibabel as nib
+import numpy as np
+from scipy.interpolate import CubicSpline
+from scipy.ndimage import map_coordinates
+
+from src.data.records import SPLITS, Case, Record
+from src.data.splits import shares
+from src.errors import UserError
+
+FIELD_OF_VIEW = 192.0
+CENTRE = np.array([98.0, 117.0, 76.0])
+"""Middle of the brain in the template's voxels (1 mm, right to left, back to front, foot to head)."""
+SLAB = (12.0, 142.0)
+"""First and last axial slice of a 2D cohort, mm above the template's first one."""
+ELASTIC_KNOTS, BIAS_KNOTS = 7, 4
+
+
+@functools.cache
+def template() -> tuple[np.ndarray, np.ndarray]:
+    """T1, brain mask, grey and white matter [4,197,233,189] uint8, and the affine of the voxels.
+
+    Raises `UserError` when nilearn, or its copy of the template, is not installed.
+    """
+    found = importlib.util.find_spec("nilearn")
+    folder = Path(found.submodule_search_locations[0]) / "datasets/data" if found and found.submodule_search_locations else None
+    if folder is None:
+        raise UserError("data=brain: the package nilearn, which holds the template, is missing: pip install nilearn")
+    try:
+        images = [nib.load(folder / f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz") for kind in ("t1", "gm", "wm")]
+    except FileNotFoundError as error:
+        raise UserError(f"data=brain: this nilearn has no {error}: install the version named in constraints.txt") from error
+    t1, grey, white = (np.asarray(image.dataobj, dtype=np.uint8) for image in images)
+    return np.stack([t1, (t1 > 0).astype(np.uint8) * 255, grey, white]), np.asarray(images[0].affine)
+
+
+class Brain:
+    """T1-like scans of virtual subjects with labels of CSF, grey and white matter.
+
+    The image [1,H,W,D] is in arbitrary scanner units, upright in radiological view (axes to posterior, left, superior). In 2D a
+    case is a stack of axial slices, in 3D a cube. Everything about a subject depends on (cohort_seed, subject) alone; its anatomy,
+    bias and contrast do not depend on the size either.
+
+    deformation: standard deviation of the elastic displacement, mm. bias, contrast: standard deviation of the logarithm of the
+    coil's field, and of the change of each tissue's intensity. noise: sigma of the Rician noise over the intensity of white matter.
+    """
+
+    channels = 1
+    classes = ("background", "csf", "gm", "wm")
+
+    def __init__(
+        self,
+        subjects: int = 24,
+        size: int | None = None,
+        slices: int = 24,
+        spatial_dims: Literal[2, 3] = 2,
+        deformation: float = 3.0,
+        bias: float = 0.2,
+        contrast: float = 0.06,
+        noise: float = 0.05,
+        split: tuple[float, float, float] = (16, 4, 4),
+        cohort_seed: int = 0,
+    ) -> None:
+        if spatial_dims not in (2, 3):
+            raise UserError(f"data.spatial_dims={spatial_dims}: choose 2 (slices) or 3 (volumes)")
+        self.size = size or (96 if spatial_dims == 2 else 64)
+        for key, value, least in (("subjects", subjects, 3), ("size", self.size, 8), ("slices", slices, 2)):
+            if value < least:
+                raise UserError(f"data.{key}={value}: at least {least} are needed")
+        for key, strength in (("deformation", deformation), ("bias", bias), ("contrast", contrast), ("noise", noise)):
+            if strength < 0:
+                raise UserError(f"data.{key}={strength}: must not be negative")
+        self.subjects, self.slices, self.spatial_dims, self.cohort_seed = subjects, slices, spatial_dims, cohort_seed
+        self.deformation, self.bias, self.contrast, self.noise = deformation, bias, contrast, noise
+        self.counts = shares(subjects, split)
+
+    def records(self) -> list[Record]:
+        splits = [name for name, count in zip(SPLITS, self.counts, strict=True) for _ in range(count)]
+        names = [f"virtual-{index:03d}" for index in range(self.subjects)]
+        return [Record(name, name, split, {"index": index}) for index, (name, split) in enumerate(zip(names, splits, strict=True))]
+
+    def fingerprint(self, record: Record) -> str:
+        shape = (self.size, self.slices if self.spatial_dims == 2 else self.size)
+        strengths = (self.deformation, self.bias, self.contrast, self.noise)
+        return f"brain-1 {self.cohort_seed} {record.content['index']} {shape} {strengths}"
+
+    def load(self, record: Record) -> Case:
+        rng = np.random.default_rng([self.cohort_seed, record.content["index"]])
+        axes, spacing = self._grid()
+        maps, affine = template()
+        t1, brain, grey, white = _sample(maps, self._warp(rng, axes))
+        tissues = np.stack([1 - brain, np.clip(brain - grey - white, 0, None), grey * brain, white * brain])
+        image = t1 * (1 + np.tensordot(self.contrast * rng.standard_normal(3), tissues[1:], 1))
+        image *= np.exp(self.bias * _smooth(rng.standard_normal(3 * (BIAS_KNOTS,)), axes)) * rng.uniform(300, 1500)
+        noise = np.random.default_rng([self.cohort_seed, record.content["index"], self.size])
+        image = rician(image, self.noise * float(image[tissues[3] > 0.9].mean()), noise)
+        return {
+            "image": image[None].astype(np.float32),
+            "label": tissues.argmax(0)[None].astype(np.uint8),
+            "affine": affine @ _to_template(axes, spacing),
+            "spacing": spacing,
+        }
+
+    def _grid(self) -> tuple[list[np.ndarray], np.ndarray]:
+        """Offsets from the centre along each axis (mm: to the back, to the left, up), and the spacing."""
+        step = FIELD_OF_VIEW / self.size
+        plane = (np.arange(self.size) - (self.size - 1) / 2) * step
+        up = np.linspace(*SLAB, self.slices) - CENTRE[2] if self.spatial_dims == 2 else plane
+        return [plane, plane, up], np.array([step, step, up[1] - up[0]])
+
+    def _warp(self, rng: np.random.Generator, axes: list[np.ndarray]) -> np.ndarray:
+        """Where in the template [3,H,W,D] each voxel of this subject lies."""
+        turn = _rotation(rng.normal(0, np.deg2rad(4), 3))
+        stretch = np.eye(3) * rng.uniform(0.98, 1.1, 3) + rng.normal(0, 0.02, (3, 3))
+        shift = rng.normal(0, 2, 3)
+        knots = self.deformation * rng.standard_normal((3, *3 * (ELASTIC_KNOTS,)))
+        points = np.stack(np.meshgrid(-axes[1], -axes[0], axes[2], indexing="ij")).swapaxes(1, 2)
+        elastic = np.stack([_smooth(k, axes) for k in knots])
+        return np.tensordot(turn @ stretch, points, 1) + (CENTRE + shift)[:, None, None, None] + elastic
+
+
+def rician(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
+    """Magnitude of a complex signal with Gaussian noise `sigma` in both parts (Gudbjartsson and Patz, MRM 1995)."""
+    real, imaginary = sigma * rng.standard_normal((2, *image.shape), dtype=np.float32)
+    return np.hypot(image + real, imaginary)
+
+
+def _smooth(knots: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
+    """Cubic-spline field through knots spread over the field of view, read at the grid."""
+    places = np.linspace(-FIELD_OF_VIEW / 2, FIELD_OF_VIEW / 2, len(knots))
+    bases = [CubicSpline(places, np.eye(len(knots)))(axis) for axis in axes]
+    field: np.ndarray = np.einsum("abc,xa,yb,zc->xyz", knots, *bases, optimize=True)
+    return field
+
+
+def _sample(maps: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """The template's maps, 0 to 1, by trilinear interpolation."""
+    points = points.astype(np.float32)
+    return np.stack([map_coordinates(m, points, np.float32, order=1) for m in maps]) / np.float32(255)
+
+
+def _rotation(angles: np.ndarray) -> np.ndarray:
+    (cx, cy, cz), (sx, sy, sz) = np.cos(angles), np.sin(angles)
+    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+    return about_x @ about_y @ about_z
+
+
+def _to_template(axes: list[np.ndarray], spacing: np.ndarray) -> np.ndarray:
+    """Affine from this grid's voxels to the template's, before the warp."""
+    matrix = np.zeros((4, 4))
+    matrix[0, 1], matrix[1, 0], matrix[2, 2], matrix[3, 3] = -spacing[1], -spacing[0], spacing[2], 1
+    matrix[:3, 3] = CENTRE + [-axes[1][0], -axes[0][0], axes[2][0]]
+    return matrix
