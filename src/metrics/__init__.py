@@ -1,0 +1,1 @@
+"""Scores of finished predictions: functions first, torchmetrics classes over them."""

@@ -1,0 +1,121 @@
+"""How well a label map matches the truth: overlap and surface distance, per volume and class, in mm.
+
+Empty masks follow one rule everywhere, because a mean over volumes hangs on it:
+
+| truth    | prediction | Dice, IoU, NSD | HD95, ASD                    |
+| -------- | ---------- | -------------- | ---------------------------- |
+| empty    | empty      | not counted    | not counted                  |
+| empty    | something  | 0              | the volume's diagonal in mm  |
+| present  | empty      | 0              | the volume's diagonal in mm  |
+
+*Not counted* is NaN in a row and left out of a mean; how often it happened is reported as `absent/<class>`.
+The diagonal is the largest distance two voxels of the volume can have, so a missed structure never beats a
+badly drawn one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from monai.metrics import get_mask_edges, get_surface_distance
+from torch import Tensor
+
+SCORES = ("dice", "iou", "hd95", "asd", "nsd")
+HIGHER_IS_BETTER = {"dice": True, "iou": True, "hd95": False, "asd": False, "nsd": True}
+
+
+def confusion(prediction: Tensor, truth: Tensor, classes: int) -> Tensor:
+    """Voxel counts [truth, prediction], classes x classes, of two integer label maps of one shape."""
+    if prediction.shape != truth.shape:
+        raise ValueError(
+            f"prediction {tuple(prediction.shape)} and truth {tuple(truth.shape)} differ in shape: "
+            "resample the prediction onto the truth's grid first"
+        )
+    for name, labels in (("prediction", prediction), ("truth", truth)):
+        low, high = int(labels.min()), int(labels.max())
+        if low < 0 or high >= classes:
+            raise ValueError(
+                f"the {name} holds labels {low} to {high}: {classes} classes allow 0 to {classes - 1}"
+            )
+    pairs = truth.long().flatten() * classes + prediction.long().flatten()
+    return torch.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
+def dice(prediction: Tensor, truth: Tensor, classes: int) -> Tensor:
+    """2|A∩B| / (|A| + |B|) per class [classes]; NaN where a class is in neither."""
+    counts = confusion(prediction, truth, classes).double()
+    return 2 * counts.diag() / (counts.sum(0) + counts.sum(1))
+
+
+def iou(prediction: Tensor, truth: Tensor, classes: int) -> Tensor:
+    """|A∩B| / |A∪B| per class [classes]; NaN where a class is in neither."""
+    counts = confusion(prediction, truth, classes).double()
+    return counts.diag() / (counts.sum(0) + counts.sum(1) - counts.diag())
+
+
+def surface_distances(prediction: Tensor, truth: Tensor, spacing: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """Distances in mm from each surface voxel of one mask to the other mask's surface, both ways.
+
+    Two boolean masks of one shape, neither of them empty. A surface voxel is one that an erosion removes.
+    """
+    edges = get_mask_edges(prediction.cpu(), truth.cpu())
+    there = get_surface_distance(edges[0], edges[1], spacing=spacing)
+    back = get_surface_distance(edges[1], edges[0], spacing=spacing)
+    return torch.as_tensor(there).double(), torch.as_tensor(back).double()
+
+
+def hd95(there: Tensor, back: Tensor) -> Tensor:
+    """The 95th percentile of the surface distances in mm, the worse of the two directions."""
+    return torch.maximum(there.quantile(0.95), back.quantile(0.95))
+
+
+def average_surface_distance(there: Tensor, back: Tensor) -> Tensor:
+    """Mean distance in mm over the surface voxels of both masks together."""
+    return torch.cat([there, back]).mean()
+
+
+def normalised_surface_dice(there: Tensor, back: Tensor, tolerance: float) -> Tensor:
+    """The share of both surfaces that lies within `tolerance` mm of the other one."""
+    return (torch.cat([there, back]) <= tolerance).double().mean()
+
+
+def diagonal(shape: Sequence[int], spacing: Sequence[float]) -> float:
+    """The distance in mm between the centres of two opposite corner voxels."""
+    return math.hypot(*((n - 1) * s for n, s in zip(shape, spacing, strict=True)))
+
+
+def score_volume(
+    prediction: Tensor, truth: Tensor, classes: int, spacing: Sequence[float], tolerance: float = 1.0
+) -> Tensor:
+    """All `SCORES` of one volume, [5, classes] on the CPU, with the rule for empty masks above.
+
+    Integer label maps [*spatial]; spacing in mm, one number an axis; `tolerance` in mm is the NSD's.
+    """
+    spacing = [float(s) for s in spacing]
+    if len(spacing) != truth.ndim or not all(s > 0 for s in spacing):
+        raise ValueError(
+            f"spacing {spacing} does not fit a volume of {truth.ndim} axes: give each a positive mm"
+        )
+    overlap = torch.stack([dice(prediction, truth, classes), iou(prediction, truth, classes)]).cpu()
+    surface = [_surface_scores(prediction == c, truth == c, spacing, tolerance) for c in range(classes)]
+    return torch.cat([overlap, torch.stack(surface, dim=1)])
+
+
+def _surface_scores(prediction: Tensor, truth: Tensor, spacing: Sequence[float], tolerance: float) -> Tensor:
+    ours, theirs = bool(prediction.any()), bool(truth.any())
+    if not ours and not theirs:
+        values: list[Any] = [float("nan")] * 3
+    elif not ours or not theirs:
+        far = diagonal(truth.shape, spacing)
+        values = [far, far, 0.0]
+    else:
+        there, back = surface_distances(prediction, truth, spacing)
+        values = [
+            hd95(there, back),
+            average_surface_distance(there, back),
+            normalised_surface_dice(there, back, tolerance),
+        ]
+    return torch.tensor([float(v) for v in values], dtype=torch.double)
