@@ -28,7 +28,7 @@ HIGHER_IS_BETTER = {"dice": True, "iou": True, "hd95": False, "asd": False, "nsd
 
 
 def confusion(prediction: Tensor, truth: Tensor, classes: int) -> Tensor:
-    """Voxel counts [truth, prediction], classes x classes, of two integer label maps of one shape."""
+    """Voxel counts [truth, prediction], classes x classes, of two label maps of one shape, on the CPU."""
     if prediction.shape != truth.shape:
         raise ValueError(
             f"prediction {tuple(prediction.shape)} and truth {tuple(truth.shape)} differ in shape: "
@@ -41,7 +41,7 @@ def confusion(prediction: Tensor, truth: Tensor, classes: int) -> Tensor:
                 f"the {name} holds labels {low} to {high}: {classes} classes allow 0 to {classes - 1}"
             )
     pairs = truth.long().flatten() * classes + prediction.long().flatten()
-    return torch.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+    return torch.bincount(pairs, minlength=classes**2).reshape(classes, classes).cpu()
 
 
 def dice(prediction: Tensor, truth: Tensor, classes: int) -> Tensor:
@@ -88,19 +88,27 @@ def diagonal(shape: Sequence[int], spacing: Sequence[float]) -> float:
 
 
 def score_volume(
-    prediction: Tensor, truth: Tensor, classes: int, spacing: Sequence[float], tolerance: float = 1.0
+    prediction: Tensor,
+    truth: Tensor,
+    classes: int,
+    spacing: Sequence[float],
+    labels: Sequence[int],
+    tolerance: float = 1.0,
 ) -> Tensor:
-    """All `SCORES` of one volume, [5, classes] on the CPU, with the rule for empty masks above.
+    """All `SCORES` of one volume for the given labels, [5, labels], with the rule for empty masks above.
 
-    Integer label maps [*spatial]; spacing in mm, one number an axis; `tolerance` in mm is the NSD's.
+    Integer label maps [*spatial] of `classes` classes; spacing in mm, one number an axis; `tolerance` in mm
+    is the NSD's.
     """
     spacing = [float(s) for s in spacing]
     if len(spacing) != truth.ndim or not all(s > 0 for s in spacing):
         raise ValueError(
             f"spacing {spacing} does not fit a volume of {truth.ndim} axes: give each a positive mm"
         )
-    overlap = torch.stack([dice(prediction, truth, classes), iou(prediction, truth, classes)]).cpu()
-    surface = [_surface_scores(prediction == c, truth == c, spacing, tolerance) for c in range(classes)]
+    overlap = torch.stack([dice(prediction, truth, classes), iou(prediction, truth, classes)])[
+        :, list(labels)
+    ]
+    surface = [_surface_scores(prediction == c, truth == c, spacing, tolerance) for c in labels]
     return torch.cat([overlap, torch.stack(surface, dim=1)])
 
 

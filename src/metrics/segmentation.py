@@ -14,10 +14,11 @@ NAME_BYTES = 128
 
 
 class VolumeScores(Metric):
-    """Dice, IoU, HD95, ASD and NSD per class, each the mean over volumes, which are scored whole, not by slices.
+    """Dice, IoU, HD95, ASD and NSD per class: means over volumes, which are scored whole, never by slices.
 
-    `classes` names every label from 0 on, background first; `tolerance` in mm is the NSD's. A volume that reaches
-    two processes (samplers fill up the last round) counts once: N processes give what one gives, in any order.
+    `classes` names every label from 0 on, background first; `tolerance` in mm is the NSD's. A volume that
+    reaches two processes (samplers fill up the last round) counts once: N processes give what one gives, in
+    any order.
     """
 
     full_state_update = False
@@ -38,18 +39,20 @@ class VolumeScores(Metric):
     def update(self, case: str, prediction: Tensor, truth: Tensor, spacing: Sequence[float]) -> None:
         """Score one volume: label maps [*spatial], spacing in mm per axis; a ValueError names the case."""
         try:
-            scores = score_volume(prediction, truth, len(self.classes), spacing, self.tolerance)
+            labels = range(self.first, len(self.classes))
+            scores = score_volume(prediction, truth, len(self.classes), spacing, labels, self.tolerance)
         except ValueError as error:
             raise ValueError(f"{case}: {error}") from error
         assert isinstance(self.names, list) and isinstance(self.rows, list)
         self.names.append(_encode(case).to(self.device))
-        self.rows.append(scores[:, self.first :].flatten().float().to(self.device))
+        self.rows.append(scores.flatten().float().to(self.device))
 
     def compute(self) -> dict[str, Tensor]:
         """Flat names to 0-dim tensors.
 
-        `dice/<class>` is the mean over the counted volumes and `dice` the mean of the classes (likewise the other
-        scores), `absent/<class>` how many volumes hold the class in neither map, `volumes` how many there were.
+        `dice/<class>` is the mean over the counted volumes and `dice` the mean of the classes, likewise the
+        other scores; `absent/<class>` is how many volumes hold the class in neither map, `volumes` how many
+        there were.
         """
         cases = self._cases()
         shape = (len(cases), len(SCORES), len(self.classes) - self.first)
@@ -65,7 +68,7 @@ class VolumeScores(Metric):
         return {name: value.float() for name, value in result.items()}
 
     def per_case(self) -> list[dict[str, str | float]]:
-        """One row a volume, sorted by case: `case`, `dice`, `dice/<class>`, ... Every process must call it."""
+        """One row a volume, sorted: `case`, `dice`, `dice/<class>`, ... Every process must call it."""
         with self.sync_context():
             cases = self._cases()
         rows = []
@@ -82,7 +85,7 @@ class VolumeScores(Metric):
         return self.classes[self.first :]
 
     def _cases(self) -> dict[str, Tensor]:
-        """The table [scores, classes] of each case, sorted, so that no sum depends on the order of arrival."""
+        """[scores, classes] of each case, sorted, so that no sum depends on the order of arrival."""
         names = _flat(self.names).reshape(-1, NAME_BYTES)
         rows = _flat(self.rows).reshape(-1, len(SCORES), len(self._scored))
         cases: dict[str, Tensor] = {}
