@@ -23,11 +23,12 @@ Kind = Literal["memory", "disk", "none"]
 class Cache:
     """Makes each case once, as long as there is room.
 
-    memory: filled by `get` before the workers fork, which then share it. disk: one file a case, written whole or not at all and
-    mapped into memory by every process of the machine that reads it; a damaged one is made anew.
+    memory: filled by `get` before the workers fork, which then share it. disk: one file a case, written
+    whole or not at all and mapped into memory by every process of the machine that reads it; a damaged
+    one is made anew.
 
-    make: what a record's prepared case is. key: changes whenever that would. limit_gb: beyond it, memory stops keeping and disk
-    deletes what was written longest ago.
+    make: what a record's prepared case is. key: changes whenever that would. limit_gb: beyond it, memory
+    stops keeping and disk deletes what was written longest ago.
     """
 
     def __init__(
@@ -84,13 +85,13 @@ def write(path: Path, case: Case) -> None:
     """Whole or not at all, also when the machine stops half way."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    arrays = {key: np.ascontiguousarray(value) for key, value in case.items()}
+    arrays = {key: np.asarray(value, order="C") for key, value in case.items()}
     try:
         with temporary.open("wb") as file:
             file.write(save(arrays, {"crc32": _checksum(arrays)}))
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -98,5 +99,5 @@ def write(path: Path, case: Case) -> None:
 def _checksum(case: Case) -> str:
     total = 0
     for key in sorted(case):
-        total = zlib.crc32(np.ascontiguousarray(case[key]).data if case[key].size else b"", total)
+        total = zlib.crc32(case[key].reshape(-1).view(np.uint8).data, total)
     return str(total)

@@ -27,10 +27,12 @@ log = logging.getLogger(__name__)
 class DataModule(pl.LightningDataModule):
     """Cases of a source, prepared, cached, and served in an order that depends on (seed, epoch) alone.
 
-    Training batches are endless (`batches_per_epoch` says how many make an epoch) and hold slices or cases; validation and test
-    batches hold whole cases: all the slices of one volume, or up to `batch_size` cases.
+    Training batches are endless (`batches_per_epoch` says how many make an epoch) and hold slices or
+    cases. Those of validation and test hold whole cases: all the slices of one volume, in order, or up to
+    `batch_size` cases.
 
-    batch_size: the global one, shared out among the processes. augment: MONAI dictionary transforms, applied in training.
+    batch_size: the global one, shared out among the processes. augment: MONAI dictionary transforms,
+    applied in training.
     batches_done: where training goes on, see `start_at`.
     """
 
@@ -54,8 +56,9 @@ class DataModule(pl.LightningDataModule):
             raise UserError(f"data.workers={workers}: 0 or more processes")
         if cache not in ("memory", "disk", "none"):
             raise UserError(f"data.cache={cache}: choose memory, disk or none")
-        self.source, self.batch_size, self.seed, self.workers, self.augment = source, batch_size, seed, workers, augment
-        self.batches_done = batches_done
+        self.source, self.augment = source, augment
+        self.batch_size, self.batches_done = batch_size, batches_done
+        self.seed, self.workers = seed, workers
         self.preparation = Preparation(intensity)
         self.cache = Cache(self._prepare, self._key, cache, Path(cache_dir) if cache_dir else None, cache_gb)
         self.records: dict[Split, list[Record]] = {}
@@ -98,7 +101,9 @@ class DataModule(pl.LightningDataModule):
     def train_dataloader(self) -> Loader:
         rank, world_size = self._place()
         if self.batch_size % world_size:
-            raise UserError(f"data.batch_size={self.batch_size}: must be a multiple of the {world_size} processes")
+            raise UserError(
+                f"data.batch_size={self.batch_size}: must be a multiple of the {world_size} processes"
+            )
         items = self._train_items()
         stream = Stream(len(items), self.batch_size, self.seed, self.batches_done, rank, world_size)
         return self._loader(items, batch_sampler=stream, collate_fn=collate)
@@ -110,12 +115,14 @@ class DataModule(pl.LightningDataModule):
         return self._eval_loader("test")
 
     def summary(self) -> dict[str, Any]:
-        """Plain values for `data.json`: counts, subjects per split, a hash of the content and its preparation."""
+        """Plain values for `data.json`: counts, subjects per split, a hash of content and preparation."""
         self.setup()
         everything = sorted(self._key(record) for records in self.records.values() for record in records)
         return {
             "cases": {split: len(records) for split, records in self.records.items()},
-            "subjects": {split: sorted({r.subject for r in records}) for split, records in self.records.items()},
+            "subjects": {
+                split: sorted({r.subject for r in records}) for split, records in self.records.items()
+            },
             "channels": self.channels,
             "classes": list(self.classes),
             "spatial_dims": self.spatial_dims,
@@ -136,7 +143,8 @@ class DataModule(pl.LightningDataModule):
             self.depths[record.case] = len(case["image"])
         if "label" in case and self.classes and (highest := int(case["label"].max())) >= len(self.classes):
             raise UserError(
-                f"{record.case}: label value {highest}, but data.classes names {len(self.classes)} (0 to {len(self.classes) - 1})"
+                f"{record.case}: label value {highest}, but the {len(self.classes)} data.classes end at "
+                f"{len(self.classes) - 1}; correct the label map or data.classes"
             )
         if not np.isfinite(case["image"]).all():
             raise UserError(f"{record.case}: the image holds values that are not finite")
@@ -157,7 +165,12 @@ class DataModule(pl.LightningDataModule):
 
     def _loader(self, items: Any, **how: Any) -> Loader:
         return Loader(
-            items, num_workers=self.workers, pin_memory=torch.cuda.is_available(), persistent_workers=self.workers > 0, **how
+            items,
+            num_workers=self.workers,
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=self.workers > 0,
+            generator=torch.Generator().manual_seed(self.seed),  # else the loader draws from the global one
+            **how,
         )
 
     def _place(self) -> tuple[int, int]:

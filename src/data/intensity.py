@@ -10,15 +10,15 @@ import numpy as np
 from src.errors import UserError
 
 Intensity = str | Sequence[float] | None
-"""`zscore`, `percentile` (1st to 99th onto 0..1), `range` (minimum to maximum onto 0..1), `percentile:LO:HI`, a window [lo, hi] in
-the image's units onto 0..1, or none: unchanged."""
+"""`zscore`, `percentile` (1st to 99th onto 0..1), `range` (minimum to maximum onto 0..1),
+`percentile:LO:HI`, a window [lo, hi] in the image's units onto 0..1, or none: unchanged."""
 
 
 def mapping(image: np.ndarray, intensity: Intensity) -> tuple[float, float]:
-    """(offset, scale) of one case [C,*spatial]: network = (image - offset) / scale, so image = network * scale + offset.
+    """(offset, scale) of one case [C,*spatial]: what the network sees is (image - offset) / scale.
 
-    One pair for all the channels; values are never clipped, so the way back is exact. Float64 arithmetic; a constant image
-    gets the scale 1.
+    One pair for all the channels. Values are never clipped, so image = seen * scale + offset is the way
+    back. A constant image gets the scale 1.
     """
     if intensity is None or intensity == "none":
         return 0.0, 1.0
@@ -40,4 +40,7 @@ def _window(image: np.ndarray, intensity: str | Sequence[float]) -> tuple[float,
     elif len(intensity) == 2 and intensity[0] < intensity[1]:
         return float(intensity[0]), float(intensity[1])
     shown = intensity if isinstance(intensity, str) else list(intensity)
-    raise UserError(f"data.intensity={shown}: choose zscore, percentile, percentile:LO:HI, range, none, or a window [low,high]")
+    raise UserError(
+        f"data.intensity={shown}: choose zscore, percentile, percentile:LO:HI, range, none, "
+        "or a window [low,high]"
+    )

@@ -10,9 +10,9 @@ from torch.utils.data import DataLoader
 
 
 class Loader(DataLoader[Any]):
-    """A DataLoader that measures waiting: seconds in `waited`, of `elapsed` since the second batch was asked for.
+    """A DataLoader that measures waiting: `waited` seconds of `elapsed` ones.
 
-    The first batch is left out: it pays for starting the workers.
+    The clock starts with the first batch, which pays for starting the workers.
     """
 
     waited: float = 0.0

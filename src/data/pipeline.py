@@ -1,4 +1,4 @@
-"""From a prepared case to the rows of a batch: plain tensors, and random augmentation that depends on (seed, epoch, index)."""
+"""From prepared cases to the rows of a batch; augmentation is a function of (seed, epoch, index)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.data import MetaTensor, get_track_meta, set_track_meta
-from monai.transforms import Compose
+from monai.data.meta_obj import get_track_meta, set_track_meta
+from monai.data.meta_tensor import MetaTensor
+from monai.transforms.compose import Compose
 from torch.utils.data import Dataset
 
 from src.data.records import Case, Record
@@ -26,10 +27,17 @@ class TrainItems(Dataset[Item]):
     """
 
     def __init__(
-        self, records: Sequence[Record], slices: Sequence[int | None], read: Reader, augment: Sequence[Any], seed: int
+        self,
+        records: Sequence[Record],
+        slices: Sequence[int | None],
+        read: Reader,
+        augment: Sequence[Any],
+        seed: int,
     ) -> None:
         self.places = [
-            (record, z) for record, n in zip(records, slices, strict=True) for z in (range(n) if n is not None else (None,))
+            (record, z)
+            for record, n in zip(records, slices, strict=True)
+            for z in (range(n) if n is not None else (None,))
         ]
         self.read, self.seed, self.augment = read, seed, Compose(list(augment))
 
@@ -64,7 +72,10 @@ class EvalBatches(Dataset[Item]):
 
 def as_item(record: Record, case: Case, z: int | None) -> Item:
     """One row: the whole case, or its slice `z` with the volume's affine and spacing."""
-    item: Item = {key: torch.from_numpy(np.array(value if z is None or key not in SPATIAL else value[z])) for key, value in case.items()}
+    item: Item = {
+        key: torch.from_numpy(np.array(value if z is None or key not in SPATIAL else value[z]))
+        for key, value in case.items()
+    }
     if z is not None:
         item["slice"] = torch.tensor(z)
     return item | {"subject": record.subject, "case": record.case}

@@ -19,8 +19,8 @@ class Preparation:
     def __call__(self, case: Case, spatial_dims: int) -> Case:
         """Normalised float32 images; volumes for a 2D network become stacks of slices, first axis [S,C,H,W].
 
-        Adds `offset` and `scale`: the input's own units are image * scale + offset. `spacing` and `affine` stay those of the
-        volume [H,W,S].
+        Adds `offset` and `scale`: the input's own units are image * scale + offset. `spacing` and
+        `affine` stay those of the volume [H,W,S].
         """
         offset, scale = mapping(case["image"], self.intensity)
         ready = dict(case)
@@ -31,5 +31,5 @@ class Preparation:
             for key in ("image", "target", "label"):
                 if key in ready:
                     ready[key] = np.ascontiguousarray(np.moveaxis(ready[key], -1, 0))
-        ready["offset"], ready["scale"] = np.float64(offset)[None], np.float64(scale)[None]
+        ready["offset"], ready["scale"] = np.array([offset]), np.array([scale])
         return ready

@@ -12,9 +12,9 @@ Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 Case = dict[str, np.ndarray]
-"""Arrays of one case: `image` [C,*spatial] and, where the data set has them, `label` [1,*spatial], `target` [C,*spatial],
-`boxes` [N,2*dims] in voxels (lower corner, upper corner), `classes` [N], `class` [], `affine` [4,4] (voxel to mm),
-`spacing` [dims] in mm."""
+"""Arrays of one case: `image` [C,*spatial] and, where the data set has them, `label` [1,*spatial],
+`target` [C,*spatial], `boxes` [N,2*dims] in voxels (lower corner, upper corner), `classes` [N], `class`
+[], `affine` [4,4] (voxel to mm), `spacing` [dims] in mm."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class Record:
 
 
 class Source(Protocol):
-    """A data set. `spatial_dims` is the network's: volumes of a source with 2 are served slice by slice (the last axis)."""
+    """A data set. `spatial_dims` is the network's: volumes of a source with 2 are served slice by slice
+    (the last axis)."""
 
     channels: int
     spatial_dims: int

@@ -14,16 +14,21 @@ Place = tuple[int, int]
 class Stream(Sampler[list[Place]]):
     """Endless batches of places, cut from the permutations of epochs 0, 1, 2, ... laid end to end.
 
-    Every batch is full: one that reaches the end of an epoch goes on into the next, so nothing is dropped, and sets smaller than a
-    batch work. Batch k begins at item k * batch_size of the stream, wherever and by however many processes it is read.
+    Every batch is full: one that reaches the end of an epoch goes on into the next, so nothing is
+    dropped, and sets smaller than a batch work. Batch k begins at item k * batch_size of the stream,
+    wherever and by however many processes it is read.
 
     batch_size: the global one; process `rank` of `world_size` gets its contiguous share of each batch.
     start: batches already done; set before iteration begins.
     """
 
-    def __init__(self, n: int, batch_size: int, seed: int, start: int = 0, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self, n: int, batch_size: int, seed: int, start: int = 0, rank: int = 0, world_size: int = 1
+    ) -> None:
         if n < 1 or batch_size < 1 or batch_size % world_size:
-            raise ValueError(f"{n} items in batches of {batch_size} cannot be shared out among {world_size} processes")
+            raise ValueError(
+                f"{n} items in batches of {batch_size} cannot be shared out among {world_size} processes"
+            )
         self.n, self.batch_size, self.seed, self.start = n, batch_size, seed, start
         self.share = batch_size // world_size
         self.offset = rank * self.share

@@ -16,5 +16,7 @@ def shares(n: int, parts: Sequence[float]) -> tuple[int, int, int]:
         raise UserError(f"data.split={list(parts)}: give three shares, train, val and test, e.g. [16,4,4]")
     val, test = (max(1, round(n * part / sum(parts))) if part else 0 for part in parts[1:])
     if n - val - test < 1:
-        raise UserError(f"data.split={list(parts)}: {n} subjects leave nobody to train on; give more subjects")
+        raise UserError(
+            f"data.split={list(parts)}: {n} subjects leave nobody to train on; give more subjects"
+        )
     return n - val - test, val, test

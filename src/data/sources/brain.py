@@ -1,7 +1,8 @@
 """A virtual cohort: the ICBM-152 template under a random anatomy and a random scanner for every subject.
 
-Real anatomy with no download: the symmetric non-linear 2009a T1 template with its grey- and white-matter maps (Fonov et al.,
-NeuroImage 2011) ships inside the package nilearn. The subjects are virtual: every one of them is the same average brain, warped.
+Real anatomy with no download: the symmetric non-linear 2009a T1 template with its grey- and white-matter
+maps (Fonov et al., NeuroImage 2011) ships inside the package nilearn. The subjects are virtual: every one
+of them is the same average brain, warped.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import importlib.util
 from pathlib import Path
 from typing import Literal
 
-import nibabel as nib
 import numpy as np
+from nibabel.nifti1 import Nifti1Image
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import map_coordinates
 
@@ -35,13 +36,15 @@ def template() -> tuple[np.ndarray, np.ndarray]:
     Raises `UserError` when nilearn, or its copy of the template, is not installed.
     """
     found = importlib.util.find_spec("nilearn")
-    folder = Path(found.submodule_search_locations[0]) / "datasets/data" if found and found.submodule_search_locations else None
-    if folder is None:
-        raise UserError("data=brain: the package nilearn, which holds the template, is missing: pip install nilearn")
+    if found is None or not found.origin:
+        raise UserError("data=brain: the package nilearn, which holds the template, is missing; install it")
+    name = str(Path(found.origin).parent / "datasets/data/mni_icbm152_{}_tal_nlin_sym_09a_converted.nii.gz")
     try:
-        images = [nib.load(folder / f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz") for kind in ("t1", "gm", "wm")]
+        images = [Nifti1Image.from_filename(name.format(kind)) for kind in ("t1", "gm", "wm")]
     except FileNotFoundError as error:
-        raise UserError(f"data=brain: this nilearn has no {error}: install the version named in constraints.txt") from error
+        raise UserError(
+            f"data=brain: this nilearn has no {error}: install the version named in constraints.txt"
+        ) from error
     t1, grey, white = (np.asarray(image.dataobj, dtype=np.uint8) for image in images)
     return np.stack([t1, (t1 > 0).astype(np.uint8) * 255, grey, white]), np.asarray(images[0].affine)
 
@@ -49,12 +52,14 @@ def template() -> tuple[np.ndarray, np.ndarray]:
 class Brain:
     """T1-like scans of virtual subjects with labels of CSF, grey and white matter.
 
-    The image [1,H,W,D] is in arbitrary scanner units, upright in radiological view (axes to posterior, left, superior). In 2D a
-    case is a stack of axial slices, in 3D a cube. Everything about a subject depends on (cohort_seed, subject) alone; its anatomy,
-    bias and contrast do not depend on the size either.
+    The image [1,H,W,D] is in arbitrary scanner units, upright in radiological view (axes to posterior,
+    left, superior). In 2D a case is a stack of axial slices, in 3D a cube. Everything about a subject
+    depends on (cohort_seed, subject) alone; its anatomy, bias and contrast do not depend on the size
+    either.
 
-    deformation: standard deviation of the elastic displacement, mm. bias, contrast: standard deviation of the logarithm of the
-    coil's field, and of the change of each tissue's intensity. noise: sigma of the Rician noise over the intensity of white matter.
+    deformation: standard deviation of the elastic displacement, mm. bias, contrast: standard deviation of
+    the logarithm of the coil's field, and of the change of each tissue's intensity. noise: sigma of the
+    Rician noise over the intensity of white matter.
     """
 
     channels = 1
@@ -79,17 +84,30 @@ class Brain:
         for key, value, least in (("subjects", subjects, 3), ("size", self.size, 8), ("slices", slices, 2)):
             if value < least:
                 raise UserError(f"data.{key}={value}: at least {least} are needed")
-        for key, strength in (("deformation", deformation), ("bias", bias), ("contrast", contrast), ("noise", noise)):
+        for key, strength in (
+            ("deformation", deformation),
+            ("bias", bias),
+            ("contrast", contrast),
+            ("noise", noise),
+        ):
             if strength < 0:
                 raise UserError(f"data.{key}={strength}: must not be negative")
-        self.subjects, self.slices, self.spatial_dims, self.cohort_seed = subjects, slices, spatial_dims, cohort_seed
+        self.subjects, self.slices, self.spatial_dims, self.cohort_seed = (
+            subjects,
+            slices,
+            spatial_dims,
+            cohort_seed,
+        )
         self.deformation, self.bias, self.contrast, self.noise = deformation, bias, contrast, noise
         self.counts = shares(subjects, split)
 
     def records(self) -> list[Record]:
         splits = [name for name, count in zip(SPLITS, self.counts, strict=True) for _ in range(count)]
         names = [f"virtual-{index:03d}" for index in range(self.subjects)]
-        return [Record(name, name, split, {"index": index}) for index, (name, split) in enumerate(zip(names, splits, strict=True))]
+        return [
+            Record(name, name, split, {"index": index})
+            for index, (name, split) in enumerate(zip(names, splits, strict=True))
+        ]
 
     def fingerprint(self, record: Record) -> str:
         shape = (self.size, self.slices if self.spatial_dims == 2 else self.size)
@@ -103,7 +121,9 @@ class Brain:
         t1, brain, grey, white = _sample(maps, self._warp(rng, axes))
         tissues = np.stack([1 - brain, np.clip(brain - grey - white, 0, None), grey * brain, white * brain])
         image = t1 * (1 + np.tensordot(self.contrast * rng.standard_normal(3), tissues[1:], 1))
-        image *= np.exp(self.bias * _smooth(rng.standard_normal(3 * (BIAS_KNOTS,)), axes)) * rng.uniform(300, 1500)
+        image *= np.exp(self.bias * _smooth(rng.standard_normal(3 * (BIAS_KNOTS,)), axes)) * rng.uniform(
+            300, 1500
+        )
         noise = np.random.default_rng([self.cohort_seed, record.content["index"], self.size])
         image = rician(image, self.noise * float(image[tissues[3] > 0.9].mean()), noise)
         return {
@@ -128,13 +148,16 @@ class Brain:
         knots = self.deformation * rng.standard_normal((3, *3 * (ELASTIC_KNOTS,)))
         points = np.stack(np.meshgrid(-axes[1], -axes[0], axes[2], indexing="ij")).swapaxes(1, 2)
         elastic = np.stack([_smooth(k, axes) for k in knots])
-        return np.tensordot(turn @ stretch, points, 1) + (CENTRE + shift)[:, None, None, None] + elastic
+        affine = np.tensordot(turn @ stretch, points, 1) + (CENTRE + shift)[:, None, None, None]
+        warped: np.ndarray = affine + elastic
+        return warped
 
 
 def rician(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """Magnitude of a complex signal with Gaussian noise `sigma` in both parts (Gudbjartsson and Patz, MRM 1995)."""
+    """Magnitude of a complex signal with Gaussian noise `sigma` in both parts (Gudbjartsson, Patz 1995)."""
     real, imaginary = sigma * rng.standard_normal((2, *image.shape), dtype=np.float32)
-    return np.hypot(image + real, imaginary)
+    magnitude: np.ndarray = np.hypot(image + real, imaginary)
+    return magnitude
 
 
 def _smooth(knots: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
@@ -156,12 +179,13 @@ def _rotation(angles: np.ndarray) -> np.ndarray:
     about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    return about_x @ about_y @ about_z
+    turn: np.ndarray = about_x @ about_y @ about_z
+    return turn
 
 
 def _to_template(axes: list[np.ndarray], spacing: np.ndarray) -> np.ndarray:
     """Affine from this grid's voxels to the template's, before the warp."""
     matrix = np.zeros((4, 4))
     matrix[0, 1], matrix[1, 0], matrix[2, 2], matrix[3, 3] = -spacing[1], -spacing[0], spacing[2], 1
-    matrix[:3, 3] = CENTRE + [-axes[1][0], -axes[0][0], axes[2][0]]
+    matrix[:3, 3] = CENTRE + np.array([-axes[1][0], -axes[0][0], axes[2][0]])
     return matrix

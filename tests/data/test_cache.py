@@ -1,0 +1,95 @@
+"""The caches give back what was made, make a damaged entry anew, and stay within their room."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from src.data.cache import Cache, read, write
+from src.data.records import Record
+
+
+class Maker:
+    """Counts what it makes."""
+
+    def __init__(self) -> None:
+        self.made: list[str] = []
+
+    def __call__(self, record: Record) -> dict[str, np.ndarray]:
+        self.made.append(record.case)
+        rng = np.random.default_rng(int(record.case))
+        return {
+            "image": rng.standard_normal((1, 4, 5)).astype(np.float32),
+            "label": rng.integers(0, 3, (1, 4, 5)).astype(np.uint8),
+            "boxes": np.zeros((0, 4)),
+            "class": np.array(3),
+        }
+
+
+def cache(make, tmp_path, kind="disk", key="a", **settings) -> Cache:
+    return Cache(make, lambda record: f"{key} {record.case}", kind, tmp_path, **settings)
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for key in a:
+        assert (
+            np.array_equal(a[key], b[key]) and a[key].dtype == b[key].dtype and a[key].shape == b[key].shape
+        )
+
+
+RECORD = Record("1", "1")
+
+
+@pytest.mark.parametrize(("kind", "times"), [("memory", 1), ("disk", 1), ("none", 2)])
+def test_what_comes_back_is_what_was_made(tmp_path, kind, times):
+    make = Maker()
+    kept = cache(make, tmp_path, kind)
+    first, second = kept.get(RECORD), kept.get(RECORD)
+    assert_same(first, second)
+    assert_same(first, Maker()(RECORD))
+    assert len(make.made) == times
+
+
+def test_disk_outlives_the_process_and_a_changed_key_does_not_hit(tmp_path):
+    cache(Maker(), tmp_path).get(RECORD)
+    again, changed = Maker(), Maker()
+    cache(again, tmp_path).get(RECORD)
+    cache(changed, tmp_path, key="b").get(RECORD)
+    assert again.made == [] and changed.made == ["1"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "flip", "noise"])
+def test_a_damaged_entry_is_made_anew(tmp_path, damage):
+    cache(Maker(), tmp_path).get(RECORD)
+    (path,) = tmp_path.rglob("*.safetensors")
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 255
+    path.write_bytes(
+        {"cut": path.read_bytes()[:-7], "empty": b"", "flip": bytes(content), "noise": b"x" * 999}[damage]
+    )
+    make = Maker()
+    assert_same(cache(make, tmp_path).get(RECORD), Maker()(RECORD))
+    assert make.made == ["1"]
+    assert_same(read(path), Maker()(RECORD))
+
+
+def test_a_write_that_stops_half_way_leaves_nothing(tmp_path, monkeypatch):
+    def stop(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("src.data.cache.os.fsync", stop)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "case.safetensors", Maker()(RECORD))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_memory_stops_keeping_at_its_limit(tmp_path):
+    make = Maker()
+    one = sum(array.nbytes for array in make(RECORD).values())
+    kept = cache(make, tmp_path, "memory", limit_gb=2.5 * one / 2**30)
+    for _ in range(2):
+        for case in "2345":
+            kept.get(Record(case, case))
+    assert kept.size == 2 * one
+    assert make.made[1:] == ["2", "3", "4", "5", "4", "5"]
