@@ -1,0 +1,27 @@
+"""The adversarial game: players, losses, penalties, updates. Pure torch."""
+
+from __future__ import annotations
+
+from src.adversarial.ema import Ema
+from src.adversarial.game import Game, Rules, Verdict, verdict
+from src.adversarial.losses import LOSSES
+from src.adversarial.pair import AdversarialLoss
+from src.adversarial.penalties import PENALTIES, Penalty
+from src.adversarial.updates import UPDATES, Update
+from src.adversarial.weight import WEIGHTS, Weight
+
+__all__ = [
+    "LOSSES",
+    "PENALTIES",
+    "UPDATES",
+    "WEIGHTS",
+    "AdversarialLoss",
+    "Ema",
+    "Game",
+    "Penalty",
+    "Rules",
+    "Update",
+    "Verdict",
+    "Weight",
+    "verdict",
+]

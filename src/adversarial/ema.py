@@ -1,0 +1,58 @@
+"""The generator's running average, by half-life in images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from src.errors import UserError
+
+
+class Ema(AveragedModel):
+    """β = 0.5^(batch / half-life), the half-life at most `warm_up` times the images seen.
+
+    After Karras et al., arXiv 1912.04958 and 2006.06676. A frozen copy: `ema.module` is the averaged
+    generator. Parameters are averaged, buffers copied. Its state includes the count of images, so a checkpoint
+    of the module that holds it resumes exactly.
+    """
+
+    def __init__(self, generator: nn.Module, half_life: float = 10_000, warm_up: float = 0.05) -> None:
+        if half_life <= 0:
+            raise UserError(f"ema.half_life: {half_life} must be above 0 images")
+        if warm_up <= 0:
+            raise UserError(f"ema.warm_up: {warm_up} must be above 0; give inf for none")
+        super().__init__(generator, use_buffers=True)
+        self.requires_grad_(False).eval()
+        self.half_life = half_life
+        self.warm_up = warm_up
+        self.images = 0
+        self.__dict__["_source"] = generator
+
+    def decay(self, images: int) -> float:
+        """β of an update by `images` more images; 0 at the first."""
+        half_life = min(self.half_life, self.warm_up * self.images) if self.images else 0.0
+        return float(0.5 ** (images / half_life)) if half_life > 0 else 0.0
+
+    @torch.no_grad()
+    def update(self, images: int) -> None:
+        """Average in the generator as it is after `images` more images (over all processes)."""
+        source: nn.Module = self.__dict__["_source"]
+        averages: list[Tensor] = list(self.module.parameters())
+        torch._foreach_lerp_(averages, [p.detach() for p in source.parameters()], 1.0 - self.decay(images))
+        for mine, theirs in zip(self.module.buffers(), source.buffers(), strict=True):
+            mine.copy_(theirs)
+        self.images += images
+        self.n_averaged += 1
+
+    def train(self, mode: bool = True) -> Ema:
+        """Stays in evaluation mode: nobody trains an average."""
+        return super().train(False)
+
+    def get_extra_state(self) -> Tensor:
+        return torch.tensor(self.images)
+
+    def set_extra_state(self, state: Any) -> None:
+        self.images = int(state)

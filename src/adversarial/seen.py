@@ -1,0 +1,75 @@
+"""What D was shown and what it said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from src.adversarial.cut import autocast_devices, full_precision
+from src.adversarial.game import Verdict, X, verdict
+
+
+class Seen:
+    """One batch as D was shown it: its arguments (image-like first) and its verdict."""
+
+    def __init__(self, inputs: tuple[Tensor, ...], answer: Verdict) -> None:
+        self.inputs = inputs
+        self.verdict = answer
+        self._slope: Tensor | None = None
+
+    def slope(self) -> Tensor:
+        """Gradient of every sample's score at its own input (the first argument), differentiable in D."""
+        if self._slope is None:
+            take_slopes([self])
+        assert self._slope is not None
+        return self._slope
+
+
+def look(discriminator: nn.Module, x: X, augment: nn.Module | None = None, slope: bool = False) -> Seen:
+    """Show D a batch, augmented; `slope` when a penalty will ask for the gradient at its input."""
+    inputs = (x,) if isinstance(x, Tensor) else tuple(x)
+    if augment is not None:
+        inputs = augment(inputs)
+    if slope and not inputs[0].requires_grad:
+        inputs = (inputs[0].detach().requires_grad_(), *inputs[1:])
+    return Seen(inputs, verdict(discriminator(*inputs)))
+
+
+def take_slopes(batches: Sequence[Seen]) -> None:
+    """Fill in the slopes of these batches in one backward pass through D."""
+    with full_precision():
+        scores = torch.stack([seen.verdict.score().sum() for seen in batches]).sum()
+        slopes = torch.autograd.grad(scores, [seen.inputs[0] for seen in batches], create_graph=True)
+    for seen, slope in zip(batches, slopes, strict=True):
+        seen._slope = slope
+
+
+def in_full(discriminator: nn.Module, batches: Sequence[Seen], together: bool) -> list[Seen]:
+    """The batches shown to D once more in float32, autocast off, with their slopes.
+
+    `together` in one concatenated batch: faster, and exact only where D keeps its samples apart.
+    """
+    with full_precision():
+        inputs = [tuple(_widened(x) for x in seen.inputs) for seen in batches]
+        leaves = [(first.requires_grad_(), *rest) for first, *rest in inputs]
+        if not together or len(batches) == 1:
+            again = [Seen(leaf, verdict(discriminator(*leaf))) for leaf in leaves]
+        else:
+            answer = verdict(discriminator(*(torch.cat(column) for column in zip(*leaves, strict=True))))
+            sizes = [len(leaf[0]) for leaf in leaves]
+            parts = zip(*(torch.split(logits, sizes) for logits in answer.logits), strict=True)
+            again = [Seen(leaf, Verdict(list(part), [])) for leaf, part in zip(leaves, parts, strict=True)]
+        take_slopes(again)
+    return again
+
+
+def _widened(x: Tensor) -> Tensor:
+    x = x.detach()
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x.view_as(x)
+
+
+def narrow(seen: Seen) -> bool:
+    """Whether D spoke in less than float32, so that a penalty must ask again."""
+    return bool(autocast_devices()) or seen.inputs[0].dtype in (torch.float16, torch.bfloat16)

@@ -1,0 +1,155 @@
+"""How a batch becomes one step of each player.
+
+F_G, F_D: the forward cost of each player on one batch; a backward costs one more for inputs, one for weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils import parametrize
+
+from src.adversarial.cut import Cut
+from src.adversarial.game import Batch, Game
+from src.adversarial.phases import Scale, Turn
+from src.adversarial.pieces import pieces
+from src.errors import UserError
+
+Stepper = Callable[[str], None]
+Piece = tuple[Any, float]
+
+
+def identity(loss: Tensor) -> Tensor:
+    """No scaling."""
+    return loss
+
+
+class Update:
+    """One batch's worth of the game.
+
+    n_critic: D learns from every batch, G from every n_critic-th.
+    accumulate: pieces a batch is worked through in; their gradients add up, then each player takes one step.
+    together: penalties may show D real and fake in one concatenated batch (the planner knows).
+    """
+
+    def __init__(self, n_critic: int = 1, accumulate: int = 1, together: bool = False) -> None:
+        for name, value in (("n_critic", n_critic), ("accumulate", accumulate)):
+            if value < 1:
+                raise UserError(f"update.{name}: {value} must be at least 1")
+        self.n_critic = n_critic
+        self.accumulate = accumulate
+        self.together = together
+
+    def __call__(
+        self, game: Game, batch: Batch, step: int, stepper: Stepper, scale: Scale = identity
+    ) -> dict[str, Tensor]:
+        """Play one batch; `stepper(player)` is called when that player's gradients are complete in `.grad`.
+
+        step: batches done so far. scale: scales a loss before it is differentiated (float16's loss scaling).
+        Returns detached 0-dim tensors by name. A player's phase leaves the other's `.grad` untouched.
+        """
+        turn = Turn(game, step, scale, self.together)
+        parts = pieces(batch, self.accumulate)
+
+        def done(player: str) -> None:
+            stepper(player)
+            torch.clear_autocast_cache()  # its casts of the weights are of before the step
+            if player == "discriminator" and game.discriminator is not None:
+                for penalty in game.penalties:
+                    penalty.after_step(game.discriminator)
+
+        if game.discriminator is None:
+            self._alone(turn, parts)
+            done("generator")
+        elif step % self.n_critic == self.n_critic - 1:
+            self.both(turn, parts, done)
+        else:
+            self._critic(turn, parts)
+            done("discriminator")
+        adapt = getattr(game.augment, "adapt", None)
+        if adapt is not None and game.discriminator is not None:
+            turn.log["augment/p"] = adapt()
+        return turn.log
+
+    def both(self, turn: Turn, parts: list[Piece], done: Stepper) -> None:
+        """One step of each player."""
+        raise NotImplementedError
+
+    @staticmethod
+    def _alone(turn: Turn, parts: list[Piece]) -> None:
+        """The supervised baseline: no opponent."""
+        for batch, share in parts:
+            turn.teach_generator(batch, turn.make(batch), None, share)
+
+    @staticmethod
+    def _critic(turn: Turn, parts: list[Piece]) -> None:
+        """A step of D alone, on fakes without a graph."""
+        for batch, share in parts:
+            with torch.no_grad():
+                cut = turn.make(batch)
+            with parametrize.cached():
+                turn.teach_discriminator(*turn.show(batch, cut.leaves), share)
+
+
+class Textbook(Update):
+    """D first, then G against the new D; one forward of G serves both. 3F_G + 8F_D.
+
+    Goodfellow et al., arXiv 1406.2661, algorithm 1. In pieces G runs twice, 4F_G + 8F_D: keeping every
+    piece's graph would spend the memory that pieces save.
+    """
+
+    def both(self, turn: Turn, parts: list[Piece], done: Stepper) -> None:
+        made: list[Cut] = []
+        for batch, share in parts:
+            cut = turn.make(batch)
+            if len(parts) == 1:
+                made.append(cut)
+            with parametrize.cached():
+                turn.teach_discriminator(*turn.show(batch, cut.leaves), share)
+        done("discriminator")
+        for batch, share in parts:
+            cut = made.pop() if made else turn.make(batch)
+            with parametrize.cached():
+                turn.teach_generator(batch, cut, turn.show_generator(batch, cut.leaves), share)
+        done("generator")
+
+
+class GFirst(Update):
+    """G first, then D on the same fakes, each with D passes of its own. 3F_G + 8F_D; relative losses 9F_D.
+
+    What `Shared` equals, and what stands in where D must be asked anew for each player (dropout).
+    """
+
+    def both(self, turn: Turn, parts: list[Piece], done: Stepper) -> None:
+        for batch, share in parts:
+            cut = turn.make(batch)
+            with parametrize.cached():
+                turn.teach_generator(batch, cut, turn.show_generator(batch, cut.leaves), share)
+            with parametrize.cached():
+                turn.teach_discriminator(*turn.show(batch, cut.leaves), share)
+        done("generator")
+        done("discriminator")
+
+
+class Shared(Update):
+    """G first, and one D pass over each batch serves both players. 3F_G + 7F_D.
+
+    G is updated against the D that has just judged its fakes; D has not moved in between, so its verdict
+    still stands when its own turn comes. Exactly the numbers of `GFirst`.
+    """
+
+    def both(self, turn: Turn, parts: list[Piece], done: Stepper) -> None:
+        for batch, share in parts:
+            cut = turn.make(batch)
+            with parametrize.cached():
+                real, fake = turn.show(batch, cut.leaves)
+                turn.teach_generator(batch, cut, (real, fake), share, keep=True)
+                turn.teach_discriminator(real, fake, share)
+        done("generator")
+        done("discriminator")
+
+
+UPDATES: dict[str, type[Update]] = {"textbook": Textbook, "shared": Shared, "g_first": GFirst}
