@@ -1,0 +1,97 @@
+"""Checkpoints that a kill cannot spoil, and a stop that loses nothing."""
+
+from __future__ import annotations
+
+import io
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.plugins.io import CheckpointIO
+
+from src.core.run import Run, write_atomically
+from src.tasks.base import AdversarialTask
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+"""Ctrl-C, a scheduler's request to end, and SLURM's warning before it."""
+
+
+class AtomicCheckpointIO(CheckpointIO):
+    """A file is the old checkpoint or the new one, never half of one; loading runs no code."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        write_atomically(Path(path), buffer.getvalue())
+
+    def load_checkpoint(self, path: Any, map_location: Any | None = None, weights_only: bool | None = True) -> Any:
+        return torch.load(path, map_location=map_location or "cpu", weights_only=True)
+
+    def remove_checkpoint(self, path: Any) -> None:
+        Path(path).unlink(missing_ok=True)
+
+
+class Preempted(Exception):
+    """The run was asked to stop, and did so between two batches with its checkpoint written."""
+
+    def __init__(self, signum: int, step: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(signum).name} after {step} steps")
+        self.signum = signum
+
+
+class Checkpoints(pl.Callback):
+    """Writes last.ckpt every `every` steps and best.ckpt at each better validation score (higher is better).
+
+    last.ckpt is written when the next batch begins: by then everything of the batches before, validation included, is
+    done, so going on from it repeats and skips nothing.
+    """
+
+    def __init__(self, run: Run, every: int) -> None:
+        self.run, self.every = run, every
+        self.best_score: float | None = None
+        self.best_step = 0
+        self.asked: int | None = None
+        self._handlers: dict[int, Any] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best_score": self.best_score, "best_step": self.best_step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best_score, self.best_step = state_dict["best_score"], state_dict["best_step"]
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        if stage == "fit" and not self._handlers:
+            self._handlers = {number: signal.signal(number, self._ask) for number in SIGNALS}
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        if stage == "fit":
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
+            self._handlers = {}
+
+    def _ask(self, signum: int, frame: FrameType | None) -> None:
+        self.asked = signum
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
+        assert isinstance(pl_module, AdversarialTask)
+        done = pl_module.batches_done
+        if self.asked is not None:
+            trainer.save_checkpoint(self.run.last)
+            raise Preempted(self.asked, done)
+        if done and done % self.every == 0:
+            trainer.save_checkpoint(self.run.last)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, AdversarialTask)
+        if trainer.sanity_checking or not trainer.fit_loop.epoch_loop.batch_progress.total.ready:
+            return
+        score = float(trainer.callback_metrics[pl_module.monitor])
+        if self.best_score is None or score > self.best_score:
+            self.best_score, self.best_step = score, pl_module.batches_done
+            trainer.save_checkpoint(self.run.best)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        trainer.save_checkpoint(self.run.last)

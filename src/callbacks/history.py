@@ -1,0 +1,57 @@
+"""metrics.csv: every value that was logged, a row a step."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers.logger import Logger
+from pytorch_lightning.utilities import rank_zero_only
+
+from src.core.run import write_atomically
+
+
+class History(Logger):
+    """Rows of one CSV file, written whole at each `save`; a resumed run drops what lies beyond its checkpoint."""
+
+    def __init__(self, path: Path, resume_at: int | None = None) -> None:
+        super().__init__()
+        self.path = path
+        self.rows: dict[int, dict[str, Any]] = {}
+        if resume_at is not None and path.is_file():
+            with path.open(newline="", encoding="utf-8") as file:
+                for row in csv.DictReader(file):
+                    step = int(row.pop("step"))
+                    if step <= resume_at:
+                        self.rows[step] = {name: value for name, value in row.items() if value != ""}
+
+    @property
+    def name(self) -> str:
+        return "history"
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """The configuration has a file of its own."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        self.rows.setdefault(int(step or 0), {}).update(metrics)
+
+    @rank_zero_only
+    def save(self) -> None:
+        columns = dict.fromkeys(name for row in self.rows.values() for name in row)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, ["step", *columns], lineterminator="\n")
+        writer.writeheader()
+        for step in sorted(self.rows):
+            writer.writerow({"step": step, **self.rows[step]})
+        write_atomically(self.path, text.getvalue().encode())
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        self.save()

@@ -1,0 +1,1 @@
+"""Configuration, the run directory, and what is built from them."""

@@ -1,0 +1,139 @@
+"""What every command shares: composition by Hydra, one line for every mistake, exit code 2."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from src.core.names import nearest
+from src.errors import UserError
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+    """Turn `main(cfg)` into a command that composes conf/<name>.yaml.
+
+    Bad input ends it with one line on stderr and exit code 2; `debug=true` shows the traceback instead.
+    """
+
+    def decorate(main: Callable[[DictConfig], Any]) -> Callable[[], None]:
+        def guarded(cfg: DictConfig) -> Any:
+            try:
+                with _one_line(name):
+                    return main(cfg)
+            finally:
+                _drop_empty()
+
+        def run() -> None:
+            os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra re-raises: the message is ours to write
+            OmegaConf.register_new_resolver("run_directory", lambda resume, new: resume or new, replace=True)
+            with _one_line(name):
+                hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)()
+
+        return run
+
+    return decorate
+
+
+def _drop_empty() -> None:
+    """Hydra makes the output directory before anything is checked; a run that never began leaves none behind."""
+    from hydra.core.hydra_config import HydraConfig
+
+    with contextlib.suppress(OSError):
+        Path(HydraConfig.get().runtime.output_dir).rmdir()
+
+
+class _one_line:
+    """Turns what a user can mend into one line and exit code 2."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if error is None or any(arg in ("debug=true", "debug=True") for arg in sys.argv):
+            return
+        message = explain(error, self.name)
+        if message is not None:
+            sys.stderr.write(message + "\n")
+            raise SystemExit(2) from None
+
+
+def explain(error: BaseException, name: str = "train") -> str | None:
+    """The line for an error that is the user's to mend, or None for one that is ours."""
+    if isinstance(error, UserError):
+        return f"error: {error}".replace("\n", "\nerror: ")
+    if isinstance(error, HydraException):
+        return f"error: {_composition(error, name)}"
+    if isinstance(error, OmegaConfBaseException):
+        return f"error: {getattr(error, 'full_key', None) or 'configuration'}: {_first_line(error)}"
+    if isinstance(error, PermissionError):
+        return f"error: {error.filename}: no permission to write or read there; choose another run_dir or paths.runs"
+    if isinstance(error, OSError) and error.errno in FULL_DISK:
+        return f"error: {error.filename or 'run directory'}: no room left on the disk; free some or choose another run_dir"
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return f"error: {error.filename}: is a file where a folder is needed; choose another run_dir"
+    return None
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _composition(error: HydraException, name: str) -> str:
+    missing, options = getattr(error, "missing_cfg_file", None), getattr(error, "options", None)
+    if missing and options is not None:
+        group, _, choice = str(missing).rpartition("/")
+        close = nearest(choice, options)
+        return f"{group}={choice}: no such choice{close or '; choose from ' + ', '.join(options)}"
+    text = str(error)
+    override = re.search(r"Could not override '([^']+)'", text)
+    if override:
+        key = override.group(1).lstrip("+~")
+        return f"{key}: no such key{nearest_key(key, name)}"
+    return " ".join(text.split())
+
+
+def nearest_key(key: str, name: str) -> str:
+    """The valid dotted key or group nearest to `key`."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose(name, return_hydra_config=True)
+    plain = OmegaConf.to_container(cfg, resolve=False)
+    assert isinstance(plain, dict)
+    plain.pop("hydra")
+    groups = [path.name for path in CONF.iterdir() if path.is_dir()]
+    paths = _paths(plain) + groups
+    parent, _, leaf = key.rpartition(".")
+    siblings = [p.rpartition(".")[2] for p in paths if p.rpartition(".")[0] == parent]
+    close = nearest(leaf, siblings)
+    if "did you mean" in close and parent:
+        return close.replace("'", f"'{parent}.", 1)
+    return close if "did you mean" in close else nearest(key, paths)
+
+
+def _paths(node: dict[Any, Any], prefix: str = "") -> list[str]:
+    found: list[str] = []
+    for key, value in node.items():
+        found.append(f"{prefix}{key}")
+        if isinstance(value, dict):
+            found += _paths(value, f"{prefix}{key}.")
+    return found

@@ -1,0 +1,105 @@
+"""From what Hydra composed to a validated plain configuration; a resumed run starts from its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from src.core.names import nearest
+from src.errors import UserError
+
+Plain = dict[str, Any]
+
+
+def load(run: str | Path) -> Plain:
+    """The resolved configuration of a run directory."""
+    path = Path(run) / "config.yaml"
+    if not path.is_file():
+        raise UserError(f"{run}: is no run directory (it has no config.yaml)")
+    return to_plain(OmegaConf.load(path))
+
+
+def to_plain(cfg: Any) -> Plain:
+    """Every interpolation resolved, every node a plain dict, list or scalar."""
+    try:
+        plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        key = getattr(error, "full_key", None) or "configuration"
+        raise UserError(f"{key}: {str(error).splitlines()[0]}") from error
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def settle(cfg: DictConfig, overrides: list[str]) -> Plain:
+    """The configuration this process shall run.
+
+    With `resume`, that of the resumed run, changed by the `key=value` words of the command line.
+    """
+    if not cfg.get("resume"):
+        return to_plain(cfg)
+    saved = OmegaConf.create(load(cfg.resume))
+    for word in overrides:
+        key, _, _ = word.lstrip("+").partition("=")
+        if key in ("resume", "run_dir"):
+            continue
+        value = OmegaConf.select(saved, key, throw_on_missing=False)
+        if OmegaConf.is_dict(value) or word.startswith("~"):
+            raise UserError(f"{key}: a resumed run keeps its {key}; start a new run to change it")
+        if value is None and OmegaConf.select(saved, key.rpartition(".")[0] or "seed") is None:
+            raise UserError(f"{key}: no such key in {cfg.resume}/config.yaml")
+        OmegaConf.update(saved, key, OmegaConf.select(cfg, key), force_add=True)
+    saved.resume = str(cfg.resume)
+    return to_plain(saved)
+
+
+def validate(cfg: Plain) -> None:
+    """Keys, types and ranges first (quick), then every named choice and `_target_` against the code that takes it."""
+    from src.core.schema import check_shape
+    from src.core.targets import check_targets
+
+    check_shape(cfg)
+    _check_names(cfg)
+    _check_data(cfg["data"])
+    check_targets({key: value for key, value in cfg.items() if key != "data"})
+
+
+def _check_data(data: Plain) -> None:
+    """A data set's section mixes what its source takes with what the loaders take."""
+    from src.core.build import data_keys
+    from src.core.targets import check_arguments, check_targets, parameters_of, resolve
+    from src.data.datamodule import DataModule
+
+    source, common = data_keys(data)
+    cls = resolve(source, "data")
+    for key in source:
+        if not key.startswith("_") and key not in parameters_of(cls):
+            raise UserError(f"data.{key}: no such key{nearest(key, [*parameters_of(cls), *parameters_of(DataModule)])}")
+    check_targets(source, "data")
+    check_arguments(DataModule, common, "data")
+    check_targets(common, "data")
+
+
+def _check_names(cfg: Plain) -> None:
+    """Losses, penalties, weights, augmentations and updates go by name."""
+    from src import adversarial as game
+    from src.core.targets import check_arguments
+
+    def check(node: Any, names: dict[str, type], path: str) -> None:
+        name = node["name"] if isinstance(node, dict) and "name" in node else node
+        if name not in names:
+            raise UserError(f"{path}: no such choice {name!r}{nearest(str(name), names)}")
+        if isinstance(node, dict):
+            check_arguments(names[name], {k: v for k, v in node.items() if k != "name"}, path)
+
+    adversarial = cfg["model"]["adversarial"]
+    check(cfg["update"]["name"], game.UPDATES, "update.name")
+    check(adversarial["loss"], game.LOSSES, "model.adversarial.loss")
+    for index, penalty in enumerate(adversarial["penalties"]):
+        check(penalty, game.PENALTIES, f"model.adversarial.penalties[{index}]")
+    if isinstance(adversarial["weight"], dict):
+        check(adversarial["weight"], game.WEIGHTS, "model.adversarial.weight")
+    if adversarial["augment"] is not None:
+        check(adversarial["augment"], game.AUGMENTS, "model.adversarial.augment")

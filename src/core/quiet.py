@@ -1,0 +1,42 @@
+"""What a process does before it trains: seeds, threads, and no chatter from libraries."""
+
+from __future__ import annotations
+
+import logging
+import random
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+
+NOISE = (
+    # One process is what the user asked for; Lightning suggests more workers whatever the data.
+    ".*does not have many workers.*",
+    # The history has its own interval (trainer.log_every), which Lightning does not know.
+    ".*The number of training batches .* is smaller than the logging interval.*",
+    # MONAI 1.6 still calls torch's older names when it is imported.
+    ".*torch.jit.*",
+    ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
+    # The checkpoint folder of a resumed run holds the checkpoint that is resumed.
+    ".*Checkpoint directory .* exists and is not empty.*",
+    ".*GPU available but not used.*",
+)
+
+
+def hush() -> None:
+    """Progress and results are ours to say; warnings that a user can act on stay."""
+    for name in ("pytorch_lightning", "lightning.fabric", "lightning.pytorch", "wandb", "monai"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for pattern in NOISE:
+        warnings.filterwarnings("ignore", pattern)
+
+
+def seed_everything(cfg: dict[str, Any]) -> None:
+    """Seeds of the global generators; threads and kernels as the configuration says."""
+    seed = cfg["seed"]
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - libraries draw from the global generator
+    torch.manual_seed(seed)
+    if cfg["trainer"]["threads"]:
+        torch.set_num_threads(cfg["trainer"]["threads"])

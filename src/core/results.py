@@ -1,0 +1,53 @@
+"""What stands in a run directory when the run is over, and what is said of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from src.core.run import Run, write_atomically
+
+
+def best(trainer: Any) -> dict[str, Any]:
+    """Score and step of best.ckpt."""
+    from src.callbacks.checkpoint import Checkpoints
+
+    found = next(callback for callback in trainer.callbacks if isinstance(callback, Checkpoints))
+    return {"score": found.best_score, "step": found.best_step}
+
+
+def write(run: Run, task: Any, trainer: Any) -> None:
+    """metrics.json, scores.csv (a row a test case) and the weights of the generator that was tested."""
+    import safetensors.torch
+
+    scores = {name: float(value) for name, value in sorted(task.final.items())}
+    run.write("metrics.json", scores)
+    if task.case_scores:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(task.case_scores[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(task.case_scores)
+        write_atomically(run.path / "scores.csv", text.getvalue().encode())
+    weights = {name: value.detach().cpu().contiguous() for name, value in task.evaluator.state_dict().items()}
+    write_atomically(run.path / "generator.safetensors", safetensors.torch.save(weights))
+
+
+def show(run: Run, cfg: dict[str, Any]) -> None:
+    """The table of test scores on the terminal, and report.html."""
+    from rich.console import Console
+
+    from src.pictures.report import write_report
+    from src.pictures.table import score_table
+
+    Console().print(score_table(run.read("metrics.json")))
+    if cfg["callbacks"]["report"]:
+        write_report(run.path)
+
+
+def close_wandb(exit_code: int) -> None:
+    """End the W&B run of this process, if it began one."""
+    import wandb
+
+    if wandb.run is not None:
+        wandb.finish(exit_code=exit_code)

@@ -1,0 +1,155 @@
+"""The run directory: one folder holds everything a run read, made and said."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from src.errors import UserError
+
+VERSIONS = ("torch", "pytorch-lightning", "monai", "hydra-core", "wandb", "torchmetrics", "numpy", "nilearn")
+
+
+class Run:
+    """A run's directory and the files in it that say what it is."""
+
+    def __init__(self, directory: str | Path) -> None:
+        self.path = Path(directory).absolute()
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def last(self) -> Path:
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        return self.checkpoints / "best.ckpt"
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples"
+
+    def write(self, name: str, content: Any) -> Path:
+        """JSON, or YAML by the name's ending; whole or not at all."""
+        text = yaml.safe_dump(content, sort_keys=False) if name.endswith(".yaml") else json.dumps(content, indent=2)
+        return write_atomically(self.path / name, (text.rstrip() + "\n").encode())
+
+    def read(self, name: str) -> Any:
+        path = self.path / name
+        if not path.is_file():
+            return None
+        text = path.read_text(encoding="utf-8")
+        return yaml.safe_load(text) if name.endswith(".yaml") else json.loads(text)
+
+    def status(self, state: str, why: str = "", **more: Any) -> None:
+        """running | done | preempted | failed, and why."""
+        self.write("status.json", {**(self.read("status.json") or {}), "status": state, "why": why, **more})
+
+
+def open_new(directory: str | Path, need_bytes: int = 0) -> Run:
+    """A fresh run directory; an existing one is never written over."""
+    run = Run(directory)
+    if run.path.exists() and any(run.path.iterdir()):
+        raise UserError(
+            f"run_dir: {directory} already holds files; choose another, or go on with that run by resume={directory}"
+        )
+    run.path.mkdir(parents=True, exist_ok=True)
+    if not os.access(run.path, os.W_OK):
+        raise UserError(f"run_dir: no permission to write in {directory}; choose another run_dir")
+    check_room(run.path, need_bytes)
+    return run
+
+
+def open_again(directory: str | Path) -> Run:
+    """A run that stopped and shall go on."""
+    run = Run(directory)
+    if not run.last.is_file():
+        raise UserError(f"resume: {directory} has no checkpoints/last.ckpt yet; start it anew with another run_dir")
+    return run
+
+
+def check_room(path: Path, need: int) -> None:
+    """Raise when the disk holds fewer than `need` free bytes."""
+    free = shutil.disk_usage(path).free
+    if free < need:
+        raise UserError(
+            f"run_dir: {free / 1e6:.0f} MB free on the disk of {path}, this run needs about {need / 1e6:.0f} MB; "
+            "free some room or choose another run_dir"
+        )
+
+
+def write_atomically(path: Path, content: bytes) -> Path:
+    """Temporary file beside the target, fsync, rename, fsync of the folder: a kill leaves the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return path
+
+
+def environment(seed: int) -> dict[str, Any]:
+    """Versions, commit, command line, machine: what another person needs to see the same numbers."""
+    import torch
+
+    return {
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in VERSIONS},
+        "git": _git(),
+        "seed": seed,
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _git() -> dict[str, Any] | None:
+    """Commit and dirty flag of the code that runs; None outside a checkout."""
+
+    def ask(*words: str) -> str:
+        here = Path(__file__).resolve().parents[2]
+        return subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return {"commit": ask("rev-parse", "HEAD"), "dirty": bool(ask("status", "--porcelain", "--", "src", "conf"))}
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,139 @@
+"""Classes named by `_target_`: which may be named, whether their arguments fit, and how they are built."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+from collections.abc import Mapping
+from typing import Any, get_type_hints
+
+from src.core.names import nearest
+from src.errors import UserError
+
+ALLOWED = (
+    "src.data.sources.",
+    "src.networks.",
+    "src.tasks.",
+    "monai.networks.nets.",
+    "monai.networks.blocks.",
+    "monai.transforms.",
+    "torch.nn.modules.",
+    "torch.optim.",
+)
+"""Modules whose classes a configuration may name; GANATOMY_TARGETS="mylab.,other." in the environment adds to them."""
+
+
+def resolve(node: Mapping[str, Any], path: str) -> type:
+    """The class that `node["_target_"]` names.
+
+    The check is on the module in which the class was defined, so a detour such as `torch.nn.os.system` is refused too.
+    """
+    target = node.get("_target_")
+    if not isinstance(target, str) or "." not in target:
+        raise UserError(f"{path}._target_: needs the dotted name of a class, got {target!r}")
+    allowed = ALLOWED + tuple(filter(None, os.environ.get("GANATOMY_TARGETS", "").split(",")))
+    roots = sorted({prefix.split(".")[0] for prefix in allowed})
+    refusal = f"{path}._target_: {target} is refused; allowed are classes of {', '.join(p.rstrip('.') for p in allowed)}"
+    if target.split(".")[0] not in roots:
+        raise UserError(refusal)
+    module, _, name = target.rpartition(".")
+    owner: Any = _import(module, target, path)
+    found = getattr(owner, name, None)
+    if found is None:
+        close = nearest(name, [n for n in dir(owner) if inspect.isclass(getattr(owner, n))])
+        raise UserError(f"{path}._target_: {module} has no {name}{close}")
+    if not inspect.isclass(found) or not f"{found.__module__}.".startswith(allowed):
+        raise UserError(refusal)
+    return found
+
+
+def _import(module: str, target: str, path: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise UserError(f"{path}._target_: cannot import {target} ({error})") from error
+
+
+def parameters_of(cls: type) -> Mapping[str, inspect.Parameter]:
+    """The arguments of a class's constructor, by name."""
+    return inspect.signature(cls).parameters
+
+
+def check_arguments(cls: type, node: Mapping[str, Any], path: str) -> None:
+    """Every key of `node` is an argument of `cls`, of the right type, and none that is needed is missing."""
+    parameters = parameters_of(cls)
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    given = {key: value for key, value in node.items() if not key.startswith("_")}
+    for key in given:
+        if key not in parameters:
+            raise UserError(f"{path}.{key}: {cls.__name__} takes no such argument{nearest(key, parameters)}")
+    _check_types(cls, given, path)
+
+
+def _check_types(cls: type, given: Mapping[str, Any], path: str) -> None:
+    """Values against the annotations of the constructor, where these can be read."""
+    from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
+    from pydantic.errors import PydanticUserError
+
+    try:
+        hints = get_type_hints(cls.__init__, include_extras=True)
+    except (NameError, TypeError):
+        return
+    for key, value in given.items():
+        if key not in hints or _holds_target(value):
+            continue
+        try:
+            TypeAdapter(hints[key], config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
+        except (PydanticSchemaGenerationError, PydanticUserError):
+            continue
+        except ValidationError as error:
+            problem = error.errors()[0]
+            raise UserError(f"{path}.{key}: {problem['msg'].lower()}, got {value!r}") from error
+
+
+def _holds_target(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return "_target_" in value or any(_holds_target(item) for item in value.values())
+    return isinstance(value, list) and any(_holds_target(item) for item in value)
+
+
+def check_targets(node: Any, path: str = "") -> None:
+    """Walk the whole configuration: each `_target_` is allowed and takes the arguments beside it."""
+    if isinstance(node, Mapping):
+        if "_target_" in node:
+            check_arguments(resolve(node, path), node, path)
+        for key, value in node.items():
+            check_targets(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            check_targets(value, f"{path}[{index}]")
+
+
+def fill(node: Mapping[str, Any], path: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    """`node` with what the data decide (channels, dimensions) added where the class takes it and nobody set it."""
+    parameters = parameters_of(resolve(node, path))
+    return {**{key: value for key, value in known.items() if key in parameters}, **node}
+
+
+def build(node: Any, path: str, *args: Any) -> Any:
+    """The object that a `_target_` node describes, its nested nodes built first; plain values as they are."""
+    if isinstance(node, Mapping):
+        arguments = {key: build(value, f"{path}.{key}") for key, value in node.items() if key != "_target_"}
+        if "_target_" not in node:
+            return arguments
+        cls = resolve(node, path)
+        try:
+            return cls(*args, **arguments)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
+        except (TypeError, ValueError, AssertionError, KeyError) as error:
+            raise UserError(f"{path}: {cls.__name__} cannot be built ({_one_line(error)})") from error
+    if isinstance(node, list):
+        return [build(value, f"{path}[{index}]") for index, value in enumerate(node)]
+    return node
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

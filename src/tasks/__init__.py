@@ -1,0 +1,1 @@
+"""The tasks: what is generated, what the discriminator compares, which losses and scores belong to it."""

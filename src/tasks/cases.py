@@ -1,0 +1,25 @@
+"""From rows of an evaluation batch back to whole cases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def cases(batch: dict[str, Any]) -> Iterator[tuple[str, list[int]]]:
+    """(case, its rows) for each case of a batch; the rows of a sliced volume come in the order of its slices."""
+    rows: dict[str, list[int]] = {}
+    for row, case in enumerate(batch["case"]):
+        rows.setdefault(case, []).append(row)
+    yield from rows.items()
+
+
+def whole(batch: dict[str, Any], values: Tensor, rows: list[int]) -> Tensor:
+    """Values [rows, C, *spatial] of one case as [C, *spatial]; slices are stacked along a new last axis."""
+    if "slice" in batch:
+        order = torch.argsort(batch["slice"][rows])
+        return values[rows][order].movedim(0, -1)
+    return values[rows[0]]

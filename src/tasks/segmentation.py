@@ -1,0 +1,83 @@
+"""Segmentation: image in, label map out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from monai.losses import DiceCELoss
+from torch import Tensor
+from torch.nn import functional as F
+
+from src.metrics.segmentation import VolumeScores
+from src.tasks.base import AdversarialTask, Batch
+from src.tasks.cases import cases, whole
+from src.tasks.recipe import Recipe
+
+
+class SegmentationTask(AdversarialTask):
+    """The discriminator tells (image, truth) from (image, prediction); Dice + cross entropy teach the rest.
+
+    Logits are [B, K, *spatial] for K classes, background first; the discriminator sees the image beside the one-hot
+    truth or the softmax.
+    """
+
+    def __init__(self, recipe: Recipe, monitor: str = "val/dice") -> None:
+        super().__init__(recipe, monitor)
+        self.dice_ce = DiceCELoss(to_onehot_y=True, softmax=True)
+        self.stages = {stage: VolumeScores(recipe.classes) for stage in ("val", "test")}
+
+    @staticmethod
+    def channels(data: Any) -> dict[str, dict[str, int]]:
+        """What the data decide about each player: channels in and out."""
+        return {
+            "generator": {"in_channels": data.channels, "out_channels": len(data.classes)},
+            "discriminator": {"in_channels": data.channels + len(data.classes), "out_channels": 1},
+        }
+
+    def generate(self, batch: Batch) -> Tensor:
+        return self.generator(batch["image"])
+
+    def pairs(self, batch: Batch, logits: Tensor) -> tuple[Tensor, Tensor]:
+        truth = F.one_hot(batch["label"].squeeze(1).long(), logits.shape[1]).movedim(-1, 1)
+        return self._beside(batch, truth), self._beside(batch, logits.softmax(1))
+
+    def _beside(self, batch: Batch, mask: Tensor) -> Tensor:
+        return torch.cat([batch["image"].to(mask.dtype if mask.is_floating_point() else None), mask], 1)
+
+    def task_losses(self, batch: Batch, logits: Tensor) -> dict[str, Tensor]:
+        return {"dice_ce": self.dice_ce(logits, batch["label"])}
+
+    def predict(self, batch: Batch) -> Tensor:
+        pieces = batch["image"].split(16)
+        return torch.cat([self.evaluator(piece).argmax(1, keepdim=True) for piece in pieces])
+
+    def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
+        for case, rows in cases(batch):
+            self.stages[stage].update(
+                case,
+                whole(batch, prediction, rows)[0],
+                whole(batch, batch["label"], rows)[0],
+                batch["spacing"][rows[0]],
+            )
+
+    def scores(self, stage: str) -> dict[str, float]:
+        scores = self.stages[stage]
+        result = {name: float(value) for name, value in scores.compute().items()}
+        self.case_scores = scores.per_case()
+        scores.reset()
+        return result
+
+    def samples(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
+        from src.pictures import error_map, grey, overlay
+
+        rows = [group[len(group) // 2] for _, group in cases(batch)]
+        image, truth, ours = (t[rows, 0].float().cpu().numpy() for t in (batch["image"], batch["label"], prediction))
+        classes = len(self.recipe.classes)
+        return {
+            "image": grey(image),
+            "truth": overlay(image, truth, classes),
+            "prediction": overlay(image, ours, classes),
+            "error": error_map(truth, ours),
+        }

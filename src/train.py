@@ -1,0 +1,95 @@
+"""`python -m src.train`: compose, train, score, report."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from src.core.command import command
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from src.core.run import Run
+
+
+@command("train")
+def main(cfg: DictConfig) -> float:
+    """Compose the configuration of one run and train it; the value is its best validation score."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from src.core.config import settle, validate
+
+    hydra = HydraConfig.get()
+    plain = settle(cfg, list(hydra.overrides.task))
+    validate(plain)
+    return train(plain, Path(hydra.runtime.output_dir))
+
+
+def train(cfg: dict[str, Any], directory: Path) -> float:
+    """Train, test and report one run in `directory`; with `resume`, go on with the run that is there."""
+    from src.core import build, quiet
+    from src.core.run import open_again, open_new
+
+    quiet.hush()
+    run = open_again(directory) if cfg["resume"] else open_new(directory)
+    quiet.seed_everything(cfg)
+    data = build.build_data(cfg)
+    data.setup()
+    cfg = build.complete(cfg, data)
+    task = build.build_task(cfg, data.classes)
+    build.check_size(task, data)
+    start = build.describe(run, cfg, data, task)
+    data.start_at(start)
+    trainer = build.build_trainer(cfg, run, start)
+    try:
+        trainer.fit(task, datamodule=data, ckpt_path=run.last if cfg["resume"] else None, weights_only=True)
+        score = _finish(cfg, run, trainer, task, data)
+    except BaseException as error:
+        _fail(run, trainer, error)
+        raise
+    sys.stdout.write(f"run: {_short(run.path)}\n")
+    return score
+
+
+def _finish(cfg: dict[str, Any], run: Run, trainer: Any, task: Any, data: Any) -> float:
+    """Score the best weights on the test split and write what remains."""
+    from src.core import results
+
+    if task.batches_done % trainer.val_check_interval:
+        trainer.validate(task, datamodule=data, verbose=False)
+    best = results.best(trainer)
+    trainer.test(task, datamodule=data, ckpt_path=run.best, verbose=False, weights_only=True)
+    results.write(run, task, trainer)
+    run.status("done", f"{cfg['trainer']['max_steps']} steps", best=best)
+    for logger in trainer.loggers:
+        logger.finalize("success")
+    results.close_wandb(0)
+    results.show(run, cfg)
+    return float(best["score"])
+
+
+def _fail(run: Run, trainer: Any, error: BaseException) -> None:
+    """Leave a status that says what happened, and end the loggers."""
+    from src.callbacks.checkpoint import Preempted
+    from src.core import results
+
+    for logger in trainer.loggers:
+        logger.save()
+    if isinstance(error, Preempted):
+        run.status("preempted", str(error))
+        results.close_wandb(0)
+        sys.stderr.write(f"{error}; go on with: python -m src.train resume={_short(run.path)}\n")
+        raise SystemExit(128 + error.signum) from None
+    run.status("failed", " ".join(f"{type(error).__name__}: {error}".split()))
+    results.close_wandb(1)
+
+
+def _short(path: Path) -> str:
+    """Relative to the current folder where that is shorter to type."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+if __name__ == "__main__":
+    main()
