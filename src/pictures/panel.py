@@ -1,0 +1,106 @@
+"""Tiles side by side, with a title, a name over each column and legends below."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+Rgb = tuple[int, int, int]
+
+PAPER: Rgb = (18, 20, 23)
+INK: Rgb = (232, 234, 237)
+FAINT: Rgb = (154, 160, 166)
+MARGIN, GAP = 16, 4
+
+
+def panel(
+    columns: Mapping[str, np.ndarray],
+    title: str = "",
+    legends: Mapping[str, Mapping[str, Rgb]] | None = None,
+    rows: Sequence[str] = (),
+) -> np.ndarray:
+    """One RGB picture uint8 [height, width, 3] of named columns of tiles, one row a case.
+
+    columns: name to tiles [n, height, width, 3], uint8 or floats 0 to 1, all of the same n. legends: column
+    to {entry: colour}, written under that column. rows: a short text for each case, written upright beside
+    it; leave out whatever names a person.
+    """
+    tiles = {name: [_image(tile) for tile in column] for name, column in columns.items()}
+    counts = {len(column) for column in tiles.values()}
+    if len(counts) != 1 or 0 in counts:
+        raise ValueError(
+            f"columns of a panel need the same number of tiles, one or more; found {sorted(counts)}"
+        )
+    cases = list(zip(*tiles.values(), strict=True))
+    widths = [max(tile.width for tile in column) for column in tiles.values()]
+    heights = [max(tile.height for tile in case) for case in cases]
+
+    small, large = _font(15), _font(17)
+    left = MARGIN + (24 if rows else 0)
+    top = MARGIN + (30 if title else 0) + 24
+    under = max((len(entries) for entries in (legends or {}).values()), default=0) * 21
+    width = left + sum(widths) + GAP * (len(widths) - 1) + MARGIN
+    height = top + sum(heights) + GAP * (len(heights) - 1) + (10 + under if under else 0) + MARGIN
+    sheet = Image.new("RGB", (width, height), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    if title:
+        draw.text((left, MARGIN - 3), title, INK, large)
+
+    x = left
+    for name, column, column_width in zip(tiles, tiles.values(), widths, strict=True):
+        draw.text((x, top - 22), name, FAINT, small)
+        y = top
+        for tile, row_height in zip(column, heights, strict=True):
+            sheet.paste(tile, (x, y))
+            y += row_height + GAP
+        for i, (entry, colour) in enumerate((legends or {}).get(name, {}).items()):
+            line = y + 8 + 21 * i
+            draw.rounded_rectangle((x, line + 3, x + 11, line + 14), 3, colour)
+            draw.text((x + 18, line - 1), entry, FAINT, small)
+        x += column_width + GAP
+
+    y = top
+    for text, row_height in zip(rows, heights, strict=False):
+        sheet.paste(_upright(text, row_height, small), (MARGIN, y))
+        y += row_height + GAP
+    return np.asarray(sheet)
+
+
+def png(picture: np.ndarray) -> bytes:
+    """A picture uint8 [height, width, 3] as a PNG file."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def save_png(path: Path, picture: np.ndarray) -> None:
+    """Write a picture, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(png(picture))
+    temporary.replace(path)
+
+
+def _image(tile: np.ndarray) -> Image.Image:
+    pixels = np.asarray(tile)
+    if pixels.dtype != np.uint8:
+        pixels = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+    return Image.fromarray(pixels)
+
+
+def _upright(text: str, length: int, font: ImageFont.FreeTypeFont) -> Image.Image:
+    strip = Image.new("RGB", (length, 20), PAPER)
+    ImageDraw.Draw(strip).text((length / 2, 8), text, FAINT, font, anchor="mm")
+    return strip.rotate(90, expand=True)
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """The sans-serif that Pillow ships: the same letters on every machine."""
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return font
