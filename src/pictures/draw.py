@@ -85,8 +85,8 @@ def _tiles(array: ArrayLike) -> np.ndarray:
         raise ValueError(
             f"an array {values.shape} cannot be drawn: give [n, height, width] or [n, height, width, depth]"
         )
-    middle: np.ndarray = values[..., values.shape[-1] // 2]
-    return values if values.ndim == 3 else middle
+    slices: np.ndarray = values if values.ndim == 3 else values[..., values.shape[-1] // 2]
+    return slices
 
 
 def _shade(tile: np.ndarray, window: tuple[float, float] | None) -> np.ndarray:

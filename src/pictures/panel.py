@@ -16,6 +16,8 @@ PAPER: Rgb = (18, 20, 23)
 INK: Rgb = (232, 234, 237)
 FAINT: Rgb = (154, 160, 166)
 MARGIN, GAP = 16, 4
+LARGEST = 320
+"""Tiles beyond this height or width, in pixels, are shrunk to it."""
 
 
 def panel(
@@ -90,7 +92,9 @@ def _image(tile: np.ndarray) -> Image.Image:
     pixels = np.asarray(tile)
     if pixels.dtype != np.uint8:
         pixels = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
-    return Image.fromarray(pixels)
+    image = Image.fromarray(pixels)
+    image.thumbnail((LARGEST, LARGEST))
+    return image
 
 
 def _upright(text: str, length: int, font: ImageFont.FreeTypeFont) -> Image.Image:

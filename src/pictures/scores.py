@@ -1,0 +1,101 @@
+"""From flat score names to rows and columns: `test/dice/gm`, `baseline/mean_label_map/dice`, `floor/swd`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isnan
+
+OURS = "this run"
+COUNTS = ("volumes", "absent")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a score is written: its label, whether higher or lower is better (or neither), and its decimals."""
+
+    label: str
+    better: int
+    decimals: int = 3
+
+    @property
+    def heading(self) -> str:
+        return f"{self.label}{' ↑' if self.better > 0 else ' ↓' if self.better < 0 else ''}"
+
+
+KINDS = {
+    "dice": Kind("Dice", 1),
+    "hd95": Kind("HD95 mm", -1, 2),
+    "nsd": Kind("NSD", 1),
+    "asd": Kind("ASD mm", -1, 2),
+    "iou": Kind("IoU", 1),
+    "psnr": Kind("PSNR dB", 1, 2),
+    "ssim": Kind("SSIM", 1),
+    "map": Kind("mAP", 1),
+    "map50": Kind("mAP50", 1),
+    "map75": Kind("mAP75", 1),
+    "froc": Kind("FROC", 1),
+    "auroc": Kind("AUROC", 1),
+    "ap": Kind("AP", 1),
+    "swd": Kind("SWD", -1, 1),
+    "kid": Kind("KID", -1),
+    "coverage": Kind("coverage", 1),
+    "density": Kind("density", 0),
+    "ms_ssim": Kind("MS-SSIM", 0),
+}
+
+
+def kind(score: str) -> Kind:
+    """How to write a score; an unknown one as it is called, with neither direction better."""
+    return KINDS.get(score, Kind(score, 0))
+
+
+@dataclass(frozen=True)
+class Table:
+    """Scores of a run beside its rivals': `values[score, row, source]`; rows are the classes, then `mean`."""
+
+    scores: tuple[str, ...]
+    rows: tuple[str, ...]
+    sources: tuple[str, ...]
+    values: Mapping[tuple[str, str, str], float]
+
+    def text(self, score: str, row: str, source: str) -> str:
+        """The number as it is printed, or a dash."""
+        value = self.values.get((score, row, source))
+        return "–" if value is None or isnan(value) else f"{value:.{kind(score).decimals}f}"
+
+    def best(self, score: str, row: str) -> str | None:
+        """The source that stands best in a row, if several stand there and one can be better."""
+        found = {s: self.values.get((score, row, s), float("nan")) for s in self.sources}
+        found = {source: value for source, value in found.items() if not isnan(value)}
+        if len(found) < 2 or not kind(score).better:
+            return None
+        return max(found, key=lambda source: kind(score).better * found[source])
+
+
+def table(metrics: Mapping[str, float], split: str = "test") -> Table:
+    """Sort flat scores by score, class and source; validation scores and counts are left out.
+
+    Sources are this run and, named as they are, `baseline/<name>/...`, `twin/...` and `floor/...`.
+    """
+    values: dict[tuple[str, str, str], float] = {}
+    for name, value in metrics.items():
+        source, parts = _source(name.split("/"), split)
+        if source is None or not parts or parts[0] in COUNTS:
+            continue
+        values[parts[0], "/".join(parts[1:]) or "mean", source] = float(value)
+    ours = {score for score, _, source in values if source == OURS}
+    scores = [s for s in KINDS if s in ours] + sorted(ours - KINDS.keys())
+    rows = dict.fromkeys(row for score, row, _ in values if score in ours and row != "mean")
+    sources = dict.fromkeys(source for score, _, source in values if score in ours and source != OURS)
+    return Table(tuple(scores), (*rows, "mean"), (OURS, *sources), values)
+
+
+def _source(parts: list[str], split: str) -> tuple[str | None, list[str]]:
+    if parts[0] == split:
+        return OURS, parts[1:]
+    if parts[0] == "baseline" and len(parts) > 2:
+        return parts[1].replace("_", " "), parts[2:]
+    if parts[0] in ("twin", "floor"):
+        return parts[0], parts[1:]
+    return None, []

@@ -1,0 +1,49 @@
+"""The scores of a run beside its baselines', for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich import box
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from src.pictures.scores import OURS, kind, table
+
+
+def score_table(metrics: Mapping[str, float], title: str = "Test scores", widest: int = 2) -> RichTable:
+    """Flat scores as a table: a row a class, for the first `widest` scores a column for each source.
+
+    Without classes a row a score instead, all of them. The best of a row is bold.
+    """
+    scores = table(metrics)
+    drawn = RichTable(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    if len(scores.rows) == 1:
+        drawn.add_column("score")
+        for source in scores.sources:
+            drawn.add_column(source, justify="right")
+        for score in scores.scores:
+            best = scores.best(score, "mean")
+            cells = [_cell(scores.text(score, "mean", s), s, best) for s in scores.sources]
+            drawn.add_row(kind(score).heading, *cells)
+        return drawn
+    drawn.add_column("class")
+    shown = scores.scores[:widest]
+    for score in shown:
+        drawn.add_column(Text(kind(score).heading), justify="right")
+        for source in scores.sources[1:]:
+            drawn.add_column(Text(source, style="dim"), justify="right")
+    for row in scores.rows:
+        if row == "mean":
+            drawn.add_section()
+        cells = [
+            _cell(scores.text(score, row, source), source, scores.best(score, row))
+            for score in shown
+            for source in scores.sources
+        ]
+        drawn.add_row(row, *cells)
+    return drawn
+
+
+def _cell(text: str, source: str, best: str | None) -> Text:
+    return Text(text, style="bold" if source == best else "dim" if source != OURS else "")
