@@ -1,0 +1,70 @@
+"""Small pieces of HTML, with everything that comes from outside escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from src.pictures.scores import OURS, Table, kind
+
+
+def section(title: str, content: str) -> str:
+    """A heading over its content; nothing where there is no content."""
+    return f"<h2>{escape(title)}</h2>\n{content}" if content else ""
+
+
+def facts(texts: Sequence[str]) -> str:
+    """Short remarks in a line."""
+    return (
+        f'<p class="facts">{"".join(f"<span>{escape(text)}</span>" for text in texts)}</p>' if texts else ""
+    )
+
+
+def folded(title: str, text: str) -> str:
+    """Text that opens under its title."""
+    return f"<details><summary>{escape(title)}</summary><pre>{escape(text)}</pre></details>\n"
+
+
+def grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A plain table: numbers under their heads, or, without heads, a list of words."""
+    style = "" if heads else ' class="words"'
+    top = f"<thead><tr>{_cells('th', heads)}</tr></thead>" if heads else ""
+    lines = "".join(f"<tr>{_cells('td', row)}</tr>" for row in rows)
+    return f'<div class="wide"><table{style}>{top}{lines}</table></div>'
+
+
+def _cells(tag: str, texts: Sequence[str]) -> str:
+    return "".join(f"<{tag}>{escape(text)}</{tag}>" for text in texts)
+
+
+def scores(table: Table) -> str:
+    """A row a class; for each score a column for this run and for each rival, the best of them in colour."""
+    if not table.scores:
+        return ""
+    several = len(table.sources) > 1
+    span = f' colspan="{len(table.sources)}"' if several else ""
+    heads = "".join(f'<th class="group"{span}>{escape(kind(score).heading)}</th>' for score in table.scores)
+    top = f"<tr><th></th>{heads}</tr>"
+    if several:
+        names = "".join(
+            f'<th class="{_style(source)}">{escape(source)}</th>'
+            for _ in table.scores
+            for source in table.sources
+        )
+        top += f"<tr><th></th>{names}</tr>"
+    body = "".join(_row(table, row) for row in table.rows)
+    return f'<div class="wide"><table><thead>{top}</thead>{body}</table></div>'
+
+
+def _row(table: Table, row: str) -> str:
+    cells = [f"<td>{escape(row)}</td>"]
+    for score in table.scores:
+        best = table.best(score, row)
+        for source in table.sources:
+            style = _style(source) + (" best" if source == best else "")
+            cells.append(f'<td class="{style}">{table.text(score, row, source)}</td>')
+    return f'<tr class="{"mean" if row == "mean" else ""}">{"".join(cells)}</tr>'
+
+
+def _style(source: str) -> str:
+    return "group" if source == OURS else "rival"

@@ -1,0 +1,182 @@
+"""report.html: a run on one page that needs no other file, server or script."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import shlex
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import yaml
+from PIL import Image
+
+from src.pictures import figures, markup
+from src.pictures.scores import OURS, kind, table
+
+LARGEST_PICTURE = 600_000
+"""Bytes of the sample picture in the page; a larger one is shrunk. Leaves the page under a megabyte."""
+SECTIONS = ("task", "data", "model", "update", "trainer")
+
+
+def write_report(run: Path) -> Path:
+    """Write `report.html` into a run directory from the files that stand there; a missing one costs its part.
+
+    Nothing in it names a case or a subject.
+    """
+    config, status = _read(run, "config.yaml"), _read(run, "status.json")
+    environment, metrics = _read(run, "environment.json"), _read(run, "metrics.json")
+    parts = [
+        _cards(metrics),
+        markup.section("Test scores", markup.scores(table(metrics))),
+        _figures(run),
+        markup.section("Samples", _sample(run)),
+        markup.section("Data", _data(_read(run, "data.json"))),
+        _configuration(config),
+        _environment(environment),
+    ]
+    page = Template(Path(__file__).with_name("page.html").read_text(encoding="utf-8")).substitute(
+        title=escape(_title(config, run)),
+        status=escape(str(status.get("status", "unknown"))),
+        facts="".join(f"<span>{escape(fact)}</span>" for fact in _facts(run, config, status, environment)),
+        body="\n".join(part for part in parts if part),
+    )
+    path = run / "report.html"
+    temporary = path.with_name(".report.html.tmp")
+    temporary.write_text(page, encoding="utf-8")
+    return temporary.replace(path)
+
+
+def _read(run: Path, name: str) -> dict[str, Any]:
+    path = run / name
+    if not path.is_file():
+        return {}
+    text = path.read_text(encoding="utf-8")
+    return dict((yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)) or {})
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _title(config: Mapping[str, Any], run: Path) -> str:
+    target = str(config.get("task", {}).get("_target_", ""))
+    task = target.rsplit(".", 1)[-1].removesuffix("Task").lower()
+    return " · ".join(part for part in (task, str(config.get("name") or run.name)) if part)
+
+
+def _facts(
+    run: Path, config: Mapping[str, Any], status: Mapping[str, Any], made: Mapping[str, Any]
+) -> list[str]:
+    git = made.get("git") or {}
+    commit = str(git.get("commit") or "")[:9]
+    facts = [run.name, str(status.get("why") or "")]
+    if "seed" in config:
+        facts.append(f"seed {config['seed']}")
+    if commit:
+        facts.append(f"commit {commit}{' with local changes' if git.get('dirty') else ''}")
+    facts.append(str(made.get("device") or ""))
+    return [fact for fact in facts if fact]
+
+
+def _cards(metrics: Mapping[str, float]) -> str:
+    """The mean of the first few scores, large, each above its best rival."""
+    scores = table(metrics)
+    cards = []
+    for score in scores.scores[:4]:
+        rivals = [
+            f"{source} {scores.text(score, 'mean', source)}" for source in scores.sources if source != OURS
+        ]
+        below = "".join(f"<span>{escape(rival)}</span>" for rival in rivals)
+        value = scores.text(score, "mean", OURS)
+        cards.append(
+            f'<div class="card"><span>{escape(kind(score).heading)}</span><b>{value}</b>{below}</div>'
+        )
+    return f'<div class="cards">{"".join(cards)}</div>' if cards else ""
+
+
+def _figures(run: Path) -> str:
+    rows = _rows(run / "scores.csv")
+    first = next((s for s in table(_read(run, "metrics.json")).scores if any(s in row for row in rows)), "")
+    drawn = {"Losses and validation scores": figures.history(_rows(run / "metrics.csv"))}
+    drawn["Scores of each test case"] = figures.cases(rows, first) if first else None
+    images = [_image(png, text, width=_width(png) // 2) for text, png in drawn.items() if png]
+    return markup.section("History", f'<div class="figures">{"".join(images)}</div>' if images else "")
+
+
+def _sample(run: Path) -> str:
+    """The test picture, or else the newest one."""
+    found = sorted((run / "samples").glob("*.png"), key=lambda path: (path.stem == "test", path.stem))
+    return (
+        _image(_fit(found[-1].read_bytes()), f"sample pictures, {found[-1].stem}", "sample") if found else ""
+    )
+
+
+def _fit(png: bytes) -> bytes:
+    image: Image.Image = Image.open(io.BytesIO(png))
+    while len(png) > LARGEST_PICTURE:
+        image = image.resize((image.width * 4 // 5, image.height * 4 // 5), Image.Resampling.LANCZOS)
+        file = io.BytesIO()
+        image.save(file, "PNG", optimize=True)
+        png = file.getvalue()
+    return png
+
+
+def _width(png: bytes) -> int:
+    return Image.open(io.BytesIO(png)).width
+
+
+def _image(png: bytes, text: str, style: str = "", width: int = 0) -> str:
+    source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    size = f' width="{width}"' if width else ""
+    return f'<img class="{style}"{size} alt="{escape(text)}" src="{source}">'
+
+
+def _data(data: Mapping[str, Any]) -> str:
+    """Counts only: the names of subjects stay in data.json."""
+    if not data:
+        return ""
+    subjects = data.get("subjects", {})
+    rows = [
+        [split, str(count), str(len(subjects[split])) if split in subjects else "–"]
+        for split, count in data.get("cases", {}).items()
+    ]
+    facts = [f"{name}: {data[name]}" for name in ("channels", "spatial_dims") if name in data]
+    if data.get("classes"):
+        facts.append(f"classes: {', '.join(data['classes'])}")
+    if data.get("hash"):
+        facts.append(f"content {str(data['hash'])[:12]}")
+    return markup.grid(["split", "cases", "subjects"], rows) + markup.facts(facts)
+
+
+def _configuration(config: Mapping[str, Any]) -> str:
+    blocks = []
+    for name in SECTIONS:
+        content = config.get(name)
+        if isinstance(content, Mapping):
+            shown = {key: value for key, value in content.items() if not str(key).endswith("_dir")}
+            blocks.append(markup.folded(name, yaml.safe_dump(shown, sort_keys=False)))
+    return markup.section("Configuration", "".join(blocks))
+
+
+def _environment(environment: Mapping[str, Any]) -> str:
+    if not environment:
+        return ""
+    command = [str(word) for word in environment.get("command", [])]
+    line = ""
+    if command:
+        words = ["python", "-m", f"src.{Path(command[0]).stem}", *command[1:]]
+        line = f'<pre class="line">{escape(shlex.join(words))}</pre>'
+    versions = environment.get("versions", {})
+    rows = [[name, str(version)] for name, version in versions.items() if version]
+    named = ("python", "platform", "processor", "device", "threads")
+    rows = [[name, str(environment[name])] for name in named if environment.get(name)] + rows
+    return markup.section("Command and environment", line + markup.grid([], rows))
