@@ -18,17 +18,17 @@ from src.data.records import Case, Record
 
 log = logging.getLogger(__name__)
 Kind = Literal["memory", "disk", "none"]
+SLICED = ("image", "target", "label")
 
 
 class Cache:
     """Makes each case once, as long as there is room.
 
-    memory: filled by `get` before the workers fork, which then share it. disk: one file a case, written
-    whole or not at all and mapped into memory by every process of the machine that reads it; a damaged
-    one is made anew.
+    memory: filled before the workers fork, which then share it. disk: one file a case, written whole or
+    not at all and mapped by every process of the machine that reads it; a damaged one is made anew.
 
     make: what a record's prepared case is. key: changes whenever that would. limit_gb: beyond it, memory
-    stops keeping and disk deletes what was written longest ago.
+    stops keeping, and disk deletes what was written longest ago.
     """
 
     def __init__(
@@ -42,41 +42,95 @@ class Cache:
         self.make, self.key, self.kind, self.limit = make, key, kind, int(limit_gb * 2**30)
         self.folder = (folder or Path.home() / ".cache/ganatomy") / "cases"
         self.kept: dict[str, Case] = {}
-        self.size = 0
+        self.sound: set[Path] = set()
+        self.files = self._files() if kind == "disk" else {}
+        self.size = sum(self.files.values())
 
-    def get(self, record: Record) -> Case:
-        if self.kind == "none":
-            return self.make(record)
-        return self._from_memory(record) if self.kind == "memory" else self._from_disk(record)
+    def get(self, record: Record, z: int | None = None) -> Case:
+        """A prepared case; with `z`, its pictures are slice z of the stack alone."""
+        if self.kind == "disk":
+            return self._from_disk(record, z)
+        case = self.kept.get(record.case) or self.make(record)
+        if self.kind == "memory" and record.case not in self.kept:
+            self._keep(record.case, case)
+        return case if z is None else one_slice(case, z)
 
-    def _from_memory(self, record: Record) -> Case:
-        if record.case in self.kept:
-            return self.kept[record.case]
-        case = self.make(record)
-        size = sum(array.nbytes for array in case.values())
+    def has(self, record: Record) -> bool:
+        """Whether the case need not be made."""
+        return record.case in self.kept if self.kind == "memory" else self._path(record) in self.files
+
+    def put(self, record: Record, case: Case) -> None:
+        """Keep a case that was made elsewhere."""
+        if self.kind == "memory":
+            self._keep(record.case, case)
+        elif self.kind == "disk":
+            self._write(self._path(record), case)
+
+    def _keep(self, name: str, case: Case) -> None:
+        size = nbytes(case)
         if self.size + size <= self.limit:
-            self.kept[record.case] = case
+            self.kept[name] = case
             self.size += size
-        return case
 
-    def _from_disk(self, record: Record) -> Case:
-        path = self.folder / f"{hashlib.sha256(self.key(record).encode()).hexdigest()[:32]}.safetensors"
+    def _from_disk(self, record: Record, z: int | None) -> Case:
+        path = self._path(record)
         try:
-            return read(path)
+            return self._read(path, z)
         except FileNotFoundError:
             pass
         except (SafetensorError, OSError, ValueError) as damage:
             log.warning("cache: made a damaged entry anew (%s)", damage)
         case = self.make(record)
-        write(path, case)
-        return case
+        self._write(path, case)
+        return case if z is None else one_slice(case, z)
+
+    def _read(self, path: Path, z: int | None) -> Case:
+        """The whole file is held against its checksum once a process; after that a slice costs a slice."""
+        if z is None or path not in self.sound:
+            case = read(path)
+            self.sound.add(path)
+            return case if z is None else one_slice(case, z)
+        return read(path, z)
+
+    def _write(self, path: Path, case: Case) -> None:
+        size = nbytes(case)
+        while self.files and self.size + size > self.limit:
+            oldest = next(iter(self.files))
+            oldest.unlink(missing_ok=True)
+            self.size -= self.files.pop(oldest)
+        if size <= self.limit:
+            write(path, case)
+            self.files[path] = size
+            self.size += size
+
+    def _path(self, record: Record) -> Path:
+        return self.folder / f"{hashlib.sha256(self.key(record).encode()).hexdigest()[:32]}.safetensors"
+
+    def _files(self) -> dict[Path, int]:
+        """What is there already, oldest first; what a killed process left half written is removed."""
+        for rest in self.folder.glob("*.tmp"):
+            rest.unlink(missing_ok=True)
+        stats = [(path, path.stat()) for path in self.folder.glob("*.safetensors")]
+        return {path: stat.st_size for path, stat in sorted(stats, key=lambda item: item[1].st_mtime_ns)}
 
 
-def read(path: Path) -> Case:
-    """Arrays of a case; raises when the file is absent, cut short, or its checksum differs."""
+def one_slice(case: Case, z: int) -> Case:
+    return {key: value[z] if key in SLICED else value for key, value in case.items()}
+
+
+def nbytes(case: Case) -> int:
+    return sum(array.nbytes for array in case.values())
+
+
+def read(path: Path, z: int | None = None) -> Case:
+    """Arrays of a case, or of one slice of it; raises when the file is absent, cut short, or (whole) its
+    checksum differs."""
     with safe_open(path, framework="np") as file:
-        case = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        if file.metadata().get("crc32") != _checksum(case):
+        keys = list(file.keys())
+        if z is not None:
+            return {k: file.get_slice(k)[z] if k in SLICED else file.get_tensor(k) for k in keys}
+        case = {key: file.get_tensor(key) for key in keys}
+        if (file.metadata() or {}).get("crc32") != _checksum(case):
             raise ValueError(f"{path.name}: wrong checksum")
     return case
 

@@ -4,36 +4,41 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 
 from src.data.cache import Cache, Kind
 from src.data.intensity import Intensity
 from src.data.loader import Loader
+from src.data.patches import Patches
 from src.data.pipeline import EvalBatches, TrainItems, collate
 from src.data.prepare import Preparation
 from src.data.records import SPLITS, Case, Record, Source, Split
 from src.data.sampler import Stream
+from src.data.splits import Splitting
+from src.data.survey import Facts, Notes, OnError, judge, look
 from src.errors import UserError
 
 log = logging.getLogger(__name__)
 
 
 class DataModule(pl.LightningDataModule):
-    """Cases of a source, prepared, cached, and served in an order that depends on (seed, epoch) alone.
+    """Cases of a source, split, checked, prepared, cached, and served in an order that depends on (seed,
+    epoch) alone.
 
-    Training batches are endless (`batches_per_epoch` says how many make an epoch) and hold slices or
-    cases. Those of validation and test hold whole cases: all the slices of one volume, in order, or up to
-    `batch_size` cases.
+    Training batches are endless (`batches_per_epoch` says how many make an epoch) and hold slices,
+    patches or cases. Those of validation and test hold whole cases: all the slices of one volume, in
+    order, or up to `batch_size` cases of one shape.
 
     batch_size: the global one, shared out among the processes. augment: MONAI dictionary transforms,
-    applied in training.
-    batches_done: where training goes on, see `start_at`.
+    applied in training. intensity: see `mapping`; orientation, spacing, fit: see `Preparation`; patch,
+    foreground: see `Patches`; split, split_seed, fold, folds, split_file: see `Splitting`. on_error:
+    stop, or skip cases with grave faults. batches_done: see `start_at`.
     """
 
     def __init__(
@@ -47,6 +52,17 @@ class DataModule(pl.LightningDataModule):
         cache_gb: float = 8.0,
         augment: Sequence[Any] = (),
         intensity: Intensity = "zscore",
+        orientation: str | None = "PLS",
+        spacing: Sequence[float | None] | None = None,
+        fit: str | None = None,
+        patch: int | Sequence[int] | None = None,
+        foreground: float = 0.5,
+        split: Sequence[float] = (4, 1, 1),
+        split_seed: int = 0,
+        fold: int | None = None,
+        folds: int | None = None,
+        split_file: str | None = None,
+        on_error: OnError = "stop",
         batches_done: int = 0,
     ) -> None:
         super().__init__()
@@ -54,15 +70,31 @@ class DataModule(pl.LightningDataModule):
             raise UserError(f"data.batch_size={batch_size}: at least 1 is needed")
         if workers < 0:
             raise UserError(f"data.workers={workers}: 0 or more processes")
-        if cache not in ("memory", "disk", "none"):
-            raise UserError(f"data.cache={cache}: choose memory, disk or none")
-        self.source, self.augment = source, augment
+        for key, value, choices in (
+            ("cache", cache, ("memory", "disk", "none")),
+            ("on_error", on_error, ("stop", "skip")),
+        ):
+            if value not in choices:
+                raise UserError(f"data.{key}={value}: choose {' or '.join(choices)}")
+        self.source, self.augment, self.on_error = source, augment, on_error
         self.batch_size, self.batches_done = batch_size, batches_done
         self.seed, self.workers = seed, workers
-        self.preparation = Preparation(intensity)
-        self.cache = Cache(self._prepare, self._key, cache, Path(cache_dir) if cache_dir else None, cache_gb)
+        size = source.size if isinstance(source.size, int) or source.size is None else tuple(source.size)
+        self.preparation = Preparation(
+            source.spatial_dims,
+            intensity,
+            orientation,
+            tuple(spacing) if spacing else None,
+            size,
+            fit,
+            patch is not None,
+        )
+        self.patches = Patches(patch, foreground) if patch is not None else None
+        self.splitting = Splitting(tuple(split), split_seed, folds, fold, split_file)
+        self.folder = Path(cache_dir).expanduser() if cache_dir else Path.home() / ".cache/ganatomy"
+        self.cache = Cache(self._make, self._key, cache, self.folder, cache_gb)
         self.records: dict[Split, list[Record]] = {}
-        self.depths: dict[str, int] = {}
+        self.facts: dict[str, Facts] = {}
 
     @property
     def channels(self) -> int:
@@ -70,24 +102,56 @@ class DataModule(pl.LightningDataModule):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return self.source.classes
+        """Names of the values of `label`, background first."""
+        return tuple(self.source.classes)
+
+    @property
+    def box_classes(self) -> tuple[str, ...]:
+        return tuple(self.source.box_classes)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Names of the values of `class`."""
+        return tuple(self.source.kinds)
 
     @property
     def spatial_dims(self) -> int:
         return self.source.spatial_dims
 
+    @property
+    def sliced(self) -> bool:
+        """Whether rows are slices of volumes."""
+        return any(len(fact.shape) == 4 and self.spatial_dims == 2 for fact in self.facts.values())
+
     def setup(self, stage: str | None = None) -> None:
-        """Read every case once: fill the cache, check what would spoil the run. Raises `UserError`."""
+        """Read every case once, unless it is cached: fill the cache, find faults. Raises `UserError`."""
         if self.records:
             return
-        records = self.source.records()
-        self.records = {split: [record for record in records if record.split == split] for split in SPLITS}
+        records = self.splitting(self.source.records())
+        self.facts = self.survey(records)
+        sound = judge(records, self.facts, self.on_error)
         for split in SPLITS:
-            if not self.records[split]:
-                raise UserError(f"data: no case is in the split {split}; change data.split")
+            self.records[split] = [record for record in sound if record.split == split]
+        if empty := [split for split in SPLITS if not self.records[split]]:
+            self.records = {}
+            raise UserError(f"data: no case is in the split {empty[0]}; change data.split or data.split_file")
+        room = f"{self.cache.size / 2**30:.2f} of {self.cache.limit / 2**30:g} GB"
+        log.info("data: %d cases, cache (%s) %s", len(sound), self.cache.kind, room)
+
+    def survey(self, records: Sequence[Record], step: Callable[[], None] = lambda: None) -> dict[str, Facts]:
+        """Facts of every case, read anew or remembered. `step` is called after each."""
+        notes = Notes(self.folder, [self._key(record) for record in records])
+        known = notes.read()
+        facts = {}
         for record in records:
-            self._check(record, self.cache.get(record))
-        log.info("data: %d cases, %.2f GB kept in memory", len(records), self.cache.size / 2**30)
+            fact = known.get(record.case)
+            if fact is None or not (fact.grave or self.cache.kind == "none" or self.cache.has(record)):
+                fact = look(record, self.source, self._keep)
+            facts[record.case] = fact
+            step()
+        if self.cache.kind != "memory":
+            notes.write(facts)
+        return facts
 
     def start_at(self, batches_done: int) -> None:
         """The next training loader begins after this many global batches."""
@@ -96,7 +160,16 @@ class DataModule(pl.LightningDataModule):
     @property
     def batches_per_epoch(self) -> int:
         """Batches until every training item was seen once, rounded up."""
-        return -(-len(self._train_items()) // self.batch_size)
+        return -(-len(self.train_items()) // self.batch_size)
+
+    def train_items(self) -> TrainItems:
+        """The training items, each addressed by (epoch, index)."""
+        self.setup()
+        records = self.records["train"]
+        depths = [self.facts[record.case].shape[0] if self.sliced else None for record in records]
+        if not self.sliced and not self.patches and len({self.facts[r.case].shape for r in records}) > 1:
+            raise UserError("data.size: the images differ in shape; set data.size, or data.patch")
+        return TrainItems(records, depths, self.cache.get, self.augment, self.seed, self.patches)
 
     def train_dataloader(self) -> Loader:
         rank, world_size = self._place()
@@ -104,7 +177,7 @@ class DataModule(pl.LightningDataModule):
             raise UserError(
                 f"data.batch_size={self.batch_size}: must be a multiple of the {world_size} processes"
             )
-        items = self._train_items()
+        items = self.train_items()
         stream = Stream(len(items), self.batch_size, self.seed, self.batches_done, rank, world_size)
         return self._loader(items, batch_sampler=stream, collate_fn=collate)
 
@@ -115,9 +188,10 @@ class DataModule(pl.LightningDataModule):
         return self._eval_loader("test")
 
     def summary(self) -> dict[str, Any]:
-        """Plain values for `data.json`: counts, subjects per split, a hash of content and preparation."""
+        """Plain values for `data.json`: counts, subjects per split, faults, a hash of content and
+        preparation."""
         self.setup()
-        everything = sorted(self._key(record) for records in self.records.values() for record in records)
+        keys = sorted(self._key(record) for records in self.records.values() for record in records)
         return {
             "cases": {split: len(records) for split, records in self.records.items()},
             "subjects": {
@@ -125,43 +199,32 @@ class DataModule(pl.LightningDataModule):
             },
             "channels": self.channels,
             "classes": list(self.classes),
+            "box_classes": list(self.box_classes),
+            "kinds": list(self.kinds),
             "spatial_dims": self.spatial_dims,
-            "hash": hashlib.sha256("\n".join(everything).encode()).hexdigest(),
+            "faults": [fault.words for fact in self.facts.values() for fault in fact.faults],
+            "hash": hashlib.sha256("\n".join(keys).encode()).hexdigest(),
         }
 
-    def _prepare(self, record: Record) -> Case:
-        return self.preparation(self.source.load(record), self.spatial_dims)
+    def _make(self, record: Record) -> Case:
+        return self.preparation(self.source.load(record))
+
+    def _keep(self, record: Record, case: Case) -> tuple[int, ...]:
+        ready = self.preparation(case)
+        self.cache.put(record, ready)
+        return ready["image"].shape
 
     def _key(self, record: Record) -> str:
-        return f"{self.source.fingerprint(record)} {self.preparation} {self.spatial_dims}"
-
-    def _sliced(self, case: Case) -> bool:
-        return self.spatial_dims == 2 and case["image"].ndim == 4
-
-    def _check(self, record: Record, case: Case) -> None:
-        if self._sliced(case):
-            self.depths[record.case] = len(case["image"])
-        if "label" in case and self.classes and (highest := int(case["label"].max())) >= len(self.classes):
-            raise UserError(
-                f"{record.case}: label value {highest}, but the {len(self.classes)} data.classes end at "
-                f"{len(self.classes) - 1}; correct the label map or data.classes"
-            )
-        if not np.isfinite(case["image"]).all():
-            raise UserError(f"{record.case}: the image holds values that are not finite")
-
-    def _train_items(self) -> TrainItems:
-        self.setup()
-        records = self.records["train"]
-        depths = [self.depths.get(record.case) for record in records]
-        return TrainItems(records, depths, self.cache.get, self.augment, self.seed)
+        return f"{self.source.fingerprint(record)} {self.preparation}"
 
     def _eval_loader(self, split: Split) -> Loader:
         self.setup()
         rank, world_size = self._place()
         records = self.records[split][rank::world_size]
-        step = 1 if self.depths else self.batch_size
-        groups = [records[first : first + step] for first in range(0, len(records), step)]
-        return self._loader(EvalBatches(groups, bool(self.depths), self.cache.get), batch_size=None)
+        step = 1 if self.sliced else self.batch_size
+        alike = [list(same) for _, same in groupby(records, lambda record: self.facts[record.case].shape)]
+        groups = [same[first : first + step] for same in alike for first in range(0, len(same), step)]
+        return self._loader(EvalBatches(groups, self.sliced, self.cache.get), batch_size=None)
 
     def _loader(self, items: Any, **how: Any) -> Loader:
         return Loader(

@@ -12,34 +12,38 @@ from monai.data.meta_tensor import MetaTensor
 from monai.transforms.compose import Compose
 from torch.utils.data import Dataset
 
+from src.data.patches import Patches
 from src.data.records import Case, Record
 from src.data.sampler import Place, item_seed
 
 Item = dict[str, Any]
-SPATIAL = ("image", "target", "label")
-Reader = Callable[[Record], Case]
+Reader = Callable[[Record, int | None], Case]
+RAGGED = ("boxes", "classes")
 
 
 class TrainItems(Dataset[Item]):
-    """Slices of volumes (2D) or whole cases, each augmented anew every epoch. Index: (epoch, index).
+    """Slices of volumes (2D), patches, or whole cases, each augmented anew every epoch. Index: (epoch,
+    index).
 
-    slices: how many items each record gives; None for a record taken whole.
+    depths: how many slices each record gives; None for a record that is not sliced. read: a record, and
+    one slice of it.
     """
 
     def __init__(
         self,
         records: Sequence[Record],
-        slices: Sequence[int | None],
+        depths: Sequence[int | None],
         read: Reader,
         augment: Sequence[Any],
         seed: int,
+        patches: Patches | None = None,
     ) -> None:
         self.places = [
             (record, z)
-            for record, n in zip(records, slices, strict=True)
-            for z in (range(n) if n is not None else (None,))
+            for record, depth in zip(records, depths, strict=True)
+            for z in (range(depth) if depth is not None else (None,))
         ]
-        self.read, self.seed, self.augment = read, seed, Compose(list(augment))
+        self.read, self.seed, self.patches, self.augment = read, seed, patches, Compose(list(augment))
 
     def __len__(self) -> int:
         return len(self.places)
@@ -47,13 +51,16 @@ class TrainItems(Dataset[Item]):
     def __getitem__(self, place: Place) -> Item:
         epoch, index = place
         record, z = self.places[index]
-        item = as_item(record, self.read(record), z)
-        self.augment.set_random_state(seed=item_seed(self.seed, epoch, index))
-        return plain(apply(self.augment, item))
+        seed = item_seed(self.seed, epoch, index)
+        case = self.read(record, z)
+        if self.patches:
+            case = self.patches(case, z, seed)
+        self.augment.set_random_state(seed=seed)
+        return plain(apply(self.augment, as_item(record, case, z)))
 
 
 class EvalBatches(Dataset[Item]):
-    """Ready batches of whole cases: all the slices of one volume, or `batch_size` cases of one shape."""
+    """Ready batches of whole cases: all the slices of one volume, or several cases of one shape."""
 
     def __init__(self, groups: Sequence[Sequence[Record]], sliced: bool, read: Reader) -> None:
         self.groups, self.sliced, self.read = groups, sliced, read
@@ -64,18 +71,24 @@ class EvalBatches(Dataset[Item]):
     def __getitem__(self, index: int) -> Item:
         rows: list[Item] = []
         for record in self.groups[index]:
-            case = self.read(record)
-            places: Sequence[int | None] = range(len(case["image"])) if self.sliced else (None,)
-            rows += [plain(as_item(record, case, z)) for z in places]
+            case = self.read(record, None)
+            rows += slices(record, case) if self.sliced else [plain(as_item(record, case, None))]
         return collate(rows)
 
 
+def slices(record: Record, case: Case) -> list[Item]:
+    """The rows of a sliced volume, in order."""
+    pictures = {key for key in ("image", "target", "label") if key in case}
+    rest = {key: value for key, value in case.items() if key not in pictures}
+    return [
+        plain(as_item(record, rest | {key: case[key][z] for key in pictures}, z))
+        for z in range(len(case["image"]))
+    ]
+
+
 def as_item(record: Record, case: Case, z: int | None) -> Item:
-    """One row: the whole case, or its slice `z` with the volume's affine and spacing."""
-    item: Item = {
-        key: torch.from_numpy(np.array(value if z is None or key not in SPATIAL else value[z]))
-        for key, value in case.items()
-    }
+    """One row as tensors of its own; with `z`, slice z of a volume whose affine and spacing it carries."""
+    item: Item = {key: torch.from_numpy(np.array(value)) for key, value in case.items() if key != "seeds"}
     if z is not None:
         item["slice"] = torch.tensor(z)
     return item | {"subject": record.subject, "case": record.case}
@@ -97,6 +110,8 @@ def plain(item: Item) -> Item:
     for key, value in item.items():
         if isinstance(value, MetaTensor):
             value = value.as_tensor()
+        if isinstance(value, np.ndarray):
+            value = torch.from_numpy(value)
         if key in ("label", "classes", "class"):
             value = value.round().long() if value.is_floating_point() else value.long()
         elif isinstance(value, torch.Tensor) and value.is_floating_point():
@@ -110,6 +125,7 @@ def collate(rows: Sequence[Item]) -> Item:
     batch: Item = {}
     for key in rows[0]:
         values = [row[key] for row in rows]
-        ragged = key in ("boxes", "classes") or not isinstance(values[0], torch.Tensor)
-        batch[key] = values if ragged else torch.stack(values)
+        batch[key] = (
+            values if key in RAGGED or not isinstance(values[0], torch.Tensor) else torch.stack(values)
+        )
     return batch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -12,37 +12,50 @@ Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 Case = dict[str, np.ndarray]
-"""Arrays of one case: `image` [C,*spatial] and, where the data set has them, `label` [1,*spatial],
-`target` [C,*spatial], `boxes` [N,2*dims] in voxels (lower corner, upper corner), `classes` [N], `class`
-[], `affine` [4,4] (voxel to mm), `spacing` [dims] in mm."""
+"""Arrays of one case: `image` [C,*spatial], `affine` [4,4] (voxel to mm), `spacing` [dims] (mm) and,
+where the data set has them, `label` [1,*spatial], `target` [C,*spatial], `class` [], and `boxes`
+[N,2*dims] with `classes` [N]: lower corner, then upper corner, in voxels, in the order of the array's
+axes (rows first); voxel i covers i to i + 1."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One case: its name (unique), the person it belongs to, and where its content is."""
+    """One case: its name (unique), the person it belongs to, and where its content is.
+
+    split, fold: given by the data set, if at all. stratum: what splits shall deal out evenly, such as the
+    diagnosis.
+    """
 
     case: str
     subject: str
     split: Split | None = None
     content: Mapping[str, Any] = field(default_factory=dict)
     stratum: str = ""
+    fold: int | None = None
 
 
 class Source(Protocol):
-    """A data set. `spatial_dims` is the network's: volumes of a source with 2 are served slice by slice
-    (the last axis)."""
+    """A data set.
+
+    spatial_dims is the network's: volumes of a source with 2 are served slice by slice (the last axis).
+    classes: names of the values of `label`, background first. box_classes, kinds: those of `classes` and
+    `class`. Empty where a data set has no such thing. They may be known only after `records`. size: what
+    cases are brought to, or None.
+    """
 
     channels: int
-    spatial_dims: int
-    classes: tuple[str, ...]
-    """Names of the values of `label`, background first; empty without label maps."""
+    spatial_dims: Literal[2, 3]
+    size: int | Sequence[int] | None
+    classes: Sequence[str]
+    box_classes: Sequence[str]
+    kinds: Sequence[str]
 
     def records(self) -> list[Record]:
         """Every case, in a fixed order, without reading a pixel."""
         ...
 
     def load(self, record: Record) -> Case:
-        """Raw arrays, in the data set's own units."""
+        """Raw arrays, in the data set's own units. Raises ReadError for a file that cannot be read."""
         ...
 
     def fingerprint(self, record: Record) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -22,7 +23,7 @@ def module(workers: int = 0, spatial_dims: int = 2, **settings) -> DataModule:
         RandAffined(["image", "label"], prob=0.7, rotate_range=0.3, mode=["bilinear", "nearest"]),
         RandGaussianNoised(["image"], prob=0.5),
     ]
-    source = Brain(subjects=4, size=24, slices=5, spatial_dims=spatial_dims, split=(2, 1, 1))
+    source = Brain(subjects=4, size=24, slices=5, spatial_dims=spatial_dims)
     return DataModule(
         source, **{"batch_size": 3, "workers": workers, "seed": 5, "augment": augment} | settings
     )
@@ -76,7 +77,7 @@ def test_global_random_state_neither_matters_nor_changes(straight):
 
 def test_processes_share_the_batch(straight):
     data = module()
-    items = data._train_items()
+    items = data.train_items()
     from src.data.pipeline import collate
     from src.data.sampler import Stream
 
@@ -102,7 +103,7 @@ def test_evaluation_batches_hold_one_volume_in_order():
     data = module()
     (batch,) = data.val_dataloader()
     case = data.source.load(data.records["val"][0])
-    assert batch["slice"].tolist() == list(range(5)) and set(batch["case"]) == {"virtual-002"}
+    assert batch["slice"].tolist() == list(range(5)) and set(batch["case"]) == {data.records["val"][0].case}
     volume = (batch["image"] * batch["scale"][:, :, None, None] + batch["offset"][:, :, None, None])[
         :, 0
     ].permute(1, 2, 0)
@@ -126,7 +127,7 @@ def test_summary_is_plain_and_its_hash_tells_content_and_preparation_apart():
     summary = module().summary()
     assert json.loads(json.dumps(summary)) == summary
     assert summary["cases"] == {"train": 2, "val": 1, "test": 1}
-    assert summary["subjects"]["test"] == ["virtual-003"]
+    assert len(summary["subjects"]["test"]) == 1
     assert summary["hash"] == module(seed=9, workers=2).summary()["hash"]
     assert (
         len({module(**s).summary()["hash"] for s in ({}, {"intensity": "range"}, {"spatial_dims": 3})}) == 3
@@ -141,12 +142,12 @@ def test_waiting_is_measured():
     for _ in islice(loader, 6):
         time.sleep(0.05)
     assert 0 < loader.wait_share < 0.5
-    assert loader.elapsed == pytest.approx(loader.waited + 5 * 0.05, rel=0.2)
+    assert loader.elapsed - loader.waited >= 5 * 0.05
 
 
 class Faulty(Brain):
     def __init__(self, fault: str) -> None:
-        super().__init__(subjects=4, size=16, slices=2, split=(2, 1, 1))
+        super().__init__(subjects=4, size=16, slices=2)
         self.fault = fault
 
     def load(self, record: Record) -> dict[str, np.ndarray]:
@@ -159,7 +160,7 @@ class Faulty(Brain):
 
     def records(self) -> list[Record]:
         records = super().records()
-        return [r for r in records if r.split != "val"] if self.fault == "split" else records
+        return [replace(r, split="train") for r in records] if self.fault == "split" else records
 
 
 @pytest.mark.parametrize(
@@ -168,7 +169,7 @@ class Faulty(Brain):
 )
 def test_what_would_spoil_a_run_is_said_before_it(fault, words):
     with pytest.raises(UserError, match=words):
-        DataModule(Faulty(fault), batch_size=2).train_dataloader()
+        DataModule(Faulty(fault), batch_size=2, split=(2, 1, 1)).train_dataloader()
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,9 @@ from typing import Literal
 import numpy as np
 from nibabel.nifti1 import Nifti1Image
 from scipy.interpolate import CubicSpline
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import binary_dilation, map_coordinates
 
-from src.data.records import SPLITS, Case, Record
-from src.data.splits import shares
+from src.data.records import Case, Record
 from src.errors import UserError
 
 FIELD_OF_VIEW = 192.0
@@ -26,13 +25,18 @@ CENTRE = np.array([98.0, 117.0, 76.0])
 """Middle of the brain in the template's voxels (1 mm, right to left, back to front, foot to head)."""
 SLAB = (12.0, 142.0)
 """First and last axial slice of a 2D cohort, mm above the template's first one."""
+SUBARACHNOID = 3
+"""Thickness of the CSF around the brain, mm."""
+WHITE = 0.85
+"""Intensity of white matter in the template, 0 to 1."""
 ELASTIC_KNOTS, BIAS_KNOTS = 7, 4
 
 
 @functools.cache
 def template() -> tuple[np.ndarray, np.ndarray]:
-    """T1, brain mask, grey and white matter [4,197,233,189] uint8, and the affine of the voxels.
+    """T1, mask, grey and white matter [4,197,233,189] uint8, and the affine of the voxels.
 
+    The template is cut out at the brain's surface; the layer of CSF around it is put back.
     Raises `UserError` when nilearn, or its copy of the template, is not installed.
     """
     found = importlib.util.find_spec("nilearn")
@@ -46,7 +50,10 @@ def template() -> tuple[np.ndarray, np.ndarray]:
             f"data=brain: this nilearn has no {error}: install the version named in constraints.txt"
         ) from error
     t1, grey, white = (np.asarray(image.dataobj, dtype=np.uint8) for image in images)
-    return np.stack([t1, (t1 > 0).astype(np.uint8) * 255, grey, white]), np.asarray(images[0].affine)
+    brain = t1 > 0
+    head = binary_dilation(brain, iterations=SUBARACHNOID)
+    t1 = np.where(head & ~brain, np.median(t1[brain & (grey < 64) & (white < 64)]), t1).astype(np.uint8)
+    return np.stack([t1, head.astype(np.uint8) * 255, grey, white]), np.asarray(images[0].affine)
 
 
 class Brain:
@@ -64,6 +71,8 @@ class Brain:
 
     channels = 1
     classes = ("background", "csf", "gm", "wm")
+    box_classes: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -75,7 +84,6 @@ class Brain:
         bias: float = 0.2,
         contrast: float = 0.06,
         noise: float = 0.05,
-        split: tuple[float, float, float] = (16, 4, 4),
         cohort_seed: int = 0,
     ) -> None:
         if spatial_dims not in (2, 3):
@@ -99,15 +107,10 @@ class Brain:
             cohort_seed,
         )
         self.deformation, self.bias, self.contrast, self.noise = deformation, bias, contrast, noise
-        self.counts = shares(subjects, split)
 
     def records(self) -> list[Record]:
-        splits = [name for name, count in zip(SPLITS, self.counts, strict=True) for _ in range(count)]
         names = [f"virtual-{index:03d}" for index in range(self.subjects)]
-        return [
-            Record(name, name, split, {"index": index})
-            for index, (name, split) in enumerate(zip(names, splits, strict=True))
-        ]
+        return [Record(name, name, content={"index": index}) for index, name in enumerate(names)]
 
     def fingerprint(self, record: Record) -> str:
         shape = (self.size, self.slices if self.spatial_dims == 2 else self.size)
@@ -120,12 +123,12 @@ class Brain:
         maps, affine = template()
         t1, brain, grey, white = _sample(maps, self._warp(rng, axes))
         tissues = np.stack([1 - brain, np.clip(brain - grey - white, 0, None), grey * brain, white * brain])
-        image = t1 * (1 + np.tensordot(self.contrast * rng.standard_normal(3), tissues[1:], 1))
-        image *= np.exp(self.bias * _smooth(rng.standard_normal(3 * (BIAS_KNOTS,)), axes)) * rng.uniform(
-            300, 1500
-        )
-        noise = np.random.default_rng([self.cohort_seed, record.content["index"], self.size])
-        image = rician(image, self.noise * float(image[tissues[3] > 0.9].mean()), noise)
+        change = 1 + self.contrast * rng.standard_normal(3)
+        shading = np.exp(self.bias * _smooth(rng.standard_normal(3 * (BIAS_KNOTS,)), axes))
+        gain = rng.uniform(300, 1500)
+        image = gain * shading * t1 * (1 + np.tensordot(change - 1, tissues[1:], 1))
+        scanner = np.random.default_rng([self.cohort_seed, record.content["index"], self.size])
+        image = rician(image, self.noise * gain * change[2] * WHITE, scanner)
         return {
             "image": image[None].astype(np.float32),
             "label": tissues.argmax(0)[None].astype(np.uint8),

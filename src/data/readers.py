@@ -1,0 +1,121 @@
+"""From a file to an array [C,*spatial] in its own units and type, and the grid it lies on."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.loadsave import load as load_volume
+from PIL import Image, UnidentifiedImageError
+
+from src.data.regrid import Grid
+
+VOLUMES = (".nii", ".nii.gz", ".mgz", ".img", ".hdr")
+TIFFS = (".tif", ".tiff")
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".pgm", ".ppm")
+KNOWN = (*VOLUMES, *TIFFS, *PICTURES, ".npy", ".dcm")
+
+
+class ReadError(ValueError):
+    """A file that is not there, cut short, or not what its name says. The message names it."""
+
+
+def read(path: Path) -> tuple[np.ndarray, Grid]:
+    """Pixels as they are stored, rescaled only by what the file itself says (NIfTI slope, DICOM slope).
+
+    Volumes keep their voxel order; colour, echoes and time become channels.
+    """
+    try:
+        array, affine = _open(path)
+    except FileNotFoundError as error:
+        raise ReadError(f"{path}: is not there") from error
+    except (
+        OSError, EOFError, ValueError, KeyError, SyntaxError, IndexError, zlib.error,
+        ImageFileError, UnidentifiedImageError, Image.DecompressionBombError,
+    ) as error:  # fmt: skip
+        words = " ".join(str(error).split())[:200]
+        raise ReadError(
+            f"{path}: cannot be read ({type(error).__name__}: {words}); replace the file"
+        ) from error
+    if array.size == 0 or array.dtype.kind not in "buif":
+        raise ReadError(f"{path}: holds no image (shape {array.shape}, type {array.dtype})")
+    return array, Grid(affine, array.shape[1:])
+
+
+def suffix(path: Path | str) -> str:
+    """The extension in lower case; `.nii.gz` is one."""
+    name = str(path).lower()
+    return next((known for known in (".nii.gz",) if name.endswith(known)), Path(name).suffix)
+
+
+def stem(path: Path | str) -> str:
+    """The file's name without its extension."""
+    name = Path(path).name
+    return name[: len(name) - len(suffix(name))]
+
+
+def _open(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    kind = suffix(path)
+    if kind in VOLUMES:
+        return _volume(path)
+    if kind == ".npy":
+        array = np.load(path, allow_pickle=False)
+        return (array[None] if array.ndim < 4 else array), np.eye(4)
+    if kind in TIFFS:
+        return _tiff(path)
+    if kind == ".dcm":
+        from src.data.dicom import read_series
+
+        return read_series([path])
+    with Image.open(path) as image:
+        return _picture(image), np.eye(4)
+
+
+def _volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    image: Any = load_volume(path)
+    array = np.asanyarray(image.dataobj)
+    if array.dtype.names:  # RGB voxels
+        array = np.stack([array[name] for name in array.dtype.names], -1)
+    if array.ndim > 3:
+        array = array.reshape(*array.shape[:3], -1)
+    if array.ndim < 3:
+        raise ValueError(f"{array.ndim} dimensions where a volume has 3")
+    array = np.moveaxis(array, -1, 0) if array.ndim == 4 else array[None]
+    affine = np.asarray(image.affine, dtype=np.float64)
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+        raise ValueError("its affine is singular")
+    return (array.astype(np.float32) if array.dtype == np.float64 else array), affine
+
+
+def _picture(image: Image.Image) -> np.ndarray:
+    """Grey [1,H,W] or colour [3,H,W], as deep as the file; palettes are looked up and transparency is
+    dropped."""
+    if image.mode in ("P", "RGBA", "CMYK", "YCbCr", "LA", "PA"):
+        image = image.convert("L" if image.mode == "LA" else "RGB")
+    array = np.array(image)
+    if array.dtype == bool:
+        array = array.astype(np.uint8) * 255
+    if array.dtype == np.int32 and array.min() >= 0 and array.max() < 2**16:  # Pillow's way of 16-bit PNG
+        array = array.astype(np.uint16)
+    return np.moveaxis(array, -1, 0) if array.ndim == 3 else array[None]
+
+
+def _tiff(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """A plane, or the pages of a stack as the last axis of a volume."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        series = file.series[0]
+        array, axes = series.asarray(), series.axes
+    keep = [i for i, n in enumerate(array.shape) if n > 1 or axes[i] in "YX"]
+    array, axes = array.reshape([array.shape[i] for i in keep]), "".join(axes[i] for i in keep)
+    colour = [i for i, name in enumerate(axes) if name in "SC"]
+    pages = [i for i, name in enumerate(axes) if name not in "SCYX"]
+    if len(colour) > 1 or len(pages) > 1:
+        raise ValueError(f"axes {axes}, where at most pages, colours, height and width are understood")
+    array = np.transpose(array, [*colour, axes.index("Y"), axes.index("X"), *pages])
+    array = array.astype(np.uint8) * 255 if array.dtype == bool else array
+    return (array if colour else array[None]), np.eye(4)

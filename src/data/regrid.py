@@ -1,0 +1,152 @@
+"""Moving arrays from one voxel grid to another: orientation, spacing, size and padding are all one affine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from nibabel import orientations as _orientations
+from scipy.ndimage import affine_transform, gaussian_filter
+
+from src.errors import UserError
+
+orientations: Any = _orientations  # nibabel leaves these functions untyped
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Voxels in space: `affine` [4,4] from voxel index to mm (plain pictures: to pixels of the file), and
+    the shape."""
+
+    affine: np.ndarray
+    shape: tuple[int, ...]
+
+    @property
+    def spacing(self) -> np.ndarray:
+        """Distance between voxels along each axis."""
+        step: np.ndarray = np.linalg.norm(self.affine[:3, : len(self.shape)], axis=0)
+        return step
+
+    def moved(self, factor: np.ndarray, start: np.ndarray, shape: tuple[int, ...]) -> Grid:
+        """The grid whose voxel v lies at v * factor + start of this one."""
+        step = np.eye(4)
+        step[range(len(shape)), range(len(shape))] = factor
+        step[: len(shape), 3] = start
+        return Grid(self.affine @ step, shape)
+
+
+def turned(grid: Grid, codes: str) -> Grid:
+    """The grid with its axes towards `codes`, e.g. RAS, or PLS: axial slices upright in radiological view."""
+    try:
+        wanted = orientations.axcodes2ornt(tuple(codes.upper()))
+        if len(codes) != 3 or np.isnan(wanted).any() or len(set(wanted[:, 0])) != 3:
+            raise ValueError(codes)
+    except (ValueError, KeyError) as error:
+        raise UserError(
+            f"data.orientation={codes}: give three of L/R, P/A, I/S, e.g. RAS, or null"
+        ) from error
+    turn = orientations.ornt_transform(orientations.io_orientation(grid.affine), wanted)
+    shape = [0, 0, 0]
+    for axis, (target, _) in enumerate(turn.astype(int)):
+        shape[target] = grid.shape[axis]
+    return Grid(grid.affine @ orientations.inv_ornt_aff(turn, grid.shape), tuple(shape))
+
+
+def respaced(grid: Grid, spacing: np.ndarray) -> Grid:
+    """The grid with another spacing over the same extent (first voxels' outer corners coincide)."""
+    factor = spacing / grid.spacing
+    shape = tuple(max(1, round(n / f)) for n, f in zip(grid.shape, factor, strict=True))
+    return grid.moved(factor, (factor - 1) / 2, shape)
+
+
+def fitted(grid: Grid, size: tuple[int, ...], fit: str) -> Grid:
+    """The grid brought to `size` about its middle.
+
+    pad: neither shrunk nor enlarged, padded or cropped. letterbox: scaled until the whole picture fits,
+    then padded. cover: scaled until it covers the size, then cropped. stretch: each axis scaled on its
+    own.
+    """
+    shape = np.array(grid.shape)
+    ratio = shape / np.array(size)
+    scale = {"pad": 1.0, "letterbox": ratio.max(), "cover": ratio.min(), "stretch": ratio}[fit]
+    factor = np.broadcast_to(scale, shape.shape).astype(float)
+    start = (shape - 1) / 2 - factor * (np.array(size) - 1) / 2
+    if fit == "pad":
+        start = np.floor(start)
+    return grid.moved(factor, start, size)
+
+
+def regrid(array: np.ndarray, source: Grid, target: Grid, order: int = 1, fill: float = 0.0) -> np.ndarray:
+    """`array` [C,*source.shape] read at the voxels of `target`: exactly where these coincide, else
+    interpolated.
+
+    order: 1 linear (with smoothing first where the target is coarser), 0 nearest, for label maps. Outside
+    the source: `fill`. The dtype is kept, so integers come back rounded.
+    """
+    dims = len(source.shape)
+    way = np.linalg.inv(source.affine) @ target.affine
+    matrix, start = way[:dims, :dims], way[:dims, 3]
+    nearest = np.round(matrix)
+    permuted = (np.abs(nearest).sum(0) == 1).all() and (np.abs(nearest).sum(1) == 1).all()
+    if permuted and np.abs(matrix - nearest).max() < 1e-4 and np.abs(start - np.round(start)).max() < 1e-3:
+        return _exact(array, nearest.astype(int), np.round(start).astype(int), target.shape, fill)
+    steps = np.abs(matrix).max(axis=1)
+    blur = np.where(steps > 1.001, (steps - 1) / 2, 0) if order else np.zeros(dims)
+    channels = []
+    for channel in array:
+        values = (
+            channel if not blur.any() else gaussian_filter(channel.astype(np.float32), blur, mode="nearest")
+        )
+        # Half a voxel beyond the outermost centres still belongs to the picture: extend it, then cut.
+        inside = affine_transform(
+            values.astype(np.float32), matrix, start, target.shape, order=order, mode="nearest"
+        )
+        channels.append(np.where(_covered(matrix, start, source.shape, target.shape), inside, fill))
+    out = np.stack(channels)
+    return (np.round(out) if np.issubdtype(array.dtype, np.integer) else out).astype(array.dtype)
+
+
+def move_boxes(boxes: np.ndarray, source: Grid, target: Grid) -> np.ndarray:
+    """Boxes [N,2*dims] (lower corner, upper corner; voxel i covers i to i + 1) seen from the target grid."""
+    dims = len(source.shape)
+    way = np.linalg.inv(target.affine) @ source.affine
+    corners = boxes.reshape(-1, 2, dims) - 0.5
+    moved = corners @ way[:dims, :dims].T + way[:dims, 3] + 0.5
+    return np.concatenate([moved.min(1), moved.max(1)], 1).astype(boxes.dtype)
+
+
+def _exact(
+    array: np.ndarray, matrix: np.ndarray, start: np.ndarray, shape: tuple[int, ...], fill: float
+) -> np.ndarray:
+    """Axes exchanged and turned, voxels shifted, cropped and padded: no value changes."""
+    axes = np.abs(matrix).argmax(0)  # target axis -> source axis
+    signs = matrix.sum(0)
+    moved = np.transpose(array, (0, *(axes + 1)))
+    out = np.full((len(array), *shape), fill, array.dtype)
+    put: list[slice] = [slice(None)]
+    take: list[slice] = [slice(None)]
+    for axis, (sign, n_out) in enumerate(zip(signs, shape, strict=True)):
+        n_in = moved.shape[axis + 1]
+        first = start[axes[axis]] if sign > 0 else n_in - 1 - start[axes[axis]]
+        if sign < 0:
+            moved = np.flip(moved, axis + 1)
+        low, high = max(0, -first), min(n_out, n_in - first)
+        put.append(slice(low, max(low, high)))
+        take.append(slice(low + first, max(low, high) + first))
+    out[tuple(put)] = moved[tuple(take)]
+    return out
+
+
+def _covered(
+    matrix: np.ndarray, start: np.ndarray, shape: tuple[int, ...], target: tuple[int, ...]
+) -> np.ndarray:
+    """Which voxels of the target lie within the source's outer walls."""
+    inside = np.ones(target, bool)
+    for axis, n in enumerate(shape):
+        place = start[axis] + sum(
+            (matrix[axis, k] * np.arange(m)).reshape([-1 if k == j else 1 for j in range(len(target))])
+            for k, m in enumerate(target)
+        )
+        inside &= (place > -0.501) & (place < n - 0.499)
+    return inside

@@ -1,0 +1,131 @@
+"""MedMNIST: one .npz file a set, 2D or 3D, with its published split."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from src.data.records import SPLITS, Case, Record
+from src.data.sources.files import Files, coloured
+from src.errors import UserError
+
+
+@dataclass(kw_only=True)
+class MedMnist(Files):
+    """Images with one class each (several: the first), from `root`/`name`.npz; fetched by the package
+    medmnist when it is absent.
+
+    Where that package is installed, the file's checksum is held against the published one.
+    """
+
+    name: str = "pneumoniamnist"
+    SPLIT: ClassVar[dict[str, str]] = {"train": "train", "val": "val", "test": "test"}
+
+    def __post_init__(self) -> None:
+        Path(self.root).expanduser().mkdir(parents=True, exist_ok=True)
+        super().__post_init__()
+        self.path = self.folder / f"{self.name}.npz"
+        if not self.path.exists():
+            self._fetch()
+        self._verify()
+
+    @cached_property
+    def arrays(self) -> dict[str, np.ndarray]:
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                return {
+                    f"{split}_{what}": file[f"{split}_{what}"]
+                    for split in SPLITS
+                    for what in ("images", "labels")
+                }
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise UserError(
+                f"{self.path}: is no MedMNIST file ({error}); remove it and fetch it again"
+            ) from error
+
+    def records(self) -> list[Record]:
+        if self.arrays["train_images"].ndim - 1 - self._coloured() != self.spatial_dims:
+            raise UserError(f"data.spatial_dims={self.spatial_dims}: {self.name} is {5 - self.spatial_dims}D")
+        if not self.kinds:
+            self.kinds = self._kinds()
+        return [
+            Record(
+                f"{split}-{index:06d}",
+                f"{split}-{index:06d}",
+                split,
+                {"index": index, "class": int(row[0])},
+                str(row[0]),
+            )
+            for split in SPLITS
+            for index, row in enumerate(
+                self.arrays[f"{split}_labels"].reshape(len(self.arrays[f"{split}_images"]), -1)
+            )
+        ]
+
+    def fingerprint(self, record: Record) -> str:
+        return f"medmnist-1 {self._digest} {record.case} {self.channels}"
+
+    def load(self, record: Record) -> Case:
+        image = self.arrays[f"{record.split or record.case.split('-')[0]}_images"][record.content["index"]]
+        image = np.moveaxis(image, -1, 0) if self._coloured() else image[None]
+        spacing = np.ones(image.ndim - 1)
+        return {
+            "image": coloured(image, self.channels, self.path),
+            "affine": np.eye(4),
+            "spacing": spacing,
+            "class": np.asarray(record.content["class"], np.int64),
+        }
+
+    def _coloured(self) -> bool:
+        shape = self.arrays["train_images"].shape
+        return len(shape) > 3 and shape[-1] == 3
+
+    @cached_property
+    def _digest(self) -> str:
+        return hashlib.md5(self.path.read_bytes(), usedforsecurity=False).hexdigest()
+
+    def _kinds(self) -> tuple[str, ...]:
+        published = self._published()
+        if published:
+            return tuple(published["label"][key] for key in sorted(published["label"], key=int))
+        return tuple(map(str, range(int(self.arrays["train_labels"].max()) + 1)))
+
+    def _published(self) -> dict[str, Any] | None:
+        """What the package says of this set; None without the package, or for a file of one's own."""
+        try:
+            from medmnist import INFO  # type: ignore[import-untyped]
+        except ImportError:
+            return None
+        found: dict[str, Any] | None = INFO.get(self.name.rpartition("_")[0] or self.name)
+        return found
+
+    def _verify(self) -> None:
+        published = self._published()
+        size = self.name.rpartition("_")[2] if "_" in self.name else ""
+        expected = (published or {}).get(f"MD5_{size}" if size else "MD5")
+        if expected and expected != self._digest:
+            raise UserError(
+                f"{self.path}: its checksum is not the published one; remove it and fetch it again"
+            )
+
+    def _fetch(self) -> None:
+        base, _, size = self.name.partition("_")
+        try:
+            import medmnist
+
+            kind = getattr(medmnist, medmnist.INFO[base]["python_class"])
+            kind(split="train", download=True, root=str(self.folder), **({"size": int(size)} if size else {}))
+        except ImportError as error:
+            raise UserError(
+                f"{self.path}: is not there; put it there, or install medmnist to fetch it"
+            ) from error
+        except KeyError as error:
+            raise UserError(f"data.name={self.name}: medmnist knows no such set") from error
+        except (OSError, RuntimeError) as error:
+            raise UserError(f"{self.path}: is not there and cannot be fetched ({error})") from error

@@ -1,0 +1,90 @@
+"""Reading every case once before the first step: what is there, and what is wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from src.data.faults import Fault, inspect, leaks, name_of
+from src.data.readers import ReadError
+from src.data.records import Case, Record, Source
+from src.errors import UserError
+
+log = logging.getLogger(__name__)
+OnError = Literal["stop", "skip"]
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the loaders need to know of a case without reading it: its prepared shape, and its faults."""
+
+    shape: tuple[int, ...]
+    faults: tuple[Fault, ...]
+
+    @property
+    def grave(self) -> bool:
+        return any(fault.grave for fault in self.faults)
+
+
+def look(record: Record, source: Source, keep: Callable[[Record, Case], tuple[int, ...]]) -> Facts:
+    """Read and inspect one case; `keep` prepares a sound one and tells its shape."""
+    try:
+        case = source.load(record)
+    except ReadError as error:
+        return Facts((), (Fault(record.case, "unreadable", str(error)),))
+    faults = tuple(inspect(record, case, source))
+    if any(fault.grave for fault in faults):
+        return Facts((), faults)
+    try:
+        return Facts(keep(record, case), faults)
+    except UserError as error:
+        raise UserError(f"{name_of(record, source)}: {error}") from error
+
+
+def judge(records: Sequence[Record], facts: dict[str, Facts], on_error: OnError) -> list[Record]:
+    """The records to go on with. Raises `UserError`, one line a fault, when one is grave and `on_error`
+    is stop."""
+    faults = [*leaks(records), *(fault for record in records for fault in facts[record.case].faults)]
+    grave = [fault for fault in faults if fault.grave]
+    for fault in faults:
+        if not fault.grave:
+            log.info("data: %s", fault)
+    if grave and on_error == "stop":
+        lines = [str(fault) for fault in grave[:SHOWN]]
+        if len(grave) > SHOWN:
+            lines.append(f"... and {len(grave) - SHOWN} more; python -m src.check lists them all")
+        raise UserError("\n".join([*lines, "mend these, or train on the rest with data.on_error=skip"]))
+    left_out = {fault.case for fault in grave}
+    for fault in grave:
+        log.warning("data: left out: %s", fault)
+    return [record for record in records if record.case not in left_out]
+
+
+class Notes:
+    """Facts of the cases of a data set, remembered in the cache's folder under the content they were
+    found in."""
+
+    def __init__(self, folder: Path, keys: Iterable[str]) -> None:
+        name = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:32]
+        self.path = folder / "facts" / f"{name}.json"
+
+    def read(self) -> dict[str, Facts]:
+        try:
+            rows: dict[str, Any] = json.loads(self.path.read_text())
+            return {
+                c: Facts(tuple(r["shape"]), tuple(Fault(**f) for f in r["faults"])) for c, r in rows.items()
+            }
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
+
+    def write(self, facts: dict[str, Facts]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_suffix(".tmp")
+        temporary.write_text(json.dumps({case: asdict(fact) for case, fact in facts.items()}))
+        temporary.replace(self.path)
