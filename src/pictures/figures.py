@@ -18,27 +18,21 @@ Row = Mapping[str, str | float]
 LINES = [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in OKABE_ITO]
 INK, FAINT = "#202124", "#80868b"
 
+Line = tuple[np.ndarray, np.ndarray]
+"""Steps and the values logged at them."""
+
 
 def history(rows: Sequence[Row], split: str = "val") -> bytes | None:
     """Losses of both players and the scores of `split` over the steps, as a PNG; None without a row.
 
     rows: one mapping a step, `step` and flat names; what is missing or empty was not logged at that step.
     """
-    series = _series(rows)
-    drawers = [
-        drawer
-        for drawer in (
-            _losses(series, "generator"),
-            _losses(series, "discriminator"),
-            _scores(series, split),
-        )
-        if drawer
-    ]
-    if not drawers:
+    groups = curves(rows, split)
+    if not groups:
         return None
-    figure = Figure(figsize=(3.35 * len(drawers), 2.9), layout="constrained")
-    axes = figure.subplots(1, len(drawers), squeeze=False, sharex=True)[0]
-    for axis, (title, lines) in zip(axes, drawers, strict=True):
+    figure = Figure(figsize=(3.35 * len(groups), 2.9), layout="constrained")
+    axes = figure.subplots(1, len(groups), squeeze=False, sharex=True)[0]
+    for axis, (title, lines) in zip(axes, groups.items(), strict=True):
         for index, (name, (steps, values)) in enumerate(lines.items()):
             main = name in ("total", "mean")
             colour = INK if main else LINES[index % len(LINES)]
@@ -56,7 +50,7 @@ def cases(rows: Sequence[Row], score: str) -> bytes | None:
     rows: one mapping a case, flat names without the split, such as `dice/gm`. Cases carry no name here.
     """
     names = dict.fromkeys(name for row in rows for name in row if name.startswith(f"{score}/"))
-    groups = {name.split("/", 1)[1]: _numbers(row.get(name) for row in rows) for name in names}
+    groups = {name.split("/", 1)[1]: _numbers([row.get(name) for row in rows]) for name in names}
     groups = {name: values[np.isfinite(values)] for name, values in groups.items()}
     groups = {name: values for name, values in groups.items() if values.size}
     if not groups:
@@ -73,46 +67,43 @@ def cases(rows: Sequence[Row], score: str) -> bytes | None:
     return _png(figure)
 
 
-Line = tuple[np.ndarray, np.ndarray]
+def curves(rows: Sequence[Row], split: str = "val") -> dict[str, dict[str, Line]]:
+    """What `history` draws: title to named lines, for each player's losses and the best-known score.
+
+    A player's total appears only where it is made of several losses.
+    """
+    series = _series(rows)
+    found = {
+        f"{player}: losses": _below(f"loss/{player}", series) for player in ("generator", "discriminator")
+    }
+    for lines in found.values():
+        if len(lines) == 2:
+            lines.pop("total", None)
+    score = next((name for name in KINDS if f"{split}/{name}" in series), None)
+    if score:
+        lines = _below(f"{split}/{score}", series)
+        found[f"validation: {kind(score).label}"] = {**lines, "mean": series[f"{split}/{score}"]}
+    return {title: lines for title, lines in found.items() if lines}
+
+
+def _below(prefix: str, series: Mapping[str, Line]) -> dict[str, Line]:
+    return {name[len(prefix) + 1 :]: line for name, line in series.items() if name.startswith(f"{prefix}/")}
 
 
 def _series(rows: Sequence[Row]) -> dict[str, Line]:
     """Each name's finite values and the steps at which they were logged."""
-    steps = _numbers(row["step"] for row in rows)
+    steps = _numbers([row["step"] for row in rows])
     found = {}
     for name in dict.fromkeys(name for row in rows for name in row if name != "step"):
-        values = _numbers(row.get(name) for row in rows)
+        values = _numbers([row.get(name) for row in rows])
         kept = np.isfinite(values)
         if kept.any():
             found[name] = (steps[kept], values[kept])
     return found
 
 
-def _losses(series: Mapping[str, Line], player: str) -> tuple[str, dict[str, Line]] | None:
-    """A player's losses; the total only where it is made of several."""
-    lines = {
-        name.rsplit("/", 1)[1]: line for name, line in series.items() if name.startswith(f"loss/{player}/")
-    }
-    if len(lines) == 2:
-        lines.pop("total", None)
-    return (f"{player}: losses", lines) if lines else None
-
-
-def _scores(series: Mapping[str, Line], split: str) -> tuple[str, dict[str, Line]] | None:
-    """The best-known score of the split, its mean and its classes."""
-    known = [name for name in KINDS if f"{split}/{name}" in series]
-    if not known:
-        return None
-    prefix = f"{split}/{known[0]}"
-    lines = {
-        name[len(prefix) + 1 :] or "mean": line for name, line in series.items() if name.startswith(prefix)
-    }
-    mean = lines.pop("mean")
-    return f"validation: {kind(known[0]).label}", {**lines, "mean": mean}
-
-
-def _numbers(values: object) -> np.ndarray:
-    return np.array([float("nan") if v in (None, "") else float(v) for v in values])  # type: ignore[attr-defined]
+def _numbers(values: Sequence[str | float | None]) -> np.ndarray:
+    return np.array([float("nan") if v is None or v == "" else float(v) for v in values])
 
 
 def _tidy(axis: Axes, title: str, below: str) -> None:

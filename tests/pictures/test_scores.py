@@ -1,0 +1,74 @@
+"""From flat names to tables, on a terminal too."""
+
+from __future__ import annotations
+
+import io
+import re
+
+from rich.console import Console
+
+from src.pictures.scores import OURS, table
+from src.pictures.table import score_table
+
+METRICS = {
+    "val/dice": 0.5,
+    "test/hd95": 2.0,
+    "test/hd95/gm": 2.0,
+    "test/hd95/wm": float("nan"),
+    "test/dice": 0.87,
+    "test/dice/gm": 0.9,
+    "test/dice/wm": 0.84,
+    "test/absent/gm": 3,
+    "test/volumes": 4,
+    "test/new_score": 7.0,
+    "baseline/mean_label_map/dice": 0.6,
+    "baseline/mean_label_map/dice/gm": 0.95,
+    "baseline/mean_label_map/hd95/gm": 9.0,
+    "baseline/mean_label_map/only_theirs": 9.0,
+}
+
+
+def printed(metrics: dict[str, float]) -> str:
+    console = Console(width=100, file=io.StringIO(), force_terminal=True, color_system="standard")
+    console.print(score_table(metrics))
+    return console.file.getvalue()
+
+
+def test_known_scores_come_first_and_the_mean_last() -> None:
+    found = table(METRICS)
+    assert found.scores == ("dice", "hd95", "new_score")
+    assert found.rows == ("gm", "wm", "mean")
+    assert found.sources == (OURS, "mean label map")
+    assert found.text("dice", "gm", "mean label map") == "0.950"
+    assert found.text("hd95", "wm", OURS) == found.text("hd95", "wm", "mean label map") == "–"
+
+
+def test_the_best_is_the_highest_dice_and_the_lowest_distance() -> None:
+    found = table(METRICS)
+    assert found.best("dice", "gm") == "mean label map"
+    assert found.best("dice", "mean") == OURS
+    assert found.best("hd95", "gm") == OURS
+    assert found.best("hd95", "wm") is None, "nobody to compare with"
+    assert found.best("new_score", "mean") is None
+
+
+def test_twins_and_floors_are_sources_too() -> None:
+    found = table({"test/swd": 55.0, "floor/swd": 30.0, "twin/swd": 60.0})
+    assert found.sources == (OURS, "floor", "twin")
+    assert found.best("swd", "mean") == "floor"
+
+
+def test_the_terminal_shows_a_row_a_class_with_the_best_in_bold() -> None:
+    text = printed(METRICS)
+    gm = next(line for line in text.splitlines() if " gm " in line)
+    assert re.findall(r"\x1b\[1m *([\d.]+)", gm) == ["0.950", "2.00"]
+    assert "new_score" not in text, "two scores fit, the rest stands in the report"
+
+
+def test_without_classes_it_shows_a_row_a_score() -> None:
+    text = printed({"test/psnr": 28.1234, "test/ssim": 0.9, "baseline/gaussian/psnr": 27.7})
+    assert "28.12" in text and "27.70" in text and "gaussian" in text and "SSIM" in text
+
+
+def test_no_scores_at_all_are_an_empty_table() -> None:
+    assert table({}).scores == () and "Test scores" in printed({})

@@ -1,0 +1,164 @@
+"""The files around the code: what one of them says, the others do."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PINS = dict(
+    line.split("==")
+    for line in (ROOT / "constraints.txt").read_text().splitlines()
+    if not line.startswith("#")
+)
+
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+"""Without what `make test` leaves there for a make inside it."""
+
+
+def plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def instructions(kind: str) -> list[str]:
+    """The Dockerfile's instructions of a kind, continued lines joined."""
+    text = re.sub(r"\\\n", " ", (ROOT / "Dockerfile").read_text())
+    return [line.split(None, 1)[1] for line in text.splitlines() if line.startswith(kind + " ")]
+
+
+def test_every_dependency_has_an_exact_version_and_a_reason() -> None:
+    extras = [name for group in PROJECT["project"]["optional-dependencies"].values() for name in group]
+    names = {plain(re.split(r"[\[>=<~!]", line)[0]) for line in PROJECT["project"]["dependencies"] + extras}
+    assert names - {"ganatomy"} <= {plain(name) for name in PINS}
+    assert PINS["torch"] == "2.13.0", "no build suffix: the machine decides between CPU and CUDA"
+    text = (ROOT / "pyproject.toml").read_text()
+    assert all(re.search(rf'"{re.escape(line)}", *#', text) for line in PROJECT["project"]["dependencies"])
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    script = (ROOT / ".ci/run").read_text()
+    assert os.access(ROOT / ".ci/run", os.X_OK)
+    assert "\nmake test\n" in script and re.search(r"^make test\b", (ROOT / "README.md").read_text(), re.M)
+
+
+def test_make_lists_its_targets() -> None:
+    lines = subprocess.run(["make", "-s"], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True).stdout
+    assert re.findall(r"make (\w+)", lines)[0] == "setup"
+    for target in ("setup", "train", "test", "bench", "lint", "help"):
+        assert re.search(rf"^  make {target} +\w", lines, re.M)
+
+
+def make_setup(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    shutil.copy(ROOT / "Makefile", folder)
+    for name in ("pyproject.toml", "constraints.txt"):
+        (folder / name).touch()
+    command = ["make", "setup", *arguments]
+    return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
+
+
+def test_setup_refuses_an_old_python_in_one_line(tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    result = make_setup(tmp_path, f"PYTHON={old}")
+    assert result.returncode == 2
+    assert (
+        result.stdout
+        == f"{old} is not Python 3.11 or newer: name one with make setup PYTHON=/path/to/python\n"
+    )
+
+
+def test_setup_builds_once_and_again_when_the_versions_change(tmp_path: Path) -> None:
+    """A stand-in for Python notes what it is asked to do, and so does the pip it makes."""
+    fake = tmp_path / "python"
+    fake.write_text(
+        f"#!/bin/sh\ncase $* in *venv*) mkdir -p .venv/bin; cp {tmp_path}/pip .venv/bin/pip;; esac\n"
+        f"echo python $* >> {tmp_path}/log\n"
+    )
+    (tmp_path / "pip").write_text(f"#!/bin/sh\necho pip $* >> {tmp_path}/log\n")
+    for name in ("python", "pip"):
+        (tmp_path / name).chmod(0o755)
+    assert make_setup(tmp_path, f"PYTHON={fake}").returncode == 0
+    made = [line for line in (tmp_path / "log").read_text().splitlines() if "sys.exit" not in line]
+    assert made[0] == "python -m venv --clear .venv"
+    assert all("-c constraints.txt" in line for line in made[1:])
+    assert [line.split()[-1] for line in made[1:]] == ["torch", ".[dev]"]
+
+    stamp = tmp_path / ".venv/.installed"
+    os.utime(stamp, (stamp.stat().st_mtime + 10,) * 2)
+    (tmp_path / "log").unlink()
+    assert make_setup(tmp_path, f"PYTHON={fake}").returncode == 0
+    assert not (tmp_path / "log").exists(), "nothing to do"
+    os.utime(stamp, (0, 0))
+    assert make_setup(tmp_path, f"PYTHON={fake}").returncode == 0
+    assert "pip install" in (tmp_path / "log").read_text() and "venv" not in (tmp_path / "log").read_text()
+
+
+def test_the_container_copies_what_exists_and_is_not_root() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    for line in instructions("COPY"):
+        *sources, _ = line.split()
+        for source in sources:
+            assert (ROOT / source).exists() and f"!{source}" in ignored
+    assert "cuda" in instructions("FROM")[0]
+    user = instructions("USER")[-1]
+    assert user not in ("root", "0") and f"useradd --create-home {user}" in " ".join(instructions("RUN"))
+    text = (ROOT / "Dockerfile").read_text()
+    assert text.index("\nUSER") < text.index("\nENTRYPOINT")
+    installs = re.findall(r"pip install .*", text)
+    assert installs and all("-c constraints.txt" in line for line in installs)
+
+
+@pytest.mark.parametrize(
+    "words", [["train", "task=segmentation", "name=two words"], ["evaluate", "run=runs/x"]]
+)
+def test_the_containers_entry_point_runs_any_command(words: list[str], tmp_path: Path) -> None:
+    fake = tmp_path / "python"
+    fake.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    fake.chmod(0o755)
+    entry = json.loads(instructions("ENTRYPOINT")[0])
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    result = subprocess.run([*entry, *words], env={"PATH": path}, capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines() == ["-m", f"src.{words[0]}", *words[1:]]
+
+
+def test_a_wheel_holds_the_code_and_its_configuration_and_nothing_else(tmp_path: Path) -> None:
+    """Built without the network, from a copy: a build leaves files behind."""
+    for name in ("src", "conf"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/test_x.py").touch()
+    build = "import setuptools.build_meta as b; b.build_wheel('dist')"
+    subprocess.run([sys.executable, "-c", build], cwd=tmp_path, capture_output=True, text=True, check=True)
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    wanted = {str(p.relative_to(ROOT)) for p in (ROOT / "conf").rglob("*.yaml")}
+    wanted |= {str(p.relative_to(ROOT)) for p in (ROOT / "src").rglob("*") if p.suffix in (".py", ".html")}
+    assert {name for name in names if ".dist-info/" not in name} == wanted
+
+
+def test_the_hooks_are_those_of_lint() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    assert [hook["id"] for hook in hooks] == ["ruff-check", "ruff-format", "mypy"]
+
+
+def test_the_version_and_the_licence_are_said_once_and_the_same() -> None:
+    from src import __version__
+
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == __version__
+    assert citation["license"] == PROJECT["project"]["license"] == "Apache-2.0"
+    assert "Apache License" in (ROOT / "LICENSE").read_text()[:200]
