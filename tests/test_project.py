@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,8 @@ PINS = dict(
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
 """Without what `make test` leaves there for a make inside it."""
+ASKED_FOR = {"medmnist"}
+"""Not even an extra, since it brings torchvision along: a user is told to install it, or to bring the file."""
 
 
 def plain(name: str) -> str:
@@ -44,6 +48,24 @@ def test_every_dependency_has_an_exact_version_and_a_reason() -> None:
     assert PINS["torch"] == "2.13.0", "no build suffix: the machine decides between CPU and CUDA"
     text = (ROOT / "pyproject.toml").read_text()
     assert all(re.search(rf'"{re.escape(line)}", *#', text) for line in PROJECT["project"]["dependencies"])
+
+
+def test_every_import_is_of_a_declared_package() -> None:
+    extras = [
+        line for name in ("data", "tensorboard") for line in PROJECT["project"]["optional-dependencies"][name]
+    ]
+    declared = {
+        plain(re.split(r"[\[>=<~!]", line)[0]) for line in PROJECT["project"]["dependencies"] + extras
+    }
+    owners = packages_distributions()
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for name in (
+                {name.split(".")[0] for name in names} - {"src"} - ASKED_FOR - sys.stdlib_module_names
+            ):
+                assert declared & {plain(owner) for owner in owners.get(name, [name])}, f"{path}: {name}"
 
 
 def test_ci_runs_the_readmes_test_command() -> None:
