@@ -6,7 +6,8 @@ from src.adversarial.ema import Ema
 from src.adversarial.game import Game, Rules, Verdict, verdict
 from src.adversarial.losses import LOSSES
 from src.adversarial.pair import AdversarialLoss
-from src.adversarial.penalties import PENALTIES, Penalty
+from src.adversarial.penalties import PENALTIES
+from src.adversarial.penalty import Penalty, lazy_adam
 from src.adversarial.updates import UPDATES, Update
 from src.adversarial.weight import WEIGHTS, Weight
 
@@ -23,5 +24,6 @@ __all__ = [
     "Update",
     "Verdict",
     "Weight",
+    "lazy_adam",
     "verdict",
 ]

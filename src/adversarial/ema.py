@@ -15,8 +15,8 @@ class Ema(AveragedModel):
     """β = 0.5^(batch / half-life), the half-life at most `warm_up` times the images seen.
 
     After Karras et al., arXiv 1912.04958 and 2006.06676. A frozen copy: `ema.module` is the averaged
-    generator. Parameters are averaged, buffers copied. Its state includes the count of images, so a checkpoint
-    of the module that holds it resumes exactly.
+    generator. Parameters are averaged, buffers copied. Its state includes the count of images, so a
+    checkpoint of the module that holds it resumes exactly.
     """
 
     def __init__(self, generator: nn.Module, half_life: float = 10_000, warm_up: float = 0.05) -> None:

@@ -13,7 +13,7 @@ from src.errors import UserError
 
 if TYPE_CHECKING:
     from src.adversarial.pair import AdversarialLoss
-    from src.adversarial.penalties import Penalty
+    from src.adversarial.penalty import Penalty
 
 Output = Tensor | Mapping[str, Any] | Sequence[Any]
 X = Tensor | tuple[Tensor, ...]

@@ -12,7 +12,7 @@ from torch import Tensor
 from src.adversarial.cut import Cut, full_precision, pull, push
 from src.adversarial.features import feature_matching
 from src.adversarial.game import Batch, Game
-from src.adversarial.penalties import Penalty
+from src.adversarial.penalty import Penalty
 from src.adversarial.seen import Seen, in_full, look, narrow
 
 Scale = Callable[[Tensor], Tensor]
