@@ -28,7 +28,7 @@ PINS = dict(
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
 """Without what `make test` leaves there for a make inside it."""
 ASKED_FOR = {"medmnist"}
-"""Not even an extra, since it brings torchvision along: a user is told to install it, or to bring the file."""
+"""Not even an extra, since it brings torchvision along: a user installs it, or brings the file."""
 
 
 def plain(name: str) -> str:
