@@ -115,16 +115,21 @@ def test_setup_builds_once_and_again_when_the_versions_change(tmp_path: Path) ->
     made = [line for line in (tmp_path / "log").read_text().splitlines() if "sys.exit" not in line]
     assert made[0] == "python -m venv --clear .venv"
     assert all("-c constraints.txt" in line for line in made[1:])
-    assert [line.split()[-1] for line in made[1:]] == ["torch", ".[dev]"]
+    assert [line.split("constraints.txt ")[1] for line in made[1:]] == ["torch", "-e .[dev]"]
 
-    stamp = tmp_path / ".venv/.installed"
-    os.utime(stamp, (stamp.stat().st_mtime + 10,) * 2)
-    (tmp_path / "log").unlink()
-    assert make_setup(tmp_path, f"PYTHON={fake}").returncode == 0
+    def age(**days: int) -> None:
+        (tmp_path / "log").unlink(missing_ok=True)
+        for name in ("pyproject.toml", "constraints.txt", ".venv/.installed"):
+            os.utime(tmp_path / name, (1e9 - 86400 * days.get(name.split(".")[0], 1),) * 2)
+        command = ["make", "setup", f"PYTHON={fake}"]
+        subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, check=True)
+
+    age(pyproject=2, constraints=2)
     assert not (tmp_path / "log").exists(), "nothing to do"
-    os.utime(stamp, (0, 0))
-    assert make_setup(tmp_path, f"PYTHON={fake}").returncode == 0
-    assert "pip install" in (tmp_path / "log").read_text() and "venv" not in (tmp_path / "log").read_text()
+    for changed in ("pyproject", "constraints"):
+        age(**{"pyproject": 2, "constraints": 2, changed: 0})
+        log = (tmp_path / "log").read_text()
+        assert "pip install" in log and "-m venv" not in log
 
 
 def test_the_container_copies_what_exists_and_is_not_root() -> None:
