@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import signal
+import threading
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,12 +23,16 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 class AtomicCheckpointIO(CheckpointIO):
     """A file is the old checkpoint or the new one, never half of one; loading runs no code."""
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
+    ) -> None:
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         write_atomically(Path(path), buffer.getvalue())
 
-    def load_checkpoint(self, path: Any, map_location: Any | None = None, weights_only: bool | None = True) -> Any:
+    def load_checkpoint(
+        self, path: Any, map_location: Any | None = None, weights_only: bool | None = True
+    ) -> Any:
         return torch.load(path, map_location=map_location or "cpu", weights_only=True)
 
     def remove_checkpoint(self, path: Any) -> None:
@@ -43,10 +48,10 @@ class Preempted(Exception):
 
 
 class Checkpoints(pl.Callback):
-    """Writes last.ckpt every `every` steps and best.ckpt at each better validation score (higher is better).
+    """Writes last.ckpt every `every` steps and best.ckpt at each higher validation score.
 
-    last.ckpt is written when the next batch begins: by then everything of the batches before, validation included, is
-    done, so going on from it repeats and skips nothing.
+    last.ckpt is written when the next batch begins: by then all of the batches before it, validation
+    included, is done, so going on from it repeats and skips nothing.
     """
 
     def __init__(self, run: Run, every: int) -> None:
@@ -63,7 +68,7 @@ class Checkpoints(pl.Callback):
         self.best_score, self.best_step = state_dict["best_score"], state_dict["best_step"]
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        if stage == "fit" and not self._handlers:
+        if stage == "fit" and not self._handlers and threading.current_thread() is threading.main_thread():
             self._handlers = {number: signal.signal(number, self._ask) for number in SIGNALS}
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
@@ -75,7 +80,9 @@ class Checkpoints(pl.Callback):
     def _ask(self, signum: int, frame: FrameType | None) -> None:
         self.asked = signum
 
-    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
         assert isinstance(pl_module, AdversarialTask)
         done = pl_module.batches_done
         if self.asked is not None:

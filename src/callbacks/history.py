@@ -14,7 +14,7 @@ from src.core.run import write_atomically
 
 
 class History(Logger):
-    """Rows of one CSV file, written whole at each `save`; a resumed run drops what lies beyond its checkpoint."""
+    """One CSV file, written whole at `save`; a resumed run drops what lies beyond its checkpoint."""
 
     def __init__(self, path: Path, resume_at: int | None = None) -> None:
         super().__init__()

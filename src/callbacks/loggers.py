@@ -28,7 +28,9 @@ def build_loggers(cfg: Plain, run: Run, resume_at: int | None) -> list[Logger]:
         try:
             loggers.append(TensorBoardLogger(save_dir=run.path, name="tensorboard", version=""))
         except ModuleNotFoundError as error:
-            raise UserError("logger=tensorboard: not installed; pip install 'ganatomy[tensorboard]'") from error
+            raise UserError(
+                "logger=tensorboard: not installed; pip install 'ganatomy[tensorboard]'"
+            ) from error
     return loggers
 
 

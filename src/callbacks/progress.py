@@ -7,7 +7,14 @@ from typing import Any, Literal
 
 import pytorch_lightning as pl
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from src.tasks.base import AdversarialTask
 
@@ -49,13 +56,19 @@ class TrainingProgress(pl.Callback):
         assert isinstance(pl_module, AdversarialTask)
         done = pl_module.batches_done
         if self.bar is not None:
-            note = self._note(pl_module) if done % pl_module.recipe.log_every == 0 else None
-            self.bar.update(self.bar.task_ids[0], completed=done, **({"note": note} if note else {}))
-        elif self.kind == "lines" and trainer.is_global_zero and time.monotonic() - self.said > LINE_EVERY_SECONDS:
+            if done % pl_module.recipe.log_every == 0:
+                self.bar.update(self.bar.task_ids[0], note=self._note(pl_module))
+            self.bar.update(self.bar.task_ids[0], completed=done)
+        elif (
+            self.kind == "lines"
+            and trainer.is_global_zero
+            and time.monotonic() - self.said > LINE_EVERY_SECONDS
+        ):
             self.said = time.monotonic()
             left = (self.said - self.begun) / max(1, done - self.first) * (trainer.max_steps - done)
             self.console.print(
-                f"step {done}/{trainer.max_steps}, {left:.0f} s left, {self._note(pl_module)}", highlight=False
+                f"step {done}/{trainer.max_steps}, {left:.0f} s left, {self._note(pl_module)}",
+                highlight=False,
             )
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -64,7 +77,9 @@ class TrainingProgress(pl.Callback):
         if value is not None:
             self.score = f"{pl_module.monitor} {float(value):.3f}"
         if self.kind == "lines" and trainer.is_global_zero and not trainer.sanity_checking:
-            self.console.print(f"step {pl_module.batches_done}/{trainer.max_steps}, {self.score}", highlight=False)
+            self.console.print(
+                f"step {pl_module.batches_done}/{trainer.max_steps}, {self.score}", highlight=False
+            )
 
     def _note(self, task: AdversarialTask) -> str:
         players = ("generator", "discriminator")
@@ -80,7 +95,7 @@ class TrainingProgress(pl.Callback):
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._stop()
 
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
         self._stop()
-
-

@@ -25,30 +25,42 @@ class Samples(pl.Callback):
             self.kept.append(task.samples(batch, outputs["prediction"]))
 
     def on_validation_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, *args: Any, **kwargs: Any
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        *args: Any,
+        **kwargs: Any,
     ) -> None:
         self._keep(pl_module, outputs, batch)
 
     def on_test_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, *args: Any, **kwargs: Any
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        *args: Any,
+        **kwargs: Any,
     ) -> None:
         self._keep(pl_module, outputs, batch)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, AdversarialTask)
-        self._draw(trainer, f"step_{pl_module.batches_done:06d}", "validation", pl_module.batches_done)
+        self._draw(trainer, pl_module, f"step_{pl_module.batches_done:06d}", "validation")
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, AdversarialTask)
-        self._draw(trainer, "test", "test", pl_module.batches_done)
+        self._draw(trainer, pl_module, "test", "test")
 
-    def _draw(self, trainer: pl.Trainer, name: str, split: str, step: int) -> None:
+    def _draw(self, trainer: pl.Trainer, task: AdversarialTask, name: str, split: str) -> None:
         kept, self.kept = [pictures for pictures in self.kept if pictures], []
         if not kept or not trainer.is_global_zero:
             return
         from src.pictures import panel, save_png
 
         columns = {key: np.concatenate([pictures[key] for pictures in kept])[: self.count] for key in kept[0]}
-        picture = panel(columns, title=f"{split}, step {step}")
+        picture = panel(columns, title=f"{split}, step {task.batches_done}", legends=task.legends)
         save_png(self.run.samples / f"{name}.png", picture)
-        show(trainer.loggers, {f"samples/{split}": picture}, step)
+        show(trainer.loggers, {f"samples/{split}": picture}, task.batches_done)

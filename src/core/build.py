@@ -37,7 +37,7 @@ def build_data(cfg: Plain) -> Any:
 
 
 def complete(cfg: Plain, data: Any) -> Plain:
-    """The configuration with what the data decide about the networks filled in, so that it rebuilds them alone."""
+    """The configuration with what the data decide about the networks filled in: it rebuilds them alone."""
     model = dict(cfg["model"])
     channels = resolve(cfg["task"], "task").channels(data)  # type: ignore[attr-defined]
     for player in PLAYERS:
@@ -58,8 +58,12 @@ def build_task(cfg: Plain, classes: tuple[str, ...]) -> Any:
         discriminator=discriminator,
         game=_game(model["adversarial"]),
         update=_update(cfg["update"]),
-        optimizers={player: _maker(model["optimizer"][player], f"model.optimizer.{player}") for player in PLAYERS},
-        schedulers={player: _maker(model["scheduler"][player], f"model.scheduler.{player}") for player in PLAYERS},
+        optimizers={
+            player: _maker(model["optimizer"][player], f"model.optimizer.{player}") for player in PLAYERS
+        },
+        schedulers={
+            player: _maker(model["scheduler"][player], f"model.scheduler.{player}") for player in PLAYERS
+        },
         clip=cfg["update"]["clip"],
         ema_half_life=model["ema_half_life"],
         seed=cfg["seed"],
@@ -68,7 +72,10 @@ def build_task(cfg: Plain, classes: tuple[str, ...]) -> Any:
         spatial_dims=model["generator"].get("spatial_dims", 2),
     )
     task = resolve(cfg["task"], "task")
-    return task(recipe, **{key: build(value, f"task.{key}") for key, value in cfg["task"].items() if key != "_target_"})
+    return task(
+        recipe,
+        **{key: build(value, f"task.{key}") for key, value in cfg["task"].items() if key != "_target_"},
+    )
 
 
 def _maker(node: Plain | None, path: str) -> Any:
@@ -93,7 +100,9 @@ def _game(adversarial: Plain) -> dict[str, Any]:
     path = "model.adversarial"
     return {
         "loss": _named(adversarial["loss"], game.LOSSES, f"{path}.loss"),
-        "weight": _named(weight if isinstance(weight, dict) else {"name": "fixed", "value": weight}, game.WEIGHTS, path),
+        "weight": _named(
+            weight if isinstance(weight, dict) else {"name": "fixed", "value": weight}, game.WEIGHTS, path
+        ),
         "feature_matching": adversarial["feature_matching"],
         "penalties": [_named(node, game.PENALTIES, f"{path}.penalties") for node in adversarial["penalties"]],
         "augment": _named(adversarial["augment"], game.AUGMENTS, path) if adversarial["augment"] else None,
@@ -107,9 +116,8 @@ def _update(update: Plain) -> Any:
 
 
 def check_size(task: Any, data: Any) -> None:
-    """Raise one line when a player cannot take the images' size; nothing is computed, only shapes (meta tensors)."""
-    first = data.records["train"][0]
-    size = tuple(data.cache.get(first)["image"].shape[-data.spatial_dims :])
+    """Raise one line when the generator cannot take the images' size. On meta tensors: shapes alone."""
+    size = tuple(data.train_items()[0, 0]["image"].shape[1:])
     trial = functools.partial(_runs, task, data.channels)
     if trial(size):
         return
@@ -144,14 +152,16 @@ def _neighbours(size: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 
 def describe(run: Any, cfg: Plain, data: Any, task: Any) -> int:
-    """Write what the run is (configuration, environment, data) once all of it stands; the value is its first step."""
+    """Write what the run is, once all of it stands; the value is the step it begins at."""
     from src.core.run import check_room, environment
 
     start = 0
     if cfg["resume"]:
         start = int(torch.load(run.last, map_location="cpu", weights_only=True)["batches_done"])
     weights = sum(value.numel() * value.element_size() for value in task.state_dict().values())
-    check_room(run.path, 8 * weights + 20_000_000)  # two checkpoints with Adam's moments, a third while it is written
+    check_room(
+        run.path, 8 * weights + 20_000_000
+    )  # two checkpoints with Adam's moments, a third while it is written
     run.write("config.yaml", cfg)
     run.write("environment.json", environment(cfg["seed"]))
     run.write("data.json", data.summary())

@@ -23,6 +23,11 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
+def register_resolvers() -> None:
+    """`${run_directory:resume,new}`: a resumed run goes on in its own directory."""
+    OmegaConf.register_new_resolver("run_directory", lambda resume, new: resume or new, replace=True)
+
+
 def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Turn `main(cfg)` into a command that composes conf/<name>.yaml.
 
@@ -39,7 +44,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
 
         def run() -> None:
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra re-raises: the message is ours to write
-            OmegaConf.register_new_resolver("run_directory", lambda resume, new: resume or new, replace=True)
+            register_resolvers()
             with _one_line(name):
                 hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)()
 
@@ -49,7 +54,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
 
 
 def _drop_empty() -> None:
-    """Hydra makes the output directory before anything is checked; a run that never began leaves none behind."""
+    """Hydra makes the output directory before anything is checked; a run that never began leaves none."""
     from hydra.core.hydra_config import HydraConfig
 
     with contextlib.suppress(OSError):
@@ -83,9 +88,10 @@ def explain(error: BaseException, name: str = "train") -> str | None:
     if isinstance(error, OmegaConfBaseException):
         return f"error: {getattr(error, 'full_key', None) or 'configuration'}: {_first_line(error)}"
     if isinstance(error, PermissionError):
-        return f"error: {error.filename}: no permission to write or read there; choose another run_dir or paths.runs"
+        return f"error: {error.filename}: no permission to write or read there; choose another run_dir"
     if isinstance(error, OSError) and error.errno in FULL_DISK:
-        return f"error: {error.filename or 'run directory'}: no room left on the disk; free some or choose another run_dir"
+        place = error.filename or "run directory"
+        return f"error: {place}: no room left on the disk; free some or choose another run_dir"
     if isinstance(error, FileExistsError | NotADirectoryError):
         return f"error: {error.filename}: is a file where a folder is needed; choose another run_dir"
     return None

@@ -56,7 +56,7 @@ def settle(cfg: DictConfig, overrides: list[str]) -> Plain:
 
 
 def validate(cfg: Plain) -> None:
-    """Keys, types and ranges first (quick), then every named choice and `_target_` against the code that takes it."""
+    """Keys, types and ranges first (quick), then every named choice and `_target_` against its code."""
     from src.core.schema import check_shape
     from src.core.targets import check_targets
 
@@ -76,7 +76,9 @@ def _check_data(data: Plain) -> None:
     cls = resolve(source, "data")
     for key in source:
         if not key.startswith("_") and key not in parameters_of(cls):
-            raise UserError(f"data.{key}: no such key{nearest(key, [*parameters_of(cls), *parameters_of(DataModule)])}")
+            raise UserError(
+                f"data.{key}: no such key{nearest(key, [*parameters_of(cls), *parameters_of(DataModule)])}"
+            )
     check_targets(source, "data")
     check_arguments(DataModule, common, "data")
     check_targets(common, "data")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """"; did you mean 'lr'?" when something is near, else "; choose from a, b, c", else nothing."""
+    """ "; did you mean 'lr'?" when something is near, else "; choose from a, b, c", else nothing."""
     names = sorted({str(item) for item in valid} - {"self", "args", "kwargs"})
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:

@@ -20,6 +20,8 @@ NOISE = (
     ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
     # The checkpoint folder of a resumed run holds the checkpoint that is resumed.
     ".*Checkpoint directory .* exists and is not empty.*",
+    # The averaged generator stays in evaluation mode on purpose.
+    ".*module\\(s\\) in eval mode at the start of training.*",
     ".*GPU available but not used.*",
 )
 

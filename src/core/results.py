@@ -37,11 +37,12 @@ def show(run: Run, cfg: dict[str, Any]) -> None:
     """The table of test scores on the terminal, and report.html."""
     from rich.console import Console
 
-    from src.pictures.report import write_report
     from src.pictures.table import score_table
 
     Console().print(score_table(run.read("metrics.json")))
     if cfg["callbacks"]["report"]:
+        from src.pictures.report import write_report
+
         write_report(run.path)
 
 

@@ -43,7 +43,11 @@ class Run:
 
     def write(self, name: str, content: Any) -> Path:
         """JSON, or YAML by the name's ending; whole or not at all."""
-        text = yaml.safe_dump(content, sort_keys=False) if name.endswith(".yaml") else json.dumps(content, indent=2)
+        text = (
+            yaml.safe_dump(content, sort_keys=False)
+            if name.endswith(".yaml")
+            else json.dumps(content, indent=2)
+        )
         return write_atomically(self.path / name, (text.rstrip() + "\n").encode())
 
     def read(self, name: str) -> Any:
@@ -63,7 +67,7 @@ def open_new(directory: str | Path, need_bytes: int = 0) -> Run:
     run = Run(directory)
     if run.path.exists() and any(run.path.iterdir()):
         raise UserError(
-            f"run_dir: {directory} already holds files; choose another, or go on with that run by resume={directory}"
+            f"run_dir: {directory} already holds files; choose another, or go on with it: resume={directory}"
         )
     run.path.mkdir(parents=True, exist_ok=True)
     if not os.access(run.path, os.W_OK):
@@ -76,7 +80,9 @@ def open_again(directory: str | Path) -> Run:
     """A run that stopped and shall go on."""
     run = Run(directory)
     if not run.last.is_file():
-        raise UserError(f"resume: {directory} has no checkpoints/last.ckpt yet; start it anew with another run_dir")
+        raise UserError(
+            f"resume: {directory} has no checkpoints/last.ckpt yet; start it anew with another run_dir"
+        )
     return run
 
 
@@ -85,21 +91,21 @@ def check_room(path: Path, need: int) -> None:
     free = shutil.disk_usage(path).free
     if free < need:
         raise UserError(
-            f"run_dir: {free / 1e6:.0f} MB free on the disk of {path}, this run needs about {need / 1e6:.0f} MB; "
+            f"run_dir: {free / 1e6:.0f} MB free on the disk of {path}, about {need / 1e6:.0f} MB are needed; "
             "free some room or choose another run_dir"
         )
 
 
 def write_atomically(path: Path, content: bytes) -> Path:
-    """Temporary file beside the target, fsync, rename, fsync of the folder: a kill leaves the old file or the new one."""
+    """Temporary file, fsync, rename, fsync of the folder: a kill leaves the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "wb") as file:
+        with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
@@ -147,9 +153,14 @@ def _git() -> dict[str, Any] | None:
 
     def ask(*words: str) -> str:
         here = Path(__file__).resolve().parents[2]
-        return subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", str(here), *words], capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     try:
-        return {"commit": ask("rev-parse", "HEAD"), "dirty": bool(ask("status", "--porcelain", "--", "src", "conf"))}
+        return {
+            "commit": ask("rev-parse", "HEAD"),
+            "dirty": bool(ask("status", "--porcelain", "--", "src", "conf")),
+        }
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -1,4 +1,4 @@
-"""The shape of a configuration: keys, types, ranges. What a `_target_` class takes is checked by its own signature."""
+"""The shape of a configuration: keys, types, ranges. A `_target_` class checks its own arguments."""
 
 from __future__ import annotations
 
@@ -129,7 +129,11 @@ class Config(Section):
     debug: bool
 
     @model_validator(mode="after")
-    def _names(self) -> Config:
+    def _pieces(self) -> Config:
+        if self.update.accumulate > self.data.batch_size:
+            raise ValueError(
+                f"update.accumulate: {self.update.accumulate} pieces of a batch of {self.data.batch_size}"
+            )
         return self
 
 
@@ -143,7 +147,9 @@ def check_shape(cfg: Mapping[str, Any], schema: type[Section] = Config) -> None:
 
 
 def _line(problem: Any, schema: type[Section]) -> str:
-    location = [part for part in problem["loc"] if part not in ("wandb", "csv", "tensorboard", "none", "float", "int")]
+    location = [
+        part for part in problem["loc"] if part not in ("wandb", "csv", "tensorboard", "none", "float", "int")
+    ]
     path = ".".join(str(part) for part in location if not str(part).startswith("dict["))
     if problem["type"] == "extra_forbidden":
         return f"{path}: no such key{nearest(str(location[-1]), _keys(schema, location[:-1]))}"
@@ -151,6 +157,8 @@ def _line(problem: Any, schema: type[Section]) -> str:
         return f"{path}: is missing"
     if problem["type"] == "none_required":
         return f"{path}: must be null or a section"
+    if problem["type"] == "value_error":  # a check between keys, which names them itself
+        return str(problem["ctx"]["error"])
     return f"{path}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {problem['input']!r}"
 
 
@@ -158,8 +166,10 @@ def _keys(schema: type[Section], path: list[Any]) -> list[str]:
     """Names of the fields of the section at `path`."""
     for part in path:
         field = schema.model_fields.get(str(part))
-        sections = [kind for kind in _flatten(field.annotation)] if field else []
-        schema = next((kind for kind in sections if isinstance(kind, type) and issubclass(kind, Section)), Section)
+        sections = list(_flatten(field.annotation)) if field else []
+        schema = next(
+            (kind for kind in sections if isinstance(kind, type) and issubclass(kind, Section)), Section
+        )
     return [field.alias or name for name, field in schema.model_fields.items()]
 
 

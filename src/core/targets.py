@@ -21,20 +21,21 @@ ALLOWED = (
     "torch.nn.modules.",
     "torch.optim.",
 )
-"""Modules whose classes a configuration may name; GANATOMY_TARGETS="mylab.,other." in the environment adds to them."""
+"""Modules whose classes a configuration may name; GANATOMY_TARGETS="mylab.,other." adds others."""
 
 
 def resolve(node: Mapping[str, Any], path: str) -> type:
     """The class that `node["_target_"]` names.
 
-    The check is on the module in which the class was defined, so a detour such as `torch.nn.os.system` is refused too.
+    The check is on the module that defines the class, so a detour through an allowed module is refused too.
     """
     target = node.get("_target_")
     if not isinstance(target, str) or "." not in target:
         raise UserError(f"{path}._target_: needs the dotted name of a class, got {target!r}")
     allowed = ALLOWED + tuple(filter(None, os.environ.get("GANATOMY_TARGETS", "").split(",")))
     roots = sorted({prefix.split(".")[0] for prefix in allowed})
-    refusal = f"{path}._target_: {target} is refused; allowed are classes of {', '.join(p.rstrip('.') for p in allowed)}"
+    modules = ", ".join(prefix.rstrip(".") for prefix in allowed)
+    refusal = f"{path}._target_: {target} is refused; allowed are classes of {modules}"
     if target.split(".")[0] not in roots:
         raise UserError(refusal)
     module, _, name = target.rpartition(".")
@@ -78,7 +79,7 @@ def _check_types(cls: type, given: Mapping[str, Any], path: str) -> None:
     from pydantic.errors import PydanticUserError
 
     try:
-        hints = get_type_hints(cls.__init__, include_extras=True)
+        hints = get_type_hints(inspect.getattr_static(cls, "__init__"), include_extras=True)
     except (NameError, TypeError):
         return
     for key, value in given.items():
@@ -112,7 +113,7 @@ def check_targets(node: Any, path: str = "") -> None:
 
 
 def fill(node: Mapping[str, Any], path: str, known: Mapping[str, Any]) -> dict[str, Any]:
-    """`node` with what the data decide (channels, dimensions) added where the class takes it and nobody set it."""
+    """`node` with what the data decide (channels, dimensions) added where the class takes it."""
     parameters = parameters_of(resolve(node, path))
     return {**{key: value for key, value in known.items() if key in parameters}, **node}
 

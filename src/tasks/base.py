@@ -1,4 +1,4 @@
-"""What all tasks share: the game's step inside Lightning, its optimisers, the averaged generator, scores and logs."""
+"""What all tasks share: the game's step inside Lightning, optimisers, averaging, scores, logs."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Batch = dict[str, Any]
 class AdversarialTask(pl.LightningModule):
     """A generator and, unless it is None, a discriminator, trained by one adversarial update a batch.
 
-    A task answers `generate`, `pairs`, `task_losses`, `predict`, `score`, `scores` and `samples`; the rest is here.
-    `global_step` counts batches. With the discriminator None this is plain supervised training through the same code.
+    A task answers the hooks up to `samples`; the rest is here. `global_step` counts batches. With the
+    discriminator None this is plain supervised training through the same code.
     """
 
     def __init__(self, recipe: Recipe, monitor: str) -> None:
@@ -32,16 +32,17 @@ class AdversarialTask(pl.LightningModule):
         self.generator = recipe.generator
         self.discriminator = recipe.discriminator
         self.average = Ema(recipe.generator, recipe.ema_half_life) if recipe.ema_half_life else None
-        self.game = Game(rules=self, generator=self.generator, discriminator=self.discriminator, **recipe.game)
+        self.game = Game(
+            rules=self, generator=self.generator, discriminator=self.discriminator, **recipe.game
+        )
         self.penalties = nn.ModuleList(self.game.penalties)  # what they remember belongs in the checkpoint
         self.augment = self.game.augment
         self.players = PLAYERS if self.discriminator is not None else PLAYERS[:1]
         self.batches_done = 0
         self.latest: dict[str, Tensor] = {}
         self.case_scores: list[dict[str, Any]] = []
+        self.legends: dict[str, Any] = {}
         self.final: dict[str, float] = {}
-
-    # -- what a task answers ------------------------------------------------------------------------------------------
 
     def generate(self, batch: Batch) -> Any:
         """What the generator makes of a batch, with its graph: a tensor or a structure of tensors."""
@@ -67,14 +68,21 @@ class AdversarialTask(pl.LightningModule):
         """Final flat scores of a stage, reset for its next pass."""
         raise NotImplementedError
 
-    def samples(self, batch: Batch, prediction: Any) -> dict[str, np.ndarray]:
-        """Named pictures of an evaluation batch: RGB floats [n, height, width, 3] in [0, 1], one row a case."""
+    def prepare_baselines(self, data: Any) -> None:
+        """Fit what the test scores are to be compared with, on training cases alone."""
+
+    def baseline_scores(self) -> dict[str, float]:
+        """`<baseline>/<score>` of the baselines on the test split."""
         return {}
 
-    # -- the step -----------------------------------------------------------------------------------------------------
+    def samples(self, batch: Batch, prediction: Any) -> dict[str, np.ndarray]:
+        """Named pictures of an evaluation batch: RGB [n, height, width, 3], one row a case."""
+        return {}
 
     def training_step(self, batch: Batch, index: int) -> None:
-        torch.manual_seed(int(np.random.SeedSequence([self.recipe.seed, self.batches_done]).generate_state(1)[0]))
+        torch.manual_seed(
+            int(np.random.SeedSequence([self.recipe.seed, self.batches_done]).generate_state(1)[0])
+        )
         self.latest = self.recipe.update(self.game, batch, self.batches_done, self._step, self._scale)
         self.batches_done += 1
         if self.average is not None:
@@ -85,8 +93,8 @@ class AdversarialTask(pl.LightningModule):
     def _step(self, player: str) -> None:
         """One optimiser step of a player whose gradients are complete.
 
-        Lightning counts a global step at each step of a wrapped optimiser; so that `global_step` equals the number of
-        batches, only the player that moves in every batch steps through its wrapper.
+        Lightning counts a global step at each step of a wrapped optimiser. So that `global_step` equals the
+        number of batches, only the player that moves in every batch steps through its wrapper.
         """
         wrapped = cast(Any, dict(zip(self.players, self._optimizers(), strict=True))[player])
         if player == self.players[-1]:
@@ -126,8 +134,6 @@ class AdversarialTask(pl.LightningModule):
                 schedulers.append(self._schedulers[player])
         return optimizers, schedulers
 
-    # -- evaluation ---------------------------------------------------------------------------------------------------
-
     @property
     def evaluator(self) -> nn.Module:
         """The generator that is judged: the averaged one where there is one."""
@@ -144,6 +150,9 @@ class AdversarialTask(pl.LightningModule):
         self.score(stage, batch, prediction)
         return {"prediction": prediction}
 
+    def on_test_start(self) -> None:
+        self.prepare_baselines(self.trainer.datamodule)  # type: ignore[attr-defined]
+
     def on_validation_epoch_end(self) -> None:
         self._finish("val")
 
@@ -152,6 +161,8 @@ class AdversarialTask(pl.LightningModule):
 
     def _finish(self, stage: str) -> None:
         scores = {f"{stage}/{name}": value for name, value in self.scores(stage).items()}
+        if stage == "test":
+            scores |= {f"baseline/{name}": value for name, value in self.baseline_scores().items()}
         self.log_dict(scores, logger=False, rank_zero_only=True)
         self.record(scores)
         self.final = scores
@@ -161,10 +172,12 @@ class AdversarialTask(pl.LightningModule):
         for logger in self.trainer.loggers:
             logger.log_metrics(dict(values), step=self.batches_done)
 
-    # -- checkpoints --------------------------------------------------------------------------------------------------
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """A checkpoint is written between two batches: one that is only fetched counts as not begun."""
         checkpoint["batches_done"] = self.batches_done
+        progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+        for counts in (progress["total"], progress["current"]):
+            counts |= dict.fromkeys(("ready", "started", "processed"), counts["completed"])
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.batches_done = checkpoint["batches_done"]

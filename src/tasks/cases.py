@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def cases(batch: dict[str, Any]) -> Iterator[tuple[str, list[int]]]:
-    """(case, its rows) for each case of a batch; the rows of a sliced volume come in the order of its slices."""
+    """(case, its rows) for each case of a batch; rows of a sliced volume are its slices."""
     rows: dict[str, list[int]] = {}
     for row, case in enumerate(batch["case"]):
         rows.setdefault(case, []).append(row)

@@ -20,8 +20,8 @@ MakeScheduler = Callable[[Optimizer], LRScheduler]
 class Recipe:
     """Players, objective, update and optimisers of one run.
 
-    `game` holds the keyword arguments of `src.adversarial.Game` apart from rules and players; dictionaries are keyed
-    by player. `ema_half_life` counts images; `classes` are the names of the data set's labels, background first.
+    `game` holds the keyword arguments of `src.adversarial.Game` apart from rules and players; dictionaries
+    are keyed by player. `ema_half_life` counts images; `classes` names the labels, background first.
     """
 
     generator: nn.Module

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 from monai.losses import DiceCELoss
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from src.baselines.segmentation import Predictor, mean_label_map
 from src.metrics.segmentation import VolumeScores
+from src.pictures import ERRORS, colours, error_map, grey, overlay
 from src.tasks.base import AdversarialTask, Batch
 from src.tasks.cases import cases, whole
 from src.tasks.recipe import Recipe
@@ -19,14 +21,17 @@ from src.tasks.recipe import Recipe
 class SegmentationTask(AdversarialTask):
     """The discriminator tells (image, truth) from (image, prediction); Dice + cross entropy teach the rest.
 
-    Logits are [B, K, *spatial] for K classes, background first; the discriminator sees the image beside the one-hot
-    truth or the softmax.
+    Logits are [B, K, *spatial] for K classes, background first; the discriminator sees the image beside the
+    one-hot truth or the softmax.
     """
 
     def __init__(self, recipe: Recipe, monitor: str = "val/dice") -> None:
         super().__init__(recipe, monitor)
         self.dice_ce = DiceCELoss(to_onehot_y=True, softmax=True)
-        self.stages = {stage: VolumeScores(recipe.classes) for stage in ("val", "test")}
+        self.tables = {name: VolumeScores(recipe.classes) for name in ("val", "test", "mean_label")}
+        self.metrics = nn.ModuleDict(self.tables)  # on the task's device, where processes gather
+        self.mean_label: Predictor | None = None
+        self.legends = {name: colours(recipe.classes) for name in ("truth", "prediction")} | {"error": ERRORS}
 
     @staticmethod
     def channels(data: Any) -> dict[str, dict[str, int]]:
@@ -37,7 +42,8 @@ class SegmentationTask(AdversarialTask):
         }
 
     def generate(self, batch: Batch) -> Tensor:
-        return self.generator(batch["image"])
+        logits: Tensor = self.generator(batch["image"])
+        return logits
 
     def pairs(self, batch: Batch, logits: Tensor) -> tuple[Tensor, Tensor]:
         truth = F.one_hot(batch["label"].squeeze(1).long(), logits.shape[1]).movedim(-1, 1)
@@ -53,27 +59,47 @@ class SegmentationTask(AdversarialTask):
         pieces = batch["image"].split(16)
         return torch.cat([self.evaluator(piece).argmax(1, keepdim=True) for piece in pieces])
 
+    def prepare_baselines(self, data: Any) -> None:
+        """The vote of the training cohort, which knows where tissue usually is and sees no image."""
+        cohort = (data.cache.get(record) for record in data.records["train"])
+        labels = (
+            np.moveaxis(case["label"][:, 0], 0, -1) if data.sliced else case["label"][0] for case in cohort
+        )
+        self.mean_label = mean_label_map(labels, len(self.recipe.classes))
+
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
         for case, rows in cases(batch):
-            self.stages[stage].update(
-                case,
-                whole(batch, prediction, rows)[0],
-                whole(batch, batch["label"], rows)[0],
-                batch["spacing"][rows[0]],
-            )
+            truth = whole(batch, batch["label"], rows)[0]
+            spacing = batch["spacing"][rows[0]].tolist()
+            self.tables[stage].update(case, whole(batch, prediction, rows)[0], truth, spacing)
+            if stage == "test" and self.mean_label is not None:
+                guess = torch.from_numpy(self.mean_label(truth.shape)).to(truth)
+                self.tables["mean_label"].update(case, guess, truth, spacing)
 
     def scores(self, stage: str) -> dict[str, float]:
-        scores = self.stages[stage]
-        result = {name: float(value) for name, value in scores.compute().items()}
-        self.case_scores = scores.per_case()
-        scores.reset()
-        return result
+        self.case_scores = self.tables[stage].per_case()
+        return self._table(stage)
+
+    def baseline_scores(self) -> dict[str, float]:
+        if self.mean_label is None:
+            return {}
+        scores = self._table("mean_label").items()
+        return {
+            f"mean_label/{name}": value
+            for name, value in scores
+            if not name.startswith(("volumes", "absent"))
+        }
+
+    def _table(self, name: str) -> dict[str, float]:
+        scores = {key: float(value) for key, value in self.tables[name].compute().items()}
+        self.tables[name].reset()
+        return scores
 
     def samples(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
-        from src.pictures import error_map, grey, overlay
-
         rows = [group[len(group) // 2] for _, group in cases(batch)]
-        image, truth, ours = (t[rows, 0].float().cpu().numpy() for t in (batch["image"], batch["label"], prediction))
+        image, truth, ours = (
+            t[rows, 0].float().cpu().numpy() for t in (batch["image"], batch["label"], prediction)
+        )
         classes = len(self.recipe.classes)
         return {
             "image": grey(image),

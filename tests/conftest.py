@@ -1,0 +1,98 @@
+"""What many tests share: the smallest whole run, and the command itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = [
+    "data.subjects=6",  # four to train, one each to validate and test
+    "data.size=32",
+    "data.slices=3",
+    "data.batch_size=4",  # three batches an epoch
+    "model.generator.channels=[4,8]",
+    "model.generator.strides=[2]",
+    "model.discriminator.channels=4",
+    "model.discriminator.num_layers_d=1",
+    "model.scheduler.generator.T_max=20",
+    "trainer.max_steps=8",
+    "trainer.val_every=4",
+    "trainer.log_every=1",
+    "trainer.threads=1",
+    "trainer.accelerator=cpu",
+    "callbacks.progress=none",
+    "callbacks.report=false",
+    "callbacks.samples=0",
+    "logger=csv",
+]
+
+
+@pytest.fixture
+def compose() -> Callable[..., dict[str, Any]]:
+    """The plain configuration of `python -m src.train <overrides>`."""
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
+
+    from src.core.command import CONF, register_resolvers
+    from src.core.config import settle
+
+    def of(*overrides: str, tiny: bool = True) -> dict[str, Any]:
+        register_resolvers()
+        GlobalHydra.instance().clear()
+        words = [*(TINY if tiny else []), *overrides]
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            cfg = hydra_compose("train", words, return_hydra_config=True)
+            HydraConfig.instance().set_config(cfg)
+            plain = {key: value for key, value in cfg.items() if key != "hydra"}
+            cfg = type(cfg)(plain)
+            return settle(cfg, [word for word in words if word in overrides])
+
+    return of
+
+
+@pytest.fixture
+def run(compose: Callable[..., dict[str, Any]], tmp_path: Path) -> Callable[..., Path]:
+    """Train in this process; the value is the run directory. `resume` names one made before."""
+    from src.core.config import validate
+    from src.train import train
+
+    def of(name: str, *overrides: str, resume: bool = False) -> Path:
+        directory = tmp_path / name
+        cfg = compose(*overrides, *([f"resume={directory}"] if resume else []))
+        validate(cfg)
+        train(cfg, directory)
+        return directory
+
+    return of
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The real command in a folder of its own: `command("task=segmentation")`."""
+
+    def of(*words: str, module: str = "src.train", **more: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", module, *words],
+            cwd=more.pop("cwd", tmp_path),
+            env=environment(**more.pop("env", {})),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            **more,
+        )
+
+    return of
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's, with the project importable from anywhere and no W&B account."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "120", **more}

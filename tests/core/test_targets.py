@@ -1,0 +1,77 @@
+"""What a configuration may name, and how it is built."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from src.core.names import nearest
+from src.core.targets import build, check_arguments, check_targets, fill, resolve
+from src.errors import UserError
+
+UNET = {"_target_": "monai.networks.nets.UNet", "channels": [4, 8], "strides": [2]}
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "builtins.eval",
+        "torch.load",
+        "torch.hub.load",
+        "monai.bundle.run",
+        "monai.apps.download_and_extract",
+        "torch.nn.modules.module.torch.load",  # a detour through an allowed module's imports
+        "monai.transforms.io.dictionary.Path",  # a class, but not of the module that was allowed
+        "monai.networks.nets.unet.warnings.warn",
+        "src.core.run.Run",
+        "subprocess",
+        7,
+    ],
+)
+def test_refused(target: object) -> None:
+    with pytest.raises(UserError, match=r"node\._target_"):
+        resolve({"_target_": target}, "node")
+
+
+def test_a_laboratory_may_allow_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = {"_target_": "collections.OrderedDict"}
+    with pytest.raises(UserError, match="refused"):
+        resolve(node, "node")
+    monkeypatch.setenv("GANATOMY_TARGETS", "collections.")
+    assert resolve(node, "node").__name__ == "OrderedDict"
+
+
+def test_nested_targets_are_walked() -> None:
+    with pytest.raises(UserError, match=r"data.augment\[1\].inner._target_: os.system is refused"):
+        check_targets({"data": {"augment": [{}, {"inner": {"_target_": "os.system"}}]}})
+
+
+def test_types_are_checked_against_the_constructor() -> None:
+    node = {"_target_": "torch.optim.Adam", "lr": "fast"}
+    with pytest.raises(UserError, match=r"o.lr: .*got 'fast'"):
+        check_arguments(resolve(node, "o"), node, "o")
+
+
+def test_fill_adds_what_is_missing_and_keeps_what_is_set() -> None:
+    known = {"spatial_dims": 2, "in_channels": 1, "out_channels": 3, "unknown": 1}
+    node = fill({**UNET, "out_channels": 5}, "g", known)
+    assert (node["spatial_dims"], node["out_channels"]) == (2, 5) and "unknown" not in node
+    assert build(node, "g")(torch.zeros(1, 1, 8, 8)).shape == (1, 5, 8, 8)
+
+
+def test_what_cannot_be_built_is_one_line() -> None:
+    with pytest.raises(UserError, match=r"^g: UNet cannot be built \([^\n]+\)$"):
+        build(UNET, "g")
+
+
+@pytest.mark.parametrize(
+    ("name", "valid", "hint"),
+    [
+        ("lrr", ["lr", "betas"], "; did you mean 'lr'?"),
+        ("zzz", ["lr", "betas"], "; choose from betas, lr"),
+        ("zzz", [], ""),
+    ],
+)
+def test_nearest(name: str, valid: list[str], hint: str) -> None:
+    assert nearest(name, valid) == hint

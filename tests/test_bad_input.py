@@ -1,0 +1,143 @@
+"""Bad input through the real command: one clear line, exit code 2, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TINY, environment
+
+CASES = {
+    "misspelt key": (
+        ["trainer.max_step=3"],
+        "trainer.max_step: no such key; did you mean 'trainer.max_steps'?",
+    ),
+    "misspelt group": (["modle=adversarial_unet"], "modle: no such key; did you mean 'model'?"),
+    "misspelt choice": (
+        ["task=segmentatoin"],
+        "task=segmentatoin: no such choice; did you mean 'segmentation'?",
+    ),
+    "misspelt key added with +": (
+        ["+trainer.max_step=3"],
+        "trainer.max_step: no such key; did you mean 'max_steps'?",
+    ),
+    "misspelt argument": (
+        ["+model.generator.chanels=[4,8]"],
+        "UNet takes no such argument; did you mean 'channels'?",
+    ),
+    "misspelt class": (
+        ["model.generator._target_=monai.networks.nets.UNett"],
+        "model.generator._target_: monai.networks.nets has no UNett; did you mean",
+    ),
+    "misspelt loss": (["model.adversarial.loss=hingee"], "no such choice 'hingee'; did you mean 'hinge'?"),
+    "wrong type": (
+        ["trainer.max_steps=soon"],
+        "trainer.max_steps: input should be a valid integer, got 'soon'",
+    ),
+    "impossible value": (
+        ["data.batch_size=0"],
+        "data.batch_size: input should be greater than or equal to 1, got 0",
+    ),
+    "wrong type of an argument": (["model.optimizer.generator.lr=fast"], "model.optimizer.generator.lr:"),
+    "a size no network can halve": (
+        ["data.size=41", "model.generator.channels=[4,8,8]", "model.generator.strides=[2,2]"],
+        "nearest sizes that fit: 40x40",
+    ),
+    "a target that runs a program": (["model.generator._target_=os.system"], "os.system is refused"),
+    "a target that loads a pickle": (["model.generator._target_=torch.load"], "torch.load is refused"),
+    "a detour to a module": (
+        ["model.generator._target_=torch.nn.modules.module.torch.load"],
+        "model.generator._target_",
+    ),
+    "no such run": (["resume=nowhere"], "nowhere: is no run directory"),
+    "an update that cannot be": (["update.accumulate=9"], "update.accumulate"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_one_line_and_exit_code_two(command, tmp_path: Path, case: str) -> None:
+    words, line = CASES[case]
+    result = command(*TINY, *words, "run_dir=out")
+    assert result.returncode == 2, result.stderr
+    assert line in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
+    assert "Traceback" not in result.stderr + result.stdout
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_typo_inside_an_experiment_file(command, tmp_path: Path) -> None:
+    folder = tmp_path / "mine" / "experiment"
+    folder.mkdir(parents=True)
+    (folder / "x.yaml").write_text("# @package _global_\ntrainer:\n  max_stepz: 3\n")
+    result = command(f"hydra.searchpath=[file://{tmp_path}/mine]", "experiment=x", "run_dir=out")
+    assert result.returncode == 2
+    assert "trainer.max_stepz: no such key; did you mean 'max_steps'?" in result.stderr
+
+
+def test_every_mistake_is_named(command) -> None:
+    result = command("data.batch_size=0", "trainer.max_steps=0", "run_dir=out")
+    assert "data.batch_size" in result.stderr and "trainer.max_steps" in result.stderr
+
+
+def test_an_existing_run_directory_is_kept(command, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("mine")
+    result = command(*TINY, "run_dir=out")
+    assert result.returncode == 2
+    assert "already holds files" in result.stderr and len(result.stderr.strip().splitlines()) == 1
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root may write anywhere")
+def test_no_permission_to_write(tmp_path: Path) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o555)
+    drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    result = _plain([*drop, sys.executable, "-m", "src.train", *TINY, f"run_dir={locked}/out"], tmp_path)
+    assert result.returncode == 2, result.stderr
+    assert "no permission" in result.stderr and len(result.stderr.strip().splitlines()) == 1
+
+
+def test_missing_data(command, tmp_path: Path) -> None:
+    """The template that data=brain needs is not installed: a nilearn without its files."""
+    fake = tmp_path / "shadow" / "nilearn"
+    fake.mkdir(parents=True)
+    (fake / "__init__.py").write_text("")
+    path = os.pathsep.join([str(tmp_path / "shadow"), environment()["PYTHONPATH"]])
+    result = command(*TINY, "run_dir=out", env={"PYTHONPATH": path})
+    assert result.returncode == 2
+    assert "data=brain" in result.stderr and len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_disk_with_no_room(tmp_path: Path) -> None:
+    """Files may grow to 60 kB, so the first checkpoint does not fit: told as on a full disk."""
+    limited = [
+        "prlimit",
+        "--fsize=61440",
+        sys.executable,
+        "-m",
+        "src.train",
+        *TINY,
+        f"run_dir={tmp_path}/out",
+    ]
+    result = _plain(limited, tmp_path)
+    assert result.returncode == 2, result.stderr
+    assert "no room left on the disk" in result.stderr
+    assert not list((tmp_path / "out" / "checkpoints").glob("*"))
+
+
+def test_too_little_room_is_said_before_training(compose, tmp_path: Path) -> None:
+    from src.core.run import check_room
+    from src.errors import UserError
+
+    with pytest.raises(UserError, match="MB free on the disk"):
+        check_room(tmp_path, 10**18)
+
+
+def _plain(words: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=300)

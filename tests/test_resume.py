@@ -1,0 +1,122 @@
+"""A run that stopped goes on as if it had not: the same weights, moments and averages, bit for bit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from src.callbacks.checkpoint import Checkpoints
+from tests.conftest import TINY, environment
+
+
+def checkpoint(run: Path) -> dict[str, Any]:
+    return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+def assert_same(a: Any, b: Any, path: str = "") -> None:
+    """Equal to the last bit, whatever is nested."""
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), path
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys(), path
+        for key in a:
+            assert_same(a[key], b[key], f"{path}.{key}")
+    elif isinstance(a, list | tuple):
+        assert len(a) == len(b), path
+        for index, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_same(x, y, f"{path}[{index}]")
+    else:
+        assert a == b, path
+
+
+def assert_same_end(a: Path, b: Path) -> None:
+    first, second = checkpoint(a), checkpoint(b)
+    for part in (
+        "state_dict",
+        "optimizer_states",
+        "lr_schedulers",
+        "batches_done",
+        "global_step",
+        "callbacks",
+    ):
+        assert_same(first[part], second[part], part)
+    best = [torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"] for run in (a, b)]
+    assert_same(*best, "best")
+    assert (a / "metrics.csv").read_text() == (b / "metrics.csv").read_text()
+    assert (a / "metrics.json").read_text() == (b / "metrics.json").read_text()
+
+
+def run_until(stop: int, run: Any, *words: str) -> None:
+    """As if the process were asked to end after `stop` steps."""
+    begin = Checkpoints.on_train_batch_start
+
+    def asked(self: Checkpoints, trainer: Any, task: Any, *rest: Any) -> None:
+        if task.batches_done == stop:
+            self.asked = signal.SIGTERM
+        begin(self, trainer, task, *rest)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(Checkpoints, "on_train_batch_start", asked)
+        run(*words)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("stop", [3, 4, 5])  # an epoch's end, a validation, the middle of an epoch
+def test_resumed_equals_uninterrupted(run, workers: int, stop: int) -> None:
+    more = [f"data.workers={workers}", "callbacks.checkpoint_every=100"]
+    whole = run("whole", *more)
+    run_until(stop, run, "cut", *more)
+    assert_same_end(whole, run("cut", resume=True))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["update=textbook", "update.n_critic=2"],
+        ["trainer.precision=bf16-mixed", "update.clip.generator=0.1"],
+        ["update.accumulate=2", "model.adversarial.penalties=[{name: r1, gamma: 1.0, every: 2}]"],
+        ["model.discriminator=null"],
+    ],
+    ids=["textbook", "bf16", "pieces", "supervised"],
+)
+def test_resume_whatever_the_update(run, options: list[str]) -> None:
+    whole = run("whole", *options)
+    run_until(4, run, "cut", *options)
+    assert_same_end(whole, run("cut", resume=True))
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_stopped_from_outside(run, tmp_path: Path, how: signal.Signals) -> None:
+    """A graceful stop loses nothing, a kill what came after the last checkpoint; neither changes the end."""
+    steps = ["trainer.max_steps=40", "callbacks.checkpoint_every=1", "trainer.val_every=10"]
+    whole = run("whole", *steps)
+    words = [sys.executable, "-m", "src.train", *TINY, *steps, f"run_dir={tmp_path}/cut"]
+    process = subprocess.Popen(words, env=environment(), cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    last = tmp_path / "cut" / "checkpoints" / "last.ckpt"
+    while process.poll() is None and not last.exists():
+        time.sleep(0.01)
+    os.kill(process.pid, how)
+    message = process.communicate(timeout=120)[1]
+    if how != signal.SIGKILL:
+        assert process.returncode == 128 + how
+        assert "resume=cut" in message
+        assert '"preempted"' in (tmp_path / "cut" / "status.json").read_text()
+    assert checkpoint(tmp_path / "cut")["batches_done"] < 40
+    assert_same_end(whole, run("cut", resume=True))
+
+
+def test_the_seed_decides(run) -> None:
+    first, same, other = run("a", "seed=3"), run("b", "seed=3"), run("c", "seed=4")
+    assert_same(checkpoint(first)["state_dict"], checkpoint(same)["state_dict"])
+    weights = [
+        checkpoint(run)["state_dict"]["generator.model.0.conv.unit0.conv.weight"] for run in (first, other)
+    ]
+    assert not torch.equal(*weights)

@@ -1,0 +1,157 @@
+"""One whole run through the real command: every file of the run directory, and what stands in it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+import yaml
+from PIL import Image
+
+from tests.conftest import TINY
+
+LOSSES = {
+    "loss/generator/total",
+    "loss/generator/adversarial",
+    "loss/generator/dice_ce",
+    "loss/discriminator/total",
+    "loss/discriminator/adversarial",
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """(run directory, what the command printed)."""
+    import subprocess
+    import sys
+
+    from tests.conftest import environment
+
+    folder = tmp_path_factory.mktemp("elsewhere")
+    words = [w for w in TINY if not w.startswith(("logger", "callbacks.samples", "callbacks.report"))]
+    result = subprocess.run(
+        [sys.executable, "-m", "src.train", *words, "logger=wandb", "callbacks.samples=2", "name=first"],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+    last = result.stdout.strip().splitlines()[-1]
+    assert last.startswith("run: ")
+    return folder / last.removeprefix("run: "), result.stdout
+
+
+def test_every_file_of_the_contract(finished: tuple[Path, str]) -> None:
+    run, _ = finished
+    assert run.parent.name == "segmentation" and run.name.endswith("_first")
+    files = (
+        "config.yaml environment.json data.json metrics.csv metrics.json scores.csv generator.safetensors "
+    )
+    files += "report.html status.json checkpoints/last.ckpt checkpoints/best.ckpt samples/step_000004.png"
+    for name in files.split():
+        assert (run / name).stat().st_size > 0, name
+    assert list((run / "wandb").glob("offline-run-*"))
+    assert json.loads((run / "status.json").read_text())["status"] == "done"
+    assert len(json.loads((run / "data.json").read_text())["subjects"]["train"]) == 4
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert config["model"]["discriminator"]["in_channels"] == 5  # the image and four classes
+    picture = np.asarray(Image.open(run / "samples" / "step_000004.png"))
+    assert picture.ndim == 3 and picture.std() > 10
+
+
+def test_scores_stand_beside_the_baseline(finished: tuple[Path, str]) -> None:
+    run, printed = finished
+    scores = json.loads((run / "metrics.json").read_text())
+    for name in ("dice", "dice/csf", "dice/gm", "dice/wm", "hd95", "hd95/gm"):
+        assert np.isfinite(scores[f"test/{name}"])
+        assert np.isfinite(scores[f"baseline/mean_label/{name}"])
+    assert "mean" in printed and "gm" in printed
+
+
+def test_history_has_every_loss_at_every_step(finished: tuple[Path, str]) -> None:
+    rows = list(csv.DictReader(io.StringIO((finished[0] / "metrics.csv").read_text())))
+    trained = [row for row in rows if row["loss/generator/total"]]
+    assert [int(row["step"]) for row in trained] == list(range(1, 9))
+    assert all(np.isfinite(float(row[name])) for row in trained for name in LOSSES)
+
+
+def test_wandb_record_holds_losses_scores_and_pictures(finished: tuple[Path, str]) -> None:
+    (record,) = (finished[0] / "wandb").glob("offline-run-*/run-*.wandb")
+    history = list(wandb_history(record))
+    written = {row["trainer/global_step"]: row for row in history if "loss/generator/total" in row}
+    assert sorted(written) == list(range(1, 9))
+    rows = {
+        int(row["step"]): row
+        for row in csv.DictReader(io.StringIO((finished[0] / "metrics.csv").read_text()))
+    }
+    for step, row in written.items():
+        for name in LOSSES:
+            assert row[name] == pytest.approx(float(rows[step][name]))
+    validated = [row["trainer/global_step"] for row in history if "val/dice" in row]
+    assert validated == [4, 8]
+    names = [
+        name for row in history for name in ("samples/validation", "samples/test") if f"{name}/path" in row
+    ]
+    assert names == ["samples/validation"] * 2 + ["samples/test"]
+    for row in (row for row in history if any(key.endswith("/path") for key in row)):
+        picture = {key.rpartition("/")[2]: value for key, value in row.items()}
+        image = np.asarray(Image.open(record.parent / "files" / picture["path"]))
+        assert image.shape[:2] == (picture["height"], picture["width"]) and image.std() > 10
+
+
+def wandb_history(path: Path) -> Iterator[dict[str, Any]]:
+    """The history rows of an offline W&B record: LevelDB's log framing after a seven-byte header."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    data, position, partial = path.read_bytes(), 7, b""
+    assert data[:4] == b":W&B"
+    while position + 7 <= len(data):
+        room = 32768 - position % 32768
+        if room < 7:
+            position += room
+            continue
+        _, length, kind = struct.unpack("<IHB", data[position : position + 7])
+        partial += data[position + 7 : position + 7 + length]
+        position += 7 + length
+        if kind in (1, 4):  # full, last
+            record = Record.FromString(partial)
+            partial = b""
+            if record.WhichOneof("record_type") == "history":
+                yield {
+                    item.key or "/".join(item.nested_key): json.loads(item.value_json)
+                    for item in record.history.item
+                }
+
+
+def test_the_saved_generator_is_the_one_that_was_tested(finished: tuple[Path, str]) -> None:
+    from src.core.build import build_task
+    from src.core.config import load
+
+    run, _ = finished
+    cfg = load(run)
+    task = build_task(cfg, ("background", "csf", "gm", "wm"))
+    task.load_state_dict(torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"])
+    saved = safetensors.torch.load_file(run / "generator.safetensors")
+    for name, value in task.evaluator.state_dict().items():
+        assert torch.equal(saved[name], value)
+
+
+def test_help_shows_choices_and_examples(command: Any) -> None:
+    result = command("--help")
+    assert result.returncode == 0
+    assert "segmentation" in result.stdout and "python -m src.train" in result.stdout
+
+
+def test_online_is_never_the_default(compose: Any) -> None:
+    assert compose(tiny=False)["logger"] == {"name": "wandb", "project": "ganatomy", "mode": "offline"}
