@@ -12,8 +12,10 @@ from monai.data.meta_tensor import MetaTensor
 from monai.transforms.compose import Compose
 from torch.utils.data import Dataset
 
+from src.data.faults import usable_boxes
 from src.data.patches import Patches
 from src.data.records import Case, Record
+from src.data.regrid import Grid, move_boxes
 from src.data.sampler import Place, item_seed
 
 Item = dict[str, Any]
@@ -95,14 +97,33 @@ def as_item(record: Record, case: Case, z: int | None) -> Item:
 
 
 def apply(transform: Compose, item: Item) -> Item:
-    """The item, transformed without MONAI's bookkeeping of affines."""
+    """The item, transformed; boxes follow the image, whose affine MONAI tracks for them and for nothing
+    else."""
     tracking = get_track_meta()
-    set_track_meta(False)
+    boxed = "boxes" in item and len(transform.transforms) > 0
+    set_track_meta(boxed)
     try:
+        shape = item["image"].shape[1:]
+        if boxed:
+            item["image"] = MetaTensor(item["image"], affine=torch.eye(4))
         transformed: Item = transform(item)
+        if boxed:
+            after = Grid(transformed["image"].affine.numpy(), transformed["image"].shape[1:])
+            follow(transformed, Grid(np.eye(4), shape), after)
     finally:
         set_track_meta(tracking)
     return transformed
+
+
+def follow(item: Item, before: Grid, after: Grid) -> None:
+    """Move the boxes to another grid; those that lose more than half of their area to the image's edge
+    are left out."""
+    moved = move_boxes(item["boxes"].numpy(), before, after)
+    cut, usable = usable_boxes(moved, after.shape)
+    dims = len(after.shape)
+    area, left = ((b[:, dims:] - b[:, :dims]).prod(1) for b in (moved, cut))
+    usable &= left >= 0.5 * area
+    item["boxes"], item["classes"] = torch.from_numpy(cut[usable]), item["classes"][torch.from_numpy(usable)]
 
 
 def plain(item: Item) -> Item:

@@ -58,9 +58,22 @@ class Splitting:
             if free
             else {}
         )
-        return [
-            record if record.split else replace(record, split=parts[record.subject]) for record in records
-        ]
+        dealt = [r if r.split else replace(r, split=parts[r.subject]) for r in records]
+        return self._fill(dealt) if len(free) < len(records) else dealt
+
+    def _fill(self, records: Sequence[Record]) -> list[Record]:
+        """A published split often lacks val or test: their share is taken from the subjects that train."""
+        done = list(records)
+        for number, split in ((2, SPLITS[2]), (1, SPLITS[1])):
+            training = [record for record in done if record.split == "train"]
+            if self.shares[number] and training and not any(record.split == split for record in done):
+                turn = subjects_in_turn(training, self.seed)
+                rest = sum(self.shares[:number])
+                chosen = set(turn[: shares(len(turn), (rest, self.shares[number], 0))[1]])
+                done = [
+                    replace(r, split=split) if r.split == "train" and r.subject in chosen else r for r in done
+                ]
+        return done
 
     def _cycle(self, n: int) -> list[Split]:
         """Splits for subjects in turn, in proportion wherever one cuts, so that strata share alike."""

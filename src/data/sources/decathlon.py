@@ -84,8 +84,3 @@ class Decathlon(Files):
             (given[k] for k in (images[0], Path(images[0]).name, case) if k in given), (None, None)
         )
         return Record(case, group or case[: self.subject], split, {"image": images, "label": label})
-
-    def _channels(self, record: Record, role: str) -> Any:
-        if len(self.paths(record, role)) > 1 or self.channels == 1:
-            return super()._channels(record, role)
-        return super()._channels(record, role)

@@ -11,7 +11,7 @@ from typing import Any
 from src.data.readers import KNOWN, stem, suffix
 from src.data.records import Record
 from src.data.sources.files import Files
-from src.data.splits import read_splits
+from src.data.splits import NAMES, Groups, read_splits
 from src.errors import UserError
 
 
@@ -34,6 +34,7 @@ class Folder(Files):
     target: str | None = None
     kind: str | None = None
     subject: str = "{folder}/{stem}"
+    given_split: str | None = None
     splits: str | None = None
 
     def records(self) -> list[Record]:
@@ -53,7 +54,7 @@ class Folder(Files):
         if self.kind and not self.kinds:
             self.kinds = tuple(sorted({self._fill(self.kind, self._words(path), "kind") for path in found}))
 
-    def _record(self, path: Path, given: dict[str, tuple[str | None, Any]]) -> Record:
+    def _record(self, path: Path, given: Groups) -> Record:
         words = self._words(path)
         name = words["path"]
         content: dict[str, Any] = {"image": name}
@@ -69,13 +70,15 @@ class Folder(Files):
         group, split = next(
             (given[k] for k in (name, Path(name).name, words["stem"], subject) if k in given), (None, None)
         )
+        if self.given_split and split is None:
+            split = NAMES.get(self._fill(self.given_split, words, "split").lower())
         case = name[: -len(suffix(name))].replace("/", "_")
-        return Record(case, group or subject, split, content, stratum=kind)
+        return Record(case, group or subject, split, content, kind)
 
     def _words(self, path: Path) -> dict[str, str]:
         relative = path.relative_to(self.folder)
         words = {"path": relative.as_posix(), "stem": stem(path), "name": path.name}
-        words |= {"folder": relative.parent.as_posix(), "parent": path.parent.name}
+        words |= {"folder": relative.parent.as_posix(), "parent": path.parent.name, "top": relative.parts[0]}
         if self.match:
             found = re.search(self.match, words["path"])
             if found is None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +23,7 @@ class Table(Files):
 
     image, label, target: paths below `root`, or several with `;` between. boxes: JSON, [[a,b,c,d], ...]
     in `box_order`, with `box_class` (a name, or a JSON list of names) beside it. kind: class of the
-    image. fold: number of the part in which a row is held out. case: a name for the row, else the
+    image. given_fold: number of the part in which a row is held out. case: a name for the row, else the
     image's.
     """
 
@@ -35,12 +36,18 @@ class Table(Files):
     box_order: Literal["xyxy", "yxyx"] = "xyxy"
     kind: str | None = None
     subject: str | None = None
-    split: str | None = None
-    fold: str | None = None
+    given_split: str | None = None
+    given_fold: str | None = None
     case: str | None = None
+    where: str | None = None
+    keep: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def records(self) -> list[Record]:
-        rows = self._rows()
+        rows = [row for row in self._rows() if all(row.get(k) in values for k, values in self.keep.items())]
+        if not rows:
+            raise UserError(f"data.keep={dict(self.keep)}: keeps no row of {self.table}")
+        found = self.folder.glob(self.where) if self.where else []
+        self.places = {path.name: path.relative_to(self.folder).as_posix() for path in found}
         if self.kind and not self.kinds:
             self.kinds = tuple(sorted({str(row[self.kind]) for row in rows}))
         if self.box_class and not self.box_classes:
@@ -78,10 +85,10 @@ class Table(Files):
         return rows
 
     def _record(self, row: dict[str, Any], number: int) -> Record:
-        content: dict[str, Any] = {"image": _paths(row[self.image])}
+        content: dict[str, Any] = {"image": self._paths(row[self.image])}
         for role, column in (("label", self.label), ("target", self.target)):
             if column:
-                content[role] = _paths(row[column])
+                content[role] = self._paths(row[column])
         if self.boxes:
             content |= self._boxes(row, number)
         kind = str(row[self.kind]) if self.kind else ""
@@ -92,10 +99,10 @@ class Table(Files):
             if self.case
             else Path(content["image"][0]).with_suffix("").as_posix().replace("/", "_")
         )
-        text = str(row[self.split] or "").strip().lower() if self.split else ""
+        text = str(row[self.given_split] or "").strip().lower() if self.given_split else ""
         if text and text not in NAMES:
             raise UserError(f"{self.table}, row {number}: split {text}; choose train, val or test")
-        fold = int(row[self.fold]) if self.fold and str(row[self.fold]).strip() else None
+        fold = int(row[self.given_fold]) if self.given_fold and str(row[self.given_fold]).strip() else None
         subject = str(row[self.subject]) if self.subject else case
         return Record(case, subject, NAMES.get(text), content, kind, fold)
 
@@ -123,18 +130,14 @@ class Table(Files):
         classes = [self._place(name, tuple(self.box_classes), "box_classes", number) for name in names]
         return {"boxes": array.tolist(), "classes": classes}
 
+    def _paths(self, value: Any) -> list[str]:
+        names = value if isinstance(value, list) else [v.strip() for v in str(value or "").split(";")]
+        return [self.places.get(str(name), str(name)) for name in names if name]
+
     def _place(self, name: str, names: tuple[str, ...], key: str, number: int) -> int:
         if name not in names:
             raise UserError(f"{self.table}, row {number}: {name} is none of data.{key}={list(names)}")
         return names.index(name)
-
-
-def _paths(value: Any) -> list[str]:
-    return (
-        [str(v) for v in value]
-        if isinstance(value, list)
-        else [v.strip() for v in str(value or "").split(";") if v.strip()]
-    )
 
 
 def _names(value: Any) -> list[str]:

@@ -8,9 +8,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 from src.data.readers import stem
-from src.data.records import Record, Split
+from src.data.records import Record
 from src.data.sources.files import Files
-from src.data.splits import read_splits
+from src.data.splits import NAMES, Groups, read_splits
 from src.errors import UserError
 
 
@@ -29,6 +29,7 @@ class Voc(Files):
     annotations: str = "Annotations/*.xml"
     image: str = "JPEGImages/{filename}"
     one_based: bool = False
+    given_split: str | None = None
     splits: str | None = None
     skip_difficult: bool = False
 
@@ -44,11 +45,10 @@ class Voc(Files):
         given = read_splits(self.folder / self.splits) if self.splits else {}
         return [self._record(path, tree, given) for path, tree in trees]
 
-    def _record(
-        self, path: Path, tree: ElementTree.Element, given: dict[str, tuple[str | None, Split | None]]
-    ) -> Record:
+    def _record(self, path: Path, tree: ElementTree.Element, given: Groups) -> Record:
         folder = path.parent.relative_to(self.folder).as_posix()
-        image = self.image.format(folder=folder, stem=stem(path), filename=tree.findtext("filename") or "")
+        words = {"folder": folder, "top": folder.split("/")[0], "stem": stem(path)}
+        image = self.image.format(filename=tree.findtext("filename") or "", **words)
         image = Path(image).as_posix()
         if ".." in image:
             image = (self.folder / image).resolve().relative_to(self.folder.resolve()).as_posix()
@@ -65,6 +65,8 @@ class Voc(Files):
         group, split = next(
             (given[k] for k in (image, Path(image).name, stem(path)) if k in given), (None, None)
         )
+        if self.given_split and split is None:
+            split = NAMES.get(self.given_split.format(**words).lower())
         case = image.rpartition(".")[0].replace("/", "_")
         return Record(case, group or case, split, content)
 

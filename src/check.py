@@ -1,0 +1,150 @@
+"""`python -m src.check data=...`: read a data set once, and say what is in it and what is wrong with it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from src.core.command import command
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from src.core.schema import Section
+    from src.data.datamodule import DataModule
+    from src.data.inventory import Inventory
+    from src.data.records import Case, Record
+
+SHOWN = 40
+"""Faults printed at the terminal; the page lists all of them."""
+
+
+@command("check")
+def main(cfg: DictConfig) -> None:
+    """Check one data set. Exit code 1 when something in it would stop training."""
+    from src.core import build, quiet
+    from src.core.config import _check_data, to_plain
+    from src.core.schema import check_shape
+
+    plain = to_plain(cfg)
+    check_shape(plain, _schema())
+    _check_data(plain["data"])
+    quiet.hush()
+    found = check(build.build_data(plain), plain["duplicates"], plain["pictures"], Path(plain["output"]))
+    sys.exit(1 if found.grave else 0)
+
+
+def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory:
+    """Read everything once with a progress bar, print the table and the faults, write the page."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from src.data import inventory
+
+    console = Console(highlight=False)
+    records = data.splitting(data.source.records())
+    drawn: dict[str, bytes] = {}
+    wanted = _sample(records, pictures)
+    steps = iter(track(records, "reading", console=Console(stderr=True), transient=True))
+    next(steps)
+
+    def step(record: Record, case: Case | None) -> None:
+        if case is not None and record.case in wanted:
+            drawn[record.case] = _drawn(data, case)
+        next(steps, None)
+
+    found = inventory.take(records, data.source, bits, step)
+    for record in {r.case: r for one, other, _ in found.alike for r in (one, other)}.values():
+        drawn.setdefault(record.case, _drawn(data, data.source.load(record)))
+    _print(console, found, data)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(_page(found, data, drawn, wanted), encoding="utf-8")
+    console.print(f"page: {output}")
+    return found
+
+
+def _schema() -> type[Section]:
+    from pydantic import NonNegativeInt
+
+    from src.core.schema import Data, Paths, Section
+
+    class Check(Section):
+        paths: Paths
+        data: Data
+        output: str
+        pictures: NonNegativeInt
+        duplicates: NonNegativeInt
+        seed: NonNegativeInt
+        debug: bool
+
+    return Check
+
+
+def _sample(records: list[Record], pictures: int) -> set[str]:
+    """Names of cases spread evenly over each split."""
+    from src.data.records import SPLITS
+
+    chosen: set[str] = set()
+    for split in SPLITS:
+        mine = [record.case for record in records if record.split == split]
+        chosen |= set(mine[:: max(1, -(-len(mine) // pictures))]) if pictures else set()
+    return chosen
+
+
+def _drawn(data: DataModule, case: Case) -> bytes:
+    from src.data.page import picture
+
+    return picture(data.preparation(case), case["image"].ndim == 4 and data.spatial_dims == 2)
+
+
+def _print(console: Any, found: Inventory, data: DataModule) -> None:
+    from rich import box
+    from rich.table import Table
+
+    from src.data import inventory
+
+    heads, rows = inventory.table(found, data.source)
+    table = Table(box=box.SIMPLE_HEAD)
+    for number, head in enumerate(heads):
+        table.add_column(head, justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    for name, words in inventory.facts(found).items():
+        console.print(f"{name}: {words}")
+    for fault in sorted(found.faults, key=lambda fault: not fault.grave)[:SHOWN]:
+        console.print(f"{'fault' if fault.grave else 'note'}: {fault.words}", markup=False, soft_wrap=True)
+    if len(found.faults) > SHOWN:
+        console.print(f"... and {len(found.faults) - SHOWN} more on the page")
+    notes = len(found.faults) - len(found.grave)
+    console.print(
+        f"{len(found.grave)} faults that stop training, {notes} notes ({len(found.alike)} near-duplicates)"
+    )
+
+
+def _page(found: Inventory, data: DataModule, drawn: dict[str, bytes], wanted: set[str]) -> str:
+    import numpy as np
+
+    from src.data import inventory, page
+
+    alike = [
+        (f"{record.case} ({record.split}), correlation {value:.3f}", drawn[record.case])
+        for one, other, value in found.alike
+        for record in (one, other)
+    ]
+    parts = {
+        "Counts": page.grid(*inventory.table(found, data.source)),
+        "Arrays": page.grid(["", ""], [[name, words] for name, words in inventory.facts(found).items()]),
+        "Faults": page.listed(found.faults),
+        "Intensities": page.histogram({split: np.concatenate(v) for split, v in found.values.items()}),
+        "Near-duplicates between splits": page.gallery(alike),
+    }
+    for split in ("train", "val", "test"):
+        mine = [record.case for record in found.records if record.split == split and record.case in wanted]
+        parts[f"Pictures: {split}"] = page.gallery([(case, drawn[case]) for case in mine if case in drawn])
+    return page.page("Data check", parts)
+
+
+if __name__ == "__main__":
+    main()
