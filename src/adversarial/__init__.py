@@ -8,7 +8,8 @@ from src.adversarial.losses import LOSSES
 from src.adversarial.pair import AdversarialLoss
 from src.adversarial.penalties import PENALTIES
 from src.adversarial.penalty import Penalty, lazy_adam
-from src.adversarial.updates import UPDATES, Update
+from src.adversarial.plan import UPDATES, Cost, Plan, plan
+from src.adversarial.updates import Update
 from src.adversarial.weight import WEIGHTS, Weight
 
 __all__ = [
@@ -17,13 +18,16 @@ __all__ = [
     "UPDATES",
     "WEIGHTS",
     "AdversarialLoss",
+    "Cost",
     "Ema",
     "Game",
     "Penalty",
+    "Plan",
     "Rules",
     "Update",
     "Verdict",
     "Weight",
     "lazy_adam",
+    "plan",
     "verdict",
 ]

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 class Cut:
@@ -45,7 +45,7 @@ class Cut:
         """The leaves that take a gradient, flat."""
         return self._copies
 
-    def enter(self, gradients: Sequence[Tensor | None], parameters: Sequence[nn.Parameter]) -> None:
+    def enter(self, gradients: Sequence[Tensor | None], parameters: Sequence[Tensor]) -> None:
         """Send the leaves' gradients on through G into `.grad` of its parameters."""
         reached = [(made, g) for made, g in zip(self._made, gradients, strict=True) if g is not None]
         if reached and parameters:
@@ -53,6 +53,16 @@ class Cut:
                 torch.autograd.backward(
                     [made for made, _ in reached], [g for _, g in reached], inputs=list(parameters)
                 )
+
+    def onward(self, gradients: Sequence[Tensor | None], towards: Sequence[Tensor]) -> list[Tensor | None]:
+        """The leaves' gradients carried back across the cut to `towards`; None where nothing arrives."""
+        reached = [(made, g) for made, g in zip(self._made, gradients, strict=True) if g is not None]
+        with full_precision():
+            return list(
+                torch.autograd.grad(
+                    [made for made, _ in reached], towards, [g for _, g in reached], allow_unused=True
+                )
+            )
 
 
 def pull(loss: Tensor, towards: Sequence[Tensor], keep: bool) -> list[Tensor | None]:
@@ -63,11 +73,11 @@ def pull(loss: Tensor, towards: Sequence[Tensor], keep: bool) -> list[Tensor | N
         return list(torch.autograd.grad(loss, towards, retain_graph=keep, allow_unused=True))
 
 
-def push(loss: Tensor, parameters: Sequence[nn.Parameter]) -> None:
-    """Add the gradient of `loss` to `.grad` of these parameters, and of nothing else."""
-    if loss.requires_grad and parameters:
+def push(loss: Tensor, leaves: Sequence[Tensor]) -> None:
+    """Add the gradient of `loss` to `.grad` of these leaves, and of nothing else."""
+    if loss.requires_grad and leaves:
         with full_precision():
-            torch.autograd.backward(loss, inputs=list(parameters))
+            torch.autograd.backward(loss, inputs=list(leaves))
 
 
 def full_precision() -> AbstractContextManager[None]:

@@ -13,7 +13,7 @@ from src.adversarial.draw import uniform
 from src.adversarial.lecam import LeCam
 from src.adversarial.lipschitz import SpectralNorm, WeightClip
 from src.adversarial.penalty import Penalty
-from src.adversarial.seen import Seen, look
+from src.adversarial.seen import Seen, ask
 
 
 class R1(Penalty):
@@ -21,6 +21,7 @@ class R1(Penalty):
 
     name = "r1"
     at_real = True
+    cost = 3
 
     def __init__(self, gamma: float = 1.0, every: int = 1) -> None:
         super().__init__(every)
@@ -36,6 +37,7 @@ class R2(Penalty):
     name = "r2"
     at_fake = True
     touches_fake = True
+    cost = 3
 
     def __init__(self, gamma: float = 1.0, every: int = 1) -> None:
         super().__init__(every)
@@ -53,6 +55,7 @@ class GradientPenalty(Penalty):
     """
 
     name = "gradient_penalty"
+    cost = 6
 
     def __init__(self, weight: float = 10.0, every: int = 1) -> None:
         super().__init__(every)
@@ -63,7 +66,7 @@ class GradientPenalty(Penalty):
         wide = torch.promote_types(r.dtype, torch.float32)
         r, f = r.detach().to(wide), f.detach().to(wide)
         between = torch.lerp(f, r, uniform(r, (1,) * (r.dim() - 1)))
-        slope = look(discriminator, (between, *others), slope=True).slope()
+        slope = ask(discriminator, (between, *others), slope=True).slope()
         norms = (squared_norms(slope) + torch.finfo(slope.dtype).tiny).sqrt()
         return self.weight * (norms - 1).square().mean()
 

@@ -16,6 +16,7 @@ class Penalty(nn.Module):
     name: its name in the configuration and in the log.
     at_real, at_fake: it asks for the gradient of D's score at the real, at the fake input (`Seen.slope`).
     touches_fake: it adds to D's gradient at the fake, which is then not the adversarial loss's alone.
+    cost: what it adds to a batch that takes it, in forward passes of D.
     mixes_samples: it looks at the batch as a whole, which cannot be worked through in pieces then.
     """
 
@@ -24,6 +25,7 @@ class Penalty(nn.Module):
     at_fake: ClassVar[bool] = False
     touches_fake: ClassVar[bool] = False
     mixes_samples: ClassVar[bool] = False
+    cost: ClassVar[float] = 0
 
     def __init__(self, every: int = 1) -> None:
         super().__init__()

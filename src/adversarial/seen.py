@@ -27,14 +27,18 @@ class Seen:
         return self._slope
 
 
-def look(discriminator: nn.Module, x: X, augment: nn.Module | None = None, slope: bool = False) -> Seen:
-    """Show D a batch, augmented; `slope` when a penalty will ask for the gradient at its input."""
+def dress(x: X, augment: nn.Module | None) -> tuple[Tensor, ...]:
+    """What D is given of x, as arguments, augmented."""
     inputs = (x,) if isinstance(x, Tensor) else tuple(x)
-    if augment is not None:
-        inputs = augment(inputs)
-    if slope and not inputs[0].requires_grad:
-        inputs = (inputs[0].detach().requires_grad_(), *inputs[1:])
-    return Seen(inputs, verdict(discriminator(*inputs)))
+    return inputs if augment is None else tuple(augment(inputs))
+
+
+def ask(discriminator: nn.Module, inputs: Sequence[Tensor], slope: bool = False) -> Seen:
+    """D's verdict on its arguments; `slope` when a penalty will ask for the gradient at the first."""
+    first, *rest = inputs
+    if slope and not first.requires_grad:
+        first = first.detach().requires_grad_()
+    return Seen((first, *rest), verdict(discriminator(first, *rest)))
 
 
 def take_slopes(batches: Sequence[Seen]) -> None:

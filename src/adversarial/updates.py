@@ -13,9 +13,11 @@ from torch import Tensor
 from torch.nn.utils import parametrize
 
 from src.adversarial.cut import Cut
+from src.adversarial.discriminator_phase import teach_discriminator
 from src.adversarial.game import Batch, Game
-from src.adversarial.phases import Scale, Turn
+from src.adversarial.generator_phase import teach_generator
 from src.adversarial.pieces import pieces
+from src.adversarial.turn import Scale, Turn
 from src.errors import UserError
 
 Stepper = Callable[[str], None]
@@ -82,7 +84,7 @@ class Update:
     def _alone(turn: Turn, parts: list[Piece]) -> None:
         """The supervised baseline: no opponent."""
         for batch, share in parts:
-            turn.teach_generator(batch, turn.make(batch), None, share)
+            teach_generator(turn, batch, turn.make(batch), None, share)
 
     @staticmethod
     def _critic(turn: Turn, parts: list[Piece]) -> None:
@@ -91,7 +93,7 @@ class Update:
             with torch.no_grad():
                 cut = turn.make(batch)
             with parametrize.cached():
-                turn.teach_discriminator(*turn.show(batch, cut.leaves), share)
+                teach_discriminator(turn, *turn.show(batch, cut.leaves), share)
 
 
 class Textbook(Update):
@@ -108,12 +110,12 @@ class Textbook(Update):
             if len(parts) == 1:
                 made.append(cut)
             with parametrize.cached():
-                turn.teach_discriminator(*turn.show(batch, cut.leaves), share)
+                teach_discriminator(turn, *turn.show(batch, cut.leaves), share)
         done("discriminator")
         for batch, share in parts:
             cut = made.pop() if made else turn.make(batch)
             with parametrize.cached():
-                turn.teach_generator(batch, cut, turn.show_generator(batch, cut.leaves), share)
+                teach_generator(turn, batch, cut, turn.show_generator(batch, cut.leaves), share)
         done("generator")
 
 
@@ -127,9 +129,9 @@ class GFirst(Update):
         for batch, share in parts:
             cut = turn.make(batch)
             with parametrize.cached():
-                turn.teach_generator(batch, cut, turn.show_generator(batch, cut.leaves), share)
+                teach_generator(turn, batch, cut, turn.show_generator(batch, cut.leaves), share)
             with parametrize.cached():
-                turn.teach_discriminator(*turn.show(batch, cut.leaves), share)
+                teach_discriminator(turn, *turn.show(batch, cut.leaves), share)
         done("generator")
         done("discriminator")
 
@@ -146,10 +148,7 @@ class Shared(Update):
             cut = turn.make(batch)
             with parametrize.cached():
                 real, fake = turn.show(batch, cut.leaves)
-                turn.teach_generator(batch, cut, (real, fake), share, keep=True)
-                turn.teach_discriminator(real, fake, share)
+                teach_generator(turn, batch, cut, (real, fake), share, keep=True)
+                teach_discriminator(turn, real, fake, share)
         done("generator")
         done("discriminator")
-
-
-UPDATES: dict[str, type[Update]] = {"textbook": Textbook, "shared": Shared, "g_first": GFirst}

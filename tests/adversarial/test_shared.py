@@ -13,7 +13,7 @@ from src.adversarial.weight import Fixed
 from tests.adversarial import players
 
 KINDS = {
-    "none": lambda: [],
+    "none": list,
     "r1": lambda: [PENALTIES["r1"](gamma=2.0)],
     "r1_r2": lambda: [PENALTIES["r1"](gamma=2.0), PENALTIES["r2"](gamma=3.0)],
     "gp": lambda: [PENALTIES["gradient_penalty"](weight=10.0)],

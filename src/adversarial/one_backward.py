@@ -1,0 +1,84 @@
+"""One backward pass through D for both players, where that is exact. 3F_G + 6F_D.
+
+D's own backward carries ℓ_D'(f)·∂f/∂x to the fake x; G needs ℓ_G'(f)·∂f/∂x. With one logit a sample the two
+differ by a factor γ = ℓ_G'(f) / ℓ_D'(f) per sample, which is -1 for zero-sum losses whatever D looks like.
+Shen et al. (OSGAN), arXiv 2103.00430.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.utils import parametrize
+
+from src.adversarial.cut import Cut, pull
+from src.adversarial.discriminator_phase import teach_discriminator
+from src.adversarial.game import Verdict
+from src.adversarial.generator_phase import adversarial_loss, follow
+from src.adversarial.pair import AdversarialLoss
+from src.adversarial.turn import Turn
+from src.adversarial.updates import Piece, Shared, Stepper
+
+LARGEST = 1e4
+"""Beyond it γ magnifies what rounding has left of a vanishing gradient."""
+
+
+class OneBackward(Shared):
+    """`Shared` with G's gradient read off D's backward pass; a batch with a sample that has no γ is shared.
+
+    Losses that are not zero-sum cost one look at γ by the host in every batch, and need a D that keeps its
+    samples apart (the planner's to say).
+    """
+
+    def both(self, turn: Turn, parts: list[Piece], done: Stepper) -> None:
+        loss = turn.game.loss
+        assert loss is not None
+        if turn.game.feature_matching > 0 or any(penalty.touches_fake for penalty in turn.due):
+            return super().both(turn, parts, done)
+        for batch, share in parts:
+            cut = turn.make(batch)
+            with parametrize.cached():
+                real_x, fake_x = turn.game.rules.pairs(batch, cut.leaves)
+                door = Cut(turn.dress(fake_x))
+                real, fake = turn.ask_real(real_x), turn.ask_fake(door.leaves)
+                adversarial = adversarial_loss(turn, (real, fake), share)
+                ratio = factor(loss, real.verdict, fake.verdict)
+                if ratio is None:
+                    force = pull(turn.scale(adversarial * share), door.tensors, keep=True)
+                    teach_discriminator(turn, real, fake, share)
+                else:
+                    teach_discriminator(turn, real, fake, share, leaves=door.tensors)
+                    force = [_rows(ratio, x.grad) for x in door.tensors]
+                towards = [*cut.tensors, *turn.own["generator"]]
+                follow(turn, batch, cut, adversarial.detach(), door.onward(force, towards), share)
+        done("generator")
+        done("discriminator")
+
+
+def factor(loss: AdversarialLoss, real: Verdict, fake: Verdict) -> Tensor | None:
+    """γ: 0-dim, or [B] with one logit a sample. None with more logits, or where ℓ_D'(f) = 0 or all but 0.
+
+    The latter at f ≤ -1 for hinge, f = 0 for least squares, f far below 0 for non-saturating, r far above f
+    for relativistic losses.
+    """
+    if loss.mirrored:
+        return torch.tensor(-1.0, device=fake.logits[0].device)
+    if len(fake.logits) > 1 or fake.logits[0].numel() != len(fake.logits[0]):
+        return None
+    r, f = (_leaf(answer.logits[0]) for answer in (real, fake))
+    seen = Verdict([r], real.features), Verdict([f], fake.features)
+    (wanted,) = torch.autograd.grad(loss.generator(*seen), f)
+    (had,) = torch.autograd.grad(loss.discriminator(*seen), f)
+    ratio = (wanted / had).flatten()
+    return ratio if bool((ratio.abs() <= LARGEST).all()) else None
+
+
+def _leaf(logits: Tensor) -> Tensor:
+    wide = torch.promote_types(logits.dtype, torch.float32)
+    return logits.detach().to(wide).requires_grad_()
+
+
+def _rows(ratio: Tensor, gradient: Tensor | None) -> Tensor | None:
+    if gradient is None:
+        return None
+    return ratio.to(gradient).reshape(-1, *[1] * (gradient.dim() - 1)) * gradient
