@@ -60,7 +60,8 @@ def cases(rows: Sequence[Row], score: str) -> bytes | None:
     for index, values in enumerate(groups.values()):
         spread = 0.3 * (np.random.default_rng(0).random(values.size) - 0.5) if values.size > 1 else 0
         axis.plot(index + spread, values, "o", color=LINES[index % len(LINES)], ms=5, alpha=0.75, mew=0)
-        axis.plot([index - 0.27, index + 0.27], [np.median(values)] * 2, color=INK, lw=1.6)
+        if values.size > 1:
+            axis.plot([index - 0.27, index + 0.27], [np.median(values)] * 2, color=INK, lw=1.6)
     _tidy(axis, f"{kind(score).label} per test case", "")
     axis.set_xticks(range(len(groups)), list(groups))
     axis.set_xlim(-0.6, len(groups) - 0.4)
