@@ -34,6 +34,12 @@ TINY = [
 ]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Prepared cases go to a folder of the tests', not to the user's."""
+    os.environ["GANATOMY_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture
 def compose() -> Callable[..., dict[str, Any]]:
     """The plain configuration of `python -m src.train <overrides>`."""

@@ -82,7 +82,7 @@ class Trainer(Section):
     val_every: Count
     log_every: Count
     accelerator: Literal["auto", "cpu", "gpu"]
-    devices: Count
+    devices: Annotated[int, Field(ge=1, le=1)]  # the game's gradients are not yet reduced over processes
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
     deterministic: bool
     threads: Count | None
