@@ -29,8 +29,9 @@ def main(cfg: DictConfig) -> float:
 
 def train(cfg: dict[str, Any], directory: Path) -> float:
     """Train, test and report one run in `directory`; with `resume`, go on with the run that is there."""
-    from src.core import build, quiet
+    from src.core import build, prepare, quiet
     from src.core.run import open_again, open_new
+    from src.core.trainer import build_trainer
 
     quiet.hush()
     run = open_again(directory) if cfg["resume"] else open_new(directory)
@@ -39,10 +40,11 @@ def train(cfg: dict[str, Any], directory: Path) -> float:
     data.setup()
     cfg = build.complete(cfg, data)
     task = build.build_task(cfg, data.classes)
-    build.check_size(task, data)
-    start = build.describe(run, cfg, data, task)
+    prepare.check_size(task, data)
+    quiet.say(prepare.plan_update(cfg, task, data))
+    start = prepare.describe(run, cfg, data, task)
     data.start_at(start)
-    trainer = build.build_trainer(cfg, run, start)
+    trainer = build_trainer(cfg, run, start)
     try:
         trainer.fit(task, datamodule=data, ckpt_path=run.last if cfg["resume"] else None, weights_only=True)
         score = _finish(cfg, run, trainer, task, data)

@@ -97,7 +97,7 @@ def _check_names(cfg: Plain) -> None:
             check_arguments(names[name], {k: v for k, v in node.items() if k != "name"}, path)
 
     adversarial = cfg["model"]["adversarial"]
-    check(cfg["update"]["name"], game.UPDATES, "update.name")
+    check(cfg["update"]["name"], {**game.UPDATES, "auto": game.Update}, "update.name")
     check(adversarial["loss"], game.LOSSES, "model.adversarial.loss")
     for index, penalty in enumerate(adversarial["penalties"]):
         check(penalty, game.PENALTIES, f"model.adversarial.penalties[{index}]")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
+import sys
 import warnings
 from typing import Any
 
@@ -32,6 +34,12 @@ def hush() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for pattern in NOISE:
         warnings.filterwarnings("ignore", pattern)
+
+
+def say(line: str) -> None:
+    """One line to the person who waits, beside the progress and apart from the results."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        sys.stderr.write(f"{line}\n")
 
 
 def seed_everything(cfg: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from src.adversarial import Ema, Game
+from src.adversarial import UPDATES, Ema, Game, Update
 from src.tasks.recipe import PLAYERS, Recipe
 
 Batch = dict[str, Any]
@@ -37,6 +37,7 @@ class AdversarialTask(pl.LightningModule):
         )
         self.penalties = nn.ModuleList(self.game.penalties)  # what they remember belongs in the checkpoint
         self.augment = self.game.augment
+        self.update: Update = UPDATES["shared"]()
         self.players = PLAYERS if self.discriminator is not None else PLAYERS[:1]
         self.batches_done = 0
         self.latest: dict[str, Tensor] = {}
@@ -83,7 +84,7 @@ class AdversarialTask(pl.LightningModule):
         torch.manual_seed(
             int(np.random.SeedSequence([self.recipe.seed, self.batches_done]).generate_state(1)[0])
         )
-        self.latest = self.recipe.update(self.game, batch, self.batches_done, self._step, self._scale)
+        self.latest = self.update(self.game, batch, self.batches_done, self._step, self._scale)
         self.batches_done += 1
         if self.average is not None:
             self.average.update(len(batch["image"]) * self.trainer.world_size)

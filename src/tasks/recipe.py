@@ -18,7 +18,7 @@ MakeScheduler = Callable[[Optimizer], LRScheduler]
 
 @dataclass
 class Recipe:
-    """Players, objective, update and optimisers of one run.
+    """Players, objective and optimisers of one run.
 
     `game` holds the keyword arguments of `src.adversarial.Game` apart from rules and players; dictionaries
     are keyed by player. `ema_half_life` counts images; `classes` names the labels, background first.
@@ -27,7 +27,6 @@ class Recipe:
     generator: nn.Module
     discriminator: nn.Module | None
     game: dict[str, Any]
-    update: Callable[..., dict[str, Any]]
     optimizers: dict[str, MakeOptimizer]
     schedulers: dict[str, MakeScheduler | None] = field(default_factory=dict)
     clip: dict[str, float | None] = field(default_factory=dict)

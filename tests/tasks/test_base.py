@@ -10,7 +10,7 @@ import pytest
 import torch
 from monai.losses import DiceCELoss
 
-from src.core import build
+from src.core import build, prepare
 from src.core.config import validate
 
 
@@ -20,7 +20,9 @@ def prepared(compose: Any, *overrides: str) -> tuple[dict[str, Any], Any, Any]:
     data = build.build_data(cfg)
     data.setup()
     cfg = build.complete(cfg, data)
-    return cfg, data, build.build_task(cfg, data.classes)
+    task = build.build_task(cfg, data.classes)
+    prepare.plan_update(cfg, task, data)
+    return cfg, data, task
 
 
 def checkpoint(run: Path) -> dict[str, Any]:
@@ -29,8 +31,16 @@ def checkpoint(run: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "options",
-    [[], ["update=textbook"], ["update.n_critic=3"], ["update.accumulate=2"], ["model.discriminator=null"]],
-    ids=["shared", "textbook", "n_critic", "pieces", "supervised"],
+    [
+        ["update=shared"],
+        ["update=textbook"],
+        ["update=one_backward"],
+        ["update=auto", "model.adversarial.loss=wasserstein"],
+        ["update.n_critic=3"],
+        ["update.accumulate=2"],
+        ["model.discriminator=null"],
+    ],
+    ids=["shared", "textbook", "one_backward", "auto", "n_critic", "pieces", "supervised"],
 )
 def test_global_step_counts_batches(run: Any, options: list[str]) -> None:
     end = checkpoint(run("run", *options))
@@ -67,7 +77,7 @@ def test_a_phase_leaves_the_other_player_alone(compose: Any, update: str) -> Non
         for parameter in getattr(task, player).parameters():
             parameter.grad = None
 
-    task.recipe.update(task.game, batch, 0, stepper)
+    task.update(task.game, batch, 0, stepper)
     if update == "textbook":
         assert all(grad is None for grad in seen["discriminator"]["generator"])
         assert all(grad is None for grad in seen["generator"]["discriminator"])
@@ -100,6 +110,15 @@ def test_the_average_is_what_is_judged(compose: Any) -> None:
             parameter.add_(torch.randn_like(parameter))
     assert torch.equal(task.predict(batch), before)
     assert task.evaluator is not task.generator
+
+
+def test_a_lazy_penalty_corrects_adam(compose: Any) -> None:
+    """Karras et al. 2020, appendix B: lr c and betas to the power c, c = k / (k + 1)."""
+    _, _, task = prepared(compose, "model.adversarial.penalties=[{name: r1, gamma: 1.0, every: 16}]")
+    (_, discriminator), _ = task.configure_optimizers()
+    c = 16 / 17
+    assert discriminator.defaults["lr"] == pytest.approx(2e-4 * c)
+    assert discriminator.defaults["betas"] == pytest.approx((0.5**c, 0.99**c))
 
 
 def test_a_schedule_reaches_the_optimizer(run: Any) -> None:
