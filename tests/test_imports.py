@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 SRC = Path(__file__).parents[1] / "src"
-ROOMS = {"adversarial", "networks", "losses", "metrics", "data", "baselines", "pictures"}
+ROOMS = {
+    "adversarial",
+    "networks",
+    "losses",
+    "metrics",
+    "data",
+    "degradations",
+    "baselines",
+    "pictures",
+}
 FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "omegaconf", "wandb"}
 FILES = sorted(SRC.rglob("*.py"))
 

@@ -13,7 +13,7 @@ from src.core.targets import build, fill, resolve
 from src.errors import UserError
 from src.tasks.recipe import PLAYERS, Recipe
 
-OURS = {"source", "seed", "batches_done"}
+OURS = {"source", "seed", "batches_done", "degrade"}
 """Arguments of the DataModule that are not the user's."""
 
 
@@ -33,7 +33,8 @@ def build_data(cfg: Plain) -> Any:
     if common.get("cache_dir", ...) is None:
         common["cache_dir"] = cfg["paths"]["cache"]
     arguments = build(common, "data")
-    return DataModule(source=build(source, "data"), seed=cfg["seed"], **arguments)
+    degrade = build(cfg["degradation"], "degradation")
+    return DataModule(source=build(source, "data"), seed=cfg["seed"], degrade=degrade, **arguments)
 
 
 def complete(cfg: Plain, data: Any) -> Plain:

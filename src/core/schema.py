@@ -116,6 +116,7 @@ class Config(Section):
 
     task: Task
     data: Data
+    degradation: Open | None
     model: Model
     update: Update
     trainer: Trainer

@@ -13,6 +13,7 @@ from src.errors import UserError
 
 ALLOWED = (
     "src.data.sources.",
+    "src.degradations.",
     "src.networks.",
     "src.tasks.",
     "monai.networks.nets.",

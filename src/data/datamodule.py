@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 import torch
 
 from src.data.cache import Cache, Kind
+from src.data.degrade import Degrade, DegradeItem, degraded_case
 from src.data.intensity import Intensity
 from src.data.loader import Loader
 from src.data.patches import Patches
@@ -38,7 +39,8 @@ class DataModule(pl.LightningDataModule):
     batch_size: the global one, shared out among the processes. augment: MONAI dictionary transforms,
     applied in training. intensity: see `mapping`; orientation, spacing, fit: see `Preparation`; patch,
     foreground: see `Patches`; split, split_seed, fold, folds, split_file: see `Splitting`. on_error:
-    stop, or skip cases with grave faults. batches_done: see `start_at`.
+    stop, or skip cases with grave faults. batches_done: see `start_at`. degrade: makes the image of a
+    clean one, which becomes the target where a case has none.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class DataModule(pl.LightningDataModule):
         split_file: str | None = None,
         on_error: OnError = "stop",
         batches_done: int = 0,
+        degrade: Degrade | None = None,
     ) -> None:
         super().__init__()
         if batch_size < 1:
@@ -76,7 +79,7 @@ class DataModule(pl.LightningDataModule):
         ):
             if value not in choices:
                 raise UserError(f"data.{key}={value}: choose {' or '.join(choices)}")
-        self.source, self.augment, self.on_error = source, augment, on_error
+        self.source, self.augment, self.on_error, self.degrade = source, augment, on_error, degrade
         self.batch_size, self.batches_done = batch_size, batches_done
         self.seed, self.workers = seed, workers
         size = source.size if isinstance(source.size, int) or source.size is None else tuple(source.size)
@@ -169,7 +172,8 @@ class DataModule(pl.LightningDataModule):
         depths = [self.facts[record.case].shape[0] if self.sliced else None for record in records]
         if not self.sliced and not self.patches and len({self.facts[r.case].shape for r in records}) > 1:
             raise UserError("data.size: the images differ in shape; set data.size, or data.patch")
-        return TrainItems(records, depths, self.cache.get, self.augment, self.seed, self.patches)
+        augment = [*self.augment, DegradeItem(self.degrade)] if self.degrade else self.augment
+        return TrainItems(records, depths, self.cache.get, augment, self.seed, self.patches)
 
     def train_dataloader(self) -> Loader:
         rank, world_size = self._place()
@@ -217,6 +221,11 @@ class DataModule(pl.LightningDataModule):
     def _key(self, record: Record) -> str:
         return f"{self.source.fingerprint(record)} {self.preparation}"
 
+    def _read(self, record: Record, z: int | None = None) -> Case:
+        """A whole case as it is evaluated."""
+        case = self.cache.get(record, z)
+        return degraded_case(self.degrade, record, case, self.sliced, self.seed) if self.degrade else case
+
     def _eval_loader(self, split: Split) -> Loader:
         self.setup()
         rank, world_size = self._place()
@@ -224,7 +233,7 @@ class DataModule(pl.LightningDataModule):
         step = 1 if self.sliced else self.batch_size
         alike = [list(same) for _, same in groupby(records, lambda record: self.facts[record.case].shape)]
         groups = [same[first : first + step] for same in alike for first in range(0, len(same), step)]
-        return self._loader(EvalBatches(groups, self.sliced, self.cache.get), batch_size=None)
+        return self._loader(EvalBatches(groups, self.sliced, self._read), batch_size=None)
 
     def _loader(self, items: Any, **how: Any) -> Loader:
         return Loader(

@@ -1,0 +1,46 @@
+"""Pairs made from clean images: the image becomes the target, and its degraded version the image."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from monai.transforms.transform import RandomizableTransform
+
+from src.data.records import Case, Record
+
+Degrade = Callable[[np.ndarray, float, float, np.random.Generator], np.ndarray]
+"""(image [C,*spatial], offset, scale, rng) to the degraded image; see `Preparation` for offset and scale."""
+
+
+class DegradeItem(RandomizableTransform):
+    """The last augmentation of an item: noise is new in every epoch. A target of its own stays."""
+
+    def __init__(self, degrade: Degrade) -> None:
+        super().__init__(prob=1.0)
+        self.degrade = degrade
+
+    def __call__(self, item: dict[str, Any]) -> dict[str, Any]:
+        if "target" in item:
+            return item
+        image = np.asarray(item["image"])
+        rng = np.random.default_rng(self.R.randint(2**32, size=4, dtype=np.uint32))
+        degraded = self.degrade(image, float(item["offset"]), float(item["scale"]), rng)
+        return item | {"target": item["image"], "image": torch.from_numpy(degraded)}
+
+
+def degraded_case(degrade: Degrade, record: Record, case: Case, stacked: bool, seed: int) -> Case:
+    """A whole case for evaluation, its noise a function of (seed, case) alone.
+
+    stacked: the image is a stack of slices [S,C,H,W], each degraded by itself.
+    """
+    if "target" in case:
+        return case
+    rng = np.random.default_rng([seed, zlib.crc32(record.case.encode())])
+    offset, scale = float(case["offset"][0]), float(case["scale"][0])
+    images = case["image"] if stacked else case["image"][None]
+    degraded = np.stack([degrade(image, offset, scale, rng) for image in images])
+    return case | {"target": case["image"], "image": degraded if stacked else degraded[0]}

@@ -1,0 +1,1 @@
+"""What a scanner does to a clean image, in physical terms."""

@@ -1,0 +1,68 @@
+"""Noise: of receivers, of magnitude images, of counted photons."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from src.degradations.base import Degradation
+from src.errors import UserError
+
+
+def gaussian(signal: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
+    """s + σn: white noise of standard deviation `sigma`, in the signal's units."""
+    noisy: np.ndarray = signal + sigma * rng.standard_normal(signal.shape)
+    return noisy
+
+
+def rician(signal: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
+    """|s + σ(n + in')|: the magnitude of a complex MR signal with Gaussian noise in both parts.
+
+    Second moment s² + 2σ²; without signal a Rayleigh law of mean σ√(π/2). Gudbjartsson and Patz, Magn. Reson.
+    Med. 34 (1995) 910.
+    """
+    real, imaginary = sigma * rng.standard_normal((2, *signal.shape))
+    magnitude: np.ndarray = np.hypot(signal + real, imaginary)
+    return magnitude
+
+
+def poisson(signal: np.ndarray, photons: float, rng: np.random.Generator) -> np.ndarray:
+    """P(N·s) / N: a pixel of signal 1 counts N photons. Mean s, variance s / N; s < 0 counts as 0."""
+    noisy: np.ndarray = rng.poisson(photons * np.maximum(signal, 0)) / photons
+    return noisy
+
+
+class Gaussian(Degradation):
+    """White noise of the standard deviation `sigma`."""
+
+    def __init__(self, sigma: float = 0.1) -> None:
+        self.sigma = positive("sigma", sigma)
+
+    def apply(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return gaussian(signal, self.sigma, rng)
+
+
+class Rician(Degradation):
+    """Noise of MR magnitude images; `sigma` is that of each of the two receivers."""
+
+    def __init__(self, sigma: float = 0.1, zero: float = 0.0) -> None:
+        self.sigma, self.zero = positive("sigma", sigma), zero
+
+    def apply(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return rician(signal, self.sigma, rng)
+
+
+class Poisson(Degradation):
+    """Low dose: `photons` counted in a pixel of signal 1."""
+
+    def __init__(self, photons: float = 100.0, zero: float = 0.0) -> None:
+        self.photons, self.zero = positive("photons", photons), zero
+
+    def apply(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return poisson(signal, self.photons, rng)
+
+
+def positive(key: str, value: float) -> float:
+    """The value, if it is above 0."""
+    if not value > 0:
+        raise UserError(f"{key}: {value} must be above 0")
+    return value
