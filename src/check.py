@@ -31,7 +31,12 @@ def main(cfg: DictConfig) -> None:
     check_shape(plain, _schema())
     _check_data(plain["data"])
     quiet.hush()
-    found = check(build.build_data(plain), plain["duplicates"], plain["pictures"], Path(plain["output"]))
+    found = check(
+        build.build_data(plain | {"degradation": None}),
+        plain["duplicates"],
+        plain["pictures"],
+        Path(plain["output"]),
+    )
     sys.exit(1 if found.grave else 0)
 
 

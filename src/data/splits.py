@@ -69,7 +69,7 @@ class Splitting:
             if self.shares[number] and training and not any(record.split == split for record in done):
                 turn = subjects_in_turn(training, self.seed)
                 rest = sum(self.shares[:number])
-                chosen = set(turn[: shares(len(turn), (rest, self.shares[number], 0))[1]])
+                chosen = spread(turn, shares(len(turn), (rest, self.shares[number], 0))[1])
                 done = [
                     replace(r, split=split) if r.split == "train" and r.subject in chosen else r for r in done
                 ]
@@ -97,8 +97,7 @@ class Splitting:
         rest = [subject for subject in turn if place[subject] != self.fold]
         train, val, _ = self.shares
         count = max(1, round(len(rest) * val / (train + val))) if val else 0
-        step = len(rest) / count if count else 0
-        held = {rest[int(k * step)] for k in range(count)}
+        held = spread(rest, min(count, len(rest)))
         if len(held) >= len(rest):
             raise UserError(f"data.folds={self.folds}: {len(turn)} subjects leave nobody to train on")
         return [
@@ -129,17 +128,23 @@ def subjects_of(records: Sequence[Record]) -> dict[str, str]:
 
 
 def subjects_in_turn(records: Sequence[Record], seed: int) -> list[str]:
-    """Subjects in an order that deals every stratum out evenly; a function of names, strata and seed, on
-    every machine."""
+    """Subjects stratum by stratum, shuffled within; a function of names, strata and seed, on every machine.
+
+    Dealt out in turn, every stratum is shared alike.
+    """
     strata: dict[str, list[str]] = defaultdict(list)
     for subject, stratum in subjects_of(records).items():
         strata[stratum].append(subject)
-    placed: list[tuple[float, str, str]] = []
-    for number, (stratum, subjects) in enumerate(sorted(strata.items())):
-        rng = np.random.default_rng([seed, number])
-        for place, index in enumerate(rng.permutation(len(subjects))):
-            placed.append(((place + 0.5) / len(subjects), stratum, subjects[index]))
-    return [subject for _, _, subject in sorted(placed)]
+    turn = []
+    for number, (_, subjects) in enumerate(sorted(strata.items())):
+        order = np.random.default_rng([seed, number]).permutation(len(subjects))
+        turn += [subjects[index] for index in order]
+    return turn
+
+
+def spread(items: Sequence[str], count: int) -> set[str]:
+    """`count` of the items, evenly spaced."""
+    return {items[int((k + 0.5) * len(items) / count)] for k in range(count)}
 
 
 def shares(n: int, parts: Sequence[float]) -> tuple[int, int, int]:

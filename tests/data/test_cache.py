@@ -93,3 +93,57 @@ def test_memory_stops_keeping_at_its_limit(tmp_path):
             kept.get(Record(case, case))
     assert kept.size == 2 * one
     assert make.made[1:] == ["2", "3", "4", "5", "4", "5"]
+
+
+def test_slices_of_a_stack_are_read_alone(tmp_path):
+    def make(_):
+        return {"image": np.arange(60.0).reshape(5, 1, 3, 4), "affine": np.eye(4)}
+
+    for kind in ("memory", "disk", "none"):
+        kept = cache(make, tmp_path / kind, kind)
+        for _ in range(2):  # made, then read whole and held against its checksum
+            assert np.array_equal(kept.get(RECORD, 3)["image"], np.arange(36.0, 48).reshape(1, 3, 4))
+        assert np.array_equal(kept.get(RECORD, 2)["image"], np.arange(24.0, 36).reshape(1, 3, 4))
+        assert kept.get(RECORD, 2)["affine"].shape == (4, 4)
+
+
+def test_disk_stays_within_its_room_and_gives_the_right_case_all_the_same(tmp_path):
+    one = sum(array.nbytes for array in Maker()(RECORD).values())
+    make = Maker()
+    kept = cache(make, tmp_path, limit_gb=2.5 * one / 2**30)
+    for case in "234523":
+        assert_same(kept.get(Record(case, case)), Maker()(Record(case, case)))
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 2
+    assert cache(make, tmp_path).size > 0
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+from pathlib import Path
+from src.data import cache
+
+sync = os.fsync
+def die(handle):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+cache.os.fsync = die
+cache.write(Path(sys.argv[1]) / "cases" / "x.safetensors", {"image": np.zeros((1, 64, 64), np.float32)})
+"""
+
+
+def test_a_kill_in_mid_write_leaves_a_cache_that_works(tmp_path):
+    import os
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path)], env=os.environ | {"PYTHONPATH": str(root)}, check=False
+    )
+    assert done.returncode == -9
+    assert [path.suffix for path in (tmp_path / "cases").iterdir()] == [".tmp"]
+    kept = cache(Maker(), tmp_path)
+    assert_same(kept.get(RECORD), Maker()(RECORD))
+    assert [path.suffix for path in (tmp_path / "cases").iterdir()] == [".safetensors"]

@@ -16,6 +16,19 @@ from src.data.sources.files import Files
 from src.data.splits import NAMES
 from src.errors import UserError
 
+COLUMNS = (
+    "image",
+    "label",
+    "target",
+    "boxes",
+    "box_class",
+    "kind",
+    "subject",
+    "given_split",
+    "given_fold",
+    "case",
+)
+
 
 @dataclass(kw_only=True)
 class Table(Files):
@@ -65,18 +78,7 @@ class Table(Files):
             raise UserError(f"data.table={path}: cannot be read ({error})") from error
         if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
             raise UserError(f"data.table={path}: holds no rows")
-        for key in (
-            "image",
-            "label",
-            "target",
-            "boxes",
-            "box_class",
-            "kind",
-            "subject",
-            "split",
-            "fold",
-            "case",
-        ):
+        for key in COLUMNS:
             column = getattr(self, key)
             if column and any(column not in row for row in rows):
                 raise UserError(
@@ -110,7 +112,7 @@ class Table(Files):
         try:
             cell = row[self.boxes or ""]
             boxes = cell if isinstance(cell, list) else json.loads(cell or "[]")
-            array = np.asarray(boxes, float).reshape(len(boxes), -1)
+            array = np.asarray(boxes, float).reshape(len(boxes), -1 if len(boxes) else 4)
         except (ValueError, TypeError) as error:
             raise UserError(
                 f"{self.table}, row {number}: {self.boxes} is no list of boxes ({error})"
