@@ -189,3 +189,15 @@ def test_the_version_and_the_licence_are_said_once_and_the_same() -> None:
     assert citation["version"] == __version__
     assert citation["license"] == PROJECT["project"]["license"] == "Apache-2.0"
     assert "Apache License" in (ROOT / "LICENSE").read_text()[:200]
+
+
+def test_the_pages_name_only_what_is_there() -> None:
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        text = page.read_text()
+        for link in re.findall(r"\]\((?!http)([^)#]+)", text):
+            assert (page.parent / link).is_file(), f"{page.name}: {link}"
+        for command in re.findall(r"python -m src\.(\w+)", text):
+            assert (ROOT / f"src/{command}.py").is_file(), f"{page.name}: {command}"
+        for target in re.findall(r"(?:^|`)make (\w+)", text, re.M):
+            assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M), f"{page.name}: {target}"
+    assert all(picture.stat().st_size < 300_000 for picture in (ROOT / "docs/images").iterdir())
