@@ -1,0 +1,47 @@
+"""A discriminator that judges a whole image with one number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from src.networks.layers import SLOPE, conv, initialise
+
+
+class Critic(nn.Module):
+    """[B, image_channels, *spatial] to [features of each convolution..., logits [B, 1]]; any sides.
+
+    3x3 convolutions, of which every second halves the sides, then two linear layers; no normalisation. The
+    discriminators of SRGAN (arXiv 1609.04802) and of Yang et al. (arXiv 1708.00961), except that the features
+    are averaged over the image where theirs are laid end to end, which would fix the image's size.
+    """
+
+    alone = True
+    """It judges an image without the input that this was made from."""
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        image_channels: int,
+        channels: Sequence[int] = (64, 64, 128, 128, 256, 256),
+        hidden: int = 1024,
+    ) -> None:
+        super().__init__()
+        widths = [image_channels, *channels]
+        self.convs = nn.ModuleList(
+            conv(spatial_dims, inside, outside, stride=1 + depth % 2)
+            for depth, (inside, outside) in enumerate(pairwise(widths))
+        )
+        self.hidden, self.judge = nn.Linear(widths[-1], hidden), nn.Linear(hidden, 1)
+        self.act = nn.LeakyReLU(SLOPE)
+        initialise(self)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        features = []
+        for layer in self.convs:
+            x = self.act(layer(x))
+            features.append(x)
+        logits = self.judge(self.act(self.hidden(x.flatten(2).mean(2))))
+        return [*features, logits]

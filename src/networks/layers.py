@@ -1,0 +1,51 @@
+"""Layers in any number of dimensions, and how the papers initialise them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from monai.networks.layers.factories import Conv, Norm
+from torch import Tensor, nn
+
+Start = Literal["he", "normal"]
+SLOPE = 0.2
+"""Of every leaky ReLU here."""
+
+
+def conv(
+    dims: int, inside: int, outside: int, size: int = 3, stride: int = 1, bias: bool = True
+) -> nn.Module:
+    """A convolution that keeps the sides (stride 1) or halves them, rounded up (stride 2)."""
+    made: nn.Module = Conv[Conv.CONV, dims](inside, outside, size, stride, size // 2, bias=bias)
+    return made
+
+
+def instance_norm(dims: int, channels: int) -> nn.Module:
+    """Instance normalisation with a gain and a shift for each channel."""
+    made: nn.Module = Norm[Norm.INSTANCE, dims](channels, affine=True)
+    return made
+
+
+def initialise(network: nn.Module, start: Start = "he", slope: float = SLOPE) -> None:
+    """Draw the weights of convolutions and linear layers anew; biases are 0.
+
+    he: variance 2 / ((1 + slope²) fan_in), He et al., arXiv 1502.01852. normal: standard deviation 0.02,
+    Radford et al., arXiv 1511.06434.
+    """
+    for layer in network.modules():
+        if not isinstance(layer, nn.Conv2d | nn.Conv3d | nn.Linear):
+            continue
+        if start == "normal":
+            nn.init.normal_(layer.weight, 0.0, 0.02)
+        else:
+            nn.init.kaiming_normal_(layer.weight, slope)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
+@torch.no_grad()
+def shrink(layer: nn.Module, factor: float = 0.1) -> None:
+    """Begin small: a branch whose last layer this is adds little to what it is added to."""
+    assert isinstance(layer.weight, Tensor)
+    layer.weight.mul_(factor)
