@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from src.adversarial.ada import Ada
+from src.adversarial.augment import Augment, DiffAugment
 from src.adversarial.ema import Ema
+from src.adversarial.finite import NotFinite, Watch
 from src.adversarial.game import Game, Rules, Verdict, verdict
 from src.adversarial.losses import LOSSES
 from src.adversarial.pair import AdversarialLoss
@@ -12,20 +15,26 @@ from src.adversarial.plan import UPDATES, Cost, Plan, plan
 from src.adversarial.updates import Update
 from src.adversarial.weight import WEIGHTS, Weight
 
+AUGMENTS: dict[str, type[Augment]] = {"diffaugment": DiffAugment, "ada": Ada}
+
 __all__ = [
+    "AUGMENTS",
     "LOSSES",
     "PENALTIES",
     "UPDATES",
     "WEIGHTS",
     "AdversarialLoss",
+    "Augment",
     "Cost",
     "Ema",
     "Game",
+    "NotFinite",
     "Penalty",
     "Plan",
     "Rules",
     "Update",
     "Verdict",
+    "Watch",
     "Weight",
     "lazy_adam",
     "plan",

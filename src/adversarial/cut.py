@@ -57,6 +57,8 @@ class Cut:
     def onward(self, gradients: Sequence[Tensor | None], towards: Sequence[Tensor]) -> list[Tensor | None]:
         """The leaves' gradients carried back across the cut to `towards`; None where nothing arrives."""
         reached = [(made, g) for made, g in zip(self._made, gradients, strict=True) if g is not None]
+        if not reached or not towards:
+            return [None] * len(towards)
         with full_precision():
             return list(
                 torch.autograd.grad(
@@ -67,7 +69,7 @@ class Cut:
 
 def pull(loss: Tensor, towards: Sequence[Tensor], keep: bool) -> list[Tensor | None]:
     """Gradients of `loss` at the tensors `towards`, None where it does not reach; `keep` leaves the graph."""
-    if not loss.requires_grad:
+    if not loss.requires_grad or not towards:
         return [None] * len(towards)
     with full_precision():
         return list(torch.autograd.grad(loss, towards, retain_graph=keep, allow_unused=True))

@@ -48,7 +48,7 @@ def plan(
     """Choose an update for this game. Raises UserError where pieces would change the numbers.
 
     update: a name of UPDATES, or "auto" for the cheapest exact one that plays G first. One that is not exact
-    here gives way to the cheapest that is. batch: an example to try D on; without it only D's layers are known.
+    here gives way to the cheapest that is. batch: an example to try D on, which is known by its layers else.
     """
     if update not in (*UPDATES, "auto"):
         raise UserError(f"update: {update} is none of {', '.join((*UPDATES, 'auto'))}")

@@ -55,7 +55,7 @@ def probe(game: Game, batch: object) -> Traits:
     discriminator = game.discriminator
     assert discriminator is not None
     told = read(discriminator)
-    with _no_trace([game.generator, discriminator]):
+    with no_trace([game.generator, discriminator]):
         with torch.no_grad():
             game.generator.eval()
             real, _ = game.rules.pairs(batch, game.rules.generate(batch))
@@ -79,7 +79,7 @@ def _same(a: Tensor, b: Tensor) -> bool:
 
 
 @contextmanager
-def _no_trace(networks: Sequence[nn.Module]) -> Iterator[None]:
+def no_trace(networks: Sequence[nn.Module]) -> Iterator[None]:
     """Restores modes, buffers and random numbers."""
     modes = [(module, module.training) for network in networks for module in network.modules()]
     buffers = [(buffer, buffer.clone()) for network in networks for buffer in network.buffers()]

@@ -73,7 +73,7 @@ class Update:
             done("discriminator")
         adapt = getattr(game.augment, "adapt", None)
         if adapt is not None and game.discriminator is not None:
-            turn.log["augment/p"] = adapt()
+            turn.log["augment/p"] = adapt(step)
         return turn.log
 
     def both(self, turn: Turn, parts: list[Piece], done: Stepper) -> None:

@@ -1,0 +1,140 @@
+"""Augmentation as strong as D's overfitting asks for. Karras et al., arXiv 2006.06676."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample, normalize
+
+from src.adversarial.augment import Augment, deviation, hole
+from src.adversarial.cut import full_precision
+from src.adversarial.draw import normal, uniform
+from src.adversarial.reduce import batch_sum
+from src.errors import UserError
+
+
+class Ada(Augment):
+    """A sample undergoes each change of the policy with probability p, which follows D's sureness of reals.
+
+    Every `interval` batches p += sign(E[sign D(real)] - target) · images since / `images`, within [0, 1].
+    With a relativistic loss, whose logits mean something only in pairs, D(real) - D(fake) takes D(real)'s
+    place.
+    target: E[sign D(real)] to hold. images: how many take p from 0 to 1. start: the first p.
+    """
+
+    places = ("flip", "rotate90", "translation", "scale", "rotation")
+    known = (*places, "brightness", "contrast", "noise", "cutout")
+    p: Tensor
+    signs: Tensor
+    seen: Tensor
+
+    def __init__(
+        self,
+        policy: Sequence[str] = known[:7],
+        image_channels: int | None = None,
+        target: float = 0.6,
+        interval: int = 4,
+        images: int = 500_000,
+        start: float = 0.0,
+    ) -> None:
+        super().__init__(policy, self.known, image_channels)
+        if interval < 1 or images < 1:
+            raise UserError("augment: interval and images must be at least 1")
+        if not 0 <= start <= 1:
+            raise UserError(f"augment.start: {start} is no probability")
+        self.target, self.interval, self.images = target, interval, images
+        self.register_buffer("p", torch.tensor(float(start)))
+        self.register_buffer("signs", torch.zeros(()))
+        self.register_buffer("seen", torch.zeros(()))
+
+    @torch.no_grad()
+    def observe(self, scores: Tensor) -> None:
+        """Count the signs of D's scores [B] of this process's real images."""
+        self.signs += scores.sign().sum()
+        self.seen += len(scores)
+
+    @torch.no_grad()
+    def adapt(self, step: int) -> Tensor:
+        """Move p at the end of every `interval`-th batch (step: batches done before it), and return it."""
+        if step % self.interval == self.interval - 1:
+            seen = batch_sum(self.seen)
+            self.p += (batch_sum(self.signs) / seen - self.target).sign() * seen / self.images
+            self.p.clamp_(0, 1)
+            self.signs.zero_()
+            self.seen.zero_()
+        return self.p.clone()
+
+    def change(self, x: Tensor) -> Tensor:
+        with full_precision():
+            x = x.to(torch.promote_types(x.dtype, torch.float32))
+            if set(self.policy) & set(self.places):
+                x = _resampled(x, *self._placement(x))
+            if set(self.policy) & {"brightness", "contrast"}:
+                factor = self._now("contrast", x, torch.exp2(0.5 * normal(x)), 1.0)
+                x = self.recolour(x, factor, self._now("brightness", x, 0.4 * normal(x), 0.0))
+            if "noise" in self.policy:
+                x = self._noisy(x)
+            if "cutout" in self.policy:
+                cut = self._now("cutout", x, torch.ones_like(uniform(x)), 0.0) > 0
+                x = torch.where(cut.reshape(-1, *[1] * (x.dim() - 1)) & hole(x, 0.5), 0.0, x)
+        return x
+
+    def _now(self, name: str, x: Tensor, value: Tensor, neutral: float) -> Tensor:
+        """[B]: `value` with probability p, else `neutral`; always that if the policy lacks the change."""
+        if name not in self.policy:
+            return torch.full_like(value, neutral)
+        return torch.where(uniform(x) < self.p, value, neutral)
+
+    def _placement(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Where samples are read: a linear map [B, d, d] of voxels (x, y, ...), a shift [B, d] in sides."""
+        count, dims = len(x), x.dim() - 2
+        linear = torch.eye(dims, device=x.device, dtype=x.dtype).repeat(count, 1, 1)
+        mirror = self._now("flip", x, 1 - 2 * (uniform(x) < 0.5).to(x), 1.0)
+        linear[:, 0, 0] = mirror
+        quarter = self._now("rotate90", x, (uniform(x) * 4).floor(), 0.0)
+        linear = linear @ _turn(quarter * (math.pi / 2), dims, _axis(x, fixed=True))
+        angle = self._now("rotation", x, (2 * uniform(x) - 1) * math.pi, 0.0)
+        linear = linear @ _turn(angle, dims, _axis(x, fixed=False))
+        linear = linear / self._now("scale", x, torch.exp2(0.2 * normal(x)), 1.0)[:, None, None]
+        sides = _sides(x)
+        shift = (0.25 * uniform(x, (dims,)) - 0.125).mul(sides).round() / sides
+        moving = self._now("translation", x, torch.ones_like(uniform(x)), 0.0)
+        return linear, shift * moving[:, None]
+
+    def _noisy(self, x: Tensor) -> Tensor:
+        images = x[:, : self.image_channels]
+        amount = self._now("noise", x, 0.2 * normal(x).abs(), 0.0) * deviation(images)
+        images = images + amount.reshape(-1, *[1] * (x.dim() - 1)) * normal(x, images.shape[1:])
+        return torch.cat([images, x[:, images.shape[1] :]], 1)
+
+
+def _sides(x: Tensor) -> Tensor:
+    """[d]: the image's sides, x first."""
+    return torch.stack([x.new_full((), side) for side in x.shape[:1:-1]])
+
+
+def _axis(x: Tensor, fixed: bool) -> Tensor:
+    """[B, 3]: unit axes of rotation, z or uniform on the sphere."""
+    if fixed or x.dim() == 4:
+        return torch.eye(3, device=x.device, dtype=x.dtype)[2].expand(len(x), 3)
+    return normalize(normal(x, (3,)), dim=1)
+
+
+def _turn(angle: Tensor, dims: int, axis: Tensor) -> Tensor:
+    """[B, d, d]: rotations by `angle` about `axis` (Rodrigues' formula)."""
+    unit = torch.eye(3, device=axis.device, dtype=axis.dtype)
+    cross = torch.linalg.cross(unit.expand(len(axis), 3, 3), axis[:, None], dim=2)
+    sine, versine = angle.sin()[:, None, None], (1 - angle.cos())[:, None, None]
+    full: Tensor = unit + sine * cross + versine * (cross @ cross)
+    return full[:, :dims, :dims]
+
+
+def _resampled(x: Tensor, linear: Tensor, shift: Tensor) -> Tensor:
+    """x read linearly at the placed voxels, mirrored beyond the border."""
+    sides = _sides(x)
+    linear = linear * sides / sides[:, None]
+    grid = affine_grid(torch.cat([linear, 2 * shift[:, :, None]], 2), list(x.shape), align_corners=False)
+    return grid_sample(x, grid, "bilinear", "reflection", align_corners=False)
