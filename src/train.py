@@ -41,6 +41,7 @@ def train(cfg: dict[str, Any], directory: Path) -> float:
     cfg = build.complete(cfg, data)
     task = build.build_task(cfg, data.classes)
     prepare.check_size(task, data)
+    prepare.check_monitor(task)
     quiet.say(prepare.plan_update(cfg, task, data))
     start = prepare.describe(run, cfg, data, task)
     data.start_at(start)

@@ -54,6 +54,10 @@ CASES = {
         ["model.generator._target_=torch.nn.modules.module.torch.load"],
         "model.generator._target_",
     ),
+    "a score that is not there": (
+        ["task.monitor=val/dise"],
+        "task.monitor: no score is named val/dise; did you mean",
+    ),
     "no such run": (["resume=nowhere"], "nowhere: is no run directory"),
     "an update that cannot be": (["update.accumulate=9"], "update.accumulate"),
 }
@@ -109,7 +113,7 @@ def test_missing_data(command, tmp_path: Path) -> None:
     fake.mkdir(parents=True)
     (fake / "__init__.py").write_text("")
     path = os.pathsep.join([str(tmp_path / "shadow"), environment()["PYTHONPATH"]])
-    result = command(*TINY, "run_dir=out", env={"PYTHONPATH": path})
+    result = command(*TINY, "data.cache=none", "run_dir=out", env={"PYTHONPATH": path})
     assert result.returncode == 2
     assert "data=brain" in result.stderr and len(result.stderr.strip().splitlines()) == 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import signal
 import threading
 from pathlib import Path
@@ -67,17 +68,24 @@ class Checkpoints(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best_score, self.best_step = state_dict["best_score"], state_dict["best_step"]
 
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        if stage == "fit" and not self._handlers and threading.current_thread() is threading.main_thread():
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Lightning has set its own handlers by now, of which SIGTERM's would end the process with code 0."""
+        if threading.current_thread() is threading.main_thread():
             self._handlers = {number: signal.signal(number, self._ask) for number in SIGNALS}
 
-    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        if stage == "fit":
-            for number, handler in self._handlers.items():
-                signal.signal(number, handler)
-            self._handlers = {}
+    def _restore(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers = {}
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        self._restore()
 
     def _ask(self, signum: int, frame: FrameType | None) -> None:
+        if self.asked is not None:  # asked twice: at once
+            raise KeyboardInterrupt
         self.asked = signum
 
     def on_train_batch_start(
@@ -86,19 +94,26 @@ class Checkpoints(pl.Callback):
         assert isinstance(pl_module, AdversarialTask)
         done = pl_module.batches_done
         if self.asked is not None:
-            trainer.save_checkpoint(self.run.last)
+            self._save_last(trainer)
             raise Preempted(self.asked, done)
         if done and done % self.every == 0:
-            trainer.save_checkpoint(self.run.last)
+            self._save_last(trainer)
+
+    def _save_last(self, trainer: pl.Trainer) -> None:
+        """The history first: it never lags behind the checkpoint."""
+        for logger in trainer.loggers:
+            logger.save()
+        trainer.save_checkpoint(self.run.last)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, AdversarialTask)
         if trainer.sanity_checking or not trainer.fit_loop.epoch_loop.batch_progress.total.ready:
             return
         score = float(trainer.callback_metrics[pl_module.monitor])
-        if self.best_score is None or score > self.best_score:
+        if self.best_score is None or score > self.best_score or math.isnan(self.best_score):
             self.best_score, self.best_step = score, pl_module.batches_done
             trainer.save_checkpoint(self.run.best)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        trainer.save_checkpoint(self.run.last)
+        self._restore()
+        self._save_last(trainer)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from src.core.config import Plain
+from src.core.names import nearest
 from src.errors import UserError
 
 
@@ -23,6 +24,13 @@ def plan_update(cfg: Plain, task: Any, data: Any) -> str:
     chosen = plan(task.game, update["name"], update["n_critic"], update["accumulate"], example)
     task.update = chosen.update
     return str(chosen)
+
+
+def check_monitor(task: Any) -> None:
+    """Raise one line when the score that shall choose the best checkpoint does not exist."""
+    names = [f"val/{name}" for name in task.scores("val")]
+    if task.monitor not in names:
+        raise UserError(f"task.monitor: no score is named {task.monitor}{nearest(task.monitor, names)}")
 
 
 def check_size(task: Any, data: Any) -> None:
