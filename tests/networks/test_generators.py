@@ -75,7 +75,9 @@ def test_super_resolution_begins_near_linear_interpolation() -> None:
 
 def test_sizes_of_the_papers() -> None:
     """Yang et al.: seven layers of 32 filters and one of one. RED-CNN: ten layers of 96 filters of 5x5, 1.85 M.
-    SRResNet: 16 blocks of two 64-channel convolutions, 1.5 M with its pixel shuffles, 1.3 M with ours."""
+
+    SRResNet: 16 blocks of two 64-channel convolutions; enlarged by convolutions, not by pixel shuffles.
+    """
     assert weights(ConvDenoiser(2, 1, 1)) == (9 + 1) * 32 + 6 * (32 * 9 + 1) * 32 + (32 * 9 + 1)
     assert weights(RedCnn(2, 1, 1, 96, 5)) == 26 * 96 + 8 * (96 * 25 + 1) * 96 + (96 * 25 + 1)
     square = (64 * 9 + 1) * 64
