@@ -1,0 +1,82 @@
+"""The classical filters that a network has to beat, their strengths chosen on validation images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter
+from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
+from torch.nn.functional import interpolate
+
+Filter = Callable[[np.ndarray], np.ndarray]
+Pair = tuple[np.ndarray, np.ndarray]
+
+STRENGTHS: dict[str, Sequence[float]] = {
+    "gaussian": (0.5, 0.75, 1.0, 1.5, 2.0),
+    "nlm": (0.4, 0.7, 1.0, 1.4),
+    "tv": (0.5, 1.0, 2.0, 4.0),
+}
+"""gaussian: sigma in pixels. nlm, tv: h and the weight, over the error of the images themselves."""
+
+
+def gaussian(image: np.ndarray, sigma: float) -> np.ndarray:
+    """[C, *spatial] smoothed by `sigma` pixels."""
+    smooth: np.ndarray = gaussian_filter(image, sigma, axes=tuple(range(1, image.ndim)))
+    return smooth
+
+
+def nlm(image: np.ndarray, h: float) -> np.ndarray:
+    """Non-local means of [C, *spatial] with the cut-off distance `h`. Buades et al., CVPR 2005."""
+    near, patch = (6, 5) if image.ndim == 3 else (3, 3)
+    return denoised(denoise_nl_means, image, h=h, patch_size=patch, patch_distance=near, fast_mode=True)
+
+
+def tv(image: np.ndarray, weight: float) -> np.ndarray:
+    """Total-variation denoising of [C, *spatial]. Chambolle, J. Math. Imaging Vis. 20 (2004) 89."""
+    return denoised(denoise_tv_chambolle, image, weight=weight)
+
+
+def denoised(function: Callable[..., np.ndarray], image: np.ndarray, **how: float | bool) -> np.ndarray:
+    return np.stack([function(channel.astype(np.float64), **how) for channel in image]).astype(image.dtype)
+
+
+def bicubic(image: np.ndarray, factor: int) -> np.ndarray:
+    """[C, *spatial] of blocks of `factor`, enlarged from one value of each.
+
+    Cubic convolution along every axis, Keys, IEEE TASSP 29 (1981) 1153, with a = -0.75 as in torch.
+    """
+    every = [slice(None, None, factor)] * (image.ndim - 1)
+    enlarged = torch.from_numpy(np.ascontiguousarray(image[(slice(None), *every)])).double()
+    for axis in range(1, image.ndim):
+        lines = enlarged.movedim(axis, -1)
+        longer = interpolate(
+            lines.reshape(1, 1, -1, lines.shape[-1]),
+            size=(lines[..., 0].numel(), lines.shape[-1] * factor),
+            mode="bicubic",
+        )
+        enlarged = longer.reshape(*lines.shape[:-1], -1).movedim(-1, axis)
+    return enlarged.numpy().astype(image.dtype)
+
+
+FILTERS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {"gaussian": gaussian, "nlm": nlm, "tv": tv}
+
+
+def chosen(pairs: Iterable[Pair]) -> dict[str, Filter]:
+    """Each filter at the strength of the least squared error over (image, truth) pairs [C, *spatial]."""
+    images = list(pairs)
+    if not images:
+        raise ValueError("the classical filters need validation images to be chosen on: none was given")
+    noise = np.sqrt(np.mean([((image - truth) ** 2).mean() for image, truth in images]))
+    return {name: _best(name, images, 1.0 if name == "gaussian" else float(noise)) for name in FILTERS}
+
+
+def _best(name: str, images: Sequence[Pair], unit: float) -> Filter:
+    function = FILTERS[name]
+    errors = {
+        strength * unit: np.mean([((function(x, strength * unit) - y) ** 2).mean() for x, y in images])
+        for strength in STRENGTHS[name]
+    }
+    strength = min(errors, key=lambda candidate: errors[candidate])
+    return lambda image: function(image, strength)
