@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from src.adversarial import UPDATES, Ema, Game, Update
+from src.adversarial import UPDATES, Ema, Game, Update, Watch
 from src.tasks.recipe import PLAYERS, Recipe
 
 Batch = dict[str, Any]
@@ -37,6 +37,7 @@ class AdversarialTask(pl.LightningModule):
         )
         self.penalties = nn.ModuleList(self.game.penalties)  # what they remember belongs in the checkpoint
         self.augment = self.game.augment
+        self.watch = Watch(self.game)
         self.update: Update = UPDATES["shared"]()
         self.players = PLAYERS if self.discriminator is not None else PLAYERS[:1]
         self.batches_done = 0
@@ -84,11 +85,13 @@ class AdversarialTask(pl.LightningModule):
         torch.manual_seed(
             int(np.random.SeedSequence([self.recipe.seed, self.batches_done]).generate_state(1)[0])
         )
+        self._batch = batch
         self.latest = self.update(self.game, batch, self.batches_done, self._step, self._scale)
         self.batches_done += 1
         if self.average is not None:
             self.average.update(len(batch["image"]) * self.trainer.world_size)
         if self.batches_done % self.recipe.log_every == 0:
+            self.watch.check()
             self.record({name: float(value) for name, value in self.latest.items()})
 
     def _step(self, player: str) -> None:
@@ -97,6 +100,7 @@ class AdversarialTask(pl.LightningModule):
         Lightning counts a global step at each step of a wrapped optimiser. So that `global_step` equals the
         number of batches, only the player that moves in every batch steps through its wrapper.
         """
+        self._moving = player
         wrapped = cast(Any, dict(zip(self.players, self._optimizers(), strict=True))[player])
         if player == self.players[-1]:
             wrapped.step(closure=lambda: None)
@@ -108,16 +112,27 @@ class AdversarialTask(pl.LightningModule):
         wrapped.optimizer.zero_grad(set_to_none=True)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Clip by norm; Lightning calls this after fp16 gradients were unscaled."""
-        for player, own in zip(self.players, self._optimizers(), strict=True):
-            limit = self.recipe.clip.get(player)
-            if limit and getattr(own, "optimizer", own) is getattr(optimizer, "optimizer", optimizer):
-                nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], limit)
+        """Watch and clip the gradients of the player that is about to step.
+
+        Lightning calls this after fp16 gradients were unscaled; those overflow by design and are not watched.
+        """
+        player = self._moving
+        parameters = self.game.parameters(player)
+        if self._scaler is None:
+            norm = self.watch.look(player, self.batches_done, self._batch)
+        else:
+            norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        limit = self.recipe.clip.get(player)
+        if limit:
+            nn.utils.clip_grads_with_norm_(parameters, limit, norm)
 
     def _scale(self, loss: Tensor) -> Tensor:
         """fp16's loss scale; the loss itself in any other precision."""
-        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
-        return cast(Tensor, scaler.scale(loss)) if scaler is not None else loss
+        return cast(Tensor, self._scaler.scale(loss)) if self._scaler is not None else loss
+
+    @property
+    def _scaler(self) -> Any:
+        return getattr(self.trainer.precision_plugin, "scaler", None)
 
     def _optimizers(self) -> list[Any]:
         found = self.optimizers()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from monai.losses import DiceCELoss
 
 from src.core import build, prepare
 from src.core.config import validate
+from src.errors import UserError
+from src.tasks.segmentation import SegmentationTask
 
 
 def prepared(compose: Any, *overrides: str) -> tuple[dict[str, Any], Any, Any]:
@@ -99,6 +102,24 @@ def test_clipping_bounds_each_player_by_its_own_norm(run: Any) -> None:
     for player, limit in limits.items():
         moved = [(after[n] - before[n]).norm() for n in before if n.startswith(f"{player}.")]
         assert float(torch.stack(moved).norm()) == pytest.approx(limit, rel=1e-3)
+
+
+def test_a_gradient_that_is_not_finite_ends_the_run_by_name(
+    run: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """Planted: the third batch's segmentation loss is not a number."""
+    losses = SegmentationTask.task_losses
+
+    def planted(task: Any, batch: Any, logits: Any) -> Any:
+        return {
+            n: v * (float("nan") if task.batches_done == 2 else 1.0)
+            for n, v in losses(task, batch, logits).items()
+        }
+
+    monkeypatch.setattr(SegmentationTask, "task_losses", planted)
+    with pytest.raises(UserError, match=r"step 2: the gradient of the generator is not finite; .*dice_ce"):
+        run("run")
+    assert json.loads((tmp_path / "run" / "status.json").read_text())["status"] == "failed"
 
 
 def test_the_average_is_what_is_judged(compose: Any) -> None:
