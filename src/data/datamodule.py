@@ -221,8 +221,8 @@ class DataModule(pl.LightningDataModule):
     def _key(self, record: Record) -> str:
         return f"{self.source.fingerprint(record)} {self.preparation}"
 
-    def _read(self, record: Record, z: int | None = None) -> Case:
-        """A whole case as it is evaluated."""
+    def evaluated(self, record: Record, z: int | None = None) -> Case:
+        """A whole case as validation and test serve it."""
         case = self.cache.get(record, z)
         return degraded_case(self.degrade, record, case, self.sliced, self.seed) if self.degrade else case
 
@@ -233,7 +233,7 @@ class DataModule(pl.LightningDataModule):
         step = 1 if self.sliced else self.batch_size
         alike = [list(same) for _, same in groupby(records, lambda record: self.facts[record.case].shape)]
         groups = [same[first : first + step] for same in alike for first in range(0, len(same), step)]
-        return self._loader(EvalBatches(groups, self.sliced, self._read), batch_size=None)
+        return self._loader(EvalBatches(groups, self.sliced, self.evaluated), batch_size=None)
 
     def _loader(self, items: Any, **how: Any) -> Loader:
         return Loader(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,8 @@ class TrainItems(Dataset[Item]):
         if self.patches:
             case = self.patches(case, z, seed)
         self.augment.set_random_state(seed=seed)
-        return plain(apply(self.augment, as_item(record, case, z)))
+        with one_thread():
+            return plain(apply(self.augment, as_item(record, case, z)))
 
 
 class EvalBatches(Dataset[Item]):
@@ -76,6 +78,17 @@ class EvalBatches(Dataset[Item]):
             case = self.read(record, None)
             rows += slices(record, case) if self.sliced else [plain(as_item(record, case, None))]
         return collate(rows)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """As in a worker: several threads for one small picture are up to ten times slower on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def slices(record: Record, case: Case) -> list[Item]:
