@@ -1,0 +1,163 @@
+"""Enhancement: image in, better image out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from src.baselines.enhancement import FILTERS, bicubic, chosen
+from src.errors import UserError
+from src.losses.images import weighted_losses
+from src.metrics.cases import CaseTable
+from src.metrics.enhancement import SCORES, score_case
+from src.pictures import grey
+from src.tasks.base import AdversarialTask, Batch
+from src.tasks.cases import cases
+from src.tasks.recipe import Recipe
+from src.tasks.windows import slide
+
+CHOSEN_ON = {2: 16, 3: 2}
+"""On how many validation images, or volumes, the classical filters are chosen."""
+Z_SCORES = 5.0
+"""About the range of normalised intensities where `data.intensity` is no window onto 0 to 1."""
+MAGNIFIED = 5
+"""Differences are drawn so many times as strong as the images beside them."""
+
+
+class EnhancementTask(AdversarialTask):
+    """The discriminator tells (input, target) from (input, output), or target from output if it judges alone.
+
+    losses: weights of l1, mse, ssim and gradient (see `weighted_losses`), in the network's units.
+    window: side, or sides, of the windows of evaluation; None for whole images.
+    data_range: what PSNR and SSIM relate errors to, in the images' units: a number, or a window [low, high];
+    anything else, the range of each case's own truth.
+    factor: of super-resolution; None when the input has the target's resolution.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        monitor: str = "val/psnr",
+        losses: dict[str, float] | None = None,
+        window: int | list[int] | None = None,
+        data_range: float | list[float] | str | None = None,
+        factor: int | None = None,
+    ) -> None:
+        super().__init__(recipe, monitor)
+        seen_range = 1.0 if isinstance(data_range, list) else Z_SCORES
+        self.losses = weighted_losses(losses or {"l1": 1.0}, recipe.spatial_dims, seen_range)
+        self.window, self.factor, self.data_range = window, factor, width(data_range)
+        self.alone = bool(getattr(self.discriminator, "alone", False))
+        baselines = ["input", *(FILTERS if factor is None else ["bicubic"])]
+        self.tables = {name: CaseTable(SCORES) for name in ("val", "test", *baselines)}
+        self.metrics = nn.ModuleDict(self.tables)  # on the task's device, where processes gather
+        self.baselines: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
+
+    @staticmethod
+    def channels(data: Any) -> dict[str, dict[str, int]]:
+        """What the data decide about each player; UserError for images without targets."""
+        if data.degrade is None and "target" not in data.train_items()[0, 0]:
+            raise UserError(
+                "degradation: these images have no target; choose one, such as degradation=rician or "
+                "degradation=downsample4, or data with pairs (data=folder data.target=...)"
+            )
+        own = data.channels
+        return {
+            "generator": {"in_channels": own, "out_channels": own},
+            "discriminator": {"in_channels": 2 * own, "image_channels": own, "out_channels": 1},
+        }
+
+    def generate(self, batch: Batch) -> Tensor:
+        output: Tensor = self.generator(batch["image"])
+        return output
+
+    def pairs(self, batch: Batch, output: Tensor) -> tuple[Tensor, Tensor]:
+        if self.alone:
+            return batch["target"], output
+        real, fake = (torch.cat([batch["image"], shown], 1) for shown in (batch["target"], output))
+        return real, fake
+
+    def task_losses(self, batch: Batch, output: Tensor) -> dict[str, Tensor]:
+        target = batch["target"]
+        return {name: loss(output.to(target.dtype), target) for name, loss in self.losses.items()}
+
+    def predict(self, batch: Batch) -> Tensor:
+        return slide(self.evaluator, batch["image"], self.window)
+
+    def prepare_baselines(self, data: Any) -> None:
+        """Filters chosen on validation images, the same in every process; enlarging needs no choice."""
+        if self.factor is not None:
+            self.baselines = {"bicubic": partial(bicubic, factor=self.factor)}
+            return
+        pairs: list[tuple[np.ndarray, np.ndarray]] = []
+        for case in map(data.evaluated, data.records["val"]):
+            image, target = case["image"], case["target"]
+            pairs += zip(image, target, strict=True) if data.sliced else [(image, target)]
+        count = min(len(pairs), CHOSEN_ON[data.spatial_dims])
+        places = np.linspace(0, len(pairs) - 1, count).round().astype(int)
+        self.baselines = dict(chosen(pairs[place] for place in places))
+
+    def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
+        for case, rows in cases(batch):
+            images = {stage: prediction[rows]}
+            if stage == "test":
+                images |= {"input": batch["image"][rows]} | self._filtered(batch["image"][rows])
+            scale, offset = (batch[key][rows[0]].double() for key in ("scale", "offset"))
+            truth = batch["target"][rows].double() * scale + offset
+            for name, image in images.items():
+                try:
+                    scores = score_case(image.double() * scale + offset, truth, self.data_range)
+                except ValueError as error:
+                    raise ValueError(f"{case}: {error}") from error
+                self.tables[name].update(case, scores)
+
+    def _filtered(self, images: Tensor) -> dict[str, Tensor]:
+        arrays = images.float().cpu().numpy()
+        return {
+            name: torch.from_numpy(np.stack([improve(array) for array in arrays])).to(images.device)
+            for name, improve in self.baselines.items()
+        }
+
+    def scores(self, stage: str) -> dict[str, float]:
+        self.case_scores = self.tables[stage].per_case()
+        return self._table(stage)
+
+    def baseline_scores(self) -> dict[str, float]:
+        names = ["input", *self.baselines]
+        return {f"{name}/{score}": value for name in names for score, value in self._table(name).items()}
+
+    def _table(self, name: str) -> dict[str, float]:
+        scores = {key: float(value) for key, value in self.tables[name].compute().items()}
+        self.tables[name].reset()
+        return scores
+
+    def samples(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
+        """One slice a case, drawn in the grey window of its truth."""
+        rows = [group[len(group) // 2] for _, group in cases(batch)]
+        image, truth, ours = (
+            t[rows, :1].float().cpu().numpy() for t in (batch["image"], batch["target"], prediction)
+        )
+        drawn: dict[str, list[np.ndarray]] = {}
+        for seen, true, made in zip(image, truth, ours, strict=True):
+            low, high = (float(value) for value in np.percentile(true, (0.5, 99.5)))
+            for name, picture in {"input": seen, "ours": made, "truth": true}.items():
+                drawn.setdefault(name, []).append(grey(picture, (low, high)))
+            error = grey(np.abs(made - true), (0.0, (high - low) / MAGNIFIED))
+            drawn.setdefault(f"difference x{MAGNIFIED}", []).append(error)
+        return {name: np.concatenate(tiles) for name, tiles in drawn.items()}
+
+
+def width(data_range: float | list[float] | str | None) -> float | None:
+    """A data range as one number; None for one that each case has to give."""
+    if isinstance(data_range, list):
+        return data_range[1] - data_range[0]
+    if isinstance(data_range, int | float):
+        if data_range <= 0:
+            raise UserError(f"task.data_range: {data_range} must be above 0")
+        return float(data_range)
+    return None
