@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from src.data.prepare import Preparation
 from src.data.records import SPLITS, Case, Record, Source, Split
 from src.data.sampler import Stream
 from src.data.splits import Splitting
-from src.data.survey import Facts, Notes, OnError, judge, look
+from src.data.survey import Facts, OnError, judge, survey
 from src.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ class DataModule(pl.LightningDataModule):
         if self.records:
             return
         records = self.splitting(self.source.records())
-        self.facts = self.survey(records)
+        self.facts = survey(records, self.source, self.cache, self.preparation, self.folder)
         sound = judge(records, self.facts, self.on_error)
         for split in SPLITS:
             self.records[split] = [record for record in sound if record.split == split]
@@ -141,21 +141,6 @@ class DataModule(pl.LightningDataModule):
         room = f"{self.cache.size / 2**30:.2f} of {self.cache.limit / 2**30:g} GB"
         log.info("data: %d cases, cache (%s) %s", len(sound), self.cache.kind, room)
 
-    def survey(self, records: Sequence[Record], step: Callable[[], None] = lambda: None) -> dict[str, Facts]:
-        """Facts of every case, read anew or remembered. `step` is called after each."""
-        notes = Notes(self.folder, [self._key(record) for record in records])
-        known = notes.read()
-        facts = {}
-        for record in records:
-            fact = known.get(record.case)
-            if fact is None or not (fact.grave or self.cache.kind == "none" or self.cache.has(record)):
-                fact = look(record, self.source, self._keep)
-            facts[record.case] = fact
-            step()
-        if self.cache.kind != "memory":
-            notes.write(facts)
-        return facts
-
     def start_at(self, batches_done: int) -> None:
         """The next training loader begins after this many global batches."""
         self.batches_done = batches_done
@@ -164,6 +149,11 @@ class DataModule(pl.LightningDataModule):
     def batches_per_epoch(self) -> int:
         """Batches until every training item was seen once, rounded up."""
         return -(-len(self.train_items()) // self.batch_size)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the images that the networks train on, without channels."""
+        return tuple(self.train_items()[0, 0]["image"].shape[1:])
 
     def train_items(self) -> TrainItems:
         """The training items, each addressed by (epoch, index)."""
@@ -212,11 +202,6 @@ class DataModule(pl.LightningDataModule):
 
     def _make(self, record: Record) -> Case:
         return self.preparation(self.source.load(record))
-
-    def _keep(self, record: Record, case: Case) -> tuple[int, ...]:
-        ready = self.preparation(case)
-        self.cache.put(record, ready)
-        return ready["image"].shape
 
     def _key(self, record: Record) -> str:
         return f"{self.source.fingerprint(record)} {self.preparation}"

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from src.data.cache import Cache
 from src.data.faults import Fault, inspect, leaks, name_of
 from src.data.readers import ReadError
 from src.data.records import Case, Record, Source
@@ -30,6 +31,29 @@ class Facts:
     @property
     def grave(self) -> bool:
         return any(fault.grave for fault in self.faults)
+
+
+def survey(
+    records: Sequence[Record], source: Source, cache: Cache, prepare: Callable[[Case], Case], folder: Path
+) -> dict[str, Facts]:
+    """Facts of every case, read anew unless they and the prepared case are remembered; fills the cache."""
+
+    def keep(record: Record, case: Case) -> tuple[int, ...]:
+        ready = prepare(case)
+        cache.put(record, ready)
+        return ready["image"].shape
+
+    notes = Notes(folder, [cache.key(record) for record in records])
+    known = notes.read()
+    facts = {}
+    for record in records:
+        fact = known.get(record.case)
+        if fact is None or not (fact.grave or cache.kind == "none" or cache.has(record)):
+            fact = look(record, source, keep)
+        facts[record.case] = fact
+    if cache.kind != "memory":
+        notes.write(facts)
+    return facts
 
 
 def look(record: Record, source: Source, keep: Callable[[Record, Case], tuple[int, ...]]) -> Facts:
