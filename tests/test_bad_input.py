@@ -107,6 +107,12 @@ def test_no_permission_to_write(tmp_path: Path) -> None:
     assert "no permission" in result.stderr and len(result.stderr.strip().splitlines()) == 1
 
 
+def test_a_directory_that_cannot_be_made(command) -> None:
+    result = command(*TINY, "run_dir=/proc/out")
+    assert result.returncode == 2
+    assert "/proc/out: cannot be made" in result.stderr and len(result.stderr.strip().splitlines()) == 1
+
+
 def test_missing_data(command, tmp_path: Path) -> None:
     """The template that data=brain needs is not installed: a nilearn without its files."""
     fake = tmp_path / "shadow" / "nilearn"

@@ -36,25 +36,22 @@ def build_loggers(cfg: Plain, run: Run, resume_at: int | None) -> list[Logger]:
 
 def _wandb(cfg: Plain, run: Run) -> WandbLogger:
     """A resumed run goes on under the same id."""
+    import wandb
+
     status = run.read("status.json") or {}
     identity = status.get("wandb_id") or uuid.uuid4().hex[:8]
     run.status(status.get("status", "running"), status.get("why", ""), wandb_id=identity)
-    offline = cfg["logger"]["mode"] == "offline"
-    return WandbLogger(
+    experiment = wandb.init(  # by ourselves: Lightning's call makes W&B warn about a setting nobody set
         project=cfg["logger"]["project"],
         name=run.path.name,
         id=identity,
-        save_dir=run.path,
-        offline=offline,
+        dir=run.path,
+        mode=cfg["logger"]["mode"],
+        resume="allow",
         config={key: cfg[key] for key in ("task", "data", "model", "update", "trainer", "seed")},
-        settings=_wandb_settings(),
+        settings=wandb.Settings(silent=True, console="off", disable_git=True, save_code=False),
     )
-
-
-def _wandb_settings() -> Any:
-    import wandb
-
-    return wandb.Settings(silent=True, console="off", disable_git=True, save_code=False)
+    return WandbLogger(experiment=experiment)
 
 
 def show(loggers: Iterable[Logger], pictures: dict[str, np.ndarray], step: int) -> None:

@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,8 @@ def explain(error: BaseException, name: str = "train") -> str | None:
     if isinstance(error, OSError) and error.errno in FULL_DISK:
         place = error.filename or "run directory"
         return f"error: {place}: no room left on the disk; free some or choose another run_dir"
+    if isinstance(error, FileNotFoundError) and traceback.extract_tb(error.__traceback__)[-1].name == "mkdir":
+        return f"error: {error.filename}: cannot be made ({error.strerror}); choose another run_dir"
     if isinstance(error, FileExistsError | NotADirectoryError):
         return f"error: {error.filename}: is a file where a folder is needed; choose another run_dir"
     return None
@@ -116,24 +119,32 @@ def _composition(error: HydraException, name: str) -> str:
 
 
 def nearest_key(key: str, name: str) -> str:
-    """The valid dotted key or group nearest to `key`."""
+    """The valid dotted key or group nearest to `key`, in the configuration that the other words compose."""
+    others = [word for word in sys.argv[1:] if "=" in word and not word.lstrip("+~").startswith(f"{key}=")]
+    plain = _composed(name, others) or _composed(name, [])
+    groups = [path.name for path in CONF.iterdir() if path.is_dir()]
+    paths = _paths(plain) + groups
+    parent, _, leaf = key.rpartition(".")
+    siblings = [path.rpartition(".")[2] for path in paths if path.rpartition(".")[0] == parent]
+    if parent and siblings:
+        return nearest(leaf, siblings).replace("mean '", f"mean '{parent}.", 1)
+    return nearest(key, paths)
+
+
+def _composed(name: str, words: list[str]) -> dict[Any, Any]:
+    """What conf/<name>.yaml composes to with these words, unresolved; empty when it does not compose."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose(name, return_hydra_config=True)
+        try:
+            cfg = compose(name, words)
+        except (HydraException, OmegaConfBaseException):
+            return {}
     plain = OmegaConf.to_container(cfg, resolve=False)
     assert isinstance(plain, dict)
-    plain.pop("hydra")
-    groups = [path.name for path in CONF.iterdir() if path.is_dir()]
-    paths = _paths(plain) + groups
-    parent, _, leaf = key.rpartition(".")
-    siblings = [p.rpartition(".")[2] for p in paths if p.rpartition(".")[0] == parent]
-    close = nearest(leaf, siblings)
-    if "did you mean" in close and parent:
-        return close.replace("'", f"'{parent}.", 1)
-    return close if "did you mean" in close else nearest(key, paths)
+    return plain
 
 
 def _paths(node: dict[Any, Any], prefix: str = "") -> list[str]:
