@@ -13,7 +13,7 @@ import pytorch_lightning as pl
 import torch
 
 from src.data.cache import Cache, Kind
-from src.data.degrade import Degrade, DegradeItem, degraded_case
+from src.data.degrade import Degrade, degraded_case
 from src.data.intensity import Intensity
 from src.data.loader import Loader
 from src.data.patches import Patches
@@ -162,8 +162,8 @@ class DataModule(pl.LightningDataModule):
         depths = [self.facts[record.case].shape[0] if self.sliced else None for record in records]
         if not self.sliced and not self.patches and len({self.facts[r.case].shape for r in records}) > 1:
             raise UserError("data.size: the images differ in shape; set data.size, or data.patch")
-        augment = [*self.augment, DegradeItem(self.degrade)] if self.degrade else self.augment
-        return TrainItems(records, depths, self.cache.get, augment, self.seed, self.patches)
+        read, augment = self.cache.get, self.augment
+        return TrainItems(records, depths, read, augment, self.seed, self.patches, self.degrade)
 
     def train_dataloader(self) -> Loader:
         rank, world_size = self._place()

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.transforms.transform import RandomizableTransform
 
 from src.data.records import Case, Record
 
@@ -16,20 +15,13 @@ Degrade = Callable[[np.ndarray, float, float, np.random.Generator], np.ndarray]
 """(image [C,*spatial], offset, scale, rng) to the degraded image; see `Preparation` for offset and scale."""
 
 
-class DegradeItem(RandomizableTransform):
-    """The last augmentation of an item: noise is new in every epoch. A target of its own stays."""
-
-    def __init__(self, degrade: Degrade) -> None:
-        super().__init__(prob=1.0)
-        self.degrade = degrade
-
-    def __call__(self, item: dict[str, Any]) -> dict[str, Any]:
-        if "target" in item:
-            return item
-        image = np.asarray(item["image"])
-        rng = np.random.default_rng(self.R.randint(2**32, size=4, dtype=np.uint32))
-        degraded = self.degrade(image, float(item["offset"]), float(item["scale"]), rng)
-        return item | {"target": item["image"], "image": torch.from_numpy(degraded)}
+def degraded_item(degrade: Degrade, item: dict[str, Any], seed: int) -> dict[str, Any]:
+    """A training item, its noise a function of the seed of its augmentation. A target of its own stays."""
+    if "target" in item:
+        return item
+    rng = np.random.default_rng([seed, 1])  # not the numbers that cut the patch
+    degraded = degrade(item["image"].numpy(), float(item["offset"]), float(item["scale"]), rng)
+    return item | {"target": item["image"], "image": torch.from_numpy(degraded)}
 
 
 def degraded_case(degrade: Degrade, record: Record, case: Case, stacked: bool, seed: int) -> Case:

@@ -13,6 +13,7 @@ from monai.data.meta_tensor import MetaTensor
 from monai.transforms.compose import Compose
 from torch.utils.data import Dataset
 
+from src.data.degrade import Degrade, degraded_item
 from src.data.faults import usable_boxes
 from src.data.patches import Patches
 from src.data.records import Case, Record
@@ -29,7 +30,7 @@ class TrainItems(Dataset[Item]):
     index).
 
     depths: how many slices each record gives; None for a record that is not sliced. read: a record, and
-    one slice of it.
+    one slice of it. degrade: applied last.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class TrainItems(Dataset[Item]):
         augment: Sequence[Any],
         seed: int,
         patches: Patches | None = None,
+        degrade: Degrade | None = None,
     ) -> None:
         self.places = [
             (record, z)
@@ -47,6 +49,7 @@ class TrainItems(Dataset[Item]):
             for z in (range(depth) if depth is not None else (None,))
         ]
         self.read, self.seed, self.patches, self.augment = read, seed, patches, Compose(list(augment))
+        self.degrade = degrade
 
     def __len__(self) -> int:
         return len(self.places)
@@ -60,7 +63,8 @@ class TrainItems(Dataset[Item]):
             case = self.patches(case, z, seed)
         self.augment.set_random_state(seed=seed)
         with one_thread():
-            return plain(apply(self.augment, as_item(record, case, z)))
+            item = plain(apply(self.augment, as_item(record, case, z)))
+        return degraded_item(self.degrade, item, seed) if self.degrade else item
 
 
 class EvalBatches(Dataset[Item]):
