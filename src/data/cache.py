@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import socket
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -108,8 +109,9 @@ class Cache:
 
     def _files(self) -> dict[Path, int]:
         """What is there already, oldest first; what a killed process left half written is removed."""
-        for rest in self.folder.glob("*.tmp"):
-            rest.unlink(missing_ok=True)
+        for rest in self.folder.glob(f"*.{socket.gethostname()}-*.tmp"):
+            if not _alive(int(rest.stem.rpartition("-")[2])):
+                rest.unlink(missing_ok=True)
         stats = [(path, path.stat()) for path in self.folder.glob("*.safetensors")]
         return {path: stat.st_size for path, stat in sorted(stats, key=lambda item: item[1].st_mtime_ns)}
 
@@ -138,7 +140,7 @@ def read(path: Path, z: int | None = None) -> Case:
 def write(path: Path, case: Case) -> None:
     """Whole or not at all, also when the machine stops half way."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary = path.with_suffix(f".{socket.gethostname()}-{os.getpid()}.tmp")
     arrays = {key: np.asarray(value, order="C") for key, value in case.items()}
     try:
         with temporary.open("wb") as file:
@@ -148,6 +150,16 @@ def write(path: Path, case: Case) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _checksum(case: Case) -> str:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -133,11 +139,6 @@ cache.write(Path(sys.argv[1]) / "cases" / "x.safetensors", {"image": np.zeros((1
 
 
 def test_a_kill_in_mid_write_leaves_a_cache_that_works(tmp_path):
-    import os
-    import subprocess
-    import sys
-    from pathlib import Path
-
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path)], env=os.environ | {"PYTHONPATH": str(root)}, check=False
@@ -147,3 +148,56 @@ def test_a_kill_in_mid_write_leaves_a_cache_that_works(tmp_path):
     kept = cache(Maker(), tmp_path)
     assert_same(kept.get(RECORD), Maker()(RECORD))
     assert [path.suffix for path in (tmp_path / "cases").iterdir()] == [".safetensors"]
+
+
+def test_what_another_process_is_writing_stays(tmp_path):
+    (tmp_path / "cases").mkdir()
+    theirs = tmp_path / "cases" / f"x.{socket.gethostname()}-{os.getppid()}.tmp"
+    theirs.write_bytes(b"half")
+    cache(Maker(), tmp_path).get(RECORD)
+    assert theirs.exists()
+
+
+MEASURED = """
+import itertools, sys
+from src.data.datamodule import DataModule
+from src.data.sources.folder import Folder
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20
+
+folder, cache, n = sys.argv[1:]
+source = Folder(root=folder, image=f"[0-{int(n) - 1}]?.npy", spatial_dims=3)
+data = DataModule(source, 2, cache=cache, cache_dir=folder)
+for batch in itertools.chain(itertools.islice(data.train_dataloader(), 4), data.val_dataloader()):
+    pass
+before = resident()
+data = DataModule(Folder(root=folder, image="[0-9]?.npy", spatial_dims=3), 2, cache=cache, cache_dir=folder)
+for batch in itertools.chain(itertools.islice(data.train_dataloader(), 60), data.val_dataloader()):
+    pass
+print(resident() - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("cache", "least", "most"), [("memory", 70, 140), ("disk", -20, 20), ("none", -20, 20)]
+)
+def test_ten_times_the_data_takes_no_more_memory(tmp_path, cache, least, most):
+    """10 and 100 volumes of a megabyte; MB of resident memory between the two. Memory grows, so the test can fail."""
+
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("resident memory is read from /proc")
+    for number in range(100):
+        volume = np.random.default_rng(number).random((64, 64, 64)).astype(np.float32)
+        np.save(tmp_path / f"{number:02d}.npy", volume)
+    root = Path(__file__).resolve().parents[2]
+    environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, str(tmp_path), cache, "1"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert least < float(done.stdout) < most
