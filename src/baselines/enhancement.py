@@ -14,7 +14,7 @@ Filter = Callable[[np.ndarray], np.ndarray]
 Pair = tuple[np.ndarray, np.ndarray]
 
 STRENGTHS: dict[str, Sequence[float]] = {
-    "gaussian": (0.5, 0.75, 1.0, 1.5, 2.0),
+    "gaussian": (0.5, 0.75, 1.0, 1.5, 2.0, 3.0),
     "nlm": (0.4, 0.7, 1.0, 1.4),
     "tv": (0.5, 1.0, 2.0, 4.0),
 }
@@ -63,20 +63,28 @@ def bicubic(image: np.ndarray, factor: int) -> np.ndarray:
 FILTERS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {"gaussian": gaussian, "nlm": nlm, "tv": tv}
 
 
-def chosen(pairs: Iterable[Pair]) -> dict[str, Filter]:
-    """Each filter at the strength of the least squared error over (image, truth) pairs [C, *spatial]."""
+def unchanged(image: np.ndarray) -> np.ndarray:
+    return image
+
+
+def chosen(pairs: Iterable[Pair], after: Filter = unchanged) -> dict[str, Filter]:
+    """Each filter at the strength of the least squared error over (image, truth) pairs [C, *spatial].
+
+    after: what is done to a filtered image, such as taking out the bias of its noise.
+    """
     images = list(pairs)
     if not images:
         raise ValueError("the classical filters need validation images to be chosen on: none was given")
     noise = np.sqrt(np.mean([((image - truth) ** 2).mean() for image, truth in images]))
-    return {name: _best(name, images, 1.0 if name == "gaussian" else float(noise)) for name in FILTERS}
+    units = {"gaussian": 1.0, "nlm": float(noise), "tv": float(noise)}
+    return {name: _best(name, images, after, unit) for name, unit in units.items()}
 
 
-def _best(name: str, images: Sequence[Pair], unit: float) -> Filter:
-    function = FILTERS[name]
-    errors = {
-        strength * unit: np.mean([((function(x, strength * unit) - y) ** 2).mean() for x, y in images])
-        for strength in STRENGTHS[name]
-    }
-    strength = min(errors, key=lambda candidate: errors[candidate])
-    return lambda image: function(image, strength)
+def _best(name: str, images: Sequence[Pair], after: Filter, unit: float) -> Filter:
+    def of(strength: float) -> Filter:
+        return lambda image: after(FILTERS[name](image, strength * unit))
+
+    def error(improve: Filter) -> float:
+        return float(np.mean([((improve(image) - truth) ** 2).mean() for image, truth in images]))
+
+    return min(map(of, STRENGTHS[name]), key=error)

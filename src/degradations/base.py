@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 
@@ -21,14 +19,18 @@ class Degradation:
         self, image: np.ndarray, offset: float, scale: float, rng: np.random.Generator
     ) -> np.ndarray:
         """A normalised image [C, *spatial], its own units being image * scale + offset, degraded; float32."""
-        shift = (offset - self.zero) / scale
+        shift = self.shift(offset, scale)
         degraded: np.ndarray = self.apply(image.astype(np.float64) + shift, rng) - shift
         return degraded.astype(np.float32)
+
+    def shift(self, offset: float, scale: float) -> float:
+        """What is added to a normalised image to make it a signal."""
+        return (offset - self.zero) / scale
+
+    def unbias(self, signal: np.ndarray) -> np.ndarray:
+        """A smoothed degraded signal without what the noise added to its mean."""
+        return signal
 
     def apply(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The degraded signal, of the same shape."""
         raise NotImplementedError
-
-    def __repr__(self) -> str:
-        values: dict[str, Any] = vars(self)
-        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in values.items())})"

@@ -50,6 +50,11 @@ class Rician(Degradation):
     def apply(self, signal: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return rician(signal, self.sigma, rng)
 
+    def unbias(self, signal: np.ndarray) -> np.ndarray:
+        """√(m² - 2σ²), 0 where that is not real. Gudbjartsson and Patz."""
+        unbiased: np.ndarray = np.sqrt(np.maximum(signal**2 - 2 * self.sigma**2, 0))
+        return unbiased
+
 
 class Poisson(Degradation):
     """Low dose: `photons` counted in a pixel of signal 1."""

@@ -57,6 +57,7 @@ class EnhancementTask(AdversarialTask):
         self.tables = {name: CaseTable(SCORES) for name in ("val", "test", *baselines)}
         self.metrics = nn.ModuleDict(self.tables)  # on the task's device, where processes gather
         self.baselines: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
+        self.shift: Callable[[float, float], float] = no_shift
 
     @staticmethod
     def channels(data: Any) -> dict[str, dict[str, int]]:
@@ -90,24 +91,33 @@ class EnhancementTask(AdversarialTask):
         return slide(self.evaluator, batch["image"], self.window)
 
     def prepare_baselines(self, data: Any) -> None:
-        """Filters chosen on validation images, the same in every process; enlarging needs no choice."""
+        """Filters chosen on validation images, the same in every process; enlarging needs no choice.
+
+        Where the noise is known, what it adds to the mean is taken out of the filtered images.
+        """
         if self.factor is not None:
             self.baselines = {"bicubic": partial(bicubic, factor=self.factor)}
             return
+        records = data.records["val"]
+        noise = None if "target" in data.cache.get(records[0]) else data.degrade
+        self.shift = noise.shift if noise else no_shift
         pairs: list[tuple[np.ndarray, np.ndarray]] = []
-        for case in map(data.evaluated, data.records["val"]):
-            image, target = case["image"], case["target"]
+        for case in map(data.evaluated, records):
+            shift = self.shift(float(case["offset"][0]), float(case["scale"][0]))
+            image, target = case["image"] + shift, case["target"] + shift
             pairs += zip(image, target, strict=True) if data.sliced else [(image, target)]
         count = min(len(pairs), CHOSEN_ON[data.spatial_dims])
         places = np.linspace(0, len(pairs) - 1, count).round().astype(int)
-        self.baselines = dict(chosen(pairs[place] for place in places))
+        some = [pairs[place] for place in places]
+        self.baselines = dict(chosen(some, noise.unbias) if noise else chosen(some))
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
         for case, rows in cases(batch):
             images = {stage: prediction[rows]}
-            if stage == "test":
-                images |= {"input": batch["image"][rows]} | self._filtered(batch["image"][rows])
             scale, offset = (batch[key][rows[0]].double() for key in ("scale", "offset"))
+            if stage == "test":
+                given = batch["image"][rows]
+                images |= {"input": given} | self._filtered(given, self.shift(float(offset), float(scale)))
             truth = batch["target"][rows].double() * scale + offset
             for name, image in images.items():
                 try:
@@ -116,10 +126,13 @@ class EnhancementTask(AdversarialTask):
                     raise ValueError(f"{case}: {error}") from error
                 self.tables[name].update(case, scores)
 
-    def _filtered(self, images: Tensor) -> dict[str, Tensor]:
-        arrays = images.float().cpu().numpy()
+    def _filtered(self, images: Tensor, shift: float) -> dict[str, Tensor]:
+        """What the classical filters make of the images, as signals above the scanner's zero."""
+        signals = images.double().cpu().numpy() + shift
         return {
-            name: torch.from_numpy(np.stack([improve(array) for array in arrays])).to(images.device)
+            name: torch.from_numpy(np.stack([improve(signal) for signal in signals]) - shift).to(
+                images.device
+            )
             for name, improve in self.baselines.items()
         }
 
@@ -150,6 +163,10 @@ class EnhancementTask(AdversarialTask):
             error = grey(np.abs(made - true), (0.0, (high - low) / MAGNIFIED))
             drawn.setdefault(f"difference x{MAGNIFIED}", []).append(error)
         return {name: np.concatenate(tiles) for name, tiles in drawn.items()}
+
+
+def no_shift(offset: float, scale: float) -> float:
+    return 0.0
 
 
 def width(data_range: float | list[float] | str | None) -> float | None:

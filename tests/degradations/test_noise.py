@@ -37,6 +37,14 @@ def test_rician_moments(signal: float) -> None:
         assert noisy.mean() == pytest.approx(sigma * np.sqrt(np.pi / 2), rel=0.005)
 
 
+@pytest.mark.parametrize("signal", [0.0, 0.8, 3.0])
+def test_rician_bias_is_taken_out_of_the_mean_square(signal: float) -> None:
+    noisy = rician(np.full(MANY, signal), 0.4, rng())
+    smooth = np.sqrt((noisy**2).mean(keepdims=True))
+    assert Rician(0.4).unbias(smooth).item() == pytest.approx(signal, abs=0.03)
+    assert Gaussian(0.4).unbias(smooth) is smooth
+
+
 @pytest.mark.parametrize("signal", [0.1, 0.5, 2.0])
 def test_poisson_mean_and_variance(signal: float) -> None:
     noisy = poisson(np.full(MANY, signal), 50, rng())
