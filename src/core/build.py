@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from typing import Any
 
 import torch
 
-from src.core.config import Plain
+from src.core.config import Plain, data_keys
 from src.core.targets import build, fill, resolve
 from src.errors import UserError
 from src.tasks.recipe import PLAYERS, Recipe
-
-OURS = {"source", "seed", "batches_done", "degrade"}
-"""Arguments of the DataModule that are not the user's."""
-
-
-def data_keys(data: Plain) -> tuple[Plain, Plain]:
-    """The section `data` in two: what its source takes (with `_target_`), and what the loaders take."""
-    from src.data.datamodule import DataModule
-
-    common = set(inspect.signature(DataModule).parameters) - OURS
-    return {k: v for k, v in data.items() if k not in common}, {k: v for k, v in data.items() if k in common}
 
 
 def build_data(cfg: Plain) -> Any:

@@ -12,6 +12,8 @@ from src.core.names import nearest
 from src.errors import UserError
 
 Plain = dict[str, Any]
+OURS = {"source", "seed", "batches_done", "degrade"}
+"""Arguments of the DataModule that are not the user's."""
 
 
 def load(run: str | Path) -> Plain:
@@ -66,9 +68,17 @@ def validate(cfg: Plain) -> None:
     check_targets({key: value for key, value in cfg.items() if key != "data"})
 
 
+def data_keys(data: Plain) -> tuple[Plain, Plain]:
+    """The section `data` in two: what its source takes (with `_target_`), and what the loaders take."""
+    from src.core.targets import parameters_of
+    from src.data.datamodule import DataModule
+
+    common = set(parameters_of(DataModule)) - OURS
+    return {k: v for k, v in data.items() if k not in common}, {k: v for k, v in data.items() if k in common}
+
+
 def _check_data(data: Plain) -> None:
     """A data set's section mixes what its source takes with what the loaders take."""
-    from src.core.build import data_keys
     from src.core.targets import check_arguments, check_targets, parameters_of, resolve
     from src.data.datamodule import DataModule
 
