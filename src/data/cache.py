@@ -67,6 +67,11 @@ class Cache:
         elif self.kind == "disk":
             self._write(self._path(record), case)
 
+    @property
+    def room(self) -> str:
+        """What the cache takes of what it may take."""
+        return f"{self.kind}, {self.size / 2**30:.2f} of {self.limit / 2**30:g} GB"
+
     def _keep(self, name: str, case: Case) -> None:
         size = nbytes(case)
         if self.size + size <= self.limit:

@@ -18,7 +18,7 @@ from src.data.intensity import Intensity
 from src.data.loader import Loader
 from src.data.patches import Patches
 from src.data.pipeline import EvalBatches, TrainItems, collate
-from src.data.prepare import Preparation
+from src.data.prepare import VERSION, Preparation
 from src.data.records import SPLITS, Case, Record, Source, Split
 from src.data.sampler import Stream
 from src.data.splits import Splitting
@@ -138,8 +138,7 @@ class DataModule(pl.LightningDataModule):
         if empty := [split for split in SPLITS if not self.records[split]]:
             self.records = {}
             raise UserError(f"data: no case is in the split {empty[0]}; change data.split or data.split_file")
-        room = f"{self.cache.size / 2**30:.2f} of {self.cache.limit / 2**30:g} GB"
-        log.info("data: %d cases, cache (%s) %s", len(sound), self.cache.kind, room)
+        log.info("data: %d cases, cache: %s", len(sound), self.cache.room)
 
     def start_at(self, batches_done: int) -> None:
         """The next training loader begins after this many global batches."""
@@ -204,7 +203,7 @@ class DataModule(pl.LightningDataModule):
         return self.preparation(self.source.load(record))
 
     def _key(self, record: Record) -> str:
-        return f"{self.source.fingerprint(record)} {self.preparation}"
+        return f"{self.source.fingerprint(record)} {self.preparation} {VERSION}"
 
     def evaluated(self, record: Record, z: int | None = None) -> Case:
         """A whole case as validation and test serve it."""

@@ -14,6 +14,8 @@ from src.data.regrid import Grid, fitted, move_boxes, regrid, respaced, turned
 from src.errors import UserError
 
 FITS = ("pad", "letterbox", "cover", "stretch")
+VERSION = 1
+"""Part of the caches' keys: raise it when the same settings come to mean something else."""
 SEEDS = 256
 """Voxels of each foreground class that are remembered as places to cut patches around."""
 
@@ -65,14 +67,8 @@ class Preparation:
         ready |= {"input_affine": source.affine, "input_shape": np.array(source.shape)}
         for key in ("image", "target"):
             if key in case:
-                fill = float(case[key].min())
-                values = regrid(
-                    case[key] if source.shape == target.shape else case[key].astype(np.float32),
-                    source,
-                    target,
-                    1,
-                    fill,
-                )
+                values = case[key].astype(np.result_type(case[key].dtype, np.float32))
+                values = regrid(values, source, target, order=1, fill=float(values.min()))
                 ready[key] = ((values.astype(np.float64) - offset) / scale).astype(np.float32)
         if "label" in case:
             ready["label"] = regrid(case["label"], source, target, order=0)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+pytestmark = pytest.mark.slow
 DATA = Path(os.environ.get("GANATOMY_DATA", "data"))
 SETS: dict[str, tuple[str, dict[str, Any]]] = {
     "busi": ("busi_256", {"cases": [540, 123, 117], "kinds": 3, "faults": 0}),

@@ -115,7 +115,7 @@ class Brain:
     def fingerprint(self, record: Record) -> str:
         shape = (self.size, self.slices if self.spatial_dims == 2 else self.size)
         strengths = (self.deformation, self.bias, self.contrast, self.noise)
-        return f"brain-1 {self.cohort_seed} {record.content['index']} {shape} {strengths}"
+        return f"brain-2 {self.cohort_seed} {record.content['index']} {shape} {strengths}"
 
     def load(self, record: Record) -> Case:
         rng = np.random.default_rng([self.cohort_seed, record.content["index"]])
