@@ -39,10 +39,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def write(title: str, text: str, packages: Sequence[str] = ("torch",)) -> None:
-    """Put a section into results.md, in the place of the last one of that title, and print it."""
+def write(title: str, text: str, packages: Sequence[str] = ("torch",), keep: bool = True) -> None:
+    """Print a section, and put it into results.md in the place of the last one of that title if `keep`."""
     section = f"## {title}\n\n{text.strip()}\n\n*{versions(packages)}; {processor()}.*\n"
-    print(section)
+    print(section, flush=True)
+    if not keep:
+        return
     before = FILE.read_text() if FILE.exists() else "# Measured\n\nRatios; `make bench` writes them anew.\n"
     head, *sections = re.split(r"(?m)^(?=## )", before)
     kept = [part.strip() + "\n" for part in sections if not part.startswith(f"## {title}\n")]

@@ -104,9 +104,10 @@ def main() -> None:
             rows.append((update, " + ".join(penalties) or "none", counted, got.said))
     text = (
         "F_G, F_D: the operations of one forward pass of each player on the batch, counted by torch on a "
-        "U-Net and a patch discriminator. First layers need no gradient at the data, hence a little less than said."
+        "U-Net and a patch discriminator. First layers need no gradient at the data: a little less than said."
     )
-    write("Operations of an update", text + "\n\n" + table(("update", "penalties", "counted", "said"), rows))
+    counts = table(("update", "penalties", "counted", "said"), rows)
+    write("Operations of an update", f"{text}\n\n{counts}", keep=not quick)
 
 
 if __name__ == "__main__":

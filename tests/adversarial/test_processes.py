@@ -15,7 +15,6 @@ from torch import Tensor
 from src.adversarial import AUGMENTS, LOSSES, PENALTIES, UPDATES, WEIGHTS, Game
 from tests.adversarial import players
 
-
 LISTENING = ("relativistic_average", "hinge")
 
 

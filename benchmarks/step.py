@@ -1,0 +1,158 @@
+"""What a training step costs beside MONAI's trainers, a textbook loop and a careful one.
+
+One pinned thread. Everybody takes a few steps in turn, round after round; the ratios are of CPU time within a
+round, and the tables give their medians and quartiles, so that a busy machine spoils neither.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import statistics
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
+
+import torch
+
+from benchmarks._players import EVERYBODY, Setting, Steps
+from benchmarks._results import table, write
+
+PACKAGES = ("torch", "monai", "pytorch-ignite")
+OTHERS = [name for name in EVERYBODY if name != "shared"]
+MONAI = ("GanTrainer", "AdversarialTrainer")
+
+
+def contender(name: str, **setting: object) -> Steps:
+    """A step of this name on fresh networks; GANatomy has its fused Adam, everybody else torch's default."""
+    if name in MONAI:
+        setting["bf16"] = False
+    return EVERYBODY[name](Setting(fused=name == "shared", **setting))  # type: ignore[arg-type]
+
+
+def times(steps: dict[str, Steps], rounds: int, count: int) -> dict[str, list[float]]:
+    """Seconds of CPU a step takes, by name and round; a round is everybody once, in an order that turns."""
+    for step in steps.values():
+        step(1)
+    found: dict[str, list[float]] = {name: [] for name in steps}
+    for turn in range(rounds):
+        names = list(steps)
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            begun = time.process_time()
+            steps[name](count)
+            found[name].append((time.process_time() - begun) / count)
+    return found
+
+
+def ratios(found: dict[str, list[float]], name: str, to: str = "shared") -> str:
+    """`1.32 (1.30 to 1.35)`: median and quartiles of name's time over ours in the same round."""
+    paired = [theirs / mine for theirs, mine in zip(found[name], found[to], strict=True)]
+    low, middle, high = statistics.quantiles(paired, n=4, method="inclusive")
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+
+
+def compare(sizes: Sequence[tuple[int, int]], rounds: int) -> str:
+    """Everybody's time over ours, at every size and precision."""
+    rows = []
+    for size, batch in sizes:
+        for bf16 in (False, True):
+            steps = {name: contender(name, size=size, batch=batch, bf16=bf16) for name in EVERYBODY}
+            steps["plain Adam"] = EVERYBODY["shared"](Setting(size, batch, bf16=bf16, fused=False))
+            found = times(steps, rounds, 2)
+            cells = [ratios(found, name) for name in [*OTHERS, "plain Adam"]]
+            rows.append((f"{size}, batch {batch}", "bfloat16" if bf16 else "float32", *cells))
+    head = ("images", "ours in", *OTHERS, "ours with Adam not fused")
+    text = (
+        "Time of a step over that of GANatomy's shared update: same networks (U-Net of 3 levels, patch "
+        "discriminator), batch and losses (L1, hinge); median and quartiles. MONAI's trainers have no mixed "
+        "precision on a CPU and stay in float32; the loops are in our precision. Optimisers: torch's default "
+        "Adam, ours fused."
+    )
+    return f"{text}\n\n{table(head, rows)}"
+
+
+def growth(rounds: int, quick: bool) -> str:
+    """How our step and its lead grow with batch, image and depth."""
+    ladders: dict[str, list[dict[str, int]]] = {
+        "batch": [{"size": 64, "batch": n} for n in (1, 2, 4, 8, 16)[: 2 if quick else 5]],
+        "size": [{"size": n, "batch": 4} for n in (32, 64, 128, 256)[: 2 if quick else 4]],
+        "depth": [{"size": 64, "batch": 4, "depth": n} for n in (2, 3, 4)[: 2 if quick else 3]],
+    }
+    rows = []
+    for ladder, settings in ladders.items():
+        first = 0.0
+        for setting in settings:
+            steps = {name: contender(name, **setting) for name in ("GanTrainer", "shared")}
+            found = times(steps, rounds, 2 if setting["size"] < 256 else 1)
+            mine = statistics.median(found["shared"])
+            first = first or mine
+            rows.append((ladder, setting[ladder], f"{mine / first:.2f}", ratios(found, "GanTrainer")))
+    text = "Our step's time over that of the first line of its ladder, and GanTrainer's over ours (float32)."
+    return f"{text}\n\n{table(('grows', 'value', 'our time', 'GanTrainer / ours'), rows)}"
+
+
+def memory(size: int, batch: int) -> str:
+    """Everybody's peak memory over ours."""
+    context = multiprocessing.get_context("spawn")
+    peaks = {}
+    for name in EVERYBODY:
+        with context.Pool(1) as pool:
+            peaks[name] = pool.apply(_peak, (name, size, batch))
+    rows = [(name, f"{peaks[name] / peaks['shared']:.2f}") for name in OTHERS]
+    text = (
+        f"Peak memory of a step ({size} x {size}, batch {batch}, float32) beyond that of imports, networks "
+        "and optimisers, over ours, each in a process of its own. The shared update holds D's graphs of real "
+        "and fake at once, and G's."
+    )
+    return f"{text}\n\n{table(('who', 'memory / ours'), rows)}"
+
+
+def _peak(name: str, size: int, batch: int) -> int:
+    """Pages that a step adds to the process at its height, sampled every half millisecond."""
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    steps = contender(name, size=size, batch=batch)
+    steps(1)
+    before, seen, done = _pages(), [], threading.Event()
+
+    def sample() -> None:
+        while not done.wait(5e-4):
+            seen.append(_pages())
+
+    watcher = threading.Thread(target=sample)
+    watcher.start()
+    steps(2)
+    done.set()
+    watcher.join()
+    return max(seen) - before
+
+
+def _pages() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one small size, two rounds: does it run?")
+    quick = parser.parse_args().quick
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    sections: list[tuple[str, Callable[[], str]]] = [
+        ("Step", lambda: compare([(64, 8)] if quick else [(64, 8), (128, 4)], 2 if quick else 15)),
+        ("Step: growth", lambda: growth(2 if quick else 7, quick)),
+        ("Step: memory", lambda: memory(64 if quick else 256, 8)),
+    ]
+    for title, measure in sections:
+        write(title, measure(), PACKAGES, keep=not quick)
+
+
+if __name__ == "__main__":
+    main()
