@@ -10,7 +10,7 @@ import torch
 
 from src.data.datamodule import DataModule
 from src.data.sources.brain import Brain
-from src.degradations.noise import Rician
+from src.degradations.noise import Gaussian, Rician
 from src.degradations.resolution import Downsample
 
 
@@ -50,6 +50,13 @@ def test_evaluation_noise_follows_from_seed_and_case() -> None:
     assert all(torch.equal(b["image"], first[b["case"][0]]) for _ in range(2) for b in one.val_dataloader())
     for case, image in first.items():
         assert torch.equal(image, again[case]) and not torch.equal(image, other[case])
+
+
+def test_every_case_has_noise_of_its_own() -> None:
+    data = module(Gaussian(0.2))
+    batches = [next(iter(loader)) for loader in (data.val_dataloader(), data.test_dataloader())]
+    noises = [batch["image"] - batch["target"] for batch in batches]
+    assert float((noises[0] - noises[1]).std()) == pytest.approx(0.2 * 2**0.5, rel=0.1)
 
 
 def test_a_pair_of_the_data_set_stays() -> None:
