@@ -163,7 +163,11 @@ def shares(n: int, parts: Sequence[float]) -> tuple[int, int, int]:
 
 
 def read_splits(path: Path) -> Groups:
-    """Names -> (group, split) of a CSV (columns file, split, and perhaps group) or a JSON file of lists."""
+    """Names -> (group, split) of a CSV (columns file, split, and perhaps group), a JSON file of lists, or a
+    folder with train.txt, val.txt and test.txt."""
+    if path.is_dir():
+        lists = [(split, path / f"{split}.txt") for split in SPLITS]
+        return {n: (None, s) for s, p in lists if p.is_file() for n in p.read_text().split()}
     try:
         text = path.read_text(encoding="utf-8-sig")
         rows = (

@@ -23,8 +23,8 @@ class Folder(Files):
     in braces, {stem} (file name without extension), {folder} (its folder below root), {parent} (the
     innermost folder), and the named groups of `match`, a regular expression searched in the path. Several
     masks of one image are merged. kind: template of the class of the image. subject: template of who it
-    belongs to. splits: a CSV below `root` with the columns file and split, and group where images belong
-    together.
+    belongs to. given_split: template of the split, such as {top}, the outermost folder. splits: a CSV
+    below `root` with the columns file and split, and group where images belong together.
     """
 
     image: str = "images/*"

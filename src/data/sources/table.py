@@ -36,8 +36,9 @@ class Table(Files):
 
     image, label, target: paths below `root`, or several with `;` between. boxes: JSON, [[a,b,c,d], ...]
     in `box_order`, with `box_class` (a name, or a JSON list of names) beside it. kind: class of the
-    image. given_fold: number of the part in which a row is held out. case: a name for the row, else the
-    image's.
+    image. given_split: train, val or test. given_fold: number of the part in which a row is held out.
+    case: a name for the row, else the image's. where: glob pattern of the files that the table names
+    without their folder. keep: only the rows with these values, column by column.
     """
 
     table: str = "index.csv"

@@ -20,9 +20,10 @@ class Voc(Files):
 
     annotations: glob pattern below `root`. image: the image of an annotation, below `root`; {folder} is
     the annotation's folder, {stem} its name, {filename} what the file says. one_based: the first pixel is
-    1 and xmax belongs to the object, as in the original VOC (LabelImg and its like write edges). splits:
-    a CSV below `root` with the columns file and split, or the folder of the lists train.txt, val.txt,
-    test.txt. skip_difficult: leave out the boxes so marked.
+    1 and xmax belongs to the object, as in the original VOC (LabelImg and its like write edges).
+    given_split: template of the split, {top} being the outermost folder. splits: a CSV below `root` with
+    the columns file and split, or the folder of the lists train.txt, val.txt and test.txt.
+    skip_difficult: leave out the boxes so marked.
     """
 
     channels: int = 3

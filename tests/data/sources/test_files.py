@@ -291,6 +291,18 @@ def test_voc_as_published(tmp_path, picture):
     assert easy.load(easy.records()[0])["boxes"].tolist() == [[5, 3, 12, 9]]
 
 
+def test_voc_reads_its_lists(tmp_path, picture):
+    for folder in ("Annotations", "ImageSets/Main"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in "abc":
+        picture(f"JPEGImages/{name}.jpg", shape=(20, 16, 3))
+        (tmp_path / f"Annotations/{name}.xml").write_text(XML.format(name=name))
+    (tmp_path / "ImageSets/Main/train.txt").write_text("c\na\n")
+    (tmp_path / "ImageSets/Main/val.txt").write_text("b\n")
+    records = Voc(root=str(tmp_path), splits="ImageSets/Main").records()
+    assert [record.split for record in records] == ["train", "val", "train"]
+
+
 def test_voc_as_cbc_is_published(tmp_path, picture):
     for top in ("Training", "Testing"):
         picture(f"{top}/Images/x{top}.jpg", shape=(20, 16, 3))
