@@ -1,7 +1,7 @@
 """How many of 1000 modes a generator covers: losses times penalties on stacked digits, five seeds.
 
-Three of scikit-learn's 8x8 digits, drawn at random, are the channels of an image: 1000 combinations. A digit is
-told by its nearest neighbour among the real ones. Runs are kept in modes.csv; what is there is not run again.
+Three of scikit-learn's 8x8 digits, drawn at random, are the channels of an image: 1000 combinations. A digit
+is told by its nearest neighbour among the real ones. Runs are kept in modes.csv and not repeated.
 """
 
 from __future__ import annotations

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from src.adversarial import LOSSES, PENALTIES, UPDATES, WEIGHTS, Game
+from src.adversarial import AUGMENTS, LOSSES, PENALTIES, UPDATES, WEIGHTS, Ema, Game, Watch
 from src.adversarial.weight import Fixed
 from src.errors import UserError
 from tests.adversarial import players
@@ -339,3 +340,39 @@ def test_settings_out_of_range_are_refused() -> None:
     with pytest.raises(UserError, match="loss"):
         g = players.generator()
         Game(players.Rules(g), g, players.scalar(), None)
+
+
+class Asked(TorchDispatchMode):
+    """Counts how often the host asks a tensor for its value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.times += function is torch.ops.aten._local_scalar_dense.default
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("update", ["shared", "textbook", "g_first"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_host_never_waits_for_the_device(loss: str, update: str) -> None:
+    names = ("r1", "r2", "gradient_penalty", "lecam", "weight_clip", "spectral_norm")
+    more = {"weight": WEIGHTS["adaptive"](), "feature_matching": 1.0}
+    for augment in AUGMENTS.values():
+        change = augment(augment.known, image_channels=1)
+        penalties = [PENALTIES[name]() for name in names]
+        game, g, _ = setting("patch", loss, penalties=penalties, augment=change, **more)
+        watch, average = Watch(game, at_once=False), Ema(g)
+
+        def stepper(player: str, watch: Watch = watch) -> None:
+            watch.look(player, 0)
+
+        with Asked() as asked:
+            for step in range(4):
+                UPDATES[update]()(game, players.batch(), step, stepper)
+                average.update(4)
+        assert asked.times == 0
+        with Asked() as asked:
+            watch.check()
+        assert asked.times == 2
