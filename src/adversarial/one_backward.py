@@ -16,6 +16,7 @@ from src.adversarial.discriminator_phase import teach_discriminator
 from src.adversarial.game import Verdict
 from src.adversarial.generator_phase import adversarial_loss, follow
 from src.adversarial.pair import AdversarialLoss
+from src.adversarial.reduce import batch_sum
 from src.adversarial.turn import Turn
 from src.adversarial.updates import Piece, Shared, Stepper
 
@@ -70,7 +71,8 @@ def factor(loss: AdversarialLoss, real: Verdict, fake: Verdict) -> Tensor | None
     (wanted,) = torch.autograd.grad(loss.generator(*seen), f)
     (had,) = torch.autograd.grad(loss.discriminator(*seen), f)
     ratio = (wanted / had).flatten()
-    return ratio if bool((ratio.abs() <= LARGEST).all()) else None
+    singular = batch_sum((~(ratio.abs() <= LARGEST)).float())  # over all processes: they must take one way
+    return None if bool(singular > 0) else ratio
 
 
 def _leaf(logits: Tensor) -> Tensor:
