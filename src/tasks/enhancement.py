@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from src.baselines.enhancement import FILTERS, bicubic, chosen
 from src.errors import UserError
@@ -19,7 +19,7 @@ from src.pictures import grey
 from src.tasks.base import AdversarialTask, Batch
 from src.tasks.cases import cases
 from src.tasks.recipe import Recipe
-from src.tasks.windows import slide
+from src.tasks.windows import aligned, slide
 
 CHOSEN_ON = {2: 16, 3: 2}
 """On how many validation images, or volumes, the classical filters are chosen."""
@@ -54,8 +54,7 @@ class EnhancementTask(AdversarialTask):
         self.window, self.factor, self.data_range = window, factor, width(data_range)
         self.alone = bool(getattr(self.discriminator, "alone", False))
         baselines = ["input", *(FILTERS if factor is None else ["bicubic"])]
-        self.tables = {name: CaseTable(SCORES) for name in ("val", "test", *baselines)}
-        self.metrics = nn.ModuleDict(self.tables)  # on the task's device, where processes gather
+        self.keep_tables({name: CaseTable(SCORES) for name in ("val", "test", *baselines)})
         self.baselines: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
         self.shift: Callable[[float, float], float] = no_shift
 
@@ -88,7 +87,9 @@ class EnhancementTask(AdversarialTask):
         return {name: loss(output.to(target.dtype), target) for name, loss in self.losses.items()}
 
     def predict(self, batch: Batch) -> Tensor:
-        return slide(self.evaluator, batch["image"], self.window)
+        image = batch["image"]
+        window = aligned(self.window, image.shape[2:], self.factor) if self.factor else self.window
+        return slide(self.evaluator, image, window)
 
     def prepare_baselines(self, data: Any) -> None:
         """Filters chosen on validation images, the same in every process; enlarging needs no choice.
@@ -135,19 +136,6 @@ class EnhancementTask(AdversarialTask):
             )
             for name, improve in self.baselines.items()
         }
-
-    def scores(self, stage: str) -> dict[str, float]:
-        self.case_scores = self.tables[stage].per_case()
-        return self._table(stage)
-
-    def baseline_scores(self) -> dict[str, float]:
-        names = ["input", *self.baselines]
-        return {f"{name}/{score}": value for name in names for score, value in self._table(name).items()}
-
-    def _table(self, name: str) -> dict[str, float]:
-        scores = {key: float(value) for key, value in self.tables[name].compute().items()}
-        self.tables[name].reset()
-        return scores
 
     def samples(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
         """One slice a case, drawn in the grey window of its truth."""

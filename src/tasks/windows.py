@@ -10,21 +10,33 @@ from torch import Tensor, nn
 
 ROWS = 16
 """Images, or windows, that are passed at once."""
+OVERLAP = 0.25
 
 
-def slide(
-    network: nn.Module, image: Tensor, window: int | Sequence[int] | None, overlap: float = 0.25
-) -> Tensor:
+def slide(network: nn.Module, image: Tensor, window: int | Sequence[int] | None) -> Tensor:
     """The network's output for [B, C, *spatial], float32; of images larger than `window`, in windows.
 
-    Windows overlap by that share of their sides and are blended by a Gaussian. None: always whole images.
+    Windows overlap by a quarter of their sides and are blended by a Gaussian. None: always whole images.
     """
     sides = image.shape[2:]
     size = [window] * len(sides) if isinstance(window, int) else list(window or sides)
     if all(side <= most for side, most in zip(sides, size, strict=True)):
         return torch.cat([network(part).float() for part in torch.split(image, ROWS)])
     output = sliding_window_inference(
-        image, size, ROWS, network, overlap, mode="gaussian", padding_mode="replicate"
+        image, size, ROWS, network, OVERLAP, mode="gaussian", padding_mode="replicate"
     )
     assert isinstance(output, Tensor)
     return output.float()
+
+
+def aligned(window: int | Sequence[int] | None, sides: Sequence[int], factor: int) -> list[int] | None:
+    """`window` such that no window of `slide` cuts a block of `factor` pixels, in images of whole blocks.
+
+    Sides are enlarged to a multiple of four blocks, as windows lie three quarters of a side apart, and are at
+    most the image's.
+    """
+    if window is None:
+        return None
+    step = 4 * factor
+    wanted = [window] * len(sides) if isinstance(window, int) else window
+    return [min(-(-most // step) * step, side) for most, side in zip(wanted, sides, strict=True)]

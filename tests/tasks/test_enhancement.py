@@ -18,7 +18,7 @@ from src.core.config import validate
 from src.errors import UserError
 from src.pictures import grey
 from src.tasks.base import AdversarialTask
-from src.tasks.windows import slide
+from src.tasks.windows import aligned, slide
 from tests.test_resume import assert_same_end, run_until
 
 SMALL = [
@@ -245,6 +245,20 @@ def test_large_images_go_through_windows() -> None:
     assert set(sizes) == {(50, 70)}
     narrow = torch.rand(1, 1, 20, 70)
     torch.testing.assert_close(slide(Square(), narrow, 32), narrow**2)
+
+
+@pytest.mark.parametrize("window", [10, 32, [16, 50]])
+def test_windows_do_not_cut_the_blocks_of_a_small_image(window: Any) -> None:
+    class Blocks(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            assert torch.equal(x, x[..., ::4, ::4].repeat_interleave(4, 2).repeat_interleave(4, 3))
+            return x
+
+    image = torch.rand(1, 1, 13, 25).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    torch.testing.assert_close(slide(Blocks(), image, aligned(window, image.shape[2:], 4)), image)
+    assert aligned(None, (8, 8), 4) is None
+    with pytest.raises(AssertionError):
+        slide(Blocks(), image, 22)
 
 
 @pytest.mark.parametrize(
