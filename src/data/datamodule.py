@@ -13,13 +13,13 @@ import pytorch_lightning as pl
 import torch
 
 from src.data.cache import Cache, Kind
-from src.data.degrade import Degrade, degraded_case
+from src.data.degrade import Degrade, Evaluated
 from src.data.intensity import Intensity
 from src.data.loader import Loader
 from src.data.patches import Patches
 from src.data.pipeline import EvalBatches, TrainItems, collate
-from src.data.prepare import VERSION, Preparation
-from src.data.records import SPLITS, Case, Record, Source, Split
+from src.data.prepare import Preparation, Prepared
+from src.data.records import SPLITS, Record, Source, Split
 from src.data.sampler import Stream
 from src.data.splits import Splitting
 from src.data.survey import Facts, OnError, judge, survey
@@ -95,7 +95,8 @@ class DataModule(pl.LightningDataModule):
         self.patches = Patches(patch, foreground) if patch is not None else None
         self.splitting = Splitting(tuple(split), split_seed, folds, fold, split_file)
         self.folder = Path(cache_dir).expanduser() if cache_dir else Path.home() / ".cache/ganatomy"
-        self.cache = Cache(self._make, self._key, cache, self.folder, cache_gb)
+        prepared = Prepared(source, self.preparation)
+        self.cache = Cache(prepared.make, prepared.key, cache, self.folder, cache_gb)
         self.records: dict[Split, list[Record]] = {}
         self.facts: dict[str, Facts] = {}
 
@@ -184,7 +185,7 @@ class DataModule(pl.LightningDataModule):
         """Plain values for `data.json`: counts, subjects per split, faults, a hash of content and
         preparation."""
         self.setup()
-        keys = sorted(self._key(record) for records in self.records.values() for record in records)
+        keys = sorted(self.cache.key(record) for records in self.records.values() for record in records)
         return {
             "cases": {split: len(records) for split, records in self.records.items()},
             "subjects": {
@@ -199,16 +200,10 @@ class DataModule(pl.LightningDataModule):
             "hash": hashlib.sha256("\n".join(keys).encode()).hexdigest(),
         }
 
-    def _make(self, record: Record) -> Case:
-        return self.preparation(self.source.load(record))
-
-    def _key(self, record: Record) -> str:
-        return f"{self.source.fingerprint(record)} {self.preparation} {VERSION}"
-
-    def evaluated(self, record: Record, z: int | None = None) -> Case:
-        """A whole case as validation and test serve it."""
-        case = self.cache.get(record, z)
-        return degraded_case(self.degrade, record, case, self.sliced, self.seed) if self.degrade else case
+    @property
+    def evaluated(self) -> Evaluated:
+        """Reads a whole case as validation and test serve it."""
+        return Evaluated(self.cache.get, self.degrade, self.sliced, self.seed)
 
     def _eval_loader(self, split: Split) -> Loader:
         self.setup()

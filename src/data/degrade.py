@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,3 +37,17 @@ def degraded_case(degrade: Degrade, record: Record, case: Case, stacked: bool, s
     images = case["image"] if stacked else case["image"][None]
     degraded = np.stack([degrade(image, offset, scale, rng) for image in images])
     return case | {"target": case["image"], "image": degraded if stacked else degraded[0]}
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Reads whole cases for evaluation, degraded where asked; small enough to be sent to any process."""
+
+    read: Callable[[Record, int | None], Case]
+    degrade: Degrade | None
+    stacked: bool
+    seed: int
+
+    def __call__(self, record: Record, z: int | None = None) -> Case:
+        case = self.read(record, z)
+        return degraded_case(self.degrade, record, case, self.stacked, self.seed) if self.degrade else case

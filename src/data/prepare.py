@@ -9,7 +9,7 @@ import numpy as np
 
 from src.data.faults import usable_boxes
 from src.data.intensity import Intensity, mapping
-from src.data.records import Case
+from src.data.records import Case, Record, Source
 from src.data.regrid import Grid, fitted, move_boxes, regrid, respaced, turned
 from src.errors import UserError
 
@@ -109,6 +109,22 @@ class Preparation:
             o if w is None else w
             for w, o in zip([*wanted, *[None] * (len(own) - len(wanted))], own, strict=True)
         ]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A source seen through a preparation; small enough to be sent to any process."""
+
+    source: Source
+    preparation: Preparation
+
+    def make(self, record: Record) -> Case:
+        """The prepared case."""
+        return self.preparation(self.source.load(record))
+
+    def key(self, record: Record) -> str:
+        """Changes whenever the prepared case would."""
+        return f"{self.source.fingerprint(record)} {self.preparation} {VERSION}"
 
 
 def restore(array: np.ndarray, case: Case, order: int = 1, fill: float = 0.0) -> np.ndarray:

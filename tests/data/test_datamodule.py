@@ -11,7 +11,9 @@ from monai.data.meta_tensor import MetaTensor
 from monai.transforms import RandAffined, RandFlipd, RandGaussianNoised
 
 from src.data.datamodule import DataModule
+from src.data.pipeline import collate
 from src.data.records import Record
+from src.data.sampler import Stream
 from src.data.sources.brain import Brain
 from src.errors import UserError
 
@@ -67,6 +69,20 @@ def test_another_seed_is_another_order_and_augmentation(straight):
     )
 
 
+def test_items_travel_to_processes_that_do_not_fork(straight, tmp_path):
+    """Without fork, a worker gets the data set as a pickle: small, and without the trainer."""
+    import pickle
+
+    data = module(cache="disk", cache_dir=str(tmp_path))
+    items, places = data.train_items(), next(iter(Stream(10, 3, 5)))
+    sent = pickle.dumps(items)
+    assert len(sent) < 50_000
+    batch = collate([pickle.loads(sent)[place] for place in places])
+    assert_equal([batch], straight[:1])
+    for loader in (data.val_dataloader(), module().test_dataloader()):
+        pickle.loads(pickle.dumps(loader.dataset))
+
+
 def test_global_random_state_neither_matters_nor_changes(straight):
     torch.manual_seed(99), np.random.seed(99)  # noqa: NPY002
     before = torch.get_rng_state()
@@ -77,9 +93,6 @@ def test_global_random_state_neither_matters_nor_changes(straight):
 def test_processes_share_the_batch(straight):
     data = module()
     items = data.train_items()
-    from src.data.pipeline import collate
-    from src.data.sampler import Stream
-
     for rank in range(3):
         share = next(iter(Stream(len(items), 3, 5, rank=rank, world_size=3)))
         assert torch.equal(
