@@ -19,23 +19,29 @@ def check(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
 
 
-@pytest.mark.slow
-def test_check_tells_what_is_there_and_what_is_wrong(tmp_path, picture):
+@pytest.fixture
+def words(tmp_path: Path, picture) -> list[str]:
+    """Nine images with masks, and the settings that read them."""
     for number in range(9):
         picture(f"images/{number}.png")
         picture(f"masks/{number}.png", np.full((20, 16), 255 * (number % 2), np.uint8))
-    words = [
-        "data=folder",
-        f"data.root={tmp_path}",
-        "data.label='masks/{name}'",
-        "data.classes=[background,lesion]",
-    ]
-    done = check(tmp_path, *words, "data.label_values=[0,255]")
-    assert done.returncode == 0, done.stderr
-    assert "0 faults that stop training" in done.stdout
+    classes = "data.classes=[background,lesion]"
+    return ["data=folder", f"data.root={tmp_path}", "data.label='masks/{name}'", classes]
+
+
+def test_the_page_shows_what_is_there(tmp_path, words, compose, capsys):
+    from src.check import check as run
+    from src.core.build import build_data
+
+    cfg = compose(*words, "data.label_values=[0,255]", f"data.cache_dir={tmp_path}/cache", tiny=False)
+    assert run(build_data(cfg), 16, 24, tmp_path / "check.html").faults == []
+    assert "0 faults that stop training" in capsys.readouterr().out
     page = (tmp_path / "check.html").read_text()
     assert page.count("<img") == 9 and "<svg" in page and "http" not in page
 
+
+@pytest.mark.slow
+def test_the_command_names_faults_and_ends_with_their_code(tmp_path, words):
     (tmp_path / "masks/4.png").unlink()
     broken = check(tmp_path, *words)
     assert broken.returncode == 1
