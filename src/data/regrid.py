@@ -93,16 +93,13 @@ def regrid(array: np.ndarray, source: Grid, target: Grid, order: int = 1, fill: 
         return _exact(array, nearest.astype(int), np.round(start).astype(int), target.shape, fill)
     steps = np.abs(matrix).max(axis=1)
     blur = np.where(steps > 1.001, (steps - 1) / 2, 0) if order else np.zeros(dims)
+    covered = _covered(matrix, start, source.shape, target.shape)
     channels = []
-    for channel in array:
-        values = (
-            channel if not blur.any() else gaussian_filter(channel.astype(np.float32), blur, mode="nearest")
-        )
+    for channel in array.astype(np.float32):
+        values = gaussian_filter(channel, blur, mode="nearest") if blur.any() else channel
         # Half a voxel beyond the outermost centres still belongs to the picture: extend it, then cut.
-        inside = affine_transform(
-            values.astype(np.float32), matrix, start, target.shape, order=order, mode="nearest"
-        )
-        channels.append(np.where(_covered(matrix, start, source.shape, target.shape), inside, fill))
+        inside = affine_transform(values, matrix, start, target.shape, order=order, mode="nearest")
+        channels.append(np.where(covered, inside, fill))
     out = np.stack(channels)
     return (np.round(out) if np.issubdtype(array.dtype, np.integer) else out).astype(array.dtype)
 
