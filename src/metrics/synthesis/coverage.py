@@ -1,0 +1,31 @@
+"""How much of the real set the synthetic one reaches, and how densely."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+ROWS = 512
+
+
+def density_and_coverage(fake: Tensor, real: Tensor, k: int = 5) -> tuple[float, float]:
+    """Of features [n, d] and [m, d]. Naeem et al., arXiv 2002.09797.
+
+    A real image's ball reaches to its k-th nearest real neighbour. density: how many balls hold a fake, on
+    average, over k; about 1 for a second real set, above 1 for images of the middle of the set. coverage:
+    share of the balls that hold any fake. NaN with no fakes or no more than k real images.
+    """
+    if len(real) <= k or len(fake) == 0:
+        return float("nan"), float("nan")
+    fake, real = fake.double(), real.double()
+    held, reached = 0, 0
+    for part in torch.split(real, ROWS):
+        radius = _apart(part, real).kthvalue(k + 1, dim=1, keepdim=True).values  # the nearest is itself
+        inside = _apart(part, fake) < radius
+        held += int(inside.sum())
+        reached += int(inside.any(1).sum())
+    return held / (k * len(fake)), reached / len(real)
+
+
+def _apart(a: Tensor, b: Tensor) -> Tensor:
+    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")

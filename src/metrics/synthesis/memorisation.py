@@ -1,0 +1,91 @@
+"""Are synthetic images copies of the training images, even shifted, flipped or faintly noisy ones?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import sqrt
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from src.metrics.synthesis.pyramid import smoothed
+
+SIDE = 64
+"""Larger images are reduced to about this."""
+REACH, MARGIN = 4, 6
+"""Of 64 pixels: the largest shift, and what is cut off at every edge."""
+EXPECTED = 0.01
+
+
+def nearest(queries: Tensor, references: Iterable[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """For each query [n, C, H, W] the highest correlation with a reference, that one's number, and its image.
+
+    references: batches [m, C, H, W], one at a time in memory. Images are blurred by 1 pixel, their centres of
+    52x52 (of 64x64) pixels brought to mean 0 and norm 1, and the best of all shifts by up to 4 pixels along
+    both axes and of the flip along the last counts. The reference's image is returned as it came.
+    """
+    ours = _unit(_centre(_reduced(queries), 0, 0))
+    best = torch.full((len(queries),), -2.0, device=queries.device)
+    index = torch.zeros(len(queries), dtype=torch.long, device=queries.device)
+    images = torch.zeros_like(queries)
+    first = 0
+    for batch in references:
+        theirs = batch.to(queries.device)
+        found, place = _closest(ours, _reduced(theirs))
+        better = found > best
+        best = torch.where(better, found, best)
+        index = torch.where(better, first + place, index)
+        images = torch.where(better[:, None, None, None], theirs[place].to(images), images)
+        first += len(batch)
+    return best, index, images
+
+
+def copied_share(fake: Tensor, held_out: Tensor) -> float:
+    """Share of the fakes nearer to a training image than 99 % of held-out images are.
+
+    fake, held_out: [n] correlations with the nearest training image. About 0.01 where nothing is copied.
+    """
+    if len(fake) == 0 or len(held_out) == 0:
+        return float("nan")
+    return float((fake > held_out.quantile(1 - EXPECTED)).double().mean())
+
+
+def suspicious(share: float, count: int) -> bool:
+    """Whether that share of `count` images is more than chance gives: 5 %, or three deviations where more."""
+    return share > max(0.05, EXPECTED + 3 * sqrt(EXPECTED * (1 - EXPECTED) / max(count, 1)))
+
+
+def _closest(ours: Tensor, references: Tensor) -> tuple[Tensor, Tensor]:
+    reach = _of_side(references, REACH)
+    best = torch.full((len(ours),), -2.0, device=ours.device)
+    place = torch.zeros(len(ours), dtype=torch.long, device=ours.device)
+    for flipped in (references, references.flip(-1)):
+        for down in range(-reach, reach + 1):
+            for right in range(-reach, reach + 1):
+                alike, where = (ours @ _unit(_centre(flipped, down, right)).T).max(1)
+                best, place = torch.maximum(best, alike), torch.where(alike > best, where, place)
+    return best, place
+
+
+def _reduced(images: Tensor) -> Tensor:
+    factor = max(1, round(min(images.shape[2:]) / SIDE))
+    return smoothed(F.avg_pool2d(images.float(), factor))
+
+
+def _of_side(images: Tensor, pixels: int) -> int:
+    shortest: int = min(SIDE, *images.shape[2:])
+    return max(1, round(pixels * shortest / SIDE))
+
+
+def _centre(images: Tensor, down: int, right: int) -> Tensor:
+    margin = _of_side(images, MARGIN)
+    height, width = (side - 2 * margin for side in images.shape[2:])
+    return images[:, :, margin + down :, margin + right :][:, :, :height, :width]
+
+
+def _unit(images: Tensor) -> Tensor:
+    rows = images.flatten(1)
+    rows = rows - rows.mean(1, keepdim=True)
+    scaled: Tensor = rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    return scaled

@@ -1,0 +1,47 @@
+"""How alike the images of a set are."""
+
+from __future__ import annotations
+
+import torch
+from monai.metrics.regression import compute_ssim_and_cs
+from torch import Tensor
+from torch.nn import functional as F
+
+WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+WINDOW = 11
+PAIRS = 64
+
+
+def ms_ssim(a: Tensor, b: Tensor, data_range: float) -> Tensor:
+    """[n]: multi-scale structural similarity of images [n, C, H, W]. Wang et al., Asilomar 2003.
+
+    As many of the paper's five scales as leave the window of 11 pixels room, their exponents brought to the
+    sum 1; sides below 11 get a smaller window. Negative contrast terms count as 0.
+    """
+    shortest = min(a.shape[2:])
+    size = min(WINDOW, shortest - 1 + shortest % 2)
+    scales = next(s for s in range(len(WEIGHTS), 0, -1) if s == 1 or shortest // 2 ** (s - 1) >= size)
+    exponents = torch.tensor(WEIGHTS[:scales], dtype=torch.float64) / sum(WEIGHTS[:scales])
+    a, b = a.double(), b.double()
+    product = torch.ones(len(a), dtype=torch.float64, device=a.device)
+    for scale, exponent in enumerate(exponents.tolist()):
+        full, contrast = compute_ssim_and_cs(
+            a, b, spatial_dims=2, data_range=data_range, kernel_size=[size] * 2, kernel_sigma=[1.5] * 2
+        )
+        term = full if scale == scales - 1 else contrast
+        product = product * term.flatten(1).mean(1).clamp_min(0) ** exponent
+        a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
+    return product
+
+
+def pair_similarity(images: Tensor, data_range: float, seed: int = 0) -> float:
+    """Mean MS-SSIM of random pairs, as many as there are images: higher means less variety.
+
+    Odena et al., arXiv 1610.09585, section 4.2. To be compared with the real set's own value: neither a much
+    higher nor a much lower one is right. NaN for fewer than two images.
+    """
+    if len(images) < 2 or data_range <= 0:
+        return float("nan")
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed)).to(images.device)
+    pairs = zip(torch.split(order, PAIRS), torch.split(order.roll(1), PAIRS), strict=True)
+    return float(torch.cat([ms_ssim(images[a], images[b], data_range) for a, b in pairs]).mean())
