@@ -91,7 +91,7 @@ def test_worse_sets_are_further_away(scores: dict[str, dict[str, float]], score:
 def test_few_images_repeated_fail_coverage(scores: dict[str, dict[str, float]]) -> None:
     assert scores["real"]["coverage"] > 0.8
     assert scores["few"]["coverage"] < 0.7 * scores["real"]["coverage"]
-    assert scores["two"]["coverage"] < 0.2
+    assert scores["two"]["coverage"] < 0.3 * scores["real"]["coverage"]
 
 
 def test_a_collapse_onto_two_points_fails_every_score(scores: dict[str, dict[str, float]]) -> None:

@@ -1,0 +1,93 @@
+"""Generators that begin with noise, and the discriminators that face them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from src.errors import UserError
+from src.networks.article import DenseGenerator, StridedDiscriminator
+from src.networks.dcgan import DcganDiscriminator, DcganGenerator
+
+Maker = Callable[[int, Sequence[int]], nn.Module]
+GENERATORS: dict[str, Maker] = {
+    "dcgan": lambda dims, size: DcganGenerator(dims, 2, size, latent=6, channels=2),
+    "dense": lambda dims, size: DenseGenerator(2, size, latent=6, hidden=8),
+}
+DISCRIMINATORS: dict[str, Maker] = {
+    "dcgan": lambda dims, size: DcganDiscriminator(dims, 2, size, channels=2),
+    "dcgan_plain": lambda dims, size: DcganDiscriminator(dims, 2, size, channels=2, norm=False, start="he"),
+    "strided": lambda dims, size: StridedDiscriminator(dims, 2, size, channels=[2, 4, 4, 4]),
+}
+SIZES = [(28, 28), (64, 64), (96, 80), (100, 37), (256, 256), (16, 20, 8), (48, 64, 48)]
+
+
+def weights(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def all_learn(network: nn.Module, output: Tensor) -> None:
+    (output * torch.randn_like(output)).sum().backward()
+    for own, parameter in network.named_parameters():
+        assert parameter.grad is not None and parameter.grad.isfinite().all() and parameter.grad.any(), own
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("name", GENERATORS)
+def test_images_of_any_size_from_noise(name: str, size: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    generator = GENERATORS[name](len(size), size)
+    images = generator(torch.randn(3, 6))
+    assert images.shape == (3, 2, *size)
+    all_learn(generator, images)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("name", DISCRIMINATORS)
+def test_one_logit_for_images_of_any_size(name: str, size: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    discriminator = DISCRIMINATORS[name](len(size), size)
+    *features, logits = discriminator(torch.randn(3, 2, *size))
+    assert logits.shape == (3, 1) and len(features) >= 1
+    all_learn(discriminator, logits)
+
+
+def test_sizes_of_the_papers() -> None:
+    """Radford et al., figure 1. The tutorial: four layers of 128 and one to 784 pixels."""
+    dcgan = DcganGenerator(2, 3, (64, 64), latent=100, channels=64)
+    kernels = 16 * (512 * 256 + 256 * 128 + 128 * 64 + 64 * 3)
+    assert weights(dcgan) == 100 * 512 * 16 + kernels + 3 + 2 * (512 + 256 + 128 + 64)
+    article = DenseGenerator(1, (28, 28))
+    assert weights(article) == 100 * 128 + 3 * 128**2 + 4 * 256 + 128 * 784 + 784
+
+
+@pytest.mark.parametrize("size", [(64, 64), (96, 96), (256, 256)])
+def test_outputs_begin_with_a_deviation_near_one(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    images = DcganGenerator(2, 1, size, latent=64, channels=16)(torch.randn(8, 64))
+    assert 0.3 < images.std() < 2
+    *_, logits = DcganDiscriminator(2, 1, size, channels=16, norm=False, start="he")(
+        torch.randn(16, 1, *size)
+    )
+    assert 0.2 < logits.std() < 5
+
+
+def test_no_checkerboard_is_built_in() -> None:
+    """With equal weights everywhere a constant stays constant, borders aside."""
+    generator: Any = DcganGenerator(2, 1, (64, 64), latent=4, channels=2)
+    x = torch.ones(1, 16, 4, 4)
+    for up in generator.up:
+        nn.init.constant_(up.weight, 0.1)
+        x = up(x)
+    inner = x[..., 24:40, 24:40]
+    assert inner.std() < 1e-4 * inner.mean()
+
+
+@pytest.mark.parametrize("make", [DcganGenerator, DcganDiscriminator])
+def test_too_small_in_one_line(make: Any) -> None:
+    with pytest.raises(UserError, match="images of 6x64 are too small"):
+        make(2, 1, (6, 64))
