@@ -1,0 +1,188 @@
+"""Synthesis: images from noise, judged as a set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from src.adversarial.draw import normal
+from src.baselines.synthesis import trivial_images
+from src.errors import UserError
+from src.metrics.synthesis.memorisation import EXPECTED, copied_share, nearest, suspicious
+from src.metrics.synthesis.pool import ImagePool
+from src.metrics.synthesis.scores import SCORES, Judge
+from src.pictures import grey
+from src.tasks.base import AdversarialTask, Batch
+from src.tasks.recipe import Recipe
+
+ROWS = 64
+"""Images that are made, or read, at a time."""
+ACROSS = 6
+"""Synthetic images in a row of the picture."""
+SHOWN = 6
+"""Pairs in the picture of the nearest training images."""
+
+
+class SynthesisTask(AdversarialTask):
+    """The discriminator tells images of the data set from what the generator makes of noise [B, latent].
+
+    Evaluation makes one image for each real one, of noise that depends on the seed and the real one's name
+    alone: the same at every validation, whatever the batches and processes. Scores are those of the set.
+
+    most: how many images of a split, and of the training set, are judged. nearest: for how many of them the
+    nearest training image, among all, is looked for.
+    """
+
+    def __init__(
+        self, recipe: Recipe, monitor: str = "val/swd", most: int = 1000, nearest: int = 200
+    ) -> None:
+        super().__init__(recipe, monitor)
+        if self.discriminator is None:
+            raise UserError("model.discriminator: null leaves synthesis without a teacher; choose one")
+        if recipe.spatial_dims != 2:
+            raise UserError(
+                "data.spatial_dims: volumes are not judged by task=synthesis yet; set data.spatial_dims=2"
+            )
+        for key, value in (("most", most), ("nearest", nearest)):
+            if value < 2:
+                raise UserError(f"task.{key}: {value} images tell nothing; give 2 or more")
+        self.most, self.searched = most, nearest
+        self.keep_tables({stage: ImagePool(most) for stage in ("val", "test")})
+        self.data: Any = None
+        self.judge: Judge | None = None
+        self.held_out = float("nan")
+
+    @staticmethod
+    def channels(data: Any) -> dict[str, dict[str, Any]]:
+        """What the data decide about each player: channels and sides."""
+        size = list(data.shape)
+        return {
+            "generator": {"out_channels": data.channels, "size": size},
+            "discriminator": {"image_channels": data.channels, "size": size},
+        }
+
+    def generate(self, batch: Batch) -> Tensor:
+        images: Tensor = self.generator(normal(batch["image"], (self.latent,)))
+        return images
+
+    def pairs(self, batch: Batch, images: Tensor) -> tuple[Tensor, Tensor]:
+        return batch["image"], images
+
+    @property
+    def latent(self) -> int:
+        """How many numbers an image begins with."""
+        return int(self.generator.latent)  # type: ignore[arg-type]
+
+    def predict(self, batch: Batch) -> Tensor:
+        noise = torch.stack([fixed_noise(self.recipe.seed, name, self.latent) for name in names(batch)])
+        pieces = torch.split(noise.to(batch["image"].device), ROWS)
+        return torch.cat([self.evaluator(piece).float() for piece in pieces])
+
+    def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
+        self.tables[stage].update(names(batch), batch["image"], prediction)
+
+    def scores(self, stage: str) -> dict[str, float]:
+        real, fake = self.tables[stage].compute()
+        self.tables[stage].reset()
+        if not len(real):
+            return dict.fromkeys(SCORES, float("nan"))
+        self.judge = Judge(real)
+        found = self.judge(fake)
+        if stage == "test" and self.data is not None:
+            found |= self._memorised(fake, real)
+        return found
+
+    def prepare_baselines(self, data: Any) -> None:
+        self.data = data
+
+    def baseline_scores(self) -> dict[str, float]:
+        """Noise, the mean image and samples of principal components, all made of training images."""
+        if self.data is None or self.judge is None:
+            return {}
+        rivals = trivial_images(self._some_training(self.most), len(self.judge.real), self.recipe.seed)
+        return {
+            f"{name}/{score}": v for name, made in rivals.items() for score, v in self.judge(made).items()
+        }
+
+    def floor_scores(self) -> dict[str, float]:
+        """What real images of the training cohort would score: no generator can be expected to do better.
+
+        Fewer training than test images are compared with as many of these.
+        """
+        if self.data is None or self.judge is None:
+            return {}
+        own = self._some_training(len(self.judge.real))
+        judge = self.judge if len(own) == len(self.judge.real) else Judge(self.judge.real[: len(own)])
+        return judge(own) | {"nearest": self.held_out, "copied": EXPECTED}
+
+    def _memorised(self, fake: Tensor, real: Tensor) -> dict[str, float]:
+        """How near fakes come to training images, and how near held-out images do; and the picture."""
+        ours, _, twins = nearest(fake[: self.searched], self._training())
+        theirs, _, _ = nearest(real[: self.searched], self._training())
+        self.held_out = float(theirs.mean())
+        share = copied_share(ours, theirs)
+        closest = ours.argsort(descending=True)[:SHOWN]
+        window = _window(real)
+        columns = {
+            "synthetic": grey(fake[closest, 0].cpu().numpy(), window),
+            "nearest in training": grey(twins[closest, 0].cpu().numpy(), window),
+        }
+        self.pictures = {"nearest": (verdict(share, len(ours)), columns)}
+        return {"nearest": float(ours.mean()), "copied": share}
+
+    def _training(self) -> Iterator[Tensor]:
+        """All the training images without augmentation, [n, C, H, W] at a time."""
+        for record in self.data.records["train"]:
+            image = torch.from_numpy(self.data.evaluated(record)["image"]).float()
+            yield from torch.split(image if self.data.sliced else image[None], ROWS)
+
+    def _some_training(self, count: int) -> Tensor:
+        """Up to `count` training images, spread evenly over the cohort."""
+        total = len(self.data.train_items())
+        wanted = set(np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist())
+        kept, first = [], 0
+        for part in self._training():
+            kept += [part[i] for i in range(len(part)) if first + i in wanted]
+            first += len(part)
+        assert self.judge is not None
+        return torch.stack(kept).to(self.judge.real.device)
+
+    def samples(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
+        """A row: one real image, and beside it synthetic ones of noise that stays the same."""
+        window = _window(batch["image"])
+        across = min(ACROSS, len(prediction))
+        rows = len(prediction) // across
+        grid = grey(prediction[: rows * across, 0].float().cpu().numpy(), window)
+        real = np.linspace(0, len(prediction) - 1, rows).round().astype(int)
+        return {
+            "real": grey(batch["image"][real, 0].float().cpu().numpy(), window),
+            **{f"synthetic {column + 1}": grid[column::across] for column in range(across)},
+        }
+
+
+def names(batch: Batch) -> list[str]:
+    """Of every row: its case, and its slice where rows are slices."""
+    if "slice" not in batch:
+        return list(batch["case"])
+    return [f"{case} {z}" for case, z in zip(batch["case"], batch["slice"].tolist(), strict=True)]
+
+
+def fixed_noise(seed: int, name: str, length: int) -> Tensor:
+    """[length]: standard normal numbers that depend on the seed and the name alone."""
+    draw = np.random.default_rng([seed, *name.encode()])
+    return torch.from_numpy(draw.standard_normal(length, dtype=np.float32))
+
+
+def verdict(share: float, count: int) -> str:
+    """One line on whether training images were learned by heart; too near means what `copied_share` does."""
+    found = "copies are likely" if suspicious(share, count) else "no sign of copies"
+    return f"{found}: {share:.0%} too near, {EXPECTED:.0%} expected"
+
+
+def _window(images: Tensor) -> tuple[float, float]:
+    low, high = np.percentile(images[:, 0].float().cpu().numpy(), (0.5, 99.5))
+    return float(low), float(high)

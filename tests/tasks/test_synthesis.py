@@ -1,0 +1,272 @@
+"""Synthesis through the training function: every model, every update; and how its images are judged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from src.core import build, prepare
+from src.core.config import validate
+from src.errors import UserError
+from src.metrics.synthesis.distance import sliced_wasserstein
+from src.tasks.base import AdversarialTask
+from src.tasks.schedules import DecayAtEnd
+from src.tasks.synthesis import fixed_noise, names, verdict
+from tests.test_resume import assert_same_end, run_until
+
+SMALL = [
+    "task=synthesis",
+    "data.subjects=6",
+    "data.split=[4,1,1]",
+    "data.size=24",
+    "data.slices=8",
+    "data.batch_size=4",
+    "trainer.max_steps=2",
+    "trainer.val_every=2",
+    "trainer.log_every=1",
+    "trainer.threads=1",
+    "trainer.accelerator=cpu",
+    "callbacks.progress=none",
+    "callbacks.report=false",
+    "callbacks.samples=0",
+    "logger=none",
+]
+MODELS = {
+    "fast": ["generator.channels=4", "discriminator.channels=4"],
+    "dcgan": ["generator.channels=4", "discriminator.channels=4"],
+    "article": ["generator.hidden=16", "discriminator.channels=[4,8]"],
+}
+Train = Callable[..., Path]
+
+
+def words_of(model: str) -> list[str]:
+    return [f"model={model}", *(f"model.{word}" for word in MODELS[model])]
+
+
+@pytest.fixture
+def train_small(compose: Any, tmp_path: Path) -> Train:
+    """Train in this process; the value is the run directory."""
+    from src.train import train
+
+    def of(name: str, *words: str, resume: bool = False) -> Path:
+        directory = tmp_path / name
+        cfg = compose(*([f"resume={directory}"] if resume else [*SMALL, *words]), tiny=False)
+        validate(cfg)
+        train(cfg, directory)
+        return directory
+
+    return of
+
+
+@pytest.fixture
+def prepared(compose: Any) -> Callable[..., tuple[Any, Any]]:
+    """(data, task) of `python -m src.train <words>`."""
+
+    def of(*words: str) -> tuple[Any, Any]:
+        cfg = compose(*SMALL, *words, tiny=False)
+        validate(cfg)
+        data = build.build_data(cfg)
+        data.setup()
+        cfg = build.complete(cfg, data)
+        return data, build.build_task(cfg, data.classes)
+
+    return of
+
+
+@pytest.fixture
+def gradients(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], list[torch.Tensor | None]]:
+    """What each parameter's gradient was when its player stepped."""
+    seen: dict[tuple[str, str], list[torch.Tensor | None]] = {}
+    step = AdversarialTask._step
+
+    def watched(self: AdversarialTask, player: str) -> None:
+        for name, parameter in getattr(self, player).named_parameters():
+            gradient = None if parameter.grad is None else parameter.grad.clone()
+            seen.setdefault((player, name), []).append(gradient)
+        step(self, player)
+
+    monkeypatch.setattr(AdversarialTask, "_step", watched)
+    return seen
+
+
+@pytest.mark.parametrize("update", ["shared", "textbook", "one_backward"])
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_trains(train_small: Train, gradients: Any, model: str, update: str) -> None:
+    run = train_small("run", *words_of(model), f"update={update}")
+    scores = json.loads((run / "metrics.json").read_text())
+    assert np.isfinite(
+        [scores[f"test/{name}"] for name in ("swd", "kid/random", "coverage", "nearest")]
+    ).all()
+    assert {player for player, _ in gradients} == {"generator", "discriminator"}
+    for (player, name), found in gradients.items():
+        assert len(found) == 2, (player, name)
+        assert all(gradient is not None and gradient.isfinite().all() for gradient in found), (player, name)
+        if (player, name) != ("discriminator", "judge.bias"):  # pairs know only differences of logits
+            assert any(gradient.any() for gradient in found), (player, name)
+
+
+def test_scores_stand_beside_their_floor_and_what_costs_nothing(train_small: Train) -> None:
+    run = train_small("run", *words_of("fast"), "callbacks.samples=2")
+    scores = json.loads((run / "metrics.json").read_text())
+    names = ("swd", "swd/24", "kid/random", "density", "coverage", "ms_ssim", "checkerboard")
+    for source in ("test", "floor", "baseline/noise", "baseline/mean", "baseline/pca"):
+        assert {f"{source}/{name}" for name in names} <= scores.keys()
+    assert scores["floor/swd"] < scores["baseline/pca/swd"] < scores["baseline/noise/swd"]
+    assert {"test/nearest", "floor/nearest", "test/copied", "floor/copied"} <= scores.keys()
+    for name in ("step_000002", "test", "nearest"):
+        assert (run / "samples" / f"{name}.png").stat().st_size > 0
+
+
+def test_resumed_equals_uninterrupted(train_small: Train) -> None:
+    """Noise, augmentation and lazy penalties go on where they were; so do the decaying rates."""
+    more = [*words_of("fast"), "trainer.max_steps=7", "logger=csv"]
+    whole = train_small("whole", *more)
+    run_until(3, train_small, "cut", *more)
+    assert_same_end(whole, train_small("cut", resume=True))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_same_seed_gives_the_same_image_at_any_batch_size(prepared: Any, model: str) -> None:
+    """And in any order; another seed gives another image."""
+    data, task = prepared(*words_of(model))
+    batch = next(iter(data.test_dataloader()))
+    task.evaluator.train()
+    task.generate(next(iter(data.train_dataloader())))  # batch normalisation has seen something
+    task.evaluator.eval()
+    whole = task.predict(batch)
+    rows = torch.tensor([5, 2, 7])
+    some = {
+        "image": batch["image"][rows],
+        "case": [batch["case"][i] for i in rows],
+        "slice": batch["slice"][rows],
+    }
+    torch.testing.assert_close(task.predict(some), whole[rows], atol=1e-5, rtol=1e-4)
+    assert torch.equal(task.predict(batch), whole) and len(names(batch)) == len(set(names(batch)))
+    task.recipe.seed += 1
+    assert not torch.allclose(task.predict(batch), whole, atol=1e-3)
+
+
+def test_noise_is_normal_and_belongs_to_a_name() -> None:
+    many = torch.stack([fixed_noise(0, f"case {i}", 50) for i in range(400)])
+    assert abs(many.mean()) < 0.03 and abs(many.std() - 1) < 0.03
+    apart = torch.cdist(many, many) + 100 * torch.eye(400)
+    assert apart.min() > 4  # no two alike
+    assert torch.equal(fixed_noise(0, "case 7", 50), many[7])
+    assert not torch.equal(fixed_noise(1, "case 7", 50), many[7])
+
+
+def test_training_noise_is_drawn_anew_for_each_step(prepared: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, task = prepared(*words_of("fast"))
+    batch = next(iter(data.train_dataloader()))
+    seen = []
+    monkeypatch.setattr(task.generator, "forward", lambda z: seen.append(z) or batch["image"])
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        task.generate(batch)
+    assert torch.equal(seen[0], seen[1]) and not torch.equal(seen[0], seen[2])
+    assert seen[0].shape == (4, 64)
+
+
+class Memory(nn.Module):
+    """A generator that hands out training images, one pixel to the right."""
+
+    latent = 8
+
+    def __init__(self, images: torch.Tensor) -> None:
+        super().__init__()
+        self.images, self.given = images, 0
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        self.given += len(z)
+        return self.images[self.given - len(z) : self.given].roll(1, -1)
+
+
+@pytest.mark.parametrize("copies", [True, False])
+def test_a_generator_that_copies_is_told(prepared: Any, copies: bool) -> None:
+    """Other people's images score as well and are no copies."""
+    data, task = prepared(*words_of("fast"), "data.subjects=12", "data.split=[6,3,3]", "data.slices=12")
+    task.prepare_baselines(data)
+    training = torch.cat(list(task._training()))
+    other = torch.cat([batch["image"] for batch in data.val_dataloader()])
+    shown = training[:36] if copies else other
+    task.average, task.generator = None, Memory(shown)
+    for batch in data.test_dataloader():
+        task.score("test", batch, task.predict(batch))
+    scores, floor = task.scores("test"), task.floor_scores()
+    assert scores["swd"] < 2 * floor["swd"] and scores["nearest"] <= 1
+    assert (scores["copied"] == 1) == copies and (scores["nearest"] > floor["nearest"] + 0.02) == copies
+    title, columns = task.pictures["nearest"]
+    assert title.startswith("copies are likely: 100%" if copies else "no sign of copies")
+    assert [len(tiles) for tiles in columns.values()] == [6, 6]
+
+
+def test_scores_are_those_of_the_whole_set(prepared: Any) -> None:
+    data, task = prepared(*words_of("fast"))
+    real = torch.cat([batch["image"] for batch in data.val_dataloader()])
+    for batch in data.val_dataloader():
+        task.score("val", batch, batch["image"] * 0.5)
+    (kept, half), found = task.tables["val"].compute(), task.scores("val")
+    assert torch.equal(half, 0.5 * kept) and sorted(kept.sum((1, 2, 3)).tolist()) == sorted(
+        real.sum((1, 2, 3)).tolist()
+    )
+    assert found["swd/24"] == pytest.approx(sliced_wasserstein(half, kept)[24])
+    assert all(np.isnan(value) for value in task.scores("val").values()), "empty for the next pass"
+
+
+def test_floor_and_baselines_see_training_images_alone(prepared: Any) -> None:
+    data, task = prepared(*words_of("fast"))
+    task.prepare_baselines(data)
+    for batch in data.test_dataloader():
+        task.score("test", batch, batch["image"])
+    task.scores("test")
+    training = torch.cat(list(task._training()))
+    assert len(training) == len(data.train_items()) == 32
+    own = task._some_training(10)
+    assert len(own) == 10 and all((training == image).flatten(1).all(1).any() for image in own)
+    assert len(task._some_training(1000)) == 32
+
+
+def test_the_verdict_in_one_line() -> None:
+    assert verdict(0.01, 200).startswith("no sign of copies: 1% too near")
+    assert verdict(0.5, 200).startswith("copies are likely: 50% too near")
+
+
+def test_the_rate_decays_at_the_end() -> None:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=2.0)
+    schedule, rates = DecayAtEnd(optimizer, steps=10, share=0.4), []
+    for _ in range(11):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert rates == pytest.approx([2.0] * 7 + [1.5, 1.0, 0.5, 0.0])
+
+
+def test_what_begins_with_noise_is_not_asked_to_halve_images(prepared: Any) -> None:
+    data, task = prepared(*words_of("fast"), "data.size=26")
+    prepare.check_size(task, data)
+    prepare.check_monitor(task)
+    assert task.generate(next(iter(data.train_dataloader()))).shape[2:] == (26, 26)
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["model.discriminator=null"], "model.discriminator: null leaves synthesis without a teacher"),
+        (["data.spatial_dims=3"], "data.spatial_dims: volumes are not judged"),
+        (["task.most=1"], "task.most: 1 images"),
+        (["model.scheduler.generator.share=0"], "share: 0 is outside (0, 1]"),
+    ],
+)
+def test_refused_in_one_line(prepared: Any, words: list[str], message: str) -> None:
+    own = [word for word in words_of("fast") if "discriminator" not in word or "null" not in words[0]]
+    with pytest.raises(UserError) as refusal:
+        _, task = prepared(*own, *words)
+        task.configure_optimizers()
+    assert message in str(refusal.value) and "\n" not in str(refusal.value)
