@@ -24,12 +24,12 @@ SHOWN = 40
 def main(cfg: DictConfig) -> None:
     """Check one data set. Exit code 1 when something in it would stop training."""
     from src.core import build, quiet
-    from src.core.config import _check_data, to_plain
+    from src.core.config import check_data, to_plain
     from src.core.schema import check_shape
 
     plain = to_plain(cfg)
     check_shape(plain, _schema())
-    _check_data(plain["data"])
+    check_data(plain["data"])
     quiet.hush()
     found = check(
         build.build_data(plain | {"degradation": None}),

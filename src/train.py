@@ -23,12 +23,15 @@ def main(cfg: DictConfig) -> float:
 
     hydra = HydraConfig.get()
     plain = settle(cfg, list(hydra.overrides.task))
+    plain["run_dir"] = hydra.runtime.output_dir
     validate(plain)
     return train(plain, Path(hydra.runtime.output_dir))
 
 
 def train(cfg: dict[str, Any], directory: Path) -> float:
     """Train, test and report one run in `directory`; with `resume`, go on with the run that is there."""
+    from src.callbacks.checkpoint import ending_at_once
+    from src.callbacks.loggers import build_loggers
     from src.core import build, prepare, quiet
     from src.core.run import open_again, open_new
     from src.core.trainer import build_trainer
@@ -42,13 +45,16 @@ def train(cfg: dict[str, Any], directory: Path) -> float:
     task = build.build_task(cfg, data.classes)
     prepare.check_size(task, data)
     prepare.check_monitor(task)
-    quiet.say(prepare.plan_update(cfg, task, data))
+    plan = prepare.plan_update(cfg, task, data)
+    trainer = build_trainer(cfg, run)
+    quiet.say(f"{plan}\ndata: {len(data.train_items())} training items, cache: {data.cache.room}")
     start = prepare.describe(run, cfg, data, task)
     data.start_at(start)
-    trainer = build_trainer(cfg, run, start)
     try:
+        trainer.loggers = build_loggers(cfg, run, start if cfg["resume"] else None)
         trainer.fit(task, datamodule=data, ckpt_path=run.last if cfg["resume"] else None, weights_only=True)
-        score = _finish(cfg, run, trainer, task, data)
+        with ending_at_once(task.batches_done):
+            score = _finish(cfg, run, trainer, task, data)
     except BaseException as error:
         _fail(run, trainer, error)
         raise

@@ -58,6 +58,24 @@ CASES = {
         ["task.monitor=val/dise"],
         "task.monitor: no score is named val/dise; did you mean",
     ),
+    "a score without direction": (
+        ["task.monitor=val/volumes"],
+        "task.monitor: val/volumes is neither better",
+    ),
+    "a penalty without name": (
+        ["model.adversarial.penalties=[{gamma: 1.0}]"],
+        "model.adversarial.penalties[0].name: is missing",
+    ),
+    "channels that are not there": (["+model.generator.in_channels=3"], "model.generator: UNet cannot take"),
+    "a discriminator too deep": (
+        ["model.discriminator.num_layers_d=6"],
+        "model.discriminator: PatchDiscriminator",
+    ),
+    "no such device": (["trainer.accelerator=gpu"], "error: trainer: "),
+    "half precision without a GPU": (
+        ["trainer.precision=16-mixed"],
+        "trainer.precision: 16-mixed needs a GPU",
+    ),
     "no such run": (["resume=nowhere"], "nowhere: is no run directory"),
     "an update that cannot be": (["update.accumulate=9"], "update.accumulate"),
 }

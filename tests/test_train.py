@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import torch
 import yaml
 from PIL import Image
 
-from tests.conftest import TINY
+from tests.conftest import ROOT, TINY, environment
 
 LOSSES = {
     "loss/generator/total",
@@ -31,11 +33,6 @@ LOSSES = {
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """(run directory, what the command printed)."""
-    import subprocess
-    import sys
-
-    from tests.conftest import environment
-
     folder = tmp_path_factory.mktemp("elsewhere")
     words = [w for w in TINY if not w.startswith(("logger", "callbacks.samples", "callbacks.report"))]
     result = subprocess.run(
@@ -150,7 +147,28 @@ def test_the_saved_generator_is_the_one_that_was_tested(finished: tuple[Path, st
 def test_help_shows_choices_and_examples(command: Any) -> None:
     result = command("--help")
     assert result.returncode == 0
-    assert "segmentation" in result.stdout and "python -m src.train" in result.stdout
+    groups = dict(line.split(": ") for line in result.stdout.splitlines() if line.count(": ") == 1)
+    assert "segmentation" in groups["task"].split(", ") and {"shared", "textbook"} <= set(
+        groups["update"].split(", ")
+    )
+    assert "python -m src.train resume=" in result.stdout
+
+
+def test_printing_a_configuration_imports_no_torch() -> None:
+    code = "import sys; sys.argv = ['train', '--cfg', 'job']; from src.train import main; main()"
+    code += "; sys.exit('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "max_steps" in done.stdout
+
+
+def test_a_multirun_goes_on_after_a_job_that_fails(command: Any, tmp_path: Path) -> None:
+    done = command("--multirun", *TINY, "trainer.max_steps=0,1,2", "hydra.sweep.dir=sweep")
+    assert done.returncode == 2
+    assert "error: trainer.max_steps: input should be greater than or equal to 1, got 0" in done.stderr
+    states = [json.loads((tmp_path / "sweep" / n / "status.json").read_text())["status"] for n in ("1", "2")]
+    assert states == ["done", "done"]
 
 
 def test_online_is_never_the_default(compose: Any) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.io import CheckpointIO
+from pytorch_lightning.trainer.states import TrainerFn
 
 from src.core.run import Run, write_atomically
 from src.tasks.base import AdversarialTask
@@ -49,7 +52,7 @@ class Preempted(Exception):
 
 
 class Checkpoints(pl.Callback):
-    """Writes last.ckpt every `every` steps and best.ckpt at each higher validation score.
+    """Writes last.ckpt every `every` steps and best.ckpt at each better validation score.
 
     last.ckpt is written when the next batch begins: by then all of the batches before it, validation
     included, is done, so going on from it repeats and skips nothing.
@@ -106,14 +109,37 @@ class Checkpoints(pl.Callback):
         trainer.save_checkpoint(self.run.last)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Keep a better score; the validation after the last step finds last.ckpt written already."""
         assert isinstance(pl_module, AdversarialTask)
-        if trainer.sanity_checking or not trainer.fit_loop.epoch_loop.batch_progress.total.ready:
-            return
         score = float(trainer.callback_metrics[pl_module.monitor])
-        if self.best_score is None or score > self.best_score or math.isnan(self.best_score):
+        gained = pl_module.direction * (score - self.best_score) if self.best_score is not None else 1.0
+        if gained > 0 or (math.isnan(gained) and not math.isnan(score)):
             self.best_score, self.best_step = score, pl_module.batches_done
             trainer.save_checkpoint(self.run.best)
+            if trainer.state.fn == TrainerFn.VALIDATING:
+                self._save_last(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, AdversarialTask)
         self._restore()
         self._save_last(trainer)
+        if self.asked is not None:
+            raise Preempted(self.asked, pl_module.batches_done)
+
+
+@contextlib.contextmanager
+def ending_at_once(step: int) -> Iterator[None]:
+    """Where nothing is trained, a request to stop is followed there and then."""
+
+    def end(signum: int, frame: FrameType | None) -> None:
+        raise Preempted(signum, step)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.signal(number, end) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

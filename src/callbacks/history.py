@@ -12,6 +12,9 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from src.core.run import write_atomically
 
+FINAL = ("test/", "baseline/", "floor/")
+"""Scores of the end, which a resumed run reaches anew."""
+
 
 class History(Logger):
     """One CSV file, written whole at `save`; a resumed run drops what lies beyond its checkpoint."""
@@ -25,7 +28,9 @@ class History(Logger):
                 for row in csv.DictReader(file):
                     step = int(row.pop("step"))
                     if step <= resume_at:
-                        self.rows[step] = {name: value for name, value in row.items() if value != ""}
+                        self.rows[step] = {
+                            n: v for n, v in row.items() if v != "" and not n.startswith(FINAL)
+                        }
 
     @property
     def name(self) -> str:

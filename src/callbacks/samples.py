@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 
 from src.callbacks.loggers import show
 from src.core.run import Run
+from src.pictures import panel, save_png
 from src.tasks.base import AdversarialTask
 
 
@@ -19,32 +20,20 @@ class Samples(pl.Callback):
         self.run, self.count = run, count
         self.kept: list[dict[str, np.ndarray]] = []
 
-    def _keep(self, task: pl.LightningModule, outputs: Any, batch: Any) -> None:
-        assert isinstance(task, AdversarialTask)
-        if sum(len(next(iter(p.values()))) for p in self.kept if p) < self.count:
-            self.kept.append(task.samples(batch, outputs["prediction"]))
-
     def on_validation_batch_end(
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
         outputs: Any,
         batch: Any,
-        *args: Any,
-        **kwargs: Any,
+        *rest: Any,
+        **more: Any,
     ) -> None:
-        self._keep(pl_module, outputs, batch)
+        assert isinstance(pl_module, AdversarialTask)
+        if sum(len(next(iter(p.values()))) for p in self.kept if p) < self.count:
+            self.kept.append(pl_module.samples(batch, outputs["prediction"]))
 
-    def on_test_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        *args: Any,
-        **kwargs: Any,
-    ) -> None:
-        self._keep(pl_module, outputs, batch)
+    on_test_batch_end = on_validation_batch_end
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, AdversarialTask)
@@ -53,14 +42,20 @@ class Samples(pl.Callback):
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, AdversarialTask)
         self._draw(trainer, pl_module, "test", "test")
+        for name, (title, columns) in pl_module.pictures.items():
+            self._keep(trainer, pl_module, name, panel(columns, title=title), f"samples/{name}")
 
     def _draw(self, trainer: pl.Trainer, task: AdversarialTask, name: str, split: str) -> None:
         kept, self.kept = [pictures for pictures in self.kept if pictures], []
-        if not kept or not trainer.is_global_zero:
+        if not kept:
             return
-        from src.pictures import panel, save_png
-
         columns = {key: np.concatenate([pictures[key] for pictures in kept])[: self.count] for key in kept[0]}
         picture = panel(columns, title=f"{split}, step {task.batches_done}", legends=task.legends)
-        save_png(self.run.samples / f"{name}.png", picture)
-        show(trainer.loggers, {f"samples/{split}": picture}, task.batches_done)
+        self._keep(trainer, task, name, picture, f"samples/{split}")
+
+    def _keep(
+        self, trainer: pl.Trainer, task: AdversarialTask, name: str, picture: np.ndarray, key: str
+    ) -> None:
+        if trainer.is_global_zero:
+            save_png(self.run.samples / f"{name}.png", picture)
+            show(trainer.loggers, {key: picture}, task.batches_done)

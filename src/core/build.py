@@ -47,14 +47,15 @@ def build_task(cfg: Plain, classes: tuple[str, ...]) -> Any:
     generator = build(model["generator"], "model.generator")
     discriminator = build(model["discriminator"], "model.discriminator")
     lazy = max((penalty.get("every", 1) for penalty in model["adversarial"]["penalties"]), default=1)
-    optimizers = {player: dict(model["optimizer"][player]) for player in PLAYERS}
-    if "betas" in optimizers["discriminator"]:
-        correct_for_lazy(optimizers["discriminator"], lazy)
+    optimizers = {
+        player: _maker(model["optimizer"][player], f"model.optimizer.{player}") for player in PLAYERS
+    }
+    optimizers["discriminator"] = functools.partial(lazily, optimizers["discriminator"], lazy)
     recipe = Recipe(
         generator=generator,
         discriminator=discriminator,
         game=_game(model["adversarial"]),
-        optimizers={player: _maker(optimizers[player], f"model.optimizer.{player}") for player in PLAYERS},
+        optimizers=optimizers,
         schedulers={
             player: _maker(model["scheduler"][player], f"model.scheduler.{player}") for player in PLAYERS
         },
@@ -72,11 +73,15 @@ def build_task(cfg: Plain, classes: tuple[str, ...]) -> Any:
     )
 
 
-def correct_for_lazy(optimizer: Plain, every: int) -> None:
-    """Adam of a discriminator whose penalty comes every k-th step: rate and betas as if it came with each."""
+def lazily(make: Any, every: int, parameters: Any) -> Any:
+    """D's optimiser; Adam's rate and betas are corrected when a penalty comes every k-th step."""
     from src.adversarial import lazy_adam
 
-    optimizer["lr"], optimizer["betas"] = lazy_adam(optimizer["lr"], tuple(optimizer["betas"]), every)
+    optimizer = make(parameters)
+    for group in optimizer.param_groups:
+        if "betas" in group:
+            group["lr"], group["betas"] = lazy_adam(group["lr"], group["betas"], every)
+    return optimizer
 
 
 def _maker(node: Plain | None, path: str) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 
 import hydra
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -38,8 +39,13 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
     def decorate(main: Callable[[DictConfig], Any]) -> Callable[[], None]:
         def guarded(cfg: DictConfig) -> Any:
             try:
-                with _one_line(name):
-                    return main(cfg)
+                return main(cfg)
+            except Exception as error:
+                message = explain(error, name)
+                if message is None or _debugging():
+                    raise
+                sys.stderr.write(message + "\n")
+                raise (_Told if _sweeping() else SystemExit)(2) from None
             finally:
                 _drop_empty()
 
@@ -62,6 +68,21 @@ def _drop_empty() -> None:
         Path(HydraConfig.get().runtime.output_dir).rmdir()
 
 
+def _sweeping() -> bool:
+    """Whether this job is one of a multirun, whose other jobs go on when it fails."""
+    from hydra.core.hydra_config import HydraConfig
+
+    return HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def _debugging() -> bool:
+    return any(word in ("debug=true", "debug=True") for word in sys.argv)
+
+
+class _Told(Exception):
+    """An error whose line is on the screen already."""
+
+
 class _one_line:
     """Turns what a user can mend into one line and exit code 2."""
 
@@ -72,8 +93,10 @@ class _one_line:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if error is None or any(arg in ("debug=true", "debug=True") for arg in sys.argv):
+        if error is None or _debugging():
             return
+        if isinstance(error, _Told):
+            raise SystemExit(2) from None
         message = explain(error, self.name)
         if message is not None:
             sys.stderr.write(message + "\n")
@@ -88,16 +111,29 @@ def explain(error: BaseException, name: str = "train") -> str | None:
         return f"error: {_composition(error, name)}"
     if isinstance(error, OmegaConfBaseException):
         return f"error: {getattr(error, 'full_key', None) or 'configuration'}: {_first_line(error)}"
+    if type(error).__name__ == "MisconfigurationException":  # Lightning's; importing it costs seconds
+        return f"error: trainer: {_first_line(error)}"
+    if type(error).__module__.startswith("wandb.errors"):
+        return f"error: logger: {_first_line(error)}; or stay offline with logger.mode=offline"
+    return (
+        f"error: {error.filename}: {_system(error)}"
+        if isinstance(error, OSError) and _system(error)
+        else None
+    )
+
+
+def _system(error: OSError) -> str:
+    """What the operating system refused, and the way out; empty for what no user can mend."""
+    place = "mend that or choose another place (run_dir, paths.cache, paths.data)"
     if isinstance(error, PermissionError):
-        return f"error: {error.filename}: no permission to write or read there; choose another run_dir"
-    if isinstance(error, OSError) and error.errno in FULL_DISK:
-        place = error.filename or "run directory"
-        return f"error: {place}: no room left on the disk; free some or choose another run_dir"
-    if isinstance(error, FileNotFoundError) and traceback.extract_tb(error.__traceback__)[-1].name == "mkdir":
-        return f"error: {error.filename}: cannot be made ({error.strerror}); choose another run_dir"
+        return f"no permission to write or read there; {place}"
+    if error.errno in FULL_DISK:
+        return "no room left on the disk; free some or choose another place (run_dir, paths.cache)"
     if isinstance(error, FileExistsError | NotADirectoryError):
-        return f"error: {error.filename}: is a file where a folder is needed; choose another run_dir"
-    return None
+        return f"is a file where a folder is needed; {place}"
+    if isinstance(error, FileNotFoundError) and traceback.extract_tb(error.__traceback__)[-1].name == "mkdir":
+        return f"cannot be made; {place}"
+    return ""
 
 
 def _first_line(error: BaseException) -> str:

@@ -16,6 +16,20 @@ OURS = {"source", "seed", "batches_done", "degrade"}
 """Arguments of the DataModule that are not the user's."""
 
 
+FREE = (
+    "trainer.max_steps",
+    "trainer.val_every",
+    "trainer.log_every",
+    "trainer.accelerator",
+    "trainer.threads",
+    "callbacks.",
+    "data.workers",
+    "data.cache",
+    "debug",
+)
+"""Keys that may differ when a run goes on."""
+
+
 def load(run: str | Path) -> Plain:
     """The resolved configuration of a run directory."""
     path = Path(run) / "config.yaml"
@@ -36,25 +50,37 @@ def to_plain(cfg: Any) -> Plain:
 
 
 def settle(cfg: DictConfig, overrides: list[str]) -> Plain:
-    """The configuration this process shall run.
+    """The configuration this process shall run: with `resume`, that of the resumed run.
 
-    With `resume`, that of the resumed run, changed by the `key=value` words of the command line.
+    Only what leaves the numbers alone may be changed with it (`FREE`), and how far it goes.
     """
     if not cfg.get("resume"):
         return to_plain(cfg)
     saved = OmegaConf.create(load(cfg.resume))
+    planned = saved.trainer.max_steps
     for word in overrides:
         key, _, _ = word.lstrip("+").partition("=")
-        if key in ("resume", "run_dir"):
+        if key == "resume":
             continue
-        value = OmegaConf.select(saved, key, throw_on_missing=False)
-        if OmegaConf.is_dict(value) or word.startswith("~"):
+        if not key.startswith(FREE):
             raise UserError(f"{key}: a resumed run keeps its {key}; start a new run to change it")
+        value = OmegaConf.select(saved, key, throw_on_missing=False)
         if value is None and OmegaConf.select(saved, key.rpartition(".")[0] or "seed") is None:
             raise UserError(f"{key}: no such key in {cfg.resume}/config.yaml")
         OmegaConf.update(saved, key, OmegaConf.select(cfg, key), force_add=True)
+    _check_extension(saved, planned)
     saved.resume = str(cfg.resume)
     return to_plain(saved)
+
+
+def _check_extension(saved: Any, planned: int) -> None:
+    """A learning rate that was scheduled over the run's steps has no further steps to go."""
+    for player, node in saved.model.scheduler.items():
+        if node is not None and saved.trainer.max_steps != planned and planned in node.values():
+            raise UserError(
+                f"trainer.max_steps: model.scheduler.{player} was planned for {planned} steps; "
+                "a run of another length is a new run"
+            )
 
 
 def validate(cfg: Plain) -> None:
@@ -64,7 +90,7 @@ def validate(cfg: Plain) -> None:
 
     check_shape(cfg)
     _check_names(cfg)
-    _check_data(cfg["data"])
+    check_data(cfg["data"])
     check_targets({key: value for key, value in cfg.items() if key != "data"})
 
 
@@ -77,7 +103,7 @@ def data_keys(data: Plain) -> tuple[Plain, Plain]:
     return {k: v for k, v in data.items() if k not in common}, {k: v for k, v in data.items() if k in common}
 
 
-def _check_data(data: Plain) -> None:
+def check_data(data: Plain) -> None:
     """A data set's section mixes what its source takes with what the loaders take."""
     from src.core.targets import check_arguments, check_targets, parameters_of, resolve
     from src.data.datamodule import DataModule
@@ -100,7 +126,9 @@ def _check_names(cfg: Plain) -> None:
     from src.core.targets import check_arguments
 
     def check(node: Any, names: dict[str, type], path: str) -> None:
-        name = node["name"] if isinstance(node, dict) and "name" in node else node
+        name = node.get("name") if isinstance(node, dict) else node
+        if name is None:
+            raise UserError(f"{path}.name: is missing{nearest('', names)}")
         if name not in names:
             raise UserError(f"{path}: no such choice {name!r}{nearest(str(name), names)}")
         if isinstance(node, dict):

@@ -21,7 +21,13 @@ def plan_update(cfg: Plain, task: Any, data: Any) -> str:
     items = data.train_items()
     example = collate([items[0, 0], items[0, len(items) - 1]])
     update = cfg["update"]
-    chosen = plan(task.game, update["name"], update["n_critic"], update["accumulate"], example)
+    try:
+        chosen = plan(task.game, update["name"], update["n_critic"], update["accumulate"], example)
+    except UserError:
+        raise
+    except (RuntimeError, ValueError) as error:
+        name = type(task.discriminator).__name__
+        raise UserError(f"model.discriminator: {name} cannot take these images ({_line(error)})") from error
     task.update = chosen.update
     return str(chosen)
 
@@ -29,33 +35,46 @@ def plan_update(cfg: Plain, task: Any, data: Any) -> str:
 def check_monitor(task: Any) -> None:
     """Raise one line when the score that shall choose the best checkpoint does not exist."""
     names = [f"val/{name}" for name in task.scores("val")]
+    if task.monitor in names and not task.direction:
+        raise UserError(f"task.monitor: {task.monitor} is neither better high nor low; choose another score")
     if task.monitor not in names:
         raise UserError(f"task.monitor: no score is named {task.monitor}{nearest(task.monitor, names)}")
 
 
 def check_size(task: Any, data: Any) -> None:
     """Raise one line when the generator cannot take the images' size. On meta tensors: shapes alone."""
-    size = tuple(data.train_items()[0, 0]["image"].shape[1:])
-    trial = functools.partial(_runs, task, data.channels)
-    if trial(size):
+    if hasattr(task.generator, "latent"):  # it begins with noise, and was built for this size
         return
-    near = [s for s in _neighbours(size) if trial(s)]
-    hint = f"; nearest sizes that fit: {', '.join('x'.join(map(str, s)) for s in near[:2])}" if near else ""
-    shape = "x".join(map(str, size))
-    raise UserError(f"data.size: {type(task.generator).__name__} cannot halve images of {shape}{hint}")
+    size = tuple(data.shape)
+    trial = functools.partial(_refusal, task, data.channels)
+    refusal = trial(size)
+    if not refusal:
+        return
+    name, shape = type(task.generator).__name__, "x".join(map(str, size))
+    near = ["x".join(map(str, other)) for other in _neighbours(size) if not trial(other)]
+    if not near:  # so it is not the size
+        raise UserError(f"model.generator: {name} cannot take these images ({refusal})")
+    raise UserError(
+        f"data.size: {name} cannot halve images of {shape}; nearest sizes that fit: {', '.join(near[:2])}"
+    )
 
 
-def _runs(task: Any, channels: int, size: tuple[int, ...]) -> bool:
+def _refusal(task: Any, channels: int, size: tuple[int, ...]) -> str:
+    """What the generator says to images of this size, or nothing."""
     try:
         with torch.no_grad():
             image = torch.empty(2, channels, *size, device="meta")
-            generator = copy.deepcopy(task.generator).to("meta")
-            output = generator(image)
-            return not isinstance(output, torch.Tensor) or output.shape[2:] == image.shape[2:]
+            output = copy.deepcopy(task.generator).to("meta")(image)
     except NotImplementedError:  # an operation without a meta kernel: nothing is known, so nothing is said
-        return True
-    except (RuntimeError, ValueError, AssertionError):
-        return False
+        return ""
+    except (RuntimeError, ValueError, AssertionError) as error:
+        return _line(error)
+    grown = isinstance(output, torch.Tensor) and output.shape[2:] != image.shape[2:]
+    return f"it gives {tuple(output.shape[2:])} for {size}" if grown else ""
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _neighbours(size: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -75,11 +94,11 @@ def describe(run: Any, cfg: Plain, data: Any, task: Any) -> int:
     if cfg["resume"]:
         start = int(torch.load(run.last, map_location="cpu", weights_only=True)["batches_done"])
     weights = sum(value.numel() * value.element_size() for value in task.state_dict().values())
-    check_room(
-        run.path, 8 * weights + 20_000_000
-    )  # two checkpoints with Adam's moments, a third while it is written
+    check_room(run.path, 8 * weights + 20_000_000)  # two checkpoints with moments, a third being written
+    here = environment(cfg["seed"])
+    first = run.read("environment.json") if cfg["resume"] else None
     run.write("config.yaml", cfg)
-    run.write("environment.json", environment(cfg["seed"]))
+    run.write("environment.json", {**first, "resumed": [*first.get("resumed", []), here]} if first else here)
     run.write("data.json", data.summary())
     run.status("running", f"from step {start}")
     return start

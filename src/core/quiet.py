@@ -26,7 +26,8 @@ NOISE = (
     ".*module\\(s\\) in eval mode at the start of training.*",
     # The names of the scores are asked for before the first case is scored.
     ".*The ``compute`` method of metric .* was called before the ``update`` method.*",
-    ".*GPU available but not used.*",
+    # Schedules count batches, also those in which the generator rests (update.n_critic).
+    ".*lr_scheduler.step\\(\\)` before `optimizer.step\\(\\)`.*",
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from typing import Any
 
 from src.core.run import Run, write_atomically
@@ -48,7 +49,6 @@ def show(run: Run, cfg: dict[str, Any]) -> None:
 
 def close_wandb(exit_code: int) -> None:
     """End the W&B run of this process, if it began one."""
-    import wandb
-
-    if wandb.run is not None:
+    wandb = sys.modules.get("wandb")
+    if wandb is not None and wandb.run is not None:
         wandb.finish(exit_code=exit_code)

@@ -62,7 +62,7 @@ class Run:
         self.write("status.json", {**(self.read("status.json") or {}), "status": state, "why": why, **more})
 
 
-def open_new(directory: str | Path, need_bytes: int = 0) -> Run:
+def open_new(directory: str | Path) -> Run:
     """A fresh run directory; an existing one is never written over."""
     run = Run(directory)
     if run.path.exists() and any(run.path.iterdir()):
@@ -72,7 +72,6 @@ def open_new(directory: str | Path, need_bytes: int = 0) -> Run:
     run.path.mkdir(parents=True, exist_ok=True)
     if not os.access(run.path, os.W_OK):
         raise UserError(f"run_dir: no permission to write in {directory}; choose another run_dir")
-    check_room(run.path, need_bytes)
     return run
 
 
@@ -151,8 +150,11 @@ def _processor() -> str:
 def _git() -> dict[str, Any] | None:
     """Commit and dirty flag of the code that runs; None outside a checkout."""
 
+    here = Path(__file__).resolve().parents[2]
+    if not (here / ".git").exists():
+        return None
+
     def ask(*words: str) -> str:
-        here = Path(__file__).resolve().parents[2]
         return subprocess.run(
             ["git", "-C", str(here), *words], capture_output=True, text=True, check=True
         ).stdout.strip()

@@ -129,7 +129,8 @@ def build(node: Any, path: str, *args: Any) -> Any:
         try:
             return cls(*args, **arguments)
         except UserError as error:
-            raise UserError(f"{path}: {error}") from error
+            named = str(error).startswith((f"{path}.", f"{path}:"))
+            raise error if named else UserError(f"{path}: {error}") from error
         except (TypeError, ValueError, AssertionError, KeyError) as error:
             raise UserError(f"{path}: {cls.__name__} cannot be built ({_one_line(error)})") from error
     if isinstance(node, list):

@@ -4,15 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.plugins.precision import MixedPrecision
+
 from src.core.config import Plain
+from src.errors import UserError
 
 
-def build_trainer(cfg: Plain, run: Any, start: int) -> Any:
+class TwoPlayerScaling(MixedPrecision):
+    """float16 with one loss scale for both players: it stays as it is until both have stepped.
+
+    Lightning's own would adapt the scale after the first player's step, and so unscale the second's
+    gradients, computed before, by another number. The task adapts it, once a batch.
+    """
+
+    def optimizer_step(self, optimizer: Any, model: Any, closure: Any, **more: Any) -> Any:  # type: ignore[override]
+        assert self.scaler is not None
+        closure()
+        self.scaler.unscale_(optimizer)
+        model.on_before_optimizer_step(optimizer)
+        return self.scaler.step(optimizer, **more)
+
+
+def build_trainer(cfg: Plain, run: Any) -> Any:
     """Lightning's Trainer: counts batches, validates every `val_every`, watched by our callbacks."""
-    import pytorch_lightning as pl
-
     from src.callbacks.checkpoint import AtomicCheckpointIO, Checkpoints
-    from src.callbacks.loggers import build_loggers
     from src.callbacks.progress import TrainingProgress
     from src.callbacks.samples import Samples
 
@@ -22,17 +39,20 @@ def build_trainer(cfg: Plain, run: Any, start: int) -> Any:
         callbacks.append(Samples(run, watch["samples"]))
     if watch["progress"] != "none":
         callbacks.append(TrainingProgress(watch["progress"]))
+    half = trainer["precision"] == "16-mixed"
+    if half and not torch.cuda.is_available():
+        raise UserError("trainer.precision: 16-mixed needs a GPU; use bf16-mixed or 32-true here")
     return pl.Trainer(
         max_steps=trainer["max_steps"],
         val_check_interval=min(trainer["val_every"], trainer["max_steps"]),
         check_val_every_n_epoch=None,
         accelerator=trainer["accelerator"],
         devices=trainer["devices"],
-        precision=trainer["precision"],
+        precision=None if half else trainer["precision"],
         deterministic=trainer["deterministic"],
         callbacks=callbacks,
-        plugins=[AtomicCheckpointIO()],
-        logger=build_loggers(cfg, run, start if cfg["resume"] else None) or False,
+        plugins=[AtomicCheckpointIO(), *([TwoPlayerScaling("16-mixed", "cuda")] if half else [])],
+        logger=False,  # they come when the run directory stands
         use_distributed_sampler=False,  # ours knows its rank; Lightning's shuffles even when told not to
         num_sanity_val_steps=0,
         enable_checkpointing=False,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from monai.losses import DiceCELoss
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from src.baselines.segmentation import Predictor, mean_label_map
@@ -28,8 +28,7 @@ class SegmentationTask(AdversarialTask):
     def __init__(self, recipe: Recipe, monitor: str = "val/dice") -> None:
         super().__init__(recipe, monitor)
         self.dice_ce = DiceCELoss(to_onehot_y=True, softmax=True)
-        self.tables = {name: VolumeScores(recipe.classes) for name in ("val", "test", "mean_label")}
-        self.metrics = nn.ModuleDict(self.tables)  # on the task's device, where processes gather
+        self.keep_tables({name: VolumeScores(recipe.classes) for name in ("val", "test", "mean_label")})
         self.mean_label: Predictor | None = None
         self.legends = {name: colours(recipe.classes) for name in ("truth", "prediction")} | {"error": ERRORS}
 
@@ -75,25 +74,6 @@ class SegmentationTask(AdversarialTask):
             if stage == "test" and self.mean_label is not None:
                 guess = torch.from_numpy(self.mean_label(truth.shape)).to(truth)
                 self.tables["mean_label"].update(case, guess, truth, spacing)
-
-    def scores(self, stage: str) -> dict[str, float]:
-        self.case_scores = self.tables[stage].per_case()
-        return self._table(stage)
-
-    def baseline_scores(self) -> dict[str, float]:
-        if self.mean_label is None:
-            return {}
-        scores = self._table("mean_label").items()
-        return {
-            f"mean_label/{name}": value
-            for name, value in scores
-            if not name.startswith(("volumes", "absent"))
-        }
-
-    def _table(self, name: str) -> dict[str, float]:
-        scores = {key: float(value) for key, value in self.tables[name].compute().items()}
-        self.tables[name].reset()
-        return scores
 
     def samples(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
         rows = [group[len(group) // 2] for _, group in cases(batch)]

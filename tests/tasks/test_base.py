@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
 from monai.losses import DiceCELoss
 
 from src.core import build, prepare
 from src.core.config import validate
+from src.core.trainer import TwoPlayerScaling
 from src.errors import UserError
 from src.tasks.segmentation import SegmentationTask
 
@@ -122,6 +126,52 @@ def test_a_gradient_that_is_not_finite_ends_the_run_by_name(
     assert json.loads((tmp_path / "run" / "status.json").read_text())["status"] == "failed"
 
 
+def test_a_loss_of_every_second_step_is_in_the_history(run: Any) -> None:
+    """R1 falls on steps 1, 3, 5, 7; lines are written at 2, 4, 6, 8."""
+    penalty = "model.adversarial.penalties=[{name: r1, gamma: 1.0, every: 2}]"
+    with (run("run", penalty, "trainer.log_every=2") / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows if row["loss/discriminator/r1"]] == ["2", "4", "6", "8"]
+
+
+@pytest.mark.parametrize("monitor", ["val/dice", "val/hd95"])
+def test_the_best_is_best_in_the_direction_of_its_score(run: Any, monitor: str) -> None:
+    made = run("run", f"task.monitor={monitor}", "trainer.val_every=2", "model.ema_half_life=null")
+    with (made / "metrics.csv").open(newline="") as file:
+        scores = {int(row["step"]): float(row[monitor]) for row in csv.DictReader(file) if row[monitor]}
+    best = (max if monitor == "val/dice" else min)(scores.values())
+    assert len(set(scores.values())) > 1
+    assert json.loads((made / "status.json").read_text())["best"]["score"] == pytest.approx(best)
+
+
+def test_the_steps_after_the_last_validation_are_validated_too(run: Any) -> None:
+    made = run("run", "trainer.max_steps=6", "trainer.val_every=4")
+    with (made / "metrics.csv").open(newline="") as file:
+        assert [row["step"] for row in csv.DictReader(file) if row["val/dice"]] == ["4", "6"]
+
+
+def test_one_loss_scale_serves_both_players(compose: Any, tmp_path: Path) -> None:
+    """float16's scaling leaves an SGD step what it is, also where the scale changes with every batch."""
+    words = ["model.scheduler.generator=null", "update.clip.generator=0.05"]
+    for player in ("generator", "discriminator"):
+        own = f"model.optimizer.{player}"
+        words += [f"{own}._target_=torch.optim.SGD", f"{own}.lr=0.1", f"~{own}.betas"]
+    weights = []
+    for growth in (2.0, 1.0 + 1e-12):
+        _, data, task = prepared(compose, *words)
+        scaler = torch.amp.GradScaler("cpu", init_scale=1.0, growth_factor=growth, growth_interval=1)
+        plain = TwoPlayerScaling("16-mixed", "cpu", scaler)
+        plain.forward_context = contextlib.nullcontext  # float32 arithmetic: the scaling alone is on trial
+        trainer = pl.Trainer(
+            max_steps=4, plugins=[plain], logger=False, enable_checkpointing=False, enable_progress_bar=False,
+            accelerator="cpu", use_distributed_sampler=False, limit_val_batches=0, enable_model_summary=False,
+        )  # fmt: skip
+        trainer.fit(task, data)
+        assert trainer.global_step == 4
+        weights.append(torch.cat([p.detach().flatten() for p in task.parameters()]))
+    torch.testing.assert_close(*weights, rtol=1e-5, atol=1e-6)
+
+
 def test_the_average_is_what_is_judged(compose: Any) -> None:
     _, data, task = prepared(compose)
     batch = next(iter(data.val_dataloader()))
@@ -138,8 +188,9 @@ def test_a_lazy_penalty_corrects_adam(compose: Any) -> None:
     _, _, task = prepared(compose, "model.adversarial.penalties=[{name: r1, gamma: 1.0, every: 16}]")
     (_, discriminator), _ = task.configure_optimizers()
     c = 16 / 17
-    assert discriminator.defaults["lr"] == pytest.approx(2e-4 * c)
-    assert discriminator.defaults["betas"] == pytest.approx((0.5**c, 0.99**c))
+    (group,) = discriminator.param_groups
+    assert group["lr"] == pytest.approx(2e-4 * c)
+    assert group["betas"] == pytest.approx((0.5**c, 0.99**c))
 
 
 def test_a_schedule_reaches_the_optimizer(run: Any) -> None:
