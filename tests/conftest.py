@@ -12,9 +12,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-hypothesis.settings.register_profile(
-    "ci", derandomize=True
-)  # new examples are found at home
+hypothesis.settings.register_profile("ci", derandomize=True)  # new examples are found at home
 if os.environ.get("CI"):
     hypothesis.settings.load_profile("ci")
 
