@@ -74,7 +74,7 @@ def test_super_resolution_begins_near_linear_interpolation() -> None:
 
 
 def test_sizes_of_the_papers() -> None:
-    """Yang et al.: seven layers of 32 filters and one of one. RED-CNN: ten layers of 96 filters of 5x5, 1.85 M.
+    """Yang et al.: seven layers of 32 filters and one of one. RED-CNN: ten layers of 96 filters, 1.85 M.
 
     SRResNet: 16 blocks of two 64-channel convolutions; enlarged by convolutions, not by pixel shuffles.
     """
