@@ -9,7 +9,7 @@ from torch.nn import functional as F
 WIDTHS = (16, 32, 64)
 GRID = 4
 """Features are averaged over so many by so many fields of the image."""
-IMAGES = 64
+IMAGES = 16
 SEED = 20_170_910
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+
+DIGITS = 4
 
 
 class ImagePool(Metric):
@@ -18,31 +21,28 @@ class ImagePool(Metric):
     """
 
     full_state_update = False
-    keys: list[Tensor] | Tensor
-    real: list[Tensor] | Tensor
-    fake: list[Tensor] | Tensor
 
     def __init__(self, most: int) -> None:
         super().__init__()
         self.most = most
-        self.shape: tuple[int, ...] = ()
-        # Flat: a process without a single image joins the gathering with an empty one-dimensional tensor.
-        for name in ("keys", "real", "fake"):
+        # Flat and float32: a process without an image joins the gathering with an empty tensor of that kind.
+        for name in ("keys", "shapes", "real", "fake"):
             self.add_state(name, default=[], dist_reduce_fx="cat")
 
-    def update(self, names: list[str], real: Tensor, fake: Tensor) -> None:
-        """Take in images [n, C, H, W], all of one shape, by name."""
-        if self.shape and self.shape != tuple(real.shape[1:]):
-            raise ValueError(
-                f"an image of {tuple(real.shape[1:])} among those of {self.shape}: set data.size"
-            )
-        self.shape = tuple(real.shape[1:])
-        lists: Any = (self.keys, self.real, self.fake)
-        keys = torch.tensor([key(name) for name in names], dtype=torch.int64, device=real.device)
-        for state, values in zip(lists, (keys, real.float(), fake.float()), strict=True):
-            state.append(values.flatten())
-        if sum(len(part) for part in lists[0]) > 2 * self.most:
-            self.keys, self.real, self.fake = ([part.flatten()] for part in self._chosen())
+    def update(self, names: Sequence[str], real: Tensor, fake: Tensor) -> None:
+        """Take in images [n, C, H, W], all of one shape, by name; ValueError for another shape."""
+        shape = torch.tensor(real.shape[1:], dtype=torch.float32, device=real.device)
+        states: dict[str, Any] = {name: getattr(self, name) for name in ("keys", "shapes", "real", "fake")}
+        if states["shapes"] and not torch.equal(states["shapes"][0], shape):
+            here, there = (tuple(sides.int().tolist()) for sides in (shape, states["shapes"][0]))
+            raise ValueError(f"an image of {here} among those of {there}: set data.size")
+        keys = torch.tensor([digits(name) for name in names], dtype=torch.float32, device=real.device)
+        for name, values in {"keys": keys, "shapes": shape, "real": real, "fake": fake}.items():
+            states[name].append(values.float().flatten())
+        if sum(len(part) for part in states["keys"]) > 1.25 * DIGITS * self.most:
+            keys, real, fake = self._chosen()
+            self.keys, self.real, self.fake = [keys.flatten()], [real.flatten()], [fake.flatten()]
+            self.shapes = [shape]
 
     def compute(self) -> tuple[Tensor, Tensor]:
         """(real, fake) [n, C, H, W], in the order of the names' digests; of length 0 when nothing came."""
@@ -50,22 +50,22 @@ class ImagePool(Metric):
         return real, fake
 
     def _chosen(self) -> tuple[Tensor, Tensor, Tensor]:
-        keys = _joined(self.keys)
-        seen: dict[int, int] = {}
-        for place, digest in enumerate(keys.tolist()):
-            seen.setdefault(digest, place)
-        rows = torch.tensor([seen[digest] for digest in sorted(seen)[: self.most]], dtype=torch.long)
-        rows = rows.to(keys.device)
-        shape = self.shape or (1, 1, 1)
+        keys = _joined(self.keys).reshape(-1, DIGITS)
+        places: dict[tuple[float, ...], int] = {}
+        for place, key in enumerate(keys.tolist()):
+            places.setdefault(tuple(key), place)
+        rows = [places[key] for key in sorted(places)[: self.most]]
+        shape = [int(side) for side in _joined(self.shapes)[:3].tolist()] or [1, 1, 1]
         real, fake = (_joined(state).reshape(-1, *shape)[rows] for state in (self.real, self.fake))
-        return keys[rows].long(), real, fake
+        return keys[rows], real, fake
 
 
-def key(name: str) -> int:
-    """63 bits that stand for a name."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
+def digits(name: str) -> list[int]:
+    """A name's digest as four numbers below 2¹⁶, which a float32 holds exactly."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return [int.from_bytes(digest[2 * i : 2 * i + 2], "big") for i in range(DIGITS)]
 
 
-def _joined(state: list[Tensor] | Tensor) -> Tensor:
+def _joined(state: Any) -> Tensor:
     tensors = [state] if isinstance(state, Tensor) else state
     return torch.cat(tensors) if tensors else torch.empty(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from src.metrics.synthesis.pool import ImagePool
@@ -24,7 +25,7 @@ def test_order_and_batches_change_nothing_and_memory_is_bounded() -> None:
     (real, fake), (real_too, fake_too) = forwards.compute(), backwards.compute()
     assert torch.equal(real, real_too) and torch.equal(fake, fake_too) and torch.equal(fake, -real)
     assert real.shape == (8, 1, 2, 3) and len(real.flatten(1)[:, 0].unique()) == 8
-    assert sum(len(part) for part in forwards.keys) <= 16
+    assert sum(len(part) for part in forwards.fake) <= 10 * 6
 
 
 def test_an_image_that_comes_twice_counts_once() -> None:
@@ -36,12 +37,16 @@ def test_two_processes_keep_what_one_does() -> None:
     """The states of two, joined as torchmetrics joins them; a third has nothing."""
     parts = [filled(ImagePool(8), [*range(17)], 5), filled(ImagePool(8), [*range(17, 30)], 5)]
     joined = ImagePool(8)
-    joined.shape = parts[0].shape
-    for name in ("keys", "real", "fake"):
+    for name in ("keys", "shapes", "real", "fake"):
         setattr(
             joined, name, torch.cat([*(torch.cat(getattr(part, name)) for part in parts), torch.empty(0)])
         )
     assert torch.equal(joined.compute()[0], filled(ImagePool(8), [*range(30)], 30).compute()[0])
+
+
+def test_one_shape_for_all() -> None:
+    with pytest.raises(ValueError, match=r"an image of \(1, 3, 3\) among those of \(1, 2, 3\)"):
+        filled(ImagePool(8), [0], 1).update(["other"], torch.zeros(1, 1, 3, 3), torch.zeros(1, 1, 3, 3))
 
 
 def test_nothing_in_nothing_out() -> None:
