@@ -32,10 +32,12 @@ class WeightClip(Penalty):
 class SpectralNorm(Penalty):
     """Divides the weight of D's convolutions and linear layers by its largest singular value.
 
-    One power iteration a step, shared by all of D's passes in it. Miyato et al., arXiv 1802.05957.
+    One power iteration for each player's turn, shared by all of D's passes in it. In pieces there would be
+    one for each piece, so a batch is not split. Miyato et al., arXiv 1802.05957.
     """
 
     name = "spectral_norm"
+    mixes_samples = True
 
     def __init__(self, iterations: int = 1) -> None:
         super().__init__()

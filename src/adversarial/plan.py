@@ -131,6 +131,9 @@ def _check_pieces(game: Game, traits: Traits, accumulate: int) -> None:
     whole = [penalty.name for penalty in game.penalties if penalty.mixes_samples]
     if game.loss is not None and game.loss.mixes_samples:
         whole.append("a relativistic average loss")
+    layers = game.discriminator.modules() if game.discriminator is not None else ()
+    if any(type(layer).__name__ == "_SpectralNorm" for layer in layers):  # torch's, by parametrization
+        whole.append("spectral norm, whose power iteration moves with every piece,")
     if traits.mixes:
         whole.append(f"a discriminator with {traits.mixes}")
     if read(game.generator).mixes:

@@ -82,7 +82,12 @@ def _same(a: Tensor, b: Tensor) -> bool:
 def no_trace(networks: Sequence[nn.Module]) -> Iterator[None]:
     """Restores modes, buffers and random numbers."""
     modes = [(module, module.training) for network in networks for module in network.modules()]
-    buffers = [(buffer, buffer.clone()) for network in networks for buffer in network.buffers()]
+    modules = [module for network in networks for module in network.modules()]
+    buffers = [
+        (module, name, buffer, buffer.clone())
+        for module in modules
+        for name, buffer in module.named_buffers(recurse=False)
+    ]
     devices = {p.device for network in networks for p in network.parameters() if p.device.type == "cuda"}
     with torch.random.fork_rng(devices=sorted(devices, key=str)), torch.enable_grad():
         try:
@@ -90,5 +95,6 @@ def no_trace(networks: Sequence[nn.Module]) -> Iterator[None]:
         finally:
             for module, training in modes:
                 module.training = training
-            for buffer, value in buffers:
+            for module, name, buffer, value in buffers:
                 buffer.data.copy_(value)
+                setattr(module, name, buffer)  # some put a new tensor in its place

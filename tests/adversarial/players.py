@@ -126,6 +126,15 @@ REFERENCE: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
 }
 
 
+EVERY_LOSS = [*REFERENCE, "multiscale_l1"]
+
+
+def _apart(real: Any, fake: Any) -> Tensor:
+    """SegAN's distance: the mean over all layers, the logits among them, of the mean absolute difference."""
+    layers = [[*(x for scale in features for x in scale), *logits] for logits, features in (real, fake)]
+    return sum((a - b).abs().mean() for a, b in zip(*layers, strict=True)) / len(layers[0])
+
+
 def _over(term: Callable[..., Tensor], r: Sequence[Tensor], f: Sequence[Tensor]) -> Tensor:
     terms = [term(a, b) for a, b in zip(r, f, strict=True)]
     return sum(terms) / len(terms)
@@ -164,12 +173,15 @@ def g_first(
     matching: float = 0.0,
 ) -> None:
     """Fill `.grad` of both players: G's against this D, then D's on the same fakes, nothing shared."""
-    d_loss, g_loss = REFERENCE[loss]
     g.zero_grad()
     output = rules.generate(data)
     real, fake = rules.pairs(data, output)
     (r, real_features), (f, fake_features) = maps(d(real)), maps(d(fake))
-    total = weight * _over(g_loss, [a.detach() for a in r], f) + sum(rules.task_losses(data, output).values())
+    if loss == "multiscale_l1":
+        adversarial = _apart(maps(d(real)), (f, fake_features))
+    else:
+        adversarial = _over(REFERENCE[loss][1], [a.detach() for a in r], f)
+    total = weight * adversarial + sum(rules.task_losses(data, output).values())
     if matching:
         scales = [
             sum((a.detach() - b).abs().mean() for a, b in zip(*layers, strict=True))
@@ -179,8 +191,11 @@ def g_first(
     total.backward()
     d.zero_grad()
     real, fake = rules.pairs(data, rules.generate(data).detach())
-    r, f = maps(d(real))[0], maps(d(fake))[0]
-    (_over(d_loss, r, f) + penalty(kind, d, real, fake)).backward(inputs=list(d.parameters()))
+    judged = maps(d(real)), maps(d(fake))
+    own = (
+        -_apart(*judged) if loss == "multiscale_l1" else _over(REFERENCE[loss][0], judged[0][0], judged[1][0])
+    )
+    (own + penalty(kind, d, real, fake)).backward(inputs=list(d.parameters()))
 
 
 def gradients(*players: nn.Module) -> list[Tensor]:

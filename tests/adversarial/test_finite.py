@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from src.adversarial import LOSSES, PENALTIES, UPDATES, Game, NotFinite, Watch
+from src.adversarial.diagnosis import diagnose
 from tests.adversarial import players
 
 
@@ -134,6 +135,16 @@ def test_where_the_host_does_not_wait_the_first_bad_step_and_layer_are_kept() ->
     run(game, watch)
     with pytest.raises(NotFinite, match=r"step 0: .*generator\.2 \(4 parameters"):
         watch.check()
+
+
+def test_the_diagnosis_moves_no_running_mean() -> None:
+    """LeCam puts new means in the place of the old ones whenever it looks."""
+    game = game_with(penalties=[PENALTIES["lecam"]()])
+    data = players.batch()
+    UPDATES["shared"]()(game, data, 0, lambda player: None)
+    state = {name: value.clone() for name, value in game.penalties[0].state_dict().items()}
+    assert diagnose(game, players.batch(seed=1), 1, "discriminator") == ""
+    assert all(torch.equal(value, state[name]) for name, value in game.penalties[0].state_dict().items())
 
 
 def test_the_diagnosis_leaves_no_trace() -> None:

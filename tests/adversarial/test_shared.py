@@ -35,7 +35,7 @@ def play(
 @pytest.mark.parametrize("update", ["shared", "g_first"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("shape", players.DISCRIMINATORS)
-@pytest.mark.parametrize("loss", players.REFERENCE)
+@pytest.mark.parametrize("loss", players.EVERY_LOSS)
 def test_gradients_equal_the_g_first_reference(loss: str, shape: str, kind: str, update: str) -> None:
     game, g, d, twin_g, twin_d = play(loss, shape, kind)
     data = players.batch()
@@ -58,7 +58,7 @@ def test_feature_matching_equals_the_reference(shape: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("shape", players.DISCRIMINATORS)
-@pytest.mark.parametrize("loss", players.REFERENCE)
+@pytest.mark.parametrize("loss", players.EVERY_LOSS)
 def test_ten_steps_end_at_the_reference_s_parameters_and_moments(loss: str, shape: str, kind: str) -> None:
     game, g, d, twin_g, twin_d = play(loss, shape, kind)
     adam = {

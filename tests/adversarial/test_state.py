@@ -224,6 +224,7 @@ def test_pieces_are_refused_for_losses_penalties_and_generators_too() -> None:
     cases = [
         game_of(players.scalar(), "relativistic_average"),
         game_of(players.scalar(), penalties=[PENALTIES["lecam"]()]),
+        game_of(players.scalar(), penalties=[PENALTIES["spectral_norm"]()]),
     ]
     g = nn.Sequential(players.generator(), nn.BatchNorm2d(1).double())
     cases.append(Game(players.Rules(g), g, players.scalar(), LOSSES["hinge"]()))

@@ -304,6 +304,31 @@ def test_outputs_of_many_tensors_and_losses_that_go_around_the_cut() -> None:
     assert all(p.grad is None for p in g.idle.parameters())
 
 
+class SharpPairs(players.Rules):
+    """D is shown the output through one of G's own layers."""
+
+    def pairs(self, batch: dict[str, Tensor], output: Any) -> tuple[Tensor, Tensor]:
+        return super().pairs(batch, self.generator.head(output["image"]))
+
+    def task_losses(self, batch: dict[str, Tensor], output: Any) -> dict[str, Tensor]:
+        return {"l2": output["image"].square().mean()}
+
+
+@pytest.mark.parametrize("update", ["shared", "g_first", "one_backward"])
+def test_d_s_phase_leaves_g_s_layers_in_its_own_graph_alone(update: str) -> None:
+    torch.manual_seed(1)
+    g, d = Branches(), players.scalar()
+    twin_g, twin_d = copy.deepcopy(g), copy.deepcopy(d)
+    data = players.batch()
+    UPDATES[update]()(Game(SharpPairs(g), g, d, LOSSES["wasserstein"](), Fixed(0.3)), data, 0, nothing)
+    rules = SharpPairs(twin_g)
+    output = twin_g(data["image"])
+    fake = twin_d(rules.pairs(data, output)[1])
+    total = rules.task_losses(data, output)["l2"] - 0.3 * fake.mean()
+    total.backward(inputs=list(twin_g.parameters()))
+    assert players.furthest(players.gradients(g), players.gradients(twin_g)) < 1e-12
+
+
 class Conditional(nn.Module):
     """D of an image and a class."""
 
