@@ -47,6 +47,9 @@ class SynthesisTask(AdversarialTask):
             raise UserError(
                 "data.spatial_dims: volumes are not judged by task=synthesis yet; set data.spatial_dims=2"
             )
+        self.conditional, told = (hasattr(one, "classes") for one in (self.generator, self.discriminator))
+        if self.conditional != told:
+            raise UserError("model: one player is told the classes and the other is not")
         for key, value in (("most", most), ("nearest", nearest)):
             if value < 2:
                 raise UserError(f"task.{key}: {value} images tell nothing; give 2 or more")
@@ -61,16 +64,21 @@ class SynthesisTask(AdversarialTask):
         """What the data decide about each player: channels and sides."""
         size = list(data.shape)
         return {
-            "generator": {"out_channels": data.channels, "size": size},
-            "discriminator": {"image_channels": data.channels, "size": size},
+            "generator": {"out_channels": data.channels, "size": size, "classes": len(data.kinds)},
+            "discriminator": {"image_channels": data.channels, "size": size, "classes": len(data.kinds)},
         }
 
     def generate(self, batch: Batch) -> Tensor:
-        images: Tensor = self.generator(normal(batch["image"], (self.latent,)))
+        images: Tensor = self.generator(normal(batch["image"], (self.latent,)), *self._kinds(batch))
         return images
 
-    def pairs(self, batch: Batch, images: Tensor) -> tuple[Tensor, Tensor]:
-        return batch["image"], images
+    def pairs(self, batch: Batch, images: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        kinds = self._kinds(batch)
+        return (batch["image"], *kinds), (images, *kinds)
+
+    def _kinds(self, batch: Batch) -> tuple[Tensor, ...]:
+        """The class of every image, for players that want to know it."""
+        return (batch["class"],) if self.conditional else ()
 
     @property
     def latent(self) -> int:
@@ -79,8 +87,9 @@ class SynthesisTask(AdversarialTask):
 
     def predict(self, batch: Batch) -> Tensor:
         noise = torch.stack([fixed_noise(self.recipe.seed, name, self.latent) for name in names(batch)])
-        pieces = torch.split(noise.to(batch["image"].device), ROWS)
-        return torch.cat([self.evaluator(piece).float() for piece in pieces])
+        inputs = (noise.to(batch["image"].device), *self._kinds(batch))
+        pieces = zip(*(torch.split(column, ROWS) for column in inputs), strict=True)
+        return torch.cat([self.evaluator(*piece).float() for piece in pieces])
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
         self.tables[stage].update(names(batch), batch["image"], prediction)

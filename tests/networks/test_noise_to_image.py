@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from src.errors import UserError
 from src.networks.article import DenseGenerator, StridedDiscriminator
+from src.networks.conditional import ConditionalGenerator, ProjectionDiscriminator
 from src.networks.dcgan import DcganDiscriminator, DcganGenerator
 
 Maker = Callable[[int, Sequence[int]], nn.Module]
@@ -85,6 +86,29 @@ def test_no_checkerboard_is_built_in() -> None:
         x = up(x)
     inner = x[..., 24:40, 24:40]
     assert inner.std() < 1e-4 * inner.mean()
+
+
+def test_projection_adds_the_product_with_the_classs_vector() -> None:
+    torch.manual_seed(0)
+    discriminator = ProjectionDiscriminator(2, 1, (16, 16), classes=3, channels=4, norm=False)
+    x, kinds = torch.randn(5, 1, 16, 16), torch.tensor([0, 1, 2, 1, 0])
+    *features, logits = discriminator(x, kinds)
+    for row, kind in enumerate(kinds):
+        last = features[-1][row].flatten()
+        expected = discriminator.judge(last) + last @ discriminator.vectors.weight[kind]
+        torch.testing.assert_close(logits[row], expected)
+
+
+def test_a_conditional_generator_is_one_of_noise_and_one_hot() -> None:
+    torch.manual_seed(0)
+    generator = ConditionalGenerator(2, 1, (16, 16), classes=3, latent=6, channels=4).eval()
+    z, kinds = torch.randn(4, 6), torch.tensor([2, 0, 1, 2])
+    plain = DcganGenerator(2, 1, (16, 16), latent=9, channels=4).eval()
+    plain.load_state_dict(generator.state_dict())
+    assert generator.latent == 6
+    torch.testing.assert_close(generator(z, kinds), plain(torch.cat([z, torch.eye(3)[kinds]], 1)))
+    with pytest.raises(UserError, match="classes: 1 in these data"):
+        ConditionalGenerator(2, 1, (16, 16), classes=1)
 
 
 @pytest.mark.parametrize("make", [DcganGenerator, DcganDiscriminator])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from src.core import build, prepare
@@ -23,10 +24,7 @@ from tests.test_resume import assert_same_end, run_until
 
 SMALL = [
     "task=synthesis",
-    "data.subjects=6",
-    "data.split=[4,1,1]",
     "data.size=24",
-    "data.slices=8",
     "data.batch_size=4",
     "trainer.max_steps=2",
     "trainer.val_every=2",
@@ -38,12 +36,20 @@ SMALL = [
     "callbacks.samples=0",
     "logger=none",
 ]
+COHORT = ["data.subjects=6", "data.split=[4,1,1]", "data.slices=8"]
 MODELS = {
     "fast": ["generator.channels=4", "discriminator.channels=4"],
     "dcgan": ["generator.channels=4", "discriminator.channels=4"],
     "article": ["generator.hidden=16", "discriminator.channels=[4,8]"],
+    "fast_class": ["generator.channels=4", "discriminator.channels=4"],
 }
+PLAIN = [model for model in MODELS if model != "fast_class"]
 Train = Callable[..., Path]
+
+
+def small(*words: str) -> list[str]:
+    """The words of a small run; the cohort's own only where no other data are chosen."""
+    return [*SMALL, *([] if "data=folder" in words else COHORT), *words]
 
 
 def words_of(model: str) -> list[str]:
@@ -57,7 +63,7 @@ def train_small(compose: Any, tmp_path: Path) -> Train:
 
     def of(name: str, *words: str, resume: bool = False) -> Path:
         directory = tmp_path / name
-        cfg = compose(*([f"resume={directory}"] if resume else [*SMALL, *words]), tiny=False)
+        cfg = compose(*([f"resume={directory}"] if resume else small(*words)), tiny=False)
         validate(cfg)
         train(cfg, directory)
         return directory
@@ -66,11 +72,25 @@ def train_small(compose: Any, tmp_path: Path) -> Train:
 
 
 @pytest.fixture
+def two_kinds(tmp_path: Path) -> list[str]:
+    """Words for a data set of ten dark and twenty bright pictures, one folder each."""
+    draw = np.random.default_rng(0)
+    for kind, count, level in (("bright", 20, 180), ("dark", 10, 40)):
+        (tmp_path / "images" / kind).mkdir(parents=True)
+        for number in range(count):
+            pixels = (level + draw.integers(0, 60, (24, 24))).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / kind / f"{number}.png")
+    root = f"data.root={tmp_path / 'images'}"
+    own = [root, "data.image='*/*.png'", "data.kind='{parent}'", "data.intensity=[0,255]"]
+    return ["data=folder", *own, "data.split=[3,1,1]"]
+
+
+@pytest.fixture
 def prepared(compose: Any) -> Callable[..., tuple[Any, Any]]:
     """(data, task) of `python -m src.train <words>`."""
 
     def of(*words: str) -> tuple[Any, Any]:
-        cfg = compose(*SMALL, *words, tiny=False)
+        cfg = compose(*small(*words), tiny=False)
         validate(cfg)
         data = build.build_data(cfg)
         data.setup()
@@ -98,8 +118,11 @@ def gradients(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], list[tor
 
 @pytest.mark.parametrize("update", ["shared", "textbook", "one_backward"])
 @pytest.mark.parametrize("model", MODELS)
-def test_every_model_trains(train_small: Train, gradients: Any, model: str, update: str) -> None:
-    run = train_small("run", *words_of(model), f"update={update}")
+def test_every_model_trains(
+    train_small: Train, gradients: Any, two_kinds: list[str], model: str, update: str
+) -> None:
+    classes = two_kinds if model == "fast_class" else []
+    run = train_small("run", *words_of(model), f"update={update}", *classes)
     scores = json.loads((run / "metrics.json").read_text())
     assert np.isfinite(
         [scores[f"test/{name}"] for name in ("swd", "kid/random", "coverage", "nearest")]
@@ -132,7 +155,7 @@ def test_resumed_equals_uninterrupted(train_small: Train) -> None:
     assert_same_end(whole, train_small("cut", resume=True))
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", PLAIN)
 def test_the_same_seed_gives_the_same_image_at_any_batch_size(prepared: Any, model: str) -> None:
     """And in any order; another seed gives another image."""
     data, task = prepared(*words_of(model))
@@ -151,6 +174,19 @@ def test_the_same_seed_gives_the_same_image_at_any_batch_size(prepared: Any, mod
     assert torch.equal(task.predict(batch), whole) and len(names(batch)) == len(set(names(batch)))
     task.recipe.seed += 1
     assert not torch.allclose(task.predict(batch), whole, atol=1e-3)
+
+
+def test_classes_reach_both_players(prepared: Any, two_kinds: list[str]) -> None:
+    data, task = prepared(*words_of("fast_class"), *two_kinds)
+    batch = next(iter(data.train_dataloader()))
+    assert task.conditional and task.generator.classes == task.discriminator.classes == 2
+    (real, kinds), (fake, same) = task.pairs(batch, task.generate(batch))
+    assert kinds is same is batch["class"] and torch.equal(real, batch["image"]) and fake.shape == real.shape
+    other = {**batch, "class": 1 - batch["class"]}
+    z = torch.randn(4, task.latent)
+    assert not torch.allclose(task.generator(z, batch["class"]), task.generator(z, other["class"]))
+    assert not torch.equal(task.discriminator(real, kinds)[-1], task.discriminator(real, 1 - kinds)[-1])
+    assert not torch.allclose(task.predict(other), task.predict(batch))
 
 
 def test_noise_is_normal_and_belongs_to_a_name() -> None:
@@ -261,6 +297,7 @@ def test_what_begins_with_noise_is_not_asked_to_halve_images(prepared: Any) -> N
         (["model.discriminator=null"], "model.discriminator: null leaves synthesis without a teacher"),
         (["data.spatial_dims=3"], "data.spatial_dims: volumes are not judged"),
         (["task.most=1"], "task.most: 1 images"),
+        (["model=fast_class"], "classes: 0 in these data; choose an unconditional model"),
         (["model.scheduler.generator.share=0"], "share: 0 is outside (0, 1]"),
     ],
 )
