@@ -163,11 +163,12 @@ def jobs(seeds: int) -> Iterator[tuple[str, str, int]]:
 
 
 def done(file: Path) -> list[dict[str, str]]:
-    """The runs in the file."""
+    """The runs in the file, each once."""
     if not file.exists():
         return []
     with file.open(newline="") as lines:
-        return list(csv.DictReader(lines))
+        rows = list(csv.DictReader(lines))
+    return list({(row["loss"], row["penalties"], row["seed"]): row for row in rows}.values())
 
 
 def summary(rows: Sequence[dict[str, str]]) -> dict[tuple[str, str], list[int]]:

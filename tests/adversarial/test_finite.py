@@ -130,7 +130,7 @@ def test_where_the_host_does_not_wait_the_first_bad_step_and_layer_are_kept() ->
     run(game, watch, steps=2)
     watch.check()
     game.rules.bad = "root"
-    run(game, watch)
+    run(game, watch, steps=3)
     game.rules.bad = ""
     run(game, watch)
     with pytest.raises(NotFinite, match=r"step 0: .*generator\.2 \(4 parameters"):
