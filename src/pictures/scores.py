@@ -43,10 +43,13 @@ KINDS = {
     "auroc": Kind("AUROC", 1),
     "ap": Kind("AP", 1),
     "swd": Kind("SWD", -1, 1),
-    "kid": Kind("KID", -1),
+    "kid": Kind("KID ×1000", -1, 1),
     "coverage": Kind("coverage", 1),
     "density": Kind("density", 0),
-    "ms_ssim": Kind("MS-SSIM", 0),
+    "ms_ssim": Kind("MS-SSIM of pairs", 0),
+    "checkerboard": Kind("checkerboard (1 is none)", 0, 2),
+    "nearest": Kind("correlation with nearest in training", 0),
+    "copied": Kind("share too near to training", -1, 2),
 }
 
 
