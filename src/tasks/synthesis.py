@@ -61,7 +61,9 @@ class SynthesisTask(AdversarialTask):
 
     @staticmethod
     def channels(data: Any) -> dict[str, dict[str, Any]]:
-        """What the data decide about each player: channels and sides."""
+        """What the data decide about each player: channels, sides, classes; UserError for patches."""
+        if data.patches is not None:
+            raise UserError("data.patch: synthesis makes whole images; set data.patch=null and a data.size")
         size = list(data.shape)
         return {
             "generator": {"out_channels": data.channels, "size": size, "classes": len(data.kinds)},

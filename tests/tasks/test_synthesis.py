@@ -297,6 +297,7 @@ def test_what_begins_with_noise_is_not_asked_to_halve_images(prepared: Any) -> N
         (["model.discriminator=null"], "model.discriminator: null leaves synthesis without a teacher"),
         (["data.spatial_dims=3"], "data.spatial_dims: volumes are not judged"),
         (["task.most=1"], "task.most: 1 images"),
+        (["data.patch=16"], "data.patch: synthesis makes whole images"),
         (["model=fast_class"], "classes: 0 in these data; choose an unconditional model"),
         (["model.scheduler.generator.share=0"], "share: 0 is outside (0, 1]"),
     ],
