@@ -43,10 +43,6 @@ class SynthesisTask(AdversarialTask):
         super().__init__(recipe, monitor)
         if self.discriminator is None:
             raise UserError("model.discriminator: null leaves synthesis without a teacher; choose one")
-        if recipe.spatial_dims != 2:
-            raise UserError(
-                "data.spatial_dims: volumes are not judged by task=synthesis yet; set data.spatial_dims=2"
-            )
         self.conditional, told = (hasattr(one, "classes") for one in (self.generator, self.discriminator))
         if self.conditional != told:
             raise UserError("model: one player is told the classes and the other is not")
@@ -61,7 +57,11 @@ class SynthesisTask(AdversarialTask):
 
     @staticmethod
     def channels(data: Any) -> dict[str, dict[str, Any]]:
-        """What the data decide about each player: channels, sides, classes; UserError for patches."""
+        """Channels, sides and classes for each player; UserError for data that cannot be judged."""
+        if data.spatial_dims != 2:
+            raise UserError(
+                "data.spatial_dims: volumes are not judged by task=synthesis yet; set data.spatial_dims=2"
+            )
         if data.patches is not None:
             raise UserError("data.patch: synthesis makes whole images; set data.patch=null and a data.size")
         size = list(data.shape)
