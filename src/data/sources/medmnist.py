@@ -99,7 +99,7 @@ class MedMnist(Files):
     def _published(self) -> dict[str, Any] | None:
         """What the package says of this set; None without the package, or for a file of one's own."""
         try:
-            from medmnist import INFO  # type: ignore[import-untyped]
+            from medmnist import INFO
         except ImportError:
             return None
         found: dict[str, Any] | None = INFO.get(self.name.rpartition("_")[0] or self.name)
