@@ -189,7 +189,8 @@ def report(rows: Sequence[dict[str, str]], digits: Digits) -> str:
         f"Modes of 1000 covered by {SAMPLES} samples after {rows[0]['steps']} steps of batch {BATCH}: mean ± "
         f"standard deviation over {seeds} seeds. G has 46 and D 64 thousand parameters; Adam 1e-3 (0, 0.99), "
         "R1 and R2 with γ = 1, GP with λ = 10, one D step for each of G, nothing tuned for any cell. As many "
-        f"real images cover {int((digits.modes(real) > 0).sum())}. Single runs: [modes.csv](modes.csv).\n\n"
+        f"real images cover {int((digits.modes(real) > 0).sum())}. A dash: not run. "
+        "Single runs: [modes.csv](modes.csv).\n\n"
         "![Modes covered](modes.png)"
     )
     return f"{text}\n\n{table(('loss', *GAME_PENALTIES), lines)}"
@@ -209,16 +210,18 @@ def plot(rows: Sequence[dict[str, str]], file: Path) -> None:
     from matplotlib import pyplot
 
     found = summary(rows)
+    there = [name for name in GAME_PENALTIES if any(name == penalties for _, penalties in found)]
+    named = [name for name in GAME_LOSSES if any(name == loss for loss, _ in found)]
     figure, axes = pyplot.subplots(figsize=(9, 3.6), layout="constrained")
-    width = 0.8 / len(GAME_PENALTIES)
-    for i, penalties in enumerate(GAME_PENALTIES):
-        places = [x + (i - (len(GAME_PENALTIES) - 1) / 2) * width for x in range(len(GAME_LOSSES))]
-        runs = [found.get((loss, penalties), []) for loss in GAME_LOSSES]
+    width = 0.8 / len(there)
+    for i, penalties in enumerate(there):
+        places = [x + (i - (len(there) - 1) / 2) * width for x in range(len(named))]
+        runs = [found.get((loss, penalties), []) for loss in named]
         heights = [statistics.mean(modes) if modes else 0.0 for modes in runs]
         axes.bar(places, heights, 0.9 * width, label=penalties, color=f"C{i}", alpha=0.6)
         for place, modes in zip(places, runs, strict=True):
             axes.plot([place] * len(modes), modes, "o", color="black", markersize=2.5)
-    axes.set_xticks(range(len(GAME_LOSSES)), [loss.replace("_", " ") for loss in GAME_LOSSES])
+    axes.set_xticks(range(len(named)), [loss.replace("_", "\n") for loss in named])
     axes.set(ylabel="modes of 1000", ylim=(0, 1000))
     axes.legend(title="penalty", ncols=4, loc="upper center", bbox_to_anchor=(0.5, 1.25), frameon=False)
     figure.savefig(file, dpi=120)
@@ -227,12 +230,16 @@ def plot(rows: Sequence[dict[str, str]], file: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one seed, 20 steps, nothing kept: does it run?")
-    quick = parser.parse_args().quick
+    parser.add_argument(
+        "--report", action="store_true", help="no further run: table and plot of those in modes.csv"
+    )
+    options = parser.parse_args()
+    quick = options.quick
     torch.set_num_threads(1)
     digits = Digits()
     rows = [] if quick else done(FILE)
     have = {(row["loss"], row["penalties"], int(row["seed"])) for row in rows}
-    for job in jobs(1 if quick else SEEDS):
+    for job in [] if options.report else jobs(1 if quick else SEEDS):
         if job in have:
             continue
         row = {name: str(value) for name, value in run(digits, *job, 20 if quick else STEPS).items()}
