@@ -32,6 +32,8 @@ def write(run: Run, task: Any, trainer: Any) -> None:
         write_atomically(run.path / "scores.csv", text.getvalue().encode())
     weights = {name: value.detach().cpu().contiguous() for name, value in task.evaluator.state_dict().items()}
     write_atomically(run.path / "generator.safetensors", safetensors.torch.save(weights))
+    if trainer.is_global_zero:
+        task.finish_test(run.path)
 
 
 def show(run: Run, cfg: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,12 @@ class AdversarialTask(Play):
     def samples(self, batch: Batch, prediction: Any) -> dict[str, np.ndarray]:
         """Named pictures of an evaluation batch: RGB [n, height, width, 3], one row a case."""
         return {}
+
+    def finish_test(self, directory: Path) -> None:
+        """Write what the test as a whole leaves in the run's directory, such as a table of boxes.
+
+        Once, in the first process, when the scores of the test are known.
+        """
 
     def scores(self, stage: str) -> dict[str, float]:
         """Final flat scores of a stage; its table is empty again."""
