@@ -13,11 +13,9 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import nn
 
-from src.core import build
 from src.core.config import validate
 from src.errors import UserError
 from src.pictures import grey
-from src.tasks.base import AdversarialTask
 from src.tasks.windows import aligned, slide
 from tests.test_resume import assert_same_end, run_until
 
@@ -26,17 +24,7 @@ SMALL = [
     "data.subjects=6",
     "data.size=16",
     "data.slices=2",
-    "data.batch_size=4",
     "data.augment=[]",
-    "trainer.max_steps=2",
-    "trainer.val_every=2",
-    "trainer.log_every=1",
-    "trainer.threads=1",
-    "trainer.accelerator=cpu",
-    "callbacks.progress=none",
-    "callbacks.report=false",
-    "callbacks.samples=0",
-    "logger=none",
 ]
 MODELS = {
     "residual_unet": ["generator.channels=[4,8]", "discriminator.channels=4", "discriminator.num_layers_d=1"],
@@ -54,49 +42,9 @@ def words_of(model: str) -> list[str]:
 
 
 @pytest.fixture
-def train_small(compose: Any, tmp_path: Path) -> Train:
-    """Train in this process; the value is the run directory."""
-    from src.train import train
-
-    def of(name: str, *words: str, resume: bool = False) -> Path:
-        directory = tmp_path / name
-        cfg = compose(*([f"resume={directory}"] if resume else [*SMALL, *words]), tiny=False)
-        validate(cfg)
-        train(cfg, directory)
-        return directory
-
-    return of
-
-
-@pytest.fixture
-def prepared(compose: Any) -> Callable[..., tuple[Any, Any]]:
-    """(data, task) of `python -m src.train <words>`."""
-
-    def of(*words: str) -> tuple[Any, Any]:
-        cfg = compose(*SMALL, *words, tiny=False)
-        validate(cfg)
-        data = build.build_data(cfg)
-        data.setup()
-        cfg = build.complete(cfg, data)
-        return data, build.build_task(cfg, data.classes)
-
-    return of
-
-
-@pytest.fixture
-def gradients(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], list[torch.Tensor | None]]:
-    """What each parameter's gradient was when its player stepped."""
-    seen: dict[tuple[str, str], list[torch.Tensor | None]] = {}
-    step = AdversarialTask._step
-
-    def watched(self: AdversarialTask, player: str) -> None:
-        for name, parameter in getattr(self, player).named_parameters():
-            gradient = None if parameter.grad is None else parameter.grad.clone()
-            seen.setdefault((player, name), []).append(gradient)
-        step(self, player)
-
-    monkeypatch.setattr(AdversarialTask, "_step", watched)
-    return seen
+def small() -> Callable[..., list[str]]:
+    """The words of a small run of this task, beside those that all tasks share."""
+    return lambda *words: [*SMALL, *words]
 
 
 @pytest.mark.parametrize("dims", [2, 3])

@@ -13,11 +13,9 @@ import torch
 from PIL import Image
 from torch import nn
 
-from src.core import build, prepare
-from src.core.config import validate
+from src.core import prepare
 from src.errors import UserError
 from src.metrics.synthesis.distance import sliced_wasserstein
-from src.tasks.base import AdversarialTask
 from src.tasks.schedules import DecayAtEnd
 from src.tasks.synthesis import fixed_noise, names, verdict
 from tests.test_resume import assert_same_end, run_until
@@ -25,16 +23,6 @@ from tests.test_resume import assert_same_end, run_until
 SMALL = [
     "task=synthesis",
     "data.size=24",
-    "data.batch_size=4",
-    "trainer.max_steps=2",
-    "trainer.val_every=2",
-    "trainer.log_every=1",
-    "trainer.threads=1",
-    "trainer.accelerator=cpu",
-    "callbacks.progress=none",
-    "callbacks.report=false",
-    "callbacks.samples=0",
-    "logger=none",
 ]
 COHORT = ["data.subjects=6", "data.split=[4,1,1]", "data.slices=8"]
 MODELS = {
@@ -47,28 +35,14 @@ PLAIN = [model for model in MODELS if model != "fast_class"]
 Train = Callable[..., Path]
 
 
-def small(*words: str) -> list[str]:
-    """The words of a small run; the cohort's own only where no other data are chosen."""
-    return [*SMALL, *([] if "data=folder" in words else COHORT), *words]
-
-
 def words_of(model: str) -> list[str]:
     return [f"model={model}", *(f"model.{word}" for word in MODELS[model])]
 
 
 @pytest.fixture
-def train_small(compose: Any, tmp_path: Path) -> Train:
-    """Train in this process; the value is the run directory."""
-    from src.train import train
-
-    def of(name: str, *words: str, resume: bool = False) -> Path:
-        directory = tmp_path / name
-        cfg = compose(*([f"resume={directory}"] if resume else small(*words)), tiny=False)
-        validate(cfg)
-        train(cfg, directory)
-        return directory
-
-    return of
+def small() -> Callable[..., list[str]]:
+    """The words of a small run of this task; the cohort's own only where no other data are chosen."""
+    return lambda *words: [*SMALL, *([] if "data=folder" in words else COHORT), *words]
 
 
 @pytest.fixture
@@ -83,37 +57,6 @@ def two_kinds(tmp_path: Path) -> list[str]:
     root = f"data.root={tmp_path / 'images'}"
     own = [root, "data.image='*/*.png'", "data.kind='{parent}'", "data.intensity=[0,255]"]
     return ["data=folder", *own, "data.split=[3,1,1]"]
-
-
-@pytest.fixture
-def prepared(compose: Any) -> Callable[..., tuple[Any, Any]]:
-    """(data, task) of `python -m src.train <words>`."""
-
-    def of(*words: str) -> tuple[Any, Any]:
-        cfg = compose(*small(*words), tiny=False)
-        validate(cfg)
-        data = build.build_data(cfg)
-        data.setup()
-        cfg = build.complete(cfg, data)
-        return data, build.build_task(cfg, data.classes)
-
-    return of
-
-
-@pytest.fixture
-def gradients(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], list[torch.Tensor | None]]:
-    """What each parameter's gradient was when its player stepped."""
-    seen: dict[tuple[str, str], list[torch.Tensor | None]] = {}
-    step = AdversarialTask._step
-
-    def watched(self: AdversarialTask, player: str) -> None:
-        for name, parameter in getattr(self, player).named_parameters():
-            gradient = None if parameter.grad is None else parameter.grad.clone()
-            seen.setdefault((player, name), []).append(gradient)
-        step(self, player)
-
-    monkeypatch.setattr(AdversarialTask, "_step", watched)
-    return seen
 
 
 @pytest.mark.parametrize("update", ["shared", "textbook", "one_backward"])

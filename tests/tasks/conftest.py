@@ -1,0 +1,80 @@
+"""What the tests of every task share: a run of two steps, its pieces, and a look at every gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from src.core import build
+from src.core.config import validate
+from src.tasks.base import AdversarialTask
+
+SMALL = [
+    "data.batch_size=4",
+    "trainer.max_steps=2",
+    "trainer.val_every=2",
+    "trainer.log_every=1",
+    "trainer.threads=1",
+    "trainer.accelerator=cpu",
+    "callbacks.progress=none",
+    "callbacks.report=false",
+    "callbacks.samples=0",
+    "logger=none",
+]
+
+
+@pytest.fixture
+def small() -> Callable[..., list[str]]:
+    """What a small run takes beside `SMALL`; each file of tests has its own, for its task and data."""
+    raise NotImplementedError("give a fixture `small` of the task's own")
+
+
+@pytest.fixture
+def train_small(compose: Any, small: Callable[..., list[str]], tmp_path: Path) -> Callable[..., Path]:
+    """Train in this process; the value is the run directory. `resume` names one made before."""
+    from src.train import train
+
+    def of(name: str, *words: str, resume: bool = False) -> Path:
+        directory = tmp_path / name
+        words = (f"resume={directory}", *words) if resume else (*SMALL, *small(*words))
+        cfg = compose(*words, tiny=False)
+        validate(cfg)
+        train(cfg, directory)
+        return directory
+
+    return of
+
+
+@pytest.fixture
+def prepared(compose: Any, small: Callable[..., list[str]]) -> Callable[..., tuple[Any, Any]]:
+    """(data, task) of `python -m src.train <words>`."""
+
+    def of(*words: str) -> tuple[Any, Any]:
+        cfg = compose(*SMALL, *small(*words), tiny=False)
+        validate(cfg)
+        data = build.build_data(cfg)
+        data.setup()
+        cfg = build.complete(cfg, data)
+        return data, build.build_task(cfg, data.classes)
+
+    return of
+
+
+@pytest.fixture
+def gradients(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], list[torch.Tensor | None]]:
+    """What each parameter's gradient was when its player stepped."""
+    seen: dict[tuple[str, str], list[torch.Tensor | None]] = {}
+    step = AdversarialTask._step
+
+    def watched(self: AdversarialTask, player: str) -> None:
+        for name, parameter in getattr(self, player).named_parameters():
+            gradient = None if parameter.grad is None else parameter.grad.clone()
+            seen.setdefault((player, name), []).append(gradient)
+        step(self, player)
+
+    monkeypatch.setattr(AdversarialTask, "_step", watched)
+    return seen
