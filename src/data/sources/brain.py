@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -56,6 +57,44 @@ def template() -> tuple[np.ndarray, np.ndarray]:
     return np.stack([t1, head.astype(np.uint8) * 255, grey, white]), np.asarray(images[0].affine)
 
 
+@dataclass(frozen=True)
+class Person:
+    """One virtual subject under one scanner, at any grid.
+
+    matrix [3,3], shift [3]: from mm about the centre to the template. elastic [3,k,k,k]: displacement at
+    the knots, mm. change [3]: of the intensity of CSF, grey and white matter. bias, coil: strength and knots
+    of the logarithm of the coil's field. gain: the scanner's unit.
+    """
+
+    matrix: np.ndarray
+    shift: np.ndarray
+    elastic: np.ndarray
+    change: np.ndarray
+    bias: float
+    coil: np.ndarray
+    gain: float
+
+    @property
+    def white(self) -> float:
+        """Intensity of white matter."""
+        return float(self.gain * self.change[2] * WHITE)
+
+    def maps(self, axes: list[np.ndarray]) -> np.ndarray:
+        """T1, head, grey and white matter of the template [4,H,W,D], 0 to 1, where this subject has them."""
+        points = np.stack(np.meshgrid(-axes[1], -axes[0], axes[2], indexing="ij")).swapaxes(1, 2)
+        elastic = np.stack([_smooth(knots, axes) for knots in self.elastic])
+        places = np.tensordot(self.matrix, points, 1) + (CENTRE + self.shift)[:, None, None, None]
+        return _sample(template()[0], places + elastic)
+
+    def scan(self, axes: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Signal [H,W,D] without noise, and shares of air, CSF, grey and white matter [4,H,W,D]."""
+        t1, brain, grey, white = self.maps(axes)
+        tissues = np.stack([1 - brain, np.clip(brain - grey - white, 0, None), grey * brain, white * brain])
+        shading = np.exp(self.bias * _smooth(self.coil, axes))
+        signal = self.gain * shading * t1 * (1 + np.tensordot(self.change - 1, tissues[1:], 1))
+        return signal, tissues
+
+
 class Brain:
     """T1-like scans of virtual subjects with labels of CSF, grey and white matter.
 
@@ -70,7 +109,7 @@ class Brain:
     """
 
     channels = 1
-    classes = ("background", "csf", "gm", "wm")
+    classes: tuple[str, ...] = ("background", "csf", "gm", "wm")
     box_classes: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
 
@@ -118,23 +157,28 @@ class Brain:
         return f"brain-2 {self.cohort_seed} {record.content['index']} {shape} {strengths}"
 
     def load(self, record: Record) -> Case:
-        rng = np.random.default_rng([self.cohort_seed, record.content["index"]])
+        person = self.person(record.content["index"])
         axes, spacing = self._grid()
-        maps, affine = template()
-        t1, brain, grey, white = _sample(maps, self._warp(rng, axes))
-        tissues = np.stack([1 - brain, np.clip(brain - grey - white, 0, None), grey * brain, white * brain])
-        change = 1 + self.contrast * rng.standard_normal(3)
-        shading = np.exp(self.bias * _smooth(rng.standard_normal(3 * (BIAS_KNOTS,)), axes))
-        gain = rng.uniform(300, 1500)
-        image = gain * shading * t1 * (1 + np.tensordot(change - 1, tissues[1:], 1))
+        signal, tissues = person.scan(axes)
         scanner = np.random.default_rng([self.cohort_seed, record.content["index"], self.size])
-        image = rician(image, self.noise * gain * change[2] * WHITE, scanner)
+        sigma = self.noise * person.gain * person.change[2] * WHITE
         return {
-            "image": image[None].astype(np.float32),
+            "image": rician(signal, sigma, scanner)[None].astype(np.float32),
             "label": tissues.argmax(0)[None].astype(np.uint8),
-            "affine": affine @ _to_template(axes, spacing),
+            "affine": to_world(axes, spacing),
             "spacing": spacing,
         }
+
+    def person(self, index: int) -> Person:
+        """Who a subject is, and the coil that was used."""
+        rng = np.random.default_rng([self.cohort_seed, index])
+        turn = rotation(rng.normal(0, np.deg2rad(4), 3))
+        stretch = np.eye(3) * rng.uniform(0.98, 1.1, 3) + rng.normal(0, 0.02, (3, 3))
+        shift = rng.normal(0, 2, 3)
+        elastic = self.deformation * rng.standard_normal((3, *3 * (ELASTIC_KNOTS,)))
+        change = 1 + self.contrast * rng.standard_normal(3)
+        coil = rng.standard_normal(3 * (BIAS_KNOTS,))
+        return Person(turn @ stretch, shift, elastic, change, self.bias, coil, rng.uniform(300, 1500))
 
     def _grid(self) -> tuple[list[np.ndarray], np.ndarray]:
         """Offsets from the centre along each axis (mm: to the back, to the left, up), and the spacing."""
@@ -142,18 +186,6 @@ class Brain:
         plane = (np.arange(self.size) - (self.size - 1) / 2) * step
         up = np.linspace(*SLAB, self.slices) - CENTRE[2] if self.spatial_dims == 2 else plane
         return [plane, plane, up], np.array([step, step, up[1] - up[0]])
-
-    def _warp(self, rng: np.random.Generator, axes: list[np.ndarray]) -> np.ndarray:
-        """Where in the template [3,H,W,D] each voxel of this subject lies."""
-        turn = _rotation(rng.normal(0, np.deg2rad(4), 3))
-        stretch = np.eye(3) * rng.uniform(0.98, 1.1, 3) + rng.normal(0, 0.02, (3, 3))
-        shift = rng.normal(0, 2, 3)
-        knots = self.deformation * rng.standard_normal((3, *3 * (ELASTIC_KNOTS,)))
-        points = np.stack(np.meshgrid(-axes[1], -axes[0], axes[2], indexing="ij")).swapaxes(1, 2)
-        elastic = np.stack([_smooth(k, axes) for k in knots])
-        affine = np.tensordot(turn @ stretch, points, 1) + (CENTRE + shift)[:, None, None, None]
-        warped: np.ndarray = affine + elastic
-        return warped
 
 
 def rician(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
@@ -177,7 +209,8 @@ def _sample(maps: np.ndarray, points: np.ndarray) -> np.ndarray:
     return np.stack([map_coordinates(m, points, np.float32, order=1) for m in maps]) / np.float32(255)
 
 
-def _rotation(angles: np.ndarray) -> np.ndarray:
+def rotation(angles: np.ndarray) -> np.ndarray:
+    """About the three axes in turn [3,3]; angles in radians."""
     (cx, cy, cz), (sx, sy, sz) = np.cos(angles), np.sin(angles)
     about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
@@ -186,9 +219,9 @@ def _rotation(angles: np.ndarray) -> np.ndarray:
     return turn
 
 
-def _to_template(axes: list[np.ndarray], spacing: np.ndarray) -> np.ndarray:
-    """Affine from this grid's voxels to the template's, before the warp."""
+def to_world(axes: list[np.ndarray], spacing: np.ndarray) -> np.ndarray:
+    """Affine from this grid's voxels to mm, before the warp."""
     matrix = np.zeros((4, 4))
     matrix[0, 1], matrix[1, 0], matrix[2, 2], matrix[3, 3] = -spacing[1], -spacing[0], spacing[2], 1
     matrix[:3, 3] = CENTRE + np.array([-axes[1][0], -axes[0][0], axes[2][0]])
-    return matrix
+    return template()[1] @ matrix
