@@ -16,17 +16,21 @@ from src.pictures import ERRORS, colours, error_map, grey, overlay
 from src.tasks.base import AdversarialTask, Batch
 from src.tasks.cases import cases, whole
 from src.tasks.recipe import Recipe
+from src.tasks.windows import slide
 
 
 class SegmentationTask(AdversarialTask):
     """The discriminator tells (image, truth) from (image, prediction); Dice + cross entropy teach the rest.
 
     Logits are [B, K, *spatial] for K classes, background first; the discriminator sees the image beside the
-    one-hot truth or the softmax.
+    one-hot truth or the softmax. window: side, or sides, of the windows of evaluation; None for whole images.
     """
 
-    def __init__(self, recipe: Recipe, monitor: str = "val/dice") -> None:
+    def __init__(
+        self, recipe: Recipe, monitor: str = "val/dice", window: int | list[int] | None = None
+    ) -> None:
         super().__init__(recipe, monitor)
+        self.window = window
         self.dice_ce = DiceCELoss(to_onehot_y=True, softmax=True)
         self.keep_tables({name: VolumeScores(recipe.classes) for name in ("val", "test", "mean_label")})
         self.mean_label: Predictor | None = None
@@ -55,8 +59,7 @@ class SegmentationTask(AdversarialTask):
         return {"dice_ce": self.dice_ce(logits, batch["label"])}
 
     def predict(self, batch: Batch) -> Tensor:
-        pieces = batch["image"].split(16)
-        return torch.cat([self.evaluator(piece).argmax(1, keepdim=True) for piece in pieces])
+        return slide(self.evaluator, batch["image"], self.window).argmax(1, keepdim=True)
 
     def prepare_baselines(self, data: Any) -> None:
         """The vote of the training cohort, which knows where tissue usually is and sees no image."""

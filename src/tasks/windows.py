@@ -14,13 +14,14 @@ OVERLAP = 0.25
 
 
 def slide(network: nn.Module, image: Tensor, window: int | Sequence[int] | None) -> Tensor:
-    """The network's output for [B, C, *spatial], float32; of images larger than `window`, in windows.
+    """The network's output for [B, C, *spatial], float32; of images of other sides than `window`, in windows.
 
-    Windows overlap by a quarter of their sides and are blended by a Gaussian. None: always whole images.
+    Windows overlap by a quarter of their sides and are blended by a Gaussian. An image that is smaller is
+    padded with its border, as a network may take no other size. None: always whole images.
     """
     sides = image.shape[2:]
     size = [window] * len(sides) if isinstance(window, int) else list(window or sides)
-    if all(side <= most for side, most in zip(sides, size, strict=True)):
+    if all(side == most for side, most in zip(sides, size, strict=True)):
         return torch.cat([network(part).float() for part in torch.split(image, ROWS)])
     output = sliding_window_inference(
         image, size, ROWS, network, OVERLAP, mode="gaussian", padding_mode="replicate"
