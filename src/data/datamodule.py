@@ -203,7 +203,7 @@ class DataModule(pl.LightningDataModule):
     @property
     def evaluated(self) -> Evaluated:
         """Reads a whole case as validation and test serve it."""
-        return Evaluated(self.cache.get, self.degrade, self.sliced, self.seed)
+        return Evaluated(self.cache.get, self.degrade, self.sliced, self.splitting.seed)
 
     def _eval_loader(self, split: Split) -> Loader:
         self.setup()

@@ -26,7 +26,8 @@ def degraded_item(degrade: Degrade, item: dict[str, Any], seed: int) -> dict[str
 
 
 def degraded_case(degrade: Degrade, record: Record, case: Case, stacked: bool, seed: int) -> Case:
-    """A whole case for evaluation, its noise a function of (seed, case) alone.
+    """A whole case for evaluation, its noise a function of (seed, case) alone; give the data's seed, so that
+    runs that differ in theirs are judged on the same images.
 
     stacked: the image is a stack of slices [S,C,H,W], each degraded by itself.
     """

@@ -41,15 +41,21 @@ def test_training_noise_is_new_each_epoch_and_follows_from_the_seed() -> None:
     assert not torch.equal(*noise)
 
 
-def test_evaluation_noise_follows_from_seed_and_case() -> None:
+def test_evaluation_noise_follows_from_the_data_and_not_from_the_seed_of_training() -> None:
+    """Runs of several seeds are compared on the same test images; another split is another test."""
     degrade = Rician(0.2)
     first, again, other = (
-        {b["case"][0]: b["image"] for b in module(degrade, seed).val_dataloader()} for seed in (0, 0, 1)
+        {b["case"][0]: b["image"] for b in module(degrade, seed).test_dataloader()} for seed in (0, 0, 1)
     )
     one = module(degrade)
-    assert all(torch.equal(b["image"], first[b["case"][0]]) for _ in range(2) for b in one.val_dataloader())
+    assert all(torch.equal(b["image"], first[b["case"][0]]) for _ in range(2) for b in one.test_dataloader())
+    dealt = DataModule(Brain(subjects=6, size=16, slices=3), batch_size=4, split_seed=1, degrade=degrade)
+    dealt.setup()
+    everywhere = [record for records in dealt.records.values() for record in records]
     for case, image in first.items():
-        assert torch.equal(image, again[case]) and not torch.equal(image, other[case])
+        assert torch.equal(image, again[case]) and torch.equal(image, other[case])
+        record = next(record for record in everywhere if record.case == case)
+        assert not np.array_equal(dealt.evaluated(record)["image"], image.numpy())
 
 
 def test_every_case_has_noise_of_its_own() -> None:
