@@ -47,7 +47,8 @@ def train(cfg: dict[str, Any], directory: Path) -> float:
     prepare.check_monitor(task)
     plan = prepare.plan_update(cfg, task, data)
     trainer = build_trainer(cfg, run)
-    quiet.say(f"{plan}\ndata: {len(data.train_items())} training items, cache: {data.cache.room}")
+    without = f" ({data.left_out} cases left out)" if data.left_out else ""
+    quiet.say(f"{plan}\ndata: {len(data.train_items())} training items{without}, cache: {data.cache.room}")
     start = prepare.describe(run, cfg, data, task)
     data.start_at(start)
     try:

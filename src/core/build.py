@@ -28,7 +28,9 @@ def build_data(cfg: Plain) -> Any:
 def complete(cfg: Plain, data: Any) -> Plain:
     """The configuration with what the data decide about the networks filled in: it rebuilds them alone."""
     model = dict(cfg["model"])
-    channels = resolve(cfg["task"], "task").channels(data)  # type: ignore[attr-defined]
+    task: Any = resolve(cfg["task"], "task")
+    settings = task.settings(data, cfg["task"])
+    channels = task.channels(data)
     for player in PLAYERS:
         if model[player] is not None:
             known = {"spatial_dims": data.spatial_dims, **channels[player]}
@@ -37,7 +39,7 @@ def complete(cfg: Plain, data: Any) -> Plain:
     if adversarial["augment"] is not None:
         augment = {"image_channels": data.channels, **adversarial["augment"]}
         model["adversarial"] = {**adversarial, "augment": augment}
-    return {**cfg, "model": model}
+    return {**cfg, "task": settings, "model": model}
 
 
 def build_task(cfg: Plain, classes: tuple[str, ...]) -> Any:
@@ -48,7 +50,7 @@ def build_task(cfg: Plain, classes: tuple[str, ...]) -> Any:
     discriminator = build(model["discriminator"], "model.discriminator")
     lazy = max((penalty.get("every", 1) for penalty in model["adversarial"]["penalties"]), default=1)
     optimizers = {
-        player: _maker(model["optimizer"][player], f"model.optimizer.{player}") for player in PLAYERS
+        player: _maker(node, f"model.optimizer.{player}") for player, node in model["optimizer"].items()
     }
     optimizers["discriminator"] = functools.partial(lazily, optimizers["discriminator"], lazy)
     recipe = Recipe(
@@ -57,7 +59,7 @@ def build_task(cfg: Plain, classes: tuple[str, ...]) -> Any:
         game=_game(model["adversarial"]),
         optimizers=optimizers,
         schedulers={
-            player: _maker(model["scheduler"][player], f"model.scheduler.{player}") for player in PLAYERS
+            player: _maker(node, f"model.scheduler.{player}") for player, node in model["scheduler"].items()
         },
         clip=cfg["update"]["clip"],
         ema_half_life=model["ema_half_life"],

@@ -43,6 +43,12 @@ class Players(Section):
     discriminator: Node | None
 
 
+class Movers(Players):
+    """Of what has an optimiser; an encoder only where a model trains one beside its generator."""
+
+    encoder: Node | None = None
+
+
 class OptionalPlayers(Section):
     generator: Node | None
     discriminator: Node | None
@@ -65,7 +71,7 @@ class Model(Section):
     generator: Node
     discriminator: Node | None
     adversarial: Adversarial
-    optimizer: Players
+    optimizer: Movers
     scheduler: OptionalPlayers
     ema_half_life: Positive | None
 

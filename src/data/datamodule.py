@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,7 @@ class DataModule(pl.LightningDataModule):
         self.cache = Cache(prepared.make, prepared.key, cache, self.folder, cache_gb)
         self.records: dict[Split, list[Record]] = {}
         self.facts: dict[str, Facts] = {}
+        self.left_out = 0
 
     @property
     def channels(self) -> int:
@@ -140,6 +141,11 @@ class DataModule(pl.LightningDataModule):
             self.records = {}
             raise UserError(f"data: no case is in the split {empty[0]}; change data.split or data.split_file")
         log.info("data: %d cases, cache: %s", len(sound), self.cache.room)
+
+    def leave_out(self, cases: Collection[str]) -> None:
+        """Train without these cases."""
+        self.left_out = len(cases)
+        self.records["train"] = [record for record in self.records["train"] if record.case not in cases]
 
     def start_at(self, batches_done: int) -> None:
         """The next training loader begins after this many global batches."""
@@ -188,6 +194,7 @@ class DataModule(pl.LightningDataModule):
         keys = sorted(self.cache.key(record) for records in self.records.values() for record in records)
         return {
             "cases": {split: len(records) for split, records in self.records.items()},
+            "left_out": self.left_out,
             "subjects": {
                 split: sorted({r.subject for r in records}) for split, records in self.records.items()
             },

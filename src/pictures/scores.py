@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isnan
 
 OURS = "this run"
-COUNTS = ("volumes", "absent")
+COUNTS = ("volumes", "absent", "empty")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,9 @@ KINDS = {
     "nsd": Kind("NSD", 1),
     "asd": Kind("ASD mm", -1, 2),
     "iou": Kind("IoU", 1),
+    "false_positive_rate": Kind("share of empty images with a finding", -1, 2),
+    "true_positive_rate": Kind("share of others with a finding", 1, 2),
+    "threshold": Kind("gate", 0),
     "psnr": Kind("PSNR dB", 1, 2),
     "ssim": Kind("SSIM", 1),
     "mae": Kind("MAE", -1, 2),
@@ -41,7 +44,14 @@ KINDS = {
     "map75": Kind("mAP75", 1),
     "froc": Kind("FROC", 1),
     "auroc": Kind("AUROC", 1),
+    "auroc_low": Kind("AUROC, 2.5th percentile", 0),
+    "auroc_high": Kind("AUROC, 97.5th percentile", 0),
     "ap": Kind("AP", 1),
+    "pixel_ap": Kind("pixel AP", 1),
+    "aupro": Kind("AUPRO", 1),
+    "reconstruction": Kind("residual of healthy images", -1),
+    "subset_auroc": Kind("AUROC of the images searched", 1),
+    "images_per_second": Kind("images a second", 1, 1),
     "swd": Kind("SWD", -1, 1),
     "kid": Kind("KID ×1000", -1, 1),
     "coverage": Kind("coverage", 1),

@@ -44,6 +44,14 @@ class AdversarialTask(Play):
         self.metrics = nn.ModuleDict(tables)
 
     @staticmethod
+    def settings(data: Any, given: dict[str, Any]) -> dict[str, Any]:
+        """The task's section of the configuration with what the data decide; before any player is built.
+
+        A task that must not train on some cases takes them out of the data here.
+        """
+        return given
+
+    @staticmethod
     def channels(data: Any) -> dict[str, dict[str, Any]]:
         """What the data decide about each player: arguments of its network, channels in and out above all."""
         raise NotImplementedError

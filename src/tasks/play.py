@@ -23,7 +23,7 @@ class Play(pl.LightningModule):
     """A generator and, unless it is None, a discriminator, trained by one adversarial update a batch.
 
     `global_step` counts batches. With the discriminator None this is plain supervised training through the
-    same code.
+    same code. `players` names the optimisers, `movers` the one that steps for each player of the game.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -38,7 +38,8 @@ class Play(pl.LightningModule):
         self.augment = self.game.augment
         self.watch = Watch(self.game)
         self.update: Update = UPDATES["shared"]()
-        self.players = PLAYERS if self.discriminator is not None else PLAYERS[:1]
+        self.players: tuple[str, ...] = PLAYERS if self.discriminator is not None else PLAYERS[:1]
+        self.movers = {player: player for player in self.players}
         self.batches_done = 0
         self.latest: dict[str, Tensor] = {}
 
@@ -71,8 +72,8 @@ class Play(pl.LightningModule):
         number of batches, only the player that moves in every batch steps through its wrapper.
         """
         self._moving = player
-        wrapped = cast(Any, dict(zip(self.players, self._optimizers(), strict=True))[player])
-        if player == self.players[-1]:
+        wrapped = cast(Any, dict(zip(self.players, self._optimizers(), strict=True))[self.movers[player]])
+        if player == list(self.movers)[-1]:
             wrapped.step(closure=lambda: None)
         else:
             self.trainer.strategy.optimizer_step(wrapped.optimizer, closure=lambda: None)
@@ -110,9 +111,13 @@ class Play(pl.LightningModule):
         found = self.optimizers()
         return found if isinstance(found, list) else [found]
 
+    def moved(self, player: str) -> nn.Module:
+        """What the optimiser of this name moves."""
+        return cast(nn.Module, getattr(self, player))
+
     def configure_optimizers(self) -> Any:
         """Schedules count batches, also those in which their player rests."""
-        optimizers = [self.recipe.optimizers[p](getattr(self, p).parameters()) for p in self.players]
+        optimizers = [self.recipe.optimizers[p](self.moved(p).parameters()) for p in self.players]
         makers = [self.recipe.schedulers.get(player) for player in self.players]
         pairs = zip(makers, optimizers, strict=True)
         self._schedulers = [make(optimizer) for make, optimizer in pairs if make is not None]
