@@ -10,7 +10,8 @@ Empty masks follow one rule everywhere, because a mean over volumes hangs on it:
 
 *Not counted* is NaN in a row and left out of a mean; how often it happened is reported as `absent/<class>`.
 The diagonal is the largest distance two voxels of the volume can have, so a missed structure never beats a
-badly drawn one.
+badly drawn one. A volume whose truth is background alone, in all classes, has no place in these means:
+`VolumeScores` counts what is found in it as a false positive.
 """
 
 from __future__ import annotations

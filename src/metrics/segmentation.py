@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -11,11 +12,15 @@ from torchmetrics import Metric
 from src.metrics.labelmaps import SCORES, score_volume
 
 NAME_BYTES = 128
+WHOLE = ("empty", "found", "peak")
+"""What is kept of a volume as a whole: whether its truth is background alone, whether anything but background
+was predicted, and the largest probability of a foreground class."""
 
 
 class VolumeScores(Metric):
     """Dice, IoU, HD95, ASD and NSD per class: means over volumes, which are scored whole, never by slices.
 
+    A volume whose truth is background alone has none of them: it counts in the rate of false positives.
     `classes` names every label from 0 on, background first; `tolerance` in mm is the NSD's. A volume that
     reaches two processes (samplers fill up the last round) counts once: N processes give what one gives, in
     any order.
@@ -36,27 +41,42 @@ class VolumeScores(Metric):
         self.add_state("names", default=[], dist_reduce_fx="cat")
         self.add_state("rows", default=[], dist_reduce_fx="cat")
 
-    def update(self, case: str, prediction: Tensor, truth: Tensor, spacing: Sequence[float]) -> None:
-        """Score one volume: label maps [*spatial], spacing in mm per axis; a ValueError names the case."""
+    def update(
+        self,
+        case: str,
+        prediction: Tensor,
+        truth: Tensor,
+        spacing: Sequence[float],
+        peak: float = float("nan"),
+    ) -> None:
+        """Score one volume: label maps [*spatial], spacing in mm per axis; a ValueError names the case.
+
+        peak: the largest probability of a foreground class in it; NaN where nobody knows.
+        """
         try:
             labels = range(self.first, len(self.classes))
             scores = score_volume(prediction, truth, len(self.classes), spacing, labels, self.tolerance)
         except ValueError as error:
             raise ValueError(f"{case}: {error}") from error
+        empty, found = not bool((truth > 0).any()), bool((prediction > 0).any())
+        if empty:
+            scores[:, 1 - self.first :] = float("nan")
+        whole = torch.tensor([empty, found, peak], dtype=torch.double)
         assert isinstance(self.names, list) and isinstance(self.rows, list)
         self.names.append(_encode(case).to(self.device))
-        self.rows.append(scores.flatten().float().to(self.device))
+        self.rows.append(torch.cat([whole, scores.flatten()]).float().to(self.device))
 
     def compute(self) -> dict[str, Tensor]:
         """Flat names to 0-dim tensors.
 
         `dice/<class>` is the mean over the counted volumes and `dice` the mean of the classes, likewise the
-        other scores; `absent/<class>` is how many volumes hold the class in neither map, `volumes` how many
-        there were.
+        other scores; `absent/<class>` is for how many volumes the class did not count, `volumes` how many
+        there were. With volumes whose truth is background alone, `empty` of them: `false_positive_rate`, the
+        share of these in which something is found, and `true_positive_rate`, the share of the others.
         """
         cases = self._cases()
-        shape = (len(cases), len(SCORES), len(self.classes) - self.first)
-        table = torch.stack(list(cases.values())) if cases else torch.empty(shape, dtype=torch.double)
+        shape = (len(cases), len(SCORES), len(self._scored))
+        table = torch.stack([self._by_class(row) for row in cases.values()]) if cases else torch.empty(shape)
         by_class = table.nanmean(0)
         result = {}
         for name, values in zip(SCORES, by_class, strict=True):
@@ -65,29 +85,55 @@ class VolumeScores(Metric):
         absent = table[:, 0].isnan().sum(0)
         result |= {f"absent/{c}": count for c, count in zip(self._scored, absent, strict=True)}
         result["volumes"] = torch.tensor(len(cases))
+        found: dict[bool, list[float]] = {True: [], False: []}
+        for row in cases.values():
+            found[bool(row[0])].append(float(row[1]))
+        if found[True]:
+            result["false_positive_rate"] = torch.tensor(found[True]).mean()
+            result["true_positive_rate"] = torch.tensor(found[False]).mean()
+            result["empty"] = torch.tensor(len(found[True]))
         return {name: value.float() for name, value in result.items()}
 
     def per_case(self) -> list[dict[str, str | float]]:
-        """One row a volume, sorted: `case`, `dice`, `dice/<class>`, ... Every process must call it."""
+        """One row a volume, sorted: `case`, `dice`, `dice/<class>`, ... Every process must call it.
+
+        Where the truth of some is background alone, `WHOLE` of each too.
+        """
         with self.sync_context():
             cases = self._cases()
+        told = WHOLE if any(row[0] for row in cases.values()) else ()
         rows = []
-        for case, scores in cases.items():
+        for case, values in cases.items():
             row: dict[str, str | float] = {"case": case}
-            for name, values in zip(SCORES, scores, strict=True):
-                row[name] = float(values.nanmean())
-                row |= {f"{name}/{c}": float(value) for c, value in zip(self._scored, values, strict=True)}
-            rows.append(row)
+            for name, scores in zip(SCORES, self._by_class(values), strict=True):
+                row[name] = float(scores.nanmean())
+                row |= {f"{name}/{c}": float(score) for c, score in zip(self._scored, scores, strict=True)}
+            rows.append(row | {name: float(value) for name, value in zip(told, values, strict=False)})
         return rows
+
+    def gate(self, keep: float) -> float:
+        """The largest peak that at least the share `keep` of the volumes reach in which a lesion was found.
+
+        Volumes whose truth is background alone have no say. 0 where nothing was found. Every process must
+        call it.
+        """
+        with self.sync_context():
+            cases = self._cases()
+        peaks = sorted((float(row[2]) for row in cases.values() if not row[0] and row[1]), reverse=True)
+        return peaks[math.ceil(keep * len(peaks) - 1e-9) - 1] if peaks else 0.0
 
     @property
     def _scored(self) -> tuple[str, ...]:
         return self.classes[self.first :]
 
+    def _by_class(self, row: Tensor) -> Tensor:
+        """[scores, classes] of a volume's row."""
+        return row[len(WHOLE) :].reshape(len(SCORES), len(self._scored))
+
     def _cases(self) -> dict[str, Tensor]:
-        """[scores, classes] of each case, sorted, so that no sum depends on the order of arrival."""
+        """The row of each case, sorted, so that no sum depends on the order of arrival."""
         names = _flat(self.names).reshape(-1, NAME_BYTES)
-        rows = _flat(self.rows).reshape(-1, len(SCORES), len(self._scored))
+        rows = _flat(self.rows).reshape(len(names), len(WHOLE) + len(SCORES) * len(self._scored))
         cases: dict[str, Tensor] = {}
         for case, row in sorted(zip(map(_decode, names), rows, strict=True), key=lambda pair: pair[0]):
             if case in cases and not torch.allclose(cases[case], row.double(), equal_nan=True):

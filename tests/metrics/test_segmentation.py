@@ -9,7 +9,7 @@ import torch
 import torch.multiprocessing
 from torch import Tensor
 
-from src.metrics.segmentation import NAME_BYTES, VolumeScores
+from src.metrics.segmentation import NAME_BYTES, WHOLE, VolumeScores
 
 CLASSES = ("background", "gm", "wm")
 
@@ -53,11 +53,42 @@ def test_means_of_planted_volumes() -> None:
     assert rows[2]["dice"] != rows[2]["dice"]
 
 
-def test_a_false_alarm_weighs_as_much_as_a_miss() -> None:
-    scores = VolumeScores(("background", "lesion"))
-    scores.update("healthy", strip(9, 4), strip(9), (2, 1))
+def test_a_class_found_where_another_is_weighs_as_much_as_a_miss() -> None:
+    scores = VolumeScores(CLASSES)
+    scores.update("one class", strip(9, 4) * 2, strip(9, 4), (2, 1))
     result = scores.compute()
-    assert (result["dice"], result["hd95"], result["absent/lesion"]) == (0, 16, 0)
+    for name in ("gm", "wm"):
+        assert (result[f"dice/{name}"], result[f"hd95/{name}"], result[f"absent/{name}"]) == (0, 16, 0)
+    assert "false_positive_rate" not in result and set(scores.per_case()[0]).isdisjoint(WHOLE)
+
+
+def test_volumes_without_a_lesion_count_as_false_positives_alone() -> None:
+    scores = VolumeScores(("background", "lesion"))
+    for number, place in enumerate([(), (2,), (), (), (3, 4)]):
+        scores.update(f"healthy-{number}", strip(9, *place), strip(9), (2, 1), 0.1 * number)
+    scores.update("missed", strip(9), strip(9, 4), (2, 1), 0.4)
+    scores.update("drawn", strip(9, 4), strip(9, 4), (2, 1), 0.9)
+    result = scores.compute()
+    assert result["false_positive_rate"] == pytest.approx(2 / 5)
+    assert (result["true_positive_rate"], result["empty"]) == (0.5, 5)
+    assert (result["dice"], result["hd95"], result["absent/lesion"], result["volumes"]) == (0.5, 8, 5, 7)
+    row = scores.per_case()[2]
+    assert row["case"] == "healthy-1" and row["dice/lesion"] != row["dice/lesion"]
+    assert [row[name] for name in WHOLE] == pytest.approx([1, 1, 0.1])
+
+
+def test_the_gate_keeps_its_share_of_the_found_lesions() -> None:
+    """Ten lesions found with peaks .1 to 1: the ninth best is at .2. One missed, one false alarm: no say."""
+    scores = VolumeScores(("background", "lesion"))
+    assert scores.gate(0.9) == 0
+    scores.update("healthy", strip(9, 4), strip(9), (1, 1), 0.05)
+    scores.update("missed", strip(9), strip(9, 4), (1, 1), 0.03)
+    assert scores.gate(0.9) == 0
+    for tenth in range(1, 11):
+        scores.update(f"lesion-{tenth}", strip(9, 4), strip(9, 4), (1, 1), tenth / 10)
+    assert [round(scores.gate(keep), 6) for keep in (1.0, 0.95, 0.9, 0.85, 0.5, 0.1)] == [
+        0.1, 0.1, 0.2, 0.2, 0.6, 1.0,
+    ]  # fmt: skip
 
 
 def test_the_background_counts_only_when_asked() -> None:
