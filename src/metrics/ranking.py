@@ -1,0 +1,96 @@
+"""How well scores put the anomalous before the healthy: areas under curves, exact, ties counted as ties."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+LIMIT = 0.3
+"""False positives, as a share of the pixels outside lesions, up to which AUPRO is integrated."""
+DRAWS = 1000
+
+
+def auroc(scores: np.ndarray, truth: np.ndarray) -> float:
+    """The chance that an anomalous image scores above a healthy one, a tie counting half; NaN for one kind."""
+    return float(_weighted_auroc(scores, truth, np.ones((1, len(scores))))[0])
+
+
+def auroc_interval(
+    scores: np.ndarray, truth: np.ndarray, subjects: Sequence[str], seed: int = 0, draws: int = DRAWS
+) -> tuple[float, float]:
+    """2.5th and 97.5th percentile of the AUROC when subjects are drawn anew, each with all of its images.
+
+    Draws without a healthy or without an anomalous image are left out; NaN when none is left.
+    """
+    names, places = np.unique(np.asarray(subjects, dtype=str), return_inverse=True)
+    if not len(names):
+        return float("nan"), float("nan")
+    rng = np.random.default_rng(seed)
+    times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
+    values = _weighted_auroc(scores, truth, times[:, places].astype(np.float64))
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return float("nan"), float("nan")
+    low, high = np.percentile(values, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def _weighted_auroc(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """[draws] for weights [draws, images]."""
+    if not len(scores):
+        return np.full(len(weights), np.nan)
+    order = np.argsort(scores, kind="stable")
+    firsts = _firsts(scores[order])
+    ill = np.asarray(truth, bool)[order]
+    positive = np.add.reduceat(weights[:, order] * ill, firsts, axis=1)
+    negative = np.add.reduceat(weights[:, order] * ~ill, firsts, axis=1)
+    below = np.cumsum(negative, axis=1) - negative
+    pairs = positive.sum(1) * negative.sum(1)
+    found: np.ndarray = np.full(len(weights), np.nan)
+    np.divide((positive * (below + negative / 2)).sum(1), pairs, out=found, where=pairs > 0)
+    return found
+
+
+def average_precision(scores: np.ndarray, truth: np.ndarray) -> float:
+    """Σ (Rₙ - Rₙ₋₁) Pₙ over the distinct scores, highest first, without interpolation; NaN without a truth."""
+    ill = np.asarray(truth, bool)
+    if not ill.any():
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    lasts = _lasts(scores[order])
+    found = np.cumsum(ill[order], dtype=np.float64)[lasts]
+    return float((np.diff(found, prepend=0.0) * found / (lasts + 1)).sum() / found[-1])
+
+
+def aupro(scores: np.ndarray, shares: np.ndarray, limit: float = LIMIT) -> float:
+    """Area under the per-region overlap against the false positive rate, up to `limit`, over `limit`.
+
+    Bergmann et al., CVPR 2019, 9592. shares [pixels]: 1 over the size of its region for a pixel of a lesion,
+    0 outside, so that small lesions count as much as large ones. Pixels of equal score enter together, and
+    the curve is straight between them. NaN without a lesion or without a pixel outside.
+    """
+    outside = shares == 0
+    if outside.all() or not outside.any():
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    lasts = _lasts(scores[order])
+    rate = np.concatenate([[0.0], np.cumsum(outside[order], dtype=np.float64)[lasts] / outside.sum()])
+    overlap = np.concatenate([[0.0], np.cumsum(shares[order], dtype=np.float64)[lasts] / shares.sum()])
+    # Of points above each other at the limit the highest counts: they cost no further false positive.
+    end = int(np.searchsorted(rate, limit, side="right"))
+    if end < len(rate):
+        step = (limit - rate[end - 1]) / (rate[end] - rate[end - 1])
+        last = overlap[end - 1] + step * (overlap[end] - overlap[end - 1])
+        rate, overlap = np.append(rate[:end], limit), np.append(overlap[:end], last)
+    return float(np.trapezoid(overlap, rate) / limit)
+
+
+def _firsts(ordered: np.ndarray) -> np.ndarray:
+    """Where each group of equal values begins."""
+    return np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+
+
+def _lasts(ordered: np.ndarray) -> np.ndarray:
+    """Where each group of equal values ends."""
+    return np.flatnonzero(np.concatenate([ordered[1:] != ordered[:-1], [True]]))
