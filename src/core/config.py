@@ -23,6 +23,7 @@ FREE = (
     "trainer.accelerator",
     "trainer.threads",
     "callbacks.",
+    "save_predictions",
     "data.workers",
     "data.cache",
     "debug",

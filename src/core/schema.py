@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from src.core.names import nearest
 from src.errors import UserError
@@ -14,6 +14,7 @@ Node = dict[str, Any]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
+Cases = Annotated[int, BeforeValidator(lambda given: -1 if given == "all" else given), Field(ge=-1)]
 
 
 class Section(BaseModel):
@@ -133,6 +134,7 @@ class Config(Section):
     name: Annotated[str, Field(pattern=r"^[\w.=,+-]+$")]
     run_dir: str
     resume: str | None
+    save_predictions: Cases
     debug: bool
 
     @model_validator(mode="after")

@@ -30,6 +30,7 @@ class TwoPlayerScaling(MixedPrecision):
 def build_trainer(cfg: Plain, run: Any) -> Any:
     """Lightning's Trainer: counts batches, validates every `val_every`, watched by our callbacks."""
     from src.callbacks.checkpoint import AtomicCheckpointIO, Checkpoints
+    from src.callbacks.predictions import Predictions
     from src.callbacks.progress import TrainingProgress
     from src.callbacks.samples import Samples
 
@@ -37,6 +38,8 @@ def build_trainer(cfg: Plain, run: Any) -> Any:
     callbacks: list[pl.Callback] = [Checkpoints(run, watch["checkpoint_every"])]
     if watch["samples"]:
         callbacks.append(Samples(run, watch["samples"]))
+    if cfg["save_predictions"]:
+        callbacks.append(Predictions(run, cfg["save_predictions"], cfg["data"].get("root")))
     if watch["progress"] != "none":
         callbacks.append(TrainingProgress(watch["progress"]))
     half = trainer["precision"] == "16-mixed"

@@ -83,6 +83,13 @@ class AdversarialTask(Play):
         """Named pictures of an evaluation batch: RGB [n, height, width, 3], one row a case."""
         return {}
 
+    def written(self, batch: Batch, prediction: Any, rows: list[int]) -> Tensor | None:
+        """What `save_predictions` writes of the test case that these rows hold, on its grid: [C, *spatial].
+
+        Whole numbers are a label map, others an image in the units of the case's file. None: nothing.
+        """
+        return None
+
     def finish_test(self, directory: Path) -> None:
         """Write what the test as a whole leaves in the run's directory, such as a table of boxes.
 

@@ -17,6 +17,13 @@ def cases(batch: dict[str, Any]) -> Iterator[tuple[str, list[int]]]:
     yield from rows.items()
 
 
+def in_units(batch: dict[str, Any], images: Tensor, rows: list[int]) -> Tensor:
+    """Images of one case as `whole` gives them, in the units of its file, float64."""
+    scale, offset = (batch[key][rows[0]].double() for key in ("scale", "offset"))
+    values: Tensor = whole(batch, images, rows).double() * scale + offset
+    return values
+
+
 def whole(batch: dict[str, Any], values: Tensor, rows: list[int]) -> Tensor:
     """Values [rows, C, *spatial] of one case as [C, *spatial]; slices are stacked along a new last axis."""
     if "slice" in batch:

@@ -17,7 +17,7 @@ from src.metrics.cases import CaseTable
 from src.metrics.enhancement import SCORES, score_case
 from src.pictures import grey
 from src.tasks.base import AdversarialTask, Batch
-from src.tasks.cases import cases
+from src.tasks.cases import cases, in_units
 from src.tasks.recipe import Recipe
 from src.tasks.windows import aligned, slide
 
@@ -136,6 +136,9 @@ class EnhancementTask(AdversarialTask):
             )
             for name, improve in self.baselines.items()
         }
+
+    def written(self, batch: Batch, prediction: Tensor, rows: list[int]) -> Tensor:
+        return in_units(batch, prediction, rows)
 
     def samples(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
         """One slice a case, drawn in the grey window of its truth."""

@@ -78,6 +78,9 @@ class SegmentationTask(AdversarialTask):
                 guess = torch.from_numpy(self.mean_label(truth.shape)).to(truth)
                 self.tables["mean_label"].update(case, guess, truth, spacing)
 
+    def written(self, batch: Batch, prediction: Tensor, rows: list[int]) -> Tensor:
+        return whole(batch, prediction, rows)
+
     def samples(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
         rows = [group[len(group) // 2] for _, group in cases(batch)]
         image, truth, ours = (

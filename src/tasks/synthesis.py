@@ -17,6 +17,7 @@ from src.metrics.synthesis.pool import ImagePool
 from src.metrics.synthesis.scores import SCORES, Judge
 from src.pictures import grey
 from src.tasks.base import AdversarialTask, Batch
+from src.tasks.cases import in_units
 from src.tasks.recipe import Recipe
 
 ROWS = 64
@@ -161,6 +162,10 @@ class SynthesisTask(AdversarialTask):
             first += len(part)
         assert self.judge is not None
         return torch.stack(kept).to(self.judge.real.device)
+
+    def written(self, batch: Batch, prediction: Tensor, rows: list[int]) -> Tensor:
+        """On the grid and in the units of the real case beside which it is judged."""
+        return in_units(batch, prediction, rows)
 
     def samples(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
         """A row: one real image, and beside it synthetic ones of noise that stays the same."""

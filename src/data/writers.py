@@ -1,0 +1,90 @@
+"""From an array [C,*spatial] back to a file like the one it was made from."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from nibabel import nifti1 as _nifti1
+from nibabel.loadsave import load as load_volume
+from PIL import Image
+
+from src.data.readers import VOLUMES, read, suffix
+from src.data.records import Record, Source
+
+nifti1: Any = _nifti1  # nibabel leaves it untyped
+GEOMETRY = (
+    *("pixdim", "xyzt_units", "qform_code", "sform_code", "srow_x", "srow_y", "srow_z"),
+    *("quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"),
+)
+PNG = {(1, "uint8"), (3, "uint8"), (1, "uint16")}
+"""Channels and types that a PNG can hold; other pictures become TIFF."""
+
+
+@dataclass(frozen=True)
+class Original:
+    """What is kept of a file: the type of its numbers, their meaning (number * slope + inter), and where its
+    voxels lie. Nothing else of its header, which may tell who the patient is.
+    """
+
+    dtype: np.dtype[Any]
+    slope: float = 1.0
+    inter: float = 0.0
+    header: Any = None
+
+    def stored(self, values: np.ndarray) -> np.ndarray:
+        """Values as the file's numbers; whole ones are rounded, and held at the ends of their range."""
+        numbers = (values - self.inter) / self.slope if (self.slope, self.inter) != (1, 0) else values
+        if self.dtype.kind == "f":
+            return numbers.astype(self.dtype)
+        limits = np.iinfo(self.dtype)
+        return np.clip(np.rint(numbers), limits.min, limits.max).astype(self.dtype)
+
+
+def original(source: Source, record: Record) -> Original:
+    """Of the file that holds a record's image; of the loaded array, where there is no such file."""
+    paths = source.paths(record, "image") if hasattr(source, "paths") else []
+    kind = suffix(paths[0]) if paths else ".dcm"
+    if kind in VOLUMES:
+        image: Any = load_volume(paths[0])
+        header = image.header if isinstance(image.header, nifti1.Nifti1Header) else None
+        dtype = np.dtype(image.get_data_dtype())
+        voxels = image.dataobj
+        return Original(dtype[0] if dtype.names else dtype, float(voxels.slope), float(voxels.inter), header)
+    array = source.load(record)["image"] if kind == ".dcm" else read(paths[0])[0]
+    return Original(array.dtype)
+
+
+def encoded(values: np.ndarray, affine: np.ndarray, like: Original) -> tuple[str, bytes]:
+    """Suffix and content of a file: NIfTI for volumes, PNG or TIFF for pictures [C,H,W]."""
+    numbers = like.stored(values)
+    return _volume(numbers, affine, like) if values.ndim == 4 else _picture(numbers)
+
+
+def _volume(numbers: np.ndarray, affine: np.ndarray, like: Original) -> tuple[str, bytes]:
+    numbers = numbers.astype(np.float32) if numbers.dtype == np.float16 else numbers
+    array = numbers[0] if len(numbers) == 1 else np.moveaxis(numbers, 0, -1)
+    header = nifti1.Nifti1Header()
+    if like.header is not None:
+        for key in GEOMETRY:
+            header[key] = like.header[key]
+    else:
+        header.set_xyzt_units("mm")
+    image = nifti1.Nifti1Image(array, affine if like.header is None else None, header, dtype=array.dtype)
+    image.header.set_slope_inter(like.slope, like.inter)
+    return ".nii.gz", gzip.compress(image.to_bytes(), mtime=0)
+
+
+def _picture(numbers: np.ndarray) -> tuple[str, bytes]:
+    content = io.BytesIO()
+    array = numbers[0] if len(numbers) == 1 else np.moveaxis(numbers, 0, -1)
+    if (len(numbers), str(numbers.dtype)) in PNG:
+        Image.fromarray(array).save(content, "PNG")
+        return ".png", content.getvalue()
+    import tifffile
+
+    tifffile.imwrite(content, array, photometric="rgb" if len(numbers) == 3 else "minisblack", metadata=None)
+    return ".tiff", content.getvalue()
