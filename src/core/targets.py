@@ -114,9 +114,18 @@ def check_targets(node: Any, path: str = "") -> None:
 
 
 def fill(node: Mapping[str, Any], path: str, known: Mapping[str, Any]) -> dict[str, Any]:
-    """`node` with what the data decide (channels, dimensions) added where the class takes it."""
+    """`node` with what the data decide (channels, dimensions) added where the class takes it.
+
+    Networks inside it are told the dimensions; their channels are its own affair.
+    """
     parameters = parameters_of(resolve(node, path))
-    return {**{key: value for key, value in known.items() if key in parameters}, **node}
+    inner = {key: known[key] for key in ("spatial_dims",) if key in known}
+    parts = {
+        key: fill(value, f"{path}.{key}", inner)
+        for key, value in node.items()
+        if isinstance(value, Mapping) and "_target_" in value
+    }
+    return {**{key: value for key, value in known.items() if key in parameters}, **node, **parts}
 
 
 def build(node: Any, path: str, *args: Any) -> Any:
