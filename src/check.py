@@ -118,6 +118,10 @@ def _print(console: Any, found: Inventory, data: DataModule) -> None:
     console.print(table)
     for name, words in inventory.facts(found).items():
         console.print(f"{name}: {words}")
+    if data.labels.fraction < 1:
+        training = [record for record in found.records if record.split == "train"]
+        data.labels.deal(training)
+        console.print(f"labels used (data.label_fraction): {data.labels.words(training)}")
     for fault in sorted(found.faults, key=lambda fault: not fault.grave)[:SHOWN]:
         console.print(f"{'fault' if fault.grave else 'note'}: {fault.words}", markup=False, soft_wrap=True)
     if len(found.faults) > SHOWN:

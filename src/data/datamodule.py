@@ -15,12 +15,12 @@ import torch
 from src.data.cache import Cache, Kind
 from src.data.degrade import Degrade, Evaluated
 from src.data.intensity import Intensity
+from src.data.labels import Labels
 from src.data.loader import Loader
 from src.data.patches import Patches
 from src.data.pipeline import EvalBatches, TrainItems, collate
 from src.data.prepare import Preparation, Prepared
 from src.data.records import SPLITS, Record, Source, Split
-from src.data.sampler import Stream
 from src.data.splits import Splitting
 from src.data.survey import Facts, OnError, judge, survey
 from src.errors import UserError
@@ -40,7 +40,9 @@ class DataModule(pl.LightningDataModule):
     applied in training. intensity: see `mapping`; orientation, spacing, fit: see `Preparation`; patch,
     foreground: see `Patches`; split, split_seed, fold, folds, split_file: see `Splitting`. on_error:
     stop, or skip cases with grave faults. batches_done: see `start_at`. degrade: makes the image of a
-    clean one, which becomes the target where a case has none.
+    clean one, which becomes the target where a case has none. label_fraction: share of the training subjects
+    whose labels are used. unlabelled: share of each training batch, its last rows, that holds images of the
+    others.
     """
 
     def __init__(
@@ -67,6 +69,8 @@ class DataModule(pl.LightningDataModule):
         on_error: OnError = "stop",
         batches_done: int = 0,
         degrade: Degrade | None = None,
+        label_fraction: float = 1.0,
+        unlabelled: float = 0.0,
     ) -> None:
         super().__init__()
         if batch_size < 1:
@@ -94,6 +98,7 @@ class DataModule(pl.LightningDataModule):
         )
         self.patches = Patches(patch, foreground) if patch is not None else None
         self.splitting = Splitting(tuple(split), split_seed, folds, fold, split_file)
+        self.labels = Labels(label_fraction, unlabelled, batch_size, split_seed)
         self.folder = Path(cache_dir).expanduser() if cache_dir else Path.home() / ".cache/ganatomy"
         prepared = Prepared(source, self.preparation)
         self.cache = Cache(prepared.make, prepared.key, cache, self.folder, cache_gb)
@@ -140,6 +145,7 @@ class DataModule(pl.LightningDataModule):
         if empty := [split for split in SPLITS if not self.records[split]]:
             self.records = {}
             raise UserError(f"data: no case is in the split {empty[0]}; change data.split or data.split_file")
+        self.labels.deal(self.records["train"])
         log.info("data: %d cases, cache: %s", len(sound), self.cache.room)
 
     def leave_out(self, cases: Collection[str]) -> None:
@@ -153,8 +159,8 @@ class DataModule(pl.LightningDataModule):
 
     @property
     def batches_per_epoch(self) -> int:
-        """Batches until every training item was seen once, rounded up."""
-        return -(-len(self.train_items()) // self.batch_size)
+        """Batches until every training item with labels was seen once, rounded up."""
+        return -(-self.train_items().labelled // self.labels.rows)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -162,23 +168,21 @@ class DataModule(pl.LightningDataModule):
         return tuple(self.train_items()[0, 0]["image"].shape[1:])
 
     def train_items(self) -> TrainItems:
-        """The training items, each addressed by (epoch, index)."""
+        """The training items, each addressed by (epoch, index); those without labels, if asked for, last."""
         self.setup()
-        records = self.records["train"]
+        mute = self.labels.mute(self.records["train"])
+        records = [*self.labels.used(self.records["train"]), *mute]
         depths = [self.facts[record.case].shape[0] if self.sliced else None for record in records]
         if not self.sliced and not self.patches and len({self.facts[r.case].shape for r in records}) > 1:
             raise UserError("data.size: the images differ in shape; set data.size, or data.patch")
         read, augment = self.cache.get, self.augment
-        return TrainItems(records, depths, read, augment, self.seed, self.patches, self.degrade)
+        return TrainItems(records, depths, read, augment, self.seed, self.patches, self.degrade, len(mute))
 
     def train_dataloader(self) -> Loader:
-        rank, world_size = self._place()
-        if self.batch_size % world_size:
-            raise UserError(
-                f"data.batch_size={self.batch_size}: must be a multiple of the {world_size} processes"
-            )
         items = self.train_items()
-        stream = Stream(len(items), self.batch_size, self.seed, self.batches_done, rank, world_size)
+        stream = self.labels.stream(
+            items.labelled, items.unlabelled, self.seed, self.batches_done, *self._place()
+        )
         return self._loader(items, batch_sampler=stream, collate_fn=collate)
 
     def val_dataloader(self) -> Loader:
@@ -195,6 +199,8 @@ class DataModule(pl.LightningDataModule):
         return {
             "cases": {split: len(records) for split, records in self.records.items()},
             "left_out": self.left_out,
+            "labelled": len(self.labels.used(self.records["train"])),
+            "without_labels": sorted({r.subject for r in self.labels.others(self.records["train"])}),
             "subjects": {
                 split: sorted({r.subject for r in records}) for split, records in self.records.items()
             },

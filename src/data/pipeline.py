@@ -30,7 +30,8 @@ class TrainItems(Dataset[Item]):
     index).
 
     depths: how many slices each record gives; None for a record that is not sliced. read: a record, and
-    one slice of it. degrade: applied last.
+    one slice of it. degrade: applied last. mute: how many of the records, the last ones, come without their
+    labels; where there are any, each item says whether it is `labelled`.
     """
 
     def __init__(
@@ -42,28 +43,39 @@ class TrainItems(Dataset[Item]):
         seed: int,
         patches: Patches | None = None,
         degrade: Degrade | None = None,
+        mute: int = 0,
     ) -> None:
         self.places = [
             (record, z)
             for record, depth in zip(records, depths, strict=True)
             for z in (range(depth) if depth is not None else (None,))
         ]
+        self.unlabelled = sum(depth or 1 for depth in depths[len(depths) - mute :])
         self.read, self.seed, self.patches, self.augment = read, seed, patches, Compose(list(augment))
         self.degrade = degrade
 
     def __len__(self) -> int:
         return len(self.places)
 
+    @property
+    def labelled(self) -> int:
+        """How many items have labels; they come first."""
+        return len(self) - self.unlabelled
+
     def __getitem__(self, place: Place) -> Item:
         epoch, index = place
         record, z = self.places[index]
         seed = item_seed(self.seed, epoch, index)
         case = self.read(record, z)
+        if index >= self.labelled:
+            case = without_labels(case)
         if self.patches:
             case = self.patches(case, z, seed)
         self.augment.set_random_state(seed=seed)
         with one_thread():
             item = plain(apply(self.augment, as_item(record, case, z)))
+        if self.unlabelled:
+            item["labelled"] = index < self.labelled
         return degraded_item(self.degrade, item, seed) if self.degrade else item
 
 
@@ -82,6 +94,12 @@ class EvalBatches(Dataset[Item]):
             case = self.read(record, None)
             rows += slices(record, case) if self.sliced else [plain(as_item(record, case, None))]
         return collate(rows)
+
+
+def without_labels(case: Case) -> Case:
+    """The case with nothing marked in it: background, no boxes."""
+    nothing = {"label": np.zeros_like(case["label"])} if "label" in case else {}
+    return case | nothing | {key: case[key][:0] for key in RAGGED if key in case}
 
 
 @contextmanager

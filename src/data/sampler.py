@@ -46,6 +46,17 @@ class Stream(Sampler[list[Place]]):
             position += self.batch_size
 
 
+class SideBySide(Sampler[list[Place]]):
+    """Every batch is one of the first stream, then one of the second, whose items are numbered on."""
+
+    def __init__(self, first: Stream, second: Stream) -> None:
+        self.first, self.second = first, second
+
+    def __iter__(self) -> Iterator[list[Place]]:
+        for mine, other in zip(self.first, self.second, strict=True):
+            yield mine + [(epoch, self.first.n + index) for epoch, index in other]
+
+
 def order(n: int, seed: int, epoch: int) -> np.ndarray:
     """The permutation of an epoch."""
     return np.random.default_rng([seed, epoch]).permutation(n)

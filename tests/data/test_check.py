@@ -35,9 +35,20 @@ def test_the_page_shows_what_is_there(tmp_path, words, compose, capsys):
 
     cfg = compose(*words, "data.label_values=[0,255]", f"data.cache_dir={tmp_path}/cache", tiny=False)
     assert run(build_data(cfg), 16, 24, tmp_path / "check.html").faults == []
-    assert "0 faults that stop training" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "0 faults that stop training" in said and "labels used" not in said
     page = (tmp_path / "check.html").read_text()
     assert page.count("<img") == 9 and "<svg" in page and "http" not in page
+
+
+def test_how_many_labels_are_used_is_said(tmp_path, words, compose, capsys):
+    from src.check import check as run
+    from src.core.build import build_data
+
+    own = ["data.label_values=[0,255]", f"data.cache_dir={tmp_path}/cache", "data.label_fraction=0.3"]
+    run(build_data(compose(*words, *own, tiny=False)), 0, 0, tmp_path / "check.html")
+    said = capsys.readouterr().out
+    assert "labels used (data.label_fraction): 2 of 5 training cases, 2 of 5 subjects" in said
 
 
 @pytest.mark.slow
