@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from src.data.boxes import usable_boxes
 from src.data.records import SPLITS, Case, Record, Source
 
 
@@ -40,13 +41,6 @@ def name_of(record: Record, source: Source) -> str:
     paths = getattr(source, "paths", None)
     files = paths(record, "image") if paths else []
     return str(files[0]) if files else record.case
-
-
-def usable_boxes(boxes: np.ndarray, shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes cut to the image, and which of them still have an area."""
-    dims = len(shape)
-    cut = np.concatenate([np.clip(boxes[:, :dims], 0, shape), np.clip(boxes[:, dims:], 0, shape)], 1)
-    return cut, (cut[:, dims:] - cut[:, :dims] > 0).all(1) & np.isfinite(boxes).all(1)
 
 
 def leaks(records: Iterable[Record]) -> list[Fault]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from src.data.faults import usable_boxes
+from src.data.boxes import remaining_boxes
 from src.data.records import Case
 from src.data.regrid import Grid
 from src.errors import UserError
@@ -15,10 +15,11 @@ from src.errors import UserError
 
 @dataclass(frozen=True)
 class Patches:
-    """Patches of `size` (a side, or one number per axis), centred on a foreground voxel with the
-    probability `foreground`.
+    """Patches of `size` (a side, or one number per axis), centred on a foreground voxel, or
+    where nothing is labelled on a box, with the probability `foreground`.
 
-    Foreground classes are equally likely. Cases smaller than a patch are padded with their minimum,
+    Foreground classes are equally likely, and so are boxes, which are left out when less than half of them
+    lies in the patch. Cases smaller than a patch are padded with their minimum,
     labels with 0.
     """
 
@@ -56,6 +57,9 @@ class Patches:
         seeds = case.get("seeds", np.zeros((0, dims), np.int64))
         if z is not None:
             seeds = seeds[seeds[:, -1] == z][:, :-1]
+        if not len(seeds) and len(boxes := case.get("boxes", ())):
+            low, high = np.split(boxes[rng.integers(len(boxes))], 2)
+            return np.asarray((low + high) // 2, np.int64)
         if not len(seeds):
             return None
         values = case["label"][0][tuple(seeds.T)]
@@ -75,8 +79,8 @@ def cropped(case: Case, start: np.ndarray, size: Sequence[int]) -> Case:
             around = [(0, 0), *zip(low, high, strict=True)]
             out[key] = np.pad(case[key][window], around, constant_values=fill)
     if "boxes" in case:
-        boxes, inside = usable_boxes(case["boxes"] - np.tile(start, 2).astype(np.float32), size)
-        out["boxes"], out["classes"] = boxes[inside], case["classes"][inside]
+        boxes, kept = remaining_boxes(case["boxes"] - np.tile(start, 2).astype(np.float32), size)
+        out["boxes"], out["classes"] = boxes[kept], case["classes"][kept]
     first = [*start, *[0] * (3 - len(start))]
     out["affine"] = Grid(case["affine"], (1, 1, 1)).moved(np.ones(3), np.array(first), (1, 1, 1)).affine
     return out

@@ -13,11 +13,11 @@ from monai.data.meta_tensor import MetaTensor
 from monai.transforms.compose import Compose
 from torch.utils.data import Dataset
 
+from src.data.boxes import move_boxes, remaining_boxes
 from src.data.degrade import Degrade, degraded_item
-from src.data.faults import usable_boxes
 from src.data.patches import Patches
 from src.data.records import Case, Record
-from src.data.regrid import Grid, move_boxes
+from src.data.regrid import Grid
 from src.data.sampler import Place, item_seed
 
 Item = dict[str, Any]
@@ -154,11 +154,8 @@ def follow(item: Item, before: Grid, after: Grid) -> None:
     """Move the boxes to another grid; those that lose more than half of their area to the image's edge
     are left out."""
     moved = move_boxes(item["boxes"].numpy(), before, after)
-    cut, usable = usable_boxes(moved, after.shape)
-    dims = len(after.shape)
-    area, left = ((b[:, dims:] - b[:, :dims]).prod(1) for b in (moved, cut))
-    usable &= left >= 0.5 * area
-    item["boxes"], item["classes"] = torch.from_numpy(cut[usable]), item["classes"][torch.from_numpy(usable)]
+    cut, kept = remaining_boxes(moved, after.shape)
+    item["boxes"], item["classes"] = torch.from_numpy(cut[kept]), item["classes"][torch.from_numpy(kept)]
 
 
 def plain(item: Item) -> Item:

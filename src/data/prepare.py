@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from src.data.faults import usable_boxes
+from src.data.boxes import move_boxes, usable_boxes
 from src.data.intensity import Intensity, mapping
 from src.data.records import Case, Record, Source
-from src.data.regrid import Grid, fitted, move_boxes, regrid, respaced, turned
+from src.data.regrid import Grid, fitted, regrid, respaced, turned
 from src.errors import UserError
 
 FITS = ("pad", "letterbox", "cover", "stretch")

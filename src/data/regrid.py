@@ -104,15 +104,6 @@ def regrid(array: np.ndarray, source: Grid, target: Grid, order: int = 1, fill: 
     return (np.round(out) if np.issubdtype(array.dtype, np.integer) else out).astype(array.dtype)
 
 
-def move_boxes(boxes: np.ndarray, source: Grid, target: Grid) -> np.ndarray:
-    """Boxes [N,2*dims] (lower corner, upper corner; voxel i covers i to i + 1) seen from the target grid."""
-    dims = len(source.shape)
-    way = np.linalg.inv(target.affine) @ source.affine
-    corners = boxes.reshape(-1, 2, dims) - 0.5
-    moved = corners @ way[:dims, :dims].T + way[:dims, 3] + 0.5
-    return np.concatenate([moved.min(1), moved.max(1)], 1).astype(boxes.dtype)
-
-
 def _exact(
     array: np.ndarray, matrix: np.ndarray, start: np.ndarray, shape: tuple[int, ...], fill: float
 ) -> np.ndarray:
