@@ -144,6 +144,10 @@ def _composition(error: HydraException, name: str) -> str:
     missing, options = getattr(error, "missing_cfg_file", None), getattr(error, "options", None)
     if missing and options is not None:
         group, _, choice = str(missing).rpartition("/")
+        if group.startswith("model/"):  # a model with a file for each task that it serves
+            from src.core.models import refusal
+
+            return refusal(group.removeprefix("model/"), choice)
         close = nearest(choice, options)
         return f"{group}={choice}: no such choice{close or '; choose from ' + ', '.join(options)}"
     text = str(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -86,10 +87,12 @@ def _check_extension(saved: Any, planned: int) -> None:
 
 def validate(cfg: Plain) -> None:
     """Keys, types and ranges first (quick), then every named choice and `_target_` against its code."""
+    from src.core.models import check_model
     from src.core.schema import check_shape
     from src.core.targets import check_targets
 
     check_shape(cfg)
+    check_model(cfg, HydraConfig.get().runtime.choices["model"] if HydraConfig.initialized() else cfg["name"])
     _check_names(cfg)
     check_data(cfg["data"])
     check_targets({key: value for key, value in cfg.items() if key != "data"})

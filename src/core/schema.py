@@ -69,6 +69,7 @@ class Adversarial(Section):
 
 
 class Model(Section):
+    tasks: list[str] | None = None
     generator: Node
     discriminator: Node | None
     adversarial: Adversarial

@@ -1,4 +1,4 @@
-"""The players of the classic tutorial: dense layers draw, strided convolutions judge."""
+"""The players of the classic tutorial: dense or transposed layers draw, strided convolutions judge."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
+from monai.networks.layers.factories import Conv
 from torch import Tensor, nn
 
 from src.errors import UserError
@@ -55,13 +56,9 @@ class StridedDiscriminator(nn.Module):
         channels: Sequence[int] = (32, 64, 128, 256),
     ) -> None:
         super().__init__()
-        wide = [image_channels, *channels]
-        self.down = nn.ModuleList(
-            nn.Sequential(conv(spatial_dims, inside, outside, stride=2), nn.LeakyReLU(SLOPE))
-            for inside, outside in pairwise(wide)
-        )
+        self.down = _strided(spatial_dims, [image_channels, *channels])
         pixels = int(torch.tensor([-(-side // 2 ** len(channels)) for side in size]).prod())
-        self.judge = nn.Linear(wide[-1] * pixels, 1)
+        self.judge = nn.Linear(channels[-1] * pixels, 1)
         initialise(self)
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -70,3 +67,66 @@ class StridedDiscriminator(nn.Module):
             x = down(x)
             seen.append(x)
         return [*seen, self.judge(x.flatten(1))]
+
+
+class TranslatingGenerator(nn.Module):
+    """[B, in_channels, *spatial] to [B, out_channels, *spatial] in -1 to 1; any sides.
+
+    3x3 convolutions with stride 2 (`down`), and as many transposed ones of 4 with stride 2 (`up`), all with
+    leaky ReLU; a last transposed one under tanh. No short cuts, no normalisation.
+    """
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        in_channels: int,
+        out_channels: int,
+        down: Sequence[int] = (32, 64, 128),
+        up: Sequence[int] = (128, 64, 32),
+    ) -> None:
+        super().__init__()
+        if len(down) != len(up) or not down:
+            raise UserError(f"down, up: {list(down)} and {list(up)} must be equally many, 1 or more")
+        layers: list[nn.Module] = []
+        for inside, outside in pairwise([in_channels, *down]):
+            layers += [conv(spatial_dims, inside, outside, stride=2), nn.LeakyReLU(SLOPE)]
+        transposed = Conv[Conv.CONVTRANS, spatial_dims]
+        for inside, outside in pairwise([down[-1], *up]):
+            layers += [transposed(inside, outside, 4, 2, 1), nn.LeakyReLU(SLOPE)]
+        self.layers = nn.Sequential(*layers, transposed(up[-1], out_channels, 3, 1, 1), nn.Tanh())
+        initialise(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        drawn: Tensor = self.layers(x)
+        for axis, side in enumerate(x.shape[2:], start=2):
+            drawn = drawn.narrow(axis, 0, side)
+        return drawn
+
+
+class PairDiscriminator(nn.Module):
+    """Image and answer [B, in_channels, *spatial] to [features of each layer..., logits [B, 1]]; any sides.
+
+    The convolutions of `StridedDiscriminator`; the linear layer sees the means of their features.
+    """
+
+    def __init__(
+        self, spatial_dims: int, in_channels: int, channels: Sequence[int] = (32, 64, 128, 256)
+    ) -> None:
+        super().__init__()
+        self.down = _strided(spatial_dims, [in_channels, *channels])
+        self.judge = nn.Linear(channels[-1], 1)
+        initialise(self)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        seen = []
+        for down in self.down:
+            x = down(x)
+            seen.append(x)
+        return [*seen, self.judge(x.flatten(2).mean(2))]
+
+
+def _strided(dims: int, widths: Sequence[int]) -> nn.ModuleList:
+    return nn.ModuleList(
+        nn.Sequential(conv(dims, inside, outside, stride=2), nn.LeakyReLU(SLOPE))
+        for inside, outside in pairwise(widths)
+    )

@@ -13,7 +13,6 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import nn
 
-from src.core.config import validate
 from src.errors import UserError
 from src.pictures import grey
 from src.tasks.windows import aligned, slide
@@ -31,6 +30,7 @@ MODELS = {
     "pix2pix": ["generator.channels=[4,8]", "discriminator.channels=4", "discriminator.num_layers_d=1"],
     "srgan": ["generator.channels=4", "generator.blocks=1", "discriminator.channels=[4,4]"],
     "wgan_denoise": ["generator.channels=4", "discriminator.channels=[4,4]"],
+    "article": ["generator.down=[4,8]", "generator.up=[8,4]", "discriminator.channels=[4,8]"],
     "dugan": ["generator.channels=4", "discriminator.channels=[4,8]"],
 }
 Train = Callable[..., Path]
@@ -226,12 +226,6 @@ def test_refused_in_one_line(prepared: Any, words: list[str], message: str) -> N
     with pytest.raises(UserError) as refusal:
         prepared(*words_of("residual_unet"), *words)[0].train_items()[0, 0]
     assert message in str(refusal.value) and "\n" not in str(refusal.value)
-
-
-@pytest.mark.parametrize("model", ["srgan", "wgan_denoise", "dugan", "residual_unet"])
-def test_a_model_for_images_does_not_segment(compose: Any, model: str) -> None:
-    with pytest.raises(UserError, match=r"task\.losses: SegmentationTask takes no such argument"):
-        validate(compose("task=segmentation", f"model={model}", tiny=False))
 
 
 def test_sixteen_bits_keep_their_range(prepared: Any) -> None:
