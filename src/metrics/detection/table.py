@@ -1,0 +1,220 @@
+"""The scores of a set of images with boxes, added up over batches and processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from src.metrics.cases import NAME_BYTES
+from src.metrics.detection.curves import RATES, Steps, average_precision, best_threshold, froc, steps
+from src.metrics.detection.matching import match
+
+LEAST = tuple(np.round(np.arange(0.1, 0.96, 0.05), 2).tolist())
+MEANS = {
+    "map": [v for v in LEAST if v >= 0.5],
+    "map50": [0.5],
+    "map75": [0.75],
+    "map30": [0.3],
+    "map_lesion": [v for v in LEAST if v <= 0.5],
+}
+"""Mean average precision, and the least IoUs that each is the mean of."""
+BY_CLASS = {"ap50": 0.5, "ap75": 0.75}
+
+
+@dataclass(frozen=True)
+class Image:
+    """Detections and truth of one image: boxes [N, 2*dims] on the network's grid and on the file's, scores
+    and classes [N]; `shape` [dims] of the file's grid."""
+
+    case: str
+    boxes: np.ndarray
+    scores: np.ndarray
+    classes: np.ndarray
+    truth: np.ndarray
+    truth_classes: np.ndarray
+    shape: np.ndarray
+    file_boxes: np.ndarray
+    file_truth: np.ndarray
+
+
+class DetectionTable(Metric):
+    """Scores of boxes over images; an image that reaches two processes counts once.
+
+    hit: least IoU of a box that finds an object, for FROC, sensitivity and the score threshold.
+    threshold: the score from which on boxes count; None: the one with the largest F1 among these images.
+    """
+
+    full_state_update = False
+    names: Any
+    heads: Any
+    found: Any
+    truths: Any
+
+    def __init__(self, classes: Sequence[str], dims: int, hit: float = 0.3) -> None:
+        super().__init__()
+        self.classes, self.dims, self.hit = tuple(classes), dims, hit
+        self.threshold: float | None = None
+        # Flat: a process without a single image joins the gathering with empty one-dimensional tensors.
+        for state in ("names", "heads", "found", "truths"):
+            self.add_state(state, default=[], dist_reduce_fx="cat")
+
+    def update(self, image: Image) -> None:
+        """Take in one image; a ValueError names a case of more than 128 bytes."""
+        name = image.case.encode()
+        if len(name) > NAME_BYTES:
+            raise ValueError(f"{image.case}: its name has {len(name)} bytes: {NAME_BYTES} are allowed")
+        self._add(self.names, list(name.ljust(NAME_BYTES, b"\0")))
+        self._add(self.heads, [len(image.boxes), len(image.truth), *image.shape])
+        found = (image.classes[:, None], image.scores[:, None], image.boxes, image.file_boxes)
+        self._add(self.found, np.concatenate(found, 1))
+        self._add(
+            self.truths, np.concatenate((image.truth_classes[:, None], image.truth, image.file_truth), 1)
+        )
+
+    def _add(self, state: list[Tensor], values: Any) -> None:
+        state.append(torch.from_numpy(np.array(values, np.float32)).reshape(-1).to(self.device))
+
+    def compute(self) -> dict[str, Tensor]:
+        """Flat names to 0-dim tensors; NaN without an object to find, or an image without objects."""
+        return {name: torch.tensor(value) for name, value in self._scores(self.images()).items()}
+
+    def choose(self) -> float | None:
+        """The threshold with the largest F1. Every process must call it."""
+        with self.sync_context():
+            images = self.images()
+        at, truths = self._pooled(images, self._matched(images))
+        return best_threshold(at, truths)
+
+    def per_case(self) -> list[dict[str, str | float]]:
+        """One row an image, sorted, at the threshold. Every process must call it."""
+        with self.sync_context():
+            images = self.images()
+        hits = self._matched(images)
+        chosen = self._threshold(images, hits)
+        rows: list[dict[str, str | float]] = []
+        for image, found in zip(images, hits, strict=True):
+            kept = image.scores >= chosen
+            right = int((found[self._hit_row] & kept).sum())
+            row = {"objects": len(image.truth), "found": right, "false_positives": int(kept.sum()) - right}
+            rows.append({"case": image.case, **row})
+        return rows
+
+    def images(self) -> list[Image]:
+        """Every image seen by this process (inside `sync_context`: by all), sorted by name."""
+        d = self.dims
+        names, heads = (_rows(s, n) for s, n in ((self.names, NAME_BYTES), (self.heads, 2 + d)))
+        found, truths = _rows(self.found, 2 + 4 * d), _rows(self.truths, 1 + 4 * d)
+        images: dict[str, Image] = {}
+        starts = np.concatenate([np.zeros((1, 2)), heads[:, :2].cumsum(0)]).astype(int)
+        for name, head, (f, t), (f_end, t_end) in zip(names, heads, starts, starts[1:], strict=False):
+            case = bytes(name.astype(np.uint8).tolist()).rstrip(b"\0").decode()
+            ours, theirs = found[f:f_end], truths[t:t_end]
+            images[case] = Image(
+                case,
+                boxes=ours[:, 2 : 2 + 2 * d],
+                scores=ours[:, 1],
+                classes=ours[:, 0].astype(int),
+                truth=theirs[:, 1 : 1 + 2 * d],
+                truth_classes=theirs[:, 0].astype(int),
+                shape=head[2:].astype(int),
+                file_boxes=ours[:, 2 + 2 * d :],
+                file_truth=theirs[:, 1 + 2 * d :],
+            )
+        return [images[case] for case in sorted(images)]
+
+    def curve(self, images: Sequence[Image]) -> tuple[np.ndarray, np.ndarray]:
+        """FROC: false positives an image, and the share of objects found, as the threshold falls."""
+        at, truths = self._pooled(images, self._matched(images))
+        return at.false / max(len(images), 1), at.hits / max(truths, 1)
+
+    @property
+    def _least(self) -> tuple[float, ...]:
+        return (*LEAST, self.hit)
+
+    @property
+    def _hit_row(self) -> int:
+        return len(LEAST)
+
+    def _matched(self, images: Sequence[Image]) -> list[np.ndarray]:
+        """Hits [T, N] of each image."""
+        matched = []
+        for image in images:
+            hits = np.zeros((len(self._least), len(image.boxes)), bool)
+            for kind in np.unique(image.classes):
+                ours, theirs = image.classes == kind, image.truth_classes == kind
+                boxes, scores, truth = image.boxes[ours], image.scores[ours], image.truth[theirs]
+                hits[:, ours] = match(boxes, scores, truth, self._least)
+            matched.append(hits)
+        return matched
+
+    def _pooled(self, images: Sequence[Image], hits: Sequence[np.ndarray]) -> tuple[Steps, int]:
+        """All the classes together at `hit`."""
+        scores = _joined([image.scores for image in images])
+        right = _joined([found[self._hit_row] for found in hits]).astype(bool)
+        return steps(scores, right), sum(len(image.truth) for image in images)
+
+    def _threshold(self, images: Sequence[Image], hits: Sequence[np.ndarray]) -> float:
+        if self.threshold is not None:
+            return self.threshold
+        chosen = best_threshold(*self._pooled(images, hits))
+        return float("inf") if chosen is None else chosen
+
+    def _scores(self, images: Sequence[Image]) -> dict[str, float]:
+        hits = self._matched(images)
+        scores = self._precisions(images, hits)
+        at, truths = self._pooled(images, hits)
+        rates = froc(at, truths, len(images))
+        scores["froc"] = float(rates.mean())
+        scores |= {f"sensitivity_{rate:g}fp": float(v) for rate, v in zip(RATES, rates, strict=True)}
+        return scores | self._at_threshold(images, hits, truths)
+
+    def _precisions(self, images: Sequence[Image], hits: Sequence[np.ndarray]) -> dict[str, float]:
+        """Average precision of each class and least IoU, and their means over classes that are there."""
+        classes = _joined([image.classes for image in images])
+        theirs = _joined([image.truth_classes for image in images])
+        scores = _joined([image.scores for image in images])
+        right = np.concatenate(hits, 1) if hits else np.zeros((len(self._least), 0), bool)
+        found = np.full((len(self.classes), len(LEAST)), np.nan)
+        for kind in range(len(self.classes)):
+            own, truths = classes == kind, int((theirs == kind).sum())
+            for row in range(len(LEAST)):
+                found[kind, row] = average_precision(steps(scores[own], right[row, own]), truths)
+        result: dict[str, float] = {}
+        for name, least in MEANS.items():
+            values = found[:, [LEAST.index(value) for value in least]]
+            result[name] = float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+        for name, value in BY_CLASS.items():
+            column = found[:, LEAST.index(value)]
+            result |= {f"{name}/{c}": float(v) for c, v in zip(self.classes, column, strict=True)}
+        return result
+
+    def _at_threshold(
+        self, images: Sequence[Image], hits: Sequence[np.ndarray], truths: int
+    ) -> dict[str, float]:
+        chosen = self._threshold(images, hits)
+        kept = [image.scores >= chosen for image in images]
+        right = sum(int((h[self._hit_row] & k).sum()) for h, k in zip(hits, kept, strict=True))
+        healthy = [int(k.sum()) for image, k in zip(images, kept, strict=True) if not len(image.truth)]
+        total = sum(int(k.sum()) for k in kept)
+        nothing = float("nan")
+        return {
+            "sensitivity": right / truths if truths else nothing,
+            "precision": (right / total if total else 0.0) if truths else nothing,
+            "fp_healthy": sum(healthy) / len(healthy) if healthy else nothing,
+        }
+
+
+def _rows(state: Any, width: int) -> np.ndarray:
+    tensors = [state] if isinstance(state, Tensor) else state
+    flat = torch.cat(tensors).cpu().numpy() if tensors else np.zeros(0, np.float32)
+    return flat.reshape(-1, width)
+
+
+def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate(arrays) if arrays else np.zeros(0)
