@@ -53,6 +53,7 @@ class Movers(Players):
 class OptionalPlayers(Section):
     generator: Node | None
     discriminator: Node | None
+    encoder: Node | None = None
 
 
 class Clip(Section):
@@ -89,6 +90,7 @@ class Trainer(Section):
     max_steps: Count
     val_every: Count
     log_every: Count
+    judged: Literal["best", "last"]
     accelerator: Literal["auto", "cpu", "gpu"]
     devices: Annotated[int, Field(ge=1, le=1)]  # the game's gradients are not yet reduced over processes
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]

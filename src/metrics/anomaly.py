@@ -26,6 +26,10 @@ class AnomalyTable(Metric):
     """
 
     full_state_update = False
+    words: list[Tensor] | Tensor
+    rows: list[Tensor] | Tensor
+    maps: list[Tensor] | Tensor
+    shares: list[Tensor] | Tensor
 
     def __init__(self, pixels: bool) -> None:
         super().__init__()
@@ -78,7 +82,7 @@ class AnomalyTable(Metric):
         return found
 
     def per_case(self) -> list[dict[str, str | float]]:
-        """A row an image, sorted: `case`, its score, and whether it is anomalous. Every process must call it."""
+        """A row an image, sorted: `case`, `score`, `anomalous` (0 or 1). Every process must call it."""
         with self.sync_context():
             words, rows, _, _ = self._kept()
         return [

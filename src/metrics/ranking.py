@@ -12,7 +12,7 @@ DRAWS = 1000
 
 
 def auroc(scores: np.ndarray, truth: np.ndarray) -> float:
-    """The chance that an anomalous image scores above a healthy one, a tie counting half; NaN for one kind."""
+    """The chance that an anomalous image scores above a healthy one, a tie counts half; NaN for one kind."""
     return float(_weighted_auroc(scores, truth, np.ones((1, len(scores))))[0])
 
 
@@ -53,7 +53,7 @@ def _weighted_auroc(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) 
 
 
 def average_precision(scores: np.ndarray, truth: np.ndarray) -> float:
-    """Σ (Rₙ - Rₙ₋₁) Pₙ over the distinct scores, highest first, without interpolation; NaN without a truth."""
+    """Σ (Rₙ - Rₙ₋₁) Pₙ over the distinct scores, highest first, not interpolated; NaN without a truth."""
     ill = np.asarray(truth, bool)
     if not ill.any():
         return float("nan")

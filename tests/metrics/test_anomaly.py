@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -46,7 +48,7 @@ def by_hand(maps: np.ndarray, masks: np.ndarray, limit: float) -> float:
     rate, overlap = np.array(points).T
     grid = np.union1d(np.linspace(0, limit, 20001), rate[rate <= limit])
     total = 0.0
-    for a, b in zip(grid[:-1], grid[1:], strict=True):  # on the open interval, where the curve has no steps
+    for a, b in pairwise(grid):  # on the open interval, where the curve has no steps
         middle = (a + b) / 2
         i = np.searchsorted(rate, middle, side="right")
         share = (middle - rate[i - 1]) / (rate[i] - rate[i - 1])

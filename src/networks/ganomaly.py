@@ -1,0 +1,34 @@
+"""Encoder, decoder, encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from src.errors import UserError
+from src.networks.dcgan import DcganGenerator
+from src.networks.encoder import Encoder
+
+
+class Ganomaly(nn.Module):
+    """[B, in_channels, *size] to (image, its code [B, latent], the code of what the decoder made of it).
+
+    Akcay et al., arXiv 1805.06725, figure 2: the second encoder has the first one's form, not its weights.
+    """
+
+    def __init__(
+        self, spatial_dims: int, in_channels: int, size: Sequence[int], latent: int = 100, channels: int = 32
+    ) -> None:
+        super().__init__()
+        if latent < 1 or channels < 1:
+            raise UserError(f"latent, channels: {latent}, {channels} must be 1 or more")
+        self.latent = latent
+        self.encoder = Encoder(spatial_dims, in_channels, size, latent, channels)
+        self.decoder = DcganGenerator(spatial_dims, in_channels, size, latent, channels)
+        self.again = Encoder(spatial_dims, in_channels, size, latent, channels)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        z = self.encoder(x)
+        image = self.decoder(z)
+        return image, z, self.again(image)

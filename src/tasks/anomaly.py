@@ -1,0 +1,205 @@
+"""Anomaly detection, learned from healthy images alone: what a model of them cannot make is suspicious."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from src.baselines.anomaly import Map
+from src.errors import UserError
+from src.metrics.anomaly import AnomalyTable
+from src.metrics.cases import CaseTable
+from src.metrics.synthesis.distance import sliced_wasserstein
+from src.metrics.synthesis.pool import ImagePool
+from src.tasks import anomaly_files, anomaly_pictures, rivals
+from src.tasks.base import Batch
+from src.tasks.cases import whole
+from src.tasks.healthy import chosen, leave_out_the_others, numbered
+from src.tasks.maps import Findings, highest, smoothed
+from src.tasks.methods import Method
+from src.tasks.phases import Phased
+from src.tasks.readers import some_training
+from src.tasks.recipe import Recipe
+from src.tasks.synthesis import fixed_noise, names
+
+ROWS = 64
+"""Images that are judged at a time."""
+MOST = 1000
+"""Training images that baselines are fitted on, and validation images that the first phase is judged by."""
+
+
+class AnomalyTask(Phased):
+    """Trained on healthy subjects; scores every image, and every pixel of it.
+
+    method: how the healthy are learned and an image is judged (see `src.tasks.methods`). healthy, lesion:
+    the kind of healthy images and the label of lesions; see `chosen` for null. kinds: names of the values of
+    `class`. smooth: deviation, in pixels, of the Gaussian over every map, ours and the baselines'. quantile:
+    of the pixels of healthy validation images, above which a pixel is in a box. components, denoising_steps:
+    of the baselines. search_images, search_steps: on how many test images, half of them anomalous, and for
+    how many steps AnoGAN's search is compared; 0 images for none.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        monitor: str = "val/reconstruction",
+        method: Method | None = None,
+        healthy: str | None = None,
+        lesion: str | None = None,
+        kinds: list[str] | None = None,
+        smooth: float = 1.0,
+        quantile: float = 0.999,
+        components: int = 64,
+        denoising_steps: int = 400,
+        search_images: int = 64,
+        search_steps: int = 150,
+    ) -> None:
+        super().__init__(recipe, monitor)
+        if method is None:
+            raise UserError(
+                "task.method: this model says not how to judge an image; choose model=fanogan, ganomaly or "
+                "autoencoder"
+            )
+        _check(smooth, quantile, {"components": components, "denoising_steps": denoising_steps})
+        self.healthy = numbered({"healthy": healthy, "lesion": lesion}, kinds or [], recipe.classes)
+        self.smooth, self.quantile, self.method = smooth, quantile, method
+        self.components, self.denoising_steps = components, denoising_steps
+        self.search_images, self.search_steps = search_images, search_steps
+        pixels = lesion is not None
+        self.keep_tables({name: AnomalyTable(pixels) for name in ("val", "test", *rivals.NAMES)})
+        self.reconstruction, self.pool = CaseTable(["reconstruction"]), ImagePool(MOST)
+        self.baselines: dict[str, Map] = {}
+        self.plan_phases(method.phases(self), **method.worth_keeping())
+        self.threshold = float("nan")
+        self.boxes: list[dict[str, Any]] = []
+        self.chance: dict[str, float] = {}
+        self.search: dict[str, float] = {}
+
+    @staticmethod
+    def settings(data: Any, given: dict[str, Any]) -> dict[str, Any]:
+        """Who is healthy, by name; the others among the training subjects are left out."""
+        found = chosen(given, data.kinds, data.classes)
+        leave_out_the_others(data, numbered(found, data.kinds, data.classes))
+        return {**given, **found, "kinds": list(data.kinds)}
+
+    @staticmethod
+    def channels(data: Any) -> dict[str, dict[str, Any]]:
+        """Channels and sides for each player; UserError for data that are cut into patches."""
+        if data.patches is not None:
+            raise UserError("data.patch: whole images are judged; set data.patch=null and a data.size")
+        own, size = data.channels, list(data.shape)
+        return {
+            "generator": {"in_channels": own, "out_channels": own, "size": size},
+            "discriminator": {"in_channels": own, "image_channels": own, "out_channels": 1, "size": size},
+        }
+
+    def moved(self, player: str) -> nn.Module:
+        return self.method.moved(player)
+
+    def predict(self, batch: Batch) -> Any:
+        """`Findings`; before anything can be judged, an image of noise for each row."""
+        if self.preparing:
+            decoder: Any = self.evaluator.decoder
+            latent = int(self.generator.latent)  # type: ignore[arg-type]
+            noise = torch.stack([fixed_noise(self.recipe.seed, name, latent) for name in names(batch)])
+            return torch.cat([decoder(z).float() for z in torch.split(noise.to(batch["image"]), ROWS)])
+        parts = [self.judge(part) for part in torch.split(batch["image"], ROWS)]
+        return Findings(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+    def judge(self, images: Tensor) -> Findings:
+        """What the method says of images [B, C, *spatial]."""
+        made, score = self.method.judge(images, self.mapped)
+        return Findings(made, self.mapped(images - made), score.float())
+
+    def mapped(self, difference: Tensor) -> Tensor:
+        """Differences [B, C, *spatial] as a map [B, *spatial]."""
+        return smoothed(difference.abs(), self.smooth)
+
+    def score(self, stage: str, batch: Batch, prediction: Any) -> None:
+        ill, masks = self.healthy.truth(batch)
+        called, image = names(batch), batch["image"]
+        sound = [row for row, wrong in enumerate(ill.tolist()) if not wrong]
+        if not isinstance(prediction, Findings):
+            if sound:
+                self.pool.update([called[row] for row in sound], *_planes(image[sound], prediction[sound]))
+            return
+        if stage == "val":
+            apart = (image - prediction.made).abs().flatten(1).mean(1)
+            for row in sound:
+                self.reconstruction.update(called[row], {"reconstruction": float(apart[row])})
+        found = {stage: (prediction.score, prediction.map)}
+        if stage == "test":
+            for name, apart_by in self.baselines.items():
+                maps = smoothed(apart_by(image), self.smooth)
+                found[name] = (highest(maps), maps)
+            self.boxes += anomaly_files.boxes(batch, called, prediction.map, self.threshold)
+        for name, (scores, maps) in found.items():
+            self.tables[name].update(called, batch["subject"], scores, ill, maps, masks)
+
+    def scores(self, stage: str) -> dict[str, float]:
+        """Of the last phase; before it, how far images from noise lie from healthy ones (`swd`)."""
+        self.chance = self.tables[stage].chance()
+        found = super().scores(stage)
+        if stage == "test":
+            return found | {name: v for name, v in self.search.items() if not name.startswith("search/")}
+        found["reconstruction"] = float(self.reconstruction.compute()["reconstruction"])
+        self.reconstruction.reset()
+        if self.preparing:
+            real, fake = self.pool.compute()
+            self.pool.reset()
+            if len(real):
+                found["swd"] = float(np.mean(list(sliced_wasserstein(fake, real).values())))
+                self.offer(found["swd"], **self.method.worth_keeping())
+        return found
+
+    def prepare_baselines(self, data: Any) -> None:
+        """The rivals, fitted on training images; the threshold of boxes, from healthy validation images; and
+        the search, where the method has one."""
+        self.boxes = []
+        training = some_training(data, MOST).to(self.device)
+        steps, seed = self.denoising_steps, self.recipe.seed
+        self.baselines = rivals.fitted(training, self.components, steps, seed)
+        self.threshold = rivals.threshold(self, data, self.quantile)
+        images, steps = self.search_images, self.search_steps
+        self.search = rivals.searched(self, data, images, steps) if images else {}
+
+    def baseline_scores(self) -> dict[str, float]:
+        """Also of chance, and of the search on the images searched."""
+        chance = {f"chance/{name}": value for name, value in self.chance.items()}
+        search = {n: v for n, v in self.search.items() if n.startswith("search/")}
+        return super().baseline_scores() | chance | search
+
+    def samples(self, batch: Batch, prediction: Any) -> dict[str, np.ndarray]:
+        return anomaly_pictures.columns(batch, prediction, *self.healthy.truth(batch))
+
+    def written(self, batch: Batch, prediction: Any, rows: list[int]) -> Tensor | None:
+        """The map, in the units of the case's file."""
+        maps = whole(batch, prediction.map[:, None], rows)
+        return maps.double() * float(batch["scale"][rows[0]])
+
+    def finish_test(self, directory: Path) -> None:
+        """anomalies.csv: the boxes that were found, in voxels of the case's file."""
+        with (directory / "anomalies.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, anomaly_files.COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.boxes)
+
+
+def _planes(*images: Tensor) -> list[Tensor]:
+    """[n, C, H, W]: of volumes the middle plane along the last axis."""
+    return [each if each.dim() == 4 else each[..., each.shape[-1] // 2] for each in images]
+
+
+def _check(smooth: float, quantile: float, counts: dict[str, int]) -> None:
+    if smooth < 0:
+        raise UserError(f"task.smooth: {smooth} must not be negative")
+    if not 0 < quantile < 1:
+        raise UserError(f"task.quantile: {quantile} is outside (0, 1)")
+    for key, value in counts.items():
+        if value < 1:
+            raise UserError(f"task.{key}: {value} must be 1 or more")

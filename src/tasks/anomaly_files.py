@@ -1,0 +1,38 @@
+"""Boxes of anomalies as rows of a table, in the coordinates of the files they were found in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from src.data.boxes import move_boxes
+from src.data.regrid import Grid
+from src.tasks.maps import boxes_of
+
+COLUMNS = ("case", "score", "lower", "upper")
+
+
+def boxes(batch: dict[str, Any], names: list[str], maps: Tensor, threshold: float) -> list[dict[str, Any]]:
+    """A row a box: the highest value in it, and its corners in voxels of the case's file (i to i + 1)."""
+    rows = []
+    for row, name in enumerate(names):
+        found, peaks = boxes_of(maps[row].cpu().numpy(), threshold)
+        sides = list(maps.shape[1:])
+        if "slice" in batch:
+            z = float(batch["slice"][row])
+            found = np.insert(found, [len(sides), 2 * len(sides)], [z, z + 1], axis=1).astype(np.float32)
+            sides.append(int(batch["slice"].max()) + 1)
+        there = Grid(_array(batch["input_affine"][row]), tuple(_array(batch["input_shape"][row]).astype(int)))
+        moved = move_boxes(found, Grid(_array(batch["affine"][row]), tuple(sides)), there)
+        for box, peak in zip(np.round(moved, 2), peaks, strict=True):
+            corners = [" ".join(f"{value:g}" for value in corner) for corner in np.split(box, 2)]
+            rows.append(dict(zip(COLUMNS, (name, round(float(peak), 4), *corners), strict=True)))
+    return rows
+
+
+def _array(values: Tensor) -> np.ndarray:
+    found: np.ndarray = torch.as_tensor(values).cpu().numpy()
+    return found

@@ -1,0 +1,213 @@
+"""How the healthy are learned, and how unlike them an image is: one class a model."""
+
+from __future__ import annotations
+
+from functools import partial
+from math import inf, isnan
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from src.adversarial import Game, verdict
+from src.adversarial.draw import normal
+from src.baselines.anomaly import coarse, coarse_noise
+from src.baselines.latent_search import search
+from src.errors import UserError
+from src.tasks.maps import highest
+from src.tasks.phases import Phase
+
+if TYPE_CHECKING:
+    from src.tasks.anomaly import AnomalyTask
+
+Batch = dict[str, Any]
+
+
+class Method:
+    """The rules of the game, and the judgement of an image; `phases` binds it to its task."""
+
+    task: AnomalyTask
+
+    def phases(self, task: AnomalyTask) -> list[Phase]:
+        """The whole run, in order."""
+        self.task = task
+        return [Phase(self, task.game, dict(task.movers))]
+
+    def worth_keeping(self) -> dict[str, nn.Module]:
+        """What the best of a phase hands on to the next; nothing in a run of one phase."""
+        return {}
+
+    def moved(self, player: str) -> nn.Module:
+        """What the optimiser of this name moves."""
+        found: nn.Module = getattr(self.task, player)
+        return found
+
+    def searched(self, x: Tensor, steps: int) -> Tensor | None:
+        """Scores [B] of a slower way to judge the same images, where there is one."""
+        return None
+
+    def generate(self, batch: Batch) -> Any:
+        return self.task.generator(batch["image"])
+
+    def pairs(self, batch: Batch, output: Any) -> tuple[Tensor, Tensor]:
+        return batch["image"], output
+
+    def task_losses(self, batch: Batch, output: Any) -> dict[str, Tensor]:
+        raise NotImplementedError
+
+    def judge(self, x: Tensor, maps: Any) -> tuple[Tensor, Tensor]:
+        """(what the model makes of images [B, C, *spatial], their scores [B]); `maps` of a difference."""
+        raise NotImplementedError
+
+
+class Denoising(Method):
+    """Learns to take away coarse noise; a lesion is what is taken away from a clean image.
+
+    Kascenas et al., MIDL 2022. sigma: of the noise, in the units that the network sees; cells: of its grid
+    along each side. The score is that of the map.
+    """
+
+    def __init__(self, sigma: float = 0.5, cells: int = 16) -> None:
+        if sigma <= 0 or cells < 2:
+            raise UserError(f"sigma, cells: {sigma}, {cells}; give noise above 0 on 2 cells or more")
+        self.sigma, self.cells = sigma, cells
+
+    def generate(self, batch: Batch) -> Tensor:
+        x = batch["image"]
+        noise = self.sigma * normal(x, (x.shape[1], *coarse(x.shape[2:], self.cells)))
+        made: Tensor = self.task.generator(coarse_noise(x, noise))
+        return made
+
+    def task_losses(self, batch: Batch, output: Tensor) -> dict[str, Tensor]:
+        return {"mse": F.mse_loss(output.float(), batch["image"])}
+
+    def judge(self, x: Tensor, maps: Any) -> tuple[Tensor, Tensor]:
+        made = self.task.evaluator(x).float()
+        return made, highest(maps(x - made))
+
+
+class Ganomaly(Method):
+    """Image to code to image to code; the score is how far the two codes lie apart.
+
+    Akcay et al., arXiv 1805.06725, eqs. 2, 3 and 5. contextual, latent: weights of the losses beside feature
+    matching.
+    """
+
+    def __init__(self, contextual: float = 50.0, latent: float = 1.0) -> None:
+        self.contextual, self.latent = contextual, latent
+
+    def pairs(self, batch: Batch, output: Any) -> tuple[Tensor, Tensor]:
+        return batch["image"], output[0]
+
+    def task_losses(self, batch: Batch, output: Any) -> dict[str, Tensor]:
+        made, code, again = (part.float() for part in output)
+        contextual, latent = F.l1_loss(made, batch["image"]), F.mse_loss(again, code)
+        return {"contextual": self.contextual * contextual, "latent": self.latent * latent}
+
+    def judge(self, x: Tensor, maps: Any) -> tuple[Tensor, Tensor]:
+        made, code, again = (part.float() for part in self.task.evaluator(x))
+        return made, (code - again).abs().mean(1)
+
+
+class FAnoGan(Method):
+    """First a GAN; then, with both players frozen as they were at their best, an encoder: izi_f.
+
+    Schlegl et al., Medical Image Analysis 54 (2019) 30, eqs. 2 and 3. The loss of the second phase and the
+    score of an image are one: mean (x - G(E(x)))² + kappa · mean (f(x) - f(G(E(x))))², f the last features
+    of D.
+
+    steps: batches of the first phase.
+    """
+
+    def __init__(self, steps: int, kappa: float = 1.0) -> None:
+        if steps < 1:
+            raise UserError(f"steps: {steps}; the first phase takes at least one")
+        if kappa < 0:
+            raise UserError(f"kappa: {kappa} must not be negative")
+        self.steps, self.kappa = steps, kappa
+
+    def phases(self, task: AnomalyTask) -> list[Phase]:
+        if task.discriminator is None:
+            raise UserError("model.discriminator: null leaves fanogan without a teacher; choose one")
+        for part in ("encoder", "decoder", "latent"):
+            if not hasattr(task.generator, part):
+                name = type(task.generator).__name__
+                raise UserError(f"model.generator: {name} has no {part}, which fanogan asks for")
+        if "encoder" not in task.recipe.optimizers:
+            raise UserError("model.optimizer.encoder: is missing; fanogan trains one in its second phase")
+        self.task = task
+        task.players = (*task.players, "encoder")
+        second = Game(task, task.generator.encoder, None, None)  # type: ignore[arg-type]
+        return [
+            Phase(Imagine(task), task.game, dict(task.movers), self.steps),
+            Phase(self, second, {"generator": "encoder"}, begin=self._begin),
+        ]
+
+    def _begin(self) -> None:
+        """Both players as they were at the best of the first phase, or are now where it had no validation."""
+        task: Any = self.task
+        if isnan(task.best.score):
+            task.best.offer(inf, task.batches_done, **self.worth_keeping())
+        task.best.hand_on(decoder=task.generator.decoder, discriminator=task.discriminator)
+        task.best.hand_on(decoder=task.evaluator.decoder)
+
+    def worth_keeping(self) -> dict[str, nn.Module]:
+        task: Any = self.task
+        return {"decoder": task.evaluator.decoder, "discriminator": task.discriminator}
+
+    def moved(self, player: str) -> nn.Module:
+        network: Any = self.task.generator
+        parts: dict[str, nn.Module] = {"generator": network.decoder, "encoder": network.encoder}
+        return parts.get(player) or super().moved(player)
+
+    def searched(self, x: Tensor, steps: int) -> Tensor:
+        network: Any = self.task.evaluator
+        return search(network.decoder, partial(features, self.task.discriminator), network.latent, x, steps)
+
+    def generate(self, batch: Batch) -> Tensor:
+        network: Any = self.task.generator
+        made: Tensor = network.decoder.eval()(network.encoder(batch["image"]))
+        return made
+
+    def task_losses(self, batch: Batch, output: Tensor) -> dict[str, Tensor]:
+        x = batch["image"]
+        image, features = F.mse_loss(output.float(), x), self._apart(x, output).mean()
+        return {"image": image, "features": self.kappa * features}
+
+    def judge(self, x: Tensor, maps: Any) -> tuple[Tensor, Tensor]:
+        made = self.task.evaluator(x).float()
+        return made, (x - made).square().flatten(1).mean(1) + self.kappa * self._apart(x, made)
+
+    def _apart(self, x: Tensor, made: Tensor) -> Tensor:
+        """[B]: mean squared difference of D's features."""
+        with torch.no_grad():
+            real = features(self.task.discriminator, x)
+        return (real.float() - features(self.task.discriminator, made).float()).square().flatten(1).mean(1)
+
+
+class Imagine:
+    """The first phase of f-AnoGAN: images from noise."""
+
+    def __init__(self, task: AnomalyTask) -> None:
+        self.task = task
+
+    def generate(self, batch: Batch) -> Tensor:
+        network: Any = self.task.generator
+        images: Tensor = network.decoder(normal(batch["image"], (network.latent,)))
+        return images
+
+    def pairs(self, batch: Batch, output: Tensor) -> tuple[Tensor, Tensor]:
+        return batch["image"], output
+
+    def task_losses(self, batch: Batch, output: Tensor) -> dict[str, Tensor]:
+        return {}
+
+
+def features(discriminator: nn.Module | None, x: Tensor) -> Tensor:
+    """What D sees just before its verdict."""
+    assert discriminator is not None
+    found = verdict(discriminator.eval()(x)).features[-1]
+    if not found:
+        raise UserError("model.discriminator: returns no features; fanogan compares them")
+    return found[-1]

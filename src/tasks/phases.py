@@ -1,0 +1,125 @@
+"""A run of several phases: who moves in each, and what a phase hands on to the next."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isnan
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from src.adversarial import Game, Rules, Watch, plan
+from src.errors import UserError
+from src.tasks.base import AdversarialTask, Batch
+
+
+@dataclass(frozen=True)
+class Phase:
+    """rules: what is learned. game: between whom. movers: the optimiser that steps for each of its players.
+
+    until: the batch of the run at which it is over; None for the last. begin: called once, when it begins.
+    """
+
+    rules: Rules
+    game: Game
+    movers: dict[str, str]
+    until: int | None = None
+    begin: Callable[[], None] = lambda: None
+
+
+class Best(nn.Module):
+    """Frozen copies of modules as they were at the least score so far, and the number of the phase.
+
+    All of it is part of the state, so a run that goes on from a checkpoint hands on what one that was never
+    stopped hands on.
+    """
+
+    def __init__(self, **modules: nn.Module) -> None:
+        super().__init__()
+        copies = {name: copy.deepcopy(module).requires_grad_(False) for name, module in modules.items()}
+        self.kept = nn.ModuleDict(copies)
+        self.score, self.step, self.phase = float("nan"), 0, 0
+
+    def offer(self, score: float, step: int, **modules: nn.Module) -> None:
+        """Keep these modules if the score is a number below the one that stands."""
+        if isnan(score) or score >= self.score:
+            return
+        self.score, self.step = score, step
+        for name, module in modules.items():
+            self.kept[name].load_state_dict(module.state_dict())
+
+    def hand_on(self, **modules: nn.Module) -> None:
+        """Load what is kept into these modules."""
+        for name, module in modules.items():
+            module.load_state_dict(self.kept[name].state_dict())
+
+    def get_extra_state(self) -> Tensor:
+        return torch.tensor([self.score, self.step, self.phase], dtype=torch.float64)
+
+    def set_extra_state(self, state: Any) -> None:
+        score, step, phase = state.tolist()
+        self.score, self.step, self.phase = score, int(step), int(phase)
+
+
+class Phased(AdversarialTask):
+    """A task whose run has phases: each has its game, and its rules answer for the task.
+
+    The number of steps in `global_step` stays that of the batches, as one optimiser moves in every batch.
+    """
+
+    def plan_phases(self, phases: list[Phase], **kept: nn.Module) -> None:
+        """The phases in order, and the modules of which the best is handed on."""
+        self.phases, self.playing = phases, 0
+        self.best = Best(**kept) if kept else None
+
+    @property
+    def number(self) -> int:
+        """Of the phase that the run is in."""
+        return self.best.phase if self.best is not None else 0
+
+    @property
+    def preparing(self) -> bool:
+        """Whether this is not the last phase, so that there is nothing yet to be judged."""
+        return self.number < len(self.phases) - 1
+
+    def offer(self, score: float, **modules: nn.Module) -> None:
+        """What a validation found of this phase; the least score is what the next begins with."""
+        if self.best is not None:
+            self.best.offer(score, self.batches_done, **modules)
+
+    def on_fit_start(self) -> None:
+        planned = [phase.until for phase in self.phases if phase.until is not None]
+        if planned and planned[-1] >= self.trainer.max_steps:
+            raise UserError(
+                f"task.method.steps: {planned[-1]} of trainer.max_steps={self.trainer.max_steps} leave no "
+                "step to the last phase"
+            )
+
+    def training_step(self, batch: Batch, index: int) -> None:
+        until = self.phases[self.number].until
+        if until is not None and self.batches_done >= until and self.best is not None:
+            self.phases[self.number + 1].begin()
+            self.best.phase += 1
+            self.record({"phase": self.number, "phase/best_step": self.best.step})
+        if self.playing != self.number:
+            self._play(self.number)
+        super().training_step(batch, index)
+
+    def _play(self, number: int) -> None:
+        """The game of this phase, from now on."""
+        phase, self.playing = self.phases[number], number
+        self.game, self.movers, self.watch = phase.game, phase.movers, Watch(phase.game)
+        if number > 0:
+            self.update = plan(phase.game, accumulate=self.update.accumulate).update
+
+    def generate(self, batch: Batch) -> Any:
+        return self.phases[self.number].rules.generate(batch)
+
+    def pairs(self, batch: Batch, output: Any) -> tuple[Any, Any]:
+        return self.phases[self.number].rules.pairs(batch, output)
+
+    def task_losses(self, batch: Batch, output: Any) -> dict[str, Tensor]:
+        return dict(self.phases[self.number].rules.task_losses(batch, output))
