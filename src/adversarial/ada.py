@@ -12,7 +12,7 @@ from torch.nn.functional import affine_grid, grid_sample, normalize
 from src.adversarial.augment import Augment, deviation, hole
 from src.adversarial.cut import full_precision
 from src.adversarial.draw import normal, uniform
-from src.adversarial.reduce import batch_sum
+from src.adversarial.reduce import all_sum
 from src.errors import UserError
 
 
@@ -49,19 +49,26 @@ class Ada(Augment):
         self.register_buffer("p", torch.tensor(float(start)))
         self.register_buffer("signs", torch.zeros(()))
         self.register_buffer("seen", torch.zeros(()))
+        self._new = torch.zeros(2)
 
     @torch.no_grad()
     def observe(self, scores: Tensor) -> None:
         """Count the signs of D's scores [B] of this process's real images."""
-        self.signs += scores.sign().sum()
-        self.seen += len(scores)
+        signs = scores.sign().sum().to(self.p)
+        self._new = self._new.to(self.p) + torch.stack([signs, torch.full_like(signs, len(scores))])
 
     @torch.no_grad()
     def adapt(self, step: int) -> Tensor:
-        """Move p at the end of every `interval`-th batch (step: batches done before it), and return it."""
+        """Move p at the end of every `interval`-th batch (step: batches done before it), and return it.
+
+        What is counted between batches is of all processes, so a checkpoint serves any number of them.
+        """
+        signs, seen = all_sum(self._new.to(self.p))
+        self.signs += signs
+        self.seen += seen
+        self._new = torch.zeros_like(self._new)
         if step % self.interval == self.interval - 1:
-            seen = batch_sum(self.seen)
-            self.p += (batch_sum(self.signs) / seen - self.target).sign() * seen / self.images
+            self.p += (self.signs / self.seen - self.target).sign() * self.seen / self.images
             self.p.clamp_(0, 1)
             self.signs.zero_()
             self.seen.zero_()

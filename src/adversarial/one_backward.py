@@ -16,9 +16,10 @@ from src.adversarial.discriminator_phase import teach_discriminator
 from src.adversarial.game import Verdict
 from src.adversarial.generator_phase import adversarial_loss, follow
 from src.adversarial.pair import AdversarialLoss
+from src.adversarial.pieces import Pieces
 from src.adversarial.reduce import batch_sum
 from src.adversarial.turn import Turn
-from src.adversarial.updates import Piece, Shared, Stepper
+from src.adversarial.updates import Shared, Stepper
 
 LARGEST = 1e4
 """Beyond it γ magnifies what rounding has left of a vanishing gradient."""
@@ -31,7 +32,7 @@ class OneBackward(Shared):
     samples apart (the planner's to say).
     """
 
-    def both(self, turn: Turn, parts: list[Piece], done: Stepper) -> None:
+    def both(self, turn: Turn, parts: Pieces, done: Stepper) -> None:
         loss = turn.game.loss
         assert loss is not None
         if turn.game.feature_matching > 0 or any(penalty.touches_fake for penalty in turn.due):

@@ -2,26 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
 from torch import Tensor
 
+from src.adversarial.draw import Rows, drawing, equal_rows
+from src.adversarial.reduce import processes
 from src.errors import UserError
 
 
-def pieces(batch: Any, count: int) -> list[tuple[Any, float]]:
-    """(piece, its share of the batch) along dim 0; lists too; what has no batch dimension is repeated."""
-    if count == 1:
-        return [(batch, 1.0)]
+class Pieces:
+    """(piece, its share of the batch) one after the other; noise is drawn for the piece that is out."""
+
+    def __init__(self, parts: Sequence[tuple[Any, float, Rows | None]]) -> None:
+        self._parts = parts
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def __iter__(self) -> Iterator[tuple[Any, float]]:
+        for part, share, rows in self._parts:
+            with drawing(rows):
+                yield part, share
+
+
+def pieces(batch: Any, count: int, rows: Sequence[Rows] | None = None) -> Pieces:
+    """`count` pieces along dim 0; lists are cut too; what has no batch dimension is repeated.
+
+    rows: what of each piece of the global batch is here, in order; None where every process has as many. A
+    share is such that losses times their shares, averaged over processes, add up to the batch's mean.
+    """
+    if count == 1 and rows is None:
+        return Pieces([(batch, 1.0, None)])
     size = batch_size(batch)
-    if size < count:
-        raise UserError(
-            f"update.accumulate: {count} pieces of a batch of {size}; lower it, or raise data.batch_size"
-        )
-    ends = [size * i // count for i in range(count + 1)]
-    return [(_part(batch, size, a, b), (b - a) / size) for a, b in pairwise(ends)]
+    if rows is None:
+        if size < count:
+            raise UserError(
+                f"update.accumulate: {count} pieces of a batch of {size}; lower it, or raise data.batch_size"
+            )
+        rows = [equal_rows(b - a) for a, b in pairwise(size * i // count for i in range(count + 1))]
+    ends = [0, *accumulate(row.here for row in rows)]
+    if ends[-1] != size or len(rows) != count or not all(row.here for row in rows):
+        raise ValueError(f"{count} pieces of a batch of {size} cannot be {[row.here for row in rows]}")
+    total = sum(row.total for row in rows)
+    return Pieces(
+        [
+            (batch if count == 1 else _part(batch, size, a, b), (b - a) * processes() / total, row)
+            for (a, b), row in zip(pairwise(ends), rows, strict=True)
+        ]
+    )
 
 
 def batch_size(batch: Any) -> int:

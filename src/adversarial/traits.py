@@ -14,6 +14,7 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.spectral_norm import SpectralNorm as HookedSpectralNorm
 
 from src.adversarial.game import Game
+from src.adversarial.reduce import apart
 from src.adversarial.seen import ask, dress
 
 
@@ -80,7 +81,7 @@ def _same(a: Tensor, b: Tensor) -> bool:
 
 @contextmanager
 def no_trace(networks: Sequence[nn.Module]) -> Iterator[None]:
-    """Restores modes, buffers and random numbers."""
+    """Restores modes, buffers and random numbers; no process waits for another."""
     modes = [(module, module.training) for network in networks for module in network.modules()]
     modules = [module for network in networks for module in network.modules()]
     buffers = [
@@ -89,7 +90,7 @@ def no_trace(networks: Sequence[nn.Module]) -> Iterator[None]:
         for name, buffer in module.named_buffers(recurse=False)
     ]
     devices = {p.device for network in networks for p in network.parameters() if p.device.type == "cuda"}
-    with torch.random.fork_rng(devices=sorted(devices, key=str)), torch.enable_grad():
+    with torch.random.fork_rng(devices=sorted(devices, key=str)), torch.enable_grad(), apart():
         try:
             yield
         finally:

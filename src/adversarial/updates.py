@@ -5,8 +5,7 @@ F_G, F_D: the forward cost of each player on one batch; a backward costs one mor
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -14,14 +13,14 @@ from torch.nn.utils import parametrize
 
 from src.adversarial.cut import Cut
 from src.adversarial.discriminator_phase import teach_discriminator
+from src.adversarial.draw import Rows
 from src.adversarial.game import Batch, Game
 from src.adversarial.generator_phase import teach_generator
-from src.adversarial.pieces import pieces
+from src.adversarial.pieces import Pieces, pieces
 from src.adversarial.turn import Scale, Turn
 from src.errors import UserError
 
 Stepper = Callable[[str], None]
-Piece = tuple[Any, float]
 
 
 def identity(loss: Tensor) -> Tensor:
@@ -46,15 +45,23 @@ class Update:
         self.together = together
 
     def __call__(
-        self, game: Game, batch: Batch, step: int, stepper: Stepper, scale: Scale = identity
+        self,
+        game: Game,
+        batch: Batch,
+        step: int,
+        stepper: Stepper,
+        scale: Scale = identity,
+        rows: Sequence[Rows] | None = None,
     ) -> dict[str, Tensor]:
         """Play one batch; `stepper(player)` is called when that player's gradients are complete in `.grad`.
 
         step: batches done so far. scale: scales a loss before it is differentiated (float16's loss scaling).
+        rows: what of each piece of the global batch is here, where processes have not as many each. The
+        stepper averages `.grad` over processes; averaged likewise, what is returned is of the global batch.
         Returns detached 0-dim tensors by name. A player's phase leaves the other's `.grad` untouched.
         """
         turn = Turn(game, step, scale, self.together)
-        parts = pieces(batch, self.accumulate)
+        parts = pieces(batch, self.accumulate, rows)
 
         def done(player: str) -> None:
             stepper(player)
@@ -76,18 +83,18 @@ class Update:
             turn.log["augment/p"] = adapt(step)
         return turn.log
 
-    def both(self, turn: Turn, parts: list[Piece], done: Stepper) -> None:
+    def both(self, turn: Turn, parts: Pieces, done: Stepper) -> None:
         """One step of each player."""
         raise NotImplementedError
 
     @staticmethod
-    def _alone(turn: Turn, parts: list[Piece]) -> None:
+    def _alone(turn: Turn, parts: Pieces) -> None:
         """The supervised baseline: no opponent."""
         for batch, share in parts:
             teach_generator(turn, batch, turn.make(batch), None, share)
 
     @staticmethod
-    def _critic(turn: Turn, parts: list[Piece]) -> None:
+    def _critic(turn: Turn, parts: Pieces) -> None:
         """A step of D alone, on fakes without a graph."""
         for batch, share in parts:
             with torch.no_grad():
@@ -103,7 +110,7 @@ class Textbook(Update):
     piece's graph would spend the memory that pieces save.
     """
 
-    def both(self, turn: Turn, parts: list[Piece], done: Stepper) -> None:
+    def both(self, turn: Turn, parts: Pieces, done: Stepper) -> None:
         made: list[Cut] = []
         for batch, share in parts:
             cut = turn.make(batch)
@@ -125,7 +132,7 @@ class GFirst(Update):
     What `Shared` equals, and what stands in where D must be asked anew for each player (dropout).
     """
 
-    def both(self, turn: Turn, parts: list[Piece], done: Stepper) -> None:
+    def both(self, turn: Turn, parts: Pieces, done: Stepper) -> None:
         for batch, share in parts:
             cut = turn.make(batch)
             with parametrize.cached():
@@ -143,7 +150,7 @@ class Shared(Update):
     still stands when its own turn comes. Exactly the numbers of `GFirst`.
     """
 
-    def both(self, turn: Turn, parts: list[Piece], done: Stepper) -> None:
+    def both(self, turn: Turn, parts: Pieces, done: Stepper) -> None:
         for batch, share in parts:
             cut = turn.make(batch)
             with parametrize.cached():

@@ -9,6 +9,7 @@ from torch import Tensor
 from src.adversarial import AUGMENTS, LOSSES, UPDATES, Augment, Game
 from src.adversarial.ada import Ada
 from src.adversarial.augment import DiffAugment, hole, moved
+from src.adversarial.draw import Rows, drawing
 from src.errors import UserError
 from tests.adversarial import players
 
@@ -240,10 +241,15 @@ def test_each_process_draws_its_part_of_the_global_batch(name: str, monkeypatch:
     whole = augment((x,))[0]
     monkeypatch.setattr("src.adversarial.draw.processes", lambda: 2)
     for rank in range(2):
-        monkeypatch.setattr("torch.distributed.get_rank", lambda rank=rank: rank)
+        monkeypatch.setattr("src.adversarial.draw.rank", lambda rank=rank: rank)
         torch.manual_seed(0)
         part = augment((x[3 * rank : 3 * rank + 3],))[0]
         torch.testing.assert_close(part, whole[3 * rank : 3 * rank + 3])
+    torch.manual_seed(0)
+    with drawing(Rows(1, 2, 6)):
+        torch.testing.assert_close(augment((x[1:3],))[0], whole[1:3])
+        with pytest.raises(ValueError, match="4 rows where this process has 2 of 6"):
+            augment((x[:4],))
 
 
 def test_unknown_changes_and_impossible_values_are_refused() -> None:

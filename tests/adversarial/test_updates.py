@@ -184,7 +184,7 @@ def test_pieces_split_lists_and_leave_the_rest_whole() -> None:
 
     five = torch.arange(5)
     batch = {"image": five, "subject": list("abcde"), "spacing": torch.ones(3), "k": 7, "pair": (five,)}
-    parts = pieces(batch, 2)
+    parts = list(pieces(batch, 2))
     assert [share for _, share in parts] == [0.4, 0.6]
     assert [part["subject"] for part, _ in parts] == [["a", "b"], ["c", "d", "e"]]
     assert all(len(part["spacing"]) == 3 and part["k"] == 7 for part, _ in parts)
