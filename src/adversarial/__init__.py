@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from src.adversarial.ada import Ada
 from src.adversarial.augment import Augment, DiffAugment
+from src.adversarial.average import Average
+from src.adversarial.draw import Rows
 from src.adversarial.ema import Ema
 from src.adversarial.finite import NotFinite, Watch
 from src.adversarial.game import Game, Rules, Verdict, verdict
@@ -14,6 +16,7 @@ from src.adversarial.penalty import Penalty, lazy_adam
 from src.adversarial.plan import UPDATES, Cost, Plan, plan
 from src.adversarial.updates import Update
 from src.adversarial.weight import WEIGHTS, Weight
+from src.adversarial.whole import over_processes
 
 AUGMENTS: dict[str, type[Augment]] = {"diffaugment": DiffAugment, "ada": Ada}
 
@@ -25,18 +28,21 @@ __all__ = [
     "WEIGHTS",
     "AdversarialLoss",
     "Augment",
+    "Average",
     "Cost",
     "Ema",
     "Game",
     "NotFinite",
     "Penalty",
     "Plan",
+    "Rows",
     "Rules",
     "Update",
     "Verdict",
     "Watch",
     "Weight",
     "lazy_adam",
+    "over_processes",
     "plan",
     "verdict",
 ]

@@ -54,6 +54,8 @@ def mine(draw: Callable[..., Tensor], like: Tensor, shape: Sequence[int]) -> Ten
     count = len(like)
     wide = torch.promote_types(like.dtype, torch.float32)
     rows = _rows if _rows is not None and processes() > 1 else equal_rows(count)
+    if rows.here != count and rows.here * processes() == rows.total:
+        rows = equal_rows(count)
     if rows.here != count:
         raise ValueError(f"noise for {count} rows where this process has {rows.here} of {rows.total}")
     return draw(rows.total, *shape, device=like.device, dtype=wide)[rows.start : rows.start + count]

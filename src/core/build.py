@@ -22,7 +22,8 @@ def build_data(cfg: Plain) -> Any:
         common["cache_dir"] = cfg["paths"]["cache"]
     arguments = build(common, "data")
     degrade = build(cfg["degradation"], "degradation")
-    return DataModule(source=build(source, "data"), seed=cfg["seed"], degrade=degrade, **arguments)
+    given = {"seed": cfg["seed"], "degrade": degrade, "pieces": cfg["update"]["accumulate"]}
+    return DataModule(source=build(source, "data"), **given, **arguments)
 
 
 def complete(cfg: Plain, data: Any) -> Plain:
@@ -44,10 +45,13 @@ def complete(cfg: Plain, data: Any) -> Plain:
 
 def build_task(cfg: Plain, classes: tuple[str, ...]) -> Any:
     """The task with its players, from a completed configuration; weights depend on the seed alone."""
+    from src.adversarial import over_processes
+
     torch.manual_seed(cfg["seed"])
     model = cfg["model"]
-    generator = build(model["generator"], "model.generator")
+    generator = over_processes(build(model["generator"], "model.generator"))
     discriminator = build(model["discriminator"], "model.discriminator")
+    discriminator = over_processes(discriminator) if discriminator is not None else None
     lazy = max((penalty.get("every", 1) for penalty in model["adversarial"]["penalties"]), default=1)
     optimizers = {
         player: _maker(node, f"model.optimizer.{player}") for player, node in model["optimizer"].items()

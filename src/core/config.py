@@ -13,7 +13,7 @@ from src.core.names import nearest
 from src.errors import UserError
 
 Plain = dict[str, Any]
-OURS = {"source", "seed", "batches_done", "degrade"}
+OURS = {"source", "seed", "batches_done", "degrade", "pieces"}
 """Arguments of the DataModule that are not the user's."""
 
 
@@ -23,6 +23,7 @@ FREE = (
     "trainer.log_every",
     "trainer.accelerator",
     "trainer.threads",
+    "trainer.judged",
     "callbacks.",
     "save_predictions",
     "data.workers",

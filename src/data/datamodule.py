@@ -21,6 +21,7 @@ from src.data.patches import Patches
 from src.data.pipeline import EvalBatches, TrainItems, collate
 from src.data.prepare import Preparation, Prepared
 from src.data.records import SPLITS, Record, Source, Split
+from src.data.sampler import Share
 from src.data.splits import Splitting
 from src.data.survey import Facts, OnError, judge, survey
 from src.errors import UserError
@@ -42,7 +43,7 @@ class DataModule(pl.LightningDataModule):
     stop, or skip cases with grave faults. batches_done: see `start_at`. degrade: makes the image of a
     clean one, which becomes the target where a case has none. label_fraction: share of the training subjects
     whose labels are used. unlabelled: share of each training batch, its last rows, that holds images of the
-    others.
+    others. pieces: in how many a batch is worked through; each is shared out among the processes.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class DataModule(pl.LightningDataModule):
         degrade: Degrade | None = None,
         label_fraction: float = 1.0,
         unlabelled: float = 0.0,
+        pieces: int = 1,
     ) -> None:
         super().__init__()
         if batch_size < 1:
@@ -84,7 +86,7 @@ class DataModule(pl.LightningDataModule):
             if value not in choices:
                 raise UserError(f"data.{key}={value}: choose {' or '.join(choices)}")
         self.source, self.augment, self.on_error, self.degrade = source, augment, on_error, degrade
-        self.batch_size, self.batches_done = batch_size, batches_done
+        self.batch_size, self.batches_done, self.pieces = batch_size, batches_done, pieces
         self.seed, self.workers = seed, workers
         size = source.size if isinstance(source.size, int) or source.size is None else tuple(source.size)
         self.preparation = Preparation(
@@ -181,9 +183,14 @@ class DataModule(pl.LightningDataModule):
     def train_dataloader(self) -> Loader:
         items = self.train_items()
         stream = self.labels.stream(
-            items.labelled, items.unlabelled, self.seed, self.batches_done, *self._place()
+            items.labelled, items.unlabelled, self.seed, self.batches_done, *self._place(), self.pieces
         )
         return self._loader(items, batch_sampler=stream, collate_fn=collate)
+
+    @property
+    def shares(self) -> list[Share]:
+        """Which rows of each piece of a global batch this process trains on."""
+        return self.labels.shares(self.pieces, *self._place())
 
     def val_dataloader(self) -> Loader:
         return self._eval_loader("val")
@@ -221,7 +228,8 @@ class DataModule(pl.LightningDataModule):
     def _eval_loader(self, split: Split) -> Loader:
         self.setup()
         rank, world_size = self._place()
-        records = self.records[split][rank::world_size]
+        records = self.records[split]
+        records = records[rank::world_size] or records[:1]  # nobody may miss the end; a case counts once
         step = 1 if self.sliced else self.batch_size
         alike = [list(same) for _, same in groupby(records, lambda record: self.facts[record.case].shape)]
         groups = [same[first : first + step] for same in alike for first in range(0, len(same), step)]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from src.data.records import Record
-from src.data.sampler import SideBySide, Stream
+from src.data.sampler import Share, SideBySide, Stream, shares
 from src.data.splits import spread, subjects_in_turn
 from src.errors import UserError
 
@@ -69,16 +69,31 @@ class Labels:
         subjects = len({record.subject for record in training})
         return f"{len(used)} of {len(training)} training cases, {len(self.kept)} of {subjects} subjects"
 
-    def stream(
-        self, labelled: int, others: int, seed: int, start: int, rank: int, world_size: int
-    ) -> Stream | SideBySide:
-        """Batches of so many items of either kind; each process gets as many of each."""
-        if self.rows % world_size or self.mute_rows % world_size:
-            kinds = f" ({self.rows} with labels, {self.mute_rows} without)" if self.mute_rows else ""
+    def shares(self, pieces: int, rank: int, world_size: int) -> list[Share]:
+        """What of each piece of a batch a process gets; of images without labels, as many in each."""
+        if self.mute_rows and (self.rows % world_size or self.mute_rows % world_size):
             raise UserError(
-                f"data.batch_size={self.batch_size}{kinds}: must be a multiple of the {world_size} processes"
+                f"data.batch_size={self.batch_size} ({self.rows} with labels, {self.mute_rows} without): "
+                f"both must be multiples of the {world_size} processes"
             )
-        first = Stream(labelled, self.rows, seed, start, rank, world_size)
+        try:
+            return shares(self.batch_size, pieces, rank, world_size)
+        except ValueError as error:
+            raise UserError(f"data.{error}") from error
+
+    def stream(
+        self,
+        labelled: int,
+        others: int,
+        seed: int,
+        start: int,
+        rank: int = 0,
+        world_size: int = 1,
+        pieces: int = 1,
+    ) -> Stream | SideBySide:
+        """Batches of so many items of either kind, this process's share of each."""
+        self.shares(pieces, rank, world_size)
+        first = Stream(labelled, self.rows, seed, start, rank, world_size, pieces)
         if not self.mute_rows:
             return first
         return SideBySide(first, Stream(others, self.mute_rows, seed, start, rank, world_size))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -11,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from src.adversarial import UPDATES, Ema, Game, NotFinite, Rules, Update, Watch
+from src.adversarial import UPDATES, Average, Ema, Game, NotFinite, Rows, Rules, Update, Watch
+from src.adversarial.reduce import all_sum, processes
 from src.tasks.recipe import PLAYERS, Recipe
 
 Batch = dict[str, Any]
@@ -37,6 +39,8 @@ class Play(pl.LightningModule):
         self.penalties = nn.ModuleList(self.game.penalties)  # what they remember belongs in the checkpoint
         self.augment = self.game.augment
         self.watch = Watch(self.game)
+        self.reduce = Average()
+        self._said = time.perf_counter()
         self.update: Update = UPDATES["shared"]()
         self.players: tuple[str, ...] = PLAYERS if self.discriminator is not None else PLAYERS[:1]
         self.movers = {player: player for player in self.players}
@@ -51,19 +55,47 @@ class Play(pl.LightningModule):
     def training_step(self, batch: Batch, index: int) -> None:
         torch.manual_seed(seed_of(self.recipe.seed, self.batches_done))
         self._batch = batch
-        self.latest |= self.update(self.game, batch, self.batches_done, self._step, self._scale)
+        rows = self._rows()
+        self.latest |= self.update(self.game, batch, self.batches_done, self._step, self._scale, rows)
         for scheduler in self._schedulers:
             scheduler.step()
         if self._scaler is not None:
             self._scaler.update()
         self.batches_done += 1
         if self.average is not None:
-            self.average.update(len(batch["image"]) * self.trainer.world_size)
+            total = len(batch["image"]) if rows is None else sum(piece.total for piece in rows)
+            self.average.update(total)
         if self.batches_done % self.recipe.log_every == 0:
             self.check_finite()
-            waited = {"time/waiting": getattr(self.trainer.train_dataloader, "wait_share", 0.0)}
-            self.record({name: float(value) for name, value in self.latest.items()} | waited)
+            self.record(self._means() | self._times())
             self.latest = {}
+
+    def _rows(self) -> list[Rows] | None:
+        """What this process has of each piece of the global batch; None where it has it all."""
+        if processes() == 1:
+            return None
+        shares = self.trainer.datamodule.shares  # type: ignore[attr-defined]
+        return [Rows(own.start - piece.start, len(own), len(piece)) for piece, own in shares]
+
+    def _means(self) -> dict[str, float]:
+        """The latest numbers, of the global batch."""
+        if not self.latest:
+            return {}
+        values = torch.stack([value.to(self.device).float() for value in self.latest.values()])
+        means = all_sum(values) / processes()
+        return dict(zip(self.latest, means.tolist(), strict=True))
+
+    def _times(self) -> dict[str, float]:
+        """Shares of the time: of waiting for data, and, since the last line, of averaging gradients."""
+        times = {"time/waiting": getattr(self.trainer.train_dataloader, "wait_share", 0.0)}
+        now = time.perf_counter()
+        if self.reduce.calls:
+            times["time/reducing"] = self.reduce.seconds() / (now - self._said)
+        self._said = now
+        return times
+
+    def on_train_start(self) -> None:
+        self._said = time.perf_counter()
 
     def _step(self, player: str) -> None:
         """One optimiser step of a player whose gradients are complete.
@@ -73,6 +105,7 @@ class Play(pl.LightningModule):
         """
         self._moving = player
         wrapped = cast(Any, dict(zip(self.players, self._optimizers(), strict=True))[self.movers[player]])
+        self.reduce(p for group in wrapped.optimizer.param_groups for p in group["params"])
         if player == list(self.movers)[-1]:
             wrapped.step(closure=lambda: None)
         else:
@@ -132,7 +165,7 @@ class Play(pl.LightningModule):
         """A checkpoint is written between two batches: one that is only fetched counts as not begun."""
         self.check_finite()
         checkpoint["batches_done"] = self.batches_done
-        checkpoint["latest"] = {name: float(value) for name, value in self.latest.items()}
+        checkpoint["latest"] = self._means()
         progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
         for counts in (progress["total"], progress["current"]):
             counts |= dict.fromkeys(("ready", "started", "processed"), counts["completed"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.data.sampler import Stream, item_seed, order
+from src.data.sampler import Stream, item_seed, order, shares
 
 sizes = st.integers(1, 40)
 
@@ -33,13 +33,25 @@ def test_a_later_start_is_the_tail(n, batch, start):
     assert take(Stream(n, batch, 7, start), 5) == take(Stream(n, batch, 7), start + 5)[start:]
 
 
-@given(n=sizes, share=st.integers(1, 5), world=st.integers(1, 4))
+@given(n=sizes, more=st.integers(0, 5), world=st.integers(1, 4))
 @settings(max_examples=50, deadline=None)
-def test_processes_together_read_the_global_batch(n, share, world):
-    ranks = [take(Stream(n, share * world, 7, 2, rank, world), 4) for rank in range(world)]
-    assert [list(chain(*parts)) for parts in zip(*ranks, strict=True)] == take(
-        Stream(n, share * world, 7, 2), 4
-    )
+def test_processes_together_read_the_global_batch(n, more, world):
+    size = world + more
+    ranks = [take(Stream(n, size, 7, 2, rank, world), 4) for rank in range(world)]
+    assert [list(chain(*parts)) for parts in zip(*ranks, strict=True)] == take(Stream(n, size, 7, 2), 4)
+
+
+@given(more=st.integers(0, 9), pieces=st.integers(1, 3), world=st.integers(1, 4))
+@settings(max_examples=50, deadline=None)
+def test_a_piece_holds_the_same_rows_however_many_processes_there_are(more, pieces, world):
+    size = world * pieces + more
+    ranks = [shares(size, pieces, rank, world) for rank in range(world)]
+    alone = shares(size, pieces, 0, 1)
+    for piece, parts in zip(alone, zip(*ranks, strict=True), strict=True):
+        assert [row for part in parts for row in part.rows] == list(piece.rows) == list(piece.piece)
+        assert all(part.piece == piece.piece for part in parts)
+        sizes = [len(part.rows) for part in parts]
+        assert min(sizes) > 0 and max(sizes) - min(sizes) <= 1
 
 
 def test_seeds_and_epochs_differ():
@@ -49,6 +61,6 @@ def test_seeds_and_epochs_differ():
     assert len(seeds) == 1000
 
 
-def test_shares_must_be_equal():
-    with pytest.raises(ValueError, match="shared out"):
-        Stream(10, 3, 0, world_size=2)
+def test_nobody_goes_without():
+    with pytest.raises(ValueError, match="batch_size=5: too few for 3 processes in 2 pieces; give at least 6"):
+        Stream(10, 5, 0, world_size=3, pieces=2)
