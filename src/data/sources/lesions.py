@@ -18,6 +18,8 @@ PLACES = np.array([[-80.0, 80], [-65, 65], [SLAB[0] - CENTRE[2] + 10, SLAB[1] - 
 GAP = 4.0
 """Least distance between two lesions, mm."""
 TRIES = 400
+AROUND, FILLED = np.array([-6.0, 0, 6]), 0.75
+"""Of the cube of these offsets, mm, about a centre, so much is grey or white matter."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,8 @@ class BrainLesions(Brain):
         noise: float = 0.03,
         cohort_seed: int = 0,
         lesions: int = 5,
-        radius: tuple[float, float] = (5.0, 12.0),
-        strength: tuple[float, float] = (0.25, 0.5),
+        radius: tuple[float, float] = (6.0, 14.0),
+        strength: tuple[float, float] = (0.35, 0.7),
         sign: Literal["bright", "dark", "both"] = "both",
         softness: float = 0.15,
         healthy: float = 0.25,
@@ -115,7 +117,7 @@ class BrainLesions(Brain):
         planted = (self.lesions, self.radius, self.strength, self.signs, self.softness)
         lesions = planted if self._has_lesions(record) else None
         place = (record.content["index"], record.content.get("slice"))
-        return f"lesions-1 {self.cohort_seed} {place} {shape} {strengths} {lesions}"
+        return f"lesions-2 {self.cohort_seed} {place} {shape} {strengths} {lesions}"
 
     def load(self, record: Record) -> Case:
         index, z = record.content["index"], record.content.get("slice")
@@ -166,11 +168,12 @@ class BrainLesions(Brain):
         return chosen
 
     def _tissue(self, rng: np.random.Generator, person: Person) -> Iterator[np.ndarray]:
-        """Random points of grey and white matter, mm from the middle of the field of view."""
+        """Random points amid grey and white matter, mm from the middle of the field of view."""
         for _ in range(TRIES):
             point = rng.uniform(PLACES[:, 0], PLACES[:, 1])
-            _, _, grey, white = person.maps([point[k : k + 1] for k in range(3)])
-            if grey.item() + white.item() > 0.5:
+            _, _, grey, white = person.maps([point[k] + AROUND for k in range(3)])
+            tissue = grey + white
+            if tissue[1, 1, 1] > 0.5 and tissue.mean() > FILLED:
                 yield point
 
     def _is_healthy(self, index: int) -> bool:
