@@ -64,13 +64,14 @@ def train(cfg: dict[str, Any], directory: Path) -> float:
 
 
 def _finish(cfg: dict[str, Any], run: Run, trainer: Any, task: Any, data: Any) -> float:
-    """Score the best weights on the test split and write what remains."""
+    """Score the weights that are to be judged on the test split and write what remains."""
     from src.core import results
 
     if task.batches_done % trainer.val_check_interval:
         trainer.validate(task, datamodule=data, verbose=False)
     best = results.best(trainer)
-    trainer.test(task, datamodule=data, ckpt_path=run.best, verbose=False, weights_only=True)
+    judged = run.best if cfg["trainer"]["judged"] == "best" else run.last
+    trainer.test(task, datamodule=data, ckpt_path=judged, verbose=False, weights_only=True)
     results.write(run, task, trainer)
     run.status("done", f"{cfg['trainer']['max_steps']} steps", best=best)
     for logger in trainer.loggers:

@@ -173,3 +173,21 @@ def test_a_multirun_goes_on_after_a_job_that_fails(command: Any, tmp_path: Path)
 
 def test_online_is_never_the_default(compose: Any) -> None:
     assert compose(tiny=False)["logger"] == {"name": "wandb", "project": "ganatomy", "mode": "offline"}
+
+
+@pytest.mark.parametrize("judged", ["best", "last"])
+def test_the_checkpoint_that_is_tested_is_a_choice(
+    run: Any, judged: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pytorch_lightning as pl
+
+    tested = []
+    test = pl.Trainer.test
+
+    def watched(self: Any, *args: Any, **more: Any) -> Any:
+        tested.append(Path(more["ckpt_path"]).name)
+        return test(self, *args, **more)
+
+    monkeypatch.setattr(pl.Trainer, "test", watched)
+    run(judged, "trainer.max_steps=2", "trainer.val_every=2", f"trainer.judged={judged}")
+    assert tested == [f"{judged}.ckpt"]
