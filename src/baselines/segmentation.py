@@ -1,4 +1,4 @@
-"""The trivial segmentation: every subject gets the training cohort's mean label map, unseen."""
+"""What segmentation has to beat: the training cohort's mean label map, and thresholds on intensity."""
 
 from __future__ import annotations
 
@@ -6,8 +6,30 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
+from skimage.filters import threshold_multiotsu
 
 Predictor = Callable[[Sequence[int]], np.ndarray]
+Pairs = Iterable[tuple[np.ndarray, np.ndarray]]
+"""(image, label map) of one subject after the other, [*spatial] both."""
+MOST_INTERVALS = 5
+"""Of intensity: the search for the thresholds between more of them takes too long."""
+
+
+def rivals(classes: int) -> tuple[str, ...]:
+    """What there is to beat, by name."""
+    return ("mean_label", "otsu") if classes <= MOST_INTERVALS else ("mean_label",)
+
+
+class Rivals:
+    """Label maps, by name, for the image [*spatial] of one subject; `cohort` yields those of training."""
+
+    def __init__(self, cohort: Callable[[], Pairs], classes: int) -> None:
+        self.mean_label = mean_label_map((label for _, label in cohort()), classes)
+        self.order = darkest_first(cohort(), classes) if "otsu" in rivals(classes) else None
+
+    def __call__(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        guesses = {"mean_label": self.mean_label(image.shape)}
+        return guesses if self.order is None else guesses | {"otsu": otsu_label_map(image, self.order)}
 
 
 def mean_label_map(labels: Iterable[ArrayLike], classes: int) -> Predictor:
@@ -45,3 +67,31 @@ def nearest(labels: np.ndarray, shape: Sequence[int]) -> np.ndarray:
         (np.arange(new) * 2 + 1) * old // (2 * new) for new, old in zip(shape, labels.shape, strict=True)
     ]
     return labels[np.ix_(*places)]
+
+
+def darkest_first(cases: Pairs, classes: int) -> list[int]:
+    """The classes in the order of their mean intensity over (image, label map) of the training subjects.
+
+    Classes that none of them has come last.
+    """
+    sums, counts = np.zeros(classes), np.zeros(classes)
+    for image, label in cases:
+        places = label.ravel()
+        sums += np.bincount(places, image.ravel(), classes)
+        counts += np.bincount(places, minlength=classes)
+    with np.errstate(invalid="ignore"):
+        return [int(index) for index in np.argsort(sums / counts, kind="stable")]
+
+
+def otsu_label_map(image: np.ndarray, order: Sequence[int]) -> np.ndarray:
+    """As many intervals of intensity as there are classes, by Otsu's method; the darkest is order[0].
+
+    Of an image [*spatial], which is background all over if it has fewer values than that. Otsu 1979;
+    several thresholds: Liao, Chen, Chung 2001.
+    """
+    try:
+        thresholds = threshold_multiotsu(image.ravel(), classes=len(order))  # type: ignore[no-untyped-call]
+    except ValueError:  # too few values
+        return np.zeros(image.shape, np.int64)
+    labels: np.ndarray = np.asarray(order)[np.digitize(image, thresholds)]
+    return labels

@@ -144,7 +144,7 @@ def _composition(error: HydraException, name: str) -> str:
     missing, options = getattr(error, "missing_cfg_file", None), getattr(error, "options", None)
     if missing and options is not None:
         group, _, choice = str(missing).rpartition("/")
-        if group.startswith("model/"):  # a model with a file for each task that it serves
+        if group.startswith("model/") and (CONF / f"{group}.yaml").is_file():  # a file for each task
             from src.core.models import refusal
 
             return refusal(group.removeprefix("model/"), choice)

@@ -78,9 +78,9 @@ def _line(error: BaseException) -> str:
 
 
 def _neighbours(size: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Sizes near `size`, nearest first: each axis rounded down and up to multiples of 8, 16 and 32."""
+    """Sizes near `size`, nearest first: each axis rounded down and up to multiples of 8, 16, 32 and 64."""
     found = set()
-    for base in (8, 16, 32):
+    for base in (8, 16, 32, 64):
         found.add(tuple(max(base, side // base * base) for side in size))
         found.add(tuple(-(-side // base) * base for side in size))
     return sorted(found, key=lambda s: (sum(abs(a - b) for a, b in zip(s, size, strict=True)), s))

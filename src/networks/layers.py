@@ -21,6 +21,12 @@ def conv(
     return made
 
 
+def halving(dims: int, inside: int, outside: int) -> nn.Module:
+    """A 4x4 convolution that halves the sides, rounded down."""
+    made: nn.Module = Conv[Conv.CONV, dims](inside, outside, 4, 2, 1)
+    return made
+
+
 def instance_norm(dims: int, channels: int) -> nn.Module:
     """Instance normalisation with a gain and a shift for each channel."""
     made: nn.Module = Norm[Norm.INSTANCE, dims](channels, affine=True)

@@ -2,81 +2,189 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from monai.losses import DiceCELoss
 from torch import Tensor
-from torch.nn import functional as F
 
-from src.baselines.segmentation import Predictor, mean_label_map
+from src.adversarial import verdict
+from src.baselines.segmentation import Rivals, rivals
+from src.errors import UserError
 from src.metrics.segmentation import VolumeScores
 from src.pictures import ERRORS, colours, error_map, grey, overlay
 from src.tasks.base import AdversarialTask, Batch
 from src.tasks.cases import cases, whole
+from src.tasks.masks import MASKS, Masks, masked
 from src.tasks.recipe import Recipe
+from src.tasks.semi import SelfTraining
 from src.tasks.windows import slide
 
 
 class SegmentationTask(AdversarialTask):
     """The discriminator tells (image, truth) from (image, prediction); Dice + cross entropy teach the rest.
 
-    Logits are [B, K, *spatial] for K classes, background first; the discriminator sees the image beside the
-    one-hot truth or the softmax. window: side, or sides, of the windows of evaluation; None for whole images.
+    Logits are [B, K, *spatial] for K classes, background first. The discriminator sees the image beside the
+    mask; the mask `alone`, or the image `masked` by each class, where it says so of itself.
+
+    window: side, or sides, of the windows of evaluation; None for whole images. masks: how truth and
+    prediction are shown. dice_ce: weight of Dice + cross entropy; 0 leaves all teaching to the discriminator,
+    where there is one. semi: how images without labels take part. gate: in the test, nothing is found in
+    images whose largest lesion probability is below a threshold; the one that kept this share of the lesion
+    images found in the last validation.
     """
 
     def __init__(
-        self, recipe: Recipe, monitor: str = "val/dice", window: int | list[int] | None = None
+        self,
+        recipe: Recipe,
+        monitor: str = "val/dice",
+        window: int | list[int] | None = None,
+        masks: Masks = "soft",
+        dice_ce: float = 1.0,
+        semi: SelfTraining | None = None,
+        gate: float | None = None,
     ) -> None:
         super().__init__(recipe, monitor)
-        self.window = window
+        if gate is not None and not 0 < gate <= 1:
+            raise UserError(f"task.gate: {gate} is no share of the lesion images to keep; give e.g. 0.9")
+        if semi is not None and self.game.loss is not None and self.game.loss.relative:
+            raise UserError("model.adversarial.loss: images without labels have no real to be compared with")
+        self.window, self.masks, self.semi, self.gate = window, masks, semi, gate
+        self.weight = dice_ce if self.discriminator is not None else dice_ce or 1.0
         self.dice_ce = DiceCELoss(to_onehot_y=True, softmax=True)
-        self.keep_tables({name: VolumeScores(recipe.classes) for name in ("val", "test", "mean_label")})
-        self.mean_label: Predictor | None = None
+        self.rivals: Rivals | None = None
+        names = ["val", "test", *rivals(len(recipe.classes))]
+        if gate is not None:
+            names.append("ungated")
+            self.register_buffer("threshold", torch.zeros(()))
+        self.keep_tables({name: VolumeScores(recipe.classes) for name in names})
         self.legends = {name: colours(recipe.classes) for name in ("truth", "prediction")} | {"error": ERRORS}
+
+    @staticmethod
+    def settings(data: Any, given: dict[str, Any]) -> dict[str, Any]:
+        share = data.labels.unlabelled
+        if share and not given.get("semi"):
+            raise UserError(f"data.unlabelled: {share}, but only model=semi learns of them; set it to 0")
+        if given.get("semi") and not share:
+            raise UserError("task.semi: no batch holds an image without a label; set data.unlabelled=0.5")
+        return given
 
     @staticmethod
     def channels(data: Any) -> dict[str, dict[str, int]]:
         """What the data decide about each player: channels in and out."""
+        own, classes = data.channels, len(data.classes)
         return {
-            "generator": {"in_channels": data.channels, "out_channels": len(data.classes)},
-            "discriminator": {"in_channels": data.channels + len(data.classes), "out_channels": 1},
+            "generator": {"in_channels": own, "out_channels": classes},
+            "discriminator": {
+                "in_channels": own + classes,
+                "image_channels": classes,
+                "masked_channels": own * (classes - 1),
+                "out_channels": 1,
+            },
         }
 
+    @property
+    def joined(self) -> bool:
+        """Whether images without labels take part by now."""
+        learns = self.semi is not None and self.discriminator is not None
+        return learns and self.semi is not None and self.batches_done >= self.semi.start
+
     def generate(self, batch: Batch) -> Tensor:
-        logits: Tensor = self.generator(batch["image"])
+        """Logits of the images that take part; those with labels come first."""
+        image = batch["image"] if self.joined else batch["image"][: labelled(batch)]
+        logits: Tensor = self.generator(image)
         return logits
 
     def pairs(self, batch: Batch, logits: Tensor) -> tuple[Tensor, Tensor]:
-        truth = F.one_hot(batch["label"].squeeze(1).long(), logits.shape[1]).movedim(-1, 1)
-        return self._beside(batch, truth), self._beside(batch, logits.softmax(1))
+        image, label = (batch[key][: labelled(batch)] for key in ("image", "label"))
+        truth, prediction = MASKS[self.masks](label, logits[: len(label)])
+        return self._shown(image, truth), self._shown(image, prediction)
 
-    def _beside(self, batch: Batch, mask: Tensor) -> Tensor:
-        return torch.cat([batch["image"].to(mask.dtype if mask.is_floating_point() else None), mask], 1)
+    def _shown(self, image: Tensor, mask: Tensor) -> Tensor:
+        """What the discriminator looks at."""
+        image = image.to(mask.dtype)
+        if getattr(self.discriminator, "masked", False):
+            return masked(image, mask)
+        return mask if getattr(self.discriminator, "alone", False) else torch.cat([image, mask], 1)
 
     def task_losses(self, batch: Batch, logits: Tensor) -> dict[str, Tensor]:
-        return {"dice_ce": self.dice_ce(logits, batch["label"])}
+        count = labelled(batch)
+        losses = {}
+        if self.weight:
+            losses["dice_ce"] = self.weight * self.dice_ce(logits[:count], batch["label"][:count])
+        if len(logits) > count:
+            losses |= self._unlabelled_losses(batch["image"][count:], batch["label"][count:], logits[count:])
+        return losses
+
+    def _unlabelled_losses(self, image: Tensor, nothing: Tensor, logits: Tensor) -> dict[str, Tensor]:
+        assert self.semi is not None and self.discriminator is not None and self.game.loss is not None
+        _, prediction = MASKS[self.masks](nothing, logits)
+        judged = verdict(self.discriminator(self._shown(image, prediction)))
+        return self.semi.losses(logits, judged, self.game.loss)
+
+    def on_fit_start(self) -> None:
+        if self.semi is not None and self.update.accumulate > 1:
+            raise UserError("update.accumulate: pieces of a batch would hold unequal shares of labels; set 1")
 
     def predict(self, batch: Batch) -> Tensor:
-        return slide(self.evaluator, batch["image"], self.window).argmax(1, keepdim=True)
+        return self._gated(*self._find(batch))
+
+    def _find(self, batch: Batch) -> tuple[Batch, Tensor]:
+        """The batch with each row's `peak`, its largest probability of a foreground class; and label maps."""
+        shares = slide(self.evaluator, batch["image"], self.window).softmax(1)
+        return {**batch, "peak": shares[:, 1:].flatten(1).amax(1)}, shares.argmax(1, keepdim=True)
+
+    def _gated(self, batch: Batch, labels: Tensor) -> Tensor:
+        """Label maps, background all over in cases that do not reach the threshold."""
+        if self.gate is None:
+            return labels
+        labels = labels.clone()
+        for _, rows in cases(batch):
+            labels[rows] *= batch["peak"][rows].amax() >= self.threshold
+        return labels
+
+    def _evaluate(self, stage: str, batch: Batch) -> Any:
+        batch, labels = self._find(batch)
+        if stage == "test" and self.gate is not None:
+            self.score("ungated", batch, labels)
+        prediction = labels if stage == "val" else self._gated(batch, labels)
+        self.score(stage, batch, prediction)
+        return {"prediction": prediction}
+
+    def scores(self, stage: str) -> dict[str, float]:
+        """Those of the table; after a validation the gate is set by it."""
+        if self.gate is None:
+            return super().scores(stage)
+        assert isinstance(self.threshold, Tensor)
+        if stage == "val":
+            self.threshold.fill_(self.tables["val"].gate(self.gate))
+        return super().scores(stage) | {"threshold": float(self.threshold)}
 
     def prepare_baselines(self, data: Any) -> None:
-        """The vote of the training cohort, which knows where tissue usually is and sees no image."""
-        cohort = (data.cache.get(record) for record in data.records["train"])
-        labels = (
-            np.moveaxis(case["label"][:, 0], 0, -1) if data.sliced else case["label"][0] for case in cohort
-        )
-        self.mean_label = mean_label_map(labels, len(self.recipe.classes))
+        """Fitted on the training cases whose labels are used."""
+        records = data.labels.used(data.records["train"])
+
+        def cohort() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            for case in map(data.cache.get, records):
+                image, label = case["image"], case["label"]
+                if data.sliced:
+                    image, label = np.moveaxis(image, 0, -1), np.moveaxis(label, 0, -1)
+                yield image.mean(0), label[0]
+
+        self.rivals = Rivals(cohort, len(self.recipe.classes))
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
         for case, rows in cases(batch):
             truth = whole(batch, batch["label"], rows)[0]
             spacing = batch["spacing"][rows[0]].tolist()
-            self.tables[stage].update(case, whole(batch, prediction, rows)[0], truth, spacing)
-            if stage == "test" and self.mean_label is not None:
-                guess = torch.from_numpy(self.mean_label(truth.shape)).to(truth)
-                self.tables["mean_label"].update(case, guess, truth, spacing)
+            peak = float(batch["peak"][rows].amax()) if "peak" in batch else float("nan")
+            self.tables[stage].update(case, whole(batch, prediction, rows)[0], truth, spacing, peak)
+            if stage == "test" and self.rivals is not None:
+                image = whole(batch, batch["image"], rows).float().mean(0)
+                for name, guess in self.rivals(image.cpu().numpy()).items():
+                    self.tables[name].update(case, torch.from_numpy(guess).to(truth), truth, spacing)
 
     def written(self, batch: Batch, prediction: Tensor, rows: list[int]) -> Tensor:
         return whole(batch, prediction, rows)
@@ -93,3 +201,8 @@ class SegmentationTask(AdversarialTask):
             "prediction": overlay(image, ours, classes),
             "error": error_map(truth, ours),
         }
+
+
+def labelled(batch: Batch) -> int:
+    """How many images of the batch have labels; they come first."""
+    return sum(batch["labelled"]) if "labelled" in batch else len(batch["image"])
