@@ -1,0 +1,114 @@
+"""Detectors without learning: bright or dark parts of the right size, and the training set's usual box."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+from skimage import measure
+
+Boxes = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Boxes [N, 2*dims] in voxels, scores [N] and classes [N]."""
+Detector = Callable[[np.ndarray], Boxes]
+"""Takes an image [C,*spatial]."""
+
+QUANTILES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+BLURS = (0.0, 1.0, 2.0)
+MOST = 100
+"""Boxes an image, at most."""
+SPREAD = (0.5, 1.5)
+"""Parts may be so much smaller and larger than 96 % of the training objects."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many voxels training objects fill: least and most, and the usual number of each class.
+
+    An object is taken to fill the ellipsoid in its box.
+    """
+
+    least: float
+    most: float
+    usual: np.ndarray
+
+
+def sizes_of(boxes: np.ndarray, classes: np.ndarray, kinds: int) -> Sizes:
+    """boxes [N, 2*dims] with classes [N] of the training set; ValueError without any."""
+    if not len(boxes):
+        raise ValueError("the training set holds no box to learn the size of objects from")
+    dims = boxes.shape[1] // 2
+    filled = {2: np.pi / 4, 3: np.pi / 6}[dims] * (boxes[:, dims:] - boxes[:, :dims]).prod(1)
+    low, high = np.percentile(filled, (2, 98))
+    usual = [np.median(filled[classes == k]) if (classes == k).any() else np.inf for k in range(kinds)]
+    return Sizes(float(low) * SPREAD[0], float(high) * SPREAD[1], np.array(usual))
+
+
+@dataclass(frozen=True)
+class ThresholdDetector:
+    """Connected parts of the blurred image above `level` (sign 1) or below it (sign -1), of a usual size.
+
+    A part scores by its mean distance from the level; its class is the one whose usual size is nearest.
+    """
+
+    level: float
+    sign: int
+    blur: float
+    sizes: Sizes
+
+    def __call__(self, image: np.ndarray) -> Boxes:
+        grey = image.mean(0, dtype=np.float32)
+        above = self.sign * ((gaussian_filter(grey, self.blur) if self.blur else grey) - self.level)
+        dims = grey.ndim
+        found = [
+            (part.bbox, float(part.intensity_mean), part.area)
+            for part in regions(above)
+            if self.sizes.least <= part.area <= self.sizes.most
+        ]
+        found = sorted(found, key=lambda part: -part[1])[:MOST]
+        areas = np.array([area for *_, area in found], float)
+        near = np.abs(np.log(areas[:, None]) - np.log(self.sizes.usual))
+        boxes = np.array([box for box, *_ in found], np.float32).reshape(-1, 2 * dims)
+        return boxes, np.array([score for _, score, _ in found], np.float32), near.argmin(1)
+
+
+def regions(above: np.ndarray) -> Any:
+    """The connected parts where `above` is positive, as scikit-image describes them."""
+    skimage: Any = measure  # untyped
+    return skimage.regionprops(skimage.label(above > 0, connectivity=1), above)
+
+
+def threshold_detectors(images: Iterable[np.ndarray], sizes: Sizes) -> list[ThresholdDetector]:
+    """A detector for each level, sign and blur; levels are quantiles of the images' intensities."""
+    values = np.concatenate([image.mean(0).reshape(-1)[::7] for image in images])
+    return [
+        ThresholdDetector(float(level), 1 if q > 0.5 else -1, blur, sizes)
+        for q, level in zip(QUANTILES, np.quantile(values, QUANTILES), strict=True)
+        for blur in BLURS
+    ]
+
+
+@dataclass(frozen=True)
+class MeanBox:
+    """The same boxes for every image, unseen: of each class the median of the training boxes.
+
+    A class scores by the share of the training images that hold it.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    classes: np.ndarray
+
+    def __call__(self, image: np.ndarray) -> Boxes:
+        return self.boxes, self.scores, self.classes
+
+
+def mean_box(boxes: Sequence[np.ndarray], classes: Sequence[np.ndarray]) -> MeanBox:
+    """From the boxes [N, 2*dims] and classes [N] of every training image."""
+    flat, kinds = np.concatenate(list(boxes)), np.concatenate(list(classes))
+    present = np.unique(kinds)
+    usual = [np.median(flat[kinds == kind], axis=0) for kind in present]
+    share = [np.mean([(own == kind).any() for own in classes]) for kind in present]
+    return MeanBox(np.array(usual, np.float32), np.array(share, np.float32), present)
