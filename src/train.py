@@ -20,11 +20,14 @@ def main(cfg: DictConfig) -> float:
     from hydra.core.hydra_config import HydraConfig
 
     from src.core.config import settle, validate
+    from src.core.processes import processes_of, train_in_processes
 
     hydra = HydraConfig.get()
     plain = settle(cfg, list(hydra.overrides.task))
     plain["run_dir"] = hydra.runtime.output_dir
     validate(plain)
+    if count := processes_of(plain):
+        return train_in_processes(count, Path(hydra.runtime.output_dir))
     return train(plain, Path(hydra.runtime.output_dir))
 
 
@@ -32,12 +35,13 @@ def train(cfg: dict[str, Any], directory: Path) -> float:
     """Train, test and report one run in `directory`; with `resume`, go on with the run that is there."""
     from src.callbacks.checkpoint import ending_at_once
     from src.callbacks.loggers import build_loggers
-    from src.core import build, prepare, quiet
+    from src.core import build, distributed, prepare, quiet
     from src.core.run import open_again, open_new
     from src.core.trainer import build_trainer
 
     quiet.hush()
-    run = open_again(directory) if cfg["resume"] else open_new(directory)
+    directory = distributed.join(cfg, directory)
+    run = (open_again if cfg["resume"] else open_new)(directory, distributed.first())
     quiet.seed_everything(cfg)
     data = build.build_data(cfg)
     data.setup()
@@ -46,20 +50,23 @@ def train(cfg: dict[str, Any], directory: Path) -> float:
     prepare.check_size(task, data)
     prepare.check_monitor(task)
     plan = prepare.plan_update(cfg, task, data)
+    prepare.check_processes(task)
     trainer = build_trainer(cfg, run)
     without = f" ({data.left_out} cases left out)" if data.left_out else ""
     quiet.say(f"{plan}\ndata: {len(data.train_items())} training items{without}, cache: {data.cache.room}")
     start = prepare.describe(run, cfg, data, task)
     data.start_at(start)
     try:
-        trainer.loggers = build_loggers(cfg, run, start if cfg["resume"] else None)
+        trainer.loggers = build_loggers(cfg, run, start if cfg["resume"] else None) if run.mine else []
         trainer.fit(task, datamodule=data, ckpt_path=run.last if cfg["resume"] else None, weights_only=True)
         with ending_at_once(task.batches_done):
             score = _finish(cfg, run, trainer, task, data)
     except BaseException as error:
         _fail(run, trainer, error)
         raise
-    sys.stdout.write(f"run: {_short(run.path)}\n")
+    distributed.leave()
+    if run.mine:
+        sys.stdout.write(f"run: {_short(run.path)}\n")
     return score
 
 
@@ -72,6 +79,8 @@ def _finish(cfg: dict[str, Any], run: Run, trainer: Any, task: Any, data: Any) -
     best = results.best(trainer)
     judged = run.best if cfg["trainer"]["judged"] == "best" else run.last
     trainer.test(task, datamodule=data, ckpt_path=judged, verbose=False, weights_only=True)
+    if not run.mine:
+        return float(best["score"])
     results.write(run, task, trainer)
     run.status("done", f"{cfg['trainer']['max_steps']} steps", best=best)
     for logger in trainer.loggers:
@@ -84,16 +93,18 @@ def _finish(cfg: dict[str, Any], run: Run, trainer: Any, task: Any, data: Any) -
 def _fail(run: Run, trainer: Any, error: BaseException) -> None:
     """Leave a status that says what happened, and end the loggers."""
     from src.callbacks.checkpoint import Preempted
-    from src.core import results
+    from src.core import distributed, results
 
     for logger in trainer.loggers:
         logger.save()
     if isinstance(error, Preempted):
         run.status("preempted", str(error))
         results.close_wandb(0)
-        sys.stderr.write(f"{error}; go on with: python -m src.train resume={_short(run.path)}\n")
+        if run.mine:
+            sys.stderr.write(f"{error}; go on with: python -m src.train resume={_short(run.path)}\n")
         raise SystemExit(128 + error.signum) from None
-    run.status("failed", " ".join(f"{type(error).__name__}: {error}".split()))
+    why = "another process ended" if distributed.lost(error) else f"{type(error).__name__}: {error}"
+    run.status("failed", " ".join(why.split()))
     results.close_wandb(1)
 
 

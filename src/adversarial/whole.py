@@ -99,3 +99,14 @@ def _norm(layer: _BatchNorm) -> GlobalBatchNorm:
     for name, buffer in layer.named_buffers(recurse=False):
         setattr(made, name, buffer)
     return made.train(layer.training)
+
+
+def needs_all(network: nn.Module) -> str:
+    """The kind of a layer that looks at, or draws for, the batch of its own process alone; "" for none."""
+    for layer in network.modules():
+        ours = isinstance(layer, GlobalBatchNorm | GlobalDropout)
+        if not ours and (
+            isinstance(layer, _BatchNorm | _DropoutNd) or getattr(layer, "mixes_samples", False)
+        ):
+            return type(layer).__name__
+    return ""

@@ -14,9 +14,11 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+import torch.distributed as dist
 from pytorch_lightning.plugins.io import CheckpointIO
 from pytorch_lightning.trainer.states import TrainerFn
 
+from src.adversarial.reduce import processes
 from src.core.run import Run, write_atomically
 from src.tasks.base import AdversarialTask
 
@@ -63,6 +65,7 @@ class Checkpoints(pl.Callback):
         self.best_score: float | None = None
         self.best_step = 0
         self.asked: int | None = None
+        self._question: tuple[Any, torch.Tensor] | None = None
         self._handlers: dict[int, Any] = {}
 
     def state_dict(self) -> dict[str, Any]:
@@ -96,11 +99,31 @@ class Checkpoints(pl.Callback):
     ) -> None:
         assert isinstance(pl_module, AdversarialTask)
         done = pl_module.batches_done
-        if self.asked is not None:
+        asked = self._agreed()
+        if asked is not None:
             self._save_last(trainer)
-            raise Preempted(self.asked, done)
+            raise Preempted(asked, done)
         if done and done % self.every == 0:
             self._save_last(trainer)
+
+    def _agreed(self, now: bool = False) -> int | None:
+        """The signal that any process got, the same in all of them.
+
+        One batch late, so that nobody waits for the answer; now: wait for it.
+        """
+        if processes() == 1:
+            return self.asked
+        before, self._question = self._question, None
+        if before is not None:
+            before[0].wait()
+        answer = int(before[1]) if before is not None else 0
+        flag = torch.tensor([self.asked or 0])
+        work = dist.all_reduce(flag, dist.ReduceOp.MAX, async_op=True)
+        if now:
+            work.wait()
+            return max(answer, int(flag)) or None
+        self._question = (work, flag)
+        return answer or None
 
     def _save_last(self, trainer: pl.Trainer) -> None:
         """The history first: it never lags behind the checkpoint."""
@@ -111,7 +134,7 @@ class Checkpoints(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep a better score; the validation after the last step finds last.ckpt written already."""
         assert isinstance(pl_module, AdversarialTask)
-        score = float(trainer.callback_metrics[pl_module.monitor])
+        score = pl_module.final[pl_module.monitor]
         gained = pl_module.direction * (score - self.best_score) if self.best_score is not None else 1.0
         if gained > 0 or (math.isnan(gained) and not math.isnan(score)):
             self.best_score, self.best_step = score, pl_module.batches_done
@@ -123,8 +146,9 @@ class Checkpoints(pl.Callback):
         assert isinstance(pl_module, AdversarialTask)
         self._restore()
         self._save_last(trainer)
-        if self.asked is not None:
-            raise Preempted(self.asked, pl_module.batches_done)
+        asked = self._agreed(now=True)
+        if asked is not None:
+            raise Preempted(asked, pl_module.batches_done)
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from src.core.launch import Ended, launched, tell
 from src.core.names import nearest
 from src.errors import UserError
 
@@ -42,10 +43,12 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
                 return main(cfg)
             except Exception as error:
                 message = explain(error, name)
+                if launched():
+                    raise SystemExit(tell(error, None if _debugging() else message)) from None
                 if message is None or _debugging():
                     raise
                 sys.stderr.write(message + "\n")
-                raise (_Told if _sweeping() else SystemExit)(2) from None
+                raise (_Told if _sweeping() else SystemExit)(getattr(error, "code", 2)) from None
             finally:
                 _drop_empty()
 
@@ -105,6 +108,8 @@ class _one_line:
 
 def explain(error: BaseException, name: str = "train") -> str | None:
     """The line for an error that is the user's to mend, or None for one that is ours."""
+    if isinstance(error, Ended):
+        return error.text
     if isinstance(error, UserError):
         return f"error: {error}".replace("\n", "\nerror: ")
     if isinstance(error, HydraException):

@@ -22,6 +22,8 @@ FREE = (
     "trainer.val_every",
     "trainer.log_every",
     "trainer.accelerator",
+    "trainer.devices",
+    "trainer.num_nodes",
     "trainer.threads",
     "trainer.judged",
     "callbacks.",
@@ -64,6 +66,10 @@ def settle(cfg: DictConfig, overrides: list[str]) -> Plain:
     for word in overrides:
         key, _, _ = word.lstrip("+").partition("=")
         if key == "resume":
+            continue
+        if key == "trainer":  # trainer=ddp: how many processes, and nothing else
+            for count in ("devices", "num_nodes"):
+                saved.trainer[count] = cfg.trainer[count]
             continue
         if not key.startswith(FREE):
             raise UserError(f"{key}: a resumed run keeps its {key}; start a new run to change it")

@@ -32,6 +32,20 @@ def plan_update(cfg: Plain, task: Any, data: Any) -> str:
     return str(chosen)
 
 
+def check_processes(task: Any) -> None:
+    """Raise one line when a layer needs the whole batch in one process, and there are more."""
+    from src.adversarial.reduce import processes
+    from src.adversarial.whole import needs_all
+
+    for player in ("generator", "discriminator"):
+        layer = needs_all(getattr(task, player)) if getattr(task, player) is not None else ""
+        if layer and processes() > 1:
+            raise UserError(
+                f"trainer.devices: {layer} in model.{player} looks at the whole batch and knows no other "
+                "process; use one process, or another norm (instance, group, batch)"
+            )
+
+
 def check_monitor(task: Any) -> None:
     """Raise one line when the score that shall choose the best checkpoint does not exist."""
     names = [f"val/{name}" for name in task.scores("val")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import random
 import sys
 import warnings
@@ -11,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
+
+from src.core.distributed import first
 
 NOISE = (
     # One process is what the user asked for; Lightning suggests more workers whatever the data.
@@ -26,6 +27,8 @@ NOISE = (
     ".*module\\(s\\) in eval mode at the start of training.*",
     # The names of the scores are asked for before the first case is scored.
     ".*The ``compute`` method of metric .* was called before the ``update`` method.*",
+    # Scores are gathered over processes by their tables, which give all of them the same numbers.
+    ".*It is recommended to use `self.log.*sync_dist=True.*",
     # Schedules count batches, also those in which the generator rests (update.n_critic).
     ".*lr_scheduler.step\\(\\)` before `optimizer.step\\(\\)`.*",
 )
@@ -41,7 +44,7 @@ def hush() -> None:
 
 def say(line: str) -> None:
     """One line to the person who waits, beside the progress and apart from the results."""
-    if os.environ.get("LOCAL_RANK", "0") == "0":
+    if first():
         sys.stderr.write(f"{line}\n")
 
 

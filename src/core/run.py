@@ -20,10 +20,11 @@ VERSIONS = ("torch", "pytorch-lightning", "monai", "hydra-core", "wandb", "torch
 
 
 class Run:
-    """A run's directory and the files in it that say what it is."""
+    """A run's directory and the files in it that say what it is; of several processes, one writes: `mine`."""
 
-    def __init__(self, directory: str | Path) -> None:
+    def __init__(self, directory: str | Path, mine: bool = True) -> None:
         self.path = Path(directory).absolute()
+        self.mine = mine
 
     @property
     def checkpoints(self) -> Path:
@@ -43,6 +44,8 @@ class Run:
 
     def write(self, name: str, content: Any) -> Path:
         """JSON, or YAML by the name's ending; whole or not at all."""
+        if not self.mine:
+            return self.path / name
         text = (
             yaml.safe_dump(content, sort_keys=False)
             if name.endswith(".yaml")
@@ -62,9 +65,11 @@ class Run:
         self.write("status.json", {**(self.read("status.json") or {}), "status": state, "why": why, **more})
 
 
-def open_new(directory: str | Path) -> Run:
+def open_new(directory: str | Path, mine: bool = True) -> Run:
     """A fresh run directory; an existing one is never written over."""
-    run = Run(directory)
+    run = Run(directory, mine)
+    if not mine:
+        return run
     if run.path.exists() and any(run.path.iterdir()):
         raise UserError(
             f"run_dir: {directory} already holds files; choose another, or go on with it: resume={directory}"
@@ -75,9 +80,9 @@ def open_new(directory: str | Path) -> Run:
     return run
 
 
-def open_again(directory: str | Path) -> Run:
+def open_again(directory: str | Path, mine: bool = True) -> Run:
     """A run that stopped and shall go on."""
-    run = Run(directory)
+    run = Run(directory, mine)
     if not run.last.is_file():
         raise UserError(
             f"resume: {directory} has no checkpoints/last.ckpt yet; start it anew with another run_dir"

@@ -92,7 +92,8 @@ class Trainer(Section):
     log_every: Count
     judged: Literal["best", "last"]
     accelerator: Literal["auto", "cpu", "gpu"]
-    devices: Annotated[int, Field(ge=1, le=1)]  # the game's gradients are not yet reduced over processes
+    devices: Count
+    num_nodes: Count = 1
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
     deterministic: bool
     threads: Count | None
@@ -142,6 +143,12 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _pieces(self) -> Config:
+        count = self.trainer.devices * self.trainer.num_nodes
+        if count > 1 and self.data.batch_size < count * self.update.accumulate:
+            raise ValueError(
+                f"data.batch_size: {self.data.batch_size} is the batch of all processes; give at least "
+                f"{count * self.update.accumulate} to {count} of them"
+            )
         if self.update.accumulate > self.data.batch_size:
             raise ValueError(
                 f"update.accumulate: {self.update.accumulate} pieces of a batch of {self.data.batch_size}"

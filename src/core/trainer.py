@@ -9,6 +9,8 @@ import torch
 from pytorch_lightning.plugins.precision import MixedPrecision
 
 from src.core.config import Plain
+from src.core.distributed import cluster
+from src.core.strategy import PlayersStrategy
 from src.errors import UserError
 
 
@@ -42,6 +44,10 @@ def build_trainer(cfg: Plain, run: Any) -> Any:
         callbacks.append(Predictions(run, cfg["save_predictions"], cfg["data"].get("root")))
     if watch["progress"] != "none":
         callbacks.append(TrainingProgress(watch["progress"]))
+    plugins: list[Any] = [AtomicCheckpointIO()]
+    strategy: Any = "auto"
+    if (environment := cluster()) is not None:
+        strategy, plugins = PlayersStrategy(), [*plugins, environment]
     half = trainer["precision"] == "16-mixed"
     if half and not torch.cuda.is_available():
         raise UserError("trainer.precision: 16-mixed needs a GPU; use bf16-mixed or 32-true here")
@@ -51,10 +57,12 @@ def build_trainer(cfg: Plain, run: Any) -> Any:
         check_val_every_n_epoch=None,
         accelerator=trainer["accelerator"],
         devices=trainer["devices"],
+        num_nodes=trainer.get("num_nodes", 1),
+        strategy=strategy,
         precision=None if half else trainer["precision"],
         deterministic=trainer["deterministic"],
         callbacks=callbacks,
-        plugins=[AtomicCheckpointIO(), *([TwoPlayerScaling("16-mixed", "cuda")] if half else [])],
+        plugins=[*plugins, *([TwoPlayerScaling("16-mixed", "cuda")] if half else [])],
         logger=False,  # they come when the run directory stands
         use_distributed_sampler=False,  # ours knows its rank; Lightning's shuffles even when told not to
         num_sanity_val_steps=0,

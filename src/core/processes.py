@@ -1,0 +1,45 @@
+"""Which processes a call of `train` needs, and what it starts them with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+
+from src.core.config import Plain
+from src.core.distributed import place, settle_place
+
+
+def processes_of(cfg: Plain) -> int:
+    """How many processes to start for this run; 0 where it is run here.
+
+    A job of a multirun has a process of its own, so that one that crashes leaves the others alone, and the
+    processes of a distributed job run that job, not the whole sweep again.
+    """
+    from src.core.launch import follow_parent, launched
+
+    settle_place(cfg)
+    if launched():
+        follow_parent()
+    if launched() or place() is not None:
+        return 0
+    count = int(cfg["trainer"]["devices"])
+    return count if count > 1 or HydraConfig.get().mode == RunMode.MULTIRUN else 0
+
+
+def train_in_processes(count: int, directory: Path) -> float:
+    """Train there what this process was asked for; the value is the best validation score."""
+    from src.core.compose import search_path, searched
+    from src.core.launch import launch
+    from src.core.run import Run
+
+    words = [*HydraConfig.get().overrides.task, *search_path(searched())]
+    words += [f"hydra.run.dir={quoted(str(directory.absolute()))}", "hydra.mode=RUN"]
+    launch("src.train", words, count, directory)
+    return float(Run(directory).read("status.json")["best"]["score"])
+
+
+def quoted(text: str) -> str:
+    """A value as Hydra's grammar takes it, whatever is in it."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
