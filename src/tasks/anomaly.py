@@ -55,9 +55,9 @@ class AnomalyTask(Phased):
         smooth: float = 1.0,
         quantile: float = 0.999,
         components: int = 64,
-        denoising_steps: int = 400,
+        denoising_steps: int = 250,
         search_images: int = 64,
-        search_steps: int = 150,
+        search_steps: int = 100,
     ) -> None:
         super().__init__(recipe, monitor)
         if method is None:

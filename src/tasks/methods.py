@@ -117,15 +117,17 @@ class FAnoGan(Method):
     score of an image are one: mean (x - G(E(x)))² + kappa · mean (f(x) - f(G(E(x))))², f the last features
     of D.
 
-    steps: batches of the first phase.
+    steps: batches of the whole run; share: of them, the first phase's. Each phase has one at least.
     """
 
-    def __init__(self, steps: int, kappa: float = 1.0) -> None:
-        if steps < 1:
-            raise UserError(f"steps: {steps}; the first phase takes at least one")
+    def __init__(self, steps: int, share: float = 0.65, kappa: float = 1.0) -> None:
+        if steps < 2:
+            raise UserError(f"trainer.max_steps: {steps}; two phases take at least two")
+        if not 0 < share < 1:
+            raise UserError(f"share: {share} is outside (0, 1)")
         if kappa < 0:
             raise UserError(f"kappa: {kappa} must not be negative")
-        self.steps, self.kappa = steps, kappa
+        self.first, self.kappa = min(max(1, round(share * steps)), steps - 1), kappa
 
     def phases(self, task: AnomalyTask) -> list[Phase]:
         if task.discriminator is None:
@@ -140,7 +142,7 @@ class FAnoGan(Method):
         task.players = (*task.players, "encoder")
         second = Game(task, task.generator.encoder, None, None)  # type: ignore[arg-type]
         return [
-            Phase(Imagine(task), task.game, dict(task.movers), self.steps),
+            Phase(Imagine(task), task.game, dict(task.movers), self.first),
             Phase(self, second, {"generator": "encoder"}, begin=self._begin),
         ]
 

@@ -94,8 +94,7 @@ class Phased(AdversarialTask):
         planned = [phase.until for phase in self.phases if phase.until is not None]
         if planned and planned[-1] >= self.trainer.max_steps:
             raise UserError(
-                f"task.method.steps: {planned[-1]} of trainer.max_steps={self.trainer.max_steps} leave no "
-                "step to the last phase"
+                f"trainer.max_steps: {self.trainer.max_steps}; the last phase begins after {planned[-1]}"
             )
 
     def training_step(self, batch: Batch, index: int) -> None:
