@@ -68,7 +68,7 @@ class Denoising(Method):
     along each side. The score is that of the map.
     """
 
-    def __init__(self, sigma: float = 0.5, cells: int = 16) -> None:
+    def __init__(self, sigma: float = 0.2, cells: int = 16) -> None:
         if sigma <= 0 or cells < 2:
             raise UserError(f"sigma, cells: {sigma}, {cells}; give noise above 0 on 2 cells or more")
         self.sigma, self.cells = sigma, cells
@@ -120,7 +120,7 @@ class FAnoGan(Method):
     steps: batches of the whole run; share: of them, the first phase's. Each phase has one at least.
     """
 
-    def __init__(self, steps: int, share: float = 0.65, kappa: float = 1.0) -> None:
+    def __init__(self, steps: int, share: float = 0.6667, kappa: float = 1.0) -> None:
         if steps < 2:
             raise UserError(f"trainer.max_steps: {steps}; two phases take at least two")
         if not 0 < share < 1:
