@@ -14,11 +14,11 @@ from src.pictures.scores import OURS, kind, table
 def score_table(metrics: Mapping[str, float], title: str = "Test scores", widest: int = 2) -> RichTable:
     """Flat scores as a table: a row a class, for the first `widest` scores a column for each source.
 
-    Without classes a row a score instead, all of them. The best of a row is bold.
+    With one class or none a row a score instead, all of them. The best of a row is bold.
     """
     scores = table(metrics)
     drawn = RichTable(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    if len(scores.rows) == 1:
+    if len(scores.rows) <= 2:  # a class alone is the mean
         drawn.add_column("score")
         for source in scores.sources:
             drawn.add_column(source, justify="right")

@@ -1,4 +1,4 @@
-"""The mean label map against planted votes and torch's nearest resize."""
+"""The mean label map against planted votes and torch's nearest resize; Otsu against an exhaustive search."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from src.baselines.segmentation import mean_label_map, nearest
+from src.baselines.segmentation import (
+    Rivals,
+    darkest_first,
+    mean_label_map,
+    nearest,
+    otsu_label_map,
+)
 
 
 def test_the_majority_wins_at_each_position_and_the_lower_label_a_tie() -> None:
@@ -44,3 +50,43 @@ def test_nearest_equals_torchs(shape: tuple[int, int, int]) -> None:
 def test_a_cohort_that_cannot_vote_is_refused(labels: list[list[int]], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         mean_label_map(labels, 3)
+
+
+def planted(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Class 2 is dark, class 0 between, class 1 bright; class 3 is nowhere."""
+    draw = np.random.default_rng(seed)
+    label = draw.integers(0, 3, (8, 9, 3))
+    return np.array([5.0, 9.0, 1.0])[label] + draw.normal(0, 0.2, label.shape), label
+
+
+def test_classes_are_ordered_by_their_intensity_in_training() -> None:
+    cohort = [planted(seed) for seed in range(3)]
+    assert darkest_first(iter(cohort), 3) == [2, 0, 1]
+    with np.errstate(all="raise"):
+        assert darkest_first(iter(cohort), 4) == [2, 0, 1, 3]
+
+
+def test_otsu_finds_what_intensity_tells() -> None:
+    image, label = planted(7)
+    assert np.mean(otsu_label_map(image, [2, 0, 1]) == label) > 0.99
+    assert not otsu_label_map(np.full((4, 4), 3.0), [2, 0, 1]).any()
+
+
+def test_two_classes_are_parted_where_the_variance_between_them_is_largest() -> None:
+    """Otsu 1979: over all thresholds between neighbouring values, to the width of a bin of the histogram."""
+    draw = np.random.default_rng(1)
+    values = np.concatenate([draw.normal(0, 1, 600), draw.normal(5, 1, 200)])
+    cuts = np.sort(values)[1:]
+    lower = [values < cut for cut in cuts]
+    between = [
+        low.mean() * (1 - low.mean()) * (values[low].mean() - values[~low].mean()) ** 2 for low in lower
+    ]
+    best = cuts[int(np.argmax(between))]
+    found = values[otsu_label_map(values, [0, 1]) == 1].min()
+    assert abs(found - best) < 3 * np.ptp(values) / 256
+
+
+def test_many_classes_have_no_intervals() -> None:
+    image, label = planted(0)
+    assert set(Rivals(lambda: [(image, label)], 5)(image)) == {"mean_label", "otsu"}
+    assert set(Rivals(lambda: [(image, label)], 6)(image)) == {"mean_label"}

@@ -72,3 +72,15 @@ def test_without_classes_it_shows_a_row_a_score() -> None:
 
 def test_no_scores_at_all_are_an_empty_table() -> None:
     assert table({}).scores == () and "Test scores" in printed({})
+
+
+def test_one_class_is_its_mean_so_there_is_room_for_every_score() -> None:
+    text = printed(
+        {
+            "test/dice": 0.75,
+            "test/dice/lesion": 0.75,
+            "test/false_positive_rate": 0.3,
+            "baseline/ungated/false_positive_rate": 0.7,
+        }
+    )
+    assert re.search(r"empty images with a finding.*0\.30.*0\.70", text) and "lesion" not in text
