@@ -29,7 +29,8 @@ def blurred_residual(images: Tensor) -> Tensor:
     """|x - blur(x)|: what stands out from its surroundings."""
     sigma = BLUR * min(images.shape[2:])
     blurred = gaussian_filter(images.cpu().numpy(), sigma, axes=tuple(range(2, images.dim())))
-    return torch.abs(images - torch.from_numpy(blurred).to(images))
+    smooth: Tensor = torch.from_numpy(blurred)
+    return (images - smooth.to(images)).abs()
 
 
 def principal_components(training: Tensor, count: int) -> Map:
@@ -41,7 +42,8 @@ def principal_components(training: Tensor, count: int) -> Map:
 
     def apart(images: Tensor) -> Tensor:
         flat = images.flatten(1).to(centre) - centre
-        return (flat - flat @ kept.T @ kept).abs().reshape(images.shape).to(images)
+        missed: Tensor = flat - flat @ kept.T @ kept
+        return missed.abs().reshape(images.shape).to(images)
 
     return apart
 
