@@ -80,7 +80,7 @@ class Predictions(pl.Callback):
         return written
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not (trainer.is_global_zero and self.folder.is_dir()):
+        if not trainer.is_global_zero or not any(self.folder.glob("case_*")):
             return
         text = io.StringIO()
         rows = [(name, case) for case, (name, _) in self.numbered.items()]
