@@ -19,7 +19,7 @@ QUANTILES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 BLURS = (0.0, 1.0, 2.0)
 MOST = 100
 """Boxes an image, at most."""
-SPREAD = (0.5, 1.5)
+SPREAD = (0.5, 2.0)
 """Parts may be so much smaller and larger than 96 % of the training objects."""
 
 

@@ -1,0 +1,37 @@
+"""Boxes and heat where they belong, in the colours of their classes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from src.pictures.boxes import HEAT, heated, shown, with_boxes
+
+
+def test_a_box_is_drawn_on_its_pixels_in_its_colour():
+    """A 32x24 image is drawn six times as large: voxel 4 begins at pixel 24."""
+    image = np.random.default_rng(0).random((1, 32, 24)) * 0.1
+    tile = shown(image)
+    assert tile.shape == (192, 144, 3)
+    picture = with_boxes(tile, (32, 24), np.array([[4.0, 6, 10, 20]]), [(255, 0, 0)])
+    changed = np.argwhere((picture != tile).any(2))
+    assert changed.min(0).tolist() == [24, 36] and changed.max(0).tolist() == [59, 119]
+    assert (picture[24, 36:120] == (255, 0, 0)).all() and (picture[40, 60] == tile[40, 60]).all()
+    worded = with_boxes(tile, (32, 24), np.array([[8.0, 6, 20, 20]]), [(255, 0, 0)], ["0.93"])
+    assert np.argwhere((worded != tile).any(2)).min(0)[0] < 48  # above the box
+
+
+def test_colour_images_stay_coloured_and_volumes_of_channels_are_grey():
+    image = np.zeros((3, 64, 64))
+    image[0, :32] = 1
+    tile = shown(image)
+    assert (tile[10, 10] == (255, 0, 0)).all() and (tile[180, 10] == 0).all()
+    grey = shown(np.random.default_rng(0).random((2, 64, 64)))
+    assert (grey[..., 0] == grey[..., 1]).all()
+
+
+def test_heat_covers_where_it_is_certain_and_leaves_the_rest():
+    tile = np.full((64, 64, 3), 100, np.uint8)
+    heat = np.zeros((16, 16))
+    heat[12:] = 1
+    drawn = heated(tile, heat)
+    assert (drawn[-1] == HEAT).all() and (drawn[:40] == 100).all()
