@@ -146,6 +146,7 @@ class AnomalyTask(Phased):
         self.chance = self.tables[stage].chance()
         found = super().scores(stage)
         if stage == "test":
+            self.boxes = anomaly_files.gathered(self.boxes)
             return found | {name: v for name, v in self.search.items() if not name.startswith("search/")}
         found["reconstruction"] = float(self.reconstruction.compute()["reconstruction"])
         self.reconstruction.reset()

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from src.data.boxes import move_boxes
@@ -31,6 +32,16 @@ def boxes(batch: dict[str, Any], names: list[str], maps: Tensor, threshold: floa
             corners = [" ".join(f"{value:g}" for value in corner) for corner in np.split(box, 2)]
             rows.append(dict(zip(COLUMNS, (name, round(float(peak), 4), *corners), strict=True)))
     return rows
+
+
+def gathered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of all processes, each once, in the order of their cases."""
+    every = [rows]
+    if dist.is_available() and dist.is_initialized():
+        every = [[] for _ in range(dist.get_world_size())]
+        dist.all_gather_object(every, rows)
+    once = {tuple(row.values()): row for part in every for row in part}
+    return [once[key] for key in sorted(once)]
 
 
 def _array(values: Tensor) -> np.ndarray:
