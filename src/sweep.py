@@ -1,0 +1,61 @@
+"""`python -m src.sweep +sweep=segmentation`: many runs in search of the best configuration."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING
+
+from src.core.command import CONF, command
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+THEIRS: list[str] = []
+"""The words of this command line that are for `train`."""
+
+
+@command("sweep")
+def main(cfg: DictConfig) -> None:
+    """Run the trials that are missing, then say what was found."""
+    from rich.console import Console
+
+    from src.core.compose import searched
+    from src.core.config import to_plain
+    from src.sweeps import crew
+    from src.sweeps.plan import read_plan
+    from src.sweeps.study import prepare, settled, wanted
+    from src.sweeps.summary import show, summarise
+
+    plan = read_plan(to_plain(cfg), THEIRS, searched())
+    study = prepare(plan)
+    signum = None if settled(study, wanted(plan)) else crew.run(plan, study)
+    files = summarise(plan, study)
+    console = Console(highlight=False)
+    show(plan, study, console)
+    for file in files:
+        console.print(str(file), soft_wrap=True)
+    if signum is not None:
+        console.print("stopped; start the same command again to go on")
+        sys.exit(128 + signum)
+    if len(files) == 1:
+        sys.stderr.write(
+            f"error: no trial of {plan.study} has a score; see {plan.directory}/trials/*/*.log\n"
+        )
+        sys.exit(1)
+
+
+def start() -> None:
+    """Share out the words: keys of conf/sweep.yaml are the sweep's, all others are for `train`."""
+    import yaml
+
+    ours = {"sweep", "hydra", "paths", *yaml.safe_load((CONF / "sweep.yaml").read_text(encoding="utf-8"))}
+    words = [word for word in sys.argv[1:] if "=" in word and not word.startswith("-")]
+    theirs = [word for word in words if re.split(r"[./=]", word.lstrip("+~"))[0] not in ours]
+    sys.argv = [re.sub("^sweep=", "+sweep=", word) for word in sys.argv if word not in theirs]
+    THEIRS.extend(theirs + [word for word in words if word.startswith(("paths.data=", "paths.cache="))])
+    main()
+
+
+if __name__ == "__main__":
+    start()

@@ -1,0 +1,148 @@
+"""What a sweep is: its space, the words every trial shares, how it searches and where it writes."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from src.core.compose import composed, known_key, parsed, search_path
+from src.core.names import nearest
+from src.core.schema import Paths, Section, check_shape
+from src.errors import UserError
+from src.pictures.scores import kind
+from src.sweeps.space import Parameter, Values, probes, read_space, words
+
+OURS = ("seed", "run_dir", "resume", "name", "paths.runs", "hydra.run.dir")
+"""Keys of a run that the sweep sets for each trial."""
+
+
+class Named(Section):
+    """A sampler or a pruner by name, with the arguments of its class."""
+
+    model_config = Section.model_config | {"extra": "allow"}
+    name: str
+
+
+class Sweep(Section):
+    """conf/sweep.yaml."""
+
+    paths: Paths
+    study: Annotated[str, Field(pattern=r"^[\w.=+-]+$")]
+    directory: str
+    storage: str | None
+    trials: PositiveInt
+    jobs: PositiveInt
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)]
+    direction: Literal["maximize", "minimize"] | None
+    sampler: Named
+    pruner: Named
+    train: list[str]
+    launch: str | None
+    heartbeat: PositiveFloat
+    patience: PositiveFloat
+    space: dict[str, Any]
+    debug: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep, checked. It travels to the worker processes."""
+
+    study: str
+    directory: Path
+    storage: str | None
+    trials: int
+    jobs: int
+    seeds: tuple[int, ...]
+    direction: Literal["maximize", "minimize"]
+    score: str
+    sampler: dict[str, Any]
+    pruner: dict[str, Any]
+    train: tuple[str, ...]
+    folders: tuple[str, ...]
+    launch: tuple[str, ...]
+    heartbeat: float
+    patience: float
+    max_steps: int
+    val_every: int
+    space: tuple[Parameter, ...]
+
+    def words(self, values: Values) -> list[str]:
+        """What a run of these values is started with, but for its seed and its directory."""
+        return [*self.train, *words(values), *search_path(self.folders)]
+
+    def place(self, number: int) -> Path:
+        """The folder of a trial; a run directory a seed lies in it."""
+        return self.directory / "trials" / f"{number:04d}"
+
+    def identity(self) -> dict[str, Any]:
+        """What may not change while a study lasts: with another of these its scores compare no more."""
+        space = {p.key: f"{p.over} {dict(p.when) or ''}".strip() for p in self.space}
+        kept = ("seeds", "direction", "score", "train")
+        return {key: value for key, value in asdict(self).items() if key in kept} | {"space": space}
+
+
+def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[str]) -> Plan:
+    """The plan of conf/sweep.yaml as composed and of the words for `train` given beside it.
+
+    Every parameter is tried in a configuration before the first trial, at its ends or each of its choices.
+    """
+    if not cfg["space"]:
+        raise UserError("space: is empty; choose one with +sweep=NAME (see --help)")
+    check_shape(cfg, Sweep)
+    shared = [*cfg["train"], *given]
+    tops = [*composed([], folders), *Sweep.model_fields, "experiment"]
+    for top in (override.key_or_group.split(".")[0] for override in parsed(given)):
+        if top not in tops:
+            raise UserError(f"{top}: no such key{nearest(top, tops)}")
+    for override in parsed(shared):
+        if override.key_or_group in OURS:
+            hint = "; give seeds=[...]" if override.key_or_group == "seed" else ""
+            raise UserError(f"{override.key_or_group}: is set by the sweep for each trial{hint}")
+    space = read_space(cfg["space"])
+    plain = composed(shared, folders)
+    score = plain["task"]["monitor"]
+    better = kind(score.split("/")[1]).better
+    if not better and not cfg["direction"]:
+        raise UserError(f"direction: {score} says not which way is better; give maximize or minimize")
+    if plain["logger"]["name"] == "none":
+        raise UserError("logger: a sweep reads the scores of a run from its history; use logger=csv")
+    _try(space, shared, folders)
+    return Plan(
+        study=cfg["study"],
+        directory=Path(cfg["directory"]).absolute(),
+        storage=cfg["storage"],
+        trials=cfg["trials"],
+        jobs=cfg["jobs"],
+        seeds=tuple(cfg["seeds"]),
+        direction=cfg["direction"] or ("maximize" if better > 0 else "minimize"),
+        score=score,
+        sampler=dict(cfg["sampler"]),
+        pruner=dict(cfg["pruner"]),
+        train=tuple(shared),
+        folders=tuple(str(Path(folder).absolute()) for folder in folders),
+        launch=tuple(shlex.split(cfg["launch"])) if cfg["launch"] else (sys.executable, "-m", "src.train"),
+        heartbeat=cfg["heartbeat"],
+        patience=cfg["patience"],
+        max_steps=plain["trainer"]["max_steps"],
+        val_every=plain["trainer"]["val_every"],
+        space=tuple(space),
+    )
+
+
+def _try(space: list[Parameter], shared: list[str], folders: Sequence[str]) -> None:
+    for parameter, values in probes(space):
+        if parameter.key in OURS or any(word.partition("=")[0] == parameter.key for word in shared):
+            raise UserError(f"space.{parameter.key}: is set already; a key is fixed or varied, not both")
+        others = {key: value for key, value in values.items() if key != parameter.key}
+        try:
+            known_key(parameter.key, composed([*shared, *words(others)], folders))
+            composed([*shared, *words(values)], folders, check=True)
+        except UserError as error:
+            raise UserError(f"space.{parameter.key}: {error}") from error

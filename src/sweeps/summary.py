@@ -1,0 +1,169 @@
+"""What a sweep found: a table, trials.csv, pictures, and the best configuration as a file for `train`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import statistics
+import warnings
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from src.core.compose import experiment
+from src.core.run import write_atomically
+from src.pictures import sweep as pictures
+from src.pictures.scores import kind
+from src.sweeps.crew import says
+from src.sweeps.plan import Plan
+from src.sweeps.space import words
+from src.sweeps.study import wanted
+
+SHOWN = 10
+"""Rows of the table on the terminal; trials.csv has all of them."""
+
+
+def summarise(plan: Plan, study: Study) -> list[Path]:
+    """Write what there is to say about the trials that ended; the value is the files."""
+    trials = study.get_trials(deepcopy=False)[: wanted(plan)]
+    files = [write_atomically(plan.directory / "trials.csv", _csv(plan, trials).encode())]
+    done = _ranked(plan, trials)
+    if not done:
+        return files
+    text = experiment([*plan.train, *words(done[0].params)], _origin(plan, done[0]))
+    files.append(write_atomically(plan.directory / "experiment" / "best.yaml", text.encode()))
+    label, sign = kind(plan.score.split("/")[1]).heading, _sign(plan)
+    ended = [(t.number, _value(t), t.state.name.lower()) for t in trials if t.state.is_finished()]
+    drawn = {
+        "history": pictures.history(ended, label, sign),
+        "parallel": pictures.parallel(
+            [t.params for t in done], [float(t.value or 0) for t in done], label, sign
+        ),
+        "importance": pictures.importance(importance(study, done)),
+    }
+    for name, picture in drawn.items():
+        if picture is not None:
+            files.append(write_atomically(plan.directory / f"{name}.png", picture))
+    return files
+
+
+def importance(study: Study, done: list[FrozenTrial]) -> dict[str, float]:
+    """Share of each parameter in what sets the best trials apart (PED-ANOVA, Watanabe et al., IJCAI 2023).
+
+    Empty where it cannot be told: fewer than four results, or only one value of everything.
+    """
+    if len(done) < 4:
+        return {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            shares = optuna.importance.get_param_importances(study)
+        except (ValueError, RuntimeError):
+            return {}
+    return shares if any(shares.values()) else {}
+
+
+def show(plan: Plan, study: Study, console: Console) -> None:
+    """The best trials, how the others ended, and what to type next."""
+    trials = study.get_trials(deepcopy=False)[: wanted(plan)]
+    done = _ranked(plan, trials)
+    shares = importance(study, done)
+    table = Table(
+        title=f"{plan.study}: {_count(trials)}", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+    )
+    table.add_column("trial", justify="right")
+    table.add_column(Text(kind(plan.score.split("/")[1]).heading), justify="right")
+    names = sorted((p.key for p in plan.space), key=lambda key: -shares.get(key, 0.0))
+    for name, short in zip(names, pictures.shorten(names), strict=True):
+        head = short.replace(".", ".\n") + (f"\n{shares[name]:.0%}" if name in shares else "")
+        table.add_column(head, justify="right")
+    for trial in done[:SHOWN]:
+        cells = [_short(trial.params[name]) if name in trial.params else "–" for name in names]
+        table.add_row(str(trial.number), _score(trial), *cells, style="bold" if trial is done[0] else "")
+    if done:
+        console.print(table)
+    for trial in trials:
+        if trial.state == TrialState.FAIL:
+            console.print(f"trial {trial.number} {says(trial, plan.score)}", markup=False, soft_wrap=True)
+
+
+def _ranked(plan: Plan, trials: list[FrozenTrial]) -> list[FrozenTrial]:
+    done = [t for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
+    return sorted(done, key=lambda trial: (-_sign(plan) * float(trial.value or 0), trial.number))
+
+
+def _sign(plan: Plan) -> int:
+    return 1 if plan.direction == "maximize" else -1
+
+
+def _value(trial: FrozenTrial) -> float | None:
+    """A pruned trial stands with the last score it reached."""
+    if trial.state == TrialState.PRUNED:
+        return trial.intermediate_values.get(trial.last_step or 0)
+    return trial.value if trial.state == TrialState.COMPLETE else None
+
+
+def _count(trials: list[FrozenTrial]) -> str:
+    states = [trial.state for trial in trials]
+    names = {
+        TrialState.COMPLETE: "done",
+        TrialState.PRUNED: "pruned",
+        TrialState.FAIL: "failed",
+        TrialState.RUNNING: "still running elsewhere",
+        TrialState.WAITING: "to come",
+    }
+    return ", ".join(f"{states.count(s)} {name}" for s, name in names.items() if s in states)
+
+
+def _score(trial: FrozenTrial) -> str:
+    scores = trial.user_attrs.get("scores", [])
+    spread = f" ± {statistics.stdev(scores):.2g}" if len(scores) > 1 else ""
+    return f"{trial.value:.4g}{spread}"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _origin(plan: Plan, best: FrozenTrial) -> str:
+    return (
+        f"Trial {best.number} of the sweep {plan.study}: {plan.score} {_score(best)} "
+        f"(seeds {', '.join(map(str, plan.seeds))}), the best of {plan.trials}.\n"
+        f"python -m src.train --config-dir {_near(plan.directory)} experiment=best"
+    )
+
+
+def _near(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _csv(plan: Plan, trials: list[FrozenTrial]) -> str:
+    """A row a trial, a column a parameter; `spread` is the standard deviation over seeds."""
+    keys = [parameter.key for parameter in plan.space]
+    text = io.StringIO()
+    head = ["trial", "state", "score", "spread", "steps", "seconds", *keys, "error", "run"]
+    writer = csv.DictWriter(text, head, lineterminator="\n")
+    writer.writeheader()
+    for trial in trials:
+        scores = trial.user_attrs.get("scores", [])
+        writer.writerow(
+            {
+                "trial": trial.number,
+                "state": trial.state.name.lower(),
+                "score": "" if _value(trial) is None else repr(_value(trial)),
+                "spread": repr(statistics.stdev(scores)) if len(scores) > 1 else "",
+                "steps": trial.last_step,
+                "seconds": round(trial.duration.total_seconds(), 1) if trial.duration else "",
+                **trial.params,
+                "error": trial.user_attrs.get("error", ""),
+                "run": str(plan.place(trial.number).relative_to(plan.directory)),
+            }
+        )
+    return text.getvalue()

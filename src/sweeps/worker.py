@@ -1,0 +1,122 @@
+"""A worker: takes one trial after another, runs it, and tells the study what came of it."""
+
+from __future__ import annotations
+
+import signal
+import statistics
+import sys
+import time
+from types import FrameType
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from src.sweeps.claim import Claims
+from src.sweeps.plan import Plan
+from src.sweeps.process import TrainProcess, die_with_parent, finished, outlive
+from src.sweeps.space import suggest
+from src.sweeps.study import open_storage, open_study, wanted
+
+POLL = 0.1
+"""Seconds between looks at a run."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+class _Asked(Exception):
+    """The sweep shall stop, or the trial belongs to another by now."""
+
+
+class Worker:
+    """Runs trials until none is left to take, or until it is asked to stop."""
+
+    def __init__(self, plan: Plan, storage: BaseStorage) -> None:
+        self.plan, self.storage = plan, storage
+        self.claims = Claims(plan, open_study(plan, storage), storage)
+        self.asked: int | None = None
+
+    def ask(self, signum: int, frame: FrameType | None) -> None:
+        self.asked = signum
+
+    def work(self) -> int | None:
+        """The value is the signal that ended it, if one did."""
+        count = wanted(self.plan)
+        while self.asked is None:
+            taken = self.claims.take(count)
+            if taken is not None:
+                self.run(taken)
+            elif self.claims.undecided(count):
+                time.sleep(min(1.0, self.plan.heartbeat))
+            else:
+                break
+        return self.asked
+
+    def run(self, taken: FrozenTrial) -> None:
+        """One trial to its end: its score, pruned, failed, or given back."""
+        study = open_study(self.plan, self.storage, taken.number)
+        trial = Trial(study, taken._trial_id)
+        try:
+            words = self.plan.words(suggest(trial, list(self.plan.space)))
+            scores: list[float] = []
+            for seed in self.plan.seeds:
+                result = self._seed(trial, taken, words, seed)
+                if isinstance(result, str):
+                    self.storage.set_trial_user_attr(taken._trial_id, "error", f"seed {seed}: {result}")
+                    study.tell(taken.number, state=TrialState.FAIL)
+                    return
+                scores.append(result)
+                trial.set_user_attr("scores", scores)
+            study.tell(taken.number, statistics.fmean(scores))
+        except optuna.TrialPruned:
+            study.tell(taken.number, state=TrialState.PRUNED)
+        except _Asked:
+            if self.claims.beat(taken, asked=self.asked):
+                self.claims.give_back(taken)
+        except optuna.exceptions.UpdateFinishedTrialError:  # another took it over and was done first
+            pass
+
+    def _seed(self, trial: Trial, taken: FrozenTrial, words: list[str], seed: int) -> float | str:
+        """The score of one seed's run, or why it failed. The first seed's scores decide on pruning."""
+        if "process" in taken.user_attrs:
+            outlive(taken.user_attrs["process"], self.plan.patience)
+        directory = self.plan.place(taken.number) / f"seed_{seed}"
+        known = finished(directory)
+        if known is not None:
+            return known
+        run = TrainProcess(self.plan.launch, [*words, f"seed={seed}"], directory)
+        told = set(trial.storage.get_trial(taken._trial_id).intermediate_values)
+        first = seed == self.plan.seeds[0]
+        try:
+            mine = self.claims.beat(taken, process=run.who)
+            while run.running():
+                if self.asked is not None or not mine:
+                    raise _Asked
+                for step, score in run.scores(self.plan.score) if first else []:
+                    if step in told:
+                        continue
+                    trial.report(score, step)
+                    if trial.should_prune():
+                        raise optuna.TrialPruned
+                time.sleep(POLL)
+                mine = self.claims.beat(taken)
+            for step, score in run.scores(self.plan.score) if first else []:
+                if step not in told:
+                    trial.report(score, step)
+        except BaseException:
+            run.end(self.plan.patience)
+            raise
+        result = run.result()
+        if result is None:
+            raise _Asked
+        return result
+
+
+def work(plan: Plan) -> None:
+    """The main function of a worker process. Exit code 128 + n after signal n."""
+    die_with_parent()
+    worker = Worker(plan, open_storage(plan))
+    for number in SIGNALS:
+        signal.signal(number, worker.ask)
+    signum: Any = worker.work()
+    sys.exit(0 if signum is None else 128 + signum)
