@@ -119,7 +119,13 @@ def _boxes(record: Record, case: Case, name: str, source: Source) -> Iterable[Fa
     _, usable = usable_boxes(boxes, shape)
     for number, box in enumerate(boxes):
         corners = ", ".join(f"{v:g}" for v in box)
-        if not np.isfinite(box).all() or (box[dims:] <= box[:dims]).any():
+        if not np.isfinite(box).all():
+            words = f"{name}: box {number} ({corners}) holds no number at a corner and is left out"
+            yield Fault(record.case, "empty box", words, grave=False)
+        elif (box[dims:] < box[:dims]).any():
+            words = f"{name}: box {number} ({corners}) has its corners exchanged and is left out"
+            yield Fault(record.case, "empty box", words, grave=False)
+        elif (box[dims:] == box[:dims]).any():
             words = f"{name}: box {number} ({corners}) has no area and is left out"
             yield Fault(record.case, "empty box", words, grave=False)
         elif not usable[number]:

@@ -1,6 +1,10 @@
-"""Boxes and images stay together through every augmentation; turned boxes stay tight."""
+"""Boxes and images stay together through every augmentation; turned boxes stay tight; bad ones are named."""
 
 from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,11 +19,17 @@ from monai.transforms import (
     Resized,
 )
 from monai.transforms.compose import Compose
+from PIL import Image
 
 from src.data.boxes import move_boxes, remaining_boxes
+from src.data.datamodule import DataModule
 from src.data.patches import Patches
 from src.data.pipeline import apply
 from src.data.regrid import Grid
+from src.data.sources.coco import Coco
+from src.data.sources.table import Table
+from src.data.sources.voc import Voc
+from src.errors import UserError
 
 KEYS = ["image"]
 WAYS = {
@@ -116,3 +126,90 @@ def test_patches_are_cut_about_boxes_and_take_those_that_lie_in_them(dims):
         assert np.array_equal(patch["image"][window], image[whole])
     anywhere = [Patches(16, 0.0)(case, None, seed) for seed in range(40)]
     assert 0 < sum(len(patch["boxes"]) for patch in anywhere) < 30
+
+
+CORNERS = {
+    "negative": ([-4.0, -5, 6, 7], "reaches out"),
+    "outside": ([50.0, 60, 70, 80], "lies outside"),
+    "not a number": ([float("nan"), 2, 8, 9], "holds no number"),
+    "exchanged": ([9.0, 8, 2, 3], "has its corners exchanged"),
+}
+
+
+def written(
+    kind: str, root: Path, corners: list[float], name: str = "cell", image: str = "c.png"
+) -> dict[str, Any]:
+    """Six pictures of 20x16 with a box each; that of c.png has these corners (x first) and this class."""
+    sound = [1.0, 2, 9, 8]
+    rows = [(f"{k}.png", corners if k == "c" else sound, name if k == "c" else "cell") for k in "abcdef"]
+    for number, (picture, *_) in enumerate(rows):
+        pixels = np.random.default_rng(number).integers(0, 255, (20, 16)).astype(np.uint8)
+        Image.fromarray(pixels).save(root / picture)
+    rows = [(image if row[0] == "c.png" else row[0], *row[1:]) for row in rows]
+    if kind == "table":
+        lines = [f'{picture},"[{json.dumps(box)}]",{word}' for picture, box, word in rows]
+        (root / "index.csv").write_text("\n".join(["image,boxes,what", *lines]))
+        return {"boxes": "boxes", "box_class": "what", "box_classes": ["cell"]}
+    if kind == "coco":
+        about: dict[str, Any] = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "cell"}]}
+        for number, (picture, (x1, y1, x2, y2), word) in enumerate(rows, 1):
+            about["images"].append({"id": number, "file_name": picture})
+            kind_of = 1 if word == "cell" else 2
+            note = {
+                "id": number,
+                "image_id": number,
+                "category_id": kind_of,
+                "bbox": [x1, y1, x2 - x1, y2 - y1],
+            }
+            about["annotations"].append(note)
+        (root / "annotations.json").write_text(json.dumps(about))
+        return {"images": ".", "channels": 1, "box_classes": ["cell"]}
+    (root / "Annotations").mkdir()
+    for number, (picture, box, word) in enumerate(rows):
+        values = zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True)
+        inside = "".join(f"<{key}>{value}</{key}>" for key, value in values)
+        text = f"<object><name>{word}</name><bndbox>{inside}</bndbox></object>"
+        text = f"<annotation><filename>{picture}</filename>{text}</annotation>"
+        (root / f"Annotations/{'abcdef'[number]}.xml").write_text(text)
+    return {"image": "{filename}", "channels": 1, "box_classes": ["cell"]}
+
+
+SOURCES = {"table": Table, "coco": Coco, "voc": Voc}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize("fault", CORNERS)
+def test_bad_corners_are_named_with_file_and_number(tmp_path, kind, fault):
+    corners, words = CORNERS[fault]
+    settings = written(kind, tmp_path, corners)
+    data = DataModule(SOURCES[kind](root=str(tmp_path), **settings), 2, cache_dir=str(tmp_path / "k"))
+    (told,) = data.summary()["faults"]
+    assert "c.png: box 0 (" in told and words in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "place"), [("table", "row 4"), ("coco", "annotations.json, annotation 3"), ("voc", "c.xml")]
+)
+def test_a_class_that_nobody_knows_is_named_with_its_place(tmp_path, kind, place):
+    settings = written(kind, tmp_path, [1.0, 2, 9, 8], name="planet")
+    with pytest.raises(UserError, match=place):
+        SOURCES[kind](root=str(tmp_path), **settings).records()
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_missing_image_is_named(tmp_path, kind):
+    settings = written(kind, tmp_path, [1.0, 2, 9, 8], image="gone.png")
+    with pytest.raises(UserError, match=r"gone\.png: is not there"):
+        DataModule(SOURCES[kind](root=str(tmp_path), **settings), 2, cache_dir=str(tmp_path / "k")).setup()
+
+
+@pytest.mark.parametrize(("key", "value"), [("image_id", 77), ("bbox", [1, 2, 3]), ("bbox", "left")])
+def test_coco_annotations_that_lead_nowhere_are_named(tmp_path, key, value):
+    settings = written("coco", tmp_path, [1.0, 2, 9, 8])
+    about = json.loads((tmp_path / "annotations.json").read_text())
+    about["annotations"][4][key] = value
+    (tmp_path / "annotations.json").write_text(json.dumps(about))
+    with pytest.raises(
+        UserError, match=r"annotations\.json, annotation 5: .*" + ("77" if key == "image_id" else "bbox")
+    ):
+        Coco(root=str(tmp_path), **settings).records()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -114,7 +116,8 @@ def test_constant_images_are_told_and_kept(tmp_path, picture, caplog):
 
 BOXES = {
     "empty": ([5, 5, 5, 9], "has no area", 0, None),
-    "turned": ([9, 2, 3, 8], "has no area", 0, None),
+    "turned": ([9, 2, 3, 8], "has its corners exchanged", 0, None),
+    "not a number": ([1, 2, float("nan"), 8], "holds no number", 0, None),
     "outside": ([30, 30, 40, 40], "lies outside", 0, None),
     "across": ([-3, 4, 6, 25], "reaches out", 1, [4, 0, 20, 6]),
     "sound": ([2, 3, 6, 9], None, 1, [3, 2, 9, 6]),
@@ -126,7 +129,7 @@ def test_boxes_without_area_or_outside_are_told_and_mended(tmp_path, picture, bo
     corners, words, left, expected = BOXES[box]
     for name in "abcdef":
         picture(f"{name}.png")
-    rows = [f'{name}.png,"[{corners if name == "c" else [1, 1, 9, 9]}]"' for name in "abcdef"]
+    rows = [f'{name}.png,"[{json.dumps(corners if name == "c" else [1, 1, 9, 9])}]"' for name in "abcdef"]
     (tmp_path / "index.csv").write_text("\n".join(["image,boxes", *rows]))
     data = DataModule(Table(root=str(tmp_path), boxes="boxes"), batch_size=2, cache_dir=str(tmp_path / "k"))
     told = data.summary()["faults"]

@@ -40,7 +40,9 @@ class Coco(Files):
         if not self.box_classes:
             self.box_classes = tuple(categories[key] for key in sorted(categories))
         return [
-            record for split, about in parsed.items() for record in self._records(split, about, categories)
+            record
+            for split, about in parsed.items()
+            for record in self._records(split, about, categories, files[split])
         ]
 
     def _parse(self, name: str) -> dict[str, Any]:
@@ -54,18 +56,23 @@ class Coco(Files):
         return about
 
     def _records(
-        self, split: Split | None, about: dict[str, Any], categories: dict[int, str]
+        self, split: Split | None, about: dict[str, Any], categories: dict[int, str], file: str
     ) -> list[Record]:
         boxes: dict[int, list[tuple[list[float], int]]] = defaultdict(list)
-        for note in about["annotations"]:
-            name = categories.get(note["category_id"], "")
+        known = {image["id"] for image in about["images"]}
+        for row, note in enumerate(about["annotations"]):
+            place = f"{self.folder / file}, annotation {note.get('id', row)}"
+            if note.get("image_id") not in known:
+                raise UserError(f"{place}: there is no image {note.get('image_id')}; correct its image_id")
+            name = categories.get(note.get("category_id", -1), "")
             if name not in self.box_classes:
+                known_names = list(self.box_classes)
                 raise UserError(
-                    f"data.annotations: category {note['category_id']} is none of data.box_classes"
+                    f"{place}: category {note.get('category_id')} is none of data.box_classes={known_names}"
                 )
             if not note.get("iscrowd") or self.crowd:
-                x, y, w, h = map(float, note["bbox"])
-                boxes[note["image_id"]].append(([y, x, y + h, x + w], list(self.box_classes).index(name)))
+                box = self._box(note, place)
+                boxes[note["image_id"]].append((box, list(self.box_classes).index(name)))
         records = []
         for image in about["images"]:
             name = (Path(self.images.format(split=split or "")) / image["file_name"]).as_posix()
@@ -74,3 +81,11 @@ class Coco(Files):
             case = name.rpartition(".")[0].replace("/", "_")
             records.append(Record(case, str(image.get("patient_id", case)), split, content))
         return sorted(records, key=lambda record: record.case)
+
+    @staticmethod
+    def _box(note: Mapping[str, Any], place: str) -> list[float]:
+        try:
+            x, y, w, h = (float(value) for value in note["bbox"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{place}: its bbox is not [x, y, width, height]") from error
+        return [y, x, y + h, x + w]
