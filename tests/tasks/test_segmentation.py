@@ -112,7 +112,8 @@ def test_every_generator_by_one_word(
 @pytest.mark.parametrize("model", MODELS)
 def test_without_discriminator(train_small: Train, gradients: Any, model: str) -> None:
     words = [word for word in words_of(model) if "discriminator" not in word]
-    train_small("run", *words, "model.discriminator=null")
+    taught = ["task.dice_ce=0"] if model == "segan" else []  # by nobody, were it not for Dice + cross entropy
+    train_small("run", *words, *taught, "model.discriminator=null")
     assert {player for player, _ in gradients} == {"generator"}
     finite(gradients)
     assert any(gradient.any() for found in gradients.values() for gradient in found)
@@ -192,8 +193,8 @@ def test_the_critic_stays_within_its_clip(train_small: Train) -> None:
     assert weights.abs().max() == pytest.approx(0.05) and weights.abs().min() < 0.05
 
 
-def test_segan_is_taught_by_its_critic_alone(prepared: Any) -> None:
-    data, task = prepared(*words_of("segan"))
+def test_segan_may_be_taught_by_its_critic_alone(prepared: Any) -> None:
+    data, task = prepared(*words_of("segan"), "task.dice_ce=0")
     batch = next(iter(data.train_dataloader()))
     logits = task.generate(batch)
     assert task.task_losses(batch, logits) == {}
