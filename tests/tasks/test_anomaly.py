@@ -155,7 +155,7 @@ def test_refused_in_one_line(prepared: Any, words: list[str], message: str) -> N
 
 def test_files_pictures_and_the_search(train_small: Train) -> None:
     more = ["callbacks.samples=2", "task.search_images=4", "task.search_steps=2", "task.quantile=0.5"]
-    run = train_small("run", *words_of("fanogan"), *more)
+    run = train_small("run", *words_of("fanogan"), *more, "save_predictions=1")
     scores = json.loads((run / "metrics.json").read_text())
     for name in ("subset_auroc", "images_per_second"):
         assert scores[f"test/{name}"] >= 0 and scores[f"baseline/search/{name}"] >= 0
@@ -164,6 +164,7 @@ def test_files_pictures_and_the_search(train_small: Train) -> None:
     assert rows and all(len(row["lower"].split()) == 2 for row in rows)
     assert (run / "scores.csv").read_text().startswith("case,score,anomalous")
     assert (run / "samples/test.png").stat().st_size > 0
+    assert len(list((run / "predictions").iterdir())) == 1
 
 
 def test_boxes_surround_what_lies_above_the_threshold() -> None:
