@@ -19,7 +19,7 @@ from src.losses.detection import centre_focal, centre_l1
 from src.metrics.detection import DetectionTable
 from src.metrics.detection.table import Image
 from src.networks.centernet import Maps
-from src.pictures.boxes import HEAT, TRUTH, class_colours, heated, shown, with_boxes
+from src.pictures.boxes import HEAT, TRUTH, case_columns, class_colours
 from src.tasks.base import AdversarialTask, Batch
 from src.tasks.box_files import write_boxes
 from src.tasks.centres import Found, Truth, decode, encode
@@ -209,26 +209,12 @@ class DetectionTask(AdversarialTask):
         """The first image of a batch that holds an object: its truth, the boxes that count, the centres."""
         counts = [len(boxes) for boxes in batch["boxes"]]
         row = int(np.argmax(np.array(counts) > 0))
-        image = batch["image"][row].float().cpu().numpy()
-        heat = prediction["heat"][row].float().cpu().numpy()
         found = prediction["found"][row]
         kept = found.scores >= self.threshold
-        ours, scores, kinds = (v[kept].float().cpu().numpy() for v in found)
-        truth, true_kinds = (batch[key][row].float().cpu().numpy() for key in ("boxes", "classes"))
-        place = None
-        if image.ndim == 4:
-            place = through(truth if len(truth) else ours, image.shape[-1])
-            image, heat = image[..., place], heat[..., min(place // self.stride, heat.shape[-1] - 1)]
-        tile, sides = shown(image), image.shape[1:]
-        colours = list(class_colours(self.kinds).values())
-        inside, true_inside = cutting(ours, place), cutting(truth, place)
-        outlined = with_boxes(
-            tile, sides, flat(truth[true_inside]), [colours[int(k)] for k in true_kinds[true_inside]]
-        )
-        both = with_boxes(tile, sides, flat(truth[true_inside]), [TRUTH] * int(true_inside.sum()))
-        words = [f"{score:.2f}" for score in scores[inside]]
-        both = with_boxes(both, sides, flat(ours[inside]), [colours[int(k)] for k in kinds[inside]], words)
-        columns = {"image": tile, "truth": outlined, "found": both, "centre map": heated(tile, heat)}
+        ours = tuple(v[kept].float().cpu().numpy() for v in found)
+        image, heat = (v[row].float().cpu().numpy() for v in (batch["image"], prediction["heat"]))
+        truth = tuple(batch[key][row].float().cpu().numpy() for key in ("boxes", "classes"))
+        columns = case_columns(image, heat, self.kinds, truth, ours)
         return {name: picture[None] for name, picture in columns.items()}
 
 
@@ -240,22 +226,3 @@ def drawn(image: Tensor, centre: Tensor, sides: Tensor) -> Tensor:
     soft = centre.clamp(FAINT, SURE)
     reign = soft.amax(1, keepdim=True) - FAINT
     return torch.cat([image, soft, reign * sides.log1p()], 1)
-
-
-def through(boxes: np.ndarray, depth: int) -> int:
-    """The slice through the middle of the first box, else the middle one."""
-    if not len(boxes):
-        return depth // 2
-    return int(np.clip((boxes[0, 2] + boxes[0, 5]) // 2, 0, depth - 1))
-
-
-def cutting(boxes: np.ndarray, place: int | None) -> np.ndarray:
-    """Which boxes a slice cuts; all of them in a picture."""
-    if place is None:
-        return np.ones(len(boxes), bool)
-    return np.asarray((boxes[:, 2] < place + 1) & (boxes[:, 5] > place))
-
-
-def flat(boxes: np.ndarray) -> np.ndarray:
-    """Boxes without the slices' axis."""
-    return boxes if boxes.shape[1] == 4 else boxes[:, [0, 1, 3, 4]]

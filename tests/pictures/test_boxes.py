@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from src.pictures.boxes import HEAT, heated, shown, with_boxes
+from src.pictures.boxes import HEAT, OKABE_ITO, TRUTH, case_columns, heated, shown, with_boxes
 
 
 def test_a_box_is_drawn_on_its_pixels_in_its_colour():
@@ -35,3 +35,19 @@ def test_heat_covers_where_it_is_certain_and_leaves_the_rest():
     heat[12:] = 1
     drawn = heated(tile, heat)
     assert (drawn[-1] == HEAT).all() and (drawn[:40] == 100).all()
+
+
+def test_of_a_volume_the_slice_through_the_first_true_box_is_drawn():
+    image = np.random.default_rng(0).random((1, 24, 24, 12)) * 0.1
+    image[0, :, :, 9] += 0.5
+    truth = (np.array([[2.0, 2, 8, 8, 8, 11], [12, 12, 0, 20, 20, 3]]), np.array([0, 0]))
+    found = (np.array([[3.0, 3, 9, 9, 9, 10]]), np.array([0.5]), np.array([1]))
+    heat = np.zeros((12, 12, 6))
+    heat[..., 4] = 1
+    columns = case_columns(image, heat, ["a", "b"], truth, found)
+    scale = columns["image"].shape[0] // 24
+    assert (columns["image"] == shown(image[..., 9])).all() and (columns["centre map"] == HEAT).all()
+    assert (columns["truth"][2 * scale, 2 * scale] == OKABE_ITO[0]).all()
+    assert (columns["found"][2 * scale, 2 * scale] == TRUTH).all()
+    assert (columns["found"][3 * scale, 4 * scale] == OKABE_ITO[1]).all()
+    assert (columns["truth"][12 * scale, 12 * scale] == columns["image"][12 * scale, 12 * scale]).all()
