@@ -35,7 +35,7 @@ def columns(
         "input": grey(seen[None], (low, high)),
         "reconstruction": grey(made[None], (low, high)),
         "residual": grey(np.abs(seen - made)[None], (0.0, (high - low) / 2)),
-        "map, truth outlined": heat(found[None], window, truth),
+        "map" if truth is None else "map, truth outlined": heat(found[None], window, truth),
     }
 
 
