@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from src.core.launch import Ended, launched, tell
+from src.core.multirun import finish
 from src.core.names import nearest
 from src.errors import UserError
 
@@ -56,7 +57,10 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra re-raises: the message is ours to write
             register_resolvers()
             with _one_line(name):
-                hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)()
+                try:
+                    hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)()
+                finally:
+                    finish()
 
         return run
 

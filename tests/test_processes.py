@@ -1,0 +1,318 @@
+"""Several processes by the real command: the numbers of one, and an end together whatever happens."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.conftest import ROOT, TINY, environment
+
+PLAIN = {  # Adam makes steps of its own of the rounding noise in gradients that are truly zero
+    "data.batch_size": 5,  # which neither two nor three processes can share evenly
+    "trainer.max_steps": 5,
+    "trainer.val_every": 5,
+    "update.clip.generator": 0.5,
+}
+SGD = [
+    word
+    for player, rate in (("generator", 0.02), ("discriminator", 0.01))
+    for word in (
+        f"~model.optimizer.{player}.betas",
+        f"~model.optimizer.{player}.fused",
+        f"model.optimizer.{player}._target_=torch.optim.SGD",
+        f"model.optimizer.{player}.lr={rate}",
+    )
+]
+BRIEF = [word for word in TINY if not word.startswith("model.")]
+UNET = [word for word in TINY if word.startswith("model.generator")]
+CASES: dict[str, tuple[int, list[str]]] = {
+    "segmentation": (
+        3,
+        [
+            "update.n_critic=2",
+            "model.adversarial.loss=relativistic_average",
+            "model.adversarial.penalties=[{name: gradient_penalty}, {name: lecam}, {name: spectral_norm}]",
+            "model.adversarial.augment={name: ada, start: 0.7, interval: 2, images: 100}",
+            "model.adversarial.weight={name: adaptive, share: 0.2}",
+            *(word for word in TINY if word.startswith("model.")),
+        ],
+    ),
+    "enhancement": (
+        2,
+        [
+            "update=textbook",
+            "update.accumulate=2",
+            "model.adversarial.loss=least_squares",
+            "model.adversarial.penalties=[{name: r1, every: 2}, {name: weight_clip, limit: 0.1}]",
+            "model.adversarial.augment={name: diffaugment, policy: [translation, cutout, contrast]}",
+            "model.generator.channels=4",
+            "model.discriminator.channels=4",
+        ],
+    ),
+    "synthesis": (
+        2,
+        ["model.generator.channels=4", "model.discriminator.channels=4"],
+    ),  # BatchNorm, R1 and R2
+    "detection": (2, []),
+    "anomaly": (2, []),
+}
+
+
+def words(task: str, *more: str) -> list[str]:
+    _, own = CASES[task]
+    size = [f"{key}={value}" for key, value in PLAIN.items()]
+    brief = [word for word in BRIEF if word.partition("=")[0] not in PLAIN]
+    return [f"task={task}", *brief, *own, *SGD, *size, *more]
+
+
+def ddp(count: int) -> list[str]:
+    return ["trainer=ddp", f"trainer.devices={count}"]
+
+
+def checkpoint(run: Path) -> dict[str, Any]:
+    return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+def assert_alike(one: Path, several: Path, within: float = 1e-6) -> None:
+    """Weights, averages, buffers and optimisers, the history and the scores."""
+    first, second = checkpoint(one), checkpoint(several)
+    for name, value in first["state_dict"].items():
+        scale = float(value.double().abs().max()) if value.numel() else 0.0
+        other = second["state_dict"][name]
+        torch.testing.assert_close(other, value, rtol=0, atol=within * max(scale, 1e-3), msg=name)
+    assert first["batches_done"] == second["batches_done"]
+    old, new = (list(csv.DictReader((run / "metrics.csv").open())) for run in (one, several))
+    for a, b in zip(old, new, strict=True):
+        for name in (name for name in a if a[name] and not name.startswith("time/")):
+            assert float(b[name]) == pytest.approx(float(a[name]), rel=5e-6, abs=5e-6, nan_ok=True), name
+    a, b = (json.loads((run / "metrics.json").read_text()) for run in (one, several))
+    assert a == pytest.approx(b, rel=1e-6, abs=1e-6, nan_ok=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", [name for name in CASES if (ROOT / f"conf/task/{name}.yaml").is_file()])
+def test_several_processes_train_as_one(command: Any, tmp_path: Path, task: str) -> None:
+    count, _ = CASES[task]
+    for name, more in {"one": [], "several": ddp(count)}.items():
+        done = command(*words(task, f"run_dir={name}", *more))
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip().splitlines()[-1] == f"run: {name}" and done.stdout.count("run: ") == 1
+    assert_alike(tmp_path / "one", tmp_path / "several")
+    files = [{p.name for p in (tmp_path / name).rglob("*")} for name in ("one", "several")]
+    assert files[0] == files[1] and not list(tmp_path.rglob("*.tmp"))
+    header = (tmp_path / "several" / "metrics.csv").read_text().splitlines()[0]
+    assert "time/reducing" in header
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_more_processes_and_with_fewer(command: Any, tmp_path: Path) -> None:
+    """Two processes, then three, then one: as if one had done it all, the momentum of its optimiser too."""
+    more = [
+        "model.optimizer.generator.lr=0.02",
+        "+model.optimizer.generator.momentum=0.9",
+        "update.accumulate=1",
+    ]
+    steps = [word for word in words("enhancement", *more) if not word.startswith("trainer.max_steps")]
+    assert command(*steps, "trainer.max_steps=6", "run_dir=one").returncode == 0
+    begun = command(*steps, "trainer.max_steps=3", "run_dir=several", *ddp(2))
+    assert begun.returncode == 0, begun.stderr
+    gone = command("resume=several", "trainer.max_steps=5", "trainer.devices=3")
+    assert gone.returncode == 0, gone.stderr
+    last = command("resume=several", "trainer.max_steps=6", "trainer.devices=1")
+    assert last.returncode == 0, last.stderr
+    a, b = (checkpoint(tmp_path / name) for name in ("one", "several"))
+    assert a["batches_done"] == b["batches_done"] == 6
+    for name, value in a["state_dict"].items():
+        atol = 1e-6 * max(1e-3, float(value.abs().max()))
+        torch.testing.assert_close(b["state_dict"][name], value, rtol=0, atol=atol, msg=name)
+    for old, new in zip(a["optimizer_states"], b["optimizer_states"], strict=True):
+        for key, state in old["state"].items():
+            momentum = state["momentum_buffer"]
+            if momentum is not None:
+                torch.testing.assert_close(
+                    new["state"][key]["momentum_buffer"], momentum, rtol=1e-4, atol=1e-6
+                )
+
+
+LONG = ["trainer.max_steps=100000", "trainer.val_every=100000", "callbacks.checkpoint_every=1", "run_dir=run"]
+PLANTED = "import os, signal\ndef plant(*_): raise RuntimeError('planted in one process')\n"
+PLANTED += "if os.environ.get('RANK') == '1': signal.signal(signal.SIGUSR2, plant)\n"
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Callable[[], tuple[subprocess.Popen[str], list[int]]]]:
+    """A run of two processes that has done a step: the command, and the two by number."""
+    (tmp_path / "sitecustomize.py").write_text(PLANTED)
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    started: list[subprocess.Popen[str]] = []
+
+    def start() -> tuple[subprocess.Popen[str], list[int]]:
+        line = [sys.executable, "-m", "src.train", *TINY, *LONG, *ddp(2)]
+        line = [word for word in line if word not in ("trainer.max_steps=8", "trainer.val_every=4")]
+        command = subprocess.Popen(
+            line, cwd=tmp_path, env=environment(PYTHONPATH=path), stderr=subprocess.PIPE, text=True
+        )
+        started.append(command)
+        wait_for((tmp_path / "run/checkpoints/last.ckpt").exists, 400, command)
+        return command, children(command.pid)
+
+    yield start
+    for command in started:
+        for pid in [*children(command.pid), command.pid]:
+            if alive(pid):
+                os.kill(pid, signal.SIGKILL)
+        command.communicate()
+
+
+def children(pid: int) -> list[int]:
+    """In the order they were started, which is that of their numbers."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in listed.read_text().split()] if listed.exists() else []
+
+
+def alive(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def wait_for(found: Callable[[], bool], seconds: float, command: subprocess.Popen[str] | None = None) -> None:
+    end = time.monotonic() + seconds
+    while not found():
+        assert time.monotonic() < end, "waited too long"
+        assert command is None or command.poll() is None, command.communicate()[1]
+        time.sleep(0.05)
+
+
+def status(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "run/status.json").read_text())
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are looked for in /proc")
+@pytest.mark.parametrize(
+    "victim, how, code, state, said",
+    [
+        (1, signal.SIGKILL, 1, "failed", "error: process 1 of 2 was killed by SIGKILL"),
+        (0, signal.SIGKILL, 1, "failed", "error: process 0 of 2 was killed by SIGKILL"),
+        (1, signal.SIGUSR2, 1, "failed", "RuntimeError: planted in one process"),
+        (0, signal.SIGTERM, 143, "preempted", "go on with: python -m src.train resume=run"),
+        (None, signal.SIGTERM, 143, "preempted", "go on with: python -m src.train resume=run"),
+    ],
+    ids=["other killed", "first killed", "one raises", "first asked to stop", "command asked to stop"],
+)
+def test_all_end_together(
+    running: Any, tmp_path: Path, victim: int | None, how: signal.Signals, code: int, state: str, said: str
+) -> None:
+    command, ranks = running()
+    os.kill(command.pid if victim is None else ranks[victim], how)
+    message = command.communicate(timeout=60)[1]
+    assert command.returncode == code, message
+    assert said in message and message.count("Traceback") <= 1 and "gloo" not in message
+    assert status(tmp_path)["status"] == state
+    wait_for(lambda: not any(map(alive, ranks)), 5)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are looked for in /proc")
+def test_nobody_outlives_the_command(running: Any, tmp_path: Path) -> None:
+    command, ranks = running()
+    command.kill()
+    wait_for(lambda: not any(map(alive, ranks)), 30)
+    assert status(tmp_path)["status"] == "failed"
+
+
+def test_a_taken_port_is_one_line(command: Any) -> None:
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = command(*TINY, *ddp(2), env={"MASTER_PORT": port})
+    assert done.returncode == 2
+    assert done.stderr.strip().startswith(f"error: MASTER_PORT: port {port} is taken by another program")
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_under_torchrun(tmp_path: Path) -> None:
+    """One directory, though each process composes its own; a mistake ends it."""
+    line = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", "-m"]
+    run = ["src.train", *TINY, "trainer.max_steps=1", "trainer.val_every=1"]
+    done = subprocess.run(
+        [*line, *run], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    (directory,) = (tmp_path / "runs/segmentation").iterdir()
+    assert done.stdout.strip().splitlines()[-1] == f"run: runs/segmentation/{directory.name}"
+    assert "devices: 2" in (directory / "config.yaml").read_text()
+
+
+@pytest.mark.slow
+def test_under_srun(tmp_path: Path) -> None:
+    """As SLURM starts it: one process a task, which learns from its environment where it stands."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        port = str(probe.getsockname()[1])
+    common = {"SLURM_STEP_ID": "0", "SLURM_JOB_ID": "7", "SLURM_NTASKS": "2", "SLURM_STEP_NUM_TASKS": "2"}
+    common |= {"SLURM_STEP_NUM_NODES": "1", "SLURM_NODELIST": "localhost", "SLURM_NODEID": "0"}
+    common |= {"MASTER_PORT": port, "MASTER_ADDR": "127.0.0.1", "SLURM_JOB_NAME": "train"}
+    line = [sys.executable, "-m", "src.train", *TINY, "trainer.max_steps=1", "trainer.val_every=1"]
+    tasks = [
+        subprocess.Popen(
+            line,
+            cwd=tmp_path,
+            env=environment(**common, SLURM_PROCID=rank, SLURM_LOCALID=rank),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in "01"
+    ]
+    said = [task.communicate(timeout=300) for task in tasks]
+    assert [task.returncode for task in tasks] == [0, 0], said
+    (directory,) = (tmp_path / "runs/segmentation").iterdir()
+    assert said[0][0].strip().endswith(directory.name) and not said[1][0]
+
+
+@pytest.mark.slow
+def test_a_multirun_of_distributed_jobs(command: Any, tmp_path: Path) -> None:
+    """Each job has its processes, one that cannot be leaves the others alone, and a table ends it."""
+    sweep = ["--multirun", "update=shared,textbook", "data.batch_size=1,4", "hydra.sweep.dir=sweep"]
+    small = [word for word in TINY if not word.startswith(("data.batch_size", "trainer.max_steps"))]
+    done = command(*small, *sweep, "trainer.max_steps=1", *ddp(2))
+    assert done.returncode == 2
+    assert done.stderr.count("error: data.batch_size: 1 is the batch of all processes; give at least 2") == 2
+    rows = list(csv.DictReader((tmp_path / "sweep/multirun.csv").open()))
+    assert [(r["update"], r["data.batch_size"], r["status"]) for r in rows] == [
+        ("shared", "1", "not begun"),
+        ("shared", "4", "done"),
+        ("textbook", "1", "not begun"),
+        ("textbook", "4", "done"),
+    ]
+    assert all(float(row["test/dice"]) >= 0 for row in rows[1::2])
+    assert "textbook" in done.stdout and "test/dice" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "more, message",
+    [
+        (["trainer.devices=5"], "data.batch_size: 4 is the batch of all processes; give at least 5"),
+        (["trainer.num_nodes=2"], "trainer.num_nodes: 2 machines are started by srun or torchrun"),
+    ],
+)
+def test_refused_in_one_line(command: Any, more: list[str], message: str) -> None:
+    done = command(*TINY, *more)
+    assert done.returncode == 2 and message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
