@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -32,24 +33,39 @@ def run(plan: Plan, study: Study) -> int | None:
     context = multiprocessing.get_context("spawn")
     count, spare = min(plan.jobs, wanted(plan)), plan.jobs
     with _passing_on() as crew, _Progress(plan, study) as progress:
-        crew.workers = [_start(context, plan) for _ in range(count)]
+        crew.workers = [_start(context, plan, index) for index in range(count)]
         while any(worker.is_alive() for worker in crew.workers):
             time.sleep(LOOK)
             progress.update()
-            dead = [w for w in crew.workers if w.exitcode not in (None, 0)]
-            for worker in dead if crew.asked is None else []:
-                crew.workers.remove(worker)
-                if spare:
+            for index, worker in enumerate(crew.workers):
+                if worker.exitcode not in (None, 0) and crew.asked is None and spare:
                     spare -= 1
-                    crew.workers.append(_start(context, plan))
+                    crew.workers[index] = _start(context, plan, index)
         progress.update()
     return crew.asked
 
 
-def _start(context: Any, plan: Plan) -> BaseProcess:
-    process: BaseProcess = context.Process(target=work, args=(plan,))
+def _start(context: Any, plan: Plan, index: int) -> BaseProcess:
+    process: BaseProcess = context.Process(target=work, args=(plan, share(index, plan.devices, _visible())))
     process.start()
     return process
+
+
+def share(index: int, devices: int, visible: list[str]) -> str | None:
+    """CUDA_VISIBLE_DEVICES of a worker: the next `devices` of the GPUs, from the first again at their end."""
+    if not visible:
+        return None
+    first = index * devices % max(1, len(visible) - len(visible) % devices)
+    return ",".join(visible[first : first + devices])
+
+
+def _visible() -> list[str]:
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name for name in named.split(",") if name]
+    import torch
+
+    return [str(index) for index in range(torch.cuda.device_count())]
 
 
 class _Crew:

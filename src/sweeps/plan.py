@@ -71,6 +71,7 @@ class Plan:
     patience: float
     max_steps: int
     val_every: int
+    devices: int
     space: tuple[Parameter, ...]
 
     def words(self, values: Values) -> list[str]:
@@ -132,6 +133,7 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
         patience=cfg["patience"],
         max_steps=plain["trainer"]["max_steps"],
         val_every=plain["trainer"]["val_every"],
+        devices=plain["trainer"]["devices"],
         space=tuple(space),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import statistics
 import sys
@@ -112,9 +113,11 @@ class Worker:
         return result
 
 
-def work(plan: Plan) -> None:
-    """The main function of a worker process. Exit code 128 + n after signal n."""
+def work(plan: Plan, gpus: str | None) -> None:
+    """The main function of a worker process, with its own GPUs. Exit code 128 + n after signal n."""
     die_with_parent()
+    if gpus is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus
     worker = Worker(plan, open_storage(plan))
     for number in SIGNALS:
         signal.signal(number, worker.ask)

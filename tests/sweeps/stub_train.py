@@ -15,8 +15,8 @@ from pathlib import Path
 
 words = dict(word.split("=", 1) for word in sys.argv[1:])
 run = Path(words.get("resume") or words["run_dir"])
-trial, study = str(int(run.parent.name)), run.parents[2]
-plot = study / "plot.json"
+trial = run.parent.name.rpartition("_")[2].lstrip("0") or "0"
+plot = run.absolute().parents[2] / "plot.json"
 fate = json.loads(plot.read_text()).get(trial, "") if plot.exists() else ""
 run.mkdir(parents=True, exist_ok=True)
 (run / "starts").open("a").write(f"{json.dumps(sys.argv[1:])}\n")

@@ -1,0 +1,186 @@
+"""A study on its storage: what is drawn, what may change, and a worker that runs its trials."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.study import Study
+from optuna.trial import Trial, TrialState
+
+from src.errors import UserError
+from src.sweeps.crew import share
+from src.sweeps.plan import Plan, read_plan
+from src.sweeps.space import read_space, suggest
+from src.sweeps.study import open_storage, open_study, prepare, settled, wanted
+from src.sweeps.worker import Worker
+from tests.sweeps.conftest import plot, settings
+
+Plans = Callable[..., Plan]
+
+
+def work(plan: Plan) -> Study:
+    study = prepare(plan)
+    assert Worker(plan, open_storage(plan)).work() is None
+    return study
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe", "gp"])
+def test_what_a_trial_draws_depends_on_seed_and_number_alone(sampler: str, plan: Plans) -> None:
+    """Not on the worker or on the order in which trials begin, while none has a score."""
+    first = plan(study="first", trials=3, sampler={"name": sampler, "seed": 5})
+    second, other = replace(first, study="second"), replace(first, study="other", sampler={"name": sampler})
+    drawn: list[dict[int, Any]] = []
+    for plans, order in ((first, (0, 1, 2)), (second, (2, 0, 1)), (other, (0, 1, 2))):
+        prepare(plans)
+        values = {}
+        for number in order:
+            storage = open_storage(plans)
+            study = open_study(plans, storage, number)
+            trial = study.trials[number]
+            storage.set_trial_state_values(trial._trial_id, state=TrialState.RUNNING)
+            values[number] = suggest(Trial(study, trial._trial_id), list(plans.space))
+        drawn.append(values)
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert len({str(values) for values in drawn[0].values()}) == 3
+
+
+def test_a_grid_is_walked_once_and_ends(plan: Plans) -> None:
+    space = {"model.optimizer.generator.lr": [1.0e-3, 2.0e-3, 3.0e-3], "update": ["shared", "textbook"]}
+    grid = plan(trials=100, sampler={"name": "grid"}, space=tuple(read_space(space)))
+    assert wanted(grid) == 6
+    study = prepare(grid)
+    points = [trial.system_attrs["fixed_params"] for trial in study.trials]
+    assert len({str(sorted(point.items())) for point in points}) == 6
+
+
+def test_seeds_give_a_mean_and_a_spread_and_none_runs_twice(plan: Plans, tmp_path: Path) -> None:
+    seeded = plan(trials=2, seeds=(0, 1, 2), storage=f"sqlite:///{tmp_path}/study.db")
+    study = work(seeded)
+    for trial in study.trials:
+        scores = trial.user_attrs["scores"]
+        assert trial.value == statistics.fmean(scores)
+        assert scores == pytest.approx([scores[0] + 0.01 * seed for seed in range(3)])  # as the stand-in says
+        starts = [len(path.read_text().splitlines()) for path in seeded.place(trial.number).glob("*/starts")]
+        assert starts == [1, 1, 1]
+    assert not (seeded.directory / "journal.log").exists()
+    work(seeded)  # started again, it has nothing to do
+    assert len(study.trials) == 2
+    assert len(work(replace(seeded, trials=3)).trials) == 3  # more of them are the only ones that run
+    assert (seeded.place(0) / "seed_0/starts").read_text().count("\n") == 1
+
+
+def test_a_trial_given_back_keeps_its_values_and_goes_on(plan: Plans) -> None:
+    one = plan(trials=1)
+    plot(one.directory, t0="hang")
+    study = prepare(one)
+    worker = Worker(one, open_storage(one))
+    original = worker.claims.beat
+
+    def beat(trial: Any, **more: Any) -> bool:
+        if (one.place(0) / "seed_0/metrics.csv").exists():
+            worker.asked = 15
+        return original(trial, **more)
+
+    worker.claims.beat = beat  # type: ignore[method-assign]
+    assert worker.work() == 15
+    (waiting,) = study.trials
+    assert waiting.state == TrialState.WAITING and not settled(study, 1)
+    assert Worker(one, open_storage(one)).work() is None
+    (done,) = study.trials
+    assert done.state == TrialState.COMPLETE and done.params == waiting.params and settled(study, 1)
+    assert "resume=" in (one.place(0) / "seed_0/starts").read_text().splitlines()[1]
+
+
+def test_a_study_keeps_its_space_and_its_words(plan: Plans) -> None:
+    first = plan(trials=2)
+    prepare(first)
+    prepare(replace(first, trials=5, jobs=3, sampler={"name": "random"}))
+    other = read_space({"model.optimizer.generator.lr": {"low": 1.0e-4, "high": 2.0e-2, "log": True}})
+    for changed, name in (
+        ({"space": tuple(other)}, "space.model.adversarial.loss"),
+        ({"train": ("logger=csv", "trainer.max_steps=7")}, "train"),
+        ({"seeds": (0, 1)}, "seeds"),
+    ):
+        with pytest.raises(UserError, match=f"begun with another {name}"):
+            prepare(replace(first, **changed))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"sampler": {"name": "tpee"}}, "sampler.name: no such choice 'tpee'; did you mean 'tpe'?"),
+        (
+            {"sampler": {"name": "tpe", "n_startup": 3}},
+            "sampler.n_startup: TPESampler takes no such argument",
+        ),
+        ({"pruner": {"name": "none", "x": 1}}, "pruner.x: NopPruner takes no such argument"),
+        ({"storage": "nonsense"}, "storage: cannot be opened"),
+        ({"storage": "postgresql+psycopg://me@127.0.0.1:1/x"}, "storage: cannot be opened"),
+    ],
+)
+def test_a_wrong_choice_is_one_line(changed: dict[str, Any], message: str, plan: Plans) -> None:
+    with pytest.raises(UserError) as told:
+        prepare(plan(**changed))
+    assert str(told.value).startswith(message) and "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "given", "message"),
+    [
+        ({"space": {"model.lr": [1.0]}}, [], "space.model.lr: model.lr: no such key"),
+        (
+            {"space": {"data.batch_size": {"low": -1, "high": 4}}},
+            [],
+            "space.data.batch_size: data.batch_size: ",
+        ),
+        ({"space": {"update": ["shared", "txtbook"]}}, [], "space.update: update=txtbook: no such choice"),
+        ({"space": {"seed": [1, 2]}}, [], "space.seed: is set already"),
+        ({}, ["trails=3"], "trails: no such key; did you mean 'trials'?"),
+        ({}, ["seed=3"], "seed: is set by the sweep for each trial; give seeds=[...]"),
+        ({}, ["logger=none"], "logger: a sweep reads the scores"),
+        ({}, ["task.monitor=val/nothing"], "direction: val/nothing says not which way is better"),
+        ({"trials": 0}, [], "trials: "),
+    ],
+)
+def test_a_mistake_ends_it_before_the_first_trial(
+    changed: dict[str, Any], given: list[str], message: str
+) -> None:
+    with pytest.raises(UserError) as told:
+        read_plan(settings(**changed), given, [])
+    assert str(told.value).startswith(message) and "\n" not in str(told.value)
+
+
+def test_a_score_that_is_better_low_is_minimised() -> None:
+    lower = read_plan(settings(space={"update": ["shared", "textbook"]}), ["task=synthesis"], [])
+    assert (lower.score, lower.direction) == ("val/swd", "minimize")
+
+
+@pytest.mark.parametrize(
+    ("visible", "devices", "shares"),
+    [
+        (["0", "1", "2", "3"], 1, ["0", "1", "2", "3", "0"]),
+        (["4", "5", "7"], 2, ["4,5", "4,5"]),  # one is left over
+        (["0"], 2, ["0", "0"]),  # too few: the run itself says so
+        ([], 1, [None, None]),
+    ],
+)
+def test_each_worker_has_gpus_of_its_own(visible: list[str], devices: int, shares: list[str | None]) -> None:
+    assert [share(index, devices, visible) for index in range(len(shares))] == shares
+
+
+def test_hyperbands_resources_are_steps(plan: Plans) -> None:
+    study = open_study(banded := plan(pruner={"name": "hyperband"}), open_storage(prepared(banded)), 0)
+    pruner: Any = study.pruner
+    assert isinstance(pruner, optuna.pruners.HyperbandPruner)
+    assert (pruner._min_resource, pruner._max_resource) == (150, 600)
+
+
+def prepared(plan: Plan) -> Plan:
+    prepare(plan)
+    return plan
