@@ -224,7 +224,7 @@ def test_the_gate_is_kept_with_the_weights(train_small: Train, lesions: list[str
     run = train_small("run", *words)
     scores = json.loads((run / "metrics.json").read_text())
     best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
-    assert scores["test/threshold"] == pytest.approx(float(best["threshold"]))
+    assert scores["test/threshold"] == pytest.approx(float(best["threshold"])) and best["threshold"] > 0.5
     for source in ("test", "baseline/ungated", "baseline/otsu", "baseline/mean_label"):
         assert 0 <= scores[f"{source}/false_positive_rate"] <= 1 and f"{source}/dice/lesion" in scores
     assert scores["test/empty"] > 0 and scores["baseline/otsu/true_positive_rate"] == 1
