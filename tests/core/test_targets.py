@@ -60,6 +60,13 @@ def test_fill_adds_what_is_missing_and_keeps_what_is_set() -> None:
     assert build(node, "g")(torch.zeros(1, 1, 8, 8)).shape == (1, 5, 8, 8)
 
 
+def test_fill_tells_networks_inside_a_network_the_dimensions_and_nothing_else() -> None:
+    head = {"_target_": "src.networks.centernet.CenterNet", "body": {**UNET, "out_channels": 5}}
+    node = fill(head, "g", {"spatial_dims": 3, "in_channels": 2, "classes": ["a"]})
+    assert node["classes"] == ["a"] and node["body"]["spatial_dims"] == 3
+    assert node["body"].get("in_channels") == UNET.get("in_channels") and node["body"]["out_channels"] == 5
+
+
 def test_what_cannot_be_built_is_one_line() -> None:
     with pytest.raises(UserError, match=r"^g: UNet cannot be built \([^\n]+\)$"):
         build(UNET, "g")
