@@ -97,6 +97,7 @@ class BrainLesions(Brain):
             train_healthy,
         )
         self.radius, self.strength = (radius[0], radius[1]), (strength[0], strength[1])
+        self._planted: dict[int, list[Lesion]] = {}  # found once for all the slices of a subject
         self.signs = {"bright": (1,), "dark": (-1,), "both": (1, -1)}[sign]
 
     def records(self) -> list[Record]:
@@ -126,7 +127,9 @@ class BrainLesions(Brain):
         if z is not None:
             axes[2] = axes[2][z : z + 1]
         signal, tissues = person.scan(axes)
-        found = self.plant(index, person) if self._has_lesions(record) else []
+        if self._has_lesions(record) and index not in self._planted:
+            self._planted[index] = self.plant(index, person)
+        found = self._planted[index] if self._has_lesions(record) else []
         shapes = [lesion.profile(axes) * (1 - tissues[0]) for lesion in found]
         for lesion, shape in zip(found, shapes, strict=True):
             signal = np.maximum(signal + lesion.contrast * person.white * shape, 0)
