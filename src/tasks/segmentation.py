@@ -64,6 +64,10 @@ class SegmentationTask(AdversarialTask):
 
     @staticmethod
     def settings(data: Any, given: dict[str, Any]) -> dict[str, Any]:
+        if len(data.classes) < 2:
+            raise UserError(
+                "data.label, data.classes: these data have no label maps, which segmentation needs"
+            )
         share = data.labels.unlabelled
         if share and not given.get("semi"):
             raise UserError(f"data.unlabelled: {share}, but only model=semi learns of them; set it to 0")
@@ -88,8 +92,9 @@ class SegmentationTask(AdversarialTask):
     @property
     def joined(self) -> bool:
         """Whether images without labels take part by now."""
-        learns = self.semi is not None and self.discriminator is not None
-        return learns and self.semi is not None and self.batches_done >= self.semi.start
+        if self.semi is None or self.discriminator is None:
+            return False
+        return self.batches_done >= self.semi.start
 
     def generate(self, batch: Batch) -> Tensor:
         """Logits of the images that take part; those with labels come first."""

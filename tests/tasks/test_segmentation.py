@@ -293,6 +293,12 @@ def test_refused_in_one_line(prepared: Any, words: list[str], message: str) -> N
     assert message in str(refusal.value) and "\n" not in str(refusal.value)
 
 
+def test_data_without_label_maps_are_refused(prepared: Any, lesions: list[str]) -> None:
+    images = [word for word in lesions if not word.startswith(("data.label", "data.classes"))]
+    with pytest.raises(UserError, match=r"data\.label, data\.classes: these data have no label maps"):
+        prepared(*images)
+
+
 def test_pieces_of_a_semi_supervised_batch_are_refused(train_small: Train) -> None:
     with pytest.raises(UserError, match=r"update\.accumulate: pieces of a batch"):
         train_small("run", *words_of("semi"), "update.accumulate=2")
