@@ -36,7 +36,7 @@ SGD = [
     )
 ]
 BRIEF = [word for word in TINY if not word.startswith("model.")]
-UNET = [word for word in TINY if word.startswith("model.generator")]
+MOMENTUM = "+model.optimizer.generator.momentum=0.9"
 CASES: dict[str, tuple[int, list[str]]] = {
     "segmentation": (
         3,
@@ -57,7 +57,7 @@ CASES: dict[str, tuple[int, list[str]]] = {
             "model.adversarial.loss=least_squares",
             "model.adversarial.penalties=[{name: r1, every: 2}, {name: weight_clip, limit: 0.1}]",
             "model.adversarial.augment={name: diffaugment, policy: [translation, cutout, contrast]}",
-            "model.generator.channels=4",
+            "model.generator.channels=[4,8]",
             "model.discriminator.channels=4",
         ],
     ),
@@ -119,12 +119,7 @@ def test_several_processes_train_as_one(command: Any, tmp_path: Path, task: str)
 @pytest.mark.slow
 def test_a_run_goes_on_with_more_processes_and_with_fewer(command: Any, tmp_path: Path) -> None:
     """Two processes, then three, then one: as if one had done it all, the momentum of its optimiser too."""
-    more = [
-        "model.optimizer.generator.lr=0.02",
-        "+model.optimizer.generator.momentum=0.9",
-        "update.accumulate=1",
-    ]
-    steps = [word for word in words("enhancement", *more) if not word.startswith("trainer.max_steps")]
+    steps = [w for w in words("segmentation", MOMENTUM) if not w.startswith("trainer.max_steps")]
     assert command(*steps, "trainer.max_steps=6", "run_dir=one").returncode == 0
     begun = command(*steps, "trainer.max_steps=3", "run_dir=several", *ddp(2))
     assert begun.returncode == 0, begun.stderr
@@ -284,6 +279,21 @@ def test_under_srun(tmp_path: Path) -> None:
     assert [task.returncode for task in tasks] == [0, 0], said
     (directory,) = (tmp_path / "runs/segmentation").iterdir()
     assert said[0][0].strip().endswith(directory.name) and not said[1][0]
+
+
+def test_the_batch_script_of_the_page_starts_what_it_says(tmp_path: Path, compose: Any) -> None:
+    """Run by a shell, with a stand-in for srun that notes its words."""
+    page = (ROOT / "docs/cluster.md").read_text()
+    script = next(block for block in page.split("```") if "#SBATCH" in block).strip()
+    stand_in = tmp_path / "srun"
+    stand_in.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/said\n')
+    stand_in.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    subprocess.run(["bash", "-eu", "-c", script], env={"PATH": path, "SLURM_JOB_ID": "7"}, check=True)
+    first, *line = (tmp_path / "said").read_text().splitlines()
+    assert first == "--kill-on-bad-exit=1" and line[:3] == ["python", "-m", "src.train"]
+    cfg = compose(*line[3:], tiny=False)
+    assert cfg["run_dir"] == "runs/synthesis/7" and cfg["data"]["workers"] == 6
 
 
 @pytest.mark.slow
