@@ -23,11 +23,13 @@ def main(cfg: DictConfig) -> None:
     from src.core.compose import searched
     from src.core.config import to_plain
     from src.sweeps import crew
-    from src.sweeps.plan import read_plan
-    from src.sweeps.study import prepare, settled, wanted
+    from src.sweeps.plan import read_plan, try_space
+    from src.sweeps.study import begun, prepare, settled, wanted
     from src.sweeps.summary import show, summarise
 
     plan = read_plan(to_plain(cfg), THEIRS, searched())
+    if not begun(plan):
+        try_space(plan)
     study = prepare(plan)
     signum = None if settled(study, wanted(plan)) else crew.run(plan, study)
     files = summarise(plan, study)

@@ -172,7 +172,7 @@ def nearest_key(key: str, name: str) -> str:
     others = [word for word in sys.argv[1:] if "=" in word and not word.lstrip("+~").startswith(f"{key}=")]
     plain = _composed(name, others) or _composed(name, [])
     groups = [path.name for path in CONF.iterdir() if path.is_dir()]
-    paths = _paths(plain) + groups
+    paths = paths_of(plain) + groups
     parent, _, leaf = key.rpartition(".")
     siblings = [path.rpartition(".")[2] for path in paths if path.rpartition(".")[0] == parent]
     if parent and siblings:
@@ -196,10 +196,11 @@ def _composed(name: str, words: list[str]) -> dict[Any, Any]:
     return plain
 
 
-def _paths(node: dict[Any, Any], prefix: str = "") -> list[str]:
+def paths_of(node: dict[Any, Any], prefix: str = "") -> list[str]:
+    """Every dotted key of a configuration, sections too."""
     found: list[str] = []
     for key, value in node.items():
         found.append(f"{prefix}{key}")
         if isinstance(value, dict):
-            found += _paths(value, f"{prefix}{key}.")
+            found += paths_of(value, f"{prefix}{key}.")
     return found

@@ -71,7 +71,7 @@ def parsed(words: Sequence[str]) -> list[Override]:
 def known_key(key: str, plain: Plain) -> None:
     """Raise one line, with the nearest name, when `key` is neither a key of `plain` nor a group of conf/."""
     groups = [path.name for path in command.CONF.iterdir() if path.is_dir()]
-    paths = [*command._paths(plain), *groups]
+    paths = [*command.paths_of(plain), *groups]
     if key not in paths:
         parent = key.rpartition(".")[0]
         siblings = [path for path in paths if path.rpartition(".")[0] == parent]

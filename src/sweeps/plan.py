@@ -90,10 +90,7 @@ class Plan:
 
 
 def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[str]) -> Plan:
-    """The plan of conf/sweep.yaml as composed and of the words for `train` given beside it.
-
-    Every parameter is tried in a configuration before the first trial, at its ends or each of its choices.
-    """
+    """The plan of conf/sweep.yaml as composed and of the words for `train` given beside it."""
     if not cfg["space"]:
         raise UserError("space: is empty; choose one with +sweep=NAME (see --help)")
     check_shape(cfg, Sweep)
@@ -114,7 +111,6 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
         raise UserError(f"direction: {score} says not which way is better; give maximize or minimize")
     if plain["logger"]["name"] == "none":
         raise UserError("logger: a sweep reads the scores of a run from its history; use logger=csv")
-    _try(space, shared, folders)
     return Plan(
         study=cfg["study"],
         directory=Path(cfg["directory"]).absolute(),
@@ -138,13 +134,14 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
     )
 
 
-def _try(space: list[Parameter], shared: list[str], folders: Sequence[str]) -> None:
-    for parameter, values in probes(space):
-        if parameter.key in OURS or any(word.partition("=")[0] == parameter.key for word in shared):
+def try_space(plan: Plan) -> None:
+    """Compose every parameter at its ends, or each of its choices; raise one line for what train refuses."""
+    for parameter, values in probes(list(plan.space)):
+        if parameter.key in OURS or any(word.partition("=")[0] == parameter.key for word in plan.train):
             raise UserError(f"space.{parameter.key}: is set already; a key is fixed or varied, not both")
         others = {key: value for key, value in values.items() if key != parameter.key}
         try:
-            known_key(parameter.key, composed([*shared, *words(others)], folders))
-            composed([*shared, *words(values)], folders, check=True)
+            known_key(parameter.key, composed([*plan.train, *words(others)], plan.folders))
+            composed([*plan.train, *words(values)], plan.folders, check=True)
         except UserError as error:
             raise UserError(f"space.{parameter.key}: {error}") from error

@@ -63,6 +63,13 @@ def _database(url: str, tries: int = 3) -> BaseStorage:
         raise UserError(f"storage: cannot be opened ({reason})") from error
 
 
+def begun(plan: Plan) -> bool:
+    """Whether a study of that name stands on the storage: then its space has been tried."""
+    if plan.storage is None and not (plan.directory / "journal.log").exists():
+        return False
+    return plan.study in optuna.get_all_study_names(open_storage(plan))
+
+
 def open_study(plan: Plan, storage: BaseStorage, number: int = 0) -> Study:
     """The study as the worker of trial `number` sees it: what is drawn depends on seed and number alone."""
     return optuna.load_study(

@@ -7,14 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT, TINY, environment
-from tests.sweeps.conftest import STUB, own, wait_for
+from tests.sweeps.conftest import STUB, wait_for
 
 SMALL = [*TINY, "trainer.max_steps=2"]
 LR = "model.optimizer.generator.lr"
@@ -85,24 +84,18 @@ def test_an_array_of_runs_is_queued_again_and_goes_on(cluster: dict[str, str], t
     assert (tmp_path / "asked").read_text() == "requeue 71\n", "what is done is not queued again"
 
 
-@pytest.mark.slow
-def test_a_worker_in_a_job_gives_its_trial_back_when_it_is_preempted(
-    cluster: dict[str, str], tmp_path: Path
-) -> None:
-    cluster["PYTHON"] = sys.executable
-    words = own(
-        tmp_path, study="mine", space={LR: [1.0e-3]}, sampler={"name": "grid"}, pruner={"name": "none"}
+def test_a_worker_that_is_preempted_is_queued_again(cluster: dict[str, str], tmp_path: Path) -> None:
+    """The sweep's own part, giving its trial back, is tested where sweeps are."""
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/words\n[ -f {tmp_path}/asked ] && exit 0\n'
+        f"trap 'exit 143' TERM\ntouch {tmp_path}/ready\nwhile :; do sleep 0.05; done\n"
     )
-    words += [f"launch={sys.executable} {STUB}", "logger=csv"]
-    study = tmp_path / "runs/sweeps/mine"
-    study.mkdir(parents=True)
-    (study / "plot.json").write_text('{"0": "hang"}')
-    first = job("sweep.sbatch", cluster, *words)
-    wait_for((study / "trials/0000/seed_0/metrics.csv").exists)
+    python.chmod(0o755)
+    first = job("sweep.sbatch", cluster, "+sweep=mine", "space={a: [1, 2]}")
+    wait_for((tmp_path / "ready").exists)
     first.terminate()
-    assert first.wait(120) == 128 + signal.SIGTERM
+    assert first.wait(60) == 128 + signal.SIGTERM
+    assert job("sweep.sbatch", cluster, "+sweep=mine", "space={a: [1, 2]}").wait(60) == 0
     assert (tmp_path / "asked").read_text() == "requeue 71\n"
-    time.sleep(0.1)
-    assert job("sweep.sbatch", cluster, *words).wait(300) == 0
-    assert ",complete," in (study / "trials.csv").read_text()
-    assert len((study / "trials/0000/seed_0/starts").read_text().splitlines()) == 2
+    assert (tmp_path / "words").read_text() == 2 * "-m src.sweep +sweep=mine space={a: [1, 2]}\n"

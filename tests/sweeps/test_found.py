@@ -18,7 +18,7 @@ from rich.console import Console
 from src.core.compose import composed, experiment
 from src.errors import UserError
 from src.pictures import sweep as pictures
-from src.sweeps.plan import Plan, read_plan
+from src.sweeps.plan import Plan, read_plan, try_space
 from src.sweeps.space import suggest, words
 from src.sweeps.study import open_storage, prepare
 from src.sweeps.summary import importance, show, summarise
@@ -36,9 +36,10 @@ def test_every_space_we_ship_is_one_of_train_and_its_best_file_says_the_same(
     content = yaml.safe_load(path.read_text())
     assert content["study"] == path.stem
     plan = read_plan(settings(**content), [], [])
+    try_space(plan)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
     (tmp_path / "experiment").mkdir()
-    for _ in range(3):
+    for _ in range(2):
         line = [*plan.train, *words(suggest(study.ask(), list(plan.space)))]
         (tmp_path / "experiment/best.yaml").write_text(experiment(line, "a comment"))
         left, right = composed(["experiment=best"], [str(tmp_path)]), composed(line)

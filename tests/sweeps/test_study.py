@@ -15,7 +15,7 @@ from optuna.trial import Trial, TrialState
 
 from src.errors import UserError
 from src.sweeps.crew import share
-from src.sweeps.plan import Plan, read_plan
+from src.sweeps.plan import Plan, read_plan, try_space
 from src.sweeps.space import read_space, suggest
 from src.sweeps.study import open_storage, open_study, prepare, settled, wanted
 from src.sweeps.worker import Worker
@@ -152,7 +152,7 @@ def test_a_mistake_ends_it_before_the_first_trial(
     changed: dict[str, Any], given: list[str], message: str
 ) -> None:
     with pytest.raises(UserError) as told:
-        read_plan(settings(**changed), given, [])
+        try_space(read_plan(settings(**changed), given, []))
     assert str(told.value).startswith(message) and "\n" not in str(told.value)
 
 
