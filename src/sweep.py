@@ -25,7 +25,7 @@ def main(cfg: DictConfig) -> None:
     from src.sweeps import crew
     from src.sweeps.plan import read_plan, try_space
     from src.sweeps.study import begun, prepare, settled, wanted
-    from src.sweeps.summary import show, summarise
+    from src.sweeps.summary import again, near, show, summarise
 
     plan = read_plan(to_plain(cfg), THEIRS, searched())
     if not begun(plan):
@@ -35,8 +35,9 @@ def main(cfg: DictConfig) -> None:
     files = summarise(plan, study)
     console = Console(highlight=False)
     show(plan, study, console)
-    for file in files:
-        console.print(str(file), soft_wrap=True)
+    if len(files) > 1:
+        console.print(f"the best again: {again(plan)}", soft_wrap=True)
+    console.print(f"sweep: {near(plan.directory)}", soft_wrap=True)
     if signum is not None:
         console.print("stopped; start the same command again to go on")
         sys.exit(128 + signum)

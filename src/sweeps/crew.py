@@ -21,7 +21,7 @@ from src.sweeps.plan import Plan
 from src.sweeps.study import wanted
 from src.sweeps.worker import SIGNALS, work
 
-LOOK = 0.25
+LOOK = 0.5
 """Seconds between looks at the workers."""
 
 

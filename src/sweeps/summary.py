@@ -136,11 +136,17 @@ def _origin(plan: Plan, best: FrozenTrial) -> str:
     return (
         f"Trial {best.number} of the sweep {plan.study}: {plan.score} {_score(best)} "
         f"(seeds {', '.join(map(str, plan.seeds))}), the best of {plan.trials}.\n"
-        f"python -m src.train --config-dir {_near(plan.directory)} experiment=best"
+        f"{again(plan)}"
     )
 
 
-def _near(path: Path) -> Path:
+def again(plan: Plan) -> str:
+    """The command that trains the best configuration."""
+    return f"python -m src.train --config-dir {near(plan.directory)} experiment=best"
+
+
+def near(path: Path) -> Path:
+    """Relative to the current folder where that is shorter to type."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
