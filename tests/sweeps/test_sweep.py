@@ -1,17 +1,22 @@
-"""The whole command: one trial fails, one is killed, one pruned; then a stop and a second start."""
+"""The whole command: trials that fail, are killed or pruned, a dead worker, a stop and a second start."""
 
 from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import optuna
 import pytest
 import yaml
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial
 from PIL import Image
 
 from tests.conftest import TINY
@@ -41,16 +46,20 @@ def test_twelve_trials_on_two_workers_stopped_and_started_again(
     first = start(tmp_path, *words)
     last_two = [directory / f"trials/{number:04d}/seed_0/metrics.csv" for number in (9, 10)]
     wait_for(lambda: all(path.exists() for path in last_two) or first.poll() is not None)
+    trials_now = stored(directory, words)
+    os.kill(int(trials_now()[9].user_attrs["owner"].split()[1]), signal.SIGKILL)  # a worker, not its run
+    wait_for(lambda: trials_now()[9].state.is_finished())
     first.send_signal(signal.SIGTERM)
     printed, said = first.communicate(timeout=300)
     assert first.returncode == 128 + signal.SIGTERM, said
-    assert "9 done" not in printed and "start the same command again" in printed
-    assert rows(directory)["9"]["state"] == "waiting"
+    assert "start the same command again" in printed
+    before = rows(directory)
+    assert (before["9"]["state"], before["10"]["state"]) == ("complete", "waiting")
 
     second = start(tmp_path, *words)
     printed, said = second.communicate(timeout=300)
     assert second.returncode == 0, said
-    assert "going on after 9 of 12 trials" in said
+    assert re.search("going on after 1[01] of 12 trials", said)
 
     trials = rows(directory)
     assert list(trials) == [str(number) for number in range(12)]
@@ -59,7 +68,7 @@ def test_twelve_trials_on_two_workers_stopped_and_started_again(
     assert states == expected
     assert "data.root: there is no such folder" in trials["3"]["error"] and "SIGKILL" in trials["5"]["error"]
     assert "data.root: there is no such folder" in printed
-    for number in range(12):  # nothing ran twice; what had been stopped went on from its checkpoint
+    for number in range(12):  # nothing ran twice; what had lost its worker went on from its checkpoint
         starts = (directory / f"trials/{number:04d}/seed_0/starts").read_text().splitlines()
         assert len(starts) == (2 if number in (9, 10) else 1)
         assert len(starts) == 1 or re.match(r'\["resume=', starts[1])
@@ -76,6 +85,14 @@ def test_twelve_trials_on_two_workers_stopped_and_started_again(
         assert not (directory / "journal.log").exists()
         (study,) = optuna.get_all_study_summaries(storage=request.getfixturevalue("postgresql"))
         assert study.n_trials == 12
+
+
+def stored(directory: Path, words: list[str]) -> Callable[[], list[FrozenTrial]]:
+    """The trials as they stand on the storage now."""
+    given = [word.partition("=")[2].strip("'") for word in words if word.startswith("storage=")]
+    journal = JournalStorage(JournalFileBackend(str(directory / "journal.log"))) if not given else None
+    study = optuna.load_study(study_name="twelve", storage=journal or given[0])
+    return study.get_trials
 
 
 def rows(directory: Path) -> dict[str, dict[str, str]]:
