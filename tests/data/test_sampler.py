@@ -62,5 +62,5 @@ def test_seeds_and_epochs_differ():
 
 
 def test_nobody_goes_without():
-    with pytest.raises(ValueError, match="batch_size=5: too few for 3 processes in 2 pieces; give at least 6"):
+    with pytest.raises(ValueError, match="5: too few for 3 processes in 2 pieces; give at least 6"):
         Stream(10, 5, 0, world_size=3, pieces=2)
