@@ -51,7 +51,7 @@ for step in (4, 8):
     (run / ".new").write_text("\n".join(rows) + "\n")
     (run / ".new").replace(run / "metrics.csv")
     if fate in ("poor", "hang") and "resume" not in words:
-        time.sleep(60)
+        time.sleep(600)
         sys.exit("error: nobody came")
     time.sleep(0.02)
 status("done", best={"score": score, "step": 8})
