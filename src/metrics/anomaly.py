@@ -72,8 +72,12 @@ class AnomalyTable(Metric):
         return {name: torch.tensor(value, dtype=torch.float32) for name, value in found.items()}
 
     def chance(self) -> dict[str, float]:
-        """What scores drawn by lot reach: ½, the share of the anomalous, and half of AUPRO's limit."""
-        _, rows, _, shares = self._kept()
+        """What scores drawn by lot reach: ½, the share of the anomalous, and half of AUPRO's limit.
+
+        Every process must call it.
+        """
+        with self.sync_context():
+            _, rows, _, shares = self._kept()
         share = float((rows[:, 1] > 0).mean()) if len(rows) else float("nan")
         found = {"auroc": 0.5, "ap": share}
         if self.pixels:
