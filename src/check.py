@@ -32,7 +32,7 @@ def main(cfg: DictConfig) -> None:
     check_data(plain["data"])
     quiet.hush()
     found = check(
-        build.build_data(plain | {"degradation": None}),
+        build.build_data(plain | {"degradation": None, "update": {"accumulate": 1}}),
         plain["duplicates"],
         plain["pictures"],
         Path(plain["output"]),
