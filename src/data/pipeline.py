@@ -97,9 +97,9 @@ class EvalBatches(Dataset[Item]):
 
 
 def without_labels(case: Case) -> Case:
-    """The case with nothing marked in it: background, no boxes."""
+    """The case with nothing marked in it: background, no boxes, no voxel to centre a patch on."""
     nothing = {"label": np.zeros_like(case["label"])} if "label" in case else {}
-    return case | nothing | {key: case[key][:0] for key in RAGGED if key in case}
+    return case | nothing | {key: case[key][:0] for key in (*RAGGED, "seeds") if key in case}
 
 
 @contextmanager

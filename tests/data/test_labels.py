@@ -117,6 +117,8 @@ def test_a_patch_of_an_unlabelled_image_is_not_centred_on_what_nobody_marked(mon
     data = module(label_fraction=0.34, unlabelled=0.5, patch=12, foreground=1.0)
     (batch,) = batches(data, 1)
     assert [bool(case["label"].any()) for case in given] == batch["labelled"]
+    assert [len(case["seeds"]) > 0 for case in given] == batch["labelled"]
+    assert all(case["seeds"].ndim == 2 for case in given)
 
 
 @pytest.mark.parametrize(
