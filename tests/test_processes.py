@@ -57,7 +57,7 @@ CASES: dict[str, tuple[int, list[str]]] = {
             "model.adversarial.penalties=[{name: r1, every: 2}, {name: weight_clip, limit: 0.1}]",
             "model.adversarial.augment={name: diffaugment, policy: [translation, cutout, contrast]}",
             "model.generator.channels=[4,8]",
-            "model.discriminator.channels=4",
+            "model.discriminator.channels=[4,8]",
         ],
     ),
     "synthesis": (

@@ -26,7 +26,7 @@ SMALL = [
     "data.augment=[]",
 ]
 MODELS = {
-    "residual_unet": ["generator.channels=[4,8]", "discriminator.channels=4", "discriminator.num_layers_d=1"],
+    "residual_unet": ["generator.channels=[4,8]", "discriminator.channels=[4,8]"],
     "pix2pix": ["generator.channels=[4,8]", "discriminator.channels=4", "discriminator.num_layers_d=1"],
     "srgan": ["generator.channels=4", "generator.blocks=1", "discriminator.channels=[4,4]"],
     "wgan_denoise": ["generator.channels=4", "discriminator.channels=[4,4]"],
