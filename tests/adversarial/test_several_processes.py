@@ -84,7 +84,11 @@ def train(loss: str, kind: str, dtype: torch.dtype) -> dict[str, Tensor]:
 
 
 def everything() -> dict[str, dict[str, Tensor]]:
-    cases = [(a, b, c) for a in LOSSES for b in KINDS for c in TYPES]
+    """Each loss with each penalty in float64; in float32, and by three, each loss with one of them."""
+    kinds = list(KINDS)
+    some = {(loss, kinds[number % len(kinds)]) for number, loss in enumerate(LOSSES)}
+    every = [(a, b, c) for a in LOSSES for b in KINDS for c in TYPES]
+    cases = [case for case in every if case[:2] in some or (case[2] == "float64" and processes() < 3)]
     return {f"{a} / {b} / {c}": train(a, b, TYPES[c][0]) for a, b, c in cases}
 
 
@@ -115,8 +119,9 @@ def alone() -> dict[str, dict[str, Tensor]]:
 @pytest.mark.parametrize("size", [2, 3])
 def test_every_loss_with_every_penalty(size: int, tmp_path: Path, alone: dict[str, Any]) -> None:
     for found in together(size, tmp_path, "everything"):
-        assert found.keys() == alone.keys()
-        for case, expected in alone.items():
+        assert found.keys() == alone.keys() if size == 2 else len(found) == 2 * len(LOSSES)
+        for case in found:
+            expected = alone[case]
             _, atol = TYPES[case.rpartition(" / ")[2]]
             for name, value in expected.items():
                 scale = max(1.0, float(value.abs().max())) if value.numel() else 1.0
