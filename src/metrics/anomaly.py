@@ -102,8 +102,9 @@ class AnomalyTable(Metric):
         words = [(_word(line[:WORD]), _word(line[WORD:])) for line in letters]
         first = {word: place for place, word in reversed(list(enumerate(words)))}
         order = [first[word] for word in sorted(first)]
-        ends = np.cumsum(rows[:, 2]).astype(int)
-        starts = ends - rows[:, 2].astype(int)
+        sizes = rows[:, 2].astype(np.int64)
+        ends = np.cumsum(sizes)  # whole numbers: float32 cannot count beyond 2^24
+        starts = ends - sizes
         pixels = [np.arange(starts[i], ends[i]) for i in order]
         chosen = np.concatenate(pixels) if pixels else np.zeros(0, int)
         return [words[i] for i in order], rows[order], maps[chosen], shares[chosen]
