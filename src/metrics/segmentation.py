@@ -37,6 +37,7 @@ class VolumeScores(Metric):
         self.classes = tuple(classes)
         self.first = 0 if include_background else 1
         self.tolerance = tolerance
+        self.seen: dict[str, Tensor] = {}  # by this process: there a name stands for one volume
         # Flat: a process without a single volume joins the gathering with an empty one-dimensional tensor.
         self.add_state("names", default=[], dist_reduce_fx="cat")
         self.add_state("rows", default=[], dist_reduce_fx="cat")
@@ -63,8 +64,15 @@ class VolumeScores(Metric):
             scores[:, 1 - self.first :] = float("nan")
         whole = torch.tensor([empty, found, peak], dtype=torch.double)
         assert isinstance(self.names, list) and isinstance(self.rows, list)
+        row = torch.cat([whole, scores.flatten()]).float()
+        if not torch.allclose(self.seen.setdefault(case, row), row, equal_nan=True):
+            raise ValueError(f"{case}: two volumes of this name have different scores: name them apart")
         self.names.append(_encode(case).to(self.device))
-        self.rows.append(torch.cat([whole, scores.flatten()]).float().to(self.device))
+        self.rows.append(row.to(self.device))
+
+    def reset(self) -> None:
+        super().reset()
+        self.seen = {}
 
     def compute(self) -> dict[str, Tensor]:
         """Flat names to 0-dim tensors.
@@ -131,16 +139,15 @@ class VolumeScores(Metric):
         return row[len(WHOLE) :].reshape(len(SCORES), len(self._scored))
 
     def _cases(self) -> dict[str, Tensor]:
-        """The row of each case, sorted, so that no sum depends on the order of arrival."""
+        """The row of each case, sorted, so that no sum depends on the order of arrival.
+
+        Of one that reached two processes, which may differ in the last bit and so in a voxel, the first.
+        """
         names = _flat(self.names).reshape(-1, NAME_BYTES)
         rows = _flat(self.rows).reshape(len(names), len(WHOLE) + len(SCORES) * len(self._scored))
         cases: dict[str, Tensor] = {}
         for case, row in sorted(zip(map(_decode, names), rows, strict=True), key=lambda pair: pair[0]):
-            if case in cases and not torch.allclose(cases[case], row.double(), equal_nan=True):
-                raise ValueError(
-                    f"{case}: two volumes of this name have different scores: name each volume apart"
-                )
-            cases[case] = row.double()
+            cases.setdefault(case, row.double())
         return cases
 
 

@@ -106,9 +106,22 @@ def test_the_order_of_the_volumes_changes_no_bit() -> None:
 def test_a_repeated_volume_counts_once_and_a_borrowed_name_is_refused() -> None:
     assert scored([1, 2, 1]).compute() == scored([1, 2]).compute()
     scores = scored([1])
-    scores.update("subject-1", *maps(2), (1, 1, 2))
     with pytest.raises(ValueError, match="subject-1: two volumes of this name"):
-        scores.compute()
+        scores.update("subject-1", *maps(2), (1, 1, 2))
+    scores.reset()
+    scores.update("subject-1", *maps(2), (1, 1, 2))
+
+
+def test_a_volume_of_two_processes_that_differs_in_a_voxel_counts_as_the_first_has_it() -> None:
+    """As gathered: the states of one process after those of the other."""
+    gathered, other = scored([1, 2]), VolumeScores(CLASSES)
+    prediction, truth = maps(1)
+    prediction[0, 0, 0] = (prediction[0, 0, 0] + 1) % 3
+    other.update("subject-1", prediction, truth, (1, 1, 2))
+    assert other.compute()["dice"] != scored([1]).compute()["dice"]
+    gathered.names += other.names
+    gathered.rows += other.rows
+    assert gathered.compute() == scored([1, 2]).compute() and gathered.per_case() == scored([1, 2]).per_case()
 
 
 def test_errors_name_the_case() -> None:
