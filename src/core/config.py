@@ -73,6 +73,11 @@ def settle(cfg: DictConfig, overrides: list[str]) -> Plain:
             continue
         if not key.startswith(FREE):
             raise UserError(f"{key}: a resumed run keeps its {key}; start a new run to change it")
+        if key == "trainer.val_every" and "encoder" in saved.model.optimizer:
+            raise UserError(
+                f"{key}: a resumed run of two phases keeps its {key}, as the second begins with the best "
+                "validation of the first; start a new run to change it"
+            )
         value = OmegaConf.select(saved, key, throw_on_missing=False)
         if value is None and OmegaConf.select(saved, key.rpartition(".")[0] or "seed") is None:
             raise UserError(f"{key}: no such key in {cfg.resume}/config.yaml")

@@ -45,3 +45,11 @@ def test_a_schedule_over_all_steps_cannot_go_on(compose: Any, stopped: Path) -> 
         UserError, match=r"trainer\.max_steps: model\.scheduler\.generator was planned for 8 steps"
     ):
         compose(f"resume={stopped}", "trainer.max_steps=12", tiny=False)
+
+
+def test_the_validations_that_choose_what_a_second_phase_begins_with_stay(
+    compose: Any, tmp_path: Path
+) -> None:
+    Run(tmp_path / "run").write("config.yaml", compose("task=anomaly", "model=fanogan", tiny=False))
+    with pytest.raises(UserError, match=r"trainer\.val_every: a resumed run of two phases keeps"):
+        compose(f"resume={tmp_path / 'run'}", "trainer.val_every=2", tiny=False)
