@@ -49,7 +49,9 @@ class Samples(pl.Callback):
         kept, self.kept = [pictures for pictures in self.kept if pictures], []
         if not kept:
             return
-        columns = {key: np.concatenate([pictures[key] for pictures in kept])[: self.count] for key in kept[0]}
+        # Of a small batch a task may show fewer columns.
+        shared = [key for key in kept[0] if all(key in pictures for pictures in kept)]
+        columns = {key: np.concatenate([pictures[key] for pictures in kept])[: self.count] for key in shared}
         picture = panel(columns, title=f"{split}, step {task.batches_done}", legends=task.legends)
         self._keep(trainer, task, name, picture, f"samples/{split}")
 
