@@ -26,7 +26,7 @@ def some_training(data: Any, most: int) -> Tensor:
     wanted = set(np.linspace(0, total - 1, min(most, total)).round().astype(int).tolist())
     kept: list[Tensor] = []
     first = 0
-    for record in data.records["train"]:
+    for record in data.labels.used(data.records["train"]):
         image = torch.from_numpy(np.asarray(data.evaluated(record)["image"])).float()
         images = image if data.sliced else image[None]
         kept += [images[i] for i in range(len(images)) if first + i in wanted]

@@ -148,7 +148,7 @@ class SynthesisTask(AdversarialTask):
 
     def _training(self) -> Iterator[Tensor]:
         """All the training images without augmentation, [n, C, H, W] at a time."""
-        for record in self.data.records["train"]:
+        for record in self.data.labels.used(self.data.records["train"]):
             image = torch.from_numpy(self.data.evaluated(record)["image"]).float()
             yield from torch.split(image if self.data.sliced else image[None], ROWS)
 

@@ -16,6 +16,7 @@ from torch import nn
 from src.core import prepare
 from src.errors import UserError
 from src.metrics.synthesis.distance import sliced_wasserstein
+from src.tasks.readers import some_training
 from src.tasks.schedules import DecayAtEnd
 from src.tasks.synthesis import fixed_noise, names, verdict
 from tests.test_resume import assert_same_end, run_until
@@ -251,3 +252,16 @@ def test_refused_in_one_line(prepared: Any, words: list[str], message: str) -> N
         _, task = prepared(*own, *words)
         task.configure_optimizers()
     assert message in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+def test_the_cohort_of_comparison_is_the_one_that_is_trained_on(prepared: Any) -> None:
+    """With a share of the subjects; spread evenly over all of their images."""
+    data, task = prepared("data.label_fraction=0.5")
+    used = data.labels.used(data.records["train"])
+    theirs = torch.cat([torch.from_numpy(data.evaluated(record)["image"]).float() for record in used])
+    assert 0 < len(used) < len(data.records["train"]) and len(theirs) == len(data.train_items())
+    task.data = data
+    assert torch.equal(torch.cat(list(task._training())), theirs)
+    assert torch.equal(some_training(data, 1000), theirs)
+    three = some_training(data, 3)
+    assert torch.equal(three[0], theirs[0]) and torch.equal(three[-1], theirs[-1]) and len(three) == 3
