@@ -108,7 +108,8 @@ class Phased(AdversarialTask):
         super().training_step(batch, index)
 
     def _play(self, number: int) -> None:
-        """The game of this phase, from now on."""
+        """The game of this phase, from now on; what is known of the last one's gradients is judged before."""
+        self.check_finite()
         phase, self.playing = self.phases[number], number
         self.game, self.movers, self.watch = phase.game, phase.movers, Watch(phase.game)
         if number > 0:

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from src.baselines.latent_search import search
-from src.tasks.methods import FAnoGan
+from src.errors import UserError
+from src.tasks.methods import FAnoGan, Imagine
 from src.tasks.phases import Best
 from tests.test_resume import assert_same, assert_same_end, checkpoint, run_until
 
@@ -114,6 +115,20 @@ def test_scores_belong_to_the_last_phase(train_small: Train) -> None:
     assert float(rows[8]["val/reconstruction"]) > 0 and rows[8]["val/swd"] == ""
     best = torch.load(run / "checkpoints/best.ckpt", weights_only=True)
     assert best["batches_done"] in (8, 9)
+
+
+def test_a_gradient_that_is_not_finite_is_told_of_the_phase_it_falls_in(
+    train_small: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planted in the last steps of the first phase; nothing is logged or saved before the second."""
+
+    def planted(self: Imagine, batch: dict[str, Any], output: Tensor) -> dict[str, Tensor]:
+        return {"planted": output.mean() * (float("nan") if self.task.batches_done >= 4 else 1.0)}
+
+    monkeypatch.setattr(Imagine, "task_losses", planted)
+    never = ["trainer.log_every=100", "trainer.val_every=100", "callbacks.checkpoint_every=100"]
+    with pytest.raises(UserError, match=r"step [45]: the gradient of the generator is not finite"):
+        train_small("run", *never)
 
 
 class Toy(nn.Module):
