@@ -132,15 +132,17 @@ class Checkpoints(pl.Callback):
         trainer.save_checkpoint(self.run.last)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Keep a better score; the validation after the last step finds last.ckpt written already."""
+        """Keep a better score; the validation after the last step finds last.ckpt written already,
+        without the thresholds that it sets.
+        """
         assert isinstance(pl_module, AdversarialTask)
         score = pl_module.final[pl_module.monitor]
         gained = pl_module.direction * (score - self.best_score) if self.best_score is not None else 1.0
         if gained > 0 or (math.isnan(gained) and not math.isnan(score)):
             self.best_score, self.best_step = score, pl_module.batches_done
             trainer.save_checkpoint(self.run.best)
-            if trainer.state.fn == TrainerFn.VALIDATING:
-                self._save_last(trainer)
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            self._save_last(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, AdversarialTask)

@@ -11,6 +11,7 @@ import numpy as np
 import pytorch_lightning as pl
 from torch import Tensor
 
+from src.core.quiet import say
 from src.core.run import Run, write_atomically
 from src.data.prepare import restore
 from src.data.records import Record
@@ -58,10 +59,12 @@ class Predictions(pl.Callback):
                 continue
             answer = pl_module.written(batch, outputs["prediction"], rows)
             if answer is not None:
-                self._write(*self.numbered[case], batch, rows[0], answer)
+                self._write(*self.numbered[case], batch, rows[0], answer, pl_module.writes_maps)
 
-    def _write(self, name: str, record: Record, batch: Batch, row: int, answer: Tensor) -> None:
+    def _write(self, name: str, record: Record, batch: Batch, row: int, answer: Tensor, is_map: bool) -> None:
         values, file = answer.detach().cpu().numpy(), original(self.data.source, record)
+        if is_map:
+            file = Original(np.dtype(np.float32), header=file.header)
         case = {key: batch[key][row].cpu().numpy() for key in ("affine", "input_affine", "input_shape")}
         if answer.is_floating_point():
             on_file = restore(values, case, fill=float(values.min()))
@@ -80,7 +83,10 @@ class Predictions(pl.Callback):
         return written
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not trainer.is_global_zero or not any(self.folder.glob("case_*")):
+        if not trainer.is_global_zero:
+            return
+        if not any(self.folder.glob("case_*")):
+            say("save_predictions: this task writes no file for each case; see the run's folder")
             return
         text = io.StringIO()
         rows = [(name, case) for case, (name, _) in self.numbered.items()]

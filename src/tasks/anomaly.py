@@ -17,7 +17,7 @@ from src.metrics.cases import CaseTable
 from src.metrics.synthesis.distance import sliced_wasserstein
 from src.metrics.synthesis.pool import ImagePool
 from src.tasks import anomaly_files, anomaly_pictures, rivals
-from src.tasks.base import Batch
+from src.tasks.base import Batch, all_labelled
 from src.tasks.cases import whole
 from src.tasks.healthy import chosen, leave_out_the_others, numbered
 from src.tasks.maps import Findings, highest, smoothed
@@ -44,6 +44,8 @@ class AnomalyTask(Phased):
     how many steps AnoGAN's search is compared; 0 images for none.
     """
 
+    writes_maps = True
+
     def __init__(
         self,
         recipe: Recipe,
@@ -65,7 +67,10 @@ class AnomalyTask(Phased):
                 "task.method: this model says not how to judge an image; choose model=fanogan, ganomaly or "
                 "autoencoder"
             )
-        _check(smooth, quantile, {"components": components, "denoising_steps": denoising_steps})
+        counts = {"components": components, "denoising_steps": denoising_steps, "search_steps": search_steps}
+        _check(smooth, quantile, counts)
+        if search_images < 0 or search_images == 1:
+            raise UserError(f"task.search_images: {search_images}; give 0 for no search, or 2 images or more")
         self.healthy = numbered({"healthy": healthy, "lesion": lesion}, kinds or [], recipe.classes)
         self.smooth, self.quantile, self.method = smooth, quantile, method
         self.components, self.denoising_steps = components, denoising_steps
@@ -83,6 +88,7 @@ class AnomalyTask(Phased):
     @staticmethod
     def settings(data: Any, given: dict[str, Any]) -> dict[str, Any]:
         """Who is healthy, by name; the others among the training subjects are left out."""
+        all_labelled(data)
         found = chosen(given, data.kinds, data.classes)
         leave_out_the_others(data, numbered(found, data.kinds, data.classes))
         return {**given, **found, "kinds": list(data.kinds)}

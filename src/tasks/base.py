@@ -9,20 +9,24 @@ import numpy as np
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from src.errors import UserError
 from src.pictures.scores import COUNTS, kind
 from src.tasks.play import Batch, Play
 from src.tasks.recipe import Recipe
 
-__all__ = ["AdversarialTask", "Batch"]
+__all__ = ["AdversarialTask", "Batch", "all_labelled"]
 
 
 class AdversarialTask(Play):
     """A task answers `channels`, `generate`, `pairs`, `task_losses`, `predict`, `score` and `samples`.
 
-    monitor: the validation score that chooses the best checkpoint. `tables` hold the scores of "val" and
-    "test" and of each baseline by name; a table gives `compute()`, flat names to numbers, and `per_case()`,
-    a row a case. `pictures` of the test as a whole, by name: a title and columns as `samples` gives them.
+    monitor: the validation score that chooses the best checkpoint. writes_maps: whether what is `written` is
+    a measure of every pixel, which whole numbers would spoil. `tables` hold the scores of "val" and "test"
+    and of each baseline by name; a table gives `compute()`, flat names to numbers, and `per_case()`, a row a
+    case. `pictures` of the test as a whole, by name: a title and columns as `samples` gives them.
     """
+
+    writes_maps = False
 
     def __init__(self, recipe: Recipe, monitor: str) -> None:
         super().__init__(recipe)
@@ -47,8 +51,10 @@ class AdversarialTask(Play):
     def settings(data: Any, given: dict[str, Any]) -> dict[str, Any]:
         """The task's section of the configuration with what the data decide; before any player is built.
 
-        A task that must not train on some cases takes them out of the data here.
+        A task that must not train on some cases takes them out of the data here. One that learns of images
+        without labels says so by not calling `all_labelled`.
         """
+        all_labelled(data)
         return given
 
     @staticmethod
@@ -86,7 +92,8 @@ class AdversarialTask(Play):
     def written(self, batch: Batch, prediction: Any, rows: list[int]) -> Tensor | None:
         """What `save_predictions` writes of the test case that these rows hold, on its grid: [C, *spatial].
 
-        Whole numbers are a label map, others an image in the units of the case's file. None: nothing.
+        Whole numbers are a label map, others an image in the units of the case's file, and kept as numbers of
+        its type unless the task `writes_maps`. None: nothing.
         """
         return None
 
@@ -145,3 +152,9 @@ class AdversarialTask(Play):
         self.log_dict(scores, logger=False, rank_zero_only=True)
         self.record(scores)
         self.final = scores
+
+
+def all_labelled(data: Any) -> None:
+    """UserError where batches hold images whose labels are hidden: they would be taken for empty ones."""
+    if share := data.labels.unlabelled:
+        raise UserError(f"data.unlabelled: {share}, but only model=semi learns of them; set it to 0")

@@ -68,6 +68,7 @@ class DetectionTask(AdversarialTask):
                 for name in ("val", "test", "threshold", "mean_box")
             }
         )
+        self.undecided = float(self._of_generator("threshold"))
         self.baselines: dict[str, Detector] = {}
         self.answers: list[Image] = []
         self.curves: dict[str, tuple[np.ndarray, np.ndarray]] = {}
@@ -132,8 +133,9 @@ class DetectionTask(AdversarialTask):
         return {"found": found, "heat": torch.cat(heat)}
 
     def prepare_baselines(self, data: Any) -> None:
-        """The threshold detector that is best by our own score, from training boxes and validation images."""
-        train = [data.cache.get(record) for record in data.records["train"]]
+        """The threshold detector that is best by our own score, from validation images and the training boxes
+        that are used."""
+        train = [data.cache.get(record) for record in data.labels.used(data.records["train"])]
         boxes, classes = [case["boxes"] for case in train], [case["classes"] for case in train]
         if not sum(map(len, boxes)):
             return
@@ -185,12 +187,15 @@ class DetectionTask(AdversarialTask):
         return Image(batch["case"][row], boxes, scores, kinds, truth, classes, np.array(shape), *there)
 
     def scores(self, stage: str) -> dict[str, float]:
-        """The validation's threshold is chosen here and kept in the generator, for the test and after."""
+        """The validation's threshold is chosen here and kept in the generator, for the test and after.
+
+        Where no box finds an object it is the one that the generator came with.
+        """
         table: DetectionTable = self.tables[stage]
         if stage == "val":
-            if (chosen := table.choose()) is not None:
-                for network in {self.generator, self.evaluator}:
-                    network.threshold.fill_(chosen)  # type: ignore[operator]
+            chosen = table.choose()
+            for network in {self.generator, self.evaluator}:
+                network.threshold.fill_(self.undecided if chosen is None else chosen)  # type: ignore[operator]
         else:
             table.threshold = self.threshold
             with table.sync_context():

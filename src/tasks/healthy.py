@@ -81,6 +81,11 @@ def leave_out_the_others(data: Any, healthy: Healthy) -> None:
     out = {record.case for record in train if record.subject in others}
     if len(out) == len(train):
         raise UserError("data: no healthy subject is left to train on; change task.healthy or data.split")
+    if not data.labels.used([record for record in train if record.case not in out]):
+        raise UserError(
+            f"data.label_fraction: {data.labels.fraction} keeps no healthy subject to train on; give 1.0, or "
+            "another data.split_seed"
+        )
     if all(healthy.ill(data, record) for record in data.records["val"]):
         raise UserError("data: validation has no healthy image to choose a checkpoint by; change data.split")
     data.leave_out(out)

@@ -28,6 +28,8 @@ class Method:
     """The rules of the game, and the judgement of an image; `phases` binds it to its task."""
 
     task: AnomalyTask
+    searches = False
+    """Whether there is a slower way to judge the same images."""
 
     def phases(self, task: AnomalyTask) -> list[Phase]:
         """The whole run, in order."""
@@ -43,9 +45,9 @@ class Method:
         found: nn.Module = getattr(self.task, player)
         return found
 
-    def searched(self, x: Tensor, steps: int) -> Tensor | None:
-        """Scores [B] of a slower way to judge the same images, where there is one."""
-        return None
+    def searched(self, x: Tensor, steps: int) -> Tensor:
+        """Scores [B] of the slower way."""
+        raise NotImplementedError
 
     def generate(self, batch: Batch) -> Any:
         return self.task.generator(batch["image"])
@@ -119,6 +121,8 @@ class FAnoGan(Method):
 
     steps: batches of the whole run; share: of them, the first phase's. Each phase has one at least.
     """
+
+    searches = True
 
     def __init__(self, steps: int, share: float = 0.6667, kappa: float = 1.0) -> None:
         if steps < 2:

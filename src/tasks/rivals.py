@@ -61,6 +61,8 @@ def searched(task: AnomalyTask, data: Any, count: int, steps: int) -> dict[str, 
 
     On `count` test images at most, half of them anomalous, spread evenly over the split.
     """
+    if not task.method.searches:
+        return {}
     images, truths = [], []
     for batch in evaluation_batches(data, "test", task.device):
         images.append(batch["image"])
@@ -69,10 +71,7 @@ def searched(task: AnomalyTask, data: Any, count: int, steps: int) -> dict[str, 
     places = np.concatenate([_some(np.flatnonzero(truth == kind), count // 2) for kind in (0, 1)])
     some = torch.cat(images)[torch.from_numpy(places).to(task.device)]
     begun = time.perf_counter()
-    slow = task.method.searched(some, steps)
-    if slow is None:
-        return {}
-    slow, middle = slow.cpu(), time.perf_counter()
+    slow, middle = task.method.searched(some, steps).cpu(), time.perf_counter()
     quick, ended = task.judge(some).score.cpu(), time.perf_counter()
     return {
         "subset_auroc": auroc(quick.numpy(), truth[places]),

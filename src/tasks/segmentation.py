@@ -10,12 +10,12 @@ import torch
 from monai.losses import DiceCELoss
 from torch import Tensor
 
-from src.adversarial import verdict
+from src.adversarial import LOSSES, verdict
 from src.baselines.segmentation import Rivals, rivals
 from src.errors import UserError
 from src.metrics.segmentation import VolumeScores
 from src.pictures import ERRORS, colours, error_map, grey, overlay
-from src.tasks.base import AdversarialTask, Batch
+from src.tasks.base import AdversarialTask, Batch, all_labelled
 from src.tasks.cases import cases, whole
 from src.tasks.masks import MASKS, Masks, masked
 from src.tasks.recipe import Recipe
@@ -49,8 +49,12 @@ class SegmentationTask(AdversarialTask):
         super().__init__(recipe, monitor)
         if gate is not None and not 0 < gate <= 1:
             raise UserError(f"task.gate: {gate} is no share of the lesion images to keep; give e.g. 0.9")
-        if semi is not None and self.game.loss is not None and self.game.loss.relative:
-            raise UserError("model.adversarial.loss: images without labels have no real to be compared with")
+        loss = self.game.loss
+        if semi is not None and loss is not None and not isinstance(loss, LOSSES["non_saturating"]):
+            raise UserError(
+                "model.adversarial.loss: task.semi takes verdicts for probabilities, which they are under "
+                "non_saturating and minimax alone"
+            )
         self.window, self.masks, self.semi, self.gate = window, masks, semi, gate
         self.weight = dice_ce if self.discriminator is not None else dice_ce or 1.0
         self.dice_ce = DiceCELoss(to_onehot_y=True, softmax=True)
@@ -68,10 +72,9 @@ class SegmentationTask(AdversarialTask):
             raise UserError(
                 "data.label, data.classes: these data have no label maps, which segmentation needs"
             )
-        share = data.labels.unlabelled
-        if share and not given.get("semi"):
-            raise UserError(f"data.unlabelled: {share}, but only model=semi learns of them; set it to 0")
-        if given.get("semi") and not share:
+        if not given.get("semi"):
+            all_labelled(data)
+        elif not data.labels.unlabelled:
             raise UserError("task.semi: no batch holds an image without a label; set data.unlabelled=0.5")
         return given
 
@@ -132,6 +135,12 @@ class SegmentationTask(AdversarialTask):
     def on_fit_start(self) -> None:
         if self.semi is not None and self.update.accumulate > 1:
             raise UserError("update.accumulate: pieces of a batch would hold unequal shares of labels; set 1")
+        steps = self.trainer.max_steps
+        if self.semi is not None and self.discriminator is not None and self.semi.start >= steps:
+            raise UserError(
+                f"task.semi.start: {self.semi.start} of {steps} batches: images without labels never join; "
+                "give less, or a larger trainer.max_steps"
+            )
 
     def predict(self, batch: Batch) -> Tensor:
         return self._gated(*self._find(batch))

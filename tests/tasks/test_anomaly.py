@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 
 from src.data.boxes import move_boxes
 from src.data.regrid import Grid
 from src.errors import UserError
+from src.tasks import rivals
 from src.tasks.anomaly_files import boxes
 from src.tasks.healthy import Healthy, chosen
 from src.tasks.maps import boxes_of, highest, smoothed
@@ -26,6 +28,7 @@ MODELS = {
     "autoencoder": ["generator.channels=[4,8]"],
 }
 QUICK = ["task.denoising_steps=1", "task.search_images=0", "task.components=3"]
+ONE_KEPT = ["data.label_fraction=0.01", "data.train_healthy=false", "data.healthy=0.5", "data.split=[4,1,1]"]
 Train = Callable[..., Path]
 
 
@@ -136,6 +139,10 @@ def test_healthy_by_name_and_by_mask(prepared: Any) -> None:
         (["task.quantile=1.0"], "task.quantile: 1.0 is outside (0, 1)"),
         (["task.smooth=-1.0"], "task.smooth: -1.0 must not be negative"),
         (["task.components=0"], "task.components: 0 must be 1 or more"),
+        (["task.search_images=-2"], "task.search_images: -2; give 0 for no search"),
+        (["task.search_steps=0"], "task.search_steps: 0 must be 1 or more"),
+        (["data.unlabelled=0.5", "data.label_fraction=0.5"], "only model=semi learns of them"),
+        ([*ONE_KEPT, "data.split_seed=2"], "data.label_fraction: 0.01 keeps no healthy subject"),
         (["model=fanogan", "model.discriminator=null"], "model.discriminator: null leaves fanogan"),
         (["model=fanogan", "task.method.share=1.0"], "share: 1.0 is outside (0, 1)"),
         (["model=fanogan", "trainer.max_steps=1"], "trainer.max_steps: 1; two phases"),
@@ -209,21 +216,41 @@ def test_a_maps_score_is_the_mean_of_its_highest_hundredth() -> None:
     assert torch.equal(smoothed(peak, 0.0), peak[:, 0])
 
 
-def test_no_anomaly_chooses_a_checkpoint_or_a_threshold(prepared: Any) -> None:
+def test_no_anomaly_chooses_a_checkpoint_or_a_threshold(prepared: Any, monkeypatch: Any) -> None:
     """Validation with its lesions made ten times as strong: the monitored score and the threshold stay."""
-    from src.tasks import rivals
-
     data, task = prepared(*words_of("ganomaly"))
     task.eval()
-    found = []
+    read, kinds, found, thresholds = rivals.evaluation_batches, set(), [], []
     with torch.no_grad():
         for strength in (1.0, 10.0):
-            task.judge = lambda x: type(task).judge(task, x)
-            for batch in data.val_dataloader():
-                ill, _ = task.healthy.truth(batch)
-                batch["image"][ill] *= strength
+
+            def louder(*given: Any, by: float = strength) -> Any:
+                for batch in read(*given):
+                    ill, _ = task.healthy.truth(batch)
+                    kinds.update(ill.tolist())
+                    batch["image"][ill] *= by
+                    yield batch
+
+            monkeypatch.setattr(rivals, "evaluation_batches", louder)
+            for batch in louder(data, "val", task.device):
                 task.score("val", batch, task.predict(batch))
             found.append(task.scores("val"))
-        threshold = rivals.threshold(task, data, 0.9)
+            thresholds.append(rivals.threshold(task, data, 0.9))
     assert found[0]["reconstruction"] == found[1]["reconstruction"] and found[0] != found[1]
-    assert task.monitor == "val/reconstruction" and task.direction == -1 and np.isfinite(threshold)
+    assert kinds == {True, False} and thresholds[0] == thresholds[1] and np.isfinite(thresholds[0])
+    assert task.monitor == "val/reconstruction" and task.direction == -1
+
+
+def test_maps_are_kept_as_they_are(train_small: Train, chests: list[str]) -> None:
+    """In the units of files of eight bits, whose type would leave whole numbers of them."""
+    run = train_small("run", *words_of("ganomaly"), *chests, "save_predictions=1")
+    (path,) = (run / "predictions").iterdir()
+    values = tifffile.imread(path)
+    assert values.dtype == np.float32 and values.shape == (16, 16)
+    assert (values != values.round()).mean() > 0.5 and values.min() >= 0
+
+
+def test_a_method_without_a_search_reads_nothing_for_it(prepared: Any, monkeypatch: Any) -> None:
+    data, task = prepared(*words_of("ganomaly"))
+    monkeypatch.setattr(rivals, "evaluation_batches", lambda *given: pytest.fail("read"))
+    assert rivals.searched(task, data, 4, 2) == {}

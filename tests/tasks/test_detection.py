@@ -14,6 +14,7 @@ import torch
 from monai.networks import nets
 from PIL import Image as Picture
 
+from src.baselines.detection import mean_box
 from src.core import prepare
 from src.errors import UserError
 from src.networks.centernet import CenterNet, Maps
@@ -226,6 +227,7 @@ def test_monai_s_unets_serve_as_body(name, dims):
         (["task.top=0"], "task.top"),
         (["model.generator.stride=3"], "stride: 3"),
         (["task.monitor=val/map51"], "no score is named val/map51"),
+        (["data.unlabelled=0.5", "data.label_fraction=0.5"], "only model=semi learns of them"),
     ],
 )
 def test_impossible_settings_are_one_line(prepared, words, message):
@@ -239,3 +241,34 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(train_small):
     whole = train_small("whole", *more)
     run_until(3, train_small, "cut", *more)
     assert_same_end(whole, train_small("cut", resume=True))
+
+
+def test_boxes_that_are_not_used_do_not_reach_the_baselines(prepared, monkeypatch):
+    data, task = prepared("data.label_fraction=0.25", "data.healthy=0")
+    seen = []
+
+    def noted(boxes, classes):
+        seen.extend(boxes)
+        return mean_box(boxes, classes)
+
+    monkeypatch.setattr("src.tasks.detection.mean_box", noted)
+    task.prepare_baselines(data)
+    used = data.labels.used(data.records["train"])
+    assert 0 < len(seen) == len(used) < len(data.records["train"])
+    for boxes, record in zip(seen, used, strict=True):
+        np.testing.assert_array_equal(boxes, data.cache.get(record)["boxes"])
+
+
+def test_a_validation_that_finds_nothing_forgets_the_threshold_before(prepared, monkeypatch):
+    _, task = prepared()
+    first, chosen = task.threshold, iter([0.7, None])
+    monkeypatch.setattr(type(task.tables["val"]), "choose", lambda self: next(chosen))
+    task.scores("val")
+    assert task.threshold == pytest.approx(0.7) and first == pytest.approx(0.3)
+    task.scores("val")
+    assert task.threshold == first == float(task.generator.threshold)
+
+
+def test_save_predictions_says_where_boxes_are(train_small, capfd):
+    train_small("run", "save_predictions=3")
+    assert capfd.readouterr().err.count("save_predictions: this task writes no file for each case") == 1

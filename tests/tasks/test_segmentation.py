@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,10 @@ from monai.losses import DiceCELoss
 from PIL import Image
 
 from src.adversarial import plan
+from src.callbacks.checkpoint import Checkpoints
 from src.core import prepare
 from src.errors import UserError
+from src.metrics.segmentation import VolumeScores
 from tests.test_resume import assert_same_end, run_until
 
 SMALL = ["task=segmentation", "data.augment=[]"]
@@ -280,7 +283,11 @@ def test_labels_that_are_not_used_do_not_reach_the_baselines(prepared: Any, monk
         (["model=semi"], "every training image has its label"),
         (["data.unlabelled=0.5", "data.label_fraction=0.5"], "but only model=semi learns"),
         (["model=semi", "data.unlabelled=0"], "task.semi: no batch holds an image without a label"),
-        (["model=semi", *SEMI, "model.adversarial.loss=relativistic_paired"], "no real to be compared with"),
+        (
+            ["model=semi", *SEMI, "model.adversarial.loss=relativistic_paired"],
+            "takes verdicts for probabilities",
+        ),
+        (["model=semi", *SEMI, "model.adversarial.loss=hinge"], "takes verdicts for probabilities"),
         (["model=semi", *SEMI, "task.semi.threshold=2"], "task.semi: threshold: 2"),
         (["task.gate=0"], "task.gate: 0 is no share"),
         (["task.masks=hard"], "task.masks"),
@@ -302,3 +309,29 @@ def test_data_without_label_maps_are_refused(prepared: Any, lesions: list[str]) 
 def test_pieces_of_a_semi_supervised_batch_are_refused(train_small: Train) -> None:
     with pytest.raises(UserError, match=r"update\.accumulate: pieces of a batch"):
         train_small("run", *words_of("semi"), "update.accumulate=2")
+
+
+def test_images_without_labels_that_never_join_are_refused(train_small: Train) -> None:
+    with pytest.raises(UserError, match=r"task\.semi\.start: 2 of 2 batches"):
+        train_small("run", *words_of("semi"), "task.semi.start=2")
+
+
+def test_the_gate_of_the_last_validation_is_that_of_the_last_weights(
+    train_small: Train, lesions: list[str], monkeypatch: Any
+) -> None:
+    """Planted: every validation finds another threshold, and none is better; steps do not end with one."""
+    found = iter(range(1, 99))
+    monkeypatch.setattr(VolumeScores, "gate", lambda self, keep: next(found) / 100)
+    start = Checkpoints.on_train_start
+
+    def unbeaten(self: Checkpoints, *given: Any) -> None:
+        self.best_score = 2.0
+        start(self, *given)
+
+    monkeypatch.setattr(Checkpoints, "on_train_start", unbeaten)
+    words = [*words_of("adversarial_unet"), *lesions, "task.gate=0.9", "trainer.max_steps=3"]
+    run = train_small("run", *words, "trainer.judged=last", "logger=csv")
+    with (run / "metrics.csv").open(newline="") as file:
+        thresholds = [float(row["val/threshold"]) for row in csv.DictReader(file) if row["val/threshold"]]
+    assert len(set(thresholds)) == 2
+    assert json.loads((run / "metrics.json").read_text())["test/threshold"] == pytest.approx(thresholds[-1])
