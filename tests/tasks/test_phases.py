@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from src.adversarial import Watch
 from src.baselines.latent_search import search
 from src.errors import UserError
 from src.tasks.methods import FAnoGan, Imagine
@@ -125,6 +126,8 @@ def test_a_gradient_that_is_not_finite_is_told_of_the_phase_it_falls_in(
     def planted(self: Imagine, batch: dict[str, Any], output: Tensor) -> dict[str, Tensor]:
         return {"planted": output.mean() * (float("nan") if self.task.batches_done >= 4 else 1.0)}
 
+    init = Watch.__init__
+    monkeypatch.setattr(Watch, "__init__", lambda self, game: init(self, game, at_once=False))  # as on a GPU
     monkeypatch.setattr(Imagine, "task_losses", planted)
     never = ["trainer.log_every=100", "trainer.val_every=100", "callbacks.checkpoint_every=100"]
     with pytest.raises(UserError, match=r"step [45]: the gradient of the generator is not finite"):
