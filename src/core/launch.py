@@ -92,12 +92,16 @@ def _start(
 
 
 def _wait(children: Sequence[subprocess.Popen[bytes]]) -> int:
-    """Until all have ended, or GRACE seconds after the first that ended badly; the value is its number."""
+    """Until all have ended, or GRACE seconds after the first that ended badly; the value is its number.
+
+    Of several that are found ended at once the killed one was first: the others end for want of it.
+    """
     deadline, first = float("inf"), 0
     while any(child.poll() is None for child in children) and time.monotonic() < deadline:
-        failed = [rank for rank, child in enumerate(children) if child.poll()]
-        if failed and deadline == float("inf"):
-            deadline, first = time.monotonic() + GRACE, failed[0]
+        if deadline == float("inf") and any(child.poll() for child in children):
+            failed = [rank for rank, child in enumerate(children) if child.poll()]
+            deadline = time.monotonic() + GRACE
+            first = min(failed, key=lambda rank: ((children[rank].returncode or 0) > 0, rank))
         time.sleep(OFTEN)
     return first
 

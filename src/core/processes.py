@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -41,5 +42,6 @@ def train_in_processes(count: int, directory: Path) -> float:
 
 
 def quoted(text: str) -> str:
-    """A value as Hydra's grammar takes it, whatever is in it."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    """A value as Hydra's grammar takes it, whatever is in it: backslashes count before a quote alone."""
+    escaped = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + ("\\'" if found[2] else ""), text)
+    return f"'{escaped}'"
