@@ -103,7 +103,8 @@ def _wait(children: Sequence[subprocess.Popen[bytes]]) -> int:
             deadline = time.monotonic() + GRACE
             first = min(failed, key=lambda rank: ((children[rank].returncode or 0) > 0, rank))
         time.sleep(OFTEN)
-    return first
+    killed = [rank for rank, child in enumerate(children) if child.poll() == -signal.SIGKILL]
+    return first if not killed or first in killed else killed[0]
 
 
 @contextmanager
