@@ -11,9 +11,10 @@ from src.adversarial.finite import NotFinite, Watch
 from src.adversarial.game import Game, Rules, Verdict, verdict
 from src.adversarial.losses import LOSSES
 from src.adversarial.pair import AdversarialLoss
-from src.adversarial.penalties import PENALTIES
+from src.adversarial.penalties import PENALTIES, size_rule
 from src.adversarial.penalty import Penalty, lazy_adam
 from src.adversarial.plan import UPDATES, Cost, Plan, plan
+from src.adversarial.schedule import Cosine
 from src.adversarial.updates import Update
 from src.adversarial.weight import WEIGHTS, Weight
 from src.adversarial.whole import over_processes
@@ -29,6 +30,7 @@ __all__ = [
     "AdversarialLoss",
     "Augment",
     "Average",
+    "Cosine",
     "Cost",
     "Ema",
     "Game",
@@ -44,5 +46,6 @@ __all__ = [
     "lazy_adam",
     "over_processes",
     "plan",
+    "size_rule",
     "verdict",
 ]

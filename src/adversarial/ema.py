@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from src.adversarial.schedule import Cosine
 from src.errors import UserError
 
 
@@ -17,9 +18,14 @@ class Ema(AveragedModel):
     After Karras et al., arXiv 1912.04958 and 2006.06676. A frozen copy: `ema.module` is the averaged
     generator. Parameters are averaged, buffers copied. Its state includes the count of images, so a
     checkpoint of the module that holds it resumes exactly.
+
+    burn_in: in place of `warm_up`, the half-life rises from 0 along half a cosine over so many images (R3GAN,
+    Huang et al., arXiv 2501.05441).
     """
 
-    def __init__(self, generator: nn.Module, half_life: float = 10_000, warm_up: float = 0.05) -> None:
+    def __init__(
+        self, generator: nn.Module, half_life: float = 10_000, warm_up: float = 0.05, burn_in: float = 0.0
+    ) -> None:
         if half_life <= 0:
             raise UserError(f"ema.half_life: {half_life} must be above 0 images")
         if warm_up <= 0:
@@ -28,12 +34,15 @@ class Ema(AveragedModel):
         self.requires_grad_(False).eval()
         self.half_life = half_life
         self.warm_up = warm_up
+        self.rise = Cosine(0.0, half_life, int(burn_in)) if burn_in >= 1 else None
         self.images = 0
         self.__dict__["_source"] = generator
 
     def decay(self, images: int) -> float:
         """β of an update by `images` more images; 0 at the first."""
         half_life = min(self.half_life, self.warm_up * self.images) if self.images else 0.0
+        if self.rise is not None:
+            half_life = self.rise(self.images)
         return float(0.5 ** (images / half_life)) if half_life > 0 else 0.0
 
     @torch.no_grad()

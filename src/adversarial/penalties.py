@@ -13,38 +13,71 @@ from src.adversarial.draw import uniform
 from src.adversarial.lecam import LeCam
 from src.adversarial.lipschitz import SpectralNorm, WeightClip
 from src.adversarial.penalty import Penalty
+from src.adversarial.reconstruction import Reconstruction
+from src.adversarial.schedule import Cosine
 from src.adversarial.seen import Seen, ask
+from src.errors import UserError
 
 
-class R1(Penalty):
+def size_rule(pixels: int, batch: int) -> float:
+    """γ of R1 for images of so many pixels (voxels) in batches of so many: 0.0002 · pixels / batch.
+
+    Karras et al., arXiv 2006.06676, appendix C (γ₀ = 0.0002 · N / M).
+    """
+    return 0.0002 * pixels / batch
+
+
+class Slope(Penalty):
+    """γ/2 · E‖∇D‖² at one kind of image; γ may fall along a cosine.
+
+    gamma: γ at the first step; a configuration with none, or null, gets that of `size_rule`. final: the share
+    of it that is left after the first share `burn_in` of `steps`, and from then on.
+    """
+
+    sized = True
+    cost = 3
+
+    def __init__(
+        self,
+        gamma: float | None = 1.0,
+        every: int = 1,
+        final: float = 1.0,
+        steps: int = 0,
+        burn_in: float = 1.0,
+    ) -> None:
+        super().__init__(every)
+        if gamma is None:
+            raise UserError(f"penalties.{self.name}.gamma: null needs the images' size; give a number")
+        self.gamma = self._at_least_zero("gamma", gamma)
+        try:
+            self.part = Cosine(1.0, self._at_least_zero("final", final), steps, burn_in)
+        except UserError as error:
+            raise UserError(f"penalties.{self.name}.{error}") from error
+
+    def of(self, slope: Tensor, step: int) -> Tensor:
+        """The penalty for the slopes [B, ...] at this step (batches done so far)."""
+        return 0.5 * self.gamma * self.part(step) * squared_norms(slope).mean()
+
+
+class R1(Slope):
     """γ/2 · E‖∇D(real)‖². Mescheder et al., arXiv 1801.04406, eq. 9."""
 
     name = "r1"
     at_real = True
-    cost = 3
-
-    def __init__(self, gamma: float = 1.0, every: int = 1) -> None:
-        super().__init__(every)
-        self.gamma = self._at_least_zero("gamma", gamma)
 
     def forward(self, discriminator: nn.Module, real: Seen, fake: Seen, step: int) -> Tensor:
-        return 0.5 * self.gamma * squared_norms(real.slope()).mean()
+        return self.of(real.slope(), step)
 
 
-class R2(Penalty):
+class R2(Slope):
     """γ/2 · E‖∇D(fake)‖². Mescheder et al., arXiv 1801.04406, section 4.1."""
 
     name = "r2"
     at_fake = True
     touches_fake = True
-    cost = 3
-
-    def __init__(self, gamma: float = 1.0, every: int = 1) -> None:
-        super().__init__(every)
-        self.gamma = self._at_least_zero("gamma", gamma)
 
     def forward(self, discriminator: nn.Module, real: Seen, fake: Seen, step: int) -> Tensor:
-        return 0.5 * self.gamma * squared_norms(fake.slope()).mean()
+        return self.of(fake.slope(), step)
 
 
 class GradientPenalty(Penalty):
@@ -77,5 +110,6 @@ def squared_norms(slope: Tensor) -> Tensor:
 
 
 PENALTIES: dict[str, type[Penalty]] = {
-    penalty.name: penalty for penalty in (R1, R2, GradientPenalty, WeightClip, SpectralNorm, LeCam)
+    penalty.name: penalty
+    for penalty in (R1, R2, GradientPenalty, WeightClip, SpectralNorm, LeCam, Reconstruction)
 }

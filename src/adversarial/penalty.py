@@ -18,6 +18,7 @@ class Penalty(nn.Module):
     touches_fake: it adds to D's gradient at the fake, which is then not the adversarial loss's alone.
     cost: what it adds to a batch that takes it, in forward passes of D.
     mixes_samples: it looks at the batch as a whole, which cannot be worked through in pieces then.
+    sized: its `gamma` follows from the images' size and the batch unless it is given.
     """
 
     name: ClassVar[str]
@@ -25,6 +26,7 @@ class Penalty(nn.Module):
     at_fake: ClassVar[bool] = False
     touches_fake: ClassVar[bool] = False
     mixes_samples: ClassVar[bool] = False
+    sized: ClassVar[bool] = False
     cost: ClassVar[float] = 0
 
     def __init__(self, every: int = 1) -> None:

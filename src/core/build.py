@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import torch
@@ -36,11 +37,25 @@ def complete(cfg: Plain, data: Any) -> Plain:
         if model[player] is not None:
             known = {"spatial_dims": data.spatial_dims, **channels[player]}
             model[player] = fill(model[player], f"model.{player}", known)
-    adversarial = model["adversarial"]
+    adversarial = {**model["adversarial"], "penalties": _sized(model["adversarial"]["penalties"], cfg, data)}
+    model["adversarial"] = adversarial
     if adversarial["augment"] is not None:
         augment = {"image_channels": data.channels, **adversarial["augment"]}
         model["adversarial"] = {**adversarial, "augment": augment}
     return {**cfg, "task": settings, "model": model}
+
+
+def _sized(penalties: list[Plain], cfg: Plain, data: Any) -> list[Plain]:
+    """The penalties; where γ follows from the images' size and is not given, with γ."""
+    from src.adversarial import PENALTIES, size_rule
+
+    def sized(node: Plain) -> Plain:
+        kind = PENALTIES.get(node.get("name", ""))
+        if kind is None or not kind.sized or node.get("gamma") is not None:
+            return node
+        return {**node, "gamma": size_rule(math.prod(data.shape), cfg["data"]["batch_size"])}
+
+    return [sized(node) for node in penalties]
 
 
 def build_task(cfg: Plain, classes: tuple[str, ...]) -> Any:
@@ -67,6 +82,7 @@ def build_task(cfg: Plain, classes: tuple[str, ...]) -> Any:
         },
         clip=cfg["update"]["clip"],
         ema_half_life=model["ema_half_life"],
+        ema_burn_in=model.get("ema_burn_in", 0.0) * cfg["trainer"]["max_steps"] * cfg["data"]["batch_size"],
         seed=cfg["seed"],
         log_every=cfg["trainer"]["log_every"],
         classes=tuple(classes),

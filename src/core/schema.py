@@ -77,6 +77,7 @@ class Model(Section):
     optimizer: Movers
     scheduler: OptionalPlayers
     ema_half_life: Positive | None
+    ema_burn_in: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 class Update(Section):

@@ -34,7 +34,8 @@ class Play(pl.LightningModule):
         self.recipe = recipe
         self.generator = recipe.generator
         self.discriminator = recipe.discriminator
-        self.average = Ema(recipe.generator, recipe.ema_half_life) if recipe.ema_half_life else None
+        half_life, burn_in = recipe.ema_half_life, recipe.ema_burn_in
+        self.average = Ema(recipe.generator, half_life, burn_in=burn_in) if half_life else None
         self.game = Game(cast(Rules, self), self.generator, self.discriminator, **recipe.game)
         self.penalties = nn.ModuleList(self.game.penalties)  # what they remember belongs in the checkpoint
         self.augment = self.game.augment

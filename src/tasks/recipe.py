@@ -21,7 +21,8 @@ class Recipe:
     """Players, objective and optimisers of one run.
 
     `game` holds the keyword arguments of `src.adversarial.Game` apart from rules and players; dictionaries
-    are keyed by player. `ema_half_life` counts images; `classes` names the labels, background first.
+    are keyed by player. `ema_half_life` and `ema_burn_in` count images; `classes` names the labels,
+    background first.
     """
 
     generator: nn.Module
@@ -31,6 +32,7 @@ class Recipe:
     schedulers: dict[str, MakeScheduler | None] = field(default_factory=dict)
     clip: dict[str, float | None] = field(default_factory=dict)
     ema_half_life: float | None = None
+    ema_burn_in: float = 0.0
     seed: int = 0
     log_every: int = 10
     classes: tuple[str, ...] = ()

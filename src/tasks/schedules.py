@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from src.adversarial import Cosine
 from src.errors import UserError
 
 
@@ -20,3 +21,35 @@ class DecayAtEnd(LambdaLR):
                 raise UserError(f"{key}: {value} is outside (0, 1]")
         last = ends * steps
         super().__init__(optimizer, lambda step: min(1.0, max(0.0, (last - step) / (share * last))))
+
+
+class BurnIn(LambdaLR):
+    """The rate falls to a share `final` of itself, along half a cosine over the first `burn_in` of `steps`.
+
+    beta2: Adam's second beta begins here and rises to the optimiser's own in the same way; null: it stays.
+    R3GAN's schedules, Huang et al., arXiv 2501.05441.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        steps: int,
+        final: float = 0.25,
+        burn_in: float = 0.5,
+        beta2: float | None = 0.9,
+    ) -> None:
+        if final < 0:
+            raise UserError(f"final: {final} is negative")
+        if beta2 is not None and not (0 <= beta2 < 1 and "betas" in optimizer.param_groups[0]):
+            raise UserError(f"beta2: {beta2} is outside [0, 1), or the optimiser has none; give null")
+        self.steps, self.burn_in, self.beta2 = steps, burn_in, beta2
+        self.own = [group["betas"][1] for group in optimizer.param_groups] if beta2 is not None else []
+        super().__init__(optimizer, Cosine(1.0, final, steps, burn_in))
+
+    def step(self, epoch: int | None = None) -> None:
+        """Also taken once when it is made, so the first batch has the first values."""
+        super().step(epoch)
+        for group, own in zip(self.optimizer.param_groups, self.own, strict=False):
+            assert self.beta2 is not None
+            now = Cosine(self.beta2, own, self.steps, self.burn_in)(self.last_epoch)
+            group["betas"] = (group["betas"][0], now)

@@ -22,6 +22,19 @@ def wander(g: nn.Module) -> None:
     g(torch.randn(8, 3))
 
 
+def test_its_half_life_rises_along_half_a_cosine() -> None:
+    ema = Ema(generator(), half_life=100, burn_in=400)
+    for images, half_life in (
+        (0, 0.0),
+        (100, 100 * (1 - 0.5**0.5) / 2),
+        (200, 50.0),
+        (400, 100.0),
+        (999, 100.0),
+    ):
+        ema.images = images
+        assert ema.decay(8) == pytest.approx(0.5 ** (8 / half_life) if half_life else 0.0)
+
+
 def test_follows_its_recursion_with_the_warm_up() -> None:
     g = generator()
     ema = Ema(g, half_life=100, warm_up=0.5)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from src.adversarial import LOSSES, PENALTIES, UPDATES, Game, lazy_adam
+from src.adversarial import LOSSES, PENALTIES, UPDATES, Game, lazy_adam, size_rule
 from src.adversarial.seen import Seen, ask, in_full
 from src.errors import UserError
 from tests.adversarial import players
@@ -44,6 +44,20 @@ def test_r1_and_r2_equal_the_closed_form(quadratic: Quadratic) -> None:
         expected = 1.5 * ((seen.inputs[0] @ quadratic.a + quadratic.b) ** 2).sum(1).mean()
         got = PENALTIES[name](gamma=3.0)(quadratic, real, fake, 0)
         torch.testing.assert_close(got, expected, rtol=1e-12, atol=0)
+
+
+def test_gamma_falls_along_half_a_cosine(quadratic: Quadratic) -> None:
+    real, fake = look(quadratic, 1), look(quadratic, 2)
+    penalty = PENALTIES["r1"](gamma=3.0, final=0.1, steps=40, burn_in=0.5)
+    whole = 1.5 * ((real.inputs[0] @ quadratic.a + quadratic.b) ** 2).sum(1).mean()
+    for step, share in ((0, 1.0), (5, 0.1 + 0.9 * (1 + 0.5**0.5) / 2), (10, 0.55), (20, 0.1), (39, 0.1)):
+        torch.testing.assert_close(penalty(quadratic, real, fake, step), share * whole, rtol=1e-12, atol=0)
+
+
+def test_the_size_rule_of_its_paper() -> None:
+    """0.0002 N / M."""
+    assert size_rule(512 * 512, 64) == pytest.approx(0.8192)
+    assert size_rule(1024 * 1024, 32) == pytest.approx(6.5536)
 
 
 def test_gradient_penalty_equals_the_closed_form(quadratic: Quadratic) -> None:
@@ -224,6 +238,9 @@ class Still(players.Rules):
     [
         ("r1", {"gamma": -1.0}),
         ("r2", {"every": 0}),
+        ("r1", {"final": -0.1}),
+        ("r1", {"steps": 0, "final": 0.1}),
+        ("r2", {"burn_in": 0.0}),
         ("gradient_penalty", {"weight": -1.0}),
         ("weight_clip", {"limit": 0.0}),
         ("spectral_norm", {"iterations": 0}),
