@@ -55,13 +55,27 @@ class ProjectionDiscriminator(DcganDiscriminator):
     ) -> None:
         super().__init__(spatial_dims, image_channels, size, channels, norm, start)
         self.classes = at_least_two(classes)
-        self.vectors = nn.Embedding(classes, self.judge.in_features)
-        nn.init.normal_(self.vectors.weight, 0.0, self.judge.in_features**-0.5)
+        self.vectors = class_vectors(classes, self.judge.in_features)
 
     def forward(self, x: Tensor, kind: Tensor) -> list[Tensor]:  # type: ignore[override]
-        *seen, logits = super().forward(x)
-        own = (self.vectors(kind) * seen[-1].flatten(1)).sum(1, keepdim=True)
-        return [*seen, logits + own]
+        return projected(super().forward(x), self.vectors(kind))
+
+
+def class_vectors(classes: int, length: int) -> nn.Embedding:
+    """A vector for each class, drawn so that its product with features of variance 1 has variance 1."""
+    vectors = nn.Embedding(classes, length)
+    nn.init.normal_(vectors.weight, 0.0, length**-0.5)
+    return vectors
+
+
+def projected(answer: list[Tensor], vectors: Tensor) -> list[Tensor]:
+    """[features..., logits [B, ...]] with the product of the last features and `vectors` [B, n] added to it.
+
+    Miyato and Koyama, arXiv 1802.05637, eq. 3.
+    """
+    *seen, logits = answer
+    own = (vectors * seen[-1].flatten(1)).sum(1)
+    return [*seen, logits + own.reshape(-1, *[1] * (logits.dim() - 1))]
 
 
 def at_least_two(classes: int) -> int:

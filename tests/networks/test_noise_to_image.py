@@ -8,20 +8,41 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d, leaky_relu
 
 from src.errors import UserError
 from src.networks.article import DenseGenerator, StridedDiscriminator
 from src.networks.conditional import ConditionalGenerator, ProjectionDiscriminator
 from src.networks.dcgan import DcganDiscriminator, DcganGenerator
+from src.networks.r3gan import (
+    Block,
+    R3ClassDiscriminator,
+    R3ClassGenerator,
+    R3Discriminator,
+    R3Generator,
+)
 
 Maker = Callable[[int, Sequence[int]], nn.Module]
+
+
+def awake(network: nn.Module) -> nn.Module:
+    """With branches that begin at 0 a little above it, so that every weight has a gradient."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if not parameter.any():
+                parameter.normal_(0.0, 0.1)
+    return network
+
+
 GENERATORS: dict[str, Maker] = {
     "dcgan": lambda dims, size: DcganGenerator(dims, 2, size, latent=6, channels=2),
+    "r3gan": lambda dims, size: awake(R3Generator(dims, 2, size, latent=6, channels=2, blocks=1)),
     "dense": lambda dims, size: DenseGenerator(2, size, latent=6, hidden=8),
 }
 DISCRIMINATORS: dict[str, Maker] = {
     "dcgan": lambda dims, size: DcganDiscriminator(dims, 2, size, channels=2),
     "dcgan_plain": lambda dims, size: DcganDiscriminator(dims, 2, size, channels=2, norm=False, start="he"),
+    "r3gan": lambda dims, size: awake(R3Discriminator(dims, 2, size, channels=2, blocks=1)),
     "strided": lambda dims, size: StridedDiscriminator(dims, 2, size, channels=[2, 4, 4, 4]),
 }
 SIZES = [(28, 28), (64, 64), (96, 80), (100, 37), (256, 256), (16, 20, 8), (48, 64, 48)]
@@ -55,6 +76,36 @@ def test_one_logit_for_images_of_any_size(name: str, size: tuple[int, ...]) -> N
     *features, logits = discriminator(torch.randn(3, 2, *size))
     assert logits.shape == (3, 1) and len(features) >= 1
     all_learn(discriminator, logits)
+
+
+def test_r3gan_s_block_is_its_formula() -> None:
+    """In float64 by torch's own layers; at the start it is the identity."""
+    torch.manual_seed(0)
+    block = Block(2, 8, depth=16, group=4).double()
+    x = torch.randn(2, 8, 5, 5, dtype=torch.float64)
+    assert torch.equal(block(x), x)
+    first, second = block.enter.weight.detach(), block.mix.weight.detach()
+    assert second.shape == (16, 4, 3, 3), "four groups of four channels"
+    assert first.std() == pytest.approx((2 / 1.04 / 8) ** 0.5 * 16**-0.25, rel=0.15)
+    assert second.std() == pytest.approx((2 / 1.04 / 36) ** 0.5 * 16**-0.25, rel=0.15)
+    awake(block)
+    y = leaky_relu(conv2d(x, block.enter.weight, block.enter.bias), 0.2)
+    y = leaky_relu(conv2d(y, second, block.mix.bias, padding=1, groups=4), 0.2)
+    torch.testing.assert_close(block(x), x + conv2d(y, block.leave.weight), rtol=1e-12, atol=1e-12)
+
+
+def test_r3gan_hears_of_classes() -> None:
+    torch.manual_seed(0)
+    g = R3ClassGenerator(2, 1, (16, 16), classes=3, latent=6, channels=4, embedding=5)
+    z, kinds = torch.randn(4, 6), torch.tensor([2, 0, 1, 2])
+    plain = R3Generator(2, 1, (16, 16), latent=6, channels=4, inputs=11)
+    plain.load_state_dict({name: w for name, w in g.state_dict().items() if name != "vectors.weight"})
+    beside = torch.cat([z, g.vectors.weight[kinds]], 1)
+    torch.testing.assert_close(g(z, kinds), plain(beside))
+    d = R3ClassDiscriminator(2, 1, (16, 16), classes=3, channels=4)
+    *features, logits = d(torch.randn(4, 1, 16, 16), kinds)
+    expected = (features[-1] * (d.judge.weight + d.vectors.weight[kinds])).sum(1, keepdim=True)
+    torch.testing.assert_close(logits, expected)
 
 
 def test_sizes_of_the_papers() -> None:

@@ -1,0 +1,197 @@
+"""R3GAN's players: residual blocks without normalisation. Huang et al., arXiv 2501.05441."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import gcd, prod
+
+import torch
+from monai.networks.layers.factories import Conv, Pool
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from src.errors import UserError
+from src.networks.conditional import at_least_two, class_vectors, projected
+from src.networks.dcgan import cut, levels, widths
+from src.networks.layers import SLOPE, conv
+
+GAIN = (2 / (1 + SLOPE**2)) ** 0.5
+"""Of weights before a leaky ReLU that keeps the variance."""
+INTERPOLATION = {2: "bilinear", 3: "trilinear"}
+
+
+class Block(nn.Module):
+    """x plus a bottleneck turned inside out: 1x1 to `expansion` times the channels, 3x3 in groups, 1x1 back.
+
+    depth: how many blocks the network has. Weights begin with He's deviation times depth^-1/4, the last at 0:
+    no normalisation is needed at any depth (Fixup, Zhang et al., arXiv 1901.09321).
+    """
+
+    def __init__(self, dims: int, channels: int, depth: int, group: int = 16, expansion: int = 2) -> None:
+        super().__init__()
+        wide = channels * expansion
+        self.enter = conv(dims, channels, wide, 1)
+        self.mix = Conv[Conv.CONV, dims](wide, wide, 3, 1, 1, groups=wide // gcd(wide, group))
+        self.leave = conv(dims, wide, channels, 1, bias=False)
+        for layer in (self.enter, self.mix):
+            draw(layer, GAIN * depth**-0.25)
+        nn.init.zeros_(self.leave.weight)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.leaky_relu(self.enter(x), SLOPE)
+        y = F.leaky_relu(self.mix(y), SLOPE)
+        out: Tensor = x + self.leave(y)
+        return out
+
+
+class R3Generator(nn.Module):
+    """Noise [B, latent] to images [B, out_channels, *size], linear at the end.
+
+    A learned map of sides 4 to 7, its channels weighted by the noise; then `blocks` at each level, between
+    which a 1x1 convolution changes the channels and interpolation doubles the sides. Sides that are no
+    multiple of a power of two are cut out of slightly larger ones.
+    """
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        out_channels: int,
+        size: Sequence[int],
+        latent: int = 64,
+        channels: int = 32,
+        blocks: int = 2,
+        group: int = 16,
+        inputs: int | None = None,
+    ) -> None:
+        super().__init__()
+        count = check(size, latent, channels, blocks)
+        wide = widths(channels, count + 1)[::-1]
+        self.latent, self.size = latent, tuple(size)
+        self.basis = nn.Parameter(torch.randn(wide[0], *(-(-side // 2**count) for side in size)))
+        self.enter = nn.Linear(inputs or latent, wide[0], bias=False)
+        self.turns = nn.ModuleList(
+            nn.Identity() if a == b else conv(spatial_dims, a, b, 1, bias=False) for a, b in pairwise(wide)
+        )
+        self.levels = stages(spatial_dims, wide, blocks, group)
+        self.leave = conv(spatial_dims, wide[-1], out_channels, 1, bias=False)
+        self.mode = INTERPOLATION[spatial_dims]
+        for layer in (self.enter, *self.turns, self.leave):
+            draw(layer)
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = self.levels[0](self.basis * self.enter(z).reshape(len(z), -1, *[1] * (self.basis.dim() - 1)))
+        for turn, level in zip(self.turns, self.levels[1:], strict=True):
+            x = level(F.interpolate(turn(x), scale_factor=2, mode=self.mode))
+        return cut(self.leave(x), self.size)
+
+
+class R3Discriminator(nn.Module):
+    """Images [B, image_channels, *size] to [features of each level..., features [B, C], logits [B, 1]].
+
+    The generator turned round: sides are halved by means of 2x2, and a filter as large as the coarsest map,
+    one for each channel, ends in a vector.
+    """
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        image_channels: int,
+        size: Sequence[int],
+        channels: int = 32,
+        blocks: int = 2,
+        group: int = 16,
+    ) -> None:
+        super().__init__()
+        count = check(size, 1, channels, blocks)
+        wide = widths(channels, count + 1)
+        self.enter = conv(spatial_dims, image_channels, wide[0], 1, bias=False)
+        self.levels = stages(spatial_dims, wide, blocks, group)
+        self.halve = Pool[Pool.AVG, spatial_dims](2)
+        self.turns = nn.ModuleList(
+            nn.Identity() if a == b else conv(spatial_dims, a, b, 1, bias=False) for a, b in pairwise(wide)
+        )
+        sides = [side // 2**count for side in size]
+        self.basis = Conv[Conv.CONV, spatial_dims](wide[-1], wide[-1], sides, groups=wide[-1], bias=False)
+        self.judge = nn.Linear(wide[-1], 1, bias=False)
+        for layer in (self.enter, *self.turns, self.basis, self.judge):
+            draw(layer)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        seen = [self.levels[0](self.enter(x))]
+        for turn, level in zip(self.turns, self.levels[1:], strict=True):
+            seen.append(level(turn(self.halve(seen[-1]))))
+        vector = self.basis(seen[-1]).flatten(1)
+        return [*seen, vector, self.judge(vector)]
+
+
+class R3ClassGenerator(R3Generator):
+    """Noise [B, latent] and classes [B] to images: a learned vector of the class goes beside the noise."""
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        out_channels: int,
+        size: Sequence[int],
+        classes: int,
+        latent: int = 64,
+        channels: int = 32,
+        blocks: int = 2,
+        group: int = 16,
+        embedding: int = 32,
+    ) -> None:
+        inputs = latent + embedding
+        super().__init__(spatial_dims, out_channels, size, latent, channels, blocks, group, inputs)
+        self.classes = at_least_two(classes)
+        self.vectors = nn.Embedding(classes, embedding)
+
+    def forward(self, z: Tensor, kind: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(torch.cat([z, self.vectors(kind)], 1))
+
+
+class R3ClassDiscriminator(R3Discriminator):
+    """Images and classes [B] to the same; see `projected`."""
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        image_channels: int,
+        size: Sequence[int],
+        classes: int,
+        channels: int = 32,
+        blocks: int = 2,
+        group: int = 16,
+    ) -> None:
+        super().__init__(spatial_dims, image_channels, size, channels, blocks, group)
+        self.classes = at_least_two(classes)
+        self.vectors = class_vectors(classes, self.judge.in_features)
+
+    def forward(self, x: Tensor, kind: Tensor) -> list[Tensor]:  # type: ignore[override]
+        return projected(super().forward(x), self.vectors(kind))
+
+
+def stages(dims: int, wide: Sequence[int], blocks: int, group: int) -> nn.ModuleList:
+    """So many blocks for each of these channels."""
+    depth = blocks * len(wide)
+    return nn.ModuleList(
+        nn.Sequential(*(Block(dims, channels, depth, group) for _ in range(blocks))) for channels in wide
+    )
+
+
+def check(size: Sequence[int], *counts: int) -> int:
+    """How often the sides are doubled; UserError for what cannot be built."""
+    if min(counts) < 1:
+        raise UserError("latent, channels, blocks: must be 1 or more")
+    return levels(size)
+
+
+def draw(layer: nn.Module, gain: float = 1.0) -> None:
+    """Normal weights of variance gain² / fan_in, biases 0."""
+    if isinstance(layer, nn.Identity):
+        return
+    weight, bias = layer.weight, layer.bias
+    assert isinstance(weight, Tensor)
+    nn.init.normal_(weight, 0.0, gain * prod(weight.shape[1:]) ** -0.5)
+    if bias is not None:
+        assert isinstance(bias, Tensor)
+        nn.init.zeros_(bias)
