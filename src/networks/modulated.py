@@ -1,0 +1,73 @@
+"""Layers of StyleGAN2: weights of equal learning rate, and convolutions that a style modulates."""
+
+from __future__ import annotations
+
+from math import prod
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from src.networks.layers import SLOPE
+
+
+class EqualLinear(nn.Module):
+    """x · Wᵀ · rate / √fan_in + b · rate, W drawn with deviation 1 / rate.
+
+    So Adam moves all layers in proportion to their He deviation, and this one `rate` times as fast. Karras
+    et al., arXiv 1710.10196, section 4.1; arXiv 1812.04948, appendix C.
+    """
+
+    def __init__(self, inside: int, outside: int, rate: float = 1.0, bias: float = 0.0) -> None:
+        super().__init__()
+        self.rate = rate
+        self.weight = nn.Parameter(torch.randn(outside, inside) / rate)
+        self.bias = nn.Parameter(torch.full((outside,), bias / rate))
+
+    def forward(self, x: Tensor) -> Tensor:
+        gain = self.rate * self.weight.shape[1] ** -0.5
+        return F.linear(x, self.weight * gain, self.bias * self.rate)
+
+
+class EqualConv(nn.Module):
+    """A convolution that keeps the sides, its weights likewise."""
+
+    def __init__(self, inside: int, outside: int, size: int, bias: bool = True) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outside, inside, size, size))
+        self.bias = nn.Parameter(torch.zeros(outside)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        gain = prod(self.weight.shape[1:]) ** -0.5
+        return F.conv2d(x, self.weight * gain, self.bias, padding=self.weight.shape[-1] // 2)
+
+
+class ModulatedConv(nn.Module):
+    """A convolution whose weights are scaled by the style of each sample, input channel by input channel.
+
+    w'ᵢⱼₖ = sᵢ wᵢⱼₖ, and to undo the scale at each output channel j, w''ᵢⱼₖ = w'ᵢⱼₖ / √(Σᵢₖ w'ᵢⱼₖ² + ε).
+    Karras et al., arXiv 1912.04958, eqs. 1 to 3. Done to the features before and after one convolution with
+    w, which is the same.
+    """
+
+    def __init__(
+        self, inside: int, outside: int, size: int, style: int, demodulate: bool = True, eps: float = 1e-8
+    ) -> None:
+        super().__init__()
+        self.style = EqualLinear(style, inside, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(outside, inside, size, size))
+        self.demodulate, self.eps = demodulate, eps
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        weight = self.weight * prod(self.weight.shape[1:]) ** -0.5
+        scale = self.style(style)
+        x = F.conv2d(x * scale[:, :, None, None], weight, padding=weight.shape[-1] // 2)
+        if self.demodulate:
+            energy = scale.square() @ weight.square().sum((2, 3)).T
+            x = x * (energy + self.eps).rsqrt()[:, :, None, None]
+        return x
+
+
+def activated(x: Tensor) -> Tensor:
+    """Leaky ReLU times √2, which keeps the mean square."""
+    return F.leaky_relu(x, SLOPE) * 2**0.5

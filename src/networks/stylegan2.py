@@ -1,0 +1,203 @@
+"""StyleGAN2's players. Karras et al., arXiv 1912.04958 and 2006.06676."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from src.errors import UserError
+from src.networks.conditional import at_least_two, class_vectors, projected
+from src.networks.dcgan import cut, levels, widths
+from src.networks.modulated import EqualConv, EqualLinear, ModulatedConv, activated
+
+
+class Mapping(nn.Module):
+    """Noise [B, latent], beside a class's vector if there is one, to styles [B, width].
+
+    `layers` dense layers that learn `rate` times as fast as the rest, of an input of mean square 1.
+    """
+
+    def __init__(
+        self, latent: int, width: int, layers: int = 4, rate: float = 0.01, classes: int = 0
+    ) -> None:
+        super().__init__()
+        self.latent = latent
+        self.vectors = nn.Embedding(classes, latent) if classes else None
+        sides = [latent * (2 if classes else 1), *[width] * layers]
+        self.layers = nn.ModuleList(EqualLinear(a, b, rate=rate) for a, b in pairwise(sides))
+
+    def forward(self, z: Tensor, *kind: Tensor) -> Tensor:
+        x = unit(z[:, : self.latent])
+        if self.vectors is not None:
+            x = torch.cat([x, unit(self.vectors(*kind))], 1)
+        for layer in self.layers:
+            x = activated(layer(x))
+        return x
+
+
+class Paint(nn.Module):
+    """A modulated convolution, noise, bias, leaky ReLU; `up`: the sides doubled before."""
+
+    def __init__(self, inside: int, outside: int, width: int, up: bool) -> None:
+        super().__init__()
+        self.conv, self.up = ModulatedConv(inside, outside, 3, width), up
+        self.strength = nn.Parameter(torch.zeros(()))
+        self.bias = nn.Parameter(torch.zeros(outside))
+
+    def forward(self, x: Tensor, style: Tensor, noise: Tensor) -> Tensor:
+        x = doubled(x) if self.up else x
+        x = self.conv(x, style) + self.strength * noise + self.bias[:, None, None]
+        return activated(x)
+
+
+class StyleGenerator(nn.Module):
+    """Noise [B, latent] to images [B, out_channels, H, W], linear at the end.
+
+    A learned map of sides 4 to 7, two modulated convolutions at each further level, and at every level a
+    convolution to an image, which is added to the doubled one of the level below.
+
+    The noise of an image is all it begins with: the first `style` numbers go through the mapping, the others
+    are the noise maps of the layers. So an image depends on its row of the input alone.
+    """
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        out_channels: int,
+        size: Sequence[int],
+        style: int = 64,
+        channels: int = 32,
+        layers: int = 4,
+        rate: float = 0.01,
+        kinds: int = 0,
+    ) -> None:
+        super().__init__()
+        count = flat(spatial_dims, size, style, channels, layers)
+        wide = widths(channels, count + 1)[::-1]
+        start = [-(-side // 2**count) for side in size]
+        self.size = tuple(size)
+        self.map = Mapping(style, style, layers, rate, kinds)
+        self.basis = nn.Parameter(torch.randn(wide[0], *start))
+        sides = [(wide[0], wide[0], 0)]
+        for level, (a, b) in enumerate(pairwise(wide), start=1):
+            sides += [(a, b, level), (b, b, level)]
+        self.paints = nn.ModuleList(
+            Paint(a, b, style, up=index % 2 == 1) for index, (a, b, _) in enumerate(sides)
+        )
+        self.shows = nn.ModuleList(
+            ModulatedConv(channel, out_channels, 1, style, demodulate=False) for channel in wide
+        )
+        self.offset = nn.Parameter(torch.zeros(out_channels, 1, 1))
+        self.maps = [[side * 2**level for side in start] for _, _, level in sides]
+        self.latent = style + sum(prod(sides) for sides in self.maps)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.paint(self.styles(z), z)
+
+    def styles(self, z: Tensor, *kind: Tensor) -> Tensor:
+        """[B, style]: what the mapping makes of noise, and of classes [B] where there are any."""
+        styles: Tensor = self.map(z, *kind)
+        return styles
+
+    def paint(self, style: Tensor, z: Tensor) -> Tensor:
+        """Images of styles [B, style], with the noise maps of z."""
+        _, *noise = z.split([self.map.latent, *(prod(sides) for sides in self.maps)], 1)
+        maps = [part.reshape(-1, 1, *sides) for part, sides in zip(noise, self.maps, strict=True)]
+        x = self.paints[0](self.basis.expand(len(z), *self.basis.shape), style, maps[0])
+        image = self.shows[0](x, style)
+        for level, show in enumerate(list(self.shows)[1:]):
+            for index in (2 * level + 1, 2 * level + 2):
+                x = self.paints[index](x, style, maps[index])
+            image = doubled(image) + show(x, style)
+        return cut(image + self.offset, self.size)
+
+
+class StyleClassGenerator(StyleGenerator):
+    """Noise [B, latent] and classes [B] to images: the mapping also gets a learned vector of the class."""
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        out_channels: int,
+        size: Sequence[int],
+        classes: int,
+        style: int = 64,
+        channels: int = 32,
+        layers: int = 4,
+        rate: float = 0.01,
+    ) -> None:
+        kinds = at_least_two(classes)
+        super().__init__(spatial_dims, out_channels, size, style, channels, layers, rate, kinds)
+        self.classes = classes
+
+    def forward(self, z: Tensor, kind: Tensor) -> Tensor:  # type: ignore[override]
+        return self.paint(self.styles(z, kind), z)
+
+
+class StyleDiscriminator(nn.Module):
+    """Images [B, image_channels, H, W] to [features of each level..., features [B, C], logits [B, 1]].
+
+    At each level two 3x3 convolutions, the sides halved in the second, beside a 1x1 convolution of the halved
+    input; their sum is divided by √2. A convolution and two dense layers end it.
+    """
+
+    def __init__(
+        self, spatial_dims: int, image_channels: int, size: Sequence[int], channels: int = 32
+    ) -> None:
+        super().__init__()
+        count = flat(spatial_dims, size, channels)
+        wide = widths(channels, count + 1)
+        self.enter = EqualConv(image_channels, wide[0], 1)
+        self.first = nn.ModuleList(EqualConv(a, a, 3) for a in wide[:-1])
+        self.second = nn.ModuleList(EqualConv(a, b, 3) for a, b in pairwise(wide))
+        self.past = nn.ModuleList(EqualConv(a, b, 1, bias=False) for a, b in pairwise(wide))
+        self.last = EqualConv(wide[-1], wide[-1], 3)
+        self.hidden = EqualLinear(wide[-1] * prod(side // 2**count for side in size), wide[-1])
+        self.judge = EqualLinear(wide[-1], 1)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        seen = [activated(self.enter(x))]
+        for first, second, past in zip(self.first, self.second, self.past, strict=True):
+            x = seen[-1]
+            along = activated(F.avg_pool2d(second(activated(first(x))), 2))
+            seen.append((along + past(F.avg_pool2d(x, 2))) * 0.5**0.5)
+        vector = activated(self.hidden(activated(self.last(seen[-1])).flatten(1)))
+        return [*seen, vector, self.judge(vector)]
+
+
+class StyleClassDiscriminator(StyleDiscriminator):
+    """Images and classes [B] to the same; see `projected`."""
+
+    def __init__(
+        self, spatial_dims: int, image_channels: int, size: Sequence[int], classes: int, channels: int = 32
+    ) -> None:
+        super().__init__(spatial_dims, image_channels, size, channels)
+        self.classes = at_least_two(classes)
+        self.vectors = class_vectors(classes, self.judge.weight.shape[1])
+
+    def forward(self, x: Tensor, kind: Tensor) -> list[Tensor]:  # type: ignore[override]
+        return projected(super().forward(x), self.vectors(kind))
+
+
+def unit(x: Tensor) -> Tensor:
+    """Rows of mean square 1."""
+    return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
+
+
+def doubled(x: Tensor) -> Tensor:
+    """Sides doubled by linear interpolation."""
+    return F.interpolate(x, scale_factor=2, mode="bilinear")
+
+
+def flat(spatial_dims: int, size: Sequence[int], *counts: int) -> int:
+    """How often the sides are doubled; UserError for volumes and for what cannot be built."""
+    if spatial_dims != 2:
+        raise UserError("spatial_dims: this network makes images; for volumes choose model=r3gan or dcgan")
+    if min(counts) < 1:
+        raise UserError("style, channels, layers: must be 1 or more")
+    return levels(size)
