@@ -1,0 +1,207 @@
+"""FastGAN's players. Liu et al., arXiv 2101.04775."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from src.networks.conditional import at_least_two, class_vectors, projected
+from src.networks.dcgan import cut, widths
+from src.networks.layers import SLOPE, conv, initialise
+from src.networks.stylegan2 import flat
+
+REACH = 4
+"""A coarse map excites one that is finer by so many doublings, or by fewer where there are not so many."""
+
+
+class Excitation(nn.Module):
+    """[B, b, H, W] times what [B, a, h, w] says of each channel, in 0 to 1. Section 3.1, eq. 1."""
+
+    def __init__(self, a: int, b: int) -> None:
+        super().__init__()
+        self.look, self.say = nn.Conv2d(a, b, 4, bias=False), nn.Conv2d(b, b, 1, bias=False)
+
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        seen = F.leaky_relu(self.look(F.adaptive_avg_pool2d(coarse, 4)), SLOPE)
+        return fine * torch.sigmoid(self.say(seen))
+
+
+class Gated(nn.Module):
+    """A 3x3 convolution to twice the channels, batch normalisation, and a gated linear unit."""
+
+    def __init__(self, a: int, b: int) -> None:
+        super().__init__()
+        self.conv, self.norm = conv(2, a, 2 * b, bias=False), nn.BatchNorm2d(2 * b)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.glu(self.norm(self.conv(x)), 1)
+
+
+class FastGenerator(nn.Module):
+    """Noise [B, latent] to images [B, out_channels, H, W], linear at the end.
+
+    A linear layer to sides of 4 to 7; at each further level the sides doubled by repetition and one gated
+    convolution, at every second level two; the coarse maps excite the fine ones.
+    """
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        out_channels: int,
+        size: Sequence[int],
+        latent: int = 64,
+        channels: int = 32,
+        inputs: int | None = None,
+    ) -> None:
+        super().__init__()
+        count = flat(spatial_dims, size, latent, channels)
+        wide = widths(channels, count + 1)[::-1]
+        self.latent, self.size = latent, tuple(size)
+        self.start = [-(-side // 2**count) for side in size]
+        self.enter = nn.Linear(inputs or latent, 2 * wide[0] * prod(self.start), bias=False)
+        self.norm = nn.BatchNorm2d(2 * wide[0])
+        self.levels = nn.ModuleList(
+            nn.Sequential(Gated(a, b), *([Gated(b, b)] if number % 2 == 0 else []))
+            for number, (a, b) in enumerate(pairwise(wide))
+        )
+        self.reach = max(1, min(REACH, count - 1))
+        self.excite = nn.ModuleList(Excitation(a, b) for a, b in zip(wide, wide[self.reach :], strict=False))
+        self.leave = conv(2, wide[-1], out_channels)
+        initialise(self)
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = self.enter(z).reshape(len(z), -1, *self.start)
+        seen = [F.glu(self.norm(x), 1)]
+        for number, level in enumerate(self.levels, start=1):
+            x = level(F.interpolate(seen[-1], scale_factor=2, mode="nearest"))
+            if number >= self.reach:
+                x = self.excite[number - self.reach](seen[number - self.reach], x)
+            seen.append(x)
+        return cut(self.leave(seen[-1]), self.size)
+
+
+class Halving(nn.Module):
+    """Two convolutions that halve the sides beside a 1x1 convolution of the halved input; their mean."""
+
+    def __init__(self, a: int, b: int) -> None:
+        super().__init__()
+        self.along = nn.Sequential(
+            nn.Conv2d(a, b, 4, 2, 1, bias=False),
+            nn.BatchNorm2d(b),
+            nn.LeakyReLU(SLOPE),
+            conv(2, b, b, bias=False),
+            nn.BatchNorm2d(b),
+            nn.LeakyReLU(SLOPE),
+        )
+        self.past = nn.Sequential(
+            nn.AvgPool2d(2), conv(2, a, b, 1, bias=False), nn.BatchNorm2d(b), nn.LeakyReLU(SLOPE)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean: Tensor = (self.along(x) + self.past(x)) / 2
+        return mean
+
+
+class FastDiscriminator(nn.Module):
+    """Images [B, image_channels, H, W] to [features of each level..., logits [B, 1, h, w]].
+
+    Sides are halved down to 8 to 15. What it has seen of a real image must be enough for two small decoders
+    to draw it again (`rebuild`, which the penalty `reconstruction` asks for). Section 3.2.
+    """
+
+    def __init__(
+        self, spatial_dims: int, image_channels: int, size: Sequence[int], channels: int = 32
+    ) -> None:
+        super().__init__()
+        halvings = max(1, flat(spatial_dims, size, channels) - 1)
+        wide = widths(channels, halvings + 1)
+        self.enter = conv(2, image_channels, wide[0])
+        self.levels = nn.ModuleList(Halving(a, b) for a, b in pairwise(wide))
+        self.reach = min(REACH, halvings)
+        self.excite = nn.ModuleList(Excitation(a, b) for a, b in zip(wide, wide[self.reach :], strict=False))
+        self.judge = nn.Sequential(
+            conv(2, wide[-1], wide[-1], 1, bias=False),
+            nn.BatchNorm2d(wide[-1]),
+            nn.LeakyReLU(SLOPE),
+            nn.Conv2d(wide[-1], 1, 4),
+        )
+        self.part, self.whole = (decoder(a, image_channels, halvings - 1) for a in wide[-2:])
+        self.seen_sides = [side // 2**halvings for side in size]
+        self.width = wide[-1] * prod(self.seen_sides)
+        initialise(self)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        seen = [F.leaky_relu(self.enter(x), SLOPE)]
+        for number, level in enumerate(self.levels, start=1):
+            x = level(seen[-1])
+            if number >= self.reach:
+                x = self.excite[number - self.reach](seen[number - self.reach], x)
+            seen.append(x)
+        return [*seen, self.judge(seen[-1])]
+
+    def rebuild(self, features: Sequence[Tensor], image: Tensor, quarter: int) -> list[tuple[Tensor, Tensor]]:
+        """(drawn again, as it was): the whole image, and one of its quarters 0 to 3 from finer features."""
+        finer, last = features[-2:]
+        whole, part = self.whole(last), self.part(quartered(finer, quarter))
+        return [
+            (whole, F.adaptive_avg_pool2d(image, whole.shape[2:])),
+            (part, F.adaptive_avg_pool2d(quartered(image, quarter), part.shape[2:])),
+        ]
+
+
+class FastClassGenerator(FastGenerator):
+    """Noise [B, latent] and classes [B] to images: a learned vector of the class goes beside the noise."""
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        out_channels: int,
+        size: Sequence[int],
+        classes: int,
+        latent: int = 64,
+        channels: int = 32,
+        embedding: int = 32,
+    ) -> None:
+        super().__init__(spatial_dims, out_channels, size, latent, channels, latent + embedding)
+        self.classes = at_least_two(classes)
+        self.vectors = nn.Embedding(classes, embedding)
+
+    def forward(self, z: Tensor, kind: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(torch.cat([z, self.vectors(kind)], 1))
+
+
+class FastClassDiscriminator(FastDiscriminator):
+    """Images and classes [B] to the same; see `projected`."""
+
+    def __init__(
+        self, spatial_dims: int, image_channels: int, size: Sequence[int], classes: int, channels: int = 32
+    ) -> None:
+        super().__init__(spatial_dims, image_channels, size, channels)
+        self.classes = at_least_two(classes)
+        self.vectors = class_vectors(classes, self.width)
+
+    def forward(self, x: Tensor, kind: Tensor) -> list[Tensor]:  # type: ignore[override]
+        return projected(super().forward(x), self.vectors(kind))
+
+
+def decoder(a: int, image_channels: int, doublings: int) -> nn.Sequential:
+    """A map to an image, its sides doubled so often."""
+    layers: list[nn.Module] = []
+    for _ in range(doublings):
+        b = max(8, a // 2)
+        layers += [nn.Upsample(scale_factor=2, mode="nearest"), Gated(a, b)]
+        a = b
+    return nn.Sequential(*layers, conv(2, a, image_channels))
+
+
+def quartered(x: Tensor, quarter: int) -> Tensor:
+    """Half of each side of [B, C, H, W]: the upper left, upper right, lower left or lower right."""
+    for axis, far in ((2, quarter // 2), (3, quarter % 2)):
+        half = x.shape[axis] // 2
+        x = x.narrow(axis, (x.shape[axis] - half) * far, half)
+    return x
