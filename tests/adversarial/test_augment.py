@@ -115,6 +115,26 @@ def test_cutout_takes_half_of_every_side_and_covers_all_places(shape: tuple[int,
     assert set(filled.unique().tolist()) == {0.0, 5.0}
 
 
+def test_twelve_bits_survive() -> None:
+    """4096 grey levels: moved they are the same numbers, and a change of tone keeps them apart."""
+    torch.manual_seed(0)
+    x = torch.randperm(4096).float().reshape(1, 1, 64, 64).expand(8, 1, 64, 64)
+    levels = torch.arange(4096.0).expand(8, 4096)
+    flipped = DiffAugment(["flip"])((x,))[0]
+    assert torch.equal(flipped.flatten(1).sort().values, levels)
+    moved_ones = DiffAugment(["translation", "cutout"], fill=-1.0)((x,))[0]
+    assert set(moved_ones.unique().tolist()) <= {-1.0, *range(4096)}
+    turned = Ada(["flip", "rotate90"], start=1.0)((x,))[0]
+    torch.testing.assert_close(turned.flatten(1).sort().values, levels, atol=0.1, rtol=0)
+    placed = Ada(["translation"], start=1.0)((x,))[0]
+    torch.testing.assert_close(placed, placed.round(), atol=0.1, rtol=0)
+    for toned in (
+        DiffAugment(["brightness", "contrast"])((x,))[0],
+        Ada(["brightness", "contrast"], start=1.0)((x,))[0],
+    ):
+        assert all(len(one.unique()) == 4096 for one in toned)
+
+
 def test_contrast_and_brightness_in_standard_deviations() -> None:
     x = torch.randn(2000, 1, 8, 8, dtype=torch.float64) * 30 + 100
     y = DiffAugment(["brightness"], brightness=0.5)((x,))[0]
