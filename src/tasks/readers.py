@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,22 @@ import torch
 from torch import Tensor
 
 from src.data.pipeline import as_item, collate, plain, slices
+from src.data.records import Record
 
 
 def evaluation_batches(data: Any, split: str, device: torch.device) -> Iterator[dict[str, Any]]:
     """A batch a case, as evaluation serves it, on the device."""
-    for record in data.records[split]:
+    yield from _batches(data, data.records[split], device)
+
+
+def training_batches(data: Any, most: int, device: torch.device) -> Iterator[dict[str, Any]]:
+    """About `most` training images in such batches, without augmentation, of cases spread evenly."""
+    apart = max(1, len(data.train_items()) // most)
+    yield from _batches(data, data.labels.used(data.records["train"])[::apart], device)
+
+
+def _batches(data: Any, records: Sequence[Record], device: torch.device) -> Iterator[dict[str, Any]]:
+    for record in records:
         case = data.evaluated(record)
         batch = collate(slices(record, case) if data.sliced else [plain(as_item(record, case, None))])
         yield {name: v.to(device) if isinstance(v, Tensor) else v for name, v in batch.items()}

@@ -9,21 +9,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from src.adversarial import game
 from src.adversarial.draw import normal
+from src.adversarial.path_length import PathLength
 from src.baselines.synthesis import trivial_images
 from src.errors import UserError
 from src.metrics.synthesis.memorisation import EXPECTED, copied_share, nearest, suspicious
+from src.metrics.synthesis.planes import central_planes
 from src.metrics.synthesis.pool import ImagePool
 from src.metrics.synthesis.scores import SCORES, Judge
 from src.pictures import grey
 from src.tasks.base import AdversarialTask, Batch
 from src.tasks.cases import in_units
+from src.tasks.readers import training_batches
 from src.tasks.recipe import Recipe
 
 ROWS = 64
 """Images that are made, or read, at a time."""
 ACROSS = 6
 """Synthetic images in a row of the picture."""
+LOOKED_AT = 256
+"""Training images whose logits are compared with held-out ones'."""
 SHOWN = 6
 """Pairs in the picture of the nearest training images."""
 
@@ -35,11 +41,16 @@ class SynthesisTask(AdversarialTask):
     alone: the same at every validation, whatever the batches and processes. Scores are those of the set.
 
     most: how many images of a split, and of the training set, are judged. nearest: for how many of them the
-    nearest training image, among all, is looked for.
+    nearest training image, among all, is looked for. path_length: arguments of `PathLength`.
     """
 
     def __init__(
-        self, recipe: Recipe, monitor: str = "val/swd", most: int = 1000, nearest: int = 200
+        self,
+        recipe: Recipe,
+        monitor: str = "val/swd",
+        most: int = 1000,
+        nearest: int = 200,
+        path_length: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(recipe, monitor)
         if self.discriminator is None:
@@ -50,8 +61,12 @@ class SynthesisTask(AdversarialTask):
         for key, value in (("most", most), ("nearest", nearest)):
             if value < 2:
                 raise UserError(f"task.{key}: {value} images tell nothing; give 2 or more")
+        if path_length is not None and not hasattr(recipe.generator, "paint"):
+            raise UserError("task.path_length: this generator has no styles; set it to null")
+        self.paths = PathLength(**path_length) if path_length is not None else None
         self.most, self.searched = most, nearest
-        self.keep_tables({stage: ImagePool(most) for stage in ("val", "test")})
+        self.keep_tables({stage: ImagePool(most) for stage in ("val", "test", "logits")})
+        self.told = float("nan")
         self.data: Any = None
         self.judge: Judge | None = None
         self.held_out = float("nan")
@@ -59,10 +74,6 @@ class SynthesisTask(AdversarialTask):
     @staticmethod
     def channels(data: Any) -> dict[str, dict[str, Any]]:
         """Channels, sides and classes for each player; UserError for data that cannot be judged."""
-        if data.spatial_dims != 2:
-            raise UserError(
-                "data.spatial_dims: volumes are not judged by task=synthesis yet; set data.spatial_dims=2"
-            )
         if data.patches is not None:
             raise UserError("data.patch: synthesis makes whole images; set data.patch=null and a data.size")
         size = list(data.shape)
@@ -78,6 +89,17 @@ class SynthesisTask(AdversarialTask):
     def pairs(self, batch: Batch, images: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         kinds = self._kinds(batch)
         return (batch["image"], *kinds), (images, *kinds)
+
+    def task_losses(self, batch: Batch, images: Tensor) -> dict[str, Tensor]:
+        if self.paths is None or not self.paths.due(self.batches_done):
+            return {}
+        z = normal(batch["image"], (self.latent,))
+        return {"path_length": self.paths(self.generator, z, *self._kinds(batch))}
+
+    def training_step(self, batch: Batch, index: int) -> None:
+        super().training_step(batch, index)
+        if self.paths is not None and self.paths.due(self.batches_done - 1):
+            self.paths.adapt()
 
     def _kinds(self, batch: Batch) -> tuple[Tensor, ...]:
         """The class of every image, for players that want to know it."""
@@ -95,7 +117,22 @@ class SynthesisTask(AdversarialTask):
         return torch.cat([self.evaluator(*piece).float() for piece in pieces])
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
-        self.tables[stage].update(names(batch), batch["image"], prediction)
+        images, fakes = central_planes(batch["image"]), central_planes(prediction)
+        self.tables[stage].update(names(batch), images, fakes)
+        if stage == "val":
+            told = [self._told(batch, x)[:, None, None, None] for x in (batch["image"], prediction)]
+            self.tables["logits"].update(names(batch), *told)
+
+    def on_validation_epoch_start(self) -> None:
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        batches = training_batches(data, LOOKED_AT, self.device)
+        self.told = float(torch.cat([self._told(batch, batch["image"]) for batch in batches]).mean())
+
+    def _told(self, batch: Batch, images: Tensor) -> Tensor:
+        """[B]: the logits of images of this batch's classes."""
+        assert self.discriminator is not None
+        pieces = zip(*(torch.split(x, ROWS) for x in (images, *self._kinds(batch))), strict=True)
+        return torch.cat([game.verdict(self.discriminator(*piece)).score().float() for piece in pieces])
 
     def scores(self, stage: str) -> dict[str, float]:
         real, fake = self.tables[stage].compute()
@@ -104,6 +141,10 @@ class SynthesisTask(AdversarialTask):
             return dict.fromkeys(SCORES, float("nan"))
         self.judge = Judge(real)
         found = self.judge(fake)
+        if stage == "val":
+            held_out, made = (logits.mean().item() for logits in self.tables["logits"].compute())
+            self.tables["logits"].reset()
+            found |= {"logits/train": self.told, "logits/held_out": held_out, "logits/fake": made}
         if stage == "test" and self.data is not None:
             found |= self._memorised(fake, real)
         return found
@@ -133,8 +174,8 @@ class SynthesisTask(AdversarialTask):
 
     def _memorised(self, fake: Tensor, real: Tensor) -> dict[str, float]:
         """How near fakes come to training images, and how near held-out images do; and the picture."""
-        ours, _, twins = nearest(fake[: self.searched], self._training())
-        theirs, _, _ = nearest(real[: self.searched], self._training())
+        ours, twins = self._nearest(fake[: self.searched])
+        theirs, _ = self._nearest(real[: self.searched])
         self.held_out = float(theirs.mean())
         share = copied_share(ours, theirs)
         closest = ours.argsort(descending=True)[:SHOWN]
@@ -146,11 +187,20 @@ class SynthesisTask(AdversarialTask):
         self.pictures = {"nearest": (verdict(share, len(ours)), columns)}
         return {"nearest": float(ours.mean()), "copied": share}
 
+    def _nearest(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(correlation with the nearest training image, that image); of volumes the mean over planes."""
+        views = 3 if self.recipe.spatial_dims == 3 else 1
+        found = [
+            nearest(view, (part.chunk(views, 1)[number] for part in self._training()))
+            for number, view in enumerate(images.chunk(views, 1))
+        ]
+        return torch.stack([alike for alike, _, _ in found]).mean(0), found[0][2]
+
     def _training(self) -> Iterator[Tensor]:
-        """All the training images without augmentation, [n, C, H, W] at a time."""
+        """All the training images without augmentation, [n, C, H, W] at a time; of volumes the planes."""
         for record in self.data.labels.used(self.data.records["train"]):
             image = torch.from_numpy(self.data.evaluated(record)["image"]).float()
-            yield from torch.split(image if self.data.sliced else image[None], ROWS)
+            yield from torch.split(image if self.data.sliced else central_planes(image[None]), ROWS)
 
     def _some_training(self, count: int) -> Tensor:
         """Up to `count` training images, spread evenly over the cohort."""

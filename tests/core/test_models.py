@@ -15,7 +15,10 @@ from src.errors import UserError
 SERVED = {
     "segmentation": {"adversarial_unet", "article", "pix2pix"},
     "enhancement": {"article", "dugan", "pix2pix", "residual_unet", "srgan", "wgan_denoise"},
-    "synthesis": {"article", "dcgan", "fast", "fast_class"},
+    "synthesis": {
+        *("article", "dcgan", "fast", "fast_class", "fastgan", "fastgan_class"),
+        *("r3gan", "r3gan_class", "stylegan2", "stylegan2_class"),
+    },
 }
 MODELS = sorted(set().union(*SERVED.values()))
 
@@ -23,7 +26,7 @@ MODELS = sorted(set().union(*SERVED.values()))
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("task", SERVED)
 def test_every_pair_is_served_or_refused_in_one_line(compose: Any, task: str, model: str) -> None:
-    words = [f"task={task}", f"model={model}", *(["data=nih_cxr"] if model == "fast_class" else [])]
+    words = [f"task={task}", f"model={model}", *(["data=nih_cxr"] if model.endswith("_class") else [])]
     if model in SERVED[task]:
         return validate(compose(*words, tiny=False))
     with pytest.raises(UserError) as refusal:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,13 +14,15 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
+from torch.nn.functional import avg_pool3d
 
 from src.core import prepare
 from src.errors import UserError
 from src.metrics.synthesis.distance import sliced_wasserstein
+from src.metrics.synthesis.planes import central_planes
 from src.tasks.readers import some_training
-from src.tasks.schedules import DecayAtEnd
-from src.tasks.synthesis import fixed_noise, names, verdict
+from src.tasks.schedules import BurnIn, DecayAtEnd
+from src.tasks.synthesis import SynthesisTask, fixed_noise, names, verdict
 from tests.test_resume import assert_same_end, run_until
 
 SMALL = [
@@ -30,9 +34,16 @@ MODELS = {
     "fast": ["generator.channels=4", "discriminator.channels=4"],
     "dcgan": ["generator.channels=4", "discriminator.channels=4"],
     "article": ["generator.hidden=16", "discriminator.channels=[4,8]"],
+    "r3gan": ["generator.channels=4", "discriminator.channels=4"],
+    "stylegan2": ["generator.channels=4", "generator.style=8", "discriminator.channels=4"],
+    "fastgan": ["generator.channels=4", "discriminator.channels=4"],
     "fast_class": ["generator.channels=4", "discriminator.channels=4"],
+    "r3gan_class": ["generator.channels=4", "discriminator.channels=4"],
+    "stylegan2_class": ["generator.channels=4", "generator.style=8", "discriminator.channels=4"],
+    "fastgan_class": ["generator.channels=4", "discriminator.channels=4"],
 }
-PLAIN = [model for model in MODELS if model != "fast_class"]
+PLAIN = [model for model in MODELS if not model.endswith("_class")]
+VOLUMES = ["data.spatial_dims=3", "data.size=16", "data.subjects=8", "data.split=[4,2,2]"]
 Train = Callable[..., Path]
 
 
@@ -61,16 +72,16 @@ def two_kinds(tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("update", ["shared", "textbook", "one_backward"])
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", [*MODELS, "dcgan in 3D", "r3gan in 3D"])
 def test_every_model_trains(
     train_small: Train, gradients: Any, two_kinds: list[str], model: str, update: str
 ) -> None:
-    classes = two_kinds if model == "fast_class" else []
-    run = train_small("run", *words_of(model), f"update={update}", *classes)
+    more = two_kinds if model.endswith("_class") else VOLUMES if model.endswith("3D") else []
+    run = train_small("run", *words_of(model.split()[0]), f"update={update}", *more)
     scores = json.loads((run / "metrics.json").read_text())
-    assert np.isfinite(
-        [scores[f"test/{name}"] for name in ("swd", "kid/random", "coverage", "nearest")]
-    ).all()
+    few = {"coverage"} if model.endswith("3D") else set()  # which needs more than five images
+    names = {"swd", "kid/random", "coverage", "nearest"} - few
+    assert np.isfinite([scores[f"test/{name}"] for name in names]).all()
     assert {player for player, _ in gradients} == {"generator", "discriminator"}
     for (player, name), found in gradients.items():
         assert len(found) == 2, (player, name)
@@ -187,6 +198,19 @@ def test_a_generator_that_copies_is_told(prepared: Any, copies: bool) -> None:
     assert [len(tiles) for tiles in columns.values()] == [6, 6]
 
 
+def test_a_shifted_copy_of_a_volume_is_told_by_its_planes() -> None:
+    torch.manual_seed(0)
+    fields = avg_pool3d(torch.randn(20, 1, 32, 32, 32), 5, 1, 2)
+    training, others = fields[:12], fields[12:]
+    here = SimpleNamespace(spatial_dims=3)
+    task: Any = SimpleNamespace(recipe=here, _training=lambda: iter([central_planes(training)]))
+    theirs, _ = SynthesisTask._nearest(task, central_planes(others))
+    for shift, axes in (((0,), (2,)), ((2,), (3,)), ((2, -2), (2, 4))):
+        ours, twins = SynthesisTask._nearest(task, central_planes(training[:8].roll(shift, axes)))
+        assert ours.min() > theirs.max() + 0.1
+        assert torch.equal(twins, training[:8, :, :, :, 16])
+
+
 def test_scores_are_those_of_the_whole_set(prepared: Any) -> None:
     data, task = prepared(*words_of("fast"))
     real = torch.cat([batch["image"] for batch in data.val_dataloader()])
@@ -228,6 +252,63 @@ def test_the_rate_decays_at_the_end() -> None:
     assert rates == pytest.approx([2.0] * 7 + [1.5, 1.0, 0.5, 0.0])
 
 
+def test_rate_and_beta2_burn_in_along_half_a_cosine() -> None:
+    optimizer = torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=2.0, betas=(0.0, 0.99))
+    schedule, seen = BurnIn(optimizer, steps=8, final=0.25, burn_in=0.5, beta2=0.9), []
+    for _ in range(6):
+        group = optimizer.param_groups[0]
+        seen.append((group["lr"], *group["betas"]))
+        optimizer.step()
+        schedule.step()
+    parts = [1.0, (1 + 0.5**0.5) / 2, 0.5, (1 - 0.5**0.5) / 2, 0.0, 0.0]
+    for (rate, beta1, beta2), part in zip(seen, parts, strict=True):
+        assert (rate, beta1, beta2) == pytest.approx((0.5 + 1.5 * part, 0.0, 0.99 - 0.09 * part))
+    with pytest.raises(UserError, match="beta2"):
+        BurnIn(torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=2.0), steps=8)
+
+
+@pytest.mark.parametrize("gamma, expected", [("null", 0.0002 * 24 * 24 / 4), ("0.3", 0.3)])
+def test_gamma_follows_from_the_size_unless_it_is_given(prepared: Any, gamma: str, expected: float) -> None:
+    _, task = prepared(*words_of("stylegan2"), f"model.adversarial.penalties=[{{name: r1, gamma: {gamma}}}]")
+    assert [penalty.gamma for penalty in task.game.penalties] == pytest.approx([expected])
+
+
+class Sure(nn.Module):
+    """Says the mean of an image."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((1, 2, 3), keepdim=True)
+
+
+def test_logits_of_held_out_images_stand_beside_those_of_training_images(
+    prepared: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, task = prepared(*words_of("fast"))
+    task.discriminator = Sure()
+    task.prepare_baselines(data)
+    monkeypatch.setattr(type(task), "trainer", SimpleNamespace(datamodule=data))
+    task.on_validation_epoch_start()
+    for batch in data.val_dataloader():
+        task.score("val", batch, batch["image"] - 7)
+        task.score("val", batch, batch["image"] - 7)  # which counts once
+    found = task.scores("val")
+    real = torch.cat([batch["image"] for batch in data.val_dataloader()])
+    assert found["logits/held_out"] == pytest.approx(float(real.mean()), abs=1e-5)
+    assert found["logits/fake"] == pytest.approx(float(real.mean()) - 7, abs=1e-5)
+    own = torch.cat(list(task._training()))
+    assert found["logits/train"] == pytest.approx(float(own.mean()), abs=1e-5)
+
+
+def test_path_lengths_are_a_loss_of_the_generator(train_small: Train) -> None:
+    words = [*words_of("stylegan2"), "task.path_length={weight: 2.0, every: 2}", "logger=csv"]
+    run = train_small("run", *words, "trainer.max_steps=3")
+    rows = list(csv.DictReader((run / "metrics.csv").open()))
+    found = [row.get("loss/generator/path_length") for row in rows if row["loss/generator/total"]]
+    assert [bool(value) for value in found] == [True, False, True]
+    state = torch.load(run / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    assert state["paths.mean"] > 0
+
+
 def test_what_begins_with_noise_is_not_asked_to_halve_images(prepared: Any) -> None:
     data, task = prepared(*words_of("fast"), "data.size=26")
     prepare.check_size(task, data)
@@ -239,8 +320,8 @@ def test_what_begins_with_noise_is_not_asked_to_halve_images(prepared: Any) -> N
     "words, message",
     [
         (["model.discriminator=null"], "model.discriminator: null leaves synthesis without a teacher"),
-        (["data.spatial_dims=3"], "data.spatial_dims: volumes are not judged"),
         (["task.most=1"], "task.most: 1 images"),
+        (["task.path_length={weight: 2.0}"], "task.path_length: this generator has no styles"),
         (["data.patch=16"], "data.patch: synthesis makes whole images"),
         (["model=fast_class"], "classes: 0 in these data; choose an unconditional model"),
         (["model.scheduler.generator.share=0"], "share: 0 is outside (0, 1]"),

@@ -1,0 +1,29 @@
+"""Volumes as images."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def central_planes(images: Tensor) -> Tensor:
+    """[n, C, D, H, W] to [n, 3 C, max(D, H), max(H, W)]; images [n, C, H, W] as they are.
+
+    The planes through the middle, as channels: D by H, then D by W, then H by W. One that is smaller than the
+    others is continued at its edges with the values there.
+    """
+    if images.dim() == 4:
+        return images
+    depth, height, width = images.shape[2:]
+    planes = [images[..., width // 2], images[:, :, :, height // 2], images[:, :, depth // 2]]
+    sides = max(depth, height), max(height, width)
+    return torch.cat([_widened(plane, sides) for plane in planes], 1)
+
+
+def _widened(plane: Tensor, sides: tuple[int, int]) -> Tensor:
+    margins = []
+    for side, wanted in zip(reversed(plane.shape[2:]), reversed(sides), strict=True):
+        before = (wanted - side) // 2
+        margins += [before, wanted - side - before]
+    return F.pad(plane, margins, mode="replicate") if any(margins) else plane
