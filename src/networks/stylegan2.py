@@ -106,7 +106,7 @@ class StyleGenerator(nn.Module):
 
     def paint(self, style: Tensor, z: Tensor) -> Tensor:
         """Images of styles [B, style], with the noise maps of z."""
-        _, *noise = z.split([self.map.latent, *(prod(sides) for sides in self.maps)], 1)
+        _, *noise = torch.split(z, [self.map.latent, *(prod(sides) for sides in self.maps)], 1)
         maps = [part.reshape(-1, 1, *sides) for part, sides in zip(noise, self.maps, strict=True)]
         x = self.paints[0](self.basis.expand(len(z), *self.basis.shape), style, maps[0])
         image = self.shows[0](x, style)
