@@ -120,15 +120,22 @@ class VolumeScores(Metric):
         return rows
 
     def gate(self, keep: float) -> float:
-        """The largest peak that at least the share `keep` of the volumes reach in which a lesion was found.
+        """The largest peak such that the volumes that reach it hold at least the share `keep` of all Dice.
 
-        Volumes whose truth is background alone have no say. 0 where nothing was found. Every process must
-        call it.
+        Volumes whose truth is background alone have no say, and misses weigh nothing. 0 where no lesion was
+        found. Every process must call it.
         """
         with self.sync_context():
             cases = self._cases()
-        peaks = sorted((float(row[2]) for row in cases.values() if not row[0] and row[1]), reverse=True)
-        return peaks[math.ceil(keep * len(peaks) - 1e-9) - 1] if peaks else 0.0
+        dice = sorted(
+            (float(row[2]), float(self._by_class(row)[0].nanmean())) for row in cases.values() if not row[0]
+        )
+        least, above = keep * math.fsum(d for _, d in dice), 0.0
+        for peak, own in reversed(dice):
+            above += own
+            if above > 0 and above >= least - 1e-9:
+                return peak
+        return 0.0
 
     @property
     def _scored(self) -> tuple[str, ...]:

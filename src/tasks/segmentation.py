@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from src.tasks.cases import cases, whole
 from src.tasks.masks import MASKS, Masks, masked
 from src.tasks.recipe import Recipe
 from src.tasks.semi import SelfTraining
-from src.tasks.windows import slide
+from src.tasks.windows import mirrored, slide
 
 
 class SegmentationTask(AdversarialTask):
@@ -32,8 +32,9 @@ class SegmentationTask(AdversarialTask):
     window: side, or sides, of the windows of evaluation; None for whole images. masks: how truth and
     prediction are shown. dice_ce: weight of Dice + cross entropy; 0 leaves all teaching to the discriminator,
     where there is one. semi: how images without labels take part. gate: in the test, nothing is found in
-    images whose largest lesion probability is below a threshold; the one that kept this share of the lesion
-    images found in the last validation.
+    images whose largest lesion probability is below a threshold; the highest that left this share of the
+    Dice of the lesion images in the last validation. mirror: axes; probabilities are means over the images
+    mirrored along them and not.
     """
 
     def __init__(
@@ -45,10 +46,15 @@ class SegmentationTask(AdversarialTask):
         dice_ce: float = 1.0,
         semi: SelfTraining | None = None,
         gate: float | None = None,
+        mirror: Sequence[int] = (),
     ) -> None:
         super().__init__(recipe, monitor)
         if gate is not None and not 0 < gate <= 1:
-            raise UserError(f"task.gate: {gate} is no share of the lesion images to keep; give e.g. 0.9")
+            raise UserError(f"task.gate: {gate} is no share of the Dice to keep; give e.g. 0.98")
+        if not set(mirror) <= set(range(recipe.spatial_dims)) or len(set(mirror)) < len(mirror):
+            raise UserError(
+                f"task.mirror: {list(mirror)}; choose among {list(range(recipe.spatial_dims))}, each once"
+            )
         loss = self.game.loss
         if semi is not None and loss is not None and not isinstance(loss, LOSSES["non_saturating"]):
             raise UserError(
@@ -56,6 +62,7 @@ class SegmentationTask(AdversarialTask):
                 "non_saturating and minimax alone"
             )
         self.window, self.masks, self.semi, self.gate = window, masks, semi, gate
+        self.mirror = tuple(mirror)
         self.weight = dice_ce if self.discriminator is not None else dice_ce or 1.0
         self.dice_ce = DiceCELoss(to_onehot_y=True, softmax=True)
         self.rivals: Rivals | None = None
@@ -147,7 +154,10 @@ class SegmentationTask(AdversarialTask):
 
     def _find(self, batch: Batch) -> tuple[Batch, Tensor]:
         """The batch with each row's `peak`, its largest probability of a foreground class; and label maps."""
-        shares = slide(self.evaluator, batch["image"], self.window).softmax(1)
+        image = batch["image"]
+        shares = mirrored(
+            lambda seen: slide(self.evaluator, seen, self.window).softmax(1), image, self.mirror
+        )
         return {**batch, "peak": shares[:, 1:].flatten(1).amax(1)}, shares.argmax(1, keepdim=True)
 
     def _gated(self, batch: Batch, labels: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import combinations
 
 import torch
 from monai.inferers import sliding_window_inference
@@ -28,6 +29,16 @@ def slide(network: nn.Module, image: Tensor, window: int | Sequence[int] | None)
     )
     assert isinstance(output, Tensor)
     return output.float()
+
+
+def mirrored(answer: Callable[[Tensor], Tensor], image: Tensor, axes: Sequence[int]) -> Tensor:
+    """Mean of the answers to [B, C, *spatial] mirrored along every subset of its `axes`, each mirrored back.
+
+    Test-time augmentation: 2^n passes for n axes.
+    """
+    dims = [axis + 2 for axis in axes]
+    subsets = [list(chosen) for n in range(len(dims) + 1) for chosen in combinations(dims, n)]
+    return torch.stack([answer(image.flip(chosen)).flip(chosen) for chosen in subsets]).mean(0)
 
 
 def aligned(window: int | Sequence[int] | None, sides: Sequence[int], factor: int) -> list[int] | None:

@@ -77,7 +77,7 @@ def test_volumes_without_a_lesion_count_as_false_positives_alone() -> None:
     assert [row[name] for name in WHOLE] == pytest.approx([1, 1, 0.1])
 
 
-def test_the_gate_keeps_its_share_of_the_found_lesions() -> None:
+def test_the_gate_keeps_its_share_of_the_dice() -> None:
     """Ten lesions found with peaks .1 to 1: the ninth best is at .2. One missed, one false alarm: no say."""
     scores = VolumeScores(("background", "lesion"))
     assert scores.gate(0.9) == 0
@@ -89,6 +89,20 @@ def test_the_gate_keeps_its_share_of_the_found_lesions() -> None:
     assert [round(scores.gate(keep), 6) for keep in (1.0, 0.95, 0.9, 0.85, 0.5, 0.1)] == [
         0.1, 0.1, 0.2, 0.2, 0.6, 1.0,
     ]  # fmt: skip
+
+
+def test_a_badly_drawn_lesion_weighs_less_at_the_gate() -> None:
+    """Dice 1 at peaks .9 and .8, 2/3 at .4 and 0 (beside the lesion) at .2: 8/3 in all."""
+    scores = VolumeScores(("background", "lesion"))
+    for peak, found in ((0.9, strip(9, 4)), (0.8, strip(9, 4)), (0.4, strip(9, 4, 5)), (0.2, strip(9, 0))):
+        scores.update(f"lesion-{peak}", found, strip(9, 4), (1, 1), peak)
+    assert [round(scores.gate(keep), 6) for keep in (1.0, 0.76, 0.74, 0.38, 0.37)] == [
+        0.4,
+        0.4,
+        0.8,
+        0.8,
+        0.9,
+    ]
 
 
 def test_the_background_counts_only_when_asked() -> None:

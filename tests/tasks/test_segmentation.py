@@ -290,6 +290,8 @@ def test_labels_that_are_not_used_do_not_reach_the_baselines(prepared: Any, monk
         (["model=semi", *SEMI, "model.adversarial.loss=hinge"], "takes verdicts for probabilities"),
         (["model=semi", *SEMI, "task.semi.threshold=2"], "task.semi: threshold: 2"),
         (["task.gate=0"], "task.gate: 0 is no share"),
+        (["task.mirror=[2]"], "task.mirror: [2]; choose among [0, 1], each once"),
+        (["task.mirror=[1,1]"], "task.mirror: [1, 1]; choose among [0, 1], each once"),
         (["task.masks=hard"], "task.masks"),
         (["data.label_fraction=0"], "data.label_fraction=0: give a share above 0"),
     ],

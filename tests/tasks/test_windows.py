@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from src.tasks.windows import mirrored
+
 
 @pytest.fixture
 def small() -> Callable[..., list[str]]:
@@ -50,3 +52,22 @@ def test_logits_are_blended_before_the_class_is_chosen(
     assert torch.equal(
         task.predict(batch), torch.cat([image, -image, image - 1, 1 - image], 1).argmax(1, True)
     )
+
+
+def test_mirrored_answers_are_a_mean_on_the_images_own_grid(prepared: Any) -> None:
+    """Of an answer that depends on the side; and in a task's predictions."""
+    image = torch.randn(2, 1, 4, 6, generator=torch.Generator().manual_seed(0))
+    left = torch.linspace(0, 1, 6)
+    expected = image * (left + left.flip(0)) / 2
+    torch.testing.assert_close(mirrored(lambda x: x * left, image, [1]), expected)
+    both = left * torch.linspace(0, 3, 4)[:, None]
+    turned = [both, both.flip(0), both.flip(1), both.flip(0, 1)]
+    torch.testing.assert_close(mirrored(lambda x: x * both, image, [0, 1]), image * sum(turned) / 4)
+    assert torch.equal(mirrored(lambda x: x * left, image, []), image * left)
+    data, task = prepared("task.mirror=[1]")
+    batch = next(iter(data.test_dataloader()))
+    image = batch["image"][..., :16, :16]
+    with torch.no_grad():
+        one, other = (task.average.module(x).softmax(1) for x in (image, image.flip(3)))
+        found = task.predict({**batch, "image": image})
+    assert torch.equal(found, (one + other.flip(3)).argmax(1, True))
