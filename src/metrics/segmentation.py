@@ -14,7 +14,7 @@ from src.metrics.labelmaps import SCORES, score_volume
 NAME_BYTES = 128
 WHOLE = ("empty", "found", "peak")
 """What is kept of a volume as a whole: whether its truth is background alone, whether anything but background
-was predicted, and the largest probability of a foreground class."""
+was predicted, and how suspicious it is."""
 
 
 class VolumeScores(Metric):
@@ -52,7 +52,7 @@ class VolumeScores(Metric):
     ) -> None:
         """Score one volume: label maps [*spatial], spacing in mm per axis; a ValueError names the case.
 
-        peak: the largest probability of a foreground class in it; NaN where nobody knows.
+        peak: how suspicious it is, for a gate; NaN where nobody knows.
         """
         try:
             labels = range(self.first, len(self.classes))

@@ -42,8 +42,6 @@ KINDS = {
     "map50": Kind("mAP50", 1),
     "map75": Kind("mAP75", 1),
     "froc": Kind("FROC", 1),
-    "ap50": Kind("AP50", 1),
-    "ap75": Kind("AP75", 1),
     "sensitivity_1fp": Kind("sensitivity at 1 FP an image", 1),
     "sensitivity": Kind("sensitivity", 1),
     "precision": Kind("precision", 1),

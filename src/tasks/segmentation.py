@@ -22,6 +22,9 @@ from src.tasks.recipe import Recipe
 from src.tasks.semi import SelfTraining
 from src.tasks.windows import mirrored, slide
 
+SUSPICIOUS = 0.003
+"""Share of an image's pixels whose mean lesion probability the gate looks at: a single one is noise."""
+
 
 class SegmentationTask(AdversarialTask):
     """The discriminator tells (image, truth) from (image, prediction); Dice + cross entropy teach the rest.
@@ -32,9 +35,9 @@ class SegmentationTask(AdversarialTask):
     window: side, or sides, of the windows of evaluation; None for whole images. masks: how truth and
     prediction are shown. dice_ce: weight of Dice + cross entropy; 0 leaves all teaching to the discriminator,
     where there is one. semi: how images without labels take part. gate: in the test, nothing is found in
-    images whose largest lesion probability is below a threshold; the highest that left this share of the
-    Dice of the lesion images in the last validation. mirror: axes; probabilities are means over the images
-    mirrored along them and not.
+    images whose most suspicious pixels are, on average, below a threshold; the highest that left this share
+    of the Dice of the lesion images in the last validation. mirror: axes; probabilities are means over the
+    images mirrored along them and not.
     """
 
     def __init__(
@@ -153,12 +156,14 @@ class SegmentationTask(AdversarialTask):
         return self._gated(*self._find(batch))
 
     def _find(self, batch: Batch) -> tuple[Batch, Tensor]:
-        """The batch with each row's `peak`, its largest probability of a foreground class; and label maps."""
+        """The batch with each row's `peak`, how sure its most suspicious pixels are; and label maps."""
         image = batch["image"]
         shares = mirrored(
             lambda seen: slide(self.evaluator, seen, self.window).softmax(1), image, self.mirror
         )
-        return {**batch, "peak": shares[:, 1:].flatten(1).amax(1)}, shares.argmax(1, keepdim=True)
+        lesion = shares[:, 1:].amax(1).flatten(1)
+        most = lesion.topk(max(1, round(SUSPICIOUS * lesion.shape[1]))).values
+        return {**batch, "peak": most.mean(1)}, shares.argmax(1, keepdim=True)
 
     def _gated(self, batch: Batch, labels: Tensor) -> Tensor:
         """Label maps, background all over in cases that do not reach the threshold."""

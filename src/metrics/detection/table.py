@@ -24,7 +24,8 @@ MEANS = {
     "map_lesion": [v for v in LEAST if v <= 0.5],
 }
 """Mean average precision, and the least IoUs that each is the mean of."""
-BY_CLASS = {"ap50": 0.5, "ap75": 0.75}
+BY_CLASS = ("map50", "map75")
+"""Those that are told of each class."""
 
 
 @dataclass(frozen=True)
@@ -189,8 +190,8 @@ class DetectionTable(Metric):
         for name, least in MEANS.items():
             values = found[:, [LEAST.index(value) for value in least]]
             result[name] = float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
-        for name, value in BY_CLASS.items():
-            column = found[:, LEAST.index(value)]
+        for name in BY_CLASS:
+            column = found[:, LEAST.index(*MEANS[name])]
             result |= {f"{name}/{c}": float(v) for c, v in zip(self.classes, column, strict=True)}
         return result
 

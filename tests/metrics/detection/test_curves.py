@@ -85,7 +85,7 @@ def by_coco(images: list[Image]) -> dict[str, float]:
         judge.summarize()
     found = {"map": judge.stats[0], "map50": judge.stats[1], "map75": judge.stats[2]}
     for number, kind in enumerate(KINDS):
-        found[f"ap50/{kind}"] = judge.eval["precision"][0, :, number, 0, 2].mean()
+        found[f"map50/{kind}"] = judge.eval["precision"][0, :, number, 0, 2].mean()
     return found
 
 
@@ -133,7 +133,7 @@ def test_a_perfect_detector_scores_one_and_an_empty_one_nothing(dims):
             f"{score}/{kind}"
             for k, kind in enumerate(KINDS)
             if k not in truth[0][1]
-            for score in ("ap50", "ap75")
+            for score in ("map50", "map75")
         }
 
 
