@@ -1,13 +1,16 @@
-"""How throughput should grow from 1 to 64 GPUs, computed: operations of a step, and the ring all-reduce.
+"""How throughput should grow from 1 to 64 processes, computed from a step's cost and the ring all-reduce.
 
-Nothing here is measured on a GPU. Operations and parameters are counted on the networks themselves; what the
-hardware does is assumed, and named on the page that this writes (docs/scaling.md).
+A step's cost is measured here, on one thread of this processor, for machines like it. Nothing is measured on
+a GPU: for these, operations are counted on the networks themselves, and what the hardware does is assumed and
+named on the page that this writes (docs/scaling.md).
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +20,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script,
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks._results import table
+from benchmarks._results import processor, table
+from src.adversarial import plan
+from src.core.build import build_data, build_task, complete
 from src.core.compose import composed
 from src.core.targets import build, fill
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "scaling.md"
-GPUS = (1, 2, 4, 8, 16, 32, 64)
+COUNTS = (1, 2, 4, 8, 16, 32, 64)
 NODE = 8
 PEAK, SHARE = 312e12, 0.30
 WITHIN, BETWEEN = 250e9, 20e9
@@ -30,21 +35,24 @@ LATENCY = {"within": 10e-6, "between": 30e-6}
 CALL = 0.3e-3
 STARTING = 6e-3
 CARD = 80e9
+NETWORK, DELAY = 1.25e9, 50e-6
+"""Bytes a second and seconds a message between machines without GPUs: 10 Gbit/s Ethernet."""
 
 
 @dataclass
 class Model:
-    """words: its configuration. size: of an image. each: images a GPU."""
+    """words: its configuration. size: of an image. each: images a process. steps: how many are timed."""
 
     name: str
     words: list[str]
     size: tuple[int, ...]
     each: int
+    steps: int
 
 
 MODELS = [
-    Model("small", ["task=synthesis", "model=fast"], (64, 64), 32),
-    Model("middle", ["task=enhancement", "model=pix2pix"], (256, 256), 8),
+    Model("small", ["task=synthesis", "model=fast"], (64, 64), 32, 15),
+    Model("middle", ["task=enhancement", "model=pix2pix"], (256, 256), 8, 5),
     Model(
         "large",
         [
@@ -57,6 +65,7 @@ MODELS = [
         ],
         (96, 96, 96),
         2,
+        1,
     ),
 ]
 
@@ -91,21 +100,67 @@ def count(model: Model) -> Counted:
     return Counted((sizes[0], sizes[1]), (forwards[0], forwards[1]))
 
 
-def computing(counted: Counted, each: int) -> float:
-    """Seconds of the shared update: 3 F_G + 7 F_D for each image, and a fixed cost of its calls."""
+def measured(model: Model) -> float:
+    """Seconds of a step on one thread: the shared update and Adam, median of several after a first one."""
+    small = [
+        "data.subjects=6",
+        f"data.size={model.size[0]}",
+        f"data.batch_size={model.each}",
+        "data.augment=[]",
+    ]
+    cfg = composed([*model.words, *small, *(["data.slices=8"] if len(model.size) == 2 else [])])
+    data = build_data(cfg)
+    cfg = complete(cfg, data)
+    task = build_task(cfg, data.classes)
+    batch = next(iter(data.train_dataloader()))
+    update = plan(task.game, "shared").update
+    players = {"generator": task.generator, "discriminator": task.discriminator}
+    adam = {name: torch.optim.Adam(player.parameters(), 1e-5, fused=True) for name, player in players.items()}
+
+    def stepper(player: str) -> None:
+        adam[player].step()
+        adam[player].zero_grad()
+
+    spent = []
+    for step in range(1 + model.steps):
+        begun = time.perf_counter()
+        update(task.game, batch, step, stepper)
+        spent.append(time.perf_counter() - begun)
+    return statistics.median(spent[1:])
+
+
+def operations(model: Model, counted: Counted) -> float:
+    """Of the shared update: 3 F_G + 7 F_D for each image."""
     g, d = counted.forward
-    return each * (3 * g + 7 * d) / (PEAK * SHARE) + STARTING
+    return model.each * (3.0 * g + 7.0 * d)
 
 
-def averaging(counted: Counted, gpus: int) -> float:
+def averaging(counted: Counted, processes: int, bandwidth: float, latency: float) -> float:
     """Seconds of a ring all-reduce for each player: 2(N - 1)/N · bytes / bandwidth + 2(N - 1) · latency."""
-    if gpus == 1:
+    if processes == 1:
         return 0.0
-    kind, bandwidth = ("within", WITHIN) if gpus <= NODE else ("between", BETWEEN)
-    rounds = 2 * (gpus - 1)
+    rounds = 2 * (processes - 1)
     return sum(
-        rounds / gpus * 4 * size / bandwidth + rounds * LATENCY[kind] + CALL for size in counted.parameters
+        rounds / processes * 4 * size / bandwidth + rounds * latency + CALL for size in counted.parameters
     )
+
+
+def on_gpus(model: Model, counted: Counted, gpus: int) -> tuple[float, float]:
+    """Seconds of a step: computing, and averaging over cards of one machine or of several."""
+    link = (WITHIN, LATENCY["within"]) if gpus <= NODE else (BETWEEN, LATENCY["between"])
+    return operations(model, counted) / (PEAK * SHARE) + STARTING, averaging(counted, gpus, *link)
+
+
+def throughput(found: dict[str, Counted], cost: Any) -> list[list[object]]:
+    """Rows of images a second, and their share of what as many processes alone would make."""
+    rows = []
+    for processes in COUNTS:
+        row: list[object] = [processes]
+        for model in MODELS:
+            step, wait = cost(model, found[model.name], processes)
+            row.append(f"{processes * model.each / (step + wait):,.3g} ({step / (step + wait):.0%})")
+        rows.append(row)
+    return rows
 
 
 def page() -> str:
@@ -115,7 +170,7 @@ def page() -> str:
             "model",
             "configuration",
             "image",
-            "a GPU",
+            "a process",
             "parameters G",
             "parameters D",
             "GFLOP a step",
@@ -129,20 +184,26 @@ def page() -> str:
                 m.each,
                 f"{c.parameters[0] / 1e6:.2f} M",
                 f"{c.parameters[1] / 1e6:.2f} M",
-                f"{m.each * (3 * c.forward[0] + 7 * c.forward[1]) / 1e9:.0f}",
+                f"{operations(m, c) / 1e9:.0f}",
                 f"{4 * sum(c.parameters) / 1e6:.1f}",
             )
             for m, c in ((m, found[m.name]) for m in MODELS)
         ],
     )
-    rows = []
-    for gpus in GPUS:
-        row: list[object] = [gpus]
-        for m in MODELS:
-            step, wait = computing(found[m.name], m.each), averaging(found[m.name], gpus)
-            row.append(f"{gpus * m.each / (step + wait):,.0f} ({step / (step + wait):.0%})")
-        rows.append(row)
-    second = table(("GPUs", *(f"{m.name}: images a second (efficiency)" for m in MODELS)), rows)
+    columns = [f"{m.name}: images a second (efficiency)" for m in MODELS]
+    second = table(("GPUs", *columns), throughput(found, on_gpus))
+    spent = {m.name: measured(m) for m in MODELS}
+    cost = table(
+        ("model", "measured, s a step", "GFLOP/s reached"),
+        [
+            (m.name, f"{spent[m.name]:.2f}", f"{operations(m, found[m.name]) / spent[m.name] / 1e9:.0f}")
+            for m in MODELS
+        ],
+    )
+    plain = table(
+        ("machines", *columns),
+        throughput(found, lambda m, c, n: (spent[m.name], averaging(c, n, NETWORK, DELAY))),
+    )
     memory = table(
         ("model", "held for both players", "share of a card of 80 GB"),
         [
@@ -155,7 +216,8 @@ def page() -> str:
     return f"""# Scaling, computed
 
 Written by `python benchmarks/scaling.py`; nothing on this page was measured on a GPU. Measure your own with
-`time/reducing` in `metrics.csv`, the share of the time that goes into averaging gradients.
+`time/reducing` in `metrics.csv`, the share of the time that goes into averaging gradients. What two processes
+reach on one machine is measured in [results.md](../benchmarks/results.md).
 
 ## The models
 
@@ -164,13 +226,28 @@ Written by `python benchmarks/scaling.py`; nothing on this page was measured on 
 A step is the shared update: 3 forward passes' worth of the generator and 7 of the discriminator for each
 image (see [results.md](../benchmarks/results.md)).
 
+## What a step costs, measured
+
+On one thread of {processor()}, with torch {torch.__version__}, in float32; the median of
+several steps after a first one (of the large model, one).
+
+{cost}
+
+## From 1 to 64 such threads, a machine each
+
+From the measured costs, and a ring all-reduce of float32 gradients over 10 Gbit/s Ethernet
+({NETWORK / 1e9:.2f} GB/s, {1e6 * DELAY:.0f} µs a message). Each machine keeps its own batch, so the global
+batch grows with their number. Machines with more cores compute faster and wait as long: they scale less well.
+
+{plain}
+
 ## From 1 to 64 GPUs
 
-Each GPU keeps its own batch, so the global batch grows with their number.
+Here the step's cost is computed too, from its operations.
 
 {second}
 
-## Assumptions
+## Assumptions for GPUs
 
 - Computing: {PEAK / 1e12:.0f} TFLOP/s a GPU (an A100 in bfloat16), of which {SHARE:.0%} are reached, and
   {1000 * STARTING:.0f} ms a step for starting kernels, which small models pay above all.
@@ -208,6 +285,7 @@ def held(counted: Counted) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="print the page, do not write it")
+    torch.set_num_threads(1)
     text = page()
     if parser.parse_args().quick:
         print(text)

@@ -6,6 +6,7 @@ import time
 from typing import Any, Literal
 
 import pytorch_lightning as pl
+import torch
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -74,7 +75,7 @@ class TrainingProgress(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, AdversarialTask)
         value = trainer.callback_metrics.get(pl_module.monitor)
-        if value is not None:
+        if value is not None and not torch.as_tensor(value).isnan():
             self.score = f"{pl_module.monitor} {float(value):.3f}"
         if self.kind == "lines" and trainer.is_global_zero and not trainer.sanity_checking:
             self.console.print(

@@ -20,7 +20,8 @@ LEAST_SIDE = 1e-3
 
 class Truth(NamedTuple):
     """Of a batch: Gaussian centres [B,K,*cells], the side of the object that reigns at each cell
-    [B,d,*cells]; and of every object [M]: image and cell [M,1+d], sides [M,d] and offset [M,d], in cells."""
+    [B,d,*cells]; and of every cell [M] that is taught an object: image and cell [M,1+d], the object's sides
+    [M,d] and offset from the cell [M,d], in cells."""
 
     centre: Tensor
     spread: Tensor
@@ -38,12 +39,19 @@ class Found(NamedTuple):
 
 
 def encode(
-    boxes: Sequence[Tensor], classes: Sequence[Tensor], kinds: int, cells: Sequence[int], stride: int
+    boxes: Sequence[Tensor],
+    classes: Sequence[Tensor],
+    kinds: int,
+    cells: Sequence[int],
+    stride: int,
+    reach: int = 1,
 ) -> Truth:
     """Draw boxes [N, 2*dims] (lower corner, upper corner, voxels) of each image on cells of `stride` voxels.
 
     A centre is 1 in its cell; around it lies a Gaussian with the standard deviation (2r + 1)/6 cells, r
-    being `radius`. Where two of a class overlap the larger value holds.
+    being `radius`. Where two of a class overlap the larger value holds. Sides and offset are taught at the
+    centre's cell, as in the paper, and at those up to `reach` cells away, so that a peak beside it gives the
+    same box (as in the Gaussian regions of TTFNet, Liu et al. 2019, arXiv 1909.00700).
     """
     device, dims = boxes[0].device, len(cells)
     last = torch.tensor(list(cells), device=device) - 1
@@ -56,15 +64,31 @@ def encode(
         size = (high - low).clamp_min(LEAST_SIDE)
         centre = (low + high) / 2
         cell = centre.floor().long().clamp_min(0).minimum(last)
-        places.append(F.pad(cell, (1, 0), value=n))
-        sizes.append(size)
-        offsets.append(centre - cell)
+        taught, near = around(cell, cells, reach)
+        places.append(F.pad(near, (1, 0), value=n))
+        sizes.append(size[taught])
+        offsets.append(centre[taught] - near)
         if len(own):
             bumps = gaussians(cell, (2 * radius(size) + 1) / 6, cells)
             for k in range(kinds):
                 heat[n, k] = torch.where((kind == k).reshape(-1, *[1] * dims), bumps, 0).amax(0)
             spread[n] = size[bumps.max(0).indices].movedim(-1, 0)
     return Truth(heat, spread, torch.cat(places), torch.cat(sizes), torch.cat(offsets))
+
+
+def around(centres: Tensor, cells: Sequence[int], reach: int) -> tuple[Tensor, Tensor]:
+    """Which object [M], and where [M,d]: the cells up to `reach` along each axis from the centres [N,d].
+
+    Only inside the image, and of a centre's own cell that object alone.
+    """
+    dims = len(cells)
+    steps = torch.arange(-reach, reach + 1, device=centres.device)
+    near = centres[:, None] + torch.cartesian_prod(*[steps] * dims).reshape(-1, dims)
+    inside = ((near >= 0) & (near < torch.tensor(list(cells), device=near.device))).all(-1)
+    own = (near == centres[:, None]).all(-1)
+    others = (near[:, :, None] == centres).all(-1).any(-1)
+    object_, place = torch.nonzero(inside & (own | ~others), as_tuple=True)
+    return object_, near[object_, place]
 
 
 def gaussians(centres: Tensor, sigma: Tensor, cells: Sequence[int]) -> Tensor:

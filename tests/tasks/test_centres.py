@@ -11,7 +11,7 @@ from monai.data.box_utils import box_iou
 from torch import Tensor
 
 from src.networks.centernet import Maps
-from src.tasks.centres import Truth, decode, encode, radius
+from src.tasks.centres import Truth, around, decode, encode, radius
 
 SHAPE = {2: (40, 56), 3: (24, 32, 16)}
 
@@ -113,7 +113,8 @@ def test_centres_are_gaussians_of_the_paper_and_the_larger_value_holds():
     assert np.allclose(truth.centre[0, 1], np.maximum(*bumps), atol=1e-6)
     assert truth.centre[0, 1, 8, 8] == truth.centre[0, 1, 8, 14] == 1
     assert truth.centre[0, [0, 2]].abs().max() == 0
-    assert truth.places.tolist() == [[0, 8, 8], [0, 8, 14]] and truth.size.tolist() == [[8, 8], [8, 8]]
+    assert len(truth.places) == 18 and truth.size.tolist() == [[8, 8]] * 18
+    assert torch.equal(truth.places[:, 1:] + truth.offset, torch.tensor([[8.0, 8]] * 9 + [[8.0, 14]] * 9))
 
 
 def test_of_overlapping_boxes_of_a_class_the_weaker_goes():
@@ -134,3 +135,15 @@ def test_a_neighbour_of_a_peak_is_none():
     maps = Maps(centre, torch.ones(1, 2, 9, 9), torch.full((1, 2, 9, 9), 0.5))
     (found,) = decode(maps, 2, (18, 18), overlap=0.99)
     assert found.boxes.tolist() == [[8, 8, 10, 10]]
+
+
+def test_cells_beside_a_centre_are_taught_its_object() -> None:
+    """In a corner four cells; of two centres side by side each keeps its own; `reach=0` is the paper's."""
+    centres = torch.tensor([[0, 0], [5, 5], [5, 6]])
+    taught, places = around(centres, (8, 8), 1)
+    assert torch.bincount(taught).tolist() == [4, 8, 8]
+    held = {kind: places[taught == kind].tolist() for kind in range(3)}
+    assert held[0] == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    assert [5, 6] in held[2] and [5, 6] not in held[1] and [5, 5] in held[1] and [5, 5] not in held[2]
+    taught, places = around(centres, (8, 8), 0)
+    assert taught.tolist() == [0, 1, 2] and torch.equal(places, centres)
