@@ -18,7 +18,9 @@ from src.metrics.synthesis.scores import SCORES, Judge
 from src.pictures import grey
 from src.tasks.base import AdversarialTask, Batch
 from src.tasks.cases import in_units
+from src.tasks.conditions import condition
 from src.tasks.recipe import Recipe
+from src.tasks.sampling import Sampler
 
 ROWS = 64
 """Images that are made, or read, at a time."""
@@ -44,9 +46,7 @@ class SynthesisTask(AdversarialTask):
         super().__init__(recipe, monitor)
         if self.discriminator is None:
             raise UserError("model.discriminator: null leaves synthesis without a teacher; choose one")
-        self.conditional, told = (hasattr(one, "classes") for one in (self.generator, self.discriminator))
-        if self.conditional != told:
-            raise UserError("model: one player is told the classes and the other is not")
+        self.condition = condition(self.generator, self.discriminator)
         for key, value in (("most", most), ("nearest", nearest)):
             if value < 2:
                 raise UserError(f"task.{key}: {value} images tell nothing; give 2 or more")
@@ -72,25 +72,29 @@ class SynthesisTask(AdversarialTask):
         }
 
     def generate(self, batch: Batch) -> Tensor:
-        images: Tensor = self.generator(normal(batch["image"], (self.latent,)), *self._kinds(batch))
+        images: Tensor = self.generator(normal(batch["image"], (self.latent,)), *self.condition.told(batch))
         return images
 
     def pairs(self, batch: Batch, images: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        kinds = self._kinds(batch)
-        return (batch["image"], *kinds), (images, *kinds)
-
-    def _kinds(self, batch: Batch) -> tuple[Tensor, ...]:
-        """The class of every image, for players that want to know it."""
-        return (batch["class"],) if self.conditional else ()
+        told = self.condition.told(batch)
+        return self.condition.beside(batch["image"], told), self.condition.beside(images, told)
 
     @property
     def latent(self) -> int:
         """How many numbers an image begins with."""
         return int(self.generator.latent)  # type: ignore[arg-type]
 
+    def noise(self, name: str) -> Tensor:
+        """[latent]: the noise that belongs to a name in this run."""
+        return fixed_noise(self.recipe.seed, name, self.latent)
+
+    def sampler(self, data: Any) -> Sampler:
+        """Makes images by number, of the generator that is judged."""
+        return Sampler(self, data)
+
     def predict(self, batch: Batch) -> Tensor:
-        noise = torch.stack([fixed_noise(self.recipe.seed, name, self.latent) for name in names(batch)])
-        inputs = (noise.to(batch["image"].device), *self._kinds(batch))
+        noise = torch.stack([self.noise(name) for name in names(batch)])
+        inputs = (noise.to(batch["image"].device), *self.condition.told(batch))
         pieces = zip(*(torch.split(column, ROWS) for column in inputs), strict=True)
         return torch.cat([self.evaluator(*piece).float() for piece in pieces])
 

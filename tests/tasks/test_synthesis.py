@@ -123,7 +123,7 @@ def test_the_same_seed_gives_the_same_image_at_any_batch_size(prepared: Any, mod
 def test_classes_reach_both_players(prepared: Any, two_kinds: list[str]) -> None:
     data, task = prepared(*words_of("fast_class"), *two_kinds)
     batch = next(iter(data.train_dataloader()))
-    assert task.conditional and task.generator.classes == task.discriminator.classes == 2
+    assert task.condition.classes == task.generator.classes == task.discriminator.classes == 2
     (real, kinds), (fake, same) = task.pairs(batch, task.generate(batch))
     assert kinds is same is batch["class"] and torch.equal(real, batch["image"]) and fake.shape == real.shape
     other = {**batch, "class": 1 - batch["class"]}
