@@ -65,7 +65,12 @@ CASES: dict[str, tuple[int, list[str]]] = {
     ),
     "synthesis": (
         2,
-        ["model.generator.channels=4", "model.discriminator.channels=4", "save_samples=3"],
+        [
+            "model.generator.channels=4",
+            "model.discriminator.channels=4",
+            "save_samples=3",
+            "task.imagenet=false",
+        ],
     ),  # BatchNorm, R1 and R2
     "detection": (
         3,

@@ -30,6 +30,7 @@ FREE = (
     "save_predictions",
     "save_samples",
     "save_format",
+    "task.judge",
     "data.workers",
     "data.cache",
     "debug",

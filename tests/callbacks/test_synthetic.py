@@ -29,6 +29,7 @@ SMALL = [
     *("model.discriminator.channels=2", "trainer.max_steps=1", "trainer.val_every=1", "trainer.threads=1"),
     *("trainer.accelerator=cpu", "callbacks.progress=none", "callbacks.report=false", "callbacks.samples=0"),
     "logger=none",
+    "task.imagenet=false",
 ]
 Made = Callable[..., tuple[Any, Any, dict[str, Any]]]
 

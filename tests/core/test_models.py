@@ -15,7 +15,7 @@ from src.errors import UserError
 SERVED = {
     "segmentation": {"adversarial_unet", "article", "pix2pix"},
     "enhancement": {"article", "dugan", "pix2pix", "residual_unet", "srgan", "wgan_denoise"},
-    "synthesis": {"article", "dcgan", "fast", "fast_class"},
+    "synthesis": {"article", "dcgan", "fast", "fast_class", "spade"},
 }
 MODELS = sorted(set().union(*SERVED.values()))
 
