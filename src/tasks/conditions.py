@@ -47,7 +47,7 @@ class OfMask(Condition):
         self.masks = masks
 
     def told(self, batch: dict[str, Any]) -> Seen:
-        return (F.one_hot(batch["label"].squeeze(1), self.masks).movedim(-1, 1).float(),)
+        return (F.one_hot(batch["label"].squeeze(1).long(), self.masks).movedim(-1, 1).float(),)
 
     def beside(self, images: Tensor, told: Seen) -> Seen:
         (mask,) = told
