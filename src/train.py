@@ -35,7 +35,7 @@ def train(cfg: dict[str, Any], directory: Path) -> float:
     """Train, test and report one run in `directory`; with `resume`, go on with the run that is there."""
     from src.callbacks.checkpoint import ending_at_once
     from src.callbacks.loggers import build_loggers
-    from src.core import build, distributed, prepare, quiet
+    from src.core import build, distributed, judge, prepare, quiet
     from src.core.run import open_again, open_new
     from src.core.trainer import build_trainer
 
@@ -47,13 +47,15 @@ def train(cfg: dict[str, Any], directory: Path) -> float:
     data.setup()
     cfg = build.complete(cfg, data)
     task = build.build_task(cfg, data.classes)
+    judge.appoint(cfg, task, data)
     prepare.check_size(task, data)
     prepare.check_monitor(task)
     plan = prepare.plan_update(cfg, task, data)
     prepare.check_processes(task)
     trainer = build_trainer(cfg, run)
     without = f" ({data.left_out} cases left out)" if data.left_out else ""
-    quiet.say(f"{plan}\ndata: {len(data.train_items())} training items{without}, cache: {data.cache.room}")
+    items = f"data: {len(data.train_items())} training items{without}, cache: {data.cache.room}"
+    quiet.say("\n".join([str(plan), items, *task.notes]))
     start = prepare.describe(run, cfg, data, task)
     data.start_at(start)
     try:

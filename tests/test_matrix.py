@@ -18,7 +18,7 @@ SMALL = [
 TASKS = {
     "segmentation": ["model.generator.channels=[4,8]", "model.generator.strides=[2]", "data.spatial_dims=3"],
     "enhancement": ["model=pix2pix", "model.generator.channels=[4,8]", "data.spatial_dims=3"],
-    "synthesis": ["model=dcgan", "model.generator.channels=4"],
+    "synthesis": ["model=dcgan", "model.generator.channels=4", "task.imagenet=false"],
 }
 PATCH = ["model.discriminator.channels=4", "model.discriminator.num_layers_d=1"]
 MORE = {"synthesis": ["model.discriminator.channels=4"]}

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import nibabel
+import numpy as np
 import pytest
 import torch
 
@@ -63,7 +65,12 @@ CASES: dict[str, tuple[int, list[str]]] = {
     ),
     "synthesis": (
         2,
-        ["model.generator.channels=4", "model.discriminator.channels=4"],
+        [
+            "model.generator.channels=4",
+            "model.discriminator.channels=4",
+            "save_samples=3",
+            "task.imagenet=false",
+        ],
     ),  # BatchNorm, R1 and R2
     "detection": (
         3,
@@ -137,6 +144,12 @@ def test_several_processes_train_as_one(command: Any, tmp_path: Path, task: str)
         assert done.returncode == 0, done.stderr
         assert done.stdout.strip().splitlines()[-1] == f"run: {name}" and done.stdout.count("run: ") == 1
     assert_alike(tmp_path / "one", tmp_path / "several")
+    for path in (tmp_path / "one").glob("synthetic/images/*.nii.gz"):
+        ours, theirs = (
+            nibabel.load(tmp_path / name / "synthetic/images" / path.name).get_fdata()
+            for name in ("one", "several")
+        )
+        np.testing.assert_allclose(theirs, ours, atol=1e-5 * np.abs(ours).max())
     files = [{p.name for p in (tmp_path / name).rglob("*")} for name in ("one", "several")]
     assert files[0] == files[1] and not list(tmp_path.rglob("*.tmp"))
     header = (tmp_path / "several" / "metrics.csv").read_text().splitlines()[0]

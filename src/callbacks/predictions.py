@@ -33,11 +33,7 @@ class Predictions(pl.Callback):
         self.run, self.folder = run, run.path / "predictions"
         self.count = None if count in ("all", -1) else int(count)
         self.numbered: dict[str, tuple[str, Record]] = {}
-        if root and run.path.resolve().is_relative_to(Path(root).expanduser().resolve()):
-            raise UserError(
-                f"run_dir: {run.path} lies in data.root={root}, where predictions would become data; "
-                "choose another run_dir"
-            )
+        refuse_to_become_data(run, root)
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.data: Any = trainer.datamodule  # type: ignore[attr-defined]
@@ -92,3 +88,12 @@ class Predictions(pl.Callback):
         rows = [(name, case) for case, (name, _) in self.numbered.items()]
         csv.writer(text, lineterminator="\n").writerows([("prediction", "case"), *rows])
         write_atomically(self.run.path / "predictions.csv", text.getvalue().encode())
+
+
+def refuse_to_become_data(run: Run, root: str | None) -> None:
+    """UserError where files of this run would lie in the folder of the data."""
+    if root and run.path.resolve().is_relative_to(Path(root).expanduser().resolve()):
+        raise UserError(
+            f"run_dir: {run.path} lies in data.root={root}, where its images would become data; "
+            "choose another run_dir"
+        )

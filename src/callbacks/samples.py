@@ -8,13 +8,18 @@ import numpy as np
 import pytorch_lightning as pl
 
 from src.callbacks.loggers import show
-from src.core.run import Run
+from src.core.run import Run, write_atomically
 from src.pictures import panel, save_png
+from src.pictures.animation import animation
 from src.tasks.base import AdversarialTask
 
 
 class Samples(pl.Callback):
-    """The first `count` cases of validation (and of the final test) as one picture a pass."""
+    """The first `count` cases of validation (and of the final test) as one picture a pass.
+
+    With the test come the pictures of it as a whole and, of a task that is `animated`, those of all
+    validations in samples/training.gif.
+    """
 
     def __init__(self, run: Run, count: int) -> None:
         self.run, self.count = run, count
@@ -42,8 +47,12 @@ class Samples(pl.Callback):
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, AdversarialTask)
         self._draw(trainer, pl_module, "test", "test")
-        for name, (title, columns) in pl_module.pictures.items():
-            self._keep(trainer, pl_module, name, panel(columns, title=title), f"samples/{name}")
+        for name, found in pl_module.pictures.items():
+            drawn = panel(found.columns, title=found.title, rows=found.rows)
+            self._keep(trainer, pl_module, name, drawn, f"samples/{name}")
+        frames = sorted(self.run.samples.glob("step_*.png"))
+        if pl_module.animated and trainer.is_global_zero and len(frames) > 1:
+            write_atomically(self.run.samples / "training.gif", animation(frames))
 
     def _draw(self, trainer: pl.Trainer, task: AdversarialTask, name: str, split: str) -> None:
         kept, self.kept = [pictures for pictures in self.kept if pictures], []

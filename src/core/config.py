@@ -28,6 +28,9 @@ FREE = (
     "trainer.judged",
     "callbacks.",
     "save_predictions",
+    "save_samples",
+    "save_format",
+    "task.judge",
     "data.workers",
     "data.cache",
     "debug",
@@ -106,8 +109,17 @@ def validate(cfg: Plain) -> None:
     check_shape(cfg)
     check_model(cfg, HydraConfig.get().runtime.choices["model"] if HydraConfig.initialized() else cfg["name"])
     _check_names(cfg)
+    _check_samples(cfg)
     check_data(cfg["data"])
     check_targets({key: value for key, value in cfg.items() if key != "data"})
+
+
+def _check_samples(cfg: Plain) -> None:
+    """Only a task that makes images of noise can save some."""
+    from src.core.targets import resolve
+
+    if cfg.get("save_samples") and not hasattr(resolve(cfg["task"], "task"), "sampler"):
+        raise UserError("save_samples: this task makes no images of noise; set 0, or choose task=synthesis")
 
 
 def data_keys(data: Plain) -> tuple[Plain, Plain]:

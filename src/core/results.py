@@ -20,8 +20,6 @@ def best(trainer: Any) -> dict[str, Any]:
 
 def write(run: Run, task: Any, trainer: Any) -> None:
     """metrics.json, scores.csv (a row a test case) and the weights of the generator that was tested."""
-    import safetensors.torch
-
     scores = {name: float(value) for name, value in sorted(task.final.items())}
     run.write("metrics.json", scores)
     if task.case_scores:
@@ -30,10 +28,20 @@ def write(run: Run, task: Any, trainer: Any) -> None:
         writer.writeheader()
         writer.writerows(task.case_scores)
         write_atomically(run.path / "scores.csv", text.getvalue().encode())
-    weights = {name: value.detach().cpu().contiguous() for name, value in task.evaluator.state_dict().items()}
-    write_atomically(run.path / "generator.safetensors", safetensors.torch.save(weights))
+    write_atomically(run.path / "generator.safetensors", weights(task))
     if trainer.is_global_zero:
         task.finish_test(run.path)
+
+
+def weights(task: Any) -> bytes:
+    """What generator.safetensors holds: the weights of the generator that is judged."""
+    import safetensors.torch
+
+    state = task.evaluator.state_dict()
+    content: bytes = safetensors.torch.save(
+        {name: v.detach().cpu().contiguous() for name, v in state.items()}
+    )
+    return content
 
 
 def show(run: Run, cfg: dict[str, Any]) -> None:

@@ -140,6 +140,8 @@ class Config(Section):
     run_dir: str
     resume: str | None
     save_predictions: Cases
+    save_samples: Annotated[int, Field(ge=0)] = 0
+    save_format: Literal["png8", "png16", "nifti", "npz"] | None = None
     debug: bool
 
     @model_validator(mode="after")

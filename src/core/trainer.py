@@ -35,6 +35,7 @@ def build_trainer(cfg: Plain, run: Any) -> Any:
     from src.callbacks.predictions import Predictions
     from src.callbacks.progress import TrainingProgress
     from src.callbacks.samples import Samples
+    from src.callbacks.synthetic import SyntheticImages
 
     trainer, watch = cfg["trainer"], cfg["callbacks"]
     callbacks: list[pl.Callback] = [Checkpoints(run, watch["checkpoint_every"])]
@@ -42,6 +43,8 @@ def build_trainer(cfg: Plain, run: Any) -> Any:
         callbacks.append(Samples(run, watch["samples"]))
     if cfg["save_predictions"]:
         callbacks.append(Predictions(run, cfg["save_predictions"], cfg["data"].get("root")))
+    if cfg.get("save_samples"):
+        callbacks.append(SyntheticImages(run, cfg))
     if watch["progress"] != "none":
         callbacks.append(TrainingProgress(watch["progress"]))
     plugins: list[Any] = [AtomicCheckpointIO()]

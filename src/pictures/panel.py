@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -18,6 +19,14 @@ FAINT: Rgb = (154, 160, 166)
 MARGIN, GAP = 16, 4
 LARGEST = 320
 """Tiles beyond this height or width, in pixels, are shrunk to it."""
+
+
+class Picture(NamedTuple):
+    """What `panel` draws: a title, columns of tiles, and a short text beside each row or none."""
+
+    title: str
+    columns: Mapping[str, np.ndarray]
+    rows: Sequence[str] = ()
 
 
 def panel(

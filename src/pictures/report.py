@@ -19,8 +19,9 @@ from PIL import Image
 from src.pictures import figures, markup
 from src.pictures.scores import OURS, kind, table
 
-LARGEST_PICTURE = 600_000
-"""Bytes of the sample picture in the page; a larger one is shrunk. Leaves the page under a megabyte."""
+LARGEST_PICTURE, LARGEST_OTHER, LARGEST_FILM = 600_000, 150_000, 400_000
+"""Bytes of the sample picture in the page and of each other one, beyond which they are shrunk; and of an
+animation, beyond which it is left out."""
 SECTIONS = ("task", "data", "model", "update", "trainer")
 
 
@@ -113,16 +114,30 @@ def _figures(run: Path) -> str:
 
 
 def _sample(run: Path) -> str:
-    """The test picture, or else the newest one."""
+    """The test picture, or else the newest one; below it those of the test as a whole, and the animation."""
     found = sorted((run / "samples").glob("*.png"), key=lambda path: (path.stem == "test", path.stem))
-    return (
-        _image(_fit(found[-1].read_bytes()), f"sample pictures, {found[-1].stem}", "sample") if found else ""
-    )
+    steps = [path for path in found if path.stem == "test" or path.stem.startswith("step_")]
+    main = [_image(_fit(path.read_bytes()), _named(path), "sample") for path in steps[-1:]]
+    others = [
+        _image(_fit(path.read_bytes(), LARGEST_OTHER), _named(path), "sample")
+        for path in found
+        if path not in steps
+    ]
+    films = [
+        _image(path.read_bytes(), _named(path), "sample", kind="gif")
+        for path in sorted((run / "samples").glob("*.gif"))
+        if path.stat().st_size <= LARGEST_FILM
+    ]
+    return "\n<br>\n".join([*main, *others, *films])
 
 
-def _fit(png: bytes) -> bytes:
+def _named(path: Path) -> str:
+    return f"sample pictures, {path.stem}"
+
+
+def _fit(png: bytes, most: int = LARGEST_PICTURE) -> bytes:
     image: Image.Image = Image.open(io.BytesIO(png))
-    while len(png) > LARGEST_PICTURE:
+    while len(png) > most:
         image = image.resize((image.width * 4 // 5, image.height * 4 // 5), Image.Resampling.LANCZOS)
         file = io.BytesIO()
         image.save(file, "PNG", optimize=True)
@@ -134,8 +149,8 @@ def _width(png: bytes) -> int:
     return Image.open(io.BytesIO(png)).width
 
 
-def _image(png: bytes, text: str, style: str = "", width: int = 0) -> str:
-    source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+def _image(content: bytes, text: str, style: str = "", width: int = 0, kind: str = "png") -> str:
+    source = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
     size = f' width="{width}"' if width else ""
     return f'<img class="{style}"{size} alt="{escape(text)}" src="{source}">'
 

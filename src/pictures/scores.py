@@ -64,6 +64,8 @@ KINDS = {
     "reconstruction": Kind("residual of healthy images", -1),
     "subset_auroc": Kind("AUROC, searched", 1),
     "images_per_second": Kind("images/s", 1, 1),
+    "judge_dice": Kind("Dice of the judge", 1),
+    "judge_accuracy": Kind("accuracy of the judge", 1),
     "swd": Kind("SWD", -1, 1),
     "kid": Kind("KID ×1000", -1, 1),
     "coverage": Kind("coverage", 1),

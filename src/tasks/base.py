@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from src.errors import UserError
+from src.pictures import Picture
 from src.pictures.scores import COUNTS, kind
 from src.tasks.play import Batch, Play
 from src.tasks.recipe import Recipe
@@ -21,12 +22,15 @@ class AdversarialTask(Play):
     """A task answers `channels`, `generate`, `pairs`, `task_losses`, `predict`, `score` and `samples`.
 
     monitor: the validation score that chooses the best checkpoint. writes_maps: whether what is `written` is
-    a measure of every pixel, which whole numbers would spoil. `tables` hold the scores of "val" and "test"
-    and of each baseline by name; a table gives `compute()`, flat names to numbers, and `per_case()`, a row a
-    case. `pictures` of the test as a whole, by name: a title and columns as `samples` gives them.
+    a measure of every pixel, which whole numbers would spoil. animated: whether the pictures of validations
+    show one thing as it grows, so that they are worth seeing one after another. `tables` hold the scores of
+    "val" and "test" and of each baseline by name; a table gives `compute()`, flat names to numbers, and
+    `per_case()`, a row a case. `pictures` of the test as a whole, by name; `notes` are lines that
+    the run begins with saying.
     """
 
     writes_maps = False
+    animated = False
 
     def __init__(self, recipe: Recipe, monitor: str) -> None:
         super().__init__(recipe)
@@ -35,7 +39,8 @@ class AdversarialTask(Play):
         self.case_scores: list[dict[str, Any]] = []
         self.final: dict[str, float] = {}
         self.legends: dict[str, Any] = {}
-        self.pictures: dict[str, tuple[str, dict[str, np.ndarray]]] = {}
+        self.pictures: dict[str, Picture] = {}
+        self.notes: list[str] = []
 
     @property
     def direction(self) -> int:

@@ -33,13 +33,26 @@ def _batches(data: Any, records: Sequence[Record], device: torch.device) -> Iter
 
 def some_training(data: Any, most: int) -> Tensor:
     """Up to `most` training images [n, C, *spatial] without augmentation, spread evenly over the cohort."""
+    return torch.cat([images for _, images in _some(data, most)])
+
+
+def some_classified(data: Any, most: int) -> tuple[Tensor, Tensor]:
+    """The same images, and the class of each, [n]."""
+    found = list(_some(data, most))
+    kinds = [torch.full((len(images),), int(case["class"])) for case, images in found]
+    return torch.cat([images for _, images in found]), torch.cat(kinds)
+
+
+def _some(data: Any, most: int) -> Iterator[tuple[dict[str, Any], Tensor]]:
+    """Training cases, and those of their images that are wanted."""
     total = len(data.train_items())
     wanted = set(np.linspace(0, total - 1, min(most, total)).round().astype(int).tolist())
-    kept: list[Tensor] = []
     first = 0
     for record in data.labels.used(data.records["train"]):
-        image = torch.from_numpy(np.asarray(data.evaluated(record)["image"])).float()
+        case = data.evaluated(record)
+        image = torch.from_numpy(np.asarray(case["image"])).float()
         images = image if data.sliced else image[None]
-        kept += [images[i] for i in range(len(images)) if first + i in wanted]
+        rows = [i for i in range(len(images)) if first + i in wanted]
         first += len(images)
-    return torch.stack(kept)
+        if rows:
+            yield case, images[rows]

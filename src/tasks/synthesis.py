@@ -7,22 +7,27 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from src.adversarial import game
 from src.adversarial.draw import normal
 from src.adversarial.path_length import PathLength
 from src.baselines.synthesis import trivial_images
 from src.errors import UserError
+from src.metrics.synthesis import imagenet as imagenet_features
 from src.metrics.synthesis.memorisation import EXPECTED, copied_share, nearest, suspicious
 from src.metrics.synthesis.planes import central_planes
 from src.metrics.synthesis.pool import ImagePool
 from src.metrics.synthesis.scores import SCORES, Judge
-from src.pictures import grey
+from src.pictures import Picture, grey
+from src.tasks import synthesis_pictures
 from src.tasks.base import AdversarialTask, Batch
 from src.tasks.cases import in_units
-from src.tasks.readers import training_batches
+from src.tasks.conditions import condition
+from src.tasks.judges import KindJudge, MaskJudge
+from src.tasks.readers import some_training, training_batches
 from src.tasks.recipe import Recipe
+from src.tasks.sampling import Sampler
 
 ROWS = 64
 """Images that are made, or read, at a time."""
@@ -32,6 +37,10 @@ LOOKED_AT = 256
 """Training images whose logits are compared with held-out ones'."""
 SHOWN = 6
 """Pairs in the picture of the nearest training images."""
+WITHOUT = (
+    "scores: kid/imagenet is left out, as its packages are not installed: pip install -c constraints.txt "
+    "-e '.[features]', or task.imagenet=false"
+)
 
 
 class SynthesisTask(AdversarialTask):
@@ -41,8 +50,12 @@ class SynthesisTask(AdversarialTask):
     alone: the same at every validation, whatever the batches and processes. Scores are those of the set.
 
     most: how many images of a split, and of the training set, are judged. nearest: for how many of them the
-    nearest training image, among all, is looked for. path_length: arguments of `PathLength`.
+    nearest training image, among all, is looked for. path_length: arguments of `PathLength`. judge: a
+    finished segmentation run, whose network is shown at the test what was drawn over label maps. imagenet: if
+    the test has the score kid/imagenet, where its packages are installed.
     """
+
+    animated = True
 
     def __init__(
         self,
@@ -51,13 +64,13 @@ class SynthesisTask(AdversarialTask):
         most: int = 1000,
         nearest: int = 200,
         path_length: dict[str, Any] | None = None,
+        judge: str | None = None,
+        imagenet: bool = True,
     ) -> None:
         super().__init__(recipe, monitor)
         if self.discriminator is None:
             raise UserError("model.discriminator: null leaves synthesis without a teacher; choose one")
-        self.conditional, told = (hasattr(one, "classes") for one in (self.generator, self.discriminator))
-        if self.conditional != told:
-            raise UserError("model: one player is told the classes and the other is not")
+        self.condition = condition(self.generator, self.discriminator)
         for key, value in (("most", most), ("nearest", nearest)):
             if value < 2:
                 raise UserError(f"task.{key}: {value} images tell nothing; give 2 or more")
@@ -70,6 +83,13 @@ class SynthesisTask(AdversarialTask):
         self.data: Any = None
         self.judge: Judge | None = None
         self.held_out = float("nan")
+        self.of_real: dict[str, float] = {}
+        self.imagenet = imagenet and imagenet_features.available()
+        if imagenet and not self.imagenet:
+            self.notes.append(WITHOUT)
+        self.jury: MaskJudge | KindJudge | None = None
+        if self.condition.masks:
+            self.legends = synthesis_pictures.legends(recipe.classes)
 
     @staticmethod
     def channels(data: Any) -> dict[str, dict[str, Any]]:
@@ -78,41 +98,55 @@ class SynthesisTask(AdversarialTask):
             raise UserError("data.patch: synthesis makes whole images; set data.patch=null and a data.size")
         size = list(data.shape)
         return {
-            "generator": {"out_channels": data.channels, "size": size, "classes": len(data.kinds)},
-            "discriminator": {"image_channels": data.channels, "size": size, "classes": len(data.kinds)},
+            "generator": {
+                "out_channels": data.channels,
+                "size": size,
+                "classes": len(data.kinds),
+                "label_channels": len(data.classes),
+            },
+            "discriminator": {
+                "image_channels": data.channels,
+                "in_channels": data.channels + len(data.classes),
+                "size": size,
+                "classes": len(data.kinds),
+            },
         }
 
     def generate(self, batch: Batch) -> Tensor:
-        images: Tensor = self.generator(normal(batch["image"], (self.latent,)), *self._kinds(batch))
+        images: Tensor = self.generator(normal(batch["image"], (self.latent,)), *self.condition.told(batch))
         return images
 
     def pairs(self, batch: Batch, images: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        kinds = self._kinds(batch)
-        return (batch["image"], *kinds), (images, *kinds)
+        told = self.condition.told(batch)
+        return self.condition.beside(batch["image"], told), self.condition.beside(images, told)
 
     def task_losses(self, batch: Batch, images: Tensor) -> dict[str, Tensor]:
         if self.paths is None or not self.paths.due(self.batches_done):
             return {}
         z = normal(batch["image"], (self.latent,))
-        return {"path_length": self.paths(self.generator, z, *self._kinds(batch))}
+        return {"path_length": self.paths(self.generator, z, *self.condition.told(batch))}
 
     def training_step(self, batch: Batch, index: int) -> None:
         super().training_step(batch, index)
         if self.paths is not None and self.paths.due(self.batches_done - 1):
             self.paths.adapt()
 
-    def _kinds(self, batch: Batch) -> tuple[Tensor, ...]:
-        """The class of every image, for players that want to know it."""
-        return (batch["class"],) if self.conditional else ()
-
     @property
     def latent(self) -> int:
         """How many numbers an image begins with."""
         return int(self.generator.latent)  # type: ignore[arg-type]
 
+    def noise(self, name: str) -> Tensor:
+        """[latent]: the noise that belongs to a name in this run."""
+        return fixed_noise(self.recipe.seed, name, self.latent)
+
+    def sampler(self, data: Any) -> Sampler:
+        """Makes images by number, of the generator that is judged."""
+        return Sampler(self, data)
+
     def predict(self, batch: Batch) -> Tensor:
-        noise = torch.stack([fixed_noise(self.recipe.seed, name, self.latent) for name in names(batch)])
-        inputs = (noise.to(batch["image"].device), *self._kinds(batch))
+        noise = torch.stack([self.noise(name) for name in names(batch)])
+        inputs = (noise.to(batch["image"].device), *self.condition.told(batch))
         pieces = zip(*(torch.split(column, ROWS) for column in inputs), strict=True)
         return torch.cat([self.evaluator(*piece).float() for piece in pieces])
 
@@ -122,6 +156,8 @@ class SynthesisTask(AdversarialTask):
         if stage == "val":
             told = [self._told(batch, x)[:, None, None, None] for x in (batch["image"], prediction)]
             self.tables["logits"].update(names(batch), *told)
+        elif self.jury is not None:
+            self.jury.look(names(batch), batch, prediction)
 
     def on_validation_epoch_start(self) -> None:
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
@@ -129,9 +165,10 @@ class SynthesisTask(AdversarialTask):
         self.told = float(torch.cat([self._told(batch, batch["image"]) for batch in batches]).mean())
 
     def _told(self, batch: Batch, images: Tensor) -> Tensor:
-        """[B]: the logits of images of this batch's classes."""
+        """[B]: the logits of images of this batch's classes or label maps."""
         assert self.discriminator is not None
-        pieces = zip(*(torch.split(x, ROWS) for x in (images, *self._kinds(batch))), strict=True)
+        seen = self.condition.beside(images, self.condition.told(batch))
+        pieces = zip(*(torch.split(x, ROWS) for x in seen), strict=True)
         return torch.cat([game.verdict(self.discriminator(*piece)).score().float() for piece in pieces])
 
     def scores(self, stage: str) -> dict[str, float]:
@@ -139,7 +176,7 @@ class SynthesisTask(AdversarialTask):
         self.tables[stage].reset()
         if not len(real):
             return dict.fromkeys(SCORES, float("nan"))
-        self.judge = Judge(real)
+        self.judge = Judge(real, imagenet=self.imagenet and stage == "test")
         found = self.judge(fake)
         if stage == "val":
             held_out, made = (logits.mean().item() for logits in self.tables["logits"].compute())
@@ -147,10 +184,26 @@ class SynthesisTask(AdversarialTask):
             found |= {"logits/train": self.told, "logits/held_out": held_out, "logits/fake": made}
         if stage == "test" and self.data is not None:
             found |= self._memorised(fake, real)
+            self._draw(_window(real))
+            if self.jury is not None:
+                judged, self.of_real = self.jury.scores()
+                found |= judged
         return found
+
+    def _draw(self, window: tuple[float, float]) -> None:
+        """The pictures that need no test image beside them."""
+        self.pictures["interpolation"] = synthesis_pictures.ways(self, self.data, window)
+        if self.condition.classes:
+            self.pictures["classes"] = synthesis_pictures.class_rows(self, self.data, window)
+
+    def mask_judge(self, network: nn.Module, window: int | list[int] | None) -> None:
+        """Have this segmentation network look at what is drawn over the label maps of the test."""
+        self.jury = MaskJudge(network, self.recipe.classes, window)
 
     def prepare_baselines(self, data: Any) -> None:
         self.data = data
+        if self.condition.classes:
+            self.jury = KindJudge(data, self.most, self.device)
 
     def baseline_scores(self) -> dict[str, float]:
         """Noise, the mean image and samples of principal components, all made of training images."""
@@ -169,8 +222,12 @@ class SynthesisTask(AdversarialTask):
         if self.data is None or self.judge is None:
             return {}
         own = self._some_training(len(self.judge.real))
-        judge = self.judge if len(own) == len(self.judge.real) else Judge(self.judge.real[: len(own)])
-        return judge(own) | {"nearest": self.held_out, "copied": EXPECTED}
+        judge = (
+            self.judge
+            if len(own) == len(self.judge.real)
+            else Judge(self.judge.real[: len(own)], self.imagenet)
+        )
+        return judge(own) | {"nearest": self.held_out, "copied": EXPECTED} | self.of_real
 
     def _memorised(self, fake: Tensor, real: Tensor) -> dict[str, float]:
         """How near fakes come to training images, and how near held-out images do; and the picture."""
@@ -184,7 +241,7 @@ class SynthesisTask(AdversarialTask):
             "synthetic": grey(fake[closest, 0].cpu().numpy(), window),
             "nearest in training": grey(twins[closest, 0].cpu().numpy(), window),
         }
-        self.pictures = {"nearest": (verdict(share, len(ours)), columns)}
+        self.pictures["nearest"] = Picture(verdict(share, len(ours)), columns)
         return {"nearest": float(ours.mean()), "copied": share}
 
     def _nearest(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -204,22 +261,19 @@ class SynthesisTask(AdversarialTask):
 
     def _some_training(self, count: int) -> Tensor:
         """Up to `count` training images, spread evenly over the cohort."""
-        total = len(self.data.train_items())
-        wanted = set(np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist())
-        kept, first = [], 0
-        for part in self._training():
-            kept += [part[i] for i in range(len(part)) if first + i in wanted]
-            first += len(part)
         assert self.judge is not None
-        return torch.stack(kept).to(self.judge.real.device)
+        return central_planes(some_training(self.data, count)).to(self.judge.real.device)
 
     def written(self, batch: Batch, prediction: Tensor, rows: list[int]) -> Tensor:
         """On the grid and in the units of the real case beside which it is judged."""
         return in_units(batch, prediction, rows)
 
     def samples(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
-        """A row: one real image, and beside it synthetic ones of noise that stays the same."""
+        """A row: one real image, and beside it synthetic ones of noise that stays the same; or what was drawn
+        over a label map, between this and the real image."""
         window = _window(batch["image"])
+        if self.condition.masks:
+            return synthesis_pictures.triples(batch, prediction, self.condition.masks, window)
         across = min(ACROSS, len(prediction))
         rows = len(prediction) // across
         grid = grey(prediction[: rows * across, 0].float().cpu().numpy(), window)

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from src.pictures.animation import animation
 from src.pictures.panel import save_png
 from src.pictures.report import write_report
 
@@ -109,6 +110,17 @@ def test_it_needs_nothing_from_elsewhere(run: Path) -> None:
     assert len(figures) == 2 and np.asarray(sample)[0, 0].tolist() == [200] * 3, (
         "the test picture, not an earlier one"
     )
+
+
+def test_pictures_of_the_test_as_a_whole_and_the_animation_are_there_too(run: Path) -> None:
+    for n, name in enumerate(("nearest", "interpolation")):
+        save_png(run / "samples" / f"{name}.png", np.full((30, 30, 3), n, np.uint8))
+    (run / "samples/training.gif").write_bytes(animation(sorted((run / "samples").glob("step_*.png"))))
+    page = Page(write_report(run))
+    kinds = [address.partition(";")[0] for address in page.addresses]
+    assert kinds == ["data:image/png"] * 5 + ["data:image/gif"] and not page.open
+    (run / "samples/training.gif").write_bytes(b"x" * 500_000)
+    assert len(Page(write_report(run)).addresses) == 5, "one that would make the page large stays outside"
 
 
 def test_nobody_is_named(run: Path) -> None:

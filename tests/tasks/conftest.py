@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from src.core import build
 from src.core.config import validate
@@ -78,3 +80,17 @@ def gradients(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], list[tor
 
     monkeypatch.setattr(AdversarialTask, "_step", watched)
     return seen
+
+
+@pytest.fixture
+def two_kinds(tmp_path: Path) -> list[str]:
+    """Words for a data set of ten dark and twenty bright pictures, one folder each."""
+    draw = np.random.default_rng(0)
+    for kind, count, level in (("bright", 20, 180), ("dark", 10, 40)):
+        (tmp_path / "images" / kind).mkdir(parents=True)
+        for number in range(count):
+            pixels = (level + draw.integers(0, 60, (24, 24))).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / kind / f"{number}.png")
+    root = f"data.root={tmp_path / 'images'}"
+    own = [root, "data.image='*/*.png'", "data.kind='{parent}'", "data.intensity=[0,255]"]
+    return ["data=folder", *own, "data.split=[3,1,1]"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from prdc import compute_prdc
 from scipy.ndimage import convolve
 from scipy.signal import fftconvolve
 from scipy.stats import wasserstein_distance
@@ -133,6 +134,14 @@ def test_density_and_coverage_point_by_point(sizes: tuple[int, int]) -> None:
     found = density_and_coverage(torch.from_numpy(fake), torch.from_numpy(real))
     assert found == pytest.approx((held / (5 * sizes[0]), reached / sizes[1]))
     assert np.isnan(density_and_coverage(torch.zeros(4, 2), torch.zeros(5, 2))).all()
+
+
+def test_density_and_coverage_are_the_authors() -> None:
+    draw = np.random.default_rng(1)
+    fake, real = draw.normal(0.2, 0.8, (70, 6)), draw.normal(0, 1, (90, 6))
+    theirs = compute_prdc(real_features=real, fake_features=fake, nearest_k=5)
+    found = density_and_coverage(torch.from_numpy(fake), torch.from_numpy(real))
+    assert found == pytest.approx((theirs["density"], theirs["coverage"]))
 
 
 def test_coverage_of_the_same_distribution_is_known() -> None:

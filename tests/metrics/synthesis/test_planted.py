@@ -13,6 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from src.metrics.synthesis import distance
+from src.metrics.synthesis.coverage import density_and_coverage
+from src.metrics.synthesis.imagenet import ImageNetFeatures
+from src.metrics.synthesis.kernel import kernel_distance
 from src.metrics.synthesis.memorisation import copied_share, nearest, suspicious
 from src.metrics.synthesis.pyramid import smoothed
 from src.metrics.synthesis.scores import SCORES, Judge
@@ -86,6 +89,30 @@ def test_worse_sets_are_further_away(scores: dict[str, dict[str, float]], score:
     order = ["real", "blurred", "more blurred", "mean", "noise"]
     found = [scores[name][score] for name in order]
     assert found == sorted(found) and found[1] > 1.5 * max(found[0], 0)
+
+
+def test_worse_sets_are_further_away_in_features_of_photographs(sets: Sets) -> None:
+    """On real images; a copy of the training set is as near as a second real set."""
+    own, real = sets[0][:40], sets[1][:40]
+    if own.shape[-1] != 64:
+        pytest.skip("these features are made for real images")
+    describe = ImageNetFeatures(real)
+    seen = describe(real)
+    noise = torch.rand(own.shape, generator=torch.Generator().manual_seed(0))
+    once, twice = smoothed(own), smoothed(smoothed(own))
+    order = [own, once, twice, own.mean(0, keepdim=True).expand_as(own[:10]), noise[:20]]
+    found = [kernel_distance(describe(images), seen) for images in order]
+    assert found == sorted(found) and found[1] > 1.5 * max(found[0], 0)
+
+
+def test_twenty_images_repeated_fail_coverage(sets: Sets) -> None:
+    training, real = sets
+    if len(real) < 100:
+        pytest.skip("twenty are a third of these images, which is no collapse")
+    own = training[: len(real)]
+    judge = Judge(real)
+    twenty = density_and_coverage(judge.describe(own[:20].repeat(4, 1, 1, 1)[: len(real)]), judge.features)[1]
+    assert twenty < 0.8 * density_and_coverage(judge.describe(own), judge.features)[1]
 
 
 def test_few_images_repeated_fail_coverage(scores: dict[str, dict[str, float]]) -> None:

@@ -1,0 +1,107 @@
+"""`save_samples`: synthetic images as files, and beside them what they are and what they came from."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+
+from src.callbacks.predictions import refuse_to_become_data
+from src.core.config import Plain
+from src.core.results import weights
+from src.core.run import Run, write_atomically
+from src.data.synthetic import NOTE, Form, Span, form
+from src.data.writers import original
+from src.tasks.synthesis import SynthesisTask
+
+PRIVATE = ("paths", "run_dir", "resume", "debug")
+"""Keys of the configuration that tell of the machine and not of the images."""
+
+
+class SyntheticImages(pl.Callback):
+    """Writes `save_samples` images to synthetic/ when the test is over, each process its share.
+
+    synthetic/index.csv lists them for data=table; synthetic/provenance.json says that they are synthetic, and
+    of which weights, seed, data and configuration.
+    """
+
+    def __init__(self, run: Run, cfg: Plain) -> None:
+        self.run, self.cfg, self.folder = run, cfg, run.path / "synthetic"
+        self.count: int = cfg["save_samples"]
+        refuse_to_become_data(run, cfg["data"].get("root"))
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._form(trainer.datamodule, lambda: (0.0, 1.0))  # type: ignore[attr-defined]  # refuses early
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, SynthesisTask)
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        sampler = pl_module.sampler(data)
+        stored = self._form(data, sampler.span)
+        known = getattr(data.source, "label_values", None) or range(max(len(data.classes), 2))
+        maps = Form(stored.format, np.min_scalar_type(max(known)))
+        width = max(4, len(str(self.count)))
+        for number in range(1 + trainer.global_rank, self.count + 1, trainer.world_size):
+            made, name = sampler(number), f"{number:0{width}d}"
+            self._write("images", name, stored.encoded(made.image, sampler.affine))
+            if made.label is not None:
+                numbers = np.array(known)[made.label]
+                self._write("labels", name, maps.encoded(numbers, sampler.affine))
+        if trainer.is_global_zero:
+            self._tell(pl_module, data, stored, width)
+
+    def _form(self, data: Any, span: Callable[[], Span]) -> Form:
+        like = original(data.source, data.records["train"][0])
+        wanted = self.cfg.get("save_format")
+        return form(wanted, like, data.channels, data.spatial_dims, data.sliced, span)
+
+    def _write(self, folder: str, name: str, file: tuple[str, bytes]) -> None:
+        ending, content = file
+        write_atomically(self.folder / folder / f"{name}{ending}", content)
+
+    def _tell(self, task: SynthesisTask, data: Any, stored: Form, width: int) -> None:
+        """The index and the provenance."""
+        ending = {"nifti": ".nii.gz", "npz": ".npz"}.get(stored.format, ".png")
+        names = [f"{number:0{width}d}{ending}" for number in range(1, self.count + 1)]
+        columns = {"image": [f"images/{name}" for name in names]}
+        if task.condition.masks:
+            columns["label"] = [f"labels/{name}" for name in names]
+        if task.condition.classes:
+            columns["kind"] = [data.kinds[n % len(data.kinds)] for n in range(self.count)]
+        text = io.StringIO()
+        rows = zip(*columns.values(), strict=True)
+        csv.writer(text, lineterminator="\n").writerows([tuple(columns), *rows])
+        write_atomically(self.folder / "index.csv", text.getvalue().encode())
+        self.run.write("synthetic/provenance.json", self._provenance(task, data, stored))
+
+    def _provenance(self, task: SynthesisTask, data: Any, stored: Form) -> dict[str, Any]:
+        configuration = {key: value for key, value in self.cfg.items() if key not in PRIVATE}
+        own = {key: v for key, v in self.cfg["data"].items() if key not in ("root", "cache_dir")}
+        made_by = self.run.read("environment.json") or {}
+        return {
+            "synthetic": True,
+            "what": NOTE,
+            "images": self.count,
+            "format": stored.format,
+            "type": str(stored.dtype),
+            "units": {"of": "the data", "value": "number * slope + inter"}
+            | {"slope": stored.slope, "inter": stored.inter},
+            "generator": {
+                "file": "generator.safetensors",
+                "sha256": hashlib.sha256(weights(task)).hexdigest(),
+                "steps": task.batches_done,
+            },
+            "seed": task.recipe.seed,
+            "noise": "of image n: default_rng([seed, *b'synthetic n']).standard_normal(latent, float32)",
+            "data": {"sha256": data.summary()["hash"], "images": len(data.train_items())},
+            "copies": task.pictures["nearest"][0] if "nearest" in task.pictures else None,
+            "scores": {name: value for name, value in task.final.items() if name.startswith("test/")},
+            "versions": made_by.get("versions"),
+            "git": made_by.get("git"),
+            "configuration": configuration | {"data": own},
+        }

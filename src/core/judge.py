@@ -1,0 +1,61 @@
+"""A finished segmentation run, called as the judge of a run that draws images over label maps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from src.core.config import Plain, load
+from src.core.targets import build, check_targets
+from src.errors import UserError
+
+ALIKE = ("channels", "spatial_dims", "size", "fit", "spacing", "orientation", "intensity")
+"""What decides how an image reaches a network; it must be the same in both runs."""
+
+
+def appoint(cfg: Plain, task: Any, data: Any) -> None:
+    """Give the task the network that `task.judge` names; nothing where it names none.
+
+    UserError for a run that is no judge of these images: of another task, of other classes, with images that
+    reach its network in another way, or trained on subjects of this run's test split.
+    """
+    run = cfg["task"].get("judge")
+    if run is None:
+        return
+    if not task.condition.masks:
+        raise UserError(
+            "task.judge: only images that are drawn over label maps can be judged; set null, or model=spade"
+        )
+    theirs, weights = load(run), Path(run) / "generator.safetensors"
+    if not theirs["task"]["_target_"].endswith(".SegmentationTask"):
+        raise UserError(f"task.judge: {run} is no run of task=segmentation")
+    if not weights.is_file():
+        raise UserError(f"task.judge: {run} has no generator.safetensors, as its run is not finished")
+    for key in ALIKE:
+        ours, other = cfg["data"].get(key), theirs["data"].get(key)
+        if ours != other:
+            raise UserError(
+                f"task.judge: {run} has data.{key}={other}, and this run {ours}; make them the same"
+            )
+    told = json.loads((Path(run) / "data.json").read_text(encoding="utf-8"))
+    if tuple(told["classes"]) != data.classes:
+        raise UserError(
+            f"task.judge: {run} knows the classes {told['classes']}, these are {list(data.classes)}"
+        )
+    tested = {record.subject for record in data.records["test"]}
+    if seen := tested & set(told["subjects"]["train"]):
+        raise UserError(
+            f"task.judge: {run} was trained on {len(seen)} of the {len(tested)} subjects that test this run; "
+            "give both the same split"
+        )
+    task.mask_judge(_network(theirs["model"]["generator"], weights), theirs["task"].get("window"))
+
+
+def _network(node: Plain, weights: Path) -> Any:
+    import safetensors.torch
+
+    check_targets(node, "task.judge: model.generator")
+    network = build(node, "task.judge: model.generator")
+    network.load_state_dict(safetensors.torch.load_file(weights))
+    return network

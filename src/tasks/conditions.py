@@ -1,0 +1,65 @@
+"""What a generator is told beside its noise: nothing, the class of each image, or its label map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from src.errors import UserError
+
+Seen = tuple[Tensor, ...]
+
+
+class Condition:
+    """Nothing: images of noise alone. `classes` or `masks` is how many there are where they are told."""
+
+    classes, masks = 0, 0
+
+    def told(self, batch: dict[str, Any]) -> Seen:
+        """What both players get for the rows of a batch, after noise or image."""
+        return ()
+
+    def beside(self, images: Tensor, told: Seen) -> Seen:
+        """Images as the discriminator sees them: its arguments."""
+        return (images, *told)
+
+
+class OfClass(Condition):
+    """The class of every image, [B], a further argument of both players."""
+
+    def __init__(self, classes: int) -> None:
+        self.classes = classes
+
+    def told(self, batch: dict[str, Any]) -> Seen:
+        return (batch["class"],)
+
+
+class OfMask(Condition):
+    """The label map of every image, one-hot [B, K, *spatial]; the discriminator sees it as further channels.
+
+    Park et al., arXiv 1903.07291, appendix A.
+    """
+
+    def __init__(self, masks: int) -> None:
+        self.masks = masks
+
+    def told(self, batch: dict[str, Any]) -> Seen:
+        return (F.one_hot(batch["label"].squeeze(1).long(), self.masks).movedim(-1, 1).float(),)
+
+    def beside(self, images: Tensor, told: Seen) -> Seen:
+        (mask,) = told
+        return (torch.cat([images, mask.to(images.dtype)], 1),)
+
+
+def condition(generator: nn.Module, discriminator: nn.Module | None) -> Condition:
+    """What these players say of themselves: `classes` or, of the generator alone, `label_channels`."""
+    told = [hasattr(player, "classes") for player in (generator, discriminator)]
+    if told[0] != told[1]:
+        raise UserError("model: one player is told the classes and the other is not")
+    if told[0]:
+        return OfClass(int(generator.classes))  # type: ignore[arg-type]
+    masks = getattr(generator, "label_channels", 0)
+    return OfMask(int(masks)) if masks else Condition()

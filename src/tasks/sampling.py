@@ -1,0 +1,81 @@
+"""Synthetic images by number, each the same whatever is made before it, beside it or by which process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from src.tasks.synthesis import SynthesisTask
+
+
+class Synthetic(NamedTuple):
+    """One image [C, *spatial] in the data's units, float64, and what it was asked to be.
+
+    kind: its class. label: its label map [1, *spatial]. None where the model is not told.
+    """
+
+    image: np.ndarray
+    kind: int | None = None
+    label: np.ndarray | None = None
+
+
+class Sampler:
+    """Makes the n-th image, n from 1 on, of noise that depends on the run's seed and n alone.
+
+    Images are made one at a time: in a larger batch their last bits would depend on its size. Classes take
+    turns. Label maps are those of training images, in an order that the seed draws, since a new image for the
+    map of a test subject would carry that subject into what is trained on it. The way back into units is the
+    median one of the training cases.
+
+    affine: [4, 4], the voxels' sides and directions in mm; no place in a scanner.
+    """
+
+    def __init__(self, task: SynthesisTask, data: Any) -> None:
+        self.task, self.data = task, data
+        task.evaluator.eval()
+        self.places = data.train_items().places
+        self.order = np.random.default_rng(task.recipe.seed).permutation(len(self.places))
+        records = data.labels.used(data.records["train"])
+        units = [(case["scale"], case["offset"]) for case in map(data.evaluated, records)]
+        self.scale, self.offset = (float(np.median(column)) for column in zip(*units, strict=True))
+        self.affine = _directions(data.evaluated(records[0]))
+
+    @torch.no_grad()
+    def __call__(self, number: int) -> Synthetic:
+        task = self.task
+        noise = task.noise(f"synthetic {number}")[None].to(task.device)
+        kind = (number - 1) % len(self.data.kinds) if task.condition.classes else None
+        label = self._label(number) if task.condition.masks else None
+        batch = {
+            **({} if kind is None else {"class": torch.tensor([kind], device=task.device)}),
+            **({} if label is None else {"label": torch.from_numpy(label)[None].to(task.device)}),
+        }
+        image: Tensor = task.evaluator(noise, *task.condition.told(batch))[0]
+        return Synthetic(image.double().cpu().numpy() * self.scale + self.offset, kind, label)
+
+    def _label(self, number: int) -> np.ndarray:
+        record, z = self.places[self.order[(number - 1) % len(self.order)]]
+        label = np.asarray(self.data.evaluated(record)["label"])
+        return label if z is None else label[z]
+
+    def span(self) -> tuple[float, float]:
+        """Least and greatest value of the training images, in their units."""
+        records = self.data.labels.used(self.data.records["train"])
+        values = [
+            float(end(case["image"])) * float(case["scale"][0]) + float(case["offset"][0])
+            for case in map(self.data.evaluated, records)
+            for end in (np.min, np.max)
+        ]
+        return min(values), max(values)
+
+
+def _directions(case: dict[str, Any]) -> np.ndarray:
+    affine = np.eye(4)
+    own = np.asarray(case["affine"], float)
+    sides = len(own) - 1
+    affine[:sides, :sides] = own[:sides, :sides]
+    return affine

@@ -1,0 +1,111 @@
+"""Pictures of what a generator has learned: ways between two images, and a row of images for each class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from src.pictures import Picture, colours, grey, overlay
+from src.tasks.readers import evaluation_batches
+
+if TYPE_CHECKING:
+    from src.tasks.base import Batch
+    from src.tasks.synthesis import SynthesisTask
+
+Window = tuple[float, float]
+WAYS, STEPS = 4, 8
+"""Rows of the picture of ways, and images on each."""
+ACROSS = 6
+"""Images in a row of a class."""
+
+
+def slerp(start: Tensor, end: Tensor, share: float) -> Tensor:
+    """The point at a share of the arc between two vectors [d]; lengths in between change evenly.
+
+    Shoemake, SIGGRAPH 1985; for noise White, arXiv 1609.04468: points on a straight line would be shorter
+    than what a generator was trained on.
+    """
+    angle = torch.arccos(torch.clamp((start / start.norm()) @ (end / end.norm()), -1, 1))
+    if float(angle.sin()) < 1e-6:
+        return torch.lerp(start, end, share)
+    first, last = torch.sin((1 - share) * angle), torch.sin(share * angle)
+    return (first * start + last * end) / angle.sin()
+
+
+@torch.no_grad()
+def ways(task: SynthesisTask, data: Any, window: Window) -> Picture:
+    """From one fixed noise to another in even steps; what else the generator is told stays along a row.
+
+    A generator that has learned images by heart jumps from one to the next.
+    """
+    rows = []
+    for row, told in enumerate(_told(task, data, WAYS)):
+        start, end = (task.noise(f"way {row} {which}") for which in ("start", "end"))
+        steps = torch.stack([slerp(start, end, step / (STEPS - 1)) for step in range(STEPS)])
+        more = (part.expand(STEPS, *part.shape[1:]) for part in told)
+        rows.append(task.evaluator(steps.to(task.device), *more)[:, 0].float().cpu().numpy())
+    columns = {
+        f"{step}/{STEPS - 1}": grey(np.stack([images[step] for images in rows]), window)
+        for step in range(STEPS)
+    }
+    return Picture("from one noise to another", columns)
+
+
+@torch.no_grad()
+def class_rows(task: SynthesisTask, data: Any, window: Window) -> Picture:
+    """A row for each class: a real test image, and the same noises as in every other row."""
+    kinds = data.kinds
+    noise = torch.stack([task.noise(f"class {column}") for column in range(ACROSS)]).to(task.device)
+    made = [
+        task.evaluator(noise, torch.full((ACROSS,), kind, device=task.device))[:, 0].float().cpu().numpy()
+        for kind in range(len(kinds))
+    ]
+    examples: dict[int, np.ndarray] = {}
+    for batch in evaluation_batches(data, "test", torch.device("cpu")):
+        for kind, image in zip(batch["class"].tolist(), batch["image"], strict=True):
+            examples.setdefault(kind, image[0].numpy())
+    nothing = np.full_like(made[0][0], window[0])
+    real = np.stack([examples.get(kind, nothing) for kind in range(len(kinds))])
+    columns = {"real": grey(real, window)} | {
+        f"synthetic {column + 1}": grey(np.stack([images[column] for images in made]), window)
+        for column in range(ACROSS)
+    }
+    return Picture("the same noise for every class", columns, kinds)
+
+
+def triples(batch: Batch, prediction: Tensor, classes: int, window: Window) -> dict[str, np.ndarray]:
+    """Label map, what was drawn over it, and the real image that it belongs to."""
+    label = batch["label"][:, 0].cpu().numpy()
+    fake, real = (images[:, 0].float().cpu().numpy() for images in (prediction, batch["image"]))
+    return {
+        "label map": overlay(np.zeros_like(fake), label, classes, (0.0, 1.0)),
+        "synthetic": grey(fake, window),
+        "real": grey(real, window),
+        "synthetic, outlined": overlay(fake, label, classes, window),
+    }
+
+
+def legends(classes: tuple[str, ...]) -> dict[str, Any]:
+    """For the columns of `triples`."""
+    return {"label map": colours(classes)}
+
+
+def _told(task: SynthesisTask, data: Any, count: int) -> list[tuple[Tensor, ...]]:
+    """What the generator is told in each of `count` rows, each with one row: classes in turn, or label maps
+    of the test split that show something."""
+    if task.condition.classes:
+        kinds = (torch.tensor([row % task.condition.classes]) for row in range(count))
+        return [(kind.to(task.device),) for kind in kinds]
+    if not task.condition.masks:
+        return [()] * count
+    found: list[tuple[Tensor, ...]] = []
+    for batch in evaluation_batches(data, "test", task.device):
+        shown = batch["label"].flatten(1).any(1).nonzero()[:, 0].tolist()
+        middle = shown[len(shown) // 2 : len(shown) // 2 + 1]
+        found += [task.condition.told({"label": batch["label"][row : row + 1]}) for row in middle]
+        if len(found) == count:
+            break
+    return found
