@@ -208,7 +208,8 @@ def test_a_shifted_copy_of_a_volume_is_told_by_its_planes() -> None:
     for shift, axes in (((0,), (2,)), ((2,), (3,)), ((2, -2), (2, 4))):
         ours, twins = SynthesisTask._nearest(task, central_planes(training[:8].roll(shift, axes)))
         assert ours.min() > theirs.max() + 0.1
-        assert torch.equal(twins, training[:8, :, :, :, 16])
+        if 4 not in axes:  # along which the first plane, whose nearest is shown, lies in another place
+            assert torch.equal(twins, training[:8, :, :, :, 16])
 
 
 def test_scores_are_those_of_the_whole_set(prepared: Any) -> None:
