@@ -245,7 +245,10 @@ class SynthesisTask(AdversarialTask):
         return {"nearest": float(ours.mean()), "copied": share}
 
     def _nearest(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """(correlation with the nearest training image, that image); of volumes the mean over planes."""
+        """(correlation with the nearest training image, that image).
+
+        Of volumes the mean over the planes of each one's, and what is nearest in the first.
+        """
         views = 3 if self.recipe.spatial_dims == 3 else 1
         found = [
             nearest(view, (part.chunk(views, 1)[number] for part in self._training()))
