@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from src.networks.centernet import Maps
+from src.tasks.windows import subsets
 
 OVERLAP = 0.3
 """Least IoU with the true box of one whose corners lie within the Gaussian's radius (CornerNet's t)."""
@@ -125,6 +126,28 @@ def radius(size: Tensor, overlap: float = OVERLAP) -> Tensor:
     inwards = solve(lambda r: (size - 2 * r).clamp_min(0).prod(1) / volume, lowest / 2)
     outwards = solve(lambda r: volume / (size + 2 * r).prod(1), size.max(1).values)
     return torch.stack([solve(shifted, lowest), inwards, outwards]).min(0).values
+
+
+def mirrored_maps(answer: Callable[[Tensor], Maps], images: Tensor, stride: int, axes: Sequence[int]) -> Maps:
+    """Means of the maps of `images` mirrored along every subset of the spatial `axes`, mirrored back.
+
+    Of centres the mean of probabilities, as logits. An offset o from a cell's lower edge is 1 - o in the
+    mirror; sides that are no multiple of the stride are continued with their last voxel, so that cells lie on
+    cells.
+    """
+    if not axes:
+        return answer(images)
+    margins = [n for side in reversed(images.shape[2:]) for n in (0, -side % stride)]
+    images = F.pad(images, margins, mode="replicate") if any(margins) else images
+    found = []
+    for chosen in subsets(axes):
+        dims = [axis + 2 for axis in chosen]
+        maps = Maps(*(m.float().flip(dims) for m in answer(images.flip(dims))))
+        swap = torch.tensor([axis in chosen for axis in range(images.ndim - 2)], device=images.device)
+        offset = torch.where(swap.reshape(-1, *[1] * (images.ndim - 2)), 1 - maps.offset, maps.offset)
+        found.append(Maps(maps.centre.sigmoid(), maps.size, offset))
+    centre, size, offset = (torch.stack(column).mean(0) for column in zip(*found, strict=True))
+    return Maps(torch.logit(centre, eps=1e-6), size, offset)
 
 
 def decode(

@@ -22,8 +22,9 @@ from src.networks.centernet import Maps
 from src.pictures.boxes import HEAT, TRUTH, case_columns, class_colours
 from src.tasks.base import AdversarialTask, Batch
 from src.tasks.box_files import write_boxes
-from src.tasks.centres import Found, Truth, decode, encode
+from src.tasks.centres import Found, Truth, decode, encode, mirrored_maps
 from src.tasks.recipe import Recipe
+from src.tasks.windows import mirror_axes
 
 ROWS = 16
 """Images that are passed at once in evaluation."""
@@ -39,7 +40,8 @@ class DetectionTask(AdversarialTask):
     losses: weights of the centre, size and offset losses. top: candidates an image, at most. overlap: IoU
     from which the weaker of two boxes of a class is dropped. hit: least IoU of a box that finds an object,
     for FROC, sensitivity and the score threshold. The threshold is that of the largest F1 on validation and
-    is kept for the test.
+    is kept for the test. mirror: axes; in evaluation maps are means over the image mirrored along them, and
+    not.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class DetectionTask(AdversarialTask):
         top: int = 100,
         overlap: float = 0.5,
         hit: float = 0.3,
+        mirror: Sequence[int] = (),
     ) -> None:
         super().__init__(recipe, monitor)
         self.losses = {"centre": 1.0, "size": 0.1, "offset": 1.0} | (losses or {})
@@ -61,6 +64,7 @@ class DetectionTask(AdversarialTask):
         if top < 1:
             raise UserError(f"task.top: {top}; at least 1 candidate is needed")
         self.top, self.overlap = top, overlap
+        self.mirror = mirror_axes(mirror, recipe.spatial_dims)
         self.stride, self.kinds = self._of_generator("stride"), tuple(self._of_generator("classes"))
         self.keep_tables(
             {
@@ -127,7 +131,7 @@ class DetectionTask(AdversarialTask):
         found: list[Found] = []
         heat = []
         for images in torch.split(batch["image"], ROWS):
-            maps = self.evaluator(images)
+            maps = mirrored_maps(self.evaluator, images, self.stride, self.mirror)
             found += decode(maps, self.stride, images.shape[2:], self.top, overlap=self.overlap)
             heat.append(maps.centre.float().sigmoid().amax(1))
         return {"found": found, "heat": torch.cat(heat)}

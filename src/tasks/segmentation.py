@@ -20,7 +20,7 @@ from src.tasks.cases import cases, whole
 from src.tasks.masks import MASKS, Masks, masked
 from src.tasks.recipe import Recipe
 from src.tasks.semi import SelfTraining
-from src.tasks.windows import mirrored, slide
+from src.tasks.windows import mirror_axes, mirrored, slide
 
 SUSPICIOUS = 0.003
 """Share of an image's pixels whose mean lesion probability the gate looks at: a single one is noise."""
@@ -54,10 +54,6 @@ class SegmentationTask(AdversarialTask):
         super().__init__(recipe, monitor)
         if gate is not None and not 0 < gate <= 1:
             raise UserError(f"task.gate: {gate} is no share of the Dice to keep; give e.g. 0.98")
-        if not set(mirror) <= set(range(recipe.spatial_dims)) or len(set(mirror)) < len(mirror):
-            raise UserError(
-                f"task.mirror: {list(mirror)}; choose among {list(range(recipe.spatial_dims))}, each once"
-            )
         loss = self.game.loss
         if semi is not None and loss is not None and not isinstance(loss, LOSSES["non_saturating"]):
             raise UserError(
@@ -65,7 +61,7 @@ class SegmentationTask(AdversarialTask):
                 "non_saturating and minimax alone"
             )
         self.window, self.masks, self.semi, self.gate = window, masks, semi, gate
-        self.mirror = tuple(mirror)
+        self.mirror = mirror_axes(mirror, recipe.spatial_dims)
         self.weight = dice_ce if self.discriminator is not None else dice_ce or 1.0
         self.dice_ce = DiceCELoss(to_onehot_y=True, softmax=True)
         self.rivals: Rivals | None = None

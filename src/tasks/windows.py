@@ -9,6 +9,8 @@ import torch
 from monai.inferers import sliding_window_inference
 from torch import Tensor, nn
 
+from src.errors import UserError
+
 ROWS = 16
 """Images, or windows, that are passed at once."""
 OVERLAP = 0.25
@@ -36,9 +38,20 @@ def mirrored(answer: Callable[[Tensor], Tensor], image: Tensor, axes: Sequence[i
 
     Test-time augmentation: 2^n passes for n axes.
     """
-    dims = [axis + 2 for axis in axes]
-    subsets = [list(chosen) for n in range(len(dims) + 1) for chosen in combinations(dims, n)]
-    return torch.stack([answer(image.flip(chosen)).flip(chosen) for chosen in subsets]).mean(0)
+    flips = [[axis + 2 for axis in chosen] for chosen in subsets(axes)]
+    return torch.stack([answer(image.flip(dims)).flip(dims) for dims in flips]).mean(0)
+
+
+def subsets(axes: Sequence[int]) -> list[tuple[int, ...]]:
+    """All of them, the empty one first."""
+    return [chosen for n in range(len(axes) + 1) for chosen in combinations(axes, n)]
+
+
+def mirror_axes(axes: Sequence[int], dims: int) -> tuple[int, ...]:
+    """`task.mirror` of images of so many dimensions; UserError for what is none of their axes."""
+    if not set(axes) <= set(range(dims)) or len(set(axes)) < len(axes):
+        raise UserError(f"task.mirror: {list(axes)}; choose among {list(range(dims))}, each once")
+    return tuple(axes)
 
 
 def aligned(window: int | Sequence[int] | None, sides: Sequence[int], factor: int) -> list[int] | None:

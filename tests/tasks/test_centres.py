@@ -11,7 +11,7 @@ from monai.data.box_utils import box_iou
 from torch import Tensor
 
 from src.networks.centernet import Maps
-from src.tasks.centres import Truth, around, decode, encode, radius
+from src.tasks.centres import Truth, around, decode, encode, mirrored_maps, radius
 
 SHAPE = {2: (40, 56), 3: (24, 32, 16)}
 
@@ -147,3 +147,34 @@ def test_cells_beside_a_centre_are_taught_its_object() -> None:
     assert [5, 6] in held[2] and [5, 6] not in held[1] and [5, 5] in held[1] and [5, 5] not in held[2]
     taught, places = around(centres, (8, 8), 0)
     assert taught.tolist() == [0, 1, 2] and torch.equal(places, centres)
+
+
+@pytest.mark.parametrize("side", [32, 30])
+def test_maps_are_means_over_mirror_images_cell_on_cell(side: int) -> None:
+    """Of a network that is right wherever it looks, nothing changes; one that knows the left from the right
+    is averaged."""
+    stride = 4
+    box = torch.tensor([[5.0, 9, 15, 22]])
+
+    def right(images: Tensor) -> Maps:
+        seen = (images[0, 0] > 0).nonzero().float()
+        own = torch.cat([seen.amin(0), seen.amax(0) + 1])[None]
+        truth = encode([own], [torch.tensor([0])], 1, (8, 8), stride)
+        return perfect(truth, stride)
+
+    image = torch.zeros(1, 1, side, side)
+    image[0, 0, 5:15, 9:22] = 1
+    for axes in ([0], [1], [0, 1]):
+        maps = mirrored_maps(right, image, stride, axes)
+        (found,) = decode(maps, stride, (side, side), top=1)
+        torch.testing.assert_close(found.boxes, box, atol=1e-4, rtol=0)
+    ramp = torch.linspace(0, 1, 8)
+
+    def leaning(images: Tensor) -> Maps:
+        zeros = torch.zeros(1, 2, 8, 8)
+        return Maps(torch.logit(zeros[:, :1] + 0.2 + 0.6 * ramp), zeros + ramp, zeros)
+
+    maps = mirrored_maps(leaning, image, stride, [1])
+    torch.testing.assert_close(maps.centre.sigmoid(), torch.full((1, 1, 8, 8), 0.5))
+    torch.testing.assert_close(maps.size, torch.full((1, 2, 8, 8), 0.5))
+    assert not maps.offset[:, 0].any() and (maps.offset[:, 1] == 0.5).all()
