@@ -158,9 +158,15 @@ def throughput(found: dict[str, Counted], cost: Any) -> list[list[object]]:
         row: list[object] = [processes]
         for model in MODELS:
             step, wait = cost(model, found[model.name], processes)
-            row.append(f"{processes * model.each / (step + wait):,.3g} ({step / (step + wait):.0%})")
+            row.append(f"{three_digits(processes * model.each / (step + wait))} ({step / (step + wait):.0%})")
         rows.append(row)
     return rows
+
+
+def three_digits(value: float) -> str:
+    """1234.5 as 1,230 and 0.71649 as 0.716."""
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}" if rounded >= 100 else f"{rounded:.3g}"
 
 
 def page() -> str:
