@@ -19,13 +19,13 @@ from src.metrics.synthesis.pool import ImagePool
 from src.tasks import anomaly_files, anomaly_pictures, rivals
 from src.tasks.base import Batch, all_labelled
 from src.tasks.cases import whole
+from src.tasks.fixed import fixed_noise, names
 from src.tasks.healthy import chosen, leave_out_the_others, numbered
 from src.tasks.maps import Findings, highest, smoothed
 from src.tasks.methods import Method
 from src.tasks.phases import Phased
 from src.tasks.readers import some_training
 from src.tasks.recipe import Recipe
-from src.tasks.synthesis import fixed_noise, names
 
 ROWS = 64
 """Images that are judged at a time."""

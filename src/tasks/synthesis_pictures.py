@@ -1,4 +1,4 @@
-"""Pictures of what a generator has learned: ways between two images, and a row of images for each class."""
+"""Pictures of what a generator has learned: its images, ways between two, rows of a class, label maps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Window = tuple[float, float]
 WAYS, STEPS = 4, 8
 """Rows of the picture of ways, and images on each."""
 ACROSS = 6
-"""Images in a row of a class."""
+"""Synthetic images in a row."""
 
 
 def slerp(start: Tensor, end: Tensor, share: float) -> Tensor:
@@ -76,15 +76,35 @@ def class_rows(task: SynthesisTask, data: Any, window: Window) -> Picture:
     return Picture("the same noise for every class", columns, kinds)
 
 
-def triples(batch: Batch, prediction: Tensor, classes: int, window: Window) -> dict[str, np.ndarray]:
+def window(images: Tensor) -> Window:
+    """Grey values that are shown as black and white: the 0.5th and the 99.5th percentile of the images."""
+    low, high = np.percentile(images[:, 0].float().cpu().numpy(), (0.5, 99.5))
+    return float(low), float(high)
+
+
+def grid(real: Tensor, fake: Tensor) -> dict[str, np.ndarray]:
+    """Each row: a real image, and beside it synthetic ones."""
+    shown = window(real)
+    across = min(ACROSS, len(fake))
+    rows = len(fake) // across
+    tiles = grey(fake[: rows * across, 0].float().cpu().numpy(), shown)
+    places = np.linspace(0, len(fake) - 1, rows).round().astype(int)
+    return {
+        "real": grey(real[places, 0].float().cpu().numpy(), shown),
+        **{f"synthetic {column + 1}": tiles[column::across] for column in range(across)},
+    }
+
+
+def triples(batch: Batch, prediction: Tensor, classes: int) -> dict[str, np.ndarray]:
     """Label map, what was drawn over it, and the real image that it belongs to."""
+    shown = window(batch["image"])
     label = batch["label"][:, 0].cpu().numpy()
     fake, real = (images[:, 0].float().cpu().numpy() for images in (prediction, batch["image"]))
     return {
         "label map": overlay(np.zeros_like(fake), label, classes, (0.0, 1.0)),
-        "synthetic": grey(fake, window),
-        "real": grey(real, window),
-        "synthetic, outlined": overlay(fake, label, classes, window),
+        "synthetic": grey(fake, shown),
+        "real": grey(real, shown),
+        "synthetic, outlined": overlay(fake, label, classes, shown),
     }
 
 

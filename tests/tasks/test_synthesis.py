@@ -13,16 +13,15 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import avg_pool3d
 
 from src.core import prepare
 from src.errors import UserError
 from src.metrics.synthesis import imagenet
 from src.metrics.synthesis.distance import sliced_wasserstein
-from src.metrics.synthesis.planes import central_planes
+from src.tasks.copies import training_images
+from src.tasks.fixed import fixed_noise, names
 from src.tasks.readers import some_training
 from src.tasks.schedules import BurnIn, DecayAtEnd
-from src.tasks.synthesis import SynthesisTask, fixed_noise, names, verdict
 from tests.test_resume import assert_same_end, run_until
 
 SMALL = [
@@ -216,7 +215,7 @@ def test_a_generator_that_copies_is_told(prepared: Any, copies: bool) -> None:
     """Other people's images score as well and are no copies."""
     data, task = prepared(*words_of("fast"), "data.subjects=12", "data.split=[6,3,3]", "data.slices=12")
     task.prepare_baselines(data)
-    training = torch.cat(list(task._training()))
+    training = torch.cat(list(training_images(data)))
     other = torch.cat([batch["image"] for batch in data.val_dataloader()])
     shown = training[:36] if copies else other
     task.average, task.generator = None, Memory(shown)
@@ -228,20 +227,6 @@ def test_a_generator_that_copies_is_told(prepared: Any, copies: bool) -> None:
     title, columns, _ = task.pictures["nearest"]
     assert title.startswith("copies are likely: 100%" if copies else "no sign of copies")
     assert [len(tiles) for tiles in columns.values()] == [6, 6]
-
-
-def test_a_shifted_copy_of_a_volume_is_told_by_its_planes() -> None:
-    torch.manual_seed(0)
-    fields = avg_pool3d(torch.randn(20, 1, 32, 32, 32), 5, 1, 2)
-    training, others = fields[:12], fields[12:]
-    here = SimpleNamespace(spatial_dims=3)
-    task: Any = SimpleNamespace(recipe=here, _training=lambda: iter([central_planes(training)]))
-    theirs, _ = SynthesisTask._nearest(task, central_planes(others))
-    for shift, axes in (((0,), (2,)), ((2,), (3,)), ((2, -2), (2, 4))):
-        ours, twins = SynthesisTask._nearest(task, central_planes(training[:8].roll(shift, axes)))
-        assert ours.min() > theirs.max() + 0.1
-        if 4 not in axes:  # a shift along the third axis shows another plane first
-            assert torch.equal(twins, training[:8, :, :, :, 16])
 
 
 def test_scores_are_those_of_the_whole_set(prepared: Any) -> None:
@@ -263,16 +248,11 @@ def test_floor_and_baselines_see_training_images_alone(prepared: Any) -> None:
     for batch in data.test_dataloader():
         task.score("test", batch, batch["image"])
     task.scores("test")
-    training = torch.cat(list(task._training()))
+    training = torch.cat(list(training_images(data)))
     assert len(training) == len(data.train_items()) == 32
     own = task._some_training(10)
     assert len(own) == 10 and all((training == image).flatten(1).all(1).any() for image in own)
     assert len(task._some_training(1000)) == 32
-
-
-def test_the_verdict_in_one_line() -> None:
-    assert verdict(0.01, 200).startswith("no sign of copies: 1% too near")
-    assert verdict(0.5, 200).startswith("copies are likely: 50% too near")
 
 
 def test_the_rate_decays_at_the_end() -> None:
@@ -317,7 +297,7 @@ def test_logits_of_held_out_images_stand_beside_those_of_training_images(
     prepared: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, task = prepared(*words_of("fast"))
-    task.discriminator = Sure()
+    task.watched.discriminator = Sure()
     task.prepare_baselines(data)
     monkeypatch.setattr(type(task), "trainer", SimpleNamespace(datamodule=data))
     task.on_validation_epoch_start()
@@ -328,7 +308,7 @@ def test_logits_of_held_out_images_stand_beside_those_of_training_images(
     real = torch.cat([batch["image"] for batch in data.val_dataloader()])
     assert found["logits/held_out"] == pytest.approx(float(real.mean()), abs=1e-5)
     assert found["logits/fake"] == pytest.approx(float(real.mean()) - 7, abs=1e-5)
-    own = torch.cat(list(task._training()))
+    own = torch.cat(list(training_images(data)))
     assert found["logits/train"] == pytest.approx(float(own.mean()), abs=1e-5)
 
 
@@ -375,7 +355,7 @@ def test_the_cohort_of_comparison_is_the_one_that_is_trained_on(prepared: Any) -
     theirs = torch.cat([torch.from_numpy(data.evaluated(record)["image"]).float() for record in used])
     assert 0 < len(used) < len(data.records["train"]) and len(theirs) == len(data.train_items())
     task.data = data
-    assert torch.equal(torch.cat(list(task._training())), theirs)
+    assert torch.equal(torch.cat(list(training_images(data))), theirs)
     assert torch.equal(some_training(data, 1000), theirs)
     three = some_training(data, 3)
     assert torch.equal(three[0], theirs[0]) and torch.equal(three[-1], theirs[-1]) and len(three) == 3

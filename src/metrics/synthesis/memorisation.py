@@ -18,21 +18,26 @@ REACH, MARGIN = 4, 6
 EXPECTED = 0.01
 
 
-def nearest(queries: Tensor, references: Iterable[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+def nearest(queries: Tensor, references: Iterable[Tensor], views: int = 1) -> tuple[Tensor, Tensor, Tensor]:
     """For each query [n, C, H, W] the highest correlation with a reference, that one's number, and its image.
 
     references: batches [m, C, H, W], one at a time in memory. Images are blurred by 1 pixel, their centres of
     52x52 (of 64x64) pixels brought to mean 0 and norm 1, and the best of all shifts by up to 4 pixels along
     both axes and of the flip along the last counts. The reference's image is returned as it came.
+
+    views: how many images of equally many channels a query and a reference consist of (the planes of a
+    volume). Each is compared with its like, and the mean correlation of a reference's views counts.
     """
-    ours = _unit(_centre(_reduced(queries), 0, 0))
+    ours = [_unit(_centre(_reduced(view), 0, 0)) for view in queries.chunk(views, 1)]
     best = torch.full((len(queries),), -2.0, device=queries.device)
     index = torch.zeros(len(queries), dtype=torch.long, device=queries.device)
     images = torch.zeros_like(queries)
     first = 0
     for batch in references:
         theirs = batch.to(queries.device)
-        found, place = _closest(ours, _reduced(theirs))
+        pairs = zip(ours, theirs.chunk(views, 1), strict=True)
+        alike = torch.stack([_alike(own, _reduced(view)) for own, view in pairs]).mean(0)
+        found, place = alike.max(1)
         better = found > best
         best = torch.where(better, found, best)
         index = torch.where(better, first + place, index)
@@ -56,16 +61,15 @@ def suspicious(share: float, count: int) -> bool:
     return share > max(0.05, EXPECTED + 3 * sqrt(EXPECTED * (1 - EXPECTED) / max(count, 1)))
 
 
-def _closest(ours: Tensor, references: Tensor) -> tuple[Tensor, Tensor]:
+def _alike(ours: Tensor, references: Tensor) -> Tensor:
+    """[n, m]: the correlation of each with each, at the best shift and flip."""
     reach = _of_side(references, REACH)
-    best = torch.full((len(ours),), -2.0, device=ours.device)
-    place = torch.zeros(len(ours), dtype=torch.long, device=ours.device)
+    best = torch.full((len(ours), len(references)), -2.0, device=ours.device)
     for flipped in (references, references.flip(-1)):
         for down in range(-reach, reach + 1):
             for right in range(-reach, reach + 1):
-                alike, where = (ours @ _unit(_centre(flipped, down, right)).T).max(1)
-                best, place = torch.maximum(best, alike), torch.where(alike > best, where, place)
-    return best, place
+                torch.maximum(best, ours @ _unit(_centre(flipped, down, right)).T, out=best)
+    return best
 
 
 def _reduced(images: Tensor) -> Tensor:

@@ -6,6 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+PLANES = 3
+"""Through the middle of a volume, one across each axis."""
+
 
 def central_planes(images: Tensor) -> Tensor:
     """[n, C, D, H, W] to [n, 3 C, max(D, H), max(H, W)]; images [n, C, H, W] as they are.

@@ -1,0 +1,59 @@
+"""Has a generator learned training images by heart? Its images beside the nearest of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from src.metrics.synthesis.memorisation import EXPECTED, copied_share, nearest, suspicious
+from src.metrics.synthesis.planes import PLANES, central_planes
+from src.pictures import Picture, grey
+
+SHOWN = 6
+"""Pairs in the picture."""
+ROWS = 64
+"""Training images that are read at a time."""
+
+
+class Copies(NamedTuple):
+    """Mean correlation with the nearest training image, of fakes and of held-out images; the share of fakes
+    that come nearer than held-out images do; the nearest pairs."""
+
+    fake: float
+    held_out: float
+    share: float
+    picture: Picture
+
+
+def look_for_copies(data: Any, fake: Tensor, held_out: Tensor, window: tuple[float, float]) -> Copies:
+    """fake, held_out: images [n, C, H, W], or of volumes the central planes as channels.
+
+    Every training image is looked at. UserError for data that cannot be read.
+    """
+    views = PLANES if data.spatial_dims == 3 else 1
+    ours, _, twins = nearest(fake, training_images(data), views)
+    theirs, _, _ = nearest(held_out, training_images(data), views)
+    share = copied_share(ours, theirs)
+    closest = ours.argsort(descending=True)[:SHOWN]
+    columns = {
+        "synthetic": grey(fake[closest, 0].cpu().numpy(), window),
+        "nearest in training": grey(twins[closest, 0].cpu().numpy(), window),
+    }
+    picture = Picture(verdict(share, len(ours)), columns)
+    return Copies(float(ours.mean()), float(theirs.mean()), share, picture)
+
+
+def training_images(data: Any) -> Iterator[Tensor]:
+    """All the training images without augmentation, [n, C, H, W] at a time; of volumes the central planes."""
+    for record in data.labels.used(data.records["train"]):
+        image = torch.from_numpy(data.evaluated(record)["image"]).float()
+        yield from torch.split(image if data.sliced else central_planes(image[None]), ROWS)
+
+
+def verdict(share: float, count: int) -> str:
+    """One line on whether training images were learned by heart; too near means what `copied_share` does."""
+    found = "copies are likely" if suspicious(share, count) else "no sign of copies"
+    return f"{found}: {share:.0%} too near, {EXPECTED:.0%} expected"

@@ -1,0 +1,34 @@
+"""Copies of training volumes, told by their planes; the verdict."""
+
+import torch
+from torch.nn.functional import avg_pool3d
+
+from src.metrics.synthesis.memorisation import nearest
+from src.metrics.synthesis.planes import PLANES, central_planes
+from src.tasks.copies import verdict
+
+
+def test_a_shifted_copy_of_a_volume_is_told_by_its_planes() -> None:
+    torch.manual_seed(0)
+    fields = avg_pool3d(torch.randn(20, 1, 32, 32, 32), 5, 1, 2)
+    training, others = central_planes(fields[:12]), central_planes(fields[12:])
+    theirs, _, _ = nearest(others, [training], PLANES)
+    for shift, axes in (((0,), (2,)), ((2,), (3,)), ((2, -2), (2, 4))):
+        copies = central_planes(fields[:8].roll(shift, axes))
+        ours, index, images = nearest(copies, training.split(5), PLANES)
+        assert ours.min() > theirs.max() + 0.1
+        assert torch.equal(index, torch.arange(8)) and torch.equal(images, training[:8])
+
+
+def test_planes_of_three_volumes_are_no_copy_of_one() -> None:
+    torch.manual_seed(0)
+    training = central_planes(avg_pool3d(torch.randn(3, 1, 32, 32, 32), 5, 1, 2))
+    patched = torch.stack([training[view, view] for view in range(PLANES)])[None]
+    found, _, _ = nearest(patched, [training], PLANES)
+    alone = [nearest(patched[:, v : v + 1], [training[:, v : v + 1]])[0] for v in range(PLANES)]
+    assert torch.allclose(torch.stack(alone), torch.ones(PLANES, 1)) and found < 0.8
+
+
+def test_the_verdict_in_one_line() -> None:
+    assert verdict(0.01, 200).startswith("no sign of copies: 1% too near")
+    assert verdict(0.5, 200).startswith("copies are likely: 50% too near")
