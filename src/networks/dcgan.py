@@ -10,6 +10,7 @@ from monai.networks.layers.factories import Conv, Norm
 from torch import Tensor, nn
 
 from src.errors import UserError
+from src.networks.conditional import beside, class_vectors, noise_vectors, projected
 from src.networks.layers import SLOPE, Start, initialise
 
 WIDEST = 8
@@ -36,7 +37,8 @@ class DcganGenerator(nn.Module):
     layer, since 4 is a multiple of 2: no checkerboard is built in (Odena et al., Distill 2016). Sides that
     are no multiple of a power of two are cut out of slightly larger ones.
 
-    tanh: the paper's end, for images in -1 to 1.
+    tanh: the paper's end, for images in -1 to 1. embedding: length of a learned vector of the image's class,
+    [B], beside the noise; 0: not told it.
     """
 
     def __init__(
@@ -47,6 +49,8 @@ class DcganGenerator(nn.Module):
         latent: int = 100,
         channels: int = 64,
         tanh: bool = False,
+        classes: int = 0,
+        embedding: int = 0,
     ) -> None:
         super().__init__()
         if latent < 1 or channels < 1:
@@ -54,9 +58,10 @@ class DcganGenerator(nn.Module):
         count = levels(size)
         coarsest_first = widths(channels, count)[::-1]
         self.latent, self.size, self.tanh = latent, tuple(size), tanh
+        self.classes, self.vectors = classes if embedding else 0, noise_vectors(classes, embedding)
         self.start = tuple(-(-side // 2**count) for side in size)
         pixels = int(torch.tensor(self.start).prod())
-        self.enter = nn.Linear(latent, coarsest_first[0] * pixels, bias=False)
+        self.enter = nn.Linear(latent + embedding, coarsest_first[0] * pixels, bias=False)
         self.norms = nn.ModuleList(Norm[Norm.BATCH, spatial_dims](width) for width in coarsest_first)
         self.up = nn.ModuleList(
             Conv[Conv.CONVTRANS, spatial_dims](inside, outside, 4, 2, 1, bias=last)
@@ -73,8 +78,8 @@ class DcganGenerator(nn.Module):
             fan_in = 2**spatial_dims * coarsest_first[-1]
             nn.init.normal_(weight, 0.0, fan_in**-0.5 if name == "weight" else 0.0)
 
-    def forward(self, z: Tensor) -> Tensor:
-        x: Tensor = self.enter(z)
+    def forward(self, z: Tensor, *kind: Tensor) -> Tensor:
+        x: Tensor = self.enter(beside(z, self.vectors, *kind))
         x = x.reshape(len(z), -1, *self.start)
         for norm, up in zip(self.norms, self.up, strict=True):
             x = up(torch.relu(norm(x)))
@@ -82,10 +87,11 @@ class DcganGenerator(nn.Module):
 
 
 class DcganDiscriminator(nn.Module):
-    """Images [B, image_channels, *size] to [features of each layer..., logits [B, 1]].
+    """Images [B, image_channels, *size], and classes [B], to [features of each layer..., logits [B, 1]].
 
     Convolutions of 4 with stride 2, leaky ReLU, and a linear layer. Radford et al., arXiv 1511.06434.
-    norm: batch normalisation, save in the first layer. start: see `initialise`.
+    norm: batch normalisation, save in the first layer. start: see `initialise`. projection: it is told the
+    classes; see `projected`.
     """
 
     def __init__(
@@ -96,6 +102,8 @@ class DcganDiscriminator(nn.Module):
         channels: int = 64,
         norm: bool = True,
         start: Start = "normal",
+        classes: int = 0,
+        projection: bool = False,
     ) -> None:
         super().__init__()
         count = levels(size)
@@ -110,13 +118,15 @@ class DcganDiscriminator(nn.Module):
         pixels = int(torch.tensor([side // 2**count for side in size]).prod())
         self.judge = nn.Linear(wide[-1] * pixels, 1)
         initialise(self, start)
+        self.classes = classes if projection else 0
+        self.vectors = class_vectors(classes, self.judge.in_features) if projection else None
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, *kind: Tensor) -> list[Tensor]:
         seen = []
         for down in self.down:
             x = down(x)
             seen.append(x)
-        return [*seen, self.judge(x.flatten(1))]
+        return projected([*seen, self.judge(x.flatten(1))], self.vectors, *kind)
 
 
 def cut(x: Tensor, size: Sequence[int]) -> Tensor:

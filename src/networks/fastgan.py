@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from src.networks.conditional import at_least_two, class_vectors, projected
+from src.networks.conditional import beside, class_vectors, noise_vectors, projected
 from src.networks.dcgan import cut, widths
 from src.networks.layers import SLOPE, conv, initialise
 from src.networks.stylegan2 import flat
@@ -47,6 +47,8 @@ class FastGenerator(nn.Module):
 
     A linear layer to sides of 4 to 7; at each further level the sides doubled by repetition and one gated
     convolution, at every second level two; the coarse maps excite the fine ones.
+
+    embedding: length of a learned vector of the image's class, [B], beside the noise; 0: not told it.
     """
 
     def __init__(
@@ -56,14 +58,16 @@ class FastGenerator(nn.Module):
         size: Sequence[int],
         latent: int = 64,
         channels: int = 32,
-        inputs: int | None = None,
+        classes: int = 0,
+        embedding: int = 0,
     ) -> None:
         super().__init__()
         count = flat(spatial_dims, size, latent, channels)
         wide = widths(channels, count + 1)[::-1]
         self.latent, self.size = latent, tuple(size)
+        self.classes, self.vectors = classes if embedding else 0, noise_vectors(classes, embedding)
         self.start = [-(-side // 2**count) for side in size]
-        self.enter = nn.Linear(inputs or latent, 2 * wide[0] * prod(self.start), bias=False)
+        self.enter = nn.Linear(latent + embedding, 2 * wide[0] * prod(self.start), bias=False)
         self.norm = nn.BatchNorm2d(2 * wide[0])
         self.levels = nn.ModuleList(
             nn.Sequential(Gated(a, b), *([Gated(b, b)] if number % 2 == 0 else []))
@@ -74,8 +78,8 @@ class FastGenerator(nn.Module):
         self.leave = conv(2, wide[-1], out_channels)
         initialise(self)
 
-    def forward(self, z: Tensor) -> Tensor:
-        x = self.enter(z).reshape(len(z), -1, *self.start)
+    def forward(self, z: Tensor, *kind: Tensor) -> Tensor:
+        x = self.enter(beside(z, self.vectors, *kind)).reshape(len(z), -1, *self.start)
         seen = [F.glu(self.norm(x), 1)]
         for number, level in enumerate(self.levels, start=1):
             x = level(F.interpolate(seen[-1], scale_factor=2, mode="nearest"))
@@ -108,14 +112,21 @@ class Halving(nn.Module):
 
 
 class FastDiscriminator(nn.Module):
-    """Images [B, image_channels, H, W] to [features of each level..., logits [B, 1, h, w]].
+    """Images [B, image_channels, H, W], and classes [B], to [features of levels..., logits [B, 1, h, w]].
 
     Sides are halved down to 8 to 15. What it has seen of a real image must be enough for two small decoders
     to draw it again (`rebuild`, which the penalty `reconstruction` asks for). Section 3.2.
+    projection: it is told the classes; see `projected`.
     """
 
     def __init__(
-        self, spatial_dims: int, image_channels: int, size: Sequence[int], channels: int = 32
+        self,
+        spatial_dims: int,
+        image_channels: int,
+        size: Sequence[int],
+        channels: int = 32,
+        classes: int = 0,
+        projection: bool = False,
     ) -> None:
         super().__init__()
         halvings = max(1, flat(spatial_dims, size, channels) - 1)
@@ -131,18 +142,19 @@ class FastDiscriminator(nn.Module):
             nn.Conv2d(wide[-1], 1, 4),
         )
         self.part, self.whole = (decoder(a, image_channels, halvings - 1) for a in wide[-2:])
-        self.seen_sides = [side // 2**halvings for side in size]
-        self.width = wide[-1] * prod(self.seen_sides)
+        features = wide[-1] * prod(side // 2**halvings for side in size)
+        self.classes = classes if projection else 0
+        self.vectors = class_vectors(classes, features) if projection else None
         initialise(self)
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, *kind: Tensor) -> list[Tensor]:
         seen = [F.leaky_relu(self.enter(x), SLOPE)]
         for number, level in enumerate(self.levels, start=1):
             x = level(seen[-1])
             if number >= self.reach:
                 x = self.excite[number - self.reach](seen[number - self.reach], x)
             seen.append(x)
-        return [*seen, self.judge(seen[-1])]
+        return projected([*seen, self.judge(seen[-1])], self.vectors, *kind)
 
     def rebuild(self, features: Sequence[Tensor], image: Tensor, quarter: int) -> list[tuple[Tensor, Tensor]]:
         """(drawn again, as it was): the whole image, and one of its quarters 0 to 3 from finer features."""
@@ -152,41 +164,6 @@ class FastDiscriminator(nn.Module):
             (whole, F.adaptive_avg_pool2d(image, whole.shape[2:])),
             (part, F.adaptive_avg_pool2d(quartered(image, quarter), part.shape[2:])),
         ]
-
-
-class FastClassGenerator(FastGenerator):
-    """Noise [B, latent] and classes [B] to images: a learned vector of the class goes beside the noise."""
-
-    def __init__(
-        self,
-        spatial_dims: int,
-        out_channels: int,
-        size: Sequence[int],
-        classes: int,
-        latent: int = 64,
-        channels: int = 32,
-        embedding: int = 32,
-    ) -> None:
-        super().__init__(spatial_dims, out_channels, size, latent, channels, latent + embedding)
-        self.classes = at_least_two(classes)
-        self.vectors = nn.Embedding(classes, embedding)
-
-    def forward(self, z: Tensor, kind: Tensor) -> Tensor:  # type: ignore[override]
-        return super().forward(torch.cat([z, self.vectors(kind)], 1))
-
-
-class FastClassDiscriminator(FastDiscriminator):
-    """Images and classes [B] to the same; see `projected`."""
-
-    def __init__(
-        self, spatial_dims: int, image_channels: int, size: Sequence[int], classes: int, channels: int = 32
-    ) -> None:
-        super().__init__(spatial_dims, image_channels, size, channels)
-        self.classes = at_least_two(classes)
-        self.vectors = class_vectors(classes, self.width)
-
-    def forward(self, x: Tensor, kind: Tensor) -> list[Tensor]:  # type: ignore[override]
-        return projected(super().forward(x), self.vectors(kind))
 
 
 def decoder(a: int, image_channels: int, doublings: int) -> nn.Sequential:

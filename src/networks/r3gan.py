@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from src.errors import UserError
-from src.networks.conditional import at_least_two, class_vectors, projected
+from src.networks.conditional import beside, class_vectors, noise_vectors, projected
 from src.networks.dcgan import cut, levels, widths
 from src.networks.layers import SLOPE, conv
 
@@ -51,6 +51,8 @@ class R3Generator(nn.Module):
     A learned map of sides 4 to 7, its channels weighted by the noise; then `blocks` at each level, between
     which a 1x1 convolution changes the channels and interpolation doubles the sides. Sides that are no
     multiple of a power of two are cut out of slightly larger ones.
+
+    embedding: length of a learned vector of the image's class, [B], beside the noise; 0: not told it.
     """
 
     def __init__(
@@ -62,14 +64,16 @@ class R3Generator(nn.Module):
         channels: int = 32,
         blocks: int = 2,
         group: int = 16,
-        inputs: int | None = None,
+        classes: int = 0,
+        embedding: int = 0,
     ) -> None:
         super().__init__()
         count = check(size, latent, channels, blocks)
         wide = widths(channels, count + 1)[::-1]
         self.latent, self.size = latent, tuple(size)
+        self.classes, self.vectors = classes if embedding else 0, noise_vectors(classes, embedding)
         self.basis = nn.Parameter(torch.randn(wide[0], *(-(-side // 2**count) for side in size)))
-        self.enter = nn.Linear(inputs or latent, wide[0], bias=False)
+        self.enter = nn.Linear(latent + embedding, wide[0], bias=False)
         self.turns = nn.ModuleList(
             nn.Identity() if a == b else conv(spatial_dims, a, b, 1, bias=False) for a, b in pairwise(wide)
         )
@@ -79,18 +83,20 @@ class R3Generator(nn.Module):
         for layer in (self.enter, *self.turns, self.leave):
             draw(layer)
 
-    def forward(self, z: Tensor) -> Tensor:
-        x = self.levels[0](self.basis * self.enter(z).reshape(len(z), -1, *[1] * (self.basis.dim() - 1)))
+    def forward(self, z: Tensor, *kind: Tensor) -> Tensor:
+        weights = self.enter(beside(z, self.vectors, *kind))
+        x = self.levels[0](self.basis * weights.reshape(len(z), -1, *[1] * (self.basis.dim() - 1)))
         for turn, level in zip(self.turns, self.levels[1:], strict=True):
             x = level(F.interpolate(turn(x), scale_factor=2, mode=self.mode))
         return cut(self.leave(x), self.size)
 
 
 class R3Discriminator(nn.Module):
-    """Images [B, image_channels, *size] to [features of each level..., features [B, C], logits [B, 1]].
+    """Images [B, image_channels, *size], and classes [B], to [features of each level..., features [B, C],
+    logits [B, 1]].
 
     The generator turned round: sides are halved by means of 2x2, and a filter as large as the coarsest map,
-    one for each channel, ends in a vector.
+    one for each channel, ends in a vector. projection: it is told the classes; see `projected`.
     """
 
     def __init__(
@@ -101,6 +107,8 @@ class R3Discriminator(nn.Module):
         channels: int = 32,
         blocks: int = 2,
         group: int = 16,
+        classes: int = 0,
+        projection: bool = False,
     ) -> None:
         super().__init__()
         count = check(size, 1, channels, blocks)
@@ -116,58 +124,15 @@ class R3Discriminator(nn.Module):
         self.judge = nn.Linear(wide[-1], 1, bias=False)
         for layer in (self.enter, *self.turns, self.basis, self.judge):
             draw(layer)
+        self.classes = classes if projection else 0
+        self.vectors = class_vectors(classes, wide[-1]) if projection else None
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, *kind: Tensor) -> list[Tensor]:
         seen = [self.levels[0](self.enter(x))]
         for turn, level in zip(self.turns, self.levels[1:], strict=True):
             seen.append(level(turn(self.halve(seen[-1]))))
         vector = self.basis(seen[-1]).flatten(1)
-        return [*seen, vector, self.judge(vector)]
-
-
-class R3ClassGenerator(R3Generator):
-    """Noise [B, latent] and classes [B] to images: a learned vector of the class goes beside the noise."""
-
-    def __init__(
-        self,
-        spatial_dims: int,
-        out_channels: int,
-        size: Sequence[int],
-        classes: int,
-        latent: int = 64,
-        channels: int = 32,
-        blocks: int = 2,
-        group: int = 16,
-        embedding: int = 32,
-    ) -> None:
-        inputs = latent + embedding
-        super().__init__(spatial_dims, out_channels, size, latent, channels, blocks, group, inputs)
-        self.classes = at_least_two(classes)
-        self.vectors = nn.Embedding(classes, embedding)
-
-    def forward(self, z: Tensor, kind: Tensor) -> Tensor:  # type: ignore[override]
-        return super().forward(torch.cat([z, self.vectors(kind)], 1))
-
-
-class R3ClassDiscriminator(R3Discriminator):
-    """Images and classes [B] to the same; see `projected`."""
-
-    def __init__(
-        self,
-        spatial_dims: int,
-        image_channels: int,
-        size: Sequence[int],
-        classes: int,
-        channels: int = 32,
-        blocks: int = 2,
-        group: int = 16,
-    ) -> None:
-        super().__init__(spatial_dims, image_channels, size, channels, blocks, group)
-        self.classes = at_least_two(classes)
-        self.vectors = class_vectors(classes, self.judge.in_features)
-
-    def forward(self, x: Tensor, kind: Tensor) -> list[Tensor]:  # type: ignore[override]
-        return projected(super().forward(x), self.vectors(kind))
+        return projected([*seen, vector, self.judge(vector)], self.vectors, *kind)
 
 
 def stages(dims: int, wide: Sequence[int], blocks: int, group: int) -> nn.ModuleList:

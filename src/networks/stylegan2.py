@@ -63,6 +63,8 @@ class StyleGenerator(nn.Module):
 
     The noise of an image is all it begins with: the first `style` numbers go through the mapping, the others
     are the noise maps of the layers. So an image depends on its row of the input alone.
+
+    told: the mapping also gets a learned vector of the image's class, [B].
     """
 
     def __init__(
@@ -74,14 +76,15 @@ class StyleGenerator(nn.Module):
         channels: int = 32,
         layers: int = 4,
         rate: float = 0.01,
-        kinds: int = 0,
+        classes: int = 0,
+        told: bool = False,
     ) -> None:
         super().__init__()
         count = flat(spatial_dims, size, style, channels, layers)
         wide = widths(channels, count + 1)[::-1]
         start = [-(-side // 2**count) for side in size]
-        self.size = tuple(size)
-        self.map = Mapping(style, style, layers, rate, kinds)
+        self.size, self.classes = tuple(size), at_least_two(classes) if told else 0
+        self.map = Mapping(style, style, layers, rate, self.classes)
         self.basis = nn.Parameter(torch.randn(wide[0], *start))
         sides = [(wide[0], wide[0], 0)]
         for level, (a, b) in enumerate(pairwise(wide), start=1):
@@ -96,8 +99,8 @@ class StyleGenerator(nn.Module):
         self.maps = [[side * 2**level for side in start] for _, _, level in sides]
         self.latent = style + sum(prod(sides) for sides in self.maps)
 
-    def forward(self, z: Tensor) -> Tensor:
-        return self.paint(self.styles(z), z)
+    def forward(self, z: Tensor, *kind: Tensor) -> Tensor:
+        return self.paint(self.styles(z, *kind), z)
 
     def styles(self, z: Tensor, *kind: Tensor) -> Tensor:
         """[B, style]: what the mapping makes of noise, and of classes [B] where there are any."""
@@ -117,37 +120,23 @@ class StyleGenerator(nn.Module):
         return cut(image + self.offset, self.size)
 
 
-class StyleClassGenerator(StyleGenerator):
-    """Noise [B, latent] and classes [B] to images: the mapping also gets a learned vector of the class."""
+class StyleDiscriminator(nn.Module):
+    """Images [B, image_channels, H, W], and classes [B], to [features of each level..., features [B, C],
+    logits [B, 1]].
+
+    At each level two 3x3 convolutions, the sides halved in the second, beside a 1x1 convolution of the halved
+    input; their sum is divided by √2. A convolution and two dense layers end it. projection: it is told the
+    classes; see `projected`.
+    """
 
     def __init__(
         self,
         spatial_dims: int,
-        out_channels: int,
+        image_channels: int,
         size: Sequence[int],
-        classes: int,
-        style: int = 64,
         channels: int = 32,
-        layers: int = 4,
-        rate: float = 0.01,
-    ) -> None:
-        kinds = at_least_two(classes)
-        super().__init__(spatial_dims, out_channels, size, style, channels, layers, rate, kinds)
-        self.classes = classes
-
-    def forward(self, z: Tensor, kind: Tensor) -> Tensor:  # type: ignore[override]
-        return self.paint(self.styles(z, kind), z)
-
-
-class StyleDiscriminator(nn.Module):
-    """Images [B, image_channels, H, W] to [features of each level..., features [B, C], logits [B, 1]].
-
-    At each level two 3x3 convolutions, the sides halved in the second, beside a 1x1 convolution of the halved
-    input; their sum is divided by √2. A convolution and two dense layers end it.
-    """
-
-    def __init__(
-        self, spatial_dims: int, image_channels: int, size: Sequence[int], channels: int = 32
+        classes: int = 0,
+        projection: bool = False,
     ) -> None:
         super().__init__()
         count = flat(spatial_dims, size, channels)
@@ -159,29 +148,17 @@ class StyleDiscriminator(nn.Module):
         self.last = EqualConv(wide[-1], wide[-1], 3)
         self.hidden = EqualLinear(wide[-1] * prod(side // 2**count for side in size), wide[-1])
         self.judge = EqualLinear(wide[-1], 1)
+        self.classes = classes if projection else 0
+        self.vectors = class_vectors(classes, wide[-1]) if projection else None
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, *kind: Tensor) -> list[Tensor]:
         seen = [activated(self.enter(x))]
         for first, second, past in zip(self.first, self.second, self.past, strict=True):
             x = seen[-1]
             along = activated(F.avg_pool2d(second(activated(first(x))), 2))
             seen.append((along + past(F.avg_pool2d(x, 2))) * 0.5**0.5)
         vector = activated(self.hidden(activated(self.last(seen[-1])).flatten(1)))
-        return [*seen, vector, self.judge(vector)]
-
-
-class StyleClassDiscriminator(StyleDiscriminator):
-    """Images and classes [B] to the same; see `projected`."""
-
-    def __init__(
-        self, spatial_dims: int, image_channels: int, size: Sequence[int], classes: int, channels: int = 32
-    ) -> None:
-        super().__init__(spatial_dims, image_channels, size, channels)
-        self.classes = at_least_two(classes)
-        self.vectors = class_vectors(classes, self.judge.weight.shape[1])
-
-    def forward(self, x: Tensor, kind: Tensor) -> list[Tensor]:  # type: ignore[override]
-        return projected(super().forward(x), self.vectors(kind))
+        return projected([*seen, vector, self.judge(vector)], self.vectors, *kind)
 
 
 def unit(x: Tensor) -> Tensor:

@@ -55,11 +55,11 @@ class OfMask(Condition):
 
 
 def condition(generator: nn.Module, discriminator: nn.Module | None) -> Condition:
-    """What these players say of themselves: `classes` or, of the generator alone, `label_channels`."""
-    told = [hasattr(player, "classes") for player in (generator, discriminator)]
-    if told[0] != told[1]:
+    """What these players say of themselves: `classes`, 0 if not told, or, the generator, `label_channels`."""
+    classes, theirs = (int(getattr(player, "classes", 0)) for player in (generator, discriminator))
+    if bool(classes) != bool(theirs):
         raise UserError("model: one player is told the classes and the other is not")
-    if told[0]:
-        return OfClass(int(generator.classes))  # type: ignore[arg-type]
+    if classes:
+        return OfClass(classes)
     masks = getattr(generator, "label_channels", 0)
     return OfMask(int(masks)) if masks else Condition()

@@ -13,8 +13,6 @@ from src.adversarial.seen import ask
 from src.errors import UserError
 from src.networks.fastgan import (
     Excitation,
-    FastClassDiscriminator,
-    FastClassGenerator,
     FastDiscriminator,
     FastGenerator,
     quartered,
@@ -96,8 +94,8 @@ def test_reconstruction_is_its_formula_and_its_quarter_goes_round() -> None:
 
 def test_classes_reach_both_players() -> None:
     torch.manual_seed(0)
-    g = FastClassGenerator(2, 1, (16, 16), classes=3, latent=4, channels=2, embedding=3)
-    d = FastClassDiscriminator(2, 1, (16, 16), classes=3, channels=2)
+    g = FastGenerator(2, 1, (16, 16), classes=3, latent=4, channels=2, embedding=3)
+    d = FastDiscriminator(2, 1, (16, 16), channels=2, classes=3, projection=True)
     z, kinds = torch.randn(2, 4), torch.tensor([0, 2])
     assert g.latent == 4 and not torch.allclose(g(z, kinds), g(z, kinds.flip(0)))
     x = torch.randn(2, 1, 16, 16)

@@ -12,12 +12,9 @@ from torch.nn.functional import conv2d, leaky_relu
 
 from src.errors import UserError
 from src.networks.article import DenseGenerator, StridedDiscriminator
-from src.networks.conditional import ConditionalGenerator, ProjectionDiscriminator
 from src.networks.dcgan import DcganDiscriminator, DcganGenerator
 from src.networks.r3gan import (
     Block,
-    R3ClassDiscriminator,
-    R3ClassGenerator,
     R3Discriminator,
     R3Generator,
 )
@@ -96,13 +93,13 @@ def test_r3gan_s_block_is_its_formula() -> None:
 
 def test_r3gan_hears_of_classes() -> None:
     torch.manual_seed(0)
-    g = R3ClassGenerator(2, 1, (16, 16), classes=3, latent=6, channels=4, embedding=5)
+    g = R3Generator(2, 1, (16, 16), classes=3, latent=6, channels=4, embedding=5)
     z, kinds = torch.randn(4, 6), torch.tensor([2, 0, 1, 2])
-    plain = R3Generator(2, 1, (16, 16), latent=6, channels=4, inputs=11)
+    plain = R3Generator(2, 1, (16, 16), latent=11, channels=4)
     plain.load_state_dict({name: w for name, w in g.state_dict().items() if name != "vectors.weight"})
     beside = torch.cat([z, g.vectors.weight[kinds]], 1)
     torch.testing.assert_close(g(z, kinds), plain(beside))
-    d = R3ClassDiscriminator(2, 1, (16, 16), classes=3, channels=4)
+    d = R3Discriminator(2, 1, (16, 16), classes=3, channels=4, projection=True)
     *features, logits = d(torch.randn(4, 1, 16, 16), kinds)
     expected = (features[-1] * (d.judge.weight + d.vectors.weight[kinds])).sum(1, keepdim=True)
     torch.testing.assert_close(logits, expected)
@@ -141,7 +138,7 @@ def test_no_checkerboard_is_built_in() -> None:
 
 def test_projection_adds_the_product_with_the_classs_vector() -> None:
     torch.manual_seed(0)
-    discriminator = ProjectionDiscriminator(2, 1, (16, 16), classes=3, channels=4, norm=False)
+    discriminator = DcganDiscriminator(2, 1, (16, 16), channels=4, norm=False, classes=3, projection=True)
     x, kinds = torch.randn(5, 1, 16, 16), torch.tensor([0, 1, 2, 1, 0])
     *features, logits = discriminator(x, kinds)
     for row, kind in enumerate(kinds):
@@ -150,16 +147,17 @@ def test_projection_adds_the_product_with_the_classs_vector() -> None:
         torch.testing.assert_close(logits[row], expected)
 
 
-def test_a_conditional_generator_is_one_of_noise_and_one_hot() -> None:
+def test_a_conditional_generator_is_one_of_noise_and_a_vector() -> None:
     torch.manual_seed(0)
-    generator = ConditionalGenerator(2, 1, (16, 16), classes=3, latent=6, channels=4).eval()
+    generator = DcganGenerator(2, 1, (16, 16), classes=3, latent=6, channels=4, embedding=3).eval()
     z, kinds = torch.randn(4, 6), torch.tensor([2, 0, 1, 2])
     plain = DcganGenerator(2, 1, (16, 16), latent=9, channels=4).eval()
-    plain.load_state_dict(generator.state_dict())
-    assert generator.latent == 6
+    assert generator.vectors is not None and generator.latent == 6
+    nn.init.eye_(generator.vectors.weight)  # then it is one-hot
+    plain.load_state_dict({k: w for k, w in generator.state_dict().items() if k != "vectors.weight"})
     torch.testing.assert_close(generator(z, kinds), plain(torch.cat([z, torch.eye(3)[kinds]], 1)))
     with pytest.raises(UserError, match="classes: 1 in these data"):
-        ConditionalGenerator(2, 1, (16, 16), classes=1)
+        DcganGenerator(2, 1, (16, 16), classes=1, embedding=3)
 
 
 @pytest.mark.parametrize("make", [DcganGenerator, DcganDiscriminator])

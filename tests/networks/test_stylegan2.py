@@ -14,8 +14,6 @@ from src.errors import UserError
 from src.networks.modulated import EqualConv, EqualLinear, ModulatedConv
 from src.networks.stylegan2 import (
     Mapping,
-    StyleClassDiscriminator,
-    StyleClassGenerator,
     StyleDiscriminator,
     StyleGenerator,
 )
@@ -111,8 +109,8 @@ def test_an_image_depends_on_its_own_row_and_on_every_number_of_it() -> None:
 
 def test_classes_reach_both_players() -> None:
     torch.manual_seed(0)
-    g = StyleClassGenerator(2, 1, (16, 16), classes=3, style=4, channels=2, layers=1)
-    d = StyleClassDiscriminator(2, 1, (16, 16), classes=3, channels=2)
+    g = StyleGenerator(2, 1, (16, 16), style=4, channels=2, layers=1, classes=3, told=True)
+    d = StyleDiscriminator(2, 1, (16, 16), channels=2, classes=3, projection=True)
     z, kinds = torch.randn(2, g.latent), torch.tensor([0, 2])
     assert not torch.allclose(g(z, kinds), g(z, kinds.flip(0)))
     *features, logits = d(torch.randn(2, 1, 16, 16), kinds)
