@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 if TYPE_CHECKING:
     from src.tasks.synthesis import SynthesisTask
@@ -54,7 +53,7 @@ class Sampler:
             **({} if kind is None else {"class": torch.tensor([kind], device=task.device)}),
             **({} if label is None else {"label": torch.from_numpy(label)[None].to(task.device)}),
         }
-        image: Tensor = task.evaluator(noise, *task.condition.told(batch))[0]
+        image = task.drawn(noise, *task.condition.told(batch))[0]
         return Synthetic(image.double().cpu().numpy() * self.scale + self.offset, kind, label)
 
     def _label(self, number: int) -> np.ndarray:

