@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from src.errors import UserError
 from src.networks.conditional import beside, class_vectors, noise_vectors, projected
-from src.networks.layers import SLOPE, Start, initialise
+from src.networks.layers import SLOPE, Start, conv, initialise
 
 WIDEST = 8
 """The coarsest level has at most so many times the channels of the finest."""
@@ -37,8 +37,9 @@ class DcganGenerator(nn.Module):
     layer, since 4 is a multiple of 2: no checkerboard is built in (Odena et al., Distill 2016). Sides that
     are no multiple of a power of two are cut out of slightly larger ones.
 
-    tanh: the paper's end, for images in -1 to 1. embedding: length of a learned vector of the image's class,
-    [B], beside the noise; 0: not told it.
+    tanh: the paper's end, for images in -1 to 1. refine: channels of one more layer at full size before a 3x3
+    convolution to the image, where the paper's last transposed convolution draws it. embedding: length of a
+    learned vector of the image's class, [B], beside the noise; 0: not told the classes.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class DcganGenerator(nn.Module):
         latent: int = 100,
         channels: int = 64,
         tanh: bool = False,
+        refine: int = 0,
         classes: int = 0,
         embedding: int = 0,
     ) -> None:
@@ -62,21 +64,16 @@ class DcganGenerator(nn.Module):
         self.start = tuple(-(-side // 2**count) for side in size)
         pixels = int(torch.tensor(self.start).prod())
         self.enter = nn.Linear(latent + embedding, coarsest_first[0] * pixels, bias=False)
-        self.norms = nn.ModuleList(Norm[Norm.BATCH, spatial_dims](width) for width in coarsest_first)
-        self.up = nn.ModuleList(
-            Conv[Conv.CONVTRANS, spatial_dims](inside, outside, 4, 2, 1, bias=last)
-            for inside, outside, last in zip(
-                coarsest_first,
-                [*coarsest_first[1:], out_channels],
-                [False] * (count - 1) + [True],
-                strict=True,
-            )
-        )
+        wide = [*coarsest_first, *([refine] if refine else [])]
+        self.norms = nn.ModuleList(Norm[Norm.BATCH, spatial_dims](width) for width in wide)
+        doublings = [doubling(spatial_dims, a, b, bias=False) for a, b in pairwise(wide)]
+        leave = (conv if refine else doubling)(spatial_dims, wide[-1], out_channels)
+        self.up = nn.ModuleList([*doublings, leave])
         for layer in (self.enter, *self.up):
             nn.init.normal_(layer.weight, 0.0, 0.02)
-        for name, weight in self.up[-1].named_parameters():
-            fan_in = 2**spatial_dims * coarsest_first[-1]
-            nn.init.normal_(weight, 0.0, fan_in**-0.5 if name == "weight" else 0.0)
+        terms = 3**spatial_dims if refine else 2**spatial_dims
+        for name, weight in leave.named_parameters():
+            nn.init.normal_(weight, 0.0, (terms * wide[-1]) ** -0.5 if name == "weight" else 0.0)
 
     def forward(self, z: Tensor, *kind: Tensor) -> Tensor:
         x: Tensor = self.enter(beside(z, self.vectors, *kind))
@@ -127,6 +124,12 @@ class DcganDiscriminator(nn.Module):
             x = down(x)
             seen.append(x)
         return projected([*seen, self.judge(x.flatten(1))], self.vectors, *kind)
+
+
+def doubling(dims: int, inside: int, outside: int, bias: bool = True) -> nn.Module:
+    """A transposed convolution of 4 that doubles the sides."""
+    made: nn.Module = Conv[Conv.CONVTRANS, dims](inside, outside, 4, 2, 1, bias=bias)
+    return made
 
 
 def cut(x: Tensor, size: Sequence[int]) -> Tensor:

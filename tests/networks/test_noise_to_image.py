@@ -125,6 +125,14 @@ def test_outputs_begin_with_a_deviation_near_one(size: tuple[int, int]) -> None:
     assert 0.2 < logits.std() < 5
 
 
+def test_a_layer_at_full_size_draws_the_image() -> None:
+    torch.manual_seed(0)
+    plain, refined = (DcganGenerator(2, 1, (32, 32), latent=8, channels=4, refine=r) for r in (0, 3))
+    assert weights(refined) - weights(plain) == (16 * 4 * 3 + 2 * 3 + 9 * 3 + 1) - (16 * 4 + 1)
+    images = refined(torch.randn(16, 8))
+    assert images.shape == (16, 1, 32, 32) and 0.3 < images.std() < 2
+
+
 def test_no_checkerboard_is_built_in() -> None:
     """With equal weights everywhere a constant stays constant, borders aside."""
     generator: Any = DcganGenerator(2, 1, (64, 64), latent=4, channels=2)

@@ -359,3 +359,21 @@ def test_the_cohort_of_comparison_is_the_one_that_is_trained_on(prepared: Any) -
     assert torch.equal(some_training(data, 1000), theirs)
     three = some_training(data, 3)
     assert torch.equal(three[0], theirs[0]) and torch.equal(three[-1], theirs[-1]) and len(three) == 3
+
+
+def test_both_players_see_the_same_units(prepared: Any) -> None:
+    data, task = prepared(*words_of("fast"), "task.offset=3.0", "task.scale=0.25")
+    batch = next(iter(data.val_dataloader()))
+    fake = task.generate(batch)
+    (real,), (shown,) = task.pairs(batch, fake)
+    assert torch.equal(shown, fake)
+    torch.testing.assert_close(real, (batch["image"] - 3) * 4)
+    task.average = None
+    z = torch.randn(2, task.latent)
+    task.generator.eval()
+    torch.testing.assert_close(task.drawn(z), task.generator(z) * 0.25 + 3)
+
+
+def test_the_units_of_a_run_stand_in_its_configuration(prepared: Any) -> None:
+    _, task = prepared(*words_of("fast"))
+    assert task.units.scale not in (0.0, 1.0) and task.units.offset != 0

@@ -44,7 +44,7 @@ def test_ways_begin_and_end_at_images_of_their_own(
     count = WAYS if model != "spade" else min(WAYS, len(data.records["test"]))
     for row, told in enumerate(synthesis_pictures._told(task, data, WAYS)):
         for column, end in ((0, "start"), (-1, "end")):
-            image = task.evaluator(task.noise(f"way {row} {end}")[None], *told)[0]
+            image = task.drawn(task.noise(f"way {row} {end}")[None], *told)[0]
             tiles = list(picture.columns.values())[column]
             assert len(tiles) == count
             off = tiles[row].astype(int) - grey(image.detach().numpy(), WINDOW)[0]
@@ -59,7 +59,7 @@ def test_a_row_for_each_class_with_the_same_noise(prepared: Any, two_kinds: list
     for column in range(6):
         noise = task.noise(f"class {column}")[None]
         for kind in (0, 1):
-            image = task.evaluator(noise, torch.tensor([kind]))[0].detach().numpy()
+            image = task.drawn(noise, torch.tensor([kind]))[0].detach().numpy()
             off = columns[f"synthetic {column + 1}"][kind].astype(int) - grey(image, (0.0, 1.0))[0]
             assert np.abs(off).max() <= 1
 
