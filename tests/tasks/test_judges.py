@@ -16,6 +16,7 @@ from src.core.config import validate
 from src.errors import UserError
 from src.tasks.judges import KindJudge, MaskJudge
 from src.tasks.readers import some_classified, some_training
+from src.tasks.units import Units
 from src.train import train
 from tests.tasks.conftest import SMALL
 from tests.tasks.test_synthesis import Train, small, words_of  # noqa: F401
@@ -110,7 +111,7 @@ def test_a_classifier_of_real_images_names_what_it_is_shown(
     wrong: bool,
 ) -> None:
     data, task = prepared(*words_of("fast_class"), *two_kinds)
-    task.average, task.generator = None, Asked(wrong)
+    task.average, task.generator, task.units = None, Asked(wrong), Units()
     task.prepare_baselines(data)
     for _ in range(2):  # a case that reaches two processes counts once
         for batch in data.test_dataloader():

@@ -22,6 +22,7 @@ from src.tasks.copies import training_images
 from src.tasks.fixed import fixed_noise, names
 from src.tasks.readers import some_training
 from src.tasks.schedules import BurnIn, DecayAtEnd
+from src.tasks.units import Units
 from tests.test_resume import assert_same_end, run_until
 
 SMALL = [
@@ -139,7 +140,8 @@ def test_classes_reach_both_players(prepared: Any, two_kinds: list[str]) -> None
     batch = next(iter(data.train_dataloader()))
     assert task.condition.classes == task.generator.classes == task.discriminator.classes == 2
     (real, kinds), (fake, same) = task.pairs(batch, task.generate(batch))
-    assert kinds is same is batch["class"] and torch.equal(real, batch["image"]) and fake.shape == real.shape
+    assert kinds is same is batch["class"] and fake.shape == real.shape
+    assert torch.equal(real, task.units.seen(batch["image"]))
     other = {**batch, "class": 1 - batch["class"]}
     z = torch.randn(4, task.latent)
     assert not torch.allclose(task.generator(z, batch["class"]), task.generator(z, other["class"]))
@@ -154,7 +156,7 @@ def test_label_maps_reach_both_players(prepared: Any) -> None:
     kinds = len(data.classes)
     (real,), (fake,) = task.pairs(batch, task.generate(batch))
     assert real.shape == fake.shape == (4, 1 + kinds, 24, 24)
-    assert torch.equal(real[:, 1:], fake[:, 1:]) and torch.equal(real[:, :1], batch["image"])
+    assert torch.equal(real[:, 1:], fake[:, 1:]) and torch.equal(real[:, :1], task.units.seen(batch["image"]))
     assert torch.equal(real[:, 1:].argmax(1, keepdim=True), batch["label"])
     bright = [float(batch["image"][batch["label"] == value].mean()) for value in range(kinds)]
     assert bright[0] < min(bright[1:]), "background lies where the label map says"
@@ -218,7 +220,7 @@ def test_a_generator_that_copies_is_told(prepared: Any, copies: bool) -> None:
     training = torch.cat(list(training_images(data)))
     other = torch.cat([batch["image"] for batch in data.val_dataloader()])
     shown = training[:36] if copies else other
-    task.average, task.generator = None, Memory(shown)
+    task.average, task.generator, task.units = None, Memory(shown), Units()
     for batch in data.test_dataloader():
         task.score("test", batch, task.predict(batch))
     scores, floor = task.scores("test"), task.floor_scores()
@@ -297,7 +299,7 @@ def test_logits_of_held_out_images_stand_beside_those_of_training_images(
     prepared: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, task = prepared(*words_of("fast"))
-    task.watched.discriminator = Sure()
+    task.watched.discriminator, task.units = Sure(), Units()
     task.prepare_baselines(data)
     monkeypatch.setattr(type(task), "trainer", SimpleNamespace(datamodule=data))
     task.on_validation_epoch_start()
