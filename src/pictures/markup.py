@@ -38,9 +38,19 @@ def _cells(tag: str, texts: Sequence[str]) -> str:
 
 
 def scores(table: Table) -> str:
-    """A row a class; for each score a column for this run and for each rival, the best of them in colour."""
+    """A row a class; for each score a column for this run and for each rival, the best of them in colour.
+
+    With many sources a line a score.
+    """
     if not table.scores:
         return ""
+    if table.crowded:
+        heads = "".join(f'<th class="{_style(source)}">{escape(source)}</th>' for source in table.sources)
+        lines = "".join(
+            f"<tr><td>{escape(heading)}</td>{_of(table, score, row)}</tr>"
+            for score, row, heading in table.lines()
+        )
+        return f'<div class="wide"><table><thead><tr><th></th>{heads}</tr></thead>{lines}</table></div>'
     several = len(table.sources) > 1
     span = f' colspan="{len(table.sources)}"' if several else ""
     heads = "".join(f'<th class="group"{span}>{escape(kind(score).heading)}</th>' for score in table.scores)
@@ -57,13 +67,17 @@ def scores(table: Table) -> str:
 
 
 def _row(table: Table, row: str) -> str:
-    cells = [f"<td>{escape(row)}</td>"]
-    for score in table.scores:
-        best = table.best(score, row)
-        for source in table.sources:
-            style = _style(source) + (" best" if source == best else "")
-            cells.append(f'<td class="{style}">{table.text(score, row, source)}</td>')
-    return f'<tr class="{"mean" if row == "mean" else ""}">{"".join(cells)}</tr>'
+    cells = "".join(_of(table, score, row) for score in table.scores)
+    return f'<tr class="{"mean" if row == "mean" else ""}"><td>{escape(row)}</td>{cells}</tr>'
+
+
+def _of(table: Table, score: str, row: str) -> str:
+    """A cell a source."""
+    best = table.best(score, row)
+    styles = {source: _style(source) + (" best" if source == best else "") for source in table.sources}
+    return "".join(
+        f'<td class="{style}">{table.text(score, row, source)}</td>' for source, style in styles.items()
+    )
 
 
 def _style(source: str) -> str:

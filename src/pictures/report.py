@@ -17,7 +17,7 @@ import yaml
 from PIL import Image
 
 from src.pictures import figures, markup
-from src.pictures.scores import OURS, kind, table
+from src.pictures.scores import OURS, table
 
 LARGEST_PICTURE, LARGEST_OTHER, LARGEST_FILM = 600_000, 150_000, 400_000
 """Bytes of the sample picture in the page and of each other one, beyond which they are shrunk; and of an
@@ -89,18 +89,19 @@ def _facts(
 
 
 def _cards(metrics: Mapping[str, float]) -> str:
-    """The mean of the first few scores, large, each above its best rival."""
+    """The first few scores, large, each above its rivals': the mean, or what stands in its place."""
     scores = table(metrics)
+    first: dict[str, tuple[str, str]] = {}
+    for score, row, heading in scores.lines():
+        first.setdefault(score, (row, heading))
     cards = []
-    for score in scores.scores[:4]:
+    for score, (row, heading) in list(first.items())[:4]:
         rivals = [
-            f"{source} {scores.text(score, 'mean', source)}" for source in scores.sources if source != OURS
+            f"{source} {scores.text(score, row, source)}" for source in scores.sources if source != OURS
         ]
         below = "".join(f"<span>{escape(rival)}</span>" for rival in rivals)
-        value = scores.text(score, "mean", OURS)
-        cards.append(
-            f'<div class="card"><span>{escape(kind(score).heading)}</span><b>{value}</b>{below}</div>'
-        )
+        value = scores.text(score, row, OURS)
+        cards.append(f'<div class="card"><span>{escape(heading)}</span><b>{value}</b>{below}</div>')
     return f'<div class="cards">{"".join(cards)}</div>' if cards else ""
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import isnan
 
 OURS = "this run"
+MOST = 4
+"""Sources beside each other for every score that a page has room for."""
 COUNTS = ("volumes", "absent", "empty")
 
 
@@ -96,9 +98,28 @@ class Table:
         value = self.values.get((score, row, source))
         return "–" if value is None or isnan(value) else f"{value:.{kind(score).decimals}f}"
 
+    @property
+    def crowded(self) -> bool:
+        """Whether there are so many sources that a line a score reads better than a row a class."""
+        return len(self.sources) > MOST
+
+    def lines(self) -> list[tuple[str, str, str]]:
+        """(score, row, heading) of such a table: means, and what else stands in the rows, save classes where
+        there is one and the levels of a pyramid, which have a mean."""
+        rows = ("mean",) if len(self.rows) <= 2 else ("mean", *self.rows[:-1])
+        return [
+            (score, row, kind(score).heading + ("" if row == "mean" else f" {row}"))
+            for score in self.scores
+            for row in rows
+            if (score, row, OURS) in self.values and not row.isdigit()
+        ]
+
     def best(self, score: str, row: str) -> str | None:
-        """The source that stands best in a row, if several stand there and one can be better."""
-        found = {s: self.values.get((score, row, s), float("nan")) for s in self.sources}
+        """The source that stands best in a row, if several stand there and one can be better.
+
+        Not the floor, which is no rival.
+        """
+        found = {s: self.values.get((score, row, s), float("nan")) for s in self.sources if s != "floor"}
         found = {source: value for source, value in found.items() if not isnan(value)}
         if len(found) < 2 or not kind(score).better:
             return None

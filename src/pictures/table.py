@@ -10,20 +10,16 @@ from rich.text import Text
 
 from src.pictures.scores import OURS, Table, kind, table
 
-MOST = 8
-"""Columns of numbers that 80 characters have room for."""
-
 
 def score_table(metrics: Mapping[str, float], title: str = "Test scores", widest: int = 2) -> RichTable:
     """Flat scores as a table: a row a class, for the first `widest` scores a column for each source.
 
-    With one class or none, or more columns than a terminal has room for, a row a score instead, all of them.
-    The best of a row is bold.
+    With one class or none, or many sources, a line a score instead, all of them. The best of a row is bold.
     """
     scores = table(metrics)
     drawn = RichTable(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    if len(scores.rows) <= 2 or widest * len(scores.sources) > MOST:  # a class alone is the mean
-        _row_a_score(drawn, scores)
+    if len(scores.rows) <= 2 or scores.crowded:  # a class alone is the mean
+        _line_a_score(drawn, scores)
         return drawn
     drawn.add_column("class")
     shown = scores.scores[:widest]
@@ -43,20 +39,14 @@ def score_table(metrics: Mapping[str, float], title: str = "Test scores", widest
     return drawn
 
 
-def _row_a_score(drawn: RichTable, scores: Table) -> None:
-    """The mean of every score, and its further rows, save the levels of a pyramid, which have a mean."""
+def _line_a_score(drawn: RichTable, scores: Table) -> None:
     drawn.add_column("score")
     for source in scores.sources:
         drawn.add_column(source, justify="right")
-    rows = ("mean",) if len(scores.rows) <= 2 else ("mean", *scores.rows[:-1])
-    for score in scores.scores:
-        for row in rows:
-            if (score, row, OURS) not in scores.values or row.isdigit():
-                continue
-            best = scores.best(score, row)
-            cells = [_cell(scores.text(score, row, s), s, best) for s in scores.sources]
-            heading = kind(score).heading
-            drawn.add_row(heading if row == "mean" else f"{heading} {row}", *cells)
+    for score, row, heading in scores.lines():
+        best = scores.best(score, row)
+        cells = [_cell(scores.text(score, row, s), s, best) for s in scores.sources]
+        drawn.add_row(heading, *cells)
 
 
 def _cell(text: str, source: str, best: str | None) -> Text:

@@ -55,7 +55,18 @@ def test_the_best_is_the_highest_dice_and_the_lowest_distance() -> None:
 def test_twins_and_floors_are_sources_too() -> None:
     found = table({"test/swd": 55.0, "floor/swd": 30.0, "twin/swd": 60.0})
     assert found.sources == (OURS, "floor", "twin")
-    assert found.best("swd", "mean") == "floor"
+    assert found.best("swd", "mean") == OURS, "the floor is no rival"
+
+
+def test_many_sources_stand_in_a_line_a_score() -> None:
+    sources = ["test", "floor", "baseline/noise", "baseline/mean", "baseline/pca"]
+    metrics = {f"{s}/swd/{level}": 5.0 + i for i, s in enumerate(sources) for level in (16, 32)}
+    metrics |= {f"{s}/swd": 7.0 + i for i, s in enumerate(sources)}
+    metrics |= {f"{s}/kid/{name}": 100.0 * i for i, s in enumerate(sources) for name in ("random", "blurred")}
+    found = table(metrics)
+    assert found.crowded and [row for _, row, _ in found.lines()] == ["mean", "random", "blurred"]
+    text = printed(metrics)
+    assert "KID ×1000 ↓ blurred" in text and "…" not in text
 
 
 def test_the_terminal_shows_a_row_a_class_with_the_best_in_bold() -> None:
