@@ -10,7 +10,7 @@ from typing import Any
 from src.core.compose import composed
 
 FREE = {
-    "": ("paths", "run_dir", "name", "resume", "logger", "callbacks", "debug"),
+    "": ("paths", "run_dir", "name", "resume", "logger", "callbacks", "debug", "seed"),
     "data": ("workers", "cache", "cache_dir", "cache_gb"),
     "trainer": ("accelerator", "log_every", "threads"),
 }
@@ -21,7 +21,7 @@ SOMEWHERE = ("paths.data=DATA", "paths.cache=CACHE", "paths.runs=RUNS")
 
 
 def fingerprint(words: Sequence[str]) -> tuple[str, str]:
-    """(of the configuration, of its data): SHA-256 of what these words of `train` compose to."""
+    """(of the configuration, of its data): SHA-256 of what these words compose to, save the seed."""
     plain = composed([*words, *SOMEWHERE])
     for section, keys in FREE.items():
         node = plain[section] if section else plain

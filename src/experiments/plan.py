@@ -9,7 +9,7 @@ from pathlib import Path
 from src.core.compose import composed
 from src.core.names import nearest
 from src.errors import UserError
-from src.experiments.fingerprint import fingerprint
+from src.experiments.fingerprint import digest, fingerprint
 from src.experiments.sheet import FILE, RUN, Experiment
 
 QUIET = ("logger=csv", "trainer.threads=1", "callbacks.progress=lines", "callbacks.samples=2")
@@ -58,32 +58,49 @@ def runs(experiment: Experiment, place: Path, paths: Sequence[str] = (), check: 
 class _Spread:
     def __init__(self, experiment: Experiment, place: Path, paths: tuple[str, ...]) -> None:
         self.experiment, self.place, self.paths = experiment, place, paths
+        self.hashes: dict[str, tuple[str, str]] = {}
         self.made: dict[tuple[str, int], Run] = {}
 
-    def make(self, arm: str, seed: int, above: tuple[str, ...] = ()) -> Run:
-        """The run, after those it needs; `above` are the arms that need this one."""
+    def make(self, arm: str, seed: int) -> Run:
+        """The run, after those it needs."""
         if (arm, seed) in self.made:
             return self.made[arm, seed]
-        if arm in above:
-            raise self.wrong(arm, f"needs itself, by {' and '.join(above)}")
-        sheet = self.experiment.sheet
-        own = [*QUIET, *sheet.base, *sheet.arms[arm].words, *sheet.scales[self.experiment.scale].words]
-        needs: dict[str, Run] = {}
-        for other in dict.fromkeys(name for word in own for name in RUN.findall(word)):
-            if other not in sheet.arms:
-                raise self.wrong(arm, f"${{run:{other}}}: no arm is called so{nearest(other, sheet.arms)}")
-            needs[other] = self.make(other, seed, (*above, arm))
-        seeded = [*own, f"seed={seed}"]
-        try:
-            config, data = fingerprint([RUN.sub(lambda m: needs[m[1]].config, word) for word in seeded])
-        except UserError as error:
-            raise self.wrong(arm, error) from error
-        words = [RUN.sub(lambda m: str(needs[m[1]].directory), word) for word in seeded]
+        config, data = self.hash(arm)
+        config = digest([config, seed])
+        needs = {other: self.make(other, seed) for other in self.needed(arm)}
+        words = [RUN.sub(lambda m: str(needs[m[1]].directory), word) for word in self.words(arm)]
         # Named by its settings too, so that a run of older ones is neither taken up nor taken for it.
         directory = self.place / f"{arm}_seed{seed}_{config[:8]}"
-        run = Run(arm, seed, (*words, *self.paths), config, data, directory, tuple(needs.values()))
+        everything = (*words, *self.paths, f"seed={seed}")
+        run = Run(arm, seed, everything, config, data, directory, tuple(needs.values()))
         self.made[arm, seed] = run
         return run
+
+    def words(self, arm: str) -> list[str]:
+        sheet = self.experiment.sheet
+        return [*QUIET, *sheet.base, *sheet.arms[arm].words, *sheet.scales[self.experiment.scale].words]
+
+    def needed(self, arm: str) -> list[str]:
+        """The arms whose runs this one's words name."""
+        known = self.experiment.sheet.arms
+        found = list(dict.fromkeys(name for word in self.words(arm) for name in RUN.findall(word)))
+        for other in found:
+            if other not in known:
+                raise self.wrong(arm, f"${{run:{other}}}: no arm is called so{nearest(other, known)}")
+        return found
+
+    def hash(self, arm: str, above: tuple[str, ...] = ()) -> tuple[str, str]:
+        """Of the arm whatever the seed; `above` are the arms that need this one."""
+        if arm in above:
+            raise self.wrong(arm, f"needs itself, by {' and '.join(above)}")
+        if arm not in self.hashes:
+            needs = {other: self.hash(other, (*above, arm))[0] for other in self.needed(arm)}
+            try:
+                words = [RUN.sub(lambda m: needs[m[1]], word) for word in self.words(arm)]
+                self.hashes[arm] = fingerprint(words)
+            except UserError as error:
+                raise self.wrong(arm, error) from error
+        return self.hashes[arm]
 
     def wrong(self, arm: str, what: object) -> UserError:
         return UserError(f"{self.experiment.folder / FILE}: arms.{arm}: {what}")
