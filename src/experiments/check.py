@@ -32,7 +32,7 @@ def check(root: Path, names: Iterable[str]) -> list[str]:
 
 def _faults(experiment: Experiment) -> list[str]:
     folder = experiment.results
-    planned = runs(experiment, Path("runs"), check=False)
+    planned = runs(experiment, Path("runs"))
     if not (folder / LINES).is_file():
         return _never_run(experiment) if experiment.scale == "cpu" else []
     told = (

@@ -41,8 +41,8 @@ def missing(runs: Sequence[Run], kept: Mapping[tuple[str, int], object]) -> list
         if key not in kept:
             wanted.add(key)
         if key in wanted:
-            wanted |= {(other.arm, other.seed) for other in run.needs if not done(other.directory)}
-    return [run for run in runs if (run.arm, run.seed) in wanted]
+            wanted |= {other.key for other in run.needs if not done(other.directory)}
+    return [run for run in runs if run.key in wanted]
 
 
 class Crew:
@@ -89,7 +89,7 @@ class Crew:
         for run in waiting:
             ready = all(done(other.directory) for other in run.needs)
             if ready and len(self.running) < self.jobs:
-                self.running[run.arm, run.seed] = (
+                self.running[run.key] = (
                     run,
                     TrainProcess(self.launch, run.words, run.directory),
                     time.monotonic(),
@@ -122,10 +122,9 @@ class Crew:
 
     def _same_data(self, run: Run) -> None:
         path = run.directory / "data.json"
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, json.JSONDecodeError):
             found = json.loads(path.read_text(encoding="utf-8"))["hash"]
-            if self.known.setdefault(run.data, found) != found:
-                raise UserError(_other(run, found, self.known[run.data])) from None
+            same_data(self.known, run, found)
 
     def _note(self) -> str:
         return ", ".join(f"{run.arm} {run.seed}" for run, _, _ in self.running.values())
@@ -147,11 +146,13 @@ class Crew:
             yield step
 
 
-def _other(run: Run, found: str, known: str) -> str:
-    return (
-        f"data: {run.arm} seed {run.seed} reads other data ({found[:12]}) than the runs that are kept "
-        f"({known[:12]}); bring the same data, or remove the results to begin anew"
-    )
+def same_data(known: dict[str, str], run: Run, found: str) -> None:
+    """UserError for a run whose data have another hash than `known` has for their configuration."""
+    if known.setdefault(run.data, found) != found:
+        raise UserError(
+            f"data: {run.arm} seed {run.seed} reads other data ({found[:12]}) than the runs that are kept "
+            f"({known[run.data][:12]}); bring the same data, or remove the results to begin anew"
+        )
 
 
 def _clock(run: Run, began: float) -> None:

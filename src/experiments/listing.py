@@ -22,7 +22,7 @@ def show(root: Path, console: Console) -> None:
         table.add_column(head, justify="right" if head == "runs" else "left")
     for name in names(root):
         experiment = read(root, name)
-        planned = runs(experiment, Path("runs"), check=False)
+        planned = runs(experiment, Path("runs"))
         kept = valid(load(experiment), planned, experiment)
         told = count(verdicts(experiment, kept)) if kept else "not run"
         table.add_row(name, experiment.sheet.title, f"{len(kept)} of {len(planned)}", told)

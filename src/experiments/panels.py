@@ -34,40 +34,49 @@ def spread(results: Sequence[Result], score: str) -> Spread | None:
 
 
 def panels(experiment: Experiment, results: Mapping[Key, Result]) -> Figure:
-    """One a score, the first `MOST`; a row an arm."""
-    scores, arms = experiment.sheet.scores[:MOST], list(experiment.sheet.arms)
-    drawn = Figure(figsize=(WIDE, 0.75 + 0.34 * len(arms)), layout="constrained")
+    """One a score, the first `MOST`; a row an arm, and below them a row a baseline in grey."""
+    sheet = experiment.sheet
+    scores, labels = sheet.scores[:MOST], [arm.label for arm in sheet.arms.values()]
+    drawn = Figure(figsize=(WIDE, 0.95 + 0.34 * (len(labels) + len(sheet.baselines))), layout="constrained")
     axes = drawn.subplots(1, len(scores), squeeze=False, sharey=True)[0]
     for axis, score in zip(axes, scores, strict=True):
-        for row, arm in enumerate(arms):
+        for row, arm in enumerate(sheet.arms):
             found = spread(of_arm(experiment, results, arm), score)
             if found:
                 _bar(axis, row, found, LINES[(6, 5, 2, 3, 1, 0)[row % 6]])
-        for baseline, label in experiment.sheet.baselines.items():
+        low, high = roomy(axis.get_xlim())
+        for row, baseline in enumerate(sheet.baselines, start=len(labels)):
             found = spread(with_baseline(experiment, results, baseline), beside(score, baseline))
-            if found:
-                axis.axvline(found[0], color=FAINT, ls="--", lw=0.9, zorder=0)
-                axis.text(
-                    found[0], -0.62, f" {label}", fontsize=6.5, color=FAINT, rotation=90, va="top", ha="right"
-                )
-        tidy(axis, score_kind(experiment, score).heading)
+            if found and low <= found[0] <= high:
+                axis.plot([found[0]] * 2, [row - 0.25, row + 0.25], color=FAINT, lw=2)
+            elif found:
+                _afar(axis, row, found[0] < low, f"{found[0]:.{score_kind(experiment, score).decimals}f}")
+        tidy(axis, "\n".join(textwrap.wrap(score_kind(experiment, score).heading, 22)))
         axis.grid(axis="x", color="#eceff1", lw=0.8)
         axis.tick_params(axis="y", labelcolor=INK, length=0, labelsize=9)
-    axes[0].set_yticks(
-        range(len(arms)), ["\n".join(textwrap.wrap(experiment.sheet.arms[arm].label, 30)) for arm in arms]
-    )
-    axes[0].set_ylim(len(arms) - 0.5, -0.6)
+    names = ["\n".join(textwrap.wrap(name, 30)) for name in (*labels, *sheet.baselines.values())]
+    axes[0].set_yticks(range(len(names)), names)
+    axes[0].set_ylim(len(names) - 0.4, -0.6)
     return drawn
+
+
+def roomy(limits: tuple[float, float]) -> tuple[float, float]:
+    """What a baseline must lie in to be drawn to scale: farther off it would leave the arms no room."""
+    wide = limits[1] - limits[0]
+    return limits[0] - wide, limits[1] + wide
+
+
+def _afar(axis: Axes, row: int, left: bool, text: str) -> None:
+    """A number at the edge that it lies beyond."""
+    place, side, told = (0.02, "left", f"← {text}") if left else (0.98, "right", f"{text} →")
+    across = axis.get_yaxis_transform()
+    axis.text(place, row, told, transform=across, ha=side, va="center", fontsize=8, color=FAINT)
 
 
 def _bar(axis: Axes, row: int, found: Spread, colour: str) -> None:
     mean, low, high, values = found
-    if (
-        low < high
-    ):  # an interval wider than the axis would hide the differences: it is cut at the panel's edge
-        axis.plot(
-            [low, high], [row, row], color=colour, lw=5, alpha=0.28, solid_capstyle="butt", scalex=False
-        )
+    if low < high:
+        axis.plot([low, high], [row, row], color=colour, lw=5, alpha=0.28, solid_capstyle="butt")
     axis.plot([mean, mean], [row - 0.2, row + 0.2], color=colour, lw=2)
     shift = np.linspace(-0.12, 0.12, len(values)) if len(values) > 1 else [0.0]
     axis.plot(values, row + np.array(shift), "o", color=colour, ms=4, mew=0, alpha=0.9)

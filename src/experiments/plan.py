@@ -21,7 +21,7 @@ class Run:
     """One arm and seed.
 
     words: what `train` is given, but for its directory. config, data: hashes of what decides its numbers, and
-    of the part of that which is data. needs: the runs that it reads from.
+    of the part of that which is data. needs: the runs that it reads from, in order.
     """
 
     arm: str
@@ -37,8 +37,8 @@ class Run:
         return self.arm, self.seed
 
 
-def runs(experiment: Experiment, place: Path, paths: Sequence[str] = (), check: bool = True) -> list[Run]:
-    """All of them. UserError for an arm that does not compose, or that `train` would refuse (`check`).
+def runs(experiment: Experiment, place: Path, paths: Sequence[str] = ()) -> list[Run]:
+    """All of them. UserError for an arm whose words do not compose.
 
     place: the folder of the run directories. paths: words such as paths.data=DIR, which decide no number.
     """
@@ -46,13 +46,21 @@ def runs(experiment: Experiment, place: Path, paths: Sequence[str] = (), check: 
     for arm in experiment.sheet.arms:
         for seed in experiment.sheet.seeds:
             spread.make(arm, seed)
-        words = spread.made[arm, experiment.sheet.seeds[0]].words
-        try:
-            if check:
-                composed(words, check=True)
-        except UserError as error:
-            raise spread.wrong(arm, error) from error
     return list(spread.made.values())
+
+
+def try_arms(experiment: Experiment, todo: Sequence[Run]) -> None:
+    """UserError for an arm that `train` would refuse, before the first run begins."""
+    for arm, run in {run.arm: run for run in todo}.items():
+        try:
+            composed(run.words, check=True)
+        except UserError as error:
+            raise wrong(experiment, arm, error) from error
+
+
+def wrong(experiment: Experiment, arm: str, what: object) -> UserError:
+    """The line for what is wrong with an arm."""
+    return UserError(f"{experiment.folder / FILE}: arms.{arm}: {what}")
 
 
 class _Spread:
@@ -72,13 +80,15 @@ class _Spread:
         # Named by its settings too, so that a run of older ones is neither taken up nor taken for it.
         directory = self.place / f"{arm}_seed{seed}_{config[:8]}"
         everything = (*words, *self.paths, f"seed={seed}")
-        run = Run(arm, seed, everything, config, data, directory, tuple(needs.values()))
+        before = dict.fromkeys(run for other in needs.values() for run in (*other.needs, other))
+        run = Run(arm, seed, everything, config, data, directory, tuple(before))
         self.made[arm, seed] = run
         return run
 
     def words(self, arm: str) -> list[str]:
         sheet = self.experiment.sheet
-        return [*QUIET, *sheet.base, *sheet.arms[arm].words, *sheet.scales[self.experiment.scale].words]
+        scale = sheet.scales[self.experiment.scale]
+        return [*QUIET, *sheet.base, *sheet.arms[arm].words, *scale.words, *scale.arms.get(arm, ())]
 
     def needed(self, arm: str) -> list[str]:
         """The arms whose runs this one's words name."""
@@ -86,21 +96,20 @@ class _Spread:
         found = list(dict.fromkeys(name for word in self.words(arm) for name in RUN.findall(word)))
         for other in found:
             if other not in known:
-                raise self.wrong(arm, f"${{run:{other}}}: no arm is called so{nearest(other, known)}")
+                raise wrong(
+                    self.experiment, arm, f"${{run:{other}}}: no arm is called so{nearest(other, known)}"
+                )
         return found
 
     def hash(self, arm: str, above: tuple[str, ...] = ()) -> tuple[str, str]:
         """Of the arm whatever the seed; `above` are the arms that need this one."""
         if arm in above:
-            raise self.wrong(arm, f"needs itself, by {' and '.join(above)}")
+            raise wrong(self.experiment, arm, f"needs itself, by {' and '.join(above)}")
         if arm not in self.hashes:
             needs = {other: self.hash(other, (*above, arm))[0] for other in self.needed(arm)}
             try:
                 words = [RUN.sub(lambda m: needs[m[1]], word) for word in self.words(arm)]
                 self.hashes[arm] = fingerprint(words)
             except UserError as error:
-                raise self.wrong(arm, error) from error
+                raise wrong(self.experiment, arm, error) from error
         return self.hashes[arm]
-
-    def wrong(self, arm: str, what: object) -> UserError:
-        return UserError(f"{self.experiment.folder / FILE}: arms.{arm}: {what}")

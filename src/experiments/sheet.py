@@ -33,7 +33,10 @@ class Arm(Section):
 
 
 class Scale(Section):
+    """Words of all arms at this scale, and further ones of some; note: what it would take to run it."""
+
     words: Words
+    arms: dict[str, list[str]] = Field(default_factory=dict)
     note: str = ""
 
 
@@ -157,7 +160,12 @@ def _check(sheet: Sheet) -> None:
         if name not in sheet.arms:
             raise UserError(f"figure.arms: no arm is called {name}{nearest(name, sheet.arms)}")
     parts = [sheet.base, *(arm.words for arm in sheet.arms.values())]
-    for words in [*parts, *(scale.words for scale in sheet.scales.values())]:
+    for key, scale in sheet.scales.items():
+        parts += [scale.words, *scale.arms.values()]
+        for name in scale.arms:
+            if name not in sheet.arms:
+                raise UserError(f"scales.{key}.arms: no arm is called {name}{nearest(name, sheet.arms)}")
+    for words in parts:
         for override in parsed([RUN.sub("RUN", word) for word in words]):
             if override.key_or_group in OURS:
                 raise UserError(f"{override.key_or_group}: is set by the experiment for each run")

@@ -142,7 +142,7 @@ def valid(found: Mapping[Key, Result], runs: Iterable[Run], experiment: Experime
     """Those of this configuration, with every score that is declared today."""
     kept = {}
     for run in runs:
-        result = found.get((run.arm, run.seed))
+        result = found.get(run.key)
         if result and result.line["config"] == run.config and set(experiment.scores) <= result.line.keys():
             kept[result.key] = result
     return kept

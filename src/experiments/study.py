@@ -18,10 +18,10 @@ from src.core.schema import Paths, Section, check_shape
 from src.errors import UserError
 from src.experiments import report, store
 from src.experiments.claims import Verdict
-from src.experiments.crew import Crew, alone, missing
-from src.experiments.plan import Run, runs
+from src.experiments.crew import Crew, alone, missing, same_data
+from src.experiments.plan import Run, runs, try_arms
 from src.experiments.sheet import Experiment, read
-from src.experiments.store import Result, collect, done, load, valid
+from src.experiments.store import Key, Result, collect, done, load, valid
 from src.experiments.words import count, finding, number, score_kind
 
 
@@ -99,33 +99,40 @@ def carry_out(asked: Request, console: Console) -> int:
     experiment = read(asked.root, asked.experiment, asked.scale)
     every = runs(experiment, asked.place, asked.paths)
     chosen = asked.chosen(experiment, every)
+    kept = valid(load(experiment), every, experiment)
+    for run in every:  # trained, but the command was killed before its line was written
+        if run.key not in kept and done(run.directory):
+            kept[run.key] = collect(run, experiment)
+    known: dict[str, str] = {}
+    for run in every:
+        if run.key in kept:
+            same_data(known, run, kept[run.key].line["data"])
+    wanted = {run.key for run in chosen} | {other.key for run in chosen for other in run.needs}
+    todo = [run for run in missing(every, kept) if run.key in wanted]
+    try_arms(experiment, todo)
     with alone(asked.place):
-        return _carry_out(experiment, every, chosen, asked, console)
+        return _carry_out(experiment, kept, todo, known, len(every), asked, console)
 
 
 def _carry_out(
-    experiment: Experiment, every: Sequence[Run], chosen: Sequence[Run], asked: Request, console: Console
+    experiment: Experiment,
+    kept: dict[Key, Result],
+    todo: Sequence[Run],
+    known: dict[str, str],
+    total: int,
+    asked: Request,
+    console: Console,
 ) -> int:
-    found = load(experiment)
-    kept = valid(found, every, experiment)
-    for run in every:  # trained, but the command was killed before its line was written
-        if (run.arm, run.seed) not in kept and done(run.directory):
-            kept[run.arm, run.seed] = collect(run, experiment)
-    known = {run.data: kept[run.arm, run.seed].line["data"] for run in every if (run.arm, run.seed) in kept}
-    wanted = {(run.arm, run.seed) for run in chosen} | {
-        (other.arm, other.seed) for run in chosen for other in run.needs
-    }
-    todo = [run for run in missing(every, kept) if (run.arm, run.seed) in wanted]
     if kept and todo:
-        console.print(f"{experiment.name}: going on after {len(kept)} of {len(every)} runs")
+        console.print(f"{experiment.name}: going on after {len(kept)} of {total} runs")
 
     def told(run: Run) -> str:
-        kept[run.arm, run.seed] = collect(run, experiment)
-        if len(kept) < len(every):  # so that nothing is lost when this command is killed
+        kept[run.key] = collect(run, experiment)
+        if len(kept) < total:  # so that nothing is lost when this command is killed
             store.save(experiment, kept)
-        return says(experiment, kept[run.arm, run.seed])
+        return says(experiment, kept[run.key])
 
-    outcome = Crew(asked.launch, asked.jobs, asked.patience, known, told).work(todo, len(every))
+    outcome = Crew(asked.launch, asked.jobs, asked.patience, known, told).work(todo, total)
     if kept:
         show(experiment, report.write(experiment, kept), console)
     for line in outcome.failed:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from src.errors import UserError
 from src.experiments.crew import Crew
-from src.experiments.plan import runs
+from src.experiments.plan import runs, try_arms
 from src.experiments.sheet import Experiment, read
 from src.experiments.store import Result, collect, load, valid
 from src.experiments.study import Request
@@ -26,15 +26,16 @@ def verify(asked: Request, console: Console) -> int:
     with tempfile.TemporaryDirectory(prefix="experiment-", dir=_made(asked.place)) as folder:
         every = runs(experiment, Path(folder), asked.paths)
         kept = valid(load(experiment), every, experiment)
-        chosen = [run for run in asked.chosen(experiment, every) if (run.arm, run.seed) in kept]
+        chosen = [run for run in asked.chosen(experiment, every) if run.key in kept]
         if not chosen:
             raise UserError(
                 f"verify: {experiment.name} keeps no such run; train it first, without verify=true"
             )
         run = replace(chosen[0], directory=Path(folder) / "again")
-        known = kept[run.arm, run.seed]
+        known = kept[run.key]
         data = {run.data: known.line["data"]}
         todo = [*run.needs, run]
+        try_arms(experiment, todo)
         outcome = Crew(asked.launch, asked.jobs, asked.patience, data, lambda _: "done").work(todo, len(todo))
         if outcome.signum is not None:
             return 128 + outcome.signum
