@@ -36,7 +36,10 @@ def figure(experiment: Experiment, results: Mapping[Key, Result], verdicts: Sequ
     drawn.set_layout_engine("constrained", rect=room)
     drawn.text(0.012, 1 - 0.1 / high, heading, fontsize=11.5, color=INK, weight="bold", va="top")
     drawn.text(0.012, 1 - (0.16 + 0.24 * rows) / high, question, fontsize=9.5, color=FAINT, va="top")
-    foot = "dots: seeds, with their mean and its 95 % interval over seeds; grey: baselines"
+    foot = (
+        "dots: seeds, with their mean and its 95 % interval over seeds; grey: baselines; the interval above: "
+    )
+    foot += "of this claim alone, its verdict corrected for all"
     drawn.text(0.012, 0.1 / high, f"{foot}; scale {experiment.scale}", fontsize=8, color=FAINT)
     file = io.BytesIO()
     drawn.savefig(file, format="png", dpi=120)
