@@ -1,4 +1,4 @@
-# The project in six words. `make` alone lists them.
+# The project in a few words. `make` alone lists them.
 # ARGS="..." is handed on: make train ARGS="task=segmentation seed=1"
 
 PYTHON  ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
@@ -8,7 +8,7 @@ ARGS    ?=
 BIN     := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: setup train test bench lint help
+.PHONY: setup train test bench lint experiments-check help
 
 setup: .venv/.installed ## build .venv, or bring it up to date
 
@@ -21,13 +21,16 @@ test: .venv/.installed ## run the test suite
 bench: .venv/.installed ## run the benchmarks
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; done
 
+experiments-check: .venv/.installed ## prove that every experiment's table and verdicts follow from its runs
+	@$(BIN)/python -m src.experiment check
+
 lint: .venv/.installed ## check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 
 # torch goes first: the largest download, and the one whose build (CPU or CUDA) decides what follows.
 # pip shows its progress on a terminal and keeps quiet in a log.

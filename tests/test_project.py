@@ -79,7 +79,7 @@ def test_ci_runs_the_readmes_test_command() -> None:
 def test_make_lists_its_targets() -> None:
     lines = subprocess.run(["make", "-s"], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True).stdout
     assert re.findall(r"make (\w+)", lines)[0] == "setup"
-    for target in ("setup", "train", "test", "bench", "lint", "help"):
+    for target in ("setup", "train", "test", "bench", "lint", "experiments-check", "help"):
         assert re.search(rf"^  make {target} +\w", lines, re.M)
 
 
@@ -200,6 +200,6 @@ def test_the_pages_name_only_what_is_there() -> None:
             assert (page.parent / link).is_file(), f"{page.name}: {link}"
         for command in re.findall(r"python -m src\.(\w+)", text):
             assert (ROOT / f"src/{command}.py").is_file(), f"{page.name}: {command}"
-        for target in re.findall(r"(?:^|`)make (\w+)", text, re.M):
+        for target in re.findall(r"(?:^|`)make ([\w-]+)", text, re.M):
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M), f"{page.name}: {target}"
     assert all(picture.stat().st_size < 300_000 for picture in (ROOT / "docs/images").iterdir())

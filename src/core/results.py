@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from src.core.run import Run, write_atomically
@@ -23,14 +24,28 @@ def write(run: Run, task: Any, trainer: Any) -> None:
     scores = {name: float(value) for name, value in sorted(task.final.items())}
     run.write("metrics.json", scores)
     if task.case_scores:
+        rows = with_subjects(task.case_scores, trainer.datamodule.records["test"])
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(task.case_scores[0]), lineterminator="\n")
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(task.case_scores)
+        writer.writerows(rows)
         write_atomically(run.path / "scores.csv", text.getvalue().encode())
     write_atomically(run.path / "generator.safetensors", weights(task))
     if trainer.is_global_zero:
         task.finish_test(run.path)
+
+
+def with_subjects(rows: Sequence[dict[str, Any]], records: Sequence[Any]) -> list[dict[str, Any]]:
+    """The rows, each with the number of its `subject` among the sorted ones: whose cases belong together.
+
+    A row's case is a record's, or that of a slice: the record's name, a blank and a number.
+    """
+    numbers = {name: place for place, name in enumerate(sorted({record.subject for record in records}))}
+    owners = {record.case: numbers[record.subject] for record in records}
+    return [
+        {**row, "subject": owners.get(row["case"], owners.get(row["case"].rpartition(" ")[0], ""))}
+        for row in rows
+    ]
 
 
 def weights(task: Any) -> bytes:

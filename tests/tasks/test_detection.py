@@ -90,7 +90,7 @@ def test_a_run_leaves_scores_and_boxes_beside_its_rivals(train_small):
     assert (folder / "boxes.csv").read_text().startswith("case,class,score,x1,y1,x2,y2\n")
     assert (directory / "samples/test.png").is_file()
     rows = list(csv.DictReader((directory / "scores.csv").read_text().splitlines()))
-    assert set(rows[0]) == {"case", "objects", "found", "false_positives"} and len(rows) == 6
+    assert set(rows[0]) == {"case", "objects", "found", "false_positives", "subject"} and len(rows) == 6
 
 
 def test_saved_boxes_score_the_same_with_pycocotools(train_small):

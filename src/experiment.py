@@ -1,0 +1,48 @@
+"""`python -m src.experiment NAME`: arms over seeds, and what they say about a paper's claims."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from src.core.command import command
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+@command("experiment")
+def main(cfg: DictConfig) -> None:
+    """Run what is missing, then write what the runs say; or `list`, or `check`."""
+    from rich.console import Console
+
+    from src.core.config import to_plain
+    from src.experiments import check, listing, sheet, study, verify
+
+    asked = study.read_request(to_plain(cfg))
+    console = Console(highlight=False)
+    if asked.experiment == "list":
+        listing.show(asked.root, console)
+        return
+    if asked.experiment == "check":
+        known = sheet.names(asked.root)
+        faults = check.check(asked.root, known)
+        for fault in faults:
+            sys.stderr.write(f"error: {fault}\n")
+        if not faults:
+            console.print(f"{len(known)} experiments: every table and verdict there is follows from the runs")
+        sys.exit(1 if faults else 0)
+    sys.exit(verify.verify(asked, console) if asked.verify else study.carry_out(asked, console))
+
+
+def start() -> None:
+    """The first word that is no key=value names the experiment."""
+    for place, word in enumerate(sys.argv[1:], start=1):
+        if "=" not in word and not word.startswith("-"):
+            sys.argv[place] = f"experiment={word}"
+            break
+    main()
+
+
+if __name__ == "__main__":
+    start()

@@ -1,0 +1,88 @@
+"""Is what stands in results/ and README.md what the runs say? Nothing is trained for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from src.errors import UserError
+from src.experiments.findings import verdicts
+from src.experiments.plan import runs
+from src.experiments.report import BEGIN, FIGURE, NOT_RUN, TABLE, VERDICTS, between, said
+from src.experiments.sheet import FILE, Experiment, read
+from src.experiments.store import LINES, load, sha256, valid
+from src.experiments.table import table
+
+STALE = "; run the command again"
+
+
+def check(root: Path, names: Iterable[str]) -> list[str]:
+    """A line for each fault in each experiment, at each scale that has results; empty where all holds."""
+    faults = []
+    for name in names:
+        try:
+            scales = list(read(root, name, "cpu").sheet.scales)
+            for scale in scales:
+                faults += _faults(read(root, name, scale))
+        except UserError as error:
+            faults += str(error).splitlines()
+    return faults
+
+
+def _faults(experiment: Experiment) -> list[str]:
+    folder = experiment.results
+    planned = runs(experiment, Path("runs"))
+    if not (folder / LINES).is_file():
+        return _never_run(experiment) if experiment.scale == "cpu" else []
+    told = (
+        json.loads((folder / VERDICTS).read_text(encoding="utf-8")) if (folder / VERDICTS).is_file() else {}
+    )
+    if not told:
+        return [f"{folder / VERDICTS}: is missing{STALE}"]
+    faults = []
+    for name, known in told.get("files", {}).items():
+        if not (folder / name).is_file():
+            faults.append(f"{folder / name}: is missing{STALE}")
+        elif sha256(folder / name) != known:
+            faults.append(f"{folder / name}: was changed by hand{STALE}, which makes it anew from the runs")
+    if faults:
+        return faults
+    if told["experiment"] != sha256(experiment.folder / FILE):
+        faults.append(f"{experiment.folder / FILE}: was changed after the results were written{STALE}")
+    found = load(experiment)
+    kept = valid(found, planned, experiment)
+    for arm, seed in sorted(found.keys() - kept.keys()):
+        faults.append(f"{folder / LINES}: {arm} seed {seed} is of other settings than {FILE} has now{STALE}")
+    judged = verdicts(experiment, kept)
+    if table(experiment, kept, judged) != (folder / TABLE).read_text(encoding="utf-8"):
+        faults.append(f"{folder / TABLE}: is not what the runs say{STALE}")
+    for key, value in said(experiment, judged).items():
+        if told.get(key) != value:
+            faults.append(f"{folder / VERDICTS}: its {key} is not what the runs say{STALE}")
+    if experiment.scale == "cpu":
+        faults += _page(experiment, (folder / TABLE).read_text(encoding="utf-8"))
+    return faults
+
+
+def _page(experiment: Experiment, text: str) -> list[str]:
+    readme = experiment.folder / "README.md"
+    page = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    _, inner, _ = between(page, str(readme))
+    faults = [] if inner == text else [f"{readme}: its table is not {experiment.results.name}/{TABLE}{STALE}"]
+    if f"{experiment.results.name}/{FIGURE}" not in page:
+        faults.append(f"{readme}: does not show {experiment.results.name}/{FIGURE}; add the picture")
+    return faults
+
+
+def _never_run(experiment: Experiment) -> list[str]:
+    """No results: then nothing may look like some."""
+    readme = experiment.folder / "README.md"
+    if not readme.is_file():
+        return [f"{readme}: is missing; say what the paper found, with the line {BEGIN}"]
+    _, inner, _ = between(readme.read_text(encoding="utf-8"), str(readme))
+    if inner.strip() != NOT_RUN:
+        return [
+            f"{readme}: has results and {experiment.results} has none; write “{NOT_RUN}” between the marks"
+        ]
+    return []

@@ -1,0 +1,73 @@
+"""One score against another, as the perception-distortion plane (Blau and Michaeli, CVPR 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from src.experiments.panels import WIDE, of_arm, roomy, spread, tidy
+from src.experiments.sheet import Experiment, beside
+from src.experiments.store import Key, Result
+from src.experiments.table import with_baseline
+from src.experiments.words import score_kind
+from src.pictures.figures import FAINT, INK, LINES
+
+
+def curve(experiment: Experiment, results: Mapping[Key, Result]) -> Figure:
+    """Each arm at its two scores, seeds as faint dots, and a line through those of `figure.arms`."""
+    sheet = experiment.sheet
+    assert sheet.figure is not None
+    across, up = sheet.figure.curve
+    drawn = Figure(figsize=(WIDE, 4.2), layout="constrained")
+    axis = drawn.subplots()
+    places = {}
+    for arm in sheet.arms:
+        own = of_arm(experiment, results, arm)
+        x, y = spread(own, across), spread(own, up)
+        if x is not None and y is not None:
+            places[arm] = x[0], y[0]
+            colour = LINES[6] if arm in sheet.figure.arms else LINES[5]
+            axis.plot(x[3], y[3], "o", color=colour, ms=4, alpha=0.55, mew=0)
+            axis.plot(*places[arm], "o", color=colour, ms=8, mec="white")
+    line = [places[arm] for arm in sheet.figure.arms if arm in places]
+    if line:
+        axis.plot(*zip(*line, strict=True), color=LINES[6], lw=1.4, zorder=1)
+    axis.margins(0.15)
+    inside = roomy(axis.get_xlim()), roomy(axis.get_ylim())
+    for arm, place in places.items():
+        _call(axis, place, sheet.arms[arm].label, INK)
+    outside = []
+    for baseline, label in sheet.baselines.items():
+        own = with_baseline(experiment, results, baseline)
+        x, y = spread(own, beside(across, baseline)), spread(own, beside(up, baseline))
+        if x is None or y is None:
+            continue
+        place = x[0], y[0]
+        if all(low <= value <= high for value, (low, high) in zip(place, inside, strict=True)):
+            axis.plot(*place, "x", color=FAINT, ms=6)
+            _call(axis, place, label, FAINT)
+        else:
+            outside.append(f"{label} ({place[0]:.3g}, {place[1]:.3g})")
+    tidy(axis, f"Far outside: {', '.join(outside)}" if outside else "")
+    axis.grid(color="#eceff1", lw=0.8)
+    axis.set_xlabel(score_kind(experiment, across).heading, fontsize=9, color=INK)
+    axis.set_ylabel(score_kind(experiment, up).heading, fontsize=9, color=INK)
+    return drawn
+
+
+def _call(axis: Axes, place: tuple[float, float], name: str, colour: str) -> None:
+    """A name above a point, to the side where there is room."""
+    low, high = axis.get_xlim()
+    right = place[0] > (low + high) / 2
+    shift, side = (-8, "right") if right else (8, "left")
+    how: dict[str, Any] = {
+        "textcoords": "offset points",
+        "ha": side,
+        "va": "bottom",
+        "fontsize": 8.5,
+        "color": colour,
+    }
+    axis.annotate(name, place, (shift, 5), **how)

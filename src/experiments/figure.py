@@ -1,0 +1,46 @@
+"""figure.png: the finding as its title over panels of scores, or over one score against another."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Mapping, Sequence
+
+from src.experiments.claims import Verdict
+from src.experiments.curve import curve
+from src.experiments.panels import panels
+from src.experiments.sheet import Experiment
+from src.experiments.store import Key, Result
+from src.experiments.words import count, finding
+from src.pictures.figures import FAINT, INK
+
+
+def title(experiment: Experiment, verdicts: Sequence[Verdict]) -> str:
+    """The first claim's outcome, how the others ended, and the question."""
+    lines = textwrap.wrap(finding(experiment, verdicts[0]), 96) if verdicts else [experiment.sheet.title]
+    if len(verdicts) > 1:
+        lines.append(f"All {len(verdicts)} claims: {count(verdicts)}")
+    return "\n".join(lines)
+
+
+def figure(experiment: Experiment, results: Mapping[Key, Result], verdicts: Sequence[Verdict]) -> bytes:
+    """As a PNG."""
+    drawn = curve(experiment, results) if experiment.sheet.figure else panels(experiment, results)
+    heading = title(experiment, verdicts)
+    question = "\n".join(textwrap.wrap(experiment.sheet.question, 110))
+    rows = heading.count("\n") + 1
+    below = question.count("\n") + 1
+    high = drawn.get_figheight() + 0.24 * rows + 0.19 * below + 0.45
+    drawn.set_figheight(high)
+    room = (0, 0.3 / high, 1, 1 - (0.24 * rows + 0.19 * below + 0.5) / high)
+    drawn.set_layout_engine("constrained", rect=room)
+    drawn.text(0.012, 1 - 0.1 / high, heading, fontsize=11.5, color=INK, weight="bold", va="top")
+    drawn.text(0.012, 1 - (0.16 + 0.24 * rows) / high, question, fontsize=9.5, color=FAINT, va="top")
+    foot = (
+        "dots: seeds, with their mean and its 95 % interval over seeds; grey: baselines; the interval above: "
+    )
+    foot += "of this claim alone, its verdict corrected for all"
+    drawn.text(0.012, 0.1 / high, f"{foot}; scale {experiment.scale}", fontsize=8, color=FAINT)
+    file = io.BytesIO()
+    drawn.savefig(file, format="png", dpi=120)
+    return file.getvalue()

@@ -1,0 +1,162 @@
+"""An experiment from what was asked to what was found."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, PositiveFloat, PositiveInt
+from rich.console import Console
+from rich.markup import escape
+
+from src.core.names import nearest
+from src.core.schema import Paths, Section, check_shape
+from src.errors import UserError
+from src.experiments import report, store
+from src.experiments.claims import Verdict
+from src.experiments.crew import Crew, alone, missing, same_data
+from src.experiments.plan import Run, runs, try_arms
+from src.experiments.sheet import Experiment, read
+from src.experiments.store import Key, Result, collect, done, load, valid
+from src.experiments.words import count, finding, number, score_kind
+
+
+class Keys(Section):
+    """conf/experiment.yaml."""
+
+    experiment: str
+    folder: str
+    scale: str
+    arms: list[str] | None
+    seeds: list[Annotated[int, Field(ge=0)]] | None
+    jobs: PositiveInt
+    verify: bool
+    launch: str | None
+    patience: PositiveFloat
+    paths: Paths
+    debug: bool
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for."""
+
+    experiment: str
+    root: Path
+    scale: str
+    arms: list[str] | None
+    seeds: list[int] | None
+    jobs: int
+    verify: bool
+    launch: tuple[str, ...]
+    patience: float
+    place: Path
+    paths: tuple[str, ...]
+
+    def chosen(self, experiment: Experiment, every: Sequence[Run]) -> list[Run]:
+        """The runs asked for. UserError for an arm or a seed that the experiment does not have."""
+        for arm in self.arms or ():
+            if arm not in experiment.sheet.arms:
+                raise UserError(
+                    f"arms: {experiment.name} has no arm {arm}{nearest(arm, experiment.sheet.arms)}"
+                )
+        for seed in self.seeds or ():
+            if seed not in experiment.sheet.seeds:
+                known = ", ".join(map(str, experiment.sheet.seeds))
+                raise UserError(f"seeds: {experiment.name} has no seed {seed}; choose from {known}")
+        return [
+            run
+            for run in every
+            if (self.arms is None or run.arm in self.arms) and (self.seeds is None or run.seed in self.seeds)
+        ]
+
+
+def read_request(cfg: Mapping[str, Any]) -> Request:
+    """The checked keys of the command."""
+    check_shape(cfg, Keys)
+    paths = {key: str(Path(value).absolute()) for key, value in cfg["paths"].items()}
+    return Request(
+        experiment=cfg["experiment"],
+        root=Path(cfg["folder"]),
+        scale=cfg["scale"],
+        arms=cfg["arms"],
+        seeds=cfg["seeds"],
+        jobs=cfg["jobs"],
+        verify=cfg["verify"],
+        launch=tuple(shlex.split(cfg["launch"])) if cfg["launch"] else (sys.executable, "-m", "src.train"),
+        patience=cfg["patience"],
+        place=Path(paths["runs"]) / "experiments" / cfg["experiment"] / cfg["scale"],
+        paths=tuple(f"paths.{key}={paths[key]}" for key in ("data", "cache")),
+    )
+
+
+def carry_out(asked: Request, console: Console) -> int:
+    """Run what is missing and write what all runs say; the value is the exit code."""
+    experiment = read(asked.root, asked.experiment, asked.scale)
+    every = runs(experiment, asked.place, asked.paths)
+    chosen = asked.chosen(experiment, every)
+    kept = valid(load(experiment), every, experiment)
+    for run in every:  # trained, but the command was killed before its line was written
+        if run.key not in kept and done(run.directory):
+            kept[run.key] = collect(run, experiment)
+    known: dict[str, str] = {}
+    for run in every:
+        if run.key in kept:
+            same_data(known, run, kept[run.key].line["data"])
+    wanted = {run.key for run in chosen} | {other.key for run in chosen for other in run.needs}
+    todo = [run for run in missing(every, kept) if run.key in wanted]
+    try_arms(experiment, todo)
+    with alone(asked.place):
+        return _carry_out(experiment, kept, todo, known, len(every), asked, console)
+
+
+def _carry_out(
+    experiment: Experiment,
+    kept: dict[Key, Result],
+    todo: Sequence[Run],
+    known: dict[str, str],
+    total: int,
+    asked: Request,
+    console: Console,
+) -> int:
+    if kept and todo:
+        console.print(f"{experiment.name}: going on after {len(kept)} of {total} runs")
+
+    def told(run: Run) -> str:
+        kept[run.key] = collect(run, experiment)
+        if len(kept) < total:  # so that nothing is lost when this command is killed
+            store.save(experiment, kept)
+        return says(experiment, kept[run.key])
+
+    outcome = Crew(asked.launch, asked.jobs, asked.patience, known, told).work(todo, total)
+    if kept:
+        show(experiment, report.write(experiment, kept), console)
+    for line in outcome.failed:
+        sys.stderr.write(f"error: {line}\n")
+    if outcome.signum is not None:
+        console.print("stopped; start the same command again to go on")
+        return 128 + outcome.signum
+    return 1 if outcome.failed else 0
+
+
+def says(experiment: Experiment, result: Result) -> str:
+    """The scores of a run in a line."""
+    told = []
+    for name in experiment.sheet.scores:
+        kind = score_kind(experiment, name)
+        told.append(f"{kind.label} {number(result.score(name), kind.decimals)}")
+    seconds = result.line.get("seconds")
+    return ", ".join(told) + (f" ({seconds} s)" if seconds else "")
+
+
+def show(experiment: Experiment, verdicts: Sequence[Verdict], console: Console) -> None:
+    """Each claim's outcome, and where the table is."""
+    for verdict in verdicts:
+        console.print(escape(finding(experiment, verdict)), soft_wrap=True)
+    console.print(
+        f"{experiment.name}: {count(verdicts)}; {experiment.results / report.TABLE}", soft_wrap=True
+    )

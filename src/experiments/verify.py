@@ -1,0 +1,83 @@
+"""One run again, and its scores beside those that are kept."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from src.errors import UserError
+from src.experiments.crew import Crew
+from src.experiments.plan import runs, try_arms
+from src.experiments.sheet import Experiment, read
+from src.experiments.store import Result, collect, load, valid
+from src.experiments.study import Request
+
+ALIKE = ("device", "threads", "torch", "python")
+"""With these the same, a run gives the same bits."""
+
+
+def verify(asked: Request, console: Console) -> int:
+    """Train the first run asked for in a temporary folder; a line a score; 1 where one disagrees."""
+    experiment = read(asked.root, asked.experiment, asked.scale)
+    with tempfile.TemporaryDirectory(prefix="experiment-", dir=_made(asked.place)) as folder:
+        every = runs(experiment, Path(folder), asked.paths)
+        kept = valid(load(experiment), every, experiment)
+        chosen = [run for run in asked.chosen(experiment, every) if run.key in kept]
+        if not chosen:
+            raise UserError(
+                f"verify: {experiment.name} keeps no such run; train it first, without verify=true"
+            )
+        run = replace(chosen[0], directory=Path(folder) / "again")
+        known = kept[run.key]
+        data = {run.data: known.line["data"]}
+        todo = [*run.needs, run]
+        try_arms(experiment, todo)
+        outcome = Crew(asked.launch, asked.jobs, asked.patience, data, lambda _: "done").work(todo, len(todo))
+        if outcome.signum is not None:
+            return 128 + outcome.signum
+        if outcome.failed:
+            raise UserError("verify: " + outcome.failed[0])
+        again = collect(run, experiment)
+    lines = compare(experiment, known, again)
+    for line, _ in lines:
+        console.print(f"{run.arm} seed {run.seed}: {line}", markup=False, soft_wrap=True)
+    return 0 if all(good for _, good in lines) else 1
+
+
+def compare(experiment: Experiment, known: Result, again: Result) -> list[tuple[str, bool]]:
+    """A line a score, and whether it agrees: exactly on the same kind of machine, else within its tolerance.
+
+    A score that a clock measures never agrees exactly; without a tolerance it is left out.
+    """
+    sheet, same = experiment.sheet, all(known.line[key] == again.line[key] for key in ALIKE)
+    told = []
+    for name in experiment.scores:
+        if not known.line.get(name):
+            continue
+        clocked = name in sheet.clocked
+        within = 0.0 if same and not clocked else sheet.tolerance.get(name)
+        gap = abs(known.score(name) - again.score(name))
+        beside = f"{name}: {again.score(name):.10g}, kept {known.score(name):.10g}"
+        if within is None:
+            told.append(
+                (f"{beside}: not compared, as no tolerance is stated{_why(known.line, again.line)}", True)
+            )
+        elif gap <= within or (gap != gap and known.score(name) != known.score(name) != again.score(name)):
+            told.append((f"{beside}: {'equal' if not gap else f'within {within:g}'}", True))
+        else:
+            told.append((f"{beside}: differs by {gap:.3g}, allowed {within:g}", False))
+    return told
+
+
+def _why(known: Mapping[str, str], again: Mapping[str, str]) -> str:
+    other = [f"{key} {again[key]} for {known[key]}" for key in ALIKE if known[key] != again[key]]
+    return f" ({', '.join(other)})" if other else ""
+
+
+def _made(place: Path) -> Path:
+    place.mkdir(parents=True, exist_ok=True)
+    return place
