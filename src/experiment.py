@@ -21,10 +21,10 @@ def main(cfg: DictConfig) -> None:
 
     asked = study.read_request(to_plain(cfg))
     console = Console(highlight=False)
-    if asked.experiment == "list":
+    if asked.named == "list":
         listing.show(asked.root, console)
         return
-    if asked.experiment == "check":
+    if asked.named == "check":
         known = sheet.names(asked.root)
         faults = check.check(asked.root, known)
         for fault in faults:
@@ -39,7 +39,7 @@ def start() -> None:
     """The first word that is no key=value names the experiment."""
     for place, word in enumerate(sys.argv[1:], start=1):
         if "=" not in word and not word.startswith("-"):
-            sys.argv[place] = f"experiment={word}"
+            sys.argv[place] = f"named={word}"
             break
     main()
 

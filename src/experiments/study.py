@@ -28,7 +28,7 @@ from src.experiments.words import count, finding, number, score_kind
 class Keys(Section):
     """conf/experiment.yaml."""
 
-    experiment: str
+    named: str
     folder: str
     scale: str
     arms: list[str] | None
@@ -45,7 +45,7 @@ class Keys(Section):
 class Request:
     """What the command line asks for."""
 
-    experiment: str
+    named: str
     root: Path
     scale: str
     arms: list[str] | None
@@ -80,7 +80,7 @@ def read_request(cfg: Mapping[str, Any]) -> Request:
     check_shape(cfg, Keys)
     paths = {key: str(Path(value).absolute()) for key, value in cfg["paths"].items()}
     return Request(
-        experiment=cfg["experiment"],
+        named=cfg["named"],
         root=Path(cfg["folder"]),
         scale=cfg["scale"],
         arms=cfg["arms"],
@@ -89,14 +89,14 @@ def read_request(cfg: Mapping[str, Any]) -> Request:
         verify=cfg["verify"],
         launch=tuple(shlex.split(cfg["launch"])) if cfg["launch"] else (sys.executable, "-m", "src.train"),
         patience=cfg["patience"],
-        place=Path(paths["runs"]) / "experiments" / cfg["experiment"] / cfg["scale"],
+        place=Path(paths["runs"]) / "experiments" / cfg["named"] / cfg["scale"],
         paths=tuple(f"paths.{key}={paths[key]}" for key in ("data", "cache")),
     )
 
 
 def carry_out(asked: Request, console: Console) -> int:
     """Run what is missing and write what all runs say; the value is the exit code."""
-    experiment = read(asked.root, asked.experiment, asked.scale)
+    experiment = read(asked.root, asked.named, asked.scale)
     every = runs(experiment, asked.place, asked.paths)
     chosen = asked.chosen(experiment, every)
     kept = valid(load(experiment), every, experiment)

@@ -22,7 +22,7 @@ ALIKE = ("device", "threads", "torch", "python")
 
 def verify(asked: Request, console: Console) -> int:
     """Train the first run asked for in a temporary folder; a line a score; 1 where one disagrees."""
-    experiment = read(asked.root, asked.experiment, asked.scale)
+    experiment = read(asked.root, asked.named, asked.scale)
     with tempfile.TemporaryDirectory(prefix="experiment-", dir=_made(asked.place)) as folder:
         every = runs(experiment, Path(folder), asked.paths)
         kept = valid(load(experiment), every, experiment)

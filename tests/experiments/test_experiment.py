@@ -281,3 +281,12 @@ def test_real_runs_where_one_needs_the_other(tmp_path: Path, small: Small) -> No
     assert config["task"]["judge"] == str(next(p for p in place.glob("judge_seed0_*") if p.is_dir()))
     code, printed, _ = ran(tmp_path, "small", "verify=true", "arms=[judge]")
     assert code == 0 and "test/dice" in printed and "equal" in printed
+
+
+def test_experiments_of_train_are_not_in_the_way(tmp_path: Path, small: Small) -> None:
+    """A sweep's best configuration may stand in conf/experiment, a group of that name."""
+    small()
+    (tmp_path / "conf/experiment").mkdir(parents=True)
+    (tmp_path / "conf/experiment/best.yaml").write_text("# @package _global_\n")
+    code, printed, said = ran(tmp_path, "list", f"--config-dir={tmp_path / 'conf'}")
+    assert (code, said) == (0, "") and "small" in printed and "not run" in printed
