@@ -1,11 +1,16 @@
 """Copies of training volumes, told by their planes; the verdict."""
 
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
 import torch
-from torch.nn.functional import avg_pool3d
+from torch.nn.functional import avg_pool2d, avg_pool3d
 
 from src.metrics.synthesis.memorisation import nearest
 from src.metrics.synthesis.planes import PLANES, central_planes
-from src.tasks.copies import verdict
+from src.pictures import grey
+from src.tasks.copies import SHOWN, look_for_copies, verdict
 
 
 def test_a_shifted_copy_of_a_volume_is_told_by_its_planes() -> None:
@@ -32,3 +37,21 @@ def test_planes_of_three_volumes_are_no_copy_of_one() -> None:
 def test_the_verdict_in_one_line() -> None:
     assert verdict(0.01, 200).startswith("no sign of copies: 1% too near")
     assert verdict(0.5, 200).startswith("copies are likely: 50% too near")
+
+
+def test_the_picture_shows_the_nearest_pairs_first() -> None:
+    torch.manual_seed(0)
+    images = avg_pool2d(torch.randn(60, 1, 64, 64), 5, 1, 2)
+    training, held_out, fake = images[:20], images[20:40], images[40:].clone()
+    fake[9] = training[4] + 0.01 * torch.randn(1, 64, 64)
+    cases = [{"image": image.numpy()} for image in training]
+    labels = SimpleNamespace(used=lambda records: records)
+    data: Any = SimpleNamespace(
+        spatial_dims=2, sliced=False, labels=labels, records={"train": range(20)}, evaluated=cases.__getitem__
+    )
+    found = look_for_copies(data, fake, held_out, (-1.0, 1.0))
+    assert found.fake > found.held_out
+    ours, theirs = found.picture.columns.values()
+    assert len(ours) == len(theirs) == SHOWN
+    np.testing.assert_array_equal(ours[0], grey(fake[9:10, 0].numpy(), (-1.0, 1.0))[0])
+    np.testing.assert_array_equal(theirs[0], grey(training[4:5, 0].numpy(), (-1.0, 1.0))[0])

@@ -298,7 +298,7 @@ class Sure(nn.Module):
 def test_logits_of_held_out_images_stand_beside_those_of_training_images(
     prepared: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data, task = prepared(*words_of("fast"))
+    data, task = prepared(*words_of("fast"), "data.intensity=range")
     task.watched.discriminator, task.units = Sure(), Units()
     task.prepare_baselines(data)
     monkeypatch.setattr(type(task), "trainer", SimpleNamespace(datamodule=data))
@@ -312,6 +312,7 @@ def test_logits_of_held_out_images_stand_beside_those_of_training_images(
     assert found["logits/fake"] == pytest.approx(float(real.mean()) - 7, abs=1e-5)
     own = torch.cat(list(training_images(data)))
     assert found["logits/train"] == pytest.approx(float(own.mean()), abs=1e-5)
+    assert abs(found["logits/train"] - found["logits/held_out"]) > 1e-3, "they can be told apart"
 
 
 def test_path_lengths_are_a_loss_of_the_generator(train_small: Train) -> None:
@@ -379,3 +380,12 @@ def test_both_players_see_the_same_units(prepared: Any) -> None:
 def test_the_units_of_a_run_stand_in_its_configuration(prepared: Any) -> None:
     _, task = prepared(*words_of("fast"))
     assert task.units.scale not in (0.0, 1.0) and task.units.offset != 0
+
+
+def test_classes_of_saved_images_take_turns(prepared: Any, two_kinds: list[str]) -> None:
+    data, task = prepared(*words_of("fast_class"), *two_kinds)
+    make = task.sampler(data)
+    assert [make(number).kind for number in range(1, 6)] == [0, 1, 0, 1, 0]
+    with torch.no_grad():
+        seen = task.drawn(task.noise("synthetic 2")[None], torch.tensor([1]))[0].double().numpy()
+    np.testing.assert_allclose(make(2).image, seen * make.scale + make.offset)
