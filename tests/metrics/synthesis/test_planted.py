@@ -13,7 +13,6 @@ from PIL import Image
 from torch import Tensor
 
 from src.metrics.synthesis import distance
-from src.metrics.synthesis.coverage import density_and_coverage
 from src.metrics.synthesis.imagenet import ImageNetFeatures
 from src.metrics.synthesis.kernel import kernel_distance
 from src.metrics.synthesis.memorisation import copied_share, nearest, suspicious
@@ -111,8 +110,8 @@ def test_twenty_images_repeated_fail_coverage(sets: Sets) -> None:
         pytest.skip("generated images are so alike that twenty cover many")
     own = training[: len(real)]
     judge = Judge(real)
-    twenty = density_and_coverage(judge.describe(own[:20].repeat(4, 1, 1, 1)[: len(real)]), judge.features)[1]
-    assert twenty < 0.8 * density_and_coverage(judge.describe(own), judge.features)[1]
+    repeated = own[:20].repeat(4, 1, 1, 1)[: len(real)]
+    assert judge(repeated)["coverage"] < 0.8 * judge(own)["coverage"]
 
 
 def test_few_images_repeated_fail_coverage(scores: dict[str, dict[str, float]]) -> None:
