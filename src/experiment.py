@@ -36,11 +36,9 @@ def main(cfg: DictConfig) -> None:
 
 
 def start() -> None:
-    """The first word that is no key=value names the experiment."""
-    for place, word in enumerate(sys.argv[1:], start=1):
-        if "=" not in word and not word.startswith("-"):
-            sys.argv[place] = f"named={word}"
-            break
+    """The first word names the experiment, unless it is a key=value or an option."""
+    if len(sys.argv) > 1 and "=" not in sys.argv[1] and not sys.argv[1].startswith("-"):
+        sys.argv[1] = f"named={sys.argv[1]}"
     main()
 
 

@@ -20,9 +20,9 @@ from pytorch_lightning.trainer.states import TrainerFn
 
 from src.adversarial.reduce import processes
 from src.core.run import Run, write_atomically
+from src.core.signals import SIGNALS, heard_by
 from src.tasks.base import AdversarialTask
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 """Ctrl-C, a scheduler's request to end, and SLURM's warning before it."""
 
 
@@ -160,12 +160,5 @@ def ending_at_once(step: int) -> Iterator[None]:
     def end(signum: int, frame: FrameType | None) -> None:
         raise Preempted(signum, step)
 
-    if threading.current_thread() is not threading.main_thread():
+    with heard_by(end):
         yield
-        return
-    handlers = {number: signal.signal(number, end) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)

@@ -20,9 +20,9 @@ from typing import Any
 
 from src.core.distributed import lost
 from src.core.run import Run
+from src.core.signals import SIGNALS, heard_by
 from src.errors import UserError
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 GRACE = 15.0
 """Seconds in which the others may end by themselves when one has; most notice within one."""
 OFTEN = 0.1
@@ -118,15 +118,8 @@ def _passing_on(children: Sequence[subprocess.Popen[bytes]]) -> Iterator[list[in
             with suppress(ProcessLookupError):
                 child.send_signal(number)
 
-    if threading.current_thread() is not threading.main_thread():
+    with heard_by(pass_on):
         yield asked
-        return
-    before = {number: signal.signal(number, pass_on) for number in SIGNALS}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _settle(codes: Sequence[int], first: int, notes: Path, run: Run, asked: Sequence[int]) -> None:

@@ -39,9 +39,8 @@ class Claim:
     margin: float
 
     def __str__(self) -> str:
-        told = "" if not self.margin else f" within {self.margin:g}" if self.sign == "~" else ""
-        told = told or (f" by {self.margin:g}" if self.margin else "")
-        return f"{self.left} {self.sign} {self.right}{told}"
+        margin = f" {'within' if self.sign == '~' else 'by'} {self.margin:g}" if self.margin else ""
+        return f"{self.left} {self.sign} {self.right}{margin}"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from types import FrameType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from src.core.signals import heard_by
 from src.errors import UserError
 from src.experiments.plan import Run
 from src.experiments.store import done
@@ -22,7 +22,6 @@ from src.sweeps.process import TrainProcess
 
 LOOK = 0.2
 """Seconds between looks at the runs."""
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 @dataclass
@@ -69,7 +68,7 @@ class Crew:
     def work(self, todo: Sequence[Run], total: int) -> Outcome:
         """Until none is left that can begin, or a signal."""
         waiting = list(todo)
-        with _asked(self), self._bar(total, total - len(todo)) as step:
+        with heard_by(self._ask), self._bar(total, total - len(todo)) as step:
             try:
                 while self.running or (waiting and self.signum is None):
                     if self.signum is not None:
@@ -82,6 +81,9 @@ class Crew:
                     process.end(self.patience)
                     _clock(run, began)
         return Outcome(self.signum, self.failed)
+
+    def _ask(self, signum: int, frame: FrameType | None) -> None:
+        self.signum = signum
 
     def _begin(self, waiting: list[Run]) -> list[Run]:
         """Start what can start; the value waits on. What needs a run that failed is not begun."""
@@ -160,19 +162,6 @@ def _clock(run: Run, began: float) -> None:
     path = run.directory.with_suffix(".seconds")
     before = float(path.read_text()) if path.is_file() else 0.0
     path.write_text(f"{before + time.monotonic() - began:.1f}\n")
-
-
-@contextlib.contextmanager
-def _asked(crew: Crew) -> Iterator[None]:
-    def ask(signum: int, frame: FrameType | None) -> None:
-        crew.signum = signum
-
-    before = {number: signal.signal(number, ask) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import signal
 import time
 from collections.abc import Iterator
 from multiprocessing.process import BaseProcess
@@ -17,9 +16,10 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from src.core.signals import heard_by
 from src.sweeps.plan import Plan
 from src.sweeps.study import wanted
-from src.sweeps.worker import SIGNALS, work
+from src.sweeps.worker import work
 
 LOOK = 0.5
 """Seconds between looks at the workers."""
@@ -85,14 +85,12 @@ def _passing_on() -> Iterator[_Crew]:
             if worker.is_alive():
                 worker.terminate()
 
-    before = {number: signal.signal(number, pass_on) for number in SIGNALS}
-    try:
-        yield crew
-    finally:
-        for worker in crew.workers:
-            worker.join()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with heard_by(pass_on):
+        try:
+            yield crew
+        finally:
+            for worker in crew.workers:
+                worker.join()
 
 
 class _Progress:

@@ -14,6 +14,7 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from src.core.signals import SIGNALS
 from src.sweeps.claim import Claims
 from src.sweeps.plan import Plan
 from src.sweeps.process import TrainProcess, die_with_parent, finished, outlive
@@ -22,7 +23,6 @@ from src.sweeps.study import open_storage, open_study, wanted
 
 POLL = 0.1
 """Seconds between looks at a run."""
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class _Asked(Exception):

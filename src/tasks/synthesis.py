@@ -74,6 +74,8 @@ class SynthesisTask(AdversarialTask):
                 raise UserError(f"task.{key}: {value} images tell nothing; give 2 or more")
         if path_length is not None and not hasattr(recipe.generator, "paint"):
             raise UserError("task.path_length: this generator has no styles; set it to null")
+        if scale is not None and scale <= 0:
+            raise UserError(f"task.scale: {scale} must be above 0; null takes it from the training images")
         self.units = Units(offset or 0.0, scale or 1.0)
         self.paths = PathLength(**path_length) if path_length is not None else None
         self.most, self.searched = most, nearest
