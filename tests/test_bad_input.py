@@ -17,6 +17,11 @@ CASES = {
         ["trainer.max_step=3"],
         "trainer.max_step: no such key; did you mean 'trainer.max_steps'?",
     ),
+    "another choice over the first one's keys": (
+        ["task=synthesis", "model.adversarial.augment={name: ada, images: 6000}"],
+        "model.adversarial.augment: joins what stands there, which takes other keys; clear it first: "
+        "model.adversarial.augment=null '+model.adversarial.augment={...}'",
+    ),
     "misspelt group": (["modle=adversarial_unet"], "modle: no such key; did you mean 'model'?"),
     "misspelt choice": (
         ["task=segmentatoin"],

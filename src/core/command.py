@@ -163,6 +163,9 @@ def _composition(error: HydraException, name: str) -> str:
     override = re.search(r"Could not override '([^']+)'", text)
     if override:
         key = override.group(1).lstrip("+~")
+        if any(word.startswith(f"{key}={{") and "name:" in word for word in sys.argv[1:]):
+            clear = f"clear it first: {key}=null '+{key}={{...}}'"
+            return f"{key}: joins what stands there, which takes other keys; {clear}"
         return f"{key}: no such key{nearest_key(key, name)}"
     return " ".join(text.split())
 
