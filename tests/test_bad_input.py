@@ -18,9 +18,12 @@ CASES = {
         "trainer.max_step: no such key; did you mean 'trainer.max_steps'?",
     ),
     "another choice over the first one's keys": (
-        ["task=synthesis", "model.adversarial.augment={name: ada, images: 6000}"],
-        "model.adversarial.augment: joins what stands there, which takes other keys; clear it first: "
-        "model.adversarial.augment=null '+model.adversarial.augment={...}'",
+        [
+            "model.adversarial.weight={name: adaptive, share: 0.2}",
+            "model.adversarial.weight={name: warmup, steps: 9}",
+        ],
+        "model.adversarial.weight: joins what stands there, which takes other keys; clear it first: "
+        "model.adversarial.weight=null '+model.adversarial.weight={...}'",
     ),
     "misspelt group": (["modle=adversarial_unet"], "modle: no such key; did you mean 'model'?"),
     "misspelt choice": (
