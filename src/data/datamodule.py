@@ -127,6 +127,11 @@ class DataModule(pl.LightningDataModule):
         return tuple(self.source.kinds)
 
     @property
+    def symbols(self) -> int:
+        """How many symbols a channel may show, where `class` tells those of all channels; 0 elsewhere."""
+        return getattr(self.source, "symbols", 0)
+
+    @property
     def spatial_dims(self) -> int:
         return self.source.spatial_dims
 

@@ -105,8 +105,8 @@ class Experiment:
 
 
 def beside(score: str, baseline: str) -> str:
-    """The name of a baseline's score beside the run's own: `test/psnr`, `baseline/gaussian/psnr`."""
-    return f"baseline/{baseline}/{score.partition('/')[2]}"
+    """Beside a run's `test/kid`: a baseline's `baseline/pca/kid`, or that of real images, `floor/kid`."""
+    return f"{'floor' if baseline == 'floor' else f'baseline/{baseline}'}/{score.partition('/')[2]}"
 
 
 def names(root: Path) -> list[str]:

@@ -68,6 +68,8 @@ KINDS = {
     "images_per_second": Kind("images/s", 1, 1),
     "judge_dice": Kind("Dice of the judge", 1),
     "judge_accuracy": Kind("accuracy of the judge", 1),
+    "modes": Kind("modes", 1, 0),
+    "kl": Kind("KL from all modes alike", -1),
     "swd": Kind("SWD", -1, 1),
     "kid": Kind("KID ×1000", -1, 1),
     "coverage": Kind("coverage", 1),

@@ -24,6 +24,7 @@ from src.tasks.conditions import condition
 from src.tasks.copies import look_for_copies
 from src.tasks.fixed import fixed_noise, names
 from src.tasks.judges import KindJudge, MaskJudge
+from src.tasks.modes import ModeJudge
 from src.tasks.readers import some_training
 from src.tasks.recipe import Recipe
 from src.tasks.sampling import Sampler
@@ -88,7 +89,7 @@ class SynthesisTask(AdversarialTask):
         self.imagenet = imagenet and imagenet_features.available()
         if imagenet and not self.imagenet:
             self.notes.append(WITHOUT)
-        self.jury: MaskJudge | KindJudge | None = None
+        self.jury: MaskJudge | KindJudge | ModeJudge | None = None
         if self.condition.masks:
             self.legends = synthesis_pictures.legends(recipe.classes)
 
@@ -208,6 +209,8 @@ class SynthesisTask(AdversarialTask):
         self.data = data
         if self.condition.classes:
             self.jury = KindJudge(data, self.most, self.device)
+        elif data.symbols:
+            self.jury = ModeJudge(data, self.most, self.device)
 
     def baseline_scores(self) -> dict[str, float]:
         """Noise, the mean image and samples of principal components, all made of training images."""

@@ -1,0 +1,81 @@
+"""Digits stacked in channels: a thousand known modes, to count how many of them a generator makes."""
+
+from __future__ import annotations
+
+import functools
+from typing import Literal
+
+import numpy as np
+
+from src.data.records import SPLITS, Case, Record
+from src.errors import UserError
+
+SHARES = {"train": (0.0, 4 / 6), "val": (4 / 6, 5 / 6), "test": (5 / 6, 1.0)}
+"""Of the digits, in the order in which they were written down: neighbours may be of one hand."""
+
+
+@functools.cache
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """Images [1797,8,8], 0 to 16, and what they show [1797]: scikit-learn's copy of the UCI test set."""
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise UserError(
+            "data=stacked_digits: the package scikit-learn, which holds the digits, is missing; install it"
+        ) from error
+    found = load_digits()
+    return np.asarray(found.images, np.float32), np.asarray(found.target, np.int64)
+
+
+class StackedDigits:
+    """Images [3,8,8] of three handwritten digits; their 1000 combinations, the modes, are drawn alike.
+
+    After the stacked MNIST of Metz et al. (Unrolled GANs, arXiv 1611.02163). No digit is in two splits.
+    train, val, test: how many images. Everything about an image depends on (digits_seed, split, its number).
+    """
+
+    channels = 3
+    spatial_dims: Literal[2] = 2
+    classes: tuple[str, ...] = ()
+    box_classes: tuple[str, ...] = ()
+    kinds = tuple(f"{mode:03d}" for mode in range(1000))
+    symbols = 10
+    """In each channel is one of so many."""
+
+    def __init__(
+        self,
+        train: int = 8000,
+        val: int = 500,
+        test: int = 8000,
+        size: int | None = None,
+        digits_seed: int = 0,
+    ) -> None:
+        self.counts = {"train": train, "val": val, "test": test}
+        for split, count in self.counts.items():
+            if count < 1:
+                raise UserError(f"data.{split}={count}: at least 1 image is needed")
+        self.size, self.digits_seed = size, digits_seed
+
+    def records(self) -> list[Record]:
+        return [
+            Record(f"{split}-{index:05d}", f"{split}-{index:05d}", split, {"index": index})
+            for split in SPLITS
+            for index in range(self.counts[split])
+        ]
+
+    def fingerprint(self, record: Record) -> str:
+        return f"stacked digits 1 {self.digits_seed} {record.case}"
+
+    def load(self, record: Record) -> Case:
+        images, shown = digits()
+        split, index = record.case.split("-")
+        rng = np.random.default_rng([self.digits_seed, list(SHARES).index(split), int(index)])
+        first, end = (round(share * len(shown)) for share in SHARES[split])
+        wanted = rng.integers(0, self.symbols, self.channels)
+        own = [rng.choice(np.flatnonzero(shown[first:end] == digit)) + first for digit in wanted]
+        return {
+            "image": images[own],
+            "affine": np.eye(4),
+            "spacing": np.ones(2),
+            "class": np.asarray(wanted @ [100, 10, 1], np.int64),
+        }
