@@ -106,6 +106,7 @@ class DataModule(pl.LightningDataModule):
         self.cache = Cache(prepared.make, prepared.key, cache, self.folder, cache_gb)
         self.records: dict[Split, list[Record]] = {}
         self.facts: dict[str, Facts] = {}
+        self.sliced = False  # whether rows are slices of volumes
         self.left_out = 0
 
     @property
@@ -135,17 +136,13 @@ class DataModule(pl.LightningDataModule):
     def spatial_dims(self) -> int:
         return self.source.spatial_dims
 
-    @property
-    def sliced(self) -> bool:
-        """Whether rows are slices of volumes."""
-        return any(len(fact.shape) == 4 and self.spatial_dims == 2 for fact in self.facts.values())
-
     def setup(self, stage: str | None = None) -> None:
         """Read every case once, unless it is cached: fill the cache, find faults. Raises `UserError`."""
         if self.records:
             return
         records = self.splitting(self.source.records())
         self.facts = survey(records, self.source, self.cache, self.preparation, self.folder)
+        self.sliced = self.spatial_dims == 2 and any(len(fact.shape) == 4 for fact in self.facts.values())
         sound = judge(records, self.facts, self.on_error)
         for split in SPLITS:
             self.records[split] = [record for record in sound if record.split == split]

@@ -48,9 +48,15 @@ def look_for_copies(data: Any, fake: Tensor, held_out: Tensor, window: tuple[flo
 
 def training_images(data: Any) -> Iterator[Tensor]:
     """All the training images without augmentation, [n, C, H, W] at a time; of volumes the central planes."""
+    kept: list[Tensor] = []
     for record in data.labels.used(data.records["train"]):
         image = torch.from_numpy(data.evaluated(record)["image"]).float()
-        yield from torch.split(image if data.sliced else central_planes(image[None]), ROWS)
+        for images in torch.split(image if data.sliced else central_planes(image[None]), ROWS):
+            if kept and (images.shape[1:] != kept[0].shape[1:] or sum(map(len, kept)) + len(images) > ROWS):
+                yield torch.cat(kept)
+                kept = []
+            kept.append(images)
+    yield torch.cat(kept)
 
 
 def verdict(share: float, count: int) -> str:

@@ -14,22 +14,21 @@ from src.metrics.cases import CaseTable
 from src.metrics.synthesis.planes import central_planes
 from src.tasks.readers import some_classified
 
-CHUNK = 1000
-"""Images that are compared with all known ones at a time."""
+KNOWN = 1000
+"""Training images whose channels are what others are compared with, at most."""
 
 
 class ModeJudge:
     """Reads the symbol in each channel of an image, and counts the combinations: the modes.
 
-    A symbol is told by its nearest neighbour (squared error) among the channels of up to `most` real training
-    images. `modes` is how many combinations were made at least once, `kl` the Kullback-Leibler divergence
-    Σ p log(p K) of the shares p that they were made with from all K alike, in nats (Metz et al. 2017, arXiv
-    1611.02163). Both depend on how many images are made: the same of as many real test images stands beside
-    them.
+    A symbol is told by its nearest neighbour (squared error) among the channels of real training images.
+    `modes` is how many combinations were made at least once, `kl` the Kullback-Leibler divergence
+    Σ p log(p K) of the shares p that they were made with from all K alike, in nats (Metz et al. 2017, arXiv 1611.02163).
+    Both depend on how many images are made: the same of as many real test images stands beside them.
     """
 
-    def __init__(self, data: Any, most: int, device: torch.device) -> None:
-        images, modes = some_classified(data, most)
+    def __init__(self, data: Any, device: torch.device) -> None:
+        images, modes = some_classified(data, KNOWN)
         images = central_planes(images)
         self.symbols, channels = int(data.symbols), images.shape[1]
         self.place = data.symbols ** torch.arange(channels - 1, -1, -1)
@@ -40,9 +39,9 @@ class ModeJudge:
 
     def read(self, images: Tensor) -> Tensor:
         """[n]: the mode of each image [n, C, H, W]."""
-        parts = images.float().flatten(2).split(CHUNK)
-        symbols = torch.cat([torch.cdist(part.to(self.known), self.known).argmin(2).cpu() for part in parts])
-        return self.shown[symbols] @ self.place
+        channels = images.to(self.known).flatten(0, 1).flatten(1)
+        symbols = self.shown[torch.cdist(channels, self.known).argmin(1).cpu()]
+        return symbols.reshape(len(images), -1) @ self.place
 
     def look(self, names: Sequence[str], batch: dict[str, Any], fake: Tensor) -> None:
         """Take in the images of a test batch, by name."""

@@ -210,7 +210,7 @@ class SynthesisTask(AdversarialTask):
         if self.condition.classes:
             self.jury = KindJudge(data, self.most, self.device)
         elif data.symbols:
-            self.jury = ModeJudge(data, self.most, self.device)
+            self.jury = ModeJudge(data, self.device)
 
     def baseline_scores(self) -> dict[str, float]:
         """Noise, the mean image and samples of principal components, all made of training images."""

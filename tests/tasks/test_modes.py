@@ -33,20 +33,20 @@ def judged(judge: ModeJudge, fake: torch.Tensor, real: torch.Tensor) -> tuple[di
 
 def test_training_images_are_read_without_error(data: DataModule) -> None:
     shown, modes = images(data, "train")
-    assert ModeJudge(data, 500, torch.device("cpu")).read(shown).tolist() == modes
+    assert ModeJudge(data, torch.device("cpu")).read(shown).tolist() == modes
 
 
 def test_unseen_digits_are_read_as_a_nearest_neighbour_can(data: DataModule) -> None:
     shown, modes = images(data, "test")
-    read = ModeJudge(data, 500, torch.device("cpu")).read(shown)
-    assert (read == torch.tensor(modes)).float().mean() > 0.85  # about 0.96 of the digits, to the third power
+    read = ModeJudge(data, torch.device("cpu")).read(shown)
+    assert (read == torch.tensor(modes)).float().mean() > 0.75  # 0.94 of these hands' digits, cubed
 
 
 def test_a_collapse_to_one_mode(data: DataModule) -> None:
     shown, _ = images(data, "train")
     real, _ = images(data, "test")
     fake = shown[:1].expand(len(real), -1, -1, -1)
-    of_fake, of_real = judged(ModeJudge(data, 500, torch.device("cpu")), fake, real)
+    of_fake, of_real = judged(ModeJudge(data, torch.device("cpu")), fake, real)
     assert of_fake == {"modes": 1.0, "kl": pytest.approx(math.log(1000))}
     assert of_real["modes"] > 200 and of_real["kl"] < 2
 
@@ -56,14 +56,14 @@ def test_all_modes_alike_are_a_divergence_of_zero(data: DataModule) -> None:
     shown, modes = images(data, "train")
     first = {mode // 100: shown[row, 0] for row, mode in enumerate(modes)}
     every = torch.stack([torch.stack([first[int(c)] for c in f"{mode:03d}"]) for mode in range(1000)])
-    of_fake, _ = judged(ModeJudge(data, 500, torch.device("cpu")), every, every)
+    of_fake, _ = judged(ModeJudge(data, torch.device("cpu")), every, every)
     assert of_fake == {"modes": 1000.0, "kl": pytest.approx(0.0, abs=1e-12)}
 
 
 def test_an_image_that_comes_twice_counts_once(data: DataModule) -> None:
     """As when samplers fill up the last round of several processes."""
     shown, _ = images(data, "train")
-    judge = ModeJudge(data, 500, torch.device("cpu"))
+    judge = ModeJudge(data, torch.device("cpu"))
     for names in (["a", "b", "c"], ["c"]):
         judge.look(names, {"image": shown[: len(names)]}, shown[: len(names)])
     assert len(judge.tables["fake"].per_case()) == 3

@@ -44,9 +44,9 @@ class StackedDigits:
 
     def __init__(
         self,
-        train: int = 8000,
-        val: int = 500,
-        test: int = 8000,
+        train: int = 4000,
+        val: int = 200,
+        test: int = 4000,
         size: int | None = None,
         digits_seed: int = 0,
     ) -> None:
