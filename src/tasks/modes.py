@@ -22,8 +22,8 @@ class ModeJudge:
     """Reads the symbol in each channel of an image, and counts the combinations: the modes.
 
     A symbol is told by its nearest neighbour (squared error) among the channels of real training images.
-    `modes` is how many combinations were made at least once, `kl` the Kullback-Leibler divergence
-    Σ p log(p K) of the shares p that they were made with from all K alike, in nats (Metz et al. 2017, arXiv 1611.02163).
+    `modes` is how many combinations were made at least once, `kl` the Kullback-Leibler divergence, in nats,
+    Σ p log(p K) of the shares p that they were made with from all K alike (Metz et al., arXiv 1611.02163).
     Both depend on how many images are made: the same of as many real test images stands beside them.
     """
 
