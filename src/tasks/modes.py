@@ -41,7 +41,8 @@ class ModeJudge:
         """[n]: the mode of each image [n, C, H, W]."""
         channels = images.to(self.known).flatten(0, 1).flatten(1)
         symbols = self.shown[torch.cdist(channels, self.known).argmin(1).cpu()]
-        return symbols.reshape(len(images), -1) @ self.place
+        modes: Tensor = symbols.reshape(len(images), -1) @ self.place
+        return modes
 
     def look(self, names: Sequence[str], batch: dict[str, Any], fake: Tensor) -> None:
         """Take in the images of a test batch, by name."""
