@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from src.experiments.panels import WIDE, of_arm, roomy, spread, tidy
 from src.experiments.sheet import Experiment, beside
@@ -14,6 +15,17 @@ from src.experiments.store import Key, Result
 from src.experiments.table import with_baseline
 from src.experiments.words import score_kind
 from src.pictures.figures import FAINT, INK, LINES
+
+Place = tuple[float, float]
+SIDES = (
+    (8, 3, "left", "bottom"),
+    (-8, 3, "right", "bottom"),
+    (8, -3, "left", "top"),
+    (-8, -3, "right", "top"),
+    (0, 9, "center", "bottom"),
+    (0, -9, "center", "top"),
+)
+"""Where a name may stand: offset in points, and which of its own sides is there."""
 
 
 def curve(experiment: Experiment, results: Mapping[Key, Result]) -> Figure:
@@ -37,8 +49,7 @@ def curve(experiment: Experiment, results: Mapping[Key, Result]) -> Figure:
         axis.plot(*zip(*line, strict=True), color=LINES[6], lw=1.4, zorder=1)
     axis.margins(0.15)
     inside = roomy(axis.get_xlim()), roomy(axis.get_ylim())
-    for arm, place in places.items():
-        _call(axis, place, sheet.arms[arm].label, INK)
+    names = [(place, sheet.arms[arm].label, INK) for arm, place in places.items()]
     outside = []
     for baseline, label in sheet.baselines.items():
         own = with_baseline(experiment, results, baseline)
@@ -48,26 +59,33 @@ def curve(experiment: Experiment, results: Mapping[Key, Result]) -> Figure:
         place = x[0], y[0]
         if all(low <= value <= high for value, (low, high) in zip(place, inside, strict=True)):
             axis.plot(*place, "x", color=FAINT, ms=6)
-            _call(axis, place, label, FAINT)
+            names.append((place, label, FAINT))
         else:
             outside.append(f"{label} ({place[0]:.3g}, {place[1]:.3g})")
     tidy(axis, f"Far outside: {', '.join(outside)}" if outside else "")
     axis.grid(color="#eceff1", lw=0.8)
     axis.set_xlabel(score_kind(experiment, across).heading, fontsize=9, color=INK)
     axis.set_ylabel(score_kind(experiment, up).heading, fontsize=9, color=INK)
+    _call(drawn, axis, names)
     return drawn
 
 
-def _call(axis: Axes, place: tuple[float, float], name: str, colour: str) -> None:
-    """A name above a point, to the side where there is room."""
-    low, high = axis.get_xlim()
-    right = place[0] > (low + high) / 2
-    shift, side = (-8, "right") if right else (8, "left")
-    how: dict[str, Any] = {
-        "textcoords": "offset points",
-        "ha": side,
-        "va": "bottom",
-        "fontsize": 8.5,
-        "color": colour,
-    }
-    axis.annotate(name, place, (shift, 5), **how)
+def _call(drawn: Figure, axis: Axes, names: Sequence[tuple[Place, str, str]]) -> None:
+    """Names beside their points, each on the side where it covers least of points and other names."""
+    drawn.draw_without_rendering()
+    points = axis.transData.transform([place for place, _, _ in names])
+    taken = [Bbox.from_bounds(x - 7, y - 7, 14, 14) for x, y in points]
+    for place, name, colour in names:
+        tried = []
+        for x, y, across, up in SIDES:
+            how: dict[str, Any] = {"textcoords": "offset points", "ha": across, "va": up, "color": colour}
+            label = axis.annotate(name, place, (x, y), fontsize=8.5, **how)
+            box = label.get_window_extent()
+            covered = sum(box.overlaps(other) for other in taken)
+            beyond = box.x0 < axis.bbox.x0 or box.x1 > axis.bbox.x1
+            tried.append((covered + 9 * beyond, len(tried), label, box))
+        _, best, _, box = min(tried, key=lambda t: t[:2])
+        for _, order, label, _ in tried:
+            if order != best:
+                label.remove()
+        taken.append(box)

@@ -11,16 +11,29 @@ from src.experiments.curve import curve
 from src.experiments.panels import panels
 from src.experiments.sheet import Experiment
 from src.experiments.store import Key, Result
-from src.experiments.words import count, finding
+from src.experiments.words import count, finding, word
 from src.pictures.figures import FAINT, INK
 
 
 def title(experiment: Experiment, verdicts: Sequence[Verdict]) -> str:
-    """The first claim's outcome, how the others ended, and the question."""
-    lines = textwrap.wrap(finding(experiment, verdicts[0]), 96) if verdicts else [experiment.sheet.title]
+    """The outcome of the first claim that was decided, if any was, and how all ended."""
+    decided = [verdict for verdict in verdicts if "supported" in word(verdict)]
+    first = (decided or list(verdicts))[:1]
+    lines = textwrap.wrap(finding(experiment, first[0]), 96) if first else [experiment.sheet.title]
     if len(verdicts) > 1:
         lines.append(f"All {len(verdicts)} claims: {count(verdicts)}")
     return "\n".join(lines)
+
+
+def foot(experiment: Experiment) -> str:
+    """How to read it."""
+    dots = (
+        "small dots: seeds; large: their means"
+        if experiment.sheet.figure
+        else "dots: seeds; bars: their means, 95 %"
+    )
+    above = "the interval above: of this claim alone, its verdict corrected for all"
+    return f"{dots}; grey: baselines; {above}; scale {experiment.scale}"
 
 
 def figure(experiment: Experiment, results: Mapping[Key, Result], verdicts: Sequence[Verdict]) -> bytes:
@@ -36,11 +49,7 @@ def figure(experiment: Experiment, results: Mapping[Key, Result], verdicts: Sequ
     drawn.set_layout_engine("constrained", rect=room)
     drawn.text(0.012, 1 - 0.1 / high, heading, fontsize=11.5, color=INK, weight="bold", va="top")
     drawn.text(0.012, 1 - (0.16 + 0.24 * rows) / high, question, fontsize=9.5, color=FAINT, va="top")
-    foot = (
-        "dots: seeds, with their mean and its 95 % interval over seeds; grey: baselines; the interval above: "
-    )
-    foot += "of this claim alone, its verdict corrected for all"
-    drawn.text(0.012, 0.1 / high, f"{foot}; scale {experiment.scale}", fontsize=8, color=FAINT)
+    drawn.text(0.012, 0.1 / high, foot(experiment), fontsize=8, color=FAINT)
     file = io.BytesIO()
     drawn.savefig(file, format="png", dpi=120)
     return file.getvalue()

@@ -26,6 +26,10 @@ def number(value: float, decimals: int, sign: bool = False) -> str:
     return f"{value:{'+' if sign else ''}.{decimals}f}".replace("-", "−")
 
 
+UNITS = (" dB", " mm")
+"""Ends of labels that belong to the number."""
+
+
 def side(experiment: Experiment, which: Side) -> str:
     """The arm's label, or the baseline's."""
     parts = which.score.split("/")
@@ -50,14 +54,16 @@ def finding(experiment: Experiment, verdict: Verdict) -> str:
     """A claim and its outcome as a sentence: the verdict, whose score, beside whom, by how much."""
     claim, found = verdict.claim, verdict.estimate
     label = score_kind(experiment, claim.left.score).label
+    unit = next((unit for unit in UNITS if label.endswith(unit)), "")
     ours, theirs = side(experiment, claim.left), side(experiment, claim.right)
-    how = {">": "a higher {} than", "<": "a lower {} than", "~": "the same {} as"}[claim.sign].format(label)
+    how = {">": "a higher {} than", "<": "a lower {} than", "~": "the same {} as"}[claim.sign]
+    how = how.format(label.removesuffix(unit))
     said = f"{word(verdict).capitalize()}: {ours} has {how} {theirs}"
     if not found.seeds:
         return said
     decimals = finer(experiment, claim)
     low, high = (number(v, decimals, sign=True) for v in found.interval())
-    return f"{said}: {number(found.mean, decimals, sign=True)} [{low} to {high}]"
+    return f"{said}: {number(found.mean, decimals, sign=True)}{unit} [{low} to {high}]"
 
 
 def count(verdicts: Sequence[Verdict]) -> str:
