@@ -7,7 +7,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.transforms import Bbox
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox, BboxBase
 
 from src.experiments.panels import WIDE, of_arm, roomy, spread, tidy
 from src.experiments.sheet import Experiment, beside
@@ -74,9 +75,9 @@ def _call(drawn: Figure, axis: Axes, names: Sequence[tuple[Place, str, str]]) ->
     """Names beside their points, each on the side where it covers least of points and other names."""
     drawn.draw_without_rendering()
     points = axis.transData.transform([place for place, _, _ in names])
-    taken = [Bbox.from_bounds(x - 7, y - 7, 14, 14) for x, y in points]
+    taken: list[BboxBase] = [Bbox.from_bounds(x - 7, y - 7, 14, 14) for x, y in points]
     for place, name, colour in names:
-        tried = []
+        tried: list[tuple[float, int, Text, BboxBase]] = []
         for x, y, across, up in SIDES:
             how: dict[str, Any] = {"textcoords": "offset points", "ha": across, "va": up, "color": colour}
             label = axis.annotate(name, place, (x, y), fontsize=8.5, **how)
