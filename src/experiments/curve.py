@@ -7,13 +7,13 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Text
-from matplotlib.transforms import Bbox, BboxBase
+from matplotlib.text import Annotation
+from matplotlib.transforms import Bbox
 
 from src.experiments.panels import WIDE, of_arm, roomy, spread, tidy
 from src.experiments.sheet import Experiment, beside
 from src.experiments.store import Key, Result
-from src.experiments.table import with_baseline
+from src.experiments.table import rivals
 from src.experiments.words import score_kind
 from src.pictures.figures import FAINT, INK, LINES
 
@@ -52,8 +52,7 @@ def curve(experiment: Experiment, results: Mapping[Key, Result]) -> Figure:
     inside = roomy(axis.get_xlim()), roomy(axis.get_ylim())
     names = [(place, sheet.arms[arm].label, INK) for arm, place in places.items()]
     outside = []
-    for baseline, label in sheet.baselines.items():
-        own = with_baseline(experiment, results, baseline)
+    for label, baseline, own in rivals(experiment, results):
         x, y = spread(own, beside(across, baseline)), spread(own, beside(up, baseline))
         if x is None or y is None:
             continue
@@ -75,9 +74,9 @@ def _call(drawn: Figure, axis: Axes, names: Sequence[tuple[Place, str, str]]) ->
     """Names beside their points, each on the side where it covers least of points and other names."""
     drawn.draw_without_rendering()
     points = axis.transData.transform([place for place, _, _ in names])
-    taken: list[BboxBase] = [Bbox.from_bounds(x - 7, y - 7, 14, 14) for x, y in points]
+    taken = [Bbox.from_bounds(x - 7, y - 7, 14, 14) for x, y in points]
     for place, name, colour in names:
-        tried: list[tuple[float, int, Text, BboxBase]] = []
+        tried: list[tuple[float, int, Annotation, Bbox]] = []
         for x, y, across, up in SIDES:
             how: dict[str, Any] = {"textcoords": "offset points", "ha": across, "va": up, "color": colour}
             label = axis.annotate(name, place, (x, y), fontsize=8.5, **how)

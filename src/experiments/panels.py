@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from src.experiments.sheet import Experiment, beside
 from src.experiments.statistics import estimate
 from src.experiments.store import Key, Result
-from src.experiments.table import with_baseline
+from src.experiments.table import rivals
 from src.experiments.words import score_kind
 from src.pictures.figures import FAINT, INK, LINES
 
@@ -37,7 +37,8 @@ def panels(experiment: Experiment, results: Mapping[Key, Result]) -> Figure:
     """One a score, the first `MOST`; a row an arm, and below them a row a baseline in grey."""
     sheet = experiment.sheet
     scores, labels = sheet.scores[:MOST], [arm.label for arm in sheet.arms.values()]
-    drawn = Figure(figsize=(WIDE, 0.95 + 0.34 * (len(labels) + len(sheet.baselines))), layout="constrained")
+    grey = rivals(experiment, results)
+    drawn = Figure(figsize=(WIDE, 0.95 + 0.34 * (len(labels) + len(grey))), layout="constrained")
     axes = drawn.subplots(1, len(scores), squeeze=False, sharey=True)[0]
     for axis, score in zip(axes, scores, strict=True):
         for row, arm in enumerate(sheet.arms):
@@ -45,8 +46,8 @@ def panels(experiment: Experiment, results: Mapping[Key, Result]) -> Figure:
             if found:
                 _bar(axis, row, found, LINES[(6, 5, 2, 3, 1, 0)[row % 6]])
         low, high = roomy(axis.get_xlim())
-        for row, baseline in enumerate(sheet.baselines, start=len(labels)):
-            found = spread(with_baseline(experiment, results, baseline), beside(score, baseline))
+        for row, (_, baseline, own) in enumerate(grey, start=len(labels)):
+            found = spread(own, beside(score, baseline))
             if found and low <= found[0] <= high:
                 axis.plot([found[0]] * 2, [row - 0.25, row + 0.25], color=FAINT, lw=2)
             elif found:
@@ -54,7 +55,7 @@ def panels(experiment: Experiment, results: Mapping[Key, Result]) -> Figure:
         tidy(axis, "\n".join(textwrap.wrap(score_kind(experiment, score).heading, 22)))
         axis.grid(axis="x", color="#eceff1", lw=0.8)
         axis.tick_params(axis="y", labelcolor=INK, length=0, labelsize=9)
-    names = ["\n".join(textwrap.wrap(name, 30)) for name in (*labels, *sheet.baselines.values())]
+    names = ["\n".join(textwrap.wrap(name, 30)) for name in (*labels, *(label for label, _, _ in grey))]
     axes[0].set_yticks(range(len(names)), names)
     axes[0].set_ylim(len(names) - 0.4, -0.6)
     return drawn

@@ -34,21 +34,27 @@ def _scores(experiment: Experiment, results: Mapping[Key, Result]) -> str:
     for arm, node in sheet.arms.items():
         own = [results[arm, seed] for seed in sheet.seeds if (arm, seed) in results]
         rows.append([node.label, *_cells(experiment, own, list(sheet.scores))])
-    for baseline, label in sheet.baselines.items():
-        own = with_baseline(experiment, results, baseline)
-        if own:
-            rows.append([f"*{label}*", *_cells(experiment, own, [beside(n, baseline) for n in sheet.scores])])
+    for label, baseline, own in rivals(experiment, results):
+        rows.append([f"*{label}*", *_cells(experiment, own, [beside(n, baseline) for n in sheet.scores])])
     return _markdown(rows)
 
 
-def with_baseline(experiment: Experiment, results: Mapping[Key, Result], baseline: str) -> list[Result]:
-    """The runs of the first arm that stands beside this baseline: it is fitted anew in each run."""
-    names = [beside(name, baseline) for name in experiment.sheet.scores]
-    for arm in experiment.sheet.arms:
-        own = [results[arm, seed] for seed in experiment.sheet.seeds if (arm, seed) in results]
-        if any(result.line.get(name) for result in own for name in names):
-            return own
-    return []
+def rivals(experiment: Experiment, results: Mapping[Key, Result]) -> list[tuple[str, str, list[Result]]]:
+    """Label, name and runs of each baseline: it is fitted anew in each run, and the first arm's count.
+
+    Where arms were tested on several sets of subjects, the first arm of each.
+    """
+    rows = []
+    for baseline, label in experiment.sheet.baselines.items():
+        names = [beside(name, baseline) for name in experiment.sheet.scores]
+        found: dict[str, tuple[str, list[Result]]] = {}
+        for arm, node in experiment.sheet.arms.items():
+            own = [results[arm, seed] for seed in experiment.sheet.seeds if (arm, seed) in results]
+            if any(result.line.get(name) for result in own for name in names):
+                found.setdefault(own[0].line["test"], (node.label, own))
+        for arm, own in found.values():
+            rows.append((label if len(found) == 1 else f"{label}, beside {arm}", baseline, own))
+    return rows
 
 
 def _cells(experiment: Experiment, own: Sequence[Result], names: Sequence[str]) -> list[str]:
