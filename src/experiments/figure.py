@@ -27,11 +27,8 @@ def title(experiment: Experiment, verdicts: Sequence[Verdict]) -> str:
 
 def foot(experiment: Experiment) -> str:
     """How to read it."""
-    dots = (
-        "small dots: seeds; large: their means"
-        if experiment.sheet.figure
-        else "dots: seeds; bars: their means, 95 %"
-    )
+    plane = experiment.sheet.figure is not None
+    dots = "small dots: seeds; large: their means" if plane else "dots: seeds; bars: mean and 95 % interval"
     above = "the interval above: of this claim alone, its verdict corrected for all"
     return f"{dots}; grey: baselines; {above}; scale {experiment.scale}"
 
