@@ -22,8 +22,16 @@ CASES = {
             "model.adversarial.weight={name: adaptive, share: 0.2}",
             "model.adversarial.weight={name: warmup, steps: 9}",
         ],
-        "model.adversarial.weight: joins what stands there, which takes other keys; clear it first: "
+        "model.adversarial.weight: joins what stands there, which takes no steps; clear it first: "
         "model.adversarial.weight=null '+model.adversarial.weight={...}'",
+    ),
+    "misspelt key in braces": (
+        ["model.optimizer.generator={lrr: 1.0}"],
+        "model.optimizer.generator.lrr: no such key; did you mean 'model.optimizer.generator.lr'?",
+    ),
+    "misspelt key before braces": (
+        ["model.adversarial.wieght={name: adaptive, share: 0.2}"],
+        "model.adversarial.wieght: no such key; did you mean 'model.adversarial.weight'?",
     ),
     "misspelt group": (["modle=adversarial_unet"], "modle: no such key; did you mean 'model'?"),
     "misspelt choice": (

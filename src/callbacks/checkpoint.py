@@ -23,8 +23,6 @@ from src.core.run import Run, write_atomically
 from src.core.signals import SIGNALS, heard_by
 from src.tasks.base import AdversarialTask
 
-"""Ctrl-C, a scheduler's request to end, and SLURM's warning before it."""
-
 
 class AtomicCheckpointIO(CheckpointIO):
     """A file is the old checkpoint or the new one, never half of one; loading runs no code."""

@@ -163,16 +163,23 @@ def _composition(error: HydraException, name: str) -> str:
     override = re.search(r"Could not override '([^']+)'", text)
     if override:
         key = override.group(1).lstrip("+~")
-        if any(word.startswith(f"{key}={{") and "name:" in word for word in sys.argv[1:]):
-            clear = f"clear it first: {key}=null '+{key}={{...}}'"
-            return f"{key}: joins what stands there, which takes other keys; {clear}"
-        return f"{key}: no such key{nearest_key(key, name)}"
+        missing = str(getattr(error.__cause__, "full_key", None) or key)
+        if not missing.startswith(f"{key}."):  # the key itself, or one above it
+            return f"{key}: no such key{nearest_key(key, name)}"
+        if "name:" in text:  # another choice, over the keys of the one that stands there
+            return f"{key}: joins what stands there, which takes no {missing[len(key) + 1 :]}; " + (
+                f"clear it first: {key}=null '+{key}={{...}}'"
+            )
+        return f"{missing}: no such key{nearest_key(missing, name, key)}"
     return " ".join(text.split())
 
 
-def nearest_key(key: str, name: str) -> str:
-    """The valid dotted key or group nearest to `key`, in the configuration that the other words compose."""
-    others = [word for word in sys.argv[1:] if "=" in word and not word.lstrip("+~").startswith(f"{key}=")]
+def nearest_key(key: str, name: str, word: str = "") -> str:
+    """The valid dotted key or group nearest to `key`, in the configuration that the other words compose.
+
+    word: the key before the `=` that it was set by, where that is another.
+    """
+    others = [w for w in sys.argv[1:] if "=" in w and not w.lstrip("+~").startswith(f"{word or key}=")]
     plain = _composed(name, others) or _composed(name, [])
     groups = [path.name for path in CONF.iterdir() if path.is_dir()]
     paths = paths_of(plain) + groups

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+"""Ctrl-C, a scheduler's request to end, and SLURM's warning before it."""
 Handler = Callable[[int, FrameType | None], Any]
 
 

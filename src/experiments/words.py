@@ -35,6 +35,8 @@ def side(experiment: Experiment, which: Side) -> str:
     parts = which.score.split("/")
     if parts[0] == "baseline":
         return experiment.sheet.baselines.get(parts[1], parts[1])
+    if parts[0] == "floor":
+        return experiment.sheet.baselines.get("floor", "real images")
     return experiment.sheet.arms[which.arm].label
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 import torch
@@ -48,15 +49,13 @@ def look_for_copies(data: Any, fake: Tensor, held_out: Tensor, window: tuple[flo
 
 def training_images(data: Any) -> Iterator[Tensor]:
     """All the training images without augmentation, [n, C, H, W] at a time; of volumes the central planes."""
-    kept: list[Tensor] = []
-    for record in data.labels.used(data.records["train"]):
-        image = torch.from_numpy(data.evaluated(record)["image"]).float()
-        for images in torch.split(image if data.sliced else central_planes(image[None]), ROWS):
-            if kept and (images.shape[1:] != kept[0].shape[1:] or sum(map(len, kept)) + len(images) > ROWS):
-                yield torch.cat(kept)
-                kept = []
-            kept.append(images)
-    yield torch.cat(kept)
+    cases = (
+        torch.from_numpy(data.evaluated(record)["image"]).float()
+        for record in data.labels.used(data.records["train"])
+    )
+    images = (image for case in cases for image in (case if data.sliced else central_planes(case[None])))
+    while batch := list(islice(images, ROWS)):
+        yield torch.stack(batch)
 
 
 def verdict(share: float, count: int) -> str:

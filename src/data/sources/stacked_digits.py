@@ -10,8 +10,9 @@ import numpy as np
 from src.data.records import SPLITS, Case, Record
 from src.errors import UserError
 
-SHARES = {"train": (0.0, 4 / 6), "val": (4 / 6, 5 / 6), "test": (5 / 6, 1.0)}
-"""Of the digits, in the order in which they were written down: neighbours may be of one hand."""
+SHARES = (0, 4 / 6, 5 / 6, 1)
+"""Where train, val and test begin and end among the digits. These stand in the order in which they were written
+down, so that neighbours may be of one hand."""
 
 
 @functools.cache
@@ -58,8 +59,8 @@ class StackedDigits:
 
     def records(self) -> list[Record]:
         return [
-            Record(f"{split}-{index:05d}", f"{split}-{index:05d}", split, {"index": index})
-            for split in SPLITS
+            Record(f"{split}-{index:05d}", f"{split}-{index:05d}", split, {"part": part, "index": index})
+            for part, split in enumerate(SPLITS)
             for index in range(self.counts[split])
         ]
 
@@ -68,9 +69,9 @@ class StackedDigits:
 
     def load(self, record: Record) -> Case:
         images, shown = digits()
-        split, index = record.case.split("-")
-        rng = np.random.default_rng([self.digits_seed, list(SHARES).index(split), int(index)])
-        first, end = (round(share * len(shown)) for share in SHARES[split])
+        part = record.content["part"]
+        rng = np.random.default_rng([self.digits_seed, part, record.content["index"]])
+        first, end = (round(share * len(shown)) for share in SHARES[part : part + 2])
         wanted = rng.integers(0, self.symbols, self.channels)
         own = [rng.choice(np.flatnonzero(shown[first:end] == digit)) + first for digit in wanted]
         return {
