@@ -11,8 +11,8 @@ from src.data.records import SPLITS, Case, Record
 from src.errors import UserError
 
 SHARES = (0, 4 / 6, 5 / 6, 1)
-"""Where train, val and test begin and end among the digits. These stand in the order in which they were written
-down, so that neighbours may be of one hand."""
+"""Where train, val and test begin and end among the digits. These stand in the order in which they were
+written down, so that neighbours may be of one hand."""
 
 
 @functools.cache
