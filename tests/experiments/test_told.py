@@ -1,0 +1,50 @@
+"""What a table and a title say of results that are planted."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from src.experiments.claims import Verdict
+from src.experiments.figure import title
+from src.experiments.sheet import Experiment, read
+from src.experiments.statistics import Estimate
+from src.experiments.store import Key, Result
+from src.experiments.table import rivals
+from src.experiments.words import finding
+
+Small = Callable[..., Path]
+
+
+def line(arm: str, test: str) -> Result:
+    return Result({"arm": arm, "seed": "0", "test": test, "baseline/otsu/dice": "0.2"}, ())
+
+
+def small_one(small: Small, **more: object) -> Experiment:
+    return read(small(**more).parent, "small")
+
+
+@pytest.mark.parametrize(
+    ("other", "labels"),
+    [("a", ["Otsu"]), ("b", ["Otsu, beside with the adversary", "Otsu, beside its twin"])],
+)
+def test_a_baseline_stands_once_for_each_test_set(small: Small, other: str, labels: list[str]) -> None:
+    results: dict[Key, Result] = {("gan", 0): line("gan", "a"), ("twin", 0): line("twin", other)}
+    assert [label for label, _, _ in rivals(small_one(small), results)] == labels
+
+
+def test_a_title_leads_with_what_was_decided(small: Small) -> None:
+    experiment = small_one(small)
+    found = Estimate(0.05, ((0.0001, 2),), 3, 8)
+    words = ("undecided", "supported", "undecided")
+    verdicts = [Verdict(c, found, 0.5, w) for c, w in zip(experiment.claims, words, strict=True)]  # type: ignore[arg-type]
+    assert title(experiment, verdicts).startswith("Supported: with the adversary has the same AUROC")
+    assert title(experiment, verdicts[::2]).startswith("Undecided: with the adversary has a higher Dice")
+
+
+def test_real_images_and_units_are_told_as_such(small: Small) -> None:
+    claims = [{"claim": "gan.test/hd95 > gan.floor/hd95"}]
+    experiment = small_one(small, claims=claims, baselines={"floor": "real images"})
+    verdict = Verdict(experiment.claims[0], Estimate(0.05, ((0.0001, 2),), 3, 8), 0.5, "supported")
+    told = finding(experiment, verdict)
+    assert told.startswith("Supported: with the adversary has a higher HD95 than real images: +0.050 mm [")
