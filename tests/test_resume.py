@@ -91,7 +91,7 @@ def test_resumed_equals_uninterrupted(run, workers: int, stop: int) -> None:
     "options",
     [
         ["update=textbook", "update.n_critic=2"],
-        ["trainer.precision=bf16-mixed", "update.clip.generator=0.1"],
+        ["trainer.precision=bf16-mixed", "trainer.channels_last=true", "update.clip.generator=0.1"],
         ["update.accumulate=2", "model.adversarial.penalties=[{name: r1, gamma: 1.0, every: 2}]"],
         ["model.discriminator=null"],
         [
@@ -102,7 +102,7 @@ def test_resumed_equals_uninterrupted(run, workers: int, stop: int) -> None:
             "trainer.log_every=3",
         ],
     ],
-    ids=["textbook", "bf16", "pieces", "supervised", "everything that draws or remembers"],
+    ids=["textbook", "bf16, channels last", "pieces", "supervised", "everything that draws or remembers"],
 )
 def test_resume_whatever_the_update(run, options: list[str]) -> None:
     whole = run("whole", *options)

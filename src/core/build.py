@@ -13,6 +13,9 @@ from src.core.targets import build, fill, resolve
 from src.errors import UserError
 from src.tasks.recipe import PLAYERS, Recipe
 
+LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
+"""With channels innermost, by the number of a weight's axes."""
+
 
 def build_data(cfg: Plain) -> Any:
     """The data module: source opened, nothing read yet."""
@@ -64,9 +67,11 @@ def build_task(cfg: Plain, classes: tuple[str, ...]) -> Any:
 
     torch.manual_seed(cfg["seed"])
     model = cfg["model"]
-    generator = over_processes(build(model["generator"], "model.generator"))
-    discriminator = build(model["discriminator"], "model.discriminator")
-    discriminator = over_processes(discriminator) if discriminator is not None else None
+    generator, discriminator = (
+        node if node is None else over_processes(laid_out(node, cfg["trainer"].get("channels_last", False)))
+        for node in (build(model[player], f"model.{player}") for player in PLAYERS)
+    )
+    assert generator is not None
     lazy = max((penalty.get("every", 1) for penalty in model["adversarial"]["penalties"]), default=1)
     optimizers = {
         player: _maker(node, f"model.optimizer.{player}") for player, node in model["optimizer"].items()
@@ -93,6 +98,14 @@ def build_task(cfg: Plain, classes: tuple[str, ...]) -> Any:
         recipe,
         **{key: build(value, f"task.{key}") for key, value in cfg["task"].items() if key != "_target_"},
     )
+
+
+def laid_out(network: Any, channels_last: bool) -> Any:
+    """The network; where asked for, with channels innermost in its weights, and so in all it makes."""
+    for weight in network.parameters() if channels_last else ():
+        if weight.dim() in LAYOUTS:
+            weight.data = weight.data.to(memory_format=LAYOUTS[weight.dim()])
+    return network
 
 
 def lazily(make: Any, every: int, parameters: Any) -> Any:

@@ -96,6 +96,7 @@ class Trainer(Section):
     devices: Count
     num_nodes: Count = 1
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    channels_last: bool = False
     deterministic: bool
     threads: Count | None
 

@@ -12,7 +12,7 @@ from src.core.compose import composed
 FREE = {
     "": ("paths", "run_dir", "name", "resume", "logger", "callbacks", "debug", "seed"),
     "data": ("workers", "cache", "cache_dir", "cache_gb"),
-    "trainer": ("accelerator", "log_every", "threads"),
+    "trainer": ("accelerator", "log_every", "threads", "channels_last"),
 }
 """Keys that decide no number beyond rounding, by section."""
 PREFIXES = ("save_",)

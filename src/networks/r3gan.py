@@ -41,7 +41,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = F.leaky_relu(self.enter(x), SLOPE)
         y = F.leaky_relu(self.mix(y), SLOPE)
-        out: Tensor = x + self.leave(y)
+        out: Tensor = self.leave(y) + x  # this order keeps the layout of y
         return out
 
 

@@ -1,0 +1,42 @@
+"""Networks as a configuration asks for them."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from src.core.build import LAYOUTS, laid_out
+from src.networks.dcgan import DcganDiscriminator, DcganGenerator
+from src.networks.r3gan import R3Discriminator, R3Generator
+from tests.networks.test_noise_to_image import awake
+
+SIZES = {2: (16, 16), 3: (16, 16, 16)}
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("pair", [(DcganGenerator, DcganDiscriminator), (R3Generator, R3Discriminator)])
+def test_channels_last_changes_the_layout_and_no_number(pair: tuple[type, type], dims: int) -> None:
+    generator, discriminator = (
+        awake(kind(dims, 1, SIZES[dims], channels=4, **more)).double()
+        for kind, more in zip(pair, ({"latent": 8}, {}), strict=True)
+    )
+    z = torch.randn(3, 8, dtype=torch.float64)
+    answers = []
+    for innermost in (False, True):
+        players = [laid_out(copy.deepcopy(player), innermost) for player in (generator, discriminator)]
+        image = players[0](z)
+        *seen, logits = players[1](image)
+        logits.sum().backward()
+        grads = [weight.grad for player in players for weight in player.parameters()]
+        answers.append([image, *seen, logits, *grads])
+        kernels = [weight for weight in players[1].parameters() if weight.dim() == dims + 2]
+        maps = (
+            [value for value in seen if value.dim() == dims + 2] if dims == 2 else []
+        )  # no kernel for 3D doubles
+        for value in [*kernels, *maps]:
+            if min(value.shape[1:]) > 1:
+                assert value.is_contiguous(memory_format=LAYOUTS[dims + 2]) == innermost
+    for plain, other in zip(*answers, strict=True):
+        torch.testing.assert_close(plain, other, rtol=1e-10, atol=1e-12)
