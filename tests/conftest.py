@@ -104,6 +104,18 @@ def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return of
 
 
+def started(module: str, folder: Path, *words: str) -> subprocess.Popen[str]:
+    """The real command in this folder, left to run."""
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *words],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 def environment(**more: str) -> dict[str, str]:
     """This process's, with the project importable from anywhere and no W&B account."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "120", **more}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from src.experiments.report import BEGIN, END
-from tests.conftest import environment
+from tests.conftest import started
 
 STUB = f"launch={sys.executable} {Path(__file__).with_name('stub_train.py')}"
 SHEET: dict[str, Any] = {
@@ -53,16 +53,8 @@ def small(tmp_path: Path) -> Callable[..., Path]:
     return of
 
 
-def start(folder: Path, *words: str) -> subprocess.Popen[str]:
-    """The command in this folder, left to run."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "src.experiment", *words],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+start = partial(started, "src.experiment")
+"""`start(folder, *words)`."""
 
 
 def ran(folder: Path, *words: str) -> tuple[int, str, str]:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 import yaml
 
 from src.sweeps.plan import Plan
-from tests.conftest import ROOT, environment
+from tests.conftest import ROOT, started
 
 STUB = Path(__file__).parent / "stub_train.py"
 SPACE = {
@@ -65,16 +66,8 @@ def own(folder: Path, **content: Any) -> list[str]:
     return ["--config-dir", str(folder), "+sweep=mine"]
 
 
-def start(folder: Path, *words: str) -> subprocess.Popen[str]:
-    """The real command, with the stand-in behind it unless the words say otherwise."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "src.sweep", *words],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+start = partial(started, "src.sweep")
+"""With the stand-in behind it, unless the words say otherwise."""
 
 
 def wait_for(what: Callable[[], bool], seconds: float = 300) -> None:
