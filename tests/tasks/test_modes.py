@@ -69,6 +69,14 @@ def test_an_image_that_comes_twice_counts_once(data: DataModule) -> None:
     assert len(judge.tables["fake"].per_case()) == 3
 
 
+def test_every_test_counts_anew(data: DataModule) -> None:
+    shown, _ = images(data, "train")
+    judge = ModeJudge(data, torch.device("cpu"))
+    for row in (0, 1):
+        judge.look([str(row)], {"image": shown[:1]}, shown[row : row + 1])
+        assert judge.scores()[0]["modes"] == 1
+
+
 def test_other_data_have_no_symbols() -> None:
     source = SimpleNamespace(symbols=10)
     assert DataModule.symbols.fget(SimpleNamespace(source=source)) == 10  # type: ignore[attr-defined]
