@@ -7,14 +7,14 @@ from itertools import pairwise
 from math import gcd, prod
 
 import torch
-from monai.networks.layers.factories import Conv, Pool
+from monai.networks.layers.factories import Conv
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from src.errors import UserError
 from src.networks.conditional import beside, class_vectors, noise_vectors, projected
 from src.networks.dcgan import cut, levels, widths
-from src.networks.layers import SLOPE, conv
+from src.networks.layers import SLOPE, Halve, conv
 
 GAIN = (2 / (1 + SLOPE**2)) ** 0.5
 """Of weights before a leaky ReLU that keeps the variance."""
@@ -95,7 +95,7 @@ class R3Discriminator(nn.Module):
     """Images [B, image_channels, *size], and classes [B], to [features of each level..., features [B, C],
     logits [B, 1]].
 
-    The generator turned round: sides are halved by means of 2x2, and a filter as large as the coarsest map,
+    The generator turned round: sides are halved, and a filter as large as the coarsest map,
     one for each channel, ends in a vector. projection: it is told the classes; see `projected`.
     """
 
@@ -115,7 +115,7 @@ class R3Discriminator(nn.Module):
         wide = widths(channels, count + 1)
         self.enter = conv(spatial_dims, image_channels, wide[0], 1, bias=False)
         self.levels = stages(spatial_dims, wide, blocks, group)
-        self.halve = Pool[Pool.AVG, spatial_dims](2)
+        self.halve = Halve(spatial_dims)
         self.turns = nn.ModuleList(
             nn.Identity() if a == b else conv(spatial_dims, a, b, 1, bias=False) for a, b in pairwise(wide)
         )

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from src.errors import UserError
 from src.networks.conditional import at_least_two, class_vectors, projected
 from src.networks.dcgan import cut, levels, widths
+from src.networks.layers import Halve
 from src.networks.modulated import EqualConv, EqualLinear, ModulatedConv, activated
 
 
@@ -145,6 +146,7 @@ class StyleDiscriminator(nn.Module):
         self.first = nn.ModuleList(EqualConv(a, a, 3) for a in wide[:-1])
         self.second = nn.ModuleList(EqualConv(a, b, 3) for a, b in pairwise(wide))
         self.past = nn.ModuleList(EqualConv(a, b, 1, bias=False) for a, b in pairwise(wide))
+        self.halve = Halve(2)
         self.last = EqualConv(wide[-1], wide[-1], 3)
         self.hidden = EqualLinear(wide[-1] * prod(side // 2**count for side in size), wide[-1])
         self.judge = EqualLinear(wide[-1], 1)
@@ -155,8 +157,8 @@ class StyleDiscriminator(nn.Module):
         seen = [activated(self.enter(x))]
         for first, second, past in zip(self.first, self.second, self.past, strict=True):
             x = seen[-1]
-            along = activated(F.avg_pool2d(second(activated(first(x))), 2))
-            seen.append((along + past(F.avg_pool2d(x, 2))) * 0.5**0.5)
+            along = activated(self.halve(second(activated(first(x)))))
+            seen.append((along + past(self.halve(x))) * 0.5**0.5)
         vector = activated(self.hidden(activated(self.last(seen[-1])).flatten(1)))
         return projected([*seen, vector, self.judge(vector)], self.vectors, *kind)
 

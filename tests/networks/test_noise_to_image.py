@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, leaky_relu
+from torch.nn.functional import conv2d, interpolate, leaky_relu
 
 from src.errors import UserError
 from src.networks.article import DenseGenerator, StridedDiscriminator
 from src.networks.dcgan import DcganDiscriminator, DcganGenerator
+from src.networks.layers import Halve
 from src.networks.r3gan import (
     Block,
     R3Discriminator,
@@ -172,3 +173,20 @@ def test_a_conditional_generator_is_one_of_noise_and_a_vector() -> None:
 def test_too_small_in_one_line(make: Any) -> None:
     with pytest.raises(UserError, match="images of 6x64 are too small"):
         make(2, 1, (6, 64))
+
+
+def test_halving_is_interpolation_that_does_not_alias() -> None:
+    x = torch.randn(2, 3, 12, 16)
+    theirs = interpolate(x, scale_factor=0.5, mode="bilinear", antialias=True)
+    torch.testing.assert_close(Halve(2)(x)[..., 1:-1, 1:-1], theirs[..., 1:-1, 1:-1])
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_halving_is_doubling_transposed(dims: int) -> None:
+    """⟨Halve x, y⟩ = ⟨x, double y⟩ / 2^dims where y is 0 beside the border."""
+    x = torch.randn(2, 3, *[12] * dims, dtype=torch.float64)
+    y = torch.zeros(2, 3, *[6] * dims, dtype=torch.float64)
+    inside = (..., *[slice(1, -1)] * dims)
+    y[inside] = torch.randn_like(y[inside])
+    doubled = interpolate(y, scale_factor=2, mode="bilinear" if dims == 2 else "trilinear")
+    torch.testing.assert_close((Halve(dims).double()(x) * y).sum(), (x * doubled).sum() / 2**dims)
