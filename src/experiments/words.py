@@ -60,12 +60,19 @@ def finding(experiment: Experiment, verdict: Verdict) -> str:
     ours, theirs = side(experiment, claim.left), side(experiment, claim.right)
     how = {">": "a higher {} than", "<": "a lower {} than", "~": "the same {} as"}[claim.sign]
     how = how.format(label.removesuffix(unit))
-    said = f"{word(verdict).capitalize()}: {ours} has {how} {theirs}"
+    said = f"{word(verdict).capitalize()}: {ours} has {how} {theirs}{margin(claim, unit)}"
     if not found.seeds:
         return said
     decimals = finer(experiment, claim)
     low, high = (number(v, decimals, sign=True) for v in found.interval())
     return f"{said}: {number(found.mean, decimals, sign=True)}{unit} [{low} to {high}]"
+
+
+def margin(claim: Claim, unit: str = "") -> str:
+    """How far apart, or how near, the claim has its sides; nothing where any difference counts."""
+    if not claim.margin:
+        return ""
+    return f", within {claim.margin:g}{unit}" if claim.sign == "~" else f", by {claim.margin:g}{unit} or more"
 
 
 def count(verdicts: Sequence[Verdict]) -> str:
