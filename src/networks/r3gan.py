@@ -92,11 +92,11 @@ class R3Generator(nn.Module):
 
 
 class R3Discriminator(nn.Module):
-    """Images [B, image_channels, *size], and classes [B], to [features of each level..., features [B, C],
-    logits [B, 1]].
+    """Images [B, image_channels, *size], and classes [B], to [features of each level..., logits [B, 1]].
 
-    The generator turned round: sides are halved, and a filter as large as the coarsest map,
-    one for each channel, ends in a vector. projection: it is told the classes; see `projected`.
+    The generator turned round: sides are halved, and a filter as large as the coarsest map, one for each
+    channel, ends in a vector. projection: it is told the classes, each of which weighs the
+    coarsest map in its own way; see `projected`.
     """
 
     def __init__(
@@ -125,14 +125,14 @@ class R3Discriminator(nn.Module):
         for layer in (self.enter, *self.turns, self.basis, self.judge):
             draw(layer)
         self.classes = classes if projection else 0
-        self.vectors = class_vectors(classes, wide[-1]) if projection else None
+        self.vectors = class_vectors(classes, wide[-1] * prod(sides)) if projection else None
 
     def forward(self, x: Tensor, *kind: Tensor) -> list[Tensor]:
         seen = [self.levels[0](self.enter(x))]
         for turn, level in zip(self.turns, self.levels[1:], strict=True):
             seen.append(level(turn(self.halve(seen[-1]))))
         vector = self.basis(seen[-1]).flatten(1)
-        return projected([*seen, vector, self.judge(vector)], self.vectors, *kind)
+        return projected([*seen, self.judge(vector)], self.vectors, *kind)
 
 
 def stages(dims: int, wide: Sequence[int], blocks: int, group: int) -> nn.ModuleList:
