@@ -53,13 +53,17 @@ def test_real_images_and_units_are_told_as_such(small: Small) -> None:
 @pytest.mark.parametrize(
     ("claim", "told"),
     [
-        ({"claim": "gan.test/dice > twin.test/dice", "by": 0.01}, "a higher Dice than its twin, by 0.01 or more:"),
-        ({"claim": "gan.test/dice ~ twin.test/dice", "within": 0.01}, "the same Dice as its twin, within 0.01:"),
-        ({"claim": "gan.test/hd95 < twin.test/hd95", "by": 2}, "a lower HD95 than its twin, by 2 mm or more:"),
-        ({"claim": "gan.test/dice > twin.test/dice"}, "a higher Dice than its twin:"),
+        (("dice >", {"by": 0.01}), "a higher Dice than its twin, by 0.01 or more:"),
+        (("dice ~", {"within": 0.01}), "the same Dice as its twin, within 0.01:"),
+        (("hd95 <", {"by": 2}), "a lower HD95 than its twin, by 2 mm or more:"),
+        (("dice >", {}), "a higher Dice than its twin:"),
     ],
 )
-def test_how_much_a_claim_asks_for_is_told(small: Small, claim: dict[str, object], told: str) -> None:
-    experiment = small_one(small, claims=[claim])
+def test_how_much_a_claim_asks_for_is_told(
+    small: Small, claim: tuple[str, dict[str, float]], told: str
+) -> None:
+    (score, sign), margin = claim[0].split(), claim[1]
+    asked = {"claim": f"gan.test/{score} {sign} twin.test/{score}", **margin}
+    experiment = small_one(small, claims=[asked])
     verdict = Verdict(experiment.claims[0], Estimate(0.05, ((0.0001, 2),), 3, 8), 0.5, "supported")
     assert f" has {told} " in finding(experiment, verdict)

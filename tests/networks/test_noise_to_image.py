@@ -102,8 +102,9 @@ def test_r3gan_hears_of_classes() -> None:
     torch.testing.assert_close(g(z, kinds), plain(beside))
     d = R3Discriminator(2, 1, (16, 16), classes=3, channels=4, projection=True)
     *features, logits = d(torch.randn(4, 1, 16, 16), kinds)
-    own = d.basis.weight[:, 0] * d.judge.weight[0, :, None, None] + d.vectors.weight[kinds].reshape(4, -1, 4, 4)
-    expected = (features[-1] * own).sum((1, 2, 3))[:, None]
+    shared = d.basis.weight[:, 0] * d.judge.weight[0, :, None, None]
+    own = d.vectors.weight[kinds].reshape(4, *shared.shape)
+    expected = (features[-1] * (shared + own)).sum((1, 2, 3))[:, None]
     torch.testing.assert_close(logits, expected)
 
 
