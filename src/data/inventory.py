@@ -16,6 +16,8 @@ from src.data.records import SPLITS, Case, Record, Source
 
 VALUES = 2_000_000
 """Intensities remembered of all cases together."""
+MANY = 30
+"""With more kinds or labels than these, the least and the most of them are told in place of each."""
 
 
 @dataclass
@@ -97,7 +99,7 @@ def _compare(found: Inventory, prints: Sequence[tuple[Record, Print]], bits: int
 
 def table(found: Inventory, source: Source) -> tuple[list[str], list[list[str]]]:
     """Heads and rows, a row a split: counts of cases, subjects, kinds and boxes, and the share of each
-    label."""
+    label; of many, of the least and the most frequent."""
     splits = [s for s in (*SPLITS, "None") if any(str(r.split) == s for r in found.records)]
     heads = ["split", "cases", "subjects"]
     rows: list[list[str]] = []
@@ -110,13 +112,15 @@ def table(found: Inventory, source: Source) -> tuple[list[str], list[list[str]]]
         ("% ", source.classes, found.voxels, True),
     ]
     for prefix, names, counts, share in columns:
-        for value, name in enumerate(names if counts else ()):
-            heads.append(f"{prefix}{name}")
-            for row, split in zip(rows, splits, strict=True):
-                total = sum(counts[split].values()) or 1
-                row.append(
-                    f"{100 * counts[split][value] / total:.3g}" if share else str(counts[split][value])
-                )
+        if not counts:
+            continue
+        many = len(names) > MANY
+        heads += [f"{prefix}each of {len(names)}"] if many else [f"{prefix}{name}" for name in names]
+        for row, split in zip(rows, splits, strict=True):
+            total = sum(counts[split].values()) or 1
+            each = [counts[split][value] * (100 / total if share else 1) for value in range(len(names))]
+            told = [f"{value:.3g}" if share else str(value) for value in (sorted(each) if many else each)]
+            row += [f"{told[0]} to {told[-1]}"] if many else told
     return heads, rows
 
 

@@ -61,3 +61,15 @@ def test_the_command_names_faults_and_ends_with_their_code(tmp_path, words):
 
     typo = check(tmp_path, "duplikates=3")
     assert typo.returncode == 2 and typo.stderr.strip().count("\n") == 0 and "duplicates" in typo.stderr
+
+
+def test_of_many_kinds_the_least_and_the_most_are_told():
+    from src.data import inventory
+    from src.data.sources.stacked_digits import StackedDigits
+
+    source = StackedDigits(train=40, val=2, test=2)
+    found = inventory.take(source.records(), source)
+    heads, rows = inventory.table(found, source)
+    most = max(found.kinds["train"].values())
+    assert heads == ["split", "cases", "subjects", "each of 1000"]
+    assert rows[0] == ["train", "40", "40", f"0 to {most}"]
