@@ -19,7 +19,7 @@ from src.data.labels import Labels
 from src.data.loader import Loader
 from src.data.patches import Patches
 from src.data.pipeline import EvalBatches, TrainItems, collate
-from src.data.prepare import Preparation, Prepared
+from src.data.prepare import VERSION, Preparation, Prepared
 from src.data.records import SPLITS, Record, Source, Split
 from src.data.sampler import Share
 from src.data.splits import Splitting
@@ -204,7 +204,10 @@ class DataModule(pl.LightningDataModule):
         """Plain values for `data.json`: counts, subjects per split, faults, a hash of content and
         preparation."""
         self.setup()
-        keys = sorted(self.cache.key(record) for records in self.records.values() for record in records)
+        told = sorted(
+            self.facts[record.case].content for records in self.records.values() for record in records
+        )
+        said = "\n".join([*told, f"{self.preparation} {VERSION}"])
         return {
             "cases": {split: len(records) for split, records in self.records.items()},
             "left_out": self.left_out,
@@ -219,7 +222,7 @@ class DataModule(pl.LightningDataModule):
             "kinds": list(self.kinds),
             "spatial_dims": self.spatial_dims,
             "faults": [fault.words for fact in self.facts.values() for fault in fact.faults],
-            "hash": hashlib.sha256("\n".join(keys).encode()).hexdigest(),
+            "hash": hashlib.sha256(said.encode()).hexdigest(),
         }
 
     @property

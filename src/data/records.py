@@ -59,5 +59,9 @@ class Source(Protocol):
         ...
 
     def fingerprint(self, record: Record) -> str:
-        """Changes whenever what `load` returns would."""
+        """Changes whenever what `load` returns would. Quick: files are told by name, size and date."""
+        ...
+
+    def content(self, record: Record) -> str:
+        """All that decides what `load` returns, the same on every machine: files are told by their bytes."""
         ...

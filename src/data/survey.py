@@ -24,10 +24,12 @@ SHOWN = 10
 
 @dataclass(frozen=True)
 class Facts:
-    """What the loaders need to know of a case without reading it: its prepared shape, and its faults."""
+    """What is known of a case without reading it again: its prepared shape, its faults, and its content, told
+    as `Source.content` does."""
 
     shape: tuple[int, ...]
     faults: tuple[Fault, ...]
+    content: str = ""
 
     @property
     def grave(self) -> bool:
@@ -67,7 +69,7 @@ def look(record: Record, source: Source, keep: Callable[[Record, Case], tuple[in
     if any(fault.grave for fault in faults):
         return Facts((), faults)
     try:
-        return Facts(keep(record, case), faults)
+        return Facts(keep(record, case), faults, source.content(record))
     except UserError as error:
         raise UserError(f"{name_of(record, source)}: {error}") from error
 
@@ -103,7 +105,8 @@ class Notes:
         try:
             rows: dict[str, Any] = json.loads(self.path.read_text())
             return {
-                c: Facts(tuple(r["shape"]), tuple(Fault(**f) for f in r["faults"])) for c, r in rows.items()
+                c: Facts(tuple(r["shape"]), tuple(Fault(**f) for f in r["faults"]), r["content"])
+                for c, r in rows.items()
             }
         except (OSError, ValueError, KeyError, TypeError):
             return {}

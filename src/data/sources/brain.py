@@ -156,6 +156,8 @@ class Brain:
         strengths = (self.deformation, self.bias, self.contrast, self.noise)
         return f"brain-2 {self.cohort_seed} {record.content['index']} {shape} {strengths}"
 
+    content = fingerprint
+
     def load(self, record: Record) -> Case:
         person = self.person(record.content["index"])
         axes, spacing = self._grid()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy.ndimage import find_objects
@@ -57,14 +58,21 @@ class Files:
             )
 
     def fingerprint(self, record: Record) -> str:
+        def dated(path: Path) -> Any:
+            stat = path.stat()
+            return (path.name, stat.st_size, stat.st_mtime_ns)
+
+        return self._told(record, dated)
+
+    def content(self, record: Record) -> str:
+        return self._told(record, lambda path: (path.name, hashlib.sha256(path.read_bytes()).hexdigest()))
+
+    def _told(self, record: Record, tell: Callable[[Path], Any]) -> str:
         paths = [path for role in ROLES for path in self.paths(record, role)]
-        stats = [
-            (path.name, path.stat().st_size, path.stat().st_mtime_ns) if path.exists() else path.name
-            for path in paths
-        ]
+        files = [tell(path) if path.exists() else path.name for path in paths]
         rest = {key: value for key, value in record.content.items() if key not in ROLES}
         settings = (self.channels, self.label_values, self.boxes_from_label)
-        return f"files-1 {record.case} {stats} {rest} {settings}"
+        return f"files-1 {record.case} {files} {rest} {settings}"
 
     def load(self, record: Record) -> Case:
         image, grid = self._channels(record, "image")

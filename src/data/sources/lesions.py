@@ -120,6 +120,8 @@ class BrainLesions(Brain):
         place = (record.content["index"], record.content.get("slice"))
         return f"lesions-2 {self.cohort_seed} {place} {shape} {strengths} {lesions}"
 
+    content = fingerprint
+
     def load(self, record: Record) -> Case:
         index, z = record.content["index"], record.content.get("slice")
         person = self.person(index)

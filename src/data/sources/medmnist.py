@@ -71,6 +71,8 @@ class MedMnist(Files):
     def fingerprint(self, record: Record) -> str:
         return f"medmnist-1 {self._digest} {record.case} {self.channels}"
 
+    content = fingerprint
+
     def load(self, record: Record) -> Case:
         image = self.arrays[f"{record.split or record.case.split('-')[0]}_images"][record.content["index"]]
         image = np.moveaxis(image, -1, 0) if self._coloured() else image[None]

@@ -67,6 +67,8 @@ class StackedDigits:
     def fingerprint(self, record: Record) -> str:
         return f"stacked digits 1 {self.digits_seed} {record.case}"
 
+    content = fingerprint
+
     def load(self, record: Record) -> Case:
         images, shown = digits()
         part = record.content["part"]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import shutil
 import sys
 import types
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from src.data.datamodule import DataModule
 from src.data.readers import ReadError
@@ -46,6 +51,27 @@ def busi(tmp_path, picture) -> Folder:
         label_values=[0, 255],
         boxes_from_label=True,
     )
+
+
+def test_the_hash_of_the_data_is_of_bytes_not_of_dates_and_places(tmp_path, picture):
+    """A copy made elsewhere and later has the same; a pixel that was changed has not, whatever its date."""
+
+    def hashed(folder: Path) -> str:
+        source = replace(original, root=str(folder))
+        return str(DataModule(source, 1, split=[1, 1, 1], cache_dir=str(tmp_path)).summary()["hash"])
+
+    original = busi(tmp_path / "here", lambda name, *more: picture(f"here/{name}", *more))
+    shutil.copytree(tmp_path / "here", tmp_path / "there")
+    changed = tmp_path / "there/normal/normal (1).png"
+    before = changed.stat()
+    for path in (tmp_path / "there").rglob("*.png"):
+        os.utime(path, (1e9, 1e9))
+    assert hashed(tmp_path / "there") == hashed(tmp_path / "here")
+    pixels = np.asarray(Image.open(changed)).copy()
+    pixels[0, 0] ^= 1
+    Image.fromarray(pixels).save(changed)
+    os.utime(changed, (before.st_atime, before.st_mtime))
+    assert hashed(tmp_path / "there") != hashed(tmp_path / "here")
 
 
 def test_folder_reads_busi_as_published(tmp_path, picture):
