@@ -25,7 +25,6 @@ FREE = (
     "trainer.devices",
     "trainer.num_nodes",
     "trainer.threads",
-    "trainer.channels_last",
     "trainer.judged",
     "callbacks.",
     "save_predictions",

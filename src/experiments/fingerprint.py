@@ -12,7 +12,7 @@ from src.core.compose import composed
 FREE = {
     "": ("paths", "run_dir", "name", "resume", "logger", "callbacks", "debug", "seed"),
     "data": ("workers", "cache", "cache_dir", "cache_gb"),
-    "trainer": ("accelerator", "log_every", "threads", "channels_last"),
+    "trainer": ("accelerator", "log_every", "threads"),
 }
 """Keys that decide no number beyond rounding, by section."""
 PREFIXES = ("save_",)
@@ -27,6 +27,8 @@ def fingerprint(words: Sequence[str]) -> tuple[str, str]:
         node = plain[section] if section else plain
         for key in [key for key in node if key in keys or key.startswith(PREFIXES)]:
             del node[key]
+    if not plain["trainer"]["channels_last"]:
+        del plain["trainer"]["channels_last"]  # so hashes from before it was a key are as they were
     data = {key: plain[key] for key in ("data", "degradation")} | {"task": plain["task"]["_target_"]}
     return digest(plain), digest(data)
 

@@ -72,7 +72,11 @@ def margin(claim: Claim, unit: str = "") -> str:
     """How far apart, or how near, the claim has its sides; nothing where any difference counts."""
     if not claim.margin:
         return ""
-    return f", within {claim.margin:g}{unit}" if claim.sign == "~" else f", by {claim.margin:g}{unit} or more"
+    return (
+        f", within {claim.margin:g}{unit}"
+        if claim.sign == "~"
+        else f" ({claim.margin:g}{unit} or more was asked)"
+    )
 
 
 def count(verdicts: Sequence[Verdict]) -> str:

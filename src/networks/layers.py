@@ -40,7 +40,7 @@ class Halve(nn.Module):
         super().__init__()
         taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
         grid = torch.stack(torch.meshgrid([taps] * dims, indexing="ij")).prod(0)
-        self.register_buffer("filter", grid[None, None], persistent=False)
+        self.register_buffer("filter", grid[None, None])
         self.convolve = {2: F.conv2d, 3: F.conv3d}[dims]
 
     def forward(self, x: Tensor) -> Tensor:

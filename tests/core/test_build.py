@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -40,3 +42,16 @@ def test_channels_last_changes_the_layout_and_no_number(pair: tuple[type, type],
                 assert value.is_contiguous(memory_format=LAYOUTS[dims + 2]) == innermost
     for plain, other in zip(*answers, strict=True):
         torch.testing.assert_close(plain, other, rtol=1e-10, atol=1e-12)
+
+
+def test_a_run_is_laid_out_as_it_is_told(run: Callable[..., Path]) -> None:
+    words = ["trainer.max_steps=1", "trainer.val_every=1"]
+    for asked in (True, False):
+        done = run(str(asked), *words, f"trainer.channels_last={asked}")
+        kept = torch.load(done / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+        for player in ("generator", "discriminator"):
+            kernels = [
+                w for name, w in kept.items() if name.startswith(player) and min(w.shape[1:4] or [1]) > 1
+            ]
+            assert kernels
+            assert all(w.is_contiguous(memory_format=torch.channels_last) == asked for w in kernels)

@@ -53,9 +53,9 @@ def test_real_images_and_units_are_told_as_such(small: Small) -> None:
 @pytest.mark.parametrize(
     ("claim", "told"),
     [
-        (("dice >", {"by": 0.01}), "a higher Dice than its twin, by 0.01 or more:"),
+        (("dice >", {"by": 0.01}), "a higher Dice than its twin (0.01 or more was asked):"),
         (("dice ~", {"within": 0.01}), "the same Dice as its twin, within 0.01:"),
-        (("hd95 <", {"by": 2}), "a lower HD95 than its twin, by 2 mm or more:"),
+        (("hd95 <", {"by": 2}), "a lower HD95 than its twin (2 mm or more was asked):"),
         (("dice >", {}), "a higher Dice than its twin:"),
     ],
 )

@@ -192,3 +192,8 @@ def test_halving_is_doubling_transposed(dims: int) -> None:
     y[inside] = torch.randn_like(y[inside])
     doubled = interpolate(y, scale_factor=2, mode="bilinear" if dims == 2 else "trilinear")
     torch.testing.assert_close((Halve(dims).double()(x) * y).sum(), (x * doubled).sum() / 2**dims)
+
+
+def test_beyond_the_border_is_nothing() -> None:
+    halved = Halve(2)(torch.ones(1, 1, 8, 8))[0, 0]
+    assert [float(halved[0, 0]), float(halved[0, 1]), float(halved[1, 1])] == [0.875**2, 0.875, 1.0]
