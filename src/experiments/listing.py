@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich import box
@@ -11,19 +12,31 @@ from rich.table import Table
 from src.experiments.findings import verdicts
 from src.experiments.plan import runs
 from src.experiments.sheet import names, read
-from src.experiments.store import load, valid
+from src.experiments.store import Result, load, valid
 from src.experiments.words import count
 
 
 def show(root: Path, console: Console) -> None:
-    """A row an experiment: name, title, runs of those planned, verdicts at the scale `cpu`."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for head in ("experiment", "title", "runs", "claims"):
-        table.add_column(head, justify="right" if head == "runs" else "left")
+    """A row an experiment: name, title, runs of those planned, minutes, verdicts at the scale `cpu`."""
+    table = Table(box=box.SIMPLE_HEAD, caption="minutes: of one run after the other; jobs=2 takes about half")
+    for head in ("experiment", "title", "runs", "minutes", "claims"):
+        table.add_column(head, justify="right" if head in ("runs", "minutes") else "left")
     for name in names(root):
         experiment = read(root, name)
         planned = runs(experiment, Path("runs"))
         kept = valid(load(experiment), planned, experiment)
         told = count(verdicts(experiment, kept)) if kept else "not run"
-        table.add_row(name, experiment.sheet.title, f"{len(kept)} of {len(planned)}", told)
+        table.add_row(
+            name, experiment.sheet.title, f"{len(kept)} of {len(planned)}", minutes(kept.values()), told
+        )
     console.print(table)
+
+
+def minutes(kept: Iterable[Result]) -> str:
+    """What these runs take where nothing else runs: each as its arm's quickest; "" where none was timed."""
+    clocks: dict[str, list[float]] = {}
+    for result in kept:
+        if result.line["seconds"]:
+            clocks.setdefault(result.line["arm"], []).append(float(result.line["seconds"]))
+    seconds = sum(min(clock) * len(clock) for clock in clocks.values())
+    return f"{seconds / 60:.0f}" if clocks else ""

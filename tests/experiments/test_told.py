@@ -7,6 +7,7 @@ import pytest
 
 from src.experiments.claims import Verdict
 from src.experiments.figure import title
+from src.experiments.listing import minutes
 from src.experiments.sheet import Experiment, read
 from src.experiments.statistics import Estimate
 from src.experiments.store import Key, Result
@@ -67,3 +68,14 @@ def test_how_much_a_claim_asks_for_is_told(
     experiment = small_one(small, claims=[asked])
     verdict = Verdict(experiment.claims[0], Estimate(0.05, ((0.0001, 2),), 3, 8), 0.5, "supported")
     assert f" has {told} " in finding(experiment, verdict)
+
+
+def test_minutes_are_of_the_quickest_run_of_each_arm() -> None:
+    """What waited for other work says nothing of the arm."""
+
+    def timed(arm: str, seed: int, seconds: str) -> Result:
+        return Result({"arm": arm, "seed": str(seed), "seconds": seconds}, ())
+
+    kept = [timed("gan", 0, "600"), timed("gan", 1, "120"), timed("twin", 0, "60"), timed("twin", 1, "")]
+    assert minutes(kept) == "5"
+    assert minutes([timed("twin", 1, "")]) == ""
