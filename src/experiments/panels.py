@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from src.experiments.sheet import Experiment, beside
 from src.experiments.statistics import estimate
@@ -94,4 +95,5 @@ def tidy(axis: Axes, heading: str) -> None:
     axis.spines[["top", "right"]].set_visible(False)
     axis.spines[["left", "bottom"]].set_color("#dadce0")
     axis.tick_params(labelsize=8, colors=FAINT, length=3)
+    axis.xaxis.set_major_locator(MaxNLocator(5))  # more would run into each other
     axis.set_axisbelow(True)
