@@ -15,6 +15,7 @@ from src.callbacks.predictions import refuse_to_become_data
 from src.core.config import Plain
 from src.core.results import weights
 from src.core.run import Run, write_atomically
+from src.data.summary import content_hash
 from src.data.synthetic import NOTE, Form, Span, form
 from src.data.writers import original
 from src.tasks.synthesis import SynthesisTask
@@ -98,7 +99,7 @@ class SyntheticImages(pl.Callback):
             },
             "seed": task.recipe.seed,
             "noise": "of image n: default_rng([seed, *b'synthetic n']).standard_normal(latent, float32)",
-            "data": {"sha256": data.summary()["hash"], "images": len(data.train_items())},
+            "data": {"sha256": content_hash(data), "images": len(data.train_items())},
             "copies": task.pictures["nearest"][0] if "nearest" in task.pictures else None,
             "scores": {name: value for name, value in task.final.items() if name.startswith("test/")},
             "versions": made_by.get("versions"),

@@ -103,6 +103,7 @@ def _neighbours(size: tuple[int, ...]) -> list[tuple[int, ...]]:
 def describe(run: Any, cfg: Plain, data: Any, task: Any) -> int:
     """Write what the run is, once all of it stands; the value is the step it begins at."""
     from src.core.run import check_room, environment
+    from src.data.summary import summary
 
     start = 0
     if cfg["resume"]:
@@ -113,6 +114,6 @@ def describe(run: Any, cfg: Plain, data: Any, task: Any) -> int:
     first = run.read("environment.json") if cfg["resume"] else None
     run.write("config.yaml", cfg)
     run.write("environment.json", {**first, "resumed": [*first.get("resumed", []), here]} if first else here)
-    run.write("data.json", data.summary())
+    run.write("data.json", summary(data))
     run.status("running", f"from step {start}")
     return start

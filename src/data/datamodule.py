@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Collection, Sequence
 from itertools import groupby
@@ -19,7 +18,7 @@ from src.data.labels import Labels
 from src.data.loader import Loader
 from src.data.patches import Patches
 from src.data.pipeline import EvalBatches, TrainItems, collate
-from src.data.prepare import VERSION, Preparation, Prepared
+from src.data.prepare import Preparation, Prepared
 from src.data.records import SPLITS, Record, Source, Split
 from src.data.sampler import Share
 from src.data.splits import Splitting
@@ -128,11 +127,6 @@ class DataModule(pl.LightningDataModule):
         return tuple(self.source.kinds)
 
     @property
-    def symbols(self) -> int:
-        """How many symbols a channel may show, where `class` tells those of all channels; 0 elsewhere."""
-        return getattr(self.source, "symbols", 0)
-
-    @property
     def spatial_dims(self) -> int:
         return self.source.spatial_dims
 
@@ -199,31 +193,6 @@ class DataModule(pl.LightningDataModule):
 
     def test_dataloader(self) -> Loader:
         return self._eval_loader("test")
-
-    def summary(self) -> dict[str, Any]:
-        """Plain values for `data.json`: counts, subjects per split, faults, a hash of content and
-        preparation."""
-        self.setup()
-        told = sorted(
-            self.facts[record.case].content for records in self.records.values() for record in records
-        )
-        said = "\n".join([*told, f"{self.preparation} {VERSION}"])
-        return {
-            "cases": {split: len(records) for split, records in self.records.items()},
-            "left_out": self.left_out,
-            "labelled": len(self.labels.used(self.records["train"])),
-            "without_labels": sorted({r.subject for r in self.labels.others(self.records["train"])}),
-            "subjects": {
-                split: sorted({r.subject for r in records}) for split, records in self.records.items()
-            },
-            "channels": self.channels,
-            "classes": list(self.classes),
-            "box_classes": list(self.box_classes),
-            "kinds": list(self.kinds),
-            "spatial_dims": self.spatial_dims,
-            "faults": [fault.words for fact in self.facts.values() for fault in fact.faults],
-            "hash": hashlib.sha256(said.encode()).hexdigest(),
-        }
 
     @property
     def evaluated(self) -> Evaluated:

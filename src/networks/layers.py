@@ -32,7 +32,7 @@ class Halve(nn.Module):
     """Sides halved, rounded down, after a filter of [1, 3, 3, 1] / 8 along each axis, 0 beyond the border.
 
     Inside, the transpose of doubling by linear interpolation over 2^dims. Where a discriminator takes means
-    of 2x2 instead, its generator learns to draw blocks. Zhang, arXiv 1904.11486; Karras et al., arXiv
+    of 2x2 instead, its generator may learn to draw blocks. Zhang, arXiv 1904.11486; Karras et al., arXiv
     1912.04958.
     """
 

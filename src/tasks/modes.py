@@ -18,6 +18,11 @@ KNOWN = 1000
 """Training images whose channels are what others are compared with, at most."""
 
 
+def symbols(data: Any) -> int:
+    """How many symbols a channel may show, where `class` tells those of all channels; 0 elsewhere."""
+    return getattr(data.source, "symbols", 0)
+
+
 class ModeJudge:
     """Reads the symbol in each channel of an image, and counts the combinations: the modes.
 
@@ -30,18 +35,18 @@ class ModeJudge:
     def __init__(self, data: Any, device: torch.device) -> None:
         images, modes = some_classified(data, KNOWN)
         images = central_planes(images)
-        self.symbols, channels = int(data.symbols), images.shape[1]
-        self.place = data.symbols ** torch.arange(channels - 1, -1, -1)
+        count, channels = symbols(data), images.shape[1]
+        self.place = count ** torch.arange(channels - 1, -1, -1)
         self.known = images.flatten(0, 1).flatten(1).to(device)
-        self.shown = (modes[:, None] // self.place % data.symbols).flatten()
-        self.count = data.symbols**channels
+        self.shown = (modes[:, None] // self.place % count).flatten()
+        self.count = count**channels
         self.tables = {name: CaseTable(["mode"]).to(device) for name in ("fake", "real")}
 
     def read(self, images: Tensor) -> Tensor:
         """[n]: the mode of each image [n, C, H, W]."""
         channels = images.to(self.known).flatten(0, 1).flatten(1)
-        symbols = self.shown[torch.cdist(channels, self.known).argmin(1).cpu()]
-        modes: Tensor = symbols.reshape(len(images), -1) @ self.place
+        told = self.shown[torch.cdist(channels, self.known).argmin(1).cpu()]
+        modes: Tensor = told.reshape(len(images), -1) @ self.place
         return modes
 
     def look(self, names: Sequence[str], batch: dict[str, Any], fake: Tensor) -> None:

@@ -10,22 +10,20 @@ from torch import Tensor, nn
 
 from src.adversarial.draw import normal
 from src.adversarial.path_length import PathLength
-from src.baselines.synthesis import trivial_images
 from src.errors import UserError
 from src.metrics.synthesis import imagenet as imagenet_features
 from src.metrics.synthesis.memorisation import EXPECTED
 from src.metrics.synthesis.planes import central_planes
 from src.metrics.synthesis.pool import ImagePool
 from src.metrics.synthesis.scores import SCORES, Judge
-from src.tasks import synthesis_pictures
+from src.tasks import synthesis_pictures, yardsticks
 from src.tasks.base import AdversarialTask, Batch
 from src.tasks.cases import in_units
 from src.tasks.conditions import condition
 from src.tasks.copies import look_for_copies
 from src.tasks.fixed import fixed_noise, names
 from src.tasks.judges import KindJudge, MaskJudge
-from src.tasks.modes import ModeJudge
-from src.tasks.readers import some_training
+from src.tasks.modes import ModeJudge, symbols
 from src.tasks.recipe import Recipe
 from src.tasks.sampling import Sampler
 from src.tasks.units import Units, settled
@@ -209,37 +207,20 @@ class SynthesisTask(AdversarialTask):
         self.data = data
         if self.condition.classes:
             self.jury = KindJudge(data, self.most, self.device)
-        elif data.symbols:
+        elif symbols(data):
             self.jury = ModeJudge(data, self.device)
 
     def baseline_scores(self) -> dict[str, float]:
-        """Noise, the mean image and samples of principal components, all made of training images."""
         if self.data is None or self.judge is None:
             return {}
-        rivals = trivial_images(self._some_training(self.most), len(self.judge.real), self.recipe.seed)
-        return {
-            f"{name}/{score}": v for name, made in rivals.items() for score, v in self.judge(made).items()
-        }
+        return yardsticks.trivial(self.judge, self.data, self.most, self.recipe.seed)
 
     def floor_scores(self) -> dict[str, float]:
-        """What real images of the training cohort would score: no generator can be expected to do better.
-
-        Fewer training than test images are compared with as many of these.
-        """
+        """What real images of the training cohort would score: no generator can be expected to do better."""
         if self.data is None or self.judge is None:
             return {}
-        own = self._some_training(len(self.judge.real))
-        judge = (
-            self.judge
-            if len(own) == len(self.judge.real)
-            else Judge(self.judge.real[: len(own)], self.imagenet)
-        )
-        return judge(own) | {"nearest": self.held_out, "copied": EXPECTED} | self.of_real
-
-    def _some_training(self, count: int) -> Tensor:
-        """Up to `count` training images, spread evenly over the cohort."""
-        assert self.judge is not None
-        return central_planes(some_training(self.data, count)).to(self.judge.real.device)
+        memory = {"nearest": self.held_out, "copied": EXPECTED}
+        return yardsticks.real(self.judge, self.data) | memory | self.of_real
 
     def written(self, batch: Batch, prediction: Tensor, rows: list[int]) -> Tensor:
         """On the grid and in the units of the real case beside which it is judged."""

@@ -29,6 +29,7 @@ from src.data.regrid import Grid
 from src.data.sources.coco import Coco
 from src.data.sources.table import Table
 from src.data.sources.voc import Voc
+from src.data.summary import summary
 from src.errors import UserError
 
 KEYS = ["image"]
@@ -183,7 +184,7 @@ def test_bad_corners_are_named_with_file_and_number(tmp_path, kind, fault):
     corners, words = CORNERS[fault]
     settings = written(kind, tmp_path, corners)
     data = DataModule(SOURCES[kind](root=str(tmp_path), **settings), 2, cache_dir=str(tmp_path / "k"))
-    (told,) = data.summary()["faults"]
+    (told,) = summary(data)["faults"]
     assert "c.png: box 0 (" in told and words in told
 
 

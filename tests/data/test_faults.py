@@ -14,6 +14,7 @@ from src.data.records import Record
 from src.data.sources.folder import Folder
 from src.data.sources.table import Table
 from src.data.splits import Splitting
+from src.data.summary import summary
 from src.errors import UserError
 
 
@@ -87,9 +88,9 @@ def test_skipping_trains_on_the_rest(folder, tmp_path, volume, fault, cache):
     for _ in range(2):  # read anew, then remembered
         data = DataModule(folder(), batch_size=2, on_error="skip", cache=cache, cache_dir=str(tmp_path / "c"))
         data.setup()
-        assert sum(data.summary()["cases"].values()) == 8
+        assert sum(summary(data)["cases"].values()) == 8
         assert "images_4" not in {r.case for records in data.records.values() for r in records}
-        assert any(WORDS[fault] in words for words in data.summary()["faults"])
+        assert any(WORDS[fault] in words for words in summary(data)["faults"])
         next(iter(data.train_dataloader()))
 
 
@@ -108,7 +109,7 @@ def test_constant_images_are_told_and_kept(tmp_path, picture, caplog):
     caplog.set_level("INFO")
     data = DataModule(Folder(root=str(tmp_path), image="*.png"), batch_size=2, cache_dir=str(tmp_path / "k"))
     data.setup()
-    assert sum(data.summary()["cases"].values()) == 6
+    assert sum(summary(data)["cases"].values()) == 6
     assert "c.png: the image is constant (7)" in caplog.text
     case = data.cache.get(next(r for records in data.records.values() for r in records if r.case == "c"))
     assert np.isfinite(case["image"]).all()
@@ -132,7 +133,7 @@ def test_boxes_without_area_or_outside_are_told_and_mended(tmp_path, picture, bo
     rows = [f'{name}.png,"[{json.dumps(corners if name == "c" else [1, 1, 9, 9])}]"' for name in "abcdef"]
     (tmp_path / "index.csv").write_text("\n".join(["image,boxes", *rows]))
     data = DataModule(Table(root=str(tmp_path), boxes="boxes"), batch_size=2, cache_dir=str(tmp_path / "k"))
-    told = data.summary()["faults"]
+    told = summary(data)["faults"]
     assert [f for f in told if "c.png: box 0" in f and (words or "") in f] == told and len(told) == bool(
         words
     )

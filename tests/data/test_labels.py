@@ -16,6 +16,7 @@ from src.data.patches import Patches
 from src.data.records import Record
 from src.data.sampler import SideBySide, Stream
 from src.data.sources.brain import Brain
+from src.data.summary import summary
 from src.errors import UserError
 
 
@@ -66,9 +67,9 @@ def test_without_asking_for_the_others_they_are_left_out():
     seen = {subject for batch in batches(data, 10) for subject in batch["subject"]}
     assert seen == data.labels.kept and data.batches_per_epoch == 2
     assert all("labelled" not in batch for batch in batches(data, 2))
-    summary = data.summary()
-    assert summary["labelled"] == 2 and summary["cases"]["train"] == 6
-    assert set(summary["without_labels"]) == {r.subject for r in data.records["train"]} - data.labels.kept
+    told = summary(data)
+    assert told["labelled"] == 2 and told["cases"]["train"] == 6
+    assert set(told["without_labels"]) == {r.subject for r in data.records["train"]} - data.labels.kept
 
 
 def test_a_batch_has_a_fixed_share_of_either_kind():

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import torch
 
+from src.data.summary import summary
+
 pytestmark = pytest.mark.slow
 DATA = Path(os.environ.get("GANATOMY_DATA", "data"))
 SETS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -41,12 +43,12 @@ def load(compose: Callable[..., dict[str, Any]], tmp_path: Path) -> Callable[...
 @pytest.mark.parametrize("name", SETS)
 def test_the_set_is_what_it_is_known_to_be(load, name):
     data = load(name, "data.batch_size=2")
-    summary, known = data.summary(), SETS[name][1]
-    assert list(summary["cases"].values()) == known["cases"]
-    assert len(summary["faults"]) == known["faults"]
+    told, known = summary(data), SETS[name][1]
+    assert list(told["cases"].values()) == known["cases"]
+    assert len(told["faults"]) == known["faults"]
     for key in ("kinds", "box_classes", "classes"):
-        assert key not in known or len(summary[key]) == known[key]
-    subjects = [set(names) for names in summary["subjects"].values()]
+        assert key not in known or len(told[key]) == known[key]
+    subjects = [set(names) for names in told["subjects"].values()]
     assert not (subjects[0] & subjects[1] or subjects[0] & subjects[2] or subjects[1] & subjects[2])
     for loader in (data.train_dataloader(), data.val_dataloader()):
         batch = next(iter(loader))

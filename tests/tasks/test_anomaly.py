@@ -16,6 +16,7 @@ from PIL import Image
 
 from src.data.boxes import move_boxes
 from src.data.regrid import Grid
+from src.data.summary import summary
 from src.errors import UserError
 from src.tasks import rivals
 from src.tasks.anomaly_files import boxes
@@ -110,7 +111,7 @@ def test_training_sees_people_of_whom_all_is_healthy(prepared: Any, chests: list
     """Person 6 has a normal and an ill image, so neither is trained on; 8 is ill."""
     data, task = prepared(*words_of("ganomaly"), *chests)
     assert {record.subject for record in data.records["train"]} == {"0", "1", "2"}
-    assert data.left_out == 3 and data.summary()["left_out"] == 3
+    assert data.left_out == 3 and summary(data)["left_out"] == 3
     assert task.healthy == Healthy(1, None) and "pixel_ap" not in task.scores("val")
     assert len(data.records["val"]) == 4
 

@@ -9,7 +9,7 @@ import torch
 
 from src.data.datamodule import DataModule
 from src.data.sources.stacked_digits import StackedDigits
-from src.tasks.modes import ModeJudge
+from src.tasks.modes import ModeJudge, symbols
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +78,5 @@ def test_every_test_counts_anew(data: DataModule) -> None:
 
 
 def test_other_data_have_no_symbols() -> None:
-    source = SimpleNamespace(symbols=10)
-    assert DataModule.symbols.fget(SimpleNamespace(source=source)) == 10  # type: ignore[attr-defined]
-    assert DataModule.symbols.fget(SimpleNamespace(source=SimpleNamespace())) == 0  # type: ignore[attr-defined]
+    assert symbols(SimpleNamespace(source=SimpleNamespace(symbols=10))) == 10
+    assert symbols(SimpleNamespace(source=SimpleNamespace())) == 0

@@ -23,6 +23,7 @@ from src.tasks.fixed import fixed_noise, names
 from src.tasks.readers import some_training
 from src.tasks.schedules import BurnIn, DecayAtEnd
 from src.tasks.units import Units
+from src.tasks.yardsticks import training as training_of
 from tests.test_resume import assert_same_end, run_until
 
 SMALL = [
@@ -252,9 +253,9 @@ def test_floor_and_baselines_see_training_images_alone(prepared: Any) -> None:
     task.scores("test")
     training = torch.cat(list(training_images(data)))
     assert len(training) == len(data.train_items()) == 32
-    own = task._some_training(10)
+    own = training_of(task.judge, data, 10)
     assert len(own) == 10 and all((training == image).flatten(1).all(1).any() for image in own)
-    assert len(task._some_training(1000)) == 32
+    assert len(training_of(task.judge, data, 1000)) == 32
 
 
 def test_the_rate_decays_at_the_end() -> None:

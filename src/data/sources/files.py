@@ -65,7 +65,11 @@ class Files:
         return self._told(record, dated)
 
     def content(self, record: Record) -> str:
-        return self._told(record, lambda path: (path.name, hashlib.sha256(path.read_bytes()).hexdigest()))
+        def hashed(path: Path) -> Any:
+            with path.open("rb") as file:
+                return (path.name, hashlib.file_digest(file, "sha256").hexdigest())
+
+        return self._told(record, hashed)
 
     def _told(self, record: Record, tell: Callable[[Path], Any]) -> str:
         paths = [path for role in ROLES for path in self.paths(record, role)]

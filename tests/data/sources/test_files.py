@@ -23,6 +23,7 @@ from src.data.sources.folder import Folder
 from src.data.sources.medmnist import MedMnist
 from src.data.sources.table import Table
 from src.data.sources.voc import Voc
+from src.data.summary import content_hash, summary
 from src.errors import UserError
 
 
@@ -58,7 +59,7 @@ def test_the_hash_of_the_data_is_of_bytes_not_of_dates_and_places(tmp_path, pict
 
     def hashed(folder: Path) -> str:
         source = replace(original, root=str(folder))
-        return str(DataModule(source, 1, split=[1, 1, 1], cache_dir=str(tmp_path)).summary()["hash"])
+        return content_hash(DataModule(source, 1, split=[1, 1, 1], cache_dir=str(tmp_path)))
 
     original = busi(tmp_path / "here", lambda name, *more: picture(f"here/{name}", *more))
     shutil.copytree(tmp_path / "here", tmp_path / "there")
@@ -366,7 +367,7 @@ def test_medmnist_as_published(tmp_path, shape, spatial_dims, channels):
     np.savez(tmp_path / "own.npz", **arrays)
     source = MedMnist(root=str(tmp_path), name="own", spatial_dims=spatial_dims, channels=channels)
     data = DataModule(source, batch_size=2, cache_dir=str(tmp_path / "cache"))
-    assert data.summary()["cases"] == counts and data.kinds == ("0", "1")
+    assert summary(data)["cases"] == counts and data.kinds == ("0", "1")
     case = source.load(data.records["val"][1])
     planted = arrays["val_images"][1]
     assert np.array_equal(case["image"], np.moveaxis(planted, -1, 0) if channels == 3 else planted[None])

@@ -1,0 +1,32 @@
+"""What the scores of synthetic images stand beside: images that cost nothing to make, and real ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from src.baselines.synthesis import trivial_images
+from src.metrics.synthesis.planes import central_planes
+from src.metrics.synthesis.scores import Judge
+from src.tasks.readers import some_training
+
+
+def trivial(judge: Judge, data: Any, most: int, seed: int) -> dict[str, float]:
+    """`<baseline>/<score>` of noise, the mean image and samples of principal components, made of up to `most`
+    training images."""
+    rivals = trivial_images(training(judge, data, most), len(judge.real), seed)
+    return {f"{name}/{score}": v for name, made in rivals.items() for score, v in judge(made).items()}
+
+
+def real(judge: Judge, data: Any) -> dict[str, float]:
+    """Scores of training images; where these are fewer than the judge's, beside as many of its."""
+    own = training(judge, data, len(judge.real))
+    if len(own) < len(judge.real):
+        judge = Judge(judge.real[: len(own)], imagenet="imagenet" in judge.describe)
+    return judge(own)
+
+
+def training(judge: Judge, data: Any, most: int) -> Tensor:
+    """Up to `most` training images [n, C, H, W], spread evenly over the cohort, where the judge's are."""
+    return central_planes(some_training(data, most)).to(judge.real.device)
