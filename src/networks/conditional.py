@@ -11,9 +11,15 @@ from src.errors import UserError
 def noise_vectors(classes: int, length: int) -> nn.Embedding | None:
     """For a generator: a learned vector for each class, to go beside the noise; None for length 0.
 
-    What Mirza and Osindero, arXiv 1411.1784, do with a one-hot vector and the first layer's weights.
+    What Mirza and Osindero, arXiv 1411.1784, do with a one-hot vector and the first layer's weights. Vectors
+    begin with a norm near 1, and noise has one near sqrt(latent): where classes weigh as much, the images of
+    each become one.
     """
-    return nn.Embedding(at_least_two(classes), length) if length else None
+    if not length:
+        return None
+    vectors = nn.Embedding(at_least_two(classes), length)
+    nn.init.normal_(vectors.weight, 0.0, length**-0.5)
+    return vectors
 
 
 def beside(z: Tensor, vectors: nn.Embedding | None, *kind: Tensor) -> Tensor:

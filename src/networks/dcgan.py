@@ -87,7 +87,8 @@ class DcganDiscriminator(nn.Module):
     """Images [B, image_channels, *size], and classes [B], to [features of each layer..., logits [B, 1]].
 
     Convolutions of 4 with stride 2, leaky ReLU, and a linear layer. Radford et al., arXiv 1511.06434.
-    norm: batch normalisation, save in the first layer. start: see `initialise`. projection: it is told the
+    norm: batch normalisation, save in the first layer. start: see `initialise`. refine: channels of one more
+    layer, 3x3 at full size, before the first that halves: it sees the grain. projection: it is told the
     classes; see `projected`.
     """
 
@@ -99,13 +100,16 @@ class DcganDiscriminator(nn.Module):
         channels: int = 64,
         norm: bool = True,
         start: Start = "normal",
+        refine: int = 0,
         classes: int = 0,
         projection: bool = False,
     ) -> None:
         super().__init__()
         count = levels(size)
-        wide = [image_channels, *widths(channels, count)]
+        wide = [refine or image_channels, *widths(channels, count)]
         self.down = nn.ModuleList()
+        if refine:
+            self.down.append(nn.Sequential(conv(spatial_dims, image_channels, refine), nn.LeakyReLU(SLOPE)))
         for depth, (inside, outside) in enumerate(pairwise(wide)):
             normed = norm and depth > 0
             layer = [Conv[Conv.CONV, spatial_dims](inside, outside, 4, 2, 1, bias=not normed)]

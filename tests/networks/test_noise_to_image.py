@@ -13,6 +13,7 @@ from torch.nn.functional import conv2d, interpolate, leaky_relu
 from src.errors import UserError
 from src.networks.article import DenseGenerator, StridedDiscriminator
 from src.networks.dcgan import DcganDiscriminator, DcganGenerator
+from src.networks.fastgan import FastGenerator
 from src.networks.layers import Halve
 from src.networks.r3gan import (
     Block,
@@ -136,6 +137,19 @@ def test_a_layer_at_full_size_draws_the_image() -> None:
     assert images.shape == (16, 1, 32, 32) and 0.3 < images.std() < 2
 
 
+def test_a_layer_at_full_size_looks_at_the_grain() -> None:
+    """Without it the first layer looks through strides of 2; with it, the rest is as before."""
+    torch.manual_seed(0)
+    plain = DcganDiscriminator(2, 1, (32, 32), channels=4, norm=False)
+    refined = DcganDiscriminator(2, 1, (32, 32), channels=4, norm=False, refine=3)
+    assert weights(refined) - weights(plain) == (9 * 3 + 3) + 16 * 4 * (3 - 1)
+    x = torch.randn(2, 1, 32, 32)
+    stem, *features, logits = refined(x)
+    expected = leaky_relu(conv2d(x, refined.down[0][0].weight, refined.down[0][0].bias, padding=1), 0.2)
+    torch.testing.assert_close(stem, expected)
+    assert [f.shape for f in features] == [f.shape for f in plain(x)[:-1]] and logits.shape == (2, 1)
+
+
 def test_no_checkerboard_is_built_in() -> None:
     """With equal weights everywhere a constant stays constant, borders aside."""
     generator: Any = DcganGenerator(2, 1, (64, 64), latent=4, channels=2)
@@ -169,6 +183,16 @@ def test_a_conditional_generator_is_one_of_noise_and_a_vector() -> None:
     torch.testing.assert_close(generator(z, kinds), plain(torch.cat([z, torch.eye(3)[kinds]], 1)))
     with pytest.raises(UserError, match="classes: 1 in these data"):
         DcganGenerator(2, 1, (16, 16), classes=1, embedding=3)
+
+
+@pytest.mark.parametrize("length", [4, 32])
+@pytest.mark.parametrize("make", [DcganGenerator, R3Generator, FastGenerator])
+def test_at_the_start_noise_outweighs_the_class(make: Any, length: int) -> None:
+    """What enters the first layer: noise has a squared length of 64, a class's vector of 1."""
+    torch.manual_seed(0)
+    generator = make(2, 1, (16, 16), classes=50, latent=64, channels=4, embedding=length)
+    assert float(generator.vectors.weight.square().sum(1).mean()) == pytest.approx(1, rel=0.3)
+    assert generator.enter.in_features == 64 + length
 
 
 @pytest.mark.parametrize("make", [DcganGenerator, DcganDiscriminator])
