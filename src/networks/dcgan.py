@@ -24,6 +24,14 @@ def levels(size: Sequence[int]) -> int:
     return (min(size) // 4).bit_length() - 1
 
 
+def check(channels: int, refine: int) -> None:
+    """Raise UserError for numbers of channels that no player can have."""
+    if channels < 1:
+        raise UserError(f"channels: {channels} must be 1 or more")
+    if refine < 0:
+        raise UserError(f"refine: {refine} must be 0 or more")
+
+
 def widths(channels: int, count: int) -> list[int]:
     """Channels of each level, finest first."""
     return [min(channels * 2**level, WIDEST * channels) for level in range(count)]
@@ -55,8 +63,9 @@ class DcganGenerator(nn.Module):
         embedding: int = 0,
     ) -> None:
         super().__init__()
-        if latent < 1 or channels < 1:
-            raise UserError(f"latent, channels: {latent}, {channels} must be 1 or more")
+        if latent < 1:
+            raise UserError(f"latent: {latent} must be 1 or more")
+        check(channels, refine)
         count = levels(size)
         coarsest_first = widths(channels, count)[::-1]
         self.latent, self.size, self.tanh = latent, tuple(size), tanh
@@ -105,6 +114,7 @@ class DcganDiscriminator(nn.Module):
         projection: bool = False,
     ) -> None:
         super().__init__()
+        check(channels, refine)
         count = levels(size)
         wide = [refine or image_channels, *widths(channels, count)]
         self.down = nn.ModuleList()

@@ -196,9 +196,13 @@ def test_at_the_start_noise_outweighs_the_class(make: Any, length: int) -> None:
 
 
 @pytest.mark.parametrize("make", [DcganGenerator, DcganDiscriminator])
-def test_too_small_in_one_line(make: Any) -> None:
+def test_what_no_player_can_have_in_one_line(make: Any) -> None:
     with pytest.raises(UserError, match="images of 6x64 are too small"):
         make(2, 1, (6, 64))
+    with pytest.raises(UserError, match="channels: 0 must be 1 or more"):
+        make(2, 1, (16, 16), channels=0)
+    with pytest.raises(UserError, match="refine: -1 must be 0 or more"):
+        make(2, 1, (16, 16), refine=-1)
 
 
 def test_halving_is_interpolation_that_does_not_alias() -> None:
