@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import product
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -125,9 +128,11 @@ def test_twelve_bits_survive() -> None:
     moved_ones = DiffAugment(["translation", "cutout"], fill=-1.0)((x,))[0]
     assert set(moved_ones.unique().tolist()) <= {-1.0, *range(4096)}
     turned = Ada(["flip", "rotate90"], start=1.0)((x,))[0]
-    torch.testing.assert_close(turned.flatten(1).sort().values, levels, atol=0.1, rtol=0)
+    assert torch.equal(turned.flatten(1).sort().values, levels)
     placed = Ada(["translation"], start=1.0)((x,))[0]
-    torch.testing.assert_close(placed, placed.round(), atol=0.1, rtol=0)
+    assert torch.equal(placed, placed.round()) and not torch.equal(placed, x)
+    still = Ada(["scale", "rotation"], start=0.0)((x,))[0]
+    assert torch.equal(still, x)
     for toned in (
         DiffAugment(["brightness", "contrast"])((x,))[0],
         Ada(["brightness", "contrast"], start=1.0)((x,))[0],
@@ -151,7 +156,7 @@ def test_contrast_and_brightness_in_standard_deviations() -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_ada_does_nothing_at_p_zero(shape: tuple[int, ...]) -> None:
     x = torch.randn(shape, dtype=torch.float64)
-    torch.testing.assert_close(Ada(Ada.known)((x,))[0], x, atol=1e-5, rtol=0)
+    assert torch.equal(Ada(Ada.known)((x,))[0], x)
 
 
 def test_ada_changes_a_share_p_of_the_samples() -> None:
@@ -168,12 +173,31 @@ def test_ada_s_quarter_turns_and_flips_are_exact(shape: tuple[int, ...]) -> None
     turned = Ada(["rotate90"], start=1.0)((x,))[0]
     candidates = torch.stack([x.rot90(k, (-2, -1)) for k in range(4)])
     error = (candidates - turned).abs().flatten(2).amax(2)
-    assert float(error.amin(0).max()) < 1e-5
+    assert float(error.amin(0).max()) == 0
     assert set(error.argmin(0).tolist()) == {0, 1, 2, 3}
     flipped = Ada(["flip"], start=1.0)((x,))[0]
     error = (torch.stack([x, x.flip(-1)]) - flipped).abs().flatten(2).amax(2)
-    assert float(error.amin(0).max()) < 1e-5
+    assert float(error.amin(0).max()) == 0
     assert set(error.argmin(0).tolist()) == {0, 1}
+
+
+@pytest.mark.parametrize("shape", [(40, 2, 16, 24), (20, 1, 16, 8, 24)])
+def test_ada_s_shift_mirrors_what_lies_beyond_the_border(shape: tuple[int, ...]) -> None:
+    x = torch.randn(shape)
+    torch.manual_seed(0)
+    shifted = Ada(["translation"], start=1.0)((x,))[0].numpy()
+    reach = [side // 8 for side in shape[2:]]
+    found = set()
+    for before, after in zip(x.numpy(), shifted, strict=True):
+        padded = np.pad(before, [(0, 0), *((r, r) for r in reach)], mode="symmetric")
+        for offset in product(*(range(2 * r + 1) for r in reach)):
+            window = tuple(slice(o, o + side) for o, side in zip(offset, shape[2:], strict=True))
+            if np.array_equal(padded[(slice(None), *window)], after):
+                found.add(offset)
+                break
+        else:
+            pytest.fail("is none of the shifts by up to an eighth")
+    assert len(found) > 5
 
 
 @pytest.mark.parametrize("shape", [(8, 1, 32, 20), (4, 1, 16, 20, 24)])
