@@ -50,6 +50,10 @@ CASES = {
         ["model.generator._target_=monai.networks.nets.UNett"],
         "model.generator._target_: monai.networks.nets has no UNett; did you mean",
     ),
+    "misspelt augmentation": (
+        ["model.adversarial.augment=adda"],
+        "model.adversarial.augment: no such choice 'adda'; did you mean 'ada'?",
+    ),
     "misspelt loss": (["model.adversarial.loss=hingee"], "no such choice 'hingee'; did you mean 'hinge'?"),
     "wrong type": (
         ["trainer.max_steps=soon"],

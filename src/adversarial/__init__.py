@@ -11,6 +11,7 @@ from src.adversarial.finite import NotFinite, Watch
 from src.adversarial.game import Game, Rules, Verdict, verdict
 from src.adversarial.losses import LOSSES
 from src.adversarial.pair import AdversarialLoss
+from src.adversarial.path_length import PathLength
 from src.adversarial.penalties import PENALTIES, size_rule
 from src.adversarial.penalty import Penalty, lazy_adam
 from src.adversarial.plan import UPDATES, Cost, Plan, plan
@@ -35,6 +36,7 @@ __all__ = [
     "Ema",
     "Game",
     "NotFinite",
+    "PathLength",
     "Penalty",
     "Plan",
     "Rows",

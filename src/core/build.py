@@ -42,9 +42,10 @@ def complete(cfg: Plain, data: Any) -> Plain:
             model[player] = fill(model[player], f"model.{player}", known)
     adversarial = {**model["adversarial"], "penalties": _sized(model["adversarial"]["penalties"], cfg, data)}
     model["adversarial"] = adversarial
-    if adversarial["augment"] is not None:
-        augment = {"image_channels": data.channels, **adversarial["augment"]}
-        model["adversarial"] = {**adversarial, "augment": augment}
+    augment = adversarial["augment"]
+    if augment is not None:
+        named = augment if isinstance(augment, dict) else {"name": augment}
+        model["adversarial"] = {**adversarial, "augment": {"image_channels": data.channels, **named}}
     return {**cfg, "task": settings, "model": model}
 
 

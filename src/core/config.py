@@ -171,3 +171,5 @@ def _check_names(cfg: Plain) -> None:
         check(adversarial["weight"], game.WEIGHTS, "model.adversarial.weight")
     if adversarial["augment"] is not None:
         check(adversarial["augment"], game.AUGMENTS, "model.adversarial.augment")
+    if isinstance(paths := cfg["task"].get("path_length"), dict):
+        check_arguments(game.PathLength, paths, "task.path_length")

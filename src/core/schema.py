@@ -66,7 +66,7 @@ class Adversarial(Section):
     weight: Share | Node
     feature_matching: Share
     penalties: list[Node]
-    augment: Node | None
+    augment: str | Node | None
 
 
 class Model(Section):
