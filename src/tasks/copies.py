@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from src.metrics.synthesis.memorisation import EXPECTED, copied_share, nearest, suspicious
+from src.metrics.synthesis.memorisation import copied_share, expected_share, nearest, suspicious
 from src.metrics.synthesis.planes import PLANES, central_planes
 from src.pictures import Picture, grey
 
@@ -17,6 +17,7 @@ SHOWN = 6
 """Pairs in the picture."""
 ROWS = 64
 """Training images that are read at a time."""
+VERDICTS = {True: "copies are likely", False: "no sign of copies", None: "too few images to tell copies"}
 
 
 class Copies(NamedTuple):
@@ -43,7 +44,7 @@ def look_for_copies(data: Any, fake: Tensor, held_out: Tensor, window: tuple[flo
         "synthetic": grey(fake[closest, 0].cpu().numpy(), window),
         "nearest in training": grey(twins[closest, 0].cpu().numpy(), window),
     }
-    picture = Picture(verdict(share, len(ours)), columns)
+    picture = Picture(verdict(ours, theirs), columns)
     return Copies(float(ours.mean()), float(theirs.mean()), share, picture)
 
 
@@ -58,7 +59,10 @@ def training_images(data: Any) -> Iterator[Tensor]:
         yield torch.stack(batch)
 
 
-def verdict(share: float, count: int) -> str:
-    """One line on whether training images were learned by heart; too near means what `copied_share` does."""
-    found = "copies are likely" if suspicious(share, count) else "no sign of copies"
-    return f"{found}: {share:.0%} too near, {EXPECTED:.0%} expected"
+def verdict(fake: Tensor, held_out: Tensor) -> str:
+    """One line on whether training images were learned by heart; too near means what `copied_share` does.
+
+    fake, held_out: [n] correlations with the nearest training image.
+    """
+    share, expected = copied_share(fake, held_out), expected_share(len(held_out))
+    return f"{VERDICTS[suspicious(fake, held_out)]}: {share:.0%} too near, {expected:.0%} expected"

@@ -35,8 +35,12 @@ def test_planes_of_three_volumes_are_no_copy_of_one() -> None:
 
 
 def test_the_verdict_in_one_line() -> None:
-    assert verdict(0.01, 200).startswith("no sign of copies: 1% too near")
-    assert verdict(0.5, 200).startswith("copies are likely: 50% too near")
+    held_out = torch.linspace(0, 1, 200)
+    assert verdict(held_out - 0.001, held_out) == "no sign of copies: 1% too near, 1% expected"
+    half = torch.cat([torch.full((100,), 2.0), held_out[:100]])
+    assert verdict(half, held_out) == "copies are likely: 50% too near, 1% expected"
+    five = torch.linspace(0, 1, 5)
+    assert verdict(five + 2, five) == "too few images to tell copies: 100% too near, 17% expected"
 
 
 def test_the_picture_shows_the_nearest_pairs_first() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import sqrt
 
 import torch
 from torch import Tensor
@@ -15,7 +14,11 @@ SIDE = 64
 """Larger images are reduced to about this."""
 REACH, MARGIN = 4, 6
 """Of 64 pixels: the largest shift, and what is cut off at every edge."""
+LEAST = 3
+"""A shift by so many pixels is found in smaller images too, down to sides of eight times as many."""
 EXPECTED = 0.01
+SUSPECT, CHANCE = 0.05, 0.001
+"""Copies are likely above this share, where chance gives it less often than that."""
 
 
 def nearest(queries: Tensor, references: Iterable[Tensor], views: int = 1) -> tuple[Tensor, Tensor, Tensor]:
@@ -49,21 +52,53 @@ def nearest(queries: Tensor, references: Iterable[Tensor], views: int = 1) -> tu
 def copied_share(fake: Tensor, held_out: Tensor) -> float:
     """Share of the fakes nearer to a training image than 99 % of held-out images are.
 
-    fake, held_out: [n] correlations with the nearest training image. About 0.01 where nothing is copied.
+    fake, held_out: [n] correlations with the nearest training image.
     """
     if len(fake) == 0 or len(held_out) == 0:
         return float("nan")
-    return float((fake > held_out.quantile(1 - EXPECTED)).double().mean())
+    return float((fake > _threshold(held_out)).double().mean())
 
 
-def suspicious(share: float, count: int) -> bool:
-    """Whether that share of `count` images is more than chance gives: 5 %, or three deviations where more."""
-    return share > max(0.05, EXPECTED + 3 * sqrt(EXPECTED * (1 - EXPECTED) / max(count, 1)))
+def expected_share(held_out: int) -> float:
+    """What `copied_share` is on average where the fakes come as near as so many held-out images do.
+
+    Beyond the k-th smallest of n lies a share of 1 - k / (n + 1) on average, and the threshold is between two
+    of these: 0.01 for many, more for few.
+    """
+    return (EXPECTED * held_out + 1 - EXPECTED) / (held_out + 1)
+
+
+def chance(fake: Tensor, held_out: Tensor) -> float:
+    """How often, at most, as many fakes as these lie beyond the threshold where both are drawn alike.
+
+    With `a` held-out images and k fakes beyond it, k of the k + a largest of all are fakes: the tail of a
+    hypergeometric distribution. A permutation test of ranks, exact for few images, if these are independent.
+    """
+    near, above = (int((found > _threshold(held_out)).sum()) for found in (fake, held_out))
+    return _tail(near, above, len(fake), len(held_out))
+
+
+def suspicious(fake: Tensor, held_out: Tensor) -> bool | None:
+    """Whether copies are likely; None where there are too few images to tell, were all fakes copies."""
+    above = int((held_out > _threshold(held_out)).sum()) if len(held_out) else 0
+    if not len(fake) or not len(held_out) or _tail(len(fake), above, len(fake), len(held_out)) > CHANCE:
+        return None
+    return copied_share(fake, held_out) > SUSPECT and chance(fake, held_out) <= CHANCE
+
+
+def _threshold(held_out: Tensor) -> Tensor:
+    return held_out.quantile(1 - EXPECTED)
+
+
+def _tail(near: int, above: int, fakes: int, held_out: int) -> float:
+    from scipy.stats import hypergeom
+
+    return float(hypergeom.sf(near - 1, fakes + held_out, fakes, near + above))
 
 
 def _alike(ours: Tensor, references: Tensor) -> Tensor:
     """[n, m]: the correlation of each with each, at the best shift and flip."""
-    reach = _of_side(references, REACH)
+    reach = _reach(references)
     best = torch.full((len(ours), len(references)), -2.0, device=ours.device)
     for flipped in (references, references.flip(-1)):
         for down in range(-reach, reach + 1):
@@ -82,8 +117,12 @@ def _of_side(images: Tensor, pixels: int) -> int:
     return max(1, round(pixels * shortest / SIDE))
 
 
+def _reach(images: Tensor) -> int:
+    return max(_of_side(images, REACH), min(LEAST, min(images.shape[2:]) // 8))
+
+
 def _centre(images: Tensor, down: int, right: int) -> Tensor:
-    margin = _of_side(images, MARGIN)
+    margin = max(_of_side(images, MARGIN), _reach(images))
     height, width = (side - 2 * margin for side in images.shape[2:])
     return images[:, :, margin + down :, margin + right :][:, :, :height, :width]
 

@@ -26,7 +26,7 @@ class Judge:
         if imagenet:
             self.describe |= {"imagenet": ImageNetFeatures(real), "blurred": ImageNetFeatures(real, BLUR)}
         self.features = {name: describe(real) for name, describe in self.describe.items()}
-        self.data_range = float(real.max() - real.min())
+        self.black, self.data_range = real.min(), float(real.max() - real.min())
 
     def __call__(self, fake: Tensor) -> dict[str, float]:
         """Scores of a set of as many images; `swd` is the mean over the levels `swd/<height>`.
@@ -44,7 +44,7 @@ class Judge:
             **{f"kid/{name}": 1000 * kernel_distance(*pair) for name, pair in pairs.items()},
             "density": density,
             "coverage": coverage,
-            "ms_ssim": pair_similarity(fake, self.data_range),
+            "ms_ssim": pair_similarity(fake - self.black, self.data_range),
             "checkerboard": checkerboard_index(fake),
         }
         if "imagenet" in pairs:
