@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -44,6 +45,9 @@ class SyntheticImages(pl.Callback):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         sampler = pl_module.sampler(data)
         stored = self._form(data, sampler.span)
+        if trainer.is_global_zero:  # a resumed run's earlier images are of other weights
+            shutil.rmtree(self.folder, ignore_errors=True)
+        trainer.strategy.barrier("synthetic")
         known = getattr(data.source, "label_values", None) or range(max(len(data.classes), 2))
         maps = Form(stored.format, np.min_scalar_type(max(known)))
         width = max(4, len(str(self.count)))

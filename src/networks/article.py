@@ -39,6 +39,10 @@ class DenseGenerator(nn.Module):
         nn.init.xavier_normal_(self.leave.weight)
 
     def forward(self, z: Tensor) -> Tensor:
+        if self.training and len(z) < 2:
+            raise UserError(
+                "data.batch_size: the generator normalises over it; give 2 or more for each process"
+            )
         return torch.sigmoid(self.leave(self.hidden(z))).reshape(len(z), *self.shape)
 
 
@@ -56,6 +60,8 @@ class StridedDiscriminator(nn.Module):
         channels: Sequence[int] = (32, 64, 128, 256),
     ) -> None:
         super().__init__()
+        if not channels or min(channels) < 1:
+            raise UserError(f"channels: {list(channels)}; give a layer at least, and 1 or more for each")
         self.down = _strided(spatial_dims, [image_channels, *channels])
         pixels = int(torch.tensor([-(-side // 2 ** len(channels)) for side in size]).prod())
         self.judge = nn.Linear(channels[-1] * pixels, 1)

@@ -15,6 +15,8 @@ def noise_vectors(classes: int, length: int) -> nn.Embedding | None:
     begin with a norm near 1, and noise has one near sqrt(latent): where classes weigh as much, the images of
     each become one.
     """
+    if length < 0:
+        raise UserError(f"embedding: {length} must be 0 or more")
     if not length:
         return None
     vectors = nn.Embedding(at_least_two(classes), length)

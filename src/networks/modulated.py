@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from src.errors import UserError
 from src.networks.layers import SLOPE
 
 
@@ -20,6 +21,8 @@ class EqualLinear(nn.Module):
 
     def __init__(self, inside: int, outside: int, rate: float = 1.0, bias: float = 0.0) -> None:
         super().__init__()
+        if rate <= 0:
+            raise UserError(f"rate: {rate} must be above 0")
         self.rate = rate
         self.weight = nn.Parameter(torch.randn(outside, inside) / rate)
         self.bias = nn.Parameter(torch.full((outside,), bias / rate))

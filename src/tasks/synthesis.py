@@ -12,7 +12,7 @@ from src.adversarial.draw import normal
 from src.adversarial.path_length import PathLength
 from src.errors import UserError
 from src.metrics.synthesis import imagenet as imagenet_features
-from src.metrics.synthesis.memorisation import EXPECTED
+from src.metrics.synthesis.memorisation import expected_share
 from src.metrics.synthesis.planes import central_planes
 from src.metrics.synthesis.pool import ImagePool
 from src.metrics.synthesis.scores import SCORES, Judge
@@ -84,6 +84,7 @@ class SynthesisTask(AdversarialTask):
         self.judge: Judge | None = None
         self.held_out = float("nan")
         self.of_real: dict[str, float] = {}
+        self.beside: dict[str, float] = {}
         self.imagenet = imagenet and imagenet_features.available()
         if imagenet and not self.imagenet:
             self.notes.append(WITHOUT)
@@ -170,7 +171,8 @@ class SynthesisTask(AdversarialTask):
             self.jury.look(names(batch), batch, prediction)
 
     def on_validation_epoch_start(self) -> None:
-        self.watched.begin(self.trainer.datamodule, self.device)  # type: ignore[attr-defined]
+        self.data = self.trainer.datamodule  # type: ignore[attr-defined]
+        self.watched.begin(self.data, self.device)
 
     def scores(self, stage: str) -> dict[str, float]:
         real, fake = self.tables[stage].compute()
@@ -181,6 +183,9 @@ class SynthesisTask(AdversarialTask):
         found = self.judge(fake)
         if stage == "val":
             found |= self.watched.scores()
+            if self.data is not None and not self.beside:  # the same at every validation
+                self.beside = yardsticks.all_of(self.judge, self.data, self.most, self.recipe.seed)
+            found |= self.beside
         if stage == "test" and self.data is not None:
             window = synthesis_pictures.window(real)
             copies = look_for_copies(self.data, fake[: self.searched], real[: self.searched], window)
@@ -219,7 +224,8 @@ class SynthesisTask(AdversarialTask):
         """What real images of the training cohort would score: no generator can be expected to do better."""
         if self.data is None or self.judge is None:
             return {}
-        memory = {"nearest": self.held_out, "copied": EXPECTED}
+        searched = min(self.searched, len(self.judge.real))
+        memory = {"nearest": self.held_out, "copied": expected_share(searched)}
         return yardsticks.real(self.judge, self.data) | memory | self.of_real
 
     def written(self, batch: Batch, prediction: Tensor, rows: list[int]) -> Tensor:

@@ -8,8 +8,15 @@ from torch import Tensor
 
 from src.baselines.synthesis import trivial_images
 from src.metrics.synthesis.planes import central_planes
-from src.metrics.synthesis.scores import Judge
+from src.metrics.synthesis.scores import SCORES, Judge
 from src.tasks.readers import some_training
+
+
+def all_of(judge: Judge, data: Any, most: int, seed: int) -> dict[str, float]:
+    """`baseline/<baseline>/<score>` and `floor/<score>`, without the levels of scores that have some."""
+    found = {f"baseline/{name}": value for name, value in trivial(judge, data, most, seed).items()}
+    found |= {f"floor/{name}": value for name, value in real(judge, data).items()}
+    return {name: value for name, value in found.items() if name.endswith(SCORES)}
 
 
 def trivial(judge: Judge, data: Any, most: int, seed: int) -> dict[str, float]:

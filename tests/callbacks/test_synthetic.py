@@ -80,7 +80,11 @@ def write(where: Path, made: tuple[Any, Any, dict[str, Any]], processes: int = 1
     data, task, cfg = made
     for rank in range(processes):
         trainer: Any = SimpleNamespace(
-            datamodule=data, global_rank=rank, world_size=processes, is_global_zero=rank == 0
+            datamodule=data,
+            global_rank=rank,
+            world_size=processes,
+            is_global_zero=rank == 0,
+            strategy=SimpleNamespace(barrier=lambda name: None),
         )
         SyntheticImages(Run(where), cfg).on_test_end(trainer, task)
     return where / "synthetic"
@@ -208,7 +212,14 @@ def test_a_finished_run_gives_more_and_names_the_weights(compose: Any, pictures:
     assert told["data"]["sha256"] == json.loads((done / "data.json").read_text())["hash"]
     assert told["images"] == 2 and told["configuration"]["model"]["generator"]["latent"] == 64
     assert str(tmp_path) not in json.dumps(told), "where the data lie is the machine's affair"
-    assert told["copies"].startswith(("no sign of copies", "copies are likely"))
+    assert told["copies"].startswith("too few images to tell copies"), "three held-out ones"
+
+
+def test_earlier_images_do_not_stay_beside_new_ones(made: Made, pictures: Any, tmp_path: Path) -> None:
+    root = folder(pictures(np.uint8))
+    write(tmp_path, made(*root, "save_samples=3"))
+    left = contents(write(tmp_path, made(*root, "save_samples=1", "save_format=npz")))
+    assert set(left) == {"images/0001.npz", "index.csv", "provenance.json"}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,12 @@ import pytest
 import torch
 
 from src.errors import UserError
-from src.networks.article import PairDiscriminator, TranslatingGenerator
+from src.networks.article import (
+    DenseGenerator,
+    PairDiscriminator,
+    StridedDiscriminator,
+    TranslatingGenerator,
+)
 
 
 def weights(network: torch.nn.Module) -> int:
@@ -61,3 +66,12 @@ def test_one_verdict_an_image_of_any_sides(sides: tuple[int, ...]) -> None:
 def test_as_many_ways_up_as_down() -> None:
     with pytest.raises(UserError, match="down, up"):
         TranslatingGenerator(2, 1, 1, [4, 8], [8])
+
+
+def test_noise_s_players_refuse_in_one_line() -> None:
+    generator = DenseGenerator(1, (8, 8))
+    with pytest.raises(UserError, match=r"data.batch_size: .* 2 or more"):
+        generator(torch.randn(1, 100))
+    assert generator.eval()(torch.randn(1, 100)).shape == (1, 1, 8, 8)
+    with pytest.raises(UserError, match=r"channels: \[\]; give a layer"):
+        StridedDiscriminator(2, 1, (8, 8), channels=[])

@@ -195,6 +195,12 @@ def test_at_the_start_noise_outweighs_the_class(make: Any, length: int) -> None:
     assert generator.enter.in_features == 64 + length
 
 
+@pytest.mark.parametrize("make", [DcganGenerator, R3Generator, FastGenerator])
+def test_a_vector_of_no_length_in_one_line(make: Any) -> None:
+    with pytest.raises(UserError, match="embedding: -1 must be 0 or more"):
+        make(2, 1, (16, 16), classes=3, embedding=-1)
+
+
 @pytest.mark.parametrize("make", [DcganGenerator, DcganDiscriminator])
 def test_what_no_player_can_have_in_one_line(make: Any) -> None:
     with pytest.raises(UserError, match="images of 6x64 are too small"):

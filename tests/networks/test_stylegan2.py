@@ -180,3 +180,8 @@ def test_path_length_s_loss_its_mean_and_its_gradient() -> None:
     again = PathLength()
     again.load_state_dict(penalty.state_dict())
     assert torch.equal(again.mean, penalty.mean)
+
+
+def test_no_rate_in_one_line() -> None:
+    with pytest.raises(UserError, match="rate: 0 must be above 0"):
+        EqualLinear(3, 4, rate=0)

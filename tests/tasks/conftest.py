@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
@@ -91,6 +92,23 @@ def two_kinds(tmp_path: Path) -> list[str]:
         for number in range(count):
             pixels = (level + draw.integers(0, 60, (24, 24))).astype(np.uint8)
             Image.fromarray(pixels).save(tmp_path / "images" / kind / f"{number}.png")
-    root = f"data.root={tmp_path / 'images'}"
-    own = [root, "data.image='*/*.png'", "data.kind='{parent}'", "data.intensity=[0,255]"]
+    return in_folders(tmp_path / "images", "*.png")
+
+
+@pytest.fixture
+def two_kinds_of_volumes(tmp_path: Path) -> list[str]:
+    """As `two_kinds`, of volumes with sides of 16."""
+    draw = np.random.default_rng(0)
+    for kind, count, level in (("bright", 15, 180), ("dark", 10, 40)):
+        (tmp_path / "volumes" / kind).mkdir(parents=True)
+        for number in range(count):
+            voxels = (level + draw.integers(0, 60, (16, 16, 16))).astype(np.uint8)
+            nib.save(nib.Nifti1Image(voxels, np.eye(4)), tmp_path / "volumes" / kind / f"{number}.nii.gz")
+    more = ["data.spatial_dims=3", "data.size=16", "data.augment=[]"]
+    return [*in_folders(tmp_path / "volumes", "*.nii.gz"), *more]
+
+
+def in_folders(root: Path, files: str) -> list[str]:
+    """Words for images of 8 bits in a folder for each kind."""
+    own = [f"data.root={root}", f"data.image='*/{files}'", "data.kind='{parent}'", "data.intensity=[0,255]"]
     return ["data=folder", *own, "data.split=[3,1,1]"]

@@ -14,7 +14,10 @@ import pytest
 import torch
 from torch import nn
 
+from src.adversarial import Ada
+from src.adversarial.augment import DiffAugment
 from src.core import prepare
+from src.core.config import validate
 from src.errors import UserError
 from src.metrics.synthesis import imagenet
 from src.metrics.synthesis.distance import sliced_wasserstein
@@ -49,6 +52,7 @@ MODELS = {
     ],
 }
 PLAIN = [model for model in MODELS if not model.endswith("_class")]
+SOLID = ["fast", "dcgan", "r3gan", "fast_class", "r3gan_class", "spade"]
 VOLUMES = ["data.spatial_dims=3", "data.size=16", "data.subjects=8", "data.split=[4,2,2]"]
 Train = Callable[..., Path]
 
@@ -64,14 +68,17 @@ def small() -> Callable[..., list[str]]:
 
 
 @pytest.mark.parametrize("update", ["shared", "textbook", "one_backward"])
-@pytest.mark.parametrize("model", [*MODELS, "dcgan in 3D", "r3gan in 3D"])
+@pytest.mark.parametrize("model", [*MODELS, *(f"{model} in 3D" for model in SOLID)])
 def test_every_model_trains(
-    train_small: Train, gradients: Any, two_kinds: list[str], model: str, update: str
+    train_small: Train, gradients: Any, request: pytest.FixtureRequest, model: str, update: str
 ) -> None:
-    more = two_kinds if model.endswith("_class") else VOLUMES if model.endswith("3D") else []
-    run = train_small("run", *words_of(model.split()[0]), f"update={update}", *more)
+    name, _, solid = model.partition(" in ")
+    more = VOLUMES if solid else []
+    if name.endswith("_class"):
+        more = request.getfixturevalue("two_kinds_of_volumes" if solid else "two_kinds")
+    run = train_small("run", *words_of(name), f"update={update}", *more)
     scores = json.loads((run / "metrics.json").read_text())
-    few = {"coverage"} if model.endswith("3D") else set()  # which needs more than five images
+    few = {"coverage"} if solid else set()  # which needs more than five images
     names = {"swd", "kid/random", "coverage", "nearest"} - few
     assert np.isfinite([scores[f"test/{name}"] for name in names]).all()
     assert {player for player, _ in gradients} == {"generator", "discriminator"}
@@ -94,6 +101,34 @@ def test_scores_stand_beside_their_floor_and_what_costs_nothing(train_small: Tra
     for name in ("step_000002.png", "test.png", "nearest.png", "interpolation.png", "training.gif"):
         assert (run / "samples" / name).stat().st_size > 0
     assert "data:image/gif" in (run / "report.html").read_text()
+
+
+def test_validation_stands_beside_the_same_yardsticks_at_every_step(train_small: Train) -> None:
+    """Those of the validation's images, as the test's are of the test's."""
+    run = train_small("run", *words_of("fast"), "trainer.max_steps=4", "trainer.val_every=2", "logger=csv")
+    with (run / "metrics.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["val/swd"]]
+    beside = [name for name in rows[0] if name.startswith(("val/floor/", "val/baseline/"))]
+    scores = {"swd", "kid/random", "density", "coverage", "ms_ssim", "checkerboard"}
+    sources = ("floor", "baseline/noise", "baseline/mean", "baseline/pca")
+    assert set(beside) == {f"val/{source}/{score}" for source in sources for score in scores}
+    assert len(rows) == 2 and all(rows[0][name] == rows[1][name] for name in beside)
+    first = {name: float(rows[0][name]) for name in beside}
+    assert first["val/floor/swd"] < first["val/baseline/pca/swd"] < first["val/baseline/noise/swd"]
+    assert first["val/floor/swd"] != json.loads((run / "metrics.json").read_text())["floor/swd"]
+
+
+@pytest.mark.parametrize("model", ["fast", "stylegan2", "spade"])
+@pytest.mark.parametrize("name, kind", [("ada", Ada), ("diffaugment", DiffAugment)])
+def test_augmentation_by_one_word(prepared: Any, model: str, name: str, kind: type) -> None:
+    """In place of what the model had, and of the images alone where label maps only move along."""
+    data, task = prepared(*words_of(model), f"model.adversarial.augment={name}")
+    assert type(task.augment) is kind and task.augment.image_channels == data.channels
+
+
+def test_misspelt_arguments_of_path_lengths(compose: Any) -> None:
+    with pytest.raises(UserError, match=r"task.path_length.wieght: .*; did you mean 'weight'"):
+        validate(compose(*SMALL, "model=stylegan2", "task.path_length={wieght: 1}", tiny=False))
 
 
 def test_without_its_packages_a_score_is_left_out_and_the_run_says_so(
