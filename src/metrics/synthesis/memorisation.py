@@ -122,7 +122,7 @@ def _reach(images: Tensor) -> int:
 
 
 def _centre(images: Tensor, down: int, right: int) -> Tensor:
-    margin = max(_of_side(images, MARGIN), _reach(images))
+    margin = max(_of_side(images, MARGIN), _reach(images) + 1)  # as the blur mixes in what is beyond the edge
     height, width = (side - 2 * margin for side in images.shape[2:])
     return images[:, :, margin + down :, margin + right :][:, :, :height, :width]
 
