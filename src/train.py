@@ -88,7 +88,7 @@ def _finish(cfg: dict[str, Any], run: Run, trainer: Any, task: Any, data: Any) -
     for logger in trainer.loggers:
         logger.finalize("success")
     results.close_wandb(0)
-    results.show(run, cfg)
+    results.show(run, cfg, task.verdicts)
     return float(best["score"])
 
 

@@ -59,13 +59,16 @@ def weights(task: Any) -> bytes:
     return content
 
 
-def show(run: Run, cfg: dict[str, Any]) -> None:
-    """The table of test scores on the terminal, and report.html."""
+def show(run: Run, cfg: dict[str, Any], verdicts: Sequence[str]) -> None:
+    """The table of test scores on the terminal, what follows from them in words, and report.html."""
     from rich.console import Console
 
     from src.pictures.table import score_table
 
-    Console().print(score_table(run.read("metrics.json")))
+    console = Console()
+    console.print(score_table(run.read("metrics.json")))
+    for line in verdicts:
+        console.print(f"{line}\n", markup=False, highlight=False)
     if cfg["callbacks"]["report"]:
         from src.pictures.report import write_report
 

@@ -26,7 +26,7 @@ class AdversarialTask(Play):
     show one thing as it grows, so that they are worth seeing one after another. `tables` hold the scores of
     "val" and "test" and of each baseline by name; a table gives `compute()`, flat names to numbers, and
     `per_case()`, a row a case. `pictures` of the test as a whole, by name; `notes` are lines that
-    the run begins with saying.
+    the run begins with saying, `verdicts` those that it ends with.
     """
 
     writes_maps = False
@@ -41,6 +41,7 @@ class AdversarialTask(Play):
         self.legends: dict[str, Any] = {}
         self.pictures: dict[str, Picture] = {}
         self.notes: list[str] = []
+        self.verdicts: list[str] = []
 
     @property
     def direction(self) -> int:

@@ -192,6 +192,7 @@ class SynthesisTask(AdversarialTask):
             self.held_out = copies.held_out
             found |= {"nearest": copies.fake, "copied": copies.share}
             self.pictures["nearest"] = copies.picture
+            self.verdicts = [copies.picture.title]
             self._draw(window)
             if self.jury is not None:
                 judged, self.of_real = self.jury.scores()

@@ -138,7 +138,9 @@ def test_without_its_packages_a_score_is_left_out_and_the_run_says_so(
     run = train_small("run", *words_of("fast"), "task.imagenet=true")
     scores = json.loads((run / "metrics.json").read_text())
     assert "test/kid/random" in scores and not any("imagenet" in name for name in scores)
-    assert capsys.readouterr().err.count("those on ImageNet's features are left out, as their packages") == 1
+    said = capsys.readouterr()
+    assert said.err.count("those on ImageNet's features are left out, as their packages") == 1
+    assert said.out.count("% too near, 12% expected") == 1, "the verdict on copies"
 
 
 def test_resumed_equals_uninterrupted(train_small: Train) -> None:
