@@ -126,6 +126,21 @@ def test_augmentation_by_one_word(prepared: Any, model: str, name: str, kind: ty
     assert type(task.augment) is kind and task.augment.image_channels == data.channels
 
 
+@pytest.mark.parametrize("winner", ["discriminator", "generator"])
+def test_ada_s_probability_follows_a_run(train_small: Train, winner: str) -> None:
+    """It rises where only the discriminator learns and soon knows its few images, and falls where only the
+    generator does."""
+    rates = {"discriminator": 1e-9, "generator": 1e-9} | {winner: 5e-3}
+    more = [f"model.optimizer.{player}.lr={rate}" for player, rate in rates.items()]
+    ada = "model.adversarial.augment={name: ada, images: 400, interval: 2, start: 0.5}"
+    more += [ada, "model.adversarial.loss=relativistic_paired", "trainer.max_steps=60", "logger=csv"]
+    run = train_small("run", *words_of("dcgan"), *more, "trainer.log_every=1", "trainer.val_every=60")
+    with (run / "metrics.csv").open() as file:
+        p = [float(row["augment/p"]) for row in csv.DictReader(file) if row["augment/p"]]
+    assert len(p) == 60 and 0.4 < p[0] < 0.6
+    assert p[-1] > 0.7 if winner == "discriminator" else p[-1] < 0.3
+
+
 def test_misspelt_arguments_of_path_lengths(compose: Any) -> None:
     with pytest.raises(UserError, match=r"task.path_length.wieght: .*; did you mean 'weight'"):
         validate(compose(*SMALL, "model=stylegan2", "task.path_length={wieght: 1}", tiny=False))
