@@ -51,7 +51,6 @@ MODELS = {
         *("discriminator.channels=4", "discriminator.num_layers_d=1"),
     ],
 }
-PLAIN = [model for model in MODELS if not model.endswith("_class")]
 SOLID = ["fast", "dcgan", "r3gan", "fast_class", "r3gan_class", "spade"]
 VOLUMES = ["data.spatial_dims=3", "data.size=16", "data.subjects=8", "data.split=[4,2,2]"]
 Train = Callable[..., Path]
@@ -166,26 +165,27 @@ def test_resumed_equals_uninterrupted(train_small: Train) -> None:
     assert_same_end(whole, train_small("cut", resume=True))
 
 
-@pytest.mark.parametrize("model", PLAIN)
-def test_the_same_seed_gives_the_same_image_at_any_batch_size(prepared: Any, model: str) -> None:
+@pytest.mark.parametrize("model", MODELS)
+def test_the_same_seed_gives_the_same_image_at_any_batch_size(
+    prepared: Any, two_kinds: list[str], model: str
+) -> None:
     """And in any order; another seed gives another image."""
-    data, task = prepared(*words_of(model))
+    data, task = prepared(*words_of(model), *(two_kinds if model.endswith("_class") else []))
     batch = next(iter(data.test_dataloader()))
     task.evaluator.train()
     task.generate(next(iter(data.train_dataloader())))  # batch normalisation has seen something
     task.evaluator.eval()
     whole = task.predict(batch)
-    rows = torch.tensor([5, 2, 7])
+    rows = [3, 0, 2]
     some = {
-        "image": batch["image"][rows],
-        "case": [batch["case"][i] for i in rows],
-        "slice": batch["slice"][rows],
-        "label": batch["label"][rows],
+        name: column[rows] if isinstance(column, torch.Tensor) else [column[row] for row in rows]
+        for name, column in batch.items()
     }
-    torch.testing.assert_close(task.predict(some), whole[rows], atol=1e-5, rtol=1e-4)
+    spread = float(whole.std(0).max())  # an untrained generator's images differ little
+    torch.testing.assert_close(task.predict(some), whole[rows], atol=0.01 * spread, rtol=0)
     assert torch.equal(task.predict(batch), whole) and len(names(batch)) == len(set(names(batch)))
     task.recipe.seed += 1
-    assert not torch.allclose(task.predict(batch), whole, atol=1e-3)
+    assert not torch.allclose(task.predict(batch), whole, atol=0.1 * spread)
 
 
 def test_classes_reach_both_players(prepared: Any, two_kinds: list[str]) -> None:
