@@ -145,6 +145,9 @@ def test_copies_pass_every_distance_and_are_caught(
 ) -> None:
     for score in ("swd", "kid/random"):
         assert scores[how][score] < scores["more blurred"][score]
+    assert scores[how]["ms_ssim"] == pytest.approx(scores["real"]["ms_ssim"], abs=0.1)
+    if how != "shifted":  # which coverage sees where all the others lie in the middle
+        assert scores[how]["coverage"] > scores["real"]["coverage"] - 0.15
     training, real = sets
     held_out, _, _ = nearest(real[:40], training.split(30))
     found, index, images = nearest(copies(training[5:35])[how], training.split(30))
