@@ -86,29 +86,32 @@ def gradients(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], list[tor
 @pytest.fixture
 def two_kinds(tmp_path: Path) -> list[str]:
     """Words for a data set of ten dark and twenty bright pictures, one folder each."""
-    draw = np.random.default_rng(0)
-    for kind, count, level in (("bright", 20, 180), ("dark", 10, 40)):
-        (tmp_path / "images" / kind).mkdir(parents=True)
-        for number in range(count):
-            pixels = (level + draw.integers(0, 60, (24, 24))).astype(np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "images" / kind / f"{number}.png")
-    return in_folders(tmp_path / "images", "*.png")
+
+    def save(pixels: np.ndarray, stem: Path) -> None:
+        Image.fromarray(pixels).save(stem.with_suffix(".png"))
+
+    return in_folders(tmp_path / "images", (24, 24), save, "*.png")
 
 
 @pytest.fixture
 def two_kinds_of_volumes(tmp_path: Path) -> list[str]:
     """As `two_kinds`, of volumes with sides of 16."""
-    draw = np.random.default_rng(0)
-    for kind, count, level in (("bright", 15, 180), ("dark", 10, 40)):
-        (tmp_path / "volumes" / kind).mkdir(parents=True)
-        for number in range(count):
-            voxels = (level + draw.integers(0, 60, (16, 16, 16))).astype(np.uint8)
-            nib.save(nib.Nifti1Image(voxels, np.eye(4)), tmp_path / "volumes" / kind / f"{number}.nii.gz")
+
+    def save(voxels: np.ndarray, stem: Path) -> None:
+        nib.save(nib.Nifti1Image(voxels, np.eye(4)), stem.with_suffix(".nii.gz"))
+
     more = ["data.spatial_dims=3", "data.size=16", "data.augment=[]"]
-    return [*in_folders(tmp_path / "volumes", "*.nii.gz"), *more]
+    return [*in_folders(tmp_path / "volumes", (16, 16, 16), save, "*.nii.gz"), *more]
 
 
-def in_folders(root: Path, files: str) -> list[str]:
-    """Words for images of 8 bits in a folder for each kind."""
+def in_folders(
+    root: Path, shape: tuple[int, ...], save: Callable[[np.ndarray, Path], None], files: str
+) -> list[str]:
+    """Words for ten dark and twenty bright images of 8 bits, which are written to a folder for each kind."""
+    draw = np.random.default_rng(0)
+    for kind, count, level in (("bright", 20, 180), ("dark", 10, 40)):
+        (root / kind).mkdir(parents=True)
+        for number in range(count):
+            save((level + draw.integers(0, 60, shape)).astype(np.uint8), root / kind / str(number))
     own = [f"data.root={root}", f"data.image='*/{files}'", "data.kind='{parent}'", "data.intensity=[0,255]"]
     return ["data=folder", *own, "data.split=[3,1,1]"]
