@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 from nibabel import nifti1 as _nifti1
-from nibabel.loadsave import load as load_volume
 from PIL import Image
 
-from src.data.readers import VOLUMES, read, suffix
+from src.data.readers import nibabel_image, read, suffix
 from src.data.records import Record, Source
 
 nifti1: Any = _nifti1  # nibabel leaves it untyped
@@ -48,8 +47,8 @@ def original(source: Source, record: Record) -> Original:
     """Of the file that holds a record's image; of the loaded array, where there is no such file."""
     paths = source.paths(record, "image") if hasattr(source, "paths") else []
     kind = suffix(paths[0]) if paths else ".dcm"
-    if kind in VOLUMES:
-        image: Any = load_volume(paths[0])
+    image = nibabel_image(paths[0]) if paths else None
+    if image is not None:
         header = image.header if isinstance(image.header, nifti1.Nifti1Header) else None
         dtype = np.dtype(image.get_data_dtype())
         voxels = image.dataobj

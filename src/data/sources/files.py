@@ -12,7 +12,7 @@ import numpy as np
 from scipy.ndimage import find_objects
 from scipy.ndimage import label as components
 
-from src.data.readers import ReadError, read
+from src.data.readers import ReadError, read, read_label
 from src.data.records import Case, Record
 from src.data.regrid import Grid
 from src.errors import UserError
@@ -25,7 +25,9 @@ class Files:
     """A folder of files. A record's `content` says which: `image`, `target`, `label` (a path or several,
     below `root`), `boxes`, `classes`, `class`.
 
-    channels: grey images become colour by repetition, colour becomes grey by luminance, more must match.
+    channels: grey images become colour by repetition, colour (RGB, a colour palette) becomes grey by
+    luminance; frames, echoes, vectors and contrasts must match. axes: of bare arrays (.npy), the order of
+    rows H, columns W, pages D and channels C, e.g. HWC or DHW; null refuses what could be either.
     spatial_dims: 2 for pictures and for volumes served slice by slice, 3 for volumes. size: what every
     case is brought to, a side or one number per axis; null keeps each its own. classes, box_classes,
     kinds: names of the values of `label` (background first), of the boxes, of the images. label_values:
@@ -42,6 +44,7 @@ class Files:
     kinds: Sequence[str] = ()
     label_values: Sequence[int] | None = None
     boxes_from_label: bool = False
+    axes: str | None = None
 
     def __post_init__(self) -> None:
         self.folder = Path(self.root).expanduser()
@@ -75,7 +78,8 @@ class Files:
         paths = [path for role in ROLES for path in self.paths(record, role)]
         files = [tell(path) if path.exists() else path.name for path in paths]
         rest = {key: value for key, value in record.content.items() if key not in ROLES}
-        settings = (self.channels, self.label_values, self.boxes_from_label)
+        settings: tuple[Any, ...] = (self.channels, self.label_values, self.boxes_from_label)
+        settings += (self.axes,) if self.axes is not None else ()
         return f"files-1 {record.case} {files} {rest} {settings}"
 
     def load(self, record: Record) -> Case:
@@ -104,11 +108,12 @@ class Files:
         paths = self.paths(record, role)
         if not paths:
             raise ReadError(f"{self._name(record)}: has no {role}")
-        read_in = [read(path) for path in paths]
+        read_in = [read(path, self.axes, self.spatial_dims) for path in paths]
         arrays, grid = [array for array, _ in read_in], read_in[0][1]
         for path, (_, other) in zip(paths, read_in, strict=True):
             same_grid(path, other, paths[0], grid)
-        return coloured(np.concatenate(arrays), self.channels, paths[0]), grid
+        colour = len(paths) == 1 and grid.colour
+        return coloured(np.concatenate(arrays), self.channels, paths[0], colour), grid
 
     def _label(self, record: Record, grid: Grid) -> np.ndarray:
         paths = self.paths(record, "label")
@@ -118,19 +123,27 @@ class Files:
             )
         merged: np.ndarray | None = None
         for path in paths:
-            array, other = read(path)
-            whole = self._same(record, "label", coloured(array, 1, path), other, grid, path)
+            array, other = read_label(path, self._numbers(), self.axes, self.spatial_dims)
+            whole = self._same(record, "label", array, other, grid, path)
             values = self._values(whole, path)
             merged = values if merged is None else np.maximum(merged, values)
         assert merged is not None
         return merged
+
+    def _numbers(self) -> Sequence[int] | None:
+        """What a label file may hold."""
+        if self.label_values is not None:
+            return self.label_values
+        return range(len(self.classes)) if self.classes else None
 
     def _values(self, array: np.ndarray, path: Path) -> np.ndarray:
         """Class numbers of a label map as stored."""
         if array.dtype.kind == "f" and not (np.isfinite(array).all() and (array == np.round(array)).all()):
             raise ReadError(f"{path}: label values are not whole numbers")
         if self.label_values is None:
-            return array.astype(np.int16 if array.min() < 0 or array.max() > 255 else np.uint8)
+            low, high = array.min(), array.max()
+            small = np.uint8 if low >= 0 and high <= 255 else np.int16
+            return array.astype(small if low >= -(2**15) and high < 2**15 else np.int64)
         places = np.full(array.shape, 255, np.uint8)
         for place, value in enumerate(self.label_values):
             places[array == value] = place
@@ -150,8 +163,9 @@ class Files:
         return str(paths[0]) if paths else record.case
 
 
-def coloured(array: np.ndarray, channels: int, path: Path) -> np.ndarray:
-    """[C,*spatial] with `channels` channels. Raises ReadError when there is no honest way."""
+def coloured(array: np.ndarray, channels: int, path: Path, colour: bool = True) -> np.ndarray:
+    """[C,*spatial] with `channels` channels; luminance only of `colour`. Raises ReadError when there is no
+    honest way."""
     if len(array) == channels:
         return array
     if len(array) == 1:
@@ -159,6 +173,11 @@ def coloured(array: np.ndarray, channels: int, path: Path) -> np.ndarray:
     if len(array) == 3 and channels == 1:
         if (array[0] == array[1]).all() and (array[0] == array[2]).all():
             return array[:1]
+        if not colour:
+            raise ReadError(
+                f"{path}: has 3 channels that are no colours (frames, echoes, vectors, contrasts), not "
+                "data.channels=1; set data.channels=3, or keep one of them"
+            )
         return np.tensordot([0.299, 0.587, 0.114], array.astype(np.float32), 1)[None].astype(np.float32)
     raise ReadError(f"{path}: has {len(array)} channels, not data.channels={channels}")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from src.data.readers import KNOWN, stem, suffix
+from src.data.readers import sifted, stem, suffix
 from src.data.records import Record
 from src.data.sources.files import Files
 from src.data.splits import NAMES, Groups, read_splits
@@ -39,13 +39,11 @@ class Folder(Files):
 
     def records(self) -> list[Record]:
         excluded = set(self.folder.glob(self.exclude)) if self.exclude else set()
-        found = sorted(
-            p
-            for p in self.folder.glob(self.image)
-            if suffix(p) in KNOWN and p not in excluded and p.is_file()
-        )
+        found, over = sifted(path for path in self.folder.glob(self.image) if path not in excluded)
         if not found:
-            raise UserError(f"data.image={self.image}: no image in {self.folder} matches")
+            others = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in over.items())
+            others = f" (passed over: {others})" if over else ""
+            raise UserError(f"data.image={self.image}: no image in {self.folder} matches{others}")
         self._name_kinds(found)
         given = read_splits(self.folder / self.splits) if self.splits else {}
         return [self._record(path, given) for path in found]

@@ -1,0 +1,129 @@
+"""MetaImage (.mha, .mhd) and NRRD (.nrrd, .nhdr), by SimpleITK: voxels [C,x,y,z] and affine in RAS mm."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from src.data.readers.parts import data_files
+from src.data.readers.stored import Refused, Stored, opaque
+
+RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""From ITK's axes (left, posterior, superior) to NIfTI's."""
+SPACES = re.compile(
+    rb"^space:\s*(?!(?:left-posterior|right-anterior|left-anterior)-superior(?:-time)?\s*$|(?:LPS|RAS|LAS)T?\s*$)(.+?)\s*$",
+    re.MULTILINE | re.IGNORECASE,
+)
+UNITS = re.compile(rb"^space units:\s*(.+?)\s*$", re.MULTILINE)
+MILLIMETRES = {
+    "mm": 1.0,
+    "um": 1e-3,
+    "µm": 1e-3,
+    "microns": 1e-3,
+    "micron": 1e-3,
+    "cm": 10.0,
+    "m": 1e3,
+    "": 1.0,
+}
+SCALING = re.compile(rb"^(ElementToIntensityFunction\w+)\s*=\s*(\S+)", re.MULTILINE)
+
+
+def itk(path: Path, form: str, label: bool) -> Stored:
+    """Vectors and frames become channels, a plane a volume of one slice; float64 images become float32, label
+    maps keep it.
+
+    Raises Refused where voxels that the header names are missing, or where it says what ITK does not heed.
+    """
+    missing = [file for file in data_files(path) if not file.is_file()]
+    if missing:
+        raise Refused(f"its voxels, {missing[0].name}, are not there; put that file beside it")
+    header = _header(path)
+    factor = _nrrd(header) if form == "nrrd" else _meta(header)
+    image = _read(path, form)
+    dims = image.GetDimension()
+    array = _array(image)
+    spatial = min(dims, 3)
+    direction = np.array(image.GetDirection()).reshape(dims, dims)
+    if dims == 4 and (np.abs(direction[3, :3]) + np.abs(direction[:3, 3])).max() > 1e-6:
+        raise Refused("its fourth axis is no time: it is turned against the others")
+    affine = np.eye(4)
+    affine[:spatial, :spatial] = direction[:spatial, :spatial] @ np.diag(image.GetSpacing()[:spatial])
+    affine[:spatial, 3] = image.GetOrigin()[:spatial]
+    colour = False
+    if "NRRD_kinds[pixel]" in image.GetMetaDataKeys():
+        colour = image.GetMetaData("NRRD_kinds[pixel]") in ("RGB-color", "RGBA-color")
+    if colour and len(array) == 4:
+        opaque(array[3])
+        array = array[:3]
+    if array.dtype == np.float64 and not label:
+        array = array.astype(np.float32)
+    return Stored(array, np.diag([factor] * 3 + [1.0]) @ RAS @ affine, colour)
+
+
+def _array(image: Any) -> np.ndarray:
+    """[C,x,y,z] of an image [x,y(,z(,frames))] with one number or a vector a voxel."""
+    import SimpleITK
+
+    array = SimpleITK.GetArrayFromImage(image)
+    vectors = image.GetNumberOfComponentsPerPixel()
+    if image.GetDimension() == 4:
+        if vectors > 1:
+            raise Refused("holds frames of vectors; save one frame a file")
+        return np.asarray(array.transpose(0, 3, 2, 1))
+    array = array if vectors > 1 else array[..., None]
+    array = array[None] if image.GetDimension() == 2 else array
+    if array.ndim != 4:
+        raise Refused(f"has {image.GetDimension()} axes; a picture has 2, a volume 3, frames 4")
+    return np.asarray(array.transpose(3, 2, 1, 0))
+
+
+def _read(path: Path, form: str) -> Any:
+    import SimpleITK as sitk
+
+    SimpleITK: Any = sitk  # untyped
+    SimpleITK.ProcessObject.GlobalWarningDisplayOff()  # they go past Python, and name no file
+    reader = SimpleITK.ImageFileReader()
+    reader.SetImageIO("NrrdImageIO" if form == "nrrd" else "MetaImageIO")
+    reader.SetFileName(str(path))
+    try:
+        return reader.Execute()
+    except RuntimeError as error:
+        words = [line for line in str(error).splitlines() if line.strip()]
+        raise ValueError(words[-1] if words else "SimpleITK gives no reason") from error
+
+
+def _header(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(65536)
+    content = content.replace(b"\r\n", b"\n")
+    end = content.find(b"\n\n") if content.startswith(b"NRRD") else content.find(b"ElementDataFile")
+    return content[:end] if end >= 0 else content
+
+
+def _nrrd(header: bytes) -> float:
+    """What one unit of its space is in mm: ITK does not convert."""
+    if space := SPACES.search(header):
+        raise Refused(
+            f"its space {space[1].decode(errors='replace')} is not that of a body; save it in "
+            "left-posterior-superior or right-anterior-superior"
+        )
+    units = UNITS.search(header)
+    names = set(re.findall(r'"([^"]*)"', units[1].decode(errors="replace"))) if units else {""}
+    if len(names) != 1 or not names <= MILLIMETRES.keys():
+        raise Refused(
+            f"space units {', '.join(sorted(names))}: give mm, um, cm or m, the same for every axis"
+        )
+    return MILLIMETRES[names.pop()]
+
+
+def _meta(header: bytes) -> float:
+    """Raises Refused for a slope or offset, which ITK passes over."""
+    for name, value in SCALING.findall(header):
+        if float(value) != (1 if name.endswith(b"Slope") else 0):
+            raise Refused(
+                f"{name.decode()} = {value.decode()} is not applied; save the voxels in their own units"
+            )
+    return 1.0

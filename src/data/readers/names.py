@@ -1,0 +1,61 @@
+"""Names of files: endings, stems, and which files of a folder are taken for images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+DOUBLE = (".nii.gz", ".img.gz", ".hdr.gz")
+VOLUMES = (*DOUBLE, ".nii", ".img", ".hdr", ".mgz", ".mgh")
+ITK = (".mha", ".mhd", ".nrrd", ".nhdr")
+TIFFS = (".tif", ".tiff", ".btf", ".tf8")
+PICTURES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".bmp", ".gif", ".webp")
+NETPBM = (".pgm", ".ppm", ".pbm", ".pnm", ".pfm")
+KNOWN = (*VOLUMES, *ITK, *TIFFS, *PICTURES, *NETPBM, ".npy", ".dcm")
+"""Endings that a pattern such as images/* takes. What a file holds is told by its bytes."""
+CLUTTER = ("thumbs.db", "desktop.ini", ".ds_store")
+PAIRS = {".hdr": (".img", ".img.gz"), ".hdr.gz": (".img", ".img.gz")}
+
+
+def suffix(path: Path | str) -> str:
+    """The extension in lower case; `.nii.gz` is one."""
+    name = str(path).lower()
+    return next((known for known in DOUBLE if name.endswith(known)), Path(name).suffix)
+
+
+def stem(path: Path | str) -> str:
+    """The file's name without its extension."""
+    name = Path(path).name
+    return name[: len(name) - len(suffix(name))]
+
+
+def passed_over(path: Path) -> bool:
+    """Whether a file of a folder is no image of its own: clutter of macOS and Windows ("._scan.nii",
+    "Thumbs.db"), the .hdr beside its .img, or an ending that is not known."""
+    name = path.name.lower()
+    return (
+        name.startswith("._")
+        or name in CLUTTER
+        or suffix(path) not in KNOWN
+        or any(path.with_name(stem(path) + other).exists() for other in PAIRS.get(suffix(path), ()))
+    )
+
+
+def sifted(paths: Iterable[Path]) -> tuple[list[Path], Counter[str]]:
+    """Those to read, sorted, and how many files of which ending (or clutter's name) are passed over.
+
+    Of a pair .hdr + .img the .hdr is passed over where both are among `paths`.
+    """
+    files = sorted(path for path in paths if path.is_file())
+    here = set(files)
+    taken: list[Path] = []
+    over: Counter[str] = Counter()
+    for path in files:
+        pair = [path.with_name(stem(path) + other) for other in PAIRS.get(suffix(path), ())]
+        if not passed_over(path) or (pair and not here.intersection(pair) and not path.name.startswith("._")):
+            taken.append(path)
+        elif not pair:
+            clutter = path.name.lower() in CLUTTER or path.name.startswith("._")
+            over["._*" if path.name.startswith("._") else path.name if clutter else suffix(path)] += 1
+    return taken, over

@@ -1,0 +1,113 @@
+"""PNG, JPEG, JPEG 2000, BMP, GIF, WebP and what else Pillow reads: grey [1,H,W] or colour [3,H,W]."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from src.data.readers.sniff import unknown
+from src.data.readers.stored import PLANE, Refused, Stored, looked_up, opaque
+
+FORMATS = {"PNG", "JPEG", "MPO", "JPEG2000", "BMP", "DIB", "GIF", "WEBP", "PPM", "AVIF", "PCX", "SGI", "TGA"}
+ALBUMS = {"MPO"}
+"""A camera's JPEG with previews or a depth map behind the picture itself."""
+DEEP = {2: 3, 4: 2, 6: 4}
+"""PNG colour types that Pillow reads with 8 bits of 16 -> their samples a pixel."""
+TAG = 0x0112
+HINTS = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
+
+
+def picture(path: Path, form: str | None, head: bytes, label: bool) -> Stored:
+    """One picture, as deep as its file, turned as its EXIF orientation says.
+
+    Raises Refused for several frames, and for transparency that differs from pixel to pixel.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.format not in FORMATS:
+                raise unknown(path, head)
+            if (count := getattr(image, "n_frames", 1)) > 1 and image.format not in ALBUMS:
+                raise Refused(f"holds {count} frames; save the one that is meant, or all as pages of a TIFF")
+            stored = _decoded(path, form, head, image, label)
+            return stored.upright(_orientation(image))
+    except UnidentifiedImageError as error:
+        if form == "jpeg":
+            return Stored(_other_jpeg(path), PLANE)
+        raise (error if form else unknown(path, head)) from error
+
+
+def _decoded(path: Path, form: str | None, head: bytes, image: Any, label: bool) -> Stored:
+    depth, kind = (head[24], head[25]) if form == "png" else (8, 0)
+    if depth == 16 and kind in DEEP:
+        return _channels(_by_imagecodecs(path, "png_decode"), image, label, 1)
+    if form == "jpeg2000":
+        return _channels(_by_imagecodecs(path, "jpeg2k_decode"), image, label, 1)
+    if image.mode == "P":
+        return looked_up(np.array(image), *_palette(image), label)
+    if image.mode in ("CMYK", "YCbCr", "RGBX"):
+        image = image.convert("RGB")
+    elif image.mode == "PA":
+        image = image.convert("RGBA")
+    elif image.mode not in ("1", "L", "LA", "La", "RGB", "RGBA", "RGBa", "F") and image.mode[0] != "I":
+        raise Refused(f"its colours are {image.mode}; save it as grey or RGB")
+    array = np.array(image)
+    if array.dtype == np.int32 and array.min() >= 0 and array.max() < 2**16:  # Pillow's way of 16-bit grey
+        array = array.astype(np.uint16)
+    return _channels(array, image, label, 255 if image.mode == "1" else 255 // (2 ** min(depth, 8) - 1))
+
+
+def _channels(array: np.ndarray, image: Any, label: bool, step: int) -> Stored:
+    """[H,W] or [H,W,samples] without what is transparent everywhere alike. step: between the greys of a
+    picture with less than 8 bits."""
+    if array.ndim == 3 and array.shape[-1] in (2, 4):
+        opaque(array[..., -1])
+        array = array[..., :-1]
+    elif "transparency" in image.info and not label:
+        key = np.asarray(image.info["transparency"]) * (step if image.mode == "L" else 1)
+        opaque(array == key if array.ndim == 2 else (array == key).all(-1))
+    if array.dtype == bool:
+        array = array.astype(np.uint8) * 255
+    array = np.moveaxis(array, -1, 0) if array.ndim == 3 else array[None]
+    few = label and step > 1 and len(array) == 1
+    return Stored(array, PLANE, len(array) == 3, array // step if few else None)
+
+
+def _palette(image: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """Colours [n,3] and, where some are transparent, alpha [n]."""
+    colours = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    told = image.info.get("transparency")
+    if told is None:
+        return colours, None
+    alpha = np.full(max(256, len(colours)), 255, np.uint8)
+    if isinstance(told, bytes):
+        alpha[: len(told)] = np.frombuffer(told, np.uint8)
+    else:
+        alpha[told] = 0
+    return colours, alpha
+
+
+def _orientation(image: Any) -> int:
+    if not any(hint in image.info for hint in HINTS):
+        return 1
+    try:
+        return int(image.getexif().get(TAG, 1))
+    except Exception:  # Pillow stumbles over broken EXIF in many ways; such a picture says nothing of it
+        return 1
+
+
+def _by_imagecodecs(path: Path, decoder: str) -> np.ndarray:
+    import imagecodecs
+
+    array: np.ndarray = getattr(imagecodecs, decoder)(path.read_bytes())
+    return array
+
+
+def _other_jpeg(path: Path) -> np.ndarray:
+    """JPEG of 12 bits, or without loss: grey only, for nothing says how colours were coded."""
+    array = _by_imagecodecs(path, "jpeg_decode")
+    if array.ndim != 2:
+        raise Refused("a colour JPEG of more than 8 bits, or without loss; save it as PNG or TIFF")
+    return array[None]

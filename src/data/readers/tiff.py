@@ -1,0 +1,164 @@
+"""TIFF by tifffile: a plane [C,H,W], or the pages of a stack as the last axis of a volume [C,H,W,D]."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from src.data.readers.stored import PAGES, PLANE, Refused, Stored, looked_up, opaque
+
+ASIDE = ("thumbnail", "label", "macro", "overview")
+"""What scanners of slides store beside the slide."""
+ALPHA = (1, 2)
+"""ExtraSamples that are transparency; 0 is a channel of unknown meaning."""
+SHOWN_COLOURS = {2: "RGB", 5: "CMYK", 6: "YCbCr"}
+JPEGS = (6, 7, 33007)
+
+
+def tiff(path: Path, label: bool) -> Stored:
+    """Samples as PhotometricInterpretation and Orientation want them shown; thumbnails are passed over.
+
+    Raises Refused for several images that are no stack, for two axes of pages, for colour spaces that have no
+    plain RGB.
+    """
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        series = _series(file)
+        page = series.keyframe
+        if any(part is None for part in series.pages):
+            raise Refused("names pages in other files, which are not there")
+        array, axes = series.asarray(), series.axes
+        tags = {
+            name: tag.value
+            for name in ("Orientation", "ReferenceBlackWhite", "YCbCrCoefficients")
+            if (tag := page.tags.get(name)) is not None
+        }
+        array = _signed(array, file.imagej_metadata or {})
+    array, axes = _ordered(array, axes)
+    stored = _as_shown(array, page, tags, label)
+    if len(axes) == 4:  # pages
+        stored = Stored(stored.array, PAGES, stored.colour, stored.numbers)
+    return stored.upright(int(tags.get("Orientation", 1)))
+
+
+def _series(file: Any) -> Any:
+    """The image, or the pages that make one."""
+    series = [s for s in file.series if not s.keyframe.subfiletype & 5 and s.name.lower() not in ASIDE]
+    if not series:
+        raise Refused("holds thumbnails or masks only")
+    first = series[0]
+    for other in series[1:]:
+        ratio = [a / b for a, b in zip(first.shape, other.shape, strict=False) if a != b]
+        level = (
+            len(first.shape) == len(other.shape)
+            and ratio
+            and max(ratio) < 1.1 * min(ratio)
+            and min(ratio) > 1.5
+        )
+        if not level:
+            shapes = ", ".join("x".join(map(str, s.shape)) for s in series[:4])
+            raise Refused(
+                f"holds {len(series)} images that are no stack ({shapes}); save the one that is meant"
+            )
+    return first
+
+
+def _ordered(array: np.ndarray, axes: str) -> tuple[np.ndarray, str]:
+    """[C,H,W] or [C,H,W,D]; axes of length 1 are left out."""
+    keep = [i for i, n in enumerate(array.shape) if n > 1 or axes[i] in "YX"]
+    array, axes = array.reshape([array.shape[i] for i in keep]), "".join(axes[i] for i in keep)
+    colour = [i for i, name in enumerate(axes) if name in "SC"]
+    pages = [i for i, name in enumerate(axes) if name not in "SCYX"]
+    if len(colour) > 1 or len(pages) > 1 or "Y" not in axes or "X" not in axes:
+        raise Refused(
+            f"axes {axes} ({'x'.join(map(str, array.shape))}), where at most one of pages (Z, T, ...) beside "
+            "channels, height and width is understood; save one volume a file"
+        )
+    array = np.transpose(array, [*colour, axes.index("Y"), axes.index("X"), *pages])
+    return (array if colour else array[None]), "CYX" + "D" * len(pages)
+
+
+def _as_shown(array: np.ndarray, page: Any, tags: dict[str, Any], label: bool) -> Stored:
+    kind, bits = int(page.photometric), page.bitspersample
+    extra = [int(sample) for sample in page.extrasamples or ()]
+    if extra and extra[-1] in ALPHA and len(array) == page.samplesperpixel:
+        if (array[-1] == array[-1].flat[0]).all():
+            array, extra = array[:-1], extra[:-1]
+        elif kind in (3, 5, 6):
+            opaque(array[-1])
+    if kind == 3:
+        return _palette(array, page, label)
+    if kind in SHOWN_COLOURS:
+        colour = len(array) == (4 if kind == 5 else 3) and not extra
+        if kind == 2 or (kind == 6 and int(page.compression) in JPEGS):  # tifffile makes RGB of JPEG's YCbCr
+            return Stored(array, PLANE, colour)
+        if not colour:
+            raise Refused(f"{SHOWN_COLOURS[kind]} with {len(array)} channels; save it as RGB")
+        return _to_rgb(array, SHOWN_COLOURS[kind], tags)
+    if kind not in (0, 1):
+        raise Refused(f"its colours are {getattr(page.photometric, 'name', kind)}; save it as grey or RGB")
+    if kind == 0:
+        array = _inverted(array, bits)
+    if array.dtype == bool:
+        return Stored(
+            array.astype(np.uint8) * np.uint8(255), PLANE, False, array.astype(np.uint8) if label else None
+        )
+    return Stored(array, PLANE)
+
+
+def _palette(array: np.ndarray, page: Any, label: bool) -> Stored:
+    """By the colours of ColorMap, 8 bits each unless these use all 16."""
+    colours = np.asarray(page.colormap).T
+    if colours.max() > 255:
+        if (colours % 257 == 0).all() or (colours % 256 == 0).all():
+            colours = (colours >> 8).astype(np.uint8)
+    else:
+        colours = colours.astype(np.uint8)
+    if len(array) > 1:
+        raise Refused("palette indices in more than one channel; save it as grey or RGB")
+    return looked_up(
+        array[0].astype(np.uint16 if array.dtype.itemsize > 1 else np.uint8), colours, None, label
+    )
+
+
+def _to_rgb(array: np.ndarray, mode: str, tags: dict[str, Any]) -> Stored:
+    """Pillow's formulas: full-range BT.601 for YCbCr, no ink profile for CMYK."""
+    from PIL import Image
+
+    if array.dtype != np.uint8 or array.ndim != 3:
+        raise Refused(f"{mode} of {array.dtype}, {array.ndim - 1} axes; save it as RGB")
+    black_white = [top / bottom for top, bottom in _pairs(tags.get("ReferenceBlackWhite"))]
+    if mode == "YCbCr" and black_white not in ([], [0, 255, 128, 255, 128, 255]):
+        raise Refused("YCbCr of a reduced range (ReferenceBlackWhite); save it as RGB")
+    weights = [round(top / bottom, 3) for top, bottom in _pairs(tags.get("YCbCrCoefficients"))]
+    if mode == "YCbCr" and weights not in ([], [0.299, 0.587, 0.114]):
+        raise Refused("YCbCr by weights of its own (YCbCrCoefficients); save it as RGB")
+    image = Image.fromarray(np.ascontiguousarray(np.moveaxis(array, 0, -1)), mode)
+    return Stored(np.moveaxis(np.array(image.convert("RGB")), -1, 0), PLANE, True)
+
+
+def _pairs(value: Any) -> list[tuple[int, int]]:
+    """Fractions of a tag, numerators and denominators in turn."""
+    return list(zip(value[::2], value[1::2], strict=True)) if value else []
+
+
+def _inverted(array: np.ndarray, bits: int) -> np.ndarray:
+    """WhiteIsZero: the largest number is black."""
+    if array.dtype == bool:
+        return ~array
+    if array.dtype.kind != "u":
+        raise Refused(f"WhiteIsZero of {array.dtype}, which has no largest value; save it as BlackIsZero")
+    inverted: np.ndarray = array.dtype.type(2**bits - 1) - array
+    return inverted
+
+
+def _signed(array: np.ndarray, told: dict[str, Any]) -> np.ndarray:
+    """ImageJ's signed 16 bits: unsigned, with a calibration of -32768."""
+    if array.dtype != np.uint16 or told.get("cf") != 0:
+        return array
+    if float(told.get("c0", 0)) != -32768 or float(told.get("c1", 1)) != 1:
+        return array
+    return (array.astype(np.int32) - 32768).astype(np.int16)

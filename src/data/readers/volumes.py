@@ -1,0 +1,138 @@
+"""NIfTI-1 and -2, pairs, Analyze 7.5 and MGH, by nibabel: voxels [C,x,y,z] and their affine in RAS mm."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nibabel import imageglobals
+from nibabel.analyze import AnalyzeImage
+from nibabel.freesurfer.mghformat import MGHImage
+from nibabel.loadsave import load as load_by_name
+from nibabel.nifti1 import Nifti1Header, Nifti1Image, Nifti1Pair
+from nibabel.nifti2 import Nifti2Image
+
+from src.data.readers.names import stem, suffix
+from src.data.readers.sniff import PARTNERS, beginning, kind, zipped
+from src.data.readers.stored import Refused, Stored, opaque
+
+log = logging.getLogger(__name__)
+MILLIMETRES = {"micron": 1e-3, "meter": 1e3}
+CIFTI = range(3000, 3100)
+"""Intent codes of surfaces and greyordinates."""
+
+
+def volume(path: Path, form: str, label: bool) -> Stored:
+    """Frames and vectors become channels, a plane a volume of one slice; float64 images become float32, label
+    maps keep it.
+
+    Raises Refused for CIFTI, for frames of vectors, and where the voxels have no place in space.
+    """
+    image = _opened(path, form)
+    if not (hasattr(image, "dataobj") and hasattr(image, "affine")) or _intent(image.header) in CIFTI:
+        raise Refused("is CIFTI or a surface, which has no voxels; convert it to a NIfTI volume")
+    array = np.asanyarray(image.dataobj)
+    colour = bool(array.dtype.names)
+    if colour:
+        array = np.stack([array[name] for name in array.dtype.names], -1)
+        if array.shape[-1] == 4:
+            opaque(array[..., 3])
+            array = array[..., :3]
+    array = _four(array, colour)
+    affine = np.asarray(image.affine, dtype=np.float64)
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+        raise Refused("its affine is singular: the voxels have no place in space; mend its sform or qform")
+    if array.dtype.kind == "f" and array.dtype.itemsize > 4 and not label:
+        array = array.astype(np.float32)
+    return Stored(array, _in_millimetres(path, image, affine), colour)
+
+
+def _four(array: np.ndarray, colour: bool) -> np.ndarray:
+    """[C,x,y,z] of an array [x,y(,z(,time(,vector)))], of colours with these last."""
+    spatial = array.shape[:-1] if colour else array.shape
+    if len(spatial) < 2:
+        raise Refused(f"has {len(spatial)} axis, so it is no image")
+    more = [n for n in array.shape[3:] if n > 1] if array.ndim > 3 and not colour else []
+    if len(more) > 1 or (colour and any(n > 1 for n in spatial[3:])):
+        raise Refused(
+            f"its voxels [{'x'.join(map(str, array.shape))}] hold frames of vectors; save one frame a file"
+        )
+    kept = (*spatial, 1)[:3]
+    return np.moveaxis(array.reshape(*kept, -1), -1, 0)
+
+
+def nibabel_image(path: Path) -> Any:
+    """The file as nibabel opens it, whatever its name; None where it is of another format."""
+    form = kind(path, beginning(path))
+    return _opened(path, form) if form in ("nifti", "mgh") else None
+
+
+def _opened(path: Path, form: str) -> Any:
+    partner = _other_half(path)
+    named = suffix(path) in ((".mgz", ".mgh") if form == "mgh" else (".nii", ".nii.gz"))
+    with _warnings_named(path):
+        if partner or (named and zipped(path) == (suffix(path) in (".mgz", ".nii.gz"))):
+            return load_by_name(path)
+        content = path.read_bytes()
+        content = gzip.decompress(content) if zipped(path) else content
+        image: Any = MGHImage if form == "mgh" else Nifti1Image if b"\x5c" in content[:4] else Nifti2Image
+        return image.from_bytes(content)
+
+
+@contextmanager
+def _warnings_named(path: Path) -> Iterator[None]:
+    """nibabel's warnings on a header (a voxel size of 0, ...) with the name of the file."""
+    logger, heard = imageglobals.logger, _Heard()
+    before = (logger.handlers, logger.propagate)
+    logger.handlers, logger.propagate = [heard], False
+    try:
+        yield
+    finally:
+        logger.handlers, logger.propagate = before
+    for words in heard.words:
+        log.warning("data: %s: %s", path, words)
+
+
+class _Heard(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.words: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.words.append(record.getMessage())
+
+
+def _other_half(path: Path) -> Path | None:
+    """The .hdr of an .img and the .img of a .hdr."""
+    if suffix(path) not in PARTNERS:
+        return None
+    endings = (".img", ".img.gz") if suffix(path).startswith(".hdr") else (".hdr", ".hdr.gz")
+    found = next((p for e in endings if (p := path.with_name(stem(path) + e)).exists()), None)
+    if found is None:
+        raise Refused(f"is half of a pair, and {stem(path)}{endings[0]} is not beside it")
+    return found
+
+
+def _intent(header: Any) -> int:
+    return int(header["intent_code"]) if isinstance(header, Nifti1Header) else 0
+
+
+def _in_millimetres(path: Path, image: Any, affine: np.ndarray) -> np.ndarray:
+    """The affine in mm; says what its header leaves open."""
+    header, pair = image.header, isinstance(image, Nifti1Pair)
+    if pair:
+        factor = MILLIMETRES.get(header.get_xyzt_units()[0], 1.0)
+        affine = np.diag([factor, factor, factor, 1.0]) @ affine
+        if int(header["sform_code"]) == int(header["qform_code"]) > 0:
+            corners = np.array([[0, 0, 0, 1], [*(n - 1 for n in (*image.shape, 1)[:3]), 1]]).T
+            apart = np.abs((image.get_sform() - image.get_qform()) @ corners).max()
+            if apart > np.linalg.norm(affine[:3, :3], axis=0).max() / factor:
+                log.warning("data: %s: sform and qform lie %.3g apart; the sform is used", path, apart)
+    elif isinstance(image, AnalyzeImage):
+        log.info("data: %s: Analyze says not which side is left; taken as nibabel does", path)
+    return affine
