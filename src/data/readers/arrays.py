@@ -79,6 +79,8 @@ def _array(path: Path) -> np.ndarray:
                 names = ", ".join(content.files[:5])
                 raise Refused(f"holds {len(content.files)} arrays ({names}); save each in a file of its own")
             content = content[content.files[0]]
+            if not isinstance(content, np.ndarray):
+                raise Refused("is a ZIP archive; unpack it")
     if content.dtype.names:
         raise Refused("holds named fields; save each as an array of its own")
     array: np.ndarray = content

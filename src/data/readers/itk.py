@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from src.data.readers.parts import data_files
-from src.data.readers.stored import Refused, Stored, opaque
+from src.data.readers.stored import Refused, Stored, constant
 
 RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """From ITK's axes (left, posterior, superior) to NIfTI's."""
-SPACES = re.compile(
-    rb"^space:\s*(?!(?:left-posterior|right-anterior|left-anterior)-superior(?:-time)?\s*$|(?:LPS|RAS|LAS)T?\s*$)(.+?)\s*$",
-    re.MULTILINE | re.IGNORECASE,
-)
+SPACE = re.compile(rb"^space:\s*(.+?)\s*$", re.MULTILINE)
+BODIES = {"left-posterior-superior", "right-anterior-superior", "left-anterior-superior", "lps", "ras", "las"}
+"""Spaces of NRRD that say where a patient's left is; each may be followed by time."""
 UNITS = re.compile(rb"^space units:\s*(.+?)\s*$", re.MULTILINE)
 MILLIMETRES = {
     "mm": 1.0,
@@ -55,12 +54,11 @@ def itk(path: Path, form: str, label: bool) -> Stored:
     colour = False
     if "NRRD_kinds[pixel]" in image.GetMetaDataKeys():
         colour = image.GetMetaData("NRRD_kinds[pixel]") in ("RGB-color", "RGBA-color")
-    if colour and len(array) == 4:
-        opaque(array[3])
+    if colour and len(array) == 4 and constant(array[3]):
         array = array[:3]
     if array.dtype == np.float64 and not label:
         array = array.astype(np.float32)
-    return Stored(array, np.diag([factor] * 3 + [1.0]) @ RAS @ affine, colour)
+    return Stored(array, np.diag([factor] * 3 + [1.0]) @ RAS @ affine, colour and len(array) == 3)
 
 
 def _array(image: Any) -> np.ndarray:
@@ -105,10 +103,12 @@ def _header(path: Path) -> bytes:
 
 def _nrrd(header: bytes) -> float:
     """What one unit of its space is in mm: ITK does not convert."""
-    if space := SPACES.search(header):
+    space = SPACE.search(header)
+    name = space[1].decode(errors="replace") if space else ""
+    if name and name.lower().removesuffix("-time") not in BODIES:
         raise Refused(
-            f"its space {space[1].decode(errors='replace')} is not that of a body; save it in "
-            "left-posterior-superior or right-anterior-superior"
+            f"its space {name} is not that of a body; save it in left-posterior-superior or "
+            "right-anterior-superior"
         )
     units = UNITS.search(header)
     names = set(re.findall(r'"([^"]*)"', units[1].decode(errors="replace"))) if units else {""}

@@ -9,9 +9,10 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from src.data.readers.sniff import unknown
-from src.data.readers.stored import PLANE, Refused, Stored, looked_up, opaque
+from src.data.readers.stored import PLANE, Refused, Stored, looked_up, note, opaque
 
 FORMATS = {"PNG", "JPEG", "MPO", "JPEG2000", "BMP", "DIB", "GIF", "WEBP", "PPM", "AVIF", "PCX", "SGI", "TGA"}
+Image.MAX_IMAGE_PIXELS = None  # slides and mosaics are large; these are the user's own files
 ALBUMS = {"MPO"}
 """A camera's JPEG with previews or a depth map behind the picture itself."""
 DEEP = {2: 3, 4: 2, 6: 4}
@@ -27,7 +28,7 @@ def picture(path: Path, form: str | None, head: bytes, label: bool) -> Stored:
     """
     try:
         with Image.open(path) as image:
-            if image.format not in FORMATS:
+            if image.format not in FORMATS or (image.format == "TGA" and path.suffix.lower() != ".tga"):
                 raise unknown(path, head)
             if (count := getattr(image, "n_frames", 1)) > 1 and image.format not in ALBUMS:
                 raise Refused(f"holds {count} frames; save the one that is meant, or all as pages of a TIFF")
@@ -42,9 +43,12 @@ def picture(path: Path, form: str | None, head: bytes, label: bool) -> Stored:
 def _decoded(path: Path, form: str | None, head: bytes, image: Any, label: bool) -> Stored:
     depth, kind = (head[24], head[25]) if form == "png" else (8, 0)
     if depth == 16 and kind in DEEP:
-        return _channels(_by_imagecodecs(path, "png_decode"), image, label, 1)
+        image.load()  # what stands behind the pixels, EXIF among it
+        array = _by_imagecodecs(path, "png_decode")
+        samples = DEEP[kind]  # without the alpha that it makes of a colour that is shown as transparent
+        return _channels(path, array[..., :samples], image, label, 1)
     if form == "jpeg2000":
-        return _channels(_by_imagecodecs(path, "jpeg2k_decode"), image, label, 1)
+        return _channels(path, _by_imagecodecs(path, "jpeg2k_decode"), image, label, 1)
     if image.mode == "P":
         return looked_up(np.array(image), *_palette(image), label)
     if image.mode in ("CMYK", "YCbCr", "RGBX"):
@@ -56,18 +60,17 @@ def _decoded(path: Path, form: str | None, head: bytes, image: Any, label: bool)
     array = np.array(image)
     if array.dtype == np.int32 and array.min() >= 0 and array.max() < 2**16:  # Pillow's way of 16-bit grey
         array = array.astype(np.uint16)
-    return _channels(array, image, label, 255 if image.mode == "1" else 255 // (2 ** min(depth, 8) - 1))
+    return _channels(path, array, image, label, 255 if image.mode == "1" else 255 // (2 ** min(depth, 8) - 1))
 
 
-def _channels(array: np.ndarray, image: Any, label: bool, step: int) -> Stored:
+def _channels(path: Path, array: np.ndarray, image: Any, label: bool, step: int) -> Stored:
     """[H,W] or [H,W,samples] without what is transparent everywhere alike. step: between the greys of a
     picture with less than 8 bits."""
     if array.ndim == 3 and array.shape[-1] in (2, 4):
         opaque(array[..., -1])
         array = array[..., :-1]
     elif "transparency" in image.info and not label:
-        key = np.asarray(image.info["transparency"]) * (step if image.mode == "L" else 1)
-        opaque(array == key if array.ndim == 2 else (array == key).all(-1))
+        note(f"{path}: a value that is shown as transparent is read as it is")
     if array.dtype == bool:
         array = array.astype(np.uint8) * 255
     array = np.moveaxis(array, -1, 0) if array.ndim == 3 else array[None]

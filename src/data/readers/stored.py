@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
+log = logging.getLogger(__name__)
 PLANE = np.eye(4)
 """Affine of a picture [H,W]: pixels of the file."""
 PAGES = np.array([[0.0, -1, 0, 0], [-1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
@@ -49,9 +52,20 @@ class Stored:
         return replace(self, array=turned(self.array), numbers=numbers)
 
 
+@lru_cache(4096)
+def note(words: str) -> None:
+    """Tell once, not at every reading, how a file was taken that could be taken otherwise."""
+    log.info("data: %s", words)
+
+
+def constant(alpha: np.ndarray) -> bool:
+    """Whether transparency is the same everywhere, so that nothing is lost without it."""
+    return bool(alpha.size == 0 or (alpha == alpha.flat[0]).all())
+
+
 def opaque(alpha: np.ndarray) -> None:
     """Raises Refused where transparency differs from pixel to pixel: it would be lost."""
-    if alpha.size and (alpha != alpha.flat[0]).any():
+    if not constant(alpha):
         raise Refused("its transparency differs from pixel to pixel; save it without an alpha channel")
 
 
@@ -60,6 +74,8 @@ def looked_up(index: np.ndarray, palette: np.ndarray, alpha: np.ndarray | None, 
     label maps keep their indices."""
     used = np.unique(index)
     if used.size and used[-1] >= len(palette):
+        if label:
+            return Stored(index[None], PLANE)
         raise Refused(f"its palette has {len(palette)} colours, and a pixel asks for number {used[-1]}")
     grey = bool((palette[used] == palette[used, :1]).all())
     if label:
@@ -83,7 +99,7 @@ def label_map(stored: Stored, values: Collection[int] | None, lossy: bool) -> np
         )
     if len(array) > 1:
         raise Refused(f"has {len(array)} channels where a label map has one")
-    if values is None:
+    if values is None or (numbers is None and not lossy):
         return array if numbers is None else numbers
     shown, wanted = set(np.unique(array).tolist()), set(values)
     if numbers is not None:
@@ -94,7 +110,7 @@ def label_map(stored: Stored, values: Collection[int] | None, lossy: bool) -> np
                 "save it without a palette"
             )
         return array if shown <= wanted else numbers
-    if lossy and shown - wanted:
+    if shown - wanted:
         raise Refused(
             f"label values {_some(shown - wanted)}: lossy compression (JPEG) blurs label maps; "
             "write them again as PNG from the original"

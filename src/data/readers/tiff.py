@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from src.data.readers.stored import PAGES, PLANE, Refused, Stored, looked_up, opaque
+from src.data.readers.stored import PAGES, PLANE, Refused, Stored, constant, looked_up, opaque
 
 ASIDE = ("thumbnail", "label", "macro", "overview")
 """What scanners of slides store beside the slide."""
@@ -36,9 +36,8 @@ def tiff(path: Path, label: bool) -> Stored:
             for name in ("Orientation", "ReferenceBlackWhite", "YCbCrCoefficients")
             if (tag := page.tags.get(name)) is not None
         }
-        array = _signed(array, file.imagej_metadata or {})
-    array, axes = _ordered(array, axes)
-    stored = _as_shown(array, page, tags, label)
+        array, axes = _ordered(_signed(array, file.imagej_metadata or {}), axes)
+        stored = _as_shown(array, page, tags, label)
     if len(axes) == 4:  # pages
         stored = Stored(stored.array, PAGES, stored.colour, stored.numbers)
     return stored.upright(int(tags.get("Orientation", 1)))
@@ -85,7 +84,7 @@ def _as_shown(array: np.ndarray, page: Any, tags: dict[str, Any], label: bool) -
     kind, bits = int(page.photometric), page.bitspersample
     extra = [int(sample) for sample in page.extrasamples or ()]
     if extra and extra[-1] in ALPHA and len(array) == page.samplesperpixel:
-        if (array[-1] == array[-1].flat[0]).all():
+        if constant(array[-1]):
             array, extra = array[:-1], extra[:-1]
         elif kind in (3, 5, 6):
             opaque(array[-1])

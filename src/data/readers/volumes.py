@@ -16,13 +16,14 @@ from nibabel.freesurfer.mghformat import MGHImage
 from nibabel.loadsave import load as load_by_name
 from nibabel.nifti1 import Nifti1Header, Nifti1Image, Nifti1Pair
 from nibabel.nifti2 import Nifti2Image
+from nibabel.spatialimages import HeaderDataError
 
 from src.data.readers.names import stem, suffix
 from src.data.readers.sniff import PARTNERS, beginning, kind, zipped
-from src.data.readers.stored import Refused, Stored, opaque
+from src.data.readers.stored import Refused, Stored, constant, note
 
-log = logging.getLogger(__name__)
-MILLIMETRES = {"micron": 1e-3, "meter": 1e3}
+MILLIMETRES = {1: 1e3, 3: 1e-3}
+"""NIfTI's codes for metres and microns; everything else counts as mm."""
 CIFTI = range(3000, 3100)
 """Intent codes of surfaces and greyordinates."""
 
@@ -40,8 +41,7 @@ def volume(path: Path, form: str, label: bool) -> Stored:
     colour = bool(array.dtype.names)
     if colour:
         array = np.stack([array[name] for name in array.dtype.names], -1)
-        if array.shape[-1] == 4:
-            opaque(array[..., 3])
+        if array.shape[-1] == 4 and constant(array[..., 3]):
             array = array[..., :3]
     array = _four(array, colour)
     affine = np.asarray(image.affine, dtype=np.float64)
@@ -49,7 +49,7 @@ def volume(path: Path, form: str, label: bool) -> Stored:
         raise Refused("its affine is singular: the voxels have no place in space; mend its sform or qform")
     if array.dtype.kind == "f" and array.dtype.itemsize > 4 and not label:
         array = array.astype(np.float32)
-    return Stored(array, _in_millimetres(path, image, affine), colour)
+    return Stored(array, _in_millimetres(path, image, affine), colour and len(array) == 3)
 
 
 def _four(array: np.ndarray, colour: bool) -> np.ndarray:
@@ -95,7 +95,7 @@ def _warnings_named(path: Path) -> Iterator[None]:
     finally:
         logger.handlers, logger.propagate = before
     for words in heard.words:
-        log.warning("data: %s: %s", path, words)
+        note(f"{path}: {words}")
 
 
 class _Heard(logging.Handler):
@@ -124,15 +124,23 @@ def _intent(header: Any) -> int:
 
 def _in_millimetres(path: Path, image: Any, affine: np.ndarray) -> np.ndarray:
     """The affine in mm; says what its header leaves open."""
-    header, pair = image.header, isinstance(image, Nifti1Pair)
-    if pair:
-        factor = MILLIMETRES.get(header.get_xyzt_units()[0], 1.0)
+    header = image.header
+    if isinstance(image, Nifti1Pair):
+        factor = MILLIMETRES.get(int(header["xyzt_units"]) % 8, 1.0)
         affine = np.diag([factor, factor, factor, 1.0]) @ affine
-        if int(header["sform_code"]) == int(header["qform_code"]) > 0:
-            corners = np.array([[0, 0, 0, 1], [*(n - 1 for n in (*image.shape, 1)[:3]), 1]]).T
-            apart = np.abs((image.get_sform() - image.get_qform()) @ corners).max()
-            if apart > np.linalg.norm(affine[:3, :3], axis=0).max() / factor:
-                log.warning("data: %s: sform and qform lie %.3g apart; the sform is used", path, apart)
+        if int(header["sform_code"]) == int(header["qform_code"]) > 0 and (apart := _apart(image)) > 1:
+            note(f"{path}: sform and qform lie {apart:.3g} voxels apart; the sform is used")
     elif isinstance(image, AnalyzeImage):
-        log.info("data: %s: Analyze says not which side is left; taken as nibabel does", path)
+        note(f"{path}: Analyze does not say where left is; taken as nibabel does")
     return affine
+
+
+def _apart(image: Any) -> float:
+    """How far the sform puts the corners of the volume from where the qform does, in voxels."""
+    try:
+        placed = image.get_qform(coded=True)[0]
+    except HeaderDataError:  # a qform that is none; nothing reads it beside an sform
+        return 0.0
+    corners = np.array([[0, 0, 0, 1], [*(n - 1 for n in (*image.shape, 1)[:3]), 1]]).T
+    far = np.abs((image.affine - placed) @ corners).max()
+    return float(far / np.linalg.norm(image.affine[:3, :3], axis=0).max())
