@@ -89,8 +89,7 @@ def _read(path: Path, form: str) -> Any:
     try:
         return reader.Execute()
     except RuntimeError as error:
-        words = [line for line in str(error).splitlines() if line.strip()]
-        raise ValueError(words[-1] if words else "SimpleITK gives no reason") from error
+        raise ValueError(str(error).rpartition("ITK ERROR:")[2].partition("): ")[2] or str(error)) from error
 
 
 def _header(path: Path) -> bytes:

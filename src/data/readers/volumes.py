@@ -139,7 +139,7 @@ def _apart(image: Any) -> float:
     """How far the sform puts the corners of the volume from where the qform does, in voxels."""
     try:
         placed = image.get_qform(coded=True)[0]
-    except HeaderDataError:  # a qform that is none; nothing reads it beside an sform
+    except (HeaderDataError, ValueError):  # a qform that is none; nothing reads it beside an sform
         return 0.0
     corners = np.array([[0, 0, 0, 1], [*(n - 1 for n in (*image.shape, 1)[:3]), 1]]).T
     far = np.abs((image.affine - placed) @ corners).max()
