@@ -6,19 +6,23 @@ The table stands in tests/data/formats, a file a format; docs/formats.md is writ
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections import Counter
 
+import nibabel
 import numpy as np
 import pytest
 
 from src.data.prepare import Preparation, restore
 from src.data.readers import ReadError, parts, read, sifted
 from src.data.sources.folder import Folder
+from src.data.writers import encoded, original
 from src.errors import UserError
-from tests.data.formats import itk, tiff, volumes
+from tests.data.formats import itk, png, tiff, volumes
 from tests.data.formats.arrays import npy
 from tests.data.formats.page import FAMILIES, PAGE, opened, page
-from tests.data.formats.rows import CLASSES, COLOUR, GREY, VOLUME, Row, last
+from tests.data.formats.rows import CLASSES, COLOUR, DEEP_COLOUR, GREY, OBLIQUE, VOLUME, Row, last
 
 TABLE = [(family, row) for family, rows in FAMILIES.items() for row in rows]
 
@@ -72,7 +76,7 @@ def test_bytes_and_not_endings_choose_the_reader(tmp_path):
 
 
 def test_a_folder_takes_each_image_once_and_counts_the_rest(tmp_path):
-    volumes.nifti(VOLUME, "a.img", volumes.nibabel.Nifti1Pair)(tmp_path)
+    volumes.nifti(VOLUME, "a.img", nibabel.Nifti1Pair)(tmp_path)
     itk.itk("b.mhd")(tmp_path)
     for name in ("._a.img", "Thumbs.db", ".DS_Store", "notes.txt", "x.txt"):
         (tmp_path / name).write_bytes(b"?")
@@ -110,8 +114,6 @@ def test_labels_are_read_by_what_they_may_hold(tmp_path):
     settings = {"root": str(tmp_path), "label": "labels/{name}", "classes": ["bg", "one", "other"]}
     folder = Folder(image="a.nii.gz", label_values=ids, spatial_dims=3, **settings)
     assert np.array_equal(folder.load(folder.records()[0])["label"][0], np.arange(210).reshape(5, 7, 6) % 3)
-    from tests.data.formats import png
-
     png.of(CLASSES % 3, kind=3, **png.PALETTE)(tmp_path / "labels")
     png.of(GREY)(tmp_path)
     folder = Folder(image="a.png", **settings)
@@ -124,6 +126,59 @@ def test_ids_above_16_bits_do_not_wrap(tmp_path):
     volumes.nifti(VOLUME)(tmp_path)
     folder = Folder(root=str(tmp_path), image="a.nii.gz", label="labels/{name}", spatial_dims=3)
     assert np.array_equal(folder.load(folder.records()[0])["label"][0], VOLUME.astype(np.int64) + 65536)
+
+
+@pytest.mark.parametrize("package", ["imagecodecs", "tifffile", "SimpleITK"])
+def test_a_package_that_is_not_there_is_named(tmp_path, monkeypatch, package):
+    """In place of "replace the file": nothing is wrong with it."""
+    paths = {
+        "imagecodecs": png.of(DEEP_COLOUR, depth=16)(tmp_path),
+        "tifffile": tiff.tif(GREY)(tmp_path),
+        "SimpleITK": itk.itk("a.mha")(tmp_path),
+    }
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UserError, match=rf'a\..* needs {package}: pip install "ganatomy\[data\]"'):
+        read(paths[package])
+
+
+def test_what_a_header_leaves_open_is_said_once(tmp_path, caplog):
+    """A voxel size of 0, and an sform far from the qform of the same code."""
+    caplog.set_level(logging.INFO)
+    image = nibabel.Nifti1Image(VOLUME, np.eye(4))
+    image.set_sform(np.eye(4), 1)
+    image.set_qform(np.diag([-2.0, -2, 2, 1]), 1)
+    nibabel.save(image, tmp_path / "two.nii")
+    content = bytearray((tmp_path / "two.nii").read_bytes())
+    content[80:84] = bytes(4)
+    (tmp_path / "none.nii").write_bytes(content)
+    for _ in range(2):
+        assert np.array_equal(read(tmp_path / "two.nii")[1].affine, np.eye(4))
+        read(tmp_path / "none.nii")
+    assert caplog.text.count("two.nii: sform and qform lie") == 1
+    assert caplog.text.count("none.nii: pixdim[1,2,3] should be non-zero") == 1
+
+
+def test_predictions_go_back_to_files_under_other_names(tmp_path):
+    """Type, scaling and geometry of a compressed volume that is called .nii."""
+    volumes.renamed("a.nii.gz", "a.nii")(tmp_path)
+    folder = Folder(root=str(tmp_path), image="a.nii", spatial_dims=3)
+    (record,) = folder.records()
+    ending, content = encoded(VOLUME[None].astype(float), np.eye(4), original(folder, record))
+    (tmp_path / f"b{ending}").write_bytes(content)
+    array, grid = read(tmp_path / f"b{ending}")
+    assert np.array_equal(array[0], VOLUME) and array.dtype == np.int16
+    assert np.allclose(grid.affine, OBLIQUE)
+
+
+def test_predictions_of_pages_lie_where_the_pages_lie(tmp_path):
+    tiff.tif(tiff.STACK)(tmp_path)
+    folder = Folder(root=str(tmp_path), image="a.tif", spatial_dims=3)
+    (record,) = folder.records()
+    case = folder.load(record)
+    ending, content = encoded(case["image"].astype(float), case["affine"], original(folder, record))
+    (tmp_path / f"b{ending}").write_bytes(content)
+    array, grid = read(tmp_path / f"b{ending}")
+    assert np.array_equal(array[0], VOLUME) and np.array_equal(grid.affine, case["affine"])
 
 
 def test_axes_that_are_none_are_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def _decoded(path: Path, form: str | None, head: bytes, image: Any, label: bool)
         array = _by_imagecodecs(path, "png_decode")
         samples = DEEP[kind]  # without the alpha that it makes of a colour that is shown as transparent
         return _channels(path, array[..., :samples], image, label, 1)
-    if form == "jpeg2000":
+    if form == "jpeg2000" and _depth(path) != 8:  # Pillow gives colours 8 bits, and stretches 12 to 16
         return _channels(path, _by_imagecodecs(path, "jpeg2k_decode"), image, label, 1)
     if image.mode == "P":
         return looked_up(np.array(image), *_palette(image), label)
@@ -101,9 +102,17 @@ def _orientation(image: Any) -> int:
         return 1
 
 
+def _depth(path: Path) -> int:
+    """Bits a sample of JPEG 2000: the SIZ marker follows the start of the codestream (ISO 15444-1, A.5.1)."""
+    content = path.read_bytes()
+    start = content.find(b"\xff\x4f\xff\x51")
+    return (content[start + 42] & 0x7F) + 1 if 0 <= start < len(content) - 42 else 8
+
+
 def _by_imagecodecs(path: Path, decoder: str) -> np.ndarray:
     import imagecodecs
 
+    logging.getLogger("imagecodecs").setLevel(logging.ERROR)  # it warns of interlaced PNG, and reads it right
     array: np.ndarray = getattr(imagecodecs, decoder)(path.read_bytes())
     return array
 

@@ -14,7 +14,7 @@ from nibabel import imageglobals
 from nibabel.analyze import AnalyzeImage
 from nibabel.freesurfer.mghformat import MGHImage
 from nibabel.loadsave import load as load_by_name
-from nibabel.nifti1 import Nifti1Header, Nifti1Image, Nifti1Pair
+from nibabel.nifti1 import Nifti1Image, Nifti1Pair
 from nibabel.nifti2 import Nifti2Image
 from nibabel.spatialimages import HeaderDataError
 
@@ -34,9 +34,9 @@ def volume(path: Path, form: str, label: bool) -> Stored:
 
     Raises Refused for CIFTI, for frames of vectors, and where the voxels have no place in space.
     """
+    if _intent(path) in CIFTI:
+        raise Refused("is CIFTI: points of a surface, not voxels; convert it to a NIfTI volume")
     image = _opened(path, form)
-    if not (hasattr(image, "dataobj") and hasattr(image, "affine")) or _intent(image.header) in CIFTI:
-        raise Refused("is CIFTI or a surface, which has no voxels; convert it to a NIfTI volume")
     array = np.asanyarray(image.dataobj)
     colour = bool(array.dtype.names)
     if colour:
@@ -118,8 +118,12 @@ def _other_half(path: Path) -> Path | None:
     return found
 
 
-def _intent(header: Any) -> int:
-    return int(header["intent_code"]) if isinstance(header, Nifti1Header) else 0
+def _intent(path: Path) -> int:
+    """The intent code of a NIfTI-2 header; 0 of all others."""
+    with gzip.open(path) if zipped(path) else path.open("rb") as file:
+        header = file.read(540)
+    order: Any = {b"\x1c\x02\0\0": "little", b"\0\0\x02\x1c": "big"}.get(header[:4])
+    return int.from_bytes(header[504:508], order) if order else 0
 
 
 def _in_millimetres(path: Path, image: Any, affine: np.ndarray) -> np.ndarray:

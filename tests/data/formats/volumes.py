@@ -93,6 +93,12 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-40])
 
 
+def cifti(path: Path) -> None:
+    places = nibabel.cifti2.BrainModelAxis.from_mask(np.ones((5, 7, 1)), affine=np.eye(4))
+    values = np.arange(70, dtype=np.float32).reshape(2, 35)
+    nibabel.save(nibabel.Cifti2Image(values, (nibabel.cifti2.ScalarAxis(["a", "b"]), places)), path)
+
+
 def lone(folder: Path) -> Path:
     path = nifti(VOLUME, "a.img", nibabel.Nifti1Pair)(folder)
     (folder / "a.hdr").unlink()
@@ -120,7 +126,6 @@ def volume(form: str, write: Callable[[Path], Path], right: Any = VOLUME[None], 
 
 
 VECTORS = np.ascontiguousarray(FRAMES[:, :, :, None]).astype(np.float32)
-CIFTI = {"kind": nibabel.Nifti2Image, "intent_code": 3001}
 ROWS = (
     volume("NIfTI-1, .nii.gz", nifti(VOLUME)),
     volume("NIfTI-1, .nii", nifti(VOLUME, "a.nii")),
@@ -163,9 +168,7 @@ ROWS = (
         first(np.concatenate([RGB, RGB[..., :1]], -1)),
     ),
     volume("complex", nifti(VOLUME.astype(np.complex64)), "complex"),
-    volume(
-        "CIFTI", nifti(VOLUME.reshape(1, 1, 1, 1, 5, 42).astype(np.float32), "a.dconn.nii", **CIFTI), "CIFTI"
-    ),
+    volume("CIFTI", written("a.dscalar.nii", cifti), "is CIFTI"),
     volume("voxels without volume", written("a.nii", singular), "affine is singular"),
     volume("cut short", written("a.nii.gz", cut), "cannot be read"),
     volume(".img without .hdr", lone, "a.hdr is not beside it"),
