@@ -101,8 +101,11 @@ def _open(
         return bare(path, axes, dims)
     from src.data.dicom import read_series
 
-    array, affine = read_series([path])
-    return Stored(array, affine, len(array) == 3 and array.ndim == 3)
+    try:
+        array, affine = read_series([path])
+    except ValueError as error:  # says why the values or their places are not understood
+        raise Refused(" ".join(str(error).split())) from error
+    return Stored(array, affine, len(array) == 3)
 
 
 def _checked(path: Path, array: np.ndarray, stored: Stored) -> tuple[np.ndarray, Grid]:
