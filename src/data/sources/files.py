@@ -155,6 +155,8 @@ def same_grid(path: Path, grid: Grid, other_path: Path, other: Grid) -> None:
     far corner)."""
     if grid.shape != other.shape:
         raise ReadError(f"{path}: shape {shown(grid.shape)}, but {other_path.name} has {shown(other.shape)}")
+    if np.array_equal(grid.affine, other.affine):
+        return
     corners = np.array([[0] * 3, [n - 1 for n in (*grid.shape, 1, 1)[:3]]])
     places = [np.c_[corners, [1, 1]] @ affine.T for affine in (grid.affine, other.affine)]
     apart = np.abs(places[0] - places[1]).max()
