@@ -20,6 +20,8 @@ from src.data.records import Case, Record
 log = logging.getLogger(__name__)
 Kind = Literal["memory", "disk", "none"]
 SLICED = ("image", "target", "label")
+READERS = 2
+"""Part of the keys, and of no hash: raise it when a file comes to be read, checked or prepared otherwise."""
 
 
 class Cache:
@@ -28,8 +30,9 @@ class Cache:
     memory: filled before the workers fork, which then share it. disk: one file a case, written whole or
     not at all and mapped by every process of the machine that reads it; a damaged one is made anew.
 
-    make: what a record's prepared case is. key: changes whenever that would. limit_gb: beyond it, memory
-    stops keeping, and disk deletes what was written longest ago.
+    make: what a record's prepared case is. key: changes whenever that would; asked for once, as the data of
+    a run are those that it began with. limit_gb: beyond it, memory stops keeping, and disk deletes what was
+    written longest ago.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class Cache:
         self.make, self.key, self.kind, self.limit = make, key, kind, int(limit_gb * 2**30)
         self.folder = (folder or Path.home() / ".cache/ganatomy") / "cases"
         self.kept: dict[str, Case] = {}
+        self.names: dict[int, str] = {}
         self.sound: set[Path] = set()
         self.files = self._files() if kind == "disk" else {}
         self.size = sum(self.files.values())
@@ -59,6 +63,17 @@ class Cache:
     def has(self, record: Record) -> bool:
         """Whether the case need not be made."""
         return record.case in self.kept if self.kind == "memory" else self._path(record) in self.files
+
+    def name(self, record: Record) -> str:
+        """A short name of the record's key, as it was at first."""
+        known = hash(repr(record))
+        if known not in self.names:
+            self.names[known] = self._name(record)
+        return self.names[known]
+
+    def holds(self, record: Record) -> bool:
+        """Whether the record's key is still what it was at first."""
+        return self._name(record) == self.name(record)
 
     def put(self, record: Record, case: Case) -> None:
         """Keep a case that was made elsewhere."""
@@ -87,7 +102,10 @@ class Cache:
         except (SafetensorError, OSError, ValueError) as damage:
             log.warning("cache: made a damaged entry anew (%s)", damage)
         case = self.make(record)
-        self._write(path, case)
+        if self.holds(record):
+            self._write(path, case)
+        else:
+            log.warning("cache: %s changed since the start", record.case)
         return case if z is None else one_slice(case, z)
 
     def _read(self, path: Path, z: int | None) -> Case:
@@ -110,7 +128,11 @@ class Cache:
             self.size += size
 
     def _path(self, record: Record) -> Path:
-        return self.folder / f"{hashlib.sha256(self.key(record).encode()).hexdigest()[:32]}.safetensors"
+        return self.folder / f"{self.name(record)}.safetensors"
+
+    def _name(self, record: Record) -> str:
+        key = f"{READERS} {self.key(record)}".encode(errors="surrogateescape")
+        return hashlib.sha256(key).hexdigest()[:32]
 
     def _files(self) -> dict[Path, int]:
         """What is there already, oldest first; what a killed process left half written is removed."""

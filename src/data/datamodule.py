@@ -13,6 +13,7 @@ import torch
 
 from src.data.cache import Cache, Kind
 from src.data.degrade import Degrade, Evaluated
+from src.data.digests import Digests
 from src.data.intensity import Intensity
 from src.data.labels import Labels
 from src.data.loader import Loader
@@ -21,6 +22,7 @@ from src.data.pipeline import EvalBatches, TrainItems, collate
 from src.data.prepare import Preparation, Prepared
 from src.data.records import SPLITS, Record, Source, Split
 from src.data.sampler import Share
+from src.data.sources.files import Files
 from src.data.splits import Splitting
 from src.data.survey import Facts, OnError, judge, survey
 from src.errors import UserError
@@ -101,6 +103,8 @@ class DataModule(pl.LightningDataModule):
         self.splitting = Splitting(tuple(split), split_seed, folds, fold, split_file)
         self.labels = Labels(label_fraction, unlabelled, batch_size, split_seed)
         self.folder = Path(cache_dir).expanduser() if cache_dir else Path.home() / ".cache/ganatomy"
+        if isinstance(source, Files):
+            source.digests = Digests(self.folder, source.folder)
         prepared = Prepared(source, self.preparation)
         self.cache = Cache(prepared.make, prepared.key, cache, self.folder, cache_gb)
         self.records: dict[Split, list[Record]] = {}
@@ -136,6 +140,8 @@ class DataModule(pl.LightningDataModule):
             return
         records = self.splitting(self.source.records())
         self.facts = survey(records, self.source, self.cache, self.preparation, self.folder)
+        if isinstance(self.source, Files):
+            self.source.digests.save()
         self.sliced = self.spatial_dims == 2 and any(len(fact.shape) == 4 for fact in self.facts.values())
         sound = judge(records, self.facts, self.on_error)
         for split in SPLITS:

@@ -45,16 +45,21 @@ def pairs(
     compared."""
     if not prints:
         return
-    signs = np.stack([p.bits for p in prints]).astype(np.float32) * 2 - 1
     names = np.unique(np.asarray(groups), return_inverse=True)[1]
-    for first in range(0, len(signs), 1024):
-        block = slice(first, first + 1024)
-        distance = (signs.shape[1] - signs[block] @ signs[first:].T) / 2
-        near = (distance <= bits) & (names[block, None] != names[None, first:])
-        for i, j in np.argwhere(np.triu(near, 1)):
-            alike = correlation(prints[first + i].picture, prints[first + j].picture)
-            if alike >= CORRELATION:
-                yield int(first + i), int(first + j), alike
+    order = np.argsort(names, kind="stable")
+    signs = np.stack([prints[place].bits for place in order]).astype(np.float32) * 2 - 1
+    ends = np.cumsum(np.bincount(names))
+    near: list[tuple[int, int]] = []
+    for first, end in zip([0, *ends[:-1]], ends, strict=True):
+        for start in range(first, end, 1024):  # against the groups that follow
+            alike = signs[start : min(start + 1024, end)] @ signs[end:].T >= signs.shape[1] - 2 * bits
+            for i, j in np.argwhere(alike) if alike.any() else ():
+                one, other = sorted((int(order[start + i]), int(order[end + j])))
+                near.append((one, other))
+    for one, other in sorted(near):
+        value = correlation(prints[one].picture, prints[other].picture)
+        if value >= CORRELATION:
+            yield one, other, value
 
 
 def correlation(a: np.ndarray, b: np.ndarray, shift: int = 1) -> float:

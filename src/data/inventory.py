@@ -78,8 +78,17 @@ def _count(found: Inventory, record: Record, case: Case, rng: np.random.Generato
     if "classes" in case:
         found.boxes[split].update(int(c) for c in case["classes"])
     if "label" in case:
-        values, counts = np.unique(case["label"], return_counts=True)
+        values, counts = counted(case["label"])
         found.voxels[split].update({int(v): int(n) for v, n in zip(values, counts, strict=True)})
+
+
+def counted(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The values of a label map and how often each occurs."""
+    if label.dtype != np.uint8:
+        return np.unique(label, return_counts=True)
+    counts = np.bincount(label.reshape(-1), minlength=1)
+    values = np.flatnonzero(counts)
+    return values, counts[values]
 
 
 def _compare(found: Inventory, prints: Sequence[tuple[Record, Print]], bits: int) -> None:

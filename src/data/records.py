@@ -59,7 +59,7 @@ class Source(Protocol):
         ...
 
     def fingerprint(self, record: Record) -> str:
-        """Changes whenever what `load` returns would. Quick: files are told by name, size and date."""
+        """Changes whenever what `load` returns would; differs for data in different places."""
         ...
 
     def content(self, record: Record) -> str:

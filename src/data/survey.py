@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from src.data.cache import Cache
+from src.data.digests import STORES, trim, write_whole
 from src.data.faults import Fault, inspect, leaks, name_of
 from src.data.readers import ReadError
 from src.data.records import Case, Record, Source
@@ -20,6 +20,8 @@ from src.errors import UserError
 log = logging.getLogger(__name__)
 OnError = Literal["stop", "skip"]
 SHOWN = 10
+SETTINGS = 4
+"""Facts of the same cases under so many other settings are remembered too."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,10 @@ class Facts:
     def grave(self) -> bool:
         return any(fault.grave for fault in self.faults)
 
+    @property
+    def unreadable(self) -> bool:
+        return any(fault.kind == "unreadable" for fault in self.faults)
+
 
 def survey(
     records: Sequence[Record], source: Source, cache: Cache, prepare: Callable[[Case], Case], folder: Path
@@ -43,19 +49,22 @@ def survey(
 
     def keep(record: Record, case: Case) -> tuple[int, ...]:
         ready = prepare(case)
+        if not cache.holds(record):
+            raise UserError("changed while it was read; start again when the data stay as they are")
         cache.put(record, ready)
         return ready["image"].shape
 
-    notes = Notes(folder, [cache.key(record) for record in records])
+    notes = Notes(folder, records)
     known = notes.read()
-    facts = {}
+    facts, named = {}, {}
     for record in records:
-        fact = known.get(record.case)
+        name = cache.name(record)
+        fact = known.get(name)
         if fact is None or not (fact.grave or cache.kind == "none" or cache.has(record)):
             fact = look(record, source, keep)
-        facts[record.case] = fact
+        facts[record.case] = named[name] = fact
     if cache.kind != "memory":
-        notes.write(facts)
+        notes.write(named)
     return facts
 
 
@@ -94,25 +103,30 @@ def judge(records: Sequence[Record], facts: dict[str, Facts], on_error: OnError)
 
 
 class Notes:
-    """Facts of the cases of a data set, remembered in the cache's folder under the content they were
-    found in."""
+    """Facts of the cases of a data set, remembered in the cache's folder by the name that the cache has for
+    what they were found in; not of those that could not be read, as the cause may lie elsewhere."""
 
-    def __init__(self, folder: Path, keys: Iterable[str]) -> None:
-        name = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:32]
-        self.path = folder / "facts" / f"{name}.json"
+    def __init__(self, folder: Path, records: Iterable[Record]) -> None:
+        names = "\n".join(record.case for record in records).encode(errors="surrogateescape")
+        self.path = folder / "facts" / f"{hashlib.sha256(names).hexdigest()[:32]}.json"
 
     def read(self) -> dict[str, Facts]:
         try:
             rows: dict[str, Any] = json.loads(self.path.read_text())
             return {
-                c: Facts(tuple(r["shape"]), tuple(Fault(**f) for f in r["faults"]), r["content"])
-                for c, r in rows.items()
+                name: Facts(tuple(r["shape"]), tuple(Fault(**f) for f in r["faults"]), r["content"])
+                for name, r in rows.items()
             }
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
 
     def write(self, facts: dict[str, Facts]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(json.dumps({case: asdict(fact) for case, fact in facts.items()}))
-        temporary.replace(self.path)
+        """Beside what is known of the same cases under other settings, or in other places."""
+        lasting = {name: fact for name, fact in facts.items() if not fact.unreadable}
+        known = self.read()
+        if known.keys() >= lasting.keys():
+            return
+        others = [(name, fact) for name, fact in known.items() if name not in facts]
+        rows = dict(others[-SETTINGS * len(facts) :]) | lasting
+        write_whole(self.path, json.dumps({name: asdict(fact) for name, fact in rows.items()}).encode())
+        trim(self.path.parent, STORES)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from scipy.ndimage import find_objects
 from scipy.ndimage import label as components
 
+from src.data.digests import Digests
 from src.data.readers import ReadError, read, read_label
 from src.data.records import Case, Record
 from src.data.regrid import Grid
+from src.data.sources.told import content, fingerprint
 from src.errors import UserError
 
 ROLES = ("image", "target", "label")
@@ -53,6 +54,7 @@ class Files:
                 f"data.root={self.root}: no such folder; set data.root or GANATOMY_DATA "
                 "(conf/data tells where published sets are found)"
             )
+        self.digests, self.place = Digests(root=self.folder), self.folder.resolve()
         self.classes, self.kinds = tuple(self.classes), tuple(self.kinds)
         self.box_classes = tuple(self.box_classes) or (self.classes[1:] if self.boxes_from_label else ())
         if self.label_values is not None and len(self.label_values) != len(self.classes):
@@ -61,26 +63,10 @@ class Files:
             )
 
     def fingerprint(self, record: Record) -> str:
-        def dated(path: Path) -> Any:
-            stat = path.stat()
-            return (path.name, stat.st_size, stat.st_mtime_ns)
-
-        return self._told(record, dated)
+        return fingerprint(self, record)
 
     def content(self, record: Record) -> str:
-        def hashed(path: Path) -> Any:
-            with path.open("rb") as file:
-                return (path.name, hashlib.file_digest(file, "sha256").hexdigest())
-
-        return self._told(record, hashed)
-
-    def _told(self, record: Record, tell: Callable[[Path], Any]) -> str:
-        paths = [path for role in ROLES for path in self.paths(record, role)]
-        files = [tell(path) if path.exists() else path.name for path in paths]
-        rest = {key: value for key, value in record.content.items() if key not in ROLES}
-        settings: tuple[Any, ...] = (self.channels, self.label_values, self.boxes_from_label)
-        settings += (self.axes,) if self.axes is not None else ()
-        return f"files-1 {record.case} {files} {rest} {settings}"
+        return content(self, record)
 
     def load(self, record: Record) -> Case:
         image, grid = self._channels(record, "image")
@@ -187,6 +173,8 @@ def same_grid(path: Path, grid: Grid, other_path: Path, other: Grid) -> None:
     far corner)."""
     if grid.shape != other.shape:
         raise ReadError(f"{path}: shape {shown(grid.shape)}, but {other_path.name} has {shown(other.shape)}")
+    if np.array_equal(grid.affine, other.affine):
+        return
     corners = np.array([[0] * 3, [n - 1 for n in (*grid.shape, 1, 1)[:3]]])
     places = [np.c_[corners, [1, 1]] @ affine.T for affine in (grid.affine, other.affine)]
     apart = np.abs(places[0] - places[1]).max()

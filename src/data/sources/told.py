@@ -1,0 +1,78 @@
+"""What tells two versions of a case that is made of files apart: their bytes, and what is done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from src.data.digests import beside, detached
+from src.data.records import Record
+
+if TYPE_CHECKING:
+    from src.data.sources.files import Files
+
+ROLES = ("image", "target", "label")
+LOADING = {
+    *("channels", "spatial_dims", "size", "classes", "box_classes", "kinds", "label_values"),
+    "boxes_from_label",
+}
+CHOOSING = {
+    *("root", "image", "label", "target", "exclude", "match", "kind", "subject", "given_split", "given_fold"),
+    *("splits", "table", "boxes", "box_class", "box_order", "case", "where", "keep", "annotations", "images"),
+    *("crowd", "one_based", "skip_difficult", "least", "name"),
+}
+"""Settings that say which cases there are and of which files: what comes of them is in the record. With those
+of `LOADING`, all that there were when `content` was first written down."""
+
+
+def fingerprint(source: Files, record: Record) -> str:
+    """Changes with the files' bytes, the folder and any setting but those of `CHOOSING`, new ones too."""
+    settings = {key: plain(value) for key, value in _settings(source).items() if key not in CHOOSING}
+    return f"files-2 {type(source).__qualname__} {source.place} {_told(source, record, beside)} {settings}"
+
+
+def content(source: Files, record: Record) -> str:
+    """The same on every machine, and as it ever was: a later setting is told where it is not its default."""
+    known = (source.channels, source.label_values, source.boxes_from_label)
+    later = {
+        key: plain(value)
+        for key, value in _settings(source).items()
+        if key not in LOADING | CHOOSING and plain(value) != plain(_default(source, key))
+    }
+    return f"files-1 {_told(source, record, detached)} {known}" + (f" {later}" if later else "")
+
+
+def _told(source: Files, record: Record, more: Callable[[Path], list[Path]]) -> str:
+    """The case, the digests of its files and of those that are read with them, and the rest of the record."""
+    paths = [path for role in ROLES for path in source.paths(record, role)]
+    files = [told for path in paths for told in _digests(source, path, more)]
+    rest = {key: value for key, value in record.content.items() if key not in ROLES}
+    return f"{record.case} {files} {rest}"
+
+
+def _digests(source: Files, path: Path, more: Callable[[Path], list[Path]]) -> list[Any]:
+    """Names and digests; of what is not there, the name alone."""
+    try:
+        return [(each.name, source.digests(each)) for each in (path, *more(path))]
+    except (FileNotFoundError, NotADirectoryError):
+        return [path.name]
+    except OSError as error:  # `load` says what is wrong
+        return [(path.name, type(error).__name__)]
+
+
+def _settings(source: Files) -> dict[str, Any]:
+    return {field.name: getattr(source, field.name) for field in fields(source) if field.init}
+
+
+def _default(source: Files, name: str) -> Any:
+    field = next(field for field in fields(source) if field.name == name)
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def plain(value: Any) -> Any:
+    """The same words for the same setting, whatever holds it."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in sorted(value.items())}
+    return tuple(map(plain, value)) if isinstance(value, Sequence) and not isinstance(value, str) else value

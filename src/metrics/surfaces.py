@@ -1,0 +1,84 @@
+"""How far the surfaces of two masks lie apart, in mm, in little memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from scipy.ndimage import distance_transform_edt
+from scipy.spatial import KDTree
+from torch import Tensor
+
+MANY = 8
+"""With more than one surface voxel to look up in so many voxels, a distance transform of all is faster than
+a tree."""
+
+
+def surface_distances(prediction: Tensor, truth: Tensor, spacing: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """Distances in mm from each surface voxel of one mask to the other mask's surface, both ways.
+
+    Two boolean masks of one shape, neither of them empty. A surface voxel has a direct neighbour that is not
+    of its mask, or lies at the image's border. Rounded to float32, and given as float64.
+    """
+    masks = [mask.cpu().numpy().astype(bool, copy=False) for mask in (prediction, truth)]
+    box = tuple(slice(int(where[0]), int(where[-1]) + 1) for where in _extent(*masks))
+    ours, theirs = (surface(mask[box]) for mask in masks)
+    return _distances(ours, theirs, spacing), _distances(theirs, ours, spacing)
+
+
+def surface(mask: np.ndarray) -> np.ndarray:
+    """Voxels of a mask that an erosion by the direct neighbours removes; outside the array nothing is set."""
+    inner = mask.copy()
+    for axis in range(mask.ndim):
+        kept, whole = np.moveaxis(inner, axis, 0), np.moveaxis(mask, axis, 0)
+        kept[1:] &= whole[:-1]
+        kept[:-1] &= whole[1:]
+        kept[0] = kept[-1] = False
+    return np.asarray(mask ^ inner)
+
+
+def _extent(one: np.ndarray, other: np.ndarray) -> list[np.ndarray]:
+    """On each axis, the places in which either mask has a voxel."""
+    either = one | other
+    planes = either.reshape(len(either), -1).any(1)
+    first = np.flatnonzero(planes)
+    rest = either[first[0] : first[-1] + 1]
+    axes = range(1, either.ndim)
+    return [first, *(np.flatnonzero(rest.any(tuple({0, *axes} - {axis}))) for axis in axes)]
+
+
+def _distances(from_: np.ndarray, to: np.ndarray, spacing: Sequence[float]) -> Tensor:
+    """mm from each voxel of one surface to the other's nearest, in the order of the array."""
+    start = np.flatnonzero(from_)
+    away = np.flatnonzero(~to.ravel()[start])  # the others lie on both surfaces
+    distances = np.zeros(len(start), np.float32)
+    if len(away) * MANY > to.size:
+        nearest = distance_transform_edt(~to, spacing, return_distances=False, return_indices=True)
+        distances[away] = _to_places(start[away], nearest, spacing)
+    elif len(away):
+        tree = KDTree(_places(np.flatnonzero(to), to.shape, spacing), leafsize=32)
+        distances[away] = tree.query(_places(start[away], to.shape, spacing))[0]
+    return torch.from_numpy(distances).double()
+
+
+def _places(flat: np.ndarray, shape: Sequence[int], spacing: Sequence[float]) -> np.ndarray:
+    """Where voxels lie, mm [N, dims]."""
+    return np.stack(np.unravel_index(flat, shape), 1) * np.asarray(spacing, np.float64)
+
+
+def _to_places(flat: np.ndarray, nearest: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+    """mm from voxels to those that `nearest` [dims, *spatial] names for them."""
+    squared = np.zeros(len(flat))
+    for own, other, step in zip(np.unravel_index(flat, nearest.shape[1:]), nearest, spacing, strict=True):
+        squared += ((own - other.ravel()[flat]) * float(step)) ** 2
+    return np.sqrt(squared)
+
+
+def percentile(values: Tensor, share: float) -> Tensor:
+    """What `torch.quantile` gives, which takes no more than 2^24 values (pytorch 64947)."""
+    rank = share * (len(values) - 1)
+    below = int(rank)
+    ordered = np.partition(values.numpy(), [below, min(below + 1, len(values) - 1)])
+    ends = torch.from_numpy(ordered[below : below + 2])
+    return torch.lerp(ends[0], ends[-1], rank - below)
