@@ -53,7 +53,7 @@ def _stored(file: Any) -> np.ndarray:
     if str(file.get("SOPClassUID")) == SLIDE:
         raise ValueError("is a slide in tiles, which is not read; export the region as TIFF or PNG")
     if not any(name in file for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-        raise ValueError(f"holds no pixels (modality {file.get('Modality') or 'not named'})")
+        raise ValueError(f"holds no pixels, or is cut short (modality {file.get('Modality') or 'not named'})")
     kind, bits = str(file.get("PhotometricInterpretation")), file.get("BitsAllocated")
     samples = int(file.get("SamplesPerPixel") or 1)
     if kind not in (*GREY, *COLOUR, "PALETTE COLOR") or samples != (3 if kind in COLOUR else 1):
@@ -66,8 +66,18 @@ def _stored(file: Any) -> np.ndarray:
             "which DICOM no longer allows; shift them"
         )
     stored = file.pixel_array
-    stored = stored.reshape(-1, file.Rows, file.Columns, *[samples] * (samples > 1))
+    stored = _whole(stored.reshape(-1, file.Rows, file.Columns, *[samples] * (samples > 1)), file)
     return coloured(stored, file) if kind == "PALETTE COLOR" else stored
+
+
+def _whole(stored: np.ndarray, file: Any) -> np.ndarray:
+    """Numbers of BitsStored bits as numbers of their type, whatever stands in the bits above: pydicom leaves
+    the sign of fewer bits than are allocated to the decoder, and that of JPEG-LS gives none."""
+    if stored.dtype.kind == "f" or file.BitsStored >= 8 * stored.dtype.itemsize:
+        return stored
+    mask, sign = (1 << file.BitsStored) - 1, 1 << (file.BitsStored - 1)
+    low: np.ndarray = stored & stored.dtype.type(mask)
+    return (low ^ sign) - sign if file.PixelRepresentation else low
 
 
 def _in_units(stored: np.ndarray, frame: Frame) -> np.ndarray:

@@ -63,9 +63,10 @@ def _having(frames: Sequence[Frame], keyword: str, value: str) -> list[Frame]:
     """The frames of which the header says `value` under `keyword`, alone or among others."""
     kept = [frame for frame in frames if _says(frame.fact(keyword), value)]
     if not kept:
-        there = list(dict.fromkeys(str(frame.fact(keyword)) for frame in frames))
+        there = list(dict.fromkeys(said for frame in frames if (said := frame.fact(keyword)) is not None))
         raise ValueError(
-            f"no slice has the {keyword} {value} of data.series; there are {', '.join(there[:8])}"
+            f"no slice has the {keyword} {value} of data.series; "
+            f"there are {', '.join(there[:8]) or 'none that say one'}"
         )
     return kept
 

@@ -70,24 +70,25 @@ def find_series(root: Path) -> Found:
     series: dict[tuple[str, str], Series] = {}
     strange: Counter[str] = Counter()
     objects: Counter[str] = Counter()
+    damaged: list[Path] = []
     copies = nameless = 0
     for path in paths:
         try:
             header = opened(path, TAGS)
-        except (pydicom().errors.InvalidDicomError, OSError, EOFError):
-            strange[
-                path.suffix.lower() if path.suffix and not path.suffix[1:].isdigit() else "no ending"
-            ] += 1
-            continue
-        if "Rows" not in header or str(header.get("SOPClassUID")) in NO_IMAGES:
-            objects[str(header.get("Modality") or "not named")] += 1
-        elif not header.get("SeriesInstanceUID"):
-            nameless += 1
-        else:
-            copies += not _put(series, header, path, root)
+            if "Rows" not in header or str(header.get("SOPClassUID")) in NO_IMAGES:
+                objects[str(header.get("Modality") or "not named")] += 1
+            elif not header.get("SeriesInstanceUID"):
+                nameless += 1
+            else:
+                copies += not _put(series, header, path, root)
+        except pydicom().errors.InvalidDicomError:
+            strange[_ending(path)] += 1
+        except Exception:  # a header can be damaged in many ways, a folder be closed to us
+            damaged.append(path)
     told = [
         (sum(objects.values()), f"DICOM without an image ({_counted(objects)})"),
         (sum(strange.values()), f"no DICOM ({_counted(strange)})"),
+        (len(damaged), f"headers that cannot be read (such as {damaged[0] if damaged else ''})"),
         (nameless, "DICOM without a SeriesInstanceUID"),
         (copies, "copies of others"),
         (lost, "links that lead nowhere"),
@@ -126,6 +127,11 @@ def _put(series: dict[tuple[str, str], Series], header: Any, path: Path, root: P
     flowing = str(header.get("SOPClassUID")) in CINE
     mine.slices += 1 if flowing else int(header.get("NumberOfFrames") or 1)
     return True
+
+
+def _ending(path: Path) -> str:
+    """Of a file's name; numbers are part of it, as those of UIDs."""
+    return path.suffix.lower() if path.suffix and not path.suffix[1:].isdigit() else "no ending"
 
 
 def _counted(counter: Counter[str]) -> str:

@@ -6,8 +6,9 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
 from pydicom.pixels import apply_color_lut, apply_modality_lut
-from pydicom.uid import ExplicitVRBigEndian, RLELossless
+from pydicom.uid import ExplicitVRBigEndian, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from src.data.readers import ReadError, read
 from tests.data.dicom.make import CT, DOSE, dataset, pattern, save
@@ -234,6 +235,21 @@ def test_run_lengths(tmp_path):
     wanted = pattern(ROW, COLUMN)
     file = dataset(wanted, 12)
     file.compress(RLELossless)
+    assert np.array_equal(got(tmp_path, file)[0], wanted)
+
+
+@pytest.mark.parametrize("codec", ["jpegls", "ljpeg"])
+@pytest.mark.parametrize("signed", [False, True])
+def test_compressed_pixels_of_12_bits(tmp_path, codec, signed):
+    """Signed ones too, for which pydicom 3.0.2 with pylibjpeg gives numbers of no sign."""
+    imagecodecs = pytest.importorskip("imagecodecs")
+    bits = pattern(16, 20)
+    file = dataset(bits, 12, PixelRepresentation=int(signed))
+    options = {"bitspersample": 12} if codec == "ljpeg" else {}
+    file.PixelData = encapsulate([getattr(imagecodecs, f"{codec}_encode")(bits, **options)])
+    file["PixelData"].VR = "OB"
+    file.file_meta.TransferSyntaxUID = JPEGLSLossless if codec == "jpegls" else JPEGLosslessSV1
+    wanted = bits.astype(int) - 4096 * (bits >= 2048) * signed
     assert np.array_equal(got(tmp_path, file)[0], wanted)
 
 

@@ -104,6 +104,16 @@ def test_a_dose_and_structures_beside_a_ct_are_passed_over(tmp_path):
     ]
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR IS")
+def test_a_header_that_cannot_be_read_is_counted(tmp_path):
+    series(tmp_path / "a", VOLUME)
+    (bad,) = series(tmp_path / "b", pattern(7, 6, 1), NumberOfFrames=1)
+    bad.write_bytes(bad.read_bytes().replace(b"IS\x02\x001 ", b"IS\x02\x00x "))
+    source = Dicom(root=str(tmp_path))
+    assert len(source.records()) == 1
+    assert source.notes == [f"files passed over, headers that cannot be read (such as {bad}): 1"]
+
+
 def test_nothing_that_is_large_enough_says_what_there_is(tmp_path):
     save(
         dataset(pattern(9, 5, 5), SOPClassUID="1.2.840.10008.5.1.4.1.1.3.1", Modality="US"), tmp_path / "cine"
