@@ -66,6 +66,7 @@ def _stored(file: Any) -> np.ndarray:
             "which DICOM no longer allows; shift them"
         )
     stored = file.pixel_array
+    stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
     stored = _whole(stored.reshape(-1, file.Rows, file.Columns, *[samples] * (samples > 1)), file)
     return coloured(stored, file) if kind == "PALETTE COLOR" else stored
 
