@@ -13,6 +13,8 @@ GREY = ("MONOCHROME1", "MONOCHROME2")
 COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")
 """What pydicom decodes to red, green and blue."""
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+LOSSY = tuple(f"1.2.840.10008.1.2.4.{end}" for end in (50, 51, 81, 91, 203))
+"""JPEG of 8 and of 12 bits, JPEG-LS near lossless, JPEG 2000, HTJ2K."""
 SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
 
 
@@ -125,11 +127,18 @@ def _check_turning(file: Any, how: Any, stored: np.ndarray) -> None:
 
 
 def _padding(stored: np.ndarray, file: Any) -> np.ndarray | None:
-    """Where stored values are what PixelPaddingValue, or the range from it to its limit, names."""
+    """Where stored values are what PixelPaddingValue, or the range from it to its limit, names.
+
+    None too after lossy compression, unless a range is named: what was padding is near its value then, and
+    what is at its value may be none.
+    """
     word = "FloatPixelPadding" if stored.dtype.kind == "f" else "PixelPadding"
     word = "DoubleFloatPixelPadding" if stored.dtype == np.float64 else word
     value, limit = file.get(f"{word}Value"), file.get(f"{word}RangeLimit")
     if value is None or stored.ndim == 3 or file.get("PhotometricInterpretation") == "PALETTE COLOR":
+        return None
+    lossy = file.get("LossyImageCompression") == "01" or file.file_meta.TransferSyntaxUID in LOSSY
+    if lossy and limit is None:
         return None
     ends = [value, value if limit is None else limit]
     if stored.dtype.kind != "f":  # writers mix up the signs of the padding and of the pixels

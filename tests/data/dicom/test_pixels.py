@@ -136,6 +136,16 @@ def test_padding_up_to_a_limit_and_an_image_of_padding(tmp_path):
     assert got(tmp_path, white)[0].tolist() == [[4055, 4092, 4090], [4086, 4089, 4055]]
 
 
+def test_padding_after_lossy_compression_is_known_by_its_range_alone(tmp_path):
+    """Where padding lies near -2000 a value of -2000 means nothing."""
+    stored = np.array([[-2003, -2000, -1998], [24, 1064, 40]], np.int16)
+    tags = {"PixelPaddingValue": -2010, "LossyImageCompression": "01"}
+    file = dataset(stored, **{**tags, "PixelPaddingValue": -2000})
+    assert np.array_equal(got(tmp_path, file)[0], stored)
+    file = dataset(stored, **tags, PixelPaddingRangeLimit=-1990)
+    assert got(tmp_path, file)[0].tolist() == [[24, 24, 24], [24, 1064, 40]]
+
+
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("first", [0, 7])
 @pytest.mark.parametrize("big", [False, True])
