@@ -18,7 +18,6 @@ DIFFER = (
     "TriggerTime", "NominalCardiacTriggerDelayTime", "NominalPercentageOfCardiacPhase", "FrameReferenceTime",
     "ComplexImageComponent", "ImageType", "FrameType", "ConvolutionKernel", "KVP", "AcquisitionNumber",
     "StackID", "AcquisitionTime", "FrameAcquisitionDateTime", "FrameReferenceDateTime", "ContentTime",
-    "InstanceNumber",
 )  # fmt: skip
 """What commonly tells two slices at one place apart, the most telling first."""
 
@@ -81,11 +80,14 @@ def _mixed(frames: Sequence[Frame], order: np.ndarray, steps: np.ndarray) -> str
     count = int((np.r_[False, close] | np.r_[close, False]).sum())
     where = f"{count} of its {len(frames)} slices lie at the same place as another"
     if not differ:
-        return f"{where}, and nothing in their headers tells them apart; remove the copies"
+        return f"{where}, and nothing known tells them apart; remove the copies"
     told = [f"{word} ({', '.join(_values(frames, word)[:4])})" for word in differ]
+    where += f"; they differ in {' and '.join(told)}"
+    if len(_values(frames, differ[0])) > len(frames) // 2:
+        return f"{where}; move them to series of their own"
     one, other = (str(frames[place].fact(differ[0])).split("\\") for place in pair)
     example = next((part for part in one if part not in other), one[0])
-    return f"{where}; they differ in {' and '.join(told)}: choose, such as data.series={differ[0]}:{example}"
+    return f"{where}: choose, such as data.series={differ[0]}:{example}"
 
 
 def _told(frames: Sequence[Frame], otherwise: str) -> str:

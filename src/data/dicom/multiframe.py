@@ -26,6 +26,9 @@ class Frame:
     def position(self) -> np.ndarray:
         """[3], mm: the middle of the first pixel."""
         offsets = self.file.get("GridFrameOffsetVector")
+        many = int(self.file.get("NumberOfFrames") or 1) > 1
+        if many and not offsets and self.macro("PlanePositionSequence") is self.file:
+            raise ValueError("its slices have no place in space (PlanePositionSequence is missing)")
         first = self._numbers("PlanePositionSequence", "ImagePositionPatient", 3)
         if not offsets:
             return first
