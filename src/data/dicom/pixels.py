@@ -74,9 +74,10 @@ def _stored(file: Any) -> np.ndarray:
 
 
 def _whole(stored: np.ndarray, file: Any) -> np.ndarray:
-    """Numbers of BitsStored bits as numbers of their type, whatever stands in the bits above: pydicom leaves
-    the sign of fewer bits than are allocated to the decoder, and that of JPEG-LS gives none."""
-    if stored.dtype.kind == "f" or file.BitsStored >= 8 * stored.dtype.itemsize:
+    """Numbers of BitsStored bits as numbers of their type, whatever stands in the bits above. pydicom sees to
+    that where nothing is compressed, and else leaves the sign to the decoder; that of JPEG-LS gives none."""
+    plain = stored.dtype.kind == "f" or not file.file_meta.TransferSyntaxUID.is_compressed
+    if plain or file.BitsStored >= 8 * stored.dtype.itemsize:
         return stored
     mask, sign = (1 << file.BitsStored) - 1, 1 << (file.BitsStored - 1)
     low: np.ndarray = stored & stored.dtype.type(mask)
