@@ -105,19 +105,26 @@ def _drawn(data: DataModule, case: Case) -> bytes:
 
 def _print(console: Any, found: Inventory, data: DataModule) -> None:
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
     from src.data import inventory
+    from src.data.known import overview, remarks
 
     heads, rows = inventory.table(found, data.source)
-    table = Table(box=box.SIMPLE_HEAD)
-    for number, head in enumerate(heads):
-        table.add_column(head, justify="right" if number else "left")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
+    series = overview(data.source)  # for the terminal alone: they may hold what was typed at a scanner
+    for first, *others in ([series] if series else []) + [[tuple(heads), *map(tuple, rows)]]:
+        table = Table(box=box.SIMPLE_HEAD)
+        for number, head in enumerate(first):
+            table.add_column(head, justify="right" if number else "left")
+        for row in others:
+            table.add_row(*map(escape, row))
+        console.print(table)
     for name, words in inventory.facts(found).items():
         console.print(f"{name}: {words}")
+    told = remarks(data.source, data.intensity)
+    for remark in told:
+        console.print(f"note: {remark}", markup=False, soft_wrap=True)
     if data.labels.fraction < 1:
         training = [record for record in found.records if record.split == "train"]
         data.labels.deal(training)
@@ -126,7 +133,7 @@ def _print(console: Any, found: Inventory, data: DataModule) -> None:
         console.print(f"{'fault' if fault.grave else 'note'}: {fault.words}", markup=False, soft_wrap=True)
     if len(found.faults) > SHOWN:
         console.print(f"... and {len(found.faults) - SHOWN} more on the page")
-    notes = len(found.faults) - len(found.grave)
+    notes = len(found.faults) - len(found.grave) + len(told)
     console.print(
         f"{len(found.grave)} faults that stop training, {notes} notes ({len(found.alike)} near-duplicates)"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from copy import copy
 from typing import Any
 
 import torch
@@ -32,6 +33,7 @@ def build_data(cfg: Plain) -> Any:
 
 def complete(cfg: Plain, data: Any) -> Plain:
     """The configuration with what the data decide about the networks filled in: it rebuilds them alone."""
+    cfg = _suited(cfg, data)
     model = dict(cfg["model"])
     task: Any = resolve(cfg["task"], "task")
     settings = task.settings(data, cfg["task"])
@@ -47,6 +49,14 @@ def complete(cfg: Plain, data: Any) -> Plain:
         named = augment if isinstance(augment, dict) else {"name": augment}
         model["adversarial"] = {**adversarial, "augment": {"image_channels": data.channels, **named}}
     return {**cfg, "task": settings, "model": model}
+
+
+def _suited(cfg: Plain, data: Any) -> Plain:
+    """The configuration with what data.intensity=auto turned out to be, also as the range of scores."""
+    if cfg["data"].get("intensity") != "auto":
+        return cfg
+    task = {key: copy(data.intensity) if value == "auto" else value for key, value in cfg["task"].items()}
+    return {**cfg, "data": {**cfg["data"], "intensity": data.intensity}, "task": task}
 
 
 def _sized(penalties: list[Plain], cfg: Plain, data: Any) -> list[Plain]:

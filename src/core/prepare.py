@@ -102,6 +102,7 @@ def _neighbours(size: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 def describe(run: Any, cfg: Plain, data: Any, task: Any) -> int:
     """Write what the run is, once all of it stands; the value is the step it begins at."""
+    from src.core.keys import write_keys
     from src.core.run import check_room, environment
     from src.data.summary import summary
 
@@ -115,5 +116,6 @@ def describe(run: Any, cfg: Plain, data: Any, task: Any) -> int:
     run.write("config.yaml", cfg)
     run.write("environment.json", {**first, "resumed": [*first.get("resumed", []), here]} if first else here)
     run.write("data.json", summary(data))
+    write_keys(run, data.source)
     run.status("running", f"from step {start}")
     return start

@@ -15,6 +15,7 @@ from src.data.cache import Cache, Kind
 from src.data.degrade import Degrade, Evaluated
 from src.data.digests import Digests
 from src.data.intensity import Intensity
+from src.data.known import remarks, suited
 from src.data.labels import Labels
 from src.data.loader import Loader
 from src.data.patches import Patches
@@ -39,8 +40,8 @@ class DataModule(pl.LightningDataModule):
     order, or up to `batch_size` cases of one shape.
 
     batch_size: the global one, shared out among the processes. augment: MONAI dictionary transforms,
-    applied in training. intensity: see `mapping`; orientation, spacing, fit: see `Preparation`; patch,
-    foreground: see `Patches`; split, split_seed, fold, folds, split_file: see `Splitting`. on_error:
+    applied in training. intensity: see `mapping` and `suited`; orientation, spacing, fit: see `Preparation`;
+    patch, foreground: see `Patches`; split, split_seed, fold, folds, split_file: see `Splitting`. on_error:
     stop, or skip cases with grave faults. batches_done: see `start_at`. degrade: makes the image of a
     clean one, which becomes the target where a case has none. label_fraction: share of the training subjects
     whose labels are used. unlabelled: share of each training batch, its last rows, that holds images of the
@@ -89,6 +90,7 @@ class DataModule(pl.LightningDataModule):
         self.source, self.augment, self.on_error, self.degrade = source, augment, on_error, degrade
         self.batch_size, self.batches_done, self.pieces = batch_size, batches_done, pieces
         self.seed, self.workers = seed, workers
+        self.intensity = intensity = suited(source, intensity)
         size = source.size if isinstance(source.size, int) or source.size is None else tuple(source.size)
         self.preparation = Preparation(
             source.spatial_dims,
@@ -139,6 +141,8 @@ class DataModule(pl.LightningDataModule):
         if self.records:
             return
         records = self.splitting(self.source.records())
+        for remark in remarks(self.source, self.intensity):
+            log.warning("data: %s", remark)
         self.facts = survey(records, self.source, self.cache, self.preparation, self.folder)
         if isinstance(self.source, Files):
             self.source.digests.save()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from src.data.dicom import digest, find_series, patient, pydicom, read_series
+from src.data.dicom.choice import Choice, chosen, chosen_slices, overview, suited
+from src.data.dicom.files import digest
+from src.data.dicom.read import read_series
+from src.data.dicom.series import Found, Series, find_series
 from src.data.readers import ReadError
 from src.data.records import Record
 from src.data.regrid import Grid
@@ -16,54 +21,116 @@ from src.data.sources.files import Files, coloured
 from src.data.splits import read_splits
 from src.errors import UserError
 
+READING = 2
+"""Part of the cache's keys: raise it when the same files come to be read otherwise."""
+
 
 @dataclass(kw_only=True)
 class Dicom(Files):
     """Series below `root`, whatever their files are called; slices sorted in space, values rescaled (HU
     for CT).
 
-    Cases and subjects get names that tell nobody who they are. label: path of a label volume below
-    `root`; {series} is the series UID, {folder} the folder of its first file. least: series with fewer
-    slices (localisers) are left out. splits: a CSV below `root` whose column file holds series UIDs or
-    case names.
+    Cases and subjects get names that do not show who they are; `keys` leads back. label: path of a label
+    volume below `root`; {series} is the series UID, {folder} the folder of its first file. least: series
+    with fewer slices (localisers) are left out. splits: a CSV below `root` whose column file holds series
+    UIDs or case names. series: which ones, by parts of their SeriesDescription or ProtocolName, by
+    SeriesNumber or SeriesInstanceUID (see `matches`), and which slices of them, by KEYWORD:VALUE of their
+    headers. modality: CT, MR, ...
     """
 
     spatial_dims: Any = 3
     label: str | None = None
     least: int = 3
     splits: str | None = None
+    series: Choice = None
+    modality: Choice = None
+
+    @cached_property
+    def found(self) -> Found:
+        """All series below `root`."""
+        return find_series(self.folder)
+
+    @cached_property
+    def kept(self) -> list[Series]:
+        """The series that are cases."""
+        return chosen(self.found.series, self.series, self.modality, self.least)
+
+    @property
+    def notes(self) -> list[str]:
+        """What was passed over."""
+        return self.found.notes
 
     def records(self) -> list[Record]:
-        found = find_series(self.folder)
-        kept = {uid: paths for uid, paths in found.items() if len(paths) >= self.least}
-        if not kept:
-            raise UserError(f"data.root={self.root}: no DICOM series has {self.least} or more slices")
         given = read_splits(self.folder / self.splits) if self.splits else {}
-        records = [self._record(uid, paths, given) for uid, paths in kept.items()]
-        return sorted(records, key=lambda record: record.case)
+        return sorted((self._record(one, given) for one in self.kept), key=lambda record: record.case)
 
-    def _record(self, uid: str, paths: list[Path], given: dict[str, Any]) -> Record:
-        names = [path.relative_to(self.folder).as_posix() for path in paths]
+    def overview(self) -> list[tuple[str, ...]]:
+        """A table of the series that were found, heads first. For the terminal: descriptions are what
+        somebody typed at a scanner."""
+        return overview(self.found.series, self.kept)
+
+    def intensity(self) -> str | list[float]:
+        """What data.intensity=auto means here."""
+        return suited(self.kept)
+
+    def doubts(self, intensity: Any) -> list[str]:
+        """What speaks against this data.intensity."""
+        strange = sorted({one.modality for one in self.kept} - {"CT"})
+        window = not isinstance(intensity, str) and intensity is not None and len(intensity) == 2
+        if not (strange and window) or isinstance(intensity[0], str) or intensity[0] >= 0:
+            return []
+        return [
+            f"data.intensity={list(intensity)}: a window in HU, but the series are {', '.join(strange)}, "
+            "whose values are none; data.intensity=auto chooses by modality"
+        ]
+
+    def keys(self) -> list[dict[str, str]]:
+        """The way back from each case to its series and person: private."""
+        return [
+            {
+                "case": _case(one),
+                "subject": one.patient,
+                "PatientID": one.person,
+                "SeriesInstanceUID": one.uid,
+                "folder": str(one.paths[0].parent),
+            }
+            for one in sorted(self.kept, key=_case)
+        ]
+
+    def _record(self, one: Series, given: dict[str, Any]) -> Record:
+        names = [path.relative_to(self.folder).as_posix() for path in one.paths]
         content: dict[str, Any] = {"image": names}
         if self.label:
-            content["label"] = self.label.format(series=uid, folder=Path(names[0]).parent.as_posix())
-        subject = patient(paths[0])
-        case = f"{subject}_series-{digest(uid)}"
-        group, split = next((given[k] for k in (uid, case) if k in given), (None, None))
-        return Record(case, group or subject, split, content)
+            try:
+                content["label"] = self.label.format(series=one.uid, folder=Path(names[0]).parent.as_posix())
+            except (KeyError, IndexError, ValueError) as error:
+                raise UserError(
+                    f"data.label={self.label}: only {{series}} and {{folder}} may stand in it"
+                ) from error
+        case = _case(one)
+        group, split = next((given[k] for k in (one.uid, case) if k in given), (None, None))
+        return Record(case, group or one.patient, split, content)
+
+    def fingerprint(self, record: Record) -> str:
+        return f"{super().fingerprint(record)} {READING}"
+
+    def _told(self, record: Record, tell: Callable[[Path], Any]) -> str:
+        slices = chosen_slices(self.series)
+        return super()._told(record, tell) + (f" {slices}" if slices else "")
 
     def _channels(self, record: Record, role: str) -> tuple[np.ndarray, Grid]:
         if role != "image":
             return super()._channels(record, role)
         paths = self.paths(record, role)
         try:
-            array, affine = read_series(paths)
-        except (OSError, EOFError, ValueError, AttributeError, NotImplementedError, RuntimeError) as error:
-            raise ReadError(
-                f"{paths[0].parent}: series {record.case}: {' '.join(str(error).split())[:200]}"
-            ) from error
-        except pydicom().errors.InvalidDicomError as error:
-            raise ReadError(
-                f"{paths[0].parent}: series {record.case}: holds a file that is no DICOM"
-            ) from error
+            array, affine = read_series(paths, chosen_slices(self.series))
+        except Exception as error:  # damage shows itself in many ways
+            words = " ".join(str(error).split())[:400] or type(error).__name__
+            raise ReadError(f"{paths[0].parent}: series {record.case}: {words}") from error
+        if array.size == 0 or array.dtype.kind not in "buif":
+            raise ReadError(f"{paths[0].parent}: series {record.case}: holds no image")
         return coloured(array, self.channels, paths[0]), Grid(affine, array.shape[1:])
+
+
+def _case(one: Series) -> str:
+    return f"{one.patient}_series-{digest(one.uid)}"

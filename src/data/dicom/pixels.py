@@ -1,0 +1,154 @@
+"""Stored pixels in the units that their file states: tables, slopes, colour, inversion, padding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from src.data.dicom.multiframe import Frame, frames_of
+from src.data.dicom.tables import by_modality_table, coloured
+
+GREY = ("MONOCHROME1", "MONOCHROME2")
+COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")
+"""What pydicom decodes to red, green and blue."""
+SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+LOSSY = tuple(f"1.2.840.10008.1.2.4.{end}" for end in (50, 51, 81, 91, 203))
+"""JPEG of 8 and of 12 bits, JPEG-LS near lossless, JPEG 2000, HTJ2K."""
+SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
+
+
+def rescaled(file: Any) -> np.ndarray:
+    """Pixels of a file of one frame, [rows,columns] or [rows,columns,3], in the units of the file: integers
+    where these are, padding at the level of the least other value."""
+    (values, padding), *rest = values_of(file)
+    if rest:
+        raise ValueError(f"has {1 + len(rest)} frames")
+    return filled(values, padding)
+
+
+def values_of(file: Any) -> list[tuple[np.ndarray, np.ndarray | None]]:
+    """Of each frame of a file: its values, and where it holds padding (None: nowhere)."""
+    stored = _stored(file)
+    frames = frames_of(file)
+    if len(stored) != len(frames):
+        raise ValueError(f"has {len(stored)} frames of pixels, where its header names {len(frames)}")
+    return [
+        (_in_units(pixels, frame), _padding(pixels, file))
+        for pixels, frame in zip(stored, frames, strict=True)
+    ]
+
+
+def filled(values: np.ndarray, padding: np.ndarray | None) -> np.ndarray:
+    """The values with padding, which is no part of the image, set to the least of the others."""
+    if padding is None or not padding.any() or padding.all():
+        return values
+    values = values.copy()
+    values[padding] = values[~padding].min()
+    return values
+
+
+def _stored(file: Any) -> np.ndarray:
+    """[frames,rows,columns] or, in colour, [frames,rows,columns,3]; palettes are looked up."""
+    if str(file.get("SOPClassUID")) in SEGMENTATIONS:
+        raise ValueError("is a DICOM segmentation (SEG), which is not read; convert it to NIfTI or PNG")
+    if str(file.get("SOPClassUID")) == SLIDE:
+        raise ValueError("is a slide in tiles, which is not read; export the region as TIFF or PNG")
+    if not any(name in file for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+        raise ValueError(f"holds no pixels, or is cut short (modality {file.get('Modality') or 'not named'})")
+    kind, bits = str(file.get("PhotometricInterpretation")), file.get("BitsAllocated")
+    samples = int(file.get("SamplesPerPixel") or 1)
+    if kind not in (*GREY, *COLOUR, "PALETTE COLOR") or samples != (3 if kind in COLOUR else 1):
+        raise ValueError(f"its {samples} samples a pixel of the kind {kind} are not read")
+    if kind.startswith("YBR_FULL") and bits != 8:
+        raise ValueError(f"its {kind} has {bits} bits a colour, where 8 are read")
+    if "PixelData" in file and int(file.get("HighBit", file.BitsStored - 1)) > file.BitsStored - 1:
+        raise ValueError(
+            f"its pixels lie in the upper bits (HighBit {file.HighBit}, BitsStored {file.BitsStored}), "
+            "which DICOM no longer allows; shift them"
+        )
+    stored = file.pixel_array
+    stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
+    stored = _whole(stored.reshape(-1, file.Rows, file.Columns, *[samples] * (samples > 1)), file)
+    return coloured(stored, file) if kind == "PALETTE COLOR" else stored
+
+
+def _whole(stored: np.ndarray, file: Any) -> np.ndarray:
+    """Numbers of BitsStored bits as numbers of their type, whatever stands in the bits above. pydicom sees to
+    that where nothing is compressed, and else leaves the sign to the decoder; that of JPEG-LS gives none."""
+    plain = stored.dtype.kind == "f" or not file.file_meta.TransferSyntaxUID.is_compressed
+    if plain or file.BitsStored >= 8 * stored.dtype.itemsize:
+        return stored
+    mask, sign = (1 << file.BitsStored) - 1, 1 << (file.BitsStored - 1)
+    low: np.ndarray = stored & stored.dtype.type(mask)
+    return (low ^ sign) - sign if file.PixelRepresentation else low
+
+
+def _in_units(stored: np.ndarray, frame: Frame) -> np.ndarray:
+    """slope * stored + intercept, or what the table says; MONOCHROME1 turned round within the range that its
+    bits allow, so that one tissue has one value in all images and bright is dense."""
+    file, how = frame.file, frame.macro("PixelValueTransformationSequence")
+    if stored.ndim == 3:
+        return stored
+    turned = file.PhotometricInterpretation == "MONOCHROME1"
+    if turned:
+        _check_turning(file, how, stored)
+    if file.get("ModalityLUTSequence"):
+        values, top = by_modality_table(stored, file)
+        return (top - values.astype(np.int64)).astype(values.dtype) if turned else values
+    if turned:
+        total = -1 if file.PixelRepresentation else 2**file.BitsStored - 1
+        stored = (total - stored.astype(np.int64)).astype(stored.dtype)
+    slope, intercept = _number(how, "RescaleSlope", 1.0), _number(how, "RescaleIntercept", 0.0)
+    if file.get("Modality") == "RTDOSE" or "DoseGridScaling" in file:
+        slope, intercept = _number(file, "DoseGridScaling", slope), 0.0
+    if slope == 0 or not np.isfinite([slope, intercept]).all():
+        raise ValueError(f"its RescaleSlope is {slope:g} and its RescaleIntercept {intercept:g}")
+    if stored.dtype.kind == "f":
+        plain = slope == 1 and intercept == 0
+        return (stored if plain else stored.astype(np.float64) * slope + intercept).astype(np.float32)
+    if slope == 1 and intercept == 0:
+        return stored
+    if slope.is_integer() and intercept.is_integer():
+        ends = [int(value) * int(slope) + int(intercept) for value in (stored.min(), stored.max())]
+        wide = max(map(abs, [*ends, int(stored.max()), int(stored.min())])) >= 2**31
+        return stored.astype(np.int64 if wide else np.int32) * int(slope) + int(intercept)
+    return (stored * slope + intercept).astype(np.float32)
+
+
+def _check_turning(file: Any, how: Any, stored: np.ndarray) -> None:
+    """Raises ValueError where white may not simply stand for what is low."""
+    if stored.dtype.kind == "f":
+        raise ValueError("its pixels are floats and MONOCHROME1, which is not read")
+    if file.get("Modality") in ("CT", "PT", "RTDOSE") or how.get("RescaleType") == "HU":
+        raise ValueError(
+            f"its pixels are MONOCHROME1 and yet a measure ({file.get('Modality')}), which programs read in "
+            "two ways; set PhotometricInterpretation to MONOCHROME2 if the stored values are to be kept"
+        )
+
+
+def _padding(stored: np.ndarray, file: Any) -> np.ndarray | None:
+    """Where stored values are what PixelPaddingValue, or the range from it to its limit, names.
+
+    None too after lossy compression, unless a range is named: what was padding is near its value then, and
+    what is at its value may be none.
+    """
+    word = "FloatPixelPadding" if stored.dtype.kind == "f" else "PixelPadding"
+    word = "DoubleFloatPixelPadding" if stored.dtype == np.float64 else word
+    value, limit = file.get(f"{word}Value"), file.get(f"{word}RangeLimit")
+    if value is None or stored.ndim == 3 or file.get("PhotometricInterpretation") == "PALETTE COLOR":
+        return None
+    lossy = file.get("LossyImageCompression") == "01" or file.file_meta.TransferSyntaxUID in LOSSY
+    if lossy and limit is None:
+        return None
+    ends = [value, value if limit is None else limit]
+    if stored.dtype.kind != "f":  # writers mix up the signs of the padding and of the pixels
+        bits, below = file.BitsStored, 2 ** (file.BitsStored - 1) if file.PixelRepresentation else 0
+        ends = [(int(end) + below) % 2**bits - below for end in ends]
+    found: np.ndarray = (stored >= min(ends)) & (stored <= max(ends))
+    return found
+
+
+def _number(where: Any, keyword: str, otherwise: float) -> float:
+    value = where.get(keyword)
+    return otherwise if value is None or value == "" else float(value)

@@ -1,0 +1,33 @@
+"""What a source knows of its data before a pixel is read, where it knows anything: DICOM by its headers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from src.data.intensity import Intensity
+from src.errors import UserError
+
+
+def suited(source: Any, intensity: Intensity) -> Intensity:
+    """The intensity itself; for `auto` the one that suits the source (its `intensity`)."""
+    if intensity != "auto":
+        return intensity
+    if not hasattr(source, "intensity"):
+        raise UserError(
+            "data.intensity=auto: only data=dicom tells its modality; choose zscore, percentile, range, none "
+            "or a window [low,high]"
+        )
+    found: Intensity = source.intensity()
+    return found
+
+
+def remarks(source: Any, intensity: Intensity) -> list[str]:
+    """What a source passed over (its `notes`), and what speaks against this intensity (its `doubts`)."""
+    doubts = source.doubts(intensity) if hasattr(source, "doubts") else []
+    return [*getattr(source, "notes", []), *doubts]
+
+
+def overview(source: Any) -> list[tuple[str, ...]]:
+    """Heads and rows of a table of what was found, for the terminal; empty where a source makes none."""
+    rows: list[tuple[str, ...]] = source.overview() if hasattr(source, "overview") else []
+    return rows

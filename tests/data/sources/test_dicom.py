@@ -1,0 +1,273 @@
+"""Which series of a tree are cases, what they are called, and what is said of the rest."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+
+import numpy as np
+import pytest
+from pydicom.uid import generate_uid
+
+from src.data.datamodule import DataModule
+from src.data.known import remarks
+from src.data.readers import ReadError
+from src.data.sources.dicom import Dicom
+from src.data.sources.folder import Folder
+from src.errors import UserError
+from tests.data.dicom.make import CR, CT, DOSE, MR, dataset, enhanced, pattern, save, series
+
+VOLUME = pattern(7, 6, 4)
+MRI = {"Modality": "MR", "SOPClassUID": MR}
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """T1 and T2 of two patients, and a localiser of one slice."""
+    for number, person in enumerate(("ann", "bob")):
+        for place, words in enumerate(("AX T1 mprage", "t2 tse"), 2):
+            series(
+                tmp_path / person / words.replace(" ", "_"),
+                pattern(7, 6, 4, seed=10 * number + place),
+                PatientID=person,
+                SeriesDescription=words,
+                SeriesNumber=place,
+                ProtocolName="head",
+                **MRI,
+            )
+    series(tmp_path / "ann" / "loc", pattern(7, 6, 1), PatientID="ann", SeriesDescription="localizer", **MRI)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("choice", "cases"),
+    [
+        (None, 4), ("T2", 2), ("t2*", 2), ("*t1", 0), ("AX*", 2), (3, 2), ("3", 2), (["T1", 3], 4),
+        ("head", 4), ("T3", 0), (["T1", "T3"], 0), (7, 0),
+    ],
+)  # fmt: skip
+def test_series_are_chosen_by_words_and_numbers(tree, choice, cases):
+    source = Dicom(root=str(tree), series=choice)
+    if cases:
+        assert len(source.records()) == cases
+        return
+    with pytest.raises(
+        UserError, match=r"data.series=.*matches no series; found 2 of MR 'AX T1 mprage' with 4 slices"
+    ):
+        source.records()
+
+
+def test_a_series_is_chosen_by_its_uid(tree):
+    uid = Dicom(root=str(tree)).kept[0].uid
+    assert len(Dicom(root=str(tree), series=uid).records()) == 1
+
+
+def test_check_tells_what_is_there(tree):
+    source = Dicom(root=str(tree), series="T2")
+    assert source.overview() == [
+        ("modality", "series", "slices", "found", "used"),
+        ("MR", "AX T1 mprage", "4", "2", "0"),
+        ("MR", "localizer", "1", "1", "0"),
+        ("MR", "t2 tse", "4", "2", "2"),
+    ]
+
+
+def test_mixed_kinds_need_a_choice(tree):
+    series(tree / "ct", VOLUME, PatientID="ann")
+    with pytest.raises(UserError, match=r"several kinds \(MR 4, CT 1\); choose, such as data.modality=MR"):
+        Dicom(root=str(tree)).records()
+    assert len(Dicom(root=str(tree), modality="CT").records()) == 1
+    assert len(Dicom(root=str(tree), modality=["ct", "MR"]).records()) == 5
+    with pytest.raises(UserError, match=r"data.modality=PT: there is none; found 1 of CT"):
+        Dicom(root=str(tree), modality="PT").records()
+
+
+def test_a_dose_and_structures_beside_a_ct_are_passed_over(tmp_path):
+    series(tmp_path / "ct", VOLUME)
+    dose = dataset(pattern(5, 6, 7), SOPClassUID=DOSE, Modality="RTDOSE", DoseGridScaling="1")
+    save(dose, tmp_path / "dose.dcm")
+    for number, kind in enumerate(("RTSTRUCT", "SR", "SR")):
+        other = dataset(pattern(2, 2), Modality=kind)
+        del other.Rows, other.PixelData
+        save(other, tmp_path / f"other{number}.dcm")
+    save(
+        dataset(pattern(2, 2), SOPClassUID="1.2.840.10008.5.1.4.1.1.66.4", Modality="SEG"), tmp_path / "s.dcm"
+    )
+    (tmp_path / "notes.txt").write_text("none")
+    (tmp_path / "._image").write_bytes(b"\0" * 200)
+    (tmp_path / "DICOMDIR").write_bytes(b"\0" * 200)
+    source = Dicom(root=str(tmp_path))
+    assert len(source.records()) == 1 and source.intensity() == [-160, 240]
+    assert source.notes == [
+        "files passed over, DICOM without an image (SR 2, RTSTRUCT 1, SEG 1): 4",
+        "files passed over, no DICOM (.txt 1): 1",
+    ]
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR IS")
+def test_a_header_that_cannot_be_read_is_counted(tmp_path):
+    series(tmp_path / "a", VOLUME)
+    (bad,) = series(tmp_path / "b", pattern(7, 6, 1), NumberOfFrames=1)
+    bad.write_bytes(bad.read_bytes().replace(b"IS\x02\x001 ", b"IS\x02\x00x "))
+    source = Dicom(root=str(tmp_path))
+    assert len(source.records()) == 1
+    assert source.notes == [f"files passed over, headers that cannot be read (such as {bad}): 1"]
+
+
+def test_nothing_that_is_large_enough_says_what_there_is(tmp_path):
+    save(
+        dataset(pattern(9, 5, 5), SOPClassUID="1.2.840.10008.5.1.4.1.1.3.1", Modality="US"), tmp_path / "cine"
+    )
+    with pytest.raises(
+        UserError, match=r"data.least=3: no DICOM series has 3 .* found 1 of US 'number \?' with 1 sl"
+    ):
+        Dicom(root=str(tmp_path)).records()
+
+
+def test_frames_of_one_file_count_as_slices(tmp_path):
+    save(enhanced(VOLUME, range(4)), tmp_path / "a")
+    source = Dicom(root=str(tmp_path))
+    (record,) = source.records()
+    assert np.array_equal(source.load(record)["image"][0], VOLUME)
+
+
+def test_links_are_followed_once(tmp_path):
+    series(tmp_path / "store" / "a", VOLUME)
+    series(tmp_path / "store" / "b", VOLUME)
+    chosen = tmp_path / "chosen"
+    chosen.mkdir()
+    (chosen / "mine").symlink_to(tmp_path / "store" / "a")
+    (chosen / "again").symlink_to(tmp_path / "store" / "a")
+    (chosen / "loop").symlink_to(chosen)
+    (chosen / "lost").symlink_to(tmp_path / "nowhere")
+    source = Dicom(root=str(chosen))
+    (record,) = source.records()
+    assert np.array_equal(source.load(record)["image"][0], VOLUME)
+    assert source.notes == ["files passed over, links that lead nowhere: 1"]
+    (tmp_path / "store" / "link").symlink_to(tmp_path / "store" / "b")
+    first = {record.content["image"][0] for record in Dicom(root=str(tmp_path / "store")).records()}
+    assert all(name[0] in "ab" for name in first)
+
+
+def test_copies_count_once_and_other_bytes_under_one_uid_are_named(tmp_path):
+    paths = series(tmp_path / "a", VOLUME)
+    shutil.copytree(tmp_path / "a", tmp_path / "copy")
+    source = Dicom(root=str(tmp_path))
+    (record,) = source.records()
+    assert source.notes == ["files passed over, copies of others: 4"]
+    assert np.array_equal(source.load(record)["image"][0], VOLUME)
+    other = tmp_path / "copy" / paths[0].name
+    other.write_bytes(other.read_bytes()[:-2] + b"\7\7")
+    source = Dicom(root=str(tmp_path))
+    with pytest.raises(ReadError, match=f"{paths[0].name} and {paths[0].name} have the same SOPInstanceUID"):
+        source.load(source.records()[0])
+
+
+def test_patients_without_an_id_are_told_by_their_study(tmp_path):
+    """All files in one folder: two studies of two series each."""
+    for study in ("1.2.3", "1.2.4"):
+        for _ in range(2):
+            series(tmp_path, VOLUME, PatientID="", StudyInstanceUID=study)
+    records = Dicom(root=str(tmp_path)).records()
+    assert len({record.case for record in records}) == 4 and len({record.subject for record in records}) == 2
+
+
+def test_one_series_uid_of_two_patients_is_two_series(tmp_path):
+    uid = generate_uid()
+    for person in ("ann", "bob"):
+        series(tmp_path / person, VOLUME, PatientID=person, SeriesInstanceUID=uid)
+    records = Dicom(root=str(tmp_path)).records()
+    assert len({record.subject for record in records}) == len(records) == 2
+
+
+def test_slices_within_a_series_are_chosen(tmp_path):
+    half = [{"EchoTime": 4.6}] * 4
+    uid = generate_uid()
+    series(tmp_path / "a", VOLUME, each=half, SeriesInstanceUID=uid, **MRI)
+    late = pattern(7, 6, 4, seed=5)
+    series(tmp_path / "b", late, each=[{"EchoTime": 80}] * 4, SeriesInstanceUID=uid, **MRI)
+    plain = Dicom(root=str(tmp_path))
+    (record,) = plain.records()
+    with pytest.raises(ReadError, match=r"choose, such as data.series=EchoTime:4\.6"):
+        plain.load(record)
+    source = Dicom(root=str(tmp_path), series="EchoTime:80")
+    assert np.array_equal(source.load(source.records()[0])["image"][0], late)
+    assert source.content(record) != plain.content(record)
+    assert source.fingerprint(record) != plain.fingerprint(record)
+
+
+def test_the_hash_of_a_series_is_what_it_was(tmp_path):
+    """The text of 062eb33: name, files by their bytes in order, settings."""
+    paths = series(tmp_path / "a", VOLUME, PatientID="ann", SeriesInstanceUID="1.2.3")
+    source = Dicom(root=str(tmp_path))
+    digests = [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in sorted(paths)]
+    names = [hashlib.sha256(text.encode()).hexdigest()[:8] for text in ("ann", "1.2.3")]
+    (record,) = source.records()
+    told = f"files-1 patient-{names[0]}_series-{names[1]} {digests} {{}} (1, None, False)"
+    assert source.content(record) == told
+
+
+@pytest.mark.parametrize(("tags", "expected"), [({}, [-160, 240]), (MRI, "percentile")])
+def test_the_window_is_chosen_by_modality(tmp_path, tags, expected):
+    series(tmp_path / "a", VOLUME, **tags)
+    data = DataModule(Dicom(root=str(tmp_path)), 1, intensity="auto")
+    assert data.intensity == data.preparation.intensity == expected
+    assert str(expected) in repr(data.preparation)
+
+
+def test_no_window_suits_two_modalities(tmp_path):
+    series(tmp_path / "a", VOLUME)
+    series(tmp_path / "b", VOLUME, **MRI)
+    with pytest.raises(UserError, match="1 series are CT and 1 are not"):
+        DataModule(Dicom(root=str(tmp_path), modality=["CT", "MR"]), 1, intensity="auto")
+    with pytest.raises(UserError, match="only data=dicom"):
+        DataModule(Folder(root=str(tmp_path)), 1, intensity="auto")
+
+
+def test_a_window_of_ct_is_doubted_for_mr_alone(tmp_path):
+    series(tmp_path / "ct", VOLUME)
+    series(tmp_path / "mr", VOLUME, **MRI)
+    mr, ct = (Dicom(root=str(tmp_path), modality=kind) for kind in ("MR", "CT"))
+    assert "a window in HU, but the series are MR" in remarks(mr, [-160, 240])[0]
+    assert remarks(mr, "percentile") == remarks(mr, [0, 900]) == remarks(ct, [-160, 240]) == []
+
+
+def test_keys_lead_back(tree):
+    source = Dicom(root=str(tree))
+    rows = source.keys()
+    keys = {row["case"]: row for row in rows}
+    assert set(keys) == {record.case for record in source.records()}
+    for record in source.records():
+        row = keys[record.case]
+        assert row["folder"] == str(source.paths(record, "image")[0].parent)
+        assert row["PatientID"] in row["folder"] and row["subject"] == record.subject
+
+
+def test_radiographs_of_either_plate_are_one_kind(tmp_path):
+    for number, kind in enumerate(("CR", "DX")):
+        save(dataset(pattern(5, 6), SOPClassUID=CR, Modality=kind), tmp_path / f"{number}")
+    assert len(Dicom(root=str(tmp_path), least=1, spatial_dims=2).records()) == 2
+
+
+def test_a_label_of_unknown_braces_is_one_line(tmp_path):
+    series(tmp_path / "a", VOLUME, SOPClassUID=CT)
+    with pytest.raises(UserError, match=r"data.label=\{stem\}.nii.gz: only \{series\} and \{folder\}"):
+        Dicom(root=str(tmp_path), label="{stem}.nii.gz").records()
+
+
+def test_a_segmentation_is_no_label_that_is_read(tmp_path):
+    series(tmp_path / "a", VOLUME)
+    seg = dataset(pattern(2, 2), SOPClassUID="1.2.840.10008.5.1.4.1.1.66.4", Modality="SEG")
+    save(seg, tmp_path / "label.dcm")
+    source = Dicom(root=str(tmp_path), label="label.dcm", classes=["no", "yes"])
+    with pytest.raises(ReadError, match=r"label\.dcm.*is a DICOM segmentation"):
+        source.load(source.records()[0])
+
+
+def test_damage_is_one_line(tmp_path):
+    paths = series(tmp_path / "a", VOLUME, RescaleSlope=1)
+    bad = paths[1].read_bytes()
+    paths[1].write_bytes(bad.replace(b"0.8\\0.6", b"0.8\\x.6"))
+    source = Dicom(root=str(tmp_path))
+    with pytest.raises(ReadError, match="a: series patient-"):
+        source.load(source.records()[0])
