@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,9 @@ def _decoded(path: Path, form: str | None, head: bytes, image: Any, label: bool)
     if form == "jpeg2000" and _depth(path) != 8:  # Pillow gives colours 8 bits, and stretches 12 to 16
         return _channels(path, _by_imagecodecs(path, "jpeg2k_decode"), image, label, 1)
     if image.mode == "P":
-        return looked_up(np.array(image), *_palette(image), label)
+        stored = looked_up(np.array(image), *_palette(image), label)
+        # GIF and BMP have no other way to store grey: there, greys are meant where both could be
+        return replace(stored, by_index=stored.by_index and image.format not in ("GIF", "BMP", "DIB"))
     if image.mode in ("CMYK", "YCbCr", "RGBX"):
         image = image.convert("RGB")
     elif image.mode == "PA":

@@ -31,12 +31,14 @@ class Refused(ValueError):
 @dataclass(frozen=True)
 class Stored:
     """An array [C,*spatial], its affine [4,4], whether the channels are red, green and blue; and for label
-    maps the numbers as stored where `array` holds them as shown (palette indices, bits)."""
+    maps the numbers as stored where `array` holds them as shown (palette indices, bits). by_index: what
+    counts where both could be meant are the numbers."""
 
     array: np.ndarray
     affine: np.ndarray
     colour: bool = False
     numbers: np.ndarray | None = None
+    by_index: bool = False
 
     def upright(self, tag: int) -> Stored:
         """Rows and columns as the orientation tag wants them shown."""
@@ -77,18 +79,19 @@ def looked_up(index: np.ndarray, palette: np.ndarray, alpha: np.ndarray | None, 
         if label:
             return Stored(index[None], PLANE)
         raise Refused(f"its palette has {len(palette)} colours, and a pixel asks for number {used[-1]}")
-    grey = bool((palette[used] == palette[used, :1]).all())
     if label:
-        return Stored(palette[:, 0][index][None] if grey else index[None], PLANE, False, index[None])
+        shown = palette[:, 0][index][None] if (palette == palette[:, :1]).all() else index[None]
+        return Stored(shown, PLANE, False, index[None], by_index=True)
     if alpha is not None:
         opaque(alpha[used])
+    grey = bool((palette[used] == palette[used, :1]).all())
     array = palette[:, 0][index][None] if grey else np.moveaxis(palette[index], -1, 0)
     return Stored(np.ascontiguousarray(array), PLANE, not grey)
 
 
 def label_map(stored: Stored, values: Collection[int] | None, lossy: bool) -> np.ndarray:
-    """One number a voxel [1,*spatial]: as stored where a palette or single bits show it otherwise, unless
-    only what is shown are `values`, those that a label may have."""
+    """One number a voxel [1,*spatial]. Where a palette or few bits show another number than is stored: the
+    one of the two that is among `values`, those that a label may have."""
     array, numbers = stored.array, stored.numbers
     if len(array) == 3 and (array[:1] == array).all():
         array = array[:1]
@@ -99,17 +102,21 @@ def label_map(stored: Stored, values: Collection[int] | None, lossy: bool) -> np
         )
     if len(array) > 1:
         raise Refused(f"has {len(array)} channels where a label map has one")
+    if array.dtype == np.float64:
+        whole = np.rint(array)
+        # a slope of 32 bits makes 1.00000002 of 1
+        array = whole if (np.abs(array - whole) <= 2.0**-23 * np.abs(whole)).all() else array
     if values is None or (numbers is None and not lossy):
-        return array if numbers is None else numbers
+        return numbers if numbers is not None and stored.by_index else array
     shown, wanted = set(np.unique(array).tolist()), set(values)
     if numbers is not None:
         kept = set(np.unique(numbers).tolist())
-        if kept <= wanted and shown <= wanted and (numbers != array).any():
+        if stored.by_index and kept <= wanted and shown <= wanted and (numbers != array).any():
             raise Refused(
                 f"label values could be its indices {_some(kept)} or the greys they show {_some(shown)}; "
                 "save it without a palette"
             )
-        return array if shown <= wanted else numbers
+        return array if shown <= wanted or not (kept <= wanted or stored.by_index) else numbers
     if shown - wanted:
         raise Refused(
             f"label values {_some(shown - wanted)}: lossy compression (JPEG) blurs label maps; "

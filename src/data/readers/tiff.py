@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def tiff(path: Path, label: bool) -> Stored:
         array, axes = _ordered(_signed(array, file.imagej_metadata or {}), axes)
         stored = _as_shown(array, page, tags, label)
     if len(axes) == 4:  # pages
-        stored = Stored(stored.array, PAGES, stored.colour, stored.numbers)
+        stored = replace(stored, affine=PAGES)
     return stored.upright(int(tags.get("Orientation", 1)))
 
 

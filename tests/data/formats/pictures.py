@@ -158,6 +158,13 @@ OTHERS = (
         label=True,
         values=[0, 255],
     ),
+    Row(
+        "GIF: mask of greys 0 and 2, classes 0 to 2",
+        saved(BIT * 2, "a.gif", "GIF"),
+        (BIT * 2)[None],
+        label=True,
+        values=[0, 1, 2],
+    ),
     Row("GIF: several frames", frames("GIF"), "2 frames"),
     Row("WebP: colour, without loss", saved(COLOUR, "a.webp", "WEBP", lossless=True), COLOUR, True),
     Row("WebP: opaque alpha", saved(OPAQUE, "a.webp", "WEBP", lossless=True), COLOUR, True),

@@ -161,6 +161,15 @@ ROWS = (
         label=True,
         values=[0, 255],
     ),
+    Row(
+        "mask: grey palette, indices and greys both classes",
+        of(BIT, kind=3, PLTE=bytes([0, 0, 0, 2, 2, 2])),
+        "label values could be its indices 0, 1 or the greys they show 0, 2",
+        label=True,
+        values=[0, 1, 2],
+    ),
+    Row("mask: 1 bit, no values said", of(BIT, depth=1), (BIT * 255)[None], label=True),
+    Row("mask: 1 bit, classes 0 and 1", of(BIT, depth=1), BIT[None], label=True, values=[0, 1]),
     Row("mask: grey, 16 bits", of(DEEP, depth=16), DEEP[None], label=True),
     Row("mask: 2 bits, classes 0 to 3", of(CLASSES, depth=2), CLASSES[None], label=True, values=range(4)),
     Row(

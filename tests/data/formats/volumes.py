@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 from nibabel.freesurfer.mghformat import MGHImage
 
-from tests.data.formats.rows import OBLIQUE, VOLUME, Row, written
+from tests.data.formats.rows import CLASSES, OBLIQUE, VOLUME, Row, written
 
 FRAMES = np.stack([VOLUME, VOLUME + 300, VOLUME * 2], -1)
 BIG_IDS = VOLUME.astype(float) + 312782550
@@ -99,6 +99,13 @@ def cifti(path: Path) -> None:
     nibabel.save(nibabel.Cifti2Image(values, (nibabel.cifti2.ScalarAxis(["a", "b"]), places)), path)
 
 
+def by_slope(path: Path) -> None:
+    """Whole floats saved as uint8: nibabel scales them, and 1 comes back as 1.00000002."""
+    image = nibabel.Nifti1Image(CLASSES[..., None].astype(np.float32), OBLIQUE)
+    image.set_data_dtype(np.uint8)
+    nibabel.save(image, path)
+
+
 def lone(folder: Path) -> Path:
     path = nifti(VOLUME, "a.img", nibabel.Nifti1Pair)(folder)
     (folder / "a.hdr").unlink()
@@ -173,6 +180,12 @@ ROWS = (
     volume("cut short", written("a.nii.gz", cut), "cannot be read"),
     volume(".img without .hdr", lone, "a.hdr is not beside it"),
     volume("mask: ids above 2^24 in float64", nifti(BIG_IDS), BIG_IDS[None], label=True),
+    volume(
+        "mask: float by slope",
+        written("a.nii", by_slope),
+        CLASSES[None, ..., None].astype(float),
+        label=True,
+    ),
     volume(
         "mask: int32",
         nifti(VOLUME.astype(np.int32) * 99999),
