@@ -178,7 +178,8 @@ def collate(rows: Sequence[Item]) -> Item:
     batch: Item = {}
     for key in rows[0]:
         values = [row[key] for row in rows]
-        batch[key] = (
-            values if key in RAGGED or not isinstance(values[0], torch.Tensor) else torch.stack(values)
-        )
+        if key in RAGGED or not isinstance(values[0], torch.Tensor):
+            batch[key] = values
+        else:  # a single row is not copied: it may be a volume of a gigabyte
+            batch[key] = torch.stack(values) if len(values) > 1 else values[0][None]
     return batch

@@ -38,6 +38,8 @@ def mirrored(answer: Callable[[Tensor], Tensor], image: Tensor, axes: Sequence[i
 
     Test-time augmentation: 2^n passes for n axes.
     """
+    if not axes:
+        return answer(image)
     flips = [[axis + 2 for axis in chosen] for chosen in subsets(axes)]
     return torch.stack([answer(image.flip(dims)).flip(dims) for dims in flips]).mean(0)
 
