@@ -108,8 +108,12 @@ def main() -> None:
     shape = (96, 96, 64) if options.quick else tuple(options.shape)
     sides = "x".join(map(str, shape))
     found = measured(shape, options.cache)
-    text = f"One volume of {sides} voxels and two classes, from its file to its scores, in windows of {WINDOW};\n"
-    text += f"a network of two levels, cache={options.cache}, one thread. The peak of the process's memory so far.\n\n"
+    text = (
+        f"One volume of {sides} voxels, two classes, from its file to its scores, in windows of {WINDOW}; a\n"
+    )
+    text += (
+        f"network of two levels, cache={options.cache}, one thread. Peak of the process's memory so far.\n\n"
+    )
     rows = [[part, f"{peak:.1f} GiB", f"{seconds:.0f}"] for part, (peak, seconds) in found.items()]
     write("Memory", text + table(["until after", "peak", "s"], rows), ("torch", "monai"), not options.quick)
 

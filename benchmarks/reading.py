@@ -143,7 +143,9 @@ def main() -> None:
         text = (
             "User and system time of a fresh interpreter over that of the checkout beside it, in turn, one\n"
         )
-        text += "thread; median of paired ratios and range. The first pair fills the caches and does not count.\n\n"
+        text += (
+            "thread; median of paired ratios, and range. The first pair fills the caches and is left out.\n\n"
+        )
         text += table(["job", "ratio", "s", "s beside it"], rows)
         write("Reading", text, ("torch", "pillow", "nibabel"), keep=not options.quick and not options.only)
 
