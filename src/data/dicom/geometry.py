@@ -20,6 +20,14 @@ DIFFER = (
     "StackID", "AcquisitionTime", "FrameAcquisitionDateTime", "FrameReferenceDateTime", "ContentTime",
 )  # fmt: skip
 """What commonly tells two slices at one place apart, the most telling first."""
+ALIKE = (
+    "EchoTime",
+    "EffectiveEchoTime",
+    "TemporalPositionIdentifier",
+    "TemporalPositionIndex",
+    "DiffusionBValue",
+)
+"""What is the same, within a hundredth, in all slices of one volume, wherever they lie."""
 
 
 def arranged(frames: Sequence[Frame]) -> tuple[list[int], np.ndarray]:
@@ -50,6 +58,7 @@ def arranged(frames: Sequence[Frame]) -> tuple[list[int], np.ndarray]:
             f"its slices are spaced unevenly: steps of {steps.min():.2f} to {steps.max():.2f} mm, "
             f"{off:.2f} mm off an even grid"
         )
+    _check_alike(frames)
     affine = np.eye(4)
     affine[:3, 0], affine[:3, 1] = across * spacing[1], down * spacing[0]
     affine[:3, 2] = step
@@ -70,6 +79,23 @@ def _direction(frames: Sequence[Frame]) -> tuple[np.ndarray, np.ndarray]:
             f"{_told(frames, 'a localiser of several planes, or several volumes')}"
         )
     return across, down
+
+
+def _check_alike(frames: Sequence[Frame]) -> None:
+    """Raises ValueError when slices were taken in different ways, though each has a place of its own."""
+    for word in ALIKE:
+        values = _values(frames, word)
+        if len(values) == 1:
+            continue
+        try:
+            numbers = [float(value) for value in values]
+        except ValueError:
+            numbers = [0, 1]
+        if max(numbers) - min(numbers) > 0.01 * max(map(abs, numbers)):
+            told = ", ".join(values[:4])
+            raise ValueError(
+                f"its slices differ in {word} ({told}): choose, such as data.series={word}:{values[0]}"
+            )
 
 
 def _mixed(frames: Sequence[Frame], order: np.ndarray, steps: np.ndarray) -> str:

@@ -102,6 +102,16 @@ MIXED = {
 }
 
 
+def test_echoes_are_not_mixed_wherever_they_lie(tmp_path):
+    paths = series(tmp_path, VOLUME, each=with_echo(4.6, 80, 4.6, 80, 4.6))
+    with pytest.raises(
+        ValueError, match=r"differ in EchoTime \(4.6, 80.*\): choose, such as data.series=EchoTime:4.6"
+    ):
+        read_series(paths)
+    near = series(tmp_path / "near", VOLUME, each=with_echo(4.6, 4.61, 4.6, 4.6, 4.59))
+    assert np.array_equal(read_series(near)[0][0], VOLUME)
+
+
 def test_slices_that_no_setting_chooses_are_to_be_moved(tmp_path):
     each = [{"AcquisitionTime": f"1010{n:02d}"} for n in range(5)]
     places = [PLACES[n] for n in (0, 1, 2, 0, 1)]
