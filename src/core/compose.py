@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 from src.core import command
 from src.core.config import Plain, to_plain, validate
 from src.core.names import nearest
+from src.core.renamed import words_of_today
 from src.errors import UserError
 
 
@@ -38,7 +39,9 @@ def composed(words: Sequence[str], folders: Sequence[str] = (), check: bool = Fa
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(command.CONF), version_base="1.3"):
-            cfg = compose("train", [*words, *search_path(folders)], return_hydra_config=True)
+            cfg = compose(
+                "train", [*words_of_today(words)[0], *search_path(folders)], return_hydra_config=True
+            )
             HydraConfig.instance().set_config(cfg)
             plain = to_plain(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]))
             if check:
