@@ -27,12 +27,18 @@ def fingerprint(words: Sequence[str]) -> tuple[str, str]:
     Names and keys that changed since do not tell (`core.renamed`).
     """
     plain = as_first(composed([*words, *SOMEWHERE]))
-    for section, keys in FREE.items():
+    for section in FREE:
         node = plain[section] if section else plain
-        for key in [key for key in node if key in keys or key.startswith(PREFIXES)]:
+        for key in [key for key in node if is_free(f"{section}.{key}".lstrip("."))]:
             del node[key]
     data = {key: plain[key] for key in ("data", "degradation")} | {"task": plain["task"]["_target_"]}
     return digest(plain), digest(data)
+
+
+def is_free(key: str) -> bool:
+    """Whether a dotted key decides no number."""
+    section, _, leaf = key.rpartition(".")
+    return leaf in FREE.get(section, ()) or leaf.startswith(PREFIXES)
 
 
 def digest(content: Any) -> str:
