@@ -17,7 +17,7 @@ def main(cfg: DictConfig) -> None:
     from rich.console import Console
 
     from src.core.config import to_plain
-    from src.experiments import check, listing, sheet, study, verify
+    from src.experiments import check, listing, pin, sheet, study, verify
 
     asked = study.read_request(to_plain(cfg))
     console = Console(highlight=False)
@@ -32,6 +32,9 @@ def main(cfg: DictConfig) -> None:
         if not faults:
             console.print(f"{len(known)} experiments: every table and verdict there is follows from the runs")
         sys.exit(1 if faults else 0)
+    if asked.pin:
+        console.print(f"written: {pin.pin(sheet.read(asked.root, asked.named))}", soft_wrap=True)
+        return
     sys.exit(verify.verify(asked, console) if asked.verify else study.carry_out(asked, console))
 
 

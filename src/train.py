@@ -38,6 +38,7 @@ def train(cfg: dict[str, Any], directory: Path) -> float:
     from src.core import build, distributed, judge, prepare, quiet
     from src.core.run import open_again, open_new
     from src.core.trainer import build_trainer
+    from src.data.summary import check_held
 
     quiet.hush()
     directory = distributed.join(cfg, directory)
@@ -46,6 +47,7 @@ def train(cfg: dict[str, Any], directory: Path) -> float:
     data = build.build_data(cfg)
     data.setup()
     cfg = build.complete(cfg, data)
+    check_held(data)
     task = build.build_task(cfg, data.classes)
     judge.appoint(cfg, task, data)
     prepare.check_size(task, data)
@@ -55,7 +57,7 @@ def train(cfg: dict[str, Any], directory: Path) -> float:
     trainer = build_trainer(cfg, run)
     without = f" ({data.left_out} cases left out)" if data.left_out else ""
     items = f"data: {len(data.train_items())} training items{without}, cache: {data.cache.room}"
-    quiet.say("\n".join([str(plan), items, *task.notes]))
+    quiet.say("\n".join([str(plan), items, *data.notes, *task.notes]))
     start = prepare.describe(run, cfg, data, task)
     data.start_at(start)
     try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import json
 import math
 from copy import copy
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,7 +30,20 @@ def build_data(cfg: Plain) -> Any:
     arguments = build(common, "data")
     degrade = build(cfg["degradation"], "degradation")
     given = {"seed": cfg["seed"], "degrade": degrade, "pieces": cfg["update"]["accumulate"]}
+    given["held"] = _held(cfg["resume"]) if cfg["resume"] else None
     return DataModule(source=build(source, "data"), **given, **arguments)
+
+
+def _held(run: str) -> Any:
+    """The split of a run that goes on."""
+    from src.data.held import Held
+
+    path = Path(run) / "data.json"
+    if not path.is_file():
+        raise UserError(
+            f"resume: {run} has no data.json, which says who trains and who tests; start a new run"
+        )
+    return Held.of(run, json.loads(path.read_text(encoding="utf-8")))
 
 
 def complete(cfg: Plain, data: Any) -> Plain:

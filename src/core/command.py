@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from src.core.launch import Ended, launched, tell
 from src.core.multirun import finish
 from src.core.names import nearest
+from src.core.words import readable
 from src.errors import UserError
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -58,6 +59,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
             register_resolvers()
             with _one_line(name):
                 try:
+                    sys.argv[1:] = readable(sys.argv[1:], resumes=name == "train")
                     hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)()
                 finally:
                     finish()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from src.core import command
 from src.core.config import Plain, to_plain, validate
 from src.core.names import nearest
+from src.core.renamed import words_of_today
 from src.errors import UserError
 
 
@@ -33,17 +35,35 @@ def composed(words: Sequence[str], folders: Sequence[str] = (), check: bool = Fa
 
     Raises UserError for what does not compose and, with `check`, for what `train` would refuse.
     """
+    with _composition(words, folders) as cfg:
+        plain = to_plain(cfg)
+        if check:
+            validate(plain)
+        return plain
+
+
+def as_written(words: Sequence[str]) -> tuple[Plain, dict[str, str]]:
+    """The same before `${...}` is looked up, and which file of each group of conf/ was chosen."""
+    with _composition(words) as cfg:
+        plain = OmegaConf.to_container(cfg, resolve=False)
+        choices = HydraConfig.get().runtime.choices
+        assert isinstance(plain, dict)
+        return {str(key): value for key, value in plain.items()}, {
+            str(group): str(choice) for group, choice in choices.items() if choice is not None
+        }
+
+
+@contextmanager
+def _composition(words: Sequence[str], folders: Sequence[str] = ()) -> Iterator[DictConfig]:
     command.register_resolvers()
     before = HydraConfig.instance().cfg
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(command.CONF), version_base="1.3"):
-            cfg = compose("train", [*words, *search_path(folders)], return_hydra_config=True)
+            known, _ = words_of_today(words)
+            cfg = compose("train", [*known, *search_path(folders)], return_hydra_config=True)
             HydraConfig.instance().set_config(cfg)
-            plain = to_plain(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]))
-            if check:
-                validate(plain)
-            return plain
+            yield OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
     except HydraException as error:
         raise UserError(str(command.explain(error)).removeprefix("error: ")) from error
     finally:
@@ -68,6 +88,11 @@ def parsed(words: Sequence[str]) -> list[Override]:
     return found
 
 
+def is_group(key: str) -> bool:
+    """Whether the key chooses a file of conf/, such as `model` and `model/generator`."""
+    return "." not in key and (command.CONF / key).is_dir()
+
+
 def known_key(key: str, plain: Plain) -> None:
     """Raise one line, with the nearest name, when `key` is neither a key of `plain` nor a group of conf/."""
     groups = [path.name for path in command.CONF.iterdir() if path.is_dir()]
@@ -87,7 +112,7 @@ def experiment(words: Sequence[str], comment: str) -> str:
         value: Any = override.value()
         if override.key_or_group == "experiment":
             defaults.insert(0, value)
-        elif (command.CONF / override.key_or_group).is_dir() and "." not in override.key_or_group:
+        elif is_group(override.key_or_group):
             defaults.append({f"override /{override.key_or_group}": value})
         else:
             *parents, leaf = override.key_or_group.split(".")

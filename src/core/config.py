@@ -10,10 +10,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from src.core.names import nearest
+from src.core.renamed import as_today
 from src.errors import UserError
 
 Plain = dict[str, Any]
-OURS = {"source", "seed", "batches_done", "degrade", "pieces"}
+OURS = {"source", "seed", "batches_done", "degrade", "pieces", "held"}
 """Arguments of the DataModule that are not the user's."""
 
 
@@ -33,28 +34,41 @@ FREE = (
     "task.judge",
     "data.workers",
     "data.cache",
+    "data.changed",
     "debug",
 )
 """Keys that may differ when a run goes on."""
 
 
 def load(run: str | Path) -> Plain:
-    """The resolved configuration of a run directory."""
+    """The resolved configuration of a run directory, by today's names, whichever version wrote it."""
     path = Path(run) / "config.yaml"
     if not path.is_file():
         raise UserError(f"{run}: is no run directory (it has no config.yaml)")
-    return to_plain(OmegaConf.load(path))
+    return as_today(to_plain(OmegaConf.load(path)), _takes)
+
+
+def _takes(section: Plain, key: str) -> bool:
+    """Whether a section of a configuration has a key of this name; one of a class asks the class."""
+    from src.core.targets import parameters_of, resolve
+    from src.data.datamodule import DataModule
+
+    if "_target_" not in section:
+        return True
+    if "batch_size" in section and key in parameters_of(DataModule):  # that of the data
+        return True
+    return key in parameters_of(resolve(section, "config.yaml"))
 
 
 def to_plain(cfg: Any) -> Plain:
-    """Every interpolation resolved, every node a plain dict, list or scalar."""
+    """Every interpolation resolved, every node a plain dict, list or scalar, every class by today's name."""
     try:
         plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None) or "configuration"
         raise UserError(f"{key}: {str(error).splitlines()[0]}") from error
     assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+    return as_today({str(key): value for key, value in plain.items()})
 
 
 def settle(cfg: DictConfig, overrides: list[str]) -> Plain:

@@ -14,6 +14,7 @@ import torch
 from src.data.cache import Cache, Kind
 from src.data.degrade import Degrade, Evaluated
 from src.data.digests import Digests
+from src.data.held import Changed, Held, dealt
 from src.data.intensity import Intensity
 from src.data.known import remarks, suited
 from src.data.labels import Labels
@@ -45,7 +46,8 @@ class DataModule(pl.LightningDataModule):
     stop, or skip cases with grave faults. batches_done: see `start_at`. degrade: makes the image of a
     clean one, which becomes the target where a case has none. label_fraction: share of the training subjects
     whose labels are used. unlabelled: share of each training batch, its last rows, that holds images of the
-    others. pieces: in how many a batch is worked through; each is shared out among the processes.
+    others. pieces: in how many a batch is worked through; each is shared out among the processes. held: the
+    split of the run that goes on; changed: where other cases came since, stop, or keep to those of the run.
     """
 
     def __init__(
@@ -75,6 +77,8 @@ class DataModule(pl.LightningDataModule):
         label_fraction: float = 1.0,
         unlabelled: float = 0.0,
         pieces: int = 1,
+        changed: Changed = "stop",
+        held: Held | None = None,
     ) -> None:
         super().__init__()
         if batch_size < 1:
@@ -84,6 +88,7 @@ class DataModule(pl.LightningDataModule):
         for key, value, choices in (
             ("cache", cache, ("memory", "disk", "none")),
             ("on_error", on_error, ("stop", "skip")),
+            ("changed", changed, ("stop", "keep")),
         ):
             if value not in choices:
                 raise UserError(f"data.{key}={value}: choose {' or '.join(choices)}")
@@ -91,6 +96,7 @@ class DataModule(pl.LightningDataModule):
         self.batch_size, self.batches_done, self.pieces = batch_size, batches_done, pieces
         self.seed, self.workers = seed, workers
         self.intensity = intensity = suited(source, intensity)
+        self.held, self.changed = held, changed
         size = source.size if isinstance(source.size, int) or source.size is None else tuple(source.size)
         self.preparation = Preparation(
             source.spatial_dims,
@@ -110,9 +116,11 @@ class DataModule(pl.LightningDataModule):
         prepared = Prepared(source, self.preparation)
         self.cache = Cache(prepared.make, prepared.key, cache, self.folder, cache_gb)
         self.records: dict[Split, list[Record]] = {}
+        self.dealt: list[Record] = []  # also those with grave faults
         self.facts: dict[str, Facts] = {}
         self.sliced = False  # whether rows are slices of volumes
         self.left_out = 0
+        self.notes: list[str] = []
 
     @property
     def channels(self) -> int:
@@ -140,16 +148,20 @@ class DataModule(pl.LightningDataModule):
         """Read every case once, unless it is cached: fill the cache, find faults. Raises `UserError`."""
         if self.records:
             return
-        records = self.splitting(self.source.records())
+        records, self.notes = dealt(self.source, self.splitting, self.held, self.changed)
+        self.dealt = records
         for remark in remarks(self.source, self.intensity):
             log.warning("data: %s", remark)
         self.facts = survey(records, self.source, self.cache, self.preparation, self.folder)
         if isinstance(self.source, Files):
             self.source.digests.save()
+        if self.held:
+            self.held.compare({case: fact.content for case, fact in self.facts.items()}, self.changed)
         self.sliced = self.spatial_dims == 2 and any(len(fact.shape) == 4 for fact in self.facts.values())
         sound = judge(records, self.facts, self.on_error)
         for split in SPLITS:
-            self.records[split] = [record for record in sound if record.split == split]
+            chosen = [record for record in sound if record.split == split]
+            self.records[split] = self.held.in_order(split, chosen) if self.held else chosen
         if empty := [split for split in SPLITS if not self.records[split]]:
             self.records = {}
             raise UserError(f"data: no case is in the split {empty[0]}; change data.split or data.split_file")

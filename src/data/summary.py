@@ -6,18 +6,23 @@ import hashlib
 from typing import Any
 
 from src.data.datamodule import DataModule
+from src.data.held import digest
 from src.data.prepare import VERSION
+from src.data.records import SPLITS, Split
 
 
 def summary(data: DataModule) -> dict[str, Any]:
-    """Plain values for `data.json`: counts, subjects per split, faults, a hash of content and preparation."""
+    """Plain values for `data.json`: counts, subjects per split, faults, a hash of content and preparation.
+
+    `contents` holds the split for when the run goes on: every case of each, left out or not, with a digest.
+    """
     data.setup()
     return {
         "cases": {split: len(records) for split, records in data.records.items()},
         "left_out": data.left_out,
         "labelled": len(data.labels.used(data.records["train"])),
         "without_labels": sorted({r.subject for r in data.labels.others(data.records["train"])}),
-        "subjects": {split: sorted({r.subject for r in records}) for split, records in data.records.items()},
+        "subjects": _subjects(data),
         "channels": data.channels,
         "classes": list(data.classes),
         "box_classes": list(data.box_classes),
@@ -25,7 +30,25 @@ def summary(data: DataModule) -> dict[str, Any]:
         "spatial_dims": data.spatial_dims,
         "faults": [fault.words for fact in data.facts.values() for fault in fact.faults],
         "hash": content_hash(data),
+        "contents": {
+            split: {r.case: digest(data.facts[r.case].content) for r in data.dealt if r.split == split}
+            for split in SPLITS
+        },
     }
+
+
+def check_held(data: DataModule) -> None:
+    """UserError where a run that goes on would not train on what it was begun with.
+
+    To be called when all cases that the task leaves out are left out.
+    """
+    if data.held:
+        counts = {split: len(records) for split, records in data.records.items()}
+        data.held.compare_whole(_subjects(data), counts, content_hash(data))
+
+
+def _subjects(data: DataModule) -> dict[Split, list[str]]:
+    return {split: sorted({r.subject for r in records}) for split, records in data.records.items()}
 
 
 def content_hash(data: DataModule) -> str:

@@ -8,29 +8,37 @@ from collections.abc import Sequence
 from typing import Any
 
 from src.core.compose import composed
+from src.core.renamed import as_first
 
 FREE = {
     "": ("paths", "run_dir", "name", "resume", "logger", "callbacks", "debug", "seed"),
     "data": ("workers", "cache", "cache_dir", "cache_gb"),
     "trainer": ("accelerator", "log_every", "threads"),
 }
-"""Keys that decide no number beyond rounding, by section."""
+"""Keys that decide no number beyond rounding, by section; as 062eb33 called them."""
 PREFIXES = ("save_",)
 SOMEWHERE = ("paths.data=DATA", "paths.cache=CACHE", "paths.runs=RUNS")
 """In place of this machine's folders."""
 
 
 def fingerprint(words: Sequence[str]) -> tuple[str, str]:
-    """(of the configuration, of its data): SHA-256 of what these words compose to, save the seed."""
-    plain = composed([*words, *SOMEWHERE])
-    for section, keys in FREE.items():
+    """(of the configuration, of its data): SHA-256 of what these words compose to, save the seed.
+
+    Names and keys that changed since do not tell (`core.renamed`).
+    """
+    plain = as_first(composed([*words, *SOMEWHERE]))
+    for section in FREE:
         node = plain[section] if section else plain
-        for key in [key for key in node if key in keys or key.startswith(PREFIXES)]:
+        for key in [key for key in node if is_free(f"{section}.{key}".lstrip("."))]:
             del node[key]
-    if not plain["trainer"]["channels_last"]:
-        del plain["trainer"]["channels_last"]  # so hashes from before it was a key are as they were
     data = {key: plain[key] for key in ("data", "degradation")} | {"task": plain["task"]["_target_"]}
     return digest(plain), digest(data)
+
+
+def is_free(key: str) -> bool:
+    """Whether a dotted key decides no number."""
+    section, _, leaf = key.rpartition(".")
+    return leaf in FREE.get(section, ()) or leaf.startswith(PREFIXES)
 
 
 def digest(content: Any) -> str:

@@ -10,6 +10,7 @@ from src.core.compose import composed
 from src.core.names import nearest
 from src.errors import UserError
 from src.experiments.fingerprint import digest, fingerprint
+from src.experiments.pinned import Pinned
 from src.experiments.sheet import FILE, RUN, Experiment
 
 QUIET = ("logger=csv", "trainer.threads=1", "callbacks.progress=lines", "callbacks.samples=2")
@@ -68,6 +69,8 @@ class _Spread:
         self.experiment, self.place, self.paths = experiment, place, paths
         self.hashes: dict[str, tuple[str, str]] = {}
         self.made: dict[tuple[str, int], Run] = {}
+        self.pinned = Pinned(experiment.folder, list(experiment.sheet.arms))
+        self.below: dict[str, list[str]] = {}  # what the file says of each arm
 
     def make(self, arm: str, seed: int) -> Run:
         """The run, after those it needs."""
@@ -88,7 +91,10 @@ class _Spread:
     def words(self, arm: str) -> list[str]:
         sheet = self.experiment.sheet
         scale = sheet.scales[self.experiment.scale]
-        return [*QUIET, *sheet.base, *sheet.arms[arm].words, *scale.words, *scale.arms.get(arm, ())]
+        own = [*sheet.base, *sheet.arms[arm].words, *scale.words, *scale.arms.get(arm, ())]
+        if arm not in self.below:
+            self.below[arm] = self.pinned.words(arm, own)
+        return [*self.below[arm], *QUIET, *own]
 
     def needed(self, arm: str) -> list[str]:
         """The arms whose runs this one's words name."""

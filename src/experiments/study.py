@@ -35,6 +35,7 @@ class Keys(Section):
     seeds: list[Annotated[int, Field(ge=0)]] | None
     jobs: PositiveInt
     verify: bool
+    pin: bool
     launch: str | None
     patience: PositiveFloat
     paths: Paths
@@ -52,6 +53,7 @@ class Request:
     seeds: list[int] | None
     jobs: int
     verify: bool
+    pin: bool
     launch: tuple[str, ...]
     patience: float
     place: Path
@@ -87,6 +89,7 @@ def read_request(cfg: Mapping[str, Any]) -> Request:
         seeds=cfg["seeds"],
         jobs=cfg["jobs"],
         verify=cfg["verify"],
+        pin=cfg["pin"],
         launch=tuple(shlex.split(cfg["launch"])) if cfg["launch"] else (sys.executable, "-m", "src.train"),
         patience=cfg["patience"],
         place=Path(paths["runs"]) / "experiments" / cfg["named"] / cfg["scale"],

@@ -1,0 +1,162 @@
+"""The split that an earlier run fixed: a run that goes on trains, validates and tests on the same cases."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from src.data.records import SPLITS, Record, Source, Split
+from src.errors import UserError
+
+Changed = Literal["stop", "keep"]
+Deal = Callable[[Sequence[Record]], list[Record]]
+SHOWN = 3
+"""Names in a line; of further ones it gives the number."""
+
+
+def dealt(source: Source, deal: Deal, held: Held | None, changed: Changed) -> tuple[list[Record], list[str]]:
+    """The source's records, each with its split, and notes: by the settings, or as a run held them."""
+    records = source.records()
+    if held is None:
+        return deal(records), []
+    if held.contents is None:
+        return held.by_subject(records, changed, deal)
+    return held.by_case(records, changed, source.content)
+
+
+def digest(content: str) -> str:
+    """A case's content, as `Source.content` tells it, in 16 hexadecimal digits; empty of one with a fault."""
+    return hashlib.sha256(content.encode()).hexdigest()[:16] if content else ""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the data.json of a run says of its cases.
+
+    run: its directory. contents: of each split, in the run's order, the `digest` of every case by name; None
+    where 062eb33 wrote the file, which kept the names of `subjects` alone. counts: of cases in each split.
+    whole: the hash of everything.
+    """
+
+    run: str
+    contents: Mapping[Split, Mapping[str, str]] | None
+    subjects: Mapping[Split, Sequence[str]]
+    counts: Mapping[Split, int]
+    whole: str
+
+    @classmethod
+    def of(cls, run: str, told: Mapping[str, Any]) -> Held:
+        """From what stands in data.json."""
+        return cls(run, told.get("contents"), told["subjects"], told["cases"], told["hash"])
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Of every case; empty where they were not kept."""
+        return {case: known for cases in (self.contents or {}).values() for case, known in cases.items()}
+
+    def by_case(
+        self, records: Sequence[Record], changed: Changed, content: Callable[[Record], str]
+    ) -> tuple[list[Record], list[str]]:
+        """The run's cases, each in its split, and a note on those that came since and are left out.
+
+        content: of a record, as a source tells it. UserError, in one line, where cases came that are not to
+        be left out, or any went.
+        """
+        known, now = self.digests, {record.case for record in records}
+        came, went = sorted(now - known.keys()), [case for case in known if case not in now]
+        split: dict[str, Split] = {case: s for s in SPLITS for case in (self.contents or {}).get(s, {})}
+        found = [replace(record, split=split[record.case]) for record in records if record.case in split]
+        if went or (came and changed == "stop"):
+            told = {record.case: _safely(content, record) for record in found if known[record.case]}
+            raise self._refusal(came, went, self._differ(told), changed)
+        if changed == "keep":  # a case that had a fault was none of the run's
+            found = [record for record in found if known[record.case]]
+        return found, _left_out(came, "case")
+
+    def by_subject(
+        self, records: Sequence[Record], changed: Changed, deal: Deal
+    ) -> tuple[list[Record], list[str]]:
+        """As the settings deal them or, where that is no longer the run's split, as its subjects say."""
+        old: dict[str, list[Split]] = defaultdict(list)
+        for split in SPLITS:
+            for subject in self.subjects[split]:
+                old[subject].append(split)
+        came = {record.subject for record in records} - old.keys() if changed == "keep" else set()
+        found = deal([record for record in records if record.subject not in came])
+        now = {(record.subject, record.split) for record in found}
+        if any((subject, split) not in now for subject, splits in old.items() for split in splits):
+            only = {subject: splits[0] for subject, splits in old.items() if len(splits) == 1}
+            found = [replace(record, split=only.get(record.subject, record.split)) for record in found]
+        return found, _left_out(came, "subject")
+
+    def in_order(self, split: Split, records: Sequence[Record]) -> list[Record]:
+        """The records of a split as the run had them, one after the other."""
+        turn = {case: place for place, case in enumerate((self.contents or {}).get(split, ()))}
+        return sorted(records, key=lambda record: turn.get(record.case, 0))
+
+    def compare(self, told: Mapping[str, str], changed: Changed) -> None:
+        """UserError where a case's content is not what it was; told: by case, as a source tells it."""
+        if differ := self._differ(told):
+            raise self._refusal([], [], differ, changed)
+
+    def compare_whole(
+        self, subjects: Mapping[Split, Sequence[str]], counts: Mapping[Split, int], whole: str
+    ) -> None:
+        """UserError where the hash of everything is not what it was. subjects, counts: those of now."""
+        if whole == self.whole:
+            return
+        if self.contents is not None:
+            raise UserError(
+                f"data: {self.run} was trained on the same cases, but this version prepares them otherwise; "
+                "go on with the version that made the run (environment.json), or start a new run"
+            )
+        old, new = ({name for s in SPLITS for name in names[s]} for names in (self.subjects, subjects))
+        parts = [_named(new - old, "subject", "came"), _named(old - new, "subject", "went")]
+        before, now = (sum(number[s] for s in SPLITS) for number in (self.counts, counts))
+        if before != now:
+            parts.append(f"{before} cases are {now} now")
+        elif not any(parts):
+            parts.append("the files' names or content changed (its data.json does not say of which)")
+        keep = ", or go on with the old subjects alone: data.changed=keep" if new > old else ""
+        line = ", ".join(filter(None, parts))
+        raise UserError(f"data: not what {self.run} was trained on: {line}; put the old data back{keep}")
+
+    def _differ(self, told: Mapping[str, str]) -> list[str]:
+        known = self.digests
+        return [case for case, content in told.items() if known.get(case, digest(content)) != digest(content)]
+
+    def _refusal(
+        self, came: Collection[str], went: Collection[str], differ: Collection[str], changed: Changed
+    ) -> UserError:
+        told = ((came, "came"), (went, "went"), (differ, "changed"))
+        parts = ", ".join(filter(None, (_named(names, "case", what) for names, what in told)))
+        if not went and not differ:
+            way = "take the new ones away, or go on with the old ones alone: data.changed=keep"
+        elif changed == "keep":
+            way = "data.changed=keep needs every old case as it was: put them back, or start a new run"
+        else:
+            way = "put the old data back, or start a new run"
+        return UserError(f"data: not what {self.run} was trained on: {parts}; {way}")
+
+
+def _left_out(came: Collection[str], kind: str) -> list[str]:
+    return [f"data: {_named(came, kind, 'came')} since the run began: left out"] if came else []
+
+
+def _named(names: Collection[str], kind: str, what: str) -> str:
+    """'2 cases (a, b) came': the number of all and the first few names; nothing of none."""
+    if not names:
+        return ""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{len(names)} {kind}{'s' * (len(names) > 1)} ({', '.join(sorted(names)[:SHOWN])}{more}) {what}"
+
+
+def _safely(content: Callable[[Record], str], record: Record) -> str:
+    """What a record's content is, and nothing where its files cannot be read."""
+    try:
+        return content(record)
+    except (UserError, OSError, ValueError):
+        return ""

@@ -1,0 +1,110 @@
+"""experiments/<name>/configuration.yaml: every value that the runs rely on, over the defaults of conf/.
+
+A default that changes, or a key that comes later, then changes no run of the experiment and no hash of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field
+
+from src.core.compose import as_written, is_group, parsed
+from src.core.names import nearest
+from src.core.processes import quoted
+from src.core.renamed import ADDED, get
+from src.core.schema import Section, check_shape
+from src.errors import UserError
+from src.experiments.sheet import RUN
+
+PINNED = "configuration.yaml"
+Values = dict[str, Any]
+
+
+class Block(Section):
+    """Values of these arms by dotted key, or group of conf/; a mapping stands in place of what is there."""
+
+    arms: Literal["all"] | list[str]
+    values: dict[str, Any]
+
+
+class Blocks(Section):
+    blocks: list[Block] = Field(min_length=1)
+
+
+class Pinned:
+    """The values of each arm; of none, where there is no such file."""
+
+    def __init__(self, folder: Path, arms: Sequence[str]) -> None:
+        self.path = folder / PINNED
+        self.known: dict[tuple[str, ...], Values] = {}
+        try:
+            self.blocks = _read(self.path, arms) if self.path.is_file() else []
+        except UserError as error:
+            lines = str(error).splitlines()
+            raise UserError("\n".join(f"{self.path}: {line}" for line in lines)) from error
+
+    def words(self, arm: str, own: Sequence[str]) -> list[str]:
+        """What the file says of the arm, as words of `train`, to stand before its `own`."""
+        if not self.blocks:
+            return []
+        parts = [block.values for block in self.blocks if block.arms == "all" or arm in block.arms]
+        values = {key: value for part in parts for key, value in part.items()}
+        files = [f"{key}={value}" for key, value in values.items() if is_group(key)]
+        there = self._composed([*files, *choices([RUN.sub("RUN", word) for word in own])])
+        for key, first in ADDED.items():
+            if get(there, key, there) is there:
+                values.pop(
+                    key, None
+                )  # conf/ has no such key here, or not yet: what it would be is its first default
+            else:
+                values.setdefault(key, first)
+        return [word for key, value in values.items() for word in words_of(key, value)]
+
+    def _composed(self, words: Sequence[str]) -> Values:
+        key = tuple(words)
+        if key not in self.known:
+            self.known[key], _ = as_written(words)
+        return self.known[key]
+
+
+def choices(words: Sequence[str]) -> list[str]:
+    """Those of the words that choose a file of conf/."""
+    return [
+        word for word, override in zip(words, parsed(words), strict=True) if is_group(override.key_or_group)
+    ]
+
+
+def words_of(key: str, value: Any) -> list[str]:
+    """Words that set a key to this value, whatever stands there."""
+    if isinstance(value, Mapping):
+        return [f"{key}=null", f"+{key}={_text(value)}"]
+    return [f"{key}={value}"] if is_group(key) else [f"{key}={_text(value)}"]
+
+
+def _text(value: Any) -> str:
+    """A plain value in Hydra's grammar."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_text(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_text, value)) + "]"
+    if isinstance(value, str):
+        return quoted(value)
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _read(path: Path, arms: Sequence[str]) -> list[Block]:
+    try:
+        content = {"blocks": yaml.safe_load(path.read_text(encoding="utf-8"))}
+    except yaml.YAMLError as error:
+        raise UserError(" ".join(str(error).split())) from error
+    check_shape(content, Blocks)
+    blocks = Blocks.model_validate(content).blocks
+    for block in blocks:
+        for arm in block.arms if block.arms != "all" else ():
+            if arm not in arms:
+                raise UserError(f"no arm is called {arm}{nearest(arm, arms)}")
+    return blocks
