@@ -184,6 +184,19 @@ def test_ms_ssim_by_hand(side: int, scales: int) -> None:
     np.testing.assert_allclose(ms_ssim(a, b, 2.0), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("offset", [100.0, 1000.0])
+def test_ms_ssim_of_values_far_from_zero_keeps_its_contrast(offset: float) -> None:
+    """Contrast and structure know no offset: of two scales the first is as before, the second nears it."""
+    a = anatomies(2, 32, seed=0).double()
+    b = 0.7 * a + 0.3 * anatomies(2, 32, seed=1)
+    expected = [
+        ms_ssim_by_hand(x[0].numpy(), y[0].numpy(), 2.0, 2)
+        for x, y in zip(a + offset, b + offset, strict=True)
+    ]
+    np.testing.assert_allclose(ms_ssim(a + offset, b + offset, 2.0), expected, atol=1e-6)
+    assert float(ms_ssim(torch.rand(1, 1, 1, 16), torch.rand(1, 1, 1, 16), 1.0)) <= 1
+
+
 def test_pairs_of_one_image_are_alike_and_of_noise_are_not() -> None:
     image = anatomies(1, 32)
     assert pair_similarity(image.expand(8, -1, -1, -1), 1.0) == pytest.approx(1)
