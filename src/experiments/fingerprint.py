@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from src.core.compose import composed
+from src.core.renamed import ADDED
 
 FREE = {
     "": ("paths", "run_dir", "name", "resume", "logger", "callbacks", "debug", "seed"),
@@ -29,6 +30,13 @@ def fingerprint(words: Sequence[str]) -> tuple[str, str]:
             del node[key]
     if not plain["trainer"]["channels_last"]:
         del plain["trainer"]["channels_last"]  # so hashes from before it was a key are as they were
+    for key, first in ADDED.items():
+        *sections, leaf = key.split(".")
+        node = plain
+        for section in sections:
+            node = node.get(section) or {}
+        if leaf in node and node[leaf] == first:
+            del node[leaf]
     data = {key: plain[key] for key in ("data", "degradation")} | {"task": plain["task"]["_target_"]}
     return digest(plain), digest(data)
 
