@@ -54,7 +54,7 @@ def stacked(batch: dict[str, Any], part: Tensor, rows: list[int]) -> Tensor:
 
 def all_finite(batch: dict[str, Any], answers: Tensor) -> None:
     """Raise `NotFinite`, with the case, where the answer to a row [B, ...] holds what is no finite number."""
-    bad = (~answers.isfinite()).flatten(1).any(1)
+    bad = (~answers.isfinite()).reshape(len(answers), -1).any(1)
     if bool(bad.any()):
         case = batch["case"][int(bad.nonzero()[0])]
         raise NotFinite(
