@@ -128,6 +128,9 @@ class AnomalyTask(Phased):
         """Differences [B, C, *spatial] as a map [B, *spatial]."""
         return smoothed(difference.abs(), self.smooth)
 
+    def undefined(self, data: Any) -> list[str]:
+        return self.healthy.undefined(data)
+
     def score(self, stage: str, batch: Batch, prediction: Any) -> None:
         ill, masks = self.healthy.truth(batch)
         called, image = names(batch), batch["image"]

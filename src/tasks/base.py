@@ -100,6 +100,10 @@ class AdversarialTask(Play):
     def prepare_baselines(self, data: Any) -> None:
         """Fit what the test scores are to be compared with, on training and validation cases alone."""
 
+    def undefined(self, data: Any) -> list[str]:
+        """Lines that the run begins with: scores that the cases of validation and test cannot tell."""
+        return []
+
     def samples(self, batch: Batch, prediction: Any) -> dict[str, np.ndarray]:
         """Named pictures of an evaluation batch: RGB [n, height, width, 3], one row a case."""
         return {}

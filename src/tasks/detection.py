@@ -22,6 +22,7 @@ from src.tasks.base import AdversarialTask, Batch
 from src.tasks.box_files import image_of, write_boxes
 from src.tasks.cases import all_finite
 from src.tasks.centres import Found, Truth, decode, encode, mirrored_maps
+from src.tasks.foreseen import without
 from src.tasks.recipe import Recipe
 from src.tasks.windows import mirror_axes
 
@@ -172,6 +173,9 @@ class DetectionTask(AdversarialTask):
         threshold = table.choose()
         score = float(table.compute()[self.monitor.split("/")[1]])
         return (score if np.isfinite(score) else -1.0), float("inf") if threshold is None else threshold
+
+    def undefined(self, data: Any) -> list[str]:
+        return without(data, "boxes", self.kinds, "box", "map50")
 
     def score(self, stage: str, batch: Batch, prediction: dict[str, Any]) -> None:
         for row, found in enumerate(prediction["found"]):

@@ -18,6 +18,7 @@ from src.pictures import ERRORS, colours, error_map, grey, overlay
 from src.tasks.as_written import scored_labels
 from src.tasks.base import AdversarialTask, Batch, all_labelled
 from src.tasks.cases import all_finite, cases, whole
+from src.tasks.foreseen import without
 from src.tasks.masks import MASKS, Masks, masked
 from src.tasks.recipe import Recipe
 from src.tasks.semi import SelfTraining
@@ -202,6 +203,9 @@ class SegmentationTask(AdversarialTask):
                 yield image.mean(0), label[0]
 
         self.rivals = Rivals(cohort, len(self.recipe.classes))
+
+    def undefined(self, data: Any) -> list[str]:
+        return without(data, "label", data.classes[1:], " or ".join(data.classes[1:4]), "dice", first=1)
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
         for case, rows in cases(batch):
