@@ -24,12 +24,17 @@ from src.metrics.enhancement import score_case
 from src.metrics.segmentation import VolumeScores
 from src.metrics.synthesis.pool import ImagePool
 from src.metrics.synthesis.scores import Judge
+from src.tasks.base import AdversarialTask
 from src.tasks.centres import Found
 from src.tasks.detection import DetectionTask
 
 TURNED = np.array([[0, -2.0, 0, 5], [1.5, 0, 0, 6], [0, 0, 1.0, 7], [0, 0, 0, 1]])
 """Axes that lead elsewhere than the network's, of three spacings."""
 UNET = ["model=residual_unet", "model.generator.channels=[4,8]", "model.discriminator=null"]
+DETECTOR = ["stem=4", "head=4", "body.channels=[4,8]", "body.strides=[2]", "body.out_channels=4"]
+DETECTOR = [f"model.generator.{word}" for word in DETECTOR]
+ANOMALIES = ["model.generator.channels=[4,8]", "task.denoising_steps=1", "task.search_images=0"]
+ANOMALIES += ["task.components=3"]
 SCALED = (0.5, -1024.0)
 Write = Callable[[Path, np.ndarray], None]
 
@@ -260,10 +265,8 @@ def test_boxes_in_the_files_have_the_scores_of_the_run(
     monkeypatch.setattr(DetectionTask, "predict", knows)
     fill("labels", "png", lambda path, n: png(path, masks(PICTURE, n)))
     fill("images", "png", lambda path, n: png(path, masks(PICTURE, n)))
-    detector = ["stem=4", "head=4", "body.channels=[4,8]", "body.strides=[2]", "body.out_channels=4"]
     words = ["task=detection", *SEGMENTS[1:4], "data.boxes_from_label=true", "model.discriminator=null"]
-    words += [f"model.generator.{word}" for word in detector]
-    run, metrics = train(*words, f"data.size={size}")
+    run, metrics = train(*words, *DETECTOR, f"data.size={size}")
     found, truth = (json.loads((run / f"predictions/{n}.json").read_text()) for n in ("boxes", "truth"))
     table = DetectionTable([category["name"] for category in truth["categories"]], 2)
 
@@ -312,8 +315,7 @@ def test_maps_of_anomalies_have_the_scores_of_the_run(
     given = [f"images/{n}.{suffix},{'train' if n < 2 else 'val' if n < 3 else 'test'}" for n in range(6)]
     (tmp_path / "data/splits.csv").write_text("\n".join(["file,split", *given]))
     own = ["task=anomaly", "data.label='labels/{name}'", "data.classes=[background,lesion]"]
-    own += ["model=autoencoder", "model.generator.channels=[4,8]", "task.denoising_steps=1"]
-    own += ["task.search_images=0", "task.components=3", "data.splits=splits.csv", *words]
+    own += ["model=autoencoder", *ANOMALIES, "data.splits=splits.csv", *words]
     run, metrics = train(*own)
     table = AnomalyTable(True)
     for case, path in written(run):
@@ -368,3 +370,41 @@ def test_a_word_that_is_none(compose: Any) -> None:
     with pytest.raises(UserError, match=r"^task\.scored: files; choose file or network"):
         data = build.build_data(cfg)
         build.build_task(build.complete(cfg, data), data.classes)
+
+
+PLAYERS = {
+    "enhancement": ["degradation=rician", *UNET],
+    "segmentation": SEGMENTS[1:6],
+    "detection": [*SEGMENTS[1:4], "data.boxes_from_label=true", "model.discriminator=null", *DETECTOR],
+    "anomaly": [*SEGMENTS[1:4], "task.lesion=lesion", "task.healthy=null", "model=autoencoder", *ANOMALIES],
+    "synthesis": [
+        "model=dcgan",
+        "model.generator.channels=4",
+        "model.discriminator.channels=4",
+        "data.size=16",
+    ],
+}
+
+
+@pytest.mark.parametrize("task", PLAYERS)
+def test_a_diverged_generator_is_refused_by_name(
+    train: Any, fill: Any, tmp_path: Path, task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planted: weights that are no numbers. An argmax makes background of them, a ranking the last place."""
+    honest = AdversarialTask.validation_step
+
+    def broken(self: AdversarialTask, batch: Any, index: int) -> Any:
+        for weight in self.evaluator.parameters():
+            weight.data.fill_(float("nan"))
+        return honest(self, batch, index)
+
+    monkeypatch.setattr(AdversarialTask, "validation_step", broken)
+    fill("labels", "png", lambda path, n: png(path, masks((32, 32), n) * (n % 2 if task == "anomaly" else 1)))
+    fill("images", "png", lambda path, n: png(path, anatomy(np.uint8, (32, 32), n)))
+    given = [f"images/{n}.png,{'val' if n in (4, 5) else 'test' if n == 3 else 'train'}" for n in range(6)]
+    (tmp_path / "data/splits.csv").write_text("\n".join(["file,split", *given]))
+    words = [f"task={task}", "data.size=32", *PLAYERS[task], "data.splits=splits.csv"]
+    with pytest.raises(UserError, match=r"^images_[45]: .*not finite: the generator has diverged; .*[^\n]$"):
+        train(*words, "trainer.max_steps=2", "trainer.val_every=2")
+    status = json.loads((tmp_path / "run/status.json").read_text())
+    assert status["status"] == "failed" and "not finite" in status["why"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -224,3 +226,17 @@ def test_a_planted_checkerboard_has_its_closed_form(period: int, axes: tuple[int
 def test_the_index_of_small_or_constant_images_is_no_number() -> None:
     assert np.isnan(checkerboard_index(torch.rand(3, 1, 20, 40)))
     assert np.isnan(checkerboard_index(torch.ones(3, 1, 32, 32)))
+
+
+@pytest.mark.parametrize("score", [kernel_distance, density_and_coverage])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_features_that_are_not_finite_are_refused(score: Any, bad: float) -> None:
+    """A NaN is within no ball, and would count as an image that is merely far away."""
+    fake, real = torch.randn(8, 3), torch.randn(8, 3)
+    fake[2, 1] = bad
+    with pytest.raises(ValueError, match="1 of 24 values are not finite"):
+        score(fake, real)
+    with pytest.raises(ValueError, match="1 of 512 values are not finite"):
+        images = torch.zeros(2, 1, 16, 16)
+        images[0, 0, 0, 0] = bad
+        sliced_wasserstein(images, torch.randn(2, 1, 16, 16))
