@@ -128,7 +128,7 @@ class EnhancementTask(AdversarialTask):
                 try:
                     scores = score_case(self._shown(stage, batch, rows, image), truth, self.data_range)
                 except ValueError as error:
-                    raise ValueError(f"{case}: {error}") from error
+                    raise UserError(f"{case}: {error} (task.data_range)") from error
                 self.tables[name].update(case, scores)
 
     def _truth(self, stage: str, batch: Batch, rows: list[int]) -> Tensor:
