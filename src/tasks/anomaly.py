@@ -224,8 +224,9 @@ class AnomalyTask(Phased):
 
     @staticmethod
     def _in_units(batch: Batch, maps: Tensor, rows: list[int]) -> Tensor:
-        """Of channels in units of their own, the mean of these."""
-        values: Tensor = whole(batch, maps[:, None], rows).double() * batch["scale"][rows[0]].double().mean()
+        """Of channels in units of their own, multiples of these."""
+        scale = batch["scale"][rows[0]].double()
+        values: Tensor = whole(batch, maps[:, None], rows).double() * (scale if len(scale) == 1 else 1.0)
         return values
 
     def finish_test(self, directory: Path) -> None:

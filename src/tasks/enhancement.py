@@ -107,7 +107,7 @@ class EnhancementTask(AdversarialTask):
         self.shift = noise.shift if noise else no_shift
         pairs: list[tuple[np.ndarray, np.ndarray]] = []
         for case in map(data.evaluated, records):
-            shift = self._shifts(case["offset"], case["scale"], data.spatial_dims)
+            shift = self.shift(float(case["offset"][0]), float(case["scale"][0]))
             image, target = case["image"] + shift, case["target"] + shift
             pairs += zip(image, target, strict=True) if data.sliced else [(image, target)]
         count = min(len(pairs), CHOSEN_ON[data.spatial_dims])
@@ -120,8 +120,8 @@ class EnhancementTask(AdversarialTask):
         for case, rows in cases(batch):
             images = {stage: prediction[rows]}
             if stage == "test":
-                given, dims = batch["image"][rows], self.recipe.spatial_dims
-                shift = self._shifts(batch["offset"][rows[0]].cpu(), batch["scale"][rows[0]].cpu(), dims)
+                given = batch["image"][rows]
+                shift = self.shift(*(float(batch[key][rows[0]].double()) for key in ("offset", "scale")))
                 images |= {"input": given} | self._filtered(given, shift)
             truth = self._truth(stage, batch, rows)
             for name, image in images.items():
@@ -152,12 +152,7 @@ class EnhancementTask(AdversarialTask):
         held = files.held(batch, rows, stacked(batch, values, rows), self.written_like)
         return torch.from_numpy(np.ascontiguousarray(files.planes(batch, rows[0], held.values)))
 
-    def _shifts(self, offset: Any, scale: Any, dims: int) -> np.ndarray:
-        """What is added to the channels of an image to count from the scanner's zero, [C or 1, 1, ...]."""
-        pairs = zip(np.ravel(offset).tolist(), np.ravel(scale).tolist(), strict=True)
-        return np.array([self.shift(*pair) for pair in pairs]).reshape(-1, *[1] * dims)
-
-    def _filtered(self, images: Tensor, shift: float | np.ndarray) -> dict[str, Tensor]:
+    def _filtered(self, images: Tensor, shift: float) -> dict[str, Tensor]:
         """What the classical filters make of the images, as signals above the scanner's zero."""
         signals = images.double().cpu().numpy() + shift
         return {
