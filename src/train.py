@@ -57,7 +57,7 @@ def train(cfg: dict[str, Any], directory: Path) -> float:
     trainer = build_trainer(cfg, run)
     without = f" ({data.left_out} cases left out)" if data.left_out else ""
     items = f"data: {len(data.train_items())} training items{without}, cache: {data.cache.room}"
-    quiet.say("\n".join([str(plan), items, *data.notes, *task.notes]))
+    quiet.say("\n".join([str(plan), items, *data.notes, *task.notes, *task.undefined(data)]))
     start = prepare.describe(run, cfg, data, task)
     data.start_at(start)
     try:
@@ -81,16 +81,17 @@ def _finish(cfg: dict[str, Any], run: Run, trainer: Any, task: Any, data: Any) -
     if task.batches_done % trainer.val_check_interval:
         trainer.validate(task, datamodule=data, verbose=False)
     best = results.best(trainer)
-    judged = run.best if cfg["trainer"]["judged"] == "best" else run.last
+    judged, undefined = results.judged(run, task, best, cfg["trainer"]["judged"])
     trainer.test(task, datamodule=data, ckpt_path=judged, verbose=False, weights_only=True)
     if not run.mine:
         return float(best["score"])
     results.write(run, task, trainer)
-    run.status("done", f"{cfg['trainer']['max_steps']} steps", best=best)
+    why = [f"{cfg['trainer']['max_steps']} steps", *([undefined] if undefined else [])]
+    run.status("done", "; ".join(why), best=best)
     for logger in trainer.loggers:
         logger.finalize("success")
     results.close_wandb(0)
-    results.show(run, cfg, task.verdicts)
+    results.show(run, cfg, [*task.verdicts, *why[1:]])
     return float(best["score"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def train_in_processes(count: int, directory: Path) -> float:
     words = [*HydraConfig.get().overrides.task, *search_path(searched())]
     words += [f"hydra.run.dir={quoted(str(directory.absolute()))}", "hydra.mode=RUN"]
     launch("src.train", words, count, directory)
-    return float(Run(directory).read("status.json")["best"]["score"])
+    score = Run(directory).read("status.json")["best"]["score"]
+    return math.nan if score is None else float(score)
 
 
 def quoted(text: str) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from src.core.run import Run, write_atomically
@@ -17,6 +19,17 @@ def best(trainer: Any) -> dict[str, Any]:
 
     found = next(callback for callback in trainer.callbacks if isinstance(callback, Checkpoints))
     return {"score": found.best_score, "step": found.best_step}
+
+
+def judged(run: Run, task: Any, best: dict[str, Any], wanted: str) -> tuple[Path, str]:
+    """The checkpoint whose weights are tested, and what is to be said of it: the last one where no validation
+    could tell the best.
+    """
+    if wanted != "best":
+        return run.last, ""
+    if math.isfinite(best["score"]):
+        return run.best, ""
+    return run.last, f"{task.monitor} was undefined at every validation: the last weights are tested"
 
 
 def write(run: Run, task: Any, trainer: Any) -> None:

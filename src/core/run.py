@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -43,13 +45,13 @@ class Run:
         return self.path / "samples"
 
     def write(self, name: str, content: Any) -> Path:
-        """JSON, or YAML by the name's ending; whole or not at all."""
+        """JSON, or YAML by the name's ending; whole or not at all. JSON has null for NaN and infinity."""
         if not self.mine:
             return self.path / name
         text = (
             yaml.safe_dump(content, sort_keys=False)
             if name.endswith(".yaml")
-            else json.dumps(content, indent=2)
+            else json.dumps(without_nan(content), indent=2, allow_nan=False)
         )
         return write_atomically(self.path / name, (text.rstrip() + "\n").encode())
 
@@ -63,6 +65,15 @@ class Run:
     def status(self, state: str, why: str = "", **more: Any) -> None:
         """running | done | preempted | failed, and why."""
         self.write("status.json", {**(self.read("status.json") or {}), "status": state, "why": why, **more})
+
+
+def without_nan(content: Any) -> Any:
+    """Plain values with None for every float that is NaN or infinite, for which JSON has no word."""
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, Mapping):
+        return {key: without_nan(value) for key, value in content.items()}
+    return [without_nan(value) for value in content] if isinstance(content, list | tuple) else content
 
 
 def open_new(directory: str | Path, mine: bool = True) -> Run:

@@ -6,9 +6,11 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 from src.data.cache import Cache
 from src.data.digests import STORES, trim, write_whole
@@ -26,12 +28,13 @@ SETTINGS = 4
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a case without reading it again: its prepared shape, its faults, and its content, told
-    as `Source.content` does."""
+    """What is known of a case without reading it again: its prepared shape, its faults, its content, told
+    as `Source.content` does, and which classes it holds (see `held`)."""
 
     shape: tuple[int, ...]
     faults: tuple[Fault, ...]
     content: str = ""
+    holds: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def grave(self) -> bool:
@@ -78,9 +81,22 @@ def look(record: Record, source: Source, keep: Callable[[Record, Case], tuple[in
     if any(fault.grave for fault in faults):
         return Facts((), faults)
     try:
-        return Facts(keep(record, case), faults, source.content(record))
+        return Facts(keep(record, case), faults, source.content(record), held(case))
     except UserError as error:
         raise UserError(f"{name_of(record, source)}: {error}") from error
+
+
+def held(case: Case) -> dict[str, list[int]]:
+    """Numbers of the classes that a case holds: of its `label` those above 0, of its `boxes`, and `class`."""
+    found: dict[str, list[int]] = {}
+    if "label" in case:
+        values = range(1, int(case["label"].max(initial=0)) + 1)
+        found["label"] = [value for value in values if (case["label"] == value).any()]
+    if "boxes" in case:
+        found["boxes"] = np.unique(case["classes"]).tolist()
+    if "class" in case:
+        found["class"] = np.unique(case["class"]).tolist()
+    return found
 
 
 def judge(records: Sequence[Record], facts: dict[str, Facts], on_error: OnError) -> list[Record]:
@@ -114,7 +130,9 @@ class Notes:
         try:
             rows: dict[str, Any] = json.loads(self.path.read_text())
             return {
-                name: Facts(tuple(r["shape"]), tuple(Fault(**f) for f in r["faults"]), r["content"])
+                name: Facts(
+                    tuple(r["shape"]), tuple(Fault(**f) for f in r["faults"]), r["content"], r["holds"]
+                )
                 for name, r in rows.items()
             }
         except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -43,9 +43,11 @@ class Original:
         return np.clip(np.rint(numbers), limits.min, limits.max).astype(self.dtype)
 
 
-def original(source: Source, record: Record) -> Original:
-    """Of the file that holds a record's image; of the loaded array, where there is no such file."""
-    paths = source.paths(record, "image") if hasattr(source, "paths") else []
+def original(source: Source, record: Record, role: str = "image") -> Original:
+    """Of the file that holds a record's `image` or `target`; of the loaded array, where there is no such
+    file.
+    """
+    paths = source.paths(record, role) if hasattr(source, "paths") else []
     kind = suffix(paths[0]) if paths else ".dcm"
     image = nibabel_image(paths[0]) if paths else None
     if image is not None:
@@ -53,7 +55,7 @@ def original(source: Source, record: Record) -> Original:
         dtype = np.dtype(image.get_data_dtype())
         voxels = image.dataobj
         return Original(dtype[0] if dtype.names else dtype, float(voxels.slope), float(voxels.inter), header)
-    array = source.load(record)["image"] if kind == ".dcm" else read(paths[0])[0]
+    array = source.load(record)[role] if kind == ".dcm" else read(paths[0])[0]
     return Original(array.dtype)
 
 

@@ -64,7 +64,8 @@ def collect(run: Run, experiment: Experiment, directory: Path | None = None) -> 
     """What a finished run directory says. UserError where a score of a claim is not among its scores."""
     folder = directory or run.directory
     here, data = (_json(folder / f"{name}.json") for name in ("environment", "data"))
-    metrics = _last(folder / "metrics.csv") | _json(folder / "metrics.json")
+    final = {k: math.nan if v is None else v for k, v in _json(folder / "metrics.json").items()}
+    metrics = _last(folder / "metrics.csv") | final
     for name, (one, other) in experiment.sheet.gaps.items():
         if one in metrics and other in metrics:
             metrics[name] = metrics[one] - metrics[other]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ WORD = 128
 """Bytes for the name of an image, and for its subject."""
 IMAGE_SCORES = ("auroc", "auroc_low", "auroc_high", "ap")
 PIXEL_SCORES = ("pixel_ap", "aupro")
+
+Maps = Tensor | Sequence[Tensor] | Sequence[Sequence[Tensor]]
 
 
 class AnomalyTable(Metric):
@@ -44,18 +47,28 @@ class AnomalyTable(Metric):
         subjects: Sequence[str],
         scores: Tensor,
         ill: Tensor,
-        maps: Tensor | None = None,
-        masks: Tensor | None = None,
+        maps: Maps | None = None,
+        masks: Maps | None = None,
     ) -> None:
-        """Take in scores [n] and truths [n] of named images, and maps [n, *spatial] with lesion masks."""
-        counted = maps[0].numel() if self.pixels and maps is not None else 0
-        sizes = torch.full_like(scores, counted)
+        """Take in scores [n] and truths [n] of named images, and maps [n, *spatial] with lesion masks.
+
+        A map and its mask may be lists of planes, whose lesions end with them. ValueError, naming the image,
+        for a score or a map that holds NaN: no order would be right.
+        """
+        drawn = [_planes(each) for each in maps] if self.pixels and maps is not None else []
+        for name, score, planes in zip(names, scores, drawn or [[]] * len(names), strict=True):
+            if any(bool(values.isnan().any()) for values in (score, *planes)):
+                raise ValueError(f"{name}: its score or map is not a number: the model has diverged")
+        counted = [sum(plane.numel() for plane in planes) for planes in drawn] or [0] * len(names)
+        sizes = torch.tensor(counted).to(scores)
         self._add("words", torch.stack([_letters(*pair) for pair in zip(names, subjects, strict=True)]))
         self._add("rows", torch.stack([scores, ill.to(scores), sizes], 1))
-        if counted:
-            assert maps is not None and masks is not None
-            self._add("maps", maps)
-            self._add("shares", torch.stack([region_shares(mask) for mask in masks]))
+        if drawn:
+            assert masks is not None
+            for planes, mask in zip(drawn, masks, strict=True):
+                for plane, lesions in zip(planes, _planes(mask), strict=True):
+                    self._add("maps", plane)
+                    self._add("shares", region_shares(lesions))
 
     def _add(self, state: str, values: Tensor) -> None:
         getattr(self, state).append(values.detach().float().flatten().to(self.device))
@@ -118,6 +131,11 @@ def region_shares(mask: Tensor) -> Tensor:
     shares = np.divide(1.0, sizes, out=np.zeros_like(sizes), where=sizes > 0)
     shares[0] = 0.0
     return torch.from_numpy(shares[regions]).float()
+
+
+def _planes(values: Any) -> list[Tensor]:
+    """A map, or a list of planes, as a list."""
+    return [values] if isinstance(values, Tensor) else list(values)
 
 
 def _letters(*words: str) -> Tensor:

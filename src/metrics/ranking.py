@@ -40,7 +40,7 @@ def _weighted_auroc(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) 
     """[draws] for weights [draws, images]."""
     if not len(scores):
         return np.full(len(weights), np.nan)
-    order = np.argsort(scores, kind="stable")
+    order = _order(scores)
     firsts = _firsts(scores[order])
     ill = np.asarray(truth, bool)[order]
     positive = np.add.reduceat(weights[:, order] * ill, firsts, axis=1)
@@ -57,7 +57,7 @@ def average_precision(scores: np.ndarray, truth: np.ndarray) -> float:
     ill = np.asarray(truth, bool)
     if not ill.any():
         return float("nan")
-    order = np.argsort(-scores, kind="stable")
+    order = _order(-scores)
     lasts = _lasts(scores[order])
     found = np.cumsum(ill[order], dtype=np.float64)[lasts]
     return float((np.diff(found, prepend=0.0) * found / (lasts + 1)).sum() / found[-1])
@@ -73,7 +73,7 @@ def aupro(scores: np.ndarray, shares: np.ndarray, limit: float = LIMIT) -> float
     outside = shares == 0
     if outside.all() or not outside.any():
         return float("nan")
-    order = np.argsort(-scores, kind="stable")
+    order = _order(-scores)
     lasts = _lasts(scores[order])
     rate = np.concatenate([[0.0], np.cumsum(outside[order], dtype=np.float64)[lasts] / outside.sum()])
     overlap = np.concatenate([[0.0], np.cumsum(shares[order], dtype=np.float64)[lasts] / shares.sum()])
@@ -84,6 +84,13 @@ def aupro(scores: np.ndarray, shares: np.ndarray, limit: float = LIMIT) -> float
         last = overlap[end - 1] + step * (overlap[end] - overlap[end - 1])
         rate, overlap = np.append(rate[:end], limit), np.append(overlap[:end], last)
     return float(np.trapezoid(overlap, rate) / limit)
+
+
+def _order(scores: np.ndarray) -> np.ndarray:
+    """The lowest first. ValueError for NaN, which has no place: sorted last it would win for nothing."""
+    if np.isnan(scores).any():
+        raise ValueError(f"{int(np.isnan(scores).sum())} of {len(scores)} scores are not numbers (NaN)")
+    return np.argsort(scores, kind="stable")
 
 
 def _firsts(ordered: np.ndarray) -> np.ndarray:

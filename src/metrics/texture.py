@@ -126,8 +126,14 @@ def _smooth(image: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def _slopes(image: np.ndarray) -> np.ndarray:
-    """[dims, N, C, *spatial]: central differences."""
-    return np.stack([np.gradient(image.astype(np.float64), axis=axis) for axis in range(2, image.ndim)])
+    """[dims, N, C, *spatial]: central differences; 0 along an axis of one pixel."""
+    values = image.astype(np.float64)
+    return np.stack(
+        [
+            np.gradient(values, axis=axis) if values.shape[axis] > 1 else np.zeros_like(values)
+            for axis in range(2, image.ndim)
+        ]
+    )
 
 
 def _ratio(ours: float, theirs: float) -> float:

@@ -88,7 +88,7 @@ def _facts(
     return [fact for fact in facts if fact]
 
 
-def _cards(metrics: Mapping[str, float]) -> str:
+def _cards(metrics: Mapping[str, float | None]) -> str:
     """The first few scores, large, each above its rivals': the mean, or what stands in its place."""
     scores = table(metrics)
     first: dict[str, tuple[str, str]] = {}

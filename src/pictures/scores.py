@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isnan
+from math import isnan, nan
 
 OURS = "this run"
 MOST = 4
@@ -128,8 +128,8 @@ class Table:
         return max(found, key=lambda source: kind(score).better * found[source])
 
 
-def table(metrics: Mapping[str, float], split: str = "test") -> Table:
-    """Sort flat scores by score, class and source; validation scores and counts are left out.
+def table(metrics: Mapping[str, float | None], split: str = "test") -> Table:
+    """Sort flat scores by score, class and source; validation scores and counts are left out. None is NaN.
 
     Sources are this run and, named as they are, `baseline/<name>/...`, `twin/...` and `floor/...`.
     """
@@ -138,7 +138,7 @@ def table(metrics: Mapping[str, float], split: str = "test") -> Table:
         source, parts = _source(name.split("/"), split)
         if source is None or not parts or parts[0] in COUNTS:
             continue
-        values[parts[0], "/".join(parts[1:]) or "mean", source] = float(value)
+        values[parts[0], "/".join(parts[1:]) or "mean", source] = nan if value is None else float(value)
     ours = {score for score, _, source in values if source == OURS}
     scores = [s for s in KINDS if s in ours] + sorted(ours - KINDS.keys())
     rows = dict.fromkeys(row for score, row, _ in values if score in ours and row != "mean")

@@ -11,7 +11,9 @@ from rich.text import Text
 from src.pictures.scores import OURS, Table, kind, table
 
 
-def score_table(metrics: Mapping[str, float], title: str = "Test scores", widest: int = 2) -> RichTable:
+def score_table(
+    metrics: Mapping[str, float | None], title: str = "Test scores", widest: int = 2
+) -> RichTable:
     """Flat scores as a table: a row a class, for the first `widest` scores a column for each source.
 
     With one class or none, or many sources, a line a score instead, all of them. The best of a row is bold.

@@ -17,8 +17,9 @@ from src.metrics.cases import CaseTable
 from src.metrics.synthesis.distance import sliced_wasserstein
 from src.metrics.synthesis.pool import ImagePool
 from src.tasks import anomaly_files, anomaly_pictures, rivals
+from src.tasks.as_written import Originals
 from src.tasks.base import Batch, all_labelled
-from src.tasks.cases import whole
+from src.tasks.cases import all_finite, cases, whole
 from src.tasks.fixed import fixed_noise, names
 from src.tasks.healthy import chosen, leave_out_the_others, numbered
 from src.tasks.maps import Findings, highest, smoothed
@@ -44,7 +45,7 @@ class AnomalyTask(Phased):
     how many steps AnoGAN's search is compared; 0 images for none.
     """
 
-    writes_maps = True
+    written_like = "map"
 
     def __init__(
         self,
@@ -60,8 +61,9 @@ class AnomalyTask(Phased):
         denoising_steps: int = 250,
         search_images: int = 64,
         search_steps: int = 100,
+        scored: str = "network",
     ) -> None:
-        super().__init__(recipe, monitor)
+        super().__init__(recipe, monitor, scored)
         if method is None:
             raise UserError(
                 "task.method: this model says not how to judge an image; choose model=fanogan, ganomaly or "
@@ -126,9 +128,14 @@ class AnomalyTask(Phased):
         """Differences [B, C, *spatial] as a map [B, *spatial]."""
         return smoothed(difference.abs(), self.smooth)
 
+    def undefined(self, data: Any) -> list[str]:
+        return self.healthy.undefined(data)
+
     def score(self, stage: str, batch: Batch, prediction: Any) -> None:
         ill, masks = self.healthy.truth(batch)
         called, image = names(batch), batch["image"]
+        for answer in prediction if isinstance(prediction, Findings) else (prediction,):
+            all_finite(batch, answer)
         sound = [row for row, wrong in enumerate(ill.tolist()) if not wrong]
         if not isinstance(prediction, Findings):
             if sound:
@@ -144,8 +151,35 @@ class AnomalyTask(Phased):
                 maps = smoothed(apart_by(image), self.smooth)
                 found[name] = (highest(maps), maps)
             self.boxes += anomaly_files.boxes(batch, called, prediction.map, self.threshold)
+        files = self.files_of(stage)
+        lesions, ill = (masks, ill) if files is None else self._marked(files, batch, ill)
         for name, (scores, maps) in found.items():
-            self.tables[name].update(called, batch["subject"], scores, ill, maps, masks)
+            drawn = maps if files is None else self._on_files(files, batch, maps)
+            self.tables[name].update(called, batch["subject"], scores, ill, drawn, lesions)
+
+    def _on_files(self, files: Originals, batch: Batch, maps: Tensor) -> list[list[Tensor]]:
+        """For each row the planes of the files of maps [B, *spatial] that are its own."""
+        found: list[list[Tensor]] = [[] for _ in maps]
+        for _, rows in cases(batch):
+            held = files.held(batch, rows, self._in_units(batch, maps, rows), self.written_like)
+            for row, planes in files.shared(batch, rows, held.numbers):
+                found[row] = [torch.from_numpy(plane[0]) for plane in planes]
+        return found
+
+    def _marked(
+        self, files: Originals, batch: Batch, ill: Tensor
+    ) -> tuple[list[list[Tensor]] | None, Tensor]:
+        """The lesions of the files, for each row those of its planes, and whether rows are anomalous."""
+        if self.healthy.lesion is None:
+            return None, ill
+        found: list[list[Tensor]] = [[] for _ in batch["case"]]
+        ill = ill.clone()
+        for case, rows in cases(batch):
+            lesion = files.truth(case)["label"] == self.healthy.lesion
+            for row, planes in files.shared(batch, rows, lesion):
+                found[row] = [torch.from_numpy(plane[0].copy()) for plane in planes]
+                ill[row] = bool(ill[row]) | any(bool(plane.any()) for plane in found[row])
+        return found, ill
 
     def scores(self, stage: str) -> dict[str, float]:
         """Of the last phase; before it, how far images from noise lie from healthy ones (`swd`)."""
@@ -186,8 +220,14 @@ class AnomalyTask(Phased):
 
     def written(self, batch: Batch, prediction: Any, rows: list[int]) -> Tensor | None:
         """The map, in the units of the case's file."""
-        maps = whole(batch, prediction.map[:, None], rows)
-        return maps.double() * float(batch["scale"][rows[0]])
+        return self._in_units(batch, prediction.map, rows)
+
+    @staticmethod
+    def _in_units(batch: Batch, maps: Tensor, rows: list[int]) -> Tensor:
+        """Of channels in units of their own, multiples of these."""
+        scale = batch["scale"][rows[0]].double()
+        values: Tensor = whole(batch, maps[:, None], rows).double() * (scale if len(scale) == 1 else 1.0)
+        return values
 
     def finish_test(self, directory: Path) -> None:
         """anomalies.csv: the boxes that were found, in voxels of the case's file."""

@@ -12,29 +12,38 @@ from torchmetrics import Metric
 from src.errors import UserError
 from src.pictures import Picture
 from src.pictures.scores import COUNTS, kind
+from src.tasks.as_written import Originals
 from src.tasks.play import Batch, Play
 from src.tasks.recipe import Recipe
 
 __all__ = ["AdversarialTask", "Batch", "all_labelled"]
 
+SCORED = ("file", "network")
+
 
 class AdversarialTask(Play):
     """A task answers `channels`, `generate`, `pairs`, `task_losses`, `predict`, `score` and `samples`.
 
-    monitor: the validation score that chooses the best checkpoint. writes_maps: whether what is `written` is
-    a measure of every pixel, which whole numbers would spoil. animated: whether the pictures of validations
+    monitor: the validation score that chooses the best checkpoint. scored: whether the test scores are of
+    what the `file` of an answer holds, on its grid, or of what the `network` gives; those of validation are
+    always of the latter. written_like: the role of the file that what is `written` is like: "image",
+    "target" where there is one, or "map" for a measure of every pixel, which whole numbers would spoil.
+    animated: whether the pictures of validations
     show one thing as it grows, so that they are worth seeing one after another. `tables` hold the scores of
     "val" and "test" and of each baseline by name; a table gives `compute()`, flat names to numbers, and
     `per_case()`, a row a case. `pictures` of the test as a whole, by name; `notes` are lines that
     the run begins with saying, `verdicts` those that it ends with.
     """
 
-    writes_maps = False
+    written_like = "image"
     animated = False
 
-    def __init__(self, recipe: Recipe, monitor: str) -> None:
+    def __init__(self, recipe: Recipe, monitor: str, scored: str = "network") -> None:
         super().__init__(recipe)
-        self.monitor = monitor
+        if scored not in SCORED:
+            raise UserError(f"task.scored: {scored}; choose {' or '.join(SCORED)}")
+        self.monitor, self.scored = monitor, scored
+        self.originals: Originals | None = None
         self.tables: dict[str, Any] = {}
         self.case_scores: list[dict[str, Any]] = []
         self.final: dict[str, float] = {}
@@ -91,6 +100,10 @@ class AdversarialTask(Play):
     def prepare_baselines(self, data: Any) -> None:
         """Fit what the test scores are to be compared with, on training and validation cases alone."""
 
+    def undefined(self, data: Any) -> list[str]:
+        """Lines that the run begins with: scores that the cases of validation and test cannot tell."""
+        return []
+
     def samples(self, batch: Batch, prediction: Any) -> dict[str, np.ndarray]:
         """Named pictures of an evaluation batch: RGB [n, height, width, 3], one row a case."""
         return {}
@@ -99,7 +112,7 @@ class AdversarialTask(Play):
         """What `save_predictions` writes of the test case that these rows hold, on its grid: [C, *spatial].
 
         Whole numbers are a label map, others an image in the units of the case's file, and kept as numbers of
-        its type unless the task `writes_maps`. None: nothing.
+        the type of the file that it is `written_like`. None: nothing.
         """
         return None
 
@@ -142,7 +155,13 @@ class AdversarialTask(Play):
         return {"prediction": prediction}
 
     def on_test_start(self) -> None:
-        self.prepare_baselines(self.trainer.datamodule)  # type: ignore[attr-defined]
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        self.originals = Originals(data)
+        self.prepare_baselines(data)
+
+    def files_of(self, stage: str) -> Originals | None:
+        """Where what is scored at a stage is what its file holds: the files of the cases."""
+        return self.originals if self.scored == "file" and stage != "val" else None
 
     def on_validation_epoch_end(self) -> None:
         self._finish("val")

@@ -5,13 +5,41 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from src.baselines.detection import Boxes
+from src.data.boxes import move_boxes, usable_boxes
 from src.metrics.detection.table import Image
+from src.tasks.as_written import Originals, grids
+
+
+def image_of(batch: dict[str, Any], row: int, files: Originals | None) -> Callable[[Boxes], Image]:
+    """From the boxes found on the network's grid to one image's, there and on the file's grid.
+
+    Where files are scored both are those of the file, found and true, as they are written.
+    """
+    case, (here, file) = batch["case"][row], grids(batch, row)
+    truth, classes = (batch[key][row].float().cpu().numpy() for key in ("boxes", "classes"))
+    if files is None:
+        true = move_boxes(truth.astype(np.float64), here, file)
+    else:
+        read = files.truth(case)
+        cut, usable = usable_boxes(read["boxes"].astype(np.float64), file.shape)
+        truth = true = rounded(cut[usable])
+        classes = read["classes"][usable]
+
+    def of(found: Boxes) -> Image:
+        boxes, scores, kinds = found
+        there = move_boxes(boxes.astype(np.float64), here, file)
+        if files is not None:
+            boxes = there = rounded(there)
+        return Image(case, boxes, scores, kinds, truth, classes, np.array(file.shape), there, true)
+
+    return of
 
 
 def write_boxes(directory: Path, images: Sequence[Image], classes: Sequence[str], threshold: float) -> None:
@@ -49,7 +77,7 @@ def write_boxes(directory: Path, images: Sequence[Image], classes: Sequence[str]
                     "image_id": number,
                     "category_id": int(kind) + 1,
                     "bbox": _bbox(box),
-                    "score": round(float(score), 6),
+                    "score": float(str(np.float32(score))),  # its shortest digits: no tie that was none
                 }
             )
     (directory / "boxes.json").write_text(json.dumps(results))
@@ -78,7 +106,12 @@ def _corners(box: np.ndarray) -> list[float]:
     return [float(value) for end in ends for value in (end[::-1] if dims == 2 else end)]
 
 
+def rounded(boxes: np.ndarray) -> np.ndarray:
+    """Corners as the files have them, to a thousandth of a pixel."""
+    return np.round(boxes, 3)
+
+
 def _bbox(box: np.ndarray) -> list[float]:
-    corners = np.round(_corners(box), 3)
+    corners = rounded(np.array(_corners(box)))
     low, high = np.split(corners, 2)
     return [*low.tolist(), *np.round(high - low, 3).tolist()]

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from src.adversarial import NotFinite
+
 
 def cases(batch: dict[str, Any]) -> Iterator[tuple[str, list[int]]]:
     """(case, its rows) for each case of a batch; rows of a sliced volume are its slices."""
@@ -17,16 +19,45 @@ def cases(batch: dict[str, Any]) -> Iterator[tuple[str, list[int]]]:
     yield from rows.items()
 
 
-def in_units(batch: dict[str, Any], images: Tensor, rows: list[int]) -> Tensor:
-    """Images of one case as `whole` gives them, in the units of its file, float64."""
-    scale, offset = (batch[key][rows[0]].double() for key in ("scale", "offset"))
-    values: Tensor = whole(batch, images, rows).double() * scale + offset
+def units(batch: dict[str, Any], row: int, dims: int, role: str = "image") -> tuple[Tensor, Tensor]:
+    """(scale, offset) of a row's image, or of its target's own, float64 [C or 1, 1, ...].
+
+    The file's units are image * scale + offset.
+    """
+    scale, offset = (
+        batch.get(f"{role}_{key}", batch[key])[row].double().reshape(-1, *[1] * dims)
+        for key in ("scale", "offset")
+    )
+    return scale, offset
+
+
+def in_units(batch: dict[str, Any], images: Tensor, rows: list[int], role: str = "image") -> Tensor:
+    """Images of one case as `whole` gives them, in the units of its file or its target's, float64."""
+    found = whole(batch, images, rows).double()
+    scale, offset = units(batch, rows[0], found.dim() - 1, role)
+    values: Tensor = found * scale + offset
     return values
 
 
 def whole(batch: dict[str, Any], values: Tensor, rows: list[int]) -> Tensor:
     """Values [rows, C, *spatial] of one case as [C, *spatial]; slices are stacked along a new last axis."""
+    return stacked(batch, values[rows], rows)
+
+
+def stacked(batch: dict[str, Any], part: Tensor, rows: list[int]) -> Tensor:
+    """The same of the values of these rows alone."""
     if "slice" in batch:
         order = torch.argsort(batch["slice"][rows])
-        return values[rows][order].movedim(0, -1)
-    return values[rows[0]]
+        return part[order].movedim(0, -1)
+    return part[0]
+
+
+def all_finite(batch: dict[str, Any], answers: Tensor) -> None:
+    """Raise `NotFinite`, with the case, where the answer to a row [B, ...] holds what is no finite number."""
+    bad = (~answers.isfinite()).reshape(len(answers), -1).any(1)
+    if bool(bad.any()):
+        case = batch["case"][int(bad.nonzero()[0])]
+        raise NotFinite(
+            f"{case}: the answer holds values that are not finite: the generator has diverged; lower the "
+            "learning rate, clip gradients (update.clip) or check the intensities of the data"
+        )

@@ -11,9 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from src.baselines.detection import Boxes, Detector, mean_box, sizes_of, threshold_detectors
-from src.data.boxes import move_boxes
-from src.data.regrid import Grid
+from src.baselines.detection import Detector, mean_box, sizes_of, threshold_detectors
 from src.errors import UserError
 from src.losses.detection import centre_focal, centre_l1
 from src.metrics.detection import DetectionTable
@@ -21,8 +19,10 @@ from src.metrics.detection.table import Image
 from src.networks.centernet import Maps
 from src.pictures.boxes import HEAT, TRUTH, case_columns, class_colours
 from src.tasks.base import AdversarialTask, Batch
-from src.tasks.box_files import write_boxes
+from src.tasks.box_files import image_of, write_boxes
+from src.tasks.cases import all_finite
 from src.tasks.centres import Found, Truth, decode, encode, mirrored_maps
+from src.tasks.foreseen import without
 from src.tasks.recipe import Recipe
 from src.tasks.windows import mirror_axes
 
@@ -53,8 +53,9 @@ class DetectionTask(AdversarialTask):
         overlap: float = 0.5,
         hit: float = 0.3,
         mirror: Sequence[int] = (),
+        scored: str = "network",
     ) -> None:
-        super().__init__(recipe, monitor)
+        super().__init__(recipe, monitor, scored)
         self.losses = {"centre": 1.0, "size": 0.1, "offset": 1.0} | (losses or {})
         if unknown := set(self.losses) - {"centre", "size", "offset"}:
             raise UserError(f"task.losses: no loss is named {unknown.pop()}; choose centre, size, offset")
@@ -129,9 +130,12 @@ class DetectionTask(AdversarialTask):
     def predict(self, batch: Batch) -> dict[str, Any]:
         """`found`: boxes of each image, cut to it; `heat`: the largest centre probability at each cell."""
         found: list[Found] = []
-        heat = []
+        heat: list[Tensor] = []
         for images in torch.split(batch["image"], ROWS):
             maps = mirrored_maps(self.evaluator, images, self.stride, self.mirror)
+            rest = {"case": batch["case"][len(found) :]}
+            for each in maps:
+                all_finite(rest, each)
             found += decode(maps, self.stride, images.shape[2:], self.top, overlap=self.overlap)
             heat.append(maps.centre.float().sigmoid().amax(1))
         return {"found": found, "heat": torch.cat(heat)}
@@ -170,25 +174,18 @@ class DetectionTask(AdversarialTask):
         score = float(table.compute()[self.monitor.split("/")[1]])
         return (score if np.isfinite(score) else -1.0), float("inf") if threshold is None else threshold
 
+    def undefined(self, data: Any) -> list[str]:
+        return without(data, "boxes", self.kinds, "box", "map50")
+
     def score(self, stage: str, batch: Batch, prediction: dict[str, Any]) -> None:
         for row, found in enumerate(prediction["found"]):
             ours = (found.boxes, found.scores, found.classes)
-            self.tables[stage].update(self._image(batch, row, tuple(v.float().cpu().numpy() for v in ours)))
+            image = image_of(batch, row, self.files_of(stage))
+            self.tables[stage].update(image(tuple(v.float().cpu().numpy() for v in ours)))
             if stage == "test":
                 picture = batch["image"][row].float().cpu().numpy()
                 for name, detector in self.baselines.items():
-                    self.tables[name].update(self._image(batch, row, detector(picture)))
-
-    @staticmethod
-    def _image(batch: Batch, row: int, found: Boxes) -> Image:
-        """One image's boxes, on the network's grid and on the file's."""
-        truth, classes = (batch[key][row].float().cpu().numpy() for key in ("boxes", "classes"))
-        shape = tuple(int(n) for n in batch["input_shape"][row])
-        here = Grid(batch["affine"][row].double().cpu().numpy(), tuple(batch["image"].shape[2:]))
-        file = Grid(batch["input_affine"][row].double().cpu().numpy(), shape)
-        boxes, scores, kinds = found
-        there = [move_boxes(b.astype(np.float64), here, file) for b in (boxes, truth)]
-        return Image(batch["case"][row], boxes, scores, kinds, truth, classes, np.array(shape), *there)
+                    self.tables[name].update(image(detector(picture)))
 
     def scores(self, stage: str) -> dict[str, float]:
         """The validation's threshold is chosen here and kept in the generator, for the test and after.

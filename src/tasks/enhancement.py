@@ -17,7 +17,7 @@ from src.metrics.cases import CaseTable
 from src.metrics.enhancement import SCORES, score_case
 from src.pictures import grey
 from src.tasks.base import AdversarialTask, Batch
-from src.tasks.cases import cases, in_units
+from src.tasks.cases import all_finite, cases, in_units, stacked, units
 from src.tasks.recipe import Recipe
 from src.tasks.windows import aligned, slide
 
@@ -39,6 +39,8 @@ class EnhancementTask(AdversarialTask):
     factor: of super-resolution; None when the input has the target's resolution.
     """
 
+    written_like = "target"
+
     def __init__(
         self,
         recipe: Recipe,
@@ -47,8 +49,9 @@ class EnhancementTask(AdversarialTask):
         window: int | list[int] | None = None,
         data_range: float | list[float] | str | None = None,
         factor: int | None = None,
+        scored: str = "network",
     ) -> None:
-        super().__init__(recipe, monitor)
+        super().__init__(recipe, monitor, scored)
         seen_range = 1.0 if isinstance(data_range, list) else Z_SCORES
         self.losses = weighted_losses(losses or {"l1": 1.0}, recipe.spatial_dims, seen_range)
         self.window, self.factor, self.data_range = window, factor, width(data_range)
@@ -113,19 +116,41 @@ class EnhancementTask(AdversarialTask):
         self.baselines = dict(chosen(some, noise.unbias) if noise else chosen(some))
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
+        all_finite(batch, prediction)
         for case, rows in cases(batch):
             images = {stage: prediction[rows]}
-            scale, offset = (batch[key][rows[0]].double() for key in ("scale", "offset"))
             if stage == "test":
                 given = batch["image"][rows]
-                images |= {"input": given} | self._filtered(given, self.shift(float(offset), float(scale)))
-            truth = batch["target"][rows].double() * scale + offset
+                shift = self.shift(*(float(batch[key][rows[0]].double()) for key in ("offset", "scale")))
+                images |= {"input": given} | self._filtered(given, shift)
+            truth = self._truth(stage, batch, rows)
             for name, image in images.items():
                 try:
-                    scores = score_case(image.double() * scale + offset, truth, self.data_range)
+                    scores = score_case(self._shown(stage, batch, rows, image), truth, self.data_range)
                 except ValueError as error:
-                    raise ValueError(f"{case}: {error}") from error
+                    raise UserError(f"{case}: {error} (task.data_range)") from error
                 self.tables[name].update(case, scores)
+
+    def _truth(self, stage: str, batch: Batch, rows: list[int]) -> Tensor:
+        """What the images of a case are held against, in its own units [n, C, *spatial]."""
+        files = self.files_of(stage)
+        if files is None:
+            scale, offset = units(batch, rows[0], self.recipe.spatial_dims, "target")
+            truth: Tensor = batch["target"][rows].double() * scale + offset
+            return truth
+        case = batch["case"][rows[0]]
+        target = files.truth(case)[files.role(case, "target")].astype(np.float64)
+        return torch.from_numpy(np.ascontiguousarray(files.planes(batch, rows[0], target)))
+
+    def _shown(self, stage: str, batch: Batch, rows: list[int], image: Tensor) -> Tensor:
+        """Rows of one case in the same units; where files are scored, as a file of them holds them."""
+        files, dims = self.files_of(stage), self.recipe.spatial_dims
+        scale, offset = units(batch, rows[0], dims, "target")
+        values = image.double() * scale + offset
+        if files is None:
+            return values
+        held = files.held(batch, rows, stacked(batch, values, rows), self.written_like)
+        return torch.from_numpy(np.ascontiguousarray(files.planes(batch, rows[0], held.values)))
 
     def _filtered(self, images: Tensor, shift: float) -> dict[str, Tensor]:
         """What the classical filters make of the images, as signals above the scanner's zero."""
@@ -138,7 +163,7 @@ class EnhancementTask(AdversarialTask):
         }
 
     def written(self, batch: Batch, prediction: Tensor, rows: list[int]) -> Tensor:
-        return in_units(batch, prediction, rows)
+        return in_units(batch, prediction, rows, "target")
 
     def samples(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
         """One slice a case, drawn in the grey window of its truth."""

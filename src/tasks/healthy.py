@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from src.errors import UserError
+from src.tasks.foreseen import SPLITS
 
 KNOWN = ("healthy", "normal", "no finding", "no findings")
 """Kinds that are taken for the healthy one where `task.healthy` names none."""
@@ -43,6 +44,21 @@ class Healthy:
         case = data.cache.get(record)
         marked = self.lesion is not None and bool((case["label"] == self.lesion).any())
         return marked or (self.kind is not None and bool(np.any(case["class"] != self.kind)))
+
+    def undefined(self, data: Any) -> list[str]:
+        """A line for each split whose images are all healthy, or none of them, by what is known of them."""
+        lines = []
+        for split, word in SPLITS.items():
+            ill = [self._holds_illness(data.facts[record.case].holds) for record in data.records[split]]
+            if not any(ill) or (all(ill) and not data.sliced):
+                what = "anomalous" if not any(ill) else "healthy"
+                lines.append(f"data: no {word} image is {what}: {split}/auroc will be undefined")
+        return lines
+
+    def _holds_illness(self, held: dict[str, list[int]]) -> bool:
+        """Of a case of which this much is known."""
+        other = self.kind is not None and held.get("class", [self.kind]) != [self.kind]
+        return other or self.lesion in held.get("label", ())
 
 
 def chosen(given: dict[str, Any], kinds: Sequence[str], classes: Sequence[str]) -> dict[str, str | None]:

@@ -15,8 +15,10 @@ from src.baselines.segmentation import Rivals, rivals
 from src.errors import UserError
 from src.metrics.segmentation import VolumeScores
 from src.pictures import ERRORS, colours, error_map, grey, overlay
+from src.tasks.as_written import scored_labels
 from src.tasks.base import AdversarialTask, Batch, all_labelled
-from src.tasks.cases import cases, whole
+from src.tasks.cases import all_finite, cases, whole
+from src.tasks.foreseen import without
 from src.tasks.masks import MASKS, Masks, masked
 from src.tasks.recipe import Recipe
 from src.tasks.semi import SelfTraining
@@ -50,8 +52,9 @@ class SegmentationTask(AdversarialTask):
         semi: SelfTraining | None = None,
         gate: float | None = None,
         mirror: Sequence[int] = (),
+        scored: str = "network",
     ) -> None:
-        super().__init__(recipe, monitor)
+        super().__init__(recipe, monitor, scored)
         if gate is not None and not 0 < gate <= 1:
             raise UserError(f"task.gate: {gate} is no share of the Dice to keep; give e.g. 0.98")
         loss = self.game.loss
@@ -157,6 +160,7 @@ class SegmentationTask(AdversarialTask):
         shares = mirrored(
             lambda seen: slide(self.evaluator, seen, self.window).softmax(1), image, self.mirror
         )
+        all_finite(batch, shares)  # the largest of numbers that are none is background
         lesion = shares[:, 1:].amax(1).flatten(1)
         most = lesion.topk(max(1, round(SUSPICIOUS * lesion.shape[1]))).values
         return {**batch, "peak": most.mean(1)}, shares.argmax(1, keepdim=True)
@@ -200,16 +204,19 @@ class SegmentationTask(AdversarialTask):
 
         self.rivals = Rivals(cohort, len(self.recipe.classes))
 
+    def undefined(self, data: Any) -> list[str]:
+        return without(data, "label", data.classes[1:], " or ".join(data.classes[1:4]), "dice", first=1)
+
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
         for case, rows in cases(batch):
-            truth = whole(batch, batch["label"], rows)[0]
-            spacing = batch["spacing"][rows[0]].tolist()
+            label, truth, spacing = scored_labels(batch, rows, self.files_of(stage))
             peak = float(batch["peak"][rows].amax()) if "peak" in batch else float("nan")
-            self.tables[stage].update(case, whole(batch, prediction, rows)[0], truth, spacing, peak)
+            self.tables[stage].update(case, label(whole(batch, prediction, rows)), truth, spacing, peak)
             if stage == "test" and self.rivals is not None:
                 image = whole(batch, batch["image"], rows).float().mean(0)
                 for name, guess in self.rivals(image.cpu().numpy()).items():
-                    self.tables[name].update(case, torch.from_numpy(guess).to(truth), truth, spacing)
+                    own = torch.from_numpy(guess).to(prediction)[None]
+                    self.tables[name].update(case, label(own), truth, spacing)
 
     def written(self, batch: Batch, prediction: Tensor, rows: list[int]) -> Tensor:
         return whole(batch, prediction, rows)

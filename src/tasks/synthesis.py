@@ -18,7 +18,7 @@ from src.metrics.synthesis.pool import ImagePool
 from src.metrics.synthesis.scores import SCORES, Judge
 from src.tasks import synthesis_pictures, yardsticks
 from src.tasks.base import AdversarialTask, Batch
-from src.tasks.cases import in_units
+from src.tasks.cases import all_finite, in_units
 from src.tasks.conditions import condition
 from src.tasks.copies import look_for_copies
 from src.tasks.fixed import fixed_noise, names
@@ -63,8 +63,9 @@ class SynthesisTask(AdversarialTask):
         imagenet: bool = True,
         offset: float | None = None,
         scale: float | None = None,
+        scored: str = "network",
     ) -> None:
-        super().__init__(recipe, monitor)
+        super().__init__(recipe, monitor, scored)
         if self.discriminator is None:
             raise UserError("model.discriminator: null leaves synthesis without a teacher; choose one")
         self.condition = condition(self.generator, self.discriminator)
@@ -163,6 +164,10 @@ class SynthesisTask(AdversarialTask):
         return torch.cat([self.drawn(*piece) for piece in pieces])
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
+        all_finite(batch, prediction)
+        files = self.files_of(stage)
+        if files is not None:
+            prediction = files.seen(batch, prediction)
         images, fakes = central_planes(batch["image"]), central_planes(prediction)
         self.tables[stage].update(names(batch), images, fakes)
         if stage == "val":

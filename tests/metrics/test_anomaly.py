@@ -150,3 +150,32 @@ def test_maps_stay_apart_beyond_what_float32_can_count() -> None:
     table.shares = table.maps
     _, _, maps, _ = table._kept()
     assert maps[2**24 :].tolist() == [1, 2, 3, 4, 5]
+
+
+def test_what_is_no_number_has_no_rank() -> None:
+    """Sorted to the end, four NaNs among 24 scores move the AUROC by a half, whichever end it is."""
+    scores, truth = np.arange(24.0), np.arange(24) >= 12
+    scores[:4] = np.nan
+    for score in (auroc, average_precision, lambda s, t: aupro(s, t / 12.0)):
+        with pytest.raises(ValueError, match="4 of 24 scores are not numbers"):
+            score(scores, truth)
+    table = AnomalyTable(pixels=True)
+    maps = torch.zeros(2, 4, 4)
+    maps[1, 0, 0] = torch.nan
+    for own, drawn in ((torch.tensor([0.0, torch.nan]), maps * 0), (torch.zeros(2), maps)):
+        with pytest.raises(ValueError, match=r"^second: its score or map is not a number"):
+            table.update(["first", "second"], ["a", "b"], own, torch.zeros(2) > 0, drawn, drawn > 1)
+
+
+def test_planes_of_a_map_have_lesions_of_their_own() -> None:
+    """A row of two planes counts as two images with maps, and as one image with a score."""
+    maps, masks = torch.rand(2, 6, 6), torch.zeros(2, 6, 6, dtype=torch.bool)
+    masks[:, 2:4, 2:4] = True
+    apart, together = AnomalyTable(True), AnomalyTable(True)
+    apart.update(["a", "b"], ["s", "s"], torch.zeros(2), torch.ones(2), maps, masks)
+    together.update(
+        ["a", "b"], ["s", "s"], torch.zeros(2), torch.ones(2), [list(maps), []], [list(masks), []]
+    )
+    for name in ("pixel_ap", "aupro"):
+        assert float(apart.compute()[name]) == float(together.compute()[name])
+    assert len(together.per_case()) == 2

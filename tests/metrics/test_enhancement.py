@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -54,6 +56,17 @@ def test_a_case_has_every_score() -> None:
     fixed = score_case(ours, truth, data_range=255.0)
     assert fixed["psnr"] == pytest.approx(20 * torch.log10(torch.tensor(255 / 5.0)).item(), abs=1e-4)
     assert scores["psnr"] == pytest.approx(fixed["psnr"], abs=2.2) and scores["psnr"] < fixed["psnr"]
+
+
+@pytest.mark.parametrize("sides", [(1, 16), (16, 1), (1, 1), (5, 1, 16)])
+def test_images_of_one_row_have_scores(sides: tuple[int, ...]) -> None:
+    """Of texture those that such an image can have: no tile of 8 pixels fits."""
+    draw = torch.Generator().manual_seed(0)
+    truth, ours = (torch.rand(1, 1, *sides, generator=draw) for _ in range(2))
+    scores = score_case(ours, truth, data_range=1.0)
+    assert all(math.isfinite(scores[name]) for name in ("psnr", "ssim", "mae"))
+    assert math.isnan(scores["nps_distance"]) and math.isnan(scores["flat_deviation"])
+    assert math.isfinite(scores["edge_gradient"]) == (len(set(sides)) > 1)
 
 
 def test_what_cannot_be_scored_is_said() -> None:

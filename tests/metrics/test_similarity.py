@@ -43,6 +43,24 @@ def test_ssim_is_scikit_images(sides: tuple[int, ...]) -> None:
     assert float(ssim(ours, truth, 500)) == pytest.approx(np.mean(expected), abs=1e-6)
 
 
+@pytest.mark.parametrize("offset", [0.0, 1.0, 100.0, 300.0, 1000.0])
+@pytest.mark.parametrize("sides", [(24, 31), (14, 13, 12)])
+def test_ssim_of_values_far_from_zero_is_scikit_images(sides: tuple[int, ...], offset: float) -> None:
+    """Offsets are in data ranges; squared in float32, those of 100 ranges leave nothing of the image."""
+    ours, truth = (image + offset * 500 for image in pair(1, 1, *sides))
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    expected = structural_similarity(truth[0, 0].numpy(), ours[0, 0].numpy(), data_range=500, **options)
+    assert float(ssim(ours, truth, 500)) == pytest.approx(expected, abs=1e-9)
+
+
+def test_ssim_of_a_large_volume_is_taken_in_slabs(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, truth = pair(2, 1, 30, 14, 12)
+    whole = float(ssim(ours, truth, 500))
+    for voxels in (1, 2 * 14 * 12, 2 * 14 * 12 * 7):
+        monkeypatch.setattr("src.metrics.similarity.AT_ONCE", voxels)
+        assert float(ssim(ours, truth, 500)) == pytest.approx(whole, abs=1e-12)
+
+
 def test_closed_forms() -> None:
     truth = torch.rand(1, 1, 16, 16)
     assert float(psnr(truth + 0.1, truth, 1.0)) == pytest.approx(20, abs=1e-4)
@@ -72,6 +90,10 @@ def test_units_cancel_when_the_range_goes_along() -> None:
 def test_small_images_and_constant_truths() -> None:
     ours, truth = pair(1, 1, 8, 6)
     assert 0 < float(ssim(ours, truth, 500)) < 1
+    line, other = pair(1, 1, 1, 16)  # a window of one pixel: its mean alone
+    c1 = (0.01 * 500) ** 2
+    expected = (2 * line * other + c1) / (line**2 + other**2 + c1)
+    assert float(ssim(line, other, 500)) == pytest.approx(float(expected.mean()), abs=1e-12)
     for score in (psnr, ssim):
         with pytest.raises(ValueError, match="data_range: 0"):
             score(ours, truth, 0.0)

@@ -14,6 +14,7 @@ from torchmetrics import Metric
 from src.metrics.cases import NAME_BYTES
 from src.metrics.detection.curves import RATES, Steps, average_precision, best_threshold, froc, steps
 from src.metrics.detection.matching import match
+from src.metrics.finite import refuse_not_finite
 
 LEAST = tuple(np.round(np.arange(0.1, 0.96, 0.05), 2).tolist())
 MEANS = {
@@ -66,7 +67,10 @@ class DetectionTable(Metric):
             self.add_state(state, default=[], dist_reduce_fx="cat")
 
     def update(self, image: Image) -> None:
-        """Take in one image; a ValueError names a case of more than 128 bytes."""
+        """Take in one image; a ValueError names a case of more than 128 bytes, or one with a box or a score
+        that is not finite.
+        """
+        refuse_not_finite(image.case, image.boxes, image.scores, image.truth)
         name = image.case.encode()
         if len(name) > NAME_BYTES:
             raise ValueError(f"{image.case}: its name has {len(name)} bytes: {NAME_BYTES} are allowed")

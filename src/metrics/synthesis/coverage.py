@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from src.metrics.finite import refuse_not_finite
+
 ROWS = 512
 
 
@@ -13,8 +15,10 @@ def density_and_coverage(fake: Tensor, real: Tensor, k: int = 5) -> tuple[float,
 
     A real image's ball reaches to its k-th nearest real neighbour. density: how many balls hold a fake, on
     average, over k; about 1 for a second real set, above 1 for images of the middle of the set. coverage:
-    share of the balls that hold any fake. NaN with no fakes or no more than k real images.
+    share of the balls that hold any fake. NaN with no fakes or no more than k real images; ValueError for a
+    feature that is not finite.
     """
+    refuse_not_finite("coverage", fake, real)
     if len(real) <= k or len(fake) == 0:
         return float("nan"), float("nan")
     fake, real = fake.double(), real.double()

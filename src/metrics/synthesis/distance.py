@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from src.metrics.finite import refuse_not_finite
 from src.metrics.synthesis.pyramid import laplacian_pyramid, level_sides
 
 NEIGHBOURHOOD = 7
@@ -23,8 +24,9 @@ def sliced_wasserstein(fake: Tensor, real: Tensor, seed: int = 0) -> dict[int, f
 
     Descriptors are neighbourhoods of 7x7 pixels, at the same random places in both sets; unlike in the paper
     both are normalised by the mean and deviation of the real ones, channel by channel, so that a difference
-    of these counts. ValueError unless both sets have the same shape.
+    of these counts. ValueError unless both sets have the same shape and are finite.
     """
+    refuse_not_finite("sliced Wasserstein distance", fake, real)
     if fake.shape != real.shape:
         raise ValueError(
             f"sets of {list(fake.shape)} and {list(real.shape)} cannot be compared: give as many "

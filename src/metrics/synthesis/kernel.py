@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from src.metrics.finite import refuse_not_finite
+
 ROWS = 512
 
 
@@ -12,8 +14,9 @@ def kernel_distance(fake: Tensor, real: Tensor) -> float:
     """Unbiased squared maximum mean discrepancy of features [n, d] and [m, d], float64; may fall below 0.
 
     Kernel (x·y / d + 1)³, Bińkowski et al., arXiv 1801.01401. Whole sets in place of random subsets. NaN for
-    fewer than two images.
+    fewer than two images; ValueError for a feature that is not finite.
     """
+    refuse_not_finite("kernel distance", fake, real)
     n, m = len(fake), len(real)
     if min(n, m) < 2:
         return float("nan")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from monai.metrics.regression import compute_ssim_and_cs
 from torch import Tensor
 from torch.nn import functional as F
 
+from src.metrics.similarity import structure, window_side
+
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-WINDOW = 11
 PAIRS = 64
 
 
@@ -19,18 +19,17 @@ def ms_ssim(a: Tensor, b: Tensor, data_range: float) -> Tensor:
     sum 1; sides below 11 get a smaller window. Negative contrast terms count as 0.
     """
     shortest = min(a.shape[2:])
-    size = min(WINDOW, shortest - 1 + shortest % 2)
+    size = window_side(a.shape[2:])
     scales = next(s for s in range(len(WEIGHTS), 0, -1) if s == 1 or shortest // 2 ** (s - 1) >= size)
     exponents = torch.tensor(WEIGHTS[:scales], dtype=torch.float64) / sum(WEIGHTS[:scales])
     a, b = a.double(), b.double()
     product = torch.ones(len(a), dtype=torch.float64, device=a.device)
     for scale, exponent in enumerate(exponents.tolist()):
-        full, contrast = compute_ssim_and_cs(
-            a, b, spatial_dims=2, data_range=data_range, kernel_size=[size] * 2, kernel_sigma=[1.5] * 2
-        )
+        if scale:
+            a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
+        full, contrast = structure(a, b, data_range, size)
         term = full if scale == scales - 1 else contrast
         product = product * term.flatten(1).mean(1).clamp_min(0) ** exponent
-        a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
     return product
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -184,6 +186,19 @@ def test_ms_ssim_by_hand(side: int, scales: int) -> None:
     np.testing.assert_allclose(ms_ssim(a, b, 2.0), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("offset", [100.0, 1000.0])
+def test_ms_ssim_of_values_far_from_zero_keeps_its_contrast(offset: float) -> None:
+    """Contrast and structure know no offset: of two scales the first is as before, the second nears it."""
+    a = anatomies(2, 32, seed=0).double()
+    b = 0.7 * a + 0.3 * anatomies(2, 32, seed=1)
+    expected = [
+        ms_ssim_by_hand(x[0].numpy(), y[0].numpy(), 2.0, 2)
+        for x, y in zip(a + offset, b + offset, strict=True)
+    ]
+    np.testing.assert_allclose(ms_ssim(a + offset, b + offset, 2.0), expected, atol=1e-6)
+    assert float(ms_ssim(torch.rand(1, 1, 1, 16), torch.rand(1, 1, 1, 16), 1.0)) <= 1
+
+
 def test_pairs_of_one_image_are_alike_and_of_noise_are_not() -> None:
     image = anatomies(1, 32)
     assert pair_similarity(image.expand(8, -1, -1, -1), 1.0) == pytest.approx(1)
@@ -211,3 +226,17 @@ def test_a_planted_checkerboard_has_its_closed_form(period: int, axes: tuple[int
 def test_the_index_of_small_or_constant_images_is_no_number() -> None:
     assert np.isnan(checkerboard_index(torch.rand(3, 1, 20, 40)))
     assert np.isnan(checkerboard_index(torch.ones(3, 1, 32, 32)))
+
+
+@pytest.mark.parametrize("score", [kernel_distance, density_and_coverage])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_features_that_are_not_finite_are_refused(score: Any, bad: float) -> None:
+    """A NaN is within no ball, and would count as an image that is merely far away."""
+    fake, real = torch.randn(8, 3), torch.randn(8, 3)
+    fake[2, 1] = bad
+    with pytest.raises(ValueError, match="1 of 24 values are not finite"):
+        score(fake, real)
+    with pytest.raises(ValueError, match="1 of 512 values are not finite"):
+        images = torch.zeros(2, 1, 16, 16)
+        images[0, 0, 0, 0] = bad
+        sliced_wasserstein(images, torch.randn(2, 1, 16, 16))
