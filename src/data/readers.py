@@ -9,7 +9,7 @@ import numpy as np
 from nibabel.loadsave import load as load_volume
 from PIL import Image
 
-from src.data.regrid import Grid
+from src.data.regrid import Grid, bare
 
 VOLUMES = (".nii", ".nii.gz", ".mgz", ".img", ".hdr")
 TIFFS = (".tif", ".tiff")
@@ -58,7 +58,8 @@ def _open(path: Path) -> tuple[np.ndarray, np.ndarray]:
         return _volume(path)
     if kind == ".npy":
         array = np.load(path, allow_pickle=False)
-        return (array[None] if array.ndim < 4 else array), np.eye(4)
+        array = array[None] if array.ndim < 4 else array
+        return array, bare(array.shape[1:]).affine
     if kind in TIFFS:
         return _tiff(path)
     if kind == ".dcm":
@@ -113,4 +114,5 @@ def _tiff(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"axes {axes}, where at most pages, colours, height and width are understood")
     array = np.transpose(array, [*colour, axes.index("Y"), axes.index("X"), *pages])
     array = array.astype(np.uint8) * 255 if array.dtype == bool else array
-    return (array if colour else array[None]), np.eye(4)
+    array = array if colour else array[None]
+    return array, bare(array.shape[1:]).affine
