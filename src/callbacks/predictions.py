@@ -35,6 +35,11 @@ class Predictions(pl.Callback):
         self.numbered: dict[str, tuple[str, Record]] = {}
         refuse_to_become_data(run, root)
 
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        if data.one_size and data.cut:
+            raise UserError(f"save_predictions: {data.cut}, so a file would hold made-up voxels; set 0")
+
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.data: Any = trainer.datamodule  # type: ignore[attr-defined]
         records = self.data.records["test"][: self.count]
@@ -55,11 +60,13 @@ class Predictions(pl.Callback):
                 continue
             answer = pl_module.written(batch, outputs["prediction"], rows)
             if answer is not None:
-                self._write(*self.numbered[case], batch, rows[0], answer, pl_module.writes_maps)
+                self._write(*self.numbered[case], batch, rows[0], answer, pl_module)
 
-    def _write(self, name: str, record: Record, batch: Batch, row: int, answer: Tensor, is_map: bool) -> None:
-        values, file = answer.detach().cpu().numpy(), original(self.data.source, record)
-        if is_map:
+    def _write(
+        self, name: str, record: Record, batch: Batch, row: int, answer: Tensor, task: AdversarialTask
+    ) -> None:
+        values, file = answer.detach().cpu().numpy(), original(self.data.source, record, task.written_like)
+        if task.writes_maps:
             file = Original(np.dtype(np.float32), header=file.header)
         case = {key: batch[key][row].cpu().numpy() for key in ("affine", "input_affine", "input_shape")}
         if answer.is_floating_point():

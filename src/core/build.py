@@ -27,6 +27,8 @@ def build_data(cfg: Plain) -> Any:
     arguments = build(common, "data")
     degrade = build(cfg["degradation"], "degradation")
     given = {"seed": cfg["seed"], "degrade": degrade, "pieces": cfg["update"]["accumulate"]}
+    if "task" in cfg:
+        given["one_size"] = getattr(resolve(cfg["task"], "task"), "one_size", False)
     return DataModule(source=build(source, "data"), **given, **arguments)
 
 

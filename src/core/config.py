@@ -13,7 +13,7 @@ from src.core.names import nearest
 from src.errors import UserError
 
 Plain = dict[str, Any]
-OURS = {"source", "seed", "batches_done", "degrade", "pieces"}
+OURS = {"source", "seed", "batches_done", "degrade", "pieces", "one_size"}
 """Arguments of the DataModule that are not the user's."""
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from src.data.cache import Cache
 from src.data.faults import Fault, inspect, leaks, name_of
+from src.data.prepare import Prepared, grid_of
 from src.data.readers import ReadError
 from src.data.records import Case, Record, Source
 from src.errors import UserError
@@ -25,11 +26,12 @@ SHOWN = 10
 @dataclass(frozen=True)
 class Facts:
     """What is known of a case without reading it again: its prepared shape, its faults, and its content, told
-    as `Source.content` does."""
+    as `Source.content` does. kept: the share of it that lies within what is trained on."""
 
     shape: tuple[int, ...]
     faults: tuple[Fault, ...]
     content: str = ""
+    kept: float = 1.0
 
     @property
     def grave(self) -> bool:
@@ -37,14 +39,14 @@ class Facts:
 
 
 def survey(
-    records: Sequence[Record], source: Source, cache: Cache, prepare: Callable[[Case], Case], folder: Path
+    records: Sequence[Record], source: Source, cache: Cache, prepared: Prepared, folder: Path
 ) -> dict[str, Facts]:
     """Facts of every case, read anew unless they and the prepared case are remembered; fills the cache."""
 
-    def keep(record: Record, case: Case) -> tuple[int, ...]:
-        ready = prepare(case)
+    def keep(record: Record, case: Case) -> tuple[tuple[int, ...], float]:
+        ready = prepared.prepare(record, case)
         cache.put(record, ready)
-        return ready["image"].shape
+        return ready["image"].shape, prepared.preparation.kept(grid_of(case))
 
     notes = Notes(folder, [cache.key(record) for record in records])
     known = notes.read()
@@ -59,8 +61,10 @@ def survey(
     return facts
 
 
-def look(record: Record, source: Source, keep: Callable[[Record, Case], tuple[int, ...]]) -> Facts:
-    """Read and inspect one case; `keep` prepares a sound one and tells its shape."""
+def look(
+    record: Record, source: Source, keep: Callable[[Record, Case], tuple[tuple[int, ...], float]]
+) -> Facts:
+    """Read and inspect one case; `keep` prepares a sound one, tells its shape and the share that is kept."""
     try:
         case = source.load(record)
     except ReadError as error:
@@ -69,7 +73,8 @@ def look(record: Record, source: Source, keep: Callable[[Record, Case], tuple[in
     if any(fault.grave for fault in faults):
         return Facts((), faults)
     try:
-        return Facts(keep(record, case), faults, source.content(record))
+        shape, kept = keep(record, case)
+        return Facts(shape, faults, source.content(record), kept)
     except UserError as error:
         raise UserError(f"{name_of(record, source)}: {error}") from error
 
@@ -105,7 +110,7 @@ class Notes:
         try:
             rows: dict[str, Any] = json.loads(self.path.read_text())
             return {
-                c: Facts(tuple(r["shape"]), tuple(Fault(**f) for f in r["faults"]), r["content"])
+                c: Facts(tuple(r["shape"]), tuple(Fault(**f) for f in r["faults"]), r["content"], r["kept"])
                 for c, r in rows.items()
             }
         except (OSError, ValueError, KeyError, TypeError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,18 +45,34 @@ class Original:
         return np.clip(np.rint(numbers), limits.min, limits.max).astype(self.dtype)
 
 
-def original(source: Source, record: Record) -> Original:
-    """Of the file that holds a record's image; of the loaded array, where there is no such file."""
-    paths = source.paths(record, "image") if hasattr(source, "paths") else []
-    kind = suffix(paths[0]) if paths else ".dcm"
-    if kind in VOLUMES:
-        image: Any = load_volume(paths[0])
-        header = image.header if isinstance(image.header, nifti1.Nifti1Header) else None
-        dtype = np.dtype(image.get_data_dtype())
-        voxels = image.dataobj
-        return Original(dtype[0] if dtype.names else dtype, float(voxels.slope), float(voxels.inter), header)
-    array = source.load(record)["image"] if kind == ".dcm" else read(paths[0])[0]
-    return Original(array.dtype)
+def original(source: Source, record: Record, role: str = "image") -> Original:
+    """Of the file that holds a record's image, or its target where it has one; of the loaded array, where
+    there is no such file.
+
+    Of several files, a channel each, what holds the numbers of them all.
+    """
+    paths = source.paths(record, role) if hasattr(source, "paths") else []
+    if hasattr(source, "paths") and not paths and role != "image":
+        return original(source, record)
+    if not paths or suffix(paths[0]) == ".dcm":
+        case = source.load(record)
+        return Original(case.get(role, case["image"]).dtype)
+    several = [_of_file(path) for path in paths]
+    scales = {(each.slope, each.inter) for each in several}
+    types = [each.dtype for each in several]
+    if len(scales) > 1:
+        return Original(np.result_type(np.float32, *types), header=several[0].header)
+    return Original(np.result_type(*types), *scales.pop(), several[0].header)
+
+
+def _of_file(path: Path) -> Original:
+    if suffix(path) not in VOLUMES:
+        return Original(read(path)[0].dtype)
+    image: Any = load_volume(path)
+    header = image.header if isinstance(image.header, nifti1.Nifti1Header) else None
+    dtype = np.dtype(image.get_data_dtype())
+    voxels = image.dataobj
+    return Original(dtype[0] if dtype.names else dtype, float(voxels.slope), float(voxels.inter), header)
 
 
 def encoded(values: np.ndarray, affine: np.ndarray, like: Original) -> tuple[str, bytes]:

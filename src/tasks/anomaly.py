@@ -45,6 +45,7 @@ class AnomalyTask(Phased):
     """
 
     writes_maps = True
+    one_size = True
 
     def __init__(
         self,
@@ -185,9 +186,10 @@ class AnomalyTask(Phased):
         return anomaly_pictures.columns(batch, prediction, *self.healthy.truth(batch))
 
     def written(self, batch: Batch, prediction: Any, rows: list[int]) -> Tensor | None:
-        """The map, in the units of the case's file."""
-        maps = whole(batch, prediction.map[:, None], rows)
-        return maps.double() * float(batch["scale"][rows[0]])
+        """The map, in the units of the case's file; where each channel has its own, as multiples of their
+        scales."""
+        maps, scale = whole(batch, prediction.map[:, None], rows), batch["scale"][rows[0]]
+        return maps.double() * (float(scale) if len(scale) == 1 else 1.0)
 
     def finish_test(self, directory: Path) -> None:
         """anomalies.csv: the boxes that were found, in voxels of the case's file."""

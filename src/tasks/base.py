@@ -22,14 +22,18 @@ class AdversarialTask(Play):
     """A task answers `channels`, `generate`, `pairs`, `task_losses`, `predict`, `score` and `samples`.
 
     monitor: the validation score that chooses the best checkpoint. writes_maps: whether what is `written` is
-    a measure of every pixel, which whole numbers would spoil. animated: whether the pictures of validations
-    show one thing as it grows, so that they are worth seeing one after another. `tables` hold the scores of
+    a measure of every pixel, which whole numbers would spoil. one_size: whether nothing but images of the
+    size that it trains on can be judged. written_like: the role of the file whose type what is `written`
+    takes, image or target. animated: whether the pictures of validations show one thing as it grows, so that
+    they are worth seeing one after another. `tables` hold the scores of
     "val" and "test" and of each baseline by name; a table gives `compute()`, flat names to numbers, and
     `per_case()`, a row a case. `pictures` of the test as a whole, by name; `notes` are lines that
     the run begins with saying, `verdicts` those that it ends with.
     """
 
     writes_maps = False
+    one_size = False
+    written_like = "image"
     animated = False
 
     def __init__(self, recipe: Recipe, monitor: str) -> None:

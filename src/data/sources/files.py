@@ -14,7 +14,7 @@ from scipy.ndimage import label as components
 
 from src.data.readers import ReadError, read
 from src.data.records import Case, Record
-from src.data.regrid import Grid
+from src.data.regrid import BARE, Grid
 from src.errors import UserError
 
 ROLES = ("image", "target", "label")
@@ -26,6 +26,7 @@ class Files:
     below `root`), `boxes`, `classes`, `class`.
 
     channels: grey images become colour by repetition, colour becomes grey by luminance, more must match.
+    target_channels: those of the target, where they are not as many.
     spatial_dims: 2 for pictures and for volumes served slice by slice, 3 for volumes. size: what every
     case is brought to, a side or one number per axis; null keeps each its own. classes, box_classes,
     kinds: names of the values of `label` (background first), of the boxes, of the images. label_values:
@@ -42,6 +43,7 @@ class Files:
     kinds: Sequence[str] = ()
     label_values: Sequence[int] | None = None
     boxes_from_label: bool = False
+    target_channels: int | None = None
 
     def __post_init__(self) -> None:
         self.folder = Path(self.root).expanduser()
@@ -76,7 +78,8 @@ class Files:
         files = [tell(path) if path.exists() else path.name for path in paths]
         rest = {key: value for key, value in record.content.items() if key not in ROLES}
         settings = (self.channels, self.label_values, self.boxes_from_label)
-        return f"files-1 {record.case} {files} {rest} {settings}"
+        other = "" if self.target_channels is None else f" target_channels={self.target_channels}"
+        return f"files-1 {record.case} {files} {rest} {settings}{other}"
 
     def load(self, record: Record) -> Case:
         image, grid = self._channels(record, "image")
@@ -108,7 +111,16 @@ class Files:
         arrays, grid = [array for array, _ in read_in], read_in[0][1]
         for path, (_, other) in zip(paths, read_in, strict=True):
             same_grid(path, other, paths[0], grid)
-        return coloured(np.concatenate(arrays), self.channels, paths[0]), grid
+        array = np.concatenate(arrays)
+        if role != "target":
+            return coloured(array, self.channels, paths[0]), grid
+        several = self.channels != 3 or len(self.paths(record, "image")) > 1  # contrasts, and no colours
+        if self.target_channels is None and len(array) < self.channels and several:
+            raise ReadError(
+                f"{paths[0]}: has {len(array)} of data.channels={self.channels}; set "
+                f"data.target_channels={len(array)}"
+            )
+        return coloured(array, self.target_channels or self.channels, paths[0]), grid
 
     def _label(self, record: Record, grid: Grid) -> np.ndarray:
         paths = self.paths(record, "label")
@@ -169,7 +181,8 @@ def same_grid(path: Path, grid: Grid, other_path: Path, other: Grid) -> None:
     if grid.shape != other.shape:
         raise ReadError(f"{path}: shape {shown(grid.shape)}, but {other_path.name} has {shown(other.shape)}")
     corners = np.array([[0] * 3, [n - 1 for n in (*grid.shape, 1, 1)[:3]]])
-    places = [np.c_[corners, [1, 1]] @ affine.T for affine in (grid.affine, other.affine)]
+    told = [np.eye(4) if np.array_equal(g.affine, BARE) else g.affine for g in (grid, other)]
+    places = [np.c_[corners, [1, 1]] @ affine.T for affine in told]
     apart = np.abs(places[0] - places[1]).max()
     if apart > 0.05 * other.spacing.min():
         raise ReadError(f"{path}: its affine puts it {apart:.3g} mm away from {other_path.name}")
