@@ -45,7 +45,8 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     from rich.console import Console
     from rich.progress import track
 
-    from src.data import inventory
+    from src.data import cut, inventory
+    from src.data.prepare import grid_of
 
     console = Console(highlight=False)
     records = data.splitting(data.source.records())
@@ -54,7 +55,11 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     steps = iter(track(records, "reading", console=Console(stderr=True), transient=True))
     next(steps)
 
+    kept: list[float] = []
+
     def step(record: Record, case: Case | None) -> None:
+        if case is not None:
+            kept.append(data.preparation.kept(grid_of(case)))
         if case is not None and record.case in wanted:
             drawn[record.case] = _drawn(data, case)
         next(steps, None)
@@ -63,6 +68,7 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     for record in {r.case: r for one, other, _ in found.alike for r in (one, other)}.values():
         drawn.setdefault(record.case, _drawn(data, data.source.load(record)))
     _print(console, found, data)
+    console.print(cut.words(data.source.size, kept) or f"data.size={data.source.size} cuts nothing off")
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(_page(found, data, drawn, wanted), encoding="utf-8")
     console.print(f"page: {output}")

@@ -30,6 +30,11 @@ class Predictions(pl.Callback):
         self.numbered: dict[str, str] = {}
         refuse_to_become_data(run, root)
 
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        if data.one_size and data.cut:
+            raise UserError(f"save_predictions: {data.cut}, so a file would hold made-up voxels; set 0")
+
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         records = data.records["test"][: self.count]

@@ -14,7 +14,7 @@ from src.core.renamed import as_today
 from src.errors import UserError
 
 Plain = dict[str, Any]
-OURS = {"source", "seed", "batches_done", "degrade", "pieces", "held"}
+OURS = {"source", "seed", "batches_done", "degrade", "pieces", "held", "one_size"}
 """Arguments of the DataModule that are not the user's."""
 
 

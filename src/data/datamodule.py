@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,18 @@ import pytorch_lightning as pl
 import torch
 
 from src.data.cache import Cache, Kind
+from src.data.cut import refuse, words
 from src.data.degrade import Degrade, Evaluated
 from src.data.digests import Digests
 from src.data.held import Changed, Held, dealt
-from src.data.intensity import Intensity
+from src.data.intensity import Intensity, as_many
 from src.data.known import remarks, suited
 from src.data.labels import Labels
 from src.data.loader import Loader
 from src.data.patches import Patches
-from src.data.pipeline import EvalBatches, TrainItems, collate
+from src.data.pipeline import EvalBatches, TrainItems, alike, collate
 from src.data.prepare import Preparation, Prepared
-from src.data.records import SPLITS, Record, Source, Split
+from src.data.records import SPLITS, Case, Record, Source, Split
 from src.data.sampler import Share
 from src.data.sources.files import Files
 from src.data.splits import Splitting
@@ -38,16 +38,17 @@ class DataModule(pl.LightningDataModule):
 
     Training batches are endless (`batches_per_epoch` says how many make an epoch) and hold slices,
     patches or cases. Those of validation and test hold whole cases: all the slices of one volume, in
-    order, or up to `batch_size` cases of one shape.
+    order, or up to `batch_size` cases of one shape. Of what is larger than `size` training has the middle.
 
-    batch_size: the global one, shared out among the processes. augment: MONAI dictionary transforms,
-    applied in training. intensity: see `mapping` and `suited`; orientation, spacing, fit: see `Preparation`;
-    patch, foreground: see `Patches`; split, split_seed, fold, folds, split_file: see `Splitting`. on_error:
-    stop, or skip cases with grave faults. batches_done: see `start_at`. degrade: makes the image of a
-    clean one, which becomes the target where a case has none. label_fraction: share of the training subjects
-    whose labels are used. unlabelled: share of each training batch, its last rows, that holds images of the
-    others. pieces: in how many a batch is worked through; each is shared out among the processes. held: the
-    split of the run that goes on; changed: where other cases came since, stop, or keep to those of the run.
+    batch_size: the global one, shared out among the processes. augment: MONAI dictionary transforms, applied
+    in training. intensity: see `units` and `suited`; target_intensity, orientation, spacing, fit: see
+    `Preparation`; one_size: the task judges images of one size alone; patch, foreground: see `Patches`;
+    split, split_seed, fold, folds, split_file: see `Splitting`. on_error: stop, or skip cases with grave
+    faults. batches_done: see `start_at`. degrade: makes the image of a clean one, which becomes the target
+    where a case has none. label_fraction: share of the training subjects whose labels are used. unlabelled:
+    share of each training batch, its last rows, that holds images of the others. pieces: in how many a batch
+    is worked through; each is shared out among the processes. held: the split of the run that goes on;
+    changed: where other cases came since, stop, or keep to those of the run.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class DataModule(pl.LightningDataModule):
         cache_gb: float = 8.0,
         augment: Sequence[Any] = (),
         intensity: Intensity = "zscore",
+        target_intensity: Intensity = None,
         orientation: str | None = "PLS",
         spacing: Sequence[float | None] | None = None,
         fit: str | None = None,
@@ -79,12 +81,12 @@ class DataModule(pl.LightningDataModule):
         pieces: int = 1,
         changed: Changed = "stop",
         held: Held | None = None,
+        one_size: bool = False,
     ) -> None:
         super().__init__()
-        if batch_size < 1:
-            raise UserError(f"data.batch_size={batch_size}: at least 1 is needed")
-        if workers < 0:
-            raise UserError(f"data.workers={workers}: 0 or more processes")
+        for key, number, least in (("batch_size", batch_size, 1), ("workers", workers, 0)):
+            if number < least:
+                raise UserError(f"data.{key}={number}: give {least} or more")
         for key, value, choices in (
             ("cache", cache, ("memory", "disk", "none")),
             ("on_error", on_error, ("stop", "skip")),
@@ -94,27 +96,24 @@ class DataModule(pl.LightningDataModule):
                 raise UserError(f"data.{key}={value}: choose {' or '.join(choices)}")
         self.source, self.augment, self.on_error, self.degrade = source, augment, on_error, degrade
         self.batch_size, self.batches_done, self.pieces = batch_size, batches_done, pieces
-        self.seed, self.workers = seed, workers
+        self.seed, self.workers, self.one_size = seed, workers, one_size
         self.intensity = intensity = suited(source, intensity)
         self.held, self.changed = held, changed
         size = source.size if isinstance(source.size, int) or source.size is None else tuple(source.size)
+        apart = tuple(spacing) if spacing else None
         self.preparation = Preparation(
-            source.spatial_dims,
-            intensity,
-            orientation,
-            tuple(spacing) if spacing else None,
-            size,
-            fit,
-            patch is not None,
+            self.spatial_dims, intensity, orientation, apart, size, fit, patch is not None, target_intensity
         )
+        as_many(intensity, self.channels, "data.intensity")
+        as_many(target_intensity, self.target_channels, "data.target_intensity")
         self.patches = Patches(patch, foreground) if patch is not None else None
         self.splitting = Splitting(tuple(split), split_seed, folds, fold, split_file)
         self.labels = Labels(label_fraction, unlabelled, batch_size, split_seed)
         self.folder = Path(cache_dir).expanduser() if cache_dir else Path.home() / ".cache/ganatomy"
         if isinstance(source, Files):
             source.digests = Digests(self.folder, source.folder)
-        prepared = Prepared(source, self.preparation)
-        self.cache = Cache(prepared.make, prepared.key, cache, self.folder, cache_gb)
+        self.prepared = Prepared(source, self.preparation, cut=one_size)
+        self.cache = Cache(self.prepared.make, self.prepared.key, cache, self.folder, cache_gb)
         self.records: dict[Split, list[Record]] = {}
         self.dealt: list[Record] = []  # also those with grave faults
         self.facts: dict[str, Facts] = {}
@@ -125,6 +124,15 @@ class DataModule(pl.LightningDataModule):
     @property
     def channels(self) -> int:
         return self.source.channels
+
+    @property
+    def target_channels(self) -> int:
+        return getattr(self.source, "target_channels", None) or self.channels
+
+    @property
+    def own_target(self) -> bool:
+        """Whether a target has units or channels that are not its image's."""
+        return self.preparation.target_intensity is not None or self.target_channels != self.channels
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -152,13 +160,15 @@ class DataModule(pl.LightningDataModule):
         self.dealt = records
         for remark in remarks(self.source, self.intensity):
             log.warning("data: %s", remark)
-        self.facts = survey(records, self.source, self.cache, self.preparation, self.folder)
+        self.facts = survey(records, self.source, self.cache, self.prepared, self.folder)
         if isinstance(self.source, Files):
             self.source.digests.save()
         if self.held:
             self.held.compare({case: fact.content for case, fact in self.facts.items()}, self.changed)
         self.sliced = self.spatial_dims == 2 and any(len(fact.shape) == 4 for fact in self.facts.values())
         sound = judge(records, self.facts, self.on_error)
+        if self.one_size:
+            refuse(self.cut, fit=self.preparation.fit)
         for split in SPLITS:
             chosen = [record for record in sound if record.split == split]
             self.records[split] = self.held.in_order(split, chosen) if self.held else chosen
@@ -172,6 +182,17 @@ class DataModule(pl.LightningDataModule):
         """Train without these cases."""
         self.left_out = len(cases)
         self.records["train"] = [record for record in self.records["train"] if record.case not in cases]
+
+    @property
+    def cut(self) -> str:
+        """What `size` cuts off the images in training, for people; "" where that is nothing."""
+        kept = [fact.kept for fact in self.facts.values() if fact.shape]
+        return words(self.source.size, kept, self.one_size)
+
+    @property
+    def window(self) -> list[int] | None:
+        """Sides of the windows in which a network sees whole images, where `size` cuts them in training."""
+        return list(self.shape) if self.cut and not self.one_size else None
 
     def start_at(self, batches_done: int) -> None:
         """The next training loader begins after this many global batches."""
@@ -193,7 +214,8 @@ class DataModule(pl.LightningDataModule):
         mute = self.labels.mute(self.records["train"])
         records = [*self.labels.used(self.records["train"]), *mute]
         depths = [self.facts[record.case].shape[0] if self.sliced else None for record in records]
-        if not self.sliced and not self.patches and len({self.facts[r.case].shape for r in records}) > 1:
+        sides = {self.facts[record.case].shape[-self.spatial_dims :] for record in records}
+        if not self.patches and len(sides) > 1:
             raise UserError("data.size: the images differ in shape; set data.size, or data.patch")
         read, augment = self.cache.get, self.augment
         return TrainItems(records, depths, read, augment, self.seed, self.patches, self.degrade, len(mute))
@@ -221,14 +243,18 @@ class DataModule(pl.LightningDataModule):
         """Reads a whole case as validation and test serve it."""
         return Evaluated(self.cache.get, self.degrade, self.sliced, self.splitting.seed)
 
+    def whole(self, record: Record) -> Case:
+        """A prepared case of which nothing is cut off, of training too."""
+        cut = self.facts[record.case].kept < 1 and record.split == "train"
+        return self.prepared.make(record, whole=True) if cut else self.cache.get(record)
+
     def _eval_loader(self, split: Split) -> Loader:
         self.setup()
         rank, world_size = self._place()
         records = self.records[split]
         records = records[rank::world_size] or records[:1]  # nobody may miss the end; a case counts once
-        step = 1 if self.sliced else self.batch_size
-        alike = [list(same) for _, same in groupby(records, lambda record: self.facts[record.case].shape)]
-        groups = [same[first : first + step] for same in alike for first in range(0, len(same), step)]
+        shapes = {case: fact.shape for case, fact in self.facts.items()}
+        groups = list(alike(records, shapes, 1 if self.sliced else self.batch_size))
         return self._loader(EvalBatches(groups, self.sliced, self.evaluated), batch_size=None)
 
     def _loader(self, items: Any, **how: Any) -> Loader:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from src.data.intensity import column
 from src.data.records import Case, Record
 
-Degrade = Callable[[np.ndarray, float, float, np.random.Generator], np.ndarray]
-"""(image [C,*spatial], offset, scale, rng) to the degraded image; see `Preparation` for offset and scale."""
+Number = float | np.ndarray
+Degrade = Callable[[np.ndarray, Number, Number, np.random.Generator], np.ndarray]
+"""(image [C,*spatial], offset, scale, rng) to the degraded image; see `numbers` for offset and scale."""
+
+
+def numbers(case: Mapping[str, Any], dims: int) -> tuple[Number, Number]:
+    """Offset and scale of a case: a number each, or [C, 1, ...] where each channel has its own."""
+    offset, scale = (np.asarray(case[key], np.float64) for key in ("offset", "scale"))
+    if offset.size == 1:
+        return float(offset.reshape(())), float(scale.reshape(()))
+    return column(offset, dims), column(scale, dims)
 
 
 def degraded_item(degrade: Degrade, item: dict[str, Any], seed: int) -> dict[str, Any]:
@@ -21,8 +31,8 @@ def degraded_item(degrade: Degrade, item: dict[str, Any], seed: int) -> dict[str
     if "target" in item:
         return item
     rng = np.random.default_rng([seed, 1])  # not the numbers that cut the patch
-    degraded = degrade(item["image"].numpy(), float(item["offset"]), float(item["scale"]), rng)
-    return item | {"target": item["image"], "image": torch.from_numpy(degraded)}
+    degraded = degrade(item["image"].numpy(), *numbers(item, item["image"].ndim - 1), rng)
+    return item | {"target": item["image"], "image": torch.from_numpy(degraded)} | of_target(item)
 
 
 def degraded_case(degrade: Degrade, record: Record, case: Case, stacked: bool, seed: int) -> Case:
@@ -34,10 +44,15 @@ def degraded_case(degrade: Degrade, record: Record, case: Case, stacked: bool, s
     if "target" in case:
         return case
     rng = np.random.default_rng([seed, zlib.crc32(record.case.encode())])
-    offset, scale = float(case["offset"][0]), float(case["scale"][0])
     images = case["image"] if stacked else case["image"][None]
+    offset, scale = numbers(case, images.ndim - 2)
     degraded = np.stack([degrade(image, offset, scale, rng) for image in images])
-    return case | {"target": case["image"], "image": degraded if stacked else degraded[0]}
+    return case | {"target": case["image"], "image": degraded if stacked else degraded[0]} | of_target(case)
+
+
+def of_target(case: Mapping[str, Any]) -> dict[str, Any]:
+    """Offset and scale of the target that a clean image becomes."""
+    return {"target_offset": case["offset"], "target_scale": case["scale"]}
 
 
 @dataclass(frozen=True)

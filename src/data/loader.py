@@ -8,6 +8,8 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
+from src.errors import UserError
+
 
 class Loader(DataLoader[Any]):
     """A DataLoader that measures waiting: `waited` seconds of `elapsed` ones.
@@ -24,7 +26,7 @@ class Loader(DataLoader[Any]):
         return self.waited / self.elapsed if self.elapsed else 0.0
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        batches = super().__iter__()
+        batches = _in_one_line(super().__iter__())
         begun: float | None = None
         asked = time.perf_counter()
         for batch in batches:
@@ -35,3 +37,11 @@ class Loader(DataLoader[Any]):
             begun = given
             yield batch
             asked = time.perf_counter()
+
+
+def _in_one_line(batches: Iterator[Any]) -> Iterator[Any]:
+    """What a worker refuses comes with its traceback, as torch passes it on; the last line is ours."""
+    try:
+        yield from batches
+    except UserError as error:
+        raise UserError(str(error).rpartition("UserError: ")[2].strip()) from error

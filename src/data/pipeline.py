@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import functools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import torch
-from monai.data.meta_obj import get_track_meta, set_track_meta
 from monai.data.meta_tensor import MetaTensor
-from monai.transforms.compose import Compose
 from torch.utils.data import Dataset
 
-from src.data.boxes import move_boxes, remaining_boxes
+from src.data.augment import Augmentation, Item
 from src.data.degrade import Degrade, degraded_item
 from src.data.patches import Patches
 from src.data.records import Case, Record
-from src.data.regrid import Grid
 from src.data.sampler import Place, item_seed
 
-Item = dict[str, Any]
 Reader = Callable[[Record, int | None], Case]
 RAGGED = ("boxes", "classes")
+ROOM = 2**25
+"""Voxels in a batch of evaluation, at most, unless a single case has more."""
 
 
 class TrainItems(Dataset[Item]):
@@ -51,7 +52,7 @@ class TrainItems(Dataset[Item]):
             for z in (range(depth) if depth is not None else (None,))
         ]
         self.unlabelled = sum(depth or 1 for depth in depths[len(depths) - mute :])
-        self.read, self.seed, self.patches, self.augment = read, seed, patches, Compose(list(augment))
+        self.read, self.seed, self.patches, self.augment = read, seed, patches, Augmentation(augment)
         self.degrade = degrade
 
     def __len__(self) -> int:
@@ -71,9 +72,8 @@ class TrainItems(Dataset[Item]):
             case = without_labels(case)
         if self.patches:
             case = self.patches(case, z, seed)
-        self.augment.set_random_state(seed=seed)
         with one_thread():
-            item = plain(apply(self.augment, as_item(record, case, z)))
+            item = plain(self.augment(functools.partial(as_item, record, case, z), seed))
         if self.unlabelled:
             item["labelled"] = index < self.labelled
         return degraded_item(self.degrade, item, seed) if self.degrade else item
@@ -94,6 +94,15 @@ class EvalBatches(Dataset[Item]):
             case = self.read(record, None)
             rows += slices(record, case) if self.sliced else [plain(as_item(record, case, None))]
         return collate(rows)
+
+
+def alike(
+    records: Sequence[Record], shapes: Mapping[str, tuple[int, ...]], most: int
+) -> Iterator[list[Record]]:
+    """Neighbours of one shape, up to `most` of them and `ROOM` voxels together."""
+    for shape, same in groupby(records, lambda record: shapes[record.case]):
+        run, step = list(same), max(1, min(most, ROOM // math.prod(shape)))
+        yield from (run[first : first + step] for first in range(0, len(run), step))
 
 
 def without_labels(case: Case) -> Case:
@@ -129,33 +138,6 @@ def as_item(record: Record, case: Case, z: int | None) -> Item:
     if z is not None:
         item["slice"] = torch.tensor(z)
     return item | {"subject": record.subject, "case": record.case}
-
-
-def apply(transform: Compose, item: Item) -> Item:
-    """The item, transformed; boxes follow the image, whose affine MONAI tracks for them and for nothing
-    else."""
-    tracking = get_track_meta()
-    boxed = "boxes" in item and len(transform.transforms) > 0
-    set_track_meta(boxed)
-    try:
-        shape = item["image"].shape[1:]
-        if boxed:
-            item["image"] = MetaTensor(item["image"], affine=torch.eye(4))
-        transformed: Item = transform(item)
-        if boxed:
-            after = Grid(transformed["image"].affine.numpy(), transformed["image"].shape[1:])
-            follow(transformed, Grid(np.eye(4), shape), after)
-    finally:
-        set_track_meta(tracking)
-    return transformed
-
-
-def follow(item: Item, before: Grid, after: Grid) -> None:
-    """Move the boxes to another grid; those that lose more than half of their area to the image's edge
-    are left out."""
-    moved = move_boxes(item["boxes"].numpy(), before, after)
-    cut, kept = remaining_boxes(moved, after.shape)
-    item["boxes"], item["classes"] = torch.from_numpy(cut[kept]), item["classes"][torch.from_numpy(kept)]
 
 
 def plain(item: Item) -> Item:

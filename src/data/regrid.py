@@ -12,6 +12,9 @@ from scipy.ndimage import affine_transform, gaussian_filter
 from src.errors import UserError
 
 orientations: Any = _orientations  # nibabel leaves these functions untyped
+PAGES = np.array([[0.0, -1, 0, 0], [-1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+"""Affine of pages [H,W,D] that say nothing of where they lie: upright axial slices (rows run to posterior,
+columns to left, pages to superior), so that data.orientation=PLS leaves them as they are in the file."""
 
 
 @dataclass(frozen=True)
@@ -62,20 +65,24 @@ def respaced(grid: Grid, spacing: np.ndarray) -> Grid:
     return grid.moved(factor, (factor - 1) / 2, shape)
 
 
-def fitted(grid: Grid, size: tuple[int, ...], fit: str) -> Grid:
+def fitted(grid: Grid, size: tuple[int, ...], fit: str, whole: bool = False) -> Grid:
     """The grid brought to `size` about its middle.
 
-    pad: neither shrunk nor enlarged, padded or cropped. letterbox: scaled until the whole picture fits,
-    then padded. cover: scaled until it covers the size, then cropped. stretch: each axis scaled on its
-    own.
+    pad, crop: neither shrunk nor enlarged, padded or cropped. letterbox: scaled until the whole picture
+    fits, then padded. cover: scaled until it covers the size, then cropped. stretch: each axis scaled on its
+    own. whole: nothing is cropped; the grid goes on to the picture's edges where they lie outside.
     """
     shape = np.array(grid.shape)
     ratio = shape / np.array(size)
-    scale = {"pad": 1.0, "letterbox": ratio.max(), "cover": ratio.min(), "stretch": ratio}[fit]
+    scale = {"letterbox": ratio.max(), "cover": ratio.min(), "stretch": ratio}.get(fit, 1.0)
     factor = np.broadcast_to(scale, shape.shape).astype(float)
     start = (shape - 1) / 2 - factor * (np.array(size) - 1) / 2
-    if fit == "pad":
+    if fit in ("pad", "crop"):
         start = np.floor(start)
+    if whole:
+        ends = start - factor / 2 + 0.5, shape - 0.5 - (start + factor * (np.array(size) - 0.5))
+        low, high = (np.maximum(np.ceil(end / factor - 1e-6), 0).astype(int) for end in ends)
+        start, size = start - low * factor, tuple(int(n) for n in size + low + high)
     return grid.moved(factor, start, size)
 
 
@@ -97,7 +104,8 @@ def regrid(array: np.ndarray, source: Grid, target: Grid, order: int = 1, fill: 
     blur = np.where(steps > 1.001, (steps - 1) / 2, 0) if order else np.zeros(dims)
     covered = _covered(matrix, start, source.shape, target.shape)
     channels = []
-    for channel in array.astype(np.float32):
+    exact = order == 0 and not np.can_cast(array.dtype, np.float32)  # labels that float32 would round
+    for channel in array.astype(np.float64 if exact else np.float32):
         values = gaussian_filter(channel, blur, mode="nearest") if blur.any() else channel
         # Half a voxel beyond the outermost centres still belongs to the picture: extend it, then cut.
         inside = affine_transform(values, matrix, start, target.shape, order=order, mode="nearest")

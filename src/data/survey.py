@@ -15,6 +15,7 @@ import numpy as np
 from src.data.cache import Cache
 from src.data.digests import STORES, trim, write_whole
 from src.data.faults import Fault, inspect, leaks, name_of
+from src.data.prepare import Prepared, grid_of
 from src.data.readers import ReadError
 from src.data.records import Case, Record, Source
 from src.errors import UserError
@@ -29,12 +30,14 @@ SETTINGS = 4
 @dataclass(frozen=True)
 class Facts:
     """What is known of a case without reading it again: its prepared shape, its faults, its content, told
-    as `Source.content` does, and which classes it holds (see `held`)."""
+    as `Source.content` does, and which classes it holds (see `held`). kept: the share of it that lies within
+    what is trained on."""
 
     shape: tuple[int, ...]
     faults: tuple[Fault, ...]
     content: str = ""
     holds: dict[str, list[int]] = field(default_factory=dict)
+    kept: float = 1.0
 
     @property
     def grave(self) -> bool:
@@ -46,16 +49,16 @@ class Facts:
 
 
 def survey(
-    records: Sequence[Record], source: Source, cache: Cache, prepare: Callable[[Case], Case], folder: Path
+    records: Sequence[Record], source: Source, cache: Cache, prepared: Prepared, folder: Path
 ) -> dict[str, Facts]:
     """Facts of every case, read anew unless they and the prepared case are remembered; fills the cache."""
 
-    def keep(record: Record, case: Case) -> tuple[int, ...]:
-        ready = prepare(case)
+    def keep(record: Record, case: Case) -> tuple[tuple[int, ...], float]:
+        ready = prepared.prepare(record, case)
         if not cache.holds(record):
             raise UserError("changed while it was read; start again when the data stay as they are")
         cache.put(record, ready)
-        return ready["image"].shape
+        return ready["image"].shape, prepared.preparation.kept(grid_of(case))
 
     notes = Notes(folder, records)
     known = notes.read()
@@ -71,8 +74,10 @@ def survey(
     return facts
 
 
-def look(record: Record, source: Source, keep: Callable[[Record, Case], tuple[int, ...]]) -> Facts:
-    """Read and inspect one case; `keep` prepares a sound one and tells its shape."""
+def look(
+    record: Record, source: Source, keep: Callable[[Record, Case], tuple[tuple[int, ...], float]]
+) -> Facts:
+    """Read and inspect one case; `keep` prepares a sound one, tells its shape and the share that is kept."""
     try:
         case = source.load(record)
     except ReadError as error:
@@ -81,7 +86,8 @@ def look(record: Record, source: Source, keep: Callable[[Record, Case], tuple[in
     if any(fault.grave for fault in faults):
         return Facts((), faults)
     try:
-        return Facts(keep(record, case), faults, source.content(record), held(case))
+        shape, kept = keep(record, case)
+        return Facts(shape, faults, source.content(record), held(case), kept)
     except UserError as error:
         raise UserError(f"{name_of(record, source)}: {error}") from error
 
@@ -130,9 +136,7 @@ class Notes:
         try:
             rows: dict[str, Any] = json.loads(self.path.read_text())
             return {
-                name: Facts(
-                    tuple(r["shape"]), tuple(Fault(**f) for f in r["faults"]), r["content"], r["holds"]
-                )
+                name: Facts(tuple(r.pop("shape")), tuple(Fault(**f) for f in r.pop("faults")), **r)
                 for name, r in rows.items()
             }
         except (OSError, ValueError, KeyError, TypeError, AttributeError):

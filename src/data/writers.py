@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from nibabel import nifti1 as _nifti1
 from PIL import Image
 
-from src.data.readers import nibabel_image, read, suffix
+from src.data.readers import is_dicom, nibabel_image, read
 from src.data.records import Record, Source
 
 nifti1: Any = _nifti1  # nibabel leaves it untyped
@@ -44,19 +45,33 @@ class Original:
 
 
 def original(source: Source, record: Record, role: str = "image") -> Original:
-    """Of the file that holds a record's `image` or `target`; of the loaded array, where there is no such
-    file.
+    """Of the file that holds a record's image, or its target where it has one; of the loaded array, where
+    there is no such file.
+
+    Of several files, a channel each, what holds the numbers of them all.
     """
     paths = source.paths(record, role) if hasattr(source, "paths") else []
-    kind = suffix(paths[0]) if paths else ".dcm"
-    image = nibabel_image(paths[0]) if paths else None
-    if image is not None:
-        header = image.header if isinstance(image.header, nifti1.Nifti1Header) else None
-        dtype = np.dtype(image.get_data_dtype())
-        voxels = image.dataobj
-        return Original(dtype[0] if dtype.names else dtype, float(voxels.slope), float(voxels.inter), header)
-    array = source.load(record)[role] if kind == ".dcm" else read(paths[0])[0]
-    return Original(array.dtype)
+    if hasattr(source, "paths") and not paths and role != "image":
+        return original(source, record)
+    if not paths or is_dicom(paths[0]):
+        case = source.load(record)
+        return Original(case.get(role, case["image"]).dtype)
+    several = [_of_file(path, getattr(source, "axes", None)) for path in paths]
+    scales = {(each.slope, each.inter) for each in several}
+    types = [each.dtype for each in several]
+    if len(scales) > 1:
+        return Original(np.result_type(np.float32, *types), header=several[0].header)
+    return Original(np.result_type(*types), *scales.pop(), several[0].header)
+
+
+def _of_file(path: Path, axes: str | None) -> Original:
+    image = nibabel_image(path)
+    if image is None:
+        return Original(read(path, axes)[0].dtype)
+    header = image.header if isinstance(image.header, nifti1.Nifti1Header) else None
+    dtype = np.dtype(image.get_data_dtype())
+    voxels = image.dataobj
+    return Original(dtype[0] if dtype.names else dtype, float(voxels.slope), float(voxels.inter), header)
 
 
 def encoded(values: np.ndarray, affine: np.ndarray, like: Original) -> tuple[str, bytes]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+Number = float | np.ndarray
+
 
 class Degradation:
     """Makes the degraded image of a clean one.
@@ -16,14 +18,17 @@ class Degradation:
     zero: float = 0.0
 
     def __call__(
-        self, image: np.ndarray, offset: float, scale: float, rng: np.random.Generator
+        self, image: np.ndarray, offset: Number, scale: Number, rng: np.random.Generator
     ) -> np.ndarray:
-        """A normalised image [C, *spatial], its own units being image * scale + offset, degraded; float32."""
+        """A normalised image [C, *spatial], its own units being image * scale + offset, degraded; float32.
+
+        offset, scale: numbers, or [C, 1, ...] where each channel has its own.
+        """
         shift = self.shift(offset, scale)
         degraded: np.ndarray = self.apply(image.astype(np.float64) + shift, rng) - shift
         return degraded.astype(np.float32)
 
-    def shift(self, offset: float, scale: float) -> float:
+    def shift(self, offset: Number, scale: Number) -> Number:
         """What is added to a normalised image to make it a signal."""
         return (offset - self.zero) / scale
 

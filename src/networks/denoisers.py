@@ -60,12 +60,16 @@ class RedCnn(nn.Module):
     filters are those of DU-GAN (Huang et al., arXiv 2108.10772), 5x5 and 96 those of the paper.
     """
 
+    residual = True
+
     def __init__(
         self, spatial_dims: int, in_channels: int, out_channels: int, channels: int = 32, size: int = 3
     ) -> None:
         super().__init__()
         if in_channels != out_channels:
-            raise UserError(f"out_channels: {out_channels} channels cannot be added to {in_channels}")
+            raise UserError(
+                f"out_channels: {out_channels} channels cannot be added to {in_channels}; try model=pix2pix"
+            )
         inner = [conv(spatial_dims, channels, channels, size) for _ in range(8)]
         self.encoder = nn.ModuleList([conv(spatial_dims, in_channels, channels, size), *inner[:4]])
         self.decoder = nn.ModuleList([*inner[4:], conv(spatial_dims, channels, out_channels, size)])

@@ -22,6 +22,8 @@ class SrResNet(nn.Module):
     The sides must be multiples of `factor`.
     """
 
+    residual = True
+
     def __init__(
         self,
         spatial_dims: int,
@@ -33,7 +35,9 @@ class SrResNet(nn.Module):
     ) -> None:
         super().__init__()
         if in_channels != out_channels:
-            raise UserError(f"out_channels: {out_channels} channels cannot be added to {in_channels}")
+            raise UserError(
+                f"out_channels: {out_channels} channels cannot be added to {in_channels}; try model=pix2pix"
+            )
         if factor < 1 or blocks < 1:
             raise UserError(f"factor, blocks: {factor}, {blocks} must be 1 or more")
         self.factor, self.mode = factor, SMOOTH[spatial_dims]

@@ -46,6 +46,7 @@ class AnomalyTask(Phased):
     """
 
     written_like = "map"
+    one_size = True
 
     def __init__(
         self,

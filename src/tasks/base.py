@@ -26,15 +26,17 @@ class AdversarialTask(Play):
 
     monitor: the validation score that chooses the best checkpoint. scored: whether the test scores are of
     what the `file` of an answer holds, on its grid, or of what the `network` gives; those of validation are
-    always of the latter. written_like: the role of the file that what is `written` is like: "image",
-    "target" where there is one, or "map" for a measure of every pixel, which whole numbers would spoil.
-    animated: whether the pictures of validations
-    show one thing as it grows, so that they are worth seeing one after another. `tables` hold the scores of
+    always of the latter. one_size: whether nothing but images of the size that it trains on can be judged.
+    written_like: the role of the file that what is `written` is like: "image", "target" where there is one,
+    or "map" for a measure of every pixel, which whole numbers would spoil. animated: whether the pictures of
+    validations show one thing as it grows, so that they are worth seeing one after another. `tables` hold the
+    scores of
     "val" and "test" and of each baseline by name; a table gives `compute()`, flat names to numbers, and
     `per_case()`, a row a case. `pictures` of the test as a whole, by name; `notes` are lines that
     the run begins with saying, `verdicts` those that it ends with.
     """
 
+    one_size = False
     written_like = "image"
     animated = False
 

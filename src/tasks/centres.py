@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from src.networks.centernet import Maps
-from src.tasks.windows import subsets
+from src.tasks.windows import aligned, slide, subsets
 
 OVERLAP = 0.3
 """Least IoU with the true box of one whose corners lie within the Gaussian's radius (CornerNet's t)."""
@@ -147,6 +147,31 @@ def mirrored_maps(answer: Callable[[Tensor], Maps], images: Tensor, stride: int,
         offset = torch.where(swap.reshape(-1, *[1] * (images.ndim - 2)), 1 - maps.offset, maps.offset)
         found.append(Maps(maps.centre.sigmoid(), maps.size, offset))
     centre, size, offset = (torch.stack(column).mean(0) for column in zip(*found, strict=True))
+    return Maps(torch.logit(centre, eps=1e-6), size, offset)
+
+
+def maps_in_windows(
+    answer: Callable[[Tensor], Maps], images: Tensor, stride: int, window: Sequence[int] | None
+) -> Maps:
+    """The maps of images larger than `window`, in windows that cut no cell, blended as `slide` does.
+
+    Of centres probabilities are blended. Sides that are no multiple of the stride are continued with their
+    last voxel.
+    """
+    sides = images.shape[2:]
+    if window is None or all(side <= most for side, most in zip(sides, window, strict=True)):
+        return answer(images)
+    margins = [n for side in reversed(sides) for n in (0, -side % stride)]
+    images = F.pad(images, margins, mode="replicate") if any(margins) else images
+    parts: list[int] = []
+
+    def joined(part: Tensor) -> Tensor:
+        maps = answer(part)
+        parts[:] = [m.shape[1] for m in maps]
+        return torch.cat([maps.centre.float().sigmoid(), maps.size.float(), maps.offset.float()], 1)
+
+    found = slide(joined, images, aligned(window, images.shape[2:], stride))
+    centre, size, offset = torch.split(found, parts, 1)
     return Maps(torch.logit(centre, eps=1e-6), size, offset)
 
 

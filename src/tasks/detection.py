@@ -21,10 +21,10 @@ from src.pictures.boxes import HEAT, TRUTH, case_columns, class_colours
 from src.tasks.base import AdversarialTask, Batch
 from src.tasks.box_files import image_of, write_boxes
 from src.tasks.cases import all_finite
-from src.tasks.centres import Found, Truth, decode, encode, mirrored_maps
+from src.tasks.centres import Found, Truth, decode, encode, maps_in_windows, mirrored_maps
 from src.tasks.foreseen import without
 from src.tasks.recipe import Recipe
-from src.tasks.windows import mirror_axes
+from src.tasks.windows import in_windows, mirror_axes
 
 ROWS = 16
 """Images that are passed at once in evaluation."""
@@ -41,7 +41,7 @@ class DetectionTask(AdversarialTask):
     from which the weaker of two boxes of a class is dropped. hit: least IoU of a box that finds an object,
     for FROC, sensitivity and the score threshold. The threshold is that of the largest F1 on validation and
     is kept for the test. mirror: axes; in evaluation maps are means over the image mirrored along them, and
-    not.
+    not. window: sides of the windows of evaluation; None for whole images.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class DetectionTask(AdversarialTask):
         hit: float = 0.3,
         mirror: Sequence[int] = (),
         scored: str = "network",
+        window: list[int] | None = None,
     ) -> None:
         super().__init__(recipe, monitor, scored)
         self.losses = {"centre": 1.0, "size": 0.1, "offset": 1.0} | (losses or {})
@@ -64,7 +65,7 @@ class DetectionTask(AdversarialTask):
                 raise UserError(f"task.{key}: {value}; an IoU lies between 0 and 1")
         if top < 1:
             raise UserError(f"task.top: {top}; at least 1 candidate is needed")
-        self.top, self.overlap = top, overlap
+        self.top, self.overlap, self.window = top, overlap, window
         self.mirror = mirror_axes(mirror, recipe.spatial_dims)
         self.stride, self.kinds = self._of_generator("stride"), tuple(self._of_generator("classes"))
         self.keep_tables(
@@ -86,6 +87,10 @@ class DetectionTask(AdversarialTask):
             name = type(self.generator).__name__
             raise UserError(f"model.generator: {name} gives no boxes; choose model=centernet_gan")
         return getattr(self.generator, key)
+
+    @staticmethod
+    def settings(data: Any, given: dict[str, Any]) -> dict[str, Any]:
+        return in_windows(AdversarialTask.settings(data, given), data)
 
     @staticmethod
     def channels(data: Any) -> dict[str, dict[str, Any]]:
@@ -132,7 +137,7 @@ class DetectionTask(AdversarialTask):
         found: list[Found] = []
         heat: list[Tensor] = []
         for images in torch.split(batch["image"], ROWS):
-            maps = mirrored_maps(self.evaluator, images, self.stride, self.mirror)
+            maps = mirrored_maps(self._in_windows, images, self.stride, self.mirror)
             rest = {"case": batch["case"][len(found) :]}
             for each in maps:
                 all_finite(rest, each)
@@ -140,10 +145,13 @@ class DetectionTask(AdversarialTask):
             heat.append(maps.centre.float().sigmoid().amax(1))
         return {"found": found, "heat": torch.cat(heat)}
 
+    def _in_windows(self, images: Tensor) -> Maps:
+        return maps_in_windows(self.evaluator, images, self.stride, self.window)
+
     def prepare_baselines(self, data: Any) -> None:
         """The threshold detector that is best by our own score, from validation images and the training boxes
         that are used."""
-        train = [data.cache.get(record) for record in data.labels.used(data.records["train"])]
+        train = [data.whole(record) for record in data.labels.used(data.records["train"])]
         boxes, classes = [case["boxes"] for case in train], [case["classes"] for case in train]
         if not sum(map(len, boxes)):
             return

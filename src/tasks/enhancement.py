@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from src.baselines.enhancement import FILTERS, bicubic, chosen
+from src.data.degrade import Number, numbers
+from src.data.intensity import as_many, ends
 from src.errors import UserError
 from src.losses.images import weighted_losses
 from src.metrics.cases import CaseTable
@@ -19,7 +21,7 @@ from src.pictures import grey
 from src.tasks.base import AdversarialTask, Batch
 from src.tasks.cases import all_finite, cases, in_units, stacked, units
 from src.tasks.recipe import Recipe
-from src.tasks.windows import aligned, slide
+from src.tasks.windows import aligned, in_windows, slide
 
 CHOSEN_ON = {2: 16, 3: 2}
 """On how many validation images, or volumes, the classical filters are chosen."""
@@ -34,8 +36,9 @@ class EnhancementTask(AdversarialTask):
 
     losses: weights of l1, mse, ssim and gradient (see `weighted_losses`), in the network's units.
     window: side, or sides, of the windows of evaluation; None for whole images.
-    data_range: what PSNR and SSIM relate errors to, in the images' units: a number, or a window [low, high];
-    anything else, the range of each case's own truth.
+    data_range: what PSNR and SSIM relate errors to, in the target's units: a number, or a window [low, high];
+    anything else, the range of each case's own truth. own_target: the target has units or channels that are
+    not the image's, so that neither the image nor a filtered one can be held against it.
     factor: of super-resolution; None when the input has the target's resolution.
     """
 
@@ -47,32 +50,56 @@ class EnhancementTask(AdversarialTask):
         monitor: str = "val/psnr",
         losses: dict[str, float] | None = None,
         window: int | list[int] | None = None,
-        data_range: float | list[float] | str | None = None,
+        data_range: float | list[Any] | str | None = None,
         factor: int | None = None,
         scored: str = "network",
+        own_target: bool = False,
     ) -> None:
         super().__init__(recipe, monitor, scored)
-        seen_range = 1.0 if isinstance(data_range, list) else Z_SCORES
+        parts = data_range if isinstance(data_range, list) and not ends(data_range) else [data_range]
+        seen_range = 1.0 if all(map(ends, parts)) else Z_SCORES
         self.losses = weighted_losses(losses or {"l1": 1.0}, recipe.spatial_dims, seen_range)
         self.window, self.factor, self.data_range = window, factor, width(data_range)
         self.alone = bool(getattr(self.discriminator, "alone", False))
-        baselines = ["input", *(FILTERS if factor is None else ["bicubic"])]
+        self.own_target = own_target
+        baselines = [] if own_target else ["input", *(FILTERS if factor is None else ["bicubic"])]
+        if own_target and getattr(self.generator, "residual", False):
+            self.notes.append(
+                f"model.generator: {type(self.generator).__name__} adds its answer to the image, whose units "
+                "are not the target's; model.generator.residual=false, or model=pix2pix, does not"
+            )
         self.keep_tables({name: CaseTable(SCORES) for name in ("val", "test", *baselines)})
         self.baselines: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
-        self.shift: Callable[[float, float], float] = no_shift
+        self.shift: Callable[[Number, Number], Number] = no_shift
+
+    @staticmethod
+    def settings(data: Any, given: dict[str, Any]) -> dict[str, Any]:
+        """`data_range` is the target's; windows are those of training where it saw parts of images alone."""
+        given = in_windows(AdversarialTask.settings(data, given), data)
+        preparation = data.preparation
+        if preparation.target_intensity is not None and given.get("data_range") == preparation.intensity:
+            given = {**given, "data_range": preparation.target_intensity}
+        if isinstance(given.get("data_range"), list):
+            as_many(given["data_range"], data.target_channels, "task.data_range")
+        return {**given, "own_target": True} if data.own_target else given
 
     @staticmethod
     def channels(data: Any) -> dict[str, dict[str, int]]:
         """What the data decide about each player; UserError for images without targets."""
+        if data.own_target and "target" not in data.cache.get(data.records["train"][0]):
+            raise UserError(
+                "data.target_intensity, data.target_channels: these images have no target of their own; give "
+                "one (data.target=...), or set both to null"
+            )
         if data.degrade is None and "target" not in data.train_items()[0, 0]:
             raise UserError(
                 "degradation: these images have no target; choose one, such as degradation=rician or "
                 "degradation=downsample4, or data with pairs (data=folder data.target=...)"
             )
-        own = data.channels
+        own, made = data.channels, data.target_channels
         return {
-            "generator": {"in_channels": own, "out_channels": own},
-            "discriminator": {"in_channels": 2 * own, "image_channels": own, "out_channels": 1},
+            "generator": {"in_channels": own, "out_channels": made},
+            "discriminator": {"in_channels": own + made, "image_channels": made, "out_channels": 1},
         }
 
     def generate(self, batch: Batch) -> Tensor:
@@ -99,6 +126,8 @@ class EnhancementTask(AdversarialTask):
 
         Where the noise is known, what it adds to the mean is taken out of the filtered images.
         """
+        if self.own_target:
+            return
         if self.factor is not None:
             self.baselines = {"bicubic": partial(bicubic, factor=self.factor)}
             return
@@ -107,7 +136,7 @@ class EnhancementTask(AdversarialTask):
         self.shift = noise.shift if noise else no_shift
         pairs: list[tuple[np.ndarray, np.ndarray]] = []
         for case in map(data.evaluated, records):
-            shift = self.shift(float(case["offset"][0]), float(case["scale"][0]))
+            shift = self.shift(*numbers(case, data.spatial_dims))
             image, target = case["image"] + shift, case["target"] + shift
             pairs += zip(image, target, strict=True) if data.sliced else [(image, target)]
         count = min(len(pairs), CHOSEN_ON[data.spatial_dims])
@@ -119,9 +148,9 @@ class EnhancementTask(AdversarialTask):
         all_finite(batch, prediction)
         for case, rows in cases(batch):
             images = {stage: prediction[rows]}
-            if stage == "test":
-                given = batch["image"][rows]
-                shift = self.shift(*(float(batch[key][rows[0]].double()) for key in ("offset", "scale")))
+            if stage == "test" and not self.own_target:
+                given, first = batch["image"][rows], {k: batch[k][rows[0]].cpu() for k in ("offset", "scale")}
+                shift = self.shift(*numbers(first, given.ndim - 2))
                 images |= {"input": given} | self._filtered(given, shift)
             truth = self._truth(stage, batch, rows)
             for name, image in images.items():
@@ -152,7 +181,7 @@ class EnhancementTask(AdversarialTask):
         held = files.held(batch, rows, stacked(batch, values, rows), self.written_like)
         return torch.from_numpy(np.ascontiguousarray(files.planes(batch, rows[0], held.values)))
 
-    def _filtered(self, images: Tensor, shift: float) -> dict[str, Tensor]:
+    def _filtered(self, images: Tensor, shift: Number) -> dict[str, Tensor]:
         """What the classical filters make of the images, as signals above the scanner's zero."""
         signals = images.double().cpu().numpy() + shift
         return {
@@ -166,7 +195,7 @@ class EnhancementTask(AdversarialTask):
         return in_units(batch, prediction, rows, "target")
 
     def samples(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
-        """One slice a case, drawn in the grey window of its truth."""
+        """One slice a case, drawn in the grey window of its truth; an image in other units, in its own."""
         rows = [group[len(group) // 2] for _, group in cases(batch)]
         image, truth, ours = (
             t[rows, :1].float().cpu().numpy() for t in (batch["image"], batch["target"], prediction)
@@ -174,21 +203,29 @@ class EnhancementTask(AdversarialTask):
         drawn: dict[str, list[np.ndarray]] = {}
         for seen, true, made in zip(image, truth, ours, strict=True):
             low, high = (float(value) for value in np.percentile(true, (0.5, 99.5)))
-            for name, picture in {"input": seen, "ours": made, "truth": true}.items():
+            drawn.setdefault("input", []).append(grey(seen, None if self.own_target else (low, high)))
+            for name, picture in {"ours": made, "truth": true}.items():
                 drawn.setdefault(name, []).append(grey(picture, (low, high)))
             error = grey(np.abs(made - true), (0.0, (high - low) / MAGNIFIED))
             drawn.setdefault(f"difference x{MAGNIFIED}", []).append(error)
         return {name: np.concatenate(tiles) for name, tiles in drawn.items()}
 
 
-def no_shift(offset: float, scale: float) -> float:
+def no_shift(offset: Number, scale: Number) -> Number:
     return 0.0
 
 
-def width(data_range: float | list[float] | str | None) -> float | None:
-    """A data range as one number; None for one that each case has to give."""
+def width(data_range: float | list[Any] | str | None) -> float | list[float | None] | None:
+    """A data range as one number; None for one that each case has to give; of a list, one a channel."""
     if isinstance(data_range, list):
-        return data_range[1] - data_range[0]
+        pair = ends(data_range)
+        return pair[1] - pair[0] if pair else [_number(part) for part in data_range]
+    return _number(data_range)
+
+
+def _number(data_range: Any) -> float | None:
+    if pair := ends(data_range):
+        return pair[1] - pair[0]
     if isinstance(data_range, int | float):
         if data_range <= 0:
             raise UserError(f"task.data_range: {data_range} must be above 0")

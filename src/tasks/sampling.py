@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from src.data.intensity import in_units
+
 if TYPE_CHECKING:
     from src.tasks.synthesis import SynthesisTask
 
@@ -40,7 +42,7 @@ class Sampler:
         self.order = np.random.default_rng(task.recipe.seed).permutation(len(self.places))
         records = data.labels.used(data.records["train"])
         units = [(case["scale"], case["offset"]) for case in map(data.evaluated, records)]
-        self.scale, self.offset = (float(np.median(column)) for column in zip(*units, strict=True))
+        self.scale, self.offset = (np.median(each, axis=0) for each in zip(*units, strict=True))
         self.affine = _directions(data.evaluated(records[0]))
 
     @torch.no_grad()
@@ -54,7 +56,8 @@ class Sampler:
             **({} if label is None else {"label": torch.from_numpy(label)[None].to(task.device)}),
         }
         image = task.drawn(noise, *task.condition.told(batch))[0]
-        return Synthetic(image.double().cpu().numpy() * self.scale + self.offset, kind, label)
+        values = in_units(image.double().cpu().numpy(), self.offset, self.scale)
+        return Synthetic(values, kind, label)
 
     def _label(self, number: int) -> np.ndarray:
         record, z = self.places[self.order[(number - 1) % len(self.order)]]
@@ -64,12 +67,14 @@ class Sampler:
     def span(self) -> tuple[float, float]:
         """Least and greatest value of the training images, in their units."""
         records = self.data.labels.used(self.data.records["train"])
-        values = [
-            float(end(case["image"])) * float(case["scale"][0]) + float(case["offset"][0])
-            for case in map(self.data.evaluated, records)
-            for end in (np.min, np.max)
-        ]
-        return min(values), max(values)
+        lows, highs = [], []
+        for case in map(self.data.evaluated, records):
+            image = np.moveaxis(case["image"], 1, 0) if self.data.sliced else case["image"]
+            flat = image.reshape(len(image), -1).astype(np.float64)
+            ends = in_units(np.stack([flat.min(1), flat.max(1)], 1), case["offset"], case["scale"])
+            lows.append(float(ends.min()))
+            highs.append(float(ends.max()))
+        return min(lows), max(highs)
 
 
 def _directions(case: dict[str, Any]) -> np.ndarray:

@@ -22,7 +22,7 @@ from src.tasks.foreseen import without
 from src.tasks.masks import MASKS, Masks, masked
 from src.tasks.recipe import Recipe
 from src.tasks.semi import SelfTraining
-from src.tasks.windows import mirror_axes, mirrored, slide
+from src.tasks.windows import in_windows, mirror_axes, mirrored, slide
 
 SUSPICIOUS = 0.003
 """Share of an image's pixels whose mean lesion probability the gate looks at: a single one is noise."""
@@ -85,7 +85,7 @@ class SegmentationTask(AdversarialTask):
             all_labelled(data)
         elif not data.labels.unlabelled:
             raise UserError("task.semi: no batch holds an image without a label; set data.unlabelled=0.5")
-        return given
+        return in_windows(given, data)
 
     @staticmethod
     def channels(data: Any) -> dict[str, dict[str, int]]:
@@ -196,7 +196,7 @@ class SegmentationTask(AdversarialTask):
         records = data.labels.used(data.records["train"])
 
         def cohort() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-            for case in map(data.cache.get, records):
+            for case in map(data.whole, records):
                 image, label = case["image"], case["label"]
                 if data.sliced:
                     image, label = np.moveaxis(image, 0, -1), np.moveaxis(label, 0, -1)

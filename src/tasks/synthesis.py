@@ -51,6 +51,7 @@ class SynthesisTask(AdversarialTask):
     """
 
     animated = True
+    one_size = True
 
     def __init__(
         self,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
+from typing import Any
 
 import torch
 from monai.inferers import sliding_window_inference
-from torch import Tensor, nn
+from torch import Tensor
 
 from src.errors import UserError
 
@@ -16,7 +17,7 @@ ROWS = 16
 OVERLAP = 0.25
 
 
-def slide(network: nn.Module, image: Tensor, window: int | Sequence[int] | None) -> Tensor:
+def slide(network: Callable[[Tensor], Tensor], image: Tensor, window: int | Sequence[int] | None) -> Tensor:
     """The network's output for [B, C, *spatial], float32; of images of other sides than `window`, in windows.
 
     Windows overlap by a quarter of their sides and are blended by a Gaussian. An image that is smaller is
@@ -33,12 +34,19 @@ def slide(network: nn.Module, image: Tensor, window: int | Sequence[int] | None)
     return output.float()
 
 
+def in_windows(given: dict[str, Any], data: Any) -> dict[str, Any]:
+    """A task's settings with `window`, where it is null and training saw but the middle of larger images."""
+    if given.get("window") is None and data.window is not None:
+        return {**given, "window": data.window}
+    return given
+
+
 def mirrored(answer: Callable[[Tensor], Tensor], image: Tensor, axes: Sequence[int]) -> Tensor:
     """Mean of the answers to [B, C, *spatial] mirrored along every subset of its `axes`, each mirrored back.
 
     Test-time augmentation: 2^n passes for n axes.
     """
-    if not axes:
+    if not axes:  # no second copy of what may fill the memory
         return answer(image)
     flips = [[axis + 2 for axis in chosen] for chosen in subsets(axes)]
     return torch.stack([answer(image.flip(dims)).flip(dims) for dims in flips]).mean(0)

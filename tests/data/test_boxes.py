@@ -21,10 +21,10 @@ from monai.transforms import (
 from monai.transforms.compose import Compose
 from PIL import Image
 
+from src.data.augment import apply
 from src.data.boxes import move_boxes, remaining_boxes
 from src.data.datamodule import DataModule
 from src.data.patches import Patches
-from src.data.pipeline import apply
 from src.data.regrid import Grid
 from src.data.sources.coco import Coco
 from src.data.sources.table import Table

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from monai.transforms import Compose, RandAffined, RandFlipd, RandRotate90d, RandZoomd
 
+from src.data.augment import apply
 from src.data.patches import Patches
-from src.data.pipeline import apply
 from src.data.prepare import Preparation, places
 from src.errors import UserError
 

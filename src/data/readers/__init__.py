@@ -6,6 +6,7 @@ docs/formats.md lists what is read, what is refused and why.
 from src.data.readers.door import read, read_label
 from src.data.readers.names import KNOWN, VOLUMES, passed_over, sifted, stem, suffix
 from src.data.readers.parts import parts
+from src.data.readers.sniff import is_dicom
 from src.data.readers.stored import ReadError
 from src.data.readers.volumes import nibabel_image
 
@@ -13,6 +14,7 @@ __all__ = [
     "KNOWN",
     "VOLUMES",
     "ReadError",
+    "is_dicom",
     "nibabel_image",
     "parts",
     "passed_over",

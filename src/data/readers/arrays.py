@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from src.data.readers.stored import PAGES, PLANE, Refused, Stored
+from src.data.readers.stored import PLANE, Refused, Stored
+from src.data.regrid import PAGES
 from src.errors import UserError
 
 COLOURS = (3, 4)

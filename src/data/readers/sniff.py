@@ -36,6 +36,11 @@ def beginning(path: Path) -> bytes:
         return file.read(HEAD) or b""
 
 
+def is_dicom(path: Path) -> bool:
+    """Whether a file is DICOM, whatever its name."""
+    return kind(path, beginning(path)) == "dicom"
+
+
 def kind(path: Path, head: bytes) -> str | None:
     """The reader for a file that begins with `head`: png, jpeg, jpeg2000, netpbm, picture, tiff, nifti, mgh,
     nrrd, meta, npy, npz, dicom; None where the bytes say nothing known."""

@@ -12,9 +12,6 @@ import numpy as np
 log = logging.getLogger(__name__)
 PLANE = np.eye(4)
 """Affine of a picture [H,W]: pixels of the file."""
-PAGES = np.array([[0.0, -1, 0, 0], [-1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
-"""Affine of pages [H,W,D] that say nothing of where they lie: upright axial slices (rows run to posterior,
-columns to left, pages to superior), so that data.orientation=PLS leaves them as they are in the file."""
 TURNS = {2: (False, (2,)), 3: (False, (1, 2)), 4: (False, (1,))}
 TURNS |= {5: (True, ()), 6: (True, (2,)), 7: (True, (1, 2)), 8: (True, (1,))}
 """Orientation tag of EXIF 2.32 and TIFF 6.0 -> rows and columns exchanged?, then axes turned about."""

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from src.data.readers.stored import PAGES, PLANE, Refused, Stored, constant, looked_up, opaque
+from src.data.readers.stored import PLANE, Refused, Stored, constant, looked_up, opaque
+from src.data.regrid import PAGES
 
 ASIDE = ("thumbnail", "label", "macro", "overview")
 """What scanners of slides store beside the slide."""

@@ -14,7 +14,7 @@ from scipy.ndimage import label as components
 from src.data.digests import Digests
 from src.data.readers import ReadError, read, read_label
 from src.data.records import Case, Record
-from src.data.regrid import Grid
+from src.data.regrid import PAGES, Grid
 from src.data.sources.told import content, fingerprint
 from src.errors import UserError
 
@@ -27,8 +27,9 @@ class Files:
     below `root`), `boxes`, `classes`, `class`.
 
     channels: grey images become colour by repetition, colour (RGB, a colour palette) becomes grey by
-    luminance; frames, echoes, vectors and contrasts must match. axes: of bare arrays (.npy), the order of
-    rows H, columns W, pages D and channels C, e.g. HWC or DHW; null refuses what could be either.
+    luminance; frames, echoes, vectors and contrasts must match. target_channels: those of the target, where
+    they are not as many. axes: of bare arrays (.npy), the order of rows H, columns W, pages D and channels C,
+    e.g. HWC or DHW; null refuses what could be either.
     spatial_dims: 2 for pictures and for volumes served slice by slice, 3 for volumes. size: what every
     case is brought to, a side or one number per axis; null keeps each its own. classes, box_classes,
     kinds: names of the values of `label` (background first), of the boxes, of the images. label_values:
@@ -46,6 +47,7 @@ class Files:
     label_values: Sequence[int] | None = None
     boxes_from_label: bool = False
     axes: str | None = None
+    target_channels: int | None = None
 
     def __post_init__(self) -> None:
         self.folder = Path(self.root).expanduser()
@@ -98,8 +100,16 @@ class Files:
         arrays, grid = [array for array, _ in read_in], read_in[0][1]
         for path, (_, other) in zip(paths, read_in, strict=True):
             same_grid(path, other, paths[0], grid)
-        colour = len(paths) == 1 and grid.colour
-        return coloured(np.concatenate(arrays), self.channels, paths[0], colour), grid
+        array, colour = np.concatenate(arrays), len(paths) == 1 and grid.colour
+        if role != "target":
+            return coloured(array, self.channels, paths[0], colour), grid
+        several = self.channels != 3 or len(self.paths(record, "image")) > 1  # contrasts, and no colours
+        if self.target_channels is None and len(array) < self.channels and several:
+            raise ReadError(
+                f"{paths[0]}: has {len(array)} of data.channels={self.channels}; set "
+                f"data.target_channels={len(array)}"
+            )
+        return coloured(array, self.target_channels or self.channels, paths[0], colour), grid
 
     def _label(self, record: Record, grid: Grid) -> np.ndarray:
         paths = self.paths(record, "label")
@@ -176,7 +186,8 @@ def same_grid(path: Path, grid: Grid, other_path: Path, other: Grid) -> None:
     if np.array_equal(grid.affine, other.affine):
         return
     corners = np.array([[0] * 3, [n - 1 for n in (*grid.shape, 1, 1)[:3]]])
-    places = [np.c_[corners, [1, 1]] @ affine.T for affine in (grid.affine, other.affine)]
+    told = [np.eye(4) if np.array_equal(g.affine, PAGES) else g.affine for g in (grid, other)]
+    places = [np.c_[corners, [1, 1]] @ affine.T for affine in told]
     apart = np.abs(places[0] - places[1]).max()
     if apart > 0.05 * other.spacing.min():
         raise ReadError(f"{path}: its affine puts it {apart:.3g} mm away from {other_path.name}")
