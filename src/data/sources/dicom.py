@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,9 +19,6 @@ from src.data.regrid import Grid
 from src.data.sources.files import Files, coloured
 from src.data.splits import read_splits
 from src.errors import UserError
-
-READING = 2
-"""Part of the cache's keys: raise it when the same files come to be read otherwise."""
 
 
 @dataclass(kw_only=True)
@@ -110,13 +106,6 @@ class Dicom(Files):
         case = _case(one)
         group, split = next((given[k] for k in (one.uid, case) if k in given), (None, None))
         return Record(case, group or one.patient, split, content)
-
-    def fingerprint(self, record: Record) -> str:
-        return f"{super().fingerprint(record)} {READING}"
-
-    def _told(self, record: Record, tell: Callable[[Path], Any]) -> str:
-        slices = chosen_slices(self.series)
-        return super()._told(record, tell) + (f" {slices}" if slices else "")
 
     def _channels(self, record: Record, role: str) -> tuple[np.ndarray, Grid]:
         if role != "image":
