@@ -17,10 +17,11 @@ orientations: Any = _orientations  # nibabel leaves these functions untyped
 @dataclass(frozen=True)
 class Grid:
     """Voxels in space: `affine` [4,4] from voxel index to mm (plain pictures: to pixels of the file), and
-    the shape."""
+    the shape. colour: whether the file says that its three channels are red, green and blue."""
 
     affine: np.ndarray
     shape: tuple[int, ...]
+    colour: bool = False
 
     @property
     def spacing(self) -> np.ndarray:
