@@ -9,7 +9,7 @@ import numpy as np
 
 from src.data.boxes import usable_boxes
 from src.data.problems import Fault as Fault
-from src.data.problems import few, image_files
+from src.data.problems import few, files_of, image_files, sound
 from src.data.records import SPLITS, Case, Record, Source
 
 
@@ -80,7 +80,21 @@ def leaks(records: Iterable[Record]) -> list[Fault]:
         for r in records
         if r.subject in shared and r.split == "train"
     ]  # fmt: skip
-    return [*(fault for r in records for fault in r.problems), *found, *_namesakes(records)]
+    return [*(f for r in records for f in r.problems), *found, *_shared(records), *_namesakes(records)]
+
+
+def _shared(records: Sequence[Record]) -> Iterable[Fault]:
+    """Files that serve images of two splits: what was trained on is in the test."""
+    used: dict[tuple[str, str], dict[str, Record]] = defaultdict(dict)
+    for record in records:
+        for role in ("image", "target", "label") if record.split else ():
+            for file in files_of(record, role):
+                used[file, role].setdefault(str(record.split), record)
+    for (file, role), sides in used.items():
+        if len(sides) > 1:
+            called = few([f"{split} ({next(iter(image_files(r)), r.case)})" for split, r in sides.items()])
+            words = f"{file}: is the {role} of images of {called}; keep them on one side with data.subject"
+            yield from (Fault(r.case, "shared file", words) for r in sides.values() if sound(r))
 
 
 def _namesakes(records: Sequence[Record]) -> Iterable[Fault]:

@@ -70,7 +70,7 @@ class Folder(Files):
             return [None] * len(words), []
         template = Template(text, role)
         both = [template.found(self.folder, each) for each in words]
-        mine = owned([ours for ours, _ in both], [template.beside(each) for each in words])
+        mine = owned([ours for ours, _ in both], [template.words(each) for each in words])
         if role == "label" and self.missing_label == "background":
             mine = [[file for file in files if (self.folder / file).exists()] for files in mine]
         taken = {file for files in mine for file in files}

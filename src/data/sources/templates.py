@@ -7,7 +7,6 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from string import Formatter
 
@@ -55,14 +54,9 @@ class Template:
             found.append((literal, Template(field, self.key).filled(words)))
         return found
 
-    def beside(self, words: Mapping[str, str]) -> str:
-        """The words that stand beside a wildcard: with longer ones, a file is told by more of its name."""
-        parts = [*self.parts(words), ("", "")]
-        return "\0".join(
-            word
-            for (before, word), (after, _) in pairwise(parts)
-            if word and (before.endswith(("*", "?", "]")) or after.startswith(tuple(WILD)))
-        )
+    def words(self, words: Mapping[str, str]) -> tuple[str, ...]:
+        """The words that stand in it."""
+        return tuple(word for _, word in self.parts(words))
 
     def found(self, folder: Path, words: Mapping[str, str]) -> tuple[list[str], list[str]]:
         """Files below `folder`, in order: those of the image, and those that only begin (or end) as they
@@ -123,19 +117,19 @@ def visible(folder: Path, pattern: str) -> list[Path]:
     return sorted(path for path in folder.glob(pattern) if not path.name.startswith("._"))
 
 
-def owned(files: Sequence[Sequence[str]], beside: Sequence[str]) -> list[list[str]]:
-    """The files of each image, without those that are told by more of another's name: a_b_mask.png is
-    a_b's, and not a's."""
+def owned(files: Sequence[Sequence[str]], words: Sequence[tuple[str, ...]]) -> list[list[str]]:
+    """The files of each image, without those that are told by more of another's words: a_b_mask.png is a_b's,
+    not a's."""
     claims: dict[str, list[int]] = defaultdict(list)
     for place, mine in enumerate(files):
         for file in mine:
             claims[file].append(place)
     lost: set[tuple[int, str]] = set()
     for file, places in claims.items():
-        best = max(places, key=lambda place: len(beside[place]))
-        lost |= {
-            (place, file)
-            for place in places
-            if beside[place] != beside[best] and beside[place] in beside[best]
-        }
+        best = max((words[place] for place in places), key=lambda each: sum(map(len, each)))
+        lost |= {(place, file) for place in places if words[place] != best and _within(words[place], best)}
     return [[file for file in mine if (place, file) not in lost] for place, mine in enumerate(files)]
+
+
+def _within(words: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    return all(word in other for word, other in zip(words, others, strict=True))
