@@ -150,8 +150,8 @@ def test_a_case_that_lacks_a_channel_is_a_fault_and_never_has_one_twice(tmp_path
     source = table(tmp_path, f"image,case\n{rows}", case="case", channels=2, spatial_dims=3)
     found = source.records()
     assert [f.words for f in leaks(found)] == [
-        "c6: has 1 image file (t1/6.nii.gz), the others have 2 (data.channels=2); add the channel that lacks, "
-        "or leave the case out"
+        "c6: has 1 image file (t1/6.nii.gz), the others have 2 (data.channels=2); add the channel that "
+        "lacks, or leave the case out"
     ]
     with pytest.raises(ReadError, match=r"t1/6\.nii\.gz: has 1 channel, not data\.channels=2"):
         source.load(found[6])
