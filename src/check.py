@@ -116,6 +116,7 @@ def _print(console: Any, found: Inventory, data: DataModule) -> None:
 
     from src.data import inventory
     from src.data.known import overview, remarks
+    from src.data.problems import told_once
 
     heads, rows = inventory.table(found, data.source)
     series = overview(data.source)  # for the terminal alone: they may hold what was typed at a scanner
@@ -135,10 +136,13 @@ def _print(console: Any, found: Inventory, data: DataModule) -> None:
         training = [record for record in found.records if record.split == "train"]
         data.labels.deal(training)
         console.print(f"labels used (data.label_fraction): {data.labels.words(training)}")
-    for fault in sorted(found.faults, key=lambda fault: not fault.grave)[:SHOWN]:
-        console.print(f"{'fault' if fault.grave else 'note'}: {fault.words}", markup=False, soft_wrap=True)
-    if len(found.faults) > SHOWN:
-        console.print(f"... and {len(found.faults) - SHOWN} more on the page")
+    mild = [fault for fault in found.faults if not fault.grave]
+    lines = [f"fault: {line}" for line in told_once(found.grave)]
+    lines += [f"note: {line}" for line in told_once(mild)]
+    for line in lines[:SHOWN]:
+        console.print(line, markup=False, soft_wrap=True)
+    if len(lines) > SHOWN:
+        console.print(f"... and {len(lines) - SHOWN} more on the page")
     notes = len(found.faults) - len(found.grave) + len(told)
     console.print(
         f"{len(found.grave)} faults that stop training, {notes} notes ({len(found.alike)} near-duplicates)"

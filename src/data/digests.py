@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import os
-import re
 import socket
 import time
 from pathlib import Path
@@ -20,9 +19,6 @@ EVERY = 30.0
 """Seconds after which what was found is written down, should the process be killed later."""
 STORES, ROWS = 500, 1_000_000
 """Most data sets that are remembered, and most files of one."""
-PAIRED = (".hdr", ".img", ".mhd", ".nhdr")
-PARTS = (*PAIRED, ".img.gz", ".hdr.gz", ".mat", ".raw", ".zraw", ".raw.gz")
-NAMES = re.compile(r"^\s*(?:ElementDataFile\s*=|data ?file:)\s*(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
 
 
 class Digests:
@@ -96,26 +92,6 @@ def settled(stat: os.stat_result) -> bool:
     """Whether a change from now on would show in the file's dates."""
     now = time.time()
     return now - stat.st_ctime > SETTLED and abs(now - stat.st_mtime) > SETTLED
-
-
-def beside(path: Path) -> list[Path]:
-    """Files that are read with this one: the voxels of a header, the header of voxels."""
-    ending = path.suffix.lower()
-    if ending not in PAIRED:
-        return []
-    name = path.name[: -len(ending)]
-    found = {path.with_name(name + case(part)) for part in PARTS for case in (str.lower, str.upper)} - {path}
-    if ending in (".mhd", ".nhdr"):
-        with path.open("rb") as file:
-            found |= {
-                path.parent / named for named in NAMES.findall(file.read(65536).decode(errors="replace"))
-            }
-    return sorted(other for other in found if other.is_file())
-
-
-def detached(path: Path) -> list[Path]:
-    """Those of `beside` of the formats in which voxels always lie in a file of their own."""
-    return beside(path) if path.suffix.lower() in (".mhd", ".nhdr") else []
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from src.data.boxes import usable_boxes
+from src.data.problems import Fault as Fault
+from src.data.problems import few, files_of, image_files, sound
 from src.data.records import SPLITS, Case, Record, Source
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One thing wrong with one case. A grave one stops training; another is told."""
-
-    case: str
-    kind: str
-    words: str
-    grave: bool = True
-
-    def __str__(self) -> str:
-        return self.words
 
 
 def inspect(record: Record, case: Case, source: Source) -> list[Fault]:
     """Faults of the arrays of one case, each naming its file or case."""
     name = name_of(record, source)
-    found = [*_image(record, case, name)]
+    found = [*differing(record, case, name), *_image(record, case, name)]
     if "label" in case:
         found += _label(record, case, name, source)
     if "boxes" in case:
         found += _boxes(record, case, name, source)
     return found
+
+
+def differing(record: Record, case: Case, name: str) -> Iterable[Fault]:
+    """What the annotations state of the file (`stated`: `shape` (height, width), `channels`) and is not
+    so."""
+    stated = record.content.get("stated", {})
+    shape = case["image"].shape[1:]
+    if "shape" in stated and len(shape) == 2 and tuple(stated["shape"]) != shape:
+        said, is_so = (f"{width}x{height}" for height, width in (stated["shape"], shape))
+        words = f"{name}: its annotations are of an image of {said}, the file is {is_so} (width x height)"
+        why = (
+            "was it turned by a quarter?"
+            if tuple(stated["shape"]) == shape[::-1]
+            else "was it scaled or cut after the boxes were drawn?"
+        )
+        yield Fault(record.case, "stated size", f"{words}: {why} Correct the file, or its annotations")
+    if stated.get("channels") == 1 and len(case["image"]) == 3 and (case["image"] != case["image"][0]).any():
+        words = f"{name}: its annotations are of a grey image (depth 1), the file is a colour one"
+        yield Fault(record.case, "stated channels", words, grave=False)
 
 
 def name_of(record: Record, source: Source) -> str:
@@ -43,12 +50,24 @@ def name_of(record: Record, source: Source) -> str:
     return str(files[0]) if files else record.case
 
 
+def counted(masks: Sequence[tuple[int, int]]) -> list[Fault]:
+    """A note where some image has several mask files, and all have not as many boxes. masks: (files,
+    boxes) of each image."""
+    files, boxes = (sum(column) for column in zip(*masks, strict=True)) if masks else (0, 0)
+    if files == boxes or max((count for count, _ in masks), default=0) < 2:
+        return []
+    words = f"{files} mask files gave {boxes} boxes; data.instances says what an object is"
+    return [Fault("", "boxes of masks", f"{words} (files, values or parts)", grave=False)]
+
+
 def leaks(records: Iterable[Record]) -> list[Fault]:
-    """Subjects on both sides of a split, and cases of one name."""
+    """What is wrong before a pixel is read: what the sources found, subjects on both sides of a split, and
+    cases of one name."""
     records = list(records)
     sides: dict[str, set[str]] = defaultdict(set)
     for record in records:
-        sides[record.subject].add(str(record.split))
+        if record.split:
+            sides[record.subject].add(record.split)
     shared = {
         subject: [s for s in SPLITS if s in where] for subject, where in sides.items() if len(where) > 1
     }
@@ -61,9 +80,30 @@ def leaks(records: Iterable[Record]) -> list[Fault]:
         for r in records
         if r.subject in shared and r.split == "train"
     ]  # fmt: skip
-    names = [record.case for record in records]
-    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    return found + [Fault(name, "name", f"{name}: two cases have this name; rename a file") for name in twice]
+    return [*(f for r in records for f in r.problems), *found, *_shared(records), *_namesakes(records)]
+
+
+def _shared(records: Sequence[Record]) -> Iterable[Fault]:
+    """Files that serve images of two splits: what was trained on is in the test."""
+    used: dict[tuple[str, str], dict[str, Record]] = defaultdict(dict)
+    for record in records:
+        for role in ("image", "target", "label") if record.split else ():
+            for file in files_of(record, role):
+                used[file, role].setdefault(str(record.split), record)
+    for (file, role), sides in used.items():
+        if len(sides) > 1:
+            called = few([f"{split} ({next(iter(image_files(r)), r.case)})" for split, r in sides.items()])
+            words = f"{file}: is the {role} of images of {called}; keep them on one side with data.subject"
+            yield from (Fault(r.case, "shared file", words) for r in sides.values() if sound(r))
+
+
+def _namesakes(records: Sequence[Record]) -> Iterable[Fault]:
+    for name, count in Counter(record.case for record in records).items():
+        if count > 1:
+            alike = [next(iter(image_files(r)), r.case) for r in records if r.case == name]
+            yield Fault(
+                name, "name", f"{name}: two cases have this name ({few(alike, 2, ' and ')}); rename a file"
+            )
 
 
 def _image(record: Record, case: Case, name: str) -> Iterable[Fault]:
@@ -84,6 +124,18 @@ def _image(record: Record, case: Case, name: str) -> Iterable[Fault]:
         if case["image"].shape[1:] != values.shape[1:]:
             shapes = f"{values.shape[1:]}, the image {case['image'].shape[1:]}"
             yield Fault(record.case, "shape", f"{name}: the {key} has the shape {shapes}")
+    if "target" in case and not _overlap(case["image"], case["target"]):
+        told = [f"{case[k].min():g} to {case[k].max():g} ({case[k].dtype})" for k in ("target", "image")]
+        words = f"{name}: the target's values are {told[0]}, the image's {told[1]}"
+        yield Fault(
+            record.case, "units", f"{words}: in other units? data.target_intensity sets its own", grave=False
+        )
+
+
+def _overlap(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether the ranges of values have at least half of what they span together in common."""
+    (low, high), (bottom, top) = ((float(a.min()), float(a.max())) for a in (one, other))
+    return not min(high, top) - max(low, bottom) < 0.5 * (max(high, top) - min(low, bottom))
 
 
 def _label(record: Record, case: Case, name: str, source: Source) -> Iterable[Fault]:

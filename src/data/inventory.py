@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from src.data.duplicates import BITS, Print, fingerprint, pairs
-from src.data.faults import Fault, inspect, leaks
+from src.data.faults import Fault, counted, inspect, leaks
+from src.data.problems import files_of
 from src.data.readers import ReadError
 from src.data.records import SPLITS, Case, Record, Source
 
@@ -50,6 +51,7 @@ def take(
     """Read every case once. `step` is called after each, with its arrays where it could be read."""
     found = Inventory(records, leaks(records))
     prints: list[tuple[Record, Print]] = []
+    masks: list[tuple[int, int]] = []
     each = max(16, VALUES // max(1, len(records)))
     for number, record in enumerate(records):
         try:
@@ -60,10 +62,17 @@ def take(
             continue
         found.faults += inspect(record, case, source)
         _count(found, record, case, np.random.default_rng(number), each)
+        masks.append((len(files_of(record, "label")), len(case["boxes"])) if _boxed(record, case) else (0, 0))
         prints.append((record, fingerprint(case["image"])))
         step(record, case)
+    found.faults += counted(masks)
     _compare(found, prints, bits)
     return found
+
+
+def _boxed(record: Record, case: Case) -> bool:
+    """Whether its boxes were made of its masks."""
+    return "boxes" in case and "label" in case and "boxes" not in record.content
 
 
 def _count(found: Inventory, record: Record, case: Case, rng: np.random.Generator, each: int) -> None:
@@ -78,11 +87,11 @@ def _count(found: Inventory, record: Record, case: Case, rng: np.random.Generato
     if "classes" in case:
         found.boxes[split].update(int(c) for c in case["classes"])
     if "label" in case:
-        values, counts = counted(case["label"])
+        values, counts = tallied(case["label"])
         found.voxels[split].update({int(v): int(n) for v, n in zip(values, counts, strict=True)})
 
 
-def counted(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def tallied(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The values of a label map and how often each occurs."""
     if label.dtype != np.uint8:
         return np.unique(label, return_counts=True)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from src.data.problems import Fault
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -23,7 +26,8 @@ class Record:
     """One case: its name (unique), the person it belongs to, and where its content is.
 
     split, fold: given by the data set, if at all. stratum: what splits shall deal out evenly, such as the
-    diagnosis.
+    diagnosis. problems: what its source found wrong with it before a pixel was read, and, on the first
+    record, with the set as a whole (faults of no case); who has a grave one is dealt into no split.
     """
 
     case: str
@@ -32,6 +36,7 @@ class Record:
     content: Mapping[str, Any] = field(default_factory=dict)
     stratum: str = ""
     fold: int | None = None
+    problems: tuple[Fault, ...] = ()
 
 
 class Source(Protocol):

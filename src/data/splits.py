@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from src.data.lists import NAMES as NAMES
+from src.data.lists import Groups as Groups
+from src.data.lists import read_splits as read_splits
+from src.data.matching import LIST, UNNAMED, assigned
+from src.data.problems import Fault, few, noted, sound
 from src.data.records import SPLITS, Record, Split
 from src.errors import UserError
-
-NAMES: dict[str, Split] = {name: name for name in SPLITS} | {
-    "training": "train", "tr": "train", "validation": "val", "valid": "val", "testing": "test", "ts": "test",
-}  # fmt: skip
-Groups = dict[str, tuple[str | None, Split | None]]
 
 
 @dataclass(frozen=True)
 class Splitting:
     """How records without a split of their own get one; all the records of a subject get the same.
 
-    shares: of train, val and test. seed: of the order in which subjects are dealt. folds, fold: instead,
-    fold number `fold` of `folds` tests, and the share of `val` is taken from the others. file: instead of
-    everything, a JSON file {train: [...], val: [...], test: [...]} or a CSV with the columns file and
-    split, of cases or subjects.
+    shares: of train, val and test. seed: of the order in which subjects are dealt. folds, fold: instead, fold
+    number `fold` of `folds` tests, and the share of `val` is taken from the others. file: instead of
+    everything, a list of cases or subjects (see `read_splits`); of a list of several folds, `fold` chooses
+    one.
+
+    Records with a grave problem are dealt into no split: who reads them stops, or leaves them out.
     """
 
     shares: tuple[float, ...] = (4, 1, 1)
@@ -38,7 +37,7 @@ class Splitting:
     file: str | None = None
 
     def __post_init__(self) -> None:
-        if (self.folds is None) != (self.fold is None):
+        if (self.folds is None) != (self.fold is None) and not (self.file and self.folds is None):
             raise UserError("data.fold, data.folds: give both or neither, e.g. data.folds=5 data.fold=0")
         if self.folds is not None and self.fold is not None and not 0 <= self.fold < self.folds:
             raise UserError(f"data.fold={self.fold}: choose 0 to {self.folds - 1}")
@@ -47,25 +46,25 @@ class Splitting:
         shares(100, self.shares)
 
     def __call__(self, records: Sequence[Record]) -> list[Record]:
-        """The same records in the same order, each with a split."""
+        """The same records in the same order, each sound one with a split."""
         if self.file:
             return self._from_file(records)
         if self.folds is not None:
-            return self._by_fold(records)
-        free = [record for record in records if record.split is None]
+            return self._by_fold(without(records))
+        free = [record for record in records if record.split is None and sound(record)]
         parts = (
             dict(zip(subjects_in_turn(free, self.seed), self._cycle(len(subjects_of(free))), strict=True))
             if free
             else {}
         )
-        dealt = [r if r.split else replace(r, split=parts[r.subject]) for r in records]
-        return self._fill(dealt) if len(free) < len(records) else dealt
+        dealt = [r if r.split or not sound(r) else replace(r, split=parts[r.subject]) for r in records]
+        return self._fill(dealt) if len(free) < sum(map(sound, records)) else dealt
 
     def _fill(self, records: Sequence[Record]) -> list[Record]:
         """A published split often lacks val or test: their share is taken from the subjects that train."""
         done = list(records)
         for number, split in ((2, SPLITS[2]), (1, SPLITS[1])):
-            training = [record for record in done if record.split == "train"]
+            training = [record for record in done if record.split == "train" and sound(record)]
             if self.shares[number] and training and not any(record.split == split for record in done):
                 turn = subjects_in_turn(training, self.seed)
                 rest = sum(self.shares[:number])
@@ -73,6 +72,10 @@ class Splitting:
                 done = [
                     replace(r, split=split) if r.split == "train" and r.subject in chosen else r for r in done
                 ]
+                words = (
+                    f"no case is given to {split}: {len(chosen)} of the {len(turn)} subjects that train are"
+                )
+                done = noted(done, [Fault("", "filled split", f"{words} taken for it (data.split)", False)])
         return done
 
     def _cycle(self, n: int) -> list[Split]:
@@ -87,9 +90,11 @@ class Splitting:
 
     def _by_fold(self, records: Sequence[Record]) -> list[Record]:
         assert self.folds is not None and self.fold is not None
-        turn = subjects_in_turn(records, self.seed)
+        given = {record.subject: record.fold for record in records if record.fold is not None}
+        self._check_folds(records, given)
+        turn = subjects_in_turn([record for record in records if sound(record)], self.seed)
         place = {subject: index % self.folds for index, subject in enumerate(turn)}
-        place |= {record.subject: record.fold for record in records if record.fold is not None}
+        place |= {subject: given[subject] for subject in turn if subject in given}
         if len(set(place.values())) < self.folds:
             raise UserError(
                 f"data.folds={self.folds}: {len(turn)} subjects make only {len(set(place.values()))} folds"
@@ -100,23 +105,45 @@ class Splitting:
         held = spread(rest, min(count, len(rest)))
         if len(held) >= len(rest):
             raise UserError(f"data.folds={self.folds}: {len(turn)} subjects leave nobody to train on")
-        return [
-            replace(
-                r, split="test" if place[r.subject] == self.fold else "val" if r.subject in held else "train"
+        split: dict[str, Split] = {
+            subject: "test" if place[subject] == self.fold else "val" if subject in held else "train"
+            for subject in turn
+        }
+        return [replace(r, split=split[r.subject] if sound(r) else None) for r in records]
+
+    def _check_folds(self, records: Sequence[Record], given: dict[str, int]) -> None:
+        """UserError for folds that the data set gives in part, twice, or by other numbers."""
+        without_fold = [record.case for record in records if record.fold is None]
+        if given and without_fold:
+            raise UserError(
+                f"data.given_fold: {len(without_fold)} of {len(records)} cases have none: "
+                f"{few(without_fold)}; give each one"
             )
-            for r in records
-        ]
+        if torn := [r.case for r in records if r.fold is not None and r.fold != given[r.subject]]:
+            raise UserError(f"data.given_fold: {torn[0]} is in another fold than the rest of its subject")
+        if given and not set(given.values()) <= set(range(self.folds or 0)):
+            raise UserError(
+                f"data.folds={self.folds}: data.given_fold holds {min(given.values())} to "
+                f"{max(given.values())}, where 0 to {(self.folds or 0) - 1} are counted"
+            )
 
     def _from_file(self, records: Sequence[Record]) -> list[Record]:
         assert self.file is not None
         path = Path(self.file).expanduser()
-        given = read_splits(path)
-        found = [
-            next((given[k][1] for k in (r.case, r.subject, *_files(r)) if k in given), None) for r in records
-        ]
-        if not any(found):
-            raise UserError(f"data.split_file={path}: names none of the {len(records)} cases or subjects")
-        return [replace(record, split=split) for record, split in zip(records, found, strict=True) if split]
+        try:
+            given = read_splits(path, self.fold if self.folds is None else None)
+        except UserError as error:
+            raise UserError(f"data.split_file={self.file}: {error}") from error
+        free = [replace(record, split=None) for record in without(records)]
+        done = assigned(free, {name: (None, split) for name, (_, split) in given.items()}, str(path))
+        return self._fill(done) if self.fold is not None else done
+
+
+def without(records: Sequence[Record]) -> list[Record]:
+    """The records, and nothing said of a list of splits that does not count."""
+    return [
+        replace(r, problems=tuple(p for p in r.problems if p.kind not in (LIST, UNNAMED))) for r in records
+    ]
 
 
 def subjects_of(records: Sequence[Record]) -> dict[str, str]:
@@ -160,42 +187,3 @@ def shares(n: int, parts: Sequence[float]) -> tuple[int, int, int]:
             f"data.split={list(parts)}: {n} subjects leave nobody to train on; give more subjects"
         )
     return n - val - test, val, test
-
-
-def read_splits(path: Path) -> Groups:
-    """Names -> (group, split) of a CSV (columns file, split, and perhaps group), a JSON file of lists, or a
-    folder with train.txt, val.txt and test.txt."""
-    if path.is_dir():
-        lists = [(split, path / f"{split}.txt") for split in SPLITS]
-        return {n: (None, s) for s, p in lists if p.is_file() for n in p.read_text().split()}
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        rows = (
-            _from_json(json.loads(text))
-            if path.suffix == ".json"
-            else list(csv.DictReader(text.splitlines()))
-        )
-    except (OSError, ValueError, AttributeError) as error:
-        raise UserError(f"{path}: cannot be read as a table of splits ({error})") from error
-    found: Groups = {}
-    for number, row in enumerate(rows, 2):
-        if not row.get("file") or not row.get("split"):
-            raise UserError(f"{path}, row {number}: needs the columns file and split")
-        split = NAMES.get(row["split"].strip().lower())
-        if split is None:
-            raise UserError(f"{path}, row {number}: split {row['split']}; choose train, val or test")
-        found[row["file"]] = (row.get("group") or None, split)
-    return found
-
-
-def _from_json(lists: dict[str, list[str]]) -> list[dict[str, Any]]:
-    return [
-        {"file": name, "split": split} for split, names in lists.items() if split in NAMES for name in names
-    ]
-
-
-def _files(record: Record) -> list[str]:
-    """Names under which a split file may list a record."""
-    image = record.content.get("image")
-    first = image[0] if isinstance(image, list) and image else image
-    return [first, Path(first).name] if isinstance(first, str) else []

@@ -16,6 +16,7 @@ from src.data.cache import Cache
 from src.data.digests import STORES, trim, write_whole
 from src.data.faults import Fault, inspect, leaks, name_of
 from src.data.prepare import Prepared, grid_of
+from src.data.problems import told_once
 from src.data.readers import ReadError
 from src.data.records import Case, Record, Source
 from src.errors import UserError
@@ -110,17 +111,16 @@ def judge(records: Sequence[Record], facts: dict[str, Facts], on_error: OnError)
     is stop."""
     faults = [*leaks(records), *(fault for record in records for fault in facts[record.case].faults)]
     grave = [fault for fault in faults if fault.grave]
-    for fault in faults:
-        if not fault.grave:
-            log.info("data: %s", fault)
+    for line in told_once(fault for fault in faults if not fault.grave):
+        log.info("data: %s", line)
     if grave and on_error == "stop":
-        lines = [str(fault) for fault in grave[:SHOWN]]
-        if len(grave) > SHOWN:
-            lines.append(f"... and {len(grave) - SHOWN} more; python -m src.check lists them all")
+        lines = told_once(grave)
+        if len(lines) > SHOWN:
+            lines[SHOWN:] = [f"... and {len(lines) - SHOWN} other faults; python -m src.check lists them all"]
         raise UserError("\n".join([*lines, "mend these, or train on the rest with data.on_error=skip"]))
     left_out = {fault.case for fault in grave}
-    for fault in grave:
-        log.warning("data: left out: %s", fault)
+    for line in told_once(grave):
+        log.warning("data: left out: %s", line)
     return [record for record in records if record.case not in left_out]
 
 

@@ -75,11 +75,9 @@ def test_a_split_file_fixes_everything(tmp_path):
     records = [Record(f"c{i}", f"s{i}", "train") for i in range(4)]
     table = tmp_path / "s.csv"
     table.write_text("file,split\nc0,test\ns1,validation\nc2,train\n")
-    assert [r.split for r in Splitting(file=str(table))(records)] == [
-        "test",
-        "val",
-        "train",
-    ]  # c3 is not named
+    split = Splitting(file=str(table))(records)
+    assert [r.split for r in split] == ["test", "val", "train", None]  # c3 is not named, and never dealt
+    assert "1 of 4 cases have no name in it: c3" in leaks(split)[0].words
     lists = tmp_path / "s.json"
     lists.write_text(json.dumps({"train": ["c0", "c1"], "val": ["c2"], "test": ["s3"]}))
     assert [r.split for r in Splitting(file=str(lists))(records)] == ["train", "train", "val", "test"]

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from src.data.lists import NAMES
+from src.data.problems import Fault, blamed
 from src.data.records import SPLITS, Record, Split
+from src.data.sources.categories import joined
+from src.data.sources.coco_file import CocoFile, box_of
 from src.data.sources.files import Files
+from src.data.tables import word
 from src.errors import UserError
 
 
 @dataclass(kw_only=True)
 class Coco(Files):
-    """Boxes of the `instances` files; classes are the categories in the order of their numbers.
+    """Boxes of the `instances` files; where an annotation has none, the box of its segmentation. Classes are
+    joined by name over the files, in the order of the categories' numbers.
 
     annotations: a JSON file below `root`, or one for each split. images: the folder of the images,
     {split} may stand in it. crowd: keep the boxes marked iscrowd.
@@ -28,64 +33,76 @@ class Coco(Files):
     crowd: bool = False
 
     def records(self) -> list[Record]:
-        files: dict[Split | None, str] = {}
-        if isinstance(self.annotations, str):
-            files[None] = self.annotations
-        else:
-            files |= {split: self.annotations[split] for split in SPLITS if split in self.annotations}
-            if unknown := set(self.annotations) - set(SPLITS):
-                raise UserError(f"data.annotations: {unknown.pop()} is no split; choose train, val, test")
-        parsed = {split: self._parse(name) for split, name in files.items()}
-        categories = {c["id"]: c["name"] for about in parsed.values() for c in about["categories"]}
+        files = {split: CocoFile(self.folder / name) for split, name in self._named().items()}
+        names, notes = joined({file.path.name: file.categories for file in files.values()})
         if not self.box_classes:
-            self.box_classes = tuple(categories[key] for key in sorted(categories))
-        return [
-            record
-            for split, about in parsed.items()
-            for record in self._records(split, about, categories, files[split])
-        ]
+            self.box_classes = names
+        records = [record for split, file in files.items() for record in self._records(split, file)]
+        return self.completed(records, notes)
 
-    def _parse(self, name: str) -> dict[str, Any]:
-        path = self.folder / name
-        try:
-            about: dict[str, Any] = json.loads(path.read_text())
-            if missing := {"images", "annotations", "categories"} - set(about):
-                raise ValueError(f"has no {', '.join(sorted(missing))}")
-        except (OSError, ValueError) as error:
-            raise UserError(f"data.annotations={path}: is no COCO file ({error})") from error
-        return about
+    def _named(self) -> dict[Split | None, str]:
+        """The file of each split. UserError for an unknown split and for one file of two."""
+        if isinstance(self.annotations, str):
+            return {None: self.annotations}
+        found: dict[Split | None, str] = {}
+        for key, name in self.annotations.items():
+            split = NAMES.get(str(key).lower())
+            if split is None:
+                raise UserError(f"data.annotations: {key} is no split; choose train, val, test")
+            if split in found:
+                raise UserError(f"data.annotations: {split} has two files, {found[split]} and {name}")
+            if name in found.values():
+                raise UserError(f"data.annotations: {name} is given for two splits; give each its own")
+            found[split] = name
+        return {split: found[split] for split in SPLITS if split in found}
 
-    def _records(
-        self, split: Split | None, about: dict[str, Any], categories: dict[int, str], file: str
-    ) -> list[Record]:
-        boxes: dict[int, list[tuple[list[float], int]]] = defaultdict(list)
-        known = {image["id"] for image in about["images"]}
-        for row, note in enumerate(about["annotations"]):
-            place = f"{self.folder / file}, annotation {note.get('id', row)}"
-            if note.get("image_id") not in known:
+    def _records(self, split: Split | None, file: CocoFile) -> list[Record]:
+        boxes: dict[Any, list[tuple[list[float], int]]] = defaultdict(list)
+        for row, note in enumerate(file.annotations):
+            place = f"{file.path}, annotation {note.get('id', row)}"
+            image = file.images.get(note.get("image_id"))
+            if image is None:
                 raise UserError(f"{place}: there is no image {note.get('image_id')}; correct its image_id")
-            name = categories.get(note.get("category_id", -1), "")
+            name = file.categories.get(note.get("category_id"), "")
             if name not in self.box_classes:
                 known_names = list(self.box_classes)
                 raise UserError(
                     f"{place}: category {note.get('category_id')} is none of data.box_classes={known_names}"
                 )
             if not note.get("iscrowd") or self.crowd:
-                box = self._box(note, place)
+                box = box_of(note, _shape(image), place)
                 boxes[note["image_id"]].append((box, list(self.box_classes).index(name)))
         records = []
-        for image in about["images"]:
-            name = (Path(self.images.format(split=split or "")) / image["file_name"]).as_posix()
-            pairs = boxes.get(image["id"], [])
-            content = {"image": name, "boxes": [b for b, _ in pairs], "classes": [c for _, c in pairs]}
+        patients = any(word(image.get("patient_id")) for image in file.images.values())
+        for key, image in file.images.items():
+            name = self._place(str(image["file_name"]), split)
+            pairs = boxes.get(key, [])
+            content: dict[str, Any] = {"image": name, "boxes": [b for b, _ in pairs]}
+            content["classes"] = [c for _, c in pairs]
+            if shape := _shape(image):
+                content["stated"] = {"shape": shape}
             case = name.rpartition(".")[0].replace("/", "_")
-            records.append(Record(case, str(image.get("patient_id", case)), split, content))
+            record = Record(case, word(image.get("patient_id")) or case, split, content)
+            if patients and not word(image.get("patient_id")):
+                words = f"{file.path}: {name} has no patient_id, others have; give it one"
+                record = blamed(record, Fault(case, "gap", words))
+            records.append(record)
         return sorted(records, key=lambda record: record.case)
 
-    @staticmethod
-    def _box(note: Mapping[str, Any], place: str) -> list[float]:
-        try:
-            x, y, w, h = (float(value) for value in note["bbox"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{place}: its bbox is not [x, y, width, height]") from error
-        return [y, x, y + h, x + w]
+    def _place(self, name: str, split: Split | None) -> str:
+        """Where below `root` an image lies: in `images`, or, where it is not there, by fewer of the
+        folders that the file names."""
+        folder = Path(self.images.format(split=split or ""))
+        if (self.folder / folder / name).exists() and not Path(name).is_absolute():
+            return (folder / name).as_posix()
+        parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+        tails = [folder.joinpath(*parts[first:]) for first in range(len(parts))]
+        tries = [*tails, Path(*parts)]
+        return next((place for place in tries if (self.folder / place).exists()), folder / name).as_posix()
+
+
+def _shape(image: Mapping[str, Any]) -> tuple[int, int] | None:
+    """(height, width) that the file states; 0 states nothing."""
+    sides = (image.get("height"), image.get("width"))
+    numbers = [int(side) for side in sides if isinstance(side, int | float) and side > 0]
+    return (numbers[0], numbers[1]) if len(numbers) == 2 else None

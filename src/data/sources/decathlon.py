@@ -1,25 +1,34 @@
-"""A folder with dataset.json: the Medical Segmentation Decathlon's layout, and nnU-Net's raw one."""
+"""A folder with dataset.json: the Medical Segmentation Decathlon's layout, and nnU-Net's raw ones."""
 
 from __future__ import annotations
 
-import json
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from src.data.lists import read_splits
+from src.data.matching import assigned
+from src.data.problems import Fault, few
 from src.data.readers import stem
 from src.data.records import Record
+from src.data.sources.dataset_json import classes_of, read_about
 from src.data.sources.files import Files
-from src.data.splits import read_splits
+from src.data.sources.templates import visible
 from src.errors import UserError
+
+Case = tuple[str, list[str], str]
+"""Name, image files, label file."""
 
 
 @dataclass(kw_only=True)
 class Decathlon(Files):
-    """Volumes with label maps; channels and classes come from dataset.json.
+    """Images with label maps; channels and classes come from dataset.json.
 
+    A case's channels are one file of them all, or CASE_0000, CASE_0001, ... (nnU-Net, its first version too).
     The published test images have no labels and are left out. subject: how many leading characters of the
-    case name the person, null for all of it. splits: a CSV below `root` with the columns file and split.
+    case name the person, null for all of it. splits: a list below `root` (see `read_splits`).
     """
 
     spatial_dims: Any = 3
@@ -28,59 +37,103 @@ class Decathlon(Files):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        path = self.folder / "dataset.json"
-        try:
-            self.about: dict[str, Any] = json.loads(path.read_text())
-            names = self.about.get("channel_names") or self.about["modality"]
-            labels = self.about["labels"]
-        except FileNotFoundError as error:
-            raise UserError(f"data.root={self.root}: has no dataset.json; use the source folder") from error
-        except (ValueError, KeyError) as error:
-            raise UserError(f"{path}: is no dataset.json of the Decathlon or nnU-Net ({error})") from error
+        self.about, names, labels = read_about(self.folder, self.root)
         self.channels = len(names)
-        by_value = (
-            {int(v): k for k, v in labels.items()}
-            if self._nnunet(labels)
-            else {int(k): v for k, v in labels.items()}
-        )
-        if sorted(by_value) != list(range(len(by_value))):
-            raise UserError(f"{path}: label values {sorted(by_value)} are not 0, 1, 2, ...")
-        self.classes = tuple(str(by_value[value]) for value in sorted(by_value))
-
-    @staticmethod
-    def _nnunet(labels: dict[str, Any]) -> bool:
-        """nnU-Net writes name: value, the Decathlon value: name."""
-        return not all(key.isdigit() for key in labels)
+        self.classes = classes_of(labels, self.folder / "dataset.json")
+        self.ending = str(self.about.get("file_ending", ".nii.gz"))
 
     def records(self) -> list[Record]:
-        pairs = self._listed() if isinstance(self.about.get("training"), list) else self._found()
-        if not pairs:
+        self.files = {
+            path.relative_to(self.folder).as_posix()
+            for folder in ("imagesTr", "labelsTr")
+            for path in visible(self.folder, f"{folder}/*")
+        }
+        listed = isinstance(self.about.get("training"), list) or isinstance(self.about.get("dataset"), dict)
+        cases = self._listed() if listed else self._found()
+        if not cases:
             raise UserError(f"data.root={self.root}: no training images are listed or found")
-        given = read_splits(self.folder / self.splits) if self.splits else {}
-        return [self._record(case, images, label, given) for case, images, label in pairs]
+        records = [self._record(*case) for case in self._with_channels(cases)]
+        if self.splits:
+            path = self.folder / self.splits
+            records = assigned(records, read_splits(path), str(path))
+        done = self.completed(records, self._counted(cases))
+        self.coloured = False  # a grey file in place of colours lacks two of the channels that are named
+        return done
 
-    def _listed(self) -> list[tuple[str, list[str], str]]:
-        listed = [
-            (entry["image"].removeprefix("./"), entry["label"].removeprefix("./"))
-            for entry in self.about["training"]
-        ]
-        return sorted((stem(image), [image], label) for image, label in listed)
+    def _listed(self) -> list[Case]:
+        rows: list[tuple[Any, Any, Any]]
+        if isinstance(self.about.get("dataset"), dict):
+            rows = [
+                (name, row.get("images"), row.get("label")) for name, row in self.about["dataset"].items()
+            ]
+        else:
+            rows = [
+                (None, row.get("image"), row.get("label"))
+                for row in self.about["training"]
+                if isinstance(row, dict)
+            ]
+            if len(rows) < len(self.about["training"]):
+                raise UserError(f"{self.folder}/dataset.json: training lists cases without image and label")
+        cases = []
+        for name, images, label in rows:
+            files = [images] if isinstance(images, str) else images
+            if not isinstance(label, str) or not isinstance(files, list) or not files:
+                raise UserError(f"{self.folder}/dataset.json: case {name or images} has no image and label")
+            files = [str(file).removeprefix("./") for file in files]
+            cases.append((name or stem(files[0]), files, label.removeprefix("./")))
+        return sorted(cases)
 
-    def _found(self) -> list[tuple[str, list[str], str]]:
-        ending = self.about.get("file_ending", ".nii.gz")
-        labels = sorted((self.folder / "labelsTr").glob(f"*{ending}"))
-        cases = [path.name.removesuffix(ending) for path in labels]
+    def _found(self) -> list[Case]:
+        labels = [f for f in sorted(self.files) if f.startswith("labelsTr/") and f.endswith(self.ending)]
+        cases = [label.removeprefix("labelsTr/").removesuffix(self.ending) for label in labels]
         return [
-            (
-                case,
-                [f"imagesTr/{case}_{k:04d}{ending}" for k in range(self.channels)],
-                f"labelsTr/{case}{ending}",
-            )
-            for case in cases
+            (case, [f"imagesTr/{case}{self.ending}"], label)
+            for case, label in zip(cases, labels, strict=True)
         ]
 
-    def _record(self, case: str, images: list[str], label: str, given: dict[str, Any]) -> Record:
-        group, split = next(
-            (given[k] for k in (images[0], Path(images[0]).name, case) if k in given), (None, None)
-        )
-        return Record(case, group or case[: self.subject], split, {"image": images, "label": label})
+    def _with_channels(self, cases: Sequence[Case]) -> list[Case]:
+        """The cases with their files NAME_0000, NAME_0001, ... where there is no file NAME."""
+        several: dict[str, list[str]] = {}
+        for file in sorted(self.files):
+            if found := re.fullmatch(r"(.+)_(\d{4})(\.[^/]+)", file):
+                several.setdefault(found[1] + found[3], []).append(file)
+        one_each = all(len(files) == 1 for files in several.values())
+        done = []
+        for case, images, label in cases:
+            if len(images) == 1 and not (self.folder / images[0]).exists():
+                named = images[0].removesuffix(self._ending(images[0]))
+                numbered = [f"{named}_{k:04d}{self._ending(images[0])}" for k in range(self.channels)]
+                extra = [file for file in several.get(images[0], []) if file not in numbered]
+                images = numbered[:1] if one_each and several else [*numbered, *extra]
+            done.append((case, images, label))
+        return done
+
+    def _ending(self, file: str) -> str:
+        return self.ending if file.endswith(self.ending) else Path(file).name[len(stem(file)) :]
+
+    def _record(self, case: str, images: list[str], label: str) -> Record:
+        return Record(case, case[: self.subject], None, {"image": images, "label": label})
+
+    def _counted(self, cases: Sequence[Case]) -> list[Fault]:
+        """What dataset.json says of the number of cases, and images without a label, against what is
+        there."""
+        faults = []
+        stated = self.about.get("numTraining")
+        if isinstance(stated, int | float) and stated != len(cases):
+            words = f"{self.folder}/dataset.json: numTraining is {stated:g}, but {len(cases)} cases are there"
+            faults.append(Fault("", "count", f"{words}; fetch those that are missing, or correct it"))
+        used = {label for _, _, label in cases}
+        known = {case for case, _, _ in cases}
+        images = [
+            Path(file).name.removesuffix(self.ending)
+            for file in self.files
+            if file.startswith("imagesTr/") and file.endswith(self.ending)
+        ]
+        left = sorted({re.sub(r"_\d{4}$", "", name) for name in images if name not in known} - known)
+        if left:
+            words = f"{self.folder}/imagesTr: {len(left)} images have no label: {few(left)}"
+            faults.append(Fault("", "no label", f"{words}; add their labels, or remove them"))
+        if left := sorted(f for f in self.files if f.startswith("labelsTr/") and f not in used):
+            words = f"{self.folder}: {len(left)} files of labelsTr are no label of a listed case: {few(left)}"
+            faults.append(Fault("", "no case", words, grave=False))
+        return faults

@@ -16,7 +16,8 @@ from src.data.dicom.series import Found, Series, find_series
 from src.data.readers import ReadError
 from src.data.records import Record
 from src.data.regrid import Grid
-from src.data.sources.files import Files, coloured
+from src.data.sources.channels import coloured
+from src.data.sources.files import Files
 from src.data.splits import read_splits
 from src.errors import UserError
 

@@ -8,33 +8,36 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from scipy.ndimage import find_objects
-from scipy.ndimage import label as components
 
 from src.data.digests import Digests
+from src.data.problems import Fault, files_of, image_files, noted
 from src.data.readers import ReadError, read, read_label
 from src.data.records import Case, Record
-from src.data.regrid import PAGES, Grid
+from src.data.regrid import Grid
+from src.data.sources.channels import coloured, same_grid
+from src.data.sources.claims import ROLES, claimed, uneven
+from src.data.sources.masks import INSTANCES, Instances, boxes_in, class_numbers, whole
 from src.data.sources.told import content, fingerprint
 from src.errors import UserError
-
-ROLES = ("image", "target", "label")
 
 
 @dataclass(kw_only=True)
 class Files:
     """A folder of files. A record's `content` says which: `image`, `target`, `label` (a path or several,
-    below `root`), `boxes`, `classes`, `class`.
+    below `root`), `boxes`, `classes`, `class`, `stated` (see `faults.differing`).
 
-    channels: grey images become colour by repetition, colour (RGB, a colour palette) becomes grey by
+    channels: grey pictures become colour (3) by repetition, colour (RGB, a colour palette) becomes grey by
     luminance; frames, echoes, vectors and contrasts must match. target_channels: those of the target, where
     they are not as many. axes: of bare arrays (.npy), the order of rows H, columns W, pages D and channels C,
-    e.g. HWC or DHW; null refuses what could be either.
-    spatial_dims: 2 for pictures and for volumes served slice by slice, 3 for volumes. size: what every
-    case is brought to, a side or one number per axis; null keeps each its own. classes, box_classes,
-    kinds: names of the values of `label` (background first), of the boxes, of the images. label_values:
-    the values in the files, in the order of `classes`; null: 0, 1, 2, ... boxes_from_label: one box for
-    each connected part of a foreground class.
+    e.g. HWC or DHW; null refuses what could be either. spatial_dims: 2 for pictures and for volumes served
+    slice by slice, 3 for volumes. size: what every case is brought to, a side or one number per axis; null
+    keeps each its own. classes, box_classes, kinds: names of the values of `label` (background first), of
+    the boxes, of the images. label_values: the values in the files, in the order of `classes`; null: 0, 1,
+    2, ... boxes_from_label: one box for each object in the masks. instances: what an object is: `files`, all
+    that one mask file marks; `values`, one value of a mask (which then tells objects, not classes); `parts`,
+    one connected part of a class; null: files where an image has several of a class, else parts.
+    missing_label: `background`: an image without a mask has nothing marked; fault: it is one. shared: of
+    image, target and label, those whose files may serve several cases.
     """
 
     root: str
@@ -48,6 +51,9 @@ class Files:
     boxes_from_label: bool = False
     axes: str | None = None
     target_channels: int | None = None
+    instances: Instances | None = None
+    missing_label: Literal["fault", "background"] = "fault"
+    shared: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         self.folder = Path(self.root).expanduser()
@@ -63,6 +69,43 @@ class Files:
             raise UserError(
                 f"data.label_values: {len(self.label_values)} values for {len(self.classes)} data.classes"
             )
+        self._check_masks()
+        self.coloured = True
+
+    def _check_masks(self) -> None:
+        for key, value, choices in (
+            ("instances", self.instances, (None, *INSTANCES)),
+            ("missing_label", self.missing_label, ("fault", "background")),
+            *(("shared", role, ROLES) for role in self.shared),
+        ):
+            if value not in choices:
+                raise UserError(f"data.{key}={value}: choose {', '.join(str(c or 'null') for c in choices)}")
+        if self.instances == "values" and len(self.classes) > 2:
+            raise UserError(
+                f"data.instances=values: the values tell objects, all of one class, but data.classes names "
+                f"{len(self.classes) - 1} beside the background"
+            )
+        if getattr(self, "label", None) and not self.classes and not self.box_classes:
+            raise UserError(
+                f"data.label={getattr(self, 'label', None)}: say what the masks mark, background first: "
+                "data.classes=[background,lesion], and, if not 0, 1, ..., data.label_values=[0,255]"
+            )
+
+    def completed(self, records: Sequence[Record], notes: Sequence[Fault] = ()) -> list[Record]:
+        """The records that a source has made, with what is wrong between them."""
+        counts = [len(image_files(record)) for record in records]
+        self.coloured = max(counts, default=1) == 1
+        checked = uneven(claimed(records, self.folder, self.shared), self.channels)
+        bare = [r for r in records if "label" in r.content and not files_of(r, "label")]
+        if self.missing_label == "background" and bare:
+            if len(bare) == sum("label" in record.content for record in records):
+                raise UserError(
+                    f"data.missing_label=background: none of the {len(bare)} images has a mask, the first "
+                    f"{self._name(bare[0])}; correct data.label"
+                )
+            words = f"{len(bare)} of {len(records)} images have no mask and count as background"
+            notes = [*notes, Fault("", "no mask", f"{words} (data.missing_label)", grave=False)]
+        return noted(checked, notes)
 
     def fingerprint(self, record: Record) -> str:
         return fingerprint(self, record)
@@ -76,13 +119,17 @@ class Files:
         if "target" in record.content:
             case["target"] = self._same(record, "target", *self._channels(record, "target"), grid)
         if "label" in record.content:
-            case["label"] = self._label(record, grid)
+            paths, maps = self.paths(record, "label"), self._maps(record, grid)
+            case["label"] = np.maximum.reduce(
+                [(m > 0).astype(np.uint8) for m in maps] if self._counts else maps
+            )
         if "boxes" in record.content:
             dims = len(grid.shape)
             case["boxes"] = np.asarray(record.content["boxes"], np.float32).reshape(-1, 2 * dims)
             case["classes"] = np.asarray(record.content["classes"], np.int64).reshape(-1)
         elif self.boxes_from_label and "label" in case:
-            case["boxes"], case["classes"] = boxes_of(case["label"][0])
+            planes = [m[0] for m in maps]
+            case["boxes"], case["classes"] = boxes_in(planes, paths, self.instances if paths else None)
         if "class" in record.content:
             case["class"] = np.asarray(record.content["class"], np.int64)
         return case
@@ -101,52 +148,53 @@ class Files:
         for path, (_, other) in zip(paths, read_in, strict=True):
             same_grid(path, other, paths[0], grid)
         array, colour = np.concatenate(arrays), len(paths) == 1 and grid.colour
-        if role != "target":
-            return coloured(array, self.channels, paths[0], colour), grid
-        several = self.channels != 3 or len(self.paths(record, "image")) > 1  # contrasts, and no colours
+        if role == "target":
+            return self._target(array, paths[0], colour, len(self.paths(record, "image"))), grid
+        if len(array) == 1 != self.channels and not self.coloured:
+            raise ReadError(f"{paths[0]}: has 1 channel, not data.channels={self.channels}; a channel lacks")
+        return coloured(array, self.channels, paths[0], colour), grid
+
+    def _target(self, array: np.ndarray, path: Path, colour: bool, images: int) -> np.ndarray:
+        several = self.channels != 3 or images > 1  # contrasts, and no colours
         if self.target_channels is None and len(array) < self.channels and several:
             raise ReadError(
-                f"{paths[0]}: has {len(array)} of data.channels={self.channels}; set "
+                f"{path}: has {len(array)} of data.channels={self.channels}; set "
                 f"data.target_channels={len(array)}"
             )
-        return coloured(array, self.target_channels or self.channels, paths[0], colour), grid
+        return coloured(array, self.target_channels or self.channels, path, colour)
 
-    def _label(self, record: Record, grid: Grid) -> np.ndarray:
+    @property
+    def _counts(self) -> bool:
+        """Whether masks count objects in place of telling classes."""
+        return self.instances == "values"
+
+    def _maps(self, record: Record, grid: Grid) -> list[np.ndarray]:
+        """Class numbers [1,*spatial] of each mask file, or the numbers of the objects."""
         paths = self.paths(record, "label")
+        if not paths and self.missing_label == "background":
+            return [np.zeros((1, *grid.shape), np.uint8)]
         if not paths:
             raise ReadError(
-                f"{self._name(record)}: has no label; add one or leave the image out of data.image"
+                f"{self._name(record)}: has no label; add one, leave the image out of data.image, or let it "
+                "count as background: data.missing_label=background"
             )
-        merged: np.ndarray | None = None
+        maps = []
         for path in paths:
+            if not path.exists():
+                raise ReadError(
+                    f"{path}: is not there; if {self._name(record)} has nothing to mark, let images without "
+                    "a mask count as background: data.missing_label=background"
+                )
             array, other = read_label(path, self._numbers(), self.axes, self.spatial_dims)
-            whole = self._same(record, "label", array, other, grid, path)
-            values = self._values(whole, path)
-            merged = values if merged is None else np.maximum(merged, values)
-        assert merged is not None
-        return merged
+            array = self._same(record, "label", array, other, grid, path)
+            maps.append(whole(array, path) if self._counts else class_numbers(array, path, self.label_values))
+        return maps
 
     def _numbers(self) -> Sequence[int] | None:
         """What a label file may hold."""
-        if self.label_values is not None:
+        if self.label_values is not None or self._counts:
             return self.label_values
         return range(len(self.classes)) if self.classes else None
-
-    def _values(self, array: np.ndarray, path: Path) -> np.ndarray:
-        """Class numbers of a label map as stored."""
-        if array.dtype.kind == "f" and not (np.isfinite(array).all() and (array == np.round(array)).all()):
-            raise ReadError(f"{path}: label values are not whole numbers")
-        if self.label_values is None:
-            low, high = array.min(), array.max()
-            small = np.uint8 if low >= 0 and high <= 255 else np.int16
-            return array.astype(small if low >= -(2**15) and high < 2**15 else np.int64)
-        places = np.full(array.shape, 255, np.uint8)
-        for place, value in enumerate(self.label_values):
-            places[array == value] = place
-        if len(strange := array[places == 255]):
-            known = list(self.label_values)
-            raise ReadError(f"{path}: label value {strange[0]} is none of data.label_values={known}")
-        return places
 
     def _same(
         self, record: Record, role: str, array: np.ndarray, grid: Grid, image: Grid, path: Path | None = None
@@ -157,51 +205,3 @@ class Files:
     def _name(self, record: Record) -> str:
         paths = self.paths(record, "image")
         return str(paths[0]) if paths else record.case
-
-
-def coloured(array: np.ndarray, channels: int, path: Path, colour: bool = True) -> np.ndarray:
-    """[C,*spatial] with `channels` channels; luminance only of `colour`. Raises ReadError when there is no
-    honest way."""
-    if len(array) == channels:
-        return array
-    if len(array) == 1:
-        return np.repeat(array, channels, 0)
-    if len(array) == 3 and channels == 1:
-        if (array[0] == array[1]).all() and (array[0] == array[2]).all():
-            return array[:1]
-        if not colour:
-            raise ReadError(
-                f"{path}: has 3 channels that are no colours (frames, echoes, vectors, contrasts), not "
-                "data.channels=1; set data.channels=3, or keep one of them"
-            )
-        return np.tensordot([0.299, 0.587, 0.114], array.astype(np.float32), 1)[None].astype(np.float32)
-    raise ReadError(f"{path}: has {len(array)} channels, not data.channels={channels}")
-
-
-def same_grid(path: Path, grid: Grid, other_path: Path, other: Grid) -> None:
-    """Raises ReadError unless both lie on the same voxels (a thousandth of a voxel, a hundredth at the
-    far corner)."""
-    if grid.shape != other.shape:
-        raise ReadError(f"{path}: shape {shown(grid.shape)}, but {other_path.name} has {shown(other.shape)}")
-    if np.array_equal(grid.affine, other.affine):
-        return
-    corners = np.array([[0] * 3, [n - 1 for n in (*grid.shape, 1, 1)[:3]]])
-    told = [np.eye(4) if np.array_equal(g.affine, PAGES) else g.affine for g in (grid, other)]
-    places = [np.c_[corners, [1, 1]] @ affine.T for affine in told]
-    apart = np.abs(places[0] - places[1]).max()
-    if apart > 0.05 * other.spacing.min():
-        raise ReadError(f"{path}: its affine puts it {apart:.3g} mm away from {other_path.name}")
-
-
-def shown(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape))
-
-
-def boxes_of(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A box around each connected part of each class above 0, and its class counted from 0."""
-    boxes, classes = [], []
-    for value in range(1, int(label.max(initial=0)) + 1):
-        for place in find_objects(components(label == value)[0]):
-            boxes.append([s.start for s in place] + [s.stop for s in place])
-            classes.append(value - 1)
-    return np.array(boxes, np.float32).reshape(-1, 2 * label.ndim), np.array(classes, np.int64)

@@ -12,19 +12,23 @@ from typing import Any, ClassVar
 import numpy as np
 
 from src.data.records import SPLITS, Case, Record
-from src.data.sources.files import Files, coloured
+from src.data.sources.channels import coloured
+from src.data.sources.files import Files
 from src.errors import UserError
 
 
 @dataclass(kw_only=True)
 class MedMnist(Files):
-    """Images with one class each (several: the first), from `root`/`name`.npz; fetched by the package
-    medmnist when it is absent.
+    """Images with one class each, from `root`/`name`.npz; fetched by the package medmnist when it is absent.
+
+    finding: of a set with several labels an image (chestmnist), the one that makes the class, by name or
+    number: 0 without it, 1 with it.
 
     Where that package is installed, the file's checksum is held against the published one.
     """
 
     name: str = "pneumoniamnist"
+    finding: str | int | None = None
     SPLIT: ClassVar[dict[str, str]] = {"train": "train", "val": "val", "test": "test"}
 
     def __post_init__(self) -> None:
@@ -52,6 +56,11 @@ class MedMnist(Files):
     def records(self) -> list[Record]:
         if self.arrays["train_images"].ndim - 1 - self._coloured() != self.spatial_dims:
             raise UserError(f"data.spatial_dims={self.spatial_dims}: {self.name} is {5 - self.spatial_dims}D")
+        rows = {
+            split: self.arrays[f"{split}_labels"].reshape(len(self.arrays[f"{split}_images"]), -1)
+            for split in SPLITS
+        }
+        column = self._column(rows["train"].shape[1])
         if not self.kinds:
             self.kinds = self._kinds()
         return [
@@ -59,17 +68,38 @@ class MedMnist(Files):
                 f"{split}-{index:06d}",
                 f"{split}-{index:06d}",
                 split,
-                {"index": index, "class": int(row[0])},
-                str(row[0]),
+                {"index": index, "class": int(row[column])},
+                str(row[column]),
             )
             for split in SPLITS
-            for index, row in enumerate(
-                self.arrays[f"{split}_labels"].reshape(len(self.arrays[f"{split}_images"]), -1)
-            )
+            for index, row in enumerate(rows[split])
         ]
 
+    def _column(self, labels: int) -> int:
+        """Which of the labels of an image is its class. Raises UserError where that is not said."""
+        names = list(self._names()) if labels > 1 else []
+        names = names if len(names) == labels else [str(number) for number in range(labels)]
+        if labels == 1:
+            if self.finding is not None:
+                raise UserError(
+                    f"data.finding={self.finding}: {self.name} has one label an image; leave it out"
+                )
+            return 0
+        chosen = str(self.finding)
+        if chosen not in names and not (chosen.isdigit() and int(chosen) < labels):
+            given = "" if self.finding is None else f"={chosen}"
+            raise UserError(
+                f"data.finding{given}: {self.name} has {labels} labels an image; choose one of "
+                + ", ".join(names)
+            )
+        found = names.index(chosen) if chosen in names else int(chosen)
+        if not self.kinds:
+            self.kinds = (f"no {names[found]}", names[found])
+        return found
+
     def fingerprint(self, record: Record) -> str:
-        return f"medmnist-1 {self._digest} {record.case} {self.channels}"
+        finding = "" if self.finding is None else f" {self.finding}"
+        return f"medmnist-1 {self._digest} {record.case} {self.channels}{finding}"
 
     content = fingerprint
 
@@ -93,10 +123,12 @@ class MedMnist(Files):
         return hashlib.md5(self.path.read_bytes(), usedforsecurity=False).hexdigest()
 
     def _kinds(self) -> tuple[str, ...]:
-        published = self._published()
-        if published:
-            return tuple(published["label"][key] for key in sorted(published["label"], key=int))
-        return tuple(map(str, range(int(self.arrays["train_labels"].max()) + 1)))
+        return self._names() or tuple(map(str, range(int(self.arrays["train_labels"].max()) + 1)))
+
+    def _names(self) -> tuple[str, ...]:
+        """What the labels are called; empty where that is not known."""
+        label = (self._published() or {}).get("label", {})
+        return tuple(label[key] for key in sorted(label, key=int))
 
     def _published(self) -> dict[str, Any] | None:
         """What the package says of this set; None without the package, or for a file of one's own."""

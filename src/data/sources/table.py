@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +11,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from src.data.lists import split_named
+from src.data.matching import UNNAMED
+from src.data.problems import Fault, blamed
 from src.data.records import Record
 from src.data.sources.files import Files
-from src.data.splits import NAMES
+from src.data.sources.templates import visible
+from src.data.tables import rows_of, word
 from src.errors import UserError
 
 COLUMNS = (
@@ -32,13 +36,15 @@ COLUMNS = (
 
 @dataclass(kw_only=True)
 class Table(Files):
-    """Rows of `table` (below `root`); each further setting names a column, null where there is none.
+    """Rows of `table` (below `root`), one an image; each further setting names a column, null where there is
+    none.
 
-    image, label, target: paths below `root`, or several with `;` between. boxes: JSON, [[a,b,c,d], ...]
-    in `box_order`, with `box_class` (a name, or a JSON list of names) beside it. kind: class of the
-    image. given_split: train, val or test. given_fold: number of the part in which a row is held out.
-    case: a name for the row, else the image's. where: glob pattern of the files that the table names
-    without their folder. keep: only the rows with these values, column by column.
+    image, label, target: paths below `root`, or several with `;` between. boxes: JSON, [[a,b,c,d], ...] in
+    `box_order`; the column `box_class` beside it holds their class, one for all or a JSON list. kind:
+    class of the image. given_split: train, val or test. given_fold: number of the part in which a row is
+    held out, from 0. case: a name for the row, else the image's. where: glob pattern of the files that the
+    table names without their folder. keep: only the rows with these values, column by column. A row that
+    lacks its image, kind, subject, split or case is a fault.
     """
 
     table: str = "index.csv"
@@ -57,62 +63,124 @@ class Table(Files):
     keep: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def records(self) -> list[Record]:
-        rows = [row for row in self._rows() if all(row.get(k) in values for k, values in self.keep.items())]
-        if not rows:
-            raise UserError(f"data.keep={dict(self.keep)}: keeps no row of {self.table}")
-        found = self.folder.glob(self.where) if self.where else []
-        self.places = {path.name: path.relative_to(self.folder).as_posix() for path in found}
+        rows = self._kept(self._rows())
+        self.places = self._found()
         if self.kind and not self.kinds:
-            self.kinds = tuple(sorted({str(row[self.kind]) for row in rows}))
+            self.kinds = tuple(sorted({name for _, row in rows if (name := word(row[self.kind]))}))
+        self.kinds = tuple(map(str, self.kinds))
         if self.box_class and not self.box_classes:
-            self.box_classes = tuple(sorted({name for row in rows for name in _names(row[self.box_class])}))
+            self.box_classes = tuple(
+                sorted({name for _, row in rows for name in _names(row[self.box_class])})
+            )
         elif self.boxes and not self.box_classes:
             self.box_classes = ("object",)
-        return [self._record(row, number) for number, row in enumerate(rows, 2)]
+        records = [self._record(row, number) for number, row in rows]
+        if self.boxes:
+            self._refuse_a_row_a_box([number for number, _ in rows], records)
+        return self.completed(records)
 
-    def _rows(self) -> list[dict[str, Any]]:
+    def _rows(self) -> list[tuple[int, dict[str, Any]]]:
         path = self.folder / self.table
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-            rows = json.loads(text) if path.suffix == ".json" else list(csv.DictReader(text.splitlines()))
-        except (OSError, ValueError) as error:
-            raise UserError(f"data.table={path}: cannot be read ({error})") from error
-        if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        rows = rows_of(path, f"data.table={path}")
+        if not rows:
             raise UserError(f"data.table={path}: holds no rows")
         for key in COLUMNS:
             column = getattr(self, key)
-            if column and any(column not in row for row in rows):
+            if column and any(column not in row for _, row in rows):
                 raise UserError(
-                    f"data.{key}={column}: no such column in {path.name}; there are {', '.join(rows[0])}"
+                    f"data.{key}={column}: no such column in {path.name}; there are {', '.join(rows[0][1])}"
                 )
         return rows
 
+    def _kept(self, rows: list[tuple[int, dict[str, Any]]]) -> list[tuple[int, dict[str, Any]]]:
+        for column in self.keep:
+            if column not in rows[0][1]:
+                raise UserError(
+                    f"data.keep={dict(self.keep)}: no such column; there are {', '.join(rows[0][1])}"
+                )
+        wanted = {column: [word(value) for value in values] for column, values in self.keep.items()}
+        kept = [
+            (n, row) for n, row in rows if all(word(row.get(c)) in values for c, values in wanted.items())
+        ]
+        if not kept:
+            raise UserError(f"data.keep={dict(self.keep)}: keeps no row of {self.table}")
+        return kept
+
+    def _found(self) -> dict[str, str]:
+        """Files that `where` matches, by their names. UserError where two have one name."""
+        places: dict[str, str] = {}
+        for path in visible(self.folder, self.where) if self.where else []:
+            place = path.relative_to(self.folder).as_posix()
+            if path.name in places:
+                raise UserError(
+                    f"data.where={self.where}: {places[path.name]} and {place} have one name; "
+                    "write the folders into the table"
+                )
+            places[path.name] = place
+        return places
+
     def _record(self, row: dict[str, Any], number: int) -> Record:
+        lacks: list[str] = []
+
+        def cell(key: str, column: str | None) -> str:
+            text = word(row[column]) if column else ""
+            if column and not text:
+                lacks.append(f"{key} (column {column})")
+            return text
+
         content: dict[str, Any] = {"image": self._paths(row[self.image])}
         for role, column in (("label", self.label), ("target", self.target)):
             if column:
                 content[role] = self._paths(row[column])
         if self.boxes:
             content |= self._boxes(row, number)
-        kind = str(row[self.kind]) if self.kind else ""
+        kind = cell("kind", self.kind)
         if kind:
             content["class"] = self._place(kind, tuple(self.kinds), "kinds", number)
-        case = (
-            str(row[self.case])
-            if self.case
-            else Path(content["image"][0]).with_suffix("").as_posix().replace("/", "_")
-        )
-        text = str(row[self.given_split] or "").strip().lower() if self.given_split else ""
-        if text and text not in NAMES:
-            raise UserError(f"{self.table}, row {number}: split {text}; choose train, val or test")
-        fold = int(row[self.given_fold]) if self.given_fold and str(row[self.given_fold]).strip() else None
-        subject = str(row[self.subject]) if self.subject else case
-        return Record(case, subject, NAMES.get(text), content, kind, fold)
+        case = cell("case", self.case)
+        if not content["image"]:
+            lacks.append(f"image (column {self.image})")
+            case = case or f"row {number}"
+        case = case or Path(content["image"][0]).with_suffix("").as_posix().replace("/", "_")
+        place = f"{self.table}, row {number}"
+        text = cell("split", self.given_split)
+        split = split_named(text, place) if text else None
+        subject = cell("subject", self.subject) or case
+        fold = self._fold(word(row[self.given_fold]), place) if self.given_fold else None
+        record = Record(case, subject, split, content, kind, fold)
+        for what in lacks:
+            words = f"{place}: has no {what}; fill the cell or remove the row"
+            record = blamed(record, Fault(case, UNNAMED if what.startswith("split") else "gap", words))
+        return record
+
+    @staticmethod
+    def _fold(text: str, place: str) -> int | None:
+        try:
+            fold = float(text) if text else None
+            if fold is not None and not (fold.is_integer() and fold >= 0):
+                raise ValueError
+        except ValueError as error:
+            raise UserError(f"{place}: fold {text}; folds are whole numbers from 0") from error
+        return None if fold is None else int(fold)
+
+    def _refuse_a_row_a_box(self, numbers: Sequence[int], records: Sequence[Record]) -> None:
+        """UserError for several rows of one image: their boxes would be those of different images."""
+        rows: dict[str, list[int]] = defaultdict(list)
+        for number, record in zip(numbers, records, strict=True):
+            for file in record.content["image"][:1]:
+                rows[file].append(number)
+        for file, several in rows.items():
+            if len(several) > 1:
+                raise UserError(
+                    f"{self.table}, rows {several[0]} and {several[1]}: both are of {file}; write all "
+                    "the boxes of an image into one row, [[x1,y1,x2,y2], ...]"
+                )
 
     def _boxes(self, row: dict[str, Any], number: int) -> dict[str, Any]:
         try:
             cell = row[self.boxes or ""]
-            boxes = cell if isinstance(cell, list) else json.loads(cell or "[]")
+            boxes = cell if isinstance(cell, list) else json.loads(word(cell) or "[]")
+            boxes = [boxes] if boxes and not any(isinstance(box, list) for box in boxes) else boxes
             array = np.asarray(boxes, float).reshape(len(boxes), -1 if len(boxes) else 4)
         except (ValueError, TypeError) as error:
             raise UserError(
@@ -134,8 +202,13 @@ class Table(Files):
         return {"boxes": array.tolist(), "classes": classes}
 
     def _paths(self, value: Any) -> list[str]:
-        names = value if isinstance(value, list) else [v.strip() for v in str(value or "").split(";")]
-        return [self.places.get(str(name), str(name)) for name in names if name]
+        names = value if isinstance(value, list) else [v.strip() for v in word(value).split(";")]
+        return [self._path(str(name)) for name in names if name]
+
+    def _path(self, name: str) -> str:
+        """Where a file is that the table names; slashes may lean backwards."""
+        slashed = name if (self.folder / name).exists() else name.replace("\\", "/")
+        return self.places.get(slashed, slashed)
 
     def _place(self, name: str, names: tuple[str, ...], key: str, number: int) -> int:
         if name not in names:
@@ -144,6 +217,12 @@ class Table(Files):
 
 
 def _names(value: Any) -> list[str]:
+    """Classes of the boxes of a row."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = value.strip()
     if isinstance(value, list):
-        return [str(name) for name in value]
-    return [str(name) for name in json.loads(value)] if str(value).startswith("[") else [str(value)]
+        return [word(name) for name in value]
+    return [word(value)] if word(value) else []

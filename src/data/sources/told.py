@@ -7,13 +7,16 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.data.digests import beside, detached
+from src.data.readers import parts, suffix
 from src.data.records import Record
+from src.data.sources.claims import ROLES
 
 if TYPE_CHECKING:
     from src.data.sources.files import Files
 
-ROLES = ("image", "target", "label")
+TOLD_ELSEWHERE = (*ROLES, "stated")
+"""Of a record's content: files are told by their bytes, and what is stated about them is compared, not
+loaded."""
 LOADING = {
     *("channels", "spatial_dims", "size", "classes", "box_classes", "kinds", "label_values"),
     "boxes_from_label",
@@ -21,7 +24,7 @@ LOADING = {
 CHOOSING = {
     *("root", "image", "label", "target", "exclude", "match", "kind", "subject", "given_split", "given_fold"),
     *("splits", "table", "boxes", "box_class", "box_order", "case", "where", "keep", "annotations", "images"),
-    *("crowd", "one_based", "skip_difficult", "least", "name"),
+    *("crowd", "one_based", "skip_difficult", "least", "name", "shared"),
 }
 """Settings that say which cases there are and of which files: what comes of them is in the record. With those
 of `LOADING`, all that there were when `content` was first written down."""
@@ -48,7 +51,7 @@ def _told(source: Files, record: Record, more: Callable[[Path], list[Path]]) -> 
     """The case, the digests of its files and of those that are read with them, and the rest of the record."""
     paths = [path for role in ROLES for path in source.paths(record, role)]
     files = [told for path in paths for told in _digests(source, path, more)]
-    rest = {key: value for key, value in record.content.items() if key not in ROLES}
+    rest = {key: value for key, value in record.content.items() if key not in TOLD_ELSEWHERE}
     return f"{record.case} {files} {rest}"
 
 
@@ -60,6 +63,16 @@ def _digests(source: Files, path: Path, more: Callable[[Path], list[Path]]) -> l
         return [path.name]
     except OSError as error:  # `load` says what is wrong
         return [(path.name, type(error).__name__)]
+
+
+def beside(path: Path) -> list[Path]:
+    """Files that are read with this one: the voxels of a header, the header of voxels."""
+    return parts(path)[1:]
+
+
+def detached(path: Path) -> list[Path]:
+    """Those of `beside` of the formats in which voxels always lie in a file of their own."""
+    return beside(path) if suffix(path) in (".mhd", ".nhdr") else []
 
 
 def _settings(source: Files) -> dict[str, Any]:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from src.data.lists import read_splits, split_named
+from src.data.matching import assigned
 from src.data.readers import stem
 from src.data.records import Record
 from src.data.sources.files import Files
-from src.data.splits import NAMES, Groups, read_splits
+from src.data.sources.templates import Template, visible
 from src.errors import UserError
 
 
@@ -18,11 +20,11 @@ from src.errors import UserError
 class Voc(Files):
     """Boxes as the files have them: xmin, ymin to xmax, ymax, taken as the edges of the object.
 
-    annotations: glob pattern below `root`. image: the image of an annotation, below `root`; {folder} is
-    the annotation's folder, {stem} its name, {filename} what the file says. one_based: the first pixel is
-    1 and xmax belongs to the object, as in the original VOC (LabelImg and its like write edges).
-    given_split: template of the split, {top} being the outermost folder. splits: a CSV below `root` with
-    the columns file and split, or the folder of the lists train.txt, val.txt and test.txt.
+    annotations: glob pattern below `root`. image: the image of an annotation, below `root`; the words in
+    braces are the annotation's (conf/data/folder.yaml tells them), {filename} is what the file says.
+    one_based: the first pixel is 1 and xmax belongs to the object, as in the original VOC (LabelImg and its
+    like write edges). given_split: template of the split, such as {top}. splits: a list below `root` (see
+    `read_splits`), such as the folder ImageSets/Main, of images or annotations; it counts before given_split.
     skip_difficult: leave out the boxes so marked.
     """
 
@@ -35,7 +37,7 @@ class Voc(Files):
     skip_difficult: bool = False
 
     def records(self) -> list[Record]:
-        found = sorted(self.folder.glob(self.annotations))
+        found = visible(self.folder, self.annotations)
         if not found:
             raise UserError(f"data.annotations={self.annotations}: no file in {self.folder} matches")
         trees = [(path, _parse(path)) for path in found]
@@ -43,14 +45,18 @@ class Voc(Files):
             self.box_classes = tuple(
                 sorted({str(o.findtext("name")) for _, tree in trees for o in tree.iter("object")})
             )
-        given = read_splits(self.folder / self.splits) if self.splits else {}
-        return [self._record(path, tree, given) for path, tree in trees]
+        made = [self._record(path, tree) for path, tree in trees]
+        if self.splits:
+            path = self.folder / self.splits
+            names = {record.case: stem(of) for record, (of, _) in zip(made, trees, strict=True)}
+            made = assigned(made, read_splits(path), str(path), lambda record: [names[record.case]])
+        return self.completed(made)
 
-    def _record(self, path: Path, tree: ElementTree.Element, given: Groups) -> Record:
-        folder = path.parent.relative_to(self.folder).as_posix()
-        words = {"folder": folder, "top": folder.split("/")[0], "stem": stem(path)}
-        image = self.image.format(filename=tree.findtext("filename") or "", **words)
-        image = Path(image).as_posix()
+    def _record(self, path: Path, tree: ElementTree.Element) -> Record:
+        relative = path.relative_to(self.folder)
+        words = {"folder": relative.parent.as_posix(), "top": relative.parts[0], "stem": stem(path)}
+        words |= {"name": path.name, "parent": path.parent.name, "filename": tree.findtext("filename") or ""}
+        image = Path(Template(self.image, "image").filled(words)).as_posix()
         if ".." in image:
             image = (self.folder / image).resolve().relative_to(self.folder.resolve()).as_posix()
         objects = [
@@ -63,13 +69,14 @@ class Voc(Files):
                 raise UserError(f"{path}: {name} is none of data.box_classes={list(self.box_classes)}")
             content["boxes"].append(self._box(path, thing))
             content["classes"].append(list(self.box_classes).index(name))
-        group, split = next(
-            (given[k] for k in (image, Path(image).name, stem(path)) if k in given), (None, None)
-        )
-        if self.given_split and split is None:
-            split = NAMES.get(self.given_split.format(**words).lower())
+        if stated := _stated(tree):
+            content["stated"] = stated
+        split = None
+        if self.given_split:
+            word = Template(self.given_split, "given_split").filled(words)
+            split = split_named(word, f"data.given_split={self.given_split}: {relative.as_posix()}")
         case = image.rpartition(".")[0].replace("/", "_")
-        return Record(case, group or case, split, content)
+        return Record(case, case, split, content)
 
     def _box(self, path: Path, thing: ElementTree.Element) -> list[float]:
         try:
@@ -77,8 +84,20 @@ class Voc(Files):
                 float(thing.findtext(f"bndbox/{key}") or "") for key in ("xmin", "ymin", "xmax", "ymax")
             )
         except ValueError as error:
-            raise UserError(f"{path}: a box of {thing.findtext('name')} lacks a coordinate") from error
+            turned = thing.find("robndbox") is not None
+            why = "is rotated (robndbox); write upright boxes (bndbox)" if turned else "lacks a coordinate"
+            raise UserError(f"{path}: a box of {thing.findtext('name')} {why}") from error
         return [y1 - self.one_based, x1 - self.one_based, y2, x2]
+
+
+def _stated(tree: ElementTree.Element) -> dict[str, Any]:
+    """What <size> says of the file; 0 says nothing."""
+    width, height, depth = (
+        int(text) if (text := (tree.findtext(f"size/{key}") or "").strip()).isdigit() else 0
+        for key in ("width", "height", "depth")
+    )
+    stated: dict[str, Any] = {"shape": (height, width)} if width and height else {}
+    return stated | ({"channels": depth} if depth else {})
 
 
 def _parse(path: Path) -> ElementTree.Element:

@@ -1,0 +1,158 @@
+"""How the names of a list find the cases they mean."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from src.data.lists import Groups
+from src.data.problems import Fault, blamed, few, image_files, noted
+from src.data.readers import KNOWN, suffix
+from src.data.records import Record
+from src.errors import UserError
+
+ENDINGS = (*KNOWN, ".jfif", ".mha", ".mhd", ".nrrd", ".xml", ".json", ".txt", ".npz")
+"""What is an ending: any other full stop belongs to the name."""
+LIST, UNNAMED = "split list", "not in the list"
+"""Kinds of the faults of a split, which folds and a split_file of the user's own do away with."""
+
+
+def assigned(
+    records: Sequence[Record],
+    given: Groups,
+    where: str,
+    more: Callable[[Record], Iterable[str]] = lambda record: (),
+) -> list[Record]:
+    """The records with the split, and the subject, that a list gives them.
+
+    A name is that of a case, a file or a subject; with or without the file's ending, with fewer or more
+    folders before it, where that is unique. Faults say what is not: a name without a case, one that two cases
+    could mean, a case that has no name (and no split from elsewhere), or names of two splits. more: further
+    names of a record.
+
+    Raises UserError when no name is that of a case.
+    """
+    index = _Index(records, more)
+    people = all(
+        name in index.subjects for name in given
+    )  # a list of subjects, whatever their files are called
+    meant = {name: index.subjects[name] if people else index.meant(name) for name in given}
+    doubtful = {name for name, places in meant.items() if len(places) > 1 and not index.alike(name, places)}
+    unknown = [name for name, places in meant.items() if not places]
+    if len(unknown) == len(given):
+        raise UserError(
+            f"{where}: none of its {len(given)} names ({few(unknown, 2)}) is one of the {len(records)} cases "
+            f"({few([_called(record) for record in records], 2)})"
+        )
+    claims: dict[int, list[str]] = defaultdict(list)
+    for name, places in meant.items():
+        for place in places:
+            claims[place].append(name)
+    done = [
+        _given(record, [*claims[place]], given, doubtful, where, meant, records)
+        for place, record in enumerate(records)
+    ]
+    faults = []
+    if unknown:
+        words = f"{len(unknown)} of its {len(given)} names are no case of the data set: {few(unknown)}"
+        faults.append(Fault("", LIST, f"{where}: {words}; correct or remove them"))
+    return noted(_unnamed(done, claims, given, where), faults)
+
+
+def _given(
+    record: Record,
+    names: Sequence[str],
+    given: Groups,
+    doubtful: set[str],
+    where: str,
+    meant: Mapping[str, set[int]],
+    records: Sequence[Record],
+) -> Record:
+    """One record with what the names that it answers to say, or with the fault that they do not say it."""
+    for name in doubtful.intersection(names):
+        called = [_called(records[place]) for place in sorted(meant[name])]
+        words = f"{where}: {name} may be {few(called, 2, ' or ')}; give its folder and its ending"
+        return blamed(replace(record, split=None), Fault(record.case, LIST, words))
+    wanted = {given[name]: name for name in names}
+    if len(wanted) > 1:
+        (one, (_, first)), (two, (_, second)) = [(n, g) for g, n in wanted.items()][:2]
+        words = f"{where}: {_called(record)} is {one} in {first} and {two} in {second}; name it once"
+        return blamed(replace(record, split=None), Fault(record.case, LIST, words))
+    if not names:
+        return record
+    group, split = given[names[0]]
+    return replace(record, split=split, subject=group or record.subject)
+
+
+def _unnamed(
+    records: list[Record], claims: Mapping[int, list[str]], given: Groups, where: str
+) -> list[Record]:
+    """The records, those that the list forgets blamed: nobody deals them out."""
+    grouped = any(group for group, _ in given.values())
+    left = [
+        place
+        for place, record in enumerate(records)
+        if not claims.get(place) and (grouped or record.split is None)
+    ]
+    if not left:
+        return records
+    called = few([_called(records[place]) for place in left])
+    words = f"{where}: {len(left)} of {len(records)} cases have no name in it: {called}; name them"
+    kind = "group" if grouped else UNNAMED
+    for place in left:
+        fault = Fault(records[place].case, kind, f"{words}, or leave them out with data.on_error=skip")
+        records[place] = blamed(replace(records[place], split=None), fault)
+    return records
+
+
+class _Index:
+    """Records by all that a list may call them."""
+
+    def __init__(self, records: Sequence[Record], more: Callable[[Record], Iterable[str]]) -> None:
+        self.whole, self.ends, self.bare, self.bare_ends, self.subjects = (
+            defaultdict[str, set[int]](set) for _ in range(5)
+        )
+        for place, record in enumerate(records):
+            self.subjects[record.subject].add(place)
+            for name in (record.case, *more(record)):
+                self.whole[name].add(place)
+            for file in image_files(record):
+                self.whole[file].add(place)
+                self.bare[_bare(file)].add(place)
+                for end in _ends(file):
+                    self.ends[end].add(place)
+                    self.bare_ends[_bare(end)].add(place)
+
+    def meant(self, name: str) -> set[int]:
+        """Places of the records that a name may mean, by the closest kind of likeness that there is."""
+        bare = _bare(name)
+        tries = [
+            (self.whole, [name]),
+            (self.ends, [name]),
+            (self.whole, _ends(name)),
+            (self.bare_ends, [bare]),
+            (self.bare, _ends(bare)),
+        ]
+        found = next((tier[key] for tier, keys in tries for key in keys if key in tier), set())
+        return found | self.subjects.get(name, set())
+
+    def alike(self, name: str, places: set[int]) -> bool:
+        """Whether these are the records of one subject of that name."""
+        return places <= self.subjects.get(name, set())
+
+
+def _ends(name: str) -> list[str]:
+    """a/b/c, b/c, c."""
+    parts = name.split("/")
+    return ["/".join(parts[first:]) for first in range(len(parts))]
+
+
+def _bare(name: str) -> str:
+    """The name without its file's ending."""
+    ending = suffix(name)
+    return name[: -len(ending)] if ending in ENDINGS else name
+
+
+def _called(record: Record) -> str:
+    return next(iter(image_files(record)), record.case)

@@ -1,0 +1,49 @@
+"""Whether arrays have the channels, and lie on the voxels, that they should."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from src.data.readers import ReadError
+from src.data.regrid import PAGES, Grid
+
+
+def coloured(array: np.ndarray, channels: int, path: Path, colour: bool = True) -> np.ndarray:
+    """[C,*spatial] with `channels` channels: grey pictures become colour by repetition, and `colour` grey by
+    luminance. Raises ReadError when there is no honest way."""
+    if len(array) == channels:
+        return array
+    if len(array) == 1 and channels == 3 and array.ndim == 3:
+        return np.repeat(array, channels, 0)
+    if len(array) == 3 and channels == 1:
+        if (array[0] == array[1]).all() and (array[0] == array[2]).all():
+            return array[:1]
+        if not colour:
+            raise ReadError(
+                f"{path}: has 3 channels that are no colours (frames, echoes, vectors, contrasts), not "
+                "data.channels=1; set data.channels=3, or keep one of them"
+            )
+        return np.tensordot([0.299, 0.587, 0.114], array.astype(np.float32), 1)[None].astype(np.float32)
+    raise ReadError(f"{path}: has {len(array)} channel{'s' * (len(array) > 1)}, not data.channels={channels}")
+
+
+def same_grid(path: Path, grid: Grid, other_path: Path, other: Grid) -> None:
+    """Raises ReadError unless both lie on the same voxels (a thousandth of a voxel, a hundredth at the
+    far corner)."""
+    if grid.shape != other.shape:
+        raise ReadError(f"{path}: shape {shown(grid.shape)}, but {other_path.name} has {shown(other.shape)}")
+    if np.array_equal(grid.affine, other.affine):
+        return
+    corners = np.array([[0] * 3, [n - 1 for n in (*grid.shape, 1, 1)[:3]]])
+    told = [np.eye(4) if np.array_equal(g.affine, PAGES) else g.affine for g in (grid, other)]
+    places = [np.c_[corners, [1, 1]] @ affine.T for affine in told]
+    apart = np.abs(places[0] - places[1]).max()
+    if apart > 0.05 * other.spacing.min():
+        raise ReadError(f"{path}: its affine puts it {apart:.3g} mm away from {other_path.name}")
+
+
+def shown(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))

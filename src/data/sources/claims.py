@@ -1,0 +1,83 @@
+"""Each file belongs to one case: what two claim is a fault that names both."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from src.data.problems import Fault, blamed, few, files_of
+from src.data.records import Record
+
+ROLES = ("image", "target", "label")
+Claims = dict[str, list[tuple[int, str]]]
+
+
+def claimed(records: Sequence[Record], folder: Path, shared: Sequence[str] = ()) -> list[Record]:
+    """The records, those blamed that claim a file of another, or one file twice. A file that is
+    not there is another matter.
+
+    shared: roles in which one file may serve several cases.
+    """
+    claims: Claims = defaultdict(list)
+    for place, record in enumerate(records):
+        for role in ROLES:
+            for file in files_of(record, role):
+                claims[posixpath.normpath(file)].append((place, role))
+    done = list(records)
+    for file, owners in claims.items():
+        if len(owners) == 1 or _allowed(owners, shared) or not (folder / file).exists():
+            continue
+        words = _words(file, owners, records)
+        for place in sorted({place for place, _ in owners}):
+            done[place] = blamed(done[place], Fault(records[place].case, "claim", words))
+    return done
+
+
+def _allowed(owners: Sequence[tuple[int, str]], shared: Sequence[str]) -> bool:
+    roles, places = {role for _, role in owners}, {place for place, _ in owners}
+    return len(roles) == 1 and roles <= set(shared) and len(places) == len(owners)
+
+
+def _words(file: str, owners: Sequence[tuple[int, str]], records: Sequence[Record]) -> str:
+    called = [next(iter(files_of(records[place], "image")), records[place].case) for place, _ in owners]
+    roles = [role for _, role in owners]
+    if len({place for place, _ in owners}) == 1:
+        case = records[owners[0][0]].case
+        return f"{file}: case {case} names it twice, as {' and as '.join(roles)}; name each file once"
+    if set(roles) == {"image"}:
+        names = [records[place].case for place, _ in owners]
+        return f"{file}: is the image of two cases, {few(names, 2, ' and ')}; give an image one case"
+    if "image" in roles:
+        role = next(role for role in roles if role != "image")
+        owner = called[roles.index(role)]
+        return (
+            f"{file}: is an image of the data set and the {role} of {owner}; leave it out of data.image "
+            "(data.exclude)"
+        )
+    role = roles[0]
+    words = f"{file}: is the {role} of {few(called, 2, ' and of ')}"
+    if len(set(roles)) > 1:
+        return f"{words}, and a {next(r for r in roles if r != role)} too; name each file once"
+    return (
+        f"{words}; give each its own (data.{role}), or let images share one with data.shared=[{role}], with "
+        "data.subject keeping them on one side"
+    )
+
+
+def uneven(records: Sequence[Record], channels: int) -> list[Record]:
+    """The records, those blamed that have fewer or more image files than the others: a channel lacks, or
+    is one too many."""
+    counts = [len(files_of(record, "image")) for record in records]
+    most = max(set(counts), key=counts.count, default=0)
+    done = list(records)
+    for place, (record, count) in enumerate(zip(records, counts, strict=True)):
+        if count != most and max(count, most) > 1 and count:
+            files = few(files_of(record, "image"), 2)
+            words = (
+                f"{record.case}: has {count} image file{'s' * (count > 1)} ({files}), the others have {most} "
+                f"(data.channels={channels}); add the channel that lacks, or leave the case out"
+            )
+            done[place] = blamed(record, Fault(record.case, "channels", words))
+    return done

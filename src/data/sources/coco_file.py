@@ -1,0 +1,117 @@
+"""One file of COCO's format, and the box of each of its annotations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from src.data.sources.rle import corners_of
+from src.errors import UserError
+
+APART = 2.0, 0.25
+"""A box and its segmentation may differ by so many pixels, or by this share of the box's side."""
+
+
+class CocoFile:
+    """Images and categories by their numbers, and the annotations. Raises UserError for a file that is
+    none of COCO's, a number that two images have, and categories that two names or two numbers claim."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            about = json.loads(path.read_text(encoding="utf-8-sig"))
+            if not isinstance(about, dict):
+                raise ValueError("is a list, as results are; images, annotations and categories are needed")
+            if missing := {"images", "annotations", "categories"} - set(about):
+                raise ValueError(f"has no {', '.join(sorted(missing))}")
+            for key, fields in (("images", ("id", "file_name")), ("categories", ("id", "name"))):
+                if bad := [row for row in about[key] if not isinstance(row, dict) or set(fields) - set(row)]:
+                    raise ValueError(f"{key} without {' and '.join(fields)}: {str(bad[0])[:60]}")
+            if not all(isinstance(row, dict) for row in about["annotations"]):
+                raise ValueError("annotations that are no objects")
+        except (OSError, ValueError, TypeError) as error:
+            raise UserError(f"data.annotations={path}: is no COCO file ({error})") from error
+        self.images: dict[Any, dict[str, Any]] = self._by_number(about["images"])
+        self.annotations: list[dict[str, Any]] = about["annotations"]
+        self.categories = self._names(about["categories"])
+
+    def _by_number(self, images: list[dict[str, Any]]) -> dict[Any, dict[str, Any]]:
+        found: dict[Any, dict[str, Any]] = {}
+        for image in images:
+            if image["id"] in found:
+                one, other = found[image["id"]]["file_name"], image["file_name"]
+                raise UserError(
+                    f"{self.path}: {one} and {other} have one id, {image['id']}: whose boxes are whose? "
+                    "Where two files were put together, number the images of one anew, and its image_ids"
+                )
+            found[image["id"]] = image
+        return found
+
+    def _names(self, categories: list[dict[str, Any]]) -> dict[Any, str]:
+        names: dict[Any, str] = {}
+        numbers: dict[str, Any] = {}
+        for category in categories:
+            number, name = category["id"], category["name"]
+            if names.setdefault(number, name) != name:
+                raise UserError(
+                    f"{self.path}: category {number} is {names[number]} and {name}; number one of them anew"
+                )
+            if numbers.setdefault(name, number) != number:
+                raise UserError(
+                    f"{self.path}: category {name} has the numbers {numbers[name]} and {number}; rename one, "
+                    "or use one number"
+                )
+        return names
+
+
+def box_of(note: Mapping[str, Any], shape: tuple[int, int] | None, place: str) -> list[float]:
+    """Lower corner, upper corner of an annotation, rows first: its bbox, or the box of its segmentation.
+
+    shape: (height, width) that its image is said to have. Raises UserError for a box that is none, that is
+    rotated, or that lies elsewhere than the segmentation.
+    """
+    attributes = note.get("attributes")
+    if isinstance(attributes, dict) and attributes.get("rotation"):
+        raise UserError(f"{place}: its box is rotated by {attributes['rotation']}; draw it upright")
+    drawn = None
+    if note.get("segmentation"):
+        try:
+            drawn = corners_of(note["segmentation"], shape)
+        except (ValueError, TypeError) as error:
+            raise UserError(f"{place}: its segmentation {error}") from error
+    if not note.get("bbox") and drawn:
+        return [drawn[1], drawn[0], drawn[3], drawn[2]]
+    try:
+        x, y, w, h = (float(value) for value in note["bbox"])
+    except (KeyError, TypeError, ValueError) as error:
+        five = isinstance(note.get("bbox"), list) and len(note["bbox"]) == 5
+        rotated = " (five numbers are a rotated box; draw it upright)" if five else ""
+        raise UserError(f"{place}: its bbox is not [x, y, width, height]{rotated}") from error
+    if drawn:
+        _same_place((x, y, x + w, y + h), drawn, (x, y, w, h), place)
+    return [y, x, y + h, x + w]
+
+
+def _same_place(
+    box: tuple[float, ...], drawn: tuple[float, ...], written: tuple[float, ...], place: str
+) -> None:
+    pixels, share = APART
+
+    def apart(one: tuple[float, ...]) -> bool:
+        sides = np.array([drawn[2] - drawn[0], drawn[3] - drawn[1]] * 2)
+        return bool((np.abs(np.subtract(one, drawn)) > np.maximum(pixels, share * sides)).any())
+
+    if not np.isfinite(box).all() or not apart(box):
+        return
+    corners = (
+        "; it seems to hold two corners, where COCO has x, y, width, height" if not apart(written) else ""
+    )
+    told = [", ".join(f"{value:g}" for value in values) for values in (box, drawn)]
+    raise UserError(
+        f"{place}: its bbox (corners {told[0]}) lies elsewhere than its segmentation ({told[1]}){corners}; "
+        "correct one"
+    )

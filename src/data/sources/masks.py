@@ -1,0 +1,116 @@
+"""From mask files to class numbers, and to boxes around the objects in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from scipy.ndimage import find_objects
+from scipy.ndimage import label as components
+
+from src.data.readers import ReadError
+
+Instances = Literal["files", "values", "parts"]
+INSTANCES = ("files", "values", "parts")
+WHOLE = 1e-3
+"""A file's scale factor moves whole numbers by rounding alone, which is less than this."""
+Boxes = tuple[np.ndarray, np.ndarray]
+
+
+def whole(array: np.ndarray, path: Path) -> np.ndarray:
+    """The values of a mask as whole numbers. Raises ReadError where they are none."""
+    if array.dtype.kind != "f":
+        return array
+    nearest = np.round(array)
+    if not np.isfinite(array).all() or (far := np.abs(array - nearest)).max() > WHOLE:
+        strange = array[~np.isfinite(array)] if not np.isfinite(array).all() else array[far > WHOLE]
+        raise ReadError(
+            f"{path}: label values are not whole numbers ({strange.flat[0]:.6g}); if a scale factor did this "
+            "(NIfTI's scl_slope, as when floats are saved in few bits), save the mask as integers"
+        )
+    return nearest
+
+
+def class_numbers(array: np.ndarray, path: Path, label_values: Sequence[int] | None) -> np.ndarray:
+    """The places of a mask's values in `label_values`, or the values themselves."""
+    array = whole(array, path)
+    if label_values is None:
+        low, high = int(array.min()), int(array.max())
+        fitting = (np.uint8, np.int16, np.int32, np.int64)
+        return array.astype(next(t for t in fitting if np.iinfo(t).min <= low and high <= np.iinfo(t).max))
+    places = np.zeros(array.shape, np.uint8 if len(label_values) <= 256 else np.int32)
+    known = np.zeros(array.shape, bool)
+    for place, value in enumerate(label_values):
+        here = array == value
+        places[here] = place
+        known |= here
+    if not known.all():
+        raise ReadError(
+            f"{path}: label value {array[~known].flat[0]:g} is none of data.label_values={list(label_values)}"
+        )
+    return places
+
+
+def boxes_of(label: np.ndarray) -> Boxes:
+    """A box around each connected part of each class above 0, and its class counted from 0."""
+    return _stacked(
+        [
+            (place, value - 1)
+            for value in _values(label)
+            for place in find_objects(components(label == value)[0])
+        ],
+        label.ndim,
+    )
+
+
+def boxes_of_values(label: np.ndarray) -> Boxes:
+    """A box around each value above 0, all of one class."""
+    _, numbers = np.unique(np.where(label > 0, label, 0), return_inverse=True)
+    numbers = numbers.reshape(label.shape) + (0 if (label <= 0).any() else 1)
+    return _stacked([(place, 0) for place in find_objects(numbers) if place], label.ndim)
+
+
+def boxes_of_files(maps: Sequence[np.ndarray], paths: Sequence[Path]) -> Boxes:
+    """A box for each file around all that is marked in it, and the class that it marks; none for an empty
+    one."""
+    found = []
+    for label, path in zip(maps, paths, strict=True):
+        values = _values(label)
+        if len(values) > 1:
+            raise ReadError(
+                f"{path}: marks the classes {values}, where data.instances=files wants one object a file; "
+                "choose data.instances=parts, or values"
+            )
+        found += [(find_objects((label > 0).astype(np.uint8))[0], value - 1) for value in values]
+    return _stacked(found, maps[0].ndim)
+
+
+def boxes_in(maps: Sequence[np.ndarray], paths: Sequence[Path], instances: Instances | None) -> Boxes:
+    """Boxes of the objects in the masks [*spatial] of one image.
+
+    instances: what an object is: what one file marks, one value, or one connected part of a class. None:
+    files where there are several that mark one class each, one class more than once; else parts.
+    """
+    if instances is None:
+        marked = [_values(label) for label in maps]
+        single = [values[0] for values in marked if len(values) == 1]
+        alike = len(set(single)) < len(single) and all(len(values) < 2 for values in marked)
+        instances = "files" if alike else "parts"
+    if instances == "files":
+        return boxes_of_files(maps, paths)
+    if instances == "values":
+        boxes = [boxes_of_values(label) for label in maps]
+        return np.concatenate([b for b, _ in boxes]), np.concatenate([c for _, c in boxes])
+    return boxes_of(np.maximum.reduce(list(maps)))
+
+
+def _values(label: np.ndarray) -> list[int]:
+    return [int(value) for value in np.unique(label) if value > 0]
+
+
+def _stacked(found: Sequence[tuple[tuple[slice, ...], int]], dims: int) -> Boxes:
+    boxes = [[s.start for s in place] + [s.stop for s in place] for place, _ in found]
+    classes = np.array([number for _, number in found], np.int64)
+    return np.array(boxes, np.float32).reshape(-1, 2 * dims), classes

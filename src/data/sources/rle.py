@@ -1,0 +1,84 @@
+"""Boxes of COCO's segmentations: polygons, and masks as runs (RLE)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+Corners = tuple[float, float, float, float]
+"""x and y of the first corner, x and y of the last."""
+
+
+def corners_of(segmentation: Any, shape: tuple[int, int] | None) -> Corners | None:
+    """The box around a segmentation, None for an empty one. shape: (height, width) that runs must have.
+
+    Polygons are lists x, y, x, y, ... of corners; runs are counted down the columns, background first, as
+    numbers or packed into a word. Raises ValueError for anything else.
+    """
+    if isinstance(segmentation, dict):
+        return _of_runs(segmentation, shape)
+    if not isinstance(segmentation, list):
+        raise ValueError("is neither polygons nor runs")
+    if segmentation and not isinstance(segmentation[0], list):
+        segmentation = [segmentation]  # one polygon without the list around it
+    points = []
+    for polygon in segmentation:
+        numbers = np.asarray(polygon, float)
+        if numbers.ndim != 1 or len(numbers) % 2 or len(numbers) < 6 or not np.isfinite(numbers).all():
+            raise ValueError("has a polygon that is not x, y, x, y, ... of three corners or more")
+        points.append(numbers.reshape(-1, 2))
+    if not points:
+        return None
+    low, high = np.concatenate(points).min(0), np.concatenate(points).max(0)
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+
+
+def _of_runs(about: dict[str, Any], shape: tuple[int, int] | None) -> Corners | None:
+    try:
+        height, width = (int(n) for n in about["size"])
+        counts = about["counts"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError("has no size [height, width] and counts") from error
+    if shape and (height, width) != shape:
+        raise ValueError(f"is of {width}x{height}, its image of {shape[1]}x{shape[0]}")
+    runs = unpacked(counts) if isinstance(counts, str) else [int(n) for n in counts]
+    ends = np.cumsum(runs)
+    if min(runs, default=0) < 0 or not len(runs) or ends[-1] != height * width:
+        raise ValueError(f"has runs that do not add up to {width}x{height}")
+    pairs = [(end - run, end) for run, end in zip(runs[1::2], ends[1::2], strict=True) if run]
+    if not pairs:
+        return None
+    first, last = np.array(pairs).T  # the first voxel of each run of the object, and the one after it
+    left, right = first.min() // height, (last.max() - 1) // height + 1
+    over = first // height != (last - 1) // height  # a run that goes on in the next column touches both edges
+    top = np.where(over, 0, first % height).min()
+    bottom = np.where(over, height, (last - 1) % height + 1).max()
+    return float(left), float(top), float(right), float(bottom)
+
+
+def unpacked(word: str) -> Sequence[int]:
+    """Runs of COCO's packed form.
+
+    A number is written in pieces of five bits, the lowest first, each as the letter 48 + piece, plus 32 when
+    more follow; the highest bit of the last piece is the sign. From the fourth run on, what is written is the
+    difference to the run before last (cocodataset/cocoapi, maskApi).
+    """
+    runs: list[int] = []
+    value = shift = 0
+    for letter in word:
+        piece = ord(letter) - 48
+        if not 0 <= piece < 64:
+            raise ValueError("has letters that no packed runs have")
+        value |= (piece & 31) << shift
+        shift += 5
+        if piece & 32:
+            continue
+        if piece & 16:
+            value -= 1 << shift
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+        value = shift = 0
+    if shift:
+        raise ValueError("has packed runs that end in the middle of a number")
+    return runs
