@@ -40,12 +40,12 @@ def _held(run: str) -> Any:
     """The split of a run that goes on."""
     from src.data.held import Held
 
-    path = Path(run) / "data.json"
-    if not path.is_file():
+    try:
+        return Held.of(run, json.loads((Path(run) / "data.json").read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"resume: {run} has no data.json, which says who trains and who tests; start a new run"
-        )
-    return Held.of(run, json.loads(path.read_text(encoding="utf-8")))
+            f"resume: {run} has no data.json that says who trains and who tests; start a new run"
+        ) from error
 
 
 def complete(cfg: Plain, data: Any) -> Plain:

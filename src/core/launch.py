@@ -41,6 +41,7 @@ def launch(module: str, words: Sequence[str], count: int, directory: Path) -> No
 
     Raises Ended with the error of the one that failed first, and SystemExit where the run was asked to stop.
     """
+    before = _written(directory)
     with tempfile.TemporaryDirectory(prefix="ganatomy-") as notes:
         common = {
             "GANATOMY_LAUNCH": notes,
@@ -62,7 +63,8 @@ def launch(module: str, words: Sequence[str], count: int, directory: Path) -> No
                     with suppress(ProcessLookupError, PermissionError):
                         os.killpg(child.pid, signal.SIGKILL)  # what it started too
                     child.wait()
-        _settle([child.returncode for child in children], first, Path(notes), Run(directory), asked)
+        began = _written(directory) != before
+        _settle([child.returncode for child in children], first, Path(notes), Run(directory), asked, began)
 
 
 def _port() -> str:
@@ -122,8 +124,19 @@ def _passing_on(children: Sequence[subprocess.Popen[bytes]]) -> Iterator[list[in
         yield asked
 
 
-def _settle(codes: Sequence[int], first: int, notes: Path, run: Run, asked: Sequence[int]) -> None:
-    """What the codes of all processes mean together, the first of them to end badly being known."""
+def _written(directory: Path) -> int | None:
+    """When a run's status was written, in nanoseconds."""
+    path = directory / "status.json"
+    return path.stat().st_mtime_ns if path.is_file() else None
+
+
+def _settle(
+    codes: Sequence[int], first: int, notes: Path, run: Run, asked: Sequence[int], began: bool
+) -> None:
+    """What the codes of all processes mean together, the first of them to end badly being known.
+
+    began: whether they came as far as to write in the run's directory; of a refusal nothing is written there.
+    """
     if not any(codes):
         return
     state = (run.read("status.json") or {}).get("status")
@@ -133,7 +146,7 @@ def _settle(codes: Sequence[int], first: int, notes: Path, run: Run, asked: Sequ
             run.status("preempted", f"stopped by {signal.Signals(stopped[0]).name}")
         raise SystemExit(128 + stopped[0])
     text, why, code = _first_failure(codes, first, notes)
-    if state is not None:
+    if began:
         run.status("failed", why)
     raise Ended(text, code)
 

@@ -56,12 +56,10 @@ class Pinned:
         files = [f"{key}={value}" for key, value in values.items() if is_group(key)]
         there = self._composed([*files, *choices([RUN.sub("RUN", word) for word in own])])
         for key, first in ADDED.items():
-            if get(there, key, there) is there:
-                values.pop(
-                    key, None
-                )  # conf/ has no such key here, or not yet: what it would be is its first default
-            else:
+            if get(there, key, there) is not there:
                 values.setdefault(key, first)
+            elif values.get(key, there) == first:
+                del values[key]  # no such key in conf/: that is what the first default stands for
         return [word for key, value in values.items() for word in words_of(key, value)]
 
     def _composed(self, words: Sequence[str]) -> Values:

@@ -101,8 +101,9 @@ def label_map(stored: Stored, values: Collection[int] | None, lossy: bool) -> np
         raise Refused(f"has {len(array)} channels where a label map has one")
     if array.dtype == np.float64:
         whole = np.rint(array)
-        # a slope of 32 bits makes 1.00000002 of 1
-        array = whole if (np.abs(array - whole) <= 2.0**-23 * np.abs(whole)).all() else array
+        with np.errstate(invalid="ignore"):  # infinite ones stay as they are, and are a fault later
+            near = np.abs(array - whole) <= 2.0**-23 * np.abs(whole)
+        array = whole if near.all() else array  # a slope of 32 bits makes 1.00000002 of 1
     if values is None or (numbers is None and not lossy):
         return numbers if numbers is not None and stored.by_index else array
     shown, wanted = set(np.unique(array).tolist()), set(values)
