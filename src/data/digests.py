@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -107,7 +108,6 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def trim(folder: Path, most: int) -> None:
     """Keep the `most` JSON files of a folder that were written last."""
-    files = list(folder.glob("*.json"))
-    if len(files) > most:
-        for path in sorted(files, key=os.path.getmtime)[:-most]:
-            path.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):  # another process was faster
+        for path in sorted(folder.glob("*.json"), key=os.path.getmtime)[:-most]:
+            path.unlink()

@@ -13,6 +13,8 @@ from torch import Tensor
 MANY = 8
 """With more than one surface voxel to look up in so many voxels, a distance transform of all is faster than
 a tree."""
+PART = 2**20
+"""Voxels that are looked up at once."""
 
 
 def surface_distances(prediction: Tensor, truth: Tensor, spacing: Sequence[float]) -> tuple[Tensor, Tensor]:
@@ -55,7 +57,8 @@ def _distances(from_: np.ndarray, to: np.ndarray, spacing: Sequence[float]) -> T
     distances = np.zeros(len(start), np.float32)
     if len(away) * MANY > to.size:
         nearest = distance_transform_edt(~to, spacing, return_distances=False, return_indices=True)
-        distances[away] = _to_places(start[away], nearest, spacing)
+        for part in np.array_split(away, -(-len(away) // PART)):
+            distances[part] = _to_places(start[part], nearest, spacing)
     elif len(away):
         tree = KDTree(_places(np.flatnonzero(to), to.shape, spacing), leafsize=32)
         distances[away] = tree.query(_places(start[away], to.shape, spacing))[0]
