@@ -29,7 +29,7 @@ def build_data(cfg: Plain) -> Any:
     arguments = build(common, "data")
     degrade = build(cfg["degradation"], "degradation")
     given = {"seed": cfg["seed"], "degrade": degrade, "pieces": cfg["update"]["accumulate"]}
-    given["held"] = _held(cfg["resume"]) if cfg["resume"] else None
+    given["held"] = _held(cfg["resume"]) if cfg.get("resume") else None
     return DataModule(source=build(source, "data"), **given, **arguments)
 
 
