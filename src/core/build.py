@@ -30,7 +30,7 @@ def build_data(cfg: Plain) -> Any:
     arguments = build(common, "data")
     degrade = build(cfg["degradation"], "degradation")
     given = {"seed": cfg["seed"], "degrade": degrade, "pieces": cfg["update"]["accumulate"]}
-    given["held"] = _held(cfg["resume"]) if cfg["resume"] else None
+    given["held"] = _held(cfg["resume"]) if cfg.get("resume") else None
     if "task" in cfg:
         given["one_size"] = getattr(resolve(cfg["task"], "task"), "one_size", False)
     return DataModule(source=build(source, "data"), **given, **arguments)

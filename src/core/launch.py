@@ -146,7 +146,7 @@ def _settle(
             run.status("preempted", f"stopped by {signal.Signals(stopped[0]).name}")
         raise SystemExit(128 + stopped[0])
     text, why, code = _first_failure(codes, first, notes)
-    if began:
+    if began or state == "running":  # which it no longer is
         run.status("failed", why)
     raise Ended(text, code)
 
