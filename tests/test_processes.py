@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import signal
 import socket
@@ -132,7 +133,10 @@ def assert_alike(one: Path, several: Path, within: float = 1e-6) -> None:
     for a, b in zip(old, new, strict=True):
         for name in (name for name in a if a[name] and not name.startswith("time/")):
             assert float(b[name]) == pytest.approx(float(a[name]), rel=5e-6, abs=5e-6, nan_ok=True), name
-    a, b = (json.loads((run / "metrics.json").read_text()) for run in (one, several))
+    a, b = (
+        {k: math.nan if v is None else v for k, v in json.loads((run / "metrics.json").read_text()).items()}
+        for run in (one, several)
+    )
     assert a == pytest.approx(b, rel=1e-6, abs=1e-6, nan_ok=True)
 
 

@@ -153,7 +153,9 @@ class AnomalyTask(Phased):
                 found[name] = (highest(maps), maps)
             self.boxes += anomaly_files.boxes(batch, called, prediction.map, self.threshold)
         files = self.files_of(stage)
-        lesions, ill = (masks, ill) if files is None else self._marked(files, batch, ill)
+        lesions, ill = (
+            (masks, ill) if files is None else anomaly_files.marked(files, batch, self.healthy.lesion, ill)
+        )
         for name, (scores, maps) in found.items():
             drawn = maps if files is None else self._on_files(files, batch, maps)
             self.tables[name].update(called, batch["subject"], scores, ill, drawn, lesions)
@@ -166,21 +168,6 @@ class AnomalyTask(Phased):
             for row, planes in files.shared(batch, rows, held.numbers):
                 found[row] = [torch.from_numpy(plane[0]) for plane in planes]
         return found
-
-    def _marked(
-        self, files: Originals, batch: Batch, ill: Tensor
-    ) -> tuple[list[list[Tensor]] | None, Tensor]:
-        """The lesions of the files, for each row those of its planes, and whether rows are anomalous."""
-        if self.healthy.lesion is None:
-            return None, ill
-        found: list[list[Tensor]] = [[] for _ in batch["case"]]
-        ill = ill.clone()
-        for case, rows in cases(batch):
-            lesion = files.truth(case)["label"] == self.healthy.lesion
-            for row, planes in files.shared(batch, rows, lesion):
-                found[row] = [torch.from_numpy(plane[0].copy()) for plane in planes]
-                ill[row] = bool(ill[row]) | any(bool(plane.any()) for plane in found[row])
-        return found, ill
 
     def scores(self, stage: str) -> dict[str, float]:
         """Of the last phase; before it, how far images from noise lie from healthy ones (`swd`)."""

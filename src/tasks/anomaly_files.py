@@ -11,6 +11,8 @@ from torch import Tensor
 
 from src.data.boxes import move_boxes
 from src.data.regrid import Grid
+from src.tasks.as_written import Originals
+from src.tasks.cases import cases
 from src.tasks.maps import boxes_of
 
 COLUMNS = ("case", "score", "lower", "upper")
@@ -32,6 +34,21 @@ def boxes(batch: dict[str, Any], names: list[str], maps: Tensor, threshold: floa
             corners = [" ".join(f"{value:g}" for value in corner) for corner in np.split(box, 2)]
             rows.append(dict(zip(COLUMNS, (name, round(float(peak), 4), *corners), strict=True)))
     return rows
+
+
+def marked(
+    files: Originals, batch: dict[str, Any], lesion: int | None, ill: Tensor
+) -> tuple[list[list[Tensor]] | None, Tensor]:
+    """The lesions of the files, for each row those of its planes, and whether rows are anomalous."""
+    if lesion is None:
+        return None, ill
+    found: list[list[Tensor]] = [[] for _ in batch["case"]]
+    ill = ill.clone()
+    for case, rows in cases(batch):
+        for row, planes in files.shared(batch, rows, files.truth(case)["label"] == lesion):
+            found[row] = [torch.from_numpy(plane[0].copy()) for plane in planes]
+            ill[row] = bool(ill[row]) | any(bool(plane.any()) for plane in found[row])
+    return found, ill
 
 
 def gathered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,8 @@ def train(compose: Any, tmp_path: Path) -> Callable[..., tuple[Path, dict[str, f
         cfg = compose(*common.split(), f"data.root={tmp_path / 'data'}", *words, tiny=False)
         validate(cfg)
         train(cfg, tmp_path / run)
-        return tmp_path / run, json.loads((tmp_path / run / "metrics.json").read_text())
+        metrics = json.loads((tmp_path / run / "metrics.json").read_text())
+        return tmp_path / run, {k: math.nan if v is None else v for k, v in metrics.items()}
 
     return of
 

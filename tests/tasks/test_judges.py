@@ -44,7 +44,8 @@ def test_a_segmentation_network_is_shown_both_kinds_of_images(train_small: Train
     own = {name.removeprefix("test/"): v for name, v in theirs.items() if name.startswith("test/dice")}
     assert len(own) > 1
     for name, value in own.items():
-        assert ours[f"floor/judge_{name}"] == pytest.approx(value, nan_ok=True)
+        floor = ours[f"floor/judge_{name}"]
+        assert floor == value or floor == pytest.approx(value)  # null where no image of the test can tell
         assert f"test/judge_{name}" in ours
     assert ours["test/judge_dice"] != ours["floor/judge_dice"]
     assert (run / "samples/test.png").is_file() and (run / "samples/interpolation.png").is_file()
