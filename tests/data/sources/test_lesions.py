@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from src.data.sources.masks import boxes_of
 from src.data.sources.lesions import GAP, BrainLesions
+from src.data.sources.masks import boxes_of
 from src.data.splits import Splitting
 from src.errors import UserError
 
