@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,16 @@ from omegaconf import OmegaConf
 
 from src.core import command
 from src.core.config import Plain, to_plain, validate
+from src.core.explain import composed_plain, explain, of_choice, paths_of
 from src.core.names import nearest
+from src.core.words import CONF, refuse_bases, replacing, trouble
 from src.errors import UserError
 
 
 def searched() -> list[str]:
     """Folders that `--config-dir` or hydra.searchpath added to conf/ in this process."""
     sources = HydraConfig.get().runtime.config_sources
-    own = {str(command.CONF), ""}
+    own = {str(CONF), ""}
     return [s.path for s in sources if s.schema == "file" and s.path not in own]
 
 
@@ -35,17 +38,21 @@ def composed(words: Sequence[str], folders: Sequence[str] = (), check: bool = Fa
     """
     command.register_resolvers()
     before = HydraConfig.instance().cfg
+    found = replacing(words, functools.partial(composed_plain, "train", more=search_path(folders)))
     GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(str(command.CONF), version_base="1.3"):
-            cfg = compose("train", [*words, *search_path(folders)], return_hydra_config=True)
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            cfg = compose("train", [*found, *search_path(folders)], return_hydra_config=True)
             HydraConfig.instance().set_config(cfg)
+            refuse_bases()
             plain = to_plain(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]))
             if check:
                 validate(plain)
             return plain
-    except HydraException as error:
-        raise UserError(str(command.explain(error)).removeprefix("error: ")) from error
+    except (HydraException, ValueError) as error:
+        if isinstance(error, UserError) or not (isinstance(error, HydraException) or of_choice(error)):
+            raise
+        raise UserError(str(explain(error, words=words)).removeprefix("error: ")) from error
     finally:
         HydraConfig.instance().cfg = before
 
@@ -61,7 +68,7 @@ def parsed(words: Sequence[str]) -> list[Override]:
     try:
         found: list[Override] = OverridesParser.create().parse_overrides(list(words))
     except HydraException as error:
-        raise UserError(" ".join(str(error).split())) from error
+        raise UserError(trouble(words) or " ".join(str(error).split())) from error
     for override in found:
         if override.is_delete() or override.is_sweep_override() or override.package:
             raise UserError(f"{override.input_line}: only key=value and group=choice may stand here")
@@ -70,8 +77,8 @@ def parsed(words: Sequence[str]) -> list[Override]:
 
 def known_key(key: str, plain: Plain) -> None:
     """Raise one line, with the nearest name, when `key` is neither a key of `plain` nor a group of conf/."""
-    groups = [path.name for path in command.CONF.iterdir() if path.is_dir()]
-    paths = [*command.paths_of(plain), *groups]
+    groups = [path.name for path in CONF.iterdir() if path.is_dir()]
+    paths = [*paths_of(plain), *groups]
     if key not in paths:
         parent = key.rpartition(".")[0]
         siblings = [path for path in paths if path.rpartition(".")[0] == parent]
@@ -87,7 +94,7 @@ def experiment(words: Sequence[str], comment: str) -> str:
         value: Any = override.value()
         if override.key_or_group == "experiment":
             defaults.insert(0, value)
-        elif (command.CONF / override.key_or_group).is_dir() and "." not in override.key_or_group:
+        elif (CONF / override.key_or_group).is_dir() and "." not in override.key_or_group:
             defaults.append({f"override /{override.key_or_group}": value})
         else:
             *parents, leaf = override.key_or_group.split(".")

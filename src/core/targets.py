@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import sys
 from collections.abc import Mapping
 from typing import Any, get_type_hints
 
@@ -36,7 +37,7 @@ def resolve(node: Mapping[str, Any], path: str) -> type:
     allowed = ALLOWED + tuple(filter(None, os.environ.get("GANATOMY_TARGETS", "").split(",")))
     roots = sorted({prefix.split(".")[0] for prefix in allowed})
     modules = ", ".join(prefix.rstrip(".") for prefix in allowed)
-    refusal = f"{path}._target_: {target} is refused; allowed are classes of {modules}"
+    refusal = f"{path}._target_: {target} is refused; allowed are classes of {modules}{_own(target)}"
     if target.split(".")[0] not in roots:
         raise UserError(refusal)
     module, _, name = target.rpartition(".")
@@ -50,11 +51,26 @@ def resolve(node: Mapping[str, Any], path: str) -> type:
     return found
 
 
+def _own(target: str) -> str:
+    """How to allow a class of the user's own; nothing for what Python and the allowed packages bring."""
+    root = target.split(".")[0]
+    if root in sys.stdlib_module_names or root in {prefix.split(".")[0] for prefix in ALLOWED}:
+        return ""
+    before = os.environ.get("GANATOMY_TARGETS", "").rstrip(",")
+    return f"; for a class of your own set GANATOMY_TARGETS={f'{before},' if before else ''}{root}."
+
+
 def _import(module: str, target: str, path: str) -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise UserError(f"{path}._target_: cannot import {target} ({error})") from error
+        where = f"no module {error.name} is found, which {module} needs; install it, or set PYTHONPATH"
+        if error.name and f"{module}.".startswith(f"{error.name}."):
+            where = f"no module {error.name} is found; correct the name, or put its folder on PYTHONPATH"
+        raise UserError(f"{path}._target_: cannot import {target}: {where}") from error
+    except Exception as error:  # the user's own code, which may fail in any way
+        told = f"{type(error).__name__}: {_one_line(error)}"
+        raise UserError(f"{path}._target_: {module} fails when it is imported ({told})") from error
 
 
 def parameters_of(cls: type) -> Mapping[str, inspect.Parameter]:

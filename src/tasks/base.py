@@ -23,7 +23,8 @@ class AdversarialTask(Play):
 
     monitor: the validation score that chooses the best checkpoint. writes_maps: whether what is `written` is
     a measure of every pixel, which whole numbers would spoil. animated: whether the pictures of validations
-    show one thing as it grows, so that they are worth seeing one after another. `tables` hold the scores of
+    show one thing as it grows, so that they are worth seeing one after another. plain_answer: whether the
+    generator answers an image with one tensor of its sides. `tables` hold the scores of
     "val" and "test" and of each baseline by name; a table gives `compute()`, flat names to numbers, and
     `per_case()`, a row a case. `pictures` of the test as a whole, by name; `notes` are lines that
     the run begins with saying, `verdicts` those that it ends with.
@@ -31,6 +32,7 @@ class AdversarialTask(Play):
 
     writes_maps = False
     animated = False
+    plain_answer = False
 
     def __init__(self, recipe: Recipe, monitor: str) -> None:
         super().__init__(recipe)

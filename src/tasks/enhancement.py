@@ -39,6 +39,8 @@ class EnhancementTask(AdversarialTask):
     factor: of super-resolution; None when the input has the target's resolution.
     """
 
+    plain_answer = True
+
     def __init__(
         self,
         recipe: Recipe,

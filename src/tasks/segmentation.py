@@ -40,6 +40,8 @@ class SegmentationTask(AdversarialTask):
     images mirrored along them and not.
     """
 
+    plain_answer = True
+
     def __init__(
         self,
         recipe: Recipe,

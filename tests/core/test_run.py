@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from src.core.command import explain
+from src.core.explain import explain
 from src.core.run import Run, environment, open_again, open_new, write_atomically
 from src.errors import UserError
 

@@ -1,0 +1,100 @@
+"""What is said of words that Hydra cannot read: the key, and the very word to type."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from typing import Any
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from src.core.compose import composed
+from src.core.words import trouble
+from src.errors import UserError
+
+TEXTS = (
+    "masks/{name}",
+    "{folder}/{stem}_mask*.png",
+    "{parent}",
+    "images (1)/*.png",
+    "[ab]*.png",
+    "a=b",
+    "Möbel/文件",
+    "~/x",
+    "(?P<kind>a)_\\d+",
+    'a"b',
+    "it's",
+    "c:\\data {x}\\",
+    "a;b&c#d!e<f>",
+)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_the_word_to_type_can_be_pasted_and_means_what_was_meant(text: str) -> None:
+    line = trouble(["task=segmentation", f"data.label={text}"])
+    assert line.startswith("data.label: ")
+    told = line.partition("; type ")[2]
+    pasted = subprocess.run(["bash", "-c", f"printf %s {told}"], capture_output=True, text=True, check=True)
+    read = OverridesParser.create().parse_override(pasted.stdout)
+    assert (read.key_or_group, read.value()) == ("data.label", text)
+
+
+@pytest.mark.parametrize(
+    ("word", "line"),
+    {
+        "task": "task: lacks its value; type task=..., one of anomaly, detection, enhancement, segmentation",
+        "trainer.max_steps:5": "trainer.max_steps:5: lacks its =; type trainer.max_steps=5",
+        "data.label =x": "'data.label =x': write key=value, without blanks around the =",
+        "=5": "=5: write key=value",
+        "trainer max_steps=5": "'trainer max_steps': is no key",
+        "data.size=[64,64": "data.size: the [ is never closed",
+        "model.generator={_target_: a.b": "model.generator: the { is never closed",
+        'data.classes=["a]': 'data.classes: in ["a] a quote is never closed',
+        "data.classes=[bg, a (b)]": """type 'data.classes=[bg,"a (b)"]'""",
+        "task=null": "task=null: no such choice; choose from anomaly, detection, enhancement",
+        "task=5": "task=5: no such choice; choose from anomaly",
+        "model/generator=null": "model/generator=null: no such choice; choose from plain_unet",
+        "degradation=null": "degradation=null: no such choice; did you mean 'none'?",
+        "data=common": "data=common: is a part of others and no choice; choose from brain,",
+    }.items(),
+)
+def test_each_trouble_has_its_line(word: str, line: str) -> None:
+    found = trouble([word])
+    assert line in found and "\n" not in found
+
+
+@pytest.mark.parametrize("word", ["data.root=/a b/c", "data.image=**/*.png", "~model.ema_half_life", "-m"])
+def test_words_that_hydra_reads_are_let_be(word: str) -> None:
+    assert trouble([word]) == ""
+
+
+def test_an_own_network_takes_the_place_of_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default's keys (channels, strides, norm) are not the other class's."""
+    word = "model.generator={_target_: monai.networks.nets.SegResNet, init_filters: 8}"
+    assert composed([word])["model"]["generator"] == {
+        "_target_": "monai.networks.nets.SegResNet",
+        "init_filters": 8,
+    }
+    before: dict[str, Any] = composed([])["model"]["generator"]
+    assert set(before) > {"_target_", "channels"}
+    same = composed([f"model.generator={{_target_: {before['_target_']}, norm: batch}}"])["model"][
+        "generator"
+    ]
+    assert same == {**before, "norm": "batch"}
+
+
+@pytest.mark.parametrize("word", ["task=null", "data.label=masks/{name}", "data=common"])
+def test_sweeps_and_experiments_say_the_same(word: str) -> None:
+    with pytest.raises(UserError) as refused:
+        composed([word])
+    assert str(refused.value) == trouble([word])
+
+
+def test_the_example_of_check_can_be_pasted() -> None:
+    from src.core.words import CONF
+
+    text = (CONF / "check.yaml").read_text(encoding="utf-8")
+    line = next(line for line in text.splitlines() if "data=folder" in line)
+    words = shlex.split(line)[3:]
+    assert trouble(words) == "" and """data.label="masks/{name}\"""" in words
