@@ -14,6 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from src.core import memory
 from src.core.launch import Ended
 from src.core.names import nearest
 from src.core.words import CONF, no_choice, trouble
@@ -42,6 +43,8 @@ def explain(error: BaseException, name: str = "train", words: Sequence[str] | No
         return f"error: trainer: {_first_line(error)}"
     if type(error).__module__.startswith("wandb.errors"):
         return f"error: logger: {_first_line(error)}; or stay offline with logger.mode=offline"
+    if memory.ran_out(error):
+        return f"error: {memory.told(error)}; close other programs, or give less data at once"
     return (
         f"error: {error.filename}: {_system(error)}"
         if isinstance(error, OSError) and _system(error)
@@ -106,7 +109,8 @@ def nearest_key(key: str, name: str, word: str = "") -> str:
     word: the key before the `=` that it was set by, where that is another.
     """
     others = [w for w in sys.argv[1:] if "=" in w and not w.lstrip("+~").startswith(f"{word or key}=")]
-    plain = composed_plain(name, others) or composed_plain(name, [])
+    chosen = [w for w in others if "." not in w.partition("=")[0]]
+    plain = composed_plain(name, others) or composed_plain(name, chosen) or composed_plain(name, [])
     groups = [path.name for path in CONF.iterdir() if path.is_dir()]
     paths = paths_of(plain) + groups
     parent, _, leaf = key.rpartition(".")

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from src.core import memory
 from src.core.config import Plain
 from src.core.names import nearest
 from src.errors import UserError
@@ -25,7 +26,12 @@ def plan_update(cfg: Plain, task: Any, data: Any) -> str:
         chosen = plan(task.game, update["name"], update["n_critic"], update["accumulate"], example)
     except UserError:
         raise
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, MemoryError) as error:
+        if memory.ran_out(error):
+            raise UserError(
+                f"{memory.told(error, 'a trial of two images')}; set a smaller data.size or data.patch, or "
+                "fewer channels (model.generator.channels)"
+            ) from error
         name = type(task.discriminator).__name__
         raise UserError(f"model.discriminator: {name} cannot take these images ({_line(error)})") from error
     task.update = chosen.update
@@ -53,6 +59,24 @@ def check_monitor(task: Any) -> None:
         raise UserError(f"task.monitor: {task.monitor} is neither better high nor low; choose another score")
     if task.monitor not in names:
         raise UserError(f"task.monitor: no score is named {task.monitor}{nearest(task.monitor, names)}")
+
+
+def check_schedules(cfg: Plain, task: Any) -> None:
+    """Raise one line when a schedule of learning rates cannot be followed to the last step."""
+    steps = cfg["trainer"]["max_steps"]
+    for player, make in task.recipe.schedulers.items():
+        if make is None or player not in task.recipe.optimizers:
+            continue
+        path, name = f"model.scheduler.{player}", cfg["model"]["scheduler"][player]["_target_"].split(".")[-1]
+        try:
+            scheduler = make(task.recipe.optimizers[player]([torch.nn.Parameter(torch.zeros(1))]))
+        except ZeroDivisionError as error:
+            raise UserError(
+                f"{path}: {name} cannot divide a run of {steps} steps into its parts; give a larger "
+                "trainer.max_steps, or null"
+            ) from error
+        if (most := getattr(scheduler, "total_steps", steps)) < steps:
+            raise UserError(f"{path}: {name} ends after {most} of {steps} steps; give it trainer.max_steps")
 
 
 def check_size(task: Any, data: Any) -> None:

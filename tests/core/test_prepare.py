@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from src.core.prepare import check_size
+from src.core.prepare import check_schedules, check_size
 from src.errors import UserError
 
 
@@ -67,3 +67,34 @@ def test_one_tensor_is_let_be_and_draws_nothing(generator: nn.Module) -> None:
 
 def test_a_task_may_ask_for_more_than_a_tensor() -> None:
     assert refused(Dictionary(), plain=False) == ""
+
+
+@pytest.mark.parametrize(
+    ("steps", "total", "line"),
+    [
+        (
+            10,
+            10,
+            "OneCycleLR cannot divide a run of 10 steps into its parts; give a larger trainer.max_steps",
+        ),
+        (30, 20, "OneCycleLR ends after 20 of 30 steps"),
+        (9, 9, ""),
+        (20, 20, ""),
+    ],
+)
+def test_a_schedule_that_cannot_be_followed_is_told_before_the_first_step(
+    steps: int, total: int, line: str
+) -> None:
+    """A tenth of ten steps less one is no step, and torch divides by it."""
+
+    def make(optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.OneCycleLR:
+        return torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=total, pct_start=0.1)
+
+    recipe = SimpleNamespace(schedulers={"generator": make}, optimizers={"generator": torch.optim.Adam})
+    node = {"_target_": "torch.optim.lr_scheduler.OneCycleLR"}
+    cfg = {"trainer": {"max_steps": steps}, "model": {"scheduler": {"generator": node}}}
+    if not line:
+        return check_schedules(cfg, SimpleNamespace(recipe=recipe))
+    with pytest.raises(UserError, match=rf"^model\.scheduler\.generator: {line}"):
+        check_schedules(cfg, SimpleNamespace(recipe=recipe))
+    return None
