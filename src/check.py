@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SHOWN = 40
 """Faults printed at the terminal; the page lists all of them."""
+ACROSS = 130
+"""Letters beside each other for which the page has room."""
 
 
 @command("check")
@@ -109,14 +111,14 @@ def _print(console: Any, found: Inventory, data: DataModule) -> None:
 
     from src.data import inventory
 
-    heads, rows = inventory.table(found, data.source)
+    heads, rows = inventory.narrow(*inventory.table(found, data.source), console.width)
     table = Table(box=box.SIMPLE_HEAD)
     for number, head in enumerate(heads):
         table.add_column(head, justify="right" if number else "left")
     for row in rows:
         table.add_row(*row)
     console.print(table)
-    for name, words in inventory.facts(found).items():
+    for name, words in _facts(found, data).items():
         console.print(f"{name}: {words}")
     if data.labels.fraction < 1:
         training = [record for record in found.records if record.split == "train"]
@@ -132,6 +134,22 @@ def _print(console: Any, found: Inventory, data: DataModule) -> None:
     )
 
 
+def _facts(found: Inventory, data: DataModule) -> dict[str, str]:
+    """What was read, and how it reaches a network."""
+    from src.data import inventory
+
+    told = inventory.facts(found, data.source)
+    made = data.preparation
+    if told:
+        way = (
+            made.intensity if made.intensity is None or isinstance(made.intensity, str) else [*made.intensity]
+        )
+        window = isinstance(way, list) and not any(isinstance(part, str) for part in way)
+        told["data.intensity"] = f"{way} onto 0 to 1" if window else str(way)
+        told["data.size"] = "each keeps its own" if made.size is None else str(made.size)
+    return told
+
+
 def _page(found: Inventory, data: DataModule, drawn: dict[str, bytes], wanted: set[str]) -> str:
     import numpy as np
 
@@ -143,8 +161,10 @@ def _page(found: Inventory, data: DataModule, drawn: dict[str, bytes], wanted: s
         for record in (one, other)
     ]
     parts = {
-        "Counts": page.grid(*inventory.table(found, data.source)),
-        "Arrays": page.grid(["", ""], [[name, words] for name, words in inventory.facts(found).items()]),
+        "Counts": page.grid(*inventory.narrow(*inventory.table(found, data.source), ACROSS)),
+        "Files and arrays": page.grid(
+            ["", ""], [[name, words] for name, words in _facts(found, data).items()]
+        ),
         "Faults": page.listed(found.faults),
         "Intensities": page.histogram({split: np.concatenate(v) for split, v in found.values.items()}),
         "Near-duplicates between splits": page.gallery(alike),

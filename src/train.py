@@ -57,7 +57,7 @@ def train(cfg: dict[str, Any], directory: Path) -> float:
     trainer = build_trainer(cfg, run)
     without = f" ({data.left_out} cases left out)" if data.left_out else ""
     items = f"data: {len(data.train_items())} training items{without}, cache: {data.cache.room}"
-    quiet.say("\n".join([str(plan), items, *task.notes]))
+    quiet.say("\n".join([str(plan), items, *data.notes, *task.notes]))
     start = prepare.describe(run, cfg, data, task)
     data.start_at(start)
     try:

@@ -7,6 +7,7 @@ import inspect
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from typing import Any, get_type_hints
 
 from src.core.names import nearest
@@ -98,7 +99,10 @@ def _check_types(cls: type, given: Mapping[str, Any], path: str) -> None:
     try:
         hints = get_type_hints(inspect.getattr_static(cls, "__init__"), include_extras=True)
     except (NameError, TypeError):
-        return
+        if not is_dataclass(cls):
+            return
+        hints = get_type_hints(cls, include_extras=True)  # each part of it knows its own module's names
+        given = {key: value for key, value in given.items() if not isinstance(value, list | Mapping)}
     for key, value in given.items():
         if key not in hints or _holds_target(value):
             continue
@@ -108,7 +112,9 @@ def _check_types(cls: type, given: Mapping[str, Any], path: str) -> None:
             continue
         except ValidationError as error:
             problem = error.errors()[0]
-            raise UserError(f"{path}.{key}: {problem['msg'].lower()}, got {value!r}") from error
+            text = problem["type"] == "string_type" and isinstance(value, int | float)
+            quoted = f"; as a text it is typed in quotes, '{path}.{key}=\"{value}\"'" if text else ""
+            raise UserError(f"{path}.{key}: {problem['msg'].lower()}, got {value!r}{quoted}") from error
 
 
 def _holds_target(value: Any) -> bool:

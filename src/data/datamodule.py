@@ -13,6 +13,7 @@ import torch
 
 from src.data.cache import Cache, Kind
 from src.data.degrade import Degrade, Evaluated
+from src.data.faults import Fault
 from src.data.intensity import Intensity
 from src.data.labels import Labels
 from src.data.loader import Loader
@@ -145,6 +146,18 @@ class DataModule(pl.LightningDataModule):
             raise UserError(f"data: no case is in the split {empty[0]}; change data.split or data.split_file")
         self.labels.deal(self.records["train"])
         log.info("data: %d cases, cache: %s", len(sound), self.cache.room)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is told of the cases that stay, a line a kind: its first, and how many more there are."""
+        kinds: dict[str, list[Fault]] = {}
+        for records in self.records.values():
+            for fault in (fault for record in records for fault in self.facts[record.case].faults):
+                kinds.setdefault(fault.kind, []).append(fault)
+        more = {
+            kind: f" (and {len(found) - 1} more)" if len(found) > 1 else "" for kind, found in kinds.items()
+        }
+        return [f"note: {found[0].words}{more[kind]}" for kind, found in kinds.items()]
 
     def leave_out(self, cases: Collection[str]) -> None:
         """Train without these cases."""

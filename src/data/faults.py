@@ -28,12 +28,20 @@ class Fault:
 def inspect(record: Record, case: Case, source: Source) -> list[Fault]:
     """Faults of the arrays of one case, each naming its file or case."""
     name = name_of(record, source)
-    found = [*_image(record, case, name)]
+    found = [*_colour(record, name, source), *_image(record, case, name)]
     if "label" in case:
         found += _label(record, case, name, source)
     if "boxes" in case:
         found += _boxes(record, case, name, source)
     return found
+
+
+def _colour(record: Record, name: str, source: Source) -> Iterable[Fault]:
+    """A note on a colour image that is served as a grey one."""
+    raw = getattr(source, "raw", {}).get(record.case)
+    if raw is not None and raw.greyed:
+        words = f"{name}: is a colour image (3 channels), of which data.channels=1 reads the luminance"
+        yield Fault(record.case, "colour", f"{words}; data.channels=3 keeps the colour", grave=False)
 
 
 def name_of(record: Record, source: Source) -> str:

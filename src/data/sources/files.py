@@ -12,6 +12,7 @@ import numpy as np
 from scipy.ndimage import find_objects
 from scipy.ndimage import label as components
 
+from src.data.raw import Raw, raw_of
 from src.data.readers import ReadError, read
 from src.data.records import Case, Record
 from src.data.regrid import Grid
@@ -45,6 +46,7 @@ class Files:
 
     def __post_init__(self) -> None:
         self.folder = Path(self.root).expanduser()
+        self.raw: dict[str, Raw] = {}
         if not self.folder.is_dir():
             raise UserError(
                 f"data.root={self.root}: no such folder; set data.root or GANATOMY_DATA "
@@ -108,7 +110,11 @@ class Files:
         arrays, grid = [array for array, _ in read_in], read_in[0][1]
         for path, (_, other) in zip(paths, read_in, strict=True):
             same_grid(path, other, paths[0], grid)
-        return coloured(np.concatenate(arrays), self.channels, paths[0]), grid
+        stored = np.concatenate(arrays)
+        made = coloured(stored, self.channels, paths[0])
+        if role == "image":
+            self.raw[record.case] = raw_of(stored, made, getattr(grid, "colour", None))
+        return made, grid
 
     def _label(self, record: Record, grid: Grid) -> np.ndarray:
         paths = self.paths(record, "label")
