@@ -88,6 +88,7 @@ def _finish(cfg: dict[str, Any], run: Run, trainer: Any, task: Any, data: Any) -
     if not run.mine:
         return float(best["score"])
     results.write(run, task, trainer)
+    run.timed()
     run.status("done", f"{cfg['trainer']['max_steps']} steps", best=best)
     for logger in trainer.loggers:
         logger.finalize("success")
@@ -104,6 +105,8 @@ def _fail(run: Run, trainer: Any, error: BaseException) -> None:
 
     for logger in trainer.loggers:
         logger.save()
+    if run.mine:
+        run.timed()
     if isinstance(error, Preempted):
         run.status("preempted", str(error))
         results.close_wandb(0)

@@ -14,7 +14,7 @@ from src.adversarial import LOSSES, verdict
 from src.baselines.segmentation import Rivals, rivals
 from src.errors import UserError
 from src.metrics.segmentation import VolumeScores
-from src.pictures import ERRORS, colours, error_map, grey, overlay
+from src.pictures import ERRORS, colours, error_map, overlay, shown
 from src.tasks.base import AdversarialTask, Batch, all_labelled
 from src.tasks.cases import cases, whole
 from src.tasks.masks import MASKS, Masks, masked
@@ -218,12 +218,11 @@ class SegmentationTask(AdversarialTask):
 
     def samples(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
         rows = [group[len(group) // 2] for _, group in cases(batch)]
-        image, truth, ours = (
-            t[rows, 0].float().cpu().numpy() for t in (batch["image"], batch["label"], prediction)
-        )
+        image = batch["image"][rows].float().cpu().numpy()
+        truth, ours = (t[rows, 0].float().cpu().numpy() for t in (batch["label"], prediction))
         classes = len(self.recipe.classes)
         return {
-            "image": grey(image),
+            "image": shown(image),
             "truth": overlay(image, truth, classes),
             "prediction": overlay(image, ours, classes),
             "error": error_map(truth, ours),

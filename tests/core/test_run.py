@@ -56,3 +56,18 @@ def test_the_environment_names_versions_and_no_folder() -> None:
 
 def test_errors_of_ours_keep_their_traceback() -> None:
     assert explain(RuntimeError("a bug")) is None
+
+
+def test_the_time_of_all_parts_of_a_run_is_added_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    from src.core import run as module
+
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock.now)
+    for seconds in (50.0, 7.0):
+        part = Run(tmp_path)
+        clock.now += seconds
+        part.timed()
+        part.status("done")
+    assert part.read("status.json") == {"seconds": 57.0, "status": "done", "why": ""}
