@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
+import yaml
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -43,6 +44,9 @@ def explain(error: BaseException, name: str = "train", words: Sequence[str] | No
         return f"error: trainer: {_first_line(error)}"
     if type(error).__module__.startswith("wandb.errors"):
         return f"error: logger: {_first_line(error)}; or stay offline with logger.mode=offline"
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        where = f"{error.problem_mark.name}, line {error.problem_mark.line + 1}"
+        return f"error: {where}: is no YAML ({error.problem}); correct it"
     if memory.ran_out(error):
         return f"error: {memory.told(error)}; close other programs, or give less data at once"
     return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import is_dataclass
@@ -162,11 +163,28 @@ def build(node: Any, path: str, *args: Any) -> Any:
         except UserError as error:
             named = str(error).startswith((f"{path}.", f"{path}:"))
             raise error if named else UserError(f"{path}: {error}") from error
-        except (TypeError, ValueError, AssertionError, KeyError) as error:
-            raise UserError(f"{path}: {cls.__name__} cannot be built ({_one_line(error)})") from error
+        except (TypeError, ValueError, AssertionError, LookupError, AttributeError) as error:
+            raise UserError(
+                f"{path}: {cls.__name__} cannot be built ({_reason(error, arguments)})"
+            ) from error
     if isinstance(node, list):
         return [build(value, f"{path}[{index}]") for index, value in enumerate(node)]
     return node
+
+
+def _reason(error: BaseException, given: Mapping[str, Any]) -> str:
+    """Why a class refuses its arguments, without Python's words for its own types."""
+    words = _one_line(error)
+    if found := re.search(r"missing \d+ required .*arguments?: (.*)", words):
+        return f"it needs {found[1]}"
+    if found := re.search(r"unexpected keyword argument ('\w+')", words):
+        return f"it takes no {found[1]}"
+    if isinstance(error, KeyError):
+        return f"{words} is none of the names that it knows"
+    if isinstance(error, TypeError | AttributeError | IndexError):
+        told = ", ".join(f"{key}={str(value)[:40]}" for key, value in given.items())
+        return f"a value is of the wrong kind, null or too short among {told or 'its defaults'}"
+    return words
 
 
 def _one_line(error: BaseException) -> str:

@@ -71,3 +71,11 @@ def test_the_time_of_all_parts_of_a_run_is_added_up(tmp_path: Path, monkeypatch:
         part.timed()
         part.status("done")
     assert part.read("status.json") == {"seconds": 57.0, "status": "done", "why": ""}
+
+
+def test_a_file_that_is_no_yaml_is_named_with_the_line() -> None:
+    import yaml
+
+    with pytest.raises(yaml.YAMLError) as error:
+        yaml.safe_load("a: 1\nb: [1, 2\nc: 3\n")
+    assert str(explain(error.value)).startswith("error: <unicode string>, line 3: is no YAML (expected")
