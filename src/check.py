@@ -154,6 +154,7 @@ def _page(found: Inventory, data: DataModule, drawn: dict[str, bytes], wanted: s
     import numpy as np
 
     from src.data import inventory, page
+    from src.data.records import SPLITS
 
     alike = [
         (f"{record.case} ({record.split}), correlation {value:.3f}", drawn[record.case])
@@ -166,10 +167,12 @@ def _page(found: Inventory, data: DataModule, drawn: dict[str, bytes], wanted: s
             ["", ""], [[name, words] for name, words in _facts(found, data).items()]
         ),
         "Faults": page.listed(found.faults),
-        "Intensities": page.histogram({split: np.concatenate(v) for split, v in found.values.items()}),
+        "Intensities": page.histogram(
+            {s: np.concatenate(found.values[s]) for s in SPLITS if s in found.values}
+        ),
         "Near-duplicates between splits": page.gallery(alike),
     }
-    for split in ("train", "val", "test"):
+    for split in SPLITS:
         mine = [record.case for record in found.records if record.split == split and record.case in wanted]
         parts[f"Pictures: {split}"] = page.gallery([(case, drawn[case]) for case in mine if case in drawn])
     return page.page("Data check", parts)

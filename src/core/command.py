@@ -67,8 +67,8 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra re-raises: the message is ours to write
             register_resolvers()
             with _one_line(name):
-                _flags()
-                sys.argv[1:] = replacing(sys.argv[1:], functools.partial(composed_plain, name))
+                folders = _flags()
+                sys.argv[1:] = replacing(sys.argv[1:], functools.partial(composed_plain, name, more=folders))
                 try:
                     hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)()
                 finally:
@@ -79,8 +79,8 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
     return decorate
 
 
-def _flags() -> None:
-    """Answer --version, and refuse a flag that is none."""
+def _flags() -> list[str]:
+    """Answer --version, and refuse a flag that is none; the value is the word for --config-dir."""
     from importlib.metadata import PackageNotFoundError, version
 
     from hydra._internal.utils import get_args_parser
@@ -91,12 +91,15 @@ def _flags() -> None:
         except PackageNotFoundError:
             sys.stdout.write("GANatomy, not installed as a package\n")
         raise SystemExit(0)
-    known = {flag for action in get_args_parser()._actions for flag in action.option_strings}
+    parser = get_args_parser()
+    known = {flag for action in parser._actions for flag in action.option_strings}
     for word in sys.argv[1:]:
         flag = word.partition("=")[0]
         if re.match(r"--\w", word) and not any(option.startswith(flag) for option in known):
             key = flag.lstrip("-")
             raise UserError(f"{word}: no such flag; keys are set without dashes ({key}=...), see --help")
+    folder = parser.parse_known_args(sys.argv[1:])[0].config_dir
+    return [f'hydra.searchpath=["file://{Path(folder).absolute()}"]'] if folder else []
 
 
 def _drop_empty() -> None:

@@ -137,7 +137,8 @@ def replacing(words: Sequence[str], standing: Any) -> list[str]:
     inline = [word for word in words if INLINE.fullmatch(word)]
     if not inline:
         return list(words)
-    plain = standing([word for word in words if word not in inline])
+    others = [word for word in words if word not in inline and "=" in word and not word.startswith("-")]
+    plain = standing(others) or standing([])
     return [part for word in words for part in (_cleared(word, plain) if word in inline else [word])]
 
 

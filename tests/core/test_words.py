@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from src.core.compose import composed
-from src.core.words import trouble
+from src.core.words import replacing, trouble
 from src.errors import UserError
 
 TEXTS = (
@@ -84,17 +83,25 @@ def test_an_own_network_takes_the_place_of_the_default(monkeypatch: pytest.Monke
     assert same == {**before, "norm": "batch"}
 
 
+def test_a_sweep_over_own_networks_replaces_too() -> None:
+    standing = {"model": {"generator": {"_target_": "a.A", "channels": 3}}}
+    asked: list[list[str]] = []
+
+    def compose(words: list[str]) -> dict[str, Any]:
+        asked.append(words)
+        return standing
+
+    word = "model.generator={_target_: b.B, width: 1},{_target_: b.B, width: 2}"
+    given = ["--multirun", "--config-dir", "mine", "seed=1", word]
+    assert replacing(given, compose) == [*given[:-1], "model.generator=null", f"+{word}"]
+    assert asked == [["seed=1"]]
+    assert replacing(["model.generator={_target_: a.A, channels: 4}"], compose) == [
+        "model.generator={_target_: a.A, channels: 4}"
+    ]
+
+
 @pytest.mark.parametrize("word", ["task=null", "data.label=masks/{name}", "data=common"])
 def test_sweeps_and_experiments_say_the_same(word: str) -> None:
     with pytest.raises(UserError) as refused:
         composed([word])
     assert str(refused.value) == trouble([word])
-
-
-def test_the_example_of_check_can_be_pasted() -> None:
-    from src.core.words import CONF
-
-    text = (CONF / "check.yaml").read_text(encoding="utf-8")
-    line = next(line for line in text.splitlines() if "data=folder" in line)
-    words = shlex.split(line)[3:]
-    assert trouble(words) == "" and """data.label="masks/{name}\"""" in words
