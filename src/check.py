@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SHOWN = 40
 """Faults printed at the terminal; the page lists all of them."""
+ACROSS = 130
+"""Letters beside each other for which the page has room."""
 
 
 @command("check")
@@ -118,16 +120,16 @@ def _print(console: Any, found: Inventory, data: DataModule) -> None:
     from src.data.known import overview, remarks
     from src.data.problems import told_once
 
-    heads, rows = inventory.table(found, data.source)
+    scores = inventory.narrow(*inventory.table(found, data.source), console.width)
     series = overview(data.source)  # for the terminal alone: they may hold what was typed at a scanner
-    for first, *others in ([series] if series else []) + [[tuple(heads), *map(tuple, rows)]]:
+    for first, *others in ([series] if series else []) + [[tuple(scores[0]), *map(tuple, scores[1])]]:
         table = Table(box=box.SIMPLE_HEAD)
         for number, head in enumerate(first):
             table.add_column(head, justify="right" if number else "left")
         for row in others:
             table.add_row(*map(escape, row))
         console.print(table)
-    for name, words in inventory.facts(found).items():
+    for name, words in _facts(found, data).items():
         console.print(f"{name}: {words}")
     told = remarks(data.source, data.intensity)
     for remark in told:
@@ -149,10 +151,27 @@ def _print(console: Any, found: Inventory, data: DataModule) -> None:
     )
 
 
+def _facts(found: Inventory, data: DataModule) -> dict[str, str]:
+    """What was read, and how it reaches a network."""
+    from src.data import inventory
+
+    told = inventory.facts(found, data.source)
+    made = data.preparation
+    if told:
+        way = (
+            made.intensity if made.intensity is None or isinstance(made.intensity, str) else [*made.intensity]
+        )
+        window = isinstance(way, list) and not any(isinstance(part, str) for part in way)
+        told["data.intensity"] = f"{way} onto 0 to 1" if window else str(way)
+        told["data.size"] = "each keeps its own" if made.size is None else str(made.size)
+    return told
+
+
 def _page(found: Inventory, data: DataModule, drawn: dict[str, bytes], wanted: set[str]) -> str:
     import numpy as np
 
     from src.data import inventory, page
+    from src.data.records import SPLITS
 
     alike = [
         (f"{record.case} ({record.split}), correlation {value:.3f}", drawn[record.case])
@@ -160,13 +179,17 @@ def _page(found: Inventory, data: DataModule, drawn: dict[str, bytes], wanted: s
         for record in (one, other)
     ]
     parts = {
-        "Counts": page.grid(*inventory.table(found, data.source)),
-        "Arrays": page.grid(["", ""], [[name, words] for name, words in inventory.facts(found).items()]),
+        "Counts": page.grid(*inventory.narrow(*inventory.table(found, data.source), ACROSS)),
+        "Files and arrays": page.grid(
+            ["", ""], [[name, words] for name, words in _facts(found, data).items()]
+        ),
         "Faults": page.listed(found.faults),
-        "Intensities": page.histogram({split: np.concatenate(v) for split, v in found.values.items()}),
+        "Intensities": page.histogram(
+            {s: np.concatenate(found.values[s]) for s in SPLITS if s in found.values}
+        ),
         "Near-duplicates between splits": page.gallery(alike),
     }
-    for split in ("train", "val", "test"):
+    for split in SPLITS:
         mine = [record.case for record in found.records if record.split == split and record.case in wanted]
         parts[f"Pictures: {split}"] = page.gallery([(case, drawn[case]) for case in mine if case in drawn])
     return page.page("Data check", parts)

@@ -6,7 +6,8 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from src.core.command import CONF, command
+from src.core.command import command
+from src.core.words import CONF
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

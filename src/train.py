@@ -35,7 +35,7 @@ def train(cfg: dict[str, Any], directory: Path) -> float:
     """Train, test and report one run in `directory`; with `resume`, go on with the run that is there."""
     from src.callbacks.checkpoint import ending_at_once
     from src.callbacks.loggers import build_loggers
-    from src.core import build, distributed, judge, prepare, quiet
+    from src.core import build, distributed, judge, memory, prepare, quiet
     from src.core.run import open_again, open_new
     from src.core.trainer import build_trainer
     from src.data.summary import check_held
@@ -45,13 +45,15 @@ def train(cfg: dict[str, Any], directory: Path) -> float:
     run = (open_again if cfg["resume"] else open_new)(directory, distributed.first())
     quiet.seed_everything(cfg)
     data = build.build_data(cfg)
-    data.setup()
+    with memory.explained(cfg, begun=False):
+        data.setup()
     cfg = build.complete(cfg, data)
     check_held(data)
     task = build.build_task(cfg, data.classes)
     judge.appoint(cfg, task, data)
     prepare.check_size(task, data)
     prepare.check_monitor(task)
+    prepare.check_schedules(cfg, task)
     plan = prepare.plan_update(cfg, task, data)
     prepare.check_processes(task)
     trainer = build_trainer(cfg, run)
@@ -63,9 +65,11 @@ def train(cfg: dict[str, Any], directory: Path) -> float:
     data.start_at(start)
     try:
         trainer.loggers = build_loggers(cfg, run, start if cfg["resume"] else None) if run.mine else []
-        trainer.fit(task, datamodule=data, ckpt_path=run.last if cfg["resume"] else None, weights_only=True)
-        with ending_at_once(task.batches_done):
-            score = _finish(cfg, run, trainer, task, data)
+        last = run.last if cfg["resume"] else None
+        with memory.explained(cfg):
+            trainer.fit(task, datamodule=data, ckpt_path=last, weights_only=True)
+            with ending_at_once(task.batches_done):
+                score = _finish(cfg, run, trainer, task, data)
     except BaseException as error:
         _fail(run, trainer, error)
         raise
@@ -87,6 +91,7 @@ def _finish(cfg: dict[str, Any], run: Run, trainer: Any, task: Any, data: Any) -
     if not run.mine:
         return float(best["score"])
     results.write(run, task, trainer)
+    run.timed()
     why = [f"{cfg['trainer']['max_steps']} steps", *([undefined] if undefined else [])]
     run.status("done", "; ".join(why), best=best)
     for logger in trainer.loggers:
@@ -100,16 +105,20 @@ def _fail(run: Run, trainer: Any, error: BaseException) -> None:
     """Leave a status that says what happened, and end the loggers."""
     from src.callbacks.checkpoint import Preempted
     from src.core import distributed, results
+    from src.errors import UserError
 
     for logger in trainer.loggers:
         logger.save()
+    if run.mine:
+        run.timed()
     if isinstance(error, Preempted):
         run.status("preempted", str(error))
         results.close_wandb(0)
         if run.mine:
             sys.stderr.write(f"{error}; go on with: python -m src.train resume={_short(run.path)}\n")
         raise SystemExit(128 + error.signum) from None
-    why = "another process ended" if distributed.lost(error) else f"{type(error).__name__}: {error}"
+    why = f"{type(error).__name__}: {error}" if not isinstance(error, UserError) else str(error)
+    why = "another process ended" if distributed.lost(error) else why
     run.status("failed", " ".join(why.split()))
     results.close_wandb(1)
 

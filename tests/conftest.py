@@ -53,8 +53,9 @@ def compose() -> Callable[..., dict[str, Any]]:
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
 
-    from src.core.command import CONF, register_resolvers
+    from src.core.command import register_resolvers
     from src.core.config import settle
+    from src.core.words import CONF
 
     def of(*overrides: str, tiny: bool = True) -> dict[str, Any]:
         register_resolvers()

@@ -68,6 +68,34 @@ CASES = {
         ["data.size=41", "model.generator.channels=[4,8,8]", "model.generator.strides=[2,2]"],
         "nearest sizes that fit: 40x40",
     ),
+    "braces without quotes": (
+        ["data.label=masks/{name}"],
+        """masks/{name} holds letters that have to stand in quotes; type 'data.label="masks/{name}"'""",
+    ),
+    "no task": (["task=null"], "task=null: no such choice; choose from anomaly, detection"),
+    "a group without a choice": (["task"], "task: lacks its value; type task=..., one of anomaly"),
+    "a part of the other data sets": (["data=common"], "data=common: is a part of others and no choice"),
+    "two values for one run": (
+        ["trainer.max_steps=5,6"],
+        "trainer.max_steps: 5,6 asks for several runs (--multirun)",
+    ),
+    "a flag that is none": (["--task=x"], "--task=x: no such flag; keys are set without dashes (task=...)"),
+    "an own class": (
+        ["model.generator={_target_: mylab.nets.TinyNet, width: 8}"],
+        "for a class of your own set GANATOMY_TARGETS=mylab.",
+    ),
+    "a generator that answers a list": (
+        ["model.generator={_target_: monai.networks.nets.SegResNetDS, blocks_down: [1, 1, 1], dsdepth: 2}"],
+        "model.generator: SegResNetDS answers a list where one tensor is needed; "
+        "set model.generator.dsdepth=1",
+    ),
+    "a generator that rounds sides down": (
+        [
+            "model.generator={_target_: monai.networks.nets.AutoEncoder, channels: [4, 8], strides: [2, 2]}",
+            "data.size=33",
+        ],
+        "data.size: AutoEncoder cannot halve images of 33x33; nearest sizes that fit: 32x32",
+    ),
     "a target that runs a program": (["model.generator._target_=os.system"], "os.system is refused"),
     "a target that loads a pickle": (["model.generator._target_=torch.load"], "torch.load is refused"),
     "a detour to a module": (

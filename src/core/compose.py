@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,15 +19,17 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.core import command
 from src.core.config import Plain, to_plain, validate
+from src.core.explain import composed_plain, explain, of_choice, paths_of
 from src.core.names import nearest
 from src.core.renamed import words_of_today
+from src.core.words import CONF, refuse_bases, replacing, trouble
 from src.errors import UserError
 
 
 def searched() -> list[str]:
     """Folders that `--config-dir` or hydra.searchpath added to conf/ in this process."""
     sources = HydraConfig.get().runtime.config_sources
-    own = {str(command.CONF), ""}
+    own = {str(CONF), ""}
     return [s.path for s in sources if s.schema == "file" and s.path not in own]
 
 
@@ -57,15 +60,19 @@ def as_written(words: Sequence[str]) -> tuple[Plain, dict[str, str]]:
 def _composition(words: Sequence[str], folders: Sequence[str] = ()) -> Iterator[DictConfig]:
     command.register_resolvers()
     before = HydraConfig.instance().cfg
+    known, _ = words_of_today(words)
+    found = replacing(known, functools.partial(composed_plain, "train", more=search_path(folders)))
     GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(str(command.CONF), version_base="1.3"):
-            known, _ = words_of_today(words)
-            cfg = compose("train", [*known, *search_path(folders)], return_hydra_config=True)
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            cfg = compose("train", [*found, *search_path(folders)], return_hydra_config=True)
             HydraConfig.instance().set_config(cfg)
+            refuse_bases()
             yield OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-    except HydraException as error:
-        raise UserError(str(command.explain(error)).removeprefix("error: ")) from error
+    except (HydraException, ValueError) as error:
+        if isinstance(error, UserError) or not (isinstance(error, HydraException) or of_choice(error)):
+            raise
+        raise UserError(str(explain(error, words=words)).removeprefix("error: ")) from error
     finally:
         HydraConfig.instance().cfg = before
 
@@ -81,7 +88,7 @@ def parsed(words: Sequence[str]) -> list[Override]:
     try:
         found: list[Override] = OverridesParser.create().parse_overrides(list(words))
     except HydraException as error:
-        raise UserError(" ".join(str(error).split())) from error
+        raise UserError(trouble(words) or " ".join(str(error).split())) from error
     for override in found:
         if override.is_delete() or override.is_sweep_override() or override.package:
             raise UserError(f"{override.input_line}: only key=value and group=choice may stand here")
@@ -90,13 +97,13 @@ def parsed(words: Sequence[str]) -> list[Override]:
 
 def is_group(key: str) -> bool:
     """Whether the key chooses a file of conf/, such as `model` and `model/generator`."""
-    return "." not in key and (command.CONF / key).is_dir()
+    return "." not in key and (CONF / key).is_dir()
 
 
 def known_key(key: str, plain: Plain) -> None:
     """Raise one line, with the nearest name, when `key` is neither a key of `plain` nor a group of conf/."""
-    groups = [path.name for path in command.CONF.iterdir() if path.is_dir()]
-    paths = [*command.paths_of(plain), *groups]
+    groups = [path.name for path in CONF.iterdir() if path.is_dir()]
+    paths = [*paths_of(plain), *groups]
     if key not in paths:
         parent = key.rpartition(".")[0]
         siblings = [path for path in paths if path.rpartition(".")[0] == parent]

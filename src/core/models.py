@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from src.core.command import CONF
+from src.core.words import CONF
 from src.errors import UserError
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from src.core import memory
 from src.core.config import Plain
 from src.core.names import nearest
 from src.errors import UserError
@@ -25,7 +26,12 @@ def plan_update(cfg: Plain, task: Any, data: Any) -> str:
         chosen = plan(task.game, update["name"], update["n_critic"], update["accumulate"], example)
     except UserError:
         raise
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, MemoryError) as error:
+        if memory.ran_out(error):
+            raise UserError(
+                f"{memory.told(error, 'a trial of two images')}; set a smaller data.size or data.patch, or "
+                "fewer channels (model.generator.channels)"
+            ) from error
         name = type(task.discriminator).__name__
         raise UserError(f"model.discriminator: {name} cannot take these images ({_line(error)})") from error
     task.update = chosen.update
@@ -55,16 +61,40 @@ def check_monitor(task: Any) -> None:
         raise UserError(f"task.monitor: no score is named {task.monitor}{nearest(task.monitor, names)}")
 
 
+def check_schedules(cfg: Plain, task: Any) -> None:
+    """Raise one line when a schedule of learning rates cannot be followed to the last step."""
+    steps = cfg["trainer"]["max_steps"]
+    for player, make in task.recipe.schedulers.items():
+        if make is None or player not in task.recipe.optimizers:
+            continue
+        path, name = f"model.scheduler.{player}", cfg["model"]["scheduler"][player]["_target_"].split(".")[-1]
+        try:
+            scheduler = make(task.recipe.optimizers[player]([torch.nn.Parameter(torch.zeros(1))]))
+        except ZeroDivisionError as error:
+            raise UserError(
+                f"{path}: {name} cannot divide a run of {steps} steps into its parts; give a larger "
+                "trainer.max_steps, or null"
+            ) from error
+        if (most := getattr(scheduler, "total_steps", steps)) < steps:
+            raise UserError(f"{path}: {name} ends after {most} of {steps} steps; give it trainer.max_steps")
+
+
 def check_size(task: Any, data: Any) -> None:
-    """Raise one line when the generator cannot take the images' size. On meta tensors: shapes alone."""
+    """Raise one line when the generator cannot take the images' size, or answers what the task cannot use.
+
+    On meta tensors: shapes alone.
+    """
     if hasattr(task.generator, "latent"):  # it begins with noise, and was built for this size
         return
     size = tuple(data.shape)
-    trial = functools.partial(_refusal, task, data.channels)
+    answers = task.channels(data)["generator"].get("out_channels") if task.plain_answer else None
+    trial = functools.partial(_refusal, task, data.channels, answers)
     refusal = trial(size)
     if not refusal:
         return
     name, shape = type(task.generator).__name__, "x".join(map(str, size))
+    if refusal.startswith("answers "):
+        raise UserError(f"model.generator: {name} {refusal}")
     near = ["x".join(map(str, other)) for other in _neighbours(size) if not trial(other)]
     if not near:  # so it is not the size
         raise UserError(f"model.generator: {name} cannot take these images ({refusal})")
@@ -73,18 +103,51 @@ def check_size(task: Any, data: Any) -> None:
     )
 
 
-def _refusal(task: Any, channels: int, size: tuple[int, ...]) -> str:
-    """What the generator says to images of this size, or nothing."""
-    try:
-        with torch.no_grad():
-            image = torch.empty(2, channels, *size, device="meta")
-            output = copy.deepcopy(task.generator).to("meta")(image)
-    except NotImplementedError:  # an operation without a meta kernel: nothing is known, so nothing is said
-        return ""
-    except (RuntimeError, ValueError, AssertionError) as error:
-        return _line(error)
-    grown = isinstance(output, torch.Tensor) and output.shape[2:] != image.shape[2:]
-    return f"it gives {tuple(output.shape[2:])} for {size}" if grown else ""
+def _refusal(task: Any, channels: int, answers: int | None, size: tuple[int, ...]) -> str:
+    """What the generator says to images of this size, or what is wrong with its answer; or nothing.
+
+    answers: channels of the one tensor that it shall answer, in training and in evaluation; None: any.
+    """
+    network = copy.deepcopy(task.generator)
+    for device in ("meta", "cpu"):  # some operations have no meta kernel
+        image = torch.zeros(2, channels, *size, device=device)
+        try:
+            with torch.no_grad(), torch.random.fork_rng(devices=[]):
+                network = network.to(device) if device == "meta" else copy.deepcopy(task.generator)
+                outputs = [network.train(mode)(image) for mode in (True, False)]
+        except (NotImplementedError, TypeError) as error:
+            if device == "meta":
+                continue
+            return _line(error)
+        except (RuntimeError, ValueError, AssertionError) as error:
+            return _line(error)
+        return next(filter(None, (_wrong(network, output, answers, size) for output in outputs)), "")
+    return ""
+
+
+def _wrong(network: Any, output: Any, answers: int | None, size: tuple[int, ...]) -> str:
+    """What is wrong with a generator's answer to images of this size, in words; or nothing."""
+    if not isinstance(output, torch.Tensor):
+        kinds = ((list, "a list"), (tuple, "a tuple"), (dict, "a dictionary"))
+        made = next((word for kind, word in kinds if isinstance(output, kind)), "no tensor")
+        return f"answers {made} where one tensor is needed; {_one_tensor(network)}" if answers else ""
+    if answers and output.dim() != 2 + len(size):
+        told = " x ".join(map(str, output.shape[1:]))
+        return f"answers arrays of {told}, where channels and image sides are needed; {_one_tensor(network)}"
+    if output.shape[2:] != size:
+        return f"it gives {tuple(output.shape[2:])} for {size}"
+    if answers and output.shape[1] != answers:
+        return f"answers {output.shape[1]} channels where {answers} are needed; correct its argument for them"
+    return ""
+
+
+def _one_tensor(network: Any) -> str:
+    """How to have a network answer one tensor."""
+    for key, off in (("deep_supervision", "false"), ("dsdepth", "1")):
+        value = getattr(network, key, None)
+        if value is True or (isinstance(value, int) and value > 1):
+            return f"set model.generator.{key}={off}, or wrap it in a class of your own that returns one"
+    return "wrap it in a class of your own whose forward returns one"
 
 
 def _line(error: BaseException) -> str:

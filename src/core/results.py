@@ -79,7 +79,8 @@ def show(run: Run, cfg: dict[str, Any], verdicts: Sequence[str]) -> None:
     from src.pictures.table import score_table
 
     console = Console()
-    console.print(score_table(run.read("metrics.json")))
+    unit = (run.read("data.json") or {}).get("units", "mm")
+    console.print(score_table(run.read("metrics.json"), unit=unit))
     for line in verdicts:
         console.print(f"{line}\n", markup=False, highlight=False)
     if cfg["callbacks"]["report"]:

@@ -9,6 +9,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -27,6 +28,7 @@ class Run:
     def __init__(self, directory: str | Path, mine: bool = True) -> None:
         self.path = Path(directory).absolute()
         self.mine = mine
+        self.begun = time.monotonic()
 
     @property
     def checkpoints(self) -> Path:
@@ -65,6 +67,14 @@ class Run:
     def status(self, state: str, why: str = "", **more: Any) -> None:
         """running | done | preempted | failed, and why."""
         self.write("status.json", {**(self.read("status.json") or {}), "status": state, "why": why, **more})
+
+    def timed(self) -> None:
+        """Add the seconds since the last time, or since this process opened the run, to the status's."""
+        before, now = self.read("status.json") or {}, time.monotonic()
+        self.write(
+            "status.json", {**before, "seconds": round(before.get("seconds", 0.0) + now - self.begun, 1)}
+        )
+        self.begun = now
 
 
 def without_nan(content: Any) -> Any:

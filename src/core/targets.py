@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import re
+import sys
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from typing import Any, get_type_hints
 
 from src.core.names import nearest
@@ -36,7 +39,7 @@ def resolve(node: Mapping[str, Any], path: str) -> type:
     allowed = ALLOWED + tuple(filter(None, os.environ.get("GANATOMY_TARGETS", "").split(",")))
     roots = sorted({prefix.split(".")[0] for prefix in allowed})
     modules = ", ".join(prefix.rstrip(".") for prefix in allowed)
-    refusal = f"{path}._target_: {target} is refused; allowed are classes of {modules}"
+    refusal = f"{path}._target_: {target} is refused; allowed are classes of {modules}{_own(target)}"
     if target.split(".")[0] not in roots:
         raise UserError(refusal)
     module, _, name = target.rpartition(".")
@@ -50,11 +53,26 @@ def resolve(node: Mapping[str, Any], path: str) -> type:
     return found
 
 
+def _own(target: str) -> str:
+    """How to allow a class of the user's own; nothing for what Python and the allowed packages bring."""
+    root = target.split(".")[0]
+    if root in sys.stdlib_module_names or root in {prefix.split(".")[0] for prefix in ALLOWED}:
+        return ""
+    before = os.environ.get("GANATOMY_TARGETS", "").rstrip(",")
+    return f"; for a class of your own set GANATOMY_TARGETS={f'{before},' if before else ''}{root}."
+
+
 def _import(module: str, target: str, path: str) -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise UserError(f"{path}._target_: cannot import {target} ({error})") from error
+        where = f"no module {error.name} is found, which {module} needs; install it, or set PYTHONPATH"
+        if error.name and f"{module}.".startswith(f"{error.name}."):
+            where = f"no module {error.name} is found; correct the name, or put its folder on PYTHONPATH"
+        raise UserError(f"{path}._target_: cannot import {target}: {where}") from error
+    except Exception as error:  # the user's own code, which may fail in any way
+        told = f"{type(error).__name__}: {_one_line(error)}"
+        raise UserError(f"{path}._target_: {module} fails when it is imported ({told})") from error
 
 
 def parameters_of(cls: type) -> Mapping[str, inspect.Parameter]:
@@ -82,7 +100,10 @@ def _check_types(cls: type, given: Mapping[str, Any], path: str) -> None:
     try:
         hints = get_type_hints(inspect.getattr_static(cls, "__init__"), include_extras=True)
     except (NameError, TypeError):
-        return
+        if not is_dataclass(cls):
+            return
+        hints = get_type_hints(cls, include_extras=True)  # each part of it knows its own module's names
+        given = {key: value for key, value in given.items() if not isinstance(value, list | Mapping)}
     for key, value in given.items():
         if key not in hints or _holds_target(value):
             continue
@@ -92,7 +113,9 @@ def _check_types(cls: type, given: Mapping[str, Any], path: str) -> None:
             continue
         except ValidationError as error:
             problem = error.errors()[0]
-            raise UserError(f"{path}.{key}: {problem['msg'].lower()}, got {value!r}") from error
+            text = problem["type"] == "string_type" and isinstance(value, int | float)
+            quoted = f"; as a text it is typed in quotes, '{path}.{key}=\"{value}\"'" if text else ""
+            raise UserError(f"{path}.{key}: {problem['msg'].lower()}, got {value!r}{quoted}") from error
 
 
 def _holds_target(value: Any) -> bool:
@@ -140,11 +163,28 @@ def build(node: Any, path: str, *args: Any) -> Any:
         except UserError as error:
             named = str(error).startswith((f"{path}.", f"{path}:"))
             raise error if named else UserError(f"{path}: {error}") from error
-        except (TypeError, ValueError, AssertionError, KeyError) as error:
-            raise UserError(f"{path}: {cls.__name__} cannot be built ({_one_line(error)})") from error
+        except (TypeError, ValueError, AssertionError, LookupError, AttributeError) as error:
+            raise UserError(
+                f"{path}: {cls.__name__} cannot be built ({_reason(error, arguments)})"
+            ) from error
     if isinstance(node, list):
         return [build(value, f"{path}[{index}]") for index, value in enumerate(node)]
     return node
+
+
+def _reason(error: BaseException, given: Mapping[str, Any]) -> str:
+    """Why a class refuses its arguments, without Python's words for its own types."""
+    words = _one_line(error)
+    if found := re.search(r"missing \d+ required .*arguments?: (.*)", words):
+        return f"it needs {found[1]}"
+    if found := re.search(r"unexpected keyword argument ('\w+')", words):
+        return f"it takes no {found[1]}"
+    if isinstance(error, KeyError):
+        return f"{words} is none of the names that it knows"
+    if isinstance(error, TypeError | AttributeError | IndexError):
+        told = ", ".join(f"{key}={str(value)[:40]}" for key, value in given.items())
+        return f"a value is of the wrong kind, null or too short among {told or 'its defaults'}"
+    return words
 
 
 def _one_line(error: BaseException) -> str:

@@ -32,6 +32,7 @@ class TwoPlayerScaling(MixedPrecision):
 def build_trainer(cfg: Plain, run: Any) -> Any:
     """Lightning's Trainer: counts batches, validates every `val_every`, watched by our callbacks."""
     from src.callbacks.checkpoint import AtomicCheckpointIO, Checkpoints
+    from src.callbacks.forecast import Forecast
     from src.callbacks.predictions import Predictions
     from src.callbacks.progress import TrainingProgress
     from src.callbacks.samples import Samples
@@ -39,6 +40,7 @@ def build_trainer(cfg: Plain, run: Any) -> Any:
 
     trainer, watch = cfg["trainer"], cfg["callbacks"]
     callbacks: list[pl.Callback] = [Checkpoints(run, watch["checkpoint_every"])]
+    callbacks.append(Forecast(cfg))
     if watch["samples"]:
         callbacks.append(Samples(run, watch["samples"]))
     if cfg["save_predictions"]:

@@ -14,6 +14,7 @@ from src.data.cache import Cache, Kind
 from src.data.cut import refuse, words
 from src.data.degrade import Degrade, Evaluated
 from src.data.digests import Digests
+from src.data.faults import leaks
 from src.data.held import Changed, Held, dealt
 from src.data.intensity import Intensity, as_many
 from src.data.known import remarks, suited
@@ -22,6 +23,7 @@ from src.data.loader import Loader
 from src.data.patches import Patches
 from src.data.pipeline import EvalBatches, TrainItems, alike, collate
 from src.data.prepare import Preparation, Prepared
+from src.data.problems import told_once
 from src.data.records import SPLITS, Case, Record, Source, Split
 from src.data.sampler import Share
 from src.data.sources.files import Files
@@ -119,7 +121,7 @@ class DataModule(pl.LightningDataModule):
         self.facts: dict[str, Facts] = {}
         self.sliced = False  # whether rows are slices of volumes
         self.left_out = 0
-        self.notes: list[str] = []
+        self.going_on: list[str] = []  # what is told of the split of a run that goes on
 
     @property
     def channels(self) -> int:
@@ -156,10 +158,8 @@ class DataModule(pl.LightningDataModule):
         """Read every case once, unless it is cached: fill the cache, find faults. Raises `UserError`."""
         if self.records:
             return
-        records, self.notes = dealt(self.source, self.splitting, self.held, self.changed)
+        records, self.going_on = dealt(self.source, self.splitting, self.held, self.changed)
         self.dealt = records
-        for remark in remarks(self.source, self.intensity):
-            log.warning("data: %s", remark)
         self.facts = survey(records, self.source, self.cache, self.prepared, self.folder)
         if isinstance(self.source, Files):
             self.source.digests.save()
@@ -177,6 +177,15 @@ class DataModule(pl.LightningDataModule):
             raise UserError(f"data: no case is in the split {empty[0]}; change data.split or data.split_file")
         self.labels.deal(self.records["train"])
         log.info("data: %d cases, cache: %s", len(sound), self.cache.room)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is told at the start: of the set, and of the cases that stay, each kind once."""
+        kept = [record for records in self.records.values() for record in records]
+        faults = [*leaks(self.dealt), *(f for record in kept for f in self.facts[record.case].faults)]
+        mild = told_once(fault for fault in faults if not fault.grave)
+        told = [*self.going_on, *remarks(self.source, self.intensity), *mild]
+        return [f"note: {line}" for line in told]
 
     def leave_out(self, cases: Collection[str]) -> None:
         """Train without these cases."""

@@ -16,7 +16,7 @@ from src.data.records import SPLITS, Case, Record, Source
 def inspect(record: Record, case: Case, source: Source) -> list[Fault]:
     """Faults of the arrays of one case, each naming its file or case."""
     name = name_of(record, source)
-    found = [*differing(record, case, name), *_image(record, case, name)]
+    found = [*differing(record, case, name), *_colour(record, name, source), *_image(record, case, name)]
     if "label" in case:
         found += _label(record, case, name, source)
     if "boxes" in case:
@@ -41,6 +41,14 @@ def differing(record: Record, case: Case, name: str) -> Iterable[Fault]:
     if stated.get("channels") == 1 and len(case["image"]) == 3 and (case["image"] != case["image"][0]).any():
         words = f"{name}: its annotations are of a grey image (depth 1), the file is a colour one"
         yield Fault(record.case, "stated channels", words, grave=False)
+
+
+def _colour(record: Record, name: str, source: Source) -> Iterable[Fault]:
+    """A note on a colour image that is served as a grey one."""
+    raw = getattr(source, "raw", {}).get(record.case)
+    if raw is not None and raw.greyed:
+        words = f"{name}: is a colour image (3 channels), of which data.channels=1 reads the luminance"
+        yield Fault(record.case, "colour", f"{words}; data.channels=3 keeps the colour", grave=False)
 
 
 def name_of(record: Record, source: Source) -> str:

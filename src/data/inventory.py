@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from nibabel.orientations import aff2axcodes
 
 from src.data.duplicates import BITS, Print, fingerprint, pairs
 from src.data.faults import Fault, counted, inspect, leaks
 from src.data.problems import files_of
+from src.data.raw import read_in, types_of, units_of
 from src.data.readers import ReadError
 from src.data.records import SPLITS, Case, Record, Source
 
@@ -31,6 +33,7 @@ class Inventory:
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     spacings: dict[str, tuple[float, ...]] = field(default_factory=dict)
     types: Counter[str] = field(default_factory=Counter)
+    axes: Counter[str] = field(default_factory=Counter)
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     kinds: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     boxes: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
@@ -80,6 +83,9 @@ def _count(found: Inventory, record: Record, case: Case, rng: np.random.Generato
     found.shapes[record.case] = image.shape
     found.spacings[record.case] = tuple(float(s) for s in case["spacing"])
     found.types[str(image.dtype)] += 1
+    if image.ndim == 4 and not np.array_equal(case["affine"], np.eye(4)):
+        codes: Any = aff2axcodes(case["affine"])  # type: ignore[no-untyped-call]
+        found.axes["".join(codes)] += 1
     found.ranges[record.case] = (float(image.min()), float(image.max()))
     found.values[split].append(rng.choice(image.reshape(-1), min(each, image.size)).astype(np.float32))
     if "class" in case:
@@ -142,15 +148,26 @@ def table(found: Inventory, source: Source) -> tuple[list[str], list[list[str]]]
     return heads, rows
 
 
-def facts(found: Inventory) -> dict[str, str]:
-    """Shapes, spacings, types and intensities, least to most."""
+def narrow(heads: list[str], rows: list[list[str]], width: int) -> tuple[list[str], list[list[str]]]:
+    """The table, turned on its side where its columns are wider than so many letters together."""
+    columns = list(zip(heads, *rows, strict=True))
+    if sum(max(map(len, column)) + 3 for column in columns) <= width:
+        return heads, rows
+    first, *others = columns
+    return list(first), [list(column) for column in others]
+
+
+def facts(found: Inventory, source: Source) -> dict[str, str]:
+    """What was read, of what kind of files; shapes, spacings, types and intensities, least to most."""
     if not found.shapes:
         return {}
     lows, highs = zip(*found.ranges.values(), strict=True)
+    types = types_of(source) or found.types
     return {
+        **read_in(source, found.records, found.axes),
         "shapes (channels first)": _spread(list(found.shapes.values()), "d"),
-        "spacing, mm": _spread(list(found.spacings.values()), ".3g"),
-        "stored as": ", ".join(f"{name} ({n})" for name, n in found.types.most_common()),
+        f"spacing, {units_of(source, found.records)}": _spread(list(found.spacings.values()), ".3g"),
+        "stored as": ", ".join(f"{name} ({n})" for name, n in types.most_common()),
         "least intensity": f"{min(lows):.4g} to {max(lows):.4g}",
         "largest intensity": f"{min(highs):.4g} to {max(highs):.4g}",
     }

@@ -23,6 +23,7 @@ th, td { padding: 4px 10px; text-align: right; border-bottom: 1px solid #e4e7ea;
 th:first-child, td:first-child { text-align: left; } li.grave { color: #a3271b; } small { color: #6b7177; }
 .row { display: flex; flex-wrap: wrap; gap: 8px; } figure { margin: 0; width: 144px; }
 figcaption { font-size: 11px; color: #6b7177; overflow-wrap: anywhere; }
+table.words td { text-align: left; }
 """
 
 
@@ -37,17 +38,25 @@ def page(title: str, parts: Mapping[str, str]) -> str:
 def grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     top = "".join(f"<th>{escape(head)}</th>" for head in heads)
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="wide"><table><tr>{top}</tr>{body}</table></div>'
+    style = "" if any(heads) else ' class="words"'
+    return f'<div class="wide"><table{style}><tr>{top}</tr>{body}</table></div>'
 
 
 def listed(faults: Sequence[Fault]) -> str:
-    """Faults, those that stop training first and in red."""
-    ordered = sorted(faults, key=lambda fault: not fault.grave)
-    lines = "".join(
-        f'<li class="{"grave" if f.grave else ""}">{escape(f.words)} <small>{f.kind}</small></li>'
-        for f in ordered
-    )
+    """Faults, those that stop training first and in red; of a kind the first, the others folded under it."""
+    kinds: dict[tuple[bool, str], list[Fault]] = {}
+    for fault in sorted(faults, key=lambda fault: not fault.grave):
+        kinds.setdefault((fault.grave, fault.kind), []).append(fault)
+    lines = "".join(_alike(kind, found) for (_, kind), found in kinds.items())
     return f"<ul>{lines}</ul>" if lines else "<p>none</p>"
+
+
+def _alike(kind: str, faults: Sequence[Fault]) -> str:
+    first, *others = (escape(fault.words) for fault in faults)
+    more = f"<summary>and {len(others)} more</summary><ul>{''.join(f'<li>{o}</li>' for o in others)}</ul>"
+    style = "grave" if faults[0].grave else ""
+    folded = f"<details>{more}</details>" if others else ""
+    return f'<li class="{style}">{first} <small>{escape(kind)}</small>{folded}</li>'
 
 
 def gallery(pictures: Sequence[tuple[str, bytes]]) -> str:
@@ -91,8 +100,10 @@ def picture(case: Case, sliced: bool) -> bytes:
         z = int(counts.argmax()) if counts.any() else image.shape[-1] // 2
         image, label = image[..., z], None if label is None else label[..., z]
     shades = image[:3] if len(image) >= 3 else image[:1].repeat(3, 0)
-    low, high = np.percentile(shades, [0.5, 99.5])
+    finite = shades[np.isfinite(shades)]
+    low, high = np.percentile(finite, [0.5, 99.5]) if finite.size else (0, 1)
     shades = np.clip((shades - low) / (high - low if high > low else 1), 0, 1) * 255
+    shades = np.nan_to_num(shades, nan=0)
     drawn = Image.fromarray(np.moveaxis(shades, 0, -1).astype(np.uint8))
     scale = SIDE / max(drawn.size)
     drawn = drawn.resize((max(1, round(drawn.width * scale)), max(1, round(drawn.height * scale))))
@@ -122,4 +133,10 @@ def _edged(drawn: Image.Image, label: np.ndarray) -> Image.Image:
 
 def _figure(words: str, png: bytes) -> str:
     source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
-    return f'<figure><img src="{source}" alt=""><figcaption>{escape(words)}</figcaption></figure>'
+    below = f'<figcaption title="{escape(words)}">{escape(_short(words))}</figcaption>'
+    return f'<figure><img src="{source}" alt="">{below}</figure>'
+
+
+def _short(words: str) -> str:
+    """A long name by its ends: many begin alike."""
+    return f"{words[:7]}…{words[-15:]}" if len(words) > 24 and " " not in words else words

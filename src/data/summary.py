@@ -8,6 +8,7 @@ from typing import Any
 from src.data.datamodule import DataModule
 from src.data.held import digest
 from src.data.prepare import VERSION
+from src.data.raw import units_of
 from src.data.records import SPLITS, Split
 
 
@@ -28,6 +29,7 @@ def summary(data: DataModule) -> dict[str, Any]:
         "box_classes": list(data.box_classes),
         "kinds": list(data.kinds),
         "spatial_dims": data.spatial_dims,
+        "units": units_of(data.source, data.records["train"]),
         "faults": [fault.words for fact in data.facts.values() for fault in fact.faults],
         "hash": content_hash(data),
         "contents": {

@@ -7,25 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from src.pictures.draw import OKABE_ITO, Pixels, Rgb, grey
+from src.pictures.draw import OKABE_ITO, Pixels, Rgb, shown
 
 TRUTH: Rgb = (240, 240, 240)
 """Colour of true boxes; found ones have their class's."""
 HEAT: Rgb = (213, 94, 0)
+WORD = 28
+"""Pixels that a word above a box is wide, with some room."""
 
 
 def class_colours(classes: Sequence[str]) -> dict[str, Rgb]:
     """The colour of each class of boxes."""
     return {name: OKABE_ITO[i % len(OKABE_ITO)] for i, name in enumerate(classes)}
-
-
-def shown(image: np.ndarray) -> Pixels:
-    """One image [C,H,W] as a tile [height, width, 3]: three channels in colour, else the first in grey."""
-    if len(image) != 3:
-        tile: Pixels = grey(image[:1])[0]
-        return tile
-    low, high = (float(v) for v in np.percentile(image, (0.5, 99.5)))
-    return np.stack([grey(channel[None], (low, high))[0, ..., 0] for channel in image], -1)
 
 
 def with_boxes(
@@ -35,15 +28,21 @@ def with_boxes(
     colours: Sequence[Rgb],
     words: Sequence[str] = (),
 ) -> Pixels:
-    """Outline boxes [N,4] (rows first, in voxels of an image with these sides), each with a word above."""
+    """Outline boxes [N,4] (rows first, in voxels of an image with these sides), each with a word above.
+
+    Of words that would lie over each other the first is written.
+    """
+    taken: list[tuple[float, float]] = []
     picture = Image.fromarray(tile)
     pen, font = ImageDraw.Draw(picture), ImageFont.load_default(11)
     scale = np.tile(np.array(tile.shape[:2]) / np.array(sides), 2)
     for number, (box, colour) in enumerate(zip(boxes * scale, colours, strict=True)):
         top, left, bottom, right = (float(v) for v in box)
         pen.rectangle([left, top, max(left, right - 1), max(top, bottom - 1)], outline=colour, width=1)
-        if number < len(words):
-            pen.text((left, max(0, top - 12)), words[number], colour, font)
+        place = (left, max(0.0, top - 12))
+        if number < len(words) and all(abs(place[0] - x) > WORD or abs(place[1] - y) > 11 for x, y in taken):
+            pen.text(place, words[number], colour, font)
+            taken.append(place)
     return np.asarray(picture)
 
 
@@ -73,7 +72,7 @@ def case_columns(
         place = _through([*truth[0], *found[0]], image.shape[-1])
         heat = heat[..., min(place * heat.shape[-1] // image.shape[-1], heat.shape[-1] - 1)]
         image = image[..., place]
-    tile, sides = shown(image), image.shape[1:]
+    tile, sides = shown(image[None])[0], image.shape[1:]
     colours = list(class_colours(classes).values())
     (true_boxes, true_kinds), (boxes, scores, kinds) = (_cut(part, place) for part in (truth, found))
     outlined = with_boxes(tile, sides, true_boxes, [colours[int(k)] for k in true_kinds])

@@ -48,13 +48,31 @@ def grey(image: ArrayLike, window: tuple[float, float] | None = None) -> Pixels:
     return np.stack([_rgb(_shade(tile, window)) for tile in _tiles(image)])
 
 
+def shown(images: ArrayLike, window: tuple[float, float] | None = None) -> Pixels:
+    """Images [n, C, *spatial]: three channels in colour, in one `window` for all of them; else the first in
+    grey."""
+    values = np.asarray(images, dtype=np.float32)
+    if values.shape[1] != 3:
+        return grey(values[:, 0], window)
+    channels = [_tiles(values[:, channel]) for channel in range(3)]
+    drawn = []
+    for tiles in zip(*channels, strict=True):
+        own = window or _ends(np.stack(tiles))
+        drawn.append(_bytes(np.stack([_shade(tile, own) * 255 for tile in tiles], -1)))
+    return np.stack(drawn)
+
+
 def overlay(
     image: ArrayLike, label: ArrayLike, classes: int, window: tuple[float, float] | None = None
 ) -> Pixels:
-    """The image with each class tinted in its colour and outlined; labels 1 to classes - 1, 0 stays bare."""
+    """The image with each class tinted in its colour and outlined; labels 1 to classes - 1, 0 stays bare.
+
+    image: [n, *spatial], or [n, C, *spatial] as `shown` draws it.
+    """
     drawn = []
-    for tile, labels in zip(_tiles(image), _tiles(label), strict=True):
-        pixels = _rgb(_shade(tile, window)).astype(np.float32)
+    below = shown(image, window) if np.ndim(image) > np.ndim(label) else grey(image, window)
+    for tile, labels in zip(below, _tiles(label), strict=True):
+        pixels = tile.astype(np.float32)
         large = _enlarge(np.rint(labels), order=0)
         for index in range(1, classes):
             mask = large == index
@@ -91,11 +109,17 @@ def _tiles(array: ArrayLike) -> np.ndarray:
 
 def _shade(tile: np.ndarray, window: tuple[float, float] | None) -> np.ndarray:
     """Intensities as 0 to 1, enlarged; what is not finite becomes black."""
-    finite = tile[np.isfinite(tile)]
-    low, high = window or ((0.0, 1.0) if not finite.size else np.percentile(finite, (0.5, 99.5)))
+    low, high = window or _ends(tile)
     scaled = np.nan_to_num((tile - low) / max(high - low, 1e-12), nan=0.0, posinf=1.0, neginf=0.0)
     shade: np.ndarray = _enlarge(np.clip(scaled, 0, 1), order=3).clip(0, 1)
     return shade
+
+
+def _ends(values: np.ndarray) -> tuple[float, float]:
+    """Black and white: the 0.5th and the 99.5th percentile of what is finite."""
+    finite = values[np.isfinite(values)]
+    low, high = np.percentile(finite, (0.5, 99.5)) if finite.size else (0.0, 1.0)
+    return low, high
 
 
 def _enlarge(tile: np.ndarray, order: int) -> np.ndarray:

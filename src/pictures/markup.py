@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from src.pictures.scores import OURS, Table, kind
+from src.pictures.scores import OURS, Table
+
+COLUMNS = 12
+"""Numbers beside each other for which the page has room."""
 
 
 def section(title: str, content: str) -> str:
@@ -40,11 +43,11 @@ def _cells(tag: str, texts: Sequence[str]) -> str:
 def scores(table: Table) -> str:
     """A row a class; for each score a column for this run and for each rival, the best of them in colour.
 
-    With many sources a line a score.
+    With many sources, or more columns than the page is wide, a line a score.
     """
     if not table.scores:
         return ""
-    if table.crowded:
+    if table.crowded or len(table.scores) * len(table.sources) > COLUMNS:
         heads = "".join(f'<th class="{_style(source)}">{escape(source)}</th>' for source in table.sources)
         lines = "".join(
             f"<tr><td>{escape(heading)}</td>{_of(table, score, row)}</tr>"
@@ -53,7 +56,7 @@ def scores(table: Table) -> str:
         return f'<div class="wide"><table><thead><tr><th></th>{heads}</tr></thead>{lines}</table></div>'
     several = len(table.sources) > 1
     span = f' colspan="{len(table.sources)}"' if several else ""
-    heads = "".join(f'<th class="group"{span}>{escape(kind(score).heading)}</th>' for score in table.scores)
+    heads = "".join(f'<th class="group"{span}>{escape(table.heading(score))}</th>' for score in table.scores)
     top = f"<tr><th></th>{heads}</tr>"
     if several:
         names = "".join(

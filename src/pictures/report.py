@@ -17,7 +17,7 @@ import yaml
 from PIL import Image
 
 from src.pictures import figures, markup
-from src.pictures.scores import OURS, table
+from src.pictures.scores import OURS, Table, table
 
 LARGEST_PICTURE, LARGEST_OTHER, LARGEST_FILM = 600_000, 150_000, 400_000
 """Bytes of the sample picture in the page and of each other one, beyond which they are shrunk; and of an
@@ -32,12 +32,14 @@ def write_report(run: Path) -> Path:
     """
     config, status = _read(run, "config.yaml"), _read(run, "status.json")
     environment, metrics = _read(run, "environment.json"), _read(run, "metrics.json")
+    data = _read(run, "data.json")
+    scores = table(metrics, unit=str(data.get("units", "mm")))
     parts = [
-        _cards(metrics),
-        markup.section("Test scores", markup.scores(table(metrics))),
+        _cards(scores),
+        markup.section("Test scores", markup.scores(scores)),
         _figures(run),
         markup.section("Samples", _sample(run)),
-        markup.section("Data", _data(_read(run, "data.json"))),
+        markup.section("Data", _data(data)),
         _configuration(config),
         _environment(environment),
     ]
@@ -84,13 +86,21 @@ def _facts(
         facts.append(f"seed {config['seed']}")
     if commit:
         facts.append(f"commit {commit}{' with local changes' if git.get('dirty') else ''}")
+    facts += [took(float(status["seconds"]))] if status.get("seconds") else []
     facts.append(str(made.get("device") or ""))
     return [fact for fact in facts if fact]
 
 
-def _cards(metrics: Mapping[str, float | None]) -> str:
+def took(seconds: float) -> str:
+    """How long a run took, to be read."""
+    minutes, hours = seconds / 60, seconds / 3600
+    if minutes < 2:
+        return f"took {seconds:.0f} s"
+    return f"took {minutes:.0f} min" if hours < 2 else f"took {hours:.1f} h"
+
+
+def _cards(scores: Table) -> str:
     """The first few scores, large, each above its rivals': the mean, or what stands in its place."""
-    scores = table(metrics)
     first: dict[str, tuple[str, str]] = {}
     for score, row, heading in scores.lines():
         first.setdefault(score, (row, heading))

@@ -88,7 +88,10 @@ def kind(score: str) -> Kind:
 
 @dataclass(frozen=True)
 class Table:
-    """Scores of a run beside its rivals': `values[score, row, source]`; rows are the classes, then `mean`."""
+    """Scores of a run beside its rivals': `values[score, row, source]`; rows are the classes, then `mean`.
+
+    unit: of distances, mm or px.
+    """
 
     scores: tuple[str, ...]
     rows: tuple[str, ...]
@@ -100,6 +103,12 @@ class Table:
         value = self.values.get((score, row, source))
         return "–" if value is None or isnan(value) else f"{value:.{kind(score).decimals}f}"
 
+    unit: str = "mm"
+
+    def heading(self, score: str) -> str:
+        """The score's, with distances in the unit that they have."""
+        return kind(score).heading.replace(" mm", f" {self.unit}")
+
     @property
     def crowded(self) -> bool:
         """Whether there are so many sources that a line a score reads better than a row a class."""
@@ -110,7 +119,7 @@ class Table:
         there is one and the levels of a pyramid, which have a mean."""
         rows = ("mean",) if len(self.rows) <= 2 else ("mean", *self.rows[:-1])
         return [
-            (score, row, kind(score).heading + ("" if row == "mean" else f" {row}"))
+            (score, row, self.heading(score) + ("" if row == "mean" else f" {row}"))
             for score in self.scores
             for row in rows
             if (score, row, OURS) in self.values and not row.isdigit()
@@ -128,7 +137,7 @@ class Table:
         return max(found, key=lambda source: kind(score).better * found[source])
 
 
-def table(metrics: Mapping[str, float | None], split: str = "test") -> Table:
+def table(metrics: Mapping[str, float | None], split: str = "test", unit: str = "mm") -> Table:
     """Sort flat scores by score, class and source; validation scores and counts are left out. None is NaN.
 
     Sources are this run and, named as they are, `baseline/<name>/...`, `twin/...` and `floor/...`.
@@ -143,7 +152,7 @@ def table(metrics: Mapping[str, float | None], split: str = "test") -> Table:
     scores = [s for s in KINDS if s in ours] + sorted(ours - KINDS.keys())
     rows = dict.fromkeys(row for score, row, _ in values if score in ours and row != "mean")
     sources = dict.fromkeys(source for score, _, source in values if score in ours and source != OURS)
-    return Table(tuple(scores), (*rows, "mean"), (OURS, *sources), values)
+    return Table(tuple(scores), (*rows, "mean"), (OURS, *sources), values, unit)
 
 
 def _source(parts: list[str], split: str) -> tuple[str | None, list[str]]:

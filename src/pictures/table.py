@@ -8,17 +8,17 @@ from rich import box
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from src.pictures.scores import OURS, Table, kind, table
+from src.pictures.scores import OURS, Table, table
 
 
 def score_table(
-    metrics: Mapping[str, float | None], title: str = "Test scores", widest: int = 2
+    metrics: Mapping[str, float | None], title: str = "Test scores", widest: int = 2, unit: str = "mm"
 ) -> RichTable:
     """Flat scores as a table: a row a class, for the first `widest` scores a column for each source.
 
     With one class or none, or many sources, a line a score instead, all of them. The best of a row is bold.
     """
-    scores = table(metrics)
+    scores = table(metrics, unit=unit)
     drawn = RichTable(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     if len(scores.rows) <= 2 or scores.crowded:  # a class alone is the mean
         _line_a_score(drawn, scores)
@@ -26,7 +26,7 @@ def score_table(
     drawn.add_column("class")
     shown = scores.scores[:widest]
     for score in shown:
-        drawn.add_column(Text(kind(score).heading), justify="right")
+        drawn.add_column(Text(scores.heading(score)), justify="right")
         for source in scores.sources[1:]:
             drawn.add_column(Text(source, style="dim"), justify="right")
     for row in scores.rows:
@@ -42,7 +42,7 @@ def score_table(
 
 
 def _line_a_score(drawn: RichTable, scores: Table) -> None:
-    drawn.add_column("score")
+    drawn.add_column("score", no_wrap=True)
     for source in scores.sources:
         drawn.add_column(source, justify="right")
     for score, row, heading in scores.lines():

@@ -76,6 +76,7 @@ class AnomalyTask(Phased):
             raise UserError(f"task.search_images: {search_images}; give 0 for no search, or 2 images or more")
         self.healthy = numbered({"healthy": healthy, "lesion": lesion}, kinds or [], recipe.classes)
         self.smooth, self.quantile, self.method = smooth, quantile, method
+        self.plain_answer = method.plain_answer
         self.components, self.denoising_steps = components, denoising_steps
         self.search_images, self.search_steps = search_images, search_steps
         pixels = lesion is not None

@@ -17,7 +17,7 @@ from src.errors import UserError
 from src.losses.images import weighted_losses
 from src.metrics.cases import CaseTable
 from src.metrics.enhancement import SCORES, score_case
-from src.pictures import grey
+from src.pictures import shown
 from src.tasks.base import AdversarialTask, Batch
 from src.tasks.cases import all_finite, cases, in_units, stacked, units
 from src.tasks.recipe import Recipe
@@ -43,6 +43,7 @@ class EnhancementTask(AdversarialTask):
     """
 
     written_like = "target"
+    plain_answer = True
 
     def __init__(
         self,
@@ -195,18 +196,19 @@ class EnhancementTask(AdversarialTask):
         return in_units(batch, prediction, rows, "target")
 
     def samples(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
-        """One slice a case, drawn in the grey window of its truth; an image in other units, in its own."""
+        """One slice a case, drawn in the window of its truth; an image in other units, in its own."""
         rows = [group[len(group) // 2] for _, group in cases(batch)]
         image, truth, ours = (
-            t[rows, :1].float().cpu().numpy() for t in (batch["image"], batch["target"], prediction)
+            t[rows].float().cpu().numpy() for t in (batch["image"], batch["target"], prediction)
         )
         drawn: dict[str, list[np.ndarray]] = {}
         for seen, true, made in zip(image, truth, ours, strict=True):
-            low, high = (float(value) for value in np.percentile(true, (0.5, 99.5)))
-            drawn.setdefault("input", []).append(grey(seen, None if self.own_target else (low, high)))
+            window_of = true if len(true) == 3 else true[:1]
+            low, high = (float(value) for value in np.percentile(window_of, (0.5, 99.5)))
+            drawn.setdefault("input", []).append(shown(seen[None], None if self.own_target else (low, high)))
             for name, picture in {"ours": made, "truth": true}.items():
-                drawn.setdefault(name, []).append(grey(picture, (low, high)))
-            error = grey(np.abs(made - true), (0.0, (high - low) / MAGNIFIED))
+                drawn.setdefault(name, []).append(shown(picture[None], (low, high)))
+            error = shown(np.abs(made - true)[None], (0.0, (high - low) / MAGNIFIED))
             drawn.setdefault(f"difference x{MAGNIFIED}", []).append(error)
         return {name: np.concatenate(tiles) for name, tiles in drawn.items()}
 

@@ -30,6 +30,8 @@ class Method:
     task: AnomalyTask
     searches = False
     """Whether there is a slower way to judge the same images."""
+    plain_answer = False
+    """Whether the generator answers an image with one tensor of its sides."""
 
     def phases(self, task: AnomalyTask) -> list[Phase]:
         """The whole run, in order."""
@@ -69,6 +71,8 @@ class Denoising(Method):
     Kascenas et al., MIDL 2022. sigma: of the noise, in the units that the network sees; cells: of its grid
     along each side. The score is that of the map.
     """
+
+    plain_answer = True
 
     def __init__(self, sigma: float = 0.2, cells: int = 16) -> None:
         if sigma <= 0 or cells < 2:

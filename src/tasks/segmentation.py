@@ -14,7 +14,7 @@ from src.adversarial import LOSSES, verdict
 from src.baselines.segmentation import Rivals, rivals
 from src.errors import UserError
 from src.metrics.segmentation import VolumeScores
-from src.pictures import ERRORS, colours, error_map, grey, overlay
+from src.pictures import ERRORS, colours, error_map, overlay, shown
 from src.tasks.as_written import scored_labels
 from src.tasks.base import AdversarialTask, Batch, all_labelled
 from src.tasks.cases import all_finite, cases, whole
@@ -41,6 +41,8 @@ class SegmentationTask(AdversarialTask):
     of the Dice of the lesion images in the last validation. mirror: axes; probabilities are means over the
     images mirrored along them and not.
     """
+
+    plain_answer = True
 
     def __init__(
         self,
@@ -223,12 +225,11 @@ class SegmentationTask(AdversarialTask):
 
     def samples(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
         rows = [group[len(group) // 2] for _, group in cases(batch)]
-        image, truth, ours = (
-            t[rows, 0].float().cpu().numpy() for t in (batch["image"], batch["label"], prediction)
-        )
+        image = batch["image"][rows].float().cpu().numpy()
+        truth, ours = (t[rows, 0].float().cpu().numpy() for t in (batch["label"], prediction))
         classes = len(self.recipe.classes)
         return {
-            "image": grey(image),
+            "image": shown(image),
             "truth": overlay(image, truth, classes),
             "prediction": overlay(image, ours, classes),
             "error": error_map(truth, ours),

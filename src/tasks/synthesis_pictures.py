@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from src.pictures import Picture, colours, grey, overlay
+from src.pictures import Picture, colours, overlay, shown
 from src.tasks.readers import evaluation_batches
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ def ways(task: SynthesisTask, data: Any, window: Window) -> Picture:
         start, end = (task.noise(f"way {row} {which}") for which in ("start", "end"))
         steps = torch.stack([slerp(start, end, step / (STEPS - 1)) for step in range(STEPS)])
         more = (part.expand(STEPS, *part.shape[1:]) for part in told)
-        rows.append(task.drawn(steps.to(task.device), *more)[:, 0].cpu().numpy())
+        rows.append(task.drawn(steps.to(task.device), *more).cpu().numpy())
     columns = {
-        f"{step}/{STEPS - 1}": grey(np.stack([images[step] for images in rows]), window)
+        f"{step}/{STEPS - 1}": shown(np.stack([images[step] for images in rows]), window)
         for step in range(STEPS)
     }
     return Picture("from one noise to another", columns)
@@ -60,17 +60,17 @@ def class_rows(task: SynthesisTask, data: Any, window: Window) -> Picture:
     kinds = data.kinds
     noise = torch.stack([task.noise(f"class {column}") for column in range(ACROSS)]).to(task.device)
     made = [
-        task.drawn(noise, torch.full((ACROSS,), kind, device=task.device))[:, 0].cpu().numpy()
+        task.drawn(noise, torch.full((ACROSS,), kind, device=task.device)).cpu().numpy()
         for kind in range(len(kinds))
     ]
     examples: dict[int, np.ndarray] = {}
     for batch in evaluation_batches(data, "test", torch.device("cpu")):
         for kind, image in zip(batch["class"].tolist(), batch["image"], strict=True):
-            examples.setdefault(kind, image[0].numpy())
+            examples.setdefault(kind, image.numpy())
     nothing = np.full_like(made[0][0], window[0])
     real = np.stack([examples.get(kind, nothing) for kind in range(len(kinds))])
-    columns = {"real": grey(real, window)} | {
-        f"synthetic {column + 1}": grey(np.stack([images[column] for images in made]), window)
+    columns = {"real": shown(real, window)} | {
+        f"synthetic {column + 1}": shown(np.stack([images[column] for images in made]), window)
         for column in range(ACROSS)
     }
     return Picture("the same noise for every class", columns, kinds)
@@ -78,33 +78,34 @@ def class_rows(task: SynthesisTask, data: Any, window: Window) -> Picture:
 
 def window(images: Tensor) -> Window:
     """Grey values that are shown as black and white: the 0.5th and the 99.5th percentile of the images."""
-    low, high = np.percentile(images[:, 0].float().cpu().numpy(), (0.5, 99.5))
+    kept = images if images.shape[1] == 3 else images[:, 0]
+    low, high = np.percentile(kept.float().cpu().numpy(), (0.5, 99.5))
     return float(low), float(high)
 
 
 def grid(real: Tensor, fake: Tensor) -> dict[str, np.ndarray]:
     """Each row: a real image, and beside it synthetic ones."""
-    shown = window(real)
+    ends = window(real)
     across = min(ACROSS, len(fake))
     rows = len(fake) // across
-    tiles = grey(fake[: rows * across, 0].float().cpu().numpy(), shown)
+    tiles = shown(fake[: rows * across].float().cpu().numpy(), ends)
     places = np.linspace(0, len(fake) - 1, rows).round().astype(int)
     return {
-        "real": grey(real[places, 0].float().cpu().numpy(), shown),
+        "real": shown(real[places].float().cpu().numpy(), ends),
         **{f"synthetic {column + 1}": tiles[column::across] for column in range(across)},
     }
 
 
 def triples(batch: Batch, prediction: Tensor, classes: int) -> dict[str, np.ndarray]:
     """Label map, what was drawn over it, and the real image that it belongs to."""
-    shown = window(batch["image"])
+    ends = window(batch["image"])
     label = batch["label"][:, 0].cpu().numpy()
-    fake, real = (images[:, 0].float().cpu().numpy() for images in (prediction, batch["image"]))
+    fake, real = (images.float().cpu().numpy() for images in (prediction, batch["image"]))
     return {
-        "label map": overlay(np.zeros_like(fake), label, classes, (0.0, 1.0)),
-        "synthetic": grey(fake, shown),
-        "real": grey(real, shown),
-        "synthetic, outlined": overlay(fake, label, classes, shown),
+        "label map": overlay(np.zeros_like(label, np.float32), label, classes, (0.0, 1.0)),
+        "synthetic": shown(fake, ends),
+        "real": shown(real, ends),
+        "synthetic, outlined": overlay(fake, label, classes, ends),
     }
 
 
@@ -123,8 +124,8 @@ def _told(task: SynthesisTask, data: Any, count: int) -> list[tuple[Tensor, ...]
         return [()] * count
     found: list[tuple[Tensor, ...]] = []
     for batch in evaluation_batches(data, "test", task.device):
-        shown = batch["label"].flatten(1).any(1).nonzero()[:, 0].tolist()
-        middle = shown[len(shown) // 2 : len(shown) // 2 + 1]
+        marked = batch["label"].flatten(1).any(1).nonzero()[:, 0].tolist()
+        middle = marked[len(marked) // 2 : len(marked) // 2 + 1]
         found += [task.condition.told({"label": batch["label"][row : row + 1]}) for row in middle]
         if len(found) == count:
             break

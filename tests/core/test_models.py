@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from src.core.command import CONF
 from src.core.config import validate
 from src.core.models import check_model, tasks_of
+from src.core.words import CONF
 from src.errors import UserError
 
 SERVED = {

@@ -64,16 +64,17 @@ def test_a_moved_class_and_key_leave_hashes_as_they_are(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """conf/ in a copy with other names: the same hash by the tables, another without them."""
-    from src.core import command
+    from src.core import command, compose, explain, words
 
     before = fingerprint(WORDS)
     conf = tmp_path / "conf"
-    for path in command.CONF.rglob("*.yaml"):
+    for path in words.CONF.rglob("*.yaml"):
         text = path.read_text().replace("src.tasks.segmentation.Segm", "src.tasks.masks.task.Segm")
         text = text.replace("\njudged:", "\ntested:")
-        (conf / path.relative_to(command.CONF)).parent.mkdir(parents=True, exist_ok=True)
-        (conf / path.relative_to(command.CONF)).write_text(text)
-    monkeypatch.setattr(command, "CONF", conf)
+        (conf / path.relative_to(words.CONF)).parent.mkdir(parents=True, exist_ok=True)
+        (conf / path.relative_to(words.CONF)).write_text(text)
+    for module in (command, compose, explain, words):
+        monkeypatch.setattr(module, "CONF", conf)
     assert fingerprint(WORDS)[0] != before[0]
     monkeypatch.setattr(renamed, "MOVED_CLASSES", {"src.tasks.masks.task": "src.tasks.segmentation"})
     monkeypatch.setattr(renamed, "MOVED_KEYS", {"trainer.tested": "trainer.judged"})

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from src.core.command import explain
+from src.core.explain import explain
 from src.core.run import Run, environment, open_again, open_new, write_atomically
 from src.errors import UserError
 
@@ -56,3 +56,26 @@ def test_the_environment_names_versions_and_no_folder() -> None:
 
 def test_errors_of_ours_keep_their_traceback() -> None:
     assert explain(RuntimeError("a bug")) is None
+
+
+def test_the_time_of_all_parts_of_a_run_is_added_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    from src.core import run as module
+
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock.now)
+    for seconds in (50.0, 7.0):
+        part = Run(tmp_path)
+        clock.now += seconds
+        part.timed()
+        part.status("done")
+    assert part.read("status.json") == {"seconds": 57.0, "status": "done", "why": ""}
+
+
+def test_a_file_that_is_no_yaml_is_named_with_the_line() -> None:
+    import yaml
+
+    with pytest.raises(yaml.YAMLError) as error:
+        yaml.safe_load("a: 1\nb: [1, 2\nc: 3\n")
+    assert str(explain(error.value)).startswith("error: <unicode string>, line 3: is no YAML (expected")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from src.core.names import nearest
 from src.core.targets import build, check_arguments, check_targets, fill, resolve
+from src.data.sources.folder import Folder
 from src.errors import UserError
 
 UNET = {"_target_": "monai.networks.nets.UNet", "channels": [4, 8], "strides": [2]}
@@ -82,3 +85,65 @@ def test_what_cannot_be_built_is_one_line() -> None:
 )
 def test_nearest(name: str, valid: list[str], hint: str) -> None:
     assert nearest(name, valid) == hint
+
+
+class Picky:
+    def __init__(self, steps: object, **more: object) -> None:
+        if steps == "key":
+            raise KeyError("bacth")
+        if more:
+            raise TypeError(f"f() got an unexpected keyword argument {next(iter(more))!r}")
+        len(steps)  # type: ignore[arg-type]
+        steps[9]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({}, "it needs 'steps'"),
+        ({"steps": "key"}, "'bacth' is none of the names that it knows"),
+        ({"steps": "no", "wide": 3}, "it takes no 'wide'"),
+        ({"steps": None}, "a value is of the wrong kind, null or too short among steps=None"),
+        ({"steps": "no"}, "a value is of the wrong kind, null or too short among steps=no"),
+    ],
+)
+def test_a_class_that_refuses_is_told_without_words_of_python(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, object], line: str
+) -> None:
+    monkeypatch.setenv("GANATOMY_TARGETS", "tests.")
+    with pytest.raises(UserError) as refused:
+        build({"_target_": "tests.core.test_targets.Picky", **given}, "model.generator")
+    assert str(refused.value) == f"model.generator: Picky cannot be built ({line})"
+
+
+def test_the_variable_that_allows_an_own_class_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GANATOMY_TARGETS", "other.")
+    with pytest.raises(UserError, match=r"set GANATOMY_TARGETS=other\.,mylab\.$"):
+        resolve({"_target_": "mylab.nets.Tiny"}, "model.generator")
+    with pytest.raises(UserError) as refused:
+        resolve({"_target_": "os.system"}, "model.generator")
+    assert "GANATOMY_TARGETS" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("x = (", "fails when it is imported \\(SyntaxError"),
+        ("import nowhere_at_all", "no module nowhere_at_all"),
+    ],
+)
+def test_an_own_module_that_cannot_be_imported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, module: str, line: str
+) -> None:
+    name = f"broken_{abs(hash(module))}"
+    (tmp_path / f"{name}.py").write_text(module)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("GANATOMY_TARGETS", f"{name}.")
+    with pytest.raises(UserError, match=line):
+        resolve({"_target_": f"{name}.Tiny"}, "model.generator")
+
+
+def test_texts_of_data_sets_are_texts() -> None:
+    """A folder named 2024, or nan, is a number to Hydra."""
+    with pytest.raises(UserError, match=r"as a text it is typed in quotes, 'data\.root=.2024.'"):
+        check_arguments(Folder, {"root": 2024}, "data")

@@ -1,58 +1,107 @@
-"""Words beside `resume`: keys of the run are known, whatever the composition beside it chooses."""
+"""What is said of words that Hydra cannot read: the key, and the very word to type."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import subprocess
 from typing import Any
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from src.core.run import Run
-from src.core.words import readable
+from src.core.compose import composed
+from src.core.words import replacing, trouble
 from src.errors import UserError
 
-
-@pytest.fixture
-def drawn(compose: Any, tmp_path: Path) -> Path:
-    """A run of another task, on a folder: keys that `python -m src.train` alone does not have."""
-    words = ["task=synthesis", "data=folder", "data.root=images", "model=spade"]
-    Run(tmp_path / "a run").write("config.yaml", compose(*words, tiny=False))
-    return tmp_path / "a run"
-
-
-def settled(compose: Any, run: Path, *words: str) -> Any:
-    return compose(*readable([f"resume='{run}'", *words], resumes=True), tiny=False)
-
-
-@pytest.mark.parametrize("key", ["data.root", "data.label", "task.nearest", "model.generator.latent"])
-def test_a_key_of_the_run_alone_stays(compose: Any, drawn: Path, key: str) -> None:
-    with pytest.raises(
-        UserError, match=rf"^{key}: a resumed run keeps its {key}; start a new run to change it$"
-    ):
-        settled(compose, drawn, f"{key}=other")
+TEXTS = (
+    "masks/{name}",
+    "{folder}/{stem}_mask*.png",
+    "{parent}",
+    "images (1)/*.png",
+    "[ab]*.png",
+    "a=b",
+    "Möbel/文件",
+    "~/x",
+    "(?P<kind>a)_\\d+",
+    'a"b',
+    "it's",
+    "c:\\data {x}\\",
+    "a;b&c#d!e<f>",
+)
 
 
-def test_a_free_key_of_the_run_alone_may_change(compose: Any, drawn: Path) -> None:
-    again = settled(compose, drawn, "task.judge=runs/judge", "data.changed=keep", "trainer.threads=1")
-    assert again["task"]["judge"] == "runs/judge"
-    assert again["data"]["changed"] == "keep" and again["data"]["root"] == "images"
-    assert again["trainer"]["threads"] == 1
+@pytest.mark.parametrize("text", TEXTS)
+def test_the_word_to_type_can_be_pasted_and_means_what_was_meant(text: str) -> None:
+    line = trouble(["task=segmentation", f"data.label={text}"])
+    assert line.startswith("data.label: ")
+    told = line.partition("; type ")[2]
+    pasted = subprocess.run(["bash", "-c", f"printf %s {told}"], capture_output=True, text=True, check=True)
+    read = OverridesParser.create().parse_override(pasted.stdout)
+    assert (read.key_or_group, read.value()) == ("data.label", text)
 
 
-def test_words_that_choose_files_and_options_are_left_alone(drawn: Path) -> None:
-    words = [f"resume={drawn}", "trainer=ddp", "-c", "job", "+data.root=x", "~task.judge", "data.unknown=1"]
-    assert readable(words, resumes=True) == words
-    assert readable(["resume=null", "data.root=x"], resumes=True) == ["resume=null", "data.root=x"]
+@pytest.mark.parametrize(
+    ("word", "line"),
+    {
+        "task": "task: lacks its value; type task=..., one of anomaly, detection, enhancement, segmentation",
+        "trainer.max_steps:5": "trainer.max_steps:5: lacks its =; type trainer.max_steps=5",
+        "data.label =x": "'data.label =x': write key=value, without blanks around the =",
+        "=5": "=5: write key=value",
+        "trainer max_steps=5": "'trainer max_steps': is no key",
+        "data.size=[64,64": "data.size: the [ is never closed",
+        "model.generator={_target_: a.b": "model.generator: the { is never closed",
+        'data.classes=["a]': 'data.classes: in ["a] a quote is never closed',
+        "data.classes=[bg, a (b)]": """type 'data.classes=[bg,"a (b)"]'""",
+        "task=null": "task=null: no such choice; choose from anomaly, detection, enhancement",
+        "task=5": "task=5: no such choice; choose from anomaly",
+        "model/generator=null": "model/generator=null: no such choice; choose from plain_unet",
+        "degradation=null": "degradation=null: no such choice; did you mean 'none'?",
+        "data=common": "data=common: is a part of others and no choice; choose from brain,",
+    }.items(),
+)
+def test_each_trouble_has_its_line(word: str, line: str) -> None:
+    found = trouble([word])
+    assert line in found and "\n" not in found
 
 
-def test_no_run_there_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is no run directory"):
-        readable([f"resume={tmp_path}", "data.root=x"], resumes=True)
+@pytest.mark.parametrize("word", ["data.root=/a b/c", "data.image=**/*.png", "~model.ema_half_life", "-m"])
+def test_words_that_hydra_reads_are_let_be(word: str) -> None:
+    assert trouble([word]) == ""
 
 
-def test_the_command_says_it_too(command: Any, drawn: Path) -> None:
-    done = command(f"resume='{drawn}'", "data.root=elsewhere")
-    assert done.returncode == 2
-    assert (
-        done.stderr == "error: data.root: a resumed run keeps its data.root; start a new run to change it\n"
-    )
+def test_an_own_network_takes_the_place_of_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default's keys (channels, strides, norm) are not the other class's."""
+    word = "model.generator={_target_: monai.networks.nets.SegResNet, init_filters: 8}"
+    assert composed([word])["model"]["generator"] == {
+        "_target_": "monai.networks.nets.SegResNet",
+        "init_filters": 8,
+    }
+    before: dict[str, Any] = composed([])["model"]["generator"]
+    assert set(before) > {"_target_", "channels"}
+    same = composed([f"model.generator={{_target_: {before['_target_']}, norm: batch}}"])["model"][
+        "generator"
+    ]
+    assert same == {**before, "norm": "batch"}
+
+
+def test_a_sweep_over_own_networks_replaces_too() -> None:
+    standing = {"model": {"generator": {"_target_": "a.A", "channels": 3}}}
+    asked: list[list[str]] = []
+
+    def compose(words: list[str]) -> dict[str, Any]:
+        asked.append(words)
+        return standing
+
+    word = "model.generator={_target_: b.B, width: 1},{_target_: b.B, width: 2}"
+    given = ["--multirun", "--config-dir", "mine", "seed=1", word]
+    assert replacing(given, compose) == [*given[:-1], "model.generator=null", f"+{word}"]
+    assert asked == [["seed=1"]]
+    assert replacing(["model.generator={_target_: a.A, channels: 4}"], compose) == [
+        "model.generator={_target_: a.A, channels: 4}"
+    ]
+
+
+@pytest.mark.parametrize("word", ["task=null", "data.label=masks/{name}", "data=common"])
+def test_sweeps_and_experiments_say_the_same(word: str) -> None:
+    with pytest.raises(UserError) as refused:
+        composed([word])
+    assert str(refused.value) == trouble([word])

@@ -73,3 +73,24 @@ def test_of_many_kinds_the_least_and_the_most_are_told():
     most = max(found.kinds["train"].values())
     assert heads == ["split", "cases", "subjects", "each of 1000"]
     assert rows[0] == ["train", "40", "40", f"0 to {most}"]
+
+
+def test_the_example_of_the_help_can_be_pasted(tmp_path, picture):
+    """Into bash as it is printed, but for the folder and the interpreter's name."""
+    for number in range(6):
+        picture(f"images/{number}.png")
+        picture(f"masks/{number}.png", np.full((20, 16), number % 2, np.uint8))
+    help_text = check(tmp_path, "--help").stdout
+    assert "common," not in help_text and "folder," in help_text
+    line = next(line for line in help_text.splitlines() if "data=folder" in line)
+    line = line.strip().replace("DIR", str(tmp_path)).replace("python", sys.executable, 1)
+    ended = subprocess.run(
+        ["bash", "-c", line],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "% lesion" in ended.stdout and "0 faults that stop training" in ended.stdout

@@ -57,10 +57,11 @@ def change(conf: Path) -> None:
 def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of conf/ in place of it."""
     copy = tmp_path / "conf"
-    for path in command.CONF.rglob("*.yaml"):
-        (place := copy / path.relative_to(command.CONF)).parent.mkdir(parents=True, exist_ok=True)
+    for path in words.CONF.rglob("*.yaml"):
+        (place := copy / path.relative_to(words.CONF)).parent.mkdir(parents=True, exist_ok=True)
         place.write_text(path.read_text())
-    monkeypatch.setattr(command, "CONF", copy)
+    for module in (command, compose, explain, words):
+        monkeypatch.setattr(module, "CONF", copy)
     return copy
 
 

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from src.pictures.boxes import HEAT, OKABE_ITO, TRUTH, case_columns, heated, shown, with_boxes
+from src.pictures.boxes import HEAT, OKABE_ITO, TRUTH, case_columns, heated, with_boxes
+from src.pictures.draw import shown as many
+
+
+def shown(image: np.ndarray) -> np.ndarray:
+    return many(image[None])[0]
+
+
+def test_words_that_would_lie_over_each_other_are_left_out():
+    """Of two boxes at one place the first is named, a third far away too."""
+    tile, red = shown(np.zeros((1, 192, 192))), (255, 0, 0)
+    boxes = np.array([[60.0, 10, 80, 30], [62, 14, 82, 34], [150, 100, 170, 120]])
+    words = with_boxes(tile, (192, 192), boxes, [red] * 3, ["0.90", "0.80", "0.70"])
+    first = with_boxes(tile, (192, 192), boxes, [red] * 3, ["0.90", "", "0.70"])
+    assert np.array_equal(words, first)
+    assert (words != with_boxes(tile, (192, 192), boxes, [red] * 3))[138:149, 100:128].any()
 
 
 def test_a_box_is_drawn_on_its_pixels_in_its_colour():

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from src.pictures.draw import CORRECT, ERRORS, OKABE_ITO, TILE, colours, error_map, grey, overlay
+from src.pictures.draw import CORRECT, ERRORS, OKABE_ITO, TILE, colours, error_map, grey, overlay, shown
 
 DEUTERANOPIA = [
     [0.367322, 0.860646, -0.227968],
@@ -98,3 +98,38 @@ def test_names_get_the_colours_that_are_drawn() -> None:
 def test_what_is_no_stack_of_images_is_refused() -> None:
     with pytest.raises(ValueError, match=r"give \[n, height, width\]"):
         grey(np.zeros((4, 4)))
+
+
+def reds(tiles: np.ndarray) -> bool:
+    """Whether red is everywhere the strongest and blue the weakest."""
+    return bool((tiles[..., 0] > tiles[..., 1]).all() and (tiles[..., 1] > tiles[..., 2]).all())
+
+
+def test_three_channels_are_drawn_in_colour_in_one_window() -> None:
+    """Red 200, green 100, blue 0 of a window of 0 to 200: those very shades of 255."""
+    image = np.broadcast_to(np.array([200.0, 100.0, 0.0])[None, :, None, None], (2, 3, 192, 192))
+    tiles = shown(image, (0.0, 200.0))
+    assert tiles.shape == (2, 192, 192, 3) and (tiles == [255, 128, 0]).all()
+    assert reds(shown(image)) and reds(overlay(image, np.zeros((2, 192, 192)), 2, (0.0, 200.0)))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_of_other_channels_the_first_is_drawn_in_grey(channels: int) -> None:
+    image = np.random.default_rng(0).random((2, channels, 24, 20))
+    assert np.array_equal(shown(image), grey(image[:, 0]))
+
+
+def test_samples_of_tasks_keep_colour() -> None:
+    import torch
+
+    from src.tasks import anomaly_pictures, synthesis_pictures
+    from src.tasks.maps import Findings
+
+    levels = torch.tensor([3.0, 2.0, 1.0])[None, :, None, None]
+    image = levels + 0.1 * torch.rand(6, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert all(reds(tiles) for tiles in synthesis_pictures.grid(image, image).values())
+    found = Findings(image - 0.2 * levels, torch.rand(6, 32, 32), torch.rand(6))
+    columns = anomaly_pictures.columns({"image": image}, found, torch.ones(6, dtype=torch.bool), None)
+    assert all(reds(columns[name]) for name in ("input", "reconstruction", "residual"))
+    imagined = anomaly_pictures.columns({"image": image}, image, torch.ones(6, dtype=torch.bool), None)
+    assert all(reds(tiles) for tiles in imagined.values())

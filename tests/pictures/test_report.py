@@ -101,6 +101,28 @@ def test_it_says_what_was_run_and_what_came_out(run: Path) -> None:
         assert word in text, word
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(75.4, "took 75 s"), (600, "took 10 min"), (9000, "took 2.5 h")]
+)
+def test_it_says_how_long_it_took_and_that_pictures_have_no_millimetres(
+    run: Path, seconds: float, words: str
+) -> None:
+    (run / "status.json").write_text(json.dumps({"status": "done", "seconds": seconds}))
+    (run / "data.json").write_text(json.dumps({"units": "px"}))
+    (run / "metrics.json").write_text(json.dumps({"test/hd95": 3.0, "test/dice": 0.9}))
+    text = Page(write_report(run)).text
+    assert words in text and "HD95 px" in text and "HD95 mm" not in text
+
+
+def test_a_table_of_many_scores_has_a_line_each(run: Path) -> None:
+    """Five scores of three sources would be cut at the edge of the page."""
+    names = [f"{source}/{score}" for source in ("test", "baseline/otsu", "baseline/mean_label_map")
+             for score in ("dice", "hd95", "nsd", "asd", "iou")]  # fmt: skip
+    (run / "metrics.json").write_text(json.dumps(dict.fromkeys(names, 0.5)))
+    text = write_report(run).read_text()
+    assert text.count('<th class="rival">otsu</th>') == 1
+
+
 def test_it_needs_nothing_from_elsewhere(run: Path) -> None:
     page = Page(write_report(run))
     assert not {"script", "link", "iframe", "object"} & set(page.tags)

@@ -95,3 +95,25 @@ def test_one_class_is_its_mean_so_there_is_room_for_every_score() -> None:
         }
     )
     assert re.search(r"empty images with a finding.*0\.30.*0\.70", text) and "lesion" not in text
+
+
+def test_distances_of_pictures_are_in_pixels() -> None:
+    assert (
+        table(METRICS, unit="px").heading("hd95") == "HD95 px ↓"
+        and table(METRICS).heading("hd95") == "HD95 mm ↓"
+    )
+    console = Console(width=100, file=io.StringIO())
+    console.print(score_table(METRICS, unit="px"))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "HD95 px" in text and "mm" not in text
+
+
+def test_names_of_scores_stay_on_one_line() -> None:
+    """At 80 columns, the sources' names give way."""
+    metrics = {"test/high_frequency": 1.0, "test/flat_deviation": 1.0}
+    metrics |= {
+        f"baseline/{name}/high_frequency": 1.0 for name in ("input", "median", "nlm", "tv", "gaussian")
+    }
+    console = Console(width=80, file=io.StringIO())
+    console.print(score_table(metrics))
+    assert "high frequencies / truth's" in console.file.getvalue()  # type: ignore[attr-defined]

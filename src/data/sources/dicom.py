@@ -13,12 +13,14 @@ from src.data.dicom.choice import Choice, chosen, chosen_slices, overview, suite
 from src.data.dicom.files import digest
 from src.data.dicom.read import read_series
 from src.data.dicom.series import Found, Series, find_series
+from src.data.lists import read_splits
+from src.data.matching import assigned
+from src.data.raw import raw_of
 from src.data.readers import ReadError
 from src.data.records import Record
 from src.data.regrid import Grid
 from src.data.sources.channels import coloured
 from src.data.sources.files import Files
-from src.data.splits import read_splits
 from src.errors import UserError
 
 
@@ -58,8 +60,11 @@ class Dicom(Files):
         return self.found.notes
 
     def records(self) -> list[Record]:
-        given = read_splits(self.folder / self.splits) if self.splits else {}
-        return sorted((self._record(one, given) for one in self.kept), key=lambda record: record.case)
+        records = sorted(map(self._record, self.kept), key=lambda record: record.case)
+        if self.splits:
+            path, uids = self.folder / self.splits, {_case(one): one.uid for one in self.kept}
+            records = assigned(records, read_splits(path), str(path), lambda record: [uids[record.case]])
+        return self.completed(records)
 
     def overview(self) -> list[tuple[str, ...]]:
         """A table of the series that were found, heads first. For the terminal: descriptions are what
@@ -94,7 +99,7 @@ class Dicom(Files):
             for one in sorted(self.kept, key=_case)
         ]
 
-    def _record(self, one: Series, given: dict[str, Any]) -> Record:
+    def _record(self, one: Series) -> Record:
         names = [path.relative_to(self.folder).as_posix() for path in one.paths]
         content: dict[str, Any] = {"image": names}
         if self.label:
@@ -104,9 +109,7 @@ class Dicom(Files):
                 raise UserError(
                     f"data.label={self.label}: only {{series}} and {{folder}} may stand in it"
                 ) from error
-        case = _case(one)
-        group, split = next((given[k] for k in (one.uid, case) if k in given), (None, None))
-        return Record(case, group or one.patient, split, content)
+        return Record(_case(one), one.patient, None, content)
 
     def _channels(self, record: Record, role: str) -> tuple[np.ndarray, Grid]:
         if role != "image":
@@ -119,7 +122,9 @@ class Dicom(Files):
             raise ReadError(f"{paths[0].parent}: series {record.case}: {words}") from error
         if array.size == 0 or array.dtype.kind not in "buif":
             raise ReadError(f"{paths[0].parent}: series {record.case}: holds no image")
-        return coloured(array, self.channels, paths[0]), Grid(affine, array.shape[1:])
+        made = coloured(array, self.channels, paths[0])
+        self.raw[record.case] = raw_of(array, made, len(array) == 3)
+        return made, Grid(affine, array.shape[1:], len(array) == 3)
 
 
 def _case(one: Series) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from src.data.digests import Digests
 from src.data.problems import Fault, files_of, image_files, noted
+from src.data.raw import Raw, raw_of
 from src.data.readers import ReadError, read, read_label
 from src.data.records import Case, Record
 from src.data.regrid import Grid
@@ -57,6 +58,7 @@ class Files:
 
     def __post_init__(self) -> None:
         self.folder = Path(self.root).expanduser()
+        self.raw: dict[str, Raw] = {}
         if not self.folder.is_dir():
             raise UserError(
                 f"data.root={self.root}: no such folder; set data.root or GANATOMY_DATA "
@@ -152,7 +154,9 @@ class Files:
             return self._target(array, paths[0], colour, len(self.paths(record, "image"))), grid
         if len(array) == 1 != self.channels and not self.coloured:
             raise ReadError(f"{paths[0]}: has 1 channel, not data.channels={self.channels}; a channel lacks")
-        return coloured(array, self.channels, paths[0], colour), grid
+        made = coloured(array, self.channels, paths[0], colour)
+        self.raw[record.case] = raw_of(array, made, grid.colour)
+        return made, grid
 
     def _target(self, array: np.ndarray, path: Path, colour: bool, images: int) -> np.ndarray:
         several = self.channels != 3 or images > 1  # contrasts, and no colours

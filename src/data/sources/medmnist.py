@@ -27,6 +27,8 @@ class MedMnist(Files):
     Where that package is installed, the file's checksum is held against the published one.
     """
 
+    units: ClassVar[str] = "px"
+
     name: str = "pneumoniamnist"
     finding: str | int | None = None
     SPLIT: ClassVar[dict[str, str]] = {"train": "train", "val": "val", "test": "test"}

@@ -36,6 +36,7 @@ class StackedDigits:
     """
 
     channels = 3
+    units = "px"
     spatial_dims: Literal[2] = 2
     classes: tuple[str, ...] = ()
     box_classes: tuple[str, ...] = ()

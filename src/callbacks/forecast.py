@@ -1,0 +1,96 @@
+"""A run that will take hours says so when its first steps have been timed."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from src.core import quiet
+from src.tasks.base import AdversarialTask
+
+LONG = 3600.0
+"""Seconds beyond which a run is told to be long."""
+WARM, STEPS, ENOUGH = 1, 10, 60.0
+"""Steps that are not timed, as buffers are made in them; how many are; and seconds after which fewer do."""
+
+
+class Forecast(pl.Callback):
+    """Times ten training steps, without the validations between them, and says what is to come, once.
+
+    Nothing waits for the device: steps follow each other there as fast as they are asked for after the first.
+    """
+
+    def __init__(self, cfg: dict[str, Any]) -> None:
+        self.cfg = cfg
+        self.steps, self.seconds, self.since, self.told = -WARM, 0.0, 0.0, False
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if self.steps <= 0 and not self.told:
+            self.since = time.monotonic()
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.seconds += time.monotonic() - self.since
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.since = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """The first timed step ends `WARM` steps after the run begins; loading its batch counts too."""
+        if self.told or not trainer.is_global_zero:
+            return
+        assert isinstance(pl_module, AdversarialTask)
+        now = time.monotonic()
+        self.steps += 1
+        self.seconds, self.since = (self.seconds + now - self.since, now) if self.steps > 0 else (0.0, now)
+        if self.steps < 1 or (self.steps < STEPS and self.seconds < ENOUGH):
+            return
+        self.told = True
+        left = int(trainer.max_steps) - pl_module.batches_done
+        if line := forecast(self.cfg, self.seconds / self.steps, left, cores()):
+            quiet.say(line)
+
+
+def forecast(cfg: dict[str, Any], each: float, left: int, cores: int) -> str:
+    """The line for `left` steps of `each` so many seconds; empty where they take no hour.
+
+    What would make the run shorter, and by how much where that is known: time goes with the steps, and about
+    with the images of a batch and the pixels of an image.
+    """
+    if each * left <= LONG:
+        return ""
+    data, trainer = cfg["data"], cfg["trainer"]
+    ways = [f"trainer.max_steps={max(1, int(LONG / each))} (an hour)"]
+    if data["batch_size"] > 1:
+        ways.append(f"data.batch_size={data['batch_size'] // 2} (about half)")
+    key = "patch" if data.get("patch") else "size"
+    if data.get("spatial_dims") in (2, 3):
+        part = "a quarter" if data["spatial_dims"] == 2 else "an eighth"
+        ways.append(f"data.{key} of half the side (about {part})")
+    ways.append("a smaller model (model.generator.channels)")
+    if not torch.cuda.is_available() or trainer["accelerator"] == "cpu":
+        if (threads := trainer.get("threads") or torch.get_num_threads()) < cores:
+            ways.append(f"trainer.threads={cores} (now {threads})")
+        ways.append("trainer.accelerator=auto" if torch.cuda.is_available() else "a machine with a GPU")
+    rate = f"{1 / each:.2g} steps/s" if each < 1 else f"{each:.3g} s a step"
+    return (
+        f"about {_hours(each * left)} to go on this machine ({rate}, validations not counted); shorter: "
+        + ("; ".join(ways))
+    )
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _hours(seconds: float) -> str:
+    hours = seconds / 3600
+    return f"{hours / 24:.1f} days" if hours >= 48 else f"{hours:.0f} h" if hours >= 10 else f"{hours:.1f} h"
