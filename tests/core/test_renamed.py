@@ -12,7 +12,7 @@ from src.core import renamed
 from src.core.compose import composed
 from src.core.config import load
 from src.core.run import Run
-from src.core.words import readable
+from src.core.translate import readable
 from src.errors import UserError
 from src.experiments.fingerprint import fingerprint
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from src.core import command, renamed
+from src.core import command, compose, explain, renamed, words
 from src.errors import UserError
 from src.experiments.pin import pin
 from src.experiments.pinned import PINNED, Pinned, words_of
