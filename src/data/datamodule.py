@@ -184,8 +184,8 @@ class DataModule(pl.LightningDataModule):
         kept = [record for records in self.records.values() for record in records]
         faults = [*leaks(self.dealt), *(f for record in kept for f in self.facts[record.case].faults)]
         mild = told_once(fault for fault in faults if not fault.grave)
-        told = [*self.going_on, *remarks(self.source, self.intensity), *mild]
-        return [f"note: {line}" for line in told]
+        told = [*remarks(self.source, self.intensity), *mild]
+        return [*self.going_on, *(f"note: {line}" for line in told)]
 
     def leave_out(self, cases: Collection[str]) -> None:
         """Train without these cases."""

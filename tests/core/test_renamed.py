@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -33,12 +34,29 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def digest_without(monkeypatch: pytest.MonkeyPatch, key: str) -> tuple[str, str]:
+    """The hash of a composition that has no such key."""
+    from src.experiments import fingerprint as module
+
+    def composition(words: list[str]) -> dict[str, Any]:
+        plain = composed(words)
+        section, _, leaf = key.partition(".")
+        del plain[section][leaf]
+        return plain
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "composed", composition)
+        return fingerprint(WORDS)
+
+
 def test_a_key_at_its_first_default_is_not_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
     before = fingerprint(WORDS)
     assert fingerprint([*WORDS, "trainer.channels_last=false"]) == before
     assert fingerprint([*WORDS, "trainer.channels_last=true"])[0] != before[0]
-    assert fingerprint([*WORDS, "+task.scored=network", "+data.axes=null"]) == before
-    assert fingerprint([*WORDS, "+task.scored=file"])[0] != before[0]
+    first = fingerprint([*WORDS, "task.scored=network"])
+    assert first[0] != before[0], "today's default is another"
+    assert fingerprint([*WORDS, "task.scored=network", "+data.axes=null"]) == first
+    assert digest_without(monkeypatch, "task.scored") == first
     assert [a != b for a, b in zip(fingerprint([*WORDS, "+data.axes=HWC"]), before, strict=True)] == [
         True,
         True,

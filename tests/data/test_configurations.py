@@ -33,7 +33,8 @@ def busi(root: Path, picture: Callable[..., Any]) -> None:
         for number in range(1, 8):
             mask = np.zeros((20, 16), bool)
             mask[3:9, 4:8] = kind != "normal"
-            picture(f"{root}/{kind}/{kind} ({number}).png", shape=(20, 16, 3))
+            grey = np.random.default_rng(number).integers(0, 256, (20, 16, 1), np.uint8)  # stored three times
+            picture(f"{root}/{kind}/{kind} ({number}).png", grey.repeat(3, 2))
             picture(f"{root}/{kind}/{kind} ({number})_mask.png", mask)
     picture(f"{root}/benign/benign (3)_mask_1.png", np.ones((20, 16), bool))
 

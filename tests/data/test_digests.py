@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from src.data import digests
-from src.data.digests import Digests, beside
+from src.data.digests import Digests
+from src.data.sources.told import beside
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -207,4 +208,4 @@ def test_voxels_in_a_file_of_their_own_are_found(tmp_path):
 
     assert names("a.hdr") == ["a.img", "a.mat"] and names("a.img") == ["a.hdr", "a.mat"]
     assert names("b.img") == [] and names("a.mat") == []
-    assert names("c.mhd") == ["c.raw", "elsewhere.raw"] and names("d.nhdr") == ["elsewhere.raw"]
+    assert names("c.mhd") == ["elsewhere.raw"] and names("d.nhdr") == ["elsewhere.raw"]

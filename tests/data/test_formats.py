@@ -124,8 +124,18 @@ def test_ids_above_16_bits_do_not_wrap(tmp_path):
     (tmp_path / "labels").mkdir()
     volumes.nifti(VOLUME.astype(np.int32) + 65536)(tmp_path / "labels")
     volumes.nifti(VOLUME)(tmp_path)
-    folder = Folder(root=str(tmp_path), image="a.nii.gz", label="labels/{name}", spatial_dims=3)
-    assert np.array_equal(folder.load(folder.records()[0])["label"][0], VOLUME.astype(np.int64) + 65536)
+    ids = np.unique(VOLUME.astype(np.int64) + 65536)
+    names = [str(number) for number in ids]
+    folder = Folder(
+        root=str(tmp_path),
+        image="a.nii.gz",
+        label="labels/{name}",
+        spatial_dims=3,
+        classes=names,
+        label_values=ids.tolist(),
+    )
+    label = folder.load(folder.records()[0])["label"][0]
+    assert np.array_equal(ids[label], VOLUME.astype(np.int64) + 65536)
 
 
 @pytest.mark.parametrize("package", ["imagecodecs", "tifffile", "SimpleITK"])

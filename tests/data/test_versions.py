@@ -196,7 +196,7 @@ def test_what_could_not_be_read_is_tried_again(tmp_path, monkeypatch):
 
     read = files.read
 
-    def refused(path):
+    def refused(path, *rest):
         raise files.ReadError(f"{path}: needs a package")
 
     monkeypatch.setattr(files, "read", refused)

@@ -298,9 +298,9 @@ def test_boxes_in_the_files_have_the_scores_of_the_run(
     "suffix, shape, words",
     [
         ("png", PICTURE, ["data.size=32"]),
-        ("nii.gz", VOLUME, ["data.size=16"]),
-        ("nii.gz", VOLUME, ["data.size=16", "data.spacing=[1.2,2.2,2.0]"]),
-        ("nii.gz", VOLUME, ["data.size=16", "data.spatial_dims=3"]),
+        ("nii.gz", VOLUME, ["data.size=32"]),
+        ("nii.gz", VOLUME, ["data.size=32", "data.spacing=[1.2,2.2,2.0]"]),
+        ("nii.gz", VOLUME, ["data.size=[32,32,16]", "data.spatial_dims=3"]),
     ],
 )
 def test_maps_of_anomalies_have_the_scores_of_the_run(

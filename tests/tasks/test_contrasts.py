@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from src.metrics.enhancement import score_case
 from src.tasks.enhancement import width
 
 SHAPE = (20, 18, 6)
+ROLES = ("mr", "ct")
 AFFINE = np.diag([1.0, 1.5, 2.5, 1])
 
 
@@ -39,15 +41,15 @@ class Second(nn.Module):
 
 @pytest.fixture
 def scans(tmp_path: Path) -> Path:
-    """Five subjects: an unsigned MR, and a CT of -1024 to 1500 HU."""
+    """Five subjects: an unsigned MR, a CT of -1024 to 1500 HU, and a copy of that as a second contrast."""
     for n in range(5):
         rng = np.random.default_rng(n)
         mr = rng.integers(0, 4000, SHAPE).astype(np.uint16)
         ct = rng.integers(-1024, 1500, SHAPE, endpoint=True).astype(np.int16)
-        for role, array in (("mr", mr), ("ct", ct)):
+        for role, array in (("mr", mr), ("ct", ct), ("prior", ct)):
             (tmp_path / "data" / role).mkdir(parents=True, exist_ok=True)
             nib.save(nib.Nifti1Image(array, AFFINE), tmp_path / f"data/{role}/s{n}.nii.gz")
-    rows = ["image,target", *(f"mr/s{n}.nii.gz;ct/s{n}.nii.gz,ct/s{n}.nii.gz" for n in range(5))]
+    rows = ["image,target", *(f"mr/s{n}.nii.gz;prior/s{n}.nii.gz,ct/s{n}.nii.gz" for n in range(5))]
     (tmp_path / "data/index.csv").write_text("\n".join(rows) + "\n")
     return tmp_path / "data"
 
@@ -149,7 +151,12 @@ def test_each_channel_its_own_in_other_tasks(compose: Any, scans: Path, tmp_path
     from src.train import train
 
     kinds = scans / "kinds.csv"
-    rows = [f"mr/s{n}.nii.gz;ct/s{n}.nii.gz,{('healthy', 'ill')[n % 2]}" for n in (0, 2, 4, 1, 3, 0, 1)]
+    rows = []
+    for number, n in enumerate((0, 2, 4, 1, 3, 0, 1)):  # each case its own files
+        files = [
+            shutil.copy(scans / f"{role}/s{n}.nii.gz", scans / f"{role}{number}.nii.gz") for role in ROLES
+        ]
+        rows.append(f"{';'.join(Path(file).name for file in files)},{('healthy', 'ill')[n % 2]}")
     splits = ["train", "train", "val", "val", "test", "test", "test"]
     lines = [f"{row},{split},c{n}" for n, (row, split) in enumerate(zip(rows, splits, strict=True))]
     kinds.write_text("\n".join(["image,kind,split,case", *lines]))

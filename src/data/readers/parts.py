@@ -8,10 +8,10 @@ from pathlib import Path
 from src.data.readers.names import stem, suffix
 from src.data.readers.stored import Refused
 
-HALVES = {
-    ".img": (".hdr", ".hdr.gz"),
+HALVES = {  # and the affine that SPM keeps in a .mat
+    ".img": (".hdr", ".hdr.gz", ".mat"),
     ".img.gz": (".hdr", ".hdr.gz"),
-    ".hdr": (".img", ".img.gz"),
+    ".hdr": (".img", ".img.gz", ".mat"),
     ".hdr.gz": (".img", ".img.gz"),
 }
 META = re.compile(rb"^ElementDataFile\s*=\s*(.+?)\s*$", re.MULTILINE)

@@ -252,7 +252,7 @@ def test_radiographs_of_either_plate_are_one_kind(tmp_path):
 def test_a_label_of_unknown_braces_is_one_line(tmp_path):
     series(tmp_path / "a", VOLUME, SOPClassUID=CT)
     with pytest.raises(UserError, match=r"data.label=\{stem\}.nii.gz: only \{series\} and \{folder\}"):
-        Dicom(root=str(tmp_path), label="{stem}.nii.gz").records()
+        Dicom(root=str(tmp_path), label="{stem}.nii.gz", classes=["no", "yes"]).records()
 
 
 def test_a_segmentation_is_no_label_that_is_read(tmp_path):

@@ -143,7 +143,7 @@ def test_a_scale_factor_that_breaks_the_numbers_of_a_mask_is_named(tmp_path, vol
 def test_colours_are_no_classes(tmp_path, picture):
     picture("images/1.png"), picture("masks/1.png", shape=(20, 16, 3))
     source = Folder(root=str(tmp_path), label="masks/{name}", classes=["bg", "a"])
-    with pytest.raises(ReadError, match=r"masks/1\.png: has 3 channels that differ"):
+    with pytest.raises(ReadError, match=r"masks/1\.png: a colour picture where a label map"):
         source.load(source.records()[0])
 
 
