@@ -48,6 +48,7 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     from rich.progress import track
 
     from src.data import cut, inventory
+    from src.data.intensity import shown
     from src.data.prepare import grid_of
 
     console = Console(highlight=False)
@@ -70,7 +71,9 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     for record in {r.case: r for one, other, _ in found.alike for r in (one, other)}.values():
         drawn.setdefault(record.case, _drawn(data, data.source.load(record)))
     _print(console, found, data)
-    console.print(cut.words(data.source.size, kept) or f"data.size={data.source.size} cuts nothing off")
+    if data.source.size is not None:
+        whole = f"data.size={shown(data.source.size)} cuts nothing off"
+        console.print(cut.words(data.source.size, kept) or whole, markup=False)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(_page(found, data, drawn, wanted), encoding="utf-8")
     console.print(f"page: {output}")
@@ -154,16 +157,13 @@ def _print(console: Any, found: Inventory, data: DataModule) -> None:
 def _facts(found: Inventory, data: DataModule) -> dict[str, str]:
     """What was read, and how it reaches a network."""
     from src.data import inventory
+    from src.data.intensity import ends, shown
 
     told = inventory.facts(found, data.source)
     made = data.preparation
     if told:
-        way = (
-            made.intensity if made.intensity is None or isinstance(made.intensity, str) else [*made.intensity]
-        )
-        window = isinstance(way, list) and not any(isinstance(part, str) for part in way)
-        told["data.intensity"] = f"{way} onto 0 to 1" if window else str(way)
-        told["data.size"] = "each keeps its own" if made.size is None else str(made.size)
+        told["data.intensity"] = shown(made.intensity) + (" onto 0 to 1" if ends(made.intensity) else "")
+        told["data.size"] = "each keeps its own" if made.size is None else shown(made.size)
     return told
 
 
@@ -171,8 +171,11 @@ def _page(found: Inventory, data: DataModule, drawn: dict[str, bytes], wanted: s
     import numpy as np
 
     from src.data import inventory, page
+    from src.data.known import remarks
+    from src.data.problems import Fault
     from src.data.records import SPLITS
 
+    told = remarks(data.source, data.intensity)
     alike = [
         (f"{record.case} ({record.split}), correlation {value:.3f}", drawn[record.case])
         for one, other, value in found.alike
@@ -183,7 +186,7 @@ def _page(found: Inventory, data: DataModule, drawn: dict[str, bytes], wanted: s
         "Files and arrays": page.grid(
             ["", ""], [[name, words] for name, words in _facts(found, data).items()]
         ),
-        "Faults": page.listed(found.faults),
+        "Faults": page.listed([*found.faults, *(Fault("", "data set", line, grave=False) for line in told)]),
         "Intensities": page.histogram(
             {s: np.concatenate(found.values[s]) for s in SPLITS if s in found.values}
         ),

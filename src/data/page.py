@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -75,11 +76,14 @@ def histogram(values: Mapping[str, np.ndarray], bins: int = 64) -> str:
         return ""
     low, high = np.percentile(np.concatenate(list(values.values())), [0.5, 99.5])
     edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+    if all((sample == np.round(sample)).all() for sample in values.values()):  # as many numbers in each bin
+        step = max(1, math.ceil((high - low + 1) / bins))
+        edges = np.arange(np.floor(low) - 0.5, high + step, step)
     lines, legend = [], []
     for colour, (split, sample) in zip(COLOURS, values.items(), strict=False):
         heights = np.histogram(sample, edges)[0] / sample.size
         top = max(heights.max(), 1e-9)
-        places = [(10 + 700 * (i + 0.5) / bins, 160 - 150 * h / top) for i, h in enumerate(heights)]
+        places = [(10 + 700 * (i + 0.5) / len(heights), 160 - 150 * h / top) for i, h in enumerate(heights)]
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         lines.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.6"/>')
         legend.append(f'<span style="color:{colour}">{escape(split)}</span>')
