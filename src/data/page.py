@@ -79,6 +79,7 @@ def histogram(values: Mapping[str, np.ndarray], bins: int = 64) -> str:
     if all((sample == np.round(sample)).all() for sample in values.values()):  # as many numbers in each bin
         step = max(1, math.ceil((high - low + 1) / bins))
         edges = np.arange(np.floor(low) - 0.5, high + step, step)
+        low, high = edges[0] + 0.5, edges[-1] - 0.5
     lines, legend = [], []
     for colour, (split, sample) in zip(COLOURS, values.items(), strict=False):
         heights = np.histogram(sample, edges)[0] / sample.size
@@ -87,8 +88,8 @@ def histogram(values: Mapping[str, np.ndarray], bins: int = 64) -> str:
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         lines.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.6"/>')
         legend.append(f'<span style="color:{colour}">{escape(split)}</span>')
-    ends = f'<text x="10" y="178">{edges[0]:.4g}</text>'
-    ends += f'<text x="710" y="178" text-anchor="end">{edges[-1]:.4g}</text>'
+    ends = f'<text x="10" y="178">{low:.4g}</text>'
+    ends += f'<text x="710" y="178" text-anchor="end">{high:.4g}</text>'
     axis = '<line x1="10" x2="710" y1="160" y2="160" stroke="#b9bfc4"/>'
     drawn = f'<svg viewBox="0 0 720 184" width="720" font-size="12">{axis}{"".join(lines)}{ends}</svg>'
     return f"{drawn}<p>{' '.join(legend)}</p>"
