@@ -11,8 +11,8 @@ import numpy as np
 from nibabel.orientations import aff2axcodes
 
 from src.data.duplicates import BITS, Print, fingerprint, pairs
-from src.data.faults import Fault, counted, inspect, leaks
-from src.data.problems import files_of
+from src.data.faults import counted, inspect, leaks
+from src.data.problems import Fault, files_of
 from src.data.raw import read_in, types_of, units_of
 from src.data.readers import ReadError
 from src.data.records import SPLITS, Case, Record, Source

@@ -14,9 +14,9 @@ import numpy as np
 
 from src.data.cache import Cache
 from src.data.digests import STORES, trim, write_whole
-from src.data.faults import Fault, inspect, leaks, name_of
+from src.data.faults import inspect, leaks, name_of
 from src.data.prepare import Prepared, grid_of
-from src.data.problems import told_once
+from src.data.problems import Fault, told_once
 from src.data.readers import ReadError
 from src.data.records import Case, Record, Source
 from src.errors import UserError

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.data.faults import Fault, inspect
+from src.data.faults import inspect
 from src.data.inventory import facts, narrow, take
 from src.data.page import listed, picture
+from src.data.problems import Fault
 from src.data.raw import passed_over, raw_of, units_of
 from src.data.sources.folder import Folder
 
