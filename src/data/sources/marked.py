@@ -15,7 +15,7 @@ from src.data.regrid import Grid
 from src.data.sources.channels import same_grid
 from src.data.sources.claims import ROLES
 from src.data.sources.masks import INSTANCES, class_numbers, whole
-from src.errors import UserError
+from src.errors import UserError, one_of
 
 if TYPE_CHECKING:
     from src.data.sources.files import Files
@@ -28,8 +28,7 @@ def check_settings(source: Files) -> None:
         ("missing_label", source.missing_label, ("fault", "background")),
         *(("shared", role, ROLES) for role in source.shared),
     ):
-        if value not in choices:
-            raise UserError(f"data.{key}={value}: choose {', '.join(str(c or 'null') for c in choices)}")
+        one_of(f"data.{key}", value, choices)
     if source.label_values is not None and len(source.label_values) != len(source.classes):
         raise UserError(
             f"data.label_values: {len(source.label_values)} values for {len(source.classes)} data.classes"
