@@ -9,7 +9,7 @@ from src.data.cut import words
 from src.data.degrade import Degrade, Evaluated
 from src.data.faults import leaks
 from src.data.intensity import Intensity
-from src.data.known import remarks
+from src.data.known import doubts
 from src.data.prepare import Preparation, Prepared
 from src.data.problems import told_once
 from src.data.records import Case, Record, Source, Split
@@ -78,7 +78,7 @@ class Cohort:
         kept = [record for records in self.records.values() for record in records]
         faults = [*leaks(self.dealt), *(f for record in kept for f in self.facts[record.case].faults)]
         mild = told_once(fault for fault in faults if not fault.grave)
-        told = [*self.going_on, *remarks(self.source, self.intensity), *mild]
+        told = [*self.going_on, *doubts(self.source, self.intensity), *mild]
         return [f"note: {line}" for line in told]
 
     @property
