@@ -98,6 +98,8 @@ class Dicom(Files):
     def _record(self, one: Series) -> Record:
         names = [path.relative_to(self.folder).as_posix() for path in one.paths]
         content: dict[str, Any] = {"image": names}
+        if slices := chosen_slices(self.series):
+            content["slices"] = slices
         if self.label:
             try:
                 content["label"] = self.label.format(series=one.uid, folder=Path(names[0]).parent.as_posix())
@@ -112,7 +114,7 @@ class Dicom(Files):
             return super()._channels(record, role)
         paths = self.paths(record, role)
         try:
-            array, affine = read_series(paths, chosen_slices(self.series))
+            array, affine = read_series(paths, record.content.get("slices", ()))
         except Exception as error:  # damage shows itself in many ways
             words = " ".join(str(error).split())[:400] or type(error).__name__
             raise ReadError(f"{paths[0].parent}: series {record.case}: {words}") from error
