@@ -70,7 +70,7 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     for record in {r.case: r for one, other, _ in found.alike for r in (one, other)}.values():
         drawn.setdefault(record.case, _drawn(data, data.source.load(record)))
     _print(console, found, data)
-    console.print(cut.words(data.source.size, kept) or f"data.size={data.source.size} cuts nothing off")
+    console.print(cut.words(data.source.size, kept) or "data.size cuts nothing off")
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(_page(found, data, drawn, wanted), encoding="utf-8")
     console.print(f"page: {output}")

@@ -10,7 +10,19 @@ import numpy as np
 
 from src.data.boxes import usable_boxes
 from src.data.problems import Fault, called, few, files_of, sound
+from src.data.readers import ReadError, listening
 from src.data.records import SPLITS, Case, Record, Source
+
+
+def examined(record: Record, source: Source) -> tuple[Case | None, list[Fault]]:
+    """A case as it is read, None where it cannot be, and what is wrong with it or noted of its files."""
+    try:
+        with listening() as heard:
+            case = source.load(record)
+    except ReadError as error:
+        return None, [Fault(record.case, "unreadable", str(error))]
+    notes = [Fault(record.case, "reading", words, grave=False) for words in heard]
+    return case, [*notes, *inspect(record, case, source)]
 
 
 def inspect(record: Record, case: Case, source: Source) -> list[Fault]:

@@ -11,10 +11,9 @@ import numpy as np
 from nibabel.orientations import aff2axcodes
 
 from src.data.duplicates import BITS, Print, fingerprint, pairs
-from src.data.faults import counted, inspect, leaks
+from src.data.faults import counted, examined, leaks
 from src.data.problems import Fault, files_of
 from src.data.raw import read_in, types_of, units_of
-from src.data.readers import ReadError
 from src.data.records import SPLITS, Case, Record, Source
 from src.data.values import counts
 
@@ -58,13 +57,11 @@ def take(
     masks: list[tuple[int, int]] = []
     each = max(16, VALUES // max(1, len(records)))
     for number, record in enumerate(records):
-        try:
-            case = source.load(record)
-        except ReadError as error:
-            found.faults.append(Fault(record.case, "unreadable", str(error)))
+        case, faults = examined(record, source)
+        found.faults += faults
+        if case is None:
             step(record, None)
             continue
-        found.faults += inspect(record, case, source)
         _count(found, record, case, np.random.default_rng(number), each)
         masks.append((len(files_of(record, "label")), len(case["boxes"])) if _boxed(record, case) else (0, 0))
         prints.append((record, fingerprint(case["image"])))

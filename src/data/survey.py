@@ -14,10 +14,9 @@ import numpy as np
 
 from src.data.cache import Cache
 from src.data.digests import STORES, trim, write_whole
-from src.data.faults import inspect, leaks, name_of
+from src.data.faults import examined, leaks, name_of
 from src.data.prepare import Prepared, grid_of
 from src.data.problems import Fault, told_once
-from src.data.readers import ReadError
 from src.data.records import Case, Record, Source
 from src.data.values import classes
 from src.errors import UserError
@@ -80,12 +79,9 @@ def look(
     record: Record, source: Source, keep: Callable[[Record, Case], tuple[tuple[int, ...], float]]
 ) -> Facts:
     """Read and inspect one case; `keep` prepares a sound one, tells its shape and the share that is kept."""
-    try:
-        case = source.load(record)
-    except ReadError as error:
-        return Facts((), (Fault(record.case, "unreadable", str(error)),))
-    faults = tuple(inspect(record, case, source))
-    if any(fault.grave for fault in faults):
+    case, found = examined(record, source)
+    faults = tuple(found)
+    if case is None or any(fault.grave for fault in faults):
         return Facts((), faults)
     try:
         shape, kept = keep(record, case)
