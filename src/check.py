@@ -120,7 +120,7 @@ def _print(console: Any, found: Inventory, data: DataModule) -> None:
     from rich.table import Table
 
     from src.data import inventory
-    from src.data.known import overview, remarks
+    from src.data.known import doubts, overview
     from src.data.problems import told_once
 
     scores = inventory.narrow(*inventory.table(found, data.source), console.width)
@@ -134,9 +134,9 @@ def _print(console: Any, found: Inventory, data: DataModule) -> None:
         console.print(table)
     for name, words in _facts(found, data).items():
         console.print(f"{name}: {words}")
-    told = remarks(data.source, data.intensity)
-    for remark in told:
-        console.print(f"note: {remark}", markup=False, soft_wrap=True)
+    told = doubts(data.source, data.intensity)
+    for doubt in told:
+        console.print(f"note: {doubt}", markup=False, soft_wrap=True)
     if data.labels.fraction < 1:
         training = [record for record in found.records if record.split == "train"]
         data.labels.deal(training)

@@ -56,8 +56,8 @@ class Predictions(pl.Callback):
             answer = pl_module.written(batch, outputs["prediction"], rows)
             if answer is not None:
                 assert pl_module.originals is not None
-                held = pl_module.originals.held(batch, rows, answer, pl_module.written_like)
-                ending, content = held.encoded()
+                file = pl_module.originals.as_written(batch, rows, answer, pl_module.written_like)
+                ending, content = file.encoded()
                 write_atomically(self.folder / f"{self.numbered[case]}{ending}", content)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -14,6 +14,7 @@ from monai.transforms.compose import Compose
 
 from src.data.boxes import move_boxes, remaining_boxes
 from src.data.regrid import Grid
+from src.data.values import FEW, distinct
 from src.errors import UserError
 
 Item = dict[str, Any]
@@ -24,8 +25,6 @@ STILL = {"RandSimulateLowResolutiond", "BoundingRectd"}
 """and what else is there."""
 BENT = {"Rand2DElasticd", "Rand3DElasticd", "GridDistortiond", "RandGridDistortiond"}
 """No affine tells where they put a box."""
-FEW = 32
-"""Values, for which looking for one after the other is quickest."""
 
 
 class Augmentation:
@@ -140,16 +139,6 @@ def check_keys(transform: Any, item: Item) -> None:
         )
     if "boxes" in item and name in BENT:
         raise UserError(f"data.augment: {name} bends the image, and boxes cannot follow; take it out")
-
-
-def distinct(label: np.ndarray) -> np.ndarray:
-    """The values of a label map of whole numbers, in order."""
-    if not label.size:
-        return np.zeros(0, np.int64)
-    low, high = int(label.min()), int(label.max())
-    if high - low < FEW:  # a comparison a value is quicker than any counting
-        return np.array([value for value in range(low, high + 1) if (label == value).any()])
-    return np.unique(label).astype(np.int64)
 
 
 def newcomer(label: np.ndarray, known: np.ndarray) -> float | None:

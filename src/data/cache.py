@@ -15,6 +15,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from src.data.digests import write_whole
 from src.data.records import Case, Record
 
 log = logging.getLogger(__name__)
@@ -165,18 +166,9 @@ def read(path: Path, z: int | None = None) -> Case:
 
 
 def write(path: Path, case: Case) -> None:
-    """Whole or not at all, also when the machine stops half way."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{socket.gethostname()}-{os.getpid()}.tmp")
+    """The file that `read` reads."""
     arrays = {key: np.asarray(value, order="C") for key, value in case.items()}
-    try:
-        with temporary.open("wb") as file:
-            file.write(save(arrays, {"crc32": _checksum(arrays)}))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, save(arrays, {"crc32": _checksum(arrays)}))
 
 
 def _alive(process: int) -> bool:

@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytorch_lightning as pl
 import torch
 
 from src.data.cache import Cache, Kind
-from src.data.cut import refuse, words
-from src.data.degrade import Degrade, Evaluated
+from src.data.cohort import Cohort
+from src.data.cut import refuse
+from src.data.degrade import Degrade
 from src.data.digests import Digests
-from src.data.faults import leaks
 from src.data.held import Changed, Held, dealt
 from src.data.intensity import Intensity, as_many
-from src.data.known import remarks, suited
+from src.data.known import suited
 from src.data.labels import Labels
 from src.data.loader import Loader
 from src.data.patches import Patches
 from src.data.pipeline import EvalBatches, TrainItems, alike, collate
 from src.data.prepare import Preparation, Prepared
-from src.data.problems import told_once
-from src.data.records import SPLITS, Case, Record, Source, Split
+from src.data.records import SPLITS, Source, Split
 from src.data.sampler import Share
 from src.data.sources.files import Files
 from src.data.splits import Splitting
-from src.data.survey import Facts, OnError, judge, survey
-from src.errors import UserError
+from src.data.survey import OnError, judge, survey
+from src.errors import UserError, one_of
 
 log = logging.getLogger(__name__)
 
 
-class DataModule(pl.LightningDataModule):
+class DataModule(Cohort, pl.LightningDataModule):
     """Cases of a source, split, checked, prepared, cached, and served in an order that depends on (seed,
     epoch) alone.
 
@@ -89,13 +88,9 @@ class DataModule(pl.LightningDataModule):
         for key, number, least in (("batch_size", batch_size, 1), ("workers", workers, 0)):
             if number < least:
                 raise UserError(f"data.{key}={number}: give {least} or more")
-        for key, value, choices in (
-            ("cache", cache, ("memory", "disk", "none")),
-            ("on_error", on_error, ("stop", "skip")),
-            ("changed", changed, ("stop", "keep")),
-        ):
-            if value not in choices:
-                raise UserError(f"data.{key}={value}: choose {' or '.join(choices)}")
+        one_of("data.cache", cache, get_args(Kind))
+        one_of("data.on_error", on_error, get_args(OnError))
+        one_of("data.changed", changed, get_args(Changed))
         self.source, self.augment, self.on_error, self.degrade = source, augment, on_error, degrade
         self.batch_size, self.batches_done, self.pieces = batch_size, batches_done, pieces
         self.seed, self.workers, self.one_size = seed, workers, one_size
@@ -116,43 +111,8 @@ class DataModule(pl.LightningDataModule):
             source.digests = Digests(self.folder, source.folder)
         self.prepared = Prepared(source, self.preparation, cut=one_size)
         self.cache = Cache(self.prepared.make, self.prepared.key, cache, self.folder, cache_gb)
-        self.records: dict[Split, list[Record]] = {}
-        self.dealt: list[Record] = []  # also those with grave faults
-        self.facts: dict[str, Facts] = {}
-        self.sliced = False  # whether rows are slices of volumes
-        self.left_out = 0
-        self.going_on: list[str] = []  # what is told of the split of a run that goes on
-
-    @property
-    def channels(self) -> int:
-        return self.source.channels
-
-    @property
-    def target_channels(self) -> int:
-        return getattr(self.source, "target_channels", None) or self.channels
-
-    @property
-    def own_target(self) -> bool:
-        """Whether a target has units or channels that are not its image's."""
-        return self.preparation.target_intensity is not None or self.target_channels != self.channels
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the values of `label`, background first."""
-        return tuple(self.source.classes)
-
-    @property
-    def box_classes(self) -> tuple[str, ...]:
-        return tuple(self.source.box_classes)
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """Names of the values of `class`."""
-        return tuple(self.source.kinds)
-
-    @property
-    def spatial_dims(self) -> int:
-        return self.source.spatial_dims
+        self.records, self.dealt, self.facts = {}, [], {}
+        self.sliced, self.left_out, self.going_on = False, 0, []
 
     def setup(self, stage: str | None = None) -> None:
         """Read every case once, unless it is cached: fill the cache, find faults. Raises `UserError`."""
@@ -177,26 +137,6 @@ class DataModule(pl.LightningDataModule):
             raise UserError(f"data: no case is in the split {empty[0]}; change data.split or data.split_file")
         self.labels.deal(self.records["train"])
         log.info("data: %d cases, cache: %s", len(sound), self.cache.room)
-
-    @property
-    def notes(self) -> list[str]:
-        """What is told at the start: of the set, and of the cases that stay, each kind once."""
-        kept = [record for records in self.records.values() for record in records]
-        faults = [*leaks(self.dealt), *(f for record in kept for f in self.facts[record.case].faults)]
-        mild = told_once(fault for fault in faults if not fault.grave)
-        told = [*remarks(self.source, self.intensity), *mild]
-        return [*self.going_on, *(f"note: {line}" for line in told)]
-
-    def leave_out(self, cases: Collection[str]) -> None:
-        """Train without these cases."""
-        self.left_out = len(cases)
-        self.records["train"] = [record for record in self.records["train"] if record.case not in cases]
-
-    @property
-    def cut(self) -> str:
-        """What `size` cuts off the images in training, for people; "" where that is nothing."""
-        kept = [fact.kept for fact in self.facts.values() if fact.shape]
-        return words(self.source.size, kept, self.one_size)
 
     @property
     def window(self) -> list[int] | None:
@@ -246,16 +186,6 @@ class DataModule(pl.LightningDataModule):
 
     def test_dataloader(self) -> Loader:
         return self._eval_loader("test")
-
-    @property
-    def evaluated(self) -> Evaluated:
-        """Reads a whole case as validation and test serve it."""
-        return Evaluated(self.cache.get, self.degrade, self.sliced, self.splitting.seed)
-
-    def whole(self, record: Record) -> Case:
-        """A prepared case of which nothing is cut off, of training too."""
-        cut = self.facts[record.case].kept < 1 and record.split == "train"
-        return self.prepared.make(record, whole=True) if cut else self.cache.get(record)
 
     def _eval_loader(self, split: Split) -> Loader:
         self.setup()

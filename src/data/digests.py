@@ -96,11 +96,14 @@ def settled(stat: os.stat_result) -> bool:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Whole or not at all, whoever else writes it."""
+    """Whole or not at all, whoever else writes it and also when the machine stops half way."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{socket.gethostname()}-{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(content)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

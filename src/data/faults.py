@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from src.data.boxes import usable_boxes
-from src.data.problems import Fault as Fault
-from src.data.problems import few, files_of, image_files, sound
+from src.data.problems import Fault, called, few, files_of, sound
+from src.data.readers import ReadError, listening
 from src.data.records import SPLITS, Case, Record, Source
+
+
+def examined(record: Record, source: Source) -> tuple[Case | None, list[Fault]]:
+    """A case as it is read, None where it cannot be, and what is wrong with it or noted of its files."""
+    try:
+        with listening() as heard:
+            case = source.load(record)
+    except ReadError as error:
+        return None, [Fault(record.case, "unreadable", str(error))]
+    notes = [Fault(record.case, "reading", words, grave=False) for words in heard]
+    return case, [*notes, *inspect(record, case, source)]
 
 
 def inspect(record: Record, case: Case, source: Source) -> list[Fault]:
@@ -51,7 +63,7 @@ def _colour(record: Record, name: str, source: Source) -> Iterable[Fault]:
         yield Fault(record.case, "colour", f"{words}; data.channels=3 keeps the colour", grave=False)
 
 
-def name_of(record: Record, source: Source) -> str:
+def name_of(record: Record, source: Any) -> str:
     """The file of a record where it has one, else its case."""
     paths = getattr(source, "paths", None)
     files = paths(record, "image") if paths else []
@@ -100,15 +112,15 @@ def _shared(records: Sequence[Record]) -> Iterable[Fault]:
                 used[file, role].setdefault(str(record.split), record)
     for (file, role), sides in used.items():
         if len(sides) > 1:
-            called = few([f"{split} ({next(iter(image_files(r)), r.case)})" for split, r in sides.items()])
-            words = f"{file}: is the {role} of images of {called}; keep them on one side with data.subject"
+            names = few([f"{split} ({called(r)})" for split, r in sides.items()])
+            words = f"{file}: is the {role} of images of {names}; keep them on one side with data.subject"
             yield from (Fault(r.case, "shared file", words) for r in sides.values() if sound(r))
 
 
 def _namesakes(records: Sequence[Record]) -> Iterable[Fault]:
     for name, count in Counter(record.case for record in records).items():
         if count > 1:
-            alike = [next(iter(image_files(r)), r.case) for r in records if r.case == name]
+            alike = [called(r) for r in records if r.case == name]
             yield Fault(
                 name, "name", f"{name}: two cases have this name ({few(alike, 2, ' and ')}); rename a file"
             )

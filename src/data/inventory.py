@@ -11,11 +11,11 @@ import numpy as np
 from nibabel.orientations import aff2axcodes
 
 from src.data.duplicates import BITS, Print, fingerprint, pairs
-from src.data.faults import Fault, counted, inspect, leaks
-from src.data.problems import files_of
+from src.data.faults import counted, examined, leaks
+from src.data.problems import Fault, files_of
 from src.data.raw import read_in, types_of, units_of
-from src.data.readers import ReadError
 from src.data.records import SPLITS, Case, Record, Source
+from src.data.values import counts
 
 VALUES = 2_000_000
 """Intensities remembered of all cases together."""
@@ -57,13 +57,11 @@ def take(
     masks: list[tuple[int, int]] = []
     each = max(16, VALUES // max(1, len(records)))
     for number, record in enumerate(records):
-        try:
-            case = source.load(record)
-        except ReadError as error:
-            found.faults.append(Fault(record.case, "unreadable", str(error)))
+        case, faults = examined(record, source)
+        found.faults += faults
+        if case is None:
             step(record, None)
             continue
-        found.faults += inspect(record, case, source)
         _count(found, record, case, np.random.default_rng(number), each)
         masks.append((len(files_of(record, "label")), len(case["boxes"])) if _boxed(record, case) else (0, 0))
         prints.append((record, fingerprint(case["image"])))
@@ -93,17 +91,7 @@ def _count(found: Inventory, record: Record, case: Case, rng: np.random.Generato
     if "classes" in case:
         found.boxes[split].update(int(c) for c in case["classes"])
     if "label" in case:
-        values, counts = tallied(case["label"])
-        found.voxels[split].update({int(v): int(n) for v, n in zip(values, counts, strict=True)})
-
-
-def tallied(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The values of a label map and how often each occurs."""
-    if label.dtype != np.uint8:
-        return np.unique(label, return_counts=True)
-    counts = np.bincount(label.reshape(-1), minlength=1)
-    values = np.flatnonzero(counts)
-    return values, counts[values]
+        found.voxels[split].update(counts(case["label"]))
 
 
 def _compare(found: Inventory, prints: Sequence[tuple[Record, Print]], bits: int) -> None:
@@ -135,14 +123,14 @@ def table(found: Inventory, source: Source) -> tuple[list[str], list[list[str]]]
         ("boxes ", source.box_classes, found.boxes, False),
         ("% ", source.classes, found.voxels, True),
     ]
-    for prefix, names, counts, share in columns:
-        if not counts:
+    for prefix, names, found_of, share in columns:
+        if not found_of:
             continue
         many = len(names) > MANY
         heads += [f"{prefix}each of {len(names)}"] if many else [f"{prefix}{name}" for name in names]
         for row, split in zip(rows, splits, strict=True):
-            total = sum(counts[split].values()) or 1
-            each = [counts[split][value] * (100 / total if share else 1) for value in range(len(names))]
+            total = sum(found_of[split].values()) or 1
+            each = [found_of[split][value] * (100 / total if share else 1) for value in range(len(names))]
             told = [f"{value:.3g}" if share else str(value) for value in (sorted(each) if many else each)]
             row += [f"{told[0]} to {told[-1]}"] if many else told
     return heads, rows

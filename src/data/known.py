@@ -21,10 +21,10 @@ def suited(source: Any, intensity: Intensity) -> Intensity:
     return found
 
 
-def remarks(source: Any, intensity: Intensity) -> list[str]:
-    """What a source passed over (its `notes`), and what speaks against this intensity (its `doubts`)."""
-    doubts = source.doubts(intensity) if hasattr(source, "doubts") else []
-    return [*getattr(source, "notes", []), *doubts]
+def doubts(source: Any, intensity: Intensity) -> list[str]:
+    """What a source says against this intensity (its `doubts`), where it knows better."""
+    found: list[str] = source.doubts(intensity) if hasattr(source, "doubts") else []
+    return found
 
 
 def overview(source: Any) -> list[tuple[str, ...]]:

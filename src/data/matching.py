@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from src.data.lists import Groups
-from src.data.problems import Fault, blamed, few, image_files, noted
+from src.data.problems import Fault, blamed, called, few, files_of, noted
 from src.data.readers import KNOWN, suffix
 from src.data.records import Record
 from src.errors import UserError
 
-ENDINGS = (*KNOWN, ".jfif", ".mha", ".mhd", ".nrrd", ".xml", ".json", ".txt", ".npz")
+ENDINGS = (*KNOWN, ".npz", ".xml", ".json", ".txt")
 """What is an ending: any other full stop belongs to the name."""
 LIST, UNNAMED = "split list", "not in the list"
 """Kinds of the faults of a split, which folds and a split_file of the user's own do away with."""
@@ -43,7 +43,7 @@ def assigned(
     if len(unknown) == len(given):
         raise UserError(
             f"{where}: none of its {len(given)} names ({few(unknown, 2)}) is one of the {len(records)} cases "
-            f"({few([_called(record) for record in records], 2)})"
+            f"({few([called(record) for record in records], 2)})"
         )
     claims: dict[int, list[str]] = defaultdict(list)
     for name, places in meant.items():
@@ -71,13 +71,13 @@ def _given(
 ) -> Record:
     """One record with what the names that it answers to say, or with the fault that they do not say it."""
     for name in doubtful.intersection(names):
-        called = [_called(records[place]) for place in sorted(meant[name])]
-        words = f"{where}: {name} may be {few(called, 2, ' or ')}; give its folder and its ending"
+        both = [called(records[place]) for place in sorted(meant[name])]
+        words = f"{where}: {name} may be {few(both, 2, ' or ')}; give its folder and its ending"
         return blamed(replace(record, split=None), Fault(record.case, LIST, words))
     wanted = {given[name]: name for name in names}
     if len(wanted) > 1:
         (one, (_, first)), (two, (_, second)) = [(n, g) for g, n in wanted.items()][:2]
-        words = f"{where}: {_called(record)} is {one} in {first} and {two} in {second}; name it once"
+        words = f"{where}: {called(record)} is {one} in {first} and {two} in {second}; name it once"
         return blamed(replace(record, split=None), Fault(record.case, LIST, words))
     if not names:
         return record
@@ -97,8 +97,8 @@ def _unnamed(
     ]
     if not left:
         return records
-    called = few([_called(records[place]) for place in left])
-    words = f"{where}: {len(left)} of {len(records)} cases have no name in it: {called}; name them"
+    names = few([called(records[place]) for place in left])
+    words = f"{where}: {len(left)} of {len(records)} cases have no name in it: {names}; name them"
     kind = "group" if grouped else UNNAMED
     for place in left:
         fault = Fault(records[place].case, kind, f"{words}, or leave them out with data.on_error=skip")
@@ -117,7 +117,7 @@ class _Index:
             self.subjects[record.subject].add(place)
             for name in (record.case, *more(record)):
                 self.whole[name].add(place)
-            for file in image_files(record):
+            for file in files_of(record):
                 self.whole[file].add(place)
                 self.bare[_bare(file)].add(place)
                 for end in _ends(file):
@@ -152,7 +152,3 @@ def _bare(name: str) -> str:
     """The name without its file's ending."""
     ending = suffix(name)
     return name[: -len(ending)] if ending in ENDINGS else name
-
-
-def _called(record: Record) -> str:
-    return next(iter(image_files(record)), record.case)

@@ -11,7 +11,7 @@ from html import escape
 import numpy as np
 from PIL import Image, ImageDraw
 
-from src.data.faults import Fault
+from src.data.problems import Fault, grouped
 from src.data.records import Case
 
 SIDE = 144
@@ -44,20 +44,17 @@ def grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def listed(faults: Sequence[Fault]) -> str:
-    """Faults, those that stop training first and in red; of a kind the first, the others folded under it."""
-    kinds: dict[tuple[bool, str], list[Fault]] = {}
-    for fault in sorted(faults, key=lambda fault: not fault.grave):
-        kinds.setdefault((fault.grave, fault.kind), []).append(fault)
-    lines = "".join(_alike(kind, found) for (_, kind), found in kinds.items())
+    """Faults, those that stop training first and in red; of a group the first, the others folded under it."""
+    lines = "".join(map(_alike, grouped(sorted(faults, key=lambda fault: not fault.grave))))
     return f"<ul>{lines}</ul>" if lines else "<p>none</p>"
 
 
-def _alike(kind: str, faults: Sequence[Fault]) -> str:
+def _alike(faults: Sequence[Fault]) -> str:
     first, *others = (escape(fault.words) for fault in faults)
     more = f"<summary>and {len(others)} more</summary><ul>{''.join(f'<li>{o}</li>' for o in others)}</ul>"
     style = "grave" if faults[0].grave else ""
     folded = f"<details>{more}</details>" if others else ""
-    return f'<li class="{style}">{first} <small>{escape(kind)}</small>{folded}</li>'
+    return f'<li class="{style}">{first} <small>{escape(faults[0].kind)}</small>{folded}</li>'
 
 
 def gallery(pictures: Sequence[tuple[str, bytes]]) -> str:

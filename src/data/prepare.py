@@ -12,7 +12,7 @@ from src.data.boxes import move_boxes, usable_boxes
 from src.data.intensity import Intensity, column, mapping, one_each, units
 from src.data.records import Case, Record, Source
 from src.data.regrid import Grid, fitted, regrid, respaced, turned
-from src.errors import UserError
+from src.errors import UserError, one_of
 
 FITS = ("pad", "letterbox", "cover", "stretch", "crop")
 VERSION = 1
@@ -49,8 +49,7 @@ class Preparation:
         return f"{type(self).__name__}({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in told)})"
 
     def __post_init__(self) -> None:
-        if self.fit not in (None, *FITS):
-            raise UserError(f"data.fit={self.fit}: choose {', '.join(FITS)} or null")
+        one_of("data.fit", self.fit, (*FITS, None))
         if self.spacing and min((s for s in self.spacing if s is not None), default=1) <= 0:
             raise UserError(f"data.spacing={list(self.spacing)}: must be above 0")
         sides = [self.size] if isinstance(self.size, int) else list(self.size or [1])

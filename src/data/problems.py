@@ -48,27 +48,30 @@ def few(names: Sequence[str], count: int = 3, between: str = ", ") -> str:
     return between.join(names[:count]) + more
 
 
-def told_once(faults: Iterable[Fault]) -> list[str]:
-    """A line for each kind of fault: its first words, and how many more there are that differ in files and
-    numbers alone."""
-    groups: dict[tuple[str, str], list[str]] = {}
+def grouped(faults: Iterable[Fault]) -> list[list[Fault]]:
+    """The faults of one kind that differ in files and numbers alone, together; the same words once."""
+    groups: dict[tuple[bool, str, str], dict[str, Fault]] = {}
     for fault in faults:
         about, colon, words = fault.words.partition(": ")
         same = re.sub(r"\d+", "0", re.sub(r"\S*[./]\S*", "", words if colon else about))
-        said = groups.setdefault((fault.kind, same), [])
-        if fault.words not in said:
-            said.append(fault.words)
+        groups.setdefault((fault.grave, fault.kind, same), {}).setdefault(fault.words, fault)
+    return [list(group.values()) for group in groups.values()]
+
+
+def told_once(faults: Iterable[Fault]) -> list[str]:
+    """A line for each group of faults: the words of its first one, and how many more there are."""
     return [
-        first + (f" ... and {len(more)} more (check.html)" if more else "")
-        for first, *more in groups.values()
+        first.words + (f" ... and {len(more)} more (check.html)" if more else "")
+        for first, *more in grouped(faults)
     ]
 
 
-def image_files(record: Record) -> list[str]:
-    """The image's files below the source's root; empty where it has none."""
-    return files_of(record, "image")
+def called(record: Record) -> str:
+    """How a message names a record: by the first file of its image, else by its case."""
+    return next(iter(files_of(record)), record.case)
 
 
-def files_of(record: Record, role: str) -> list[str]:
+def files_of(record: Record, role: str = "image") -> list[str]:
+    """Files of `image`, `target` or `label` below the source's root; empty where the record has none."""
     named = record.content.get(role) or []
     return [named] if isinstance(named, str) else [str(name) for name in named]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,7 +53,7 @@ def endings_of(source: Source, record: Record) -> list[str]:
 
 
 def read_in(source: Source, records: Sequence[Record], axes: Counter[str]) -> dict[str, str]:
-    """Heads and words: files, types, channels, colours, axes of volumes, and what was passed over.
+    """Heads and words: files, types, channels, colours and axes of volumes.
 
     axes: where the axes of how many volumes lead.
     """
@@ -63,7 +63,6 @@ def read_in(source: Source, records: Sequence[Record], axes: Counter[str]) -> di
     greyed = sum(raw.greyed for raw in raws.values())
     told = {
         "files": _most(files),
-        "passed over": _most(passed_over(source, records)),
         "channels": _most(channels),
         "axes lead to": _most(axes),
     }
@@ -77,18 +76,6 @@ def read_in(source: Source, records: Sequence[Record], axes: Counter[str]) -> di
 def types_of(source: Source) -> Counter[str]:
     """As stored, where the source remembers it."""
     return Counter(raw.dtype for raw in getattr(source, "raw", {}).values())
-
-
-def passed_over(source: Any, records: Sequence[Record]) -> Counter[str]:
-    """Files that are no image of any record, by ending: as the source tells, or those of its pattern."""
-    if hasattr(source, "passed_over"):
-        return Counter(source.passed_over)
-    if not (hasattr(source, "exclude") and hasattr(source, "folder")):
-        return Counter()
-    used = {path for record in records for path in source.paths(record, "image")}
-    left = set(source.folder.glob(source.exclude)) if source.exclude else set()
-    others = (path for path in source.folder.glob(source.image) if path not in used and path not in left)
-    return Counter(suffix(path) or "no ending" for path in others if path.is_file())
 
 
 def _most(counts: Counter[str]) -> str:

@@ -9,9 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from src.data.lists import NAMES as NAMES
-from src.data.lists import Groups as Groups
-from src.data.lists import read_splits as read_splits
+from src.data.lists import read_splits
 from src.data.matching import LIST, UNNAMED, assigned
 from src.data.problems import Fault, few, noted, sound
 from src.data.records import SPLITS, Record, Split

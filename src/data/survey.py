@@ -14,11 +14,11 @@ import numpy as np
 
 from src.data.cache import Cache
 from src.data.digests import STORES, trim, write_whole
-from src.data.faults import Fault, inspect, leaks, name_of
+from src.data.faults import examined, leaks, name_of
 from src.data.prepare import Prepared, grid_of
-from src.data.problems import told_once
-from src.data.readers import ReadError
+from src.data.problems import Fault, told_once
 from src.data.records import Case, Record, Source
+from src.data.values import classes
 from src.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -31,8 +31,8 @@ SETTINGS = 4
 @dataclass(frozen=True)
 class Facts:
     """What is known of a case without reading it again: its prepared shape, its faults, its content, told
-    as `Source.content` does, and which classes it holds (see `held`). kept: the share of it that lies within
-    what is trained on."""
+    as `Source.content` does. holds: see `classes_in`. kept: the share of it that lies within what is trained
+    on."""
 
     shape: tuple[int, ...]
     faults: tuple[Fault, ...]
@@ -79,26 +79,22 @@ def look(
     record: Record, source: Source, keep: Callable[[Record, Case], tuple[tuple[int, ...], float]]
 ) -> Facts:
     """Read and inspect one case; `keep` prepares a sound one, tells its shape and the share that is kept."""
-    try:
-        case = source.load(record)
-    except ReadError as error:
-        return Facts((), (Fault(record.case, "unreadable", str(error)),))
-    faults = tuple(inspect(record, case, source))
-    if any(fault.grave for fault in faults):
+    case, found = examined(record, source)
+    faults = tuple(found)
+    if case is None or any(fault.grave for fault in faults):
         return Facts((), faults)
     try:
         shape, kept = keep(record, case)
-        return Facts(shape, faults, source.content(record), held(case), kept)
+        return Facts(shape, faults, source.content(record), classes_in(case), kept)
     except UserError as error:
         raise UserError(f"{name_of(record, source)}: {error}") from error
 
 
-def held(case: Case) -> dict[str, list[int]]:
+def classes_in(case: Case) -> dict[str, list[int]]:
     """Numbers of the classes that a case holds: of its `label` those above 0, of its `boxes`, and `class`."""
     found: dict[str, list[int]] = {}
     if "label" in case:
-        values = range(1, int(case["label"].max(initial=0)) + 1)
-        found["label"] = [value for value in values if (case["label"] == value).any()]
+        found["label"] = classes(case["label"])
     if "boxes" in case:
         found["boxes"] = np.unique(case["classes"]).tolist()
     if "class" in case:
@@ -111,8 +107,6 @@ def judge(records: Sequence[Record], facts: dict[str, Facts], on_error: OnError)
     is stop."""
     faults = [*leaks(records), *(fault for record in records for fault in facts[record.case].faults)]
     grave = [fault for fault in faults if fault.grave]
-    for line in told_once(fault for fault in faults if not fault.grave):
-        log.info("data: %s", line)
     if grave and on_error == "stop":
         lines = told_once(grave)
         if len(lines) > SHOWN:

@@ -165,8 +165,8 @@ class AnomalyTask(Phased):
         """For each row the planes of the files of maps [B, *spatial] that are its own."""
         found: list[list[Tensor]] = [[] for _ in maps]
         for _, rows in cases(batch):
-            held = files.held(batch, rows, self._in_units(batch, maps, rows), self.written_like)
-            for row, planes in files.shared(batch, rows, held.numbers):
+            written = files.as_written(batch, rows, self._in_units(batch, maps, rows), self.written_like)
+            for row, planes in files.shared(batch, rows, written.numbers):
                 found[row] = [torch.from_numpy(plane[0]) for plane in planes]
         return found
 

@@ -20,7 +20,7 @@ GRID = ("affine", "input_affine", "input_shape")
 
 
 @dataclass(frozen=True)
-class Held:
+class AsWritten:
     """Numbers [C, *spatial] as they stand in a file on the grid of the case's own, and what they mean."""
 
     numbers: np.ndarray
@@ -58,7 +58,9 @@ class Originals:
         """`target` where it is wanted and the case has one of its own, else `image`."""
         return "target" if wanted == "target" and "target" in self.truth(case) else "image"
 
-    def held(self, batch: dict[str, Any], rows: list[int], answer: Tensor, role: str = "image") -> Held:
+    def as_written(
+        self, batch: dict[str, Any], rows: list[int], answer: Tensor, role: str = "image"
+    ) -> AsWritten:
         """The file of an answer [C, *spatial] on the grid of these rows, in the units of the case's file.
 
         Whole numbers are class numbers, written in the values of the data set's masks. role: of the file
@@ -68,12 +70,13 @@ class Originals:
         affine = _grid(batch, rows[0])["input_affine"]
         if not answer.is_floating_point():
             numbers = self._values_of_masks(self.classes(batch, rows, answer))
-            return Held(numbers, Original(numbers.dtype, header=self._original(case, "image").header), affine)
+            like = Original(numbers.dtype, header=self._original(case, "image").header)
+            return AsWritten(numbers, like, affine)
         like = self._original(case, self.role(case, role))
         if role == "map":
             like = Original(np.dtype(np.float32), header=like.header)
         on_file = restore(values, _grid(batch, rows[0]), fill=float(values.min()))
-        return Held(like.stored(on_file), like, affine)
+        return AsWritten(like.stored(on_file), like, affine)
 
     def classes(self, batch: dict[str, Any], rows: list[int], label: Tensor) -> np.ndarray:
         """Class numbers [1, *spatial] of these rows on the grid of their file."""
@@ -89,7 +92,7 @@ class Originals:
             scale, offset = units(batch, rows[0], images.dim() - 2)
             like = self._original(case, "image")
             values = (images[rows].double() * scale + offset).cpu().numpy()
-            stored = Held(like.stored(values), like, np.eye(4)).values
+            stored = AsWritten(like.stored(values), like, np.eye(4)).values
             record = self.records[case]
             exact = self._once(case, "units", lambda _, record=record: self.data.cache.get(record))
             shape = (-1, *[1] * (images.dim() - 2))

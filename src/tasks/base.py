@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-from src.errors import UserError
+from src.errors import UserError, one_of
 from src.pictures import Picture
 from src.pictures.scores import COUNTS, kind
 from src.tasks.as_written import Originals
@@ -43,8 +43,7 @@ class AdversarialTask(Play):
 
     def __init__(self, recipe: Recipe, monitor: str, scored: str = "network") -> None:
         super().__init__(recipe)
-        if scored not in SCORED:
-            raise UserError(f"task.scored: {scored}; choose {' or '.join(SCORED)}")
+        one_of("task.scored", scored, SCORED)
         self.monitor, self.scored = monitor, scored
         self.originals: Originals | None = None
         self.tables: dict[str, Any] = {}

@@ -179,8 +179,8 @@ class EnhancementTask(AdversarialTask):
         values = image.double() * scale + offset
         if files is None:
             return values
-        held = files.held(batch, rows, stacked(batch, values, rows), self.written_like)
-        return torch.from_numpy(np.ascontiguousarray(files.planes(batch, rows[0], held.values)))
+        written = files.as_written(batch, rows, stacked(batch, values, rows), self.written_like)
+        return torch.from_numpy(np.ascontiguousarray(files.planes(batch, rows[0], written.values)))
 
     def _filtered(self, images: Tensor, shift: Number) -> dict[str, Tensor]:
         """What the classical filters make of the images, as signals above the scanner's zero."""

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from src.data.augment import Augmentation, distinct, newcomer
+from src.data.augment import Augmentation, newcomer
 from src.data.datamodule import DataModule
 from src.data.sources.brain import Brain
+from src.data.values import distinct
 from src.errors import UserError
 
 BOTH = ["image", "label"]

@@ -103,14 +103,13 @@ def test_a_mended_file_is_read_again(folder, tmp_path, volume):
     DataModule(folder(), **settings).setup()
 
 
-def test_constant_images_are_told_and_kept(tmp_path, picture, caplog):
+def test_constant_images_are_told_and_kept(tmp_path, picture):
     for name in "abcdef":
         picture(f"{name}.png", np.full((8, 8), 7, np.uint8) if name == "c" else None, (8, 8))
-    caplog.set_level("INFO")
     data = DataModule(Folder(root=str(tmp_path), image="*.png"), batch_size=2, cache_dir=str(tmp_path / "k"))
     data.setup()
     assert sum(summary(data)["cases"].values()) == 6
-    assert "c.png: the image is constant (7)" in caplog.text
+    assert data.notes == [f"note: {tmp_path / 'c.png'}: the image is constant (7)"]
     case = data.cache.get(next(r for records in data.records.values() for r in records if r.case == "c"))
     assert np.isfinite(case["image"]).all()
 

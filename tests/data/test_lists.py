@@ -230,7 +230,7 @@ def test_an_unknown_split_word_is_an_error_of_every_template(tmp_path, picture, 
         picture(f"images/{n}.png")
     with pytest.raises(UserError, match="split elsewhere; choose train, val or test"):
         source(tmp_path, given_split="elsewhere").records()
-    with pytest.raises(UserError, match=r"data\.annotations: elsewhere is no split"):
+    with pytest.raises(UserError, match=r"data\.annotations: split elsewhere; choose train, val or test"):
         Coco(root=str(tmp_path), annotations={"elsewhere": "a.json"}).records()
 
 

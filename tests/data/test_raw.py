@@ -1,8 +1,7 @@
-"""What is said of the files of a data set: endings, types, channels, axes, units, what was passed over."""
+"""What is said of the files of a data set: endings, types, channels, axes, units."""
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.data.faults import Fault, inspect
+from src.data.faults import inspect
 from src.data.inventory import facts, narrow, take
 from src.data.page import listed, picture
-from src.data.raw import passed_over, raw_of, units_of
+from src.data.problems import Fault
+from src.data.raw import raw_of, units_of
 from src.data.sources.folder import Folder
 
 
@@ -39,7 +39,7 @@ def test_what_was_read_is_told(mixed: Path) -> None:
     source = Folder(root=str(mixed))
     found = take(source.records(), source)
     told = facts(found, source)
-    assert told["files"] == ".png (4)" and told["passed over"] == ".mnc (1)"
+    assert told["files"] == ".png (4)"
     assert told["stored as"] == "uint8 (4)" and "spacing, px" in told
     assert told["channels"].startswith("3") and told["channels"].endswith(
         "1 (1); served as 1, colours by their luminance (2)"
@@ -68,8 +68,8 @@ def test_axes_and_millimetres_of_volumes(tmp_path: Path) -> None:
 
 
 def test_a_source_may_say_itself() -> None:
-    other: Any = SimpleNamespace(units="px", passed_over={".dcm": 3})
-    assert units_of(other, []) == "px" and passed_over(other, []) == Counter({".dcm": 3})
+    other: Any = SimpleNamespace(units="px")
+    assert units_of(other, []) == "px"
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.data.faults import leaks
+from src.data.lists import read_splits
 from src.data.records import Record
-from src.data.splits import Splitting, read_splits, shares
+from src.data.splits import Splitting, shares
 from src.errors import UserError
 
 

@@ -369,7 +369,7 @@ def test_a_word_that_is_none(compose: Any) -> None:
     from src.core import build
 
     cfg = compose("task=segmentation", "task.scored=files")
-    with pytest.raises(UserError, match=r"^task\.scored: files; choose file or network"):
+    with pytest.raises(UserError, match=r"^task\.scored=files: choose file, network"):
         data = build.build_data(cfg)
         build.build_task(build.complete(cfg, data), data.classes)
 

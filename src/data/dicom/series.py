@@ -95,7 +95,7 @@ def find_series(root: Path) -> Found:
     ]
     for one in series.values():
         one.images.clear()
-    return Found(list(series.values()), [f"files passed over, {what}: {n}" for n, what in told if n])
+    return Found(list(series.values()), [f"files passed over: {n}, {what}" for n, what in told if n])
 
 
 def patient(header: Any, path: Path, root: Path) -> tuple[str, str]:

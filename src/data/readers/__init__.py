@@ -7,7 +7,7 @@ from src.data.readers.door import read, read_label
 from src.data.readers.names import KNOWN, VOLUMES, passed_over, sifted, stem, suffix
 from src.data.readers.parts import parts
 from src.data.readers.sniff import is_dicom
-from src.data.readers.stored import ReadError
+from src.data.readers.stored import ReadError, listening
 from src.data.readers.volumes import nibabel_image
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "VOLUMES",
     "ReadError",
     "is_dicom",
+    "listening",
     "nibabel_image",
     "parts",
     "passed_over",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 
-log = logging.getLogger(__name__)
+_heard: ContextVar[list[str] | None] = ContextVar("heard", default=None)
 PLANE = np.eye(4)
 """Affine of a picture [H,W]: pixels of the file."""
 TURNS = {2: (False, (2,)), 3: (False, (1, 2)), 4: (False, (1,))}
@@ -51,10 +51,22 @@ class Stored:
         return replace(self, array=turned(self.array), numbers=numbers)
 
 
-@lru_cache(4096)
 def note(words: str) -> None:
-    """Tell once, not at every reading, how a file was taken that could be taken otherwise."""
-    log.info("data: %s", words)
+    """Say how a file was taken that could be taken otherwise, to who is `listening`."""
+    heard = _heard.get()
+    if heard is not None:
+        heard.append(words)
+
+
+@contextmanager
+def listening() -> Iterator[list[str]]:
+    """What readers note of the files that are read within."""
+    heard: list[str] = []
+    before = _heard.set(heard)
+    try:
+        yield heard
+    finally:
+        _heard.reset(before)
 
 
 def constant(alpha: np.ndarray) -> bool:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from src.data.problems import Fault, blamed, few, files_of
+from src.data.problems import Fault, blamed, called, few, files_of
 from src.data.records import Record
 
 ROLES = ("image", "target", "label")
@@ -41,23 +41,23 @@ def _allowed(owners: Sequence[tuple[int, str]], shared: Sequence[str]) -> bool:
 
 
 def _words(file: str, owners: Sequence[tuple[int, str]], records: Sequence[Record]) -> str:
-    called = [next(iter(files_of(records[place], "image")), records[place].case) for place, _ in owners]
+    names = [called(records[place]) for place, _ in owners]
     roles = [role for _, role in owners]
     if len({place for place, _ in owners}) == 1:
         case = records[owners[0][0]].case
         return f"{file}: case {case} names it twice, as {' and as '.join(roles)}; name each file once"
     if set(roles) == {"image"}:
-        names = [records[place].case for place, _ in owners]
-        return f"{file}: is the image of two cases, {few(names, 2, ' and ')}; give an image one case"
+        cases = [records[place].case for place, _ in owners]
+        return f"{file}: is the image of two cases, {few(cases, 2, ' and ')}; give an image one case"
     if "image" in roles:
         role = next(role for role in roles if role != "image")
-        owner = called[roles.index(role)]
+        owner = names[roles.index(role)]
         return (
             f"{file}: is an image of the data set and the {role} of {owner}; leave it out of data.image "
             "(data.exclude)"
         )
     role = roles[0]
-    words = f"{file}: is the {role} of {few(called, 2, ' and of ')}"
+    words = f"{file}: is the {role} of {few(names, 2, ' and of ')}"
     if len(set(roles)) > 1:
         return f"{words}, and a {next(r for r in roles if r != role)} too; name each file once"
     return (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from src.data.lists import NAMES
+from src.data.lists import split_named
 from src.data.problems import Fault, blamed
 from src.data.records import SPLITS, Record, Split
 from src.data.sources.categories import joined
@@ -46,9 +46,7 @@ class Coco(Files):
             return {None: self.annotations}
         found: dict[Split | None, str] = {}
         for key, name in self.annotations.items():
-            split = NAMES.get(str(key).lower())
-            if split is None:
-                raise UserError(f"data.annotations: {key} is no split; choose train, val, test")
+            split = split_named(key, "data.annotations")
             if split in found:
                 raise UserError(f"data.annotations: {split} has two files, {found[split]} and {name}")
             if name in found.values():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,12 @@ import numpy as np
 from src.data.sources.rle import corners_of
 from src.errors import UserError
 
+LISTS = {
+    "images": ("id", "file_name"),
+    "annotations": ("image_id", "category_id"),
+    "categories": ("id", "name"),
+}
+"""Lists of the file, and what each row of them has to hold."""
 APART = 2.0, 0.25
 """A box and its segmentation may differ by so many pixels, or by this share of the box's side."""
 
@@ -26,14 +32,14 @@ class CocoFile:
             about = json.loads(path.read_text(encoding="utf-8-sig"))
             if not isinstance(about, dict):
                 raise ValueError("is a list, as results are; images, annotations and categories are needed")
-            if missing := {"images", "annotations", "categories"} - set(about):
+            if missing := set(LISTS) - set(about):
                 raise ValueError(f"has no {', '.join(sorted(missing))}")
-            for key, fields in (("images", ("id", "file_name")), ("categories", ("id", "name"))):
-                if bad := [row for row in about[key] if not isinstance(row, dict) or set(fields) - set(row)]:
-                    raise ValueError(f"{key} without {' and '.join(fields)}: {str(bad[0])[:60]}")
-            if not all(isinstance(row, dict) for row in about["annotations"]):
-                raise ValueError("annotations that are no objects")
-        except (OSError, ValueError, TypeError) as error:
+            if unlisted := [key for key in LISTS if not isinstance(about[key], list)]:
+                raise ValueError(f"{unlisted[0]} is no list")
+            for key, fields in LISTS.items():
+                if bad := [row for row in about[key] if not _has(row, fields)]:
+                    raise ValueError(f"{key} without {' and '.join(fields)}: {json.dumps(bad[0])[:60]}")
+        except (OSError, ValueError) as error:
             raise UserError(f"data.annotations={path}: is no COCO file ({error})") from error
         self.images: dict[Any, dict[str, Any]] = self._by_number(about["images"])
         self.annotations: list[dict[str, Any]] = about["annotations"]
@@ -68,6 +74,11 @@ class CocoFile:
         return names
 
 
+def _has(row: Any, fields: Sequence[str]) -> bool:
+    """Whether a row of a list holds a number or a word in each of these fields."""
+    return isinstance(row, dict) and all(isinstance(row.get(field), int | float | str) for field in fields)
+
+
 def box_of(note: Mapping[str, Any], shape: tuple[int, int] | None, place: str) -> list[float]:
     """Lower corner, upper corner of an annotation, rows first: its bbox, or the box of its segmentation.
 
@@ -81,8 +92,8 @@ def box_of(note: Mapping[str, Any], shape: tuple[int, int] | None, place: str) -
     if note.get("segmentation"):
         try:
             drawn = corners_of(note["segmentation"], shape)
-        except (ValueError, TypeError) as error:
-            raise UserError(f"{place}: its segmentation {error}") from error
+        except ValueError as error:
+            raise UserError(f"{place}: its segmentation {error}; draw it anew, or remove it") from error
     if not note.get("bbox") and drawn:
         return [drawn[1], drawn[0], drawn[3], drawn[2]]
     try:

@@ -57,7 +57,7 @@ class Decathlon(Files):
             path = self.folder / self.splits
             records = assigned(records, read_splits(path), str(path))
         done = self.completed(records, self._counted(cases))
-        self.coloured = False  # a grey file in place of colours lacks two of the channels that are named
+        self.repeats_grey = False  # a grey file in place of colours lacks two of the channels that are named
         return done
 
     def _listed(self) -> list[Case]:

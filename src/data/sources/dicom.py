@@ -15,6 +15,7 @@ from src.data.dicom.read import read_series
 from src.data.dicom.series import Found, Series, find_series
 from src.data.lists import read_splits
 from src.data.matching import assigned
+from src.data.problems import Fault
 from src.data.raw import raw_of
 from src.data.readers import ReadError
 from src.data.records import Record
@@ -54,17 +55,12 @@ class Dicom(Files):
         """The series that are cases."""
         return chosen(self.found.series, self.series, self.modality, self.least)
 
-    @property
-    def notes(self) -> list[str]:
-        """What was passed over."""
-        return self.found.notes
-
     def records(self) -> list[Record]:
         records = sorted(map(self._record, self.kept), key=lambda record: record.case)
         if self.splits:
             path, uids = self.folder / self.splits, {_case(one): one.uid for one in self.kept}
             records = assigned(records, read_splits(path), str(path), lambda record: [uids[record.case]])
-        return self.completed(records)
+        return self.completed(records, [Fault("", "passed over", words, False) for words in self.found.notes])
 
     def overview(self) -> list[tuple[str, ...]]:
         """A table of the series that were found, heads first. For the terminal: descriptions are what
@@ -102,6 +98,8 @@ class Dicom(Files):
     def _record(self, one: Series) -> Record:
         names = [path.relative_to(self.folder).as_posix() for path in one.paths]
         content: dict[str, Any] = {"image": names}
+        if slices := chosen_slices(self.series):
+            content["slices"] = slices
         if self.label:
             try:
                 content["label"] = self.label.format(series=one.uid, folder=Path(names[0]).parent.as_posix())
@@ -116,7 +114,7 @@ class Dicom(Files):
             return super()._channels(record, role)
         paths = self.paths(record, role)
         try:
-            array, affine = read_series(paths, chosen_slices(self.series))
+            array, affine = read_series(paths, record.content.get("slices", ()))
         except Exception as error:  # damage shows itself in many ways
             words = " ".join(str(error).split())[:400] or type(error).__name__
             raise ReadError(f"{paths[0].parent}: series {record.case}: {words}") from error

@@ -10,14 +10,16 @@ from typing import Literal
 import numpy as np
 
 from src.data.digests import Digests
-from src.data.problems import Fault, files_of, image_files, noted
+from src.data.faults import name_of
+from src.data.problems import Fault, files_of, noted
 from src.data.raw import Raw, raw_of
-from src.data.readers import ReadError, read, read_label
+from src.data.readers import ReadError, read
 from src.data.records import Case, Record
 from src.data.regrid import Grid
 from src.data.sources.channels import coloured, same_grid
-from src.data.sources.claims import ROLES, claimed, uneven
-from src.data.sources.masks import INSTANCES, Instances, boxes_in, class_numbers, whole
+from src.data.sources.claims import claimed, uneven
+from src.data.sources.marked import check_settings, label_of, read_masks, unmarked
+from src.data.sources.masks import Instances, boxes_in
 from src.data.sources.told import content, fingerprint
 from src.errors import UserError
 
@@ -67,47 +69,14 @@ class Files:
         self.digests, self.place = Digests(root=self.folder), self.folder.resolve()
         self.classes, self.kinds = tuple(self.classes), tuple(self.kinds)
         self.box_classes = tuple(self.box_classes) or (self.classes[1:] if self.boxes_from_label else ())
-        if self.label_values is not None and len(self.label_values) != len(self.classes):
-            raise UserError(
-                f"data.label_values: {len(self.label_values)} values for {len(self.classes)} data.classes"
-            )
-        self._check_masks()
-        self.coloured = True
-
-    def _check_masks(self) -> None:
-        for key, value, choices in (
-            ("instances", self.instances, (None, *INSTANCES)),
-            ("missing_label", self.missing_label, ("fault", "background")),
-            *(("shared", role, ROLES) for role in self.shared),
-        ):
-            if value not in choices:
-                raise UserError(f"data.{key}={value}: choose {', '.join(str(c or 'null') for c in choices)}")
-        if self.instances == "values" and len(self.classes) > 2:
-            raise UserError(
-                f"data.instances=values: the values tell objects, all of one class, but data.classes names "
-                f"{len(self.classes) - 1} beside the background"
-            )
-        if getattr(self, "label", None) and not self.classes and not self.box_classes:
-            raise UserError(
-                f"data.label={getattr(self, 'label', None)}: say what the masks mark, background first: "
-                "data.classes=[background,lesion], and, if not 0, 1, ..., data.label_values=[0,255]"
-            )
+        check_settings(self)
+        self.repeats_grey = True
 
     def completed(self, records: Sequence[Record], notes: Sequence[Fault] = ()) -> list[Record]:
         """The records that a source has made, with what is wrong between them."""
-        counts = [len(image_files(record)) for record in records]
-        self.coloured = max(counts, default=1) == 1
+        self.repeats_grey = all(len(files_of(record)) <= 1 for record in records)
         checked = uneven(claimed(records, self.folder, self.shared), self.channels)
-        bare = [r for r in records if "label" in r.content and not files_of(r, "label")]
-        if self.missing_label == "background" and bare:
-            if len(bare) == sum("label" in record.content for record in records):
-                raise UserError(
-                    f"data.missing_label=background: none of the {len(bare)} images has a mask, the first "
-                    f"{self._name(bare[0])}; correct data.label"
-                )
-            words = f"{len(bare)} of {len(records)} images have no mask and count as background"
-            notes = [*notes, Fault("", "no mask", f"{words} (data.missing_label)", grave=False)]
-        return noted(checked, notes)
+        return noted(checked, [*notes, *unmarked(self, records)])
 
     def fingerprint(self, record: Record) -> str:
         return fingerprint(self, record)
@@ -119,18 +88,17 @@ class Files:
         image, grid = self._channels(record, "image")
         case: Case = {"image": image, "affine": grid.affine, "spacing": grid.spacing}
         if "target" in record.content:
-            case["target"] = self._same(record, "target", *self._channels(record, "target"), grid)
+            case["target"], own = self._channels(record, "target")
+            same_grid(self.paths(record, "target")[0], own, self.paths(record, "image")[0], grid)
         if "label" in record.content:
-            paths, maps = self.paths(record, "label"), self._maps(record, grid)
-            case["label"] = np.maximum.reduce(
-                [(m > 0).astype(np.uint8) for m in maps] if self._counts else maps
-            )
+            masks = read_masks(self, record, grid)
+            case["label"] = label_of(self, masks)
         if "boxes" in record.content:
             dims = len(grid.shape)
             case["boxes"] = np.asarray(record.content["boxes"], np.float32).reshape(-1, 2 * dims)
             case["classes"] = np.asarray(record.content["classes"], np.int64).reshape(-1)
         elif self.boxes_from_label and "label" in case:
-            planes = [m[0] for m in maps]
+            paths, planes = self.paths(record, "label"), [mask[0] for mask in masks]
             case["boxes"], case["classes"] = boxes_in(planes, paths, self.instances if paths else None)
         if "class" in record.content:
             case["class"] = np.asarray(record.content["class"], np.int64)
@@ -138,13 +106,12 @@ class Files:
 
     def paths(self, record: Record, role: str) -> list[Path]:
         """The files of `image`, `target` or `label`."""
-        named = record.content.get(role) or []
-        return [self.folder / name for name in ([named] if isinstance(named, str) else named)]
+        return [self.folder / name for name in files_of(record, role)]
 
     def _channels(self, record: Record, role: str) -> tuple[np.ndarray, Grid]:
         paths = self.paths(record, role)
         if not paths:
-            raise ReadError(f"{self._name(record)}: has no {role}")
+            raise ReadError(f"{name_of(record, self)}: has no {role}")
         read_in = [read(path, self.axes, self.spatial_dims) for path in paths]
         arrays, grid = [array for array, _ in read_in], read_in[0][1]
         for path, (_, other) in zip(paths, read_in, strict=True):
@@ -152,7 +119,7 @@ class Files:
         array, colour = np.concatenate(arrays), len(paths) == 1 and grid.colour
         if role == "target":
             return self._target(array, paths[0], colour, len(self.paths(record, "image"))), grid
-        if len(array) == 1 != self.channels and not self.coloured:
+        if len(array) == 1 != self.channels and not self.repeats_grey:
             raise ReadError(f"{paths[0]}: has 1 channel, not data.channels={self.channels}; a channel lacks")
         made = coloured(array, self.channels, paths[0], colour)
         self.raw[record.case] = raw_of(array, made, grid.colour)
@@ -166,46 +133,3 @@ class Files:
                 f"data.target_channels={len(array)}"
             )
         return coloured(array, self.target_channels or self.channels, path, colour)
-
-    @property
-    def _counts(self) -> bool:
-        """Whether masks count objects in place of telling classes."""
-        return self.instances == "values"
-
-    def _maps(self, record: Record, grid: Grid) -> list[np.ndarray]:
-        """Class numbers [1,*spatial] of each mask file, or the numbers of the objects."""
-        paths = self.paths(record, "label")
-        if not paths and self.missing_label == "background":
-            return [np.zeros((1, *grid.shape), np.uint8)]
-        if not paths:
-            raise ReadError(
-                f"{self._name(record)}: has no label; add one, leave the image out of data.image, or let it "
-                "count as background: data.missing_label=background"
-            )
-        maps = []
-        for path in paths:
-            if not path.exists():
-                raise ReadError(
-                    f"{path}: is not there; if {self._name(record)} has nothing to mark, let images without "
-                    "a mask count as background: data.missing_label=background"
-                )
-            array, other = read_label(path, self._numbers(), self.axes, self.spatial_dims)
-            array = self._same(record, "label", array, other, grid, path)
-            maps.append(whole(array, path) if self._counts else class_numbers(array, path, self.label_values))
-        return maps
-
-    def _numbers(self) -> Sequence[int] | None:
-        """What a label file may hold."""
-        if self.label_values is not None or self._counts:
-            return self.label_values
-        return range(len(self.classes)) if self.classes else None
-
-    def _same(
-        self, record: Record, role: str, array: np.ndarray, grid: Grid, image: Grid, path: Path | None = None
-    ) -> np.ndarray:
-        same_grid(path or self.paths(record, role)[0], grid, self.paths(record, "image")[0], image)
-        return array
-
-    def _name(self, record: Record) -> str:
-        paths = self.paths(record, "image")
-        return str(paths[0]) if paths else record.case

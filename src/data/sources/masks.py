@@ -11,6 +11,7 @@ from scipy.ndimage import find_objects
 from scipy.ndimage import label as components
 
 from src.data.readers import ReadError
+from src.data.values import classes
 
 Instances = Literal["files", "values", "parts"]
 INSTANCES = ("files", "values", "parts")
@@ -58,7 +59,7 @@ def boxes_of(label: np.ndarray) -> Boxes:
     return _stacked(
         [
             (place, value - 1)
-            for value in _values(label)
+            for value in classes(label)
             for place in find_objects(components(label == value)[0])
         ],
         label.ndim,
@@ -77,7 +78,7 @@ def boxes_of_files(maps: Sequence[np.ndarray], paths: Sequence[Path]) -> Boxes:
     one."""
     found = []
     for label, path in zip(maps, paths, strict=True):
-        values = _values(label)
+        values = classes(label)
         if len(values) > 1:
             raise ReadError(
                 f"{path}: marks the classes {values}, where data.instances=files wants one object a file; "
@@ -94,7 +95,7 @@ def boxes_in(maps: Sequence[np.ndarray], paths: Sequence[Path], instances: Insta
     files where there are several that mark one class each, one class more than once; else parts.
     """
     if instances is None:
-        marked = [_values(label) for label in maps]
+        marked = [classes(label) for label in maps]
         single = [values[0] for values in marked if len(values) == 1]
         alike = len(set(single)) < len(single) and all(len(values) < 2 for values in marked)
         instances = "files" if alike else "parts"
@@ -104,10 +105,6 @@ def boxes_in(maps: Sequence[np.ndarray], paths: Sequence[Path], instances: Insta
         boxes = [boxes_of_values(label) for label in maps]
         return np.concatenate([b for b, _ in boxes]), np.concatenate([c for _, c in boxes])
     return boxes_of(np.maximum.reduce(list(maps)))
-
-
-def _values(label: np.ndarray) -> list[int]:
-    return [int(value) for value in np.unique(label) if value > 0]
 
 
 def _stacked(found: Sequence[tuple[tuple[slice, ...], int]], dims: int) -> Boxes:

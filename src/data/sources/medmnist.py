@@ -52,7 +52,7 @@ class MedMnist(Files):
                 }
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise UserError(
-                f"{self.path}: is no MedMNIST file ({error}); remove it and fetch it again"
+                f"{self.path}: is no MedMNIST file, or a damaged one; remove it and fetch it again"
             ) from error
 
     def records(self) -> list[Record]:

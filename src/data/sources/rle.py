@@ -25,8 +25,8 @@ def corners_of(segmentation: Any, shape: tuple[int, int] | None) -> Corners | No
         segmentation = [segmentation]  # one polygon without the list around it
     points = []
     for polygon in segmentation:
-        numbers = np.asarray(polygon, float)
-        if numbers.ndim != 1 or len(numbers) % 2 or len(numbers) < 6 or not np.isfinite(numbers).all():
+        numbers = _numbers(polygon)
+        if len(numbers) % 2 or len(numbers) < 6:
             raise ValueError("has a polygon that is not x, y, x, y, ... of three corners or more")
         points.append(numbers.reshape(-1, 2))
     if not points:
@@ -43,7 +43,7 @@ def _of_runs(about: dict[str, Any], shape: tuple[int, int] | None) -> Corners | 
         raise ValueError("has no size [height, width] and counts") from error
     if shape and (height, width) != shape:
         raise ValueError(f"is of {width}x{height}, its image of {shape[1]}x{shape[0]}")
-    runs = unpacked(counts) if isinstance(counts, str) else [int(n) for n in counts]
+    runs = unpacked(counts) if isinstance(counts, str) else _numbers(counts).astype(np.int64)
     ends = np.cumsum(runs)
     if min(runs, default=0) < 0 or not len(runs) or ends[-1] != height * width:
         raise ValueError(f"has runs that do not add up to {width}x{height}")
@@ -56,6 +56,17 @@ def _of_runs(about: dict[str, Any], shape: tuple[int, int] | None) -> Corners | 
     top = np.where(over, 0, first % height).min()
     bottom = np.where(over, height, (last - 1) % height + 1).max()
     return float(left), float(top), float(right), float(bottom)
+
+
+def _numbers(given: Any) -> np.ndarray:
+    """A list of numbers. Raises ValueError for anything else."""
+    try:
+        numbers = np.asarray(given, float)
+    except (ValueError, TypeError) as error:
+        raise ValueError("holds what is no number") from error
+    if numbers.ndim != 1 or not np.isfinite(numbers).all():
+        raise ValueError("holds what is no number")
+    return numbers
 
 
 def unpacked(word: str) -> Sequence[int]:

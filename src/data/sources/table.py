@@ -177,14 +177,15 @@ class Table(Files):
                 )
 
     def _boxes(self, row: dict[str, Any], number: int) -> dict[str, Any]:
+        cell = row[self.boxes or ""]
         try:
-            cell = row[self.boxes or ""]
             boxes = cell if isinstance(cell, list) else json.loads(word(cell) or "[]")
             boxes = [boxes] if boxes and not any(isinstance(box, list) for box in boxes) else boxes
             array = np.asarray(boxes, float).reshape(len(boxes), -1 if len(boxes) else 4)
         except (ValueError, TypeError) as error:
             raise UserError(
-                f"{self.table}, row {number}: {self.boxes} is no list of boxes ({error})"
+                f"{self.table}, row {number}: {self.boxes} is no list of boxes ({str(cell)[:60]}); write "
+                "[[x1,y1,x2,y2], ...], or [] for none"
             ) from error
         if array.size and array.shape[1] not in (4, 6):
             raise UserError(

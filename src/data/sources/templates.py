@@ -40,8 +40,9 @@ class Template:
         try:
             return self.text.format(**words)
         except (KeyError, IndexError, ValueError, AttributeError) as error:
+            wrong = f"no such word {error.args[0]}" if type(error) is KeyError else "its braces hold no word"
             raise UserError(
-                f"data.{self.key}={self.text}: no such word {error}; there are {', '.join(words)}"
+                f"data.{self.key}={self.text}: {wrong}; there are {{{'}, {'.join(words)}}}"
             ) from error
 
     def parts(self, words: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -21,13 +21,15 @@ LOADING = {
     *("channels", "spatial_dims", "size", "classes", "box_classes", "kinds", "label_values"),
     "boxes_from_label",
 }
+"""Settings that say how files are loaded, of the time when `content` was first written down: it tells the
+three of them that change the arrays of one record."""
 CHOOSING = {
     *("root", "image", "label", "target", "exclude", "match", "kind", "subject", "given_split", "given_fold"),
     *("splits", "table", "boxes", "box_class", "box_order", "case", "where", "keep", "annotations", "images"),
-    *("crowd", "one_based", "skip_difficult", "least", "name", "shared"),
+    *("crowd", "one_based", "skip_difficult", "least", "name", "shared", "series", "modality"),
 }
-"""Settings that say which cases there are and of which files: what comes of them is in the record. With those
-of `LOADING`, all that there were when `content` was first written down."""
+"""Settings that say which cases there are, and of which files and slices: what comes of them is in the
+record."""
 
 
 def fingerprint(source: Files, record: Record) -> str:

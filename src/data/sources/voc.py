@@ -43,7 +43,7 @@ class Voc(Files):
         trees = [(path, _parse(path)) for path in found]
         if not self.box_classes:
             self.box_classes = tuple(
-                sorted({str(o.findtext("name")) for _, tree in trees for o in tree.iter("object")})
+                sorted({_class(path, o) for path, tree in trees for o in tree.iter("object")})
             )
         made = [self._record(path, tree) for path, tree in trees]
         if self.splits:
@@ -58,13 +58,16 @@ class Voc(Files):
         words |= {"name": path.name, "parent": path.parent.name, "filename": tree.findtext("filename") or ""}
         image = Path(Template(self.image, "image").filled(words)).as_posix()
         if ".." in image:
-            image = (self.folder / image).resolve().relative_to(self.folder.resolve()).as_posix()
+            place = (self.folder / image).resolve()
+            if not place.is_relative_to(self.place):
+                raise UserError(f"{path}: its image {image} lies outside data.root; correct data.image")
+            image = place.relative_to(self.place).as_posix()
         objects = [
             o for o in tree.iter("object") if not (self.skip_difficult and o.findtext("difficult") == "1")
         ]
         content: dict[str, Any] = {"image": image, "boxes": [], "classes": []}
         for thing in objects:
-            name = str(thing.findtext("name"))
+            name = _class(path, thing)
             if name not in self.box_classes:
                 raise UserError(f"{path}: {name} is none of data.box_classes={list(self.box_classes)}")
             content["boxes"].append(self._box(path, thing))
@@ -88,6 +91,13 @@ class Voc(Files):
             why = "is rotated (robndbox); write upright boxes (bndbox)" if turned else "lacks a coordinate"
             raise UserError(f"{path}: a box of {thing.findtext('name')} {why}") from error
         return [y1 - self.one_based, x1 - self.one_based, y2, x2]
+
+
+def _class(path: Path, thing: ElementTree.Element) -> str:
+    name = (thing.findtext("name") or "").strip()
+    if not name:
+        raise UserError(f"{path}: an object has no name; give it one, or remove it")
+    return name
 
 
 def _stated(tree: ElementTree.Element) -> dict[str, Any]:

@@ -193,3 +193,21 @@ def test_an_annotation_without_a_box_has_that_of_its_segmentation(write):
     notes = [note(1, 1, 1, bbox=[], segmentation=polygons), note(2, 1, 1, segmentation=runs, bbox=None)]
     record = write(train=about({1: "a.png"}, notes, {1: "a"}, width=16, height=20)).records()[0]
     assert record.content["boxes"] == [[3, 2, 11.5, 12], [5, 4, 9, 7]]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"images": None, "annotations": [], "categories": []}, "images is no list"),
+        (about({1: "a.png"}, [note(1, [1], 1)], {1: "a"}), "annotations without image_id and category_id"),
+        (about({1: "a.png"}, [{"id": 1}], {1: "a"}), "annotations without image_id and category_id"),
+        (about({1: "a.png"}, [], {1: None}), "categories without id and name"),
+        (boxed(segmentation=[["a"] * 6]), "its segmentation holds what is no number"),
+        (boxed(segmentation={"size": [20, 16], "counts": None}), "its segmentation holds what is no number"),
+    ],
+)
+def test_what_is_no_coco_is_told_in_words(tmp_path, content, words):
+    (tmp_path / "annotations.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=words) as caught:
+        Coco(root=str(tmp_path)).records()
+    assert not any(python in str(caught.value) for python in ("NoneType", "float()", "None", "not iterable"))

@@ -10,7 +10,8 @@ import pytest
 from pydicom.uid import generate_uid
 
 from src.data.datamodule import DataModule
-from src.data.known import remarks
+from src.data.known import doubts
+from src.data.problems import told_once
 from src.data.readers import ReadError
 from src.data.sources.dicom import Dicom
 from src.data.sources.folder import Folder
@@ -19,6 +20,11 @@ from tests.data.dicom.make import CR, CT, DOSE, MR, dataset, enhanced, pattern, 
 
 VOLUME = pattern(7, 6, 4)
 MRI = {"Modality": "MR", "SOPClassUID": MR}
+
+
+def notes(source):
+    """What a run says at its start of the files of a tree."""
+    return told_once(fault for record in source.records() for fault in record.problems)
 
 
 @pytest.fixture
@@ -98,9 +104,9 @@ def test_a_dose_and_structures_beside_a_ct_are_passed_over(tmp_path):
     (tmp_path / "DICOMDIR").write_bytes(b"\0" * 200)
     source = Dicom(root=str(tmp_path))
     assert len(source.records()) == 1 and source.intensity() == [-160, 240]
-    assert source.notes == [
-        "files passed over, DICOM without an image (SR 2, RTSTRUCT 1, SEG 1): 4",
-        "files passed over, no DICOM (.txt 1): 1",
+    assert notes(source) == [
+        "files passed over: 4, DICOM without an image (SR 2, RTSTRUCT 1, SEG 1)",
+        "files passed over: 1, no DICOM (.txt 1)",
     ]
 
 
@@ -111,7 +117,7 @@ def test_a_header_that_cannot_be_read_is_counted(tmp_path):
     bad.write_bytes(bad.read_bytes().replace(b"IS\x02\x001 ", b"IS\x02\x00x "))
     source = Dicom(root=str(tmp_path))
     assert len(source.records()) == 1
-    assert source.notes == [f"files passed over, headers that cannot be read (such as {bad}): 1"]
+    assert notes(source) == [f"files passed over: 1, headers that cannot be read (such as {bad})"]
 
 
 def test_nothing_that_is_large_enough_says_what_there_is(tmp_path):
@@ -143,7 +149,7 @@ def test_links_are_followed_once(tmp_path):
     source = Dicom(root=str(chosen))
     (record,) = source.records()
     assert np.array_equal(source.load(record)["image"][0], VOLUME)
-    assert source.notes == ["files passed over, links that lead nowhere: 1"]
+    assert notes(source) == ["files passed over: 1, links that lead nowhere"]
     (tmp_path / "store" / "link").symlink_to(tmp_path / "store" / "b")
     first = {record.content["image"][0] for record in Dicom(root=str(tmp_path / "store")).records()}
     assert all(name[0] in "ab" for name in first)
@@ -154,7 +160,7 @@ def test_copies_count_once_and_other_bytes_under_one_uid_are_named(tmp_path):
     shutil.copytree(tmp_path / "a", tmp_path / "copy")
     source = Dicom(root=str(tmp_path))
     (record,) = source.records()
-    assert source.notes == ["files passed over, copies of others: 4"]
+    assert notes(source) == ["files passed over: 4, copies of others"]
     assert np.array_equal(source.load(record)["image"][0], VOLUME)
     other = tmp_path / "copy" / paths[0].name
     other.write_bytes(other.read_bytes()[:-2] + b"\7\7")
@@ -191,9 +197,20 @@ def test_slices_within_a_series_are_chosen(tmp_path):
     with pytest.raises(ReadError, match=r"choose, such as data.series=EchoTime:4\.6"):
         plain.load(record)
     source = Dicom(root=str(tmp_path), series="EchoTime:80")
-    assert np.array_equal(source.load(source.records()[0])["image"][0], late)
-    assert source.content(record) != plain.content(record)
-    assert source.fingerprint(record) != plain.fingerprint(record)
+    (some,) = source.records()
+    assert np.array_equal(source.load(some)["image"][0], late)
+    assert source.content(some) != plain.content(record)
+    assert source.fingerprint(some) != plain.fingerprint(record)
+
+
+def test_the_way_in_which_a_series_is_chosen_is_no_part_of_its_content(tree):
+    """One hash of data and one entry of the cache, whether T2 alone lies there or is asked for."""
+    every, some = Dicom(root=str(tree)), Dicom(root=str(tree), series="T2", modality="mr")
+    of = {record.case: record for record in every.records()}
+    assert len(of) == 4 and len(some.records()) == 2
+    for record in some.records():
+        assert some.content(record) == every.content(of[record.case])
+        assert some.fingerprint(record) == every.fingerprint(of[record.case])
 
 
 def test_the_hash_of_a_series_is_what_it_was(tmp_path):
@@ -228,8 +245,8 @@ def test_a_window_of_ct_is_doubted_for_mr_alone(tmp_path):
     series(tmp_path / "ct", VOLUME)
     series(tmp_path / "mr", VOLUME, **MRI)
     mr, ct = (Dicom(root=str(tmp_path), modality=kind) for kind in ("MR", "CT"))
-    assert "a window in HU, but the series are MR" in remarks(mr, [-160, 240])[0]
-    assert remarks(mr, "percentile") == remarks(mr, [0, 900]) == remarks(ct, [-160, 240]) == []
+    assert "a window in HU, but the series are MR" in doubts(mr, [-160, 240])[0]
+    assert doubts(mr, "percentile") == doubts(mr, [0, 900]) == doubts(ct, [-160, 240]) == []
 
 
 def test_keys_lead_back(tree):

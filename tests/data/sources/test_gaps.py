@@ -11,8 +11,10 @@ import pytest
 from src.data.faults import leaks
 from src.data.readers import ReadError
 from src.data.sources.decathlon import Decathlon
+from src.data.sources.folder import Folder
 from src.data.sources.medmnist import MedMnist
 from src.data.sources.table import Table
+from src.data.sources.voc import Voc
 from src.errors import UserError
 
 
@@ -193,3 +195,42 @@ def test_of_several_labels_an_image_one_is_chosen(tmp_path, monkeypatch):
     )
     with pytest.raises(UserError, match=r"data\.finding=cold: .* atelectasis, mass"):
         MedMnist(root=str(tmp_path), name="chest", finding="cold").records()
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        ("masks/{nam}.png", "no such word nam; there are {path}, {stem}"),
+        ("masks/{stem.png", "its braces hold no word"),
+        ("masks/{0}.png", "its braces hold no word"),
+    ],
+)
+def test_an_unknown_word_of_a_template_is_named(tmp_path, picture, label, words):
+    picture("images/1.png")
+    with pytest.raises(UserError) as caught:
+        Folder(root=str(tmp_path), label=label, classes=["a", "b"]).records()
+    assert str(caught.value).startswith(f"data.label={label}: {words}")
+
+
+@pytest.mark.parametrize("cell", ["[[1,2", '[["a",2,3,4]]', '{"a":1}'])
+def test_a_cell_without_boxes_is_shown(tmp_path, picture, cell):
+    picture("1.png")
+    quoted = cell.replace('"', '""')
+    (tmp_path / "index.csv").write_text(f'image,boxes\n1.png,"{quoted}"\n')
+    with pytest.raises(UserError) as caught:
+        Table(root=str(tmp_path), boxes="boxes").records()
+    assert str(caught.value).startswith(f"index.csv, row 2: boxes is no list of boxes ({cell}); write [[x1")
+
+
+@pytest.mark.parametrize(
+    ("inside", "words"),
+    [
+        ("<object/>", "an object has no name"),
+        ("<filename>../../a.png</filename>", "lies outside data.root"),
+    ],
+)
+def test_xml_that_says_too_little_or_too_much_is_one_line(tmp_path, inside, words):
+    (tmp_path / "Annotations").mkdir()
+    (tmp_path / "Annotations/1.xml").write_text(f"<annotation>{inside}</annotation>")
+    with pytest.raises(UserError, match=words):
+        Voc(root=str(tmp_path)).records()

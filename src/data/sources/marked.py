@@ -1,0 +1,98 @@
+"""What is marked in the images of a data set made of files: its masks, and what is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from src.data.faults import name_of
+from src.data.problems import Fault, files_of
+from src.data.readers import ReadError, read_label
+from src.data.records import Record
+from src.data.regrid import Grid
+from src.data.sources.channels import same_grid
+from src.data.sources.claims import ROLES
+from src.data.sources.masks import INSTANCES, class_numbers, whole
+from src.errors import UserError, one_of
+
+if TYPE_CHECKING:
+    from src.data.sources.files import Files
+
+
+def check_settings(source: Files) -> None:
+    """Raise UserError for settings of masks that there are not, or that contradict each other."""
+    for key, value, choices in (
+        ("instances", source.instances, (None, *INSTANCES)),
+        ("missing_label", source.missing_label, ("fault", "background")),
+        *(("shared", role, ROLES) for role in source.shared),
+    ):
+        one_of(f"data.{key}", value, choices)
+    if source.label_values is not None and len(source.label_values) != len(source.classes):
+        raise UserError(
+            f"data.label_values: {len(source.label_values)} values for {len(source.classes)} data.classes"
+        )
+    if source.instances == "values" and len(source.classes) > 2:
+        raise UserError(
+            f"data.instances=values: the values tell objects, all of one class, but data.classes names "
+            f"{len(source.classes) - 1} beside the background"
+        )
+    label = getattr(source, "label", None)
+    if label and not source.classes and not source.box_classes:
+        raise UserError(
+            f"data.label={label}: say what the masks mark, background first: "
+            "data.classes=[background,lesion], and, if not 0, 1, ..., data.label_values=[0,255]"
+        )
+
+
+def unmarked(source: Files, records: Sequence[Record]) -> list[Fault]:
+    """A note on the images without a mask, where they count as background. UserError where all are."""
+    labelled = [record for record in records if "label" in record.content]
+    bare = [record for record in labelled if not files_of(record, "label")]
+    if source.missing_label != "background" or not bare:
+        return []
+    if len(bare) == len(labelled):
+        raise UserError(
+            f"data.missing_label=background: none of the {len(bare)} images has a mask, the first "
+            f"{name_of(bare[0], source)}; correct data.label"
+        )
+    words = f"{len(bare)} of {len(records)} images have no mask and count as background"
+    return [Fault("", "no mask", f"{words} (data.missing_label)", grave=False)]
+
+
+def read_masks(source: Files, record: Record, grid: Grid) -> list[np.ndarray]:
+    """Class numbers [1,*spatial] of each mask file, or, with `instances` of values, numbers of objects.
+
+    Raises ReadError for a mask that is not there, lies on other voxels than `grid`, the image's, or holds
+    other values than it may.
+    """
+    paths, name = source.paths(record, "label"), name_of(record, source)
+    if not paths and source.missing_label == "background":
+        return [np.zeros((1, *grid.shape), np.uint8)]
+    if not paths:
+        raise ReadError(
+            f"{name}: has no label; add one, leave the image out of data.image, or let it count as "
+            "background: data.missing_label=background"
+        )
+    objects, values = source.instances == "values", source.label_values
+    known = values if values is not None or objects or not source.classes else range(len(source.classes))
+    masks = []
+    for path in paths:
+        if not path.exists():
+            raise ReadError(
+                f"{path}: is not there; if {name} has nothing to mark, let images without a mask count as "
+                "background: data.missing_label=background"
+            )
+        array, own = read_label(path, known, source.axes, source.spatial_dims)
+        same_grid(path, own, source.paths(record, "image")[0], grid)
+        masks.append(whole(array, path) if objects else class_numbers(array, path, values))
+    return masks
+
+
+def label_of(source: Files, masks: Sequence[np.ndarray]) -> np.ndarray:
+    """The masks of one image as one label map [1,*spatial]; where they overlap, the highest class."""
+    if source.instances == "values":
+        masks = [(mask > 0).astype(np.uint8) for mask in masks]
+    merged: np.ndarray = np.maximum.reduce(list(masks))
+    return merged
