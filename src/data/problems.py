@@ -54,7 +54,8 @@ def told_once(faults: Iterable[Fault]) -> list[str]:
     groups: dict[tuple[str, str], list[str]] = {}
     for fault in faults:
         about, colon, words = fault.words.partition(": ")
-        same = re.sub(r"\d+", "0", re.sub(r"\S*[./]\S*", "", words if colon else about))
+        same = re.sub(r"\S*[./]\S*|\S+-[0-9a-f]{8}\b", "", words if colon else about)
+        same = re.sub(r"\d+", "0", same)
         said = groups.setdefault((fault.kind, same), [])
         if fault.words not in said:
             said.append(fault.words)

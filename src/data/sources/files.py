@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -55,6 +55,8 @@ class Files:
     instances: Instances | None = None
     missing_label: Literal["fault", "background"] = "fault"
     shared: Sequence[str] = ()
+    files_are_channels: ClassVar[bool] = True
+    """Whether several image files of a case are its channels, of which all cases have as many."""
 
     def __post_init__(self) -> None:
         self.folder = Path(self.root).expanduser()
@@ -97,7 +99,8 @@ class Files:
         """The records that a source has made, with what is wrong between them."""
         counts = [len(image_files(record)) for record in records]
         self.coloured = max(counts, default=1) == 1
-        checked = uneven(claimed(records, self.folder, self.shared), self.channels)
+        checked = claimed(records, self.folder, self.shared)
+        checked = uneven(checked, self.channels) if self.files_are_channels else checked
         bare = [r for r in records if "label" in r.content and not files_of(r, "label")]
         if self.missing_label == "background" and bare:
             if len(bare) == sum("label" in record.content for record in records):
