@@ -184,7 +184,8 @@ class Table(Files):
             array = np.asarray(boxes, float).reshape(len(boxes), -1 if len(boxes) else 4)
         except (ValueError, TypeError) as error:
             raise UserError(
-                f"{self.table}, row {number}: {self.boxes} is no list of boxes ({error})"
+                f"{self.table}, row {number}: {self.boxes} is no list of boxes, such as "
+                f"[[x1,y1,x2,y2], ...]: {str(row[self.boxes or ''])[:60]}"
             ) from error
         if array.size and array.shape[1] not in (4, 6):
             raise UserError(
