@@ -48,7 +48,6 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     from rich.progress import track
 
     from src.data import cut, inventory
-    from src.data.prepare import grid_of
 
     console = Console(highlight=False)
     records = data.splitting(data.source.records())
@@ -61,7 +60,7 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
 
     def step(record: Record, case: Case | None) -> None:
         if case is not None:
-            kept.append(data.preparation.kept(grid_of(case)))
+            kept.append(_kept(data, record, case))
         if case is not None and record.case in wanted:
             drawn[record.case] = _drawn(data, case)
         next(steps, None)
@@ -75,6 +74,18 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     output.write_text(_page(found, data, drawn, wanted), encoding="utf-8")
     console.print(f"page: {output}")
     return found
+
+
+def _kept(data: DataModule, record: Record, case: Case) -> float:
+    """The share of a case that is trained on. Raises UserError, which names it, where it cannot be served."""
+    from src.data.faults import name_of
+    from src.data.prepare import grid_of
+    from src.errors import UserError
+
+    try:
+        return data.preparation.kept(grid_of(case))
+    except UserError as error:
+        raise UserError(f"{name_of(record, data.source)}: {error}") from error
 
 
 def _schema() -> type[Section]:
