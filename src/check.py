@@ -49,7 +49,6 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
 
     from src.data import cut, inventory
     from src.data.intensity import shown
-    from src.data.prepare import grid_of
 
     console = Console(highlight=False)
     records = data.splitting(data.source.records())
@@ -62,7 +61,7 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
 
     def step(record: Record, case: Case | None) -> None:
         if case is not None:
-            kept.append(data.preparation.kept(grid_of(case)))
+            kept.append(_kept(data, record, case))
         if case is not None and record.case in wanted:
             drawn[record.case] = _drawn(data, case)
         next(steps, None)
@@ -78,6 +77,18 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     output.write_text(_page(found, data, drawn, wanted), encoding="utf-8")
     console.print(f"page: {output}")
     return found
+
+
+def _kept(data: DataModule, record: Record, case: Case) -> float:
+    """The share of a case that is trained on. Raises UserError, which names it, where it cannot be served."""
+    from src.data.faults import name_of
+    from src.data.prepare import grid_of
+    from src.errors import UserError
+
+    try:
+        return data.preparation.kept(grid_of(case))
+    except UserError as error:
+        raise UserError(f"{name_of(record, data.source)}: {error}") from error
 
 
 def _schema() -> type[Section]:
@@ -171,11 +182,11 @@ def _page(found: Inventory, data: DataModule, drawn: dict[str, bytes], wanted: s
     import numpy as np
 
     from src.data import inventory, page
-    from src.data.known import remarks
+    from src.data.known import doubts
     from src.data.problems import Fault
     from src.data.records import SPLITS
 
-    told = remarks(data.source, data.intensity)
+    told = doubts(data.source, data.intensity)
     alike = [
         (f"{record.case} ({record.split}), correlation {value:.3f}", drawn[record.case])
         for one, other, value in found.alike

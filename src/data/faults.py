@@ -188,6 +188,14 @@ def _boxes(record: Record, case: Case, name: str, source: Source) -> Iterable[Fa
         and not 0 <= case["classes"].min() <= case["classes"].max() < len(names)
     ):
         yield Fault(record.case, "box class", f"{name}: box class {case['classes'].max()} of {len(names)}")
+    if len(boxes) and (boxes >= 0).all() and (boxes <= 1).all() and (boxes % 1 > 0).any():
+        words = f"{name}: its boxes are fractions of the image (0 to 1), where pixels are needed"
+        yield Fault(record.case, "box unit", f"{words}; multiply them by its width and height")
+        return
+    twins = len(boxes) - len(np.unique(np.c_[boxes, case["classes"]], axis=0))
+    if twins and np.isfinite(boxes).all():
+        words = f"{name}: {twins} of its {len(boxes)} boxes are there twice, with one class"
+        yield Fault(record.case, "twin boxes", f"{words}; remove what is a copy", grave=False)
     _, usable = usable_boxes(boxes, shape)
     for number, box in enumerate(boxes):
         corners = ", ".join(f"{v:g}" for v in box)

@@ -11,7 +11,7 @@ import numpy as np
 from src.data.boxes import move_boxes, usable_boxes
 from src.data.intensity import Intensity, column, mapping, one_each, units
 from src.data.records import Case, Record, Source
-from src.data.regrid import Grid, fitted, regrid, respaced, turned
+from src.data.regrid import Grid, fitted, orientations, regrid, respaced, turned
 from src.errors import UserError, one_of
 
 FITS = ("pad", "letterbox", "cover", "stretch", "crop")
@@ -118,6 +118,7 @@ class Preparation:
                 f"set data.spatial_dims={dims}"
             )
         target = turned(source, self.orientation) if self.orientation and dims == 3 else source
+        self._check_slices(target)
         if self.spacing:
             wanted = self._per_axis(self.spacing, target.spacing.tolist(), "spacing")
             target = respaced(target, np.array(wanted, float))
@@ -126,6 +127,19 @@ class Preparation:
             size = tuple(int(n) for n in self._per_axis(size, target.shape, "size"))
             target = fitted(target, size, self.fit or ("pad" if dims == 3 else "letterbox"), whole)
         return target
+
+    def _check_slices(self, target: Grid) -> None:
+        """Raises UserError where slices of a single plane would be lines of it."""
+        shape = target.shape
+        if len(shape) == self.spatial_dims or shape[-1] == 1 or shape[:-1].count(1) != 1:
+            return
+        thin = orientations.aff2axcodes(target.affine)[shape.index(1)]
+        way = {"L": "IPL", "R": "IPL", "P": "ILP", "A": "ILP"}.get(thin, "PLS")
+        voxels = "x".join(map(str, shape))
+        raise UserError(
+            f"data.orientation={self.orientation}: a single slice of {voxels} voxels would be "
+            f"cut into lines; set data.orientation={way}, which leaves it whole"
+        )
 
     @staticmethod
     def _per_axis(wanted: Sequence[float | None], own: Sequence[float], key: str) -> list[float]:

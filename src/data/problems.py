@@ -53,7 +53,8 @@ def grouped(faults: Iterable[Fault]) -> list[list[Fault]]:
     groups: dict[tuple[bool, str, str], dict[str, Fault]] = {}
     for fault in faults:
         about, colon, words = fault.words.partition(": ")
-        same = re.sub(r"\d+", "0", re.sub(r"\S*[./]\S*", "", words if colon else about))
+        same = re.sub(r"\S*[./]\S*|\S+-[0-9a-f]{8}\b", "", words if colon else about)
+        same = re.sub(r"\d+", "0", same)
         groups.setdefault((fault.grave, fault.kind, same), {}).setdefault(fault.words, fault)
     return [list(group.values()) for group in groups.values()]
 

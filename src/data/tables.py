@@ -26,6 +26,8 @@ def rows_of(path: Path, what: str) -> list[tuple[int, dict[str, Any]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         found = json.loads(text) if path.suffix.lower() == ".json" else None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{what}: is not written in UTF-8 (byte {error.start}); save it so") from error
     except (OSError, ValueError) as error:
         raise UserError(f"{what}: cannot be read ({error})") from error
     if found is None:

@@ -188,3 +188,15 @@ def test_seeds_of_patches_lie_in_what_is_trained_on():
     loaded["label"][:] = 1
     places = ready(loaded)["seeds"]
     assert len(places) == 64 and places.max() == 7
+
+
+@pytest.mark.parametrize(("axis", "way"), [(0, "IPL"), (1, "ILP")])
+def test_a_single_slice_is_never_cut_into_lines(axis, way):
+    """[1,H,W] of a NIfTI file is one sagittal picture, not W lines."""
+    picture = np.arange(30, dtype=np.float32).reshape(5, 6)
+    case = {"image": np.expand_dims(picture, axis)[None], "affine": np.eye(4), "spacing": np.ones(3)}
+    with pytest.raises(UserError, match=f"a single slice of .* set data.orientation={way}"):
+        Preparation(intensity="none", orientation="PLS", spatial_dims=2)(case)
+    whole = Preparation(intensity="none", orientation=way, spatial_dims=2)(case)["image"]
+    assert whole.shape == (1, 1, 6, 5)
+    assert np.array_equal(whole[0, 0], picture.T[::-1, ::-1])

@@ -27,7 +27,9 @@ def coloured(array: np.ndarray, channels: int, path: Path, colour: bool = True) 
                 "data.channels=1; set data.channels=3, or keep one of them"
             )
         return np.tensordot([0.299, 0.587, 0.114], array.astype(np.float32), 1)[None].astype(np.float32)
-    raise ReadError(f"{path}: has {len(array)} channel{'s' * (len(array) > 1)}, not data.channels={channels}")
+    pages = f" (it is a volume of {array.shape[-1]} pages or slices)" if array.ndim == 4 else ""
+    count = f"{len(array)} channel{'s' * (len(array) > 1)}"
+    raise ReadError(f"{path}: has {count}, not data.channels={channels}{pages}")
 
 
 def same_grid(path: Path, grid: Grid, other_path: Path, other: Grid) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from src.data.lists import split_named
@@ -14,6 +14,7 @@ from src.data.records import SPLITS, Record, Split
 from src.data.sources.categories import joined
 from src.data.sources.coco_file import CocoFile, box_of
 from src.data.sources.files import Files
+from src.data.sources.places import case_of, placed, whole_number
 from src.data.tables import word
 from src.errors import UserError
 
@@ -60,7 +61,8 @@ class Coco(Files):
             place = f"{file.path}, annotation {note.get('id', row)}"
             image = file.images.get(note.get("image_id"))
             if image is None:
-                raise UserError(f"{place}: there is no image {note.get('image_id')}; correct its image_id")
+                number = json.dumps(note.get("image_id"))
+                raise UserError(f"{place}: there is no image {number}; correct its image_id")
             name = file.categories.get(note.get("category_id"), "")
             if name not in self.box_classes:
                 known_names = list(self.box_classes)
@@ -73,13 +75,13 @@ class Coco(Files):
         records = []
         patients = any(word(image.get("patient_id")) for image in file.images.values())
         for key, image in file.images.items():
-            name = self._place(str(image["file_name"]), split)
+            name = placed(self.folder, self.images.format(split=split or ""), str(image["file_name"]))
             pairs = boxes.get(key, [])
             content: dict[str, Any] = {"image": name, "boxes": [b for b, _ in pairs]}
             content["classes"] = [c for _, c in pairs]
             if shape := _shape(image):
                 content["stated"] = {"shape": shape}
-            case = name.rpartition(".")[0].replace("/", "_")
+            case = case_of(name)
             record = Record(case, word(image.get("patient_id")) or case, split, content)
             if patients and not word(image.get("patient_id")):
                 words = f"{file.path}: {name} has no patient_id, others have; give it one"
@@ -87,20 +89,8 @@ class Coco(Files):
             records.append(record)
         return sorted(records, key=lambda record: record.case)
 
-    def _place(self, name: str, split: Split | None) -> str:
-        """Where below `root` an image lies: in `images`, or, where it is not there, by fewer of the
-        folders that the file names."""
-        folder = Path(self.images.format(split=split or ""))
-        if (self.folder / folder / name).exists() and not Path(name).is_absolute():
-            return (folder / name).as_posix()
-        parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
-        tails = [folder.joinpath(*parts[first:]) for first in range(len(parts))]
-        tries = [*tails, Path(*parts)]
-        return next((place for place in tries if (self.folder / place).exists()), folder / name).as_posix()
-
 
 def _shape(image: Mapping[str, Any]) -> tuple[int, int] | None:
     """(height, width) that the file states; 0 states nothing."""
-    sides = (image.get("height"), image.get("width"))
-    numbers = [int(side) for side in sides if isinstance(side, int | float) and side > 0]
-    return (numbers[0], numbers[1]) if len(numbers) == 2 else None
+    height, width = (whole_number(image.get(side)) for side in ("height", "width"))
+    return (height, width) if height and width else None

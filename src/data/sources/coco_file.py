@@ -102,9 +102,23 @@ def box_of(note: Mapping[str, Any], shape: tuple[int, int] | None, place: str) -
         five = isinstance(note.get("bbox"), list) and len(note["bbox"]) == 5
         rotated = " (five numbers are a rotated box; draw it upright)" if five else ""
         raise UserError(f"{place}: its bbox is not [x, y, width, height]{rotated}") from error
+    if not drawn:
+        _same_area(note.get("area"), (x, y, w, h), place)
     if drawn:
         _same_place((x, y, x + w, y + h), drawn, (x, y, w, h), place)
     return [y, x, y + h, x + w]
+
+
+def _same_area(area: Any, written: tuple[float, ...], place: str) -> None:
+    """Raises UserError where the stated area is that of the numbers taken as two corners."""
+    x, y, w, h = written
+    if not isinstance(area, int | float) or not area > 0 or np.isclose(area, w * h, rtol=0.05):
+        return
+    if w > x and h > y and (x or y) and np.isclose(area, (w - x) * (h - y), rtol=0.01):
+        raise UserError(
+            f"{place}: its area is {area:g}, that of a box of the corners {x:g}, {y:g}, {w:g}, {h:g}, where "
+            "COCO's bbox is x, y, width, height; correct one"
+        )
 
 
 def _same_place(

@@ -11,7 +11,7 @@ from typing import Any
 from src.data.lists import read_splits
 from src.data.matching import assigned
 from src.data.problems import Fault, few
-from src.data.readers import stem
+from src.data.readers import stem, suffix
 from src.data.records import Record
 from src.data.sources.dataset_json import classes_of, read_about
 from src.data.sources.files import Files
@@ -51,7 +51,12 @@ class Decathlon(Files):
         listed = isinstance(self.about.get("training"), list) or isinstance(self.about.get("dataset"), dict)
         cases = self._listed() if listed else self._found()
         if not cases:
-            raise UserError(f"data.root={self.root}: no training images are listed or found")
+            others = {suffix(file) for file in self.files if file.startswith("labelsTr/")}
+            there = f" ({', '.join(sorted(others))} are there)" if others else ""
+            raise UserError(
+                f"data.root={self.root}: no training images are listed, and labelsTr holds no file of "
+                f"dataset.json's file_ending {self.ending}{there}"
+            )
         records = [self._record(*case) for case in self._with_channels(cases)]
         if self.splits:
             path = self.folder / self.splits

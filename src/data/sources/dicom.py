@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -33,9 +33,9 @@ class Dicom(Files):
     Cases and subjects get names that do not show who they are; `keys` leads back. label: path of a label
     volume below `root`; {series} is the series UID, {folder} the folder of its first file. least: series
     with fewer slices (localisers) are left out. splits: a CSV below `root` whose column file holds series
-    UIDs or case names. series: which ones, by parts of their SeriesDescription or ProtocolName, by
-    SeriesNumber or SeriesInstanceUID (see `matches`), and which slices of them, by KEYWORD:VALUE of their
-    headers. modality: CT, MR, ...
+    UIDs, PatientIDs or case names. series: which ones, by parts of their SeriesDescription or
+    ProtocolName, by SeriesNumber or SeriesInstanceUID (see `matches`), and which slices of them, by
+    KEYWORD:VALUE of their headers. modality: CT, MR, ...
     """
 
     spatial_dims: Any = 3
@@ -44,6 +44,7 @@ class Dicom(Files):
     splits: str | None = None
     series: Choice = None
     modality: Choice = None
+    files_are_channels: ClassVar[bool] = False
 
     @cached_property
     def found(self) -> Found:
@@ -59,7 +60,9 @@ class Dicom(Files):
         records = sorted(map(self._record, self.kept), key=lambda record: record.case)
         if self.splits:
             path, uids = self.folder / self.splits, {_case(one): one.uid for one in self.kept}
-            records = assigned(records, read_splits(path), str(path), lambda record: [uids[record.case]])
+            people = {one.person: one.patient for one in self.kept if one.person}
+            given = {people.get(name, name): meant for name, meant in read_splits(path).items()}
+            records = assigned(records, given, str(path), lambda record: [uids[record.case]])
         return self.completed(records, [Fault("", "passed over", words, False) for words in self.found.notes])
 
     def overview(self) -> list[tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -57,6 +57,8 @@ class Files:
     instances: Instances | None = None
     missing_label: Literal["fault", "background"] = "fault"
     shared: Sequence[str] = ()
+    files_are_channels: ClassVar[bool] = True
+    """Whether several image files of a case are its channels, of which all cases have as many."""
 
     def __post_init__(self) -> None:
         self.folder = Path(self.root).expanduser()
@@ -75,7 +77,8 @@ class Files:
     def completed(self, records: Sequence[Record], notes: Sequence[Fault] = ()) -> list[Record]:
         """The records that a source has made, with what is wrong between them."""
         self.repeats_grey = all(len(files_of(record)) <= 1 for record in records)
-        checked = uneven(claimed(records, self.folder, self.shared), self.channels)
+        checked = claimed(records, self.folder, self.shared)
+        checked = uneven(checked, self.channels) if self.files_are_channels else checked
         return noted(checked, [*notes, *unmarked(self, records)])
 
     def fingerprint(self, record: Record) -> str:

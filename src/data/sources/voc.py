@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from src.data.lists import read_splits, split_named
 from src.data.matching import assigned
+from src.data.problems import Fault
 from src.data.readers import stem
 from src.data.records import Record
 from src.data.sources.files import Files
+from src.data.sources.places import case_of, placed, whole_number
 from src.data.sources.templates import Template, visible
 from src.errors import UserError
 
@@ -43,31 +46,31 @@ class Voc(Files):
         trees = [(path, _parse(path)) for path in found]
         if not self.box_classes:
             self.box_classes = tuple(
-                sorted({_class(path, o) for path, tree in trees for o in tree.iter("object")})
+                sorted({_name(path, thing) for path, tree in trees for thing in tree.iter("object")})
             )
         made = [self._record(path, tree) for path, tree in trees]
         if self.splits:
             path = self.folder / self.splits
             names = {record.case: stem(of) for record, (of, _) in zip(made, trees, strict=True)}
             made = assigned(made, read_splits(path), str(path), lambda record: [names[record.case]])
-        return self.completed(made)
+        doubts = [
+            doubt for record, (of, _) in zip(made, trees, strict=True)
+            for doubt in self._doubt(of, record.content["image"])
+        ]  # fmt: skip
+        return self.completed(made, doubts)
 
     def _record(self, path: Path, tree: ElementTree.Element) -> Record:
         relative = path.relative_to(self.folder)
         words = {"folder": relative.parent.as_posix(), "top": relative.parts[0], "stem": stem(path)}
-        words |= {"name": path.name, "parent": path.parent.name, "filename": tree.findtext("filename") or ""}
-        image = Path(Template(self.image, "image").filled(words)).as_posix()
-        if ".." in image:
-            place = (self.folder / image).resolve()
-            if not place.is_relative_to(self.place):
-                raise UserError(f"{path}: its image {image} lies outside data.root; correct data.image")
-            image = place.relative_to(self.place).as_posix()
+        words |= {"name": path.name, "parent": path.parent.name}
+        words["filename"] = (tree.findtext("filename") or "").strip()
+        image = self._image(path, words)
         objects = [
             o for o in tree.iter("object") if not (self.skip_difficult and o.findtext("difficult") == "1")
         ]
         content: dict[str, Any] = {"image": image, "boxes": [], "classes": []}
         for thing in objects:
-            name = _class(path, thing)
+            name = _name(path, thing)
             if name not in self.box_classes:
                 raise UserError(f"{path}: {name} is none of data.box_classes={list(self.box_classes)}")
             content["boxes"].append(self._box(path, thing))
@@ -78,8 +81,39 @@ class Voc(Files):
         if self.given_split:
             word = Template(self.given_split, "given_split").filled(words)
             split = split_named(word, f"data.given_split={self.given_split}: {relative.as_posix()}")
-        case = image.rpartition(".")[0].replace("/", "_")
+        case = case_of(image)
         return Record(case, case, split, content)
+
+    def _image(self, path: Path, words: dict[str, str]) -> str:
+        """Where below `root` the image lies, found by fewer of the folders that the annotation names."""
+        named = "{filename}" in self.image
+        if named and not words["filename"]:
+            raise UserError(
+                f"{path}: names no image (<filename>); name it, or set data.image, such as "
+                'data.image="JPEGImages/{stem}.jpg"'
+            )
+        image = Path(Template(self.image, "image").filled(words)).as_posix()
+        if ".." in image.split("/"):
+            root, place = self.folder.resolve(), (self.folder / image).resolve()
+            if place.is_relative_to(root) and (place.exists() or not named):
+                return place.relative_to(root).as_posix()
+            if not named:
+                raise UserError(f"data.image={self.image}: {place} lies outside data.root={self.root}")
+        if not self.image.endswith("/{filename}"):
+            return image
+        within = Template(self.image.removesuffix("{filename}"), "image").filled(words)
+        return placed(self.folder, within, words["filename"])
+
+    def _doubt(self, path: Path, image: str) -> list[Fault]:
+        """A note where the annotation of one image names another, as after renaming the images."""
+        if "{filename}" not in self.image or stem(path) == stem(image):
+            return []
+        own = [p.name for p in (self.folder / image).parent.glob(f"{escape(stem(path))}.*")]
+        if not own:
+            return []
+        words = f"{path}: says it is of {Path(image).name}, but {own[0]} is there too; if that is meant, set"
+        example = f"{Path(self.image).parent.as_posix()}/{{stem}}{Path(own[0]).suffix}"
+        return [Fault("", "other image", f"{words} 'data.image=\"{example}\"'", grave=False)]
 
     def _box(self, path: Path, thing: ElementTree.Element) -> list[float]:
         try:
@@ -93,18 +127,18 @@ class Voc(Files):
         return [y1 - self.one_based, x1 - self.one_based, y2, x2]
 
 
-def _class(path: Path, thing: ElementTree.Element) -> str:
+def _name(path: Path, thing: ElementTree.Element) -> str:
+    """The class of an object. Raises UserError where it has none."""
     name = (thing.findtext("name") or "").strip()
     if not name:
-        raise UserError(f"{path}: an object has no name; give it one, or remove it")
+        raise UserError(f"{path}: an object has no <name>; name its class")
     return name
 
 
 def _stated(tree: ElementTree.Element) -> dict[str, Any]:
     """What <size> says of the file; 0 says nothing."""
     width, height, depth = (
-        int(text) if (text := (tree.findtext(f"size/{key}") or "").strip()).isdigit() else 0
-        for key in ("width", "height", "depth")
+        whole_number(tree.findtext(f"size/{key}")) for key in ("width", "height", "depth")
     )
     stated: dict[str, Any] = {"shape": (height, width)} if width and height else {}
     return stated | ({"channels": depth} if depth else {})

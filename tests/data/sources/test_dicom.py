@@ -288,3 +288,21 @@ def test_damage_is_one_line(tmp_path):
     source = Dicom(root=str(tmp_path))
     with pytest.raises(ReadError, match="a: series patient-"):
         source.load(source.records()[0])
+
+
+def test_series_of_different_length_are_sound(tmp_path):
+    """Slices are no channels, of which all cases would have as many."""
+    for number, slices in enumerate((4, 5, 7)):
+        series(tmp_path / str(number), pattern(7, 6, slices), PatientID=str(number), **MRI)
+    source = Dicom(root=str(tmp_path))
+    assert not [fault for record in source.records() for fault in record.problems]
+    assert sorted(source.load(r)["image"].shape[-1] for r in source.records()) == [4, 5, 7]
+
+
+def test_a_list_of_patients_splits(tmp_path):
+    for number in range(3):
+        series(tmp_path / str(number), pattern(7, 6, 4, seed=number), PatientID=f"P{number}", **MRI)
+    (tmp_path / "splits.csv").write_text("file,split\nP0,train\nP1,val\nP2,test\n")
+    source = Dicom(root=str(tmp_path), splits="splits.csv")
+    people = {row["case"]: row["PatientID"] for row in Dicom.keys(source)}
+    assert {people[r.case]: r.split for r in source.records()} == {"P0": "train", "P1": "val", "P2": "test"}
