@@ -62,7 +62,7 @@ class Originals:
         """The file of an answer [C, *spatial] on the grid of these rows, in the units of the case's file.
 
         Whole numbers are class numbers, written in the values of the data set's masks. role: of the file
-        that it is like, `image` or `target`; "map" is like the image, in float32.
+        that it is like, `image` or `target`; "map" lies like the image, in float32 and units of its own.
         """
         values, case = answer.detach().cpu().numpy(), batch["case"][rows[0]]
         affine = _grid(batch, rows[0])["input_affine"]

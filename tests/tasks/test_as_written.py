@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -338,6 +339,37 @@ def test_maps_of_anomalies_have_the_scores_of_the_run(
     pairs = [(a > b) + (a == b) / 2 for a in scores[told > 0] for b in scores[told == 0]]
     assert metrics["test/auroc"] == pytest.approx(np.mean(pairs), abs=1e-6)
     assert 0 < metrics["test/pixel_ap"] < 1
+
+
+def test_the_gain_of_a_scanner_ranks_no_pixel(train: Any, fill: Any, tmp_path: Path) -> None:
+    """The same pictures, every second one ten times as bright: zscore sees no difference, nor do maps."""
+    found = []
+    for gain, run in ((1, "plain"), (10, "loud")):
+        root = tmp_path / "data"
+        shutil.rmtree(root, ignore_errors=True)
+        fill("labels", "tif", lambda path, n: tifffile.imwrite(path, masks(PICTURE, n, (0, 0, 1))))
+
+        def picture(path: Path, n: int, gain: int = gain) -> None:
+            values = anatomy(np.float32, PICTURE, n) + 0.3 * masks(PICTURE, n, (0, 0, 1))
+            tifffile.imwrite(path, (values * (gain if n % 2 else 1)).astype(np.float32))
+
+        fill("images", "tif", picture)
+        given = [f"images/{n}.tif,{'train' if n < 2 else 'val' if n < 3 else 'test'}" for n in range(6)]
+        (root / "splits.csv").write_text("\n".join(["file,split", *given]))
+        own = ["task=anomaly", "data.label='labels/{name}'", "data.classes=[background,lesion]"]
+        own += [
+            "model=autoencoder",
+            *ANOMALIES,
+            "data.splits=splits.csv",
+            "data.size=32",
+            "task.healthy=null",
+        ]
+        directory, metrics = train(*own, run=run)
+        found.append((metrics["test/pixel_ap"], [read(path) for _, path in written(directory)]))
+    (plain, maps), (loud, others) = found
+    assert loud == pytest.approx(plain, rel=1e-4)
+    for one, other in zip(maps, others, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["uint8 PNG", "uint16 PNG", "slices"])
