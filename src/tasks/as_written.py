@@ -58,6 +58,11 @@ class Originals:
         """`target` where it is wanted and the case has one of its own, else `image`."""
         return "target" if wanted == "target" and "target" in self.truth(case) else "image"
 
+    def is_plane(self, case: str) -> bool:
+        """Whether the file of a case has two axes and is served as a volume of one slice."""
+        like = self._original(case, "image")
+        return like.plane and self.truth(case)["image"].ndim == 4
+
     def held(self, batch: dict[str, Any], rows: list[int], answer: Tensor, role: str = "image") -> Held:
         """The file of an answer [C, *spatial] on the grid of these rows, in the units of the case's file.
 
@@ -68,10 +73,10 @@ class Originals:
         affine = _grid(batch, rows[0])["input_affine"]
         if not answer.is_floating_point():
             numbers = self._values_of_masks(self.classes(batch, rows, answer))
-            return Held(numbers, Original(numbers.dtype, header=self._original(case, "image").header), affine)
+            return Held(numbers, self._original(case, "image").holding(numbers.dtype), affine)
         like = self._original(case, self.role(case, role))
         if role == "map":
-            like = Original(np.dtype(np.float32), header=like.header)
+            like = like.holding(np.dtype(np.float32))
         on_file = restore(values, _grid(batch, rows[0]), fill=float(values.min()))
         return Held(like.stored(on_file), like, affine)
 
@@ -161,10 +166,12 @@ def scored_labels(
     if files is None:
         truth = whole(batch, batch["label"], rows)[0]
         return lambda label: label[0], truth, batch["spacing"][rows[0]].tolist()
-    case = files.truth(batch["case"][rows[0]])
-    truth = torch.from_numpy(case["label"][0].astype(np.int64))
+    name = batch["case"][rows[0]]
+    case = files.truth(name)
+    held = (..., 0) if files.is_plane(name) else ...  # in three axes every voxel of a plane were its surface
+    truth = torch.from_numpy(case["label"][0].astype(np.int64))[held]
     return (
-        lambda label: torch.from_numpy(files.classes(batch, rows, label)[0]),
+        lambda label: torch.from_numpy(files.classes(batch, rows, label)[0])[held],
         truth,
-        case["spacing"].tolist(),
+        case["spacing"].tolist()[: truth.ndim],
     )

@@ -13,6 +13,7 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK
 import tifffile
 import torch
 from PIL import Image
@@ -211,6 +212,7 @@ SEGMENTS += ["model.discriminator=null", "trainer.max_steps=12", "trainer.val_ev
         ("nii.gz", VOLUME, ["data.size=16"]),
         ("nii.gz", VOLUME, ["data.size=null", "data.spatial_dims=3", "data.patch=8"]),
         ("nii.gz", VOLUME, ["data.size=16", "data.spatial_dims=3", "data.spacing=[1.2,2.2,1.1]"]),
+        ("nii.gz", PICTURE, ["data.size=32"]),
     ],
 )
 def test_label_files_have_the_scores_of_the_run(
@@ -229,10 +231,31 @@ def test_label_files_have_the_scores_of_the_run(
             for each in (path, beside(run, case, "labels"))
         )
         spacing = nibabel.load(path).header.get_zooms() if suffix == "nii.gz" else (1.0, 1.0)
+        assert ours.shape == truth.shape == shape
         table.update(case, ours, truth, [float(step) for step in spacing])
     for name, value in table.compute().items():
         assert metrics[f"test/{name}"] == pytest.approx(float(value), rel=1e-6, nan_ok=True), name
     assert 0 < metrics["test/dice"] < 1
+
+
+def test_a_plane_of_another_format_stays_one(train: Any, fill: Any) -> None:
+    """Two axes in, two out, at the place where the file has them."""
+
+    def write(path: Path, n: int) -> None:
+        image = SimpleITK.GetImageFromArray(anatomy(np.int16, PICTURE, n).T)
+        image.SetSpacing((1.5, 2.0))
+        image.SetOrigin((3.0, 4.0))
+        SimpleITK.WriteImage(image, str(path))
+
+    fill("images", "mha", write)
+    run, _ = train("task=enhancement", "degradation=gaussian", *UNET, "data.size=24")
+    for case, path in written(run):
+        ours, theirs = (SimpleITK.ReadImage(str(p)) for p in (path, beside(run, case, "images")))
+        assert ours.GetSize() == theirs.GetSize() == PICTURE
+        for place in ("GetSpacing", "GetOrigin", "GetDirection"):
+            assert getattr(ours, place)() == pytest.approx(getattr(theirs, place)(), abs=1e-6)
+        found, true = (SimpleITK.GetArrayFromImage(each) for each in (ours, theirs))
+        assert np.corrcoef(found.ravel(), true.ravel())[0, 1] > 0.5
 
 
 @pytest.mark.parametrize("dims", [2, 3])
