@@ -7,7 +7,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
 from typing import Any, get_type_hints
 
@@ -108,7 +108,8 @@ def _check_types(cls: type, given: Mapping[str, Any], path: str) -> None:
         if key not in hints or _holds_target(value):
             continue
         try:
-            TypeAdapter(hints[key], config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
+            fits = TypeAdapter(hints[key], config=ConfigDict(arbitrary_types_allowed=True)).validate_python
+            _validate(fits, value, _one_a_key(cls, key, value))
         except (PydanticSchemaGenerationError, PydanticUserError):
             continue
         except ValidationError as error:
@@ -116,6 +117,28 @@ def _check_types(cls: type, given: Mapping[str, Any], path: str) -> None:
             text = problem["type"] == "string_type" and isinstance(value, int | float)
             quoted = f"; as a text it is typed in quotes, '{path}.{key}=\"{value}\"'" if text else ""
             raise UserError(f"{path}.{key}: {problem['msg'].lower()}, got {value!r}{quoted}") from error
+
+
+def _validate(fits: Callable[[Any], Any], value: Any, each: bool) -> None:
+    """Raises pydantic's ValidationError where the value does not fit, nor, if so asked, each of its items."""
+    from pydantic import ValidationError
+
+    try:
+        fits(value)
+    except ValidationError:
+        if not each:
+            raise
+        for item in value:
+            fits(item)
+
+
+def _one_a_key(cls: type, key: str, value: Any) -> bool:
+    """Whether a list may be a value for each of the keys of one of MONAI's dictionary transforms.
+
+    Some that take one are annotated with the single value alone, as `mode` of RandGridDistortiond is.
+    """
+    several = cls.__module__.startswith("monai.transforms.") and "keys" in parameters_of(cls)
+    return several and key != "keys" and isinstance(value, list) and len(value) > 1
 
 
 def _holds_target(value: Any) -> bool:
@@ -163,7 +186,7 @@ def build(node: Any, path: str, *args: Any) -> Any:
         except UserError as error:
             named = str(error).startswith((f"{path}.", f"{path}:"))
             raise error if named else UserError(f"{path}: {error}") from error
-        except (TypeError, ValueError, AssertionError, LookupError, AttributeError) as error:
+        except (TypeError, ValueError, AssertionError, LookupError, AttributeError, ImportError) as error:
             raise UserError(
                 f"{path}: {cls.__name__} cannot be built ({_reason(error, arguments)})"
             ) from error
@@ -175,6 +198,8 @@ def build(node: Any, path: str, *args: Any) -> Any:
 def _reason(error: BaseException, given: Mapping[str, Any]) -> str:
     """Why a class refuses its arguments, without Python's words for its own types."""
     words = _one_line(error)
+    if isinstance(error, ImportError):  # MONAI adds pages to it
+        return str(error).partition("\n")[0]
     if found := re.search(r"missing \d+ required .*arguments?: (.*)", words):
         return f"it needs {found[1]}"
     if found := re.search(r"unexpected keyword argument ('\w+')", words):

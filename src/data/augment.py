@@ -20,11 +20,14 @@ from src.errors import UserError
 Item = dict[str, Any]
 PICTURES = ("image", "target", "label")
 MOVERS = ("monai.transforms.spatial.dictionary", "monai.transforms.croppad.dictionary")
-"""Where MONAI keeps the transforms that move voxels,"""
+"""Where MONAI keeps most of the transforms that move voxels,"""
+STRAY = {"RandSmoothDeformd", "Transposed"}
+"""those that it keeps elsewhere,"""
 STILL = {"RandSimulateLowResolutiond", "BoundingRectd"}
 """and what else is there."""
-BENT = {"Rand2DElasticd", "Rand3DElasticd", "GridDistortiond", "RandGridDistortiond"}
-"""No affine tells where they put a box."""
+BENT = {"Rand2DElasticd", "Rand3DElasticd", "GridDistortiond", "RandGridDistortiond", "RandSmoothDeformd"}
+UNTOLD = {"Transposed", "GridPatchd", "RandGridPatchd", "GridSplitd"}
+"""No affine tells where these and those put a box."""
 
 
 class Augmentation:
@@ -41,6 +44,7 @@ class Augmentation:
         item = make()
         if not self.compose.transforms:
             return item
+        depths = {key: len(item[key]) for key in PICTURES if key in item}
         if self.shape is None:
             for transform in leaves(self.compose):
                 check_keys(transform, item)
@@ -48,16 +52,18 @@ class Augmentation:
         self.compose.set_random_state(seed=seed)
         try:
             done = apply(self.compose, item)
-            fault = self._fault(done, known)
+            fault = self._fault(done, known, depths)
         except Exception as error:  # whatever a transform stumbles over
             raise UserError(self._failed(make, seed, error)) from error
         if fault:
-            raise UserError(self._named(make, seed, known, fault))
+            raise UserError(self._named(make, seed, known, depths, fault))
         self.shape = self.shape or tuple(done["image"].shape[1:])
         return done
 
-    def _fault(self, item: Item, known: np.ndarray | None) -> str:
-        """What is wrong with a transformed item, if anything."""
+    def _fault(self, item: Item, known: np.ndarray | None, depths: dict[str, int]) -> str:
+        """What is wrong with a transformed item, if anything. depths: the channels that it had."""
+        if key := deeper(item, depths):
+            return f"makes {len(item[key])} channels of the {depths[key]} of {key}, which the networks expect"
         if known is not None and (strange := newcomer(array(item["label"]), known)) is not None:
             return f"puts {strange:g} into the label, which holds {', '.join(map(str, known[:5]))}"
         shapes = {key: tuple(item[key].shape[1:]) for key in PICTURES if key in item}
@@ -68,10 +74,19 @@ class Augmentation:
                 return f"makes an {key} of {other} where others are {one}, which no batch can hold"
         return ""
 
-    def _named(self, make: Callable[[], Item], seed: int, known: np.ndarray | None, fault: str) -> str:
+    def _named(
+        self,
+        make: Callable[[], Item],
+        seed: int,
+        known: np.ndarray | None,
+        depths: dict[str, int],
+        fault: str,
+    ) -> str:
         """The fault with the transform that is to blame and what helps."""
         for transform, before, after in self._steps(make, seed):
             name = type(transform).__name__
+            if deeper(after, depths):
+                return f"data.augment: {name} {fault}; take it out"
             if known is not None and newcomer(array(after["label"]), known) is not None:
                 keys = [str(key) for key in getattr(transform, "keys", ("image", "label"))]
                 modes = ",".join("nearest" if key == "label" else "bilinear" for key in keys)
@@ -89,7 +104,7 @@ class Augmentation:
         for transform in self.compose.transforms:
             try:
                 _, _, after = next(steps)
-                self._fault(after, None)
+                self._fault(after, None, {})
             except Exception as own:
                 name, cause = type(transform).__name__, own
                 break
@@ -108,6 +123,11 @@ class Augmentation:
                 yield transform, before, item
 
 
+def deeper(item: Item, depths: dict[str, int]) -> str:
+    """The first picture of an item that has not as many channels as it should; "" where all have."""
+    return next((key for key, depth in depths.items() if len(item[key]) != depth), "")
+
+
 def leaves(transform: Any) -> Iterator[Any]:
     """The transforms that a list, or a choice between some, is made of."""
     inner = getattr(transform, "transforms", None)
@@ -121,7 +141,8 @@ def leaves(transform: Any) -> Iterator[Any]:
 def moves(transform: Any) -> bool:
     """Whether it is one of MONAI's that move voxels."""
     kinds = [kind for part in leaves(transform) for kind in type(part).__mro__]
-    return any(kind.__module__ in MOVERS and kind.__name__ not in STILL for kind in kinds)
+    named = {kind.__name__ for kind in kinds}
+    return bool(named & STRAY) or any(k.__module__ in MOVERS and k.__name__ not in STILL for k in kinds)
 
 
 def check_keys(transform: Any, item: Item) -> None:
@@ -137,8 +158,9 @@ def check_keys(transform: Any, item: Item) -> None:
             f"data.augment: {name} moves {' and '.join(moved)} and not {' and '.join(left)}; give it "
             f"keys=[{','.join(own)}]"
         )
-    if "boxes" in item and name in BENT:
-        raise UserError(f"data.augment: {name} bends the image, and boxes cannot follow; take it out")
+    if "boxes" in item and name in BENT | UNTOLD:
+        does = "bends" if name in BENT else "moves"
+        raise UserError(f"data.augment: {name} {does} the image, and boxes cannot follow; take it out")
 
 
 def newcomer(label: np.ndarray, known: np.ndarray) -> float | None:
@@ -185,9 +207,11 @@ def apply(transform: Compose, item: Item) -> Item:
 
 
 def single(made: Any) -> Item:
-    """What a transform made, which must be one item: those that cut several patches make a list."""
+    """What a transform made, which must be one item: those that cut patches make a list, be it of one."""
+    if isinstance(made, list) and len(made) == 1:
+        made = made[0]
     if not isinstance(made, dict):
-        raise TypeError(f"it makes {len(made)} items of one; random patches are data.patch")
+        raise TypeError(f"it makes {len(made)} items of one; set num_samples=1, or data.patch")
     return made
 
 

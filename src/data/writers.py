@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from nibabel import nifti1 as _nifti1
 from PIL import Image
 
-from src.data.readers import is_dicom, nibabel_image, read
+from src.data.readers import is_dicom, is_plane, nibabel_image, read
 from src.data.records import Record, Source
 
 nifti1: Any = _nifti1  # nibabel leaves it untyped
@@ -26,14 +26,20 @@ PNG = {(1, "uint8"), (3, "uint8"), (1, "uint16")}
 
 @dataclass(frozen=True)
 class Original:
-    """What is kept of a file: the type of its numbers, their meaning (number * slope + inter), and where its
-    voxels lie. Nothing else of its header, which may tell who the patient is.
+    """What is kept of a file: the type of its numbers, their meaning (number * slope + inter), where its
+    voxels lie, and whether they are a plane of two axes. Nothing else of its header, which may tell who the
+    patient is.
     """
 
     dtype: np.dtype[Any]
     slope: float = 1.0
     inter: float = 0.0
     header: Any = None
+    plane: bool = False
+
+    def holding(self, dtype: np.dtype[Any]) -> Original:
+        """A file that lies as this one does, of numbers of another type that mean themselves."""
+        return replace(self, dtype=dtype, slope=1.0, inter=0.0)
 
     def stored(self, values: np.ndarray) -> np.ndarray:
         """Values as the file's numbers; whole ones are rounded, and held at the ends of their range."""
@@ -60,18 +66,19 @@ def original(source: Source, record: Record, role: str = "image") -> Original:
     scales = {(each.slope, each.inter) for each in several}
     types = [each.dtype for each in several]
     if len(scales) > 1:
-        return Original(np.result_type(np.float32, *types), header=several[0].header)
-    return Original(np.result_type(*types), *scales.pop(), several[0].header)
+        return several[0].holding(np.result_type(np.float32, *types))
+    return replace(several[0], dtype=np.result_type(*types))
 
 
 def _of_file(path: Path, axes: str | None) -> Original:
     image = nibabel_image(path)
     if image is None:
-        return Original(read(path, axes)[0].dtype)
+        return Original(read(path, axes)[0].dtype, plane=is_plane(path))
     header = image.header if isinstance(image.header, nifti1.Nifti1Header) else None
     dtype = np.dtype(image.get_data_dtype())
     voxels = image.dataobj
-    return Original(dtype[0] if dtype.names else dtype, float(voxels.slope), float(voxels.inter), header)
+    number = dtype[0] if dtype.names else dtype
+    return Original(number, float(voxels.slope), float(voxels.inter), header, len(image.shape) == 2)
 
 
 def encoded(values: np.ndarray, affine: np.ndarray, like: Original) -> tuple[str, bytes]:
@@ -83,6 +90,7 @@ def encoded(values: np.ndarray, affine: np.ndarray, like: Original) -> tuple[str
 def _volume(numbers: np.ndarray, affine: np.ndarray, like: Original) -> tuple[str, bytes]:
     numbers = numbers.astype(np.float32) if numbers.dtype == np.float16 else numbers
     array = numbers[0] if len(numbers) == 1 else np.moveaxis(numbers, 0, -1)
+    array = array[..., 0] if like.plane and array.ndim == 3 and array.shape[2] == 1 else array
     header = nifti1.Nifti1Header()
     if like.header is not None:
         for key in GEOMETRY:

@@ -165,7 +165,8 @@ class AnomalyTask(Phased):
         """For each row the planes of the files of maps [B, *spatial] that are its own."""
         found: list[list[Tensor]] = [[] for _ in maps]
         for _, rows in cases(batch):
-            written = files.as_written(batch, rows, self._in_units(batch, maps, rows), self.written_like)
+            maps_of = whole(batch, maps[:, None], rows)
+            written = files.as_written(batch, rows, maps_of, self.written_like)
             for row, planes in files.shared(batch, rows, written.numbers):
                 found[row] = [torch.from_numpy(plane[0]) for plane in planes]
         return found
@@ -208,15 +209,8 @@ class AnomalyTask(Phased):
         return anomaly_pictures.columns(batch, prediction, *self.healthy.truth(batch))
 
     def written(self, batch: Batch, prediction: Any, rows: list[int]) -> Tensor | None:
-        """The map, in the units of the case's file."""
-        return self._in_units(batch, prediction.map, rows)
-
-    @staticmethod
-    def _in_units(batch: Batch, maps: Tensor, rows: list[int]) -> Tensor:
-        """Of channels in units of their own, multiples of these."""
-        scale = batch["scale"][rows[0]].double()
-        values: Tensor = whole(batch, maps[:, None], rows).double() * (scale if len(scale) == 1 else 1.0)
-        return values
+        """The map, in the network's units: those of files differ from case to case, and rank none."""
+        return whole(batch, prediction.map[:, None], rows)
 
     def finish_test(self, directory: Path) -> None:
         """anomalies.csv: the boxes that were found, in voxels of the case's file."""

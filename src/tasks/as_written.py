@@ -58,23 +58,27 @@ class Originals:
         """`target` where it is wanted and the case has one of its own, else `image`."""
         return "target" if wanted == "target" and "target" in self.truth(case) else "image"
 
+    def is_plane(self, case: str) -> bool:
+        """Whether the file of a case has two axes and is served as a volume of one slice."""
+        like = self._original(case, "image")
+        return like.plane and self.truth(case)["image"].ndim == 4
+
     def as_written(
         self, batch: dict[str, Any], rows: list[int], answer: Tensor, role: str = "image"
     ) -> AsWritten:
         """The file of an answer [C, *spatial] on the grid of these rows, in the units of the case's file.
 
         Whole numbers are class numbers, written in the values of the data set's masks. role: of the file
-        that it is like, `image` or `target`; "map" is like the image, in float32.
+        that it is like, `image` or `target`; "map" lies like the image, in float32 and units of its own.
         """
         values, case = answer.detach().cpu().numpy(), batch["case"][rows[0]]
         affine = _grid(batch, rows[0])["input_affine"]
         if not answer.is_floating_point():
             numbers = self._values_of_masks(self.classes(batch, rows, answer))
-            like = Original(numbers.dtype, header=self._original(case, "image").header)
-            return AsWritten(numbers, like, affine)
+            return AsWritten(numbers, self._original(case, "image").holding(numbers.dtype), affine)
         like = self._original(case, self.role(case, role))
         if role == "map":
-            like = Original(np.dtype(np.float32), header=like.header)
+            like = like.holding(np.dtype(np.float32))
         on_file = restore(values, _grid(batch, rows[0]), fill=float(values.min()))
         return AsWritten(like.stored(on_file), like, affine)
 
@@ -164,10 +168,12 @@ def scored_labels(
     if files is None:
         truth = whole(batch, batch["label"], rows)[0]
         return lambda label: label[0], truth, batch["spacing"][rows[0]].tolist()
-    case = files.truth(batch["case"][rows[0]])
-    truth = torch.from_numpy(case["label"][0].astype(np.int64))
+    name = batch["case"][rows[0]]
+    case = files.truth(name)
+    held = (..., 0) if files.is_plane(name) else ...  # in three axes every voxel of a plane were its surface
+    truth = torch.from_numpy(case["label"][0].astype(np.int64))[held]
     return (
-        lambda label: torch.from_numpy(files.classes(batch, rows, label)[0]),
+        lambda label: torch.from_numpy(files.classes(batch, rows, label)[0])[held],
         truth,
-        case["spacing"].tolist(),
+        case["spacing"].tolist()[: truth.ndim],
     )

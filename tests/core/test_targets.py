@@ -147,3 +147,23 @@ def test_texts_of_data_sets_are_texts() -> None:
     """A folder named 2024, or nan, is a number to Hydra."""
     with pytest.raises(UserError, match=r"as a text it is typed in quotes, 'data\.root=.2024.'"):
         check_arguments(Folder, {"root": 2024}, "data")
+
+
+def test_a_value_for_each_key_of_a_transform() -> None:
+    """MONAI annotates the one mode and takes a list; values that are none stay refused."""
+    target = "monai.transforms.RandGridDistortiond"
+    node = {"_target_": target, "keys": ["image", "label"], "mode": ["bilinear", "nearest"]}
+    check_targets([node], "data.augment")
+    assert build(node, "data.augment[0]").mode == ("bilinear", "nearest")
+    with pytest.raises(UserError, match=r"^data\.augment\[0\]\.mode: input should be a valid string"):
+        check_targets([node | {"mode": ["bilinear", 0.5]}], "data.augment")
+
+
+def test_a_library_that_a_class_lacks_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Needs:
+        def __init__(self) -> None:
+            raise ImportError("No module named 'torchvision'.\n\npages\nof advice")
+
+    monkeypatch.setattr("src.core.targets.resolve", lambda node, path: Needs)
+    with pytest.raises(UserError, match=r"^data: Needs cannot be built \(No module named 'torchvision'\.\)$"):
+        build({"_target_": "lab.Needs"}, "data")

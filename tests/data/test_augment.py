@@ -133,3 +133,45 @@ def test_a_worker_says_it_in_one_line(workers):
     data = DataModule(Brain(subjects=6, size=24, slices=2), batch_size=2, workers=workers, augment=augment)
     with pytest.raises(UserError, match=r"^data\.augment: RandZoomd puts [^\n]*$"):
         next(iter(data.train_dataloader()))
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        mt.RandSmoothDeformd(["image"], spatial_size=(32, 48), rand_size=(4, 4), prob=1.0, def_range=0.3),
+        mt.Transposed(["image"], indices=(0, 2, 1)),
+    ],
+    ids=lambda t: type(t).__name__,
+)
+def test_movers_that_monai_keeps_elsewhere(transform):
+    """Neither tracks an affine: the label would stay where it was, and so would boxes."""
+    name = type(transform).__name__
+    with pytest.raises(UserError, match=rf"^data\.augment: {name} moves image and not label"):
+        many([transform])
+    boxes = {"boxes": torch.tensor([[10.0, 12, 20, 30]]), "classes": torch.tensor([0])}
+    bare = {key: value for key, value in item()().items() if key != "label"}
+    with pytest.raises(UserError, match=rf"^data\.augment: {name} (bends|moves) the image, and boxes cannot"):
+        many([transform], lambda: {**bare, **boxes})
+
+
+def test_one_patch_is_one_item():
+    """MONAI's transforms that cut patches give a list, be it of one."""
+    crop = mt.RandCropByPosNegLabeld(BOTH, "label", (16, 16), num_samples=1)
+    for made in many([crop, mt.RandFlipd(BOTH, 0.5, 0)]):
+        assert made["image"].shape == made["label"].shape == (1, 16, 16)
+    with pytest.raises(UserError, match="it makes 2 items of one; set num_samples=1"):
+        many([mt.RandCropByPosNegLabeld(BOTH, "label", (16, 16), num_samples=2)])
+
+
+@pytest.mark.parametrize(
+    ("transform", "words"),
+    [
+        (mt.AsDiscreted(["label"], to_onehot=4), "makes 4 channels of the 1 of label"),
+        (mt.RepeatChanneld(["image"], 2), "makes 2 channels of the 1 of image"),
+    ],
+    ids=["one-hot", "repeated"],
+)
+def test_channels_that_no_network_expects(transform, words):
+    name = type(transform).__name__
+    with pytest.raises(UserError, match=rf"^data\.augment: {name} {words}.*; take it out$"):
+        many([mt.RandFlipd(BOTH, 0.5, 1), transform])

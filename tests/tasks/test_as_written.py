@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK
 import tifffile
 import torch
 from PIL import Image
@@ -210,6 +212,7 @@ SEGMENTS += ["model.discriminator=null", "trainer.max_steps=12", "trainer.val_ev
         ("nii.gz", VOLUME, ["data.size=16"]),
         ("nii.gz", VOLUME, ["data.size=null", "data.spatial_dims=3", "data.patch=8"]),
         ("nii.gz", VOLUME, ["data.size=16", "data.spatial_dims=3", "data.spacing=[1.2,2.2,1.1]"]),
+        ("nii.gz", PICTURE, ["data.size=32"]),
     ],
 )
 def test_label_files_have_the_scores_of_the_run(
@@ -228,10 +231,31 @@ def test_label_files_have_the_scores_of_the_run(
             for each in (path, beside(run, case, "labels"))
         )
         spacing = nibabel.load(path).header.get_zooms() if suffix == "nii.gz" else (1.0, 1.0)
+        assert ours.shape == truth.shape == shape
         table.update(case, ours, truth, [float(step) for step in spacing])
     for name, value in table.compute().items():
         assert metrics[f"test/{name}"] == pytest.approx(float(value), rel=1e-6, nan_ok=True), name
     assert 0 < metrics["test/dice"] < 1
+
+
+def test_a_plane_of_another_format_stays_one(train: Any, fill: Any) -> None:
+    """Two axes in, two out, at the place where the file has them."""
+
+    def write(path: Path, n: int) -> None:
+        image = SimpleITK.GetImageFromArray(anatomy(np.int16, PICTURE, n).T)
+        image.SetSpacing((1.5, 2.0))
+        image.SetOrigin((3.0, 4.0))
+        SimpleITK.WriteImage(image, str(path))
+
+    fill("images", "mha", write)
+    run, _ = train("task=enhancement", "degradation=gaussian", *UNET, "data.size=24")
+    for case, path in written(run):
+        ours, theirs = (SimpleITK.ReadImage(str(p)) for p in (path, beside(run, case, "images")))
+        assert ours.GetSize() == theirs.GetSize() == PICTURE
+        for place in ("GetSpacing", "GetOrigin", "GetDirection"):
+            assert getattr(ours, place)() == pytest.approx(getattr(theirs, place)(), abs=1e-6)
+        found, true = (SimpleITK.GetArrayFromImage(each) for each in (ours, theirs))
+        assert np.corrcoef(found.ravel(), true.ravel())[0, 1] > 0.5
 
 
 @pytest.mark.parametrize("dims", [2, 3])
@@ -338,6 +362,41 @@ def test_maps_of_anomalies_have_the_scores_of_the_run(
     pairs = [(a > b) + (a == b) / 2 for a in scores[told > 0] for b in scores[told == 0]]
     assert metrics["test/auroc"] == pytest.approx(np.mean(pairs), abs=1e-6)
     assert 0 < metrics["test/pixel_ap"] < 1
+
+
+def test_the_gain_of_a_scanner_ranks_no_pixel(train: Any, fill: Any, tmp_path: Path) -> None:
+    """The same pictures, every second one ten times as bright: zscore sees no difference, nor do maps."""
+
+    def lesion(number: int) -> np.ndarray:
+        return masks(PICTURE, number, (0, 0, 1)) * np.uint8(number in (3, 4))
+
+    found = []
+    for gain, run in ((1, "plain"), (10, "loud")):
+        root = tmp_path / "data"
+        shutil.rmtree(root, ignore_errors=True)
+        fill("labels", "tif", lambda path, n: tifffile.imwrite(path, lesion(n)))
+
+        def picture(path: Path, n: int, gain: int = gain) -> None:
+            values = (anatomy(np.float32, PICTURE, n) + 0.3 * lesion(n)) * (gain if n % 2 else 1)
+            tifffile.imwrite(path, values.astype(np.float32))
+
+        fill("images", "tif", picture)
+        given = [f"images/{n}.tif,{'train' if n < 2 else 'val' if n < 3 else 'test'}" for n in range(6)]
+        (root / "splits.csv").write_text("\n".join(["file,split", *given]))
+        own = ["task=anomaly", "data.label='labels/{name}'", "data.classes=[background,lesion]"]
+        own += [
+            "model=autoencoder",
+            *ANOMALIES,
+            "data.splits=splits.csv",
+            "data.size=32",
+            "task.healthy=null",
+        ]
+        directory, metrics = train(*own, run=run)
+        found.append((metrics["test/pixel_ap"], [read(path) for _, path in written(directory)]))
+    (plain, maps), (loud, others) = found
+    assert loud == pytest.approx(plain, rel=1e-4)
+    for one, other in zip(maps, others, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["uint8 PNG", "uint16 PNG", "slices"])

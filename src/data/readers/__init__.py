@@ -4,6 +4,7 @@ docs/formats.md lists what is read, what is refused and why.
 """
 
 from src.data.readers.door import read, read_label
+from src.data.readers.itk import is_plane
 from src.data.readers.names import KNOWN, VOLUMES, passed_over, sifted, stem, suffix
 from src.data.readers.parts import parts
 from src.data.readers.sniff import is_dicom
@@ -15,6 +16,7 @@ __all__ = [
     "VOLUMES",
     "ReadError",
     "is_dicom",
+    "is_plane",
     "listening",
     "nibabel_image",
     "parts",

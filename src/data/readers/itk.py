@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from src.data.readers.parts import data_files
+from src.data.readers.sniff import beginning, kind
 from src.data.readers.stored import Refused, Stored, constant
 
 RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -78,7 +79,17 @@ def _array(image: Any) -> np.ndarray:
     return np.asarray(array.transpose(3, 2, 1, 0))
 
 
-def _read(path: Path, form: str) -> Any:
+def is_plane(path: Path) -> bool:
+    """Whether it is a MetaImage or NRRD of two axes."""
+    form = kind(path, beginning(path))
+    if form not in ("nrrd", "meta"):
+        return False
+    reader = _reader(path, form)
+    reader.ReadImageInformation()
+    return bool(reader.GetDimension() == 2)
+
+
+def _reader(path: Path, form: str) -> Any:
     import SimpleITK as sitk
 
     SimpleITK: Any = sitk  # untyped
@@ -86,6 +97,11 @@ def _read(path: Path, form: str) -> Any:
     reader = SimpleITK.ImageFileReader()
     reader.SetImageIO("NrrdImageIO" if form == "nrrd" else "MetaImageIO")
     reader.SetFileName(str(path))
+    return reader
+
+
+def _read(path: Path, form: str) -> Any:
+    reader = _reader(path, form)
     try:
         return reader.Execute()
     except RuntimeError as error:
