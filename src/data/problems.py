@@ -51,13 +51,11 @@ def few(names: Sequence[str], count: int = 3, between: str = ", ") -> str:
 def told_once(faults: Iterable[Fault]) -> list[str]:
     """A line for each kind of fault: its first words, and how many more there are that differ in files and
     numbers alone."""
-    groups: dict[tuple[str, str], list[str]] = {}
+    groups: dict[tuple[str, str], dict[str, None]] = {}
     for fault in faults:
         about, colon, words = fault.words.partition(": ")
         same = re.sub(r"\d+", "0", re.sub(r"\S*[./]\S*", "", words if colon else about))
-        said = groups.setdefault((fault.kind, same), [])
-        if fault.words not in said:
-            said.append(fault.words)
+        groups.setdefault((fault.kind, same), {})[fault.words] = None
     return [
         first + (f" ... and {len(more)} more (check.html)" if more else "")
         for first, *more in groups.values()
