@@ -58,10 +58,14 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     next(steps)
 
     kept: list[float] = []
+    shares: dict[tuple[Any, ...], float] = {}  # most images are of one size
 
     def step(record: Record, case: Case | None) -> None:
         if case is not None:
-            kept.append(_kept(data, record, case))
+            key = (case["image"].shape, case["affine"].tobytes())
+            if key not in shares:
+                shares[key] = _kept(data, record, case)
+            kept.append(shares[key])
         if case is not None and record.case in wanted:
             drawn[record.case] = _drawn(data, case)
         next(steps, None)
@@ -69,12 +73,13 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     found = inventory.take(records, data.source, bits, step)
     for record in {r.case: r for one, other, _ in found.alike for r in (one, other)}.values():
         drawn.setdefault(record.case, _drawn(data, data.source.load(record)))
-    _print(console, found, data)
+    facts = _facts(found, data)
+    _print(console, found, data, facts)
     if data.source.size is not None:
         whole = f"data.size={shown(data.source.size)} cuts nothing off"
         console.print(cut.words(data.source.size, kept) or whole, markup=False)
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(_page(found, data, drawn, wanted), encoding="utf-8")
+    output.write_text(_page(found, data, drawn, wanted, facts), encoding="utf-8")
     console.print(f"page: {output}")
     return found
 
@@ -125,7 +130,7 @@ def _drawn(data: DataModule, case: Case) -> bytes:
     return picture(data.preparation(case), case["image"].ndim == 4 and data.spatial_dims == 2)
 
 
-def _print(console: Any, found: Inventory, data: DataModule) -> None:
+def _print(console: Any, found: Inventory, data: DataModule, facts: dict[str, str]) -> None:
     from rich import box
     from rich.markup import escape
     from rich.table import Table
@@ -143,7 +148,7 @@ def _print(console: Any, found: Inventory, data: DataModule) -> None:
         for row in others:
             table.add_row(*map(escape, row))
         console.print(table)
-    for name, words in _facts(found, data).items():
+    for name, words in facts.items():
         console.print(f"{name}: {words}")
     told = doubts(data.source, data.intensity)
     for doubt in told:
@@ -178,7 +183,9 @@ def _facts(found: Inventory, data: DataModule) -> dict[str, str]:
     return told
 
 
-def _page(found: Inventory, data: DataModule, drawn: dict[str, bytes], wanted: set[str]) -> str:
+def _page(
+    found: Inventory, data: DataModule, drawn: dict[str, bytes], wanted: set[str], facts: dict[str, str]
+) -> str:
     import numpy as np
 
     from src.data import inventory, page
@@ -194,9 +201,7 @@ def _page(found: Inventory, data: DataModule, drawn: dict[str, bytes], wanted: s
     ]
     parts = {
         "Counts": page.grid(*inventory.narrow(*inventory.table(found, data.source), ACROSS)),
-        "Files and arrays": page.grid(
-            ["", ""], [[name, words] for name, words in _facts(found, data).items()]
-        ),
+        "Files and arrays": page.grid(["", ""], [[name, words] for name, words in facts.items()]),
         "Faults": page.listed([*found.faults, *(Fault("", "data set", line, grave=False) for line in told)]),
         "Intensities": page.histogram(
             {s: np.concatenate(found.values[s]) for s in SPLITS if s in found.values}

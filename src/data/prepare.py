@@ -106,6 +106,8 @@ class Preparation:
 
     def kept(self, source: Grid) -> float:
         """The share of an image that lies in what is trained on; 1 unless `size` cuts something off."""
+        if not self.size:
+            return 1.0
         part, whole = (math.prod(self.grid(source, whole).shape) for whole in (False, True))
         return part / whole
 

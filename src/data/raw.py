@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from src.data.problems import files_of
 from src.data.readers import KNOWN, VOLUMES, suffix
 from src.data.readers.names import ITK
 from src.data.records import Record, Source
@@ -48,8 +49,7 @@ def units_of(source: Source, records: Iterable[Record]) -> str:
 
 def endings_of(source: Source, record: Record) -> list[str]:
     """Of the files of the image; none where a source is not made of files."""
-    paths = getattr(source, "paths", None)
-    return [suffix(path) for path in paths(record, "image")] if paths else []
+    return [suffix(name) for name in files_of(record, "image")] if hasattr(source, "paths") else []
 
 
 def read_in(source: Source, records: Sequence[Record], axes: Counter[str]) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nibabel
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from PIL import Image
 from src.data.datamodule import DataModule
 from src.data.pipeline import collate, plain, slices
 from src.data.prepare import Preparation, restore
-from src.data.readers import ReadError, read
+from src.data.readers import ReadError, read, suffix
 from src.data.records import Record
 from src.data.sources.dicom import Dicom
 from src.data.sources.files import Files
@@ -219,3 +221,26 @@ def test_slices_need_volumes_and_volumes_need_volumes(tmp_path, picture):
     data = DataModule(Folder(root=str(tmp_path), image="*.png", spatial_dims=3), batch_size=2)
     with pytest.raises(UserError, match=r"a\.png.*data\.spatial_dims=2"):
         data.setup()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a.png",
+        "a.PNG",
+        "a",
+        ".hidden",
+        ".a.png",
+        "a.",
+        "..",
+        "a.b.c",
+        "a.nii.gz",
+        "a.gz",
+        "d.x/a",
+        "d.x/a.tif",
+        "",
+    ],
+)
+def test_endings_are_those_of_pathlib(name):
+    expected = ".nii.gz" if name == "a.nii.gz" else Path(name).suffix.lower()
+    assert suffix(name) == suffix(Path(name)) == expected

@@ -20,8 +20,14 @@ PAIRS = {".hdr": (".img", ".img.gz"), ".hdr.gz": (".img", ".img.gz")}
 
 def suffix(path: Path | str) -> str:
     """The extension in lower case; `.nii.gz` is one."""
-    name = str(path).lower()
-    return next((known for known in DOUBLE if name.endswith(known)), Path(name).suffix)
+    name = (path if isinstance(path, str) else path.name).lower()
+    if name.endswith(".gz"):
+        double = next((known for known in DOUBLE if name.endswith(known)), None)
+        if double:
+            return double
+    name = name.rpartition("/")[2]  # as Path(name).suffix, which takes ten times as long
+    dot = name.rfind(".")
+    return name[dot:] if 0 < dot < len(name) - 1 else ""
 
 
 def stem(path: Path | str) -> str:
