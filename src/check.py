@@ -67,10 +67,12 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
         next(steps, None)
 
     found = inventory.take(records, data.source, bits, step)
+    found.faults = data.untold(found.faults)
     for record in {r.case: r for one, other, _ in found.alike for r in (one, other)}.values():
         drawn.setdefault(record.case, _drawn(data, data.source.load(record)))
     _print(console, found, data)
-    console.print(cut.words(data.source.size, kept) or f"data.size={data.source.size} cuts nothing off")
+    if data.source.size is not None:
+        console.print(cut.words(data.source.size, kept) or f"data.size={data.source.size} cuts nothing off")
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(_page(found, data, drawn, wanted), encoding="utf-8")
     console.print(f"page: {output}")
@@ -130,7 +132,7 @@ def _print(console: Any, found: Inventory, data: DataModule) -> None:
             table.add_row(*map(escape, row))
         console.print(table)
     for name, words in _facts(found, data).items():
-        console.print(f"{name}: {words}")
+        console.print(f"{name}: {words}", markup=False)
     told = remarks(data.source, data.intensity)
     for remark in told:
         console.print(f"note: {remark}", markup=False, soft_wrap=True)
@@ -158,13 +160,20 @@ def _facts(found: Inventory, data: DataModule) -> dict[str, str]:
     told = inventory.facts(found, data.source)
     made = data.preparation
     if told:
-        way = (
-            made.intensity if made.intensity is None or isinstance(made.intensity, str) else [*made.intensity]
-        )
-        window = isinstance(way, list) and not any(isinstance(part, str) for part in way)
-        told["data.intensity"] = f"{way} onto 0 to 1" if window else str(way)
+        told["data.intensity"] = _way(made.intensity)
+        if made.target_intensity is not None:
+            told["data.target_intensity"] = _way(made.target_intensity)
         told["data.size"] = "each keeps its own" if made.size is None else str(made.size)
     return told
+
+
+def _way(intensity: Any) -> str:
+    """An intensity setting as it is typed; a window is said to be one."""
+    if intensity is None or isinstance(intensity, str):
+        return "none" if intensity is None else intensity
+    written = ",".join(str(part) if isinstance(part, int | float) else _way(part) for part in intensity)
+    window = all(isinstance(part, int | float) for part in intensity)
+    return f"[{written}] onto 0 to 1" if window else f"[{written}]"
 
 
 def _page(found: Inventory, data: DataModule, drawn: dict[str, bytes], wanted: set[str]) -> str:

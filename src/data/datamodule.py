@@ -14,7 +14,7 @@ from src.data.cache import Cache, Kind
 from src.data.cut import refuse, words
 from src.data.degrade import Degrade, Evaluated
 from src.data.digests import Digests
-from src.data.faults import leaks
+from src.data.faults import Fault, leaks
 from src.data.held import Changed, Held, dealt
 from src.data.intensity import Intensity, as_many
 from src.data.known import remarks, suited
@@ -183,9 +183,14 @@ class DataModule(pl.LightningDataModule):
         """What is told at the start: of the set, and of the cases that stay, each kind once."""
         kept = [record for records in self.records.values() for record in records]
         faults = [*leaks(self.dealt), *(f for record in kept for f in self.facts[record.case].faults)]
-        mild = told_once(fault for fault in faults if not fault.grave)
+        mild = told_once(fault for fault in self.untold(faults) if not fault.grave)
         told = [*self.going_on, *remarks(self.source, self.intensity), *mild]
         return [f"note: {line}" for line in told]
+
+    def untold(self, faults: Sequence[Fault]) -> list[Fault]:
+        """Without what a setting has answered already: units of a target that has an intensity of its own."""
+        answered = "units" if self.preparation.target_intensity is not None else None
+        return [fault for fault in faults if fault.kind != answered]
 
     def leave_out(self, cases: Collection[str]) -> None:
         """Train without these cases."""

@@ -147,3 +147,10 @@ def test_texts_of_data_sets_are_texts() -> None:
     """A folder named 2024, or nan, is a number to Hydra."""
     with pytest.raises(UserError, match=r"as a text it is typed in quotes, 'data\.root=.2024.'"):
         check_arguments(Folder, {"root": 2024}, "data")
+
+
+def test_a_list_where_a_source_takes_one_text_is_refused() -> None:
+    """Of sources too, whose annotations are read class by class."""
+    node = {"_target_": "src.data.sources.folder.Folder", "root": "x", "image": ["a/*.png", "b/*.png"]}
+    with pytest.raises(UserError, match=r"^data\.image: takes one text, got 2: a/\*\.png, b/\*\.png$"):
+        check_targets({"data": node})
