@@ -71,6 +71,7 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
         next(steps, None)
 
     found = inventory.take(records, data.source, bits, step)
+    found.faults = data.untold(found.faults)
     for record in {r.case: r for one, other, _ in found.alike for r in (one, other)}.values():
         drawn.setdefault(record.case, _drawn(data, data.source.load(record)))
     facts = _facts(found, data)
@@ -149,7 +150,7 @@ def _print(console: Any, found: Inventory, data: DataModule, facts: dict[str, st
             table.add_row(*map(escape, row))
         console.print(table)
     for name, words in facts.items():
-        console.print(f"{name}: {words}")
+        console.print(f"{name}: {words}", markup=False)
     told = doubts(data.source, data.intensity)
     for doubt in told:
         console.print(f"note: {doubt}", markup=False, soft_wrap=True)
@@ -173,14 +174,23 @@ def _print(console: Any, found: Inventory, data: DataModule, facts: dict[str, st
 def _facts(found: Inventory, data: DataModule) -> dict[str, str]:
     """What was read, and how it reaches a network."""
     from src.data import inventory
-    from src.data.intensity import ends, shown
+    from src.data.intensity import shown
 
     told = inventory.facts(found, data.source)
     made = data.preparation
     if told:
-        told["data.intensity"] = shown(made.intensity) + (" onto 0 to 1" if ends(made.intensity) else "")
+        told["data.intensity"] = _way(made.intensity)
+        if made.target_intensity is not None:
+            told["data.target_intensity"] = _way(made.target_intensity)
         told["data.size"] = "each keeps its own" if made.size is None else shown(made.size)
     return told
+
+
+def _way(intensity: Any) -> str:
+    """An intensity setting as it is typed; a window is said to be one."""
+    from src.data.intensity import ends, shown
+
+    return shown(intensity) + (" onto 0 to 1" if ends(intensity) else "")
 
 
 def _page(

@@ -64,7 +64,10 @@ class Predictions(pl.Callback):
         if not trainer.is_global_zero:
             return
         if not any(self.folder.glob("case_*")):
-            say("save_predictions: this task writes no file for each case; see the run's folder")
+            words = (
+                "this task writes no file for each case; what it found in all of them stands in predictions/"
+            )
+            say(f"save_predictions: {words}")
             return
         text = io.StringIO()
         rows = [(name, case) for case, name in self.numbered.items()]

@@ -33,7 +33,11 @@ def plan_update(cfg: Plain, task: Any, data: Any) -> str:
                 "fewer channels (model.generator.channels)"
             ) from error
         name = type(task.discriminator).__name__
-        raise UserError(f"model.discriminator: {name} cannot take these images ({_line(error)})") from error
+        raise UserError(
+            f"model.discriminator: {name} cannot take these images ({_line(error)}); where they are too "
+            "small for it, set a larger data.size or data.patch, or give it fewer layers "
+            "(model.discriminator.num_layers_d)"
+        ) from error
     task.update = chosen.update
     return str(chosen)
 

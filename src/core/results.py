@@ -80,7 +80,7 @@ def show(run: Run, cfg: dict[str, Any], verdicts: Sequence[str]) -> None:
 
     console = Console()
     unit = (run.read("data.json") or {}).get("units", "mm")
-    console.print(score_table(run.read("metrics.json"), unit=unit))
+    console.print(score_table(run.read("metrics.json"), unit=unit), crop=False)
     for line in verdicts:
         console.print(f"{line}\n", markup=False, highlight=False)
     if cfg["callbacks"]["report"]:

@@ -27,6 +27,9 @@ ALLOWED = (
 )
 """Modules whose classes a configuration may name; GANATOMY_TARGETS="mylab.,other." adds others."""
 
+TEXTS = (str, str | None)
+"""What a text is annotated with."""
+
 
 def resolve(node: Mapping[str, Any], path: str) -> type:
     """The class that `node["_target_"]` names.
@@ -103,7 +106,7 @@ def _check_types(cls: type, given: Mapping[str, Any], path: str) -> None:
         if not is_dataclass(cls):
             return
         hints = get_type_hints(cls, include_extras=True)  # each part of it knows its own module's names
-        given = {key: value for key, value in given.items() if not isinstance(value, list | Mapping)}
+        given = {k: v for k, v in given.items() if not isinstance(v, list | Mapping) or hints.get(k) in TEXTS}
     for key, value in given.items():
         if key not in hints or _holds_target(value):
             continue
@@ -115,6 +118,10 @@ def _check_types(cls: type, given: Mapping[str, Any], path: str) -> None:
         except ValidationError as error:
             problem = error.errors()[0]
             text = problem["type"] == "string_type" and isinstance(value, int | float)
+            if hints[key] in TEXTS and isinstance(value, list | Mapping):
+                raise UserError(
+                    f"{path}.{key}: takes one text, got {len(value)}: {', '.join(map(str, value))}"
+                ) from error
             quoted = f"; as a text it is typed in quotes, '{path}.{key}=\"{value}\"'" if text else ""
             raise UserError(f"{path}.{key}: {problem['msg'].lower()}, got {value!r}{quoted}") from error
 

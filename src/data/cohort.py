@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from src.data.cache import Cache
 from src.data.cut import words
@@ -11,7 +11,7 @@ from src.data.faults import leaks
 from src.data.intensity import Intensity
 from src.data.known import doubts
 from src.data.prepare import Preparation, Prepared
-from src.data.problems import told_once
+from src.data.problems import Fault, told_once
 from src.data.records import Case, Record, Source, Split
 from src.data.splits import Splitting
 from src.data.survey import Facts
@@ -77,9 +77,14 @@ class Cohort:
         """What is told at the start: of the set, and of the cases that stay, each kind once."""
         kept = [record for records in self.records.values() for record in records]
         faults = [*leaks(self.dealt), *(f for record in kept for f in self.facts[record.case].faults)]
-        mild = told_once(fault for fault in faults if not fault.grave)
+        mild = told_once(fault for fault in self.untold(faults) if not fault.grave)
         told = [*self.going_on, *doubts(self.source, self.intensity), *mild]
         return [f"note: {line}" for line in told]
+
+    def untold(self, faults: Sequence[Fault]) -> list[Fault]:
+        """Without what a setting has answered already: units of a target that has an intensity of its own."""
+        answered = "units" if self.preparation.target_intensity is not None else None
+        return [fault for fault in faults if fault.kind != answered]
 
     @property
     def cut(self) -> str:

@@ -112,12 +112,18 @@ def _compare(found: Inventory, prints: Sequence[tuple[Record, Print]], bits: int
 def table(found: Inventory, source: Source) -> tuple[list[str], list[list[str]]]:
     """Heads and rows, a row a split: counts of cases, subjects, kinds and boxes, and the share of each
     label; of many, of the least and the most frequent."""
-    splits = [s for s in (*SPLITS, "None") if any(str(r.split) == s for r in found.records)]
+    splits = [s for s in (*SPLITS, "None") if any(str(r.split) == s for r in found.records)]  # None: faulty
     heads = ["split", "cases", "subjects"]
     rows: list[list[str]] = []
     for split in splits:
         mine = [record for record in found.records if str(record.split) == split]
-        rows.append([split, str(len(mine)), str(len({record.subject for record in mine}))])
+        rows.append(
+            [
+                "in none" if split == "None" else split,
+                str(len(mine)),
+                str(len({record.subject for record in mine})),
+            ]
+        )
     columns: list[tuple[str, Sequence[str], dict[str, Counter[int]], bool]] = [
         ("", source.kinds, found.kinds, False),
         ("boxes ", source.box_classes, found.boxes, False),

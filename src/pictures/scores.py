@@ -9,6 +9,8 @@ from math import isnan, nan
 OURS = "this run"
 MOST = 4
 """Sources beside each other for every score that a page has room for."""
+HUGE = 1e6
+"""From here on digits after the point say nothing; three digits and a power of ten do."""
 COUNTS = ("volumes", "absent", "empty")
 
 
@@ -101,7 +103,9 @@ class Table:
     def text(self, score: str, row: str, source: str) -> str:
         """The number as it is printed, or a dash."""
         value = self.values.get((score, row, source))
-        return "–" if value is None or isnan(value) else f"{value:.{kind(score).decimals}f}"
+        if value is None or isnan(value):
+            return "–"
+        return f"{value:.{kind(score).decimals}f}" if abs(value) < HUGE else f"{value:.3g}"
 
     unit: str = "mm"
 

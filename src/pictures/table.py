@@ -44,7 +44,8 @@ def score_table(
 def _line_a_score(drawn: RichTable, scores: Table) -> None:
     drawn.add_column("score", no_wrap=True)
     for source in scores.sources:
-        drawn.add_column(source, justify="right")
+        numbers = [scores.text(score, row, source) for score, row, _ in scores.lines()]
+        drawn.add_column(source, justify="right", min_width=max(map(len, numbers), default=0))  # never cut
     for score, row, heading in scores.lines():
         best = scores.best(score, row)
         cells = [_cell(scores.text(score, row, s), s, best) for s in scores.sources]

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from src.metrics.synthesis.memorisation import copied_share, expected_share, nearest, suspicious
 from src.metrics.synthesis.planes import PLANES, central_planes
-from src.pictures import Picture, grey
+from src.pictures import Picture, shown
+from src.pictures.draw import Pixels
 
 SHOWN = 6
 """Pairs in the picture."""
@@ -40,9 +41,13 @@ def look_for_copies(data: Any, fake: Tensor, held_out: Tensor, window: tuple[flo
     theirs, _, _ = nearest(held_out, training_images(data), views)
     share = copied_share(ours, theirs)
     closest = ours.argsort(descending=True)[:SHOWN]
+
+    def drawn(images: Tensor) -> Pixels:
+        return shown((images[:, :1] if data.spatial_dims == 3 else images).cpu().numpy(), window)
+
     columns = {
-        "synthetic": grey(fake[closest, 0].cpu().numpy(), window),
-        "nearest in training": grey(twins[closest, 0].cpu().numpy(), window),
+        "synthetic": drawn(fake[closest]),
+        "nearest in training": drawn(twins[closest]),
     }
     picture = Picture(verdict(ours, theirs), columns)
     return Copies(float(ours.mean()), float(theirs.mean()), share, picture)

@@ -167,3 +167,10 @@ def test_a_library_that_a_class_lacks_is_one_line(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("src.core.targets.resolve", lambda node, path: Needs)
     with pytest.raises(UserError, match=r"^data: Needs cannot be built \(No module named 'torchvision'\.\)$"):
         build({"_target_": "lab.Needs"}, "data")
+
+
+def test_a_list_where_a_source_takes_one_text_is_refused() -> None:
+    """Of sources too, whose annotations are read class by class."""
+    node = {"_target_": "src.data.sources.folder.Folder", "root": "x", "image": ["a/*.png", "b/*.png"]}
+    with pytest.raises(UserError, match=r"^data\.image: takes one text, got 2: a/\*\.png, b/\*\.png$"):
+        check_targets({"data": node})

@@ -94,3 +94,23 @@ def test_the_example_of_the_help_can_be_pasted(tmp_path, picture):
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "% lesion" in ended.stdout and "0 faults that stop training" in ended.stdout
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_settings_are_told_as_they_are_typed(tmp_path, picture, compose, capsys, own):
+    """And a target that has an intensity of its own is not asked for one."""
+    from src.check import check as run
+    from src.core.build import build_data
+
+    for number in range(6):
+        picture(f"images/{number}.png", np.full((20, 16), 10 + number, np.uint8))
+        picture(f"ct/{number}.png", np.full((20, 16), 200 + number, np.uint8))
+    words = ["data=folder", f"data.root={tmp_path}", "data.target='ct/{name}'", "data.size=null"]
+    words += ["data.intensity=[zscore]", *(["data.target_intensity=[-1024,1500]"] if own else [])]
+    run(
+        build_data(compose(*words, f"data.cache_dir={tmp_path}/cache", tiny=False)), 0, 0, tmp_path / "c.html"
+    )
+    said = capsys.readouterr().out
+    assert "data.intensity: [zscore]" in said and "None" not in said
+    assert ("in other units?" in said) is not own
+    assert ("data.target_intensity: [-1024,1500] onto 0 to 1" in said) is own

@@ -117,3 +117,13 @@ def test_names_of_scores_stay_on_one_line() -> None:
     console = Console(width=80, file=io.StringIO())
     console.print(score_table(metrics))
     assert "high frequencies / truth's" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_numbers_are_never_cut() -> None:
+    """At 80 columns and with many sources; large ones are told by three digits."""
+    metrics = {"test/kid": 2862.7, "test/nearest": -0.158, "test/swd": 3064009214283.0}
+    metrics |= {f"baseline/{name}/kid": 4055.1 for name in ("mean", "noise", "principal", "floor", "other")}
+    console = Console(width=80, file=io.StringIO())
+    console.print(score_table(metrics), crop=False)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert text.count("4055.1") == 5 and "2862.7" in text and "-0.158" in text and "3.06e+12" in text

@@ -63,3 +63,17 @@ def test_the_picture_shows_the_nearest_pairs_first() -> None:
     assert len(ours) == len(theirs) == SHOWN
     np.testing.assert_array_equal(ours[0], grey(fake[9:10, 0].numpy(), (-1.0, 1.0))[0])
     np.testing.assert_array_equal(theirs[0], grey(training[84:85, 0].numpy(), (-1.0, 1.0))[0])
+
+
+def test_pairs_of_colour_images_are_drawn_in_colour() -> None:
+    """Red is drawn red; the three planes of a volume are no colours."""
+    red = torch.rand(12, 3, 16, 16) * torch.tensor([1.0, 0.0, 0.0])[:, None, None]
+    labels = SimpleNamespace(used=lambda records: records)
+    for dims, coloured in ((2, True), (3, False)):
+        data = SimpleNamespace(
+            spatial_dims=dims, sliced=True, labels=labels, records={"train": range(12)},
+            evaluated=lambda n: {"image": red[n : n + 1].numpy()},
+        )  # fmt: skip
+        drawn = look_for_copies(data, red[:8] + 0.01, red[4:], (0.0, 1.0)).picture.columns
+        for pixels in drawn.values():
+            assert (int(pixels[..., 0].max()) - int(pixels[..., 1].max()) > 50) is coloured
