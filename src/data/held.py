@@ -36,13 +36,13 @@ def digest(content: str) -> str:
 class Held:
     """What the data.json of a run says of its cases.
 
-    run: its directory. contents: of each split, in the run's order, the `digest` of every case by name; None
-    where 062eb33 wrote the file, which kept the names of `subjects` alone. counts: of cases in each split.
-    whole: the hash of everything.
+    run: its directory. contents: of each split, and of `none`, in the run's order, the `digest` of every case
+    by name; None where 062eb33 wrote the file, which kept the names of `subjects` alone. counts: of cases in
+    each split. whole: the hash of everything.
     """
 
     run: str
-    contents: Mapping[Split, Mapping[str, str]] | None
+    contents: Mapping[str, Mapping[str, str]] | None
     subjects: Mapping[Split, Sequence[str]]
     counts: Mapping[Split, int]
     whole: str

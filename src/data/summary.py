@@ -15,7 +15,8 @@ from src.data.records import SPLITS, Split
 def summary(data: DataModule) -> dict[str, Any]:
     """Plain values for `data.json`: counts, subjects per split, faults, a hash of content and preparation.
 
-    `contents` holds the split for when the run goes on: every case of each, left out or not, with a digest.
+    `contents` holds the split for when the run goes on: every case of each, left out or not, with a digest,
+    and under `none` those that were given no split (data.on_error=skip).
     """
     data.setup()
     return {
@@ -32,10 +33,18 @@ def summary(data: DataModule) -> dict[str, Any]:
         "units": units_of(data.source, data.records["train"]),
         "faults": [fault.words for fact in data.facts.values() for fault in fact.faults],
         "hash": content_hash(data),
-        "contents": {
-            split: {r.case: digest(data.facts[r.case].content) for r in data.dealt if r.split == split}
-            for split in SPLITS
-        },
+        "contents": _contents(data),
+    }
+
+
+def _contents(data: DataModule) -> dict[str, dict[str, str]]:
+    """Those of the run that goes on, which were compared, else of the cases that are there."""
+    if data.held and data.held.contents is not None:
+        return {split: dict(cases) for split, cases in data.held.contents.items()}
+    places = {split: [r.case for r in data.dealt if r.split == split] for split in (*SPLITS, None)}
+    return {
+        str(split or "none"): {case: digest(data.facts[case].content if split else "") for case in cases}
+        for split, cases in places.items()
     }
 
 

@@ -12,6 +12,7 @@ import pytest
 from src.data.datamodule import DataModule
 from src.data.held import Held
 from src.data.records import Case, Record
+from src.data.sources.folder import Folder
 from src.data.summary import check_held, content_hash, summary
 from src.errors import UserError
 
@@ -203,3 +204,34 @@ def test_two_cases_of_one_name_stay_a_fault(told) -> None:
 
     skipped = summary(opened(Twice(), on_error="skip"))
     assert summary(opened(Twice(), copy.deepcopy(skipped), on_error="skip")) == skipped
+
+
+def grey(name: str) -> np.ndarray:
+    return (np.arange(64) + ord(name)).astype(np.uint8).reshape(8, 8)
+
+
+def test_cases_without_a_split_are_none_of_the_run_and_stay_so(tmp_path, picture) -> None:
+    """A list that forgets a case, with on_error=skip: what was left out has not come when the run goes on."""
+    for name in "abcde":
+        picture(f"images/{name}.png", array=grey(name))
+    (tmp_path / "splits.csv").write_text("file,split\na,train\nb,train\nc,val\nd,test\n")
+    folder = Folder(root=str(tmp_path), splits="splits.csv")
+    first = opened(folder, on_error="skip")
+    told = summary(first)
+    assert told["contents"]["none"] == {"images_e": ""}
+    for changed in ("stop", "keep"):
+        again = opened(folder, told, on_error="skip", changed=changed)
+        assert names(again) == names(first)
+        assert summary(again)["contents"] == told["contents"]
+    (tmp_path / "splits.csv").write_text("file,split\na,train\nb,train\nc,val\nd,test\ne,train\n")
+    assert names(opened(folder, told, on_error="skip")) == names(first)
+    picture("images/f.png", array=grey("f"))
+    assert "1 case (images_f) came" in refusal(folder, told, on_error="skip")
+
+
+def test_keep_remembers_who_had_a_fault(told) -> None:
+    values = dict(Planted().values)
+    faulty = summary(opened(Planted(values, bad=("a1",)), on_error="skip"))
+    mended = opened(Planted(values), faulty, changed="keep")
+    assert summary(mended)["contents"] == faulty["contents"]
+    assert not any("a1" in cases for cases in names(mended).values())
