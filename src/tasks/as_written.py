@@ -162,7 +162,8 @@ def scored_labels(
         truth = whole(batch, batch["label"], rows)[0]
         return lambda label: label[0], truth, batch["spacing"][rows[0]].tolist()
     case = files.truth(batch["case"][rows[0]])
-    truth = torch.from_numpy(case["label"][0].astype(np.int64))
+    label = case["label"][0]
+    truth = torch.from_numpy(label if label.flags.writeable else label.copy())
     return (
         lambda label: torch.from_numpy(files.classes(batch, rows, label)[0]),
         truth,
