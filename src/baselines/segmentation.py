@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +11,8 @@ from skimage.filters import threshold_multiotsu
 Predictor = Callable[[Sequence[int]], np.ndarray]
 Pairs = Iterable[tuple[np.ndarray, np.ndarray]]
 """(image, label map) of one subject after the other, [*spatial] both."""
+PART = 2**22
+"""Voxels that are put into intervals at once."""
 MOST_INTERVALS = 5
 """Of intensity: the search for the thresholds between more of them takes too long."""
 
@@ -21,15 +23,17 @@ def rivals(classes: int) -> tuple[str, ...]:
 
 
 class Rivals:
-    """Label maps, by name, for the image [*spatial] of one subject; `cohort` yields those of training."""
+    """(name, label map) for the image [*spatial] of one subject; `cohort` yields those of training."""
 
     def __init__(self, cohort: Callable[[], Pairs], classes: int) -> None:
         self.mean_label = mean_label_map((label for _, label in cohort()), classes)
         self.order = darkest_first(cohort(), classes) if "otsu" in rivals(classes) else None
 
-    def __call__(self, image: np.ndarray) -> dict[str, np.ndarray]:
-        guesses = {"mean_label": self.mean_label(image.shape)}
-        return guesses if self.order is None else guesses | {"otsu": otsu_label_map(image, self.order)}
+    def __call__(self, image: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+        """Their names and label maps, one after the other: each may be large."""
+        yield "mean_label", self.mean_label(image.shape)
+        if self.order is not None:
+            yield "otsu", otsu_label_map(image, self.order)
 
 
 def mean_label_map(labels: Iterable[ArrayLike], classes: int) -> Predictor:
@@ -93,5 +97,9 @@ def otsu_label_map(image: np.ndarray, order: Sequence[int]) -> np.ndarray:
         thresholds = threshold_multiotsu(image.ravel(), classes=len(order))  # type: ignore[no-untyped-call]
     except ValueError:  # too few values
         return np.zeros(image.shape, np.int64)
-    labels: np.ndarray = np.asarray(order)[np.digitize(image, thresholds)]
+    labels = np.empty(image.shape, np.int64)
+    flat, values = labels.reshape(-1), image.reshape(-1)
+    for first in range(0, len(flat), PART):
+        part = slice(first, first + PART)
+        flat[part] = np.asarray(order)[np.digitize(values[part], thresholds)]
     return labels

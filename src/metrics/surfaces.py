@@ -13,6 +13,8 @@ from torch import Tensor
 MANY = 8
 """With more than one surface voxel to look up in so many voxels, a distance transform of all is faster than
 a tree."""
+LARGE = 2**24
+"""Voxels of a volume from which memory counts more than time."""
 PART = 2**20
 """Voxels that are looked up at once."""
 
@@ -55,10 +57,12 @@ def _distances(from_: np.ndarray, to: np.ndarray, spacing: Sequence[float]) -> T
     start = np.flatnonzero(from_)
     away = np.flatnonzero(~to.ravel()[start])  # the others lie on both surfaces
     distances = np.zeros(len(start), np.float32)
-    if len(away) * MANY > to.size:
+    crowded = to.size > LARGE and np.count_nonzero(to) * MANY > to.size  # a tree of all takes 60 bytes each
+    if len(away) and (len(away) * MANY > to.size or crowded):
         nearest = distance_transform_edt(~to, spacing, return_distances=False, return_indices=True)
         for part in np.array_split(away, -(-len(away) // PART)):
             distances[part] = _to_places(start[part], nearest, spacing)
+        del nearest
     elif len(away):
         tree = KDTree(_places(np.flatnonzero(to), to.shape, spacing), leafsize=32)
         distances[away] = tree.query(_places(start[away], to.shape, spacing))[0]

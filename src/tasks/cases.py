@@ -10,6 +10,9 @@ from torch import Tensor
 
 from src.adversarial import NotFinite
 
+PART = 2**22
+"""Values of an image that are ordered at once."""
+
 
 def cases(batch: dict[str, Any]) -> Iterator[tuple[str, list[int]]]:
     """(case, its rows) for each case of a batch; rows of a sliced volume are its slices."""
@@ -41,6 +44,8 @@ def in_units(batch: dict[str, Any], images: Tensor, rows: list[int], role: str =
 
 def whole(batch: dict[str, Any], values: Tensor, rows: list[int]) -> Tensor:
     """Values [rows, C, *spatial] of one case as [C, *spatial]; slices are stacked along a new last axis."""
+    if "slice" not in batch:
+        return values[rows[0]]  # a view: a list of rows would copy what may be a gigabyte
     return stacked(batch, values[rows], rows)
 
 
@@ -61,3 +66,14 @@ def all_finite(batch: dict[str, Any], answers: Tensor) -> None:
             f"{case}: the answer holds values that are not finite: the generator has diverged; lower the "
             "learning rate, clip gradients (update.clip) or check the intensities of the data"
         )
+
+
+def small(label: Tensor) -> Tensor:
+    """Class numbers in eight bits where these hold all: a large volume's take a gigabyte otherwise."""
+    return label.to(torch.uint8) if not len(label.flatten()) or int(label.max()) < 256 else label
+
+
+def largest(values: Tensor, count: int) -> Tensor:
+    """What `topk` gives of each row of [B, N], without its sixteen bytes for each of N values."""
+    parts = [part.topk(min(count, part.shape[1])).values for part in torch.split(values, PART, 1)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, 1).topk(count).values

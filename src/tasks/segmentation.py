@@ -17,7 +17,7 @@ from src.metrics.segmentation import VolumeScores
 from src.pictures import ERRORS, colours, error_map, overlay, shown
 from src.tasks.as_written import scored_labels
 from src.tasks.base import AdversarialTask, Batch, all_labelled
-from src.tasks.cases import all_finite, cases, whole
+from src.tasks.cases import all_finite, cases, largest, small, whole
 from src.tasks.foreseen import without
 from src.tasks.masks import MASKS, Masks, masked
 from src.tasks.recipe import Recipe
@@ -163,9 +163,9 @@ class SegmentationTask(AdversarialTask):
             lambda seen: slide(self.evaluator, seen, self.window).softmax(1), image, self.mirror
         )
         all_finite(batch, shares)  # the largest of numbers that are none is background
-        lesion = shares[:, 1:].amax(1).flatten(1)
-        most = lesion.topk(max(1, round(SUSPICIOUS * lesion.shape[1]))).values
-        return {**batch, "peak": most.mean(1)}, shares.argmax(1, keepdim=True)
+        lesion = (shares[:, 1] if shares.shape[1] == 2 else shares[:, 1:].amax(1)).flatten(1)
+        peak = largest(lesion, max(1, round(SUSPICIOUS * lesion.shape[1]))).mean(1)
+        return {**batch, "peak": peak}, small(shares.argmax(1, keepdim=True))
 
     def _gated(self, batch: Batch, labels: Tensor) -> Tensor:
         """Label maps, background all over in cases that do not reach the threshold."""
@@ -213,11 +213,13 @@ class SegmentationTask(AdversarialTask):
         for case, rows in cases(batch):
             label, truth, spacing = scored_labels(batch, rows, self.files_of(stage))
             peak = float(batch["peak"][rows].amax()) if "peak" in batch else float("nan")
-            self.tables[stage].update(case, label(whole(batch, prediction, rows)), truth, spacing, peak)
+            self.tables[stage].update(
+                case, label(small(whole(batch, prediction, rows))), truth, spacing, peak
+            )
             if stage == "test" and self.rivals is not None:
                 image = whole(batch, batch["image"], rows).float().mean(0)
-                for name, guess in self.rivals(image.cpu().numpy()).items():
-                    own = torch.from_numpy(guess).to(prediction)[None]
+                for name, guess in self.rivals(image.cpu().numpy()):
+                    own = small(torch.from_numpy(guess)).to(prediction.device)[None]
                     self.tables[name].update(case, label(own), truth, spacing)
 
     def written(self, batch: Batch, prediction: Tensor, rows: list[int]) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from skimage.filters import threshold_multiotsu
 from torch.nn.functional import interpolate
 
 from src.baselines.segmentation import (
@@ -88,5 +89,13 @@ def test_two_classes_are_parted_where_the_variance_between_them_is_largest() -> 
 
 def test_many_classes_have_no_intervals() -> None:
     image, label = planted(0)
-    assert set(Rivals(lambda: [(image, label)], 5)(image)) == {"mean_label", "otsu"}
-    assert set(Rivals(lambda: [(image, label)], 6)(image)) == {"mean_label"}
+    assert set(dict(Rivals(lambda: [(image, label)], 5)(image))) == {"mean_label", "otsu"}
+    assert set(dict(Rivals(lambda: [(image, label)], 6)(image))) == {"mean_label"}
+
+
+def test_parts_get_the_intervals_of_the_whole_volume(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("src.baselines.segmentation.PART", 100)
+    image = np.random.default_rng(0).normal(np.arange(6).reshape(6, 1, 1), 1, (6, 16, 16))
+    thresholds = threshold_multiotsu(image.ravel(), classes=3)
+    expected = np.array([2, 0, 1])[np.digitize(image, thresholds)]
+    np.testing.assert_array_equal(otsu_label_map(image, [2, 0, 1]), expected)

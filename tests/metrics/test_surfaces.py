@@ -52,7 +52,9 @@ def test_distances_and_hd95_equal_brute_force(many: int, monkeypatch: pytest.Mon
         assert float(hd95) == pytest.approx(worse, rel=1e-6)
 
 
-def test_distances_are_monais_to_the_last_bit() -> None:
+@pytest.mark.parametrize("large", [surfaces.LARGE, 0], ids=["small", "large"])
+def test_distances_are_monais_to_the_last_bit(large: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surfaces, "LARGE", large)
     for seed in range(150):
         pair, spacing = masks(seed)
         edges = get_mask_edges(*pair)
