@@ -168,16 +168,11 @@ def scored_labels(
     if files is None:
         truth = whole(batch, batch["label"], rows)[0]
         return lambda label: label[0], truth, batch["spacing"][rows[0]].tolist()
-<<<<<<< HEAD
     name = batch["case"][rows[0]]
     case = files.truth(name)
     held = (..., 0) if files.is_plane(name) else ...  # in three axes every voxel of a plane were its surface
-    truth = torch.from_numpy(case["label"][0].astype(np.int64))[held]
-=======
-    case = files.truth(batch["case"][rows[0]])
     label = case["label"][0]
-    truth = torch.from_numpy(label if label.flags.writeable else label.copy())
->>>>>>> r-bench
+    truth = torch.from_numpy(label if label.flags.writeable else label.copy())[held]
     return (
         lambda label: torch.from_numpy(files.classes(batch, rows, label)[0])[held],
         truth,
