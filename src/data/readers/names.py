@@ -15,7 +15,8 @@ NETPBM = (".pgm", ".ppm", ".pbm", ".pnm", ".pfm")
 KNOWN = (*VOLUMES, *ITK, *TIFFS, *PICTURES, *NETPBM, ".npy", ".dcm")
 """Endings that a pattern such as images/* takes. What a file holds is told by its bytes."""
 CLUTTER = ("thumbs.db", "desktop.ini", ".ds_store")
-PAIRS = {".hdr": (".img", ".img.gz"), ".hdr.gz": (".img", ".img.gz")}
+VOXELS, HEADERS = (".img", ".img.gz"), (".hdr", ".hdr.gz")
+"""Endings of the two files of a pair."""
 
 
 def suffix(path: Path | str) -> str:
@@ -36,6 +37,12 @@ def stem(path: Path | str) -> str:
     return name[: len(name) - len(suffix(name))]
 
 
+def halves(path: Path) -> list[Path]:
+    """Where the other half of a .hdr or .img may lie; nowhere for any other file."""
+    others = HEADERS if suffix(path) in VOXELS else VOXELS if suffix(path) in HEADERS else ()
+    return [path.with_name(stem(path) + ending) for ending in others]
+
+
 def passed_over(path: Path) -> bool:
     """Whether a file of a folder is no image of its own: clutter of macOS and Windows ("._scan.nii",
     "Thumbs.db"), the .hdr beside its .img, or an ending that is not known."""
@@ -44,7 +51,7 @@ def passed_over(path: Path) -> bool:
         name.startswith("._")
         or name in CLUTTER
         or suffix(path) not in KNOWN
-        or any(path.with_name(stem(path) + other).exists() for other in PAIRS.get(suffix(path), ()))
+        or (suffix(path) in HEADERS and any(other.exists() for other in halves(path)))
     )
 
 
@@ -58,7 +65,7 @@ def sifted(paths: Iterable[Path]) -> tuple[list[Path], Counter[str]]:
     taken: list[Path] = []
     over: Counter[str] = Counter()
     for path in files:
-        pair = [path.with_name(stem(path) + other) for other in PAIRS.get(suffix(path), ())]
+        pair = halves(path) if suffix(path) in HEADERS else []
         if not passed_over(path) or (pair and not here.intersection(pair) and not path.name.startswith("._")):
             taken.append(path)
         elif not pair:

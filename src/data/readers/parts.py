@@ -5,15 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from src.data.readers.names import stem, suffix
+from src.data.readers.names import halves, stem, suffix
 from src.data.readers.stored import Refused
 
-HALVES = {  # and the affine that SPM keeps in a .mat
-    ".img": (".hdr", ".hdr.gz", ".mat"),
-    ".img.gz": (".hdr", ".hdr.gz"),
-    ".hdr": (".img", ".img.gz", ".mat"),
-    ".hdr.gz": (".img", ".img.gz"),
-}
 META = re.compile(rb"^ElementDataFile\s*=\s*(.+?)\s*$", re.MULTILINE)
 NRRD = re.compile(rb"^data ?file:\s*(.+?)\s*$", re.MULTILINE)
 
@@ -23,7 +17,9 @@ def parts(path: Path) -> list[Path]:
     that a .mhd or .nhdr names. What is not there is left out; of most formats it is the file alone."""
     if not path.exists():
         return [path]
-    beside = [path.with_name(stem(path) + ending) for ending in HALVES.get(suffix(path), ())]
+    beside = halves(path)
+    if suffix(path) in (".img", ".hdr"):  # SPM keeps an affine there
+        beside.append(path.with_name(stem(path) + ".mat"))
     if suffix(path) in (".mhd", ".nhdr"):
         try:
             beside = data_files(path)

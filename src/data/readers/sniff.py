@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
-from src.data.readers.names import KNOWN, suffix
+from src.data.readers.names import KNOWN, halves, suffix
 from src.data.readers.stored import Refused
 
 HEAD = 352
@@ -27,7 +27,6 @@ SIGNATURES = {
 }
 SPACE = b" \t\r\n#"
 MGH_TYPES = {0, 1, 3, 4, 10}
-PARTNERS = {".img": ".hdr", ".img.gz": ".hdr", ".hdr": ".hdr", ".hdr.gz": ".hdr"}
 
 
 def beginning(path: Path) -> bytes:
@@ -65,7 +64,7 @@ def kind(path: Path, head: bytes) -> str | None:
         return "mgh"
     if b"NDims" in head and b"=" in head:
         return "meta"
-    if suffix(path) in PARTNERS:
+    if halves(path):
         return "nifti"  # voxels whose header stands in the other file of the pair
     return "dicom" if suffix(path) == ".dcm" else None
 

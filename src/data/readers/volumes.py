@@ -18,8 +18,8 @@ from nibabel.nifti1 import Nifti1Image, Nifti1Pair
 from nibabel.nifti2 import Nifti2Image
 from nibabel.spatialimages import HeaderDataError
 
-from src.data.readers.names import stem, suffix
-from src.data.readers.sniff import PARTNERS, beginning, kind, zipped
+from src.data.readers.names import halves, suffix
+from src.data.readers.sniff import beginning, kind, zipped
 from src.data.readers.stored import Refused, Stored, constant, note
 
 MILLIMETRES = {1: 1e3, 3: 1e-3}
@@ -109,12 +109,10 @@ class _Heard(logging.Handler):
 
 def _other_half(path: Path) -> Path | None:
     """The .hdr of an .img and the .img of a .hdr."""
-    if suffix(path) not in PARTNERS:
-        return None
-    endings = (".img", ".img.gz") if suffix(path).startswith(".hdr") else (".hdr", ".hdr.gz")
-    found = next((p for e in endings if (p := path.with_name(stem(path) + e)).exists()), None)
-    if found is None:
-        raise Refused(f"is half of a pair, and {stem(path)}{endings[0]} is not beside it")
+    others = halves(path)
+    found = next((other for other in others if other.exists()), None)
+    if others and found is None:
+        raise Refused(f"is half of a pair, and {others[0].name} is not beside it")
     return found
 
 
