@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from src.data.boxes import move_boxes
+from src.data.boxes import move_boxes, usable_boxes
 from src.data.regrid import Grid
 from src.tasks.as_written import Originals
 from src.tasks.cases import cases
@@ -19,7 +19,8 @@ COLUMNS = ("case", "score", "lower", "upper")
 
 
 def boxes(batch: dict[str, Any], names: list[str], maps: Tensor, threshold: float) -> list[dict[str, Any]]:
-    """A row a box: the highest value in it, and its corners in voxels of the case's file (i to i + 1)."""
+    """A row a box: the highest value in it, and its corners in voxels of the case's file (i to i + 1),
+    cut to it."""
     rows = []
     for row, name in enumerate(names):
         found, peaks = boxes_of(maps[row].cpu().numpy(), threshold)
@@ -30,7 +31,8 @@ def boxes(batch: dict[str, Any], names: list[str], maps: Tensor, threshold: floa
             sides.append(int(batch["slice"].max()) + 1)
         there = Grid(_array(batch["input_affine"][row]), tuple(_array(batch["input_shape"][row]).astype(int)))
         moved = move_boxes(found, Grid(_array(batch["affine"][row]), tuple(sides)), there)
-        for box, peak in zip(np.round(moved, 2), peaks, strict=True):
+        within, usable = usable_boxes(moved, there.shape)  # `data.fit` may have padded
+        for box, peak in zip(np.round(within[usable], 2), np.asarray(peaks)[usable], strict=True):
             corners = [" ".join(f"{value:g}" for value in corner) for corner in np.split(box, 2)]
             rows.append(dict(zip(COLUMNS, (name, round(float(peak), 4), *corners), strict=True)))
     return rows

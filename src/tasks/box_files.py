@@ -20,7 +20,8 @@ from src.tasks.as_written import Originals, grids
 def image_of(batch: dict[str, Any], row: int, files: Originals | None) -> Callable[[Boxes], Image]:
     """From the boxes found on the network's grid to one image's, there and on the file's grid.
 
-    Where files are scored both are those of the file, found and true, as they are written.
+    Where files are scored both are those of the file, found and true, as they are written: cut to the image,
+    beside which `data.fit` may have padded.
     """
     case, (here, file) = batch["case"][row], grids(batch, row)
     truth, classes = (batch[key][row].float().cpu().numpy() for key in ("boxes", "classes"))
@@ -36,7 +37,9 @@ def image_of(batch: dict[str, Any], row: int, files: Originals | None) -> Callab
         boxes, scores, kinds = found
         there = move_boxes(boxes.astype(np.float64), here, file)
         if files is not None:
-            boxes = there = rounded(there)
+            within, usable = usable_boxes(there, file.shape)
+            boxes = there = rounded(within[usable])
+            scores, kinds = scores[usable], kinds[usable]
         return Image(case, boxes, scores, kinds, truth, classes, np.array(file.shape), there, true)
 
     return of

@@ -205,6 +205,21 @@ def test_boxes_are_given_in_the_files_own_voxels() -> None:
     assert moved.tolist() == [[4, 10, 6, 8, 18, 8]]
 
 
+def test_boxes_in_the_padding_are_cut_to_the_file() -> None:
+    """A picture of 20x40 in an image of 40x40: one box reaches over its edge, one lies beside it."""
+    affine = np.eye(4)
+    affine[0, 3] = -10
+    batch = {
+        "affine": torch.from_numpy(affine)[None],
+        "input_affine": torch.eye(4, dtype=torch.float64)[None],
+        "input_shape": torch.tensor([[20, 40]]),
+    }
+    values = torch.zeros(1, 40, 40)
+    values[0, 5:15, 3:6], values[0, 0:4, 20:30] = 1, 2
+    (row,) = boxes(batch, ["a"], values, 0.5)
+    assert (row["lower"], row["upper"], row["score"]) == ("0 3", "5 6", 1)
+
+
 def test_a_maps_score_is_the_mean_of_its_highest_hundredth() -> None:
     values = torch.arange(400.0).reshape(1, 20, 20).flip(0)
     assert highest(values).item() == pytest.approx((399 + 398 + 397 + 396) / 4)

@@ -6,9 +6,10 @@ import csv
 import json
 
 import numpy as np
+import torch
 
 from src.metrics.detection.table import Image
-from src.tasks.box_files import write_boxes
+from src.tasks.box_files import image_of, write_boxes
 
 
 def image(case: str, dims: int) -> Image:
@@ -45,3 +46,27 @@ def test_a_run_without_a_box_leaves_empty_files(tmp_path):
     write_boxes(tmp_path, [], ["a"], 0.5)
     assert json.loads((tmp_path / "boxes.json").read_text()) == []
     assert (tmp_path / "boxes.csv").read_text().count("\n") == 1
+
+
+def test_boxes_in_the_padding_are_cut_to_the_picture():
+    """A picture of 20x40, letterboxed to 40x40: its rows begin ten pixels down."""
+
+    class Files:
+        def truth(self, case):
+            return {"boxes": np.array([[0.0, 0, 5, 5]]), "classes": np.array([0])}
+
+    here = np.eye(4)
+    here[0, 3] = -10
+    batch = {
+        "case": ["a"],
+        "image": torch.zeros(1, 1, 40, 40),
+        "affine": torch.tensor(here)[None],
+        "input_affine": torch.eye(4)[None],
+        "input_shape": torch.tensor([[20, 40]]),
+        "boxes": [torch.zeros(0, 4)],
+        "classes": [torch.zeros(0)],
+    }
+    found = np.array([[6.0, 4, 16, 14], [0, 0, 9, 9], [12, 2, 20, 9]])
+    kept = image_of(batch, 0, Files())((found, np.array([0.9, 0.8, 0.7]), np.array([1, 2, 3])))
+    assert kept.file_boxes.tolist() == [[0, 4, 6, 14], [2, 2, 10, 9]]
+    assert kept.scores.tolist() == [0.9, 0.7] and kept.classes.tolist() == [1, 3]
