@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
 import numpy as np
-from nibabel.orientations import aff2axcodes
 
 from src.data.boxes import move_boxes, usable_boxes
 from src.data.intensity import Intensity, column, mapping, one_each, units
 from src.data.records import Case, Record, Source
-from src.data.regrid import Grid, fitted, regrid, respaced, turned
+from src.data.regrid import Grid, fitted, orientations, regrid, respaced, turned
 from src.errors import UserError
 
 FITS = ("pad", "letterbox", "cover", "stretch", "crop")
@@ -135,7 +134,7 @@ class Preparation:
         shape = target.shape
         if len(shape) == self.spatial_dims or shape[-1] == 1 or shape[:-1].count(1) != 1:
             return
-        thin = aff2axcodes(target.affine)[shape.index(1)]
+        thin = orientations.aff2axcodes(target.affine)[shape.index(1)]
         way = {"L": "IPL", "R": "IPL", "P": "ILP", "A": "ILP"}.get(thin, "PLS")
         voxels = "x".join(map(str, shape))
         raise UserError(
