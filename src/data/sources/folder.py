@@ -14,7 +14,7 @@ from src.data.problems import Fault, few
 from src.data.readers import sifted, stem, suffix
 from src.data.records import Record
 from src.data.sources.files import Files
-from src.data.sources.templates import Template, owned, visible
+from src.data.sources.templates import Template, globbed, owned, visible
 from src.errors import UserError
 
 
@@ -42,8 +42,8 @@ class Folder(Files):
     splits: str | None = None
 
     def records(self) -> list[Record]:
-        excluded = set(self.folder.glob(self.exclude)) if self.exclude else set()
-        found, over = sifted(path for path in self.folder.glob(self.image) if path not in excluded)
+        excluded = set(globbed(self.folder, self.exclude)) if self.exclude else set()
+        found, over = sifted(path for path in globbed(self.folder, self.image) if path not in excluded)
         passed = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in over.items())
         if not found:
             passed = f" (passed over: {passed})" if passed else ""
@@ -132,7 +132,10 @@ class Folder(Files):
         words = {"path": relative.as_posix(), "stem": stem(path), "name": path.name}
         words |= {"folder": relative.parent.as_posix(), "parent": path.parent.name, "top": relative.parts[0]}
         if self.match:
-            found = re.search(self.match, words["path"])
+            try:
+                found = re.search(self.match, words["path"])
+            except re.error as error:
+                raise UserError(f"data.match={self.match}: is no regular expression ({error})") from error
             if found is None:
                 raise UserError(
                     f"data.match={self.match}: does not match {words['path']}; "

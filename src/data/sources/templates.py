@@ -76,7 +76,11 @@ class Template:
 
     def everything(self, words: Mapping[str, str]) -> str:
         """A pattern of the files of all images."""
-        return "".join(literal + ("*" if word else "") for literal, word in self.parts(words))
+        text = ""
+        for literal, word in self.parts(words):
+            text += literal.lstrip("*") if text.endswith("*") else literal
+            text += "*" if word and not text.endswith("*") else ""
+        return text
 
 
 def _expression(parts: Sequence[tuple[str, str]]) -> str:
@@ -115,7 +119,18 @@ def _token(text: str) -> str:
 
 def visible(folder: Path, pattern: str) -> list[Path]:
     """What matches, in order; the ._ files that a Mac leaves beside each of its files are passed over."""
-    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("._"))
+    return sorted(path for path in globbed(folder, pattern) if not path.name.startswith("._"))
+
+
+def globbed(folder: Path, pattern: str) -> list[Path]:
+    """What lies below a folder and matches. Raises UserError for what is no pattern of such."""
+    try:
+        return list(folder.glob(pattern))
+    except (ValueError, NotImplementedError, IndexError) as error:
+        raise UserError(
+            f"{pattern or '(empty)'}: is no pattern of files below data.root={folder}; write it without a "
+            "leading /, and ** only between slashes, such as images/*.png or **/*.png"
+        ) from error
 
 
 def owned(files: Sequence[Sequence[str]], words: Sequence[tuple[str, ...]]) -> list[list[str]]:

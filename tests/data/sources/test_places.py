@@ -9,6 +9,7 @@ import pytest
 from src.data.faults import inspect
 from src.data.problems import Fault
 from src.data.sources.coco import Coco
+from src.data.sources.folder import Folder
 from src.data.sources.places import case_of, placed
 from src.data.sources.table import Table
 from src.data.sources.voc import Voc
@@ -149,3 +150,32 @@ def test_a_table_says_how_to_write_it(tmp_path, picture):
     (tmp_path / "index.csv").write_bytes("image\na.png\n".encode("utf-16"))
     with pytest.raises(UserError, match="is not written in UTF-8"):
         Table(root=str(tmp_path)).records()
+
+
+@pytest.mark.parametrize("pattern", ["**.png", "/images/*.png", "", "images/***"])
+def test_what_is_no_pattern_is_one_line(tmp_path, picture, pattern):
+    picture("images/a.png")
+    with pytest.raises(UserError, match="is no pattern of files below"):
+        Folder(root=str(tmp_path), image=pattern).records()
+
+
+def test_what_is_no_expression_is_one_line(tmp_path, picture):
+    picture("images/a.png")
+    with pytest.raises(UserError, match="is no regular expression"):
+        Folder(root=str(tmp_path), match="(?P<a").records()
+
+
+@pytest.mark.parametrize(
+    "label", ["masks/{stem}*.png", "masks/*{stem}*.png", "masks/**/{stem}*.png", "**/masks/{stem}.png"]
+)
+def test_missing_masks_and_strangers_are_found_by_any_pattern(tmp_path, picture, label):
+    for name in ("images/a.png", "images/b.png", "masks/a.png"):
+        picture(name)
+    how = {"label": label, "classes": ["background", "a"], "missing_label": "background"}
+    records = Folder(root=str(tmp_path), **how).records()
+    assert [r.content["label"] for r in records] == [["masks/a.png"], []]
+    assert not [f for r in records for f in r.problems if f.grave]
+    picture("masks/z.png")
+    faults = [f.words for r in Folder(root=str(tmp_path), **how).records() for f in r.problems if f.grave]
+    assert len(faults) == 1
+    assert "1 masks belong to no image: masks/z.png" in faults[0]
