@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from src.data.readers.names import halves, suffix
+from src.data.readers.names import halves, stem, suffix
 from src.data.readers.stored import Refused
 
 META = re.compile(rb"^ElementDataFile\s*=\s*(.+?)\s*$", re.MULTILINE)
@@ -18,6 +18,8 @@ def parts(path: Path) -> list[Path]:
     if not path.exists():
         return [path]
     beside = halves(path)
+    if suffix(path) in (".hdr", ".img"):
+        beside.append(path.with_name(stem(path) + ".mat"))  # the affine that SPM keeps
     if suffix(path) in (".mhd", ".nhdr"):
         try:
             beside = data_files(path)
