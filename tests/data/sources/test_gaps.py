@@ -222,15 +222,8 @@ def test_a_cell_without_boxes_is_shown(tmp_path, picture, cell):
     assert str(caught.value).startswith(f"index.csv, row 2: boxes is no list of boxes ({cell}); write [[x1")
 
 
-@pytest.mark.parametrize(
-    ("inside", "words"),
-    [
-        ("<object/>", "an object has no name"),
-        ("<filename>../../a.png</filename>", "lies outside data.root"),
-    ],
-)
-def test_xml_that_says_too_little_or_too_much_is_one_line(tmp_path, inside, words):
+def test_an_object_without_a_name_is_no_class(tmp_path):
     (tmp_path / "Annotations").mkdir()
-    (tmp_path / "Annotations/1.xml").write_text(f"<annotation>{inside}</annotation>")
-    with pytest.raises(UserError, match=words):
+    (tmp_path / "Annotations/1.xml").write_text("<annotation><object/></annotation>")
+    with pytest.raises(UserError, match="an object has no"):
         Voc(root=str(tmp_path)).records()
