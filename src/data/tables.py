@@ -27,7 +27,7 @@ def rows_of(path: Path, what: str) -> list[tuple[int, dict[str, Any]]]:
         text = path.read_text(encoding="utf-8-sig")
         found = json.loads(text) if path.suffix.lower() == ".json" else None
     except (OSError, ValueError) as error:
-        raise UserError(f"{what}: cannot be read ({error})") from error
+        raise UserError(f"{what}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     if found is None:
         return _cells(text, what)
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
@@ -47,7 +47,7 @@ def _cells(text: str, what: str) -> list[tuple[int, dict[str, Any]]]:
                 rows.append((start, cells))
             start = reader.line_num + 1
     except csv.Error as error:
-        raise UserError(f"{what}: cannot be read ({error})") from error
+        raise UserError(f"{what}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     if not rows:
         return []
     heads = [head.strip() for head in rows[0][1]]

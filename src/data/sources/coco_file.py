@@ -34,6 +34,8 @@ class CocoFile:
             if not all(isinstance(row, dict) for row in about["annotations"]):
                 raise ValueError("annotations that are no objects")
         except (OSError, ValueError, TypeError) as error:
+            if not path.exists():
+                raise UserError(f"data.annotations={path}: is not there") from error
             raise UserError(f"data.annotations={path}: is no COCO file ({error})") from error
         self.images: dict[Any, dict[str, Any]] = self._by_number(about["images"])
         self.annotations: list[dict[str, Any]] = about["annotations"]

@@ -193,3 +193,8 @@ def test_an_annotation_without_a_box_has_that_of_its_segmentation(write):
     notes = [note(1, 1, 1, bbox=[], segmentation=polygons), note(2, 1, 1, segmentation=runs, bbox=None)]
     record = write(train=about({1: "a.png"}, notes, {1: "a"}, width=16, height=20)).records()[0]
     assert record.content["boxes"] == [[3, 2, 11.5, 12], [5, 4, 9, 7]]
+
+
+def test_a_file_that_is_not_there_is_said_in_words(tmp_path):
+    with pytest.raises(UserError, match=r"annotations\.json: is not there$"):
+        Coco(root=str(tmp_path)).records()
