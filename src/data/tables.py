@@ -29,7 +29,7 @@ def rows_of(path: Path, what: str) -> list[tuple[int, dict[str, Any]]]:
     except UnicodeDecodeError as error:
         raise UserError(f"{what}: is not written in UTF-8 (byte {error.start}); save it so") from error
     except (OSError, ValueError) as error:
-        raise UserError(f"{what}: cannot be read ({error})") from error
+        raise UserError(f"{what}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     if found is None:
         return _cells(text, what)
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
@@ -49,7 +49,7 @@ def _cells(text: str, what: str) -> list[tuple[int, dict[str, Any]]]:
                 rows.append((start, cells))
             start = reader.line_num + 1
     except csv.Error as error:
-        raise UserError(f"{what}: cannot be read ({error})") from error
+        raise UserError(f"{what}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     if not rows:
         return []
     heads = [head.strip() for head in rows[0][1]]

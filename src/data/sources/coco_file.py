@@ -40,6 +40,8 @@ class CocoFile:
                 if bad := [row for row in about[key] if not _has(row, fields)]:
                     raise ValueError(f"{key} without {' and '.join(fields)}: {json.dumps(bad[0])[:60]}")
         except (OSError, ValueError) as error:
+            if not path.exists():
+                raise UserError(f"data.annotations={path}: is not there") from error
             raise UserError(f"data.annotations={path}: is no COCO file ({error})") from error
         self.images: dict[Any, dict[str, Any]] = self._by_number(about["images"])
         self.annotations: list[dict[str, Any]] = about["annotations"]

@@ -211,3 +211,8 @@ def test_what_is_no_coco_is_told_in_words(tmp_path, content, words):
     with pytest.raises(UserError, match=words) as caught:
         Coco(root=str(tmp_path)).records()
     assert not any(python in str(caught.value) for python in ("NoneType", "float()", "None", "not iterable"))
+
+
+def test_a_file_that_is_not_there_is_said_in_words(tmp_path):
+    with pytest.raises(UserError, match=r"annotations\.json: is not there$"):
+        Coco(root=str(tmp_path)).records()
