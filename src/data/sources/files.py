@@ -129,8 +129,15 @@ class Files:
                 [(m > 0).astype(np.uint8) for m in maps] if self._counts else maps
             )
         if "boxes" in record.content:
-            dims = len(grid.shape)
-            case["boxes"] = np.asarray(record.content["boxes"], np.float32).reshape(-1, 2 * dims)
+            need = 2 * len(grid.shape)
+            boxes = np.asarray(record.content["boxes"], np.float32)
+            boxes = boxes if len(boxes) else boxes.reshape(0, need)
+            if boxes.shape[1:] != (need,):
+                raise ReadError(
+                    f"{self._name(record)}: boxes of {boxes.shape[-1]} numbers in {need // 2} dimensions, "
+                    f"where {need} are needed: the lower corner, then the upper one"
+                )
+            case["boxes"] = boxes
             case["classes"] = np.asarray(record.content["classes"], np.int64).reshape(-1)
         elif self.boxes_from_label and "label" in case:
             planes = [m[0] for m in maps]
