@@ -97,8 +97,15 @@ class Files:
             masks = read_masks(self, record, grid)
             case["label"] = label_of(self, masks)
         if "boxes" in record.content:
-            dims = len(grid.shape)
-            case["boxes"] = np.asarray(record.content["boxes"], np.float32).reshape(-1, 2 * dims)
+            need = 2 * len(grid.shape)
+            boxes = np.asarray(record.content["boxes"], np.float32)
+            boxes = boxes if len(boxes) else boxes.reshape(0, need)
+            if boxes.shape[1:] != (need,):
+                raise ReadError(
+                    f"{self._name(record)}: boxes of {boxes.shape[-1]} numbers in {need // 2} dimensions, "
+                    f"where {need} are needed: the lower corner, then the upper one"
+                )
+            case["boxes"] = boxes
             case["classes"] = np.asarray(record.content["classes"], np.int64).reshape(-1)
         elif self.boxes_from_label and "label" in case:
             paths, planes = self.paths(record, "label"), [mask[0] for mask in masks]

@@ -8,6 +8,7 @@ import pytest
 
 from src.data.faults import inspect
 from src.data.problems import Fault
+from src.data.readers import ReadError
 from src.data.sources.coco import Coco
 from src.data.sources.folder import Folder
 from src.data.sources.places import case_of, placed
@@ -179,3 +180,14 @@ def test_missing_masks_and_strangers_are_found_by_any_pattern(tmp_path, picture,
     faults = [f.words for r in Folder(root=str(tmp_path), **how).records() for f in r.problems if f.grave]
     assert len(faults) == 1
     assert "1 masks belong to no image: masks/z.png" in faults[0]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_boxes_of_other_dimensions_are_never_cut_into_others(tmp_path, picture, count):
+    """Two boxes of six numbers are no three boxes of four."""
+    picture("a.png")
+    cell = json.dumps([[1, 2, 3, 4, 5, 6 + k] for k in range(count)])
+    (tmp_path / "index.json").write_text(json.dumps([{"image": "a.png", "boxes": cell}]))
+    source = Table(root=str(tmp_path), table="index.json", boxes="boxes")
+    with pytest.raises(ReadError, match=r"a.png: boxes of 6 numbers in 2 dimensions, where 4 are needed"):
+        source.load(source.records()[0])
