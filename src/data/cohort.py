@@ -78,8 +78,8 @@ class Cohort:
         kept = [record for records in self.records.values() for record in records]
         faults = [*leaks(self.dealt), *(f for record in kept for f in self.facts[record.case].faults)]
         mild = told_once(fault for fault in self.untold(faults) if not fault.grave)
-        told = [*self.going_on, *doubts(self.source, self.intensity), *mild]
-        return [f"note: {line}" for line in told]
+        told = [*doubts(self.source, self.intensity), *mild]
+        return [*self.going_on, *(f"note: {line}" for line in told)]
 
     def untold(self, faults: Sequence[Fault]) -> list[Fault]:
         """Without what a setting has answered already: units of a target that has an intensity of its own."""

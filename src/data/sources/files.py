@@ -102,7 +102,7 @@ class Files:
             boxes = boxes if len(boxes) else boxes.reshape(0, need)
             if boxes.shape[1:] != (need,):
                 raise ReadError(
-                    f"{self._name(record)}: boxes of {boxes.shape[-1]} numbers in {need // 2} dimensions, "
+                    f"{name_of(record, self)}: boxes of {boxes.shape[-1]} numbers in {need // 2} dimensions, "
                     f"where {need} are needed: the lower corner, then the upper one"
                 )
             case["boxes"] = boxes
