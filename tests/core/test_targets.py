@@ -155,7 +155,7 @@ def test_a_value_for_each_key_of_a_transform() -> None:
     node = {"_target_": target, "keys": ["image", "label"], "mode": ["bilinear", "nearest"]}
     check_targets([node], "data.augment")
     assert build(node, "data.augment[0]").mode == ("bilinear", "nearest")
-    with pytest.raises(UserError, match=r"^data\.augment\[0\]\.mode: input should be a valid string"):
+    with pytest.raises(UserError, match=r"^data\.augment\[0\]\.mode: takes one text"):
         check_targets([node | {"mode": ["bilinear", 0.5]}], "data.augment")
 
 

@@ -145,7 +145,7 @@ def test_a_table_says_how_to_write_it(tmp_path, picture):
     picture("a.png")
     (tmp_path / "index.csv").write_text('image,boxes\na.png,"[(1,2,3,4)]"\n')
     with pytest.raises(
-        UserError, match=r"boxes is no list of boxes, such as \[\[x1,y1,x2,y2\], ...\]: \[\(1,2"
+        UserError, match=r"boxes is no list of boxes \(\[\(1,2.*\); write \[\[x1,y1,x2,y2\], ...\]"
     ):
         Table(root=str(tmp_path), boxes="boxes").records()
     (tmp_path / "index.csv").write_bytes("image\na.png\n".encode("utf-16"))
