@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -94,5 +95,4 @@ def label_of(source: Files, masks: Sequence[np.ndarray]) -> np.ndarray:
     """The masks of one image as one label map [1,*spatial]; where they overlap, the highest class."""
     if source.instances == "values":
         masks = [(mask > 0).astype(np.uint8) for mask in masks]
-    merged: np.ndarray = np.maximum.reduce(list(masks))
-    return merged
+    return functools.reduce(np.maximum, masks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -104,7 +105,7 @@ def boxes_in(maps: Sequence[np.ndarray], paths: Sequence[Path], instances: Insta
     if instances == "values":
         boxes = [boxes_of_values(label) for label in maps]
         return np.concatenate([b for b, _ in boxes]), np.concatenate([c for _, c in boxes])
-    return boxes_of(np.maximum.reduce(list(maps)))
+    return boxes_of(functools.reduce(np.maximum, maps))
 
 
 def _stacked(found: Sequence[tuple[tuple[slice, ...], int]], dims: int) -> Boxes:
