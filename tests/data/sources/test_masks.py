@@ -193,3 +193,14 @@ def test_a_size_that_is_stated_is_the_files(tmp_path, picture, said, kind):
                 f"an image of {said}, the file is 16x20" in found[0].words and STATED[said] in found[0].words
             )
         assert "stated" not in source.content(records[0])  # the hash of the data is of what is loaded
+
+
+def test_a_mask_in_nifti_without_a_place_fits_a_bare_stack(tmp_path, volume):
+    """Neither file says where it lies: the voxels of one are those of the other."""
+    (tmp_path / "images").mkdir()
+    image = np.arange(6 * 7 * 8, dtype=np.uint16).reshape(6, 7, 8)
+    np.save(tmp_path / "images/a.npy", image)
+    volume("masks/a.nii", (image % 2).astype(np.uint8), np.eye(4))
+    source = Folder(root=str(tmp_path), label="masks/{stem}.nii", classes=["no", "yes"], spatial_dims=3)
+    case = source.load(source.records()[0])
+    np.testing.assert_array_equal(case["label"][0], case["image"][0] % 2)
