@@ -200,8 +200,7 @@ def _page(
 
     from src.data import inventory, page
     from src.data.known import doubts
-    from src.data.problems import Fault
-    from src.data.records import SPLITS
+    from src.data.records import SPLITS, Fault
 
     told = doubts(data.source, data.intensity)
     alike = [

@@ -11,8 +11,8 @@ from src.data.faults import leaks
 from src.data.intensity import Intensity
 from src.data.known import doubts
 from src.data.prepare import Preparation, Prepared
-from src.data.problems import Fault, told_once
-from src.data.records import Case, Record, Source, Split
+from src.data.problems import told_once
+from src.data.records import Case, Fault, Record, Source, Split
 from src.data.splits import Splitting
 from src.data.survey import Facts
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -14,8 +14,24 @@ from src.data.intensity import column
 from src.data.records import Case, Record
 
 Number = float | np.ndarray
-Degrade = Callable[[np.ndarray, Number, Number, np.random.Generator], np.ndarray]
-"""(image [C,*spatial], offset, scale, rng) to the degraded image; see `numbers` for offset and scale."""
+
+
+class Degrade(Protocol):
+    """What makes a noisy image of a clean one; see `numbers` for offset and scale."""
+
+    def __call__(
+        self, image: np.ndarray, offset: Number, scale: Number, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Degrade an image [C,*spatial]."""
+        ...
+
+    def shift(self, offset: Number, scale: Number) -> Number:
+        """Return what is added to a normalised image to make it a signal."""
+        ...
+
+    def unbias(self, signal: np.ndarray) -> np.ndarray:
+        """Return a filtered signal without what the noise added to its mean."""
+        ...
 
 
 def numbers(case: Mapping[str, Any], dims: int) -> tuple[Number, Number]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
 from src.data.boxes import usable_boxes
-from src.data.problems import Fault, called, few, files_of, sound
+from src.data.problems import called, few, files_of, sound
 from src.data.readers import ReadError, listening
-from src.data.records import SPLITS, Case, Record, Source
+from src.data.records import SPLITS, Case, Fault, Record, Source
 
 
 def examined(record: Record, source: Source) -> tuple[Case | None, list[Fault]]:
@@ -63,7 +62,7 @@ def _colour(record: Record, name: str, source: Source) -> Iterable[Fault]:
         yield Fault(record.case, "colour", f"{words}; data.channels=3 keeps the colour", grave=False)
 
 
-def name_of(record: Record, source: Any) -> str:
+def name_of(record: Record, source: object) -> str:
     """The file of a record where it has one, else its case."""
     paths = getattr(source, "paths", None)
     files = paths(record, "image") if paths else []

@@ -12,9 +12,9 @@ from nibabel.orientations import aff2axcodes
 
 from src.data.duplicates import BITS, Print, fingerprint, pairs
 from src.data.faults import counted, examined, leaks
-from src.data.problems import Fault, files_of
+from src.data.problems import files_of
 from src.data.raw import read_in, types_of, units_of
-from src.data.records import SPLITS, Case, Record, Source
+from src.data.records import SPLITS, Case, Fault, Record, Source
 from src.data.values import counts
 
 VALUES = 2_000_000

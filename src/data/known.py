@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from src.data.intensity import Intensity
+from src.data.records import Source
 from src.errors import UserError
 
 
-def suited(source: Any, intensity: Intensity) -> Intensity:
+def suited(source: Source, intensity: Intensity) -> Intensity:
     """The intensity itself; for `auto` the one that suits the source (its `intensity`)."""
     if intensity != "auto":
         return intensity
@@ -21,13 +20,13 @@ def suited(source: Any, intensity: Intensity) -> Intensity:
     return found
 
 
-def doubts(source: Any, intensity: Intensity) -> list[str]:
+def doubts(source: Source, intensity: Intensity) -> list[str]:
     """What a source says against this intensity (its `doubts`), where it knows better."""
     found: list[str] = source.doubts(intensity) if hasattr(source, "doubts") else []
     return found
 
 
-def overview(source: Any) -> list[tuple[str, ...]]:
+def overview(source: Source) -> list[tuple[str, ...]]:
     """Heads and rows of a table of what was found, for the terminal; empty where a source makes none."""
     rows: list[tuple[str, ...]] = source.overview() if hasattr(source, "overview") else []
     return rows

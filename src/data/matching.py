@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from src.data.lists import Groups
-from src.data.problems import Fault, blamed, called, few, files_of, noted
+from src.data.problems import blamed, called, few, files_of, noted
 from src.data.readers import KNOWN, suffix
-from src.data.records import Record
+from src.data.records import Fault, Record
 from src.errors import UserError
 
 ENDINGS = (*KNOWN, ".npz", ".xml", ".json", ".txt")

@@ -11,8 +11,8 @@ from html import escape
 import numpy as np
 from PIL import Image, ImageDraw
 
-from src.data.problems import Fault, grouped
-from src.data.records import Case
+from src.data.problems import grouped
+from src.data.records import Case, Fault
 
 SIDE = 144
 COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#d55e00", "#0072b2", "#cc79a7", "#f0e442"]

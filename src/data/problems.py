@@ -4,24 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
-if TYPE_CHECKING:
-    from src.data.records import Record
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One thing wrong with one case. A grave one stops training; another is told."""
-
-    case: str
-    kind: str
-    words: str
-    grave: bool = True
-
-    def __str__(self) -> str:
-        return self.words
+from src.data.records import Fault, Record
 
 
 def blamed(record: Record, fault: Fault) -> Record:

@@ -1,15 +1,12 @@
-"""What a data set is made of: records, and the source that reads them."""
+"""What a data set is made of: records, what is wrong with them, and the source that reads them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from src.data.problems import Fault
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -19,6 +16,25 @@ Case = dict[str, np.ndarray]
 where the data set has them, `label` [1,*spatial], `target` [C,*spatial], `class` [], and `boxes`
 [N,2*dims] with `classes` [N]: lower corner, then upper corner, in voxels, in the order of the array's
 axes (rows first); voxel i covers i to i + 1."""
+
+Batch = dict[str, Any]
+"""Rows of several cases, a plain dict: `image` [B,C,*spatial] float and, where the data set has them, `label`
+[B,1,*spatial] integer, `target` [B,C,*spatial] float, `class` [B], `boxes` list of [N,2*dims] in voxels with
+`classes` list of [N]; `case` and `subject`, lists of str; `offset`, `scale`, `affine` and `spacing` of each
+row, and `slice` [B] where rows are slices."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong with one case. A grave one stops training; another is told."""
+
+    case: str
+    kind: str
+    words: str
+    grave: bool = True
+
+    def __str__(self) -> str:
+        return self.words
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import numpy as np
 
 from src.data.lists import read_splits
 from src.data.matching import LIST, UNNAMED, assigned
-from src.data.problems import Fault, few, noted, sound
-from src.data.records import SPLITS, Record, Split
+from src.data.problems import few, noted, sound
+from src.data.records import SPLITS, Fault, Record, Split
 from src.errors import UserError
 
 

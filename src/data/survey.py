@@ -16,8 +16,8 @@ from src.data.cache import Cache
 from src.data.digests import STORES, trim, write_whole
 from src.data.faults import examined, leaks, name_of
 from src.data.prepare import Prepared, grid_of
-from src.data.problems import Fault, told_once
-from src.data.records import Case, Record, Source
+from src.data.problems import told_once
+from src.data.records import Case, Fault, Record, Source
 from src.data.values import classes
 from src.errors import UserError
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from src.baselines.anomaly import Map
+from src.data.datamodule import DataModule
+from src.data.records import Batch
 from src.errors import UserError
 from src.metrics.anomaly import AnomalyTable
 from src.metrics.cases import CaseTable
@@ -18,12 +21,12 @@ from src.metrics.synthesis.distance import sliced_wasserstein
 from src.metrics.synthesis.pool import ImagePool
 from src.tasks import anomaly_files, anomaly_pictures, rivals
 from src.tasks.as_written import Originals
-from src.tasks.base import Batch, all_labelled
+from src.tasks.base import all_labelled
 from src.tasks.cases import all_finite, cases, whole
 from src.tasks.fixed import fixed_noise, names
 from src.tasks.healthy import chosen, leave_out_the_others, numbered
 from src.tasks.maps import Findings, highest, smoothed
-from src.tasks.methods import Method
+from src.tasks.methods import Method, Players
 from src.tasks.phases import Phased
 from src.tasks.readers import some_training
 from src.tasks.recipe import Recipe
@@ -83,14 +86,18 @@ class AnomalyTask(Phased):
         self.keep_tables({name: AnomalyTable(pixels) for name in ("val", "test", *rivals.NAMES)})
         self.reconstruction, self.pool = CaseTable(["reconstruction"]), ImagePool(MOST)
         self.baselines: dict[str, Map] = {}
-        self.plan_phases(method.phases(self), **method.worth_keeping())
+        players = Players(
+            self.generator, self.discriminator, self.evaluator, self.game, self.movers, recipe.optimizers
+        )
+        self.plan_phases(method.phases(players), **method.worth_keeping())
+        self.players += method.further_players
         self.threshold = float("nan")
         self.boxes: list[dict[str, Any]] = []
         self.chance: dict[str, float] = {}
         self.search: dict[str, float] = {}
 
     @staticmethod
-    def settings(data: Any, given: dict[str, Any]) -> dict[str, Any]:
+    def settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
         """Who is healthy, by name; the others among the training subjects are left out."""
         all_labelled(data)
         found = chosen(given, data.kinds, data.classes)
@@ -98,7 +105,7 @@ class AnomalyTask(Phased):
         return {**given, **found, "kinds": list(data.kinds)}
 
     @staticmethod
-    def channels(data: Any) -> dict[str, dict[str, Any]]:
+    def channels(data: DataModule) -> dict[str, dict[str, Any]]:
         """Channels and sides for each player; UserError for data that are cut into patches."""
         if data.patches is not None:
             raise UserError("data.patch: whole images are judged; set data.patch=null and a data.size")
@@ -130,7 +137,7 @@ class AnomalyTask(Phased):
         """Differences [B, C, *spatial] as a map [B, *spatial]."""
         return smoothed(difference.abs(), self.smooth)
 
-    def undefined(self, data: Any) -> list[str]:
+    def undefined(self, data: DataModule) -> list[str]:
         return self.healthy.undefined(data)
 
     def score(self, stage: str, batch: Batch, prediction: Any) -> None:
@@ -188,16 +195,19 @@ class AnomalyTask(Phased):
                 self.offer(found["swd"], **self.method.worth_keeping())
         return found
 
-    def prepare_baselines(self, data: Any) -> None:
+    def prepare_baselines(self, data: DataModule) -> None:
         """The rivals, fitted on training images; the threshold of boxes, from healthy validation images; and
         the search, where the method has one."""
         self.boxes = []
         training = some_training(data, MOST).to(self.device)
         steps, seed = self.denoising_steps, self.recipe.seed
         self.baselines = rivals.fitted(training, self.components, steps, seed)
-        self.threshold = rivals.threshold(self, data, self.quantile)
-        images, steps = self.search_images, self.search_steps
-        self.search = rivals.searched(self, data, images, steps) if images else {}
+        split = partial(rivals.with_truth, data, self.healthy, self.device)
+        self.threshold = rivals.threshold(split("val"), self.judge, self.quantile)
+        self.search = {}
+        if self.method.searches and self.search_images:
+            slow = partial(self.method.searched, steps=self.search_steps)
+            self.search = rivals.searched(split("test"), self.judge, slow, self.search_images)
 
     def baseline_scores(self) -> dict[str, float]:
         """Also of chance, and of the search on the images searched."""

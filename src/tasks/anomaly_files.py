@@ -10,6 +10,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from src.data.boxes import move_boxes, usable_boxes
+from src.data.records import Batch
 from src.data.regrid import Grid
 from src.tasks.as_written import Originals
 from src.tasks.cases import cases
@@ -18,7 +19,7 @@ from src.tasks.maps import boxes_of
 COLUMNS = ("case", "score", "lower", "upper")
 
 
-def boxes(batch: dict[str, Any], names: list[str], maps: Tensor, threshold: float) -> list[dict[str, Any]]:
+def boxes(batch: Batch, names: list[str], maps: Tensor, threshold: float) -> list[dict[str, Any]]:
     """A row a box: the highest value in it, and its corners in voxels of the case's file (i to i + 1),
     cut to it."""
     rows = []
@@ -39,7 +40,7 @@ def boxes(batch: dict[str, Any], names: list[str], maps: Tensor, threshold: floa
 
 
 def marked(
-    files: Originals, batch: dict[str, Any], lesion: int | None, ill: Tensor
+    files: Originals, batch: Batch, lesion: int | None, ill: Tensor
 ) -> tuple[list[list[Tensor]] | None, Tensor]:
     """The lesions of the files, for each row those of its planes, and whether rows are anomalous."""
     if lesion is None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from src.data.records import Batch
 from src.pictures import shown
 from src.pictures.heat import heat
 from src.tasks.maps import Findings
@@ -15,9 +16,7 @@ ACROSS = 6
 """Images from noise in a row."""
 
 
-def columns(
-    batch: dict[str, Any], prediction: Any, ill: Tensor, masks: Tensor | None
-) -> dict[str, np.ndarray]:
+def columns(batch: Batch, prediction: Any, ill: Tensor, masks: Tensor | None) -> dict[str, np.ndarray]:
     """Of a batch the image with most anomalous pixels, as named tiles; nothing of a batch without any."""
     image = _seen(batch["image"])
     if not isinstance(prediction, Findings):

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from src.data.datamodule import DataModule
 from src.data.prepare import restore
-from src.data.records import Case
+from src.data.records import Batch, Case
 from src.data.regrid import Grid
 from src.data.writers import Original, encoded, original
 from src.tasks.cases import cases, units, whole
@@ -44,7 +45,7 @@ class Originals:
     What was read of a case is kept until another is asked for.
     """
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: DataModule) -> None:
         self.data = data
         self.records = {record.case: record for record in data.records["test"]}
         self._case, self._read = "", dict[str, Any]()
@@ -63,9 +64,7 @@ class Originals:
         like = self._original(case, "image")
         return like.plane and self.truth(case)["image"].ndim == 4
 
-    def as_written(
-        self, batch: dict[str, Any], rows: list[int], answer: Tensor, role: str = "image"
-    ) -> AsWritten:
+    def as_written(self, batch: Batch, rows: list[int], answer: Tensor, role: str = "image") -> AsWritten:
         """The file of an answer [C, *spatial] on the grid of these rows, in the units of the case's file.
 
         Whole numbers are class numbers, written in the values of the data set's masks. role: of the file
@@ -82,11 +81,11 @@ class Originals:
         on_file = restore(values, _grid(batch, rows[0]), fill=float(values.min()))
         return AsWritten(like.stored(on_file), like, affine)
 
-    def classes(self, batch: dict[str, Any], rows: list[int], label: Tensor) -> np.ndarray:
+    def classes(self, batch: Batch, rows: list[int], label: Tensor) -> np.ndarray:
         """Class numbers [1, *spatial] of these rows on the grid of their file."""
         return restore(label.detach().cpu().numpy(), _grid(batch, rows[0]), order=0)
 
-    def seen(self, batch: dict[str, Any], images: Tensor) -> Tensor:
+    def seen(self, batch: Batch, images: Tensor) -> Tensor:
         """Images [B, C, *spatial] as a network would see them if each had come from a file like its case's.
 
         On the network's grid, where the numbers of the file are rounded and held to its range.
@@ -104,7 +103,7 @@ class Originals:
             out[rows] = torch.from_numpy(((stored - there) / step).astype(np.float32)).to(out)
         return out
 
-    def planes(self, batch: dict[str, Any], row: int, volume: np.ndarray) -> np.ndarray:
+    def planes(self, batch: Batch, row: int, volume: np.ndarray) -> np.ndarray:
         """What the network sees apart: [n, C, *spatial] of [C, *spatial] on a file's grid.
 
         Of a sliced volume its slices across the axis of the file that is nearest to theirs, in their order.
@@ -117,9 +116,7 @@ class Originals:
         apart = np.moveaxis(volume, axis + 1, 0)
         return apart[::-1] if way[axis] < 0 else apart
 
-    def shared(
-        self, batch: dict[str, Any], rows: list[int], volume: np.ndarray
-    ) -> Iterator[tuple[int, np.ndarray]]:
+    def shared(self, batch: Batch, rows: list[int], volume: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """(row, its planes [n, C, *spatial]) of a volume on the file's grid, for each row of the case.
 
         One plane each; several, or none, where the file has another number of slices than the network saw.
@@ -148,11 +145,11 @@ class Originals:
         return written
 
 
-def _grid(batch: dict[str, Any], row: int) -> Case:
+def _grid(batch: Batch, row: int) -> Case:
     return {key: batch[key][row].double().cpu().numpy() for key in GRID}
 
 
-def grids(batch: dict[str, Any], row: int) -> tuple[Grid, Grid]:
+def grids(batch: Batch, row: int) -> tuple[Grid, Grid]:
     """(of the network's image, of the file) of a row that is a whole case."""
     grid = _grid(batch, row)
     shape = tuple(int(n) for n in grid["input_shape"])
@@ -160,7 +157,7 @@ def grids(batch: dict[str, Any], row: int) -> tuple[Grid, Grid]:
 
 
 def scored_labels(
-    batch: dict[str, Any], rows: list[int], files: Originals | None
+    batch: Batch, rows: list[int], files: Originals | None
 ) -> tuple[Callable[[Tensor], Tensor], Tensor, list[float]]:
     """(from a label map [1, *spatial] of these rows to the one that is scored, [*spatial]; the true one; its
     spacing), of the network's grid or, where `files` are scored, of the file's.

@@ -9,11 +9,13 @@ import numpy as np
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from src.data.datamodule import DataModule
+from src.data.records import Batch
 from src.errors import UserError, one_of
 from src.pictures import Picture
 from src.pictures.scores import COUNTS, kind
 from src.tasks.as_written import Originals
-from src.tasks.play import Batch, Play
+from src.tasks.play import Play
 from src.tasks.recipe import Recipe
 
 __all__ = ["AdversarialTask", "Batch", "all_labelled"]
@@ -65,7 +67,7 @@ class AdversarialTask(Play):
         self.metrics = nn.ModuleDict(tables)
 
     @staticmethod
-    def settings(data: Any, given: dict[str, Any]) -> dict[str, Any]:
+    def settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
         """The task's section of the configuration with what the data decide; before any player is built.
 
         A task that must not train on some cases takes them out of the data here. One that learns of images
@@ -75,7 +77,7 @@ class AdversarialTask(Play):
         return given
 
     @staticmethod
-    def channels(data: Any) -> dict[str, dict[str, Any]]:
+    def channels(data: DataModule) -> dict[str, dict[str, Any]]:
         """What the data decide about each player: arguments of its network, channels in and out above all."""
         raise NotImplementedError
 
@@ -99,10 +101,10 @@ class AdversarialTask(Play):
         """Take one evaluation batch into the table of `stage`, at the test into the baselines' tables too."""
         raise NotImplementedError
 
-    def prepare_baselines(self, data: Any) -> None:
+    def prepare_baselines(self, data: DataModule) -> None:
         """Fit what the test scores are to be compared with, on training and validation cases alone."""
 
-    def undefined(self, data: Any) -> list[str]:
+    def undefined(self, data: DataModule) -> list[str]:
         """Lines that the run begins with: scores that the cases of validation and test cannot tell."""
         return []
 
@@ -157,7 +159,7 @@ class AdversarialTask(Play):
         return {"prediction": prediction}
 
     def on_test_start(self) -> None:
-        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        data: DataModule = self.trainer.datamodule  # type: ignore[attr-defined]
         self.originals = Originals(data)
         self.prepare_baselines(data)
 
@@ -181,7 +183,7 @@ class AdversarialTask(Play):
         self.final = scores
 
 
-def all_labelled(data: Any) -> None:
+def all_labelled(data: DataModule) -> None:
     """UserError where batches hold images whose labels are hidden: they would be taken for empty ones."""
     if share := data.labels.unlabelled:
         raise UserError(f"data.unlabelled: {share}, but only model=semi learns of them; set it to 0")

@@ -13,11 +13,12 @@ import numpy as np
 
 from src.baselines.detection import Boxes
 from src.data.boxes import move_boxes, usable_boxes
+from src.data.records import Batch
 from src.metrics.detection.table import Image
 from src.tasks.as_written import Originals, grids
 
 
-def image_of(batch: dict[str, Any], row: int, files: Originals | None) -> Callable[[Boxes], Image]:
+def image_of(batch: Batch, row: int, files: Originals | None) -> Callable[[Boxes], Image]:
     """From the boxes found on the network's grid to one image's, there and on the file's grid.
 
     Where files are scored both are those of the file, found and true, as they are written: cut to the image,

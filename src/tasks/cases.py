@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from src.adversarial import NotFinite
+from src.data.records import Batch
 
 PART = 2**22
 """Values of an image that are ordered at once."""
 
 
-def cases(batch: dict[str, Any]) -> Iterator[tuple[str, list[int]]]:
+def cases(batch: Batch) -> Iterator[tuple[str, list[int]]]:
     """(case, its rows) for each case of a batch; rows of a sliced volume are its slices."""
     rows: dict[str, list[int]] = {}
     for row, case in enumerate(batch["case"]):
@@ -22,19 +22,18 @@ def cases(batch: dict[str, Any]) -> Iterator[tuple[str, list[int]]]:
     yield from rows.items()
 
 
-def units(batch: dict[str, Any], row: int, dims: int, role: str = "image") -> tuple[Tensor, Tensor]:
+def units(batch: Batch, row: int, dims: int, role: str = "image") -> tuple[Tensor, Tensor]:
     """(scale, offset) of a row's image, or of its target's own, float64 [C or 1, 1, ...].
 
     The file's units are image * scale + offset.
     """
-    scale, offset = (
-        batch.get(f"{role}_{key}", batch[key])[row].double().reshape(-1, *[1] * dims)
-        for key in ("scale", "offset")
-    )
+    own = f"{role}_scale" in batch
+    keys = (f"{role}_{key}" if own else key for key in ("scale", "offset"))
+    scale, offset = (batch[key][row].double().reshape(-1, *[1] * dims) for key in keys)
     return scale, offset
 
 
-def in_units(batch: dict[str, Any], images: Tensor, rows: list[int], role: str = "image") -> Tensor:
+def in_units(batch: Batch, images: Tensor, rows: list[int], role: str = "image") -> Tensor:
     """Images of one case as `whole` gives them, in the units of its file or its target's, float64."""
     found = whole(batch, images, rows).double()
     scale, offset = units(batch, rows[0], found.dim() - 1, role)
@@ -42,14 +41,14 @@ def in_units(batch: dict[str, Any], images: Tensor, rows: list[int], role: str =
     return values
 
 
-def whole(batch: dict[str, Any], values: Tensor, rows: list[int]) -> Tensor:
+def whole(batch: Batch, values: Tensor, rows: list[int]) -> Tensor:
     """Values [rows, C, *spatial] of one case as [C, *spatial]; slices are stacked along a new last axis."""
     if "slice" not in batch:
         return values[rows[0]]  # a view: a list of rows would copy what may be a gigabyte
     return stacked(batch, values[rows], rows)
 
 
-def stacked(batch: dict[str, Any], part: Tensor, rows: list[int]) -> Tensor:
+def stacked(batch: Batch, part: Tensor, rows: list[int]) -> Tensor:
     """The same of the values of these rows alone."""
     if "slice" in batch:
         order = torch.argsort(batch["slice"][rows])
@@ -57,7 +56,7 @@ def stacked(batch: dict[str, Any], part: Tensor, rows: list[int]) -> Tensor:
     return part[0]
 
 
-def all_finite(batch: dict[str, Any], answers: Tensor) -> None:
+def all_finite(batch: Batch, answers: Tensor) -> None:
     """Raise `NotFinite`, with the case, where the answer to a row [B, ...] holds what is no finite number."""
     bad = (~answers.isfinite()).reshape(len(answers), -1).any(1)
     if bool(bad.any()):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from src.data.records import Batch
 from src.errors import UserError
 
 Seen = tuple[Tensor, ...]
@@ -18,7 +17,7 @@ class Condition:
 
     classes, masks = 0, 0
 
-    def told(self, batch: dict[str, Any]) -> Seen:
+    def told(self, batch: Batch) -> Seen:
         """What both players get for the rows of a batch, after noise or image."""
         return ()
 
@@ -33,7 +32,7 @@ class OfClass(Condition):
     def __init__(self, classes: int) -> None:
         self.classes = classes
 
-    def told(self, batch: dict[str, Any]) -> Seen:
+    def told(self, batch: Batch) -> Seen:
         return (batch["class"],)
 
 
@@ -46,7 +45,7 @@ class OfMask(Condition):
     def __init__(self, masks: int) -> None:
         self.masks = masks
 
-    def told(self, batch: dict[str, Any]) -> Seen:
+    def told(self, batch: Batch) -> Seen:
         return (F.one_hot(batch["label"].squeeze(1).long(), self.masks).movedim(-1, 1).float(),)
 
     def beside(self, images: Tensor, told: Seen) -> Seen:

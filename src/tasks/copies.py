@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from src.data.datamodule import DataModule
 from src.metrics.synthesis.memorisation import copied_share, expected_share, nearest, suspicious
 from src.metrics.synthesis.planes import PLANES, central_planes
 from src.pictures import Picture, shown
@@ -31,7 +32,7 @@ class Copies(NamedTuple):
     picture: Picture
 
 
-def look_for_copies(data: Any, fake: Tensor, held_out: Tensor, window: tuple[float, float]) -> Copies:
+def look_for_copies(data: DataModule, fake: Tensor, held_out: Tensor, window: tuple[float, float]) -> Copies:
     """fake, held_out: images [n, C, H, W], or of volumes the central planes as channels.
 
     Every training image is looked at. UserError for data that cannot be read.
@@ -53,7 +54,7 @@ def look_for_copies(data: Any, fake: Tensor, held_out: Tensor, window: tuple[flo
     return Copies(float(ours.mean()), float(theirs.mean()), share, picture)
 
 
-def training_images(data: Any) -> Iterator[Tensor]:
+def training_images(data: DataModule) -> Iterator[Tensor]:
     """All the training images without augmentation, [n, C, H, W] at a time; of volumes the central planes."""
     cases = (
         torch.from_numpy(data.evaluated(record)["image"]).float()

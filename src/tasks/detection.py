@@ -12,13 +12,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from src.baselines.detection import Detector, mean_box, sizes_of, threshold_detectors
+from src.data.datamodule import DataModule
+from src.data.records import Batch
 from src.errors import UserError
 from src.losses.detection import centre_focal, centre_l1
 from src.metrics.detection import DetectionTable
 from src.metrics.detection.table import Image
 from src.networks.centernet import Maps
 from src.pictures.boxes import HEAT, TRUTH, case_columns, class_colours
-from src.tasks.base import AdversarialTask, Batch
+from src.tasks.base import AdversarialTask
 from src.tasks.box_files import image_of, write_boxes
 from src.tasks.cases import all_finite
 from src.tasks.centres import Found, Truth, decode, encode, maps_in_windows, mirrored_maps
@@ -89,11 +91,11 @@ class DetectionTask(AdversarialTask):
         return getattr(self.generator, key)
 
     @staticmethod
-    def settings(data: Any, given: dict[str, Any]) -> dict[str, Any]:
+    def settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
         return in_windows(AdversarialTask.settings(data, given), data)
 
     @staticmethod
-    def channels(data: Any) -> dict[str, dict[str, Any]]:
+    def channels(data: DataModule) -> dict[str, dict[str, Any]]:
         """What the data decide about each player; UserError for data without boxes."""
         if "boxes" not in data.train_items()[0, 0] or not data.box_classes:
             raise UserError("data: these cases have no boxes; choose others, such as data=brain_lesions")
@@ -148,7 +150,7 @@ class DetectionTask(AdversarialTask):
     def _in_windows(self, images: Tensor) -> Maps:
         return maps_in_windows(self.evaluator, images, self.stride, self.window)
 
-    def prepare_baselines(self, data: Any) -> None:
+    def prepare_baselines(self, data: DataModule) -> None:
         """The threshold detector that is best by our own score, from validation images and the training boxes
         that are used."""
         train = [data.whole(record) for record in data.labels.used(data.records["train"])]
@@ -182,7 +184,7 @@ class DetectionTask(AdversarialTask):
         score = float(table.compute()[self.monitor.split("/")[1]])
         return (score if np.isfinite(score) else -1.0), float("inf") if threshold is None else threshold
 
-    def undefined(self, data: Any) -> list[str]:
+    def undefined(self, data: DataModule) -> list[str]:
         return without(data, "boxes", self.kinds, "box", "map50")
 
     def score(self, stage: str, batch: Batch, prediction: dict[str, Any]) -> None:

@@ -11,14 +11,16 @@ import torch
 from torch import Tensor
 
 from src.baselines.enhancement import FILTERS, bicubic, chosen
+from src.data.datamodule import DataModule
 from src.data.degrade import Number, numbers
 from src.data.intensity import as_many, ends
+from src.data.records import Batch
 from src.errors import UserError
 from src.losses.images import weighted_losses
 from src.metrics.cases import CaseTable
 from src.metrics.enhancement import SCORES, score_case
 from src.pictures import shown
-from src.tasks.base import AdversarialTask, Batch
+from src.tasks.base import AdversarialTask
 from src.tasks.cases import all_finite, cases, in_units, stacked, units
 from src.tasks.recipe import Recipe
 from src.tasks.windows import aligned, in_windows, slide
@@ -74,7 +76,7 @@ class EnhancementTask(AdversarialTask):
         self.shift: Callable[[Number, Number], Number] = no_shift
 
     @staticmethod
-    def settings(data: Any, given: dict[str, Any]) -> dict[str, Any]:
+    def settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
         """`data_range` is the target's; windows are those of training where it saw parts of images alone."""
         given = in_windows(AdversarialTask.settings(data, given), data)
         preparation = data.preparation
@@ -85,7 +87,7 @@ class EnhancementTask(AdversarialTask):
         return {**given, "own_target": True} if data.own_target else given
 
     @staticmethod
-    def channels(data: Any) -> dict[str, dict[str, int]]:
+    def channels(data: DataModule) -> dict[str, dict[str, int]]:
         """What the data decide about each player; UserError for images without targets."""
         if data.own_target and "target" not in data.cache.get(data.records["train"][0]):
             raise UserError(
@@ -122,7 +124,7 @@ class EnhancementTask(AdversarialTask):
         window = aligned(self.window, image.shape[2:], self.factor) if self.factor else self.window
         return slide(self.evaluator, image, window)
 
-    def prepare_baselines(self, data: Any) -> None:
+    def prepare_baselines(self, data: DataModule) -> None:
         """Filters chosen on validation images, the same in every process; enlarging needs no choice.
 
         Where the noise is known, what it adds to the mean is taken out of the filtered images.

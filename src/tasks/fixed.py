@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
+from src.data.records import Batch
 
-def names(batch: dict[str, Any]) -> list[str]:
+
+def names(batch: Batch) -> list[str]:
     """Of every row: its case, and its slice where rows are slices."""
     if "slice" not in batch:
         return list(batch["case"])

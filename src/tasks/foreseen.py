@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-SPLITS = {"val": "validation", "test": "test"}
+from src.data.datamodule import DataModule
+from src.data.records import Split
+
+SPLITS: dict[Split, str] = {"val": "validation", "test": "test"}
 
 
-def without(data: Any, role: str, names: Sequence[str], what: str, score: str, first: int = 0) -> list[str]:
+def without(
+    data: DataModule, role: str, names: Sequence[str], what: str, score: str, first: int = 0
+) -> list[str]:
     """A line for each split in which no case holds a class, or none at all, of its `label` or `boxes`.
 
     names: of the classes, counted from `first`. what: their common name. score: the one by which they are

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from src.data.datamodule import DataModule
+from src.data.records import Batch, Record
 from src.errors import UserError
 from src.tasks.foreseen import SPLITS
 
@@ -25,7 +27,7 @@ class Healthy:
     kind: int | None
     lesion: int | None
 
-    def truth(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor | None]:
+    def truth(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """(whether rows are anomalous [B], their lesion masks [B, *spatial] where lesions are outlined)."""
         masks = batch["label"][:, 0] == self.lesion if self.lesion is not None else None
         ill = torch.zeros(len(batch["image"]), dtype=torch.bool, device=batch["image"].device)
@@ -35,7 +37,7 @@ class Healthy:
             ill = ill | (batch["class"] != self.kind)
         return ill, masks
 
-    def ill(self, data: Any, record: Any) -> bool:
+    def ill(self, data: DataModule, record: Record) -> bool:
         """Whether anything in a case is anomalous; read only where its record does not tell."""
         if self.kind is not None and "class" in record.content:
             told: bool = record.content["class"] != self.kind
@@ -45,7 +47,7 @@ class Healthy:
         marked = self.lesion is not None and bool((case["label"] == self.lesion).any())
         return marked or (self.kind is not None and bool(np.any(case["class"] != self.kind)))
 
-    def undefined(self, data: Any) -> list[str]:
+    def undefined(self, data: DataModule) -> list[str]:
         """A line for each split whose images are all healthy, or none of them, by what is known of them."""
         lines = []
         for split, word in SPLITS.items():
@@ -90,7 +92,7 @@ def numbered(found: dict[str, str | None], kinds: Sequence[str], classes: Sequen
     )
 
 
-def leave_out_the_others(data: Any, healthy: Healthy) -> None:
+def leave_out_the_others(data: DataModule, healthy: Healthy) -> None:
     """Train on subjects of whom every training case is healthy; UserError where nobody is left."""
     train = data.records["train"]
     others = {record.subject for record in train if healthy.ill(data, record)}

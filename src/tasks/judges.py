@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from src.data.datamodule import DataModule
+from src.data.records import Batch
 from src.metrics.cases import CaseTable
 from src.metrics.segmentation import VolumeScores
 from src.metrics.synthesis.classifier import RealClassifier
@@ -33,7 +34,7 @@ class MaskJudge:
         self.network, self.window = network.eval().requires_grad_(False), window
         self.tables = {name: VolumeScores(classes) for name in ("fake", "real")}
 
-    def look(self, names: Sequence[str], batch: dict[str, Any], fake: Tensor) -> None:
+    def look(self, names: Sequence[str], batch: Batch, fake: Tensor) -> None:
         """Take in the cases of a test batch, and what was drawn over their label maps."""
         self.network.to(fake.device)
         for name, images in (("fake", fake), ("real", batch["image"])):
@@ -62,7 +63,7 @@ class KindJudge:
     stand those of real images of the same split. Up to `most` training images are learned from.
     """
 
-    def __init__(self, data: Any, most: int, device: torch.device) -> None:
+    def __init__(self, data: DataModule, most: int, device: torch.device) -> None:
         self.kinds = tuple(data.kinds)
         volumes, kinds = some_classified(data, most)
         images = central_planes(volumes)
@@ -70,7 +71,7 @@ class KindJudge:
         self.columns = ["judge_accuracy", *(f"judge_accuracy/{kind}" for kind in self.kinds)]
         self.tables = {name: CaseTable(self.columns).to(device) for name in ("fake", "real")}
 
-    def look(self, names: Sequence[str], batch: dict[str, Any], fake: Tensor) -> None:
+    def look(self, names: Sequence[str], batch: Batch, fake: Tensor) -> None:
         """Take in the images of a test batch, by name."""
         for table, images in zip(self.tables.values(), (fake, batch["image"]), strict=True):
             right = self.classify(central_planes(images).float()) == batch["class"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from functools import partial
 from math import inf, isnan
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,29 +16,46 @@ from src.adversarial import Game, verdict
 from src.adversarial.draw import normal
 from src.baselines.anomaly import coarse, coarse_noise
 from src.baselines.latent_search import search
+from src.data.records import Batch
 from src.errors import UserError
 from src.tasks.maps import highest
-from src.tasks.phases import Phase
+from src.tasks.phases import Best, Phase
 
-if TYPE_CHECKING:
-    from src.tasks.anomaly import AnomalyTask
+Maps = Callable[[Tensor], Tensor]
+"""Differences [B, C, *spatial] to anomaly maps [B, *spatial]."""
 
-Batch = dict[str, Any]
+
+@dataclass(frozen=True)
+class Players:
+    """What a method trains and scores with.
+
+    evaluator: the generator that is scored, averaged where the run averages. game, movers: of the task as it
+    was configured. optimizers: names of those that the configuration has.
+    """
+
+    generator: nn.Module
+    discriminator: nn.Module | None
+    evaluator: nn.Module
+    game: Game
+    movers: Mapping[str, str]
+    optimizers: Collection[str]
 
 
 class Method:
-    """The rules of the game, and the judgement of an image; `phases` binds it to its task."""
+    """The rules of the game, and the score of an image; `phases` gives it its players."""
 
-    task: AnomalyTask
+    players: Players
+    further_players: tuple[str, ...] = ()
+    """Optimisers beside those of the generator and the discriminator."""
     searches = False
     """Whether there is a slower way to judge the same images."""
     plain_answer = False
     """Whether the generator answers an image with one tensor of its sides."""
 
-    def phases(self, task: AnomalyTask) -> list[Phase]:
-        """The whole run, in order."""
-        self.task = task
-        return [Phase(self, task.game, dict(task.movers))]
+    def phases(self, players: Players) -> list[Phase]:
+        """Return the phases of the run, in order, and remember the players."""
+        self.players = players
+        return [Phase(self, players.game, dict(players.movers))]
 
     def worth_keeping(self) -> dict[str, nn.Module]:
         """What the best of a phase hands on to the next; nothing in a run of one phase."""
@@ -44,7 +63,7 @@ class Method:
 
     def moved(self, player: str) -> nn.Module:
         """What the optimiser of this name moves."""
-        found: nn.Module = getattr(self.task, player)
+        found: nn.Module = getattr(self.players, player)
         return found
 
     def searched(self, x: Tensor, steps: int) -> Tensor:
@@ -52,7 +71,7 @@ class Method:
         raise NotImplementedError
 
     def generate(self, batch: Batch) -> Any:
-        return self.task.generator(batch["image"])
+        return self.players.generator(batch["image"])
 
     def pairs(self, batch: Batch, output: Any) -> tuple[Tensor, Tensor]:
         return batch["image"], output
@@ -60,7 +79,7 @@ class Method:
     def task_losses(self, batch: Batch, output: Any) -> dict[str, Tensor]:
         raise NotImplementedError
 
-    def judge(self, x: Tensor, maps: Any) -> tuple[Tensor, Tensor]:
+    def judge(self, x: Tensor, maps: Maps) -> tuple[Tensor, Tensor]:
         """(what the model makes of images [B, C, *spatial], their scores [B]); `maps` of a difference."""
         raise NotImplementedError
 
@@ -82,14 +101,14 @@ class Denoising(Method):
     def generate(self, batch: Batch) -> Tensor:
         x = batch["image"]
         noise = self.sigma * normal(x, (x.shape[1], *coarse(x.shape[2:], self.cells)))
-        made: Tensor = self.task.generator(coarse_noise(x, noise))
+        made: Tensor = self.players.generator(coarse_noise(x, noise))
         return made
 
     def task_losses(self, batch: Batch, output: Tensor) -> dict[str, Tensor]:
         return {"mse": F.mse_loss(output.float(), batch["image"])}
 
-    def judge(self, x: Tensor, maps: Any) -> tuple[Tensor, Tensor]:
-        made = self.task.evaluator(x).float()
+    def judge(self, x: Tensor, maps: Maps) -> tuple[Tensor, Tensor]:
+        made = self.players.evaluator(x).float()
         return made, highest(maps(x - made))
 
 
@@ -111,8 +130,8 @@ class Ganomaly(Method):
         contextual, latent = F.l1_loss(made, batch["image"]), F.mse_loss(again, code)
         return {"contextual": self.contextual * contextual, "latent": self.latent * latent}
 
-    def judge(self, x: Tensor, maps: Any) -> tuple[Tensor, Tensor]:
-        made, code, again = (part.float() for part in self.task.evaluator(x))
+    def judge(self, x: Tensor, maps: Maps) -> tuple[Tensor, Tensor]:
+        made, code, again = (part.float() for part in self.players.evaluator(x))
         return made, (code - again).abs().mean(1)
 
 
@@ -127,6 +146,7 @@ class FAnoGan(Method):
     """
 
     searches = True
+    further_players = ("encoder",)
 
     def __init__(self, steps: int, share: float = 0.6667, kappa: float = 1.0) -> None:
         if steps < 2:
@@ -137,46 +157,47 @@ class FAnoGan(Method):
             raise UserError(f"kappa: {kappa} must not be negative")
         self.first, self.kappa = min(max(1, round(share * steps)), steps - 1), kappa
 
-    def phases(self, task: AnomalyTask) -> list[Phase]:
-        if task.discriminator is None:
+    def phases(self, players: Players) -> list[Phase]:
+        if players.discriminator is None:
             raise UserError("model.discriminator: null leaves fanogan without a teacher; choose one")
         for part in ("encoder", "decoder", "latent"):
-            if not hasattr(task.generator, part):
-                name = type(task.generator).__name__
+            if not hasattr(players.generator, part):
+                name = type(players.generator).__name__
                 raise UserError(f"model.generator: {name} has no {part}, which fanogan asks for")
-        if "encoder" not in task.recipe.optimizers:
+        if "encoder" not in players.optimizers:
             raise UserError("model.optimizer.encoder: is missing; fanogan trains one in its second phase")
-        self.task = task
-        task.players = (*task.players, "encoder")
-        second = Game(task, task.generator.encoder, None, None)  # type: ignore[arg-type]
+        self.players = players
+        second = Game(self, players.generator.encoder, None, None)  # type: ignore[arg-type]
         return [
-            Phase(Imagine(task), task.game, dict(task.movers), self.first),
+            Phase(Imagine(players), players.game, dict(players.movers), self.first),
             Phase(self, second, {"generator": "encoder"}, begin=self._begin),
         ]
 
-    def _begin(self) -> None:
+    def _begin(self, best: Best, step: int) -> None:
         """Both players as they were at the best of the first phase, or are now where it had no validation."""
-        task: Any = self.task
-        if isnan(task.best.score):
-            task.best.offer(inf, task.batches_done, **self.worth_keeping())
-        task.best.hand_on(decoder=task.generator.decoder, discriminator=task.discriminator)
-        task.best.hand_on(decoder=task.evaluator.decoder)
+        players: Any = self.players
+        if isnan(best.score):
+            best.offer(inf, step, **self.worth_keeping())
+        best.hand_on(decoder=players.generator.decoder, discriminator=players.discriminator)
+        best.hand_on(decoder=players.evaluator.decoder)
 
     def worth_keeping(self) -> dict[str, nn.Module]:
-        task: Any = self.task
-        return {"decoder": task.evaluator.decoder, "discriminator": task.discriminator}
+        players: Any = self.players
+        return {"decoder": players.evaluator.decoder, "discriminator": players.discriminator}
 
     def moved(self, player: str) -> nn.Module:
-        network: Any = self.task.generator
+        network: Any = self.players.generator
         parts: dict[str, nn.Module] = {"generator": network.decoder, "encoder": network.encoder}
         return parts.get(player) or super().moved(player)
 
     def searched(self, x: Tensor, steps: int) -> Tensor:
-        network: Any = self.task.evaluator
-        return search(network.decoder, partial(features, self.task.discriminator), network.latent, x, steps)
+        network: Any = self.players.evaluator
+        return search(
+            network.decoder, partial(features, self.players.discriminator), network.latent, x, steps
+        )
 
     def generate(self, batch: Batch) -> Tensor:
-        network: Any = self.task.generator
+        network: Any = self.players.generator
         made: Tensor = network.decoder.eval()(network.encoder(batch["image"]))
         return made
 
@@ -185,25 +206,25 @@ class FAnoGan(Method):
         image, features = F.mse_loss(output.float(), x), self._apart(x, output).mean()
         return {"image": image, "features": self.kappa * features}
 
-    def judge(self, x: Tensor, maps: Any) -> tuple[Tensor, Tensor]:
-        made = self.task.evaluator(x).float()
+    def judge(self, x: Tensor, maps: Maps) -> tuple[Tensor, Tensor]:
+        made = self.players.evaluator(x).float()
         return made, (x - made).square().flatten(1).mean(1) + self.kappa * self._apart(x, made)
 
     def _apart(self, x: Tensor, made: Tensor) -> Tensor:
         """[B]: mean squared difference of D's features."""
         with torch.no_grad():
-            real = features(self.task.discriminator, x)
-        return (real.float() - features(self.task.discriminator, made).float()).square().flatten(1).mean(1)
+            real = features(self.players.discriminator, x)
+        return (real.float() - features(self.players.discriminator, made).float()).square().flatten(1).mean(1)
 
 
 class Imagine:
     """The first phase of f-AnoGAN: images from noise."""
 
-    def __init__(self, task: AnomalyTask) -> None:
-        self.task = task
+    def __init__(self, players: Players) -> None:
+        self.players = players
 
     def generate(self, batch: Batch) -> Tensor:
-        network: Any = self.task.generator
+        network: Any = self.players.generator
         images: Tensor = network.decoder(normal(batch["image"], (network.latent,)))
         return images
 

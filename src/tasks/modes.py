@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from src.data.datamodule import DataModule
+from src.data.records import Batch
 from src.metrics.cases import CaseTable
 from src.metrics.synthesis.planes import central_planes
 from src.tasks.readers import some_classified
@@ -18,7 +19,7 @@ KNOWN = 1000
 """Training images whose channels are what others are compared with, at most."""
 
 
-def symbols(data: Any) -> int:
+def symbols(data: DataModule) -> int:
     """How many symbols a channel may show, where `class` tells those of all channels; 0 elsewhere."""
     return getattr(data.source, "symbols", 0)
 
@@ -32,7 +33,7 @@ class ModeJudge:
     Both depend on how many images are made: the same of as many real test images stands beside them.
     """
 
-    def __init__(self, data: Any, device: torch.device) -> None:
+    def __init__(self, data: DataModule, device: torch.device) -> None:
         images, modes = some_classified(data, KNOWN)
         images = central_planes(images)
         count, channels = symbols(data), images.shape[1]
@@ -49,7 +50,7 @@ class ModeJudge:
         modes: Tensor = told.reshape(len(images), -1) @ self.place
         return modes
 
-    def look(self, names: Sequence[str], batch: dict[str, Any], fake: Tensor) -> None:
+    def look(self, names: Sequence[str], batch: Batch, fake: Tensor) -> None:
         """Take in the images of a test batch, by name."""
         for table, images in zip(self.tables.values(), (fake, batch["image"]), strict=True):
             for name, mode in zip(names, self.read(central_planes(images)).tolist(), strict=True):

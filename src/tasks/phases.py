@@ -12,22 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from src.adversarial import Game, Rules, Watch, plan
+from src.data.records import Batch
 from src.errors import UserError
-from src.tasks.base import AdversarialTask, Batch
-
-
-@dataclass(frozen=True)
-class Phase:
-    """rules: what is learned. game: between whom. movers: the optimiser that steps for each of its players.
-
-    until: the batch of the run at which it is over; None for the last. begin: called once, when it begins.
-    """
-
-    rules: Rules
-    game: Game
-    movers: dict[str, str]
-    until: int | None = None
-    begin: Callable[[], None] = lambda: None
+from src.tasks.base import AdversarialTask
 
 
 class Best(nn.Module):
@@ -62,6 +49,21 @@ class Best(nn.Module):
     def set_extra_state(self, state: Any) -> None:
         score, step, phase = state.tolist()
         self.score, self.step, self.phase = score, int(step), int(phase)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """rules: what is learned. game: between whom. movers: the optimiser that steps for each of its players.
+
+    until: the batch of the run at which it is over; None for the last. begin: called once, when it begins,
+    with the best of the phases before and the number of batches done.
+    """
+
+    rules: Rules
+    game: Game
+    movers: dict[str, str]
+    until: int | None = None
+    begin: Callable[[Best, int], None] = lambda best, step: None
 
 
 class Phased(AdversarialTask):
@@ -100,7 +102,7 @@ class Phased(AdversarialTask):
     def training_step(self, batch: Batch, index: int) -> None:
         until = self.phases[self.number].until
         if until is not None and self.batches_done >= until and self.best is not None:
-            self.phases[self.number + 1].begin()
+            self.phases[self.number + 1].begin(self.best, self.batches_done)
             self.best.phase += 1
             self.record({"phase": self.number, "phase/best_step": self.best.step})
         if self.playing != self.number:

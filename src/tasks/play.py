@@ -14,9 +14,9 @@ from torch.optim import Optimizer
 
 from src.adversarial import UPDATES, Average, Ema, Game, NotFinite, Rows, Rules, Update, Watch
 from src.adversarial.reduce import all_sum, processes
+from src.data.records import Batch
 from src.tasks.recipe import PLAYERS, Recipe
 
-Batch = dict[str, Any]
 SMALLEST_SCALE = 1e-3
 """Of fp16's losses: further down, every step overflows and nothing is learned."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -16,12 +16,13 @@ from src.baselines.anomaly import (
     intensity,
     principal_components,
 )
+from src.data.datamodule import DataModule
+from src.data.records import Split
 from src.metrics.ranking import auroc
 from src.networks.unet import UNet
+from src.tasks.healthy import Healthy
+from src.tasks.maps import Findings
 from src.tasks.readers import evaluation_batches
-
-if TYPE_CHECKING:
-    from src.tasks.anomaly import AnomalyTask
 
 NAMES = ("intensity", "blur", "pca", "denoising")
 AUTOENCODER = (8, 16, 32)
@@ -45,38 +46,55 @@ def fitted(training: Tensor, components: int, steps: int, seed: int) -> dict[str
     }
 
 
-def threshold(task: AnomalyTask, data: Any, quantile: float) -> float:
-    """The quantile of the pixels of the task's maps of healthy validation images."""
-    values = []
-    for batch in evaluation_batches(data, "val", task.device):
-        ill, _ = task.healthy.truth(batch)
-        if not bool(ill.all()):
-            values.append(task.judge(batch["image"][~ill]).map.flatten().cpu().numpy())
+def with_truth(
+    data: DataModule, healthy: Healthy, device: torch.device, split: Split
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield (images [B, C, *spatial], true where anomalous [B]) for every case of a split, on the device."""
+    for batch in evaluation_batches(data, split, device):
+        yield batch["image"], healthy.truth(batch)[0]
+
+
+def threshold(
+    images: Iterable[tuple[Tensor, Tensor]], judge: Callable[[Tensor], Findings], quantile: float
+) -> float:
+    """Return the quantile of the pixels of the maps of healthy images.
+
+    Args:
+        images: batches as `with_truth` gives them, of the validation split.
+        judge: the method's findings of images [B, C, *spatial].
+        quantile: between 0 and 1.
+    """
+    values = [judge(x[~ill]).map.flatten().cpu().numpy() for x, ill in images if not bool(ill.all())]
     pixels = np.concatenate(values)
     return float(np.quantile(pixels[:: max(1, len(pixels) // MOST_PIXELS)], quantile))
 
 
-def searched(task: AnomalyTask, data: Any, count: int, steps: int) -> dict[str, float]:
-    """AUROC and images a second of the method and, by names that begin with search/, of its slower search.
+def searched(
+    images: Iterable[tuple[Tensor, Tensor]],
+    judge: Callable[[Tensor], Findings],
+    slow: Callable[[Tensor], Tensor],
+    count: int,
+) -> dict[str, float]:
+    """Return AUROC and images a second of a method and, as search/..., of its slower search.
 
-    On `count` test images at most, half of them anomalous, spread evenly over the split.
+    Args:
+        images: batches as `with_truth` gives them, of the test split.
+        judge: the method's findings of images [B, C, *spatial].
+        slow: scores [B] of the search.
+        count: images to score at most, half of them anomalous, spread evenly over the split.
     """
-    if not task.method.searches:
-        return {}
-    images, truths = [], []
-    for batch in evaluation_batches(data, "test", task.device):
-        images.append(batch["image"])
-        truths.append(task.healthy.truth(batch)[0])
+    parts, truths = zip(*images, strict=True)
     truth = torch.cat(truths).cpu().numpy()
     places = np.concatenate([_some(np.flatnonzero(truth == kind), count // 2) for kind in (0, 1)])
-    some = torch.cat(images)[torch.from_numpy(places).to(task.device)]
+    every = torch.cat(parts)
+    some = every[torch.from_numpy(places).to(every.device)]
     begun = time.perf_counter()
-    slow, middle = task.method.searched(some, steps).cpu(), time.perf_counter()
-    quick, ended = task.judge(some).score.cpu(), time.perf_counter()
+    found, middle = slow(some).cpu(), time.perf_counter()
+    ours, ended = judge(some).score.cpu(), time.perf_counter()
     return {
-        "subset_auroc": auroc(quick.numpy(), truth[places]),
+        "subset_auroc": auroc(ours.numpy(), truth[places]),
         "images_per_second": len(some) / (ended - middle),
-        "search/subset_auroc": auroc(slow.numpy(), truth[places]),
+        "search/subset_auroc": auroc(found.numpy(), truth[places]),
         "search/images_per_second": len(some) / (middle - begun),
     }
 

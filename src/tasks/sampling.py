@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from src.data.datamodule import DataModule
 from src.data.intensity import in_units
-
-if TYPE_CHECKING:
-    from src.tasks.synthesis import SynthesisTask
+from src.data.records import Case
+from src.tasks.drawer import Drawer
 
 
 class Synthetic(NamedTuple):
@@ -35,11 +35,11 @@ class Sampler:
     affine: [4, 4], the voxels' sides and directions in mm; no place in a scanner.
     """
 
-    def __init__(self, task: SynthesisTask, data: Any) -> None:
-        self.task, self.data = task, data
-        task.evaluator.eval()
+    def __init__(self, draw: Drawer, data: DataModule) -> None:
+        self.draw, self.data = draw, data
+        draw.network.eval()
         self.places = data.train_items().places
-        self.order = np.random.default_rng(task.recipe.seed).permutation(len(self.places))
+        self.order = np.random.default_rng(draw.seed).permutation(len(self.places))
         records = data.labels.used(data.records["train"])
         units = [(case["scale"], case["offset"]) for case in map(data.evaluated, records)]
         self.scale, self.offset = (np.median(each, axis=0) for each in zip(*units, strict=True))
@@ -47,15 +47,15 @@ class Sampler:
 
     @torch.no_grad()
     def __call__(self, number: int) -> Synthetic:
-        task = self.task
-        noise = task.noise(f"synthetic {number}")[None].to(task.device)
-        kind = (number - 1) % len(self.data.kinds) if task.condition.classes else None
-        label = self._label(number) if task.condition.masks else None
+        draw, condition = self.draw, self.draw.condition
+        noise = draw.noise(f"synthetic {number}")[None].to(draw.device)
+        kind = (number - 1) % len(self.data.kinds) if condition.classes else None
+        label = self._label(number) if condition.masks else None
         batch = {
-            **({} if kind is None else {"class": torch.tensor([kind], device=task.device)}),
-            **({} if label is None else {"label": torch.from_numpy(label)[None].to(task.device)}),
+            **({} if kind is None else {"class": torch.tensor([kind], device=draw.device)}),
+            **({} if label is None else {"label": torch.from_numpy(label)[None].to(draw.device)}),
         }
-        image = task.drawn(noise, *task.condition.told(batch))[0]
+        image = draw(noise, *condition.told(batch))[0]
         values = in_units(image.double().cpu().numpy(), self.offset, self.scale)
         return Synthetic(values, kind, label)
 
@@ -77,7 +77,7 @@ class Sampler:
         return min(lows), max(highs)
 
 
-def _directions(case: dict[str, Any]) -> np.ndarray:
+def _directions(case: Case) -> np.ndarray:
     affine = np.eye(4)
     own = np.asarray(case["affine"], float)
     sides = len(own) - 1

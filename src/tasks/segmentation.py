@@ -12,11 +12,13 @@ from torch import Tensor
 
 from src.adversarial import LOSSES, verdict
 from src.baselines.segmentation import Rivals, rivals
+from src.data.datamodule import DataModule
+from src.data.records import Batch
 from src.errors import UserError
 from src.metrics.segmentation import VolumeScores
 from src.pictures import ERRORS, colours, error_map, overlay, shown
 from src.tasks.as_written import scored_labels
-from src.tasks.base import AdversarialTask, Batch, all_labelled
+from src.tasks.base import AdversarialTask, all_labelled
 from src.tasks.cases import all_finite, cases, largest, small, whole
 from src.tasks.foreseen import without
 from src.tasks.masks import MASKS, Masks, masked
@@ -78,7 +80,7 @@ class SegmentationTask(AdversarialTask):
         self.legends = {name: colours(recipe.classes) for name in ("truth", "prediction")} | {"error": ERRORS}
 
     @staticmethod
-    def settings(data: Any, given: dict[str, Any]) -> dict[str, Any]:
+    def settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
         if len(data.classes) < 2:
             raise UserError(
                 "data.label, data.classes: these data have no label maps, which segmentation needs"
@@ -90,7 +92,7 @@ class SegmentationTask(AdversarialTask):
         return in_windows(given, data)
 
     @staticmethod
-    def channels(data: Any) -> dict[str, dict[str, int]]:
+    def channels(data: DataModule) -> dict[str, dict[str, int]]:
         """What the data decide about each player: channels in and out."""
         own, classes = data.channels, len(data.classes)
         return {
@@ -193,7 +195,7 @@ class SegmentationTask(AdversarialTask):
             self.threshold.fill_(self.tables["val"].gate(self.gate))
         return super().scores(stage) | {"threshold": float(self.threshold)}
 
-    def prepare_baselines(self, data: Any) -> None:
+    def prepare_baselines(self, data: DataModule) -> None:
         """Fitted on the training cases whose labels are used."""
         records = data.labels.used(data.records["train"])
 
@@ -206,7 +208,7 @@ class SegmentationTask(AdversarialTask):
 
         self.rivals = Rivals(cohort, len(self.recipe.classes))
 
-    def undefined(self, data: Any) -> list[str]:
+    def undefined(self, data: DataModule) -> list[str]:
         return without(data, "label", data.classes[1:], " or ".join(data.classes[1:4]), "dice", first=1)
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:

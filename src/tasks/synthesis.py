@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from src.adversarial.draw import normal
 from src.adversarial.path_length import PathLength
+from src.data.datamodule import DataModule
+from src.data.records import Batch
 from src.errors import UserError
 from src.metrics.synthesis import imagenet as imagenet_features
 from src.metrics.synthesis.memorisation import expected_share
@@ -17,11 +19,12 @@ from src.metrics.synthesis.planes import central_planes
 from src.metrics.synthesis.pool import ImagePool
 from src.metrics.synthesis.scores import SCORES, Judge
 from src.tasks import synthesis_pictures, yardsticks
-from src.tasks.base import AdversarialTask, Batch
+from src.tasks.base import AdversarialTask
 from src.tasks.cases import all_finite, in_units
 from src.tasks.conditions import condition
 from src.tasks.copies import look_for_copies
-from src.tasks.fixed import fixed_noise, names
+from src.tasks.drawer import Drawer
+from src.tasks.fixed import names
 from src.tasks.judges import KindJudge, MaskJudge
 from src.tasks.modes import ModeJudge, symbols
 from src.tasks.recipe import Recipe
@@ -82,7 +85,7 @@ class SynthesisTask(AdversarialTask):
         self.most, self.searched = most, nearest
         self.keep_tables({stage: ImagePool(most) for stage in ("val", "test", "logits")})
         self.watched = WatchedLogits(self.discriminator, self.shown, self.tables["logits"])
-        self.data: Any = None
+        self.data: DataModule | None = None
         self.judge: Judge | None = None
         self.held_out = float("nan")
         self.of_real: dict[str, float] = {}
@@ -95,11 +98,11 @@ class SynthesisTask(AdversarialTask):
             self.legends = synthesis_pictures.legends(recipe.classes)
 
     @staticmethod
-    def settings(data: Any, given: dict[str, Any]) -> dict[str, Any]:
+    def settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
         return settled(AdversarialTask.settings(data, given), data)
 
     @staticmethod
-    def channels(data: Any) -> dict[str, dict[str, Any]]:
+    def channels(data: DataModule) -> dict[str, dict[str, Any]]:
         """Channels, sides and classes for each player; UserError for data that cannot be judged."""
         if data.patches is not None:
             raise UserError("data.patch: synthesis makes whole images; set data.patch=null and a data.size")
@@ -130,10 +133,6 @@ class SynthesisTask(AdversarialTask):
         """Images of this batch's classes or label maps as the discriminator sees them: its arguments."""
         return self.condition.beside(self.units.seen(images), self.condition.told(batch))
 
-    def drawn(self, z: Tensor, *told: Tensor) -> Tensor:
-        """Images of the generator that is judged, in the data's units."""
-        return self.units.back(self.evaluator(z, *told).float())
-
     def task_losses(self, batch: Batch, images: Tensor) -> dict[str, Tensor]:
         if self.paths is None or not self.paths.due(self.batches_done):
             return {}
@@ -150,19 +149,21 @@ class SynthesisTask(AdversarialTask):
         """How many numbers an image begins with."""
         return int(self.generator.latent)  # type: ignore[arg-type]
 
-    def noise(self, name: str) -> Tensor:
-        """[latent]: the noise that belongs to a name in this run."""
-        return fixed_noise(self.recipe.seed, name, self.latent)
+    @property
+    def drawer(self) -> Drawer:
+        """The generator that is scored, as it draws images outside of training."""
+        return Drawer(self.evaluator, self.condition, self.units, self.recipe.seed, self.device)
 
-    def sampler(self, data: Any) -> Sampler:
-        """Makes images by number, of the generator that is judged."""
-        return Sampler(self, data)
+    def sampler(self, data: DataModule) -> Sampler:
+        """Return what makes images by number with the generator that is scored."""
+        return Sampler(self.drawer, data)
 
     def predict(self, batch: Batch) -> Tensor:
-        noise = torch.stack([self.noise(name) for name in names(batch)])
+        draw = self.drawer
+        noise = torch.stack([draw.noise(name) for name in names(batch)])
         inputs = (noise.to(batch["image"].device), *self.condition.told(batch))
         pieces = zip(*(torch.split(column, ROWS) for column in inputs), strict=True)
-        return torch.cat([self.drawn(*piece) for piece in pieces])
+        return torch.cat([draw(*piece) for piece in pieces])
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
         all_finite(batch, prediction)
@@ -199,23 +200,23 @@ class SynthesisTask(AdversarialTask):
             found |= {"nearest": copies.fake, "copied": copies.share}
             self.pictures["nearest"] = copies.picture
             self.verdicts = [copies.picture.title]
-            self._draw(window)
+            self._draw(self.data, window)
             if self.jury is not None:
                 judged, self.of_real = self.jury.scores()
                 found |= judged
         return found
 
-    def _draw(self, window: tuple[float, float]) -> None:
+    def _draw(self, data: DataModule, window: tuple[float, float]) -> None:
         """The pictures that need no test image beside them."""
-        self.pictures["interpolation"] = synthesis_pictures.ways(self, self.data, window)
+        self.pictures["interpolation"] = synthesis_pictures.ways(self.drawer, data, window)
         if self.condition.classes:
-            self.pictures["classes"] = synthesis_pictures.class_rows(self, self.data, window)
+            self.pictures["classes"] = synthesis_pictures.class_rows(self.drawer, data, window)
 
     def mask_judge(self, network: nn.Module, window: int | list[int] | None) -> None:
         """Have this segmentation network look at what is drawn over the label maps of the test."""
         self.jury = MaskJudge(network, self.recipe.classes, window)
 
-    def prepare_baselines(self, data: Any) -> None:
+    def prepare_baselines(self, data: DataModule) -> None:
         self.data = data
         if self.condition.classes:
             self.jury = KindJudge(data, self.most, self.device)

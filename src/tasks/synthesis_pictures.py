@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from src.data.datamodule import DataModule
+from src.data.records import Batch
 from src.pictures import Picture, colours, overlay, shown
+from src.tasks.drawer import Drawer
 from src.tasks.readers import evaluation_batches
-
-if TYPE_CHECKING:
-    from src.tasks.base import Batch
-    from src.tasks.synthesis import SynthesisTask
 
 Window = tuple[float, float]
 WAYS, STEPS = 4, 8
@@ -36,17 +35,17 @@ def slerp(start: Tensor, end: Tensor, share: float) -> Tensor:
 
 
 @torch.no_grad()
-def ways(task: SynthesisTask, data: Any, window: Window) -> Picture:
+def ways(draw: Drawer, data: DataModule, window: Window) -> Picture:
     """From one fixed noise to another in even steps; what else the generator is told stays along a row.
 
     A generator that has learned images by heart jumps from one to the next.
     """
     rows = []
-    for row, told in enumerate(_told(task, data, WAYS)):
-        start, end = (task.noise(f"way {row} {which}") for which in ("start", "end"))
+    for row, told in enumerate(_told(draw, data, WAYS)):
+        start, end = (draw.noise(f"way {row} {which}") for which in ("start", "end"))
         steps = torch.stack([slerp(start, end, step / (STEPS - 1)) for step in range(STEPS)])
         more = (part.expand(STEPS, *part.shape[1:]) for part in told)
-        rows.append(task.drawn(steps.to(task.device), *more).cpu().numpy())
+        rows.append(draw(steps.to(draw.device), *more).cpu().numpy())
     columns = {
         f"{step}/{STEPS - 1}": shown(np.stack([images[step] for images in rows]), window)
         for step in range(STEPS)
@@ -55,12 +54,12 @@ def ways(task: SynthesisTask, data: Any, window: Window) -> Picture:
 
 
 @torch.no_grad()
-def class_rows(task: SynthesisTask, data: Any, window: Window) -> Picture:
+def class_rows(draw: Drawer, data: DataModule, window: Window) -> Picture:
     """A row for each class: a real test image, and the same noises as in every other row."""
     kinds = data.kinds
-    noise = torch.stack([task.noise(f"class {column}") for column in range(ACROSS)]).to(task.device)
+    noise = torch.stack([draw.noise(f"class {column}") for column in range(ACROSS)]).to(draw.device)
     made = [
-        task.drawn(noise, torch.full((ACROSS,), kind, device=task.device)).cpu().numpy()
+        draw(noise, torch.full((ACROSS,), kind, device=draw.device)).cpu().numpy()
         for kind in range(len(kinds))
     ]
     examples: dict[int, np.ndarray] = {}
@@ -114,19 +113,19 @@ def legends(classes: tuple[str, ...]) -> dict[str, Any]:
     return {"label map": colours(classes)}
 
 
-def _told(task: SynthesisTask, data: Any, count: int) -> list[tuple[Tensor, ...]]:
+def _told(draw: Drawer, data: DataModule, count: int) -> list[tuple[Tensor, ...]]:
     """What the generator is told in each of `count` rows, each with one row: classes in turn, or label maps
     of the test split that show something."""
-    if task.condition.classes:
-        kinds = (torch.tensor([row % task.condition.classes]) for row in range(count))
-        return [(kind.to(task.device),) for kind in kinds]
-    if not task.condition.masks:
+    if draw.condition.classes:
+        kinds = (torch.tensor([row % draw.condition.classes]) for row in range(count))
+        return [(kind.to(draw.device),) for kind in kinds]
+    if not draw.condition.masks:
         return [()] * count
     found: list[tuple[Tensor, ...]] = []
-    for batch in evaluation_batches(data, "test", task.device):
+    for batch in evaluation_batches(data, "test", draw.device):
         marked = batch["label"].flatten(1).any(1).nonzero()[:, 0].tolist()
         middle = marked[len(marked) // 2 : len(marked) // 2 + 1]
-        found += [task.condition.told({"label": batch["label"][row : row + 1]}) for row in middle]
+        found += [draw.condition.told({"label": batch["label"][row : row + 1]}) for row in middle]
         if len(found) == count:
             break
     return found

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from src.data.datamodule import DataModule
 from src.tasks.readers import some_training
 
 DEVIATION = 0.5
@@ -27,14 +28,14 @@ class Units(NamedTuple):
         return seen * self.scale + self.offset
 
 
-def units_of(data: Any) -> Units:
+def units_of(data: DataModule) -> Units:
     """Mean and twice the deviation over the training images and all their channels."""
     images = some_training(data, LOOKED_AT).double()
     scale = float(images.std() / DEVIATION)
     return Units(float(images.mean()), scale if scale > 0 else 1.0)
 
 
-def settled(given: dict[str, Any], data: Any) -> dict[str, Any]:
+def settled(given: dict[str, Any], data: DataModule) -> dict[str, Any]:
     """A task's settings with `offset` and `scale`; those that are null from the training images."""
     if given.get("offset") is not None and given.get("scale") is not None:
         return given

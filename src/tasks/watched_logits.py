@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from src.adversarial import game
+from src.data.datamodule import DataModule
+from src.data.records import Batch
 from src.metrics.synthesis.pool import ImagePool
 from src.tasks.readers import training_batches
 
@@ -31,24 +32,24 @@ class WatchedLogits:
     def __init__(
         self,
         discriminator: nn.Module,
-        shown: Callable[[dict[str, Any], Tensor], tuple[Tensor, ...]],
+        shown: Callable[[Batch, Tensor], tuple[Tensor, ...]],
         pool: ImagePool,
     ) -> None:
         self.discriminator, self.shown, self.pool = discriminator, shown, pool
         self.of_training = float("nan")
 
     @torch.no_grad()
-    def begin(self, data: Any, device: torch.device) -> None:
+    def begin(self, data: DataModule, device: torch.device) -> None:
         """Before a validation: look at images of the training set, without augmentation."""
         batches = training_batches(data, LOOKED_AT, device)
         self.of_training = float(torch.cat([self.logits(batch, batch["image"]) for batch in batches]).mean())
 
-    def look(self, names: Sequence[str], batch: dict[str, Any], fake: Tensor) -> None:
+    def look(self, names: Sequence[str], batch: Batch, fake: Tensor) -> None:
         """Take in the images of a validation batch, by name, and synthetic ones."""
         told = (self.logits(batch, images)[:, None, None, None] for images in (batch["image"], fake))
         self.pool.update(names, *told)
 
-    def logits(self, batch: dict[str, Any], images: Tensor) -> Tensor:
+    def logits(self, batch: Batch, images: Tensor) -> Tensor:
         """[B]: of images [B, C, *spatial] of this batch's classes or label maps."""
         pieces = zip(*(torch.split(x, ROWS) for x in self.shown(batch, images)), strict=True)
         return torch.cat([game.verdict(self.discriminator(*piece)).score().float() for piece in pieces])

@@ -10,6 +10,7 @@ import torch
 from monai.inferers import sliding_window_inference
 from torch import Tensor
 
+from src.data.datamodule import DataModule
 from src.errors import UserError
 
 ROWS = 16
@@ -34,7 +35,7 @@ def slide(network: Callable[[Tensor], Tensor], image: Tensor, window: int | Sequ
     return output.float()
 
 
-def in_windows(given: dict[str, Any], data: Any) -> dict[str, Any]:
+def in_windows(given: dict[str, Any], data: DataModule) -> dict[str, Any]:
     """A task's settings with `window`, where it is null and training saw but the middle of larger images."""
     if given.get("window") is None and data.window is not None:
         return {**given, "window": data.window}

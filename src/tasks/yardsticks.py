@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
 from src.baselines.synthesis import trivial_images
+from src.data.datamodule import DataModule
 from src.metrics.synthesis.planes import central_planes
 from src.metrics.synthesis.scores import SCORES, Judge
 from src.tasks.readers import some_training
 
 
-def all_of(judge: Judge, data: Any, most: int, seed: int) -> dict[str, float]:
+def all_of(judge: Judge, data: DataModule, most: int, seed: int) -> dict[str, float]:
     """`baseline/<baseline>/<score>` and `floor/<score>`, without the levels of scores that have some."""
     found = {f"baseline/{name}": value for name, value in trivial(judge, data, most, seed).items()}
     found |= {f"floor/{name}": value for name, value in real(judge, data).items()}
     return {name: value for name, value in found.items() if name.endswith(SCORES)}
 
 
-def trivial(judge: Judge, data: Any, most: int, seed: int) -> dict[str, float]:
+def trivial(judge: Judge, data: DataModule, most: int, seed: int) -> dict[str, float]:
     """`<baseline>/<score>` of noise, the mean image and samples of principal components, made of up to `most`
     training images."""
     rivals = trivial_images(training(judge, data, most), len(judge.real), seed)
     return {f"{name}/{score}": v for name, made in rivals.items() for score, v in judge(made).items()}
 
 
-def real(judge: Judge, data: Any) -> dict[str, float]:
+def real(judge: Judge, data: DataModule) -> dict[str, float]:
     """Scores of training images; where these are fewer than the judge's, beside as many of its."""
     own = training(judge, data, len(judge.real))
     if len(own) < len(judge.real):
@@ -34,6 +33,6 @@ def real(judge: Judge, data: Any) -> dict[str, float]:
     return judge(own)
 
 
-def training(judge: Judge, data: Any, most: int) -> Tensor:
+def training(judge: Judge, data: DataModule, most: int) -> Tensor:
     """Up to `most` training images [n, C, H, W], spread evenly over the cohort, where the judge's are."""
     return central_planes(some_training(data, most)).to(judge.real.device)

@@ -107,7 +107,7 @@ def test_pictures_of_the_datas_own_depth_in_its_units(
     for n in (1, 2, 3):
         saved = Image.open(where / f"images/000{n}.png")
         with torch.no_grad():
-            seen = task.drawn(task.noise(f"synthetic {n}")[None])[0, 0].double().numpy()
+            seen = task.drawer(task.drawer.noise(f"synthetic {n}")[None])[0, 0].double().numpy()
         expected = np.clip(np.rint(seen * scale + offset), 0, np.iinfo(dtype).max)
         pixels = np.asarray(saved)
         assert pixels.dtype == dtype and saved.info["Comment"] == NOTE

@@ -14,8 +14,8 @@ from PIL import Image
 from src.data.faults import inspect
 from src.data.inventory import facts, narrow, take
 from src.data.page import listed, picture
-from src.data.problems import Fault
 from src.data.raw import raw_of, units_of
+from src.data.records import Fault
 from src.data.sources.folder import Folder
 
 

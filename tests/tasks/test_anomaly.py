@@ -251,7 +251,8 @@ def test_no_anomaly_chooses_a_checkpoint_or_a_threshold(prepared: Any, monkeypat
             for batch in louder(data, "val", task.device):
                 task.score("val", batch, task.predict(batch))
             found.append(task.scores("val"))
-            thresholds.append(rivals.threshold(task, data, 0.9))
+            images = rivals.with_truth(data, task.healthy, task.device, "val")
+            thresholds.append(rivals.threshold(images, task.judge, 0.9))
     assert found[0]["reconstruction"] == found[1]["reconstruction"] and found[0] != found[1]
     assert kinds == {True, False} and thresholds[0] == thresholds[1] and np.isfinite(thresholds[0])
     assert task.monitor == "val/reconstruction" and task.direction == -1
@@ -268,5 +269,6 @@ def test_maps_are_kept_as_they_are(train_small: Train, chests: list[str]) -> Non
 
 def test_a_method_without_a_search_reads_nothing_for_it(prepared: Any, monkeypatch: Any) -> None:
     data, task = prepared(*words_of("ganomaly"))
-    monkeypatch.setattr(rivals, "evaluation_batches", lambda *given: pytest.fail("read"))
-    assert rivals.searched(task, data, 4, 2) == {}
+    monkeypatch.setattr(rivals, "searched", lambda *given: pytest.fail("searched"))
+    task.prepare_baselines(data)
+    assert task.search == {}

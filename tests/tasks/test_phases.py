@@ -124,7 +124,9 @@ def test_a_gradient_that_is_not_finite_is_told_of_the_phase_it_falls_in(
     """Planted in the last steps of the first phase; nothing is logged or saved before the second."""
 
     def planted(self: Imagine, batch: dict[str, Any], output: Tensor) -> dict[str, Tensor]:
-        return {"planted": output.mean() * (float("nan") if self.task.batches_done >= 4 else 1.0)}
+        return {
+            "planted": output.mean() * (float("nan") if self.players.game.rules.batches_done >= 4 else 1.0)
+        }
 
     init = Watch.__init__
     monkeypatch.setattr(Watch, "__init__", lambda self, game: init(self, game, at_once=False))  # as on a GPU
@@ -157,7 +159,7 @@ class Eye(nn.Module):
 def toy() -> tuple[FAnoGan, Any]:
     torch.manual_seed(0)
     method, network = FAnoGan(10), Toy()
-    method.task = SimpleNamespace(generator=network, evaluator=network, discriminator=Eye())  # type: ignore[assignment]
+    method.players = SimpleNamespace(generator=network, evaluator=network, discriminator=Eye())  # type: ignore[assignment]
     return method, network
 
 

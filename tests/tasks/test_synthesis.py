@@ -428,7 +428,7 @@ def test_both_players_see_the_same_units(prepared: Any) -> None:
     task.average = None
     z = torch.randn(2, task.latent)
     task.generator.eval()
-    torch.testing.assert_close(task.drawn(z), task.generator(z) * 0.25 + 3)
+    torch.testing.assert_close(task.drawer(z), task.generator(z) * 0.25 + 3)
 
 
 def test_the_units_of_a_run_stand_in_its_configuration(prepared: Any) -> None:
@@ -441,5 +441,5 @@ def test_classes_of_saved_images_take_turns(prepared: Any, two_kinds: list[str])
     make = task.sampler(data)
     assert [make(number).kind for number in range(1, 6)] == [0, 1, 0, 1, 0]
     with torch.no_grad():
-        seen = task.drawn(task.noise("synthetic 2")[None], torch.tensor([1]))[0].double().numpy()
+        seen = task.drawer(task.drawer.noise("synthetic 2")[None], torch.tensor([1]))[0].double().numpy()
     np.testing.assert_allclose(make(2).image, seen * make.scale + make.offset)

@@ -39,12 +39,12 @@ def test_ways_begin_and_end_at_images_of_their_own(
     model: str,
 ) -> None:
     data, task = prepared(*words_of(model), *(two_kinds if model == "fast_class" else []))
-    picture = synthesis_pictures.ways(task, data, WINDOW)
+    picture = synthesis_pictures.ways(task.drawer, data, WINDOW)
     assert len(picture.columns) == STEPS and panel(picture.columns, picture.title).ndim == 3
     count = WAYS if model != "spade" else min(WAYS, len(data.records["test"]))
-    for row, told in enumerate(synthesis_pictures._told(task, data, WAYS)):
+    for row, told in enumerate(synthesis_pictures._told(task.drawer, data, WAYS)):
         for column, end in ((0, "start"), (-1, "end")):
-            image = task.drawn(task.noise(f"way {row} {end}")[None], *told)[0]
+            image = task.drawer(task.drawer.noise(f"way {row} {end}")[None], *told)[0]
             tiles = list(picture.columns.values())[column]
             assert len(tiles) == count
             off = tiles[row].astype(int) - grey(image.detach().numpy(), WINDOW)[0]
@@ -53,13 +53,13 @@ def test_ways_begin_and_end_at_images_of_their_own(
 
 def test_a_row_for_each_class_with_the_same_noise(prepared: Any, two_kinds: list[str]) -> None:
     data, task = prepared(*words_of("fast_class"), *two_kinds)
-    title, columns, rows = synthesis_pictures.class_rows(task, data, (0.0, 1.0))
+    title, columns, rows = synthesis_pictures.class_rows(task.drawer, data, (0.0, 1.0))
     assert title and tuple(rows) == ("bright", "dark") and len(columns) == 7
     assert columns["real"][0].mean() > columns["real"][1].mean() + 50
     for column in range(6):
-        noise = task.noise(f"class {column}")[None]
+        noise = task.drawer.noise(f"class {column}")[None]
         for kind in (0, 1):
-            image = task.drawn(noise, torch.tensor([kind]))[0].detach().numpy()
+            image = task.drawer(noise, torch.tensor([kind]))[0].detach().numpy()
             off = columns[f"synthetic {column + 1}"][kind].astype(int) - grey(image, (0.0, 1.0))[0]
             assert np.abs(off).max() <= 1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from src.data.problems import Fault
+from src.data.records import Fault
 from src.errors import UserError
 
 

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from src.data.problems import Fault, blamed, called, few, files_of
-from src.data.records import Record
+from src.data.problems import blamed, called, few, files_of
+from src.data.records import Fault, Record
 
 ROLES = ("image", "target", "label")
 Claims = dict[str, list[tuple[int, str]]]

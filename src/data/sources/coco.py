@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from src.data.lists import split_named
-from src.data.problems import Fault, blamed
-from src.data.records import SPLITS, Record, Split
+from src.data.problems import blamed
+from src.data.records import SPLITS, Fault, Record, Split
 from src.data.sources.categories import joined
 from src.data.sources.coco_file import CocoFile, box_of
 from src.data.sources.files import Files

@@ -10,9 +10,9 @@ from typing import Any
 
 from src.data.lists import read_splits
 from src.data.matching import assigned
-from src.data.problems import Fault, few
+from src.data.problems import few
 from src.data.readers import stem, suffix
-from src.data.records import Record
+from src.data.records import Fault, Record
 from src.data.sources.dataset_json import classes_of, read_about
 from src.data.sources.files import Files
 from src.data.sources.templates import visible

@@ -15,10 +15,9 @@ from src.data.dicom.read import read_series
 from src.data.dicom.series import Found, Series, find_series
 from src.data.lists import read_splits
 from src.data.matching import assigned
-from src.data.problems import Fault
 from src.data.raw import raw_of
 from src.data.readers import ReadError
-from src.data.records import Record
+from src.data.records import Fault, Record
 from src.data.regrid import Grid
 from src.data.sources.channels import coloured
 from src.data.sources.files import Files

@@ -10,9 +10,9 @@ from typing import Any
 
 from src.data.lists import read_splits, split_named
 from src.data.matching import assigned
-from src.data.problems import Fault, few
+from src.data.problems import few
 from src.data.readers import sifted, stem, suffix
-from src.data.records import Record
+from src.data.records import Fault, Record
 from src.data.sources.files import Files
 from src.data.sources.templates import Template, globbed, owned, visible
 from src.errors import UserError

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from src.data.faults import name_of
-from src.data.problems import Fault, files_of
+from src.data.problems import files_of
 from src.data.readers import ReadError, read_label
-from src.data.records import Record
+from src.data.records import Fault, Record
 from src.data.regrid import Grid
 from src.data.sources.channels import same_grid
 from src.data.sources.claims import ROLES
 from src.data.sources.masks import INSTANCES, class_numbers, whole
+from src.data.sources.settings import FileSettings
 from src.errors import UserError, one_of
 
-if TYPE_CHECKING:
-    from src.data.sources.files import Files
 
-
-def check_settings(source: Files) -> None:
+def check_settings(source: FileSettings) -> None:
     """Raise UserError for settings of masks that there are not, or that contradict each other."""
     for key, value, choices in (
         ("instances", source.instances, (None, *INSTANCES)),
@@ -47,7 +44,7 @@ def check_settings(source: Files) -> None:
         )
 
 
-def unmarked(source: Files, records: Sequence[Record]) -> list[Fault]:
+def unmarked(source: FileSettings, records: Sequence[Record]) -> list[Fault]:
     """A note on the images without a mask, where they count as background. UserError where all are."""
     labelled = [record for record in records if "label" in record.content]
     bare = [record for record in labelled if not files_of(record, "label")]
@@ -62,7 +59,7 @@ def unmarked(source: Files, records: Sequence[Record]) -> list[Fault]:
     return [Fault("", "no mask", f"{words} (data.missing_label)", grave=False)]
 
 
-def read_masks(source: Files, record: Record, grid: Grid) -> list[np.ndarray]:
+def read_masks(source: FileSettings, record: Record, grid: Grid) -> list[np.ndarray]:
     """Class numbers [1,*spatial] of each mask file, or, with `instances` of values, numbers of objects.
 
     Raises ReadError for a mask that is not there, lies on other voxels than `grid`, the image's, or holds
@@ -91,7 +88,7 @@ def read_masks(source: Files, record: Record, grid: Grid) -> list[np.ndarray]:
     return masks
 
 
-def label_of(source: Files, masks: Sequence[np.ndarray]) -> np.ndarray:
+def label_of(source: FileSettings, masks: Sequence[np.ndarray]) -> np.ndarray:
     """The masks of one image as one label map [1,*spatial]; where they overlap, the highest class."""
     if source.instances == "values":
         masks = [(mask > 0).astype(np.uint8) for mask in masks]

@@ -13,8 +13,8 @@ import numpy as np
 
 from src.data.lists import split_named
 from src.data.matching import UNNAMED
-from src.data.problems import Fault, blamed
-from src.data.records import Record
+from src.data.problems import blamed
+from src.data.records import Fault, Record
 from src.data.sources.files import Files
 from src.data.sources.templates import visible
 from src.data.tables import rows_of, word

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from src.data.readers import parts, suffix
 from src.data.records import Record
 from src.data.sources.claims import ROLES
-
-if TYPE_CHECKING:
-    from src.data.sources.files import Files
+from src.data.sources.settings import FileSettings
 
 TOLD_ELSEWHERE = (*ROLES, "stated")
 """Of a record's content: files are told by their bytes, and what is stated about them is compared, not
@@ -32,13 +30,13 @@ CHOOSING = {
 record."""
 
 
-def fingerprint(source: Files, record: Record) -> str:
+def fingerprint(source: FileSettings, record: Record) -> str:
     """Changes with the files' bytes, the folder and any setting but those of `CHOOSING`, new ones too."""
     settings = {key: plain(value) for key, value in _settings(source).items() if key not in CHOOSING}
     return f"files-2 {type(source).__qualname__} {source.place} {_told(source, record, beside)} {settings}"
 
 
-def content(source: Files, record: Record) -> str:
+def content(source: FileSettings, record: Record) -> str:
     """The same on every machine, and as it ever was: a later setting is told where it is not its default."""
     known = (source.channels, source.label_values, source.boxes_from_label)
     later = {
@@ -49,7 +47,7 @@ def content(source: Files, record: Record) -> str:
     return f"files-1 {_told(source, record, detached)} {known}" + (f" {later}" if later else "")
 
 
-def _told(source: Files, record: Record, more: Callable[[Path], list[Path]]) -> str:
+def _told(source: FileSettings, record: Record, more: Callable[[Path], list[Path]]) -> str:
     """The case, the digests of its files and of those that are read with them, and the rest of the record."""
     paths = [path for role in ROLES for path in source.paths(record, role)]
     files = [told for path in paths for told in _digests(source, path, more)]
@@ -57,7 +55,7 @@ def _told(source: Files, record: Record, more: Callable[[Path], list[Path]]) -> 
     return f"{record.case} {files} {rest}"
 
 
-def _digests(source: Files, path: Path, more: Callable[[Path], list[Path]]) -> list[Any]:
+def _digests(source: FileSettings, path: Path, more: Callable[[Path], list[Path]]) -> list[Any]:
     """Names and digests; of what is not there, the name alone."""
     try:
         return [(each.name, source.digests(each)) for each in (path, *more(path))]
@@ -77,11 +75,11 @@ def detached(path: Path) -> list[Path]:
     return beside(path) if suffix(path) in (".mhd", ".nhdr") else []
 
 
-def _settings(source: Files) -> dict[str, Any]:
+def _settings(source: FileSettings) -> dict[str, Any]:
     return {field.name: getattr(source, field.name) for field in fields(source) if field.init}
 
 
-def _default(source: Files, name: str) -> Any:
+def _default(source: FileSettings, name: str) -> Any:
     field = next(field for field in fields(source) if field.name == name)
     return field.default if field.default_factory is MISSING else field.default_factory()
 

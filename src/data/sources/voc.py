@@ -10,9 +10,8 @@ from xml.etree import ElementTree
 
 from src.data.lists import read_splits, split_named
 from src.data.matching import assigned
-from src.data.problems import Fault
 from src.data.readers import stem
-from src.data.records import Record
+from src.data.records import Fault, Record
 from src.data.sources.files import Files
 from src.data.sources.places import case_of, placed, whole_number
 from src.data.sources.templates import Template, visible

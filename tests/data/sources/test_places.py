@@ -7,8 +7,8 @@ import json
 import pytest
 
 from src.data.faults import inspect
-from src.data.problems import Fault
 from src.data.readers import ReadError
+from src.data.records import Fault
 from src.data.sources.coco import Coco
 from src.data.sources.folder import Folder
 from src.data.sources.places import case_of, placed
