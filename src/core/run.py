@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from src.errors import UserError
+from src.files import write_whole
 
 VERSIONS = ("torch", "pytorch-lightning", "monai", "hydra-core", "wandb", "torchmetrics", "numpy", "nilearn")
 
@@ -123,17 +124,7 @@ def check_room(path: Path, need: int) -> None:
 
 def write_atomically(path: Path, content: bytes) -> Path:
     """Temporary file, fsync, rename, fsync of the folder: a kill leaves the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from error
+    write_whole(path, content)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -12,6 +12,7 @@ import torch
 
 from src.data.cache import Cache, Kind
 from src.data.cohort import Cohort
+from src.data.contract import check_source
 from src.data.cut import refuse
 from src.data.degrade import Degrade
 from src.data.digests import Digests
@@ -85,9 +86,8 @@ class DataModule(Cohort, pl.LightningDataModule):
         one_size: bool = False,
     ) -> None:
         super().__init__()
-        for key, number, least in (("batch_size", batch_size, 1), ("workers", workers, 0)):
-            if number < least:
-                raise UserError(f"data.{key}={number}: give {least} or more")
+        check_source(source)
+        _check_counts(batch_size=(batch_size, 1), workers=(workers, 0))
         one_of("data.cache", cache, get_args(Kind))
         one_of("data.on_error", on_error, get_args(OnError))
         one_of("data.changed", changed, get_args(Changed))
@@ -209,3 +209,10 @@ class DataModule(Cohort, pl.LightningDataModule):
     def _place(self) -> tuple[int, int]:
         """(rank, world size) of this process."""
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+
+def _check_counts(**counts: tuple[int, int]) -> None:
+    """Raise UserError for a number below its least; by key: (number, least)."""
+    for key, (number, least) in counts.items():
+        if number < least:
+            raise UserError(f"data.{key}={number}: give {least} or more")

@@ -7,9 +7,10 @@ import hashlib
 import json
 import logging
 import os
-import socket
 import time
 from pathlib import Path
+
+from src.files import write_whole
 
 log = logging.getLogger(__name__)
 State = tuple[int, int, int, int, int]
@@ -93,20 +94,6 @@ def settled(stat: os.stat_result) -> bool:
     """Whether a change from now on would show in the file's dates."""
     now = time.time()
     return now - stat.st_ctime > SETTLED and abs(now - stat.st_mtime) > SETTLED
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Whole or not at all, whoever else writes it and also when the machine stops half way."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{socket.gethostname()}-{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def trim(folder: Path, most: int) -> None:

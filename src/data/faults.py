@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from src.data.boxes import usable_boxes
+from src.data.contract import breach
 from src.data.problems import called, few, files_of, sound
 from src.data.readers import ReadError, listening
 from src.data.records import SPLITS, Case, Fault, Record, Source
@@ -20,6 +21,8 @@ def examined(record: Record, source: Source) -> tuple[Case | None, list[Fault]]:
             case = source.load(record)
     except ReadError as error:
         return None, [Fault(record.case, "unreadable", str(error))]
+    if wrong := breach(record, case, source):
+        return None, [Fault(record.case, "contract", wrong)]
     notes = [Fault(record.case, "reading", words, grave=False) for words in heard]
     return case, [*notes, *inspect(record, case, source)]
 

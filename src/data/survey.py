@@ -13,13 +13,14 @@ from typing import Any, Literal
 import numpy as np
 
 from src.data.cache import Cache
-from src.data.digests import STORES, trim, write_whole
+from src.data.digests import STORES, trim
 from src.data.faults import examined, leaks, name_of
 from src.data.prepare import Prepared, grid_of
 from src.data.problems import told_once
 from src.data.records import Case, Fault, Record, Source
 from src.data.values import classes
 from src.errors import UserError
+from src.files import write_whole
 
 log = logging.getLogger(__name__)
 OnError = Literal["stop", "skip"]
@@ -46,7 +47,8 @@ class Facts:
 
     @property
     def unreadable(self) -> bool:
-        return any(fault.kind == "unreadable" for fault in self.faults)
+        """True where no arrays came, or none that a case may have: its source may be mended meanwhile."""
+        return any(fault.kind in ("unreadable", "contract") for fault in self.faults)
 
 
 def survey(

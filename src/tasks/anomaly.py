@@ -118,7 +118,7 @@ class AnomalyTask(Phased):
     def moved(self, player: str) -> nn.Module:
         return self.method.moved(player)
 
-    def predict(self, batch: Batch) -> Any:
+    def predict(self, batch: Batch) -> Findings | Tensor:
         """`Findings`; before anything can be judged, an image of noise for each row."""
         if self.preparing:
             decoder: Any = self.evaluator.decoder
@@ -140,7 +140,7 @@ class AnomalyTask(Phased):
     def undefined(self, data: DataModule) -> list[str]:
         return self.healthy.undefined(data)
 
-    def score(self, stage: str, batch: Batch, prediction: Any) -> None:
+    def score(self, stage: str, batch: Batch, prediction: Findings | Tensor) -> None:
         ill, masks = self.healthy.truth(batch)
         called, image = names(batch), batch["image"]
         for answer in prediction if isinstance(prediction, Findings) else (prediction,):
@@ -215,10 +215,10 @@ class AnomalyTask(Phased):
         search = {n: v for n, v in self.search.items() if n.startswith("search/")}
         return super().baseline_scores() | chance | search
 
-    def samples(self, batch: Batch, prediction: Any) -> dict[str, np.ndarray]:
+    def samples(self, batch: Batch, prediction: Findings | Tensor) -> dict[str, np.ndarray]:
         return anomaly_pictures.columns(batch, prediction, *self.healthy.truth(batch))
 
-    def written(self, batch: Batch, prediction: Any, rows: list[int]) -> Tensor | None:
+    def written(self, batch: Batch, prediction: Findings, rows: list[int]) -> Tensor | None:
         """The map, in the network's units: those of files differ from case to case, and rank none."""
         return whole(batch, prediction.map[:, None], rows)
 

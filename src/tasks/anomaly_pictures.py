@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from torch import Tensor
 
@@ -16,7 +14,9 @@ ACROSS = 6
 """Images from noise in a row."""
 
 
-def columns(batch: Batch, prediction: Any, ill: Tensor, masks: Tensor | None) -> dict[str, np.ndarray]:
+def columns(
+    batch: Batch, prediction: Findings | Tensor, ill: Tensor, masks: Tensor | None
+) -> dict[str, np.ndarray]:
     """Of a batch the image with most anomalous pixels, as named tiles; nothing of a batch without any."""
     image = _seen(batch["image"])
     if not isinstance(prediction, Findings):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -12,11 +12,12 @@ from torch import Tensor
 
 from src.data.datamodule import DataModule
 from src.data.prepare import restore
-from src.data.records import Batch, Case
+from src.data.records import Batch, Case, Record
 from src.data.regrid import Grid
 from src.data.writers import Original, encoded, original
 from src.tasks.cases import cases, units, whole
 
+T = TypeVar("T")
 GRID = ("affine", "input_affine", "input_shape")
 
 
@@ -52,8 +53,7 @@ class Originals:
 
     def truth(self, case: str) -> Case:
         """The case as its files have it, before any preparation."""
-        found: Case = self._once(case, "truth", lambda record: self.data.source.load(record))
-        return found
+        return self._once(case, "truth", self.data.source.load)
 
     def role(self, case: str, wanted: str) -> str:
         """`target` where it is wanted and the case has one of its own, else `image`."""
@@ -96,8 +96,7 @@ class Originals:
             like = self._original(case, "image")
             values = (images[rows].double() * scale + offset).cpu().numpy()
             stored = AsWritten(like.stored(values), like, np.eye(4)).values
-            record = self.records[case]
-            exact = self._once(case, "units", lambda _, record=record: self.data.cache.get(record))
+            exact = self._once(case, "units", self.data.cache.get)
             shape = (-1, *[1] * (images.dim() - 2))
             there, step = (np.asarray(exact[key], np.float64).reshape(shape) for key in ("offset", "scale"))
             out[rows] = torch.from_numpy(((stored - there) / step).astype(np.float32)).to(out)
@@ -126,15 +125,18 @@ class Originals:
         yield from zip(ordered, parts, strict=True)
 
     def _original(self, case: str, role: str) -> Original:
-        found: Original = self._once(case, role, lambda record: original(self.data.source, record, role))
-        return found
+        def read(record: Record) -> Original:
+            return original(self.data.source, record, role)
 
-    def _once(self, case: str, what: str, read: Any) -> Any:
+        return self._once(case, role, read)
+
+    def _once(self, case: str, what: str, read: Callable[[Record], T]) -> T:
         if case != self._case:
             self._case, self._read = case, {}
         if what not in self._read:
             self._read[what] = read(self.records[case])
-        return self._read[what]
+        found: T = self._read[what]
+        return found
 
     def _values_of_masks(self, label: np.ndarray) -> np.ndarray:
         """Class numbers as the masks of the data set have them, in the smallest type that holds them all."""

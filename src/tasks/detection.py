@@ -80,7 +80,7 @@ class DetectionTask(AdversarialTask):
         self.baselines: dict[str, Detector] = {}
         self.answers: list[Image] = []
         self.curves: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        self._drawn: tuple[Any, Truth] | None = None
+        self._drawn: tuple[list[Tensor], Truth] | None = None
         found = class_colours(self.kinds)
         self.legends = {"truth": found, "found": found | {"truth": TRUTH}, "centre map": {"centre": HEAT}}
 

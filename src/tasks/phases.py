@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from src.adversarial import Game, Rules, Watch, plan
+from src.adversarial import Game, Rules, plan
 from src.data.records import Batch
 from src.errors import UserError
 from src.tasks.base import AdversarialTask
@@ -113,9 +113,9 @@ class Phased(AdversarialTask):
         """The game of this phase, from now on; what is known of the last one's gradients is judged before."""
         self.check_finite()
         phase, self.playing = self.phases[number], number
-        self.game, self.movers, self.watch = phase.game, phase.movers, Watch(phase.game)
-        if number > 0:
-            self.update = plan(phase.game, accumulate=self.update.accumulate).update
+        first = number == 0  # whose update was planned by showing it two images
+        update = self.update if first else plan(phase.game, accumulate=self.update.accumulate).update
+        self.begin_game(phase.game, phase.movers, update)
 
     def generate(self, batch: Batch) -> Any:
         return self.phases[self.number].rules.generate(batch)

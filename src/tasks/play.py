@@ -36,15 +36,13 @@ class Play(pl.LightningModule):
         self.discriminator = recipe.discriminator
         half_life, burn_in = recipe.ema_half_life, recipe.ema_burn_in
         self.average = Ema(recipe.generator, half_life, burn_in=burn_in) if half_life else None
-        self.game = Game(cast(Rules, self), self.generator, self.discriminator, **recipe.game)
+        self.players: tuple[str, ...] = PLAYERS if self.discriminator is not None else PLAYERS[:1]
+        game = Game(cast(Rules, self), self.generator, self.discriminator, **recipe.game)
+        self.begin_game(game, {player: player for player in self.players}, UPDATES["shared"]())
         self.penalties = nn.ModuleList(self.game.penalties)  # what they remember belongs in the checkpoint
         self.augment = self.game.augment
-        self.watch = Watch(self.game)
         self.reduce = Average()
         self._said = time.perf_counter()
-        self.update: Update = UPDATES["shared"]()
-        self.players: tuple[str, ...] = PLAYERS if self.discriminator is not None else PLAYERS[:1]
-        self.movers = {player: player for player in self.players}
         self.batches_done = 0
         self.latest: dict[str, Tensor] = {}
 
@@ -52,6 +50,16 @@ class Play(pl.LightningModule):
     def evaluator(self) -> nn.Module:
         """The generator that is judged: the averaged one where there is one."""
         return self.average.module if self.average is not None else self.generator
+
+    def begin_game(self, game: Game, movers: dict[str, str], update: Update) -> None:
+        """Play this game from the next batch on.
+
+        Args:
+            game: players, what they see and what each is after.
+            movers: for each of its players the optimiser that steps.
+            update: one batch of the game.
+        """
+        self.game, self.movers, self.update, self.watch = game, movers, update, Watch(game)
 
     def training_step(self, batch: Batch, index: int) -> None:
         torch.manual_seed(seed_of(self.recipe.seed, self.batches_done))
