@@ -10,7 +10,7 @@ from monai.networks.layers.factories import Conv
 from torch import Tensor, nn
 
 from src.errors import UserError
-from src.networks.layers import SLOPE, conv, initialise
+from src.networks.layers import SLOPE, check_positive, conv, initialise
 
 
 class DenseGenerator(nn.Module):
@@ -23,8 +23,7 @@ class DenseGenerator(nn.Module):
         self, out_channels: int, size: Sequence[int], latent: int = 100, hidden: int = 128, layers: int = 4
     ) -> None:
         super().__init__()
-        if latent < 1 or hidden < 1 or layers < 1:
-            raise UserError(f"latent, hidden, layers: {latent}, {hidden}, {layers} must be 1 or more")
+        check_positive(latent=latent, hidden=hidden, layers=layers)
         self.latent, self.shape = latent, (out_channels, *size)
         self.hidden = nn.Sequential(
             *(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from src.errors import UserError
 from src.networks.conditional import beside, class_vectors, noise_vectors, projected
-from src.networks.layers import SLOPE, Start, conv, initialise
+from src.networks.layers import SLOPE, Start, check_positive, conv, initialise
 
 WIDEST = 8
 """The coarsest level has at most so many times the channels of the finest."""
@@ -24,10 +24,8 @@ def levels(size: Sequence[int]) -> int:
     return (min(size) // 4).bit_length() - 1
 
 
-def check(channels: int, refine: int) -> None:
-    """Raise UserError for numbers of channels that no player can have."""
-    if channels < 1:
-        raise UserError(f"channels: {channels} must be 1 or more")
+def check_refine(refine: int) -> None:
+    """Raise UserError for a number of channels that the layer at full size cannot have."""
     if refine < 0:
         raise UserError(f"refine: {refine} must be 0 or more")
 
@@ -63,9 +61,9 @@ class DcganGenerator(nn.Module):
         embedding: int = 0,
     ) -> None:
         super().__init__()
-        if latent < 1:
-            raise UserError(f"latent: {latent} must be 1 or more")
-        check(channels, refine)
+        check_positive(latent=latent)
+        check_positive(channels=channels)
+        check_refine(refine)
         count = levels(size)
         coarsest_first = widths(channels, count)[::-1]
         self.latent, self.size, self.tanh = latent, tuple(size), tanh
@@ -114,7 +112,8 @@ class DcganDiscriminator(nn.Module):
         projection: bool = False,
     ) -> None:
         super().__init__()
-        check(channels, refine)
+        check_positive(channels=channels)
+        check_refine(refine)
         count = levels(size)
         wide = [refine or image_channels, *widths(channels, count)]
         self.down = nn.ModuleList()

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from src.networks.conditional import beside, class_vectors, noise_vectors, projected
 from src.networks.dcgan import cut, widths
-from src.networks.layers import SLOPE, conv, initialise
+from src.networks.layers import SLOPE, check_positive, conv, initialise
 from src.networks.stylegan2 import flat
 
 REACH = 4
@@ -62,7 +62,8 @@ class FastGenerator(nn.Module):
         embedding: int = 0,
     ) -> None:
         super().__init__()
-        count = flat(spatial_dims, size, latent, channels)
+        check_positive(latent=latent, channels=channels)
+        count = flat(spatial_dims, size)
         wide = widths(channels, count + 1)[::-1]
         self.latent, self.size = latent, tuple(size)
         self.classes, self.vectors = classes if embedding else 0, noise_vectors(classes, embedding)
@@ -129,7 +130,8 @@ class FastDiscriminator(nn.Module):
         projection: bool = False,
     ) -> None:
         super().__init__()
-        halvings = max(1, flat(spatial_dims, size, channels) - 1)
+        check_positive(channels=channels)
+        halvings = max(1, flat(spatial_dims, size) - 1)
         wide = widths(channels, halvings + 1)
         self.enter = conv(2, image_channels, wide[0])
         self.levels = nn.ModuleList(Halving(a, b) for a, b in pairwise(wide))

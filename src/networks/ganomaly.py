@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from src.errors import UserError
 from src.networks.dcgan import DcganGenerator
 from src.networks.encoder import Encoder
+from src.networks.layers import check_positive
 
 
 class Ganomaly(nn.Module):
@@ -21,8 +21,7 @@ class Ganomaly(nn.Module):
         self, spatial_dims: int, in_channels: int, size: Sequence[int], latent: int = 100, channels: int = 32
     ) -> None:
         super().__init__()
-        if latent < 1 or channels < 1:
-            raise UserError(f"latent, channels: {latent}, {channels} must be 1 or more")
+        check_positive(latent=latent, channels=channels)
         self.latent = latent
         self.encoder = Encoder(spatial_dims, in_channels, size, latent, channels)
         self.decoder = DcganGenerator(spatial_dims, in_channels, size, latent, channels)

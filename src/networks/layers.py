@@ -9,9 +9,17 @@ from monai.networks.layers.factories import Conv, Norm
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from src.errors import UserError
+
 Start = Literal["he", "normal"]
 SLOPE = 0.2
 """Of every leaky ReLU here."""
+
+
+def check_positive(**counts: int) -> None:
+    """Raise UserError, with the names and numbers, where one of them is below 1."""
+    if min(counts.values()) < 1:
+        raise UserError(f"{', '.join(counts)}: {', '.join(map(str, counts.values()))} must be 1 or more")
 
 
 def conv(

@@ -11,10 +11,9 @@ from monai.networks.layers.factories import Conv
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from src.errors import UserError
 from src.networks.conditional import beside, class_vectors, noise_vectors, projected
 from src.networks.dcgan import cut, levels, widths
-from src.networks.layers import SLOPE, Halve, conv
+from src.networks.layers import SLOPE, Halve, check_positive, conv
 
 GAIN = (2 / (1 + SLOPE**2)) ** 0.5
 """Of weights before a leaky ReLU that keeps the variance."""
@@ -68,7 +67,8 @@ class R3Generator(nn.Module):
         embedding: int = 0,
     ) -> None:
         super().__init__()
-        count = check(size, latent, channels, blocks)
+        check_positive(latent=latent, channels=channels, blocks=blocks)
+        count = levels(size)
         wide = widths(channels, count + 1)[::-1]
         self.latent, self.size = latent, tuple(size)
         self.classes, self.vectors = classes if embedding else 0, noise_vectors(classes, embedding)
@@ -111,7 +111,8 @@ class R3Discriminator(nn.Module):
         projection: bool = False,
     ) -> None:
         super().__init__()
-        count = check(size, 1, channels, blocks)
+        check_positive(channels=channels, blocks=blocks)
+        count = levels(size)
         wide = widths(channels, count + 1)
         self.enter = conv(spatial_dims, image_channels, wide[0], 1, bias=False)
         self.levels = stages(spatial_dims, wide, blocks, group)
@@ -141,13 +142,6 @@ def stages(dims: int, wide: Sequence[int], blocks: int, group: int) -> nn.Module
     return nn.ModuleList(
         nn.Sequential(*(Block(dims, channels, depth, group) for _ in range(blocks))) for channels in wide
     )
-
-
-def check(size: Sequence[int], *counts: int) -> int:
-    """How often the sides are doubled; UserError for what cannot be built."""
-    if min(counts) < 1:
-        raise UserError("latent, channels, blocks: must be 1 or more")
-    return levels(size)
 
 
 def draw(layer: nn.Module, gain: float = 1.0) -> None:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from src.errors import UserError
 from src.networks.dcgan import cut, levels, widths
-from src.networks.layers import SLOPE, conv
+from src.networks.layers import SLOPE, check_positive, conv
 
 
 class SpadeGenerator(nn.Module):
@@ -45,8 +45,7 @@ class SpadeGenerator(nn.Module):
                 "label_channels: these data have no label maps to draw over; name them (data.label, "
                 "data.classes), or choose another model"
             )
-        if min(latent, channels, hidden) < 1:
-            raise UserError(f"latent, channels, hidden: {latent}, {channels}, {hidden} must be 1 or more")
+        check_positive(latent=latent, channels=channels, hidden=hidden)
         count = levels(size)
         coarsest_first = widths(channels, count + 1)[::-1]
         self.latent, self.size, self.label_channels = latent, tuple(size), label_channels

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from src.errors import UserError
 from src.networks.conditional import at_least_two, class_vectors, projected
 from src.networks.dcgan import cut, levels, widths
-from src.networks.layers import Halve
+from src.networks.layers import Halve, check_positive
 from src.networks.modulated import EqualConv, EqualLinear, ModulatedConv, activated
 
 
@@ -81,7 +81,8 @@ class StyleGenerator(nn.Module):
         told: bool = False,
     ) -> None:
         super().__init__()
-        count = flat(spatial_dims, size, style, channels, layers)
+        check_positive(style=style, channels=channels, layers=layers)
+        count = flat(spatial_dims, size)
         wide = widths(channels, count + 1)[::-1]
         start = [-(-side // 2**count) for side in size]
         self.size, self.classes = tuple(size), at_least_two(classes) if told else 0
@@ -140,7 +141,8 @@ class StyleDiscriminator(nn.Module):
         projection: bool = False,
     ) -> None:
         super().__init__()
-        count = flat(spatial_dims, size, channels)
+        check_positive(channels=channels)
+        count = flat(spatial_dims, size)
         wide = widths(channels, count + 1)
         self.enter = EqualConv(image_channels, wide[0], 1)
         self.first = nn.ModuleList(EqualConv(a, a, 3) for a in wide[:-1])
@@ -173,10 +175,8 @@ def doubled(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear")
 
 
-def flat(spatial_dims: int, size: Sequence[int], *counts: int) -> int:
-    """How often the sides are doubled; UserError for volumes and for what cannot be built."""
+def flat(spatial_dims: int, size: Sequence[int]) -> int:
+    """How often the sides are doubled, see `levels`; UserError for volumes."""
     if spatial_dims != 2:
         raise UserError("spatial_dims: this network makes images; for volumes choose model=r3gan or dcgan")
-    if min(counts) < 1:
-        raise UserError("style, channels, layers: must be 1 or more")
     return levels(size)

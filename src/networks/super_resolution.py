@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from src.errors import UserError
-from src.networks.layers import SLOPE, conv, initialise, shrink
+from src.networks.layers import SLOPE, check_positive, conv, initialise, shrink
 
 SMOOTH = {2: "bilinear", 3: "trilinear"}
 
@@ -38,8 +38,7 @@ class SrResNet(nn.Module):
             raise UserError(
                 f"out_channels: {out_channels} channels cannot be added to {in_channels}; try model=pix2pix"
             )
-        if factor < 1 or blocks < 1:
-            raise UserError(f"factor, blocks: {factor}, {blocks} must be 1 or more")
+        check_positive(factor=factor, blocks=blocks)
         self.factor, self.mode = factor, SMOOTH[spatial_dims]
         self.steps = _steps(factor)
         self.enter = conv(spatial_dims, in_channels, channels)
