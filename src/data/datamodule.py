@@ -9,7 +9,9 @@ from typing import Any, get_args
 
 import pytorch_lightning as pl
 import torch
+from torch.utils.data import Dataset
 
+from src.data.augment import Item
 from src.data.cache import Cache, Kind
 from src.data.cohort import Cohort
 from src.data.contract import check_source
@@ -196,7 +198,7 @@ class DataModule(Cohort, pl.LightningDataModule):
         groups = list(alike(records, shapes, 1 if self.sliced else self.batch_size))
         return self._loader(EvalBatches(groups, self.sliced, self.evaluated), batch_size=None)
 
-    def _loader(self, items: Any, **how: Any) -> Loader:
+    def _loader(self, items: Dataset[Item], **how: Any) -> Loader:
         return Loader(
             items,
             num_workers=self.workers,

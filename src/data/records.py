@@ -12,10 +12,10 @@ Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 Case = dict[str, np.ndarray]
-"""Arrays of one case: `image` [C,*spatial], `affine` [4,4] (voxel to mm), `spacing` [dims] (mm) and,
-where the data set has them, `label` [1,*spatial], `target` [C,*spatial], `class` [], and `boxes`
-[N,2*dims] with `classes` [N]: lower corner, then upper corner, in voxels, in the order of the array's
-axes (rows first); voxel i covers i to i + 1."""
+"""Arrays of one case: `image` [C,*spatial], `affine` [4,4] (voxel to mm, of pictures too), `spacing` [dims]
+(mm) and, where the data set has them, `label` [1,*spatial], `target` [C,*spatial], `class` [], and `boxes`
+[N,2*dims] with `classes` [N]: lower corner, then upper corner, in voxels, in the order of the array's axes
+(rows first); voxel i covers i to i + 1."""
 
 Batch = dict[str, Any]
 """Rows of several cases, a plain dict: `image` [B,C,*spatial] float and, where the data set has them, `label`
@@ -76,7 +76,11 @@ class Source(Protocol):
         ...
 
     def load(self, record: Record) -> Case:
-        """Raw arrays, in the data set's own units. Raises ReadError for a file that cannot be read."""
+        """Raw arrays, in the data set's own units; `contract` says in a line where they are no `Case`.
+
+        Raises:
+            ReadError: for a file that cannot be read.
+        """
         ...
 
     def fingerprint(self, record: Record) -> str:

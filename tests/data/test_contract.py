@@ -64,11 +64,11 @@ SPOILT: dict[str, tuple[dict[str, Any], str]] = {
     "label": ({"label": np.zeros((8, 6), np.uint8)}, "label [8, 6] uint8; expected [1, 8, 6]"),
     "one-hot": ({"label": np.zeros((2, 8, 6), np.uint8)}, "label [2, 8, 6] uint8; expected [1, 8, 6]"),
     "mask": ({"label": np.zeros((1, 8, 6), np.float32)}, "label [1, 8, 6] float32; expected integers"),
-    "target": ({"target": np.zeros((8, 6))}, "target [8, 6] float64; expected [C, 8, 6] of numbers"),
+    "target": ({"target": np.zeros((8, 6))}, "target [8, 6] float64; expected [C, 8, 6] of real numbers"),
     "boxes": ({"boxes": np.zeros((1, 6))}, "boxes [1, 6] float64; expected [N, 4]"),
     "classes": ({"classes": np.zeros(2, int)}, "classes [2] int64; expected [1] integers, one for each box"),
     "class": ({"class": np.zeros(1, int)}, "class [1] int64; expected a single integer"),
-    "kind": ({"class": np.array(2)}, "class 2; expected 0 to 1, as data.kinds names 2"),
+    "kind": ({"class": np.array(2)}, "class 2; expected 0 to 1, a place among data.kinds"),
 }
 
 
