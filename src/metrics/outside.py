@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from src.errors import UserError
 from src.metrics.registry import register
 
 
+@runtime_checkable
 class OutsideMetric(Protocol):
     """A score of one case, by somebody's own code.
 

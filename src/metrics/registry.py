@@ -74,7 +74,7 @@ SCORES: dict[str, Score] = {
     ),
     **_scores(
         "enhancement",
-        psnr=Score("PSNR", True, unit="dB"),
+        psnr=Score("PSNR", True, 2, "dB"),
         ssim=Score("SSIM", True),
         mae=Score("MAE", False, 2),
         flat_deviation=Score("noise in flat regions / truth's", None, 2),

@@ -160,8 +160,8 @@ class EnhancementTask(AdversarialTask):
                 images |= {"input": given} | self._filtered(given, shift)
             truth = self._truth(stage, batch, rows)
             for name, image in images.items():
-                ours = self._shown(stage, batch, rows, image)
                 try:
+                    ours = self._shown(stage, batch, rows, image)
                     scores = score_case(ours, truth, self.data_range)
                 except ValueError as error:
                     raise UserError(f"{case}: {error} (task.data_range)") from error
