@@ -97,9 +97,8 @@ def given_scores(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
 
 def score_of(name: str) -> str:
     """`dice` of `test/dice/gm`, `baseline/otsu/dice` or `val/floor/dice`."""
-    parts = (
-        name.removeprefix("val/").split("/") if "/floor/" in name or "/baseline/" in name else name.split("/")
-    )
+    beside = name.startswith(("val/floor/", "val/baseline/"))
+    parts = (name.removeprefix("val/") if beside else name).split("/")
     return parts[2] if parts[0] == "baseline" else parts[1]
 
 

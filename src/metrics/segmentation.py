@@ -154,7 +154,7 @@ class VolumeScores(CaseMetric):
 
     @property
     def _width(self) -> int:
-        return self._part.stop + len(self.outside.single)
+        return len(WHOLE) + len(self.by_class) * len(self._scored) + len(self.outside.single)
 
     def _single(self, rows: list[Tensor]) -> dict[str, Tensor]:
         """Means over volumes of what outside metrics give once a volume."""
