@@ -21,8 +21,9 @@ class OutsideMetric(Protocol):
     background, in their order.
 
     A call takes the prediction and the truth of a case, alike in shape, and gives NaN where nothing can be
-    told, which is left out of means. Segmentation: label maps [*spatial]. Enhancement: float64 images
-    [n, C, *spatial] in the units of the file, n > 1 for the slices of a volume.
+    told, which is left out of means. Segmentation: label maps [*spatial], in eight bits where these hold all
+    classes. Enhancement: float64 images [n, C, *spatial] in the units of the file, n > 1 for the slices of a
+    volume.
     """
 
     name: str

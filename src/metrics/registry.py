@@ -157,7 +157,7 @@ def register(metric: Any) -> Score:
         UserError: an attribute is missing or of a wrong type, or the name is taken.
     """
     which, name = f"task.metrics: {type(metric).__name__}", getattr(metric, "name", None)
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][\w.]*", name):
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z]\w*", name):
         raise UserError(f"{which} needs a `name` of letters, digits and _, such as rvd, and has {name!r}")
     if name in SCORES or name in RESERVED:
         raise UserError(f"{which} is called {name}, which is taken; give it another name")
@@ -166,11 +166,11 @@ def register(metric: Any) -> Score:
     wanted: dict[str, tuple[Any, tuple[type, ...], str]] = {
         "label": (getattr(metric, "label", name), (str,), "a text"),
         "higher_is_better": (metric.higher_is_better, (bool, type(None)), "True, False or None"),
-        "decimals": (getattr(metric, "decimals", 3), (int,), "a whole number"),
+        "decimals": (getattr(metric, "decimals", 3), (int,), "a whole number of 0 or more"),
         "unit": (getattr(metric, "unit", ""), (str,), "a text"),
     }
     for key, (value, types, what) in wanted.items():
-        if not isinstance(value, types):
+        if not isinstance(value, types) or (key == "decimals" and value < 0):
             raise UserError(f"{which}.{key} is {value!r}; give {what}")
     _outside[name] = Score(**{key: value for key, (value, _, _) in wanted.items()})
     return _outside[name]

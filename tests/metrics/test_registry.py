@@ -26,6 +26,7 @@ from src.metrics.registry import SCORES, Score, describe, register
 from src.metrics.segmentation import VolumeScores
 from src.metrics.synthesis.scores import Judge
 from tests.conftest import TINY
+from tests.sweeps.conftest import settings
 from tests.tasks.conftest import SMALL, in_folders, two_kinds  # noqa: F401
 from tests.tasks.test_segmentation import lesions  # noqa: F401
 
@@ -225,6 +226,18 @@ def test_an_enhanced_image_has_metrics_of_ones_own(
     assert scores["test/largest_error"] > 0 and scores["baseline/input/largest_error"] > 0
 
 
+class Swept(Largest):
+    name = "swept_error"
+
+
+def test_a_sweep_follows_a_metric_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    from src.sweeps.plan import read_plan
+
+    monkeypatch.setenv("GANATOMY_TARGETS", "tests.")
+    own = [f"task.metrics=[{{_target_: {HERE}.Swept}}]", "task.monitor=val/swept_error"]
+    assert read_plan(settings(train=["logger=csv", *own]), [], []).direction == "minimize"
+
+
 def test_what_is_no_metric_is_refused() -> None:
     def like(call: Any = lambda prediction, truth: 0.0, **attributes: Any) -> Any:
         return type("Own", (SimpleNamespace,), {"__call__": staticmethod(call)})(**attributes)
@@ -236,6 +249,7 @@ def test_what_is_no_metric_is_refused() -> None:
         (like(name="dice"), "is called dice, which is taken"),
         (like(name="own"), "does not say whether higher_is_better"),
         (like(**plain, decimals="2"), "decimals is '2'; give a whole number"),
+        (like(**plain, decimals=-1), "decimals is -1; give a whole number of 0 or more"),
         (like(name="own", higher_is_better=1), "higher_is_better is 1; give True, False or None"),
         (like(**plain, per_class=True), "own is per_class, and this task scores no classes"),
     ):
