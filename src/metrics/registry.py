@@ -163,14 +163,14 @@ def register(metric: Any) -> Score:
         raise UserError(f"{which} is called {name}, which is taken; give it another name")
     if not hasattr(metric, "higher_is_better"):
         raise UserError(f"{which} does not say whether higher_is_better: True, False, or None for neither")
-    wanted: dict[str, tuple[Any, tuple[type, ...], str]] = {
-        "label": (getattr(metric, "label", name), (str,), "a text"),
-        "higher_is_better": (metric.higher_is_better, (bool, type(None)), "True, False or None"),
-        "decimals": (getattr(metric, "decimals", 3), (int,), "a whole number of 0 or more"),
-        "unit": (getattr(metric, "unit", ""), (str,), "a text"),
-    }
-    for key, (value, types, what) in wanted.items():
-        if not isinstance(value, types) or (key == "decimals" and value < 0):
-            raise UserError(f"{which}.{key} is {value!r}; give {what}")
-    _outside[name] = Score(**{key: value for key, (value, _, _) in wanted.items()})
+    better, decimals = metric.higher_is_better, getattr(metric, "decimals", 3)
+    label, unit = getattr(metric, "label", name), getattr(metric, "unit", "")
+    if not isinstance(better, bool | None):
+        raise UserError(f"{which}.higher_is_better is {better!r}; give True, False or None")
+    if not isinstance(decimals, int) or decimals < 0:
+        raise UserError(f"{which}.decimals is {decimals!r}; give a whole number of 0 or more")
+    for key, text in (("label", label), ("unit", unit)):
+        if not isinstance(text, str):
+            raise UserError(f"{which}.{key} is {text!r}; give a text")
+    _outside[name] = Score(label, better, decimals, unit)
     return _outside[name]
