@@ -72,7 +72,40 @@ def compose() -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def run(compose: Callable[..., dict[str, Any]], tmp_path: Path) -> Callable[..., Path]:
+def given_scores(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
+    """By task, the scores that runs in this process give; each must have an entry that names the task."""
+    from src.metrics.registry import describe, known
+    from src.tasks.base import AdversarialTask
+
+    given: dict[str, set[str]] = {}
+    finish = AdversarialTask._finish
+
+    def checked(self: AdversarialTask, stage: str) -> None:
+        finish(self, stage)
+        tasks = {kind.__name__.removesuffix("Task").lower() for kind in type(self).__mro__}
+        for name in self.final:
+            score = score_of(name)
+            entry = describe(score)
+            assert score in known(), f"{name}: has no entry in src/metrics/registry.py"
+            assert not entry.tasks or tasks & set(entry.tasks), f"{name}: the entry names none of {tasks}"
+            for task in tasks:
+                given.setdefault(task, set()).add(score)
+
+    monkeypatch.setattr(AdversarialTask, "_finish", checked)
+    return given
+
+
+def score_of(name: str) -> str:
+    """`dice` of `test/dice/gm`, `baseline/otsu/dice` or `val/floor/dice`."""
+    beside = name.startswith(("val/floor/", "val/baseline/"))
+    parts = (name.removeprefix("val/") if beside else name).split("/")
+    return parts[2] if parts[0] == "baseline" else parts[1]
+
+
+@pytest.fixture
+def run(
+    compose: Callable[..., dict[str, Any]], given_scores: dict[str, set[str]], tmp_path: Path
+) -> Callable[..., Path]:
     """Train in this process; the value is the run directory. `resume` names one made before."""
     from src.core.config import validate
     from src.train import train

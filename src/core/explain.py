@@ -23,6 +23,12 @@ from src.errors import UserError
 
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
+ELSEWHERE = {
+    "task.metrics": "this task scores a set as a whole; task=segmentation and task=enhancement take metrics "
+    "of a case",
+}
+"""Keys that some tasks have, and why others do not."""
+
 
 def explain(error: BaseException, name: str = "train", words: Sequence[str] | None = None) -> str | None:
     """The line for an error that is the user's to mend, or None for one that is ours.
@@ -98,7 +104,7 @@ def _composition(error: HydraException, name: str) -> str:
         key = override.group(1).lstrip("+~")
         missing = str(getattr(error.__cause__, "full_key", None) or key)
         if not missing.startswith(f"{key}."):  # the key itself, or one above it
-            return f"{key}: no such key{nearest_key(key, name)}"
+            return f"{key}: {ELSEWHERE.get(key) or f'no such key{nearest_key(key, name)}'}"
         if "name:" in text:  # another choice, over the keys of the one that stands there
             return f"{key}: joins what stands there, which takes no {missing[len(key) + 1 :]}; " + (
                 f"clear it first: {key}=null '+{key}={{...}}'"

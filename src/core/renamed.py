@@ -26,6 +26,7 @@ ADDED: dict[str, Any] = {
     "data.series": None,
     "data.modality": None,
     "task.scored": "network",
+    "task.metrics": [],
 }
 """A key that came after 062eb33 -> its FIRST default, which says what runs did before it was there.
 

@@ -30,6 +30,7 @@ class Open(Section):
 
 class Task(Open):
     monitor: Annotated[str, Field(pattern=r"^val/")]
+    metrics: list[Node] = []
 
 
 class Data(Open):

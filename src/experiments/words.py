@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from src.experiments.claims import Claim, Side, Verdict
 from src.experiments.sheet import Experiment
-from src.pictures.scores import Kind, kind
+from src.metrics.registry import SCORES, Score, describe
 
 
-def score_kind(experiment: Experiment, name: str) -> Kind:
+def score_kind(experiment: Experiment, name: str) -> Score:
     """Label, direction, decimals of `test/dice/gm`, `baseline/nlm/psnr`, ...; or the label it was given."""
     parts = name.split("/")
     parts = parts[2:] if parts[0] == "baseline" else parts[1:]
-    known = kind(parts[0]) if parts else kind(name)
-    label = experiment.sheet.labels.get(name) or " ".join([known.label, *parts[1:]])
-    return Kind(label, known.better, known.decimals)
+    known = describe(parts[0]) if parts else describe(name)
+    label = experiment.sheet.labels.get(name) or " ".join([known.title, *parts[1:]])
+    return replace(known, label=label, unit="")
 
 
 def number(value: float, decimals: int, sign: bool = False) -> str:
@@ -26,7 +27,7 @@ def number(value: float, decimals: int, sign: bool = False) -> str:
     return f"{value:{'+' if sign else ''}.{decimals}f}".replace("-", "−")
 
 
-UNITS = (" dB", " mm")
+UNITS = tuple(sorted({f" {score.unit}" for score in SCORES.values() if score.unit}))
 """Ends of labels that belong to the number."""
 
 

@@ -9,37 +9,30 @@ import numpy as np
 import torch
 from scipy.ndimage import label as components
 from torch import Tensor
-from torchmetrics import Metric
 
+from src.metrics.case_metric import CaseMetric, encode, first_places
 from src.metrics.ranking import LIMIT, aupro, auroc, auroc_interval, average_precision
 
-WORD = 128
-"""Bytes for the name of an image, and for its subject."""
 IMAGE_SCORES = ("auroc", "auroc_low", "auroc_high", "ap")
 PIXEL_SCORES = ("pixel_ap", "aupro")
 
 Maps = Tensor | Sequence[Tensor] | Sequence[Sequence[Tensor]]
 
 
-class AnomalyTable(Metric):
+class AnomalyTable(CaseMetric):
     """AUROC with its interval by subject, AP, and of maps pixel AP and AUPRO, each over the whole split.
 
-    pixels: whether lesions are outlined, so that maps can be judged. An image that comes twice counts once:
-    N processes give what one gives, in any order.
+    pixels: whether lesions are outlined, so that maps can be judged.
     """
 
-    full_state_update = False
-    words: list[Tensor] | Tensor
-    rows: list[Tensor] | Tensor
-    maps: list[Tensor] | Tensor
-    shares: list[Tensor] | Tensor
+    subjects: Any
+    rows: Any
+    maps: Any
+    shares: Any
 
     def __init__(self, pixels: bool) -> None:
-        super().__init__()
+        super().__init__("subjects", "rows", "maps", "shares")
         self.pixels = pixels
-        # Flat and float32: a process without an image joins the gathering with an empty tensor of that kind.
-        for name in ("words", "rows", "maps", "shares"):
-            self.add_state(name, default=[], dist_reduce_fx="cat")
 
     def update(
         self,
@@ -59,19 +52,11 @@ class AnomalyTable(Metric):
         for name, score, planes in zip(names, scores, drawn or [[]] * len(names), strict=True):
             if any(bool(values.isnan().any()) for values in (score, *planes)):
                 raise ValueError(f"{name}: its score or map is not a number: the model has diverged")
-        counted = [sum(plane.numel() for plane in planes) for planes in drawn] or [0] * len(names)
-        sizes = torch.tensor(counted).to(scores)
-        self._add("words", torch.stack([_letters(*pair) for pair in zip(names, subjects, strict=True)]))
-        self._add("rows", torch.stack([scores, ill.to(scores), sizes], 1))
-        if drawn:
-            assert masks is not None
-            for planes, mask in zip(drawn, masks, strict=True):
-                for plane, lesions in zip(planes, _planes(mask), strict=True):
-                    self._add("maps", plane)
-                    self._add("shares", region_shares(lesions))
-
-    def _add(self, state: str, values: Tensor) -> None:
-        getattr(self, state).append(values.detach().float().flatten().to(self.device))
+        for number, (name, subject) in enumerate(zip(names, subjects, strict=True)):
+            planes = drawn[number] if drawn else []
+            row = [float(scores[number]), float(ill[number]), sum(plane.numel() for plane in planes)]
+            pixels = _pixels(planes, _planes(masks[number])) if planes and masks is not None else {}
+            self.keep(name, subjects=encode(subject), rows=row, **pixels)
 
     def compute(self) -> dict[str, Tensor]:
         """Flat names to 0-dim tensors; NaN for what cannot be told."""
@@ -109,18 +94,16 @@ class AnomalyTable(Metric):
 
     def _kept(self) -> tuple[list[tuple[str, str]], np.ndarray, np.ndarray, np.ndarray]:
         """(name, subject), rows, map and shares of every image, sorted by name, each image once."""
-        letters = _joined(self.words).reshape(-1, 2 * WORD).astype(np.uint8)
-        rows = _joined(self.rows).reshape(-1, 3)
-        maps, shares = _joined(self.maps), _joined(self.shares)
-        words = [(_word(line[:WORD]), _word(line[WORD:])) for line in letters]
-        first = {word: place for place, word in reversed(list(enumerate(words)))}
-        order = [first[word] for word in sorted(first)]
-        sizes = rows[:, 2].astype(np.int64)
-        ends = np.cumsum(sizes)  # whole numbers: float32 cannot count beyond 2^24
-        starts = ends - sizes
-        pixels = [np.arange(starts[i], ends[i]) for i in order]
-        chosen = np.concatenate(pixels) if pixels else np.zeros(0, int)
-        return [words[i] for i in order], rows[order], maps[chosen], shares[chosen]
+        words = list(zip(self.case_names(), self.words("subjects"), strict=True))
+        rows = self.table("rows", 3).numpy()
+        places = first_places(words)
+        order, sizes = list(places.values()), rows[:, 2].astype(np.int64).tolist()
+        parts = (self.ragged(state, sizes) for state in ("maps", "shares"))
+        maps, shares = (
+            torch.cat([part[i] for i in order]).numpy() if order else np.zeros(0, np.float32)
+            for part in parts
+        )
+        return list(places), rows[order], maps, shares
 
 
 def region_shares(mask: Tensor) -> Tensor:
@@ -138,21 +121,10 @@ def _planes(values: Any) -> list[Tensor]:
     return [values] if isinstance(values, Tensor) else list(values)
 
 
-def _letters(*words: str) -> Tensor:
-    """Words as bytes, each filled up; a ValueError names one that is too long."""
-    line = b""
-    for word in words:
-        if len(word.encode()) > WORD:
-            raise ValueError(f"{word}: the name of a case or subject has more than {WORD} bytes")
-        line += word.encode().ljust(WORD, b"\0")
-    return torch.tensor(list(line), dtype=torch.float32)
-
-
-def _word(letters: np.ndarray) -> str:
-    return letters.tobytes().rstrip(b"\0").decode()
-
-
-def _joined(state: list[Tensor] | Tensor) -> np.ndarray:
-    tensors = [state] if isinstance(state, Tensor) else state
-    values: np.ndarray = torch.cat(tensors).cpu().numpy() if tensors else np.zeros(0, np.float32)
-    return values
+def _pixels(planes: list[Tensor], masks: list[Tensor]) -> dict[str, Tensor]:
+    """The values of an image's planes one after another, and the shares of their lesions."""
+    pairs = list(zip(planes, masks, strict=True))
+    return {
+        "maps": torch.cat([plane.flatten() for plane, _ in pairs]),
+        "shares": torch.cat([region_shares(mask).flatten() for _, mask in pairs]),
+    }

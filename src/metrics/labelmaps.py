@@ -28,7 +28,6 @@ from src.metrics.surfaces import percentile, surface_distances
 SCORES = ("dice", "iou", "hd95", "asd", "nsd")
 PART = 2**22
 """Voxels that are counted at once, eight bytes each."""
-HIGHER_IS_BETTER = {"dice": True, "iou": True, "hd95": False, "asd": False, "nsd": True}
 
 
 def confusion(prediction: Tensor, truth: Tensor, classes: int) -> Tensor:

@@ -4,43 +4,48 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
+from src.metrics.case_metric import CaseMetric
 from src.metrics.labelmaps import SCORES, score_volume
+from src.metrics.outside import OutsideMetrics
 
-NAME_BYTES = 128
 WHOLE = ("empty", "found", "peak")
 """What is kept of a volume as a whole: whether its truth is background alone, whether anything but background
 was predicted, and how suspicious it is."""
 
 
-class VolumeScores(Metric):
+class VolumeScores(CaseMetric):
     """Dice, IoU, HD95, ASD and NSD per class: means over volumes, which are scored whole, never by slices.
 
     A volume whose truth is background alone has none of them: it counts in the rate of false positives.
-    `classes` names every label from 0 on, background first; `tolerance` in mm is the NSD's. A volume that
-    reaches two processes (samplers fill up the last round) counts once: N processes give what one gives, in
-    any order.
+
+    Args:
+        classes: names of every label from 0 on, background first.
+        include_background: score the background too.
+        tolerance: of the NSD, in mm.
+        outside: names of further scores, of the user's own metrics; `update` takes their values.
     """
 
-    full_state_update = False
-    names: list[Tensor] | Tensor
-    rows: list[Tensor] | Tensor
+    rows: Any
 
     def __init__(
-        self, classes: Sequence[str], include_background: bool = False, tolerance: float = 1.0
+        self,
+        classes: Sequence[str],
+        include_background: bool = False,
+        tolerance: float = 1.0,
+        outside: OutsideMetrics | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__("rows")
         self.classes = tuple(classes)
         self.first = 0 if include_background else 1
         self.tolerance = tolerance
+        self.outside = outside or OutsideMetrics()
+        self.by_class = (*SCORES, *self.outside.by_class)
         self.seen: dict[str, Tensor] = {}  # by this process: there a name stands for one volume
-        # Flat: a process without a single volume joins the gathering with an empty one-dimensional tensor.
-        self.add_state("names", default=[], dist_reduce_fx="cat")
-        self.add_state("rows", default=[], dist_reduce_fx="cat")
 
     def update(
         self,
@@ -59,16 +64,16 @@ class VolumeScores(Metric):
             scores = score_volume(prediction, truth, len(self.classes), spacing, labels, self.tolerance)
         except ValueError as error:
             raise ValueError(f"{case}: {error}") from error
+        own = self.outside.values(case, prediction, truth, self._scored)
+        scores = torch.cat([scores, own.by_class.to(scores)])
         empty, found = not bool((truth > 0).any()), bool((prediction > 0).any())
         if empty:
             scores[:, 1 - self.first :] = float("nan")
         whole = torch.tensor([empty, found, peak], dtype=torch.double)
-        assert isinstance(self.names, list) and isinstance(self.rows, list)
-        row = torch.cat([whole, scores.flatten()]).float()
+        row = torch.cat([whole, scores.flatten(), own.single.to(scores)]).float()
         if not torch.allclose(self.seen.setdefault(case, row), row, equal_nan=True):
             raise ValueError(f"{case}: two volumes of this name have different scores: name them apart")
-        self.names.append(_encode(case).to(self.device))
-        self.rows.append(row.to(self.device))
+        self.keep(case, rows=row)
 
     def reset(self) -> None:
         super().reset()
@@ -82,14 +87,14 @@ class VolumeScores(Metric):
         there were. With volumes whose truth is background alone, `empty` of them: `false_positive_rate`, the
         share of these in which something is found, and `true_positive_rate`, the share of the others.
         """
-        cases = self._cases()
-        shape = (len(cases), len(SCORES), len(self._scored))
+        cases = self.rows_by_case(self._width)
+        shape = (len(cases), len(self.by_class), len(self._scored))
         table = torch.stack([self._by_class(row) for row in cases.values()]) if cases else torch.empty(shape)
-        by_class = table.nanmean(0)
         result = {}
-        for name, values in zip(SCORES, by_class, strict=True):
+        for name, values in zip(self.by_class, table.nanmean(0), strict=True):
             result[name] = values.nanmean()
             result |= {f"{name}/{c}": value for c, value in zip(self._scored, values, strict=True)}
+        result |= self._single(list(cases.values()))
         absent = table[:, 0].isnan().sum(0)
         result |= {f"absent/{c}": count for c, count in zip(self._scored, absent, strict=True)}
         result["volumes"] = torch.tensor(len(cases))
@@ -108,14 +113,15 @@ class VolumeScores(Metric):
         Where the truth of some is background alone, `WHOLE` of each too.
         """
         with self.sync_context():
-            cases = self._cases()
+            cases = self.rows_by_case(self._width)
         told = WHOLE if any(row[0] for row in cases.values()) else ()
         rows = []
         for case, values in cases.items():
             row: dict[str, str | float] = {"case": case}
-            for name, scores in zip(SCORES, self._by_class(values), strict=True):
+            for name, scores in zip(self.by_class, self._by_class(values), strict=True):
                 row[name] = float(scores.nanmean())
                 row |= {f"{name}/{c}": float(score) for c, score in zip(self._scored, scores, strict=True)}
+            row |= dict(zip(self.outside.single, values[self._part.stop :].tolist(), strict=True))
             rows.append(row | {name: float(value) for name, value in zip(told, values, strict=False)})
         return rows
 
@@ -126,7 +132,7 @@ class VolumeScores(Metric):
         found. Every process must call it.
         """
         with self.sync_context():
-            cases = self._cases()
+            cases = self.rows_by_case(self._width)
         dice = sorted(
             (float(row[2]), float(self._by_class(row)[0].nanmean())) for row in cases.values() if not row[0]
         )
@@ -141,34 +147,22 @@ class VolumeScores(Metric):
     def _scored(self) -> tuple[str, ...]:
         return self.classes[self.first :]
 
+    @property
+    def _part(self) -> slice:
+        """Where the scores by class stand in a volume's row."""
+        return slice(len(WHOLE), len(WHOLE) + len(self.by_class) * len(self._scored))
+
+    @property
+    def _width(self) -> int:
+        return len(WHOLE) + len(self.by_class) * len(self._scored) + len(self.outside.single)
+
+    def _single(self, rows: list[Tensor]) -> dict[str, Tensor]:
+        """Means over volumes of what outside metrics give once a volume."""
+        values = [row[self._part.stop :] for row in rows] or [
+            torch.full((len(self.outside.single),), torch.nan)
+        ]
+        return dict(zip(self.outside.single, torch.stack(values).nanmean(0), strict=True))
+
     def _by_class(self, row: Tensor) -> Tensor:
         """[scores, classes] of a volume's row."""
-        return row[len(WHOLE) :].reshape(len(SCORES), len(self._scored))
-
-    def _cases(self) -> dict[str, Tensor]:
-        """The row of each case, sorted, so that no sum depends on the order of arrival.
-
-        Of one that reached two processes, which may differ in the last bit and so in a voxel, the first.
-        """
-        names = _flat(self.names).reshape(-1, NAME_BYTES)
-        rows = _flat(self.rows).reshape(len(names), len(WHOLE) + len(SCORES) * len(self._scored))
-        cases: dict[str, Tensor] = {}
-        for case, row in sorted(zip(map(_decode, names), rows, strict=True), key=lambda pair: pair[0]):
-            cases.setdefault(case, row.double())
-        return cases
-
-
-def _flat(state: list[Tensor] | Tensor) -> Tensor:
-    tensors = [state] if isinstance(state, Tensor) else state
-    return torch.cat(tensors).cpu() if tensors else torch.empty(0)
-
-
-def _encode(case: str) -> Tensor:
-    text = case.encode()
-    if len(text) > NAME_BYTES:
-        raise ValueError(f"{case}: the name of a volume has {len(text)} bytes: {NAME_BYTES} are allowed")
-    return torch.tensor(list(text.ljust(NAME_BYTES, b"\0")), dtype=torch.float32)
-
-
-def _decode(row: Tensor) -> str:
-    return bytes(row.to(torch.uint8).tolist()).rstrip(b"\0").decode()
+        return row[self._part].reshape(len(self.by_class), len(self._scored))

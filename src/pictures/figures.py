@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from src.metrics.registry import describe, known
 from src.pictures.draw import OKABE_ITO
-from src.pictures.scores import KINDS, kind
 
 Row = Mapping[str, str | float]
 
@@ -62,7 +62,7 @@ def cases(rows: Sequence[Row], score: str) -> bytes | None:
         axis.plot(index + spread, values, "o", color=LINES[index % len(LINES)], ms=5, alpha=0.75, mew=0)
         if values.size > 1:
             axis.plot([index - 0.27, index + 0.27], [np.median(values)] * 2, color=INK, lw=1.6)
-    tidy(axis, f"{kind(score).label} per test case", "")
+    tidy(axis, f"{describe(score).title} per test case", "")
     axis.set_xticks(range(len(groups)), list(groups))
     axis.set_xlim(-0.6, len(groups) - 0.4)
     return encoded_png(figure)
@@ -80,10 +80,10 @@ def curves(rows: Sequence[Row], split: str = "val") -> dict[str, dict[str, Line]
     for lines in found.values():
         if len(lines) == 2:
             lines.pop("total", None)
-    score = next((name for name in KINDS if f"{split}/{name}" in series), None)
+    score = next((name for name in known() if f"{split}/{name}" in series), None)
     if score:
         lines = _below(f"{split}/{score}", series)
-        found[f"validation: {kind(score).label}"] = {**lines, "mean": series[f"{split}/{score}"]}
+        found[f"validation: {describe(score).title}"] = {**lines, "mean": series[f"{split}/{score}"]}
     return {title: lines for title, lines in found.items() if lines}
 
 

@@ -14,8 +14,9 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from src.core.compose import composed, known_key, parsed, search_path
 from src.core.names import nearest
 from src.core.schema import Paths, Section, check_shape
+from src.core.targets import build
 from src.errors import UserError
-from src.pictures.scores import kind
+from src.metrics.registry import describe, register
 from src.sweeps.space import Parameter, Values, probes, read_space, words
 
 OURS = ("seed", "run_dir", "resume", "name", "paths.runs", "hydra.run.dir")
@@ -106,7 +107,9 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
     space = read_space(cfg["space"])
     plain = composed(shared, folders)
     score = plain["task"]["monitor"]
-    better = kind(score.split("/")[1]).better
+    for metric in build(plain["task"].get("metrics") or [], "task.metrics"):
+        register(metric)
+    better = describe(score.split("/")[1]).sign
     if not better and not cfg["direction"]:
         raise UserError(f"direction: {score} says not which way is better; give maximize or minimize")
     if plain["logger"]["name"] == "none":

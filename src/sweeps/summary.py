@@ -19,8 +19,8 @@ from rich.text import Text
 
 from src.core.compose import experiment
 from src.core.run import write_atomically
+from src.metrics.registry import describe
 from src.pictures import sweep as pictures
-from src.pictures.scores import kind
 from src.sweeps.crew import says
 from src.sweeps.plan import Plan
 from src.sweeps.space import words
@@ -39,7 +39,7 @@ def summarise(plan: Plan, study: Study) -> list[Path]:
         return files
     text = experiment([*plan.train, *words(done[0].params)], _origin(plan, done[0]))
     files.append(write_atomically(plan.directory / "experiment" / "best.yaml", text.encode()))
-    label, sign = kind(plan.score.split("/")[1]).heading, _sign(plan)
+    label, sign = describe(plan.score.split("/")[1]).heading, _sign(plan)
     ended = [(t.number, _value(t), t.state.name.lower()) for t in trials if t.state.is_finished()]
     drawn = {
         "history": pictures.history(ended, label, sign),
@@ -79,7 +79,7 @@ def show(plan: Plan, study: Study, console: Console) -> None:
         title=f"{plan.study}: {_count(trials)}", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
     )
     table.add_column("trial", justify="right")
-    table.add_column(Text(kind(plan.score.split("/")[1]).heading), justify="right")
+    table.add_column(Text(describe(plan.score.split("/")[1]).heading), justify="right")
     names = sorted((p.key for p in plan.space), key=lambda key: -shares.get(key, 0.0))
     for name, short in zip(names, pictures.shorten(names), strict=True):
         head = short.replace(".", ".\n") + (f"\n{shares[name]:.0%}" if name in shares else "")

@@ -12,8 +12,8 @@ from torchmetrics import Metric
 from src.data.datamodule import DataModule
 from src.data.records import Batch
 from src.errors import UserError, one_of
+from src.metrics.registry import describe
 from src.pictures import Picture
-from src.pictures.scores import COUNTS, kind
 from src.tasks.as_written import Originals
 from src.tasks.play import Play
 from src.tasks.recipe import Recipe
@@ -59,7 +59,7 @@ class AdversarialTask(Play):
     @property
     def direction(self) -> int:
         """1 where a higher monitored score is better, -1 where a lower one is, 0 where neither is."""
-        return kind(self.monitor.split("/")[1]).better
+        return describe(self.monitor.split("/")[1]).sign
 
     def keep_tables(self, tables: dict[str, Metric]) -> None:
         """The scores of this task; registered, so that they live on its device, where processes gather."""
@@ -136,7 +136,7 @@ class AdversarialTask(Play):
         baselines = [name for name in self.tables if name not in ("val", "test")]
         scores = {name: self._empty(name) for name in baselines}
         flat = {f"{name}/{key}": value for name, found in scores.items() for key, value in found.items()}
-        return {name: value for name, value in flat.items() if name.split("/")[1] not in COUNTS}
+        return {name: value for name, value in flat.items() if not describe(name.split("/")[1]).counts}
 
     def floor_scores(self) -> dict[str, float]:
         """What perfect images would score on the test split, where that is not known beforehand."""

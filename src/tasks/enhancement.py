@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from src.errors import UserError
 from src.losses.images import weighted_losses
 from src.metrics.cases import CaseTable
 from src.metrics.enhancement import SCORES, score_case
+from src.metrics.outside import OutsideMetric, OutsideMetrics
 from src.pictures import shown
 from src.tasks.base import AdversarialTask
 from src.tasks.cases import all_finite, cases, in_units, stacked, units
@@ -41,7 +42,8 @@ class EnhancementTask(AdversarialTask):
     data_range: what PSNR and SSIM relate errors to, in the target's units: a number, or a window [low, high];
     anything else, the range of each case's own truth. own_target: the target has units or channels that are
     not the image's, so that neither the image nor a filtered one can be held against it.
-    factor: of super-resolution; None when the input has the target's resolution.
+    factor: of super-resolution; None when the input has the target's resolution. metrics: further scores of
+    each case.
     """
 
     written_like = "target"
@@ -57,6 +59,7 @@ class EnhancementTask(AdversarialTask):
         factor: int | None = None,
         scored: str = "network",
         own_target: bool = False,
+        metrics: Sequence[OutsideMetric] = (),
     ) -> None:
         super().__init__(recipe, monitor, scored)
         parts = data_range if isinstance(data_range, list) and not ends(data_range) else [data_range]
@@ -71,7 +74,9 @@ class EnhancementTask(AdversarialTask):
                 f"model.generator: {type(self.generator).__name__} adds its answer to the image, whose units "
                 "are not the target's; model.generator.residual=false, or model=pix2pix, does not"
             )
-        self.keep_tables({name: CaseTable(SCORES) for name in ("val", "test", *baselines)})
+        self.outside = OutsideMetrics(metrics)
+        columns = (*SCORES, *self.outside.single)
+        self.keep_tables({name: CaseTable(columns) for name in ("val", "test", *baselines)})
         self.baselines: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
         self.shift: Callable[[Number, Number], Number] = no_shift
 
@@ -158,10 +163,11 @@ class EnhancementTask(AdversarialTask):
             truth = self._truth(stage, batch, rows)
             for name, image in images.items():
                 try:
-                    scores = score_case(self._shown(stage, batch, rows, image), truth, self.data_range)
+                    ours = self._shown(stage, batch, rows, image)
+                    scores = score_case(ours, truth, self.data_range)
                 except ValueError as error:
                     raise UserError(f"{case}: {error} (task.data_range)") from error
-                self.tables[name].update(case, scores)
+                self.tables[name].update(case, scores | self.outside.named(case, ours, truth))
 
     def _truth(self, stage: str, batch: Batch, rows: list[int]) -> Tensor:
         """What the images of a case are held against, in its own units [n, C, *spatial]."""

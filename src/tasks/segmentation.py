@@ -15,6 +15,7 @@ from src.baselines.segmentation import Rivals, rivals
 from src.data.datamodule import DataModule
 from src.data.records import Batch
 from src.errors import UserError
+from src.metrics.outside import OutsideMetric, OutsideMetrics
 from src.metrics.segmentation import VolumeScores
 from src.pictures import ERRORS, colours, error_map, overlay, shown
 from src.tasks.as_written import scored_labels
@@ -41,7 +42,7 @@ class SegmentationTask(AdversarialTask):
     where there is one. semi: how images without labels take part. gate: in the test, nothing is found in
     images whose most suspicious pixels are, on average, below a threshold; the highest that left this share
     of the Dice of the lesion images in the last validation. mirror: axes; probabilities are means over the
-    images mirrored along them and not.
+    images mirrored along them and not. metrics: further scores of each case, which may be per class.
     """
 
     plain_answer = True
@@ -57,6 +58,7 @@ class SegmentationTask(AdversarialTask):
         gate: float | None = None,
         mirror: Sequence[int] = (),
         scored: str = "network",
+        metrics: Sequence[OutsideMetric] = (),
     ) -> None:
         super().__init__(recipe, monitor, scored)
         if gate is not None and not 0 < gate <= 1:
@@ -76,7 +78,8 @@ class SegmentationTask(AdversarialTask):
         if gate is not None:
             names.append("ungated")
             self.register_buffer("threshold", torch.zeros(()))
-        self.keep_tables({name: VolumeScores(recipe.classes) for name in names})
+        outside = OutsideMetrics(metrics, classes=True)
+        self.keep_tables({name: VolumeScores(recipe.classes, outside=outside) for name in names})
         self.legends = {name: colours(recipe.classes) for name in ("truth", "prediction")} | {"error": ERRORS}
 
     @staticmethod

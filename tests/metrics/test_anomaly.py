@@ -10,7 +10,8 @@ import torch
 from scipy.ndimage import label as components
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from src.metrics.anomaly import AnomalyTable, _letters, region_shares
+from src.metrics.anomaly import AnomalyTable, region_shares
+from src.metrics.case_metric import encode
 from src.metrics.ranking import aupro, auroc, auroc_interval, average_precision
 
 
@@ -143,8 +144,7 @@ def test_maps_stay_apart_beyond_what_float32_can_count() -> None:
     table = AnomalyTable(True)
     sizes = [2**24, 1, 1, 3]
     for number, size in enumerate(sizes):
-        table._add("words", _letters(f"{number}", "s")[None])
-        table._add("rows", torch.tensor([[0.0, 1.0, float(size)]]))
+        table.keep(f"{number}", subjects=encode("s"), rows=[0.0, 1.0, float(size)])
     state = torch.arange(sum(sizes) - 2**24 + 1)  # the first map is a view of one number
     table.maps = [torch.zeros(1).expand(2**24), state[1:].float()]
     table.shares = table.maps

@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from src.metrics.cases import NAME_BYTES, CaseTable
+from src.metrics.case_metric import NAME_BYTES
+from src.metrics.cases import CaseTable
 from src.metrics.enhancement import SCORES, score_case
 
 

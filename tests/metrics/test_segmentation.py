@@ -9,7 +9,8 @@ import torch
 import torch.multiprocessing
 from torch import Tensor
 
-from src.metrics.segmentation import NAME_BYTES, WHOLE, VolumeScores
+from src.metrics.case_metric import NAME_BYTES
+from src.metrics.segmentation import WHOLE, VolumeScores
 
 CLASSES = ("background", "gm", "wm")
 

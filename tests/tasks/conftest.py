@@ -37,7 +37,9 @@ def small() -> Callable[..., list[str]]:
 
 
 @pytest.fixture
-def train_small(compose: Any, small: Callable[..., list[str]], tmp_path: Path) -> Callable[..., Path]:
+def train_small(
+    compose: Any, small: Callable[..., list[str]], given_scores: dict[str, set[str]], tmp_path: Path
+) -> Callable[..., Path]:
     """Train in this process; the value is the run directory. `resume` names one made before."""
     from src.train import train
 

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
-from src.metrics.cases import NAME_BYTES
+from src.metrics.case_metric import CaseMetric, first_places
 from src.metrics.detection.curves import RATES, Steps, average_precision, best_threshold, froc, steps
 from src.metrics.detection.matching import match
 from src.metrics.finite import refuse_not_finite
@@ -45,45 +44,34 @@ class Image:
     file_truth: np.ndarray
 
 
-class DetectionTable(Metric):
-    """Scores of boxes over images; an image that reaches two processes counts once.
+class DetectionTable(CaseMetric):
+    """Scores of boxes over images.
 
     hit: least IoU of a box that finds an object, for FROC, sensitivity and the score threshold.
     threshold: the score from which on boxes count; None: the one with the largest F1 among these images.
     """
 
-    full_state_update = False
-    names: Any
     heads: Any
     found: Any
     truths: Any
 
     def __init__(self, classes: Sequence[str], dims: int, hit: float = 0.3) -> None:
-        super().__init__()
+        super().__init__("heads", "found", "truths")
         self.classes, self.dims, self.hit = tuple(classes), dims, hit
         self.threshold: float | None = None
-        # Flat: a process without a single image joins the gathering with empty one-dimensional tensors.
-        for state in ("names", "heads", "found", "truths"):
-            self.add_state(state, default=[], dist_reduce_fx="cat")
 
     def update(self, image: Image) -> None:
         """Take in one image; a ValueError names a case of more than 128 bytes, or one with a box or a score
         that is not finite.
         """
         refuse_not_finite(image.case, image.boxes, image.scores, image.truth)
-        name = image.case.encode()
-        if len(name) > NAME_BYTES:
-            raise ValueError(f"{image.case}: its name has {len(name)} bytes: {NAME_BYTES} are allowed")
-        self._add(self.names, list(name.ljust(NAME_BYTES, b"\0")))
-        self._add(self.heads, [len(image.boxes), len(image.truth), *image.shape])
         found = (image.classes[:, None], image.scores[:, None], image.boxes, image.file_boxes)
-        self._add(self.found, np.concatenate(found, 1))
-        self._add(
-            self.truths, np.concatenate((image.truth_classes[:, None], image.truth, image.file_truth), 1)
+        self.keep(
+            image.case,
+            heads=[len(image.boxes), len(image.truth), *image.shape],
+            found=np.concatenate(found, 1),
+            truths=np.concatenate((image.truth_classes[:, None], image.truth, image.file_truth), 1),
         )
-
-    def _add(self, state: list[Tensor], values: Any) -> None:
-        state.append(torch.from_numpy(np.array(values, np.float32)).reshape(-1).to(self.device))
 
     def compute(self) -> dict[str, Tensor]:
         """Flat names to 0-dim tensors; NaN without an object to find, or an image without objects."""
@@ -113,25 +101,26 @@ class DetectionTable(Metric):
     def images(self) -> list[Image]:
         """Every image seen by this process (inside `sync_context`: by all), sorted by name."""
         d = self.dims
-        names, heads = (_rows(s, n) for s, n in ((self.names, NAME_BYTES), (self.heads, 2 + d)))
-        found, truths = _rows(self.found, 2 + 4 * d), _rows(self.truths, 1 + 4 * d)
-        images: dict[str, Image] = {}
-        starts = np.concatenate([np.zeros((1, 2)), heads[:, :2].cumsum(0)]).astype(int)
-        for name, head, (f, t), (f_end, t_end) in zip(names, heads, starts, starts[1:], strict=False):
-            case = bytes(name.astype(np.uint8).tolist()).rstrip(b"\0").decode()
-            ours, theirs = found[f:f_end], truths[t:t_end]
-            images[case] = Image(
+        heads = self.table("heads", 2 + d).numpy().astype(int)
+        found = self.ragged("found", (heads[:, 0] * (2 + 4 * d)).tolist())
+        truths = self.ragged("truths", (heads[:, 1] * (1 + 4 * d)).tolist())
+        images = []
+        for case, place in first_places(self.case_names()).items():
+            ours = found[place].reshape(-1, 2 + 4 * d).numpy()
+            theirs = truths[place].reshape(-1, 1 + 4 * d).numpy()
+            image = Image(
                 case,
                 boxes=ours[:, 2 : 2 + 2 * d],
                 scores=ours[:, 1],
                 classes=ours[:, 0].astype(int),
                 truth=theirs[:, 1 : 1 + 2 * d],
                 truth_classes=theirs[:, 0].astype(int),
-                shape=head[2:].astype(int),
+                shape=heads[place, 2:],
                 file_boxes=ours[:, 2 + 2 * d :],
                 file_truth=theirs[:, 1 + 2 * d :],
             )
-        return [images[case] for case in sorted(images)]
+            images.append(image)
+        return images
 
     def curve(self, images: Sequence[Image]) -> tuple[np.ndarray, np.ndarray]:
         """FROC: false positives an image, and the share of objects found, as the threshold falls."""
@@ -213,12 +202,6 @@ class DetectionTable(Metric):
             "precision": (right / total if total else 0.0) if truths else nothing,
             "fp_healthy": sum(healthy) / len(healthy) if healthy else nothing,
         }
-
-
-def _rows(state: Any, width: int) -> np.ndarray:
-    tensors = [state] if isinstance(state, Tensor) else state
-    flat = torch.cat(tensors).cpu().numpy() if tensors else np.zeros(0, np.float32)
-    return flat.reshape(-1, width)
 
 
 def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:

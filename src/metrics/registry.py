@@ -1,0 +1,176 @@
+"""The scores: what each is called, its unit and decimals, which tasks give it, and which way is better.
+
+The one place that says so: checkpoints, sweeps, tables, figures, reports and experiments ask here. A metric
+of somebody's own joins with `register`. Nothing heavy is imported, as commands that never score ask too.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from src.errors import UserError
+
+
+@dataclass(frozen=True)
+class Score:
+    """How a score is read and written.
+
+    Attributes:
+        label: its name for people, without the unit.
+        higher_is_better: None where neither is, as for a ratio that should be 1.
+        decimals: how many are written.
+        unit: of its values; empty for shares, ratios and what is in the units of the image.
+        tasks: those that give it, by the names of `conf/task`; empty for a metric of somebody's own.
+        counts: it says how many cases there were, not how good they are, so that no table shows it.
+    """
+
+    label: str
+    higher_is_better: bool | None = None
+    decimals: int = 3
+    unit: str = ""
+    tasks: tuple[str, ...] = ()
+    counts: bool = False
+
+    @property
+    def sign(self) -> int:
+        """1 where higher is better, -1 where lower is, 0 where neither is."""
+        return 0 if self.higher_is_better is None else 1 if self.higher_is_better else -1
+
+    @property
+    def title(self) -> str:
+        """Label and unit."""
+        return f"{self.label} {self.unit}" if self.unit else self.label
+
+    @property
+    def heading(self) -> str:
+        """Label, unit and an arrow to the better side."""
+        return f"{self.title}{('', ' ↑', ' ↓')[self.sign]}"
+
+
+def _scores(*tasks: str, **scores: Score) -> dict[str, Score]:
+    return {name: Score(**{**vars(score), "tasks": tasks}) for name, score in scores.items()}
+
+
+def _sensitivity(rate: str) -> Score:
+    return Score(f"sensitivity at {rate} FP an image", True)
+
+
+SCORES: dict[str, Score] = {
+    **_scores(
+        "segmentation",
+        dice=Score("Dice", True),
+        hd95=Score("HD95", False, 2, "mm"),
+        nsd=Score("NSD", True),
+        asd=Score("ASD", False, 2, "mm"),
+        iou=Score("IoU", True),
+        false_positive_rate=Score("share of empty images with a finding", False, 2),
+        true_positive_rate=Score("share of others with a finding", True, 2),
+        threshold=Score("gate"),
+        volumes=Score("volumes", decimals=0, counts=True),
+        absent=Score("volumes without the class", decimals=0, counts=True),
+        empty=Score("volumes of background alone", decimals=0, counts=True),
+    ),
+    **_scores(
+        "enhancement",
+        psnr=Score("PSNR", True, 2, "dB"),
+        ssim=Score("SSIM", True),
+        mae=Score("MAE", False, 2),
+        flat_deviation=Score("noise in flat regions / truth's", None, 2),
+        high_frequency=Score("high frequencies / truth's", None, 2),
+        edge_gradient=Score("steepness of edges / truth's", None, 2),
+        nps_distance=Score("noise spectrum from truth's", False, 1, "dB"),
+    ),
+    **_scores(
+        "detection",
+        map50=Score("mAP50", True),
+        map75=Score("mAP75", True),
+        froc=Score("FROC", True),
+        sensitivity_1fp=_sensitivity("1"),
+        sensitivity=Score("sensitivity", True),
+        precision=Score("precision", True),
+        fp_healthy=Score("FP an image without objects", False, 2),
+        map=Score("mAP", True),
+        map30=Score("mAP30", True),
+        map_lesion=Score("mAP at IoU 0.1 to 0.5", True),
+        **{f"sensitivity_{r}fp": _sensitivity(r) for r in ("0.125", "0.25", "0.5", "2", "4", "8")},
+    ),
+    **_scores(
+        "anomaly",
+        auroc=Score("AUROC", True),
+        auroc_low=Score("AUROC low"),
+        auroc_high=Score("AUROC high"),
+        ap=Score("AP", True),
+        pixel_ap=Score("pixel AP", True),
+        aupro=Score("AUPRO", True),
+        reconstruction=Score("residual of healthy images", False),
+        subset_auroc=Score("AUROC, searched", True),
+        images_per_second=Score("images/s", True, 1),
+    ),
+    **_scores(
+        "synthesis",
+        judge_dice=Score("Dice of the judge", True),
+        judge_accuracy=Score("accuracy of the judge", True),
+        modes=Score("modes", True, 0),
+        kl=Score("KL from all modes alike", False),
+    ),
+    "swd": Score("SWD", False, 1, tasks=("synthesis", "anomaly")),
+    **_scores(
+        "synthesis",
+        kid=Score("KID ×1000", False, 1),
+        coverage=Score("coverage", True),
+        density=Score("density"),
+        ms_ssim=Score("MS-SSIM of pairs"),
+        checkerboard=Score("checkerboard (1 is none)", None, 2),
+        nearest=Score("correlation with nearest in training"),
+        copied=Score("share too near to training", False, 2),
+        logits=Score("mean logit of the discriminator"),
+    ),
+}
+"""By the part of a flat name that says the score: `dice` of `test/dice/gm`. In the order in which tables show
+them; of several that a run gives, figures draw the first."""
+
+RESERVED = ("case", "subject", "found", "peak", "objects", "baseline", "floor", "twin", "loss")
+"""Columns of scores.csv, and parts of flat names, that no score may be called."""
+_outside: dict[str, Score] = {}
+
+
+def known() -> dict[str, Score]:
+    """All scores, those of outside metrics last."""
+    return {**SCORES, **_outside}
+
+
+def describe(name: str) -> Score:
+    """The entry of a score; of an unknown one its name, with neither direction better."""
+    return SCORES.get(name) or _outside.get(name) or Score(name)
+
+
+def register(metric: Any) -> Score:
+    """Take in a metric of somebody's own by what it says of itself, and return its entry.
+
+    Args:
+        metric: has `name` and `higher_is_better` (True, False or None), and may have `label`, `unit` and
+            `decimals`.
+
+    Raises:
+        UserError: an attribute is missing or of a wrong type, or the name is taken.
+    """
+    which, name = f"task.metrics: {type(metric).__name__}", getattr(metric, "name", None)
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z]\w*", name):
+        raise UserError(f"{which} needs a `name` of letters, digits and _, such as rvd, and has {name!r}")
+    if name in SCORES or name in RESERVED:
+        raise UserError(f"{which} is called {name}, which is taken; give it another name")
+    if not hasattr(metric, "higher_is_better"):
+        raise UserError(f"{which} does not say whether higher_is_better: True, False, or None for neither")
+    better, decimals = metric.higher_is_better, getattr(metric, "decimals", 3)
+    label, unit = getattr(metric, "label", name), getattr(metric, "unit", "")
+    if not isinstance(better, bool | None):
+        raise UserError(f"{which}.higher_is_better is {better!r}; give True, False or None")
+    if not isinstance(decimals, int) or decimals < 0:
+        raise UserError(f"{which}.decimals is {decimals!r}; give a whole number of 0 or more")
+    for key, text in (("label", label), ("unit", unit)):
+        if not isinstance(text, str):
+            raise UserError(f"{which}.{key} is {text!r}; give a text")
+    _outside[name] = Score(label, better, decimals, unit)
+    return _outside[name]
