@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import relu, softplus
 
 from src.adversarial.features import MultiScaleL1
-from src.adversarial.game import Verdict
+from src.adversarial.seen import Verdict
 from src.adversarial.pair import AdversarialLoss
 from src.adversarial.reduce import batch_mean
 

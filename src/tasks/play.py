@@ -37,8 +37,7 @@ class Play(pl.LightningModule):
         half_life, burn_in = recipe.ema_half_life, recipe.ema_burn_in
         self.average = Ema(recipe.generator, half_life, burn_in=burn_in) if half_life else None
         self.game = Game(cast(Rules, self), self.generator, self.discriminator, **recipe.game)
-        self.penalties = nn.ModuleList(self.game.penalties)  # what they remember belongs in the checkpoint
-        self.augment = self.game.augment
+        self.penalties, self.augment = self.game.state()  # what they remember belongs in the checkpoint
         self.watch = Watch(self.game)
         self.reduce = Average()
         self._said = time.perf_counter()
