@@ -54,8 +54,8 @@ class Adversary:
                 continue
             if keys := self._narrow_keys():
                 raise UserError(
-                    f"{keys[0]}: acts on the first of D's arguments alone, and argument {number} is an image of "
-                    "the generator's too; give each image a discriminator of its own, by name "
+                    f"{keys[0]}: acts on the first of D's arguments alone, and argument {number} is an image "
+                    "of the generator's too; give each image a discriminator of its own, by name "
                     "(model.discriminator: {a: ..., b: ...}), or take it out"
                 )
 

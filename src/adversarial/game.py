@@ -103,8 +103,8 @@ class Game:
             return [(adversary, *given[adversary.name]) for adversary in self.adversaries]
         if isinstance(self.discriminator, nn.ModuleDict):
             raise UserError(
-                f"pairs: one pair for the discriminators {', '.join(self.discriminators)}; the task must give "
-                "(real, fake) of each by its name, or model.discriminator be a single network"
+                f"pairs: one pair for the discriminators {', '.join(self.discriminators)}; the task must "
+                "give (real, fake) of each by its name, or model.discriminator be a single network"
             )
         real, fake = given
         return [(self.adversaries[0], real, fake)]

@@ -84,7 +84,7 @@ class AdversarialTask(Play):
         raise NotImplementedError
 
     def pairs(self, batch: Batch, output: Any) -> Any:
-        """(real, fake) as the discriminator sees them; of each discriminator by name where there are several."""
+        """(real, fake) as the discriminator sees them; of each by name where there are several."""
         raise NotImplementedError
 
     def task_losses(self, batch: Batch, output: Any) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from src.adversarial import game
+from src.adversarial import verdict
 from src.metrics.synthesis.pool import ImagePool
 from src.tasks.readers import training_batches
 
@@ -51,7 +51,7 @@ class WatchedLogits:
     def logits(self, batch: dict[str, Any], images: Tensor) -> Tensor:
         """[B]: of images [B, C, *spatial] of this batch's classes or label maps."""
         pieces = zip(*(torch.split(x, ROWS) for x in self.shown(batch, images)), strict=True)
-        return torch.cat([game.verdict(self.discriminator(*piece)).score().float() for piece in pieces])
+        return torch.cat([verdict(self.discriminator(*piece)).score().float() for piece in pieces])
 
     def scores(self) -> dict[str, float]:
         held_out, fake = (logits.mean().item() for logits in self.pool.compute())
