@@ -46,7 +46,7 @@ def filled(node: Node, player: str, spatial_dims: int, channels: Mapping[str, An
 
 def arguments(channels: Mapping[str, Any], player: str, name: str) -> dict[str, Any]:
     """What the data decide about one network of a player."""
-    found: dict[str, Any] = channels.get(f"{player}.{name}", channels[player])
+    found: dict[str, Any] = channels.get(f"{player}.{name}", channels.get(player, {}))
     return found
 
 
