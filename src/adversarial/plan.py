@@ -60,7 +60,7 @@ def plan(
     _check_pieces(game, traits, accumulate)
     name, reason = _choose(game, traits, update)
     if len(game.adversaries) > 1:
-        reason += f"; for each of the discriminators {', '.join(game.discriminators)}"
+        reason += f"; counted for the discriminators {', '.join(game.discriminators)}"
     together = not traits.mixes
     chosen = UPDATES[name](n_critic=n_critic, accumulate=accumulate, together=together)
     return Plan(name, reason, _cost(game, name, n_critic, accumulate), chosen)

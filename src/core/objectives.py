@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
-
+from src.core.contracts import check_class, check_loss
 from src.core.names import nearest
 from src.core.targets import build, check_arguments, resolve
 from src.errors import UserError
@@ -28,11 +27,7 @@ def check_choice(node: Any, names: Mapping[str, type], path: str, kind: type | N
     """
     if kind is not None and isinstance(node, dict) and "_target_" in node:
         found = resolve(node, path)
-        if not issubclass(found, kind):
-            raise UserError(
-                f"{path}._target_: {found.__name__} is no {kind.__name__}; derive it from "
-                f"{kind.__module__}.{kind.__name__}"
-            )
+        check_class(found, kind, f"{path}._target_")
         return check_arguments(found, node, path)
     name = node.get("name") if isinstance(node, dict) else node
     if name is None:
@@ -71,10 +66,8 @@ def build_objectives(adversarial: Mapping[str, Any]) -> dict[str, Any]:
     weight = weight if isinstance(weight, dict) else {"name": "fixed", "value": weight}
     loss = _built(adversarial["loss"], game.LOSSES, f"{PATH}.loss")
     penalties = [_built(node, game.PENALTIES, f"{PATH}.penalties") for node in adversarial["penalties"]]
-    _check_loss(loss, f"{PATH}.loss")
-    for penalty in penalties:
-        if not isinstance(getattr(penalty, "name", None), str):
-            raise UserError(f'{PATH}.penalties: {type(penalty).__name__} declares no name; set name = "..."')
+    if isinstance(adversarial["loss"], dict) and "_target_" in adversarial["loss"]:
+        check_loss(loss, f"{PATH}.loss")
     return {
         "loss": loss,
         "weight": _built(weight, game.WEIGHTS, PATH),
@@ -93,30 +86,3 @@ def _built(node: Any, names: Mapping[str, Callable[..., Any]], path: str) -> Any
         return names[arguments.pop("name")](**arguments)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-
-
-def _check_loss(loss: Any, path: str) -> None:
-    """Hold a loss to what it declares: `relative` and `mirrored` decide which update is exact for it."""
-    from src.adversarial import Verdict
-
-    if loss.from_features:  # what it needs of D is not known here
-        return
-    chance = torch.Generator().manual_seed(0)
-    real, fake = (torch.randn(4, 1, generator=chance, requires_grad=True) for _ in range(2))
-    seen = Verdict([real], [[]]), Verdict([fake], [[]])
-    name = type(loss).__name__
-    try:
-        answers = loss.discriminator(*seen), loss.generator(seen[0] if loss.relative else None, seen[1])
-    except (AttributeError, TypeError, AssertionError, NotImplementedError, RuntimeError) as error:
-        hint = "" if loss.relative else "; if generator() needs the real logits, set relative = True"
-        reason = f"{type(error).__name__}: {error}"
-        raise UserError(f"{path}: {name} fails on logits [4, 1] ({reason}){hint}") from error
-    if any(not isinstance(answer, torch.Tensor) or answer.dim() for answer in answers):
-        raise UserError(f"{path}: {name} must give one number a player, a tensor without dimensions")
-    if loss.mirrored:
-        ours, theirs = (torch.autograd.grad(answer, fake)[0] for answer in answers)
-        if not torch.allclose(ours, -theirs, rtol=1e-4, atol=1e-6):
-            raise UserError(
-                f"{path}: {name} declares mirrored = True, but the generator's gradient at the fake logits "
-                "is not minus the discriminator's; set mirrored = False"
-            )
