@@ -15,10 +15,14 @@ Node = dict[str, Any]
 
 def networks(node: Node, path: str) -> dict[str, tuple[Node, str]]:
     """(section, key) of each network of a player, by name; "" is the name of a single one."""
-    several = node and all(isinstance(part, Mapping) and "_target_" in part for part in node.values())
-    if "_target_" in node or not several:
+    named = {name for name, part in node.items() if isinstance(part, Mapping) and "_target_" in part}
+    if "_target_" in node or not named:
         return {"": (node, path)}
     for name in node:
+        if name not in named:
+            raise UserError(
+                f"{path}.{name}: is no network; give it a _target_, as {min(named)} has, or take it out"
+            )
         if not name.isidentifier() or name.startswith("_") or hasattr(nn.ModuleDict, name):
             raise UserError(f"{path}.{name}: this cannot be the name of a network; use another word")
     return {name: (part, f"{path}.{name}") for name, part in node.items()}

@@ -17,7 +17,7 @@ from tests.adversarial import players
 from tests.adversarial.count import count_forwards
 
 KINDS: dict[str, Callable[[], list[Any]]] = {
-    "none": lambda: [],
+    "none": list,
     "r1, r2": lambda: [PENALTIES["r1"](gamma=3.0), PENALTIES["r2"](gamma=2.0)],
     "lecam": lambda: [PENALTIES["lecam"]()],
     "weight_clip": lambda: [PENALTIES["weight_clip"](limit=0.1)],
@@ -94,7 +94,9 @@ def test_each_is_taught_as_if_it_were_alone(update: str, loss: str, kind: str) -
                 torch.testing.assert_close(log[f"{head}/{name}/{leaf}"], value, rtol=1e-10, atol=1e-13)
     for mine, other in zip(grads(g), total, strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-10, atol=1e-13)
-    parts = [value for key, value in log.items() if key.startswith("loss/discriminator/") and "total" not in key]
+    parts = [
+        value for key, value in log.items() if key.startswith("loss/discriminator/") and "total" not in key
+    ]
     torch.testing.assert_close(log["loss/discriminator/total"], sum(parts))
 
 

@@ -70,7 +70,12 @@ def test_they_are_built_with_their_arguments(allowed: None) -> None:
         (LOSSES, AdversarialLoss, "LogitPull", "x._target_: LogitPull is no AdversarialLoss; derive it from"),
         (LOSSES, AdversarialLoss, "Empty", "Empty does nothing; write its discriminator or generator"),
         (PENALTIES, Penalty, "Idle", "Idle does nothing; write its forward or prepare or after_step"),
-        (PENALTIES, Penalty, "Nameless", 'Nameless has no name for the log; give the class one, name = "..."'),
+        (
+            PENALTIES,
+            Penalty,
+            "Nameless",
+            'Nameless has no name for the log; give the class one, name = "..."',
+        ),
         (WEIGHTS, Weight, "Negative", "Negative is no Weight"),
         (AUGMENTS, Augment, "Blur", "Blur is no Augment"),
         (AUGMENTS, Augment, "Negativ", "has no Negativ; did you mean 'Negative'"),
