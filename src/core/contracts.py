@@ -69,6 +69,6 @@ def check_loss(loss: Any, path: str) -> None:
         raise UserError(f"{path}: {name} fails on logits [4, 1] ({reason}){hint}") from error
     if loss.mirrored and not torch.allclose(ours, -theirs, rtol=1e-4, atol=1e-6):
         raise UserError(
-            f"{path}: {name} declares mirrored = True, but the generator's gradient at the fake logits is not "
-            "minus the discriminator's; set mirrored = False"
+            f"{path}: {name} declares mirrored = True, but the generator's gradient at the fake logits "
+            "is not minus the discriminator's; set mirrored = False"
         )
