@@ -282,5 +282,5 @@ def test_what_misses_nothing_is_let_through() -> None:
 def test_names_that_the_log_cannot_hold_are_refused() -> None:
     g, d = networks()
     for found in (nn.ModuleDict({"a/b": d["a"]}), nn.ModuleDict()):
-        with pytest.raises(UserError, match="^discriminator"):
+        with pytest.raises(UserError, match=r"^discriminator"):
             Game(Both(g), g, found, LOSSES["hinge"]())

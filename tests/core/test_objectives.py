@@ -93,9 +93,9 @@ def test_arguments_and_places_are_checked(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(UserError, match=r"x\._target_: .* is refused; allowed are"):
         check_choice(own("DualContrastive"), LOSSES, "x", AdversarialLoss)
     monkeypatch.setenv("GANATOMY_TARGETS", f"{LAB}.")
-    with pytest.raises(UserError, match="x.weigth: LogitPull takes no such argument; did you mean 'weight'"):
+    with pytest.raises(UserError, match=r"x\.weigth: LogitPull takes no such argument"):
         check_choice(own("LogitPull", weigth=1.0), PENALTIES, "x", Penalty)
-    with pytest.raises(UserError, match="update.name: no such choice None|update.name.name: is missing"):
+    with pytest.raises(UserError, match=r"update\.name\.name: is missing"):
         check_choice(own("DualContrastive"), {}, "update.name")
 
 
