@@ -13,7 +13,7 @@ from src.adversarial.cut import pull
 from src.adversarial.discriminator_phase import penalties
 from src.adversarial.features import feature_matching
 from src.adversarial.game import Batch, Game
-from src.adversarial.generator_phase import adversarial_loss
+from src.adversarial.generator_phase import adversarial_losses
 from src.adversarial.traits import no_trace
 from src.adversarial.turn import Turn
 
@@ -30,7 +30,7 @@ def diagnose(game: Game, batch: Batch, step: int, player: str) -> str:
             if not _finite(value):
                 return f"it was so before this step: {name}.{parameter} is not finite"
     trace = _Trace()
-    stateful = [*present.values(), *game.penalties, *([game.augment] if game.augment is not None else [])]
+    stateful = [*present.values(), *(module for module in game.state() if module is not None)]
     with no_trace(stateful), torch.enable_grad():
         try:
             for name, network in present.items():
@@ -55,14 +55,20 @@ def _losses(game: Game, batch: Batch, step: int, player: str) -> dict[str, Tenso
         losses.update(game.rules.task_losses(batch, output))
     if game.discriminator is None or game.loss is None:
         return losses
-    real, fake = turn.show(batch, output)
-    if player == "generator":
-        losses["adversarial"] = adversarial_loss(turn, (real, fake), 1.0)
-        if game.feature_matching > 0:
-            losses["feature_matching"] = feature_matching(real.verdict, fake.verdict)
-        return losses
-    losses["adversarial"] = game.loss.discriminator(real.verdict, fake.verdict)
-    return losses | {penalty.name: value for penalty, value in penalties(turn, real, fake)}
+    shown = turn.show(batch, output)
+    values = adversarial_losses(turn, shown, 1.0) if player == "generator" else []
+    for number, showing in enumerate(shown):
+        label, (real, fake) = showing.adversary.name, showing.both
+        found: dict[str, Tensor] = {}
+        if player == "generator":
+            found["adversarial"] = values[number]
+            if game.feature_matching > 0:
+                found["feature_matching"] = feature_matching(real.verdict, fake.verdict)
+        else:
+            found["adversarial"] = game.loss.discriminator(real.verdict, fake.verdict)
+            found |= {penalty.name: value for penalty, value in penalties(turn, showing)}
+        losses |= {f"{label}/{name}" if label else name: value for name, value in found.items()}
+    return losses
 
 
 class _Trace:

@@ -7,8 +7,8 @@ from itertools import chain
 import torch
 from torch import Tensor
 
-from src.adversarial.game import Verdict
 from src.adversarial.pair import AdversarialLoss
+from src.adversarial.seen import Verdict
 from src.errors import UserError
 
 

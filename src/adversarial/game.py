@@ -1,22 +1,21 @@
-"""The game: two players, what they see, what each is after. No optimiser, no framework."""
+"""The game: its players, what they see, what each is after. No optimiser, no framework."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from src.adversarial.adversary import Adversary, adversaries
+from src.adversarial.pair import AdversarialLoss
+from src.adversarial.penalty import Penalty
+from src.adversarial.seen import X
 from src.adversarial.weight import Fixed, Weight
 from src.errors import UserError
 
-if TYPE_CHECKING:
-    from src.adversarial.pair import AdversarialLoss
-    from src.adversarial.penalty import Penalty
-
 Output = Tensor | Mapping[str, Any] | Sequence[Any]
-X = Tensor | tuple[Tensor, ...]
 Batch = Any
 
 
@@ -27,8 +26,11 @@ class Rules(Protocol):
         """What G makes of the batch: a tensor, or tensors in a mapping or sequence."""
         ...
 
-    def pairs(self, batch: Batch, output: Any) -> tuple[X, X]:
-        """(real, fake) as D sees them; a tuple of tensors is handed to D as its arguments, image first."""
+    def pairs(self, batch: Batch, output: Any) -> tuple[X, X] | Mapping[str, tuple[X, X]]:
+        """(real, fake) as D sees them; a tuple of tensors is handed to D as its arguments, image first.
+
+        Where there are several discriminators: (real, fake) of each, by its name.
+        """
         ...
 
     def task_losses(self, batch: Batch, output: Any) -> Mapping[str, Tensor]:
@@ -36,42 +38,14 @@ class Rules(Protocol):
         ...
 
 
-class Verdict(NamedTuple):
-    """D's answer: logits per scale ([B, ...] each), and per scale the features on the way there."""
-
-    logits: list[Tensor]
-    features: list[list[Tensor]]
-
-    def score(self) -> Tensor:
-        """[B]: a sample's logits averaged over each map, then over the scales."""
-        per_scale = [logits.flatten(1).mean(1) if logits.dim() > 1 else logits for logits in self.logits]
-        total = per_scale[0]
-        for scale in per_scale[1:]:
-            total = total + scale
-        return total / len(per_scale)
-
-
-def verdict(output: Any) -> Verdict:
-    """Read D's output: logits; [features..., logits]; or ([logits per scale], [features per scale])."""
-    if isinstance(output, Tensor):
-        return Verdict([output], [[]])
-    if isinstance(output, list | tuple) and output:
-        if all(isinstance(entry, Tensor) for entry in output):
-            return Verdict([output[-1]], [list(output[:-1])])
-        if len(output) == 2 and all(isinstance(entry, list | tuple) for entry in output):
-            return Verdict(list(output[0]), [list(features) for features in output[1]])
-    raise UserError(
-        f"discriminator: its output is a {type(output).__name__}; give logits, a list [features..., logits], "
-        "or ([logits per scale], [features per scale])"
-    )
-
-
 @dataclass
 class Game:
     """Everything a step needs, save the optimisers.
 
-    `discriminator=None` is the supervised baseline. `penalties` and `augment` may hold state (buffers):
-    whoever saves checkpoints registers them as submodules.
+    `discriminator=None` is the supervised baseline. Several discriminators come as an `nn.ModuleDict`: loss,
+    weight, penalties and augmentation then hold for each by name, D's losses are summed for one step of one
+    optimiser, and G's adversarial losses add up. `penalties` and `augment` may hold state (buffers): whoever
+    saves checkpoints registers `state()` as submodules.
     """
 
     rules: Rules
@@ -84,14 +58,53 @@ class Game:
     augment: nn.Module | None = None
 
     def __post_init__(self) -> None:
+        self.adversaries: list[Adversary] = []
         if self.discriminator is None:
             return
         if self.loss is None:
             raise UserError("loss: a game with a discriminator needs an adversarial loss, e.g. loss=hinge")
-        for penalty in self.penalties:
-            penalty.prepare(self.discriminator)
+        self.adversaries = adversaries(self.discriminator, self.penalties, self.augment)
+        for adversary in self.adversaries:
+            for penalty in adversary.penalties:
+                penalty.prepare(adversary.network)
+
+    @property
+    def discriminators(self) -> dict[str, nn.Module]:
+        """The discriminators by name; "" is the name of a single one."""
+        return {adversary.name: adversary.network for adversary in self.adversaries}
 
     def parameters(self, player: str) -> list[nn.Parameter]:
         """The trainable parameters of "generator" or "discriminator"."""
         module = self.generator if player == "generator" else self.discriminator
         return [] if module is None else [p for p in module.parameters() if p.requires_grad]
+
+    def state(self) -> tuple[nn.Module, nn.Module | None]:
+        """(penalties, augmentation) with what they remember; by name where there are several of D."""
+        if not isinstance(self.discriminator, nn.ModuleDict):
+            return nn.ModuleList(self.penalties), self.augment
+        penalties = {each.name: nn.ModuleList(each.penalties) for each in self.adversaries}
+        augments = {each.name: each.augment for each in self.adversaries if each.augment is not None}
+        return nn.ModuleDict(penalties), nn.ModuleDict(augments) if augments else None
+
+    def shown(self, batch: Batch, output: Any) -> list[tuple[Adversary, X, X]]:
+        """(discriminator, real, fake) of each discriminator, as the rules give them.
+
+        Raises:
+            UserError: The rules leave a discriminator out, or name one that the game does not have.
+        """
+        given = self.rules.pairs(batch, output)
+        if isinstance(given, Mapping):
+            if set(given) != set(self.discriminators):
+                names = ", ".join(filter(None, self.discriminators)) or "one without a name"
+                raise UserError(
+                    f"pairs: {', '.join(given) or 'none'}, but the discriminators are {names}; give "
+                    "(real, fake) of each by its name (model.discriminator: {a: ..., b: ...})"
+                )
+            return [(adversary, *given[adversary.name]) for adversary in self.adversaries]
+        if isinstance(self.discriminator, nn.ModuleDict):
+            raise UserError(
+                f"pairs: one pair for the discriminators {', '.join(self.discriminators)}; the task must "
+                "give (real, fake) of each by its name, or model.discriminator be a single network"
+            )
+        real, fake = given
+        return [(self.adversaries[0], real, fake)]

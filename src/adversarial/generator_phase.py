@@ -7,87 +7,108 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from src.adversarial.adversary import Showing
 from src.adversarial.cut import Cut, pull
 from src.adversarial.features import feature_matching
 from src.adversarial.game import Batch
-from src.adversarial.seen import Seen
 from src.adversarial.turn import Turn
 
 Gradients = list[Tensor | None]
 Number = Tensor | float
-Judged = tuple[Seen | None, Seen]
+GROUP = "loss/generator"
 
 
 def teach_generator(
     turn: Turn,
     batch: Batch,
     cut: Cut,
-    seen: tuple[Seen | None, Seen] | None,
+    shown: Sequence[Showing] | None,
     share: float,
     keep: bool = False,
 ) -> None:
     """Add G's gradient for a piece; unseen, the task's losses alone; `keep` D's graph for its own phase."""
     own, total = _task_losses(turn, batch, cut, share)
-    if seen is None:
-        turn.note("loss/generator/total", total, share)
+    if shown is None:
+        turn.note(f"{GROUP}/total", total, share)
         return _settle(turn, cut, _pulled(turn, cut, own, False))
-    adversarial, matching = adversarial_loss(turn, seen, share), _matching_loss(turn, seen, share)
+    adversarial, matching = adversarial_losses(turn, shown, share), _matching_losses(turn, shown, share)
     through = [turn.scale(loss * share) for loss in matching]
     if turn.game.weight.from_gradients:
-        force = _pulled(turn, cut, [turn.scale(adversarial * share)], keep or bool(through))
-        weight, gradients = _weighted(turn, cut, own, force)
+        forces = []
+        for left, loss in zip(reversed(range(len(adversarial))), adversarial, strict=True):
+            forces.append(_pulled(turn, cut, [turn.scale(loss * share)], keep or bool(through) or left > 0))
+        weights, gradients = _weighted(turn, cut, own, forces)
         gradients = _sum(gradients, _pulled(turn, cut, through, keep))
     else:
-        weight = turn.game.weight(turn.step)
-        through.append(turn.scale(weight * adversarial * share))
+        weights = [turn.game.weight(turn.step)] * len(shown)
+        heavy = zip(weights, adversarial, strict=True)
+        through += [turn.scale(weight * loss * share) for weight, loss in heavy]
         gradients = _pulled(turn, cut, [*own, *through], keep)
-    _note_total(turn, weight, sum(matching, total + weight * adversarial), share)
+    _note_weights(turn, weights, share)
+    turn.note(f"{GROUP}/total", sum(matching, _plus(total, weights, adversarial)), share)
     return _settle(turn, cut, gradients)
 
 
-def follow(turn: Turn, batch: Batch, cut: Cut, adversarial: Tensor, force: Gradients, share: float) -> None:
-    """Add G's gradient for a piece where `force`, the unweighted adversarial loss's at the cut, is known."""
+def follow(
+    turn: Turn, batch: Batch, cut: Cut, adversarial: Sequence[Tensor], forces: list[Gradients], share: float
+) -> None:
+    """Add G's gradient for a piece where the gradients of its adversarial losses are known.
+
+    adversarial: the unweighted loss against each discriminator. forces: the gradient of each at the cut.
+    """
     own, total = _task_losses(turn, batch, cut, share)
-    weight, gradients = _weighted(turn, cut, own, force)
-    _note_total(turn, weight, total + weight * adversarial, share)
+    weights, gradients = _weighted(turn, cut, own, forces)
+    _note_weights(turn, weights, share)
+    turn.note(f"{GROUP}/total", _plus(total, weights, adversarial), share)
     _settle(turn, cut, gradients)
 
 
-def adversarial_loss(turn: Turn, seen: Judged, share: float) -> Tensor:
-    """G's adversarial loss, unweighted, logged."""
+def adversarial_losses(turn: Turn, shown: Sequence[Showing], share: float) -> list[Tensor]:
+    """G's adversarial loss against each discriminator, unweighted, logged with their sum."""
     assert turn.game.loss is not None
-    real, fake = seen
-    loss = turn.game.loss.generator(None if real is None else real.verdict, fake.verdict)
-    turn.note("loss/generator/adversarial", loss, share)
-    return loss
+    losses = []
+    for showing in shown:
+        real = showing.real.verdict if showing.real is not None else None
+        losses.append(turn.game.loss.generator(real, showing.fake.verdict))
+        if showing.adversary.name:
+            turn.note(showing.adversary.label(GROUP, "adversarial"), losses[-1], share)
+    turn.note(f"{GROUP}/adversarial", sum(losses[1:], losses[0]), share)
+    return losses
 
 
-def _matching_loss(turn: Turn, seen: Judged, share: float) -> list[Tensor]:
-    """Weighted feature matching, logged; empty where it is off."""
-    real, fake = seen
+def _matching_losses(turn: Turn, shown: Sequence[Showing], share: float) -> list[Tensor]:
+    """Weighted feature matching with each discriminator, logged; empty where it is off."""
     if turn.game.feature_matching == 0:
         return []
-    assert real is not None
-    loss = turn.game.feature_matching * feature_matching(real.verdict, fake.verdict)
-    turn.note("loss/generator/feature_matching", loss, share)
-    return [loss]
+    losses = []
+    for showing in shown:
+        real, fake = showing.both
+        losses.append(turn.game.feature_matching * feature_matching(real.verdict, fake.verdict))
+        turn.note(showing.adversary.label(GROUP, "feature_matching"), losses[-1], share)
+    return losses
 
 
 def _task_losses(turn: Turn, batch: Batch, cut: Cut, share: float) -> tuple[list[Tensor], Number]:
     """The task's losses, scaled for differentiation, and the value of their sum."""
     losses = dict(turn.game.rules.task_losses(batch, cut.leaves))
     for name, loss in losses.items():
-        turn.note(f"loss/generator/{name}", loss, share)
+        turn.note(f"{GROUP}/{name}", loss, share)
     total: Number = sum((loss.detach() for loss in losses.values()), 0.0)
     return [turn.scale(loss * share) for loss in losses.values()], total
 
 
-def _weighted(turn: Turn, cut: Cut, own: Sequence[Tensor], force: Gradients) -> tuple[Number, Gradients]:
-    """The weight of `force`, and the gradient of the task's losses plus that many times `force`."""
+def _weighted(
+    turn: Turn, cut: Cut, own: Sequence[Tensor], forces: Sequence[Gradients]
+) -> tuple[list[Number], Gradients]:
+    """The weight of each force, and the gradient of the task's losses plus that many times each force."""
     made = len(cut.tensors)
     task = _pulled(turn, cut, own, False)
-    weight = turn.game.weight(turn.step, _given(task[:made]), _given(force[:made]))
-    return weight, _sum(task, [gradient if gradient is None else weight * gradient for gradient in force])
+    weights = [turn.game.weight(turn.step, _given(task[:made]), _given(force[:made])) for force in forces]
+    heavy = [
+        [gradient if gradient is None else weight * gradient for gradient in force]
+        for weight, force in zip(weights, forces, strict=True)
+    ]
+    return list(weights), _sum(task, *heavy)
 
 
 def _pulled(turn: Turn, cut: Cut, losses: Sequence[Tensor], keep: bool) -> Gradients:
@@ -110,10 +131,16 @@ def _settle(turn: Turn, cut: Cut, gradients: Gradients) -> None:
             parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
 
 
-def _note_total(turn: Turn, weight: Number, total: Number, share: float) -> None:
-    if turn.game.weight.changes:
-        turn.note("weight/adversarial", torch.as_tensor(weight), share)
-    turn.note("loss/generator/total", total, share)
+def _note_weights(turn: Turn, weights: Sequence[Number], share: float) -> None:
+    for adversary, weight in zip(turn.game.adversaries, weights, strict=True):
+        if turn.game.weight.changes:
+            turn.note(adversary.label("weight", "adversarial"), torch.as_tensor(weight), share)
+
+
+def _plus(total: Number, weights: Sequence[Number], adversarial: Sequence[Tensor]) -> Number:
+    for weight, loss in zip(weights, adversarial, strict=True):
+        total = total + weight * loss
+    return total
 
 
 def _given(gradients: Sequence[Tensor | None]) -> list[Tensor]:

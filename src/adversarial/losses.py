@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.nn.functional import relu, softplus
 
 from src.adversarial.features import MultiScaleL1
-from src.adversarial.game import Verdict
 from src.adversarial.pair import AdversarialLoss
 from src.adversarial.reduce import batch_mean
+from src.adversarial.seen import Verdict
 
 
 def over_scales(term: Callable[..., Tensor], *verdicts: Verdict) -> Tensor:

@@ -7,17 +7,20 @@ Shen et al. (OSGAN), arXiv 2103.00430.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn.utils import parametrize
 
+from src.adversarial.adversary import Showing
 from src.adversarial.cut import Cut, pull
 from src.adversarial.discriminator_phase import teach_discriminator
-from src.adversarial.game import Verdict
-from src.adversarial.generator_phase import adversarial_loss, follow
+from src.adversarial.generator_phase import adversarial_losses, follow
 from src.adversarial.pair import AdversarialLoss
 from src.adversarial.pieces import Pieces
 from src.adversarial.reduce import batch_sum
+from src.adversarial.seen import Verdict, dress
 from src.adversarial.turn import Turn
 from src.adversarial.updates import Shared, Stepper
 
@@ -35,26 +38,46 @@ class OneBackward(Shared):
     def both(self, turn: Turn, parts: Pieces, done: Stepper) -> None:
         loss = turn.game.loss
         assert loss is not None
-        if turn.game.feature_matching > 0 or any(penalty.touches_fake for penalty in turn.due):
+        due = [penalty for adversary in turn.game.adversaries for penalty in adversary.due(turn.step)]
+        if turn.game.feature_matching > 0 or any(penalty.touches_fake for penalty in due):
             return super().both(turn, parts, done)
         for batch, share in parts:
             cut = turn.make(batch)
             with parametrize.cached():
-                real_x, fake_x = turn.game.rules.pairs(batch, cut.leaves)
-                door = Cut(turn.dress(fake_x))
-                real, fake = turn.ask_real(real_x), turn.ask_fake(door.leaves)
-                adversarial = adversarial_loss(turn, (real, fake), share)
-                ratio = factor(loss, real.verdict, fake.verdict)
-                if ratio is None:
-                    force = pull(turn.scale(adversarial * share), door.tensors, keep=True)
-                    teach_discriminator(turn, real, fake, share)
-                else:
-                    teach_discriminator(turn, real, fake, share, leaves=door.tensors)
-                    force = [_rows(ratio, x.grad) for x in door.tensors]
+                doors, shown = [], []
+                for adversary, real, fake in turn.inputs(batch, cut.leaves):
+                    doors.append(Cut(dress(fake, adversary.augment)))
+                    seen = turn.ask_real(adversary, real), turn.ask_fake(adversary, doors[-1].leaves)
+                    shown.append(Showing(adversary, *seen))
+                adversarial = adversarial_losses(turn, shown, share)
+                forces = _forces(turn, shown, doors, adversarial, share)
                 towards = [*cut.tensors, *turn.own["generator"]]
-                follow(turn, batch, cut, adversarial.detach(), door.onward(force, towards), share)
+                onward = [door.onward(force, towards) for door, force in zip(doors, forces, strict=True)]
+                follow(turn, batch, cut, [loss.detach() for loss in adversarial], onward, share)
         done("generator")
         done("discriminator")
+
+
+def _forces(
+    turn: Turn, shown: Sequence[Showing], doors: Sequence[Cut], adversarial: Sequence[Tensor], share: float
+) -> list[list[Tensor | None]]:
+    """Teach D; the gradients of G's adversarial losses at what each discriminator was shown as fake.
+
+    A discriminator that has no γ at this batch is differentiated once more for G's sake.
+    """
+    loss = turn.game.loss
+    assert loss is not None
+    ratios = [factor(loss, *(seen.verdict for seen in showing.both)) for showing in shown]
+    forces = [
+        pull(turn.scale(value * share), door.tensors, keep=True) if ratio is None else []
+        for ratio, door, value in zip(ratios, doors, adversarial, strict=True)
+    ]
+    known = [(door, ratio) for door, ratio in zip(doors, ratios, strict=True) if ratio is not None]
+    teach_discriminator(turn, shown, share, [x for door, _ in known for x in door.tensors])
+    return [
+        force if ratio is None else [_rows(ratio, x.grad) for x in door.tensors]
+        for ratio, force, door in zip(ratios, forces, doors, strict=True)
+    ]
 
 
 def factor(loss: AdversarialLoss, real: Verdict, fake: Verdict) -> Tensor | None:

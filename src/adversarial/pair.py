@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from src.adversarial.game import Verdict
+from src.adversarial.seen import Verdict
 
 
 class AdversarialLoss:

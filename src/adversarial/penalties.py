@@ -88,6 +88,7 @@ class GradientPenalty(Penalty):
     """
 
     name = "gradient_penalty"
+    on_first_input = True
     cost = 6
 
     def __init__(self, weight: float = 10.0, every: int = 1) -> None:

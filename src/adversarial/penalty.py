@@ -19,6 +19,7 @@ class Penalty(nn.Module):
     cost: what it adds to a batch that takes it, in forward passes of D.
     mixes_samples: it looks at the batch as a whole, which cannot be worked through in pieces then.
     sized: its `gamma` follows from the images' size and the batch unless it is given.
+    on_first_input: it acts on the first of D's arguments alone; so do those that are `at_real` or `at_fake`.
     """
 
     name: ClassVar[str]
@@ -27,6 +28,7 @@ class Penalty(nn.Module):
     touches_fake: ClassVar[bool] = False
     mixes_samples: ClassVar[bool] = False
     sized: ClassVar[bool] = False
+    on_first_input: ClassVar[bool] = False
     cost: ClassVar[float] = 0
 
     def __init__(self, every: int = 1) -> None:

@@ -59,6 +59,8 @@ def plan(
     traits = read(game.discriminator) if batch is None else probe(game, batch)
     _check_pieces(game, traits, accumulate)
     name, reason = _choose(game, traits, update)
+    if len(game.adversaries) > 1:
+        reason += f"; counted for the discriminators {', '.join(game.discriminators)}"
     together = not traits.mixes
     chosen = UPDATES[name](n_critic=n_critic, accumulate=accumulate, together=together)
     return Plan(name, reason, _cost(game, name, n_critic, accumulate), chosen)
@@ -79,7 +81,7 @@ def _choose(game: Game, traits: Traits, wanted: str) -> tuple[str, str]:
     reason = "G first, and one D pass over each batch serves both players"
     if traits.mixes:
         reason += f"; D has {traits.mixes}, so real and fake are never joined"
-    if traits.mixes == "BatchNorm":
+    if traits.mixes.startswith("BatchNorm"):
         reason += " and its running statistics see each batch once"
     if wanted == "one_backward":
         reason += f"; one_backward is not exact: {against}"
@@ -113,7 +115,10 @@ def _why_one_backward(game: Game) -> str:
 
 
 def _cost(game: Game, name: str, n_critic: int, accumulate: int) -> Cost:
-    """Forward 1, backward to inputs 1, to weights 1; penalties by the share of batches that take them."""
+    """Forward 1, backward to inputs 1, to weights 1; penalties by the share of batches that take them.
+
+    Each discriminator counts: a batch costs as many times as much as one alone.
+    """
     assert game.loss is not None
     compares = game.loss.relative or game.feature_matching > 0
     generator = {"textbook": 3 if accumulate == 1 else 4}.get(name, 3)
@@ -121,7 +126,8 @@ def _cost(game: Game, name: str, n_critic: int, accumulate: int) -> Cost:
     discriminator = {"shared": 7, "one_backward": 6}.get(name, separate)
     critic = 1 - 1 / n_critic
     penalties = sum(penalty.cost / penalty.every for penalty in game.penalties)
-    return Cost(generator / n_critic + critic, discriminator / n_critic + 6 * critic + penalties)
+    each = discriminator / n_critic + 6 * critic + penalties
+    return Cost(generator / n_critic + critic, len(game.adversaries) * each)
 
 
 def _check_pieces(game: Game, traits: Traits, accumulate: int) -> None:

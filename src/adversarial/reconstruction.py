@@ -23,6 +23,7 @@ class Reconstruction(Penalty):
     """
 
     name = "reconstruction"
+    on_first_input = True
     cost = 1
 
     def __init__(self, weight: float = 1.0, every: int = 1) -> None:

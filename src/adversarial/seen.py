@@ -1,14 +1,48 @@
-"""What D was shown and what it said."""
+"""A discriminator's output, and a pass through it: what it was shown and what it answered."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from src.adversarial.cut import autocast_devices, full_precision
-from src.adversarial.game import Verdict, X, verdict
+from src.errors import UserError
+
+X = Tensor | tuple[Tensor, ...]
+"""One batch for D: a tensor, or the tensors that are its arguments, image first."""
+
+
+class Verdict(NamedTuple):
+    """D's answer: logits per scale ([B, ...] each), and per scale the features on the way there."""
+
+    logits: list[Tensor]
+    features: list[list[Tensor]]
+
+    def score(self) -> Tensor:
+        """[B]: a sample's logits averaged over each map, then over the scales."""
+        per_scale = [logits.flatten(1).mean(1) if logits.dim() > 1 else logits for logits in self.logits]
+        total = per_scale[0]
+        for scale in per_scale[1:]:
+            total = total + scale
+        return total / len(per_scale)
+
+
+def verdict(output: Any) -> Verdict:
+    """Read D's output: logits; [features..., logits]; or ([logits per scale], [features per scale])."""
+    if isinstance(output, Tensor):
+        return Verdict([output], [[]])
+    if isinstance(output, list | tuple) and output:
+        if all(isinstance(entry, Tensor) for entry in output):
+            return Verdict([output[-1]], [list(output[:-1])])
+        if len(output) == 2 and all(isinstance(entry, list | tuple) for entry in output):
+            return Verdict(list(output[0]), [list(features) for features in output[1]])
+    raise UserError(
+        f"discriminator: its output is a {type(output).__name__}; give logits, a list [features..., logits], "
+        "or ([logits per scale], [features per scale])"
+    )
 
 
 class Seen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm as HookedSpectralNorm
 
 from src.adversarial.game import Game
 from src.adversarial.reduce import apart
-from src.adversarial.seen import ask, dress
+from src.adversarial.seen import X, ask, dress
 
 
 @dataclass(frozen=True)
@@ -55,23 +55,45 @@ def probe(game: Game, batch: object) -> Traits:
     """
     discriminator = game.discriminator
     assert discriminator is not None
-    told = read(discriminator)
     with no_trace([game.generator, discriminator]):
         with torch.no_grad():
             game.generator.eval()
-            real, _ = game.rules.pairs(batch, game.rules.generate(batch))
+            shown = game.shown(batch, game.rules.generate(batch))
         discriminator.train()
-        with parametrize.cached():
-            inputs = [x.detach() for x in dress(real, None)]
-            first, again = ask(discriminator, inputs, slope=True), ask(discriminator, inputs)
-        maps = first.verdict.logits
-        moved = any(not _same(a, b) for a, b in zip(maps, again.verdict.logits, strict=True))
-        (gradient,) = torch.autograd.grad(sum(m[0].sum() for m in maps), first.inputs[0])  # type: ignore[arg-type]
-        apart = not bool(gradient[1:].any())
+        found = {}
+        for adversary, real, fake in shown:
+            adversary.check_reach(fake, real)
+            found[adversary.name] = _tried(adversary.network, real)
+    return _joined(found)
+
+
+def _tried(discriminator: nn.Module, real: X) -> Traits:
+    """Traits of one discriminator by its layers and by two passes over what it is shown as real."""
+    told = read(discriminator)
+    with parametrize.cached():
+        inputs = [x.detach() for x in dress(real, None)]
+        first, again = ask(discriminator, inputs, slope=True), ask(discriminator, inputs)
+    maps = first.verdict.logits
+    moved = any(not _same(a, b) for a, b in zip(maps, again.verdict.logits, strict=True))
+    (gradient,) = torch.autograd.grad(sum(m[0].sum() for m in maps), first.inputs[0])  # type: ignore[arg-type]
+    apart = not bool(gradient[1:].any())
     return Traits(
         mixes=told.mixes or ("" if apart else "a layer that looks across the batch"),
         restless=told.restless or ("a layer that changes from pass to pass" if moved else ""),
         one_logit=len(maps) == 1 and maps[0].numel() == len(maps[0]),
+    )
+
+
+def _joined(found: Mapping[str, Traits]) -> Traits:
+    """Traits of several discriminators as of one: what any of them has counts for all."""
+
+    def first(told: Mapping[str, str]) -> str:
+        return next((f"{text} in {name}" if name else text for name, text in told.items() if text), "")
+
+    return Traits(
+        mixes=first({name: traits.mixes for name, traits in found.items()}),
+        restless=first({name: traits.restless for name, traits in found.items()}),
+        one_logit=all(traits.one_logit for traits in found.values()),
     )
 
 

@@ -1,4 +1,4 @@
-"""One call of an update: who plays, what D is shown, what is logged."""
+"""One call of an update: who plays, what each discriminator is shown, what is logged."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from src.adversarial.adversary import Adversary, Showing
 from src.adversarial.cut import Cut
-from src.adversarial.game import Batch, Game, X
-from src.adversarial.seen import Seen, ask, dress
+from src.adversarial.game import Batch, Game
+from src.adversarial.seen import Seen, X, ask, dress
 
 Scale = Callable[[Tensor], Tensor]
 
@@ -30,47 +31,49 @@ class Turn:
     log: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        penalties = self.game.penalties if self.game.discriminator is not None else ()
-        self.due = [penalty for penalty in penalties if penalty.due(self.step)]
         self.own = {player: self.game.parameters(player) for player in ("generator", "discriminator")}
-
-    @property
-    def discriminator(self) -> nn.Module:
-        assert self.game.discriminator is not None
-        return self.game.discriminator
 
     def make(self, batch: Batch) -> Cut:
         """G's output, cut."""
         return Cut(self.game.rules.generate(batch))
 
-    def show(self, batch: Batch, output: Any) -> tuple[Seen, Seen]:
-        """D looks at the real and at the fake, once each."""
-        real, fake = self.game.rules.pairs(batch, output)
-        return self.ask_real(real), self.ask_fake(self.dress(fake))
+    def inputs(self, batch: Batch, output: Any) -> list[tuple[Adversary, X, X]]:
+        """(discriminator, real, fake) of each; UserError where a penalty would miss an image of the fake."""
+        found = self.game.shown(batch, output)
+        for adversary, _, fake in found:
+            adversary.check_reach(fake)
+        return found
 
-    def show_generator(self, batch: Batch, output: Any) -> tuple[Seen | None, Seen]:
+    def show(self, batch: Batch, output: Any) -> list[Showing]:
+        """Each discriminator looks at its real and at its fake, once each."""
+        return [
+            Showing(each, self.ask_real(each, real), self.ask_fake(each, dress(fake, each.augment)))
+            for each, real, fake in self.inputs(batch, output)
+        ]
+
+    def show_generator(self, batch: Batch, output: Any) -> list[Showing]:
         """D looks at the fake for G's sake, and at the real where G's loss compares the two.
 
         With a graph though nobody differentiates it: under autocast a pass without one would leave casts of
         D's weights that no later gradient passes through.
         """
-        real, fake = self.game.rules.pairs(batch, output)
         assert self.game.loss is not None
         compares = self.game.loss.relative or self.game.feature_matching > 0
-        judged = ask(self.discriminator, self.dress(real)) if compares else None
-        return judged, ask(self.discriminator, self.dress(fake))
+        shown = []
+        for each, real, fake in self.inputs(batch, output):
+            judged = ask(each.network, dress(real, each.augment)) if compares else None
+            shown.append(Showing(each, judged, ask(each.network, dress(fake, each.augment))))
+        return shown
 
-    def dress(self, x: X) -> tuple[Tensor, ...]:
-        """D's arguments for x, augmented."""
-        return dress(x, self.game.augment)
-
-    def ask_real(self, real: X) -> Seen:
+    def ask_real(self, adversary: Adversary, real: X) -> Seen:
         """D's verdict on the real, ready for the penalties that are due."""
-        return ask(self.discriminator, self.dress(real), slope=any(penalty.at_real for penalty in self.due))
+        slope = any(penalty.at_real for penalty in adversary.due(self.step))
+        return ask(adversary.network, dress(real, adversary.augment), slope)
 
-    def ask_fake(self, inputs: Sequence[Tensor]) -> Seen:
+    def ask_fake(self, adversary: Adversary, inputs: Sequence[Tensor]) -> Seen:
         """D's verdict on the fake, ready for the penalties that are due."""
-        return ask(self.discriminator, inputs, slope=any(penalty.at_fake for penalty in self.due))
+        slope = any(penalty.at_fake for penalty in adversary.due(self.step))
+        return ask(adversary.network, inputs, slope)
 
     def note(self, name: str, value: Tensor | float, share: float) -> None:
         """Log a piece's value; pieces add up to the batch's mean."""

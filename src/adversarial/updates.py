@@ -66,9 +66,9 @@ class Update:
         def done(player: str) -> None:
             stepper(player)
             torch.clear_autocast_cache()  # its casts of the weights are of before the step
-            if player == "discriminator" and game.discriminator is not None:
-                for penalty in game.penalties:
-                    penalty.after_step(game.discriminator)
+            for adversary in game.adversaries if player == "discriminator" else ():
+                for penalty in adversary.penalties:
+                    penalty.after_step(adversary.network)
 
         if game.discriminator is None:
             self._alone(turn, parts)
@@ -78,9 +78,10 @@ class Update:
         else:
             self._critic(turn, parts)
             done("discriminator")
-        adapt = getattr(game.augment, "adapt", None)
-        if adapt is not None and game.discriminator is not None:
-            turn.log["augment/p"] = adapt(step)
+        for adversary in game.adversaries:
+            adapt = getattr(adversary.augment, "adapt", None)
+            if adapt is not None:
+                turn.log[adversary.label("augment", "p")] = adapt(step)
         return turn.log
 
     def both(self, turn: Turn, parts: Pieces, done: Stepper) -> None:
@@ -100,7 +101,7 @@ class Update:
             with torch.no_grad():
                 cut = turn.make(batch)
             with parametrize.cached():
-                teach_discriminator(turn, *turn.show(batch, cut.leaves), share)
+                teach_discriminator(turn, turn.show(batch, cut.leaves), share)
 
 
 class Textbook(Update):
@@ -117,7 +118,7 @@ class Textbook(Update):
             if len(parts) == 1:
                 made.append(cut)
             with parametrize.cached():
-                teach_discriminator(turn, *turn.show(batch, cut.leaves), share)
+                teach_discriminator(turn, turn.show(batch, cut.leaves), share)
         done("discriminator")
         for batch, share in parts:
             cut = made.pop() if made else turn.make(batch)
@@ -138,7 +139,7 @@ class GFirst(Update):
             with parametrize.cached():
                 teach_generator(turn, batch, cut, turn.show_generator(batch, cut.leaves), share)
             with parametrize.cached():
-                teach_discriminator(turn, *turn.show(batch, cut.leaves), share)
+                teach_discriminator(turn, turn.show(batch, cut.leaves), share)
         done("generator")
         done("discriminator")
 
@@ -154,8 +155,8 @@ class Shared(Update):
         for batch, share in parts:
             cut = turn.make(batch)
             with parametrize.cached():
-                real, fake = turn.show(batch, cut.leaves)
-                teach_generator(turn, batch, cut, (real, fake), share, keep=True)
-                teach_discriminator(turn, real, fake, share)
+                shown = turn.show(batch, cut.leaves)
+                teach_generator(turn, batch, cut, shown, share, keep=True)
+                teach_discriminator(turn, shown, share)
         done("generator")
         done("discriminator")

@@ -12,7 +12,9 @@ from typing import Any
 import torch
 
 from src.core.config import Plain, data_keys
-from src.core.targets import build, fill, resolve
+from src.core.objectives import build_objectives, class_of
+from src.core.players import built, filled, networks
+from src.core.targets import build, parameters_of, resolve
 from src.errors import UserError
 from src.tasks.recipe import PLAYERS, Recipe
 
@@ -57,14 +59,15 @@ def complete(cfg: Plain, data: Any) -> Plain:
     channels = task.channels(data)
     for player in PLAYERS:
         if model[player] is not None:
-            known = {"spatial_dims": data.spatial_dims, **channels[player]}
-            model[player] = fill(model[player], f"model.{player}", known)
+            model[player] = filled(model[player], player, data.spatial_dims, channels)
     adversarial = {**model["adversarial"], "penalties": _sized(model["adversarial"]["penalties"], cfg, data)}
     model["adversarial"] = adversarial
     augment = adversarial["augment"]
     if augment is not None:
         named = augment if isinstance(augment, dict) else {"name": augment}
-        model["adversarial"] = {**adversarial, "augment": {"image_channels": data.channels, **named}}
+        takes = "_target_" not in named or "image_channels" in parameters_of(resolve(named, "augment"))
+        known = {"image_channels": data.channels} if takes else {}
+        model["adversarial"] = {**adversarial, "augment": {**known, **named}}
     return {**cfg, "task": settings, "model": model}
 
 
@@ -81,8 +84,8 @@ def _sized(penalties: list[Plain], cfg: Plain, data: Any) -> list[Plain]:
     from src.adversarial import PENALTIES, size_rule
 
     def sized(node: Plain) -> Plain:
-        kind = PENALTIES.get(node.get("name", ""))
-        if kind is None or not kind.sized or node.get("gamma") is not None:
+        kind = class_of(node, PENALTIES, "model.adversarial.penalties")
+        if not getattr(kind, "sized", False) or node.get("gamma") is not None:
             return node
         return {**node, "gamma": size_rule(math.prod(data.shape), cfg["data"]["batch_size"])}
 
@@ -95,12 +98,16 @@ def build_task(cfg: Plain, classes: tuple[str, ...]) -> Any:
 
     torch.manual_seed(cfg["seed"])
     model = cfg["model"]
-    generator, discriminator = (
-        node if node is None else over_processes(laid_out(node, cfg["trainer"].get("channels_last", False)))
-        for node in (build(model[player], f"model.{player}") for player in PLAYERS)
-    )
-    assert generator is not None
-    lazy = max((penalty.get("every", 1) for penalty in model["adversarial"]["penalties"]), default=1)
+    innermost = cfg["trainer"].get("channels_last", False)
+
+    def placed(network: torch.nn.Module) -> torch.nn.Module:
+        return over_processes(laid_out(network, innermost))
+
+    generator = built(model["generator"], "model.generator", placed)
+    opponent = model["discriminator"]
+    discriminator = None if opponent is None else built(opponent, "model.discriminator", placed)
+    game = build_objectives(model["adversarial"])
+    lazy = max((penalty.every for penalty in game["penalties"]), default=1)
     optimizers = {
         player: _maker(node, f"model.optimizer.{player}") for player, node in model["optimizer"].items()
     }
@@ -108,7 +115,7 @@ def build_task(cfg: Plain, classes: tuple[str, ...]) -> Any:
     recipe = Recipe(
         generator=generator,
         discriminator=discriminator,
-        game=_game(model["adversarial"]),
+        game=game,
         optimizers=optimizers,
         schedulers={
             player: _maker(node, f"model.scheduler.{player}") for player, node in model["scheduler"].items()
@@ -119,7 +126,9 @@ def build_task(cfg: Plain, classes: tuple[str, ...]) -> Any:
         seed=cfg["seed"],
         log_every=cfg["trainer"]["log_every"],
         classes=tuple(classes),
-        spatial_dims=model["generator"].get("spatial_dims", 2),
+        spatial_dims=next(iter(networks(model["generator"], "model.generator").values()))[0].get(
+            "spatial_dims", 2
+        ),
     )
     task = resolve(cfg["task"], "task")
     return task(
@@ -151,28 +160,3 @@ def _maker(node: Plain | None, path: str) -> Any:
     if node is None:
         return None
     return functools.partial(build, node, path)
-
-
-def _named(node: Any, names: dict[str, Any], path: str) -> Any:
-    """`hinge` or `{name: r1, gamma: 1}`: the object of that name."""
-    arguments = dict(node) if isinstance(node, dict) else {"name": node}
-    try:
-        return names[arguments.pop("name")](**arguments)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
-
-
-def _game(adversarial: Plain) -> dict[str, Any]:
-    from src import adversarial as game
-
-    weight = adversarial["weight"]
-    path = "model.adversarial"
-    return {
-        "loss": _named(adversarial["loss"], game.LOSSES, f"{path}.loss"),
-        "weight": _named(
-            weight if isinstance(weight, dict) else {"name": "fixed", "value": weight}, game.WEIGHTS, path
-        ),
-        "feature_matching": adversarial["feature_matching"],
-        "penalties": [_named(node, game.PENALTIES, f"{path}.penalties") for node in adversarial["penalties"]],
-        "augment": _named(adversarial["augment"], game.AUGMENTS, path) if adversarial["augment"] else None,
-    }

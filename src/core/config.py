@@ -165,25 +165,10 @@ def check_data(data: Plain) -> None:
 def _check_names(cfg: Plain) -> None:
     """Losses, penalties, weights, augmentations and updates go by name."""
     from src import adversarial as game
+    from src.core.objectives import check_choice, check_objectives
     from src.core.targets import check_arguments
 
-    def check(node: Any, names: dict[str, type], path: str) -> None:
-        name = node.get("name") if isinstance(node, dict) else node
-        if name is None:
-            raise UserError(f"{path}.name: is missing{nearest('', names)}")
-        if name not in names:
-            raise UserError(f"{path}: no such choice {name!r}{nearest(str(name), names)}")
-        if isinstance(node, dict):
-            check_arguments(names[name], {k: v for k, v in node.items() if k != "name"}, path)
-
-    adversarial = cfg["model"]["adversarial"]
-    check(cfg["update"]["name"], {**game.UPDATES, "auto": game.Update}, "update.name")
-    check(adversarial["loss"], game.LOSSES, "model.adversarial.loss")
-    for index, penalty in enumerate(adversarial["penalties"]):
-        check(penalty, game.PENALTIES, f"model.adversarial.penalties[{index}]")
-    if isinstance(adversarial["weight"], dict):
-        check(adversarial["weight"], game.WEIGHTS, "model.adversarial.weight")
-    if adversarial["augment"] is not None:
-        check(adversarial["augment"], game.AUGMENTS, "model.adversarial.augment")
+    check_choice(cfg["update"]["name"], {**game.UPDATES, "auto": game.Update}, "update.name")
+    check_objectives(cfg["model"]["adversarial"])
     if isinstance(paths := cfg["task"].get("path_length"), dict):
         check_arguments(game.PathLength, paths, "task.path_length")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ import torch
 from src.core import memory
 from src.core.config import Plain
 from src.core.names import nearest
+from src.core.players import arguments, parts, title
 from src.errors import UserError
 
 
@@ -32,7 +34,7 @@ def plan_update(cfg: Plain, task: Any, data: Any) -> str:
                 f"{memory.told(error, 'a trial of two images')}; set a smaller data.size or data.patch, or "
                 "fewer channels (model.generator.channels)"
             ) from error
-        name = type(task.discriminator).__name__
+        name = title(task.discriminator)
         raise UserError(
             f"model.discriminator: {name} cannot take these images ({_line(error)}); where they are too "
             "small for it, set a larger data.size or data.patch, or give it fewer layers "
@@ -90,13 +92,20 @@ def check_size(task: Any, data: Any) -> None:
     """
     if hasattr(task.generator, "latent"):  # it begins with noise, and was built for this size
         return
-    size = tuple(data.shape)
-    answers = task.channels(data)["generator"].get("out_channels") if task.plain_answer else None
-    trial = functools.partial(_refusal, task, data.channels, answers)
+    for name, network in parts(task.generator).items():
+        asked = name or task.plain_answer
+        known = arguments(task.channels(data), "generator", name) if asked else {}
+        channels = known.get("in_channels", data.channels) if name else data.channels
+        answers = known.get("out_channels") if task.plain_answer else None
+        _check_network(network, tuple(data.shape), functools.partial(_refusal, network, channels, answers))
+
+
+def _check_network(network: Any, size: tuple[int, ...], trial: Callable[[tuple[int, ...]], str]) -> None:
+    """Raise one line when a network of the generator refuses this size; `trial` tells why it refuses one."""
     refusal = trial(size)
     if not refusal:
         return
-    name, shape = type(task.generator).__name__, "x".join(map(str, size))
+    name, shape = type(network).__name__, "x".join(map(str, size))
     if refusal.startswith("answers "):
         raise UserError(f"model.generator: {name} {refusal}")
     near = ["x".join(map(str, other)) for other in _neighbours(size) if not trial(other)]
@@ -107,17 +116,17 @@ def check_size(task: Any, data: Any) -> None:
     )
 
 
-def _refusal(task: Any, channels: int, answers: int | None, size: tuple[int, ...]) -> str:
+def _refusal(generator: Any, channels: int, answers: int | None, size: tuple[int, ...]) -> str:
     """What the generator says to images of this size, or what is wrong with its answer; or nothing.
 
     answers: channels of the one tensor that it shall answer, in training and in evaluation; None: any.
     """
-    network = copy.deepcopy(task.generator)
+    network = copy.deepcopy(generator)
     for device in ("meta", "cpu"):  # some operations have no meta kernel
         image = torch.zeros(2, channels, *size, device=device)
         try:
             with torch.no_grad(), torch.random.fork_rng(devices=[]):
-                network = network.to(device) if device == "meta" else copy.deepcopy(task.generator)
+                network = network.to(device) if device == "meta" else copy.deepcopy(generator)
                 outputs = [network.train(mode)(image) for mode in (True, False)]
         except (NotImplementedError, TypeError) as error:
             if device == "meta":

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from src.core.names import nearest
 from src.errors import UserError
@@ -62,12 +71,22 @@ class Clip(Section):
     discriminator: Positive | None
 
 
+def _choice(given: Any) -> Any:
+    if isinstance(given, str) or (isinstance(given, dict) and all(isinstance(key, str) for key in given)):
+        return given
+    raise PydanticCustomError("choice", "give a name, or a section with name or _target_")
+
+
+Choice = Annotated[str | Node, PlainValidator(_choice)]
+"""`hinge`, `{name: r1, gamma: 1}`, or a class of one's own: `{_target_: mylab.losses.Mine}`."""
+
+
 class Adversarial(Section):
-    loss: str
+    loss: Choice
     weight: Share | Node
     feature_matching: Share
     penalties: list[Node]
-    augment: str | Node | None
+    augment: Choice | None
 
 
 class Model(Section):

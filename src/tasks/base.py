@@ -85,8 +85,8 @@ class AdversarialTask(Play):
         """What the generator makes of a batch, with its graph: a tensor or a structure of tensors."""
         raise NotImplementedError
 
-    def pairs(self, batch: Batch, output: Any) -> tuple[Any, Any]:
-        """(real, fake) as the discriminator sees them."""
+    def pairs(self, batch: Batch, output: Any) -> Any:
+        """(real, fake) as the discriminator sees them; of each by name where there are several."""
         raise NotImplementedError
 
     def task_losses(self, batch: Batch, output: Any) -> dict[str, Tensor]:

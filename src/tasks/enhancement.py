@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from src.baselines.enhancement import FILTERS, bicubic, chosen
 from src.data.datamodule import DataModule
@@ -37,7 +37,8 @@ MAGNIFIED = 5
 class EnhancementTask(AdversarialTask):
     """The discriminator tells (input, target) from (input, output), or target from output if it judges alone.
 
-    losses: weights of l1, mse, ssim and gradient (see `weighted_losses`), in the network's units.
+    losses: weights of l1, mse, ssim and gradient, in the network's units; a loss of one's own as {weight,
+    loss} under another name (see `weighted_losses`).
     window: side, or sides, of the windows of evaluation; None for whole images.
     data_range: what PSNR and SSIM relate errors to, in the target's units: a number, or a window [low, high];
     anything else, the range of each case's own truth. own_target: the target has units or channels that are
@@ -53,7 +54,7 @@ class EnhancementTask(AdversarialTask):
         self,
         recipe: Recipe,
         monitor: str = "val/psnr",
-        losses: dict[str, float] | None = None,
+        losses: dict[str, float | dict[str, Any]] | None = None,
         window: int | list[int] | None = None,
         data_range: float | list[Any] | str | None = None,
         factor: int | None = None,
@@ -64,7 +65,10 @@ class EnhancementTask(AdversarialTask):
         super().__init__(recipe, monitor, scored)
         parts = data_range if isinstance(data_range, list) and not ends(data_range) else [data_range]
         seen_range = 1.0 if all(map(ends, parts)) else Z_SCORES
-        self.losses = weighted_losses(losses or {"l1": 1.0}, recipe.spatial_dims, seen_range)
+        given = losses or {"l1": 1.0}
+        self.losses = weighted_losses(given, recipe.spatial_dims, seen_range)
+        own = {name: each["loss"] for name, each in given.items() if isinstance(each, dict)}
+        self.own_losses = nn.ModuleDict({k: loss for k, loss in own.items() if isinstance(loss, nn.Module)})
         self.window, self.factor, self.data_range = window, factor, width(data_range)
         self.alone = bool(getattr(self.discriminator, "alone", False))
         self.own_target = own_target

@@ -120,7 +120,7 @@ class Phased(AdversarialTask):
     def generate(self, batch: Batch) -> Any:
         return self.phases[self.number].rules.generate(batch)
 
-    def pairs(self, batch: Batch, output: Any) -> tuple[Any, Any]:
+    def pairs(self, batch: Batch, output: Any) -> Any:
         return self.phases[self.number].rules.pairs(batch, output)
 
     def task_losses(self, batch: Batch, output: Any) -> dict[str, Tensor]:

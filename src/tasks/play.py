@@ -39,8 +39,7 @@ class Play(pl.LightningModule):
         self.players: tuple[str, ...] = PLAYERS if self.discriminator is not None else PLAYERS[:1]
         game = Game(cast(Rules, self), self.generator, self.discriminator, **recipe.game)
         self.begin_game(game, {player: player for player in self.players}, UPDATES["shared"]())
-        self.penalties = nn.ModuleList(self.game.penalties)  # what they remember belongs in the checkpoint
-        self.augment = self.game.augment
+        self.penalties, self.augment = self.game.state()  # what they remember belongs in the checkpoint
         self.reduce = Average()
         self._said = time.perf_counter()
         self.batches_done = 0

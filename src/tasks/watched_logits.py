@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from src.adversarial import game
+from src.adversarial import verdict
 from src.data.datamodule import DataModule
 from src.data.records import Batch
 from src.metrics.synthesis.pool import ImagePool
@@ -52,7 +52,7 @@ class WatchedLogits:
     def logits(self, batch: Batch, images: Tensor) -> Tensor:
         """[B]: of images [B, C, *spatial] of this batch's classes or label maps."""
         pieces = zip(*(torch.split(x, ROWS) for x in self.shown(batch, images)), strict=True)
-        return torch.cat([game.verdict(self.discriminator(*piece)).score().float() for piece in pieces])
+        return torch.cat([verdict(self.discriminator(*piece)).score().float() for piece in pieces])
 
     def scores(self) -> dict[str, float]:
         held_out, fake = (logits.mean().item() for logits in self.pool.compute())

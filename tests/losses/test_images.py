@@ -39,3 +39,32 @@ def test_ssim_is_one_less_scikit_images() -> None:
 def test_refused(weights: dict[str, float], words: str) -> None:
     with pytest.raises(UserError, match=words):
         weighted_losses(weights, 2, 1.0)
+
+
+def test_one_s_own_beside_the_names() -> None:
+    target = torch.rand(2, 1, 4, 4)
+    own = {"weight": 3.0, "loss": lambda output, target: (output - target).sum() / len(output)}
+    losses = weighted_losses({"l1": 1.0, "mine": own, "off": {**own, "weight": 0.0}}, 2, 1.0)
+    assert list(losses) == ["l1", "mine"]
+    assert float(losses["mine"](target + 0.5, target)) == pytest.approx(3 * 0.5 * 16)
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ({"mine": {"weight": 1.0}}, "losses.mine: a loss of your own is {weight: 0.1, loss:"),
+        ({"mine": {"weight": True, "loss": max}}, "a loss of your own is"),
+        ({"l1": {"weight": 1.0, "loss": max}}, "losses.l1: is the name of a loss here"),
+        ({"mine": {"weight": -1.0, "loss": max}}, "losses.mine: -1.0 is negative"),
+    ],
+)
+def test_one_s_own_refused(given: dict[str, object], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        weighted_losses(given, 2, 1.0)
+
+
+def test_one_s_own_gives_one_number() -> None:
+    own = {"weight": 1.0, "loss": lambda output, target: output - target}
+    losses = weighted_losses({"mine": own}, 2, 1.0)
+    with pytest.raises(UserError, match=r"losses.mine: gives \[2, 1, 4, 4\]; a loss gives one number"):
+        losses["mine"](torch.zeros(2, 1, 4, 4), torch.zeros(2, 1, 4, 4))

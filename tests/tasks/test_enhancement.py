@@ -237,3 +237,18 @@ def test_sixteen_bits_keep_their_range(prepared: Any) -> None:
         ready = data.preparation(case)
         back = ready["image"].astype(np.float64) * np.float32(ready["scale"]) + np.float32(ready["offset"])
         np.testing.assert_allclose(np.moveaxis(back[:, 0], 0, -1), own[0], atol=0.5)
+
+
+def test_a_loss_of_one_s_own(prepared: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It moves with the task, and leaves no key in a task that has none."""
+    monkeypatch.setenv("GANATOMY_TARGETS", "tests.core.planted_objectives.")
+    lab = "{_target_: tests.core.planted_objectives.Blur, power: 1}"
+    own = f"+task.losses={{l1: 1.0, blur: {{weight: 0.5, loss: {lab}}}}}"
+    data, task = prepared(*words_of("pix2pix"), own)
+    batch = next(iter(data.train_dataloader()))
+    losses = task.task_losses(batch, batch["target"] + 0.5)
+    assert list(losses) == ["l1", "blur"]
+    assert float(losses["blur"]) == pytest.approx(0.25, rel=1e-4)
+    assert list(task.own_losses) == ["blur"]
+    with pytest.raises(UserError, match=r"losses\.blur: a loss of your own is"):
+        prepared(*words_of("pix2pix"), own.replace("weight", "wieght"))
