@@ -19,9 +19,9 @@ from src.networks.layers import SLOPE, conv
 class SpadeGenerator(nn.Module):
     """Generator from noise [B, latent] and one-hot label maps [B, label_channels, *size] to images.
 
-    Park et al., arXiv 1903.07291, section 3 and appendix A: noise gives a map of sides 4 to 7, residual blocks
-    (MONAI's) double it, and in each the normalised features are scaled and shifted, pixel by pixel, by two
-    convolutions of the label map. Linear at the end, [B, out_channels, *size]. Instance normalisation: an
+    Park et al., arXiv 1903.07291, section 3 and appendix A: noise gives a map of sides 4 to 7, MONAI's
+    residual blocks double it, and in each the normalised features are scaled and shifted, pixel by pixel, by
+    two convolutions of the label map. Linear at the end, [B, out_channels, *size]. Instance normalisation: an
     image does not depend on the others of its batch. Sides that are not a multiple of a power of two are
     cropped from slightly larger ones.
 
