@@ -1,4 +1,4 @@
-"""How well scores rank anomalous above healthy: exact areas under curves, with ties counted as ties."""
+"""Ranking of anomalous above healthy by a score: exact areas under curves, with ties counted as ties."""
 
 from __future__ import annotations
 

@@ -210,7 +210,16 @@ def doubled(x: Tensor) -> Tensor:
 
 
 def flat(spatial_dims: int, size: Sequence[int], *counts: int) -> int:
-    """Return how often the sides are doubled; UserError for volumes and for sides or numbers too small."""
+    """Return how often the sides are doubled.
+
+    Args:
+        spatial_dims: Must be 2.
+        size: Sides of the images in pixels.
+        *counts: Numbers that must be 1 or more.
+
+    Raises:
+        UserError: For volumes, and for sides or numbers that are too small.
+    """
     if spatial_dims != 2:
         raise UserError(
             "spatial_dims: this network is for 2D images; for volumes choose model=r3gan or dcgan"

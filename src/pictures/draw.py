@@ -92,13 +92,13 @@ def overlay(
 def error_map(truth: ArrayLike, prediction: ArrayLike) -> Pixels:
     """Draw where two label maps agree on a class (grey), and where and how they differ (`ERRORS`)."""
     drawn = []
-    for theirs, ours in zip(_tiles(truth), _tiles(prediction), strict=True):
-        theirs, ours = (_enlarge(np.rint(labels), order=0) for labels in (theirs, ours))
-        pixels = np.full((*theirs.shape, 3), 12, np.uint8)
-        pixels[(theirs == ours) & (theirs > 0)] = CORRECT
-        pixels[(theirs > 0) & (ours == 0)] = ERRORS["missed"]
-        pixels[(theirs == 0) & (ours > 0)] = ERRORS["false alarm"]
-        pixels[(theirs > 0) & (ours > 0) & (theirs != ours)] = ERRORS["wrong class"]
+    for true, predicted in zip(_tiles(truth), _tiles(prediction), strict=True):
+        true, predicted = (_enlarge(np.rint(labels), order=0) for labels in (true, predicted))
+        pixels = np.full((*true.shape, 3), 12, np.uint8)
+        pixels[(true == predicted) & (true > 0)] = CORRECT
+        pixels[(true > 0) & (predicted == 0)] = ERRORS["missed"]
+        pixels[(true == 0) & (predicted > 0)] = ERRORS["false alarm"]
+        pixels[(true > 0) & (predicted > 0) & (true != predicted)] = ERRORS["wrong class"]
         drawn.append(pixels)
     return np.stack(drawn)
 
