@@ -1,4 +1,4 @@
-"""The one error that is the user's to mend."""
+"""Error for bad user input, and a check of choices."""
 
 from __future__ import annotations
 
@@ -6,15 +6,24 @@ from collections.abc import Iterable
 
 
 class UserError(ValueError):
-    """Bad input. Its message is one line: the key, file or case, what is wrong, how to mend it.
+    """Bad input; the message is one line: the key, file or case, what is wrong, how to mend it.
 
-    Every command prints it without a traceback and exits with code 2.
+    Commands print it without a traceback and exit with code 2.
     """
 
 
 def one_of(key: str, value: object, choices: Iterable[object]) -> None:
-    """Raise UserError for a value of a key that is none of its choices."""
-    known = list(choices)
-    if value not in known:
-        words = ", ".join("null" if choice is None else str(choice) for choice in known)
-        raise UserError(f"{key}={value}: choose {words}")
+    """Raise UserError unless `value` is one of `choices`.
+
+    Args:
+        key: Configuration key to name in the message.
+        value: Value given for the key.
+        choices: Allowed values.
+
+    Raises:
+        UserError: If the value is not allowed.
+    """
+    allowed = list(choices)
+    if value not in allowed:
+        names = ", ".join("null" if choice is None else str(choice) for choice in allowed)
+        raise UserError(f"{key}={value}: choose {names}")

@@ -1,1 +1,1 @@
-"""What a score has to beat: predictors that learn next to nothing, scored as `baseline/<name>/<score>`."""
+"""Baselines: predictors with almost no learning, scored as `baseline/<name>/<score>`."""

@@ -1,4 +1,4 @@
-"""What a model of the healthy has to beat: maps that cost next to nothing, and two plain reconstructions."""
+"""Baselines of anomaly detection: trivial anomaly maps, and two simple reconstructions."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Map = Callable[[Tensor], Tensor]
-"""Images [B, C, *spatial] to how unlike the healthy each value is, of the same shape."""
+"""From images [B, C, *spatial] to an anomaly map of the same shape."""
 
 BLUR = 1 / 16
-"""Deviation of the Gaussian of `blurred_residual`, as a share of the shortest side."""
+"""Deviation of the Gaussian of `blurred_residual`, as a fraction of the shortest side."""
 NOISE = 0.2
-"""Deviation of the coarse noise, as a share of the range between training images' percentiles 1 and 99."""
+"""Deviation of the coarse noise, as a fraction of the range between training images' percentiles 1 and 99."""
 CELLS = 16
-"""Of the coarse noise, along each side of an image."""
+"""Cells of the coarse noise along each side of an image."""
 
 
 def intensity(images: Tensor) -> Tensor:
-    """Bright is suspicious."""
+    """Return the images as anomaly maps: bright is anomalous."""
     return images
 
 
 def blurred_residual(images: Tensor) -> Tensor:
-    """|x - blur(x)|: what stands out from its surroundings."""
+    """Return |x - blur(x)|: the local contrast."""
     sigma = BLUR * min(images.shape[2:])
     blurred = gaussian_filter(images.cpu().numpy(), sigma, axes=tuple(range(2, images.dim())))
     smooth: Tensor = torch.from_numpy(blurred)
@@ -34,24 +34,34 @@ def blurred_residual(images: Tensor) -> Tensor:
 
 
 def principal_components(training: Tensor, count: int) -> Map:
-    """|x - its projection on the first `count` principal components of the training images|."""
+    """Return the map |x - its projection on the first `count` principal components of training images|."""
     rows = training.flatten(1)
     centre = rows.mean(0)
     _, _, axes = torch.linalg.svd(rows - centre, full_matrices=False)
     kept = axes[:count]
 
-    def apart(images: Tensor) -> Tensor:
+    def anomaly_map(images: Tensor) -> Tensor:
         flat = images.flatten(1).to(centre) - centre
-        missed: Tensor = flat - flat @ kept.T @ kept
-        return missed.abs().reshape(images.shape).to(images)
+        residual: Tensor = flat - flat @ kept.T @ kept
+        return residual.abs().reshape(images.shape).to(images)
 
-    return apart
+    return anomaly_map
 
 
 def denoising_autoencoder(network: nn.Module, training: Tensor, steps: int, batch: int, seed: int) -> Map:
-    """|x - network(x)| of a network trained here for so many steps to take away coarse noise.
+    """Train a network to remove coarse noise; return the map |x - network(x)|.
 
-    Kascenas et al., MIDL 2022, in small: Adam, its rate going down to 0 as half a cosine, squared error.
+    Kascenas et al., MIDL 2022, in small: Adam, cosine decay of the learning rate to 0, squared error.
+
+    Args:
+        network: Network to train in place, [B, C, *spatial] in and out.
+        training: Training images [n, C, *spatial].
+        steps: Training steps.
+        batch: Images per step.
+        seed: Seed of the noise and of the order of images.
+
+    Returns:
+        Function from images [B, C, *spatial] to maps of the same shape.
     """
     sigma = NOISE * spread(training)
     optimizer = torch.optim.Adam(network.parameters(), 2e-3)
@@ -70,17 +80,17 @@ def denoising_autoencoder(network: nn.Module, training: Tensor, steps: int, batc
     network.eval()
 
     @torch.no_grad()
-    def apart(images: Tensor) -> Tensor:
+    def anomaly_map(images: Tensor) -> Tensor:
         parts = [network(part.to(training)) for part in torch.split(images, 64)]
         return (images - torch.cat(parts).to(images)).abs()
 
-    return apart
+    return anomaly_map
 
 
 def coarse_noise(images: Tensor, noise: Tensor) -> Tensor:
-    """The images [B, C, *spatial] plus coarse noise [B, C, *cells], enlarged linearly and shifted at random.
+    """Add coarse noise [B, C, *cells] to images [B, C, *spatial], interpolated and shifted at random.
 
-    Unlike in the paper outside the body too, as what lies there is not known.
+    Unlike in the paper the noise also covers what lies outside the body, since no mask of it is given.
     """
     sides = images.shape[2:]
     mode = "trilinear" if len(sides) == 3 else "bilinear"
@@ -90,12 +100,12 @@ def coarse_noise(images: Tensor, noise: Tensor) -> Tensor:
 
 
 def coarse(sides: Sequence[int], cells: int = CELLS) -> list[int]:
-    """The sides of the coarse noise's grid for images of these sides: a cell holds two pixels or more."""
+    """Return the sides of the coarse noise's grid for images of these sides: two pixels or more per cell."""
     return [max(1, min(cells, side // 2)) for side in sides]
 
 
 def spread(images: Tensor, most: int = 1_000_000) -> float:
-    """The range between the percentiles 1 and 99 of all values."""
+    """Return the range between the percentiles 1 and 99 of the values; about `most` of them are enough."""
     values = images.flatten()
     values = values[:: max(1, len(values) // most)].float()
     low, high = torch.quantile(values, torch.tensor([0.01, 0.99]).to(values))

@@ -1,4 +1,4 @@
-"""Detectors without learning: bright or dark parts of the right size, and the training set's usual box."""
+"""Baselines of detection, without learning: bright or dark parts of the right size, and a mean box."""
 
 from __future__ import annotations
 
@@ -13,21 +13,24 @@ from skimage import measure
 Boxes = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Boxes [N, 2*dims] in voxels, scores [N] and classes [N]."""
 Detector = Callable[[np.ndarray], Boxes]
-"""Takes an image [C,*spatial]."""
+"""From an image [C, *spatial] to boxes."""
 
 QUANTILES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 BLURS = (0.0, 1.0, 2.0)
 MOST = 100
-"""Boxes an image, at most."""
+"""Boxes per image, at most."""
 SPREAD = (0.5, 2.0)
-"""Parts may be so much smaller and larger than 96 % of the training objects."""
+"""Factors on the smallest and largest size of 96 % of the training objects that a part may have."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many voxels training objects fill: least and most, and the usual number of each class.
+    """Volumes of the training objects in voxels; an object is taken to fill the ellipsoid in its box.
 
-    An object is taken to fill the ellipsoid in its box.
+    Attributes:
+        least: Smallest volume of a part.
+        most: Largest volume of a part.
+        usual: Median volume of each class.
     """
 
     least: float
@@ -36,7 +39,16 @@ class Sizes:
 
 
 def sizes_of(boxes: np.ndarray, classes: np.ndarray, kinds: int) -> Sizes:
-    """boxes [N, 2*dims] with classes [N] of the training set; ValueError without any."""
+    """Return the sizes of the training objects.
+
+    Args:
+        boxes: Boxes of the training set, [N, 2*dims] in voxels.
+        classes: Class of each box, [N].
+        kinds: Number of classes.
+
+    Raises:
+        ValueError: Without any box.
+    """
     if not len(boxes):
         raise ValueError("the training set holds no box to learn the size of objects from")
     dims = boxes.shape[1] // 2
@@ -51,6 +63,12 @@ class ThresholdDetector:
     """Connected parts of the blurred image above `level` (sign 1) or below it (sign -1), of a usual size.
 
     A part scores by its mean distance from the level; its class is the one whose usual size is nearest.
+
+    Attributes:
+        level: Threshold on the intensity.
+        sign: 1 for bright parts, -1 for dark ones.
+        blur: Deviation of the Gaussian in voxels; 0: none.
+        sizes: Sizes that parts may have.
     """
 
     level: float
@@ -75,13 +93,13 @@ class ThresholdDetector:
 
 
 def regions(above: np.ndarray) -> Any:
-    """The connected parts where `above` is positive, as scikit-image describes them."""
+    """Return the connected parts where `above` is positive, as scikit-image describes them."""
     skimage: Any = measure  # untyped
     return skimage.regionprops(skimage.label(above > 0, connectivity=1), above)
 
 
 def threshold_detectors(images: Iterable[np.ndarray], sizes: Sizes) -> list[ThresholdDetector]:
-    """A detector for each level, sign and blur; levels are quantiles of the images' intensities."""
+    """Return a detector for each level, sign and blur; levels are quantiles of the images' intensities."""
     values = np.concatenate([image.mean(0).reshape(-1)[::7] for image in images])
     return [
         ThresholdDetector(float(level), 1 if q > 0.5 else -1, blur, sizes)
@@ -92,9 +110,14 @@ def threshold_detectors(images: Iterable[np.ndarray], sizes: Sizes) -> list[Thre
 
 @dataclass(frozen=True)
 class MeanBox:
-    """The same boxes for every image, unseen: of each class the median of the training boxes.
+    """The same boxes for every image: the median training box of each class.
 
-    A class scores by the share of the training images that hold it.
+    A class scores by the fraction of training images that contain it.
+
+    Attributes:
+        boxes: Boxes [N, 2*dims] in voxels.
+        scores: Scores [N].
+        classes: Classes [N].
     """
 
     boxes: np.ndarray
@@ -106,9 +129,9 @@ class MeanBox:
 
 
 def mean_box(boxes: Sequence[np.ndarray], classes: Sequence[np.ndarray]) -> MeanBox:
-    """From the boxes [N, 2*dims] and classes [N] of every training image."""
+    """Compute a `MeanBox` from the boxes [N, 2*dims] and classes [N] of every training image."""
     flat, kinds = np.concatenate(list(boxes)), np.concatenate(list(classes))
     present = np.unique(kinds)
     usual = [np.median(flat[kinds == kind], axis=0) for kind in present]
-    share = [np.mean([(own == kind).any() for own in classes]) for kind in present]
+    share = [np.mean([(each == kind).any() for each in classes]) for kind in present]
     return MeanBox(np.array(usual, np.float32), np.array(share, np.float32), present)

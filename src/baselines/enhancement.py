@@ -1,4 +1,4 @@
-"""The classical filters that a network has to beat, their strengths chosen on validation images."""
+"""Baselines of enhancement: classical filters, their strengths chosen on validation images."""
 
 from __future__ import annotations
 
@@ -18,32 +18,41 @@ STRENGTHS: dict[str, Sequence[float]] = {
     "nlm": (0.4, 0.7, 1.0, 1.4),
     "tv": (0.5, 1.0, 2.0, 4.0),
 }
-"""gaussian: sigma in pixels. nlm, tv: h and the weight, over the error of the images themselves."""
+"""Candidates: sigma in pixels for gaussian; for nlm and tv, h and weight over the RMS error of the images."""
 
 
 def gaussian(image: np.ndarray, sigma: float) -> np.ndarray:
-    """[C, *spatial] smoothed by `sigma` pixels."""
+    """Smooth [C, *spatial] by `sigma` pixels."""
     smooth: np.ndarray = gaussian_filter(image, sigma, axes=tuple(range(1, image.ndim)))
     return smooth
 
 
 def nlm(image: np.ndarray, h: float) -> np.ndarray:
-    """Non-local means of [C, *spatial] with the cut-off distance `h`. Buades et al., CVPR 2005."""
+    """Denoise [C, *spatial] by non-local means with the cut-off distance `h`. Buades et al., CVPR 2005."""
     near, patch = (6, 5) if image.ndim == 3 else (3, 3)
     return denoised(denoise_nl_means, image, h=h, patch_size=patch, patch_distance=near, fast_mode=True)
 
 
 def tv(image: np.ndarray, weight: float) -> np.ndarray:
-    """Total-variation denoising of [C, *spatial]. Chambolle, J. Math. Imaging Vis. 20 (2004) 89."""
+    """Denoise [C, *spatial] by total variation. Chambolle, J. Math. Imaging Vis. 20 (2004) 89."""
     return denoised(denoise_tv_chambolle, image, weight=weight)
 
 
-def denoised(function: Callable[..., np.ndarray], image: np.ndarray, **how: float | bool) -> np.ndarray:
-    return np.stack([function(channel.astype(np.float64), **how) for channel in image]).astype(image.dtype)
+def denoised(function: Callable[..., np.ndarray], image: np.ndarray, **options: float | bool) -> np.ndarray:
+    """Apply a filter of scikit-image to each channel of [C, *spatial] in float64.
+
+    Args:
+        function: Filter of one channel.
+        image: Image [C, *spatial].
+        **options: Keyword arguments of the filter.
+    """
+    return np.stack([function(channel.astype(np.float64), **options) for channel in image]).astype(
+        image.dtype
+    )
 
 
 def bicubic(image: np.ndarray, factor: int) -> np.ndarray:
-    """[C, *spatial] of blocks of `factor`, enlarged from one value of each.
+    """Enlarge [C, *spatial] of blocks of `factor` from one value of each block.
 
     Cubic convolution along every axis, Keys, IEEE TASSP 29 (1981) 1153, with a = -0.75 as in torch.
     """
@@ -64,13 +73,15 @@ FILTERS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {"gaussian": gau
 
 
 def unchanged(image: np.ndarray) -> np.ndarray:
+    """Return the image as it is."""
     return image
 
 
 def chosen(pairs: Iterable[Pair], after: Filter = unchanged) -> dict[str, Filter]:
-    """Each filter at the strength of the least squared error over (image, truth) pairs [C, *spatial].
+    """Choose the strength of each filter by the least squared error over (image, truth) pairs [C, *spatial].
 
-    after: what is done to a filtered image, such as taking out the bias of its noise.
+    `after` is applied to every filtered image, for example to remove the bias of its noise. Raises ValueError
+    without a pair.
     """
     images = list(pairs)
     if not images:
@@ -81,10 +92,10 @@ def chosen(pairs: Iterable[Pair], after: Filter = unchanged) -> dict[str, Filter
 
 
 def _best(name: str, images: Sequence[Pair], after: Filter, unit: float) -> Filter:
-    def of(strength: float) -> Filter:
+    def at_strength(strength: float) -> Filter:
         return lambda image: after(FILTERS[name](image, strength * unit))
 
-    def error(improve: Filter) -> float:
-        return float(np.mean([((improve(image) - truth) ** 2).mean() for image, truth in images]))
+    def error(candidate: Filter) -> float:
+        return float(np.mean([((candidate(image) - truth) ** 2).mean() for image, truth in images]))
 
-    return min(map(of, STRENGTHS[name]), key=error)
+    return min(map(at_strength, STRENGTHS[name]), key=error)

@@ -1,4 +1,4 @@
-"""What segmentation has to beat: the training cohort's mean label map, and thresholds on intensity."""
+"""Baselines of segmentation: the training cohort's mean label map, and thresholds on intensity."""
 
 from __future__ import annotations
 
@@ -10,39 +10,48 @@ from skimage.filters import threshold_multiotsu
 
 Predictor = Callable[[Sequence[int]], np.ndarray]
 Pairs = Iterable[tuple[np.ndarray, np.ndarray]]
-"""(image, label map) of one subject after the other, [*spatial] both."""
+"""(image, label map) of one subject after the other, both [*spatial]."""
 PART = 2**22
-"""Voxels that are put into intervals at once."""
+"""Voxels that are thresholded at once."""
 MOST_INTERVALS = 5
-"""Of intensity: the search for the thresholds between more of them takes too long."""
+"""Intervals of intensity, at most: searching the thresholds between more takes too long."""
 
 
-def rivals(classes: int) -> tuple[str, ...]:
-    """What there is to beat, by name."""
+def baselines(classes: int) -> tuple[str, ...]:
+    """Return the names of the baselines that exist for this number of classes."""
     return ("mean_label", "otsu") if classes <= MOST_INTERVALS else ("mean_label",)
 
 
-class Rivals:
-    """(name, label map) for the image [*spatial] of one subject; `cohort` yields those of training."""
+class Baselines:
+    """Baselines fitted on a training cohort.
+
+    `cohort` is called for (image, label map) of the training subjects; `classes` includes the background.
+    """
 
     def __init__(self, cohort: Callable[[], Pairs], classes: int) -> None:
         self.mean_label = mean_label_map((label for _, label in cohort()), classes)
-        self.order = darkest_first(cohort(), classes) if "otsu" in rivals(classes) else None
+        self.order = darkest_first(cohort(), classes) if "otsu" in baselines(classes) else None
 
     def __call__(self, image: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-        """Their names and label maps, one after the other: each may be large."""
+        """Yield (name, label map) of each baseline for the image [*spatial] of one subject, one at a time."""
         yield "mean_label", self.mean_label(image.shape)
         if self.order is not None:
             yield "otsu", otsu_label_map(image, self.order)
 
 
 def mean_label_map(labels: Iterable[ArrayLike], classes: int) -> Predictor:
-    """Vote of the training subjects at each position; the predictor takes the shape of a volume, no image.
+    """Return a predictor of the training subjects' majority label at each position.
 
-    labels: integer label maps [*spatial] of whole volumes, so that slices vote with the slices at their
-    place. Volumes of another shape than the first are put on its grid by the nearest voxel, and the answer
-    on the grid asked for likewise. The most frequent label wins, the lower one in a tie. ValueError without
-    a label map, or with a label outside 0 to classes - 1.
+    The predictor takes the shape of a volume, no image. Volumes of another shape than the first are resampled
+    to its grid by the nearest voxel, and so is the prediction to the shape asked for. The lower label wins a
+    tie.
+
+    Args:
+        labels: Integer label maps [*spatial] of whole volumes, so that slices vote at their own position.
+        classes: Number of classes, background included.
+
+    Raises:
+        ValueError: Without a label map, or with a label outside 0 to classes - 1.
     """
     votes: np.ndarray | None = None
     for label in labels:
@@ -64,7 +73,7 @@ def mean_label_map(labels: Iterable[ArrayLike], classes: int) -> Predictor:
 
 
 def nearest(labels: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """A label map on a grid of another shape over the same field of view, each voxel the nearest old one."""
+    """Resample a label map to a grid of another shape over the same field of view, by the nearest voxel."""
     if labels.ndim != len(shape):
         raise ValueError(f"a label map of {labels.ndim} axes cannot take the shape {tuple(shape)}")
     places = [
@@ -74,9 +83,9 @@ def nearest(labels: np.ndarray, shape: Sequence[int]) -> np.ndarray:
 
 
 def darkest_first(cases: Pairs, classes: int) -> list[int]:
-    """The classes in the order of their mean intensity over (image, label map) of the training subjects.
+    """Return the classes by their mean intensity over (image, label map) of the training subjects.
 
-    Classes that none of them has come last.
+    Classes that no subject has come last.
     """
     sums, counts = np.zeros(classes), np.zeros(classes)
     for image, label in cases:
@@ -88,14 +97,18 @@ def darkest_first(cases: Pairs, classes: int) -> list[int]:
 
 
 def otsu_label_map(image: np.ndarray, order: Sequence[int]) -> np.ndarray:
-    """As many intervals of intensity as there are classes, by Otsu's method; the darkest is order[0].
+    """Segment an image [*spatial] into as many intensity intervals as there are classes, by Otsu's method.
 
-    Of an image [*spatial], which is background all over if it has fewer values than that. Otsu 1979;
-    several thresholds: Liao, Chen, Chung 2001.
+    An image with fewer values than classes is all background. Otsu 1979; several thresholds: Liao, Chen,
+    Chung 2001.
+
+    Args:
+        image: Image [*spatial].
+        order: Class of each interval, darkest first.
     """
     try:
         thresholds = threshold_multiotsu(image.ravel(), classes=len(order))  # type: ignore[no-untyped-call]
-    except ValueError:  # too few values
+    except ValueError:  # fewer values than classes
         return np.zeros(image.shape, np.int64)
     labels = np.empty(image.shape, np.int64)
     flat, values = labels.reshape(-1), image.reshape(-1)

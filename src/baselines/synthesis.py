@@ -1,4 +1,4 @@
-"""Images that cost nothing to make: noise, the mean image, and a Gaussian in the space of few components."""
+"""Baselines of synthesis: noise, the mean image, and a Gaussian along a few principal components."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ import torch
 from torch import Tensor
 
 COMPONENTS = 100
+"""Principal components of `pca`, at most."""
 
 
 def trivial_images(training: Tensor, count: int, seed: int = 0) -> dict[str, Tensor]:
-    """`noise`, `mean`, `pca` to [count, C, *spatial], from training images [n, C, *spatial].
+    """Make images with almost no learning from training images [n, C, *spatial].
 
-    noise: pixels drawn uniformly between the least and the greatest value. pca: a normal distribution along
-    the first 100 principal components, with their variances.
+    noise: pixels drawn uniformly between the minimum and the maximum. pca: a normal distribution along the
+    first 100 principal components, with their variances.
+
+    Args:
+        training: Training images [n, C, *spatial].
+        count: Number of images of each kind.
+        seed: Seed of the random numbers.
+
+    Returns:
+        `noise`, `mean` and `pca` to images [count, C, *spatial].
     """
     draw = torch.Generator().manual_seed(seed)
     shape = (count, *training.shape[1:])

@@ -1,1 +1,1 @@
-"""What a scanner does to a clean image, in physical terms."""
+"""Degradations: models of how a scanner degrades a clean image, in physical terms."""

@@ -1,4 +1,4 @@
-"""Noise: of receivers, of magnitude images, of counted photons."""
+"""Noise of receivers, of magnitude images and of counted photons."""
 
 from __future__ import annotations
 
@@ -9,16 +9,27 @@ from src.errors import UserError
 
 
 def gaussian(signal: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """s + σn: white noise of standard deviation `sigma`, in the signal's units."""
+    """Add white noise: s + σn.
+
+    Args:
+        signal: Signal of any shape.
+        sigma: Standard deviation of the noise, in the signal's units.
+        rng: Source of randomness.
+    """
     noisy: np.ndarray = signal + sigma * rng.standard_normal(signal.shape)
     return noisy
 
 
 def rician(signal: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """|s + σ(n + in')|: the magnitude of a complex MR signal with Gaussian noise in both parts.
+    """Return the magnitude of a complex MR signal with Gaussian noise in both parts: |s + σ(n + in')|.
 
-    Second moment s² + 2σ²; without signal a Rayleigh law of mean σ√(π/2). Gudbjartsson and Patz, Magn. Reson.
-    Med. 34 (1995) 910.
+    Second moment s² + 2σ²; without signal a Rayleigh distribution of mean σ√(π/2). Gudbjartsson and Patz,
+    Magn. Reson. Med. 34 (1995) 910.
+
+    Args:
+        signal: Signal of any shape.
+        sigma: Standard deviation of the noise of each part, in the signal's units.
+        rng: Source of randomness.
     """
     real, imaginary = sigma * rng.standard_normal((2, *signal.shape))
     magnitude: np.ndarray = np.hypot(signal + real, imaginary)
@@ -26,7 +37,13 @@ def rician(signal: np.ndarray, sigma: float, rng: np.random.Generator) -> np.nda
 
 
 def poisson(signal: np.ndarray, photons: float, rng: np.random.Generator) -> np.ndarray:
-    """P(N·s) / N: a pixel of signal 1 counts N photons. Mean s, variance s / N; s < 0 counts as 0."""
+    """Count photons: P(N·s) / N. Mean s, variance s / N; s < 0 counts as 0.
+
+    Args:
+        signal: Signal of any shape.
+        photons: N, the mean count in a pixel of signal 1.
+        rng: Source of randomness.
+    """
     noisy: np.ndarray = rng.poisson(photons * np.maximum(signal, 0)) / photons
     return noisy
 
@@ -42,7 +59,7 @@ class Gaussian(Degradation):
 
 
 class Rician(Degradation):
-    """Noise of MR magnitude images; `sigma` is that of each of the two receivers."""
+    """Noise of MR magnitude images; `sigma` is the standard deviation of each of the two receivers."""
 
     def __init__(self, sigma: float = 0.1, zero: float = 0.0) -> None:
         self.sigma, self.zero = positive("sigma", sigma), zero
@@ -51,13 +68,13 @@ class Rician(Degradation):
         return rician(signal, self.sigma, rng)
 
     def unbias(self, signal: np.ndarray) -> np.ndarray:
-        """√(m² - 2σ²), 0 where that is not real. Gudbjartsson and Patz."""
+        """Return √(m² - 2σ²), or 0 where that is not real. Gudbjartsson and Patz."""
         unbiased: np.ndarray = np.sqrt(np.maximum(signal**2 - 2 * self.sigma**2, 0))
         return unbiased
 
 
 class Poisson(Degradation):
-    """Low dose: `photons` counted in a pixel of signal 1."""
+    """Low dose: `photons` is the mean count in a pixel of signal 1."""
 
     def __init__(self, photons: float = 100.0, zero: float = 0.0) -> None:
         self.photons, self.zero = positive("photons", photons), zero
@@ -67,7 +84,7 @@ class Poisson(Degradation):
 
 
 def positive(key: str, value: float) -> float:
-    """The value, if it is above 0."""
+    """Return the value; UserError unless it is above 0."""
     if not value > 0:
         raise UserError(f"{key}: {value} must be above 0")
     return value

@@ -1,4 +1,4 @@
-"""Loss of resolution: blur, and larger pixels."""
+"""Loss of resolution: blur and larger pixels."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from src.errors import UserError
 
 
 def blur(signal: np.ndarray, sigma: float) -> np.ndarray:
-    """[C, *spatial] under a Gaussian point spread of deviation `sigma` voxels, mirrored at the edges.
+    """Convolve [C, *spatial] with a Gaussian point spread of deviation `sigma` voxels, mirrored at the edges.
 
-    Its own adjoint; a constant image and the sum of any image stay what they are.
+    Self-adjoint; keeps constant images and the sum of any image.
     """
     axes = tuple(range(1, signal.ndim))
     blurred: np.ndarray = gaussian_filter(signal, sigma, mode="reflect", axes=axes)
@@ -23,7 +23,10 @@ def blur(signal: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def downsample(signal: np.ndarray, factor: int) -> np.ndarray:
-    """[C, *spatial / factor]: each large pixel measures the mean of the small ones that it covers."""
+    """Return [C, *spatial / factor]: each large pixel is the mean of the small ones that it covers.
+
+    Raises UserError if `factor` does not divide the sides.
+    """
     sides = signal.shape[1:]
     if any(side % factor for side in sides):
         shape = "x".join(map(str, sides))
@@ -35,9 +38,9 @@ def downsample(signal: np.ndarray, factor: int) -> np.ndarray:
 
 
 def enlarge(signal: np.ndarray, factor: int) -> np.ndarray:
-    """[C, *spatial * factor]: each large pixel drawn as the small ones that it covers.
+    """Return [C, *spatial * factor]: each large pixel repeated over the small ones that it covers.
 
-    factorᵈ times the adjoint of `downsample`, and its inverse from the right: downsample(enlarge(x)) = x.
+    factorᵈ times the adjoint of `downsample`, and its right inverse: downsample(enlarge(x)) = x.
     """
     for axis in range(1, signal.ndim):
         signal = signal.repeat(factor, axis)
@@ -55,10 +58,10 @@ class Blur(Degradation):
 
 
 class Downsample(Degradation):
-    """Pixels `factor` times as large along every axis, served on the grid of the small ones.
+    """Pixels `factor` times as large along every axis, given on the grid of the small ones.
 
     Nothing is interpolated: every factor-th value is what was measured, so a network for super-resolution can
-    go back to the small image and enlarge it itself.
+    recover the small image and enlarge it itself.
     """
 
     def __init__(self, factor: int = 2) -> None:

@@ -1,4 +1,4 @@
-"""The scores of an enhanced image beside the truth: how near, and how alike in texture."""
+"""Scores of an enhanced image against the truth: similarity and texture."""
 
 from __future__ import annotations
 
@@ -27,11 +27,19 @@ SCORES = ("psnr", "ssim", "mae", *TEXTURE)
 def score_case(
     prediction: Tensor, truth: Tensor, data_range: float | Sequence[float | None] | None = None
 ) -> dict[str, float]:
-    """Every score of one case [N, C, *spatial] in its own units; N > 1 for the slices of a volume.
+    """Compute every score of one case, in its own units.
 
-    data_range: what PSNR and SSIM relate errors to; None: the truth's maximum less its minimum, in this case.
-    A list: one for each channel, which have units of their own; scores are the means of the channels'.
-    Raises ValueError where the shapes differ, where the prediction is not finite, or with a range of 0.
+    Args:
+        prediction: Images [N, C, *spatial]; N > 1 for the slices of a volume.
+        truth: Images of the same shape.
+        data_range: Range that PSNR and SSIM relate errors to; None: the truth's maximum less its minimum, in
+            this case. A list: one for each channel with units of its own; scores are the means over channels.
+
+    Returns:
+        Name of each of `SCORES` to its value.
+
+    Raises:
+        ValueError: If the shapes differ, the prediction is not finite, or the range is 0.
     """
     if prediction.shape != truth.shape:
         raise ValueError(

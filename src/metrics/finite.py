@@ -1,4 +1,4 @@
-"""What is no number has no rank, no distance and no neighbour."""
+"""Check for values that are not finite, which would spoil ranks, distances and neighbours."""
 
 from __future__ import annotations
 
@@ -8,8 +8,16 @@ import torch
 
 
 def refuse_not_finite(what: str, *values: Any) -> None:
-    """ValueError that tells how many of these numbers are NaN or infinite, where any is: a score of the rest,
-    or one in which they are the last or the farthest, would be another one.
+    """Raise ValueError if any of the values is NaN or infinite.
+
+    A score of the other values, or one that ranks these last or farthest, would be misleading.
+
+    Args:
+        what: Name of the score in the message.
+        *values: Numbers or arrays.
+
+    Raises:
+        ValueError: With the number of values that are not finite.
     """
     for each in values:
         numbers = torch.as_tensor(each)

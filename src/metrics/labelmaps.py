@@ -1,6 +1,6 @@
-"""How well a label map matches the truth: overlap and surface distance, per volume and class, in mm.
+"""Scores of a label map against the truth: overlap and surface distance, per volume and class, in mm.
 
-Empty masks follow one rule everywhere, because a mean over volumes hangs on it:
+Empty masks follow one rule everywhere, because a mean over volumes depends on it:
 
 | truth    | prediction | Dice, IoU, NSD | HD95, ASD                    |
 | -------- | ---------- | -------------- | ---------------------------- |
@@ -10,7 +10,7 @@ Empty masks follow one rule everywhere, because a mean over volumes hangs on it:
 
 *Not counted* is NaN in a row and left out of a mean; how often it happened is reported as `absent/<class>`.
 The diagonal is the largest distance two voxels of the volume can have, so a missed structure never beats a
-badly drawn one. A volume whose truth is background alone, in all classes, has no place in these means:
+badly segmented one. A volume whose truth is background alone, in all classes, is not part of these means:
 `VolumeScores` counts what is found in it as a false positive.
 """
 
@@ -31,7 +31,19 @@ PART = 2**22
 
 
 def confusion(prediction: Tensor, truth: Tensor, classes: int) -> Tensor:
-    """Voxel counts [truth, prediction], classes x classes, of two label maps of one shape, on the CPU."""
+    """Count the voxels of each pair of labels.
+
+    Args:
+        prediction: Integer label map of any shape.
+        truth: Integer label map of the same shape.
+        classes: Number of classes, background included.
+
+    Returns:
+        Counts [truth, prediction], classes x classes, on the CPU.
+
+    Raises:
+        ValueError: If the shapes differ or a label is outside 0 to classes - 1.
+    """
     if prediction.shape != truth.shape:
         raise ValueError(
             f"prediction {tuple(prediction.shape)} and truth {tuple(truth.shape)} differ in shape: "
@@ -51,12 +63,24 @@ def confusion(prediction: Tensor, truth: Tensor, classes: int) -> Tensor:
 
 
 def dice(prediction: Tensor, truth: Tensor, classes: int) -> Tensor:
-    """2|A∩B| / (|A| + |B|) per class [classes]; NaN where a class is in neither."""
+    """Return 2|A∩B| / (|A| + |B|) per class, [classes]; NaN where a class is in neither.
+
+    Args:
+        prediction: Integer label map of any shape.
+        truth: Integer label map of the same shape.
+        classes: Number of classes, background included.
+    """
     return _dice(confusion(prediction, truth, classes).double())
 
 
 def iou(prediction: Tensor, truth: Tensor, classes: int) -> Tensor:
-    """|A∩B| / |A∪B| per class [classes]; NaN where a class is in neither."""
+    """Return |A∩B| / |A∪B| per class, [classes]; NaN where a class is in neither.
+
+    Args:
+        prediction: Integer label map of any shape.
+        truth: Integer label map of the same shape.
+        classes: Number of classes, background included.
+    """
     return _iou(confusion(prediction, truth, classes).double())
 
 
@@ -69,22 +93,28 @@ def _iou(counts: Tensor) -> Tensor:
 
 
 def hd95(there: Tensor, back: Tensor) -> Tensor:
-    """The 95th percentile of the surface distances in mm, the worse of the two directions."""
+    """Return the 95th percentile of the surface distances in mm, the worse of the two directions."""
     return torch.maximum(percentile(there, 0.95), percentile(back, 0.95))
 
 
 def average_surface_distance(there: Tensor, back: Tensor) -> Tensor:
-    """Mean distance in mm over the surface voxels of both masks together."""
+    """Return the mean distance in mm over the surface voxels of both masks together."""
     return torch.cat([there, back]).mean()
 
 
 def normalised_surface_dice(there: Tensor, back: Tensor, tolerance: float) -> Tensor:
-    """The share of both surfaces that lies within `tolerance` mm of the other one."""
+    """Return the fraction of both surfaces that lies within `tolerance` mm of the other one.
+
+    Args:
+        there: Distances in mm from the prediction's surface voxels to the truth's surface.
+        back: Distances in mm from the truth's surface voxels to the prediction's surface.
+        tolerance: Distance in mm that still counts as agreement.
+    """
     return (torch.cat([there, back]) <= tolerance).double().mean()
 
 
 def diagonal(shape: Sequence[int], spacing: Sequence[float]) -> float:
-    """The distance in mm between the centres of two opposite corner voxels."""
+    """Return the distance in mm between the centres of two opposite corner voxels."""
     return math.hypot(*((n - 1) * s for n, s in zip(shape, spacing, strict=True)))
 
 
@@ -96,10 +126,21 @@ def score_volume(
     labels: Sequence[int],
     tolerance: float = 1.0,
 ) -> Tensor:
-    """All `SCORES` of one volume for the given labels, [5, labels], with the rule for empty masks above.
+    """Compute all `SCORES` of one volume, with the rule for empty masks above.
 
-    Integer label maps [*spatial] of `classes` classes; spacing in mm, one number an axis; `tolerance` in mm
-    is the NSD's.
+    Args:
+        prediction: Integer label map [*spatial].
+        truth: Integer label map [*spatial].
+        classes: Number of classes, background included.
+        spacing: Voxel size in mm along each axis.
+        labels: Labels to score.
+        tolerance: Tolerance of the NSD in mm.
+
+    Returns:
+        Scores [5, labels], float64.
+
+    Raises:
+        ValueError: If shapes differ, a label is out of range, or the spacing does not fit the volume.
     """
     spacing = [float(s) for s in spacing]
     if len(spacing) != truth.ndim or not all(s > 0 for s in spacing):

@@ -1,4 +1,4 @@
-"""How well scores put the anomalous before the healthy: areas under curves, exact, ties counted as ties."""
+"""Ranking of anomalous above healthy by a score: exact areas under curves, with ties counted as ties."""
 
 from __future__ import annotations
 
@@ -7,21 +7,36 @@ from collections.abc import Sequence
 import numpy as np
 
 LIMIT = 0.3
-"""False positives, as a share of the pixels outside lesions, up to which AUPRO is integrated."""
+"""False positive rate over the pixels outside lesions up to which AUPRO is integrated."""
 DRAWS = 1000
+"""Bootstrap draws of `auroc_interval`."""
 
 
 def auroc(scores: np.ndarray, truth: np.ndarray) -> float:
-    """The chance that an anomalous image scores above a healthy one, a tie counts half; NaN for one kind."""
+    """Return the probability that an anomalous image scores above a healthy one, a tie counting half.
+
+    NaN if all images are of one kind.
+    """
     return float(_weighted_auroc(scores, truth, np.ones((1, len(scores))))[0])
 
 
 def auroc_interval(
     scores: np.ndarray, truth: np.ndarray, subjects: Sequence[str], seed: int = 0, draws: int = DRAWS
 ) -> tuple[float, float]:
-    """2.5th and 97.5th percentile of the AUROC when subjects are drawn anew, each with all of its images.
+    """Return the 2.5th and 97.5th percentile of the AUROC under a bootstrap over subjects.
 
-    Draws without a healthy or without an anomalous image are left out; NaN when none is left.
+    Each subject is drawn with all of its images. Draws without a healthy or without an anomalous image are
+    left out.
+
+    Args:
+        scores: Score of each image.
+        truth: True for anomalous images.
+        subjects: Subject of each image.
+        seed: Seed of the draws.
+        draws: Number of draws.
+
+    Returns:
+        The lower and the upper end; NaN if no draw is left.
     """
     names, places = np.unique(np.asarray(subjects, dtype=str), return_inverse=True)
     if not len(names):
@@ -37,7 +52,7 @@ def auroc_interval(
 
 
 def _weighted_auroc(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """[draws] for weights [draws, images]."""
+    """Return the AUROC of each draw, [draws], for weights [draws, images]."""
     if not len(scores):
         return np.full(len(weights), np.nan)
     order = _order(scores)
@@ -53,7 +68,7 @@ def _weighted_auroc(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) 
 
 
 def average_precision(scores: np.ndarray, truth: np.ndarray) -> float:
-    """Σ (Rₙ - Rₙ₋₁) Pₙ over the distinct scores, highest first, not interpolated; NaN without a truth."""
+    """Return Σ (Rₙ - Rₙ₋₁) Pₙ over the distinct scores, highest first, no interpolation; NaN without any."""
     ill = np.asarray(truth, bool)
     if not ill.any():
         return float("nan")
@@ -64,11 +79,19 @@ def average_precision(scores: np.ndarray, truth: np.ndarray) -> float:
 
 
 def aupro(scores: np.ndarray, shares: np.ndarray, limit: float = LIMIT) -> float:
-    """Area under the per-region overlap against the false positive rate, up to `limit`, over `limit`.
+    """Return the area under the per-region overlap against the false positive rate, divided by `limit`.
 
-    Bergmann et al., CVPR 2019, 9592. shares [pixels]: 1 over the size of its region for a pixel of a lesion,
-    0 outside, so that small lesions count as much as large ones. Pixels of equal score enter together, and
-    the curve is straight between them. NaN without a lesion or without a pixel outside.
+    Bergmann et al., CVPR 2019, 9592. Pixels of equal score enter together, and the curve is linear between
+    them.
+
+    Args:
+        scores: Score of each pixel.
+        shares: 1 over the size of its region for a pixel of a lesion, 0 outside: small lesions count as much
+            as large ones.
+        limit: False positive rate up to which the curve is integrated.
+
+    Returns:
+        The area, 0 to 1; NaN without a lesion or without a pixel outside.
     """
     outside = shares == 0
     if outside.all() or not outside.any():
@@ -77,7 +100,7 @@ def aupro(scores: np.ndarray, shares: np.ndarray, limit: float = LIMIT) -> float
     lasts = _lasts(scores[order])
     rate = np.concatenate([[0.0], np.cumsum(outside[order], dtype=np.float64)[lasts] / outside.sum()])
     overlap = np.concatenate([[0.0], np.cumsum(shares[order], dtype=np.float64)[lasts] / shares.sum()])
-    # Of points above each other at the limit the highest counts: they cost no further false positive.
+    # Of several points at the limit the highest counts: they cost no further false positive.
     end = int(np.searchsorted(rate, limit, side="right"))
     if end < len(rate):
         step = (limit - rate[end - 1]) / (rate[end] - rate[end - 1])
@@ -87,17 +110,17 @@ def aupro(scores: np.ndarray, shares: np.ndarray, limit: float = LIMIT) -> float
 
 
 def _order(scores: np.ndarray) -> np.ndarray:
-    """The lowest first. ValueError for NaN, which has no place: sorted last it would win for nothing."""
+    """Sort ascending. Raises ValueError for NaN: sorted last, it would rank above every score."""
     if np.isnan(scores).any():
         raise ValueError(f"{int(np.isnan(scores).sum())} of {len(scores)} scores are not numbers (NaN)")
     return np.argsort(scores, kind="stable")
 
 
 def _firsts(ordered: np.ndarray) -> np.ndarray:
-    """Where each group of equal values begins."""
+    """Return the index at which each group of equal values begins."""
     return np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
 
 
 def _lasts(ordered: np.ndarray) -> np.ndarray:
-    """Where each group of equal values ends."""
+    """Return the index at which each group of equal values ends."""
     return np.flatnonzero(np.concatenate([ordered[1:] != ordered[:-1], [True]]))

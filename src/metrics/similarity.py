@@ -1,4 +1,4 @@
-"""How near an image is to the truth, with a data range that is given, never guessed."""
+"""Similarity of an image to the truth, with an explicit data range."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 HIGHEST_PSNR = 120.0
-"""What identical images get, in dB."""
+"""PSNR of identical images, in dB."""
 WINDOW, SIGMA = 11, 1.5
 """Side and deviation of the window of the structural similarity, in pixels."""
 AT_ONCE = 2**22
@@ -16,21 +16,38 @@ AT_ONCE = 2**22
 
 
 def mae(prediction: Tensor, truth: Tensor) -> Tensor:
-    """Mean absolute error, 0-dim, in the images' units."""
+    """Return the mean absolute error, 0-dim, in the images' units."""
     return (prediction.double() - truth.double()).abs().mean()
 
 
 def psnr(prediction: Tensor, truth: Tensor, data_range: float) -> Tensor:
-    """10 log₁₀(range² / mean squared error), 0-dim, in dB; over all the elements at once."""
+    """Return 10 log₁₀(range² / mean squared error) over all elements, 0-dim, in dB.
+
+    Args:
+        prediction: Images of any shape.
+        truth: Images of the same shape.
+        data_range: Range of the truth's values, above 0.
+
+    Raises:
+        ValueError: If `data_range` is not above 0.
+    """
     error = (prediction.double() - truth.double()).square().mean()
     return (10 * torch.log10(_checked(data_range) ** 2 / error)).clamp_max(HIGHEST_PSNR)
 
 
 def ssim(prediction: Tensor, truth: Tensor, data_range: float) -> Tensor:
-    """Structural similarity of images [N, C, *spatial], 0-dim: the mean over images, channels and places.
+    """Return the structural similarity, 0-dim: the mean over images, channels and positions.
 
-    Gaussian window of sigma 1.5 and 11 pixels (fewer where a side is shorter), where it lies wholly inside.
-    Wang et al., IEEE TIP 13 (2004) 600.
+    Gaussian window of sigma 1.5 and 11 pixels (fewer where a side is shorter), at positions where it lies
+    wholly inside. Wang et al., IEEE TIP 13 (2004) 600.
+
+    Args:
+        prediction: Images [N, C, *spatial].
+        truth: Images of the same shape.
+        data_range: Range of the truth's values, above 0.
+
+    Raises:
+        ValueError: If `data_range` is not above 0.
     """
     size, count = window_side(prediction.shape[2:]), 0
     total = torch.zeros((), dtype=torch.float64, device=prediction.device)
@@ -44,9 +61,22 @@ def ssim(prediction: Tensor, truth: Tensor, data_range: float) -> Tensor:
 
 
 def structure(one: Tensor, other: Tensor, data_range: float, size: int) -> tuple[Tensor, Tensor]:
-    """(structural similarity, its contrast and structure alone) at every place, of [N, C, *spatial], float64.
+    """Compute the structural similarity and its contrast-structure term at every position.
 
-    Both images lose their means before anything is squared, so that no digit is lost where these are large.
+    The mean of each image is subtracted before anything is squared, so that no digits are lost where it is
+    large.
+
+    Args:
+        one: Images [N, C, *spatial].
+        other: Images of the same shape.
+        data_range: Range of the values, above 0.
+        size: Side of the Gaussian window in pixels.
+
+    Returns:
+        (similarity, contrast-structure term), each [N, C, *positions], float64.
+
+    Raises:
+        ValueError: If `data_range` is not above 0.
     """
     c1, c2 = (0.01 * _checked(data_range)) ** 2, (0.03 * data_range) ** 2
     axes = tuple(range(2, one.dim()))
@@ -61,13 +91,13 @@ def structure(one: Tensor, other: Tensor, data_range: float, size: int) -> tuple
 
 
 def window_side(sides: Sequence[int]) -> int:
-    """Of the window in images of these sides: 11, or the largest odd number that the shortest leaves room."""
+    """Return the side of the window for images of these sides: 11, or the largest odd number that fits."""
     shortest = min(sides)
     return min(WINDOW, shortest - 1 + shortest % 2)
 
 
 def _blurred(image: Tensor, size: int) -> Tensor:
-    """Weighted by a Gaussian of sigma 1.5 along each spatial axis, where the window lies wholly inside."""
+    """Blur by a Gaussian of sigma 1.5 along each spatial axis, where the window lies wholly inside."""
     weights = torch.exp(-((torch.arange(size, dtype=torch.float64) - size // 2) ** 2) / (2 * SIGMA**2))
     near = (weights / weights.sum()).tolist()
     for axis in range(2, image.dim()):

@@ -1,4 +1,4 @@
-"""How far the surfaces of two masks lie apart, in mm, in little memory."""
+"""Distances between the surfaces of two masks in mm, with little memory."""
 
 from __future__ import annotations
 
@@ -11,19 +11,26 @@ from scipy.spatial import KDTree
 from torch import Tensor
 
 MANY = 8
-"""With more than one surface voxel to look up in so many voxels, a distance transform of all is faster than
-a tree."""
+"""If more than one voxel in this many is to be looked up, a full distance transform is faster than a tree."""
 LARGE = 2**24
-"""Voxels of a volume from which memory counts more than time."""
+"""Voxels of a volume above which memory matters more than time."""
 PART = 2**20
 """Voxels that are looked up at once."""
 
 
 def surface_distances(prediction: Tensor, truth: Tensor, spacing: Sequence[float]) -> tuple[Tensor, Tensor]:
-    """Distances in mm from each surface voxel of one mask to the other mask's surface, both ways.
+    """Compute the distance of each surface voxel of one mask to the other mask's surface, both ways.
 
-    Two boolean masks of one shape, neither of them empty. A surface voxel has a direct neighbour that is not
-    of its mask, or lies at the image's border. Rounded to float32, and given as float64.
+    A surface voxel has a direct neighbour outside its mask, or lies at the image's border.
+
+    Args:
+        prediction: Boolean mask [*spatial], not empty.
+        truth: Boolean mask of the same shape, not empty.
+        spacing: Voxel size in mm along each axis.
+
+    Returns:
+        Distances in mm from the prediction to the truth and from the truth to the prediction: rounded to
+        float32, returned as float64.
     """
     masks = [mask.cpu().numpy().astype(bool, copy=False) for mask in (prediction, truth)]
     box = tuple(slice(int(where[0]), int(where[-1]) + 1) for where in _extent(*masks))
@@ -32,7 +39,7 @@ def surface_distances(prediction: Tensor, truth: Tensor, spacing: Sequence[float
 
 
 def surface(mask: np.ndarray) -> np.ndarray:
-    """Voxels of a mask that an erosion by the direct neighbours removes; outside the array nothing is set."""
+    """Return the voxels of a mask that an erosion by the direct neighbours removes; the outside is empty."""
     inner = mask.copy()
     for axis in range(mask.ndim):
         kept, whole = np.moveaxis(inner, axis, 0), np.moveaxis(mask, axis, 0)
@@ -43,7 +50,7 @@ def surface(mask: np.ndarray) -> np.ndarray:
 
 
 def _extent(one: np.ndarray, other: np.ndarray) -> list[np.ndarray]:
-    """On each axis, the places in which either mask has a voxel."""
+    """Return, for each axis, the indices at which either mask has a voxel."""
     either = one | other
     planes = either.reshape(len(either), -1).any(1)
     first = np.flatnonzero(planes)
@@ -53,7 +60,7 @@ def _extent(one: np.ndarray, other: np.ndarray) -> list[np.ndarray]:
 
 
 def _distances(from_: np.ndarray, to: np.ndarray, spacing: Sequence[float]) -> Tensor:
-    """mm from each voxel of one surface to the other's nearest, in the order of the array."""
+    """Return the distance in mm from each voxel of one surface to the other's nearest, in array order."""
     start = np.flatnonzero(from_)
     away = np.flatnonzero(~to.ravel()[start])  # the others lie on both surfaces
     distances = np.zeros(len(start), np.float32)
@@ -70,12 +77,12 @@ def _distances(from_: np.ndarray, to: np.ndarray, spacing: Sequence[float]) -> T
 
 
 def _places(flat: np.ndarray, shape: Sequence[int], spacing: Sequence[float]) -> np.ndarray:
-    """Where voxels lie, mm [N, dims]."""
+    """Return the positions of voxels in mm, [N, dims]."""
     return np.stack(np.unravel_index(flat, shape), 1) * np.asarray(spacing, np.float64)
 
 
 def _to_places(flat: np.ndarray, nearest: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
-    """mm from voxels to those that `nearest` [dims, *spatial] names for them."""
+    """Return the distances in mm from voxels to those that `nearest` [dims, *spatial] gives for them."""
     squared = np.zeros(len(flat))
     for own, other, step in zip(np.unravel_index(flat, nearest.shape[1:]), nearest, spacing, strict=True):
         squared += ((own - other.ravel()[flat]) * float(step)) ** 2
@@ -83,7 +90,7 @@ def _to_places(flat: np.ndarray, nearest: np.ndarray, spacing: Sequence[float]) 
 
 
 def percentile(values: Tensor, share: float) -> Tensor:
-    """What `torch.quantile` gives, which takes no more than 2^24 values (pytorch 64947)."""
+    """Return the same as `torch.quantile`, which takes no more than 2^24 values (pytorch 64947)."""
     rank = share * (len(values) - 1)
     below = int(rank)
     ordered = np.partition(values.numpy(), [below, min(below + 1, len(values) - 1)])

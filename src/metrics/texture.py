@@ -1,4 +1,4 @@
-"""Whether an image looks like the truth where pixel-wise errors do not tell: noise, fine detail, edges.
+"""Scores of texture, which pixel-wise errors miss: noise, fine detail, edges.
 
 Arrays are [N, C, *spatial]. The ratios are 1 for the truth itself: below it is smoother, above it rougher.
 """
@@ -16,17 +16,20 @@ TILE = 8
 
 
 def flat_deviation_ratio(prediction: np.ndarray, truth: np.ndarray) -> float:
-    """Standard deviation within the truth's flat tiles (root mean square over them), over the truth's own."""
+    """Return the standard deviation within the truth's flat tiles (RMS over tiles) over the truth's own.
+
+    NaN without flat tiles, or if the truth's is 0.
+    """
     flat = flat_tiles(truth)
     ours, theirs = (tiles(image)[flat] for image in (prediction, truth))
     return _ratio(_within(ours).mean() ** 0.5, _within(theirs).mean() ** 0.5) if flat.any() else np.nan
 
 
 def noise_power_distance(prediction: np.ndarray, truth: np.ndarray) -> float:
-    """Distance of two noise power spectra in dB: root mean square over the frequencies of 10 log₁₀(P / P').
+    """Return the distance of two noise power spectra in dB: RMS over the frequencies of 10 log₁₀(P / P').
 
-    Spectra are periodograms of the truth's flat tiles, their means taken out, averaged over the tiles and
-    over directions, as in IEC 62220-1.
+    Spectra are periodograms of the truth's flat tiles, their means subtracted, averaged over the tiles and
+    over directions, as in IEC 62220-1. NaN without flat tiles.
     """
     flat = flat_tiles(truth)
     if not flat.any():
@@ -38,15 +41,19 @@ def noise_power_distance(prediction: np.ndarray, truth: np.ndarray) -> float:
 
 
 def high_frequency_ratio(prediction: np.ndarray, truth: np.ndarray) -> float:
-    """Energy beyond a quarter of a cycle a pixel, half of the highest frequency, over the truth's."""
+    """Return the energy above a quarter of a cycle per pixel (half of the maximum), over the truth's."""
     return _ratio(_fine_energy(prediction), _fine_energy(truth))
 
 
 def edge_gradient_ratio(prediction: np.ndarray, truth: np.ndarray, share: float = 0.05) -> float:
-    """How steep the truth's edges are in the prediction: its slope across them, over the truth's.
+    """Return the slope across the truth's edges in the prediction, over the truth's.
 
-    Edges are the `share` of pixels where the truth, smoothed by 1 pixel, is steepest. Only the slope in the
-    truth's own direction counts, so that noise makes no edge.
+    Only the slope in the truth's own direction counts, so that noise makes no edge.
+
+    Args:
+        prediction: Images [N, C, *spatial].
+        truth: Images of the same shape.
+        share: Fraction of pixels that are edges: those where the truth, smoothed by 1 pixel, is steepest.
     """
     direction = _slopes(_smooth(truth, 1.0))
     steepness = np.sqrt((direction**2).sum(0))
@@ -57,10 +64,10 @@ def edge_gradient_ratio(prediction: np.ndarray, truth: np.ndarray, share: float 
 
 
 def flat_tiles(truth: np.ndarray, share: float = 0.25) -> np.ndarray:
-    """Which of the truth's `tiles` are flat, bool [T]: of those with signal, the `share` that varies least.
+    """Find the truth's flat `tiles`, bool [T]: of those with signal, the fraction `share` that varies least.
 
-    Both are judged after smoothing by 2 pixels, so that a tile is not chosen for its noise. Signal is a mean
-    above the darkest tenth of the range.
+    Both are measured after smoothing by 2 pixels, so that a tile is not chosen for its noise. Signal is a
+    mean above the darkest tenth of the range.
     """
     smooth = tiles(_smooth(truth, 2.0))
     if not len(smooth):
@@ -72,7 +79,7 @@ def flat_tiles(truth: np.ndarray, share: float = 0.25) -> np.ndarray:
 
 
 def tiles(image: np.ndarray) -> np.ndarray:
-    """[N, C, *spatial] cut into [T, *TILEs] float64; what is left over at the end of an axis is left out."""
+    """Cut [N, C, *spatial] into [T, *TILEs] float64; the rest at the end of an axis is dropped."""
     counts = [side // TILE for side in image.shape[2:]]
     dims = len(counts)
     whole = image[(slice(None), slice(None), *(slice(count * TILE) for count in counts))].astype(np.float64)
@@ -84,7 +91,7 @@ def tiles(image: np.ndarray) -> np.ndarray:
 
 
 def radial_spectrum(cut: np.ndarray) -> np.ndarray:
-    """Mean power of tiles [T, *TILEs] at 1, 2, ... cycles a tile, up to the highest along an axis."""
+    """Return the mean power of tiles [T, *TILEs] at 1, 2, ... cycles per tile, to the highest of an axis."""
     axes = tuple(range(1, cut.ndim))
     power = (
         np.abs(np.fft.fftn((cut - cut.mean(axes, keepdims=True)) * _hann(cut.shape[1:]), axes=axes)) ** 2
@@ -101,7 +108,7 @@ def _fine_energy(image: np.ndarray) -> float:
 
 
 def _frequencies(sides: tuple[int, ...]) -> np.ndarray:
-    """Cycles a pixel of every coefficient of the Fourier transform, whatever the direction."""
+    """Return the length of the frequency vector of each Fourier coefficient, in cycles per pixel."""
     axes = np.meshgrid(*(np.fft.fftfreq(side) for side in sides), indexing="ij")
     length: np.ndarray = np.sqrt(sum(axis**2 for axis in axes))
     return length
@@ -115,7 +122,7 @@ def _hann(sides: tuple[int, ...]) -> np.ndarray:
 
 
 def _within(cut: np.ndarray) -> np.ndarray:
-    """Variance of each tile."""
+    """Return the variance of each tile."""
     variance: np.ndarray = cut.reshape(len(cut), -1).var(1)
     return variance
 
@@ -126,7 +133,7 @@ def _smooth(image: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def _slopes(image: np.ndarray) -> np.ndarray:
-    """[dims, N, C, *spatial]: central differences; 0 along an axis of one pixel."""
+    """Return central differences [dims, N, C, *spatial]; 0 along an axis of one pixel."""
     values = image.astype(np.float64)
     return np.stack(
         [

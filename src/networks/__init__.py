@@ -1,1 +1,1 @@
-"""Networks that MONAI lacks, one family a file. Any of them takes 2D and 3D."""
+"""Networks that MONAI lacks, one family per file; most work in 2D and 3D."""

@@ -1,4 +1,4 @@
-"""The players of the classic tutorial: dense or transposed layers draw, strided convolutions judge."""
+"""Players of the classic tutorial: dense or transposed layers generate, strided convolutions discriminate."""
 
 from __future__ import annotations
 
@@ -14,9 +14,19 @@ from src.networks.layers import SLOPE, check_positive, conv, initialise
 
 
 class DenseGenerator(nn.Module):
-    """Noise [B, latent] to images [B, out_channels, *size] in 0 to 1.
+    """Generator from noise [B, latent] to images [B, out_channels, *size] in 0 to 1.
 
-    Four dense layers of 128 with batch normalisation and leaky ReLU, and one to the pixels under a sigmoid.
+    Dense layers with batch normalisation and leaky ReLU, then one to the pixels under a sigmoid.
+
+    Args:
+        out_channels: Channels of the images.
+        size: Sides of the images in pixels.
+        latent: Length of the noise vector.
+        hidden: Width of the hidden layers.
+        layers: Number of hidden layers.
+
+    Raises:
+        UserError: If `latent`, `hidden` or `layers` is below 1; in `forward`, for a training batch of one.
     """
 
     def __init__(
@@ -40,15 +50,24 @@ class DenseGenerator(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         if self.training and len(z) < 2:
             raise UserError(
-                "data.batch_size: the generator normalises over it; give 2 or more for each process"
+                "data.batch_size: this generator uses batch normalisation; give 2 or more per process"
             )
         return torch.sigmoid(self.leave(self.hidden(z))).reshape(len(z), *self.shape)
 
 
 class StridedDiscriminator(nn.Module):
-    """Images [B, image_channels, *size] to [features of each layer..., logits [B, 1]].
+    """Discriminator of images [B, image_channels, *size]: [features of each layer..., logits [B, 1]].
 
     3x3 convolutions with stride 2 and leaky ReLU, and a linear layer; no normalisation.
+
+    Args:
+        spatial_dims: 2 or 3.
+        image_channels: Channels of the images.
+        size: Sides of the images in pixels.
+        channels: Channels of each convolution.
+
+    Raises:
+        UserError: If `channels` is empty or holds a number below 1.
     """
 
     def __init__(
@@ -60,25 +79,35 @@ class StridedDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         if not channels or min(channels) < 1:
-            raise UserError(f"channels: {list(channels)}; give a layer at least, and 1 or more for each")
+            raise UserError(f"channels: {list(channels)}; give a layer or more, each of 1 channel or more")
         self.down = _strided(spatial_dims, [image_channels, *channels])
         pixels = int(torch.tensor([-(-side // 2 ** len(channels)) for side in size]).prod())
         self.judge = nn.Linear(channels[-1] * pixels, 1)
         initialise(self)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        seen = []
+        features = []
         for down in self.down:
             x = down(x)
-            seen.append(x)
-        return [*seen, self.judge(x.flatten(1))]
+            features.append(x)
+        return [*features, self.judge(x.flatten(1))]
 
 
 class TranslatingGenerator(nn.Module):
-    """[B, in_channels, *spatial] to [B, out_channels, *spatial] in -1 to 1; any sides.
+    """Generator from [B, in_channels, *spatial] to [B, out_channels, *spatial] in -1 to 1; any sides.
 
-    3x3 convolutions with stride 2 (`down`), and as many transposed ones of 4 with stride 2 (`up`), all with
-    leaky ReLU; a last transposed one under tanh. No short cuts, no normalisation.
+    3x3 convolutions with stride 2 (`down`), and as many transposed 4x4 ones with stride 2 (`up`), all with
+    leaky ReLU; a last transposed one under tanh. No skip connections, no normalisation.
+
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        down: Channels of each convolution on the way down.
+        up: Channels of each convolution on the way up.
+
+    Raises:
+        UserError: If `down` and `up` differ in length or are empty.
     """
 
     def __init__(
@@ -91,7 +120,7 @@ class TranslatingGenerator(nn.Module):
     ) -> None:
         super().__init__()
         if len(down) != len(up) or not down:
-            raise UserError(f"down, up: {list(down)} and {list(up)} must be equally many, 1 or more")
+            raise UserError(f"down, up: {list(down)} and {list(up)} must have the same length, 1 or more")
         layers: list[nn.Module] = []
         for inside, outside in pairwise([in_channels, *down]):
             layers += [conv(spatial_dims, inside, outside, stride=2), nn.LeakyReLU(SLOPE)]
@@ -102,16 +131,22 @@ class TranslatingGenerator(nn.Module):
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        drawn: Tensor = self.layers(x)
+        images: Tensor = self.layers(x)
         for axis, side in enumerate(x.shape[2:], start=2):
-            drawn = drawn.narrow(axis, 0, side)
-        return drawn
+            images = images.narrow(axis, 0, side)
+        return images
 
 
 class PairDiscriminator(nn.Module):
-    """Image and answer [B, in_channels, *spatial] to [features of each layer..., logits [B, 1]]; any sides.
+    """Discriminator of input and output, concatenated: [features of each layer..., logits [B, 1]]; any sides.
 
-    The convolutions of `StridedDiscriminator`; the linear layer sees the means of their features.
+    Takes [B, in_channels, *spatial]. The convolutions are those of `StridedDiscriminator`; the linear layer
+    takes the spatial means of the last features.
+
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: Channels of input and output together.
+        channels: Channels of each convolution.
     """
 
     def __init__(
@@ -123,11 +158,11 @@ class PairDiscriminator(nn.Module):
         initialise(self)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        seen = []
+        features = []
         for down in self.down:
             x = down(x)
-            seen.append(x)
-        return [*seen, self.judge(x.flatten(2).mean(2))]
+            features.append(x)
+        return [*features, self.judge(x.flatten(2).mean(2))]
 
 
 def _strided(dims: int, widths: Sequence[int]) -> nn.ModuleList:

@@ -1,4 +1,4 @@
-"""CenterNet's maps from any U-Net: objects as points (Zhou et al. 2019, arXiv 1904.07850)."""
+"""CenterNet on top of any U-Net: objects as points (Zhou et al. 2019, arXiv 1904.07850)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,21 @@ from src.errors import UserError
 from src.networks.layers import SLOPE, conv, instance_norm
 
 UNIT = 4.0
-"""Cells that a size map's unit stands for: sides of tens of cells are learned in steps of the usual rates."""
+"""Cells per unit of the size map: sides of tens of cells are then learned at the usual learning rates."""
 LEAST = 32
-"""Side of the image, in cells, on which the body is tried: enough for the deepest U-Nets."""
+"""Side in cells of the image on which the body is tried: enough for the deepest U-Nets."""
 RARE = 0.01
-"""Share of cells that an untrained network takes for centres, so that the focal loss begins small."""
+"""Share of cells that an untrained network takes for centres, so that the focal loss starts small."""
 
 
 class Maps(NamedTuple):
-    """Of a batch, one cell for each stride^d voxels: logits of centres [B,K,*cells], sides
-    [B,d,*cells], and where in its cell a centre lies [B,d,*cells], both in cells."""
+    """Output maps of a batch, one cell for each stride^d voxels.
+
+    Attributes:
+        centre: Logits of centres, [B, K, *cells].
+        size: Sides of the boxes in cells, [B, d, *cells].
+        offset: Position of a centre within its cell, in cells, [B, d, *cells].
+    """
 
     centre: Tensor
     size: Tensor
@@ -31,14 +36,24 @@ class Maps(NamedTuple):
 
 
 class CenterNet(nn.Module):
-    """Images [B, in_channels, *spatial] to `Maps` with ceil(side / stride) cells along each side.
+    """Detector from images [B, in_channels, *spatial] to `Maps`, ceil(side / stride) cells along each side.
 
-    A stem of convolutions brings the image to the stride; the body, a U-Net from `stem` channels to any
+    A stem of convolutions reduces the image by the stride; the body, a U-Net from `stem` channels to any
     number at the same resolution, follows; each map has a 3x3 convolution and a linear one. The paper's
     sides are linear; these pass through softplus, so that none is negative.
 
-    classes: names of the boxes' classes. stride: 1, 2 or 4. stem: channels that the body takes. multiple:
-    cells along each side are padded to a multiple of it for the body.
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: Channels of the images.
+        classes: Names of the boxes' classes.
+        body: Network that keeps the resolution and gives one tensor.
+        stride: Voxels per cell along each side: 1, 2 or 4.
+        stem: Channels that the body takes.
+        head: Channels of each head's 3x3 convolution.
+        multiple: Cells along each side are padded to a multiple of this for the body.
+
+    Raises:
+        UserError: For another stride, data without box classes, or a body that changes the resolution.
     """
 
     threshold: Tensor
@@ -58,7 +73,9 @@ class CenterNet(nn.Module):
         if stride not in (1, 2, 4):
             raise UserError(f"stride: {stride}; choose 1, 2 or 4")
         if not classes:
-            raise UserError("classes: these data have no boxes; choose others, such as data=brain_lesions")
+            raise UserError(
+                "classes: these data have no boxes; choose data that have, such as data=brain_lesions"
+            )
         self.classes, self.stride, self.multiple = tuple(classes), stride, multiple
         steps = [2] * int(math.log2(stride)) or [1]
         wide = [in_channels, *[stem] * len(steps)]
@@ -84,7 +101,7 @@ class CenterNet(nn.Module):
             weight, bias = layers[-1].parameters()  # type: ignore[index]
             nn.init.normal_(weight, std=0.01)
             nn.init.constant_(bias, value)
-        # Chosen on validation; kept here so that the saved weights know from which score on a box counts.
+        # Score threshold for boxes, chosen on validation; a buffer, so that it is saved with the weights.
         self.register_buffer("threshold", torch.tensor(0.3))
 
     def forward(self, x: Tensor) -> Maps:
@@ -97,12 +114,12 @@ class CenterNet(nn.Module):
         return Maps(centre, UNIT * F.softplus(size), offset)
 
     def _features(self, dims: int, stem: int) -> int:
-        """How many channels the body gives; it must keep the resolution."""
+        """Return the number of channels that the body gives; UserError if it changes the resolution."""
         side = -(-LEAST // self.multiple) * self.multiple
         training = self.body.training
         with torch.no_grad():
-            seen = self.body.eval()(torch.zeros(1, stem, *[side] * dims))
+            output = self.body.eval()(torch.zeros(1, stem, *[side] * dims))
         self.body.train(training)
-        if not isinstance(seen, Tensor) or list(seen.shape[2:]) != [side] * dims:
-            raise UserError("body: must give one tensor at the resolution of what it takes, as a U-Net does")
-        return seen.shape[1]
+        if not isinstance(output, Tensor) or list(output.shape[2:]) != [side] * dims:
+            raise UserError("body: must return one tensor at the resolution of its input, as a U-Net does")
+        return output.shape[1]

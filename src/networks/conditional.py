@@ -1,4 +1,4 @@
-"""How players are told which class an image is of."""
+"""Class conditioning of generators (learned vectors) and discriminators (projection)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from src.errors import UserError
 
 
 def noise_vectors(classes: int, length: int) -> nn.Embedding | None:
-    """For a generator: a learned vector for each class, to go beside the noise; None for length 0.
+    """Return learned class vectors that a generator takes with the noise, or None for length 0.
 
-    What Mirza and Osindero, arXiv 1411.1784, do with a one-hot vector and the first layer's weights. Vectors
-    begin with a norm near 1, and noise has one near sqrt(latent): where classes weigh as much, the images of
-    each become one.
+    Mirza and Osindero, arXiv 1411.1784, do the same with a one-hot vector and the first layer's weights.
+    Vectors start with a norm near 1, noise with one near sqrt(latent): if the classes weighed as much as the
+    noise, all images of a class would become one.
     """
     if length < 0:
         raise UserError(f"embedding: {length} must be 0 or more")
@@ -24,33 +24,52 @@ def noise_vectors(classes: int, length: int) -> nn.Embedding | None:
     return vectors
 
 
-def beside(z: Tensor, vectors: nn.Embedding | None, *kind: Tensor) -> Tensor:
-    """Noise [B, latent], and behind it the vectors of classes [B] where there are any."""
+def with_class_vectors(z: Tensor, vectors: nn.Embedding | None, *kind: Tensor) -> Tensor:
+    """Return noise [B, latent], followed by the vectors of the classes [B] if there are any.
+
+    Args:
+        z: Noise, [B, latent].
+        vectors: Class vectors of `noise_vectors`.
+        *kind: Class numbers [B], or nothing without vectors.
+
+    Returns:
+        [B, latent + length].
+    """
     return z if vectors is None else torch.cat([z, vectors(*kind)], 1)
 
 
 def class_vectors(classes: int, length: int) -> nn.Embedding:
-    """For a discriminator: a vector for each class, drawn so that its product with features of variance 1 has
-    variance 1."""
+    """Return class vectors for a discriminator.
+
+    They are drawn so that the product with features of variance 1 has variance 1.
+    """
     vectors = nn.Embedding(at_least_two(classes), length)
     nn.init.normal_(vectors.weight, 0.0, length**-0.5)
     return vectors
 
 
-def projected(answer: list[Tensor], vectors: nn.Embedding | None, *kind: Tensor) -> list[Tensor]:
-    """[features..., logits [B, ...]]; the product of the last features and the classes' vectors joins these.
+def projected(output: list[Tensor], vectors: nn.Embedding | None, *kind: Tensor) -> list[Tensor]:
+    """Add the inner product of the last features and the class vectors to the logits.
 
     Miyato and Koyama, arXiv 1802.05637, eq. 3.
+
+    Args:
+        output: [features..., logits [B, ...]] of a discriminator.
+        vectors: Class vectors of `class_vectors`; None leaves the output as it is.
+        *kind: Class numbers [B], or nothing without vectors.
+
+    Returns:
+        [features..., logits [B, ...]].
     """
     if vectors is None:
-        return answer
-    *seen, logits = answer
-    own = (vectors(*kind) * seen[-1].flatten(1)).sum(1)
-    return [*seen, logits + own.reshape(-1, *[1] * (logits.dim() - 1))]
+        return output
+    *features, logits = output
+    class_logits = (vectors(*kind) * features[-1].flatten(1)).sum(1)
+    return [*features, logits + class_logits.reshape(-1, *[1] * (logits.dim() - 1))]
 
 
 def at_least_two(classes: int) -> int:
-    """The number of classes; UserError for data without them."""
+    """Return the number of classes; UserError for data without classes."""
     if classes < 2:
         raise UserError(
             f"classes: {classes} in these data; choose an unconditional model, such as model=fast"

@@ -1,4 +1,4 @@
-"""A discriminator that says of every pixel how sure it is of it."""
+"""Fully convolutional discriminator: one logit per pixel."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ from src.networks.layers import SLOPE, halving, initialise
 
 
 class ConfidenceMap(nn.Module):
-    """[B, image_channels, *spatial] to [features of each layer..., logits [B, 1, *spatial]].
+    """Discriminator of [B, image_channels, *spatial]: [features of each layer..., logits [B, 1, *spatial]].
 
-    4x4 convolutions that halve the sides, the last of which gives logits, enlarged to the sides of the input.
-    Hung et al., arXiv 1802.07934, section 4.1. No normalisation.
+    4x4 convolutions that halve the sides; the last gives logits, which are interpolated to the sides of the
+    input. Hung et al., arXiv 1802.07934, section 4.1. No normalisation.
+
+    Args:
+        spatial_dims: 2 or 3.
+        image_channels: Channels of the input.
+        channels: Channels of each convolution.
     """
 
     alone = True
-    """It judges a mask without the image that this was made from."""
+    """The discriminator takes the mask only, not the image that it belongs to."""
 
     def __init__(
         self, spatial_dims: int, image_channels: int, channels: Sequence[int] = (64, 128, 256, 512)

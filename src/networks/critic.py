@@ -1,4 +1,4 @@
-"""A discriminator that judges a whole image with one number."""
+"""Discriminator with one logit per image."""
 
 from __future__ import annotations
 
@@ -11,15 +11,22 @@ from src.networks.layers import SLOPE, conv, initialise
 
 
 class Critic(nn.Module):
-    """[B, image_channels, *spatial] to [features of each convolution..., logits [B, 1]]; any sides.
+    """Discriminator of [B, image_channels, *spatial] with one logit per image; any sides.
 
-    3x3 convolutions, of which every second halves the sides, then two linear layers; no normalisation. The
-    discriminators of SRGAN (arXiv 1609.04802) and of Yang et al. (arXiv 1708.00961), except that the features
-    are averaged over the image where theirs are laid end to end, which would fix the image's size.
+    Returns [features of each convolution..., logits [B, 1]]. 3x3 convolutions, every second of which halves
+    the sides, then two linear layers; no normalisation. As in SRGAN (arXiv 1609.04802) and in Yang et al.
+    (arXiv 1708.00961), except that features are averaged over the image; there they are flattened, which
+    would fix the image's size.
+
+    Args:
+        spatial_dims: 2 or 3.
+        image_channels: Channels of the images.
+        channels: Channels of each convolution.
+        hidden: Width of the first linear layer.
     """
 
     alone = True
-    """It judges an image without the input that this was made from."""
+    """The discriminator takes the output only, not the input that it was made from."""
 
     def __init__(
         self,

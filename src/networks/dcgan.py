@@ -1,4 +1,4 @@
-"""From noise to an image by doubling its sides, and back to one number by halving them."""
+"""DCGAN: a generator that doubles the sides level by level, and a discriminator that halves them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from monai.networks.layers.factories import Conv, Norm
 from torch import Tensor, nn
 
 from src.errors import UserError
-from src.networks.conditional import beside, class_vectors, noise_vectors, projected
+from src.networks.conditional import class_vectors, noise_vectors, projected, with_class_vectors
 from src.networks.layers import SLOPE, Start, check_positive, conv, initialise
 
 WIDEST = 8
-"""The coarsest level has at most so many times the channels of the finest."""
+"""The coarsest level has at most this many times the channels of the finest."""
 
 
 def levels(size: Sequence[int]) -> int:
-    """How often sides can be halved until the shortest is 4 to 7; UserError for sides below 8."""
+    """Return how often sides can be halved until the shortest is 4 to 7; UserError for sides below 8."""
     if min(size) < 8:
         raise UserError(f"size: images of {'x'.join(map(str, size))} are too small; give sides of 8 or more")
     return (min(size) // 4).bit_length() - 1
@@ -31,21 +31,32 @@ def check_refine(refine: int) -> None:
 
 
 def widths(channels: int, count: int) -> list[int]:
-    """Channels of each level, finest first."""
+    """Return the channels of each level, finest first."""
     return [min(channels * 2**level, WIDEST * channels) for level in range(count)]
 
 
 class DcganGenerator(nn.Module):
-    """Noise [B, latent] to images [B, out_channels, *size], linear at the end.
+    """Generator from noise [B, latent] to images [B, out_channels, *size], linear at the end.
 
-    A linear layer to sides of 4 to 7, then transposed convolutions of 4 with stride 2, batch normalisation
+    A linear layer to sides of 4 to 7, then transposed 4x4 convolutions with stride 2, batch normalisation
     and ReLU between. Radford et al., arXiv 1511.06434. Every output pixel gets equally many terms of such a
     layer, since 4 is a multiple of 2: no checkerboard is built in (Odena et al., Distill 2016). Sides that
-    are no multiple of a power of two are cut out of slightly larger ones.
+    are not a multiple of a power of two are cropped from slightly larger ones.
 
-    tanh: the paper's end, for images in -1 to 1. refine: channels of one more layer at full size before a 3x3
-    convolution to the image, where the paper's last transposed convolution draws it. embedding: length of a
-    learned vector of the image's class, [B], beside the noise; 0: not told the classes.
+    Args:
+        spatial_dims: 2 or 3.
+        out_channels: Channels of the images.
+        size: Sides of the images in pixels.
+        latent: Length of the noise vector.
+        channels: Channels of the finest level.
+        tanh: End in tanh as in the paper, for images in -1 to 1.
+        refine: Channels of one more layer at full size before a 3x3 convolution to the image; 0: the last
+            transposed convolution gives the image, as in the paper.
+        classes: Number of image classes in the data.
+        embedding: Length of a learned class vector that is appended to the noise; 0: unconditional.
+
+    Raises:
+        UserError: For sides below 8, impossible numbers of channels, or `embedding` without classes.
     """
 
     def __init__(
@@ -83,7 +94,7 @@ class DcganGenerator(nn.Module):
             nn.init.normal_(weight, 0.0, (terms * wide[-1]) ** -0.5 if name == "weight" else 0.0)
 
     def forward(self, z: Tensor, *kind: Tensor) -> Tensor:
-        x: Tensor = self.enter(beside(z, self.vectors, *kind))
+        x: Tensor = self.enter(with_class_vectors(z, self.vectors, *kind))
         x = x.reshape(len(z), -1, *self.start)
         for norm, up in zip(self.norms, self.up, strict=True):
             x = up(torch.relu(norm(x)))
@@ -91,12 +102,23 @@ class DcganGenerator(nn.Module):
 
 
 class DcganDiscriminator(nn.Module):
-    """Images [B, image_channels, *size], and classes [B], to [features of each layer..., logits [B, 1]].
+    """Discriminator of images [B, image_channels, *size], and classes [B]: [features..., logits [B, 1]].
 
-    Convolutions of 4 with stride 2, leaky ReLU, and a linear layer. Radford et al., arXiv 1511.06434.
-    norm: batch normalisation, save in the first layer. start: see `initialise`. refine: channels of one more
-    layer, 3x3 at full size, before the first that halves: it sees the grain. projection: it is told the
-    classes; see `projected`.
+    4x4 convolutions with stride 2, leaky ReLU, and a linear layer. Radford et al., arXiv 1511.06434.
+
+    Args:
+        spatial_dims: 2 or 3.
+        image_channels: Channels of the images.
+        size: Sides of the images in pixels.
+        channels: Channels of the finest level.
+        norm: Use batch normalisation, except in the first layer.
+        start: Initialisation of the weights; see `initialise`.
+        refine: Channels of one more 3x3 layer at full size, which takes in the finest texture; 0: none.
+        classes: Number of image classes in the data.
+        projection: Condition on the classes; see `projected`.
+
+    Raises:
+        UserError: For sides below 8, impossible numbers of channels, or `projection` without classes.
     """
 
     def __init__(
@@ -132,21 +154,28 @@ class DcganDiscriminator(nn.Module):
         self.vectors = class_vectors(classes, self.judge.in_features) if projection else None
 
     def forward(self, x: Tensor, *kind: Tensor) -> list[Tensor]:
-        seen = []
+        features = []
         for down in self.down:
             x = down(x)
-            seen.append(x)
-        return projected([*seen, self.judge(x.flatten(1))], self.vectors, *kind)
+            features.append(x)
+        return projected([*features, self.judge(x.flatten(1))], self.vectors, *kind)
 
 
 def doubling(dims: int, inside: int, outside: int, bias: bool = True) -> nn.Module:
-    """A transposed convolution of 4 that doubles the sides."""
-    made: nn.Module = Conv[Conv.CONVTRANS, dims](inside, outside, 4, 2, 1, bias=bias)
-    return made
+    """Return a transposed 4x4 convolution that doubles the sides.
+
+    Args:
+        dims: 2 or 3.
+        inside: Channels of the input.
+        outside: Channels of the output.
+        bias: Add a bias.
+    """
+    layer: nn.Module = Conv[Conv.CONVTRANS, dims](inside, outside, 4, 2, 1, bias=bias)
+    return layer
 
 
 def cut(x: Tensor, size: Sequence[int]) -> Tensor:
-    """The middle of [B, C, *spatial], of the sides `size`."""
+    """Return the centre crop of [B, C, *spatial] with the sides `size`."""
     for axis, side in enumerate(size, start=2):
         x = x.narrow(axis, (x.shape[axis] - side) // 2, side)
     return x

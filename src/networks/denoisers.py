@@ -1,4 +1,4 @@
-"""Denoisers that never leave the image's grid: plain stacks of 3x3 convolutions."""
+"""Denoisers at full resolution: plain stacks of convolutions."""
 
 from __future__ import annotations
 
@@ -12,11 +12,21 @@ from src.networks.layers import conv, initialise, shrink
 
 
 class ConvDenoiser(nn.Module):
-    """Layers of 3x3 convolutions with ReLU between; [B, C, *spatial] in and out.
+    """Denoiser of 3x3 convolutions with ReLU between; [B, C, *spatial] in and out.
 
     Yang et al. 2018, arXiv 1708.00961, section II.C: eight layers of 32 filters. Linear at the end, since
-    normalised intensities have both signs. residual: it predicts what is to be added to its input (not in the
-    paper).
+    normalised intensities have both signs.
+
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        layers: Number of convolutions.
+        channels: Filters of each.
+        residual: Predict the difference to the input (not in the paper).
+
+    Raises:
+        UserError: For fewer than two layers, or `residual` with unequal channels.
     """
 
     def __init__(
@@ -55,9 +65,19 @@ class ConvDenoiser(nn.Module):
 class RedCnn(nn.Module):
     """Residual encoder-decoder; [B, C, *spatial] in and out.
 
-    Chen et al. 2017, arXiv 1702.00288: five convolutions in, five out, and a short cut from the input and
-    from every second layer in to its mirror image. Here with padding, and linear at the end. 3x3 and 32
-    filters are those of DU-GAN (Huang et al., arXiv 2108.10772), 5x5 and 96 those of the paper.
+    Chen et al. 2017, arXiv 1702.00288: five convolutions in the encoder, five in the decoder, with skip
+    connections from the input and from every second encoder layer. Here with padding, and linear at the end.
+    3x3 and 32 filters are those of DU-GAN (Huang et al., arXiv 2108.10772), 5x5 and 96 those of the paper.
+
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output; must be equal.
+        channels: Filters of each convolution.
+        size: Side of the filters.
+
+    Raises:
+        UserError: If input and output differ in channels.
     """
 
     residual = True

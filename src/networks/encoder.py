@@ -1,4 +1,4 @@
-"""From an image to a few numbers."""
+"""Encoder from an image to a latent vector."""
 
 from __future__ import annotations
 
@@ -14,10 +14,18 @@ from src.networks.layers import SLOPE, conv, initialise
 
 
 class Encoder(nn.Module):
-    """[B, in_channels, *size] to [B, latent], linear at the end.
+    """Encoder from [B, in_channels, *size] to [B, latent], linear at the end.
 
-    Convolutions that halve the sides down to 4 to 7, leaky ReLU, a linear layer: what a DCGAN's generator
-    does, backwards. norm: batch normalisation, save in the first layer.
+    The DCGAN generator in reverse: convolutions that halve the sides down to 4 to 7, leaky ReLU, and a linear
+    layer.
+
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: Channels of the images.
+        size: Sides of the images in pixels.
+        latent: Length of the code.
+        channels: Channels of the finest level.
+        norm: Use batch normalisation, except in the first layer.
     """
 
     def __init__(

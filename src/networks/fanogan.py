@@ -1,4 +1,4 @@
-"""A generator from noise, and the way back."""
+"""f-AnoGAN: a generator and its encoder."""
 
 from __future__ import annotations
 
@@ -12,9 +12,20 @@ from src.networks.layers import check_positive
 
 
 class FAnoGan(nn.Module):
-    """`decoder`: [B, latent] to images; `encoder`: images to [B, latent]; forward: an image to its like.
+    """Reconstruction of an image by encoder and decoder.
 
+    `decoder` maps [B, latent] to images, `encoder` maps images to [B, latent]; `forward` reconstructs images.
     Schlegl et al., Medical Image Analysis 54 (2019) 30.
+
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: Channels of the images.
+        size: Sides of the images in pixels.
+        latent: Length of the code.
+        channels: Channels of the finest level.
+
+    Raises:
+        UserError: If `latent` or `channels` is below 1.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""FastGAN's players. Liu et al., arXiv 2101.04775."""
+"""FastGAN: generator and discriminator. Liu et al., arXiv 2101.04775."""
 
 from __future__ import annotations
 
@@ -10,25 +10,28 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from src.networks.conditional import beside, class_vectors, noise_vectors, projected
+from src.networks.conditional import class_vectors, noise_vectors, projected, with_class_vectors
 from src.networks.dcgan import cut, widths
 from src.networks.layers import SLOPE, check_positive, conv, initialise
 from src.networks.stylegan2 import flat
 
 REACH = 4
-"""A coarse map excites one that is finer by so many doublings, or by fewer where there are not so many."""
+"""Doublings between the coarse map that excites and the fine map that is excited, at most."""
 
 
 class Excitation(nn.Module):
-    """[B, b, H, W] times what [B, a, h, w] says of each channel, in 0 to 1. Section 3.1, eq. 1."""
+    """Skip-layer excitation: [B, b, H, W] times a gate in 0 to 1 per channel. Section 3.1, eq. 1.
+
+    The gate is computed from the coarse map [B, a, h, w].
+    """
 
     def __init__(self, a: int, b: int) -> None:
         super().__init__()
         self.look, self.say = nn.Conv2d(a, b, 4, bias=False), nn.Conv2d(b, b, 1, bias=False)
 
     def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
-        seen = F.leaky_relu(self.look(F.adaptive_avg_pool2d(coarse, 4)), SLOPE)
-        return fine * torch.sigmoid(self.say(seen))
+        features = F.leaky_relu(self.look(F.adaptive_avg_pool2d(coarse, 4)), SLOPE)
+        return fine * torch.sigmoid(self.say(features))
 
 
 class Gated(nn.Module):
@@ -43,12 +46,22 @@ class Gated(nn.Module):
 
 
 class FastGenerator(nn.Module):
-    """Noise [B, latent] to images [B, out_channels, H, W], linear at the end.
+    """Generator from noise [B, latent] to images [B, out_channels, H, W], linear at the end.
 
-    A linear layer to sides of 4 to 7; at each further level the sides doubled by repetition and one gated
-    convolution, at every second level two; the coarse maps excite the fine ones.
+    A linear layer to sides of 4 to 7; at each further level the sides are doubled by repetition and one gated
+    convolution follows, at every second level two; coarse maps excite fine ones.
 
-    embedding: length of a learned vector of the image's class, [B], beside the noise; 0: not told it.
+    Args:
+        spatial_dims: 2.
+        out_channels: Channels of the images.
+        size: Sides of the images in pixels.
+        latent: Length of the noise vector.
+        channels: Channels of the finest level.
+        classes: Number of image classes in the data.
+        embedding: Length of a learned class vector that is appended to the noise; 0: unconditional.
+
+    Raises:
+        UserError: For volumes, sides below 8, numbers below 1, or `embedding` without classes.
     """
 
     def __init__(
@@ -80,18 +93,18 @@ class FastGenerator(nn.Module):
         initialise(self)
 
     def forward(self, z: Tensor, *kind: Tensor) -> Tensor:
-        x = self.enter(beside(z, self.vectors, *kind)).reshape(len(z), -1, *self.start)
-        seen = [F.glu(self.norm(x), 1)]
+        x = self.enter(with_class_vectors(z, self.vectors, *kind)).reshape(len(z), -1, *self.start)
+        features = [F.glu(self.norm(x), 1)]
         for number, level in enumerate(self.levels, start=1):
-            x = level(F.interpolate(seen[-1], scale_factor=2, mode="nearest"))
+            x = level(F.interpolate(features[-1], scale_factor=2, mode="nearest"))
             if number >= self.reach:
-                x = self.excite[number - self.reach](seen[number - self.reach], x)
-            seen.append(x)
-        return cut(self.leave(seen[-1]), self.size)
+                x = self.excite[number - self.reach](features[number - self.reach], x)
+            features.append(x)
+        return cut(self.leave(features[-1]), self.size)
 
 
 class Halving(nn.Module):
-    """Two convolutions that halve the sides beside a 1x1 convolution of the halved input; their mean."""
+    """Mean of two branches that halve the sides: two convolutions, and average pooling with a 1x1 one."""
 
     def __init__(self, a: int, b: int) -> None:
         super().__init__()
@@ -113,11 +126,21 @@ class Halving(nn.Module):
 
 
 class FastDiscriminator(nn.Module):
-    """Images [B, image_channels, H, W], and classes [B], to [features of levels..., logits [B, 1, h, w]].
+    """Discriminator of images [B, image_channels, H, W], and classes [B]: [features..., logits [B, 1, h, w]].
 
-    Sides are halved down to 8 to 15. What it has seen of a real image must be enough for two small decoders
-    to draw it again (`rebuild`, which the penalty `reconstruction` asks for). Section 3.2.
-    projection: it is told the classes; see `projected`.
+    Sides are halved down to 8 to 15. Its features of a real image must be enough for two small decoders to
+    reconstruct it (`rebuild`, used by the penalty `reconstruction`). Section 3.2.
+
+    Args:
+        spatial_dims: 2.
+        image_channels: Channels of the images.
+        size: Sides of the images in pixels.
+        channels: Channels of the finest level.
+        classes: Number of image classes in the data.
+        projection: Condition on the classes; see `projected`.
+
+    Raises:
+        UserError: For volumes, sides below 8, numbers below 1, or `projection` without classes.
     """
 
     def __init__(
@@ -150,16 +173,25 @@ class FastDiscriminator(nn.Module):
         initialise(self)
 
     def forward(self, x: Tensor, *kind: Tensor) -> list[Tensor]:
-        seen = [F.leaky_relu(self.enter(x), SLOPE)]
+        features = [F.leaky_relu(self.enter(x), SLOPE)]
         for number, level in enumerate(self.levels, start=1):
-            x = level(seen[-1])
+            x = level(features[-1])
             if number >= self.reach:
-                x = self.excite[number - self.reach](seen[number - self.reach], x)
-            seen.append(x)
-        return projected([*seen, self.judge(seen[-1])], self.vectors, *kind)
+                x = self.excite[number - self.reach](features[number - self.reach], x)
+            features.append(x)
+        return projected([*features, self.judge(features[-1])], self.vectors, *kind)
 
     def rebuild(self, features: Sequence[Tensor], image: Tensor, quarter: int) -> list[tuple[Tensor, Tensor]]:
-        """(drawn again, as it was): the whole image, and one of its quarters 0 to 3 from finer features."""
+        """Reconstruct the image from the last features, and one quarter of it from finer ones.
+
+        Args:
+            features: Features of `forward`.
+            image: The image [B, C, H, W] that they are of.
+            quarter: Quarter to reconstruct, 0 to 3; see `quartered`.
+
+        Returns:
+            (reconstruction, image at that resolution) of the whole image and of the quarter.
+        """
         finer, last = features[-2:]
         whole, part = self.whole(last), self.part(quartered(finer, quarter))
         return [
@@ -169,7 +201,13 @@ class FastDiscriminator(nn.Module):
 
 
 def decoder(a: int, image_channels: int, doublings: int) -> nn.Sequential:
-    """A map to an image, its sides doubled so often."""
+    """Return a decoder from a feature map to an image.
+
+    Args:
+        a: Channels of the map.
+        image_channels: Channels of the image.
+        doublings: How often the sides are doubled.
+    """
     layers: list[nn.Module] = []
     for _ in range(doublings):
         b = max(8, a // 2)
@@ -179,7 +217,7 @@ def decoder(a: int, image_channels: int, doublings: int) -> nn.Sequential:
 
 
 def quartered(x: Tensor, quarter: int) -> Tensor:
-    """Half of each side of [B, C, H, W]: the upper left, upper right, lower left or lower right."""
+    """Return half of each side of [B, C, H, W]: 0 upper left, 1 upper right, 2 lower left, 3 lower right."""
     for axis, far in ((2, quarter // 2), (3, quarter % 2)):
         half = x.shape[axis] // 2
         x = x.narrow(axis, (x.shape[axis] - half) * far, half)

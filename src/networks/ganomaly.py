@@ -1,4 +1,4 @@
-"""Encoder, decoder, encoder."""
+"""GANomaly: encoder, decoder, second encoder."""
 
 from __future__ import annotations
 
@@ -12,9 +12,19 @@ from src.networks.layers import check_positive
 
 
 class Ganomaly(nn.Module):
-    """[B, in_channels, *size] to (image, its code [B, latent], the code of what the decoder made of it).
+    """Network from [B, in_channels, *size] to (reconstruction, code [B, latent], code of the reconstruction).
 
     Akcay et al., arXiv 1805.06725, figure 2: the second encoder has the first one's form, not its weights.
+
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: Channels of the images.
+        size: Sides of the images in pixels.
+        latent: Length of the code.
+        channels: Channels of the finest level.
+
+    Raises:
+        UserError: If `latent` or `channels` is below 1.
     """
 
     def __init__(

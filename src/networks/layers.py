@@ -1,4 +1,4 @@
-"""Layers in any number of dimensions, and how the papers initialise them."""
+"""Layers in any number of dimensions, and their initialisation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from src.errors import UserError
 
 Start = Literal["he", "normal"]
 SLOPE = 0.2
-"""Of every leaky ReLU here."""
+"""Negative slope of every leaky ReLU."""
 
 
 def check_positive(**counts: int) -> None:
@@ -25,15 +25,30 @@ def check_positive(**counts: int) -> None:
 def conv(
     dims: int, inside: int, outside: int, size: int = 3, stride: int = 1, bias: bool = True
 ) -> nn.Module:
-    """A convolution that keeps the sides (stride 1) or halves them, rounded up (stride 2)."""
-    made: nn.Module = Conv[Conv.CONV, dims](inside, outside, size, stride, size // 2, bias=bias)
-    return made
+    """Return a convolution that keeps the sides (stride 1) or halves them, rounded up (stride 2).
+
+    Args:
+        dims: 2 or 3.
+        inside: Channels of the input.
+        outside: Channels of the output.
+        size: Side of the filters.
+        stride: Stride.
+        bias: Add a bias.
+    """
+    layer: nn.Module = Conv[Conv.CONV, dims](inside, outside, size, stride, size // 2, bias=bias)
+    return layer
 
 
 def halving(dims: int, inside: int, outside: int) -> nn.Module:
-    """A 4x4 convolution that halves the sides, rounded down."""
-    made: nn.Module = Conv[Conv.CONV, dims](inside, outside, 4, 2, 1)
-    return made
+    """Return a 4x4 convolution that halves the sides, rounded down.
+
+    Args:
+        dims: 2 or 3.
+        inside: Channels of the input.
+        outside: Channels of the output.
+    """
+    layer: nn.Module = Conv[Conv.CONV, dims](inside, outside, 4, 2, 1)
+    return layer
 
 
 class Halve(nn.Module):
@@ -59,16 +74,19 @@ class Halve(nn.Module):
 
 
 def instance_norm(dims: int, channels: int) -> nn.Module:
-    """Instance normalisation with a gain and a shift for each channel."""
-    made: nn.Module = Norm[Norm.INSTANCE, dims](channels, affine=True)
-    return made
+    """Return an instance normalisation with a gain and a shift for each channel."""
+    layer: nn.Module = Norm[Norm.INSTANCE, dims](channels, affine=True)
+    return layer
 
 
 def initialise(network: nn.Module, start: Start = "he", slope: float = SLOPE) -> None:
-    """Draw the weights of convolutions and linear layers anew; biases are 0.
+    """Draw the weights of convolutions and linear layers anew; set biases to 0.
 
-    he: variance 2 / ((1 + slope²) fan_in), He et al., arXiv 1502.01852. normal: standard deviation 0.02,
-    Radford et al., arXiv 1511.06434.
+    Args:
+        network: Network to initialise in place.
+        start: "he": variance 2 / ((1 + slope²) fan_in), He et al., arXiv 1502.01852. "normal": standard
+            deviation 0.02, Radford et al., arXiv 1511.06434.
+        slope: Negative slope of the leaky ReLU that follows; 0 for ReLU.
     """
     for layer in network.modules():
         if not isinstance(layer, nn.Conv2d | nn.Conv3d | nn.Linear):
@@ -83,6 +101,6 @@ def initialise(network: nn.Module, start: Start = "he", slope: float = SLOPE) ->
 
 @torch.no_grad()
 def shrink(layer: nn.Module, factor: float = 0.1) -> None:
-    """Begin small: a branch whose last layer this is adds little to what it is added to."""
+    """Scale a layer's weights down, so that the residual branch that it ends starts small."""
     assert isinstance(layer.weight, Tensor)
     layer.weight.mul_(factor)

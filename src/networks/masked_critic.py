@@ -1,4 +1,4 @@
-"""A critic of masked images that tells what it sees at every scale."""
+"""Multi-scale critic of masked images (SegAN)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ from src.networks.layers import SLOPE, halving, initialise
 
 
 class MaskedCritic(nn.Module):
-    """[B, masked_channels, *spatial] to what it was shown and each layer's features, coarsest last.
+    """Critic of [B, masked_channels, *spatial]: [input, features of each layer...], coarsest last.
 
     4x4 convolutions that halve the sides. Xue et al. (SegAN), arXiv 1706.01805, section 2: the pixels
     themselves are the finest scale. No normalisation.
+
+    Args:
+        spatial_dims: 2 or 3.
+        masked_channels: Channels of the masked images.
+        channels: Channels of each convolution.
     """
 
     masked = True
-    """It judges images under their masks, one a class."""
+    """The critic takes images multiplied by the masks of the classes."""
 
     def __init__(
         self, spatial_dims: int, masked_channels: int, channels: Sequence[int] = (64, 128, 256, 512)

@@ -1,4 +1,4 @@
-"""Layers of StyleGAN2: weights of equal learning rate, and convolutions that a style modulates."""
+"""Layers of StyleGAN2: weights of equal learning rate, and convolutions modulated by a style."""
 
 from __future__ import annotations
 
@@ -13,10 +13,19 @@ from src.networks.layers import SLOPE
 
 
 class EqualLinear(nn.Module):
-    """x · Wᵀ · rate / √fan_in + b · rate, W drawn with deviation 1 / rate.
+    """Linear layer x · Wᵀ · rate / √fan_in + b · rate, W drawn with deviation 1 / rate.
 
     So Adam moves all layers in proportion to their He deviation, and this one `rate` times as fast. Karras
     et al., arXiv 1710.10196, section 4.1; arXiv 1812.04948, appendix C.
+
+    Args:
+        inside: Features of the input.
+        outside: Features of the output.
+        rate: Factor on the learning rate.
+        bias: Initial bias.
+
+    Raises:
+        UserError: If `rate` is not above 0.
     """
 
     def __init__(self, inside: int, outside: int, rate: float = 1.0, bias: float = 0.0) -> None:
@@ -33,7 +42,14 @@ class EqualLinear(nn.Module):
 
 
 class EqualConv(nn.Module):
-    """A convolution that keeps the sides, its weights likewise."""
+    """A 2D convolution that keeps the sides, with weights scaled as in `EqualLinear`.
+
+    Args:
+        inside: Channels of the input.
+        outside: Channels of the output.
+        size: Side of the filters.
+        bias: Add a bias.
+    """
 
     def __init__(self, inside: int, outside: int, size: int, bias: bool = True) -> None:
         super().__init__()
@@ -46,11 +62,19 @@ class EqualConv(nn.Module):
 
 
 class ModulatedConv(nn.Module):
-    """A convolution whose weights are scaled by the style of each sample, input channel by input channel.
+    """A 2D convolution whose weights are scaled by the style of each sample, input channel by input channel.
 
     w'ᵢⱼₖ = sᵢ wᵢⱼₖ, and to undo the scale at each output channel j, w''ᵢⱼₖ = w'ᵢⱼₖ / √(Σᵢₖ w'ᵢⱼₖ² + ε).
-    Karras et al., arXiv 1912.04958, eqs. 1 to 3. Done to the features before and after one convolution with
-    w, which is the same.
+    Karras et al., arXiv 1912.04958, eqs. 1 to 3. Computed by scaling the features before and after one
+    convolution with w, which is equivalent.
+
+    Args:
+        inside: Channels of the input.
+        outside: Channels of the output.
+        size: Side of the filters.
+        style: Length of the style vector.
+        demodulate: Undo the scale at each output channel.
+        eps: ε of the formula.
     """
 
     def __init__(
@@ -72,5 +96,5 @@ class ModulatedConv(nn.Module):
 
 
 def activated(x: Tensor) -> Tensor:
-    """Leaky ReLU times √2, which keeps the mean square."""
+    """Return the leaky ReLU times √2, which keeps the mean square."""
     return F.leaky_relu(x, SLOPE) * 2**0.5

@@ -1,4 +1,4 @@
-"""R3GAN's players: residual blocks without normalisation. Huang et al., arXiv 2501.05441."""
+"""R3GAN: residual blocks without normalisation. Huang et al., arXiv 2501.05441."""
 
 from __future__ import annotations
 
@@ -11,20 +11,27 @@ from monai.networks.layers.factories import Conv
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from src.networks.conditional import beside, class_vectors, noise_vectors, projected
+from src.networks.conditional import class_vectors, noise_vectors, projected, with_class_vectors
 from src.networks.dcgan import cut, levels, widths
 from src.networks.layers import SLOPE, Halve, check_positive, conv
 
 GAIN = (2 / (1 + SLOPE**2)) ** 0.5
-"""Of weights before a leaky ReLU that keeps the variance."""
+"""Gain of weights before a leaky ReLU that keeps the variance."""
 INTERPOLATION = {2: "bilinear", 3: "trilinear"}
 
 
 class Block(nn.Module):
-    """x plus a bottleneck turned inside out: 1x1 to `expansion` times the channels, 3x3 in groups, 1x1 back.
+    """Inverted bottleneck with skip connection: 1x1 to `expansion` times the channels, grouped 3x3, 1x1 back.
 
-    depth: how many blocks the network has. Weights begin with He's deviation times depth^-1/4, the last at 0:
-    no normalisation is needed at any depth (Fixup, Zhang et al., arXiv 1901.09321).
+    Weights start with He's deviation times depth^-1/4, the last at 0: no normalisation is needed at any depth
+    (Fixup, Zhang et al., arXiv 1901.09321).
+
+    Args:
+        dims: 2 or 3.
+        channels: Channels of input and output.
+        depth: Number of blocks in the network.
+        group: Channels per group of the 3x3 convolution.
+        expansion: Factor on the channels within the block.
     """
 
     def __init__(self, dims: int, channels: int, depth: int, group: int = 16, expansion: int = 2) -> None:
@@ -40,18 +47,30 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = F.leaky_relu(self.enter(x), SLOPE)
         y = F.leaky_relu(self.mix(y), SLOPE)
-        out: Tensor = self.leave(y) + x  # this order keeps the layout of y
+        out: Tensor = self.leave(y) + x  # this order keeps the memory format of y
         return out
 
 
 class R3Generator(nn.Module):
-    """Noise [B, latent] to images [B, out_channels, *size], linear at the end.
+    """Generator from noise [B, latent] to images [B, out_channels, *size], linear at the end.
 
-    A learned map of sides 4 to 7, its channels weighted by the noise; then `blocks` at each level, between
-    which a 1x1 convolution changes the channels and interpolation doubles the sides. Sides that are no
-    multiple of a power of two are cut out of slightly larger ones.
+    A learned map of sides 4 to 7, its channels weighted by the noise; then `blocks` at each level; between
+    levels a 1x1 convolution changes the channels and interpolation doubles the sides. Sides that are not a
+    multiple of a power of two are cropped from slightly larger ones.
 
-    embedding: length of a learned vector of the image's class, [B], beside the noise; 0: not told it.
+    Args:
+        spatial_dims: 2 or 3.
+        out_channels: Channels of the images.
+        size: Sides of the images in pixels.
+        latent: Length of the noise vector.
+        channels: Channels of the finest level.
+        blocks: Blocks per level.
+        group: Channels per group of a block's 3x3 convolution.
+        classes: Number of image classes in the data.
+        embedding: Length of a learned class vector that is appended to the noise; 0: unconditional.
+
+    Raises:
+        UserError: For sides below 8, numbers below 1, or `embedding` without classes.
     """
 
     def __init__(
@@ -84,7 +103,7 @@ class R3Generator(nn.Module):
             draw(layer)
 
     def forward(self, z: Tensor, *kind: Tensor) -> Tensor:
-        weights = self.enter(beside(z, self.vectors, *kind))
+        weights = self.enter(with_class_vectors(z, self.vectors, *kind))
         x = self.levels[0](self.basis * weights.reshape(len(z), -1, *[1] * (self.basis.dim() - 1)))
         for turn, level in zip(self.turns, self.levels[1:], strict=True):
             x = level(F.interpolate(turn(x), scale_factor=2, mode=self.mode))
@@ -92,11 +111,24 @@ class R3Generator(nn.Module):
 
 
 class R3Discriminator(nn.Module):
-    """Images [B, image_channels, *size], and classes [B], to [features of each level..., logits [B, 1]].
+    """Discriminator of images [B, image_channels, *size], and classes [B]: [features..., logits [B, 1]].
 
-    The generator turned round: sides are halved, and a filter as large as the coarsest map, one for each
-    channel, ends in a vector. projection: it is told the classes, each of which weighs the
-    coarsest map in its own way; see `projected`.
+    The generator in reverse: sides are halved, and one filter per channel, as large as the coarsest map,
+    reduces it to a vector.
+
+    Args:
+        spatial_dims: 2 or 3.
+        image_channels: Channels of the images.
+        size: Sides of the images in pixels.
+        channels: Channels of the finest level.
+        blocks: Blocks per level.
+        group: Channels per group of a block's 3x3 convolution.
+        classes: Number of image classes in the data.
+        projection: Condition on the classes, each of which has its own weights of the coarsest map; see
+            `projected`.
+
+    Raises:
+        UserError: For sides below 8, numbers below 1, or `projection` without classes.
     """
 
     def __init__(
@@ -129,15 +161,22 @@ class R3Discriminator(nn.Module):
         self.vectors = class_vectors(classes, wide[-1] * prod(sides)) if projection else None
 
     def forward(self, x: Tensor, *kind: Tensor) -> list[Tensor]:
-        seen = [self.levels[0](self.enter(x))]
+        features = [self.levels[0](self.enter(x))]
         for turn, level in zip(self.turns, self.levels[1:], strict=True):
-            seen.append(level(turn(self.halve(seen[-1]))))
-        vector = self.basis(seen[-1]).flatten(1)
-        return projected([*seen, self.judge(vector)], self.vectors, *kind)
+            features.append(level(turn(self.halve(features[-1]))))
+        vector = self.basis(features[-1]).flatten(1)
+        return projected([*features, self.judge(vector)], self.vectors, *kind)
 
 
 def stages(dims: int, wide: Sequence[int], blocks: int, group: int) -> nn.ModuleList:
-    """So many blocks for each of these channels."""
+    """Return the blocks of each level.
+
+    Args:
+        dims: 2 or 3.
+        wide: Channels of each level.
+        blocks: Blocks per level.
+        group: Channels per group of a block's 3x3 convolution.
+    """
     depth = blocks * len(wide)
     return nn.ModuleList(
         nn.Sequential(*(Block(dims, channels, depth, group) for _ in range(blocks))) for channels in wide
@@ -145,7 +184,7 @@ def stages(dims: int, wide: Sequence[int], blocks: int, group: int) -> nn.Module
 
 
 def draw(layer: nn.Module, gain: float = 1.0) -> None:
-    """Normal weights of variance gain² / fan_in, biases 0."""
+    """Draw normal weights of variance gain² / fan_in; set biases to 0."""
     if isinstance(layer, nn.Identity):
         return
     weight, bias = layer.weight, layer.bias

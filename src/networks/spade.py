@@ -1,4 +1,4 @@
-"""A generator that draws an image over a label map."""
+"""SPADE: a generator conditioned on label maps."""
 
 from __future__ import annotations
 
@@ -17,16 +17,25 @@ from src.networks.layers import SLOPE, check_positive, conv
 
 
 class SpadeGenerator(nn.Module):
-    """Noise [B, latent] and one-hot label maps [B, label_channels, *size] to images [B, out_channels, *size].
+    """Generator from noise [B, latent] and one-hot label maps [B, label_channels, *size] to images.
 
-    Park et al., arXiv 1903.07291, section 3 and appendix A: noise begins sides of 4 to 7, residual blocks
-    (MONAI's) double them, and in each the normalised features are scaled and shifted, pixel by pixel, by what
-    two convolutions see in the label map. Linear at the end. Instance normalisation: an image does not depend
-    on the others of its batch. Sides that are no multiple of a power of two are cut out of slightly larger
-    ones.
+    Park et al., arXiv 1903.07291, section 3 and appendix A: noise gives a map of sides 4 to 7, MONAI's
+    residual blocks double it, and in each the normalised features are scaled and shifted, pixel by pixel, by
+    two convolutions of the label map. Linear at the end, [B, out_channels, *size]. Instance normalisation: an
+    image does not depend on the others of its batch. Sides that are not a multiple of a power of two are
+    cropped from slightly larger ones.
 
-    channels: of the finest level, up to eight times as many at coarser ones. hidden: channels between label
-    map and scale. UserError for data without label maps.
+    Args:
+        spatial_dims: 2 or 3.
+        out_channels: Channels of the images.
+        size: Sides of the images in pixels.
+        label_channels: Classes of the label maps, background included.
+        latent: Length of the noise vector.
+        channels: Channels of the finest level; up to eight times as many at coarser ones.
+        hidden: Channels between label map and scale.
+
+    Raises:
+        UserError: For data without label maps, sides below 8 or numbers below 1.
     """
 
     def __init__(
@@ -42,8 +51,8 @@ class SpadeGenerator(nn.Module):
         super().__init__()
         if label_channels < 2:
             raise UserError(
-                "label_channels: these data have no label maps to draw over; name them (data.label, "
-                "data.classes), or choose another model"
+                "label_channels: these data have no label maps to generate from; set data.label and "
+                "data.classes, or choose another model"
             )
         check_positive(latent=latent, channels=channels, hidden=hidden)
         count = levels(size)
@@ -58,8 +67,8 @@ class SpadeGenerator(nn.Module):
         self.leave = conv(spatial_dims, channels, out_channels)
         for module in self.modules():
             if isinstance(module, SPADE):
-                # MONAI 1.6 normalises scale and shift by the instance, which the paper does not: the mean of
-                # each would be lost, and a map of one class would say nothing.
+                # MONAI 1.6 applies instance normalisation to scale and shift, unlike the paper: their means
+                # would be lost, and a map of one class would have no effect.
                 del module.mlp_gamma.adn, module.mlp_beta.adn
 
     def forward(self, z: Tensor, label: Tensor) -> Tensor:
@@ -71,7 +80,7 @@ class SpadeGenerator(nn.Module):
         return cut(self.leave(F.leaky_relu(x, SLOPE)), self.size)
 
     def _widened(self, label: Tensor) -> Tensor:
-        """The map as large as what the image is cut out of, its border repeated."""
+        """Pad the map by replication to the size that the image is cropped from."""
         room: list[int] = []
         for side, start in zip(self.size[::-1], self.start[::-1], strict=True):
             more = start * 2 ** (len(self.blocks) - 1) - side

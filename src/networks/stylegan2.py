@@ -1,4 +1,4 @@
-"""StyleGAN2's players. Karras et al., arXiv 1912.04958 and 2006.06676."""
+"""StyleGAN2: generator and discriminator. Karras et al., arXiv 1912.04958 and 2006.06676."""
 
 from __future__ import annotations
 
@@ -18,9 +18,16 @@ from src.networks.modulated import EqualConv, EqualLinear, ModulatedConv, activa
 
 
 class Mapping(nn.Module):
-    """Noise [B, latent], beside a class's vector if there is one, to styles [B, width].
+    """Mapping network from noise [B, latent], and classes [B] if there are any, to styles [B, width].
 
-    `layers` dense layers that learn `rate` times as fast as the rest, of an input of mean square 1.
+    Dense layers that learn `rate` times as fast as the rest; each part of the input has a mean square of 1.
+
+    Args:
+        latent: Length of the noise vector.
+        width: Length of the style.
+        layers: Number of layers.
+        rate: Factor on the learning rate.
+        classes: Number of classes with a learned vector; 0: unconditional.
     """
 
     def __init__(
@@ -42,7 +49,14 @@ class Mapping(nn.Module):
 
 
 class Paint(nn.Module):
-    """A modulated convolution, noise, bias, leaky ReLU; `up`: the sides doubled before."""
+    """Synthesis layer: a modulated convolution, noise, bias, leaky ReLU.
+
+    Args:
+        inside: Channels of the input.
+        outside: Channels of the output.
+        width: Length of the style.
+        up: Double the sides first.
+    """
 
     def __init__(self, inside: int, outside: int, width: int, up: bool) -> None:
         super().__init__()
@@ -57,15 +71,27 @@ class Paint(nn.Module):
 
 
 class StyleGenerator(nn.Module):
-    """Noise [B, latent] to images [B, out_channels, H, W], linear at the end.
+    """Generator from noise [B, latent] to images [B, out_channels, H, W], linear at the end.
 
     A learned map of sides 4 to 7, two modulated convolutions at each further level, and at every level a
     convolution to an image, which is added to the doubled one of the level below.
 
-    The noise of an image is all it begins with: the first `style` numbers go through the mapping, the others
-    are the noise maps of the layers. So an image depends on its row of the input alone.
+    All randomness of an image comes from its row of noise: the first `style` numbers go through the mapping,
+    the others are the noise maps of the layers.
 
-    told: the mapping also gets a learned vector of the image's class, [B].
+    Args:
+        spatial_dims: 2.
+        out_channels: Channels of the images.
+        size: Sides of the images in pixels.
+        style: Length of the style.
+        channels: Channels of the finest level.
+        layers: Layers of the mapping.
+        rate: Factor on the mapping's learning rate.
+        classes: Number of image classes in the data.
+        told: Condition on the class: the mapping also takes a learned class vector.
+
+    Raises:
+        UserError: For volumes, sides below 8, numbers below 1, or `told` without classes.
     """
 
     def __init__(
@@ -105,12 +131,12 @@ class StyleGenerator(nn.Module):
         return self.paint(self.styles(z, *kind), z)
 
     def styles(self, z: Tensor, *kind: Tensor) -> Tensor:
-        """[B, style]: what the mapping makes of noise, and of classes [B] where there are any."""
+        """Return the styles [B, style] of noise [B, latent], and of classes [B] if there are any."""
         styles: Tensor = self.map(z, *kind)
         return styles
 
     def paint(self, style: Tensor, z: Tensor) -> Tensor:
-        """Images of styles [B, style], with the noise maps of z."""
+        """Return the images of styles [B, style], with the noise maps of `z` [B, latent]."""
         _, *noise = torch.split(z, [self.map.latent, *(prod(sides) for sides in self.maps)], 1)
         maps = [part.reshape(-1, 1, *sides) for part, sides in zip(noise, self.maps, strict=True)]
         x = self.paints[0](self.basis.expand(len(z), *self.basis.shape), style, maps[0])
@@ -123,12 +149,22 @@ class StyleGenerator(nn.Module):
 
 
 class StyleDiscriminator(nn.Module):
-    """Images [B, image_channels, H, W], and classes [B], to [features of each level..., features [B, C],
-    logits [B, 1]].
+    """Discriminator of images [B, image_channels, H, W], and classes [B].
 
-    At each level two 3x3 convolutions, the sides halved in the second, beside a 1x1 convolution of the halved
-    input; their sum is divided by √2. A convolution and two dense layers end it. projection: it is told the
-    classes; see `projected`.
+    Returns [features of each level..., features [B, C], logits [B, 1]]. At each level two 3x3 convolutions,
+    the second at half the sides, and in parallel a 1x1 convolution of the halved input; their sum is divided
+    by √2. A convolution and two dense layers follow.
+
+    Args:
+        spatial_dims: 2.
+        image_channels: Channels of the images.
+        size: Sides of the images in pixels.
+        channels: Channels of the finest level.
+        classes: Number of image classes in the data.
+        projection: Condition on the classes; see `projected`.
+
+    Raises:
+        UserError: For volumes, sides below 8, numbers below 1, or `projection` without classes.
     """
 
     def __init__(
@@ -156,27 +192,29 @@ class StyleDiscriminator(nn.Module):
         self.vectors = class_vectors(classes, wide[-1]) if projection else None
 
     def forward(self, x: Tensor, *kind: Tensor) -> list[Tensor]:
-        seen = [activated(self.enter(x))]
+        features = [activated(self.enter(x))]
         for first, second, past in zip(self.first, self.second, self.past, strict=True):
-            x = seen[-1]
+            x = features[-1]
             along = activated(self.halve(second(activated(first(x)))))
-            seen.append((along + past(self.halve(x))) * 0.5**0.5)
-        vector = activated(self.hidden(activated(self.last(seen[-1])).flatten(1)))
-        return projected([*seen, vector, self.judge(vector)], self.vectors, *kind)
+            features.append((along + past(self.halve(x))) * 0.5**0.5)
+        vector = activated(self.hidden(activated(self.last(features[-1])).flatten(1)))
+        return projected([*features, vector, self.judge(vector)], self.vectors, *kind)
 
 
 def unit(x: Tensor) -> Tensor:
-    """Rows of mean square 1."""
+    """Scale the rows to mean square 1."""
     return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
 
 
 def doubled(x: Tensor) -> Tensor:
-    """Sides doubled by linear interpolation."""
+    """Double the sides by linear interpolation."""
     return F.interpolate(x, scale_factor=2, mode="bilinear")
 
 
 def flat(spatial_dims: int, size: Sequence[int]) -> int:
-    """How often the sides are doubled, see `levels`; UserError for volumes."""
+    """Return how often the sides are doubled, see `levels`; raise UserError for volumes."""
     if spatial_dims != 2:
-        raise UserError("spatial_dims: this network makes images; for volumes choose model=r3gan or dcgan")
+        raise UserError(
+            "spatial_dims: this network is for 2D images; for volumes choose model=r3gan or dcgan"
+        )
     return levels(size)

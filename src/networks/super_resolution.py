@@ -1,4 +1,4 @@
-"""A residual network that works on the small image and enlarges at the end."""
+"""Super-resolution network that works on the small image and enlarges at the end."""
 
 from __future__ import annotations
 
@@ -12,14 +12,24 @@ SMOOTH = {2: "bilinear", 3: "trilinear"}
 
 
 class SrResNet(nn.Module):
-    """An image of coarse pixels, each drawn as a block of `factor`, to one of fine pixels, on the same grid.
+    """Network from an image of coarse pixels, blocks of `factor`, to one of fine pixels on the same grid.
 
     It takes one value of each block, passes `blocks` residual blocks on that small image, enlarges it by
-    repeating and convolving, and adds the linearly interpolated small image. factor 1 is a residual denoiser.
+    repeating and convolving, and adds the linearly interpolated small image. Factor 1 is a residual denoiser.
     Ledig et al. (SRGAN), arXiv 1609.04802, figure 4; without batch normalisation, as in ESRGAN
     (arXiv 1809.00219).
 
-    The sides must be multiples of `factor`.
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output; must be equal.
+        factor: Side of a block; the sides of the image must be multiples of it.
+        channels: Channels of the features.
+        blocks: Number of residual blocks.
+
+    Raises:
+        UserError: If input and output differ in channels, or `factor` or `blocks` is below 1.
+        ValueError: In `forward`, if a side is not a multiple of `factor`.
     """
 
     residual = True
@@ -54,7 +64,7 @@ class SrResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if any(side % self.factor for side in x.shape[2:]):
-            raise ValueError(f"sides {tuple(x.shape[2:])} are no multiples of the factor {self.factor}")
+            raise ValueError(f"sides {tuple(x.shape[2:])} are not multiples of the factor {self.factor}")
         every = [slice(None, None, self.factor)] * (x.dim() - 2)
         small = x[(slice(None), slice(None), *every)]
         features = self.act(self.enter(small))
@@ -80,7 +90,7 @@ class _Block(nn.Module):
 
 
 def _steps(factor: int) -> list[int]:
-    """Prime factors, smallest first: 4 is enlarged as 2 and 2."""
+    """Return the prime factors, smallest first: 4 is enlarged as 2 and 2."""
     for prime in range(2, factor + 1):
         if factor % prime == 0:
             return [prime, *_steps(factor // prime)]

@@ -1,4 +1,4 @@
-"""A U-Net that enlarges by repeating and convolving, so that no checkerboard can arise."""
+"""U-Net that enlarges by repeating and convolving, which avoids checkerboards."""
 
 from __future__ import annotations
 
@@ -13,13 +13,22 @@ from src.networks.layers import SLOPE, Start, conv, initialise, instance_norm, s
 
 
 class UNet(nn.Module):
-    """[B, in_channels, *spatial] to [B, out_channels, *spatial], linear at the end; any sides.
+    """U-Net from [B, in_channels, *spatial] to [B, out_channels, *spatial], linear at the end; any sides.
 
     Two 3x3 convolutions a level, the first of which halves the sides. Ronneberger et al., arXiv 1505.04597;
-    the way up: Odena et al., Distill 2016.
+    the decoder: Odena et al., Distill 2016.
 
-    channels: of each level, finest first. norm: instance normalisation in every level. residual: the network
-    predicts what is to be added to its input, next to nothing before training. start: see `initialise`.
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        channels: Channels of each level, finest first.
+        norm: Use instance normalisation in every level.
+        residual: Predict the difference to the input; it starts near 0.
+        start: Initialisation of the weights; see `initialise`.
+
+    Raises:
+        UserError: For fewer than two levels, or `residual` with unequal channels.
     """
 
     def __init__(
@@ -34,7 +43,7 @@ class UNet(nn.Module):
     ) -> None:
         super().__init__()
         if len(channels) < 2:
-            raise UserError(f"channels: {list(channels)} make no U-Net; give two levels or more")
+            raise UserError(f"channels: {list(channels)}: a U-Net needs two levels or more")
         if residual and in_channels != out_channels:
             raise UserError(
                 f"residual: {out_channels} channels cannot be added to {in_channels}; set residual=false"
@@ -59,19 +68,19 @@ class UNet(nn.Module):
         return x + output if self.residual else output
 
     def descend(self, x: Tensor) -> list[Tensor]:
-        """Features of every level, finest first."""
+        """Return the features of every level of the encoder, finest first."""
         levels = [self.enter(x)]
         for down in self.down:
             levels.append(down(levels[-1]))
         return levels
 
     def ascend(self, levels: Sequence[Tensor]) -> list[Tensor]:
-        """Features on the way up, coarsest first; the last has the input's sides."""
-        found = [levels[-1]]
+        """Return the features of the decoder, coarsest first; the last has the input's sides."""
+        features = [levels[-1]]
         for skip, up in zip(reversed(levels[:-1]), reversed(self.up), strict=True):
-            larger = F.interpolate(found[-1], size=skip.shape[2:], mode="nearest")
-            found.append(up(torch.cat([larger, skip], 1)))
-        return found
+            larger = F.interpolate(features[-1], size=skip.shape[2:], mode="nearest")
+            features.append(up(torch.cat([larger, skip], 1)))
+        return features
 
 
 def _double(dims: int, inside: int, outside: int, norm: bool, stride: int = 1) -> nn.Sequential:

@@ -1,4 +1,4 @@
-"""Discriminators that judge the image as a whole and every pixel of it."""
+"""U-Net discriminators: logits for the image and for every pixel."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ Judgement = tuple[list[Tensor], list[list[Tensor]]]
 
 
 class UNetDiscriminator(UNet):
-    """[B, image_channels, *spatial] to logits [B, 1] and [B, 1, *spatial], with the features before each.
+    """Discriminator of [B, image_channels, *spatial]: logits [B, 1] and [B, 1, *spatial], and their features.
 
-    Schönfeld et al., arXiv 2002.12655: the encoder's end judges the image, the decoder's end its pixels. No
-    normalisation.
+    Schönfeld et al., arXiv 2002.12655: the encoder's end gives the image's logit, the decoder's end those of
+    the pixels. No normalisation.
+
+    Args:
+        spatial_dims: 2 or 3.
+        image_channels: Channels of the images.
+        channels: Channels of each level, finest first.
     """
 
     alone = True
@@ -32,15 +37,20 @@ class UNetDiscriminator(UNet):
 
     def forward(self, x: Tensor) -> Judgement:  # type: ignore[override]
         levels = self.descend(x)
-        risen = self.ascend(levels)
-        whole = self.judge(levels[-1].flatten(2).mean(2))
-        return [whole, self.leave(risen[-1])], [levels, risen[1:]]
+        decoded = self.ascend(levels)
+        image_logits = self.judge(levels[-1].flatten(2).mean(2))
+        return [image_logits, self.leave(decoded[-1])], [levels, decoded[1:]]
 
 
 class DualDiscriminator(nn.Module):
-    """One U-Net discriminator for the image, one for its edges; their logits are scales of one verdict.
+    """One U-Net discriminator for the image, one for its edges; their logits are scales of one output.
 
     Huang et al. (DU-GAN), arXiv 2108.10772, section III.
+
+    Args:
+        spatial_dims: 2 or 3.
+        image_channels: Channels of the images.
+        channels: Channels of each level, finest first.
     """
 
     alone = True
@@ -61,7 +71,10 @@ class DualDiscriminator(nn.Module):
 
 
 def sobel_kernels(dims: int) -> Tensor:
-    """[dims, 1, 3, ...]: the derivative along each axis, smoothed along the others; 1 on a unit ramp."""
+    """Return Sobel kernels [dims, 1, 3, ...]: the derivative along each axis, smoothed along the others.
+
+    A ramp of slope 1 gives 1.
+    """
     derivative, smooth = torch.tensor([-0.5, 0.0, 0.5]), torch.tensor([0.25, 0.5, 0.25])
     kernels = []
     for axis in range(dims):
@@ -73,7 +86,7 @@ def sobel_kernels(dims: int) -> Tensor:
 
 
 def gradient_magnitude(x: Tensor, sobel: Tensor) -> Tensor:
-    """[B, C, *spatial]: the length of the Sobel gradient, edges repeated; its square is at least 1e-12."""
+    """Return the length of the Sobel gradient [B, C, *spatial], edges repeated; at least 1e-6."""
     dims = x.dim() - 2
     padded = F.pad(x.flatten(0, 1)[:, None], [1, 1] * dims, mode="replicate")
     convolve = F.conv2d if dims == 2 else F.conv3d

@@ -1,4 +1,4 @@
-"""Pictures of one thing at several times, one after another."""
+"""Animation of pictures over time."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 from PIL import Image
 
 WIDE, COLOURS, FRAMES = 720, 48, 40
-"""Widest frame in pixels; colours of a frame; frames at most, evenly spread, the last one among them."""
+"""Maximum width of a frame in pixels, colours of a frame, and frames; the last frame is always included."""
 EACH, LAST = 400, 2400
-"""Milliseconds that a frame stands, and the last one."""
+"""Milliseconds per frame, and for the last one."""
 
 
 def animation(files: Sequence[Path]) -> bytes:
-    """A GIF of PNG files in this order, over and over; all get the last one's size, and it stays longer."""
+    """Return a looping GIF of PNG files in this order, all resized to the last one, which stays longer."""
     chosen = np.linspace(0, len(files) - 1, min(FRAMES, len(files))).round().astype(int)
     with Image.open(files[-1]) as last:
         size = (min(WIDE, last.width), round(last.height * min(1, WIDE / last.width)))

@@ -10,14 +10,14 @@ from PIL import Image, ImageDraw, ImageFont
 from src.pictures.draw import OKABE_ITO, Pixels, Rgb, shown
 
 TRUTH: Rgb = (240, 240, 240)
-"""Colour of true boxes; found ones have their class's."""
+"""Colour of true boxes; predicted ones have their class's colour."""
 HEAT: Rgb = (213, 94, 0)
 WORD = 28
-"""Pixels that a word above a box is wide, with some room."""
+"""Width of a label above a box in pixels, with some margin."""
 
 
 def class_colours(classes: Sequence[str]) -> dict[str, Rgb]:
-    """The colour of each class of boxes."""
+    """Return the colour of each class of boxes."""
     return {name: OKABE_ITO[i % len(OKABE_ITO)] for i, name in enumerate(classes)}
 
 
@@ -28,9 +28,19 @@ def with_boxes(
     colours: Sequence[Rgb],
     words: Sequence[str] = (),
 ) -> Pixels:
-    """Outline boxes [N,4] (rows first, in voxels of an image with these sides), each with a word above.
+    """Outline boxes on a tile, each with a label above.
 
-    Of words that would lie over each other the first is written.
+    Where labels would overlap only the first is written.
+
+    Args:
+        tile: Picture uint8 [height, width, 3].
+        sides: Sides of the image in voxels.
+        boxes: Boxes [N, 4], rows first, in voxels of the image.
+        colours: Colour of each box.
+        words: Label of each box; may be shorter than the boxes.
+
+    Returns:
+        Picture of the same shape.
     """
     taken: list[tuple[float, float]] = []
     picture = Image.fromarray(tile)
@@ -47,7 +57,7 @@ def with_boxes(
 
 
 def heated(tile: Pixels, heat: np.ndarray) -> Pixels:
-    """A heat map [h,w], 0 to 1, laid over a tile of the same field of view."""
+    """Lay a heat map [h, w], 0 to 1, over a tile of the same field of view."""
     size = (tile.shape[1], tile.shape[0])
     wide = Image.fromarray(heat.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
     share = np.clip(np.asarray(wide), 0, 1)[..., None]
@@ -62,19 +72,29 @@ def case_columns(
     truth: tuple[np.ndarray, ...],
     found: tuple[np.ndarray, ...],
 ) -> dict[str, Pixels]:
-    """Tiles of one case: the image [C,*spatial], its true boxes, the found ones with scores, the heat map.
+    """Draw the tiles of one case: image, true boxes, predicted boxes with scores, heat map.
 
-    truth: boxes [N, 2*dims] and classes; found: boxes, scores, classes. Of a volume the slice through the
-    middle of the first true box is drawn, or the first found one, and the boxes that it cuts.
+    For a volume the slice through the middle of the first true box is drawn, else the first predicted one,
+    and the boxes that it intersects.
+
+    Args:
+        image: Image [C, *spatial].
+        heat: Heat map [*cells], 0 to 1.
+        classes: Names of the boxes' classes.
+        truth: Boxes [N, 2*dims] in voxels, and classes [N].
+        found: Boxes, scores and classes.
+
+    Returns:
+        Name of each column to its tile.
     """
-    place = None
+    index = None
     if image.ndim == 4:
-        place = _through([*truth[0], *found[0]], image.shape[-1])
-        heat = heat[..., min(place * heat.shape[-1] // image.shape[-1], heat.shape[-1] - 1)]
-        image = image[..., place]
+        index = _through([*truth[0], *found[0]], image.shape[-1])
+        heat = heat[..., min(index * heat.shape[-1] // image.shape[-1], heat.shape[-1] - 1)]
+        image = image[..., index]
     tile, sides = shown(image[None])[0], image.shape[1:]
     colours = list(class_colours(classes).values())
-    (true_boxes, true_kinds), (boxes, scores, kinds) = (_cut(part, place) for part in (truth, found))
+    (true_boxes, true_kinds), (boxes, scores, kinds) = (_cut(part, index) for part in (truth, found))
     outlined = with_boxes(tile, sides, true_boxes, [colours[int(k)] for k in true_kinds])
     both = with_boxes(tile, sides, true_boxes, [TRUTH] * len(true_boxes))
     words = [f"{score:.2f}" for score in scores]
@@ -83,15 +103,15 @@ def case_columns(
 
 
 def _through(boxes: Sequence[np.ndarray], depth: int) -> int:
-    """The slice through the middle of the first box, else the middle one."""
+    """Return the index of the slice through the middle of the first box, else of the middle one."""
     middle = (boxes[0][2] + boxes[0][5]) / 2 if boxes else depth / 2
     return int(np.clip(middle, 0, depth - 1))
 
 
-def _cut(part: tuple[np.ndarray, ...], place: int | None) -> tuple[np.ndarray, ...]:
-    """Boxes, and what goes with each, of a picture; of a volume those that a slice cuts, without its axis."""
+def _cut(part: tuple[np.ndarray, ...], index: int | None) -> tuple[np.ndarray, ...]:
+    """Return the boxes that a slice intersects, without its axis, and their values; all boxes in 2D."""
     boxes, *rest = part
-    if place is None:
+    if index is None:
         return part
-    inside = (boxes[:, 2] < place + 1) & (boxes[:, 5] > place)
+    inside = (boxes[:, 2] < index + 1) & (boxes[:, 5] > index)
     return boxes[inside][:, [0, 1, 3, 4]], *(values[inside] for values in rest)

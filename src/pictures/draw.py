@@ -1,7 +1,7 @@
 """Images and label maps as RGB tiles, uint8 [n, height, width, 3].
 
 All take arrays [n, *spatial] and draw the middle slice along the last axis of volumes. Rows run downwards, as
-stored: turn a scan upright before. Small images are enlarged by a whole factor, smoothly for intensities and
+stored: turn a scan upright first. Small images are enlarged by a whole factor, smoothly for intensities and
 in steps for labels.
 """
 
@@ -17,7 +17,7 @@ Rgb = tuple[int, int, int]
 Pixels = np.ndarray
 
 TILE = 192
-"""Least height and width of a tile, in pixels."""
+"""Height and width of a tile in pixels, at least."""
 
 OKABE_ITO: tuple[Rgb, ...] = (
     (86, 180, 233),
@@ -28,7 +28,7 @@ OKABE_ITO: tuple[Rgb, ...] = (
     (213, 94, 0),
     (0, 114, 178),
 )
-"""Colours that people with any colour blindness tell apart (Okabe and Ito, 2008)."""
+"""Colours that people with any colour blindness can distinguish (Okabe and Ito, 2008)."""
 
 ERRORS: dict[str, Rgb] = {
     "missed": (86, 180, 233),
@@ -39,35 +39,41 @@ CORRECT: Rgb = (70, 74, 80)
 
 
 def colours(classes: Sequence[str]) -> dict[str, Rgb]:
-    """The colour of each class; the background, which comes first, has none."""
+    """Return the colour of each class; the background, which comes first, has none."""
     return {name: OKABE_ITO[i % len(OKABE_ITO)] for i, name in enumerate(classes[1:])}
 
 
 def grey(image: ArrayLike, window: tuple[float, float] | None = None) -> Pixels:
-    """Intensities in grey; `window` = (black, white), by default each tile's own 0.5 and 99.5 percentiles."""
+    """Draw intensities in grey; `window` = (black, white), default each tile's 0.5 and 99.5 percentiles."""
     return np.stack([_rgb(shaded(tile, window)) for tile in middle_slices(image)])
 
 
 def shown(images: ArrayLike, window: tuple[float, float] | None = None) -> Pixels:
-    """Images [n, C, *spatial]: three channels in colour, in one `window` for all of them; else the first in
-    grey."""
+    """Draw images [n, C, *spatial]: three channels in colour, else the first in grey.
+
+    Three channels share one `window` (black, white).
+    """
     values = np.asarray(images, dtype=np.float32)
     if values.shape[1] != 3:
         return grey(values[:, 0], window)
     channels = [middle_slices(values[:, channel]) for channel in range(3)]
     drawn = []
     for tiles in zip(*channels, strict=True):
-        own = window or _ends(np.stack(tiles))
-        drawn.append(to_bytes(np.stack([shaded(tile, own) * 255 for tile in tiles], -1)))
+        ends = window or _ends(np.stack(tiles))
+        drawn.append(to_bytes(np.stack([shaded(tile, ends) * 255 for tile in tiles], -1)))
     return np.stack(drawn)
 
 
 def overlay(
     image: ArrayLike, label: ArrayLike, classes: int, window: tuple[float, float] | None = None
 ) -> Pixels:
-    """The image with each class tinted in its colour and outlined; labels 1 to classes - 1, 0 stays bare.
+    """Draw images with each class tinted in its colour and outlined.
 
-    image: [n, *spatial], or [n, C, *spatial] as `shown` draws it.
+    Args:
+        image: Images [n, *spatial], or [n, C, *spatial] as `shown` draws it.
+        label: Label maps [n, *spatial]; 0 is not tinted.
+        classes: Number of classes, background included.
+        window: (black, white); default: each tile's 0.5 and 99.5 percentiles.
     """
     drawn = []
     below = shown(image, window) if np.ndim(image) > np.ndim(label) else grey(image, window)
@@ -84,15 +90,15 @@ def overlay(
 
 
 def error_map(truth: ArrayLike, prediction: ArrayLike) -> Pixels:
-    """Where two label maps agree on a class (grey) and where and how they do not (`ERRORS`)."""
+    """Draw where two label maps agree on a class (grey), and where and how they differ (`ERRORS`)."""
     drawn = []
-    for theirs, ours in zip(middle_slices(truth), middle_slices(prediction), strict=True):
-        theirs, ours = (enlarged(np.rint(labels), order=0) for labels in (theirs, ours))
-        pixels = np.full((*theirs.shape, 3), 12, np.uint8)
-        pixels[(theirs == ours) & (theirs > 0)] = CORRECT
-        pixels[(theirs > 0) & (ours == 0)] = ERRORS["missed"]
-        pixels[(theirs == 0) & (ours > 0)] = ERRORS["false alarm"]
-        pixels[(theirs > 0) & (ours > 0) & (theirs != ours)] = ERRORS["wrong class"]
+    for true, predicted in zip(middle_slices(truth), middle_slices(prediction), strict=True):
+        true, predicted = (enlarged(np.rint(labels), order=0) for labels in (true, predicted))
+        pixels = np.full((*true.shape, 3), 12, np.uint8)
+        pixels[(true == predicted) & (true > 0)] = CORRECT
+        pixels[(true > 0) & (predicted == 0)] = ERRORS["missed"]
+        pixels[(true == 0) & (predicted > 0)] = ERRORS["false alarm"]
+        pixels[(true > 0) & (predicted > 0) & (true != predicted)] = ERRORS["wrong class"]
         drawn.append(pixels)
     return np.stack(drawn)
 
@@ -109,7 +115,7 @@ def middle_slices(array: ArrayLike) -> np.ndarray:
 
 
 def shaded(tile: np.ndarray, window: tuple[float, float] | None) -> np.ndarray:
-    """Intensities as 0 to 1, enlarged; what is not finite becomes black."""
+    """Scale intensities to 0 to 1 and enlarge them; NaN becomes black."""
     low, high = window or _ends(tile)
     scaled = np.nan_to_num((tile - low) / max(high - low, 1e-12), nan=0.0, posinf=1.0, neginf=0.0)
     shade: np.ndarray = enlarged(np.clip(scaled, 0, 1), order=3).clip(0, 1)
@@ -117,7 +123,7 @@ def shaded(tile: np.ndarray, window: tuple[float, float] | None) -> np.ndarray:
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:
-    """Black and white: the 0.5th and the 99.5th percentile of what is finite."""
+    """Return black and white: the 0.5th and the 99.5th percentile of the finite values."""
     finite = values[np.isfinite(values)]
     low, high = np.percentile(finite, (0.5, 99.5)) if finite.size else (0.0, 1.0)
     return low, high

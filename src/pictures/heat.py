@@ -1,4 +1,4 @@
-"""Maps of numbers in colour, with what should have been found outlined."""
+"""Heat maps, with the truth outlined."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from scipy.ndimage import binary_erosion
 from src.pictures.draw import OKABE_ITO, Pixels, enlarged, middle_slices, shaded, to_bytes
 
 OUTLINE = OKABE_ITO[0]
-"""Of the truth."""
+"""Colour of the truth's outline."""
 
 
 def heat(
     values: ArrayLike, window: tuple[float, float] | None = None, truth: ArrayLike | None = None
 ) -> Pixels:
-    """Black, red, yellow, white from `window`'s lower to its upper end; the outline of `truth` in blue."""
+    """Draw values in black, red, yellow, white over the window.
+
+    Args:
+        values: Maps [n, *spatial].
+        window: (black, white); default: each tile's 0.5 and 99.5 percentiles.
+        truth: Masks [n, *spatial], outlined in blue.
+    """
     tiles = middle_slices(values)
     masks = np.zeros_like(tiles) if truth is None else middle_slices(truth)
     drawn = []

@@ -1,4 +1,4 @@
-"""Small pieces of HTML, with everything that comes from outside escaped."""
+"""HTML fragments; all text is escaped."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from html import escape
 from src.pictures.scores import OURS, Table
 
 COLUMNS = 12
-"""Numbers beside each other for which the page has room."""
+"""Columns of numbers that fit on the page."""
 
 
 def section(title: str, content: str) -> str:
-    """A heading over its content; nothing where there is no content."""
+    """Return a heading over its content, or nothing without content."""
     return f"<h2>{escape(title)}</h2>\n{content}" if content else ""
 
 
 def facts(texts: Sequence[str]) -> str:
-    """Short remarks in a line."""
+    """Return short remarks in a line."""
     return (
         f'<p class="facts">{"".join(f"<span>{escape(text)}</span>" for text in texts)}</p>' if texts else ""
     )
 
 
 def folded(title: str, text: str) -> str:
-    """Text that opens under its title."""
+    """Return text that unfolds under its title."""
     return f"<details><summary>{escape(title)}</summary><pre>{escape(text)}</pre></details>\n"
 
 
 def grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A plain table: numbers under their heads, or, without heads, a list of words."""
+    """Return a plain table: numbers under their heads, or, without heads, a list of words."""
     style = "" if heads else ' class="words"'
     top = f"<thead><tr>{_cells('th', heads)}</tr></thead>" if heads else ""
     lines = "".join(f"<tr>{_cells('td', row)}</tr>" for row in rows)
@@ -41,16 +41,17 @@ def _cells(tag: str, texts: Sequence[str]) -> str:
 
 
 def scores(table: Table) -> str:
-    """A row a class; for each score a column for this run and for each rival, the best of them in colour.
+    """Return a table of scores, the best of each row and score in colour.
 
-    With many sources, or more columns than the page is wide, a line a score.
+    One row per class, and for each score a column for this run and for each baseline. With many sources, or
+    more columns than fit on the page, one line per score.
     """
     if not table.scores:
         return ""
     if table.crowded or len(table.scores) * len(table.sources) > COLUMNS:
         heads = "".join(f'<th class="{_style(source)}">{escape(source)}</th>' for source in table.sources)
         lines = "".join(
-            f"<tr><td>{escape(heading)}</td>{_of(table, score, row)}</tr>"
+            f"<tr><td>{escape(heading)}</td>{_score_cells(table, score, row)}</tr>"
             for score, row, heading in table.lines()
         )
         return f'<div class="wide"><table><thead><tr><th></th>{heads}</tr></thead>{lines}</table></div>'
@@ -70,12 +71,12 @@ def scores(table: Table) -> str:
 
 
 def _row(table: Table, row: str) -> str:
-    cells = "".join(_of(table, score, row) for score in table.scores)
+    cells = "".join(_score_cells(table, score, row) for score in table.scores)
     return f'<tr class="{"mean" if row == "mean" else ""}"><td>{escape(row)}</td>{cells}</tr>'
 
 
-def _of(table: Table, score: str, row: str) -> str:
-    """A cell a source."""
+def _score_cells(table: Table, score: str, row: str) -> str:
+    """Return one cell per source."""
     best = table.best(score, row)
     styles = {source: _style(source) + (" best" if source == best else "") for source in table.sources}
     return "".join(

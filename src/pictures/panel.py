@@ -1,4 +1,4 @@
-"""Tiles side by side, with a title, a name over each column and legends below."""
+"""Panel of tiles in columns, with a title, column names and legends."""
 
 from __future__ import annotations
 
@@ -18,11 +18,17 @@ INK: Rgb = (232, 234, 237)
 FAINT: Rgb = (154, 160, 166)
 MARGIN, GAP = 16, 4
 LARGEST = 320
-"""Tiles beyond this height or width, in pixels, are shrunk to it."""
+"""Height and width of a tile in pixels, at most; larger ones are shrunk."""
 
 
 class Picture(NamedTuple):
-    """What `panel` draws: a title, columns of tiles, and a short text beside each row or none."""
+    """Arguments of `panel`.
+
+    Attributes:
+        title: Title of the picture.
+        columns: Name of each column to its tiles.
+        rows: A short text beside each row, or none.
+    """
 
     title: str
     columns: Mapping[str, np.ndarray]
@@ -35,11 +41,19 @@ def panel(
     legends: Mapping[str, Mapping[str, Rgb]] | None = None,
     rows: Sequence[str] = (),
 ) -> np.ndarray:
-    """One RGB picture uint8 [height, width, 3] of named columns of tiles, one row a case.
+    """Draw named columns of tiles as one picture, one row per case.
 
-    columns: name to tiles [n, height, width, 3], uint8 or floats 0 to 1, all of the same n. legends: column
-    to {entry: colour}, written under that column. rows: a short text for each case, written upright beside
-    it; leave out whatever names a person.
+    Args:
+        columns: Name to tiles [n, height, width, 3], uint8 or floats 0 to 1, all of the same n.
+        title: Title above the columns.
+        legends: Column to {entry: colour}, written under that column.
+        rows: A short text for each case, written upright beside it; it must not identify a person.
+
+    Returns:
+        RGB picture uint8 [height, width, 3].
+
+    Raises:
+        ValueError: If columns differ in their number of tiles or have none.
     """
     tiles = {name: [_image(tile) for tile in column] for name, column in columns.items()}
     counts = {len(column) for column in tiles.values()}
@@ -54,11 +68,12 @@ def panel(
     small, large = _font(15), _font(17)
     left = MARGIN + (24 if rows else 0)
     top = MARGIN + (30 if title else 0) + 24
-    under = max((len(entries) for entries in (legends or {}).values()), default=0) * 21
+    legend_height = max((len(entries) for entries in (legends or {}).values()), default=0) * 21
     width = left + sum(widths) + GAP * (len(widths) - 1) + MARGIN
-    height = top + sum(heights) + GAP * (len(heights) - 1) + (10 + under if under else 0) + MARGIN
-    sheet = Image.new("RGB", (width, height), PAPER)
-    draw = ImageDraw.Draw(sheet)
+    height = top + sum(heights) + GAP * (len(heights) - 1) + MARGIN
+    height += 10 + legend_height if legend_height else 0
+    canvas = Image.new("RGB", (width, height), PAPER)
+    draw = ImageDraw.Draw(canvas)
     if title:
         draw.text((left, MARGIN - 3), title, INK, large)
 
@@ -67,7 +82,7 @@ def panel(
         draw.text((x, top - 22), name, FAINT, small)
         y = top
         for tile, row_height in zip(column, heights, strict=True):
-            sheet.paste(tile, (x, y))
+            canvas.paste(tile, (x, y))
             y += row_height + GAP
         for i, (entry, colour) in enumerate((legends or {}).get(name, {}).items()):
             line = y + 8 + 21 * i
@@ -77,20 +92,20 @@ def panel(
 
     y = top
     for text, row_height in zip(rows, heights, strict=False):
-        sheet.paste(_upright(text, row_height, small), (MARGIN, y))
+        canvas.paste(_upright(text, row_height, small), (MARGIN, y))
         y += row_height + GAP
-    return np.asarray(sheet)
+    return np.asarray(canvas)
 
 
 def png(picture: np.ndarray) -> bytes:
-    """A picture uint8 [height, width, 3] as a PNG file."""
+    """Encode a picture uint8 [height, width, 3] as a PNG file."""
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "PNG", optimize=True)
     return file.getvalue()
 
 
 def save_png(path: Path, picture: np.ndarray) -> None:
-    """Write a picture, whole or not at all."""
+    """Write a picture to a PNG file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.write_bytes(png(picture))
@@ -113,7 +128,7 @@ def _upright(text: str, length: int, font: ImageFont.FreeTypeFont) -> Image.Imag
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    """The sans-serif that Pillow ships: the same letters on every machine."""
+    """Return the sans-serif font that Pillow ships: the same letters on every machine."""
     font = ImageFont.load_default(size)
     assert isinstance(font, ImageFont.FreeTypeFont)
     return font

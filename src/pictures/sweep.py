@@ -1,4 +1,4 @@
-"""Figures of a sweep: scores in order, parameters beside scores, and what each parameter is worth."""
+"""Figures of a sweep: history of scores, importance of parameters, and parallel coordinates."""
 
 from __future__ import annotations
 
@@ -19,9 +19,16 @@ BLUE, RED = LINES[6], LINES[5]
 
 
 def history(trials: Sequence[tuple[int, float | None, str]], label: str, sign: int) -> bytes | None:
-    """Score of each trial and the best so far; sign 1: higher is better.
+    """Plot the score of each trial and the best so far.
 
-    trials: number, score, and complete, pruned or fail. A failed one stands at the foot of the figure.
+    Args:
+        trials: Number, score and state ("complete", "pruned" or "fail") of each trial; a failed one is marked
+            at the bottom.
+        label: Name of the score.
+        sign: 1: higher is better; -1: lower is.
+
+    Returns:
+        PNG file, or None without a complete trial.
     """
     done = [(number, value) for number, value, state in trials if state == "complete" and value is not None]
     if not done:
@@ -48,7 +55,7 @@ def history(trials: Sequence[tuple[int, float | None, str]], label: str, sign: i
 
 
 def importance(shares: Mapping[str, float]) -> bytes | None:
-    """A bar a parameter, the weightiest on top; shares sum to 1."""
+    """Plot a bar per parameter, the most important on top; `shares` sum to 1."""
     if not shares:
         return None
     names = sorted(shares, key=lambda name: shares[name])
@@ -70,10 +77,19 @@ def importance(shares: Mapping[str, float]) -> bytes | None:
 def parallel(
     trials: Sequence[Mapping[str, Any]], scores: Sequence[float], label: str, sign: int
 ) -> bytes | None:
-    """A line a trial through its value of each parameter, best first in `trials`, coloured by its score.
+    """Plot parallel coordinates: one line per trial through its parameters, coloured by its score.
 
     An axis is logarithmic where the values span more than a factor of eight; a parameter that a trial
     does not have breaks its line.
+
+    Args:
+        trials: Parameters of each trial by name, best trial first.
+        scores: Score of each trial.
+        label: Name of the score.
+        sign: 1: higher is better; -1: lower is.
+
+    Returns:
+        PNG file, or None with fewer than two trials or no parameters.
     """
     names = list(dict.fromkeys(name for trial in trials for name in trial))
     if len(trials) < 2 or not names:
@@ -112,7 +128,7 @@ def parallel(
 
 
 def _scale(values: list[Any]) -> tuple[list[float], dict[float, str]]:
-    """Heights from 0 to 1 (nan where there is no value) and the labels of the axis by height."""
+    """Return heights from 0 to 1 (NaN where there is no value) and the labels of the axis by height."""
     known = [value for value in values if value is not None]
     if all(isinstance(v, int | float) and not isinstance(v, bool) for v in known):
         numbers = np.array([np.nan if v is None else float(v) for v in values])
@@ -134,13 +150,13 @@ def _scale(values: list[Any]) -> tuple[list[float], dict[float, str]]:
 def _rule(axis: Axes, place: int, labels: Mapping[float, str]) -> None:
     axis.plot([place, place], [0, 1], color="#dadce0", lw=1, zorder=0)
     for height, text in labels.items():
-        behind = {"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 0.5}
-        above = 0.015 if height else -0.045
-        axis.text(place + 0.03, height + above, text, fontsize=7, color=FAINT, bbox=behind, zorder=4)
+        box = {"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 0.5}
+        offset = 0.015 if height else -0.045
+        axis.text(place + 0.03, height + offset, text, fontsize=7, color=FAINT, bbox=box, zorder=4)
 
 
 def shorten(names: Sequence[str]) -> list[str]:
-    """Dotted names by their last parts, each by as many as keep it apart from all others."""
+    """Shorten dotted names to as few last parts as keep each of them unique."""
     return [_tail(name, [other for other in names if other != name]) for name in names]
 
 

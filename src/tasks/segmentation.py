@@ -11,7 +11,7 @@ from monai.losses import DiceCELoss
 from torch import Tensor
 
 from src.adversarial import LOSSES, verdict
-from src.baselines.segmentation import Rivals, rivals
+from src.baselines.segmentation import Baselines, baselines
 from src.data.datamodule import DataModule
 from src.data.records import Batch
 from src.errors import UserError
@@ -73,8 +73,8 @@ class SegmentationTask(AdversarialTask):
         self.mirror = mirror_axes(mirror, recipe.spatial_dims)
         self.weight = dice_ce if self.discriminator is not None else dice_ce or 1.0
         self.dice_ce = DiceCELoss(to_onehot_y=True, softmax=True)
-        self.rivals: Rivals | None = None
-        names = ["val", "test", *rivals(len(recipe.classes))]
+        self.rivals: Baselines | None = None
+        names = ["val", "test", *baselines(len(recipe.classes))]
         if gate is not None:
             names.append("ungated")
             self.register_buffer("threshold", torch.zeros(()))
@@ -209,7 +209,7 @@ class SegmentationTask(AdversarialTask):
                     image, label = np.moveaxis(image, 0, -1), np.moveaxis(label, 0, -1)
                 yield image.mean(0), label[0]
 
-        self.rivals = Rivals(cohort, len(self.recipe.classes))
+        self.rivals = Baselines(cohort, len(self.recipe.classes))
 
     def undefined(self, data: DataModule) -> list[str]:
         return without(data, "label", data.classes[1:], " or ".join(data.classes[1:4]), "dice", first=1)

@@ -1,4 +1,4 @@
-"""Rivals of models of the healthy: known answers, and scikit-learn's principal components."""
+"""Baselines of anomaly detection: known answers, and scikit-learn's principal components."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from skimage.filters import threshold_multiotsu
 from torch.nn.functional import interpolate
 
 from src.baselines.segmentation import (
-    Rivals,
+    Baselines,
     darkest_first,
     mean_label_map,
     nearest,
@@ -89,8 +89,8 @@ def test_two_classes_are_parted_where_the_variance_between_them_is_largest() -> 
 
 def test_many_classes_have_no_intervals() -> None:
     image, label = planted(0)
-    assert set(dict(Rivals(lambda: [(image, label)], 5)(image))) == {"mean_label", "otsu"}
-    assert set(dict(Rivals(lambda: [(image, label)], 6)(image))) == {"mean_label"}
+    assert set(dict(Baselines(lambda: [(image, label)], 5)(image))) == {"mean_label", "otsu"}
+    assert set(dict(Baselines(lambda: [(image, label)], 6)(image))) == {"mean_label"}
 
 
 def test_parts_get_the_intervals_of_the_whole_volume(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,5 +73,5 @@ def test_noise_s_players_refuse_in_one_line() -> None:
     with pytest.raises(UserError, match=r"data.batch_size: .* 2 or more"):
         generator(torch.randn(1, 100))
     assert generator.eval()(torch.randn(1, 100)).shape == (1, 1, 8, 8)
-    with pytest.raises(UserError, match=r"channels: \[\]; give a layer"):
+    with pytest.raises(UserError, match=r"channels: \[\]; give a layer or more"):
         StridedDiscriminator(2, 1, (8, 8), channels=[])

@@ -1,4 +1,4 @@
-"""How good a set of synthetic images is: near to the real ones, as varied as they, and no copy of them.
+"""Scores of a set of synthetic images: nearness to the real ones, variety, and memorisation.
 
-All take sets of images [n, C, H, W] on one device, in any units: what is compared is scaled by the real set.
+All take sets of images [n, C, H, W] on one device, in any units: intensities are scaled by the real set.
 """

@@ -1,4 +1,4 @@
-"""The pattern that strided layers leave."""
+"""Checkerboard patterns, which strided layers leave."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from torch import Tensor
 
 PERIODS = (2, 4)
 NEAR, FAR = 2, 5
-"""A frequency is compared with those that are so many bins away; the window blurs over one."""
+"""A frequency is compared with those this many bins away; the window blurs over one."""
 
 
 def checkerboard_index(images: Tensor) -> float:
-    """Power at the periods of 2 and 4 pixels over the power at the frequencies around them; 1 is none.
+    """Return the power at periods of 2 and 4 pixels over that at the frequencies around them; 1: no pattern.
 
-    The largest of the ratios along the rows, along the columns and along both. Of the power spectrum's mean
-    over the set and its channels, each image less its mean under a Hann window, its sides cut to multiples
-    of 4. What such patterns are: Odena et al., Distill 2016. NaN for sides below 24, which have too few
-    frequencies.
+    The largest of the ratios along the rows, along the columns and along both, in the mean power spectrum of
+    the set and its channels. Each image loses its mean and gets a Hann window, its sides cut to multiples of
+    4. On such patterns: Odena et al., Distill 2016. NaN for sides below 24, which have too few frequencies.
     """
     height, width = (side // 4 * 4 for side in images.shape[2:])
     if min(height, width) < 24 or len(images) == 0:
@@ -40,8 +39,10 @@ def _frequencies(height: int, width: int) -> list[tuple[int, int]]:
 
 
 def _peak(power: Tensor, y: int, x: int) -> float:
-    """The ratio at a bin. On an axis only neighbours on that axis tell what to expect, for images have more
-    power there."""
+    """Return the ratio at a bin.
+
+    On an axis only neighbours on that axis are compared, since images have more power there.
+    """
     steps = [step for step in range(-FAR, FAR + 1) if abs(step) >= NEAR]
     if y == 0:
         around = [power[0, (x + step) % power.shape[1]] for step in steps]

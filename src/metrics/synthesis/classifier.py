@@ -1,4 +1,4 @@
-"""A classifier of real images, fitted in closed form: the same numbers on every machine and in every run."""
+"""Classifier of real images, fitted in closed form: the same result on every machine and in every run."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ from torch.nn import functional as F
 from src.metrics.synthesis.features import RandomConvolutions
 
 RIDGES = tuple(10.0**power for power in range(-4, 3))
-"""Tried, in units of the mean eigenvalue of the kernel."""
+"""Candidates, in units of the mean eigenvalue of the kernel."""
 GRID = 8
-"""Beside the convolutions, which see no level, stand the means of so many by so many fields of the image."""
+"""Side of the reduced images that are further features: the convolutions do not respond to mean intensity."""
 
 
 class RealClassifier:
-    """Images [n, C, H, W] to classes [n], fitted on real images and their classes.
+    """Classifier from images [n, C, H, W] to classes [n], fitted on real images and their classes.
 
     Ridge regression of the one-hot classes on `RandomConvolutions` of these images and on the images reduced
-    to 8x8, each in units of its root mean variance; the ridge has the least squared error of leaving one out,
-    which is c_i / ((K + ridge)⁻¹)_ii for dual coefficients c (Rifkin and
-    Lippert, MIT-CSAIL-TR-2007-025, section 4). float64.
+    to 8x8, each in units of its root mean variance; the ridge minimises the leave-one-out squared error,
+    where an error is c_i / ((K + ridge)⁻¹)_ii for dual coefficients c (Rifkin and Lippert,
+    MIT-CSAIL-TR-2007-025, section 4). float64.
+
+    Args:
+        images: Real images [n, C, H, W].
+        kinds: Their classes [n].
+        classes: Number of classes.
     """
 
     def __init__(self, images: Tensor, kinds: Tensor, classes: int) -> None:
@@ -46,7 +51,7 @@ class RealClassifier:
                 least, self.weights = error, features.T @ dual
 
     def features(self, images: Tensor) -> Tensor:
-        """[n, d], float64."""
+        """Return the features [n, d], float64."""
         return torch.cat([self.describe(images).double(), self._small(images) / self.scale], 1)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""How much of the real set the synthetic one reaches, and how densely."""
+"""Density and coverage of the real set by the synthetic one."""
 
 from __future__ import annotations
 
@@ -11,12 +11,22 @@ ROWS = 512
 
 
 def density_and_coverage(fake: Tensor, real: Tensor, k: int = 5) -> tuple[float, float]:
-    """Of features [n, d] and [m, d]. Naeem et al., arXiv 2002.09797.
+    """Compute density and coverage of features. Naeem et al., arXiv 2002.09797.
 
-    A real image's ball reaches to its k-th nearest real neighbour. density: how many balls hold a fake, on
-    average, over k; about 1 for a second real set, above 1 for images of the middle of the set. coverage:
-    share of the balls that hold any fake. NaN with no fakes or no more than k real images; ValueError for a
-    feature that is not finite.
+    A real image's ball reaches to its k-th nearest real neighbour. density: mean number of balls that hold a
+    fake, over k; about 1 for a second real set, above 1 for images of the middle of the set. coverage:
+    fraction of the balls that hold any fake.
+
+    Args:
+        fake: Features [n, d].
+        real: Features [m, d].
+        k: Neighbour that sets the radius.
+
+    Returns:
+        (density, coverage); NaN with no fakes or no more than k real images.
+
+    Raises:
+        ValueError: For a feature that is not finite.
     """
     refuse_not_finite("coverage", fake, real)
     if len(real) <= k or len(fake) == 0:

@@ -14,17 +14,26 @@ NEIGHBOURHOOD = 7
 """Side of a descriptor, in pixels of its level."""
 DIRECTIONS = 128
 DESCRIPTORS = 2**16
-"""Of a set, at most, at a level; an image gives up to 128."""
+"""Descriptors of a set at a level, at most; an image gives up to 128."""
 IMAGES, LINES = 64, 32
-"""Images, and directions, that are worked on at a time."""
+"""Images and directions that are processed at a time."""
 
 
 def sliced_wasserstein(fake: Tensor, real: Tensor, seed: int = 0) -> dict[int, float]:
-    """Height of a level to the distance there, times 1000. Karras et al., arXiv 1710.10196, section 5.
+    """Return the distance at each level times 1000, by the level's height.
 
+    Karras et al., arXiv 1710.10196, section 5.
     Descriptors are neighbourhoods of 7x7 pixels, at the same random places in both sets; unlike in the paper
     both are normalised by the mean and deviation of the real ones, channel by channel, so that a difference
-    of these counts. ValueError unless both sets have the same shape and are finite.
+    of these counts.
+
+    Args:
+        fake: Images [n, C, H, W].
+        real: Images of the same shape.
+        seed: Seed of the places and directions.
+
+    Raises:
+        ValueError: If the shapes differ or an image is not finite.
     """
     refuse_not_finite("sliced Wasserstein distance", fake, real)
     if fake.shape != real.shape:
@@ -42,7 +51,14 @@ def sliced_wasserstein(fake: Tensor, real: Tensor, seed: int = 0) -> dict[int, f
 
 
 def descriptor_places(count: int, height: int, width: int, seed: int) -> list[Tensor]:
-    """For each level [count, per image, 2]: the upper left corners of the descriptors."""
+    """Draw the upper left corners of the descriptors, for each level [count, per image, 2].
+
+    Args:
+        count: Number of images.
+        height: Height of the images.
+        width: Width of the images.
+        seed: Seed of the places.
+    """
     draw = torch.Generator().manual_seed(seed)
     each = max(1, min(128, DESCRIPTORS // max(count, 1)))
     return [
@@ -54,14 +70,14 @@ def descriptor_places(count: int, height: int, width: int, seed: int) -> list[Te
 
 
 def directions(length: int, seed: int) -> Tensor:
-    """[length, DIRECTIONS]: unit vectors."""
+    """Draw unit vectors [length, DIRECTIONS]."""
     drawn: Tensor = torch.randn(DIRECTIONS, length, generator=torch.Generator().manual_seed(seed)).T
     units: Tensor = drawn / drawn.norm(dim=0)
     return units
 
 
 def _descriptors(images: Tensor, places: Sequence[Tensor]) -> list[Tensor]:
-    """For each level [count * per image, C, 7, 7]."""
+    """Cut out the descriptors, for each level [count * per image, C, 7, 7]."""
     found: list[list[Tensor]] = [[] for _ in places]
     for first in range(0, len(images), IMAGES):
         for level, corners, kept in zip(
@@ -75,7 +91,7 @@ def _descriptors(images: Tensor, places: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _normalised(ours: Tensor, theirs: Tensor) -> tuple[Tensor, Tensor]:
-    """Both by the second's mean and deviation of every channel, as rows."""
+    """Normalise both by the second's mean and deviation of every channel; return them as rows."""
     axes = (0, 2, 3)
     mean, deviation = theirs.mean(axes, keepdim=True), theirs.std(axes, keepdim=True).clamp_min(1e-8)
     first, second = (((rows - mean) / deviation).flatten(1) for rows in (ours, theirs))
@@ -83,7 +99,7 @@ def _normalised(ours: Tensor, theirs: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _distance(ours: Tensor, theirs: Tensor, seed: int) -> float:
-    """Mean over directions of the Wasserstein-1 distance of the projections."""
+    """Return the mean over directions of the Wasserstein-1 distance of the projections."""
     total = 0.0
     for part in torch.split(directions(ours.shape[1], seed).to(ours), LINES, dim=1):
         apart = (ours @ part).sort(0).values - (theirs @ part).sort(0).values

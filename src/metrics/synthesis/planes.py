@@ -1,4 +1,4 @@
-"""Volumes as images."""
+"""Planes of a volume as channels of an image."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 PLANES = 3
-"""Through the middle of a volume, one across each axis."""
+"""Planes through the middle of a volume, one across each axis."""
 
 
 def central_planes(images: Tensor) -> Tensor:
-    """[n, C, D, H, W] to [n, 3 C, max(D, H), max(H, W)]; images [n, C, H, W] as they are.
+    """Return the central planes of [n, C, D, H, W] as [n, 3 C, max(D, H), max(H, W)]; [n, C, H, W] unchanged.
 
-    The planes through the middle, as channels: D by H, then D by W, then H by W. One that is smaller than the
-    others is continued at its edges with the values there.
+    The planes through the middle become channels: D by H, then D by W, then H by W. One that is smaller than
+    the others is padded by replication.
     """
     if images.dim() == 4:
         return images

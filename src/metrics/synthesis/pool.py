@@ -1,4 +1,4 @@
-"""The images of a split, real and synthetic, gathered from batches and processes within bounds."""
+"""Bounded pool of real and synthetic images of a split, gathered from batches and processes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from torch import Tensor
 from torchmetrics import Metric
 
 DIGITS = 4
+"""Numbers that a digest is stored as."""
 
 
 class ImagePool(Metric):
-    """Up to `most` pairs (real, fake) of named images; which ones depends on their names alone.
+    """Up to `most` pairs (real, fake) of named images, chosen by their names alone.
 
-    So the order of arrival and the number of processes change nothing, and an image that comes twice counts
+    So neither the order of arrival nor the number of processes matters, and an image that comes twice counts
     once.
     """
 
@@ -30,7 +31,16 @@ class ImagePool(Metric):
             self.add_state(name, default=[], dist_reduce_fx="cat")
 
     def update(self, names: Sequence[str], real: Tensor, fake: Tensor) -> None:
-        """Take in images [n, C, H, W], all of one shape, by name; ValueError for another shape."""
+        """Add images by name.
+
+        Args:
+            names: Name of each image.
+            real: Real images [n, C, H, W], all of one shape.
+            fake: Synthetic images of the same shape.
+
+        Raises:
+            ValueError: If the shape differs from earlier images.
+        """
         shape = torch.tensor(real.shape[1:], dtype=torch.float32, device=real.device)
         states: dict[str, Any] = {name: getattr(self, name) for name in ("keys", "shapes", "real", "fake")}
         if states["shapes"] and not torch.equal(states["shapes"][0], shape):
@@ -45,7 +55,7 @@ class ImagePool(Metric):
             self.shapes = [shape]
 
     def compute(self) -> tuple[Tensor, Tensor]:
-        """(real, fake) [n, C, H, W], in the order of the names' digests; of length 0 when nothing came."""
+        """Return (real, fake) [n, C, H, W] in the order of the names' digests; n is 0 if there are none."""
         _, real, fake = self._chosen()
         return real, fake
 
@@ -61,7 +71,7 @@ class ImagePool(Metric):
 
 
 def digits(name: str) -> list[int]:
-    """A name's digest as four numbers below 2¹⁶, which a float32 holds exactly."""
+    """Return a name's digest as four numbers below 2¹⁶, which a float32 holds exactly."""
     digest = hashlib.sha256(name.encode()).digest()
     return [int.from_bytes(digest[2 * i : 2 * i + 2], "big") for i in range(DIGITS)]
 

@@ -7,11 +7,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 COARSEST = 14
-"""No level's shorter side is below this."""
+"""Smallest shorter side of a level."""
 
 
 def level_sides(height: int, width: int) -> list[tuple[int, int]]:
-    """The sides of each level, finest first, each half of the one before, rounded up."""
+    """Return the sides of each level, finest first, each half of the one before, rounded up."""
     sides = [(height, width)]
     while -(-min(sides[-1]) // 2) >= COARSEST:
         sides.append((-(-sides[-1][0] // 2), -(-sides[-1][1] // 2)))
@@ -19,7 +19,7 @@ def level_sides(height: int, width: int) -> list[tuple[int, int]]:
 
 
 def laplacian_pyramid(images: Tensor) -> list[Tensor]:
-    """[n, C, H, W] to levels, finest first: what the next coarser one lacks, and the coarsest itself.
+    """Split [n, C, H, W] into levels, finest first: differences to the next coarser one; the coarsest itself.
 
     Burt and Adelson, IEEE Trans. Commun. 31 (1983) 532: the kernel [1, 4, 6, 4, 1] / 16, images mirrored at
     their edges.
@@ -33,7 +33,7 @@ def laplacian_pyramid(images: Tensor) -> list[Tensor]:
 
 
 def smoothed(images: Tensor) -> Tensor:
-    """Convolved with the binomial kernel of five taps along both axes: a Gaussian of 1 pixel."""
+    """Convolve with the binomial kernel of five taps along both axes: a Gaussian of 1 pixel."""
     kernel = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]).to(images) / 16
     planes = F.pad(images.flatten(0, 1)[:, None], (2, 2, 2, 2), mode="reflect")
     planes = F.conv2d(F.conv2d(planes, kernel.reshape(1, 1, 1, 5)), kernel.reshape(1, 1, 5, 1))

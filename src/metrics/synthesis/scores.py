@@ -1,4 +1,4 @@
-"""All the scores of a set at once."""
+"""All scores of a set of synthetic images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ SCORES = ("swd", "kid/random", "density", "coverage", "ms_ssim", "checkerboard")
 
 
 class Judge:
-    """Compares sets with one real set [n, C, H, W]. imagenet: also on the features of `ImageNetFeatures`."""
+    """Scores of synthetic sets against one real set [n, C, H, W].
+
+    `imagenet` adds scores on the features of `ImageNetFeatures`.
+    """
 
     def __init__(self, real: Tensor, imagenet: bool = False) -> None:
         self.real = real
@@ -29,10 +32,10 @@ class Judge:
         self.black, self.data_range = real.min(), float(real.max() - real.min())
 
     def __call__(self, fake: Tensor) -> dict[str, float]:
-        """Scores of a set of as many images; `swd` is the mean over the levels `swd/<height>`.
+        """Compute the scores of a set of as many images; `swd` is the mean over the levels `swd/<height>`.
 
-        `kid/random` is the kernel distance on random convolutions, times 1000: comparable with nothing that
-        used other features. `kid/imagenet` is the same on those of ImageNet, `kid/blurred` on those of images
+        `kid/random` is the kernel distance on random convolutions, times 1000: not comparable with one on
+        other features. `kid/imagenet` is the same on those of ImageNet, `kid/blurred` on those of images
         under a faint blur.
         """
         levels = sliced_wasserstein(fake, self.real)

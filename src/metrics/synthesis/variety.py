@@ -1,4 +1,4 @@
-"""How alike the images of a set are."""
+"""Similarity among the images of a set."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ PAIRS = 64
 
 
 def ms_ssim(a: Tensor, b: Tensor, data_range: float) -> Tensor:
-    """[n]: multi-scale structural similarity of images [n, C, H, W]. Wang et al., Asilomar 2003.
+    """Return the multi-scale structural similarity [n] of images [n, C, H, W]. Wang et al., Asilomar 2003.
 
-    As many of the paper's five scales as leave the window of 11 pixels room, their exponents brought to the
-    sum 1; sides below 11 get a smaller window. Negative contrast terms count as 0.
+    As many of the paper's five scales as leave room for the window of 11 pixels, their exponents scaled to
+    the sum 1; sides below 11 get a smaller window. Negative contrast terms count as 0.
+
+    Args:
+        a: Images [n, C, H, W].
+        b: Images of the same shape.
+        data_range: Range of the values, above 0.
     """
     shortest = min(a.shape[2:])
     size = window_side(a.shape[2:])
@@ -34,10 +39,18 @@ def ms_ssim(a: Tensor, b: Tensor, data_range: float) -> Tensor:
 
 
 def pair_similarity(images: Tensor, data_range: float, seed: int = 0) -> float:
-    """Mean MS-SSIM of random pairs, as many as there are images: higher means less variety.
+    """Return the mean MS-SSIM of random pairs, as many as there are images: higher means less variety.
 
-    Odena et al., arXiv 1610.09585, section 4.2. To be compared with the real set's own value: neither a much
-    higher nor a much lower one is right. NaN for fewer than two images.
+    Odena et al., arXiv 1610.09585, section 4.2. Compare it with the real set's own value: neither a much
+    higher nor a much lower one is right.
+
+    Args:
+        images: Images [n, C, H, W].
+        data_range: Range of the values.
+        seed: Seed of the pairs.
+
+    Returns:
+        The mean; NaN for fewer than two images or a range of 0.
     """
     if len(images) < 2 or data_range <= 0:
         return float("nan")
