@@ -10,7 +10,7 @@ COLOURS = ("Red", "Green", "Blue")
 
 
 def coloured(stored: np.ndarray, file: Any) -> np.ndarray:
-    """[..., 3] of palette indices; uint8 or uint16, as deep as the tables' entries."""
+    """Return palette indices as colours [..., 3] in uint8 or uint16, the depth of the tables' entries."""
     if file.get("AlphaPaletteColorLookupTableDescriptor") is not None:
         raise ValueError("its palette has an alpha channel, which is not read")
     heads = [file.get(f"{colour}PaletteColorLookupTableDescriptor") for colour in COLOURS]
@@ -28,7 +28,7 @@ def coloured(stored: np.ndarray, file: Any) -> np.ndarray:
 
 
 def by_modality_table(stored: np.ndarray, file: Any) -> tuple[np.ndarray, int]:
-    """What the first Modality LUT makes of stored values, and the largest value that it could."""
+    """Return the stored values after the first Modality LUT, and the largest possible value."""
     item = file.ModalityLUTSequence[0]
     head = item.get("LUTDescriptor")
     if head is None or item.get("LUTData") is None:
@@ -39,7 +39,7 @@ def by_modality_table(stored: np.ndarray, file: Any) -> tuple[np.ndarray, int]:
 
 
 def _looked_up(stored: np.ndarray, table: np.ndarray, head: Any, file: Any) -> np.ndarray:
-    """Entries of a table; values below its first and beyond its last take that one."""
+    """Return the entries of a table; values outside its range take its first or last entry."""
     first = int(head[1])
     first = (first + 2**15) % 2**16 - 2**15 if file.get("PixelRepresentation") else first % 2**16
     found: np.ndarray = table[np.clip(stored.astype(np.int64) - first, 0, len(table) - 1)]
@@ -47,8 +47,10 @@ def _looked_up(stored: np.ndarray, table: np.ndarray, head: Any, file: Any) -> n
 
 
 def _entries(head: Any, data: Any, little: bool) -> np.ndarray:
-    """The numbers of a table: given as a list, or as bytes, of which words of 16 bits hold one entry or,
-    the first in the lower half, two of 8 bits."""
+    """Return the numbers of a table, given as a list or as bytes.
+
+    Bytes are 16-bit words with one entry each or, low byte first, two 8-bit entries.
+    """
     count = int(head[0]) & 0xFFFF or 65536
     if isinstance(data, bytes):
         words = np.frombuffer(data + b"\0" * (len(data) % 2), "<u2" if little else ">u2")
@@ -73,5 +75,5 @@ def _segmented(file: Any, count: int) -> list[np.ndarray]:
 
 
 def _little(file: Any) -> bool:
-    """Whether the file's numbers begin with the low byte."""
+    """Return True if the file is little endian."""
     return bool(file.file_meta.TransferSyntaxUID.is_little_endian)

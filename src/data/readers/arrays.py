@@ -1,4 +1,4 @@
-"""Bare arrays, .npy and .npz: nothing in them says what their axes are."""
+"""Bare arrays (.npy, .npz), which carry no information about their axes."""
 
 from __future__ import annotations
 
@@ -12,20 +12,28 @@ from src.data.regrid import PAGES
 from src.errors import UserError
 
 COLOURS = (3, 4)
-"""Lengths of an axis at either end that may be red, green, blue (and alpha)."""
+"""Lengths of a first or last axis that may hold RGB or RGBA."""
 
 
 def bare(path: Path, axes: str | None, dims: int | None) -> Stored:
-    """An array whose axes are those of `axes`, H rows, W columns, D pages (the axis that is sliced) and C
-    channels, e.g. HWC, DHW; one axis less, and it has no channels (a mask beside colour pictures).
+    """Read a bare array and bring its axes into the order [C,H,W] or [C,H,W,D].
 
-    None reads what has only one meaning: two axes as a picture [H,W], a third of length 1 as nothing, three
-    as pages [H,W,D] unless the first or last is 3 or 4 long, four as [C,H,W,D]. With dims=3 (the user wants
-    volumes) three axes are [H,W,D] whatever their lengths.
+    Without `axes`, only unambiguous shapes are read: two axes are [H,W]; a third axis of length 1 is dropped;
+    three axes are slices [H,W,D] unless the first or last has length 3 or 4; four axes are [C,H,W,D]. With
+    dims=3, three axes are always [H,W,D].
+
+    Args:
+        path: the .npy or .npz file.
+        axes: order of the axes: H rows, W columns, D slices, C channels, e.g. HWC or DHW. The array may have
+            one axis less than named; it then has no channels (a mask that belongs to colour images).
+        dims: number of spatial dimensions the user asked for, or None.
+
+    Returns:
+        The array [C,H,W] or [C,H,W,D] without spacing or orientation.
 
     Raises:
         Refused: the array could be a colour picture as well as a volume, or holds no plain numbers.
-        UserError: `axes` does not fit the array, or is no order of axes.
+        UserError: `axes` does not fit the array, or is not an order of axes.
     """
     array = _array(path)
     if axes is not None:
@@ -48,7 +56,7 @@ def bare(path: Path, axes: str | None, dims: int | None) -> Stored:
 
 
 def _meant(array: np.ndarray, dims: int | None) -> tuple[np.ndarray, str]:
-    """Without axes that say nothing, the order of the others."""
+    """Drop a channel axis of length 1 and infer the order of the remaining axes."""
     if array.ndim == 3 and dims != 3 and 1 in (array.shape[0], array.shape[-1]):
         array = array[0] if array.shape[0] == 1 else array[..., 0]
     if array.ndim == 2:

@@ -1,4 +1,4 @@
-"""PGM, PPM, PBM and PFM: the numbers as stored, whatever the file's largest value is."""
+"""PGM, PPM, PBM and PFM: the values as stored, whatever maximum the header states."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ WORD = re.compile(rb"(?:\s+|#[^\n\r]*)*([^\s#]+)")
 
 
 def netpbm(path: Path, label: bool) -> Stored:
-    """One picture. Pillow stretches values to the full range where the largest is not 255 or 65535, and gives
-    16-bit colours 8 bits; so only bitmaps are left to it."""
+    """Read one picture.
+
+    Only bitmaps are read by Pillow: it rescales values to the full range where the maximum is not 255 or
+    65535, and reduces 16-bit colours to 8 bits.
+    """
     content = path.read_bytes()
     magic = content[:2]
     if magic in (b"P1", b"P4"):

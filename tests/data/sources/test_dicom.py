@@ -84,7 +84,7 @@ def test_mixed_kinds_need_a_choice(tree):
         Dicom(root=str(tree)).records()
     assert len(Dicom(root=str(tree), modality="CT").records()) == 1
     assert len(Dicom(root=str(tree), modality=["ct", "MR"]).records()) == 5
-    with pytest.raises(UserError, match=r"data.modality=PT: there is none; found 1 of CT"):
+    with pytest.raises(UserError, match=r"data.modality=PT: no series has it; found 1 of CT"):
         Dicom(root=str(tree), modality="PT").records()
 
 
