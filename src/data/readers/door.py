@@ -29,7 +29,7 @@ def read(path: Path, axes: str | None = None, dims: int | None = None) -> tuple[
 
     Raises:
         ReadError: the file does not exist, is damaged, or cannot be read correctly.
-        UserError: a package that reads this format is not installed.
+        UserError: a package that reads this format is not installed, or `axes` is not an order of axes.
     """
     stored, _ = _read(Path(path), False, axes, dims)
     return _checked(Path(path), stored.array, stored)
@@ -52,7 +52,7 @@ def read_label(
 
     Raises:
         ReadError: the file does not exist, is damaged, or is not a label map.
-        UserError: a package that reads this format is not installed.
+        UserError: a package that reads this format is not installed, or `axes` is not an order of axes.
     """
     stored, lossy = _read(Path(path), True, axes, dims)
     try:

@@ -1,4 +1,4 @@
-"""COCO: one JSON file of boxes for all images, or one a split."""
+"""COCO: bounding boxes in one JSON file, or one per split."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ from src.errors import UserError
 
 @dataclass(kw_only=True)
 class Coco(Files):
-    """Boxes of the `instances` files; where an annotation has none, the box of its segmentation. Classes are
-    joined by name over the files, in the order of the categories' numbers.
+    """Boxes of COCO `instances` files; an annotation without a box gets the box of its segmentation.
 
-    annotations: a JSON file below `root`, or one for each split. images: the folder of the images,
-    {split} may stand in it. crowd: keep the boxes marked iscrowd.
+    Classes are merged by name over the files, in the order of the category numbers.
+
+    Attributes:
+        annotations: a JSON file below `root`, or one for each split.
+        images: the folder of the images; it may contain {split}.
+        crowd: keep boxes marked iscrowd.
     """
 
     channels: int = 3
@@ -42,7 +45,7 @@ class Coco(Files):
         return self.completed(records, notes)
 
     def _named(self) -> dict[Split | None, str]:
-        """The file of each split. UserError for an unknown split and for one file of two."""
+        """Return the file of each split. Raises UserError for an unknown split, or one file given twice."""
         if isinstance(self.annotations, str):
             return {None: self.annotations}
         found: dict[Split | None, str] = {}
@@ -91,6 +94,6 @@ class Coco(Files):
 
 
 def _shape(image: Mapping[str, Any]) -> tuple[int, int] | None:
-    """(height, width) that the file states; 0 states nothing."""
+    """Return the (height, width) that the file states; None if it states none or 0."""
     height, width = (whole_number(image.get(side)) for side in ("height", "width"))
     return (height, width) if height and width else None

@@ -1,4 +1,4 @@
-"""One file of COCO's format, and the box of each of its annotations."""
+"""One annotation file in COCO format, and the box of each annotation."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ LISTS = {
     "annotations": ("image_id", "category_id"),
     "categories": ("id", "name"),
 }
-"""Lists of the file, and what each row of them has to hold."""
-APART = 2.0, 0.25
-"""A box and its segmentation may differ by so many pixels, or by this share of the box's side."""
+"""Lists of the file, and the required fields of their rows."""
+TOLERANCE = 2.0, 0.25
+"""Tolerance between a box and its segmentation: pixels, and fraction of the box's side."""
 
 
 class CocoFile:
-    """Images and categories by their numbers, and the annotations. Raises UserError for a file that is
-    none of COCO's, a number that two images have, and categories that two names or two numbers claim."""
+    """Images and categories by their ids, and the annotations.
+
+    Raises UserError if the file is not COCO, if two images share an id, or if a category has two names or
+    ids.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -77,15 +80,22 @@ class CocoFile:
 
 
 def _has(row: Any, fields: Sequence[str]) -> bool:
-    """Whether a row of a list holds a number or a word in each of these fields."""
+    """Return True if a row of a list holds a number or a text in each of these fields."""
     return isinstance(row, dict) and all(isinstance(row.get(field), int | float | str) for field in fields)
 
 
 def box_of(note: Mapping[str, Any], shape: tuple[int, int] | None, place: str) -> list[float]:
-    """Lower corner, upper corner of an annotation, rows first: its bbox, or the box of its segmentation.
+    """Return the box of an annotation as lower corner, upper corner, rows first.
 
-    shape: (height, width) that its image is said to have. Raises UserError for a box that is none, that is
-    rotated, or that lies elsewhere than the segmentation.
+    The box is the bbox, or the bounds of the segmentation if there is no bbox.
+
+    Args:
+        note: the annotation.
+        shape: (height, width) stated for its image, or None.
+        place: file and annotation, for messages.
+
+    Raises:
+        UserError: the box is invalid or rotated, or lies elsewhere than the segmentation.
     """
     attributes = note.get("attributes")
     if isinstance(attributes, dict) and attributes.get("rotation"):
@@ -112,7 +122,7 @@ def box_of(note: Mapping[str, Any], shape: tuple[int, int] | None, place: str) -
 
 
 def _same_area(area: Any, written: tuple[float, ...], place: str) -> None:
-    """Raises UserError where the stated area is that of the numbers taken as two corners."""
+    """Raise UserError if the stated area shows that the four numbers are two corners."""
     x, y, w, h = written
     if not isinstance(area, int | float) or not area > 0 or np.isclose(area, w * h, rtol=0.05):
         return
@@ -126,19 +136,20 @@ def _same_area(area: Any, written: tuple[float, ...], place: str) -> None:
 def _same_place(
     box: tuple[float, ...], drawn: tuple[float, ...], written: tuple[float, ...], place: str
 ) -> None:
-    pixels, share = APART
+    """Raise UserError if the box lies elsewhere than the segmentation."""
+    pixels, share = TOLERANCE
 
-    def apart(one: tuple[float, ...]) -> bool:
+    def differs(one: tuple[float, ...]) -> bool:
         sides = np.array([drawn[2] - drawn[0], drawn[3] - drawn[1]] * 2)
         return bool((np.abs(np.subtract(one, drawn)) > np.maximum(pixels, share * sides)).any())
 
-    if not np.isfinite(box).all() or not apart(box):
+    if not np.isfinite(box).all() or not differs(box):
         return
     corners = (
-        "; it seems to hold two corners, where COCO has x, y, width, height" if not apart(written) else ""
+        "; it seems to hold two corners, where COCO has x, y, width, height" if not differs(written) else ""
     )
-    told = [", ".join(f"{value:g}" for value in values) for values in (box, drawn)]
+    one, other = (", ".join(f"{value:g}" for value in values) for values in (box, drawn))
     raise UserError(
-        f"{place}: its bbox (corners {told[0]}) lies elsewhere than its segmentation ({told[1]}){corners}; "
+        f"{place}: its bbox (corners {one}) lies elsewhere than its segmentation ({other}){corners}; "
         "correct one"
     )

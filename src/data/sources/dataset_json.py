@@ -1,4 +1,4 @@
-"""What dataset.json says: channels and classes, in the Decathlon's way and in nnU-Net's."""
+"""Channels and classes from dataset.json, as written by the Medical Segmentation Decathlon and nnU-Net."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from src.errors import UserError
 
 
 def read_about(folder: Path, root: str) -> tuple[dict[str, Any], list[Any], dict[str, Any]]:
-    """The file, its channels (by number, or a list) and its labels. Raises UserError."""
+    """Return the file's content, its channels (by number, or a list) and its labels. Raises UserError."""
     path = folder / "dataset.json"
     try:
         about = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -31,9 +31,9 @@ def read_about(folder: Path, root: str) -> tuple[dict[str, Any], list[Any], dict
 
 
 def classes_of(labels: dict[str, Any], path: Path) -> tuple[str, ...]:
-    """Names of the values 0, 1, 2, ... nnU-Net writes name: value, the Decathlon value: name.
+    """Return the names of the values 0, 1, 2, ... nnU-Net writes name: value, the Decathlon value: name.
 
-    Raises UserError for regions, the ignore label, and values with a gap.
+    Raises UserError for regions, the ignore label, and gaps between the values.
     """
     swapped = all(str(key).strip().isdigit() for key in labels)
     pairs = [(value, key) if swapped else (key, value) for key, value in labels.items()]

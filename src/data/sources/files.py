@@ -1,4 +1,4 @@
-"""What all data sets made of files share: how the files of a record become its arrays."""
+"""Base of all file-based data sets: load the files of a record as arrays."""
 
 from __future__ import annotations
 
@@ -26,21 +26,30 @@ from src.errors import UserError
 
 @dataclass(kw_only=True)
 class Files:
-    """A folder of files. A record's `content` says which: `image`, `target`, `label` (a path or several,
-    below `root`), `boxes`, `classes`, `class`, `stated` (see `faults.differing`).
+    """A folder of files, named by the `content` of each record.
 
-    channels: grey pictures become colour (3) by repetition, colour (RGB, a colour palette) becomes grey by
-    luminance; frames, echoes, vectors and contrasts must match. target_channels: those of the target, where
-    they are not as many. axes: of bare arrays (.npy), the order of rows H, columns W, pages D and channels C,
-    e.g. HWC or DHW; null refuses what could be either. spatial_dims: 2 for pictures and for volumes served
-    slice by slice, 3 for volumes. size: what every case is brought to, a side or one number per axis; null
-    keeps each its own. classes, box_classes, kinds: names of the values of `label` (background first), of
-    the boxes, of the images. label_values: the values in the files, in the order of `classes`; null: 0, 1,
-    2, ... boxes_from_label: one box for each object in the masks. instances: what an object is: `files`, all
-    that one mask file marks; `values`, one value of a mask (which then tells objects, not classes); `parts`,
-    one connected part of a class; null: files where an image has several of a class, else parts.
-    missing_label: `background`: an image without a mask has nothing marked; fault: it is one. shared: of
-    image, target and label, those whose files may serve several cases.
+    The content holds paths below `root` as `image`, `target` and `label` (one or several each), and `boxes`,
+    `classes`, `class` and `stated` (see `faults.differing`).
+
+    Attributes:
+        root: the folder.
+        channels: channels of the image. Grey pictures become colour (3) by repetition; colour (RGB, a colour
+            palette) becomes grey by luminance; frames, echoes, vectors and contrasts must match.
+        spatial_dims: 2 for pictures and for volumes served slice by slice, 3 for volumes.
+        size: shape that every case is brought to, a side or one number per axis; null keeps each its own.
+        classes: names of the values of `label`, background first.
+        box_classes: names of the classes of the boxes.
+        kinds: names of the classes of the images.
+        label_values: the values in the files, in the order of `classes`; null: 0, 1, 2, ...
+        boxes_from_label: make one box for each object in the masks.
+        axes: axis order of bare arrays (.npy), of rows H, columns W, slices D and channels C, e.g. HWC or
+            DHW; null refuses ambiguous arrays.
+        target_channels: channels of the target, if different from `channels`.
+        instances: definition of an object. `files`: everything in one mask file; `values`: one value of a
+            mask (values then number objects, not classes); `parts`: one connected part of a class; null:
+            files where an image has several files of one class, else parts.
+        missing_label: meaning of an image without a mask. `background`: nothing is marked; `fault`: a fault.
+        shared: roles among image, target and label whose files may be used by several cases.
     """
 
     root: str
@@ -58,7 +67,7 @@ class Files:
     missing_label: Literal["fault", "background"] = "fault"
     shared: Sequence[str] = ()
     files_are_channels: ClassVar[bool] = True
-    """Whether several image files of a case are its channels, of which all cases have as many."""
+    """True if several image files of a case are its channels; all cases then need the same number."""
 
     def __post_init__(self) -> None:
         self.folder = Path(self.root).expanduser()
@@ -75,7 +84,7 @@ class Files:
         self.repeats_grey = True
 
     def completed(self, records: Sequence[Record], notes: Sequence[Fault] = ()) -> list[Record]:
-        """The records that a source has made, with what is wrong between them."""
+        """Return a source's records with the faults found between them."""
         self.repeats_grey = all(len(files_of(record)) <= 1 for record in records)
         checked = claimed(records, self.folder, self.shared)
         checked = uneven(checked, self.channels) if self.files_are_channels else checked
@@ -115,7 +124,7 @@ class Files:
         return case
 
     def paths(self, record: Record, role: str) -> list[Path]:
-        """The files of `image`, `target` or `label`."""
+        """Return the files of `image`, `target` or `label`."""
         return [self.folder / name for name in files_of(record, role)]
 
     def _channels(self, record: Record, role: str) -> tuple[np.ndarray, Grid]:
@@ -136,7 +145,7 @@ class Files:
         return made, grid
 
     def _target(self, array: np.ndarray, path: Path, colour: bool, images: int) -> np.ndarray:
-        several = self.channels != 3 or images > 1  # contrasts, and no colours
+        several = self.channels != 3 or images > 1  # contrasts, not colours
         if self.target_channels is None and len(array) < self.channels and several:
             raise ReadError(
                 f"{path}: has {len(array)} of data.channels={self.channels}; set "

@@ -1,4 +1,4 @@
-"""What is marked in the images of a data set made of files: its masks, and what is said of them."""
+"""Masks of file-based data sets: check the settings, read the masks, and report missing ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def check_settings(source: Files) -> None:
-    """Raise UserError for settings of masks that there are not, or that contradict each other."""
+    """Raise UserError for invalid or contradicting settings about masks."""
     for key, value, choices in (
         ("instances", source.instances, (None, *INSTANCES)),
         ("missing_label", source.missing_label, ("fault", "background")),
@@ -48,7 +48,10 @@ def check_settings(source: Files) -> None:
 
 
 def unmarked(source: Files, records: Sequence[Record]) -> list[Fault]:
-    """A note on the images without a mask, where they count as background. UserError where all are."""
+    """Return a note about images without a mask that count as background.
+
+    Raises UserError if no image has a mask.
+    """
     labelled = [record for record in records if "label" in record.content]
     bare = [record for record in labelled if not files_of(record, "label")]
     if source.missing_label != "background" or not bare:
@@ -63,10 +66,16 @@ def unmarked(source: Files, records: Sequence[Record]) -> list[Fault]:
 
 
 def read_masks(source: Files, record: Record, grid: Grid) -> list[np.ndarray]:
-    """Class numbers [1,*spatial] of each mask file, or, with `instances` of values, numbers of objects.
+    """Read each mask file as class numbers [1,*spatial], or as object numbers with instances=values.
 
-    Raises ReadError for a mask that is not there, lies on other voxels than `grid`, the image's, or holds
-    other values than it may.
+    Args:
+        source: the data set.
+        record: the case.
+        grid: the grid of its image.
+
+    Raises:
+        ReadError: a mask does not exist, lies on other voxels than the image, or holds values that are not
+            allowed.
     """
     paths, name = source.paths(record, "label"), name_of(record, source)
     if not paths and source.missing_label == "background":
@@ -92,7 +101,7 @@ def read_masks(source: Files, record: Record, grid: Grid) -> list[np.ndarray]:
 
 
 def label_of(source: Files, masks: Sequence[np.ndarray]) -> np.ndarray:
-    """The masks of one image as one label map [1,*spatial]; where they overlap, the highest class."""
+    """Merge the masks of one image into a label map [1,*spatial]; in overlaps the highest class wins."""
     if source.instances == "values":
         masks = [(mask > 0).astype(np.uint8) for mask in masks]
     return functools.reduce(np.maximum, masks)

@@ -1,4 +1,4 @@
-"""MedMNIST: one .npz file a set, 2D or 3D, with its published split."""
+"""MedMNIST: one .npz file per set, 2D or 3D, with its published split."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ from src.errors import UserError
 
 @dataclass(kw_only=True)
 class MedMnist(Files):
-    """Images with one class each, from `root`/`name`.npz; fetched by the package medmnist when it is absent.
+    """Images with one class each, from `root`/`name`.npz.
 
-    finding: of a set with several labels an image (chestmnist), the one that makes the class, by name or
-    number: 0 without it, 1 with it.
+    A missing file is downloaded by the package medmnist. If that package is installed, the file's checksum is
+    compared with the published one.
 
-    Where that package is installed, the file's checksum is held against the published one.
+    Attributes:
+        name: name of the set, such as pneumoniamnist or pathmnist_64.
+        finding: for a set with several labels per image (chestmnist), the label that becomes the class, by
+            name or number: 0 without it, 1 with it.
     """
 
     units: ClassVar[str] = "px"
@@ -78,7 +81,7 @@ class MedMnist(Files):
         ]
 
     def _column(self, labels: int) -> int:
-        """Which of the labels of an image is its class. Raises UserError where that is not said."""
+        """Return the index of the label that is the class. Raises UserError if it is not determined."""
         names = list(self._names()) if labels > 1 else []
         names = names if len(names) == labels else [str(number) for number in range(labels)]
         if labels == 1:
@@ -128,12 +131,12 @@ class MedMnist(Files):
         return self._names() or tuple(map(str, range(int(self.arrays["train_labels"].max()) + 1)))
 
     def _names(self) -> tuple[str, ...]:
-        """What the labels are called; empty where that is not known."""
+        """Return the names of the labels; empty if unknown."""
         label = (self._published() or {}).get("label", {})
         return tuple(label[key] for key in sorted(label, key=int))
 
     def _published(self) -> dict[str, Any] | None:
-        """What the package says of this set; None without the package, or for a file of one's own."""
+        """Return the package's entry for this set; None without the package, or for a user's own file."""
         try:
             from medmnist import INFO
         except ImportError:
