@@ -63,7 +63,7 @@ def chosen(found: Sequence[Series], series: Choice, modality: Choice, least: int
     mixed = Counter("/".join(XRAYS) if one.modality in XRAYS else one.modality for one in enough)
     if len(mixed) > 1 and not kinds and not words:
         counts = ", ".join(f"{kind} {n}" for kind, n in mixed.most_common())
-        raise UserError(f"data.modality: the series are of several kinds ({counts}); choose, such as "
+        raise UserError(f"data.modality: the series have several modalities ({counts}); choose one, such as "
                         f"data.modality={mixed.most_common()[0][0].split('/')[0]}")  # fmt: skip
     return enough
 

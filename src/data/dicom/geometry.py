@@ -71,11 +71,11 @@ def _direction(frames: Sequence[Frame]) -> tuple[np.ndarray, np.ndarray]:
     directions = np.array([frame.direction for frame in frames])
     across, down = directions[0]
     if max(abs(np.linalg.norm(across) - 1), abs(np.linalg.norm(down) - 1), abs(across @ down)) > 0.01:
-        raise ValueError("its ImageOrientationPatient is no pair of unit vectors at right angles")
+        raise ValueError("its ImageOrientationPatient is not a pair of orthogonal unit vectors")
     same = np.abs(directions - directions[0]).max((1, 2)) <= SAME
     if not same.all():
         raise ValueError(
-            f"its slices differ in direction ({same.sum()} of {len(same)} lie like the first); "
+            f"its slices differ in direction ({same.sum()} of {len(same)} match the first); "
             f"{_other_differences(frames, 'a localiser of several planes, or several volumes')}"
         )
     return across, down

@@ -28,7 +28,7 @@ class Frame:
         offsets = self.file.get("GridFrameOffsetVector")
         many = int(self.file.get("NumberOfFrames") or 1) > 1
         if many and not offsets and self.macro("PlanePositionSequence") is self.file:
-            raise ValueError("its slices have no place in space (PlanePositionSequence is missing)")
+            raise ValueError("its slices have no position in space (PlanePositionSequence is missing)")
         first = self._numbers("PlanePositionSequence", "ImagePositionPatient", 3)
         if not offsets:
             return first
@@ -36,7 +36,7 @@ class Frame:
         if offsets[0] == 0:
             return first + along * float(offsets[self.number])
         if not np.allclose(np.abs(along), [0, 0, 1], atol=1e-3):
-            raise ValueError("its GridFrameOffsetVector begins with another number than 0 on an oblique grid")
+            raise ValueError("its GridFrameOffsetVector does not begin with 0 on an oblique grid")
         return np.array([first[0], first[1], float(offsets[self.number])])
 
     @property
@@ -70,9 +70,9 @@ class Frame:
         try:
             values = np.array([float(value) for value in self.macro(macro)[keyword].value], float)
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"its slices have no place in space ({keyword} is missing)") from error
+            raise ValueError(f"its slices have no position in space ({keyword} is missing)") from error
         if values.shape != (count,) or not np.isfinite(values).all():
-            raise ValueError(f"its {keyword} is no list of {count} numbers")
+            raise ValueError(f"its {keyword} is not a list of {count} numbers")
         return values
 
 

@@ -34,7 +34,7 @@ def values_of(file: Any) -> list[tuple[np.ndarray, np.ndarray | None]]:
     stored = _stored(file)
     frames = frames_of(file)
     if len(stored) != len(frames):
-        raise ValueError(f"has {len(stored)} frames of pixels, where its header names {len(frames)}")
+        raise ValueError(f"has {len(stored)} frames of pixels, but its header names {len(frames)}")
     return [
         (_in_units(pixels, frame), _padding(pixels, file))
         for pixels, frame in zip(stored, frames, strict=True)
@@ -53,17 +53,17 @@ def filled(values: np.ndarray, padding: np.ndarray | None) -> np.ndarray:
 def _stored(file: Any) -> np.ndarray:
     """Return pixels [frames,rows,columns], or [frames,rows,columns,3] in colour, with palettes applied."""
     if str(file.get("SOPClassUID")) in SEGMENTATIONS:
-        raise ValueError("is a DICOM segmentation (SEG), which is not read; convert it to NIfTI or PNG")
+        raise ValueError("is a DICOM segmentation (SEG), which is not supported; convert it to NIfTI or PNG")
     if str(file.get("SOPClassUID")) == SLIDE:
-        raise ValueError("is a slide in tiles, which is not read; export the region as TIFF or PNG")
+        raise ValueError("is a tiled slide, which is not supported; export the region as TIFF or PNG")
     if not any(name in file for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         raise ValueError(f"holds no pixels, or is cut short (modality {file.get('Modality') or 'not named'})")
     kind, bits = str(file.get("PhotometricInterpretation")), file.get("BitsAllocated")
     samples = int(file.get("SamplesPerPixel") or 1)
     if kind not in (*GREY, *COLOUR, "PALETTE COLOR") or samples != (3 if kind in COLOUR else 1):
-        raise ValueError(f"its {samples} samples a pixel of the kind {kind} are not read")
+        raise ValueError(f"its {samples} samples per pixel of the kind {kind} are not supported")
     if kind.startswith("YBR_FULL") and bits != 8:
-        raise ValueError(f"its {kind} has {bits} bits a colour, where 8 are read")
+        raise ValueError(f"its {kind} has {bits} bits per colour, where only 8 are supported")
     if "PixelData" in file and int(file.get("HighBit", file.BitsStored - 1)) > file.BitsStored - 1:
         raise ValueError(
             f"its pixels lie in the upper bits (HighBit {file.HighBit}, BitsStored {file.BitsStored}), "
@@ -127,11 +127,11 @@ def _in_units(stored: np.ndarray, frame: Frame) -> np.ndarray:
 def _check_turning(file: Any, how: Any, stored: np.ndarray) -> None:
     """Raise ValueError if inverting MONOCHROME1 is not well defined."""
     if stored.dtype.kind == "f":
-        raise ValueError("its pixels are floats and MONOCHROME1, which is not read")
+        raise ValueError("its pixels are floats and MONOCHROME1, which is not supported")
     if file.get("Modality") in ("CT", "PT", "RTDOSE") or how.get("RescaleType") == "HU":
         raise ValueError(
-            f"its pixels are MONOCHROME1 and yet a measure ({file.get('Modality')}), which programs read in "
-            "two ways; set PhotometricInterpretation to MONOCHROME2 if the stored values are to be kept"
+            f"its pixels are MONOCHROME1 but quantitative ({file.get('Modality')}), which programs read "
+            "in two ways; set PhotometricInterpretation to MONOCHROME2 if the stored values are to be kept"
         )
 
 

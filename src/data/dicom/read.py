@@ -67,7 +67,7 @@ def _having(frames: Sequence[Frame], keyword: str, value: str) -> list[Frame]:
         there = list(dict.fromkeys(said for frame in frames if (said := frame.fact(keyword)) is not None))
         raise ValueError(
             f"no slice has the {keyword} {value} of data.series; "
-            f"there are {', '.join(there[:8]) or 'none that say one'}"
+            f"there are {', '.join(there[:8]) or 'none with a value'}"
         )
     return kept
 
@@ -100,12 +100,12 @@ def _check_copies(files: Sequence[Any], paths: Sequence[Path]) -> None:
 
 def _placeless(frames: Sequence[Frame], words: str) -> str:
     """Return why the frames are not a volume; for independent pictures, also the way to read them."""
-    if "no place in space" not in words:
+    if "no position in space" not in words:
         return words
     what = str(frames[0].file.get("Modality") or "modality not named")
     if int(frames[0].file.get("NumberOfFrames") or 1) > 1:
         return (
-            f"holds {len(frames)} frames ({what}) without a place in space, which are no volume ({words}); "
-            "export the frames as pictures"
+            f"holds {len(frames)} frames ({what}) without a position in space, which are not a volume "
+            f"({words}); export the frames as pictures"
         )
     return f"{words}; read its {len(frames)} files ({what}) as pictures: data=folder 'data.image=\"**/*\"'"

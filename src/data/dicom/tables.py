@@ -12,7 +12,7 @@ COLOURS = ("Red", "Green", "Blue")
 def coloured(stored: np.ndarray, file: Any) -> np.ndarray:
     """Return palette indices as colours [..., 3] in uint8 or uint16, the depth of the tables' entries."""
     if file.get("AlphaPaletteColorLookupTableDescriptor") is not None:
-        raise ValueError("its palette has an alpha channel, which is not read")
+        raise ValueError("its palette has an alpha channel, which is not supported")
     heads = [file.get(f"{colour}PaletteColorLookupTableDescriptor") for colour in COLOURS]
     if any(head is None for head in heads):
         raise ValueError("it is a PALETTE COLOR image without its three palettes")
@@ -59,7 +59,7 @@ def _entries(head: Any, data: Any, little: bool) -> np.ndarray:
         table = np.atleast_1d(np.asarray(data, np.int64)) & 0xFFFF
     if len(table) < count or not 8 <= int(head[2]) <= 16:
         raise ValueError(
-            f"its look-up table has {len(table)} entries, not the {count} of {head[2]} bits that it should"
+            f"its look-up table has {len(table)} entries, not the stated {count} of {head[2]} bits"
         )
     return table[:count].astype(np.int64)
 
@@ -68,7 +68,7 @@ def _segmented(file: Any, count: int) -> list[np.ndarray]:
     from pydicom.pixels.processing import apply_color_lut
 
     if count > 256 and int(file.RedPaletteColorLookupTableDescriptor[2]) == 8:
-        raise ValueError(f"its segmented palettes of 8 bits have {count} entries, which are not read")
+        raise ValueError(f"its segmented palettes of 8 bits have {count} entries, which is not supported")
     first = int(file.RedPaletteColorLookupTableDescriptor[1])
     colours = apply_color_lut(np.arange(count) + first, file)
     return [colours[:, place].astype(np.int64) for place in range(3)]

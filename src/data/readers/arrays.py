@@ -40,12 +40,12 @@ def bare(path: Path, axes: str | None, dims: int | None) -> Stored:
         order = axes.upper()
         if sorted(order) not in [sorted(known) for known in ("HW", "HWC", "HWD", "HWCD")]:
             raise UserError(
-                f"data.axes={axes}: give an order of H, W and, if there are such, D and C; e.g. HWC, DHW"
+                f"data.axes={axes}: give an order of H, W and, if present, D and C; e.g. HWC, DHW"
             )
         order = order.replace("C", "") if len(order) == array.ndim + 1 else order
         if len(order) != array.ndim:
             raise Refused(
-                f"has {array.ndim} axes (shape {_shown(array)}), and data.axes={axes} names {len(order)}"
+                f"has {array.ndim} axes (shape {_shown(array)}), but data.axes={axes} names {len(order)}"
             )
     else:
         array, order = _meant(array, dims)
@@ -63,12 +63,12 @@ def _meant(array: np.ndarray, dims: int | None) -> tuple[np.ndarray, str]:
         return array, "HW"
     if array.ndim == 3 and dims != 3 and {array.shape[0], array.shape[-1]} & set(COLOURS):
         raise Refused(
-            f"shape {_shown(array)}: colours or a volume? say data.axes=HWC or CHW (channels), HWD or DHW "
+            f"shape {_shown(array)}: colours or a volume? set data.axes=HWC or CHW (channels), HWD or DHW "
             "(pages)"
         )
     if array.ndim == 4 and array.shape[0] not in (1, *COLOURS) and array.shape[-1] in (1, *COLOURS):
         raise Refused(
-            f"shape {_shown(array)}: which axis holds channels? say data.axes=CHWD, HWDC or the like"
+            f"shape {_shown(array)}: which axis holds channels? set data.axes=CHWD, HWDC or similar"
         )
     if array.ndim not in (3, 4):
         raise Refused(f"has {array.ndim} axes (shape {_shown(array)}); a picture has 2 or 3, a volume 3 or 4")
@@ -86,12 +86,12 @@ def _array(path: Path) -> np.ndarray:
         with content:
             if len(content.files) != 1:
                 names = ", ".join(content.files[:5])
-                raise Refused(f"holds {len(content.files)} arrays ({names}); save each in a file of its own")
+                raise Refused(f"holds {len(content.files)} arrays ({names}); save each in its own file")
             content = content[content.files[0]]
             if not isinstance(content, np.ndarray):
                 raise Refused("is a ZIP archive; unpack it")
     if content.dtype.names:
-        raise Refused("holds named fields; save each as an array of its own")
+        raise Refused("holds named fields; save each as a separate array")
     array: np.ndarray = content
     return array
 

@@ -86,7 +86,7 @@ def _read(path: Path, label: bool, axes: str | None, dims: int | None) -> tuple[
         words = words if len(words) <= 200 else f"...{words[-200:]}"
         raise ReadError(
             f"{path}: cannot be read ({type(error).__name__}: {words}); if it is cut short or damaged, "
-            "copy it again, else save it in another form (docs/formats.md)"
+            "copy it again, else save it in another format (docs/formats.md)"
         ) from error
 
 

@@ -50,7 +50,7 @@ def itk(path: Path, form: str, label: bool) -> Stored:
     """
     missing = [file for file in data_files(path) if not file.is_file()]
     if missing:
-        raise Refused(f"its voxels, {missing[0].name}, are not there; put that file beside it")
+        raise Refused(f"its voxels, {missing[0].name}, are missing; put that file in the same folder")
     header = _header(path)
     factor = _nrrd(header) if form == "nrrd" else _meta(header)
     image = _read(path, form)
@@ -59,7 +59,7 @@ def itk(path: Path, form: str, label: bool) -> Stored:
     spatial = min(dims, 3)
     direction = np.array(image.GetDirection()).reshape(dims, dims)
     if dims == 4 and (np.abs(direction[3, :3]) + np.abs(direction[:3, 3])).max() > 1e-6:
-        raise Refused("its fourth axis is no time: it is turned against the others")
+        raise Refused("its fourth axis is not time: it is rotated against the others")
     affine = np.eye(4)
     affine[:spatial, :spatial] = direction[:spatial, :spatial] @ np.diag(image.GetSpacing()[:spatial])
     affine[:spatial, 3] = image.GetOrigin()[:spatial]
@@ -81,7 +81,7 @@ def _array(image: Any) -> np.ndarray:
     vectors = image.GetNumberOfComponentsPerPixel()
     if image.GetDimension() == 4:
         if vectors > 1:
-            raise Refused("holds frames of vectors; save one frame a file")
+            raise Refused("holds frames of vectors; save one frame per file")
         return np.asarray(array.transpose(0, 3, 2, 1))
     array = array if vectors > 1 else array[..., None]
     array = array[None] if image.GetDimension() == 2 else array
@@ -133,7 +133,7 @@ def _nrrd(header: bytes) -> float:
     name = space[1].decode(errors="replace") if space else ""
     if name and name.lower().removesuffix("-time") not in BODIES:
         raise Refused(
-            f"its space {name} is not that of a body; save it in left-posterior-superior or "
+            f"its space {name} is not anatomical; save it in left-posterior-superior or "
             "right-anterior-superior"
         )
     units = UNITS.search(header)

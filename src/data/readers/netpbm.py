@@ -52,10 +52,10 @@ def netpbm(path: Path, label: bool) -> Stored:
         array = np.frombuffer(content, kind, count, place + 1).reshape(height, width, samples)
         rest = content[place + 1 + kind.itemsize * count :]
     if rest.strip():
-        raise Refused("holds more than one picture; save the one that is meant")
+        raise Refused("holds more than one picture; save the one to use")
     if array.dtype.kind != "f":
         top = int(words[2])
         if array.max() > top:
-            raise ValueError(f"a value of {array.max()} where the largest is said to be {top}")
+            raise ValueError(f"a value of {array.max()} above the stated maximum of {top}")
         array = array.astype(np.uint16 if top > 255 else np.uint8)
     return Stored(np.ascontiguousarray(np.moveaxis(array, -1, 0)), PLANE, samples == 3)

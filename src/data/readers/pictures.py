@@ -43,7 +43,7 @@ def picture(path: Path, form: str | None, head: bytes, label: bool) -> Stored:
             if image.format not in FORMATS or (image.format == "TGA" and path.suffix.lower() != ".tga"):
                 raise unknown(path, head)
             if (count := getattr(image, "n_frames", 1)) > 1 and image.format not in ALBUMS:
-                raise Refused(f"holds {count} frames; save the one that is meant, or all as pages of a TIFF")
+                raise Refused(f"holds {count} frames; save the one to use, or all as pages of a TIFF")
             stored = _decoded(path, form, head, image, label)
             return stored.upright(_orientation(image))
     except UnidentifiedImageError as error:
@@ -86,7 +86,7 @@ def _channels(path: Path, array: np.ndarray, image: Any, label: bool, step: int)
         opaque(array[..., -1])
         array = array[..., :-1]
     elif "transparency" in image.info and not label:
-        note(f"{path}: a value that is shown as transparent is read as it is")
+        note(f"{path}: a value marked as transparent is read as stored")
     if array.dtype == bool:
         array = array.astype(np.uint8) * 255
     array = np.moveaxis(array, -1, 0) if array.ndim == 3 else array[None]
@@ -136,5 +136,5 @@ def _other_jpeg(path: Path) -> np.ndarray:
     """Read a 12-bit or lossless JPEG: grey only, as nothing in it defines the coding of colours."""
     array = _by_imagecodecs(path, "jpeg_decode")
     if array.ndim != 2:
-        raise Refused("a colour JPEG of more than 8 bits, or without loss; save it as PNG or TIFF")
+        raise Refused("a colour JPEG of more than 8 bits, or lossless; save it as PNG or TIFF")
     return array[None]

@@ -84,7 +84,7 @@ def constant(alpha: np.ndarray) -> bool:
 def opaque(alpha: np.ndarray) -> None:
     """Raise Refused if transparency varies between pixels, as it would be lost."""
     if not constant(alpha):
-        raise Refused("its transparency differs from pixel to pixel; save it without an alpha channel")
+        raise Refused("its transparency varies between pixels; save it without an alpha channel")
 
 
 def looked_up(index: np.ndarray, palette: np.ndarray, alpha: np.ndarray | None, label: bool) -> Stored:
@@ -106,7 +106,7 @@ def looked_up(index: np.ndarray, palette: np.ndarray, alpha: np.ndarray | None, 
     if used.size and used[-1] >= len(palette):
         if label:
             return Stored(index[None], PLANE)
-        raise Refused(f"its palette has {len(palette)} colours, and a pixel asks for number {used[-1]}")
+        raise Refused(f"its palette has {len(palette)} colours, but a pixel has index {used[-1]}")
     if label:
         shown = palette[:, 0][index][None] if (palette == palette[:, :1]).all() else index[None]
         return Stored(shown, PLANE, False, index[None], by_index=True)
@@ -137,7 +137,7 @@ def label_map(stored: Stored, values: Collection[int] | None, lossy: bool) -> np
         array = array[:1]
     if stored.colour and len(array) > 1:
         raise Refused(
-            "a colour picture where a label map has one number a pixel; "
+            "a colour picture where a label map has one number per pixel; "
             "save class numbers, as grey or with a palette"
         )
     if len(array) > 1:
@@ -154,14 +154,14 @@ def label_map(stored: Stored, values: Collection[int] | None, lossy: bool) -> np
         kept = set(np.unique(numbers).tolist())
         if stored.by_index and kept <= wanted and shown <= wanted and (numbers != array).any():
             raise Refused(
-                f"label values could be its indices {_some(kept)} or the greys they show {_some(shown)}; "
+                f"label values are ambiguous: its indices {_some(kept)} or their greys {_some(shown)}; "
                 "save it without a palette"
             )
         return array if shown <= wanted or not (kept <= wanted or stored.by_index) else numbers
     if shown - wanted:
         raise Refused(
             f"label values {_some(shown - wanted)}: lossy compression (JPEG) blurs label maps; "
-            "write them again as PNG from the original"
+            "export them again as PNG from the original"
         )
     return array
 

@@ -31,7 +31,7 @@ def tiff(path: Path, label: bool) -> Stored:
         series = _series(file)
         page = series.keyframe
         if any(part is None for part in series.pages):
-            raise Refused("names pages in other files, which are not there")
+            raise Refused("refers to pages in other files, which are missing")
         array, axes = series.asarray(), series.axes
         tags = {
             name: tag.value
@@ -61,9 +61,7 @@ def _series(file: Any) -> Any:
         )
         if not level:
             shapes = ", ".join("x".join(map(str, s.shape)) for s in series[:4])
-            raise Refused(
-                f"holds {len(series)} images that are no stack ({shapes}); save the one that is meant"
-            )
+            raise Refused(f"holds {len(series)} images that are not a stack ({shapes}); save the one to use")
     return first
 
 
@@ -75,8 +73,8 @@ def _ordered(array: np.ndarray, axes: str) -> tuple[np.ndarray, str]:
     pages = [i for i, name in enumerate(axes) if name not in "SCYX"]
     if len(colour) > 1 or len(pages) > 1 or "Y" not in axes or "X" not in axes:
         raise Refused(
-            f"axes {axes} ({'x'.join(map(str, array.shape))}), where at most one of pages (Z, T, ...) beside "
-            "channels, height and width is understood; save one volume a file"
+            f"axes {axes} ({'x'.join(map(str, array.shape))}): at most one page axis (Z, T, ...) besides "
+            "channels, height and width is supported; save one volume per file"
         )
     array = np.transpose(array, [*colour, axes.index("Y"), axes.index("X"), *pages])
     return (array if colour else array[None]), "CYX" + "D" * len(pages)
@@ -133,10 +131,10 @@ def _to_rgb(array: np.ndarray, mode: str, tags: dict[str, Any]) -> Stored:
         raise Refused(f"{mode} of {array.dtype}, {array.ndim - 1} axes; save it as RGB")
     black_white = [top / bottom for top, bottom in _pairs(tags.get("ReferenceBlackWhite"))]
     if mode == "YCbCr" and black_white not in ([], [0, 255, 128, 255, 128, 255]):
-        raise Refused("YCbCr of a reduced range (ReferenceBlackWhite); save it as RGB")
+        raise Refused("YCbCr with a reduced range (ReferenceBlackWhite); save it as RGB")
     weights = [round(top / bottom, 3) for top, bottom in _pairs(tags.get("YCbCrCoefficients"))]
     if mode == "YCbCr" and weights not in ([], [0.299, 0.587, 0.114]):
-        raise Refused("YCbCr by weights of its own (YCbCrCoefficients); save it as RGB")
+        raise Refused("YCbCr with non-standard weights (YCbCrCoefficients); save it as RGB")
     image = Image.fromarray(np.ascontiguousarray(np.moveaxis(array, 0, -1)), mode)
     return Stored(np.moveaxis(np.array(image.convert("RGB")), -1, 0), PLANE, True)
 

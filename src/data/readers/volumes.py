@@ -57,7 +57,9 @@ def volume(path: Path, form: str, label: bool) -> Stored:
     array = _four(array, colour)
     affine = np.asarray(image.affine, dtype=np.float64)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
-        raise Refused("its affine is singular: the voxels have no place in space; mend its sform or qform")
+        raise Refused(
+            "its affine is singular: the voxels have no position in space; correct its sform or qform"
+        )
     if array.dtype.kind == "f" and array.dtype.itemsize > 4 and not label:
         array = array.astype(np.float32)
     return Stored(array, _in_millimetres(path, image, affine), colour and len(array) == 3)
@@ -67,11 +69,11 @@ def _four(array: np.ndarray, colour: bool) -> np.ndarray:
     """Return an array [x,y(,z(,time(,vector)))], or with colours last, as [C,x,y,z]."""
     spatial = array.shape[:-1] if colour else array.shape
     if len(spatial) < 2:
-        raise Refused(f"has {len(spatial)} axis, so it is no image")
+        raise Refused(f"has {len(spatial)} axis, so it is not an image")
     more = [n for n in array.shape[3:] if n > 1] if array.ndim > 3 and not colour else []
     if len(more) > 1 or (colour and any(n > 1 for n in spatial[3:])):
         raise Refused(
-            f"its voxels [{'x'.join(map(str, array.shape))}] hold frames of vectors; save one frame a file"
+            f"its voxels [{'x'.join(map(str, array.shape))}] hold frames of vectors; save one frame per file"
         )
     kept = (*spatial, 1)[:3]
     return np.moveaxis(array.reshape(*kept, -1), -1, 0)
@@ -123,7 +125,7 @@ def _other_half(path: Path) -> Path | None:
     others = halves(path)
     found = next((other for other in others if other.exists()), None)
     if others and found is None:
-        raise Refused(f"is half of a pair, and {others[0].name} is not beside it")
+        raise Refused(f"is half of a pair, and {others[0].name} is missing")
     return found
 
 
@@ -142,9 +144,9 @@ def _in_millimetres(path: Path, image: Any, affine: np.ndarray) -> np.ndarray:
         factor = MILLIMETRES.get(int(header["xyzt_units"]) % 8, 1.0)
         affine = np.diag([factor, factor, factor, 1.0]) @ affine
         if int(header["sform_code"]) == int(header["qform_code"]) > 0 and (off := _qform_distance(image)) > 1:
-            note(f"{path}: sform and qform lie {off:.3g} voxels apart; the sform is used")
+            note(f"{path}: sform and qform differ by {off:.3g} voxels; the sform is used")
     elif isinstance(image, AnalyzeImage):
-        note(f"{path}: Analyze does not say where left is; taken as nibabel does")
+        note(f"{path}: Analyze does not define left and right; nibabel's convention is used")
     return affine
 
 

@@ -48,7 +48,7 @@ def template() -> tuple[np.ndarray, np.ndarray]:
         images = [Nifti1Image.from_filename(name.format(kind)) for kind in ("t1", "gm", "wm")]
     except FileNotFoundError as error:
         raise UserError(
-            f"data=brain: this nilearn has no {error}: install the version named in constraints.txt"
+            f"data=brain: the installed nilearn lacks {error}: install the version named in constraints.txt"
         ) from error
     t1, grey, white = (np.asarray(image.dataobj, dtype=np.uint8) for image in images)
     brain = t1 > 0

@@ -27,7 +27,9 @@ def joined(files: Mapping[str, Mapping[Any, str]]) -> tuple[tuple[str, ...], lis
     for name in found:
         other = alike.setdefault("".join(str(name).lower().split()), name)
         if other != name:
-            raise UserError(f"data.annotations: categories {other} and {name}: write one of them everywhere")
+            raise UserError(
+                f"data.annotations: categories {other} and {name} differ in spelling; use one everywhere"
+            )
     return found, _notes(files)
 
 

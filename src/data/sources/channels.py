@@ -34,7 +34,7 @@ def coloured(array: np.ndarray, channels: int, path: Path, colour: bool = True) 
             return array[:1]
         if not colour:
             raise ReadError(
-                f"{path}: has 3 channels that are no colours (frames, echoes, vectors, contrasts), not "
+                f"{path}: has 3 channels that are not colours (frames, echoes, vectors, contrasts), not "
                 "data.channels=1; set data.channels=3, or keep one of them"
             )
         return np.tensordot([0.299, 0.587, 0.114], array.astype(np.float32), 1)[None].astype(np.float32)

@@ -66,7 +66,7 @@ def _words(file: str, owners: Sequence[tuple[int, str]], records: Sequence[Recor
         return f"{words}, and a {next(r for r in roles if r != role)} too; name each file once"
     return (
         f"{words}; give each its own (data.{role}), or let images share one with data.shared=[{role}], with "
-        "data.subject keeping them on one side"
+        "data.subject keeping them in one split"
     )
 
 
@@ -80,7 +80,7 @@ def uneven(records: Sequence[Record], channels: int) -> list[Record]:
             files = few(files_of(record, "image"), 2)
             words = (
                 f"{record.case}: has {count} image file{'s' * (count > 1)} ({files}), the others "
-                f"have {usual} (data.channels={channels}); add the channel that lacks, or leave the case out"
+                f"have {usual} (data.channels={channels}); add the missing channel, or leave the case out"
             )
             done[place] = blamed(record, Fault(record.case, "channels", words))
     return done

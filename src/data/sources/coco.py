@@ -70,7 +70,7 @@ class Coco(Files):
             if name not in self.box_classes:
                 known_names = list(self.box_classes)
                 raise UserError(
-                    f"{place}: category {note.get('category_id')} is none of data.box_classes={known_names}"
+                    f"{place}: category {note.get('category_id')} is not in data.box_classes={known_names}"
                 )
             if not note.get("iscrowd") or self.crowd:
                 box = box_of(note, _shape(image), place)
@@ -87,7 +87,7 @@ class Coco(Files):
             case = case_of(name)
             record = Record(case, word(image.get("patient_id")) or case, split, content)
             if patients and not word(image.get("patient_id")):
-                words = f"{file.path}: {name} has no patient_id, others have; give it one"
+                words = f"{file.path}: {name} has no patient_id, but others have; add one"
                 record = blamed(record, Fault(case, "gap", words))
             records.append(record)
         return sorted(records, key=lambda record: record.case)

@@ -34,18 +34,20 @@ class CocoFile:
         try:
             about = json.loads(path.read_text(encoding="utf-8-sig"))
             if not isinstance(about, dict):
-                raise ValueError("is a list, as results are; images, annotations and categories are needed")
+                raise ValueError(
+                    "is a list, like a results file; images, annotations and categories are needed"
+                )
             if missing := set(LISTS) - set(about):
                 raise ValueError(f"has no {', '.join(sorted(missing))}")
             if unlisted := [key for key in LISTS if not isinstance(about[key], list)]:
-                raise ValueError(f"{unlisted[0]} is no list")
+                raise ValueError(f"{unlisted[0]} is not a list")
             for key, fields in LISTS.items():
                 if bad := [row for row in about[key] if not _has(row, fields)]:
                     raise ValueError(f"{key} without {' and '.join(fields)}: {json.dumps(bad[0])[:60]}")
         except (OSError, ValueError) as error:
             if not path.exists():
                 raise UserError(f"data.annotations={path}: is not there") from error
-            raise UserError(f"data.annotations={path}: is no COCO file ({error})") from error
+            raise UserError(f"data.annotations={path}: is not a COCO file ({error})") from error
         self.images: dict[Any, dict[str, Any]] = self._by_number(about["images"])
         self.annotations: list[dict[str, Any]] = about["annotations"]
         self.categories = self._names(about["categories"])
@@ -56,8 +58,8 @@ class CocoFile:
             if image["id"] in found:
                 one, other = found[image["id"]]["file_name"], image["file_name"]
                 raise UserError(
-                    f"{self.path}: {one} and {other} have one id, {image['id']}: whose boxes are whose? "
-                    "Where two files were put together, number the images of one anew, and its image_ids"
+                    f"{self.path}: {one} and {other} have the same id, {image['id']}, so their boxes are "
+                    "mixed up; if two files were merged, renumber the images and image_ids of one"
                 )
             found[image["id"]] = image
         return found
@@ -69,7 +71,7 @@ class CocoFile:
             number, name = category["id"], category["name"]
             if names.setdefault(number, name) != name:
                 raise UserError(
-                    f"{self.path}: category {number} is {names[number]} and {name}; number one of them anew"
+                    f"{self.path}: category {number} is {names[number]} and {name}; renumber one of them"
                 )
             if numbers.setdefault(name, number) != number:
                 raise UserError(
@@ -99,20 +101,20 @@ def box_of(note: Mapping[str, Any], shape: tuple[int, int] | None, place: str) -
     """
     attributes = note.get("attributes")
     if isinstance(attributes, dict) and attributes.get("rotation"):
-        raise UserError(f"{place}: its box is rotated by {attributes['rotation']}; draw it upright")
+        raise UserError(f"{place}: its box is rotated by {attributes['rotation']}; use an upright box")
     drawn = None
     if note.get("segmentation"):
         try:
             drawn = corners_of(note["segmentation"], shape)
         except ValueError as error:
-            raise UserError(f"{place}: its segmentation {error}; draw it anew, or remove it") from error
+            raise UserError(f"{place}: its segmentation {error}; redraw or remove it") from error
     if not note.get("bbox") and drawn:
         return [drawn[1], drawn[0], drawn[3], drawn[2]]
     try:
         x, y, w, h = (float(value) for value in note["bbox"])
     except (KeyError, TypeError, ValueError) as error:
         five = isinstance(note.get("bbox"), list) and len(note["bbox"]) == 5
-        rotated = " (five numbers are a rotated box; draw it upright)" if five else ""
+        rotated = " (five numbers are a rotated box; use an upright one)" if five else ""
         raise UserError(f"{place}: its bbox is not [x, y, width, height]{rotated}") from error
     if not drawn:
         _same_area(note.get("area"), (x, y, w, h), place)
@@ -128,7 +130,7 @@ def _same_area(area: Any, written: tuple[float, ...], place: str) -> None:
         return
     if w > x and h > y and (x or y) and np.isclose(area, (w - x) * (h - y), rtol=0.01):
         raise UserError(
-            f"{place}: its area is {area:g}, that of a box of the corners {x:g}, {y:g}, {w:g}, {h:g}, where "
+            f"{place}: its area is {area:g}, that of a box with the corners {x:g}, {y:g}, {w:g}, {h:g}, but "
             "COCO's bbox is x, y, width, height; correct one"
         )
 
@@ -146,10 +148,9 @@ def _same_place(
     if not np.isfinite(box).all() or not differs(box):
         return
     corners = (
-        "; it seems to hold two corners, where COCO has x, y, width, height" if not differs(written) else ""
+        "; it seems to hold two corners, but COCO has x, y, width, height" if not differs(written) else ""
     )
     one, other = (", ".join(f"{value:g}" for value in values) for values in (box, drawn))
     raise UserError(
-        f"{place}: its bbox (corners {one}) lies elsewhere than its segmentation ({other}){corners}; "
-        "correct one"
+        f"{place}: its bbox (corners {one}) does not match its segmentation ({other}){corners}; correct one"
     )

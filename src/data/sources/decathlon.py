@@ -128,7 +128,7 @@ class Decathlon(Files):
         stated = self.about.get("numTraining")
         if isinstance(stated, int | float) and stated != len(cases):
             words = f"{self.folder}/dataset.json: numTraining is {stated:g}, but {len(cases)} cases are there"
-            faults.append(Fault("", "count", f"{words}; fetch those that are missing, or correct it"))
+            faults.append(Fault("", "count", f"{words}; add the missing ones, or correct it"))
         used = {label for _, _, label in cases}
         known = {case for case, _, _ in cases}
         images = [
@@ -141,6 +141,6 @@ class Decathlon(Files):
             words = f"{self.folder}/imagesTr: {len(left)} images have no label: {few(left)}"
             faults.append(Fault("", "no label", f"{words}; add their labels, or remove them"))
         if left := sorted(f for f in self.files if f.startswith("labelsTr/") and f not in used):
-            words = f"{self.folder}: {len(left)} files of labelsTr are no label of a listed case: {few(left)}"
+            words = f"{self.folder}: {len(left)} files of labelsTr belong to no listed case: {few(left)}"
             faults.append(Fault("", "no case", words, grave=False))
         return faults

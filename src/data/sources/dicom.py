@@ -88,7 +88,7 @@ class Dicom(Files):
             return []
         return [
             f"data.intensity={list(intensity)}: a window in HU, but the series are {', '.join(strange)}, "
-            "whose values are none; data.intensity=auto chooses by modality"
+            "whose values are not; data.intensity=auto chooses by modality"
         ]
 
     def keys(self) -> list[dict[str, str]]:
@@ -114,7 +114,7 @@ class Dicom(Files):
                 content["label"] = self.label.format(series=one.uid, folder=Path(names[0]).parent.as_posix())
             except (KeyError, IndexError, ValueError) as error:
                 raise UserError(
-                    f"data.label={self.label}: only {{series}} and {{folder}} may stand in it"
+                    f"data.label={self.label}: only {{series}} and {{folder}} are replaced"
                 ) from error
         return Record(_case(one), one.patient, None, content)
 

@@ -75,7 +75,7 @@ class Files:
         if not self.folder.is_dir():
             raise UserError(
                 f"data.root={self.root}: no such folder; set data.root or GANATOMY_DATA "
-                "(conf/data tells where published sets are found)"
+                "(see conf/data for where to find published sets)"
             )
         self.digests, self.place = Digests(root=self.folder), self.folder.resolve()
         self.classes, self.kinds = tuple(self.classes), tuple(self.kinds)
@@ -139,7 +139,9 @@ class Files:
         if role == "target":
             return self._target(array, paths[0], colour, len(self.paths(record, "image"))), grid
         if len(array) == 1 != self.channels and not self.repeats_grey:
-            raise ReadError(f"{paths[0]}: has 1 channel, not data.channels={self.channels}; a channel lacks")
+            raise ReadError(
+                f"{paths[0]}: has 1 channel, not data.channels={self.channels}; a channel is missing"
+            )
         made = coloured(array, self.channels, paths[0], colour)
         self.raw[record.case] = raw_of(array, made, grid.colour)
         return made, grid

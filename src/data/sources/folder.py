@@ -84,9 +84,9 @@ class Folder(Files):
         begin = sorted({file for _, more in both for file in more} - taken)
         notes = []
         if begin:
-            words_of = f"{len(begin)} files hold more of a name than an image has: {few(begin)}"
+            words_of = f"{len(begin)} files match the name of an image only in part: {few(begin)}"
             notes.append(
-                Fault("", "no image", f"data.{role}={text}: {words_of}; they are nobody's", grave=False)
+                Fault("", "no image", f"data.{role}={text}: {words_of}; they are ignored", grave=False)
             )
         if role == "label" and self.missing_label == "background":
             notes += self._orphans(template, words, taken)
@@ -119,7 +119,7 @@ class Folder(Files):
         kind = self._filled("kind", words) if self.kind else ""
         if kind:
             if kind not in self.kinds:
-                raise UserError(f"{path}: its kind {kind} is none of data.kinds={list(self.kinds)}")
+                raise UserError(f"{path}: its kind {kind} is not in data.kinds={list(self.kinds)}")
             content["class"] = self.kinds.index(kind)
         subject = self._filled("subject", words).lstrip("./")
         split = (
@@ -141,7 +141,7 @@ class Folder(Files):
             try:
                 found = re.search(self.match, words["path"])
             except re.error as error:
-                raise UserError(f"data.match={self.match}: is no regular expression ({error})") from error
+                raise UserError(f"data.match={self.match}: is not a regular expression ({error})") from error
             if found is None:
                 raise UserError(
                     f"data.match={self.match}: does not match {words['path']}; "

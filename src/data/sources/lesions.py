@@ -101,7 +101,7 @@ class BrainLesions(Brain):
         if lesions < 1:
             raise UserError(f"data.lesions={lesions}: at least 1 is needed; healthy subjects: data.healthy")
         if not 0 <= healthy <= 1:
-            raise UserError(f"data.healthy={healthy}: a share of the subjects, 0 to 1")
+            raise UserError(f"data.healthy={healthy}: must be a fraction of the subjects, 0 to 1")
         for key, (low, high) in (("radius", radius), ("strength", strength)):
             if not 0 < low <= high:
                 raise UserError(f"data.{key}=[{low},{high}]: give the least and the largest, above 0")

@@ -36,13 +36,13 @@ def check_settings(source: Files) -> None:
         )
     if source.instances == "values" and len(source.classes) > 2:
         raise UserError(
-            f"data.instances=values: the values tell objects, all of one class, but data.classes names "
-            f"{len(source.classes) - 1} beside the background"
+            f"data.instances=values: the values number objects of one class, but data.classes names "
+            f"{len(source.classes) - 1} besides the background"
         )
     label = getattr(source, "label", None)
     if label and not source.classes and not source.box_classes:
         raise UserError(
-            f"data.label={label}: say what the masks mark, background first: "
+            f"data.label={label}: name what the masks mark, background first: "
             "data.classes=[background,lesion], and, if not 0, 1, ..., data.label_values=[0,255]"
         )
 
@@ -58,7 +58,7 @@ def unmarked(source: Files, records: Sequence[Record]) -> list[Fault]:
         return []
     if len(bare) == len(labelled):
         raise UserError(
-            f"data.missing_label=background: none of the {len(bare)} images has a mask, the first "
+            f"data.missing_label=background: none of the {len(bare)} images has a mask, e.g. "
             f"{name_of(bare[0], source)}; correct data.label"
         )
     words = f"{len(bare)} of {len(records)} images have no mask and count as background"
@@ -91,8 +91,8 @@ def read_masks(source: Files, record: Record, grid: Grid) -> list[np.ndarray]:
     for path in paths:
         if not path.exists():
             raise ReadError(
-                f"{path}: is not there; if {name} has nothing to mark, let images without a mask count as "
-                "background: data.missing_label=background"
+                f"{path}: is not there; if there is nothing to mark in {name}, let images without a mask count "
+                "as background: data.missing_label=background"
             )
         array, own = read_label(path, known, source.axes, source.spatial_dims)
         same_grid(path, own, source.paths(record, "image")[0], grid)

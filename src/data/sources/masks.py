@@ -29,8 +29,8 @@ def whole(array: np.ndarray, path: Path) -> np.ndarray:
     if not np.isfinite(array).all() or (far := np.abs(array - nearest)).max() > WHOLE:
         strange = array[~np.isfinite(array)] if not np.isfinite(array).all() else array[far > WHOLE]
         raise ReadError(
-            f"{path}: label values are not whole numbers ({strange.flat[0]:.6g}); if a scale factor did this "
-            "(NIfTI's scl_slope, as when floats are saved in few bits), save the mask as integers"
+            f"{path}: label values are not whole numbers ({strange.flat[0]:.6g}); if a scale factor caused "
+            "this (NIfTI's scl_slope, as when floats are saved in few bits), save the mask as integers"
         )
     return nearest
 
@@ -59,7 +59,7 @@ def class_numbers(array: np.ndarray, path: Path, label_values: Sequence[int] | N
         known |= here
     if not known.all():
         raise ReadError(
-            f"{path}: label value {array[~known].flat[0]:g} is none of data.label_values={list(label_values)}"
+            f"{path}: label value {array[~known].flat[0]:g} is not in data.label_values={list(label_values)}"
         )
     return places
 
@@ -93,7 +93,7 @@ def boxes_of_files(maps: Sequence[np.ndarray], paths: Sequence[Path]) -> Boxes:
         values = classes(label)
         if len(values) > 1:
             raise ReadError(
-                f"{path}: marks the classes {values}, where data.instances=files wants one object a file; "
+                f"{path}: marks the classes {values}, but data.instances=files needs one object per file; "
                 "choose data.instances=parts, or values"
             )
         found += [(find_objects((label > 0).astype(np.uint8))[0], value - 1) for value in values]

@@ -55,7 +55,7 @@ class MedMnist(Files):
                 }
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise UserError(
-                f"{self.path}: is no MedMNIST file, or a damaged one; remove it and fetch it again"
+                f"{self.path}: is not a MedMNIST file, or is damaged; remove it and fetch it again"
             ) from error
 
     def records(self) -> list[Record]:
@@ -87,14 +87,14 @@ class MedMnist(Files):
         if labels == 1:
             if self.finding is not None:
                 raise UserError(
-                    f"data.finding={self.finding}: {self.name} has one label an image; leave it out"
+                    f"data.finding={self.finding}: {self.name} has one label per image; remove data.finding"
                 )
             return 0
         chosen = str(self.finding)
         if chosen not in names and not (chosen.isdigit() and int(chosen) < labels):
             given = "" if self.finding is None else f"={chosen}"
             raise UserError(
-                f"data.finding{given}: {self.name} has {labels} labels an image; choose one of "
+                f"data.finding{given}: {self.name} has {labels} labels per image; choose one of "
                 + ", ".join(names)
             )
         found = names.index(chosen) if chosen in names else int(chosen)
@@ -150,7 +150,7 @@ class MedMnist(Files):
         expected = (published or {}).get(f"MD5_{size}" if size else "MD5")
         if expected and expected != self._digest:
             raise UserError(
-                f"{self.path}: its checksum is not the published one; remove it and fetch it again"
+                f"{self.path}: its checksum differs from the published one; remove it and fetch it again"
             )
 
     def _fetch(self) -> None:
@@ -165,6 +165,6 @@ class MedMnist(Files):
                 f"{self.path}: is not there; put it there, or install medmnist to fetch it"
             ) from error
         except KeyError as error:
-            raise UserError(f"data.name={self.name}: medmnist knows no such set") from error
+            raise UserError(f"data.name={self.name}: medmnist has no such set") from error
         except (OSError, RuntimeError) as error:
             raise UserError(f"{self.path}: is not there and cannot be fetched ({error})") from error

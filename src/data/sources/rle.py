@@ -43,7 +43,7 @@ def _of_runs(about: dict[str, Any], shape: tuple[int, int] | None) -> Corners | 
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError("has no size [height, width] and counts") from error
     if shape and (height, width) != shape:
-        raise ValueError(f"is of {width}x{height}, its image of {shape[1]}x{shape[0]}")
+        raise ValueError(f"is {width}x{height}, but its image is {shape[1]}x{shape[0]}")
     runs = unpacked(counts) if isinstance(counts, str) else _numbers(counts).astype(np.int64)
     ends = np.cumsum(runs)
     if min(runs, default=0) < 0 or not len(runs) or ends[-1] != height * width:
@@ -66,9 +66,9 @@ def _numbers(given: Any) -> np.ndarray:
     try:
         numbers = np.asarray(given, float)
     except (ValueError, TypeError) as error:
-        raise ValueError("holds what is no number") from error
+        raise ValueError("holds something that is not a number") from error
     if numbers.ndim != 1 or not np.isfinite(numbers).all():
-        raise ValueError("holds what is no number")
+        raise ValueError("holds something that is not a number")
     return numbers
 
 
@@ -84,7 +84,7 @@ def unpacked(word: str) -> Sequence[int]:
     for letter in word:
         piece = ord(letter) - 48
         if not 0 <= piece < 64:
-            raise ValueError("has letters that no packed runs have")
+            raise ValueError("has characters that packed runs cannot have")
         value |= (piece & 31) << shift
         shift += 5
         if piece & 32:

@@ -123,7 +123,7 @@ class Table(Files):
             place = path.relative_to(self.folder).as_posix()
             if path.name in places:
                 raise UserError(
-                    f"data.where={self.where}: {places[path.name]} and {place} have one name; "
+                    f"data.where={self.where}: {places[path.name]} and {place} have the same name; "
                     "write the folders into the table"
                 )
             places[path.name] = place
@@ -170,7 +170,7 @@ class Table(Files):
             if fold is not None and not (fold.is_integer() and fold >= 0):
                 raise ValueError
         except ValueError as error:
-            raise UserError(f"{place}: fold {text}; folds are whole numbers from 0") from error
+            raise UserError(f"{place}: fold {text}; folds must be whole numbers from 0") from error
         return None if fold is None else int(fold)
 
     def _refuse_a_row_a_box(self, numbers: Sequence[int], records: Sequence[Record]) -> None:
@@ -182,7 +182,7 @@ class Table(Files):
         for file, several in rows.items():
             if len(several) > 1:
                 raise UserError(
-                    f"{self.table}, rows {several[0]} and {several[1]}: both are of {file}; write all "
+                    f"{self.table}, rows {several[0]} and {several[1]}: both belong to {file}; write all "
                     "the boxes of an image into one row, [[x1,y1,x2,y2], ...]"
                 )
 
@@ -194,12 +194,12 @@ class Table(Files):
             array = np.asarray(boxes, float).reshape(len(boxes), -1 if len(boxes) else 4)
         except (ValueError, TypeError) as error:
             raise UserError(
-                f"{self.table}, row {number}: {self.boxes} is no list of boxes ({str(cell)[:60]}); write "
+                f"{self.table}, row {number}: {self.boxes} is not a list of boxes ({str(cell)[:60]}); write "
                 "[[x1,y1,x2,y2], ...], or [] for none"
             ) from error
         if array.size and array.shape[1] not in (4, 6):
             raise UserError(
-                f"{self.table}, row {number}: a box has {array.shape[1]} numbers, where 4 or 6 are needed"
+                f"{self.table}, row {number}: a box has {array.shape[1]} numbers; 4 or 6 are needed"
             )
         if self.box_order == "xyxy" and array.size and array.shape[1] == 4:
             array = array[:, [1, 0, 3, 2]]
@@ -223,7 +223,7 @@ class Table(Files):
 
     def _place(self, name: str, names: tuple[str, ...], key: str, number: int) -> int:
         if name not in names:
-            raise UserError(f"{self.table}, row {number}: {name} is none of data.{key}={list(names)}")
+            raise UserError(f"{self.table}, row {number}: {name} is not in data.{key}={list(names)}")
         return names.index(name)
 
 

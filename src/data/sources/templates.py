@@ -133,7 +133,7 @@ def globbed(folder: Path, pattern: str) -> list[Path]:
         return list(folder.glob(pattern))
     except (ValueError, NotImplementedError, IndexError) as error:
         raise UserError(
-            f"{pattern or '(empty)'}: is no pattern of files below data.root={folder}; write it without a "
+            f"{pattern or '(empty)'}: is not a pattern of files below data.root={folder}; write it without a "
             "leading /, and ** only between slashes, such as images/*.png or **/*.png"
         ) from error
 

@@ -76,7 +76,7 @@ class Voc(Files):
         for thing in objects:
             name = _name(path, thing)
             if name not in self.box_classes:
-                raise UserError(f"{path}: {name} is none of data.box_classes={list(self.box_classes)}")
+                raise UserError(f"{path}: {name} is not in data.box_classes={list(self.box_classes)}")
             content["boxes"].append(self._box(path, thing))
             content["classes"].append(list(self.box_classes).index(name))
         if stated := _stated(tree):
@@ -102,7 +102,7 @@ class Voc(Files):
             if place.is_relative_to(root) and (place.exists() or not named):
                 return place.relative_to(root).as_posix()
             if not named:
-                raise UserError(f"data.image={self.image}: {place} lies outside data.root={self.root}")
+                raise UserError(f"data.image={self.image}: {place} is outside data.root={self.root}")
         if not self.image.endswith("/{filename}"):
             return image
         within = Template(self.image.removesuffix("{filename}"), "image").filled(words)
@@ -115,7 +115,7 @@ class Voc(Files):
         own = [p.name for p in (self.folder / image).parent.glob(f"{escape(stem(path))}.*")]
         if not own:
             return []
-        words = f"{path}: says it is of {Path(image).name}, but {own[0]} is there too; if that is meant, set"
+        words = f"{path}: names {Path(image).name}, but {own[0]} exists too; to use that one, set"
         example = f"{Path(self.image).parent.as_posix()}/{{stem}}{Path(own[0]).suffix}"
         return [Fault("", "other image", f"{words} 'data.image=\"{example}\"'", grave=False)]
 
@@ -152,4 +152,6 @@ def _parse(path: Path) -> ElementTree.Element:
     try:
         return ElementTree.parse(path).getroot()
     except (ElementTree.ParseError, OSError) as error:
-        raise UserError(f"{path}: is no XML file of Pascal VOC ({error}); replace or remove it") from error
+        raise UserError(
+            f"{path}: is not an XML file of Pascal VOC ({error}); replace or remove it"
+        ) from error
