@@ -1,4 +1,4 @@
-"""The split that an earlier run fixed: a run that goes on trains, validates and tests on the same cases."""
+"""The split of an earlier run: a resumed run trains, validates and tests on the same cases."""
 
 from __future__ import annotations
 
@@ -14,11 +14,18 @@ from src.errors import UserError
 Changed = Literal["stop", "keep"]
 Deal = Callable[[Sequence[Record]], list[Record]]
 SHOWN = 3
-"""Names in a line; of further ones it gives the number."""
+"""Names per line; the others are counted."""
 
 
 def dealt(source: Source, deal: Deal, held: Held | None, changed: Changed) -> tuple[list[Record], list[str]]:
-    """The source's records, each with its split, and notes: by the settings, or as a run held them."""
+    """Return the source's records with their splits, and notes.
+
+    Args:
+        source: the data set.
+        deal: splits the records by the settings; used without an earlier run.
+        held: the cases of the earlier run, or None.
+        changed: `stop` at new cases, or `keep` the old ones only.
+    """
     records = source.records()
     if held is None:
         return deal(records), []
@@ -28,17 +35,21 @@ def dealt(source: Source, deal: Deal, held: Held | None, changed: Changed) -> tu
 
 
 def digest(content: str) -> str:
-    """A case's content, as `Source.content` tells it, in 16 hexadecimal digits; empty of one with a fault."""
+    """Return 16 hexadecimal digits of a case's content (see `Source.content`); empty for a faulty case."""
     return hashlib.sha256(content.encode()).hexdigest()[:16] if content else ""
 
 
 @dataclass(frozen=True)
 class Held:
-    """What the data.json of a run says of its cases.
+    """The cases of a run as written in its data.json.
 
-    run: its directory. contents: of each split, and of `none`, in the run's order, the `digest` of every case
-    by name; None where 062eb33 wrote the file, which kept the names of `subjects` alone. counts: of cases in
-    each split. whole: the hash of everything.
+    Attributes:
+        run: the run's directory.
+        contents: for each split, and for `none`, the `digest` of every case by name, in the run's order; None
+            if 062eb33 wrote the file, which stored the names of `subjects` only.
+        subjects: names of the subjects in each split.
+        counts: number of cases in each split.
+        whole: hash of everything.
     """
 
     run: str
@@ -49,21 +60,26 @@ class Held:
 
     @classmethod
     def of(cls, run: str, told: Mapping[str, Any]) -> Held:
-        """From what stands in data.json."""
+        """Return the cases written in a data.json."""
         return cls(run, told.get("contents"), told["subjects"], told["cases"], told["hash"])
 
     @property
     def digests(self) -> dict[str, str]:
-        """Of every case; empty where they were not kept."""
+        """Return the digest of every case; empty if they were not stored."""
         return {case: known for cases in (self.contents or {}).values() for case, known in cases.items()}
 
     def by_case(
         self, records: Sequence[Record], changed: Changed, content: Callable[[Record], str]
     ) -> tuple[list[Record], list[str]]:
-        """The run's cases, each in its split, and a note on those that came since and are left out.
+        """Return the run's cases with their splits, and a note about new cases, which are left out.
 
-        content: of a record, as a source tells it. UserError, in one line, where cases came that are not to
-        be left out, or any went.
+        Args:
+            records: the records of the source.
+            changed: `stop` at new cases, or `keep` the old ones only.
+            content: returns a record's content, see `Source.content`.
+
+        Raises:
+            UserError: there are new cases and `changed` is stop, or cases are missing.
         """
         known, now = self.digests, {record.case for record in records}
         came, went = sorted(now - known.keys()), [case for case in known if case not in now]
@@ -79,7 +95,13 @@ class Held:
     def by_subject(
         self, records: Sequence[Record], changed: Changed, deal: Deal
     ) -> tuple[list[Record], list[str]]:
-        """As the settings deal them or, where that is no longer the run's split, as its subjects say."""
+        """Return the records as the settings split them or, if that differs from the run, by its subjects.
+
+        Args:
+            records: the records of the source.
+            changed: `stop` at new subjects, or `keep` the old ones only.
+            deal: splits the records by the settings.
+        """
         old: dict[str, list[Split]] = defaultdict(list)
         for split in SPLITS:
             for subject in self.subjects[split]:
@@ -93,19 +115,25 @@ class Held:
         return found, _left_out(came, "subject")
 
     def in_order(self, split: Split, records: Sequence[Record]) -> list[Record]:
-        """The records of a split as the run had them, one after the other."""
+        """Return the records of a split in the run's order."""
         turn = {case: place for place, case in enumerate((self.contents or {}).get(split, ()))}
         return sorted(records, key=lambda record: turn.get(record.case, 0))
 
     def compare(self, told: Mapping[str, str], changed: Changed) -> None:
-        """UserError where a case's content is not what it was; told: by case, as a source tells it."""
+        """Raise UserError if a case's content has changed; `told` maps cases to their content now."""
         if differ := self._differ(told):
             raise self._refusal([], [], differ, changed)
 
     def compare_whole(
         self, subjects: Mapping[Split, Sequence[str]], counts: Mapping[Split, int], whole: str
     ) -> None:
-        """UserError where the hash of everything is not what it was. subjects, counts: those of now."""
+        """Raise UserError if the hash of everything has changed.
+
+        Args:
+            subjects: names of the subjects in each split now.
+            counts: number of cases in each split now.
+            whole: the hash now.
+        """
         if whole == self.whole:
             return
         if self.contents is not None:
@@ -147,7 +175,7 @@ def _left_out(came: Collection[str], kind: str) -> list[str]:
 
 
 def _named(names: Collection[str], kind: str, what: str) -> str:
-    """'2 cases (a, b) came': the number of all and the first few names; nothing of none."""
+    """Return '2 cases (a, b) came': the count and the first names; empty for no names."""
     if not names:
         return ""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
@@ -155,7 +183,7 @@ def _named(names: Collection[str], kind: str, what: str) -> str:
 
 
 def _safely(content: Callable[[Record], str], record: Record) -> str:
-    """What a record's content is, and nothing where its files cannot be read."""
+    """Return a record's content; empty if its files cannot be read."""
     try:
         return content(record)
     except (UserError, OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Lists that say who trains, who validates and who tests."""
+"""Read lists of the cases of train, val and test."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ NAMES: dict[str, Split] = {
 }  # fmt: skip
 Groups = dict[str, tuple[str | None, Split]]
 Entry = tuple[str, str | None, Split, str]
-"""Name, group, split, and where in the list it stands."""
+"""Name, group, split, and its position in the list."""
 
 
 def split_named(name: Any, where: str) -> Split:
-    """The split that a word means. Raises UserError for any other word, naming where it stands."""
+    """Return the split of this name. Raises UserError for an unknown name, with its position."""
     split = NAMES.get(str(name).strip().lower())
     if split is None:
         raise UserError(f"{where}: split {str(name).strip() or '(empty)'}; choose train, val or test")
@@ -30,13 +30,13 @@ def split_named(name: Any, where: str) -> Split:
 
 
 def read_splits(path: Path, fold: int | None = None) -> Groups:
-    """Names -> (group, split), as the list has them but for the slashes.
+    """Return name -> (group, split) as written in the list, with slashes normalised.
 
-    The list is a CSV (columns file, split, and perhaps group), a JSON file ({train: [...], val: [...], test:
-    [...]}, or a list of such, of which `fold` chooses one: nnU-Net's splits_final.json), or a folder with
-    train.txt, val.txt and test.txt, one name a line.
+    The list is a CSV (columns file, split, and optionally group), a JSON file ({train: [...], val: [...],
+    test: [...]}, or a list of these, one per fold: nnU-Net's splits_final.json), or a folder with train.txt,
+    val.txt and test.txt, one name per line.
 
-    Raises UserError for what is none of these, an unknown split, and a name that is in two splits.
+    Raises UserError for anything else, an unknown split, and a name in two splits.
     """
     found: Groups = {}
     places: dict[str, str] = {}
@@ -54,7 +54,7 @@ def read_splits(path: Path, fold: int | None = None) -> Groups:
 
 
 def tidy(name: str) -> str:
-    """A name with slashes that lean forward and no ./ before it."""
+    """Return a name with forward slashes and without a leading ./."""
     name = name.strip().replace("\\", "/")
     while name.startswith("./"):
         name = name[2:]

@@ -91,8 +91,8 @@ def read_masks(source: Files, record: Record, grid: Grid) -> list[np.ndarray]:
     for path in paths:
         if not path.exists():
             raise ReadError(
-                f"{path}: is not there; if there is nothing to mark in {name}, let images without a mask count "
-                "as background: data.missing_label=background"
+                f"{path}: is not there; if there is nothing to mark in {name}, let images without a mask "
+                "count as background: data.missing_label=background"
             )
         array, own = read_label(path, known, source.axes, source.spatial_dims)
         same_grid(path, own, source.paths(record, "image")[0], grid)
