@@ -59,9 +59,9 @@ class Held:
     whole: str
 
     @classmethod
-    def of(cls, run: str, told: Mapping[str, Any]) -> Held:
+    def of(cls, run: str, stored: Mapping[str, Any]) -> Held:
         """Return the cases written in a data.json."""
-        return cls(run, told.get("contents"), told["subjects"], told["cases"], told["hash"])
+        return cls(run, stored.get("contents"), stored["subjects"], stored["cases"], stored["hash"])
 
     @property
     def digests(self) -> dict[str, str]:
@@ -82,15 +82,15 @@ class Held:
             UserError: there are new cases and `changed` is stop, or cases are missing.
         """
         known, now = self.digests, {record.case for record in records}
-        came, went = sorted(now - known.keys()), [case for case in known if case not in now]
+        added, removed = sorted(now - known.keys()), [case for case in known if case not in now]
         split: dict[str, Split] = {case: s for s in SPLITS for case in (self.contents or {}).get(s, {})}
         found = [replace(record, split=split[record.case]) for record in records if record.case in split]
-        if went or (came and changed == "stop"):
-            told = {record.case: _safely(content, record) for record in found if known[record.case]}
-            raise self._refusal(came, went, self._differ(told), changed)
-        if changed == "keep":  # a case that had a fault was none of the run's
+        if removed or (added and changed == "stop"):
+            contents = {record.case: _safely(content, record) for record in found if known[record.case]}
+            raise self._refusal(added, removed, self._differ(contents), changed)
+        if changed == "keep":  # a case with a fault was not part of the run
             found = [record for record in found if known[record.case]]
-        return found, _left_out(came, "case")
+        return found, _left_out(added, "case")
 
     def by_subject(
         self, records: Sequence[Record], changed: Changed, deal: Deal
@@ -106,22 +106,22 @@ class Held:
         for split in SPLITS:
             for subject in self.subjects[split]:
                 old[subject].append(split)
-        came = {record.subject for record in records} - old.keys() if changed == "keep" else set()
-        found = deal([record for record in records if record.subject not in came])
+        added = {record.subject for record in records} - old.keys() if changed == "keep" else set()
+        found = deal([record for record in records if record.subject not in added])
         now = {(record.subject, record.split) for record in found}
         if any((subject, split) not in now for subject, splits in old.items() for split in splits):
             only = {subject: splits[0] for subject, splits in old.items() if len(splits) == 1}
             found = [replace(record, split=only.get(record.subject, record.split)) for record in found]
-        return found, _left_out(came, "subject")
+        return found, _left_out(added, "subject")
 
     def in_order(self, split: Split, records: Sequence[Record]) -> list[Record]:
         """Return the records of a split in the run's order."""
         turn = {case: place for place, case in enumerate((self.contents or {}).get(split, ()))}
         return sorted(records, key=lambda record: turn.get(record.case, 0))
 
-    def compare(self, told: Mapping[str, str], changed: Changed) -> None:
-        """Raise UserError if a case's content has changed; `told` maps cases to their content now."""
-        if differ := self._differ(told):
+    def compare(self, contents: Mapping[str, str], changed: Changed) -> None:
+        """Raise UserError if a case's content has changed; `contents` maps cases to their content now."""
+        if differ := self._differ(contents):
             raise self._refusal([], [], differ, changed)
 
     def compare_whole(
@@ -138,40 +138,44 @@ class Held:
             return
         if self.contents is not None:
             raise UserError(
-                f"data: {self.run} was trained on the same cases, but this version prepares them otherwise; "
-                "go on with the version that made the run (environment.json), or start a new run"
+                f"data: {self.run} was trained on the same cases, but this version prepares them "
+                "differently; continue with the version of the run (environment.json), or start a new run"
             )
         old, new = ({name for s in SPLITS for name in names[s]} for names in (self.subjects, subjects))
-        parts = [_named(new - old, "subject", "came"), _named(old - new, "subject", "went")]
+        parts = [_named(new - old, "subject", "added"), _named(old - new, "subject", "removed")]
         before, now = (sum(number[s] for s in SPLITS) for number in (self.counts, counts))
         if before != now:
-            parts.append(f"{before} cases are {now} now")
+            parts.append(f"{before} cases became {now}")
         elif not any(parts):
-            parts.append("the files' names or content changed (its data.json does not say of which)")
-        keep = ", or go on with the old subjects alone: data.changed=keep" if new > old else ""
+            parts.append("the files' names or content changed (its data.json does not tell which)")
+        keep = ", or continue with the old subjects only: data.changed=keep" if new > old else ""
         line = ", ".join(filter(None, parts))
-        raise UserError(f"data: not what {self.run} was trained on: {line}; put the old data back{keep}")
+        raise UserError(
+            f"data: differs from what {self.run} was trained on: {line}; put the old data back{keep}"
+        )
 
-    def _differ(self, told: Mapping[str, str]) -> list[str]:
+    def _differ(self, contents: Mapping[str, str]) -> list[str]:
         known = self.digests
-        return [case for case, content in told.items() if known.get(case, digest(content)) != digest(content)]
+        return [
+            case for case, content in contents.items() if known.get(case, digest(content)) != digest(content)
+        ]
 
     def _refusal(
-        self, came: Collection[str], went: Collection[str], differ: Collection[str], changed: Changed
+        self, added: Collection[str], removed: Collection[str], differ: Collection[str], changed: Changed
     ) -> UserError:
-        told = ((came, "came"), (went, "went"), (differ, "changed"))
-        parts = ", ".join(filter(None, (_named(names, "case", what) for names, what in told)))
-        if not went and not differ:
-            way = "take the new ones away, or go on with the old ones alone: data.changed=keep"
+        changes = ((added, "added"), (removed, "removed"), (differ, "changed"))
+        parts = ", ".join(filter(None, (_named(names, "case", what) for names, what in changes)))
+        if not removed and not differ:
+            way = "remove the new ones, or continue with the old ones only: data.changed=keep"
         elif changed == "keep":
             way = "data.changed=keep needs every old case as it was: put them back, or start a new run"
         else:
             way = "put the old data back, or start a new run"
-        return UserError(f"data: not what {self.run} was trained on: {parts}; {way}")
+        return UserError(f"data: differs from what {self.run} was trained on: {parts}; {way}")
 
 
-def _left_out(came: Collection[str], kind: str) -> list[str]:
-    return [f"data: {_named(came, kind, 'came')} since the run began: left out"] if came else []
+def _left_out(added: Collection[str], kind: str) -> list[str]:
+    return [f"data: {_named(added, kind, 'added')} since the run began; left out"] if added else []
 
 
 def _named(names: Collection[str], kind: str, what: str) -> str:

@@ -65,7 +65,7 @@ def _entries(path: Path, fold: int | None) -> Iterator[Entry]:
     if path.suffix.lower() == ".json":
         return _from_json(path, fold)
     if fold is not None:
-        raise UserError(f"data.fold={fold}: {path} holds no folds; leave data.fold out")
+        raise UserError(f"data.fold={fold}: {path} holds no folds; remove data.fold")
     return _from_folder(path) if path.is_dir() else _from_rows(path)
 
 
@@ -84,7 +84,7 @@ def _from_folder(path: Path) -> Iterator[Entry]:
 
 
 def _from_rows(path: Path) -> Iterator[Entry]:
-    for number, given in rows_of(path, f"{path}: is no table of splits"):
+    for number, given in rows_of(path, f"{path}: is not a table of splits"):
         row = {str(key).strip().lower(): value for key, value in given.items()}
         name, split = word(row.get("file")), word(row.get("split"))
         if not name or not split:
@@ -108,13 +108,13 @@ def _from_json(path: Path, fold: int | None) -> Iterator[Entry]:
             return
         lists = _fold(path, lists, fold)
     elif fold is not None:
-        raise UserError(f"data.fold={fold}: {path} holds no folds; leave data.fold out")
+        raise UserError(f"data.fold={fold}: {path} holds no folds; remove data.fold")
     if not isinstance(lists, dict):
         raise UserError(f"{path}: holds no lists of names; write {{train: [...], val: [...], test: [...]}}")
     for key, names in lists.items():
         split = split_named(key, str(path))
         if not isinstance(names, list) or not all(isinstance(name, str | int) for name in names):
-            raise UserError(f"{path}: {key} is no list of names")
+            raise UserError(f"{path}: {key} is not a list of names")
         for number, name in enumerate(names, 1):
             yield tidy(str(name)), None, split, f"{key}, name {number}"
 

@@ -40,15 +40,13 @@ def assigned(
         UserError: no name belongs to a case.
     """
     index = _Index(records, more)
-    people = all(
-        name in index.subjects for name in given
-    )  # a list of subjects, whatever their files are called
-    meant = {name: index.subjects[name] if people else index.meant(name) for name in given}
+    all_subjects = all(name in index.subjects for name in given)
+    meant = {name: index.subjects[name] if all_subjects else index.meant(name) for name in given}
     doubtful = {name for name, places in meant.items() if len(places) > 1 and not index.alike(name, places)}
     unknown = [name for name, places in meant.items() if not places]
     if len(unknown) == len(given):
         raise UserError(
-            f"{where}: none of its {len(given)} names ({few(unknown, 2)}) is one of the {len(records)} cases "
+            f"{where}: none of its {len(given)} names ({few(unknown, 2)}) matches the {len(records)} cases "
             f"({few([called(record) for record in records], 2)})"
         )
     claims: dict[int, list[str]] = defaultdict(list)
@@ -61,7 +59,7 @@ def assigned(
     ]
     faults = []
     if unknown:
-        words = f"{len(unknown)} of its {len(given)} names are no case of the data set: {few(unknown)}"
+        words = f"{len(unknown)} of its {len(given)} names match no case of the data set: {few(unknown)}"
         faults.append(Fault("", LIST, f"{where}: {words}; correct or remove them"))
     return noted(_unnamed(done, claims, given, where), faults)
 
@@ -78,7 +76,7 @@ def _given(
     """Return a record with the split of its names, or with the fault that prevents it."""
     for name in doubtful.intersection(names):
         both = [called(records[place]) for place in sorted(meant[name])]
-        words = f"{where}: {name} may be {few(both, 2, ' or ')}; give its folder and its ending"
+        words = f"{where}: {name} may be {few(both, 2, ' or ')}; add its folder and its extension"
         return blamed(replace(record, split=None), Fault(record.case, LIST, words))
     wanted = {given[name]: name for name in names}
     if len(wanted) > 1:
@@ -104,7 +102,7 @@ def _unnamed(
     if not left:
         return records
     names = few([called(records[place]) for place in left])
-    words = f"{where}: {len(left)} of {len(records)} cases have no name in it: {names}; name them"
+    words = f"{where}: {len(left)} of {len(records)} cases are not in it: {names}; add them"
     kind = "group" if grouped else UNNAMED
     for place in left:
         fault = Fault(records[place].case, kind, f"{words}, or leave them out with data.on_error=skip")

@@ -74,10 +74,8 @@ class Splitting:
                 done = [
                     replace(r, split=split) if r.split == "train" and r.subject in chosen else r for r in done
                 ]
-                words = (
-                    f"no case is given to {split}: {len(chosen)} of the {len(turn)} subjects that train are"
-                )
-                done = noted(done, [Fault("", "filled split", f"{words} taken for it (data.split)", False)])
+                words = f"{split} has no case: {len(chosen)} of the {len(turn)} training subjects are"
+                done = noted(done, [Fault("", "filled split", f"{words} moved to it (data.split)", False)])
         return done
 
     def _cycle(self, n: int) -> list[Split]:
@@ -106,7 +104,7 @@ class Splitting:
         count = max(1, round(len(rest) * val / (train + val))) if val else 0
         held = spread(rest, min(count, len(rest)))
         if len(held) >= len(rest):
-            raise UserError(f"data.folds={self.folds}: {len(turn)} subjects leave nobody to train on")
+            raise UserError(f"data.folds={self.folds}: {len(turn)} subjects leave none to train on")
         split: dict[str, Split] = {
             subject: "test" if place[subject] == self.fold else "val" if subject in held else "train"
             for subject in turn
@@ -118,7 +116,7 @@ class Splitting:
         without_fold = [record.case for record in records if record.fold is None]
         if given and without_fold:
             raise UserError(
-                f"data.given_fold: {len(without_fold)} of {len(records)} cases have none: "
+                f"data.given_fold: {len(without_fold)} of {len(records)} cases have no fold: "
                 f"{few(without_fold)}; give each one"
             )
         if torn := [r.case for r in records if r.fold is not None and r.fold != given[r.subject]]:
@@ -126,7 +124,7 @@ class Splitting:
         if given and not set(given.values()) <= set(range(self.folds or 0)):
             raise UserError(
                 f"data.folds={self.folds}: data.given_fold holds {min(given.values())} to "
-                f"{max(given.values())}, where 0 to {(self.folds or 0) - 1} are counted"
+                f"{max(given.values())}, where 0 to {(self.folds or 0) - 1} are expected"
             )
 
     def _from_file(self, records: Sequence[Record]) -> list[Record]:
@@ -186,7 +184,5 @@ def shares(n: int, parts: Sequence[float]) -> tuple[int, int, int]:
         raise UserError(f"data.split={list(parts)}: give three shares, train, val and test, e.g. [16,4,4]")
     val, test = (max(1, round(n * part / sum(parts))) if part else 0 for part in parts[1:])
     if n - val - test < 1:
-        raise UserError(
-            f"data.split={list(parts)}: {n} subjects leave nobody to train on; give more subjects"
-        )
+        raise UserError(f"data.split={list(parts)}: {n} subjects leave none to train on; give more subjects")
     return n - val - test, val, test

@@ -27,13 +27,13 @@ def rows_of(path: Path, what: str) -> list[tuple[int, dict[str, Any]]]:
         text = path.read_text(encoding="utf-8-sig")
         found = json.loads(text) if path.suffix.lower() == ".json" else None
     except UnicodeDecodeError as error:
-        raise UserError(f"{what}: is not written in UTF-8 (byte {error.start}); save it so") from error
+        raise UserError(f"{what}: is not UTF-8 (byte {error.start}); save it as UTF-8") from error
     except (OSError, ValueError) as error:
         raise UserError(f"{what}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     if found is None:
         return _cells(text, what)
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
-        raise UserError(f"{what}: is no list of rows, [{{column: value, ...}}, ...]")
+        raise UserError(f"{what}: is not a list of rows, [{{column: value, ...}}, ...]")
     return list(enumerate(found, 1))
 
 

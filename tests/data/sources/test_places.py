@@ -149,7 +149,7 @@ def test_a_table_says_how_to_write_it(tmp_path, picture):
     ):
         Table(root=str(tmp_path), boxes="boxes").records()
     (tmp_path / "index.csv").write_bytes("image\na.png\n".encode("utf-16"))
-    with pytest.raises(UserError, match="is not written in UTF-8"):
+    with pytest.raises(UserError, match="is not UTF-8"):
         Table(root=str(tmp_path)).records()
 
 
