@@ -125,7 +125,7 @@ def test_an_old_run_is_not_dealt_anew(trained: Callable[..., Path], stopped: Pat
     for name in ("images", "masks"):
         shutil.copy(tmp_path / f"set/{name}/case_03.npy", tmp_path / f"set/{name}/case_00b.npy")
     before = contents(stopped)
-    with pytest.raises(UserError, match=r"1 subject \(images/case_00b\) came, 12 cases are 13 now"):
+    with pytest.raises(UserError, match=r"1 subject \(images/case_00b\) added, 12 cases became 13"):
         trained("old", f"resume={stopped}")
     assert contents(stopped) == before
     kept = trained("old", f"resume={stopped}", "data.changed=keep")

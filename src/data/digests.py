@@ -1,4 +1,4 @@
-"""SHA-256 of files, each file read once: a digest is remembered for as long as its file stays as it was."""
+"""SHA-256 of files. Each file is read once: its digest is remembered as long as the file is unchanged."""
 
 from __future__ import annotations
 
@@ -15,23 +15,25 @@ from src.files import write_whole
 log = logging.getLogger(__name__)
 State = tuple[int, int, int, int, int]
 SETTLED = 2.0
-"""Seconds since its last change from which a file is trusted: a further change would show in its dates, which
-some file systems count no finer."""
+"""Seconds after its last change until a file is trusted.
+
+A later change is then visible in its dates, which are coarse on some file systems.
+"""
 EVERY = 30.0
-"""Seconds after which what was found is written down, should the process be killed later."""
+"""Seconds between saves, in case the process is killed."""
 STORES, ROWS = 500, 1_000_000
-"""Most data sets that are remembered, and most files of one."""
+"""Largest number of data sets that are remembered, and of files per data set."""
 
 
 class Digests:
-    """The digest of each file of a data set, `digests(path)`.
+    """The digest of each file of a data set: `digests(path)`.
 
-    Remembered below `folder` under the file's path, device, inode, size and both dates: editing a file in
-    place, and setting its date back, changes the last (ctime), putting another one there the inode. A file
-    that was changed a moment ago is read again the next time. What is damaged, or written by another process
-    at the same time, is lost and found anew.
+    Digests are stored below `folder` by the file's path, device, inode, size, mtime and ctime: editing a file
+    in place and resetting its date changes ctime, replacing it changes the inode. A file that has just
+    changed is read again next time. Entries that are damaged, or written by another process at the same time,
+    are lost and computed again.
 
-    folder: None remembers in this process alone. root: of the data set.
+    `folder` None keeps digests in memory only; `root` is the data set's folder.
     """
 
     def __init__(self, folder: Path | None = None, root: Path | str = "") -> None:
@@ -42,7 +44,7 @@ class Digests:
         self.saved, self.new = time.monotonic(), False
 
     def __call__(self, path: Path) -> str:
-        """Hexadecimal digits. Raises OSError for a file that cannot be read."""
+        """Return the digest in hexadecimal. Raises OSError if the file cannot be read."""
         name, stat = str(path.absolute()), path.stat()
         if self.kept is None:
             self.kept = self._read()
@@ -60,7 +62,7 @@ class Digests:
         return known[1]
 
     def save(self) -> None:
-        """Write down what is new, beside what other processes wrote of files that are still there."""
+        """Store new digests, and keep those of other processes whose files still exist."""
         if self.path is None or not self.new:
             return
         others = {name: row for name, row in self._read().items() if name not in self.found}
@@ -75,7 +77,7 @@ class Digests:
         self.saved, self.new = time.monotonic(), False
 
     def _read(self) -> dict[str, tuple[State, str]]:
-        """What is written down; nothing if it is damaged."""
+        """Return the stored digests; none if they are damaged."""
         try:
             check, text = self.path.read_bytes().split(b"\n", 1) if self.path else (b"", b"")
             if not text or hashlib.sha256(text).hexdigest().encode() != check:
@@ -86,18 +88,18 @@ class Digests:
 
 
 def state(stat: os.stat_result) -> State:
-    """What changes when a file does."""
+    """Return the properties that change when a file changes."""
     return (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
 def settled(stat: os.stat_result) -> bool:
-    """Whether a change from now on would show in the file's dates."""
+    """Return True if a change from now on would be visible in the file's dates."""
     now = time.time()
     return now - stat.st_ctime > SETTLED and abs(now - stat.st_mtime) > SETTLED
 
 
 def trim(folder: Path, most: int) -> None:
-    """Keep the `most` JSON files of a folder that were written last."""
+    """Delete all but the `most` last written JSON files of a folder."""
     with contextlib.suppress(FileNotFoundError):  # another process was faster
         for path in sorted(folder.glob("*.json"), key=os.path.getmtime)[:-most]:
             path.unlink()

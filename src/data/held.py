@@ -1,4 +1,4 @@
-"""The split that an earlier run fixed: a run that goes on trains, validates and tests on the same cases."""
+"""The split of an earlier run: a resumed run trains, validates and tests on the same cases."""
 
 from __future__ import annotations
 
@@ -14,11 +14,18 @@ from src.errors import UserError
 Changed = Literal["stop", "keep"]
 Deal = Callable[[Sequence[Record]], list[Record]]
 SHOWN = 3
-"""Names in a line; of further ones it gives the number."""
+"""Names per line; the others are counted."""
 
 
 def dealt(source: Source, deal: Deal, held: Held | None, changed: Changed) -> tuple[list[Record], list[str]]:
-    """The source's records, each with its split, and notes: by the settings, or as a run held them."""
+    """Return the source's records with their splits, and notes.
+
+    Args:
+        source: the data set.
+        deal: splits the records by the settings; used without an earlier run.
+        held: the cases of the earlier run, or None.
+        changed: `stop` at new cases, or `keep` the old ones only.
+    """
     records = source.records()
     if held is None:
         return deal(records), []
@@ -28,17 +35,21 @@ def dealt(source: Source, deal: Deal, held: Held | None, changed: Changed) -> tu
 
 
 def digest(content: str) -> str:
-    """A case's content, as `Source.content` tells it, in 16 hexadecimal digits; empty of one with a fault."""
+    """Return 16 hexadecimal digits of a case's content (see `Source.content`); empty for a faulty case."""
     return hashlib.sha256(content.encode()).hexdigest()[:16] if content else ""
 
 
 @dataclass(frozen=True)
 class Held:
-    """What the data.json of a run says of its cases.
+    """The cases of a run as written in its data.json.
 
-    run: its directory. contents: of each split, and of `none`, in the run's order, the `digest` of every case
-    by name; None where 062eb33 wrote the file, which kept the names of `subjects` alone. counts: of cases in
-    each split. whole: the hash of everything.
+    Attributes:
+        run: the run's directory.
+        contents: for each split, and for `none`, the `digest` of every case by name, in the run's order; None
+            if 062eb33 wrote the file, which stored the names of `subjects` only.
+        subjects: names of the subjects in each split.
+        counts: number of cases in each split.
+        whole: hash of everything.
     """
 
     run: str
@@ -48,106 +59,127 @@ class Held:
     whole: str
 
     @classmethod
-    def of(cls, run: str, told: Mapping[str, Any]) -> Held:
-        """From what stands in data.json."""
-        return cls(run, told.get("contents"), told["subjects"], told["cases"], told["hash"])
+    def of(cls, run: str, stored: Mapping[str, Any]) -> Held:
+        """Return the cases written in a data.json."""
+        return cls(run, stored.get("contents"), stored["subjects"], stored["cases"], stored["hash"])
 
     @property
     def digests(self) -> dict[str, str]:
-        """Of every case; empty where they were not kept."""
+        """Return the digest of every case; empty if they were not stored."""
         return {case: known for cases in (self.contents or {}).values() for case, known in cases.items()}
 
     def by_case(
         self, records: Sequence[Record], changed: Changed, content: Callable[[Record], str]
     ) -> tuple[list[Record], list[str]]:
-        """The run's cases, each in its split, and a note on those that came since and are left out.
+        """Return the run's cases with their splits, and a note about new cases, which are left out.
 
-        content: of a record, as a source tells it. UserError, in one line, where cases came that are not to
-        be left out, or any went.
+        Args:
+            records: the records of the source.
+            changed: `stop` at new cases, or `keep` the old ones only.
+            content: returns a record's content, see `Source.content`.
+
+        Raises:
+            UserError: there are new cases and `changed` is stop, or cases are missing.
         """
         known, now = self.digests, {record.case for record in records}
-        came, went = sorted(now - known.keys()), [case for case in known if case not in now]
+        added, removed = sorted(now - known.keys()), [case for case in known if case not in now]
         split: dict[str, Split] = {case: s for s in SPLITS for case in (self.contents or {}).get(s, {})}
         found = [replace(record, split=split[record.case]) for record in records if record.case in split]
-        if went or (came and changed == "stop"):
-            told = {record.case: _safely(content, record) for record in found if known[record.case]}
-            raise self._refusal(came, went, self._differ(told), changed)
-        if changed == "keep":  # a case that had a fault was none of the run's
+        if removed or (added and changed == "stop"):
+            contents = {record.case: _safely(content, record) for record in found if known[record.case]}
+            raise self._refusal(added, removed, self._differ(contents), changed)
+        if changed == "keep":  # a case with a fault was not part of the run
             found = [record for record in found if known[record.case]]
-        return found, _left_out(came, "case")
+        return found, _left_out(added, "case")
 
     def by_subject(
         self, records: Sequence[Record], changed: Changed, deal: Deal
     ) -> tuple[list[Record], list[str]]:
-        """As the settings deal them or, where that is no longer the run's split, as its subjects say."""
+        """Return the records as the settings split them or, if that differs from the run, by its subjects.
+
+        Args:
+            records: the records of the source.
+            changed: `stop` at new subjects, or `keep` the old ones only.
+            deal: splits the records by the settings.
+        """
         old: dict[str, list[Split]] = defaultdict(list)
         for split in SPLITS:
             for subject in self.subjects[split]:
                 old[subject].append(split)
-        came = {record.subject for record in records} - old.keys() if changed == "keep" else set()
-        found = deal([record for record in records if record.subject not in came])
+        added = {record.subject for record in records} - old.keys() if changed == "keep" else set()
+        found = deal([record for record in records if record.subject not in added])
         now = {(record.subject, record.split) for record in found}
         if any((subject, split) not in now for subject, splits in old.items() for split in splits):
             only = {subject: splits[0] for subject, splits in old.items() if len(splits) == 1}
             found = [replace(record, split=only.get(record.subject, record.split)) for record in found]
-        return found, _left_out(came, "subject")
+        return found, _left_out(added, "subject")
 
     def in_order(self, split: Split, records: Sequence[Record]) -> list[Record]:
-        """The records of a split as the run had them, one after the other."""
+        """Return the records of a split in the run's order."""
         turn = {case: place for place, case in enumerate((self.contents or {}).get(split, ()))}
         return sorted(records, key=lambda record: turn.get(record.case, 0))
 
-    def compare(self, told: Mapping[str, str], changed: Changed) -> None:
-        """UserError where a case's content is not what it was; told: by case, as a source tells it."""
-        if differ := self._differ(told):
+    def compare(self, contents: Mapping[str, str], changed: Changed) -> None:
+        """Raise UserError if a case's content has changed; `contents` maps cases to their content now."""
+        if differ := self._differ(contents):
             raise self._refusal([], [], differ, changed)
 
     def compare_whole(
         self, subjects: Mapping[Split, Sequence[str]], counts: Mapping[Split, int], whole: str
     ) -> None:
-        """UserError where the hash of everything is not what it was. subjects, counts: those of now."""
+        """Raise UserError if the hash of everything has changed.
+
+        Args:
+            subjects: names of the subjects in each split now.
+            counts: number of cases in each split now.
+            whole: the hash now.
+        """
         if whole == self.whole:
             return
         if self.contents is not None:
             raise UserError(
-                f"data: {self.run} was trained on the same cases, but this version prepares them otherwise; "
-                "go on with the version that made the run (environment.json), or start a new run"
+                f"data: {self.run} was trained on the same cases, but this version prepares them "
+                "differently; continue with the version of the run (environment.json), or start a new run"
             )
         old, new = ({name for s in SPLITS for name in names[s]} for names in (self.subjects, subjects))
-        parts = [_named(new - old, "subject", "came"), _named(old - new, "subject", "went")]
+        parts = [_named(new - old, "subject", "added"), _named(old - new, "subject", "removed")]
         before, now = (sum(number[s] for s in SPLITS) for number in (self.counts, counts))
         if before != now:
-            parts.append(f"{before} cases are {now} now")
+            parts.append(f"{before} cases became {now}")
         elif not any(parts):
-            parts.append("the files' names or content changed (its data.json does not say of which)")
-        keep = ", or go on with the old subjects alone: data.changed=keep" if new > old else ""
+            parts.append("the files' names or content changed (its data.json does not tell which)")
+        keep = ", or continue with the old subjects only: data.changed=keep" if new > old else ""
         line = ", ".join(filter(None, parts))
-        raise UserError(f"data: not what {self.run} was trained on: {line}; put the old data back{keep}")
+        raise UserError(
+            f"data: differs from what {self.run} was trained on: {line}; put the old data back{keep}"
+        )
 
-    def _differ(self, told: Mapping[str, str]) -> list[str]:
+    def _differ(self, contents: Mapping[str, str]) -> list[str]:
         known = self.digests
-        return [case for case, content in told.items() if known.get(case, digest(content)) != digest(content)]
+        return [
+            case for case, content in contents.items() if known.get(case, digest(content)) != digest(content)
+        ]
 
     def _refusal(
-        self, came: Collection[str], went: Collection[str], differ: Collection[str], changed: Changed
+        self, added: Collection[str], removed: Collection[str], differ: Collection[str], changed: Changed
     ) -> UserError:
-        told = ((came, "came"), (went, "went"), (differ, "changed"))
-        parts = ", ".join(filter(None, (_named(names, "case", what) for names, what in told)))
-        if not went and not differ:
-            way = "take the new ones away, or go on with the old ones alone: data.changed=keep"
+        changes = ((added, "added"), (removed, "removed"), (differ, "changed"))
+        parts = ", ".join(filter(None, (_named(names, "case", what) for names, what in changes)))
+        if not removed and not differ:
+            way = "remove the new ones, or continue with the old ones only: data.changed=keep"
         elif changed == "keep":
             way = "data.changed=keep needs every old case as it was: put them back, or start a new run"
         else:
             way = "put the old data back, or start a new run"
-        return UserError(f"data: not what {self.run} was trained on: {parts}; {way}")
+        return UserError(f"data: differs from what {self.run} was trained on: {parts}; {way}")
 
 
-def _left_out(came: Collection[str], kind: str) -> list[str]:
-    return [f"data: {_named(came, kind, 'came')} since the run began: left out"] if came else []
+def _left_out(added: Collection[str], kind: str) -> list[str]:
+    return [f"data: {_named(added, kind, 'added')} since the run began; left out"] if added else []
 
 
 def _named(names: Collection[str], kind: str, what: str) -> str:
-    """'2 cases (a, b) came': the number of all and the first few names; nothing of none."""
+    """Return '2 cases (a, b) came': the count and the first names; empty for no names."""
     if not names:
         return ""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
@@ -155,7 +187,7 @@ def _named(names: Collection[str], kind: str, what: str) -> str:
 
 
 def _safely(content: Callable[[Record], str], record: Record) -> str:
-    """What a record's content is, and nothing where its files cannot be read."""
+    """Return a record's content; empty if its files cannot be read."""
     try:
         return content(record)
     except (UserError, OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Lists that say who trains, who validates and who tests."""
+"""Read lists of the cases of train, val and test."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ NAMES: dict[str, Split] = {
 }  # fmt: skip
 Groups = dict[str, tuple[str | None, Split]]
 Entry = tuple[str, str | None, Split, str]
-"""Name, group, split, and where in the list it stands."""
+"""Name, group, split, and its position in the list."""
 
 
 def split_named(name: Any, where: str) -> Split:
-    """The split that a word means. Raises UserError for any other word, naming where it stands."""
+    """Return the split of this name. Raises UserError for an unknown name, with its position."""
     split = NAMES.get(str(name).strip().lower())
     if split is None:
         raise UserError(f"{where}: split {str(name).strip() or '(empty)'}; choose train, val or test")
@@ -30,13 +30,13 @@ def split_named(name: Any, where: str) -> Split:
 
 
 def read_splits(path: Path, fold: int | None = None) -> Groups:
-    """Names -> (group, split), as the list has them but for the slashes.
+    """Return name -> (group, split) as written in the list, with slashes normalised.
 
-    The list is a CSV (columns file, split, and perhaps group), a JSON file ({train: [...], val: [...], test:
-    [...]}, or a list of such, of which `fold` chooses one: nnU-Net's splits_final.json), or a folder with
-    train.txt, val.txt and test.txt, one name a line.
+    The list is a CSV (columns file, split, and optionally group), a JSON file ({train: [...], val: [...],
+    test: [...]}, or a list of these, one per fold: nnU-Net's splits_final.json), or a folder with train.txt,
+    val.txt and test.txt, one name per line.
 
-    Raises UserError for what is none of these, an unknown split, and a name that is in two splits.
+    Raises UserError for anything else, an unknown split, and a name in two splits.
     """
     found: Groups = {}
     places: dict[str, str] = {}
@@ -54,7 +54,7 @@ def read_splits(path: Path, fold: int | None = None) -> Groups:
 
 
 def tidy(name: str) -> str:
-    """A name with slashes that lean forward and no ./ before it."""
+    """Return a name with forward slashes and without a leading ./."""
     name = name.strip().replace("\\", "/")
     while name.startswith("./"):
         name = name[2:]
@@ -65,7 +65,7 @@ def _entries(path: Path, fold: int | None) -> Iterator[Entry]:
     if path.suffix.lower() == ".json":
         return _from_json(path, fold)
     if fold is not None:
-        raise UserError(f"data.fold={fold}: {path} holds no folds; leave data.fold out")
+        raise UserError(f"data.fold={fold}: {path} holds no folds; remove data.fold")
     return _from_folder(path) if path.is_dir() else _from_rows(path)
 
 
@@ -84,7 +84,7 @@ def _from_folder(path: Path) -> Iterator[Entry]:
 
 
 def _from_rows(path: Path) -> Iterator[Entry]:
-    for number, given in rows_of(path, f"{path}: is no table of splits"):
+    for number, given in rows_of(path, f"{path}: is not a table of splits"):
         row = {str(key).strip().lower(): value for key, value in given.items()}
         name, split = word(row.get("file")), word(row.get("split"))
         if not name or not split:
@@ -108,13 +108,13 @@ def _from_json(path: Path, fold: int | None) -> Iterator[Entry]:
             return
         lists = _fold(path, lists, fold)
     elif fold is not None:
-        raise UserError(f"data.fold={fold}: {path} holds no folds; leave data.fold out")
+        raise UserError(f"data.fold={fold}: {path} holds no folds; remove data.fold")
     if not isinstance(lists, dict):
         raise UserError(f"{path}: holds no lists of names; write {{train: [...], val: [...], test: [...]}}")
     for key, names in lists.items():
         split = split_named(key, str(path))
         if not isinstance(names, list) or not all(isinstance(name, str | int) for name in names):
-            raise UserError(f"{path}: {key} is no list of names")
+            raise UserError(f"{path}: {key} is not a list of names")
         for number, name in enumerate(names, 1):
             yield tidy(str(name)), None, split, f"{key}, name {number}"
 

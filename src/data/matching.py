@@ -1,4 +1,4 @@
-"""How the names of a list find the cases they mean."""
+"""Match the names of a list to cases."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from src.data.records import Fault, Record
 from src.errors import UserError
 
 ENDINGS = (*KNOWN, ".npz", ".xml", ".json", ".txt")
-"""What is an ending: any other full stop belongs to the name."""
+"""Known extensions; any other dot belongs to the name."""
 LIST, UNNAMED = "split list", "not in the list"
-"""Kinds of the faults of a split, which folds and a split_file of the user's own do away with."""
+"""Kinds of faults about a split, which do not count with folds or a split_file."""
 
 
 def assigned(
@@ -24,25 +24,29 @@ def assigned(
     where: str,
     more: Callable[[Record], Iterable[str]] = lambda record: (),
 ) -> list[Record]:
-    """The records with the split, and the subject, that a list gives them.
+    """Return the records with the split and the subject that a list gives them.
 
-    A name is that of a case, a file or a subject; with or without the file's ending, with fewer or more
-    folders before it, where that is unique. Faults say what is not: a name without a case, one that two cases
-    could mean, a case that has no name (and no split from elsewhere), or names of two splits. more: further
-    names of a record.
+    A name is that of a case, a file or a subject, with or without the file's extension, with fewer or more
+    folders before it if that is unique. Faults report a name without a case, a name that fits two cases, a
+    case without a name (and without a split from elsewhere), and a case whose names are in two splits.
 
-    Raises UserError when no name is that of a case.
+    Args:
+        records: the records of the source.
+        given: name -> (group, split).
+        where: the list, for messages.
+        more: returns further names of a record.
+
+    Raises:
+        UserError: no name belongs to a case.
     """
     index = _Index(records, more)
-    people = all(
-        name in index.subjects for name in given
-    )  # a list of subjects, whatever their files are called
-    meant = {name: index.subjects[name] if people else index.meant(name) for name in given}
+    all_subjects = all(name in index.subjects for name in given)
+    meant = {name: index.subjects[name] if all_subjects else index.meant(name) for name in given}
     doubtful = {name for name, places in meant.items() if len(places) > 1 and not index.alike(name, places)}
     unknown = [name for name, places in meant.items() if not places]
     if len(unknown) == len(given):
         raise UserError(
-            f"{where}: none of its {len(given)} names ({few(unknown, 2)}) is one of the {len(records)} cases "
+            f"{where}: none of its {len(given)} names ({few(unknown, 2)}) matches the {len(records)} cases "
             f"({few([called(record) for record in records], 2)})"
         )
     claims: dict[int, list[str]] = defaultdict(list)
@@ -55,7 +59,7 @@ def assigned(
     ]
     faults = []
     if unknown:
-        words = f"{len(unknown)} of its {len(given)} names are no case of the data set: {few(unknown)}"
+        words = f"{len(unknown)} of its {len(given)} names match no case of the data set: {few(unknown)}"
         faults.append(Fault("", LIST, f"{where}: {words}; correct or remove them"))
     return noted(_unnamed(done, claims, given, where), faults)
 
@@ -69,10 +73,10 @@ def _given(
     meant: Mapping[str, set[int]],
     records: Sequence[Record],
 ) -> Record:
-    """One record with what the names that it answers to say, or with the fault that they do not say it."""
+    """Return a record with the split of its names, or with the fault that prevents it."""
     for name in doubtful.intersection(names):
         both = [called(records[place]) for place in sorted(meant[name])]
-        words = f"{where}: {name} may be {few(both, 2, ' or ')}; give its folder and its ending"
+        words = f"{where}: {name} may be {few(both, 2, ' or ')}; add its folder and its extension"
         return blamed(replace(record, split=None), Fault(record.case, LIST, words))
     wanted = {given[name]: name for name in names}
     if len(wanted) > 1:
@@ -88,7 +92,7 @@ def _given(
 def _unnamed(
     records: list[Record], claims: Mapping[int, list[str]], given: Groups, where: str
 ) -> list[Record]:
-    """The records, those that the list forgets blamed: nobody deals them out."""
+    """Return the records, with a fault on each that the list omits; these get no split."""
     grouped = any(group for group, _ in given.values())
     left = [
         place
@@ -98,7 +102,7 @@ def _unnamed(
     if not left:
         return records
     names = few([called(records[place]) for place in left])
-    words = f"{where}: {len(left)} of {len(records)} cases have no name in it: {names}; name them"
+    words = f"{where}: {len(left)} of {len(records)} cases are not in it: {names}; add them"
     kind = "group" if grouped else UNNAMED
     for place in left:
         fault = Fault(records[place].case, kind, f"{words}, or leave them out with data.on_error=skip")
@@ -107,7 +111,7 @@ def _unnamed(
 
 
 class _Index:
-    """Records by all that a list may call them."""
+    """Index of records by every name that a list may use."""
 
     def __init__(self, records: Sequence[Record], more: Callable[[Record], Iterable[str]]) -> None:
         self.whole, self.ends, self.bare, self.bare_ends, self.subjects = (
@@ -125,7 +129,7 @@ class _Index:
                     self.bare_ends[_bare(end)].add(place)
 
     def meant(self, name: str) -> set[int]:
-        """Places of the records that a name may mean, by the closest kind of likeness that there is."""
+        """Return the positions of the records that a name may mean, by the most exact kind of match."""
         bare = _bare(name)
         tries = [
             (self.whole, [name]),
@@ -138,17 +142,17 @@ class _Index:
         return found | self.subjects.get(name, set())
 
     def alike(self, name: str, places: set[int]) -> bool:
-        """Whether these are the records of one subject of that name."""
+        """Return True if these are records of the subject of that name."""
         return places <= self.subjects.get(name, set())
 
 
 def _ends(name: str) -> list[str]:
-    """a/b/c, b/c, c."""
+    """Return a/b/c, b/c, c."""
     parts = name.split("/")
     return ["/".join(parts[first:]) for first in range(len(parts))]
 
 
 def _bare(name: str) -> str:
-    """The name without its file's ending."""
+    """Return the name without its file extension."""
     ending = suffix(name)
     return name[: -len(ending)] if ending in ENDINGS else name

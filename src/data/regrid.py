@@ -1,4 +1,4 @@
-"""Moving arrays from one voxel grid to another: orientation, spacing, size and padding are all one affine."""
+"""Resampling between voxel grids: orientation, spacing, size and padding combined in one affine."""
 
 from __future__ import annotations
 
@@ -13,15 +13,22 @@ from src.errors import UserError
 
 orientations: Any = _orientations  # nibabel leaves these functions untyped
 PAGES = np.array([[0.0, -1, 0, 0], [-1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
-"""Affine of pages [H,W,D] that say nothing of where they lie: upright axial slices (rows run to posterior,
-columns to left, pages to superior), so that data.orientation=PLS leaves them as they are in the file."""
+"""Affine of slices [H,W,D] without a position: upright axial slices.
+
+Rows run to posterior, columns to left, slices to superior, so that data.orientation=PLS keeps the file's
+order.
+"""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Voxels in space: `affine` [4,4] from voxel index to mm (plain pictures: to pixels of the file), and
-    the shape. colour: of the array that a reader hands over with it, whether its channels are red, green
-    and blue."""
+    """Position and shape of an image's voxels.
+
+    Attributes:
+        affine: [4,4], from voxel index to mm (plain pictures: to pixels of the file).
+        shape: the spatial shape.
+        colour: True if the channels that a reader returns with it are red, green and blue.
+    """
 
     affine: np.ndarray
     shape: tuple[int, ...]
@@ -29,12 +36,18 @@ class Grid:
 
     @property
     def spacing(self) -> np.ndarray:
-        """Distance between voxels along each axis."""
+        """Return the distance between voxels along each axis."""
         step: np.ndarray = np.linalg.norm(self.affine[:3, : len(self.shape)], axis=0)
         return step
 
     def moved(self, factor: np.ndarray, start: np.ndarray, shape: tuple[int, ...]) -> Grid:
-        """The grid whose voxel v lies at v * factor + start of this one."""
+        """Return the grid whose voxel v is at v * factor + start of this one.
+
+        Args:
+            factor: [dims], step in voxels of this grid.
+            start: [dims], position of the first voxel in this grid.
+            shape: shape of the new grid.
+        """
         step = np.eye(4)
         step[range(len(shape)), range(len(shape))] = factor
         step[: len(shape), 3] = start
@@ -42,7 +55,10 @@ class Grid:
 
 
 def turned(grid: Grid, codes: str) -> Grid:
-    """The grid with its axes towards `codes`, e.g. RAS, or PLS: axial slices upright in radiological view."""
+    """Return the grid with its axes along `codes`, e.g. RAS, or PLS (axial slices upright in radiology).
+
+    Raises UserError for invalid codes.
+    """
     try:
         wanted = orientations.axcodes2ornt(tuple(codes.upper()))
         if len(codes) != 3 or np.isnan(wanted).any() or len(set(wanted[:, 0])) != 3:
@@ -59,18 +75,22 @@ def turned(grid: Grid, codes: str) -> Grid:
 
 
 def respaced(grid: Grid, spacing: np.ndarray) -> Grid:
-    """The grid with another spacing over the same extent (first voxels' outer corners coincide)."""
+    """Return the grid with another spacing over the same extent (outer corners of first voxels coincide)."""
     factor = spacing / grid.spacing
     shape = tuple(max(1, round(n / f)) for n, f in zip(grid.shape, factor, strict=True))
     return grid.moved(factor, (factor - 1) / 2, shape)
 
 
 def fitted(grid: Grid, size: tuple[int, ...], fit: str, whole: bool = False) -> Grid:
-    """The grid brought to `size` about its middle.
+    """Return the grid resized to `size` about its centre.
 
-    pad, crop: neither shrunk nor enlarged, padded or cropped. letterbox: scaled until the whole picture
-    fits, then padded. cover: scaled until it covers the size, then cropped. stretch: each axis scaled on its
-    own. whole: nothing is cropped; the grid goes on to the picture's edges where they lie outside.
+    Args:
+        grid: the grid.
+        size: shape of the result.
+        fit: `pad`, `crop`: padded or cropped without scaling; `letterbox`: scaled until the whole picture
+            fits, then padded; `cover`: scaled until it covers the size, then cropped; `stretch`: each axis
+            scaled on its own.
+        whole: crop nothing; extend the grid to the picture's edges where they lie outside.
     """
     shape = np.array(grid.shape)
     ratio = shape / np.array(size)
@@ -87,11 +107,17 @@ def fitted(grid: Grid, size: tuple[int, ...], fit: str, whole: bool = False) -> 
 
 
 def regrid(array: np.ndarray, source: Grid, target: Grid, order: int = 1, fill: float = 0.0) -> np.ndarray:
-    """`array` [C,*source.shape] read at the voxels of `target`: exactly where these coincide, else
-    interpolated.
+    """Sample an image at the voxels of another grid, exactly if these coincide, else by interpolation.
 
-    order: 1 linear (with smoothing first where the target is coarser), 0 nearest, for label maps. Outside
-    the source: `fill`. The dtype is kept, so integers come back rounded.
+    Args:
+        array: [C,*source.shape].
+        source: its grid.
+        target: the grid to sample.
+        order: 1 linear (smoothed first if the target is coarser), 0 nearest, for label maps.
+        fill: value outside the source.
+
+    Returns:
+        [C,*target.shape] in the same dtype; integers are rounded.
     """
     dims = len(source.shape)
     way = np.linalg.inv(source.affine) @ target.affine
@@ -117,7 +143,7 @@ def regrid(array: np.ndarray, source: Grid, target: Grid, order: int = 1, fill: 
 def _exact(
     array: np.ndarray, matrix: np.ndarray, start: np.ndarray, shape: tuple[int, ...], fill: float
 ) -> np.ndarray:
-    """Axes exchanged and turned, voxels shifted, cropped and padded: no value changes."""
+    """Permute and flip axes, shift, crop and pad; no value changes."""
     axes = np.abs(matrix).argmax(0)  # target axis -> source axis
     signs = matrix.sum(0)
     moved = np.transpose(array, (0, *(axes + 1)))
@@ -139,7 +165,7 @@ def _exact(
 def _covered(
     matrix: np.ndarray, start: np.ndarray, shape: tuple[int, ...], target: tuple[int, ...]
 ) -> np.ndarray:
-    """Which voxels of the target lie within the source's outer walls."""
+    """Return the mask of target voxels inside the source's outer boundary."""
     inside = np.ones(target, bool)
     for axis, n in enumerate(shape):
         place = start[axis] + sum(

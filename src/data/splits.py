@@ -1,4 +1,4 @@
-"""Who is trained on, who validates, who tests."""
+"""Split of cases into train, val and test."""
 
 from __future__ import annotations
 
@@ -18,14 +18,18 @@ from src.errors import UserError
 
 @dataclass(frozen=True)
 class Splitting:
-    """How records without a split of their own get one; all the records of a subject get the same.
+    """Rule that gives records a split; all records of a subject get the same.
 
-    shares: of train, val and test. seed: of the order in which subjects are dealt. folds, fold: instead, fold
-    number `fold` of `folds` tests, and the share of `val` is taken from the others. file: instead of
-    everything, a list of cases or subjects (see `read_splits`); of a list of several folds, `fold` chooses
-    one.
+    Records with their own split keep it. Records with a grave fault get none: they stop the run or are left
+    out.
 
-    Records with a grave problem are dealt into no split: who reads them stops, or leaves them out.
+    Attributes:
+        shares: proportions of train, val and test.
+        seed: seed of the order of subjects.
+        folds: number of folds for cross-validation, instead of `shares`; the share of val is taken from the
+            training folds.
+        fold: the fold that tests; with a `file` of several folds, the one to use.
+        file: a list of cases or subjects (see `read_splits`), which replaces everything else.
     """
 
     shares: tuple[float, ...] = (4, 1, 1)
@@ -44,7 +48,7 @@ class Splitting:
         shares(100, self.shares)
 
     def __call__(self, records: Sequence[Record]) -> list[Record]:
-        """The same records in the same order, each sound one with a split."""
+        """Return the same records in the same order, each sound one with a split."""
         if self.file:
             return self._from_file(records)
         if self.folds is not None:
@@ -59,7 +63,7 @@ class Splitting:
         return self._fill(dealt) if len(free) < sum(map(sound, records)) else dealt
 
     def _fill(self, records: Sequence[Record]) -> list[Record]:
-        """A published split often lacks val or test: their share is taken from the subjects that train."""
+        """Take val or test, if a published split lacks it, from the training subjects."""
         done = list(records)
         for number, split in ((2, SPLITS[2]), (1, SPLITS[1])):
             training = [record for record in done if record.split == "train" and sound(record)]
@@ -70,14 +74,12 @@ class Splitting:
                 done = [
                     replace(r, split=split) if r.split == "train" and r.subject in chosen else r for r in done
                 ]
-                words = (
-                    f"no case is given to {split}: {len(chosen)} of the {len(turn)} subjects that train are"
-                )
-                done = noted(done, [Fault("", "filled split", f"{words} taken for it (data.split)", False)])
+                words = f"{split} has no case: {len(chosen)} of the {len(turn)} training subjects are"
+                done = noted(done, [Fault("", "filled split", f"{words} moved to it (data.split)", False)])
         return done
 
     def _cycle(self, n: int) -> list[Split]:
-        """Splits for subjects in turn, in proportion wherever one cuts, so that strata share alike."""
+        """Return splits for subjects in turn, in proportion within any prefix, so that strata share alike."""
         left = dict(zip(SPLITS, shares(n, self.shares), strict=True))
         total, dealt = dict(left), []
         for _ in range(n):
@@ -102,7 +104,7 @@ class Splitting:
         count = max(1, round(len(rest) * val / (train + val))) if val else 0
         held = spread(rest, min(count, len(rest)))
         if len(held) >= len(rest):
-            raise UserError(f"data.folds={self.folds}: {len(turn)} subjects leave nobody to train on")
+            raise UserError(f"data.folds={self.folds}: {len(turn)} subjects leave none to train on")
         split: dict[str, Split] = {
             subject: "test" if place[subject] == self.fold else "val" if subject in held else "train"
             for subject in turn
@@ -110,11 +112,11 @@ class Splitting:
         return [replace(r, split=split[r.subject] if sound(r) else None) for r in records]
 
     def _check_folds(self, records: Sequence[Record], given: dict[str, int]) -> None:
-        """UserError for folds that the data set gives in part, twice, or by other numbers."""
+        """Raise UserError if the data set's folds are incomplete, contradicting, or numbered otherwise."""
         without_fold = [record.case for record in records if record.fold is None]
         if given and without_fold:
             raise UserError(
-                f"data.given_fold: {len(without_fold)} of {len(records)} cases have none: "
+                f"data.given_fold: {len(without_fold)} of {len(records)} cases have no fold: "
                 f"{few(without_fold)}; give each one"
             )
         if torn := [r.case for r in records if r.fold is not None and r.fold != given[r.subject]]:
@@ -122,7 +124,7 @@ class Splitting:
         if given and not set(given.values()) <= set(range(self.folds or 0)):
             raise UserError(
                 f"data.folds={self.folds}: data.given_fold holds {min(given.values())} to "
-                f"{max(given.values())}, where 0 to {(self.folds or 0) - 1} are counted"
+                f"{max(given.values())}, where 0 to {(self.folds or 0) - 1} are expected"
             )
 
     def _from_file(self, records: Sequence[Record]) -> list[Record]:
@@ -138,14 +140,14 @@ class Splitting:
 
 
 def without(records: Sequence[Record]) -> list[Record]:
-    """The records, and nothing said of a list of splits that does not count."""
+    """Return the records without faults about a list of splits that is not used."""
     return [
         replace(r, problems=tuple(p for p in r.problems if p.kind not in (LIST, UNNAMED))) for r in records
     ]
 
 
 def subjects_of(records: Sequence[Record]) -> dict[str, str]:
-    """Subject -> stratum, that of most of its records."""
+    """Return the stratum of each subject: the most frequent one of its records."""
     votes: dict[str, list[str]] = defaultdict(list)
     for record in records:
         votes[record.subject].append(record.stratum)
@@ -153,9 +155,9 @@ def subjects_of(records: Sequence[Record]) -> dict[str, str]:
 
 
 def subjects_in_turn(records: Sequence[Record], seed: int) -> list[str]:
-    """Subjects stratum by stratum, shuffled within; a function of names, strata and seed, on every machine.
+    """Return the subjects stratum by stratum, shuffled within each.
 
-    Dealt out in turn, every stratum is shared alike.
+    The order depends on names, strata and seed only. Dealt out in turn, it shares every stratum alike.
     """
     strata: dict[str, list[str]] = defaultdict(list)
     for subject, stratum in subjects_of(records).items():
@@ -168,20 +170,19 @@ def subjects_in_turn(records: Sequence[Record], seed: int) -> list[str]:
 
 
 def spread(items: Sequence[str], count: int) -> set[str]:
-    """`count` of the items, evenly spaced."""
+    """Return `count` of the items, evenly spaced."""
     return {items[int((k + 0.5) * len(items) / count)] for k in range(count)}
 
 
 def shares(n: int, parts: Sequence[float]) -> tuple[int, int, int]:
-    """Counts of train, val and test among `n`, in proportion to `parts`; no part above zero gets nobody.
+    """Return the counts of train, val and test among `n`, in proportion to `parts`.
 
-    The remainder is trained on: (16, 4, 4) of 24 is 16/4/4, of 6 is 4/1/1.
+    A part above zero gets at least one. The remainder goes to train: (16, 4, 4) of 24 is 16/4/4, of 6 is
+    4/1/1.
     """
     if len(parts) != 3 or min(parts) < 0 or parts[0] <= 0:
         raise UserError(f"data.split={list(parts)}: give three shares, train, val and test, e.g. [16,4,4]")
     val, test = (max(1, round(n * part / sum(parts))) if part else 0 for part in parts[1:])
     if n - val - test < 1:
-        raise UserError(
-            f"data.split={list(parts)}: {n} subjects leave nobody to train on; give more subjects"
-        )
+        raise UserError(f"data.split={list(parts)}: {n} subjects leave none to train on; give more subjects")
     return n - val - test, val, test

@@ -1,4 +1,4 @@
-"""Synthetic images as files that say of themselves what they are."""
+"""Write synthetic images to files that are marked as synthetic."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from src.errors import UserError
 Span = tuple[float, float]
 Format = Literal["png8", "png16", "nifti", "npz"]
 NOTE = "synthetic image: drawn by a generative model, shows no patient"
-"""Stands in every file: a PNG's text, NIfTI's description, npz's key `note`."""
+"""Mark in every file: a PNG's text, NIfTI's description, key `note` of npz."""
 DEPTHS: dict[str, np.dtype[Any]] = {"png8": np.dtype(np.uint8), "png16": np.dtype(np.uint16)}
 
 
 @dataclass(frozen=True)
 class Form:
-    """How images are stored: values in the data's units are number * slope + inter."""
+    """File format of images: values in the data's units are number * slope + inter."""
 
     format: Format
     dtype: np.dtype[Any]
@@ -32,7 +32,7 @@ class Form:
     inter: float = 0.0
 
     def encoded(self, values: np.ndarray, affine: np.ndarray) -> tuple[str, bytes]:
-        """Suffix and content of a file for values [C, *spatial]; of affine [4, 4] for NIfTI, in mm."""
+        """Return suffix and content of a file for values [C,*spatial]; `affine` [4,4], mm, is for NIfTI."""
         numbers = Original(self.dtype, self.slope, self.inter).stored(values)
         array = numbers[0] if len(numbers) == 1 else np.moveaxis(numbers, 0, -1)
         content = io.BytesIO()
@@ -50,11 +50,22 @@ class Form:
 def form(
     wanted: Format | None, like: Original, channels: int, dims: int, sliced: bool, span: Callable[[], Span]
 ) -> Form:
-    """How to store images of data whose files are `like` this, by default as these are stored.
+    """Choose the file format of synthetic images, by default that of the real images.
 
-    dims: axes of an image; sliced: whether it is a slice of a volume. span: least and greatest value of the
-    data, onto which a PNG's numbers are spread where they cannot hold the data's own. UserError for a PNG of
-    volumes, or of channels that it does not have.
+    Args:
+        wanted: the format asked for, None for the default.
+        like: a file of the real images.
+        channels: channels of an image.
+        dims: spatial axes of an image.
+        sliced: True if an image is a slice of a volume.
+        span: returns minimum and maximum of the data, to scale a PNG's numbers if they cannot hold the data's
+            own.
+
+    Returns:
+        The format.
+
+    Raises:
+        UserError: a PNG cannot hold volumes, or this number of channels.
     """
     own: Format = "npz"
     if sliced or dims == 3:
@@ -76,7 +87,7 @@ def form(
 
 
 def _nifti(numbers: np.ndarray, affine: np.ndarray, how: Form) -> bytes:
-    """[C, *spatial] as a volume; a slice is one voxel deep, channels come last."""
+    """Return [C,*spatial] as a NIfTI file; a slice is one voxel deep, channels come last."""
     volume = numbers[..., None] if numbers.ndim == 3 else numbers
     array = volume[0] if len(volume) == 1 else np.moveaxis(volume, 0, -1)
     image = nifti1.Nifti1Image(array, affine, dtype=array.dtype)

@@ -1,4 +1,4 @@
-"""Tables that people write by hand or by program: CSV with whatever stands between the cells, and JSON."""
+"""Read tables: CSV with any usual separator, and JSON."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from typing import Any
 from src.errors import UserError
 
 GAPS = ("", "nan", "null", "<na>", "n/a", "na", "nat")
-"""How a cell says that it holds nothing, in small letters: what pandas, R and spreadsheets write."""
+"""Spellings of an empty cell, in lower case, as written by pandas, R and spreadsheets."""
 
 
 def rows_of(path: Path, what: str) -> list[tuple[int, dict[str, Any]]]:
-    """(line of the file, cells by column) of a CSV, blank lines passed over; of a JSON list, (place, row).
+    """Return the rows of a table as (line of the file, cells by column), or (position, row) for a JSON list.
 
-    Commas, tabs or semicolons: what the first line holds, in this order. what: how messages begin.
+    The separator is the first of comma, tab and semicolon that occurs in the first line. Blank lines are
+    skipped. `what` is the beginning of messages.
 
-    Raises UserError for a file that cannot be read, columns of one name, and a row with more cells than
-    columns.
+    Raises UserError for an unreadable file, columns of equal name, and a row with more cells than columns.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
         found = json.loads(text) if path.suffix.lower() == ".json" else None
     except UnicodeDecodeError as error:
-        raise UserError(f"{what}: is not written in UTF-8 (byte {error.start}); save it so") from error
+        raise UserError(f"{what}: is not UTF-8 (byte {error.start}); save it as UTF-8") from error
     except (OSError, ValueError) as error:
         raise UserError(f"{what}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     if found is None:
         return _cells(text, what)
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
-        raise UserError(f"{what}: is no list of rows, [{{column: value, ...}}, ...]")
+        raise UserError(f"{what}: is not a list of rows, [{{column: value, ...}}, ...]")
     return list(enumerate(found, 1))
 
 
@@ -68,7 +68,7 @@ def _cells(text: str, what: str) -> list[tuple[int, dict[str, Any]]]:
 
 
 def word(value: Any) -> str:
-    """What a cell says, in one way: empty for a gap (NaN, null, ...), 1 for JSON's 1.0."""
+    """Return a cell's text in canonical form: empty for a gap (NaN, null, ...), 1 for JSON's 1.0."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, float) and value.is_integer():

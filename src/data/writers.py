@@ -1,4 +1,4 @@
-"""From an array [C,*spatial] back to a file like the one it was made from."""
+"""Write an array [C,*spatial] to a file like the one it came from."""
 
 from __future__ import annotations
 
@@ -21,14 +21,21 @@ GEOMETRY = (
     *("quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"),
 )
 PNG = {(1, "uint8"), (3, "uint8"), (1, "uint16")}
-"""Channels and types that a PNG can hold; other pictures become TIFF."""
+"""Channels and types that a PNG can hold; other pictures are written as TIFF."""
 
 
 @dataclass(frozen=True)
 class Original:
-    """What is kept of a file: the type of its numbers, their meaning (number * slope + inter), where its
-    voxels lie, and whether they are a plane of two axes. Nothing else of its header, which may tell who the
-    patient is.
+    """The properties of an input file that its predictions keep.
+
+    Nothing else of the header is kept, as it may identify the patient.
+
+    Attributes:
+        dtype: type of the stored numbers.
+        slope: value = number * slope + inter.
+        inter: see `slope`.
+        header: NIfTI header with the position of the voxels, or None.
+        plane: True if the file has two axes.
     """
 
     dtype: np.dtype[Any]
@@ -38,11 +45,11 @@ class Original:
     plane: bool = False
 
     def holding(self, dtype: np.dtype[Any]) -> Original:
-        """A file that lies as this one does, of numbers of another type that mean themselves."""
+        """Return the same geometry with numbers of another type, without scaling."""
         return replace(self, dtype=dtype, slope=1.0, inter=0.0)
 
     def stored(self, values: np.ndarray) -> np.ndarray:
-        """Values as the file's numbers; whole ones are rounded, and held at the ends of their range."""
+        """Return values as the file's numbers; integers are rounded and clipped to their range."""
         numbers = (values - self.inter) / self.slope if (self.slope, self.inter) != (1, 0) else values
         if self.dtype.kind == "f":
             return numbers.astype(self.dtype)
@@ -51,10 +58,15 @@ class Original:
 
 
 def original(source: Source, record: Record, role: str = "image") -> Original:
-    """Of the file that holds a record's image, or its target where it has one; of the loaded array, where
-    there is no such file.
+    """Return the properties of the file that holds a record's image, or its target if it has one.
 
-    Of several files, a channel each, what holds the numbers of them all.
+    Without such a file they are those of the loaded array. Several files, one per channel, give a type that
+    holds the numbers of all of them.
+
+    Args:
+        source: the data set.
+        record: the case.
+        role: image or target.
     """
     paths = source.paths(record, role) if hasattr(source, "paths") else []
     if hasattr(source, "paths") and not paths and role != "image":
@@ -82,7 +94,13 @@ def _of_file(path: Path, axes: str | None) -> Original:
 
 
 def encoded(values: np.ndarray, affine: np.ndarray, like: Original) -> tuple[str, bytes]:
-    """Suffix and content of a file: NIfTI for volumes, PNG or TIFF for pictures [C,H,W]."""
+    """Return suffix and content of a file: NIfTI for volumes, PNG or TIFF for pictures.
+
+    Args:
+        values: [C,*spatial], in the units of the input.
+        affine: [4,4], voxel index to mm.
+        like: the input file.
+    """
     numbers = like.stored(values)
     return _volume(numbers, affine, like) if values.ndim == 4 else _picture(numbers)
 

@@ -15,7 +15,7 @@ import pytest
 
 from src.data import digests
 from src.data.digests import Digests
-from src.data.sources.told import beside
+from src.data.sources.told import companions
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -204,7 +204,7 @@ def test_voxels_in_a_file_of_their_own_are_found(tmp_path):
     (tmp_path / "e.mhd").write_text("ElementDataFile = LIST\nb.img\n")
 
     def names(name):
-        return [path.name for path in beside(tmp_path / name)]
+        return [path.name for path in companions(tmp_path / name)]
 
     assert names("a.hdr") == ["a.img", "a.mat"] and names("a.img") == ["a.hdr", "a.mat"]
     assert names("b.img") == [] and names("a.mat") == []

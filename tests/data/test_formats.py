@@ -100,7 +100,7 @@ def test_colour_becomes_grey_and_frames_do_not(tmp_path):
     assert np.allclose(grey, 0.299 * COLOUR[0] + 0.587 * COLOUR[1] + 0.114 * COLOUR[2], atol=1e-3)
     volumes.nifti(volumes.FRAMES)(tmp_path)
     folder = Folder(root=str(tmp_path), image="a.nii.gz", spatial_dims=3)
-    with pytest.raises(ReadError, match=r"a\.nii\.gz: has 3 channels that are no colours.*data\.channels=3"):
+    with pytest.raises(ReadError, match=r"a\.nii\.gz: has 3 channels that are not colours.*data\.channels=3"):
         folder.load(folder.records()[0])
 
 
@@ -163,7 +163,7 @@ def test_what_a_header_leaves_open_is_noted_of_its_case(tmp_path):
     assert np.array_equal(read(tmp_path / "two.nii")[1].affine, np.eye(4))
     source = Folder(root=str(tmp_path), image="*.nii", spatial_dims=3)
     told = {r.case: [f.words for f in examined(r, source)[1] if not f.grave] for r in source.records()}
-    assert told["two"][0].startswith(f"{tmp_path / 'two.nii'}: sform and qform lie")
+    assert told["two"][0].startswith(f"{tmp_path / 'two.nii'}: sform and qform differ")
     assert told["none"][0].startswith(f"{tmp_path / 'none.nii'}: pixdim[1,2,3] should be non-zero")
 
 

@@ -112,20 +112,21 @@ def test_cases_are_trained_on_in_the_old_order(told) -> None:
 def test_what_came_went_and_changed_is_named(told) -> None:
     values = Planted().values
     came, went, other = values | {"i1": 7}, {c: v for c, v in values.items() if c != "c2"}, values | {"d1": 9}
-    start = "data: not what runs/old was trained on: "
+    start = "data: differs from what runs/old was trained on: "
     assert refusal(Planted(came), told) == (
-        f"{start}1 case (i1) came; take the new ones away, "
-        "or go on with the old ones alone: data.changed=keep"
+        f"{start}1 case (i1) added; remove the new ones, "
+        "or continue with the old ones only: data.changed=keep"
     )
     assert (
-        refusal(Planted(went), told) == f"{start}1 case (c2) went; put the old data back, or start a new run"
+        refusal(Planted(went), told)
+        == f"{start}1 case (c2) removed; put the old data back, or start a new run"
     )
     assert refusal(Planted(other), told).startswith(f"{start}1 case (d1) changed; put the old data back")
     everything = Planted(
         {c: v for c, v in (other | {f"x{n}": n for n in range(9)}).items() if c[0] not in "ab"}
     )
     assert refusal(everything, told).startswith(
-        f"{start}9 cases (x0, x1, x2 and 6 more) came, 4 cases (a1, a2, b1 and 1 more) went, "
+        f"{start}9 cases (x0, x1, x2 and 6 more) added, 4 cases (a1, a2, b1 and 1 more) removed, "
         "1 case (d1) changed; "
     )
     for source in (Planted(went), Planted(other), everything):
@@ -140,7 +141,7 @@ def test_keep_goes_on_with_the_old_cases_alone(told) -> None:
         assert content_hash(data) == told["hash"]
         assert summary(data) == told
     assert opened(more, told, changed="keep").notes == [
-        "data: 3 cases (A1, z1, z2) came since the run began: left out"
+        "data: 3 cases (A1, z1, z2) added since the run began; left out"
     ]
     assert opened(Planted(), told, changed="keep").notes == []
 
@@ -157,13 +158,13 @@ def test_labels_stay_with_those_who_had_them(told) -> None:
 def test_a_run_of_062eb33_says_what_its_subjects_tell(told) -> None:
     old, values = first(told), Planted().values
     assert refusal(Planted(values | {"i1": 7}), old) == (
-        "data: not what runs/old was trained on: 1 subject (i) came, 16 cases are 17 now; "
-        "put the old data back, or go on with the old subjects alone: data.changed=keep"
+        "data: differs from what runs/old was trained on: 1 subject (i) added, 16 cases became 17; "
+        "put the old data back, or continue with the old subjects only: data.changed=keep"
     )
     gone = refusal(Planted({c: v for c, v in values.items() if c[0] != "c"}), old)
-    assert "1 subject (c) went, 16 cases are 14 now; put the old data back" in gone
-    assert "16 cases are 17 now; put" in refusal(Planted(values | {"a3": 7}), old, changed="keep")
-    assert "names or content changed (its data.json does not say of which)" in refusal(
+    assert "1 subject (c) removed, 16 cases became 14; put the old data back" in gone
+    assert "16 cases became 17; put" in refusal(Planted(values | {"a3": 7}), old, changed="keep")
+    assert "names or content changed (its data.json does not tell which)" in refusal(
         Planted(values | {"d1": 9}), old
     )
 
@@ -193,7 +194,7 @@ def test_cases_that_the_task_leaves_out_are_known_too(told) -> None:
 
 
 def test_another_preparation_is_another_hash(told) -> None:
-    assert "this version prepares them otherwise" in refusal(Planted(), told, intensity="range")
+    assert "this version prepares them differently" in refusal(Planted(), told, intensity="range")
 
 
 def test_two_cases_of_one_name_stay_a_fault(told) -> None:
@@ -226,7 +227,7 @@ def test_cases_without_a_split_are_none_of_the_run_and_stay_so(tmp_path, picture
     (tmp_path / "splits.csv").write_text("file,split\na,train\nb,train\nc,val\nd,test\ne,train\n")
     assert names(opened(folder, told, on_error="skip")) == names(first)
     picture("images/f.png", array=grey("f"))
-    assert "1 case (images_f) came" in refusal(folder, told, on_error="skip")
+    assert "1 case (images_f) added" in refusal(folder, told, on_error="skip")
 
 
 def test_keep_remembers_who_had_a_fault(told) -> None:

@@ -81,8 +81,8 @@ def test_what_a_list_forgets_and_what_it_names_in_vain_is_told():
     found = assigned(records("x/a.png", "x/b.png", "x/c.png", "x/d.png"), given, "s.csv")
     assert list(splits(found).values()) == ["train", "val", None, None]
     words = [fault.words for fault in leaks(found)]
-    assert any("2 of its 4 names are no case of the data set: gone.png, lost" in w for w in words)
-    assert sum("2 of 4 cases have no name in it: x/c.png, x/d.png" in w for w in words) == 2
+    assert any("2 of its 4 names match no case of the data set: gone.png, lost" in w for w in words)
+    assert sum("2 of 4 cases are not in it: x/c.png, x/d.png" in w for w in words) == 2
     assert [r.split for r in Splitting((4, 1, 0))(found)] == [
         "train",
         "val",
@@ -93,7 +93,7 @@ def test_what_a_list_forgets_and_what_it_names_in_vain_is_told():
 
 def test_no_name_that_fits_stops_at_once():
     with pytest.raises(
-        UserError, match=r"s\.csv: none of its 1 names \(q\.png\) is one of the 2 cases \(a\.png"
+        UserError, match=r"s\.csv: none of its 1 names \(q\.png\) matches the 2 cases \(a\.png"
     ):
         assigned(records("a.png", "b.png"), {"q.png": (None, "train")}, "s.csv")
 
@@ -111,7 +111,7 @@ def test_a_name_that_two_cases_may_have_is_a_fault_of_both(files, name, both):
     found = assigned(records(*files, "other.png"), given, "s.csv")
     assert list(splits(found).values()) == [None, None, "test"]
     assert [f.words for f in leaks(found) if f.kind != "name"] == [
-        f"s.csv: {name} may be {both}; give its folder and its ending"
+        f"s.csv: {name} may be {both}; add its folder and its extension"
     ] * 2
 
 
@@ -153,7 +153,7 @@ def test_two_names_of_one_case_must_agree():
         ("s.csv", "file,split,file\na,test,b\n", "two columns are called file"),
         ("s.csv", "file,split\na,test,b\n", "row 2: has 3 cells for 2 columns"),
         ("s.json", '{"train": ["a"], "holdout": ["b"]}', "split holdout"),
-        ("s.json", '{"train": "a"}', "train is no list of names"),
+        ("s.json", '{"train": "a"}', "train is not a list of names"),
         ("s.json", '{"train": ["a"], "test": ["a"]}', "a is in train .* and in test"),
         ("s.json", '[{"train": ["a"], "val": ["b"]}]', "holds 1 folds; choose one"),
         ("s.json", '"a"', "holds no lists of names"),
@@ -180,9 +180,7 @@ def test_folds_of_nnunet_are_chosen_by_number(tmp_path):
     found = Splitting(file=str(path), fold=1)(cases)
     assert [r.case for r in found if r.split == "val"] == names[3:6]
     (note,) = leaks(found)
-    assert (
-        note.words.startswith("no case is given to test: ") and not note.grave
-    )  # and taken from train alone
+    assert note.words.startswith("test has no case: ") and not note.grave  # and taken from train alone
     assert sum(r.split == "test" for r in found) > 0
     with pytest.raises(UserError, match=r"data\.fold=2: .* holds folds 0 to 1"):
         Splitting(file=str(path), fold=2)(cases)
@@ -221,7 +219,7 @@ def test_every_source_holds_its_list(tmp_path, picture, source):
     (tmp_path / "s.csv").write_text("file,split\n" + "".join(f"{n}.jpg,{SPLIT[n]}\n" for n in range(7)))
     found = source(tmp_path, splits="s.csv").records()
     assert [r.split for r in found] == [*SPLIT[:7], None]
-    assert any("1 of 8 cases have no name in it: images/7.png" in f.words for f in leaks(found))
+    assert any("1 of 8 cases are not in it: images/7.png" in f.words for f in leaks(found))
 
 
 @pytest.mark.parametrize("source", [folder, voc])
@@ -241,10 +239,10 @@ def test_a_run_stops_or_leaves_out_whom_the_list_forgets(tmp_path, picture, capl
         "file,split\n9.png,test\n" + "".join(f"{n}.png,{SPLIT[n]}\n" for n in (0, 1, 4, 6))
     )
     how: dict[str, Any] = {"batch_size": 1, "cache_dir": str(tmp_path / "c")}
-    with pytest.raises(UserError, match="4 of 8 cases have no name in it") as caught:
+    with pytest.raises(UserError, match="4 of 8 cases are not in it") as caught:
         DataModule(folder(tmp_path, splits="s.csv"), **how).setup()
-    assert "1 of its 5 names are no case of the data set: 9.png" in str(caught.value)
-    assert str(caught.value).count("have no name") == 1  # told once
+    assert "1 of its 5 names match no case of the data set: 9.png" in str(caught.value)
+    assert str(caught.value).count("are not in it") == 1  # told once
     data = DataModule(folder(tmp_path, splits="s.csv"), on_error="skip", **how)
     data.setup()
     assert {s: [r.case for r in rs] for s, rs in data.records.items()} == {
@@ -273,7 +271,7 @@ def test_folds_that_a_table_gives_are_held(tmp_path, picture):
 
     assert [r.split for r in split(["0.0", "1.0", "0", "0"])].index("test") == 1
     for folds, words in (
-        (["0", "1", "", "0"], "1 of 4 cases have none: 2"),
+        (["0", "1", "", "0"], "1 of 4 cases have no fold: 2"),
         (["1", "2", "1", "2"], r"holds 1 to 2, where 0 to 1"),
         (["0", "1.5", "0", "0"], "row 3: fold 1.5"),
         (["0", "x", "0", "0"], "row 3: fold x"),

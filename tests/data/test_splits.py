@@ -78,7 +78,7 @@ def test_a_split_file_fixes_everything(tmp_path):
     table.write_text("file,split\nc0,test\ns1,validation\nc2,train\n")
     split = Splitting(file=str(table))(records)
     assert [r.split for r in split] == ["test", "val", "train", None]  # c3 is not named, and never dealt
-    assert "1 of 4 cases have no name in it: c3" in leaks(split)[0].words
+    assert "1 of 4 cases are not in it: c3" in leaks(split)[0].words
     lists = tmp_path / "s.json"
     lists.write_text(json.dumps({"train": ["c0", "c1"], "val": ["c2"], "test": ["s3"]}))
     assert [r.split for r in Splitting(file=str(lists))(records)] == ["train", "train", "val", "test"]

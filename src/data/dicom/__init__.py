@@ -1,4 +1,4 @@
-"""DICOM: a tree of files into series, a series into a volume in its rescaled units (HU for CT)."""
+"""DICOM: group a tree of files into series, and read a series as a volume in rescaled units (HU for CT)."""
 
 from src.data.dicom.files import digest, pydicom
 from src.data.dicom.pixels import rescaled

@@ -1,4 +1,4 @@
-"""The files of a tree, links followed, and how one of them is opened."""
+"""Find the files of a folder tree, following links, and open one of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from src.errors import UserError
 
 
 def pydicom() -> Any:
-    """The package, or one line on how to get it."""
+    """Return the package pydicom. Raises UserError if it is not installed."""
     try:
         import pydicom
     except ImportError as error:
@@ -21,16 +21,18 @@ def pydicom() -> Any:
 
 
 def digest(text: str) -> str:
-    """Eight hexadecimal digits for a text: a name that does not show it. Whoever can try all the texts, such
-    as all numbers of seven digits, finds it again."""
+    """Return eight hexadecimal digits of the text's SHA-256, as a pseudonym.
+
+    It does not resist trying all possible texts, such as all seven-digit numbers.
+    """
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def opened(path: Path, tags: Sequence[str] | None = None) -> Any:
-    """The data set of a file; with `tags`, these alone and no pixels.
+    """Return the dataset of a file; with `tags`, only these, without pixels.
 
-    Files without the 128 bytes and the word DICM that should come first are understood when they begin as
-    data sets do (group 0002 or 0008, little endian). Raises pydicom's InvalidDicomError for anything else.
+    Files without the 128-byte preamble and DICM are accepted if they begin like a dataset (group 0002 or
+    0008, little endian). Raises pydicom's InvalidDicomError for anything else.
     """
     dicom = pydicom()
     how = {"specific_tags": list(tags), "stop_before_pixels": True} if tags else {}
@@ -50,21 +52,21 @@ def opened(path: Path, tags: Sequence[str] | None = None) -> Any:
 
 
 def files_below(root: Path) -> tuple[list[Path], int]:
-    """Every file below `root` once, in order, and how many links lead nowhere.
+    """Return every file below `root` once, sorted, and the number of broken links.
 
-    Links to files and folders are followed; what is reached twice counts where it really lies. Directories
-    of media (DICOMDIR) and what macOS leaves beside files ("._name") are passed over.
+    Links to files and folders are followed; a file reached twice is listed at its real location. DICOMDIR
+    files and macOS companions ("._name") are ignored.
     """
     found: dict[Path, Path] = {}
-    seen: set[Path] = set()
-    lost, todo = 0, [root]
+    visited: set[Path] = set()
+    broken, todo = 0, [root]
     while todo:  # real folders first, linked ones after
         for folder, folders, names in os.walk(todo.pop(0)):
             here, real = Path(folder), Path(folder).resolve()
-            if real in seen:
+            if real in visited:
                 folders.clear()
                 continue
-            seen.add(real)
+            visited.add(real)
             todo += [here / name for name in sorted(folders) if (here / name).is_symlink()]
             for name in names:
                 path = here / name
@@ -72,9 +74,9 @@ def files_below(root: Path) -> tuple[list[Path], int]:
                     continue
                 linked = path.is_symlink()
                 if not path.is_file():
-                    lost += linked
+                    broken += linked
                     continue
-                whole = path.resolve() if linked else real / name
-                if not (linked and whole in found):
-                    found[whole] = path
-    return sorted(found.values()), lost
+                target = path.resolve() if linked else real / name
+                if not (linked and target in found):
+                    found[target] = path
+    return sorted(found.values()), broken

@@ -1,4 +1,4 @@
-"""Slices into a volume: their order along the normal, and the affine of the whole."""
+"""Geometry of a volume: the order of the slices along their normal, and the affine."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from src.data.dicom.multiframe import Frame
 
 SAME = 1e-3
-"""Below it, directions (cosines) and places (mm) are the same."""
+"""Tolerance for equal directions (cosines) and positions (mm)."""
 UNEVEN = 0.1
-"""So far, in steps, a slice may lie off an even grid."""
+"""Largest distance of a slice from an even grid, as a fraction of the step."""
 DIFFER = (
     "EchoTime", "EffectiveEchoTime", "EchoNumbers", "TemporalPositionIdentifier", "TemporalPositionIndex",
     "DiffusionBValue", "DiffusionGradientOrientation", "InversionTime", "InversionTimes", "FlipAngle",
@@ -19,7 +19,7 @@ DIFFER = (
     "ComplexImageComponent", "ImageType", "FrameType", "ConvolutionKernel", "KVP", "AcquisitionNumber",
     "StackID", "AcquisitionTime", "FrameAcquisitionDateTime", "FrameReferenceDateTime", "ContentTime",
 )  # fmt: skip
-"""What commonly tells two slices at one place apart, the most telling first."""
+"""Keywords in which two slices at the same position commonly differ, the most informative first."""
 ALIKE = (
     "EchoTime",
     "EffectiveEchoTime",
@@ -27,14 +27,14 @@ ALIKE = (
     "TemporalPositionIndex",
     "DiffusionBValue",
 )
-"""What is the same, within a hundredth, in all slices of one volume, wherever they lie."""
+"""Keywords whose values must agree within one percent in all slices of a volume."""
 
 
 def arranged(frames: Sequence[Frame]) -> tuple[list[int], np.ndarray]:
-    """The order of the slices along their normal, and the affine [4,4] from (column, row, slice) to mm in
-    RAS; slices that are shifted evenly against each other (a gantry's tilt) shear it.
+    """Return the order of the slices along their normal, and the affine [4,4].
 
-    Raises ValueError, which says what of the series is no single volume.
+    The affine maps (column, row, slice) to mm in RAS. Slices shifted evenly against each other (gantry tilt)
+    shear it. Raises ValueError with the reason if the slices are not a single volume.
     """
     across, down = _direction(frames)
     spacing = frames[0].spacing
@@ -67,22 +67,22 @@ def arranged(frames: Sequence[Frame]) -> tuple[list[int], np.ndarray]:
 
 
 def _direction(frames: Sequence[Frame]) -> tuple[np.ndarray, np.ndarray]:
-    """Where columns and rows of all slices lead."""
+    """Return the unit vectors along which columns and rows count up, common to all slices."""
     directions = np.array([frame.direction for frame in frames])
     across, down = directions[0]
     if max(abs(np.linalg.norm(across) - 1), abs(np.linalg.norm(down) - 1), abs(across @ down)) > 0.01:
-        raise ValueError("its ImageOrientationPatient is no pair of unit vectors at right angles")
+        raise ValueError("its ImageOrientationPatient is not a pair of orthogonal unit vectors")
     same = np.abs(directions - directions[0]).max((1, 2)) <= SAME
     if not same.all():
         raise ValueError(
-            f"its slices differ in direction ({same.sum()} of {len(same)} lie like the first); "
-            f"{_told(frames, 'a localiser of several planes, or several volumes')}"
+            f"its slices differ in direction ({same.sum()} of {len(same)} match the first); "
+            f"{_other_differences(frames, 'a localiser of several planes, or several volumes')}"
         )
     return across, down
 
 
 def _check_alike(frames: Sequence[Frame]) -> None:
-    """Raises ValueError when slices were taken in different ways, though each has a place of its own."""
+    """Raise ValueError if slices at different positions were acquired in different ways."""
     for word in ALIKE:
         values = _values(frames, word)
         if len(values) == 1:
@@ -92,14 +92,14 @@ def _check_alike(frames: Sequence[Frame]) -> None:
         except ValueError:
             numbers = [0, 1]
         if max(numbers) - min(numbers) > 0.01 * max(map(abs, numbers)):
-            told = ", ".join(values[:4])
+            differences = ", ".join(values[:4])
             raise ValueError(
-                f"its slices differ in {word} ({told}): choose, such as data.series={word}:{values[0]}"
+                f"its slices differ in {word} ({differences}): choose, such as data.series={word}:{values[0]}"
             )
 
 
 def _mixed(frames: Sequence[Frame], order: np.ndarray, steps: np.ndarray) -> str:
-    """What tells slices at one place apart, and how to choose among them."""
+    """Return the message for slices at the same position: how they differ, and how to choose among them."""
     close = steps < SAME
     pair = order[np.flatnonzero(close)[0] :][:2]
     differ = [word for word in DIFFER if frames[pair[0]].fact(word) != frames[pair[1]].fact(word)][:2]
@@ -107,8 +107,8 @@ def _mixed(frames: Sequence[Frame], order: np.ndarray, steps: np.ndarray) -> str
     where = f"{count} of its {len(frames)} slices lie at the same place as another"
     if not differ:
         return f"{where}, and nothing known tells them apart; remove the copies"
-    told = [f"{word} ({', '.join(_values(frames, word)[:4])})" for word in differ]
-    where += f"; they differ in {' and '.join(told)}"
+    differences = [f"{word} ({', '.join(_values(frames, word)[:4])})" for word in differ]
+    where += f"; they differ in {' and '.join(differences)}"
     if len(_values(frames, differ[0])) > len(frames) // 2:
         return f"{where}; move them to series of their own"
     one, other = (str(frames[place].fact(differ[0])).split("\\") for place in pair)
@@ -116,13 +116,13 @@ def _mixed(frames: Sequence[Frame], order: np.ndarray, steps: np.ndarray) -> str
     return f"{where}: choose, such as data.series={differ[0]}:{example}"
 
 
-def _told(frames: Sequence[Frame], otherwise: str) -> str:
-    """What differs besides, in words."""
+def _other_differences(frames: Sequence[Frame], otherwise: str) -> str:
+    """Return the other keywords in which the slices differ, as text."""
     found = [word for word in ("StackID", "ImageType") if len(_values(frames, word)) > 1]
-    told = [f"{word} ({', '.join(_values(frames, word)[:4])})" for word in found]
-    return f"they differ in {' and '.join(told)} too" if told else otherwise
+    differences = [f"{word} ({', '.join(_values(frames, word)[:4])})" for word in found]
+    return f"they differ in {' and '.join(differences)} too" if differences else otherwise
 
 
 def _values(frames: Sequence[Frame], keyword: str) -> list[str]:
-    """The different values of a keyword, in the order of the frames."""
+    """Return the different values of a keyword, in the order of the frames."""
     return list(dict.fromkeys(str(frame.fact(keyword)) for frame in frames))

@@ -1,4 +1,4 @@
-"""Stored pixels in the units that their file states: tables, slopes, colour, inversion, padding."""
+"""Stored pixels to the units of the file: palettes, modality tables, slopes, inversion, padding."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from src.data.dicom.tables import by_modality_table, coloured
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
 COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT")
-"""What pydicom decodes to red, green and blue."""
+"""Photometric interpretations that pydicom decodes to red, green and blue."""
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 LOSSY = tuple(f"1.2.840.10008.1.2.4.{end}" for end in (50, 51, 81, 91, 203))
-"""JPEG of 8 and of 12 bits, JPEG-LS near lossless, JPEG 2000, HTJ2K."""
+"""Transfer syntaxes: JPEG of 8 and 12 bits, near-lossless JPEG-LS, JPEG 2000, HTJ2K."""
 SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
 
 
 def rescaled(file: Any) -> np.ndarray:
-    """Pixels of a file of one frame, [rows,columns] or [rows,columns,3], in the units of the file: integers
-    where these are, padding at the level of the least other value."""
+    """Return the pixels of a single-frame file, [rows,columns] or [rows,columns,3], in the units of the file.
+
+    Values stay integers where possible; padding is set to the smallest other value.
+    """
     (values, padding), *rest = values_of(file)
     if rest:
         raise ValueError(f"has {1 + len(rest)} frames")
@@ -28,11 +30,11 @@ def rescaled(file: Any) -> np.ndarray:
 
 
 def values_of(file: Any) -> list[tuple[np.ndarray, np.ndarray | None]]:
-    """Of each frame of a file: its values, and where it holds padding (None: nowhere)."""
+    """Return for each frame of a file its values and its padding mask (None: no padding)."""
     stored = _stored(file)
     frames = frames_of(file)
     if len(stored) != len(frames):
-        raise ValueError(f"has {len(stored)} frames of pixels, where its header names {len(frames)}")
+        raise ValueError(f"has {len(stored)} frames of pixels, but its header names {len(frames)}")
     return [
         (_in_units(pixels, frame), _padding(pixels, file))
         for pixels, frame in zip(stored, frames, strict=True)
@@ -40,7 +42,7 @@ def values_of(file: Any) -> list[tuple[np.ndarray, np.ndarray | None]]:
 
 
 def filled(values: np.ndarray, padding: np.ndarray | None) -> np.ndarray:
-    """The values with padding, which is no part of the image, set to the least of the others."""
+    """Return the values with padding set to the smallest other value."""
     if padding is None or not padding.any() or padding.all():
         return values
     values = values.copy()
@@ -49,19 +51,19 @@ def filled(values: np.ndarray, padding: np.ndarray | None) -> np.ndarray:
 
 
 def _stored(file: Any) -> np.ndarray:
-    """[frames,rows,columns] or, in colour, [frames,rows,columns,3]; palettes are looked up."""
+    """Return pixels [frames,rows,columns], or [frames,rows,columns,3] in colour, with palettes applied."""
     if str(file.get("SOPClassUID")) in SEGMENTATIONS:
-        raise ValueError("is a DICOM segmentation (SEG), which is not read; convert it to NIfTI or PNG")
+        raise ValueError("is a DICOM segmentation (SEG), which is not supported; convert it to NIfTI or PNG")
     if str(file.get("SOPClassUID")) == SLIDE:
-        raise ValueError("is a slide in tiles, which is not read; export the region as TIFF or PNG")
+        raise ValueError("is a tiled slide, which is not supported; export the region as TIFF or PNG")
     if not any(name in file for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         raise ValueError(f"holds no pixels, or is cut short (modality {file.get('Modality') or 'not named'})")
     kind, bits = str(file.get("PhotometricInterpretation")), file.get("BitsAllocated")
     samples = int(file.get("SamplesPerPixel") or 1)
     if kind not in (*GREY, *COLOUR, "PALETTE COLOR") or samples != (3 if kind in COLOUR else 1):
-        raise ValueError(f"its {samples} samples a pixel of the kind {kind} are not read")
+        raise ValueError(f"its {samples} samples per pixel of the kind {kind} are not supported")
     if kind.startswith("YBR_FULL") and bits != 8:
-        raise ValueError(f"its {kind} has {bits} bits a colour, where 8 are read")
+        raise ValueError(f"its {kind} has {bits} bits per colour, where only 8 are supported")
     if "PixelData" in file and int(file.get("HighBit", file.BitsStored - 1)) > file.BitsStored - 1:
         raise ValueError(
             f"its pixels lie in the upper bits (HighBit {file.HighBit}, BitsStored {file.BitsStored}), "
@@ -74,8 +76,11 @@ def _stored(file: Any) -> np.ndarray:
 
 
 def _whole(stored: np.ndarray, file: Any) -> np.ndarray:
-    """Numbers of BitsStored bits as numbers of their type, whatever stands in the bits above. pydicom sees to
-    that where nothing is compressed, and else leaves the sign to the decoder; that of JPEG-LS gives none."""
+    """Return numbers of BitsStored bits with the unused upper bits cleared or sign-extended.
+
+    pydicom does this for uncompressed pixels; for compressed ones it leaves the sign to the decoder, and that
+    of JPEG-LS does not restore it.
+    """
     plain = stored.dtype.kind == "f" or not file.file_meta.TransferSyntaxUID.is_compressed
     if plain or file.BitsStored >= 8 * stored.dtype.itemsize:
         return stored
@@ -85,8 +90,11 @@ def _whole(stored: np.ndarray, file: Any) -> np.ndarray:
 
 
 def _in_units(stored: np.ndarray, frame: Frame) -> np.ndarray:
-    """slope * stored + intercept, or what the table says; MONOCHROME1 turned round within the range that its
-    bits allow, so that one tissue has one value in all images and bright is dense."""
+    """Return slope * stored + intercept, or the values of the modality table.
+
+    MONOCHROME1 is inverted within the range of its bits, so that a tissue has the same value in all images
+    and bright means dense.
+    """
     file, how = frame.file, frame.macro("PixelValueTransformationSequence")
     if stored.ndim == 3:
         return stored
@@ -117,21 +125,21 @@ def _in_units(stored: np.ndarray, frame: Frame) -> np.ndarray:
 
 
 def _check_turning(file: Any, how: Any, stored: np.ndarray) -> None:
-    """Raises ValueError where white may not simply stand for what is low."""
+    """Raise ValueError if inverting MONOCHROME1 is not well defined."""
     if stored.dtype.kind == "f":
-        raise ValueError("its pixels are floats and MONOCHROME1, which is not read")
+        raise ValueError("its pixels are floats and MONOCHROME1, which is not supported")
     if file.get("Modality") in ("CT", "PT", "RTDOSE") or how.get("RescaleType") == "HU":
         raise ValueError(
-            f"its pixels are MONOCHROME1 and yet a measure ({file.get('Modality')}), which programs read in "
-            "two ways; set PhotometricInterpretation to MONOCHROME2 if the stored values are to be kept"
+            f"its pixels are MONOCHROME1 but quantitative ({file.get('Modality')}), which programs read "
+            "in two ways; set PhotometricInterpretation to MONOCHROME2 if the stored values are to be kept"
         )
 
 
 def _padding(stored: np.ndarray, file: Any) -> np.ndarray | None:
-    """Where stored values are what PixelPaddingValue, or the range from it to its limit, names.
+    """Return the mask of pixels at PixelPaddingValue, or in the range from it to its limit.
 
-    None too after lossy compression, unless a range is named: what was padding is near its value then, and
-    what is at its value may be none.
+    Also None after lossy compression without a range: padding is then only near its value, and pixels at that
+    value may belong to the image.
     """
     word = "FloatPixelPadding" if stored.dtype.kind == "f" else "PixelPadding"
     word = "DoubleFloatPixelPadding" if stored.dtype == np.float64 else word

@@ -1,4 +1,4 @@
-"""The files of a series into one array and its affine."""
+"""Read the files of a series as one array with its affine."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from src.data.dicom.pixels import filled, rescaled, values_of
 def read_series(
     paths: Sequence[Path], chosen: Sequence[tuple[str, str]] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Volume [C,columns,rows,slices] and its affine (RAS, mm), slices sorted along their normal; or a
-    picture [C,H,W]. C is 3 in colour, else 1.
+    """Read a volume [C,columns,rows,slices] with slices sorted along their normal, or a picture [C,H,W].
 
-    Slices may be files, frames of one file, or both. chosen: pairs of a DICOM keyword and a value; only
-    slices of which the header says so are read. Raises ValueError when slices differ in size or direction,
-    lie at one place, are missing (uneven steps), or have no place in space.
+    C is 3 in colour, else 1. Slices may be files, frames of one file, or both. `chosen` holds pairs of a
+    DICOM keyword and a value; only slices with these values are read.
+
+    Returns the array and its affine (RAS, mm). Raises ValueError if slices differ in size or direction, share
+    a position, are missing (uneven steps), or have no position in space.
     """
     files = [opened(path) for path in paths]
     _check_copies(files, paths)
@@ -60,13 +61,13 @@ def _picture(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _having(frames: Sequence[Frame], keyword: str, value: str) -> list[Frame]:
-    """The frames of which the header says `value` under `keyword`, alone or among others."""
+    """Return the frames whose header has `value` under `keyword`, alone or among other values."""
     kept = [frame for frame in frames if _says(frame.fact(keyword), value)]
     if not kept:
         there = list(dict.fromkeys(said for frame in frames if (said := frame.fact(keyword)) is not None))
         raise ValueError(
             f"no slice has the {keyword} {value} of data.series; "
-            f"there are {', '.join(there[:8]) or 'none that say one'}"
+            f"there are {', '.join(there[:8]) or 'none with a value'}"
         )
     return kept
 
@@ -86,7 +87,7 @@ def _says(said: str | None, value: str) -> bool:
 
 
 def _check_copies(files: Sequence[Any], paths: Sequence[Path]) -> None:
-    """Raises ValueError when two files give themselves out as one and the same image."""
+    """Raise ValueError if two files have the same SOPInstanceUID."""
     known: dict[str, Path] = {}
     for file, path in zip(files, paths, strict=True):
         uid = str(file.get("SOPInstanceUID") or path)
@@ -98,13 +99,13 @@ def _check_copies(files: Sequence[Any], paths: Sequence[Path]) -> None:
 
 
 def _placeless(frames: Sequence[Frame], words: str) -> str:
-    """Why frames are no volume; of those that are pictures one after another, what to do with them."""
-    if "no place in space" not in words:
+    """Return why the frames are not a volume; for independent pictures, also the way to read them."""
+    if "no position in space" not in words:
         return words
     what = str(frames[0].file.get("Modality") or "modality not named")
     if int(frames[0].file.get("NumberOfFrames") or 1) > 1:
         return (
-            f"holds {len(frames)} frames ({what}) without a place in space, which are no volume ({words}); "
-            "export the frames as pictures"
+            f"holds {len(frames)} frames ({what}) without a position in space, which are not a volume "
+            f"({words}); export the frames as pictures"
         )
     return f"{words}; read its {len(frames)} files ({what}) as pictures: data=folder 'data.image=\"**/*\"'"

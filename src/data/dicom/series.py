@@ -1,4 +1,4 @@
-"""The series of a tree, told by the headers alone, and what else lies there."""
+"""Find the series of a folder tree from the headers alone, and count the files that are not images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TAGS = (
 )  # fmt: skip
 STORAGE = "1.2.840.10008.5.1.4.1.1."
 NO_IMAGES = tuple(STORAGE + end for end in ("4.2", "66.4", "66.7"))
-"""Spectra and segmentations: they have rows and columns too."""
+"""Spectra and segmentations: they have Rows and Columns but are not images."""
 CINE = tuple(
     STORAGE + end
     for end in (
@@ -24,15 +24,24 @@ CINE = tuple(
         "77.1.2.1", "77.1.4.1", "77.1.6",
     )
 )  # fmt: skip
-"""Classes whose frames follow each other in time, or are tiles: no slices."""
+"""SOP classes whose frames are a time series or tiles, not slices."""
 
 
 @dataclass
 class Series:
-    """One series of one patient: its files in order, and what its header calls it.
+    """One series of one patient: its files in order, and the names in its header.
 
-    patient: the PatientID, else the study, else the folder. slices: files, or their frames where these are
-    slices.
+    Attributes:
+        uid: SeriesInstanceUID.
+        patient: pseudonym of the PatientID, else of the study, else of the folder.
+        person: the PatientID, empty if there is none.
+        modality: CT, MR, ...
+        description: SeriesDescription.
+        protocol: ProtocolName.
+        number: SeriesNumber.
+        slices: number of files, or of their frames where these are slices.
+        paths: the files.
+        images: SOPInstanceUID -> file; used only to find copies.
     """
 
     uid: str
@@ -48,25 +57,25 @@ class Series:
 
     @property
     def words(self) -> str:
-        """What people call it. May hold what somebody typed at the scanner, a name too."""
+        """Return the name of the series for display. It may hold text typed at the scanner, even a name."""
         return self.description or self.protocol or f"number {self.number or '?'}"
 
 
 @dataclass
 class Found:
-    """The image series of a tree, and in words what was passed over."""
+    """The image series of a folder tree, and notes about the ignored files."""
 
     series: list[Series]
     notes: list[str]
 
 
 def find_series(root: Path) -> Found:
-    """Every image series below `root`, in the order of the files. Reads headers only.
+    """Return every image series below `root`, in the order of the files. Only headers are read.
 
-    Files that are no DICOM, or hold no image, are counted; a copy of a file of the same series (the same
+    Files that are not DICOM, or hold no image, are counted. A copy of a file in the same series (same
     SOPInstanceUID and bytes) counts once.
     """
-    paths, lost = files_below(root)
+    paths, broken = files_below(root)
     series: dict[tuple[str, str], Series] = {}
     strange: Counter[str] = Counter()
     objects: Counter[str] = Counter()
@@ -83,54 +92,56 @@ def find_series(root: Path) -> Found:
                 copies += not _put(series, header, path, root)
         except pydicom().errors.InvalidDicomError:
             strange[_ending(path)] += 1
-        except Exception:  # a header can be damaged in many ways, a folder be closed to us
+        except Exception:  # headers can be damaged in many ways, folders unreadable
             damaged.append(path)
-    told = [
+    counts = [
         (sum(objects.values()), f"DICOM without an image ({_counted(objects)})"),
         (sum(strange.values()), f"no DICOM ({_counted(strange)})"),
         (len(damaged), f"headers that cannot be read (such as {damaged[0] if damaged else ''})"),
         (nameless, "DICOM without a SeriesInstanceUID"),
         (copies, "copies of others"),
-        (lost, "links that lead nowhere"),
+        (broken, "links that lead nowhere"),
     ]
     for one in series.values():
         one.images.clear()
-    return Found(list(series.values()), [f"files passed over: {n}, {what}" for n, what in told if n])
+    return Found(list(series.values()), [f"files passed over: {n}, {what}" for n, what in counts if n])
 
 
 def patient(header: Any, path: Path, root: Path) -> tuple[str, str]:
-    """A name for the person of a file that does not show who it is, and the text it is made of: the
-    PatientID, else the study, else the folder."""
+    """Return a pseudonym for the patient of a file, and the PatientID (empty if there is none).
+
+    The pseudonym is made of the PatientID, else the study, else the folder.
+    """
     person = str(header.get("PatientID") or "")
     text = person or str(header.get("StudyInstanceUID") or path.parent.relative_to(root).as_posix())
     return "patient-" + digest(text), person
 
 
 def _put(series: dict[tuple[str, str], Series], header: Any, path: Path, root: Path) -> bool:
-    """Add a file to its series, unless it is a copy of one that is there."""
+    """Add a file to its series; return False if it is a copy of a file that is there already."""
     name, person = patient(header, path, root)
     uid = str(header.SeriesInstanceUID)
-    mine = series.get((uid, name))
-    if mine is None:
+    entry = series.get((uid, name))
+    if entry is None:
         description, protocol, number = (
             str(header.get(word) or "").strip()
             for word in ("SeriesDescription", "ProtocolName", "SeriesNumber")
         )
         modality = str(header.get("Modality") or "?")
-        mine = series[uid, name] = Series(uid, name, person, modality, description, protocol, number)
+        entry = series[uid, name] = Series(uid, name, person, modality, description, protocol, number)
     image = str(header.get("SOPInstanceUID") or "")
-    if image in mine.images and filecmp.cmp(path, mine.images[image], shallow=False):
+    if image in entry.images and filecmp.cmp(path, entry.images[image], shallow=False):
         return False
     if image:
-        mine.images[image] = path
-    mine.paths.append(path)
-    flowing = str(header.get("SOPClassUID")) in CINE
-    mine.slices += 1 if flowing else int(header.get("NumberOfFrames") or 1)
+        entry.images[image] = path
+    entry.paths.append(path)
+    cine = str(header.get("SOPClassUID")) in CINE
+    entry.slices += 1 if cine else int(header.get("NumberOfFrames") or 1)
     return True
 
 
 def _ending(path: Path) -> str:
-    """Of a file's name; numbers are part of it, as those of UIDs."""
+    """Return a file's extension; digits after a dot, as in UIDs, are none."""
     return path.suffix.lower() if path.suffix and not path.suffix[1:].isdigit() else "no ending"
 
 

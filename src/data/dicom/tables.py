@@ -10,9 +10,9 @@ COLOURS = ("Red", "Green", "Blue")
 
 
 def coloured(stored: np.ndarray, file: Any) -> np.ndarray:
-    """[..., 3] of palette indices; uint8 or uint16, as deep as the tables' entries."""
+    """Return palette indices as colours [..., 3] in uint8 or uint16, the depth of the tables' entries."""
     if file.get("AlphaPaletteColorLookupTableDescriptor") is not None:
-        raise ValueError("its palette has an alpha channel, which is not read")
+        raise ValueError("its palette has an alpha channel, which is not supported")
     heads = [file.get(f"{colour}PaletteColorLookupTableDescriptor") for colour in COLOURS]
     if any(head is None for head in heads):
         raise ValueError("it is a PALETTE COLOR image without its three palettes")
@@ -28,7 +28,7 @@ def coloured(stored: np.ndarray, file: Any) -> np.ndarray:
 
 
 def by_modality_table(stored: np.ndarray, file: Any) -> tuple[np.ndarray, int]:
-    """What the first Modality LUT makes of stored values, and the largest value that it could."""
+    """Return the stored values after the first Modality LUT, and the largest possible value."""
     item = file.ModalityLUTSequence[0]
     head = item.get("LUTDescriptor")
     if head is None or item.get("LUTData") is None:
@@ -39,7 +39,7 @@ def by_modality_table(stored: np.ndarray, file: Any) -> tuple[np.ndarray, int]:
 
 
 def _looked_up(stored: np.ndarray, table: np.ndarray, head: Any, file: Any) -> np.ndarray:
-    """Entries of a table; values below its first and beyond its last take that one."""
+    """Return the entries of a table; values outside its range take its first or last entry."""
     first = int(head[1])
     first = (first + 2**15) % 2**16 - 2**15 if file.get("PixelRepresentation") else first % 2**16
     found: np.ndarray = table[np.clip(stored.astype(np.int64) - first, 0, len(table) - 1)]
@@ -47,8 +47,10 @@ def _looked_up(stored: np.ndarray, table: np.ndarray, head: Any, file: Any) -> n
 
 
 def _entries(head: Any, data: Any, little: bool) -> np.ndarray:
-    """The numbers of a table: given as a list, or as bytes, of which words of 16 bits hold one entry or,
-    the first in the lower half, two of 8 bits."""
+    """Return the numbers of a table, given as a list or as bytes.
+
+    Bytes are 16-bit words with one entry each or, low byte first, two 8-bit entries.
+    """
     count = int(head[0]) & 0xFFFF or 65536
     if isinstance(data, bytes):
         words = np.frombuffer(data + b"\0" * (len(data) % 2), "<u2" if little else ">u2")
@@ -57,7 +59,7 @@ def _entries(head: Any, data: Any, little: bool) -> np.ndarray:
         table = np.atleast_1d(np.asarray(data, np.int64)) & 0xFFFF
     if len(table) < count or not 8 <= int(head[2]) <= 16:
         raise ValueError(
-            f"its look-up table has {len(table)} entries, not the {count} of {head[2]} bits that it should"
+            f"its look-up table has {len(table)} entries, not the stated {count} of {head[2]} bits"
         )
     return table[:count].astype(np.int64)
 
@@ -66,12 +68,12 @@ def _segmented(file: Any, count: int) -> list[np.ndarray]:
     from pydicom.pixels.processing import apply_color_lut
 
     if count > 256 and int(file.RedPaletteColorLookupTableDescriptor[2]) == 8:
-        raise ValueError(f"its segmented palettes of 8 bits have {count} entries, which are not read")
+        raise ValueError(f"its segmented palettes of 8 bits have {count} entries, which is not supported")
     first = int(file.RedPaletteColorLookupTableDescriptor[1])
     colours = apply_color_lut(np.arange(count) + first, file)
     return [colours[:, place].astype(np.int64) for place in range(3)]
 
 
 def _little(file: Any) -> bool:
-    """Whether the file's numbers begin with the low byte."""
+    """Return True if the file is little endian."""
     return bool(file.file_meta.TransferSyntaxUID.is_little_endian)

@@ -1,6 +1,6 @@
-"""From a file to an array [C,*spatial] in its own units and type, and the grid it lies on.
+"""Readers of image files: an array [C,*spatial] in the file's own units and type, and its grid.
 
-docs/formats.md lists what is read, what is refused and why.
+docs/formats.md lists the formats that are read, those that are refused, and why.
 """
 
 from src.data.readers.door import read, read_label

@@ -1,4 +1,4 @@
-"""Bare arrays, .npy and .npz: nothing in them says what their axes are."""
+"""Bare arrays (.npy, .npz), which carry no information about their axes."""
 
 from __future__ import annotations
 
@@ -12,32 +12,40 @@ from src.data.regrid import PAGES
 from src.errors import UserError
 
 COLOURS = (3, 4)
-"""Lengths of an axis at either end that may be red, green, blue (and alpha)."""
+"""Lengths of a first or last axis that may hold RGB or RGBA."""
 
 
 def bare(path: Path, axes: str | None, dims: int | None) -> Stored:
-    """An array whose axes are those of `axes`, H rows, W columns, D pages (the axis that is sliced) and C
-    channels, e.g. HWC, DHW; one axis less, and it has no channels (a mask beside colour pictures).
+    """Read a bare array and bring its axes into the order [C,H,W] or [C,H,W,D].
 
-    None reads what has only one meaning: two axes as a picture [H,W], a third of length 1 as nothing, three
-    as pages [H,W,D] unless the first or last is 3 or 4 long, four as [C,H,W,D]. With dims=3 (the user wants
-    volumes) three axes are [H,W,D] whatever their lengths.
+    Without `axes`, only unambiguous shapes are read: two axes are [H,W]; a third axis of length 1 is dropped;
+    three axes are slices [H,W,D] unless the first or last has length 3 or 4; four axes are [C,H,W,D]. With
+    dims=3, three axes are always [H,W,D].
+
+    Args:
+        path: the .npy or .npz file.
+        axes: order of the axes: H rows, W columns, D slices, C channels, e.g. HWC or DHW. The array may have
+            one axis less than named; it then has no channels (a mask that belongs to colour images).
+        dims: number of spatial dimensions the user asked for, or None.
+
+    Returns:
+        The array [C,H,W] or [C,H,W,D] without spacing or orientation.
 
     Raises:
         Refused: the array could be a colour picture as well as a volume, or holds no plain numbers.
-        UserError: `axes` does not fit the array, or is no order of axes.
+        UserError: `axes` does not fit the array, or is not an order of axes.
     """
     array = _array(path)
     if axes is not None:
         order = axes.upper()
         if sorted(order) not in [sorted(known) for known in ("HW", "HWC", "HWD", "HWCD")]:
             raise UserError(
-                f"data.axes={axes}: give an order of H, W and, if there are such, D and C; e.g. HWC, DHW"
+                f"data.axes={axes}: give an order of H, W and, if present, D and C; e.g. HWC, DHW"
             )
         order = order.replace("C", "") if len(order) == array.ndim + 1 else order
         if len(order) != array.ndim:
             raise Refused(
-                f"has {array.ndim} axes (shape {_shown(array)}), and data.axes={axes} names {len(order)}"
+                f"has {array.ndim} axes (shape {_shown(array)}), but data.axes={axes} names {len(order)}"
             )
     else:
         array, order = _meant(array, dims)
@@ -48,19 +56,19 @@ def bare(path: Path, axes: str | None, dims: int | None) -> Stored:
 
 
 def _meant(array: np.ndarray, dims: int | None) -> tuple[np.ndarray, str]:
-    """Without axes that say nothing, the order of the others."""
+    """Drop a channel axis of length 1 and infer the order of the remaining axes."""
     if array.ndim == 3 and dims != 3 and 1 in (array.shape[0], array.shape[-1]):
         array = array[0] if array.shape[0] == 1 else array[..., 0]
     if array.ndim == 2:
         return array, "HW"
     if array.ndim == 3 and dims != 3 and {array.shape[0], array.shape[-1]} & set(COLOURS):
         raise Refused(
-            f"shape {_shown(array)}: colours or a volume? say data.axes=HWC or CHW (channels), HWD or DHW "
+            f"shape {_shown(array)}: colours or a volume? set data.axes=HWC or CHW (channels), HWD or DHW "
             "(pages)"
         )
     if array.ndim == 4 and array.shape[0] not in (1, *COLOURS) and array.shape[-1] in (1, *COLOURS):
         raise Refused(
-            f"shape {_shown(array)}: which axis holds channels? say data.axes=CHWD, HWDC or the like"
+            f"shape {_shown(array)}: which axis holds channels? set data.axes=CHWD, HWDC or similar"
         )
     if array.ndim not in (3, 4):
         raise Refused(f"has {array.ndim} axes (shape {_shown(array)}); a picture has 2 or 3, a volume 3 or 4")
@@ -78,12 +86,12 @@ def _array(path: Path) -> np.ndarray:
         with content:
             if len(content.files) != 1:
                 names = ", ".join(content.files[:5])
-                raise Refused(f"holds {len(content.files)} arrays ({names}); save each in a file of its own")
+                raise Refused(f"holds {len(content.files)} arrays ({names}); save each in its own file")
             content = content[content.files[0]]
             if not isinstance(content, np.ndarray):
                 raise Refused("is a ZIP archive; unpack it")
     if content.dtype.names:
-        raise Refused("holds named fields; save each as an array of its own")
+        raise Refused("holds named fields; save each as a separate array")
     array: np.ndarray = content
     return array
 

@@ -1,4 +1,4 @@
-"""The one way in: a file's bytes choose the reader, and whatever goes wrong names the file."""
+"""Entry point of the readers: choose the reader by the file's bytes; every error names the file."""
 
 from __future__ import annotations
 
@@ -14,14 +14,22 @@ from src.errors import UserError
 
 
 def read(path: Path, axes: str | None = None, dims: int | None = None) -> tuple[np.ndarray, Grid]:
-    """Pixels as the file says they are shown: its scaling, palette, orientation and polarity are applied.
+    """Read an image with the file's own scaling, palette, orientation and polarity applied.
 
-    Volumes keep their voxel order; colour, frames and vectors become channels, and `Grid.colour` says which
-    are colours. axes, dims: of bare arrays (.npy), see `arrays`; other formats say it themselves.
+    Volumes keep their voxel order. Colours, frames and vectors become channels; `Grid.colour` tells if they
+    are colours.
+
+    Args:
+        path: the image file.
+        axes: axis order of a bare array (.npy), see `arrays.bare`; other formats define their own.
+        dims: spatial dimensions of a bare array, see `arrays.bare`.
+
+    Returns:
+        The array [C,*spatial] and its grid.
 
     Raises:
-        ReadError: the file is not there, is damaged, or cannot be read right.
-        UserError: a package that reads this format is not installed.
+        ReadError: the file does not exist, is damaged, or cannot be read correctly.
+        UserError: a package that reads this format is not installed, or `axes` is not an order of axes.
     """
     stored, _ = _read(Path(path), False, axes, dims)
     return _checked(Path(path), stored.array, stored)
@@ -30,10 +38,21 @@ def read(path: Path, axes: str | None = None, dims: int | None = None) -> tuple[
 def read_label(
     path: Path, values: Collection[int] | None = None, axes: str | None = None, dims: int | None = None
 ) -> tuple[np.ndarray, Grid]:
-    """A label map [1,*spatial]: palettes by index, ids exact (float64 stays float64). Raises as `read` does.
+    """Read a label map, with palettes as indices and exact ids (float64 stays float64).
 
-    values: those that a label may have. They tell indices from greys where a palette is grey, or 0/1 from
-    0/255 where a picture has one bit a pixel, and name lossy compression when it is the cause.
+    Args:
+        path: the mask file.
+        values: allowed label values. They decide between palette indices and grey levels where a palette is
+            grey, between 0/1 and 0/255 for images with one bit per pixel, and reveal lossy compression.
+        axes: axis order of a bare array (.npy), see `arrays.bare`.
+        dims: spatial dimensions of a bare array, see `arrays.bare`.
+
+    Returns:
+        The label map [1,*spatial] and its grid.
+
+    Raises:
+        ReadError: the file does not exist, is damaged, or is not a label map.
+        UserError: a package that reads this format is not installed, or `axes` is not an order of axes.
     """
     stored, lossy = _read(Path(path), True, axes, dims)
     try:
@@ -43,7 +62,7 @@ def read_label(
 
 
 def _read(path: Path, label: bool, axes: str | None, dims: int | None) -> tuple[Stored, bool]:
-    """What is stored, and whether it was compressed with loss."""
+    """Return the stored image, and True if its compression is lossy."""
     try:
         head = beginning(path)
     except FileNotFoundError as error:
@@ -60,21 +79,21 @@ def _read(path: Path, label: bool, axes: str | None, dims: int | None) -> tuple[
         raise ReadError(f"{path}: {error}") from error
     except ModuleNotFoundError as error:
         raise UserError(f'{path}: needs {error.name}: pip install "ganatomy[data]"') from error
-    except Exception as error:  # each format's reader stumbles over damage in its own ways
+    except Exception as error:  # every reader fails on damaged files in its own way
         words = " ".join(str(error).split())
         if "imagecodecs" in words and "requires" in words:
             raise UserError(f'{path}: needs imagecodecs: pip install "ganatomy[data]"') from error
         words = words if len(words) <= 200 else f"...{words[-200:]}"
         raise ReadError(
             f"{path}: cannot be read ({type(error).__name__}: {words}); if it is cut short or damaged, "
-            "copy it again, else save it in another form (docs/formats.md)"
+            "copy it again, else save it in another format (docs/formats.md)"
         ) from error
 
 
 def _open(
     path: Path, form: str | None, head: bytes, label: bool, axes: str | None, dims: int | None
 ) -> Stored:
-    """By the reader of its format; these are imported when the first such file comes."""
+    """Call the reader of the format. Readers are imported on first use, to keep start-up fast."""
     if form in ("png", "jpeg", "jpeg2000", "picture", None):
         from src.data.readers.pictures import picture
 
@@ -103,7 +122,7 @@ def _open(
 
     try:
         array, affine = read_series([path])
-    except ValueError as error:  # says why the values or their places are not understood
+    except ValueError as error:  # states why values or positions are not understood
         raise Refused(" ".join(str(error).split())) from error
     return Stored(array, affine, len(array) == 3)
 

@@ -13,10 +13,10 @@ from src.data.readers.sniff import beginning, kind
 from src.data.readers.stored import Refused, Stored, constant
 
 RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-"""From ITK's axes (left, posterior, superior) to NIfTI's."""
+"""From ITK's axes (left, posterior, superior) to NIfTI's (right, anterior, superior)."""
 SPACE = re.compile(rb"^space:\s*(.+?)\s*$", re.MULTILINE)
 BODIES = {"left-posterior-superior", "right-anterior-superior", "left-anterior-superior", "lps", "ras", "las"}
-"""Spaces of NRRD that say where a patient's left is; each may be followed by time."""
+"""NRRD spaces that define the patient's left; each may be followed by -time."""
 UNITS = re.compile(rb"^space units:\s*(.+?)\s*$", re.MULTILINE)
 MILLIMETRES = {
     "mm": 1.0,
@@ -32,14 +32,25 @@ SCALING = re.compile(rb"^(ElementToIntensityFunction\w+)\s*=\s*(\S+)", re.MULTIL
 
 
 def itk(path: Path, form: str, label: bool) -> Stored:
-    """Vectors and frames become channels, a plane a volume of one slice; float64 images become float32, label
-    maps keep it.
+    """Read a MetaImage or NRRD file.
 
-    Raises Refused where voxels that the header names are missing, or where it says what ITK does not heed.
+    Vectors and frames become channels; a plane becomes a volume of one slice. Images in float64 become
+    float32; label maps keep float64.
+
+    Args:
+        path: the header or the single file.
+        form: nrrd or meta.
+        label: True to read a label map.
+
+    Returns:
+        Voxels [C,x,y,z] and their affine in RAS mm.
+
+    Raises:
+        Refused: the voxel file that the header names is missing, or the header has fields that ITK ignores.
     """
     missing = [file for file in data_files(path) if not file.is_file()]
     if missing:
-        raise Refused(f"its voxels, {missing[0].name}, are not there; put that file beside it")
+        raise Refused(f"its voxels, {missing[0].name}, are missing; put that file in the same folder")
     header = _header(path)
     factor = _nrrd(header) if form == "nrrd" else _meta(header)
     image = _read(path, form)
@@ -48,7 +59,7 @@ def itk(path: Path, form: str, label: bool) -> Stored:
     spatial = min(dims, 3)
     direction = np.array(image.GetDirection()).reshape(dims, dims)
     if dims == 4 and (np.abs(direction[3, :3]) + np.abs(direction[:3, 3])).max() > 1e-6:
-        raise Refused("its fourth axis is no time: it is turned against the others")
+        raise Refused("its fourth axis is not time: it is rotated against the others")
     affine = np.eye(4)
     affine[:spatial, :spatial] = direction[:spatial, :spatial] @ np.diag(image.GetSpacing()[:spatial])
     affine[:spatial, 3] = image.GetOrigin()[:spatial]
@@ -63,14 +74,14 @@ def itk(path: Path, form: str, label: bool) -> Stored:
 
 
 def _array(image: Any) -> np.ndarray:
-    """[C,x,y,z] of an image [x,y(,z(,frames))] with one number or a vector a voxel."""
+    """Return an image [x,y(,z(,frames))] with a scalar or a vector per voxel as [C,x,y,z]."""
     import SimpleITK
 
     array = SimpleITK.GetArrayFromImage(image)
     vectors = image.GetNumberOfComponentsPerPixel()
     if image.GetDimension() == 4:
         if vectors > 1:
-            raise Refused("holds frames of vectors; save one frame a file")
+            raise Refused("holds frames of vectors; save one frame per file")
         return np.asarray(array.transpose(0, 3, 2, 1))
     array = array if vectors > 1 else array[..., None]
     array = array[None] if image.GetDimension() == 2 else array
@@ -80,7 +91,7 @@ def _array(image: Any) -> np.ndarray:
 
 
 def is_plane(path: Path) -> bool:
-    """Whether it is a MetaImage or NRRD of two axes."""
+    """Return True if the file is a MetaImage or NRRD of two axes."""
     form = kind(path, beginning(path))
     if form not in ("nrrd", "meta"):
         return False
@@ -93,7 +104,7 @@ def _reader(path: Path, form: str) -> Any:
     import SimpleITK as sitk
 
     SimpleITK: Any = sitk  # untyped
-    SimpleITK.ProcessObject.GlobalWarningDisplayOff()  # they go past Python, and name no file
+    SimpleITK.ProcessObject.GlobalWarningDisplayOff()  # they bypass Python, and do not name the file
     reader = SimpleITK.ImageFileReader()
     reader.SetImageIO("NrrdImageIO" if form == "nrrd" else "MetaImageIO")
     reader.SetFileName(str(path))
@@ -117,12 +128,12 @@ def _header(path: Path) -> bytes:
 
 
 def _nrrd(header: bytes) -> float:
-    """What one unit of its space is in mm: ITK does not convert."""
+    """Return the length in mm of one unit of the NRRD space; ITK does not convert it."""
     space = SPACE.search(header)
     name = space[1].decode(errors="replace") if space else ""
     if name and name.lower().removesuffix("-time") not in BODIES:
         raise Refused(
-            f"its space {name} is not that of a body; save it in left-posterior-superior or "
+            f"its space {name} is not anatomical; save it in left-posterior-superior or "
             "right-anterior-superior"
         )
     units = UNITS.search(header)
@@ -135,7 +146,7 @@ def _nrrd(header: bytes) -> float:
 
 
 def _meta(header: bytes) -> float:
-    """Raises Refused for a slope or offset, which ITK passes over."""
+    """Return 1, as MetaImage is in mm. Raises Refused for a slope or offset, which ITK ignores."""
     for name, value in SCALING.findall(header):
         if float(value) != (1 if name.endswith(b"Slope") else 0):
             raise Refused(

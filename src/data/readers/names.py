@@ -1,4 +1,4 @@
-"""Names of files: endings, stems, and which files of a folder are taken for images."""
+"""File names: extensions, stems, and which files of a folder are images."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ TIFFS = (".tif", ".tiff", ".btf", ".tf8")
 PICTURES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".bmp", ".gif", ".webp")
 NETPBM = (".pgm", ".ppm", ".pbm", ".pnm", ".pfm")
 KNOWN = (*VOLUMES, *ITK, *TIFFS, *PICTURES, *NETPBM, ".npy", ".dcm")
-"""Endings that a pattern such as images/* takes. What a file holds is told by its bytes."""
+"""Extensions that a pattern such as images/* picks up. The reader itself is chosen by the file's bytes."""
 CLUTTER = ("thumbs.db", "desktop.ini", ".ds_store")
 VOXELS, HEADERS = (".img", ".img.gz"), (".hdr", ".hdr.gz")
-"""Endings of the two files of a pair."""
+"""Extensions of the two files of an Analyze or NIfTI pair."""
 
 
 def suffix(path: Path | str) -> str:
-    """The extension in lower case; `.nii.gz` is one."""
+    """Return the extension in lower case; `.nii.gz` counts as one extension."""
     name = (path if isinstance(path, str) else path.name).lower()
     if name.endswith(".gz"):
         double = next((known for known in DOUBLE if name.endswith(known)), None)
@@ -32,20 +32,23 @@ def suffix(path: Path | str) -> str:
 
 
 def stem(path: Path | str) -> str:
-    """The file's name without its extension."""
+    """Return the file's name without its extension."""
     name = Path(path).name
     return name[: len(name) - len(suffix(name))]
 
 
 def halves(path: Path) -> list[Path]:
-    """Where the other half of a .hdr or .img may lie; nowhere for any other file."""
+    """Return the possible paths of the other half of a .hdr or .img; empty for any other file."""
     others = HEADERS if suffix(path) in VOXELS else VOXELS if suffix(path) in HEADERS else ()
     return [path.with_name(stem(path) + ending) for ending in others]
 
 
 def passed_over(path: Path) -> bool:
-    """Whether a file of a folder is no image of its own: clutter of macOS and Windows ("._scan.nii",
-    "Thumbs.db"), the .hdr beside its .img, or an ending that is not known."""
+    """Return True if a file is not an image of its own.
+
+    That is clutter of macOS and Windows ("._scan.nii", "Thumbs.db"), the .hdr of an existing .img, or an
+    unknown extension.
+    """
     name = path.name.lower()
     return (
         name.startswith("._")
@@ -56,19 +59,21 @@ def passed_over(path: Path) -> bool:
 
 
 def sifted(paths: Iterable[Path]) -> tuple[list[Path], Counter[str]]:
-    """Those to read, sorted, and how many files of which ending (or clutter's name) are passed over.
+    """Return the sorted images among `paths`, and the count of ignored files per extension (or clutter name).
 
-    Of a pair .hdr + .img the .hdr is passed over where both are among `paths`.
+    If both files of a .hdr + .img pair are among `paths`, only the .img is returned.
     """
     files = sorted(path for path in paths if path.is_file())
-    here = set(files)
-    taken: list[Path] = []
-    over: Counter[str] = Counter()
+    known = set(files)
+    images: list[Path] = []
+    ignored: Counter[str] = Counter()
     for path in files:
         pair = halves(path) if suffix(path) in HEADERS else []
-        if not passed_over(path) or (pair and not here.intersection(pair) and not path.name.startswith("._")):
-            taken.append(path)
+        if not passed_over(path) or (
+            pair and not known.intersection(pair) and not path.name.startswith("._")
+        ):
+            images.append(path)
         elif not pair:
             clutter = path.name.lower() in CLUTTER or path.name.startswith("._")
-            over["._*" if path.name.startswith("._") else path.name if clutter else suffix(path)] += 1
-    return taken, over
+            ignored["._*" if path.name.startswith("._") else path.name if clutter else suffix(path)] += 1
+    return images, ignored

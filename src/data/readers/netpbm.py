@@ -1,4 +1,4 @@
-"""PGM, PPM, PBM and PFM: the numbers as stored, whatever the file's largest value is."""
+"""PGM, PPM, PBM and PFM: the values as stored, whatever maximum the header states."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ WORD = re.compile(rb"(?:\s+|#[^\n\r]*)*([^\s#]+)")
 
 
 def netpbm(path: Path, label: bool) -> Stored:
-    """One picture. Pillow stretches values to the full range where the largest is not 255 or 65535, and gives
-    16-bit colours 8 bits; so only bitmaps are left to it."""
+    """Read one picture.
+
+    Only bitmaps are read by Pillow: it rescales values to the full range where the maximum is not 255 or
+    65535, and reduces 16-bit colours to 8 bits.
+    """
     content = path.read_bytes()
     magic = content[:2]
     if magic in (b"P1", b"P4"):
@@ -49,10 +52,10 @@ def netpbm(path: Path, label: bool) -> Stored:
         array = np.frombuffer(content, kind, count, place + 1).reshape(height, width, samples)
         rest = content[place + 1 + kind.itemsize * count :]
     if rest.strip():
-        raise Refused("holds more than one picture; save the one that is meant")
+        raise Refused("holds more than one picture; save the one to use")
     if array.dtype.kind != "f":
         top = int(words[2])
         if array.max() > top:
-            raise ValueError(f"a value of {array.max()} where the largest is said to be {top}")
+            raise ValueError(f"a value of {array.max()} above the stated maximum of {top}")
         array = array.astype(np.uint16 if top > 255 else np.uint8)
     return Stored(np.ascontiguousarray(np.moveaxis(array, -1, 0)), PLANE, samples == 3)

@@ -1,4 +1,4 @@
-"""Which files decide what one file reads as: headers and voxels may lie apart."""
+"""All files that belong to one image: header and voxels may be separate files."""
 
 from __future__ import annotations
 
@@ -13,24 +13,29 @@ NRRD = re.compile(rb"^data ?file:\s*(.+?)\s*$", re.MULTILINE)
 
 
 def parts(path: Path) -> list[Path]:
-    """The file and those whose bytes `read` takes beside it: the other half of a .hdr and .img, the voxels
-    that a .mhd or .nhdr names. What is not there is left out; of most formats it is the file alone."""
+    """Return the file and the existing files that `read` needs with it.
+
+    These are the other half of a .hdr and .img, and the voxel files that a .mhd or .nhdr names. Most formats
+    have one file only.
+    """
     if not path.exists():
         return [path]
-    beside = halves(path)
+    companions = halves(path)
     if suffix(path) in (".img", ".hdr"):  # SPM keeps an affine there
-        beside.append(path.with_name(stem(path) + ".mat"))
+        companions.append(path.with_name(stem(path) + ".mat"))
     if suffix(path) in (".mhd", ".nhdr"):
         try:
-            beside = data_files(path)
+            companions = data_files(path)
         except (Refused, OSError):
-            beside = []
-    return [path, *(other for other in beside if other.is_file())]
+            companions = []
+    return [path, *(other for other in companions if other.is_file())]
 
 
 def data_files(path: Path) -> list[Path]:
-    """The files of voxels that a MetaImage or NRRD header names, there or not; none where they follow the
-    header."""
+    """Return the voxel files that a MetaImage or NRRD header names, existing or not.
+
+    The list is empty if the voxels follow the header in the same file.
+    """
     with path.open("rb") as file:
         content = file.read(65536)
     if content.startswith(b"NRRD"):

@@ -1,4 +1,4 @@
-"""What a file is, told by its first bytes and not by its name."""
+"""File formats, detected by the first bytes and not by the name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from src.data.readers.names import KNOWN, halves, suffix
 from src.data.readers.stored import Refused
 
 HEAD = 352
-"""Bytes that tell: a NIfTI-1 header's magic stands at 344."""
+"""Bytes to read for detection: the magic of a NIfTI-1 header is at 344."""
 SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": "png",
     b"\xff\xd8\xff": "jpeg",
@@ -30,19 +30,21 @@ MGH_TYPES = {0, 1, 3, 4, 10}
 
 
 def beginning(path: Path) -> bytes:
-    """The first bytes of a file."""
-    with path.open("rb", buffering=0) as file:  # at once: half the time of a buffered file
+    """Return the first bytes of a file."""
+    with path.open("rb", buffering=0) as file:  # half the time of a buffered file
         return file.read(HEAD) or b""
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file is DICOM, whatever its name."""
+    """Return True if a file is DICOM, whatever its name."""
     return kind(path, beginning(path)) == "dicom"
 
 
 def kind(path: Path, head: bytes) -> str | None:
-    """The reader for a file that begins with `head`: png, jpeg, jpeg2000, netpbm, picture, tiff, nifti, mgh,
-    nrrd, meta, npy, npz, dicom; None where the bytes say nothing known."""
+    """Return the format of a file that begins with `head`, None if unknown.
+
+    Formats: png, jpeg, jpeg2000, netpbm, picture, tiff, nifti, mgh, nrrd, meta, npy, npz, dicom.
+    """
     if head[128:132] == b"DICM":
         return "dicom"
     for signature, name in SIGNATURES.items():
@@ -55,7 +57,7 @@ def kind(path: Path, head: bytes) -> str | None:
     if head[:2] == b"\x1f\x8b":
         head = _unzipped(path)
     if head[:4] in (b"\x5c\x01\0\0", b"\0\0\x01\x5c", b"\x1c\x02\0\0", b"\0\0\x02\x1c"):
-        return "nifti"  # and Analyze: the size of the header, in either byte order
+        return "nifti"  # also Analyze: the size of the header, in either byte order
     if (
         head[:4] == b"\0\0\0\1"
         and int.from_bytes(head[20:24], "big") in MGH_TYPES
@@ -65,12 +67,12 @@ def kind(path: Path, head: bytes) -> str | None:
     if b"NDims" in head and b"=" in head:
         return "meta"
     if halves(path):
-        return "nifti"  # voxels whose header stands in the other file of the pair
+        return "nifti"  # voxels whose header is in the other file of the pair
     return "dicom" if suffix(path) == ".dcm" else None
 
 
 def zipped(path: Path) -> bool:
-    """Whether a file is compressed by gzip, whatever its name."""
+    """Return True if a file is compressed by gzip, whatever its name."""
     return beginning(path)[:2] == b"\x1f\x8b"
 
 
@@ -80,7 +82,7 @@ def _unzipped(path: Path) -> bytes:
 
 
 def unknown(path: Path, head: bytes) -> Refused:
-    """What to say of bytes that no reader knows."""
+    """Return the error for a file of unknown format."""
     if not head:
         return Refused("is empty")
     named = f"its bytes are not those of a {suffix(path)} file; " if suffix(path) in KNOWN else ""

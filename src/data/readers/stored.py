@@ -1,4 +1,4 @@
-"""What every format's reader hands over, and the rules that hold for all of them."""
+"""The result of every format's reader, and the rules common to all of them."""
 
 from __future__ import annotations
 
@@ -9,27 +9,34 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-_heard: ContextVar[list[str] | None] = ContextVar("heard", default=None)
+_notes: ContextVar[list[str] | None] = ContextVar("notes", default=None)
 PLANE = np.eye(4)
-"""Affine of a picture [H,W]: pixels of the file."""
+"""Affine of a picture [H,W]: pixel coordinates."""
 TURNS = {2: (False, (2,)), 3: (False, (1, 2)), 4: (False, (1,))}
 TURNS |= {5: (True, ()), 6: (True, (2,)), 7: (True, (1, 2)), 8: (True, (1,))}
-"""Orientation tag of EXIF 2.32 and TIFF 6.0 -> rows and columns exchanged?, then axes turned about."""
+"""Orientation tag of EXIF 2.32 and TIFF 6.0 -> (rows and columns swapped, axes flipped after that)."""
 
 
 class ReadError(ValueError):
-    """A file that is not there, cut short, or cannot be read right. The message names it."""
+    """A file that does not exist, is cut short, or cannot be read correctly. The message names it."""
 
 
 class Refused(ValueError):
-    """Why a sound file is not read, and what to do; `read` puts the file's name before it."""
+    """The reason why an intact file is not read, and the remedy; `read` adds the file's name."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """An array [C,*spatial], its affine [4,4], whether the channels are red, green and blue; and for label
-    maps the numbers as stored where `array` holds them as shown (palette indices, bits). by_index: what
-    counts where both could be meant are the numbers."""
+    """An image as its reader returns it.
+
+    Attributes:
+        array: [C,*spatial], the values as shown.
+        affine: [4,4].
+        colour: True if the channels are red, green and blue.
+        numbers: for label maps, the stored values where they differ from the shown ones (palette indices,
+            bits).
+        by_index: True if `numbers` take precedence where both are possible.
+    """
 
     array: np.ndarray
     affine: np.ndarray
@@ -38,7 +45,7 @@ class Stored:
     by_index: bool = False
 
     def upright(self, tag: int) -> Stored:
-        """Rows and columns as the orientation tag wants them shown."""
+        """Return the image with rows and columns as the orientation tag shows them."""
         exchanged, flips = TURNS.get(tag, (False, ()))
 
         def turned(array: np.ndarray) -> np.ndarray:
@@ -51,43 +58,55 @@ class Stored:
         return replace(self, array=turned(self.array), numbers=numbers)
 
 
-def note(words: str) -> None:
-    """Say how a file was taken that could be taken otherwise, to who is `listening`."""
-    heard = _heard.get()
-    if heard is not None:
-        heard.append(words)
+def note(message: str) -> None:
+    """Record how an ambiguous file was read, for the active `listening` block."""
+    notes = _notes.get()
+    if notes is not None:
+        notes.append(message)
 
 
 @contextmanager
 def listening() -> Iterator[list[str]]:
-    """What readers note of the files that are read within."""
-    heard: list[str] = []
-    before = _heard.set(heard)
+    """Collect the notes of all files that are read inside the block."""
+    notes: list[str] = []
+    before = _notes.set(notes)
     try:
-        yield heard
+        yield notes
     finally:
-        _heard.reset(before)
+        _notes.reset(before)
 
 
 def constant(alpha: np.ndarray) -> bool:
-    """Whether transparency is the same everywhere, so that nothing is lost without it."""
+    """Return True if an alpha channel is the same everywhere, so that dropping it loses nothing."""
     return bool(alpha.size == 0 or (alpha == alpha.flat[0]).all())
 
 
 def opaque(alpha: np.ndarray) -> None:
-    """Raises Refused where transparency differs from pixel to pixel: it would be lost."""
+    """Raise Refused if transparency varies between pixels, as it would be lost."""
     if not constant(alpha):
-        raise Refused("its transparency differs from pixel to pixel; save it without an alpha channel")
+        raise Refused("its transparency varies between pixels; save it without an alpha channel")
 
 
 def looked_up(index: np.ndarray, palette: np.ndarray, alpha: np.ndarray | None, label: bool) -> Stored:
-    """A palette picture [H,W,...] by the colours [n,3] of its palette, grey where all that are used are grey;
-    label maps keep their indices."""
+    """Apply a palette to a picture, or keep the indices of a label map.
+
+    Args:
+        index: palette indices [H,W,...].
+        palette: colours [n,3].
+        alpha: transparency [n] of the colours, or None.
+        label: True for a label map, which keeps its indices.
+
+    Returns:
+        Colours, or grey if all colours in use are grey.
+
+    Raises:
+        Refused: an index is beyond the palette, or transparency varies.
+    """
     used = np.unique(index)
     if used.size and used[-1] >= len(palette):
         if label:
             return Stored(index[None], PLANE)
-        raise Refused(f"its palette has {len(palette)} colours, and a pixel asks for number {used[-1]}")
+        raise Refused(f"its palette has {len(palette)} colours, but a pixel has index {used[-1]}")
     if label:
         shown = palette[:, 0][index][None] if (palette == palette[:, :1]).all() else index[None]
         return Stored(shown, PLANE, False, index[None], by_index=True)
@@ -99,23 +118,35 @@ def looked_up(index: np.ndarray, palette: np.ndarray, alpha: np.ndarray | None, 
 
 
 def label_map(stored: Stored, values: Collection[int] | None, lossy: bool) -> np.ndarray:
-    """One number a voxel [1,*spatial]. Where a palette or few bits show another number than is stored: the
-    one of the two that is among `values`, those that a label may have."""
+    """Return one number per voxel [1,*spatial].
+
+    Args:
+        stored: the mask as read. It may hold stored numbers that differ from the shown ones (palette, few
+            bits).
+        values: allowed label values, used to choose between shown and stored numbers; None for any.
+        lossy: True if the file's compression is lossy.
+
+    Returns:
+        The label map [1,*spatial].
+
+    Raises:
+        Refused: the mask has colours or several channels, is ambiguous, or is blurred by lossy compression.
+    """
     array, numbers = stored.array, stored.numbers
     if len(array) == 3 and (array[:1] == array).all():
         array = array[:1]
     if stored.colour and len(array) > 1:
         raise Refused(
-            "a colour picture where a label map has one number a pixel; "
+            "a colour picture where a label map has one number per pixel; "
             "save class numbers, as grey or with a palette"
         )
     if len(array) > 1:
         raise Refused(f"has {len(array)} channels where a label map has one")
     if array.dtype == np.float64:
         whole = np.rint(array)
-        with np.errstate(invalid="ignore"):  # infinite ones stay as they are, and are a fault later
+        with np.errstate(invalid="ignore"):  # infinite values are kept, and reported as a fault later
             near = np.abs(array - whole) <= 2.0**-23 * np.abs(whole)
-        array = whole if near.all() else array  # a slope of 32 bits makes 1.00000002 of 1
+        array = whole if near.all() else array  # a 32-bit slope turns 1 into 1.00000002
     if values is None or (numbers is None and not lossy):
         return numbers if numbers is not None and stored.by_index else array
     shown, wanted = set(np.unique(array).tolist()), set(values)
@@ -123,14 +154,14 @@ def label_map(stored: Stored, values: Collection[int] | None, lossy: bool) -> np
         kept = set(np.unique(numbers).tolist())
         if stored.by_index and kept <= wanted and shown <= wanted and (numbers != array).any():
             raise Refused(
-                f"label values could be its indices {_some(kept)} or the greys they show {_some(shown)}; "
+                f"label values are ambiguous: its indices {_some(kept)} or their greys {_some(shown)}; "
                 "save it without a palette"
             )
         return array if shown <= wanted or not (kept <= wanted or stored.by_index) else numbers
     if shown - wanted:
         raise Refused(
             f"label values {_some(shown - wanted)}: lossy compression (JPEG) blurs label maps; "
-            "write them again as PNG from the original"
+            "export them again as PNG from the original"
         )
     return array
 

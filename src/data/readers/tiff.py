@@ -1,4 +1,4 @@
-"""TIFF by tifffile: a plane [C,H,W], or the pages of a stack as the last axis of a volume [C,H,W,D]."""
+"""TIFF, read by tifffile: a plane [C,H,W], or a stack with its pages as the last axis [C,H,W,D]."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from src.data.readers.stored import PLANE, Refused, Stored, constant, looked_up,
 from src.data.regrid import PAGES
 
 ASIDE = ("thumbnail", "label", "macro", "overview")
-"""What scanners of slides store beside the slide."""
+"""Images that slide scanners store in addition to the slide."""
 ALPHA = (1, 2)
 """ExtraSamples that are transparency; 0 is a channel of unknown meaning."""
 SHOWN_COLOURS = {2: "RGB", 5: "CMYK", 6: "YCbCr"}
@@ -20,10 +20,10 @@ JPEGS = (6, 7, 33007)
 
 
 def tiff(path: Path, label: bool) -> Stored:
-    """Samples as PhotometricInterpretation and Orientation want them shown; thumbnails are passed over.
+    """Read a TIFF with PhotometricInterpretation and Orientation applied; thumbnails are ignored.
 
-    Raises Refused for several images that are no stack, for two axes of pages, for colour spaces that have no
-    plain RGB.
+    Raises Refused for several images that are not a stack, for two page axes, and for colour spaces without a
+    plain conversion to RGB.
     """
     import tifffile
 
@@ -31,7 +31,7 @@ def tiff(path: Path, label: bool) -> Stored:
         series = _series(file)
         page = series.keyframe
         if any(part is None for part in series.pages):
-            raise Refused("names pages in other files, which are not there")
+            raise Refused("refers to pages in other files, which are missing")
         array, axes = series.asarray(), series.axes
         tags = {
             name: tag.value
@@ -46,7 +46,7 @@ def tiff(path: Path, label: bool) -> Stored:
 
 
 def _series(file: Any) -> Any:
-    """The image, or the pages that make one."""
+    """Return the image, or the stack of pages."""
     series = [s for s in file.series if not s.keyframe.subfiletype & 5 and s.name.lower() not in ASIDE]
     if not series:
         raise Refused("holds thumbnails or masks only")
@@ -61,22 +61,20 @@ def _series(file: Any) -> Any:
         )
         if not level:
             shapes = ", ".join("x".join(map(str, s.shape)) for s in series[:4])
-            raise Refused(
-                f"holds {len(series)} images that are no stack ({shapes}); save the one that is meant"
-            )
+            raise Refused(f"holds {len(series)} images that are not a stack ({shapes}); save the one to use")
     return first
 
 
 def _ordered(array: np.ndarray, axes: str) -> tuple[np.ndarray, str]:
-    """[C,H,W] or [C,H,W,D]; axes of length 1 are left out."""
+    """Return the array as [C,H,W] or [C,H,W,D] without axes of length 1, and its axes."""
     keep = [i for i, n in enumerate(array.shape) if n > 1 or axes[i] in "YX"]
     array, axes = array.reshape([array.shape[i] for i in keep]), "".join(axes[i] for i in keep)
     colour = [i for i, name in enumerate(axes) if name in "SC"]
     pages = [i for i, name in enumerate(axes) if name not in "SCYX"]
     if len(colour) > 1 or len(pages) > 1 or "Y" not in axes or "X" not in axes:
         raise Refused(
-            f"axes {axes} ({'x'.join(map(str, array.shape))}), where at most one of pages (Z, T, ...) beside "
-            "channels, height and width is understood; save one volume a file"
+            f"axes {axes} ({'x'.join(map(str, array.shape))}): at most one page axis (Z, T, ...) besides "
+            "channels, height and width is supported; save one volume per file"
         )
     array = np.transpose(array, [*colour, axes.index("Y"), axes.index("X"), *pages])
     return (array if colour else array[None]), "CYX" + "D" * len(pages)
@@ -94,7 +92,7 @@ def _as_shown(array: np.ndarray, page: Any, tags: dict[str, Any], label: bool) -
         return _palette(array, page, label)
     if kind in SHOWN_COLOURS:
         colour = len(array) == (4 if kind == 5 else 3) and not extra
-        if kind == 2 or (kind == 6 and int(page.compression) in JPEGS):  # tifffile makes RGB of JPEG's YCbCr
+        if kind == 2 or (kind == 6 and int(page.compression) in JPEGS):  # tifffile decodes JPEG to RGB
             return Stored(array, PLANE, colour)
         if not colour:
             raise Refused(f"{SHOWN_COLOURS[kind]} with {len(array)} channels; save it as RGB")
@@ -111,7 +109,7 @@ def _as_shown(array: np.ndarray, page: Any, tags: dict[str, Any], label: bool) -
 
 
 def _palette(array: np.ndarray, page: Any, label: bool) -> Stored:
-    """By the colours of ColorMap, 8 bits each unless these use all 16."""
+    """Apply ColorMap; colours become 8 bits unless they use all 16."""
     colours = np.asarray(page.colormap).T
     if colours.max() > 255:
         if (colours % 257 == 0).all() or (colours % 256 == 0).all():
@@ -126,28 +124,28 @@ def _palette(array: np.ndarray, page: Any, label: bool) -> Stored:
 
 
 def _to_rgb(array: np.ndarray, mode: str, tags: dict[str, Any]) -> Stored:
-    """Pillow's formulas: full-range BT.601 for YCbCr, no ink profile for CMYK."""
+    """Convert by Pillow's formulas: full-range BT.601 for YCbCr, no ink profile for CMYK."""
     from PIL import Image
 
     if array.dtype != np.uint8 or array.ndim != 3:
         raise Refused(f"{mode} of {array.dtype}, {array.ndim - 1} axes; save it as RGB")
     black_white = [top / bottom for top, bottom in _pairs(tags.get("ReferenceBlackWhite"))]
     if mode == "YCbCr" and black_white not in ([], [0, 255, 128, 255, 128, 255]):
-        raise Refused("YCbCr of a reduced range (ReferenceBlackWhite); save it as RGB")
+        raise Refused("YCbCr with a reduced range (ReferenceBlackWhite); save it as RGB")
     weights = [round(top / bottom, 3) for top, bottom in _pairs(tags.get("YCbCrCoefficients"))]
     if mode == "YCbCr" and weights not in ([], [0.299, 0.587, 0.114]):
-        raise Refused("YCbCr by weights of its own (YCbCrCoefficients); save it as RGB")
+        raise Refused("YCbCr with non-standard weights (YCbCrCoefficients); save it as RGB")
     image = Image.fromarray(np.ascontiguousarray(np.moveaxis(array, 0, -1)), mode)
     return Stored(np.moveaxis(np.array(image.convert("RGB")), -1, 0), PLANE, True)
 
 
 def _pairs(value: Any) -> list[tuple[int, int]]:
-    """Fractions of a tag, numerators and denominators in turn."""
+    """Return a tag's fractions as (numerator, denominator)."""
     return list(zip(value[::2], value[1::2], strict=True)) if value else []
 
 
 def _inverted(array: np.ndarray, bits: int) -> np.ndarray:
-    """WhiteIsZero: the largest number is black."""
+    """Invert WhiteIsZero, where the largest number is black."""
     if array.dtype == bool:
         return ~array
     if array.dtype.kind != "u":
@@ -156,10 +154,10 @@ def _inverted(array: np.ndarray, bits: int) -> np.ndarray:
     return inverted
 
 
-def _signed(array: np.ndarray, told: dict[str, Any]) -> np.ndarray:
-    """ImageJ's signed 16 bits: unsigned, with a calibration of -32768."""
-    if array.dtype != np.uint16 or told.get("cf") != 0:
+def _signed(array: np.ndarray, metadata: dict[str, Any]) -> np.ndarray:
+    """Restore ImageJ's signed 16 bits, stored unsigned with a calibration of -32768."""
+    if array.dtype != np.uint16 or metadata.get("cf") != 0:
         return array
-    if float(told.get("c0", 0)) != -32768 or float(told.get("c1", 1)) != 1:
+    if float(metadata.get("c0", 0)) != -32768 or float(metadata.get("c1", 1)) != 1:
         return array
     return (array.astype(np.int32) - 32768).astype(np.int16)

@@ -1,1 +1,1 @@
-"""One file a kind of data set."""
+"""Data sources: one file per kind of data set."""

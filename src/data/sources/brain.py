@@ -1,8 +1,8 @@
-"""A virtual cohort: the ICBM-152 template under a random anatomy and a random scanner for every subject.
+"""A virtual cohort: the ICBM-152 template with a random anatomy and a random scanner per subject.
 
-Real anatomy with no download: the symmetric non-linear 2009a T1 template with its grey- and white-matter
-maps (Fonov et al., NeuroImage 2011) ships inside the package nilearn. The subjects are virtual: every one
-of them is the same average brain, warped.
+Real anatomy without a download: the symmetric non-linear 2009a T1 template with its grey- and white-matter
+maps (Fonov et al., NeuroImage 2011) is part of the package nilearn. The subjects are virtual: each one is the
+same average brain, warped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FIELD_OF_VIEW = 192.0
 CENTRE = np.array([98.0, 117.0, 76.0])
 """Middle of the brain in the template's voxels (1 mm, right to left, back to front, foot to head)."""
 SLAB = (12.0, 142.0)
-"""First and last axial slice of a 2D cohort, mm above the template's first one."""
+"""First and last axial slice of a 2D cohort, mm above the template's first slice."""
 SUBARACHNOID = 3
 """Thickness of the CSF around the brain, mm."""
 WHITE = 0.85
@@ -35,10 +35,10 @@ ELASTIC_KNOTS, BIAS_KNOTS = 7, 4
 
 @functools.cache
 def template() -> tuple[np.ndarray, np.ndarray]:
-    """T1, mask, grey and white matter [4,197,233,189] uint8, and the affine of the voxels.
+    """Return T1, mask, grey and white matter [4,197,233,189] in uint8, and the affine of the voxels.
 
-    The template is cut out at the brain's surface; the layer of CSF around it is put back.
-    Raises `UserError` when nilearn, or its copy of the template, is not installed.
+    The template ends at the brain's surface; the layer of CSF around it is added back.
+    Raises UserError if nilearn or its copy of the template is not installed.
     """
     found = importlib.util.find_spec("nilearn")
     if found is None or not found.origin:
@@ -48,7 +48,7 @@ def template() -> tuple[np.ndarray, np.ndarray]:
         images = [Nifti1Image.from_filename(name.format(kind)) for kind in ("t1", "gm", "wm")]
     except FileNotFoundError as error:
         raise UserError(
-            f"data=brain: this nilearn has no {error}: install the version named in constraints.txt"
+            f"data=brain: the installed nilearn lacks {error}: install the version named in constraints.txt"
         ) from error
     t1, grey, white = (np.asarray(image.dataobj, dtype=np.uint8) for image in images)
     brain = t1 > 0
@@ -59,11 +59,16 @@ def template() -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class Person:
-    """One virtual subject under one scanner, at any grid.
+    """One virtual subject in one scanner, defined for any grid.
 
-    matrix [3,3], shift [3]: from mm about the centre to the template. elastic [3,k,k,k]: displacement at
-    the knots, mm. change [3]: of the intensity of CSF, grey and white matter. bias, coil: strength and knots
-    of the logarithm of the coil's field. gain: the scanner's unit.
+    Attributes:
+        matrix: [3,3], from mm about the centre to the template.
+        shift: [3], mm, added after `matrix`.
+        elastic: [3,k,k,k], displacement at the knots, mm.
+        change: [3], factors of the intensity of CSF, grey and white matter.
+        bias: strength of the logarithm of the coil's field.
+        coil: knots of the logarithm of the coil's field.
+        gain: the scanner's unit.
     """
 
     matrix: np.ndarray
@@ -76,18 +81,18 @@ class Person:
 
     @property
     def white(self) -> float:
-        """Intensity of white matter."""
+        """Return the intensity of white matter."""
         return float(self.gain * self.change[2] * WHITE)
 
     def maps(self, axes: list[np.ndarray]) -> np.ndarray:
-        """T1, head, grey and white matter of the template [4,H,W,D], 0 to 1, where this subject has them."""
+        """Return T1, head, grey and white matter of the subject [4,H,W,D], 0 to 1, from the template."""
         points = np.stack(np.meshgrid(-axes[1], -axes[0], axes[2], indexing="ij")).swapaxes(1, 2)
         elastic = np.stack([_smooth(knots, axes) for knots in self.elastic])
         places = np.tensordot(self.matrix, points, 1) + (CENTRE + self.shift)[:, None, None, None]
         return _sample(template()[0], places + elastic)
 
     def scan(self, axes: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Signal [H,W,D] without noise, and shares of air, CSF, grey and white matter [4,H,W,D]."""
+        """Return the noise-free signal [H,W,D], and shares of air, CSF, grey and white matter [4,H,W,D]."""
         t1, brain, grey, white = self.maps(axes)
         tissues = np.stack([1 - brain, np.clip(brain - grey - white, 0, None), grey * brain, white * brain])
         shading = np.exp(self.bias * _smooth(self.coil, axes))
@@ -98,14 +103,20 @@ class Person:
 class Brain:
     """T1-like scans of virtual subjects with labels of CSF, grey and white matter.
 
-    The image [1,H,W,D] is in arbitrary scanner units, upright in radiological view (axes to posterior,
-    left, superior). In 2D a case is a stack of axial slices, in 3D a cube. Everything about a subject
-    depends on (cohort_seed, subject) alone; its anatomy, bias and contrast do not depend on the size
-    either.
+    The image [1,H,W,D] is in arbitrary scanner units, upright in radiological view (axes to posterior, left,
+    superior). In 2D a case is a stack of axial slices, in 3D a cube. A subject depends on (cohort_seed,
+    subject) only; its anatomy, bias and contrast do not depend on the size.
 
-    deformation: standard deviation of the elastic displacement, mm. bias, contrast: standard deviation of
-    the logarithm of the coil's field, and of the change of each tissue's intensity. noise: sigma of the
-    Rician noise over the intensity of white matter.
+    Args:
+        subjects: number of subjects, at least 3.
+        size: side of a slice or cube in voxels; None is 96 in 2D and 64 in 3D.
+        slices: number of axial slices in 2D.
+        spatial_dims: 2 or 3.
+        deformation: standard deviation of the elastic displacement, mm.
+        bias: standard deviation of the logarithm of the coil's field.
+        contrast: standard deviation of the relative change of each tissue's intensity.
+        noise: sigma of the Rician noise relative to the intensity of white matter.
+        cohort_seed: seed of the cohort.
     """
 
     channels = 1
@@ -172,7 +183,7 @@ class Brain:
         }
 
     def person(self, index: int) -> Person:
-        """Who a subject is, and the coil that was used."""
+        """Draw the anatomy of a subject and the field of its coil."""
         rng = np.random.default_rng([self.cohort_seed, index])
         turn = rotation(rng.normal(0, np.deg2rad(4), 3))
         stretch = np.eye(3) * rng.uniform(0.98, 1.1, 3) + rng.normal(0, 0.02, (3, 3))
@@ -183,7 +194,7 @@ class Brain:
         return Person(turn @ stretch, shift, elastic, change, self.bias, coil, rng.uniform(300, 1500))
 
     def _grid(self) -> tuple[list[np.ndarray], np.ndarray]:
-        """Offsets from the centre along each axis (mm: to the back, to the left, up), and the spacing."""
+        """Return the offsets from the centre along each axis (mm: back, left, up), and the spacing."""
         step = FIELD_OF_VIEW / self.size
         plane = (np.arange(self.size) - (self.size - 1) / 2) * step
         up = np.linspace(*SLAB, self.slices) - CENTRE[2] if self.spatial_dims == 2 else plane
@@ -191,14 +202,20 @@ class Brain:
 
 
 def rician(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """Magnitude of a complex signal with Gaussian noise `sigma` in both parts (Gudbjartsson, Patz 1995)."""
+    """Return the magnitude of a complex signal with Gaussian noise in both parts (Gudbjartsson, Patz 1995).
+
+    Args:
+        image: the signal without noise.
+        sigma: standard deviation of the noise in each part.
+        rng: source of the noise.
+    """
     real, imaginary = sigma * rng.standard_normal((2, *image.shape), dtype=np.float32)
     magnitude: np.ndarray = np.hypot(image + real, imaginary)
     return magnitude
 
 
 def _smooth(knots: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
-    """Cubic-spline field through knots spread over the field of view, read at the grid."""
+    """Evaluate at the grid a cubic-spline field through knots spread over the field of view."""
     places = np.linspace(-FIELD_OF_VIEW / 2, FIELD_OF_VIEW / 2, len(knots))
     bases = [CubicSpline(places, np.eye(len(knots)))(axis) for axis in axes]
     field: np.ndarray = np.einsum("abc,xa,yb,zc->xyz", knots, *bases, optimize=True)
@@ -206,13 +223,13 @@ def _smooth(knots: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
 
 
 def _sample(maps: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """The template's maps, 0 to 1, by trilinear interpolation."""
+    """Sample the template's maps, scaled to 0 to 1, by trilinear interpolation."""
     points = points.astype(np.float32)
     return np.stack([map_coordinates(m, points, np.float32, order=1) for m in maps]) / np.float32(255)
 
 
 def rotation(angles: np.ndarray) -> np.ndarray:
-    """About the three axes in turn [3,3]; angles in radians."""
+    """Return the rotation about the three axes in turn [3,3]; angles in radians."""
     (cx, cy, cz), (sx, sy, sz) = np.cos(angles), np.sin(angles)
     about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
@@ -222,7 +239,7 @@ def rotation(angles: np.ndarray) -> np.ndarray:
 
 
 def to_world(axes: list[np.ndarray], spacing: np.ndarray) -> np.ndarray:
-    """Affine from this grid's voxels to mm, before the warp."""
+    """Return the affine from this grid's voxels to mm, before the warp."""
     matrix = np.zeros((4, 4))
     matrix[0, 1], matrix[1, 0], matrix[2, 2], matrix[3, 3] = -spacing[1], -spacing[0], spacing[2], 1
     matrix[:3, 3] = CENTRE + np.array([-axes[1][0], -axes[0][0], axes[2][0]])

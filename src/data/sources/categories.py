@@ -1,4 +1,4 @@
-"""Categories of several files as one list of classes."""
+"""Merge the categories of several annotation files into one list of classes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from src.errors import UserError
 
 
 def joined(files: Mapping[str, Mapping[Any, str]]) -> tuple[tuple[str, ...], list[Fault]]:
-    """Names of all categories, and notes where files have others than the first.
+    """Return the names of all categories, and notes about files that differ from the first one.
 
-    files: number -> name, by the file's name. Where no number means two names and no name has two numbers,
-    the order is that of the numbers; else that of the first file's numbers, with what others add after it.
+    Classes are ordered by number if numbers and names match one to one over all files; else by the first
+    file's numbers, followed by the additional names of the other files.
 
-    Raises UserError for names that differ in capitals or spaces alone.
+    `files` maps the file's name to its categories (number -> name). Raises UserError for names that differ in
+    capitals or spaces only.
     """
     pairs = {(number, name) for names in files.values() for number, name in names.items()}
     ordered = [name for names in files.values() for _, name in _by_number(names)]
@@ -26,8 +27,10 @@ def joined(files: Mapping[str, Mapping[Any, str]]) -> tuple[tuple[str, ...], lis
     for name in found:
         other = alike.setdefault("".join(str(name).lower().split()), name)
         if other != name:
-            raise UserError(f"data.annotations: categories {other} and {name}: write one of them everywhere")
-    return found, _differences(files)
+            raise UserError(
+                f"data.annotations: categories {other} and {name} differ in spelling; use one everywhere"
+            )
+    return found, _notes(files)
 
 
 def _by_number(names: Mapping[Any, str]) -> list[tuple[Any, str]]:
@@ -37,16 +40,16 @@ def _by_number(names: Mapping[Any, str]) -> list[tuple[Any, str]]:
         return sorted(names.items(), key=lambda item: str(item[0]))
 
 
-def _differences(files: Mapping[str, Mapping[Any, str]]) -> list[Fault]:
-    """A note for each file that lacks categories of the first one, or has more."""
+def _notes(files: Mapping[str, Mapping[Any, str]]) -> list[Fault]:
+    """Return a note for each file that lacks categories of the first file, or has additional ones."""
     (first, known), *others = files.items()
     notes = []
     for file, names in others:
         more = sorted(set(names.values()) - set(known.values()))
         less = sorted(set(known.values()) - set(names.values()))
-        told = [f"has {', '.join(more)}"] if more else []
-        told += [f"lacks {', '.join(less)}"] if less else []
-        if told:
-            words = f"{file}: {' and '.join(told)} beside the categories of {first}"
+        differences = [f"has {', '.join(more)}"] if more else []
+        differences += [f"lacks {', '.join(less)}"] if less else []
+        if differences:
+            words = f"{file}: {' and '.join(differences)}, unlike {first}"
             notes.append(Fault("", "categories", words, grave=False))
     return notes

@@ -1,4 +1,4 @@
-"""Whether arrays have the channels, and lie on the voxels, that they should."""
+"""Checks and conversions: number of channels, and equal grids of image, target and mask."""
 
 from __future__ import annotations
 
@@ -12,8 +12,19 @@ from src.data.regrid import PAGES, Grid
 
 
 def coloured(array: np.ndarray, channels: int, path: Path, colour: bool = True) -> np.ndarray:
-    """[C,*spatial] with `channels` channels: grey pictures become colour by repetition, and `colour` grey by
-    luminance. Raises ReadError when there is no honest way."""
+    """Return the array [C,*spatial] with the requested number of channels.
+
+    Grey pictures become colour by repetition; colour becomes grey by luminance.
+
+    Args:
+        array: [C,*spatial].
+        channels: the number of channels to return.
+        path: the file, for messages.
+        colour: True if three channels are red, green and blue.
+
+    Raises:
+        ReadError: no meaningful conversion exists.
+    """
     if len(array) == channels:
         return array
     if len(array) == 1 and channels == 3 and array.ndim == 3:
@@ -23,7 +34,7 @@ def coloured(array: np.ndarray, channels: int, path: Path, colour: bool = True) 
             return array[:1]
         if not colour:
             raise ReadError(
-                f"{path}: has 3 channels that are no colours (frames, echoes, vectors, contrasts), not "
+                f"{path}: has 3 channels that are not colours (frames, echoes, vectors, contrasts), not "
                 "data.channels=1; set data.channels=3, or keep one of them"
             )
         return np.tensordot([0.299, 0.587, 0.114], array.astype(np.float32), 1)[None].astype(np.float32)
@@ -33,19 +44,28 @@ def coloured(array: np.ndarray, channels: int, path: Path, colour: bool = True) 
 
 
 def same_grid(path: Path, grid: Grid, other_path: Path, other: Grid) -> None:
-    """Raises ReadError unless both lie on the same voxels (a thousandth of a voxel, a hundredth at the
-    far corner)."""
+    """Raise ReadError unless both images lie on the same voxels.
+
+    Shapes must be equal; the corners may differ by 0.05 of the smallest voxel spacing.
+
+    Args:
+        path: the file to check.
+        grid: its grid.
+        other_path: the reference file.
+        other: the reference grid.
+    """
     if grid.shape != other.shape:
         raise ReadError(f"{path}: shape {shown(grid.shape)}, but {other_path.name} has {shown(other.shape)}")
     if np.array_equal(grid.affine, other.affine):
         return
     corners = np.array([[0] * 3, [n - 1 for n in (*grid.shape, 1, 1)[:3]]])
-    told = [np.eye(4) if np.array_equal(g.affine, PAGES) else g.affine for g in (grid, other)]
-    places = [np.c_[corners, [1, 1]] @ affine.T for affine in told]
-    apart = np.abs(places[0] - places[1]).max()
-    if apart > 0.05 * other.spacing.min():
-        raise ReadError(f"{path}: its affine puts it {apart:.3g} mm away from {other_path.name}")
+    affines = [np.eye(4) if np.array_equal(g.affine, PAGES) else g.affine for g in (grid, other)]
+    places = [np.c_[corners, [1, 1]] @ affine.T for affine in affines]
+    distance = np.abs(places[0] - places[1]).max()
+    if distance > 0.05 * other.spacing.min():
+        raise ReadError(f"{path}: its affine puts it {distance:.3g} mm away from {other_path.name}")
 
 
 def shown(shape: Sequence[int]) -> str:
+    """Return a shape as text, such as 64x64x32."""
     return "x".join(map(str, shape))

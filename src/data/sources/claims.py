@@ -1,4 +1,4 @@
-"""Each file belongs to one case: what two claim is a fault that names both."""
+"""Files belong to one case each: a file claimed by two cases is a fault that names both."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ Claims = dict[str, list[tuple[int, str]]]
 
 
 def claimed(records: Sequence[Record], folder: Path, shared: Sequence[str] = ()) -> list[Record]:
-    """The records, those blamed that claim a file of another, or one file twice. A file that is
-    not there is another matter.
+    """Return the records, with a fault on each that uses a file of another record, or one file twice.
 
-    shared: roles in which one file may serve several cases.
+    Files that do not exist are reported elsewhere.
+
+    Args:
+        records: the records of the source.
+        folder: the folder that their paths are relative to.
+        shared: roles for which several cases may use one file.
     """
     claims: Claims = defaultdict(list)
     for place, record in enumerate(records):
@@ -62,22 +66,21 @@ def _words(file: str, owners: Sequence[tuple[int, str]], records: Sequence[Recor
         return f"{words}, and a {next(r for r in roles if r != role)} too; name each file once"
     return (
         f"{words}; give each its own (data.{role}), or let images share one with data.shared=[{role}], with "
-        "data.subject keeping them on one side"
+        "data.subject keeping them in one split"
     )
 
 
 def uneven(records: Sequence[Record], channels: int) -> list[Record]:
-    """The records, those blamed that have fewer or more image files than the others: a channel lacks, or
-    is one too many."""
+    """Return the records, with a fault on each that has more or fewer image files than most others."""
     counts = [len(files_of(record, "image")) for record in records]
-    most = max(set(counts), key=counts.count, default=0)
+    usual = max(set(counts), key=counts.count, default=0)
     done = list(records)
     for place, (record, count) in enumerate(zip(records, counts, strict=True)):
-        if count != most and max(count, most) > 1 and count:
+        if count != usual and max(count, usual) > 1 and count:
             files = few(files_of(record, "image"), 2)
             words = (
-                f"{record.case}: has {count} image file{'s' * (count > 1)} ({files}), the others have {most} "
-                f"(data.channels={channels}); add the channel that lacks, or leave the case out"
+                f"{record.case}: has {count} image file{'s' * (count > 1)} ({files}), the others "
+                f"have {usual} (data.channels={channels}); add the missing channel, or leave the case out"
             )
             done[place] = blamed(record, Fault(record.case, "channels", words))
     return done

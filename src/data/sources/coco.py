@@ -1,4 +1,4 @@
-"""COCO: one JSON file of boxes for all images, or one a split."""
+"""COCO: bounding boxes in one JSON file, or one per split."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ from src.errors import UserError
 
 @dataclass(kw_only=True)
 class Coco(Files):
-    """Boxes of the `instances` files; where an annotation has none, the box of its segmentation. Classes are
-    joined by name over the files, in the order of the categories' numbers.
+    """Boxes of COCO `instances` files; an annotation without a box gets the box of its segmentation.
 
-    annotations: a JSON file below `root`, or one for each split. images: the folder of the images,
-    {split} may stand in it. crowd: keep the boxes marked iscrowd.
+    Classes are merged by name over the files, in the order of the category numbers.
+
+    Attributes:
+        annotations: a JSON file below `root`, or one for each split.
+        images: the folder of the images; it may contain {split}.
+        crowd: keep boxes marked iscrowd.
     """
 
     channels: int = 3
@@ -42,7 +45,7 @@ class Coco(Files):
         return self.completed(records, notes)
 
     def _named(self) -> dict[Split | None, str]:
-        """The file of each split. UserError for an unknown split and for one file of two."""
+        """Return the file of each split. Raises UserError for an unknown split, or one file given twice."""
         if isinstance(self.annotations, str):
             return {None: self.annotations}
         found: dict[Split | None, str] = {}
@@ -67,7 +70,7 @@ class Coco(Files):
             if name not in self.box_classes:
                 known_names = list(self.box_classes)
                 raise UserError(
-                    f"{place}: category {note.get('category_id')} is none of data.box_classes={known_names}"
+                    f"{place}: category {note.get('category_id')} is not in data.box_classes={known_names}"
                 )
             if not note.get("iscrowd") or self.crowd:
                 box = box_of(note, _shape(image), place)
@@ -84,13 +87,13 @@ class Coco(Files):
             case = case_of(name)
             record = Record(case, word(image.get("patient_id")) or case, split, content)
             if patients and not word(image.get("patient_id")):
-                words = f"{file.path}: {name} has no patient_id, others have; give it one"
+                words = f"{file.path}: {name} has no patient_id, but others have; add one"
                 record = blamed(record, Fault(case, "gap", words))
             records.append(record)
         return sorted(records, key=lambda record: record.case)
 
 
 def _shape(image: Mapping[str, Any]) -> tuple[int, int] | None:
-    """(height, width) that the file states; 0 states nothing."""
+    """Return the (height, width) that the file states; None if it states none or 0."""
     height, width = (whole_number(image.get(side)) for side in ("height", "width"))
     return (height, width) if height and width else None

@@ -1,4 +1,4 @@
-"""What dataset.json says: channels and classes, in the Decathlon's way and in nnU-Net's."""
+"""Channels and classes from dataset.json, as written by the Medical Segmentation Decathlon and nnU-Net."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from src.errors import UserError
 
 
 def read_about(folder: Path, root: str) -> tuple[dict[str, Any], list[Any], dict[str, Any]]:
-    """The file, its channels (by number, or a list) and its labels. Raises UserError."""
+    """Return the file's content, its channels (by number, or a list) and its labels. Raises UserError."""
     path = folder / "dataset.json"
     try:
         about = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -26,14 +26,14 @@ def read_about(folder: Path, root: str) -> tuple[dict[str, Any], list[Any], dict
     except FileNotFoundError as error:
         raise UserError(f"data.root={root}: has no dataset.json; use the source folder") from error
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: is no dataset.json of the Decathlon or nnU-Net ({error})") from error
+        raise UserError(f"{path}: is not a dataset.json of the Decathlon or nnU-Net ({error})") from error
     return about, list(names), labels
 
 
 def classes_of(labels: dict[str, Any], path: Path) -> tuple[str, ...]:
-    """Names of the values 0, 1, 2, ... nnU-Net writes name: value, the Decathlon value: name.
+    """Return the names of the values 0, 1, 2, ... nnU-Net writes name: value, the Decathlon value: name.
 
-    Raises UserError for regions, the ignore label, and values with a gap.
+    Raises UserError for regions, the ignore label, and gaps between the values.
     """
     swapped = all(str(key).strip().isdigit() for key in labels)
     pairs = [(value, key) if swapped else (key, value) for key, value in labels.items()]
@@ -41,26 +41,26 @@ def classes_of(labels: dict[str, Any], path: Path) -> tuple[str, ...]:
     for name, value in pairs:
         if isinstance(value, list):
             raise UserError(
-                f"{path}: label {name} is a region, the values {value}: regions are not read yet; give "
-                "each value a name of its own"
+                f"{path}: label {name} is a region, the values {value}: regions are not supported; give "
+                "each value its own name"
             )
         if str(name).strip().lower() == "ignore":
             raise UserError(
-                f"{path}: label {name} ({value}) says what to leave out of loss and scores: that is not done "
-                "yet; remove the label from dataset.json and the value from the masks"
+                f"{path}: label {name} ({value}) marks voxels to leave out of loss and scores, which is not "
+                "supported; remove the label from dataset.json and the value from the masks"
             )
         try:
             number = int(value)
         except (TypeError, ValueError) as error:
             raise UserError(
-                f"{path}: label {name} has the value {value}, which is no whole number"
+                f"{path}: label {name} has the value {value}, which is not a whole number"
             ) from error
         if number in names:
-            raise UserError(f"{path}: labels {names[number]} and {name} have one value, {number}")
+            raise UserError(f"{path}: labels {names[number]} and {name} have the same value, {number}")
         names[number] = str(name)
     if sorted(names) != list(range(len(names))):
         raise UserError(
             f"{path}: label values {sorted(names)} are not 0, 1, 2, ...; with data=folder, "
-            f"data.label_values={sorted(names)} says so"
+            f"data.label_values={sorted(names)} defines them"
         )
     return tuple(names[value] for value in sorted(names))

@@ -1,4 +1,4 @@
-"""A folder with dataset.json: the Medical Segmentation Decathlon's layout, and nnU-Net's raw ones."""
+"""A folder with dataset.json: the layouts of the Medical Segmentation Decathlon and of nnU-Net's raw data."""
 
 from __future__ import annotations
 
@@ -26,9 +26,12 @@ Case = tuple[str, list[str], str]
 class Decathlon(Files):
     """Images with label maps; channels and classes come from dataset.json.
 
-    A case's channels are one file of them all, or CASE_0000, CASE_0001, ... (nnU-Net, its first version too).
-    The published test images have no labels and are left out. subject: how many leading characters of the
-    case name the person, null for all of it. splits: a list below `root` (see `read_splits`).
+    The channels of a case are in one file, or in CASE_0000, CASE_0001, ... (nnU-Net, including its first
+    version). The published test images have no labels and are left out.
+
+    Attributes:
+        subject: number of leading characters of the case name that identify the person; null for all of it.
+        splits: a list below `root` (see `read_splits`).
     """
 
     spatial_dims: Any = 3
@@ -62,7 +65,7 @@ class Decathlon(Files):
             path = self.folder / self.splits
             records = assigned(records, read_splits(path), str(path))
         done = self.completed(records, self._counted(cases))
-        self.repeats_grey = False  # a grey file in place of colours lacks two of the channels that are named
+        self.repeats_grey = False  # a grey file lacks two of the three named channels
         return done
 
     def _listed(self) -> list[Case]:
@@ -97,7 +100,7 @@ class Decathlon(Files):
         ]
 
     def _with_channels(self, cases: Sequence[Case]) -> list[Case]:
-        """The cases with their files NAME_0000, NAME_0001, ... where there is no file NAME."""
+        """Replace a missing file NAME by the files NAME_0000, NAME_0001, ... of its channels."""
         several: dict[str, list[str]] = {}
         for file in sorted(self.files):
             if found := re.fullmatch(r"(.+)_(\d{4})(\.[^/]+)", file):
@@ -120,13 +123,12 @@ class Decathlon(Files):
         return Record(case, case[: self.subject], None, {"image": images, "label": label})
 
     def _counted(self, cases: Sequence[Case]) -> list[Fault]:
-        """What dataset.json says of the number of cases, and images without a label, against what is
-        there."""
+        """Return faults about the number of cases against dataset.json, and about files without a partner."""
         faults = []
         stated = self.about.get("numTraining")
         if isinstance(stated, int | float) and stated != len(cases):
             words = f"{self.folder}/dataset.json: numTraining is {stated:g}, but {len(cases)} cases are there"
-            faults.append(Fault("", "count", f"{words}; fetch those that are missing, or correct it"))
+            faults.append(Fault("", "count", f"{words}; add the missing ones, or correct it"))
         used = {label for _, _, label in cases}
         known = {case for case, _, _ in cases}
         images = [
@@ -139,6 +141,6 @@ class Decathlon(Files):
             words = f"{self.folder}/imagesTr: {len(left)} images have no label: {few(left)}"
             faults.append(Fault("", "no label", f"{words}; add their labels, or remove them"))
         if left := sorted(f for f in self.files if f.startswith("labelsTr/") and f not in used):
-            words = f"{self.folder}: {len(left)} files of labelsTr are no label of a listed case: {few(left)}"
+            words = f"{self.folder}: {len(left)} files of labelsTr belong to no listed case: {few(left)}"
             faults.append(Fault("", "no case", words, grave=False))
         return faults

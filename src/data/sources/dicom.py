@@ -1,4 +1,4 @@
-"""A tree of DICOM files: one case a series."""
+"""A folder tree of DICOM files: one case per series."""
 
 from __future__ import annotations
 
@@ -26,15 +26,19 @@ from src.errors import UserError
 
 @dataclass(kw_only=True)
 class Dicom(Files):
-    """Series below `root`, whatever their files are called; slices sorted in space, values rescaled (HU
-    for CT).
+    """Series below `root`, whatever their file names; slices sorted in space, values rescaled (HU for CT).
 
-    Cases and subjects get names that do not show who they are; `keys` leads back. label: path of a label
-    volume below `root`; {series} is the series UID, {folder} the folder of its first file. least: series
-    with fewer slices (localisers) are left out. splits: a CSV below `root` whose column file holds series
-    UIDs, PatientIDs or case names. series: which ones, by parts of their SeriesDescription or
-    ProtocolName, by SeriesNumber or SeriesInstanceUID (see `matches`), and which slices of them, by
-    KEYWORD:VALUE of their headers. modality: CT, MR, ...
+    Cases and subjects get pseudonyms; `keys` leads back to the originals.
+
+    Attributes:
+        label: path of a label volume below `root`; {series} is the series UID, {folder} the folder of its
+            first file.
+        least: series with fewer slices (localisers) are left out.
+        splits: a CSV below `root` whose column file holds series UIDs, PatientIDs or case names.
+        series: the series to use, by parts of their SeriesDescription or ProtocolName, by SeriesNumber or
+            SeriesInstanceUID (see `choice.matches`), and the slices to use, by KEYWORD:VALUE of their
+            headers.
+        modality: CT, MR, ...
     """
 
     spatial_dims: Any = 3
@@ -47,12 +51,12 @@ class Dicom(Files):
 
     @cached_property
     def found(self) -> Found:
-        """All series below `root`."""
+        """Return all series below `root`."""
         return find_series(self.folder)
 
     @cached_property
     def kept(self) -> list[Series]:
-        """The series that are cases."""
+        """Return the series that become cases."""
         return chosen(self.found.series, self.series, self.modality, self.least)
 
     def records(self) -> list[Record]:
@@ -65,27 +69,29 @@ class Dicom(Files):
         return self.completed(records, [Fault("", "passed over", words, False) for words in self.found.notes])
 
     def overview(self) -> list[tuple[str, ...]]:
-        """A table of the series that were found, heads first. For the terminal: descriptions are what
-        somebody typed at a scanner."""
+        """Return a table of the series that were found, header first.
+
+        For the terminal only: descriptions are text typed at a scanner.
+        """
         return overview(self.found.series, self.kept)
 
     def intensity(self) -> str | list[float]:
-        """What data.intensity=auto means here."""
+        """Return the meaning of data.intensity=auto for these series."""
         return suited(self.kept)
 
     def doubts(self, intensity: Any) -> list[str]:
-        """What speaks against this data.intensity."""
+        """Return warnings about this data.intensity."""
         strange = sorted({one.modality for one in self.kept} - {"CT"})
         window = not isinstance(intensity, str) and intensity is not None and len(intensity) == 2
         if not (strange and window) or isinstance(intensity[0], str) or intensity[0] >= 0:
             return []
         return [
             f"data.intensity={list(intensity)}: a window in HU, but the series are {', '.join(strange)}, "
-            "whose values are none; data.intensity=auto chooses by modality"
+            "whose values are not; data.intensity=auto chooses by modality"
         ]
 
     def keys(self) -> list[dict[str, str]]:
-        """The way back from each case to its series and person: private."""
+        """Return the series and person of each case. Private: it undoes the pseudonyms."""
         return [
             {
                 "case": _case(one),
@@ -107,7 +113,7 @@ class Dicom(Files):
                 content["label"] = self.label.format(series=one.uid, folder=Path(names[0]).parent.as_posix())
             except (KeyError, IndexError, ValueError) as error:
                 raise UserError(
-                    f"data.label={self.label}: only {{series}} and {{folder}} may stand in it"
+                    f"data.label={self.label}: only {{series}} and {{folder}} are replaced"
                 ) from error
         return Record(_case(one), one.patient, None, content)
 
@@ -117,7 +123,7 @@ class Dicom(Files):
         paths = self.paths(record, role)
         try:
             array, affine = read_series(paths, record.content.get("slices", ()))
-        except Exception as error:  # damage shows itself in many ways
+        except Exception as error:  # damaged files fail in many ways
             words = " ".join(str(error).split())[:400] or type(error).__name__
             raise ReadError(f"{paths[0].parent}: series {record.case}: {words}") from error
         if array.size == 0 or array.dtype.kind not in "buif":

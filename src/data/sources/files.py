@@ -1,4 +1,4 @@
-"""What all data sets made of files share: how the files of a record become its arrays."""
+"""Base of all file-based data sets: load the files of a record as arrays."""
 
 from __future__ import annotations
 
@@ -24,8 +24,11 @@ from src.data.sources.told import content, fingerprint
 
 @dataclass(kw_only=True)
 class Files(FileSettings):
-    """A folder of files. A record's `content` says which: `image`, `target`, `label` (a path or several,
-    below `root`), `boxes`, `classes`, `class`, `stated` (see `faults.differing`)."""
+    """A folder of files, named by the `content` of each record.
+
+    The content holds paths below `root` as `image`, `target` and `label` (one or several each), and `boxes`,
+    `classes`, `class` and `stated` (see `faults.differing`).
+    """
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -34,7 +37,7 @@ class Files(FileSettings):
         self.repeats_grey = True
 
     def completed(self, records: Sequence[Record], notes: Sequence[Fault] = ()) -> list[Record]:
-        """The records that a source has made, with what is wrong between them."""
+        """Return a source's records with the faults found between them."""
         self.repeats_grey = all(len(files_of(record)) <= 1 for record in records)
         checked = claimed(records, self.folder, self.shared)
         checked = uneven(checked, self.channels) if self.files_are_channels else checked
@@ -85,13 +88,15 @@ class Files(FileSettings):
         if role == "target":
             return self._target(array, paths[0], colour, len(self.paths(record, "image"))), grid
         if len(array) == 1 != self.channels and not self.repeats_grey:
-            raise ReadError(f"{paths[0]}: has 1 channel, not data.channels={self.channels}; a channel lacks")
+            raise ReadError(
+                f"{paths[0]}: has 1 channel, not data.channels={self.channels}; a channel is missing"
+            )
         made = coloured(array, self.channels, paths[0], colour)
         self.raw[record.case] = raw_of(array, made, grid.colour)
         return made, grid
 
     def _target(self, array: np.ndarray, path: Path, colour: bool, images: int) -> np.ndarray:
-        several = self.channels != 3 or images > 1  # contrasts, and no colours
+        several = self.channels != 3 or images > 1  # contrasts, not colours
         if self.target_channels is None and len(array) < self.channels and several:
             raise ReadError(
                 f"{path}: has {len(array)} of data.channels={self.channels}; set "

@@ -1,4 +1,4 @@
-"""Images in folders, what belongs to them found by their names."""
+"""Images in folders, with masks, targets, classes and subjects found by their names."""
 
 from __future__ import annotations
 
@@ -22,13 +22,21 @@ from src.errors import UserError
 class Folder(Files):
     """Images that match `image`; masks, targets, class and subject are named by templates.
 
-    image, exclude: glob patterns below `root`. label, target: a path below `root` that may hold `*` and,
-    in braces, the words {name}, {stem}, {folder}, {parent}, {top} (conf/data/folder.yaml tells them) and
-    the named groups of `match`, a regular expression searched in the path. Beside a `*` a word stands
-    whole: {stem}* of case_1 does not take what is case_10's. Several masks of one image are merged. kind:
-    template of the class of the image. subject: template of who it belongs to. given_split: template of
-    the split, such as {top}. splits: a list below `root` (see `read_splits`), which counts before
-    given_split; its column group holds images together.
+    Templates contain the words {name}, {stem}, {folder}, {parent}, {top} (see conf/data/folder.yaml) and the
+    named groups of `match`. Next to a `*` a word matches as a whole: {stem}* of case_1 does not match a file
+    of case_10. Several masks of one image are merged.
+
+    Attributes:
+        image: glob pattern below `root`.
+        exclude: glob pattern of images to leave out.
+        match: a regular expression searched in the path, whose named groups become words.
+        label: template of the masks below `root`; it may contain `*`.
+        target: template of the targets below `root`; it may contain `*`.
+        kind: template of the class of the image.
+        subject: template of the subject.
+        given_split: template of the split, such as {top}.
+        splits: a list below `root` (see `read_splits`), which takes precedence over given_split; its column
+            group keeps images together.
     """
 
     image: str = "images/*"
@@ -52,41 +60,40 @@ class Folder(Files):
         words = [self._words(path) for path in found]
         if self.kind and not self.kinds:
             self.kinds = tuple(sorted({self._filled("kind", each) for each in words}))
-        labels, strangers = self._files("label", words)
-        targets, others = self._files("target", words)
+        labels, label_notes = self._files("label", words)
+        targets, target_notes = self._files("target", words)
         records = [self._record(*each) for each in zip(found, words, labels, targets, strict=True)]
         if self.splits:
             path = self.folder / self.splits
             records = assigned(records, read_splits(path), str(path))
-        return self.completed(records, [*notes, *strangers, *others])
+        return self.completed(records, [*notes, *label_notes, *target_notes])
 
     def _files(
         self, role: str, words: Sequence[dict[str, str]]
     ) -> tuple[list[list[str] | None], list[Fault]]:
-        """The masks or targets of each image, each file with one owner, and what to say of files without
-        one."""
+        """Return the masks or targets of each image, each with one owner, and notes about the other files."""
         text = getattr(self, role)
         if not text:
             return [None] * len(words), []
         template = Template(text, role)
         both = [template.found(self.folder, each) for each in words]
-        mine = owned([ours for ours, _ in both], [template.words(each) for each in words])
+        own = owned([files for files, _ in both], [template.words(each) for each in words])
         if role == "label" and self.missing_label == "background":
-            mine = [[file for file in files if (self.folder / file).exists()] for files in mine]
-        taken = {file for files in mine for file in files}
+            own = [[file for file in files if (self.folder / file).exists()] for files in own]
+        taken = {file for files in own for file in files}
         begin = sorted({file for _, more in both for file in more} - taken)
         notes = []
         if begin:
-            words_of = f"{len(begin)} files hold more of a name than an image has: {few(begin)}"
+            words_of = f"{len(begin)} files match the name of an image only in part: {few(begin)}"
             notes.append(
-                Fault("", "no image", f"data.{role}={text}: {words_of}; they are nobody's", grave=False)
+                Fault("", "no image", f"data.{role}={text}: {words_of}; they are ignored", grave=False)
             )
         if role == "label" and self.missing_label == "background":
             notes += self._orphans(template, words, taken)
-        return list(mine), notes
+        return list(own), notes
 
     def _orphans(self, template: Template, words: Sequence[dict[str, str]], taken: set[str]) -> list[Fault]:
-        """Masks that no image has: where images may lack one, a name that does not fit would go unseen."""
+        """Report masks without an image: if images may lack a mask, a misspelt name would stay unnoticed."""
         everything = template.everything(words[0])
         if ".." in everything.split("/"):
             return []
@@ -97,10 +104,9 @@ class Folder(Files):
             for file in (path.relative_to(self.folder).as_posix() for path in masks)
             if file not in taken | images
         ]
-        told = f"data.label={template.text}: {len(left)} masks belong to no image: {few(left)}"
-        return (
-            [Fault("", "mask without image", f"{told}; correct data.label, or remove them")] if left else []
-        )
+        text = f"data.label={template.text}: {len(left)} masks belong to no image: {few(left)}"
+        fault = Fault("", "mask without image", f"{text}; correct data.label, or remove them")
+        return [fault] if left else []
 
     def _record(
         self, path: Path, words: dict[str, str], label: list[str] | None, target: list[str] | None
@@ -113,7 +119,7 @@ class Folder(Files):
         kind = self._filled("kind", words) if self.kind else ""
         if kind:
             if kind not in self.kinds:
-                raise UserError(f"{path}: its kind {kind} is none of data.kinds={list(self.kinds)}")
+                raise UserError(f"{path}: its kind {kind} is not in data.kinds={list(self.kinds)}")
             content["class"] = self.kinds.index(kind)
         subject = self._filled("subject", words).lstrip("./")
         split = (
@@ -135,7 +141,7 @@ class Folder(Files):
             try:
                 found = re.search(self.match, words["path"])
             except re.error as error:
-                raise UserError(f"data.match={self.match}: is no regular expression ({error})") from error
+                raise UserError(f"data.match={self.match}: is not a regular expression ({error})") from error
             if found is None:
                 raise UserError(
                     f"data.match={self.match}: does not match {words['path']}; "

@@ -1,4 +1,4 @@
-"""Planted lesions in the virtual brains: soft ellipsoids whose place, size and contrast are known exactly."""
+"""Lesions planted in the virtual brains: soft ellipsoids of known position, size and contrast."""
 
 from __future__ import annotations
 
@@ -14,18 +14,24 @@ from src.data.sources.brain import CENTRE, SLAB, Brain, Person, rician, rotation
 from src.errors import UserError
 
 PLACES = np.array([[-80.0, 80], [-65, 65], [SLAB[0] - CENTRE[2] + 10, SLAB[1] - CENTRE[2] - 10]])
-"""Where centres are looked for: mm from the middle of the field of view, to the back, to the left, up."""
+"""Range of lesion centres: mm from the middle of the field of view, to the back, to the left, up."""
 GAP = 4.0
 """Least distance between two lesions, mm."""
 TRIES = 400
 AROUND, FILLED = np.array([-6.0, 0, 6]), 0.75
-"""Of the cube of these offsets, mm, about a centre, so much is grey or white matter."""
+"""Offsets, mm, of a cube about a centre, and the least fraction of it that is grey or white matter."""
 
 
 @dataclass(frozen=True)
 class Lesion:
-    """centre [3], mm; axes [3,3], its half axes as rows over their squared lengths; contrast, as a share
-    of white matter's intensity, negative for a dark one; softness, width of the rim over the radius."""
+    """One soft ellipsoid.
+
+    Attributes:
+        centre: [3], mm.
+        axes: [3,3], the half axes as rows, divided by their squared lengths.
+        contrast: fraction of white matter's intensity, negative for a dark lesion.
+        softness: width of the rim relative to the radius.
+    """
 
     centre: np.ndarray
     axes: np.ndarray
@@ -33,7 +39,7 @@ class Lesion:
     softness: float
 
     def profile(self, axes: list[np.ndarray]) -> np.ndarray:
-        """1 inside, 0 outside, 1/2 on the ellipsoid [H,W,D]."""
+        """Return the lesion [H,W,D]: 1 inside, 0 outside, 1/2 on the ellipsoid."""
         points = np.stack(np.meshgrid(*axes, indexing="ij")) - self.centre[:, None, None, None]
         radius = np.linalg.norm(np.tensordot(self.axes, points, 1), axis=0)
         inside: np.ndarray = expit((1 - radius) / self.softness)
@@ -43,14 +49,27 @@ class Lesion:
 class BrainLesions(Brain):
     """The virtual cohort with lesions planted in grey and white matter, their boxes and their mask.
 
-    In 2D a case is one axial slice of a subject; boxes surround a lesion's cut through that slice. `label`
-    is the mask (where a lesion has at least half of its contrast), `class` tells slices (3D: volumes)
-    with a lesion from those without.
+    In 2D a case is one axial slice of a subject; boxes surround a lesion's section in that slice. `label` is
+    the mask (where a lesion has at least half of its contrast); `class` separates slices (3D: volumes) with
+    and without a lesion.
 
-    lesions: at most so many a subject, 1 at least. radius: least and largest mean radius, mm. strength:
-    least and largest contrast over white matter's intensity; sign: bright, dark, or both alike. softness:
-    of the rim, over the radius. healthy: share of the subjects without a lesion. train_healthy: no lesion
-    in any training subject, whatever its number.
+    Args:
+        subjects: number of subjects, see `Brain`.
+        size: side in voxels, see `Brain`.
+        slices: axial slices in 2D, see `Brain`.
+        spatial_dims: 2 or 3.
+        deformation: see `Brain`, mm.
+        bias: see `Brain`.
+        contrast: see `Brain`.
+        noise: see `Brain`.
+        cohort_seed: seed of the cohort.
+        lesions: largest number of lesions per subject, at least 1.
+        radius: least and largest mean radius, mm.
+        strength: least and largest contrast relative to white matter's intensity.
+        sign: bright, dark, or both with equal probability.
+        softness: width of the rim relative to the radius.
+        healthy: fraction of subjects without a lesion.
+        train_healthy: plant no lesion in any training subject.
     """
 
     classes = ("background", "lesion")
@@ -82,7 +101,7 @@ class BrainLesions(Brain):
         if lesions < 1:
             raise UserError(f"data.lesions={lesions}: at least 1 is needed; healthy subjects: data.healthy")
         if not 0 <= healthy <= 1:
-            raise UserError(f"data.healthy={healthy}: a share of the subjects, 0 to 1")
+            raise UserError(f"data.healthy={healthy}: must be a fraction of the subjects, 0 to 1")
         for key, (low, high) in (("radius", radius), ("strength", strength)):
             if not 0 < low <= high:
                 raise UserError(f"data.{key}=[{low},{high}]: give the least and the largest, above 0")
@@ -97,11 +116,11 @@ class BrainLesions(Brain):
             train_healthy,
         )
         self.radius, self.strength = (radius[0], radius[1]), (strength[0], strength[1])
-        self._planted: dict[int, list[Lesion]] = {}  # found once for all the slices of a subject
+        self._planted: dict[int, list[Lesion]] = {}  # drawn once for all slices of a subject
         self.signs = {"bright": (1,), "dark": (-1,), "both": (1, -1)}[sign]
 
     def records(self) -> list[Record]:
-        """A record a slice in 2D, a subject in 3D; healthy subjects and others are dealt out alike."""
+        """Return a record per slice in 2D, per subject in 3D, stratified by healthy and lesion subjects."""
         found = []
         for index in range(self.subjects):
             name = f"virtual-{index:03d}"
@@ -153,7 +172,7 @@ class BrainLesions(Brain):
         }
 
     def plant(self, index: int, person: Person) -> list[Lesion]:
-        """The lesions of a subject: centres in grey or white matter, apart from each other."""
+        """Draw the lesions of a subject: centres in grey or white matter, at a distance from each other."""
         rng = np.random.default_rng([self.cohort_seed, index, 1])
         wanted = int(rng.integers(1, self.lesions + 1))
         chosen: list[Lesion] = []
@@ -161,8 +180,8 @@ class BrainLesions(Brain):
         for centre in self._tissue(rng, person):
             radius = rng.uniform(*self.radius)
             half = radius * rng.uniform(0.8, 1.25, 3)
-            apart = [np.linalg.norm(centre - o.centre) - r for o, r in zip(chosen, reach, strict=True)]
-            if min(apart, default=np.inf) < half.max() + GAP:
+            distances = [np.linalg.norm(centre - o.centre) - r for o, r in zip(chosen, reach, strict=True)]
+            if min(distances, default=np.inf) < half.max() + GAP:
                 continue
             axes = rotation(rng.uniform(0, np.pi, 3)) / half[:, None]
             contrast = rng.uniform(*self.strength) * rng.choice(self.signs)
@@ -173,7 +192,7 @@ class BrainLesions(Brain):
         return chosen
 
     def _tissue(self, rng: np.random.Generator, person: Person) -> Iterator[np.ndarray]:
-        """Random points amid grey and white matter, mm from the middle of the field of view."""
+        """Draw points inside grey and white matter, mm from the middle of the field of view."""
         for _ in range(TRIES):
             point = rng.uniform(PLACES[:, 0], PLACES[:, 1])
             _, _, grey, white = person.maps([point[k] + AROUND for k in range(3)])
@@ -182,7 +201,7 @@ class BrainLesions(Brain):
                 yield point
 
     def _is_healthy(self, index: int) -> bool:
-        """Evenly spread over the numbers of the subjects, so that the first n hold the same share."""
+        """Return True for healthy subjects, spread evenly: any first n hold the same fraction of them."""
         return int((index + 1) * self.healthy) > int(index * self.healthy)
 
     def _has_lesions(self, record: Record) -> bool:
@@ -192,6 +211,6 @@ class BrainLesions(Brain):
 
 
 def around(mask: np.ndarray) -> np.ndarray:
-    """The box of a mask's voxels [2*dims]: lower corner, upper corner."""
+    """Return the box of a mask's voxels [2*dims]: lower corner, upper corner."""
     places = np.argwhere(mask)
     return np.concatenate([places.min(0), places.max(0) + 1])

@@ -1,4 +1,4 @@
-"""What is marked in the images of a data set made of files: its masks, and what is said of them."""
+"""Masks of file-based data sets: check the settings, read the masks, and report missing ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from src.errors import UserError, one_of
 
 
 def check_settings(source: FileSettings) -> None:
-    """Raise UserError for settings of masks that there are not, or that contradict each other."""
+    """Raise UserError for invalid or contradicting settings about masks."""
     for key, value, choices in (
         ("instances", source.instances, (None, *INSTANCES)),
         ("missing_label", source.missing_label, ("fault", "background")),
@@ -33,26 +33,29 @@ def check_settings(source: FileSettings) -> None:
         )
     if source.instances == "values" and len(source.classes) > 2:
         raise UserError(
-            f"data.instances=values: the values tell objects, all of one class, but data.classes names "
-            f"{len(source.classes) - 1} beside the background"
+            f"data.instances=values: the values number objects of one class, but data.classes names "
+            f"{len(source.classes) - 1} besides the background"
         )
     label = getattr(source, "label", None)
     if label and not source.classes and not source.box_classes:
         raise UserError(
-            f"data.label={label}: say what the masks mark, background first: "
+            f"data.label={label}: name what the masks mark, background first: "
             "data.classes=[background,lesion], and, if not 0, 1, ..., data.label_values=[0,255]"
         )
 
 
 def unmarked(source: FileSettings, records: Sequence[Record]) -> list[Fault]:
-    """A note on the images without a mask, where they count as background. UserError where all are."""
+    """Return a note about images without a mask that count as background.
+
+    Raises UserError if no image has a mask.
+    """
     labelled = [record for record in records if "label" in record.content]
     bare = [record for record in labelled if not files_of(record, "label")]
     if source.missing_label != "background" or not bare:
         return []
     if len(bare) == len(labelled):
         raise UserError(
-            f"data.missing_label=background: none of the {len(bare)} images has a mask, the first "
+            f"data.missing_label=background: none of the {len(bare)} images has a mask, e.g. "
             f"{name_of(bare[0], source)}; correct data.label"
         )
     words = f"{len(bare)} of {len(records)} images have no mask and count as background"
@@ -60,10 +63,16 @@ def unmarked(source: FileSettings, records: Sequence[Record]) -> list[Fault]:
 
 
 def read_masks(source: FileSettings, record: Record, grid: Grid) -> list[np.ndarray]:
-    """Class numbers [1,*spatial] of each mask file, or, with `instances` of values, numbers of objects.
+    """Read each mask file as class numbers [1,*spatial], or as object numbers with instances=values.
 
-    Raises ReadError for a mask that is not there, lies on other voxels than `grid`, the image's, or holds
-    other values than it may.
+    Args:
+        source: the data set.
+        record: the case.
+        grid: the grid of its image.
+
+    Raises:
+        ReadError: a mask does not exist, lies on other voxels than the image, or holds values that are not
+            allowed.
     """
     paths, name = source.paths(record, "label"), name_of(record, source)
     if not paths and source.missing_label == "background":
@@ -79,8 +88,8 @@ def read_masks(source: FileSettings, record: Record, grid: Grid) -> list[np.ndar
     for path in paths:
         if not path.exists():
             raise ReadError(
-                f"{path}: is not there; if {name} has nothing to mark, let images without a mask count as "
-                "background: data.missing_label=background"
+                f"{path}: is not there; if there is nothing to mark in {name}, let images without a mask "
+                "count as background: data.missing_label=background"
             )
         array, own = read_label(path, known, source.axes, source.spatial_dims)
         same_grid(path, own, source.paths(record, "image")[0], grid)
@@ -89,7 +98,7 @@ def read_masks(source: FileSettings, record: Record, grid: Grid) -> list[np.ndar
 
 
 def label_of(source: FileSettings, masks: Sequence[np.ndarray]) -> np.ndarray:
-    """The masks of one image as one label map [1,*spatial]; where they overlap, the highest class."""
+    """Merge the masks of one image into a label map [1,*spatial]; in overlaps the highest class wins."""
     if source.instances == "values":
         masks = [(mask > 0).astype(np.uint8) for mask in masks]
     return functools.reduce(np.maximum, masks)

@@ -1,4 +1,4 @@
-"""From mask files to class numbers, and to boxes around the objects in them."""
+"""From mask values to class numbers, and to boxes around the objects in masks."""
 
 from __future__ import annotations
 
@@ -17,26 +17,35 @@ from src.data.values import classes
 Instances = Literal["files", "values", "parts"]
 INSTANCES = ("files", "values", "parts")
 WHOLE = 1e-3
-"""A file's scale factor moves whole numbers by rounding alone, which is less than this."""
+"""Largest rounding error that a file's scale factor causes in integers."""
 Boxes = tuple[np.ndarray, np.ndarray]
 
 
 def whole(array: np.ndarray, path: Path) -> np.ndarray:
-    """The values of a mask as whole numbers. Raises ReadError where they are none."""
+    """Return the values of a mask as integers. Raises ReadError if they are not."""
     if array.dtype.kind != "f":
         return array
     nearest = np.round(array)
     if not np.isfinite(array).all() or (far := np.abs(array - nearest)).max() > WHOLE:
         strange = array[~np.isfinite(array)] if not np.isfinite(array).all() else array[far > WHOLE]
         raise ReadError(
-            f"{path}: label values are not whole numbers ({strange.flat[0]:.6g}); if a scale factor did this "
-            "(NIfTI's scl_slope, as when floats are saved in few bits), save the mask as integers"
+            f"{path}: label values are not whole numbers ({strange.flat[0]:.6g}); if a scale factor caused "
+            "this (NIfTI's scl_slope, as when floats are saved in few bits), save the mask as integers"
         )
     return nearest
 
 
 def class_numbers(array: np.ndarray, path: Path, label_values: Sequence[int] | None) -> np.ndarray:
-    """The places of a mask's values in `label_values`, or the values themselves."""
+    """Return the positions of a mask's values in `label_values`, or the values themselves if it is None.
+
+    Args:
+        array: the mask.
+        path: its file, for messages.
+        label_values: the allowed values in the order of the classes, or None.
+
+    Raises:
+        ReadError: a value is not an integer, or is not in `label_values`.
+    """
     array = whole(array, path)
     if label_values is None:
         low, high = int(array.min()), int(array.max())
@@ -50,13 +59,13 @@ def class_numbers(array: np.ndarray, path: Path, label_values: Sequence[int] | N
         known |= here
     if not known.all():
         raise ReadError(
-            f"{path}: label value {array[~known].flat[0]:g} is none of data.label_values={list(label_values)}"
+            f"{path}: label value {array[~known].flat[0]:g} is not in data.label_values={list(label_values)}"
         )
     return places
 
 
 def boxes_of(label: np.ndarray) -> Boxes:
-    """A box around each connected part of each class above 0, and its class counted from 0."""
+    """Return a box around each connected part of each class above 0, and its class counted from 0."""
     return _stacked(
         [
             (place, value - 1)
@@ -68,21 +77,23 @@ def boxes_of(label: np.ndarray) -> Boxes:
 
 
 def boxes_of_values(label: np.ndarray) -> Boxes:
-    """A box around each value above 0, all of one class."""
+    """Return a box around each value above 0, all of one class."""
     _, numbers = np.unique(np.where(label > 0, label, 0), return_inverse=True)
     numbers = numbers.reshape(label.shape) + (0 if (label <= 0).any() else 1)
     return _stacked([(place, 0) for place in find_objects(numbers) if place], label.ndim)
 
 
 def boxes_of_files(maps: Sequence[np.ndarray], paths: Sequence[Path]) -> Boxes:
-    """A box for each file around all that is marked in it, and the class that it marks; none for an empty
-    one."""
+    """Return a box around the object of each file, and the file's class; none for an empty file.
+
+    Raises ReadError if a file marks several classes.
+    """
     found = []
     for label, path in zip(maps, paths, strict=True):
         values = classes(label)
         if len(values) > 1:
             raise ReadError(
-                f"{path}: marks the classes {values}, where data.instances=files wants one object a file; "
+                f"{path}: marks the classes {values}, but data.instances=files needs one object per file; "
                 "choose data.instances=parts, or values"
             )
         found += [(find_objects((label > 0).astype(np.uint8))[0], value - 1) for value in values]
@@ -90,10 +101,14 @@ def boxes_of_files(maps: Sequence[np.ndarray], paths: Sequence[Path]) -> Boxes:
 
 
 def boxes_in(maps: Sequence[np.ndarray], paths: Sequence[Path], instances: Instances | None) -> Boxes:
-    """Boxes of the objects in the masks [*spatial] of one image.
+    """Return boxes and classes of the objects in the masks [*spatial] of one image.
 
-    instances: what an object is: what one file marks, one value, or one connected part of a class. None:
-    files where there are several that mark one class each, one class more than once; else parts.
+    Args:
+        maps: one label map per file.
+        paths: their files, for messages.
+        instances: definition of an object: all of one file (`files`), one value (`values`), or one connected
+            part of a class (`parts`). None: `files` if each file marks one class and a class occurs more than
+            once, else `parts`.
     """
     if instances is None:
         marked = [classes(label) for label in maps]

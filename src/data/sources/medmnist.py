@@ -1,4 +1,4 @@
-"""MedMNIST: one .npz file a set, 2D or 3D, with its published split."""
+"""MedMNIST: one .npz file per set, 2D or 3D, with its published split."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ from src.errors import UserError
 
 @dataclass(kw_only=True)
 class MedMnist(Files):
-    """Images with one class each, from `root`/`name`.npz; fetched by the package medmnist when it is absent.
+    """Images with one class each, from `root`/`name`.npz.
 
-    finding: of a set with several labels an image (chestmnist), the one that makes the class, by name or
-    number: 0 without it, 1 with it.
+    A missing file is downloaded by the package medmnist. If that package is installed, the file's checksum is
+    compared with the published one.
 
-    Where that package is installed, the file's checksum is held against the published one.
+    Attributes:
+        name: name of the set, such as pneumoniamnist or pathmnist_64.
+        finding: for a set with several labels per image (chestmnist), the label that becomes the class, by
+            name or number: 0 without it, 1 with it.
     """
 
     units: ClassVar[str] = "px"
@@ -52,7 +55,7 @@ class MedMnist(Files):
                 }
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise UserError(
-                f"{self.path}: is no MedMNIST file, or a damaged one; remove it and fetch it again"
+                f"{self.path}: is not a MedMNIST file, or is damaged; remove it and fetch it again"
             ) from error
 
     def records(self) -> list[Record]:
@@ -78,20 +81,20 @@ class MedMnist(Files):
         ]
 
     def _column(self, labels: int) -> int:
-        """Which of the labels of an image is its class. Raises UserError where that is not said."""
+        """Return the index of the label that is the class. Raises UserError if it is not determined."""
         names = list(self._names()) if labels > 1 else []
         names = names if len(names) == labels else [str(number) for number in range(labels)]
         if labels == 1:
             if self.finding is not None:
                 raise UserError(
-                    f"data.finding={self.finding}: {self.name} has one label an image; leave it out"
+                    f"data.finding={self.finding}: {self.name} has one label per image; remove data.finding"
                 )
             return 0
         chosen = str(self.finding)
         if chosen not in names and not (chosen.isdigit() and int(chosen) < labels):
             given = "" if self.finding is None else f"={chosen}"
             raise UserError(
-                f"data.finding{given}: {self.name} has {labels} labels an image; choose one of "
+                f"data.finding{given}: {self.name} has {labels} labels per image; choose one of "
                 + ", ".join(names)
             )
         found = names.index(chosen) if chosen in names else int(chosen)
@@ -128,12 +131,12 @@ class MedMnist(Files):
         return self._names() or tuple(map(str, range(int(self.arrays["train_labels"].max()) + 1)))
 
     def _names(self) -> tuple[str, ...]:
-        """What the labels are called; empty where that is not known."""
+        """Return the names of the labels; empty if unknown."""
         label = (self._published() or {}).get("label", {})
         return tuple(label[key] for key in sorted(label, key=int))
 
     def _published(self) -> dict[str, Any] | None:
-        """What the package says of this set; None without the package, or for a file of one's own."""
+        """Return the package's entry for this set; None without the package, or for a user's own file."""
         try:
             from medmnist import INFO
         except ImportError:
@@ -147,7 +150,7 @@ class MedMnist(Files):
         expected = (published or {}).get(f"MD5_{size}" if size else "MD5")
         if expected and expected != self._digest:
             raise UserError(
-                f"{self.path}: its checksum is not the published one; remove it and fetch it again"
+                f"{self.path}: its checksum differs from the published one; remove it and fetch it again"
             )
 
     def _fetch(self) -> None:
@@ -162,6 +165,6 @@ class MedMnist(Files):
                 f"{self.path}: is not there; put it there, or install medmnist to fetch it"
             ) from error
         except KeyError as error:
-            raise UserError(f"data.name={self.name}: medmnist knows no such set") from error
+            raise UserError(f"data.name={self.name}: medmnist has no such set") from error
         except (OSError, RuntimeError) as error:
             raise UserError(f"{self.path}: is not there and cannot be fetched ({error})") from error

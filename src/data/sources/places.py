@@ -1,4 +1,4 @@
-"""Where an image lies that an annotation names by another machine's folders, and what its case is called."""
+"""Locate an image that an annotation names by the folders of another machine, and name its case."""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ from src.data.readers import KNOWN, stem, suffix
 
 
 def placed(root: Path, within: str, name: str) -> str:
-    """Where below `root` the image `name` lies: in the folder `within`, or, where it is not there, by fewer
-    of the folders that are named, or, named without an ending, with the only one there is; as it is named,
-    where it is nowhere. Slashes may lean backwards."""
+    """Return the path below `root` of the image `name`.
+
+    It is looked for in the folder `within`, then with fewer of the named folders, then, if named without an
+    extension, as the only image of that name. If it is not found, the path is as named. Backslashes count as
+    slashes.
+
+    Args:
+        root: the data set's folder.
+        within: folder of the images below `root`.
+        name: path of the image in the annotation.
+    """
     folder = Path(within)
     if (root / folder / name).exists() and not Path(name).is_absolute():
         return (folder / name).as_posix()
@@ -26,19 +34,19 @@ def placed(root: Path, within: str, name: str) -> str:
 
 
 def _ended(root: Path, place: Path) -> list[Path]:
-    """Images of this name with an ending."""
+    """Return the images of this name with any known extension."""
     found = (root / place.parent).glob(f"{escape(place.name)}.*") if place.name else []
     return [place.parent / file.name for file in found if suffix(file) in KNOWN and stem(file) == place.name]
 
 
 def case_of(image: str) -> str:
-    """The path without the file's ending, in one word."""
+    """Return the image's path without extension, joined by underscores."""
     path = PurePosixPath(image)
     return path.with_name(path.name.rpartition(".")[0] or path.name).as_posix().replace("/", "_")
 
 
 def whole_number(value: object) -> int:
-    """What a file states as a number of pixels, as number or text; 0 where it states none."""
+    """Return a number of pixels given as number or text; 0 if it is not a positive integer."""
     try:
         number = float(str(value).strip())
     except ValueError:

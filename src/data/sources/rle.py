@@ -1,4 +1,4 @@
-"""Boxes of COCO's segmentations: polygons, and masks as runs (RLE)."""
+"""Boxes of COCO segmentations: polygons, and run-length encoded masks (RLE)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ Corners = tuple[float, float, float, float]
 
 
 def corners_of(segmentation: Any, shape: tuple[int, int] | None) -> Corners | None:
-    """The box around a segmentation, None for an empty one. shape: (height, width) that runs must have.
+    """Return the box around a segmentation, None for an empty one.
 
-    Polygons are lists x, y, x, y, ... of corners; runs are counted down the columns, background first, as
-    numbers or packed into a word. Raises ValueError for anything else.
+    `shape` is the (height, width) that runs must have. Polygons are lists x, y, x, y, ... of corners; runs
+    are counted down the columns, background first, as numbers or packed as text. Raises ValueError for
+    anything else.
     """
     if isinstance(segmentation, dict):
         return _of_runs(segmentation, shape)
@@ -42,7 +43,7 @@ def _of_runs(about: dict[str, Any], shape: tuple[int, int] | None) -> Corners | 
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError("has no size [height, width] and counts") from error
     if shape and (height, width) != shape:
-        raise ValueError(f"is of {width}x{height}, its image of {shape[1]}x{shape[0]}")
+        raise ValueError(f"is {width}x{height}, but its image is {shape[1]}x{shape[0]}")
     runs = unpacked(counts) if isinstance(counts, str) else _numbers(counts).astype(np.int64)
     ends = np.cumsum(runs)
     if min(runs, default=0) < 0 or not len(runs) or ends[-1] != height * width:
@@ -50,38 +51,40 @@ def _of_runs(about: dict[str, Any], shape: tuple[int, int] | None) -> Corners | 
     pairs = [(end - run, end) for run, end in zip(runs[1::2], ends[1::2], strict=True) if run]
     if not pairs:
         return None
-    first, last = np.array(pairs).T  # the first voxel of each run of the object, and the one after it
+    first, last = np.array(pairs).T  # first pixel of each run of the object, and one past its last
     left, right = first.min() // height, (last.max() - 1) // height + 1
-    over = first // height != (last - 1) // height  # a run that goes on in the next column touches both edges
+    over = (
+        first // height != (last - 1) // height
+    )  # a run that continues in the next column touches both edges
     top = np.where(over, 0, first % height).min()
     bottom = np.where(over, height, (last - 1) % height + 1).max()
     return float(left), float(top), float(right), float(bottom)
 
 
 def _numbers(given: Any) -> np.ndarray:
-    """A list of numbers. Raises ValueError for anything else."""
+    """Return a list of finite numbers. Raises ValueError for anything else."""
     try:
         numbers = np.asarray(given, float)
     except (ValueError, TypeError) as error:
-        raise ValueError("holds what is no number") from error
+        raise ValueError("holds something that is not a number") from error
     if numbers.ndim != 1 or not np.isfinite(numbers).all():
-        raise ValueError("holds what is no number")
+        raise ValueError("holds something that is not a number")
     return numbers
 
 
 def unpacked(word: str) -> Sequence[int]:
-    """Runs of COCO's packed form.
+    """Return the runs of COCO's packed form.
 
-    A number is written in pieces of five bits, the lowest first, each as the letter 48 + piece, plus 32 when
-    more follow; the highest bit of the last piece is the sign. From the fourth run on, what is written is the
-    difference to the run before last (cocodataset/cocoapi, maskApi).
+    A number is written in groups of five bits, the lowest first, each as the character 48 + group, plus 32 if
+    more follow; the highest bit of the last group is the sign. From the fourth run on, the number written is
+    the difference to the run before last (cocodataset/cocoapi, maskApi).
     """
     runs: list[int] = []
     value = shift = 0
     for letter in word:
         piece = ord(letter) - 48
         if not 0 <= piece < 64:
-            raise ValueError("has letters that no packed runs have")
+            raise ValueError("has characters that packed runs cannot have")
         value |= (piece & 31) << shift
         shift += 5
         if piece & 32:

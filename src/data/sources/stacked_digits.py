@@ -1,4 +1,4 @@
-"""Digits stacked in channels: a thousand known modes, to count how many of them a generator makes."""
+"""Digits stacked in channels: a thousand known modes, to count how many of them a generator covers."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from src.data.records import SPLITS, Case, Record
 from src.errors import UserError
 
 SHARES = (0, 4 / 6, 5 / 6, 1)
-"""Where train, val and test begin and end among the digits. These stand in the order in which they were
-written down, so that neighbours may be of one hand."""
+"""Fractions of the digits where train, val and test begin and end.
+
+Digits are in the order of writing, so that neighbours may be by the same person.
+"""
 
 
 @functools.cache
 def digits() -> tuple[np.ndarray, np.ndarray]:
-    """Images [1797,8,8], 0 to 16, and what they show [1797]: scikit-learn's copy of the UCI test set."""
+    """Return images [1797,8,8], 0 to 16, and their digits [1797]: scikit-learn's copy of the UCI test set."""
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
@@ -29,10 +31,17 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 class StackedDigits:
-    """Images [3,8,8] of three handwritten digits; their 1000 combinations, the modes, are drawn alike.
+    """Images [3,8,8] of three handwritten digits; their 1000 combinations, the modes, are equally likely.
 
-    After the stacked MNIST of Metz et al. (Unrolled GANs, arXiv 1611.02163). No digit is in two splits.
-    train, val, test: how many images. Everything about an image depends on (digits_seed, split, its number).
+    After the stacked MNIST of Metz et al. (Unrolled GANs, arXiv 1611.02163). No digit is in two splits. An
+    image depends on (digits_seed, split, its number) only.
+
+    Args:
+        train: number of training images.
+        val: number of validation images.
+        test: number of test images.
+        size: shape that the images are brought to; None keeps 8x8.
+        digits_seed: seed of the combinations.
     """
 
     channels = 3
@@ -42,7 +51,7 @@ class StackedDigits:
     box_classes: tuple[str, ...] = ()
     kinds = tuple(f"{mode:03d}" for mode in range(1000))
     symbols = 10
-    """In each channel is one of so many."""
+    """Number of different digits per channel."""
 
     def __init__(
         self,

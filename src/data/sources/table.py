@@ -1,4 +1,4 @@
-"""A CSV or JSON table with one row an image."""
+"""A CSV or JSON table with one row per image."""
 
 from __future__ import annotations
 
@@ -36,15 +36,25 @@ COLUMNS = (
 
 @dataclass(kw_only=True)
 class Table(Files):
-    """Rows of `table` (below `root`), one an image; each further setting names a column, null where there is
-    none.
+    """Rows of `table`, one per image; most settings name a column, null if there is none.
 
-    image, label, target: paths below `root`, or several with `;` between. boxes: JSON, [[a,b,c,d], ...] in
-    `box_order`; the column `box_class` beside it holds their class, one for all or a JSON list. kind:
-    class of the image. given_split: train, val or test. given_fold: number of the part in which a row is
-    held out, from 0. case: a name for the row, else the image's. where: glob pattern of the files that the
-    table names without their folder. keep: only the rows with these values, column by column. A row that
-    lacks its image, kind, subject, split or case is a fault.
+    A row without its image, kind, subject, split or case is a fault.
+
+    Attributes:
+        table: the CSV or JSON file below `root`.
+        image: column of the paths below `root`, or several separated by `;`.
+        label: column of the masks, as `image`.
+        target: column of the targets, as `image`.
+        boxes: column of boxes, JSON [[a,b,c,d], ...] in `box_order`.
+        box_class: column of the boxes' classes, one for all or a JSON list.
+        box_order: order of the coordinates of a 2D box.
+        kind: column of the class of the image.
+        subject: column of the subject.
+        given_split: column of the split: train, val or test.
+        given_fold: column of the fold in which a row is held out, from 0.
+        case: column of a name for the row, else the image's name.
+        where: glob pattern of the files that the table names without their folder.
+        keep: the values of rows to keep, by column.
     """
 
     table: str = "index.csv"
@@ -107,13 +117,13 @@ class Table(Files):
         return kept
 
     def _found(self) -> dict[str, str]:
-        """Files that `where` matches, by their names. UserError where two have one name."""
+        """Return the files that `where` matches, by name. Raises UserError if two have the same name."""
         places: dict[str, str] = {}
         for path in visible(self.folder, self.where) if self.where else []:
             place = path.relative_to(self.folder).as_posix()
             if path.name in places:
                 raise UserError(
-                    f"data.where={self.where}: {places[path.name]} and {place} have one name; "
+                    f"data.where={self.where}: {places[path.name]} and {place} have the same name; "
                     "write the folders into the table"
                 )
             places[path.name] = place
@@ -160,11 +170,11 @@ class Table(Files):
             if fold is not None and not (fold.is_integer() and fold >= 0):
                 raise ValueError
         except ValueError as error:
-            raise UserError(f"{place}: fold {text}; folds are whole numbers from 0") from error
+            raise UserError(f"{place}: fold {text}; folds must be whole numbers from 0") from error
         return None if fold is None else int(fold)
 
     def _refuse_a_row_a_box(self, numbers: Sequence[int], records: Sequence[Record]) -> None:
-        """UserError for several rows of one image: their boxes would be those of different images."""
+        """Raise UserError if several rows are of one image: they would count as different images."""
         rows: dict[str, list[int]] = defaultdict(list)
         for number, record in zip(numbers, records, strict=True):
             for file in record.content["image"][:1]:
@@ -172,7 +182,7 @@ class Table(Files):
         for file, several in rows.items():
             if len(several) > 1:
                 raise UserError(
-                    f"{self.table}, rows {several[0]} and {several[1]}: both are of {file}; write all "
+                    f"{self.table}, rows {several[0]} and {several[1]}: both belong to {file}; write all "
                     "the boxes of an image into one row, [[x1,y1,x2,y2], ...]"
                 )
 
@@ -184,12 +194,12 @@ class Table(Files):
             array = np.asarray(boxes, float).reshape(len(boxes), -1 if len(boxes) else 4)
         except (ValueError, TypeError) as error:
             raise UserError(
-                f"{self.table}, row {number}: {self.boxes} is no list of boxes ({str(cell)[:60]}); write "
+                f"{self.table}, row {number}: {self.boxes} is not a list of boxes ({str(cell)[:60]}); write "
                 "[[x1,y1,x2,y2], ...], or [] for none"
             ) from error
         if array.size and array.shape[1] not in (4, 6):
             raise UserError(
-                f"{self.table}, row {number}: a box has {array.shape[1]} numbers, where 4 or 6 are needed"
+                f"{self.table}, row {number}: a box has {array.shape[1]} numbers; 4 or 6 are needed"
             )
         if self.box_order == "xyxy" and array.size and array.shape[1] == 4:
             array = array[:, [1, 0, 3, 2]]
@@ -207,18 +217,18 @@ class Table(Files):
         return [self._path(str(name)) for name in names if name]
 
     def _path(self, name: str) -> str:
-        """Where a file is that the table names; slashes may lean backwards."""
+        """Return the path of a file that the table names; backslashes count as slashes."""
         slashed = name if (self.folder / name).exists() else name.replace("\\", "/")
         return self.places.get(slashed, slashed)
 
     def _place(self, name: str, names: tuple[str, ...], key: str, number: int) -> int:
         if name not in names:
-            raise UserError(f"{self.table}, row {number}: {name} is none of data.{key}={list(names)}")
+            raise UserError(f"{self.table}, row {number}: {name} is not in data.{key}={list(names)}")
         return names.index(name)
 
 
 def _names(value: Any) -> list[str]:
-    """Classes of the boxes of a row."""
+    """Return the classes of the boxes of a row."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = json.loads(value)

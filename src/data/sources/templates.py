@@ -1,4 +1,4 @@
-"""Names of files made of words in braces and wildcards: masks/{stem}_*.png."""
+"""File name templates of words in braces and wildcards: masks/{stem}_*.png."""
 
 from __future__ import annotations
 
@@ -15,28 +15,34 @@ from src.errors import UserError
 WILD = "*?["
 TOKENS = re.compile(r"(\*\*/|\*|\?|\[!?\]?[^\]]*\])")
 CONTINUES = r"[^\W_]"
-"""A letter or a digit: what would go on with a name that it stands beside."""
+"""A letter or a digit, which would continue the word next to it."""
 
 
 @dataclass(frozen=True)
 class Template:
-    """`text` with the words of an image in braces. Each word stands whole: beside a wildcard, a letter or
-    a digit does not go on with it, so that {stem}* of case_1 is not case_10. key: the setting, for
-    messages."""
+    """A path template with the words of an image in braces.
+
+    A word matches as a whole: next to a wildcard, no letter or digit may continue it, so that {stem}* of
+    case_1 does not match case_10.
+
+    Attributes:
+        text: the template.
+        key: the setting it comes from, for messages.
+    """
 
     text: str
     key: str
 
     @property
     def wild(self) -> bool:
-        """Whether it may name several files."""
+        """Return True if it may match several files."""
         try:
             return any(letter in literal for literal, *_ in Formatter().parse(self.text) for letter in WILD)
         except ValueError:
-            return False  # told by `filled`
+            return False  # `filled` raises the error
 
     def filled(self, words: Mapping[str, str]) -> str:
-        """The text with the words. Raises UserError for a word that there is not."""
+        """Return the text with the words filled in. Raises UserError for an unknown word."""
         try:
             return self.text.format(**words)
         except (KeyError, IndexError, ValueError, AttributeError) as error:
@@ -46,7 +52,7 @@ class Template:
             ) from error
 
     def parts(self, words: Mapping[str, str]) -> list[tuple[str, str]]:
-        """(literal, the word after it), to the end, where there is no word."""
+        """Return pairs of a literal and the word after it; the last word may be empty."""
         found = []
         for literal, name, spec, how in Formatter().parse(self.text):
             field = (
@@ -56,14 +62,13 @@ class Template:
         return found
 
     def words(self, words: Mapping[str, str]) -> tuple[str, ...]:
-        """The words that stand in it."""
+        """Return the words that it contains."""
         return tuple(word for _, word in self.parts(words))
 
     def found(self, folder: Path, words: Mapping[str, str]) -> tuple[list[str], list[str]]:
-        """Files below `folder`, in order: those of the image, and those that only begin (or end) as they
-        would.
+        """Return files below `folder`, sorted: those of the image, and those that only begin or end like it.
 
-        Without a wildcard it is one file, kept even when missing, to be named as such.
+        Without a wildcard it is one file, also if it does not exist, so that messages can name it.
         """
         whole = self.filled(words)
         if not self.wild:
@@ -71,11 +76,11 @@ class Template:
         parts = self.parts(words)
         pattern = "".join(literal + glob.escape(word) for literal, word in parts)
         files = [path.relative_to(folder).as_posix() for path in visible(folder, pattern)]
-        ours = re.compile(_expression(parts))
-        return [f for f in files if ours.fullmatch(f)], [f for f in files if not ours.fullmatch(f)]
+        exact = re.compile(_expression(parts))
+        return [f for f in files if exact.fullmatch(f)], [f for f in files if not exact.fullmatch(f)]
 
     def everything(self, words: Mapping[str, str]) -> str:
-        """A pattern of the files of all images."""
+        """Return a pattern that matches the files of all images."""
         text = ""
         for literal, word in self.parts(words):
             text += literal.lstrip("*") if text.endswith("*") else literal
@@ -84,7 +89,7 @@ class Template:
 
 
 def _expression(parts: Sequence[tuple[str, str]]) -> str:
-    """A regular expression of the whole path."""
+    """Return a regular expression for the whole path."""
     parts = _below(parts)
     following = [literal for literal, _ in parts[1:]] + [""]
     pieces: list[str] = []
@@ -98,7 +103,7 @@ def _expression(parts: Sequence[tuple[str, str]]) -> str:
 
 
 def _below(parts: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The parts without the ./ of what lies in the root itself."""
+    """Return the parts without the ./ of files in the root itself."""
     (literal, word), *rest = parts
     if not literal and word == "." and rest:
         return [(rest[0][0].removeprefix("/"), rest[0][1]), *rest[1:]]
@@ -118,33 +123,37 @@ def _token(text: str) -> str:
 
 
 def visible(folder: Path, pattern: str) -> list[Path]:
-    """What matches, in order; the ._ files that a Mac leaves beside each of its files are passed over."""
+    """Return the matching paths, sorted, without macOS companion files (._name)."""
     return sorted(path for path in globbed(folder, pattern) if not path.name.startswith("._"))
 
 
 def globbed(folder: Path, pattern: str) -> list[Path]:
-    """What lies below a folder and matches. Raises UserError for what is no pattern of such."""
+    """Return the matching paths below a folder. Raises UserError for an invalid pattern."""
     try:
         return list(folder.glob(pattern))
     except (ValueError, NotImplementedError, IndexError) as error:
         raise UserError(
-            f"{pattern or '(empty)'}: is no pattern of files below data.root={folder}; write it without a "
+            f"{pattern or '(empty)'}: is not a pattern of files below data.root={folder}; write it without a "
             "leading /, and ** only between slashes, such as images/*.png or **/*.png"
         ) from error
 
 
 def owned(files: Sequence[Sequence[str]], words: Sequence[tuple[str, ...]]) -> list[list[str]]:
-    """The files of each image, without those that are told by more of another's words: a_b_mask.png is a_b's,
-    not a's."""
+    """Return the files of each image, without those that match more words of another image.
+
+    a_b_mask.png belongs to a_b, not to a.
+    """
     claims: dict[str, list[int]] = defaultdict(list)
-    for place, mine in enumerate(files):
-        for file in mine:
+    for place, each in enumerate(files):
+        for file in each:
             claims[file].append(place)
-    lost: set[tuple[int, str]] = set()
+    released: set[tuple[int, str]] = set()
     for file, places in claims.items():
-        best = max((words[place] for place in places), key=lambda each: sum(map(len, each)))
-        lost |= {(place, file) for place in places if words[place] != best and _within(words[place], best)}
-    return [[file for file in mine if (place, file) not in lost] for place, mine in enumerate(files)]
+        best = max((words[place] for place in places), key=lambda texts: sum(map(len, texts)))
+        released |= {
+            (place, file) for place in places if words[place] != best and _within(words[place], best)
+        }
+    return [[file for file in each if (place, file) not in released] for place, each in enumerate(files)]
 
 
 def _within(words: tuple[str, ...], others: tuple[str, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""Pascal VOC: one XML file of boxes an image."""
+"""Pascal VOC: one XML file of boxes per image."""
 
 from __future__ import annotations
 
@@ -20,14 +20,18 @@ from src.errors import UserError
 
 @dataclass(kw_only=True)
 class Voc(Files):
-    """Boxes as the files have them: xmin, ymin to xmax, ymax, taken as the edges of the object.
+    """Boxes xmin, ymin, xmax, ymax as written in the files, taken as the edges of the object.
 
-    annotations: glob pattern below `root`. image: the image of an annotation, below `root`; the words in
-    braces are the annotation's (conf/data/folder.yaml tells them), {filename} is what the file says.
-    one_based: the first pixel is 1 and xmax belongs to the object, as in the original VOC (LabelImg and its
-    like write edges). given_split: template of the split, such as {top}. splits: a list below `root` (see
-    `read_splits`), such as the folder ImageSets/Main, of images or annotations; it counts before given_split.
-    skip_difficult: leave out the boxes so marked.
+    Attributes:
+        annotations: glob pattern below `root`.
+        image: template of the image of an annotation, below `root`. The words are the annotation's (see
+            conf/data/folder.yaml); {filename} is the name written in the file.
+        one_based: the first pixel is 1 and xmax belongs to the object, as in the original VOC (LabelImg and
+            similar tools write edges).
+        given_split: template of the split, such as {top}.
+        splits: a list of images or annotations below `root` (see `read_splits`), such as the folder
+            ImageSets/Main; it takes precedence over given_split.
+        skip_difficult: leave out boxes marked difficult.
     """
 
     channels: int = 3
@@ -71,7 +75,7 @@ class Voc(Files):
         for thing in objects:
             name = _name(path, thing)
             if name not in self.box_classes:
-                raise UserError(f"{path}: {name} is none of data.box_classes={list(self.box_classes)}")
+                raise UserError(f"{path}: {name} is not in data.box_classes={list(self.box_classes)}")
             content["boxes"].append(self._box(path, thing))
             content["classes"].append(list(self.box_classes).index(name))
         if stated := _stated(tree):
@@ -84,7 +88,7 @@ class Voc(Files):
         return Record(case, case, split, content)
 
     def _image(self, path: Path, words: dict[str, str]) -> str:
-        """Where below `root` the image lies, found by fewer of the folders that the annotation names."""
+        """Return the path of the image below `root`, found with fewer of the named folders if needed."""
         named = "{filename}" in self.image
         if named and not words["filename"]:
             raise UserError(
@@ -97,20 +101,20 @@ class Voc(Files):
             if place.is_relative_to(root) and (place.exists() or not named):
                 return place.relative_to(root).as_posix()
             if not named:
-                raise UserError(f"data.image={self.image}: {place} lies outside data.root={self.root}")
+                raise UserError(f"data.image={self.image}: {place} is outside data.root={self.root}")
         if not self.image.endswith("/{filename}"):
             return image
         within = Template(self.image.removesuffix("{filename}"), "image").filled(words)
         return placed(self.folder, within, words["filename"])
 
     def _doubt(self, path: Path, image: str) -> list[Fault]:
-        """A note where the annotation of one image names another, as after renaming the images."""
+        """Return a note if an annotation names another image than its own file name, as after renaming."""
         if "{filename}" not in self.image or stem(path) == stem(image):
             return []
         own = [p.name for p in (self.folder / image).parent.glob(f"{escape(stem(path))}.*")]
         if not own:
             return []
-        words = f"{path}: says it is of {Path(image).name}, but {own[0]} is there too; if that is meant, set"
+        words = f"{path}: names {Path(image).name}, but {own[0]} exists too; to use that one, set"
         example = f"{Path(self.image).parent.as_posix()}/{{stem}}{Path(own[0]).suffix}"
         return [Fault("", "other image", f"{words} 'data.image=\"{example}\"'", grave=False)]
 
@@ -127,7 +131,7 @@ class Voc(Files):
 
 
 def _name(path: Path, thing: ElementTree.Element) -> str:
-    """The class of an object. Raises UserError where it has none."""
+    """Return the class of an object. Raises UserError if it has none."""
     name = (thing.findtext("name") or "").strip()
     if not name:
         raise UserError(f"{path}: an object has no <name>; name its class")
@@ -135,7 +139,7 @@ def _name(path: Path, thing: ElementTree.Element) -> str:
 
 
 def _stated(tree: ElementTree.Element) -> dict[str, Any]:
-    """What <size> says of the file; 0 says nothing."""
+    """Return the shape and channels that <size> states; 0 states nothing."""
     width, height, depth = (
         whole_number(tree.findtext(f"size/{key}")) for key in ("width", "height", "depth")
     )
@@ -147,4 +151,6 @@ def _parse(path: Path) -> ElementTree.Element:
     try:
         return ElementTree.parse(path).getroot()
     except (ElementTree.ParseError, OSError) as error:
-        raise UserError(f"{path}: is no XML file of Pascal VOC ({error}); replace or remove it") from error
+        raise UserError(
+            f"{path}: is not an XML file of Pascal VOC ({error}); replace or remove it"
+        ) from error

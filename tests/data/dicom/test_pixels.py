@@ -112,7 +112,7 @@ def test_monochrome1_with_a_modality_table(tmp_path):
 
 def test_monochrome1_of_a_measure_is_refused(tmp_path):
     file = dataset(pattern(4, 4), 12, Modality="CT", PhotometricInterpretation="MONOCHROME1")
-    with pytest.raises(ReadError, match="MONOCHROME1 and yet a measure"):
+    with pytest.raises(ReadError, match="MONOCHROME1 but quantitative"):
         got(tmp_path, file)
 
 
@@ -281,13 +281,13 @@ def _implicit(file: Dataset) -> Dataset:
 
 REFUSED = {
     "segmentation": ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.66.4"}, "segmentation.*convert it to NIfTI"),
-    "slide": ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.77.1.6"}, "slide in tiles"),
+    "slide": ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.77.1.6"}, "tiled slide"),
     "upper bits": ({"HighBit": 15}, "HighBit 15, BitsStored 12"),
-    "kind": ({"PhotometricInterpretation": "HSV"}, "HSV are not read"),
+    "kind": ({"PhotometricInterpretation": "HSV"}, "HSV are not supported"),
     "no palette": ({"PhotometricInterpretation": "PALETTE COLOR"}, "without its three palettes"),
-    "one colour": ({"PhotometricInterpretation": "RGB"}, "1 samples a pixel of the kind RGB"),
-    "time": ({"NumberOfFrames": 3, "Modality": "US"}, r"3 frames \(US\) without a place in space"),
-    "a slice of many": ({"SOPClassUID": CT, "NumberOfFrames": 2}, "without a place in space"),
+    "one colour": ({"PhotometricInterpretation": "RGB"}, "1 samples per pixel of the kind RGB"),
+    "time": ({"NumberOfFrames": 3, "Modality": "US"}, r"3 frames \(US\) without a position in space"),
+    "a slice of many": ({"SOPClassUID": CT, "NumberOfFrames": 2}, "without a position in space"),
 }
 
 

@@ -124,7 +124,7 @@ def test_slices_that_no_setting_chooses_are_to_be_moved(tmp_path):
 def test_frames_with_one_place_for_all_have_none(tmp_path):
     tags = {"ImagePositionPatient": [0, 0, 0], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}
     file = dataset(pattern(4, 5, 6), Modality="NM", PixelSpacing=[1, 1], **tags)
-    with pytest.raises(ReadError, match=r"4 frames \(NM\) without a place in space"):
+    with pytest.raises(ReadError, match=r"4 frames \(NM\) without a position in space"):
         read(save(file, tmp_path / "a.dcm"))
 
 
@@ -143,7 +143,7 @@ def test_slices_at_one_place_are_told_apart(tmp_path, name):
         ([0, 1, 2, 2.5, 3.5], None, "unevenly: steps of 1.25 to 2.50 mm"),
         ([0, 0, 1, 2, 3], None, "2 of its 5 slices lie at the same place.*remove the copies"),
         ([0, 1, 2, 3, 4], [[1, 0, 0, 0, 0, -1]], "differ in direction.*1 of 5"),
-        ([0, 1, 2, 3, 4], [[2, 0, 0, 0, 1, 0]] * 5, "no pair of unit vectors"),
+        ([0, 1, 2, 3, 4], [[2, 0, 0, 0, 1, 0]] * 5, "not a pair of orthogonal unit vectors"),
     ],
 )
 def test_what_is_no_volume_is_named(tmp_path, places, directions, words):

@@ -372,20 +372,20 @@ ROWS: tuple[Row, ...] = (
     Row(
         "frames in time (ultrasound)",
         stored(np.stack([GREY] * 4), SOPClassUID="1.2.840.10008.5.1.4.1.1.3.1", Modality="US"),
-        "holds 4 frames (US) without a place in space",
+        "holds 4 frames (US) without a position in space",
     ),
     Row(
         "segmentation (SEG)",
         stored(GREY, SOPClassUID="1.2.840.10008.5.1.4.1.1.66.4"),
-        "is a DICOM segmentation (SEG), which is not read",
+        "is a DICOM segmentation (SEG), which is not supported",
     ),
-    Row("slide in tiles", stored(GREY, SOPClassUID="1.2.840.10008.5.1.4.1.1.77.1.6"), "is a slide in tiles"),
+    Row("tiled slide", stored(GREY, SOPClassUID="1.2.840.10008.5.1.4.1.1.77.1.6"), "is a tiled slide"),
     Row("12 bits in the upper ones of 16", stored(BITS12 << 4, 12, HighBit=15), "lie in the upper bits"),
-    Row("HSV", stored(last(COLOUR), PhotometricInterpretation="HSV"), "of the kind HSV are not read"),
+    Row("HSV", stored(last(COLOUR), PhotometricInterpretation="HSV"), "of the kind HSV are not supported"),
     Row(
         "MONOCHROME1 in HU",
         stored(BITS12, 12, PhotometricInterpretation="MONOCHROME1", Modality="CT", SOPClassUID=CT),
-        "MONOCHROME1 and yet a measure",
+        "MONOCHROME1 but quantitative",
     ),
     Row("slope 0", stored(BITS12, 12, RescaleSlope=0), "its RescaleSlope is 0"),
 )

@@ -107,11 +107,11 @@ ROWS = (
     ),
     Row("MetaImage, by hand", meta(""), VOLUME[None], affine=placed((-1, -1, 1))),
     Row("MetaImage with a slope", meta("ElementToIntensityFunctionSlope = 2\n"), "Slope = 2 is not applied"),
-    Row("MetaImage, .mhd without its .raw", without_voxels("a.mhd"), "its voxels, a.raw, are not there"),
+    Row("MetaImage, .mhd without its .raw", without_voxels("a.mhd"), "its voxels, a.raw, are missing"),
     Row("NRRD, .nrrd", itk("a.nrrd"), VOLUME[None], affine=RAS),
     Row("NRRD, compressed", itk("a.nrrd", compressed=True), VOLUME[None], affine=RAS),
     Row("NRRD, .nhdr and .raw", itk("a.nhdr"), VOLUME[None], affine=RAS),
-    Row("NRRD, .nhdr without its .raw", without_voxels("a.nhdr"), "a.raw, are not there"),
+    Row("NRRD, .nhdr without its .raw", without_voxels("a.nhdr"), "a.raw, are missing"),
     Row("NRRD, vectors", itk("a.nrrd", FRAMES, vectors=True), first(FRAMES), affine=RAS),
     Row(
         "NRRD, left-posterior-superior",
@@ -129,7 +129,7 @@ ROWS = (
     Row(
         "NRRD, no space", nrrd(None, more="spacings: 2 3 4\n"), VOLUME[None], affine=np.diag([-2.0, -3, 4, 1])
     ),
-    Row("NRRD, scanner-xyz", nrrd("scanner-xyz"), "not that of a body"),
+    Row("NRRD, scanner-xyz", nrrd("scanner-xyz"), "not anatomical"),
     Row(
         "NRRD, lengths in microns",
         nrrd("RAS", more='space units: "um" "um" "um"\n'),

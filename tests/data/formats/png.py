@@ -164,7 +164,7 @@ ROWS = (
     Row(
         "mask: grey palette, indices and greys both classes",
         of(BIT, kind=3, PLTE=bytes([0, 0, 0, 2, 2, 2])),
-        "label values could be its indices 0, 1 or the greys they show 0, 2",
+        "label values are ambiguous: its indices 0, 1 or their greys 0, 2",
         label=True,
         values=[0, 1, 2],
     ),

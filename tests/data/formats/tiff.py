@@ -121,7 +121,7 @@ ROWS = (
     Row("colour, planes apart", tif(COLOUR, photometric="rgb", planarconfig="separate"), COLOUR, True),
     Row("colour, opaque alpha", tif(OPAQUE, **EXTRA), COLOUR, True),
     Row("colour, alpha that differs: 4 channels", tif(last(VARYING), **EXTRA), VARYING),
-    Row("four channels that are no colours", tif(VARYING, metadata={"axes": "CYX"}, ome=True), VARYING),
+    Row("four channels that are not colours", tif(VARYING, metadata={"axes": "CYX"}, ome=True), VARYING),
     Row("palette of colours", tif(CLASSES, photometric="palette", colormap=MAP), LOOKED_UP, True),
     Row(
         "palette of colours of 16 bits",
@@ -230,5 +230,5 @@ ROWS = (
     Row(
         "pyramid", several((PYRAMID, {"subifds": 1}), (PYRAMID[::2, ::2], {"subfiletype": 1})), PYRAMID[None]
     ),
-    Row("images of different sizes", several((GREY, {}), (PYRAMID, {})), "2 images that are no stack"),
+    Row("images of different sizes", several((GREY, {}), (PYRAMID, {})), "2 images that are not a stack"),
 )

@@ -178,7 +178,7 @@ ROWS = (
     volume("CIFTI", written("a.dscalar.nii", cifti), "is CIFTI"),
     volume("voxels without volume", written("a.nii", singular), "affine is singular"),
     volume("cut short", written("a.nii.gz", cut), "cannot be read"),
-    volume(".img without .hdr", lone, "a.hdr is not beside it"),
+    volume(".img without .hdr", lone, "a.hdr is missing"),
     volume("mask: ids above 2^24 in float64", nifti(BIG_IDS), BIG_IDS[None], label=True),
     volume(
         "mask: float by slope",

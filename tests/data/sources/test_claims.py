@@ -138,7 +138,9 @@ def test_rows_of_a_table_own_their_files(tmp_path, picture):
     assert words[0].startswith("m.png: is the label of a.png and of b.png")
     assert "names it twice" in claims(table(tmp_path, "image\na.png;a.png\nb.png\n"))[0]
     assert "is the image of two cases, a and a" in claims(table(tmp_path, "image\na.png\na.png\nb.png\n"))[0]
-    with pytest.raises(UserError, match=r"rows 2 and 4: both are of a\.png; write all the boxes of an image"):
+    with pytest.raises(
+        UserError, match=r"rows 2 and 4: both belong to a\.png; write all the boxes of an image"
+    ):
         table(tmp_path, 'image,b\na.png,"[1,2,3,4]"\nb.png,\na.png,"[5,6,7,8]"\n', boxes="b").records()
 
 
@@ -150,8 +152,8 @@ def test_a_case_that_lacks_a_channel_is_a_fault_and_never_has_one_twice(tmp_path
     source = table(tmp_path, f"image,case\n{rows}", case="case", channels=2, spatial_dims=3)
     found = source.records()
     assert [f.words for f in leaks(found)] == [
-        "c6: has 1 image file (t1/6.nii.gz), the others have 2 (data.channels=2); add the channel that "
-        "lacks, or leave the case out"
+        "c6: has 1 image file (t1/6.nii.gz), the others have 2 (data.channels=2); add the missing "
+        "channel, or leave the case out"
     ]
     with pytest.raises(ReadError, match=r"t1/6\.nii\.gz: has 1 channel, not data\.channels=2"):
         source.load(found[6])
@@ -165,14 +167,14 @@ def test_grey_is_repeated_only_as_a_colour_picture(tmp_path, volume, picture, ch
     with pytest.raises(ReadError, match=rf"has 1 channel, not data\.channels={channels}"):
         source.load(source.records()[0])
     rows = table(tmp_path, "image\na.png;b.png;c.png\np.png\n", channels=3)
-    with pytest.raises(ReadError, match=r"p\.png: has 1 channel, not data\.channels=3; a channel lacks"):
+    with pytest.raises(ReadError, match=r"p\.png: has 1 channel, not data\.channels=3; a channel is missing"):
         rows.load(rows.records()[1])
 
 
 def test_three_frames_are_not_mixed_as_if_they_were_colours(tmp_path, volume):
     volume("v.nii.gz", np.arange(6 * 7 * 8 * 3).reshape(6, 7, 8, 3).astype(np.int16))
     source = Folder(root=str(tmp_path), image="*.nii.gz", spatial_dims=3)
-    with pytest.raises(ReadError, match="3 channels that are no colours"):
+    with pytest.raises(ReadError, match="3 channels that are not colours"):
         source.load(source.records()[0])
 
 

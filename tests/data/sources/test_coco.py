@@ -86,7 +86,7 @@ def test_the_order_of_classes_is_stable(write, first, second, names):
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an id of two images": (
         about({}, [], {}) | {"images": [{"id": 1, "file_name": f"{name}.png"} for name in "ab"]},
-        "a.png and b.png have one id, 1",
+        "a.png and b.png have the same id, 1",
     ),
     "a number of two names": (
         {"images": [], "annotations": [], "categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]},
@@ -97,9 +97,9 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "category a has the numbers 1 and 2",
     ),
     "names that differ in capitals": (about({}, [], {1: "Cell", 2: "cell"}), "categories Cell and cell"),
-    "a category that is not there": (about({1: "a.png"}, [note(1, 1, 9)], {1: "a"}), "category 9 is none of"),
+    "a category that is not there": (about({1: "a.png"}, [note(1, 1, 9)], {1: "a"}), "category 9 is not in"),
     "an image that is not there": (about({1: "a.png"}, [note(1, 2, 1)], {1: "a"}), "there is no image 2"),
-    "results": ([{"image_id": 1}], "is a list, as results are"),  # type: ignore[dict-item]
+    "results": ([{"image_id": 1}], "is a list, like a results file"),  # type: ignore[dict-item]
     "an image without a file": (
         about({}, [], {}) | {"images": [{"id": 1}]},
         "images without id and file_name",
@@ -113,11 +113,11 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "elsewhere": (
         boxed(bbox=[0, 0, 2, 2], segmentation=[[9, 9, 12, 9, 12, 14]]),
-        "lies elsewhere than its segmentation",
+        "does not match its segmentation",
     ),
     "runs of another size": (
         boxed(segmentation={"size": [9, 9], "counts": [1, 80]}),
-        "is of 9x9, its image of 16x20",
+        "is 9x9, but its image is 16x20",
     ),
 }  # fmt: skip
 
@@ -198,12 +198,15 @@ def test_an_annotation_without_a_box_has_that_of_its_segmentation(write):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"images": None, "annotations": [], "categories": []}, "images is no list"),
+        ({"images": None, "annotations": [], "categories": []}, "images is not a list"),
         (about({1: "a.png"}, [note(1, [1], 1)], {1: "a"}), "annotations without image_id and category_id"),
         (about({1: "a.png"}, [{"id": 1}], {1: "a"}), "annotations without image_id and category_id"),
         (about({1: "a.png"}, [], {1: None}), "categories without id and name"),
-        (boxed(segmentation=[["a"] * 6]), "its segmentation holds what is no number"),
-        (boxed(segmentation={"size": [20, 16], "counts": None}), "its segmentation holds what is no number"),
+        (boxed(segmentation=[["a"] * 6]), "its segmentation holds something that is not a number"),
+        (
+            boxed(segmentation={"size": [20, 16], "counts": None}),
+            "its segmentation holds something that is not a number",
+        ),
     ],
 )
 def test_what_is_no_coco_is_told_in_words(tmp_path, content, words):

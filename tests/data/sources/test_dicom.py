@@ -80,11 +80,13 @@ def test_check_tells_what_is_there(tree):
 
 def test_mixed_kinds_need_a_choice(tree):
     series(tree / "ct", VOLUME, PatientID="ann")
-    with pytest.raises(UserError, match=r"several kinds \(MR 4, CT 1\); choose, such as data.modality=MR"):
+    with pytest.raises(
+        UserError, match=r"several modalities \(MR 4, CT 1\); choose one, such as data.modality=MR"
+    ):
         Dicom(root=str(tree)).records()
     assert len(Dicom(root=str(tree), modality="CT").records()) == 1
     assert len(Dicom(root=str(tree), modality=["ct", "MR"]).records()) == 5
-    with pytest.raises(UserError, match=r"data.modality=PT: there is none; found 1 of CT"):
+    with pytest.raises(UserError, match=r"data.modality=PT: no series has it; found 1 of CT"):
         Dicom(root=str(tree), modality="PT").records()
 
 

@@ -73,7 +73,7 @@ def test_one_box_needs_no_second_pair_of_brackets(tmp_path, picture):
 def test_files_of_one_name_are_not_told_apart_by_where(tmp_path, picture):
     picture("x/a.png"), picture("y/a.png")
     (tmp_path / "index.csv").write_text("image\na.png\n")
-    with pytest.raises(UserError, match=r"x/a\.png and y/a\.png have one name"):
+    with pytest.raises(UserError, match=r"x/a\.png and y/a\.png have the same name"):
         Table(root=str(tmp_path), where="*/*.png").records()
 
 
@@ -143,10 +143,10 @@ def test_what_dataset_json_counts_is_there(tmp_path, nnunet, volume):
 
 LABELS: dict[str, tuple[dict[str, Any], str]] = {
     "regions": ({"bg": 0, "whole": [1, 2], "core": 2}, r"label whole is a region, the values \[1, 2\]"),
-    "ignore": ({"bg": 0, "a": 1, "ignore": 2}, r"label ignore \(2\) says what to leave out"),
+    "ignore": ({"bg": 0, "a": 1, "ignore": 2}, r"label ignore \(2\) marks voxels to leave out"),
     "gap": ({"bg": 0, "a": 1, "b": 3}, r"\[0, 1, 3\] are not 0, 1, 2, .*data\.label_values"),
     "no number": ({"bg": 0, "a": "one"}, "label a has the value one"),
-    "twice": ({"bg": 0, "a": 1, "b": 1}, "labels a and b have one value, 1"),
+    "twice": ({"bg": 0, "a": 1, "b": 1}, "labels a and b have the same value, 1"),
 }
 
 
@@ -176,7 +176,7 @@ def test_of_several_labels_an_image_one_is_chosen(tmp_path, monkeypatch):
         arrays[f"{split}_labels"] = rng.integers(0, 2, (count, 4))
     np.savez(tmp_path / "chest.npz", **arrays)
     with pytest.raises(
-        UserError, match=r"data\.finding: chest has 4 labels an image; choose one of 0, 1, 2, 3"
+        UserError, match=r"data\.finding: chest has 4 labels per image; choose one of 0, 1, 2, 3"
     ):
         MedMnist(root=str(tmp_path), name="chest").records()
     prints = set()
@@ -219,7 +219,9 @@ def test_a_cell_without_boxes_is_shown(tmp_path, picture, cell):
     (tmp_path / "index.csv").write_text(f'image,boxes\n1.png,"{quoted}"\n')
     with pytest.raises(UserError) as caught:
         Table(root=str(tmp_path), boxes="boxes").records()
-    assert str(caught.value).startswith(f"index.csv, row 2: boxes is no list of boxes ({cell}); write [[x1")
+    assert str(caught.value).startswith(
+        f"index.csv, row 2: boxes is not a list of boxes ({cell}); write [[x1"
+    )
 
 
 def test_an_object_without_a_name_is_no_class(tmp_path):

@@ -80,7 +80,7 @@ def test_values_may_count_objects(tmp_path, picture, top):
     )  # fmt: skip
     label = source.load(source.records()[0])["label"]
     assert label.dtype == np.uint8 and np.array_equal(label[0], whole > 0)
-    with pytest.raises(UserError, match=r"data\.instances=values: .* names 2 beside the background"):
+    with pytest.raises(UserError, match=r"data\.instances=values: .* names 2 besides the background"):
         boxes(tmp_path, classes=["bg", "a", "b"], label_values=None, instances="values")
 
 
@@ -121,7 +121,7 @@ def test_numbers_of_masks_are_exact(tmp_path):
     assert class_numbers(np.array([0, 0.9999, 2.0004], np.float32), tmp_path, None).tolist() == [0, 1, 2]
     with pytest.raises(ReadError, match=r"not whole numbers \(0\.988.*scl_slope"):
         class_numbers(np.array([0, 0.988]), tmp_path, None)
-    with pytest.raises(ReadError, match=r"label value 255 is none of"):
+    with pytest.raises(ReadError, match=r"label value 255 is not in"):
         class_numbers(np.array([0, 255], np.uint8), tmp_path, [0, 1])
 
 
