@@ -45,7 +45,7 @@ def colours(classes: Sequence[str]) -> dict[str, Rgb]:
 
 def grey(image: ArrayLike, window: tuple[float, float] | None = None) -> Pixels:
     """Intensities in grey; `window` = (black, white), by default each tile's own 0.5 and 99.5 percentiles."""
-    return np.stack([_rgb(_shade(tile, window)) for tile in _tiles(image)])
+    return np.stack([_rgb(shade(tile, window)) for tile in slices(image)])
 
 
 def shown(images: ArrayLike, window: tuple[float, float] | None = None) -> Pixels:
@@ -54,11 +54,11 @@ def shown(images: ArrayLike, window: tuple[float, float] | None = None) -> Pixel
     values = np.asarray(images, dtype=np.float32)
     if values.shape[1] != 3:
         return grey(values[:, 0], window)
-    channels = [_tiles(values[:, channel]) for channel in range(3)]
+    channels = [slices(values[:, channel]) for channel in range(3)]
     drawn = []
     for tiles in zip(*channels, strict=True):
         own = window or _ends(np.stack(tiles))
-        drawn.append(_bytes(np.stack([_shade(tile, own) * 255 for tile in tiles], -1)))
+        drawn.append(to_bytes(np.stack([shade(tile, own) * 255 for tile in tiles], -1)))
     return np.stack(drawn)
 
 
@@ -71,23 +71,23 @@ def overlay(
     """
     drawn = []
     below = shown(image, window) if np.ndim(image) > np.ndim(label) else grey(image, window)
-    for tile, labels in zip(below, _tiles(label), strict=True):
+    for tile, labels in zip(below, slices(label), strict=True):
         pixels = tile.astype(np.float32)
-        large = _enlarge(np.rint(labels), order=0)
+        large = enlarged(np.rint(labels), order=0)
         for index in range(1, classes):
             mask = large == index
             colour = np.array(OKABE_ITO[(index - 1) % len(OKABE_ITO)], np.float32)
             pixels[mask] = 0.62 * pixels[mask] + 0.38 * colour
             pixels[mask & ~binary_erosion(mask)] = colour
-        drawn.append(_bytes(pixels))
+        drawn.append(to_bytes(pixels))
     return np.stack(drawn)
 
 
 def error_map(truth: ArrayLike, prediction: ArrayLike) -> Pixels:
     """Where two label maps agree on a class (grey) and where and how they do not (`ERRORS`)."""
     drawn = []
-    for theirs, ours in zip(_tiles(truth), _tiles(prediction), strict=True):
-        theirs, ours = (_enlarge(np.rint(labels), order=0) for labels in (theirs, ours))
+    for theirs, ours in zip(slices(truth), slices(prediction), strict=True):
+        theirs, ours = (enlarged(np.rint(labels), order=0) for labels in (theirs, ours))
         pixels = np.full((*theirs.shape, 3), 12, np.uint8)
         pixels[(theirs == ours) & (theirs > 0)] = CORRECT
         pixels[(theirs > 0) & (ours == 0)] = ERRORS["missed"]
@@ -97,22 +97,23 @@ def error_map(truth: ArrayLike, prediction: ArrayLike) -> Pixels:
     return np.stack(drawn)
 
 
-def _tiles(array: ArrayLike) -> np.ndarray:
+def slices(array: ArrayLike) -> np.ndarray:
+    """Images [n, height, width]; of volumes [n, height, width, depth] the middle slice."""
     values = np.asarray(array, dtype=np.float32)
     if values.ndim not in (3, 4):
         raise ValueError(
             f"an array {values.shape} cannot be drawn: give [n, height, width] or [n, height, width, depth]"
         )
-    slices: np.ndarray = values if values.ndim == 3 else values[..., values.shape[-1] // 2]
-    return slices
+    middle: np.ndarray = values if values.ndim == 3 else values[..., values.shape[-1] // 2]
+    return middle
 
 
-def _shade(tile: np.ndarray, window: tuple[float, float] | None) -> np.ndarray:
+def shade(tile: np.ndarray, window: tuple[float, float] | None) -> np.ndarray:
     """Intensities as 0 to 1, enlarged; what is not finite becomes black."""
     low, high = window or _ends(tile)
     scaled = np.nan_to_num((tile - low) / max(high - low, 1e-12), nan=0.0, posinf=1.0, neginf=0.0)
-    shade: np.ndarray = _enlarge(np.clip(scaled, 0, 1), order=3).clip(0, 1)
-    return shade
+    large: np.ndarray = enlarged(np.clip(scaled, 0, 1), order=3).clip(0, 1)
+    return large
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:
@@ -122,7 +123,8 @@ def _ends(values: np.ndarray) -> tuple[float, float]:
     return low, high
 
 
-def _enlarge(tile: np.ndarray, order: int) -> np.ndarray:
+def enlarged(tile: np.ndarray, order: int) -> np.ndarray:
+    """A tile, enlarged by a whole factor to at least `TILE` on its longer side; order: of the spline."""
     factor = max(1, -(-TILE // max(tile.shape)))
     if factor == 1:
         return tile
@@ -132,10 +134,11 @@ def _enlarge(tile: np.ndarray, order: int) -> np.ndarray:
     return large
 
 
-def _rgb(shade: np.ndarray) -> Pixels:
-    return _bytes(np.repeat(shade[..., None] * 255, 3, axis=-1))
+def _rgb(tile: np.ndarray) -> Pixels:
+    return to_bytes(np.repeat(tile[..., None] * 255, 3, axis=-1))
 
 
-def _bytes(pixels: np.ndarray) -> Pixels:
+def to_bytes(pixels: np.ndarray) -> Pixels:
+    """Values from 0 to 255, rounded to whole ones."""
     rounded: Pixels = np.rint(np.clip(pixels, 0, 255)).astype(np.uint8)
     return rounded

@@ -7,7 +7,7 @@ from matplotlib import colormaps
 from numpy.typing import ArrayLike
 from scipy.ndimage import binary_erosion
 
-from src.pictures.draw import OKABE_ITO, Pixels, _bytes, _enlarge, _shade, _tiles
+from src.pictures.draw import OKABE_ITO, Pixels, enlarged, shade, slices, to_bytes
 
 OUTLINE = OKABE_ITO[0]
 """Of the truth."""
@@ -17,12 +17,12 @@ def heat(
     values: ArrayLike, window: tuple[float, float] | None = None, truth: ArrayLike | None = None
 ) -> Pixels:
     """Black, red, yellow, white from `window`'s lower to its upper end; the outline of `truth` in blue."""
-    tiles = _tiles(values)
-    masks = np.zeros_like(tiles) if truth is None else _tiles(truth)
+    tiles = slices(values)
+    masks = np.zeros_like(tiles) if truth is None else slices(truth)
     drawn = []
     for tile, mask in zip(tiles, masks, strict=True):
-        pixels = _bytes(colormaps["inferno"](_shade(tile, window))[..., :3] * 255)
-        inside = _enlarge(np.rint(mask), order=0) > 0
+        pixels = to_bytes(colormaps["inferno"](shade(tile, window))[..., :3] * 255)
+        inside = enlarged(np.rint(mask), order=0) > 0
         pixels[inside & ~binary_erosion(inside, iterations=2)] = OUTLINE
         drawn.append(pixels)
     return np.stack(drawn)
