@@ -32,7 +32,7 @@ LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 def build_data(cfg: Config) -> DataModule:
-    """The data module of a run: source opened, nothing read yet."""
+    """Build the data module of a run: its source is opened, nothing is read yet."""
     return open_data(
         cfg.data,
         cfg.paths,
@@ -45,7 +45,13 @@ def build_data(cfg: Config) -> DataModule:
 
 
 def open_data(section: DataConfig, paths: PathsConfig, **given: Any) -> DataModule:
-    """The data module of the section `data`, with `given` arguments that are not the user's."""
+    """Build the data module of a section `data`.
+
+    Args:
+        section: keys of the source and of the loaders, mixed.
+        paths: where the cache lies, if the section does not say.
+        given: arguments of the DataModule that are not the user's.
+    """
     from src.data.datamodule import DataModule
 
     source, common = data_keys(section)
@@ -68,7 +74,7 @@ def _held(run: str) -> Held:
 
 
 def complete(cfg: Config, data: DataModule) -> Config:
-    """The configuration with what the data decide about the networks filled in: it rebuilds them alone."""
+    """Fill in what the data decide about the networks: the configuration then rebuilds them alone."""
     plain = _suited(cfg.to_plain(), data)
     model = plain["model"]
     task = cast("type[AdversarialTask]", resolve(plain["task"], "task"))
@@ -107,7 +113,7 @@ def _sized(penalty: Plain, data: DataModule, batch_size: int) -> Plain:
 
 
 def build_task(cfg: Config, classes: tuple[str, ...]) -> AdversarialTask:
-    """The task with its players, from a completed configuration; weights depend on the seed alone."""
+    """Build the task with its players from a completed configuration; weights depend on the seed alone."""
     from src.adversarial import over_processes
 
     torch.manual_seed(cfg.seed)
@@ -162,7 +168,7 @@ def lazily(make: Callable[[Any], Optimizer], every: int, parameters: Iterable[nn
 
 
 def _makers(section: Section, path: str) -> dict[str, Any]:
-    """What makes each player's optimiser or schedule; None for a player without one."""
+    """Return what makes each player's optimiser or schedule; None for a player without one."""
     return {
         player: None if node is None else functools.partial(build, node, f"{path}.{player}")
         for player, node in section.to_plain().items()

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -23,9 +23,11 @@ from src.core.locations import CONF
 from src.core.names import nearest
 from src.core.renamed import words_of_today
 from src.core.resolvers import register_resolvers
-from src.core.section import Plain
 from src.core.words import refuse_bases, replacing, trouble
 from src.errors import UserError
+
+if TYPE_CHECKING:
+    from src.core.section import Plain
 
 
 def searched() -> list[str]:

@@ -176,8 +176,9 @@ def _neighbours(size: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 def describe(run: Run, cfg: Config, data: DataModule, task: AdversarialTask) -> int:
     """Write what the run is, once all of it stands; the value is the step it begins at."""
+    from src.core.environment import environment
     from src.core.keys import write_keys
-    from src.core.run import check_room, environment
+    from src.core.run import check_room
     from src.data.summary import summary
 
     start = 0

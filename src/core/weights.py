@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def weights(network: nn.Module) -> bytes:
-    """The content of the file for the generator that is judged."""
+    """Return the content of the file for this network, the generator that is judged."""
     import safetensors.torch
 
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
