@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 import torch
 
 from src.core import quiet
-from src.tasks.base import AdversarialTask
+from src.tasks.base import AdversarialTask, Batch
 
 if TYPE_CHECKING:
     from src.core.schema import DataConfig, TrainerConfig
@@ -32,7 +32,7 @@ class Forecast(pl.Callback):
         self.steps, self.seconds, self.since, self.told = -WARM, 0.0, 0.0, False
 
     def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Batch, batch_idx: int
     ) -> None:
         if self.steps <= 0 and not self.told:
             self.since = time.monotonic()
@@ -44,7 +44,7 @@ class Forecast(pl.Callback):
         self.since = time.monotonic()
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
         """The first timed step ends `WARM` steps after the run begins; loading its batch counts too."""
         if self.told or not trainer.is_global_zero:

@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 from src.core.quiet import say
 from src.core.run import Run, write_atomically
 from src.errors import UserError
-from src.tasks.base import AdversarialTask
+from src.tasks.base import AdversarialTask, Batch
 from src.tasks.cases import cases
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Predictions(pl.Callback):
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
         outputs: Any,
-        batch: Any,
+        batch: Batch,
         *rest: Any,
         **more: Any,
     ) -> None:

@@ -119,7 +119,7 @@ class PathsConfig(Section):
 
 
 class Config(Section):
-    """A whole run."""
+    """A whole run; `to_plain` gives what its config.yaml holds."""
 
     task: TaskConfig
     data: DataConfig
