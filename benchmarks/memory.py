@@ -48,6 +48,7 @@ def validate(root: Path, cache: str) -> None:
 
     from src.core import build
     from src.core.config import to_plain
+    from src.core.schema import Config
 
     words = [
         "task=segmentation", "data=folder", f"data.root={root}", "data.image='images/*.nii'",
@@ -57,7 +58,7 @@ def validate(root: Path, cache: str) -> None:
         "model.generator.strides=[2]", "model.discriminator=null", "logger=none", "name=x", "run_dir=x",
     ]  # fmt: skip
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        cfg = to_plain(compose("train", overrides=words))
+        cfg = Config.from_plain(to_plain(compose("train", overrides=words)))
     torch.set_num_threads(1)
     torch.manual_seed(0)
     found, begun = {}, time.process_time()

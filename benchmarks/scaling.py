@@ -24,6 +24,7 @@ from benchmarks._results import processor, table
 from src.adversarial import plan
 from src.core.build import build_data, build_task, complete
 from src.core.compose import composed
+from src.core.schema import Config
 from src.core.targets import build, fill
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "scaling.md"
@@ -108,7 +109,8 @@ def measured(model: Model) -> float:
         f"data.batch_size={model.each}",
         "data.augment=[]",
     ]
-    cfg = composed([*model.words, *small, *(["data.slices=8"] if len(model.size) == 2 else [])])
+    words = [*model.words, *small, *(["data.slices=8"] if len(model.size) == 2 else [])]
+    cfg = Config.from_plain(composed(words))
     data = build_data(cfg)
     cfg = complete(cfg, data)
     task = build_task(cfg, data.classes)

@@ -10,9 +10,10 @@ from src.core.command import command
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+    from rich.console import Console
 
-    from src.core.schema import Section
     from src.data.datamodule import DataModule
+    from src.data.intensity import Intensity
     from src.data.inventory import Inventory
     from src.data.records import Case, Record
 
@@ -27,17 +28,16 @@ def main(cfg: DictConfig) -> None:
     """Check one data set. Exit code 1 when something in it would stop training."""
     from src.core import build, quiet
     from src.core.config import check_data, to_plain
-    from src.core.schema import check_shape
+    from src.core.schema import CheckConfig
 
-    plain = to_plain(cfg)
-    check_shape(plain, _schema())
-    check_data(plain["data"])
+    asked = CheckConfig.from_plain(to_plain(cfg))
+    check_data(asked.data)
     quiet.hush()
     found = check(
-        build.build_data(plain | {"degradation": None, "update": {"accumulate": 1}}),
-        plain["duplicates"],
-        plain["pictures"],
-        Path(plain["output"]),
+        build.open_data(asked.data, asked.paths, seed=asked.seed),
+        asked.duplicates,
+        asked.pictures,
+        Path(asked.output),
     )
     sys.exit(1 if found.grave else 0)
 
@@ -97,23 +97,6 @@ def _kept(data: DataModule, record: Record, case: Case) -> float:
         raise UserError(f"{name_of(record, data.source)}: {error}") from error
 
 
-def _schema() -> type[Section]:
-    from pydantic import NonNegativeInt
-
-    from src.core.schema import Data, Paths, Section
-
-    class Check(Section):
-        paths: Paths
-        data: Data
-        output: str
-        pictures: NonNegativeInt
-        duplicates: NonNegativeInt
-        seed: NonNegativeInt
-        debug: bool
-
-    return Check
-
-
 def _sample(records: list[Record], pictures: int) -> set[str]:
     """Names of cases spread evenly over each split."""
     from src.data.records import SPLITS
@@ -131,7 +114,7 @@ def _drawn(data: DataModule, case: Case) -> bytes:
     return picture(data.preparation(case), case["image"].ndim == 4 and data.spatial_dims == 2)
 
 
-def _print(console: Any, found: Inventory, data: DataModule, facts: dict[str, str]) -> None:
+def _print(console: Console, found: Inventory, data: DataModule, facts: dict[str, str]) -> None:
     from rich import box
     from rich.markup import escape
     from rich.table import Table
@@ -186,7 +169,7 @@ def _facts(found: Inventory, data: DataModule) -> dict[str, str]:
     return told
 
 
-def _way(intensity: Any) -> str:
+def _way(intensity: Intensity) -> str:
     """An intensity setting as it is typed; a window is said to be one."""
     from src.data.intensity import ends, shown
 

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from src.core.command import command
-from src.core.words import CONF
+from src.core.locations import CONF
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from src.core.command import command
 
 if TYPE_CHECKING:
+    import pytorch_lightning as pl
     from omegaconf import DictConfig
 
     from src.core.run import Run
+    from src.core.schema import Config
+    from src.data.datamodule import DataModule
+    from src.tasks.base import AdversarialTask
 
 
 @command("train")
@@ -20,30 +24,32 @@ def main(cfg: DictConfig) -> float:
     from hydra.core.hydra_config import HydraConfig
 
     from src.core.config import settle, validate
+    from src.core.distributed import settle_place
     from src.core.processes import processes_of, train_in_processes
 
     hydra = HydraConfig.get()
     plain = settle(cfg, list(hydra.overrides.task))
     plain["run_dir"] = hydra.runtime.output_dir
-    validate(plain)
-    if count := processes_of(plain):
+    settled = settle_place(validate(plain))
+    if count := processes_of(settled.trainer):
         return train_in_processes(count, Path(hydra.runtime.output_dir))
-    return train(plain, Path(hydra.runtime.output_dir))
+    return train(settled, Path(hydra.runtime.output_dir))
 
 
-def train(cfg: dict[str, Any], directory: Path) -> float:
+def train(cfg: Config, directory: Path) -> float:
     """Train, test and report one run in `directory`; with `resume`, go on with the run that is there."""
     from src.callbacks.checkpoint import ending_at_once
     from src.callbacks.loggers import build_loggers
     from src.core import build, distributed, judge, memory, prepare, quiet
+    from src.core.process_place import first
     from src.core.run import open_again, open_new
     from src.core.trainer import build_trainer
     from src.data.summary import check_held
 
     quiet.hush()
-    directory = distributed.join(cfg, directory)
-    run = (open_again if cfg["resume"] else open_new)(directory, distributed.first())
-    quiet.seed_everything(cfg)
+    directory = distributed.join(cfg.trainer, directory)
+    run = (open_again if cfg.resume else open_new)(directory, first())
+    quiet.seed_everything(cfg.seed, cfg.trainer.threads)
     data = build.build_data(cfg)
     with memory.explained(cfg, begun=False):
         data.setup()
@@ -54,7 +60,7 @@ def train(cfg: dict[str, Any], directory: Path) -> float:
     prepare.check_size(task, data)
     prepare.check_monitor(task)
     prepare.check_schedules(cfg, task)
-    plan = prepare.plan_update(cfg, task, data)
+    plan = prepare.plan_update(cfg.update, task, data)
     prepare.check_processes(task)
     trainer = build_trainer(cfg, run)
     without = f" ({data.left_out} cases left out)" if data.left_out else ""
@@ -64,8 +70,8 @@ def train(cfg: dict[str, Any], directory: Path) -> float:
     start = prepare.describe(run, cfg, data, task)
     data.start_at(start)
     try:
-        trainer.loggers = build_loggers(cfg, run, start if cfg["resume"] else None) if run.mine else []
-        last = run.last if cfg["resume"] else None
+        trainer.loggers = build_loggers(cfg, run, start if cfg.resume else None) if run.mine else []
+        last = run.last if cfg.resume else None
         with memory.explained(cfg):
             trainer.fit(task, datamodule=data, ckpt_path=last, weights_only=True)
             with ending_at_once(task.batches_done):
@@ -79,29 +85,29 @@ def train(cfg: dict[str, Any], directory: Path) -> float:
     return score
 
 
-def _finish(cfg: dict[str, Any], run: Run, trainer: Any, task: Any, data: Any) -> float:
+def _finish(cfg: Config, run: Run, trainer: pl.Trainer, task: AdversarialTask, data: DataModule) -> float:
     """Score the weights that are to be judged on the test split and write what remains."""
     from src.core import results
 
     if task.batches_done % trainer.val_check_interval:
         trainer.validate(task, datamodule=data, verbose=False)
     best = results.best(trainer)
-    judged, undefined = results.judged(run, task, best, cfg["trainer"]["judged"])
+    judged, undefined = results.judged(run, task, best, cfg.trainer.judged)
     trainer.test(task, datamodule=data, ckpt_path=judged, verbose=False, weights_only=True)
     if not run.mine:
         return float(best["score"])
     results.write(run, task, trainer)
     run.timed()
-    why = [f"{cfg['trainer']['max_steps']} steps", *([undefined] if undefined else [])]
+    why = [f"{cfg.trainer.max_steps} steps", *([undefined] if undefined else [])]
     run.status("done", "; ".join(why), best=best)
     for logger in trainer.loggers:
         logger.finalize("success")
     results.close_wandb(0)
-    results.show(run, cfg, [*task.verdicts, *why[1:]])
+    results.show(run, [*task.verdicts, *why[1:]], cfg.callbacks.report)
     return float(best["score"])
 
 
-def _fail(run: Run, trainer: Any, error: BaseException) -> None:
+def _fail(run: Run, trainer: pl.Trainer, error: BaseException) -> None:
     """Leave a status that says what happened, and end the loggers."""
     from src.callbacks.checkpoint import Preempted
     from src.core import distributed, results

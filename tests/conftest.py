@@ -53,9 +53,9 @@ def compose() -> Callable[..., dict[str, Any]]:
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
 
-    from src.core.command import register_resolvers
     from src.core.config import settle
-    from src.core.words import CONF
+    from src.core.locations import CONF
+    from src.core.resolvers import register_resolvers
 
     def of(*overrides: str, tiny: bool = True) -> dict[str, Any]:
         register_resolvers()
@@ -113,8 +113,7 @@ def run(
     def of(name: str, *overrides: str, resume: bool = False) -> Path:
         directory = tmp_path / name
         cfg = compose(*overrides, *([f"resume={directory}"] if resume else []))
-        validate(cfg)
-        train(cfg, directory)
+        train(validate(cfg), directory)
         return directory
 
     return of

@@ -151,19 +151,21 @@ def test_a_command_does_what_the_page_says(command, here, compose, tmp_path, mon
     from src.check import check
     from src.core.build import build_data
     from src.core.config import validate
+    from src.core.schema import Config
     from src.train import train
 
     monkeypatch.chdir(here)
     python, flag, module, *words = shlex.split(command)
     assert (python, flag) == ("python", "-m")
     if module == "src.check":
-        found = check(build_data(compose(*words, tiny=False)), 0, 0, tmp_path / "check.html")
+        found = check(
+            build_data(Config.from_plain(compose(*words, tiny=False))), 0, 0, tmp_path / "check.html"
+        )
         assert found.grave == [] and {r.split for r in found.records} == {"train", "val", "test"}
         return
     assert module == "src.train"
     cfg = compose(*words, *SHORT, tiny=False)
-    validate(cfg)
-    train(cfg, tmp_path / "run")
+    train(validate(cfg), tmp_path / "run")
     assert any(name.startswith("test/") for name in json.loads((tmp_path / "run/metrics.json").read_text()))
     if "save_predictions=all" in words:
         cases = json.loads((tmp_path / "run/data.json").read_text())["cases"]["test"]

@@ -47,8 +47,9 @@ def weights_at_start(run: Path) -> dict[str, torch.Tensor]:
     """Of both players, built anew from the run's own configuration."""
     from src.core.build import build_task
     from src.core.config import load
+    from src.core.schema import Config
 
     classes = tuple(json.loads((run / "data.json").read_text())["classes"])
     players = ("generator", "discriminator")
-    task = build_task(load(run), classes)
+    task = build_task(Config.from_plain(load(run)), classes)
     return {name: weight for name, weight in task.named_parameters() if name.startswith(players)}

@@ -68,8 +68,7 @@ def trained(compose: Callable[..., dict[str, Any]], tmp_path: Path) -> Callable[
     def of(name: str, *words: str) -> Path:
         resumed = words[0].startswith("resume=")
         cfg = compose(*words, *([] if resumed else [f"data.root={tmp_path / 'set'}"]), tiny=False)
-        validate(cfg)
-        train(cfg, tmp_path / name)
+        train(validate(cfg), tmp_path / name)
         return tmp_path / name
 
     return of

@@ -134,9 +134,10 @@ def wandb_history(path: Path) -> Iterator[dict[str, Any]]:
 def test_the_saved_generator_is_the_one_that_was_tested(finished: tuple[Path, str]) -> None:
     from src.core.build import build_task
     from src.core.config import load
+    from src.core.schema import Config
 
     run, _ = finished
-    cfg = load(run)
+    cfg = Config.from_plain(load(run))
     task = build_task(cfg, ("background", "csf", "gm", "wm"))
     task.load_state_dict(torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"])
     saved = safetensors.torch.load_file(run / "generator.safetensors")

@@ -21,7 +21,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from src.adversarial.reduce import processes
 from src.core.run import Run, write_atomically
 from src.core.signals import SIGNALS, heard_by
-from src.tasks.base import AdversarialTask
+from src.tasks.base import AdversarialTask, Batch
 
 
 class AtomicCheckpointIO(CheckpointIO):
@@ -93,7 +93,7 @@ class Checkpoints(pl.Callback):
         self.asked = signum
 
     def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Batch, batch_idx: int
     ) -> None:
         assert isinstance(pl_module, AdversarialTask)
         done = pl_module.batches_done

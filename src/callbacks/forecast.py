@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 import torch
 
 from src.core import quiet
-from src.tasks.base import AdversarialTask
+from src.tasks.base import AdversarialTask, Batch
+
+if TYPE_CHECKING:
+    from src.core.schema import DataConfig, TrainerConfig
 
 LONG = 3600.0
 """Seconds beyond which a run is told to be long."""
@@ -24,12 +27,12 @@ class Forecast(pl.Callback):
     Nothing waits for the device: steps follow each other there as fast as they are asked for after the first.
     """
 
-    def __init__(self, cfg: dict[str, Any]) -> None:
-        self.cfg = cfg
+    def __init__(self, data: DataConfig, settings: TrainerConfig) -> None:
+        self.data, self.settings = data, settings
         self.steps, self.seconds, self.since, self.told = -WARM, 0.0, 0.0, False
 
     def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Batch, batch_idx: int
     ) -> None:
         if self.steps <= 0 and not self.told:
             self.since = time.monotonic()
@@ -41,7 +44,7 @@ class Forecast(pl.Callback):
         self.since = time.monotonic()
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
         """The first timed step ends `WARM` steps after the run begins; loading its batch counts too."""
         if self.told or not trainer.is_global_zero:
@@ -54,11 +57,11 @@ class Forecast(pl.Callback):
             return
         self.told = True
         left = int(trainer.max_steps) - pl_module.batches_done
-        if line := forecast(self.cfg, self.seconds / self.steps, left, cores()):
+        if line := forecast(self.data, self.settings, self.seconds / self.steps, left, cores()):
             quiet.say(line)
 
 
-def forecast(cfg: dict[str, Any], each: float, left: int, cores: int) -> str:
+def forecast(data: DataConfig, trainer: TrainerConfig, each: float, left: int, cores: int) -> str:
     """The line for `left` steps of `each` so many seconds; empty where they take no hour.
 
     What would make the run shorter, and by how much where that is known: time goes with the steps, and about
@@ -66,17 +69,16 @@ def forecast(cfg: dict[str, Any], each: float, left: int, cores: int) -> str:
     """
     if each * left <= LONG:
         return ""
-    data, trainer = cfg["data"], cfg["trainer"]
     ways = [f"trainer.max_steps={max(1, int(LONG / each))} (an hour)"]
-    if data["batch_size"] > 1:
-        ways.append(f"data.batch_size={data['batch_size'] // 2} (about half)")
-    key = "patch" if data.get("patch") else "size"
-    if data.get("spatial_dims") in (2, 3):
-        part = "a quarter" if data["spatial_dims"] == 2 else "an eighth"
+    if data.batch_size > 1:
+        ways.append(f"data.batch_size={data.batch_size // 2} (about half)")
+    key = "patch" if data.extra.get("patch") else "size"
+    if (dims := data.extra.get("spatial_dims")) in (2, 3):
+        part = "a quarter" if dims == 2 else "an eighth"
         ways.append(f"data.{key} of half the side (about {part})")
     ways.append("a smaller model (model.generator.channels)")
-    if not torch.cuda.is_available() or trainer["accelerator"] == "cpu":
-        if (threads := trainer.get("threads") or torch.get_num_threads()) < cores:
+    if not torch.cuda.is_available() or trainer.accelerator == "cpu":
+        if (threads := trainer.threads or torch.get_num_threads()) < cores:
             ways.append(f"trainer.threads={cores} (now {threads})")
         ways.append("trainer.accelerator=auto" if torch.cuda.is_available() else "a machine with a GPU")
     rate = f"{1 / each:.2g} steps/s" if each < 1 else f"{each:.3g} s a step"

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from src.callbacks.history import History
 from src.core.run import Run
+from src.core.schema import Config, WandbConfig
 from src.errors import UserError
 
-Plain = dict[str, Any]
+if TYPE_CHECKING:
+    from src.core.section import Plain
 
 
-def build_loggers(cfg: Plain, run: Run, resume_at: int | None) -> list[Logger]:
+def build_loggers(cfg: Config, run: Run, resume_at: int | None) -> list[Logger]:
     """The loggers of a run; `resume_at` is the step at which a resumed run goes on."""
-    logger = cfg["logger"]
-    if logger["name"] == "none":
+    logger = cfg.logger
+    if logger.name == "none":
         return []
     loggers: list[Logger] = [History(run.path / "metrics.csv", resume_at)]
-    if logger["name"] == "wandb":
-        loggers.append(_wandb(cfg, run))
-    if logger["name"] == "tensorboard":
+    if isinstance(logger, WandbConfig):
+        loggers.append(_wandb(logger, cfg.to_plain(), run))
+    if logger.name == "tensorboard":
         try:
             loggers.append(TensorBoardLogger(save_dir=run.path, name="tensorboard", version=""))
         except ModuleNotFoundError as error:
@@ -34,7 +36,7 @@ def build_loggers(cfg: Plain, run: Run, resume_at: int | None) -> list[Logger]:
     return loggers
 
 
-def _wandb(cfg: Plain, run: Run) -> WandbLogger:
+def _wandb(logger: WandbConfig, cfg: Plain, run: Run) -> WandbLogger:
     """A resumed run goes on under the same id."""
     import wandb
 
@@ -42,11 +44,11 @@ def _wandb(cfg: Plain, run: Run) -> WandbLogger:
     identity = status.get("wandb_id") or uuid.uuid4().hex[:8]
     run.status(status.get("status", "running"), status.get("why", ""), wandb_id=identity)
     experiment = wandb.init(  # by ourselves: Lightning's call makes W&B warn about a setting nobody set
-        project=cfg["logger"]["project"],
+        project=logger.project,
         name=run.path.name,
         id=identity,
         dir=run.path,
-        mode=cfg["logger"]["mode"],
+        mode=logger.mode,
         resume="allow",
         config={key: cfg[key] for key in ("task", "data", "model", "update", "trainer", "seed")},
         settings=wandb.Settings(silent=True, console="off", disable_git=True, save_code=False),

@@ -5,38 +5,41 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 
 from src.core.quiet import say
 from src.core.run import Run, write_atomically
 from src.errors import UserError
-from src.tasks.base import AdversarialTask
+from src.tasks.base import AdversarialTask, Batch
 from src.tasks.cases import cases
+
+if TYPE_CHECKING:
+    from src.data.datamodule import DataModule
 
 
 class Predictions(pl.Callback):
-    """Writes what the task says of the first `count` test cases ("all" or -1: of all) to predictions/.
+    """Writes what the task says of the first `count` test cases (-1: of all) to predictions/.
 
     Files are numbered, because the name of a case may tell who it is; predictions.csv, beside the folder,
     names them. Each process writes the cases that it tested. root: the folder of the data, where nothing is
     written.
     """
 
-    def __init__(self, run: Run, count: int | str, root: str | None = None) -> None:
+    def __init__(self, run: Run, count: int, root: str | None = None) -> None:
         self.run, self.folder = run, run.path / "predictions"
-        self.count = None if count in ("all", -1) else int(count)
+        self.count = None if count == -1 else count
         self.numbered: dict[str, str] = {}
         refuse_to_become_data(run, root)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
         if data.one_size and data.cut:
             raise UserError(f"save_predictions: {data.cut}, so a file would hold made-up voxels; set 0")
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
         records = data.records["test"][: self.count]
         self.numbered = {record.case: f"case_{n:04d}" for n, record in enumerate(records, 1)}
 
@@ -45,7 +48,7 @@ class Predictions(pl.Callback):
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
         outputs: Any,
-        batch: Any,
+        batch: Batch,
         *rest: Any,
         **more: Any,
     ) -> None:

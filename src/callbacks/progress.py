@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from src.tasks.base import AdversarialTask
+from src.tasks.base import AdversarialTask, Batch
 
 LINE_EVERY_SECONDS = 20.0
 
@@ -52,7 +52,7 @@ class TrainingProgress(pl.Callback):
             self.bar.add_task("train", total=trainer.max_steps, completed=self.first, note="")
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
         assert isinstance(pl_module, AdversarialTask)
         done = pl_module.batches_done

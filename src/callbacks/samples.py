@@ -11,7 +11,7 @@ from src.callbacks.loggers import show
 from src.core.run import Run, write_atomically
 from src.pictures import panel, save_png
 from src.pictures.animation import animation
-from src.tasks.base import AdversarialTask
+from src.tasks.base import AdversarialTask, Batch
 
 
 class Samples(pl.Callback):
@@ -30,7 +30,7 @@ class Samples(pl.Callback):
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
         outputs: Any,
-        batch: Any,
+        batch: Batch,
         *rest: Any,
         **more: Any,
     ) -> None:

@@ -7,19 +7,22 @@ import hashlib
 import io
 import shutil
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytorch_lightning as pl
 
 from src.callbacks.predictions import refuse_to_become_data
-from src.core.config import Plain
-from src.core.results import weights
 from src.core.run import Run, write_atomically
+from src.core.weights import weights
 from src.data.summary import content_hash
 from src.data.synthetic import NOTE, Form, Span, form
 from src.data.writers import original
 from src.tasks.synthesis import SynthesisTask
+
+if TYPE_CHECKING:
+    from src.core.schema import Config
+    from src.data.datamodule import DataModule
 
 PRIVATE = ("paths", "run_dir", "resume", "debug")
 """Keys of the configuration that tell of the machine and not of the images."""
@@ -32,17 +35,17 @@ class SyntheticImages(pl.Callback):
     of which weights, seed, data and configuration.
     """
 
-    def __init__(self, run: Run, cfg: Plain) -> None:
+    def __init__(self, run: Run, cfg: Config) -> None:
         self.run, self.cfg, self.folder = run, cfg, run.path / "synthetic"
-        self.count: int = cfg["save_samples"]
-        refuse_to_become_data(run, cfg["data"].get("root"))
+        self.count = cfg.save_samples
+        refuse_to_become_data(run, cfg.data.extra.get("root"))
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._form(trainer.datamodule, lambda: (0.0, 1.0))  # type: ignore[attr-defined]  # refuses early
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, SynthesisTask)
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
         sampler = pl_module.sampler(data)
         stored = self._form(data, sampler.span)
         if trainer.is_global_zero:  # a resumed run's earlier images are of other weights
@@ -60,16 +63,16 @@ class SyntheticImages(pl.Callback):
         if trainer.is_global_zero:
             self._tell(pl_module, data, stored, width)
 
-    def _form(self, data: Any, span: Callable[[], Span]) -> Form:
+    def _form(self, data: DataModule, span: Callable[[], Span]) -> Form:
         like = original(data.source, data.records["train"][0])
-        wanted = self.cfg.get("save_format")
+        wanted = self.cfg.save_format
         return form(wanted, like, data.channels, data.spatial_dims, data.sliced, span)
 
     def _write(self, folder: str, name: str, file: tuple[str, bytes]) -> None:
         ending, content = file
         write_atomically(self.folder / folder / f"{name}{ending}", content)
 
-    def _tell(self, task: SynthesisTask, data: Any, stored: Form, width: int) -> None:
+    def _tell(self, task: SynthesisTask, data: DataModule, stored: Form, width: int) -> None:
         """The index and the provenance."""
         ending = {"nifti": ".nii.gz", "npz": ".npz"}.get(stored.format, ".png")
         names = [f"{number:0{width}d}{ending}" for number in range(1, self.count + 1)]
@@ -84,9 +87,9 @@ class SyntheticImages(pl.Callback):
         write_atomically(self.folder / "index.csv", text.getvalue().encode())
         self.run.write("synthetic/provenance.json", self._provenance(task, data, stored))
 
-    def _provenance(self, task: SynthesisTask, data: Any, stored: Form) -> dict[str, Any]:
-        configuration = {key: value for key, value in self.cfg.items() if key not in PRIVATE}
-        own = {key: v for key, v in self.cfg["data"].items() if key not in ("root", "cache_dir")}
+    def _provenance(self, task: SynthesisTask, data: DataModule, stored: Form) -> dict[str, Any]:
+        configuration = {key: value for key, value in self.cfg.to_plain().items() if key not in PRIVATE}
+        own = {key: v for key, v in configuration["data"].items() if key not in ("root", "cache_dir")}
         made_by = self.run.read("environment.json") or {}
         return {
             "synthetic": True,
@@ -98,7 +101,7 @@ class SyntheticImages(pl.Callback):
             | {"slope": stored.slope, "inter": stored.inter},
             "generator": {
                 "file": "generator.safetensors",
-                "sha256": hashlib.sha256(weights(task)).hexdigest(),
+                "sha256": hashlib.sha256(weights(task.evaluator)).hexdigest(),
                 "steps": task.batches_done,
             },
             "seed": task.recipe.seed,

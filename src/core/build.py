@@ -5,40 +5,65 @@ from __future__ import annotations
 import functools
 import json
 import math
+from collections.abc import Callable, Iterable
 from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from torch import nn
+from torch.optim import Optimizer
 
-from src.core.config import Plain, data_keys
+from src.core.config import data_keys
 from src.core.objectives import build_objectives, class_of
 from src.core.players import built, filled, networks
+from src.core.schema import Config
 from src.core.targets import build, parameters_of, resolve
 from src.errors import UserError
 from src.tasks.recipe import PLAYERS, Recipe
+
+if TYPE_CHECKING:
+    from src.core.schema import DataConfig, PathsConfig
+    from src.core.section import Plain, Section
+    from src.data.datamodule import DataModule
+    from src.data.held import Held
+    from src.tasks.base import AdversarialTask
 
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 """With channels innermost, by the number of a weight's axes."""
 
 
-def build_data(cfg: Plain) -> Any:
-    """The data module: source opened, nothing read yet."""
+def build_data(cfg: Config) -> DataModule:
+    """Build the data module of a run: its source is opened, nothing is read yet."""
+    return open_data(
+        cfg.data,
+        cfg.paths,
+        seed=cfg.seed,
+        degrade=build(cfg.degradation and cfg.degradation.to_plain(), "degradation"),
+        pieces=cfg.update.accumulate,
+        held=_held(cfg.resume) if cfg.resume else None,
+        one_size=getattr(resolve(cfg.task.to_plain(), "task"), "one_size", False),
+    )
+
+
+def open_data(section: DataConfig, paths: PathsConfig, **given: Any) -> DataModule:
+    """Build the data module of a section `data`.
+
+    Args:
+        section: keys of the source and of the loaders, mixed.
+        paths: where the cache lies, if the section does not say.
+        given: arguments of the DataModule that are not the user's.
+    """
     from src.data.datamodule import DataModule
 
-    source, common = data_keys(cfg["data"])
+    source, common = data_keys(section)
     if common.get("cache_dir", ...) is None:
-        common["cache_dir"] = cfg["paths"]["cache"]
+        common["cache_dir"] = paths.cache
     arguments = build(common, "data")
-    degrade = build(cfg["degradation"], "degradation")
-    given = {"seed": cfg["seed"], "degrade": degrade, "pieces": cfg["update"]["accumulate"]}
-    given["held"] = _held(cfg["resume"]) if cfg.get("resume") else None
-    if "task" in cfg:
-        given["one_size"] = getattr(resolve(cfg["task"], "task"), "one_size", False)
     return DataModule(source=build(source, "data"), **given, **arguments)
 
 
-def _held(run: str) -> Any:
+def _held(run: str) -> Held:
     """The split of a run that goes on."""
     from src.data.held import Held
 
@@ -50,94 +75,88 @@ def _held(run: str) -> Any:
         ) from error
 
 
-def complete(cfg: Plain, data: Any) -> Plain:
-    """The configuration with what the data decide about the networks filled in: it rebuilds them alone."""
-    cfg = _suited(cfg, data)
-    model = dict(cfg["model"])
-    task: Any = resolve(cfg["task"], "task")
-    settings = task.settings(data, cfg["task"])
+def complete(cfg: Config, data: DataModule) -> Config:
+    """Fill in what the data decide about the networks: the configuration then rebuilds them alone."""
+    plain = _suited(cfg.to_plain(), data)
+    model = plain["model"]
+    task = cast("type[AdversarialTask]", resolve(plain["task"], "task"))
+    settings = task.settings(data, plain["task"])
     channels = task.channels(data)
     for player in PLAYERS:
         if model[player] is not None:
             model[player] = filled(model[player], player, data.spatial_dims, channels)
-    adversarial = {**model["adversarial"], "penalties": _sized(model["adversarial"]["penalties"], cfg, data)}
-    model["adversarial"] = adversarial
+    adversarial = model["adversarial"]
+    batch_size = cfg.data.batch_size
+    adversarial["penalties"] = [_sized(node, data, batch_size) for node in adversarial["penalties"]]
     augment = adversarial["augment"]
     if augment is not None:
         named = augment if isinstance(augment, dict) else {"name": augment}
         takes = "_target_" not in named or "image_channels" in parameters_of(resolve(named, "augment"))
         known = {"image_channels": data.channels} if takes else {}
-        model["adversarial"] = {**adversarial, "augment": {**known, **named}}
-    return {**cfg, "task": settings, "model": model}
+        adversarial["augment"] = {**known, **named}
+    return Config.from_plain({**plain, "task": settings})
 
 
-def _suited(cfg: Plain, data: Any) -> Plain:
+def _suited(plain: Plain, data: DataModule) -> Plain:
     """The configuration with what data.intensity=auto turned out to be, also as the range of scores."""
-    if cfg["data"].get("intensity") != "auto":
-        return cfg
-    task = {key: copy(data.intensity) if value == "auto" else value for key, value in cfg["task"].items()}
-    return {**cfg, "data": {**cfg["data"], "intensity": data.intensity}, "task": task}
+    if plain["data"].get("intensity") != "auto":
+        return plain
+    task = {key: copy(data.intensity) if value == "auto" else value for key, value in plain["task"].items()}
+    return {**plain, "data": {**plain["data"], "intensity": data.intensity}, "task": task}
 
 
-def _sized(penalties: list[Plain], cfg: Plain, data: Any) -> list[Plain]:
-    """The penalties; where γ follows from the images' size and is not given, with γ."""
+def _sized(penalty: Plain, data: DataModule, batch_size: int) -> Plain:
+    """A penalty; where γ follows from the images' size and is not given, with γ."""
     from src.adversarial import PENALTIES, size_rule
 
-    def sized(node: Plain) -> Plain:
-        kind = class_of(node, PENALTIES, "model.adversarial.penalties")
-        if not getattr(kind, "sized", False) or node.get("gamma") is not None:
-            return node
-        return {**node, "gamma": size_rule(math.prod(data.shape), cfg["data"]["batch_size"])}
-
-    return [sized(node) for node in penalties]
+    kind = class_of(penalty, PENALTIES, "model.adversarial.penalties")
+    if not getattr(kind, "sized", False) or penalty.get("gamma") is not None:
+        return penalty
+    return {**penalty, "gamma": size_rule(math.prod(data.shape), batch_size)}
 
 
-def build_task(cfg: Plain, classes: tuple[str, ...]) -> Any:
-    """The task with its players, from a completed configuration; weights depend on the seed alone."""
+def build_task(cfg: Config, classes: tuple[str, ...]) -> AdversarialTask:
+    """Build the task with its players from a completed configuration; weights depend on the seed alone."""
     from src.adversarial import over_processes
 
-    torch.manual_seed(cfg["seed"])
-    model = cfg["model"]
-    innermost = cfg["trainer"].get("channels_last", False)
+    torch.manual_seed(cfg.seed)
+    model = cfg.model
 
-    def placed(network: torch.nn.Module) -> torch.nn.Module:
-        return over_processes(laid_out(network, innermost))
+    def placed(network: nn.Module) -> nn.Module:
+        return over_processes(laid_out(network, cfg.trainer.channels_last))
 
-    generator = built(model["generator"], "model.generator", placed)
-    opponent = model["discriminator"]
+    generator = built(model.generator, "model.generator", placed)
+    opponent = model.discriminator
     discriminator = None if opponent is None else built(opponent, "model.discriminator", placed)
-    game = build_objectives(model["adversarial"])
+    game = build_objectives(model.adversarial.to_plain())
     lazy = max((penalty.every for penalty in game["penalties"]), default=1)
-    optimizers = {
-        player: _maker(node, f"model.optimizer.{player}") for player, node in model["optimizer"].items()
-    }
+    optimizers = _makers(model.optimizer, "model.optimizer")
     optimizers["discriminator"] = functools.partial(lazily, optimizers["discriminator"], lazy)
     recipe = Recipe(
         generator=generator,
         discriminator=discriminator,
         game=game,
         optimizers=optimizers,
-        schedulers={
-            player: _maker(node, f"model.scheduler.{player}") for player, node in model["scheduler"].items()
-        },
-        clip=cfg["update"]["clip"],
-        ema_half_life=model["ema_half_life"],
-        ema_burn_in=model.get("ema_burn_in", 0.0) * cfg["trainer"]["max_steps"] * cfg["data"]["batch_size"],
-        seed=cfg["seed"],
-        log_every=cfg["trainer"]["log_every"],
+        schedulers=_makers(model.scheduler, "model.scheduler"),
+        clip=cfg.update.clip.to_plain(),
+        ema_half_life=model.ema_half_life,
+        ema_burn_in=model.ema_burn_in * cfg.trainer.max_steps * cfg.data.batch_size,
+        seed=cfg.seed,
+        log_every=cfg.trainer.log_every,
         classes=tuple(classes),
-        spatial_dims=next(iter(networks(model["generator"], "model.generator").values()))[0].get(
+        spatial_dims=next(iter(networks(model.generator, "model.generator").values()))[0].get(
             "spatial_dims", 2
         ),
     )
-    task = resolve(cfg["task"], "task")
+    settings = cfg.task.to_plain()
+    task = cast("type[AdversarialTask]", resolve(settings, "task"))
     return task(
         recipe,
-        **{key: build(value, f"task.{key}") for key, value in cfg["task"].items() if key != "_target_"},
+        **{key: build(value, f"task.{key}") for key, value in settings.items() if key != "_target_"},
     )
 
 
-def laid_out(network: Any, channels_last: bool) -> Any:
+def laid_out(network: nn.Module, channels_last: bool) -> nn.Module:
     """The network; where asked for, with channels innermost in its weights, and so in all it makes."""
     for weight in network.parameters() if channels_last else ():
         if weight.dim() in LAYOUTS:
@@ -145,7 +164,7 @@ def laid_out(network: Any, channels_last: bool) -> Any:
     return network
 
 
-def lazily(make: Any, every: int, parameters: Any) -> Any:
+def lazily(make: Callable[[Any], Optimizer], every: int, parameters: Iterable[nn.Parameter]) -> Optimizer:
     """D's optimiser; Adam's rate and betas are corrected when a penalty comes every k-th step."""
     from src.adversarial import lazy_adam
 
@@ -156,7 +175,9 @@ def lazily(make: Any, every: int, parameters: Any) -> Any:
     return optimizer
 
 
-def _maker(node: Plain | None, path: str) -> Any:
-    if node is None:
-        return None
-    return functools.partial(build, node, path)
+def _makers(section: Section, path: str) -> dict[str, Any]:
+    """Return what makes each player's optimiser or schedule; None for a player without one."""
+    return {
+        player: None if node is None else functools.partial(build, node, f"{path}.{player}")
+        for player, node in section.to_plain().items()
+    }

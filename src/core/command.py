@@ -13,33 +13,16 @@ from typing import Any
 
 import hydra
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from src.core.explain import composed_plain, explain
-from src.core.launch import launched, tell
+from src.core.launch import Ended, launched, tell
+from src.core.locations import CONF
 from src.core.multirun import finish
+from src.core.resolvers import register_resolvers
 from src.core.translate import readable
-from src.core.words import BASES, CONF, refuse_bases, replacing
+from src.core.words import refuse_bases, replacing
 from src.errors import UserError
-
-
-def register_resolvers() -> None:
-    """`${run_directory:resume,new}`: a resumed run goes on in its own directory. `${choices:}`: what --help
-    lists."""
-    OmegaConf.register_new_resolver("run_directory", lambda resume, new: resume or new, replace=True)
-    OmegaConf.register_new_resolver("choices", _choices, replace=True)
-
-
-def _choices() -> str:
-    """A line a group of what it offers, folders that were added to conf/ among them."""
-    from hydra.core.global_hydra import GlobalHydra
-
-    loader = GlobalHydra.instance().config_loader()
-    groups = {name for name in loader.list_groups("") if name != "hydra"}
-    groups |= {f"model/{name}" for name in loader.list_groups("model")}
-    offered = {name: loader.get_group_options(name) for name in sorted(groups)}
-    lines = {name: [o for o in found if o not in BASES.get(name, ())] for name, found in offered.items()}
-    return "\n".join(f"{name}: {', '.join(found)}" for name, found in lines.items() if found) + "\n"
 
 
 def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
@@ -54,7 +37,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
                 refuse_bases()
                 return main(cfg)
             except Exception as error:
-                message = explain(error, name)
+                message = _message(error, name)
                 if launched():
                     raise SystemExit(tell(error, None if _debugging() else message)) from None
                 if message is None or _debugging():
@@ -79,6 +62,11 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
         return run
 
     return decorate
+
+
+def _message(error: BaseException, name: str) -> str | None:
+    """The line for an error that is the user's to mend; what a process of the run said, as it said it."""
+    return error.text if isinstance(error, Ended) else explain(error, name)
 
 
 def _flags() -> list[str]:
@@ -141,7 +129,7 @@ class _one_line:
             return
         if isinstance(error, _Told):
             raise SystemExit(2) from None
-        message = explain(error, self.name)
+        message = _message(error, self.name)
         if message is not None:
             sys.stderr.write(message + "\n")
             raise SystemExit(2) from None

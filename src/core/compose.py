@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -17,13 +17,17 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from src.core import command
-from src.core.config import Plain, to_plain, validate
+from src.core.config import to_plain, validate
 from src.core.explain import composed_plain, explain, of_choice, paths_of
+from src.core.locations import CONF
 from src.core.names import nearest
 from src.core.renamed import words_of_today
-from src.core.words import CONF, refuse_bases, replacing, trouble
+from src.core.resolvers import register_resolvers
+from src.core.words import refuse_bases, replacing, trouble
 from src.errors import UserError
+
+if TYPE_CHECKING:
+    from src.core.section import Plain
 
 
 def searched() -> list[str]:
@@ -58,7 +62,7 @@ def as_written(words: Sequence[str]) -> tuple[Plain, dict[str, str]]:
 
 @contextmanager
 def _composition(words: Sequence[str], folders: Sequence[str] = ()) -> Iterator[DictConfig]:
-    command.register_resolvers()
+    register_resolvers()
     before = HydraConfig.instance().cfg
     known, _ = words_of_today(words)
     found = replacing(known, functools.partial(composed_plain, "train", more=search_path(folders)))

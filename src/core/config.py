@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -13,10 +13,12 @@ from src.core.names import nearest
 from src.core.renamed import as_today
 from src.errors import UserError
 
-Plain = dict[str, Any]
+if TYPE_CHECKING:
+    from src.core.schema import Config, DataConfig
+    from src.core.section import Plain
+
 OURS = {"source", "seed", "batches_done", "degrade", "pieces", "held", "one_size"}
 """Arguments of the DataModule that are not the user's."""
-
 
 FREE = (
     "trainer.max_steps",
@@ -104,7 +106,7 @@ def settle(cfg: DictConfig, overrides: list[str]) -> Plain:
     return to_plain(saved)
 
 
-def _check_extension(saved: Any, planned: int) -> None:
+def _check_extension(saved: DictConfig, planned: int) -> None:
     """A learning rate that was scheduled over the run's steps has no further steps to go."""
     for player, node in saved.model.scheduler.items():
         if node is not None and saved.trainer.max_steps != planned and planned in node.values():
@@ -114,43 +116,47 @@ def _check_extension(saved: Any, planned: int) -> None:
             )
 
 
-def validate(cfg: Plain) -> None:
-    """Keys, types and ranges first (quick), then every named choice and `_target_` against its code."""
+def validate(plain: Plain) -> Config:
+    """Check a configuration and return it typed.
+
+    Keys, types and ranges come first (quick), then every named choice and `_target_` against its code.
+    """
     from src.core.models import check_model
-    from src.core.schema import check_shape
+    from src.core.schema import Config
     from src.core.targets import check_targets
 
-    check_shape(cfg)
-    check_model(cfg, HydraConfig.get().runtime.choices["model"] if HydraConfig.initialized() else cfg["name"])
+    cfg = Config.from_plain(plain)
+    check_model(cfg, HydraConfig.get().runtime.choices["model"] if HydraConfig.initialized() else cfg.name)
     _check_names(cfg)
     _check_samples(cfg)
-    check_data(cfg["data"])
-    check_targets({key: value for key, value in cfg.items() if key != "data"})
+    check_data(cfg.data)
+    check_targets({key: value for key, value in plain.items() if key != "data"})
+    return cfg
 
 
-def _check_samples(cfg: Plain) -> None:
+def _check_samples(cfg: Config) -> None:
     """Only a task that makes images of noise can save some."""
     from src.core.targets import resolve
 
-    if cfg.get("save_samples") and not hasattr(resolve(cfg["task"], "task"), "sampler"):
+    if cfg.save_samples and not hasattr(resolve(cfg.task.to_plain(), "task"), "sampler"):
         raise UserError("save_samples: this task makes no images of noise; set 0, or choose task=synthesis")
 
 
-def data_keys(data: Plain) -> tuple[Plain, Plain]:
+def data_keys(section: DataConfig) -> tuple[Plain, Plain]:
     """The section `data` in two: what its source takes (with `_target_`), and what the loaders take."""
     from src.core.targets import parameters_of
     from src.data.datamodule import DataModule
 
-    common = set(parameters_of(DataModule)) - OURS
+    data, common = section.to_plain(), set(parameters_of(DataModule)) - OURS
     return {k: v for k, v in data.items() if k not in common}, {k: v for k, v in data.items() if k in common}
 
 
-def check_data(data: Plain) -> None:
+def check_data(section: DataConfig) -> None:
     """A data set's section mixes what its source takes with what the loaders take."""
     from src.core.targets import check_arguments, check_targets, parameters_of, resolve
     from src.data.datamodule import DataModule
 
-    source, common = data_keys(data)
+    source, common = data_keys(section)
     cls = resolve(source, "data")
     for key in source:
         if not key.startswith("_") and key not in parameters_of(cls):
@@ -162,13 +168,13 @@ def check_data(data: Plain) -> None:
     check_targets(common, "data")
 
 
-def _check_names(cfg: Plain) -> None:
+def _check_names(cfg: Config) -> None:
     """Losses, penalties, weights, augmentations and updates go by name."""
     from src import adversarial as game
     from src.core.objectives import check_choice, check_objectives
     from src.core.targets import check_arguments
 
-    check_choice(cfg["update"]["name"], {**game.UPDATES, "auto": game.Update}, "update.name")
-    check_objectives(cfg["model"]["adversarial"])
-    if isinstance(paths := cfg["task"].get("path_length"), dict):
+    check_choice(cfg.update.name, {**game.UPDATES, "auto": game.Update}, "update.name")
+    check_objectives(cfg.model.adversarial.to_plain())
+    if isinstance(paths := cfg.task.extra.get("path_length"), dict):
         check_arguments(game.PathLength, paths, "task.path_length")

@@ -16,9 +16,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from src.core import memory
-from src.core.launch import Ended
+from src.core.locations import CONF
 from src.core.names import nearest
-from src.core.words import CONF, no_choice, trouble
+from src.core.words import no_choice, trouble
 from src.errors import UserError
 
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -35,8 +35,6 @@ def explain(error: BaseException, name: str = "train", words: Sequence[str] | No
 
     words: of the command line that it came of, if not of this process's.
     """
-    if isinstance(error, Ended):
-        return error.text
     if isinstance(error, UserError):
         return f"error: {error}".replace("\n", "\nerror: ")
     composing = isinstance(error, HydraException) or of_choice(error)

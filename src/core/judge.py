@@ -4,36 +4,56 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from src.core.config import Plain, load
-from src.core.targets import build, check_targets
+from src.core.config import load
+from src.core.targets import build, check_targets, resolve
 from src.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from src.core.schema import Config
+    from src.core.section import Plain
+    from src.data.datamodule import DataModule
+    from src.tasks.base import AdversarialTask
+    from src.tasks.conditions import Condition
 
 ALIKE = ("channels", "spatial_dims", "size", "fit", "spacing", "orientation", "intensity")
 """What decides how an image reaches a network; it must be the same in both runs."""
 
 
-def appoint(cfg: Plain, task: Any, data: Any) -> None:
+@runtime_checkable
+class TakesJudge(Protocol):
+    """A task whose images a segmentation network can score."""
+
+    condition: Condition
+
+    def mask_judge(self, network: nn.Module, window: int | list[int] | None) -> None:
+        """Have this network look at what is drawn over the label maps of the test."""
+
+
+def appoint(cfg: Config, task: AdversarialTask, data: DataModule) -> None:
     """Give the task the network that `task.judge` names; nothing where it names none.
 
     UserError for a run that is no judge of these images: of another task, of other classes, with images that
     reach its network in another way, or trained on subjects of this run's test split.
     """
-    run = cfg["task"].get("judge")
+    run = cfg.task.extra.get("judge")
     if run is None:
         return
+    assert isinstance(task, TakesJudge)
     if not task.condition.masks:
         raise UserError(
             "task.judge: only images that are drawn over label maps can be judged; set null, or model=spade"
         )
     theirs, weights = load(run), Path(run) / "generator.safetensors"
-    if not theirs["task"]["_target_"].endswith(".SegmentationTask"):
+    if not getattr(resolve(theirs["task"], f"task.judge: {run}: task"), "makes_label_maps", False):
         raise UserError(f"task.judge: {run} is no run of task=segmentation")
     if not weights.is_file():
         raise UserError(f"task.judge: {run} has no generator.safetensors, as its run is not finished")
     for key in ALIKE:
-        ours, other = cfg["data"].get(key), theirs["data"].get(key)
+        ours, other = cfg.data.extra.get(key), theirs["data"].get(key)
         if ours != other:
             raise UserError(
                 f"task.judge: {run} has data.{key}={other}, and this run {ours}; make them the same"
@@ -52,10 +72,10 @@ def appoint(cfg: Plain, task: Any, data: Any) -> None:
     task.mask_judge(_network(theirs["model"]["generator"], weights), theirs["task"].get("window"))
 
 
-def _network(node: Plain, weights: Path) -> Any:
+def _network(node: Plain, weights: Path) -> nn.Module:
     import safetensors.torch
 
     check_targets(node, "task.judge: model.generator")
-    network = build(node, "task.judge: model.generator")
+    network: nn.Module = build(node, "task.judge: model.generator")
     network.load_state_dict(safetensors.torch.load_file(weights))
     return network

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import os
-from typing import Any
+from typing import TYPE_CHECKING
 
 from src.core.run import Run
 
+if TYPE_CHECKING:
+    from src.data.records import Source
 
-def write_keys(run: Run, source: Any) -> None:
+
+def write_keys(run: Run, source: Source) -> None:
     """data/keys.csv of a run, for its owner's eyes (mode 0600), where the source has such keys: DICOM.
 
     It holds what its cases are called in the hospital. Nothing else in a run may read or show it.

@@ -7,9 +7,12 @@ import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 from src.errors import UserError
+
+if TYPE_CHECKING:
+    from src.core.schema import Config
 
 SIGNS = re.compile(
     r"out of memory|can't allocate memory|cannot allocate memory|unable to allocate|_ALLOC_FAILED"
@@ -37,7 +40,7 @@ def told(error: BaseException, place: str = "") -> str:
 
 
 @contextmanager
-def explained(cfg: dict[str, Any], begun: bool = True) -> Iterator[None]:
+def explained(cfg: Config, begun: bool = True) -> Iterator[None]:
     """Within, UserError for memory that runs out; `begun` says whether data are read already."""
     try:
         yield
@@ -56,17 +59,17 @@ def _place(error: BaseException) -> str:
     return "validation" if any("evaluation_loop" in call.filename for call in calls) else "training"
 
 
-def _remedy(error: BaseException, cfg: dict[str, Any], place: str) -> str:
-    data, task = cfg["data"], cfg["task"]
-    smaller = "data.patch" if data.get("patch") else "data.size"
+def _remedy(error: BaseException, cfg: Config, place: str) -> str:
+    smaller = "data.patch" if cfg.data.extra.get("patch") else "data.size"
     if "worker" in str(error):
         return "set data.workers=0, or fewer of them"
     if place == "reading the data":
         return f"set data.cache=disk, which holds no case in memory, or a smaller {smaller}"
     if place != "training":
-        least = f"a smaller task.window than {task['window']}" if task.get("window") else "task.window=64"
-        return f"set {least if 'window' in task else f'a smaller {smaller}'}, or a smaller data.batch_size"
-    batch, pieces = data["batch_size"], cfg["update"]["accumulate"]
+        windows, window = "window" in cfg.task.extra, cfg.task.extra.get("window")
+        least = f"a smaller task.window than {window}" if window else "task.window=64"
+        return f"set {least if windows else f'a smaller {smaller}'}, or a smaller data.batch_size"
+    batch, pieces = cfg.data.batch_size, cfg.update.accumulate
     rows = batch // pieces
     if rows < 2:
         return f"no batch fits: set a smaller {smaller}, or fewer channels (model.generator.channels)"

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import yaml
 
-from src.core.words import CONF
+from src.core.locations import CONF
 from src.errors import UserError
 
+if TYPE_CHECKING:
+    from src.core.schema import Config
 
-def check_model(cfg: Mapping[str, Any], name: str) -> None:
+
+def check_model(cfg: Config, name: str) -> None:
     """Raise one line for a model whose configuration names the tasks that it serves, but not this one."""
-    task = str(cfg["task"]["_target_"]).rpartition(".")[0].rpartition(".")[2]
-    served = cfg["model"].get("tasks")
+    task = cfg.task.target.rpartition(".")[0].rpartition(".")[2]
+    served = cfg.model.tasks
     if served and task not in served:
         raise UserError(refusal(name, task))
 

@@ -5,27 +5,33 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from src.core import memory
-from src.core.config import Plain
 from src.core.names import nearest
 from src.core.players import arguments, parts, title
 from src.errors import UserError
 
+if TYPE_CHECKING:
+    from torch import nn
 
-def plan_update(cfg: Plain, task: Any, data: Any) -> str:
+    from src.core.run import Run
+    from src.core.schema import Config, UpdateConfig
+    from src.data.datamodule import DataModule
+    from src.tasks.base import AdversarialTask
+
+
+def plan_update(update: UpdateConfig, task: AdversarialTask, data: DataModule) -> str:
     """Let the planner choose the task's update by showing D two training items; its one line."""
     from src.adversarial import plan
     from src.data.pipeline import collate
 
     items = data.train_items()
     example = collate([items[0, 0], items[0, len(items) - 1]])
-    update = cfg["update"]
     try:
-        chosen = plan(task.game, update["name"], update["n_critic"], update["accumulate"], example)
+        chosen = plan(task.game, update.name, update.n_critic, update.accumulate, example)
     except UserError:
         raise
     except (RuntimeError, ValueError, MemoryError) as error:
@@ -34,7 +40,7 @@ def plan_update(cfg: Plain, task: Any, data: Any) -> str:
                 f"{memory.told(error, 'a trial of two images')}; set a smaller data.size or data.patch, or "
                 "fewer channels (model.generator.channels)"
             ) from error
-        name = title(task.discriminator)
+        name = title(task.discriminator) if task.discriminator is not None else "it"
         raise UserError(
             f"model.discriminator: {name} cannot take these images ({_line(error)}); where they are too "
             "small for it, set a larger data.size or data.patch, or give it fewer layers "
@@ -44,7 +50,7 @@ def plan_update(cfg: Plain, task: Any, data: Any) -> str:
     return str(chosen)
 
 
-def check_processes(task: Any) -> None:
+def check_processes(task: AdversarialTask) -> None:
     """Raise one line when a layer needs the whole batch in one process, and there are more."""
     from src.adversarial.reduce import processes
     from src.adversarial.whole import needs_all
@@ -58,7 +64,7 @@ def check_processes(task: Any) -> None:
             )
 
 
-def check_monitor(task: Any) -> None:
+def check_monitor(task: AdversarialTask) -> None:
     """Raise one line when the score that shall choose the best checkpoint does not exist."""
     names = [f"val/{name}" for name in task.scores("val")]
     if task.monitor in names and not task.direction:
@@ -67,13 +73,14 @@ def check_monitor(task: Any) -> None:
         raise UserError(f"task.monitor: no score is named {task.monitor}{nearest(task.monitor, names)}")
 
 
-def check_schedules(cfg: Plain, task: Any) -> None:
+def check_schedules(cfg: Config, task: AdversarialTask) -> None:
     """Raise one line when a schedule of learning rates cannot be followed to the last step."""
-    steps = cfg["trainer"]["max_steps"]
+    steps = cfg.trainer.max_steps
     for player, make in task.recipe.schedulers.items():
         if make is None or player not in task.recipe.optimizers:
             continue
-        path, name = f"model.scheduler.{player}", cfg["model"]["scheduler"][player]["_target_"].split(".")[-1]
+        path, node = f"model.scheduler.{player}", getattr(cfg.model.scheduler, player)
+        name = node["_target_"].split(".")[-1]
         try:
             scheduler = make(task.recipe.optimizers[player]([torch.nn.Parameter(torch.zeros(1))]))
         except ZeroDivisionError as error:
@@ -85,7 +92,7 @@ def check_schedules(cfg: Plain, task: Any) -> None:
             raise UserError(f"{path}: {name} ends after {most} of {steps} steps; give it trainer.max_steps")
 
 
-def check_size(task: Any, data: Any) -> None:
+def check_size(task: AdversarialTask, data: DataModule) -> None:
     """Raise one line when the generator cannot take the images' size, or answers what the task cannot use.
 
     On meta tensors: shapes alone.
@@ -138,7 +145,7 @@ def _refusal(generator: Any, channels: int, answers: int | None, size: tuple[int
     return ""
 
 
-def _wrong(network: Any, output: Any, answers: int | None, size: tuple[int, ...]) -> str:
+def _wrong(network: nn.Module, output: Any, answers: int | None, size: tuple[int, ...]) -> str:
     """What is wrong with a generator's answer to images of this size, in words; or nothing."""
     if not isinstance(output, torch.Tensor):
         kinds = ((list, "a list"), (tuple, "a tuple"), (dict, "a dictionary"))
@@ -154,7 +161,7 @@ def _wrong(network: Any, output: Any, answers: int | None, size: tuple[int, ...]
     return ""
 
 
-def _one_tensor(network: Any) -> str:
+def _one_tensor(network: nn.Module) -> str:
     """How to have a network answer one tensor."""
     for key, off in (("deep_supervision", "false"), ("dsdepth", "1")):
         value = getattr(network, key, None)
@@ -176,20 +183,21 @@ def _neighbours(size: tuple[int, ...]) -> list[tuple[int, ...]]:
     return sorted(found, key=lambda s: (sum(abs(a - b) for a, b in zip(s, size, strict=True)), s))
 
 
-def describe(run: Any, cfg: Plain, data: Any, task: Any) -> int:
+def describe(run: Run, cfg: Config, data: DataModule, task: AdversarialTask) -> int:
     """Write what the run is, once all of it stands; the value is the step it begins at."""
+    from src.core.environment import environment
     from src.core.keys import write_keys
-    from src.core.run import check_room, environment
+    from src.core.run import check_room
     from src.data.summary import summary
 
     start = 0
-    if cfg["resume"]:
+    if cfg.resume:
         start = int(torch.load(run.last, map_location="cpu", weights_only=True)["batches_done"])
     weights = sum(value.numel() * value.element_size() for value in task.state_dict().values())
     check_room(run.path, 8 * weights + 20_000_000)  # two checkpoints with moments, a third being written
-    here = environment(cfg["seed"])
-    first = run.read("environment.json") if cfg["resume"] else None
-    run.write("config.yaml", cfg)
+    here = environment(cfg.seed)
+    first = run.read("environment.json") if cfg.resume else None
+    run.write("config.yaml", cfg.to_plain())
     run.write("environment.json", {**first, "resumed": [*first.get("resumed", []), here]} if first else here)
     run.write("data.json", summary(data))
     write_keys(run, data.source)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
-from src.core.config import Plain
-from src.core.distributed import place, settle_place
+from src.core.process_place import place
+
+if TYPE_CHECKING:
+    from src.core.schema import TrainerConfig
 
 
-def processes_of(cfg: Plain) -> int:
+def processes_of(trainer: TrainerConfig) -> int:
     """How many processes to start for this run; 0 where it is run here.
 
     A job of a multirun has a process of its own, so that one that crashes leaves the others alone, and the
@@ -21,12 +24,11 @@ def processes_of(cfg: Plain) -> int:
     """
     from src.core.launch import follow_parent, launched
 
-    settle_place(cfg)
     if launched():
         follow_parent()
     if launched() or place() is not None:
         return 0
-    count = int(cfg["trainer"]["devices"])
+    count = trainer.devices
     return count if count > 1 or HydraConfig.get().mode == RunMode.MULTIRUN else 0
 
 

@@ -6,12 +6,11 @@ import logging
 import random
 import sys
 import warnings
-from typing import Any
 
 import numpy as np
 import torch
 
-from src.core.distributed import first
+from src.core.process_place import first
 
 NOISE = (
     # One process is what the user asked for; Lightning suggests more workers whatever the data.
@@ -48,11 +47,10 @@ def say(line: str) -> None:
         sys.stderr.write(f"{line}\n")
 
 
-def seed_everything(cfg: dict[str, Any]) -> None:
-    """Seeds of the global generators; threads and kernels as the configuration says."""
-    seed = cfg["seed"]
+def seed_everything(seed: int, threads: int | None) -> None:
+    """Seed the global generators; take this many CPU threads, or torch's own choice."""
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - libraries draw from the global generator
     torch.manual_seed(seed)
-    if cfg["trainer"]["threads"]:
-        torch.set_num_threads(cfg["trainer"]["threads"])
+    if threads:
+        torch.set_num_threads(threads)

@@ -7,11 +7,12 @@ What stands here keeps hashes (`experiments.fingerprint`) and opens the runs of 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from src.errors import UserError
 
-Plain = dict[str, Any]
+if TYPE_CHECKING:
+    from src.core.section import Plain
 
 ADDED: dict[str, Any] = {
     "trainer.channels_last": False,

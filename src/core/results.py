@@ -8,20 +8,29 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from src.core.run import Run, write_atomically
+from src.core.weights import weights
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+
+    from src.data.datamodule import DataModule
+    from src.data.records import Record
+    from src.tasks.base import AdversarialTask
 
 
-def best(trainer: Any) -> dict[str, Any]:
+def best(trainer: pl.Trainer) -> dict[str, Any]:
     """Score and step of best.ckpt."""
     from src.callbacks.checkpoint import Checkpoints
 
-    found = next(callback for callback in trainer.callbacks if isinstance(callback, Checkpoints))
+    watchers: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    found = next(callback for callback in watchers if isinstance(callback, Checkpoints))
     return {"score": found.best_score, "step": found.best_step}
 
 
-def judged(run: Run, task: Any, best: dict[str, Any], wanted: str) -> tuple[Path, str]:
+def judged(run: Run, task: AdversarialTask, best: dict[str, Any], wanted: str) -> tuple[Path, str]:
     """The checkpoint whose weights are tested, and what is to be said of it: the last one where no validation
     could tell the best.
     """
@@ -32,23 +41,24 @@ def judged(run: Run, task: Any, best: dict[str, Any], wanted: str) -> tuple[Path
     return run.last, f"{task.monitor} was undefined at every validation: the last weights are tested"
 
 
-def write(run: Run, task: Any, trainer: Any) -> None:
+def write(run: Run, task: AdversarialTask, trainer: pl.Trainer) -> None:
     """metrics.json, scores.csv (a row a test case) and the weights of the generator that was tested."""
     scores = {name: float(value) for name, value in sorted(task.final.items())}
     run.write("metrics.json", scores)
     if task.case_scores:
-        rows = with_subjects(task.case_scores, trainer.datamodule.records["test"])
+        data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
+        rows = with_subjects(task.case_scores, data.records["test"])
         text = io.StringIO()
         writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         write_atomically(run.path / "scores.csv", text.getvalue().encode())
-    write_atomically(run.path / "generator.safetensors", weights(task))
+    write_atomically(run.path / "generator.safetensors", weights(task.evaluator))
     if trainer.is_global_zero:
         task.finish_test(run.path)
 
 
-def with_subjects(rows: Sequence[dict[str, Any]], records: Sequence[Any]) -> list[dict[str, Any]]:
+def with_subjects(rows: Sequence[dict[str, Any]], records: Sequence[Record]) -> list[dict[str, Any]]:
     """The rows, each with the number of its `subject` among the sorted ones: whose cases belong together.
 
     A row's case is a record's, or that of a slice: the record's name, a blank and a number.
@@ -61,19 +71,8 @@ def with_subjects(rows: Sequence[dict[str, Any]], records: Sequence[Any]) -> lis
     ]
 
 
-def weights(task: Any) -> bytes:
-    """What generator.safetensors holds: the weights of the generator that is judged."""
-    import safetensors.torch
-
-    state = task.evaluator.state_dict()
-    content: bytes = safetensors.torch.save(
-        {name: v.detach().cpu().contiguous() for name, v in state.items()}
-    )
-    return content
-
-
-def show(run: Run, cfg: dict[str, Any], verdicts: Sequence[str]) -> None:
-    """The table of test scores on the terminal, what follows from them in words, and report.html."""
+def show(run: Run, verdicts: Sequence[str], report: bool) -> None:
+    """The table of test scores on the terminal, the verdicts below it and, if asked for, report.html."""
     from rich.console import Console
 
     from src.pictures.table import score_table
@@ -83,7 +82,7 @@ def show(run: Run, cfg: dict[str, Any], verdicts: Sequence[str]) -> None:
     console.print(score_table(run.read("metrics.json"), unit=unit), crop=False)
     for line in verdicts:
         console.print(f"{line}\n", markup=False, highlight=False)
-    if cfg["callbacks"]["report"]:
+    if report:
         from src.pictures.report import write_report
 
         write_report(run.path)

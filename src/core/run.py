@@ -5,13 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
-import platform
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +15,6 @@ import yaml
 
 from src.errors import UserError
 from src.files import write_whole
-
-VERSIONS = ("torch", "pytorch-lightning", "monai", "hydra-core", "wandb", "torchmetrics", "numpy", "nilearn")
 
 
 class Run:
@@ -131,55 +125,3 @@ def write_atomically(path: Path, content: bytes) -> Path:
     finally:
         os.close(folder)
     return path
-
-
-def environment(seed: int) -> dict[str, Any]:
-    """Versions, commit, command line, machine: what another person needs to see the same numbers."""
-    import torch
-
-    return {
-        "python": platform.python_version(),
-        "versions": {name: _version(name) for name in VERSIONS},
-        "git": _git(),
-        "seed": seed,
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "platform": platform.platform(),
-        "processor": _processor(),
-        "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-    }
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
-def _git() -> dict[str, Any] | None:
-    """Commit and dirty flag of the code that runs; None outside a checkout."""
-
-    here = Path(__file__).resolve().parents[2]
-    if not (here / ".git").exists():
-        return None
-
-    def ask(*words: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(here), *words], capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    try:
-        return {
-            "commit": ask("rev-parse", "HEAD"),
-            "dirty": bool(ask("status", "--porcelain", "--", "src", "conf")),
-        }
-    except (OSError, subprocess.CalledProcessError):
-        return None

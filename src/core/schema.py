@@ -1,23 +1,16 @@
-"""The shape of a configuration: keys, types, ranges. A `_target_` class checks its own arguments."""
+"""The configuration of a run, and of a check of data, section by section: keys, types, ranges.
+
+A section with a `_target_` names the keys that are asked for by name; its class checks the others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
 
-from src.core.names import nearest
-from src.errors import UserError
+from src.core.section import Section, TargetSection
 
 Node = dict[str, Any]
 Count = Annotated[int, Field(ge=1)]
@@ -26,47 +19,40 @@ Positive = Annotated[float, Field(gt=0)]
 Cases = Annotated[int, BeforeValidator(lambda given: -1 if given == "all" else given), Field(ge=-1)]
 
 
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
+class TaskConfig(TargetSection):
+    """The task; further keys are its own."""
 
-
-class Open(Section):
-    """A section whose further keys belong to its `_target_` class."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-    target: Annotated[str, Field(alias="_target_")]
-
-
-class Task(Open):
     monitor: Annotated[str, Field(pattern=r"^val/")]
-    metrics: list[Node] = []
+    metrics: list[Node] = Field(default_factory=list)
 
 
-class Data(Open):
+class DataConfig(TargetSection):
+    """A source and its loading; further keys belong to the source, or to the DataModule."""
+
     batch_size: Count
     workers: Annotated[int, Field(ge=0)]
     cache: Literal["memory", "disk", "none"]
     augment: list[Node]
 
 
-class Players(Section):
+class PlayersConfig(Section):
     generator: Node
     discriminator: Node | None
 
 
-class Movers(Players):
-    """Of what has an optimiser; an encoder only where a model trains one beside its generator."""
+class OptimizersConfig(PlayersConfig):
+    """Optimisers by player; an encoder has one only where a model trains it beside its generator."""
 
     encoder: Node | None = None
 
 
-class OptionalPlayers(Section):
+class SchedulersConfig(Section):
     generator: Node | None
     discriminator: Node | None
     encoder: Node | None = None
 
 
-class Clip(Section):
+class ClipConfig(Section):
     generator: Positive | None
     discriminator: Positive | None
 
@@ -81,7 +67,7 @@ Choice = Annotated[str | Node, PlainValidator(_choice)]
 """`hinge`, `{name: r1, gamma: 1}`, or a class of one's own: `{_target_: mylab.losses.Mine}`."""
 
 
-class Adversarial(Section):
+class AdversarialConfig(Section):
     loss: Choice
     weight: Share | Node
     feature_matching: Share
@@ -89,25 +75,25 @@ class Adversarial(Section):
     augment: Choice | None
 
 
-class Model(Section):
+class ModelConfig(Section):
     tasks: list[str] | None = None
     generator: Node
     discriminator: Node | None
-    adversarial: Adversarial
-    optimizer: Movers
-    scheduler: OptionalPlayers
+    adversarial: AdversarialConfig
+    optimizer: OptimizersConfig
+    scheduler: SchedulersConfig
     ema_half_life: Positive | None
     ema_burn_in: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
-class Update(Section):
+class UpdateConfig(Section):
     name: str
     n_critic: Count
     accumulate: Count
-    clip: Clip
+    clip: ClipConfig
 
 
-class Trainer(Section):
+class TrainerConfig(Section):
     max_steps: Count
     val_every: Count
     log_every: Count
@@ -121,41 +107,41 @@ class Trainer(Section):
     threads: Count | None
 
 
-class Wandb(Section):
+class WandbConfig(Section):
     name: Literal["wandb"]
     project: str
     mode: Literal["offline", "online"]
 
 
-class PlainLogger(Section):
+class LoggerConfig(Section):
     name: Literal["csv", "tensorboard", "none"]
 
 
-class Callbacks(Section):
+class CallbacksConfig(Section):
     checkpoint_every: Count
     samples: Annotated[int, Field(ge=0)]
     progress: Literal["auto", "bar", "lines", "none"]
     report: bool
 
 
-class Paths(Section):
+class PathsConfig(Section):
     runs: str
     data: str
     cache: str
 
 
 class Config(Section):
-    """A whole run."""
+    """A whole run; `to_plain` gives what its config.yaml holds."""
 
-    task: Task
-    data: Data
-    degradation: Open | None
-    model: Model
-    update: Update
-    trainer: Trainer
-    logger: Annotated[Wandb | PlainLogger, Field(discriminator="name")]
-    callbacks: Callbacks
-    paths: Paths
+    task: TaskConfig
+    data: DataConfig
+    degradation: TargetSection | None
+    model: ModelConfig
+    update: UpdateConfig
+    trainer: TrainerConfig
+    logger: Annotated[WandbConfig | LoggerConfig, Field(discriminator="name")]
+    callbacks: CallbacksConfig
+    paths: PathsConfig
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     name: Annotated[str, Field(pattern=r"^[\w.=,+-]+$")]
     run_dir: str
@@ -180,43 +166,13 @@ class Config(Section):
         return self
 
 
-def check_shape(cfg: Mapping[str, Any], schema: type[Section] = Config) -> None:
-    """Raise one line for each key that is unknown, missing, of a wrong type or out of range."""
-    try:
-        schema.model_validate(cfg)
-    except ValidationError as error:
-        lines = [_line(problem, schema) for problem in error.errors()]
-        raise UserError("\n".join(dict.fromkeys(lines))) from error
+class CheckConfig(Section):
+    """What `check` reads, and what it writes."""
 
-
-def _line(problem: Any, schema: type[Section]) -> str:
-    location = [
-        part for part in problem["loc"] if part not in ("wandb", "csv", "tensorboard", "none", "float", "int")
-    ]
-    path = ".".join(str(part) for part in location if not str(part).startswith("dict["))
-    if problem["type"] == "extra_forbidden":
-        return f"{path}: no such key{nearest(str(location[-1]), _keys(schema, location[:-1]))}"
-    if problem["type"] == "missing":
-        return f"{path}: is missing"
-    if problem["type"] == "none_required":
-        return f"{path}: must be null or a section"
-    if problem["type"] == "value_error":  # a check between keys, which names them itself
-        return str(problem["ctx"]["error"])
-    return f"{path}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {problem['input']!r}"
-
-
-def _keys(schema: type[Section], path: list[Any]) -> list[str]:
-    """Names of the fields of the section at `path`."""
-    for part in path:
-        field = schema.model_fields.get(str(part))
-        sections = list(_flatten(field.annotation)) if field else []
-        schema = next(
-            (kind for kind in sections if isinstance(kind, type) and issubclass(kind, Section)), Section
-        )
-    return [field.alias or name for name, field in schema.model_fields.items()]
-
-
-def _flatten(annotation: Any) -> list[Any]:
-    if get_origin(annotation) in (Union, Annotated) or get_args(annotation):
-        return [kind for part in get_args(annotation) for kind in _flatten(part)]
-    return [annotation]
+    paths: PathsConfig
+    data: DataConfig
+    output: str
+    pictures: Annotated[int, Field(ge=0)]
+    duplicates: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0)]
+    debug: bool

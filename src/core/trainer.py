@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.precision import MixedPrecision
+from torch.optim import Optimizer
 
-from src.core.config import Plain
 from src.core.distributed import cluster
 from src.core.strategy import PlayersStrategy
 from src.errors import UserError
+
+if TYPE_CHECKING:
+    from src.core.run import Run
+    from src.core.schema import Config
 
 
 class TwoPlayerScaling(MixedPrecision):
@@ -21,7 +26,9 @@ class TwoPlayerScaling(MixedPrecision):
     gradients, computed before, by another number. The task adapts it, once a batch.
     """
 
-    def optimizer_step(self, optimizer: Any, model: Any, closure: Any, **more: Any) -> Any:  # type: ignore[override]
+    def optimizer_step(  # type: ignore[override]
+        self, optimizer: Optimizer, model: pl.LightningModule, closure: Callable[[], Any], **more: Any
+    ) -> Any:
         assert self.scaler is not None
         closure()
         self.scaler.unscale_(optimizer)
@@ -29,7 +36,7 @@ class TwoPlayerScaling(MixedPrecision):
         return self.scaler.step(optimizer, **more)
 
 
-def build_trainer(cfg: Plain, run: Any) -> Any:
+def build_trainer(cfg: Config, run: Run) -> pl.Trainer:
     """Lightning's Trainer: counts batches, validates every `val_every`, watched by our callbacks."""
     from src.callbacks.checkpoint import AtomicCheckpointIO, Checkpoints
     from src.callbacks.forecast import Forecast
@@ -38,34 +45,34 @@ def build_trainer(cfg: Plain, run: Any) -> Any:
     from src.callbacks.samples import Samples
     from src.callbacks.synthetic import SyntheticImages
 
-    trainer, watch = cfg["trainer"], cfg["callbacks"]
-    callbacks: list[pl.Callback] = [Checkpoints(run, watch["checkpoint_every"])]
-    callbacks.append(Forecast(cfg))
-    if watch["samples"]:
-        callbacks.append(Samples(run, watch["samples"]))
-    if cfg["save_predictions"]:
-        callbacks.append(Predictions(run, cfg["save_predictions"], cfg["data"].get("root")))
-    if cfg.get("save_samples"):
+    trainer, watch = cfg.trainer, cfg.callbacks
+    callbacks: list[pl.Callback] = [Checkpoints(run, watch.checkpoint_every)]
+    callbacks.append(Forecast(cfg.data, trainer))
+    if watch.samples:
+        callbacks.append(Samples(run, watch.samples))
+    if cfg.save_predictions:
+        callbacks.append(Predictions(run, cfg.save_predictions, cfg.data.extra.get("root")))
+    if cfg.save_samples:
         callbacks.append(SyntheticImages(run, cfg))
-    if watch["progress"] != "none":
-        callbacks.append(TrainingProgress(watch["progress"]))
+    if watch.progress != "none":
+        callbacks.append(TrainingProgress(watch.progress))
     plugins: list[Any] = [AtomicCheckpointIO()]
-    strategy: Any = "auto"
+    strategy: str | PlayersStrategy = "auto"
     if (environment := cluster()) is not None:
         strategy, plugins = PlayersStrategy(), [*plugins, environment]
-    half = trainer["precision"] == "16-mixed"
+    half = trainer.precision == "16-mixed"
     if half and not torch.cuda.is_available():
         raise UserError("trainer.precision: 16-mixed needs a GPU; use bf16-mixed or 32-true here")
     return pl.Trainer(
-        max_steps=trainer["max_steps"],
-        val_check_interval=min(trainer["val_every"], trainer["max_steps"]),
+        max_steps=trainer.max_steps,
+        val_check_interval=min(trainer.val_every, trainer.max_steps),
         check_val_every_n_epoch=None,
-        accelerator=trainer["accelerator"],
-        devices=trainer["devices"],
-        num_nodes=trainer.get("num_nodes", 1),
+        accelerator=trainer.accelerator,
+        devices=trainer.devices,
+        num_nodes=trainer.num_nodes,
         strategy=strategy,
-        precision=None if half else trainer["precision"],
-        deterministic=trainer["deterministic"],
+        precision=None if half else trainer.precision,
+        deterministic=trainer.deterministic,
         callbacks=callbacks,
         plugins=[*plugins, *([TwoPlayerScaling("16-mixed", "cuda")] if half else [])],
         logger=False,  # they come when the run directory stands

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep
 from hydra.errors import HydraException
 
+from src.core.locations import CONF
 from src.core.names import nearest
 from src.errors import UserError
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
 BASES = {"data": ("common",)}
 """Files of a group that others build on, and that are no choice themselves."""
 INLINE = re.compile(r"[\w.]+=\{.*\b_target_\b.*\}", re.DOTALL)
@@ -128,7 +127,7 @@ def _short(why: str) -> str:
     return " ".join(why.split()).partition(" See https")[0][:120]
 
 
-def replacing(words: Sequence[str], standing: Any) -> list[str]:
+def replacing(words: Sequence[str], standing: Callable[[Sequence[str]], Mapping[str, Any]]) -> list[str]:
     """The words, with `key={_target_: other, ...}` made to replace what stands there, where that is of
     another class: its keys are not the new one's.
 

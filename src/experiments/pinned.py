@@ -16,7 +16,7 @@ from src.core.compose import as_written, is_group, parsed
 from src.core.names import nearest
 from src.core.processes import quoted
 from src.core.renamed import ADDED, get
-from src.core.schema import Section, check_shape
+from src.core.section import Section
 from src.errors import UserError
 from src.experiments.sheet import RUN
 
@@ -99,8 +99,7 @@ def _read(path: Path, arms: Sequence[str]) -> list[Block]:
         content = {"blocks": yaml.safe_load(path.read_text(encoding="utf-8"))}
     except yaml.YAMLError as error:
         raise UserError(" ".join(str(error).split())) from error
-    check_shape(content, Blocks)
-    blocks = Blocks.model_validate(content).blocks
+    blocks = Blocks.from_plain(content).blocks
     for block in blocks:
         for arm in block.arms if block.arms != "all" else ():
             if arm not in arms:

@@ -12,7 +12,7 @@ from pydantic import Field, PositiveFloat
 
 from src.core.compose import parsed
 from src.core.names import nearest
-from src.core.schema import Section, check_shape
+from src.core.section import Section
 from src.errors import UserError
 from src.experiments.claims import Claim, parse
 
@@ -126,8 +126,7 @@ def read(root: Path, name: str, scale: str = "cpu") -> Experiment:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict):
             raise UserError("holds no keys")
-        check_shape(content, Sheet)
-        sheet = Sheet.model_validate(content)
+        sheet = Sheet.from_plain(content)
         claims = tuple(_claim(number, said, sheet) for number, said in enumerate(sheet.claims))
         _check(sheet)
         if scale not in sheet.scales:

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from src.core.names import nearest
-from src.core.schema import Paths, Section, check_shape
+from src.core.schema import PathsConfig
+from src.core.section import Section
 from src.errors import UserError
 from src.experiments import report, store
 from src.experiments.claims import Verdict
@@ -38,7 +39,7 @@ class Keys(Section):
     pin: bool
     launch: str | None
     patience: PositiveFloat
-    paths: Paths
+    paths: PathsConfig
     debug: bool
 
 
@@ -77,22 +78,22 @@ class Request:
         ]
 
 
-def read_request(cfg: Mapping[str, Any]) -> Request:
+def read_request(plain: Mapping[str, Any]) -> Request:
     """The checked keys of the command."""
-    check_shape(cfg, Keys)
-    paths = {key: str(Path(value).absolute()) for key, value in cfg["paths"].items()}
+    keys = Keys.from_plain(plain)
+    paths = {key: str(Path(value).absolute()) for key, value in keys.paths.to_plain().items()}
     return Request(
-        named=cfg["named"],
-        root=Path(cfg["folder"]),
-        scale=cfg["scale"],
-        arms=cfg["arms"],
-        seeds=cfg["seeds"],
-        jobs=cfg["jobs"],
-        verify=cfg["verify"],
-        pin=cfg["pin"],
-        launch=tuple(shlex.split(cfg["launch"])) if cfg["launch"] else (sys.executable, "-m", "src.train"),
-        patience=cfg["patience"],
-        place=Path(paths["runs"]) / "experiments" / cfg["named"] / cfg["scale"],
+        named=keys.named,
+        root=Path(keys.folder),
+        scale=keys.scale,
+        arms=keys.arms,
+        seeds=keys.seeds,
+        jobs=keys.jobs,
+        verify=keys.verify,
+        pin=keys.pin,
+        launch=tuple(shlex.split(keys.launch)) if keys.launch else (sys.executable, "-m", "src.train"),
+        patience=keys.patience,
+        place=Path(paths["runs"]) / "experiments" / keys.named / keys.scale,
         paths=tuple(f"paths.{key}={paths[key]}" for key in ("data", "cache")),
     )
 

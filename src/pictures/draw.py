@@ -110,8 +110,8 @@ def middle_slices(array: ArrayLike) -> np.ndarray:
         raise ValueError(
             f"an array {values.shape} cannot be drawn: give [n, height, width] or [n, height, width, depth]"
         )
-    slices: np.ndarray = values if values.ndim == 3 else values[..., values.shape[-1] // 2]
-    return slices
+    middle: np.ndarray = values if values.ndim == 3 else values[..., values.shape[-1] // 2]
+    return middle
 
 
 def shaded(tile: np.ndarray, window: tuple[float, float] | None) -> np.ndarray:

@@ -38,10 +38,10 @@ def history(rows: Sequence[Row], split: str = "val") -> bytes | None:
             colour = INK if main else LINES[index % len(LINES)]
             marker = "o" if len(steps) < 12 else None
             axis.plot(steps, values, colour, label=name, lw=2 if main else 1.3, marker=marker, ms=3.5)
-        tidy(axis, title, "step")
+        style_axis(axis, title, "step")
         if len(lines) > 1:
             axis.legend(frameon=False, fontsize=8, labelcolor=INK, handlelength=1.4)
-    return encoded_png(figure)
+    return figure_png(figure)
 
 
 def cases(rows: Sequence[Row], score: str) -> bytes | None:
@@ -62,10 +62,10 @@ def cases(rows: Sequence[Row], score: str) -> bytes | None:
         axis.plot(index + spread, values, "o", color=LINES[index % len(LINES)], ms=5, alpha=0.75, mew=0)
         if values.size > 1:
             axis.plot([index - 0.27, index + 0.27], [np.median(values)] * 2, color=INK, lw=1.6)
-    tidy(axis, f"{describe(score).title} per test case", "")
+    style_axis(axis, f"{describe(score).title} per test case", "")
     axis.set_xticks(range(len(groups)), list(groups))
     axis.set_xlim(-0.6, len(groups) - 0.4)
-    return encoded_png(figure)
+    return figure_png(figure)
 
 
 def curves(rows: Sequence[Row], split: str = "val") -> dict[str, dict[str, Line]]:
@@ -107,7 +107,7 @@ def _numbers(values: Sequence[str | float | None]) -> np.ndarray:
     return np.array([float("nan") if v is None or v == "" else float(v) for v in values])
 
 
-def tidy(axis: Axes, title: str, below: str) -> None:
+def style_axis(axis: Axes, title: str, below: str) -> None:
     """Give an axis the house's look, its title, and a name below."""
     axis.set_title(title, loc="left", fontsize=10, color=INK)
     axis.set_xlabel(below, fontsize=9, color=FAINT)
@@ -119,7 +119,7 @@ def tidy(axis: Axes, title: str, below: str) -> None:
     axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
-def encoded_png(figure: Figure) -> bytes:
+def figure_png(figure: Figure) -> bytes:
     """Return the figure as the bytes of a PNG."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=144)

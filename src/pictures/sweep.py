@@ -13,7 +13,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from src.pictures.figures import FAINT, INK, LINES, encoded_png, tidy
+from src.pictures.figures import FAINT, INK, LINES, figure_png, style_axis
 
 BLUE, RED = LINES[6], LINES[5]
 
@@ -49,9 +49,9 @@ def history(trials: Sequence[tuple[int, float | None, str]], label: str, sign: i
     if failed:
         axis.plot(failed, [low] * len(failed), "x", color=RED, ms=6, clip_on=False, label="failed")
         axis.set_ylim(low, high)
-    tidy(axis, f"{label}, best so far", "trial")
+    style_axis(axis, f"{label}, best so far", "trial")
     axis.legend(frameon=False, fontsize=8, labelcolor=INK, handlelength=1.2, loc="best")
-    return encoded_png(figure)
+    return figure_png(figure)
 
 
 def importance(shares: Mapping[str, float]) -> bytes | None:
@@ -65,13 +65,13 @@ def importance(shares: Mapping[str, float]) -> bytes | None:
     axis.barh(range(len(names)), values, color=BLUE, height=0.62)
     for index, value in enumerate(values):
         axis.text(value, index, f" {value:.0%}", va="center", fontsize=8, color=INK)
-    tidy(axis, "Importance: what sets the best trials apart", "share")
+    style_axis(axis, "Importance: what sets the best trials apart", "share")
     axis.grid(visible=False)
     axis.set_yticks(range(len(names)), names)
     axis.tick_params(axis="y", labelcolor=INK, length=0)
     axis.set_xlim(0, 1.12 * max(values))
     axis.xaxis.set_major_locator(MaxNLocator(5))
-    return encoded_png(figure)
+    return figure_png(figure)
 
 
 def parallel(
@@ -124,7 +124,7 @@ def parallel(
     bar.set_label(label, fontsize=8, color=FAINT)
     bar.ax.tick_params(labelsize=7, colors=FAINT)
     bar.outline.set_visible(False)
-    return encoded_png(figure)
+    return figure_png(figure)
 
 
 def _scale(values: list[Any]) -> tuple[list[float], dict[float, str]]:

@@ -13,7 +13,8 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from src.core.compose import composed, known_key, parsed, search_path
 from src.core.names import nearest
-from src.core.schema import Paths, Section, check_shape
+from src.core.schema import PathsConfig
+from src.core.section import Section
 from src.core.targets import build
 from src.errors import UserError
 from src.metrics.registry import describe, register
@@ -33,7 +34,7 @@ class Named(Section):
 class Sweep(Section):
     """conf/sweep.yaml."""
 
-    paths: Paths
+    paths: PathsConfig
     study: Annotated[str, Field(pattern=r"^[\w.=+-]+$")]
     directory: str
     storage: str | None
@@ -94,8 +95,8 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
     """The plan of conf/sweep.yaml as composed and of the words for `train` given beside it."""
     if not cfg["space"]:
         raise UserError("space: is empty; choose one with +sweep=NAME (see --help)")
-    check_shape(cfg, Sweep)
-    shared = [*cfg["train"], *given]
+    asked = Sweep.from_plain(cfg)
+    shared = [*asked.train, *given]
     tops = [*composed([], folders), *Sweep.model_fields, "experiment"]
     for top in (override.key_or_group.split(".")[0] for override in parsed(given)):
         if top not in tops:
@@ -104,32 +105,32 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
         if override.key_or_group in OURS:
             hint = "; give seeds=[...]" if override.key_or_group == "seed" else ""
             raise UserError(f"{override.key_or_group}: is set by the sweep for each trial{hint}")
-    space = read_space(cfg["space"])
+    space = read_space(asked.space)
     plain = composed(shared, folders)
     score = plain["task"]["monitor"]
     for metric in build(plain["task"].get("metrics") or [], "task.metrics"):
         register(metric)
     better = describe(score.split("/")[1]).sign
-    if not better and not cfg["direction"]:
+    if not better and not asked.direction:
         raise UserError(f"direction: {score} says not which way is better; give maximize or minimize")
     if plain["logger"]["name"] == "none":
         raise UserError("logger: a sweep reads the scores of a run from its history; use logger=csv")
     return Plan(
-        study=cfg["study"],
-        directory=Path(cfg["directory"]).absolute(),
-        storage=cfg["storage"],
-        trials=cfg["trials"],
-        jobs=cfg["jobs"],
-        seeds=tuple(cfg["seeds"]),
-        direction=cfg["direction"] or ("maximize" if better > 0 else "minimize"),
+        study=asked.study,
+        directory=Path(asked.directory).absolute(),
+        storage=asked.storage,
+        trials=asked.trials,
+        jobs=asked.jobs,
+        seeds=tuple(asked.seeds),
+        direction=asked.direction or ("maximize" if better > 0 else "minimize"),
         score=score,
-        sampler=dict(cfg["sampler"]),
-        pruner=dict(cfg["pruner"]),
+        sampler=asked.sampler.to_plain(),
+        pruner=asked.pruner.to_plain(),
         train=tuple(shared),
         folders=tuple(str(Path(folder).absolute()) for folder in folders),
-        launch=tuple(shlex.split(cfg["launch"])) if cfg["launch"] else (sys.executable, "-m", "src.train"),
-        heartbeat=cfg["heartbeat"],
-        patience=cfg["patience"],
+        launch=tuple(shlex.split(asked.launch)) if asked.launch else (sys.executable, "-m", "src.train"),
+        heartbeat=asked.heartbeat,
+        patience=asked.patience,
         max_steps=plain["trainer"]["max_steps"],
         val_every=plain["trainer"]["val_every"],
         devices=plain["trainer"]["devices"],

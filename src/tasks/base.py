@@ -32,7 +32,8 @@ class AdversarialTask(Play):
     written_like: the role of the file that what is `written` is like: "image", "target" where there is one,
     or "map" for a measure of every pixel, which whole numbers would spoil. animated: whether the pictures of
     validations show one thing as it grows, so that they are worth seeing one after another. plain_answer:
-    whether the generator answers an image with one tensor of its sides. `tables` hold the scores of
+    whether the generator answers an image with one tensor of its sides. makes_label_maps: whether that is a
+    label map, so that a finished run can score images drawn over label maps. `tables` hold the scores of
     "val" and "test" and of each baseline by name; a table gives `compute()`, flat names to numbers, and
     `per_case()`, a row a case. `pictures` of the test as a whole, by name; `notes` are lines that
     the run begins with saying, `verdicts` those that it ends with.
@@ -42,6 +43,7 @@ class AdversarialTask(Play):
     written_like = "image"
     animated = False
     plain_answer = False
+    makes_label_maps = False
 
     def __init__(self, recipe: Recipe, monitor: str, scored: str = "network") -> None:
         super().__init__(recipe)

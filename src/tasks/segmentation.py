@@ -46,6 +46,7 @@ class SegmentationTask(AdversarialTask):
     """
 
     plain_answer = True
+    makes_label_maps = True
 
     def __init__(
         self,

@@ -9,31 +9,33 @@ import pytest
 
 from src.callbacks import forecast as module
 from src.callbacks.forecast import Forecast, forecast
+from src.core.schema import DataConfig, TrainerConfig
 from src.tasks.base import AdversarialTask
 
-CFG: dict[str, Any] = {
-    "data": {"batch_size": 16, "spatial_dims": 2, "size": 128, "patch": None},
-    "trainer": {"accelerator": "cpu", "threads": 1},
-}
+DATA = DataConfig.model_construct(batch_size=16, spatial_dims=2, size=128, patch=None)
+TRAINER = TrainerConfig.model_construct(accelerator="cpu", threads=1)
 
 
 def test_what_the_line_says() -> None:
     """1600 steps of 36 s are 16 hours, and an hour holds 100 of them."""
-    line = forecast(CFG, 36.0, 1600, cores=8)
+    line = forecast(DATA, TRAINER, 36.0, 1600, cores=8)
     assert line.startswith(
         "about 16 h to go on this machine (36 s a step, validations not counted); shorter: "
     )
     assert "trainer.max_steps=100 (an hour)" in line and "data.batch_size=8 (about half)" in line
     assert "data.size of half the side (about a quarter)" in line and "trainer.threads=8 (now 1)" in line
-    volumes = CFG | {"data": CFG["data"] | {"spatial_dims": 3, "patch": [64, 64, 64]}}
-    assert "data.patch of half the side (about an eighth)" in forecast(volumes, 36.0, 1600, cores=1)
-    assert "4.2 days" in forecast(CFG, 0.36, 10**6, cores=1) and "(2.8 steps/s" in forecast(
-        CFG, 0.36, 10**6, 1
+    volumes = DataConfig.model_construct(batch_size=16, spatial_dims=3, size=128, patch=[64, 64, 64])
+    assert "data.patch of half the side (about an eighth)" in forecast(volumes, TRAINER, 36.0, 1600, cores=1)
+    assert "4.2 days" in forecast(DATA, TRAINER, 0.36, 10**6, cores=1) and "(2.8 steps/s" in forecast(
+        DATA, TRAINER, 0.36, 10**6, 1
     )
 
 
 def test_a_run_of_less_than_an_hour_says_nothing() -> None:
-    assert forecast(CFG, 36.0, 100, cores=8) == "" and forecast(CFG, 36.0, 101, cores=8) != ""
+    assert (
+        forecast(DATA, TRAINER, 36.0, 100, cores=8) == ""
+        and forecast(DATA, TRAINER, 36.0, 101, cores=8) != ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ def test_ten_steps_are_timed_or_a_minute_and_neither_warming_up_nor_validations(
     said: list[str] = []
     monkeypatch.setattr(module.time, "monotonic", lambda: clock.now)
     monkeypatch.setattr(module.quiet, "say", said.append)
-    callback, task = Forecast(CFG), AdversarialTask.__new__(AdversarialTask)
+    callback, task = Forecast(DATA, TRAINER), AdversarialTask.__new__(AdversarialTask)
     trainer: Any = SimpleNamespace(is_global_zero=True, max_steps=5000)
     monkeypatch.setattr(AdversarialTask, "batches_done", property(lambda self: clock.done), raising=False)
     for step in range(1, 30):

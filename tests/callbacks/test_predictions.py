@@ -109,8 +109,7 @@ def train(compose: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
         common += " trainer.max_steps=1 trainer.val_every=1 trainer.threads=1 trainer.accelerator=cpu"
         common += " callbacks.progress=none callbacks.report=false callbacks.samples=0 logger=none"
         cfg = compose(*common.split(), *words, tiny=False)
-        validate(cfg)
-        train(cfg, tmp_path / run)
+        train(validate(cfg), tmp_path / run)
         return tmp_path / run
 
     return of

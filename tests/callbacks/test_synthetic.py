@@ -60,8 +60,7 @@ def made(compose: Any) -> Made:
     """(data, task, cfg) of a run that has not begun."""
 
     def of(*words: str) -> tuple[Any, Any, dict[str, Any]]:
-        cfg = compose(*SMALL, *words, tiny=False)
-        validate(cfg)
+        cfg = validate(compose(*SMALL, *words, tiny=False))
         data = build.build_data(cfg)
         data.setup()
         cfg = build.complete(cfg, data)
@@ -201,8 +200,7 @@ def test_a_finished_run_gives_more_and_names_the_weights(compose: Any, pictures:
     done = tmp_path / "run"
     for words in (folder(pictures(np.uint8)), [f"resume={done}", "save_samples=2", "save_format=png16"]):
         cfg = compose(*(words if "resume" in words[0] else [*SMALL, *words]), tiny=False)
-        validate(cfg)
-        train(cfg, done)
+        train(validate(cfg), done)
         assert (done / "synthetic").exists() == ("resume" in words[0])
     told = json.loads((done / "synthetic/provenance.json").read_text())
     assert (

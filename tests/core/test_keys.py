@@ -35,8 +35,7 @@ def test_a_run_on_dicom(compose: Any, tmp_path: Path, monkeypatch: Any, kind: st
     words += " trainer.threads=1 trainer.accelerator=cpu callbacks.progress=none logger=csv"
     run = tmp_path / "run"
     cfg = compose(*words.split(), tiny=False)
-    validate(cfg)
-    train(cfg, run)
+    train(validate(cfg), run)
     kept = yaml.safe_load((run / "config.yaml").read_text())
     assert kept["data"]["intensity"] == kept["task"]["data_range"] == expected
     keys = run / "data/keys.csv"

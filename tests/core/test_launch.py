@@ -16,9 +16,11 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from src.core import multirun
-from src.core.distributed import Place, lost, place, settle_place
+from src.core.distributed import devices_and_nodes, lost
+from src.core.process_place import Place, place
 from src.core.processes import quoted
 from src.core.run import Run
+from src.core.schema import TrainerConfig
 from src.errors import UserError
 from tests.conftest import ROOT
 
@@ -175,16 +177,19 @@ def test_where_a_process_stands(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert place() == expected
-    cfg = {"trainer": {"devices": 1, "num_nodes": 1}, "resume": None}
-    settle_place(cfg)
-    assert cfg["trainer"] == ({"devices": 4, "num_nodes": 2} if expected else {"devices": 1, "num_nodes": 1})
+
+    def counted(devices: int, nodes: int) -> tuple[int, int]:
+        trainer = TrainerConfig.model_construct(devices=devices, num_nodes=nodes)
+        return devices_and_nodes(trainer, resumes=False)
+
+    assert counted(1, 1) == ((4, 2) if expected else (1, 1))
     if expected:
         with pytest.raises(UserError, match=f"3 processes are asked for, and {expected.launcher} started 8"):
-            settle_place({"trainer": {"devices": 3, "num_nodes": 1}, "resume": None})
+            counted(3, 1)
         assert lost(RuntimeError("[gloo/x] Connection closed by peer")) and not lost(RuntimeError("planted"))
     else:
         with pytest.raises(UserError, match="2 machines are started by srun or torchrun"):
-            settle_place({"trainer": {"devices": 1, "num_nodes": 2}, "resume": None})
+            counted(1, 2)
 
 
 @pytest.mark.parametrize("path", ["runs/a=1,b=2", "it's here", "with space", "back\\slash'"])

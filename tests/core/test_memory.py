@@ -16,6 +16,7 @@ import torch
 
 from src.core import memory
 from src.core.explain import explain
+from src.core.schema import Config, DataConfig, TaskConfig, UpdateConfig
 from src.errors import UserError
 from tests.conftest import TINY, environment
 
@@ -35,14 +36,14 @@ class Vast(torch.nn.Module):
             torch.empty(2**60, dtype=torch.uint8)
         return self.c(x)
 """
-CFG: dict[str, Any] = {
-    "data": {"batch_size": 16, "patch": None},
-    "task": {"window": None},
-    "update": {"accumulate": 1},
-}
+CFG = Config.model_construct(
+    data=DataConfig.model_construct(batch_size=16, patch=None),
+    task=TaskConfig.model_construct(window=None),
+    update=UpdateConfig.model_construct(accumulate=1),
+)
 
 
-def line(error: BaseException, cfg: dict[str, Any] = CFG, begun: bool = True) -> str:
+def line(error: BaseException, cfg: Config = CFG, begun: bool = True) -> str:
     with pytest.raises(UserError) as found, memory.explained(cfg, begun):
         raise error
     return str(found.value)
@@ -58,7 +59,7 @@ def test_half_a_batch_or_what_the_message_says_if_that_is_less() -> None:
 
 
 def test_one_image_that_does_not_fit() -> None:
-    alone = CFG | {"update": {"accumulate": 16}}
+    alone = CFG.model_copy(update={"update": UpdateConfig.model_construct(accumulate=16)})
     assert "no batch fits: set a smaller data.size, or fewer channels" in line(MemoryError(), alone)
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from src.core.config import validate
+from src.core.locations import CONF
 from src.core.models import check_model, tasks_of
-from src.core.words import CONF
+from src.core.schema import Config
 from src.errors import UserError
 
 SERVED = {
@@ -28,7 +29,8 @@ MODELS = sorted(set().union(*SERVED.values()))
 def test_every_pair_is_served_or_refused_in_one_line(compose: Any, task: str, model: str) -> None:
     words = [f"task={task}", f"model={model}", *(["data=nih_cxr"] if model.endswith("_class") else [])]
     if model in SERVED[task]:
-        return validate(compose(*words, tiny=False))
+        validate(compose(*words, tiny=False))
+        return
     with pytest.raises(UserError) as refusal:
         validate(compose(*words, tiny=False))
     line = str(refusal.value)
@@ -53,7 +55,7 @@ def test_a_task_that_has_no_article(command: Any, tmp_path: Path) -> None:
 
 def test_a_model_that_names_no_task_is_its_owners_affair(compose: Any) -> None:
     cfg = compose("task=synthesis", "model=pix2pix", "model.tasks=null", tiny=False)
-    check_model(cfg, "pix2pix")
+    check_model(Config.from_plain(cfg), "pix2pix")
 
 
 def test_through_the_real_command(command: Any, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from src.core.prepare import check_schedules, check_size
+from src.core.schema import Config, ModelConfig, SchedulersConfig, TrainerConfig
 from src.errors import UserError
 
 
@@ -92,7 +93,10 @@ def test_a_schedule_that_cannot_be_followed_is_told_before_the_first_step(
 
     recipe = SimpleNamespace(schedulers={"generator": make}, optimizers={"generator": torch.optim.Adam})
     node = {"_target_": "torch.optim.lr_scheduler.OneCycleLR"}
-    cfg = {"trainer": {"max_steps": steps}, "model": {"scheduler": {"generator": node}}}
+    cfg = Config.model_construct(
+        trainer=TrainerConfig.model_construct(max_steps=steps),
+        model=ModelConfig.model_construct(scheduler=SchedulersConfig.model_construct(generator=node)),
+    )
     if not line:
         return check_schedules(cfg, SimpleNamespace(recipe=recipe))
     with pytest.raises(UserError, match=rf"^model\.scheduler\.generator: {line}"):

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from src.core.environment import environment
 from src.core.explain import explain
-from src.core.run import Run, environment, open_again, open_new, write_atomically
+from src.core.run import Run, open_again, open_new, write_atomically
 from src.errors import UserError
 
 

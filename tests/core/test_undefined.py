@@ -53,8 +53,7 @@ def train(compose: Any, tmp_path: Path) -> Callable[..., Path]:
         common += " data.batch_size=2 data.augment=[] trainer.max_steps=4 trainer.val_every=2"
         common += " trainer.threads=1 trainer.accelerator=cpu callbacks.progress=none logger=csv"
         cfg = compose(*words, *common.split(), "model.discriminator=null", tiny=False)
-        validate(cfg)
-        train(cfg, tmp_path / "run")
+        train(validate(cfg), tmp_path / "run")
         return tmp_path / "run"
 
     return of

@@ -32,9 +32,10 @@ def words(tmp_path: Path, picture) -> list[str]:
 def test_the_page_shows_what_is_there(tmp_path, words, compose, capsys):
     from src.check import check as run
     from src.core.build import build_data
+    from src.core.schema import Config
 
     cfg = compose(*words, "data.label_values=[0,255]", f"data.cache_dir={tmp_path}/cache", tiny=False)
-    assert run(build_data(cfg), 16, 24, tmp_path / "check.html").faults == []
+    assert run(build_data(Config.from_plain(cfg)), 16, 24, tmp_path / "check.html").faults == []
     said = capsys.readouterr().out
     assert "0 faults that stop training" in said and "labels used" not in said
     page = (tmp_path / "check.html").read_text()
@@ -44,9 +45,10 @@ def test_the_page_shows_what_is_there(tmp_path, words, compose, capsys):
 def test_how_many_labels_are_used_is_said(tmp_path, words, compose, capsys):
     from src.check import check as run
     from src.core.build import build_data
+    from src.core.schema import Config
 
     own = ["data.label_values=[0,255]", f"data.cache_dir={tmp_path}/cache", "data.label_fraction=0.3"]
-    run(build_data(compose(*words, *own, tiny=False)), 0, 0, tmp_path / "check.html")
+    run(build_data(Config.from_plain(compose(*words, *own, tiny=False))), 0, 0, tmp_path / "check.html")
     said = capsys.readouterr().out
     assert "labels used (data.label_fraction): 2 of 5 training cases, 2 of 5 subjects" in said
 
@@ -101,6 +103,7 @@ def test_settings_are_told_as_they_are_typed(tmp_path, picture, compose, capsys,
     """And a target that has an intensity of its own is not asked for one."""
     from src.check import check as run
     from src.core.build import build_data
+    from src.core.schema import Config
 
     for number in range(6):
         picture(f"images/{number}.png", np.full((20, 16), 10 + number, np.uint8))
@@ -108,7 +111,10 @@ def test_settings_are_told_as_they_are_typed(tmp_path, picture, compose, capsys,
     words = ["data=folder", f"data.root={tmp_path}", "data.target='ct/{name}'", "data.size=null"]
     words += ["data.intensity=[zscore]", *(["data.target_intensity=[-1024,1500]"] if own else [])]
     run(
-        build_data(compose(*words, f"data.cache_dir={tmp_path}/cache", tiny=False)), 0, 0, tmp_path / "c.html"
+        build_data(Config.from_plain(compose(*words, f"data.cache_dir={tmp_path}/cache", tiny=False))),
+        0,
+        0,
+        tmp_path / "c.html",
     )
     said = capsys.readouterr().out
     assert "data.intensity: [zscore]" in said and "None" not in said

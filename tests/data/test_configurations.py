@@ -96,13 +96,14 @@ PUBLISHED: dict[str, tuple[str, Callable[..., None], list[int]]] = {
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_layouts_load(name, compose, picture, volume, tmp_path):
     from src.core.build import build_data
+    from src.core.schema import Config
     from src.data.summary import summary
 
     folder, write, counts = PUBLISHED[name]
     (tmp_path / folder).mkdir()
     write(tmp_path / folder, volume if write is hippocampus else picture)
     words = [f"paths.data={tmp_path}", f"data.cache_dir={tmp_path}/cache", "data.batch_size=2"]
-    data = build_data(compose(f"data={name}", *words, tiny=False))
+    data = build_data(Config.from_plain(compose(f"data={name}", *words, tiny=False)))
     assert list(summary(data)["cases"].values()) == counts
     assert summary(data)["faults"] == []
     batch = next(iter(data.train_dataloader()))

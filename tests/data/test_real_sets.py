@@ -27,15 +27,13 @@ SETS: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.fixture
 def load(compose: Callable[..., dict[str, Any]], tmp_path: Path) -> Callable[..., Any]:
     from src.core.build import build_data
+    from src.core.schema import Config
 
     def build(name: str, *overrides: str) -> Any:
         if not (DATA / SETS[name][0]).is_dir():
             pytest.skip(f"GANATOMY_DATA has no {SETS[name][0]}")
-        return build_data(
-            compose(
-                f"data={name}", f"data.cache_dir={tmp_path}", f"paths.data={DATA}", *overrides, tiny=False
-            )
-        )
+        words = [f"data={name}", f"data.cache_dir={tmp_path}", f"paths.data={DATA}", *overrides]
+        return build_data(Config.from_plain(compose(*words, tiny=False)))
 
     return build
 

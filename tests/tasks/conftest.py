@@ -47,8 +47,7 @@ def train_small(
         directory = tmp_path / name
         words = (f"resume={directory}", *words) if resume else (*SMALL, *small(*words))
         cfg = compose(*words, tiny=False)
-        validate(cfg)
-        train(cfg, directory)
+        train(validate(cfg), directory)
         return directory
 
     return of
@@ -59,8 +58,7 @@ def prepared(compose: Any, small: Callable[..., list[str]]) -> Callable[..., tup
     """(data, task) of `python -m src.train <words>`."""
 
     def of(*words: str) -> tuple[Any, Any]:
-        cfg = compose(*SMALL, *small(*words), tiny=False)
-        validate(cfg)
+        cfg = validate(compose(*SMALL, *small(*words), tiny=False))
         data = build.build_data(cfg)
         data.setup()
         cfg = build.complete(cfg, data)

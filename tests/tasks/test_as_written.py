@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 
 from src.core.config import validate
+from src.core.schema import Config
 from src.errors import UserError
 from src.metrics.anomaly import AnomalyTable
 from src.metrics.detection import DetectionTable
@@ -82,8 +83,7 @@ def train(compose: Any, tmp_path: Path) -> Callable[..., tuple[Path, dict[str, f
         common += " trainer.max_steps=2 trainer.val_every=2 trainer.threads=1 trainer.accelerator=cpu"
         common += " callbacks.progress=none callbacks.report=false callbacks.samples=0 logger=none"
         cfg = compose(*common.split(), f"data.root={tmp_path / 'data'}", *words, tiny=False)
-        validate(cfg)
-        train(cfg, tmp_path / run)
+        train(validate(cfg), tmp_path / run)
         metrics = json.loads((tmp_path / run / "metrics.json").read_text())
         return tmp_path / run, {k: math.nan if v is None else v for k, v in metrics.items()}
 
@@ -427,7 +427,7 @@ def test_synthetic_files_have_the_scores_of_the_run(train: Any, fill: Any, kind:
 def test_a_word_that_is_none(compose: Any) -> None:
     from src.core import build
 
-    cfg = compose("task=segmentation", "task.scored=files")
+    cfg = Config.from_plain(compose("task=segmentation", "task.scored=files"))
     with pytest.raises(UserError, match=r"^task\.scored=files: choose file, network"):
         data = build.build_data(cfg)
         build.build_task(build.complete(cfg, data), data.classes)

@@ -22,13 +22,12 @@ from src.tasks.segmentation import SegmentationTask
 
 
 def prepared(compose: Any, *overrides: str) -> tuple[dict[str, Any], Any, Any]:
-    cfg = compose(*overrides)
-    validate(cfg)
+    cfg = validate(compose(*overrides))
     data = build.build_data(cfg)
     data.setup()
     cfg = build.complete(cfg, data)
     task = build.build_task(cfg, data.classes)
-    prepare.plan_update(cfg, task, data)
+    prepare.plan_update(cfg.update, task, data)
     return cfg, data, task
 
 

@@ -69,8 +69,7 @@ def train(compose: Any, scans: Path, tmp_path: Path, monkeypatch: Any) -> Callab
         if planted:
             common += " model.generator._target_=tests.tasks.test_contrasts.Second model.discriminator=null"
         cfg = compose(*common.split(), *words, tiny=False)
-        validate(cfg)
-        train(cfg, tmp_path / "run")
+        train(validate(cfg), tmp_path / "run")
         return tmp_path / "run"
 
     return of
@@ -170,8 +169,7 @@ def test_each_channel_its_own_in_other_tasks(compose: Any, scans: Path, tmp_path
     else:
         words += " model=autoencoder task.denoising_steps=1 task.search_images=0"
     cfg = compose(*words.split(), tiny=False)
-    validate(cfg)
-    train(cfg, tmp_path / "run")
+    train(validate(cfg), tmp_path / "run")
     saved = nib.load(next((tmp_path / "run/predictions").glob("case_*")))
     assert saved.shape[:3] == SHAPE
     if task == "synthesis":

@@ -42,8 +42,7 @@ def train(compose: Any, tmp_path: Path, monkeypatch: Any) -> Callable[..., Path]
         if network:
             common += f" model.generator._target_=tests.callbacks.planted.{network} model.discriminator=null"
         cfg = compose(*common.split(), *words, tiny=False)
-        validate(cfg)
-        train(cfg, tmp_path / "run")
+        train(validate(cfg), tmp_path / "run")
         return tmp_path / "run"
 
     return of

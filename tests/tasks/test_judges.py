@@ -32,8 +32,7 @@ SEGMENTER = [
 def segmenter(compose: Any, tmp_path: Path) -> Path:
     """A finished segmentation run on the real images."""
     cfg = compose(*SMALL, *SEGMENTER, tiny=False)
-    validate(cfg)
-    train(cfg, tmp_path / "judge")
+    train(validate(cfg), tmp_path / "judge")
     return tmp_path / "judge"
 
 

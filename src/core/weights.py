@@ -1,0 +1,17 @@
+"""generator.safetensors: the weights that a run leaves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def weights(network: nn.Module) -> bytes:
+    """Return the content of the file for this network, the generator that is judged."""
+    import safetensors.torch
+
+    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    content: bytes = safetensors.torch.save(state)
+    return content
