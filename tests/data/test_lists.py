@@ -180,9 +180,7 @@ def test_folds_of_nnunet_are_chosen_by_number(tmp_path):
     found = Splitting(file=str(path), fold=1)(cases)
     assert [r.case for r in found if r.split == "val"] == names[3:6]
     (note,) = leaks(found)
-    assert (
-        note.words.startswith("test has no case: ") and not note.grave
-    )  # and taken from train alone
+    assert note.words.startswith("test has no case: ") and not note.grave  # and taken from train alone
     assert sum(r.split == "test" for r in found) > 0
     with pytest.raises(UserError, match=r"data\.fold=2: .* holds folds 0 to 1"):
         Splitting(file=str(path), fold=2)(cases)
