@@ -72,7 +72,7 @@ class Digests:
         try:
             write_whole(self.path, hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
             trim(self.path.parent, STORES)
-        except OSError as error:  # no room, or not ours to write: the next start reads the files again
+        except OSError as error:  # disk full or not writable: the next start reads the files again
             log.info("digests of the files are not remembered (%s)", error)
         self.saved, self.new = time.monotonic(), False
 

@@ -53,9 +53,8 @@ def _of_runs(about: dict[str, Any], shape: tuple[int, int] | None) -> Corners | 
         return None
     first, last = np.array(pairs).T  # first pixel of each run of the object, and one past its last
     left, right = first.min() // height, (last.max() - 1) // height + 1
-    over = (
-        first // height != (last - 1) // height
-    )  # a run that continues in the next column touches both edges
+    # A run that continues in the next column touches both edges.
+    over = first // height != (last - 1) // height
     top = np.where(over, 0, first % height).min()
     bottom = np.where(over, height, (last - 1) % height + 1).max()
     return float(left), float(top), float(right), float(bottom)
