@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,38 +13,11 @@ from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from src.core.process_identity import alive, whoami
 from src.sweeps.plan import Plan
 
 DEATHS = 3
 """Workers that may die over one trial before it counts as failed."""
-
-
-def whoami(pid: int | None = None) -> str:
-    """Host, process id and the time that process began: a reused id is another process."""
-    number = pid or os.getpid()
-    return f"{socket.gethostname()} {number} {_begun(number)}"
-
-
-def _begun(pid: int) -> str:
-    """Clock ticks since boot at which a process began; empty where the system does not say."""
-    with contextlib.suppress(OSError):
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return "" if fields[0] == "Z" else fields[19]
-    return ""
-
-
-def alive(who: str) -> bool | None:
-    """Whether that process runs; None when it is another machine's."""
-    host, pid, begun = who.split(" ")
-    if host != socket.gethostname():
-        return None
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return _begun(int(pid)) == begun
 
 
 class Seen(NamedTuple):
