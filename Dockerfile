@@ -21,12 +21,12 @@ RUN python3 -m venv /opt/venv && pip install -c constraints.txt torch
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
 COPY conf ./conf
-RUN pip install -c constraints.txt .
+RUN ln -s src ganatomy && pip install -c constraints.txt .
 
 RUN useradd --create-home gan && install -d -o gan -g gan /work /work/runs
 USER gan
 WORKDIR /work
 
-# The first word names the command: `train task=segmentation` runs `python -m src.train task=segmentation`.
-ENTRYPOINT ["sh", "-c", "command=$1; shift; exec python -m \"src.$command\" \"$@\"", "ganatomy"]
-CMD ["train", "--help"]
+# The first word names the command: `train task=segmentation` runs `ganatomy train task=segmentation`.
+ENTRYPOINT ["ganatomy"]
+CMD ["--help"]

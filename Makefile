@@ -8,7 +8,7 @@ ARGS    ?=
 BIN     := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: setup train test bench lint experiments-check help
+.PHONY: setup train test test-fast bench format lint docs experiments-check help
 
 setup: .venv/.installed ## build .venv, or bring it up to date
 
@@ -17,6 +17,9 @@ train: .venv/.installed ## train a model: make train ARGS="task=segmentation tra
 
 test: .venv/.installed ## run the test suite
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+test-fast: .venv/.installed ## run the tests that take less than ten seconds each
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" $(ARGS)
 
 bench: .venv/.installed ## run the benchmarks
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; done
@@ -28,6 +31,14 @@ lint: .venv/.installed ## check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+format: .venv/.installed ## mend style: order of imports, layout
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+docs: .venv/.installed ## write the pages that are made by code; check links and commands of all pages
+	@$(BIN)/python -m tests.data.formats.page
+	@$(BIN)/python -m pytest -q tests/test_project.py -k pages $(ARGS)
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile

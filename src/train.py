@@ -112,6 +112,7 @@ def _fail(run: Run, trainer: pl.Trainer, error: BaseException) -> None:
     from src.callbacks.checkpoint import Preempted
     from src.core import distributed, results
     from src.errors import UserError
+    from src.invocation import typed
 
     for logger in trainer.loggers:
         logger.save()
@@ -121,7 +122,7 @@ def _fail(run: Run, trainer: pl.Trainer, error: BaseException) -> None:
         run.status("preempted", str(error))
         results.close_wandb(0)
         if run.mine:
-            sys.stderr.write(f"{error}; go on with: python -m src.train resume={_short(run.path)}\n")
+            sys.stderr.write(f"{error}; go on with: {typed('train')} resume={_short(run.path)}\n")
         raise SystemExit(128 + error.signum) from None
     why = f"{type(error).__name__}: {error}" if not isinstance(error, UserError) else str(error)
     why = "another process ended" if distributed.lost(error) else why

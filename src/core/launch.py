@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -36,8 +35,8 @@ class Ended(Exception):
         self.text, self.code = text, code
 
 
-def launch(module: str, words: Sequence[str], count: int, directory: Path) -> None:
-    """`count` processes of `python -m <module> <words>`, to the end of the last; 1: a process by itself.
+def launch(command: Sequence[str], words: Sequence[str], count: int, directory: Path) -> None:
+    """`count` processes of `<command> <words>`, to the end of the last; 1: a process by itself.
 
     Raises Ended with the error of the one that failed first, and SystemExit where the run was asked to stop.
     """
@@ -56,7 +55,7 @@ def launch(module: str, words: Sequence[str], count: int, directory: Path) -> No
             try:
                 for rank in range(count):
                     own = {"RANK": str(rank), "LOCAL_RANK": str(rank)} if count > 1 else {}
-                    children.append(_start(module, words, rank, {**os.environ, **common, **own}, notes))
+                    children.append(_start(command, words, rank, {**os.environ, **common, **own}, notes))
                 first = _wait(children)
             finally:
                 for child in children:
@@ -81,15 +80,15 @@ def _port() -> str:
 
 
 def _start(
-    module: str, words: Sequence[str], rank: int, environment: dict[str, str], notes: str
+    command: Sequence[str], words: Sequence[str], rank: int, environment: dict[str, str], notes: str
 ) -> subprocess.Popen[bytes]:
     """The first process speaks to the user; what the others say is kept in case one ends without a word."""
-    command = [sys.executable, "-m", module, *words]
+    line = [*command, *words]
     if rank == 0:
-        return subprocess.Popen(command, env=environment, start_new_session=True)
+        return subprocess.Popen(line, env=environment, start_new_session=True)
     with (Path(notes) / f"{rank}.stderr").open("wb") as said:
         return subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True
+            line, env=environment, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True
         )
 
 

@@ -11,6 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
 from src.core.process_place import place
+from src.invocation import child_command
 
 if TYPE_CHECKING:
     from src.core.schema import TrainerConfig
@@ -40,7 +41,7 @@ def train_in_processes(count: int, directory: Path) -> float:
 
     words = [*HydraConfig.get().overrides.task, *search_path(searched())]
     words += [f"hydra.run.dir={quoted(str(directory.absolute()))}", "hydra.mode=RUN"]
-    launch("src.train", words, count, directory)
+    launch(child_command("train"), words, count, directory)
     score = Run(directory).read("status.json")["best"]["score"]
     return math.nan if score is None else float(score)
 

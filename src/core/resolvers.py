@@ -5,11 +5,16 @@ from __future__ import annotations
 from omegaconf import OmegaConf
 
 from src.core.words import BASES
+from src.invocation import typed
 
 
 def register_resolvers() -> None:
-    """`${run_directory:resume,new}`: a resumed run goes on in its own directory. `${choices:}`: what --help
-    lists."""
+    """Register the interpolations of the files in conf/.
+
+    `${run_directory:resume,new}`: a resumed run goes on in its own directory. `${choices:}`: the groups that
+    --help lists. `${command:train}`: how the user calls that command.
+    """
+    OmegaConf.register_new_resolver("command", typed, replace=True)
     OmegaConf.register_new_resolver("run_directory", lambda resume, new: resume or new, replace=True)
     OmegaConf.register_new_resolver("choices", _choices, replace=True)
 

@@ -21,6 +21,7 @@ from src.data.records import Case, Fault, Record, Source
 from src.data.values import classes
 from src.errors import UserError
 from src.files import write_whole
+from src.invocation import typed
 
 log = logging.getLogger(__name__)
 OnError = Literal["stop", "skip"]
@@ -112,7 +113,7 @@ def judge(records: Sequence[Record], facts: dict[str, Facts], on_error: OnError)
     if grave and on_error == "stop":
         lines = told_once(grave)
         if len(lines) > SHOWN:
-            lines[SHOWN:] = [f"... and {len(lines) - SHOWN} other faults; python -m src.check lists them all"]
+            lines[SHOWN:] = [f"... and {len(lines) - SHOWN} other faults; {typed('check')} lists them all"]
         raise UserError("\n".join([*lines, "mend these, or train on the rest with data.on_error=skip"]))
     left_out = {fault.case for fault in grave}
     for line in told_once(grave):

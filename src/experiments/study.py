@@ -24,6 +24,7 @@ from src.experiments.plan import Run, runs, try_arms
 from src.experiments.sheet import Experiment, read
 from src.experiments.store import Key, Result, collect, done, load, valid
 from src.experiments.words import count, finding, number, score_kind
+from src.invocation import child_command
 
 
 class Keys(Section):
@@ -91,7 +92,7 @@ def read_request(plain: Mapping[str, Any]) -> Request:
         jobs=keys.jobs,
         verify=keys.verify,
         pin=keys.pin,
-        launch=tuple(shlex.split(keys.launch)) if keys.launch else (sys.executable, "-m", "src.train"),
+        launch=tuple(shlex.split(keys.launch) if keys.launch else child_command("train")),
         patience=keys.patience,
         place=Path(paths["runs"]) / "experiments" / keys.named / keys.scale,
         paths=tuple(f"paths.{key}={paths[key]}" for key in ("data", "cache")),

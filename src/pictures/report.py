@@ -199,7 +199,8 @@ def _environment(environment: Mapping[str, Any]) -> str:
     command = [str(word) for word in environment.get("command", [])]
     line = ""
     if command:
-        words = ["python", "-m", f"src.{Path(command[0]).stem}", *command[1:]]
+        verb = f"src.{Path(command[0]).stem}"
+        words = [*(command[0].split() if " " in command[0] else ["python", "-m", verb]), *command[1:]]
         line = f'<pre class="line">{escape(shlex.join(words))}</pre>'
     versions = environment.get("versions", {})
     rows = [[name, str(version)] for name, version in versions.items() if version]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from src.core.schema import PathsConfig
 from src.core.section import Section
 from src.core.targets import build
 from src.errors import UserError
+from src.invocation import child_command
 from src.metrics.registry import describe, register
 from src.sweeps.space import Parameter, Values, probes, read_space, words
 
@@ -128,7 +128,7 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
         pruner=asked.pruner.to_plain(),
         train=tuple(shared),
         folders=tuple(str(Path(folder).absolute()) for folder in folders),
-        launch=tuple(shlex.split(asked.launch)) if asked.launch else (sys.executable, "-m", "src.train"),
+        launch=tuple(shlex.split(asked.launch) if asked.launch else child_command("train")),
         heartbeat=asked.heartbeat,
         patience=asked.patience,
         max_steps=plain["trainer"]["max_steps"],

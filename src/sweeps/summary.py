@@ -19,6 +19,7 @@ from rich.text import Text
 
 from src.core.compose import experiment
 from src.core.run import write_atomically
+from src.invocation import typed
 from src.metrics.registry import describe
 from src.pictures import sweep as pictures
 from src.sweeps.crew import says
@@ -142,7 +143,7 @@ def _origin(plan: Plan, best: FrozenTrial) -> str:
 
 def again(plan: Plan) -> str:
     """The command that trains the best configuration."""
-    return f"python -m src.train --config-dir {near(plan.directory)} experiment=best"
+    return f"{typed('train')} --config-dir {near(plan.directory)} experiment=best"
 
 
 def near(path: Path) -> Path:

@@ -60,7 +60,7 @@ from src.core import launch
 launch.GRACE = 2.0
 folder, count, *words = sys.argv[1:]
 try:
-    launch.launch("worker", words, int(count), Path(folder))
+    launch.launch([sys.executable, "-m", "worker"], words, int(count), Path(folder))
 except launch.Ended as error:
     sys.stderr.write(error.text + "\\n")
     sys.exit(error.code)

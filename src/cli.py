@@ -1,0 +1,85 @@
+"""`ganatomy <verb> ...`: choose the command and hand it the other words."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+from src.version import __version__
+from src.invocation import PROGRAM
+
+
+class Verb(NamedTuple):
+    """A command: the function that runs it, and one line for the help."""
+
+    module: str
+    function: str
+    summary: str
+
+
+VERBS = {
+    "train": Verb("src.train", "main", "train a model and score it on the test split"),
+    "check": Verb("src.check", "main", "read a data set once; report what is in it and what is wrong"),
+    "sweep": Verb("src.sweep", "start", "search for the best configuration over many runs"),
+    "experiment": Verb("src.experiment", "start", "train the arms of a study; test a paper's claims"),
+    "completion": Verb("src.completion", "main", "print tab completion for bash, zsh or fish"),
+}
+
+HELP = """GANatomy {version}: train, compare and ship GANs for medical images.
+
+Usage: ganatomy <command> [group=choice] [key=value] ...
+
+Commands:
+{commands}
+
+Examples:
+  ganatomy train                                        segmentation of brain tissue, a few minutes
+  ganatomy train trainer.max_steps=20 data.subjects=6   does it run at all? (seconds)
+  ganatomy train task=synthesis                         make new images from noise
+  ganatomy train resume=runs/segmentation/DIR           go on with a run that stopped
+  ganatomy check data=folder data.root=DIR              read your own images once
+  eval "$(ganatomy completion bash)"                    complete commands, groups, keys and values with Tab
+
+ganatomy <command> --help lists what a command takes; ganatomy --version shows the version.
+"""
+
+
+def main() -> None:
+    """Run the command that the first word names; a mistake ends with one line and exit code 2."""
+    words = sys.argv[1:]
+    if not words or words[0] in ("--help", "-h", "help"):
+        _show(HELP.format(version=__version__, commands=_commands()))
+    if words[0] == "--version":
+        _show(f"GANatomy {__version__}\n")
+    if words[0] not in VERBS:
+        _refuse(words[0])
+    verb = VERBS[words[0]]
+    sys.argv = [f"{PROGRAM} {words[0]}", *words[1:]]
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # last: classes of the user's own are found there, ours are not
+    getattr(importlib.import_module(verb.module), verb.function)()
+
+
+def _commands() -> str:
+    return "\n".join(f"  {name:<12}{verb.summary}" for name, verb in VERBS.items())
+
+
+def _show(text: str) -> NoReturn:
+    sys.stdout.write(text)
+    raise SystemExit(0)
+
+
+def _refuse(word: str) -> NoReturn:
+    """End with the line for a first word that names no command."""
+    from src.core.names import nearest
+
+    if "=" in word:
+        hint = f"; the command stands first, as in {PROGRAM} train {word}"
+    elif word.startswith("-"):
+        hint = f"; flags follow the command, see {PROGRAM} --help"
+    else:
+        hint = nearest(word, VERBS)
+    sys.stderr.write(f"error: {word}: no such command{hint}\n")
+    raise SystemExit(2)

@@ -1,0 +1,30 @@
+"""The command line that started this process: as the user typed it, and as child processes are started."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+PROGRAM = "ganatomy"
+
+
+def by_console() -> bool:
+    """Tell whether `ganatomy <verb>` started this process, and not `python -m src.<verb>`."""
+    return sys.argv[0].startswith(f"{PROGRAM} ")
+
+
+def typed(verb: str) -> str:
+    """Give the words to type for a command, in the form that the user used."""
+    return f"{PROGRAM} {verb}" if by_console() else f"python -m src.{verb}"
+
+
+def child_command(verb: str) -> list[str]:
+    """Give the words that start a command in a process of its own, with the code that runs here.
+
+    The console command does not import from the current folder first, and neither do its children (-P): a
+    folder there that is called ganatomy would take the package's place.
+    """
+    if not by_console():
+        return [sys.executable, "-m", f"ganatomy.{verb}"]
+    safe = [] if sys.path[0] in ("", str(Path.cwd())) else ["-P"]
+    return [sys.executable, *safe, "-m", PROGRAM, verb]
