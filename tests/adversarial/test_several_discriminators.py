@@ -187,7 +187,7 @@ def test_the_plan_counts_each_and_tells_their_names(update: str) -> None:
     for name in "ab":
         with count_forwards(g["a"], d[name]) as passes:
             chosen.update(game, players.batch(), 0, lambda player: None)
-        assert passes["discriminator"] == (4 if update == "g_first" else 2)
+        assert passes["discriminator"] == (3 if update == "g_first" else 2)
 
 
 def test_one_that_mixes_samples_decides_for_all() -> None:
