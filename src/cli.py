@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from src.version import __version__
 from src.invocation import PROGRAM
+from src.version import __version__
 
 
 class Verb(NamedTuple):
