@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss, relu
 from torch.utils.data import DataLoader, Dataset
 
-from src.adversarial import LOSSES, Game, plan
-from src.adversarial.weight import Fixed
+from ganatomy.adversarial import LOSSES, Game, plan
+from ganatomy.adversarial.losses.weighting import Fixed
 
 WEIGHT = 0.05
 
@@ -72,7 +72,7 @@ class Rules:
     def generate(self, batch: Tensor) -> Any:
         return self.generator(batch)
 
-    def pairs(self, batch: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
+    def discriminator_inputs(self, batch: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
         return batch, output
 
     def task_losses(self, batch: Tensor, output: Tensor) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
 from benchmarks._results import table, write
-from src.adversarial import LOSSES, PENALTIES, Cost, Game, plan
+from ganatomy.adversarial import LOSSES, PENALTIES, Cost, Game, plan
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Rules:
     def generate(self, batch: Tensor) -> Tensor:
         return self.generator(batch)  # type: ignore[no-any-return]
 
-    def pairs(self, batch: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
+    def discriminator_inputs(self, batch: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
         return batch, output
 
     def task_losses(self, batch: Tensor, output: Tensor) -> dict[str, Tensor]:

@@ -19,12 +19,12 @@ from torch import Tensor, nn
 
 from benchmarks._results import table, write
 from benchmarks.step import ratios, times
-from src.core.build import laid_out
-from src.networks.dcgan import DcganDiscriminator, DcganGenerator
-from src.networks.r3gan import R3Discriminator, R3Generator
-from src.networks.stylegan2 import StyleDiscriminator, StyleGenerator
-from src.networks.unet import UNet
-from src.networks.unet_discriminator import UNetDiscriminator
+from ganatomy.networks.discriminators.unet import UNetDiscriminator
+from ganatomy.networks.image_to_image.unet import UNet
+from ganatomy.networks.noise_to_image.dcgan import DcganDiscriminator, DcganGenerator
+from ganatomy.networks.noise_to_image.r3gan import R3Discriminator, R3Generator
+from ganatomy.networks.noise_to_image.stylegan2 import StyleDiscriminator, StyleGenerator
+from ganatomy.training.build import laid_out
 
 BATCH = 16
 

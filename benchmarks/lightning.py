@@ -22,10 +22,10 @@ from torch.utils.data import DataLoader
 
 from benchmarks._players import WEIGHT, Repeated, Rules, Setting
 from benchmarks._results import table, write
-from src.adversarial import LOSSES, Game, plan
-from src.adversarial.weight import Fixed
-from src.tasks.base import AdversarialTask
-from src.tasks.recipe import Recipe
+from ganatomy.adversarial import LOSSES, Game, plan
+from ganatomy.adversarial.losses.weighting import Fixed
+from ganatomy.tasks.base import AdversarialTask
+from ganatomy.tasks.recipe import Recipe
 
 
 class Copying(AdversarialTask):
@@ -34,7 +34,7 @@ class Copying(AdversarialTask):
     def generate(self, batch: dict[str, Tensor]) -> Any:
         return self.generator(batch["image"])
 
-    def pairs(self, batch: dict[str, Tensor], output: Tensor) -> tuple[Tensor, Tensor]:
+    def discriminator_inputs(self, batch: dict[str, Tensor], output: Tensor) -> tuple[Tensor, Tensor]:
         return batch["image"], output
 
     def task_losses(self, batch: dict[str, Tensor], output: Tensor) -> dict[str, Tensor]:
@@ -99,8 +99,8 @@ class Images(Rules):
     def generate(self, batch: dict[str, Tensor]) -> Any:  # type: ignore[override]
         return super().generate(batch["image"])
 
-    def pairs(self, batch: dict[str, Tensor], output: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        return super().pairs(batch["image"], output)
+    def discriminator_inputs(self, batch: dict[str, Tensor], output: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        return super().discriminator_inputs(batch["image"], output)
 
     def task_losses(self, batch: dict[str, Tensor], output: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
         return {"l1": l1_loss(output, batch["image"])}

@@ -24,9 +24,9 @@ from omegaconf import OmegaConf
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
 from benchmarks._results import table, write
-from src.core.targets import build
-from src.data.datamodule import DataModule
-from src.data.sources.brain import Brain
+from ganatomy.config.targets import build
+from ganatomy.data.datamodule import DataModule
+from ganatomy.data.sources.brain import Brain
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 

@@ -46,9 +46,9 @@ def validate(root: Path, cache: str) -> None:
     import torch
     from hydra import compose, initialize_config_dir
 
-    from src.core import build
-    from src.core.config import to_plain
-    from src.core.schema import Config
+    from ganatomy.config.resolve import to_plain
+    from ganatomy.config.schema import Config
+    from ganatomy.training import build
 
     words = [
         "task=segmentation", "data=folder", f"data.root={root}", "data.image='images/*.nii'",

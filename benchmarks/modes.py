@@ -21,7 +21,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 from benchmarks._results import table, write
-from src.adversarial import LOSSES, PENALTIES, Game, plan
+from ganatomy.adversarial import LOSSES, PENALTIES, Game, plan
 
 FILE = Path(__file__).with_name("modes.csv")
 PLOT = Path(__file__).with_name("modes.png")
@@ -111,7 +111,7 @@ class Rules:
     def generate(self, batch: dict[str, Tensor]) -> Tensor:
         return self.generator(batch["noise"])  # type: ignore[no-any-return]
 
-    def pairs(self, batch: dict[str, Tensor], output: Tensor) -> tuple[Tensor, Tensor]:
+    def discriminator_inputs(self, batch: dict[str, Tensor], output: Tensor) -> tuple[Tensor, Tensor]:
         return batch["image"], output
 
     def task_losses(self, batch: dict[str, Tensor], output: Tensor) -> dict[str, Tensor]:

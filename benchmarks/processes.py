@@ -19,8 +19,8 @@ import torch.multiprocessing as mp
 
 from benchmarks._players import WEIGHT, Rules, Setting
 from benchmarks._results import table, write
-from src.adversarial import LOSSES, Average, Game, plan
-from src.adversarial.weight import Fixed
+from ganatomy.adversarial import LOSSES, Game, GradientAverage, plan
+from ganatomy.adversarial.losses.weighting import Fixed
 
 WARM = 2
 
@@ -34,7 +34,7 @@ def train(rank: int, size: int, port: int, batch: int, side: int, steps: int, fo
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     if size > 1:
         dist.init_process_group("gloo", rank=rank, world_size=size)
-    setting, reduce = Setting(side, batch), Average()
+    setting, reduce = Setting(side, batch), GradientAverage()
     rules = Rules(setting.generator)
     game = Game(rules, setting.generator, setting.discriminator, LOSSES["hinge"](), Fixed(WEIGHT))
     update = plan(game, "shared").update

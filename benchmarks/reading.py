@@ -20,14 +20,14 @@ from benchmarks._results import table, write  # noqa: E402 - it needs the line a
 
 START = """
 import os, sys
-from src.tasks.base import AdversarialTask
+from ganatomy.tasks.base import AdversarialTask
 step = AdversarialTask.training_step
 def once(self, *batch):
     step(self, *batch)
     sys.stdout.flush()
     os._exit(0)
 AdversarialTask.training_step = once
-from src.train import main
+from ganatomy.train import main
 sys.argv = ["train", *sys.argv[1:]]
 main()
 """

@@ -21,11 +21,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks._results import processor, table
-from src.adversarial import plan
-from src.core.build import build_data, build_task, complete
-from src.core.compose import composed
-from src.core.schema import Config
-from src.core.targets import build, fill
+from ganatomy.adversarial import plan
+from ganatomy.config.compose import composed
+from ganatomy.config.schema import Config
+from ganatomy.config.targets import build, fill
+from ganatomy.training.build import build_data, build_task, complete
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "scaling.md"
 COUNTS = (1, 2, 4, 8, 16, 32, 64)

@@ -17,8 +17,8 @@ from scipy.ndimage import gaussian_filter
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
 from benchmarks._results import table, write
-from src.metrics.labelmaps import hd95
-from src.metrics.surfaces import surface_distances
+from ganatomy.metrics.labelmaps import hd95
+from ganatomy.metrics.surfaces import surface_distances
 
 SHAPE, SPACING = (256, 256, 128), (0.8, 0.8, 1.5)
 

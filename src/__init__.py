@@ -8,28 +8,28 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from src.version import __version__
+from ganatomy.version import __version__
 
 if TYPE_CHECKING:
-    from src.adversarial import LOSSES, PENALTIES, Game, Rules, plan
-    from src.data.datamodule import DataModule
-    from src.data.records import Case, Record, Source
-    from src.errors import UserError
-    from src.tasks.base import AdversarialTask
+    from ganatomy.adversarial import LOSSES, PENALTIES, Game, Rules, plan
+    from ganatomy.data.datamodule import DataModule
+    from ganatomy.data.records import Case, Record, Source
+    from ganatomy.errors import UserError
+    from ganatomy.tasks.base import AdversarialTask
 
 
 _PLACES = {
-    "LOSSES": "src.adversarial",
-    "PENALTIES": "src.adversarial",
-    "Game": "src.adversarial",
-    "Rules": "src.adversarial",
-    "plan": "src.adversarial",
-    "AdversarialTask": "src.tasks.base",
-    "DataModule": "src.data.datamodule",
-    "Case": "src.data.records",
-    "Record": "src.data.records",
-    "Source": "src.data.records",
-    "UserError": "src.errors",
+    "LOSSES": "ganatomy.adversarial",
+    "PENALTIES": "ganatomy.adversarial",
+    "Game": "ganatomy.adversarial",
+    "Rules": "ganatomy.adversarial",
+    "plan": "ganatomy.adversarial",
+    "AdversarialTask": "ganatomy.tasks.base",
+    "DataModule": "ganatomy.data.datamodule",
+    "Case": "ganatomy.data.records",
+    "Record": "ganatomy.data.records",
+    "Source": "ganatomy.data.records",
+    "UserError": "ganatomy.errors",
 }
 """Public name -> the module that defines it."""
 

@@ -6,16 +6,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.core.command import command
+from ganatomy.launch.command import command
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
     from rich.console import Console
 
-    from src.data.datamodule import DataModule
-    from src.data.intensity import Intensity
-    from src.data.inventory import Inventory
-    from src.data.records import Case, Record
+    from ganatomy.data.datamodule import DataModule
+    from ganatomy.data.quality.inventory import Inventory
+    from ganatomy.data.records import Case, Record
+    from ganatomy.data.transforms.intensity import Intensity
 
 SHOWN = 40
 """Faults printed at the terminal; the page lists all of them."""
@@ -26,13 +26,14 @@ ACROSS = 130
 @command("check")
 def main(cfg: DictConfig) -> None:
     """Check one data set. Exit code 1 when something in it would stop training."""
-    from src.core import build, quiet
-    from src.core.config import check_data, to_plain
-    from src.core.schema import CheckConfig
+    from ganatomy.config.resolve import check_data, to_plain
+    from ganatomy.config.schema import CheckConfig
+    from ganatomy.runs import console
+    from ganatomy.training import build
 
     asked = CheckConfig.from_plain(to_plain(cfg))
     check_data(asked.data)
-    quiet.hush()
+    console.silence_libraries()
     found = check(
         build.open_data(asked.data, asked.paths, seed=asked.seed),
         asked.duplicates,
@@ -47,8 +48,9 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     from rich.console import Console
     from rich.progress import track
 
-    from src.data import cut, inventory
-    from src.data.intensity import shown
+    from ganatomy.data.quality import inventory
+    from ganatomy.data.transforms import cut
+    from ganatomy.data.transforms.intensity import shown
 
     console = Console(highlight=False)
     records = data.splitting(data.source.records())
@@ -87,9 +89,9 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
 
 def _kept(data: DataModule, record: Record, case: Case) -> float:
     """The share of a case that is trained on. Raises UserError, which names it, where it cannot be served."""
-    from src.data.faults import name_of
-    from src.data.prepare import grid_of
-    from src.errors import UserError
+    from ganatomy.data.quality.faults import name_of
+    from ganatomy.data.transforms.prepare import grid_of
+    from ganatomy.errors import UserError
 
     try:
         return data.preparation.kept(grid_of(case))
@@ -99,7 +101,7 @@ def _kept(data: DataModule, record: Record, case: Case) -> float:
 
 def _sample(records: list[Record], pictures: int) -> set[str]:
     """Names of cases spread evenly over each split."""
-    from src.data.records import SPLITS
+    from ganatomy.data.records import SPLITS
 
     chosen: set[str] = set()
     for split in SPLITS:
@@ -109,7 +111,7 @@ def _sample(records: list[Record], pictures: int) -> set[str]:
 
 
 def _drawn(data: DataModule, case: Case) -> bytes:
-    from src.data.page import picture
+    from ganatomy.data.quality.page import picture
 
     return picture(data.preparation(case), case["image"].ndim == 4 and data.spatial_dims == 2)
 
@@ -119,9 +121,9 @@ def _print(console: Console, found: Inventory, data: DataModule, facts: dict[str
     from rich.markup import escape
     from rich.table import Table
 
-    from src.data import inventory
-    from src.data.known import doubts, overview
-    from src.data.problems import told_once
+    from ganatomy.data.known import doubts, overview
+    from ganatomy.data.problems import told_once
+    from ganatomy.data.quality import inventory
 
     scores = inventory.narrow(*inventory.table(found, data.source), console.width)
     series = overview(data.source)  # for the terminal alone: they may hold what was typed at a scanner
@@ -156,8 +158,8 @@ def _print(console: Console, found: Inventory, data: DataModule, facts: dict[str
 
 def _facts(found: Inventory, data: DataModule) -> dict[str, str]:
     """What was read, and how it reaches a network."""
-    from src.data import inventory
-    from src.data.intensity import shown
+    from ganatomy.data.quality import inventory
+    from ganatomy.data.transforms.intensity import shown
 
     told = inventory.facts(found, data.source)
     made = data.preparation
@@ -171,7 +173,7 @@ def _facts(found: Inventory, data: DataModule) -> dict[str, str]:
 
 def _way(intensity: Intensity) -> str:
     """An intensity setting as it is typed; a window is said to be one."""
-    from src.data.intensity import ends, shown
+    from ganatomy.data.transforms.intensity import ends, shown
 
     return shown(intensity) + (" onto 0 to 1" if ends(intensity) else "")
 
@@ -181,9 +183,9 @@ def _page(
 ) -> str:
     import numpy as np
 
-    from src.data import inventory, page
-    from src.data.known import doubts
-    from src.data.records import SPLITS, Fault
+    from ganatomy.data.known import doubts
+    from ganatomy.data.quality import inventory, page
+    from ganatomy.data.records import SPLITS, Fault
 
     told = doubts(data.source, data.intensity)
     alike = [

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from src.invocation import PROGRAM
-from src.version import __version__
+from ganatomy.invocation import PROGRAM
+from ganatomy.version import __version__
 
 
 class Verb(NamedTuple):
@@ -24,7 +24,7 @@ VERBS = {
     "check": Verb("src.check", "main", "read a data set once; report what is in it and what is wrong"),
     "sweep": Verb("src.sweep", "start", "search for the best configuration over many runs"),
     "experiment": Verb("src.experiment", "start", "train the arms of a study; test a paper's claims"),
-    "completion": Verb("src.completion", "main", "print tab completion for bash, zsh or fish"),
+    "completion": Verb("ganatomy.completion", "main", "print tab completion for bash, zsh or fish"),
 }
 
 HELP = """GANatomy {version}: train, compare and ship GANs for medical images.
@@ -73,7 +73,7 @@ def _show(text: str) -> NoReturn:
 
 def _refuse(word: str) -> NoReturn:
     """End with the line for a first word that names no command."""
-    from src.core.names import nearest
+    from ganatomy.config.mistakes.suggestions import nearest
 
     if "=" in word:
         hint = f"; the command stands first, as in {PROGRAM} train {word}"

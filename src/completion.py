@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from src.cli import VERBS
+from ganatomy.cli import VERBS
 
 FLAGS = ("--help", "--version", "--cfg", "--multirun", "--config-dir", "--info")
 PATHS = ("resume", "run", "run_dir", "output", "folder", "directory", "task.judge")
@@ -113,15 +113,15 @@ def _completed(verb: str, others: list[str], begun: str) -> list[str]:
 
 
 def _choices(key: str) -> list[str]:
-    from src.core.locations import CONF
-    from src.core.words import choices
+    from ganatomy.config.locations import CONF
+    from ganatomy.config.mistakes.overrides import choices
 
     return choices(key) if "." not in key and (CONF / key).is_dir() else []
 
 
 def _groups(verb: str) -> list[str]:
     """Groups of conf/ that the command composes, with their =."""
-    from src.core.locations import CONF
+    from ganatomy.config.locations import CONF
 
     groups = GROUPS.get(verb) or [str(p.relative_to(CONF)) for p in sorted(CONF.rglob("*")) if p.is_dir()]
     return [f"{group}=" for group in groups if _choices(group) and (verb, group) != ("train", "sweep")]
@@ -129,7 +129,7 @@ def _groups(verb: str) -> list[str]:
 
 def _composed(verb: str, words: list[str]) -> dict[Any, Any]:
     """Compose what the command would, leaving out words that do not fit; a sweep takes `train`'s keys too."""
-    from src.core.explain import composed_plain
+    from ganatomy.config.mistakes.explain import composed_plain
 
     chosen = [word for word in words if "." not in word.partition("=")[0]]
     name = "train" if verb == "sweep" else verb
@@ -162,8 +162,8 @@ def _listed(key: str) -> Iterator[str]:
     """Booleans, names and null that the schema of a run allows for this key."""
     from typing import Literal, get_args, get_origin
 
-    from src.core.schema import Config
-    from src.core.section import Section
+    from ganatomy.config.schema import Config
+    from ganatomy.config.section import Section
 
     kinds: list[Any] = [Config]
     for part in key.split("."):

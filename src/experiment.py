@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from src.core.command import command
+from ganatomy.launch.command import command
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -16,16 +16,17 @@ def main(cfg: DictConfig) -> None:
     """Run what is missing, then write what the runs say; or `list`, or `check`."""
     from rich.console import Console
 
-    from src.core.config import to_plain
-    from src.experiments import check, listing, pin, sheet, study, verify
+    from ganatomy.config.resolve import to_plain
+    from ganatomy.experiments import check, listing, pin, spec, verify
+    from ganatomy.experiments import run as experiment_run
 
-    asked = study.read_request(to_plain(cfg))
+    asked = experiment_run.read_request(to_plain(cfg))
     console = Console(highlight=False)
     if asked.named == "list":
         listing.show(asked.root, console)
         return
     if asked.named == "check":
-        known = sheet.names(asked.root)
+        known = spec.names(asked.root)
         faults = check.check(asked.root, known)
         for fault in faults:
             sys.stderr.write(f"error: {fault}\n")
@@ -33,9 +34,9 @@ def main(cfg: DictConfig) -> None:
             console.print(f"{len(known)} experiments: every table and verdict there is follows from the runs")
         sys.exit(1 if faults else 0)
     if asked.pin:
-        console.print(f"written: {pin.pin(sheet.read(asked.root, asked.named))}", soft_wrap=True)
+        console.print(f"written: {pin.pin(spec.read(asked.root, asked.named))}", soft_wrap=True)
         return
-    sys.exit(verify.verify(asked, console) if asked.verify else study.carry_out(asked, console))
+    sys.exit(verify.verify(asked, console) if asked.verify else experiment_run.run_experiment(asked, console))
 
 
 def start() -> None:

@@ -6,8 +6,8 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from src.core.command import command
-from src.core.locations import CONF
+from ganatomy.config.locations import CONF
+from ganatomy.launch.command import command
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -21,18 +21,18 @@ def main(cfg: DictConfig) -> None:
     """Run the trials that are missing, then say what was found."""
     from rich.console import Console
 
-    from src.core.compose import searched
-    from src.core.config import to_plain
-    from src.sweeps import crew
-    from src.sweeps.plan import read_plan, try_space
-    from src.sweeps.study import begun, prepare, settled, wanted
-    from src.sweeps.summary import again, near, show, summarise
+    from ganatomy.config.compose import searched
+    from ganatomy.config.resolve import to_plain
+    from ganatomy.sweeps import workers
+    from ganatomy.sweeps.plan import read_plan, try_space
+    from ganatomy.sweeps.study import begun, prepare, settled, wanted
+    from ganatomy.sweeps.summary import again, near, show, summarise
 
     plan = read_plan(to_plain(cfg), THEIRS, searched())
     if not begun(plan):
         try_space(plan)
     study = prepare(plan)
-    signum = None if settled(study, wanted(plan)) else crew.run(plan, study)
+    signum = None if settled(study, wanted(plan)) else workers.run(plan, study)
     files = summarise(plan, study)
     console = Console(highlight=False)
     show(plan, study, console)

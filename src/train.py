@@ -6,16 +6,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.core.command import command
+from ganatomy.launch.command import command
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
     from omegaconf import DictConfig
 
-    from src.core.run import Run
-    from src.core.schema import Config
-    from src.data.datamodule import DataModule
-    from src.tasks.base import AdversarialTask
+    from ganatomy.config.schema import Config
+    from ganatomy.data.datamodule import DataModule
+    from ganatomy.runs.directory import Run
+    from ganatomy.tasks.base import AdversarialTask
 
 
 @command("train")
@@ -23,12 +23,12 @@ def main(cfg: DictConfig) -> float:
     """Compose the configuration of one run and train it; the value is its best validation score."""
     from hydra.core.hydra_config import HydraConfig
 
-    from src.core.config import settle, validate
-    from src.core.distributed import settle_place
-    from src.core.processes import processes_of, train_in_processes
+    from ganatomy.config.resolve import resolve_config, validate
+    from ganatomy.launch.distributed import settle_place
+    from ganatomy.launch.processes import processes_of, train_in_processes
 
     hydra = HydraConfig.get()
-    plain = settle(cfg, list(hydra.overrides.task))
+    plain = resolve_config(cfg, list(hydra.overrides.task))
     plain["run_dir"] = hydra.runtime.output_dir
     settled = settle_place(validate(plain))
     if count := processes_of(settled.trainer):
@@ -38,36 +38,39 @@ def main(cfg: DictConfig) -> float:
 
 def train(cfg: Config, directory: Path) -> float:
     """Train, test and report one run in `directory`; with `resume`, go on with the run that is there."""
-    from src.callbacks.checkpoint import ending_at_once
-    from src.callbacks.loggers import build_loggers
-    from src.core import build, distributed, judge, memory, prepare, quiet
-    from src.core.process_place import first
-    from src.core.run import open_again, open_new
-    from src.core.trainer import build_trainer
-    from src.data.summary import check_held
+    from ganatomy.callbacks.checkpoint import ending_at_once
+    from ganatomy.callbacks.loggers import build_loggers
+    from ganatomy.config.mistakes import memory
+    from ganatomy.data.summary import check_held
+    from ganatomy.launch import distributed
+    from ganatomy.runs import console
+    from ganatomy.runs.directory import open_again, open_new
+    from ganatomy.runs.process_place import is_rank_zero
+    from ganatomy.training import build, preflight, pretrained
+    from ganatomy.training.trainer import build_trainer
 
-    quiet.hush()
-    directory = distributed.join(cfg.trainer, directory)
-    run = (open_again if cfg.resume else open_new)(directory, first())
-    quiet.seed_everything(cfg.seed, cfg.trainer.threads)
+    console.silence_libraries()
+    directory = distributed.join_group(cfg.trainer, directory)
+    run = (open_again if cfg.resume else open_new)(directory, is_rank_zero())
+    console.seed_everything(cfg.seed, cfg.trainer.threads)
     data = build.build_data(cfg)
     with memory.explained(cfg, begun=False):
         data.setup()
     cfg = build.complete(cfg, data)
     check_held(data)
     task = build.build_task(cfg, data.classes)
-    judge.appoint(cfg, task, data)
-    prepare.check_size(task, data)
-    prepare.check_monitor(task)
-    prepare.check_schedules(cfg, task)
-    plan = prepare.plan_update(cfg.update, task, data)
-    prepare.check_processes(task)
+    pretrained.attach_evaluator(cfg, task, data)
+    preflight.check_size(task, data)
+    preflight.check_monitor(task)
+    preflight.check_schedules(cfg, task)
+    plan = preflight.plan_update(cfg.update, task, data)
+    preflight.check_processes(task)
     trainer = build_trainer(cfg, run)
     without = f" ({data.left_out} cases left out)" if data.left_out else ""
     items = f"data: {len(data.train_items())} training items{without}, cache: {data.cache.room}"
     notes = [data.cut, *data.notes, *task.notes, *task.undefined(data)]
-    quiet.say("\n".join(filter(None, [str(plan), items, *notes])))
-    start = prepare.describe(run, cfg, data, task)
+    console.print_status("\n".join(filter(None, [str(plan), items, *notes])))
+    start = preflight.describe(run, cfg, data, task)
     data.start_at(start)
     try:
         trainer.loggers = build_loggers(cfg, run, start if cfg.resume else None) if run.mine else []
@@ -79,7 +82,7 @@ def train(cfg: Config, directory: Path) -> float:
     except BaseException as error:
         _fail(run, trainer, error)
         raise
-    distributed.leave()
+    distributed.leave_group()
     if run.mine:
         sys.stdout.write(f"run: {_short(run.path)}\n")
     return score
@@ -87,7 +90,7 @@ def train(cfg: Config, directory: Path) -> float:
 
 def _finish(cfg: Config, run: Run, trainer: pl.Trainer, task: AdversarialTask, data: DataModule) -> float:
     """Score the weights that are to be judged on the test split and write what remains."""
-    from src.core import results
+    from ganatomy.training import results
 
     if task.batches_done % trainer.val_check_interval:
         trainer.validate(task, datamodule=data, verbose=False)
@@ -109,10 +112,11 @@ def _finish(cfg: Config, run: Run, trainer: pl.Trainer, task: AdversarialTask, d
 
 def _fail(run: Run, trainer: pl.Trainer, error: BaseException) -> None:
     """Leave a status that says what happened, and end the loggers."""
-    from src.callbacks.checkpoint import Preempted
-    from src.core import distributed, results
-    from src.errors import UserError
-    from src.invocation import typed
+    from ganatomy.callbacks.checkpoint import Preempted
+    from ganatomy.errors import UserError
+    from ganatomy.invocation import typed
+    from ganatomy.launch import distributed
+    from ganatomy.training import results
 
     for logger in trainer.loggers:
         logger.save()
@@ -125,7 +129,7 @@ def _fail(run: Run, trainer: pl.Trainer, error: BaseException) -> None:
             sys.stderr.write(f"{error}; go on with: {typed('train')} resume={_short(run.path)}\n")
         raise SystemExit(128 + error.signum) from None
     why = f"{type(error).__name__}: {error}" if not isinstance(error, UserError) else str(error)
-    why = "another process ended" if distributed.lost(error) else why
+    why = "another process ended" if distributed.is_peer_failure(error) else why
     run.status("failed", " ".join(why.split()))
     results.close_wandb(1)
 

@@ -53,9 +53,9 @@ def compose() -> Callable[..., dict[str, Any]]:
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
 
-    from src.core.config import settle
-    from src.core.locations import CONF
-    from src.core.resolvers import register_resolvers
+    from ganatomy.config.locations import CONF
+    from ganatomy.config.resolve import resolve_config
+    from ganatomy.config.resolvers import register_resolvers
 
     def of(*overrides: str, tiny: bool = True) -> dict[str, Any]:
         register_resolvers()
@@ -66,7 +66,7 @@ def compose() -> Callable[..., dict[str, Any]]:
             HydraConfig.instance().set_config(cfg)
             plain = {key: value for key, value in cfg.items() if key != "hydra"}
             cfg = type(cfg)(plain)
-            return settle(cfg, [word for word in words if word in overrides])
+            return resolve_config(cfg, [word for word in words if word in overrides])
 
     return of
 
@@ -74,8 +74,8 @@ def compose() -> Callable[..., dict[str, Any]]:
 @pytest.fixture
 def given_scores(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
     """By task, the scores that runs in this process give; each must have an entry that names the task."""
-    from src.metrics.registry import describe, known
-    from src.tasks.base import AdversarialTask
+    from ganatomy.metrics.registry import describe, known
+    from ganatomy.tasks.base import AdversarialTask
 
     given: dict[str, set[str]] = {}
     finish = AdversarialTask._finish
@@ -107,8 +107,8 @@ def run(
     compose: Callable[..., dict[str, Any]], given_scores: dict[str, set[str]], tmp_path: Path
 ) -> Callable[..., Path]:
     """Train in this process; the value is the run directory. `resume` names one made before."""
-    from src.core.config import validate
-    from src.train import train
+    from ganatomy.config.resolve import validate
+    from ganatomy.train import train
 
     def of(name: str, *overrides: str, resume: bool = False) -> Path:
         directory = tmp_path / name

@@ -208,8 +208,8 @@ def test_a_disk_with_no_room(tmp_path: Path) -> None:
 
 
 def test_too_little_room_is_said_before_training(compose, tmp_path: Path) -> None:
-    from src.core.run import check_room
-    from src.errors import UserError
+    from ganatomy.errors import UserError
+    from ganatomy.runs.directory import check_room
 
     with pytest.raises(UserError, match="MB free on the disk"):
         check_room(tmp_path, 10**18)

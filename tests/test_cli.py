@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from src import completion, invocation
-from src.cli import VERBS
+from ganatomy import completion, invocation
+from ganatomy.cli import VERBS
 from tests.conftest import ROOT, environment
 
 LISTED = r"""
@@ -115,7 +115,7 @@ def test_a_mistake_is_one_line_and_exit_code_two(words: list[str], line: str, tm
 
 
 def test_the_version_is_the_packages() -> None:
-    from src import __version__
+    from ganatomy import __version__
 
     for words in (["--version"], ["train", "--version"]):
         assert ganatomy(*words).stdout == f"GANatomy {__version__}\n"

@@ -148,11 +148,11 @@ SHORT += ["logger=none", "callbacks.samples=0", "callbacks.report=false", "callb
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_does_what_the_page_says(command, here, compose, tmp_path, monkeypatch) -> None:
     """Check finds no fault in what the page describes; of training, two steps, and a file a test case."""
-    from src.check import check
-    from src.core.build import build_data
-    from src.core.config import validate
-    from src.core.schema import Config
-    from src.train import train
+    from ganatomy.check import check
+    from ganatomy.config.resolve import validate
+    from ganatomy.config.schema import Config
+    from ganatomy.train import train
+    from ganatomy.training.build import build_data
 
     monkeypatch.chdir(here)
     python, flag, module, *words = shlex.split(command)

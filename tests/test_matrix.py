@@ -45,9 +45,9 @@ def test_two_steps_move_every_weight(command: Any, tmp_path: Path, task: str, up
 
 def weights_at_start(run: Path) -> dict[str, torch.Tensor]:
     """Of both players, built anew from the run's own configuration."""
-    from src.core.build import build_task
-    from src.core.config import load
-    from src.core.schema import Config
+    from ganatomy.config.resolve import load
+    from ganatomy.config.schema import Config
+    from ganatomy.training.build import build_task
 
     classes = tuple(json.loads((run / "data.json").read_text())["classes"])
     players = ("generator", "discriminator")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from src.core.run import Run
+from ganatomy.runs.directory import Run
 from tests.test_resume import assert_same_end, checkpoint, run_until
 
 OLD = Path(__file__).parent / "old_runs/062eb33"
@@ -60,8 +60,8 @@ def images(folder: Path) -> None:
 @pytest.fixture
 def trained(compose: Callable[..., dict[str, Any]], tmp_path: Path) -> Callable[..., Path]:
     """Train on the images in this process; the value is the run directory."""
-    from src.core.config import validate
-    from src.train import train
+    from ganatomy.config.resolve import validate
+    from ganatomy.train import train
 
     images(tmp_path / "set")
 
@@ -119,7 +119,7 @@ def contents(run: Path) -> dict[str, bytes]:
 
 def test_an_old_run_is_not_dealt_anew(trained: Callable[..., Path], stopped: Path, tmp_path: Path) -> None:
     """Cases that came stop it before anything is written, and are left out where that is asked for."""
-    from src.errors import UserError
+    from ganatomy.errors import UserError
 
     for name in ("images", "masks"):
         shutil.copy(tmp_path / f"set/{name}/case_03.npy", tmp_path / f"set/{name}/case_00b.npy")

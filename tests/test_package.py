@@ -102,7 +102,7 @@ def test_an_editable_install_is_found_first_and_a_checkout_runs_its_own_code(tmp
     empty_environment(tmp_path / "venv")
     install(tmp_path / "venv", "-e", str(repository))
     python = str(tmp_path / "venv/bin/python")
-    where = "import src.core.words as words; print(words.CONF)"
+    where = "import ganatomy.config.mistakes.overrides as words; print(words.CONF)"
     assert start([python, "-c", where], tmp_path, PYTHONPATH="").strip() == f"{repository}/conf"
     assert start([python, "-c", where], other, PYTHONPATH="").strip() == f"{other}/conf"
     assert start([python, "-c", where], tmp_path, PYTHONPATH=str(other)).strip() == f"{other}/conf"
@@ -131,7 +131,7 @@ def test_what_only_composes_a_configuration_starts_no_torch(code: str, tmp_path:
     script = f"""
 import sys
 def call(*words):
-    from src.cli import main
+    from ganatomy.cli import main
     sys.argv = ["ganatomy", *words]
     try:
         main()
@@ -154,7 +154,7 @@ def test_public_names_are_there_and_others_are_not() -> None:
 
 
 def test_nothing_imports_by_the_folders_name() -> None:
-    """A module imported as `src.x` beside `ganatomy.x` would be there twice, with other classes."""
+    """A module imported as `ganatomy.x` beside `ganatomy.x` would be there twice, with other classes."""
     for folder in ("src", "tests", "benchmarks"):
         for path in (ROOT / folder).rglob("*.py"):
             if "old_runs" not in path.parts and path != Path(__file__):

@@ -64,7 +64,7 @@ def test_every_import_is_of_a_declared_package() -> None:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for name in (
-                {name.split(".")[0] for name in names} - {"src"} - ASKED_FOR - sys.stdlib_module_names
+                {name.split(".")[0] for name in names} - {"ganatomy"} - ASKED_FOR - sys.stdlib_module_names
             ):
                 assert declared & {plain(owner) for owner in owners.get(name, [name])}, f"{path}: {name}"
 
@@ -178,7 +178,7 @@ def test_the_hooks_are_those_of_lint() -> None:
 
 
 def test_the_version_and_the_licence_are_said_once_and_the_same() -> None:
-    from src import __version__
+    from ganatomy import __version__
 
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["version"] == __version__

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from src.callbacks.checkpoint import Checkpoints
+from ganatomy.callbacks.checkpoint import Checkpoints
 from tests.conftest import TINY, environment
 
 

@@ -132,9 +132,9 @@ def wandb_history(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def test_the_saved_generator_is_the_one_that_was_tested(finished: tuple[Path, str]) -> None:
-    from src.core.build import build_task
-    from src.core.config import load
-    from src.core.schema import Config
+    from ganatomy.config.resolve import load
+    from ganatomy.config.schema import Config
+    from ganatomy.training.build import build_task
 
     run, _ = finished
     cfg = Config.from_plain(load(run))
@@ -156,7 +156,7 @@ def test_help_shows_choices_and_examples(command: Any) -> None:
 
 
 def test_printing_a_configuration_imports_no_torch() -> None:
-    code = "import sys; sys.argv = ['train', '--cfg', 'job']; from src.train import main; main()"
+    code = "import sys; sys.argv = ['train', '--cfg', 'job']; from ganatomy.train import main; main()"
     code += "; sys.exit('torch' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=environment(), capture_output=True, text=True

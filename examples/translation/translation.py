@@ -10,9 +10,9 @@ from typing import Any
 from torch import Tensor
 from torch.nn.functional import l1_loss
 
-from src.tasks.base import Batch
-from src.tasks.enhancement import EnhancementTask
-from src.tasks.windows import slide
+from ganatomy.tasks.base import Batch
+from ganatomy.tasks.enhancement.task import EnhancementTask
+from ganatomy.tasks.shared.sliding_window import slide
 
 
 class TranslationTask(EnhancementTask):
@@ -29,7 +29,7 @@ class TranslationTask(EnhancementTask):
         self.cycle, self.identity = cycle, identity
 
     @staticmethod
-    def channels(data: Any) -> dict[str, dict[str, int]]:
+    def network_arguments(data: Any) -> dict[str, dict[str, int]]:
         """Channels of each network; "<player>.<name>" is that of one of several."""
         a, b = data.channels, data.target_channels
         return {
@@ -46,7 +46,9 @@ class TranslationTask(EnhancementTask):
         output = {**fake, "cycled_a": ba(fake["b"]), "cycled_b": ab(fake["a"])}
         return {**output, "same_a": ba(a), "same_b": ab(b)} if self.identity else output
 
-    def pairs(self, batch: Batch, output: dict[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
+    def discriminator_inputs(
+        self, batch: Batch, output: dict[str, Tensor]
+    ) -> dict[str, tuple[Tensor, Tensor]]:
         """(real, fake) of each discriminator, by its name in the configuration."""
         return {"a": (batch["image"], output["a"]), "b": (batch["target"], output["b"])}
 

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from src.adversarial.ada import Ada
-from src.adversarial.augment import Augment, DiffAugment
-from src.adversarial.average import Average
-from src.adversarial.draw import Rows
-from src.adversarial.ema import Ema
-from src.adversarial.finite import NotFinite, Watch
-from src.adversarial.game import Game, Rules
-from src.adversarial.losses import LOSSES
-from src.adversarial.pair import AdversarialLoss
-from src.adversarial.path_length import PathLength
-from src.adversarial.penalties import PENALTIES, size_rule
-from src.adversarial.penalty import Penalty, lazy_adam
-from src.adversarial.plan import UPDATES, Cost, Plan, plan
-from src.adversarial.schedule import Cosine
-from src.adversarial.seen import Verdict, verdict
-from src.adversarial.updates import Update
-from src.adversarial.weight import WEIGHTS, Weight
-from src.adversarial.whole import over_processes
+from ganatomy.adversarial.augment.ada import Ada
+from ganatomy.adversarial.augment.diffaugment import Augment, DiffAugment
+from ganatomy.adversarial.discriminator import DiscriminatorOutput, read_output
+from ganatomy.adversarial.distributed.global_layers import convert_global_layers
+from ganatomy.adversarial.distributed.gradient_average import GradientAverage
+from ganatomy.adversarial.distributed.random import Rows
+from ganatomy.adversarial.ema import Ema
+from ganatomy.adversarial.game import Game, Rules
+from ganatomy.adversarial.losses.base import AdversarialLoss
+from ganatomy.adversarial.losses.classic import LOSSES
+from ganatomy.adversarial.losses.weighting import WEIGHTS, Weight
+from ganatomy.adversarial.penalties.base import Penalty, lazy_adam
+from ganatomy.adversarial.penalties.gradient import PENALTIES, size_rule
+from ganatomy.adversarial.penalties.path_length import PathLength
+from ganatomy.adversarial.stability.gradient_monitor import GradientMonitor, NotFinite
+from ganatomy.adversarial.updates.orders import Update
+from ganatomy.adversarial.updates.planner import UPDATES, Cost, Plan, plan
+from ganatomy.adversarial.updates.schedule import Cosine
 
 AUGMENTS: dict[str, type[Augment]] = {"diffaugment": DiffAugment, "ada": Ada}
 
@@ -31,11 +31,13 @@ __all__ = [
     "WEIGHTS",
     "AdversarialLoss",
     "Augment",
-    "Average",
     "Cosine",
     "Cost",
+    "DiscriminatorOutput",
     "Ema",
     "Game",
+    "GradientAverage",
+    "GradientMonitor",
     "NotFinite",
     "PathLength",
     "Penalty",
@@ -43,12 +45,10 @@ __all__ = [
     "Rows",
     "Rules",
     "Update",
-    "Verdict",
-    "Watch",
     "Weight",
+    "convert_global_layers",
     "lazy_adam",
-    "over_processes",
     "plan",
+    "read_output",
     "size_rule",
-    "verdict",
 ]

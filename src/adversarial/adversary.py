@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from src.adversarial.penalty import Penalty
-from src.adversarial.seen import Seen, X
-from src.errors import UserError
+from ganatomy.adversarial.discriminator import DiscriminatorPass, X
+from ganatomy.adversarial.penalties.base import Penalty
+from ganatomy.errors import UserError
 
 COLOURS = {"brightness", "contrast", "noise"}
 """Changes of an augmentation that only touch its first `image_channels`."""
@@ -71,11 +71,11 @@ class Showing:
     """What one discriminator was shown; `real` is None where nobody needs its answer to it."""
 
     adversary: Adversary
-    real: Seen | None
-    fake: Seen
+    real: DiscriminatorPass | None
+    fake: DiscriminatorPass
 
     @property
-    def both(self) -> tuple[Seen, Seen]:
+    def both(self) -> tuple[DiscriminatorPass, DiscriminatorPass]:
         """(real, fake), for losses and penalties that compare the two."""
         assert self.real is not None
         return self.real, self.fake

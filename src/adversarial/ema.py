@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from src.adversarial.schedule import Cosine
-from src.errors import UserError
+from ganatomy.adversarial.updates.schedule import Cosine
+from ganatomy.errors import UserError
 
 
 class Ema(AveragedModel):

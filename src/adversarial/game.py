@@ -8,12 +8,12 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from src.adversarial.adversary import Adversary, adversaries
-from src.adversarial.pair import AdversarialLoss
-from src.adversarial.penalty import Penalty
-from src.adversarial.seen import X
-from src.adversarial.weight import Fixed, Weight
-from src.errors import UserError
+from ganatomy.adversarial.adversary import Adversary, adversaries
+from ganatomy.adversarial.discriminator import X
+from ganatomy.adversarial.losses.base import AdversarialLoss
+from ganatomy.adversarial.losses.weighting import Fixed, Weight
+from ganatomy.adversarial.penalties.base import Penalty
+from ganatomy.errors import UserError
 
 Output = Tensor | Mapping[str, Any] | Sequence[Any]
 Batch = Any
@@ -26,7 +26,7 @@ class Rules(Protocol):
         """What G makes of the batch: a tensor, or tensors in a mapping or sequence."""
         ...
 
-    def pairs(self, batch: Batch, output: Any) -> tuple[X, X] | Mapping[str, tuple[X, X]]:
+    def discriminator_inputs(self, batch: Batch, output: Any) -> tuple[X, X] | Mapping[str, tuple[X, X]]:
         """(real, fake) as D sees them; a tuple of tensors is handed to D as its arguments, image first.
 
         Where there are several discriminators: (real, fake) of each, by its name.
@@ -92,7 +92,7 @@ class Game:
         Raises:
             UserError: The rules leave a discriminator out, or name one that the game does not have.
         """
-        given = self.rules.pairs(batch, output)
+        given = self.rules.discriminator_inputs(batch, output)
         if isinstance(given, Mapping):
             if set(given) != set(self.discriminators):
                 names = ", ".join(filter(None, self.discriminators)) or "one without a name"

@@ -18,10 +18,10 @@ import torch.distributed as dist
 from pytorch_lightning.plugins.io import CheckpointIO
 from pytorch_lightning.trainer.states import TrainerFn
 
-from src.adversarial.reduce import processes
-from src.core.run import Run, write_atomically
-from src.core.signals import SIGNALS, heard_by
-from src.tasks.base import AdversarialTask, Batch
+from ganatomy.adversarial.distributed.collectives import processes
+from ganatomy.launch.signals import SIGNALS, heard_by
+from ganatomy.runs.directory import Run, write_atomically
+from ganatomy.tasks.base import AdversarialTask, Batch
 
 
 class AtomicCheckpointIO(CheckpointIO):

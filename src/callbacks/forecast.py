@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytorch_lightning as pl
 import torch
 
-from src.core import quiet
-from src.tasks.base import AdversarialTask, Batch
+from ganatomy.runs import console
+from ganatomy.tasks.base import AdversarialTask, Batch
 
 if TYPE_CHECKING:
-    from src.core.schema import DataConfig, TrainerConfig
+    from ganatomy.config.schema import DataConfig, TrainerConfig
 
 LONG = 3600.0
 """Seconds beyond which a run is told to be long."""
@@ -58,7 +58,7 @@ class Forecast(pl.Callback):
         self.told = True
         left = int(trainer.max_steps) - pl_module.batches_done
         if line := forecast(self.data, self.settings, self.seconds / self.steps, left, cores()):
-            quiet.say(line)
+            console.print_status(line)
 
 
 def forecast(data: DataConfig, trainer: TrainerConfig, each: float, left: int, cores: int) -> str:

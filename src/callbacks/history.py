@@ -10,7 +10,7 @@ from typing import Any
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from src.core.run import write_atomically
+from ganatomy.runs.directory import write_atomically
 
 FINAL = ("test/", "baseline/", "floor/")
 """Scores of the end, which a resumed run reaches anew."""

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 
-from src.callbacks.history import History
-from src.core.run import Run
-from src.core.schema import Config, WandbConfig
-from src.errors import UserError
+from ganatomy.callbacks.history import History
+from ganatomy.config.schema import Config, WandbConfig
+from ganatomy.errors import UserError
+from ganatomy.runs.directory import Run
 
 if TYPE_CHECKING:
-    from src.core.section import Plain
+    from ganatomy.config.section import Plain
 
 
 def build_loggers(cfg: Config, run: Run, resume_at: int | None) -> list[Logger]:

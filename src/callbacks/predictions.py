@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 
-from src.core.quiet import say
-from src.core.run import Run, write_atomically
-from src.errors import UserError
-from src.tasks.base import AdversarialTask, Batch
-from src.tasks.cases import cases
+from ganatomy.errors import UserError
+from ganatomy.runs.console import print_status
+from ganatomy.runs.directory import Run, write_atomically
+from ganatomy.tasks.base import AdversarialTask, Batch
+from ganatomy.tasks.shared.volumes import rows_by_case
 
 if TYPE_CHECKING:
-    from src.data.datamodule import DataModule
+    from ganatomy.data.datamodule import DataModule
 
 
 class Predictions(pl.Callback):
@@ -53,10 +53,10 @@ class Predictions(pl.Callback):
         **more: Any,
     ) -> None:
         assert isinstance(pl_module, AdversarialTask)
-        for case, rows in cases(batch):
+        for case, rows in rows_by_case(batch):
             if case not in self.numbered:
                 continue
-            answer = pl_module.written(batch, outputs["prediction"], rows)
+            answer = pl_module.saved_prediction(batch, outputs["prediction"], rows)
             if answer is not None:
                 assert pl_module.originals is not None
                 file = pl_module.originals.as_written(batch, rows, answer, pl_module.written_like)
@@ -70,7 +70,7 @@ class Predictions(pl.Callback):
             words = (
                 "this task writes no file for each case; what it found in all of them stands in predictions/"
             )
-            say(f"save_predictions: {words}")
+            print_status(f"save_predictions: {words}")
             return
         text = io.StringIO()
         rows = [(name, case) for case, name in self.numbered.items()]

@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from src.tasks.base import AdversarialTask, Batch
+from ganatomy.tasks.base import AdversarialTask, Batch
 
 LINE_EVERY_SECONDS = 20.0
 

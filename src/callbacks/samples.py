@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 
-from src.callbacks.loggers import show
-from src.core.run import Run, write_atomically
-from src.pictures import panel, save_png
-from src.pictures.animation import animation
-from src.tasks.base import AdversarialTask, Batch
+from ganatomy.callbacks.loggers import show
+from ganatomy.pictures import panel, save_png
+from ganatomy.pictures.animation import animation
+from ganatomy.runs.directory import Run, write_atomically
+from ganatomy.tasks.base import AdversarialTask, Batch
 
 
 class Samples(pl.Callback):
@@ -36,7 +36,7 @@ class Samples(pl.Callback):
     ) -> None:
         assert isinstance(pl_module, AdversarialTask)
         if sum(len(next(iter(p.values()))) for p in self.kept if p) < self.count:
-            self.kept.append(pl_module.samples(batch, outputs["prediction"]))
+            self.kept.append(pl_module.sample_panels(batch, outputs["prediction"]))
 
     on_test_batch_end = on_validation_batch_end
 

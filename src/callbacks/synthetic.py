@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytorch_lightning as pl
 
-from src.callbacks.predictions import refuse_to_become_data
-from src.core.run import Run, write_atomically
-from src.core.weights import weights
-from src.data.summary import content_hash
-from src.data.synthetic import NOTE, Form, Span, form
-from src.data.writers import original
-from src.tasks.synthesis import SynthesisTask
+from ganatomy.callbacks.predictions import refuse_to_become_data
+from ganatomy.data.io.synthetic import NOTE, Form, Span, form
+from ganatomy.data.io.writers import original
+from ganatomy.data.summary import content_hash
+from ganatomy.runs.directory import Run, write_atomically
+from ganatomy.runs.weights import weights
+from ganatomy.tasks.synthesis.task import SynthesisTask
 
 if TYPE_CHECKING:
-    from src.core.schema import Config
-    from src.data.datamodule import DataModule
+    from ganatomy.config.schema import Config
+    from ganatomy.data.datamodule import DataModule
 
 PRIVATE = ("paths", "run_dir", "resume", "debug")
 """Keys of the configuration that tell of the machine and not of the images."""

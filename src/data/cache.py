@@ -15,8 +15,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from src.data.records import Case, Record
-from src.files import write_whole
+from ganatomy.data.records import Case, Record
+from ganatomy.files import write_whole
 
 log = logging.getLogger(__name__)
 Kind = Literal["memory", "disk", "none"]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from src.data.cache import Cache
-from src.data.cut import words
-from src.data.degrade import Degrade, Evaluated
-from src.data.faults import leaks
-from src.data.intensity import Intensity
-from src.data.known import doubts
-from src.data.prepare import Preparation, Prepared
-from src.data.problems import told_once
-from src.data.records import Case, Fault, Record, Source, Split
-from src.data.splits import Splitting
-from src.data.survey import Facts
+from ganatomy.data.cache import Cache
+from ganatomy.data.known import doubts
+from ganatomy.data.problems import told_once
+from ganatomy.data.quality.faults import leaks
+from ganatomy.data.quality.survey import Facts
+from ganatomy.data.records import Case, Fault, Record, Source, Split
+from ganatomy.data.splits.split import Splitting
+from ganatomy.data.transforms.cut import words
+from ganatomy.data.transforms.degrade import Degrade, Evaluated
+from ganatomy.data.transforms.intensity import Intensity
+from ganatomy.data.transforms.prepare import Preparation, Prepared
 
 
 class Cohort:

@@ -11,27 +11,27 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import Dataset
 
-from src.data.augment import Item
-from src.data.cache import Cache, Kind
-from src.data.cohort import Cohort
-from src.data.contract import check_source
-from src.data.cut import refuse
-from src.data.degrade import Degrade
-from src.data.digests import Digests
-from src.data.held import Changed, Held, dealt
-from src.data.intensity import Intensity, as_many
-from src.data.known import suited
-from src.data.labels import Labels
-from src.data.loader import Loader
-from src.data.patches import Patches
-from src.data.pipeline import EvalBatches, TrainItems, alike, collate
-from src.data.prepare import Preparation, Prepared
-from src.data.records import SPLITS, Source, Split
-from src.data.sampler import Share
-from src.data.sources.files import Files
-from src.data.splits import Splitting
-from src.data.survey import OnError, judge, survey
-from src.errors import UserError, one_of
+from ganatomy.data.cache import Cache, Kind
+from ganatomy.data.cohort import Cohort
+from ganatomy.data.io.digests import Digests
+from ganatomy.data.known import suited
+from ganatomy.data.labels import Labels
+from ganatomy.data.loader import Loader
+from ganatomy.data.pipeline import EvalBatches, TrainItems, alike, collate
+from ganatomy.data.quality.contract import check_source
+from ganatomy.data.quality.survey import OnError, judge, survey
+from ganatomy.data.records import SPLITS, Source, Split
+from ganatomy.data.sampler import Share
+from ganatomy.data.sources.files.base import Files
+from ganatomy.data.splits.held import Changed, Held, dealt
+from ganatomy.data.splits.split import Splitting
+from ganatomy.data.transforms.augment import Item
+from ganatomy.data.transforms.cut import refuse
+from ganatomy.data.transforms.degrade import Degrade
+from ganatomy.data.transforms.intensity import Intensity, as_many
+from ganatomy.data.transforms.patches import Patches
+from ganatomy.data.transforms.prepare import Preparation, Prepared
+from ganatomy.errors import UserError, one_of
 
 log = logging.getLogger(__name__)
 

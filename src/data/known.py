@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from src.data.intensity import Intensity
-from src.data.records import Source
-from src.errors import UserError
+from ganatomy.data.records import Source
+from ganatomy.data.transforms.intensity import Intensity
+from ganatomy.errors import UserError
 
 
 def suited(source: Source, intensity: Intensity) -> Intensity:

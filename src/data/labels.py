@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from src.data.records import Record
-from src.data.sampler import Share, SideBySide, Stream, shares
-from src.data.splits import spread, subjects_in_turn
-from src.errors import UserError
+from ganatomy.data.records import Record
+from ganatomy.data.sampler import EndlessSampler, PairedSampler, Share, shares
+from ganatomy.data.splits.split import spread, subjects_in_turn
+from ganatomy.errors import UserError
 
 
 @dataclass
@@ -90,10 +90,10 @@ class Labels:
         rank: int = 0,
         world_size: int = 1,
         pieces: int = 1,
-    ) -> Stream | SideBySide:
+    ) -> EndlessSampler | PairedSampler:
         """Batches of so many items of either kind, this process's share of each."""
         self.shares(pieces, rank, world_size)
-        first = Stream(labelled, self.rows, seed, start, rank, world_size, pieces)
+        first = EndlessSampler(labelled, self.rows, seed, start, rank, world_size, pieces)
         if not self.mute_rows:
             return first
-        return SideBySide(first, Stream(others, self.mute_rows, seed, start, rank, world_size))
+        return PairedSampler(first, EndlessSampler(others, self.mute_rows, seed, start, rank, world_size))

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from src.errors import UserError
+from ganatomy.errors import UserError
 
 
 class Loader(DataLoader[Any]):

@@ -14,11 +14,11 @@ import torch
 from monai.data.meta_tensor import MetaTensor
 from torch.utils.data import Dataset
 
-from src.data.augment import Augmentation, Item
-from src.data.degrade import Degrade, degraded_item
-from src.data.patches import Patches
-from src.data.records import Case, Record
-from src.data.sampler import Place, item_seed
+from ganatomy.data.records import Case, Record
+from ganatomy.data.sampler import ItemIndex, item_seed
+from ganatomy.data.transforms.augment import Augmentation, Item
+from ganatomy.data.transforms.degrade import Degrade, degraded_item
+from ganatomy.data.transforms.patches import Patches
 
 Reader = Callable[[Record, int | None], Case]
 RAGGED = ("boxes", "classes")
@@ -63,7 +63,7 @@ class TrainItems(Dataset[Item]):
         """How many items have labels; they come first."""
         return len(self) - self.unlabelled
 
-    def __getitem__(self, place: Place) -> Item:
+    def __getitem__(self, place: ItemIndex) -> Item:
         epoch, index = place
         record, z = self.places[index]
         seed = item_seed(self.seed, epoch, index)

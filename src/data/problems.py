@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from src.data.records import Fault, Record
+from ganatomy.data.records import Fault, Record
 
 
 def blamed(record: Record, fault: Fault) -> Record:

@@ -9,7 +9,7 @@ import numpy as np
 from nibabel import orientations as _orientations
 from scipy.ndimage import affine_transform, gaussian_filter
 
-from src.errors import UserError
+from ganatomy.errors import UserError
 
 orientations: Any = _orientations  # nibabel leaves these functions untyped
 PAGES = np.array([[0.0, -1, 0, 0], [-1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from torch.utils.data import Sampler
 
-Place = tuple[int, int]
+ItemIndex = tuple[int, int]
 """(epoch, index): which item, and which of its appearances."""
 
 
@@ -39,7 +39,7 @@ def shares(batch_size: int, pieces: int, rank: int, world_size: int) -> list[Sha
     return found
 
 
-class Stream(Sampler[list[Place]]):
+class EndlessSampler(Sampler[list[ItemIndex]]):
     """Endless batches of places, cut from the permutations of epochs 0, 1, 2, ... laid end to end.
 
     Every batch is full: one that reaches the end of an epoch goes on into the next, so nothing is
@@ -65,7 +65,7 @@ class Stream(Sampler[list[Place]]):
         self.n, self.batch_size, self.seed, self.start = n, batch_size, seed, start
         self.rows = [row for share in shares(batch_size, pieces, rank, world_size) for row in share.rows]
 
-    def __iter__(self) -> Iterator[list[Place]]:
+    def __iter__(self) -> Iterator[list[ItemIndex]]:
         position = self.start * self.batch_size
         known: dict[int, np.ndarray] = {}
         while True:
@@ -78,13 +78,13 @@ class Stream(Sampler[list[Place]]):
             position += self.batch_size
 
 
-class SideBySide(Sampler[list[Place]]):
+class PairedSampler(Sampler[list[ItemIndex]]):
     """Every batch is one of the first stream, then one of the second, whose items are numbered on."""
 
-    def __init__(self, first: Stream, second: Stream) -> None:
+    def __init__(self, first: EndlessSampler, second: EndlessSampler) -> None:
         self.first, self.second = first, second
 
-    def __iter__(self) -> Iterator[list[Place]]:
+    def __iter__(self) -> Iterator[list[ItemIndex]]:
         for mine, other in zip(self.first, self.second, strict=True):
             yield mine + [(epoch, self.first.n + index) for epoch, index in other]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from src.data.datamodule import DataModule
-from src.data.held import digest
-from src.data.prepare import VERSION
-from src.data.raw import units_of
-from src.data.records import SPLITS, Split
+from ganatomy.data.datamodule import DataModule
+from ganatomy.data.quality.raw import units_of
+from ganatomy.data.records import SPLITS, Split
+from ganatomy.data.splits.held import digest
+from ganatomy.data.transforms.prepare import VERSION
 
 
 def summary(data: DataModule) -> dict[str, Any]:

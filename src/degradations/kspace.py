@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from src.degradations.base import Degradation
-from src.errors import UserError
+from ganatomy.degradations.base import Degradation
+from ganatomy.errors import UserError
 
 
 def cartesian_mask(lines: int, acceleration: float, centre: float, rng: np.random.Generator) -> np.ndarray:

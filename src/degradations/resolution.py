@@ -7,9 +7,9 @@ from itertools import chain
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from src.degradations.base import Degradation
-from src.degradations.noise import positive
-from src.errors import UserError
+from ganatomy.degradations.base import Degradation
+from ganatomy.degradations.noise import positive
+from ganatomy.errors import UserError
 
 
 def blur(signal: np.ndarray, sigma: float) -> np.ndarray:

@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from src.errors import UserError
-from src.experiments.findings import verdicts
-from src.experiments.plan import runs
-from src.experiments.report import BEGIN, FIGURE, NOT_RUN, TABLE, VERDICTS, between, said
-from src.experiments.sheet import FILE, Experiment, read
-from src.experiments.store import LINES, load, sha256, valid
-from src.experiments.table import table
+from ganatomy.errors import UserError
+from ganatomy.experiments.claims.verdicts import verdicts
+from ganatomy.experiments.plan import runs
+from ganatomy.experiments.results.report import BEGIN, FIGURE, NOT_RUN, TABLE, VERDICTS, between, said
+from ganatomy.experiments.results.store import LINES, load, sha256, valid
+from ganatomy.experiments.results.table import table
+from ganatomy.experiments.spec import FILE, Experiment, read
 
 STALE = "; run the command again"
 

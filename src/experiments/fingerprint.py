@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from src.core.compose import composed
-from src.core.renamed import as_first
+from ganatomy.config.compose import composed
+from ganatomy.config.renamed import as_first
 
 FREE = {
     "": ("paths", "run_dir", "name", "resume", "logger", "callbacks", "debug", "seed"),

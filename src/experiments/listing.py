@@ -9,11 +9,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from src.experiments.findings import verdicts
-from src.experiments.plan import runs
-from src.experiments.sheet import names, read
-from src.experiments.store import Result, load, valid
-from src.experiments.words import count
+from ganatomy.experiments.claims.verdicts import verdicts
+from ganatomy.experiments.plan import runs
+from ganatomy.experiments.results.store import Result, load, valid
+from ganatomy.experiments.results.wording import count
+from ganatomy.experiments.spec import names, read
 
 
 def show(root: Path, console: Console) -> None:

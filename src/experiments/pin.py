@@ -7,11 +7,11 @@ from typing import Any
 
 import yaml
 
-from src.core.compose import as_written, parsed
-from src.core.run import write_atomically
-from src.experiments.fingerprint import is_free
-from src.experiments.pinned import PINNED, choices
-from src.experiments.sheet import RUN, Experiment
+from ganatomy.config.compose import as_written, parsed
+from ganatomy.experiments.fingerprint import is_free
+from ganatomy.experiments.pinned import PINNED, choices
+from ganatomy.experiments.spec import RUN, Experiment
+from ganatomy.runs.directory import write_atomically
 
 GROUPS = ("task", "data", "degradation", "model", "model/generator", "update", "trainer")
 DEEP = ("model.adversarial", "model.optimizer", "model.scheduler")

@@ -12,13 +12,13 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field
 
-from src.core.compose import as_written, is_group, parsed
-from src.core.names import nearest
-from src.core.processes import quoted
-from src.core.renamed import ADDED, get
-from src.core.section import Section
-from src.errors import UserError
-from src.experiments.sheet import RUN
+from ganatomy.config.compose import as_written, is_group, parsed
+from ganatomy.config.mistakes.suggestions import nearest
+from ganatomy.config.renamed import ADDED, get
+from ganatomy.config.section import Section
+from ganatomy.errors import UserError
+from ganatomy.experiments.spec import RUN
+from ganatomy.launch.processes import quoted
 
 PINNED = "configuration.yaml"
 Values = dict[str, Any]

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.core.compose import composed
-from src.core.names import nearest
-from src.errors import UserError
-from src.experiments.fingerprint import digest, fingerprint
-from src.experiments.pinned import Pinned
-from src.experiments.sheet import FILE, RUN, Experiment
+from ganatomy.config.compose import composed
+from ganatomy.config.mistakes.suggestions import nearest
+from ganatomy.errors import UserError
+from ganatomy.experiments.fingerprint import digest, fingerprint
+from ganatomy.experiments.pinned import Pinned
+from ganatomy.experiments.spec import FILE, RUN, Experiment
 
 QUIET = ("logger=csv", "trainer.threads=1", "callbacks.progress=lines", "callbacks.samples=2")
 """Of every run, before its own words: nothing that changes what is learned."""
 
 
 @dataclass(frozen=True)
-class Run:
+class PlannedRun:
     """One arm and seed.
 
     words: what `train` is given, but for its directory. config, data: hashes of what decides its numbers, and
@@ -31,14 +31,14 @@ class Run:
     config: str
     data: str
     directory: Path
-    needs: tuple[Run, ...] = ()
+    needs: tuple[PlannedRun, ...] = ()
 
     @property
     def key(self) -> tuple[str, int]:
         return self.arm, self.seed
 
 
-def runs(experiment: Experiment, place: Path, paths: Sequence[str] = ()) -> list[Run]:
+def runs(experiment: Experiment, place: Path, paths: Sequence[str] = ()) -> list[PlannedRun]:
     """All of them. UserError for an arm whose words do not compose.
 
     place: the folder of the run directories. paths: words such as paths.data=DIR, which decide no number.
@@ -50,7 +50,7 @@ def runs(experiment: Experiment, place: Path, paths: Sequence[str] = ()) -> list
     return list(spread.made.values())
 
 
-def try_arms(experiment: Experiment, todo: Sequence[Run]) -> None:
+def try_arms(experiment: Experiment, todo: Sequence[PlannedRun]) -> None:
     """UserError for an arm that `train` would refuse, before the first run begins."""
     for arm, run in {run.arm: run for run in todo}.items():
         try:
@@ -68,11 +68,11 @@ class _Spread:
     def __init__(self, experiment: Experiment, place: Path, paths: tuple[str, ...]) -> None:
         self.experiment, self.place, self.paths = experiment, place, paths
         self.hashes: dict[str, tuple[str, str]] = {}
-        self.made: dict[tuple[str, int], Run] = {}
+        self.made: dict[tuple[str, int], PlannedRun] = {}
         self.pinned = Pinned(experiment.folder, list(experiment.sheet.arms))
         self.below: dict[str, list[str]] = {}  # what the file says of each arm
 
-    def make(self, arm: str, seed: int) -> Run:
+    def make(self, arm: str, seed: int) -> PlannedRun:
         """The run, after those it needs."""
         if (arm, seed) in self.made:
             return self.made[arm, seed]
@@ -84,7 +84,7 @@ class _Spread:
         directory = self.place / f"{arm}_seed{seed}_{config[:8]}"
         everything = (*words, *self.paths, f"seed={seed}")
         before = dict.fromkeys(run for other in needs.values() for run in (*other.needs, other))
-        run = Run(arm, seed, everything, config, data, directory, tuple(before))
+        run = PlannedRun(arm, seed, everything, config, data, directory, tuple(before))
         self.made[arm, seed] = run
         return run
 

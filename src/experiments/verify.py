@@ -9,12 +9,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from src.errors import UserError
-from src.experiments.crew import Crew
-from src.experiments.plan import runs, try_arms
-from src.experiments.sheet import Experiment, read
-from src.experiments.store import Result, collect, load, valid
-from src.experiments.study import Request
+from ganatomy.errors import UserError
+from ganatomy.experiments.plan import runs, try_arms
+from ganatomy.experiments.results.store import Result, collect, load, valid
+from ganatomy.experiments.run import Request
+from ganatomy.experiments.runner import Crew
+from ganatomy.experiments.spec import Experiment, read
 
 ALIKE = ("device", "threads", "torch", "python")
 """With these the same, a run gives the same bits."""

@@ -10,8 +10,8 @@ import torch
 from scipy.ndimage import label as components
 from torch import Tensor
 
-from src.metrics.case_metric import CaseMetric, encode, first_places
-from src.metrics.ranking import LIMIT, aupro, auroc, auroc_interval, average_precision
+from ganatomy.metrics.case_metric import CaseMetric, encode, first_places
+from ganatomy.metrics.ranking import LIMIT, aupro, auroc, auroc_interval, average_precision
 
 IMAGE_SCORES = ("auroc", "auroc_low", "auroc_high", "ap")
 PIXEL_SCORES = ("pixel_ap", "aupro")

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from src.metrics.case_metric import CaseMetric
+from ganatomy.metrics.case_metric import CaseMetric
 
 
 class CaseTable(CaseMetric):

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from src.metrics.similarity import mae, psnr, ssim
-from src.metrics.texture import (
+from ganatomy.metrics.similarity import mae, psnr, ssim
+from ganatomy.metrics.texture import (
     edge_gradient_ratio,
     flat_deviation_ratio,
     high_frequency_ratio,

@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from src.metrics.surfaces import percentile, surface_distances
+from ganatomy.metrics.surfaces import percentile, surface_distances
 
 SCORES = ("dice", "iou", "hd95", "asd", "nsd")
 PART = 2**22

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from src.errors import UserError
-from src.metrics.registry import register
+from ganatomy.errors import UserError
+from ganatomy.metrics.registry import register
 
 
 @runtime_checkable

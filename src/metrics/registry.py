@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from src.errors import UserError
+from ganatomy.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from src.metrics.case_metric import CaseMetric
-from src.metrics.labelmaps import SCORES, score_volume
-from src.metrics.outside import OutsideMetrics
+from ganatomy.metrics.case_metric import CaseMetric
+from ganatomy.metrics.labelmaps import SCORES, score_volume
+from ganatomy.metrics.outside import OutsideMetrics
 
 WHOLE = ("empty", "found", "peak")
 """What is kept of a volume as a whole: whether its truth is background alone, whether anything but background

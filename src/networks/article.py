@@ -9,8 +9,8 @@ import torch
 from monai.networks.layers.factories import Conv
 from torch import Tensor, nn
 
-from src.errors import UserError
-from src.networks.layers import SLOPE, check_positive, conv, initialise
+from ganatomy.errors import UserError
+from ganatomy.networks.layers import SLOPE, check_positive, conv, initialise
 
 
 class DenseGenerator(nn.Module):

@@ -9,7 +9,7 @@ from monai.networks.layers.factories import Conv, Norm
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from src.errors import UserError
+from ganatomy.errors import UserError
 
 Start = Literal["he", "normal"]
 SLOPE = 0.2

@@ -1,7 +1,7 @@
 """Pure functions from arrays and scores to pictures, tables and pages."""
 
-from src.pictures.draw import ERRORS, colours, error_map, grey, overlay, shown
-from src.pictures.panel import Picture, panel, png, save_png
+from ganatomy.pictures.draw import ERRORS, colours, error_map, grey, overlay, shown
+from ganatomy.pictures.panel import Picture, panel, png, save_png
 
 __all__ = [
     "ERRORS",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from src.pictures.draw import OKABE_ITO, Pixels, Rgb, shown
+from ganatomy.pictures.draw import OKABE_ITO, Pixels, Rgb, shown
 
 TRUTH: Rgb = (240, 240, 240)
 """Colour of true boxes; predicted ones have their class's colour."""

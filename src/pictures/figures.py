@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from src.metrics.registry import describe, known
-from src.pictures.draw import OKABE_ITO
+from ganatomy.metrics.registry import describe, known
+from ganatomy.pictures.draw import OKABE_ITO
 
 Row = Mapping[str, str | float]
 

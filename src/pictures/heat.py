@@ -7,7 +7,7 @@ from matplotlib import colormaps
 from numpy.typing import ArrayLike
 from scipy.ndimage import binary_erosion
 
-from src.pictures.draw import OKABE_ITO, Pixels, enlarged, middle_slices, shaded, to_bytes
+from ganatomy.pictures.draw import OKABE_ITO, Pixels, enlarged, middle_slices, shaded, to_bytes
 
 OUTLINE = OKABE_ITO[0]
 """Colour of the truth's outline."""

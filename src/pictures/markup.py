@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from src.pictures.scores import OURS, Table
+from ganatomy.pictures.scores import OURS, Table
 
 COLUMNS = 12
 """Columns of numbers that fit on the page."""

@@ -16,8 +16,8 @@ from typing import Any
 import yaml
 from PIL import Image
 
-from src.pictures import figures, markup
-from src.pictures.scores import OURS, Table, table
+from ganatomy.pictures import figures, markup
+from ganatomy.pictures.scores import OURS, Table, table
 
 LARGEST_PICTURE, LARGEST_OTHER, LARGEST_FILM = 600_000, 150_000, 400_000
 """Bytes of the sample picture in the page and of each other one, beyond which they are shrunk; and of an

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import isnan, nan
 
-from src.metrics.registry import describe, known
+from ganatomy.metrics.registry import describe, known
 
 OURS = "this run"
 MOST = 4

@@ -13,7 +13,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from src.pictures.figures import FAINT, INK, LINES, figure_png, style_axis
+from ganatomy.pictures.figures import FAINT, INK, LINES, figure_png, style_axis
 
 BLUE, RED = LINES[6], LINES[5]
 

@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from src.pictures.scores import OURS, Table, table
+from ganatomy.pictures.scores import OURS, Table, table
 
 
 def score_table(

@@ -10,15 +10,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from src.core.compose import composed, known_key, parsed, search_path
-from src.core.names import nearest
-from src.core.schema import PathsConfig
-from src.core.section import Section
-from src.core.targets import build
-from src.errors import UserError
-from src.invocation import child_command
-from src.metrics.registry import describe, register
-from src.sweeps.space import Parameter, Values, probes, read_space, words
+from ganatomy.config.compose import composed, known_key, parsed, search_path
+from ganatomy.config.mistakes.suggestions import nearest
+from ganatomy.config.schema import PathsConfig
+from ganatomy.config.section import Section
+from ganatomy.config.targets import build
+from ganatomy.errors import UserError
+from ganatomy.invocation import child_command
+from ganatomy.metrics.registry import describe, register
+from ganatomy.sweeps.space import Parameter, Values, probes, read_space, words
 
 OURS = ("seed", "run_dir", "resume", "name", "paths.runs", "hydra.run.dir")
 """Keys of a run that the sweep sets for each trial."""

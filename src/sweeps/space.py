@@ -15,8 +15,8 @@ from optuna.distributions import (
 )
 from optuna.trial import Trial
 
-from src.core.names import nearest
-from src.errors import UserError
+from ganatomy.config.mistakes.suggestions import nearest
+from ganatomy.errors import UserError
 
 Values = dict[str, Any]
 KEYS = ("low", "high", "log", "step", "choices", "when")

@@ -14,11 +14,11 @@ from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.study import Study
 
-from src.core.names import nearest
-from src.core.targets import check_arguments
-from src.errors import UserError
-from src.sweeps.plan import Plan
-from src.sweeps.space import grid
+from ganatomy.config.mistakes.suggestions import nearest
+from ganatomy.config.targets import check_arguments
+from ganatomy.errors import UserError
+from ganatomy.sweeps.plan import Plan
+from ganatomy.sweeps.space import grid
 
 SAMPLERS: dict[str, type[BaseSampler]] = {
     "tpe": optuna.samplers.TPESampler,

@@ -17,15 +17,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from src.core.compose import experiment
-from src.core.run import write_atomically
-from src.invocation import typed
-from src.metrics.registry import describe
-from src.pictures import sweep as pictures
-from src.sweeps.crew import says
-from src.sweeps.plan import Plan
-from src.sweeps.space import words
-from src.sweeps.study import wanted
+from ganatomy.config.compose import experiment
+from ganatomy.invocation import typed
+from ganatomy.metrics.registry import describe
+from ganatomy.pictures import sweep as pictures
+from ganatomy.runs.directory import write_atomically
+from ganatomy.sweeps.plan import Plan
+from ganatomy.sweeps.space import words
+from ganatomy.sweeps.study import wanted
+from ganatomy.sweeps.workers import says
 
 SHOWN = 10
 """Rows of the table on the terminal; trials.csv has all of them."""

@@ -14,12 +14,12 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from src.core.signals import SIGNALS
-from src.sweeps.claim import Claims
-from src.sweeps.plan import Plan
-from src.sweeps.process import TrainProcess, die_with_parent, finished, outlive
-from src.sweeps.space import suggest
-from src.sweeps.study import open_storage, open_study, wanted
+from ganatomy.launch.signals import SIGNALS
+from ganatomy.launch.train_process import TrainProcess, die_with_parent, finished, outlive
+from ganatomy.sweeps.plan import Plan
+from ganatomy.sweeps.space import suggest
+from ganatomy.sweeps.study import open_storage, open_study, wanted
+from ganatomy.sweeps.trial_leases import Leases
 
 POLL = 0.1
 """Seconds between looks at a run."""
@@ -34,7 +34,7 @@ class Worker:
 
     def __init__(self, plan: Plan, storage: BaseStorage) -> None:
         self.plan, self.storage = plan, storage
-        self.claims = Claims(plan, open_study(plan, storage), storage)
+        self.claims = Leases(plan, open_study(plan, storage), storage)
         self.asked: int | None = None
 
     def ask(self, signum: int, frame: FrameType | None) -> None:

@@ -9,21 +9,21 @@ import numpy as np
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-from src.data.datamodule import DataModule
-from src.data.records import Batch
-from src.errors import UserError, one_of
-from src.metrics.registry import describe
-from src.pictures import Picture
-from src.tasks.as_written import Originals
-from src.tasks.play import Play
-from src.tasks.recipe import Recipe
+from ganatomy.data.datamodule import DataModule
+from ganatomy.data.records import Batch
+from ganatomy.errors import UserError, one_of
+from ganatomy.metrics.registry import describe
+from ganatomy.pictures import Picture
+from ganatomy.tasks.gan_module import GanModule
+from ganatomy.tasks.recipe import Recipe
+from ganatomy.tasks.shared.as_written import Originals
 
 __all__ = ["AdversarialTask", "Batch", "all_labelled"]
 
 SCORED = ("file", "network")
 
 
-class AdversarialTask(Play):
+class AdversarialTask(GanModule):
     """A task answers `channels`, `generate`, `pairs`, `task_losses`, `predict`, `score` and `samples`.
 
     monitor: the validation score that chooses the best checkpoint. scored: whether the test scores are of
@@ -63,13 +63,13 @@ class AdversarialTask(Play):
         """1 where a higher monitored score is better, -1 where a lower one is, 0 where neither is."""
         return describe(self.monitor.split("/")[1]).sign
 
-    def keep_tables(self, tables: dict[str, Metric]) -> None:
+    def register_tables(self, tables: dict[str, Metric]) -> None:
         """The scores of this task; registered, so that they live on its device, where processes gather."""
         self.tables = dict(tables)
         self.metrics = nn.ModuleDict(tables)
 
     @staticmethod
-    def settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
+    def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
         """The task's section of the configuration with what the data decide; before any player is built.
 
         A task that must not train on some cases takes them out of the data here. One that learns of images
@@ -79,7 +79,7 @@ class AdversarialTask(Play):
         return given
 
     @staticmethod
-    def channels(data: DataModule) -> dict[str, dict[str, Any]]:
+    def network_arguments(data: DataModule) -> dict[str, dict[str, Any]]:
         """What the data decide about each player: arguments of its network, channels in and out above all."""
         raise NotImplementedError
 
@@ -87,7 +87,7 @@ class AdversarialTask(Play):
         """What the generator makes of a batch, with its graph: a tensor or a structure of tensors."""
         raise NotImplementedError
 
-    def pairs(self, batch: Batch, output: Any) -> Any:
+    def discriminator_inputs(self, batch: Batch, output: Any) -> Any:
         """(real, fake) as the discriminator sees them; of each by name where there are several."""
         raise NotImplementedError
 
@@ -110,11 +110,11 @@ class AdversarialTask(Play):
         """Lines that the run begins with: scores that the cases of validation and test cannot tell."""
         return []
 
-    def samples(self, batch: Batch, prediction: Any) -> dict[str, np.ndarray]:
+    def sample_panels(self, batch: Batch, prediction: Any) -> dict[str, np.ndarray]:
         """Named pictures of an evaluation batch: RGB [n, height, width, 3], one row a case."""
         return {}
 
-    def written(self, batch: Batch, prediction: Any, rows: list[int]) -> Tensor | None:
+    def saved_prediction(self, batch: Batch, prediction: Any, rows: list[int]) -> Tensor | None:
         """What `save_predictions` writes of the test case that these rows hold, on its grid: [C, *spatial].
 
         Whole numbers are a label map, others an image in the units of the case's file, and kept as numbers of
@@ -122,7 +122,7 @@ class AdversarialTask(Play):
         """
         return None
 
-    def finish_test(self, directory: Path) -> None:
+    def write_test_files(self, directory: Path) -> None:
         """Write what the test as a whole leaves in the run's directory, such as a table of boxes.
 
         Once, in the first process, when the scores of the test are known.

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from src.tasks.conditions import Condition
-from src.tasks.fixed import fixed_noise
-from src.tasks.units import Units
+from ganatomy.tasks.shared.fixed_noise import fixed_noise
+from ganatomy.tasks.synthesis.conditioning import Condition
+from ganatomy.tasks.synthesis.normalisation import Units
 
 
 class Drawer(NamedTuple):

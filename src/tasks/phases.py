@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from src.adversarial import Game, Rules, plan
-from src.data.records import Batch
-from src.errors import UserError
-from src.tasks.base import AdversarialTask
+from ganatomy.adversarial import Game, Rules, plan
+from ganatomy.data.records import Batch
+from ganatomy.errors import UserError
+from ganatomy.tasks.base import AdversarialTask
 
 
 class Best(nn.Module):
@@ -120,8 +120,8 @@ class Phased(AdversarialTask):
     def generate(self, batch: Batch) -> Any:
         return self.phases[self.number].rules.generate(batch)
 
-    def pairs(self, batch: Batch, output: Any) -> Any:
-        return self.phases[self.number].rules.pairs(batch, output)
+    def discriminator_inputs(self, batch: Batch, output: Any) -> Any:
+        return self.phases[self.number].rules.discriminator_inputs(batch, output)
 
     def task_losses(self, batch: Batch, output: Any) -> dict[str, Tensor]:
         return dict(self.phases[self.number].rules.task_losses(batch, output))

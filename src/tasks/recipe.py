@@ -1,4 +1,4 @@
-"""Everything a task is trained with, built from a configuration by `src.core.build`."""
+"""Everything a task is trained with, built from a configuration by `ganatomy.training.build`."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ MakeScheduler = Callable[[Optimizer], LRScheduler]
 class Recipe:
     """Players, objective and optimisers of one run.
 
-    `game` holds the keyword arguments of `src.adversarial.Game` apart from rules and players; dictionaries
-    are keyed by player. `ema_half_life` and `ema_burn_in` count images; `classes` names the labels,
+    `game` holds the keyword arguments of `ganatomy.adversarial.Game` apart from rules and players;
+    dictionaries are keyed by player. `ema_half_life` and `ema_burn_in` count images; `classes` names the labels,
     background first.
     """
 

@@ -69,7 +69,7 @@ class Rules:
     def generate(self, batch: dict[str, Tensor]) -> Tensor:
         return self.generator(batch["image"])
 
-    def pairs(self, batch: dict[str, Tensor], output: Tensor) -> tuple[Tensor, Tensor]:
+    def discriminator_inputs(self, batch: dict[str, Tensor], output: Tensor) -> tuple[Tensor, Tensor]:
         image = batch["image"]
         return torch.cat([image, batch["target"]], 1), torch.cat([image, output], 1)
 
@@ -175,7 +175,7 @@ def g_first(
     """Fill `.grad` of both players: G's against this D, then D's on the same fakes, nothing shared."""
     g.zero_grad()
     output = rules.generate(data)
-    real, fake = rules.pairs(data, output)
+    real, fake = rules.discriminator_inputs(data, output)
     (r, real_features), (f, fake_features) = maps(d(real)), maps(d(fake))
     if loss == "multiscale_l1":
         adversarial = _apart(maps(d(real)), (f, fake_features))
@@ -190,7 +190,7 @@ def g_first(
         total = total + matching * sum(scales) / len(scales)
     total.backward()
     d.zero_grad()
-    real, fake = rules.pairs(data, rules.generate(data).detach())
+    real, fake = rules.discriminator_inputs(data, rules.generate(data).detach())
     judged = maps(d(real)), maps(d(fake))
     own = (
         -_apart(*judged) if loss == "multiscale_l1" else _over(REFERENCE[loss][0], judged[0][0], judged[1][0])

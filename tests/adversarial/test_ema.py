@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from src.adversarial import Ema
-from src.errors import UserError
+from ganatomy.adversarial import Ema
+from ganatomy.errors import UserError
 
 
 def generator() -> nn.Module:

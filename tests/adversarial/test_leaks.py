@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from src.adversarial import LOSSES, PENALTIES, UPDATES, Game
-from src.adversarial.ada import Ada
+from ganatomy.adversarial import LOSSES, PENALTIES, UPDATES, Game
+from ganatomy.adversarial.augment.ada import Ada
 
 
 class Image(nn.Module):
@@ -27,7 +27,7 @@ class Matching:
     def generate(self, batch: Tensor) -> Tensor:
         return self.g.image.expand_as(batch)
 
-    def pairs(self, batch: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
+    def discriminator_inputs(self, batch: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
         return batch, output
 
     def task_losses(self, batch: Tensor, output: Tensor) -> dict[str, Tensor]:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize, spectral_norm
 
-from src.adversarial import LOSSES, PENALTIES, UPDATES, Game, plan
-from src.adversarial.traits import probe
-from src.adversarial.weight import Fixed
-from src.errors import UserError
+from ganatomy.adversarial import LOSSES, PENALTIES, UPDATES, Game, plan
+from ganatomy.adversarial.losses.weighting import Fixed
+from ganatomy.adversarial.updates.network_traits import traits_from_trial
+from ganatomy.errors import UserError
 from tests.adversarial import players
 
 
@@ -79,7 +79,7 @@ def test_the_probe_tells_state_and_leaves_no_trace(
     modes = [module.training for module in d.modules()]
     torch.manual_seed(9)
     chance = torch.get_rng_state()
-    traits = probe(game, players.batch())
+    traits = traits_from_trial(game, players.batch())
     assert (bool(traits.mixes), bool(traits.restless), traits.one_logit) == (mixes, restless, one_logit)
     assert all(torch.equal(value, before[name]) for name, value in d.state_dict().items())
     assert modes == [module.training for module in d.modules()]
@@ -116,7 +116,7 @@ def test_batch_norm_is_shared_exactly_and_its_statistics_see_each_batch_once() -
     d_loss, g_loss = players.REFERENCE["non_saturating"]
     untouched = copy.deepcopy(twin_d)
     output = twin_g(data["image"])
-    real, fake = rules.pairs(data, output)
+    real, fake = rules.discriminator_inputs(data, output)
     total = 0.3 * g_loss(None, untouched(fake)) + rules.task_losses(data, output)["l2"]
     total.backward(inputs=list(twin_g.parameters()))
     d_loss(twin_d(real), twin_d(fake.detach())).backward()
@@ -166,7 +166,7 @@ def test_dropout_draws_anew_for_each_player() -> None:
     torch.manual_seed(5)
     rules = players.Rules(twin_g)
     output = twin_g(data["image"])
-    real, fake = rules.pairs(data, output)
+    real, fake = rules.discriminator_inputs(data, output)
     total = rules.task_losses(data, output)["l2"] - 0.3 * twin_d(fake).mean()
     total.backward(inputs=list(twin_g.parameters()))
     r = twin_d(real)

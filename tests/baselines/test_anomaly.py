@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from src.baselines.anomaly import (
+from ganatomy.baselines.anomaly import (
     blurred_residual,
     coarse,
     coarse_noise,
@@ -16,7 +16,7 @@ from src.baselines.anomaly import (
     principal_components,
     spread,
 )
-from src.networks.unet import UNet
+from ganatomy.networks.image_to_image.unet import UNet
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (2, 4, 6, 5)], ids=["2D", "3D"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from src.baselines.detection import QUANTILES, ThresholdDetector, mean_box, sizes_of, threshold_detectors
+from ganatomy.baselines.detection import QUANTILES, ThresholdDetector, mean_box, sizes_of, threshold_detectors
 
 
 def scene(dims: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -9,8 +9,8 @@ from scipy.ndimage import gaussian_filter
 from skimage.data import camera
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
-from src.baselines import enhancement
-from src.baselines.enhancement import STRENGTHS, bicubic, chosen, gaussian, nlm, tv
+from ganatomy.baselines import enhancement
+from ganatomy.baselines.enhancement import STRENGTHS, bicubic, chosen, gaussian, nlm, tv
 
 
 def pair(*sides: int, sigma: float = 0.3) -> tuple[np.ndarray, np.ndarray]:

@@ -8,13 +8,7 @@ import torch
 from skimage.filters import threshold_multiotsu
 from torch.nn.functional import interpolate
 
-from src.baselines.segmentation import (
-    Baselines,
-    darkest_first,
-    mean_label_map,
-    nearest,
-    otsu_label_map,
-)
+from ganatomy.baselines.segmentation import Baselines, darkest_first, mean_label_map, nearest, otsu_label_map
 
 
 def test_the_majority_wins_at_each_position_and_the_lower_label_a_tie() -> None:
@@ -94,7 +88,7 @@ def test_many_classes_have_no_intervals() -> None:
 
 
 def test_parts_get_the_intervals_of_the_whole_volume(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("src.baselines.segmentation.PART", 100)
+    monkeypatch.setattr("ganatomy.baselines.segmentation.PART", 100)
     image = np.random.default_rng(0).normal(np.arange(6).reshape(6, 1, 1), 1, (6, 16, 16))
     thresholds = threshold_multiotsu(image.ravel(), classes=3)
     expected = np.array([2, 0, 1])[np.digitize(image, thresholds)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from src.baselines.synthesis import trivial_images
+from ganatomy.baselines.synthesis import trivial_images
 
 
 def test_moments_of_each() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from src.callbacks import forecast as module
-from src.callbacks.forecast import Forecast, forecast
-from src.core.schema import DataConfig, TrainerConfig
-from src.tasks.base import AdversarialTask
+from ganatomy.callbacks import forecast as module
+from ganatomy.callbacks.forecast import Forecast, forecast
+from ganatomy.config.schema import DataConfig, TrainerConfig
+from ganatomy.tasks.base import AdversarialTask
 
 DATA = DataConfig.model_construct(batch_size=16, spatial_dims=2, size=128, patch=None)
 TRAINER = TrainerConfig.model_construct(accelerator="cpu", threads=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from src.callbacks.history import History
+from ganatomy.callbacks.history import History
 
 
 def rows(path: Path) -> list[dict[str, str]]:

@@ -15,9 +15,9 @@ import tifffile
 import torch
 from PIL import Image
 
-from src.core.config import validate
-from src.errors import UserError
-from src.tasks.enhancement import EnhancementTask
+from ganatomy.config.resolve import validate
+from ganatomy.errors import UserError
+from ganatomy.tasks.enhancement.task import EnhancementTask
 
 OBLIQUE = nibabel.affines.from_matvec(
     nibabel.eulerangles.euler2mat(0.3, -0.2, 0.1) @ np.diag([0.9, 1.1, 1.7]), [-31.5, 20.25, 7.0]
@@ -98,7 +98,7 @@ def folder(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def train(compose: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Train one step on a folder of files, with a planted generator alone if named; the value is the run."""
-    from src.train import train
+    from ganatomy.train import train
 
     monkeypatch.setenv("GANATOMY_TARGETS", "tests.callbacks.planted.")
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from src.callbacks import samples
-from src.core.run import Run
+from ganatomy.callbacks import samples
+from ganatomy.runs.directory import Run
 
 
 def pictures(rows: int, *names: str) -> dict[str, np.ndarray]:

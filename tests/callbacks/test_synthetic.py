@@ -16,12 +16,12 @@ import pytest
 import torch
 from PIL import Image
 
-from src.callbacks.synthetic import SyntheticImages
-from src.core import build
-from src.core.config import validate
-from src.core.run import Run
-from src.data.synthetic import NOTE
-from src.errors import UserError
+from ganatomy.callbacks.synthetic import SyntheticImages
+from ganatomy.config.resolve import validate
+from ganatomy.data.io.synthetic import NOTE
+from ganatomy.errors import UserError
+from ganatomy.runs.directory import Run
+from ganatomy.training import build
 
 SIDE = 16
 SMALL = [
@@ -195,7 +195,7 @@ def test_classes_take_turns_and_the_index_is_data(made: Made, pictures: Any, tmp
 
 
 def test_a_finished_run_gives_more_and_names_the_weights(compose: Any, pictures: Any, tmp_path: Path) -> None:
-    from src.train import train
+    from ganatomy.train import train
 
     done = tmp_path / "run"
     for words in (folder(pictures(np.uint8)), [f"resume={done}", "save_samples=2", "save_format=png16"]):

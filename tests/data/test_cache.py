@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.data.cache import Cache, read, write
-from src.data.records import Record
+from ganatomy.data.cache import Cache, read, write
+from ganatomy.data.records import Record
 
 
 class Maker:
@@ -85,7 +85,7 @@ def test_a_write_that_stops_half_way_leaves_nothing(tmp_path, monkeypatch):
     def stop(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("src.data.cache.os.fsync", stop)
+    monkeypatch.setattr("ganatomy.data.cache.os.fsync", stop)
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path / "case.safetensors", Maker()(RECORD))
     assert list(tmp_path.iterdir()) == []
@@ -128,7 +128,7 @@ KILLED = """
 import os, signal, sys
 import numpy as np
 from pathlib import Path
-from src.data import cache
+from ganatomy.data import cache
 
 sync = os.fsync
 def die(handle):
@@ -160,8 +160,8 @@ def test_what_another_process_is_writing_stays(tmp_path):
 
 MEASURED = """
 import itertools, sys
-from src.data.datamodule import DataModule
-from src.data.sources.folder import Folder
+from ganatomy.data.datamodule import DataModule
+from ganatomy.data.sources.folder import Folder
 
 folder = sys.argv[1]
 

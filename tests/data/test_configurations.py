@@ -16,7 +16,7 @@ NAMES = sorted(path.stem for path in CONF.glob("*.yaml") if path.stem != "common
 
 @pytest.mark.parametrize("name", NAMES)
 def test_settings_are_real(compose, name):
-    from src.core.config import validate
+    from ganatomy.config.resolve import validate
 
     cfg = compose(f"data={name}", tiny=False)
     validate(cfg)
@@ -95,9 +95,9 @@ PUBLISHED: dict[str, tuple[str, Callable[..., None], list[int]]] = {
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_layouts_load(name, compose, picture, volume, tmp_path):
-    from src.core.build import build_data
-    from src.core.schema import Config
-    from src.data.summary import summary
+    from ganatomy.config.schema import Config
+    from ganatomy.data.summary import summary
+    from ganatomy.training.build import build_data
 
     folder, write, counts = PUBLISHED[name]
     (tmp_path / folder).mkdir()

@@ -10,13 +10,13 @@ import torch
 from monai.data.meta_tensor import MetaTensor
 from monai.transforms import RandAffined, RandFlipd, RandGaussianNoised
 
-from src.data.datamodule import DataModule
-from src.data.pipeline import collate
-from src.data.records import Record
-from src.data.sampler import Stream
-from src.data.sources.brain import Brain
-from src.data.summary import content_hash, summary
-from src.errors import UserError
+from ganatomy.data.datamodule import DataModule
+from ganatomy.data.pipeline import collate
+from ganatomy.data.records import Record
+from ganatomy.data.sampler import EndlessSampler
+from ganatomy.data.sources.brain import Brain
+from ganatomy.data.summary import content_hash, summary
+from ganatomy.errors import UserError
 
 
 def module(workers: int = 0, spatial_dims: int = 2, **settings) -> DataModule:
@@ -75,7 +75,7 @@ def test_items_travel_to_processes_that_do_not_fork(straight, tmp_path):
     import pickle
 
     data = module(cache="disk", cache_dir=str(tmp_path))
-    items, places = data.train_items(), next(iter(Stream(10, 3, 5)))
+    items, places = data.train_items(), next(iter(EndlessSampler(10, 3, 5)))
     sent = pickle.dumps(items)
     assert len(sent) < 50_000
     batch = collate([pickle.loads(sent)[place] for place in places])
@@ -95,7 +95,7 @@ def test_processes_share_the_batch(straight):
     data = module()
     items = data.train_items()
     for rank in range(3):
-        share = next(iter(Stream(len(items), 3, 5, rank=rank, world_size=3)))
+        share = next(iter(EndlessSampler(len(items), 3, 5, rank=rank, world_size=3)))
         assert torch.equal(
             collate([items[place] for place in share])["image"], straight[0]["image"][rank : rank + 1]
         )

@@ -13,12 +13,12 @@ import nibabel
 import numpy as np
 import pytest
 
-from src.data.faults import examined
-from src.data.prepare import Preparation, restore
-from src.data.readers import ReadError, parts, read, sifted
-from src.data.sources.folder import Folder
-from src.data.writers import encoded, original
-from src.errors import UserError
+from ganatomy.data.io.readers import ReadError, parts, read, sifted
+from ganatomy.data.io.writers import encoded, original
+from ganatomy.data.quality.faults import examined
+from ganatomy.data.sources.folder import Folder
+from ganatomy.data.transforms.prepare import Preparation, restore
+from ganatomy.errors import UserError
 from tests.data.formats import itk, png, tiff, volumes
 from tests.data.formats.arrays import npy
 from tests.data.formats.page import FAMILIES, PAGE, opened, page

@@ -10,14 +10,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.data.datamodule import DataModule
-from src.data.labels import Labels
-from src.data.patches import Patches
-from src.data.records import Record
-from src.data.sampler import SideBySide, Stream
-from src.data.sources.brain import Brain
-from src.data.summary import summary
-from src.errors import UserError
+from ganatomy.data.datamodule import DataModule
+from ganatomy.data.labels import Labels
+from ganatomy.data.records import Record
+from ganatomy.data.sampler import EndlessSampler, PairedSampler
+from ganatomy.data.sources.brain import Brain
+from ganatomy.data.summary import summary
+from ganatomy.data.transforms.patches import Patches
+from ganatomy.errors import UserError
 
 
 def cohort(n: int, strata: int, each: int = 2) -> list[Record]:
@@ -102,8 +102,8 @@ def test_every_seed_and_epoch_visits_all_of_either_kind_and_a_restart_goes_on():
 @settings(max_examples=40, deadline=None)
 def test_processes_together_read_the_global_batch(first, second, world, start):
     def stream(rank: int, of: int) -> list:
-        parts = [Stream(n, 2 * world, 3, start, rank, of) for n in (first, second)]
-        return list(islice(SideBySide(*parts), 4))
+        parts = [EndlessSampler(n, 2 * world, 3, start, rank, of) for n in (first, second)]
+        return list(islice(PairedSampler(*parts), 4))
 
     together = [list(chain(*parts)) for parts in zip(*(stream(r, world) for r in range(world)), strict=True)]
     assert [sorted(batch) for batch in together] == [sorted(batch) for batch in stream(0, 1)]

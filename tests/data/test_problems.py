@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from src.data.problems import told_once
-from src.data.records import Fault
+from ganatomy.data.problems import told_once
+from ganatomy.data.records import Fault
 
 
 def test_a_line_a_kind_of_fault_says_how_many_more_there_are():

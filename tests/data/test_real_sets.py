@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from src.data.summary import summary
+from ganatomy.data.summary import summary
 
 pytestmark = pytest.mark.slow
 DATA = Path(os.environ.get("GANATOMY_DATA", "data"))
@@ -26,8 +26,8 @@ SETS: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pytest.fixture
 def load(compose: Callable[..., dict[str, Any]], tmp_path: Path) -> Callable[..., Any]:
-    from src.core.build import build_data
-    from src.core.schema import Config
+    from ganatomy.config.schema import Config
+    from ganatomy.training.build import build_data
 
     def build(name: str, *overrides: str) -> Any:
         if not (DATA / SETS[name][0]).is_dir():
@@ -61,7 +61,7 @@ def test_blood_cells_are_those_counted_by_their_authors(load):
 
 
 def test_busi_leaks_on_a_random_split_and_not_on_its_own(load):
-    from src.data.inventory import take
+    from ganatomy.data.quality.inventory import take
 
     own, random = load("busi"), load("busi", "data.splits=null")
     assert take(own.splitting(own.source.records()), own.source).alike == []

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from monai.data.meta_tensor import MetaTensor
 from monai.transforms import Orientation
 
-from src.data.boxes import move_boxes
-from src.data.regrid import Grid, fitted, regrid, respaced, turned
-from src.errors import UserError
+from ganatomy.data.regrid import Grid, fitted, regrid, respaced, turned
+from ganatomy.data.transforms.boxes import move_boxes
+from ganatomy.errors import UserError
 
 CODES = [a + b + c for a in "RL" for b in "AP" for c in "SI"] + ["PLS", "SRA", "ILP", "AIR"]
 

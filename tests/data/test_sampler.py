@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.data.sampler import Stream, item_seed, order, shares
+from ganatomy.data.sampler import EndlessSampler, item_seed, order, shares
 
 sizes = st.integers(1, 40)
 
 
-def take(stream: Stream, n: int) -> list[list[tuple[int, int]]]:
+def take(stream: EndlessSampler, n: int) -> list[list[tuple[int, int]]]:
     return list(islice(stream, n))
 
 
 @given(n=sizes, batch=sizes, seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=50, deadline=None)
 def test_every_epoch_is_its_permutation(n, batch, seed):
-    places = list(chain.from_iterable(take(Stream(n, batch, seed), -(-3 * n // batch))))
+    places = list(chain.from_iterable(take(EndlessSampler(n, batch, seed), -(-3 * n // batch))))
     for epoch in range(3):
         indices = [index for e, index in places[epoch * n : (epoch + 1) * n] if e == epoch]
         assert indices == np.random.default_rng([seed, epoch]).permutation(n).tolist()
@@ -30,15 +30,17 @@ def test_every_epoch_is_its_permutation(n, batch, seed):
 @given(n=sizes, batch=sizes, start=st.integers(0, 30))
 @settings(max_examples=50, deadline=None)
 def test_a_later_start_is_the_tail(n, batch, start):
-    assert take(Stream(n, batch, 7, start), 5) == take(Stream(n, batch, 7), start + 5)[start:]
+    assert take(EndlessSampler(n, batch, 7, start), 5) == take(EndlessSampler(n, batch, 7), start + 5)[start:]
 
 
 @given(n=sizes, more=st.integers(0, 5), world=st.integers(1, 4))
 @settings(max_examples=50, deadline=None)
 def test_processes_together_read_the_global_batch(n, more, world):
     size = world + more
-    ranks = [take(Stream(n, size, 7, 2, rank, world), 4) for rank in range(world)]
-    assert [list(chain(*parts)) for parts in zip(*ranks, strict=True)] == take(Stream(n, size, 7, 2), 4)
+    ranks = [take(EndlessSampler(n, size, 7, 2, rank, world), 4) for rank in range(world)]
+    assert [list(chain(*parts)) for parts in zip(*ranks, strict=True)] == take(
+        EndlessSampler(n, size, 7, 2), 4
+    )
 
 
 @given(more=st.integers(0, 9), pieces=st.integers(1, 3), world=st.integers(1, 4))
@@ -63,4 +65,4 @@ def test_seeds_and_epochs_differ():
 
 def test_nobody_goes_without():
     with pytest.raises(ValueError, match="5: too few for 3 processes in 2 pieces; give at least 6"):
-        Stream(10, 5, 0, world_size=3, pieces=2)
+        EndlessSampler(10, 5, 0, world_size=3, pieces=2)

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.data import cache, digests
-from src.data.datamodule import DataModule
-from src.data.sources.folder import Folder
-from src.data.sources.medmnist import MedMnist
-from src.errors import UserError
+from ganatomy.data import cache
+from ganatomy.data.datamodule import DataModule
+from ganatomy.data.io import digests
+from ganatomy.data.sources.folder import Folder
+from ganatomy.data.sources.medmnist import MedMnist
+from ganatomy.errors import UserError
 
 SIDE = 8
 
@@ -192,7 +193,7 @@ def test_another_reader_makes_every_case_anew(tmp_path, monkeypatch):
 def test_what_could_not_be_read_is_tried_again(tmp_path, monkeypatch):
     """The cause may be a missing package, or a right to read."""
     write(tmp_path / "data", 2)
-    import src.data.sources.files as files
+    import ganatomy.data.sources.files.base as files
 
     read = files.read
 
@@ -229,7 +230,7 @@ def test_a_case_made_anew_in_mid_run_from_a_changed_file_is_not_kept(tmp_path, c
     for path in (tmp_path / "cache" / "cases").iterdir():
         path.unlink()
     write(tmp_path / "data", 4)
-    with caplog.at_level(logging.WARNING, "src.data.cache"):
+    with caplog.at_level(logging.WARNING, "ganatomy.data.cache"):
         assert columns(module) == {4}
     assert "images_0 changed since the start" in caplog.text
     assert not list((tmp_path / "cache" / "cases").iterdir())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from src.degradations.kspace import Undersample, cartesian_mask, zero_filled
-from src.errors import UserError
+from ganatomy.degradations.kspace import Undersample, cartesian_mask, zero_filled
+from ganatomy.errors import UserError
 
 
 @pytest.mark.parametrize("sides", [(32, 20), (33, 8, 6)])

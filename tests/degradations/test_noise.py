@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from src.degradations.noise import Gaussian, Poisson, Rician, gaussian, poisson, rician
-from src.errors import UserError
+from ganatomy.degradations.noise import Gaussian, Poisson, Rician, gaussian, poisson, rician
+from ganatomy.errors import UserError
 
 MANY = (1, 500, 500)
 """Of one value each: a mean over them is off by 0.002 standard deviations."""

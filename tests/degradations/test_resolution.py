@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from src.degradations.resolution import Blur, Downsample, blur, downsample, enlarge
-from src.errors import UserError
+from ganatomy.degradations.resolution import Blur, Downsample, blur, downsample, enlarge
+from ganatomy.errors import UserError
 
 SIDES = [(12, 16), (8, 12, 16)]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from src.experiments.report import BEGIN, END
+from ganatomy.experiments.results.report import BEGIN, END
 from tests.conftest import started
 
 STUB = f"launch={sys.executable} {Path(__file__).with_name('stub_train.py')}"

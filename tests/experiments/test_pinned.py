@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
-from src.core import command, compose, explain, renamed, words
-from src.errors import UserError
-from src.experiments.pin import pin
-from src.experiments.pinned import PINNED, Pinned, words_of
-from src.experiments.plan import runs
-from src.experiments.sheet import Experiment, names, read
+from ganatomy.config import compose, renamed
+from ganatomy.config.mistakes import explain, overrides
+from ganatomy.errors import UserError
+from ganatomy.experiments.pin import pin
+from ganatomy.experiments.pinned import PINNED, Pinned, words_of
+from ganatomy.experiments.plan import runs
+from ganatomy.experiments.spec import Experiment, names, read
+from ganatomy.launch import command
 from tests.conftest import ROOT
 from tests.experiments.conftest import ran
 
@@ -27,7 +29,9 @@ def other(node: Any) -> Any:
     """Another value in place of each one, and a key more in each node of a class."""
     if isinstance(node, dict):
         more = (
-            {"novel": 1} if str(node.get("_target_", "")).startswith(("src.networks", "torch.optim")) else {}
+            {"novel": 1}
+            if str(node.get("_target_", "")).startswith(("ganatomy.networks", "torch.optim"))
+            else {}
         )
         return {key: other(value) for key, value in node.items()} | more
     if isinstance(node, list):
@@ -57,10 +61,10 @@ def change(conf: Path) -> None:
 def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of conf/ in place of it."""
     copy = tmp_path / "conf"
-    for path in words.CONF.rglob("*.yaml"):
-        (place := copy / path.relative_to(words.CONF)).parent.mkdir(parents=True, exist_ok=True)
+    for path in overrides.CONF.rglob("*.yaml"):
+        (place := copy / path.relative_to(overrides.CONF)).parent.mkdir(parents=True, exist_ok=True)
         place.write_text(path.read_text())
-    for module in (command, compose, explain, words):
+    for module in (command, compose, explain, overrides):
         monkeypatch.setattr(module, "CONF", copy)
     return copy
 

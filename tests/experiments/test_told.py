@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from src.experiments.claims import Verdict
-from src.experiments.figure import title
-from src.experiments.listing import minutes
-from src.experiments.sheet import Experiment, read
-from src.experiments.statistics import Estimate
-from src.experiments.store import Key, Result
-from src.experiments.table import rivals
-from src.experiments.words import finding
+from ganatomy.experiments.claims.claims import Verdict
+from ganatomy.experiments.claims.statistics import Estimate
+from ganatomy.experiments.listing import minutes
+from ganatomy.experiments.results.figure import title
+from ganatomy.experiments.results.store import Key, Result
+from ganatomy.experiments.results.table import rivals
+from ganatomy.experiments.results.wording import finding
+from ganatomy.experiments.spec import Experiment, read
 
 Small = Callable[..., Path]
 

@@ -10,9 +10,9 @@ import torch
 from scipy.ndimage import label as components
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from src.metrics.anomaly import AnomalyTable, region_shares
-from src.metrics.case_metric import encode
-from src.metrics.ranking import aupro, auroc, auroc_interval, average_precision
+from ganatomy.metrics.anomaly import AnomalyTable, region_shares
+from ganatomy.metrics.case_metric import encode
+from ganatomy.metrics.ranking import aupro, auroc, auroc_interval, average_precision
 
 
 @pytest.mark.parametrize("levels", [4, 1000], ids=["ties", "few ties"])

@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
-from src.metrics.case_metric import NAME_BYTES
-from src.metrics.cases import CaseTable
-from src.metrics.enhancement import SCORES, score_case
+from ganatomy.metrics.case_metric import NAME_BYTES
+from ganatomy.metrics.cases import CaseTable
+from ganatomy.metrics.enhancement import SCORES, score_case
 
 
 def table(cases: dict[str, tuple[float, float]]) -> CaseTable:

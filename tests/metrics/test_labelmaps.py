@@ -19,7 +19,7 @@ from scipy.ndimage import binary_erosion, distance_transform_edt
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from src.metrics.labelmaps import SCORES, confusion, diagonal, dice, iou, score_volume, surface_distances
+from ganatomy.metrics.labelmaps import SCORES, confusion, diagonal, dice, iou, score_volume, surface_distances
 
 SPACING = (1.0, 0.5, 2.5)
 

@@ -15,20 +15,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from src.core.config import validate
-from src.errors import UserError
-from src.metrics.anomaly import AnomalyTable
-from src.metrics.detection import DetectionTable
-from src.metrics.detection.table import Image
-from src.metrics.enhancement import score_case
-from src.metrics.outside import OutsideMetrics
-from src.metrics.registry import SCORES, Score, describe, register
-from src.metrics.segmentation import VolumeScores
-from src.metrics.synthesis.scores import Judge
+from ganatomy.config.resolve import validate
+from ganatomy.errors import UserError
+from ganatomy.metrics.anomaly import AnomalyTable
+from ganatomy.metrics.detection import DetectionTable
+from ganatomy.metrics.detection.table import Image
+from ganatomy.metrics.enhancement import score_case
+from ganatomy.metrics.outside import OutsideMetrics
+from ganatomy.metrics.registry import SCORES, Score, describe, register
+from ganatomy.metrics.segmentation import VolumeScores
+from ganatomy.metrics.synthesis.scores import SetScores
 from tests.conftest import TINY
 from tests.sweeps.conftest import settings
 from tests.tasks.conftest import SMALL, in_folders, two_kinds  # noqa: F401
-from tests.tasks.test_segmentation import lesions  # noqa: F401
+from tests.tasks.segmentation.test_task import lesions  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 UNET = ["model.generator.channels=[4,8]", "model.generator.strides=[2]", "model.discriminator=null"]
@@ -71,7 +71,7 @@ RUNS = {
 @pytest.fixture
 def trained(compose: Any, given_scores: dict[str, set[str]], tmp_path: Path) -> Callable[..., Path]:
     """Train in this process; the value is the run directory."""
-    from src.train import train
+    from ganatomy.train import train
 
     def of(*words: str) -> Path:
         directory = tmp_path / f"run{len(list(tmp_path.glob('run*')))}"
@@ -153,7 +153,7 @@ def sets(noise: float) -> dict[str, float]:
     draw = torch.Generator().manual_seed(0)
     ramp = torch.linspace(0, 1, 32)[None, None, :, None] * torch.rand(40, 1, 1, 1, generator=draw)
     real, other = (ramp + 0.2 * torch.rand(40, 1, 32, 32, generator=draw) for _ in range(2))
-    return Judge(real)(other + noise * torch.randn(other.shape, generator=draw))
+    return SetScores(real)(other + noise * torch.randn(other.shape, generator=draw))
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ class Swept(Largest):
 
 
 def test_a_sweep_follows_a_metric_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    from src.sweeps.plan import read_plan
+    from ganatomy.sweeps.plan import read_plan
 
     monkeypatch.setenv("GANATOMY_TARGETS", "tests.")
     own = [f"task.metrics=[{{_target_: {HERE}.Swept}}]", "task.monitor=val/swept_error"]

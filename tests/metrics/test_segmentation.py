@@ -9,8 +9,8 @@ import torch
 import torch.multiprocessing
 from torch import Tensor
 
-from src.metrics.case_metric import NAME_BYTES
-from src.metrics.segmentation import WHOLE, VolumeScores
+from ganatomy.metrics.case_metric import NAME_BYTES
+from ganatomy.metrics.segmentation import WHOLE, VolumeScores
 
 CLASSES = ("background", "gm", "wm")
 

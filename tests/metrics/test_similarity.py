@@ -9,7 +9,7 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from src.metrics.similarity import HIGHEST_PSNR, mae, psnr, ssim
+from ganatomy.metrics.similarity import HIGHEST_PSNR, mae, psnr, ssim
 
 
 def pair(*shape: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -57,7 +57,7 @@ def test_ssim_of_a_large_volume_is_taken_in_slabs(monkeypatch: pytest.MonkeyPatc
     ours, truth = pair(2, 1, 30, 14, 12)
     whole = float(ssim(ours, truth, 500))
     for voxels in (1, 2 * 14 * 12, 2 * 14 * 12 * 7):
-        monkeypatch.setattr("src.metrics.similarity.AT_ONCE", voxels)
+        monkeypatch.setattr("ganatomy.metrics.similarity.AT_ONCE", voxels)
         assert float(ssim(ours, truth, 500)) == pytest.approx(whole, abs=1e-12)
 
 

@@ -9,9 +9,9 @@ from monai.metrics import get_mask_edges, get_surface_distance
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.distance import cdist
 
-from src.metrics import surfaces
-from src.metrics.labelmaps import score_volume
-from src.metrics.surfaces import percentile, surface, surface_distances
+from ganatomy.metrics import surfaces
+from ganatomy.metrics.labelmaps import score_volume
+from ganatomy.metrics.surfaces import percentile, surface, surface_distances
 
 
 def masks(seed: int) -> tuple[list[torch.Tensor], tuple[float, ...]]:

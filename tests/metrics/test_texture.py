@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.special import erf
 
-from src.metrics.texture import (
+from ganatomy.metrics.texture import (
     TILE,
     edge_gradient_ratio,
     flat_deviation_ratio,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from src.errors import UserError
-from src.networks.article import (
+from ganatomy.errors import UserError
+from ganatomy.networks.article import (
     DenseGenerator,
     PairDiscriminator,
     StridedDiscriminator,

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from src.errors import UserError
-from src.networks.denoisers import ConvDenoiser, RedCnn
-from src.networks.super_resolution import SrResNet
-from src.networks.unet import UNet
+from ganatomy.errors import UserError
+from ganatomy.networks.image_to_image.denoisers import ConvDenoiser, RedCnn
+from ganatomy.networks.image_to_image.super_resolution import SrResNet
+from ganatomy.networks.image_to_image.unet import UNet
 
 MAKERS: dict[str, Callable[[int], nn.Module]] = {
     "unet": lambda dims: UNet(dims, 2, 2, [4, 8, 8]),

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from src.pictures import animation as module
-from src.pictures.animation import animation
-from src.pictures.panel import save_png
+from ganatomy.pictures import animation as module
+from ganatomy.pictures.animation import animation
+from ganatomy.pictures.panel import save_png
 
 
 def files(folder: Path, count: int, width: int = 60) -> list[Path]:

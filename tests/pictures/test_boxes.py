@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from src.pictures.boxes import HEAT, OKABE_ITO, TRUTH, case_columns, heated, with_boxes
-from src.pictures.draw import shown as many
+from ganatomy.pictures.boxes import HEAT, OKABE_ITO, TRUTH, case_columns, heated, with_boxes
+from ganatomy.pictures.draw import shown as many
 
 
 def shown(image: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import io
 
 from PIL import Image
 
-from src.pictures.figures import cases, curves, history
+from ganatomy.pictures.figures import cases, curves, history
 
 ROWS = [
     {

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.pictures.panel import GAP, LARGEST, MARGIN, panel, png, save_png
+from ganatomy.pictures.panel import GAP, LARGEST, MARGIN, panel, png, save_png
 
 
 def noise(n: int, height: int, width: int, seed: int = 0) -> np.ndarray:

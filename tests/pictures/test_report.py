@@ -13,9 +13,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from src.pictures.animation import animation
-from src.pictures.panel import save_png
-from src.pictures.report import write_report
+from ganatomy.pictures.animation import animation
+from ganatomy.pictures.panel import save_png
+from ganatomy.pictures.report import write_report
 
 
 class Page(HTMLParser):
@@ -52,7 +52,7 @@ class Page(HTMLParser):
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     config = {
-        "task": {"_target_": "src.tasks.segmentation.SegmentationTask"},
+        "task": {"_target_": "ganatomy.tasks.segmentation.SegmentationTask"},
         "data": {"subjects": 24, "cache_dir": "/home/somebody"},
         "model": {"adversarial": {"loss": "hinge"}},
         "name": "<script>alert(1)</script>",

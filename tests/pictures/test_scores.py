@@ -7,8 +7,8 @@ import re
 
 from rich.console import Console
 
-from src.pictures.scores import OURS, table
-from src.pictures.table import score_table
+from ganatomy.pictures.scores import OURS, table
+from ganatomy.pictures.table import score_table
 
 METRICS = {
     "val/dice": 0.5,

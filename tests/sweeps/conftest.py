@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from src.sweeps.plan import Plan
+from ganatomy.sweeps.plan import Plan
 from tests.conftest import ROOT, started
 
 STUB = Path(__file__).parent / "stub_train.py"
@@ -41,7 +41,7 @@ def settings(**more: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def checked() -> Plan:
-    from src.sweeps.plan import read_plan
+    from ganatomy.sweeps.plan import read_plan
 
     return read_plan(settings(pruner={"name": "none"}, heartbeat=0.3, patience=10.0), [], [])
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from src.core.compose import composed
+from ganatomy.config.compose import composed
 from tests.conftest import ROOT, TINY, environment
 
 FILES = sorted((ROOT / "sweeps").glob("*.yaml"))

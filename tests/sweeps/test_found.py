@@ -15,13 +15,13 @@ from optuna.trial import TrialState, create_trial
 from PIL import Image
 from rich.console import Console
 
-from src.core.compose import composed, experiment
-from src.errors import UserError
-from src.pictures import sweep as pictures
-from src.sweeps.plan import Plan, read_plan, try_space
-from src.sweeps.space import suggest, words
-from src.sweeps.study import open_storage, prepare
-from src.sweeps.summary import importance, show, summarise
+from ganatomy.config.compose import composed, experiment
+from ganatomy.errors import UserError
+from ganatomy.pictures import sweep as pictures
+from ganatomy.sweeps.plan import Plan, read_plan, try_space
+from ganatomy.sweeps.space import suggest, words
+from ganatomy.sweeps.study import open_storage, prepare
+from ganatomy.sweeps.summary import importance, show, summarise
 from tests.conftest import ROOT
 from tests.sweeps.conftest import settings
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.core.compose import parsed
-from src.errors import UserError
-from src.sweeps.space import grid, probes, read_space, suggest, word, words
+from ganatomy.config.compose import parsed
+from ganatomy.errors import UserError
+from ganatomy.sweeps.space import grid, probes, read_space, suggest, word, words
 
 CONDITIONAL = {
     "model": ["a", "b", "c"],

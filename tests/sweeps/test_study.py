@@ -13,12 +13,12 @@ import pytest
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
-from src.errors import UserError
-from src.sweeps.crew import share
-from src.sweeps.plan import Plan, read_plan, try_space
-from src.sweeps.space import read_space, suggest
-from src.sweeps.study import open_storage, open_study, prepare, settled, wanted
-from src.sweeps.worker import Worker
+from ganatomy.errors import UserError
+from ganatomy.sweeps.plan import Plan, read_plan, try_space
+from ganatomy.sweeps.space import read_space, suggest
+from ganatomy.sweeps.study import open_storage, open_study, prepare, settled, wanted
+from ganatomy.sweeps.worker import Worker
+from ganatomy.sweeps.workers import share
 from tests.sweeps.conftest import plot, settings
 
 Plans = Callable[..., Plan]

@@ -12,9 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-from src.core import build
-from src.core.config import validate
-from src.tasks.base import AdversarialTask
+from ganatomy.config.resolve import validate
+from ganatomy.tasks.base import AdversarialTask
+from ganatomy.training import build
 
 SMALL = [
     "data.batch_size=4",
@@ -41,7 +41,7 @@ def train_small(
     compose: Any, small: Callable[..., list[str]], given_scores: dict[str, set[str]], tmp_path: Path
 ) -> Callable[..., Path]:
     """Train in this process; the value is the run directory. `resume` names one made before."""
-    from src.train import train
+    from ganatomy.train import train
 
     def of(name: str, *words: str, resume: bool = False) -> Path:
         directory = tmp_path / name

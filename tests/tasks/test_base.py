@@ -14,11 +14,11 @@ import pytorch_lightning as pl
 import torch
 from monai.losses import DiceCELoss
 
-from src.core import build, prepare
-from src.core.config import validate
-from src.core.trainer import TwoPlayerScaling
-from src.errors import UserError
-from src.tasks.segmentation import SegmentationTask
+from ganatomy.config.resolve import validate
+from ganatomy.errors import UserError
+from ganatomy.tasks.segmentation.task import SegmentationTask
+from ganatomy.training import build, preflight
+from ganatomy.training.trainer import TwoPlayerScaling
 
 
 def prepared(compose: Any, *overrides: str) -> tuple[dict[str, Any], Any, Any]:
@@ -27,7 +27,7 @@ def prepared(compose: Any, *overrides: str) -> tuple[dict[str, Any], Any, Any]:
     data.setup()
     cfg = build.complete(cfg, data)
     task = build.build_task(cfg, data.classes)
-    prepare.plan_update(cfg.update, task, data)
+    preflight.plan_update(cfg.update, task, data)
     return cfg, data, task
 
 

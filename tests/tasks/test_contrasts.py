@@ -15,10 +15,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from src.core.config import validate
-from src.errors import UserError
-from src.metrics.enhancement import score_case
-from src.tasks.enhancement import width
+from ganatomy.config.resolve import validate
+from ganatomy.errors import UserError
+from ganatomy.metrics.enhancement import score_case
+from ganatomy.tasks.enhancement.task import width
 
 SHAPE = (20, 18, 6)
 ROLES = ("mr", "ct")
@@ -57,7 +57,7 @@ def scans(tmp_path: Path) -> Path:
 @pytest.fixture
 def train(compose: Any, scans: Path, tmp_path: Path, monkeypatch: Any) -> Callable[..., Path]:
     """One step on the scans, with the planted generator unless `model` is named."""
-    from src.train import train
+    from ganatomy.train import train
 
     monkeypatch.setenv("GANATOMY_TARGETS", "tests.tasks.test_contrasts.")
 
@@ -98,7 +98,7 @@ def test_two_contrasts_to_one_ct_is_written_as_a_ct(train: Any, scans: Path, dim
 
 
 def test_every_key_is_in_the_runs_configuration(train: Any) -> None:
-    from src.core.config import load
+    from ganatomy.config.resolve import load
 
     task = load(train(*ONE_CT, EACH, planted=True))["task"]
     assert task["own_target"] is True and task["data_range"] == [-1024, 1500]
@@ -147,7 +147,7 @@ def test_a_network_that_adds_to_its_input_needs_equal_channels(train: Any) -> No
 
 @pytest.mark.parametrize("task", ["synthesis", "anomaly"])
 def test_each_channel_its_own_in_other_tasks(compose: Any, scans: Path, tmp_path: Path, task: str) -> None:
-    from src.train import train
+    from ganatomy.train import train
 
     kinds = scans / "kinds.csv"
     rows = []

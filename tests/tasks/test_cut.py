@@ -15,11 +15,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from src.core.config import validate
-from src.errors import UserError
-from src.networks.centernet import CenterNet, Maps
-from src.tasks.centres import maps_in_windows
-from src.tasks.detection import DetectionTask
+from ganatomy.config.resolve import validate
+from ganatomy.errors import UserError
+from ganatomy.networks.image_to_image.centernet import CenterNet, Maps
+from ganatomy.tasks.detection.centernet_targets import maps_in_windows
+from ganatomy.tasks.detection.task import DetectionTask
 
 SHAPE = (40, 44, 6)
 
@@ -31,7 +31,7 @@ def disc(shape: tuple[int, ...], centre: list[int], radius: int) -> np.ndarray:
 
 @pytest.fixture
 def train(compose: Any, tmp_path: Path, monkeypatch: Any) -> Callable[..., Path]:
-    from src.train import train
+    from ganatomy.train import train
 
     monkeypatch.setenv("GANATOMY_TARGETS", "tests.callbacks.planted.")
 

@@ -13,11 +13,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from src.adversarial import Watch
-from src.baselines.latent_search import search
-from src.errors import UserError
-from src.tasks.methods import FAnoGan, Imagine
-from src.tasks.phases import Best
+from ganatomy.adversarial import GradientMonitor
+from ganatomy.baselines.latent_search import search
+from ganatomy.errors import UserError
+from ganatomy.tasks.anomaly.methods import FAnoGanTraining, NoisePhase
+from ganatomy.tasks.phases import Best
 from tests.test_resume import assert_same, assert_same_end, checkpoint, run_until
 
 WORDS = [
@@ -51,15 +51,15 @@ def test_resumed_equals_uninterrupted(train_small: Train, stop: int) -> None:
 def test_killed_between_the_phases(train_small: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last checkpoint is of step 5; what was validated since is validated again."""
     whole = train_small("whole")
-    begin = FAnoGan._begin
+    begin = FAnoGanTraining._begin
 
-    def killed(self: FAnoGan) -> None:
+    def killed(self: FAnoGanTraining) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(BaseException):  # noqa: B017 - as a kill does
-        patch.setattr(FAnoGan, "_begin", killed)
+        patch.setattr(FAnoGanTraining, "_begin", killed)
         train_small("cut", "callbacks.checkpoint_every=5")
-    assert FAnoGan._begin is begin
+    assert FAnoGanTraining._begin is begin
     state = checkpoint(whole)
     assert_same_end(whole, train_small("cut", resume=True))
     assert state["global_step"] == state["batches_done"] == 9
@@ -70,7 +70,7 @@ def test_the_second_phase_begins_with_the_best_of_the_first(
     train_small: Train, monkeypatch: pytest.MonkeyPatch, best: int
 ) -> None:
     """Planted distances: whichever validation has the least, its players are those of the second phase."""
-    import src.tasks.anomaly as module
+    import ganatomy.tasks.anomaly.task as module
 
     seen: dict[int, dict[str, Any]] = {}
     offer = Best.offer
@@ -123,14 +123,16 @@ def test_a_gradient_that_is_not_finite_is_told_of_the_phase_it_falls_in(
 ) -> None:
     """Planted in the last steps of the first phase; nothing is logged or saved before the second."""
 
-    def planted(self: Imagine, batch: dict[str, Any], output: Tensor) -> dict[str, Tensor]:
+    def planted(self: NoisePhase, batch: dict[str, Any], output: Tensor) -> dict[str, Tensor]:
         return {
             "planted": output.mean() * (float("nan") if self.players.game.rules.batches_done >= 4 else 1.0)
         }
 
-    init = Watch.__init__
-    monkeypatch.setattr(Watch, "__init__", lambda self, game: init(self, game, at_once=False))  # as on a GPU
-    monkeypatch.setattr(Imagine, "task_losses", planted)
+    init = GradientMonitor.__init__
+    monkeypatch.setattr(
+        GradientMonitor, "__init__", lambda self, game: init(self, game, at_once=False)
+    )  # as on a GPU
+    monkeypatch.setattr(NoisePhase, "task_losses", planted)
     never = ["trainer.log_every=100", "trainer.val_every=100", "callbacks.checkpoint_every=100"]
     with pytest.raises(UserError, match=r"step [45]: the gradient of the generator is not finite"):
         train_small("run", *never)
@@ -156,9 +158,9 @@ class Eye(nn.Module):
         return [torch.tanh(x), x.mean((1, 2, 3))[:, None]]
 
 
-def toy() -> tuple[FAnoGan, Any]:
+def toy() -> tuple[FAnoGanTraining, Any]:
     torch.manual_seed(0)
-    method, network = FAnoGan(10), Toy()
+    method, network = FAnoGanTraining(10), Toy()
     method.players = SimpleNamespace(generator=network, evaluator=network, discriminator=Eye())  # type: ignore[assignment]
     return method, network
 

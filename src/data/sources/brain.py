@@ -18,8 +18,8 @@ from nibabel.nifti1 import Nifti1Image
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import binary_dilation, map_coordinates
 
-from src.data.records import Case, Record
-from src.errors import UserError
+from ganatomy.data.records import Case, Record
+from ganatomy.errors import UserError
 
 FIELD_OF_VIEW = 192.0
 CENTRE = np.array([98.0, 117.0, 76.0])

@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from src.data.lists import split_named
-from src.data.problems import blamed
-from src.data.records import SPLITS, Fault, Record, Split
-from src.data.sources.categories import joined
-from src.data.sources.coco_file import CocoFile, box_of
-from src.data.sources.files import Files
-from src.data.sources.places import case_of, placed, whole_number
-from src.data.tables import word
-from src.errors import UserError
+from ganatomy.data.io.text_tables import word
+from ganatomy.data.problems import blamed
+from ganatomy.data.records import SPLITS, Fault, Record, Split
+from ganatomy.data.sources.annotations.categories import joined
+from ganatomy.data.sources.annotations.coco_file import CocoFile, box_of
+from ganatomy.data.sources.files.base import Files
+from ganatomy.data.sources.files.places import case_of, placed, whole_number
+from ganatomy.data.splits.lists import split_named
+from ganatomy.errors import UserError
 
 
 @dataclass(kw_only=True)

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from src.data.lists import read_splits
-from src.data.matching import assigned
-from src.data.problems import few
-from src.data.readers import stem, suffix
-from src.data.records import Fault, Record
-from src.data.sources.dataset_json import classes_of, read_about
-from src.data.sources.files import Files
-from src.data.sources.templates import visible
-from src.errors import UserError
+from ganatomy.data.io.readers import stem, suffix
+from ganatomy.data.problems import few
+from ganatomy.data.records import Fault, Record
+from ganatomy.data.sources.annotations.dataset_json import classes_of, read_about
+from ganatomy.data.sources.files.base import Files
+from ganatomy.data.sources.files.templates import visible
+from ganatomy.data.splits.lists import read_splits
+from ganatomy.data.splits.matching import assigned
+from ganatomy.errors import UserError
 
 Case = tuple[str, list[str], str]
 """Name, image files, label file."""

@@ -9,19 +9,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from src.data.dicom.choice import Choice, chosen, chosen_slices, overview, suited
-from src.data.dicom.files import digest
-from src.data.dicom.read import read_series
-from src.data.dicom.series import Found, Series, find_series
-from src.data.lists import read_splits
-from src.data.matching import assigned
-from src.data.raw import raw_of
-from src.data.readers import ReadError
-from src.data.records import Fault, Record
-from src.data.regrid import Grid
-from src.data.sources.channels import coloured
-from src.data.sources.files import Files
-from src.errors import UserError
+from ganatomy.data.io.dicom.choice import Choice, chosen, chosen_slices, overview, suited
+from ganatomy.data.io.dicom.files import digest
+from ganatomy.data.io.dicom.read import read_series
+from ganatomy.data.io.dicom.series import Found, Series, find_series
+from ganatomy.data.io.readers import ReadError
+from ganatomy.data.quality.raw import raw_of
+from ganatomy.data.records import Fault, Record
+from ganatomy.data.regrid import Grid
+from ganatomy.data.sources.files.base import Files
+from ganatomy.data.sources.files.channels import coloured
+from ganatomy.data.splits.lists import read_splits
+from ganatomy.data.splits.matching import assigned
+from ganatomy.errors import UserError
 
 
 @dataclass(kw_only=True)

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from src.data.lists import read_splits, split_named
-from src.data.matching import assigned
-from src.data.problems import few
-from src.data.readers import sifted, stem, suffix
-from src.data.records import Fault, Record
-from src.data.sources.files import Files
-from src.data.sources.templates import Template, globbed, owned, visible
-from src.errors import UserError
+from ganatomy.data.io.readers import sifted, stem, suffix
+from ganatomy.data.problems import few
+from ganatomy.data.records import Fault, Record
+from ganatomy.data.sources.files.base import Files
+from ganatomy.data.sources.files.templates import Template, globbed, owned, visible
+from ganatomy.data.splits.lists import read_splits, split_named
+from ganatomy.data.splits.matching import assigned
+from ganatomy.errors import UserError
 
 
 @dataclass(kw_only=True)

@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 from scipy.special import expit
 
-from src.data.records import Case, Record
-from src.data.sources.brain import CENTRE, SLAB, Brain, Person, rician, rotation, to_world
-from src.errors import UserError
+from ganatomy.data.records import Case, Record
+from ganatomy.data.sources.brain import CENTRE, SLAB, Brain, Person, rician, rotation, to_world
+from ganatomy.errors import UserError
 
 PLACES = np.array([[-80.0, 80], [-65, 65], [SLAB[0] - CENTRE[2] + 10, SLAB[1] - CENTRE[2] - 10]])
 """Range of lesion centres: mm from the middle of the field of view, to the back, to the left, up."""

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from src.data.records import SPLITS, Case, Record
-from src.data.sources.channels import coloured
-from src.data.sources.files import Files
-from src.errors import UserError
+from ganatomy.data.records import SPLITS, Case, Record
+from ganatomy.data.sources.files.base import Files
+from ganatomy.data.sources.files.channels import coloured
+from ganatomy.errors import UserError
 
 
 @dataclass(kw_only=True)

@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from src.data.records import SPLITS, Case, Record
-from src.errors import UserError
+from ganatomy.data.records import SPLITS, Case, Record
+from ganatomy.errors import UserError
 
 SHARES = (0, 4 / 6, 5 / 6, 1)
 """Fractions of the digits where train, val and test begin and end.

@@ -11,14 +11,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from src.data.lists import split_named
-from src.data.matching import UNNAMED
-from src.data.problems import blamed
-from src.data.records import Fault, Record
-from src.data.sources.files import Files
-from src.data.sources.templates import visible
-from src.data.tables import rows_of, word
-from src.errors import UserError
+from ganatomy.data.io.text_tables import rows_of, word
+from ganatomy.data.problems import blamed
+from ganatomy.data.records import Fault, Record
+from ganatomy.data.sources.files.base import Files
+from ganatomy.data.sources.files.templates import visible
+from ganatomy.data.splits.lists import split_named
+from ganatomy.data.splits.matching import UNNAMED
+from ganatomy.errors import UserError
 
 COLUMNS = (
     "image",

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from src.data.lists import read_splits, split_named
-from src.data.matching import assigned
-from src.data.readers import stem
-from src.data.records import Fault, Record
-from src.data.sources.files import Files
-from src.data.sources.places import case_of, placed, whole_number
-from src.data.sources.templates import Template, visible
-from src.errors import UserError
+from ganatomy.data.io.readers import stem
+from ganatomy.data.records import Fault, Record
+from ganatomy.data.sources.files.base import Files
+from ganatomy.data.sources.files.places import case_of, placed, whole_number
+from ganatomy.data.sources.files.templates import Template, visible
+from ganatomy.data.splits.lists import read_splits, split_named
+from ganatomy.data.splits.matching import assigned
+from ganatomy.errors import UserError
 
 
 @dataclass(kw_only=True)

@@ -1,5 +1,5 @@
 """Scores of boxes: average precision, FROC, and what a chosen score threshold gives."""
 
-from src.metrics.detection.table import DetectionTable
+from ganatomy.metrics.detection.table import DetectionTable
 
 __all__ = ["DetectionTable"]

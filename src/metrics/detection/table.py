@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from src.metrics.case_metric import CaseMetric, first_places
-from src.metrics.detection.curves import RATES, Steps, average_precision, best_threshold, froc, steps
-from src.metrics.detection.matching import match
-from src.metrics.finite import refuse_not_finite
+from ganatomy.metrics.case_metric import CaseMetric, first_places
+from ganatomy.metrics.detection.curves import RATES, Steps, average_precision, best_threshold, froc, steps
+from ganatomy.metrics.detection.matching import match
+from ganatomy.metrics.finite import refuse_not_finite
 
 LEAST = tuple(np.round(np.arange(0.1, 0.96, 0.05), 2).tolist())
 MEANS = {

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from src.metrics.synthesis.features import RandomConvolutions
+from ganatomy.metrics.synthesis.features import RandomConvolutions
 
 RIDGES = tuple(10.0**power for power in range(-4, 3))
 """Candidates, in units of the mean eigenvalue of the kernel."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from src.metrics.finite import refuse_not_finite
+from ganatomy.metrics.finite import refuse_not_finite
 
 ROWS = 512
 

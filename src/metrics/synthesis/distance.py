@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from src.metrics.finite import refuse_not_finite
-from src.metrics.synthesis.pyramid import laplacian_pyramid, level_sides
+from ganatomy.metrics.finite import refuse_not_finite
+from ganatomy.metrics.synthesis.pyramid import laplacian_pyramid, level_sides
 
 NEIGHBOURHOOD = 7
 """Side of a descriptor, in pixels of its level."""

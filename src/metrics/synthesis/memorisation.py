@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from src.metrics.synthesis.pyramid import smoothed
+from ganatomy.metrics.synthesis.pyramid import smoothed
 
 SIDE = 64
 """Larger images are reduced to about this side."""

@@ -6,18 +6,18 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from src.metrics.synthesis.checkerboard import checkerboard_index
-from src.metrics.synthesis.coverage import density_and_coverage
-from src.metrics.synthesis.distance import sliced_wasserstein
-from src.metrics.synthesis.features import RandomConvolutions
-from src.metrics.synthesis.imagenet import BLUR, ImageNetFeatures
-from src.metrics.synthesis.kernel import kernel_distance
-from src.metrics.synthesis.variety import pair_similarity
+from ganatomy.metrics.synthesis.checkerboard import checkerboard_index
+from ganatomy.metrics.synthesis.coverage import density_and_coverage
+from ganatomy.metrics.synthesis.distance import sliced_wasserstein
+from ganatomy.metrics.synthesis.features import RandomConvolutions
+from ganatomy.metrics.synthesis.imagenet import BLUR, ImageNetFeatures
+from ganatomy.metrics.synthesis.kernel import kernel_distance
+from ganatomy.metrics.synthesis.variety import pair_similarity
 
 SCORES = ("swd", "kid/random", "density", "coverage", "ms_ssim", "checkerboard")
 
 
-class Judge:
+class SetScores:
     """Scores of synthetic sets against one real set [n, C, H, W].
 
     `imagenet` adds scores on the features of `ImageNetFeatures`.

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from src.metrics.similarity import structure, window_side
+from ganatomy.metrics.similarity import structure, window_side
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 PAIRS = 64

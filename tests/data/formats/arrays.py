@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from src.data.regrid import PAGES
+from ganatomy.data.regrid import PAGES
 from tests.data.formats.rows import COLOUR, GREY, VOLUME, Row, last, written
 
 BOTH = np.stack([VOLUME, VOLUME + 1])

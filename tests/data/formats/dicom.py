@@ -22,8 +22,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from tests.data.dicom.make import CT, DOSE, ORIGIN, SPACING, affine, dataset, enhanced, save
 from tests.data.formats.rows import COLOUR, DEEP, DEEP_COLOUR, GREY, SMOOTH, SMOOTH_COLOUR, VOLUME, Row, last
+from tests.data.io.dicom.make import CT, DOSE, ORIGIN, SPACING, affine, dataset, enhanced, save
 
 PLAIN = np.eye(4)
 BITS12 = (GREY.astype(np.uint16) * 16 + 3) & 0xFFF

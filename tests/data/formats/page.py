@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from src.data.readers import ReadError, read, read_label
-from src.data.regrid import Grid
+from ganatomy.data.io.readers import ReadError, read, read_label
+from ganatomy.data.regrid import Grid
 from tests.data.formats import arrays, dicom, itk, pictures, png, tiff, volumes
 from tests.data.formats.rows import Row
 

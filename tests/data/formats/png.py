@@ -9,16 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.data.formats.rows import (
-    CLASSES,
-    COLOUR,
-    DEEP,
-    DEEP_COLOUR,
-    GREY,
-    Row,
-    holding,
-    last,
-)
+from tests.data.formats.rows import CLASSES, COLOUR, DEEP, DEEP_COLOUR, GREY, Row, holding, last
 
 KINDS = {1: 0, 2: 4, 3: 2, 4: 6}
 PASSES = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]

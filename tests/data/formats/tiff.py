@@ -11,7 +11,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from src.data.regrid import PAGES
+from ganatomy.data.regrid import PAGES
 from tests.data.formats.pictures import LYING, saved
 from tests.data.formats.png import BIT, HALF, LOOKED_UP, RAINBOW
 from tests.data.formats.rows import (

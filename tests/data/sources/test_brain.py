@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from src.data.sources.brain import Brain, rician, template
-from src.errors import UserError
+from ganatomy.data.sources.brain import Brain, rician, template
+from ganatomy.errors import UserError
 
 
 @pytest.fixture(scope="module")

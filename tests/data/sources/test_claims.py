@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from src.data.datamodule import DataModule
-from src.data.faults import leaks
-from src.data.inventory import take
-from src.data.readers import ReadError
-from src.data.sources.folder import Folder
-from src.data.sources.table import Table
-from src.data.splits import Splitting
-from src.errors import UserError
+from ganatomy.data.datamodule import DataModule
+from ganatomy.data.io.readers import ReadError
+from ganatomy.data.quality.faults import leaks
+from ganatomy.data.quality.inventory import take
+from ganatomy.data.sources.folder import Folder
+from ganatomy.data.sources.table import Table
+from ganatomy.data.splits.split import Splitting
+from ganatomy.errors import UserError
 
 MASKS: dict[str, tuple[str, list[str], list[str], dict[str, list[str]]]] = {
     "numbers that go on": (

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from src.data.faults import leaks
-from src.data.sources.coco import Coco
-from src.data.sources.rle import corners_of, unpacked
-from src.errors import UserError
+from ganatomy.data.quality.faults import leaks
+from ganatomy.data.sources.annotations.rle import corners_of, unpacked
+from ganatomy.data.sources.coco import Coco
+from ganatomy.errors import UserError
 
 maskApi = pytest.importorskip("pycocotools.mask")
 SHAPE = (40, 30)

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from pydicom.uid import generate_uid
 
-from src.data.datamodule import DataModule
-from src.data.known import doubts
-from src.data.problems import told_once
-from src.data.readers import ReadError
-from src.data.sources.dicom import Dicom
-from src.data.sources.folder import Folder
-from src.errors import UserError
-from tests.data.dicom.make import CR, CT, DOSE, MR, dataset, enhanced, pattern, save, series
+from ganatomy.data.datamodule import DataModule
+from ganatomy.data.io.readers import ReadError
+from ganatomy.data.known import doubts
+from ganatomy.data.problems import told_once
+from ganatomy.data.sources.dicom import Dicom
+from ganatomy.data.sources.folder import Folder
+from ganatomy.errors import UserError
+from tests.data.io.dicom.make import CR, CT, DOSE, MR, dataset, enhanced, pattern, save, series
 
 VOLUME = pattern(7, 6, 4)
 MRI = {"Modality": "MR", "SOPClassUID": MR}

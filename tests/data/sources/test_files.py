@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.data.datamodule import DataModule
-from src.data.readers import ReadError
-from src.data.sources.coco import Coco
-from src.data.sources.decathlon import Decathlon
-from src.data.sources.folder import Folder
-from src.data.sources.medmnist import MedMnist
-from src.data.sources.table import Table
-from src.data.sources.voc import Voc
-from src.data.summary import content_hash, summary
-from src.errors import UserError
+from ganatomy.data.datamodule import DataModule
+from ganatomy.data.io.readers import ReadError
+from ganatomy.data.sources.coco import Coco
+from ganatomy.data.sources.decathlon import Decathlon
+from ganatomy.data.sources.folder import Folder
+from ganatomy.data.sources.medmnist import MedMnist
+from ganatomy.data.sources.table import Table
+from ganatomy.data.sources.voc import Voc
+from ganatomy.data.summary import content_hash, summary
+from ganatomy.errors import UserError
 
 
 def mask(lesion: slice | None) -> np.ndarray:

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from src.data.faults import leaks
-from src.data.readers import ReadError
-from src.data.sources.decathlon import Decathlon
-from src.data.sources.folder import Folder
-from src.data.sources.medmnist import MedMnist
-from src.data.sources.table import Table
-from src.data.sources.voc import Voc
-from src.errors import UserError
+from ganatomy.data.io.readers import ReadError
+from ganatomy.data.quality.faults import leaks
+from ganatomy.data.sources.decathlon import Decathlon
+from ganatomy.data.sources.folder import Folder
+from ganatomy.data.sources.medmnist import MedMnist
+from ganatomy.data.sources.table import Table
+from ganatomy.data.sources.voc import Voc
+from ganatomy.errors import UserError
 
 
 @pytest.mark.parametrize("gap", ["", "nan", "NaN", "null", "N/A", "  "])

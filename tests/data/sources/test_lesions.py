@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from src.data.sources.lesions import GAP, BrainLesions
-from src.data.sources.masks import boxes_of
-from src.data.splits import Splitting
-from src.errors import UserError
+from ganatomy.data.sources.files.masks import boxes_of
+from ganatomy.data.sources.lesions import GAP, BrainLesions
+from ganatomy.data.splits.split import Splitting
+from ganatomy.errors import UserError
 
 SMALL = {"subjects": 4, "size": 48, "slices": 12}
 

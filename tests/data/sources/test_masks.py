@@ -9,13 +9,13 @@ import nibabel
 import numpy as np
 import pytest
 
-from src.data.faults import leaks
-from src.data.inventory import take
-from src.data.readers import ReadError
-from src.data.sources.folder import Folder
-from src.data.sources.masks import class_numbers
-from src.data.splits import Splitting
-from src.errors import UserError
+from ganatomy.data.io.readers import ReadError
+from ganatomy.data.quality.faults import leaks
+from ganatomy.data.quality.inventory import take
+from ganatomy.data.sources.files.masks import class_numbers
+from ganatomy.data.sources.folder import Folder
+from ganatomy.data.splits.split import Splitting
+from ganatomy.errors import UserError
 
 SQUARES = {"a": (2, 2), "b": (2, 6), "c": (6, 2), "d": (12, 8)}  # of side 4: a touches b and c
 BOXES = {(y, x, y + 4, x + 4) for y, x in SQUARES.values()}
@@ -168,8 +168,8 @@ STATED = {
 @pytest.mark.parametrize("said", STATED)
 @pytest.mark.parametrize("kind", ["coco", "voc"])
 def test_a_size_that_is_stated_is_the_files(tmp_path, picture, said, kind):
-    from src.data.sources.coco import Coco
-    from src.data.sources.voc import Voc
+    from ganatomy.data.sources.coco import Coco
+    from ganatomy.data.sources.voc import Voc
 
     picture("images/1.png", shape=(20, 16, 3))
     (tmp_path / "Annotations").mkdir()

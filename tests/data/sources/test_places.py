@@ -6,15 +6,15 @@ import json
 
 import pytest
 
-from src.data.faults import inspect
-from src.data.readers import ReadError
-from src.data.records import Fault
-from src.data.sources.coco import Coco
-from src.data.sources.folder import Folder
-from src.data.sources.places import case_of, placed
-from src.data.sources.table import Table
-from src.data.sources.voc import Voc
-from src.errors import UserError
+from ganatomy.data.io.readers import ReadError
+from ganatomy.data.quality.faults import inspect
+from ganatomy.data.records import Fault
+from ganatomy.data.sources.coco import Coco
+from ganatomy.data.sources.files.places import case_of, placed
+from ganatomy.data.sources.folder import Folder
+from ganatomy.data.sources.table import Table
+from ganatomy.data.sources.voc import Voc
+from ganatomy.errors import UserError
 
 OBJECT = (
     "<object><name>cell</name>"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from src.data.sources.stacked_digits import StackedDigits
-from src.errors import UserError
+from ganatomy.data.sources.stacked_digits import StackedDigits
+from ganatomy.errors import UserError
 
 
 def shown(source: StackedDigits, split: str) -> tuple[list[int], list[int]]:

@@ -11,9 +11,9 @@ import pytest
 import torch
 from monai.data.box_utils import box_iou
 
-from src.metrics.detection.curves import RATES, average_precision, best_threshold, froc, steps
-from src.metrics.detection.matching import iou, match
-from src.metrics.detection.table import LEAST, DetectionTable, Image
+from ganatomy.metrics.detection.curves import RATES, average_precision, best_threshold, froc, steps
+from ganatomy.metrics.detection.matching import iou, match
+from ganatomy.metrics.detection.table import LEAST, DetectionTable, Image
 
 KINDS = ("a", "b", "c")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from src.metrics.synthesis.classifier import RIDGES, RealClassifier
+from ganatomy.metrics.synthesis.classifier import RIDGES, RealClassifier
 from tests.metrics.synthesis.anatomy import anatomies
 
 

@@ -14,14 +14,14 @@ from scipy.stats import wasserstein_distance
 from torch import nn
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from src.metrics.synthesis import distance
-from src.metrics.synthesis.checkerboard import checkerboard_index
-from src.metrics.synthesis.coverage import density_and_coverage
-from src.metrics.synthesis.distance import descriptor_places, directions, sliced_wasserstein
-from src.metrics.synthesis.features import RandomConvolutions
-from src.metrics.synthesis.kernel import kernel_distance
-from src.metrics.synthesis.pyramid import laplacian_pyramid, level_sides
-from src.metrics.synthesis.variety import ms_ssim, pair_similarity
+from ganatomy.metrics.synthesis import distance
+from ganatomy.metrics.synthesis.checkerboard import checkerboard_index
+from ganatomy.metrics.synthesis.coverage import density_and_coverage
+from ganatomy.metrics.synthesis.distance import descriptor_places, directions, sliced_wasserstein
+from ganatomy.metrics.synthesis.features import RandomConvolutions
+from ganatomy.metrics.synthesis.kernel import kernel_distance
+from ganatomy.metrics.synthesis.pyramid import laplacian_pyramid, level_sides
+from ganatomy.metrics.synthesis.variety import ms_ssim, pair_similarity
 from tests.metrics.synthesis.anatomy import anatomies
 
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from src.metrics.synthesis import imagenet
-from src.metrics.synthesis.imagenet import ImageNetFeatures, available, blurred
-from src.metrics.synthesis.scores import Judge
+from ganatomy.metrics.synthesis import imagenet
+from ganatomy.metrics.synthesis.imagenet import ImageNetFeatures, available, blurred
+from ganatomy.metrics.synthesis.scores import SetScores
 from tests.metrics.synthesis.anatomy import anatomies
 
 
@@ -39,13 +39,13 @@ def test_images_decide_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_score_is_there_when_it_is_asked_for() -> None:
     real, fake = anatomies(8, 32, seed=0), anatomies(8, 32, seed=1)
-    assert available() and "kid/imagenet" not in Judge(real)(fake)
-    found = Judge(real, imagenet=True)(torch.rand(8, 1, 32, 32))
+    assert available() and "kid/imagenet" not in SetScores(real)(fake)
+    found = SetScores(real, imagenet=True)(torch.rand(8, 1, 32, 32))
     assert found["kid/imagenet"] > 100 and found["kid/blurred"] > 100 and found["coverage/imagenet"] == 0
 
 
 def test_a_blur_hides_faint_noise() -> None:
     real = anatomies(40, 64, seed=0)
     noisy = real + 0.05 * torch.randn(real.shape, generator=torch.Generator().manual_seed(0))
-    found = Judge(real, imagenet=True)(noisy)
+    found = SetScores(real, imagenet=True)(noisy)
     assert found["kid/imagenet"] > 5 * max(found["kid/blurred"], 1)

@@ -7,7 +7,7 @@ from itertools import combinations
 import pytest
 import torch
 
-from src.metrics.synthesis.memorisation import chance, copied_share, expected_share, suspicious
+from ganatomy.metrics.synthesis.memorisation import chance, copied_share, expected_share, suspicious
 
 
 @pytest.mark.parametrize("count", [5, 20, 50, 100, 200])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from src.metrics.synthesis.planes import central_planes
+from ganatomy.metrics.synthesis.planes import central_planes
 
 
 def test_the_planes_through_the_middle_as_channels() -> None:

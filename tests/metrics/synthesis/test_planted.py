@@ -13,12 +13,12 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from src.metrics.synthesis import distance
-from src.metrics.synthesis.imagenet import ImageNetFeatures
-from src.metrics.synthesis.kernel import kernel_distance
-from src.metrics.synthesis.memorisation import copied_share, nearest, suspicious
-from src.metrics.synthesis.pyramid import smoothed
-from src.metrics.synthesis.scores import SCORES, Judge
+from ganatomy.metrics.synthesis import distance
+from ganatomy.metrics.synthesis.imagenet import ImageNetFeatures
+from ganatomy.metrics.synthesis.kernel import kernel_distance
+from ganatomy.metrics.synthesis.memorisation import copied_share, nearest, suspicious
+from ganatomy.metrics.synthesis.pyramid import smoothed
+from ganatomy.metrics.synthesis.scores import SCORES, SetScores
 from tests.metrics.synthesis.anatomy import anatomies
 
 Sets = tuple[Tensor, Tensor]
@@ -70,7 +70,7 @@ def scores(sets: Sets) -> dict[str, dict[str, float]]:
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(distance, "DIRECTIONS", 32)  # quick, and enough to tell these apart
-        judge = Judge(real)
+        judge = SetScores(real)
         return {name: judge(images) for name, images in planted.items()}
 
 
@@ -110,7 +110,7 @@ def test_twenty_images_repeated_fail_coverage(sets: Sets) -> None:
     if real.shape[-1] != 64:
         pytest.skip("generated images are so alike that twenty cover many")
     own = training[: len(real)]
-    judge = Judge(real)
+    judge = SetScores(real)
     repeated = own[:20].repeat(4, 1, 1, 1)[: len(real)]
     assert judge(repeated)["coverage"] < 0.8 * judge(own)["coverage"]
 
@@ -130,7 +130,7 @@ def test_a_collapse_onto_two_points_fails_every_score(scores: dict[str, dict[str
 def test_scores_know_no_units() -> None:
     """Images in Hounsfield-like units, far below zero, score as those in 0 to 1."""
     training, real = (images[:40] for images in generated())
-    plain, moved = Judge(real)(training), Judge(real * 2000 - 1000)(training * 2000 - 1000)
+    plain, moved = SetScores(real)(training), SetScores(real * 2000 - 1000)(training * 2000 - 1000)
     assert moved == {name: pytest.approx(value, rel=0.01, abs=1e-3) for name, value in plain.items()}
 
 

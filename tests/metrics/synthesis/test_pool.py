@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from src.metrics.synthesis.pool import ImagePool
+from ganatomy.metrics.synthesis.pool import ImagePool
 
 NAMES = [f"subject_{i} {i % 3}" for i in range(30)]
 REAL = torch.arange(30.0)[:, None, None, None].expand(-1, 1, 2, 3).contiguous()

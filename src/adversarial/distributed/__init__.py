@@ -1,0 +1,1 @@
+"""Collectives, random numbers and layers over the global batch of all processes."""

@@ -1,0 +1,78 @@
+"""One player's gradients averaged over the processes, in one call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from ganatomy.adversarial.distributed.collectives import processes
+
+
+class GradientAverage:
+    """Averages `.grad` over the processes in one flat all-reduce for each type of number; remembers its time.
+
+    A parameter that no process has a gradient for keeps none; one that some have a gradient for gets one in
+    all of them. Only where a gradient is missing does the host wait for the device.
+    """
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self._seconds = 0.0
+        self._events: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
+
+    @torch.no_grad()
+    def __call__(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Every process must call it with its own copies of the same parameters."""
+        if processes() == 1:
+            return
+        groups: dict[torch.dtype, list[nn.Parameter]] = {}
+        for parameter in parameters:
+            if parameter.requires_grad:
+                groups.setdefault(parameter.dtype, []).append(parameter)
+        for group in groups.values():
+            self._average(group)
+        self.calls += 1
+
+    def seconds(self) -> float:
+        """Time spent in the reductions since this was last asked, waiting for the others included."""
+        spent = self._seconds
+        if self._events:
+            self._events[-1][1].synchronize()
+            spent += sum(begin.elapsed_time(end) for begin, end in self._events) / 1000
+        self._seconds, self._events = 0.0, []
+        return spent
+
+    def _average(self, group: list[nn.Parameter]) -> None:
+        gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in group]
+        missing = [p.grad is None for p in group]
+        present = gradients[0].new_tensor([0.0 if gone else 1.0 for gone in missing])
+        flat = torch.cat([*(gradient.reshape(-1) for gradient in gradients), present])
+        self._sum(flat)
+        *parts, found = torch.split(flat, [*(gradient.numel() for gradient in gradients), len(group)])
+        averaged = [part.view_as(p) for part, p in zip(parts, group, strict=True)]
+        torch._foreach_mul_(averaged, 1 / processes())
+        torch._foreach_copy_(gradients, averaged)
+        if any(missing):
+            for p, gradient, gone, share in zip(group, gradients, missing, found.tolist(), strict=True):
+                if gone and share:
+                    p.grad = gradient
+
+    def _sum(self, flat: Tensor) -> None:
+        """All-reduce, timed: by the clock on a CPU, by events of the device elsewhere."""
+        if flat.device.type != "cuda":
+            begun = time.perf_counter()
+            dist.all_reduce(flat)
+            self._seconds += time.perf_counter() - begun
+            return
+        begin, end = (
+            torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+            for _ in range(2)
+        )
+        begin.record()
+        dist.all_reduce(flat)
+        end.record()
+        self._events.append((begin, end))

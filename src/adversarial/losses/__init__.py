@@ -1,0 +1,1 @@
+"""Adversarial losses in pairs (discriminator, generator), feature matching, and the adversarial weight."""

@@ -1,0 +1,1 @@
+"""Penalties on the discriminator and the generator."""

@@ -1,0 +1,1 @@
+"""Detection of non-finite gradients and the search for where they began."""

@@ -1,0 +1,1 @@
+"""How one batch becomes one optimizer step for each player."""

@@ -1,0 +1,1 @@
+"""Configuration: composed by Hydra, validated, resolved, and read back from other versions."""

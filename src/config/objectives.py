@@ -1,0 +1,88 @@
+"""Losses, penalties, weights and augmentations of the game: by name, or one's own by `_target_`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ganatomy.config.contracts import check_class, check_loss
+from ganatomy.config.mistakes.suggestions import nearest
+from ganatomy.config.targets import build, check_arguments, resolve
+from ganatomy.errors import UserError
+
+PATH = "model.adversarial"
+
+
+def check_choice(node: Any, names: Mapping[str, type], path: str, kind: type | None = None) -> None:
+    """Check a choice and its arguments before anything is built.
+
+    Args:
+        node: A name, `{name: ..., further arguments}` or, where `kind` is given, `{_target_: ..., ...}`.
+        names: The choices by name.
+        path: Key of the choice in the configuration.
+        kind: Base class of the choices that may be classes of one's own.
+
+    Raises:
+        UserError: No such choice, a class that is none of that kind, or arguments that it does not take.
+    """
+    if kind is not None and isinstance(node, dict) and "_target_" in node:
+        found = resolve(node, path)
+        check_class(found, kind, f"{path}._target_")
+        return check_arguments(found, node, path)
+    name = node.get("name") if isinstance(node, dict) else node
+    if name is None:
+        raise UserError(f"{path}.name: is missing{nearest('', names)}")
+    if name not in names:
+        raise UserError(f"{path}: no such choice {name!r}{nearest(str(name), names)}")
+    if isinstance(node, dict):
+        check_arguments(names[name], {k: v for k, v in node.items() if k != "name"}, path)
+
+
+def check_objectives(adversarial: Mapping[str, Any]) -> None:
+    """Check every choice of the section `model.adversarial`."""
+    from ganatomy import adversarial as game
+
+    check_choice(adversarial["loss"], game.LOSSES, f"{PATH}.loss", game.AdversarialLoss)
+    for index, penalty in enumerate(adversarial["penalties"]):
+        check_choice(penalty, game.PENALTIES, f"{PATH}.penalties[{index}]", game.Penalty)
+    if isinstance(adversarial["weight"], dict):
+        check_choice(adversarial["weight"], game.WEIGHTS, f"{PATH}.weight", game.Weight)
+    if adversarial["augment"] is not None:
+        check_choice(adversarial["augment"], game.AUGMENTS, f"{PATH}.augment", game.Augment)
+
+
+def class_of(node: Any, names: Mapping[str, type], path: str) -> type | None:
+    """The class of a choice; None for a name that is unknown."""
+    if isinstance(node, dict) and "_target_" in node:
+        return resolve(node, path)
+    return names.get(str(node.get("name", "") if isinstance(node, dict) else node))
+
+
+def build_objectives(adversarial: Mapping[str, Any]) -> dict[str, Any]:
+    """Keyword arguments of the `Game` beside rules and players, from the section `model.adversarial`."""
+    from ganatomy import adversarial as game
+
+    weight, augment = adversarial["weight"], adversarial["augment"]
+    weight = weight if isinstance(weight, dict) else {"name": "fixed", "value": weight}
+    loss = _built(adversarial["loss"], game.LOSSES, f"{PATH}.loss")
+    penalties = [_built(node, game.PENALTIES, f"{PATH}.penalties") for node in adversarial["penalties"]]
+    if isinstance(adversarial["loss"], dict) and "_target_" in adversarial["loss"]:
+        check_loss(loss, f"{PATH}.loss")
+    return {
+        "loss": loss,
+        "weight": _built(weight, game.WEIGHTS, PATH),
+        "feature_matching": adversarial["feature_matching"],
+        "penalties": penalties,
+        "augment": _built(augment, game.AUGMENTS, PATH) if augment else None,
+    }
+
+
+def _built(node: Any, names: Mapping[str, Callable[..., Any]], path: str) -> Any:
+    """`hinge`, `{name: r1, gamma: 1}` or `{_target_: mylab.losses.Mine}`: the object."""
+    if isinstance(node, dict) and "_target_" in node:
+        return build(node, path)
+    arguments = dict(node) if isinstance(node, dict) else {"name": node}
+    try:
+        return names[arguments.pop("name")](**arguments)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error

@@ -1,0 +1,180 @@
+"""From what Hydra composed to a validated plain configuration; a resumed run starts from its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ganatomy.config.mistakes.suggestions import nearest
+from ganatomy.config.renamed import as_today
+from ganatomy.errors import UserError
+
+if TYPE_CHECKING:
+    from ganatomy.config.schema import Config, DataConfig
+    from ganatomy.config.section import Plain
+
+OURS = {"source", "seed", "batches_done", "degrade", "pieces", "held", "one_size"}
+"""Arguments of the DataModule that are not the user's."""
+
+FREE = (
+    "trainer.max_steps",
+    "trainer.val_every",
+    "trainer.log_every",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.num_nodes",
+    "trainer.threads",
+    "trainer.judged",
+    "callbacks.",
+    "save_predictions",
+    "save_samples",
+    "save_format",
+    "task.judge",
+    "data.workers",
+    "data.cache",
+    "data.changed",
+    "debug",
+)
+"""Keys that may differ when a run goes on."""
+
+
+def load(run: str | Path) -> Plain:
+    """The resolved configuration of a run directory, by today's names, whichever version wrote it."""
+    path = Path(run) / "config.yaml"
+    if not path.is_file():
+        raise UserError(f"{run}: is no run directory (it has no config.yaml)")
+    return as_today(to_plain(OmegaConf.load(path)), _takes)
+
+
+def _takes(section: Plain, key: str) -> bool:
+    """Whether a section of a configuration has a key of this name; one of a class asks the class."""
+    from ganatomy.config.targets import parameters_of, resolve
+    from ganatomy.data.datamodule import DataModule
+
+    if "_target_" not in section:
+        return True
+    if "batch_size" in section and key in parameters_of(DataModule):  # that of the data
+        return True
+    return key in parameters_of(resolve(section, "config.yaml"))
+
+
+def to_plain(cfg: Any) -> Plain:
+    """Every interpolation resolved, every node a plain dict, list or scalar, every class by today's name."""
+    try:
+        plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        key = getattr(error, "full_key", None) or "configuration"
+        raise UserError(f"{key}: {str(error).splitlines()[0]}") from error
+    assert isinstance(plain, dict)
+    return as_today({str(key): value for key, value in plain.items()})
+
+
+def resolve_config(cfg: DictConfig, overrides: list[str]) -> Plain:
+    """The configuration this process shall run: with `resume`, that of the resumed run.
+
+    Only what leaves the numbers alone may be changed with it (`FREE`), and how far it goes.
+    """
+    if not cfg.get("resume"):
+        return to_plain(cfg)
+    saved = OmegaConf.create(load(cfg.resume))
+    planned = saved.trainer.max_steps
+    for word in overrides:
+        key, _, _ = word.lstrip("+").partition("=")
+        if key == "resume":
+            continue
+        if key == "trainer":  # trainer=ddp: how many processes, and nothing else
+            for count in ("devices", "num_nodes"):
+                saved.trainer[count] = cfg.trainer[count]
+            continue
+        if not key.startswith(FREE):
+            raise UserError(f"{key}: a resumed run keeps its {key}; start a new run to change it")
+        if key == "trainer.val_every" and "encoder" in saved.model.optimizer:
+            raise UserError(
+                f"{key}: a resumed run of two phases keeps its {key}, as the second begins with the best "
+                "validation of the first; start a new run to change it"
+            )
+        value = OmegaConf.select(saved, key, throw_on_missing=False)
+        if value is None and OmegaConf.select(saved, key.rpartition(".")[0] or "seed") is None:
+            raise UserError(f"{key}: no such key in {cfg.resume}/config.yaml")
+        OmegaConf.update(saved, key, OmegaConf.select(cfg, key), force_add=True)
+    _check_extension(saved, planned)
+    saved.resume = str(cfg.resume)
+    return to_plain(saved)
+
+
+def _check_extension(saved: DictConfig, planned: int) -> None:
+    """A learning rate that was scheduled over the run's steps has no further steps to go."""
+    for player, node in saved.model.scheduler.items():
+        if node is not None and saved.trainer.max_steps != planned and planned in node.values():
+            raise UserError(
+                f"trainer.max_steps: model.scheduler.{player} was planned for {planned} steps; "
+                "a run of another length is a new run"
+            )
+
+
+def validate(plain: Plain) -> Config:
+    """Check a configuration and return it typed.
+
+    Keys, types and ranges come first (quick), then every named choice and `_target_` against its code.
+    """
+    from ganatomy.config.models import check_model
+    from ganatomy.config.schema import Config
+    from ganatomy.config.targets import check_targets
+
+    cfg = Config.from_plain(plain)
+    check_model(cfg, HydraConfig.get().runtime.choices["model"] if HydraConfig.initialized() else cfg.name)
+    _check_names(cfg)
+    _check_samples(cfg)
+    check_data(cfg.data)
+    check_targets({key: value for key, value in plain.items() if key != "data"})
+    return cfg
+
+
+def _check_samples(cfg: Config) -> None:
+    """Only a task that makes images of noise can save some."""
+    from ganatomy.config.targets import resolve
+
+    if cfg.save_samples and not hasattr(resolve(cfg.task.to_plain(), "task"), "sampler"):
+        raise UserError("save_samples: this task makes no images of noise; set 0, or choose task=synthesis")
+
+
+def data_keys(section: DataConfig) -> tuple[Plain, Plain]:
+    """The section `data` in two: what its source takes (with `_target_`), and what the loaders take."""
+    from ganatomy.config.targets import parameters_of
+    from ganatomy.data.datamodule import DataModule
+
+    data, common = section.to_plain(), set(parameters_of(DataModule)) - OURS
+    return {k: v for k, v in data.items() if k not in common}, {k: v for k, v in data.items() if k in common}
+
+
+def check_data(section: DataConfig) -> None:
+    """A data set's section mixes what its source takes with what the loaders take."""
+    from ganatomy.config.targets import check_arguments, check_targets, parameters_of, resolve
+    from ganatomy.data.datamodule import DataModule
+
+    source, common = data_keys(section)
+    cls = resolve(source, "data")
+    for key in source:
+        if not key.startswith("_") and key not in parameters_of(cls):
+            raise UserError(
+                f"data.{key}: no such key{nearest(key, [*parameters_of(cls), *parameters_of(DataModule)])}"
+            )
+    check_targets(source, "data")
+    check_arguments(DataModule, common, "data")
+    check_targets(common, "data")
+
+
+def _check_names(cfg: Config) -> None:
+    """Losses, penalties, weights, augmentations and updates go by name."""
+    from ganatomy import adversarial as game
+    from ganatomy.config.objectives import check_choice, check_objectives
+    from ganatomy.config.targets import check_arguments
+
+    check_choice(cfg.update.name, {**game.UPDATES, "auto": game.Update}, "update.name")
+    check_objectives(cfg.model.adversarial.to_plain())
+    if isinstance(paths := cfg.task.extra.get("path_length"), dict):
+        check_arguments(game.PathLength, paths, "task.path_length")

@@ -1,0 +1,178 @@
+"""The configuration of a run, and of a check of data, section by section: keys, types, ranges.
+
+A section with a `_target_` names the keys that are asked for by name; its class checks the others.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
+from pydantic_core import PydanticCustomError
+
+from ganatomy.config.section import Section, TargetSection
+
+Node = dict[str, Any]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Cases = Annotated[int, BeforeValidator(lambda given: -1 if given == "all" else given), Field(ge=-1)]
+
+
+class TaskConfig(TargetSection):
+    """The task; further keys are its own."""
+
+    monitor: Annotated[str, Field(pattern=r"^val/")]
+    metrics: list[Node] = Field(default_factory=list)
+
+
+class DataConfig(TargetSection):
+    """A source and its loading; further keys belong to the source, or to the DataModule."""
+
+    batch_size: Count
+    workers: Annotated[int, Field(ge=0)]
+    cache: Literal["memory", "disk", "none"]
+    augment: list[Node]
+
+
+class PlayersConfig(Section):
+    generator: Node
+    discriminator: Node | None
+
+
+class OptimizersConfig(PlayersConfig):
+    """Optimisers by player; an encoder has one only where a model trains it beside its generator."""
+
+    encoder: Node | None = None
+
+
+class SchedulersConfig(Section):
+    generator: Node | None
+    discriminator: Node | None
+    encoder: Node | None = None
+
+
+class ClipConfig(Section):
+    generator: Positive | None
+    discriminator: Positive | None
+
+
+def _choice(given: Any) -> Any:
+    if isinstance(given, str) or (isinstance(given, dict) and all(isinstance(key, str) for key in given)):
+        return given
+    raise PydanticCustomError("choice", "give a name, or a section with name or _target_")
+
+
+Choice = Annotated[str | Node, PlainValidator(_choice)]
+"""`hinge`, `{name: r1, gamma: 1}`, or a class of one's own: `{_target_: mylab.losses.Mine}`."""
+
+
+class AdversarialConfig(Section):
+    loss: Choice
+    weight: Share | Node
+    feature_matching: Share
+    penalties: list[Node]
+    augment: Choice | None
+
+
+class ModelConfig(Section):
+    tasks: list[str] | None = None
+    generator: Node
+    discriminator: Node | None
+    adversarial: AdversarialConfig
+    optimizer: OptimizersConfig
+    scheduler: SchedulersConfig
+    ema_half_life: Positive | None
+    ema_burn_in: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class UpdateConfig(Section):
+    name: str
+    n_critic: Count
+    accumulate: Count
+    clip: ClipConfig
+
+
+class TrainerConfig(Section):
+    max_steps: Count
+    val_every: Count
+    log_every: Count
+    judged: Literal["best", "last"]
+    accelerator: Literal["auto", "cpu", "gpu"]
+    devices: Count
+    num_nodes: Count = 1
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    channels_last: bool = False
+    deterministic: bool
+    threads: Count | None
+
+
+class WandbConfig(Section):
+    name: Literal["wandb"]
+    project: str
+    mode: Literal["offline", "online"]
+
+
+class LoggerConfig(Section):
+    name: Literal["csv", "tensorboard", "none"]
+
+
+class CallbacksConfig(Section):
+    checkpoint_every: Count
+    samples: Annotated[int, Field(ge=0)]
+    progress: Literal["auto", "bar", "lines", "none"]
+    report: bool
+
+
+class PathsConfig(Section):
+    runs: str
+    data: str
+    cache: str
+
+
+class Config(Section):
+    """A whole run; `to_plain` gives what its config.yaml holds."""
+
+    task: TaskConfig
+    data: DataConfig
+    degradation: TargetSection | None
+    model: ModelConfig
+    update: UpdateConfig
+    trainer: TrainerConfig
+    logger: Annotated[WandbConfig | LoggerConfig, Field(discriminator="name")]
+    callbacks: CallbacksConfig
+    paths: PathsConfig
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    name: Annotated[str, Field(pattern=r"^[\w.=,+-]+$")]
+    run_dir: str
+    resume: str | None
+    save_predictions: Cases
+    save_samples: Annotated[int, Field(ge=0)] = 0
+    save_format: Literal["png8", "png16", "nifti", "npz"] | None = None
+    debug: bool
+
+    @model_validator(mode="after")
+    def _pieces(self) -> Config:
+        count = self.trainer.devices * self.trainer.num_nodes
+        if count > 1 and self.data.batch_size < count * self.update.accumulate:
+            raise ValueError(
+                f"data.batch_size: {self.data.batch_size} is the batch of all processes; give at least "
+                f"{count * self.update.accumulate} to {count} of them"
+            )
+        if self.update.accumulate > self.data.batch_size:
+            raise ValueError(
+                f"update.accumulate: {self.update.accumulate} pieces of a batch of {self.data.batch_size}"
+            )
+        return self
+
+
+class CheckConfig(Section):
+    """What `check` reads, and what it writes."""
+
+    paths: PathsConfig
+    data: DataConfig
+    output: str
+    pictures: Annotated[int, Field(ge=0)]
+    duplicates: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0)]
+    debug: bool

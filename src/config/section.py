@@ -1,0 +1,104 @@
+"""Sections of a configuration: typed keys, their plain values, and one line for a mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Annotated, Any, Self, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+
+from ganatomy.config.mistakes.suggestions import nearest
+from ganatomy.errors import UserError
+
+Plain = dict[str, Any]
+"""Values as YAML holds them: dictionaries, lists, texts, numbers, true, false and null."""
+
+
+class Section(BaseModel):
+    """Keys of one section with their types; every other key is refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=())
+    _plain: Plain | None = PrivateAttr(default=None)
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """Read a section from plain values.
+
+        Args:
+            plain: the section as YAML holds it; later changes to it leave the section alone.
+
+        Returns:
+            The section with its sections inside.
+
+        Raises:
+            UserError: one line for each key that is unknown, missing, of a wrong type or out of range.
+        """
+        try:
+            section = cls.model_validate(plain)
+        except ValidationError as error:
+            lines = [_line(problem, cls) for problem in error.errors()]
+            raise UserError("\n".join(dict.fromkeys(lines))) from error
+        section._keep(deepcopy(dict(plain)))
+        return section
+
+    def _keep(self, plain: Plain) -> None:
+        """Remember the values as they were written, here and in every section inside."""
+        self._plain = plain
+        for name, field in type(self).model_fields.items():
+            part = getattr(self, name)
+            if isinstance(part, Section):
+                part._keep(plain[field.alias or name])
+
+    def to_plain(self) -> Plain:
+        """Return a copy of the plain values, with the keys and in the order that they were given in."""
+        return self.model_dump(by_alias=True) if self._plain is None else deepcopy(self._plain)
+
+    def with_values(self, **values: Any) -> Self:
+        """Return the section with these keys set to plain values, checked anew."""
+        return self.from_plain({**self.to_plain(), **values})
+
+
+class TargetSection(Section):
+    """A section with a `_target_` class, which checks the further keys: they stay plain, in `extra`."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    target: Annotated[str, Field(alias="_target_")]
+
+    @property
+    def extra(self) -> Plain:
+        """The keys that belong to the class alone."""
+        return self.model_extra or {}
+
+
+def _line(problem: Any, schema: type[Section]) -> str:
+    location = [
+        part for part in problem["loc"] if part not in ("wandb", "csv", "tensorboard", "none", "float", "int")
+    ]
+    path = ".".join(str(part) for part in location if not str(part).startswith("dict["))
+    if problem["type"] == "extra_forbidden":
+        return f"{path}: no such key{nearest(str(location[-1]), _keys(schema, location[:-1]))}"
+    if problem["type"] == "missing":
+        return f"{path}: is missing"
+    if problem["type"] == "none_required":
+        return f"{path}: must be null or a section"
+    if problem["type"] == "value_error":  # a check between keys, which names them itself
+        return str(problem["ctx"]["error"])
+    return f"{path}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {problem['input']!r}"
+
+
+def _keys(schema: type[Section], path: list[Any]) -> list[str]:
+    """Names of the fields of the section at `path`."""
+    for part in path:
+        field = schema.model_fields.get(str(part))
+        sections = list(_flatten(field.annotation)) if field else []
+        schema = next(
+            (kind for kind in sections if isinstance(kind, type) and issubclass(kind, Section)), Section
+        )
+    return [field.alias or name for name, field in schema.model_fields.items()]
+
+
+def _flatten(annotation: Any) -> list[Any]:
+    if get_origin(annotation) in (Union, Annotated) or get_args(annotation):
+        return [kind for part in get_args(annotation) for kind in _flatten(part)]
+    return [annotation]

@@ -1,1 +1,0 @@
-"""Configuration, the run directory, and what is built from them."""

@@ -1,0 +1,111 @@
+"""Read the files of a series as one array with its affine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganatomy.data.io.dicom.files import opened
+from ganatomy.data.io.dicom.geometry import arranged
+from ganatomy.data.io.dicom.multiframe import Frame, frames_of
+from ganatomy.data.io.dicom.pixels import filled, rescaled, values_of
+
+
+def read_series(
+    paths: Sequence[Path], chosen: Sequence[tuple[str, str]] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read a volume [C,columns,rows,slices] with slices sorted along their normal, or a picture [C,H,W].
+
+    C is 3 in colour, else 1. Slices may be files, frames of one file, or both. `chosen` holds pairs of a
+    DICOM keyword and a value; only slices with these values are read.
+
+    Returns the array and its affine (RAS, mm). Raises ValueError if slices differ in size or direction, share
+    a position, are missing (uneven steps), or have no position in space.
+    """
+    files = [opened(path) for path in paths]
+    _check_copies(files, paths)
+    frames = [frame for file in files for frame in frames_of(file)]
+    for keyword, value in chosen:
+        frames = _having(frames, keyword, value)
+    if len(frames) == 1 and len(files) == 1 and not int(files[0].get("NumberOfFrames") or 1) > 1:
+        return _picture(frames[0])
+    if len(frames) == 1:
+        raise ValueError("has a single slice with the values of data.series")
+    if len({(frame.file.Rows, frame.file.Columns) for frame in frames}) > 1:
+        raise ValueError("its slices differ in size")
+    try:
+        order, affine = arranged(frames)
+    except ValueError as error:
+        raise ValueError(_placeless(frames, str(error))) from error
+    values = {id(file): values_of(file) for file in {id(frame.file): frame.file for frame in frames}.values()}
+    slices = [values[id(frames[place].file)][frames[place].number] for place in order]
+    if len({pixels.shape for pixels, _ in slices}) > 1:
+        raise ValueError("some of its slices are grey and some in colour")
+    volume = np.stack([pixels.T for pixels, _ in slices], -1)
+    volume = volume.astype(np.float32) if volume.dtype == np.float64 else volume
+    if any(padding is not None for _, padding in slices):
+        masks = [np.zeros(pixels.shape, bool) if mask is None else mask for pixels, mask in slices]
+        volume = filled(volume, np.stack([mask.T for mask in masks], -1))
+    return (volume if volume.ndim == 4 else volume[None]), affine
+
+
+def _picture(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+    array = rescaled(frame.file)
+    array = np.moveaxis(array, -1, 0) if array.ndim == 3 else array[None]
+    measures = frame.macro("PixelMeasuresSequence")
+    spacing = measures.get("PixelSpacing") or frame.file.get("ImagerPixelSpacing") or (1, 1)
+    return array, np.diag([float(spacing[0]), float(spacing[1]), 1.0, 1.0])
+
+
+def _having(frames: Sequence[Frame], keyword: str, value: str) -> list[Frame]:
+    """Return the frames whose header has `value` under `keyword`, alone or among other values."""
+    kept = [frame for frame in frames if _says(frame.fact(keyword), value)]
+    if not kept:
+        there = list(dict.fromkeys(said for frame in frames if (said := frame.fact(keyword)) is not None))
+        raise ValueError(
+            f"no slice has the {keyword} {value} of data.series; "
+            f"there are {', '.join(there[:8]) or 'none with a value'}"
+        )
+    return kept
+
+
+def _says(said: str | None, value: str) -> bool:
+    if said is None:
+        return False
+    for part in (said, *said.split("\\")):
+        if part.lower() == value.lower():
+            return True
+        try:
+            if np.isclose(float(part), float(value), rtol=1e-6, atol=0):
+                return True
+        except ValueError:
+            pass
+    return False
+
+
+def _check_copies(files: Sequence[Any], paths: Sequence[Path]) -> None:
+    """Raise ValueError if two files have the same SOPInstanceUID."""
+    known: dict[str, Path] = {}
+    for file, path in zip(files, paths, strict=True):
+        uid = str(file.get("SOPInstanceUID") or path)
+        if uid in known:
+            raise ValueError(
+                f"{known[uid].name} and {path.name} have the same SOPInstanceUID; remove the wrong one"
+            )
+        known[uid] = path
+
+
+def _placeless(frames: Sequence[Frame], words: str) -> str:
+    """Return why the frames are not a volume; for independent pictures, also the way to read them."""
+    if "no position in space" not in words:
+        return words
+    what = str(frames[0].file.get("Modality") or "modality not named")
+    if int(frames[0].file.get("NumberOfFrames") or 1) > 1:
+        return (
+            f"holds {len(frames)} frames ({what}) without a position in space, which are not a volume "
+            f"({words}); export the frames as pictures"
+        )
+    return f"{words}; read its {len(frames)} files ({what}) as pictures: data=folder 'data.image=\"**/*\"'"

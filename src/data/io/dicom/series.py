@@ -1,0 +1,149 @@
+"""Find the series of a folder tree from the headers alone, and count the files that are not images."""
+
+from __future__ import annotations
+
+import filecmp
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ganatomy.data.io.dicom.files import digest, files_below, opened, pydicom
+
+TAGS = (
+    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID", "Modality",
+    "SeriesDescription", "ProtocolName", "SeriesNumber", "Rows", "NumberOfFrames",
+)  # fmt: skip
+STORAGE = "1.2.840.10008.5.1.4.1.1."
+NO_IMAGES = tuple(STORAGE + end for end in ("4.2", "66.4", "66.7"))
+"""Spectra and segmentations: they have Rows and Columns but are not images."""
+CINE = tuple(
+    STORAGE + end
+    for end in (
+        "3", "3.1", "7.1", "7.2", "7.3", "7.4", "12.1", "12.1.1", "12.2", "12.2.1", "20", "481.1", "77.1.1.1",
+        "77.1.2.1", "77.1.4.1", "77.1.6",
+    )
+)  # fmt: skip
+"""SOP classes whose frames are a time series or tiles, not slices."""
+
+
+@dataclass
+class Series:
+    """One series of one patient: its files in order, and the names in its header.
+
+    Attributes:
+        uid: SeriesInstanceUID.
+        patient: pseudonym of the PatientID, else of the study, else of the folder.
+        person: the PatientID, empty if there is none.
+        modality: CT, MR, ...
+        description: SeriesDescription.
+        protocol: ProtocolName.
+        number: SeriesNumber.
+        slices: number of files, or of their frames where these are slices.
+        paths: the files.
+        images: SOPInstanceUID -> file; used only to find copies.
+    """
+
+    uid: str
+    patient: str
+    person: str
+    modality: str = "?"
+    description: str = ""
+    protocol: str = ""
+    number: str = ""
+    slices: int = 0
+    paths: list[Path] = field(default_factory=list)
+    images: dict[str, Path] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """Return the name of the series for display. It may hold text typed at the scanner, even a name."""
+        return self.description or self.protocol or f"number {self.number or '?'}"
+
+
+@dataclass
+class Found:
+    """The image series of a folder tree, and notes about the ignored files."""
+
+    series: list[Series]
+    notes: list[str]
+
+
+def find_series(root: Path) -> Found:
+    """Return every image series below `root`, in the order of the files. Only headers are read.
+
+    Files that are not DICOM, or hold no image, are counted. A copy of a file in the same series (same
+    SOPInstanceUID and bytes) counts once.
+    """
+    paths, broken = files_below(root)
+    series: dict[tuple[str, str], Series] = {}
+    strange: Counter[str] = Counter()
+    objects: Counter[str] = Counter()
+    damaged: list[Path] = []
+    copies = nameless = 0
+    for path in paths:
+        try:
+            header = opened(path, TAGS)
+            if "Rows" not in header or str(header.get("SOPClassUID")) in NO_IMAGES:
+                objects[str(header.get("Modality") or "not named")] += 1
+            elif not header.get("SeriesInstanceUID"):
+                nameless += 1
+            else:
+                copies += not _put(series, header, path, root)
+        except pydicom().errors.InvalidDicomError:
+            strange[_ending(path)] += 1
+        except Exception:  # headers can be damaged in many ways, folders unreadable
+            damaged.append(path)
+    counts = [
+        (sum(objects.values()), f"DICOM without an image ({_counted(objects)})"),
+        (sum(strange.values()), f"no DICOM ({_counted(strange)})"),
+        (len(damaged), f"headers that cannot be read (such as {damaged[0] if damaged else ''})"),
+        (nameless, "DICOM without a SeriesInstanceUID"),
+        (copies, "copies of others"),
+        (broken, "links that lead nowhere"),
+    ]
+    for one in series.values():
+        one.images.clear()
+    return Found(list(series.values()), [f"files passed over: {n}, {what}" for n, what in counts if n])
+
+
+def patient(header: Any, path: Path, root: Path) -> tuple[str, str]:
+    """Return a pseudonym for the patient of a file, and the PatientID (empty if there is none).
+
+    The pseudonym is made of the PatientID, else the study, else the folder.
+    """
+    person = str(header.get("PatientID") or "")
+    text = person or str(header.get("StudyInstanceUID") or path.parent.relative_to(root).as_posix())
+    return "patient-" + digest(text), person
+
+
+def _put(series: dict[tuple[str, str], Series], header: Any, path: Path, root: Path) -> bool:
+    """Add a file to its series; return False if it is a copy of a file that is there already."""
+    name, person = patient(header, path, root)
+    uid = str(header.SeriesInstanceUID)
+    entry = series.get((uid, name))
+    if entry is None:
+        description, protocol, number = (
+            str(header.get(word) or "").strip()
+            for word in ("SeriesDescription", "ProtocolName", "SeriesNumber")
+        )
+        modality = str(header.get("Modality") or "?")
+        entry = series[uid, name] = Series(uid, name, person, modality, description, protocol, number)
+    image = str(header.get("SOPInstanceUID") or "")
+    if image in entry.images and filecmp.cmp(path, entry.images[image], shallow=False):
+        return False
+    if image:
+        entry.images[image] = path
+    entry.paths.append(path)
+    cine = str(header.get("SOPClassUID")) in CINE
+    entry.slices += 1 if cine else int(header.get("NumberOfFrames") or 1)
+    return True
+
+
+def _ending(path: Path) -> str:
+    """Return a file's extension; digits after a dot, as in UIDs, are none."""
+    return path.suffix.lower() if path.suffix and not path.suffix[1:].isdigit() else "no ending"
+
+
+def _counted(counter: Counter[str]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in counter.most_common())

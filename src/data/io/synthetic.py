@@ -1,0 +1,98 @@
+"""Write synthetic images to files that are marked as synthetic."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from ganatomy.data.io.writers import PNG, Original, nifti1
+from ganatomy.errors import UserError
+
+Span = tuple[float, float]
+Format = Literal["png8", "png16", "nifti", "npz"]
+NOTE = "synthetic image: drawn by a generative model, shows no patient"
+"""Mark in every file: a PNG's text, NIfTI's description, key `note` of npz."""
+DEPTHS: dict[str, np.dtype[Any]] = {"png8": np.dtype(np.uint8), "png16": np.dtype(np.uint16)}
+
+
+@dataclass(frozen=True)
+class Form:
+    """File format of images: values in the data's units are number * slope + inter."""
+
+    format: Format
+    dtype: np.dtype[Any]
+    slope: float = 1.0
+    inter: float = 0.0
+
+    def encoded(self, values: np.ndarray, affine: np.ndarray) -> tuple[str, bytes]:
+        """Return suffix and content of a file for values [C,*spatial]; `affine` [4,4], mm, is for NIfTI."""
+        numbers = Original(self.dtype, self.slope, self.inter).stored(values)
+        array = numbers[0] if len(numbers) == 1 else np.moveaxis(numbers, 0, -1)
+        content = io.BytesIO()
+        if self.format == "npz":
+            np.savez_compressed(content, image=numbers, note=np.array(NOTE))
+            return ".npz", content.getvalue()
+        if self.format == "nifti":
+            return ".nii.gz", _nifti(numbers, affine, self)
+        info = PngInfo()
+        info.add_text("Comment", NOTE)
+        Image.fromarray(array).save(content, "PNG", pnginfo=info)
+        return ".png", content.getvalue()
+
+
+def form(
+    wanted: Format | None, like: Original, channels: int, dims: int, sliced: bool, span: Callable[[], Span]
+) -> Form:
+    """Choose the file format of synthetic images, by default that of the real images.
+
+    Args:
+        wanted: the format asked for, None for the default.
+        like: a file of the real images.
+        channels: channels of an image.
+        dims: spatial axes of an image.
+        sliced: True if an image is a slice of a volume.
+        span: returns minimum and maximum of the data, to scale a PNG's numbers if they cannot hold the data's
+            own.
+
+    Returns:
+        The format.
+
+    Raises:
+        UserError: a PNG cannot hold volumes, or this number of channels.
+    """
+    own: Format = "npz"
+    if sliced or dims == 3:
+        own = "nifti"
+    elif (channels, str(like.dtype)) in PNG:
+        own = "png8" if like.dtype == np.uint8 else "png16"
+    chosen = wanted or own
+    if chosen not in DEPTHS:
+        dtype: np.dtype[Any] = np.dtype(np.float32) if like.dtype == np.float16 else like.dtype
+        return Form(chosen, dtype, like.slope, like.inter)
+    depth = DEPTHS[chosen]
+    if dims == 3 or (channels, str(depth)) not in PNG:
+        what = "volumes" if dims == 3 else f"images of {channels} channels"
+        raise UserError(f"save_format: {chosen} cannot hold {what}; choose nifti or npz")
+    if np.can_cast(like.dtype, depth) and (like.slope, like.inter) == (1, 0):
+        return Form(chosen, depth)
+    low, high = span()
+    return Form(chosen, depth, (high - low) / float(np.iinfo(depth).max) or 1.0, low)
+
+
+def _nifti(numbers: np.ndarray, affine: np.ndarray, how: Form) -> bytes:
+    """Return [C,*spatial] as a NIfTI file; a slice is one voxel deep, channels come last."""
+    volume = numbers[..., None] if numbers.ndim == 3 else numbers
+    array = volume[0] if len(volume) == 1 else np.moveaxis(volume, 0, -1)
+    image = nifti1.Nifti1Image(array, affine, dtype=array.dtype)
+    image.header.set_xyzt_units("mm")
+    image.header.set_slope_inter(how.slope, how.inter)
+    image.header["descrip"] = NOTE.encode()
+    content: bytes = gzip.compress(image.to_bytes(), mtime=0)
+    return content

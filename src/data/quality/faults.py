@@ -1,0 +1,218 @@
+"""What is wrong with a data set, by name."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from ganatomy.data.io.readers import ReadError, listening
+from ganatomy.data.problems import called, few, files_of, sound
+from ganatomy.data.quality.contract import breach
+from ganatomy.data.records import SPLITS, Case, Fault, Record, Source
+from ganatomy.data.transforms.boxes import usable_boxes
+
+
+def examined(record: Record, source: Source) -> tuple[Case | None, list[Fault]]:
+    """A case as it is read, None where it cannot be, and what is wrong with it or noted of its files."""
+    try:
+        with listening() as heard:
+            case = source.load(record)
+    except ReadError as error:
+        return None, [Fault(record.case, "unreadable", str(error))]
+    if wrong := breach(record, case, source):
+        return None, [Fault(record.case, "contract", wrong)]
+    notes = [Fault(record.case, "reading", words, grave=False) for words in heard]
+    return case, [*notes, *inspect(record, case, source)]
+
+
+def inspect(record: Record, case: Case, source: Source) -> list[Fault]:
+    """Faults of the arrays of one case, each naming its file or case."""
+    name = name_of(record, source)
+    found = [*differing(record, case, name), *_colour(record, name, source), *_image(record, case, name)]
+    if "label" in case:
+        found += _label(record, case, name, source)
+    if "boxes" in case:
+        found += _boxes(record, case, name, source)
+    return found
+
+
+def differing(record: Record, case: Case, name: str) -> Iterable[Fault]:
+    """What the annotations state of the file (`stated`: `shape` (height, width), `channels`) and is not
+    so."""
+    stated = record.content.get("stated", {})
+    shape = case["image"].shape[1:]
+    if "shape" in stated and len(shape) == 2 and tuple(stated["shape"]) != shape:
+        said, is_so = (f"{width}x{height}" for height, width in (stated["shape"], shape))
+        words = f"{name}: its annotations are of an image of {said}, the file is {is_so} (width x height)"
+        why = (
+            "was it turned by a quarter?"
+            if tuple(stated["shape"]) == shape[::-1]
+            else "was it scaled or cut after the boxes were drawn?"
+        )
+        yield Fault(record.case, "stated size", f"{words}: {why} Correct the file, or its annotations")
+    if stated.get("channels") == 1 and len(case["image"]) == 3 and (case["image"] != case["image"][0]).any():
+        words = f"{name}: its annotations are of a grey image (depth 1), the file is a colour one"
+        yield Fault(record.case, "stated channels", words, grave=False)
+
+
+def _colour(record: Record, name: str, source: Source) -> Iterable[Fault]:
+    """A note on a colour image that is served as a grey one."""
+    raw = getattr(source, "raw", {}).get(record.case)
+    if raw is not None and raw.greyed:
+        words = f"{name}: is a colour image (3 channels), of which data.channels=1 reads the luminance"
+        yield Fault(record.case, "colour", f"{words}; data.channels=3 keeps the colour", grave=False)
+
+
+def name_of(record: Record, source: object) -> str:
+    """The file of a record where it has one, else its case."""
+    paths = getattr(source, "paths", None)
+    files = paths(record, "image") if paths else []
+    return str(files[0]) if files else record.case
+
+
+def counted(masks: Sequence[tuple[int, int]]) -> list[Fault]:
+    """A note where some image has several mask files, and all have not as many boxes. masks: (files,
+    boxes) of each image."""
+    files, boxes = (sum(column) for column in zip(*masks, strict=True)) if masks else (0, 0)
+    if files == boxes or max((count for count, _ in masks), default=0) < 2:
+        return []
+    words = f"{files} mask files gave {boxes} boxes; data.instances says what an object is"
+    return [Fault("", "boxes of masks", f"{words} (files, values or parts)", grave=False)]
+
+
+def leaks(records: Iterable[Record]) -> list[Fault]:
+    """What is wrong before a pixel is read: what the sources found, subjects on both sides of a split, and
+    cases of one name."""
+    records = list(records)
+    sides: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        if record.split:
+            sides[record.subject].add(record.split)
+    shared = {
+        subject: [s for s in SPLITS if s in where] for subject, where in sides.items() if len(where) > 1
+    }
+    found = [
+        Fault(
+            r.case, "shared subject",
+            f"{r.case}: its subject {r.subject} is in {' and in '.join(shared[r.subject])}; "
+            "keep a subject on one side (data.split_file)",
+        )
+        for r in records
+        if r.subject in shared and r.split == "train"
+    ]  # fmt: skip
+    return [*(f for r in records for f in r.problems), *found, *_shared(records), *_namesakes(records)]
+
+
+def _shared(records: Sequence[Record]) -> Iterable[Fault]:
+    """Files that serve images of two splits: what was trained on is in the test."""
+    used: dict[tuple[str, str], dict[str, Record]] = defaultdict(dict)
+    for record in records:
+        for role in ("image", "target", "label") if record.split else ():
+            for file in files_of(record, role):
+                used[file, role].setdefault(str(record.split), record)
+    for (file, role), sides in used.items():
+        if len(sides) > 1:
+            names = few([f"{split} ({called(r)})" for split, r in sides.items()])
+            words = f"{file}: is the {role} of images of {names}; keep them on one side with data.subject"
+            yield from (Fault(r.case, "shared file", words) for r in sides.values() if sound(r))
+
+
+def _namesakes(records: Sequence[Record]) -> Iterable[Fault]:
+    for name, count in Counter(record.case for record in records).items():
+        if count > 1:
+            alike = [called(r) for r in records if r.case == name]
+            yield Fault(
+                name, "name", f"{name}: two cases have this name ({few(alike, 2, ' and ')}); rename a file"
+            )
+
+
+def _image(record: Record, case: Case, name: str) -> Iterable[Fault]:
+    for key in ("image", "target"):
+        if key not in case:
+            continue
+        values = case[key]
+        if values.dtype.kind == "f" and (bad := int((~np.isfinite(values)).sum())):
+            yield Fault(
+                record.case,
+                "not finite",
+                f"{name}: {bad} values of the {key} are NaN or infinite; replace them",
+            )
+        elif values.min() == values.max():
+            yield Fault(
+                record.case, "constant", f"{name}: the {key} is constant ({values.flat[0]})", grave=False
+            )
+        if case["image"].shape[1:] != values.shape[1:]:
+            shapes = f"{values.shape[1:]}, the image {case['image'].shape[1:]}"
+            yield Fault(record.case, "shape", f"{name}: the {key} has the shape {shapes}")
+    if "target" in case and not _overlap(case["image"], case["target"]):
+        told = [f"{case[k].min():g} to {case[k].max():g} ({case[k].dtype})" for k in ("target", "image")]
+        words = f"{name}: the target's values are {told[0]}, the image's {told[1]}"
+        yield Fault(
+            record.case, "units", f"{words}: in other units? data.target_intensity sets its own", grave=False
+        )
+
+
+def _overlap(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether the ranges of values have at least half of what they span together in common."""
+    (low, high), (bottom, top) = ((float(a.min()), float(a.max())) for a in (one, other))
+    return not min(high, top) - max(low, bottom) < 0.5 * (max(high, top) - min(low, bottom))
+
+
+def _label(record: Record, case: Case, name: str, source: Source) -> Iterable[Fault]:
+    label, classes = case["label"], source.classes
+    if label.shape[1:] != case["image"].shape[1:]:
+        shapes = f"{label.shape[1:]}, the image {case['image'].shape[1:]}"
+        yield Fault(record.case, "shape", f"{name}: the label has the shape {shapes}")
+    low, high = int(label.min()), int(label.max())
+    if classes and (low < 0 or high >= len(classes)):
+        wrong = low if low < 0 else high
+        yield Fault(
+            record.case, "label value",
+            f"{name}: label value {wrong}, but data.classes names 0 to {len(classes) - 1}; "
+            "correct the label map, data.classes or data.label_values",
+        )  # fmt: skip
+
+
+def _boxes(record: Record, case: Case, name: str, source: Source) -> Iterable[Fault]:
+    boxes, shape = case["boxes"], case["image"].shape[1:]
+    dims = len(shape)
+    if boxes.shape[1:] != (2 * dims,):
+        yield Fault(
+            record.case, "box shape", f"{name}: boxes of {boxes.shape[-1]} numbers in {dims} dimensions"
+        )
+        return
+    names = getattr(source, "box_classes", ())
+    if (
+        len(case["classes"])
+        and names
+        and not 0 <= case["classes"].min() <= case["classes"].max() < len(names)
+    ):
+        yield Fault(record.case, "box class", f"{name}: box class {case['classes'].max()} of {len(names)}")
+    if len(boxes) and (boxes >= 0).all() and (boxes <= 1).all() and (boxes % 1 > 0).any():
+        words = f"{name}: its boxes are fractions of the image (0 to 1), where pixels are needed"
+        yield Fault(record.case, "box unit", f"{words}; multiply them by its width and height")
+        return
+    twins = len(boxes) - len(np.unique(np.c_[boxes, case["classes"]], axis=0))
+    if twins and np.isfinite(boxes).all():
+        words = f"{name}: {twins} of its {len(boxes)} boxes are there twice, with one class"
+        yield Fault(record.case, "twin boxes", f"{words}; remove what is a copy", grave=False)
+    _, usable = usable_boxes(boxes, shape)
+    for number, box in enumerate(boxes):
+        corners = ", ".join(f"{v:g}" for v in box)
+        if not np.isfinite(box).all():
+            words = f"{name}: box {number} ({corners}) holds no number at a corner and is left out"
+            yield Fault(record.case, "empty box", words, grave=False)
+        elif (box[dims:] < box[:dims]).any():
+            words = f"{name}: box {number} ({corners}) has its corners exchanged and is left out"
+            yield Fault(record.case, "empty box", words, grave=False)
+        elif (box[dims:] == box[:dims]).any():
+            words = f"{name}: box {number} ({corners}) has no area and is left out"
+            yield Fault(record.case, "empty box", words, grave=False)
+        elif not usable[number]:
+            words = f"{name}: box {number} ({corners}) lies outside the image and is left out"
+            yield Fault(record.case, "box outside", words, grave=False)
+        elif (box[:dims] < 0).any() or (box[dims:] > shape).any():
+            words = f"{name}: box {number} ({corners}) reaches out of the image ({shape}) and is cut"
+            yield Fault(record.case, "box outside", words, grave=False)

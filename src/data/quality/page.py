@@ -1,0 +1,144 @@
+"""check.html: a data set on one page that loads nothing from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from ganatomy.data.problems import grouped
+from ganatomy.data.records import Case, Fault
+
+SIDE = 144
+COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#d55e00", "#0072b2", "#cc79a7", "#f0e442"]
+STYLE = """
+body { margin: 0 auto; max-width: 1080px; padding: 40px 28px; color: #202124; }
+body { font: 15px/1.5 system-ui, sans-serif; }
+h2 { font-size: 17px; margin: 40px 0 10px; } table { border-collapse: collapse; font-size: 14px; }
+th, td { padding: 4px 10px; text-align: right; border-bottom: 1px solid #e4e7ea; } .wide { overflow-x: auto; }
+th:first-child, td:first-child { text-align: left; } li.grave { color: #a3271b; } small { color: #6b7177; }
+.row { display: flex; flex-wrap: wrap; gap: 8px; } figure { margin: 0; width: 144px; }
+figcaption { font-size: 11px; color: #6b7177; overflow-wrap: anywhere; }
+table.words td { text-align: left; }
+"""
+
+
+def page(title: str, parts: Mapping[str, str]) -> str:
+    """Headings and what stands under them."""
+    body = "".join(f"<h2>{escape(head)}</h2>{content}" for head, content in parts.items() if content)
+    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
+    body = f"<body><h1>{escape(title)}</h1>{body}</body>"
+    return f'<!doctype html><html lang="en"><head>{head}</head>{body}</html>'
+
+
+def grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    top = "".join(f"<th>{escape(head)}</th>" for head in heads)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    style = "" if any(heads) else ' class="words"'
+    return f'<div class="wide"><table{style}><tr>{top}</tr>{body}</table></div>'
+
+
+def listed(faults: Sequence[Fault]) -> str:
+    """Faults, those that stop training first and in red; of a group the first, the others folded under it."""
+    lines = "".join(map(_alike, grouped(sorted(faults, key=lambda fault: not fault.grave))))
+    return f"<ul>{lines}</ul>" if lines else "<p>none</p>"
+
+
+def _alike(faults: Sequence[Fault]) -> str:
+    first, *others = (escape(fault.words) for fault in faults)
+    more = f"<summary>and {len(others)} more</summary><ul>{''.join(f'<li>{o}</li>' for o in others)}</ul>"
+    style = "grave" if faults[0].grave else ""
+    folded = f"<details>{more}</details>" if others else ""
+    return f'<li class="{style}">{first} <small>{escape(faults[0].kind)}</small>{folded}</li>'
+
+
+def gallery(pictures: Sequence[tuple[str, bytes]]) -> str:
+    return (
+        f'<div class="row">{"".join(_figure(words, png) for words, png in pictures)}</div>'
+        if pictures
+        else ""
+    )
+
+
+def histogram(values: Mapping[str, np.ndarray], bins: int = 64) -> str:
+    """Intensities of each split as a line; the highest and lowest half per cent are outside."""
+    values = {split: v[np.isfinite(v)] for split, v in values.items()}
+    values = {split: v for split, v in values.items() if v.size}
+    if not values:
+        return ""
+    low, high = np.percentile(np.concatenate(list(values.values())), [0.5, 99.5])
+    edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+    if all((sample == np.round(sample)).all() for sample in values.values()):  # as many numbers in each bin
+        step = max(1, math.ceil((high - low + 1) / bins))
+        edges = np.arange(np.floor(low) - 0.5, high + step, step)
+        low, high = edges[0] + 0.5, edges[-1] - 0.5
+    lines, legend = [], []
+    for colour, (split, sample) in zip(COLOURS, values.items(), strict=False):
+        heights = np.histogram(sample, edges)[0] / sample.size
+        top = max(heights.max(), 1e-9)
+        places = [(10 + 700 * (i + 0.5) / len(heights), 160 - 150 * h / top) for i, h in enumerate(heights)]
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        lines.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.6"/>')
+        legend.append(f'<span style="color:{colour}">{escape(split)}</span>')
+    ends = f'<text x="10" y="178">{low:.4g}</text>'
+    ends += f'<text x="710" y="178" text-anchor="end">{high:.4g}</text>'
+    axis = '<line x1="10" x2="710" y1="160" y2="160" stroke="#b9bfc4"/>'
+    drawn = f'<svg viewBox="0 0 720 184" width="720" font-size="12">{axis}{"".join(lines)}{ends}</svg>'
+    return f"{drawn}<p>{' '.join(legend)}</p>"
+
+
+def picture(case: Case, sliced: bool) -> bytes:
+    """A prepared case as a small PNG: the slice with most labels, masks edged and boxes drawn."""
+    image, label = case["image"], case.get("label")
+    if sliced:
+        image, label = np.moveaxis(image, 0, -1), None if label is None else np.moveaxis(label, 0, -1)
+    if image.ndim == 4:
+        counts = (label > 0).sum((0, 1, 2)) if label is not None else np.zeros(image.shape[-1])
+        z = int(counts.argmax()) if counts.any() else image.shape[-1] // 2
+        image, label = image[..., z], None if label is None else label[..., z]
+    shades = image[:3] if len(image) >= 3 else image[:1].repeat(3, 0)
+    finite = shades[np.isfinite(shades)]
+    low, high = np.percentile(finite, [0.5, 99.5]) if finite.size else (0, 1)
+    shades = np.clip((shades - low) / (high - low if high > low else 1), 0, 1) * 255
+    shades = np.nan_to_num(shades, nan=0)
+    drawn = Image.fromarray(np.moveaxis(shades, 0, -1).astype(np.uint8))
+    scale = SIDE / max(drawn.size)
+    drawn = drawn.resize((max(1, round(drawn.width * scale)), max(1, round(drawn.height * scale))))
+    if label is not None:
+        drawn = _edged(drawn, label[0])
+    if case["image"].ndim == 3 and len(case.get("boxes", ())):
+        pen = ImageDraw.Draw(drawn)
+        for (y1, x1, y2, x2), value in zip(case["boxes"] * scale, case["classes"], strict=True):
+            pen.rectangle([x1, y1, x2, y2], outline=COLOURS[int(value) % len(COLOURS)])
+    out = io.BytesIO()
+    drawn.save(out, "PNG")
+    return out.getvalue()
+
+
+def _edged(drawn: Image.Image, label: np.ndarray) -> Image.Image:
+    pixels = np.array(drawn)
+    classes = np.array(Image.fromarray(label.astype(np.uint8)).resize(drawn.size, Image.Resampling.NEAREST))
+    padded = np.pad(classes, 1, mode="edge")
+    around = np.stack([padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]])
+    for value in range(1, int(classes.max(initial=0)) + 1):
+        colour = COLOURS[(value - 1) % len(COLOURS)]
+        pixels[(classes == value) & (around != value).any(0)] = [
+            int(colour[i : i + 2], 16) for i in (1, 3, 5)
+        ]
+    return Image.fromarray(pixels)
+
+
+def _figure(words: str, png: bytes) -> str:
+    source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    below = f'<figcaption title="{escape(words)}">{escape(_short(words))}</figcaption>'
+    return f'<figure><img src="{source}" alt="">{below}</figure>'
+
+
+def _short(words: str) -> str:
+    """A long name by its ends: many begin alike."""
+    return f"{words[:7]}…{words[-15:]}" if len(words) > 24 and " " not in words else words

@@ -1,0 +1,151 @@
+"""Reading every case once before the first step: what is there, and what is wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ganatomy.data.cache import Cache
+from ganatomy.data.io.digests import STORES, trim
+from ganatomy.data.label_values import classes
+from ganatomy.data.problems import told_once
+from ganatomy.data.quality.faults import examined, leaks, name_of
+from ganatomy.data.records import Case, Fault, Record, Source
+from ganatomy.data.transforms.prepare import Prepared, grid_of
+from ganatomy.errors import UserError
+from ganatomy.files import write_whole
+from ganatomy.invocation import typed
+
+log = logging.getLogger(__name__)
+OnError = Literal["stop", "skip"]
+SHOWN = 10
+SETTINGS = 4
+"""Facts of the same cases under so many other settings are remembered too."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a case without reading it again: its prepared shape, its faults, its content, told
+    as `Source.content` does. holds: see `classes_in`. kept: the share of it that lies within what is trained
+    on."""
+
+    shape: tuple[int, ...]
+    faults: tuple[Fault, ...]
+    content: str = ""
+    holds: dict[str, list[int]] = field(default_factory=dict)
+    kept: float = 1.0
+
+    @property
+    def grave(self) -> bool:
+        return any(fault.grave for fault in self.faults)
+
+    @property
+    def unreadable(self) -> bool:
+        """True where no arrays came, or none that a case may have: its source may be mended meanwhile."""
+        return any(fault.kind in ("unreadable", "contract") for fault in self.faults)
+
+
+def survey(
+    records: Sequence[Record], source: Source, cache: Cache, prepared: Prepared, folder: Path
+) -> dict[str, Facts]:
+    """Facts of every case, read anew unless they and the prepared case are remembered; fills the cache."""
+
+    def keep(record: Record, case: Case) -> tuple[tuple[int, ...], float]:
+        ready = prepared.prepare(record, case)
+        if not cache.holds(record):
+            raise UserError("changed while it was read; start again when the data stay as they are")
+        cache.put(record, ready)
+        return ready["image"].shape, prepared.preparation.kept(grid_of(case))
+
+    notes = Notes(folder, records)
+    known = notes.read()
+    facts, named = {}, {}
+    for record in records:
+        name = cache.name(record)
+        fact = known.get(name)
+        if fact is None or not (fact.grave or cache.kind == "none" or cache.has(record)):
+            fact = look(record, source, keep)
+        facts[record.case] = named[name] = fact
+    if cache.kind != "memory":
+        notes.write(named)
+    return facts
+
+
+def look(
+    record: Record, source: Source, keep: Callable[[Record, Case], tuple[tuple[int, ...], float]]
+) -> Facts:
+    """Read and inspect one case; `keep` prepares a sound one, tells its shape and the share that is kept."""
+    case, found = examined(record, source)
+    faults = tuple(found)
+    if case is None or any(fault.grave for fault in faults):
+        return Facts((), faults)
+    try:
+        shape, kept = keep(record, case)
+        return Facts(shape, faults, source.content(record), classes_in(case), kept)
+    except UserError as error:
+        raise UserError(f"{name_of(record, source)}: {error}") from error
+
+
+def classes_in(case: Case) -> dict[str, list[int]]:
+    """Numbers of the classes that a case holds: of its `label` those above 0, of its `boxes`, and `class`."""
+    found: dict[str, list[int]] = {}
+    if "label" in case:
+        found["label"] = classes(case["label"])
+    if "boxes" in case:
+        found["boxes"] = np.unique(case["classes"]).tolist()
+    if "class" in case:
+        found["class"] = np.unique(case["class"]).tolist()
+    return found
+
+
+def judge(records: Sequence[Record], facts: dict[str, Facts], on_error: OnError) -> list[Record]:
+    """The records to go on with. Raises `UserError`, one line a fault, when one is grave and `on_error`
+    is stop."""
+    faults = [*leaks(records), *(fault for record in records for fault in facts[record.case].faults)]
+    grave = [fault for fault in faults if fault.grave]
+    if grave and on_error == "stop":
+        lines = told_once(grave)
+        if len(lines) > SHOWN:
+            lines[SHOWN:] = [f"... and {len(lines) - SHOWN} other faults; {typed('check')} lists them all"]
+        raise UserError("\n".join([*lines, "mend these, or train on the rest with data.on_error=skip"]))
+    left_out = {fault.case for fault in grave}
+    for line in told_once(grave):
+        log.warning("data: left out: %s", line)
+    return [record for record in records if record.case not in left_out]
+
+
+class Notes:
+    """Facts of the cases of a data set, remembered in the cache's folder by the name that the cache has for
+    what they were found in; not of those that could not be read, as the cause may lie elsewhere."""
+
+    def __init__(self, folder: Path, records: Iterable[Record]) -> None:
+        names = "\n".join(record.case for record in records).encode(errors="surrogateescape")
+        self.path = folder / "facts" / f"{hashlib.sha256(names).hexdigest()[:32]}.json"
+
+    def read(self) -> dict[str, Facts]:
+        try:
+            rows: dict[str, Any] = json.loads(self.path.read_text())
+            return {
+                name: Facts(tuple(r.pop("shape")), tuple(Fault(**f) for f in r.pop("faults")), **r)
+                for name, r in rows.items()
+            }
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
+
+    def write(self, facts: dict[str, Facts]) -> None:
+        """Beside what is known of the same cases under other settings, or in other places."""
+        lasting = {name: fact for name, fact in facts.items() if not fact.unreadable}
+        known = self.read()
+        if known.keys() >= lasting.keys():
+            return
+        others = [(name, fact) for name, fact in known.items() if name not in facts]
+        rows = dict(others[-SETTINGS * len(facts) :]) | lasting
+        write_whole(self.path, json.dumps({name: asdict(fact) for name, fact in rows.items()}).encode())
+        trim(self.path.parent, STORES)

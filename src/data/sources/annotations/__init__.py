@@ -1,0 +1,1 @@
+"""Annotation formats that several sources read."""

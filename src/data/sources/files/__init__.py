@@ -1,0 +1,1 @@
+"""What all sources made of files share."""

@@ -1,0 +1,105 @@
+"""Base of all file-based data sets: load the files of a record as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ganatomy.data.io.readers import ReadError, read
+from ganatomy.data.problems import files_of, noted
+from ganatomy.data.quality.faults import name_of
+from ganatomy.data.quality.raw import Raw, raw_of
+from ganatomy.data.records import Case, Fault, Record
+from ganatomy.data.regrid import Grid
+from ganatomy.data.sources.files.channels import coloured, same_grid
+from ganatomy.data.sources.files.claims import claimed, uneven
+from ganatomy.data.sources.files.marked import check_settings, label_of, read_masks, unmarked
+from ganatomy.data.sources.files.masks import boxes_in
+from ganatomy.data.sources.files.settings import FileSettings
+from ganatomy.data.sources.files.versions import content, fingerprint
+
+
+@dataclass(kw_only=True)
+class Files(FileSettings):
+    """A folder of files, named by the `content` of each record.
+
+    The content holds paths below `root` as `image`, `target` and `label` (one or several each), and `boxes`,
+    `classes`, `class` and `stated` (see `faults.differing`).
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.raw: dict[str, Raw] = {}
+        check_settings(self)
+        self.repeats_grey = True
+
+    def completed(self, records: Sequence[Record], notes: Sequence[Fault] = ()) -> list[Record]:
+        """Return a source's records with the faults found between them."""
+        self.repeats_grey = all(len(files_of(record)) <= 1 for record in records)
+        checked = claimed(records, self.folder, self.shared)
+        checked = uneven(checked, self.channels) if self.files_are_channels else checked
+        return noted(checked, [*notes, *unmarked(self, records)])
+
+    def fingerprint(self, record: Record) -> str:
+        return fingerprint(self, record)
+
+    def content(self, record: Record) -> str:
+        return content(self, record)
+
+    def load(self, record: Record) -> Case:
+        image, grid = self._channels(record, "image")
+        case: Case = {"image": image, "affine": grid.affine, "spacing": grid.spacing}
+        if "target" in record.content:
+            case["target"], own = self._channels(record, "target")
+            same_grid(self.paths(record, "target")[0], own, self.paths(record, "image")[0], grid)
+        if "label" in record.content:
+            masks = read_masks(self, record, grid)
+            case["label"] = label_of(self, masks)
+        if "boxes" in record.content:
+            need = 2 * len(grid.shape)
+            boxes = np.asarray(record.content["boxes"], np.float32)
+            boxes = boxes if len(boxes) else boxes.reshape(0, need)
+            if boxes.shape[1:] != (need,):
+                raise ReadError(
+                    f"{name_of(record, self)}: boxes of {boxes.shape[-1]} numbers in {need // 2} dimensions, "
+                    f"where {need} are needed: the lower corner, then the upper one"
+                )
+            case["boxes"] = boxes
+            case["classes"] = np.asarray(record.content["classes"], np.int64).reshape(-1)
+        elif self.boxes_from_label and "label" in case:
+            paths, planes = self.paths(record, "label"), [mask[0] for mask in masks]
+            case["boxes"], case["classes"] = boxes_in(planes, paths, self.instances if paths else None)
+        if "class" in record.content:
+            case["class"] = np.asarray(record.content["class"], np.int64)
+        return case
+
+    def _channels(self, record: Record, role: str) -> tuple[np.ndarray, Grid]:
+        paths = self.paths(record, role)
+        if not paths:
+            raise ReadError(f"{name_of(record, self)}: has no {role}")
+        read_in = [read(path, self.axes, self.spatial_dims) for path in paths]
+        arrays, grid = [array for array, _ in read_in], read_in[0][1]
+        for path, (_, other) in zip(paths, read_in, strict=True):
+            same_grid(path, other, paths[0], grid)
+        array, colour = np.concatenate(arrays), len(paths) == 1 and grid.colour
+        if role == "target":
+            return self._target(array, paths[0], colour, len(self.paths(record, "image"))), grid
+        if len(array) == 1 != self.channels and not self.repeats_grey:
+            raise ReadError(
+                f"{paths[0]}: has 1 channel, not data.channels={self.channels}; a channel is missing"
+            )
+        made = coloured(array, self.channels, paths[0], colour)
+        self.raw[record.case] = raw_of(array, made, grid.colour)
+        return made, grid
+
+    def _target(self, array: np.ndarray, path: Path, colour: bool, images: int) -> np.ndarray:
+        several = self.channels != 3 or images > 1  # contrasts, not colours
+        if self.target_channels is None and len(array) < self.channels and several:
+            raise ReadError(
+                f"{path}: has {len(array)} of data.channels={self.channels}; set "
+                f"data.target_channels={len(array)}"
+            )
+        return coloured(array, self.target_channels or self.channels, path, colour)

@@ -1,0 +1,104 @@
+"""Masks of file-based data sets: check the settings, read the masks, and report missing ones."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from ganatomy.data.io.readers import ReadError, read_label
+from ganatomy.data.problems import files_of
+from ganatomy.data.quality.faults import name_of
+from ganatomy.data.records import Fault, Record
+from ganatomy.data.regrid import Grid
+from ganatomy.data.sources.files.channels import same_grid
+from ganatomy.data.sources.files.claims import ROLES
+from ganatomy.data.sources.files.masks import INSTANCES, class_numbers, whole
+from ganatomy.data.sources.files.settings import FileSettings
+from ganatomy.errors import UserError, one_of
+
+
+def check_settings(source: FileSettings) -> None:
+    """Raise UserError for invalid or contradicting settings about masks."""
+    for key, value, choices in (
+        ("instances", source.instances, (None, *INSTANCES)),
+        ("missing_label", source.missing_label, ("fault", "background")),
+        *(("shared", role, ROLES) for role in source.shared),
+    ):
+        one_of(f"data.{key}", value, choices)
+    if source.label_values is not None and len(source.label_values) != len(source.classes):
+        raise UserError(
+            f"data.label_values: {len(source.label_values)} values for {len(source.classes)} data.classes"
+        )
+    if source.instances == "values" and len(source.classes) > 2:
+        raise UserError(
+            f"data.instances=values: the values number objects of one class, but data.classes names "
+            f"{len(source.classes) - 1} besides the background"
+        )
+    label = getattr(source, "label", None)
+    if label and not source.classes and not source.box_classes:
+        raise UserError(
+            f"data.label={label}: name what the masks mark, background first: "
+            "data.classes=[background,lesion], and, if not 0, 1, ..., data.label_values=[0,255]"
+        )
+
+
+def unmarked(source: FileSettings, records: Sequence[Record]) -> list[Fault]:
+    """Return a note about images without a mask that count as background.
+
+    Raises UserError if no image has a mask.
+    """
+    labelled = [record for record in records if "label" in record.content]
+    bare = [record for record in labelled if not files_of(record, "label")]
+    if source.missing_label != "background" or not bare:
+        return []
+    if len(bare) == len(labelled):
+        raise UserError(
+            f"data.missing_label=background: none of the {len(bare)} images has a mask, e.g. "
+            f"{name_of(bare[0], source)}; correct data.label"
+        )
+    words = f"{len(bare)} of {len(records)} images have no mask and count as background"
+    return [Fault("", "no mask", f"{words} (data.missing_label)", grave=False)]
+
+
+def read_masks(source: FileSettings, record: Record, grid: Grid) -> list[np.ndarray]:
+    """Read each mask file as class numbers [1,*spatial], or as object numbers with instances=values.
+
+    Args:
+        source: the data set.
+        record: the case.
+        grid: the grid of its image.
+
+    Raises:
+        ReadError: a mask does not exist, lies on other voxels than the image, or holds values that are not
+            allowed.
+    """
+    paths, name = source.paths(record, "label"), name_of(record, source)
+    if not paths and source.missing_label == "background":
+        return [np.zeros((1, *grid.shape), np.uint8)]
+    if not paths:
+        raise ReadError(
+            f"{name}: has no label; add one, leave the image out of data.image, or let it count as "
+            "background: data.missing_label=background"
+        )
+    objects, values = source.instances == "values", source.label_values
+    known = values if values is not None or objects or not source.classes else range(len(source.classes))
+    masks = []
+    for path in paths:
+        if not path.exists():
+            raise ReadError(
+                f"{path}: is not there; if there is nothing to mark in {name}, let images without a mask "
+                "count as background: data.missing_label=background"
+            )
+        array, own = read_label(path, known, source.axes, source.spatial_dims)
+        same_grid(path, own, source.paths(record, "image")[0], grid)
+        masks.append(whole(array, path) if objects else class_numbers(array, path, values))
+    return masks
+
+
+def label_of(source: FileSettings, masks: Sequence[np.ndarray]) -> np.ndarray:
+    """Merge the masks of one image into a label map [1,*spatial]; in overlaps the highest class wins."""
+    if source.instances == "values":
+        masks = [(mask > 0).astype(np.uint8) for mask in masks]
+    return functools.reduce(np.maximum, masks)

@@ -1,0 +1,129 @@
+"""From mask values to class numbers, and to boxes around the objects in masks."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from scipy.ndimage import find_objects
+from scipy.ndimage import label as components
+
+from ganatomy.data.io.readers import ReadError
+from ganatomy.data.label_values import classes
+
+Instances = Literal["files", "values", "parts"]
+INSTANCES = ("files", "values", "parts")
+WHOLE = 1e-3
+"""Largest rounding error that a file's scale factor causes in integers."""
+Boxes = tuple[np.ndarray, np.ndarray]
+
+
+def whole(array: np.ndarray, path: Path) -> np.ndarray:
+    """Return the values of a mask as integers. Raises ReadError if they are not."""
+    if array.dtype.kind != "f":
+        return array
+    nearest = np.round(array)
+    if not np.isfinite(array).all() or (far := np.abs(array - nearest)).max() > WHOLE:
+        strange = array[~np.isfinite(array)] if not np.isfinite(array).all() else array[far > WHOLE]
+        raise ReadError(
+            f"{path}: label values are not whole numbers ({strange.flat[0]:.6g}); if a scale factor caused "
+            "this (NIfTI's scl_slope, as when floats are saved in few bits), save the mask as integers"
+        )
+    return nearest
+
+
+def class_numbers(array: np.ndarray, path: Path, label_values: Sequence[int] | None) -> np.ndarray:
+    """Return the positions of a mask's values in `label_values`, or the values themselves if it is None.
+
+    Args:
+        array: the mask.
+        path: its file, for messages.
+        label_values: the allowed values in the order of the classes, or None.
+
+    Raises:
+        ReadError: a value is not an integer, or is not in `label_values`.
+    """
+    array = whole(array, path)
+    if label_values is None:
+        low, high = int(array.min()), int(array.max())
+        fitting = (np.uint8, np.int16, np.int32, np.int64)
+        return array.astype(next(t for t in fitting if np.iinfo(t).min <= low and high <= np.iinfo(t).max))
+    places = np.zeros(array.shape, np.uint8 if len(label_values) <= 256 else np.int32)
+    known = np.zeros(array.shape, bool)
+    for place, value in enumerate(label_values):
+        here = array == value
+        places[here] = place
+        known |= here
+    if not known.all():
+        raise ReadError(
+            f"{path}: label value {array[~known].flat[0]:g} is not in data.label_values={list(label_values)}"
+        )
+    return places
+
+
+def boxes_of(label: np.ndarray) -> Boxes:
+    """Return a box around each connected part of each class above 0, and its class counted from 0."""
+    return _stacked(
+        [
+            (place, value - 1)
+            for value in classes(label)
+            for place in find_objects(components(label == value)[0])
+        ],
+        label.ndim,
+    )
+
+
+def boxes_of_values(label: np.ndarray) -> Boxes:
+    """Return a box around each value above 0, all of one class."""
+    _, numbers = np.unique(np.where(label > 0, label, 0), return_inverse=True)
+    numbers = numbers.reshape(label.shape) + (0 if (label <= 0).any() else 1)
+    return _stacked([(place, 0) for place in find_objects(numbers) if place], label.ndim)
+
+
+def boxes_of_files(maps: Sequence[np.ndarray], paths: Sequence[Path]) -> Boxes:
+    """Return a box around the object of each file, and the file's class; none for an empty file.
+
+    Raises ReadError if a file marks several classes.
+    """
+    found = []
+    for label, path in zip(maps, paths, strict=True):
+        values = classes(label)
+        if len(values) > 1:
+            raise ReadError(
+                f"{path}: marks the classes {values}, but data.instances=files needs one object per file; "
+                "choose data.instances=parts, or values"
+            )
+        found += [(find_objects((label > 0).astype(np.uint8))[0], value - 1) for value in values]
+    return _stacked(found, maps[0].ndim)
+
+
+def boxes_in(maps: Sequence[np.ndarray], paths: Sequence[Path], instances: Instances | None) -> Boxes:
+    """Return boxes and classes of the objects in the masks [*spatial] of one image.
+
+    Args:
+        maps: one label map per file.
+        paths: their files, for messages.
+        instances: definition of an object: all of one file (`files`), one value (`values`), or one connected
+            part of a class (`parts`). None: `files` if each file marks one class and a class occurs more than
+            once, else `parts`.
+    """
+    if instances is None:
+        marked = [classes(label) for label in maps]
+        single = [values[0] for values in marked if len(values) == 1]
+        alike = len(set(single)) < len(single) and all(len(values) < 2 for values in marked)
+        instances = "files" if alike else "parts"
+    if instances == "files":
+        return boxes_of_files(maps, paths)
+    if instances == "values":
+        boxes = [boxes_of_values(label) for label in maps]
+        return np.concatenate([b for b, _ in boxes]), np.concatenate([c for _, c in boxes])
+    return boxes_of(functools.reduce(np.maximum, maps))
+
+
+def _stacked(found: Sequence[tuple[tuple[slice, ...], int]], dims: int) -> Boxes:
+    boxes = [[s.start for s in place] + [s.stop for s in place] for place, _ in found]
+    classes = np.array([number for _, number in found], np.int64)
+    return np.array(boxes, np.float32).reshape(-1, 2 * dims), classes

@@ -1,0 +1,160 @@
+"""File name templates of words in braces and wildcards: masks/{stem}_*.png."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Formatter
+
+from ganatomy.errors import UserError
+
+WILD = "*?["
+TOKENS = re.compile(r"(\*\*/|\*|\?|\[!?\]?[^\]]*\])")
+CONTINUES = r"[^\W_]"
+"""A letter or a digit, which would continue the word next to it."""
+
+
+@dataclass(frozen=True)
+class Template:
+    """A path template with the words of an image in braces.
+
+    A word matches as a whole: next to a wildcard, no letter or digit may continue it, so that {stem}* of
+    case_1 does not match case_10.
+
+    Attributes:
+        text: the template.
+        key: the setting it comes from, for messages.
+    """
+
+    text: str
+    key: str
+
+    @property
+    def wild(self) -> bool:
+        """Return True if it may match several files."""
+        try:
+            return any(letter in literal for literal, *_ in Formatter().parse(self.text) for letter in WILD)
+        except ValueError:
+            return False  # `filled` raises the error
+
+    def filled(self, words: Mapping[str, str]) -> str:
+        """Return the text with the words filled in. Raises UserError for an unknown word."""
+        try:
+            return self.text.format(**words)
+        except (KeyError, IndexError, ValueError, AttributeError) as error:
+            wrong = f"no such word {error.args[0]}" if type(error) is KeyError else "its braces hold no word"
+            raise UserError(
+                f"data.{self.key}={self.text}: {wrong}; there are {{{'}, {'.join(words)}}}"
+            ) from error
+
+    def parts(self, words: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Return pairs of a literal and the word after it; the last word may be empty."""
+        found = []
+        for literal, name, spec, how in Formatter().parse(self.text):
+            field = (
+                "" if name is None else f"{{{name}{'!' + how if how else ''}{':' + spec if spec else ''}}}"
+            )
+            found.append((literal, Template(field, self.key).filled(words)))
+        return found
+
+    def words(self, words: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the words that it contains."""
+        return tuple(word for _, word in self.parts(words))
+
+    def found(self, folder: Path, words: Mapping[str, str]) -> tuple[list[str], list[str]]:
+        """Return files below `folder`, sorted: those of the image, and those that only begin or end like it.
+
+        Without a wildcard it is one file, also if it does not exist, so that messages can name it.
+        """
+        whole = self.filled(words)
+        if not self.wild:
+            return [whole], []
+        parts = self.parts(words)
+        pattern = "".join(literal + glob.escape(word) for literal, word in parts)
+        files = [path.relative_to(folder).as_posix() for path in visible(folder, pattern)]
+        exact = re.compile(_expression(parts))
+        return [f for f in files if exact.fullmatch(f)], [f for f in files if not exact.fullmatch(f)]
+
+    def everything(self, words: Mapping[str, str]) -> str:
+        """Return a pattern that matches the files of all images."""
+        text = ""
+        for literal, word in self.parts(words):
+            text += literal.lstrip("*") if text.endswith("*") else literal
+            text += "*" if word and not text.endswith("*") else ""
+        return text
+
+
+def _expression(parts: Sequence[tuple[str, str]]) -> str:
+    """Return a regular expression for the whole path."""
+    parts = _below(parts)
+    following = [literal for literal, _ in parts[1:]] + [""]
+    pieces: list[str] = []
+    for (literal, word), after in zip(parts, following, strict=True):
+        pieces += map(_token, filter(None, TOKENS.split(literal)))
+        if word:
+            before = f"(?<!{CONTINUES})" if literal.endswith(("*", "?", "]")) else ""
+            behind = f"(?!{CONTINUES})" if after.startswith(tuple(WILD)) else ""
+            pieces.append(before + re.escape(word) + behind)
+    return "".join(pieces)
+
+
+def _below(parts: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the parts without the ./ of files in the root itself."""
+    (literal, word), *rest = parts
+    if not literal and word == "." and rest:
+        return [(rest[0][0].removeprefix("/"), rest[0][1]), *rest[1:]]
+    return [(literal.removeprefix("./"), word), *rest]
+
+
+def _token(text: str) -> str:
+    if text == "**/":
+        return "(?:.*/)?"
+    if text == "*":
+        return "[^/]*"
+    if text == "?":
+        return "[^/]"
+    if TOKENS.fullmatch(text):
+        return "[" + text[1:-1].replace("!", "^", 1 if text[1] == "!" else 0).replace("\\", r"\\") + "]"
+    return re.escape(text)
+
+
+def visible(folder: Path, pattern: str) -> list[Path]:
+    """Return the matching paths, sorted, without macOS companion files (._name)."""
+    return sorted(path for path in globbed(folder, pattern) if not path.name.startswith("._"))
+
+
+def globbed(folder: Path, pattern: str) -> list[Path]:
+    """Return the matching paths below a folder. Raises UserError for an invalid pattern."""
+    try:
+        return list(folder.glob(pattern))
+    except (ValueError, NotImplementedError, IndexError) as error:
+        raise UserError(
+            f"{pattern or '(empty)'}: is not a pattern of files below data.root={folder}; write it without a "
+            "leading /, and ** only between slashes, such as images/*.png or **/*.png"
+        ) from error
+
+
+def owned(files: Sequence[Sequence[str]], words: Sequence[tuple[str, ...]]) -> list[list[str]]:
+    """Return the files of each image, without those that match more words of another image.
+
+    a_b_mask.png belongs to a_b, not to a.
+    """
+    claims: dict[str, list[int]] = defaultdict(list)
+    for place, each in enumerate(files):
+        for file in each:
+            claims[file].append(place)
+    released: set[tuple[int, str]] = set()
+    for file, places in claims.items():
+        best = max((words[place] for place in places), key=lambda texts: sum(map(len, texts)))
+        released |= {
+            (place, file) for place in places if words[place] != best and _within(words[place], best)
+        }
+    return [[file for file in each if (place, file) not in released] for place, each in enumerate(files)]
+
+
+def _within(words: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    return all(word in other for word, other in zip(words, others, strict=True))

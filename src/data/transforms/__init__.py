@@ -1,0 +1,1 @@
+"""From file to network input: the deterministic preparation, augmentation and patches."""

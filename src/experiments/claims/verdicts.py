@@ -1,0 +1,56 @@
+"""From kept runs to verdicts: which differences belong together, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ganatomy.errors import UserError
+from ganatomy.experiments.claims.claims import Claim, Side, Verdict, judge
+from ganatomy.experiments.claims.statistics import Estimate, estimate
+from ganatomy.experiments.results.store import Key, Result
+from ganatomy.experiments.spec import Experiment
+
+
+def verdicts(experiment: Experiment, results: Mapping[Key, Result]) -> list[Verdict]:
+    """One on each claim, from the seeds that both of its arms have."""
+    differences, whole = [], []
+    for claim in experiment.claims:
+        arms = claim.left.arm, claim.right.arm
+        seeds = [s for s in experiment.sheet.seeds if all((arm, s) in results for arm in arms)]
+        differences.append(difference(claim, results, seeds))
+        whole.append(len(seeds) == len(experiment.sheet.seeds))
+    return judge(experiment.claims, differences, whole)
+
+
+def difference(claim: Claim, results: Mapping[Key, Result], seeds: Sequence[int]) -> Estimate:
+    """Left less right, paired by seed, and by test case where both sides have a score a case.
+
+    UserError where the two were not tested on the same subjects: nothing is paired then.
+    """
+    if not seeds:
+        return Estimate(np.nan, (), 0, 0)
+    left, right = ([results[side.arm, seed] for seed in seeds] for side in (claim.left, claim.right))
+    if len({result.line["test"] for result in [*left, *right]}) > 1:
+        raise UserError(f"claims: {claim}: its arms were tested on other subjects; give them the same split")
+    ours, theirs = _table(claim.left, left), _table(claim.right, right)
+    if ours is None or theirs is None or ours.shape != theirs.shape:
+        score = [
+            [r.score(side.score) for r in found] for side, found in ((claim.left, left), (claim.right, right))
+        ]
+        return estimate(np.subtract(*np.array(score)))
+    gap = ours - theirs
+    known = np.isfinite(gap).all(0)
+    if not known.any():
+        return Estimate(np.nan, (), len(seeds), 0)
+    subjects = np.array([case["subject"] for case in left[0].cases])
+    return estimate(gap[:, known], subjects[known].astype(int).tolist())
+
+
+def _table(side: Side, results: Sequence[Result]) -> np.ndarray | None:
+    """[seeds, cases] of a score; None where it exists for the whole test set alone."""
+    rows = [[case.get(side.score) for case in result.cases] for result in results]
+    if len({len(row) for row in rows}) > 1 or not rows[0] or any(v is None for row in rows for v in row):
+        return None
+    return np.array(rows, np.float64)

@@ -1,0 +1,1 @@
+"""What an experiment leaves: runs, tables, figures, the report."""

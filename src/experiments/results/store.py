@@ -1,0 +1,185 @@
+"""results/: a line a run in runs.csv, a row a test case in cases.csv.gz, without names of cases or people."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ganatomy.config.mistakes.suggestions import nearest
+from ganatomy.errors import UserError
+from ganatomy.experiments.fingerprint import digest
+from ganatomy.experiments.plan import PlannedRun
+from ganatomy.experiments.spec import Experiment
+from ganatomy.runs.directory import write_atomically
+
+KEPT = ("torch", "monai", "numpy")
+HEAD = (
+    "arm",
+    "seed",
+    "config",
+    "data",
+    "test",
+    "commit",
+    "python",
+    *KEPT,
+    "device",
+    "threads",
+    "seconds",
+    "steps",
+)
+LINES, CASES = "runs.csv", "cases.csv.gz"
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is kept of a run: its line, and for each test case (subject, score by flat name), in numbers."""
+
+    line: Mapping[str, str]
+    cases: Sequence[Mapping[str, float]] = field(default=())
+
+    @property
+    def key(self) -> Key:
+        return self.line["arm"], int(self.line["seed"])
+
+    def score(self, name: str) -> float:
+        """The score of the whole test set; NaN where the run has none."""
+        return float(self.line.get(name) or math.nan)
+
+
+def done(directory: Path) -> bool:
+    """Whether a run directory holds a run that came to its end."""
+    return bool((_json(directory / "status.json") or {}).get("status") == "done")
+
+
+def collect(run: PlannedRun, experiment: Experiment, directory: Path | None = None) -> Result:
+    """What a finished run directory says. UserError where a score of a claim is not among its scores."""
+    folder = directory or run.directory
+    here, data = (_json(folder / f"{name}.json") for name in ("environment", "data"))
+    final = {k: math.nan if v is None else v for k, v in _json(folder / "metrics.json").items()}
+    metrics = _last(folder / "metrics.csv") | final
+    for name, (one, other) in experiment.sheet.gaps.items():
+        if one in metrics and other in metrics:
+            metrics[name] = metrics[one] - metrics[other]
+    wanted = {side.score for c in experiment.claims for side in (c.left, c.right) if side.arm == run.arm}
+    for name in sorted(wanted - metrics.keys()):
+        raise UserError(
+            f"claims: {run.arm}.{name}: its runs have no such score{nearest(name, metrics)} "
+            f"(see {folder}/metrics.json)"
+        )
+    git = here.get("git") or {}
+    clock = folder.with_suffix(".seconds")
+    line = {
+        "arm": run.arm,
+        "seed": str(run.seed),
+        "config": run.config,
+        "data": data["hash"],
+        "test": digest(data["subjects"]["test"]),
+        "commit": git.get("commit", "")[:12] + ("+" if git.get("dirty") else ""),
+        "python": here["python"],
+        **{name: str(here["versions"][name]) for name in KEPT},
+        "device": here["processor"] if here["device"] == "cpu" else here["device"],
+        "threads": str(here["threads"]),
+        "seconds": f"{float(clock.read_text()):.0f}" if clock.is_file() else "",
+        "steps": str((_json(folder / "status.json").get("why") or "").split(" ")[0]),
+        **{name: repr(metrics[name]) for name in experiment.scores if name in metrics},
+    }
+    return Result(line, _cases(folder / "scores.csv", experiment.scores))
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _last(path: Path) -> dict[str, float]:
+    """The last value of each validation score."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return {k: float(v) for row in rows for k, v in row.items() if k.startswith("val/") and v}
+
+
+def _cases(path: Path, scores: Sequence[str]) -> list[dict[str, float]]:
+    """Declared scores that each case has, with the subject's number, in the file's order."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    names = [name for name in scores if name.startswith("test/") and name[5:] in rows[0]]
+    return [
+        {"subject": float(row["subject"]), **{name: float(row[name[5:]]) for name in names}}
+        for row in (rows if names else [])
+    ]
+
+
+def load(experiment: Experiment) -> dict[Key, Result]:
+    """What stands in results/; nothing where nothing was run. UserError for a file that is broken."""
+    folder = experiment.results
+    if not (folder / LINES).is_file():
+        return {}
+    try:
+        lines = list(csv.DictReader((folder / LINES).read_text(encoding="utf-8").splitlines()))
+        text = gzip.decompress((folder / CASES).read_bytes()).decode() if (folder / CASES).is_file() else ""
+        cases: dict[Key, list[dict[str, float]]] = {}
+        for row in csv.DictReader(text.splitlines()):
+            key = row.pop("arm"), int(row.pop("seed"))
+            cases.setdefault(key, []).append({k: float(v) for k, v in row.items() if v != ""})
+        found = [Result(line, cases.get((line["arm"], int(line["seed"])), ())) for line in lines]
+    except (KeyError, ValueError, OSError, EOFError) as error:
+        raise UserError(
+            f"{folder}: {LINES} or {CASES} is broken ({error!r}); restore them, or remove {folder}"
+        ) from error
+    return {result.key: result for result in found}
+
+
+def valid(
+    found: Mapping[Key, Result], runs: Iterable[PlannedRun], experiment: Experiment
+) -> dict[Key, Result]:
+    """Those of this configuration, with every score that is declared today."""
+    kept = {}
+    for run in runs:
+        result = found.get(run.key)
+        if result and result.line["config"] == run.config and set(experiment.scores) <= result.line.keys():
+            kept[result.key] = result
+    return kept
+
+
+def save(experiment: Experiment, results: Mapping[Key, Result]) -> None:
+    """Write both files, each whole or not at all; bytes follow from the results alone."""
+    order = list(experiment.sheet.arms)
+    rows = sorted(results.values(), key=lambda result: (order.index(result.key[0]), result.key[1]))
+    lines = [dict(result.line) for result in rows]
+    cases = [
+        {"arm": result.key[0], "seed": result.key[1], **{k: _short(k, v) for k, v in case.items()}}
+        for result in rows
+        for case in result.cases
+    ]
+    scored = [name for name in experiment.scores if any(name in case for case in cases)]
+    content = _csv(["arm", "seed", "subject", *scored], cases).encode()
+    write_atomically(experiment.results / CASES, gzip.compress(content, mtime=0))
+    text = _csv([*HEAD, *experiment.scores], lines)
+    write_atomically(experiment.results / LINES, text.encode())
+
+
+def _short(name: str, value: float) -> str:
+    return f"{value:.0f}" if name == "subject" else repr(value)
+
+
+def _csv(head: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, head, lineterminator="\n", restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def sha256(path: Path) -> str:
+    """Of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,119 @@
+"""table.md: arms by scores, claims with their verdicts, and where the numbers come from."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+from ganatomy.experiments.claims.claims import FEWEST, Verdict
+from ganatomy.experiments.results.store import KEPT, Key, Result
+from ganatomy.experiments.results.wording import finer, number, score_kind, word
+from ganatomy.experiments.spec import Experiment, beside
+
+RULES = (
+    "Mean ± standard deviation over seeds (how many). Difference: left less right, paired by seed and, "
+    "where a score exists for each test case, by case; cases of a subject stay together. Interval: 95 %, "
+    "for other seeds and other subjects; over seeds alone where it says so, then for these subjects only. "
+    "p: two-sided, of the claim or of its contrary, the smaller, corrected for all claims here (Holm). "
+    "Supported: p ≤ 0.05 that way round, and the difference at least what the claim asks for. Not "
+    f"supported: surely less than that, or the other way round. Undecided: neither, or fewer than {FEWEST} "
+    "seeds. “~ within”: two one-sided tests."
+)
+
+
+def table(experiment: Experiment, results: Mapping[Key, Result], verdicts: Sequence[Verdict]) -> str:
+    """The whole file, as Markdown; its bytes follow from the results alone."""
+    parts = [_scores(experiment, results), _claims(experiment, verdicts), RULES, _origin(experiment, results)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _scores(experiment: Experiment, results: Mapping[Key, Result]) -> str:
+    sheet = experiment.sheet
+    kinds = [score_kind(experiment, name) for name in sheet.scores]
+    rows = [["", *(kind.heading for kind in kinds)]]
+    for arm, node in sheet.arms.items():
+        own = [results[arm, seed] for seed in sheet.seeds if (arm, seed) in results]
+        rows.append([node.label, *_cells(experiment, own, list(sheet.scores))])
+    for label, baseline, own in rivals(experiment, results):
+        rows.append([f"*{label}*", *_cells(experiment, own, [beside(n, baseline) for n in sheet.scores])])
+    return _markdown(rows)
+
+
+def rivals(experiment: Experiment, results: Mapping[Key, Result]) -> list[tuple[str, str, list[Result]]]:
+    """Label, name and runs of each baseline: it is fitted anew in each run, and the first arm's count.
+
+    Where arms were tested on several sets of subjects, the first arm of each.
+    """
+    rows = []
+    for baseline, label in experiment.sheet.baselines.items():
+        names = [beside(name, baseline) for name in experiment.sheet.scores]
+        found: dict[str, tuple[str, list[Result]]] = {}
+        for arm, node in experiment.sheet.arms.items():
+            own = [results[arm, seed] for seed in experiment.sheet.seeds if (arm, seed) in results]
+            if any(result.line.get(name) for result in own for name in names):
+                found.setdefault(own[0].line["test"], (node.label, own))
+        for arm, own in found.values():
+            rows.append((label if len(found) == 1 else f"{label}, beside {arm}", baseline, own))
+    return rows
+
+
+def _cells(experiment: Experiment, own: Sequence[Result], names: Sequence[str]) -> list[str]:
+    cells = []
+    for name in names:
+        values = [value for value in (result.score(name) for result in own) if value == value]
+        decimals = score_kind(experiment, name).decimals
+        if not values:
+            cells.append("–")
+            continue
+        spread = f" ± {number(statistics.stdev(values), decimals)}" if len(values) > 1 else ""
+        cells.append(f"{number(statistics.fmean(values), decimals)}{spread} ({len(values)})")
+    return cells
+
+
+def _claims(experiment: Experiment, verdicts: Sequence[Verdict]) -> str:
+    if not verdicts:
+        return ""
+    rows = [["claim", "difference", "95 % interval", "over", "p", "verdict"]]
+    for verdict in verdicts:
+        found, decimals = verdict.estimate, finer(experiment, verdict.claim)
+        low, high = (number(value, decimals, sign=True) for value in found.interval())
+        over = f"{found.seeds} seeds" + (f" × {found.subjects} subjects" if found.subjects > 1 else " alone")
+        p = "< 0.001" if verdict.p < 0.001 else f"{verdict.p:.3f}"
+        rows.append(
+            [
+                f"`{verdict.claim}`",
+                number(found.mean, decimals, sign=True),
+                f"{low} to {high}" if "–" not in (low, high) else "–",
+                over if found.seeds else "–",
+                p if found.seeds else "–",
+                f"**{word(verdict)}**",
+            ]
+        )
+    return _markdown(rows)
+
+
+def _origin(experiment: Experiment, results: Mapping[Key, Result]) -> str:
+    """Where the numbers were made, and what was not run."""
+    lines = [result.line for result in results.values()]
+    wanted = len(experiment.sheet.arms) * len(experiment.sheet.seeds)
+
+    def all_of(key: str) -> str:
+        return ", ".join(sorted({line[key][:12] if key == "data" else line[key] for line in lines}))
+
+    parts = [f"{name} {all_of(name)}" for name in ("python", *KEPT)]
+    parts += [
+        all_of("device"),
+        f"{all_of('threads')} thread",
+        f"commit {all_of('commit')}",
+        f"data {all_of('data')}",
+    ]
+    said = [f"Scale `{experiment.scale}`, {len(lines)} of {wanted} runs: {'; '.join(parts)}."]
+    for name, scale in experiment.sheet.scales.items():
+        if name != experiment.scale:
+            said.append(f"Scale `{name}` was not run{': ' + scale.note if scale.note else ''}.")
+    return " ".join(said)
+
+
+def _markdown(rows: Sequence[Sequence[str]]) -> str:
+    head, *body = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([head, "| " + " | ".join(["---"] * len(rows[0])) + " |", *body])

@@ -1,0 +1,176 @@
+"""The runs that are missing, some at a time; each is a fresh process of `train`."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ganatomy.errors import UserError
+from ganatomy.experiments.plan import PlannedRun
+from ganatomy.experiments.results.store import done
+from ganatomy.launch.signals import heard_by
+from ganatomy.launch.train_process import TrainProcess
+
+LOOK = 0.2
+"""Seconds between looks at the runs."""
+
+
+@dataclass
+class Outcome:
+    """signum: what asked to stop, if anything did; failed: a line for each run that ended badly."""
+
+    signum: int | None
+    failed: list[str]
+
+
+def missing(runs: Sequence[PlannedRun], kept: Mapping[tuple[str, int], object]) -> list[PlannedRun]:
+    """Those to be trained: not kept, or kept from elsewhere while one of these needs its weights here."""
+    wanted: set[tuple[str, int]] = set()
+    for run in reversed(runs):  # each stands after those it needs
+        key = run.arm, run.seed
+        if key not in kept:
+            wanted.add(key)
+        if key in wanted:
+            wanted |= {other.key for other in run.needs if not done(other.directory)}
+    return [run for run in runs if run.key in wanted]
+
+
+class Crew:
+    """Trains `jobs` runs at a time, those first that others need; `told` hears of each that is done.
+
+    A request to stop reaches every run, which writes its checkpoint. known: hash of the data by the
+    configuration of data; a run that reads other data ends at once with a UserError.
+    """
+
+    def __init__(
+        self,
+        launch: Sequence[str],
+        jobs: int,
+        patience: float,
+        known: dict[str, str],
+        told: Callable[[PlannedRun], str],
+    ) -> None:
+        self.launch, self.jobs, self.patience, self.known, self.told = launch, jobs, patience, known, told
+        self.signum: int | None = None
+        self.failed: list[str] = []
+        self.running: dict[tuple[str, int], tuple[PlannedRun, TrainProcess, float]] = {}
+        self.console = Console(stderr=True, highlight=False)
+
+    def work(self, todo: Sequence[PlannedRun], total: int) -> Outcome:
+        """Until none is left that can begin, or a signal."""
+        waiting = list(todo)
+        with heard_by(self._ask), self._bar(total, total - len(todo)) as step:
+            try:
+                while self.running or (waiting and self.signum is None):
+                    if self.signum is not None:
+                        break
+                    waiting = self._begin(waiting)
+                    time.sleep(LOOK)
+                    self._look(step)
+            finally:
+                for run, process, began in self.running.values():
+                    process.end(self.patience)
+                    _clock(run, began)
+        return Outcome(self.signum, self.failed)
+
+    def _ask(self, signum: int, frame: FrameType | None) -> None:
+        self.signum = signum
+
+    def _begin(self, waiting: list[PlannedRun]) -> list[PlannedRun]:
+        """Start what can start; the value waits on. What needs a run that failed is not begun."""
+        left = []
+        for run in waiting:
+            ready = all(done(other.directory) for other in run.needs)
+            if ready and len(self.running) < self.jobs:
+                self.running[run.key] = (
+                    run,
+                    TrainProcess(self.launch, run.words, run.directory),
+                    time.monotonic(),
+                )
+            else:
+                left.append(run)
+        if left and not self.running:
+            self.failed += [
+                f"{run.arm} seed {run.seed}: was not begun, as a run it needs failed" for run in left
+            ]
+            left = []
+        return left
+
+    def _look(self, step: Callable[[str, str], None]) -> None:
+        for key, (run, process, began) in list(self.running.items()):
+            self._same_data(run)
+            if process.running():
+                continue
+            del self.running[key]
+            result = process.result()
+            _clock(run, began)
+            name = f"{run.arm} seed {run.seed}"
+            if done(run.directory):
+                step(f"{name}: {self.told(run)}", self._note())
+            else:
+                why = "was stopped" if result is None else str(result)
+                self.failed.append(f"{name}: {why} (see {process.log})")
+                step(f"{name}: failed: {why}", self._note())
+        step("", self._note())
+
+    def _same_data(self, run: PlannedRun) -> None:
+        path = run.directory / "data.json"
+        with contextlib.suppress(OSError, json.JSONDecodeError):
+            found = json.loads(path.read_text(encoding="utf-8"))["hash"]
+            same_data(self.known, run, found)
+
+    def _note(self) -> str:
+        return ", ".join(f"{run.arm} {run.seed}" for run, _, _ in self.running.values())
+
+    @contextlib.contextmanager
+    def _bar(self, total: int, completed: int) -> Iterator[Callable[[str, str], None]]:
+        """A bar on a terminal; a line for each run that ends, everywhere."""
+        columns = (TextColumn("[bold]experiment"), BarColumn(bar_width=28), MofNCompleteColumn())
+        more = (TimeElapsedColumn(), TextColumn("{task.fields[note]}"))
+        bar = Progress(*columns, *more, console=self.console, disable=not self.console.is_terminal)
+        bar.add_task("experiment", total=total, completed=completed, note="")
+
+        def step(line: str, note: str) -> None:
+            if line:
+                self.console.print(line, markup=False, soft_wrap=True)
+            bar.update(bar.task_ids[0], advance=1 if line else 0, note=note)
+
+        with bar:
+            yield step
+
+
+def same_data(known: dict[str, str], run: PlannedRun, found: str) -> None:
+    """UserError for a run whose data have another hash than `known` has for their configuration."""
+    if known.setdefault(run.data, found) != found:
+        raise UserError(
+            f"data: {run.arm} seed {run.seed} reads other data ({found[:12]}) than the runs that are kept "
+            f"({known[run.data][:12]}); bring the same data, or remove the results to begin anew"
+        )
+
+
+def _clock(run: PlannedRun, began: float) -> None:
+    """Add up the seconds of a run over its starts, in a file beside its directory."""
+    path = run.directory.with_suffix(".seconds")
+    before = float(path.read_text()) if path.is_file() else 0.0
+    path.write_text(f"{before + time.monotonic() - began:.1f}\n")
+
+
+@contextlib.contextmanager
+def alone(place: Path) -> Iterator[None]:
+    """One command at a time in a folder of runs. UserError for the second."""
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"{place}: is being run by another process; wait for it, or end it") from error
+        yield

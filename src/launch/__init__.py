@@ -1,0 +1,1 @@
+"""Commands, processes and signals: how a run starts and ends."""

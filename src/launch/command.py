@@ -1,0 +1,135 @@
+"""What every command shares: composition by Hydra, one line for every mistake, exit code 2."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from ganatomy.config.locations import CONF
+from ganatomy.config.mistakes.explain import composed_plain, explain
+from ganatomy.config.mistakes.overrides import refuse_bases, replacing
+from ganatomy.config.resolvers import register_resolvers
+from ganatomy.config.translate import readable
+from ganatomy.errors import UserError
+from ganatomy.launch.launcher import ProcessFailed, launched, report_error
+from ganatomy.runs.multirun import finish
+
+
+def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+    """Turn `main(cfg)` into a command that composes conf/<name>.yaml.
+
+    Bad input ends it with one line on stderr and exit code 2; `debug=true` shows the traceback instead.
+    """
+
+    def decorate(main: Callable[[DictConfig], Any]) -> Callable[[], None]:
+        def guarded(cfg: DictConfig) -> Any:
+            try:
+                refuse_bases()
+                return main(cfg)
+            except Exception as error:
+                message = _message(error, name)
+                if launched():
+                    raise SystemExit(report_error(error, None if _debugging() else message)) from None
+                if message is None or _debugging():
+                    raise
+                sys.stderr.write(message + "\n")
+                raise (_Told if _sweeping() else SystemExit)(getattr(error, "code", 2)) from None
+            finally:
+                _drop_empty()
+
+        def run() -> None:
+            os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra re-raises: the message is ours to write
+            register_resolvers()
+            with _one_line(name):
+                folders = _flags()
+                sys.argv[1:] = readable(sys.argv[1:], resumes=name == "train")
+                sys.argv[1:] = replacing(sys.argv[1:], functools.partial(composed_plain, name, more=folders))
+                try:
+                    hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)()
+                finally:
+                    finish()
+
+        return run
+
+    return decorate
+
+
+def _message(error: BaseException, name: str) -> str | None:
+    """The line for an error that is the user's to mend; what a process of the run said, as it said it."""
+    return error.text if isinstance(error, ProcessFailed) else explain(error, name)
+
+
+def _flags() -> list[str]:
+    """Answer --version, and refuse a flag that is none; the value is the word for --config-dir."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from hydra._internal.utils import get_args_parser
+
+    if "--version" in sys.argv[1:]:
+        try:
+            sys.stdout.write(f"GANatomy {version('ganatomy')}\n")
+        except PackageNotFoundError:
+            sys.stdout.write("GANatomy, not installed as a package\n")
+        raise SystemExit(0)
+    parser = get_args_parser()
+    known = {flag for action in parser._actions for flag in action.option_strings}
+    for word in sys.argv[1:]:
+        flag = word.partition("=")[0]
+        if re.match(r"--\w", word) and not any(option.startswith(flag) for option in known):
+            key = flag.lstrip("-")
+            raise UserError(f"{word}: no such flag; keys are set without dashes ({key}=...), see --help")
+    folder = parser.parse_known_args(sys.argv[1:])[0].config_dir
+    return [f'hydra.searchpath=["file://{Path(folder).absolute()}"]'] if folder else []
+
+
+def _drop_empty() -> None:
+    """Hydra makes the output directory before anything is checked; a run that never began leaves none."""
+    from hydra.core.hydra_config import HydraConfig
+
+    with contextlib.suppress(OSError):
+        Path(HydraConfig.get().runtime.output_dir).rmdir()
+
+
+def _sweeping() -> bool:
+    """Whether this job is one of a multirun, whose other jobs go on when it fails."""
+    from hydra.core.hydra_config import HydraConfig
+
+    return HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def _debugging() -> bool:
+    return any(word in ("debug=true", "debug=True") for word in sys.argv)
+
+
+class _Told(Exception):
+    """An error whose line is on the screen already."""
+
+
+class _one_line:
+    """Turns what a user can mend into one line and exit code 2."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if error is None or _debugging():
+            return
+        if isinstance(error, _Told):
+            raise SystemExit(2) from None
+        message = _message(error, self.name)
+        if message is not None:
+            sys.stderr.write(message + "\n")
+            raise SystemExit(2) from None

@@ -1,0 +1,117 @@
+"""How the processes of a run come together, and Lightning's part in it."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganatomy.errors import UserError
+from ganatomy.runs.process_place import process_place
+
+if TYPE_CHECKING:
+    from lightning_fabric.plugins import ClusterEnvironment
+
+    from ganatomy.config.schema import Config, TrainerConfig
+
+PATIENCE = timedelta(minutes=30)
+"""How long a process waits for another. One that ends is noticed at once; this is for one that hangs."""
+LOST = re.compile(r"gloo|NCCL|Connection (closed|reset|refused)|Broken pipe|Socket|TCPStore|store", re.I)
+
+
+def settle_place(cfg: Config) -> Config:
+    """Take the number of processes from whoever started them; UserError where the configuration differs."""
+    devices, nodes = devices_and_nodes(cfg.trainer, resumes=bool(cfg.resume))
+    if process_place() is None:
+        return cfg
+    trainer = {**cfg.trainer.to_plain(), "devices": devices, "num_nodes": nodes}
+    return cfg.with_values(trainer=trainer)
+
+
+def devices_and_nodes(trainer: TrainerConfig, resumes: bool) -> tuple[int, int]:
+    """Count the devices of each machine, and the machines.
+
+    Args:
+        trainer: what the configuration asks for.
+        resumes: a run that goes on takes any number, whatever it began with.
+
+    Raises:
+        UserError: for a number that whoever started the processes does not give.
+    """
+    here, nodes = process_place(), trainer.num_nodes
+    asked = trainer.devices * nodes
+    if here is None:
+        if nodes > 1:
+            raise UserError(
+                f"trainer.num_nodes: {nodes} machines are started by srun or torchrun, one "
+                "process for each device (docs/cluster.md)"
+            )
+        return trainer.devices, nodes
+    if asked not in (1, here.world_size) and not resumes:
+        raise UserError(
+            f"trainer.devices: {asked} processes are asked for, and {here.launcher} started "
+            f"{here.world_size}; leave trainer.devices and trainer.num_nodes to it"
+        )
+    return here.local_size, here.nodes
+
+
+def cluster() -> ClusterEnvironment | None:
+    """Lightning's view of `place`, or None."""
+    from pytorch_lightning.plugins.environments import (  # type: ignore[attr-defined]
+        SLURMEnvironment,
+        TorchElasticEnvironment,
+    )
+
+    here = process_place()
+    if here is None:
+        return None
+    return SLURMEnvironment(auto_requeue=False) if here.launcher == "srun" else TorchElasticEnvironment()
+
+
+def join_group(trainer: TrainerConfig, directory: Path) -> Path:
+    """Form the group of processes, before anything is written; the value is the first one's directory.
+
+    NCCL between GPUs, gloo between CPUs; a UserError where the port is taken.
+    """
+    import torch
+    import torch.distributed as dist
+
+    environment = cluster()
+    if environment is None:
+        return directory
+    gpu = trainer.accelerator != "cpu" and torch.cuda.is_available()
+    address, port = environment.main_address, environment.main_port
+    os.environ |= {"MASTER_ADDR": str(address), "MASTER_PORT": str(port)}
+    if gpu:
+        torch.cuda.set_device(environment.local_rank())
+    try:
+        dist.init_process_group(
+            "cpu:gloo,cuda:nccl" if gpu else "gloo",
+            rank=environment.global_rank(),
+            world_size=environment.world_size(),
+            timeout=PATIENCE,
+        )
+    except dist.DistNetworkError as error:
+        if "EADDRINUSE" not in str(error) and "in use" not in str(error):
+            raise
+        raise UserError(
+            f"MASTER_PORT: port {port} on {address} is taken by another program; choose another"
+        ) from error
+    told = [str(directory.absolute())]
+    dist.broadcast_object_list(told)
+    return Path(told[0])
+
+
+def leave_group() -> None:
+    """Dissolve the group."""
+    import torch.distributed as dist
+
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def is_peer_failure(error: BaseException) -> bool:
+    """Whether the error is only that another process ended."""
+    return process_place() is not None and isinstance(error, RuntimeError) and bool(LOST.search(str(error)))

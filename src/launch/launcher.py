@@ -1,0 +1,198 @@
+"""The processes of a run on this machine: started together, ended together, one error for all."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from ganatomy.errors import UserError
+from ganatomy.launch.distributed import is_peer_failure
+from ganatomy.launch.signals import SIGNALS, heard_by
+from ganatomy.runs.directory import Run
+
+GRACE = 15.0
+"""Seconds in which the others may end by themselves when one has; most notice within one."""
+OFTEN = 0.1
+
+
+class ProcessFailed(Exception):
+    """A process ended badly; `text` is for people, whole."""
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.text, self.code = text, code
+
+
+def launch(command: Sequence[str], words: Sequence[str], count: int, directory: Path) -> None:
+    """`count` processes of `<command> <words>`, to the end of the last; 1: a process by itself.
+
+    Raises Ended with the error of the one that failed first, and SystemExit where the run was asked to stop.
+    """
+    before = _written(directory)
+    with tempfile.TemporaryDirectory(prefix="ganatomy-") as notes:
+        common = {
+            "GANATOMY_LAUNCH": notes,
+            "GANATOMY_PARENT": str(os.getpid()),
+            "GANATOMY_RUN": str(directory),
+        }
+        if count > 1:
+            common |= {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), "GROUP_RANK": "0"}
+            common |= {"MASTER_ADDR": os.environ.get("MASTER_ADDR", "127.0.0.1"), "MASTER_PORT": _port()}
+        children: list[subprocess.Popen[bytes]] = []
+        with _passing_on(children) as asked:
+            try:
+                for rank in range(count):
+                    own = {"RANK": str(rank), "LOCAL_RANK": str(rank)} if count > 1 else {}
+                    children.append(_start(command, words, rank, {**os.environ, **common, **own}, notes))
+                first = _wait(children)
+            finally:
+                for child in children:
+                    with suppress(ProcessLookupError, PermissionError):
+                        os.killpg(child.pid, signal.SIGKILL)  # what it started too
+                    child.wait()
+        began = _written(directory) != before
+        _settle([child.returncode for child in children], first, Path(notes), Run(directory), asked, began)
+
+
+def _port() -> str:
+    """MASTER_PORT where it is given, and free; else any free one."""
+    given = os.environ.get("MASTER_PORT", "0")
+    with socket.socket() as probe:
+        try:
+            probe.bind(("", int(given)))
+        except OSError as error:
+            raise UserError(
+                f"MASTER_PORT: port {given} is taken by another program; choose another, or leave it unset"
+            ) from error
+        return str(probe.getsockname()[1])
+
+
+def _start(
+    command: Sequence[str], words: Sequence[str], rank: int, environment: dict[str, str], notes: str
+) -> subprocess.Popen[bytes]:
+    """The first process speaks to the user; what the others say is kept in case one ends without a word."""
+    line = [*command, *words]
+    if rank == 0:
+        return subprocess.Popen(line, env=environment, start_new_session=True)
+    with (Path(notes) / f"{rank}.stderr").open("wb") as said:
+        return subprocess.Popen(
+            line, env=environment, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True
+        )
+
+
+def _wait(children: Sequence[subprocess.Popen[bytes]]) -> int:
+    """Until all have ended, or GRACE seconds after the first that ended badly; the value is its number.
+
+    Of several that are found ended at once the killed one was first: the others end for want of it.
+    """
+    deadline, first = float("inf"), 0
+    while any(child.poll() is None for child in children) and time.monotonic() < deadline:
+        if deadline == float("inf") and any(child.poll() for child in children):
+            failed = [rank for rank, child in enumerate(children) if child.poll()]
+            deadline = time.monotonic() + GRACE
+            first = min(failed, key=lambda rank: ((children[rank].returncode or 0) > 0, rank))
+        time.sleep(OFTEN)
+    killed = [rank for rank, child in enumerate(children) if child.poll() == -signal.SIGKILL]
+    return first if not killed or first in killed else killed[0]
+
+
+@contextmanager
+def _passing_on(children: Sequence[subprocess.Popen[bytes]]) -> Iterator[list[int]]:
+    """Within, a request to stop goes to every process; the value lists those that came."""
+    asked: list[int] = []
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        for child in children:
+            with suppress(ProcessLookupError):
+                child.send_signal(number)
+
+    with heard_by(pass_on):
+        yield asked
+
+
+def _written(directory: Path) -> int | None:
+    """When a run's status was written, in nanoseconds."""
+    path = directory / "status.json"
+    return path.stat().st_mtime_ns if path.is_file() else None
+
+
+def _settle(
+    codes: Sequence[int], first: int, notes: Path, run: Run, asked: Sequence[int], began: bool
+) -> None:
+    """What the codes of all processes mean together, the first of them to end badly being known.
+
+    began: whether they came as far as to write in the run's directory; of a refusal nothing is written there.
+    """
+    if not any(codes):
+        return
+    state = (run.read("status.json") or {}).get("status")
+    stopped = [number for number in SIGNALS if asked[:1] == [number] or 128 + number in codes]
+    if stopped and (asked or state == "preempted"):
+        if state not in (None, "preempted", "done"):
+            run.status("preempted", f"stopped by {signal.Signals(stopped[0]).name}")
+        raise SystemExit(128 + stopped[0])
+    text, why, code = _first_failure(codes, first, notes)
+    if began or state == "running":  # which it no longer is
+        run.status("failed", why)
+    raise ProcessFailed(text, code)
+
+
+def _first_failure(codes: Sequence[int], first: int, notes: Path) -> tuple[str, str, int]:
+    """(the whole of it, one line, exit code): of the first to fail by itself, not for want of another."""
+    told = [json.loads(file.read_text()) for file in notes.glob("*.json")]
+    own = sorted((note for note in told if not note["lost"]), key=lambda note: note["time"])
+    if own:
+        return own[0]["text"], own[0]["why"], own[0]["code"]
+    code = codes[first]
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    why = f"process {first} of {len(codes)} {how}"
+    said = notes / f"{first}.stderr"
+    last = said.read_text(errors="replace").strip().splitlines()[-5:] if said.is_file() else []
+    hint = "; the system does that when memory runs out" if code == -signal.SIGKILL else ""
+    return "\n".join([*last, f"error: {why}{hint}; go on with resume=..., if it had begun"]), why, 1
+
+
+def launched() -> bool:
+    """Whether this process is one of `launch`'s."""
+    return "GANATOMY_LAUNCH" in os.environ
+
+
+def report_error(error: BaseException, message: str | None) -> int:
+    """Leave the error to the process that launched this one; the value is the exit code."""
+    rank, code = os.environ.get("RANK", "0"), 2 if message else 1
+    why = message.removeprefix("error: ") if message else f"{type(error).__name__}: {error}"
+    text = message or "".join(traceback.format_exception(error)).rstrip()
+    note: dict[str, Any] = {"time": time.time(), "text": text, "why": " ".join(why.split()), "code": code}
+    whole = json.dumps({**note, "lost": is_peer_failure(error)})
+    with suppress(OSError):  # nobody is waiting any more
+        temporary = Path(os.environ["GANATOMY_LAUNCH"]) / f"{rank}.part"
+        temporary.write_text(whole)
+        temporary.replace(temporary.with_suffix(".json"))
+    return code
+
+
+def follow_parent() -> None:
+    """End this process soon after the one that launched it, however that one ends."""
+
+    def watch(parent: int) -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        run = Run(os.environ["GANATOMY_RUN"])
+        if os.environ.get("RANK", "0") == "0" and (run.read("status.json") or {}).get("status") == "running":
+            run.status("failed", "the command that started the processes was killed")
+        os.killpg(os.getpgid(0), signal.SIGKILL)
+
+    threading.Thread(target=watch, args=(int(os.environ["GANATOMY_PARENT"]),), daemon=True).start()

@@ -1,0 +1,52 @@
+"""Which processes a call of `train` needs, and what it starts them with."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+
+from ganatomy.invocation import child_command
+from ganatomy.runs.process_place import process_place
+
+if TYPE_CHECKING:
+    from ganatomy.config.schema import TrainerConfig
+
+
+def processes_of(trainer: TrainerConfig) -> int:
+    """How many processes to start for this run; 0 where it is run here.
+
+    A job of a multirun has a process of its own, so that one that crashes leaves the others alone, and the
+    processes of a distributed job run that job, not the whole sweep again.
+    """
+    from ganatomy.launch.launcher import follow_parent, launched
+
+    if launched():
+        follow_parent()
+    if launched() or process_place() is not None:
+        return 0
+    count = trainer.devices
+    return count if count > 1 or HydraConfig.get().mode == RunMode.MULTIRUN else 0
+
+
+def train_in_processes(count: int, directory: Path) -> float:
+    """Train there what this process was asked for; the value is the best validation score."""
+    from ganatomy.config.compose import search_path, searched
+    from ganatomy.launch.launcher import launch
+    from ganatomy.runs.directory import Run
+
+    words = [*HydraConfig.get().overrides.task, *search_path(searched())]
+    words += [f"hydra.run.dir={quoted(str(directory.absolute()))}", "hydra.mode=RUN"]
+    launch(child_command("train"), words, count, directory)
+    score = Run(directory).read("status.json")["best"]["score"]
+    return math.nan if score is None else float(score)
+
+
+def quoted(text: str) -> str:
+    """A value as Hydra's grammar takes it, whatever is in it: backslashes count before a quote alone."""
+    escaped = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + ("\\'" if found[2] else ""), text)
+    return f"'{escaped}'"

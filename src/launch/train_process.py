@@ -1,0 +1,128 @@
+"""One run of `train` in a process of its own: started, watched through its files, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import ctypes
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ganatomy.launch.process_identity import alive, whoami
+
+DIE_WITH_PARENT = 1
+"""PR_SET_PDEATHSIG of Linux's prctl(2)."""
+
+
+class TrainProcess:
+    """`launch <words> run_dir=DIR`, or a resume of what stands in DIR; it ends when its worker does."""
+
+    def __init__(self, launch: Sequence[str], words: Sequence[str], directory: Path) -> None:
+        self.directory = directory
+        self.log = directory.with_suffix(".log")
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        if (directory / "checkpoints" / "last.ckpt").is_file():
+            words = [f"resume={directory}", *(w for w in words if w.startswith("hydra.searchpath="))]
+        else:
+            shutil.rmtree(directory, ignore_errors=True)  # nothing was reached there
+            words = [*words, f"run_dir={directory}"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*launch, *words],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+            )
+        self.who = whoami(self.process.pid)
+        self.last = -1
+
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    def scores(self, name: str) -> list[tuple[int, float]]:
+        """(step, value) of a score in metrics.csv, those not told yet."""
+        path = self.directory / "metrics.csv"
+        if not path.is_file():
+            return []
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [(int(row["step"]), row.get(name)) for row in csv.DictReader(file)]
+        found = [(step, float(value)) for step, value in rows if value and step > self.last]
+        self.last = max([self.last, *(step for step, _ in found)])
+        return found
+
+    def end(self, patience: float) -> None:
+        """SIGTERM, upon which `train` writes its checkpoint; what is left after `patience` is killed."""
+        if self.running():
+            self.process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(patience)
+        kill_group(self.process.pid)
+        self.process.wait()
+
+    def result(self) -> float | str | None:
+        """Its best validation score; a line that says why it failed; None when it was asked to stop."""
+        code = self.process.wait()
+        kill_group(self.process.pid)
+        score = finished(self.directory)
+        if code == 0 and score is not None:
+            return score
+        status = _status(self.directory)
+        if status.get("status") == "preempted" or code in (-signal.SIGTERM, -signal.SIGINT):
+            return None
+        if code < 0:
+            hint = " (often for want of memory)" if code == -signal.SIGKILL else ""
+            return f"killed by {signal.Signals(-code).name}{hint}"
+        if status.get("status") == "done":
+            return f"its best score is {(status.get('best') or {}).get('score')}"
+        return self._last_words() or status.get("why") or f"exit code {code}"
+
+    def _last_words(self) -> str:
+        """The line of its output that names the error, else the last one."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = [line.strip() for line in lines[-50:] if line.strip()]
+        named = [line for line in lines if line.startswith("error: ")]
+        return (named or lines or [""])[-1].removeprefix("error: ")[:300]
+
+
+def finished(directory: Path) -> float | None:
+    """The best validation score of a run that is done; None for any other, and for what is no number."""
+    status = _status(directory)
+    score = (status.get("best") or {}).get("score") if status.get("status") == "done" else None
+    return float(score) if score is not None and math.isfinite(score) else None
+
+
+def _status(directory: Path) -> dict[str, Any]:
+    path = directory / "status.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def die_with_parent() -> None:
+    """In the child, before it becomes `train`: a worker that is killed takes its run along (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGTERM)
+
+
+def kill_group(pid: int) -> None:
+    """End whatever a run has left behind in its own process group."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def outlive(who: str, patience: float) -> None:
+    """Wait for the run of a dead worker to end, at most `patience` seconds, then end it."""
+    until = time.monotonic() + patience
+    while alive(who) and time.monotonic() < until:
+        time.sleep(0.05)
+    if alive(who):
+        kill_group(int(who.split(" ")[1]))

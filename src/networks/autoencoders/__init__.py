@@ -1,0 +1,1 @@
+"""Encoders, and generators with an encoder."""

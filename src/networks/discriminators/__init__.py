@@ -1,0 +1,1 @@
+"""Discriminators of images and image pairs."""

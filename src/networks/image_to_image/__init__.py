@@ -1,0 +1,1 @@
+"""Networks from an image to an image or to maps."""

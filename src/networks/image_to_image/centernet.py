@@ -1,0 +1,125 @@
+"""CenterNet on top of any U-Net: objects as points (Zhou et al. 2019, arXiv 1904.07850)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganatomy.errors import UserError
+from ganatomy.networks.layers import SLOPE, conv, instance_norm
+
+UNIT = 4.0
+"""Cells per unit of the size map: sides of tens of cells are then learned at the usual learning rates."""
+LEAST = 32
+"""Side in cells of the image on which the body is tried: enough for the deepest U-Nets."""
+RARE = 0.01
+"""Share of cells that an untrained network takes for centres, so that the focal loss starts small."""
+
+
+class Maps(NamedTuple):
+    """Output maps of a batch, one cell for each stride^d voxels.
+
+    Attributes:
+        centre: Logits of centres, [B, K, *cells].
+        size: Sides of the boxes in cells, [B, d, *cells].
+        offset: Position of a centre within its cell, in cells, [B, d, *cells].
+    """
+
+    centre: Tensor
+    size: Tensor
+    offset: Tensor
+
+
+class CenterNet(nn.Module):
+    """Detector from images [B, in_channels, *spatial] to `Maps`, ceil(side / stride) cells along each side.
+
+    A stem of convolutions reduces the image by the stride; the body, a U-Net from `stem` channels to any
+    number at the same resolution, follows; each map has a 3x3 convolution and a linear one. The paper's
+    sides are linear; these pass through softplus, so that none is negative.
+
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: Channels of the images.
+        classes: Names of the boxes' classes.
+        body: Network that keeps the resolution and gives one tensor.
+        stride: Voxels per cell along each side: 1, 2 or 4.
+        stem: Channels that the body takes.
+        head: Channels of each head's 3x3 convolution.
+        multiple: Cells along each side are padded to a multiple of this for the body.
+
+    Raises:
+        UserError: For another stride, data without box classes, or a body that changes the resolution.
+    """
+
+    threshold: Tensor
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        in_channels: int,
+        classes: Sequence[str],
+        body: nn.Module,
+        stride: int = 2,
+        stem: int = 16,
+        head: int = 32,
+        multiple: int = 8,
+    ) -> None:
+        super().__init__()
+        if stride not in (1, 2, 4):
+            raise UserError(f"stride: {stride}; choose 1, 2 or 4")
+        if not classes:
+            raise UserError(
+                "classes: these data have no boxes; choose data that have, such as data=brain_lesions"
+            )
+        self.classes, self.stride, self.multiple = tuple(classes), stride, multiple
+        steps = [2] * int(math.log2(stride)) or [1]
+        wide = [in_channels, *[stem] * len(steps)]
+        self.stem = nn.Sequential(
+            *(
+                nn.Sequential(
+                    conv(spatial_dims, inside, outside, stride=step, bias=False),
+                    instance_norm(spatial_dims, outside),
+                    nn.LeakyReLU(SLOPE),
+                )
+                for inside, outside, step in zip(wide[:-1], wide[1:], steps, strict=True)
+            )
+        )
+        self.body = body
+        features = self._features(spatial_dims, stem)
+        self.heads = nn.ModuleList(
+            nn.Sequential(
+                conv(spatial_dims, features, head), nn.LeakyReLU(SLOPE), conv(spatial_dims, head, out, size=1)
+            )
+            for out in (len(self.classes), spatial_dims, spatial_dims)
+        )
+        for layers, value in zip(self.heads, (-math.log(1 / RARE - 1), 0.54, 0.5), strict=True):
+            weight, bias = layers[-1].parameters()  # type: ignore[index]
+            nn.init.normal_(weight, std=0.01)
+            nn.init.constant_(bias, value)
+        # Score threshold for boxes, chosen on validation; a buffer, so that it is saved with the weights.
+        self.register_buffer("threshold", torch.tensor(0.3))
+
+    def forward(self, x: Tensor) -> Maps:
+        cells = [-(-side // self.stride) for side in x.shape[2:]]
+        padded = [-(-n // self.multiple) * self.multiple * self.stride for n in cells]
+        around = [n for side, want in zip(x.shape[2:], padded, strict=True) for n in (want - side, 0)]
+        features = self.body(self.stem(F.pad(x, around[::-1], mode="replicate") if any(around) else x))
+        window = (..., *(slice(n) for n in cells))
+        centre, size, offset = (head(features)[window] for head in self.heads)
+        return Maps(centre, UNIT * F.softplus(size), offset)
+
+    def _features(self, dims: int, stem: int) -> int:
+        """Return the number of channels that the body gives; UserError if it changes the resolution."""
+        side = -(-LEAST // self.multiple) * self.multiple
+        training = self.body.training
+        with torch.no_grad():
+            output = self.body.eval()(torch.zeros(1, stem, *[side] * dims))
+        self.body.train(training)
+        if not isinstance(output, Tensor) or list(output.shape[2:]) != [side] * dims:
+            raise UserError("body: must return one tensor at the resolution of its input, as a U-Net does")
+        return output.shape[1]

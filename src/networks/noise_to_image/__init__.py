@@ -1,0 +1,1 @@
+"""Generators that draw from noise, and their discriminators."""

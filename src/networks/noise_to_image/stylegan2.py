@@ -1,0 +1,220 @@
+"""StyleGAN2: generator and discriminator. Karras et al., arXiv 1912.04958 and 2006.06676."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganatomy.errors import UserError
+from ganatomy.networks.layers import Halve, check_positive
+from ganatomy.networks.noise_to_image.conditional import at_least_two, class_vectors, projected
+from ganatomy.networks.noise_to_image.dcgan import cut, levels, widths
+from ganatomy.networks.noise_to_image.modulated import EqualConv, EqualLinear, ModulatedConv, activated
+
+
+class Mapping(nn.Module):
+    """Mapping network from noise [B, latent], and classes [B] if there are any, to styles [B, width].
+
+    Dense layers that learn `rate` times as fast as the rest; each part of the input has a mean square of 1.
+
+    Args:
+        latent: Length of the noise vector.
+        width: Length of the style.
+        layers: Number of layers.
+        rate: Factor on the learning rate.
+        classes: Number of classes with a learned vector; 0: unconditional.
+    """
+
+    def __init__(
+        self, latent: int, width: int, layers: int = 4, rate: float = 0.01, classes: int = 0
+    ) -> None:
+        super().__init__()
+        self.latent = latent
+        self.vectors = nn.Embedding(classes, latent) if classes else None
+        sides = [latent * (2 if classes else 1), *[width] * layers]
+        self.layers = nn.ModuleList(EqualLinear(a, b, rate=rate) for a, b in pairwise(sides))
+
+    def forward(self, z: Tensor, *kind: Tensor) -> Tensor:
+        x = unit(z[:, : self.latent])
+        if self.vectors is not None:
+            x = torch.cat([x, unit(self.vectors(*kind))], 1)
+        for layer in self.layers:
+            x = activated(layer(x))
+        return x
+
+
+class Paint(nn.Module):
+    """Synthesis layer: a modulated convolution, noise, bias, leaky ReLU.
+
+    Args:
+        inside: Channels of the input.
+        outside: Channels of the output.
+        width: Length of the style.
+        up: Double the sides first.
+    """
+
+    def __init__(self, inside: int, outside: int, width: int, up: bool) -> None:
+        super().__init__()
+        self.conv, self.up = ModulatedConv(inside, outside, 3, width), up
+        self.strength = nn.Parameter(torch.zeros(()))
+        self.bias = nn.Parameter(torch.zeros(outside))
+
+    def forward(self, x: Tensor, style: Tensor, noise: Tensor) -> Tensor:
+        x = doubled(x) if self.up else x
+        x = self.conv(x, style) + self.strength * noise + self.bias[:, None, None]
+        return activated(x)
+
+
+class StyleGenerator(nn.Module):
+    """Generator from noise [B, latent] to images [B, out_channels, H, W], linear at the end.
+
+    A learned map of sides 4 to 7, two modulated convolutions at each further level, and at every level a
+    convolution to an image, which is added to the doubled one of the level below.
+
+    All randomness of an image comes from its row of noise: the first `style` numbers go through the mapping,
+    the others are the noise maps of the layers.
+
+    Args:
+        spatial_dims: 2.
+        out_channels: Channels of the images.
+        size: Sides of the images in pixels.
+        style: Length of the style.
+        channels: Channels of the finest level.
+        layers: Layers of the mapping.
+        rate: Factor on the mapping's learning rate.
+        classes: Number of image classes in the data.
+        told: Condition on the class: the mapping also takes a learned class vector.
+
+    Raises:
+        UserError: For volumes, sides below 8, numbers below 1, or `told` without classes.
+    """
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        out_channels: int,
+        size: Sequence[int],
+        style: int = 64,
+        channels: int = 32,
+        layers: int = 4,
+        rate: float = 0.01,
+        classes: int = 0,
+        told: bool = False,
+    ) -> None:
+        super().__init__()
+        check_positive(style=style, channels=channels, layers=layers)
+        count = flat(spatial_dims, size)
+        wide = widths(channels, count + 1)[::-1]
+        start = [-(-side // 2**count) for side in size]
+        self.size, self.classes = tuple(size), at_least_two(classes) if told else 0
+        self.map = Mapping(style, style, layers, rate, self.classes)
+        self.basis = nn.Parameter(torch.randn(wide[0], *start))
+        sides = [(wide[0], wide[0], 0)]
+        for level, (a, b) in enumerate(pairwise(wide), start=1):
+            sides += [(a, b, level), (b, b, level)]
+        self.paints = nn.ModuleList(
+            Paint(a, b, style, up=index % 2 == 1) for index, (a, b, _) in enumerate(sides)
+        )
+        self.shows = nn.ModuleList(
+            ModulatedConv(channel, out_channels, 1, style, demodulate=False) for channel in wide
+        )
+        self.offset = nn.Parameter(torch.zeros(out_channels, 1, 1))
+        self.maps = [[side * 2**level for side in start] for _, _, level in sides]
+        self.latent = style + sum(prod(sides) for sides in self.maps)
+
+    def forward(self, z: Tensor, *kind: Tensor) -> Tensor:
+        return self.paint(self.styles(z, *kind), z)
+
+    def styles(self, z: Tensor, *kind: Tensor) -> Tensor:
+        """Return the styles [B, style] of noise [B, latent], and of classes [B] if there are any."""
+        styles: Tensor = self.map(z, *kind)
+        return styles
+
+    def paint(self, style: Tensor, z: Tensor) -> Tensor:
+        """Return the images of styles [B, style], with the noise maps of `z` [B, latent]."""
+        _, *noise = torch.split(z, [self.map.latent, *(prod(sides) for sides in self.maps)], 1)
+        maps = [part.reshape(-1, 1, *sides) for part, sides in zip(noise, self.maps, strict=True)]
+        x = self.paints[0](self.basis.expand(len(z), *self.basis.shape), style, maps[0])
+        image = self.shows[0](x, style)
+        for level, show in enumerate(list(self.shows)[1:]):
+            for index in (2 * level + 1, 2 * level + 2):
+                x = self.paints[index](x, style, maps[index])
+            image = doubled(image) + show(x, style)
+        return cut(image + self.offset, self.size)
+
+
+class StyleDiscriminator(nn.Module):
+    """Discriminator of images [B, image_channels, H, W], and classes [B].
+
+    Returns [features of each level..., features [B, C], logits [B, 1]]. At each level two 3x3 convolutions,
+    the second at half the sides, and in parallel a 1x1 convolution of the halved input; their sum is divided
+    by √2. A convolution and two dense layers follow.
+
+    Args:
+        spatial_dims: 2.
+        image_channels: Channels of the images.
+        size: Sides of the images in pixels.
+        channels: Channels of the finest level.
+        classes: Number of image classes in the data.
+        projection: Condition on the classes; see `projected`.
+
+    Raises:
+        UserError: For volumes, sides below 8, numbers below 1, or `projection` without classes.
+    """
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        image_channels: int,
+        size: Sequence[int],
+        channels: int = 32,
+        classes: int = 0,
+        projection: bool = False,
+    ) -> None:
+        super().__init__()
+        check_positive(channels=channels)
+        count = flat(spatial_dims, size)
+        wide = widths(channels, count + 1)
+        self.enter = EqualConv(image_channels, wide[0], 1)
+        self.first = nn.ModuleList(EqualConv(a, a, 3) for a in wide[:-1])
+        self.second = nn.ModuleList(EqualConv(a, b, 3) for a, b in pairwise(wide))
+        self.past = nn.ModuleList(EqualConv(a, b, 1, bias=False) for a, b in pairwise(wide))
+        self.halve = Halve(2)
+        self.last = EqualConv(wide[-1], wide[-1], 3)
+        self.hidden = EqualLinear(wide[-1] * prod(side // 2**count for side in size), wide[-1])
+        self.judge = EqualLinear(wide[-1], 1)
+        self.classes = classes if projection else 0
+        self.vectors = class_vectors(classes, wide[-1]) if projection else None
+
+    def forward(self, x: Tensor, *kind: Tensor) -> list[Tensor]:
+        features = [activated(self.enter(x))]
+        for first, second, past in zip(self.first, self.second, self.past, strict=True):
+            x = features[-1]
+            along = activated(self.halve(second(activated(first(x)))))
+            features.append((along + past(self.halve(x))) * 0.5**0.5)
+        vector = activated(self.hidden(activated(self.last(features[-1])).flatten(1)))
+        return projected([*features, vector, self.judge(vector)], self.vectors, *kind)
+
+
+def unit(x: Tensor) -> Tensor:
+    """Scale the rows to mean square 1."""
+    return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
+
+
+def doubled(x: Tensor) -> Tensor:
+    """Double the sides by linear interpolation."""
+    return F.interpolate(x, scale_factor=2, mode="bilinear")
+
+
+def flat(spatial_dims: int, size: Sequence[int]) -> int:
+    """Return how often the sides are doubled, see `levels`; raise UserError for volumes."""
+    if spatial_dims != 2:
+        raise UserError(
+            "spatial_dims: this network is for 2D images; for volumes choose model=r3gan or dcgan"
+        )
+    return levels(size)

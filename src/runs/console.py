@@ -1,0 +1,56 @@
+"""What a process does before it trains: seeds, threads, and no chatter from libraries."""
+
+from __future__ import annotations
+
+import logging
+import random
+import sys
+import warnings
+
+import numpy as np
+import torch
+
+from ganatomy.runs.process_place import is_rank_zero
+
+NOISE = (
+    # One process is what the user asked for; Lightning suggests more workers whatever the data.
+    ".*does not have many workers.*",
+    # The history has its own interval (trainer.log_every), which Lightning does not know.
+    ".*The number of training batches .* is smaller than the logging interval.*",
+    # MONAI 1.6 still calls torch's older names when it is imported.
+    ".*torch.jit.*",
+    ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
+    # The checkpoint folder of a resumed run holds the checkpoint that is resumed.
+    ".*Checkpoint directory .* exists and is not empty.*",
+    # The averaged generator stays in evaluation mode on purpose.
+    ".*module\\(s\\) in eval mode at the start of training.*",
+    # The names of the scores are asked for before the first case is scored.
+    ".*The ``compute`` method of metric .* was called before the ``update`` method.*",
+    # Scores are gathered over processes by their tables, which give all of them the same numbers.
+    ".*It is recommended to use `self.log.*sync_dist=True.*",
+    # Schedules count batches, also those in which the generator rests (update.n_critic).
+    ".*lr_scheduler.step\\(\\)` before `optimizer.step\\(\\)`.*",
+)
+
+
+def silence_libraries() -> None:
+    """Progress and results are ours to say; warnings that a user can act on stay."""
+    for name in ("pytorch_lightning", "lightning.fabric", "lightning.pytorch", "wandb", "monai"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for pattern in NOISE:
+        warnings.filterwarnings("ignore", pattern)
+
+
+def print_status(line: str) -> None:
+    """One line to the person who waits, beside the progress and apart from the results."""
+    if is_rank_zero():
+        sys.stderr.write(f"{line}\n")
+
+
+def seed_everything(seed: int, threads: int | None) -> None:
+    """Seed the global generators; take this many CPU threads, or torch's own choice."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - libraries draw from the global generator
+    torch.manual_seed(seed)
+    if threads:
+        torch.set_num_threads(threads)

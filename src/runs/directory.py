@@ -1,0 +1,127 @@
+"""The run directory: one folder holds everything a run read, made and said."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ganatomy.errors import UserError
+from ganatomy.files import write_whole
+
+
+class Run:
+    """A run's directory and the files in it that say what it is; of several processes, one writes: `mine`."""
+
+    def __init__(self, directory: str | Path, mine: bool = True) -> None:
+        self.path = Path(directory).absolute()
+        self.mine = mine
+        self.begun = time.monotonic()
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def last(self) -> Path:
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        return self.checkpoints / "best.ckpt"
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples"
+
+    def write(self, name: str, content: Any) -> Path:
+        """JSON, or YAML by the name's ending; whole or not at all. JSON has null for NaN and infinity."""
+        if not self.mine:
+            return self.path / name
+        text = (
+            yaml.safe_dump(content, sort_keys=False)
+            if name.endswith(".yaml")
+            else json.dumps(without_nan(content), indent=2, allow_nan=False)
+        )
+        return write_atomically(self.path / name, (text.rstrip() + "\n").encode())
+
+    def read(self, name: str) -> Any:
+        path = self.path / name
+        if not path.is_file():
+            return None
+        text = path.read_text(encoding="utf-8")
+        return yaml.safe_load(text) if name.endswith(".yaml") else json.loads(text)
+
+    def status(self, state: str, why: str = "", **more: Any) -> None:
+        """running | done | preempted | failed, and why."""
+        self.write("status.json", {**(self.read("status.json") or {}), "status": state, "why": why, **more})
+
+    def timed(self) -> None:
+        """Add the seconds since the last time, or since this process opened the run, to the status's."""
+        before, now = self.read("status.json") or {}, time.monotonic()
+        self.write(
+            "status.json", {**before, "seconds": round(before.get("seconds", 0.0) + now - self.begun, 1)}
+        )
+        self.begun = now
+
+
+def without_nan(content: Any) -> Any:
+    """Plain values with None for every float that is NaN or infinite, for which JSON has no word."""
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, Mapping):
+        return {key: without_nan(value) for key, value in content.items()}
+    return [without_nan(value) for value in content] if isinstance(content, list | tuple) else content
+
+
+def open_new(directory: str | Path, mine: bool = True) -> Run:
+    """A fresh run directory; an existing one is never written over."""
+    run = Run(directory, mine)
+    if not mine:
+        return run
+    if run.path.exists() and any(run.path.iterdir()):
+        raise UserError(
+            f"run_dir: {directory} already holds files; choose another, or go on with it: resume={directory}"
+        )
+    run.path.mkdir(parents=True, exist_ok=True)
+    if not os.access(run.path, os.W_OK):
+        raise UserError(f"run_dir: no permission to write in {directory}; choose another run_dir")
+    return run
+
+
+def open_again(directory: str | Path, mine: bool = True) -> Run:
+    """A run that stopped and shall go on."""
+    run = Run(directory, mine)
+    if not run.last.is_file():
+        raise UserError(
+            f"resume: {directory} has no checkpoints/last.ckpt yet; start it anew with another run_dir"
+        )
+    return run
+
+
+def check_room(path: Path, need: int) -> None:
+    """Raise when the disk holds fewer than `need` free bytes."""
+    free = shutil.disk_usage(path).free
+    if free < need:
+        raise UserError(
+            f"run_dir: {free / 1e6:.0f} MB free on the disk of {path}, about {need / 1e6:.0f} MB are needed; "
+            "free some room or choose another run_dir"
+        )
+
+
+def write_atomically(path: Path, content: bytes) -> Path:
+    """Temporary file, fsync, rename, fsync of the folder: a kill leaves the old file or the new one."""
+    write_whole(path, content)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return path

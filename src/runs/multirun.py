@@ -1,0 +1,96 @@
+"""What the jobs of a multirun came to: one table on the terminal, and one file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from ganatomy.runs.directory import Run, write_atomically
+
+NOTES = "jobs"
+"""Folder of a multirun in which every job leaves its words, wherever it runs."""
+_folder: Path | None = None
+
+
+class Jobs(Callback):
+    """Notes where a multirun writes, and the words of each of its jobs."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        global _folder
+        _folder = Path(config.hydra.sweep.dir).absolute()
+
+    def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
+        if config.hydra.mode == RunMode.MULTIRUN:
+            folder = Path(config.hydra.sweep.dir).absolute()
+            note = {"words": list(config.hydra.overrides.task), "run": str(config.hydra.sweep.subdir)}
+            write_atomically(folder / NOTES / f"{config.hydra.job.num}.json", json.dumps(note).encode())
+
+
+def finish() -> None:
+    """Write multirun.csv and show the table, where this process led a multirun."""
+    rows = table(_folder) if _folder is not None else []
+    if _folder is None or not rows:
+        return
+    columns = dict.fromkeys(name for row in rows for name in row)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    path = write_atomically(_folder / "multirun.csv", text.getvalue().encode())
+    _show(rows, path)
+
+
+def table(folder: Path) -> list[dict[str, Any]]:
+    """A row a job: what was varied, how it ended, its best validation score, and all its final scores."""
+    notes = {int(note.stem): json.loads(note.read_text()) for note in (folder / NOTES).glob("*.json")}
+    given = {
+        number: dict(word.lstrip("+~").partition("=")[::2] for word in note["words"])
+        for number, note in notes.items()
+    }
+    varied = [
+        key
+        for key in dict.fromkeys(key for words in given.values() for key in words)
+        if len({words.get(key) for words in given.values()}) > 1
+    ]
+    rows = []
+    for number in sorted(notes):
+        run = Run(folder / notes[number]["run"])
+        status, config = run.read("status.json") or {}, run.read("config.yaml") or {}
+        row: dict[str, Any] = {"run": notes[number]["run"]} | {k: given[number].get(k, "") for k in varied}
+        row |= {
+            "status": status.get("status", "not begun"),
+            "monitor": config.get("task", {}).get("monitor", ""),
+        }
+        row["best"] = (status.get("best") or {}).get("score", "")
+        rows.append(row | (run.read("metrics.json") or {}))
+    return rows
+
+
+def _show(rows: list[dict[str, Any]], path: Path) -> None:
+    """What was varied, and of the scores the one by which each run chose its weights."""
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table(title=f"Multirun: {path}", title_justify="left", box=None, padding=(0, 2))
+    shown = list(rows[0])[: list(rows[0]).index("monitor")]
+    for name in (*shown, "best validation", "test"):
+        drawn.add_column(name, justify="left" if name in shown else "right")
+    for row in rows:
+        monitor = row["monitor"]
+        test = monitor.replace("val/", "test/")
+        scores = (_number(monitor, row["best"]), _number(test, row.get(test, "")))
+        drawn.add_row(*(str(row[name]) for name in shown), *scores)
+    console = Console()
+    console.print(drawn, soft_wrap=True)
+
+
+def _number(name: str, value: Any) -> str:
+    return f"{name} {value:.4g}" if isinstance(value, float) and math.isfinite(value) else ""

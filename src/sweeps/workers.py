@@ -1,0 +1,147 @@
+"""The workers of one machine: started, watched, replaced when one dies, stopped together."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
+from types import FrameType
+from typing import Any
+
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ganatomy.launch.signals import heard_by
+from ganatomy.sweeps.plan import Plan
+from ganatomy.sweeps.study import wanted
+from ganatomy.sweeps.worker import work
+
+LOOK = 0.5
+"""Seconds between looks at the workers."""
+
+
+def run(plan: Plan, study: Study) -> int | None:
+    """Work until no trial is left to take; the value is the signal that ended it before, if one did.
+
+    A worker that dies is replaced, as often as there are workers; its successor takes up its trial.
+    """
+    context = multiprocessing.get_context("spawn")
+    count, spare = min(plan.jobs, wanted(plan)), plan.jobs
+    with _passing_on() as crew, _Progress(plan, study) as progress:
+        crew.workers = [_start(context, plan, index) for index in range(count)]
+        while any(worker.is_alive() for worker in crew.workers):
+            time.sleep(LOOK)
+            progress.update()
+            for index, worker in enumerate(crew.workers):
+                if worker.exitcode not in (None, 0) and crew.asked is None and spare:
+                    spare -= 1
+                    crew.workers[index] = _start(context, plan, index)
+        progress.update()
+    return crew.asked
+
+
+def _start(context: Any, plan: Plan, index: int) -> BaseProcess:
+    process: BaseProcess = context.Process(target=work, args=(plan, share(index, plan.devices, _visible())))
+    process.start()
+    return process
+
+
+def share(index: int, devices: int, visible: list[str]) -> str | None:
+    """CUDA_VISIBLE_DEVICES of a worker: the next `devices` of the GPUs, from the first again at their end."""
+    if not visible:
+        return None
+    first = index * devices % max(1, len(visible) - len(visible) % devices)
+    return ",".join(visible[first : first + devices])
+
+
+def _visible() -> list[str]:
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name for name in named.split(",") if name]
+    import torch
+
+    return [str(index) for index in range(torch.cuda.device_count())]
+
+
+class _Crew:
+    workers: list[BaseProcess]
+    asked: int | None = None
+
+
+@contextlib.contextmanager
+def _passing_on() -> Iterator[_Crew]:
+    """A request to stop goes to every worker: its run writes a checkpoint, its trial is given back."""
+    crew = _Crew()
+    crew.workers = []
+
+    def pass_on(signum: int, frame: FrameType | None) -> None:
+        crew.asked = signum
+        for worker in crew.workers:
+            if worker.is_alive():
+                worker.terminate()
+
+    with heard_by(pass_on):
+        try:
+            yield crew
+        finally:
+            for worker in crew.workers:
+                worker.join()
+
+
+class _Progress:
+    """A bar on a terminal; a line for each trial that ends, everywhere."""
+
+    def __init__(self, plan: Plan, study: Study) -> None:
+        self.plan, self.study, self.count = plan, study, wanted(plan)
+        self.console = Console(stderr=True, highlight=False)
+        done = self._trials()
+        self.told = {t.number for t in done if t.state.is_finished()}
+        if self.told:
+            self.console.print(f"{plan.study}: going on after {len(self.told)} of {self.count} trials")
+        columns = (TextColumn("[bold]sweep"), BarColumn(bar_width=28), MofNCompleteColumn())
+        self.bar = Progress(
+            *columns,
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self.bar.add_task("sweep", total=self.count, completed=len(self.told), note="")
+
+    def __enter__(self) -> _Progress:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.stop()
+
+    def _trials(self) -> list[FrozenTrial]:
+        return self.study.get_trials(deepcopy=False)[: self.count]
+
+    def update(self) -> None:
+        trials = self._trials()
+        for trial in trials:
+            if trial.state.is_finished() and trial.number not in self.told:
+                self.told.add(trial.number)
+                self.console.print(f"trial {trial.number}: {says(trial, self.plan.score)}", markup=False)
+        running = sum(trial.state == TrialState.RUNNING for trial in trials)
+        values = [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
+        best = (max if self.plan.direction == "maximize" else min)(values, default=None)
+        note = f"{running} running" + ("" if best is None else f", best {self.plan.score} {best:.4g}")
+        self.bar.update(self.bar.task_ids[0], completed=len(self.told), note=note)
+
+
+def says(trial: FrozenTrial, score: str) -> str:
+    """What came of a trial, in a few words."""
+    if trial.state == TrialState.COMPLETE:
+        return f"{score} {trial.value:.4g}"
+    if trial.state == TrialState.PRUNED:
+        return f"pruned after {trial.last_step} steps"
+    if trial.state == TrialState.FAIL:
+        return f"failed: {trial.user_attrs.get('error', 'its worker died')}"
+    return trial.state.name.lower()

@@ -1,0 +1,5 @@
+"""Detection: image in, boxes out."""
+
+from ganatomy.tasks.detection.task import DetectionTask
+
+__all__ = ["DetectionTask"]

@@ -1,0 +1,5 @@
+"""Enhancement: image in, better image out."""
+
+from ganatomy.tasks.enhancement.task import EnhancementTask
+
+__all__ = ["EnhancementTask"]

@@ -1,0 +1,22 @@
+"""Noise that belongs to a name: the same at every validation, in any batch, by any process."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganatomy.data.records import Batch
+
+
+def row_names(batch: Batch) -> list[str]:
+    """Of every row: its case, and its slice where rows are slices."""
+    if "slice" not in batch:
+        return list(batch["case"])
+    return [f"{case} {z}" for case, z in zip(batch["case"], batch["slice"].tolist(), strict=True)]
+
+
+def fixed_noise(seed: int, name: str, length: int) -> Tensor:
+    """[length]: standard normal numbers that depend on the seed and the name alone."""
+    draw = np.random.default_rng([seed, *name.encode()])
+    return torch.from_numpy(draw.standard_normal(length, dtype=np.float32))

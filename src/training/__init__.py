@@ -1,0 +1,1 @@
+"""From a validated configuration to data, task, trainer and results."""

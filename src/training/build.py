@@ -1,0 +1,183 @@
+"""From a validated configuration to data, task and trainer."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Callable, Iterable
+from copy import copy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from ganatomy.config.objectives import build_objectives, class_of
+from ganatomy.config.resolve import data_keys
+from ganatomy.config.schema import Config
+from ganatomy.config.targets import build, parameters_of, resolve
+from ganatomy.errors import UserError
+from ganatomy.tasks.recipe import PLAYERS, Recipe
+from ganatomy.training.players import built, filled, networks
+
+if TYPE_CHECKING:
+    from ganatomy.config.schema import DataConfig, PathsConfig
+    from ganatomy.config.section import Plain, Section
+    from ganatomy.data.datamodule import DataModule
+    from ganatomy.data.splits.held import Held
+    from ganatomy.tasks.base import AdversarialTask
+
+LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
+"""With channels innermost, by the number of a weight's axes."""
+
+
+def build_data(cfg: Config) -> DataModule:
+    """Build the data module of a run: its source is opened, nothing is read yet."""
+    return open_data(
+        cfg.data,
+        cfg.paths,
+        seed=cfg.seed,
+        degrade=build(cfg.degradation and cfg.degradation.to_plain(), "degradation"),
+        pieces=cfg.update.accumulate,
+        held=_held(cfg.resume) if cfg.resume else None,
+        one_size=getattr(resolve(cfg.task.to_plain(), "task"), "one_size", False),
+    )
+
+
+def open_data(section: DataConfig, paths: PathsConfig, **given: Any) -> DataModule:
+    """Build the data module of a section `data`.
+
+    Args:
+        section: keys of the source and of the loaders, mixed.
+        paths: where the cache lies, if the section does not say.
+        given: arguments of the DataModule that are not the user's.
+    """
+    from ganatomy.data.datamodule import DataModule
+
+    source, common = data_keys(section)
+    if common.get("cache_dir", ...) is None:
+        common["cache_dir"] = paths.cache
+    arguments = build(common, "data")
+    return DataModule(source=build(source, "data"), **given, **arguments)
+
+
+def _held(run: str) -> Held:
+    """The split of a run that goes on."""
+    from ganatomy.data.splits.held import Held
+
+    try:
+        return Held.of(run, json.loads((Path(run) / "data.json").read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"resume: {run} has no data.json that says who trains and who tests; start a new run"
+        ) from error
+
+
+def complete(cfg: Config, data: DataModule) -> Config:
+    """Fill in what the data decide about the networks: the configuration then rebuilds them alone."""
+    plain = _suited(cfg.to_plain(), data)
+    model = plain["model"]
+    task = cast("type[AdversarialTask]", resolve(plain["task"], "task"))
+    settings = task.resolve_settings(data, plain["task"])
+    channels = task.network_arguments(data)
+    for player in PLAYERS:
+        if model[player] is not None:
+            model[player] = filled(model[player], player, data.spatial_dims, channels)
+    adversarial = model["adversarial"]
+    batch_size = cfg.data.batch_size
+    adversarial["penalties"] = [_sized(node, data, batch_size) for node in adversarial["penalties"]]
+    augment = adversarial["augment"]
+    if augment is not None:
+        named = augment if isinstance(augment, dict) else {"name": augment}
+        takes = "_target_" not in named or "image_channels" in parameters_of(resolve(named, "augment"))
+        known = {"image_channels": data.channels} if takes else {}
+        adversarial["augment"] = {**known, **named}
+    return Config.from_plain({**plain, "task": settings})
+
+
+def _suited(plain: Plain, data: DataModule) -> Plain:
+    """The configuration with what data.intensity=auto turned out to be, also as the range of scores."""
+    if plain["data"].get("intensity") != "auto":
+        return plain
+    task = {key: copy(data.intensity) if value == "auto" else value for key, value in plain["task"].items()}
+    return {**plain, "data": {**plain["data"], "intensity": data.intensity}, "task": task}
+
+
+def _sized(penalty: Plain, data: DataModule, batch_size: int) -> Plain:
+    """A penalty; where γ follows from the images' size and is not given, with γ."""
+    from ganatomy.adversarial import PENALTIES, size_rule
+
+    kind = class_of(penalty, PENALTIES, "model.adversarial.penalties")
+    if not getattr(kind, "sized", False) or penalty.get("gamma") is not None:
+        return penalty
+    return {**penalty, "gamma": size_rule(math.prod(data.shape), batch_size)}
+
+
+def build_task(cfg: Config, classes: tuple[str, ...]) -> AdversarialTask:
+    """Build the task with its players from a completed configuration; weights depend on the seed alone."""
+    from ganatomy.adversarial import convert_global_layers
+
+    torch.manual_seed(cfg.seed)
+    model = cfg.model
+
+    def placed(network: nn.Module) -> nn.Module:
+        return convert_global_layers(laid_out(network, cfg.trainer.channels_last))
+
+    generator = built(model.generator, "model.generator", placed)
+    opponent = model.discriminator
+    discriminator = None if opponent is None else built(opponent, "model.discriminator", placed)
+    game = build_objectives(model.adversarial.to_plain())
+    lazy = max((penalty.every for penalty in game["penalties"]), default=1)
+    optimizers = _makers(model.optimizer, "model.optimizer")
+    optimizers["discriminator"] = functools.partial(lazily, optimizers["discriminator"], lazy)
+    recipe = Recipe(
+        generator=generator,
+        discriminator=discriminator,
+        game=game,
+        optimizers=optimizers,
+        schedulers=_makers(model.scheduler, "model.scheduler"),
+        clip=cfg.update.clip.to_plain(),
+        ema_half_life=model.ema_half_life,
+        ema_burn_in=model.ema_burn_in * cfg.trainer.max_steps * cfg.data.batch_size,
+        seed=cfg.seed,
+        log_every=cfg.trainer.log_every,
+        classes=tuple(classes),
+        spatial_dims=next(iter(networks(model.generator, "model.generator").values()))[0].get(
+            "spatial_dims", 2
+        ),
+    )
+    settings = cfg.task.to_plain()
+    task = cast("type[AdversarialTask]", resolve(settings, "task"))
+    return task(
+        recipe,
+        **{key: build(value, f"task.{key}") for key, value in settings.items() if key != "_target_"},
+    )
+
+
+def laid_out(network: nn.Module, channels_last: bool) -> nn.Module:
+    """The network; where asked for, with channels innermost in its weights, and so in all it makes."""
+    for weight in network.parameters() if channels_last else ():
+        if weight.dim() in LAYOUTS:
+            weight.data = weight.data.to(memory_format=LAYOUTS[weight.dim()])
+    return network
+
+
+def lazily(make: Callable[[Any], Optimizer], every: int, parameters: Iterable[nn.Parameter]) -> Optimizer:
+    """D's optimiser; Adam's rate and betas are corrected when a penalty comes every k-th step."""
+    from ganatomy.adversarial import lazy_adam
+
+    optimizer = make(parameters)
+    for group in optimizer.param_groups:
+        if "betas" in group:
+            group["lr"], group["betas"] = lazy_adam(group["lr"], group["betas"], every)
+    return optimizer
+
+
+def _makers(section: Section, path: str) -> dict[str, Any]:
+    """Return what makes each player's optimiser or schedule; None for a player without one."""
+    return {
+        player: None if node is None else functools.partial(build, node, f"{path}.{player}")
+        for player, node in section.to_plain().items()
+    }

@@ -1,0 +1,71 @@
+"""Players of a configuration: one network, or several by name (`{a: {_target_: ...}, b: ...}`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import nn
+
+from ganatomy.config.targets import build, fill
+from ganatomy.errors import UserError
+
+Node = dict[str, Any]
+
+
+def networks(node: Node, path: str) -> dict[str, tuple[Node, str]]:
+    """(section, key) of each network of a player, by name; "" is the name of a single one."""
+    named = {name for name, part in node.items() if isinstance(part, Mapping) and "_target_" in part}
+    if "_target_" in node or not named:
+        return {"": (node, path)}
+    for name in node:
+        if name not in named:
+            raise UserError(
+                f"{path}.{name}: is no network; give it a _target_, as {min(named)} has, or take it out"
+            )
+        if not name.isidentifier() or name.startswith("_") or hasattr(nn.ModuleDict, name):
+            raise UserError(f"{path}.{name}: this cannot be the name of a network; use another word")
+    return {name: (part, f"{path}.{name}") for name, part in node.items()}
+
+
+def filled(node: Node, player: str, spatial_dims: int, channels: Mapping[str, Any]) -> Node:
+    """A player's section with what the data decide filled in.
+
+    Args:
+        node: Section of the player in the configuration.
+        player: "generator" or "discriminator".
+        spatial_dims: 2 or 3.
+        channels: Arguments by player; those of one network of several by "<player>.<name>", if they differ.
+
+    Returns:
+        The section, complete.
+    """
+    path = f"model.{player}"
+    done = {
+        name: fill(part, key, {"spatial_dims": spatial_dims, **arguments(channels, player, name)})
+        for name, (part, key) in networks(node, path).items()
+    }
+    return done.get("", done)
+
+
+def arguments(channels: Mapping[str, Any], player: str, name: str) -> dict[str, Any]:
+    """What the data decide about one network of a player."""
+    found: dict[str, Any] = channels.get(f"{player}.{name}", channels.get(player, {}))
+    return found
+
+
+def built(node: Node, path: str, each: Callable[[nn.Module], nn.Module]) -> nn.Module:
+    """The network of a player, or an `nn.ModuleDict` of several; `each` is applied to every one."""
+    done = {name: each(build(part, key)) for name, (part, key) in networks(node, path).items()}
+    return done[""] if "" in done else nn.ModuleDict(done)
+
+
+def parts(network: nn.Module) -> dict[str, nn.Module]:
+    """The networks of a player by name; "" is the name of a single one."""
+    return dict(network.items()) if isinstance(network, nn.ModuleDict) else {"": network}
+
+
+def title(network: nn.Module) -> str:
+    """A player as a message calls it: its class, or the names and classes of its networks."""
+    named = [(name, type(part).__name__) for name, part in parts(network).items()]
+    return ", ".join(f"{name}: {kind}" if name else kind for name, kind in named)

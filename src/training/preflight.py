@@ -1,0 +1,205 @@
+"""Before the first step: does the size fit the network, which update is exact, what is written down."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ganatomy.config.mistakes import memory
+from ganatomy.config.mistakes.suggestions import nearest
+from ganatomy.errors import UserError
+from ganatomy.training.players import arguments, parts, title
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ganatomy.config.schema import Config, UpdateConfig
+    from ganatomy.data.datamodule import DataModule
+    from ganatomy.runs.directory import Run
+    from ganatomy.tasks.base import AdversarialTask
+
+
+def plan_update(update: UpdateConfig, task: AdversarialTask, data: DataModule) -> str:
+    """Let the planner choose the task's update by showing D two training items; its one line."""
+    from ganatomy.adversarial import plan
+    from ganatomy.data.pipeline import collate
+
+    items = data.train_items()
+    example = collate([items[0, 0], items[0, len(items) - 1]])
+    try:
+        chosen = plan(task.game, update.name, update.n_critic, update.accumulate, example)
+    except UserError:
+        raise
+    except (RuntimeError, ValueError, MemoryError) as error:
+        if memory.ran_out(error):
+            raise UserError(
+                f"{memory.told(error, 'a trial of two images')}; set a smaller data.size or data.patch, or "
+                "fewer channels (model.generator.channels)"
+            ) from error
+        name = title(task.discriminator) if task.discriminator is not None else "it"
+        raise UserError(
+            f"model.discriminator: {name} cannot take these images ({_line(error)}); where they are too "
+            "small for it, set a larger data.size or data.patch, or give it fewer layers "
+            "(model.discriminator.num_layers_d)"
+        ) from error
+    task.update = chosen.update
+    return str(chosen)
+
+
+def check_processes(task: AdversarialTask) -> None:
+    """Raise one line when a layer needs the whole batch in one process, and there are more."""
+    from ganatomy.adversarial.distributed.collectives import processes
+    from ganatomy.adversarial.distributed.global_layers import first_unsupported_layer
+
+    for player in ("generator", "discriminator"):
+        layer = first_unsupported_layer(getattr(task, player)) if getattr(task, player) is not None else ""
+        if layer and processes() > 1:
+            raise UserError(
+                f"trainer.devices: {layer} in model.{player} looks at the whole batch and knows no other "
+                "process; use one process, or another norm (instance, group, batch)"
+            )
+
+
+def check_monitor(task: AdversarialTask) -> None:
+    """Raise one line when the score that shall choose the best checkpoint does not exist."""
+    names = [f"val/{name}" for name in task.scores("val")]
+    if task.monitor in names and not task.direction:
+        raise UserError(f"task.monitor: {task.monitor} is neither better high nor low; choose another score")
+    if task.monitor not in names:
+        raise UserError(f"task.monitor: no score is named {task.monitor}{nearest(task.monitor, names)}")
+
+
+def check_schedules(cfg: Config, task: AdversarialTask) -> None:
+    """Raise one line when a schedule of learning rates cannot be followed to the last step."""
+    steps = cfg.trainer.max_steps
+    for player, make in task.recipe.schedulers.items():
+        if make is None or player not in task.recipe.optimizers:
+            continue
+        path, node = f"model.scheduler.{player}", getattr(cfg.model.scheduler, player)
+        name = node["_target_"].split(".")[-1]
+        try:
+            scheduler = make(task.recipe.optimizers[player]([torch.nn.Parameter(torch.zeros(1))]))
+        except ZeroDivisionError as error:
+            raise UserError(
+                f"{path}: {name} cannot divide a run of {steps} steps into its parts; give a larger "
+                "trainer.max_steps, or null"
+            ) from error
+        if (most := getattr(scheduler, "total_steps", steps)) < steps:
+            raise UserError(f"{path}: {name} ends after {most} of {steps} steps; give it trainer.max_steps")
+
+
+def check_size(task: AdversarialTask, data: DataModule) -> None:
+    """Raise one line when the generator cannot take the images' size, or answers what the task cannot use.
+
+    On meta tensors: shapes alone.
+    """
+    if hasattr(task.generator, "latent"):  # it begins with noise, and was built for this size
+        return
+    for name, network in parts(task.generator).items():
+        asked = name or task.plain_answer
+        known = arguments(task.network_arguments(data), "generator", name) if asked else {}
+        channels = known.get("in_channels", data.channels) if name else data.channels
+        answers = known.get("out_channels") if task.plain_answer else None
+        _check_network(network, tuple(data.shape), functools.partial(_refusal, network, channels, answers))
+
+
+def _check_network(network: Any, size: tuple[int, ...], trial: Callable[[tuple[int, ...]], str]) -> None:
+    """Raise one line when a network of the generator refuses this size; `trial` tells why it refuses one."""
+    refusal = trial(size)
+    if not refusal:
+        return
+    name, shape = type(network).__name__, "x".join(map(str, size))
+    if refusal.startswith("answers "):
+        raise UserError(f"model.generator: {name} {refusal}")
+    near = ["x".join(map(str, other)) for other in _neighbours(size) if not trial(other)]
+    if not near:  # so it is not the size
+        raise UserError(f"model.generator: {name} cannot take these images ({refusal})")
+    raise UserError(
+        f"data.size: {name} cannot halve images of {shape}; nearest sizes that fit: {', '.join(near[:2])}"
+    )
+
+
+def _refusal(generator: Any, channels: int, answers: int | None, size: tuple[int, ...]) -> str:
+    """What the generator says to images of this size, or what is wrong with its answer; or nothing.
+
+    answers: channels of the one tensor that it shall answer, in training and in evaluation; None: any.
+    """
+    network = copy.deepcopy(generator)
+    for device in ("meta", "cpu"):  # some operations have no meta kernel
+        image = torch.zeros(2, channels, *size, device=device)
+        try:
+            with torch.no_grad(), torch.random.fork_rng(devices=[]):
+                network = network.to(device) if device == "meta" else copy.deepcopy(generator)
+                outputs = [network.train(mode)(image) for mode in (True, False)]
+        except (NotImplementedError, TypeError) as error:
+            if device == "meta":
+                continue
+            return _line(error)
+        except (RuntimeError, ValueError, AssertionError) as error:
+            return _line(error)
+        return next(filter(None, (_wrong(network, output, answers, size) for output in outputs)), "")
+    return ""
+
+
+def _wrong(network: nn.Module, output: Any, answers: int | None, size: tuple[int, ...]) -> str:
+    """What is wrong with a generator's answer to images of this size, in words; or nothing."""
+    if not isinstance(output, torch.Tensor):
+        kinds = ((list, "a list"), (tuple, "a tuple"), (dict, "a dictionary"))
+        made = next((word for kind, word in kinds if isinstance(output, kind)), "no tensor")
+        return f"answers {made} where one tensor is needed; {_one_tensor(network)}" if answers else ""
+    if answers and output.dim() != 2 + len(size):
+        told = " x ".join(map(str, output.shape[1:]))
+        return f"answers arrays of {told}, where channels and image sides are needed; {_one_tensor(network)}"
+    if output.shape[2:] != size:
+        return f"it gives {tuple(output.shape[2:])} for {size}"
+    if answers and output.shape[1] != answers:
+        return f"answers {output.shape[1]} channels where {answers} are needed; correct its argument for them"
+    return ""
+
+
+def _one_tensor(network: nn.Module) -> str:
+    """How to have a network answer one tensor."""
+    for key, off in (("deep_supervision", "false"), ("dsdepth", "1")):
+        value = getattr(network, key, None)
+        if value is True or (isinstance(value, int) and value > 1):
+            return f"set model.generator.{key}={off}, or wrap it in a class of your own that returns one"
+    return "wrap it in a class of your own whose forward returns one"
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _neighbours(size: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Sizes near `size`, nearest first: each axis rounded down and up to multiples of 8, 16, 32 and 64."""
+    found = set()
+    for base in (8, 16, 32, 64):
+        found.add(tuple(max(base, side // base * base) for side in size))
+        found.add(tuple(-(-side // base) * base for side in size))
+    return sorted(found, key=lambda s: (sum(abs(a - b) for a, b in zip(s, size, strict=True)), s))
+
+
+def describe(run: Run, cfg: Config, data: DataModule, task: AdversarialTask) -> int:
+    """Write what the run is, once all of it stands; the value is the step it begins at."""
+    from ganatomy.data.summary import summary
+    from ganatomy.runs.directory import check_room
+    from ganatomy.runs.environment import environment
+    from ganatomy.runs.keys import write_keys
+
+    start = 0
+    if cfg.resume:
+        start = int(torch.load(run.last, map_location="cpu", weights_only=True)["batches_done"])
+    weights = sum(value.numel() * value.element_size() for value in task.state_dict().values())
+    check_room(run.path, 8 * weights + 20_000_000)  # two checkpoints with moments, a third being written
+    here = environment(cfg.seed)
+    first = run.read("environment.json") if cfg.resume else None
+    run.write("config.yaml", cfg.to_plain())
+    run.write("environment.json", {**first, "resumed": [*first.get("resumed", []), here]} if first else here)
+    run.write("data.json", summary(data))
+    write_keys(run, data.source)
+    run.status("running", f"from step {start}")
+    return start

@@ -1,0 +1,95 @@
+"""What stands in a run directory when the run is over, and what is said of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganatomy.runs.directory import Run, write_atomically
+from ganatomy.runs.weights import weights
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+
+    from ganatomy.data.datamodule import DataModule
+    from ganatomy.data.records import Record
+    from ganatomy.tasks.base import AdversarialTask
+
+
+def best(trainer: pl.Trainer) -> dict[str, Any]:
+    """Score and step of best.ckpt."""
+    from ganatomy.callbacks.checkpoint import Checkpoints
+
+    watchers: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    found = next(callback for callback in watchers if isinstance(callback, Checkpoints))
+    return {"score": found.best_score, "step": found.best_step}
+
+
+def judged(run: Run, task: AdversarialTask, best: dict[str, Any], wanted: str) -> tuple[Path, str]:
+    """The checkpoint whose weights are tested, and what is to be said of it: the last one where no validation
+    could tell the best.
+    """
+    if wanted != "best":
+        return run.last, ""
+    if math.isfinite(best["score"]):
+        return run.best, ""
+    return run.last, f"{task.monitor} was undefined at every validation: the last weights are tested"
+
+
+def write(run: Run, task: AdversarialTask, trainer: pl.Trainer) -> None:
+    """metrics.json, scores.csv (a row a test case) and the weights of the generator that was tested."""
+    scores = {name: float(value) for name, value in sorted(task.final.items())}
+    run.write("metrics.json", scores)
+    if task.case_scores:
+        data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
+        rows = with_subjects(task.case_scores, data.records["test"])
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_atomically(run.path / "scores.csv", text.getvalue().encode())
+    write_atomically(run.path / "generator.safetensors", weights(task.evaluator))
+    if trainer.is_global_zero:
+        task.write_test_files(run.path)
+
+
+def with_subjects(rows: Sequence[dict[str, Any]], records: Sequence[Record]) -> list[dict[str, Any]]:
+    """The rows, each with the number of its `subject` among the sorted ones: whose cases belong together.
+
+    A row's case is a record's, or that of a slice: the record's name, a blank and a number.
+    """
+    numbers = {name: place for place, name in enumerate(sorted({record.subject for record in records}))}
+    owners = {record.case: numbers[record.subject] for record in records}
+    return [
+        {**row, "subject": owners.get(row["case"], owners.get(row["case"].rpartition(" ")[0], ""))}
+        for row in rows
+    ]
+
+
+def show(run: Run, verdicts: Sequence[str], report: bool) -> None:
+    """The table of test scores on the terminal, the verdicts below it and, if asked for, report.html."""
+    from rich.console import Console
+
+    from ganatomy.pictures.table import score_table
+
+    console = Console()
+    unit = (run.read("data.json") or {}).get("units", "mm")
+    console.print(score_table(run.read("metrics.json"), unit=unit), crop=False)
+    for line in verdicts:
+        console.print(f"{line}\n", markup=False, highlight=False)
+    if report:
+        from ganatomy.pictures.report import write_report
+
+        write_report(run.path)
+
+
+def close_wandb(exit_code: int) -> None:
+    """End the W&B run of this process, if it began one."""
+    wandb = sys.modules.get("wandb")
+    if wandb is not None and wandb.run is not None:
+        wandb.finish(exit_code=exit_code)

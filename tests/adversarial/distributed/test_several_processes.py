@@ -1,0 +1,224 @@
+"""After five steps two and three processes hold what one holds: every loss with every penalty."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch import Tensor, nn
+
+from ganatomy.adversarial import (
+    AUGMENTS,
+    LOSSES,
+    PENALTIES,
+    UPDATES,
+    WEIGHTS,
+    Ema,
+    Game,
+    GradientAverage,
+    Rows,
+)
+from ganatomy.adversarial.distributed.collectives import all_sum, processes, without_collectives
+from ganatomy.adversarial.distributed.global_layers import (
+    GlobalBatchNorm,
+    GlobalDropout,
+    convert_global_layers,
+    first_unsupported_layer,
+)
+from ganatomy.adversarial.distributed.random import drawing_rows, normal
+from ganatomy.data.sampler import shares
+from tests.adversarial import players
+
+BATCH, STEPS = 7, 5  # seven: shared unevenly by two and by three, whole or in two pieces
+KINDS: dict[str, list[Callable[[], nn.Module]]] = {
+    "none": [],
+    "r1, r2": [lambda: PENALTIES["r1"](every=2), lambda: PENALTIES["r2"](gamma=0.5)],
+    "gradient_penalty": [PENALTIES["gradient_penalty"]],
+    "lecam": [PENALTIES["lecam"]],
+    "weight_clip": [lambda: PENALTIES["weight_clip"](limit=0.1)],
+    "spectral_norm": [PENALTIES["spectral_norm"]],
+}
+WHOLE = {"lecam", "spectral_norm", "relativistic_average"}
+"""What cannot be worked through in pieces."""
+TYPES = {"float64": (torch.float64, 1e-12), "float32": (torch.float32, 1e-6)}
+
+
+class NoisyRules(players.Rules):
+    """The generator is given noise beside the image."""
+
+    def generate(self, batch: dict[str, Tensor]) -> Tensor:
+        image = batch["image"]
+        return self.generator(image + 0.1 * normal(image, image.shape[1:]).to(image.dtype))
+
+
+def train(loss: str, kind: str, dtype: torch.dtype) -> dict[str, Tensor]:
+    """What is known after `STEPS` batches with everything that draws, looks at the batch or remembers."""
+    torch.manual_seed(0)
+    g, d = players.generator(), players.Patch().double()
+    pieces = 1 if {loss, kind} & WHOLE else 2
+    if pieces == 1:
+        g = convert_global_layers(nn.Sequential(g, nn.BatchNorm2d(1).double(), nn.Dropout(0.3)))
+    penalties: Any = [make() for make in KINDS[kind]]
+    augment = AUGMENTS["ada"](["flip", "translation", "brightness"], start=0.6, interval=2, images=50)
+    names = list(LOSSES)
+    weight = WEIGHTS["adaptive"](share=0.3) if names.index(loss) % 2 else WEIGHTS["fixed"](0.5)
+    matching = 0.1 if names.index(loss) % 3 == 0 else 0.0
+    game = Game(NoisyRules(g), g, d, LOSSES[loss](), weight, matching, penalties, augment)
+    for module in (g, d, augment, *penalties):
+        module.to(dtype)
+    update = UPDATES[("shared", "textbook")[names.index(loss) % 2]](n_critic=2, accumulate=pieces)
+    optimizers = {"generator": torch.optim.SGD(g.parameters(), 0.02)}
+    optimizers["discriminator"] = torch.optim.SGD(d.parameters(), 0.02)
+    average, reduce = Ema(g, 20), GradientAverage()
+
+    def step(player: str) -> None:
+        reduce(game.parameters(player))
+        optimizers[player].step()
+        optimizers[player].zero_grad()
+
+    found = shares(BATCH, pieces, dist.get_rank() if processes() > 1 else 0, processes())
+    here = [row for share in found for row in share.rows]
+    rows = [Rows(own.start - piece.start, len(own), len(piece)) for piece, own in found]
+    log = {}
+    for number in range(STEPS):
+        data = {key: value[here].to(dtype) for key, value in players.batch(BATCH, seed=number).items()}
+        torch.manual_seed(100 + number)
+        log = update(game, data, number, step, rows=rows)
+        average.update(BATCH)
+    states = {"g": g, "d": d, "ema": average.module, "ada": augment, "penalties": nn.ModuleList(penalties)}
+    told = {f"log/{name}": all_sum(value.double()) / processes() for name, value in log.items()}
+    kept = {f"{name}/{key}": v for name, m in states.items() for key, v in m.state_dict().items()}
+    return told | {key: value.double() for key, value in kept.items()}
+
+
+def everything() -> dict[str, dict[str, Tensor]]:
+    """Each loss with each penalty in float64; in float32, and by three, each loss with one of them."""
+    kinds = list(KINDS)
+    some = {(loss, kinds[number % len(kinds)]) for number, loss in enumerate(LOSSES)}
+    every = [(a, b, c) for a in LOSSES for b in KINDS for c in TYPES]
+    cases = [case for case in every if case[:2] in some or (case[2] == "float64" and processes() < 3)]
+    return {f"{a} / {b} / {c}": train(a, b, TYPES[c][0]) for a, b, c in cases}
+
+
+def within(rank: int, size: int, port: int, folder: str, name: str) -> None:
+    """Run the function of this name in a group, and leave what it gives."""
+    torch.set_num_threads(1)
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    dist.init_process_group("gloo", rank=rank, world_size=size)
+    torch.save(globals()[name](), Path(folder) / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+def together(size: int, folder: Path, name: str) -> Iterator[Any]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    mp.spawn(within, (size, port, str(folder), name), nprocs=size)
+    for rank in range(size):
+        yield torch.load(folder / f"{rank}.pt", weights_only=True)
+
+
+@pytest.fixture(scope="module")
+def alone() -> dict[str, dict[str, Tensor]]:
+    return everything()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [2, 3])
+def test_every_loss_with_every_penalty(size: int, tmp_path: Path, alone: dict[str, Any]) -> None:
+    for found in together(size, tmp_path, "everything"):
+        assert found.keys() == alone.keys() if size == 2 else len(found) == 2 * len(LOSSES)
+        for case in found:
+            expected = alone[case]
+            _, atol = TYPES[case.rpartition(" / ")[2]]
+            for name, value in expected.items():
+                scale = max(1.0, float(value.abs().max())) if value.numel() else 1.0
+                away = (found[case][name] - value).abs()
+                assert bool((away <= atol * scale).all()), f"{case}: {name} is {float(away.max()):.1e} away"
+
+
+def norms() -> dict[str, Tensor]:
+    """A batch of 5 through batch normalisation, its derivative, and the derivative of that."""
+    torch.manual_seed(0)
+    whole = torch.randn(5, 3, 4, dtype=torch.float64) * 3 + 7
+    first, size = (dist.get_rank(), processes()) if processes() > 1 else (0, 1)
+    x = whole[5 * first // size : 5 * (first + 1) // size].requires_grad_()
+    torch.manual_seed(1)
+    layer = convert_global_layers(nn.Sequential(nn.BatchNorm1d(3), nn.Dropout1d(0.4)).double())
+    norm = layer[0]
+    nn.init.normal_(norm.weight), nn.init.normal_(norm.bias)
+    torch.manual_seed(2)
+    rows = Rows(5 * first // size, len(x), 5)
+    with drawing_rows(rows):
+        y = layer(x)
+    (slope,) = torch.autograd.grad(y.pow(3).sum(), x, create_graph=True)
+    slope.square().sum().backward()
+    mine = {"weight": norm.weight.grad, "bias": norm.bias.grad}
+    summed = {name: all_sum(value) for name, value in mine.items()}
+    rows_of = {"y": y, "slope": slope, "twice": x.grad}
+    kept = {"mean": norm.running_mean, "var": norm.running_var, "count": norm.num_batches_tracked}
+    return summed | {k: v.detach() for k, v in rows_of.items()} | kept
+
+
+def test_batch_norm_and_dropout_see_the_whole_batch(tmp_path: Path) -> None:
+    expected = norms()
+    parts = list(together(2, tmp_path, "norms"))
+    for name, value in expected.items():
+        if name in ("y", "slope", "twice"):
+            torch.testing.assert_close(torch.cat([p[name] for p in parts]), value, rtol=1e-10, atol=1e-10)
+        else:
+            for part in parts:
+                torch.testing.assert_close(part[name], value, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("layer", [nn.Dropout(0.3), nn.Dropout2d(0.5)])
+def test_dropout_is_torchs_own_in_one_process(layer: nn.Module) -> None:
+    x = torch.randn(6, 4, 3, 5)
+    torch.manual_seed(3)
+    expected = layer(x)
+    torch.manual_seed(3)
+    torch.testing.assert_close(convert_global_layers(layer)(x), expected, rtol=0, atol=0)
+    assert torch.equal(convert_global_layers(layer).eval()(x), x)
+
+
+def test_layers_are_exchanged_and_their_weights_stay() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Sequential(nn.BatchNorm2d(2), nn.Dropout(0.1)))
+    before = dict(network.named_parameters())
+    network(torch.randn(3, 1, 5, 5))
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    made = convert_global_layers(network)
+    assert isinstance(made[1][0], GlobalBatchNorm) and isinstance(made[1][1], GlobalDropout)
+    assert dict(made.named_parameters()).keys() == before.keys()
+    assert all(parameter is before[name] for name, parameter in made.named_parameters())
+    assert made.state_dict().keys() == state.keys()
+    assert all(torch.equal(value, state[name]) for name, value in made.state_dict().items())
+    assert first_unsupported_layer(made) == ""
+    assert first_unsupported_layer(nn.Sequential(nn.SyncBatchNorm(2))) == "SyncBatchNorm"
+    assert first_unsupported_layer(nn.Sequential(nn.AlphaDropout())) == "AlphaDropout"
+
+
+def missing() -> dict[str, Tensor]:
+    """The first process has gradients for two parameters, the second for one, nobody for the third."""
+    rank = dist.get_rank()
+    a, b, c = (nn.Parameter(torch.zeros(2)) for _ in range(3))
+    a.grad = torch.full((2,), 1.0 + rank)
+    if rank == 0:
+        b.grad = torch.full((2,), 4.0)
+    reduce = GradientAverage()
+    reduce([a, b, c])
+    with without_collectives():
+        assert processes() == 1
+    assert reduce.calls == 1 and reduce.seconds() > 0 and reduce.seconds() == 0
+    return {"a": a.grad, "b": b.grad, "none": torch.tensor(c.grad is None)}
+
+
+def test_a_gradient_that_only_one_has_is_averaged(tmp_path: Path) -> None:
+    for found in together(2, tmp_path, "missing"):
+        assert found["a"].tolist() == [1.5, 1.5] and found["b"].tolist() == [2.0, 2.0] and found["none"]

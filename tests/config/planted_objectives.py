@@ -1,0 +1,97 @@
+"""Losses, penalties, weights and augmentations of a lab of its own, good ones and broken ones."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ganatomy.adversarial import AdversarialLoss, Augment, DiscriminatorOutput, Penalty, Weight
+
+
+class DualContrastive(AdversarialLoss):
+    """Yu et al., arXiv 2103.09677."""
+
+    relative = True
+    mirrored = True
+    mixes_samples = True
+
+    def discriminator(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
+        r, f = real.logits[0].flatten(), fake.logits[0].flatten()
+        first = (torch.logsumexp(f, 0) - r).exp().log1p().mean()
+        return first + (torch.logsumexp(-r, 0) + f).exp().log1p().mean()
+
+    def generator(self, real: DiscriminatorOutput | None, fake: DiscriminatorOutput) -> Tensor:
+        assert real is not None
+        return -self.discriminator(real, fake)
+
+
+class NotMirrored(DualContrastive):
+    def generator(self, real: DiscriminatorOutput | None, fake: DiscriminatorOutput) -> Tensor:
+        return 2 * super().generator(real, fake)
+
+
+class NotRelative(DualContrastive):
+    relative = False
+
+
+class Vectors(DualContrastive):
+    def discriminator(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
+        return fake.logits[0] - real.logits[0]
+
+
+class Empty(AdversarialLoss):
+    pass
+
+
+class LogitPull(Penalty):
+    """weight · E D(real)²."""
+
+    name = "logit_pull"
+
+    def __init__(self, weight: float = 0.1, every: int = 1) -> None:
+        super().__init__(every)
+        self.weight = weight
+
+    def forward(self, discriminator: nn.Module, real: object, fake: object, step: int) -> Tensor:
+        return self.weight * real.verdict.score().square().mean()  # type: ignore[attr-defined]
+
+
+class Nameless(Penalty):
+    def forward(self, *shown: object) -> None:
+        return None
+
+
+class Idle(Penalty):
+    name = "idle"
+
+
+class Steps(Weight):
+    """`value` from step `start` on, 0 before."""
+
+    def __init__(self, value: float = 1.0, start: int = 2) -> None:
+        self.value, self.start = value, start
+
+    def __call__(self, step: int, task: object = (), adversarial: object = ()) -> float:
+        return self.value if step >= self.start else 0.0
+
+
+class Negative(Augment):
+    """Every image negative."""
+
+    def __init__(self, image_channels: int | None = None) -> None:
+        super().__init__([], [], image_channels)
+
+    def change(self, x: Tensor) -> Tensor:
+        images = x[:, : self.image_channels]
+        return torch.cat([-images, x[:, images.shape[1] :]], 1)
+
+
+class Blur(nn.Module):
+    """A loss of images: mean squared difference of their means."""
+
+    def __init__(self, power: int = 2) -> None:
+        super().__init__()
+        self.power = power
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        return (output.mean() - target.mean()).abs() ** self.power

@@ -1,0 +1,55 @@
+"""What a resumed run may change, and what it may not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ganatomy.config.resolve import load
+from ganatomy.errors import UserError
+from ganatomy.runs.directory import Run
+
+
+@pytest.fixture
+def stopped(compose: Any, tmp_path: Path) -> Path:
+    """A run directory with its configuration: eight steps, a schedule over twenty."""
+    Run(tmp_path / "run").write("config.yaml", compose("seed=5"))
+    return tmp_path / "run"
+
+
+def test_a_resumed_run_starts_from_its_own_configuration(compose: Any, stopped: Path) -> None:
+    again = compose(f"resume={stopped}", "trainer.val_every=2", tiny=False)
+    own = load(stopped)
+    assert again["trainer"] == {**own["trainer"], "val_every": 2}
+    assert {key: again[key] for key in ("model", "data", "seed")} == {
+        k: own[k] for k in ("model", "data", "seed")
+    }
+
+
+@pytest.mark.parametrize(
+    "word", ["seed=1", "model.generator.channels=[8,16]", "data.batch_size=2", "update=textbook"]
+)
+def test_what_makes_the_numbers_stays(compose: Any, stopped: Path, word: str) -> None:
+    with pytest.raises(UserError, match="a resumed run keeps its"):
+        compose(f"resume={stopped}", word, tiny=False)
+
+
+def test_a_schedule_over_all_steps_cannot_go_on(compose: Any, stopped: Path) -> None:
+    assert compose(f"resume={stopped}", "trainer.max_steps=12", tiny=False)["trainer"]["max_steps"] == 12
+    cfg = load(stopped)
+    cfg["model"]["scheduler"]["generator"]["T_max"] = 8
+    Run(stopped).write("config.yaml", cfg)
+    with pytest.raises(
+        UserError, match=r"trainer\.max_steps: model\.scheduler\.generator was planned for 8 steps"
+    ):
+        compose(f"resume={stopped}", "trainer.max_steps=12", tiny=False)
+
+
+def test_the_validations_that_choose_what_a_second_phase_begins_with_stay(
+    compose: Any, tmp_path: Path
+) -> None:
+    Run(tmp_path / "run").write("config.yaml", compose("task=anomaly", "model=fanogan", tiny=False))
+    with pytest.raises(UserError, match=r"trainer\.val_every: a resumed run of two phases keeps"):
+        compose(f"resume={tmp_path / 'run'}", "trainer.val_every=2", tiny=False)

@@ -1,0 +1,92 @@
+"""Patches are cut where they say, about foreground as often as asked; boxes follow their image."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from monai.transforms import Compose, RandAffined, RandFlipd, RandRotate90d, RandZoomd
+
+from ganatomy.data.transforms.augment import apply
+from ganatomy.data.transforms.patches import Patches
+from ganatomy.data.transforms.prepare import Preparation, places
+from ganatomy.errors import UserError
+
+
+def case(shape=(12, 14, 10), seed=0) -> dict[str, np.ndarray]:
+    """A volume whose values are its voxels' numbers, with a rare class 2 inside class 1."""
+    label = np.zeros((1, *shape), np.uint8)
+    label[:, 2:6, 3:9, 2:8] = 1
+    label[:, 4, 5, 5] = 2
+    image = np.arange(1, 1 + np.prod(shape), dtype=np.float32).reshape(1, *shape)
+    return {"image": image, "label": label, "seeds": places(label[0]), "affine": np.diag([2.0, 3, 4, 1])}
+
+
+@given(size=st.tuples(*[st.integers(1, 18)] * 3), seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=80, deadline=None)
+def test_a_patch_is_a_part_of_its_volume_where_its_affine_says(size, seed):
+    whole = case()
+    patch = Patches(size)(whole, None, seed)
+    assert patch["image"].shape == patch["label"].shape == (1, *size)
+    start = (np.linalg.inv(whole["affine"]) @ patch["affine"])[:3, 3].round().astype(int)
+    inside = np.argwhere(np.ones(size, bool))
+    there = inside + start
+    real = ((there >= 0) & (there < whole["image"].shape[1:])).all(1)
+    assert real.sum() == np.prod(np.minimum(size, whole["image"].shape[1:]))
+    for key, fill in (("image", 1), ("label", 0)):
+        values = patch[key][0][tuple(inside.T)]
+        assert np.array_equal(values[real], whole[key][0][tuple(there[real].T)])
+        assert (values[~real] == fill).all()
+
+
+def test_foreground_is_met_as_often_as_asked_and_every_class_alike():
+    whole = case((40, 40, 40))
+    met = [Patches(1, share)(whole, None, s)["label"].item() for share in (0.0, 0.5, 1.0) for s in range(400)]
+    none, half, always = (np.bincount(met[k : k + 400], minlength=3) / 400 for k in (0, 400, 800))
+    assert none[0] > 0.98  # one voxel in 440 is labelled
+    assert half == pytest.approx([0.5, 0.25, 0.25], abs=0.08)
+    assert always == pytest.approx([0, 0.5, 0.5], abs=0.08)
+
+
+def test_a_patch_of_a_slice_is_centred_on_that_slice():
+    """Class 2 is in slice 5 alone."""
+    stack = Preparation(2, orientation=None, seeds=True)({**case(), "spacing": np.ones(3)})
+    slices = {key: value[5] if key in ("image", "label") else value for key, value in stack.items()}
+    assert np.mean([2 in Patches((3, 3), 1.0)(slices, 5, s)["label"] for s in range(60)]) > 0.3
+    slices = {key: value[0] if key in ("image", "label") else value for key, value in stack.items()}
+    assert not Patches((3, 3), 1.0)(slices, 0, 1)["label"].any()
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"), [((0,), "patch"), ((4, 1.5), "foreground"), (((4, 4),), "patch")]
+)
+def test_impossible_patches_are_named(setting, words):
+    with pytest.raises(UserError, match=f"data.{words}"):
+        Patches(*setting)(case(), None, 0)
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        RandFlipd(["image"], 1, 0),
+        RandFlipd(["image"], 1, 1),
+        RandRotate90d(["image"], 1),
+        RandZoomd(["image"], 1, 0.7, 1.4),
+        RandAffined(["image"], prob=1, translate_range=[6, 6], scale_range=0.3, padding_mode="zeros"),
+    ],
+    ids=lambda t: type(t).__name__,
+)
+def test_boxes_follow_the_image(transform):
+    image = torch.zeros(1, 40, 30)
+    image[:, 10:20, 5:12] = 1
+    for seed in range(4):
+        item = {"image": image, "boxes": torch.tensor([[10.0, 5, 20, 12]]), "classes": torch.tensor([3])}
+        moved = apply(Compose([transform]).set_random_state(seed), item)
+        seen = np.argwhere(np.asarray(moved["image"])[0] > 0.5)
+        if len(moved["boxes"]):
+            assert np.abs(moved["boxes"][0].numpy() - [*seen.min(0), *(seen.max(0) + 1)]).max() <= 1.01
+            assert moved["classes"].tolist() == [3]
+        else:
+            assert len(seen) < 40  # most of it has left the picture

@@ -1,0 +1,104 @@
+"""What a generator must answer before it is trained."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import monai.networks.nets as nets
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ganatomy.config.schema import Config, ModelConfig, SchedulersConfig, TrainerConfig
+from ganatomy.errors import UserError
+from ganatomy.training.preflight import check_schedules, check_size
+
+
+class Dictionary(nn.Module):
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return {"out": x}
+
+
+class Bare(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, 0]
+
+
+class ByNumpy(nn.Module):
+    """Cannot run on meta tensors."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.from_numpy(x.numpy()).repeat(1, 4, 1, 1)
+
+
+def refused(generator: nn.Module, size: tuple[int, int] = (32, 32), plain: bool = True) -> str:
+    task = SimpleNamespace(
+        generator=generator, plain_answer=plain, channels=lambda data: {"generator": {"out_channels": 4}}
+    )
+    try:
+        check_size(task, SimpleNamespace(shape=size, channels=1))
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+DEEP = nets.DynUNet(2, 1, 4, [3] * 3, [1, 2, 2], [2, 2], filters=[4] * 3, deep_supervision=True)
+
+
+@pytest.mark.parametrize(
+    ("generator", "line"),
+    [
+        (nets.BasicUNetPlusPlus(2, 1, 4, (4,) * 6), "BasicUNetPlusPlus answers a list"),
+        (DEEP, "answers arrays of 2 x 4 x 32 x 32"),
+        (Dictionary(), "Dictionary answers a dictionary"),
+        (Bare(), "Bare answers arrays of 32 x 32"),
+        (nets.UNet(2, 1, 3, (4, 8), (2,)), "UNet answers 3 channels where 4 are needed"),
+    ],
+)
+def test_an_answer_that_cannot_be_used_is_told(generator: nn.Module, line: str) -> None:
+    assert refused(generator).startswith("model.generator: ") and line in refused(generator)
+
+
+@pytest.mark.parametrize("generator", [ByNumpy(), nets.UNet(2, 1, 4, (4, 8), (2,))])
+def test_one_tensor_is_let_be_and_draws_nothing(generator: nn.Module) -> None:
+    before = torch.get_rng_state()
+    assert refused(generator) == ""
+    assert torch.equal(before, torch.get_rng_state()) and generator.training
+
+
+def test_a_task_may_ask_for_more_than_a_tensor() -> None:
+    assert refused(Dictionary(), plain=False) == ""
+
+
+@pytest.mark.parametrize(
+    ("steps", "total", "line"),
+    [
+        (
+            10,
+            10,
+            "OneCycleLR cannot divide a run of 10 steps into its parts; give a larger trainer.max_steps",
+        ),
+        (30, 20, "OneCycleLR ends after 20 of 30 steps"),
+        (9, 9, ""),
+        (20, 20, ""),
+    ],
+)
+def test_a_schedule_that_cannot_be_followed_is_told_before_the_first_step(
+    steps: int, total: int, line: str
+) -> None:
+    """A tenth of ten steps less one is no step, and torch divides by it."""
+
+    def make(optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.OneCycleLR:
+        return torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=total, pct_start=0.1)
+
+    recipe = SimpleNamespace(schedulers={"generator": make}, optimizers={"generator": torch.optim.Adam})
+    node = {"_target_": "torch.optim.lr_scheduler.OneCycleLR"}
+    cfg = Config.model_construct(
+        trainer=TrainerConfig.model_construct(max_steps=steps),
+        model=ModelConfig.model_construct(scheduler=SchedulersConfig.model_construct(generator=node)),
+    )
+    if not line:
+        return check_schedules(cfg, SimpleNamespace(recipe=recipe))
+    with pytest.raises(UserError, match=rf"^model\.scheduler\.generator: {line}"):
+        check_schedules(cfg, SimpleNamespace(recipe=recipe))
+    return None
