@@ -1,0 +1,40 @@
+"""Code blocks of the pages in docs/, so that tests run what readers copy."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """Return the contents of the fenced blocks of one language, in order."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.S | re.M)
+
+
+def files(page: str, *languages: str) -> dict[str, str]:
+    """Return the blocks that name their file in a first line `# path/of/file`, by that path."""
+    named = {}
+    for block in (block for language in languages for block in blocks(page, language)):
+        first, _, content = block.partition("\n")
+        if found := re.fullmatch(r"# ([\w./]+\.(?:py|yaml))", first):
+            named[found[1]] = content.lstrip("\n")
+    return named
+
+
+def commands(page: str) -> list[str]:
+    """Return the commands of the page's sh blocks, without those that set variables."""
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    return [line for line in lines if not line.startswith("export ")]
+
+
+def answers(page: str) -> list[tuple[str, str]]:
+    """Return (command, what it answers) of the page's console blocks."""
+    found = []
+    for block in blocks(page, "console"):
+        for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
+            command, _, answer = part.partition("\n")
+            found.append((command, answer))
+    return found
