@@ -1,4 +1,4 @@
-"""docs/extending.md does what it says: its files, in a lab's own folder, and its commands, a few steps each."""
+"""docs/extending.md does what it says: its files in a lab's own folder, its commands for a few steps."""
 
 from __future__ import annotations
 
