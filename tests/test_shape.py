@@ -45,9 +45,8 @@ def named(path: Path) -> Iterator[tuple[str, int]]:
             yield node.name, node.lineno
         elif isinstance(node, ast.arg):
             yield node.arg, node.lineno
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            if not networks:  # a module's attributes are keys of the weights that were saved
-                yield node.attr, node.lineno
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and not networks:
+            yield node.attr, node.lineno  # a network's attributes are keys of weights that were saved
         if isinstance(node, ast.ClassDef | ast.Module):
             for item in node.body:
                 if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):

@@ -16,10 +16,10 @@ from ganatomy.adversarial.losses.weighting import WEIGHTS, Weight
 from ganatomy.adversarial.penalties.base import Penalty, lazy_adam
 from ganatomy.adversarial.penalties.gradient import PENALTIES, size_rule
 from ganatomy.adversarial.penalties.path_length import PathLength
+from ganatomy.adversarial.schedule import Cosine
 from ganatomy.adversarial.stability.gradient_monitor import GradientMonitor, NotFinite
 from ganatomy.adversarial.updates.orders import Update
 from ganatomy.adversarial.updates.planner import UPDATES, Cost, Plan, plan
-from ganatomy.adversarial.updates.schedule import Cosine
 
 AUGMENTS: dict[str, type[Augment]] = {"diffaugment": DiffAugment, "ada": Ada}
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ganatomy.adversarial.updates.gradient_cut import autocast_devices, full_precision
+from ganatomy.adversarial.gradient_cut import autocast_devices, full_precision
 from ganatomy.errors import UserError
 
 X = Tensor | tuple[Tensor, ...]

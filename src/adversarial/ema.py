@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from ganatomy.adversarial.updates.schedule import Cosine
+from ganatomy.adversarial.schedule import Cosine
 from ganatomy.errors import UserError
 
 

@@ -10,9 +10,9 @@ from ganatomy.errors import UserError
 from ganatomy.experiments.claims.verdicts import verdicts
 from ganatomy.experiments.plan import runs
 from ganatomy.experiments.results.report import BEGIN, FIGURE, NOT_RUN, TABLE, VERDICTS, between, said
-from ganatomy.experiments.results.store import LINES, load, sha256, valid
 from ganatomy.experiments.results.table import table
 from ganatomy.experiments.spec import FILE, Experiment, read
+from ganatomy.experiments.store import LINES, load, sha256, valid
 
 STALE = "; run the command again"
 

@@ -11,9 +11,9 @@ from rich.table import Table
 
 from ganatomy.experiments.claims.verdicts import verdicts
 from ganatomy.experiments.plan import runs
-from ganatomy.experiments.results.store import Result, load, valid
 from ganatomy.experiments.results.wording import count
 from ganatomy.experiments.spec import names, read
+from ganatomy.experiments.store import Result, load, valid
 
 
 def show(root: Path, console: Console) -> None:

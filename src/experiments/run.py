@@ -17,13 +17,14 @@ from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.schema import PathsConfig
 from ganatomy.config.section import Section
 from ganatomy.errors import UserError
+from ganatomy.experiments import store
 from ganatomy.experiments.claims.claims import Verdict
 from ganatomy.experiments.plan import PlannedRun, runs, try_arms
-from ganatomy.experiments.results import report, store
-from ganatomy.experiments.results.store import Key, Result, collect, done, load, valid
+from ganatomy.experiments.results import report
 from ganatomy.experiments.results.wording import count, finding, number, score_kind
 from ganatomy.experiments.runner import Crew, alone, missing, same_data
 from ganatomy.experiments.spec import Experiment, read
+from ganatomy.experiments.store import Key, Result, collect, done, load, valid
 from ganatomy.invocation import child_command
 
 

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ganatomy.errors import UserError
 from ganatomy.experiments.plan import PlannedRun
-from ganatomy.experiments.results.store import done
+from ganatomy.experiments.store import done
 from ganatomy.launch.signals import heard_by
 from ganatomy.launch.train_process import TrainProcess
 

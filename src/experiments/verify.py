@@ -11,10 +11,10 @@ from rich.console import Console
 
 from ganatomy.errors import UserError
 from ganatomy.experiments.plan import runs, try_arms
-from ganatomy.experiments.results.store import Result, collect, load, valid
 from ganatomy.experiments.run import Request
 from ganatomy.experiments.runner import Crew
 from ganatomy.experiments.spec import Experiment, read
+from ganatomy.experiments.store import Result, collect, load, valid
 
 ALIKE = ("device", "threads", "torch", "python")
 """With these the same, a run gives the same bits."""

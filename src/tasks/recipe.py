@@ -21,8 +21,8 @@ class Recipe:
     """Players, objective and optimisers of one run.
 
     `game` holds the keyword arguments of `ganatomy.adversarial.Game` apart from rules and players;
-    dictionaries are keyed by player. `ema_half_life` and `ema_burn_in` count images; `classes` names the labels,
-    background first.
+    dictionaries are keyed by player. `ema_half_life` and `ema_burn_in` count images; `classes` names the
+    labels, background first.
     """
 
     generator: nn.Module

@@ -120,7 +120,7 @@ def test_what_does_not_follow_from_the_runs_is_named(finished: Path, tmp_path: P
         path.write_text(kept[path])
     # A number changed in runs.csv together with its hash: the table is computed again.
     lines.write_text(kept[lines].replace("0.901", "0.991"))
-    from ganatomy.experiments.results.store import sha256
+    from ganatomy.experiments.store import sha256
 
     record = finished / "results/verdicts.json"
     known = json.loads(record.read_text())

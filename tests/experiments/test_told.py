@@ -9,10 +9,10 @@ from ganatomy.experiments.claims.claims import Verdict
 from ganatomy.experiments.claims.statistics import Estimate
 from ganatomy.experiments.listing import minutes
 from ganatomy.experiments.results.figure import title
-from ganatomy.experiments.results.store import Key, Result
 from ganatomy.experiments.results.table import rivals
 from ganatomy.experiments.results.wording import finding
 from ganatomy.experiments.spec import Experiment, read
+from ganatomy.experiments.store import Key, Result
 
 Small = Callable[..., Path]
 

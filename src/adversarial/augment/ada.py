@@ -12,7 +12,7 @@ from torch.nn.functional import affine_grid, grid_sample, normalize
 from ganatomy.adversarial.augment.diffaugment import Augment, deviation, hole
 from ganatomy.adversarial.distributed.collectives import all_sum
 from ganatomy.adversarial.distributed.random import normal, uniform
-from ganatomy.adversarial.updates.gradient_cut import full_precision
+from ganatomy.adversarial.gradient_cut import full_precision
 from ganatomy.errors import UserError
 
 

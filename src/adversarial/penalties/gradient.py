@@ -15,7 +15,7 @@ from ganatomy.adversarial.penalties.base import Penalty
 from ganatomy.adversarial.penalties.lecam import LeCam
 from ganatomy.adversarial.penalties.lipschitz import SpectralNorm, WeightClip
 from ganatomy.adversarial.penalties.reconstruction import Reconstruction
-from ganatomy.adversarial.updates.schedule import Cosine
+from ganatomy.adversarial.schedule import Cosine
 from ganatomy.errors import UserError
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ganatomy.adversarial.distributed.collectives import all_sum
 from ganatomy.adversarial.distributed.random import normal
-from ganatomy.adversarial.updates.gradient_cut import full_precision
+from ganatomy.adversarial.gradient_cut import full_precision
 from ganatomy.errors import UserError
 
 

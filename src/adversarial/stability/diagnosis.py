@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from ganatomy.adversarial.game import Batch, Game
+from ganatomy.adversarial.gradient_cut import gradients_at
 from ganatomy.adversarial.losses.features import feature_matching
 from ganatomy.adversarial.updates.discriminator_phase import penalties
 from ganatomy.adversarial.updates.generator_phase import adversarial_losses
-from ganatomy.adversarial.updates.gradient_cut import gradients_at
 from ganatomy.adversarial.updates.network_traits import no_trace
 from ganatomy.adversarial.updates.step import Step
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from ganatomy.adversarial.adversary import Showing
 from ganatomy.adversarial.discriminator import is_half_precision, rerun_in_float32
+from ganatomy.adversarial.gradient_cut import accumulate_gradients, full_precision
 from ganatomy.adversarial.penalties.base import Penalty
-from ganatomy.adversarial.updates.gradient_cut import accumulate_gradients, full_precision
 from ganatomy.adversarial.updates.step import Step
 
 GROUP = "loss/discriminator"

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ganatomy.adversarial.adversary import Showing
 from ganatomy.adversarial.game import Batch
+from ganatomy.adversarial.gradient_cut import GradientCut, gradients_at
 from ganatomy.adversarial.losses.features import feature_matching
-from ganatomy.adversarial.updates.gradient_cut import GradientCut, gradients_at
 from ganatomy.adversarial.updates.step import Step
 
 Gradients = list[Tensor | None]

@@ -16,10 +16,10 @@ from torch.nn.utils import parametrize
 from ganatomy.adversarial.adversary import Showing
 from ganatomy.adversarial.discriminator import DiscriminatorOutput, augmented
 from ganatomy.adversarial.distributed.collectives import batch_sum
+from ganatomy.adversarial.gradient_cut import GradientCut, gradients_at
 from ganatomy.adversarial.losses.base import AdversarialLoss
 from ganatomy.adversarial.updates.discriminator_phase import teach_discriminator
 from ganatomy.adversarial.updates.generator_phase import adversarial_losses, follow
-from ganatomy.adversarial.updates.gradient_cut import GradientCut, gradients_at
 from ganatomy.adversarial.updates.microbatches import MicroBatches
 from ganatomy.adversarial.updates.orders import Shared, Stepper
 from ganatomy.adversarial.updates.step import Step

@@ -13,9 +13,9 @@ from torch.nn.utils import parametrize
 
 from ganatomy.adversarial.distributed.random import Rows
 from ganatomy.adversarial.game import Batch, Game
+from ganatomy.adversarial.gradient_cut import GradientCut
 from ganatomy.adversarial.updates.discriminator_phase import teach_discriminator
 from ganatomy.adversarial.updates.generator_phase import teach_generator
-from ganatomy.adversarial.updates.gradient_cut import GradientCut
 from ganatomy.adversarial.updates.microbatches import MicroBatches, split_batch
 from ganatomy.adversarial.updates.step import Scale, Step
 from ganatomy.errors import UserError

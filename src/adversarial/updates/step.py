@@ -12,7 +12,7 @@ from torch import Tensor
 from ganatomy.adversarial.adversary import Adversary, Showing
 from ganatomy.adversarial.discriminator import DiscriminatorPass, X, augmented, run_discriminator
 from ganatomy.adversarial.game import Batch, Game
-from ganatomy.adversarial.updates.gradient_cut import GradientCut
+from ganatomy.adversarial.gradient_cut import GradientCut
 
 Scale = Callable[[Tensor], Tensor]
 

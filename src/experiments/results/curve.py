@@ -11,10 +11,10 @@ from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
 from ganatomy.experiments.results.panels import WIDE, of_arm, roomy, spread, tidy
-from ganatomy.experiments.results.store import Key, Result
 from ganatomy.experiments.results.table import rivals
 from ganatomy.experiments.results.wording import score_kind
 from ganatomy.experiments.spec import Experiment, beside
+from ganatomy.experiments.store import Key, Result
 from ganatomy.pictures.figures import FAINT, INK, LINES
 
 Place = tuple[float, float]

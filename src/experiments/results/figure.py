@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from ganatomy.experiments.claims.claims import Verdict
 from ganatomy.experiments.results.curve import curve
 from ganatomy.experiments.results.panels import panels
-from ganatomy.experiments.results.store import Key, Result
 from ganatomy.experiments.results.wording import count, finding, word
 from ganatomy.experiments.spec import Experiment
+from ganatomy.experiments.store import Key, Result
 from ganatomy.pictures.figures import FAINT, INK
 
 

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ganatomy.experiments.claims.statistics import estimate
-from ganatomy.experiments.results.store import Key, Result
 from ganatomy.experiments.results.table import rivals
 from ganatomy.experiments.results.wording import score_kind
 from ganatomy.experiments.spec import Experiment, beside
+from ganatomy.experiments.store import Key, Result
 from ganatomy.pictures.figures import FAINT, INK, LINES
 
 MOST = 4

@@ -10,9 +10,9 @@ from ganatomy.errors import UserError
 from ganatomy.experiments.claims.claims import Verdict
 from ganatomy.experiments.claims.verdicts import verdicts
 from ganatomy.experiments.results.figure import figure, title
-from ganatomy.experiments.results.store import CASES, LINES, Key, Result, save, sha256
 from ganatomy.experiments.results.table import table
 from ganatomy.experiments.spec import FILE, Experiment
+from ganatomy.experiments.store import CASES, LINES, Key, Result, save, sha256
 from ganatomy.runs.directory import write_atomically
 
 VERDICTS, TABLE, FIGURE = "verdicts.json", "table.md", "figure.png"

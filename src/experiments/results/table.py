@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from ganatomy.experiments.claims.claims import FEWEST, Verdict
-from ganatomy.experiments.results.store import KEPT, Key, Result
 from ganatomy.experiments.results.wording import finer, number, score_kind, word
 from ganatomy.experiments.spec import Experiment, beside
+from ganatomy.experiments.store import KEPT, Key, Result
 
 RULES = (
     "Mean ± standard deviation over seeds (how many). Difference: left less right, paired by seed and, "
