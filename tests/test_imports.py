@@ -15,7 +15,7 @@ FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "omegaconf", "wandb"}
 
 GROUND = {"adversarial", "networks", "metrics", "data", "degradations", "baselines", "pictures"}
 KNOWS: Mapping[str, set[str]] = {
-    **{room: set() for room in GROUND},
+    **{room: set() for room in sorted(GROUND)},
     "pictures": {"metrics"},
     "optim": {"adversarial"},
     "config": {"adversarial", "data"},
