@@ -58,7 +58,7 @@ def game_of(d: nn.Module, loss: str = "hinge", **more: object) -> Game:
 
 
 @pytest.mark.parametrize(
-    ("kind", "mixes", "restless", "one_logit"),
+    ("kind", "couples_samples", "is_stochastic", "one_logit"),
     [
         ("batch_norm", True, False, True),
         ("minibatch", True, False, True),
@@ -69,8 +69,8 @@ def game_of(d: nn.Module, loss: str = "hinge", **more: object) -> Game:
         ("patch", False, False, False),
     ],
 )
-def test_the_probe_tells_state_and_leaves_no_trace(
-    kind: str, mixes: bool, restless: bool, one_logit: bool
+def test_the_trial_finds_state_and_leaves_no_trace(
+    kind: str, couples_samples: bool, is_stochastic: bool, one_logit: bool
 ) -> None:
     d = STATEFUL[kind]()
     game = game_of(d)
@@ -80,7 +80,11 @@ def test_the_probe_tells_state_and_leaves_no_trace(
     torch.manual_seed(9)
     chance = torch.get_rng_state()
     traits = traits_from_trial(game, players.batch())
-    assert (bool(traits.mixes), bool(traits.restless), traits.one_logit) == (mixes, restless, one_logit)
+    assert (bool(traits.couples_samples), bool(traits.is_stochastic), traits.one_logit) == (
+        couples_samples,
+        is_stochastic,
+        one_logit,
+    )
     assert all(torch.equal(value, before[name]) for name, value in d.state_dict().items())
     assert modes == [module.training for module in d.modules()]
     assert torch.equal(chance, torch.get_rng_state())
@@ -186,7 +190,7 @@ def test_one_backward_where_allowed_and_the_reason_where_not() -> None:
     for loss in ("non_saturating", "least_squares", "hinge", "relativistic_average", "relativistic_paired"):
         assert chosen(loss, "plain")[0] == "one_backward"
         assert "several logits" in chosen(loss, "patch")[1]
-        assert "not been seen" in chosen(loss, "plain", seen=False)[1]
+        assert "D was not run" in chosen(loss, "plain", seen=False)[1]
         assert "BatchNorm" in chosen(loss, "batch_norm")[1]
         assert "across the batch" in chosen(loss, "minibatch")[1]
         assert chosen(loss, "dropout")[0] == "g_first"
@@ -236,11 +240,11 @@ def test_pieces_are_refused_for_losses_penalties_and_generators_too() -> None:
     assert plan(game_of(players.scalar()), "shared", accumulate=2).update.accumulate == 2
 
 
-def test_together_only_where_samples_are_kept_apart() -> None:
+def test_real_and_fake_are_joined_only_where_samples_are_kept_apart() -> None:
     data = players.batch()
-    assert plan(game_of(players.scalar()), "shared", batch=data).update.together
+    assert plan(game_of(players.scalar()), "shared", batch=data).update.join_real_and_fake
     for kind in ("batch_norm", "minibatch"):
-        assert not plan(game_of(STATEFUL[kind]()), "shared", batch=data).update.together
+        assert not plan(game_of(STATEFUL[kind]()), "shared", batch=data).update.join_real_and_fake
 
 
 def test_unknown_names_are_refused() -> None:

@@ -24,7 +24,7 @@ from ganatomy.config.objectives import build_objectives, check_choice
 from ganatomy.config.resolve import validate
 from ganatomy.errors import UserError
 
-LAB = "tests.core.planted_objectives"
+LAB = "tests.config.planted_objectives"
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_they_are_built_with_their_arguments(allowed: None) -> None:
     )
     built = build_objectives(given)
     assert [penalty.every for penalty in built["penalties"]] == [4, 1]
-    assert built["loss"].mirrored and built["weight"](9) == 0.5
+    assert built["loss"].zero_sum and built["weight"](9) == 0.5
 
 
 @pytest.mark.parametrize(
@@ -111,8 +111,8 @@ def test_arguments_and_places_are_checked(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("NotMirrored", "NotMirrored declares mirrored = True, but the generator's gradient"),
-        ("NotRelative", "if generator() needs the real logits, set relative = True"),
+        ("NotZeroSum", "NotZeroSum declares zero_sum = True, but the generator's gradient"),
+        ("RealNotDeclared", "if generator() needs the real logits, set needs_real = True"),
         ("Vectors", "Vectors must give one number a player"),
     ],
 )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganatomy.adversarial import AUGMENTS, LOSSES, UPDATES, Augment, Game
 from ganatomy.adversarial.augment.ada import Ada
-from ganatomy.adversarial.augment.diffaugment import DiffAugment, hole, moved
+from ganatomy.adversarial.augment.diffaugment import DiffAugment, hole, shifted
 from ganatomy.adversarial.distributed.random import Rows, drawing_rows
 from ganatomy.errors import UserError
 from tests.adversarial import players
@@ -90,7 +90,7 @@ def test_several_arguments_are_one_image_and_the_rest_is_left_alone(name: str) -
 
 def test_whole_voxels_are_moved_and_the_border_filled() -> None:
     x = torch.arange(12.0).reshape(1, 1, 3, 4)
-    y = moved(x, torch.tensor([[1, -2]]), fill=-7.0)
+    y = shifted(x, torch.tensor([[1, -2]]), fill=-7.0)
     expected = [[-7, -7, -7, -7], [2, 3, -7, -7], [6, 7, -7, -7]]
     assert y[0, 0].tolist() == expected
 

@@ -35,7 +35,9 @@ def quadratic() -> Quadratic:
 
 def look(d: nn.Module, seed: int, size: int = 5) -> DiscriminatorPass:
     chance = torch.Generator().manual_seed(seed)
-    return run_discriminator(d, (torch.randn(7, size, dtype=torch.float64, generator=chance),), slope=True)
+    return run_discriminator(
+        d, (torch.randn(7, size, dtype=torch.float64, generator=chance),), needs_input_gradient=True
+    )
 
 
 def test_r1_and_r2_equal_the_closed_form(quadratic: Quadratic) -> None:
@@ -109,7 +111,9 @@ def test_a_map_s_penalty_is_that_of_its_mean() -> None:
     x = torch.randn(3, 2, 8, 8, dtype=torch.float64)
     one = nn.Sequential(copy.deepcopy(d), Last(), nn.Flatten()).double()
     a, b = (
-        PENALTIES["r1"]()(net, run_discriminator(net, (x,), slope=True), run_discriminator(net, (x,)), 0)
+        PENALTIES["r1"]()(
+            net, run_discriminator(net, (x,), needs_input_gradient=True), run_discriminator(net, (x,)), 0
+        )
         for net in (d, one)
     )
     torch.testing.assert_close(a, b, rtol=1e-12, atol=0)
@@ -187,22 +191,24 @@ def test_lazy_adam_s_correction() -> None:
     assert betas == pytest.approx((0.5 ** (16 / 17), 0.99 ** (16 / 17)))
 
 
-@pytest.mark.parametrize("together", [False, True])
-def test_slopes_are_taken_in_float32_under_autocast(together: bool) -> None:
+@pytest.mark.parametrize("join", [False, True])
+def test_input_gradients_are_taken_in_float32_under_autocast(join: bool) -> None:
     torch.manual_seed(0)
     d = players.MultiScale()
     x, y = torch.randn(4, 2, 8, 8), torch.randn(3, 2, 8, 8)
-    exact = [run_discriminator(d, (z,), slope=True).slope() for z in (x, y)]
+    exact = [run_discriminator(d, (z,), needs_input_gradient=True).input_gradient() for z in (x, y)]
     (expected,) = torch.autograd.grad(sum(s.square().sum() for s in exact), d.scales[0].layers[0].weight)
     with torch.autocast("cpu", torch.bfloat16):
-        rough = [run_discriminator(d, (z,), slope=True) for z in (x, y)]
-        again = rerun_in_float32(d, rough, together)
-    for seen, slope in zip(again, exact, strict=True):
-        assert seen.slope().dtype == torch.float32
-        torch.testing.assert_close(seen.slope(), slope, rtol=1e-5, atol=1e-8)
-    (got,) = torch.autograd.grad(sum(s.slope().square().sum() for s in again), d.scales[0].layers[0].weight)
+        rough = [run_discriminator(d, (z,), needs_input_gradient=True) for z in (x, y)]
+        again = rerun_in_float32(d, rough, join)
+    for found, gradient in zip(again, exact, strict=True):
+        assert found.input_gradient().dtype == torch.float32
+        torch.testing.assert_close(found.input_gradient(), gradient, rtol=1e-5, atol=1e-8)
+    (got,) = torch.autograd.grad(
+        sum(s.input_gradient().square().sum() for s in again), d.scales[0].layers[0].weight
+    )
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-9)
-    assert not torch.allclose(rough[0].slope(), exact[0], rtol=1e-5, atol=1e-8)
+    assert not torch.allclose(rough[0].input_gradient(), exact[0], rtol=1e-5, atol=1e-8)
 
 
 @pytest.mark.parametrize("name", ["r1", "r2", "gradient_penalty"])

@@ -43,7 +43,7 @@ def test_passes(update: str, passes: dict[str, int]) -> None:
 
 
 @pytest.mark.parametrize("penalty", ["r1", "r2"])
-def test_a_slope_needs_no_pass_of_its_own_in_full_precision(penalty: str) -> None:
+def test_an_input_gradient_needs_no_pass_of_its_own_in_full_precision(penalty: str) -> None:
     game, g, d = setting(penalties=[PENALTIES[penalty]()])
     with count_forwards(g, d) as counted:
         UPDATES["shared"]()(game, players.batch(), 0, nothing)
@@ -394,7 +394,7 @@ def test_the_host_never_waits_for_the_device(loss: str, update: str) -> None:
         watch, average = GradientMonitor(game, at_once=False), Ema(g)
 
         def stepper(player: str, watch: GradientMonitor = watch) -> None:
-            watch.look(player, 0)
+            watch.observe(player, 0)
 
         with Asked() as asked:
             for step in range(4):
@@ -402,5 +402,5 @@ def test_the_host_never_waits_for_the_device(loss: str, update: str) -> None:
                 average.update(4)
         assert asked.times == 0
         with Asked() as asked:
-            watch.check()
+            watch.raise_if_bad()
         assert asked.times == 2

@@ -190,7 +190,7 @@ def test_the_plan_counts_each_and_tells_their_names(update: str) -> None:
         assert passes["discriminator"] == (3 if update == "g_first" else 2)
 
 
-def test_one_that_mixes_samples_decides_for_all() -> None:
+def test_one_that_couples_samples_decides_for_all() -> None:
     g, d = networks()
     d["b"] = nn.Sequential(nn.Conv2d(1, 4, 4, 2, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 1, 4)).double()
     game = Game(Both(g), g, d, LOSSES["hinge"]())
@@ -206,14 +206,14 @@ def test_a_bad_gradient_is_found_in_the_one_that_has_it() -> None:
     d["b"].register_forward_hook(lambda module, x, logits: logits / 0 * 0)
     play(game)
     with pytest.raises(NotFinite, match=r"b/adversarial|discriminator\.b"):
-        GradientMonitor(game).look("discriminator", 0, players.batch())
+        GradientMonitor(game).observe("discriminator", 0, players.batch())
 
 
 @pytest.mark.parametrize(
     ("names", "found", "words"),
     [
-        ("ab", {"a": 1}, "pairs: a, but the discriminators are a, b"),
-        ("ab", {"a": 1, "c": 1}, "pairs: a, c, but"),
+        ("ab", {"a": 1}, "discriminator_inputs: a, but the discriminators are a, b"),
+        ("ab", {"a": 1, "c": 1}, "discriminator_inputs: a, c, but"),
         ("ab", (1, 1), "one pair for the discriminators a, b"),
         ("", {"a": 1}, "the discriminators are one without a name"),
     ],
@@ -221,7 +221,7 @@ def test_a_bad_gradient_is_found_in_the_one_that_has_it() -> None:
 def test_rules_that_leave_one_out_are_refused(names: str, found: Any, words: str) -> None:
     g, d = networks()
     rules = Both(g)
-    rules.pairs = lambda batch, output: found  # type: ignore[method-assign]
+    rules.discriminator_inputs = lambda batch, output: found  # type: ignore[method-assign]
     with pytest.raises(UserError, match=words):
         play(Game(rules, g, d if names else d["a"], LOSSES["hinge"]()))
 
