@@ -130,7 +130,7 @@ EVERY_LOSS = [*REFERENCE, "multiscale_l1"]
 
 
 def _distance(real: Any, fake: Any) -> Tensor:
-    """SegAN's distance: the mean over all layers, the logits among them, of the mean absolute difference."""
+    """Compute SegAN's distance: the mean absolute difference, averaged over all layers and the logits."""
     layers = [[*(x for scale in features for x in scale), *logits] for logits, features in (real, fake)]
     return sum((a - b).abs().mean() for a, b in zip(*layers, strict=True)) / len(layers[0])
 
@@ -149,7 +149,7 @@ def _input_gradient(discriminator: nn.Module, x: Tensor) -> Tensor:
 
 
 def penalty(kind: str, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor | float:
-    """Reference penalties: "none", "r1" (γ = 2), "r1_r2" (γ = 2 and 3), "gp" (λ = 10)."""
+    """Compute a reference penalty: "none", "r1" (γ = 2), "r1_r2" (γ = 2 and 3), "gp" (λ = 10)."""
     if kind == "none":
         return 0.0
     if kind == "gp":
@@ -191,13 +191,13 @@ def g_first(
     total.backward()
     d.zero_grad()
     real, fake = rules.discriminator_inputs(data, rules.generate(data).detach())
-    judged = maps(d(real)), maps(d(fake))
-    own = (
-        -_distance(*judged)
+    outputs = maps(d(real)), maps(d(fake))
+    adversarial_d = (
+        -_distance(*outputs)
         if loss == "multiscale_l1"
-        else _over(REFERENCE[loss][0], judged[0][0], judged[1][0])
+        else _over(REFERENCE[loss][0], outputs[0][0], outputs[1][0])
     )
-    (own + penalty(kind, d, real, fake)).backward(inputs=list(d.parameters()))
+    (adversarial_d + penalty(kind, d, real, fake)).backward(inputs=list(d.parameters()))
 
 
 def gradients(*players: nn.Module) -> list[Tensor]:

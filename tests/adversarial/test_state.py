@@ -125,8 +125,8 @@ def test_batch_norm_is_shared_exactly_and_its_statistics_see_each_batch_once() -
     total.backward(inputs=list(twin_g.parameters()))
     d_loss(twin_d(real), twin_d(fake.detach())).backward()
     assert players.furthest(players.gradients(g, d), players.gradients(twin_g, twin_d)) < 1e-12
-    for mine, theirs in zip(d.buffers(), twin_d.buffers(), strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=0)
+    for buffer, reference in zip(d.buffers(), twin_d.buffers(), strict=True):
+        torch.testing.assert_close(buffer, reference, rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("update", ["shared", "one_backward", "g_first", "textbook"])
@@ -182,21 +182,21 @@ def test_one_backward_where_allowed_and_the_reason_where_not() -> None:
     data = players.batch()
 
     def chosen(
-        loss: str, kind: str, wanted: str = "one_backward", seen: bool = True, **more: object
+        loss: str, kind: str, wanted: str = "one_backward", tried: bool = True, **more: object
     ) -> tuple[str, str]:
-        found = plan(game_of(STATEFUL[kind](), loss, **more), wanted, batch=data if seen else None)
+        found = plan(game_of(STATEFUL[kind](), loss, **more), wanted, batch=data if tried else None)
         return found.name, found.reason
 
     for loss in ("non_saturating", "least_squares", "hinge", "relativistic_average", "relativistic_paired"):
         assert chosen(loss, "plain")[0] == "one_backward"
         assert "several logits" in chosen(loss, "patch")[1]
-        assert "D was not run" in chosen(loss, "plain", seen=False)[1]
+        assert "D was not run" in chosen(loss, "plain", tried=False)[1]
         assert "BatchNorm" in chosen(loss, "batch_norm")[1]
         assert "across the batch" in chosen(loss, "minibatch")[1]
         assert chosen(loss, "dropout")[0] == "g_first"
     for loss in ("minimax", "wasserstein"):
         for kind in ("plain", "patch", "batch_norm", "minibatch"):
-            assert chosen(loss, kind, "auto", seen=False)[0] == "one_backward"
+            assert chosen(loss, kind, "auto", tried=False)[0] == "one_backward"
         assert chosen(loss, "plain", penalties=[PENALTIES["gradient_penalty"]()])[0] == "one_backward"
         assert "r2" in chosen(loss, "plain", penalties=[PENALTIES["r2"]()])[1]
         assert "lecam" in chosen(loss, "plain", penalties=[PENALTIES["lecam"]()])[1]

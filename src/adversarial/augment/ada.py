@@ -170,10 +170,10 @@ def _moved(x: Tensor, linear: Tensor, shift: Tensor) -> Tensor:
     axes = [torch.arange(side, device=x.device, dtype=x.dtype) - (side - 1) / 2 for side in sides]
     # The last axis of the tensor is x, and the fastest.
     voxels = torch.stack(torch.meshgrid(*axes[::-1], indexing="ij")[::-1], -1).flatten(0, -2)
-    read = voxels @ linear.transpose(1, 2) + shift[:, None]
-    index = torch.zeros_like(read[..., 0], dtype=torch.long)
+    coordinates = voxels @ linear.transpose(1, 2) + shift[:, None]
+    index = torch.zeros_like(coordinates[..., 0], dtype=torch.long)
     for axis, side in reversed(list(enumerate(sides))):
-        position = (read[..., axis] + (side - 1) / 2).round().long() % (2 * side)
+        position = (coordinates[..., axis] + (side - 1) / 2).round().long() % (2 * side)
         index = index * side + torch.minimum(position, 2 * side - 1 - position)
     flat = x.flatten(2)
     return flat.gather(2, index[:, None].expand_as(flat)).reshape(x.shape)

@@ -61,17 +61,17 @@ def penalties(step: Step, pair: PassPair) -> list[tuple[Penalty, Tensor]]:
 
     They use the passes as they are if D ran in float32 or above; otherwise D runs again in float32.
     """
-    network, due = pair.adversary.network, pair.adversary.due_penalties(step.index)
+    network, active = pair.adversary.network, pair.adversary.due_penalties(step.index)
     real, fake = pair.both
-    if not due:
+    if not active:
         return []
     if is_half_precision(real):
-        needed = (any(p.needs_real_gradient for p in due), any(p.needs_fake_gradient for p in due))
+        needed = (any(p.needs_real_gradient for p in active), any(p.needs_fake_gradient for p in active))
         chosen = [each for each, need in zip((real, fake), needed, strict=True) if need]
         again = iter(rerun_in_float32(network, chosen, step.join_real_and_fake) if chosen else [])
         real, fake = (next(again) if need else each for each, need in zip((real, fake), needed, strict=True))
     with full_precision():
-        values = [(penalty, penalty(network, real, fake, step.index)) for penalty in due]
+        values = [(penalty, penalty(network, real, fake, step.index)) for penalty in active]
     return [(penalty, value) for penalty, value in values if value is not None]
 
 

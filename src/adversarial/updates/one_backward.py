@@ -42,8 +42,8 @@ class OneBackward(Shared):
     def both(self, step: Step, micro_batches: MicroBatches, done: Stepper) -> None:
         loss = step.game.loss
         assert loss is not None
-        due = [penalty for each in step.game.adversaries for penalty in each.due_penalties(step.index)]
-        if step.game.feature_matching > 0 or any(penalty.changes_fake_gradient for penalty in due):
+        active = [penalty for each in step.game.adversaries for penalty in each.due_penalties(step.index)]
+        if step.game.feature_matching > 0 or any(penalty.changes_fake_gradient for penalty in active):
             return super().both(step, micro_batches, done)
         for batch, weight in micro_batches:
             cut = step.generate(batch)
@@ -90,8 +90,8 @@ def _gradients_at_inputs(
     with_ratio = [cut for cut, ratio in zip(input_cuts, ratios, strict=True) if ratio is not None]
     log = run_discriminator_phase(step, pairs, weight, [x for cut in with_ratio for x in cut.tensors])
     gradients = [
-        own if ratio is None else [_scaled_rows(ratio, x.grad) for x in cut.tensors]
-        for ratio, own, cut in zip(ratios, separate, input_cuts, strict=True)
+        exact if ratio is None else [_scaled_rows(ratio, x.grad) for x in cut.tensors]
+        for ratio, exact, cut in zip(ratios, separate, input_cuts, strict=True)
     ]
     return gradients, log
 

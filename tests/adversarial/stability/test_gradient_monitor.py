@@ -62,7 +62,7 @@ def game_with(g: nn.Module | None = None, d: nn.Module | None = None, bad: str =
 
 
 def with_layer(player: str, layer: nn.Module, at: int) -> dict[str, Any]:
-    """A player with one more layer."""
+    """Append a layer to a player."""
     layers = list(players.generator() if player == "g" else players.scalar())
     layers.insert(at, layer)
     return {player: nn.Sequential(*layers)}

@@ -104,11 +104,11 @@ def test_no_factor_at_a_singular_logit(loss: str, f: float, r: float) -> None:
         gradient_ratio(LOSSES[loss](), DiscriminatorOutput([real], [[]]), DiscriminatorOutput([fake], [[]]))
         is None
     )
-    beside = fake + 2.5 if loss != "hinge" else fake + 3.5
+    regular = fake + 2.5 if loss != "hinge" else fake + 3.5
     if loss in ("hinge", "least_squares"):
         assert (
             gradient_ratio(
-                LOSSES[loss](), DiscriminatorOutput([real], [[]]), DiscriminatorOutput([beside], [[]])
+                LOSSES[loss](), DiscriminatorOutput([real], [[]]), DiscriminatorOutput([regular], [[]])
             )
             is not None
         )
@@ -126,7 +126,7 @@ def test_one_singular_sample_of_many_is_enough() -> None:
 
 def test_the_factor_s_formulas() -> None:
     f = torch.linspace(-0.9, 3, 7, dtype=torch.float64).reshape(-1, 1)
-    seen = DiscriminatorOutput([f], [[]])
+    output = DiscriminatorOutput([f], [[]])
     expected = {
         "minimax": torch.tensor(-1.0),
         "wasserstein": torch.tensor(-1.0),
@@ -135,7 +135,7 @@ def test_the_factor_s_formulas() -> None:
         "non_saturating": -torch.exp(-f).flatten(),
     }
     for loss, gamma in expected.items():
-        got = gradient_ratio(LOSSES[loss](), seen, seen)
+        got = gradient_ratio(LOSSES[loss](), output, output)
         assert got is not None
         torch.testing.assert_close(got.double(), gamma.double(), rtol=1e-12, atol=0)
 
