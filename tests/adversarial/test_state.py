@@ -240,6 +240,16 @@ def test_pieces_are_refused_for_losses_penalties_and_generators_too() -> None:
     assert plan(game_of(players.scalar()), "shared", accumulate=2).update.accumulate == 2
 
 
+def test_a_loss_that_needs_the_whole_batch_is_named_by_its_class() -> None:
+    class OfTheLab(LOSSES["hinge"]):  # type: ignore[misc]
+        needs_whole_batch = True
+
+    game = game_of(players.scalar())
+    game.loss = OfTheLab()
+    with pytest.raises(UserError, match=r"^update\.accumulate: the loss OfTheLab needs the whole batch; set"):
+        plan(game, "shared", accumulate=2)
+
+
 def test_real_and_fake_are_joined_only_where_samples_are_kept_apart() -> None:
     data = players.batch()
     assert plan(game_of(players.scalar()), "shared", batch=data).update.join_real_and_fake
