@@ -134,7 +134,7 @@ class GanModule(pl.LightningModule):
         """Watch and clip the gradients of the player that is about to step; fp16's are unscaled by now."""
         parameters = self.game.parameters(self._moving)
         if self._scaler is None:
-            norm = self.watch.look(self._moving, self.batches_done, self._batch)
+            norm = self.watch.observe(self._moving, self.batches_done, self._batch)
         else:  # overflows are expected, and skipped by the scaler
             norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         limit = self.recipe.clip.get(self._moving)
@@ -143,7 +143,7 @@ class GanModule(pl.LightningModule):
 
     def check_finite(self) -> None:
         """Raise `NotFinite` for a bad gradient since the last check; the host waits for the device."""
-        self.watch.check()
+        self.watch.raise_if_bad()
         if self._scaler is not None and self._scaler.get_scale() < SMALLEST_SCALE:
             raise NotFinite(
                 f"step {self.batches_done}: every step overflows in 16-mixed; use "
