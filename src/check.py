@@ -207,7 +207,7 @@ def _page(
     parts = {
         "Counts": page.grid(*inventory.narrow(*inventory.table(found, data.source), PAGE_WIDTH)),
         "Files and arrays": page.grid(["", ""], [[name, words] for name, words in facts.items()]),
-        "Faults": page.listed(
+        "Faults and notes": page.listed(
             [*found.faults, *(Fault("", "data set", line, grave=False) for line in warnings)]
         ),
         "Intensities": page.histogram(

@@ -179,7 +179,7 @@ def _data(data: Mapping[str, Any]) -> str:
     if data.get("classes"):
         facts.append(f"classes: {', '.join(data['classes'])}")
     if data.get("hash"):
-        facts.append(f"hash of the content {str(data['hash'])[:12]}")
+        facts.append(f"content hash {str(data['hash'])[:12]}")
     return markup.grid(["split", "cases", "subjects"], rows) + markup.facts(facts)
 
 
