@@ -31,14 +31,14 @@ def main(cfg: DictConfig) -> None:
     from ganatomy.runs import console
     from ganatomy.training import build
 
-    asked = CheckConfig.from_plain(to_plain(cfg))
-    check_data(asked.data)
+    config = CheckConfig.from_plain(to_plain(cfg))
+    check_data(config.data)
     console.silence_libraries()
     found = check(
-        build.open_data(asked.data, asked.paths, seed=asked.seed),
-        asked.duplicates,
-        asked.pictures,
-        Path(asked.output),
+        build.open_data(config.data, config.paths, seed=config.seed),
+        config.duplicates,
+        config.pictures,
+        Path(config.output),
     )
     sys.exit(1 if found.grave else 0)
 
@@ -86,8 +86,8 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     facts = _facts(found, data)
     _print(console, found, data, facts)
     if data.source.size is not None:
-        whole = f"data.size={shown(data.source.size)} cuts nothing off"
-        console.print(cut.words(data.source.size, kept) or whole, markup=False)
+        nothing = f"data.size={shown(data.source.size)} cuts nothing off"
+        console.print(cut.words(data.source.size, kept) or nothing, markup=False)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(_page(found, data, drawn, wanted, facts), encoding="utf-8")
     console.print(f"page: {output}")

@@ -82,7 +82,7 @@ def survey(
     def keep(record: Record, case: Case) -> tuple[tuple[int, ...], float]:
         ready = prepared.prepare(record, case)
         if not cache.holds(record):
-            raise UserError("changed while it was read; start again when the data stay as they are")
+            raise UserError("changed while it was read; start again once the data no longer change")
         cache.put(record, ready)
         return ready["image"].shape, prepared.preparation.kept(grid_of(case))
 
