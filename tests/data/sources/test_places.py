@@ -131,7 +131,7 @@ def test_fractions_are_no_pixels_and_copies_are_told(tmp_path, picture):
     source = coco(tmp_path, picture, [{"bbox": [2, 3, 7, 8]}, {"bbox": [2, 3, 7, 8]}])
     (fault,) = told(source, source.records())
     assert not fault.grave
-    assert "1 of its 2 boxes are there twice" in fault.words
+    assert "1 of its 2 boxes are copies" in fault.words
 
 
 def test_names_without_an_ending_keep_their_case(tmp_path):
