@@ -101,7 +101,7 @@ def test_help_has_a_line_a_verb() -> None:
     ("words", "line"),
     [
         (["trian"], "error: trian: no such command; did you mean 'train'?"),
-        (["task=synthesis"], "error: task=synthesis: no such command; the command stands first, as in "),
+        (["task=synthesis"], "error: task=synthesis: no such command; the command comes first, as in "),
         (["--multirun", "train"], "error: --multirun: no such command; flags follow the command, see "),
         (["completion", "csh"], "error: completion: name one shell, bash, zsh, fish"),
         (["train", "seed=x"], "error: seed: "),
@@ -130,7 +130,7 @@ def test_the_user_is_told_the_form_that_was_used(monkeypatch: pytest.MonkeyPatch
     assert invocation.child_command("train") == [sys.executable, "-m", "ganatomy", "train"]
     monkeypatch.setattr(sys, "argv", ["/checkout/src/train.py"])
     assert invocation.typed("check") == "python -m src.check"
-    assert invocation.child_command("train") == [sys.executable, "-m", "src.train"]
+    assert invocation.child_command("train") == [sys.executable, "-m", "ganatomy.train"]
     assert "Usage: ganatomy train" in ganatomy("train", "--help").stdout
 
 
