@@ -63,7 +63,10 @@ MOVED_CLASSES: dict[str, str] = {
 }
 """Dotted prefix of a `_target_` today -> what it was called in 062eb33. The longest prefix counts."""
 
-MOVED_KEYS: dict[str, str] = {}
+MOVED_KEYS: dict[str, str] = {
+    "task.evaluator": "task.judge",
+    "task.max_images": "task.most",
+}
 """Dotted key, or section, today -> what it was called in 062eb33."""
 
 
