@@ -204,7 +204,7 @@ class SynthesisTask(AdversarialTask):
             self.held_out = copies.held_out
             found |= {"nearest": copies.fake, "copied": copies.share}
             self.pictures["nearest"] = copies.picture
-            self.verdicts = [copies.picture.title]
+            self.closing_lines = [copies.picture.title]
             self._draw(self.data, window)
             if self.jury is not None:
                 judged, self.of_real = self.jury.scores()
