@@ -14,7 +14,7 @@ ACROSS = 6
 """Images from noise in a row."""
 
 
-def columns(
+def sample_columns(
     batch: Batch, prediction: Findings | Tensor, ill: Tensor, masks: Tensor | None
 ) -> dict[str, np.ndarray]:
     """Of a batch the image with most anomalous pixels, as named tiles; nothing of a batch without any."""

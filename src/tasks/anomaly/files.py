@@ -48,7 +48,7 @@ def marked(
     found: list[list[Tensor]] = [[] for _ in batch["case"]]
     ill = ill.clone()
     for case, rows in rows_by_case(batch):
-        for row, planes in files.shared(batch, rows, files.truth(case)["label"] == lesion):
+        for row, planes in files.planes_by_row(batch, rows, files.truth(case)["label"] == lesion):
             found[row] = [torch.from_numpy(plane[0].copy()) for plane in planes]
             ill[row] = bool(ill[row]) | any(bool(plane.any()) for plane in found[row])
     return found, ill

@@ -176,7 +176,7 @@ class AnomalyTask(Phased):
         for _, rows in rows_by_case(batch):
             maps_of = stack_slices(batch, maps[:, None], rows)
             written = files.as_written(batch, rows, maps_of, self.written_like)
-            for row, planes in files.shared(batch, rows, written.numbers):
+            for row, planes in files.planes_by_row(batch, rows, written.numbers):
                 found[row] = [torch.from_numpy(plane[0]) for plane in planes]
         return found
 
@@ -218,7 +218,7 @@ class AnomalyTask(Phased):
         return super().baseline_scores() | chance | search
 
     def sample_panels(self, batch: Batch, prediction: Findings | Tensor) -> dict[str, np.ndarray]:
-        return anomaly_figures.columns(batch, prediction, *self.healthy.truth(batch))
+        return anomaly_figures.sample_columns(batch, prediction, *self.healthy.truth(batch))
 
     def saved_prediction(self, batch: Batch, prediction: Findings, rows: list[int]) -> Tensor | None:
         """The map, in the network's units: those of files differ from case to case, and rank none."""

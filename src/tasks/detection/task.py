@@ -31,7 +31,7 @@ from ganatomy.tasks.detection.centernet_targets import (
 from ganatomy.tasks.detection.coco_files import image_of, write_boxes
 from ganatomy.tasks.detection.losses import centre_focal, centre_l1
 from ganatomy.tasks.recipe import Recipe
-from ganatomy.tasks.shared.foreseen import without
+from ganatomy.tasks.shared.foreseen import missing_classes
 from ganatomy.tasks.shared.sliding_window import in_windows, mirror_axes
 from ganatomy.tasks.shared.volumes import all_finite
 
@@ -192,7 +192,7 @@ class DetectionTask(AdversarialTask):
         return (score if np.isfinite(score) else -1.0), float("inf") if threshold is None else threshold
 
     def undefined(self, data: DataModule) -> list[str]:
-        return without(data, "boxes", self.kinds, "box", "map50")
+        return missing_classes(data, "boxes", self.kinds, "box", "map50")
 
     def score(self, stage: str, batch: Batch, prediction: dict[str, Any]) -> None:
         for row, found in enumerate(prediction["found"]):

@@ -24,7 +24,7 @@ from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.enhancement.losses import weighted_losses
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.sliding_window import aligned, in_windows, slide
-from ganatomy.tasks.shared.volumes import all_finite, in_units, rows_by_case, stacked, units
+from ganatomy.tasks.shared.volumes import all_finite, in_units, rows_by_case, scale_and_offset, stacked
 
 CHOSEN_ON = {2: 16, 3: 2}
 """On how many validation images, or volumes, the classical filters are chosen."""
@@ -177,7 +177,7 @@ class EnhancementTask(AdversarialTask):
         """What the images of a case are held against, in its own units [n, C, *spatial]."""
         files = self.files_of(stage)
         if files is None:
-            scale, offset = units(batch, rows[0], self.recipe.spatial_dims, "target")
+            scale, offset = scale_and_offset(batch, rows[0], self.recipe.spatial_dims, "target")
             truth: Tensor = batch["target"][rows].double() * scale + offset
             return truth
         case = batch["case"][rows[0]]
@@ -187,7 +187,7 @@ class EnhancementTask(AdversarialTask):
     def _shown(self, stage: str, batch: Batch, rows: list[int], image: Tensor) -> Tensor:
         """Rows of one case in the same units; where files are scored, as a file of them holds them."""
         files, dims = self.files_of(stage), self.recipe.spatial_dims
-        scale, offset = units(batch, rows[0], dims, "target")
+        scale, offset = scale_and_offset(batch, rows[0], dims, "target")
         values = image.double() * scale + offset
         if files is None:
             return values
