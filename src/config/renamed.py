@@ -64,8 +64,10 @@ MOVED_CLASSES: dict[str, str] = {
 """Dotted prefix of a `_target_` today -> what it was called in 062eb33. The longest prefix counts."""
 
 MOVED_KEYS: dict[str, str] = {
+    "task.evaluator": "task.judge",
     "task.match_iou": "task.hit",
     "task.max_detections": "task.top",
+    "task.max_images": "task.most",
     "task.mirror_axes": "task.mirror",
     "task.nms_iou": "task.overlap",
 }

@@ -33,7 +33,7 @@ FREE = (
     "save_predictions",
     "save_samples",
     "save_format",
-    "task.judge",
+    "task.evaluator",
     "data.workers",
     "data.cache",
     "data.changed",

@@ -36,7 +36,7 @@ class AdversarialTask(GanModule):
     label map, so that a finished run can score images drawn over label maps. `tables` hold the scores of
     "val" and "test" and of each baseline by name; a table gives `compute()`, flat names to numbers, and
     `per_case()`, a row a case. `pictures` of the test as a whole, by name; `notes` are lines that
-    the run begins with saying, `verdicts` those that it ends with.
+    the run begins with saying, `closing_lines` those that it ends with.
     """
 
     one_size = False
@@ -56,7 +56,7 @@ class AdversarialTask(GanModule):
         self.legends: dict[str, Any] = {}
         self.pictures: dict[str, Picture] = {}
         self.notes: list[str] = []
-        self.verdicts: list[str] = []
+        self.closing_lines: list[str] = []
 
     @property
     def direction(self) -> int:

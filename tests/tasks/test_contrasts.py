@@ -165,7 +165,7 @@ def test_each_channel_its_own_in_other_tasks(compose: Any, scans: Path, tmp_path
     words += " data.batch_size=2 callbacks.progress=none callbacks.report=false callbacks.samples=0"
     words += " save_predictions=1"
     if task == "synthesis":
-        words += " task.imagenet=false save_samples=2 task.most=4 task.nearest=2"
+        words += " task.imagenet=false save_samples=2 task.max_images=4 task.nearest=2"
     else:
         words += " model=autoencoder task.denoising_steps=1 task.search_images=0"
     cfg = compose(*words.split(), tiny=False)

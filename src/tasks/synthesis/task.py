@@ -47,8 +47,8 @@ class SynthesisTask(AdversarialTask):
     Evaluation makes one image for each real one, of noise that depends on the seed and the real one's name
     alone: the same at every validation, whatever the batches and processes. Scores are those of the set.
 
-    most: how many images of a split, and of the training set, are judged. nearest: for how many of them the
-    nearest training image, among all, is looked for. path_length: arguments of `PathLength`. judge: a
+    max_images: how many images of a split, and of the training set, are judged. nearest: for how many of them the
+    nearest training image, among all, is looked for. path_length: arguments of `PathLength`. evaluator: a
     finished segmentation run, whose network is shown at the test what was drawn over label maps. imagenet: if
     the test has the scores on ImageNet's features, where their packages are installed. offset, scale: of what
     both players see, (image - offset) / scale; None: so that training images have mean 0 and deviation 1/2.
@@ -61,10 +61,10 @@ class SynthesisTask(AdversarialTask):
         self,
         recipe: Recipe,
         monitor: str = "val/swd",
-        most: int = 1000,
+        max_images: int = 1000,
         nearest: int = 200,
         path_length: dict[str, Any] | None = None,
-        judge: str | None = None,
+        evaluator: str | None = None,
         imagenet: bool = True,
         offset: float | None = None,
         scale: float | None = None,
@@ -74,7 +74,7 @@ class SynthesisTask(AdversarialTask):
         if self.discriminator is None:
             raise UserError("model.discriminator: null leaves synthesis without a teacher; choose one")
         self.condition = condition(self.generator, self.discriminator)
-        for key, value in (("most", most), ("nearest", nearest)):
+        for key, value in (("max_images", max_images), ("nearest", nearest)):
             if value < 2:
                 raise UserError(f"task.{key}: {value} images tell nothing; give 2 or more")
         if path_length is not None and not hasattr(recipe.generator, "paint"):
@@ -83,8 +83,8 @@ class SynthesisTask(AdversarialTask):
             raise UserError(f"task.scale: {scale} must be above 0; null takes it from the training images")
         self.units = Units(offset or 0.0, scale or 1.0)
         self.paths = PathLength(**path_length) if path_length is not None else None
-        self.most, self.searched = most, nearest
-        self.register_tables({stage: ImagePool(most) for stage in ("val", "test", "logits")})
+        self.max_images, self.searched = max_images, nearest
+        self.register_tables({stage: ImagePool(max_images) for stage in ("val", "test", "logits")})
         self.watched = WatchedLogits(self.discriminator, self.shown, self.tables["logits"])
         self.data: DataModule | None = None
         self.judge: SetScores | None = None
@@ -194,7 +194,9 @@ class SynthesisTask(AdversarialTask):
         if stage == "val":
             found |= self.watched.scores()
             if self.data is not None and not self.beside:  # the same at every validation
-                self.beside = reference_scores.all_of(self.judge, self.data, self.most, self.recipe.seed)
+                self.beside = reference_scores.all_of(
+                    self.judge, self.data, self.max_images, self.recipe.seed
+                )
             found |= self.beside
         if stage == "test" and self.data is not None:
             window = synthesis_figures.window(real)
@@ -202,7 +204,7 @@ class SynthesisTask(AdversarialTask):
             self.held_out = copies.held_out
             found |= {"nearest": copies.fake, "copied": copies.share}
             self.pictures["nearest"] = copies.picture
-            self.verdicts = [copies.picture.title]
+            self.closing_lines = [copies.picture.title]
             self._draw(self.data, window)
             if self.jury is not None:
                 judged, self.of_real = self.jury.scores()
@@ -215,21 +217,21 @@ class SynthesisTask(AdversarialTask):
         if self.condition.classes:
             self.pictures["classes"] = synthesis_figures.class_rows(self.drawer, data, window)
 
-    def mask_judge(self, network: nn.Module, window: int | list[int] | None) -> None:
+    def attach_mask_evaluator(self, network: nn.Module, window: int | list[int] | None) -> None:
         """Have this segmentation network look at what is drawn over the label maps of the test."""
         self.jury = MaskEvaluator(network, self.recipe.classes, window)
 
     def prepare_baselines(self, data: DataModule) -> None:
         self.data = data
         if self.condition.classes:
-            self.jury = ClassEvaluator(data, self.most, self.device)
+            self.jury = ClassEvaluator(data, self.max_images, self.device)
         elif symbols(data):
             self.jury = ModeEvaluator(data, self.device)
 
     def baseline_scores(self) -> dict[str, float]:
         if self.data is None or self.judge is None:
             return {}
-        return reference_scores.trivial(self.judge, self.data, self.most, self.recipe.seed)
+        return reference_scores.trivial(self.judge, self.data, self.max_images, self.recipe.seed)
 
     def floor_scores(self) -> dict[str, float]:
         """What real images of the training cohort would score: no generator can be expected to do better."""

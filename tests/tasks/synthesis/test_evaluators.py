@@ -38,7 +38,7 @@ def segmenter(compose: Any, tmp_path: Path) -> Path:
 
 def test_a_segmentation_network_is_shown_both_kinds_of_images(train_small: Train, segmenter: Path) -> None:
     """On the real ones it scores what its own run says."""
-    run = train_small("run", *words_of("spade"), f"task.judge={segmenter}", "callbacks.samples=3")
+    run = train_small("run", *words_of("spade"), f"task.evaluator={segmenter}", "callbacks.samples=3")
     ours, theirs = (json.loads((path / "metrics.json").read_text()) for path in (run, segmenter))
     own = {name.removeprefix("test/"): v for name, v in theirs.items() if name.startswith("test/dice")}
     assert len(own) > 1
@@ -72,20 +72,21 @@ def test_dice_of_planted_fakes() -> None:
     assert ours["judge_dice/lesion"] == ours["judge_dice"] and "judge_hd95" not in ours
 
 
-def test_a_run_that_is_no_judge_is_refused(train_small: Train, segmenter: Path) -> None:
+def test_a_run_that_is_no_evaluator_is_refused(train_small: Train, segmenter: Path) -> None:
     cases = {
-        "task.judge: only images that are drawn over label maps": ("fast", []),
-        "nowhere: is no run directory": ("spade", ["task.judge=nowhere"]),
-        "has data.intensity=zscore, and this run range": ("spade", ["data.intensity=range"]),
-        "was trained on 1 of the 1 subjects that test this run; give both the same split": ("spade", []),
+        "task.evaluator: only images made from label maps": ("fast", []),
+        "nowhere: is no run directory": ("spade", ["task.evaluator=nowhere"]),
+        "has data.intensity=zscore, this run range": ("spade", ["data.intensity=range"]),
+        "was trained on 1 of this run's 1 test subjects; give both runs the same split": ("spade", []),
     }
     told = json.loads((segmenter / "data.json").read_text())
     told["subjects"]["train"] += told["subjects"]["test"]
     (segmenter / "data.json").write_text(json.dumps(told))
     for message, (model, words) in cases.items():
-        judge = [] if any(word.startswith("task.judge") for word in words) else [f"task.judge={segmenter}"]
+        named = any(word.startswith("task.evaluator") for word in words)
+        evaluator = [] if named else [f"task.evaluator={segmenter}"]
         with pytest.raises(UserError) as refusal:
-            train_small(model + str(len(message)), *words_of(model), *judge, *words)
+            train_small(model + str(len(message)), *words_of(model), *evaluator, *words)
         assert message in str(refusal.value) and "\n" not in str(refusal.value)
 
 

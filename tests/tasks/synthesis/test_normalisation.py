@@ -15,7 +15,7 @@ from ganatomy.tasks.synthesis.normalisation import Units, settled, units_of
 @pytest.fixture
 def data(monkeypatch: pytest.MonkeyPatch) -> Any:
     images = 100 + 40 * torch.randn(50, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    monkeypatch.setattr(normalisation, "some_training", lambda data, most: images * data.factor)
+    monkeypatch.setattr(normalisation, "sample_training_images", lambda data, most: images * data.factor)
     return lambda factor: SimpleNamespace(factor=factor, images=images * factor)
 
 
@@ -29,8 +29,10 @@ def test_training_images_are_seen_with_mean_0_and_deviation_a_half(data: Any, fa
 
 
 def test_what_is_given_stays(data: Any) -> None:
-    found = settled({"offset": None, "scale": 2.0, "most": 3}, data(1.0))
-    assert found["scale"] == 2.0 and found["most"] == 3 and found["offset"] == pytest.approx(100, rel=0.02)
+    found = settled({"offset": None, "scale": 2.0, "max_images": 3}, data(1.0))
+    assert (
+        found["scale"] == 2.0 and found["max_images"] == 3 and found["offset"] == pytest.approx(100, rel=0.02)
+    )
     given = {"offset": 0.0, "scale": 1.0}
     assert settled(given, None) == given
 

@@ -389,7 +389,7 @@ def test_what_begins_with_noise_is_not_asked_to_halve_images(prepared: Any) -> N
     "words, message",
     [
         (["model.discriminator=null"], "model.discriminator: null leaves synthesis without a teacher"),
-        (["task.most=1"], "task.most: 1 images"),
+        (["task.max_images=1"], "task.max_images: 1 images"),
         (["task.scale=0"], "task.scale: 0"),
         (["task.path_length={weight: 2.0}"], "task.path_length: this generator has no styles"),
         (["data.patch=16"], "data.patch: synthesis makes whole images"),
