@@ -74,7 +74,7 @@ class SegmentationTask(AdversarialTask):
         self.mirror_axes = checked_mirror_axes(mirror_axes, recipe.spatial_dims)
         self.weight = dice_ce if self.discriminator is not None else dice_ce or 1.0
         self.dice_ce = DiceCELoss(to_onehot_y=True, softmax=True)
-        self.rivals: Baselines | None = None
+        self.baselines: Baselines | None = None
         names = ["val", "test", *baselines(len(recipe.classes))]
         if gate is not None:
             names.append("ungated")
@@ -210,7 +210,7 @@ class SegmentationTask(AdversarialTask):
                     image, label = np.moveaxis(image, 0, -1), np.moveaxis(label, 0, -1)
                 yield image.mean(0), label[0]
 
-        self.rivals = Baselines(cohort, len(self.recipe.classes))
+        self.baselines = Baselines(cohort, len(self.recipe.classes))
 
     def undefined(self, data: DataModule) -> list[str]:
         return without(data, "label", data.classes[1:], " or ".join(data.classes[1:4]), "dice", first=1)
@@ -222,9 +222,9 @@ class SegmentationTask(AdversarialTask):
             self.tables[stage].update(
                 case, label(small(stack_slices(batch, prediction, rows))), truth, spacing, peak
             )
-            if stage == "test" and self.rivals is not None:
+            if stage == "test" and self.baselines is not None:
                 image = stack_slices(batch, batch["image"], rows).float().mean(0)
-                for name, guess in self.rivals(image.cpu().numpy()):
+                for name, guess in self.baselines(image.cpu().numpy()):
                     own = small(torch.from_numpy(guess)).to(prediction.device)[None]
                     self.tables[name].update(case, label(own), truth, spacing)
 
