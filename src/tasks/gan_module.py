@@ -32,10 +32,17 @@ SMALLEST_SCALE = 1e-3
 
 
 class GanModule(pl.LightningModule):
-    """A generator and, unless it is None, a discriminator, trained by one adversarial update a batch.
+    """A generator and, unless it is None, a discriminator, trained by one adversarial update per batch.
 
-    `global_step` counts batches. With the discriminator None this is plain supervised training through the
-    same code. `players` names the optimisers, `movers` the one that steps for each player of the game.
+    With the discriminator None this is plain supervised training through the same code.
+
+    Attributes:
+        players: Names of the optimisers, in the order of `configure_optimizers`.
+        game: Players, losses and penalties that are trained now.
+        update: Callable that turns one batch into one step of each player.
+        stepping_optimizer: For each player of `game`, the name of the optimiser that steps.
+        batches_done: Batches trained so far; equals Lightning's `global_step`.
+        latest: Training numbers since the last line of the log.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -51,7 +58,7 @@ class GanModule(pl.LightningModule):
         self.begin_game(game, {player: player for player in self.players}, UPDATES["shared"]())
         self.penalties, self.augment = self.game.state()  # what they remember belongs in the checkpoint
         self.reduce = GradientAverage()
-        self._said = time.perf_counter()
+        self._last_log_time = time.perf_counter()
         self.batches_done = 0
         self.latest: dict[str, Tensor] = {}
 
@@ -60,15 +67,17 @@ class GanModule(pl.LightningModule):
         """The generator that is judged: the averaged one where there is one."""
         return self.average.module if self.average is not None else self.generator
 
-    def begin_game(self, game: Game, movers: dict[str, str], update: Update) -> None:
+    def begin_game(self, game: Game, stepping_optimizer: dict[str, str], update: Update) -> None:
         """Play this game from the next batch on.
 
         Args:
-            game: players, what they see and what each is after.
-            movers: for each of its players the optimiser that steps.
-            update: one batch of the game.
+            game: The players, what each sees and what each is after.
+            stepping_optimizer: For each player of the game, the name of the optimiser that steps. The last
+                player must be one that steps in every batch.
+            update: What is done with one batch.
         """
-        self.game, self.movers, self.update, self.watch = game, movers, update, GradientMonitor(game)
+        self.game, self.stepping_optimizer, self.update = game, stepping_optimizer, update
+        self.watch = GradientMonitor(game)
 
     def training_step(self, batch: Batch, index: int) -> None:
         torch.manual_seed(seed_of(self.recipe.seed, self.batches_done))
@@ -108,12 +117,12 @@ class GanModule(pl.LightningModule):
         times = {"time/waiting": getattr(self.trainer.train_dataloader, "wait_share", 0.0)}
         now = time.perf_counter()
         if self.reduce.calls:
-            times["time/reducing"] = self.reduce.seconds() / (now - self._said)
-        self._said = now
+            times["time/reducing"] = self.reduce.seconds() / (now - self._last_log_time)
+        self._last_log_time = now
         return times
 
     def on_train_start(self) -> None:
-        self._said = time.perf_counter()
+        self._last_log_time = time.perf_counter()
 
     def _step(self, player: str) -> None:
         """One optimiser step of a player whose gradients are complete.
@@ -122,9 +131,10 @@ class GanModule(pl.LightningModule):
         number of batches, only the player that moves in every batch steps through its wrapper.
         """
         self._moving = player
-        wrapped = cast(Any, dict(zip(self.players, self._optimizers(), strict=True))[self.movers[player]])
+        optimizers = dict(zip(self.players, self._optimizers(), strict=True))
+        wrapped: Any = optimizers[self.stepping_optimizer[player]]
         self.reduce(p for group in wrapped.optimizer.param_groups for p in group["params"])
-        if player == list(self.movers)[-1]:
+        if player == list(self.stepping_optimizer)[-1]:
             wrapped.step(closure=lambda: None)
         else:
             self.trainer.strategy.optimizer_step(wrapped.optimizer, closure=lambda: None)
@@ -162,13 +172,13 @@ class GanModule(pl.LightningModule):
         found = self.optimizers()
         return found if isinstance(found, list) else [found]
 
-    def moved(self, player: str) -> nn.Module:
+    def trainable(self, player: str) -> nn.Module:
         """What the optimiser of this name moves."""
         return cast(nn.Module, getattr(self, player))
 
     def configure_optimizers(self) -> Any:
         """Schedules count batches, also those in which their player rests."""
-        optimizers = [self.recipe.optimizers[p](self.moved(p).parameters()) for p in self.players]
+        optimizers = [self.recipe.optimizers[p](self.trainable(p).parameters()) for p in self.players]
         makers = [self.recipe.schedulers.get(player) for player in self.players]
         pairs = zip(makers, optimizers, strict=True)
         self._schedulers = [make(optimizer) for make, optimizer in pairs if make is not None]

@@ -53,15 +53,21 @@ class Best(nn.Module):
 
 @dataclass(frozen=True)
 class Phase:
-    """rules: what is learned. game: between whom. movers: the optimiser that steps for each of its players.
+    """One phase of a run.
 
-    until: the batch of the run at which it is over; None for the last. begin: called once, when it begins,
-    with the best of the phases before and the number of batches done.
+    Attributes:
+        rules: What is learned: the hooks of the task in this phase.
+        game: The players, what each sees and what each is after.
+        stepping_optimizer: For each player of the game, the name of the optimiser that steps.
+        until: Number of batches, counted from the start of the run, after which the phase ends; None for the
+            last phase.
+        begin: Called once when the phase begins, with the best of the phases before and the number of batches
+            done.
     """
 
     rules: Rules
     game: Game
-    movers: dict[str, str]
+    stepping_optimizer: dict[str, str]
     until: int | None = None
     begin: Callable[[Best, int], None] = lambda best, step: None
 
@@ -115,7 +121,7 @@ class Phased(AdversarialTask):
         phase, self.playing = self.phases[number], number
         first = number == 0  # whose update was planned by showing it two images
         update = self.update if first else plan(phase.game, accumulate=self.update.accumulate).update
-        self.begin_game(phase.game, phase.movers, update)
+        self.begin_game(phase.game, phase.stepping_optimizer, update)
 
     def generate(self, batch: Batch) -> Any:
         return self.phases[self.number].rules.generate(batch)

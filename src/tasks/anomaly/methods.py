@@ -29,15 +29,15 @@ Maps = Callable[[Tensor], Tensor]
 class Players:
     """What a method trains and scores with.
 
-    evaluator: the generator that is scored, averaged where the run averages. game, movers: of the task as it
-    was configured. optimizers: names of those that the configuration has.
+    evaluator: the generator that is scored, averaged where the run averages. game, stepping_optimizer: of the
+    task as it was configured. optimizers: names of those that the configuration has.
     """
 
     generator: nn.Module
     discriminator: nn.Module | None
     evaluator: nn.Module
     game: Game
-    movers: Mapping[str, str]
+    stepping_optimizer: Mapping[str, str]
     optimizers: Collection[str]
 
 
@@ -55,13 +55,13 @@ class Method:
     def phases(self, players: Players) -> list[Phase]:
         """Return the phases of the run, in order, and remember the players."""
         self.players = players
-        return [Phase(self, players.game, dict(players.movers))]
+        return [Phase(self, players.game, dict(players.stepping_optimizer))]
 
     def worth_keeping(self) -> dict[str, nn.Module]:
         """What the best of a phase hands on to the next; nothing in a run of one phase."""
         return {}
 
-    def moved(self, player: str) -> nn.Module:
+    def trainable(self, player: str) -> nn.Module:
         """What the optimiser of this name moves."""
         found: nn.Module = getattr(self.players, player)
         return found
@@ -169,7 +169,7 @@ class FAnoGanTraining(Method):
         self.players = players
         second = Game(self, players.generator.encoder, None, None)  # type: ignore[arg-type]
         return [
-            Phase(NoisePhase(players), players.game, dict(players.movers), self.first),
+            Phase(NoisePhase(players), players.game, dict(players.stepping_optimizer), self.first),
             Phase(self, second, {"generator": "encoder"}, begin=self._begin),
         ]
 
@@ -185,10 +185,10 @@ class FAnoGanTraining(Method):
         players: Any = self.players
         return {"decoder": players.evaluator.decoder, "discriminator": players.discriminator}
 
-    def moved(self, player: str) -> nn.Module:
+    def trainable(self, player: str) -> nn.Module:
         network: Any = self.players.generator
         parts: dict[str, nn.Module] = {"generator": network.decoder, "encoder": network.encoder}
-        return parts.get(player) or super().moved(player)
+        return parts.get(player) or super().trainable(player)
 
     def searched(self, x: Tensor, steps: int) -> Tensor:
         network: Any = self.players.evaluator

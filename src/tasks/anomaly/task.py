@@ -89,7 +89,12 @@ class AnomalyTask(Phased):
         self.reconstruction, self.pool = CaseTable(["reconstruction"]), ImagePool(MOST)
         self.baselines: dict[str, Map] = {}
         players = Players(
-            self.generator, self.discriminator, self.evaluator, self.game, self.movers, recipe.optimizers
+            self.generator,
+            self.discriminator,
+            self.evaluator,
+            self.game,
+            self.stepping_optimizer,
+            recipe.optimizers,
         )
         self.plan_phases(method.phases(players), **method.worth_keeping())
         self.players += method.further_players
@@ -117,8 +122,8 @@ class AnomalyTask(Phased):
             "discriminator": {"in_channels": own, "image_channels": own, "out_channels": 1, "size": size},
         }
 
-    def moved(self, player: str) -> nn.Module:
-        return self.method.moved(player)
+    def trainable(self, player: str) -> nn.Module:
+        return self.method.trainable(player)
 
     def predict(self, batch: Batch) -> Findings | Tensor:
         """`Findings`; before anything can be judged, an image of noise for each row."""

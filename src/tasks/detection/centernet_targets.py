@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from ganatomy.networks.image_to_image.centernet import Maps
 from ganatomy.tasks.shared.sliding_window import aligned, slide, subsets
 
-OVERLAP = 0.3
+MIN_IOU = 0.3
 """Least IoU with the true box of one whose corners lie within the Gaussian's radius (CornerNet's t)."""
 HALVINGS = 24
 LEAST_SIDE = 1e-3
@@ -102,7 +102,7 @@ def gaussians(centres: Tensor, sigma: Tensor, cells: Sequence[int]) -> Tensor:
     return bumps
 
 
-def radius(size: Tensor, overlap: float = OVERLAP) -> Tensor:
+def radius(size: Tensor, min_iou: float = MIN_IOU) -> Tensor:
     """How far the corners of boxes with sides [N,d] may stray, by the least of CornerNet's three cases [N].
 
     Both corners stray by r: outwards, inwards, or in the same direction; the IoU with the box stays at
@@ -115,7 +115,7 @@ def radius(size: Tensor, overlap: float = OVERLAP) -> Tensor:
         low = torch.zeros_like(high)
         for _ in range(HALVINGS):
             middle = (low + high) / 2
-            good = iou(middle[:, None]) >= overlap  # type: ignore[operator]
+            good = iou(middle[:, None]) >= min_iou  # type: ignore[operator]
             low, high = torch.where(good, middle, low), torch.where(good, high, middle)
         return low
 
@@ -176,7 +176,12 @@ def maps_in_windows(
 
 
 def decode(
-    maps: Maps, stride: int, shape: Sequence[int], top: int = 100, least: float = 0.01, overlap: float = 0.5
+    maps: Maps,
+    stride: int,
+    shape: Sequence[int],
+    max_detections: int = 100,
+    least: float = 0.01,
+    nms_iou: float = 0.5,
 ) -> list[Found]:
     """The boxes of every image: cells above their 3^d neighbours, the `top` best of them, overlaps removed.
 
@@ -188,7 +193,7 @@ def decode(
     pool = F.max_pool2d if dims == 2 else F.max_pool3d
     heat = torch.where(pool(heat, 3, 1, 1) == heat, heat, 0)
     cells = heat.shape[2:]
-    scores, index = heat.flatten(1).topk(min(top, heat[0].numel()))
+    scores, index = heat.flatten(1).topk(min(max_detections, heat[0].numel()))
     kind = index // cells.numel()
     cell = torch.stack(torch.unravel_index(index % cells.numel(), cells), -1)
     gather = (index % cells.numel())[:, None].expand(-1, dims, -1)
@@ -199,13 +204,13 @@ def decode(
     boxes = torch.cat([centre - half, centre + half], -1).clamp_min(0).minimum(limit)
     sound = (scores >= least) & (boxes[..., dims:] > boxes[..., :dims]).all(-1)
     return [
-        _apart(Found(b[keep], s[keep], k[keep]), overlap)
+        _suppress(Found(b[keep], s[keep], k[keep]), nms_iou)
         for b, s, k, keep in zip(boxes, scores, kind, sound, strict=True)
     ]
 
 
-def _apart(found: Found, overlap: float) -> Found:
+def _suppress(found: Found, nms_iou: float) -> Found:
     if len(found.boxes) < 2:
         return found
-    kept = batched_nms(found.boxes, found.scores, found.classes, overlap)
+    kept = batched_nms(found.boxes, found.scores, found.classes, nms_iou)
     return Found(*(values[kept] for values in found))

@@ -32,7 +32,7 @@ from ganatomy.tasks.detection.coco_files import image_of, write_boxes
 from ganatomy.tasks.detection.losses import centre_focal, centre_l1
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.foreseen import missing_classes
-from ganatomy.tasks.shared.sliding_window import in_windows, mirror_axes
+from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, in_windows
 from ganatomy.tasks.shared.volumes import all_finite
 
 ROWS = 16
@@ -58,10 +58,10 @@ class DetectionTask(AdversarialTask):
         recipe: Recipe,
         monitor: str = "val/map50",
         losses: dict[str, float] | None = None,
-        top: int = 100,
-        overlap: float = 0.5,
-        hit: float = 0.3,
-        mirror: Sequence[int] = (),
+        max_detections: int = 100,
+        nms_iou: float = 0.5,
+        match_iou: float = 0.3,
+        mirror_axes: Sequence[int] = (),
         scored: str = "network",
         window: list[int] | None = None,
     ) -> None:
@@ -69,17 +69,17 @@ class DetectionTask(AdversarialTask):
         self.losses = {"centre": 1.0, "size": 0.1, "offset": 1.0} | (losses or {})
         if unknown := set(self.losses) - {"centre", "size", "offset"}:
             raise UserError(f"task.losses: no loss is named {unknown.pop()}; choose centre, size, offset")
-        for key, value in (("overlap", overlap), ("hit", hit)):
+        for key, value in (("nms_iou", nms_iou), ("match_iou", match_iou)):
             if not 0 < value < 1:
                 raise UserError(f"task.{key}: {value}; an IoU lies between 0 and 1")
-        if top < 1:
-            raise UserError(f"task.top: {top}; at least 1 candidate is needed")
-        self.top, self.overlap, self.window = top, overlap, window
-        self.mirror = mirror_axes(mirror, recipe.spatial_dims)
+        if max_detections < 1:
+            raise UserError(f"task.max_detections: {max_detections}; must be at least 1")
+        self.max_detections, self.nms_iou, self.window = max_detections, nms_iou, window
+        self.mirror_axes = checked_mirror_axes(mirror_axes, recipe.spatial_dims)
         self.stride, self.kinds = self._of_generator("stride"), tuple(self._of_generator("classes"))
         self.register_tables(
             {
-                name: DetectionTable(self.kinds, recipe.spatial_dims, hit)
+                name: DetectionTable(self.kinds, recipe.spatial_dims, match_iou)
                 for name in ("val", "test", "threshold", "mean_box")
             }
         )
@@ -146,11 +146,11 @@ class DetectionTask(AdversarialTask):
         found: list[Found] = []
         heat: list[Tensor] = []
         for images in torch.split(batch["image"], ROWS):
-            maps = mirrored_maps(self._in_windows, images, self.stride, self.mirror)
+            maps = mirrored_maps(self._in_windows, images, self.stride, self.mirror_axes)
             rest = {"case": batch["case"][len(found) :]}
             for each in maps:
                 all_finite(rest, each)
-            found += decode(maps, self.stride, images.shape[2:], self.top, overlap=self.overlap)
+            found += decode(maps, self.stride, images.shape[2:], self.max_detections, nms_iou=self.nms_iou)
             heat.append(maps.centre.float().sigmoid().amax(1))
         return {"found": found, "heat": torch.cat(heat)}
 

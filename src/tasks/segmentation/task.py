@@ -24,7 +24,7 @@ from ganatomy.tasks.segmentation.mask_encoding import MASKS, Masks, masked
 from ganatomy.tasks.segmentation.self_training import SelfTraining
 from ganatomy.tasks.shared.as_written import scored_labels
 from ganatomy.tasks.shared.foreseen import missing_classes
-from ganatomy.tasks.shared.sliding_window import in_windows, mirror_axes, mirrored, slide
+from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, in_windows, mirrored, slide
 from ganatomy.tasks.shared.volumes import all_finite, largest, rows_by_case, small, stack_slices
 
 SUSPICIOUS = 0.003
@@ -57,7 +57,7 @@ class SegmentationTask(AdversarialTask):
         dice_ce: float = 1.0,
         semi: SelfTraining | None = None,
         gate: float | None = None,
-        mirror: Sequence[int] = (),
+        mirror_axes: Sequence[int] = (),
         scored: str = "network",
         metrics: Sequence[OutsideMetric] = (),
     ) -> None:
@@ -71,10 +71,10 @@ class SegmentationTask(AdversarialTask):
                 "non_saturating and minimax alone"
             )
         self.window, self.masks, self.semi, self.gate = window, masks, semi, gate
-        self.mirror = mirror_axes(mirror, recipe.spatial_dims)
+        self.mirror_axes = checked_mirror_axes(mirror_axes, recipe.spatial_dims)
         self.weight = dice_ce if self.discriminator is not None else dice_ce or 1.0
         self.dice_ce = DiceCELoss(to_onehot_y=True, softmax=True)
-        self.rivals: Baselines | None = None
+        self.baselines: Baselines | None = None
         names = ["val", "test", *baselines(len(recipe.classes))]
         if gate is not None:
             names.append("ungated")
@@ -166,7 +166,7 @@ class SegmentationTask(AdversarialTask):
         """The batch with each row's `peak`, how sure its most suspicious pixels are; and label maps."""
         image = batch["image"]
         shares = mirrored(
-            lambda seen: slide(self.evaluator, seen, self.window).softmax(1), image, self.mirror
+            lambda seen: slide(self.evaluator, seen, self.window).softmax(1), image, self.mirror_axes
         )
         all_finite(batch, shares)  # the largest of numbers that are none is background
         lesion = (shares[:, 1] if shares.shape[1] == 2 else shares[:, 1:].amax(1)).flatten(1)
@@ -210,7 +210,7 @@ class SegmentationTask(AdversarialTask):
                     image, label = np.moveaxis(image, 0, -1), np.moveaxis(label, 0, -1)
                 yield image.mean(0), label[0]
 
-        self.rivals = Baselines(cohort, len(self.recipe.classes))
+        self.baselines = Baselines(cohort, len(self.recipe.classes))
 
     def undefined(self, data: DataModule) -> list[str]:
         return missing_classes(
@@ -224,9 +224,9 @@ class SegmentationTask(AdversarialTask):
             self.tables[stage].update(
                 case, label(small(stack_slices(batch, prediction, rows))), truth, spacing, peak
             )
-            if stage == "test" and self.rivals is not None:
+            if stage == "test" and self.baselines is not None:
                 image = stack_slices(batch, batch["image"], rows).float().mean(0)
-                for name, guess in self.rivals(image.cpu().numpy()):
+                for name, guess in self.baselines(image.cpu().numpy()):
                     own = small(torch.from_numpy(guess)).to(prediction.device)[None]
                     self.tables[name].update(case, label(own), truth, spacing)
 

@@ -68,10 +68,10 @@ def subsets(axes: Sequence[int]) -> list[tuple[int, ...]]:
     return [chosen for n in range(len(axes) + 1) for chosen in combinations(axes, n)]
 
 
-def mirror_axes(axes: Sequence[int], dims: int) -> tuple[int, ...]:
-    """`task.mirror` of images of so many dimensions; UserError for what is none of their axes."""
+def checked_mirror_axes(axes: Sequence[int], dims: int) -> tuple[int, ...]:
+    """`task.mirror_axes` of images of so many dimensions; UserError for what is none of their axes."""
     if not set(axes) <= set(range(dims)) or len(set(axes)) < len(axes):
-        raise UserError(f"task.mirror: {list(axes)}; choose among {list(range(dims))}, each once")
+        raise UserError(f"task.mirror_axes: {list(axes)}; choose among {list(range(dims))}, each once")
     return tuple(axes)
 
 

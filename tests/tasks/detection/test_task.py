@@ -222,9 +222,9 @@ def test_monai_s_unets_serve_as_body(name, dims):
     ("words", "message"),
     [
         (["data=brain"], "have no boxes"),
-        (["task.hit=1.5"], "task.hit"),
+        (["task.match_iou=1.5"], "task.match_iou"),
         (["+task.losses.dice=1"], "task.losses"),
-        (["task.top=0"], "task.top"),
+        (["task.max_detections=0"], "task.max_detections"),
         (["model.generator.stride=3"], "stride: 3"),
         (["task.monitor=val/map51"], "no score is named val/map51"),
         (["data.unlabelled=0.5", "data.label_fraction=0.5"], "only model=semi learns of them"),
