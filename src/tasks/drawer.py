@@ -13,7 +13,15 @@ from ganatomy.tasks.synthesis.normalisation import Normalisation
 
 
 class Drawer(NamedTuple):
-    """A generator with its conditioning, the normalisation it was trained with, and the run's seed."""
+    """A generator of synthesis and what it takes to draw with it.
+
+    Attributes:
+        network: Generator.
+        condition: What it is conditioned on.
+        normalisation: Normalisation of its training.
+        seed: Seed of the run.
+        device: Device of the generator.
+    """
 
     network: nn.Module
     condition: Condition

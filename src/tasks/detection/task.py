@@ -181,7 +181,7 @@ class DetectionTask(AdversarialTask):
 
     def _tried(self, detector: Detector, cases: Sequence[dict[str, np.ndarray]]) -> tuple[float, float]:
         """A detector's monitored score on some cases, and its best score threshold."""
-        table = DetectionTable(self.kinds, self.recipe.spatial_dims, self.tables["val"].hit)
+        table = DetectionTable(self.kinds, self.recipe.spatial_dims, self.tables["val"].match_iou)
         for number, case in enumerate(cases):
             shape = np.array(case["image"].shape[1:])
             found = detector(case["image"])
