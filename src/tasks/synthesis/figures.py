@@ -11,8 +11,8 @@ from torch import Tensor
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Batch
 from ganatomy.pictures import Picture, colours, overlay, shown
-from ganatomy.tasks.drawer import Drawer
 from ganatomy.tasks.shared.cohort import evaluation_batches
+from ganatomy.tasks.synthesis.drawer import Drawer
 
 Window = tuple[float, float]
 INTERPOLATIONS, STEPS = 4, 8

@@ -10,7 +10,7 @@ import torch
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Case
 from ganatomy.data.transforms.intensity import in_units
-from ganatomy.tasks.drawer import Drawer
+from ganatomy.tasks.synthesis.drawer import Drawer
 
 
 class Synthetic(NamedTuple):

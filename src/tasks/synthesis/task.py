@@ -19,12 +19,12 @@ from ganatomy.metrics.synthesis.planes import central_planes
 from ganatomy.metrics.synthesis.pool import ImagePool
 from ganatomy.metrics.synthesis.scores import SCORES, SetScores
 from ganatomy.tasks.base import AdversarialTask
-from ganatomy.tasks.drawer import Drawer
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.fixed_noise import row_names
 from ganatomy.tasks.shared.volumes import all_finite, in_units
 from ganatomy.tasks.synthesis import figures, reference_scores
 from ganatomy.tasks.synthesis.conditioning import Arguments, condition
+from ganatomy.tasks.synthesis.drawer import Drawer
 from ganatomy.tasks.synthesis.evaluators import ClassEvaluator, MaskEvaluator
 from ganatomy.tasks.synthesis.memorisation import measure_memorisation
 from ganatomy.tasks.synthesis.modes import ModeEvaluator, symbol_count
