@@ -258,7 +258,7 @@ def test_the_gate_looks_at_more_than_one_pixel(prepared: Any, monkeypatch: pytes
     _, task = prepared(*words_of("adversarial_unet"), "data.size=32", "task.gate=0.5")
     shares = torch.full((2, 4, 32, 32), 0.03)
     shares[0, 2, 5, 5], shares[1, 3, 5, 5:8] = 0.9, 0.6
-    monkeypatch.setattr(task, "slide", lambda *_: shares.log())
+    monkeypatch.setattr("ganatomy.tasks.segmentation.task.slide", lambda *_: shares.log())
     shares[:, 0] = 1 - shares[:, 1:].sum(1)
     batch, _ = task._find({"image": torch.zeros(2, 1, 32, 32)})
     torch.testing.assert_close(batch["peak"], torch.tensor([(0.9 + 0.03 + 0.03) / 3, 0.6]))
