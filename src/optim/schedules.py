@@ -41,8 +41,8 @@ class BurnIn(LambdaLR):
         steps: Batches of the whole run.
         final: Factor of the initial rate that is reached at the end of the burn-in; >= 0.
         burn_in: Fraction of `steps` that the decay takes.
-        beta2: Adam's second beta at the start, in [0, 1); it rises to the optimiser's own along the same cosine.
-            None leaves it as it is.
+        beta2: Adam's second beta at the start, in [0, 1); it rises to the optimiser's own along the same
+            cosine. None leaves it as it is.
 
     Raises:
         UserError: If `final` is negative, or `beta2` is out of range or the optimiser has none.
@@ -65,7 +65,7 @@ class BurnIn(LambdaLR):
         super().__init__(optimizer, Cosine(1.0, final, steps, burn_in))
 
     def step(self, epoch: int | None = None) -> None:
-        """Set rate and beta2 of the next batch; `LambdaLR.__init__` calls this once for the initial values."""
+        """Set rate and beta2 of the next batch; `LambdaLR.__init__` calls this for the initial values."""
         super().step(epoch)
         for group, own in zip(self.optimizer.param_groups, self.own, strict=False):
             assert self.beta2 is not None

@@ -101,7 +101,8 @@ class Phased(AdversarialTask):
         planned = [phase.until for phase in self.phases if phase.until is not None]
         if planned and planned[-1] >= self.trainer.max_steps:
             raise UserError(
-                f"trainer.max_steps: {self.trainer.max_steps} must exceed {planned[-1]}, where the last phase begins"
+                f"trainer.max_steps: {self.trainer.max_steps}; must be above {planned[-1]}, the steps of the "
+                "phases before the last"
             )
 
     def training_step(self, batch: Batch, index: int) -> None:

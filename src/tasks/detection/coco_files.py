@@ -1,4 +1,4 @@
-"""What a detection run leaves: boxes as COCO results and as a table, in the coordinates of the files."""
+"""Files of a detection run: boxes as COCO results and as a table, in the coordinates of the input files."""
 
 from __future__ import annotations
 
@@ -19,10 +19,15 @@ from ganatomy.tasks.shared.as_written import Originals, grids
 
 
 def image_of(batch: Batch, row: int, files: Originals | None) -> Callable[[Boxes], Image]:
-    """From the boxes found on the network's grid to one image's, there and on the file's grid.
+    """Return a callable from boxes on the network's grid to an `Image` that has them on the file's grid too.
 
-    Where files are scored both are those of the file, found and true, as they are written: cut to the image,
-    beside which `data.fit` may have padded.
+    If files are scored, found and true boxes are those of the file, as written: clipped to the image, beyond
+    which `data.fit` may have padded.
+
+    Args:
+        batch: Evaluation batch.
+        row: Row of the image.
+        files: Files of the cases if these are scored, else None.
     """
     case, (here, file) = batch["case"][row], grids(batch, row)
     truth, classes = (batch[key][row].float().cpu().numpy() for key in ("boxes", "classes"))
@@ -47,11 +52,16 @@ def image_of(batch: Batch, row: int, files: Originals | None) -> Callable[[Boxes
 
 
 def write_boxes(directory: Path, images: Sequence[Image], classes: Sequence[str], threshold: float) -> None:
-    """`boxes.json`, every candidate as a COCO result; `truth.json`, the COCO file they refer to; `boxes.csv`,
-    what scores at least `threshold`.
+    """Write `boxes.json` (COCO results), `truth.json` (the COCO file they refer to) and `boxes.csv`.
 
-    Pictures have x to the right and y down, in pixels from the outer corner of the first. Volumes have i,
-    j, k, in voxels along the file's own axes; their `bbox` holds the lower corner and three sides.
+    2D boxes have x to the right and y down, in pixels from the outer corner of the first pixel. 3D boxes have
+    i, j, k in voxels along the file's own axes; their `bbox` holds the lower corner and three sides.
+
+    Args:
+        directory: Folder of the files; made if needed.
+        images: Images with their found and true boxes on the file's grid.
+        classes: Names of the box classes.
+        threshold: Lowest score of a box in `boxes.csv`; `boxes.json` has all candidates.
     """
     directory.mkdir(parents=True, exist_ok=True)
     categories = [{"id": number, "name": name} for number, name in enumerate(classes, 1)]
@@ -81,7 +91,7 @@ def write_boxes(directory: Path, images: Sequence[Image], classes: Sequence[str]
                     "image_id": number,
                     "category_id": int(kind) + 1,
                     "bbox": _bbox(box),
-                    "score": float(str(np.float32(score))),  # its shortest digits: no tie that was none
+                    "score": float(str(np.float32(score))),  # shortest digits of float32: no new ties
                 }
             )
     (directory / "boxes.json").write_text(json.dumps(results))
@@ -104,14 +114,14 @@ def _table(images: Sequence[Image], classes: Sequence[str], threshold: float) ->
 
 
 def _corners(box: np.ndarray) -> list[float]:
-    """Lower and upper corner; of pictures, columns come first."""
+    """Return lower and upper corner; in 2D x, the column, comes first."""
     dims = len(box) // 2
     ends = [box[:dims], box[dims:]]
     return [float(value) for end in ends for value in (end[::-1] if dims == 2 else end)]
 
 
 def rounded(boxes: np.ndarray) -> np.ndarray:
-    """Corners as the files have them, to a thousandth of a pixel."""
+    """Round corners to a thousandth of a pixel, as in the files."""
     return np.round(boxes, 3)
 
 
