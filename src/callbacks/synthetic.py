@@ -18,6 +18,7 @@ from ganatomy.data.io.writers import original
 from ganatomy.data.summary import content_hash
 from ganatomy.runs.directory import Run, write_atomically
 from ganatomy.runs.weights import weights
+from ganatomy.tasks.synthesis.sampler import Sampler
 from ganatomy.tasks.synthesis.task import SynthesisTask
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class SyntheticImages(pl.Callback):
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, SynthesisTask)
         data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
-        sampler = pl_module.sampler(data)
+        sampler = Sampler(pl_module.drawer, data)
         stored = self._form(data, sampler.span)
         if trainer.is_global_zero:  # a resumed run's earlier images are of other weights
             shutil.rmtree(self.folder, ignore_errors=True)

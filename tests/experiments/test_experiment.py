@@ -273,7 +273,7 @@ def test_real_runs_where_one_needs_the_other(tmp_path: Path, small: Small) -> No
         "judge seed 0",
         "spade seed 0",
     ]
-    assert "Undecided: drawn has a lower Dice of the judge than judge" in printed
+    assert "Undecided: drawn has a lower Dice of the evaluator than judge" in printed
     with gzip.open(tmp_path / "experiments/small/results/cases.csv.gz", "rt") as file:
         assert {(row["arm"], row["subject"]) for row in csv.DictReader(file)} == {("judge", "0")}
     place = tmp_path / "runs/experiments/small/cpu"

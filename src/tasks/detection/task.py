@@ -26,7 +26,7 @@ from ganatomy.tasks.detection.centernet_targets import Truth, encode
 from ganatomy.tasks.detection.coco_files import image_of, write_boxes
 from ganatomy.tasks.detection.losses import centre_focal, centre_l1
 from ganatomy.tasks.recipe import Recipe
-from ganatomy.tasks.shared.foreseen import without
+from ganatomy.tasks.shared.foreseen import missing_classes
 from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, in_windows
 from ganatomy.tasks.shared.volumes import all_finite
 
@@ -166,7 +166,7 @@ class DetectionTask(AdversarialTask):
             self.baselines[name], self.tables[name].threshold = fitted
 
     def undefined(self, data: DataModule) -> list[str]:
-        return without(data, "boxes", self.kinds, "box", "map50")
+        return missing_classes(data, "boxes", self.kinds, "box", "map50")
 
     def score(self, stage: str, batch: Batch, prediction: dict[str, Any]) -> None:
         for row, found in enumerate(prediction["found"]):

@@ -25,7 +25,7 @@ from ganatomy.tasks.enhancement.data_range import span_of
 from ganatomy.tasks.enhancement.losses import weighted_losses
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.sliding_window import aligned, in_windows, slide
-from ganatomy.tasks.shared.volumes import all_finite, in_units, rows_by_case, stacked, units
+from ganatomy.tasks.shared.volumes import all_finite, in_units, rows_by_case, scale_and_offset, stacked
 
 CHOSEN_ON = {2: 16, 3: 2}
 """Validation images, or volumes in 3D, on which the classical filters are chosen."""
@@ -188,7 +188,7 @@ class EnhancementTask(AdversarialTask):
         """Return the truth of a case in the units of its file, float64 [n, C, *spatial]."""
         files = self.files_of(stage)
         if files is None:
-            scale, offset = units(batch, rows[0], self.recipe.spatial_dims, "target")
+            scale, offset = scale_and_offset(batch, rows[0], self.recipe.spatial_dims, "target")
             truth: Tensor = batch["target"][rows].double() * scale + offset
             return truth
         case = batch["case"][rows[0]]
@@ -198,7 +198,7 @@ class EnhancementTask(AdversarialTask):
     def _values(self, stage: str, batch: Batch, rows: list[int], image: Tensor) -> Tensor:
         """Return the rows of one case in the units of its file, rounded as there if files are scored."""
         files, dims = self.files_of(stage), self.recipe.spatial_dims
-        scale, offset = units(batch, rows[0], dims, "target")
+        scale, offset = scale_and_offset(batch, rows[0], dims, "target")
         values = image.double() * scale + offset
         if files is None:
             return values

@@ -24,7 +24,7 @@ from ganatomy.tasks.segmentation.gate import empty_below, suspicion
 from ganatomy.tasks.segmentation.mask_encoding import MASKS, Masks, masked
 from ganatomy.tasks.segmentation.self_training import SelfTraining
 from ganatomy.tasks.shared.as_written import scored_labels
-from ganatomy.tasks.shared.foreseen import without
+from ganatomy.tasks.shared.foreseen import missing_classes
 from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, in_windows, mirrored, slide
 from ganatomy.tasks.shared.volumes import all_finite, rows_by_case, small, stack_slices
 
@@ -208,7 +208,9 @@ class SegmentationTask(AdversarialTask):
         self.baselines = Baselines(cohort, len(self.recipe.classes))
 
     def undefined(self, data: DataModule) -> list[str]:
-        return without(data, "label", data.classes[1:], " or ".join(data.classes[1:4]), "dice", first=1)
+        return missing_classes(
+            data, "label", data.classes[1:], " or ".join(data.classes[1:4]), "dice", first=1
+        )
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
         for case, rows in rows_by_case(batch):
