@@ -58,10 +58,10 @@ def fit_baselines(
 
 
 def _scored(
-    detector: Detector, cases: Sequence[dict[str, np.ndarray]], table: DetectionTable, score: str
+    detector: Detector, examples: Sequence[dict[str, np.ndarray]], table: DetectionTable, score: str
 ) -> tuple[float, float]:
-    """Return a detector's score on some cases, -1 if undefined, and its best score threshold."""
-    for number, case in enumerate(cases):
+    """Return a detector's score on some examples, -1 if undefined, and its best score threshold."""
+    for number, case in enumerate(examples):
         shape = np.array(case["image"].shape[1:])
         found = detector(case["image"])
         truth = (case["boxes"], case["classes"])

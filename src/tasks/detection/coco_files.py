@@ -29,24 +29,25 @@ def image_of(batch: Batch, row: int, files: Originals | None) -> Callable[[Boxes
         row: Row of the image.
         files: Files of the cases if these are scored, else None.
     """
-    case, (here, file) = batch["case"][row], grids(batch, row)
-    truth, classes = (batch[key][row].float().cpu().numpy() for key in ("boxes", "classes"))
+    case, (grid, file_grid) = batch["case"][row], grids(batch, row)
+    truth, truth_classes = (batch[key][row].float().cpu().numpy() for key in ("boxes", "classes"))
     if files is None:
-        true = move_boxes(truth.astype(np.float64), here, file)
+        file_truth = move_boxes(truth.astype(np.float64), grid, file_grid)
     else:
-        read = files.truth(case)
-        cut, usable = usable_boxes(read["boxes"].astype(np.float64), file.shape)
-        truth = true = rounded(cut[usable])
-        classes = read["classes"][usable]
+        annotated = files.truth(case)
+        clipped, usable = usable_boxes(annotated["boxes"].astype(np.float64), file_grid.shape)
+        truth = file_truth = rounded(clipped[usable])
+        truth_classes = annotated["classes"][usable]
 
     def of(found: Boxes) -> Image:
-        boxes, scores, kinds = found
-        there = move_boxes(boxes.astype(np.float64), here, file)
+        boxes, scores, classes = found
+        file_boxes = move_boxes(boxes.astype(np.float64), grid, file_grid)
         if files is not None:
-            within, usable = usable_boxes(there, file.shape)
-            boxes = there = rounded(within[usable])
-            scores, kinds = scores[usable], kinds[usable]
-        return Image(case, boxes, scores, kinds, truth, classes, np.array(file.shape), there, true)
+            clipped, usable = usable_boxes(file_boxes, file_grid.shape)
+            boxes = file_boxes = rounded(clipped[usable])
+            scores, classes = scores[usable], classes[usable]
+        shape = np.array(file_grid.shape)
+        return Image(case, boxes, scores, classes, truth, truth_classes, shape, file_boxes, file_truth)
 
     return of
 
@@ -73,23 +74,23 @@ def write_boxes(directory: Path, images: Sequence[Image], classes: Sequence[str]
         truth["images"].append(
             about | ({"height": sides[0], "width": sides[1]} if len(sides) == 2 else {"shape": sides})
         )
-        for box, kind in zip(image.file_truth, image.truth_classes, strict=True):
+        for box, label in zip(image.file_truth, image.truth_classes, strict=True):
             bbox = _bbox(box)
             truth["annotations"].append(
                 {
                     "id": len(truth["annotations"]) + 1,
                     "image_id": number,
-                    "category_id": int(kind) + 1,
+                    "category_id": int(label) + 1,
                     "bbox": bbox,
                     "area": float(np.prod(bbox[len(sides) :])),
                     "iscrowd": 0,
                 }
             )
-        for box, score, kind in zip(image.file_boxes, image.scores, image.classes, strict=True):
+        for box, score, label in zip(image.file_boxes, image.scores, image.classes, strict=True):
             results.append(
                 {
                     "image_id": number,
-                    "category_id": int(kind) + 1,
+                    "category_id": int(label) + 1,
                     "bbox": _bbox(box),
                     "score": float(str(np.float32(score))),  # shortest digits of float32: no new ties
                 }
@@ -106,10 +107,10 @@ def _table(images: Sequence[Image], classes: Sequence[str], threshold: float) ->
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["case", "class", "score", *(f"{a}{n}" for n in (1, 2) for a in axes)])
     for image in images:
-        for box, score, kind in zip(image.file_boxes, image.scores, image.classes, strict=True):
+        for box, score, label in zip(image.file_boxes, image.scores, image.classes, strict=True):
             if score >= threshold:
                 corners = [f"{value:.2f}" for value in _corners(box)]
-                writer.writerow([image.case, classes[int(kind)], f"{score:.4f}", *corners])
+                writer.writerow([image.case, classes[int(label)], f"{score:.4f}", *corners])
     return text.getvalue()
 
 

@@ -79,7 +79,7 @@ class DetectionTask(AdversarialTask):
             raise UserError(f"task.max_detections: {max_detections}; must be at least 1")
         self.max_detections, self.nms_iou, self.window = max_detections, nms_iou, window
         self.mirror_axes = checked_mirror_axes(mirror_axes, recipe.spatial_dims)
-        self.stride, self.kinds = self._of_generator("stride"), tuple(self._of_generator("classes"))
+        self.stride, self.box_classes = self._of_generator("stride"), tuple(self._of_generator("classes"))
         self.match_iou = match_iou
         names = ("val", "test", "threshold", "mean_box")
         self.register_tables({name: self._table() for name in names})
@@ -88,11 +88,11 @@ class DetectionTask(AdversarialTask):
         self.test_images: list[Image] = []
         self.curves: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._drawn: tuple[list[Tensor], Truth] | None = None
-        found = class_colours(self.kinds)
+        found = class_colours(self.box_classes)
         self.legends = {"truth": found, "found": found | {"truth": TRUTH}, "centre map": {"centre": HEAT}}
 
     def _table(self) -> DetectionTable:
-        return DetectionTable(self.kinds, self.recipe.spatial_dims, self.match_iou)
+        return DetectionTable(self.box_classes, self.recipe.spatial_dims, self.match_iou)
 
     def _of_generator(self, key: str) -> Any:
         if not hasattr(self.generator, key):
@@ -140,7 +140,7 @@ class DetectionTask(AdversarialTask):
         """Return the target maps of a batch; made once for the losses and the discriminator."""
         if self._drawn is None or self._drawn[0] is not batch["boxes"]:
             cells = maps.centre.shape[2:]
-            truth = encode(batch["boxes"], batch["classes"], len(self.kinds), cells, self.stride)
+            truth = encode(batch["boxes"], batch["classes"], len(self.box_classes), cells, self.stride)
             self._drawn = (batch["boxes"], truth)
         return self._drawn[1]
 
@@ -162,11 +162,11 @@ class DetectionTask(AdversarialTask):
 
     def prepare_baselines(self, data: DataModule) -> None:
         score = self.monitor.split("/")[1]
-        for name, fitted in fit_baselines(data, self._table, score, len(self.kinds)).items():
+        for name, fitted in fit_baselines(data, self._table, score, len(self.box_classes)).items():
             self.baselines[name], self.tables[name].threshold = fitted
 
     def undefined(self, data: DataModule) -> list[str]:
-        return missing_classes(data, "boxes", self.kinds, "box", "map50")
+        return missing_classes(data, "boxes", self.box_classes, "box", "map50")
 
     def score(self, stage: str, batch: Batch, prediction: dict[str, Any]) -> None:
         for row, found in enumerate(prediction["found"]):
@@ -200,7 +200,7 @@ class DetectionTask(AdversarialTask):
         return float(self.evaluator.threshold)  # type: ignore[arg-type]
 
     def write_test_files(self, directory: Path) -> None:
-        write_boxes(directory / "predictions", self.test_images, self.kinds, self.threshold)
+        write_boxes(directory / "predictions", self.test_images, self.box_classes, self.threshold)
 
     def sample_panels(self, batch: Batch, prediction: dict[str, Any]) -> dict[str, np.ndarray]:
         """Draw the first image with an object: its truth, the boxes above the threshold, the centre map."""
@@ -211,7 +211,7 @@ class DetectionTask(AdversarialTask):
         ours = tuple(v[kept].float().cpu().numpy() for v in found)
         image, heat = (v[row].float().cpu().numpy() for v in (batch["image"], prediction["heat"]))
         truth = tuple(batch[key][row].float().cpu().numpy() for key in ("boxes", "classes"))
-        columns = case_columns(image, heat, self.kinds, truth, ours)
+        columns = case_columns(image, heat, self.box_classes, truth, ours)
         return {name: picture[None] for name, picture in columns.items()}
 
 
