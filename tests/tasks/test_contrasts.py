@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ganatomy.config.resolve import validate
 from ganatomy.errors import UserError
 from ganatomy.metrics.enhancement import score_case
-from ganatomy.tasks.enhancement.task import width
+from ganatomy.tasks.enhancement.data_range import span_of
 
 SHAPE = (20, 18, 6)
 ROLES = ("mr", "ct")
@@ -188,7 +188,7 @@ def test_scores_of_channels_in_units_of_their_own_are_means() -> None:
     wrong = truth * 1.1
     alone = [score_case(wrong[:, c : c + 1], truth[:, c : c + 1]) for c in (0, 1)]
     assert alone[0]["psnr"] == pytest.approx(alone[1]["psnr"], abs=3)  # 20 dB below the range, in any units
-    together = score_case(wrong, truth, width(["zscore", "percentile"]))
+    together = score_case(wrong, truth, span_of(["zscore", "percentile"]))
     for name, value in together.items():
         assert value == pytest.approx((alone[0][name] + alone[1][name]) / 2)
-    assert width([-160, 240]) == 400 and width([[-160, 240], "zscore"]) == [400, None]
+    assert span_of([-160, 240]) == 400 and span_of([[-160, 240], "zscore"]) == [400, None]

@@ -18,7 +18,7 @@ from torch import Tensor
 from ganatomy.config.resolve import validate
 from ganatomy.errors import UserError
 from ganatomy.networks.image_to_image.centernet import CenterNet, Maps
-from ganatomy.tasks.detection.centernet_targets import maps_in_windows
+from ganatomy.tasks.detection.centernet_decoding import maps_in_windows
 from ganatomy.tasks.detection.task import DetectionTask
 
 SHAPE = (40, 44, 6)

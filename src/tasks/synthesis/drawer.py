@@ -1,4 +1,4 @@
-"""The generator of synthesis outside of training: noise by name in, images in the data's units out."""
+"""A trained synthesis generator: from named noise to images in the data's units."""
 
 from __future__ import annotations
 

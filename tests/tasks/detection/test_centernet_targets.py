@@ -11,7 +11,8 @@ from monai.data.box_utils import box_iou
 from torch import Tensor
 
 from ganatomy.networks.image_to_image.centernet import Maps
-from ganatomy.tasks.detection.centernet_targets import Truth, around, decode, encode, mirrored_maps, radius
+from ganatomy.tasks.detection.centernet_decoding import decode, mirrored_maps
+from ganatomy.tasks.detection.centernet_targets import Truth, around, encode, radius
 
 SHAPE = {2: (40, 56), 3: (24, 32, 16)}
 

@@ -18,7 +18,7 @@ from ganatomy.baselines.detection import mean_box
 from ganatomy.errors import UserError
 from ganatomy.networks.image_to_image.centernet import CenterNet, Maps
 from ganatomy.networks.image_to_image.unet import UNet
-from ganatomy.tasks.detection.centernet_targets import Found
+from ganatomy.tasks.detection.centernet_decoding import Found
 from ganatomy.tasks.detection.task import FAINT, SURE, DetectionTask, drawn
 from ganatomy.training import preflight
 from tests.test_resume import assert_same_end, run_until
@@ -251,7 +251,7 @@ def test_boxes_that_are_not_used_do_not_reach_the_baselines(prepared, monkeypatc
         seen.extend(boxes)
         return mean_box(boxes, classes)
 
-    monkeypatch.setattr("ganatomy.tasks.detection.task.mean_box", noted)
+    monkeypatch.setattr("ganatomy.tasks.detection.baselines.mean_box", noted)
     task.prepare_baselines(data)
     used = data.labels.used(data.records["train"])
     assert 0 < len(seen) == len(used) < len(data.records["train"])
