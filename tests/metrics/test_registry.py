@@ -254,7 +254,7 @@ def test_what_is_no_metric_is_refused() -> None:
     ):
         with pytest.raises(UserError, match=rf"^task\.metrics: .*{message}"):
             OutsideMetrics([metric])
-    with pytest.raises(UserError, match="is no metric"):
+    with pytest.raises(UserError, match="is not a metric"):
         OutsideMetrics([{"name": "own"}])
     with pytest.raises(UserError, match="two are called own"):
         OutsideMetrics([like(**plain), like(**plain)])

@@ -154,7 +154,7 @@ def test_without_its_packages_a_score_is_left_out_and_the_run_says_so(
     scores = json.loads((run / "metrics.json").read_text())
     assert "test/kid/random" in scores and not any("imagenet" in name for name in scores)
     said = capsys.readouterr()
-    assert said.err.count("those on ImageNet's features are left out, as their packages") == 1
+    assert said.err.count("those on ImageNet features are left out, as their packages") == 1
     assert said.out.count("% too near, 12% expected") == 1, "the verdict on copies"
 
 
@@ -393,11 +393,11 @@ def test_what_begins_with_noise_is_not_asked_to_halve_images(prepared: Any) -> N
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["model.discriminator=null"], "model.discriminator: null leaves synthesis without a teacher"),
+        (["model.discriminator=null"], "model.discriminator: null, but synthesis needs a discriminator"),
         (["task.max_images=1"], "task.max_images: 1 images"),
         (["task.scale=0"], "task.scale: 0"),
         (["task.path_length={weight: 2.0}"], "task.path_length: this generator has no styles"),
-        (["data.patch=16"], "data.patch: synthesis makes whole images"),
+        (["data.patch=16"], "data.patch: synthesis needs whole images"),
         (["model=fast_class"], "classes: 0 in these data; choose an unconditional model"),
         (["model.scheduler.generator.share=0"], "share: 0 is outside (0, 1]"),
     ],
