@@ -65,6 +65,12 @@ MOVED_CLASSES: dict[str, str] = {
 
 MOVED_KEYS: dict[str, str] = {
     "model.generator.class_conditional": "model.generator.told",
+    "task.evaluator": "task.judge",
+    "task.match_iou": "task.hit",
+    "task.max_detections": "task.top",
+    "task.max_images": "task.most",
+    "task.mirror_axes": "task.mirror",
+    "task.nms_iou": "task.overlap",
 }
 """Dotted key, or section, today -> what it was called in 062eb33."""
 
