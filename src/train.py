@@ -58,7 +58,7 @@ def train(cfg: Config, directory: Path) -> float:
         data.setup()
     cfg = build.complete(cfg, data)
     check_held(data)
-    task = build.build_task(cfg, data.classes)
+    task = build.build_task(cfg, data.mask_classes)
     pretrained.attach_evaluator(cfg, task, data)
     preflight.check_size(task, data)
     preflight.check_monitor(task)

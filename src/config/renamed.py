@@ -63,7 +63,11 @@ MOVED_CLASSES: dict[str, str] = {
 }
 """Dotted prefix of a `_target_` today -> what it was called in 062eb33. The longest prefix counts."""
 
-MOVED_KEYS: dict[str, str] = {}
+MOVED_KEYS: dict[str, str] = {
+    "data.image_classes": "data.kinds",
+    "data.resize": "data.fit",
+    "data.unlabelled_fraction": "data.unlabelled",
+}
 """Dotted key, or section, today -> what it was called in 062eb33."""
 
 

@@ -187,5 +187,5 @@ class AdversarialTask(GanModule):
 
 def all_labelled(data: DataModule) -> None:
     """UserError where batches hold images whose labels are hidden: they would be taken for empty ones."""
-    if share := data.labels.unlabelled:
-        raise UserError(f"data.unlabelled: {share}, but only model=semi learns of them; set it to 0")
+    if share := data.labels.unlabelled_fraction:
+        raise UserError(f"data.unlabelled_fraction: {share}, but only model=semi learns of them; set it to 0")

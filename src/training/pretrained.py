@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ganatomy.tasks.base import AdversarialTask
     from ganatomy.tasks.synthesis.conditioning import Condition
 
-ALIKE = ("channels", "spatial_dims", "size", "fit", "spacing", "orientation", "intensity")
+ALIKE = ("channels", "spatial_dims", "size", "resize", "spacing", "orientation", "intensity")
 """What decides how an image reaches a network; it must be the same in both runs."""
 
 
@@ -59,9 +59,9 @@ def attach_evaluator(cfg: Config, task: AdversarialTask, data: DataModule) -> No
                 f"task.judge: {run} has data.{key}={other}, and this run {ours}; make them the same"
             )
     told = json.loads((Path(run) / "data.json").read_text(encoding="utf-8"))
-    if tuple(told["classes"]) != data.classes:
+    if tuple(told["classes"]) != data.mask_classes:
         raise UserError(
-            f"task.judge: {run} knows the classes {told['classes']}, these are {list(data.classes)}"
+            f"task.judge: {run} knows the classes {told['classes']}, these are {list(data.mask_classes)}"
         )
     tested = {record.subject for record in data.records["test"]}
     if seen := tested & set(told["subjects"]["train"]):

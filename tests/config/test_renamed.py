@@ -118,23 +118,23 @@ def test_a_missing_key_gets_its_first_default_where_its_class_takes_it(
 ) -> None:
     """Not the default of today, and no key that this source or task does not know."""
     today = composed(WORDS)
-    monkeypatch.setitem(renamed.ADDED, "data.fit", "cover")  # of every data set
+    monkeypatch.setitem(renamed.ADDED, "data.resize", "cover")  # of every data set
     monkeypatch.setitem(renamed.ADDED, "data.slices", 77)  # of this source
     monkeypatch.setitem(renamed.ADDED, "data.root", "nowhere")  # of others
     monkeypatch.setitem(renamed.ADDED, "task.gate", 0.5)
     monkeypatch.setitem(renamed.ADDED, "task.latent", 3)
     old = copy.deepcopy(today)
-    del old["data"]["fit"], old["data"]["slices"], old["task"]["gate"], old["trainer"]["channels_last"]
+    del old["data"]["resize"], old["data"]["slices"], old["task"]["gate"], old["trainer"]["channels_last"]
     Run(tmp_path).write("config.yaml", old)
     found = load(tmp_path)
-    assert (found["data"].pop("fit"), found["data"].pop("slices"), found["task"].pop("gate")) == (
+    assert (found["data"].pop("resize"), found["data"].pop("slices"), found["task"].pop("gate")) == (
         "cover",
         77,
         0.5,
     )
     assert found["trainer"].pop("channels_last") is False
     assert "root" not in found["data"] and "latent" not in found["task"]
-    assert found["data"].keys() == today["data"].keys() - {"fit", "slices"}
+    assert found["data"].keys() == today["data"].keys() - {"resize", "slices"}
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_a_file_edited_in_place_with_its_date_set_back_is_read_anew(tmp_path, ki
         {"channels": 3},
         {"classes": ("a", "b", "c")},
         {"boxes_from_label": True},
-        {"kinds": ("x",)},
+        {"image_classes": ("x",)},
     ],
 )
 def test_a_setting_that_decides_what_is_loaded_does_too(tmp_path, change):

@@ -23,13 +23,13 @@ def words(size: int | Sequence[int] | None, kept: Sequence[float], everywhere: b
     )
 
 
-def refuse(cut: str, fit: str | None) -> None:
+def refuse(cut: str, resize: str | None) -> None:
     """For a task that judges images of one size: UserError where some would be cut and nobody asked for it.
 
     cut: their `words`.
     """
-    if cut and fit in (None, "pad"):
+    if cut and resize in (None, "pad"):
         raise UserError(
-            f"{cut}, and this task judges whole images: set data.fit=letterbox to shrink them, a larger "
-            "data.size, or data.fit=crop to go on with their middle alone"
+            f"{cut}, and this task judges whole images: set data.resize=letterbox to shrink them, a larger "
+            "data.size, or data.resize=crop to go on with their middle alone"
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
 
 import numpy as np
 
@@ -14,11 +15,13 @@ from ganatomy.data.transforms.boxes import move_boxes, usable_boxes
 from ganatomy.data.transforms.intensity import Intensity, column, mapping, one_each, units
 from ganatomy.errors import UserError, one_of
 
-FITS = ("pad", "letterbox", "cover", "stretch", "crop")
+RESIZE = ("pad", "letterbox", "cover", "stretch", "crop")
 VERSION = 1
 """Part of the hash of data: raise it when the same settings come to mean something else."""
 LAYOUT = 2
 """Part of the caches' keys alone: raise it when a prepared case comes to hold other things."""
+FIRST_NAMES = {"resize": "fit"}
+"""Settings renamed since: the hash of the data is made with the first name."""
 SEEDS = 256
 """Voxels of each foreground class that are remembered as places to cut patches around."""
 
@@ -38,18 +41,24 @@ class Preparation:
     orientation: str | None = "PLS"
     spacing: tuple[float | None, ...] | None = None
     size: int | tuple[int, ...] | None = None
-    fit: str | None = None
+    resize: str | None = None
     seeds: bool = False
     target_intensity: Intensity = field(default=None, repr=False)
 
     def __repr__(self) -> str:
-        """Enters the hash of data, so settings of a later day are told only where they are not at their first
-        default."""
-        told = [f for f in fields(self) if f.repr or getattr(self, f.name) != f.default]
-        return f"{type(self).__name__}({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in told)})"
+        """Return the settings as they enter the hash of the data.
+
+        Settings keep their first name, and one added later is included only if it differs from its default.
+        """
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.repr or self._is_changed(f)}
+        text = ", ".join(f"{FIRST_NAMES.get(name, name)}={value!r}" for name, value in values.items())
+        return f"{type(self).__name__}({text})"
+
+    def _is_changed(self, setting: Field[Any]) -> bool:
+        return bool(getattr(self, setting.name) != setting.default)
 
     def __post_init__(self) -> None:
-        one_of("data.fit", self.fit, (*FITS, None))
+        one_of("data.resize", self.resize, (*RESIZE, None))
         if self.spacing and min((s for s in self.spacing if s is not None), default=1) <= 0:
             raise UserError(f"data.spacing={list(self.spacing)}: must be above 0")
         sides = [self.size] if isinstance(self.size, int) else list(self.size or [1])
@@ -127,7 +136,7 @@ class Preparation:
         if self.size:
             size = (self.size,) * self.spatial_dims if isinstance(self.size, int) else self.size
             size = tuple(int(n) for n in self._per_axis(size, target.shape, "size"))
-            target = fitted(target, size, self.fit or ("pad" if dims == 3 else "letterbox"), whole)
+            target = fitted(target, size, self.resize or ("pad" if dims == 3 else "letterbox"), whole)
         return target
 
     def _check_slices(self, target: Grid) -> None:
@@ -180,7 +189,7 @@ class Prepared:
 
     def key(self, record: Record) -> str:
         """Changes whenever the prepared case would."""
-        cuts = self.preparation.size is not None and self.preparation.fit not in ("letterbox", "stretch")
+        cuts = self.preparation.size is not None and self.preparation.resize not in ("letterbox", "stretch")
         whole = " whole" if cuts and self.whole(record) else ""
         return f"{self.source.fingerprint(record)} {self.preparation} {VERSION} {LAYOUT}{whole}"
 

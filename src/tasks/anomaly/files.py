@@ -32,7 +32,7 @@ def boxes(batch: Batch, names: list[str], maps: Tensor, threshold: float) -> lis
             sides.append(int(batch["slice"].max()) + 1)
         there = Grid(_array(batch["input_affine"][row]), tuple(_array(batch["input_shape"][row]).astype(int)))
         moved = move_boxes(found, Grid(_array(batch["affine"][row]), tuple(sides)), there)
-        within, usable = usable_boxes(moved, there.shape)  # `data.fit` may have padded
+        within, usable = usable_boxes(moved, there.shape)  # `data.resize` may have padded
         for box, peak in zip(np.round(within[usable], 2), np.asarray(peaks)[usable], strict=True):
             corners = [" ".join(f"{value:g}" for value in corner) for corner in np.split(box, 2)]
             rows.append(dict(zip(COLUMNS, (name, round(float(peak), 4), *corners), strict=True)))

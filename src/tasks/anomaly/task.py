@@ -102,9 +102,9 @@ class AnomalyTask(Phased):
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
         """Who is healthy, by name; the others among the training subjects are left out."""
         all_labelled(data)
-        found = chosen(given, data.kinds, data.classes)
-        leave_out_the_others(data, numbered(found, data.kinds, data.classes))
-        return {**given, **found, "kinds": list(data.kinds)}
+        found = chosen(given, data.image_classes, data.mask_classes)
+        leave_out_the_others(data, numbered(found, data.image_classes, data.mask_classes))
+        return {**given, **found, "kinds": list(data.image_classes)}
 
     @staticmethod
     def network_arguments(data: DataModule) -> dict[str, dict[str, Any]]:

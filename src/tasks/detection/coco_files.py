@@ -22,7 +22,7 @@ def image_of(batch: Batch, row: int, files: Originals | None) -> Callable[[Boxes
     """From the boxes found on the network's grid to one image's, there and on the file's grid.
 
     Where files are scored both are those of the file, found and true, as they are written: cut to the image,
-    beside which `data.fit` may have padded.
+    beside which `data.resize` may have padded.
     """
     case, (here, file) = batch["case"][row], grids(batch, row)
     truth, classes = (batch[key][row].float().cpu().numpy() for key in ("boxes", "classes"))

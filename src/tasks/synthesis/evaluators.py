@@ -64,7 +64,7 @@ class ClassEvaluator:
     """
 
     def __init__(self, data: DataModule, most: int, device: torch.device) -> None:
-        self.kinds = tuple(data.kinds)
+        self.kinds = tuple(data.image_classes)
         volumes, kinds = some_classified(data, most)
         images = central_planes(volumes)
         self.classify = RealClassifier(images.to(device), kinds.to(device), len(self.kinds))

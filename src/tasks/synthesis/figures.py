@@ -56,7 +56,7 @@ def ways(draw: Drawer, data: DataModule, window: Window) -> Picture:
 @torch.no_grad()
 def class_rows(draw: Drawer, data: DataModule, window: Window) -> Picture:
     """A row for each class: a real test image, and the same noises as in every other row."""
-    kinds = data.kinds
+    kinds = data.image_classes
     noise = torch.stack([draw.noise(f"class {column}") for column in range(ACROSS)]).to(draw.device)
     made = [
         draw(noise, torch.full((ACROSS,), kind, device=draw.device)).cpu().numpy()

@@ -49,7 +49,7 @@ class Sampler:
     def __call__(self, number: int) -> Synthetic:
         draw, condition = self.draw, self.draw.condition
         noise = draw.noise(f"synthetic {number}")[None].to(draw.device)
-        kind = (number - 1) % len(self.data.kinds) if condition.classes else None
+        kind = (number - 1) % len(self.data.image_classes) if condition.classes else None
         label = self._label(number) if condition.masks else None
         batch = {
             **({} if kind is None else {"class": torch.tensor([kind], device=draw.device)}),

@@ -112,14 +112,14 @@ class SynthesisTask(AdversarialTask):
             "generator": {
                 "out_channels": data.channels,
                 "size": size,
-                "classes": len(data.kinds),
-                "label_channels": len(data.classes),
+                "classes": len(data.image_classes),
+                "label_channels": len(data.mask_classes),
             },
             "discriminator": {
                 "image_channels": data.channels,
-                "in_channels": data.channels + len(data.classes),
+                "in_channels": data.channels + len(data.mask_classes),
                 "size": size,
-                "classes": len(data.kinds),
+                "classes": len(data.image_classes),
             },
         }
 

@@ -293,8 +293,8 @@ def test_labels_that_are_not_used_do_not_reach_the_baselines(prepared: Any, monk
     "words, message",
     [
         (["model=semi"], "every training image has its label"),
-        (["data.unlabelled=0.5", "data.label_fraction=0.5"], "but only model=semi learns"),
-        (["model=semi", "data.unlabelled=0"], "task.semi: no batch holds an image without a label"),
+        (["data.unlabelled_fraction=0.5", "data.label_fraction=0.5"], "but only model=semi learns"),
+        (["model=semi", "data.unlabelled_fraction=0"], "task.semi: no batch holds an image without a label"),
         (
             ["model=semi", *SEMI, "model.adversarial.loss=relativistic_paired"],
             "takes verdicts for probabilities",
