@@ -22,7 +22,7 @@ MISSING = object()
 
 
 def as_first(plain: Plain) -> Plain:
-    """Return the configuration as 062eb33 would have written it: old names, and no key at its first default."""
+    """Return the configuration as 062eb33 would have written it: old names, no key at its first default."""
     first: Plain = _copied(plain, class_of_first)
     for key, default in renamed.ADDED.items():
         if get(first, key, default) == default:

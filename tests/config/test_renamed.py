@@ -99,7 +99,7 @@ def test_a_moved_class_and_key_leave_hashes_as_they_are(
     monkeypatch.setattr(
         renamed,
         "MOVED_CLASSES",
-        {"ganatomy": "src", "ganatomy.tasks.masks.task": "ganatomy.tasks.segmentation"},
+        {"ganatomy": "src", "ganatomy.tasks.masks.task": "src.tasks.segmentation"},
     )
     moved = {key: old for key, old in renamed.MOVED_KEYS.items() if key != "trainer.test_checkpoint"}
     monkeypatch.setattr(renamed, "MOVED_KEYS", {**moved, "trainer.tested": "trainer.judged"})
@@ -172,7 +172,7 @@ def test_an_old_key_on_the_command_line(planted: None, capsys: pytest.CaptureFix
         "data.gradient.clip.generator: renamed to update.clip.generator",
     ]
     with pytest.raises(
-        UserError, match=r"tested: is called trainer\.test_checkpoint now, which is given too"
+        UserError, match=r"tested: is called trainer\.test_checkpoint now, which is given"
     ):
         readable(["tested=last", "trainer.test_checkpoint=best"], resumes=False)
     assert composed([*WORDS, "tested=last"])["trainer"]["test_checkpoint"] == "last"
