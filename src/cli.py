@@ -20,10 +20,10 @@ class Verb(NamedTuple):
 
 
 VERBS = {
-    "train": Verb("src.train", "main", "train a model and score it on the test split"),
-    "check": Verb("src.check", "main", "read a data set once; report what is in it and what is wrong"),
-    "sweep": Verb("src.sweep", "start", "search for the best configuration over many runs"),
-    "experiment": Verb("src.experiment", "start", "train the arms of a study; test a paper's claims"),
+    "train": Verb("ganatomy.train", "main", "train a model and score it on the test split"),
+    "check": Verb("ganatomy.check", "main", "read a data set once; report what is in it and what is wrong"),
+    "sweep": Verb("ganatomy.sweep", "start", "search for the best configuration over many runs"),
+    "experiment": Verb("ganatomy.experiment", "start", "train the arms of a study; test a paper's claims"),
     "completion": Verb("ganatomy.completion", "main", "print tab completion for bash, zsh or fish"),
 }
 

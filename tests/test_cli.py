@@ -130,7 +130,7 @@ def test_the_user_is_told_the_form_that_was_used(monkeypatch: pytest.MonkeyPatch
     assert invocation.child_command("train") == [sys.executable, "-m", "ganatomy", "train"]
     monkeypatch.setattr(sys, "argv", ["/checkout/src/train.py"])
     assert invocation.typed("check") == "python -m src.check"
-    assert invocation.child_command("train") == [sys.executable, "-m", "src.train"]
+    assert invocation.child_command("train") == [sys.executable, "-m", "ganatomy.train"]
     assert "Usage: ganatomy train" in ganatomy("train", "--help").stdout
 
 

@@ -344,7 +344,7 @@ def test_the_gate_of_the_last_validation_is_that_of_the_last_weights(
 
     monkeypatch.setattr(Checkpoints, "on_train_start", unbeaten)
     words = [*words_of("adversarial_unet"), *lesions, "task.gate=0.9", "trainer.max_steps=3"]
-    run = train_small("run", *words, "trainer.judged=last", "logger=csv")
+    run = train_small("run", *words, "trainer.test_checkpoint=last", "logger=csv")
     with (run / "metrics.csv").open(newline="") as file:
         thresholds = [float(row["val/threshold"]) for row in csv.DictReader(file) if row["val/threshold"]]
     assert len(set(thresholds)) == 2
