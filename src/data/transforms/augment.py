@@ -88,7 +88,8 @@ class Augmentation:
         for key, shape in shapes.items():
             if shape != wanted:
                 one, other = ("x".join(map(str, sides)) for sides in (wanted, shape))
-                return f"makes the {key} {other} where others are {one}; a batch needs equal sizes"
+                article = "an" if key == "image" else "a"
+                return f"makes {article} {key} of {other} where others are {one}; a batch needs one size"
         return ""
 
     def _named(
