@@ -105,6 +105,14 @@ def test_a_setting_that_decides_what_is_loaded_does_too(tmp_path, change):
     assert not set(one) & set(other)
 
 
+def test_a_renamed_setting_is_hashed_by_its_first_name(tmp_path):
+    """So caches that were made before the renaming stay valid."""
+    write(tmp_path / "data", 2)
+    source = data(tmp_path / "data", tmp_path / "cache", image_classes=["x"]).source
+    text = source.fingerprint(source.records()[0])
+    assert "'box_classes': (), 'kinds': ('x',), 'label_values'" in text and "image_classes" not in text
+
+
 def test_a_setting_that_only_chooses_cases_keeps_the_others(tmp_path):
     write(tmp_path / "data", 2)
     sources = [data(tmp_path / "data", tmp_path, **more).source for more in ({}, {"exclude": "images/0*"})]
