@@ -1,4 +1,4 @@
-"""`python -m src.check data=...`: read a data set once, and say what is in it and what is wrong with it."""
+"""`python -m src.check data=...`: read a data set once, report its content and its faults."""
 
 from __future__ import annotations
 
@@ -18,33 +18,40 @@ if TYPE_CHECKING:
     from ganatomy.data.transforms.intensity import Intensity
 
 SHOWN = 40
-"""Faults printed at the terminal; the page lists all of them."""
-ACROSS = 130
-"""Letters beside each other for which the page has room."""
+"""Maximum number of faults printed; the page lists all of them."""
+PAGE_WIDTH = 130
+"""Width of a table on the page in characters."""
 
 
 @command("check")
 def main(cfg: DictConfig) -> None:
-    """Check one data set. Exit code 1 when something in it would stop training."""
+    """Check one data set; exit code 1 if a fault would stop training."""
     from ganatomy.config.resolve import check_data, to_plain
     from ganatomy.config.schema import CheckConfig
     from ganatomy.runs import console
     from ganatomy.training import build
 
-    asked = CheckConfig.from_plain(to_plain(cfg))
-    check_data(asked.data)
+    config = CheckConfig.from_plain(to_plain(cfg))
+    check_data(config.data)
     console.silence_libraries()
     found = check(
-        build.open_data(asked.data, asked.paths, seed=asked.seed),
-        asked.duplicates,
-        asked.pictures,
-        Path(asked.output),
+        build.open_data(config.data, config.paths, seed=config.seed),
+        config.duplicates,
+        config.pictures,
+        Path(config.output),
     )
     sys.exit(1 if found.grave else 0)
 
 
 def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory:
-    """Read everything once with a progress bar, print the table and the faults, write the page."""
+    """Read every case once with a progress bar, print counts, facts and faults, and write the page.
+
+    Args:
+        data: Data set.
+        bits: Maximum number of different bits of the hashes of near-duplicates.
+        pictures: Maximum number of pictures of each split on the page.
+        output: File of the page.
+    """
     from rich.console import Console
     from rich.progress import track
 
@@ -60,7 +67,7 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     next(steps)
 
     kept: list[float] = []
-    shares: dict[tuple[Any, ...], float] = {}  # most images are of one size
+    shares: dict[tuple[Any, ...], float] = {}  # by size and affine, which most images have in common
 
     def step(record: Record, case: Case | None) -> None:
         if case is not None:
@@ -79,8 +86,8 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     facts = _facts(found, data)
     _print(console, found, data, facts)
     if data.source.size is not None:
-        whole = f"data.size={shown(data.source.size)} cuts nothing off"
-        console.print(cut.words(data.source.size, kept) or whole, markup=False)
+        nothing = f"data.size={shown(data.source.size)} cuts nothing off"
+        console.print(cut.words(data.source.size, kept) or nothing, markup=False)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(_page(found, data, drawn, wanted, facts), encoding="utf-8")
     console.print(f"page: {output}")
@@ -88,7 +95,11 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
 
 
 def _kept(data: DataModule, record: Record, case: Case) -> float:
-    """The share of a case that is trained on. Raises UserError, which names it, where it cannot be served."""
+    """Return the fraction of a case that training uses.
+
+    Raises:
+        UserError: If the case cannot be prepared; the message names its file.
+    """
     from ganatomy.data.quality.faults import name_of
     from ganatomy.data.transforms.prepare import grid_of
     from ganatomy.errors import UserError
@@ -100,13 +111,13 @@ def _kept(data: DataModule, record: Record, case: Case) -> float:
 
 
 def _sample(records: list[Record], pictures: int) -> set[str]:
-    """Names of cases spread evenly over each split."""
+    """Return at most `pictures` names of cases of each split, evenly spread."""
     from ganatomy.data.records import SPLITS
 
     chosen: set[str] = set()
     for split in SPLITS:
-        mine = [record.case for record in records if record.split == split]
-        chosen |= set(mine[:: max(1, -(-len(mine) // pictures))]) if pictures else set()
+        cases = [record.case for record in records if record.split == split]
+        chosen |= set(cases[:: max(1, -(-len(cases) // pictures))]) if pictures else set()
     return chosen
 
 
@@ -126,7 +137,7 @@ def _print(console: Console, found: Inventory, data: DataModule, facts: dict[str
     from ganatomy.data.quality import inventory
 
     scores = inventory.narrow(*inventory.table(found, data.source), console.width)
-    series = overview(data.source)  # for the terminal alone: they may hold what was typed at a scanner
+    series = overview(data.source)  # not on the page: text that was typed at a scanner may identify a person
     for first, *others in ([series] if series else []) + [[tuple(scores[0]), *map(tuple, scores[1])]]:
         table = Table(box=box.SIMPLE_HEAD)
         for number, head in enumerate(first):
@@ -136,8 +147,8 @@ def _print(console: Console, found: Inventory, data: DataModule, facts: dict[str
         console.print(table)
     for name, words in facts.items():
         console.print(f"{name}: {words}", markup=False)
-    told = doubts(data.source, data.intensity)
-    for doubt in told:
+    warnings = doubts(data.source, data.intensity)
+    for doubt in warnings:
         console.print(f"note: {doubt}", markup=False, soft_wrap=True)
     if data.labels.fraction < 1:
         training = [record for record in found.records if record.split == "train"]
@@ -150,32 +161,32 @@ def _print(console: Console, found: Inventory, data: DataModule, facts: dict[str
         console.print(line, markup=False, soft_wrap=True)
     if len(lines) > SHOWN:
         console.print(f"... and {len(lines) - SHOWN} more on the page")
-    notes = len(found.faults) - len(found.grave) + len(told)
+    notes = len(found.faults) - len(found.grave) + len(warnings)
     console.print(
         f"{len(found.grave)} faults that stop training, {notes} notes ({len(found.alike)} near-duplicates)"
     )
 
 
 def _facts(found: Inventory, data: DataModule) -> dict[str, str]:
-    """What was read, and how it reaches a network."""
+    """Return facts about the files, and the settings that prepare them for a network."""
     from ganatomy.data.quality import inventory
     from ganatomy.data.transforms.intensity import shown
 
-    told = inventory.facts(found, data.source)
+    texts = inventory.facts(found, data.source)
     made = data.preparation
-    if told:
-        told["data.intensity"] = _way(made.intensity)
+    if texts:
+        texts["data.intensity"] = _way(made.intensity)
         if made.target_intensity is not None:
-            told["data.target_intensity"] = _way(made.target_intensity)
-        told["data.size"] = "each keeps its own" if made.size is None else shown(made.size)
-    return told
+            texts["data.target_intensity"] = _way(made.target_intensity)
+        texts["data.size"] = "each image keeps its own" if made.size is None else shown(made.size)
+    return texts
 
 
 def _way(intensity: Intensity) -> str:
-    """An intensity setting as it is typed; a window is said to be one."""
+    """Return an intensity setting as it is typed; a window says what it is mapped to."""
     from ganatomy.data.transforms.intensity import ends, shown
 
-    return shown(intensity) + (" onto 0 to 1" if ends(intensity) else "")
+    return shown(intensity) + (" mapped to 0 to 1" if ends(intensity) else "")
 
 
 def _page(
@@ -187,24 +198,26 @@ def _page(
     from ganatomy.data.quality import inventory, page
     from ganatomy.data.records import SPLITS, Fault
 
-    told = doubts(data.source, data.intensity)
+    warnings = doubts(data.source, data.intensity)
     alike = [
         (f"{record.case} ({record.split}), correlation {value:.3f}", drawn[record.case])
         for one, other, value in found.alike
         for record in (one, other)
     ]
     parts = {
-        "Counts": page.grid(*inventory.narrow(*inventory.table(found, data.source), ACROSS)),
+        "Counts": page.grid(*inventory.narrow(*inventory.table(found, data.source), PAGE_WIDTH)),
         "Files and arrays": page.grid(["", ""], [[name, words] for name, words in facts.items()]),
-        "Faults": page.listed([*found.faults, *(Fault("", "data set", line, grave=False) for line in told)]),
+        "Faults and notes": page.listed(
+            [*found.faults, *(Fault("", "data set", line, grave=False) for line in warnings)]
+        ),
         "Intensities": page.histogram(
             {s: np.concatenate(found.values[s]) for s in SPLITS if s in found.values}
         ),
         "Near-duplicates between splits": page.gallery(alike),
     }
     for split in SPLITS:
-        mine = [record.case for record in found.records if record.split == split and record.case in wanted]
-        parts[f"Pictures: {split}"] = page.gallery([(case, drawn[case]) for case in mine if case in drawn])
+        cases = [record.case for record in found.records if record.split == split and record.case in wanted]
+        parts[f"Pictures: {split}"] = page.gallery([(case, drawn[case]) for case in cases if case in drawn])
     return page.page("Data check", parts)
 
 

@@ -12,7 +12,13 @@ from ganatomy.version import __version__
 
 
 class Verb(NamedTuple):
-    """A command: the function that runs it, and one line for the help."""
+    """A command.
+
+    Attributes:
+        module: Module of the function.
+        function: Name of the function that runs the command.
+        summary: Line for the help.
+    """
 
     module: str
     function: str
@@ -38,7 +44,7 @@ Examples:
   ganatomy train                                        segmentation of brain tissue, a few minutes
   ganatomy train trainer.max_steps=20 data.subjects=6   does it run at all? (seconds)
   ganatomy train task=synthesis                         make new images from noise
-  ganatomy train resume=runs/segmentation/DIR           go on with a run that stopped
+  ganatomy train resume=runs/segmentation/DIR           continue a run that stopped
   ganatomy check data=folder data.root=DIR              read your own images once
   eval "$(ganatomy completion bash)"                    complete commands, groups, keys and values with Tab
 
@@ -47,7 +53,7 @@ ganatomy <command> --help lists what a command takes; ganatomy --version shows t
 
 
 def main() -> None:
-    """Run the command that the first word names; a mistake ends with one line and exit code 2."""
+    """Run the command that the first word names; a mistake prints one line and exits with code 2."""
     words = sys.argv[1:]
     if not words or words[0] in ("--help", "-h", "help"):
         _show(HELP.format(version=__version__, commands=_commands()))
@@ -58,7 +64,7 @@ def main() -> None:
     verb = VERBS[words[0]]
     sys.argv = [f"{PROGRAM} {words[0]}", *words[1:]]
     if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))  # last: classes of the user's own are found there, ours are not
+        sys.path.append(str(Path.cwd()))  # last: it may hold the user's classes, but must not hide ours
     getattr(importlib.import_module(verb.module), verb.function)()
 
 
@@ -72,11 +78,11 @@ def _show(text: str) -> NoReturn:
 
 
 def _refuse(word: str) -> NoReturn:
-    """End with the line for a first word that names no command."""
+    """Exit with one line for a first word that is not a command."""
     from ganatomy.config.mistakes.suggestions import nearest
 
     if "=" in word:
-        hint = f"; the command stands first, as in {PROGRAM} train {word}"
+        hint = f"; the command comes first, as in {PROGRAM} train {word}"
     elif word.startswith("-"):
         hint = f"; flags follow the command, see {PROGRAM} --help"
     else:

@@ -16,10 +16,10 @@ from ganatomy.cli import VERBS
 
 FLAGS = ("--help", "--version", "--cfg", "--multirun", "--config-dir", "--info")
 PATHS = ("resume", "run", "run_dir", "output", "folder", "directory", "task.judge")
-"""Keys whose value is a path, beside those below `paths.` and those that end in one of ENDINGS."""
+"""Keys whose value is a path, besides those below `paths.` and those that end in one of ENDINGS."""
 ENDINGS = ("root", "file", "dir", "folder")
 GROUPS = {"check": ("data", "paths"), "experiment": ("paths",)}
-"""Groups of conf/ of the commands that do not take all of them."""
+"""Groups of conf/ for commands that do not take all of them."""
 SHELLS = {
     "bash": r"""_ganatomy() {
     local line="${COMP_LINE:0:COMP_POINT}" word
@@ -44,11 +44,11 @@ compdef _ganatomy ganatomy
 """,
     "fish": "complete -c ganatomy -f -a '(ganatomy completion query (commandline -cp | string collect))'\n",
 }
-"""What each shell evaluates; all of them ask `ganatomy completion query LINE`."""
+"""Script that each shell evaluates; all of them ask `ganatomy completion query LINE`."""
 
 
 def main() -> None:
-    """Print the script of a shell or, for `query LINE`, a line for each word that may stand at its end."""
+    """Print the script of a shell or, for `query LINE`, one line for each word that may come at its end."""
     match sys.argv[1:]:
         case ["query", line]:
             sys.stdout.write("".join(f"{word}\n" for word in candidates(line)))
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def candidates(line: str) -> list[str]:
-    """List the words that may stand where the command line ends, whole, in place of the one begun there."""
+    """List the words, whole, that may replace the unfinished last word of a command line."""
     words = _split(line)
     begun = words.pop() if words and not line[-1:].isspace() else ""
     if len(words) < 2:
@@ -94,13 +94,13 @@ def _beginning(words: list[str], begun: str) -> list[str]:
 
 
 def _studies(begun: str) -> list[str]:
-    """Names of experiments in the current folder, and the two other words that stand in their place."""
+    """List the experiments in the current folder, and `list` and `check`, which may stand in their place."""
     names = sorted(path.parent.name for path in Path("experiments").glob("*/experiment.yaml"))
     return _beginning([*names, "list", "check"], begun)
 
 
 def _completed(verb: str, others: list[str], begun: str) -> list[str]:
-    """Complete `key=value` or a part of it; `+` and `~` before the key stay there."""
+    """Complete `key=value` or a part of it; a `+` or `~` before the key is kept."""
     name = begun.lstrip("+~")
     sign, (key, equals, value) = begun[: len(begun) - len(name)], name.partition("=")
     if not equals:
@@ -120,7 +120,7 @@ def _choices(key: str) -> list[str]:
 
 
 def _groups(verb: str) -> list[str]:
-    """Groups of conf/ that the command composes, with their =."""
+    """List the groups of conf/ that the command composes, each with its =."""
     from ganatomy.config.locations import CONF
 
     groups = GROUPS.get(verb) or [str(p.relative_to(CONF)) for p in sorted(CONF.rglob("*")) if p.is_dir()]
@@ -128,7 +128,7 @@ def _groups(verb: str) -> list[str]:
 
 
 def _composed(verb: str, words: list[str]) -> dict[Any, Any]:
-    """Compose what the command would, leaving out words that do not fit; a sweep takes `train`'s keys too."""
+    """Compose the command's configuration without words that do not fit; a sweep takes `train`'s keys too."""
     from ganatomy.config.mistakes.explain import composed_plain
 
     chosen = [word for word in words if "." not in word.partition("=")[0]]
@@ -138,7 +138,7 @@ def _composed(verb: str, words: list[str]) -> dict[Any, Any]:
 
 
 def _keys(plain: Mapping[Any, Any], name: str) -> list[str]:
-    """Keys one level below what is typed: `section.` for a section, `key=` for a value."""
+    """List the keys one level below the typed section: `section.` for a section, `key=` for a value."""
     section = name.rpartition(".")[0]
     node = _at(plain, section) if section else plain
     if not isinstance(node, Mapping):
@@ -149,7 +149,7 @@ def _keys(plain: Mapping[Any, Any], name: str) -> list[str]:
 
 
 def _values(verb: str, key: str, plain: Mapping[Any, Any]) -> list[str]:
-    """What the schema lists for a key; for any other key its present value, which shows the form."""
+    """List the values that the schema allows for a key, or else its present value as an example."""
     present = _at(plain, key)
     listed = list(_listed(key)) if verb in ("train", "sweep") else []
     if listed or isinstance(present, bool):
@@ -159,7 +159,7 @@ def _values(verb: str, key: str, plain: Mapping[Any, Any]) -> list[str]:
 
 
 def _listed(key: str) -> Iterator[str]:
-    """Booleans, names and null that the schema of a run allows for this key."""
+    """Yield the booleans, names and null that the schema of a run allows for a key."""
     from typing import Literal, get_args, get_origin
 
     from ganatomy.config.schema import Config
@@ -180,7 +180,7 @@ def _listed(key: str) -> Iterator[str]:
 
 
 def _alternatives(annotation: Any) -> list[Any]:
-    """The types that a union or an annotated type allows."""
+    """List the types that a union or an annotated type allows."""
     from types import UnionType
     from typing import Annotated, Union, get_args, get_origin
 
@@ -193,7 +193,7 @@ def _alternatives(annotation: Any) -> list[Any]:
 
 
 def _at(plain: Any, key: str) -> Any:
-    """The value of a dotted key; an empty text where there is none."""
+    """Return the value of a dotted key, or an empty string if there is none."""
     for part in key.split("."):
         if not isinstance(plain, Mapping) or part not in plain:
             return ""
@@ -207,7 +207,7 @@ def _is_path(key: str) -> bool:
 
 
 def _paths(before: str, begun: str) -> list[str]:
-    """Files and folders that begin with what is typed, folders with their slash."""
+    """List files and folders that begin with `begun`; folders end in a slash."""
     folder, slash, start = begun.rpartition("/")
     try:
         entries = sorted(Path(folder + slash).expanduser().iterdir())

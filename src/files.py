@@ -1,4 +1,4 @@
-"""Files that are whole or not there, whatever happens while they are written."""
+"""Atomic writing of files: whole or absent, whatever happens meanwhile."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 
 
 def write_whole(path: Path, content: bytes) -> Path:
-    """Write a file by way of a temporary one beside it, which takes its place when it is on the disk.
+    """Write a file atomically: a temporary file beside it replaces it once it is on the disk.
 
-    A kill leaves the old file or the new one, whoever else writes it. The folder is made where there is none.
+    If the process is killed, the old or the new file is there, also if other processes write it. A missing
+    folder is created.
 
     Raises:
-        OSError: naming `path`, where it cannot be written; no temporary file is left.
+        OSError: If the file cannot be written; the error names `path`, and no temporary file is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.tmp")

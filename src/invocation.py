@@ -9,20 +9,20 @@ PROGRAM = "ganatomy"
 
 
 def by_console() -> bool:
-    """Tell whether `ganatomy <verb>` started this process, and not `python -m src.<verb>`."""
+    """Return True if `ganatomy <verb>` started this process, not `python -m src.<verb>`."""
     return sys.argv[0].startswith(f"{PROGRAM} ")
 
 
 def typed(verb: str) -> str:
-    """Give the words to type for a command, in the form that the user used."""
+    """Return the words to type for a command, in the form that the user used."""
     return f"{PROGRAM} {verb}" if by_console() else f"python -m src.{verb}"
 
 
 def child_command(verb: str) -> list[str]:
-    """Give the words that start a command in a process of its own, with the code that runs here.
+    """Return the words that start a command in a child process, with the code that runs here.
 
     The console command does not import from the current folder first, and neither do its children (-P): a
-    folder there that is called ganatomy would take the package's place.
+    folder called ganatomy there would hide the package.
     """
     if not by_console():
         return [sys.executable, "-m", f"ganatomy.{verb}"]

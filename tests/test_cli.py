@@ -101,7 +101,7 @@ def test_help_has_a_line_a_verb() -> None:
     ("words", "line"),
     [
         (["trian"], "error: trian: no such command; did you mean 'train'?"),
-        (["task=synthesis"], "error: task=synthesis: no such command; the command stands first, as in "),
+        (["task=synthesis"], "error: task=synthesis: no such command; the command comes first, as in "),
         (["--multirun", "train"], "error: --multirun: no such command; flags follow the command, see "),
         (["completion", "csh"], "error: completion: name one shell, bash, zsh, fish"),
         (["train", "seed=x"], "error: seed: "),

@@ -62,6 +62,8 @@ MOVED_KEYS: dict[str, str] = {
     "data.image_classes": "data.kinds",
     "data.resize": "data.fit",
     "data.unlabelled_fraction": "data.unlabelled",
+    # model
+    "model.generator.class_conditional": "model.generator.told",
     # trainer
     "trainer.test_checkpoint": "trainer.judged",
 }

@@ -19,7 +19,7 @@ from ganatomy.data.labels import Labels
 from ganatomy.data.loader import Loader
 from ganatomy.data.pipeline import EvalBatches, alike, collate
 from ganatomy.data.quality.contract import check_source
-from ganatomy.data.quality.survey import OnError, judge, survey
+from ganatomy.data.quality.survey import OnError, survey, usable_records
 from ganatomy.data.records import SPLITS, Source, Split
 from ganatomy.data.sampler import Share
 from ganatomy.data.sources.files.base import Files
@@ -178,7 +178,7 @@ class DataModule(Cohort, pl.LightningDataModule):
         if self.held:
             self.held.compare({case: fact.content for case, fact in self.facts.items()}, self.changed)
         self.sliced = self.spatial_dims == 2 and any(len(fact.shape) == 4 for fact in self.facts.values())
-        sound = judge(records, self.facts, self.on_error)
+        sound = usable_records(records, self.facts, self.on_error)
         if self.one_size:
             refuse(self.cut, self.preparation.resize)
         for split in SPLITS:

@@ -23,9 +23,14 @@ Line = tuple[np.ndarray, np.ndarray]
 
 
 def history(rows: Sequence[Row], split: str = "val") -> bytes | None:
-    """Losses of both players and the scores of `split` over the steps, as a PNG; None without a row.
+    """Plot the losses of both players and a score of `split` over the steps.
 
-    rows: one mapping a step, `step` and flat names; what is missing or empty was not logged at that step.
+    Args:
+        rows: One mapping per step: `step` and flat names; a value that is missing or empty was not logged.
+        split: Split of the score.
+
+    Returns:
+        PNG file, or None without a value.
     """
     groups = curves(rows, split)
     if not groups:
@@ -45,9 +50,14 @@ def history(rows: Sequence[Row], split: str = "val") -> bytes | None:
 
 
 def cases(rows: Sequence[Row], score: str) -> bytes | None:
-    """One dot a case and class for `score`, with the median as a bar, as a PNG; None without a value.
+    """Plot a score as one dot per case and class, with the median of each class as a bar.
 
-    rows: one mapping a case, flat names without the split, such as `dice/gm`. Cases carry no name here.
+    Args:
+        rows: One mapping per case: flat names without the split, such as `dice/gm`.
+        score: Name of the score.
+
+    Returns:
+        PNG file without names of cases, or None without a value.
     """
     names = dict.fromkeys(name for row in rows for name in row if name.startswith(f"{score}/"))
     groups = {name.split("/", 1)[1]: _numbers([row.get(name) for row in rows]) for name in names}
@@ -69,9 +79,10 @@ def cases(rows: Sequence[Row], score: str) -> bytes | None:
 
 
 def curves(rows: Sequence[Row], split: str = "val") -> dict[str, dict[str, Line]]:
-    """What `history` draws: title to named lines, for each player's losses and the best-known score.
+    """Return the curves that `history` draws: title to named lines.
 
-    A player's total appears only where it is made of several losses.
+    These are the losses of each player, with their total if there are several, and the first score of the
+    registry that was logged.
     """
     series = _series(rows)
     found = {
@@ -92,7 +103,7 @@ def _below(prefix: str, series: Mapping[str, Line]) -> dict[str, Line]:
 
 
 def _series(rows: Sequence[Row]) -> dict[str, Line]:
-    """Each name's finite values and the steps at which they were logged."""
+    """Return the finite values of each name and the steps at which they were logged."""
     steps = _numbers([row["step"] for row in rows])
     found = {}
     for name in dict.fromkeys(name for row in rows for name in row if name != "step"):
@@ -108,7 +119,7 @@ def _numbers(values: Sequence[str | float | None]) -> np.ndarray:
 
 
 def style_axis(axis: Axes, title: str, below: str) -> None:
-    """Give an axis the house's look, its title, and a name below."""
+    """Set the common style of an axis, its title, and its label below."""
     axis.set_title(title, loc="left", fontsize=10, color=INK)
     axis.set_xlabel(below, fontsize=9, color=FAINT)
     axis.spines[["top", "right"]].set_visible(False)

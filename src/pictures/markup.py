@@ -85,4 +85,4 @@ def _score_cells(table: Table, score: str, row: str) -> str:
 
 
 def _style(source: str) -> str:
-    return "group" if source == OURS else "rival"
+    return "group" if source == OURS else "baseline"

@@ -1,4 +1,4 @@
-"""report.html: a run on one page that needs no other file, server or script."""
+"""Page report.html: a run on one page that needs no other file, server or script."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from ganatomy.pictures import figures, markup
 from ganatomy.pictures.scores import OURS, Table, table
 
 LARGEST_PICTURE, LARGEST_OTHER, LARGEST_FILM = 600_000, 150_000, 400_000
-"""Bytes of the sample picture in the page and of each other one, beyond which they are shrunk; and of an
-animation, beyond which it is left out."""
+"""Maximum bytes in the page: of the sample picture and of each other one, shrunk if larger; and of an
+animation, left out if larger."""
 SECTIONS = ("task", "data", "model", "update", "trainer")
 
 
 def write_report(run: Path) -> Path:
-    """Write `report.html` into a run directory from the files that stand there; a missing one costs its part.
+    """Write `report.html` into a run directory from its files; without a file its part is left out.
 
-    Nothing in it names a case or a subject.
+    The page holds no name of a case or a subject.
     """
     config, status = _read(run, "config.yaml"), _read(run, "status.json")
     environment, metrics = _read(run, "environment.json"), _read(run, "metrics.json")
@@ -92,7 +92,7 @@ def _facts(
 
 
 def took(seconds: float) -> str:
-    """How long a run took, to be read."""
+    """Return the duration of a run as text."""
     minutes, hours = seconds / 60, seconds / 3600
     if minutes < 2:
         return f"took {seconds:.0f} s"
@@ -100,16 +100,16 @@ def took(seconds: float) -> str:
 
 
 def _cards(scores: Table) -> str:
-    """The first few scores, large, each above its rivals': the mean, or what stands in its place."""
+    """Return cards of the first four scores, means if there are, each above its baselines."""
     first: dict[str, tuple[str, str]] = {}
     for score, row, heading in scores.lines():
         first.setdefault(score, (row, heading))
     cards = []
     for score, (row, heading) in list(first.items())[:4]:
-        rivals = [
+        baselines = [
             f"{source} {scores.text(score, row, source)}" for source in scores.sources if source != OURS
         ]
-        below = "".join(f"<span>{escape(rival)}</span>" for rival in rivals)
+        below = "".join(f"<span>{escape(text)}</span>" for text in baselines)
         value = scores.text(score, row, OURS)
         cards.append(f'<div class="card"><span>{escape(heading)}</span><b>{value}</b>{below}</div>')
     return f'<div class="cards">{"".join(cards)}</div>' if cards else ""
@@ -125,7 +125,7 @@ def _figures(run: Path) -> str:
 
 
 def _sample(run: Path) -> str:
-    """The test picture, or else the newest one; below it those of the test as a whole, and the animation."""
+    """Return the test picture, or the newest one, then pictures of the whole test and the animation."""
     found = sorted((run / "samples").glob("*.png"), key=lambda path: (path.stem == "test", path.stem))
     steps = [path for path in found if path.stem == "test" or path.stem.startswith("step_")]
     main = [_image(_fit(path.read_bytes()), _named(path), "sample") for path in steps[-1:]]
@@ -146,9 +146,9 @@ def _named(path: Path) -> str:
     return f"sample pictures, {path.stem}"
 
 
-def _fit(png: bytes, most: int = LARGEST_PICTURE) -> bytes:
+def _fit(png: bytes, limit: int = LARGEST_PICTURE) -> bytes:
     image: Image.Image = Image.open(io.BytesIO(png))
-    while len(png) > most:
+    while len(png) > limit:
         image = image.resize((image.width * 4 // 5, image.height * 4 // 5), Image.Resampling.LANCZOS)
         file = io.BytesIO()
         image.save(file, "PNG", optimize=True)
@@ -167,7 +167,7 @@ def _image(content: bytes, text: str, style: str = "", width: int = 0, kind: str
 
 
 def _data(data: Mapping[str, Any]) -> str:
-    """Counts only: the names of subjects stay in data.json."""
+    """Return counts only: names of subjects stay in data.json."""
     if not data:
         return ""
     subjects = data.get("subjects", {})
@@ -179,7 +179,7 @@ def _data(data: Mapping[str, Any]) -> str:
     if data.get("classes"):
         facts.append(f"classes: {', '.join(data['classes'])}")
     if data.get("hash"):
-        facts.append(f"content {str(data['hash'])[:12]}")
+        facts.append(f"content hash {str(data['hash'])[:12]}")
     return markup.grid(["split", "cases", "subjects"], rows) + markup.facts(facts)
 
 

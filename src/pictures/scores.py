@@ -1,4 +1,4 @@
-"""From flat score names to rows and columns: `test/dice/gm`, `baseline/mean_label_map/dice`, `floor/swd`."""
+"""Table of scores from flat names: `test/dice/gm`, `baseline/mean_label_map/dice`, `floor/swd`."""
 
 from __future__ import annotations
 
@@ -9,46 +9,52 @@ from math import isnan, nan
 from ganatomy.metrics.registry import describe, known
 
 OURS = "this run"
-MOST = 4
-"""Sources beside each other for every score that a page has room for."""
+MAX_SOURCES = 4
+"""With more sources than these a table has one line per score."""
 HUGE = 1e6
-"""From here on digits after the point say nothing; three digits and a power of ten do."""
+"""From this value on a score is written with three digits and a power of ten."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Scores of a run beside its rivals': `values[score, row, source]`; rows are the classes, then `mean`.
+    """Scores of a run and of its baselines.
 
-    unit: of distances, mm or px.
+    Attributes:
+        scores: Names of the scores.
+        rows: Classes, then `mean`.
+        sources: This run, then its baselines.
+        values: (score, row, source) to value.
+        unit: Unit of distances, mm or px.
     """
 
     scores: tuple[str, ...]
     rows: tuple[str, ...]
     sources: tuple[str, ...]
     values: Mapping[tuple[str, str, str], float]
+    unit: str = "mm"
 
     def text(self, score: str, row: str, source: str) -> str:
-        """The number as it is printed, or a dash."""
+        """Return a number as it is printed, or a dash."""
         value = self.values.get((score, row, source))
         if value is None or isnan(value):
             return "–"
         return f"{value:.{describe(score).decimals}f}" if abs(value) < HUGE else f"{value:.3g}"
 
-    unit: str = "mm"
-
     def heading(self, score: str) -> str:
-        """The score's, with distances in the unit that they have."""
+        """Return the heading of a score, with the unit of this table for distances."""
         entry = describe(score)
         return (replace(entry, unit=self.unit) if entry.unit == "mm" else entry).heading
 
     @property
     def crowded(self) -> bool:
-        """Whether there are so many sources that a line a score reads better than a row a class."""
-        return len(self.sources) > MOST
+        """True if there are too many sources for a table with one row per class."""
+        return len(self.sources) > MAX_SOURCES
 
     def lines(self) -> list[tuple[str, str, str]]:
-        """(score, row, heading) of such a table: means, and what else stands in the rows, save classes where
-        there is one and the levels of a pyramid, which have a mean."""
+        """Return (score, row, heading) of a table with one line per score: the mean, then the other rows.
+
+        A single class is left out, and so are the levels of a pyramid, which have a mean.
+        """
         rows = ("mean",) if len(self.rows) <= 2 else ("mean", *self.rows[:-1])
         return [
             (score, row, self.heading(score) + ("" if row == "mean" else f" {row}"))
@@ -58,9 +64,9 @@ class Table:
         ]
 
     def best(self, score: str, row: str) -> str | None:
-        """The source that stands best in a row, if several stand there and one can be better.
+        """Return the best source of a row, or None with fewer than two or a score without a direction.
 
-        Not the floor, which is no rival.
+        `floor`, the score of real images, is left out.
         """
         found = {s: self.values.get((score, row, s), float("nan")) for s in self.sources if s != "floor"}
         found = {source: value for source, value in found.items() if not isnan(value)}
@@ -70,9 +76,15 @@ class Table:
 
 
 def table(metrics: Mapping[str, float | None], split: str = "test", unit: str = "mm") -> Table:
-    """Sort flat scores by score, class and source; validation scores and counts are left out. None is NaN.
+    """Sort flat scores by score, class and source.
 
-    Sources are this run and, named as they are, `baseline/<name>/...`, `twin/...` and `floor/...`.
+    Sources are this run and, by their own names, `baseline/<name>/...`, `twin/...` and `floor/...`. Scores of
+    other splits and counts are left out.
+
+    Args:
+        metrics: Flat name to value; None is NaN.
+        split: Split of this run's scores.
+        unit: Unit of distances, mm or px.
     """
     values: dict[tuple[str, str, str], float] = {}
     for name, value in metrics.items():

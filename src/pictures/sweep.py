@@ -136,12 +136,12 @@ def _scale(values: list[Any]) -> tuple[list[float], dict[float, str]]:
         log = low > 0 and high > 8 * low
         if log:
             numbers = np.log10(numbers)
-        least, most = float(np.nanmin(numbers)), float(np.nanmax(numbers))
-        if most == least:
+        lowest, highest = float(np.nanmin(numbers)), float(np.nanmax(numbers))
+        if highest == lowest:
             return [0.5 if np.isfinite(n) else np.nan for n in numbers], {0.5: f"{low:.3g}"}
-        middle = (least + most) / 2
+        middle = (lowest + highest) / 2
         labels = {0.0: f"{low:.3g}", 0.5: f"{10**middle if log else middle:.3g}", 1.0: f"{high:.3g}"}
-        return list((numbers - least) / (most - least)), labels
+        return list((numbers - lowest) / (highest - lowest)), labels
     choices = sorted({str(value) for value in known})
     step = {choice: (i + 0.5) / len(choices) for i, choice in enumerate(choices)}
     return [np.nan if v is None else step[str(v)] for v in values], {h: c for c, h in step.items()}

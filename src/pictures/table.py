@@ -1,4 +1,4 @@
-"""The scores of a run beside its baselines', for a terminal."""
+"""Table of scores for the terminal: a run and its baselines."""
 
 from __future__ import annotations
 
@@ -14,9 +14,15 @@ from ganatomy.pictures.scores import OURS, Table, table
 def score_table(
     metrics: Mapping[str, float | None], title: str = "Test scores", widest: int = 2, unit: str = "mm"
 ) -> RichTable:
-    """Flat scores as a table: a row a class, for the first `widest` scores a column for each source.
+    """Return a table of flat scores: one row per class, one column per score and source, the best bold.
 
-    With one class or none, or many sources, a line a score instead, all of them. The best of a row is bold.
+    With one class or none, or with many sources, it has one line per score instead, for all scores.
+
+    Args:
+        metrics: Flat name to value; None is NaN.
+        title: Title of the table.
+        widest: Number of scores that have columns.
+        unit: Unit of distances, mm or px.
     """
     scores = table(metrics, unit=unit)
     drawn = RichTable(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)

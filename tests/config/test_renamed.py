@@ -171,9 +171,7 @@ def test_an_old_key_on_the_command_line(planted: None, capsys: pytest.CaptureFix
         "tested: renamed to trainer.test_checkpoint",
         "data.gradient.clip.generator: renamed to update.clip.generator",
     ]
-    with pytest.raises(
-        UserError, match=r"tested: is called trainer\.test_checkpoint now, which is given"
-    ):
+    with pytest.raises(UserError, match=r"tested: is called trainer\.test_checkpoint now, which is given"):
         readable(["tested=last", "trainer.test_checkpoint=best"], resumes=False)
     assert composed([*WORDS, "tested=last"])["trainer"]["test_checkpoint"] == "last"
 

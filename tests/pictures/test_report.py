@@ -120,7 +120,7 @@ def test_a_table_of_many_scores_has_a_line_each(run: Path) -> None:
              for score in ("dice", "hd95", "nsd", "asd", "iou")]  # fmt: skip
     (run / "metrics.json").write_text(json.dumps(dict.fromkeys(names, 0.5)))
     text = write_report(run).read_text()
-    assert text.count('<th class="rival">otsu</th>') == 1
+    assert text.count('<th class="baseline">otsu</th>') == 1
 
 
 def test_it_needs_nothing_from_elsewhere(run: Path) -> None:

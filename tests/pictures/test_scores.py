@@ -55,7 +55,7 @@ def test_the_best_is_the_highest_dice_and_the_lowest_distance() -> None:
 def test_twins_and_floors_are_sources_too() -> None:
     found = table({"test/swd": 55.0, "floor/swd": 30.0, "twin/swd": 60.0})
     assert found.sources == (OURS, "floor", "twin")
-    assert found.best("swd", "mean") == OURS, "the floor is no rival"
+    assert found.best("swd", "mean") == OURS, "the floor is left out"
 
 
 def test_many_sources_stand_in_a_line_a_score() -> None:

@@ -98,8 +98,8 @@ def settled(stat: os.stat_result) -> bool:
     return now - stat.st_ctime > SETTLED and abs(now - stat.st_mtime) > SETTLED
 
 
-def trim(folder: Path, most: int) -> None:
-    """Delete all but the `most` last written JSON files of a folder."""
+def trim(folder: Path, keep: int) -> None:
+    """Delete all but the `keep` last written JSON files of a folder."""
     with contextlib.suppress(FileNotFoundError):  # another process was faster
-        for path in sorted(folder.glob("*.json"), key=os.path.getmtime)[:-most]:
+        for path in sorted(folder.glob("*.json"), key=os.path.getmtime)[:-keep]:
             path.unlink()

@@ -24,7 +24,14 @@ DEPTHS: dict[str, np.dtype[Any]] = {"png8": np.dtype(np.uint8), "png16": np.dtyp
 
 @dataclass(frozen=True)
 class Form:
-    """File format of images: values in the data's units are number * slope + inter."""
+    """File format of images: values in the data's units are number * slope + inter.
+
+    Attributes:
+        format: Format of the file.
+        dtype: Data type of the stored numbers.
+        slope: Factor of the numbers.
+        inter: Offset, added after the factor.
+    """
 
     format: Format
     dtype: np.dtype[Any]

@@ -1,1 +1,1 @@
-"""Reading a data set once: what is there, what is wrong with it, and the page that shows it."""
+"""Checks of a data set: its content, its faults, near-duplicates, and the page that shows them."""

@@ -1,4 +1,4 @@
-"""What a source must give, checked once at its door: shapes, types and the affine of every case it loads."""
+"""Contract of data sources: checks the shapes, types and affine of every loaded case."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ganatomy.errors import UserError
 ATTRIBUTES = ("channels", "spatial_dims", "size", "classes", "box_classes", "image_classes")
 METHODS = ("records", "load", "fingerprint", "content")
 FLAT = 1e-6
-"""Volume of the unit vectors along an affine's axes, below which it cannot be inverted."""
+"""An affine cannot be inverted if the unit vectors along its axes span less than this volume."""
 
 
 def check_source(source: Source) -> None:
-    """Raise UserError for a source that lacks a part of `Source`."""
+    """Raise UserError if a source lacks an attribute or method of `Source`."""
     name = type(source).__name__
     if missing := [part for part in (*ATTRIBUTES, *METHODS) if not hasattr(source, part)]:
         raise UserError(f"data: {name} has no {', '.join(missing)}; see Source in src/data/records.py")
@@ -25,42 +25,45 @@ def check_source(source: Source) -> None:
 
 
 def breach(record: Record, case: Case, source: Source) -> str:
-    """Return what is wrong with the arrays of a case, in one line; empty where they are as `Case` says.
+    """Describe in one line how the arrays of a case break the contract of `Case`.
 
     Args:
-        record: the case.
-        case: what the source has loaded.
-        source: named in the line.
+        record: Record of the case.
+        case: Arrays that the source loaded.
+        source: Source, to name it and to compare with its attributes.
+
+    Returns:
+        The first violation, or an empty string.
     """
     wrong = next(_breaches(case, source), "")
     return f"{record.case}: {type(source).__name__}.load gives {wrong}" if wrong else ""
 
 
 def _breaches(case: Case, source: Source) -> Iterator[str]:
-    """What came, and what is expected; later lines presume that earlier ones were not given."""
+    """Yield each violation; a later check may fail with an exception where an earlier one has yielded."""
     if not isinstance(case, dict):
         yield f"a {type(case).__name__}; expected a dict of arrays"
     for key in ("image", "affine", "spacing"):
         if key not in case:
-            yield f"no '{key}'; expected one beside {', '.join(case) or 'nothing'}"
+            yield f"no '{key}'; found {', '.join(case) or 'nothing'}"
     for key, value in case.items():
         if not isinstance(value, np.ndarray | np.generic):
             yield f"{key} as a {type(value).__name__}; expected a NumPy array"
     image = case["image"]
     yield from _image(image, source)
     dims = image.ndim - 1
-    yield from _place(case["affine"], case["spacing"], dims)
+    yield from _affine(case["affine"], case["spacing"], dims)
     spatial = ", ".join(map(str, image.shape[1:]))
     if "label" in case:
         label = case["label"]
         if label.ndim != dims + 1 or len(label) != 1:
-            yield f"label {_told(label)}; expected [1, {spatial}] beside an image {_told(image)}"
+            yield f"label {_shape(label)}; expected [1, {spatial}] for an image {_shape(image)}"
         if label.dtype.kind not in "bui":
-            yield f"label {_told(label)}; expected integers: class numbers, 0 for background"
+            yield f"label {_shape(label)}; expected integers: class numbers, 0 for background"
     if "target" in case:
         target = case["target"]
         if target.ndim != dims + 1 or target.dtype.kind not in "buif":
-            yield f"target {_told(target)}; expected [C, {spatial}] of real numbers, beside such an image"
+            yield f"target {_shape(target)}; expected [C, {spatial}] of real numbers, as the image has"
     if "boxes" in case:
         yield from _boxes(case, dims)
     if "class" in case:
@@ -69,17 +72,17 @@ def _breaches(case: Case, source: Source) -> Iterator[str]:
 
 def _image(image: np.ndarray, source: Source) -> Iterator[str]:
     if image.ndim not in (3, 4) or not image.size:
-        yield f"image {_told(image)}; expected [C, *spatial], two or three axes after the channels"
+        yield f"image {_shape(image)}; expected [C, *spatial], two or three axes after the channels"
     if image.dtype.kind not in "buif":
-        yield f"image {_told(image)}; expected real numbers"
+        yield f"image {_shape(image)}; expected real numbers"
     if len(image) != source.channels:
-        yield f"image {_told(image)}; expected {source.channels} channels on the first axis (data.channels)"
+        yield f"image {_shape(image)}; expected {source.channels} channels on the first axis (data.channels)"
 
 
-def _place(affine: np.ndarray, spacing: np.ndarray, dims: int) -> Iterator[str]:
-    """Of a picture too the affine is that of a volume: one for all, whatever the axes."""
+def _affine(affine: np.ndarray, spacing: np.ndarray, dims: int) -> Iterator[str]:
+    """Check a [4, 4] affine (pictures have one too) and the spacing of `dims` axes."""
     if affine.shape != (4, 4) or affine.dtype.kind not in "iuf":
-        yield f"affine {_told(affine)}; expected [4, 4], voxel index to mm (np.eye(4) where it is unknown)"
+        yield f"affine {_shape(affine)}; expected [4, 4], voxel index to mm (np.eye(4) if unknown)"
     if not np.isfinite(affine).all():
         yield f"affine with values that are not finite: {affine.tolist()}"
     axes = affine[:3, :3].astype(float)
@@ -93,22 +96,22 @@ def _place(affine: np.ndarray, spacing: np.ndarray, dims: int) -> Iterator[str]:
 def _boxes(case: Case, dims: int) -> Iterator[str]:
     boxes = case["boxes"]
     if boxes.ndim != 2 or boxes.shape[1] != 2 * dims or boxes.dtype.kind not in "iuf":
-        yield f"boxes {_told(boxes)}; expected [N, {2 * dims}]: lower corner, then upper corner, in voxels"
+        yield f"boxes {_shape(boxes)}; expected [N, {2 * dims}]: lower corner, then upper corner, in voxels"
     if "classes" not in case:
         yield f"boxes without 'classes'; expected [{len(boxes)}] integers"
     classes = case["classes"]
     if classes.shape != (len(boxes),) or classes.dtype.kind not in "ui":
-        yield f"classes {_told(classes)}; expected [{len(boxes)}] integers, one for each box"
+        yield f"classes {_shape(classes)}; expected [{len(boxes)}] integers, one for each box"
 
 
 def _class(number: np.ndarray, source: Source) -> Iterator[str]:
     if number.ndim or number.dtype.kind not in "bui":
-        yield f"class {_told(number)}; expected a single integer, [] int64"
+        yield f"class {_shape(number)}; expected a single integer, [] int64"
     if source.image_classes and not 0 <= int(number) < len(source.image_classes):
         last = len(source.image_classes) - 1
         yield f"class {int(number)}; expected 0 to {last}, a place among data.image_classes"
 
 
-def _told(array: np.ndarray) -> str:
-    """Shape and type in words."""
+def _shape(array: np.ndarray) -> str:
+    """Return the shape and type as text."""
     return f"[{', '.join(map(str, array.shape))}] {array.dtype}"

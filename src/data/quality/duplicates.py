@@ -1,5 +1,7 @@
-"""Near-duplicates: images that differ by a crop, a caliper, a compression or a little noise, by a
-perceptual hash and a correlation."""
+"""Near-duplicates: images that differ by a crop, a caliper, compression or a little noise.
+
+A perceptual hash finds candidates, a correlation confirms them.
+"""
 
 from __future__ import annotations
 
@@ -12,37 +14,44 @@ from PIL import Image
 SIDE = 32
 HASH = 16
 BITS = 16
-"""Most differing bits of two hashes (of 256) at which pictures are compared."""
+"""Two pictures are compared if their hashes differ in at most this many of 256 bits."""
 CORRELATION = 0.95
-"""Least correlation of two pictures of 32x32, best over small shifts, at which they count as
-near-duplicates."""
+"""Two pictures of 32x32 are near-duplicates from this correlation on, the best over small shifts."""
 
 
 @dataclass(frozen=True)
-class Print:
-    """What is kept of an image to know it again: 256 bits, and a picture of 32x32."""
+class Fingerprint:
+    """Fingerprint of an image: a hash (256 bits, bool) and a picture (32x32)."""
 
     bits: np.ndarray
     picture: np.ndarray
 
 
-def fingerprint(image: np.ndarray) -> Print:
-    """The print of an image [C,*spatial]; of a volume, that of its middle slice.
+def fingerprint(image: np.ndarray) -> Fingerprint:
+    """Return the fingerprint of an image [C, *spatial]; of a volume, that of its middle slice.
 
-    The bits tell whether each of 16x17 areas is brighter than its left neighbour (Krawetz's dHash).
+    A bit is set where an area, of 16x17, is brighter than its left neighbour (Krawetz's dHash).
     """
     plane = image.mean(0, dtype=np.float32)
     plane = plane[..., plane.shape[-1] // 2] if plane.ndim == 3 else plane
     picture = _shrunk(plane, SIDE, SIDE, Image.Resampling.BOX)
     small = _shrunk(plane, HASH, HASH + 1, Image.Resampling.LANCZOS)
-    return Print((small[:, 1:] > small[:, :-1]).ravel(), picture)
+    return Fingerprint((small[:, 1:] > small[:, :-1]).ravel(), picture)
 
 
 def pairs(
-    prints: Sequence[Print], groups: Sequence[str], bits: int = BITS
+    prints: Sequence[Fingerprint], groups: Sequence[str], bits: int = BITS
 ) -> Iterator[tuple[int, int, float]]:
-    """(i, j, correlation) of near-duplicates i < j of different groups; within a group nothing is
-    compared."""
+    """Yield the near-duplicates between groups; images of one group are not compared.
+
+    Args:
+        prints: Fingerprint of each image.
+        groups: Group of each image, such as its split.
+        bits: Maximum number of different bits of the hashes.
+
+    Yields:
+        (i, j, correlation) with i < j.
+    """
     if not prints:
         return
     names = np.unique(np.asarray(groups), return_inverse=True)[1]
@@ -63,7 +72,13 @@ def pairs(
 
 
 def correlation(a: np.ndarray, b: np.ndarray, shift: int = 1) -> float:
-    """Largest Pearson correlation of the middle of `a` with `b`, moved by up to `shift` pixels."""
+    """Return the largest Pearson correlation of the middle of `a` with `b` over small shifts.
+
+    Args:
+        a: Square picture [n, n].
+        b: Picture of the same shape.
+        shift: Largest shift in pixels, along each axis.
+    """
     n = a.shape[0] - 2 * shift
     middle = _unit(a[shift : shift + n, shift : shift + n])
     moves = [(y, x) for y in range(2 * shift + 1) for x in range(2 * shift + 1)]

@@ -1,4 +1,4 @@
-"""What is wrong with a data set, by name."""
+"""Faults of a data set, each with the file or case that has it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ganatomy.data.transforms.boxes import usable_boxes
 
 
 def examined(record: Record, source: Source) -> tuple[Case | None, list[Fault]]:
-    """A case as it is read, None where it cannot be, and what is wrong with it or noted of its files."""
+    """Read a case; return its arrays, or None if they cannot be used, and its faults and notes."""
     try:
         with listening() as heard:
             case = source.load(record)
@@ -28,9 +28,19 @@ def examined(record: Record, source: Source) -> tuple[Case | None, list[Fault]]:
 
 
 def inspect(record: Record, case: Case, source: Source) -> list[Fault]:
-    """Faults of the arrays of one case, each naming its file or case."""
+    """Return the faults of the arrays of one case.
+
+    Args:
+        record: Record of the case.
+        case: Arrays of the case, which keep the contract.
+        source: Source of the case, for the names of its classes and files.
+    """
     name = name_of(record, source)
-    found = [*differing(record, case, name), *_colour(record, name, source), *_image(record, case, name)]
+    found = [
+        *stated_differently(record, case, name),
+        *_colour(record, name, source),
+        *_image(record, case, name),
+    ]
     if "label" in case:
         found += _label(record, case, name, source)
     if "boxes" in case:
@@ -38,53 +48,63 @@ def inspect(record: Record, case: Case, source: Source) -> list[Fault]:
     return found
 
 
-def differing(record: Record, case: Case, name: str) -> Iterable[Fault]:
-    """What the annotations state of the file (`stated`: `shape` (height, width), `channels`) and is not
-    so."""
+def stated_differently(record: Record, case: Case, name: str) -> Iterable[Fault]:
+    """Yield a fault where the annotations state another size or number of channels than the file has.
+
+    Args:
+        record: Record; its content may hold `stated`, with `shape` (height, width) and `channels`.
+        case: Arrays of the case.
+        name: File or case to name.
+    """
     stated = record.content.get("stated", {})
     shape = case["image"].shape[1:]
     if "shape" in stated and len(shape) == 2 and tuple(stated["shape"]) != shape:
-        said, is_so = (f"{width}x{height}" for height, width in (stated["shape"], shape))
-        words = f"{name}: its annotations are of an image of {said}, the file is {is_so} (width x height)"
+        said, found = (f"{width}x{height}" for height, width in (stated["shape"], shape))
+        words = f"{name}: its annotations are for an image of {said}, the file is {found} (width x height)"
         why = (
-            "was it turned by a quarter?"
+            "was it rotated by 90 degrees?"
             if tuple(stated["shape"]) == shape[::-1]
-            else "was it scaled or cut after the boxes were drawn?"
+            else "was it resized or cropped after the boxes were drawn?"
         )
-        yield Fault(record.case, "stated size", f"{words}: {why} Correct the file, or its annotations")
+        yield Fault(record.case, "stated size", f"{words}: {why} Correct the file or its annotations")
     if stated.get("channels") == 1 and len(case["image"]) == 3 and (case["image"] != case["image"][0]).any():
-        words = f"{name}: its annotations are of a grey image (depth 1), the file is a colour one"
+        words = f"{name}: its annotations are for a grey image (depth 1), the file is in colour"
         yield Fault(record.case, "stated channels", words, grave=False)
 
 
 def _colour(record: Record, name: str, source: Source) -> Iterable[Fault]:
-    """A note on a colour image that is served as a grey one."""
+    """Yield a note if a colour image is read as a grey one."""
     raw = getattr(source, "raw", {}).get(record.case)
     if raw is not None and raw.greyed:
-        words = f"{name}: is a colour image (3 channels), of which data.channels=1 reads the luminance"
+        words = f"{name}: a colour image (3 channels), of which data.channels=1 reads the luminance"
         yield Fault(record.case, "colour", f"{words}; data.channels=3 keeps the colour", grave=False)
 
 
 def name_of(record: Record, source: object) -> str:
-    """The file of a record where it has one, else its case."""
+    """Return the first file of a record's image, or its case if it has no file."""
     paths = getattr(source, "paths", None)
     files = paths(record, "image") if paths else []
     return str(files[0]) if files else record.case
 
 
-def counted(masks: Sequence[tuple[int, int]]) -> list[Fault]:
-    """A note where some image has several mask files, and all have not as many boxes. masks: (files,
-    boxes) of each image."""
+def boxes_of_masks(masks: Sequence[tuple[int, int]]) -> list[Fault]:
+    """Return a note if images have several mask files and the boxes made of them are not as many.
+
+    `masks` holds (mask files, boxes) of each image.
+    """
     files, boxes = (sum(column) for column in zip(*masks, strict=True)) if masks else (0, 0)
     if files == boxes or max((count for count, _ in masks), default=0) < 2:
         return []
-    words = f"{files} mask files gave {boxes} boxes; data.instances says what an object is"
+    words = f"{files} mask files gave {boxes} boxes; data.instances sets what counts as one object"
     return [Fault("", "boxes of masks", f"{words} (files, values or parts)", grave=False)]
 
 
 def leaks(records: Iterable[Record]) -> list[Fault]:
-    """What is wrong before a pixel is read: what the sources found, subjects on both sides of a split, and
-    cases of one name."""
+    """Return the faults that are known before a pixel is read.
+
+    These are the problems that the source found, subjects and files in more than one split, and cases of the
+    same name.
+    """
     records = list(records)
     sides: dict[str, set[str]] = defaultdict(set)
     for record in records:
@@ -97,7 +117,7 @@ def leaks(records: Iterable[Record]) -> list[Fault]:
         Fault(
             r.case, "shared subject",
             f"{r.case}: its subject {r.subject} is in {' and in '.join(shared[r.subject])}; "
-            "keep a subject on one side (data.split_file)",
+            "put each subject in one split (data.split_file)",
         )
         for r in records
         if r.subject in shared and r.split == "train"
@@ -106,7 +126,7 @@ def leaks(records: Iterable[Record]) -> list[Fault]:
 
 
 def _shared(records: Sequence[Record]) -> Iterable[Fault]:
-    """Files that serve images of two splits: what was trained on is in the test."""
+    """Yield a fault for each file that is used in several splits: training data in the test."""
     used: dict[tuple[str, str], dict[str, Record]] = defaultdict(dict)
     for record in records:
         for role in ("image", "target", "label") if record.split else ():
@@ -115,7 +135,7 @@ def _shared(records: Sequence[Record]) -> Iterable[Fault]:
     for (file, role), sides in used.items():
         if len(sides) > 1:
             names = few([f"{split} ({called(r)})" for split, r in sides.items()])
-            words = f"{file}: is the {role} of images of {names}; keep them on one side with data.subject"
+            words = f"{file}: is the {role} of images of {names}; put them in one split with data.subject"
             yield from (Fault(r.case, "shared file", words) for r in sides.values() if sound(r))
 
 
@@ -147,15 +167,18 @@ def _image(record: Record, case: Case, name: str) -> Iterable[Fault]:
             shapes = f"{values.shape[1:]}, the image {case['image'].shape[1:]}"
             yield Fault(record.case, "shape", f"{name}: the {key} has the shape {shapes}")
     if "target" in case and not _overlap(case["image"], case["target"]):
-        told = [f"{case[k].min():g} to {case[k].max():g} ({case[k].dtype})" for k in ("target", "image")]
-        words = f"{name}: the target's values are {told[0]}, the image's {told[1]}"
+        ranges = [f"{case[k].min():g} to {case[k].max():g} ({case[k].dtype})" for k in ("target", "image")]
+        words = f"{name}: the target's values are {ranges[0]}, the image's {ranges[1]}"
         yield Fault(
-            record.case, "units", f"{words}: in other units? data.target_intensity sets its own", grave=False
+            record.case,
+            "units",
+            f"{words}: are the units different? data.target_intensity sets the target's own",
+            grave=False,
         )
 
 
 def _overlap(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether the ranges of values have at least half of what they span together in common."""
+    """Return True if the overlap of the value ranges is at least half of their union."""
     (low, high), (bottom, top) = ((float(a.min()), float(a.max())) for a in (one, other))
     return not min(high, top) - max(low, bottom) < 0.5 * (max(high, top) - min(low, bottom))
 
@@ -180,7 +203,7 @@ def _boxes(record: Record, case: Case, name: str, source: Source) -> Iterable[Fa
     dims = len(shape)
     if boxes.shape[1:] != (2 * dims,):
         yield Fault(
-            record.case, "box shape", f"{name}: boxes of {boxes.shape[-1]} numbers in {dims} dimensions"
+            record.case, "box shape", f"{name}: boxes have {boxes.shape[-1]} numbers, {2 * dims} are needed"
         )
         return
     names = getattr(source, "box_classes", ())
@@ -191,21 +214,21 @@ def _boxes(record: Record, case: Case, name: str, source: Source) -> Iterable[Fa
     ):
         yield Fault(record.case, "box class", f"{name}: box class {case['classes'].max()} of {len(names)}")
     if len(boxes) and (boxes >= 0).all() and (boxes <= 1).all() and (boxes % 1 > 0).any():
-        words = f"{name}: its boxes are fractions of the image (0 to 1), where pixels are needed"
+        words = f"{name}: its boxes are fractions of the image (0 to 1), pixels are needed"
         yield Fault(record.case, "box unit", f"{words}; multiply them by its width and height")
         return
     twins = len(boxes) - len(np.unique(np.c_[boxes, case["classes"]], axis=0))
     if twins and np.isfinite(boxes).all():
-        words = f"{name}: {twins} of its {len(boxes)} boxes are there twice, with one class"
-        yield Fault(record.case, "twin boxes", f"{words}; remove what is a copy", grave=False)
+        words = f"{name}: {twins} of its {len(boxes)} boxes are copies of another of the same class"
+        yield Fault(record.case, "twin boxes", f"{words}; remove the copies", grave=False)
     _, usable = usable_boxes(boxes, shape)
     for number, box in enumerate(boxes):
         corners = ", ".join(f"{v:g}" for v in box)
         if not np.isfinite(box).all():
-            words = f"{name}: box {number} ({corners}) holds no number at a corner and is left out"
+            words = f"{name}: box {number} ({corners}) has a corner that is NaN or infinite and is left out"
             yield Fault(record.case, "empty box", words, grave=False)
         elif (box[dims:] < box[:dims]).any():
-            words = f"{name}: box {number} ({corners}) has its corners exchanged and is left out"
+            words = f"{name}: box {number} ({corners}) has its corners swapped and is left out"
             yield Fault(record.case, "empty box", words, grave=False)
         elif (box[dims:] == box[:dims]).any():
             words = f"{name}: box {number} ({corners}) has no area and is left out"
@@ -214,5 +237,5 @@ def _boxes(record: Record, case: Case, name: str, source: Source) -> Iterable[Fa
             words = f"{name}: box {number} ({corners}) lies outside the image and is left out"
             yield Fault(record.case, "box outside", words, grave=False)
         elif (box[:dims] < 0).any() or (box[dims:] > shape).any():
-            words = f"{name}: box {number} ({corners}) reaches out of the image ({shape}) and is cut"
+            words = f"{name}: box {number} ({corners}) extends beyond the image ({shape}) and is clipped"
             yield Fault(record.case, "box outside", words, grave=False)

@@ -1,4 +1,4 @@
-"""Everything that can be said of a data set after reading it once."""
+"""Inventory of a data set: counts, shapes, types, intensities and faults, from reading it once."""
 
 from __future__ import annotations
 
@@ -12,20 +12,35 @@ from nibabel.orientations import aff2axcodes
 
 from ganatomy.data.label_values import counts
 from ganatomy.data.problems import files_of
-from ganatomy.data.quality.duplicates import BITS, Print, fingerprint, pairs
-from ganatomy.data.quality.faults import counted, examined, leaks
+from ganatomy.data.quality.duplicates import BITS, Fingerprint, fingerprint, pairs
+from ganatomy.data.quality.faults import boxes_of_masks, examined, leaks
 from ganatomy.data.quality.raw import read_in, types_of, units_of
 from ganatomy.data.records import SPLITS, Case, Fault, Record, Source
 
 VALUES = 2_000_000
-"""Intensities remembered of all cases together."""
+"""Intensities kept for the histogram, of all cases together."""
 MANY = 30
-"""With more kinds or labels than these, the least and the most of them are told in place of each."""
+"""With more classes than these the table gives the smallest and the largest number in place of each."""
 
 
 @dataclass
 class Inventory:
-    """What was found: one entry a readable case, in the order of the records."""
+    """Inventory of a data set; only readable cases are counted.
+
+    Attributes:
+        records: Records of all cases.
+        faults: Faults and notes.
+        alike: Near-duplicates of different splits, with their correlation.
+        shapes: Case to the shape of its image, channels first.
+        spacings: Case to its spacing in mm, or in pixels.
+        types: Data types of the images as read, and how many images have each.
+        axes: Directions of the axes of volumes, such as RAS, and how many volumes have each.
+        ranges: Case to its lowest and highest intensity.
+        image_classes: Split to the number of images of each class.
+        boxes: Split to the number of boxes of each class.
+        voxels: Split to the number of voxels of each label value.
+        values: Split to a sample of the intensities of each case.
+    """
 
     records: Sequence[Record]
     faults: list[Fault] = field(default_factory=list)
@@ -51,9 +66,16 @@ def take(
     bits: int = BITS,
     step: Callable[[Record, Case | None], None] = lambda r, c: None,
 ) -> Inventory:
-    """Read every case once. `step` is called after each, with its arrays where it could be read."""
+    """Read every case once and return the inventory.
+
+    Args:
+        records: Records of all cases.
+        source: Source that reads them.
+        bits: Maximum number of different bits of the hashes of near-duplicates.
+        step: Called after each case with its record, and its arrays or None if they cannot be used.
+    """
     found = Inventory(records, leaks(records))
-    prints: list[tuple[Record, Print]] = []
+    prints: list[tuple[Record, Fingerprint]] = []
     masks: list[tuple[int, int]] = []
     each = max(16, VALUES // max(1, len(records)))
     for number, record in enumerate(records):
@@ -66,13 +88,13 @@ def take(
         masks.append((len(files_of(record, "label")), len(case["boxes"])) if _boxed(record, case) else (0, 0))
         prints.append((record, fingerprint(case["image"])))
         step(record, case)
-    found.faults += counted(masks)
+    found.faults += boxes_of_masks(masks)
     _compare(found, prints, bits)
     return found
 
 
 def _boxed(record: Record, case: Case) -> bool:
-    """Whether its boxes were made of its masks."""
+    """Return True if the boxes were made of the masks."""
     return "boxes" in case and "label" in case and "boxes" not in record.content
 
 
@@ -94,8 +116,8 @@ def _count(found: Inventory, record: Record, case: Case, rng: np.random.Generato
         found.voxels[split].update(counts(case["label"]))
 
 
-def _compare(found: Inventory, prints: Sequence[tuple[Record, Print]], bits: int) -> None:
-    """Near-duplicates between splits; constant images, all alike, are left to their own fault."""
+def _compare(found: Inventory, prints: Sequence[tuple[Record, Fingerprint]], bits: int) -> None:
+    """Add near-duplicates between splits; constant images, which are all alike, are skipped."""
     kept = [(record, p) for record, p in prints if p.picture.std() > 0]
     for i, j, alike in pairs([p for _, p in kept], [str(record.split) for record, _ in kept], bits):
         one, other = kept[i][0], kept[j][0]
@@ -104,24 +126,29 @@ def _compare(found: Inventory, prints: Sequence[tuple[Record, Print]], bits: int
         words = f"{names} are near-duplicates (correlation {alike:.3f})"
         found.faults.append(
             Fault(
-                one.case, "near-duplicate", f"{words}; keep both on one side (data.split_file)", grave=False
+                one.case, "near-duplicate", f"{words}; put both in one split (data.split_file)", grave=False
             )
         )
 
 
 def table(found: Inventory, source: Source) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows, a row a split: counts of cases, subjects, kinds and boxes, and the share of each
-    label; of many, of the least and the most frequent."""
-    splits = [s for s in (*SPLITS, "None") if any(str(r.split) == s for r in found.records)]  # None: faulty
+    """Return the heads and rows of a table with one row per split.
+
+    It counts cases, subjects, and images and boxes of each class, and gives the percentage of the voxels of
+    each label; with more classes than `MANY`, the smallest and the largest of these numbers.
+    """
+    splits = [
+        s for s in (*SPLITS, "None") if any(str(r.split) == s for r in found.records)
+    ]  # None: with a fault
     heads = ["split", "cases", "subjects"]
     rows: list[list[str]] = []
     for split in splits:
-        mine = [record for record in found.records if str(record.split) == split]
+        members = [record for record in found.records if str(record.split) == split]
         rows.append(
             [
-                "in none" if split == "None" else split,
-                str(len(mine)),
-                str(len({record.subject for record in mine})),
+                "no split" if split == "None" else split,
+                str(len(members)),
+                str(len({record.subject for record in members})),
             ]
         )
     columns: list[tuple[str, Sequence[str], dict[str, Counter[int]], bool]] = [
@@ -133,17 +160,23 @@ def table(found: Inventory, source: Source) -> tuple[list[str], list[list[str]]]
         if not found_of:
             continue
         many = len(names) > MANY
-        heads += [f"{prefix}each of {len(names)}"] if many else [f"{prefix}{name}" for name in names]
+        heads += [f"{prefix}per class ({len(names)})"] if many else [f"{prefix}{name}" for name in names]
         for row, split in zip(rows, splits, strict=True):
             total = sum(found_of[split].values()) or 1
             each = [found_of[split][value] * (100 / total if share else 1) for value in range(len(names))]
-            told = [f"{value:.3g}" if share else str(value) for value in (sorted(each) if many else each)]
-            row += [f"{told[0]} to {told[-1]}"] if many else told
+            texts = [f"{value:.3g}" if share else str(value) for value in (sorted(each) if many else each)]
+            row += [f"{texts[0]} to {texts[-1]}"] if many else texts
     return heads, rows
 
 
 def narrow(heads: list[str], rows: list[list[str]], width: int) -> tuple[list[str], list[list[str]]]:
-    """The table, turned on its side where its columns are wider than so many letters together."""
+    """Return the table, transposed if it is wider than `width`.
+
+    Args:
+        heads: Heads of the columns.
+        rows: Rows of cells.
+        width: Available width in characters.
+    """
     columns = list(zip(heads, *rows, strict=True))
     if sum(max(map(len, column)) + 3 for column in columns) <= width:
         return heads, rows
@@ -152,7 +185,7 @@ def narrow(heads: list[str], rows: list[list[str]], width: int) -> tuple[list[st
 
 
 def facts(found: Inventory, source: Source) -> dict[str, str]:
-    """What was read, of what kind of files; shapes, spacings, types and intensities, least to most."""
+    """Return name and text of facts: files, shapes, spacings, types and intensities, with their ranges."""
     if not found.shapes:
         return {}
     lows, highs = zip(*found.ranges.values(), strict=True)
@@ -162,13 +195,13 @@ def facts(found: Inventory, source: Source) -> dict[str, str]:
         "shapes (channels first)": _spread(list(found.shapes.values()), "d"),
         f"spacing, {units_of(source, found.records)}": _spread(list(found.spacings.values()), ".3g"),
         "stored as": ", ".join(f"{name} ({n})" for name, n in types.most_common()),
-        "least intensity": f"{min(lows):.4g} to {max(lows):.4g}",
-        "largest intensity": f"{min(highs):.4g} to {max(highs):.4g}",
+        "lowest intensity": f"{min(lows):.4g} to {max(lows):.4g}",
+        "highest intensity": f"{min(highs):.4g} to {max(highs):.4g}",
     }
 
 
 def _spread(rows: Sequence[tuple[Any, ...]], style: str) -> str:
-    """One value a dimension, or its range."""
+    """Return one value per dimension, or its range."""
     parts = []
     for length in sorted({len(row) for row in rows}):
         columns = zip(*(row for row in rows if len(row) == length), strict=True)

@@ -1,4 +1,4 @@
-"""check.html: a data set on one page that loads nothing from elsewhere."""
+"""Page check.html: a data set on one page that needs no other file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ table.words td { text-align: left; }
 
 
 def page(title: str, parts: Mapping[str, str]) -> str:
-    """Headings and what stands under them."""
+    """Return the HTML page: a heading over the content of each part that is not empty."""
     body = "".join(f"<h2>{escape(head)}</h2>{content}" for head, content in parts.items() if content)
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
     body = f"<body><h1>{escape(title)}</h1>{body}</body>"
@@ -37,6 +37,7 @@ def page(title: str, parts: Mapping[str, str]) -> str:
 
 
 def grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table; with empty heads its cells are text, aligned left."""
     top = "".join(f"<th>{escape(head)}</th>" for head in heads)
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     style = "" if any(heads) else ' class="words"'
@@ -44,7 +45,7 @@ def grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def listed(faults: Sequence[Fault]) -> str:
-    """Faults, those that stop training first and in red; of a group the first, the others folded under it."""
+    """List faults, those that stop training first and in red; similar ones are folded under the first."""
     lines = "".join(map(_alike, grouped(sorted(faults, key=lambda fault: not fault.grave))))
     return f"<ul>{lines}</ul>" if lines else "<p>none</p>"
 
@@ -58,6 +59,7 @@ def _alike(faults: Sequence[Fault]) -> str:
 
 
 def gallery(pictures: Sequence[tuple[str, bytes]]) -> str:
+    """Return PNG pictures in rows, each above its text."""
     return (
         f'<div class="row">{"".join(_figure(words, png) for words, png in pictures)}</div>'
         if pictures
@@ -66,7 +68,7 @@ def gallery(pictures: Sequence[tuple[str, bytes]]) -> str:
 
 
 def histogram(values: Mapping[str, np.ndarray], bins: int = 64) -> str:
-    """Intensities of each split as a line; the highest and lowest half per cent are outside."""
+    """Draw the intensities of each split as a line, without the lowest and highest 0.5 percent."""
     values = {split: v[np.isfinite(v)] for split, v in values.items()}
     values = {split: v for split, v in values.items() if v.size}
     if not values:
@@ -93,7 +95,11 @@ def histogram(values: Mapping[str, np.ndarray], bins: int = 64) -> str:
 
 
 def picture(case: Case, sliced: bool) -> bytes:
-    """A prepared case as a small PNG: the slice with most labels, masks edged and boxes drawn."""
+    """Draw a prepared case as a small PNG, with outlines of its masks and its boxes.
+
+    Of a volume the slice with most labelled voxels is drawn, or else the middle one. `sliced`: slices are the
+    first axis, because the case is served slice by slice.
+    """
     image, label = case["image"], case.get("label")
     if sliced:
         image, label = np.moveaxis(image, 0, -1), None if label is None else np.moveaxis(label, 0, -1)
@@ -140,5 +146,5 @@ def _figure(words: str, png: bytes) -> str:
 
 
 def _short(words: str) -> str:
-    """A long name by its ends: many begin alike."""
+    """Shorten a long name in the middle: many names begin alike."""
     return f"{words[:7]}…{words[-15:]}" if len(words) > 24 and " " not in words else words

@@ -1,4 +1,4 @@
-"""Reading every case once before the first step: what is there, and what is wrong with it."""
+"""Survey before training: read every case once, find its faults and fill the cache."""
 
 from __future__ import annotations
 
@@ -27,14 +27,20 @@ log = logging.getLogger(__name__)
 OnError = Literal["stop", "skip"]
 SHOWN = 10
 SETTINGS = 4
-"""Facts of the same cases under so many other settings are remembered too."""
+"""Facts of the same cases under this many other settings are kept too."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a case without reading it again: its prepared shape, its faults, its content, told
-    as `Source.content` does. holds: see `classes_in`. kept: the share of it that lies within what is trained
-    on."""
+    """Facts about a case, kept so that it need not be read again.
+
+    Attributes:
+        shape: Shape of the prepared image; empty if the case cannot be used.
+        faults: Faults and notes.
+        content: `Source.content` of the case.
+        holds: Classes in the case, see `classes_in`.
+        kept: Fraction of the image that training uses, 0 to 1.
+    """
 
     shape: tuple[int, ...]
     faults: tuple[Fault, ...]
@@ -48,19 +54,35 @@ class Facts:
 
     @property
     def unreadable(self) -> bool:
-        """True where no arrays came, or none that a case may have: its source may be mended meanwhile."""
+        """True if the case could not be read or broke the contract; its source may be corrected meanwhile."""
         return any(fault.kind in ("unreadable", "contract") for fault in self.faults)
 
 
 def survey(
     records: Sequence[Record], source: Source, cache: Cache, prepared: Prepared, folder: Path
 ) -> dict[str, Facts]:
-    """Facts of every case, read anew unless they and the prepared case are remembered; fills the cache."""
+    """Return the facts of every case, and fill the cache.
+
+    A case is read unless its facts and, with a cache, the prepared case are kept from an earlier survey.
+
+    Args:
+        records: Records of all cases.
+        source: Source that reads them.
+        cache: Cache of prepared cases.
+        prepared: Preparation of cases.
+        folder: Folder of the cache, which keeps the facts too.
+
+    Returns:
+        Name of each case to its facts.
+
+    Raises:
+        UserError: If a file changes meanwhile, or a case cannot be prepared.
+    """
 
     def keep(record: Record, case: Case) -> tuple[tuple[int, ...], float]:
         ready = prepared.prepare(record, case)
         if not cache.holds(record):
-            raise UserError("changed while it was read; start again when the data stay as they are")
+            raise UserError("changed while it was read; start again once the data no longer change")
         cache.put(record, ready)
         return ready["image"].shape, prepared.preparation.kept(grid_of(case))
 
@@ -81,7 +103,16 @@ def survey(
 def look(
     record: Record, source: Source, keep: Callable[[Record, Case], tuple[tuple[int, ...], float]]
 ) -> Facts:
-    """Read and inspect one case; `keep` prepares a sound one, tells its shape and the share that is kept."""
+    """Read and inspect one case.
+
+    Args:
+        record: Record of the case.
+        source: Source that reads it.
+        keep: Prepares and caches a case without faults; returns its shape and the fraction that is kept.
+
+    Raises:
+        UserError: If the case cannot be prepared; the message names its file.
+    """
     case, found = examined(record, source)
     faults = tuple(found)
     if case is None or any(fault.grave for fault in faults):
@@ -94,7 +125,7 @@ def look(
 
 
 def classes_in(case: Case) -> dict[str, list[int]]:
-    """Numbers of the classes that a case holds: of its `label` those above 0, of its `boxes`, and `class`."""
+    """Return the class numbers in a case: `label` (above 0), `boxes` and `class`, if the case has them."""
     found: dict[str, list[int]] = {}
     if "label" in case:
         found["label"] = classes(case["label"])
@@ -105,16 +136,24 @@ def classes_in(case: Case) -> dict[str, list[int]]:
     return found
 
 
-def judge(records: Sequence[Record], facts: dict[str, Facts], on_error: OnError) -> list[Record]:
-    """The records to go on with. Raises `UserError`, one line a fault, when one is grave and `on_error`
-    is stop."""
+def usable_records(records: Sequence[Record], facts: dict[str, Facts], on_error: OnError) -> list[Record]:
+    """Return the records without grave faults.
+
+    Args:
+        records: Records of all cases.
+        facts: Facts of each case, from `survey`.
+        on_error: "stop" to refuse grave faults, "skip" to leave their cases out and log a warning for each.
+
+    Raises:
+        UserError: With "stop", if there is a grave fault; one line per fault.
+    """
     faults = [*leaks(records), *(fault for record in records for fault in facts[record.case].faults)]
     grave = [fault for fault in faults if fault.grave]
     if grave and on_error == "stop":
         lines = told_once(grave)
         if len(lines) > SHOWN:
             lines[SHOWN:] = [f"... and {len(lines) - SHOWN} other faults; {typed('check')} lists them all"]
-        raise UserError("\n".join([*lines, "mend these, or train on the rest with data.on_error=skip"]))
+        raise UserError("\n".join([*lines, "correct these, or train on the rest with data.on_error=skip"]))
     left_out = {fault.case for fault in grave}
     for line in told_once(grave):
         log.warning("data: left out: %s", line)
@@ -122,8 +161,10 @@ def judge(records: Sequence[Record], facts: dict[str, Facts], on_error: OnError)
 
 
 class Notes:
-    """Facts of the cases of a data set, remembered in the cache's folder by the name that the cache has for
-    what they were found in; not of those that could not be read, as the cause may lie elsewhere."""
+    """File in the cache's folder that keeps the facts of a data set's cases, by their names in the cache.
+
+    Cases that could not be read are not kept: the cause may lie elsewhere.
+    """
 
     def __init__(self, folder: Path, records: Iterable[Record]) -> None:
         names = "\n".join(record.case for record in records).encode(errors="surrogateescape")
@@ -140,7 +181,7 @@ class Notes:
             return {}
 
     def write(self, facts: dict[str, Facts]) -> None:
-        """Beside what is known of the same cases under other settings, or in other places."""
+        """Add facts to those of the same cases under other settings or in other folders."""
         lasting = {name: fact for name, fact in facts.items() if not fact.unreadable}
         known = self.read()
         if known.keys() >= lasting.keys():

@@ -88,10 +88,11 @@ class StyleGenerator(nn.Module):
         layers: Layers of the mapping.
         rate: Factor on the mapping's learning rate.
         classes: Number of image classes in the data.
-        told: Condition on the class: the mapping also takes a learned class vector.
+        class_conditional: Condition on the class: the mapping also takes a learned class vector.
 
     Raises:
-        UserError: For volumes, sides below 8, numbers below 1, or `told` without classes.
+        UserError: For volumes, sides below 8, numbers below 1, or
+            `class_conditional` without classes.
     """
 
     def __init__(
@@ -104,14 +105,14 @@ class StyleGenerator(nn.Module):
         layers: int = 4,
         rate: float = 0.01,
         classes: int = 0,
-        told: bool = False,
+        class_conditional: bool = False,
     ) -> None:
         super().__init__()
         check_positive(style=style, channels=channels, layers=layers)
         count = flat(spatial_dims, size)
         wide = widths(channels, count + 1)[::-1]
         start = [-(-side // 2**count) for side in size]
-        self.size, self.classes = tuple(size), at_least_two(classes) if told else 0
+        self.size, self.classes = tuple(size), at_least_two(classes) if class_conditional else 0
         self.map = Mapping(style, style, layers, rate, self.classes)
         self.basis = nn.Parameter(torch.randn(wide[0], *start))
         sides = [(wide[0], wide[0], 0)]

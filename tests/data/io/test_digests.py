@@ -151,7 +151,7 @@ def test_what_cannot_be_written_is_done_without(tmp_path):
 PROCESS = """
 import sys
 from pathlib import Path
-from ganatomy.data import digests
+from ganatomy.data.io import digests
 digests.SETTLED = digests.EVERY = 0
 root, first = Path(sys.argv[1]), int(sys.argv[2])
 kept = digests.Digests(root / "cache", root)

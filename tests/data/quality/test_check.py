@@ -73,7 +73,7 @@ def test_of_many_kinds_the_least_and_the_most_are_told():
     found = inventory.take(source.records(), source)
     heads, rows = inventory.table(found, source)
     most = max(found.image_classes["train"].values())
-    assert heads == ["split", "cases", "subjects", "each of 1000"]
+    assert heads == ["split", "cases", "subjects", "per class (1000)"]
     assert rows[0] == ["train", "40", "40", f"0 to {most}"]
 
 
@@ -118,5 +118,5 @@ def test_settings_are_told_as_they_are_typed(tmp_path, picture, compose, capsys,
     )
     said = capsys.readouterr().out
     assert "data.intensity: [zscore]" in said and "None" not in said
-    assert ("in other units?" in said) is not own
-    assert ("data.target_intensity: [-1024,1500] onto 0 to 1" in said) is own
+    assert ("are the units different?" in said) is not own
+    assert ("data.target_intensity: [-1024,1500] mapped to 0 to 1" in said) is own

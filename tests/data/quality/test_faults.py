@@ -116,10 +116,10 @@ def test_constant_images_are_told_and_kept(tmp_path, picture):
 
 BOXES = {
     "empty": ([5, 5, 5, 9], "has no area", 0, None),
-    "turned": ([9, 2, 3, 8], "has its corners exchanged", 0, None),
-    "not a number": ([1, 2, float("nan"), 8], "holds no number", 0, None),
+    "turned": ([9, 2, 3, 8], "has its corners swapped", 0, None),
+    "not a number": ([1, 2, float("nan"), 8], "NaN or infinite", 0, None),
     "outside": ([30, 30, 40, 40], "lies outside", 0, None),
-    "across": ([-3, 4, 6, 25], "reaches out", 1, [4, 0, 20, 6]),
+    "across": ([-3, 4, 6, 25], "extends beyond", 1, [4, 0, 20, 6]),
     "sound": ([2, 3, 6, 9], None, 1, [3, 2, 9, 6]),
 }
 

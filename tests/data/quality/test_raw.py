@@ -42,7 +42,7 @@ def test_what_was_read_is_told(mixed: Path) -> None:
     assert told["files"] == ".png (4)"
     assert told["stored as"] == "uint8 (4)" and "spacing, px" in told
     assert told["channels"].startswith("3") and told["channels"].endswith(
-        "1 (1); served as 1, colours by their luminance (2)"
+        "1 (1); used as 1, colours as luminance (2)"
     )
     notes = [fault for fault in found.faults if fault.kind == "colour"]
     assert [fault.case for fault in notes] == ["images_a", "images_b"] and not any(f.grave for f in notes)
@@ -64,7 +64,7 @@ def test_axes_and_millimetres_of_volumes(tmp_path: Path) -> None:
         nib.save(volume, tmp_path / "images" / f"{name}.nii.gz")
     source = Folder(root=str(tmp_path), spatial_dims=3)
     told = facts(take(source.records(), source), source)
-    assert told["axes lead to"] == "LAS (2), RAS (1)" and told["spacing, mm"] == "1 x 1 x 2"
+    assert told["axes point to"] == "LAS (2), RAS (1)" and told["spacing, mm"] == "1 x 1 x 2"
 
 
 def test_a_source_may_say_itself() -> None:

@@ -94,7 +94,10 @@ def test_files_and_boxes_are_counted(tmp_path, picture):
         (None, []),
         (
             "parts",
-            ["24 mask files gave 12 boxes; data.instances says what an object is (files, values or parts)"],
+            [
+                "24 mask files gave 12 boxes; data.instances sets what counts as one object "
+                "(files, values or parts)"
+            ],
         ),
     ):
         source = Folder(root=str(tmp_path), label="masks/{stem}/*.png", instances=instances, **how)
@@ -160,8 +163,8 @@ def test_a_target_in_other_units_is_told_and_a_like_one_is_not(tmp_path, volume)
 
 
 STATED = {
-    "100x20": "was it scaled or cut",
-    "20x16": "was it turned by a quarter?",
+    "100x20": "was it resized or cropped",
+    "20x16": "was it rotated by 90 degrees?",
 }  # width x height; it is 16x20
 
 

@@ -125,13 +125,13 @@ def test_fractions_are_no_pixels_and_copies_are_told(tmp_path, picture):
     source = coco(tmp_path, picture, [{"bbox": [0.1, 0.2, 0.5, 0.5]}])
     (fault,) = told(source, source.records())
     assert fault.grave
-    assert "fractions of the image (0 to 1), where pixels are needed" in fault.words
+    assert "fractions of the image (0 to 1), pixels are needed" in fault.words
     source = coco(tmp_path, picture, [{"bbox": [0, 0, 1, 1]}])
     assert not told(source, source.records())
     source = coco(tmp_path, picture, [{"bbox": [2, 3, 7, 8]}, {"bbox": [2, 3, 7, 8]}])
     (fault,) = told(source, source.records())
     assert not fault.grave
-    assert "1 of its 2 boxes are there twice" in fault.words
+    assert "1 of its 2 boxes are copies" in fault.words
 
 
 def test_names_without_an_ending_keep_their_case(tmp_path):

@@ -130,10 +130,10 @@ def test_patches_are_cut_about_boxes_and_take_those_that_lie_in_them(dims):
 
 
 CORNERS = {
-    "negative": ([-4.0, -5, 6, 7], "reaches out"),
+    "negative": ([-4.0, -5, 6, 7], "extends beyond"),
     "outside": ([50.0, 60, 70, 80], "lies outside"),
-    "not a number": ([float("nan"), 2, 8, 9], "holds no number"),
-    "exchanged": ([9.0, 8, 2, 3], "has its corners exchanged"),
+    "not a number": ([float("nan"), 2, 8, 9], "NaN or infinite"),
+    "exchanged": ([9.0, 8, 2, 3], "has its corners swapped"),
 }
 
 

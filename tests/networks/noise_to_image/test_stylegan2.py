@@ -105,7 +105,7 @@ def test_an_image_depends_on_its_own_row_and_on_every_number_of_it() -> None:
 
 def test_classes_reach_both_players() -> None:
     torch.manual_seed(0)
-    g = StyleGenerator(2, 1, (16, 16), style=4, channels=2, layers=1, classes=3, told=True)
+    g = StyleGenerator(2, 1, (16, 16), style=4, channels=2, layers=1, classes=3, class_conditional=True)
     d = StyleDiscriminator(2, 1, (16, 16), channels=2, classes=3, projection=True)
     z, kinds = torch.randn(2, g.latent), torch.tensor([0, 2])
     assert not torch.allclose(g(z, kinds), g(z, kinds.flip(0)))

@@ -111,6 +111,11 @@ def patient(header: Any, path: Path, root: Path) -> tuple[str, str]:
     """Return a pseudonym for the patient of a file, and the PatientID (empty if there is none).
 
     The pseudonym is made of the PatientID, else the study, else the folder.
+
+    Args:
+        header: Header of the file.
+        path: The file.
+        root: Folder of the data set, to which the file's folder is relative.
     """
     person = str(header.get("PatientID") or "")
     text = person or str(header.get("StudyInstanceUID") or path.parent.relative_to(root).as_posix())

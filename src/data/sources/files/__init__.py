@@ -1,1 +1,1 @@
-"""What all sources made of files share."""
+"""Parts shared by all sources that read files."""
