@@ -76,8 +76,7 @@ def trained(compose: Any, given_scores: dict[str, set[str]], tmp_path: Path) -> 
     def of(*words: str) -> Path:
         directory = tmp_path / f"run{len(list(tmp_path.glob('run*')))}"
         cfg = compose(*SMALL, *words, tiny=False)
-        validate(cfg)
-        train(cfg, directory)
+        train(validate(cfg), directory)
         return directory
 
     return of

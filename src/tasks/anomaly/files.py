@@ -43,8 +43,8 @@ def box_rows(batch: Batch, row_names: list[str], maps: Tensor, threshold: float)
         file_grid = Grid(
             _array(batch["input_affine"][row]), tuple(_array(batch["input_shape"][row]).astype(int))
         )
-        moved = move_boxes(found, Grid(_array(batch["affine"][row]), tuple(sides)), file_grid)
-        within, usable = usable_boxes(moved, file_grid.shape)  # `data.fit` may have padded
+        on_file = move_boxes(found, Grid(_array(batch["affine"][row]), tuple(sides)), file_grid)
+        within, usable = usable_boxes(on_file, file_grid.shape)  # `data.fit` may have padded
         for box, peak in zip(np.round(within[usable], 2), np.asarray(peaks)[usable], strict=True):
             corners = [" ".join(f"{value:g}" for value in corner) for corner in np.split(box, 2)]
             rows.append(dict(zip(COLUMNS, (name, round(float(peak), 4), *corners), strict=True)))
@@ -88,8 +88,8 @@ def maps_of_files(files: Originals, batch: Batch, maps: Tensor, role: str) -> li
     found: list[list[Tensor]] = [[] for _ in maps]
     for _, rows in rows_by_case(batch):
         case_map = stack_slices(batch, maps[:, None], rows)
-        written = files.as_written(batch, rows, case_map, role)
-        for row, planes in files.planes_by_row(batch, rows, written.numbers):
+        file_map = files.as_written(batch, rows, case_map, role)
+        for row, planes in files.planes_by_row(batch, rows, file_map.numbers):
             found[row] = [torch.from_numpy(plane[0]) for plane in planes]
     return found
 

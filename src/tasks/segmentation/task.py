@@ -208,9 +208,8 @@ class SegmentationTask(AdversarialTask):
         self.baselines = Baselines(cohort, len(self.recipe.classes))
 
     def undefined(self, data: DataModule) -> list[str]:
-        return missing_classes(
-            data, "label", data.classes[1:], " or ".join(data.classes[1:4]), "dice", first=1
-        )
+        what = " or ".join(data.classes[1:4])
+        return missing_classes(data, "label", data.classes[1:], what, "dice", first=1)
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
         for case, rows in rows_by_case(batch):

@@ -180,8 +180,8 @@ class Originals:
         known = getattr(self.data.source, "label_values", None) or range(max(len(self.data.classes), 2))
         values = np.array(known)
         smallest = np.result_type(np.min_scalar_type(values.min()), np.min_scalar_type(values.max()))
-        written: np.ndarray = values.astype(smallest)[label]
-        return written
+        stored: np.ndarray = values.astype(smallest)[label]
+        return stored
 
 
 def _grid(batch: Batch, row: int) -> Case:

@@ -45,8 +45,8 @@ class Sampler:
         self.places = data.train_items().places
         self.order = np.random.default_rng(draw.seed).permutation(len(self.places))
         records = data.labels.used(data.records["train"])
-        units = [(case["scale"], case["offset"]) for case in map(data.evaluated, records)]
-        self.scale, self.offset = (np.median(each, axis=0) for each in zip(*units, strict=True))
+        scalings = [(case["scale"], case["offset"]) for case in map(data.evaluated, records)]
+        self.scale, self.offset = (np.median(each, axis=0) for each in zip(*scalings, strict=True))
         self.affine = _directions(data.evaluated(records[0]))
 
     @torch.no_grad()
