@@ -15,8 +15,8 @@ from typing import Any
 from ganatomy.cli import VERBS
 
 FLAGS = ("--help", "--version", "--cfg", "--multirun", "--config-dir", "--info")
-PATHS = ("resume", "run", "run_dir", "output", "folder", "directory", "task.judge")
-"""Keys whose value is a path, besides those below `paths.` and those that end in one of ENDINGS."""
+PATHS = ("resume", "run", "run_dir", "output", "folder", "directory", "task.evaluator")
+"""Keys whose value is a path, beside those below `paths.` and those that end in one of ENDINGS."""
 ENDINGS = ("root", "file", "dir", "folder")
 GROUPS = {"check": ("data", "paths"), "experiment": ("paths",)}
 """Groups of conf/ for commands that do not take all of them."""

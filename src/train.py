@@ -106,7 +106,7 @@ def _finish(cfg: Config, run: Run, trainer: pl.Trainer, task: AdversarialTask, d
     for logger in trainer.loggers:
         logger.finalize("success")
     results.close_wandb(0)
-    results.show(run, [*task.verdicts, *why[1:]], cfg.callbacks.report)
+    results.show(run, [*task.closing_lines, *why[1:]], cfg.callbacks.report)
     return float(best["score"])
 
 

@@ -104,7 +104,7 @@ def test_an_old_run_goes_on(trained: Callable[..., Path], stopped: Path) -> None
 def test_an_old_run_judges(trained: Callable[..., Path], stopped: Path, tmp_path: Path) -> None:
     trained("old", f"resume={stopped}")
     made_old(stopped, tmp_path)
-    words = ["task=synthesis", "model=spade", f"task.judge={stopped}", *SMALL, "trainer.max_steps=4"]
+    words = ["task=synthesis", "model=spade", f"task.evaluator={stopped}", *SMALL, "trainer.max_steps=4"]
     words += ["model.generator.channels=4", "model.generator.hidden=4", "model.discriminator.channels=4"]
     scores = Run(trained("drawn", *words)).read("metrics.json")
     assert 0 <= scores["test/judge_dice"] <= 1

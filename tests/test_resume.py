@@ -70,7 +70,7 @@ def run_until(stop: int, run: Any, *words: str) -> None:
 
     def asked(self: Checkpoints, trainer: Any, task: Any, *rest: Any) -> None:
         if task.batches_done == stop:
-            self.asked = signal.SIGTERM
+            self.stop_signal = signal.SIGTERM
         begin(self, trainer, task, *rest)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit):

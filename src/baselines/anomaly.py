@@ -104,9 +104,9 @@ def coarse(sides: Sequence[int], cells: int = CELLS) -> list[int]:
     return [max(1, min(cells, side // 2)) for side in sides]
 
 
-def spread(images: Tensor, most: int = 1_000_000) -> float:
-    """Return the range between the percentiles 1 and 99 of the values; about `most` of them are enough."""
+def spread(images: Tensor, max_values: int = 1_000_000) -> float:
+    """Return the range between the percentiles 1 and 99 of the values; about `max_values` of them count."""
     values = images.flatten()
-    values = values[:: max(1, len(values) // most)].float()
+    values = values[:: max(1, len(values) // max_values)].float()
     low, high = torch.quantile(values, torch.tensor([0.01, 0.99]).to(values))
     return float(high - low)

@@ -28,13 +28,13 @@ class Sizes:
     """Volumes of the training objects in voxels; an object is taken to fill the ellipsoid in its box.
 
     Attributes:
-        least: Smallest volume of a part.
-        most: Largest volume of a part.
+        smallest: Smallest volume of a part.
+        largest: Largest volume of a part.
         usual: Median volume of each class.
     """
 
-    least: float
-    most: float
+    smallest: float
+    largest: float
     usual: np.ndarray
 
 
@@ -83,7 +83,7 @@ class ThresholdDetector:
         found = [
             (part.bbox, float(part.intensity_mean), part.area)
             for part in regions(above)
-            if self.sizes.least <= part.area <= self.sizes.most
+            if self.sizes.smallest <= part.area <= self.sizes.largest
         ]
         found = sorted(found, key=lambda part: -part[1])[:MOST]
         areas = np.array([area for *_, area in found], float)

@@ -1,4 +1,4 @@
-"""Checkpoints that a kill cannot spoil, and a stop that loses nothing."""
+"""Atomic checkpoints, and a stop on request that loses no step."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ganatomy.tasks.base import AdversarialTask, Batch
 
 
 class AtomicCheckpointIO(CheckpointIO):
-    """A file is the old checkpoint or the new one, never half of one; loading runs no code."""
+    """Write checkpoints atomically, and load weights only: loading runs no code."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
@@ -44,7 +44,7 @@ class AtomicCheckpointIO(CheckpointIO):
 
 
 class Preempted(Exception):
-    """The run was asked to stop, and did so between two batches with its checkpoint written."""
+    """Raised when the run stops on request, between two batches, after its checkpoint was written."""
 
     def __init__(self, signum: int, step: int) -> None:
         super().__init__(f"stopped by {signal.Signals(signum).name} after {step} steps")
@@ -52,18 +52,18 @@ class Preempted(Exception):
 
 
 class Checkpoints(pl.Callback):
-    """Writes last.ckpt every `every` steps and best.ckpt at each better validation score.
+    """Write last.ckpt every `every` steps, and best.ckpt at each better validation score.
 
-    last.ckpt is written when the next batch begins: by then all of the batches before it, validation
-    included, is done, so going on from it repeats and skips nothing.
+    last.ckpt is written when the next batch begins: then the batches before it and their validation are
+    done, so a run that resumes from it repeats and skips nothing.
     """
 
     def __init__(self, run: Run, every: int) -> None:
         self.run, self.every = run, every
         self.best_score: float | None = None
         self.best_step = 0
-        self.asked: int | None = None
-        self._question: tuple[Any, torch.Tensor] | None = None
+        self.stop_signal: int | None = None
+        self._pending: tuple[Any, torch.Tensor] | None = None
         self._handlers: dict[int, Any] = {}
 
     def state_dict(self) -> dict[str, Any]:
@@ -73,9 +73,9 @@ class Checkpoints(pl.Callback):
         self.best_score, self.best_step = state_dict["best_score"], state_dict["best_step"]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Lightning has set its own handlers by now, of which SIGTERM's would end the process with code 0."""
+        """Replace Lightning's handlers: its handler of SIGTERM would end the process with code 0."""
         if threading.current_thread() is threading.main_thread():
-            self._handlers = {number: signal.signal(number, self._ask) for number in SIGNALS}
+            self._handlers = {number: signal.signal(number, self._request_stop) for number in SIGNALS}
 
     def _restore(self) -> None:
         for number, handler in self._handlers.items():
@@ -87,52 +87,50 @@ class Checkpoints(pl.Callback):
     ) -> None:
         self._restore()
 
-    def _ask(self, signum: int, frame: FrameType | None) -> None:
-        if self.asked is not None:  # asked twice: at once
+    def _request_stop(self, signum: int, frame: FrameType | None) -> None:
+        if self.stop_signal is not None:  # second signal: stop immediately
             raise KeyboardInterrupt
-        self.asked = signum
+        self.stop_signal = signum
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Batch, batch_idx: int
     ) -> None:
         assert isinstance(pl_module, AdversarialTask)
         done = pl_module.batches_done
-        asked = self._agreed()
-        if asked is not None:
+        signum = self._agreed_signal()
+        if signum is not None:
             self._save_last(trainer)
-            raise Preempted(asked, done)
+            raise Preempted(signum, done)
         if done and done % self.every == 0:
             self._save_last(trainer)
 
-    def _agreed(self, now: bool = False) -> int | None:
-        """The signal that any process got, the same in all of them.
+    def _agreed_signal(self, now: bool = False) -> int | None:
+        """Return the stop signal that any process got, the same in all processes.
 
-        One batch late, so that nobody waits for the answer; now: wait for it.
+        The all-reduce is read one batch later, so that no process waits for it; `now=True` blocks.
         """
         if processes() == 1:
-            return self.asked
-        before, self._question = self._question, None
+            return self.stop_signal
+        before, self._pending = self._pending, None
         if before is not None:
             before[0].wait()
         answer = int(before[1]) if before is not None else 0
-        flag = torch.tensor([self.asked or 0])
+        flag = torch.tensor([self.stop_signal or 0])
         work = dist.all_reduce(flag, dist.ReduceOp.MAX, async_op=True)
         if now:
             work.wait()
             return max(answer, int(flag)) or None
-        self._question = (work, flag)
+        self._pending = (work, flag)
         return answer or None
 
     def _save_last(self, trainer: pl.Trainer) -> None:
-        """The history first: it never lags behind the checkpoint."""
+        """Save the history first, so that it never lags behind the checkpoint."""
         for logger in trainer.loggers:
             logger.save()
         trainer.save_checkpoint(self.run.last)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Keep a better score; the validation after the last step finds last.ckpt written already,
-        without the thresholds that it sets.
-        """
+        """Save a better score; write last.ckpt again after the last validation, which sets thresholds."""
         assert isinstance(pl_module, AdversarialTask)
         score = pl_module.final[pl_module.monitor]
         gained = pl_module.direction * (score - self.best_score) if self.best_score is not None else 1.0
@@ -146,14 +144,14 @@ class Checkpoints(pl.Callback):
         assert isinstance(pl_module, AdversarialTask)
         self._restore()
         self._save_last(trainer)
-        asked = self._agreed(now=True)
-        if asked is not None:
-            raise Preempted(asked, pl_module.batches_done)
+        signum = self._agreed_signal(now=True)
+        if signum is not None:
+            raise Preempted(signum, pl_module.batches_done)
 
 
 @contextlib.contextmanager
 def ending_at_once(step: int) -> Iterator[None]:
-    """Where nothing is trained, a request to stop is followed there and then."""
+    """Raise `Preempted` at once on a stop signal, for commands that do not train."""
 
     def end(signum: int, frame: FrameType | None) -> None:
         raise Preempted(signum, step)

@@ -1,4 +1,4 @@
-"""A run that will take hours says so when its first steps have been timed."""
+"""Forecast of the duration of a run, printed after its first steps if it will take hours."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
     from ganatomy.config.schema import DataConfig, TrainerConfig
 
 LONG = 3600.0
-"""Seconds beyond which a run is told to be long."""
+"""Seconds above which a forecast is printed."""
 WARM, STEPS, ENOUGH = 1, 10, 60.0
-"""Steps that are not timed, as buffers are made in them; how many are; and seconds after which fewer do."""
+"""Steps before the timing, which allocate buffers; timed steps; seconds after which fewer will do."""
 
 
 class Forecast(pl.Callback):
-    """Times ten training steps, without the validations between them, and says what is to come, once.
+    """Time ten training steps, without validations between them, and print a forecast once.
 
-    Nothing waits for the device: steps follow each other there as fast as they are asked for after the first.
+    The device is not synchronised: after the first step, steps are queued as fast as they are computed.
     """
 
     def __init__(self, data: DataConfig, settings: TrainerConfig) -> None:
         self.data, self.settings = data, settings
-        self.steps, self.seconds, self.since, self.told = -WARM, 0.0, 0.0, False
+        self.steps, self.seconds, self.since, self.printed = -WARM, 0.0, 0.0, False
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Batch, batch_idx: int
     ) -> None:
-        if self.steps <= 0 and not self.told:
+        if self.steps <= 0 and not self.printed:
             self.since = time.monotonic()
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -46,8 +46,8 @@ class Forecast(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        """The first timed step ends `WARM` steps after the run begins; loading its batch counts too."""
-        if self.told or not trainer.is_global_zero:
+        """Time the step with the loading of its batch; the first `WARM` steps do not count."""
+        if self.printed or not trainer.is_global_zero:
             return
         assert isinstance(pl_module, AdversarialTask)
         now = time.monotonic()
@@ -55,17 +55,24 @@ class Forecast(pl.Callback):
         self.seconds, self.since = (self.seconds + now - self.since, now) if self.steps > 0 else (0.0, now)
         if self.steps < 1 or (self.steps < STEPS and self.seconds < ENOUGH):
             return
-        self.told = True
+        self.printed = True
         left = int(trainer.max_steps) - pl_module.batches_done
         if line := forecast(self.data, self.settings, self.seconds / self.steps, left, cores()):
             console.print_status(line)
 
 
 def forecast(data: DataConfig, trainer: TrainerConfig, each: float, left: int, cores: int) -> str:
-    """The line for `left` steps of `each` so many seconds; empty where they take no hour.
+    """Return a line on the time left and on how to shorten the run; empty if it is under an hour.
 
-    What would make the run shorter, and by how much where that is known: time goes with the steps, and about
-    with the images of a batch and the pixels of an image.
+    Time is proportional to the steps, and about proportional to the images of a batch and the pixels of an
+    image.
+
+    Args:
+        data: Section `data` of the configuration.
+        trainer: Section `trainer` of the configuration.
+        each: Seconds per step.
+        left: Steps left.
+        cores: CPU cores that this process may use.
     """
     if each * left <= LONG:
         return ""
@@ -89,7 +96,7 @@ def forecast(data: DataConfig, trainer: TrainerConfig, each: float, left: int, c
 
 
 def cores() -> int:
-    """CPU cores that this process may use."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -1,4 +1,4 @@
-"""metrics.csv: every value that was logged, a row a step."""
+"""metrics.csv: every logged value, one row per step."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from pytorch_lightning.utilities import rank_zero_only
 from ganatomy.runs.directory import write_atomically
 
 FINAL = ("test/", "baseline/", "floor/")
-"""Scores of the end, which a resumed run reaches anew."""
+"""Final scores, which a resumed run computes again."""
 
 
 class History(Logger):
-    """One CSV file, written whole at `save`; a resumed run drops what lies beyond its checkpoint."""
+    """Logger to one CSV file, written whole at `save`.
+
+    A resumed run drops rows beyond `resume_at`, the step of its checkpoint.
+    """
 
     def __init__(self, path: Path, resume_at: int | None = None) -> None:
         super().__init__()
@@ -41,7 +44,7 @@ class History(Logger):
         return ""
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
-        """The configuration has a file of its own."""
+        """Do nothing: the configuration has its own file."""
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:

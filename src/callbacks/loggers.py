@@ -1,4 +1,4 @@
-"""Where the history and the pictures go: metrics.csv always, W&B or TensorBoard beside it."""
+"""Loggers of the history and of pictures: metrics.csv, and W&B or TensorBoard."""
 
 from __future__ import annotations
 
@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 
 
 def build_loggers(cfg: Config, run: Run, resume_at: int | None) -> list[Logger]:
-    """The loggers of a run; `resume_at` is the step at which a resumed run goes on."""
+    """Build the loggers of a run.
+
+    Args:
+        cfg: Configuration of the run.
+        run: Run directory.
+        resume_at: Step at which a resumed run goes on; None for a new run.
+
+    Raises:
+        UserError: TensorBoard is not installed.
+    """
     logger = cfg.logger
     if logger.name == "none":
         return []
@@ -37,13 +46,13 @@ def build_loggers(cfg: Config, run: Run, resume_at: int | None) -> list[Logger]:
 
 
 def _wandb(logger: WandbConfig, cfg: Plain, run: Run) -> WandbLogger:
-    """A resumed run goes on under the same id."""
+    """Start a W&B run; a resumed run keeps its id."""
     import wandb
 
     status = run.read("status.json") or {}
     identity = status.get("wandb_id") or uuid.uuid4().hex[:8]
     run.status(status.get("status", "running"), status.get("why", ""), wandb_id=identity)
-    experiment = wandb.init(  # by ourselves: Lightning's call makes W&B warn about a setting nobody set
+    experiment = wandb.init(  # not by Lightning, whose call makes W&B warn about a setting that was not set
         project=logger.project,
         name=run.path.name,
         id=identity,
@@ -57,7 +66,13 @@ def _wandb(logger: WandbConfig, cfg: Plain, run: Run) -> WandbLogger:
 
 
 def show(loggers: Iterable[Logger], pictures: dict[str, np.ndarray], step: int) -> None:
-    """Give RGB pictures [H, W, 3] uint8 to each logger that can show them, all of a step in one call."""
+    """Log pictures to each logger that can show them.
+
+    Args:
+        loggers: Loggers of the run.
+        pictures: RGB pictures [H, W, 3], uint8, by name: all of a step in one call.
+        step: Number of batches done.
+    """
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             import wandb

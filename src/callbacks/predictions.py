@@ -1,4 +1,4 @@
-"""Answers to test cases as files: on the grid, in the units and of the type of those they were made from."""
+"""Predictions of test cases as files, with the grid, units and type of the input files."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
 
 class Predictions(pl.Callback):
-    """Writes what the task says of the first `count` test cases (-1: of all) to predictions/.
+    """Write the predictions of test cases to predictions/.
 
-    Files are numbered, because the name of a case may tell who it is; predictions.csv, beside the folder,
-    names them. Each process writes the cases that it tested. root: the folder of the data, where nothing is
-    written.
+    Files are numbered, because the name of a case may identify a patient; predictions.csv, next to the
+    folder, names them. Each process writes the cases that it tested.
+
+    Args:
+        run: Run directory.
+        count: Number of cases, the first ones; -1 for all.
+        root: Folder of the data, which no file may be written to.
     """
 
     def __init__(self, run: Run, count: int, root: str | None = None) -> None:
@@ -36,7 +40,7 @@ class Predictions(pl.Callback):
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
         if data.one_size and data.cut:
-            raise UserError(f"save_predictions: {data.cut}, so a file would hold made-up voxels; set 0")
+            raise UserError(f"save_predictions: {data.cut}, so a file would hold made-up voxels; set it to 0")
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
@@ -67,10 +71,7 @@ class Predictions(pl.Callback):
         if not trainer.is_global_zero:
             return
         if not any(self.folder.glob("case_*")):
-            words = (
-                "this task writes no file for each case; what it found in all of them stands in predictions/"
-            )
-            print_status(f"save_predictions: {words}")
+            print_status("save_predictions: this task writes no file for each case; see predictions/")
             return
         text = io.StringIO()
         rows = [(name, case) for case, name in self.numbered.items()]
@@ -79,7 +80,7 @@ class Predictions(pl.Callback):
 
 
 def refuse_to_become_data(run: Run, root: str | None) -> None:
-    """UserError where files of this run would lie in the folder of the data."""
+    """Raise UserError if the run directory lies in the folder of the data."""
     if root and run.path.resolve().is_relative_to(Path(root).expanduser().resolve()):
         raise UserError(
             f"run_dir: {run.path} lies in data.root={root}, where its images would become data; "

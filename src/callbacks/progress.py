@@ -1,4 +1,4 @@
-"""How far a run is: a bar with the time left on a terminal, plain lines elsewhere."""
+"""Progress of a run: a bar with the time left on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ LINE_EVERY_SECONDS = 20.0
 
 
 class TrainingProgress(pl.Callback):
-    """Steps done of all steps, time left, the latest losses and the best validation score."""
+    """Show steps done, time left, the latest losses and the latest validation score."""
 
     def __init__(self, kind: Literal["auto", "bar", "lines", "none"] = "auto") -> None:
         self.console = Console(stderr=True)
         self.kind = ("bar" if self.console.is_terminal else "lines") if kind == "auto" else kind
         self.bar: Progress | None = None
         self.score = ""
-        self.begun = self.said = time.monotonic()
+        self.begun = self.last_line = time.monotonic()
         self.first = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, AdversarialTask)
-        self.begun = self.said = time.monotonic()
+        self.begun = self.last_line = time.monotonic()
         self.first = pl_module.batches_done
         if self.kind == "bar" and trainer.is_global_zero:
             self.bar = Progress(
@@ -63,10 +63,10 @@ class TrainingProgress(pl.Callback):
         elif (
             self.kind == "lines"
             and trainer.is_global_zero
-            and time.monotonic() - self.said > LINE_EVERY_SECONDS
+            and time.monotonic() - self.last_line > LINE_EVERY_SECONDS
         ):
-            self.said = time.monotonic()
-            left = (self.said - self.begun) / max(1, done - self.first) * (trainer.max_steps - done)
+            self.last_line = time.monotonic()
+            left = (self.last_line - self.begun) / max(1, done - self.first) * (trainer.max_steps - done)
             self.console.print(
                 f"step {done}/{trainer.max_steps}, {left:.0f} s left, {self._note(pl_module)}",
                 highlight=False,

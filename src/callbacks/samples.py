@@ -1,4 +1,4 @@
-"""Sample pictures: drawn at each validation, kept in samples/ and shown by every logger that can."""
+"""Sample pictures: drawn at each validation, saved in samples/ and logged."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from ganatomy.tasks.base import AdversarialTask, Batch
 
 
 class Samples(pl.Callback):
-    """The first `count` cases of validation (and of the final test) as one picture a pass.
+    """Draw the first `count` cases of each validation, and of the test, as one picture.
 
-    With the test come the pictures of it as a whole and, of a task that is `animated`, those of all
-    validations in samples/training.gif.
+    The test adds the pictures of the task and, if it is `animated`, samples/training.gif of all validations.
     """
 
     def __init__(self, run: Run, count: int) -> None:
@@ -58,7 +57,7 @@ class Samples(pl.Callback):
         kept, self.kept = [pictures for pictures in self.kept if pictures], []
         if not kept:
             return
-        # Of a small batch a task may show fewer columns.
+        # A task may show fewer columns of a small batch.
         shared = [key for key in kept[0] if all(key in pictures for pictures in kept)]
         columns = {key: np.concatenate([pictures[key] for pictures in kept])[: self.count] for key in shared}
         picture = panel(columns, title=f"{split}, step {task.batches_done}", legends=task.legends)

@@ -1,4 +1,4 @@
-"""`save_samples`: synthetic images as files, and beside them what they are and what they came from."""
+"""Synthetic images as files (`save_samples`), with an index and their provenance."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ganatomy.data.io.writers import original
 from ganatomy.data.summary import content_hash
 from ganatomy.runs.directory import Run, write_atomically
 from ganatomy.runs.weights import weights
+from ganatomy.tasks.synthesis.sampler import Sampler
 from ganatomy.tasks.synthesis.task import SynthesisTask
 
 if TYPE_CHECKING:
@@ -25,14 +26,14 @@ if TYPE_CHECKING:
     from ganatomy.data.datamodule import DataModule
 
 PRIVATE = ("paths", "run_dir", "resume", "debug")
-"""Keys of the configuration that tell of the machine and not of the images."""
+"""Keys of the configuration that describe the machine, not the images."""
 
 
 class SyntheticImages(pl.Callback):
-    """Writes `save_samples` images to synthetic/ when the test is over, each process its share.
+    """Write `save_samples` images to synthetic/ after the test, each process a part of them.
 
     synthetic/index.csv lists them for data=table; synthetic/provenance.json says that they are synthetic, and
-    of which weights, seed, data and configuration.
+    from which weights, seed, data and configuration they were made.
     """
 
     def __init__(self, run: Run, cfg: Config) -> None:
@@ -41,14 +42,14 @@ class SyntheticImages(pl.Callback):
         refuse_to_become_data(run, cfg.data.extra.get("root"))
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._form(trainer.datamodule, lambda: (0.0, 1.0))  # type: ignore[attr-defined]  # refuses early
+        self._form(trainer.datamodule, lambda: (0.0, 1.0))  # type: ignore[attr-defined]  # fails early
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, SynthesisTask)
         data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
-        sampler = pl_module.sampler(data)
+        sampler = Sampler(pl_module.drawer, data)
         stored = self._form(data, sampler.span)
-        if trainer.is_global_zero:  # a resumed run's earlier images are of other weights
+        if trainer.is_global_zero:  # earlier images of a resumed run are from other weights
             shutil.rmtree(self.folder, ignore_errors=True)
         trainer.strategy.barrier("synthetic")
         known = getattr(data.source, "label_values", None) or range(max(len(data.mask_classes), 2))
@@ -61,7 +62,7 @@ class SyntheticImages(pl.Callback):
                 numbers = np.array(known)[made.label]
                 self._write("labels", name, maps.encoded(numbers, sampler.affine))
         if trainer.is_global_zero:
-            self._tell(pl_module, data, stored, width)
+            self._write_index(pl_module, data, stored, width)
 
     def _form(self, data: DataModule, span: Callable[[], Span]) -> Form:
         like = original(data.source, data.records["train"][0])
@@ -72,8 +73,8 @@ class SyntheticImages(pl.Callback):
         ending, content = file
         write_atomically(self.folder / folder / f"{name}{ending}", content)
 
-    def _tell(self, task: SynthesisTask, data: DataModule, stored: Form, width: int) -> None:
-        """The index and the provenance."""
+    def _write_index(self, task: SynthesisTask, data: DataModule, stored: Form, width: int) -> None:
+        """Write the index and the provenance."""
         ending = {"nifti": ".nii.gz", "npz": ".npz"}.get(stored.format, ".png")
         names = [f"{number:0{width}d}{ending}" for number in range(1, self.count + 1)]
         columns = {"image": [f"images/{name}" for name in names]}

@@ -64,6 +64,13 @@ MOVED_KEYS: dict[str, str] = {
     "data.unlabelled_fraction": "data.unlabelled",
     # model
     "model.generator.class_conditional": "model.generator.told",
+    # task
+    "task.evaluator": "task.judge",
+    "task.match_iou": "task.hit",
+    "task.max_detections": "task.top",
+    "task.max_images": "task.most",
+    "task.mirror_axes": "task.mirror",
+    "task.nms_iou": "task.overlap",
     # trainer
     "trainer.test_checkpoint": "trainer.judged",
 }

@@ -33,7 +33,7 @@ FREE = (
     "save_predictions",
     "save_samples",
     "save_format",
-    "task.judge",
+    "task.evaluator",
     "data.workers",
     "data.cache",
     "data.changed",
@@ -138,7 +138,7 @@ def _check_samples(cfg: Config) -> None:
     """Only a task that makes images of noise can save some."""
     from ganatomy.config.targets import resolve
 
-    if cfg.save_samples and not hasattr(resolve(cfg.task.to_plain(), "task"), "sampler"):
+    if cfg.save_samples and not hasattr(resolve(cfg.task.to_plain(), "task"), "drawer"):
         raise UserError("save_samples: this task makes no images of noise; set 0, or choose task=synthesis")
 
 

@@ -20,9 +20,9 @@ Maps = Tensor | Sequence[Tensor] | Sequence[Sequence[Tensor]]
 
 
 class AnomalyTable(CaseMetric):
-    """AUROC with its interval by subject, AP, and of maps pixel AP and AUPRO, each over the whole split.
+    """AUROC with its interval by subject, AP, and for maps pixel AP and AUPRO, each over the whole split.
 
-    pixels: whether lesions are outlined, so that maps can be judged.
+    `pixels`: True if lesions are outlined, so that maps can be scored.
     """
 
     subjects: Any
@@ -43,10 +43,20 @@ class AnomalyTable(CaseMetric):
         maps: Maps | None = None,
         masks: Maps | None = None,
     ) -> None:
-        """Take in scores [n] and truths [n] of named images, and maps [n, *spatial] with lesion masks.
+        """Add images.
 
-        A map and its mask may be lists of planes, whose lesions end with them. ValueError, naming the image,
-        for a score or a map that holds NaN: no order would be right.
+        A map and its mask may be lists of planes; lesions do not extend over planes.
+
+        Args:
+            names: Name of each image.
+            subjects: Subject of each image.
+            scores: Score of each image, [n].
+            ill: True for anomalous images, [n].
+            maps: Anomaly maps [n, *spatial].
+            masks: Lesion masks of the same shape.
+
+        Raises:
+            ValueError: A score or a map of the named image holds NaN, which cannot be ranked.
         """
         drawn = [_planes(each) for each in maps] if self.pixels and maps is not None else []
         for name, score, planes in zip(names, scores, drawn or [[]] * len(names), strict=True):
@@ -59,7 +69,7 @@ class AnomalyTable(CaseMetric):
             self.keep(name, subjects=encode(subject), rows=row, **pixels)
 
     def compute(self) -> dict[str, Tensor]:
-        """Flat names to 0-dim tensors; NaN for what cannot be told."""
+        """Return flat names to 0-dim tensors; NaN for undefined scores."""
         words, rows, maps, shares = self._kept()
         scores, ill = rows[:, 0], rows[:, 1] > 0
         low, high = auroc_interval(scores, ill, [subject for _, subject in words])
@@ -70,7 +80,7 @@ class AnomalyTable(CaseMetric):
         return {name: torch.tensor(value, dtype=torch.float32) for name, value in found.items()}
 
     def chance(self) -> dict[str, float]:
-        """What scores drawn by lot reach: ½, the share of the anomalous, and half of AUPRO's limit.
+        """Return the scores of a random ranking: ½, the fraction of anomalous, and half of AUPRO's limit.
 
         Every process must call it.
         """
@@ -84,7 +94,7 @@ class AnomalyTable(CaseMetric):
         return found
 
     def per_case(self) -> list[dict[str, str | float]]:
-        """A row an image, sorted: `case`, `score`, `anomalous` (0 or 1). Every process must call it."""
+        """Return sorted rows of `case`, `score` and `anomalous` (0 or 1). Every process must call it."""
         with self.sync_context():
             words, rows, _, _ = self._kept()
         return [
@@ -93,7 +103,7 @@ class AnomalyTable(CaseMetric):
         ]
 
     def _kept(self) -> tuple[list[tuple[str, str]], np.ndarray, np.ndarray, np.ndarray]:
-        """(name, subject), rows, map and shares of every image, sorted by name, each image once."""
+        """Return (name, subject), rows, maps and shares of every image, sorted by name, each image once."""
         words = list(zip(self.case_names(), self.words("subjects"), strict=True))
         rows = self.table("rows", 3).numpy()
         places = first_places(words)
@@ -107,7 +117,7 @@ class AnomalyTable(CaseMetric):
 
 
 def region_shares(mask: Tensor) -> Tensor:
-    """For each pixel of a lesion 1 over the size of its connected region (diagonals count), 0 elsewhere."""
+    """Return 1 over the size of its connected region (with diagonals) for lesion pixels, 0 elsewhere."""
     inside = mask.detach().cpu().numpy() > 0
     regions, count = components(inside, np.ones((3,) * inside.ndim))
     sizes = np.bincount(regions.ravel(), minlength=count + 1).astype(np.float64)
@@ -117,12 +127,12 @@ def region_shares(mask: Tensor) -> Tensor:
 
 
 def _planes(values: Any) -> list[Tensor]:
-    """A map, or a list of planes, as a list."""
+    """Return a map, or a list of planes, as a list."""
     return [values] if isinstance(values, Tensor) else list(values)
 
 
 def _pixels(planes: list[Tensor], masks: list[Tensor]) -> dict[str, Tensor]:
-    """The values of an image's planes one after another, and the shares of their lesions."""
+    """Return the values of an image's planes in one row, and the shares of their lesions."""
     pairs = list(zip(planes, masks, strict=True))
     return {
         "maps": torch.cat([plane.flatten() for plane, _ in pairs]),

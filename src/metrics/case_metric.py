@@ -1,4 +1,4 @@
-"""The base of metrics that keep numbers of each case and gather them over batches and processes."""
+"""Base of metrics that keep numbers per case and gather them over batches and processes."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Key = TypeVar("Key", str, tuple[str, str])
 
 
 class CaseMetric(Metric):
-    """Keep numbers by the name of their case.
+    """Metric that keeps numbers by the name of their case.
 
-    A case that reaches two processes (samplers fill up the last round) counts once, as the first has it, and
-    cases are sorted by name: N processes give what one gives, in any order.
+    A case that reaches two processes (samplers fill up the last round) counts once, the first one, and cases
+    are sorted by name: N processes give the result of one, in any order.
 
     Every state is flat and float32, names too: a process without a single case joins the gathering with an
     empty tensor of one dimension.
 
     Args:
-        states: names of the states beside `names`.
+        *states: Names of the states besides `names`.
     """
 
     full_state_update = False
@@ -40,47 +40,47 @@ class CaseMetric(Metric):
         """Append one case.
 
         Args:
-            case: its name.
-            values: numbers of any shape for each state: a tensor, an array or a list.
+            case: Name of the case.
+            **values: Numbers of any shape for each state: a tensor, an array or a list.
 
         Raises:
-            ValueError: the name has more than 128 bytes.
+            ValueError: The name has more than 128 bytes.
         """
         for state, numbers in {"names": encode(case), **values}.items():
             flat = torch.as_tensor(numbers).detach().float().flatten()
             getattr(self, state).append(flat.to(self.device))
 
     def case_names(self) -> list[str]:
-        """The name of each kept case, in order of arrival."""
+        """Return the name of each kept case, in order of arrival."""
         return self.words("names")
 
     def words(self, state: str) -> list[str]:
-        """Words that `encode` made numbers of."""
+        """Return the words that `encode` turned into the numbers of a state."""
         letters = self.table(state, NAME_BYTES).to(torch.uint8).numpy()
         return [line.tobytes().rstrip(b"\0").decode() for line in letters]
 
     def table(self, state: str, width: int) -> Tensor:
-        """A state as rows of one width [cases, width], on the CPU."""
+        """Return a state as rows of one width, [cases, width], on the CPU."""
         return self.flat(state).reshape(-1, width)
 
     def ragged(self, state: str, sizes: Sequence[int]) -> list[Tensor]:
-        """A state as one tensor [size] a case, on the CPU."""
+        """Return a state as one tensor [size] per case, on the CPU."""
         return list(torch.split(self.flat(state), list(sizes))) if sizes else []
 
     def flat(self, state: str) -> Tensor:
-        """All numbers of a state, on the CPU."""
+        """Return all numbers of a state, on the CPU."""
         found = getattr(self, state)
         tensors = [found] if isinstance(found, Tensor) else found
         return torch.cat(tensors).cpu() if tensors else torch.empty(0)
 
     def rows_by_case(self, width: int) -> dict[str, Tensor]:
-        """The row [width] of each case in `rows`, float64, sorted by name."""
+        """Return the row [width] of each case in `rows`, float64, sorted by name."""
         rows = self.table("rows", width)
         return {case: rows[place].double() for case, place in first_places(self.case_names()).items()}
 
 
 def first_places(keys: Sequence[Key]) -> dict[Key, int]:
-    """Where each key stands first; sorted by key."""
+    """Return the first place of each key, sorted by key."""
     places: dict[Key, int] = {}
     for place, key in enumerate(keys):
         places.setdefault(key, place)
@@ -88,7 +88,7 @@ def first_places(keys: Sequence[Key]) -> dict[Key, int]:
 
 
 def encode(word: str) -> Tensor:
-    """A name as float32 numbers [128]: its bytes, filled up with zeros; ValueError for a longer one."""
+    """Encode a name as float32 numbers [128]: its bytes, then zeros; ValueError for a longer name."""
     text = word.encode()
     if len(text) > NAME_BYTES:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Metrics of somebody's own, asked for each case: `task.metrics=[{_target_: mylab.scores.Name}]`."""
+"""Users' metrics, computed for each case: `task.metrics=[{_target_: mylab.scores.Name}]`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ganatomy.metrics.registry import register
 
 @runtime_checkable
 class OutsideMetric(Protocol):
-    """A score of one case, by somebody's own code.
+    """Score of one case by a user's code.
 
     `name` and `higher_is_better` (True, False, or None for neither) are needed; `label`, `unit` and
     `decimals` say how it is written. With `per_class = True` the call gives one number for each class but the
     background, in their order.
 
-    A call takes the prediction and the truth of a case, alike in shape, and gives NaN where nothing can be
-    told, which is left out of means. Segmentation: label maps [*spatial], in eight bits where these hold all
+    A call takes the prediction and the truth of a case, alike in shape, and gives NaN if the score is
+    undefined; means leave it out. Segmentation: label maps [*spatial], in eight bits where these hold all
     classes. Enhancement: float64 images [n, C, *spatial] in the units of the file, n > 1 for the slices of a
     volume.
     """
@@ -33,31 +33,31 @@ class OutsideMetric(Protocol):
 
 
 class Values(NamedTuple):
-    """Of one case: `by_class` [metrics, classes] and `single` [metrics], float64."""
+    """Values of one case: `by_class` [metrics, classes] and `single` [metrics], float64."""
 
     by_class: Tensor
     single: Tensor
 
 
 class OutsideMetrics:
-    """The metrics of `task.metrics` of one run; each is entered in the registry.
+    """Metrics of `task.metrics` of one run; each is added to the registry.
 
     Args:
-        metrics: see `OutsideMetric`.
-        classes: the task scores classes, so that metrics may be `per_class`.
+        metrics: Metrics; see `OutsideMetric`.
+        classes: True if the task scores classes, so that metrics may be `per_class`.
 
     Raises:
-        UserError: what is given is no such metric, or two have one name.
+        UserError: An object is not a metric, or two have the same name.
     """
 
     def __init__(self, metrics: Sequence[Any] = (), classes: bool = False) -> None:
         self.metrics: list[OutsideMetric] = []
         for metric in metrics:
             if not callable(metric) or isinstance(metric, type):
-                raise UserError(f"task.metrics: {metric!r} is no metric; give {{_target_: the class of one}}")
+                raise UserError(f"task.metrics: {metric!r} is not a metric; give {{_target_: a class}}")
             register(metric)
             if metric.name in [other.name for other in self.metrics]:
-                raise UserError(f"task.metrics: two are called {metric.name}; name them apart")
+                raise UserError(f"task.metrics: two are called {metric.name}; rename one")
             if _is_per_class(metric) and not classes:
                 raise UserError(f"task.metrics: {metric.name} is per_class, and this task scores no classes")
             self.metrics.append(metric)
@@ -65,16 +65,16 @@ class OutsideMetrics:
         self.single = tuple(metric.name for metric in self.metrics if not _is_per_class(metric))
 
     def values(self, case: str, prediction: Tensor, truth: Tensor, classes: Sequence[str] = ()) -> Values:
-        """Ask every metric about one case.
+        """Compute every metric of one case.
 
         Args:
-            case: its name, for errors.
-            prediction: what is scored.
-            truth: what it is held against.
-            classes: names of those that a metric per class gives a number for.
+            case: Name of the case, for errors.
+            prediction: Prediction.
+            truth: Truth of the same shape.
+            classes: Names of the classes that a metric per class gives a number for.
 
         Raises:
-            UserError: a metric fails, or gives something else than its numbers.
+            UserError: A metric fails, or gives a wrong number of values.
         """
         by_class, single = torch.empty(0, len(classes)).double(), torch.empty(0).double()
         for metric in self.metrics:
@@ -87,7 +87,13 @@ class OutsideMetrics:
         return Values(by_class, single)
 
     def named(self, case: str, prediction: Tensor, truth: Tensor) -> dict[str, float]:
-        """The same by name, where no metric is per class."""
+        """Return the values of one case by name, if no metric is per class.
+
+        Args:
+            case: Name of the case, for errors.
+            prediction: Prediction.
+            truth: Truth of the same shape.
+        """
         found = self.values(case, prediction, truth).single
         return dict(zip(self.single, found.tolist(), strict=True))
 
@@ -97,12 +103,12 @@ def _is_per_class(metric: Any) -> bool:
 
 
 def _numbers(metric: Any, case: str, prediction: Tensor, truth: Tensor, count: int) -> Tensor:
-    """What a metric says of a case, [count] in float64 on the CPU."""
+    """Return what a metric gives for a case, [count] in float64 on the CPU."""
     try:
         found = torch.as_tensor(metric(prediction, truth), dtype=torch.double).detach().cpu().flatten()
     except Exception as error:  # the user's own code, which may fail in any way
-        told = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise UserError(f"task.metrics: {metric.name} fails for {case} ({told})") from error
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise UserError(f"task.metrics: {metric.name} fails for {case} ({reason})") from error
     if len(found) != count:
         wanted = "one number" if count == 1 else f"{count} numbers, one a class but the background"
         raise UserError(f"task.metrics: {metric.name} gives {len(found)} numbers for {case}; give {wanted}")

@@ -1,7 +1,7 @@
-"""The scores: what each is called, its unit and decimals, which tasks give it, and which way is better.
+"""Registry of scores: label, unit, decimals, the tasks that give it, and which direction is better.
 
-The one place that says so: checkpoints, sweeps, tables, figures, reports and experiments ask here. A metric
-of somebody's own joins with `register`. Nothing heavy is imported, as commands that never score ask too.
+Checkpoints, sweeps, tables, figures, reports and experiments ask here. A user's metric is added by
+`register`. Nothing heavy is imported, since commands that never compute a score ask too.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from ganatomy.errors import UserError
 
 @dataclass(frozen=True)
 class Score:
-    """How a score is read and written.
+    """Description of a score.
 
     Attributes:
-        label: its name for people, without the unit.
-        higher_is_better: None where neither is, as for a ratio that should be 1.
-        decimals: how many are written.
-        unit: of its values; empty for shares, ratios and what is in the units of the image.
-        tasks: those that give it, by the names of `conf/task`; empty for a metric of somebody's own.
-        counts: it says how many cases there were, not how good they are, so that no table shows it.
+        label: Name in tables and figures, without the unit.
+        higher_is_better: None if neither direction is better, as for a ratio that should be 1.
+        decimals: Number of decimals in tables.
+        unit: Unit of its values; empty for fractions, ratios and values in the units of the image.
+        tasks: Tasks that give it, by their names in `conf/task`; empty for a user's metric.
+        counts: True if it counts cases and does not rate them; no table shows it.
     """
 
     label: str
@@ -35,17 +35,17 @@ class Score:
 
     @property
     def sign(self) -> int:
-        """1 where higher is better, -1 where lower is, 0 where neither is."""
+        """Return 1 if higher is better, -1 if lower is, 0 if neither is."""
         return 0 if self.higher_is_better is None else 1 if self.higher_is_better else -1
 
     @property
     def title(self) -> str:
-        """Label and unit."""
+        """Return label and unit."""
         return f"{self.label} {self.unit}" if self.unit else self.label
 
     @property
     def heading(self) -> str:
-        """Label, unit and an arrow to the better side."""
+        """Return label, unit and an arrow towards the better direction."""
         return f"{self.title}{('', ' ↑', ' ↓')[self.sign]}"
 
 
@@ -110,8 +110,8 @@ SCORES: dict[str, Score] = {
     ),
     **_scores(
         "synthesis",
-        judge_dice=Score("Dice of the judge", True),
-        judge_accuracy=Score("accuracy of the judge", True),
+        judge_dice=Score("Dice of the evaluator", True),
+        judge_accuracy=Score("accuracy of the evaluator", True),
         modes=Score("modes", True, 0),
         kl=Score("KL from all modes alike", False),
     ),
@@ -128,33 +128,35 @@ SCORES: dict[str, Score] = {
         logits=Score("mean logit of the discriminator"),
     ),
 }
-"""By the part of a flat name that says the score: `dice` of `test/dice/gm`. In the order in which tables show
-them; of several that a run gives, figures draw the first."""
+"""Scores by their part of a flat name: `dice` of `test/dice/gm`.
+
+Tables show them in this order; of the scores that a run gives, figures draw the first.
+"""
 
 RESERVED = ("case", "subject", "found", "peak", "objects", "baseline", "floor", "twin", "loss")
-"""Columns of scores.csv, and parts of flat names, that no score may be called."""
+"""Columns of scores.csv and parts of flat names, which are no names for a score."""
 _outside: dict[str, Score] = {}
 
 
 def known() -> dict[str, Score]:
-    """All scores, those of outside metrics last."""
+    """Return all scores, those of users' metrics last."""
     return {**SCORES, **_outside}
 
 
 def describe(name: str) -> Score:
-    """The entry of a score; of an unknown one its name, with neither direction better."""
+    """Return the entry of a score; an unknown one gets its name as label and no better direction."""
     return SCORES.get(name) or _outside.get(name) or Score(name)
 
 
 def register(metric: Any) -> Score:
-    """Take in a metric of somebody's own by what it says of itself, and return its entry.
+    """Add a user's metric by its attributes, and return its entry.
 
     Args:
-        metric: has `name` and `higher_is_better` (True, False or None), and may have `label`, `unit` and
-            `decimals`.
+        metric: Metric with `name` and `higher_is_better` (True, False or None), and perhaps `label`, `unit`
+            and `decimals`.
 
     Raises:
-        UserError: an attribute is missing or of a wrong type, or the name is taken.
+        UserError: An attribute is missing or of a wrong type, or the name is taken.
     """
     which, name = f"task.metrics: {type(metric).__name__}", getattr(metric, "name", None)
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z]\w*", name):

@@ -1,4 +1,4 @@
-"""Scores of many volumes, added up over batches and processes."""
+"""Scores of many volumes, gathered over batches and processes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from ganatomy.metrics.labelmaps import SCORES, score_volume
 from ganatomy.metrics.outside import OutsideMetrics
 
 WHOLE = ("empty", "found", "peak")
-"""What is kept of a volume as a whole: whether its truth is background alone, whether anything but background
-was predicted, and how suspicious it is."""
+"""Values of a volume as a whole: is its truth background alone, is anything predicted, and its peak."""
 
 
 class VolumeScores(CaseMetric):
@@ -24,10 +23,10 @@ class VolumeScores(CaseMetric):
     A volume whose truth is background alone has none of them: it counts in the rate of false positives.
 
     Args:
-        classes: names of every label from 0 on, background first.
-        include_background: score the background too.
-        tolerance: of the NSD, in mm.
-        outside: names of further scores, of the user's own metrics; `update` takes their values.
+        classes: Names of every label from 0 on, background first.
+        include_background: Score the background too.
+        tolerance: Tolerance of the NSD in mm.
+        outside: Further metrics of the user.
     """
 
     rows: Any
@@ -45,7 +44,7 @@ class VolumeScores(CaseMetric):
         self.tolerance = tolerance
         self.outside = outside or OutsideMetrics()
         self.by_class = (*SCORES, *self.outside.by_class)
-        self.seen: dict[str, Tensor] = {}  # by this process: there a name stands for one volume
+        self.local_rows: dict[str, Tensor] = {}  # in one process a name stands for one volume
 
     def update(
         self,
@@ -55,9 +54,17 @@ class VolumeScores(CaseMetric):
         spacing: Sequence[float],
         peak: float = float("nan"),
     ) -> None:
-        """Score one volume: label maps [*spatial], spacing in mm per axis; a ValueError names the case.
+        """Score one volume.
 
-        peak: how suspicious it is, for a gate; NaN where nobody knows.
+        Args:
+            case: Name of the volume.
+            prediction: Label map [*spatial].
+            truth: Label map of the same shape.
+            spacing: Voxel size in mm along each axis.
+            peak: Suspiciousness of the volume, for a gate; NaN if unknown.
+
+        Raises:
+            ValueError: The label maps do not fit, or a second volume has this name; names the case.
         """
         try:
             labels = range(self.first, len(self.classes))
@@ -71,21 +78,22 @@ class VolumeScores(CaseMetric):
             scores[:, 1 - self.first :] = float("nan")
         whole = torch.tensor([empty, found, peak], dtype=torch.double)
         row = torch.cat([whole, scores.flatten(), own.single.to(scores)]).float()
-        if not torch.allclose(self.seen.setdefault(case, row), row, equal_nan=True):
-            raise ValueError(f"{case}: two volumes of this name have different scores: name them apart")
+        if not torch.allclose(self.local_rows.setdefault(case, row), row, equal_nan=True):
+            raise ValueError(f"{case}: two volumes of this name have different scores; rename one")
         self.keep(case, rows=row)
 
     def reset(self) -> None:
         super().reset()
-        self.seen = {}
+        self.local_rows = {}
 
     def compute(self) -> dict[str, Tensor]:
-        """Flat names to 0-dim tensors.
+        """Return flat names to 0-dim tensors.
 
-        `dice/<class>` is the mean over the counted volumes and `dice` the mean of the classes, likewise the
-        other scores; `absent/<class>` is for how many volumes the class did not count, `volumes` how many
-        there were. With volumes whose truth is background alone, `empty` of them: `false_positive_rate`, the
-        share of these in which something is found, and `true_positive_rate`, the share of the others.
+        `dice/<class>` is the mean over the counted volumes and `dice` the mean over classes, and so on for
+        the other scores. `absent/<class>` is the number of volumes in which a class did not count, `volumes`
+        the number of volumes. If the truth of some, `empty` of them, is background alone:
+        `false_positive_rate` is the fraction of these in which something is found, `true_positive_rate` the
+        fraction of the others.
         """
         cases = self.rows_by_case(self._width)
         shape = (len(cases), len(self.by_class), len(self._scored))
@@ -108,13 +116,13 @@ class VolumeScores(CaseMetric):
         return {name: value.float() for name, value in result.items()}
 
     def per_case(self) -> list[dict[str, str | float]]:
-        """One row a volume, sorted: `case`, `dice`, `dice/<class>`, ... Every process must call it.
+        """Return one row per volume, sorted: `case`, `dice`, `dice/<class>`, ... Every process must call it.
 
-        Where the truth of some is background alone, `WHOLE` of each too.
+        If the truth of some is background alone, each row has `WHOLE` too.
         """
         with self.sync_context():
             cases = self.rows_by_case(self._width)
-        told = WHOLE if any(row[0] for row in cases.values()) else ()
+        extra = WHOLE if any(row[0] for row in cases.values()) else ()
         rows = []
         for case, values in cases.items():
             row: dict[str, str | float] = {"case": case}
@@ -122,13 +130,13 @@ class VolumeScores(CaseMetric):
                 row[name] = float(scores.nanmean())
                 row |= {f"{name}/{c}": float(score) for c, score in zip(self._scored, scores, strict=True)}
             row |= dict(zip(self.outside.single, values[self._part.stop :].tolist(), strict=True))
-            rows.append(row | {name: float(value) for name, value in zip(told, values, strict=False)})
+            rows.append(row | {name: float(value) for name, value in zip(extra, values, strict=False)})
         return rows
 
     def gate(self, keep: float) -> float:
-        """The largest peak such that the volumes that reach it hold at least the share `keep` of all Dice.
+        """Return the largest peak such that volumes that reach it have the fraction `keep` of all Dice.
 
-        Volumes whose truth is background alone have no say, and misses weigh nothing. 0 where no lesion was
+        Volumes whose truth is background alone do not count, and misses have no weight. 0 if no lesion was
         found. Every process must call it.
         """
         with self.sync_context():
@@ -149,7 +157,7 @@ class VolumeScores(CaseMetric):
 
     @property
     def _part(self) -> slice:
-        """Where the scores by class stand in a volume's row."""
+        """Return the part of a volume's row with the scores by class."""
         return slice(len(WHOLE), len(WHOLE) + len(self.by_class) * len(self._scored))
 
     @property
@@ -157,12 +165,12 @@ class VolumeScores(CaseMetric):
         return len(WHOLE) + len(self.by_class) * len(self._scored) + len(self.outside.single)
 
     def _single(self, rows: list[Tensor]) -> dict[str, Tensor]:
-        """Means over volumes of what outside metrics give once a volume."""
+        """Return means over volumes of outside metrics that give one value per volume."""
         values = [row[self._part.stop :] for row in rows] or [
             torch.full((len(self.outside.single),), torch.nan)
         ]
         return dict(zip(self.outside.single, torch.stack(values).nanmean(0), strict=True))
 
     def _by_class(self, row: Tensor) -> Tensor:
-        """[scores, classes] of a volume's row."""
+        """Return the scores [scores, classes] of a volume's row."""
         return row[self._part].reshape(len(self.by_class), len(self._scored))

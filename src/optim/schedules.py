@@ -1,4 +1,4 @@
-"""Learning rates over a run."""
+"""Learning-rate schedules over a run; one scheduler step per batch."""
 
 from __future__ import annotations
 
@@ -10,9 +10,17 @@ from ganatomy.errors import UserError
 
 
 class DecayAtEnd(LambdaLR):
-    """The full rate, then a straight line to 0 over the last `share` of `steps`.
+    """Constant rate, then a linear decay to 0 over the last `share` of the steps.
 
-    ends: for a player that plays in the first part of a run alone, its share of the steps.
+    Args:
+        optimizer: The optimiser.
+        steps: Batches of the whole run.
+        share: Fraction of the player's steps spent on the decay, in (0, 1].
+        ends: Fraction of `steps` after which the rate is 0, in (0, 1]; below 1 for a player that is trained
+            in the first part of the run only.
+
+    Raises:
+        UserError: If `share` or `ends` is outside (0, 1].
     """
 
     def __init__(self, optimizer: Optimizer, steps: int, share: float = 0.3, ends: float = 1.0) -> None:
@@ -24,10 +32,20 @@ class DecayAtEnd(LambdaLR):
 
 
 class BurnIn(LambdaLR):
-    """The rate falls to a share `final` of itself, along half a cosine over the first `burn_in` of `steps`.
+    """Cosine decay of the rate over the first part of the run, with a rising beta2.
 
-    beta2: Adam's second beta begins here and rises to the optimiser's own in the same way; null: it stays.
     R3GAN's schedules, Huang et al., arXiv 2501.05441.
+
+    Args:
+        optimizer: The optimiser.
+        steps: Batches of the whole run.
+        final: Factor of the initial rate that is reached at the end of the burn-in; >= 0.
+        burn_in: Fraction of `steps` that the decay takes.
+        beta2: Adam's second beta at the start, in [0, 1); it rises to the optimiser's own along the same
+            cosine. None leaves it as it is.
+
+    Raises:
+        UserError: If `final` is negative, or `beta2` is out of range or the optimiser has none.
     """
 
     def __init__(
@@ -39,7 +57,7 @@ class BurnIn(LambdaLR):
         beta2: float | None = 0.9,
     ) -> None:
         if final < 0:
-            raise UserError(f"final: {final} is negative")
+            raise UserError(f"final: {final} must be >= 0")
         if beta2 is not None and not (0 <= beta2 < 1 and "betas" in optimizer.param_groups[0]):
             raise UserError(f"beta2: {beta2} is outside [0, 1), or the optimiser has none; give null")
         self.steps, self.burn_in, self.beta2 = steps, burn_in, beta2
@@ -47,7 +65,7 @@ class BurnIn(LambdaLR):
         super().__init__(optimizer, Cosine(1.0, final, steps, burn_in))
 
     def step(self, epoch: int | None = None) -> None:
-        """Also taken once when it is made, so the first batch has the first values."""
+        """Set rate and beta2 of the next batch; `LambdaLR.__init__` calls this for the initial values."""
         super().step(epoch)
         for group, own in zip(self.optimizer.param_groups, self.own, strict=False):
             assert self.beta2 is not None

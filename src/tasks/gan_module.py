@@ -1,4 +1,4 @@
-"""The game inside Lightning: one update a batch, each player's optimiser, what is logged and what is kept."""
+"""The game inside Lightning: one update per batch, the optimisers, the log and the checkpoint."""
 
 from __future__ import annotations
 
@@ -28,14 +28,21 @@ from ganatomy.data.records import Batch
 from ganatomy.tasks.recipe import PLAYERS, Recipe
 
 SMALLEST_SCALE = 1e-3
-"""Of fp16's losses: further down, every step overflows and nothing is learned."""
+"""Smallest usable loss scale of fp16: below it every step overflows and nothing is learned."""
 
 
 class GanModule(pl.LightningModule):
-    """A generator and, unless it is None, a discriminator, trained by one adversarial update a batch.
+    """A generator and, unless it is None, a discriminator, trained by one adversarial update per batch.
 
-    `global_step` counts batches. With the discriminator None this is plain supervised training through the
-    same code. `players` names the optimisers, `movers` the one that steps for each player of the game.
+    With the discriminator None this is plain supervised training through the same code.
+
+    Attributes:
+        players: Names of the optimisers, in the order of `configure_optimizers`.
+        game: Players, losses and penalties that are trained now.
+        update: Callable that turns one batch into one step of each player.
+        stepping_optimizer: For each player of `game`, the name of the optimiser that steps.
+        batches_done: Batches trained so far; equals Lightning's `global_step`.
+        latest: Training numbers since the last line of the log.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -49,26 +56,28 @@ class GanModule(pl.LightningModule):
         self.players: tuple[str, ...] = PLAYERS if self.discriminator is not None else PLAYERS[:1]
         game = Game(cast(Rules, self), self.generator, self.discriminator, **recipe.game)
         self.begin_game(game, {player: player for player in self.players}, UPDATES["shared"]())
-        self.penalties, self.augment = self.game.state()  # what they remember belongs in the checkpoint
+        self.penalties, self.augment = self.game.state()  # their buffers belong in the checkpoint
         self.reduce = GradientAverage()
-        self._said = time.perf_counter()
+        self._last_log_time = time.perf_counter()
         self.batches_done = 0
         self.latest: dict[str, Tensor] = {}
 
     @property
     def evaluator(self) -> nn.Module:
-        """The generator that is judged: the averaged one where there is one."""
+        """Return the generator that is validated and tested: the averaged one if the run averages weights."""
         return self.average.module if self.average is not None else self.generator
 
-    def begin_game(self, game: Game, movers: dict[str, str], update: Update) -> None:
+    def begin_game(self, game: Game, stepping_optimizer: dict[str, str], update: Update) -> None:
         """Play this game from the next batch on.
 
         Args:
-            game: players, what they see and what each is after.
-            movers: for each of its players the optimiser that steps.
-            update: one batch of the game.
+            game: The players, what each sees and what each is after.
+            stepping_optimizer: For each player of the game, the name of the optimiser that steps. The last
+                player must be one that steps in every batch.
+            update: What is done with one batch.
         """
-        self.game, self.movers, self.update, self.watch = game, movers, update, GradientMonitor(game)
+        self.game, self.stepping_optimizer, self.update = game, stepping_optimizer, update
+        self.watch = GradientMonitor(game)
 
     def training_step(self, batch: Batch, index: int) -> None:
         torch.manual_seed(seed_of(self.recipe.seed, self.batches_done))
@@ -81,7 +90,7 @@ class GanModule(pl.LightningModule):
             self._scaler.update()
         self.batches_done += 1
         if self.average is not None:
-            total = len(batch["image"]) if rows is None else sum(piece.total for piece in rows)
+            total = len(batch["image"]) if rows is None else sum(part.total for part in rows)
             self.average.update(total)
         if self.batches_done % self.recipe.log_every == 0:
             self.check_finite()
@@ -89,14 +98,14 @@ class GanModule(pl.LightningModule):
             self.latest = {}
 
     def _rows(self) -> list[Rows] | None:
-        """What this process has of each piece of the global batch; None where it has it all."""
+        """Return this process's rows of each micro-batch of the global batch; None for a single process."""
         if processes() == 1:
             return None
-        shares = self.trainer.datamodule.shares  # type: ignore[attr-defined]
-        return [Rows(own.start - piece.start, len(own), len(piece)) for piece, own in shares]
+        parts = self.trainer.datamodule.shares  # type: ignore[attr-defined]
+        return [Rows(local.start - whole.start, len(local), len(whole)) for whole, local in parts]
 
     def _means(self) -> dict[str, float]:
-        """The latest numbers, of the global batch."""
+        """Return the latest numbers, averaged over processes: those of the global batch."""
         if not self.latest:
             return {}
         values = torch.stack([value.to(self.device).float() for value in self.latest.values()])
@@ -104,45 +113,46 @@ class GanModule(pl.LightningModule):
         return dict(zip(self.latest, means.tolist(), strict=True))
 
     def _times(self) -> dict[str, float]:
-        """Shares of the time: of waiting for data, and, since the last line, of averaging gradients."""
+        """Return the fractions of time spent waiting for data and averaging gradients since the last line."""
         times = {"time/waiting": getattr(self.trainer.train_dataloader, "wait_share", 0.0)}
         now = time.perf_counter()
         if self.reduce.calls:
-            times["time/reducing"] = self.reduce.seconds() / (now - self._said)
-        self._said = now
+            times["time/reducing"] = self.reduce.seconds() / (now - self._last_log_time)
+        self._last_log_time = now
         return times
 
     def on_train_start(self) -> None:
-        self._said = time.perf_counter()
+        self._last_log_time = time.perf_counter()
 
     def _step(self, player: str) -> None:
-        """One optimiser step of a player whose gradients are complete.
+        """Average the gradients of a player over processes and step its optimiser.
 
-        Lightning counts a global step at each step of a wrapped optimiser. So that `global_step` equals the
-        number of batches, only the player that moves in every batch steps through its wrapper.
+        Lightning counts a global step whenever a wrapped optimiser steps. Only the player that steps in every
+        batch goes through its wrapper, so `global_step` equals the number of batches.
         """
-        self._moving = player
-        wrapped = cast(Any, dict(zip(self.players, self._optimizers(), strict=True))[self.movers[player]])
+        self._stepping = player
+        optimizers = dict(zip(self.players, self._optimizers(), strict=True))
+        wrapped: Any = optimizers[self.stepping_optimizer[player]]
         self.reduce(p for group in wrapped.optimizer.param_groups for p in group["params"])
-        if player == list(self.movers)[-1]:
+        if player == list(self.stepping_optimizer)[-1]:
             wrapped.step(closure=lambda: None)
         else:
             self.trainer.strategy.optimizer_step(wrapped.optimizer, closure=lambda: None)
         wrapped.optimizer.zero_grad(set_to_none=True)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Watch and clip the gradients of the player that is about to step; fp16's are unscaled by now."""
-        parameters = self.game.parameters(self._moving)
+        """Check and clip the gradients of the player that is about to step; fp16's are already unscaled."""
+        parameters = self.game.parameters(self._stepping)
         if self._scaler is None:
-            norm = self.watch.look(self._moving, self.batches_done, self._batch)
+            norm = self.watch.look(self._stepping, self.batches_done, self._batch)
         else:  # overflows are expected, and skipped by the scaler
             norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        limit = self.recipe.clip.get(self._moving)
+        limit = self.recipe.clip.get(self._stepping)
         if limit:
             nn.utils.clip_grads_with_norm_(parameters, limit, norm)
 
     def check_finite(self) -> None:
-        """Raise `NotFinite` for a bad gradient since the last check; the host waits for the device."""
+        """Raise `NotFinite` if a gradient since the last check was not finite; waits for the device."""
         self.watch.check()
         if self._scaler is not None and self._scaler.get_scale() < SMALLEST_SCALE:
             raise NotFinite(
@@ -151,7 +161,7 @@ class GanModule(pl.LightningModule):
             )
 
     def _scale(self, loss: Tensor) -> Tensor:
-        """fp16's loss scale; the loss itself in any other precision."""
+        """Return the loss times fp16's loss scale; the loss itself in any other precision."""
         return cast(Tensor, self._scaler.scale(loss)) if self._scaler is not None else loss
 
     @property
@@ -162,16 +172,16 @@ class GanModule(pl.LightningModule):
         found = self.optimizers()
         return found if isinstance(found, list) else [found]
 
-    def moved(self, player: str) -> nn.Module:
-        """What the optimiser of this name moves."""
+    def trainable(self, player: str) -> nn.Module:
+        """Return the module whose parameters the optimiser of this name updates."""
         return cast(nn.Module, getattr(self, player))
 
     def configure_optimizers(self) -> Any:
-        """Schedules count batches, also those in which their player rests."""
-        optimizers = [self.recipe.optimizers[p](self.moved(p).parameters()) for p in self.players]
+        """Build optimisers and schedules; a schedule counts batches, even those its player sits out."""
+        optimizers = [self.recipe.optimizers[p](self.trainable(p).parameters()) for p in self.players]
         makers = [self.recipe.schedulers.get(player) for player in self.players]
-        pairs = zip(makers, optimizers, strict=True)
-        self._schedulers = [make(optimizer) for make, optimizer in pairs if make is not None]
+        matched = zip(makers, optimizers, strict=True)
+        self._schedulers = [make(optimizer) for make, optimizer in matched if make is not None]
         return optimizers, self._schedulers
 
     def record(self, values: Mapping[str, float]) -> None:
@@ -180,7 +190,7 @@ class GanModule(pl.LightningModule):
             logger.log_metrics(dict(values), step=self.batches_done)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """A checkpoint is written between two batches: one that is only fetched counts as not begun."""
+        """Add the module's own counters; a batch that is fetched but not trained counts as not begun."""
         self.check_finite()
         checkpoint["batches_done"] = self.batches_done
         checkpoint["latest"] = self._means()
@@ -194,5 +204,5 @@ class GanModule(pl.LightningModule):
 
 
 def seed_of(*numbers: int) -> int:
-    """A 32-bit seed that depends on all the numbers."""
+    """Return a 32-bit seed that depends on all the numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])

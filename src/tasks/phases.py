@@ -1,4 +1,4 @@
-"""A run of several phases: who moves in each, and what a phase hands on to the next."""
+"""Runs of several phases: what is trained in each, and what a phase hands on to the next."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ from ganatomy.tasks.base import AdversarialTask
 
 
 class Best(nn.Module):
-    """Frozen copies of modules as they were at the least score so far, and the number of the phase.
+    """Frozen copies of modules at the lowest score so far, and the number of the phase.
 
-    All of it is part of the state, so a run that goes on from a checkpoint hands on what one that was never
-    stopped hands on.
+    All of it is in the state dict, so a resumed run hands on the same weights as an uninterrupted one.
     """
 
     def __init__(self, **modules: nn.Module) -> None:
@@ -31,7 +30,7 @@ class Best(nn.Module):
         self.score, self.step, self.phase = float("nan"), 0, 0
 
     def offer(self, score: float, step: int, **modules: nn.Module) -> None:
-        """Keep these modules if the score is a number below the one that stands."""
+        """Keep a copy of these modules if the score is lower than the one kept; NaN never is."""
         if isnan(score) or score >= self.score:
             return
         self.score, self.step = score, step
@@ -39,7 +38,7 @@ class Best(nn.Module):
             self.kept[name].load_state_dict(module.state_dict())
 
     def hand_on(self, **modules: nn.Module) -> None:
-        """Load what is kept into these modules."""
+        """Load the kept weights into these modules."""
         for name, module in modules.items():
             module.load_state_dict(self.kept[name].state_dict())
 
@@ -53,42 +52,48 @@ class Best(nn.Module):
 
 @dataclass(frozen=True)
 class Phase:
-    """rules: what is learned. game: between whom. movers: the optimiser that steps for each of its players.
+    """One phase of a run.
 
-    until: the batch of the run at which it is over; None for the last. begin: called once, when it begins,
-    with the best of the phases before and the number of batches done.
+    Attributes:
+        rules: What is learned: the hooks of the task in this phase.
+        game: The players, what each sees and what each is after.
+        stepping_optimizer: For each player of the game, the name of the optimiser that steps.
+        until: Number of batches, counted from the start of the run, after which the phase ends; None for the
+            last phase.
+        begin: Called once when the phase begins, with the best of the phases before and the number of batches
+            done.
     """
 
     rules: Rules
     game: Game
-    movers: dict[str, str]
+    stepping_optimizer: dict[str, str]
     until: int | None = None
     begin: Callable[[Best, int], None] = lambda best, step: None
 
 
 class Phased(AdversarialTask):
-    """A task whose run has phases: each has its game, and its rules answer for the task.
+    """A task whose run has several phases, each with its own game and rules.
 
-    The number of steps in `global_step` stays that of the batches, as one optimiser moves in every batch.
+    `global_step` still counts batches: in every phase one optimiser steps in every batch.
     """
 
     def plan_phases(self, phases: list[Phase], **kept: nn.Module) -> None:
-        """The phases in order, and the modules of which the best is handed on."""
+        """Set the phases, in order, and the modules whose best weights are handed on."""
         self.phases, self.playing = phases, 0
         self.best = Best(**kept) if kept else None
 
     @property
     def number(self) -> int:
-        """Of the phase that the run is in."""
+        """Return the index of the current phase."""
         return self.best.phase if self.best is not None else 0
 
     @property
     def preparing(self) -> bool:
-        """Whether this is not the last phase, so that there is nothing yet to be judged."""
+        """Return True before the last phase, when there is no result to score yet."""
         return self.number < len(self.phases) - 1
 
     def offer(self, score: float, **modules: nn.Module) -> None:
-        """What a validation found of this phase; the least score is what the next begins with."""
+        """Report a validation score of this phase; the next phase starts from the lowest."""
         if self.best is not None:
             self.best.offer(score, self.batches_done, **modules)
 
@@ -96,7 +101,8 @@ class Phased(AdversarialTask):
         planned = [phase.until for phase in self.phases if phase.until is not None]
         if planned and planned[-1] >= self.trainer.max_steps:
             raise UserError(
-                f"trainer.max_steps: {self.trainer.max_steps}; the last phase begins after {planned[-1]}"
+                f"trainer.max_steps: {self.trainer.max_steps}; must be above {planned[-1]}, the steps of the "
+                "phases before the last"
             )
 
     def training_step(self, batch: Batch, index: int) -> None:
@@ -110,12 +116,12 @@ class Phased(AdversarialTask):
         super().training_step(batch, index)
 
     def _play(self, number: int) -> None:
-        """The game of this phase, from now on; what is known of the last one's gradients is judged before."""
+        """Switch to the game of a phase, after a last check of the gradients of the one before."""
         self.check_finite()
         phase, self.playing = self.phases[number], number
-        first = number == 0  # whose update was planned by showing it two images
+        first = number == 0  # its update was planned on the data before training
         update = self.update if first else plan(phase.game, accumulate=self.update.accumulate).update
-        self.begin_game(phase.game, phase.movers, update)
+        self.begin_game(phase.game, phase.stepping_optimizer, update)
 
     def generate(self, batch: Batch) -> Any:
         return self.phases[self.number].rules.generate(batch)

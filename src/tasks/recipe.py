@@ -1,4 +1,4 @@
-"""Everything a task is trained with, built from a configuration by `ganatomy.training.build`."""
+"""Players, objective and optimisers of a run; `ganatomy.training.build` makes them from a configuration."""
 
 from __future__ import annotations
 
@@ -18,11 +18,21 @@ MakeScheduler = Callable[[Optimizer], LRScheduler]
 
 @dataclass
 class Recipe:
-    """Players, objective and optimisers of one run.
+    """Players, objective and optimisers of one run; dictionaries are keyed by player.
 
-    `game` holds the keyword arguments of `ganatomy.adversarial.Game` apart from rules and players;
-    dictionaries are keyed by player. `ema_half_life` and `ema_burn_in` count images; `classes` names the
-    labels, background first.
+    Attributes:
+        generator: The generator.
+        discriminator: The discriminator; None for supervised training.
+        game: Keyword arguments of `ganatomy.adversarial.Game` other than rules and players.
+        optimizers: For each player a callable from parameters to an optimiser.
+        schedulers: For each player a callable from its optimiser to a schedule, or None.
+        clip: For each player the largest gradient norm, or None.
+        ema_half_life: Images after which an old weight counts half in the generator's average; None: none.
+        ema_burn_in: Images over which that half-life rises.
+        seed: Seed of the run.
+        log_every: Batches between two lines of the log.
+        classes: Names of the label map's values, background first.
+        spatial_dims: 2 or 3.
     """
 
     generator: nn.Module

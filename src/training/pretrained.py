@@ -1,4 +1,4 @@
-"""A finished segmentation run, called as the judge of a run that draws images over label maps."""
+"""A finished segmentation run as the evaluator of images that are synthesised from label maps."""
 
 from __future__ import annotations
 
@@ -20,62 +20,72 @@ if TYPE_CHECKING:
     from ganatomy.tasks.synthesis.conditioning import Condition
 
 ALIKE = ("channels", "spatial_dims", "size", "resize", "spacing", "orientation", "intensity")
-"""What decides how an image reaches a network; it must be the same in both runs."""
+"""Keys of `data` that decide how an image reaches a network; both runs must have the same values."""
 
 
 @runtime_checkable
-class TakesJudge(Protocol):
+class TakesEvaluator(Protocol):
     """A task whose images a segmentation network can score."""
 
     condition: Condition
 
-    def mask_judge(self, network: nn.Module, window: int | list[int] | None) -> None:
-        """Have this network look at what is drawn over the label maps of the test."""
+    def attach_mask_evaluator(self, network: nn.Module, window: int | list[int] | None) -> None:
+        """Segment the synthetic test images with this network and score the result."""
 
 
 def attach_evaluator(cfg: Config, task: AdversarialTask, data: DataModule) -> None:
-    """Give the task the network that `task.judge` names; nothing where it names none.
+    """Give the task the network of the run that `task.evaluator` names, if it names one.
 
-    UserError for a run that is no judge of these images: of another task, of other classes, with images that
-    reach its network in another way, or trained on subjects of this run's test split.
+    Args:
+        cfg: Configuration of this run.
+        task: Task whose images are to be evaluated.
+        data: Data of this run.
+
+    Raises:
+        UserError: The named run is of another task or other classes, prepares images in another way, or was
+            trained on subjects of this run's test split.
     """
-    run = cfg.task.extra.get("judge")
+    run = cfg.task.extra.get("evaluator")
     if run is None:
         return
-    assert isinstance(task, TakesJudge)
+    assert isinstance(task, TakesEvaluator)
     if not task.condition.masks:
         raise UserError(
-            "task.judge: only images that are drawn over label maps can be judged; set null, or model=spade"
+            "task.evaluator: only images made from label maps can be evaluated; set it to null, or use "
+            "model=spade"
         )
     theirs, weights = load(run), Path(run) / "generator.safetensors"
-    if not getattr(resolve(theirs["task"], f"task.judge: {run}: task"), "makes_label_maps", False):
-        raise UserError(f"task.judge: {run} is no run of task=segmentation")
+    if not getattr(resolve(theirs["task"], f"task.evaluator: {run}: task"), "makes_label_maps", False):
+        raise UserError(f"task.evaluator: {run} is not a run of task=segmentation; give one that is")
     if not weights.is_file():
-        raise UserError(f"task.judge: {run} has no generator.safetensors, as its run is not finished")
+        raise UserError(
+            f"task.evaluator: {run} has no generator.safetensors: that run has not finished; finish it first"
+        )
     for key in ALIKE:
         ours, other = cfg.data.extra.get(key), theirs["data"].get(key)
         if ours != other:
             raise UserError(
-                f"task.judge: {run} has data.{key}={other}, and this run {ours}; make them the same"
+                f"task.evaluator: {run} has data.{key}={other}, this run {ours}; make them the same"
             )
-    told = json.loads((Path(run) / "data.json").read_text(encoding="utf-8"))
-    if tuple(told["classes"]) != data.mask_classes:
+    summary = json.loads((Path(run) / "data.json").read_text(encoding="utf-8"))
+    if tuple(summary["classes"]) != data.mask_classes:
         raise UserError(
-            f"task.judge: {run} knows the classes {told['classes']}, these are {list(data.mask_classes)}"
+            f"task.evaluator: {run} has the classes {summary['classes']}, this run "
+            f"{list(data.mask_classes)}; give a run with the same classes"
         )
     tested = {record.subject for record in data.records["test"]}
-    if seen := tested & set(told["subjects"]["train"]):
+    if shared := tested & set(summary["subjects"]["train"]):
         raise UserError(
-            f"task.judge: {run} was trained on {len(seen)} of the {len(tested)} subjects that test this run; "
-            "give both the same split"
+            f"task.evaluator: {run} was trained on {len(shared)} of this run's {len(tested)} test subjects; "
+            "give both runs the same split"
         )
-    task.mask_judge(_network(theirs["model"]["generator"], weights), theirs["task"].get("window"))
+    task.attach_mask_evaluator(_network(theirs["model"]["generator"], weights), theirs["task"].get("window"))
 
 
 def _network(node: Plain, weights: Path) -> nn.Module:
     import safetensors.torch
 
-    check_targets(node, "task.judge: model.generator")
-    network: nn.Module = build(node, "task.judge: model.generator")
+    check_targets(node, "task.evaluator: model.generator")
+    network: nn.Module = build(node, "task.evaluator: model.generator")
     network.load_state_dict(safetensors.torch.load_file(weights))
     return network

@@ -49,7 +49,7 @@ def test_ten_steps_are_timed_or_a_minute_and_neither_warming_up_nor_validations(
     clock = SimpleNamespace(now=0.0)
     said: list[str] = []
     monkeypatch.setattr(module.time, "monotonic", lambda: clock.now)
-    monkeypatch.setattr(module.quiet, "say", said.append)
+    monkeypatch.setattr(module.console, "print_status", said.append)
     callback, task = Forecast(DATA, TRAINER), AdversarialTask.__new__(AdversarialTask)
     trainer: Any = SimpleNamespace(is_global_zero=True, max_steps=5000)
     monkeypatch.setattr(AdversarialTask, "batches_done", property(lambda self: clock.done), raising=False)

@@ -130,10 +130,10 @@ def test_the_identity_gives_back_every_file(
     """Type, grid and range; in memory too. The volume is padded to 22 voxels, and back."""
     _, suffix, dtype, shape, ending = KINDS[kind]
     in_memory: list[torch.Tensor] = []
-    written = EnhancementTask.written
+    written = EnhancementTask.saved_prediction
     monkeypatch.setattr(
         EnhancementTask,
-        "written",
+        "saved_prediction",
         lambda *given: in_memory.append(written(*given)) or in_memory[-1],
     )
     data = folder(kind)

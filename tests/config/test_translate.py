@@ -33,14 +33,22 @@ def test_a_key_of_the_run_alone_stays(compose: Any, drawn: Path, key: str) -> No
 
 
 def test_a_free_key_of_the_run_alone_may_change(compose: Any, drawn: Path) -> None:
-    again = settled(compose, drawn, "task.judge=runs/judge", "data.changed=keep", "trainer.threads=1")
-    assert again["task"]["judge"] == "runs/judge"
+    again = settled(compose, drawn, "task.evaluator=runs/judge", "data.changed=keep", "trainer.threads=1")
+    assert again["task"]["evaluator"] == "runs/judge"
     assert again["data"]["changed"] == "keep" and again["data"]["root"] == "images"
     assert again["trainer"]["threads"] == 1
 
 
 def test_words_that_choose_files_and_options_are_left_alone(drawn: Path) -> None:
-    words = [f"resume={drawn}", "trainer=ddp", "-c", "job", "+data.root=x", "~task.judge", "data.unknown=1"]
+    words = [
+        f"resume={drawn}",
+        "trainer=ddp",
+        "-c",
+        "job",
+        "+data.root=x",
+        "~task.evaluator",
+        "data.unknown=1",
+    ]
     assert readable(words, resumes=True) == words
     assert readable(["resume=null", "data.root=x"], resumes=True) == ["resume=null", "data.root=x"]
 

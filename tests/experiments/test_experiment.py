@@ -244,7 +244,7 @@ def test_real_runs_where_one_needs_the_other(tmp_path: Path, small: Small) -> No
         "model=spade",
         "data=brain",
         "model.generator.channels=4",
-        "task.judge=${run:judge}",
+        "task.evaluator=${run:judge}",
     ]
     small(
         base=[w for w in shared if "threads" not in w],
@@ -273,12 +273,12 @@ def test_real_runs_where_one_needs_the_other(tmp_path: Path, small: Small) -> No
         "judge seed 0",
         "spade seed 0",
     ]
-    assert "Undecided: drawn has a lower Dice of the judge than judge" in printed
+    assert "Undecided: drawn has a lower Dice of the evaluator than judge" in printed
     with gzip.open(tmp_path / "experiments/small/results/cases.csv.gz", "rt") as file:
         assert {(row["arm"], row["subject"]) for row in csv.DictReader(file)} == {("judge", "0")}
     place = tmp_path / "runs/experiments/small/cpu"
     config = yaml.safe_load(next(place.glob("spade_seed0_*/config.yaml")).read_text())
-    assert config["task"]["judge"] == str(next(p for p in place.glob("judge_seed0_*") if p.is_dir()))
+    assert config["task"]["evaluator"] == str(next(p for p in place.glob("judge_seed0_*") if p.is_dir()))
     code, printed, _ = ran(tmp_path, "small", "verify=true", "arms=[judge]")
     assert code == 0 and "test/dice" in printed and "equal" in printed
 

@@ -76,8 +76,7 @@ def trained(compose: Any, given_scores: dict[str, set[str]], tmp_path: Path) -> 
     def of(*words: str) -> Path:
         directory = tmp_path / f"run{len(list(tmp_path.glob('run*')))}"
         cfg = compose(*SMALL, *words, tiny=False)
-        validate(cfg)
-        train(cfg, directory)
+        train(validate(cfg), directory)
         return directory
 
     return of
@@ -91,7 +90,7 @@ def test_each_task_gives_what_the_registry_says(
     for words in RUNS[task]:
         known = {name: request.getfixturevalue(name) for name in ("lesions", "two_kinds") if name in words}
         if "segmenter" in words:
-            known["segmenter"] = [f"task.judge={trained('task=segmentation', *BRAINS, *UNET)}"]
+            known["segmenter"] = [f"task.evaluator={trained('task=segmentation', *BRAINS, *UNET)}"]
         trained(*(part for word in words for part in known.get(word, [word])))
     assert given_scores[task] == {name for name, score in SCORES.items() if task in score.tasks}
 

@@ -122,15 +122,15 @@ def test_of_other_channels_the_first_is_drawn_in_grey(channels: int) -> None:
 def test_samples_of_tasks_keep_colour() -> None:
     import torch
 
-    from ganatomy.tasks.anomaly import figures as anomaly_figures
     from ganatomy.tasks.anomaly.anomaly_map import Findings
-    from ganatomy.tasks.synthesis import figures as synthesis_figures
+    from ganatomy.tasks.anomaly.figures import sample_columns
+    from ganatomy.tasks.synthesis.figures import sample_grid
 
     levels = torch.tensor([3.0, 2.0, 1.0])[None, :, None, None]
     image = levels + 0.1 * torch.rand(6, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    assert all(reds(tiles) for tiles in synthesis_figures.grid(image, image).values())
+    assert all(reds(tiles) for tiles in sample_grid(image, image).values())
     found = Findings(image - 0.2 * levels, torch.rand(6, 32, 32), torch.rand(6))
-    columns = anomaly_figures.columns({"image": image}, found, torch.ones(6, dtype=torch.bool), None)
+    columns = sample_columns({"image": image}, found, torch.ones(6, dtype=torch.bool), None)
     assert all(reds(columns[name]) for name in ("input", "reconstruction", "residual"))
-    imagined = anomaly_figures.columns({"image": image}, image, torch.ones(6, dtype=torch.bool), None)
+    imagined = sample_columns({"image": image}, image, torch.ones(6, dtype=torch.bool), None)
     assert all(reds(tiles) for tiles in imagined.values())

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ganatomy.config.resolve import validate
 from ganatomy.errors import UserError
 from ganatomy.metrics.enhancement import score_case
-from ganatomy.tasks.enhancement.task import width
+from ganatomy.tasks.enhancement.data_range import span_of
 
 SHAPE = (20, 18, 6)
 ROLES = ("mr", "ct")
@@ -165,7 +165,7 @@ def test_each_channel_its_own_in_other_tasks(compose: Any, scans: Path, tmp_path
     words += " data.batch_size=2 callbacks.progress=none callbacks.report=false callbacks.samples=0"
     words += " save_predictions=1"
     if task == "synthesis":
-        words += " task.imagenet=false save_samples=2 task.most=4 task.nearest=2"
+        words += " task.imagenet=false save_samples=2 task.max_images=4 task.nearest=2"
     else:
         words += " model=autoencoder task.denoising_steps=1 task.search_images=0"
     cfg = compose(*words.split(), tiny=False)
@@ -188,7 +188,7 @@ def test_scores_of_channels_in_units_of_their_own_are_means() -> None:
     wrong = truth * 1.1
     alone = [score_case(wrong[:, c : c + 1], truth[:, c : c + 1]) for c in (0, 1)]
     assert alone[0]["psnr"] == pytest.approx(alone[1]["psnr"], abs=3)  # 20 dB below the range, in any units
-    together = score_case(wrong, truth, width(["zscore", "percentile"]))
+    together = score_case(wrong, truth, span_of(["zscore", "percentile"]))
     for name, value in together.items():
         assert value == pytest.approx((alone[0][name] + alone[1][name]) / 2)
-    assert width([-160, 240]) == 400 and width([[-160, 240], "zscore"]) == [400, None]
+    assert span_of([-160, 240]) == 400 and span_of([[-160, 240], "zscore"]) == [400, None]

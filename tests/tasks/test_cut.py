@@ -18,7 +18,7 @@ from torch import Tensor
 from ganatomy.config.resolve import validate
 from ganatomy.errors import UserError
 from ganatomy.networks.image_to_image.centernet import CenterNet, Maps
-from ganatomy.tasks.detection.centernet_targets import maps_in_windows
+from ganatomy.tasks.detection.centernet_decoding import maps_in_windows
 from ganatomy.tasks.detection.task import DetectionTask
 
 SHAPE = (40, 44, 6)
@@ -124,7 +124,7 @@ def test_a_task_of_one_size_stops(train: Any, volumes: Path, task: str) -> None:
         with pytest.raises(
             UserError, match=r"^save_predictions: data\.size=16 cuts 5 of 5 images.*made-up voxels"
         ):
-            train(*words, "data.resize=crop", "save_predictions=1", "task.most=4", "task.nearest=2")
+            train(*words, "data.resize=crop", "save_predictions=1", "task.max_images=4", "task.nearest=2")
 
 
 def test_boxes_outside_the_middle_are_looked_for(train: Any, tmp_path: Path, monkeypatch: Any) -> None:

@@ -184,7 +184,7 @@ def test_the_encoder_inverts_planted_latents() -> None:
 def test_the_score_is_the_papers() -> None:
     method, network = toy()
     x = torch.randn(5, 1, 8, 8)
-    made, score = method.judge(x, None)
+    made, score = method.score_images(x, None)
     features = ((torch.tanh(x) - torch.tanh(made)) ** 2).mean((1, 2, 3))
     torch.testing.assert_close(score, ((x - network(x)) ** 2).mean((1, 2, 3)) + features)
     loss = sum(method.task_losses({"image": x}, network(x)).values())

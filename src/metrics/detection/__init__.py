@@ -1,4 +1,4 @@
-"""Scores of boxes: average precision, FROC, and what a chosen score threshold gives."""
+"""Scores of boxes: average precision, FROC, and scores at a threshold."""
 
 from ganatomy.metrics.detection.table import DetectionTable
 

@@ -1,4 +1,4 @@
-"""From hits to numbers. Detections of one score enter together: an order among them would be invented."""
+"""Average precision and FROC. Detections of equal score enter together, as they have no order."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 
 RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""False positives an image at which FROC is read (LUNA16: Setio et al. 2017)."""
+"""False positives per image at which FROC is read (LUNA16: Setio et al. 2017)."""
 RECALLS = np.linspace(0, 1, 101)
 
 
 @dataclass(frozen=True)
 class Steps:
-    """Hits and false positives among the detections of at least each score; scores fall."""
+    """Counts among the detections of at least each score.
+
+    Attributes:
+        scores: Distinct scores, falling.
+        hits: Hits of at least each score.
+        false: False positives of at least each score.
+    """
 
     scores: np.ndarray
     hits: np.ndarray
@@ -22,7 +28,7 @@ class Steps:
 
 
 def steps(scores: np.ndarray, hits: np.ndarray) -> Steps:
-    """scores [N], hits [N] bool."""
+    """Count hits and false positives, from scores [N] and hits [N] bool."""
     order = np.argsort(-scores, kind="stable")
     scores, hits = scores[order], hits[order]
     last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)) if len(scores) else np.zeros(0, int)
@@ -30,7 +36,7 @@ def steps(scores: np.ndarray, hits: np.ndarray) -> Steps:
 
 
 def average_precision(at: Steps, truths: int) -> float:
-    """Mean over 101 recalls of the best precision at that recall or a higher one; NaN without a true box."""
+    """Return the mean over 101 recalls of the best precision at that recall or above; NaN without truth."""
     if truths == 0:
         return float("nan")
     recall = at.hits / truths
@@ -41,7 +47,14 @@ def average_precision(at: Steps, truths: int) -> float:
 
 
 def froc(at: Steps, truths: int, images: int, rates: Sequence[float] = RATES) -> np.ndarray:
-    """Share of the true boxes found at no more than each rate of false positives an image."""
+    """Return the fraction of true boxes found at each rate of false positives per image, at most.
+
+    Args:
+        at: Counts by score.
+        truths: Number of true boxes.
+        images: Number of images.
+        rates: Rates of false positives per image.
+    """
     if truths == 0 or images == 0:
         return np.full(len(rates), np.nan)
     false = at.false / images
@@ -50,9 +63,9 @@ def froc(at: Steps, truths: int, images: int, rates: Sequence[float] = RATES) ->
 
 
 def best_threshold(at: Steps, truths: int) -> float | None:
-    """The score from which on detections count, so that F1 is largest; None where no detection is a hit.
+    """Return the score threshold with the largest F1; None if no detection is a hit.
 
-    Halfway to the next lower score that was seen; of equal F1 the highest.
+    It lies halfway to the next lower score; of equal F1 the highest counts.
     """
     if truths == 0 or not len(at.hits) or at.hits[-1] == 0:
         return None

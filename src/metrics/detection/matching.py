@@ -1,4 +1,4 @@
-"""Which detections are hits: greedy matching, as COCO does it."""
+"""Greedy matching of detections to true boxes, as in COCO."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Intersection over union of [N, 2*dims] and [M, 2*dims] (lower corner, upper corner): [N, M]."""
+    """Return intersection over union [N, M] of boxes [N, 2*dims] and [M, 2*dims] (lower, upper corner)."""
     dims = boxes.shape[1] // 2
     boxes, others = boxes[:, None].astype(np.float64), others[None].astype(np.float64)
     low, high = np.maximum(boxes, others)[..., :dims], np.minimum(boxes, others)[..., dims:]
@@ -19,10 +19,19 @@ def iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def match(boxes: np.ndarray, scores: np.ndarray, truth: np.ndarray, least: Sequence[float]) -> np.ndarray:
-    """Whether each detection of one class in one image is a hit, at each least IoU [T, N].
+    """Match the detections of one class in one image.
 
-    The best score chooses first and takes the free true box with which its IoU is largest, if that
-    suffices; each true box can be taken once. Equal scores choose in the order given.
+    The best score chooses first and takes the free true box of largest IoU, if that is enough; each true box
+    can be taken once. Equal scores choose in the given order.
+
+    Args:
+        boxes: Detected boxes [N, 2*dims].
+        scores: Their scores [N].
+        truth: True boxes [M, 2*dims].
+        least: Thresholds of the IoU, [T].
+
+    Returns:
+        True for hits, [T, N].
     """
     wanted = np.asarray(least)[:, None] - 1e-10
     hits = np.zeros((len(wanted), len(boxes)), bool)

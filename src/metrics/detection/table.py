@@ -1,4 +1,4 @@
-"""The scores of a set of images with boxes, added up over batches and processes."""
+"""Scores of images with boxes, gathered over batches and processes."""
 
 from __future__ import annotations
 
@@ -23,15 +23,26 @@ MEANS = {
     "map30": [0.3],
     "map_lesion": [v for v in LEAST if v <= 0.5],
 }
-"""Mean average precision, and the least IoUs that each is the mean of."""
+"""Mean average precisions, and the IoU thresholds that each is the mean over."""
 BY_CLASS = ("map50", "map75")
-"""Those that are told of each class."""
+"""Scores that are also given per class."""
 
 
 @dataclass(frozen=True)
 class Image:
-    """Detections and truth of one image: boxes [N, 2*dims] on the network's grid and on the file's, scores
-    and classes [N]; `shape` [dims] of the file's grid."""
+    """Detections and truth of one image.
+
+    Attributes:
+        case: Name of the case.
+        boxes: Detected boxes [N, 2*dims] on the network's grid.
+        scores: Their scores [N].
+        classes: Their classes [N].
+        truth: True boxes [M, 2*dims] on the network's grid.
+        truth_classes: Their classes [M].
+        shape: Shape [dims] of the file's grid.
+        file_boxes: Detected boxes [N, 2*dims] on the file's grid.
+        file_truth: True boxes [M, 2*dims] on the file's grid.
+    """
 
     case: str
     boxes: np.ndarray
@@ -47,23 +58,26 @@ class Image:
 class DetectionTable(CaseMetric):
     """Scores of boxes over images.
 
-    hit: least IoU of a box that finds an object, for FROC, sensitivity and the score threshold.
-    threshold: the score from which on boxes count; None: the one with the largest F1 among these images.
+    Args:
+        classes: Names of the classes.
+        dims: Number of spatial axes.
+        match_iou: Least IoU of a hit, for FROC, sensitivity and the score threshold.
+
+    Attributes:
+        threshold: Score from which on boxes count; None for the one with the largest F1 on these images.
     """
 
     heads: Any
     found: Any
     truths: Any
 
-    def __init__(self, classes: Sequence[str], dims: int, hit: float = 0.3) -> None:
+    def __init__(self, classes: Sequence[str], dims: int, match_iou: float = 0.3) -> None:
         super().__init__("heads", "found", "truths")
-        self.classes, self.dims, self.hit = tuple(classes), dims, hit
+        self.classes, self.dims, self.match_iou = tuple(classes), dims, match_iou
         self.threshold: float | None = None
 
     def update(self, image: Image) -> None:
-        """Take in one image; a ValueError names a case of more than 128 bytes, or one with a box or a score
-        that is not finite.
-        """
+        """Add one image; ValueError for a name of more than 128 bytes, or values that are not finite."""
         refuse_not_finite(image.case, image.boxes, image.scores, image.truth)
         found = (image.classes[:, None], image.scores[:, None], image.boxes, image.file_boxes)
         self.keep(
@@ -74,18 +88,18 @@ class DetectionTable(CaseMetric):
         )
 
     def compute(self) -> dict[str, Tensor]:
-        """Flat names to 0-dim tensors; NaN without an object to find, or an image without objects."""
+        """Return flat names to 0-dim tensors; NaN without an object, or without an image without objects."""
         return {name: torch.tensor(value) for name, value in self._scores(self.images()).items()}
 
     def choose(self) -> float | None:
-        """The threshold with the largest F1. Every process must call it."""
+        """Return the threshold with the largest F1. Every process must call it."""
         with self.sync_context():
             images = self.images()
         at, truths = self._pooled(images, self._matched(images))
         return best_threshold(at, truths)
 
     def per_case(self) -> list[dict[str, str | float]]:
-        """One row an image, sorted, at the threshold. Every process must call it."""
+        """Return one row per image, sorted, at the threshold. Every process must call it."""
         with self.sync_context():
             images = self.images()
         hits = self._matched(images)
@@ -99,7 +113,7 @@ class DetectionTable(CaseMetric):
         return rows
 
     def images(self) -> list[Image]:
-        """Every image seen by this process (inside `sync_context`: by all), sorted by name."""
+        """Return the images of this process (inside `sync_context`: of all), sorted by name."""
         d = self.dims
         heads = self.table("heads", 2 + d).numpy().astype(int)
         found = self.ragged("found", (heads[:, 0] * (2 + 4 * d)).tolist())
@@ -123,20 +137,20 @@ class DetectionTable(CaseMetric):
         return images
 
     def curve(self, images: Sequence[Image]) -> tuple[np.ndarray, np.ndarray]:
-        """FROC: false positives an image, and the share of objects found, as the threshold falls."""
+        """Return the FROC curve: false positives per image and fraction found, as the threshold falls."""
         at, truths = self._pooled(images, self._matched(images))
         return at.false / max(len(images), 1), at.hits / max(truths, 1)
 
     @property
     def _least(self) -> tuple[float, ...]:
-        return (*LEAST, self.hit)
+        return (*LEAST, self.match_iou)
 
     @property
     def _hit_row(self) -> int:
         return len(LEAST)
 
     def _matched(self, images: Sequence[Image]) -> list[np.ndarray]:
-        """Hits [T, N] of each image."""
+        """Return the hits [T, N] of each image."""
         matched = []
         for image in images:
             hits = np.zeros((len(self._least), len(image.boxes)), bool)
@@ -148,7 +162,7 @@ class DetectionTable(CaseMetric):
         return matched
 
     def _pooled(self, images: Sequence[Image], hits: Sequence[np.ndarray]) -> tuple[Steps, int]:
-        """All the classes together at `hit`."""
+        """Count hits of all classes together at `match_iou`."""
         scores = _joined([image.scores for image in images])
         right = _joined([found[self._hit_row] for found in hits]).astype(bool)
         return steps(scores, right), sum(len(image.truth) for image in images)
@@ -169,7 +183,7 @@ class DetectionTable(CaseMetric):
         return scores | self._at_threshold(images, hits, truths)
 
     def _precisions(self, images: Sequence[Image], hits: Sequence[np.ndarray]) -> dict[str, float]:
-        """Average precision of each class and least IoU, and their means over classes that are there."""
+        """Return mean average precisions over the classes that exist, and those of each class."""
         classes = _joined([image.classes for image in images])
         theirs = _joined([image.truth_classes for image in images])
         scores = _joined([image.scores for image in images])

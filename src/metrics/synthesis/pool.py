@@ -15,7 +15,7 @@ DIGITS = 4
 
 
 class ImagePool(Metric):
-    """Up to `most` pairs (real, fake) of named images, chosen by their names alone.
+    """Up to `max_images` pairs (real, fake) of named images, chosen by their names alone.
 
     So neither the order of arrival nor the number of processes matters, and an image that comes twice counts
     once.
@@ -23,9 +23,9 @@ class ImagePool(Metric):
 
     full_state_update = False
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, max_images: int) -> None:
         super().__init__()
-        self.most = most
+        self.max_images = max_images
         # Flat and float32: a process without an image joins the gathering with an empty tensor of that kind.
         for name in ("keys", "shapes", "real", "fake"):
             self.add_state(name, default=[], dist_reduce_fx="cat")
@@ -49,7 +49,7 @@ class ImagePool(Metric):
         keys = torch.tensor([digits(name) for name in names], dtype=torch.float32, device=real.device)
         for name, values in {"keys": keys, "shapes": shape, "real": real, "fake": fake}.items():
             states[name].append(values.float().flatten())
-        if sum(len(part) for part in states["keys"]) > 1.25 * DIGITS * self.most:
+        if sum(len(part) for part in states["keys"]) > 1.25 * DIGITS * self.max_images:
             keys, real, fake = self._chosen()
             self.keys, self.real, self.fake = [keys.flatten()], [real.flatten()], [fake.flatten()]
             self.shapes = [shape]
@@ -64,7 +64,7 @@ class ImagePool(Metric):
         places: dict[tuple[float, ...], int] = {}
         for place, key in enumerate(keys.tolist()):
             places.setdefault(tuple(key), place)
-        rows = [places[key] for key in sorted(places)[: self.most]]
+        rows = [places[key] for key in sorted(places)[: self.max_images]]
         shape = [int(side) for side in _joined(self.shapes)[:3].tolist()] or [1, 1, 1]
         real, fake = (_joined(state).reshape(-1, *shape)[rows] for state in (self.real, self.fake))
         return keys[rows], real, fake

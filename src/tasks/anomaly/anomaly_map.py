@@ -1,4 +1,4 @@
-"""From a map of how unlike the healthy each pixel is to a score of the image and to boxes."""
+"""Anomaly maps: their smoothing, the score of an image, and boxes."""
 
 from __future__ import annotations
 
@@ -10,21 +10,26 @@ from scipy.ndimage import find_objects, gaussian_filter, maximum
 from scipy.ndimage import label as components
 from torch import Tensor
 
-SHARE = 0.01
-"""Of an image's pixels, the highest ones, whose mean is the score of a map."""
+TOP_FRACTION = 0.01
+"""Fraction of pixels, the highest ones, whose mean is the score of a map."""
 
 
 class Findings(NamedTuple):
-    """What a model of the healthy says of images: what it made of them [B, C, *spatial], map [B, *spatial],
-    score [B]."""
+    """Anomaly detection in images.
 
-    made: Tensor
+    Attributes:
+        reconstruction: What the model of healthy images makes of them, [B, C, *spatial].
+        map: Anomaly of each pixel, [B, *spatial].
+        score: Anomaly of each image, [B].
+    """
+
+    reconstruction: Tensor
     map: Tensor
     score: Tensor
 
 
 def smoothed(values: Tensor, sigma: float) -> Tensor:
-    """Channels averaged, [B, C, *spatial] to [B, *spatial], then a Gaussian of `sigma` pixels."""
+    """Average channels, [B, C, *spatial] to [B, *spatial], and smooth by a Gaussian of `sigma` pixels."""
     mean = values.float().mean(1)
     if sigma == 0:
         return mean
@@ -32,16 +37,21 @@ def smoothed(values: Tensor, sigma: float) -> Tensor:
     return torch.from_numpy(blurred).to(mean)
 
 
+def middle_planes(*images: Tensor) -> list[Tensor]:
+    """Return images [n, C, H, W] as they are; of volumes the middle plane along the last axis."""
+    return [each if each.dim() == 4 else each[..., each.shape[-1] // 2] for each in images]
+
+
 def highest(maps: Tensor) -> Tensor:
-    """[B]: the mean of the highest hundredth of each map's pixels."""
+    """Return the mean of the highest hundredth of each map's pixels, [B]."""
     flat = maps.flatten(1)
-    return flat.topk(max(1, round(SHARE * flat.shape[1])), dim=1).values.mean(1)
+    return flat.topk(max(1, round(TOP_FRACTION * flat.shape[1])), dim=1).values.mean(1)
 
 
 def boxes_of(values: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes [N, 2*dims] around the connected parts of a map above the threshold, and the highest in each.
+    """Return boxes [N, 2*dims] around the connected parts of a map above the threshold, and their peaks [N].
 
-    Corners as in a case: voxel i covers i to i + 1. Diagonals connect.
+    Corners as in a case: voxel i covers i to i + 1. Diagonal neighbours are connected.
     """
     dims = values.ndim
     regions, count = components(values > threshold, np.ones((3,) * dims))

@@ -1,4 +1,4 @@
-"""What a method of anomaly detection stands beside at the test: baselines, a threshold, a slower search."""
+"""Baselines of anomaly detection, the threshold of boxes, and the comparison with a slower search."""
 
 from __future__ import annotations
 
@@ -29,11 +29,18 @@ AUTOENCODER = (8, 16, 32)
 """Channels of the small denoising autoencoder."""
 BATCH = 16
 MOST_PIXELS = 10_000_000
-"""Of which a quantile is taken."""
+"""Pixels that a quantile is computed from, at most."""
 
 
 def fitted(training: Tensor, components: int, steps: int, seed: int) -> dict[str, Map]:
-    """The baselines of `NAMES`, from training images [n, C, *spatial]."""
+    """Fit the baselines of `NAMES`.
+
+    Args:
+        training: Training images [n, C, *spatial].
+        components: Principal components of `pca`.
+        steps: Training steps of `denoising`.
+        seed: Seed of `denoising`.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         dims, channels = training.dim() - 2, training.shape[1]
@@ -49,58 +56,65 @@ def fitted(training: Tensor, components: int, steps: int, seed: int) -> dict[str
 def with_truth(
     data: DataModule, healthy: Healthy, device: torch.device, split: Split
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield (images [B, C, *spatial], true where anomalous [B]) for every case of a split, on the device."""
+    """Yield (images [B, C, *spatial], True where anomalous [B]) for every case of a split.
+
+    Args:
+        data: Data of the run.
+        healthy: Which images are healthy.
+        device: Device of the tensors.
+        split: Split to read.
+    """
     for batch in evaluation_batches(data, split, device):
         yield batch["image"], healthy.truth(batch)[0]
 
 
 def threshold(
-    images: Iterable[tuple[Tensor, Tensor]], judge: Callable[[Tensor], Findings], quantile: float
+    images: Iterable[tuple[Tensor, Tensor]], score_images: Callable[[Tensor], Findings], quantile: float
 ) -> float:
     """Return the quantile of the pixels of the maps of healthy images.
 
     Args:
-        images: batches as `with_truth` gives them, of the validation split.
-        judge: the method's findings of images [B, C, *spatial].
-        quantile: between 0 and 1.
+        images: Batches of `with_truth` of the validation split.
+        score_images: Function from images [B, C, *spatial] to findings.
+        quantile: Between 0 and 1.
     """
-    values = [judge(x[~ill]).map.flatten().cpu().numpy() for x, ill in images if not bool(ill.all())]
+    values = [score_images(x[~ill]).map.flatten().cpu().numpy() for x, ill in images if not bool(ill.all())]
     pixels = np.concatenate(values)
     return float(np.quantile(pixels[:: max(1, len(pixels) // MOST_PIXELS)], quantile))
 
 
-def searched(
+def compare_with_search(
     images: Iterable[tuple[Tensor, Tensor]],
-    judge: Callable[[Tensor], Findings],
-    slow: Callable[[Tensor], Tensor],
+    score_images: Callable[[Tensor], Findings],
+    search_scores: Callable[[Tensor], Tensor],
     count: int,
 ) -> dict[str, float]:
-    """Return AUROC and images a second of a method and, as search/..., of its slower search.
+    """Return AUROC and images per second of a method and, as search/..., of its slower search.
 
     Args:
-        images: batches as `with_truth` gives them, of the test split.
-        judge: the method's findings of images [B, C, *spatial].
-        slow: scores [B] of the search.
-        count: images to score at most, half of them anomalous, spread evenly over the split.
+        images: Batches of `with_truth` of the test split.
+        score_images: Function from images [B, C, *spatial] to findings.
+        search_scores: Function from images to the scores [B] of the search.
+        count: Images to score, at most: half of them anomalous, spread evenly over the split.
     """
     parts, truths = zip(*images, strict=True)
     truth = torch.cat(truths).cpu().numpy()
-    places = np.concatenate([_some(np.flatnonzero(truth == kind), count // 2) for kind in (0, 1)])
+    places = np.concatenate([_spread(np.flatnonzero(truth == kind), count // 2) for kind in (0, 1)])
     every = torch.cat(parts)
-    some = every[torch.from_numpy(places).to(every.device)]
+    chosen = every[torch.from_numpy(places).to(every.device)]
     begun = time.perf_counter()
-    found, middle = slow(some).cpu(), time.perf_counter()
-    ours, ended = judge(some).score.cpu(), time.perf_counter()
+    found, middle = search_scores(chosen).cpu(), time.perf_counter()
+    ours, ended = score_images(chosen).score.cpu(), time.perf_counter()
     return {
         "subset_auroc": auroc(ours.numpy(), truth[places]),
-        "images_per_second": len(some) / (ended - middle),
+        "images_per_second": len(chosen) / (ended - middle),
         "search/subset_auroc": auroc(found.numpy(), truth[places]),
-        "search/images_per_second": len(some) / (middle - begun),
+        "search/images_per_second": len(chosen) / (middle - begun),
     }
 
 
-def _some(places: np.ndarray, count: int) -> np.ndarray:
-    """Up to `count` of the places, evenly spread."""
+def _spread(places: np.ndarray, count: int) -> np.ndarray:
+    """Return up to `count` of the places, evenly spread."""
     if not len(places):
         return places
     chosen: np.ndarray = places[np.linspace(0, len(places) - 1, min(count, len(places))).round().astype(int)]

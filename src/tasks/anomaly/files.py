@@ -1,7 +1,9 @@
-"""Boxes of anomalies as rows of a table, in the coordinates of the files they were found in."""
+"""Boxes and lesions on the grids of the cases' files."""
 
 from __future__ import annotations
 
+import csv
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,54 +16,100 @@ from ganatomy.data.regrid import Grid
 from ganatomy.data.transforms.boxes import move_boxes, usable_boxes
 from ganatomy.tasks.anomaly.anomaly_map import boxes_of
 from ganatomy.tasks.shared.as_written import Originals
-from ganatomy.tasks.shared.volumes import rows_by_case
+from ganatomy.tasks.shared.volumes import rows_by_case, stack_slices
 
 COLUMNS = ("case", "score", "lower", "upper")
 
 
-def boxes(batch: Batch, names: list[str], maps: Tensor, threshold: float) -> list[dict[str, Any]]:
-    """A row a box: the highest value in it, and its corners in voxels of the case's file (i to i + 1),
-    cut to it."""
+def box_rows(batch: Batch, row_names: list[str], maps: Tensor, threshold: float) -> list[dict[str, Any]]:
+    """Return one table row per box: case, peak value, and corners in voxels of the case's file.
+
+    Voxel i covers i to i + 1; boxes are clipped to the file's grid.
+
+    Args:
+        batch: Evaluation batch.
+        row_names: Name of each row of the batch.
+        maps: Anomaly maps [B, *spatial].
+        threshold: Value above which a pixel is in a box.
+    """
     rows = []
-    for row, name in enumerate(names):
+    for row, name in enumerate(row_names):
         found, peaks = boxes_of(maps[row].cpu().numpy(), threshold)
         sides = list(maps.shape[1:])
         if "slice" in batch:
             z = float(batch["slice"][row])
             found = np.insert(found, [len(sides), 2 * len(sides)], [z, z + 1], axis=1).astype(np.float32)
             sides.append(int(batch["slice"].max()) + 1)
-        there = Grid(_array(batch["input_affine"][row]), tuple(_array(batch["input_shape"][row]).astype(int)))
-        moved = move_boxes(found, Grid(_array(batch["affine"][row]), tuple(sides)), there)
-        within, usable = usable_boxes(moved, there.shape)  # `data.resize` may have padded
+        file_grid = Grid(
+            _array(batch["input_affine"][row]), tuple(_array(batch["input_shape"][row]).astype(int))
+        )
+        on_file = move_boxes(found, Grid(_array(batch["affine"][row]), tuple(sides)), file_grid)
+        within, usable = usable_boxes(on_file, file_grid.shape)  # `data.resize` may have padded
         for box, peak in zip(np.round(within[usable], 2), np.asarray(peaks)[usable], strict=True):
             corners = [" ".join(f"{value:g}" for value in corner) for corner in np.split(box, 2)]
             rows.append(dict(zip(COLUMNS, (name, round(float(peak), 4), *corners), strict=True)))
     return rows
 
 
-def marked(
+def lesions_of_files(
     files: Originals, batch: Batch, lesion: int | None, ill: Tensor
 ) -> tuple[list[list[Tensor]] | None, Tensor]:
-    """The lesions of the files, for each row those of its planes, and whether rows are anomalous."""
+    """Return the lesions on the files' grids, by row, and which rows are anomalous.
+
+    Args:
+        files: Files of the test cases.
+        batch: Evaluation batch.
+        lesion: Label of lesions; None without outlines.
+        ill: True for rows that are anomalous on the network's grid, [B].
+
+    Returns:
+        (for each row the lesion masks of its planes, or None; True for anomalous rows, [B]).
+    """
     if lesion is None:
         return None, ill
     found: list[list[Tensor]] = [[] for _ in batch["case"]]
     ill = ill.clone()
     for case, rows in rows_by_case(batch):
-        for row, planes in files.shared(batch, rows, files.truth(case)["label"] == lesion):
+        for row, planes in files.planes_by_row(batch, rows, files.truth(case)["label"] == lesion):
             found[row] = [torch.from_numpy(plane[0].copy()) for plane in planes]
             ill[row] = bool(ill[row]) | any(bool(plane.any()) for plane in found[row])
     return found, ill
 
 
-def gathered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of all processes, each once, in the order of their cases."""
+def maps_of_files(files: Originals, batch: Batch, maps: Tensor, role: str) -> list[list[Tensor]]:
+    """Return for each row its planes of the files that the maps would be written to.
+
+    Args:
+        files: Files of the test cases.
+        batch: Evaluation batch.
+        maps: Anomaly maps [B, *spatial].
+        role: See `Originals.as_written`.
+    """
+    found: list[list[Tensor]] = [[] for _ in maps]
+    for _, rows in rows_by_case(batch):
+        case_map = stack_slices(batch, maps[:, None], rows)
+        file_map = files.as_written(batch, rows, case_map, role)
+        for row, planes in files.planes_by_row(batch, rows, file_map.numbers):
+            found[row] = [torch.from_numpy(plane[0]) for plane in planes]
+    return found
+
+
+def gather_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of all processes, each once, sorted by case."""
     every = [rows]
     if dist.is_available() and dist.is_initialized():
         every = [[] for _ in range(dist.get_world_size())]
         dist.all_gather_object(every, rows)
     once = {tuple(row.values()): row for part in every for row in part}
     return [once[key] for key in sorted(once)]
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write the rows of `box_rows` as CSV."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _array(values: Tensor) -> np.ndarray:

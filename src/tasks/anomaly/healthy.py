@@ -1,4 +1,4 @@
-"""Who is healthy: told by the kind of an image, by its lesion mask, or by both."""
+"""Which images are healthy: by their class, by their lesion mask, or by both."""
 
 from __future__ import annotations
 
@@ -16,19 +16,24 @@ from ganatomy.data.records import Batch, Record
 from ganatomy.errors import UserError
 from ganatomy.tasks.shared.foreseen import SPLITS
 
-KNOWN = ("healthy", "normal", "no finding", "no findings")
-"""Kinds that are taken for the healthy one where `task.healthy` names none."""
+HEALTHY_NAMES = ("healthy", "normal", "no finding", "no findings")
+"""Image classes that count as healthy if `task.healthy` is null."""
 
 
 @dataclass(frozen=True)
 class Healthy:
-    """kind: the number of the healthy kind; lesion: the label of lesions. None: the data have no such."""
+    """Definition of healthy images.
+
+    Attributes:
+        kind: Number of the healthy image class; None without image classes.
+        lesion: Label of lesions; None without lesion masks.
+    """
 
     kind: int | None
     lesion: int | None
 
     def truth(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """(whether rows are anomalous [B], their lesion masks [B, *spatial] where lesions are outlined)."""
+        """Return (True for anomalous rows [B], lesion masks [B, *spatial] or None without outlines)."""
         masks = batch["label"][:, 0] == self.lesion if self.lesion is not None else None
         ill = torch.zeros(len(batch["image"]), dtype=torch.bool, device=batch["image"].device)
         if masks is not None:
@@ -38,17 +43,17 @@ class Healthy:
         return ill, masks
 
     def ill(self, data: DataModule, record: Record) -> bool:
-        """Whether anything in a case is anomalous; read only where its record does not tell."""
+        """Return True if anything in a case is anomalous; reads the case only if its record is not enough."""
         if self.kind is not None and "class" in record.content:
-            told: bool = record.content["class"] != self.kind
-            if told or self.lesion is None:
-                return told
+            other: bool = record.content["class"] != self.kind
+            if other or self.lesion is None:
+                return other
         case = data.cache.get(record)
         marked = self.lesion is not None and bool((case["label"] == self.lesion).any())
         return marked or (self.kind is not None and bool(np.any(case["class"] != self.kind)))
 
     def undefined(self, data: DataModule) -> list[str]:
-        """A line for each split whose images are all healthy, or none of them, by what is known of them."""
+        """Return a line for each split whose images are all healthy, or all anomalous, by their facts."""
         lines = []
         for split, word in SPLITS.items():
             ill = [self._holds_illness(data.facts[record.case].holds) for record in data.records[split]]
@@ -58,33 +63,50 @@ class Healthy:
         return lines
 
     def _holds_illness(self, held: dict[str, list[int]]) -> bool:
-        """Of a case of which this much is known."""
+        """Return True if these facts of a case say that it is anomalous."""
         other = self.kind is not None and held.get("class", [self.kind]) != [self.kind]
         return other or self.lesion in held.get("label", ())
 
 
 def chosen(given: dict[str, Any], kinds: Sequence[str], classes: Sequence[str]) -> dict[str, str | None]:
-    """`healthy` and `lesion` by name: as given, else by the names and the number of what the data have."""
+    """Choose `healthy` and `lesion` by name: as given, else from the names that the data have.
+
+    Args:
+        given: Settings of the task.
+        kinds: Names of the image classes.
+        classes: Names of the labels, background first.
+
+    Raises:
+        UserError: A name is unknown, or none can be chosen.
+    """
     healthy, lesion = given.get("healthy"), given.get("lesion")
     if healthy is not None and healthy not in kinds:
-        raise UserError(f"task.healthy: no kind of image is named {healthy}{_nearest(healthy, kinds)}")
+        raise UserError(f"task.healthy: no image class is named {healthy}{_nearest(healthy, kinds)}")
     if lesion is not None and lesion not in classes[1:]:
         raise UserError(f"task.lesion: no label is named {lesion}{_nearest(lesion, classes[1:])}")
     if healthy is None:
-        healthy = next((kind for kind in kinds if kind.lower().replace("_", " ") in KNOWN), None)
+        healthy = next((kind for kind in kinds if kind.lower().replace("_", " ") in HEALTHY_NAMES), None)
     if lesion is None and len(classes) == 2:
         lesion = classes[1]
     if healthy is None and lesion is None:
         if kinds:
-            raise UserError(f"task.healthy: name the healthy kind of these data{_nearest('', kinds)}")
+            raise UserError(f"task.healthy: name the healthy class of these data{_nearest('', kinds)}")
         if classes:
             raise UserError(f"task.lesion: name the label of lesions{_nearest('', classes[1:])}")
-        raise UserError("data: neither kinds of images nor lesion masks tell the healthy from the others")
+        raise UserError(
+            "data: neither image classes nor lesion masks say which images are healthy; choose data with one"
+        )
     return {"healthy": healthy, "lesion": lesion}
 
 
 def numbered(found: dict[str, str | None], kinds: Sequence[str], classes: Sequence[str]) -> Healthy:
-    """What is known by name, as the data count it."""
+    """Turn the names that `chosen` gives into numbers.
+
+    Args:
+        found: `healthy` and `lesion` by name, or None.
+        kinds: Names of the image classes.
+        classes: Names of the labels, background first.
+    """
     healthy, lesion = found["healthy"], found["lesion"]
     return Healthy(
         None if healthy is None else list(kinds).index(healthy),
@@ -92,8 +114,8 @@ def numbered(found: dict[str, str | None], kinds: Sequence[str], classes: Sequen
     )
 
 
-def leave_out_the_others(data: DataModule, healthy: Healthy) -> None:
-    """Train on subjects of whom every training case is healthy; UserError where nobody is left."""
+def keep_healthy_subjects(data: DataModule, healthy: Healthy) -> None:
+    """Keep only subjects whose training cases are all healthy; UserError if none remain."""
     train = data.records["train"]
     others = {record.subject for record in train if healthy.ill(data, record)}
     out = {record.case for record in train if record.subject in others}

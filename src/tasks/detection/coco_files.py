@@ -1,4 +1,4 @@
-"""What a detection run leaves: boxes as COCO results and as a table, in the coordinates of the files."""
+"""Files of a detection run: boxes as COCO results and as a table, in the coordinates of the input files."""
 
 from __future__ import annotations
 
@@ -19,39 +19,50 @@ from ganatomy.tasks.shared.as_written import Originals, grids
 
 
 def image_of(batch: Batch, row: int, files: Originals | None) -> Callable[[Boxes], Image]:
-    """From the boxes found on the network's grid to one image's, there and on the file's grid.
+    """Return a callable from boxes on the network's grid to an `Image` that has them on the file's grid too.
 
-    Where files are scored both are those of the file, found and true, as they are written: cut to the image,
-    beside which `data.resize` may have padded.
+    If files are scored, found and true boxes are those of the file, as written: clipped to the image, beyond
+    which `data.resize` may have padded.
+
+    Args:
+        batch: Evaluation batch.
+        row: Row of the image.
+        files: Files of the cases if these are scored, else None.
     """
-    case, (here, file) = batch["case"][row], grids(batch, row)
-    truth, classes = (batch[key][row].float().cpu().numpy() for key in ("boxes", "classes"))
+    case, (grid, file_grid) = batch["case"][row], grids(batch, row)
+    truth, truth_classes = (batch[key][row].float().cpu().numpy() for key in ("boxes", "classes"))
     if files is None:
-        true = move_boxes(truth.astype(np.float64), here, file)
+        file_truth = move_boxes(truth.astype(np.float64), grid, file_grid)
     else:
-        read = files.truth(case)
-        cut, usable = usable_boxes(read["boxes"].astype(np.float64), file.shape)
-        truth = true = rounded(cut[usable])
-        classes = read["classes"][usable]
+        annotated = files.truth(case)
+        clipped, usable = usable_boxes(annotated["boxes"].astype(np.float64), file_grid.shape)
+        truth = file_truth = rounded(clipped[usable])
+        truth_classes = annotated["classes"][usable]
 
     def of(found: Boxes) -> Image:
-        boxes, scores, kinds = found
-        there = move_boxes(boxes.astype(np.float64), here, file)
+        boxes, scores, classes = found
+        file_boxes = move_boxes(boxes.astype(np.float64), grid, file_grid)
         if files is not None:
-            within, usable = usable_boxes(there, file.shape)
-            boxes = there = rounded(within[usable])
-            scores, kinds = scores[usable], kinds[usable]
-        return Image(case, boxes, scores, kinds, truth, classes, np.array(file.shape), there, true)
+            clipped, usable = usable_boxes(file_boxes, file_grid.shape)
+            boxes = file_boxes = rounded(clipped[usable])
+            scores, classes = scores[usable], classes[usable]
+        shape = np.array(file_grid.shape)
+        return Image(case, boxes, scores, classes, truth, truth_classes, shape, file_boxes, file_truth)
 
     return of
 
 
 def write_boxes(directory: Path, images: Sequence[Image], classes: Sequence[str], threshold: float) -> None:
-    """`boxes.json`, every candidate as a COCO result; `truth.json`, the COCO file they refer to; `boxes.csv`,
-    what scores at least `threshold`.
+    """Write `boxes.json` (COCO results), `truth.json` (the COCO file they refer to) and `boxes.csv`.
 
-    Pictures have x to the right and y down, in pixels from the outer corner of the first. Volumes have i,
-    j, k, in voxels along the file's own axes; their `bbox` holds the lower corner and three sides.
+    2D boxes have x to the right and y down, in pixels from the outer corner of the first pixel. 3D boxes have
+    i, j, k in voxels along the file's own axes; their `bbox` holds the lower corner and three sides.
+
+    Args:
+        directory: Folder of the files; made if needed.
+        images: Images with their found and true boxes on the file's grid.
+        classes: Names of the box classes.
+        threshold: Lowest score of a box in `boxes.csv`; `boxes.json` has all candidates.
     """
     directory.mkdir(parents=True, exist_ok=True)
     categories = [{"id": number, "name": name} for number, name in enumerate(classes, 1)]
@@ -63,25 +74,25 @@ def write_boxes(directory: Path, images: Sequence[Image], classes: Sequence[str]
         truth["images"].append(
             about | ({"height": sides[0], "width": sides[1]} if len(sides) == 2 else {"shape": sides})
         )
-        for box, kind in zip(image.file_truth, image.truth_classes, strict=True):
+        for box, label in zip(image.file_truth, image.truth_classes, strict=True):
             bbox = _bbox(box)
             truth["annotations"].append(
                 {
                     "id": len(truth["annotations"]) + 1,
                     "image_id": number,
-                    "category_id": int(kind) + 1,
+                    "category_id": int(label) + 1,
                     "bbox": bbox,
                     "area": float(np.prod(bbox[len(sides) :])),
                     "iscrowd": 0,
                 }
             )
-        for box, score, kind in zip(image.file_boxes, image.scores, image.classes, strict=True):
+        for box, score, label in zip(image.file_boxes, image.scores, image.classes, strict=True):
             results.append(
                 {
                     "image_id": number,
-                    "category_id": int(kind) + 1,
+                    "category_id": int(label) + 1,
                     "bbox": _bbox(box),
-                    "score": float(str(np.float32(score))),  # its shortest digits: no tie that was none
+                    "score": float(str(np.float32(score))),  # shortest digits of float32: no new ties
                 }
             )
     (directory / "boxes.json").write_text(json.dumps(results))
@@ -96,22 +107,22 @@ def _table(images: Sequence[Image], classes: Sequence[str], threshold: float) ->
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["case", "class", "score", *(f"{a}{n}" for n in (1, 2) for a in axes)])
     for image in images:
-        for box, score, kind in zip(image.file_boxes, image.scores, image.classes, strict=True):
+        for box, score, label in zip(image.file_boxes, image.scores, image.classes, strict=True):
             if score >= threshold:
                 corners = [f"{value:.2f}" for value in _corners(box)]
-                writer.writerow([image.case, classes[int(kind)], f"{score:.4f}", *corners])
+                writer.writerow([image.case, classes[int(label)], f"{score:.4f}", *corners])
     return text.getvalue()
 
 
 def _corners(box: np.ndarray) -> list[float]:
-    """Lower and upper corner; of pictures, columns come first."""
+    """Return lower and upper corner; in 2D x, the column, comes first."""
     dims = len(box) // 2
     ends = [box[:dims], box[dims:]]
     return [float(value) for end in ends for value in (end[::-1] if dims == 2 else end)]
 
 
 def rounded(boxes: np.ndarray) -> np.ndarray:
-    """Corners as the files have them, to a thousandth of a pixel."""
+    """Round corners to a thousandth of a pixel, as in the files."""
     return np.round(boxes, 3)
 
 

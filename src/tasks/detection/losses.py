@@ -8,10 +8,16 @@ from torch.nn import functional as F
 
 
 def centre_focal(logits: Tensor, truth: Tensor, alpha: float = 2.0, beta: float = 4.0) -> Tensor:
-    """Mean over images of eq. 1: 1/N Σ of (1-p)^α log p at centres, (1-y)^β p^α log(1-p) elsewhere, negated.
+    """Return the focal loss of eq. 1, 0-dim: a mean over images.
 
-    logits, truth [B,K,*cells]; truth is 1 at a centre and falls off around it. N counts the centres of an
-    image, at least 1, so an image without objects is still taught to stay silent.
+    -1/N Σ of (1-p)^α log p at centres and (1-y)^β p^α log(1-p) elsewhere. N is the number of centres of the
+    image, at least 1, so images without objects still train the background.
+
+    Args:
+        logits: Centre logits [B, K, *cells].
+        truth: Centre map y [B, K, *cells]: 1 at a centre, falling off around it.
+        alpha: Exponent α of the focusing factor.
+        beta: Exponent β of the weight near centres.
     """
     logits = logits.float()
     centre = truth == 1
@@ -22,12 +28,17 @@ def centre_focal(logits: Tensor, truth: Tensor, alpha: float = 2.0, beta: float 
     return -(torch.where(centre, positive, negative).flatten(1).sum(1) / count).mean()
 
 
-def centre_l1(found: Tensor, truth: Tensor, places: Tensor) -> Tensor:
-    """Mean over images of 1/N Σ |found - truth| over the N centres of an image; 0 for one without any.
+def centre_l1(maps: Tensor, truth: Tensor, places: Tensor) -> Tensor:
+    """Return the L1 loss at the centres, 0-dim: the mean over images of 1/N Σ |maps - truth|.
 
-    found [B,d,*cells]; places [M, 1 + d]: image and cell of each centre; truth [M,d].
+    N is the number of centres of the image; an image without any counts 0.
+
+    Args:
+        maps: Sizes or offsets [B, d, *cells].
+        truth: Their true values at the centres [M, d].
+        places: Image and cell of each centre [M, 1 + d].
     """
     batch, *cell = places.unbind(1)
-    errors = (found.float().movedim(1, -1)[(batch, *cell)] - truth).abs().sum(1)
-    count = torch.bincount(batch, minlength=len(found)).clamp_min(1)
-    return (errors / count[batch]).sum() / len(found)
+    errors = (maps.float().movedim(1, -1)[(batch, *cell)] - truth).abs().sum(1)
+    count = torch.bincount(batch, minlength=len(maps)).clamp_min(1)
+    return (errors / count[batch]).sum() / len(maps)

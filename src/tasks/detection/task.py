@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganatomy.baselines.detection import Detector, mean_box, sizes_of, threshold_detectors
+from ganatomy.baselines.detection import Detector
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Batch
 from ganatomy.errors import UserError
@@ -20,37 +20,40 @@ from ganatomy.metrics.detection.table import Image
 from ganatomy.networks.image_to_image.centernet import Maps
 from ganatomy.pictures.boxes import HEAT, TRUTH, case_columns, class_colours
 from ganatomy.tasks.base import AdversarialTask
-from ganatomy.tasks.detection.centernet_targets import (
-    Found,
-    Truth,
-    decode,
-    encode,
-    maps_in_windows,
-    mirrored_maps,
-)
+from ganatomy.tasks.detection.baselines import fit_baselines
+from ganatomy.tasks.detection.centernet_decoding import Found, decode, maps_in_windows, mirrored_maps
+from ganatomy.tasks.detection.centernet_targets import Truth, encode
 from ganatomy.tasks.detection.coco_files import image_of, write_boxes
 from ganatomy.tasks.detection.losses import centre_focal, centre_l1
 from ganatomy.tasks.recipe import Recipe
-from ganatomy.tasks.shared.foreseen import without
-from ganatomy.tasks.shared.sliding_window import in_windows, mirror_axes
+from ganatomy.tasks.shared.foreseen import missing_classes
+from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, in_windows
 from ganatomy.tasks.shared.volumes import all_finite
 
 ROWS = 16
-"""Images that are passed at once in evaluation."""
-CHOSEN_ON = 48
-"""On how many validation images the threshold detector is chosen, at most."""
+"""Images per forward pass in evaluation."""
 FAINT, SURE = 0.02, 0.9
-"""Centre maps are drawn between these: below and above, truth and prediction look the same."""
+"""Range that centre maps are clipped to for the discriminator: outside it, truth and prediction agree."""
 
 
 class DetectionTask(AdversarialTask):
-    """The generator gives `Maps`; the discriminator tells (image, drawn truth) from (image, drawn maps).
+    """Detect objects by CenterNet; the discriminator compares (image, true maps) with (image, found maps).
 
-    losses: weights of the centre, size and offset losses. top: candidates an image, at most. overlap: IoU
-    from which the weaker of two boxes of a class is dropped. hit: least IoU of a box that finds an object,
-    for FROC, sensitivity and the score threshold. The threshold is that of the largest F1 on validation and
-    is kept for the test. mirror: axes; in evaluation maps are means over the image mirrored along them, and
-    not. window: sides of the windows of evaluation; None for whole images.
+    After each validation the score threshold with the largest F1 is chosen and kept for the test.
+
+    Args:
+        recipe: Players, objective and optimisers; the generator returns `Maps`.
+        monitor: Validation score that chooses the best checkpoint.
+        losses: Weights of the centre, size and offset losses.
+        max_detections: Most boxes per image.
+        nms_iou: Of two boxes of a class with a larger IoU, the one with the lower score is dropped.
+        match_iou: Lowest IoU at which a box matches an object, for FROC, sensitivity and the score threshold.
+        mirror_axes: Axes of test-time augmentation: maps are averaged over the flips along them.
+        scored: "file" or "network", see `AdversarialTask`.
+        window: Sides of the sliding window in evaluation; None for whole images.
+
+    Raises:
+        UserError: If a loss is unknown, a number is out of range, or the generator returns no boxes.
     """
 
     def __init__(
@@ -58,43 +61,43 @@ class DetectionTask(AdversarialTask):
         recipe: Recipe,
         monitor: str = "val/map50",
         losses: dict[str, float] | None = None,
-        top: int = 100,
-        overlap: float = 0.5,
-        hit: float = 0.3,
-        mirror: Sequence[int] = (),
+        max_detections: int = 100,
+        nms_iou: float = 0.5,
+        match_iou: float = 0.3,
+        mirror_axes: Sequence[int] = (),
         scored: str = "network",
         window: list[int] | None = None,
     ) -> None:
         super().__init__(recipe, monitor, scored)
         self.losses = {"centre": 1.0, "size": 0.1, "offset": 1.0} | (losses or {})
         if unknown := set(self.losses) - {"centre", "size", "offset"}:
-            raise UserError(f"task.losses: no loss is named {unknown.pop()}; choose centre, size, offset")
-        for key, value in (("overlap", overlap), ("hit", hit)):
+            raise UserError(f"task.losses: {unknown.pop()} is no loss; choose among centre, size, offset")
+        for key, value in (("nms_iou", nms_iou), ("match_iou", match_iou)):
             if not 0 < value < 1:
-                raise UserError(f"task.{key}: {value}; an IoU lies between 0 and 1")
-        if top < 1:
-            raise UserError(f"task.top: {top}; at least 1 candidate is needed")
-        self.top, self.overlap, self.window = top, overlap, window
-        self.mirror = mirror_axes(mirror, recipe.spatial_dims)
-        self.stride, self.kinds = self._of_generator("stride"), tuple(self._of_generator("classes"))
-        self.register_tables(
-            {
-                name: DetectionTable(self.kinds, recipe.spatial_dims, hit)
-                for name in ("val", "test", "threshold", "mean_box")
-            }
-        )
-        self.undecided = float(self._of_generator("threshold"))
+                raise UserError(f"task.{key}: {value}; must be an IoU between 0 and 1")
+        if max_detections < 1:
+            raise UserError(f"task.max_detections: {max_detections}; must be at least 1")
+        self.max_detections, self.nms_iou, self.window = max_detections, nms_iou, window
+        self.mirror_axes = checked_mirror_axes(mirror_axes, recipe.spatial_dims)
+        self.stride, self.box_classes = self._of_generator("stride"), tuple(self._of_generator("classes"))
+        self.match_iou = match_iou
+        names = ("val", "test", "threshold", "mean_box")
+        self.register_tables({name: self._table() for name in names})
+        self.default_threshold = float(self._of_generator("threshold"))
         self.baselines: dict[str, Detector] = {}
-        self.answers: list[Image] = []
+        self.test_images: list[Image] = []
         self.curves: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._drawn: tuple[list[Tensor], Truth] | None = None
-        found = class_colours(self.kinds)
+        found = class_colours(self.box_classes)
         self.legends = {"truth": found, "found": found | {"truth": TRUTH}, "centre map": {"centre": HEAT}}
+
+    def _table(self) -> DetectionTable:
+        return DetectionTable(self.box_classes, self.recipe.spatial_dims, self.match_iou)
 
     def _of_generator(self, key: str) -> Any:
         if not hasattr(self.generator, key):
             name = type(self.generator).__name__
-            raise UserError(f"model.generator: {name} gives no boxes; choose model=centernet_gan")
+            raise UserError(f"model.generator: {name} returns no boxes; choose model=centernet_gan")
         return getattr(self.generator, key)
 
     @staticmethod
@@ -103,9 +106,9 @@ class DetectionTask(AdversarialTask):
 
     @staticmethod
     def network_arguments(data: DataModule) -> dict[str, dict[str, Any]]:
-        """What the data decide about each player; UserError for data without boxes."""
+        """Return channels and classes of each player; raise UserError for data without boxes."""
         if "boxes" not in data.train_items()[0, 0] or not data.box_classes:
-            raise UserError("data: these cases have no boxes; choose others, such as data=brain_lesions")
+            raise UserError("data: these cases have no boxes; choose other data, such as data=brain_lesions")
         if data.sliced:
             raise UserError("data.spatial_dims: boxes of volumes need data.spatial_dims=3")
         maps = len(data.box_classes) + data.spatial_dims
@@ -134,23 +137,23 @@ class DetectionTask(AdversarialTask):
         return {name: self.losses[name] * loss for name, loss in losses.items() if self.losses[name]}
 
     def _truth(self, batch: Batch, maps: Maps) -> Truth:
-        """The drawn truth of a batch; made once for the losses and the discriminator."""
+        """Return the target maps of a batch; made once for the losses and the discriminator."""
         if self._drawn is None or self._drawn[0] is not batch["boxes"]:
             cells = maps.centre.shape[2:]
-            truth = encode(batch["boxes"], batch["classes"], len(self.kinds), cells, self.stride)
+            truth = encode(batch["boxes"], batch["classes"], len(self.box_classes), cells, self.stride)
             self._drawn = (batch["boxes"], truth)
         return self._drawn[1]
 
     def predict(self, batch: Batch) -> dict[str, Any]:
-        """`found`: boxes of each image, cut to it; `heat`: the largest centre probability at each cell."""
+        """Return `found`, the boxes of each image, and `heat` [B, *cells], the largest centre probability."""
         found: list[Found] = []
         heat: list[Tensor] = []
         for images in torch.split(batch["image"], ROWS):
-            maps = mirrored_maps(self._in_windows, images, self.stride, self.mirror)
+            maps = mirrored_maps(self._in_windows, images, self.stride, self.mirror_axes)
             rest = {"case": batch["case"][len(found) :]}
             for each in maps:
                 all_finite(rest, each)
-            found += decode(maps, self.stride, images.shape[2:], self.top, overlap=self.overlap)
+            found += decode(maps, self.stride, images.shape[2:], self.max_detections, nms_iou=self.nms_iou)
             heat.append(maps.centre.float().sigmoid().amax(1))
         return {"found": found, "heat": torch.cat(heat)}
 
@@ -158,41 +161,12 @@ class DetectionTask(AdversarialTask):
         return maps_in_windows(self.evaluator, images, self.stride, self.window)
 
     def prepare_baselines(self, data: DataModule) -> None:
-        """The threshold detector that is best by our own score, from validation images and the training boxes
-        that are used."""
-        train = [data.whole(record) for record in data.labels.used(data.records["train"])]
-        boxes, classes = [case["boxes"] for case in train], [case["classes"] for case in train]
-        if not sum(map(len, boxes)):
-            return
-        records = data.records["val"]
-        places = np.linspace(0, len(records) - 1, min(len(records), CHOSEN_ON)).round().astype(int)
-        some = [data.evaluated(records[place]) for place in places]
-        sizes = sizes_of(np.concatenate(boxes), np.concatenate(classes), len(self.kinds))
-        chosen = None
-        for detector in threshold_detectors([case["image"] for case in some], sizes):
-            scores, threshold = self._tried(detector, some)
-            if chosen is None or scores > chosen[0]:
-                chosen = (scores, detector, threshold)
-        assert chosen is not None
-        usual = mean_box(boxes, classes)
-        self.baselines = {"threshold": chosen[1], "mean_box": usual}
-        self.tables["threshold"].threshold = chosen[2]
-        self.tables["mean_box"].threshold = self._tried(usual, some)[1]
-
-    def _tried(self, detector: Detector, cases: Sequence[dict[str, np.ndarray]]) -> tuple[float, float]:
-        """A detector's monitored score on some cases, and its best score threshold."""
-        table = DetectionTable(self.kinds, self.recipe.spatial_dims, self.tables["val"].hit)
-        for number, case in enumerate(cases):
-            shape = np.array(case["image"].shape[1:])
-            found = detector(case["image"])
-            truth = (case["boxes"], case["classes"])
-            table.update(Image(str(number), *found, *truth, shape, found[0], case["boxes"]))
-        threshold = table.choose()
-        score = float(table.compute()[self.monitor.split("/")[1]])
-        return (score if np.isfinite(score) else -1.0), float("inf") if threshold is None else threshold
+        score = self.monitor.split("/")[1]
+        for name, fitted in fit_baselines(data, self._table, score, len(self.box_classes)).items():
+            self.baselines[name], self.tables[name].threshold = fitted
 
     def undefined(self, data: DataModule) -> list[str]:
-        return without(data, "boxes", self.kinds, "box", "map50")
+        return missing_classes(data, "boxes", self.box_classes, "box", "map50")
 
     def score(self, stage: str, batch: Batch, prediction: dict[str, Any]) -> None:
         for row, found in enumerate(prediction["found"]):
@@ -205,31 +179,31 @@ class DetectionTask(AdversarialTask):
                     self.tables[name].update(image(detector(picture)))
 
     def scores(self, stage: str) -> dict[str, float]:
-        """The validation's threshold is chosen here and kept in the generator, for the test and after.
+        """Return the scores of a stage; a validation chooses the threshold and keeps it in the generator.
 
-        Where no box finds an object it is the one that the generator came with.
+        If no box matches an object, the threshold is the one that the generator was built with.
         """
         table: DetectionTable = self.tables[stage]
         if stage == "val":
             chosen = table.choose()
             for network in {self.generator, self.evaluator}:
-                network.threshold.fill_(self.undecided if chosen is None else chosen)  # type: ignore[operator]
+                network.threshold.fill_(self.default_threshold if chosen is None else chosen)  # type: ignore[operator]
         else:
             table.threshold = self.threshold
             with table.sync_context():
-                self.answers = table.images()
+                self.test_images = table.images()
         return super().scores(stage)
 
     @property
     def threshold(self) -> float:
-        """The score from which on boxes count."""
+        """Return the score from which on boxes count."""
         return float(self.evaluator.threshold)  # type: ignore[arg-type]
 
     def write_test_files(self, directory: Path) -> None:
-        write_boxes(directory / "predictions", self.answers, self.kinds, self.threshold)
+        write_boxes(directory / "predictions", self.test_images, self.box_classes, self.threshold)
 
     def sample_panels(self, batch: Batch, prediction: dict[str, Any]) -> dict[str, np.ndarray]:
-        """The first image of a batch that holds an object: its truth, the boxes that count, the centres."""
+        """Draw the first image with an object: its truth, the boxes above the threshold, the centre map."""
         counts = [len(boxes) for boxes in batch["boxes"]]
         row = int(np.argmax(np.array(counts) > 0))
         found = prediction["found"][row]
@@ -237,15 +211,18 @@ class DetectionTask(AdversarialTask):
         ours = tuple(v[kept].float().cpu().numpy() for v in found)
         image, heat = (v[row].float().cpu().numpy() for v in (batch["image"], prediction["heat"]))
         truth = tuple(batch[key][row].float().cpu().numpy() for key in ("boxes", "classes"))
-        columns = case_columns(image, heat, self.kinds, truth, ours)
+        columns = case_columns(image, heat, self.box_classes, truth, ours)
         return {name: picture[None] for name, picture in columns.items()}
 
 
 def drawn(image: Tensor, centre: Tensor, sides: Tensor) -> Tensor:
-    """What the discriminator sees: the image, the centre map, and sides where there are centres [B,C+K+d,*].
+    """Return the discriminator's input [B, C + K + d, *cells]: image, centre map, sides at the centres.
 
-    centre 0 to 1 [B,K,*cells], sides in cells [B,d,*cells]; truth and prediction are drawn alike.
+    Args:
+        image: Image at the resolution of the maps [B, C, *cells].
+        centre: Centre probabilities [B, K, *cells].
+        sides: Sides in cells [B, d, *cells].
     """
     soft = centre.clamp(FAINT, SURE)
-    reign = soft.amax(1, keepdim=True) - FAINT
-    return torch.cat([image, soft, reign * sides.log1p()], 1)
+    presence = soft.amax(1, keepdim=True) - FAINT
+    return torch.cat([image, soft, presence * sides.log1p()], 1)

@@ -1,4 +1,4 @@
-"""A loss on edges."""
+"""Edge loss."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from torch import Tensor
 
 
 def gradient_difference(prediction: Tensor, target: Tensor) -> Tensor:
-    """Mean |∇prediction - ∇target| of images [B, C, *spatial], 0-dim; forward differences along every axis.
+    """Return the mean |∇prediction - ∇target| of images [B, C, *spatial], 0-dim.
 
-    The edge term of DU-GAN, Huang et al., arXiv 2108.10772, with the slopes themselves where theirs has the
-    length of Sobel's.
+    Gradients are forward differences along every axis. After the edge term of DU-GAN, Huang et al., arXiv
+    2108.10772, which compares magnitudes of Sobel gradients instead.
     """
     difference = prediction - target
-    slopes = [difference.diff(dim=axis).abs().mean() for axis in range(2, difference.dim())]
-    return torch.stack(slopes).mean()
+    gradients = [difference.diff(dim=axis).abs().mean() for axis in range(2, difference.dim())]
+    return torch.stack(gradients).mean()

@@ -21,30 +21,41 @@ from ganatomy.metrics.enhancement import SCORES, score_case
 from ganatomy.metrics.outside import OutsideMetric, OutsideMetrics
 from ganatomy.pictures import shown
 from ganatomy.tasks.base import AdversarialTask
+from ganatomy.tasks.enhancement.data_range import span_of
 from ganatomy.tasks.enhancement.losses import weighted_losses
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.sliding_window import aligned, in_windows, slide
-from ganatomy.tasks.shared.volumes import all_finite, in_units, rows_by_case, stacked, units
+from ganatomy.tasks.shared.volumes import all_finite, in_units, rows_by_case, scale_and_offset, stacked
 
 CHOSEN_ON = {2: 16, 3: 2}
-"""On how many validation images, or volumes, the classical filters are chosen."""
+"""Validation images, or volumes in 3D, on which the classical filters are chosen."""
 Z_SCORES = 5.0
-"""About the range of normalised intensities where `data.intensity` is no window onto 0 to 1."""
+"""Assumed range of normalised intensities if `data.intensity` is not a window mapped to 0 to 1."""
 MAGNIFIED = 5
-"""Differences are drawn so many times as strong as the images beside them."""
+"""Contrast factor of the difference pictures."""
 
 
 class EnhancementTask(AdversarialTask):
-    """The discriminator tells (input, target) from (input, output), or target from output if it judges alone.
+    """Enhance images; the discriminator compares (input, target) with (input, output).
 
-    losses: weights of l1, mse, ssim and gradient, in the network's units; a loss of one's own as {weight,
-    loss} under another name (see `weighted_losses`).
-    window: side, or sides, of the windows of evaluation; None for whole images.
-    data_range: what PSNR and SSIM relate errors to, in the target's units: a number, or a window [low, high];
-    anything else, the range of each case's own truth. own_target: the target has units or channels that are
-    not the image's, so that neither the image nor a filtered one can be held against it.
-    factor: of super-resolution; None when the input has the target's resolution. metrics: further scores of
-    each case.
+    A discriminator with the attribute `alone` sees target or output without the input.
+
+    Args:
+        recipe: Players, objective and optimisers.
+        monitor: Validation score that chooses the best checkpoint.
+        losses: Weights of l1, mse, ssim and gradient, on intensities in the network's units; a loss of your
+            own as {weight, loss} under another name (see `weighted_losses`). Default: {"l1": 1.0}.
+        window: Side or sides of the sliding window in evaluation; None for whole images.
+        data_range: Data range of PSNR and SSIM in the target's units: a number, a window [low, high], or a
+            list with one of them per channel. Anything else: the range of each case's truth.
+        factor: Enlargement of super-resolution; None if input and target have one resolution.
+        scored: "file" or "network", see `AdversarialTask`.
+        own_target: True if the target has units or channels other than the image's; the input and the
+            classical filters then cannot serve as baselines.
+        metrics: Further scores of each case.
+
+    Raises:
+        UserError: If `losses` or `data_range` is not usable.
     """
 
     written_like = "target"
@@ -64,18 +75,18 @@ class EnhancementTask(AdversarialTask):
     ) -> None:
         super().__init__(recipe, monitor, scored)
         parts = data_range if isinstance(data_range, list) and not ends(data_range) else [data_range]
-        seen_range = 1.0 if all(map(ends, parts)) else Z_SCORES
+        network_range = 1.0 if all(map(ends, parts)) else Z_SCORES
         given = losses or {"l1": 1.0}
-        self.losses = weighted_losses(given, recipe.spatial_dims, seen_range)
+        self.losses = weighted_losses(given, recipe.spatial_dims, network_range)
         own = {name: each["loss"] for name, each in given.items() if isinstance(each, dict)}
         self.own_losses = nn.ModuleDict({k: loss for k, loss in own.items() if isinstance(loss, nn.Module)})
-        self.window, self.factor, self.data_range = window, factor, width(data_range)
+        self.window, self.factor, self.data_range = window, factor, span_of(data_range)
         self.alone = bool(getattr(self.discriminator, "alone", False))
         self.own_target = own_target
         baselines = [] if own_target else ["input", *(FILTERS if factor is None else ["bicubic"])]
         if own_target and getattr(self.generator, "residual", False):
             self.notes.append(
-                f"model.generator: {type(self.generator).__name__} adds its answer to the image, whose units "
+                f"model.generator: {type(self.generator).__name__} adds its output to the image, whose units "
                 "are not the target's; model.generator.residual=false, or model=pix2pix, does not"
             )
         self.outside = OutsideMetrics(metrics)
@@ -86,7 +97,7 @@ class EnhancementTask(AdversarialTask):
 
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
-        """`data_range` is the target's; windows are those of training where it saw parts of images alone."""
+        """Return the settings with the target's `data_range` and, if training saw only patches, `window`."""
         given = in_windows(AdversarialTask.resolve_settings(data, given), data)
         preparation = data.preparation
         if preparation.target_intensity is not None and given.get("data_range") == preparation.intensity:
@@ -97,21 +108,21 @@ class EnhancementTask(AdversarialTask):
 
     @staticmethod
     def network_arguments(data: DataModule) -> dict[str, dict[str, int]]:
-        """What the data decide about each player; UserError for images without targets."""
+        """Return the channels in and out of each player; raise UserError for images without targets."""
         if data.own_target and "target" not in data.cache.get(data.records["train"][0]):
             raise UserError(
-                "data.target_intensity, data.target_channels: these images have no target of their own; give "
-                "one (data.target=...), or set both to null"
+                "data.target_intensity, data.target_channels: these images have no target of their own; "
+                "give one (data.target=...), or set both to null"
             )
         if data.degrade is None and "target" not in data.train_items()[0, 0]:
             raise UserError(
                 "degradation: these images have no target; choose one, such as degradation=rician or "
                 "degradation=downsample4, or data with pairs (data=folder data.target=...)"
             )
-        own, made = data.channels, data.target_channels
+        inputs, outputs = data.channels, data.target_channels
         return {
-            "generator": {"in_channels": own, "out_channels": made},
-            "discriminator": {"in_channels": own + made, "image_channels": made, "out_channels": 1},
+            "generator": {"in_channels": inputs, "out_channels": outputs},
+            "discriminator": {"in_channels": inputs + outputs, "image_channels": outputs, "out_channels": 1},
         }
 
     def generate(self, batch: Batch) -> Tensor:
@@ -121,7 +132,7 @@ class EnhancementTask(AdversarialTask):
     def discriminator_inputs(self, batch: Batch, output: Tensor) -> tuple[Tensor, Tensor]:
         if self.alone:
             return batch["target"], output
-        real, fake = (torch.cat([batch["image"], shown], 1) for shown in (batch["target"], output))
+        real, fake = (torch.cat([batch["image"], image], 1) for image in (batch["target"], output))
         return real, fake
 
     def task_losses(self, batch: Batch, output: Tensor) -> dict[str, Tensor]:
@@ -134,9 +145,9 @@ class EnhancementTask(AdversarialTask):
         return slide(self.evaluator, image, window)
 
     def prepare_baselines(self, data: DataModule) -> None:
-        """Filters chosen on validation images, the same in every process; enlarging needs no choice.
+        """Choose the classical filters on validation images; super-resolution needs no choice.
 
-        Where the noise is known, what it adds to the mean is taken out of the filtered images.
+        Every process chooses the same. If the noise model is known, its bias is removed from filtered images.
         """
         if self.own_target:
             return
@@ -152,42 +163,42 @@ class EnhancementTask(AdversarialTask):
             image, target = case["image"] + shift, case["target"] + shift
             pairs += zip(image, target, strict=True) if data.sliced else [(image, target)]
         count = min(len(pairs), CHOSEN_ON[data.spatial_dims])
-        places = np.linspace(0, len(pairs) - 1, count).round().astype(int)
-        some = [pairs[place] for place in places]
+        chosen_pairs = np.linspace(0, len(pairs) - 1, count).round().astype(int)
+        some = [pairs[n] for n in chosen_pairs]
         self.baselines = dict(chosen(some, noise.unbias) if noise else chosen(some))
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
         all_finite(batch, prediction)
         for case, rows in rows_by_case(batch):
-            images = {stage: prediction[rows]}
+            outputs = {stage: prediction[rows]}
             if stage == "test" and not self.own_target:
-                given, first = batch["image"][rows], {k: batch[k][rows[0]].cpu() for k in ("offset", "scale")}
-                shift = self.shift(*numbers(first, given.ndim - 2))
-                images |= {"input": given} | self._filtered(given, shift)
+                image, first = batch["image"][rows], {k: batch[k][rows[0]].cpu() for k in ("offset", "scale")}
+                shift = self.shift(*numbers(first, image.ndim - 2))
+                outputs |= {"input": image} | self._filtered(image, shift)
             truth = self._truth(stage, batch, rows)
-            for name, image in images.items():
+            for name, output in outputs.items():
                 try:
-                    ours = self._shown(stage, batch, rows, image)
-                    scores = score_case(ours, truth, self.data_range)
+                    values = self._values(stage, batch, rows, output)
+                    scores = score_case(values, truth, self.data_range)
                 except ValueError as error:
                     raise UserError(f"{case}: {error} (task.data_range)") from error
-                self.tables[name].update(case, scores | self.outside.named(case, ours, truth))
+                self.tables[name].update(case, scores | self.outside.named(case, values, truth))
 
     def _truth(self, stage: str, batch: Batch, rows: list[int]) -> Tensor:
-        """What the images of a case are held against, in its own units [n, C, *spatial]."""
+        """Return the truth of a case in the units of its file, float64 [n, C, *spatial]."""
         files = self.files_of(stage)
         if files is None:
-            scale, offset = units(batch, rows[0], self.recipe.spatial_dims, "target")
+            scale, offset = scale_and_offset(batch, rows[0], self.recipe.spatial_dims, "target")
             truth: Tensor = batch["target"][rows].double() * scale + offset
             return truth
         case = batch["case"][rows[0]]
         target = files.truth(case)[files.role(case, "target")].astype(np.float64)
         return torch.from_numpy(np.ascontiguousarray(files.planes(batch, rows[0], target)))
 
-    def _shown(self, stage: str, batch: Batch, rows: list[int], image: Tensor) -> Tensor:
-        """Rows of one case in the same units; where files are scored, as a file of them holds them."""
+    def _values(self, stage: str, batch: Batch, rows: list[int], image: Tensor) -> Tensor:
+        """Return the rows of one case in the units of its file, rounded as there if files are scored."""
         files, dims = self.files_of(stage), self.recipe.spatial_dims
-        scale, offset = units(batch, rows[0], dims, "target")
+        scale, offset = scale_and_offset(batch, rows[0], dims, "target")
         values = image.double() * scale + offset
         if files is None:
             return values
@@ -195,7 +206,7 @@ class EnhancementTask(AdversarialTask):
         return torch.from_numpy(np.ascontiguousarray(files.planes(batch, rows[0], written.values)))
 
     def _filtered(self, images: Tensor, shift: Number) -> dict[str, Tensor]:
-        """What the classical filters make of the images, as signals above the scanner's zero."""
+        """Return the images through each classical filter, applied to the signal above the scanner's zero."""
         signals = images.double().cpu().numpy() + shift
         return {
             name: torch.from_numpy(np.stack([improve(signal) for signal in signals]) - shift).to(
@@ -208,40 +219,23 @@ class EnhancementTask(AdversarialTask):
         return in_units(batch, prediction, rows, "target")
 
     def sample_panels(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
-        """One slice a case, drawn in the window of its truth; an image in other units, in its own."""
+        """Draw one slice per case in the window of its truth; an input in other units in its own window."""
         rows = [group[len(group) // 2] for _, group in rows_by_case(batch)]
-        image, truth, ours = (
+        images, truths, outputs = (
             t[rows].float().cpu().numpy() for t in (batch["image"], batch["target"], prediction)
         )
         drawn: dict[str, list[np.ndarray]] = {}
-        for seen, true, made in zip(image, truth, ours, strict=True):
-            window_of = true if len(true) == 3 else true[:1]
+        for image, truth, output in zip(images, truths, outputs, strict=True):
+            window_of = truth if len(truth) == 3 else truth[:1]
             low, high = (float(value) for value in np.percentile(window_of, (0.5, 99.5)))
-            drawn.setdefault("input", []).append(shown(seen[None], None if self.own_target else (low, high)))
-            for name, picture in {"ours": made, "truth": true}.items():
+            drawn.setdefault("input", []).append(shown(image[None], None if self.own_target else (low, high)))
+            for name, picture in {"ours": output, "truth": truth}.items():
                 drawn.setdefault(name, []).append(shown(picture[None], (low, high)))
-            error = shown(np.abs(made - true)[None], (0.0, (high - low) / MAGNIFIED))
+            error = shown(np.abs(output - truth)[None], (0.0, (high - low) / MAGNIFIED))
             drawn.setdefault(f"difference x{MAGNIFIED}", []).append(error)
         return {name: np.concatenate(tiles) for name, tiles in drawn.items()}
 
 
 def no_shift(offset: Number, scale: Number) -> Number:
+    """Return 0, the shift of images whose noise is unknown."""
     return 0.0
-
-
-def width(data_range: float | list[Any] | str | None) -> float | list[float | None] | None:
-    """A data range as one number; None for one that each case has to give; of a list, one a channel."""
-    if isinstance(data_range, list):
-        pair = ends(data_range)
-        return pair[1] - pair[0] if pair else [_number(part) for part in data_range]
-    return _number(data_range)
-
-
-def _number(data_range: Any) -> float | None:
-    if pair := ends(data_range):
-        return pair[1] - pair[0]
-    if isinstance(data_range, int | float):
-        if data_range <= 0:
-            raise UserError(f"task.data_range: {data_range} must be above 0")
-        return float(data_range)
-    return None

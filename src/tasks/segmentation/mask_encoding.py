@@ -1,4 +1,4 @@
-"""What a discriminator is shown of truth and prediction, so that it finds neither by its hardness alone."""
+"""Encodings of truth and prediction for the discriminator, which must not tell them by softness alone."""
 
 from __future__ import annotations
 
@@ -10,44 +10,52 @@ from torch import Tensor
 from torch.nn import functional as F
 
 Masks = Literal["soft", "softened", "straight_through"]
-LEAST = 0.9
-"""Of a softened truth: what the true class has at least."""
+MIN_TRUE = 0.9
+"""Smallest probability of the true class in a softened truth."""
 
 
 def one_hot(label: Tensor, like: Tensor) -> Tensor:
-    """[B, 1, *spatial] whole numbers as [B, K, *spatial], of the type and with the K channels of `like`."""
+    """Encode class numbers [B, 1, *spatial] as [B, K, *spatial], with the dtype and channels of `like`."""
     return F.one_hot(label.squeeze(1).long(), like.shape[1]).movedim(-1, 1).to(like.dtype)
 
 
 def soft(label: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-    """One-hot truth against probabilities, which a discriminator can tell apart without looking at shapes."""
-    shares = logits.softmax(1)
-    return one_hot(label, shares), shares
+    """Return (one-hot truth, probabilities), which differ in softness alone, whatever the shapes."""
+    probabilities = logits.softmax(1)
+    return one_hot(label, probabilities), probabilities
 
 
-def softened(label: Tensor, logits: Tensor, least: float = LEAST) -> tuple[Tensor, Tensor]:
-    """The truth as soft as the prediction: the distribution nearest to it with `least` at the true class.
+def softened(label: Tensor, logits: Tensor, min_true: float = MIN_TRUE) -> tuple[Tensor, Tensor]:
+    """Return (truth as soft as the prediction, probabilities).
 
-    The true class has max(least, p), the others share the rest as in the prediction. No gradient passes
-    through the truth. Luc et al., arXiv 1611.08408, section 3.2 ("scaling").
+    The true class gets max(min_true, p), the others the rest in the proportions of the prediction. No
+    gradient flows through the truth. Luc et al., arXiv 1611.08408, section 3.2 ("scaling").
+
+    Args:
+        label: Class numbers [B, 1, *spatial].
+        logits: Prediction [B, K, *spatial].
+        min_true: Smallest probability of the true class.
+
+    Returns:
+        Two tensors [B, K, *spatial] that sum to 1 over the classes.
     """
-    shares = logits.softmax(1)
-    fixed = shares.detach()
+    probabilities = logits.softmax(1)
+    fixed = probabilities.detach()
     truth = one_hot(label, fixed)
     own = (fixed * truth).sum(1, keepdim=True)
-    top = own.clamp_min(least)
-    rest = (1 - top) / (1 - own).clamp_min(torch.finfo(own.dtype).tiny)
-    return truth * top + fixed * (1 - truth) * rest, shares
+    raised = own.clamp_min(min_true)
+    rest = (1 - raised) / (1 - own).clamp_min(torch.finfo(own.dtype).tiny)
+    return truth * raised + fixed * (1 - truth) * rest, probabilities
 
 
 def straight_through(label: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-    """One-hot truth against the one-hot prediction, whose gradient is that of the probabilities.
+    """Return (one-hot truth, one-hot prediction with the gradient of the probabilities).
 
     Bengio et al., arXiv 1308.3432.
     """
-    shares = logits.softmax(1)
-    hard = one_hot(shares.argmax(1, keepdim=True), shares)
-    return one_hot(label, shares), hard + (shares - shares.detach())
+    probabilities = logits.softmax(1)
+    hard = one_hot(probabilities.argmax(1, keepdim=True), probabilities)
+    return one_hot(label, probabilities), hard + (probabilities - probabilities.detach())
 
 
 MASKS: dict[Masks, Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = {
@@ -58,8 +66,8 @@ MASKS: dict[Masks, Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = {
 
 
 def masked(image: Tensor, mask: Tensor) -> Tensor:
-    """[B, C, *spatial] and [B, K, *spatial] to [B, (K - 1) C, *spatial]: a masked image a class.
+    """Mask an image [B, C, *spatial] by each class of a mask [B, K, *spatial]: [B, (K - 1) C, *spatial].
 
-    The background has none. Xue et al. (SegAN), arXiv 1706.01805, section 2.
+    The background is left out. Xue et al. (SegAN), arXiv 1706.01805, section 2.
     """
     return (image[:, None] * mask[:, 1:, None]).flatten(1, 2)

@@ -1,4 +1,4 @@
-"""Learning from images without labels, as far as the discriminator believes what is found in them."""
+"""Self-training on unlabelled images, where the discriminator trusts the prediction."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganatomy.adversarial import AdversarialLoss, DiscriminatorOutput
+from ganatomy.adversarial import LOSSES, AdversarialLoss, DiscriminatorOutput
 from ganatomy.errors import UserError
 
 
 @dataclass(frozen=True)
 class SelfTraining:
-    """Hung et al., arXiv 1802.07934, section 3.2, for the images of a batch that have no label.
+    """Losses of the unlabelled images of a batch: Hung et al., arXiv 1802.07934, section 3.2.
 
-    start: batches before they join; until then the discriminator has little to say. threshold: of the
-    discriminator's confidence, above which a pixel's own prediction is taken for its label. weight: of the
-    cross entropy with these. adversarial: weight of the adversarial loss on these images.
+    Attributes:
+        start: Warm-up: batches before unlabelled images join, while the discriminator is still untrained.
+        threshold: Discriminator confidence above which a pixel's own prediction becomes its label.
+        weight: Weight of the cross entropy with these labels.
+        adversarial: Weight of the adversarial loss on unlabelled images.
     """
 
     start: int = 200
@@ -28,27 +30,64 @@ class SelfTraining:
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold <= 1:
-            raise UserError(f"threshold: {self.threshold} is no confidence; give one from 0 to 1")
+            raise UserError(f"threshold: {self.threshold} must be from 0 to 1")
         if min(self.start, self.weight, self.adversarial) < 0:
-            raise UserError("start, weight, adversarial: none of them may be negative")
+            raise UserError("start, weight, adversarial: must be >= 0")
 
-    def losses(self, logits: Tensor, judged: DiscriminatorOutput, loss: AdversarialLoss) -> dict[str, Tensor]:
-        """Of the generator's logits [B, K, *spatial] and the discriminator's verdict on what they make.
+    @staticmethod
+    def check_loss(loss: AdversarialLoss | None) -> None:
+        """Raise UserError if sigmoid(logit) is not the discriminator's probability under this loss."""
+        if loss is not None and not isinstance(loss, LOSSES["non_saturating"]):
+            raise UserError(
+                "model.adversarial.loss: task.semi reads logits of the discriminator as probabilities, which "
+                "they are only under non_saturating and minimax"
+            )
 
-        The cross entropy is a mean over all pixels, those in doubt counting as 0: so it grows with the
-        discriminator's trust, and N processes have the mean of one.
+    def check_run(self, accumulate: int, steps: int | None) -> None:
+        """Raise UserError if micro-batches would mix labels unevenly, or the warm-up would outlast the run.
+
+        Args:
+            accumulate: Micro-batches per batch.
+            steps: Batches of the run; None where there is no discriminator, and so no self-training.
         """
-        surprise = F.cross_entropy(logits, logits.argmax(1), reduction="none")
-        believed = confident(judged, self.threshold, logits.shape[2:])
+        if accumulate > 1:
+            raise UserError(
+                "update.accumulate: must be 1 with task.semi; micro-batches would differ in their labels"
+            )
+        if steps is not None and self.start >= steps:
+            raise UserError(
+                f"task.semi.start: {self.start} of {steps} batches; unlabelled images would never join; "
+                "give less, or a larger trainer.max_steps"
+            )
+
+    def losses(self, logits: Tensor, output: DiscriminatorOutput, loss: AdversarialLoss) -> dict[str, Tensor]:
+        """Return the weighted losses of unlabelled images by name, 0-dim.
+
+        The cross entropy is a mean over all pixels, doubtful ones counting as 0. So it grows with the
+        discriminator's confidence, and N processes agree with one.
+
+        Args:
+            logits: Generator's logits [B, K, *spatial].
+            output: Discriminator's output for the prediction made from them.
+            loss: The run's adversarial loss.
+        """
+        cross_entropy = F.cross_entropy(logits, logits.argmax(1), reduction="none")
+        trusted = confident(output, self.threshold, logits.shape[2:])
         return {
-            "self_training": self.weight * (surprise * believed).mean(),
-            "unlabelled": self.adversarial * loss.generator(None, judged),
+            "self_training": self.weight * (cross_entropy * trusted).mean(),
+            "unlabelled": self.adversarial * loss.generator(None, output),
         }
 
 
 @torch.no_grad()
-def confident(judged: DiscriminatorOutput, threshold: float, sides: torch.Size) -> Tensor:
-    """[B, *spatial], 1 where the discriminator takes a pixel for real with more than `threshold`, else 0."""
-    real = judged.logits[-1].float().sigmoid()
+def confident(output: DiscriminatorOutput, threshold: float, sides: torch.Size) -> Tensor:
+    """Return a map [B, *spatial]: 1 where the discriminator's confidence exceeds `threshold`, else 0.
+
+    Args:
+        output: Discriminator's output; the last scale's logits are the confidence map, of any resolution.
+        threshold: Probability of being real, from 0 to 1.
+        sides: Spatial size of the map that is returned.
+    """
+    real = output.logits[-1].float().sigmoid()
     real = real.reshape(*real.shape, *[1] * (2 + len(sides) - real.dim()))
     return F.interpolate((real > threshold).float(), size=sides, mode="nearest")[:, 0]

@@ -10,7 +10,7 @@ import torch
 from monai.losses import DiceCELoss
 from torch import Tensor
 
-from ganatomy.adversarial import LOSSES, read_output
+from ganatomy.adversarial import read_output
 from ganatomy.baselines.segmentation import Baselines, baselines
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Batch
@@ -20,29 +20,36 @@ from ganatomy.metrics.segmentation import VolumeScores
 from ganatomy.pictures import ERRORS, colours, error_map, overlay, shown
 from ganatomy.tasks.base import AdversarialTask, all_labelled
 from ganatomy.tasks.recipe import Recipe
+from ganatomy.tasks.segmentation.gate import empty_below, suspicion
 from ganatomy.tasks.segmentation.mask_encoding import MASKS, Masks, masked
 from ganatomy.tasks.segmentation.self_training import SelfTraining
 from ganatomy.tasks.shared.as_written import scored_labels
-from ganatomy.tasks.shared.foreseen import without
-from ganatomy.tasks.shared.sliding_window import in_windows, mirror_axes, mirrored, slide
-from ganatomy.tasks.shared.volumes import all_finite, largest, rows_by_case, small, stack_slices
-
-SUSPICIOUS = 0.003
-"""Share of an image's pixels whose mean lesion probability the gate looks at: a single one is noise."""
+from ganatomy.tasks.shared.foreseen import missing_classes
+from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, in_windows, mirrored, slide
+from ganatomy.tasks.shared.volumes import all_finite, rows_by_case, small, stack_slices
 
 
 class SegmentationTask(AdversarialTask):
-    """The discriminator tells (image, truth) from (image, prediction); Dice + cross entropy teach the rest.
+    """Segment images; the discriminator compares (image, truth) with (image, prediction).
 
-    Logits are [B, K, *spatial] for K classes, background first. The discriminator sees the image beside the
-    mask; the mask `alone`, or the image `masked` by each class, where it says so of itself.
+    Logits are [B, K, *spatial] for K classes, background first. A discriminator with the attribute `alone`
+    sees the mask without the image, one with `masked` the image masked by each class.
 
-    window: side, or sides, of the windows of evaluation; None for whole images. masks: how truth and
-    prediction are shown. dice_ce: weight of Dice + cross entropy; 0 leaves all teaching to the discriminator,
-    where there is one. semi: how images without labels take part. gate: in the test, nothing is found in
-    images whose most suspicious pixels are, on average, below a threshold; the highest that left this share
-    of the Dice of the lesion images in the last validation. mirror: axes; probabilities are means over the
-    images mirrored along them and not. metrics: further scores of each case, which may be per class.
+    Args:
+        recipe: Players, objective and optimisers.
+        monitor: Validation score that chooses the best checkpoint.
+        window: Side or sides of the sliding window in evaluation; None for whole images.
+        masks: Encoding of truth and prediction for the discriminator.
+        dice_ce: Weight of Dice + cross entropy; 0 trains by the discriminator alone, where there is one.
+        semi: Self-training on unlabelled images; None for none.
+        gate: Fraction of lesion-image Dice to keep, in (0, 1]. After validation, choose the highest
+            image-level threshold that keeps it; at test time, images below it get an empty mask.
+        mirror_axes: Axes of test-time augmentation: probabilities are averaged over the flips along them.
+        scored: "file" or "network", see `AdversarialTask`.
+        metrics: Further scores of each case, which may be per class.
+
+    Raises:
+        UserError: If `gate` is out of range, or `semi` meets a loss whose logits are no probabilities.
     """
 
     plain_answer = True
@@ -57,24 +64,20 @@ class SegmentationTask(AdversarialTask):
         dice_ce: float = 1.0,
         semi: SelfTraining | None = None,
         gate: float | None = None,
-        mirror: Sequence[int] = (),
+        mirror_axes: Sequence[int] = (),
         scored: str = "network",
         metrics: Sequence[OutsideMetric] = (),
     ) -> None:
         super().__init__(recipe, monitor, scored)
         if gate is not None and not 0 < gate <= 1:
-            raise UserError(f"task.gate: {gate} is no share of the Dice to keep; give e.g. 0.98")
-        loss = self.game.loss
-        if semi is not None and loss is not None and not isinstance(loss, LOSSES["non_saturating"]):
-            raise UserError(
-                "model.adversarial.loss: task.semi takes verdicts for probabilities, which they are under "
-                "non_saturating and minimax alone"
-            )
+            raise UserError(f"task.gate: {gate}; must be in (0, 1]: the fraction of the Dice to keep")
+        if semi is not None:
+            semi.check_loss(self.game.loss)
         self.window, self.masks, self.semi, self.gate = window, masks, semi, gate
-        self.mirror = mirror_axes(mirror, recipe.spatial_dims)
+        self.mirror_axes = checked_mirror_axes(mirror_axes, recipe.spatial_dims)
         self.weight = dice_ce if self.discriminator is not None else dice_ce or 1.0
         self.dice_ce = DiceCELoss(to_onehot_y=True, softmax=True)
-        self.rivals: Baselines | None = None
+        self.baselines: Baselines | None = None
         names = ["val", "test", *baselines(len(recipe.classes))]
         if gate is not None:
             names.append("ungated")
@@ -87,7 +90,7 @@ class SegmentationTask(AdversarialTask):
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
         if len(data.mask_classes) < 2:
             raise UserError(
-                "data.label, data.classes: these data have no label maps, which segmentation needs"
+                "data.label, data.classes: these data have no label maps; segmentation needs them"
             )
         if not given.get("semi"):
             all_labelled(data)
@@ -99,7 +102,7 @@ class SegmentationTask(AdversarialTask):
 
     @staticmethod
     def network_arguments(data: DataModule) -> dict[str, dict[str, int]]:
-        """What the data decide about each player: channels in and out."""
+        """Return the channels in and out of each player."""
         own, classes = data.channels, len(data.mask_classes)
         return {
             "generator": {"in_channels": own, "out_channels": classes},
@@ -112,15 +115,15 @@ class SegmentationTask(AdversarialTask):
         }
 
     @property
-    def joined(self) -> bool:
-        """Whether images without labels take part by now."""
+    def warmed_up(self) -> bool:
+        """Return True once the self-training warm-up is over."""
         if self.semi is None or self.discriminator is None:
             return False
         return self.batches_done >= self.semi.start
 
     def generate(self, batch: Batch) -> Tensor:
-        """Logits of the images that take part; those with labels come first."""
-        image = batch["image"] if self.joined else batch["image"][: labelled(batch)]
+        """Return logits of the labelled images and, after the warm-up, of the unlabelled ones behind them."""
+        image = batch["image"] if self.warmed_up else batch["image"][: labelled(batch)]
         logits: Tensor = self.generator(image)
         return logits
 
@@ -130,7 +133,7 @@ class SegmentationTask(AdversarialTask):
         return self._shown(image, truth), self._shown(image, prediction)
 
     def _shown(self, image: Tensor, mask: Tensor) -> Tensor:
-        """What the discriminator looks at."""
+        """Return the discriminator's input for an image and an encoded mask."""
         image = image.to(mask.dtype)
         if getattr(self.discriminator, "masked", False):
             return masked(image, mask)
@@ -145,44 +148,36 @@ class SegmentationTask(AdversarialTask):
             losses |= self._unlabelled_losses(batch["image"][count:], batch["label"][count:], logits[count:])
         return losses
 
-    def _unlabelled_losses(self, image: Tensor, nothing: Tensor, logits: Tensor) -> dict[str, Tensor]:
+    def _unlabelled_losses(self, image: Tensor, label: Tensor, logits: Tensor) -> dict[str, Tensor]:
         assert self.semi is not None and self.discriminator is not None and self.game.loss is not None
-        _, prediction = MASKS[self.masks](nothing, logits)
-        judged = read_output(self.discriminator(self._shown(image, prediction)))
-        return self.semi.losses(logits, judged, self.game.loss)
+        _, prediction = MASKS[self.masks](label, logits)  # the labels are hidden: empty, and unused
+        output = read_output(self.discriminator(self._shown(image, prediction)))
+        return self.semi.losses(logits, output, self.game.loss)
 
     def on_fit_start(self) -> None:
-        if self.semi is not None and self.update.accumulate > 1:
-            raise UserError("update.accumulate: pieces of a batch would hold unequal shares of labels; set 1")
-        steps = self.trainer.max_steps
-        if self.semi is not None and self.discriminator is not None and self.semi.start >= steps:
-            raise UserError(
-                f"task.semi.start: {self.semi.start} of {steps} batches: images without labels never join; "
-                "give less, or a larger trainer.max_steps"
-            )
+        if self.semi is not None:
+            steps = None if self.discriminator is None else self.trainer.max_steps
+            self.semi.check_run(self.update.accumulate, steps)
 
     def predict(self, batch: Batch) -> Tensor:
         return self._gated(*self._find(batch))
 
     def _find(self, batch: Batch) -> tuple[Batch, Tensor]:
-        """The batch with each row's `peak`, how sure its most suspicious pixels are; and label maps."""
+        """Return the batch with `peak` [B], the lesion probability that the gate compares, and label maps."""
         image = batch["image"]
-        shares = mirrored(
-            lambda seen: slide(self.evaluator, seen, self.window).softmax(1), image, self.mirror
+        probabilities = mirrored(
+            lambda part: slide(self.evaluator, part, self.window).softmax(1), image, self.mirror_axes
         )
-        all_finite(batch, shares)  # the largest of numbers that are none is background
-        lesion = (shares[:, 1] if shares.shape[1] == 2 else shares[:, 1:].amax(1)).flatten(1)
-        peak = largest(lesion, max(1, round(SUSPICIOUS * lesion.shape[1]))).mean(1)
-        return {**batch, "peak": peak}, small(shares.argmax(1, keepdim=True))
+        all_finite(batch, probabilities)  # argmax would turn NaN into background
+        peak = suspicion(probabilities)
+        return {**batch, "peak": peak}, small(probabilities.argmax(1, keepdim=True))
 
     def _gated(self, batch: Batch, labels: Tensor) -> Tensor:
-        """Label maps, background all over in cases that do not reach the threshold."""
+        """Return the label maps, empty for cases below the threshold."""
         if self.gate is None:
             return labels
-        labels = labels.clone()
-        for _, rows in rows_by_case(batch):
-            labels[rows] *= batch["peak"][rows].amax() >= self.threshold
-        return labels
+        assert isinstance(self.threshold, Tensor)
+        return empty_below(batch, labels, self.threshold)
 
     def _evaluate(self, stage: str, batch: Batch) -> Any:
         batch, labels = self._find(batch)
@@ -193,7 +188,7 @@ class SegmentationTask(AdversarialTask):
         return {"prediction": prediction}
 
     def scores(self, stage: str) -> dict[str, float]:
-        """Those of the table; after a validation the gate is set by it."""
+        """Return the scores of a stage; a validation sets the gate's threshold."""
         if self.gate is None:
             return super().scores(stage)
         assert isinstance(self.threshold, Tensor)
@@ -202,7 +197,7 @@ class SegmentationTask(AdversarialTask):
         return super().scores(stage) | {"threshold": float(self.threshold)}
 
     def prepare_baselines(self, data: DataModule) -> None:
-        """Fitted on the training cases whose labels are used."""
+        """Fit the baselines on the training cases whose labels are used."""
         records = data.labels.used(data.records["train"])
 
         def cohort() -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -212,12 +207,11 @@ class SegmentationTask(AdversarialTask):
                     image, label = np.moveaxis(image, 0, -1), np.moveaxis(label, 0, -1)
                 yield image.mean(0), label[0]
 
-        self.rivals = Baselines(cohort, len(self.recipe.classes))
+        self.baselines = Baselines(cohort, len(self.recipe.classes))
 
     def undefined(self, data: DataModule) -> list[str]:
-        return without(
-            data, "label", data.mask_classes[1:], " or ".join(data.mask_classes[1:4]), "dice", first=1
-        )
+        what = " or ".join(data.mask_classes[1:4])
+        return missing_classes(data, "label", data.mask_classes[1:], what, "dice", first=1)
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
         for case, rows in rows_by_case(batch):
@@ -226,9 +220,9 @@ class SegmentationTask(AdversarialTask):
             self.tables[stage].update(
                 case, label(small(stack_slices(batch, prediction, rows))), truth, spacing, peak
             )
-            if stage == "test" and self.rivals is not None:
+            if stage == "test" and self.baselines is not None:
                 image = stack_slices(batch, batch["image"], rows).float().mean(0)
-                for name, guess in self.rivals(image.cpu().numpy()):
+                for name, guess in self.baselines(image.cpu().numpy()):
                     own = small(torch.from_numpy(guess)).to(prediction.device)[None]
                     self.tables[name].update(case, label(own), truth, spacing)
 
@@ -249,5 +243,5 @@ class SegmentationTask(AdversarialTask):
 
 
 def labelled(batch: Batch) -> int:
-    """How many images of the batch have labels; they come first."""
+    """Return the number of labelled images of a batch; they come first."""
     return sum(batch["labelled"]) if "labelled" in batch else len(batch["image"])

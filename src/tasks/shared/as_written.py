@@ -1,4 +1,4 @@
-"""What the file of an answer holds: what is written of a test case, and what its scores are taken of."""
+"""Predictions as their files hold them: what is written for a test case, and what is scored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ganatomy.data.io.writers import Original, encoded, original
 from ganatomy.data.records import Batch, Case, Record
 from ganatomy.data.regrid import Grid
 from ganatomy.data.transforms.prepare import restore
-from ganatomy.tasks.shared.volumes import rows_by_case, stack_slices, units
+from ganatomy.tasks.shared.volumes import rows_by_case, scale_and_offset, stack_slices
 
 T = TypeVar("T")
 GRID = ("affine", "input_affine", "input_shape")
@@ -23,7 +23,13 @@ GRID = ("affine", "input_affine", "input_shape")
 
 @dataclass(frozen=True)
 class AsWritten:
-    """Numbers [C, *spatial] as they stand in a file on the grid of the case's own, and what they mean."""
+    """Content of a prediction's file, on the grid of the case's own file.
+
+    Attributes:
+        numbers: Stored numbers [C, *spatial].
+        like: Format, type and scaling of the file.
+        affine: Affine of the file [4, 4], in mm.
+    """
 
     numbers: np.ndarray
     like: Original
@@ -31,19 +37,19 @@ class AsWritten:
 
     @property
     def values(self) -> np.ndarray:
-        """In the file's units, float64: what a reader of the file gets."""
+        """Return what a reader of the file gets: values in the file's units, float64."""
         values: np.ndarray = self.numbers.astype(np.float64) * self.like.slope + self.like.inter
         return values
 
     def encoded(self) -> tuple[str, bytes]:
-        """Suffix and content of the file."""
+        """Return the suffix and the content of the file."""
         return encoded(self.values, self.affine, self.like)
 
 
 class Originals:
-    """The files of the test cases: what they hold, and what files made after them would hold.
+    """Files of the test cases: their content, and the content of predictions written like them.
 
-    What was read of a case is kept until another is asked for.
+    The files of one case are kept in memory until another case is asked for.
     """
 
     def __init__(self, data: DataModule) -> None:
@@ -52,23 +58,28 @@ class Originals:
         self._case, self._read = "", dict[str, Any]()
 
     def truth(self, case: str) -> Case:
-        """The case as its files have it, before any preparation."""
+        """Return the case as its files hold it, before any preparation."""
         return self._once(case, "truth", self.data.source.load)
 
-    def role(self, case: str, wanted: str) -> str:
-        """`target` where it is wanted and the case has one of its own, else `image`."""
-        return "target" if wanted == "target" and "target" in self.truth(case) else "image"
+    def role(self, case: str, requested: str) -> str:
+        """Return `target` if it is requested and the case has a target of its own, else `image`."""
+        return "target" if requested == "target" and "target" in self.truth(case) else "image"
 
     def is_plane(self, case: str) -> bool:
-        """Whether the file of a case has two axes and is served as a volume of one slice."""
+        """Return True if the file of a case has two axes and is loaded as a volume of one slice."""
         like = self._original(case, "image")
         return like.plane and self.truth(case)["image"].ndim == 4
 
     def as_written(self, batch: Batch, rows: list[int], answer: Tensor, role: str = "image") -> AsWritten:
-        """The file of an answer [C, *spatial] on the grid of these rows, in the units of the case's file.
+        """Return the file of a prediction, on the grid and in the units of the case's file.
 
-        Whole numbers are class numbers, written in the values of the data set's masks. role: of the file
-        that it is like, `image` or `target`; "map" lies like the image, in float32 and units of its own.
+        Args:
+            batch: Evaluation batch.
+            rows: Rows of the case.
+            answer: Prediction [C, *spatial] on the network's grid. Integers are class numbers, which are
+                written as the values of the data set's masks.
+            role: File that it is written like: `image`, `target`, or `map` for float32 values in units of
+                their own on the image's grid.
         """
         values, case = answer.detach().cpu().numpy(), batch["case"][rows[0]]
         affine = _grid(batch, rows[0])["input_affine"]
@@ -82,43 +93,69 @@ class Originals:
         return AsWritten(like.stored(on_file), like, affine)
 
     def classes(self, batch: Batch, rows: list[int], label: Tensor) -> np.ndarray:
-        """Class numbers [1, *spatial] of these rows on the grid of their file."""
+        """Resample a label map to the grid of its file.
+
+        Args:
+            batch: Evaluation batch.
+            rows: Rows of the case.
+            label: Class numbers [1, *spatial] on the network's grid.
+        """
         return restore(label.detach().cpu().numpy(), _grid(batch, rows[0]), order=0)
 
-    def seen(self, batch: Batch, images: Tensor) -> Tensor:
-        """Images [B, C, *spatial] as a network would see them if each had come from a file like its case's.
+    def read_back(self, batch: Batch, images: Tensor) -> Tensor:
+        """Return images [B, C, *spatial] as a network would get them from files like their cases' files.
 
-        On the network's grid, where the numbers of the file are rounded and held to its range.
+        They stay on the network's grid; values are rounded and clipped as the type of the file demands.
         """
         out = torch.empty_like(images, dtype=torch.float32)
         for case, rows in rows_by_case(batch):
-            scale, offset = units(batch, rows[0], images.dim() - 2)
+            scale, offset = scale_and_offset(batch, rows[0], images.dim() - 2)
             like = self._original(case, "image")
             values = (images[rows].double() * scale + offset).cpu().numpy()
             stored = AsWritten(like.stored(values), like, np.eye(4)).values
             exact = self._once(case, "units", self.data.cache.get)
             shape = (-1, *[1] * (images.dim() - 2))
-            there, step = (np.asarray(exact[key], np.float64).reshape(shape) for key in ("offset", "scale"))
-            out[rows] = torch.from_numpy(((stored - there) / step).astype(np.float32)).to(out)
+            file_offset, file_scale = (
+                np.asarray(exact[key], np.float64).reshape(shape) for key in ("offset", "scale")
+            )
+            out[rows] = torch.from_numpy(((stored - file_offset) / file_scale).astype(np.float32)).to(out)
         return out
 
     def planes(self, batch: Batch, row: int, volume: np.ndarray) -> np.ndarray:
-        """What the network sees apart: [n, C, *spatial] of [C, *spatial] on a file's grid.
+        """Split a volume on a file's grid into the parts that the network gets one by one.
 
-        Of a sliced volume its slices across the axis of the file that is nearest to theirs, in their order.
+        A sliced volume is cut across the axis of the file that is nearest to the slices' axis, in the order
+        of the slices.
+
+        Args:
+            batch: Evaluation batch.
+            row: Row of the case.
+            volume: Values [C, *spatial] on the file's grid.
+
+        Returns:
+            Parts [n, C, *spatial]; n is 1 unless the volume is sliced.
         """
         if "slice" not in batch:
             return volume[None]
         grid = _grid(batch, row)
-        way = (np.linalg.inv(grid["input_affine"]) @ grid["affine"])[:3, 2]
-        axis = int(np.abs(way).argmax())
-        apart = np.moveaxis(volume, axis + 1, 0)
-        return apart[::-1] if way[axis] < 0 else apart
+        direction = (np.linalg.inv(grid["input_affine"]) @ grid["affine"])[:3, 2]
+        axis = int(np.abs(direction).argmax())
+        slices = np.moveaxis(volume, axis + 1, 0)
+        return slices[::-1] if direction[axis] < 0 else slices
 
-    def shared(self, batch: Batch, rows: list[int], volume: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """(row, its planes [n, C, *spatial]) of a volume on the file's grid, for each row of the case.
+    def planes_by_row(
+        self, batch: Batch, rows: list[int], volume: np.ndarray
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Distribute the planes of a volume on the file's grid to the rows of its case.
 
-        One plane each; several, or none, where the file has another number of slices than the network saw.
+        Args:
+            batch: Evaluation batch.
+            rows: Rows of the case.
+            volume: Values [C, *spatial] on the file's grid.
+
+        Yields:
+            (row, its planes [n, C, *spatial]). n is 1, unless the file has another number of slices than
+            the case has on the network's grid.
         """
         ordered = sorted(rows, key=lambda row: int(batch["slice"][row])) if "slice" in batch else rows
         parts = np.array_split(self.planes(batch, rows[0], volume), len(rows))
@@ -139,12 +176,12 @@ class Originals:
         return found
 
     def _values_of_masks(self, label: np.ndarray) -> np.ndarray:
-        """Class numbers as the masks of the data set have them, in the smallest type that holds them all."""
+        """Return class numbers as values of the data set's masks, in the smallest type that holds all."""
         known = getattr(self.data.source, "label_values", None) or range(max(len(self.data.mask_classes), 2))
         values = np.array(known)
         smallest = np.result_type(np.min_scalar_type(values.min()), np.min_scalar_type(values.max()))
-        written: np.ndarray = values.astype(smallest)[label]
-        return written
+        stored: np.ndarray = values.astype(smallest)[label]
+        return stored
 
 
 def _grid(batch: Batch, row: int) -> Case:
@@ -152,7 +189,7 @@ def _grid(batch: Batch, row: int) -> Case:
 
 
 def grids(batch: Batch, row: int) -> tuple[Grid, Grid]:
-    """(of the network's image, of the file) of a row that is a whole case."""
+    """Return the grids of the network's image and of the file, for a row that is a whole case."""
     grid = _grid(batch, row)
     shape = tuple(int(n) for n in grid["input_shape"])
     return Grid(grid["affine"], tuple(batch["image"].shape[2:])), Grid(grid["input_affine"], shape)
@@ -161,19 +198,27 @@ def grids(batch: Batch, row: int) -> tuple[Grid, Grid]:
 def scored_labels(
     batch: Batch, rows: list[int], files: Originals | None
 ) -> tuple[Callable[[Tensor], Tensor], Tensor, list[float]]:
-    """(from a label map [1, *spatial] of these rows to the one that is scored, [*spatial]; the true one; its
-    spacing), of the network's grid or, where `files` are scored, of the file's.
+    """Return what label maps of a case are scored with, on the file's grid if files are scored.
+
+    Args:
+        batch: Evaluation batch.
+        rows: Rows of the case.
+        files: Files of the test cases; None scores on the network's grid.
+
+    Returns:
+        (function from a predicted label map [1, *spatial] of these rows to the one to score, [*spatial]; the
+        true label map [*spatial]; its spacing in mm).
     """
     if files is None:
         truth = stack_slices(batch, batch["label"], rows)[0]
         return lambda label: label[0], truth, batch["spacing"][rows[0]].tolist()
     name = batch["case"][rows[0]]
     case = files.truth(name)
-    held = (..., 0) if files.is_plane(name) else ...  # in three axes every voxel of a plane were its surface
+    plane = (..., 0) if files.is_plane(name) else ...  # with a third axis every voxel would be surface
     label = case["label"][0]
-    truth = torch.from_numpy(label if label.flags.writeable else label.copy())[held]
+    truth = torch.from_numpy(label if label.flags.writeable else label.copy())[plane]
     return (
-        lambda label: torch.from_numpy(files.classes(batch, rows, label)[0])[held],
+        lambda label: torch.from_numpy(files.classes(batch, rows, label)[0])[plane],
         truth,
         case["spacing"].tolist()[: truth.ndim],
     )

@@ -1,4 +1,4 @@
-"""Noise that belongs to a name: the same at every validation, in any batch, by any process."""
+"""Noise by name: the same at every validation, in any batch and any process."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from ganatomy.data.records import Batch
 
 
 def row_names(batch: Batch) -> list[str]:
-    """Of every row: its case, and its slice where rows are slices."""
+    """Return one name per row: the case, with the slice number for sliced volumes."""
     if "slice" not in batch:
         return list(batch["case"])
     return [f"{case} {z}" for case, z in zip(batch["case"], batch["slice"].tolist(), strict=True)]
 
 
 def fixed_noise(seed: int, name: str, length: int) -> Tensor:
-    """[length]: standard normal numbers that depend on the seed and the name alone."""
+    """Return standard normal numbers that depend on the seed and the name alone.
+
+    Args:
+        seed: Seed of the run.
+        name: Name of the noise.
+        length: Number of values.
+    """
     draw = np.random.default_rng([seed, *name.encode()])
     return torch.from_numpy(draw.standard_normal(length, dtype=np.float32))

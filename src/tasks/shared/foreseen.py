@@ -1,4 +1,4 @@
-"""Before the first step: which scores the cases of validation and test cannot tell."""
+"""Warnings before the first step: scores that the validation or test cases leave undefined."""
 
 from __future__ import annotations
 
@@ -10,19 +10,24 @@ from ganatomy.data.records import Split
 SPLITS: dict[Split, str] = {"val": "validation", "test": "test"}
 
 
-def without(
-    data: DataModule, role: str, names: Sequence[str], what: str, score: str, first: int = 0
+def missing_classes(
+    data: DataModule, role: str, class_names: Sequence[str], what: str, score: str, first: int = 0
 ) -> list[str]:
-    """A line for each split in which no case holds a class, or none at all, of its `label` or `boxes`.
+    """Return a line for each split in which a class, or every class, is in no case.
 
-    names: of the classes, counted from `first`. what: their common name. score: the one by which they are
-    judged, such as dice.
+    Args:
+        data: Data of the run.
+        role: Where classes are looked for: `label` or `boxes`.
+        class_names: Names of the classes, from number `first` on.
+        what: Common name of the classes, for the line.
+        score: Score that is undefined without them, such as dice.
+        first: Number of the first class.
     """
     lines = []
     for split, word in SPLITS.items():
-        seen = {n for record in data.records[split] for n in data.facts[record.case].holds.get(role, ())}
-        missing = [name for number, name in enumerate(names, first) if number not in seen]
-        if missing and len(missing) == len(names):
+        present = {n for record in data.records[split] for n in data.facts[record.case].holds.get(role, ())}
+        missing = [name for number, name in enumerate(class_names, first) if number not in present]
+        if missing and len(missing) == len(class_names):
             lines.append(f"data: no {word} image holds any {what}: {split}/{score} will be undefined")
         elif missing:
             named = " or ".join(missing)

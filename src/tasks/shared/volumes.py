@@ -1,4 +1,4 @@
-"""From rows of an evaluation batch back to whole cases."""
+"""Whole cases from the rows of an evaluation batch."""
 
 from __future__ import annotations
 
@@ -11,21 +11,28 @@ from ganatomy.adversarial import NotFinite
 from ganatomy.data.records import Batch
 
 PART = 2**22
-"""Values of an image that are ordered at once."""
+"""Values of an image that are sorted at once."""
 
 
 def rows_by_case(batch: Batch) -> Iterator[tuple[str, list[int]]]:
-    """(case, its rows) for each case of a batch; rows of a sliced volume are its slices."""
+    """Yield (case, its rows) for each case of a batch; the rows of a sliced volume are its slices."""
     rows: dict[str, list[int]] = {}
     for row, case in enumerate(batch["case"]):
         rows.setdefault(case, []).append(row)
     yield from rows.items()
 
 
-def units(batch: Batch, row: int, dims: int, role: str = "image") -> tuple[Tensor, Tensor]:
-    """(scale, offset) of a row's image, or of its target's own, float64 [C or 1, 1, ...].
+def scale_and_offset(batch: Batch, row: int, dims: int, role: str = "image") -> tuple[Tensor, Tensor]:
+    """Return the scale and the offset to the file's units, image * scale + offset.
 
-    The file's units are image * scale + offset.
+    Args:
+        batch: Evaluation batch.
+        row: Row of the case.
+        dims: Number of spatial axes.
+        role: `image` or `target`; a target without its own scale has the image's.
+
+    Returns:
+        (scale, offset), float64, [C or 1, 1, ...].
     """
     own = f"{role}_scale" in batch
     keys = (f"{role}_{key}" if own else key for key in ("scale", "offset"))
@@ -34,22 +41,44 @@ def units(batch: Batch, row: int, dims: int, role: str = "image") -> tuple[Tenso
 
 
 def in_units(batch: Batch, images: Tensor, rows: list[int], role: str = "image") -> Tensor:
-    """Images of one case as `whole` gives them, in the units of its file or its target's, float64."""
+    """Stack the slices of a case and return it in the units of its file, float64.
+
+    Args:
+        batch: Evaluation batch.
+        images: Images [B, C, *spatial].
+        rows: Rows of the case.
+        role: File whose units are meant: `image` or `target`.
+    """
     found = stack_slices(batch, images, rows).double()
-    scale, offset = units(batch, rows[0], found.dim() - 1, role)
+    scale, offset = scale_and_offset(batch, rows[0], found.dim() - 1, role)
     values: Tensor = found * scale + offset
     return values
 
 
 def stack_slices(batch: Batch, values: Tensor, rows: list[int]) -> Tensor:
-    """Values [rows, C, *spatial] of one case as [C, *spatial]; slices are stacked along a new last axis."""
+    """Return the values of one case; slices are stacked along a new last axis.
+
+    Args:
+        batch: Evaluation batch.
+        values: Values of all rows, [B, C, *spatial].
+        rows: Rows of the case.
+
+    Returns:
+        Values [C, *spatial].
+    """
     if "slice" not in batch:
         return values[rows[0]]  # a view: a list of rows would copy what may be a gigabyte
     return stacked(batch, values[rows], rows)
 
 
 def stacked(batch: Batch, part: Tensor, rows: list[int]) -> Tensor:
-    """The same of the values of these rows alone."""
+    """Do the same as `stack_slices` for the values of these rows alone.
+
+    Args:
+        batch: Evaluation batch.
+        part: Values of the rows, [rows, C, *spatial].
+        rows: Rows of the case.
+    """
     if "slice" in batch:
         order = torch.argsort(batch["slice"][rows])
         return part[order].movedim(0, -1)
@@ -57,22 +86,22 @@ def stacked(batch: Batch, part: Tensor, rows: list[int]) -> Tensor:
 
 
 def all_finite(batch: Batch, answers: Tensor) -> None:
-    """Raise `NotFinite`, with the case, where the answer to a row [B, ...] holds what is no finite number."""
+    """Raise `NotFinite`, naming the case, if a row of the predictions [B, ...] is not finite."""
     bad = (~answers.isfinite()).reshape(len(answers), -1).any(1)
     if bool(bad.any()):
         case = batch["case"][int(bad.nonzero()[0])]
         raise NotFinite(
-            f"{case}: the answer holds values that are not finite: the generator has diverged; lower the "
+            f"{case}: the prediction holds values that are not finite: the generator has diverged; lower the "
             "learning rate, clip gradients (update.clip) or check the intensities of the data"
         )
 
 
 def small(label: Tensor) -> Tensor:
-    """Class numbers in eight bits where these hold all: a large volume's take a gigabyte otherwise."""
+    """Return class numbers in eight bits if they fit: a large volume would need a gigabyte otherwise."""
     return label.to(torch.uint8) if not len(label.flatten()) or int(label.max()) < 256 else label
 
 
 def largest(values: Tensor, count: int) -> Tensor:
-    """What `topk` gives of each row of [B, N], without its sixteen bytes for each of N values."""
+    """Return the `count` largest values per row of [B, N], with less memory than `topk` of all N."""
     parts = [part.topk(min(count, part.shape[1])).values for part in torch.split(values, PART, 1)]
     return parts[0] if len(parts) == 1 else torch.cat(parts, 1).topk(count).values

@@ -1,4 +1,4 @@
-"""What a generator is told beside its noise: nothing, the class of each image, or its label map."""
+"""Conditioning of the generator besides its noise: none, the class of each image, or its label map."""
 
 from __future__ import annotations
 
@@ -9,56 +9,67 @@ from torch.nn import functional as F
 from ganatomy.data.records import Batch
 from ganatomy.errors import UserError
 
-Seen = tuple[Tensor, ...]
+Arguments = tuple[Tensor, ...]
 
 
 class Condition:
-    """Nothing: images of noise alone. `classes` or `masks` is how many there are where they are told."""
+    """No conditioning: images from noise alone.
+
+    Attributes:
+        classes: Number of image classes that both players are conditioned on, or 0.
+        masks: Number of label map classes that both players are conditioned on, or 0.
+    """
 
     classes, masks = 0, 0
 
-    def told(self, batch: Batch) -> Seen:
-        """What both players get for the rows of a batch, after noise or image."""
+    def conditioning(self, batch: Batch) -> Arguments:
+        """Return the arguments that both players get for the rows of a batch, after noise or image."""
         return ()
 
-    def beside(self, images: Tensor, told: Seen) -> Seen:
-        """Images as the discriminator sees them: its arguments."""
-        return (images, *told)
+    def discriminator_inputs(self, images: Tensor, conditioning: Arguments) -> Arguments:
+        """Return the arguments of the discriminator for images [B, C, *spatial]."""
+        return (images, *conditioning)
 
 
-class OfClass(Condition):
-    """The class of every image, [B], a further argument of both players."""
+class ClassCondition(Condition):
+    """Conditioning on the class of every image, [B]: a further argument of both players."""
 
     def __init__(self, classes: int) -> None:
         self.classes = classes
 
-    def told(self, batch: Batch) -> Seen:
+    def conditioning(self, batch: Batch) -> Arguments:
         return (batch["class"],)
 
 
-class OfMask(Condition):
-    """The label map of every image, one-hot [B, K, *spatial]; the discriminator sees it as further channels.
+class MaskCondition(Condition):
+    """Conditioning on the label map of every image, one-hot [B, K, *spatial].
 
-    Park et al., arXiv 1903.07291, appendix A.
+    The discriminator gets it as further channels of the image: Park et al., arXiv 1903.07291, appendix A.
     """
 
     def __init__(self, masks: int) -> None:
         self.masks = masks
 
-    def told(self, batch: Batch) -> Seen:
+    def conditioning(self, batch: Batch) -> Arguments:
         return (F.one_hot(batch["label"].squeeze(1).long(), self.masks).movedim(-1, 1).float(),)
 
-    def beside(self, images: Tensor, told: Seen) -> Seen:
-        (mask,) = told
+    def discriminator_inputs(self, images: Tensor, conditioning: Arguments) -> Arguments:
+        (mask,) = conditioning
         return (torch.cat([images, mask.to(images.dtype)], 1),)
 
 
 def condition(generator: nn.Module, discriminator: nn.Module | None) -> Condition:
-    """What these players say of themselves: `classes`, 0 if not told, or, the generator, `label_channels`."""
+    """Return the conditioning that the players' `classes`, or the generator's `label_channels`, ask for.
+
+    Raises UserError if only one player is class-conditional.
+    """
     classes, theirs = (int(getattr(player, "classes", 0)) for player in (generator, discriminator))
     if bool(classes) != bool(theirs):
-        raise UserError("model: one player is told the classes and the other is not")
+        raise UserError(
+            "model: the generator and the discriminator must both be class-conditional, or neither; choose "
+            "networks that are alike in this"
+        )
     if classes:
-        return OfClass(classes)
+        return ClassCondition(classes)
     masks = getattr(generator, "label_channels", 0)
-    return OfMask(int(masks)) if masks else Condition()
+    return MaskCondition(int(masks)) if masks else Condition()

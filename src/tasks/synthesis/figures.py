@@ -1,4 +1,4 @@
-"""Pictures of what a generator has learned: its images, ways between two, rows of a class, label maps."""
+"""Pictures of a generator's images: samples, interpolations, a row per class, images of label maps."""
 
 from __future__ import annotations
 
@@ -11,21 +11,26 @@ from torch import Tensor
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Batch
 from ganatomy.pictures import Picture, colours, overlay, shown
-from ganatomy.tasks.drawer import Drawer
 from ganatomy.tasks.shared.cohort import evaluation_batches
+from ganatomy.tasks.synthesis.drawer import Drawer
 
 Window = tuple[float, float]
-WAYS, STEPS = 4, 8
-"""Rows of the picture of ways, and images on each."""
-ACROSS = 6
+INTERPOLATIONS, STEPS = 4, 8
+"""Rows of the picture of interpolations, and images in each."""
+COLUMNS = 6
 """Synthetic images in a row."""
 
 
 def slerp(start: Tensor, end: Tensor, share: float) -> Tensor:
-    """The point at a share of the arc between two vectors [d]; lengths in between change evenly.
+    """Interpolate on the arc between two vectors [d].
 
     Shoemake, SIGGRAPH 1985; for noise White, arXiv 1609.04468: points on a straight line would be shorter
-    than what a generator was trained on.
+    than the noise a generator was trained on.
+
+    Args:
+        start: Vector at share 0.
+        end: Vector at share 1.
+        share: Position on the arc, 0 to 1.
     """
     angle = torch.arccos(torch.clamp((start / start.norm()) @ (end / end.norm()), -1, 1))
     if float(angle.sin()) < 1e-6:
@@ -35,17 +40,22 @@ def slerp(start: Tensor, end: Tensor, share: float) -> Tensor:
 
 
 @torch.no_grad()
-def ways(draw: Drawer, data: DataModule, window: Window) -> Picture:
-    """From one fixed noise to another in even steps; what else the generator is told stays along a row.
+def interpolations(draw: Drawer, data: DataModule, window: Window) -> Picture:
+    """Draw images between two fixed noises in even steps; each row keeps its conditioning.
 
-    A generator that has learned images by heart jumps from one to the next.
+    A generator that has memorised images jumps from one to the next.
+
+    Args:
+        draw: Generator.
+        data: Data of the run, for label maps of the test split.
+        window: Intensities that are drawn as black and white.
     """
     rows = []
-    for row, told in enumerate(_told(draw, data, WAYS)):
+    for row, conditioning in enumerate(conditioning_rows(draw, data, INTERPOLATIONS)):
         start, end = (draw.noise(f"way {row} {which}") for which in ("start", "end"))
         steps = torch.stack([slerp(start, end, step / (STEPS - 1)) for step in range(STEPS)])
-        more = (part.expand(STEPS, *part.shape[1:]) for part in told)
-        rows.append(draw(steps.to(draw.device), *more).cpu().numpy())
+        repeated = (part.expand(STEPS, *part.shape[1:]) for part in conditioning)
+        rows.append(draw(steps.to(draw.device), *repeated).cpu().numpy())
     columns = {
         f"{step}/{STEPS - 1}": shown(np.stack([images[step] for images in rows]), window)
         for step in range(STEPS)
@@ -55,49 +65,61 @@ def ways(draw: Drawer, data: DataModule, window: Window) -> Picture:
 
 @torch.no_grad()
 def class_rows(draw: Drawer, data: DataModule, window: Window) -> Picture:
-    """A row for each class: a real test image, and the same noises as in every other row."""
+    """Draw a row per class: a real test image, and images of the same noises in every row.
+
+    Args:
+        draw: Class-conditional generator.
+        data: Data of the run.
+        window: Intensities that are drawn as black and white.
+    """
     kinds = data.image_classes
-    noise = torch.stack([draw.noise(f"class {column}") for column in range(ACROSS)]).to(draw.device)
-    made = [
-        draw(noise, torch.full((ACROSS,), kind, device=draw.device)).cpu().numpy()
+    noise = torch.stack([draw.noise(f"class {column}") for column in range(COLUMNS)]).to(draw.device)
+    fake = [
+        draw(noise, torch.full((COLUMNS,), kind, device=draw.device)).cpu().numpy()
         for kind in range(len(kinds))
     ]
     examples: dict[int, np.ndarray] = {}
     for batch in evaluation_batches(data, "test", torch.device("cpu")):
         for kind, image in zip(batch["class"].tolist(), batch["image"], strict=True):
             examples.setdefault(kind, image.numpy())
-    nothing = np.full_like(made[0][0], window[0])
-    real = np.stack([examples.get(kind, nothing) for kind in range(len(kinds))])
+    blank = np.full_like(fake[0][0], window[0])
+    real = np.stack([examples.get(kind, blank) for kind in range(len(kinds))])
     columns = {"real": shown(real, window)} | {
-        f"synthetic {column + 1}": shown(np.stack([images[column] for images in made]), window)
-        for column in range(ACROSS)
+        f"synthetic {column + 1}": shown(np.stack([images[column] for images in fake]), window)
+        for column in range(COLUMNS)
     }
     return Picture("the same noise for every class", columns, kinds)
 
 
-def window(images: Tensor) -> Window:
-    """Grey values that are shown as black and white: the 0.5th and the 99.5th percentile of the images."""
+def grey_window(images: Tensor) -> Window:
+    """Return the intensities to draw as black and white: the 0.5th and 99.5th percentile of the images."""
     kept = images if images.shape[1] == 3 else images[:, 0]
     low, high = np.percentile(kept.float().cpu().numpy(), (0.5, 99.5))
     return float(low), float(high)
 
 
-def grid(real: Tensor, fake: Tensor) -> dict[str, np.ndarray]:
-    """Each row: a real image, and beside it synthetic ones."""
-    ends = window(real)
-    across = min(ACROSS, len(fake))
-    rows = len(fake) // across
-    tiles = shown(fake[: rows * across].float().cpu().numpy(), ends)
+def sample_grid(real: Tensor, fake: Tensor) -> dict[str, np.ndarray]:
+    """Return tiles of a grid whose rows hold a real image and synthetic ones, by column."""
+    ends = grey_window(real)
+    columns = min(COLUMNS, len(fake))
+    rows = len(fake) // columns
+    tiles = shown(fake[: rows * columns].float().cpu().numpy(), ends)
     places = np.linspace(0, len(fake) - 1, rows).round().astype(int)
     return {
         "real": shown(real[places].float().cpu().numpy(), ends),
-        **{f"synthetic {column + 1}": tiles[column::across] for column in range(across)},
+        **{f"synthetic {column + 1}": tiles[column::columns] for column in range(columns)},
     }
 
 
-def triples(batch: Batch, prediction: Tensor, classes: int) -> dict[str, np.ndarray]:
-    """Label map, what was drawn over it, and the real image that it belongs to."""
-    ends = window(batch["image"])
+def label_map_triples(batch: Batch, prediction: Tensor, classes: int) -> dict[str, np.ndarray]:
+    """Return tiles of label maps, the images made from them, and the real images, by column.
+
+    Args:
+        batch: Real images and label maps.
+        prediction: Synthetic images [B, C, H, W].
+        classes: Number of label map classes.
+    """
+    ends = grey_window(batch["image"])
     label = batch["label"][:, 0].cpu().numpy()
     fake, real = (images.float().cpu().numpy() for images in (prediction, batch["image"]))
     return {
@@ -109,13 +131,22 @@ def triples(batch: Batch, prediction: Tensor, classes: int) -> dict[str, np.ndar
 
 
 def legends(classes: tuple[str, ...]) -> dict[str, Any]:
-    """For the columns of `triples`."""
+    """Return the legends of the columns of `label_map_triples`."""
     return {"label map": colours(classes)}
 
 
-def _told(draw: Drawer, data: DataModule, count: int) -> list[tuple[Tensor, ...]]:
-    """What the generator is told in each of `count` rows, each with one row: classes in turn, or label maps
-    of the test split that show something."""
+def conditioning_rows(draw: Drawer, data: DataModule, count: int) -> list[tuple[Tensor, ...]]:
+    """Return the conditioning of each of `count` rows: classes in turn, or label maps that are not empty.
+
+    Args:
+        draw: Generator.
+        data: Data of the run; label maps are those of its test split.
+        count: Number of rows.
+
+    Returns:
+        Arguments of the generator after its noise, with one row each; fewer than `count` where the split has
+        too few label maps.
+    """
     if draw.condition.classes:
         kinds = (torch.tensor([row % draw.condition.classes]) for row in range(count))
         return [(kind.to(draw.device),) for kind in kinds]
@@ -125,7 +156,7 @@ def _told(draw: Drawer, data: DataModule, count: int) -> list[tuple[Tensor, ...]
     for batch in evaluation_batches(data, "test", draw.device):
         marked = batch["label"].flatten(1).any(1).nonzero()[:, 0].tolist()
         middle = marked[len(marked) // 2 : len(marked) // 2 + 1]
-        found += [draw.condition.told({"label": batch["label"][row : row + 1]}) for row in middle]
+        found += [draw.condition.conditioning({"label": batch["label"][row : row + 1]}) for row in middle]
         if len(found) == count:
             break
     return found

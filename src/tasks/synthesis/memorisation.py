@@ -1,4 +1,4 @@
-"""Has a generator learned training images by heart? Its images beside the nearest of them."""
+"""Memorisation: has the generator copied training images? Its images beside the nearest of them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,22 @@ from ganatomy.metrics.synthesis.planes import PLANES, central_planes
 from ganatomy.pictures import Picture, shown
 from ganatomy.pictures.draw import Pixels
 
-SHOWN = 6
+PAIRS = 6
 """Pairs in the picture."""
 ROWS = 64
 """Training images that are read at a time."""
-VERDICTS = {True: "copies are likely", False: "no sign of copies", None: "too few images to tell copies"}
+FINDINGS = {True: "copies are likely", False: "no sign of copies", None: "too few images to tell copies"}
 
 
-class Copies(NamedTuple):
-    """Mean correlation with the nearest training image, of fakes and of held-out images; the share of fakes
-    that come nearer than held-out images do; the nearest pairs."""
+class Memorisation(NamedTuple):
+    """How near synthetic images come to training images.
+
+    Attributes:
+        fake: Mean correlation of synthetic images with their nearest training image.
+        held_out: The same of held-out images.
+        share: Fraction of synthetic images that come nearer than held-out images do.
+        picture: The nearest pairs; its title is the finding.
+    """
 
     fake: float
     held_out: float
@@ -32,30 +38,39 @@ class Copies(NamedTuple):
     picture: Picture
 
 
-def look_for_copies(data: DataModule, fake: Tensor, held_out: Tensor, window: tuple[float, float]) -> Copies:
-    """fake, held_out: images [n, C, H, W], or of volumes the central planes as channels.
+def measure_memorisation(
+    data: DataModule, fake: Tensor, held_out: Tensor, window: tuple[float, float]
+) -> Memorisation:
+    """Search all training images for the nearest to each image.
 
-    Every training image is looked at. UserError for data that cannot be read.
+    Args:
+        data: Data of the run.
+        fake: Synthetic images [n, C, H, W]; of volumes the central planes as channels.
+        held_out: Held-out images of the same shape.
+        window: Intensities that are drawn as black and white.
+
+    Raises:
+        UserError: A training case cannot be read.
     """
     views = PLANES if data.spatial_dims == 3 else 1
-    ours, _, twins = nearest(fake, training_images(data), views)
+    ours, _, neighbours = nearest(fake, training_images(data), views)
     theirs, _, _ = nearest(held_out, training_images(data), views)
     share = copied_share(ours, theirs)
-    closest = ours.argsort(descending=True)[:SHOWN]
+    closest = ours.argsort(descending=True)[:PAIRS]
 
     def drawn(images: Tensor) -> Pixels:
         return shown((images[:, :1] if data.spatial_dims == 3 else images).cpu().numpy(), window)
 
     columns = {
         "synthetic": drawn(fake[closest]),
-        "nearest in training": drawn(twins[closest]),
+        "nearest in training": drawn(neighbours[closest]),
     }
-    picture = Picture(verdict(ours, theirs), columns)
-    return Copies(float(ours.mean()), float(theirs.mean()), share, picture)
+    picture = Picture(describe(ours, theirs), columns)
+    return Memorisation(float(ours.mean()), float(theirs.mean()), share, picture)
 
 
 def training_images(data: DataModule) -> Iterator[Tensor]:
-    """All the training images without augmentation, [n, C, H, W] at a time; of volumes the central planes."""
+    """Yield all training images without augmentation, [n, C, H, W]; of volumes the central planes."""
     cases = (
         torch.from_numpy(data.evaluated(record)["image"]).float()
         for record in data.labels.used(data.records["train"])
@@ -65,10 +80,10 @@ def training_images(data: DataModule) -> Iterator[Tensor]:
         yield torch.stack(batch)
 
 
-def verdict(fake: Tensor, held_out: Tensor) -> str:
-    """One line on whether training images were learned by heart; too near means what `copied_share` does.
+def describe(fake: Tensor, held_out: Tensor) -> str:
+    """Return one line on memorisation, from correlations [n] with the nearest training image.
 
-    fake, held_out: [n] correlations with the nearest training image.
+    `too near` is defined by `copied_share`.
     """
     share, expected = copied_share(fake, held_out), expected_share(len(held_out))
-    return f"{VERDICTS[suspicious(fake, held_out)]}: {share:.0%} too near, {expected:.0%} expected"
+    return f"{FINDINGS[suspicious(fake, held_out)]}: {share:.0%} too near, {expected:.0%} expected"

@@ -1,4 +1,4 @@
-"""Which of all known modes a generator covers, where images stack one symbol in each channel."""
+"""Mode coverage: how many of all known modes a generator makes, for images with one symbol per channel."""
 
 from __future__ import annotations
 
@@ -13,51 +13,58 @@ from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Batch
 from ganatomy.metrics.cases import CaseTable
 from ganatomy.metrics.synthesis.planes import central_planes
-from ganatomy.tasks.shared.cohort import some_classified
+from ganatomy.tasks.shared.cohort import sample_classified_images
 
-KNOWN = 1000
-"""Training images whose channels are what others are compared with, at most."""
+REFERENCES = 1000
+"""Training images with whose channels others are compared, at most."""
 
 
-def symbols(data: DataModule) -> int:
-    """How many symbols a channel may show, where `class` tells those of all channels; 0 elsewhere."""
+def symbol_count(data: DataModule) -> int:
+    """Return how many symbols a channel may show if `class` encodes those of all channels, else 0."""
     return getattr(data.source, "symbols", 0)
 
 
 class ModeEvaluator:
-    """Reads the symbol in each channel of an image, and counts the combinations: the modes.
+    """Classify the symbol in each channel of an image, and count the combinations: the modes.
 
-    A symbol is told by its nearest neighbour (squared error) among the channels of real training images.
-    `modes` is how many combinations were made at least once, `kl` the Kullback-Leibler divergence, in nats,
-    Σ p log(p K) of the shares p that they were made with from all K alike (Metz et al., arXiv 1611.02163).
-    Both depend on how many images are made: the same of as many real test images stands beside them.
+    A symbol is classified by its nearest neighbour (squared error) among the channels of real training
+    images. `modes` is the number of combinations made at least once; `kl` is the Kullback-Leibler divergence
+    Σ p log(p K), in nats, between their frequencies p and the uniform distribution over all K (Metz et al.,
+    arXiv 1611.02163). Both depend on the number of images, so as many real test images are scored too.
     """
 
     def __init__(self, data: DataModule, device: torch.device) -> None:
-        images, modes = some_classified(data, KNOWN)
+        images, modes = sample_classified_images(data, REFERENCES)
         images = central_planes(images)
-        count, channels = symbols(data), images.shape[1]
-        self.place = count ** torch.arange(channels - 1, -1, -1)
-        self.known = images.flatten(0, 1).flatten(1).to(device)
-        self.shown = (modes[:, None] // self.place % count).flatten()
+        count, channels = symbol_count(data), images.shape[1]
+        self.place_values = count ** torch.arange(channels - 1, -1, -1)
+        self.references = images.flatten(0, 1).flatten(1).to(device)
+        self.symbols = (modes[:, None] // self.place_values % count).flatten()
         self.count = count**channels
         self.tables = {name: CaseTable(["mode"]).to(device) for name in ("fake", "real")}
 
-    def read(self, images: Tensor) -> Tensor:
-        """[n]: the mode of each image [n, C, H, W]."""
-        channels = images.to(self.known).flatten(0, 1).flatten(1)
-        told = self.shown[torch.cdist(channels, self.known).argmin(1).cpu()]
-        modes: Tensor = told.reshape(len(images), -1) @ self.place
+    def modes_of(self, images: Tensor) -> Tensor:
+        """Return the mode of each image [n, C, H, W], [n]."""
+        channels = images.to(self.references).flatten(0, 1).flatten(1)
+        symbols = self.symbols[torch.cdist(channels, self.references).argmin(1).cpu()]
+        modes: Tensor = symbols.reshape(len(images), -1) @ self.place_values
         return modes
 
-    def look(self, names: Sequence[str], batch: Batch, fake: Tensor) -> None:
-        """Take in the images of a test batch, by name."""
+    def update(self, row_names: Sequence[str], batch: Batch, fake: Tensor) -> None:
+        """Add the images of a test batch.
+
+        Args:
+            row_names: Name of each row.
+            batch: Real images.
+            fake: As many synthetic images, [B, C, *spatial].
+        """
         for table, images in zip(self.tables.values(), (fake, batch["image"]), strict=True):
-            for name, mode in zip(names, self.read(central_planes(images)).tolist(), strict=True):
+            modes = self.modes_of(central_planes(images)).tolist()
+            for name, mode in zip(row_names, modes, strict=True):
                 table.update(hashlib.sha256(name.encode()).hexdigest(), {"mode": float(mode)})
 
     def scores(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Of synthetic and of real images."""
+        """Return the scores of the synthetic and of the real images, and start anew."""
         fake, real = (self._covered(table) for table in self.tables.values())
         for table in self.tables.values():
             table.reset()

@@ -1,4 +1,4 @@
-"""What the discriminator says of images that it has and has not learned from."""
+"""Overfitting of the discriminator: its logits of images that it has and has not been trained on."""
 
 from __future__ import annotations
 
@@ -14,47 +14,56 @@ from ganatomy.metrics.synthesis.pool import ImagePool
 from ganatomy.tasks.shared.cohort import training_batches
 
 ROWS = 64
-"""Images that are judged at a time."""
-LOOKED_AT = 256
+"""Images per forward pass."""
+TRAINING_IMAGES = 256
 """Training images whose logits are compared with held-out ones'."""
 
 
-class WatchedLogits:
-    """Mean logits of training, held-out and synthetic images at a validation.
+class OverfittingMonitor:
+    """Compute the mean logits of training, held-out and synthetic images at a validation.
 
-    A discriminator that has learned its training images by heart gives held-out ones the logits of synthetic
-    ones (Karras et al., arXiv 2006.06676, figure 1).
+    A discriminator that has memorised its training images gives held-out ones the logits of synthetic ones
+    (Karras et al., arXiv 2006.06676, figure 1).
 
-    shown: a batch and images to the discriminator's arguments. pool: where the logits of held-out and
-    synthetic images are gathered.
+    Args:
+        discriminator: Discriminator of the run.
+        inputs: Function from a batch and images [B, C, *spatial] to the discriminator's arguments.
+        pool: Pool that gathers the logits of held-out and synthetic images.
     """
 
     def __init__(
         self,
         discriminator: nn.Module,
-        shown: Callable[[Batch, Tensor], tuple[Tensor, ...]],
+        inputs: Callable[[Batch, Tensor], tuple[Tensor, ...]],
         pool: ImagePool,
     ) -> None:
-        self.discriminator, self.shown, self.pool = discriminator, shown, pool
+        self.discriminator, self.inputs, self.pool = discriminator, inputs, pool
         self.of_training = float("nan")
 
     @torch.no_grad()
-    def begin(self, data: DataModule, device: torch.device) -> None:
-        """Before a validation: look at images of the training set, without augmentation."""
-        batches = training_batches(data, LOOKED_AT, device)
+    def start_validation(self, data: DataModule, device: torch.device) -> None:
+        """Compute the mean logit of training images, without augmentation."""
+        batches = training_batches(data, TRAINING_IMAGES, device)
         self.of_training = float(torch.cat([self.logits(batch, batch["image"]) for batch in batches]).mean())
 
-    def look(self, names: Sequence[str], batch: Batch, fake: Tensor) -> None:
-        """Take in the images of a validation batch, by name, and synthetic ones."""
-        told = (self.logits(batch, images)[:, None, None, None] for images in (batch["image"], fake))
-        self.pool.update(names, *told)
+    def update(self, row_names: Sequence[str], batch: Batch, fake: Tensor) -> None:
+        """Add a validation batch.
+
+        Args:
+            row_names: Name of each row.
+            batch: Held-out images, with what they are conditioned on.
+            fake: Synthetic images of the same conditioning, [B, C, *spatial].
+        """
+        logits = (self.logits(batch, images)[:, None, None, None] for images in (batch["image"], fake))
+        self.pool.update(row_names, *logits)
 
     def logits(self, batch: Batch, images: Tensor) -> Tensor:
-        """[B]: of images [B, C, *spatial] of this batch's classes or label maps."""
-        pieces = zip(*(torch.split(x, ROWS) for x in self.shown(batch, images)), strict=True)
-        return torch.cat([read_output(self.discriminator(*piece)).score().float() for piece in pieces])
+        """Return the logits [B] of images [B, C, *spatial] with the conditioning of this batch."""
+        parts = zip(*(torch.split(x, ROWS) for x in self.inputs(batch, images)), strict=True)
+        return torch.cat([read_output(self.discriminator(*part)).score().float() for part in parts])
 
     def scores(self) -> dict[str, float]:
+        """Return `logits/train`, `logits/held_out` and `logits/fake`, and start anew."""
         held_out, fake = (logits.mean().item() for logits in self.pool.compute())
         self.pool.reset()
         return {"logits/train": self.of_training, "logits/held_out": held_out, "logits/fake": fake}

@@ -1,4 +1,4 @@
-"""What the scores of synthetic images stand beside: images that cost nothing to make, and real ones."""
+"""Reference scores for synthesis: trivial baselines and real training images."""
 
 from __future__ import annotations
 
@@ -11,28 +11,61 @@ from ganatomy.metrics.synthesis.scores import SCORES, SetScores
 from ganatomy.tasks.shared.cohort import sample_training_images
 
 
-def all_of(judge: SetScores, data: DataModule, most: int, seed: int) -> dict[str, float]:
-    """`baseline/<baseline>/<score>` and `floor/<score>`, without the levels of scores that have some."""
-    found = {f"baseline/{name}": value for name, value in trivial(judge, data, most, seed).items()}
-    found |= {f"floor/{name}": value for name, value in real(judge, data).items()}
+def all_references(set_scores: SetScores, data: DataModule, max_images: int, seed: int) -> dict[str, float]:
+    """Compute the reference scores that are logged at validation.
+
+    Args:
+        set_scores: Scores against the real images of the split.
+        data: Data of the run.
+        max_images: Training images that the baselines are made from, at most.
+        seed: Seed of the baselines' random numbers.
+
+    Returns:
+        `baseline/<baseline>/<score>` and `floor/<score>`, without the levels of scores that have levels.
+    """
+    found = {f"baseline/{name}": value for name, value in trivial(set_scores, data, max_images, seed).items()}
+    found |= {f"floor/{name}": value for name, value in real(set_scores, data).items()}
     return {name: value for name, value in found.items() if name.endswith(SCORES)}
 
 
-def trivial(judge: SetScores, data: DataModule, most: int, seed: int) -> dict[str, float]:
-    """`<baseline>/<score>` of noise, the mean image and samples of principal components, made of up to `most`
-    training images."""
-    rivals = trivial_images(training(judge, data, most), len(judge.real), seed)
-    return {f"{name}/{score}": v for name, made in rivals.items() for score, v in judge(made).items()}
+def trivial(set_scores: SetScores, data: DataModule, max_images: int, seed: int) -> dict[str, float]:
+    """Score noise, the mean image, and samples along principal components of training images.
+
+    Args:
+        set_scores: Scores against the real images of the split.
+        data: Data of the run.
+        max_images: Training images that the baselines are made from, at most.
+        seed: Seed of the baselines' random numbers.
+
+    Returns:
+        `<baseline>/<score>` to values.
+    """
+    sampled = training_planes(set_scores, data, max_images)
+    baselines = trivial_images(sampled, len(set_scores.real), seed)
+    return {
+        f"{name}/{score}": value
+        for name, images in baselines.items()
+        for score, value in set_scores(images).items()
+    }
 
 
-def real(judge: SetScores, data: DataModule) -> dict[str, float]:
-    """Scores of training images; where these are fewer than the judge's, beside as many of its."""
-    own = training(judge, data, len(judge.real))
-    if len(own) < len(judge.real):
-        judge = SetScores(judge.real[: len(own)], imagenet="imagenet" in judge.describe)
-    return judge(own)
+def real(set_scores: SetScores, data: DataModule) -> dict[str, float]:
+    """Score training images; if they are fewer than the real set, against as many images of the set."""
+    sampled = training_planes(set_scores, data, len(set_scores.real))
+    if len(sampled) < len(set_scores.real):
+        set_scores = SetScores(set_scores.real[: len(sampled)], imagenet="imagenet" in set_scores.describe)
+    return set_scores(sampled)
 
 
-def training(judge: SetScores, data: DataModule, most: int) -> Tensor:
-    """Up to `most` training images [n, C, H, W], spread evenly over the cohort, where the judge's are."""
-    return central_planes(sample_training_images(data, most)).to(judge.real.device)
+def training_planes(set_scores: SetScores, data: DataModule, max_images: int) -> Tensor:
+    """Sample training images evenly over the cohort.
+
+    Args:
+        set_scores: Scores whose device the images go to.
+        data: Data of the run.
+        max_images: Number of images, at most.
+
+    Returns:
+        Images [n, C, H, W]; of volumes the central planes as channels.
+    """
+    return central_planes(sample_training_images(data, max_images)).to(set_scores.real.device)

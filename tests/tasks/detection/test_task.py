@@ -18,7 +18,7 @@ from ganatomy.baselines.detection import mean_box
 from ganatomy.errors import UserError
 from ganatomy.networks.image_to_image.centernet import CenterNet, Maps
 from ganatomy.networks.image_to_image.unet import UNet
-from ganatomy.tasks.detection.centernet_targets import Found
+from ganatomy.tasks.detection.centernet_decoding import Found
 from ganatomy.tasks.detection.task import FAINT, SURE, DetectionTask, drawn
 from ganatomy.training import preflight
 from tests.test_resume import assert_same_end, run_until
@@ -222,9 +222,9 @@ def test_monai_s_unets_serve_as_body(name, dims):
     ("words", "message"),
     [
         (["data=brain"], "have no boxes"),
-        (["task.hit=1.5"], "task.hit"),
+        (["task.match_iou=1.5"], "task.match_iou"),
         (["+task.losses.dice=1"], "task.losses"),
-        (["task.top=0"], "task.top"),
+        (["task.max_detections=0"], "task.max_detections"),
         (["model.generator.stride=3"], "stride: 3"),
         (["task.monitor=val/map51"], "no score is named val/map51"),
         (["data.unlabelled_fraction=0.5", "data.label_fraction=0.5"], "only model=semi learns of them"),
@@ -251,7 +251,7 @@ def test_boxes_that_are_not_used_do_not_reach_the_baselines(prepared, monkeypatc
         seen.extend(boxes)
         return mean_box(boxes, classes)
 
-    monkeypatch.setattr("ganatomy.tasks.detection.task.mean_box", noted)
+    monkeypatch.setattr("ganatomy.tasks.detection.baselines.mean_box", noted)
     task.prepare_baselines(data)
     used = data.labels.used(data.records["train"])
     assert 0 < len(seen) == len(used) < len(data.records["train"])

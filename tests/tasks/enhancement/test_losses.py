@@ -34,7 +34,7 @@ def test_ssim_is_one_less_scikit_images() -> None:
 
 @pytest.mark.parametrize(
     "weights, words",
-    [({"l3": 1.0}, "l3: no such loss"), ({"l1": -1.0}, "negative"), ({"l1": 0.0}, "all are 0")],
+    [({"l3": 1.0}, "l3: no such loss"), ({"l1": -1.0}, "negative"), ({"l1": 0.0}, "all weights are 0")],
 )
 def test_refused(weights: dict[str, float], words: str) -> None:
     with pytest.raises(UserError, match=words):
@@ -54,7 +54,7 @@ def test_one_s_own_beside_the_names() -> None:
     [
         ({"mine": {"weight": 1.0}}, "losses.mine: a loss of your own is {weight: 0.1, loss:"),
         ({"mine": {"weight": True, "loss": max}}, "a loss of your own is"),
-        ({"l1": {"weight": 1.0, "loss": max}}, "losses.l1: is the name of a loss here"),
+        ({"l1": {"weight": 1.0, "loss": max}}, "losses.l1: is the name of a built-in loss"),
         ({"mine": {"weight": -1.0, "loss": max}}, "losses.mine: -1.0 is negative"),
     ],
 )
@@ -66,5 +66,7 @@ def test_one_s_own_refused(given: dict[str, object], words: str) -> None:
 def test_one_s_own_gives_one_number() -> None:
     own = {"weight": 1.0, "loss": lambda output, target: output - target}
     losses = weighted_losses({"mine": own}, 2, 1.0)
-    with pytest.raises(UserError, match=r"losses.mine: gives \[2, 1, 4, 4\]; a loss gives one number"):
+    with pytest.raises(
+        UserError, match=r"losses.mine: returned \[2, 1, 4, 4\]; a loss must return one number"
+    ):
         losses["mine"](torch.zeros(2, 1, 4, 4), torch.zeros(2, 1, 4, 4))

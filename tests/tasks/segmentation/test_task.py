@@ -258,7 +258,7 @@ def test_the_gate_looks_at_more_than_one_pixel(prepared: Any, monkeypatch: pytes
     _, task = prepared(*words_of("adversarial_unet"), "data.size=32", "task.gate=0.5")
     shares = torch.full((2, 4, 32, 32), 0.03)
     shares[0, 2, 5, 5], shares[1, 3, 5, 5:8] = 0.9, 0.6
-    monkeypatch.setattr(task, "slide", lambda *_: shares.log())
+    monkeypatch.setattr("ganatomy.tasks.segmentation.task.slide", lambda *_: shares.log())
     shares[:, 0] = 1 - shares[:, 1:].sum(1)
     batch, _ = task._find({"image": torch.zeros(2, 1, 32, 32)})
     torch.testing.assert_close(batch["peak"], torch.tensor([(0.9 + 0.03 + 0.03) / 3, 0.6]))
@@ -297,13 +297,16 @@ def test_labels_that_are_not_used_do_not_reach_the_baselines(prepared: Any, monk
         (["model=semi", "data.unlabelled_fraction=0"], "task.semi: no batch holds an image without a label"),
         (
             ["model=semi", *SEMI, "model.adversarial.loss=relativistic_paired"],
-            "takes verdicts for probabilities",
+            "reads logits of the discriminator as probabilities",
         ),
-        (["model=semi", *SEMI, "model.adversarial.loss=hinge"], "takes verdicts for probabilities"),
+        (
+            ["model=semi", *SEMI, "model.adversarial.loss=hinge"],
+            "reads logits of the discriminator as probabilities",
+        ),
         (["model=semi", *SEMI, "task.semi.threshold=2"], "task.semi: threshold: 2"),
-        (["task.gate=0"], "task.gate: 0 is no share"),
-        (["task.mirror=[2]"], "task.mirror: [2]; choose among [0, 1], each once"),
-        (["task.mirror=[1,1]"], "task.mirror: [1, 1]; choose among [0, 1], each once"),
+        (["task.gate=0"], "task.gate: 0; must be in (0, 1]"),
+        (["task.mirror_axes=[2]"], "task.mirror_axes: [2]; choose among [0, 1], each once"),
+        (["task.mirror_axes=[1,1]"], "task.mirror_axes: [1, 1]; choose among [0, 1], each once"),
         (["task.masks=hard"], "task.masks"),
         (["data.label_fraction=0"], "data.label_fraction=0: give a share above 0"),
     ],
@@ -321,7 +324,7 @@ def test_data_without_label_maps_are_refused(prepared: Any, lesions: list[str]) 
 
 
 def test_pieces_of_a_semi_supervised_batch_are_refused(train_small: Train) -> None:
-    with pytest.raises(UserError, match=r"update\.accumulate: pieces of a batch"):
+    with pytest.raises(UserError, match=r"update\.accumulate: must be 1 with task\.semi"):
         train_small("run", *words_of("semi"), "update.accumulate=2")
 
 

@@ -29,7 +29,7 @@ from ganatomy.metrics.segmentation import VolumeScores
 from ganatomy.metrics.synthesis.pool import ImagePool
 from ganatomy.metrics.synthesis.scores import SetScores
 from ganatomy.tasks.base import AdversarialTask
-from ganatomy.tasks.detection.centernet_targets import Found
+from ganatomy.tasks.detection.centernet_decoding import Found
 from ganatomy.tasks.detection.task import DetectionTask
 
 TURNED = np.array([[0, -2.0, 0, 5], [1.5, 0, 0, 6], [0, 0, 1.0, 7], [0, 0, 0, 1]])

@@ -64,7 +64,7 @@ def test_mirrored_answers_are_a_mean_on_the_images_own_grid(prepared: Any) -> No
     turned = [both, both.flip(0), both.flip(1), both.flip(0, 1)]
     torch.testing.assert_close(mirrored(lambda x: x * both, image, [0, 1]), image * sum(turned) / 4)
     assert torch.equal(mirrored(lambda x: x * left, image, []), image * left)
-    data, task = prepared("task.mirror=[1]")
+    data, task = prepared("task.mirror_axes=[1]")
     batch = next(iter(data.test_dataloader()))
     image = batch["image"][..., :16, :16]
     with torch.no_grad():

@@ -14,9 +14,9 @@ from torch import nn
 
 from ganatomy.config.resolve import validate
 from ganatomy.errors import UserError
-from ganatomy.tasks.shared.cohort import sample_training_images, some_classified
+from ganatomy.tasks.shared.cohort import sample_classified_images, sample_training_images
 from ganatomy.tasks.synthesis.evaluators import ClassEvaluator, MaskEvaluator
-from ganatomy.tasks.synthesis.normalisation import Units
+from ganatomy.tasks.synthesis.normalisation import Normalisation
 from ganatomy.train import train
 from tests.tasks.conftest import SMALL
 from tests.tasks.synthesis.test_task import Train, small, words_of  # noqa: F401
@@ -38,7 +38,7 @@ def segmenter(compose: Any, tmp_path: Path) -> Path:
 
 def test_a_segmentation_network_is_shown_both_kinds_of_images(train_small: Train, segmenter: Path) -> None:
     """On the real ones it scores what its own run says."""
-    run = train_small("run", *words_of("spade"), f"task.judge={segmenter}", "callbacks.samples=3")
+    run = train_small("run", *words_of("spade"), f"task.evaluator={segmenter}", "callbacks.samples=3")
     ours, theirs = (json.loads((path / "metrics.json").read_text()) for path in (run, segmenter))
     own = {name.removeprefix("test/"): v for name, v in theirs.items() if name.startswith("test/dice")}
     assert len(own) > 1
@@ -49,7 +49,7 @@ def test_a_segmentation_network_is_shown_both_kinds_of_images(train_small: Train
     assert ours["test/judge_dice"] != ours["floor/judge_dice"]
     assert (run / "samples/test.png").is_file() and (run / "samples/interpolation.png").is_file()
     state = torch.load(run / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
-    assert not any("jury" in name for name in state), "the judge is no part of what it judges"
+    assert not any("evaluator" in name for name in state), "the evaluator is no part of what it scores"
 
 
 class Threshold(nn.Module):
@@ -65,27 +65,28 @@ def test_dice_of_planted_fakes() -> None:
     batch = {"image": 2.0 * label - 1, "label": label, "case": ["a", "b"], "spacing": torch.ones(2, 2)}
     fake = batch["image"].clone()
     fake[0, :, 2:4, 2:6] = -1  # half of what was asked for
-    judge = MaskEvaluator(Threshold(), ("background", "lesion"), None)
-    judge.look(["a", "b"], batch, fake)
-    ours, real = judge.scores()
+    evaluator = MaskEvaluator(Threshold(), ("background", "lesion"), None)
+    evaluator.update(["a", "b"], batch, fake)
+    ours, real = evaluator.scores()
     assert real["judge_dice"] == 1 and ours["judge_dice"] == pytest.approx((2 / 3 + 1) / 2)
     assert ours["judge_dice/lesion"] == ours["judge_dice"] and "judge_hd95" not in ours
 
 
-def test_a_run_that_is_no_judge_is_refused(train_small: Train, segmenter: Path) -> None:
+def test_a_run_that_is_no_evaluator_is_refused(train_small: Train, segmenter: Path) -> None:
     cases = {
-        "task.judge: only images that are drawn over label maps": ("fast", []),
-        "nowhere: is no run directory": ("spade", ["task.judge=nowhere"]),
-        "has data.intensity=zscore, and this run range": ("spade", ["data.intensity=range"]),
-        "was trained on 1 of the 1 subjects that test this run; give both the same split": ("spade", []),
+        "task.evaluator: only images made from label maps": ("fast", []),
+        "nowhere: is no run directory": ("spade", ["task.evaluator=nowhere"]),
+        "has data.intensity=zscore, this run range": ("spade", ["data.intensity=range"]),
+        "was trained on 1 of this run's 1 test subjects; give both runs the same split": ("spade", []),
     }
     told = json.loads((segmenter / "data.json").read_text())
     told["subjects"]["train"] += told["subjects"]["test"]
     (segmenter / "data.json").write_text(json.dumps(told))
     for message, (model, words) in cases.items():
-        judge = [] if any(word.startswith("task.judge") for word in words) else [f"task.judge={segmenter}"]
+        named = any(word.startswith("task.evaluator") for word in words)
+        evaluator = [] if named else [f"task.evaluator={segmenter}"]
         with pytest.raises(UserError) as refusal:
-            train_small(model + str(len(message)), *words_of(model), *judge, *words)
+            train_small(model + str(len(message)), *words_of(model), *evaluator, *words)
         assert message in str(refusal.value) and "\n" not in str(refusal.value)
 
 
@@ -111,7 +112,7 @@ def test_a_classifier_of_real_images_names_what_it_is_shown(
     wrong: bool,
 ) -> None:
     data, task = prepared(*words_of("fast_class"), *two_kinds)
-    task.average, task.generator, task.units = None, Asked(wrong), Units()
+    task.average, task.generator, task.normalisation = None, Asked(wrong), Normalisation()
     task.prepare_baselines(data)
     for _ in range(2):  # a case that reaches two processes counts once
         for batch in data.test_dataloader():
@@ -123,7 +124,7 @@ def test_a_classifier_of_real_images_names_what_it_is_shown(
 
 def test_images_and_their_classes_stay_together(prepared: Callable[..., Any], two_kinds: list[str]) -> None:
     data, _ = prepared(*words_of("fast_class"), *two_kinds)
-    images, kinds = some_classified(data, 9)
+    images, kinds = sample_classified_images(data, 9)
     assert torch.equal(images, sample_training_images(data, 9)) and len(kinds) == 9
     bright = images.flatten(1).mean(1) > 0.5
     assert [data.image_classes[kind] for kind in kinds] == ["bright" if one else "dark" for one in bright]

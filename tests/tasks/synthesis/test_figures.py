@@ -1,4 +1,4 @@
-"""Ways between images, rows of classes, label maps with what was drawn over them."""
+"""Interpolations, rows of classes, label maps with the images made from them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ import pytest
 import torch
 
 from ganatomy.pictures import grey, panel
-from ganatomy.tasks.synthesis import figures as synthesis_figures
-from ganatomy.tasks.synthesis.figures import STEPS, WAYS, slerp
+from ganatomy.tasks.synthesis.figures import (
+    INTERPOLATIONS,
+    STEPS,
+    class_rows,
+    conditioning_rows,
+    interpolations,
+    slerp,
+)
 from tests.tasks.synthesis.test_task import small, words_of  # noqa: F401
 
 
@@ -33,18 +39,18 @@ WINDOW = (-1.0, 2.0)
 
 
 @pytest.mark.parametrize("model", ["fast", "fast_class", "spade"])
-def test_ways_begin_and_end_at_images_of_their_own(
+def test_interpolations_begin_and_end_at_images_of_their_own(
     prepared: Any,
     two_kinds: list[str],
     model: str,
 ) -> None:
     data, task = prepared(*words_of(model), *(two_kinds if model == "fast_class" else []))
-    picture = synthesis_figures.ways(task.drawer, data, WINDOW)
+    picture = interpolations(task.drawer, data, WINDOW)
     assert len(picture.columns) == STEPS and panel(picture.columns, picture.title).ndim == 3
-    count = WAYS if model != "spade" else min(WAYS, len(data.records["test"]))
-    for row, told in enumerate(synthesis_figures._told(task.drawer, data, WAYS)):
+    count = INTERPOLATIONS if model != "spade" else min(INTERPOLATIONS, len(data.records["test"]))
+    for row, conditioning in enumerate(conditioning_rows(task.drawer, data, INTERPOLATIONS)):
         for column, end in ((0, "start"), (-1, "end")):
-            image = task.drawer(task.drawer.noise(f"way {row} {end}")[None], *told)[0]
+            image = task.drawer(task.drawer.noise(f"way {row} {end}")[None], *conditioning)[0]
             tiles = list(picture.columns.values())[column]
             assert len(tiles) == count
             off = tiles[row].astype(int) - grey(image.detach().numpy(), WINDOW)[0]
@@ -53,7 +59,7 @@ def test_ways_begin_and_end_at_images_of_their_own(
 
 def test_a_row_for_each_class_with_the_same_noise(prepared: Any, two_kinds: list[str]) -> None:
     data, task = prepared(*words_of("fast_class"), *two_kinds)
-    title, columns, rows = synthesis_figures.class_rows(task.drawer, data, (0.0, 1.0))
+    title, columns, rows = class_rows(task.drawer, data, (0.0, 1.0))
     assert title and tuple(rows) == ("bright", "dark") and len(columns) == 7
     assert columns["real"][0].mean() > columns["real"][1].mean() + 50
     for column in range(6):

@@ -10,7 +10,7 @@ from torch.nn.functional import avg_pool2d, avg_pool3d
 from ganatomy.metrics.synthesis.memorisation import nearest
 from ganatomy.metrics.synthesis.planes import PLANES, central_planes
 from ganatomy.pictures import grey
-from ganatomy.tasks.synthesis.memorisation import SHOWN, look_for_copies, verdict
+from ganatomy.tasks.synthesis.memorisation import PAIRS, describe, measure_memorisation
 
 
 def test_a_shifted_copy_of_a_volume_is_told_by_its_planes() -> None:
@@ -36,11 +36,11 @@ def test_planes_of_three_volumes_are_no_copy_of_one() -> None:
 
 def test_the_verdict_in_one_line() -> None:
     held_out = torch.linspace(0, 1, 200)
-    assert verdict(held_out - 0.001, held_out) == "no sign of copies: 1% too near, 1% expected"
+    assert describe(held_out - 0.001, held_out) == "no sign of copies: 1% too near, 1% expected"
     half = torch.cat([torch.full((100,), 2.0), held_out[:100]])
-    assert verdict(half, held_out) == "copies are likely: 50% too near, 1% expected"
+    assert describe(half, held_out) == "copies are likely: 50% too near, 1% expected"
     five = torch.linspace(0, 1, 5)
-    assert verdict(five + 2, five) == "too few images to tell copies: 100% too near, 17% expected"
+    assert describe(five + 2, five) == "too few images to tell copies: 100% too near, 17% expected"
 
 
 def test_the_picture_shows_the_nearest_pairs_first() -> None:
@@ -57,10 +57,10 @@ def test_the_picture_shows_the_nearest_pairs_first() -> None:
         records={"train": range(100)},
         evaluated=cases.__getitem__,
     )
-    found = look_for_copies(data, fake, held_out, (-1.0, 1.0))
+    found = measure_memorisation(data, fake, held_out, (-1.0, 1.0))
     assert found.fake > found.held_out
     ours, theirs = found.picture.columns.values()
-    assert len(ours) == len(theirs) == SHOWN
+    assert len(ours) == len(theirs) == PAIRS
     np.testing.assert_array_equal(ours[0], grey(fake[9:10, 0].numpy(), (-1.0, 1.0))[0])
     np.testing.assert_array_equal(theirs[0], grey(training[84:85, 0].numpy(), (-1.0, 1.0))[0])
 
@@ -74,6 +74,6 @@ def test_pairs_of_colour_images_are_drawn_in_colour() -> None:
             spatial_dims=dims, sliced=True, labels=labels, records={"train": range(12)},
             evaluated=lambda n: {"image": red[n : n + 1].numpy()},
         )  # fmt: skip
-        drawn = look_for_copies(data, red[:8] + 0.01, red[4:], (0.0, 1.0)).picture.columns
+        drawn = measure_memorisation(data, red[:8] + 0.01, red[4:], (0.0, 1.0)).picture.columns
         for pixels in drawn.values():
             assert (int(pixels[..., 0].max()) - int(pixels[..., 1].max()) > 50) is coloured

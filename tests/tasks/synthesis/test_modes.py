@@ -9,7 +9,7 @@ import torch
 
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.sources.stacked_digits import StackedDigits
-from ganatomy.tasks.synthesis.modes import ModeEvaluator, symbols
+from ganatomy.tasks.synthesis.modes import ModeEvaluator, symbol_count
 
 
 @pytest.fixture(scope="module")
@@ -27,18 +27,18 @@ def images(data: DataModule, split: str) -> tuple[torch.Tensor, list[int]]:
 
 
 def judged(judge: ModeEvaluator, fake: torch.Tensor, real: torch.Tensor) -> tuple[dict[str, float], ...]:
-    judge.look([str(i) for i in range(len(fake))], {"image": real}, fake)
+    judge.update([str(i) for i in range(len(fake))], {"image": real}, fake)
     return judge.scores()
 
 
 def test_training_images_are_read_without_error(data: DataModule) -> None:
     shown, modes = images(data, "train")
-    assert ModeEvaluator(data, torch.device("cpu")).read(shown).tolist() == modes
+    assert ModeEvaluator(data, torch.device("cpu")).modes_of(shown).tolist() == modes
 
 
 def test_unseen_digits_are_read_as_a_nearest_neighbour_can(data: DataModule) -> None:
     shown, modes = images(data, "test")
-    read = ModeEvaluator(data, torch.device("cpu")).read(shown)
+    read = ModeEvaluator(data, torch.device("cpu")).modes_of(shown)
     assert (read == torch.tensor(modes)).float().mean() > 0.75  # 0.94 of these hands' digits, cubed
 
 
@@ -65,7 +65,7 @@ def test_an_image_that_comes_twice_counts_once(data: DataModule) -> None:
     shown, _ = images(data, "train")
     judge = ModeEvaluator(data, torch.device("cpu"))
     for names in (["a", "b", "c"], ["c"]):
-        judge.look(names, {"image": shown[: len(names)]}, shown[: len(names)])
+        judge.update(names, {"image": shown[: len(names)]}, shown[: len(names)])
     assert len(judge.tables["fake"].per_case()) == 3
 
 
@@ -73,10 +73,10 @@ def test_every_test_counts_anew(data: DataModule) -> None:
     shown, _ = images(data, "train")
     judge = ModeEvaluator(data, torch.device("cpu"))
     for row in (0, 1):
-        judge.look([str(row)], {"image": shown[:1]}, shown[row : row + 1])
+        judge.update([str(row)], {"image": shown[:1]}, shown[row : row + 1])
         assert judge.scores()[0]["modes"] == 1
 
 
 def test_other_data_have_no_symbols() -> None:
-    assert symbols(SimpleNamespace(source=SimpleNamespace(symbols=10))) == 10
-    assert symbols(SimpleNamespace(source=SimpleNamespace())) == 0
+    assert symbol_count(SimpleNamespace(source=SimpleNamespace(symbols=10))) == 10
+    assert symbol_count(SimpleNamespace(source=SimpleNamespace())) == 0

@@ -24,8 +24,9 @@ from ganatomy.optim.schedules import BurnIn, DecayAtEnd
 from ganatomy.tasks.shared.cohort import sample_training_images
 from ganatomy.tasks.shared.fixed_noise import fixed_noise, row_names
 from ganatomy.tasks.synthesis.memorisation import training_images
-from ganatomy.tasks.synthesis.normalisation import Units
-from ganatomy.tasks.synthesis.reference_scores import training as training_of
+from ganatomy.tasks.synthesis.normalisation import Normalisation
+from ganatomy.tasks.synthesis.reference_scores import training_planes
+from ganatomy.tasks.synthesis.sampler import Sampler
 from ganatomy.training import preflight
 from tests.test_resume import assert_same_end, run_until
 
@@ -194,7 +195,7 @@ def test_classes_reach_both_players(prepared: Any, two_kinds: list[str]) -> None
     assert task.condition.classes == task.generator.classes == task.discriminator.classes == 2
     (real, kinds), (fake, same) = task.discriminator_inputs(batch, task.generate(batch))
     assert kinds is same is batch["class"] and fake.shape == real.shape
-    assert torch.equal(real, task.units.seen(batch["image"]))
+    assert torch.equal(real, task.normalisation.normalise(batch["image"]))
     other = {**batch, "class": 1 - batch["class"]}
     z = torch.randn(4, task.latent)
     assert not torch.allclose(task.generator(z, batch["class"]), task.generator(z, other["class"]))
@@ -209,18 +210,22 @@ def test_label_maps_reach_both_players(prepared: Any) -> None:
     kinds = len(data.mask_classes)
     (real,), (fake,) = task.discriminator_inputs(batch, task.generate(batch))
     assert real.shape == fake.shape == (4, 1 + kinds, 24, 24)
-    assert torch.equal(real[:, 1:], fake[:, 1:]) and torch.equal(real[:, :1], task.units.seen(batch["image"]))
+    assert torch.equal(real[:, 1:], fake[:, 1:]) and torch.equal(
+        real[:, :1], task.normalisation.normalise(batch["image"])
+    )
     assert torch.equal(real[:, 1:].argmax(1, keepdim=True), batch["label"])
     bright = [float(batch["image"][batch["label"] == value].mean()) for value in range(kinds)]
     assert bright[0] < min(bright[1:]), "background lies where the label map says"
     z = torch.randn(4, task.latent)
-    told, other = (task.condition.told({"label": label})[0] for label in (batch["label"], batch["label"] * 0))
-    assert not torch.allclose(task.generator(z, told), task.generator(z, other))
+    mask, other = (
+        task.condition.conditioning({"label": label})[0] for label in (batch["label"], batch["label"] * 0)
+    )
+    assert not torch.allclose(task.generator(z, mask), task.generator(z, other))
 
 
 def test_maps_of_saved_images_are_those_of_training_subjects(prepared: Any) -> None:
     data, task = prepared(*words_of("spade"))
-    make = task.sampler(data)
+    make = Sampler(task.drawer, data)
     maps = torch.cat([torch.from_numpy(data.evaluated(r)["label"]) for r in data.records["train"]])
     labels = [torch.from_numpy(make(n).label) for n in range(1, 33)]
     assert all((maps == label).flatten(1).all(1).any() for label in labels)
@@ -273,7 +278,7 @@ def test_a_generator_that_copies_is_told(prepared: Any, copies: bool) -> None:
     training = torch.cat(list(training_images(data)))
     other = torch.cat([batch["image"] for batch in data.val_dataloader()])
     shown = training[:36] if copies else other
-    task.average, task.generator, task.units = None, Memory(shown), Units()
+    task.average, task.generator, task.normalisation = None, Memory(shown), Normalisation()
     for batch in data.test_dataloader():
         task.score("test", batch, task.predict(batch))
     scores, floor = task.scores("test"), task.floor_scores()
@@ -305,9 +310,9 @@ def test_floor_and_baselines_see_training_images_alone(prepared: Any) -> None:
     task.scores("test")
     training = torch.cat(list(training_images(data)))
     assert len(training) == len(data.train_items()) == 32
-    own = training_of(task.judge, data, 10)
+    own = training_planes(task.set_scores, data, 10)
     assert len(own) == 10 and all((training == image).flatten(1).all(1).any() for image in own)
-    assert len(training_of(task.judge, data, 1000)) == 32
+    assert len(training_planes(task.set_scores, data, 1000)) == 32
 
 
 def test_the_rate_decays_at_the_end() -> None:
@@ -352,7 +357,7 @@ def test_logits_of_held_out_images_stand_beside_those_of_training_images(
     prepared: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, task = prepared(*words_of("fast"), "data.intensity=range")
-    task.watched.discriminator, task.units = Sure(), Units()
+    task.overfitting.discriminator, task.normalisation = Sure(), Normalisation()
     task.prepare_baselines(data)
     monkeypatch.setattr(type(task), "trainer", SimpleNamespace(datamodule=data))
     task.on_validation_epoch_start()
@@ -389,7 +394,7 @@ def test_what_begins_with_noise_is_not_asked_to_halve_images(prepared: Any) -> N
     "words, message",
     [
         (["model.discriminator=null"], "model.discriminator: null leaves synthesis without a teacher"),
-        (["task.most=1"], "task.most: 1 images"),
+        (["task.max_images=1"], "task.max_images: 1 images"),
         (["task.scale=0"], "task.scale: 0"),
         (["task.path_length={weight: 2.0}"], "task.path_length: this generator has no styles"),
         (["data.patch=16"], "data.patch: synthesis makes whole images"),
@@ -433,12 +438,12 @@ def test_both_players_see_the_same_units(prepared: Any) -> None:
 
 def test_the_units_of_a_run_stand_in_its_configuration(prepared: Any) -> None:
     _, task = prepared(*words_of("fast"))
-    assert task.units.scale not in (0.0, 1.0) and task.units.offset != 0
+    assert task.normalisation.scale not in (0.0, 1.0) and task.normalisation.offset != 0
 
 
 def test_classes_of_saved_images_take_turns(prepared: Any, two_kinds: list[str]) -> None:
     data, task = prepared(*words_of("fast_class"), *two_kinds)
-    make = task.sampler(data)
+    make = Sampler(task.drawer, data)
     assert [make(number).kind for number in range(1, 6)] == [0, 1, 0, 1, 0]
     with torch.no_grad():
         seen = task.drawer(task.drawer.noise("synthetic 2")[None], torch.tensor([1]))[0].double().numpy()

@@ -1,4 +1,4 @@
-"""The generator of synthesis outside of training: noise by name in, images in the data's units out."""
+"""A trained synthesis generator: from named noise to images in the data's units."""
 
 from __future__ import annotations
 
@@ -9,15 +9,23 @@ from torch import Tensor, nn
 
 from ganatomy.tasks.shared.fixed_noise import fixed_noise
 from ganatomy.tasks.synthesis.conditioning import Condition
-from ganatomy.tasks.synthesis.normalisation import Units
+from ganatomy.tasks.synthesis.normalisation import Normalisation
 
 
 class Drawer(NamedTuple):
-    """A generator with what it is conditioned on, the units it was trained in, and the run's seed."""
+    """A generator of synthesis and what it takes to draw with it.
+
+    Attributes:
+        network: Generator.
+        condition: What it is conditioned on.
+        normalisation: Normalisation of its training.
+        seed: Seed of the run.
+        device: Device of the generator.
+    """
 
     network: nn.Module
     condition: Condition
-    units: Units
+    normalisation: Normalisation
     seed: int
     device: torch.device
 
@@ -25,6 +33,6 @@ class Drawer(NamedTuple):
         """Return the noise [latent] that belongs to a name in this run, on the CPU."""
         return fixed_noise(self.seed, name, int(self.network.latent))  # type: ignore[arg-type]
 
-    def __call__(self, z: Tensor, *told: Tensor) -> Tensor:
+    def __call__(self, z: Tensor, *conditioning: Tensor) -> Tensor:
         """Return images [B, C, *spatial], float32, in the data's units, for noise [B, latent]."""
-        return self.units.back(self.network(z, *told).float())
+        return self.normalisation.denormalise(self.network(z, *conditioning).float())

@@ -1,0 +1,71 @@
+"""Baselines of detection: a thresholding detector, and one mean box in every image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ganatomy.baselines.detection import Detector, mean_box, sizes_of, threshold_detectors
+from ganatomy.data.datamodule import DataModule
+from ganatomy.metrics.detection import DetectionTable
+from ganatomy.metrics.detection.table import Image
+
+MAX_IMAGES = 48
+"""Validation images, at most, on which the thresholding detector is chosen."""
+
+
+class Fitted(NamedTuple):
+    """A detector and the score from which on its boxes count."""
+
+    detector: Detector
+    threshold: float
+
+
+def fit_baselines(
+    data: DataModule, make_table: Callable[[], DetectionTable], score: str, class_count: int
+) -> dict[str, Fitted]:
+    """Choose the thresholding detector that scores best on validation images, and fit the mean box.
+
+    Sizes of boxes come from the training boxes that are used. Empty if there are none.
+
+    Args:
+        data: The prepared data module.
+        make_table: Returns an empty score table.
+        score: Name of the table's score that chooses; higher is better.
+        class_count: Number of box classes.
+
+    Returns:
+        "threshold" and "mean_box".
+    """
+    train = [data.whole(record) for record in data.labels.used(data.records["train"])]
+    boxes, classes = [case["boxes"] for case in train], [case["classes"] for case in train]
+    if not sum(map(len, boxes)):
+        return {}
+    records = data.records["val"]
+    numbers = np.linspace(0, len(records) - 1, min(len(records), MAX_IMAGES)).round().astype(int)
+    examples = [data.evaluated(records[n]) for n in numbers]
+    sizes = sizes_of(np.concatenate(boxes), np.concatenate(classes), class_count)
+    best: tuple[float, Fitted] | None = None
+    for detector in threshold_detectors([case["image"] for case in examples], sizes):
+        value, threshold = _scored(detector, examples, make_table(), score)
+        if best is None or value > best[0]:
+            best = (value, Fitted(detector, threshold))
+    assert best is not None
+    mean = mean_box(boxes, classes)
+    return {"threshold": best[1], "mean_box": Fitted(mean, _scored(mean, examples, make_table(), score)[1])}
+
+
+def _scored(
+    detector: Detector, examples: Sequence[dict[str, np.ndarray]], table: DetectionTable, score: str
+) -> tuple[float, float]:
+    """Return a detector's score on some examples, -1 if undefined, and its best score threshold."""
+    for number, case in enumerate(examples):
+        shape = np.array(case["image"].shape[1:])
+        found = detector(case["image"])
+        truth = (case["boxes"], case["classes"])
+        table.update(Image(str(number), *found, *truth, shape, found[0], case["boxes"]))
+    threshold = table.choose()
+    value = float(table.compute()[score])
+    return (value if np.isfinite(value) else -1.0), float("inf") if threshold is None else threshold
