@@ -1,4 +1,4 @@
-"""The same networks, data and losses for everybody who is timed, and everybody's step."""
+"""Networks, data and losses that all timed trainers share, and the step of each."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ class Setting:
     def precision(self) -> Any:
         return torch.autocast("cpu", torch.bfloat16, enabled=self.bf16)
 
-    def judge(self, x: Tensor) -> Tensor:
+    def logits_of(self, x: Tensor) -> Tensor:
         return self.discriminator(x)[-1]  # type: ignore[no-any-return]
 
     def generator_loss(self, fake: Tensor) -> Tensor:
-        return l1_loss(fake, self.image) - WEIGHT * self.judge(fake).mean()
+        return l1_loss(fake, self.image) - WEIGHT * self.logits_of(fake).mean()
 
     def discriminator_loss(self, fake: Tensor) -> Tensor:
-        return d_loss(self.judge(self.image), self.judge(fake.detach()))
+        return d_loss(self.logits_of(self.image), self.logits_of(fake.detach()))
 
 
 def d_loss(real: Tensor, fake: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ def ours(setting: Setting, update: str = "shared") -> Steps:
 
 
 def textbook_loop(setting: Setting) -> Steps:
-    """What a tutorial writes: G twice, D's weight gradients computed in G's step and thrown away."""
+    """Train as a tutorial does: G twice, D's weight gradients computed in G's step and thrown away."""
     g, d = setting.optimisers["generator"], setting.optimisers["discriminator"]
 
     def steps(count: int) -> None:
@@ -121,7 +121,7 @@ def textbook_loop(setting: Setting) -> Steps:
 
 
 def careful_loop(setting: Setting) -> Steps:
-    """What a careful author writes: G once, D frozen in G's step."""
+    """Train as a careful author does: G once, D frozen in G's step."""
     g, d = setting.optimisers["generator"], setting.optimisers["discriminator"]
 
     def steps(count: int) -> None:

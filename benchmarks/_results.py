@@ -12,7 +12,7 @@ FILE = Path(__file__).with_name("results.md")
 
 
 def processor() -> str:
-    """The processor's name and what of its instruction set matters to torch."""
+    """Return the processor's name and the instruction sets that matter to torch."""
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:
@@ -34,7 +34,7 @@ def versions(packages: Sequence[str]) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table."""
+    """Return a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 

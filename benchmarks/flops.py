@@ -73,7 +73,7 @@ def flops(work: Callable[[], Any]) -> int:
 
 
 def costs(update: str, loss: str, penalties: Sequence[str], size: int = 32) -> Measured:
-    """An update's passes of a U-Net and a patch discriminator."""
+    """Count an update's passes of a U-Net and a patch discriminator."""
     torch.manual_seed(0)
     unet = BasicUNet(2, 1, 1, features=(16, 16, 32, 32, 32, 16), norm=("instance", {"affine": True}))
     batch = torch.randn(2, 1, size, size)

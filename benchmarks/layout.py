@@ -30,7 +30,7 @@ BATCH = 16
 
 
 def players(side: int) -> dict[str, tuple[nn.Module, nn.Module, Tensor]]:
-    """Generator, discriminator and what the generator is given, by name."""
+    """Return generator, discriminator and the generator's input, by name."""
     size, image = (side, side), torch.randn(BATCH, 1, side, side)
     style = StyleGenerator(2, 1, size)
     return {
@@ -66,7 +66,7 @@ def stepper(
 
 
 def compare(side: int, rounds: int) -> str:
-    """The time with channels outermost over that with channels innermost, of every pair of players."""
+    """Time every pair of players with channels first, relative to channels last."""
     rows = []
     for name, (generator, discriminator, given) in players(side).items():
         cells = []

@@ -109,9 +109,9 @@ class Images(Rules):
 def compare(size: int, batch: int, bf16: bool, rounds: int) -> str:
     """`1.02 (1.01 to 1.03)`: the Trainer's time over the loop's in the same round; median and quartiles."""
     paired = []
-    for turn in range(rounds + 1):
+    for number in range(rounds + 1):
         found = {}
-        for path in (lightning, bare) if turn % 2 else (bare, lightning):
+        for path in (lightning, bare) if number % 2 else (bare, lightning):
             setting = Setting(size, batch, bf16=bf16)
             loader = DataLoader(Repeated(setting.image, 7), batch_size=batch)
             found[path.__name__] = path(setting, loader)

@@ -32,7 +32,7 @@ CONF = Path(__file__).resolve().parents[1] / "conf"
 
 
 def augment() -> list[Any]:
-    """The default job's transforms."""
+    """Return the default job's transforms."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         nodes = OmegaConf.to_container(compose("check").data.augment)
     return list(build(nodes, "data.augment"))

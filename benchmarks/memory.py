@@ -23,7 +23,7 @@ WINDOW = 64
 
 
 def make(root: Path, shape: tuple[int, ...]) -> None:
-    """A cohort of three volumes of 16 bits, of which the one that validates is large."""
+    """Write a cohort of three 16-bit volumes; the one for validation is large."""
     import nibabel
 
     for folder in ("images", "masks"):

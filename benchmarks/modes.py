@@ -142,14 +142,14 @@ def run(digits: Digits, loss: str, penalties: str, seed: int, steps: int) -> dic
     seconds = time.process_time() - begun
     with torch.no_grad():
         counts = digits.modes(g(torch.randn(SAMPLES, NOISE, generator=chance))).double()
-    share = counts[counts > 0] / counts.sum()
+    fractions = counts[counts > 0] / counts.sum()
     return {
         "loss": loss,
         "penalties": penalties,
         "seed": seed,
         "steps": steps,
         "modes": int((counts > 0).sum()),
-        "kl": round(float((share * (share * 1000).log()).sum()), 3),
+        "kl": round(float((fractions * (fractions * 1000).log()).sum()), 3),
         "seconds": round(seconds, 1),
     }
 
@@ -163,7 +163,7 @@ def jobs(seeds: int) -> Iterator[tuple[str, str, int]]:
 
 
 def done(file: Path) -> list[dict[str, str]]:
-    """The runs in the file, each once."""
+    """Read the runs in the file, each once."""
     if not file.exists():
         return []
     with file.open(newline="") as lines:

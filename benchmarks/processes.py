@@ -26,7 +26,7 @@ WARM = 2
 
 
 def train(rank: int, size: int, port: int, batch: int, side: int, steps: int, folder: str) -> None:
-    """Steps on batches of this process, pinned to a core of its own; the first leaves its seconds."""
+    """Take steps in this process, pinned to a core of its own; rank 0 writes its seconds."""
     torch.set_num_threads(1)
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
@@ -57,11 +57,11 @@ def train(rank: int, size: int, port: int, batch: int, side: int, steps: int, fo
 
 
 def seconds(size: int, batch: int, side: int, steps: int) -> tuple[float, float]:
-    """Of a step of `size` processes: the whole, and what the averaging of gradients takes of it."""
-    with socket.socket() as probe, tempfile.TemporaryDirectory() as folder:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
+    """Return the seconds of a step with `size` processes, and those that averaging gradients takes."""
+    with socket.socket() as listener, tempfile.TemporaryDirectory() as folder:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        listener.close()
         mp.spawn(train, (size, port, batch, side, steps, folder), nprocs=size)
         whole, reducing = Path(folder, "seconds").read_text().split()
     return float(whole), float(reducing)
@@ -73,8 +73,8 @@ def main() -> None:
     quick = parser.parse_args().quick
     batch, side, steps, rounds = (2, 32, 2, 1) if quick else (8, 128, 10, 5)
     ones, twos, ratios = [], [], []
-    for turn in range(rounds):
-        sizes = (1, 2) if turn % 2 == 0 else (2, 1)
+    for number in range(rounds):
+        sizes = (1, 2) if number % 2 == 0 else (2, 1)
         found = {size: seconds(size, batch, side, steps) for size in sizes}
         ones.append(found[1][0])
         twos.append(found[2])

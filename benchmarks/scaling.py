@@ -87,11 +87,11 @@ def count(model: Model) -> Counted:
     out = classes if task == "segmentation" else 1
     player = {"image_channels": 1, "out_channels": 1}
     g = build(fill(cfg["model"]["generator"], "generator", {**known, "out_channels": out}), "generator")
-    seen = 1 + out if task != "synthesis" else 1
-    d_known = {**known, **player, "in_channels": seen}
+    d_channels = 1 + out if task != "synthesis" else 1
+    d_known = {**known, **player, "in_channels": d_channels}
     d = build(fill(cfg["model"]["discriminator"], "discriminator", d_known), "discriminator")
     begin = (g.latent,) if hasattr(g, "latent") else (1, *model.size)
-    start, shown = (torch.empty(1, *shape, device="meta") for shape in (begin, (seen, *model.size)))
+    start, shown = (torch.empty(1, *shape, device="meta") for shape in (begin, (d_channels, *model.size)))
     forwards = []
     for network, x in ((g, start), (d, shown)):
         with FlopCounterMode(display=False) as counter, torch.no_grad():

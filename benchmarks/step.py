@@ -30,7 +30,7 @@ MONAI = ("GanTrainer", "AdversarialTrainer")
 
 
 def contender(name: str, **setting: object) -> Steps:
-    """A step of this name on fresh networks; GANatomy has its fused Adam, everybody else torch's default."""
+    """Build a trainer on fresh networks; GANatomy uses its fused Adam, all others torch's default."""
     if name in MONAI:
         setting["bf16"] = False
     return EVERYBODY[name](Setting(fused=name == "shared", **setting))  # type: ignore[arg-type]
@@ -41,9 +41,9 @@ def times(steps: dict[str, Steps], rounds: int, count: int) -> dict[str, list[fl
     for step in steps.values():
         step(1)
     found: dict[str, list[float]] = {name: [] for name in steps}
-    for turn in range(rounds):
+    for number in range(rounds):
         names = list(steps)
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+        for name in names[number % len(names) :] + names[: number % len(names)]:
             begun = time.process_time()
             steps[name](count)
             found[name].append((time.process_time() - begun) / count)
@@ -52,7 +52,7 @@ def times(steps: dict[str, Steps], rounds: int, count: int) -> dict[str, list[fl
 
 def ratios(found: dict[str, list[float]], name: str, to: str = "shared") -> str:
     """`1.32 (1.30 to 1.35)`: median and quartiles of name's time over ours in the same round."""
-    paired = [theirs / mine for theirs, mine in zip(found[name], found[to], strict=True)]
+    paired = [other / base for other, base in zip(found[name], found[to], strict=True)]
     low, middle, high = statistics.quantiles(paired, n=4, method="inclusive")
     return f"{middle:.2f} ({low:.2f} to {high:.2f})"
 
@@ -90,9 +90,9 @@ def growth(rounds: int, quick: bool) -> str:
         for setting in settings:
             steps = {name: contender(name, **setting) for name in ("GanTrainer", "shared")}
             found = times(steps, rounds, 2 if setting["size"] < 256 else 1)
-            mine = statistics.median(found["shared"])
-            first = first or mine
-            rows.append((ladder, setting[ladder], f"{mine / first:.2f}", ratios(found, "GanTrainer")))
+            median = statistics.median(found["shared"])
+            first = first or median
+            rows.append((ladder, setting[ladder], f"{median / first:.2f}", ratios(found, "GanTrainer")))
     text = "Our step's time over that of the first line of its ladder, and GanTrainer's over ours (float32)."
     return f"{text}\n\n{table(('grows', 'value', 'our time', 'GanTrainer / ours'), rows)}"
 
@@ -119,18 +119,18 @@ def _peak(name: str, size: int, batch: int) -> int:
     torch.set_num_threads(1)
     steps = contender(name, size=size, batch=batch)
     steps(1)
-    before, seen, done = _pages(), [], threading.Event()
+    before, pages, done = _pages(), [], threading.Event()
 
     def sample() -> None:
         while not done.wait(5e-4):
-            seen.append(_pages())
+            pages.append(_pages())
 
     watcher = threading.Thread(target=sample)
     watcher.start()
     steps(2)
     done.set()
     watcher.join()
-    return max(seen) - before
+    return max(pages) - before
 
 
 def _pages() -> int:

@@ -98,7 +98,10 @@ def test_without_its_discriminators_it_is_the_cycle_alone(translate: Any, tmp_pa
             ["model.discriminator.a=null"],
             "model.discriminator.a: is no network; give it a _target_, as b has",
         ),
-        (["~model.discriminator.a"], "pairs: a, b, but the discriminators are b; give (real, fake) of each"),
+        (
+            ["~model.discriminator.a"],
+            "discriminator_inputs: a, b, but the discriminators are b; give (real, fake) of each",
+        ),
         (["model.discriminator.b.channells=4"], "model.discriminator.b.channells: no such key"),
         (["+model.discriminator.b.chan=4"], "model.discriminator.b.chan: PatchDiscriminator takes no such"),
         (["+model.generator.keys=${model.generator.ab}"], "model.generator.keys: this cannot be the name of"),

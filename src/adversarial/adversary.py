@@ -1,4 +1,4 @@
-"""One discriminator of the game with all that is its own: penalties, augmentation, names in the log."""
+"""One discriminator of the game with its own penalties, augmentation and names in the log."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ from ganatomy.adversarial.penalties.base import Penalty
 from ganatomy.errors import UserError
 
 COLOURS = {"brightness", "contrast", "noise"}
-"""Changes of an augmentation that only touch its first `image_channels`."""
+"""Changes of an augmentation that act on its first `image_channels` only."""
 
 
 @dataclass(frozen=True)
 class Adversary:
-    """A discriminator, the penalties on it and the augmentation of what it is shown.
+    """A discriminator with its penalties and the augmentation of its inputs.
 
-    name: as the rules and the log call it; empty where it is the game's only one.
+    Attributes:
+        name: Name in the rules and in the log; empty for the only discriminator of a game.
+        network: The discriminator.
+        penalties: Its penalties.
+        augment: Augmentation of real and fake inputs, or None.
     """
 
     name: str
@@ -29,12 +33,12 @@ class Adversary:
     penalties: Sequence[Penalty]
     augment: nn.Module | None
 
-    def due(self, step: int) -> list[Penalty]:
-        """The penalties that D's update at this step (batches done so far) takes."""
-        return [penalty for penalty in self.penalties if penalty.due(step)]
+    def due_penalties(self, step: int) -> list[Penalty]:
+        """Return the penalties that D's update at this step (batches done so far) takes."""
+        return [penalty for penalty in self.penalties if penalty.is_due(step)]
 
     def label(self, group: str, quantity: str) -> str:
-        """Name of a logged quantity: `logits/real`, or `logits/<name>/real` where there are several."""
+        """Name a logged quantity: `logits/real`, or `logits/<name>/real` where there are several."""
         return f"{group}/{self.name}/{quantity}" if self.name else f"{group}/{quantity}"
 
     def check_reach(self, fake: X, real: X | None = None) -> None:
@@ -50,25 +54,29 @@ class Adversary:
             return
         reals = [None] * len(fake) if real is None or isinstance(real, Tensor) else real
         for number, (f, r) in enumerate(zip(fake, reals, strict=True), 1):
-            if number == 1 or f.dim() < 3 or not f.is_floating_point() or not _made(f, r):
+            if number == 1 or f.dim() < 3 or not f.is_floating_point() or not _is_generated(f, r):
                 continue
-            if keys := self._narrow_keys():
+            if keys := self._keys_of_first_input():
                 raise UserError(
                     f"{keys[0]}: acts on the first of D's arguments alone, and argument {number} is an image "
                     "of the generator's too; give each image a discriminator of its own, by name "
                     "(model.discriminator: {a: ..., b: ...}), or take it out"
                 )
 
-    def _narrow_keys(self) -> list[str]:
-        """Keys of the penalties, and of the augmentation, that act on the first argument alone."""
-        keys = [f"penalties.{p.name}" for p in self.penalties if p.at_real or p.at_fake or p.on_first_input]
+    def _keys_of_first_input(self) -> list[str]:
+        """Return the keys of penalties and augmentation that act on the first argument alone."""
+        keys = [
+            f"penalties.{p.name}"
+            for p in self.penalties
+            if p.needs_real_gradient or p.needs_fake_gradient or p.on_first_input
+        ]
         limited = getattr(self.augment, "image_channels", None) is not None
         return [*keys, "augment"] if limited and COLOURS & set(getattr(self.augment, "policy", ())) else keys
 
 
 @dataclass(frozen=True)
-class Showing:
-    """What one discriminator was shown; `real` is None where nobody needs its answer to it."""
+class PassPair:
+    """The passes of one discriminator over a batch; `real` is None where nobody needs that output."""
 
     adversary: Adversary
     real: DiscriminatorPass | None
@@ -76,18 +84,26 @@ class Showing:
 
     @property
     def both(self) -> tuple[DiscriminatorPass, DiscriminatorPass]:
-        """(real, fake), for losses and penalties that compare the two."""
+        """Return (real, fake), for losses and penalties that compare the two."""
         assert self.real is not None
         return self.real, self.fake
 
 
-def adversaries(
+def build_adversaries(
     discriminator: nn.Module, penalties: Sequence[Penalty], augment: nn.Module | None
 ) -> list[Adversary]:
-    """The discriminators of a game; several come in an `nn.ModuleDict`, by name.
+    """List the discriminators of a game.
 
-    A single one keeps the penalties and the augmentation themselves; several get copies, as either may
-    remember what it has seen of its discriminator.
+    Args:
+        discriminator: One network, or several by name in an `nn.ModuleDict`.
+        penalties: A single network keeps these; several get copies, as a penalty may hold state.
+        augment: The same holds for it.
+
+    Returns:
+        One entry per network.
+
+    Raises:
+        UserError: A name that the log cannot hold, or an empty `nn.ModuleDict`.
     """
     if not isinstance(discriminator, nn.ModuleDict):
         return [Adversary("", discriminator, penalties, augment)]
@@ -102,7 +118,7 @@ def adversaries(
     ]
 
 
-def _made(fake: Tensor, real: Tensor | None) -> bool:
+def _is_generated(fake: Tensor, real: Tensor | None) -> bool:
     if fake.requires_grad or real is None or fake is real:
         return fake.requires_grad
     return fake.shape != real.shape or not bool((fake == real).all())

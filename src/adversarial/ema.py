@@ -1,4 +1,4 @@
-"""The generator's running average, by half-life in images."""
+"""Exponential moving average of the generator, by half-life in images."""
 
 from __future__ import annotations
 
@@ -13,14 +13,21 @@ from ganatomy.errors import UserError
 
 
 class Ema(AveragedModel):
-    """β = 0.5^(batch / half-life), the half-life at most `warm_up` times the images seen.
+    """Average with decay β = 0.5^(batch / half-life).
 
     After Karras et al., arXiv 1912.04958 and 2006.06676. A frozen copy: `ema.module` is the averaged
     generator. Parameters are averaged, buffers copied. Its state includes the count of images, so a
     checkpoint of the module that holds it resumes exactly.
 
-    burn_in: in place of `warm_up`, the half-life rises from 0 along half a cosine over so many images (R3GAN,
-    Huang et al., arXiv 2501.05441).
+    Args:
+        generator: The network to average.
+        half_life: Half-life in images.
+        warm_up: The half-life is at most this times the number of images so far; inf for no warm-up.
+        burn_in: Images; if 1 or more, the half-life rises from 0 along half a cosine over so many images in
+            place of `warm_up` (R3GAN, Huang et al., arXiv 2501.05441).
+
+    Raises:
+        UserError: `half_life` or `warm_up` is not above 0.
     """
 
     def __init__(
@@ -39,7 +46,7 @@ class Ema(AveragedModel):
         self.__dict__["_source"] = generator
 
     def decay(self, images: int) -> float:
-        """β of an update by `images` more images; 0 at the first."""
+        """Return β for an update by `images` more images; 0 at the first."""
         half_life = min(self.half_life, self.warm_up * self.images) if self.images else 0.0
         if self.rise is not None:
             half_life = self.rise(self.images)
@@ -47,17 +54,17 @@ class Ema(AveragedModel):
 
     @torch.no_grad()
     def update(self, images: int) -> None:
-        """Average in the generator as it is after `images` more images (over all processes)."""
+        """Average in the present generator after `images` more images (over all processes)."""
         source: nn.Module = self.__dict__["_source"]
         averages: list[Tensor] = list(self.module.parameters())
         torch._foreach_lerp_(averages, [p.detach() for p in source.parameters()], 1.0 - self.decay(images))
-        for mine, theirs in zip(self.module.buffers(), source.buffers(), strict=True):
-            mine.copy_(theirs)
+        for average, buffer in zip(self.module.buffers(), source.buffers(), strict=True):
+            average.copy_(buffer)
         self.images += images
         self.n_averaged += 1
 
     def train(self, mode: bool = True) -> Ema:
-        """Stays in evaluation mode: nobody trains an average."""
+        """Stay in evaluation mode: an average is not trained."""
         return super().train(False)
 
     def get_extra_state(self) -> Tensor:

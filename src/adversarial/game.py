@@ -1,4 +1,4 @@
-"""The game: its players, what they see, what each is after. No optimiser, no framework."""
+"""The game: players, what D sees, and each player's losses. No optimizer, no framework."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from ganatomy.adversarial.adversary import Adversary, adversaries
+from ganatomy.adversarial.adversary import Adversary, build_adversaries
 from ganatomy.adversarial.discriminator import X
 from ganatomy.adversarial.losses.base import AdversarialLoss
 from ganatomy.adversarial.losses.weighting import Fixed, Weight
@@ -20,32 +20,60 @@ Batch = Any
 
 
 class Rules(Protocol):
-    """What a task answers, and all the game asks of it."""
+    """What a task must provide: G's output, D's inputs, and losses in addition to the adversarial one."""
 
     def generate(self, batch: Batch) -> Output:
-        """What G makes of the batch: a tensor, or tensors in a mapping or sequence."""
+        """Return G's output for the batch: a tensor, or tensors in a mapping or sequence."""
         ...
 
     def discriminator_inputs(self, batch: Batch, output: Any) -> tuple[X, X] | Mapping[str, tuple[X, X]]:
-        """(real, fake) as D sees them; a tuple of tensors is handed to D as its arguments, image first.
+        """Return (real, fake) for D; a tuple of tensors is passed to D as its arguments, image first.
 
         Where there are several discriminators: (real, fake) of each, by its name.
         """
         ...
 
     def task_losses(self, batch: Batch, output: Any) -> Mapping[str, Tensor]:
-        """Named, already weighted scalars beside the adversarial loss; empty for none."""
+        """Return named, already weighted scalars that are added to the adversarial loss; empty for none."""
         ...
 
 
 @dataclass
 class Game:
-    """Everything a step needs, save the optimisers.
+    """All that a training step needs except the optimizers.
 
-    `discriminator=None` is the supervised baseline. Several discriminators come as an `nn.ModuleDict`: loss,
-    weight, penalties and augmentation then hold for each by name, D's losses are summed for one step of one
-    optimiser, and G's adversarial losses add up. `penalties` and `augment` may hold state (buffers): whoever
-    saves checkpoints registers `state()` as submodules.
+    Several discriminators come as an `nn.ModuleDict`: loss, weight, penalties and augmentation then hold for
+    each by name, D's losses are summed for one step of one optimizer, and G's adversarial losses add up.
+
+    Attributes:
+        rules: The task's part of the game.
+        generator: G; `rules.generate` calls it.
+        discriminator: D, several in an `nn.ModuleDict`, or None for supervised training.
+        loss: Pair of adversarial losses; needed where there is a discriminator.
+        weight: Weight of the adversarial loss in G's.
+        feature_matching: Weight of the feature matching loss; 0 for none.
+        penalties: Terms of D's loss. They may hold buffers: whoever saves checkpoints registers `state()`.
+        augment: Augmentation of D's inputs, real and fake alike; it may hold buffers too.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> from ganatomy.adversarial import LOSSES, Game
+        >>> class Denoising:
+        ...     def generate(self, batch):
+        ...         return generator(batch["image"])
+        ...     def discriminator_inputs(self, batch, output):
+        ...         return batch["target"], output
+        ...     def task_losses(self, batch, output):
+        ...         return {"l1": (output - batch["target"]).abs().mean()}
+        >>> generator, discriminator = nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 4, stride=2)
+        >>> game = Game(Denoising(), generator, discriminator, LOSSES["hinge"]())
+        >>> [parameter.numel() for parameter in game.parameters("discriminator")]
+        [16, 1]
+        >>> batch = {"image": torch.zeros(2, 1, 8, 8), "target": torch.ones(2, 1, 8, 8)}
+        >>> real, fake = game.rules.discriminator_inputs(batch, game.rules.generate(batch))
+        >>> real.shape == fake.shape
+        True
     """
 
     rules: Rules
@@ -63,48 +91,49 @@ class Game:
             return
         if self.loss is None:
             raise UserError("loss: a game with a discriminator needs an adversarial loss, e.g. loss=hinge")
-        self.adversaries = adversaries(self.discriminator, self.penalties, self.augment)
+        self.adversaries = build_adversaries(self.discriminator, self.penalties, self.augment)
         for adversary in self.adversaries:
             for penalty in adversary.penalties:
                 penalty.prepare(adversary.network)
 
     @property
     def discriminators(self) -> dict[str, nn.Module]:
-        """The discriminators by name; "" is the name of a single one."""
+        """Return the discriminators by name; "" is the name of a single one."""
         return {adversary.name: adversary.network for adversary in self.adversaries}
 
     def parameters(self, player: str) -> list[nn.Parameter]:
-        """The trainable parameters of "generator" or "discriminator"."""
+        """Return the trainable parameters of "generator" or "discriminator"."""
         module = self.generator if player == "generator" else self.discriminator
         return [] if module is None else [p for p in module.parameters() if p.requires_grad]
 
     def state(self) -> tuple[nn.Module, nn.Module | None]:
-        """(penalties, augmentation) with what they remember; by name where there are several of D."""
+        """Return (penalties, augmentation) with their buffers; by name where there are several D."""
         if not isinstance(self.discriminator, nn.ModuleDict):
             return nn.ModuleList(self.penalties), self.augment
         penalties = {each.name: nn.ModuleList(each.penalties) for each in self.adversaries}
         augments = {each.name: each.augment for each in self.adversaries if each.augment is not None}
         return nn.ModuleDict(penalties), nn.ModuleDict(augments) if augments else None
 
-    def shown(self, batch: Batch, output: Any) -> list[tuple[Adversary, X, X]]:
-        """(discriminator, real, fake) of each discriminator, as the rules give them.
+    def discriminator_inputs(self, batch: Batch, output: Any) -> list[tuple[Adversary, X, X]]:
+        """Return (discriminator, real, fake) for each discriminator.
 
         Raises:
             UserError: The rules leave a discriminator out, or name one that the game does not have.
         """
-        given = self.rules.discriminator_inputs(batch, output)
-        if isinstance(given, Mapping):
-            if set(given) != set(self.discriminators):
+        inputs = self.rules.discriminator_inputs(batch, output)
+        if isinstance(inputs, Mapping):
+            if set(inputs) != set(self.discriminators):
                 names = ", ".join(filter(None, self.discriminators)) or "one without a name"
                 raise UserError(
-                    f"pairs: {', '.join(given) or 'none'}, but the discriminators are {names}; give "
-                    "(real, fake) of each by its name (model.discriminator: {a: ..., b: ...})"
+                    f"discriminator_inputs: {', '.join(inputs) or 'none'}, but the discriminators are "
+                    f"{names}; give (real, fake) of each by its name "
+                    "(model.discriminator: {a: ..., b: ...})"
                 )
-            return [(adversary, *given[adversary.name]) for adversary in self.adversaries]
+            return [(adversary, *inputs[adversary.name]) for adversary in self.adversaries]
         if isinstance(self.discriminator, nn.ModuleDict):
             raise UserError(
-                f"pairs: one pair for the discriminators {', '.join(self.discriminators)}; the task must "
-                "give (real, fake) of each by its name, or model.discriminator be a single network"
+                f"discriminator_inputs: one pair for the discriminators {', '.join(self.discriminators)}; "
+                "return (real, fake) of each by its name, or make model.discriminator a single network"
             )
-        real, fake = given
+        real, fake = inputs
         return [(self.adversaries[0], real, fake)]

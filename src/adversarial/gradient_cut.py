@@ -1,7 +1,7 @@
-"""The cut at G's output: losses are differentiated down to it once, and G is entered from it once.
+"""Gradient cut at G's output: losses are differentiated down to it, then the result goes back through G once.
 
-Every backward pass of the game goes through here: with autocast off, so that float32 penalties stay float32
-on the way back, and towards one player's parameters only.
+Every backward pass of the game is made here: with autocast off, so that float32 penalties stay float32 in
+backward, and into the parameters of one player only.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from torch import Tensor
 
 
 class GradientCut:
-    """G's output and its leaf copy: same structure, same values, no history.
+    """An output with its history, and a detached copy of the same structure and values.
 
-    leaves: the copy, which losses are computed from.
+    Attributes:
+        leaves: The copy, from which losses are computed.
     """
 
     def __init__(self, output: Any) -> None:
-        self._made: list[Tensor] = []
+        self._outputs: list[Tensor] = []
         self._copies: list[Tensor] = []
         self.leaves = self._copy(output)
 
@@ -29,7 +30,7 @@ class GradientCut:
         if isinstance(output, Tensor):
             if not output.requires_grad:
                 return output
-            self._made.append(output)
+            self._outputs.append(output)
             self._copies.append(output.detach().requires_grad_())
             return self._copies[-1]
         if isinstance(output, Mapping):
@@ -42,37 +43,48 @@ class GradientCut:
 
     @property
     def tensors(self) -> list[Tensor]:
-        """The leaves that take a gradient, flat."""
+        """Return the leaves that take a gradient as a flat list."""
         return self._copies
 
-    def enter(self, gradients: Sequence[Tensor | None], parameters: Sequence[Tensor]) -> None:
-        """Send the leaves' gradients on through G into `.grad` of its parameters."""
-        reached = [(made, g) for made, g in zip(self._made, gradients, strict=True) if g is not None]
-        if reached and parameters:
+    def backward_into(self, gradients: Sequence[Tensor | None], parameters: Sequence[Tensor]) -> None:
+        """Propagate the leaves' gradients back through the output into `.grad` of these parameters."""
+        outputs = [(output, g) for output, g in zip(self._outputs, gradients, strict=True) if g is not None]
+        if outputs and parameters:
             with full_precision():
                 torch.autograd.backward(
-                    [made for made, _ in reached], [g for _, g in reached], inputs=list(parameters)
+                    [output for output, _ in outputs], [g for _, g in outputs], inputs=list(parameters)
                 )
 
-    def onward(self, gradients: Sequence[Tensor | None], towards: Sequence[Tensor]) -> list[Tensor | None]:
-        """The leaves' gradients carried back across the cut to `towards`; None where nothing arrives."""
-        reached = [(made, g) for made, g in zip(self._made, gradients, strict=True) if g is not None]
-        if not reached or not towards:
-            return [None] * len(towards)
+    def gradients_at(
+        self, gradients: Sequence[Tensor | None], targets: Sequence[Tensor]
+    ) -> list[Tensor | None]:
+        """Propagate the leaves' gradients back across the cut to the targets; None where none arrives."""
+        outputs = [(output, g) for output, g in zip(self._outputs, gradients, strict=True) if g is not None]
+        if not outputs or not targets:
+            return [None] * len(targets)
         with full_precision():
             return list(
                 torch.autograd.grad(
-                    [made for made, _ in reached], towards, [g for _, g in reached], allow_unused=True
+                    [output for output, _ in outputs], targets, [g for _, g in outputs], allow_unused=True
                 )
             )
 
 
-def gradients_at(loss: Tensor, towards: Sequence[Tensor], keep: bool) -> list[Tensor | None]:
-    """Gradients of `loss` at the tensors `towards`, None where it does not reach; `keep` leaves the graph."""
-    if not loss.requires_grad or not towards:
-        return [None] * len(towards)
+def gradients_at(loss: Tensor, targets: Sequence[Tensor], keep_graph: bool) -> list[Tensor | None]:
+    """Return the gradient of a loss at each target.
+
+    Args:
+        loss: 0-dim.
+        targets: Leaves or intermediate tensors.
+        keep_graph: Keep the graph for a second backward pass.
+
+    Returns:
+        One gradient per target; None where the loss does not depend on it.
+    """
+    if not loss.requires_grad or not targets:
+        return [None] * len(targets)
     with full_precision():
-        return list(torch.autograd.grad(loss, towards, retain_graph=keep, allow_unused=True))
+        return list(torch.autograd.grad(loss, targets, retain_graph=keep_graph, allow_unused=True))
 
 
 def accumulate_gradients(loss: Tensor, leaves: Sequence[Tensor]) -> None:
@@ -83,12 +95,12 @@ def accumulate_gradients(loss: Tensor, leaves: Sequence[Tensor]) -> None:
 
 
 def full_precision() -> AbstractContextManager[None]:
-    """Autocast off, on every device type it is on."""
-    return _Off()
+    """Turn autocast off on every device type where it is on."""
+    return _AutocastOff()
 
 
-class _Off(AbstractContextManager[None]):
-    """Leaves alone a thread without autocast, the common case, at no cost."""
+class _AutocastOff(AbstractContextManager[None]):
+    """Costs nothing in a thread without autocast, the common case."""
 
     def __enter__(self) -> None:
         self._contexts = [torch.autocast(device, enabled=False) for device in autocast_devices()]
@@ -101,5 +113,5 @@ class _Off(AbstractContextManager[None]):
 
 
 def autocast_devices() -> list[str]:
-    """The device types on which autocast is on in this thread."""
+    """Return the device types on which autocast is on in this thread."""
     return [kind for kind in ("cpu", "cuda", "xpu", "mps") if torch.is_autocast_enabled(kind)]

@@ -8,20 +8,29 @@ from ganatomy.errors import UserError
 
 
 class Cosine:
-    """From `first` to `last` along half a cosine over the first share `burn_in` of `steps`; then `last`.
+    """Half a cosine from `first` to `last` over the first `burn_in` of the steps, then constant.
 
     R3GAN's schedule. Huang et al., arXiv 2501.05441, appendix.
+
+    Args:
+        first: Value at step 0.
+        last: Value from step `burn_in * steps` on.
+        steps: Steps of the run.
+        burn_in: Fraction of the steps, in (0, 1].
+
+    Raises:
+        UserError: `burn_in` is out of range, or the value changes and `steps` is missing.
     """
 
     def __init__(self, first: float, last: float, steps: int, burn_in: float = 1.0) -> None:
         if not 0 < burn_in <= 1:
             raise UserError(f"burn_in: {burn_in} is outside (0, 1]")
         if steps < 1 and first != last:
-            raise UserError(f"steps: {steps}; say how many the run has: ${{trainer.max_steps}}")
+            raise UserError(f"steps: {steps}; give the number of steps of the run: ${{trainer.max_steps}}")
         self.first, self.last, self.over = first, last, burn_in * steps
 
     def __call__(self, step: float) -> float:
-        """The value after so many steps."""
+        """Return the value after so many steps."""
         if step >= self.over:
             return self.last
         return self.last + 0.5 * (self.first - self.last) * (1 + cos(pi * step / self.over))

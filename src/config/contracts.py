@@ -1,4 +1,4 @@
-"""What a loss, penalty, weight or augmentation of one's own must be, checked before it is used."""
+"""Checks of a loss, penalty, weight or augmentation of one's own before it is used."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ METHODS = {
     "Weight": ("__call__",),
     "Augment": ("change", "forward"),
 }
-"""Methods of each base class, of which a class must write one at least."""
+"""Methods of each base class; a derived class must override at least one."""
 
 
 def check_class(found: type, kind: type, path: str) -> None:
-    """Refuse a class that is none of a kind, or that leaves out what the kind is about.
+    """Refuse a class that does not derive from a base class, or that overrides nothing of it.
 
     Args:
         found: The class that the configuration names.
@@ -40,14 +40,14 @@ def check_class(found: type, kind: type, path: str) -> None:
 
 
 def check_loss(loss: Any, path: str) -> None:
-    """Hold a loss to what it declares: `relative` and `mirrored` decide which update is exact for it.
+    """Check what a loss declares: `needs_real` and `zero_sum` decide which update is exact for it.
 
     Args:
-        loss: An `AdversarialLoss`. One that is `from_features` is believed.
+        loss: An `AdversarialLoss`. One that is `from_features` is not checked.
         path: Key of the loss.
 
     Raises:
-        UserError: It fails on logits [4, 1], gives no single number, or is not `mirrored` as declared.
+        UserError: It fails on logits [4, 1], gives no single number, or is not `zero_sum` as declared.
     """
     from ganatomy.adversarial import DiscriminatorOutput
     from ganatomy.adversarial.distributed.collectives import without_collectives
@@ -56,19 +56,22 @@ def check_loss(loss: Any, path: str) -> None:
         return
     name, chance = type(loss).__name__, torch.Generator().manual_seed(0)
     real, fake = (torch.randn(4, 1, generator=chance, requires_grad=True) for _ in range(2))
-    seen = DiscriminatorOutput([real], [[]]), DiscriminatorOutput([fake], [[]])
+    on_real, on_fake = DiscriminatorOutput([real], [[]]), DiscriminatorOutput([fake], [[]])
     try:
         with without_collectives(), torch.enable_grad():
-            answers = loss.discriminator(*seen), loss.generator(seen[0] if loss.relative else None, seen[1])
-            if any(answer.dim() for answer in answers):
+            losses = (
+                loss.discriminator(on_real, on_fake),
+                loss.generator(on_real if loss.needs_real else None, on_fake),
+            )
+            if any(value.dim() for value in losses):
                 raise UserError(f"{path}: {name} must give one number a player, a tensor without dimensions")
-            ours, theirs = (torch.autograd.grad(answer, fake)[0] for answer in answers)
+            of_discriminator, of_generator = (torch.autograd.grad(value, fake)[0] for value in losses)
     except (AttributeError, TypeError, AssertionError, NotImplementedError, RuntimeError) as error:
-        hint = "" if loss.relative else "; if generator() needs the real logits, set relative = True"
+        hint = "" if loss.needs_real else "; if generator() needs the real logits, set needs_real = True"
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise UserError(f"{path}: {name} fails on logits [4, 1] ({reason}){hint}") from error
-    if loss.mirrored and not torch.allclose(ours, -theirs, rtol=1e-4, atol=1e-6):
+    if loss.zero_sum and not torch.allclose(of_discriminator, -of_generator, rtol=1e-4, atol=1e-6):
         raise UserError(
-            f"{path}: {name} declares mirrored = True, but the generator's gradient at the fake logits "
-            "is not minus the discriminator's; set mirrored = False"
+            f"{path}: {name} declares zero_sum = True, but the generator's gradient at the fake logits "
+            "is not minus the discriminator's; set zero_sum = False"
         )

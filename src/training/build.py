@@ -110,7 +110,7 @@ def _sized(penalty: Plain, data: DataModule, batch_size: int) -> Plain:
     from ganatomy.adversarial import PENALTIES, size_rule
 
     kind = class_of(penalty, PENALTIES, "model.adversarial.penalties")
-    if not getattr(kind, "sized", False) or penalty.get("gamma") is not None:
+    if not getattr(kind, "gamma_from_image_size", False) or penalty.get("gamma") is not None:
         return penalty
     return {**penalty, "gamma": size_rule(math.prod(data.shape), batch_size)}
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 @contextmanager
 def count_forwards(g: nn.Module, d: nn.Module) -> Iterator[dict[str, int]]:
-    """Calls of G and of D, and how often a gradient arrives at one of D's answers."""
+    """Count the calls of G and D, and the gradients that arrive at D's outputs."""
     passes = {"generator": 0, "discriminator": 0, "backward": 0}
 
     def arrived(gradient: Tensor) -> None:

@@ -129,8 +129,8 @@ REFERENCE: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
 EVERY_LOSS = [*REFERENCE, "multiscale_l1"]
 
 
-def _apart(real: Any, fake: Any) -> Tensor:
-    """SegAN's distance: the mean over all layers, the logits among them, of the mean absolute difference."""
+def _distance(real: Any, fake: Any) -> Tensor:
+    """Compute SegAN's distance: the mean absolute difference, averaged over all layers and the logits."""
     layers = [[*(x for scale in features for x in scale), *logits] for logits, features in (real, fake)]
     return sum((a - b).abs().mean() for a, b in zip(*layers, strict=True)) / len(layers[0])
 
@@ -140,7 +140,7 @@ def _over(term: Callable[..., Tensor], r: Sequence[Tensor], f: Sequence[Tensor])
     return sum(terms) / len(terms)
 
 
-def _slope(discriminator: nn.Module, x: Tensor) -> Tensor:
+def _input_gradient(discriminator: nn.Module, x: Tensor) -> Tensor:
     x = x.detach().clone().requires_grad_()
     logits, _ = maps(discriminator(x))
     score = sum(a.reshape(len(x), -1).mean(1) for a in logits) / len(logits)
@@ -149,16 +149,16 @@ def _slope(discriminator: nn.Module, x: Tensor) -> Tensor:
 
 
 def penalty(kind: str, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor | float:
-    """Reference penalties: "none", "r1" (γ = 2), "r1_r2" (γ = 2 and 3), "gp" (λ = 10)."""
+    """Compute a reference penalty: "none", "r1" (γ = 2), "r1_r2" (γ = 2 and 3), "gp" (λ = 10)."""
     if kind == "none":
         return 0.0
     if kind == "gp":
         a = torch.rand(len(real), 1, 1, 1, dtype=real.dtype)
-        norm = _slope(discriminator, a * real + (1 - a) * fake).norm(dim=1)
+        norm = _input_gradient(discriminator, a * real + (1 - a) * fake).norm(dim=1)
         return 10.0 * ((norm - 1) ** 2).mean()
-    total = (_slope(discriminator, real) ** 2).sum(1).mean()
+    total = (_input_gradient(discriminator, real) ** 2).sum(1).mean()
     if kind == "r1_r2":
-        total = total + 1.5 * (_slope(discriminator, fake) ** 2).sum(1).mean()
+        total = total + 1.5 * (_input_gradient(discriminator, fake) ** 2).sum(1).mean()
     return total
 
 
@@ -178,7 +178,7 @@ def g_first(
     real, fake = rules.discriminator_inputs(data, output)
     (r, real_features), (f, fake_features) = maps(d(real)), maps(d(fake))
     if loss == "multiscale_l1":
-        adversarial = _apart(maps(d(real)), (f, fake_features))
+        adversarial = _distance(maps(d(real)), (f, fake_features))
     else:
         adversarial = _over(REFERENCE[loss][1], [a.detach() for a in r], f)
     total = weight * adversarial + sum(rules.task_losses(data, output).values())
@@ -191,11 +191,13 @@ def g_first(
     total.backward()
     d.zero_grad()
     real, fake = rules.discriminator_inputs(data, rules.generate(data).detach())
-    judged = maps(d(real)), maps(d(fake))
-    own = (
-        -_apart(*judged) if loss == "multiscale_l1" else _over(REFERENCE[loss][0], judged[0][0], judged[1][0])
+    outputs = maps(d(real)), maps(d(fake))
+    adversarial_d = (
+        -_distance(*outputs)
+        if loss == "multiscale_l1"
+        else _over(REFERENCE[loss][0], outputs[0][0], outputs[1][0])
     )
-    (own + penalty(kind, d, real, fake)).backward(inputs=list(d.parameters()))
+    (adversarial_d + penalty(kind, d, real, fake)).backward(inputs=list(d.parameters()))
 
 
 def gradients(*players: nn.Module) -> list[Tensor]:

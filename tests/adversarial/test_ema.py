@@ -47,8 +47,8 @@ def test_follows_its_recursion_with_the_warm_up() -> None:
         beta = 0.5 ** (10 / half_life) if half_life else 0.0
         expected = [beta * e + (1 - beta) * p.detach() for e, p in zip(expected, g.parameters(), strict=True)]
         images += 10
-    for mine, theirs in zip(ema.module.parameters(), expected, strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
+    for average, reference in zip(ema.module.parameters(), expected, strict=True):
+        torch.testing.assert_close(average, reference, rtol=1e-5, atol=1e-6)
 
 
 def test_half_of_a_change_is_left_after_a_half_life() -> None:
@@ -67,8 +67,8 @@ def test_buffers_are_copied_and_the_average_is_frozen() -> None:
     ema = Ema(g)
     wander(g)
     ema.update(8)
-    for mine, theirs in zip(ema.module.buffers(), g.buffers(), strict=True):
-        assert torch.equal(mine, theirs)
+    for average, reference in zip(ema.module.buffers(), g.buffers(), strict=True):
+        assert torch.equal(average, reference)
     ema.train()
     assert not any(module.training for module in ema.modules())
     assert not any(p.requires_grad for p in ema.parameters())
@@ -86,8 +86,8 @@ def test_a_checkpoint_goes_on_exactly() -> None:
     wander(g)
     for one in (ema, again):
         one.update(7)
-    for mine, theirs in zip(ema.module.parameters(), again.module.parameters(), strict=True):
-        assert torch.equal(mine, theirs)
+    for average, reference in zip(ema.module.parameters(), again.module.parameters(), strict=True):
+        assert torch.equal(average, reference)
     assert again.images == 28
 
 

@@ -66,5 +66,5 @@ def test_changes_do_not_leak_unless_they_always_happen(p: float, leaks: bool) ->
     image = torch.randn(1, 4, 4)
     upright = image - torch.stack([image.rot90(k, (1, 2)) for k in range(4)]).mean(0)  # its turns cancel out
     made = learned(upright.expand(64, 1, 4, 4), p)
-    share = float((made * upright).sum() / upright.square().sum())
-    assert abs(share) < 0.2 if leaks else share == pytest.approx(1, abs=0.2)
+    leaked = float((made * upright).sum() / upright.square().sum())
+    assert abs(leaked) < 0.2 if leaks else leaked == pytest.approx(1, abs=0.2)

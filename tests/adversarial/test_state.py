@@ -58,7 +58,7 @@ def game_of(d: nn.Module, loss: str = "hinge", **more: object) -> Game:
 
 
 @pytest.mark.parametrize(
-    ("kind", "mixes", "restless", "one_logit"),
+    ("kind", "couples_samples", "is_stochastic", "one_logit"),
     [
         ("batch_norm", True, False, True),
         ("minibatch", True, False, True),
@@ -69,8 +69,8 @@ def game_of(d: nn.Module, loss: str = "hinge", **more: object) -> Game:
         ("patch", False, False, False),
     ],
 )
-def test_the_probe_tells_state_and_leaves_no_trace(
-    kind: str, mixes: bool, restless: bool, one_logit: bool
+def test_the_trial_finds_state_and_leaves_no_trace(
+    kind: str, couples_samples: bool, is_stochastic: bool, one_logit: bool
 ) -> None:
     d = STATEFUL[kind]()
     game = game_of(d)
@@ -80,7 +80,11 @@ def test_the_probe_tells_state_and_leaves_no_trace(
     torch.manual_seed(9)
     chance = torch.get_rng_state()
     traits = traits_from_trial(game, players.batch())
-    assert (bool(traits.mixes), bool(traits.restless), traits.one_logit) == (mixes, restless, one_logit)
+    assert (bool(traits.couples_samples), bool(traits.is_stochastic), traits.one_logit) == (
+        couples_samples,
+        is_stochastic,
+        one_logit,
+    )
     assert all(torch.equal(value, before[name]) for name, value in d.state_dict().items())
     assert modes == [module.training for module in d.modules()]
     assert torch.equal(chance, torch.get_rng_state())
@@ -121,8 +125,8 @@ def test_batch_norm_is_shared_exactly_and_its_statistics_see_each_batch_once() -
     total.backward(inputs=list(twin_g.parameters()))
     d_loss(twin_d(real), twin_d(fake.detach())).backward()
     assert players.furthest(players.gradients(g, d), players.gradients(twin_g, twin_d)) < 1e-12
-    for mine, theirs in zip(d.buffers(), twin_d.buffers(), strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=0)
+    for buffer, reference in zip(d.buffers(), twin_d.buffers(), strict=True):
+        torch.testing.assert_close(buffer, reference, rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("update", ["shared", "one_backward", "g_first", "textbook"])
@@ -178,21 +182,21 @@ def test_one_backward_where_allowed_and_the_reason_where_not() -> None:
     data = players.batch()
 
     def chosen(
-        loss: str, kind: str, wanted: str = "one_backward", seen: bool = True, **more: object
+        loss: str, kind: str, wanted: str = "one_backward", tried: bool = True, **more: object
     ) -> tuple[str, str]:
-        found = plan(game_of(STATEFUL[kind](), loss, **more), wanted, batch=data if seen else None)
+        found = plan(game_of(STATEFUL[kind](), loss, **more), wanted, batch=data if tried else None)
         return found.name, found.reason
 
     for loss in ("non_saturating", "least_squares", "hinge", "relativistic_average", "relativistic_paired"):
         assert chosen(loss, "plain")[0] == "one_backward"
         assert "several logits" in chosen(loss, "patch")[1]
-        assert "not been seen" in chosen(loss, "plain", seen=False)[1]
+        assert "D was not run" in chosen(loss, "plain", tried=False)[1]
         assert "BatchNorm" in chosen(loss, "batch_norm")[1]
         assert "across the batch" in chosen(loss, "minibatch")[1]
         assert chosen(loss, "dropout")[0] == "g_first"
     for loss in ("minimax", "wasserstein"):
         for kind in ("plain", "patch", "batch_norm", "minibatch"):
-            assert chosen(loss, kind, "auto", seen=False)[0] == "one_backward"
+            assert chosen(loss, kind, "auto", tried=False)[0] == "one_backward"
         assert chosen(loss, "plain", penalties=[PENALTIES["gradient_penalty"]()])[0] == "one_backward"
         assert "r2" in chosen(loss, "plain", penalties=[PENALTIES["r2"]()])[1]
         assert "lecam" in chosen(loss, "plain", penalties=[PENALTIES["lecam"]()])[1]
@@ -236,11 +240,21 @@ def test_pieces_are_refused_for_losses_penalties_and_generators_too() -> None:
     assert plan(game_of(players.scalar()), "shared", accumulate=2).update.accumulate == 2
 
 
-def test_together_only_where_samples_are_kept_apart() -> None:
+def test_a_loss_that_needs_the_whole_batch_is_named_by_its_class() -> None:
+    class OfTheLab(LOSSES["hinge"]):  # type: ignore[misc]
+        needs_whole_batch = True
+
+    game = game_of(players.scalar())
+    game.loss = OfTheLab()
+    with pytest.raises(UserError, match=r"^update\.accumulate: the loss OfTheLab needs the whole batch; set"):
+        plan(game, "shared", accumulate=2)
+
+
+def test_real_and_fake_are_joined_only_where_samples_are_kept_apart() -> None:
     data = players.batch()
-    assert plan(game_of(players.scalar()), "shared", batch=data).update.together
+    assert plan(game_of(players.scalar()), "shared", batch=data).update.join_real_and_fake
     for kind in ("batch_norm", "minibatch"):
-        assert not plan(game_of(STATEFUL[kind]()), "shared", batch=data).update.together
+        assert not plan(game_of(STATEFUL[kind]()), "shared", batch=data).update.join_real_and_fake
 
 
 def test_unknown_names_are_refused() -> None:

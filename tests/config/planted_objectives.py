@@ -11,9 +11,9 @@ from ganatomy.adversarial import AdversarialLoss, Augment, DiscriminatorOutput, 
 class DualContrastive(AdversarialLoss):
     """Yu et al., arXiv 2103.09677."""
 
-    relative = True
-    mirrored = True
-    mixes_samples = True
+    needs_real = True
+    zero_sum = True
+    needs_whole_batch = True
 
     def discriminator(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
         r, f = real.logits[0].flatten(), fake.logits[0].flatten()
@@ -25,13 +25,13 @@ class DualContrastive(AdversarialLoss):
         return -self.discriminator(real, fake)
 
 
-class NotMirrored(DualContrastive):
+class NotZeroSum(DualContrastive):
     def generator(self, real: DiscriminatorOutput | None, fake: DiscriminatorOutput) -> Tensor:
         return 2 * super().generator(real, fake)
 
 
-class NotRelative(DualContrastive):
-    relative = False
+class RealNotDeclared(DualContrastive):
+    needs_real = False
 
 
 class Vectors(DualContrastive):
@@ -53,7 +53,7 @@ class LogitPull(Penalty):
         self.weight = weight
 
     def forward(self, discriminator: nn.Module, real: object, fake: object, step: int) -> Tensor:
-        return self.weight * real.verdict.score().square().mean()  # type: ignore[attr-defined]
+        return self.weight * real.output.score().square().mean()  # type: ignore[attr-defined]
 
 
 class Nameless(Penalty):

@@ -24,7 +24,7 @@ from ganatomy.config.objectives import build_objectives, check_choice
 from ganatomy.config.resolve import validate
 from ganatomy.errors import UserError
 
-LAB = "tests.core.planted_objectives"
+LAB = "tests.config.planted_objectives"
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANATOMY_TARGETS", f"{LAB}.")
 
 
-def own(name: str, **arguments: Any) -> dict[str, Any]:
+def target(name: str, **arguments: Any) -> dict[str, Any]:
     return {"_target_": f"{LAB}.{name}", **arguments}
 
 
@@ -58,19 +58,19 @@ def test_a_run_with_nothing_but_a_lab_s_own(run: Callable[..., Path], allowed: N
     assert [float(row["weight/adversarial"]) for row in rows if row["weight/adversarial"]] == [0, 0, 0, 1]
     assert float(rows[0]["loss/discriminator/logit_pull"]) >= 0 and rows[0]["loss/discriminator/r1"]
     kept = yaml.safe_load((done / "config.yaml").read_text())["model"]["adversarial"]
-    assert kept["augment"] == own("Negative", image_channels=1)
+    assert kept["augment"] == target("Negative", image_channels=1)
 
 
 def test_they_are_built_with_their_arguments(allowed: None) -> None:
     given = section(
-        loss=own("DualContrastive"),
-        penalties=[own("LogitPull", every=4), {"name": "r1", "gamma": 2.0}],
-        weight=own("Steps", value=0.5),
-        augment=own("Negative"),
+        loss=target("DualContrastive"),
+        penalties=[target("LogitPull", every=4), {"name": "r1", "gamma": 2.0}],
+        weight=target("Steps", value=0.5),
+        augment=target("Negative"),
     )
     built = build_objectives(given)
     assert [penalty.every for penalty in built["penalties"]] == [4, 1]
-    assert built["loss"].mirrored and built["weight"](9) == 0.5
+    assert built["loss"].zero_sum and built["weight"](9) == 0.5
 
 
 @pytest.mark.parametrize(
@@ -94,31 +94,31 @@ def test_what_is_of_another_kind_or_empty_is_refused(
     names: Any, kind: type, name: str, words: str, allowed: None
 ) -> None:
     with pytest.raises(UserError) as refused:
-        check_choice(own(name), names, "x", kind)
+        check_choice(target(name), names, "x", kind)
     assert words in str(refused.value) and "\n" not in str(refused.value)
 
 
 def test_arguments_and_places_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=r"x\._target_: .* is refused; allowed are"):
-        check_choice(own("DualContrastive"), LOSSES, "x", AdversarialLoss)
+        check_choice(target("DualContrastive"), LOSSES, "x", AdversarialLoss)
     monkeypatch.setenv("GANATOMY_TARGETS", f"{LAB}.")
     with pytest.raises(UserError, match=r"x\.weigth: LogitPull takes no such argument"):
-        check_choice(own("LogitPull", weigth=1.0), PENALTIES, "x", Penalty)
+        check_choice(target("LogitPull", weigth=1.0), PENALTIES, "x", Penalty)
     with pytest.raises(UserError, match=r"update\.name\.name: is missing"):
-        check_choice(own("DualContrastive"), {}, "update.name")
+        check_choice(target("DualContrastive"), {}, "update.name")
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("NotMirrored", "NotMirrored declares mirrored = True, but the generator's gradient"),
-        ("NotRelative", "if generator() needs the real logits, set relative = True"),
+        ("NotZeroSum", "NotZeroSum declares zero_sum = True, but the generator's gradient"),
+        ("RealNotDeclared", "if generator() needs the real logits, set needs_real = True"),
         ("Vectors", "Vectors must give one number a player"),
     ],
 )
 def test_a_loss_is_held_to_what_it_declares(name: str, words: str, allowed: None) -> None:
     with pytest.raises(UserError) as refused:
-        build_objectives(section(loss=own(name)))
+        build_objectives(section(loss=target(name)))
     assert str(refused.value).startswith("model.adversarial.loss: ") and words in str(refused.value)
 
 

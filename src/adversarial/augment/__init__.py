@@ -1,1 +1,1 @@
-"""Augmentation of what the discriminator sees."""
+"""Augmentation of the discriminator's inputs."""

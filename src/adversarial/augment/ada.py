@@ -1,4 +1,4 @@
-"""Augmentation as strong as D's overfitting asks for. Karras et al., arXiv 2006.06676."""
+"""Adaptive discriminator augmentation (ADA). Karras et al., arXiv 2006.06676."""
 
 from __future__ import annotations
 
@@ -17,20 +17,27 @@ from ganatomy.errors import UserError
 
 
 class Ada(Augment):
-    """A sample undergoes each change of the policy with probability p, which follows D's sureness of reals.
+    """Apply each change of the policy to a sample with probability p, which follows D's confidence on reals.
 
     Every `interval` batches p += sign(E[sign D(real)] - target) · images since / `images`, within [0, 1].
-    With a relativistic loss, whose logits mean something only in pairs, D(real) - D(fake) takes D(real)'s
-    place.
-    target: E[sign D(real)] to hold. images: how many take p from 0 to 1 (500,000 in the
-    paper, whose runs see 25 million). start: the first p.
+    With a relativistic loss, whose logits are meaningful only in pairs, D(real) - D(fake) replaces D(real).
+
+    Args:
+        policy: Names of the changes.
+        image_channels: Number of leading channels that are intensities, None for all.
+        target: E[sign D(real)] to hold.
+        interval: Batches from one change of p to the next.
+        images: Images that take p from 0 to 1 (500,000 in the paper, whose runs see 25 million).
+        start: The first p.
+
+    Raises:
+        UserError: A value is out of its range.
     """
 
     places = ("flip", "rotate90", "translation", "scale", "rotation")
     known = (*places, "brightness", "contrast", "noise", "cutout")
     p: Tensor
     signs: Tensor
-    seen: Tensor
 
     def __init__(
         self,
@@ -45,93 +52,103 @@ class Ada(Augment):
         if interval < 1 or images < 1:
             raise UserError("augment: interval and images must be at least 1")
         if not 0 <= start <= 1:
-            raise UserError(f"augment.start: {start} is no probability")
+            raise UserError(f"augment.start: {start} is outside [0, 1]")
         self.target, self.interval, self.images = target, interval, images
         self.register_buffer("p", torch.tensor(float(start)))
         self.register_buffer("signs", torch.zeros(()))
         self.register_buffer("seen", torch.zeros(()))
         self._new = torch.zeros(2)
 
+    @property
+    def counted(self) -> Tensor:
+        """Return the number of reals since p last changed; the buffer's name is a key of checkpoints."""
+        return self.get_buffer("seen")
+
     @torch.no_grad()
     def observe(self, scores: Tensor) -> None:
-        """Count the signs of D's scores [B] of this process's real images."""
+        """Count the signs of D's scores [B] on this process's real images."""
         signs = scores.sign().sum().to(self.p)
         self._new = self._new.to(self.p) + torch.stack([signs, torch.full_like(signs, len(scores))])
 
     @torch.no_grad()
     def adapt(self, step: int) -> Tensor:
-        """Move p at the end of every `interval`-th batch (step: batches done before it), and return it.
+        """Change p at the end of every `interval`-th batch (step: batches done before it), and return it.
 
-        What is counted between batches is of all processes, so a checkpoint serves any number of them.
+        The counts between batches are of all processes, so a checkpoint serves any number of them.
         """
-        signs, seen = all_sum(self._new.to(self.p))
+        signs, count = all_sum(self._new.to(self.p))
+        counted = self.counted
         self.signs += signs
-        self.seen += seen
+        counted += count
         self._new = torch.zeros_like(self._new)
         if step % self.interval == self.interval - 1:
-            self.p += (self.signs / self.seen - self.target).sign() * self.seen / self.images
+            self.p += (self.signs / counted - self.target).sign() * counted / self.images
             self.p.clamp_(0, 1)
             self.signs.zero_()
-            self.seen.zero_()
+            counted.zero_()
         return self.p.clone()
 
     def change(self, x: Tensor) -> Tensor:
         with full_precision():
             x = x.to(torch.promote_types(x.dtype, torch.float32))
             if set(self.policy) & set(self.places):
-                x = self._placed(x)
+                x = self._transformed(x)
             if set(self.policy) & {"brightness", "contrast"}:
-                factor = self._now("contrast", x, torch.exp2(0.5 * normal(x)), 1.0)
-                x = self.recolour(x, factor, self._now("brightness", x, 0.4 * normal(x), 0.0))
+                factor = self._with_probability("contrast", x, torch.exp2(0.5 * normal(x)), 1.0)
+                x = self.recolour(x, factor, self._with_probability("brightness", x, 0.4 * normal(x), 0.0))
             if "noise" in self.policy:
                 x = self._noisy(x)
             if "cutout" in self.policy:
-                cut = self._now("cutout", x, torch.ones_like(uniform(x)), 0.0) > 0
+                cut = self._with_probability("cutout", x, torch.ones_like(uniform(x)), 0.0) > 0
                 x = torch.where(cut.reshape(-1, *[1] * (x.dim() - 1)) & hole(x, 0.5), 0.0, x)
         return x
 
-    def _now(self, name: str, x: Tensor, value: Tensor, neutral: float) -> Tensor:
-        """[B]: `value` with probability p, else `neutral`; always that if the policy lacks the change."""
+    def _with_probability(self, name: str, x: Tensor, value: Tensor, neutral: float) -> Tensor:
+        """Return [B]: `value` with probability p, else `neutral`; all `neutral` if `name` is not used."""
         if name not in self.policy:
             return torch.full_like(value, neutral)
         return torch.where(uniform(x) < self.p, value, neutral)
 
-    def _placed(self, x: Tensor) -> Tensor:
-        """Flips, quarter turns and shifts by whole voxels only move numbers; what is turned otherwise or
-        scaled is read between voxels."""
+    def _transformed(self, x: Tensor) -> Tensor:
+        """Apply the geometric changes.
+
+        Flips, quarter turns and shifts by whole voxels only move numbers; other turns and scales interpolate.
+        """
         count, dims = len(x), x.dim() - 2
         mirror = torch.eye(dims, device=x.device, dtype=x.dtype).repeat(count, 1, 1)
-        mirror[:, 0, 0] = self._now("flip", x, 1 - 2 * (uniform(x) < 0.5).to(x), 1.0)
-        quarter = self._now("rotate90", x, (uniform(x) * 4).floor(), 0.0)
-        whole = mirror @ _turn(quarter * (math.pi / 2), dims, _axis(x, fixed=True)).round()
-        angle = self._now("rotation", x, (2 * uniform(x) - 1) * math.pi, 0.0)
-        fine = _turn(angle, dims, _axis(x, fixed=False))
-        fine = fine / self._now("scale", x, torch.exp2(0.2 * normal(x)), 1.0)[:, None, None]
+        mirror[:, 0, 0] = self._with_probability("flip", x, 1 - 2 * (uniform(x) < 0.5).to(x), 1.0)
+        quarter = self._with_probability("rotate90", x, (uniform(x) * 4).floor(), 0.0)
+        on_grid = mirror @ _rotation(quarter * (math.pi / 2), dims, _axis(x, fixed=True)).round()
+        angle = self._with_probability("rotation", x, (2 * uniform(x) - 1) * math.pi, 0.0)
+        between = _rotation(angle, dims, _axis(x, fixed=False))
+        between = (
+            between / self._with_probability("scale", x, torch.exp2(0.2 * normal(x)), 1.0)[:, None, None]
+        )
         shift = (0.25 * uniform(x, (dims,)) - 0.125).mul(_sides(x)).round()
-        moving = self._now("translation", x, torch.ones_like(uniform(x)), 0.0)
-        return _resampled(_moved(x, whole, shift * moving[:, None]), fine)
+        moving = self._with_probability("translation", x, torch.ones_like(uniform(x)), 0.0)
+        return _resampled(_moved(x, on_grid, shift * moving[:, None]), between)
 
     def _noisy(self, x: Tensor) -> Tensor:
         images = x[:, : self.image_channels]
-        amount = self._now("noise", x, 0.2 * normal(x).abs(), 0.0) * deviation(images)
+        amount = self._with_probability("noise", x, 0.2 * normal(x).abs(), 0.0) * deviation(images)
         images = images + amount.reshape(-1, *[1] * (x.dim() - 1)) * normal(x, images.shape[1:])
         return torch.cat([images, x[:, images.shape[1] :]], 1)
 
 
 def _sides(x: Tensor) -> Tensor:
-    """[d]: the image's sides, x first."""
+    """Return [d]: the image's sides, x first."""
     return torch.stack([x.new_full((), side) for side in x.shape[:1:-1]])
 
 
 def _axis(x: Tensor, fixed: bool) -> Tensor:
-    """[B, 3]: unit axes of rotation, z or uniform on the sphere."""
+    """Return [B, 3]: unit axes of rotation, z or uniform on the sphere."""
     if fixed or x.dim() == 4:
         return torch.eye(3, device=x.device, dtype=x.dtype)[2].expand(len(x), 3)
     return normalize(normal(x, (3,)), dim=1)
 
 
-def _turn(angle: Tensor, dims: int, axis: Tensor) -> Tensor:
-    """[B, d, d]: rotations by `angle` about `axis` (Rodrigues' formula)."""
+def _rotation(angle: Tensor, dims: int, axis: Tensor) -> Tensor:
+    """Return [B, d, d]: rotations by `angle` about `axis` (Rodrigues' formula)."""
     unit = torch.eye(3, device=axis.device, dtype=axis.dtype)
     cross = torch.linalg.cross(unit.expand(len(axis), 3, 3), axis[:, None], dim=2)
     sine, versine = angle.sin()[:, None, None], (1 - angle.cos())[:, None, None]
@@ -140,32 +157,36 @@ def _turn(angle: Tensor, dims: int, axis: Tensor) -> Tensor:
 
 
 def _moved(x: Tensor, linear: Tensor, shift: Tensor) -> Tensor:
-    """x read at whole voxels, mirrored beyond the border.
+    """Read x at whole voxels, mirrored beyond the border.
 
-    linear: a signed permutation [B, d, d] of axes (x, y, ...) about the middle. shift: [B, d], in voxels.
-    Between two axes of which one is even and one odd it turns about a point half a voxel aside.
+    With one even and one odd axis the centre of a turn is off by half a voxel.
+
+    Args:
+        x: [B, C, *spatial].
+        linear: [B, d, d], a signed permutation of axes (x, y, ...) about the middle.
+        shift: [B, d], voxels.
     """
     sides = [int(side) for side in x.shape[:1:-1]]
     axes = [torch.arange(side, device=x.device, dtype=x.dtype) - (side - 1) / 2 for side in sides]
     # The last axis of the tensor is x, and the fastest.
     voxels = torch.stack(torch.meshgrid(*axes[::-1], indexing="ij")[::-1], -1).flatten(0, -2)
-    read = voxels @ linear.transpose(1, 2) + shift[:, None]
-    index = torch.zeros_like(read[..., 0], dtype=torch.long)
+    coordinates = voxels @ linear.transpose(1, 2) + shift[:, None]
+    index = torch.zeros_like(coordinates[..., 0], dtype=torch.long)
     for axis, side in reversed(list(enumerate(sides))):
-        place = (read[..., axis] + (side - 1) / 2).round().long() % (2 * side)
-        index = index * side + torch.minimum(place, 2 * side - 1 - place)
+        position = (coordinates[..., axis] + (side - 1) / 2).round().long() % (2 * side)
+        index = index * side + torch.minimum(position, 2 * side - 1 - position)
     flat = x.flatten(2)
     return flat.gather(2, index[:, None].expand_as(flat)).reshape(x.shape)
 
 
 def _resampled(x: Tensor, linear: Tensor) -> Tensor:
-    """x read between voxels by linear interpolation, mirrored beyond the border; x itself where the map is 1.
+    """Interpolate x linearly at `linear` [B, d, d] about the middle, mirrored beyond the border.
 
-    linear: [B, d, d], about the middle.
+    Samples whose map is the identity stay exactly as they are.
     """
     sides = _sides(x)
-    still = (linear == torch.eye(len(sides), device=x.device, dtype=x.dtype)).flatten(1).all(1)
-    placed = torch.cat([linear * sides / sides[:, None], torch.zeros_like(linear[:, :, :1])], 2)
-    grid = affine_grid(placed, list(x.shape), align_corners=False)
-    turned = grid_sample(x, grid, "bilinear", "reflection", align_corners=False)
-    return torch.where(still.reshape(-1, *[1] * (x.dim() - 1)), x, turned)
+    unchanged = (linear == torch.eye(len(sides), device=x.device, dtype=x.dtype)).flatten(1).all(1)
+    affine = torch.cat([linear * sides / sides[:, None], torch.zeros_like(linear[:, :, :1])], 2)
+    grid = affine_grid(affine, list(x.shape), align_corners=False)
+    interpolated = grid_sample(x, grid, "bilinear", "reflection", align_corners=False)
+    return torch.where(unchanged.reshape(-1, *[1] * (x.dim() - 1)), x, interpolated)

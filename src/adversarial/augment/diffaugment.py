@@ -1,4 +1,4 @@
-"""What D sees, real and fake alike, is changed a little at random; G learns through the change.
+"""Differentiable augmentation of D's inputs, real and fake alike; G is trained through it.
 
 For images and volumes of any float range: shifts of intensity are in standard deviations of the sample.
 """
@@ -16,10 +16,16 @@ from ganatomy.errors import UserError
 
 
 class Augment(nn.Module):
-    """Changes D's arguments: all that have the first one's spatial shape together, as channels of one image.
+    """Base class: changes all of D's arguments of the first one's spatial shape together, as one image.
 
-    image_channels: how many of the first channels are intensities, None for all; the rest (masks, heat maps)
-    only move along.
+    Args:
+        policy: Names of the changes to make.
+        known: Names that the class knows.
+        image_channels: Number of leading channels that are intensities, None for all; the rest (masks, heat
+            maps) only take part in geometric changes.
+
+    Raises:
+        UserError: An unknown change, or `image_channels` below 1.
     """
 
     def __init__(self, policy: Sequence[str], known: Sequence[str], image_channels: int | None) -> None:
@@ -41,11 +47,17 @@ class Augment(nn.Module):
         return tuple(changed.get(i, x) for i, x in enumerate(inputs))
 
     def change(self, x: Tensor) -> Tensor:
-        """x [B, C, *spatial], changed."""
+        """Return the augmented x [B, C, *spatial]."""
         raise NotImplementedError
 
     def recolour(self, x: Tensor, factor: Tensor, shift: Tensor) -> Tensor:
-        """Contrast times `factor` about the sample's mean, plus `shift` standard deviations; both [B]."""
+        """Change the contrast and brightness of the image channels.
+
+        Args:
+            x: [B, C, *spatial].
+            factor: [B], multiplies the distance to the sample's mean.
+            shift: [B], added, in standard deviations of the sample.
+        """
         images = x[:, : self.image_channels]
         mean = images.flatten(1).mean(1)
         shape = (-1, *[1] * (x.dim() - 1))
@@ -55,13 +67,19 @@ class Augment(nn.Module):
 
 
 def deviation(images: Tensor) -> Tensor:
-    """[B]: every sample's standard deviation, its gradient finite where it is zero."""
+    """Return [B]: every sample's standard deviation, with a finite gradient where it is zero."""
     variance = images.flatten(1).var(1, correction=0)
     return (variance + torch.finfo(images.dtype).tiny).sqrt()
 
 
-def moved(x: Tensor, offsets: Tensor, fill: float) -> Tensor:
-    """x shifted by whole voxels, offsets [B, dims]; what comes in at the border is `fill`."""
+def shifted(x: Tensor, offsets: Tensor, fill: float) -> Tensor:
+    """Shift by whole voxels.
+
+    Args:
+        x: [B, C, *spatial].
+        offsets: [B, dims], voxels.
+        fill: Value of the voxels that come in at the border.
+    """
     inside = torch.ones((), dtype=torch.bool, device=x.device)
     for axis, size in enumerate(x.shape[2:]):
         source = torch.arange(size, device=x.device) - offsets[:, axis, None]
@@ -72,7 +90,7 @@ def moved(x: Tensor, offsets: Tensor, fill: float) -> Tensor:
 
 
 def hole(x: Tensor, part: float) -> Tensor:
-    """[B, 1, *spatial]: true within a box of `part` of every side, its centre anywhere in the image."""
+    """Draw [B, 1, *spatial]: True inside a box of `part` of every side, its centre anywhere in the image."""
     inside = torch.ones((), dtype=torch.bool, device=x.device)
     for axis, size in enumerate(x.shape[2:]):
         length = max(1, round(part * size))
@@ -83,7 +101,13 @@ def hole(x: Tensor, part: float) -> Tensor:
 
 
 def along(rows: Tensor, axis: int, dims: int) -> Tensor:
-    """[B, size] shaped to broadcast along a spatial axis of [B, C, *spatial]."""
+    """Reshape [B, size] to broadcast along a spatial axis.
+
+    Args:
+        rows: [B, size].
+        axis: Spatial axis, from 0 on.
+        dims: Dimensions of [B, C, *spatial].
+    """
     shape = [len(rows), *[1] * (dims - 1)]
     shape[axis + 2] = rows.shape[1]
     return rows.reshape(shape)
@@ -92,8 +116,17 @@ def along(rows: Tensor, axis: int, dims: int) -> Tensor:
 class DiffAugment(Augment):
     """Random translation, cutout, brightness, contrast, flip of every sample. Zhao et al., arXiv 2006.10738.
 
-    translation: at most this part of a side. cutout: the box's sides as a part of the image's. brightness: at
-    most this many standard deviations. contrast: factors within 1 ± this. fill: what fills holes and borders.
+    Args:
+        policy: Names of the changes to make.
+        image_channels: Number of leading channels that are intensities, None for all.
+        translation: Largest shift as a fraction of a side.
+        cutout: Sides of the box as a fraction of the image's.
+        brightness: Largest shift in standard deviations of the sample.
+        contrast: Factors lie within 1 ± this.
+        fill: Value in boxes and behind shifted borders.
+
+    Raises:
+        UserError: A value is out of its range.
     """
 
     known = ("translation", "cutout", "brightness", "contrast", "flip")
@@ -126,11 +159,11 @@ class DiffAugment(Augment):
             reach = [math.floor(self.translation * size + 0.5) for size in x.shape[2:]]
             steps = uniform(x, (len(reach),)).unbind(1)
             offsets = [(u * (2 * r + 1)).long() - r for u, r in zip(steps, reach, strict=True)]
-            x = moved(x, torch.stack(offsets, 1), self.fill)
+            x = shifted(x, torch.stack(offsets, 1), self.fill)
         if "cutout" in self.policy:
             x = torch.where(hole(x, self.cutout), self.fill, x)
         return x
 
     def _spread(self, name: str, x: Tensor, reach: float) -> Tensor:
-        """[B], uniform in ± reach; zero if the policy lacks the change."""
+        """Draw [B] uniformly from ± reach; zero if the policy lacks the change."""
         return (2 * uniform(x) - 1) * (reach if name in self.policy else 0.0)

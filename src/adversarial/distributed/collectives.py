@@ -1,4 +1,4 @@
-"""Sums and means over the global batch: where the processes of a game talk to each other."""
+"""Collectives: differentiable sums and means over the global batch of all processes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-_apart = False
+_disabled = False
 
 
 class _AllSum(torch.autograd.Function):
-    """Sum over the processes, element by element. Its adjoint is itself, so it can be derived any often."""
+    """Sum over the processes, element by element; its own adjoint, so differentiable to any order."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -28,39 +28,39 @@ class _AllSum(torch.autograd.Function):
 
 
 def processes() -> int:
-    """How many processes share the batch: one without torch.distributed."""
-    shared = dist.is_available() and dist.is_initialized() and not _apart
+    """Return the number of processes that share the batch: 1 without torch.distributed."""
+    shared = dist.is_available() and dist.is_initialized() and not _disabled
     return dist.get_world_size() if shared else 1
 
 
 def rank() -> int:
-    """The number of this process, from 0 on."""
+    """Return the rank of this process, from 0 on."""
     return dist.get_rank() if processes() > 1 else 0
 
 
 @contextmanager
 def without_collectives() -> Iterator[None]:
-    """Within, this process is alone with its part of the batch: for what not every process does."""
-    global _apart
-    before, _apart = _apart, True
+    """Disable collectives inside, for work that not every process does."""
+    global _disabled
+    before, _disabled = _disabled, True
     try:
         yield
     finally:
-        _apart = before
+        _disabled = before
 
 
 def all_sum(x: Tensor) -> Tensor:
-    """Sum over the processes, element by element, differentiable."""
+    """Return the sum over the processes, element by element, differentiable."""
     return x if processes() == 1 else _AllSum.apply(x)  # type: ignore[no-untyped-call]
 
 
 def batch_sum(x: Tensor) -> Tensor:
-    """Sum over the elements of `x` in all processes, 0-dim, differentiable."""
+    """Return the sum over the elements of `x` in all processes, 0-dim, differentiable."""
     return all_sum(x.sum())
 
 
 def batch_mean(x: Tensor) -> Tensor:
-    """Mean over the elements of `x` in all processes, 0-dim, differentiable.
+    """Return the mean over the elements of `x` in all processes, 0-dim, differentiable.
 
     Its gradient is right when the processes' losses are weighted by their shares of the batch and parameter
     gradients are averaged over the processes afterwards.

@@ -1,4 +1,4 @@
-"""Layers that look at, or draw for, the whole batch, made to do so over processes."""
+"""BatchNorm and dropout over the global batch of all processes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ FEATURES = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 class GlobalBatchNorm(_BatchNorm):
     """Batch normalisation over the batches of all processes; torch's own in one process.
 
-    Mean and variance are summed over processes in forward, and by the adjoints of these sums in backward, as
-    often as it is derived: torch's SyncBatchNorm knows no CPU and no second derivative.
+    Mean and variance are summed over processes in forward, and by the adjoints of these sums in backward, of
+    any order: torch's SyncBatchNorm supports neither CPU nor second derivatives.
     """
 
     def _check_input_dim(self, input: Tensor) -> None:
-        """The layer it stands for was asked already, when there was one process."""
+        """Accept any input: the layer that this replaces has checked it."""
 
     def forward(self, input: Tensor) -> Tensor:
         batchwise = self.training or self.running_mean is None
@@ -37,17 +37,17 @@ class GlobalBatchNorm(_BatchNorm):
         sums = all_sum(torch.cat([x.sum(axes), x.new_full((1,), count)]))
         total = sums[-1].detach()
         mean = sums[:-1] / total
-        apart = x - mean.reshape(shape)
-        variance = all_sum(apart.square().sum(axes)) / total
+        centred = x - mean.reshape(shape)
+        variance = all_sum(centred.square().sum(axes)) / total
         if self.training and self.track_running_stats:
-            self._follow(mean.detach(), variance.detach() * total / (total - 1))
-        x = apart * (variance + self.eps).rsqrt().reshape(shape)
+            self._update_statistics(mean.detach(), variance.detach() * total / (total - 1))
+        x = centred * (variance + self.eps).rsqrt().reshape(shape)
         if self.affine:
             x = x * self.weight.reshape(shape) + self.bias.reshape(shape)
         return x.to(input.dtype)
 
     @torch.no_grad()
-    def _follow(self, mean: Tensor, variance: Tensor) -> None:
+    def _update_statistics(self, mean: Tensor, variance: Tensor) -> None:
         assert self.running_mean is not None and self.running_var is not None
         assert self.num_batches_tracked is not None
         self.num_batches_tracked.add_(1)
@@ -57,9 +57,12 @@ class GlobalBatchNorm(_BatchNorm):
 
 
 class GlobalDropout(_DropoutNd):
-    """Dropout whose mask is drawn for the whole batch; the mask of torch's own on a CPU.
+    """Dropout whose mask is drawn for the global batch; on a CPU the mask of torch's own.
 
-    features: drops whole channels.
+    Args:
+        p: Probability of a zero.
+        inplace: Kept for `repr`; the input is never changed.
+        features: Drop whole channels.
     """
 
     def __init__(self, p: float, inplace: bool, features: bool) -> None:
@@ -74,39 +77,39 @@ class GlobalDropout(_DropoutNd):
         shape = [input.shape[1], *[1] * (input.dim() - 2)] if self.features else input.shape[1:]
         return input * local_rows(self._mask, input, shape).to(input.dtype)
 
-    def _mask(self, *shape: int, **how: Any) -> Tensor:
-        return torch.empty(shape, **how).bernoulli_(1 - self.p).div_(1 - self.p)
+    def _mask(self, *shape: int, **options: Any) -> Tensor:
+        return torch.empty(shape, **options).bernoulli_(1 - self.p).div_(1 - self.p)
 
 
 def convert_global_layers(network: nn.Module) -> nn.Module:
-    """`network` with its batch normalisations and dropouts as above; weights and their names stay."""
+    """Replace BatchNorm and dropout layers by the global ones; weights and their names stay."""
     for name, child in network.named_children():
         setattr(network, name, convert_global_layers(child))
     if type(network) in SHARED:
         return _norm(cast(_BatchNorm, network))
     if type(network) is nn.Dropout or type(network) in FEATURES:
         dropout = cast(_DropoutNd, network)
-        made = GlobalDropout(dropout.p, dropout.inplace, isinstance(dropout, FEATURES))
-        return made.train(dropout.training)
+        converted = GlobalDropout(dropout.p, dropout.inplace, isinstance(dropout, FEATURES))
+        return converted.train(dropout.training)
     return network
 
 
 def _norm(layer: _BatchNorm) -> GlobalBatchNorm:
-    made = GlobalBatchNorm(
+    converted = GlobalBatchNorm(
         layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats
     )
-    made.weight, made.bias = layer.weight, layer.bias
+    converted.weight, converted.bias = layer.weight, layer.bias
     for name, buffer in layer.named_buffers(recurse=False):
-        setattr(made, name, buffer)
-    return made.train(layer.training)
+        setattr(converted, name, buffer)
+    return converted.train(layer.training)
 
 
 def first_unsupported_layer(network: nn.Module) -> str:
-    """The kind of a layer that looks at, or draws for, the batch of its own process alone; "" for none."""
+    """Return the class of the first layer that works on the batch of its own process alone; "" for none."""
     for layer in network.modules():
-        ours = isinstance(layer, GlobalBatchNorm | GlobalDropout)
-        if not ours and (
-            isinstance(layer, _BatchNorm | _DropoutNd) or getattr(layer, "mixes_samples", False)
+        is_global = isinstance(layer, GlobalBatchNorm | GlobalDropout)
+        if not is_global and (
+            isinstance(layer, _BatchNorm | _DropoutNd) or getattr(layer, "couples_samples", False)
         ):
             return type(layer).__name__
     return ""

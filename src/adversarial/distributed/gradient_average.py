@@ -1,4 +1,4 @@
-"""One player's gradients averaged over the processes, in one call."""
+"""Average of one player's gradients over the processes, in one call."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ganatomy.adversarial.distributed.collectives import processes
 
 
 class GradientAverage:
-    """Averages `.grad` over the processes in one flat all-reduce for each type of number; remembers its time.
+    """Average `.grad` over the processes in one flat all-reduce per dtype, and measure its time.
 
     A parameter that no process has a gradient for keeps none; one that some have a gradient for gets one in
     all of them. Only where a gradient is missing does the host wait for the device.
@@ -26,7 +26,7 @@ class GradientAverage:
 
     @torch.no_grad()
     def __call__(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Every process must call it with its own copies of the same parameters."""
+        """Average the gradients; every process must call it with its own copies of the same parameters."""
         if processes() == 1:
             return
         groups: dict[torch.dtype, list[nn.Parameter]] = {}
@@ -38,7 +38,7 @@ class GradientAverage:
         self.calls += 1
 
     def seconds(self) -> float:
-        """Time spent in the reductions since this was last asked, waiting for the others included."""
+        """Return the seconds spent in reductions since the last call, waiting included."""
         spent = self._seconds
         if self._events:
             self._events[-1][1].synchronize()
@@ -49,24 +49,24 @@ class GradientAverage:
     def _average(self, group: list[nn.Parameter]) -> None:
         gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in group]
         missing = [p.grad is None for p in group]
-        present = gradients[0].new_tensor([0.0 if gone else 1.0 for gone in missing])
+        present = gradients[0].new_tensor([0.0 if absent else 1.0 for absent in missing])
         flat = torch.cat([*(gradient.reshape(-1) for gradient in gradients), present])
         self._sum(flat)
-        *parts, found = torch.split(flat, [*(gradient.numel() for gradient in gradients), len(group)])
+        *parts, counts = torch.split(flat, [*(gradient.numel() for gradient in gradients), len(group)])
         averaged = [part.view_as(p) for part, p in zip(parts, group, strict=True)]
         torch._foreach_mul_(averaged, 1 / processes())
         torch._foreach_copy_(gradients, averaged)
         if any(missing):
-            for p, gradient, gone, share in zip(group, gradients, missing, found.tolist(), strict=True):
-                if gone and share:
+            for p, gradient, absent, count in zip(group, gradients, missing, counts.tolist(), strict=True):
+                if absent and count:
                     p.grad = gradient
 
     def _sum(self, flat: Tensor) -> None:
-        """All-reduce, timed: by the clock on a CPU, by events of the device elsewhere."""
+        """All-reduce in place, timed: by the clock on a CPU, by device events elsewhere."""
         if flat.device.type != "cuda":
-            begun = time.perf_counter()
+            start = time.perf_counter()
             dist.all_reduce(flat)
-            self._seconds += time.perf_counter() - begun
+            self._seconds += time.perf_counter() - start
             return
         begin, end = (
             torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]

@@ -1,10 +1,10 @@
-"""Random numbers of a step, drawn for the global batch and sliced by rank: N processes draw as one would."""
+"""Random numbers drawn for the global batch and sliced by rank, so that N processes draw what one would."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,11 +12,12 @@ from torch import Tensor
 from ganatomy.adversarial.distributed.collectives import processes, rank
 
 
-class Rows(NamedTuple):
-    """Which rows of a global batch, or of a piece of it, are here: `here` from `start` on, of `total`."""
+@dataclass(frozen=True)
+class Rows:
+    """This process's rows of a global (micro-)batch: `count` rows from `start` on, of `total`."""
 
     start: int
-    here: int
+    count: int
     total: int
 
 
@@ -25,7 +26,7 @@ _rows: Rows | None = None
 
 @contextmanager
 def drawing_rows(rows: Rows | None) -> Iterator[None]:
-    """Within, what is drawn is drawn for these rows; None: where all processes have as many."""
+    """Draw for these rows inside; None if all processes have equally many."""
     global _rows
     before, _rows = _rows, rows
     try:
@@ -35,27 +36,39 @@ def drawing_rows(rows: Rows | None) -> Iterator[None]:
 
 
 def equal_rows(count: int) -> Rows:
-    """The rows of this process where all have as many."""
+    """Return the rows of this process if all have equally many."""
     return Rows(count * rank(), count, count * processes())
 
 
 def uniform(like: Tensor, shape: Sequence[int] = ()) -> Tensor:
-    """[B, *shape] in [0, 1), B the length of `like`, on its device, float32 at least."""
+    """Draw [B, *shape] uniformly from [0, 1), B the length of `like`, on its device, float32 at least."""
     return local_rows(torch.rand, like, shape)
 
 
 def normal(like: Tensor, shape: Sequence[int] = ()) -> Tensor:
-    """[B, *shape] standard normal, B the length of `like`, on its device, float32 at least."""
+    """Draw [B, *shape] from a standard normal, B the length of `like`, on its device, float32 at least."""
     return local_rows(torch.randn, like, shape)
 
 
 def local_rows(draw: Callable[..., Tensor], like: Tensor, shape: Sequence[int]) -> Tensor:
-    """This process's rows of what `draw(total, *shape, device=, dtype=)` gives for all of them."""
+    """Draw for the global batch and return the rows of this process.
+
+    Args:
+        draw: Called as `draw(total, *shape, device=, dtype=)`.
+        like: [B, ...], gives B, device and dtype (float32 at least).
+        shape: Shape of a row.
+
+    Returns:
+        [B, *shape].
+
+    Raises:
+        ValueError: B is not the number of rows that this process has.
+    """
     count = len(like)
     wide = torch.promote_types(like.dtype, torch.float32)
     rows = _rows if _rows is not None and processes() > 1 else equal_rows(count)
-    if rows.here != count and rows.here * processes() == rows.total:
+    if rows.count != count and rows.count * processes() == rows.total:
         rows = equal_rows(count)
-    if rows.here != count:
-        raise ValueError(f"noise for {count} rows where this process has {rows.here} of {rows.total}")
+    if rows.count != count:
+        raise ValueError(f"noise for {count} rows where this process has {rows.count} of {rows.total}")
     return draw(rows.total, *shape, device=like.device, dtype=wide)[rows.start : rows.start + count]

@@ -1,4 +1,4 @@
-"""What an adversarial loss is: one loss for each player, from D's verdicts."""
+"""Base class of adversarial losses: one loss for each player, from D's outputs."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from ganatomy.adversarial.discriminator import DiscriminatorOutput
 class AdversarialLoss:
     """A pair of losses on raw logits, one per player; both are minimised.
 
-    relative: G's loss needs D's verdict on the real batch too.
-    mixes_samples: a sample's loss depends on the others', so a batch cannot be worked through in pieces.
-    mirrored: G's gradient at every fake logit is minus D's, whatever the logit.
-    from_features: the loss reads D's features, not only its logits.
+    Attributes:
+        needs_real: G's loss needs D's output for the real batch too.
+        needs_whole_batch: A sample's loss depends on the others', so a batch cannot be split.
+        zero_sum: G's gradient at every fake logit is minus D's, whatever the logit.
+        from_features: The loss uses D's features, not only its logits.
     """
 
-    relative = False
-    mixes_samples = False
-    mirrored = False
+    needs_real = False
+    needs_whole_batch = False
+    zero_sum = False
     from_features = False
 
     def discriminator(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
-        """D's loss, 0-dim."""
+        """Return D's loss, 0-dim."""
         raise NotImplementedError
 
     def generator(self, real: DiscriminatorOutput | None, fake: DiscriminatorOutput) -> Tensor:
-        """G's loss, 0-dim; `real` is given when the loss is `relative`."""
+        """Return G's loss, 0-dim; `real` is given if the loss `needs_real`."""
         raise NotImplementedError

@@ -18,14 +18,14 @@ from ganatomy.adversarial.losses.base import AdversarialLoss
 from ganatomy.adversarial.losses.features import MultiScaleL1
 
 
-def over_scales(term: Callable[..., Tensor], *verdicts: DiscriminatorOutput) -> Tensor:
-    """Mean over the scales of the mean of `term` over each scale's logits; half precision is raised first."""
-    scales = zip(*(verdict.logits for verdict in verdicts), strict=True)
-    means = [term(*(_raised(logits) for logits in scale)).mean() for scale in scales]
+def over_scales(term: Callable[..., Tensor], *outputs: DiscriminatorOutput) -> Tensor:
+    """Return the mean over scales of the mean of `term` over each scale's logits, in float32 at least."""
+    scales = zip(*(output.logits for output in outputs), strict=True)
+    means = [term(*(_at_least_float32(logits) for logits in scale)).mean() for scale in scales]
     return torch.stack(means).mean()
 
 
-def _raised(logits: Tensor) -> Tensor:
+def _at_least_float32(logits: Tensor) -> Tensor:
     return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
 
 
@@ -64,7 +64,7 @@ class NonSaturating(SeparateLoss):
 class Minimax(NonSaturating):
     """D: sp(-r) + sp(f). G: -sp(f), the zero-sum game. Goodfellow et al., arXiv 1406.2661, eq. 1."""
 
-    mirrored = True
+    zero_sum = True
 
     def generator_term(self, f: Tensor) -> Tensor:
         return -softplus(f)
@@ -99,7 +99,7 @@ class Hinge(SeparateLoss):
 class Wasserstein(SeparateLoss):
     """D: f - r. G: -f. Needs a penalty that keeps D Lipschitz. Arjovsky et al., arXiv 1701.07875."""
 
-    mirrored = True
+    zero_sum = True
 
     def real_term(self, r: Tensor) -> Tensor:
         return -r
@@ -114,7 +114,7 @@ class Wasserstein(SeparateLoss):
 class RelativisticPaired(AdversarialLoss):
     """D: sp(-(r - f)). G: sp(-(f - r)), the i-th real against the i-th fake. arXiv 1807.00734, 2501.05441."""
 
-    relative = True
+    needs_real = True
 
     def discriminator(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
         return over_scales(lambda r, f: softplus(f - r), real, fake)
@@ -130,19 +130,19 @@ class RelativisticAverage(AdversarialLoss):
     E is over the global batch and the map.
     """
 
-    relative = True
-    mixes_samples = True
+    needs_real = True
+    needs_whole_batch = True
 
     def discriminator(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
-        return over_scales(self._ahead, real, fake)
+        return over_scales(self._loss, real, fake)
 
     def generator(self, real: DiscriminatorOutput | None, fake: DiscriminatorOutput) -> Tensor:
         assert real is not None
-        return over_scales(self._ahead, fake, real)
+        return over_scales(self._loss, fake, real)
 
     @staticmethod
-    def _ahead(a: Tensor, b: Tensor) -> Tensor:
-        """Loss of whoever wants a above the average b and b below the average a."""
+    def _loss(a: Tensor, b: Tensor) -> Tensor:
+        """Return the loss of the player that wants a above the mean of b, and b below the mean of a."""
         return softplus(batch_mean(b) - a) + softplus(b - batch_mean(a))
 
 

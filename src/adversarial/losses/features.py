@@ -1,4 +1,4 @@
-"""Losses on what D sees on the way to its verdict."""
+"""Losses on D's features: feature matching and SegAN's multi-scale L1."""
 
 from __future__ import annotations
 
@@ -13,23 +13,26 @@ from ganatomy.errors import UserError
 
 
 def feature_matching(real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
-    """Σ over D's layers of the mean |φ(real) - φ(fake)|, averaged over its scales; φ(real) is a constant.
+    """Sum the mean |φ(real) - φ(fake)| over D's layers and average over its scales; φ(real) is a constant.
 
     Wang et al., arXiv 1711.11585, eq. 4.
+
+    Raises:
+        UserError: D returns no features.
     """
     if not all(fake.features):
         raise UserError(
             "feature_matching: the discriminator returns no features; return [features..., logits], or set 0"
         )
     scales = [
-        torch.stack([distance(r.detach(), f) for r, f in zip(*layers, strict=True)]).sum()
+        torch.stack([l1_distance(r.detach(), f) for r, f in zip(*layers, strict=True)]).sum()
         for layers in zip(real.features, fake.features, strict=True)
     ]
     return torch.stack(scales).mean()
 
 
-def distance(a: Tensor, b: Tensor) -> Tensor:
-    """Mean |a - b|, taken in float32 at least."""
+def l1_distance(a: Tensor, b: Tensor) -> Tensor:
+    """Return the mean |a - b|, computed in float32 at least."""
     wide = torch.promote_types(torch.promote_types(a.dtype, b.dtype), torch.float32)
     return (a.to(wide) - b.to(wide)).abs().mean()
 
@@ -40,18 +43,18 @@ class MultiScaleL1(AdversarialLoss):
     The last layer, D's logits, counts as one of the φ. Xue et al. (SegAN), arXiv 1706.01805, eq. 3.
     """
 
-    relative = True
-    mirrored = True
+    needs_real = True
+    zero_sum = True
     from_features = True
 
     def discriminator(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
-        return -self._apart(real, fake)
+        return -self._distance(real, fake)
 
     def generator(self, real: DiscriminatorOutput | None, fake: DiscriminatorOutput) -> Tensor:
         assert real is not None
-        return self._apart(real, fake)
+        return self._distance(real, fake)
 
     @staticmethod
-    def _apart(real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
-        reals, fakes = ([*chain(*answer.features), *answer.logits] for answer in (real, fake))
-        return torch.stack([distance(r, f) for r, f in zip(reals, fakes, strict=True)]).mean()
+    def _distance(real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
+        reals, fakes = ([*chain(*output.features), *output.logits] for output in (real, fake))
+        return torch.stack([l1_distance(r, f) for r, f in zip(reals, fakes, strict=True)]).mean()

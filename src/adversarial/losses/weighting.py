@@ -1,4 +1,4 @@
-"""The weight of the adversarial loss in the generator's: fixed, warming up, or adaptive."""
+"""Weight of the adversarial loss in the generator's: fixed, warming up, or adaptive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from ganatomy.errors import UserError
 
 
 class Weight:
-    """Weight of the adversarial term at a step (the number of batches done so far)."""
+    """Weight of the adversarial term at a step (the number of batches done so far).
+
+    Attributes:
+        from_gradients: It is computed from the gradients of both losses.
+        changes: It is not constant, so it is logged.
+    """
 
     from_gradients = False
     changes = True
@@ -20,7 +25,13 @@ class Weight:
     def __call__(
         self, step: int, task: Sequence[Tensor] = (), adversarial: Sequence[Tensor] = ()
     ) -> float | Tensor:
-        """`task`, `adversarial`: each loss's gradients at G's output, given when `from_gradients`."""
+        """Return the weight.
+
+        Args:
+            step: Batches done so far.
+            task: Gradients of the task's losses at G's output, given if `from_gradients`.
+            adversarial: Gradients of the adversarial loss there.
+        """
         raise NotImplementedError
 
 
@@ -31,7 +42,7 @@ class Fixed(Weight):
 
     def __init__(self, value: float = 1.0) -> None:
         if value < 0:
-            raise UserError(f"weight.value: {value} is negative; a generator does not please its opponent")
+            raise UserError(f"weight.value: {value} must be 0 or more")
         self.value = value
 
     def __call__(self, step: int, task: Sequence[Tensor] = (), adversarial: Sequence[Tensor] = ()) -> float:
@@ -39,14 +50,14 @@ class Fixed(Weight):
 
 
 class Warmup(Fixed):
-    """From 0 to `value`, linearly over the first `steps` batches."""
+    """Linear from 0 to `value` over the first `steps` batches."""
 
     changes = True
 
     def __init__(self, value: float = 1.0, steps: int = 1000) -> None:
         super().__init__(value)
         if steps < 1:
-            raise UserError(f"weight.steps: {steps}; a warm-up takes at least one step")
+            raise UserError(f"weight.steps: {steps} must be at least 1")
         self.steps = steps
 
     def __call__(self, step: int, task: Sequence[Tensor] = (), adversarial: Sequence[Tensor] = ()) -> float:
@@ -54,10 +65,10 @@ class Warmup(Fixed):
 
 
 class Adaptive(Weight):
-    """Holds D's gradient at G's output at a share of the task's: w = share · ‖∇task‖ / ‖∇adversarial‖.
+    """Keep the adversarial gradient a share of the task's: w = share · ‖∇task‖ / ‖∇adversarial‖.
 
-    Norms are over the global batch; w is at most `ceiling`. With accumulation the share holds in each piece.
-    After Esser et al., arXiv 2012.09841, eq. 7, taken at G's output instead of its last layer.
+    Norms are over the global batch; w is at most `ceiling`. With accumulation the share holds in each
+    micro-batch. After Esser et al., arXiv 2012.09841, eq. 7, taken at G's output instead of its last layer.
     """
 
     from_gradients = True
@@ -65,7 +76,7 @@ class Adaptive(Weight):
     def __init__(self, share: float = 0.2, ceiling: float = 1e4) -> None:
         if share < 0:
             raise UserError(
-                f"weight.share: {share} is negative; give the share of the task's gradient, e.g. 0.2"
+                f"weight.share: {share} must be 0 or more; give the share of the task's gradient, e.g. 0.2"
             )
         if ceiling <= 0:
             raise UserError(f"weight.ceiling: {ceiling} must be above 0")
@@ -74,13 +85,13 @@ class Adaptive(Weight):
 
     def __call__(self, step: int, task: Sequence[Tensor] = (), adversarial: Sequence[Tensor] = ()) -> Tensor:
         if not task:
-            raise UserError("weight: adaptive needs a task loss to be a share of; use a fixed weight")
+            raise UserError("weight: adaptive needs a task loss to compare with; use weight=fixed")
         ratio = _norm(task) / _norm(adversarial).clamp_min(1e-12)
         return (self.share * ratio).clamp_max(self.ceiling)
 
 
 def _norm(gradients: Sequence[Tensor]) -> Tensor:
-    """Norm over tensors, samples and processes, in float32 at least: squares of float16 would vanish."""
+    """Return the norm over tensors, samples and processes, in float32 at least: float16 squares underflow."""
     wide = torch.promote_types(gradients[0].dtype, torch.float32)
     squares = torch.stack([gradient.to(wide).square().sum() for gradient in gradients])
     return batch_sum(squares).sqrt()

@@ -1,4 +1,4 @@
-"""What a penalty on the discriminator is, and what taking it lazily asks of the optimiser."""
+"""Base class of penalties on the discriminator, and the optimizer settings of a lazy one."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ from ganatomy.errors import UserError
 
 
 class Penalty(nn.Module):
-    """A term of D's loss, taken every `every` batches and then `every` times as heavy.
+    """A term of D's loss, added every `every` batches with `every` times the weight.
 
-    name: its name in the configuration and in the log.
-    at_real, at_fake: it asks for the gradient of D's score at the real, at the fake input (`Seen.slope`).
-    touches_fake: it adds to D's gradient at the fake, which is then not the adversarial loss's alone.
-    cost: what it adds to a batch that takes it, in forward passes of D.
-    mixes_samples: it looks at the batch as a whole, which cannot be worked through in pieces then.
-    sized: its `gamma` follows from the images' size and the batch unless it is given.
-    on_first_input: it acts on the first of D's arguments alone; so do those that are `at_real` or `at_fake`.
+    Attributes:
+        name: Name in the configuration and in the log.
+        needs_real_gradient: It uses the gradient of D's score at the real input (`input_gradient`).
+        needs_fake_gradient: It uses the gradient at the fake input.
+        changes_fake_gradient: It adds to the gradient at the fake, beside the adversarial loss.
+        needs_whole_batch: It depends on the batch as a whole, which cannot be split into micro-batches then.
+        gamma_from_image_size: Its `gamma` follows from image size and batch size unless it is given.
+        on_first_input: It acts on D's first argument alone, as all do that need an input gradient.
+        cost: Forward passes of D that it adds to a batch.
     """
 
     name: ClassVar[str]
-    at_real: ClassVar[bool] = False
-    at_fake: ClassVar[bool] = False
-    touches_fake: ClassVar[bool] = False
-    mixes_samples: ClassVar[bool] = False
-    sized: ClassVar[bool] = False
+    needs_real_gradient: ClassVar[bool] = False
+    needs_fake_gradient: ClassVar[bool] = False
+    changes_fake_gradient: ClassVar[bool] = False
+    needs_whole_batch: ClassVar[bool] = False
+    gamma_from_image_size: ClassVar[bool] = False
     on_first_input: ClassVar[bool] = False
     cost: ClassVar[float] = 0
 
@@ -37,32 +39,50 @@ class Penalty(nn.Module):
             raise UserError(f"penalties.{self.name}.every: {every}; give 1 for every batch, k for every k-th")
         self.every = every
 
-    def due(self, step: int) -> bool:
-        """Whether D's update at this step (batches done so far) takes the penalty."""
+    def is_due(self, step: int) -> bool:
+        """Return True if D's update at this step (batches done so far) takes the penalty."""
         return step % self.every == 0
 
     def prepare(self, discriminator: nn.Module) -> None:
-        """Called once with D, before its optimiser is made."""
+        """Prepare D; called once, before its optimizer is built."""
 
     def after_step(self, discriminator: nn.Module) -> None:
-        """Called after each step of D's optimiser."""
+        """Change D's weights; called after each step of its optimizer."""
 
     def forward(
         self, discriminator: nn.Module, real: DiscriminatorPass, fake: DiscriminatorPass, step: int
     ) -> Tensor | None:
-        """The penalty, 0-dim, without the factor `every`; None for one that only acts on weights."""
+        """Compute the penalty.
+
+        Args:
+            discriminator: The network.
+            real: Its pass over the real batch.
+            fake: Its pass over the fake batch.
+            step: Batches done so far.
+
+        Returns:
+            0-dim, without the factor `every`; None for a penalty that only acts on weights.
+        """
         return None
 
     def _at_least_zero(self, key: str, value: float) -> float:
         if value < 0:
-            raise UserError(f"penalties.{self.name}.{key}: {value} is negative")
+            raise UserError(f"penalties.{self.name}.{key}: {value} must be 0 or more")
         return value
 
 
 def lazy_adam(lr: float, betas: tuple[float, float], every: int) -> tuple[float, tuple[float, float]]:
-    """Adam's (lr, betas) for a D whose penalty comes every k-th step: lr·c, βᶜ with c = k / (k + 1).
+    """Correct Adam's settings for a penalty on every k-th step: lr·c, βᶜ with c = k / (k + 1).
 
     Karras et al., arXiv 1912.04958, appendix B.
+
+    Args:
+        lr: Learning rate for a penalty on every step.
+        betas: Adam's betas for the same.
+        every: k.
+
+    Returns:
+        (lr, betas) of D's optimizer.
     """
     if every == 1:
         return lr, betas

@@ -1,7 +1,7 @@
 """Penalties on the gradient of D's score at its input.
 
 D(x) is the mean of x's logits over map and scales, so that γ and λ do not depend on the size of the map. x is
-what D sees: after augmentation, the first of D's arguments.
+the first of D's arguments, after augmentation.
 """
 
 from __future__ import annotations
@@ -20,21 +20,28 @@ from ganatomy.errors import UserError
 
 
 def size_rule(pixels: int, batch: int) -> float:
-    """γ of R1 for images of so many pixels (voxels) in batches of so many: 0.0002 · pixels / batch.
+    """Return R1's γ by image size in pixels (voxels) and batch size: 0.0002 · pixels / batch.
 
     Karras et al., arXiv 2006.06676, appendix C (γ₀ = 0.0002 · N / M).
     """
     return 0.0002 * pixels / batch
 
 
-class Slope(Penalty):
-    """γ/2 · E‖∇D‖² at one kind of image; γ may fall along a cosine.
+class ZeroCentredPenalty(Penalty):
+    """γ/2 · E‖∇D‖² at real or fake images; γ may fall along a cosine.
 
-    gamma: γ at the first step; a configuration with none, or null, gets that of `size_rule`. final: the share
-    of it that is left after the first share `burn_in` of `steps`, and from then on.
+    Args:
+        gamma: γ at the first step; a configuration without one, or null, gets that of `size_rule`.
+        every: Batches from one penalty to the next.
+        final: Fraction of γ that remains at the end of the cosine.
+        steps: Steps of the run.
+        burn_in: Fraction of the steps that the cosine takes.
+
+    Raises:
+        UserError: A value is out of its range.
     """
 
-    sized = True
+    gamma_from_image_size = True
     cost = 3
 
     def __init__(
@@ -47,48 +54,48 @@ class Slope(Penalty):
     ) -> None:
         super().__init__(every)
         if gamma is None:
-            raise UserError(f"penalties.{self.name}.gamma: null needs the images' size; give a number")
+            raise UserError(f"penalties.{self.name}.gamma: null works in a configuration only; give a number")
         self.gamma = self._at_least_zero("gamma", gamma)
         try:
-            self.part = Cosine(1.0, self._at_least_zero("final", final), steps, burn_in)
+            self.fraction = Cosine(1.0, self._at_least_zero("final", final), steps, burn_in)
         except UserError as error:
             raise UserError(f"penalties.{self.name}.{error}") from error
 
-    def of(self, slope: Tensor, step: int) -> Tensor:
-        """The penalty for the slopes [B, ...] at this step (batches done so far)."""
-        return 0.5 * self.gamma * self.part(step) * squared_norms(slope).mean()
+    def penalty(self, input_gradient: Tensor, step: int) -> Tensor:
+        """Return the penalty for input gradients [B, ...] at this step (batches done so far)."""
+        return 0.5 * self.gamma * self.fraction(step) * squared_norms(input_gradient).mean()
 
 
-class R1(Slope):
+class R1(ZeroCentredPenalty):
     """γ/2 · E‖∇D(real)‖². Mescheder et al., arXiv 1801.04406, eq. 9."""
 
     name = "r1"
-    at_real = True
+    needs_real_gradient = True
 
     def forward(
         self, discriminator: nn.Module, real: DiscriminatorPass, fake: DiscriminatorPass, step: int
     ) -> Tensor:
-        return self.of(real.slope(), step)
+        return self.penalty(real.input_gradient(), step)
 
 
-class R2(Slope):
+class R2(ZeroCentredPenalty):
     """γ/2 · E‖∇D(fake)‖². Mescheder et al., arXiv 1801.04406, section 4.1."""
 
     name = "r2"
-    at_fake = True
-    touches_fake = True
+    needs_fake_gradient = True
+    changes_fake_gradient = True
 
     def forward(
         self, discriminator: nn.Module, real: DiscriminatorPass, fake: DiscriminatorPass, step: int
     ) -> Tensor:
-        return self.of(fake.slope(), step)
+        return self.penalty(fake.input_gradient(), step)
 
 
 class GradientPenalty(Penalty):
     """λ · E(‖∇D(x̂)‖ - 1)², x̂ uniform on the line from each real to its fake. arXiv 1704.00028, eq. 3.
 
-    The root is of ‖∇D‖² plus the smallest normal number: where ∇D = 0 its own gradient would not exist. D's
-    further arguments are the real's.
+    The root is taken of ‖∇D‖² plus the smallest normal number: its own gradient does not exist at ∇D = 0.
+    D's further arguments are those of the real.
     """
 
     name = "gradient_penalty"
@@ -106,14 +113,14 @@ class GradientPenalty(Penalty):
         wide = torch.promote_types(r.dtype, torch.float32)
         r, f = r.detach().to(wide), f.detach().to(wide)
         between = torch.lerp(f, r, uniform(r, (1,) * (r.dim() - 1)))
-        slope = run_discriminator(discriminator, (between, *others), slope=True).slope()
-        norms = (squared_norms(slope) + torch.finfo(slope.dtype).tiny).sqrt()
+        gradient = run_discriminator(discriminator, (between, *others), True).input_gradient()
+        norms = (squared_norms(gradient) + torch.finfo(gradient.dtype).tiny).sqrt()
         return self.weight * (norms - 1).square().mean()
 
 
-def squared_norms(slope: Tensor) -> Tensor:
-    """[B]: every sample's squared norm."""
-    return slope.flatten(1).square().sum(1)
+def squared_norms(gradient: Tensor) -> Tensor:
+    """Return [B]: every sample's squared norm."""
+    return gradient.flatten(1).square().sum(1)
 
 
 PENALTIES: dict[str, type[Penalty]] = {

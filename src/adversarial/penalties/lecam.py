@@ -1,4 +1,4 @@
-"""LeCam's regularisation: D's scores stay near where they have been."""
+"""LeCam regularisation: D's scores stay near their running means."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ganatomy.errors import UserError
 class LeCam(Penalty):
     """λ · (E(D(real) - α_fake)² + E(D(fake) - α_real)²), α the running means of D's scores.
 
-    Tseng et al., arXiv 2104.03310, eq. 4. The means start at the first batch's and are over all processes.
+    Tseng et al., arXiv 2104.03310, eq. 4. The means start with the first batch and are over all processes.
     """
 
     name = "lecam"
-    touches_fake = True
-    mixes_samples = True
+    changes_fake_gradient = True
+    needs_whole_batch = True
     real_mean: Tensor
     fake_mean: Tensor
     batches: Tensor
@@ -36,15 +36,15 @@ class LeCam(Penalty):
     def forward(
         self, discriminator: nn.Module, real: DiscriminatorPass, fake: DiscriminatorPass, step: int
     ) -> Tensor:
-        r, f = real.verdict.score(), fake.verdict.score()
+        r, f = real.output.score(), fake.output.score()
         wide = torch.promote_types(r.dtype, torch.float32)
         r, f = r.to(wide), f.to(wide)
-        self._follow(r.detach(), f.detach())
-        apart = (r - self.fake_mean).square().mean() + (f - self.real_mean).square().mean()
-        return self.weight * apart
+        self._update_means(r.detach(), f.detach())
+        distance = (r - self.fake_mean).square().mean() + (f - self.real_mean).square().mean()
+        return self.weight * distance
 
     @torch.no_grad()
-    def _follow(self, r: Tensor, f: Tensor) -> None:
+    def _update_means(self, r: Tensor, f: Tensor) -> None:
         keep = torch.where(self.batches > 0, self.decay, 0.0)
         self.real_mean = torch.lerp(batch_mean(r), self.real_mean.to(r), keep.to(r))
         self.fake_mean = torch.lerp(batch_mean(f), self.fake_mean.to(f), keep.to(f))

@@ -1,4 +1,4 @@
-"""Bounds on D's weights: no term in its loss."""
+"""Bounds on D's weights, without a term in its loss."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganatomy.errors import UserError
 
 
 class WeightClip(Penalty):
-    """D's parameters within [-limit, limit] after each of its steps. Arjovsky et al., arXiv 1701.07875."""
+    """Clip D's parameters to [-limit, limit] after each of its steps. Arjovsky et al., arXiv 1701.07875."""
 
     name = "weight_clip"
 
@@ -30,14 +30,14 @@ class WeightClip(Penalty):
 
 
 class SpectralNorm(Penalty):
-    """Divides the weight of D's convolutions and linear layers by its largest singular value.
+    """Divide the weight of D's convolutions and linear layers by its largest singular value.
 
-    One power iteration for each player's turn, shared by all of D's passes in it. In pieces there would be
-    one for each piece, so a batch is not split. Miyato et al., arXiv 1802.05957.
+    One power iteration for each player's phase, shared by all of D's passes in it. Micro-batches would take
+    one each, so a batch is not split. Miyato et al., arXiv 1802.05957.
     """
 
     name = "spectral_norm"
-    mixes_samples = True
+    needs_whole_batch = True
 
     def __init__(self, iterations: int = 1) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A generator whose image changes by as much wherever its style is changed a little."""
+"""Path length regularisation of a style-based generator."""
 
 from __future__ import annotations
 
@@ -15,11 +15,19 @@ from ganatomy.errors import UserError
 
 
 class PathLength(nn.Module):
-    """weight · E(‖Jᵀy‖ - a)², a loss of the generator, taken every `every` steps and then so often as heavy.
+    """weight · E(‖Jᵀy‖ - a)², added to G's loss every `every` steps with `every` times the weight.
 
     J is the image's derivative in the style, y normal noise in the image's shape over the root of its pixels,
     a the running mean of ‖Jᵀy‖ up to the step before. Karras et al., arXiv 1912.04958, eq. 4; with y scaled
     so, the weight of 2 in the authors' code does not depend on the image's size.
+
+    Args:
+        weight: Weight of the loss.
+        every: Steps from one penalty to the next.
+        decay: Fraction by which a moves towards the mean of a step.
+
+    Raises:
+        UserError: A value is out of its range.
     """
 
     mean: Tensor
@@ -28,19 +36,19 @@ class PathLength(nn.Module):
         super().__init__()
         if weight < 0 or every < 1 or not 0 < decay <= 1:
             raise UserError(
-                f"path_length: weight {weight}, every {every}, decay {decay}; give 0 or more, 1 or more, "
-                "and a share"
+                f"path_length: weight {weight}, every {every}, decay {decay}; give weight >= 0, every >= 1 "
+                "and decay in (0, 1]"
             )
         self.weight, self.every, self.decay = weight, every, decay
         self.register_buffer("mean", torch.zeros(()))
         self._new = torch.zeros(2)
 
-    def due(self, step: int) -> bool:
-        """Whether the generator's update at this step (batches done so far) takes it."""
+    def is_due(self, step: int) -> bool:
+        """Return True if the generator's update at this step (batches done so far) takes it."""
         return step % self.every == 0
 
     def forward(self, generator: nn.Module, z: Tensor, *kind: Tensor) -> Tensor:
-        """The loss, for a generator that has `styles(z, *kind)` and `paint(styles, z)`."""
+        """Return the loss, for a generator that has `styles(z, *kind)` and `paint(styles, z)`."""
         with full_precision():
             styles = cast(Any, generator).styles(z, *kind)
             lengths = path_lengths(cast(Any, generator).paint(styles, z), styles)
@@ -50,15 +58,15 @@ class PathLength(nn.Module):
 
     @torch.no_grad()
     def adapt(self) -> None:
-        """Move the mean by what all processes have seen since the last call."""
+        """Move the mean by the path lengths of all processes since the last call."""
         total, count = all_sum(self._new.to(self.mean))
-        seen = self.mean.lerp(total / count.clamp_min(1), self.decay)
-        self.mean.copy_(torch.where(count > 0, seen, self.mean))
+        mean = self.mean.lerp(total / count.clamp_min(1), self.decay)
+        self.mean.copy_(torch.where(count > 0, mean, self.mean))
         self._new = torch.zeros_like(self._new)
 
 
 def path_lengths(images: Tensor, styles: Tensor) -> Tensor:
-    """[B]: ‖Jᵀy‖ of images [B, C, *spatial] made of styles [B, n], with its graph."""
+    """Return [B]: ‖Jᵀy‖ of images [B, C, *spatial] generated from styles [B, n], with its graph."""
     y = normal(images, images.shape[1:]).to(images) * prod(images.shape[2:]) ** -0.5
-    (pull,) = torch.autograd.grad((images * y).sum(), styles, create_graph=True)
-    return (pull.square().sum(1) + torch.finfo(pull.dtype).tiny).sqrt()
+    (gradient,) = torch.autograd.grad((images * y).sum(), styles, create_graph=True)
+    return (gradient.square().sum(1) + torch.finfo(gradient.dtype).tiny).sqrt()

@@ -1,4 +1,4 @@
-"""A discriminator that must be able to draw real images again from its features."""
+"""FastGAN's reconstruction: D must be able to decode real images from its features."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ WINDOW = 7
 
 
 class Reconstruction(Penalty):
-    """weight · Σ (mean |x̂ - x| + 1 - SSIM(x̂, x)) over what D's decoders draw of the real images.
+    """weight · Σ (mean |x̂ - x| + 1 - SSIM(x̂, x)) over what D's decoders make of the real images.
 
-    Liu et al., arXiv 2101.04775, eq. 4, with L1 and SSIM in place of a perceptual distance. x is as D sees
-    it; which quarter is drawn from finer features goes round with the steps.
+    Liu et al., arXiv 2101.04775, eq. 4, with L1 and SSIM in place of a perceptual distance. x is D's
+    input; the quarter that is decoded from finer features cycles with the steps.
     """
 
     name = "reconstruction"
@@ -40,18 +40,18 @@ class Reconstruction(Penalty):
     def forward(
         self, discriminator: nn.Module, real: DiscriminatorPass, fake: DiscriminatorPass, step: int
     ) -> Tensor:
-        features = real.verdict.features
-        if not features or not features[0]:  # asked again in full precision, for the logits alone
-            features = run_discriminator(discriminator, real.inputs).verdict.features
-        wide = [_raised(one) for one in features[0]]
-        image = _raised(real.inputs[0].detach())
+        features = real.output.features
+        if not features or not features[0]:  # rerun in float32 for the logits alone
+            features = run_discriminator(discriminator, real.inputs).output.features
+        wide = [_at_least_float32(one) for one in features[0]]
+        image = _at_least_float32(real.inputs[0].detach())
         pairs = cast(Any, discriminator).rebuild(wide, image, (step // self.every) % 4)
         terms = [(made - x).abs().mean() + 1 - similarity(made, x).mean() for made, x in pairs]
         return self.weight * torch.stack(terms).sum()
 
 
 def similarity(a: Tensor, b: Tensor) -> Tensor:
-    """[B]: SSIM of images [B, C, H, W] in windows of 7x7, its range that of each image of b.
+    """Return [B]: SSIM of images [B, C, H, W] in windows of 7x7, its range that of each image of b.
 
     Wang et al., IEEE Trans. Image Processing 13 (2004) 600, eq. 13, with means over the window.
     """
@@ -69,5 +69,5 @@ def similarity(a: Tensor, b: Tensor) -> Tensor:
     return (light * (2 * covariance + second) / (variance + second)).flatten(1).mean(1)
 
 
-def _raised(x: Tensor) -> Tensor:
+def _at_least_float32(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))

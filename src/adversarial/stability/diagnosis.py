@@ -1,4 +1,4 @@
-"""Where a gradient that is not finite began: the batch is played again with every layer and loss watched."""
+"""Find where a non-finite gradient began: run the batch again and watch every layer and loss."""
 
 from __future__ import annotations
 
@@ -14,14 +14,23 @@ from ganatomy.adversarial.gradient_cut import gradients_at
 from ganatomy.adversarial.losses.features import feature_matching
 from ganatomy.adversarial.updates.discriminator_phase import penalties
 from ganatomy.adversarial.updates.generator_phase import adversarial_losses
-from ganatomy.adversarial.updates.network_traits import no_trace
+from ganatomy.adversarial.updates.network_traits import restored_afterwards
 from ganatomy.adversarial.updates.step import Step
 
 
 def diagnose(game: Game, batch: Batch, step: int, player: str) -> str:
     """Name the loss and the layer where the player's gradient stops being finite, or "" if it is finite now.
 
-    Call it before the optimiser steps, with the caller's autocast on. Gradients and buffers stay as they are.
+    Call it before the optimizer steps, with the caller's autocast on. Gradients and buffers stay as they are.
+
+    Args:
+        game: The game.
+        batch: The batch at which the gradient was not finite.
+        step: Batches done before it.
+        player: "generator" or "discriminator".
+
+    Returns:
+        A clause for the message to the user.
     """
     networks = {"generator": game.generator, "discriminator": game.discriminator}
     present = {name: network for name, network in networks.items() if network is not None}
@@ -31,14 +40,14 @@ def diagnose(game: Game, batch: Batch, step: int, player: str) -> str:
                 return f"it was so before this step: {name}.{parameter} is not finite"
     trace = _Trace()
     stateful = [*present.values(), *(module for module in game.state() if module is not None)]
-    with no_trace(stateful), torch.enable_grad():
+    with restored_afterwards(stateful), torch.enable_grad():
         try:
             for name, network in present.items():
                 trace.attach(name, network)
             losses = _losses(game, batch, step, player)
-            own = [p for p in present[player].parameters() if p.requires_grad]
+            parameters = game.parameters(player)
             for name, loss in losses.items():
-                found = trace.follow(loss, own)
+                found = trace.first_bad_layer(loss, parameters)
                 if found:
                     return f"it began in loss {name}, {found}"
         finally:
@@ -47,36 +56,36 @@ def diagnose(game: Game, batch: Batch, step: int, player: str) -> str:
 
 
 def _losses(game: Game, batch: Batch, step: int, player: str) -> dict[str, Tensor]:
-    """The player's losses by name, each with its graph."""
-    turn = Step(game, step, lambda loss: loss)
+    """Return the player's losses by name, each with its graph."""
+    current = Step(game, step, lambda loss: loss)
     output = game.rules.generate(batch)
     losses: dict[str, Tensor] = {}
     if player == "generator":
         losses.update(game.rules.task_losses(batch, output))
     if game.discriminator is None or game.loss is None:
         return losses
-    shown = turn.show(batch, output)
-    values = adversarial_losses(turn, shown, 1.0) if player == "generator" else []
-    for number, showing in enumerate(shown):
-        label, (real, fake) = showing.adversary.name, showing.both
-        found: dict[str, Tensor] = {}
+    pairs = current.discriminate(batch, output)
+    adversarial = adversarial_losses(current, pairs)[0] if player == "generator" else []
+    for number, pair in enumerate(pairs):
+        label, (real, fake) = pair.adversary.name, pair.both
+        values: dict[str, Tensor] = {}
         if player == "generator":
-            found["adversarial"] = values[number]
+            values["adversarial"] = adversarial[number]
             if game.feature_matching > 0:
-                found["feature_matching"] = feature_matching(real.verdict, fake.verdict)
+                values["feature_matching"] = feature_matching(real.output, fake.output)
         else:
-            found["adversarial"] = game.loss.discriminator(real.verdict, fake.verdict)
-            found |= {penalty.name: value for penalty, value in penalties(turn, showing)}
-        losses |= {f"{label}/{name}" if label else name: value for name, value in found.items()}
+            values["adversarial"] = game.loss.discriminator(real.output, fake.output)
+            values |= {penalty.name: value for penalty, value in penalties(current, pair)}
+        losses |= {f"{label}/{name}" if label else name: value for name, value in values.items()}
     return losses
 
 
 class _Trace:
-    """Hooks on every layer without layers of its own, on the way forward and on the way back."""
+    """Forward and backward hooks on every layer that has no sublayers."""
 
     def __init__(self) -> None:
         self._handles: list[Any] = []
-        self._born: str = ""
+        self._first_bad_output: str = ""
         self._passes: list[tuple[str, bool, bool]] = []
 
     def attach(self, player: str, network: nn.Module) -> None:
@@ -87,52 +96,52 @@ class _Trace:
                     if name
                     else f"{player} ({type(layer).__name__})"
                 )
-                self._handles.append(layer.register_forward_pre_hook(partial(self._enter, label)))
-                self._handles.append(layer.register_forward_hook(partial(self._leave, label)))
+                self._handles.append(layer.register_forward_pre_hook(partial(self._before_forward, label)))
+                self._handles.append(layer.register_forward_hook(partial(self._after_forward, label)))
 
     def detach(self) -> None:
         for handle in self._handles:
             handle.remove()
 
-    def follow(self, loss: Tensor, parameters: list[nn.Parameter]) -> str:
-        """The layer where the loss or its gradient stops being finite, or "" if all is."""
+    def first_bad_layer(self, loss: Tensor, parameters: list[nn.Parameter]) -> str:
+        """Return the layer where the loss or its gradient stops being finite, or "" if it is finite."""
         self._passes.clear()
-        gradients = gradients_at(loss, parameters, keep=True)
+        gradients = gradients_at(loss, parameters, keep_graph=True)
         if _finite(loss) and all(g is None or _finite(g) for g in gradients):
             return ""
-        if self._born:
-            return f"layer {self._born}"
+        if self._first_bad_output:
+            return f"layer {self._first_bad_output}"
         if not _finite(loss):
             return "in its own formula: every layer's output is finite"
         good_outputs = {label for label, is_input, finite in self._passes if finite and not is_input}
         for label, is_input, finite in self._passes:
             if not finite and is_input and label in good_outputs:
-                return f"layer {label}: on the way back through it"
-        return "in its own formula, on the way back: every layer's output is finite"
+                return f"layer {label}: in its backward pass"
+        return "in its own formula, in the backward pass: every layer's output is finite"
 
-    def _enter(self, label: str, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+    def _before_forward(self, label: str, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
         for x in inputs:
             if isinstance(x, Tensor) and x.requires_grad:
                 x.register_hook(  # type: ignore[no-untyped-call]
-                    self._note(label, True)
+                    self._recorder(label, True)
                 )
 
-    def _leave(self, label: str, layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+    def _after_forward(self, label: str, layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         if not isinstance(output, Tensor):
             return
-        if not self._born and not _finite(output):
-            given = all(_finite(x) for x in inputs if isinstance(x, Tensor))
-            self._born = f"{label}: its {'output' if given else 'input'} is not finite"
+        if not self._first_bad_output and not _finite(output):
+            finite_inputs = all(_finite(x) for x in inputs if isinstance(x, Tensor))
+            self._first_bad_output = f"{label}: its {'output' if finite_inputs else 'input'} is not finite"
         if output.requires_grad:
             output.register_hook(  # type: ignore[no-untyped-call]
-                self._note(label, False)
+                self._recorder(label, False)
             )
 
-    def _note(self, label: str, is_input: bool) -> Callable[[Tensor], None]:
-        def note(gradient: Tensor) -> None:
+    def _recorder(self, label: str, is_input: bool) -> Callable[[Tensor], None]:
+        def record(gradient: Tensor) -> None:
             self._passes.append((label, is_input, _finite(gradient)))
 
-        return note
+        return record
 
 
 def _finite(x: Tensor) -> bool:

@@ -1,4 +1,4 @@
-"""Gradients that are not finite stop the training, before they reach the weights where that costs nothing."""
+"""Stop the training at a gradient that is not finite."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ganatomy.errors import UserError
 
 
 class NotFinite(UserError):
-    """A gradient is infinite or not a number; one line says at which step, in which loss and layer."""
+    """A gradient is infinite or NaN; one line names the step, the loss and the layer."""
 
 
 class GradientMonitor:
-    """Looks at each player's gradients before its optimiser steps.
+    """Check each player's gradients before its optimizer steps.
 
-    On the CPU a bad gradient raises there and then, and the batch is played again to find where it began.
-    Elsewhere the host does not wait for the device: the first bad step is kept on it until `check`.
-    Not for float16 with loss scaling, which expects overflows and skips them.
+    On a CPU a bad gradient raises at once, and the batch is run again to find where it began. Elsewhere the
+    host does not wait for the device: the first bad step is kept there until `raise_if_bad`. Not for float16
+    with loss scaling, which expects overflows and skips them.
     """
 
     def __init__(self, game: Game, at_once: bool | None = None) -> None:
@@ -32,8 +32,20 @@ class GradientMonitor:
         self._names: dict[str, list[str]] = {}
 
     @torch.no_grad()
-    def look(self, player: str, step: int, batch: Batch | None = None) -> Tensor:
-        """Norm of all gradients of the player, 0-dim, as clipping wants it. Raises NotFinite if at once."""
+    def observe(self, player: str, step: int, batch: Batch | None = None) -> Tensor:
+        """Check the gradients of a player.
+
+        Args:
+            player: "generator" or "discriminator".
+            step: Batches done so far.
+            batch: The batch, to find where a bad gradient began; None to name the layer only.
+
+        Returns:
+            Norm of all gradients, 0-dim, for clipping.
+
+        Raises:
+            NotFinite: A gradient is not finite, and the device is a CPU or `at_once` is set.
+        """
         named = [(name, p.grad) for name, p in self._player(player).named_parameters() if p.grad is not None]
         if not named:
             return torch.zeros(())
@@ -42,23 +54,23 @@ class GradientMonitor:
         total: Tensor = torch.linalg.vector_norm(norms)
         at_once = norms.device.type == "cpu" if self.at_once is None else self.at_once
         if not at_once:
-            self._keep(player, step, [name for name, _ in named], norms)
+            self._remember(player, step, [name for name, _ in named], norms)
         elif not bool(total.isfinite()):
             bad = [name for name, gradient in named if not bool(gradient.isfinite().all())]
             raise NotFinite(_line(player, step, self._origin(player, step, batch, bad)))
         return total
 
-    def check(self) -> None:
+    def raise_if_bad(self) -> None:
         """Raise NotFinite if any step so far had a bad gradient; the host waits for the device."""
-        for player, first in self._steps.items():
-            step = int(first)
+        for player, first_bad in self._steps.items():
+            step = int(first_bad)
             if step >= 0:
                 flags = self._flags[player].tolist()
                 bad = [name for name, flag in zip(self._names[player], flags, strict=True) if flag]
                 raise NotFinite(_line(player, step, _layers(player, bad)))
 
-    def _keep(self, player: str, step: int, names: list[str], norms: Tensor) -> None:
-        """Remember the first step with a bad gradient, and whose; on the device."""
+    def _remember(self, player: str, step: int, names: list[str], norms: Tensor) -> None:
+        """Keep the first step with a bad gradient and its parameters on the device."""
         bad = ~norms.isfinite()
         if self._names.get(player) != names:
             self._names[player] = names
@@ -69,8 +81,8 @@ class GradientMonitor:
         self._flags[player] = torch.where(new, bad, self._flags[player])
 
     def _origin(self, player: str, step: int, batch: Batch | None, bad: Sequence[str]) -> str:
-        found = diagnose(self.game, batch, step, player) if batch is not None else ""
-        return found or _layers(player, bad)
+        origin = diagnose(self.game, batch, step, player) if batch is not None else ""
+        return origin or _layers(player, bad)
 
     def _player(self, player: str) -> torch.nn.Module:
         module = self.game.generator if player == "generator" else self.game.discriminator
@@ -79,7 +91,7 @@ class GradientMonitor:
 
 
 def _layers(player: str, bad: Sequence[str]) -> str:
-    """The last parameter on the way forward is the first that the gradient meets on its way back."""
+    """Name the last parameter in forward order: backward reaches it first."""
     last = bad[-1].rpartition(".")[0] if bad else "?"
     return f"it enters at layer {player}.{last} ({len(bad)} parameters from there on back)"
 

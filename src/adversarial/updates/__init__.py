@@ -1,1 +1,1 @@
-"""How one batch becomes one optimizer step for each player."""
+"""Updates: one batch becomes one optimizer step for each player."""

@@ -1,4 +1,4 @@
-"""Teach the discriminators: their adversarial losses and the penalties that are due."""
+"""The discriminators' part of a step: their adversarial losses and the penalties that are due."""
 
 from __future__ import annotations
 
@@ -6,66 +6,84 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ganatomy.adversarial.adversary import Showing
+from ganatomy.adversarial.adversary import PassPair
 from ganatomy.adversarial.discriminator import is_half_precision, rerun_in_float32
 from ganatomy.adversarial.gradient_cut import accumulate_gradients, full_precision
 from ganatomy.adversarial.penalties.base import Penalty
-from ganatomy.adversarial.updates.step import Step
+from ganatomy.adversarial.updates.step import Log, Step
 
 GROUP = "loss/discriminator"
 
 
-def teach_discriminator(
-    turn: Step, shown: Sequence[Showing], share: float, leaves: Sequence[Tensor] = ()
-) -> None:
-    """Add D's gradient for a piece to `.grad` of its parameters, and of `leaves` on the way."""
-    totals = [_loss(turn, showing, share) for showing in shown]
-    total = sum(totals[1:], totals[0])
-    turn.note(f"{GROUP}/total", total, share)
-    accumulate_gradients(turn.scale(total * share), [*turn.own["discriminator"], *leaves])
-    for showing in shown:
-        _note_logits(turn, showing, share)
+def run_discriminator_phase(
+    step: Step, pairs: Sequence[PassPair], weight: float, leaves: Sequence[Tensor] = ()
+) -> Log:
+    """Accumulate D's gradient for a micro-batch in `.grad` of D's parameters.
 
+    Args:
+        step: The game at this batch.
+        pairs: Passes of each discriminator.
+        weight: Weight of the micro-batch in the batch.
+        leaves: Inputs of D that get their gradient in `.grad` too.
 
-def _loss(turn: Step, showing: Showing, share: float) -> Tensor:
-    """The loss of one discriminator with its penalties, logged."""
-    assert turn.game.loss is not None
-    real, fake = showing.both
-    total = turn.game.loss.discriminator(real.verdict, fake.verdict)
-    turn.note(showing.adversary.label(GROUP, "adversarial"), total, share)
-    for penalty, value in penalties(turn, showing):
-        value = value * penalty.every
-        turn.note(showing.adversary.label(GROUP, penalty.name), value, share)
-        total = total + value
-    return total
-
-
-def penalties(turn: Step, showing: Showing) -> list[tuple[Penalty, Tensor]]:
-    """The penalties on one discriminator that are due, in float32 at least, without their factors `every`.
-
-    They take D's verdicts as they are where these were reached in float32, and else ask D again.
+    Returns:
+        Losses, penalties and mean logits.
     """
-    network, due = showing.adversary.network, showing.adversary.due(turn.step)
-    real, fake = showing.both
-    if not due:
+    log: Log = []
+    totals = []
+    for pair in pairs:
+        loss, values = _loss(step, pair)
+        totals.append(loss)
+        log += values
+    total = sum(totals[1:], totals[0])
+    accumulate_gradients(step.scale(total * weight), [*step.parameters["discriminator"], *leaves])
+    log.append((f"{GROUP}/total", total))
+    for pair in pairs:
+        log += _logits(step, pair)
+    return log
+
+
+def _loss(step: Step, pair: PassPair) -> tuple[Tensor, Log]:
+    """Return the loss of one discriminator with its penalties, and the terms."""
+    assert step.game.loss is not None
+    real, fake = pair.both
+    total = step.game.loss.discriminator(real.output, fake.output)
+    log: Log = [(pair.adversary.label(GROUP, "adversarial"), total)]
+    for penalty, value in penalties(step, pair):
+        value = value * penalty.every
+        log.append((pair.adversary.label(GROUP, penalty.name), value))
+        total = total + value
+    return total, log
+
+
+def penalties(step: Step, pair: PassPair) -> list[tuple[Penalty, Tensor]]:
+    """Compute the penalties that are due for one discriminator, without their factors `every`.
+
+    They use the passes as they are if D ran in float32 or above; otherwise D runs again in float32.
+    """
+    network, active = pair.adversary.network, pair.adversary.due_penalties(step.index)
+    real, fake = pair.both
+    if not active:
         return []
     if is_half_precision(real):
-        wanted = (any(p.at_real for p in due), any(p.at_fake for p in due))
-        asked = [seen for seen, want in zip((real, fake), wanted, strict=True) if want]
-        again = iter(rerun_in_float32(network, asked, turn.together) if asked else [])
-        real, fake = (next(again) if want else seen for seen, want in zip((real, fake), wanted, strict=True))
+        needed = (any(p.needs_real_gradient for p in active), any(p.needs_fake_gradient for p in active))
+        chosen = [each for each, need in zip((real, fake), needed, strict=True) if need]
+        again = iter(rerun_in_float32(network, chosen, step.join_real_and_fake) if chosen else [])
+        real, fake = (next(again) if need else each for each, need in zip((real, fake), needed, strict=True))
     with full_precision():
-        values = [(penalty, penalty(network, real, fake, turn.step)) for penalty in due]
+        values = [(penalty, penalty(network, real, fake, step.index)) for penalty in active]
     return [(penalty, value) for penalty, value in values if value is not None]
 
 
-def _note_logits(turn: Step, showing: Showing, share: float) -> None:
-    """Log the mean logits, and let an adaptive augmentation see how sure D is of the real."""
-    real, fake = showing.both
-    r, f = real.verdict.score().detach(), fake.verdict.score().detach()
-    turn.note(showing.adversary.label("logits", "real"), r.mean(), share)
-    turn.note(showing.adversary.label("logits", "fake"), f.mean(), share)
-    observe = getattr(showing.adversary.augment, "observe", None)
+def _logits(step: Step, pair: PassPair) -> Log:
+    """Return the mean logits, and pass the real ones to an adaptive augmentation."""
+    real, fake = pair.both
+    r, f = real.output.score().detach(), fake.output.score().detach()
+    observe = getattr(pair.adversary.augment, "observe", None)
     if observe is not None:
-        assert turn.game.loss is not None
-        observe(r - f if turn.game.loss.relative else r)
+        assert step.game.loss is not None
+        observe(r - f if step.game.loss.needs_real else r)
+    return [
+        (pair.adversary.label("logits", "real"), r.mean()),
+        (pair.adversary.label("logits", "fake"), f.mean()),
+    ]

@@ -1,158 +1,188 @@
-"""Teach the generator: its losses' gradients, taken at the cut, and from there through G."""
+"""The generator's part of a step: gradients of its losses at the cut, and from there back through G."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
-from ganatomy.adversarial.adversary import Showing
+from ganatomy.adversarial.adversary import PassPair
 from ganatomy.adversarial.game import Batch
 from ganatomy.adversarial.gradient_cut import GradientCut, gradients_at
 from ganatomy.adversarial.losses.features import feature_matching
-from ganatomy.adversarial.updates.step import Step
+from ganatomy.adversarial.updates.step import Log, Step
 
 Gradients = list[Tensor | None]
 Number = Tensor | float
 GROUP = "loss/generator"
 
 
-def teach_generator(
-    turn: Step,
+def run_generator_phase(
+    step: Step,
     batch: Batch,
     cut: GradientCut,
-    shown: Sequence[Showing] | None,
-    share: float,
-    keep: bool = False,
-) -> None:
-    """Add G's gradient for a piece; unseen, the task's losses alone; `keep` D's graph for its own phase."""
-    own, total = _task_losses(turn, batch, cut, share)
-    if shown is None:
-        turn.note(f"{GROUP}/total", total, share)
-        return _settle(turn, cut, _pulled(turn, cut, own, False))
-    adversarial, matching = adversarial_losses(turn, shown, share), _matching_losses(turn, shown, share)
-    through = [turn.scale(loss * share) for loss in matching]
-    if turn.game.weight.from_gradients:
-        forces = []
+    pairs: Sequence[PassPair] | None,
+    weight: float,
+    keep_graph: bool = False,
+) -> Log:
+    """Accumulate G's gradient for a micro-batch in `.grad` of G's parameters.
+
+    Args:
+        step: The game at this batch.
+        batch: The micro-batch.
+        cut: G's output, cut.
+        pairs: Passes of each discriminator over the cut output; None for the task's losses alone.
+        weight: Weight of the micro-batch in the batch.
+        keep_graph: Keep D's graph for its own phase.
+
+    Returns:
+        Losses and weights.
+    """
+    task, task_total, log = _task_losses(step, batch, cut, weight)
+    if pairs is None:
+        _backward_through_generator(step, cut, _gradients_at_cut(step, cut, task, False))
+        return [*log, (f"{GROUP}/total", task_total)]
+    adversarial, adversarial_log = adversarial_losses(step, pairs)
+    matching, matching_log = _matching_losses(step, pairs)
+    through = [step.scale(loss * weight) for loss in matching]
+    if step.game.weight.from_gradients:
+        separate = []
         for left, loss in zip(reversed(range(len(adversarial))), adversarial, strict=True):
-            forces.append(_pulled(turn, cut, [turn.scale(loss * share)], keep or bool(through) or left > 0))
-        weights, gradients = _weighted(turn, cut, own, forces)
-        gradients = _sum(gradients, _pulled(turn, cut, through, keep))
+            keep = keep_graph or bool(through) or left > 0
+            separate.append(_gradients_at_cut(step, cut, [step.scale(loss * weight)], keep))
+        factors, gradients = _weighted(step, cut, task, separate)
+        gradients = _sum(gradients, _gradients_at_cut(step, cut, through, keep_graph))
     else:
-        weights = [turn.game.weight(turn.step)] * len(shown)
-        heavy = zip(weights, adversarial, strict=True)
-        through += [turn.scale(weight * loss * share) for weight, loss in heavy]
-        gradients = _pulled(turn, cut, [*own, *through], keep)
-    _note_weights(turn, weights, share)
-    turn.note(f"{GROUP}/total", sum(matching, _plus(total, weights, adversarial)), share)
-    return _settle(turn, cut, gradients)
+        factors = [step.game.weight(step.index)] * len(pairs)
+        weighted = zip(factors, adversarial, strict=True)
+        through += [step.scale(factor * loss * weight) for factor, loss in weighted]
+        gradients = _gradients_at_cut(step, cut, [*task, *through], keep_graph)
+    total = sum(matching, _plus(task_total, factors, adversarial))
+    _backward_through_generator(step, cut, gradients)
+    factor_log = _factor_log(step, factors)
+    return [*log, *adversarial_log, *matching_log, *factor_log, (f"{GROUP}/total", total)]
 
 
-def follow(
-    turn: Step,
+def run_generator_phase_from_gradients(
+    step: Step,
     batch: Batch,
     cut: GradientCut,
     adversarial: Sequence[Tensor],
-    forces: list[Gradients],
-    share: float,
-) -> None:
-    """Add G's gradient for a piece where the gradients of its adversarial losses are known.
+    gradients: list[Gradients],
+    weight: float,
+) -> Log:
+    """Accumulate G's gradient for a micro-batch where those of its adversarial losses are known.
 
-    adversarial: the unweighted loss against each discriminator. forces: the gradient of each at the cut.
+    Args:
+        step: The game at this batch.
+        batch: The micro-batch.
+        cut: G's output, cut.
+        adversarial: The unweighted loss against each discriminator.
+        gradients: Its gradient at the cut, for each.
+        weight: Weight of the micro-batch in the batch.
+
+    Returns:
+        The task's losses, weights and the total.
     """
-    own, total = _task_losses(turn, batch, cut, share)
-    weights, gradients = _weighted(turn, cut, own, forces)
-    _note_weights(turn, weights, share)
-    turn.note(f"{GROUP}/total", _plus(total, weights, adversarial), share)
-    _settle(turn, cut, gradients)
+    task, task_total, log = _task_losses(step, batch, cut, weight)
+    factors, total_gradients = _weighted(step, cut, task, gradients)
+    _backward_through_generator(step, cut, total_gradients)
+    total = _plus(task_total, factors, adversarial)
+    return [*log, *_factor_log(step, factors), (f"{GROUP}/total", total)]
 
 
-def adversarial_losses(turn: Step, shown: Sequence[Showing], share: float) -> list[Tensor]:
-    """G's adversarial loss against each discriminator, unweighted, logged with their sum."""
-    assert turn.game.loss is not None
-    losses = []
-    for showing in shown:
-        real = showing.real.verdict if showing.real is not None else None
-        losses.append(turn.game.loss.generator(real, showing.fake.verdict))
-        if showing.adversary.name:
-            turn.note(showing.adversary.label(GROUP, "adversarial"), losses[-1], share)
-    turn.note(f"{GROUP}/adversarial", sum(losses[1:], losses[0]), share)
-    return losses
+def adversarial_losses(step: Step, pairs: Sequence[PassPair]) -> tuple[list[Tensor], Log]:
+    """Return G's unweighted adversarial loss against each discriminator, and what to log of them."""
+    assert step.game.loss is not None
+    losses: list[Tensor] = []
+    log: Log = []
+    for pair in pairs:
+        real = pair.real.output if pair.real is not None else None
+        losses.append(step.game.loss.generator(real, pair.fake.output))
+        if pair.adversary.name:
+            log.append((pair.adversary.label(GROUP, "adversarial"), losses[-1]))
+    log.append((f"{GROUP}/adversarial", sum(losses[1:], losses[0])))
+    return losses, log
 
 
-def _matching_losses(turn: Step, shown: Sequence[Showing], share: float) -> list[Tensor]:
-    """Weighted feature matching with each discriminator, logged; empty where it is off."""
-    if turn.game.feature_matching == 0:
-        return []
-    losses = []
-    for showing in shown:
-        real, fake = showing.both
-        losses.append(turn.game.feature_matching * feature_matching(real.verdict, fake.verdict))
-        turn.note(showing.adversary.label(GROUP, "feature_matching"), losses[-1], share)
-    return losses
+def _matching_losses(step: Step, pairs: Sequence[PassPair]) -> tuple[list[Tensor], Log]:
+    """Return the weighted feature matching loss with each discriminator; empty where it is off."""
+    if step.game.feature_matching == 0:
+        return [], []
+    losses: list[Tensor] = []
+    log: Log = []
+    for pair in pairs:
+        real, fake = pair.both
+        losses.append(step.game.feature_matching * feature_matching(real.output, fake.output))
+        log.append((pair.adversary.label(GROUP, "feature_matching"), losses[-1]))
+    return losses, log
 
 
-def _task_losses(turn: Step, batch: Batch, cut: GradientCut, share: float) -> tuple[list[Tensor], Number]:
-    """The task's losses, scaled for differentiation, and the value of their sum."""
-    losses = dict(turn.game.rules.task_losses(batch, cut.leaves))
-    for name, loss in losses.items():
-        turn.note(f"{GROUP}/{name}", loss, share)
+def _task_losses(
+    step: Step, batch: Batch, cut: GradientCut, weight: float
+) -> tuple[list[Tensor], Number, Log]:
+    """Return the task's losses scaled for differentiation, the value of their sum, and their log."""
+    losses = dict(step.game.rules.task_losses(batch, cut.leaves))
     total: Number = sum((loss.detach() for loss in losses.values()), 0.0)
-    return [turn.scale(loss * share) for loss in losses.values()], total
+    log: Log = [(f"{GROUP}/{name}", loss.detach()) for name, loss in losses.items()]
+    return [step.scale(loss * weight) for loss in losses.values()], total, log
 
 
 def _weighted(
-    turn: Step, cut: GradientCut, own: Sequence[Tensor], forces: Sequence[Gradients]
+    step: Step, cut: GradientCut, task: Sequence[Tensor], separate: Sequence[Gradients]
 ) -> tuple[list[Number], Gradients]:
-    """The weight of each force, and the gradient of the task's losses plus that many times each force."""
-    made = len(cut.tensors)
-    task = _pulled(turn, cut, own, False)
-    weights = [turn.game.weight(turn.step, _given(task[:made]), _given(force[:made])) for force in forces]
-    heavy = [
-        [gradient if gradient is None else weight * gradient for gradient in force]
-        for weight, force in zip(weights, forces, strict=True)
+    """Return each adversarial loss's weight, and the task's gradient plus the weighted adversarial ones."""
+    size = len(cut.tensors)
+    of_task = _gradients_at_cut(step, cut, task, False)
+    factors = [
+        step.game.weight(step.index, _present(of_task[:size]), _present(each[:size])) for each in separate
     ]
-    return list(weights), _sum(task, *heavy)
+    weighted = [
+        [gradient if gradient is None else factor * gradient for gradient in each]
+        for factor, each in zip(factors, separate, strict=True)
+    ]
+    return list(factors), _sum(of_task, *weighted)
 
 
-def _pulled(turn: Step, cut: GradientCut, losses: Sequence[Tensor], keep: bool) -> Gradients:
-    """Gradients of the losses' sum at the cut's leaves, then at G's parameters.
+def _gradients_at_cut(step: Step, cut: GradientCut, losses: Sequence[Tensor], keep_graph: bool) -> Gradients:
+    """Return the gradients of the losses' sum at the cut's leaves, then at G's parameters.
 
-    The latter for losses that reach G by a way around the cut, say through one of its layers; mostly None.
+    The latter for losses that reach G around the cut, e.g. through one of its layers; mostly None.
     """
-    towards = [*cut.tensors, *turn.own["generator"]]
+    targets = [*cut.tensors, *step.parameters["generator"]]
     if not losses:
-        return [None] * len(towards)
-    return gradients_at(sum(losses[1:], losses[0]), towards, keep)
+        return [None] * len(targets)
+    return gradients_at(sum(losses[1:], losses[0]), targets, keep_graph)
 
 
-def _settle(turn: Step, cut: GradientCut, gradients: Gradients) -> None:
-    """Send the leaves' gradients on through G, and add those that came around the cut."""
-    parameters, made = turn.own["generator"], len(cut.tensors)
-    cut.enter(gradients[:made], parameters)
-    for parameter, gradient in zip(parameters, gradients[made:], strict=True):
+def _backward_through_generator(step: Step, cut: GradientCut, gradients: Gradients) -> None:
+    """Propagate the leaves' gradients back through G, and add those that came around the cut."""
+    parameters, size = step.parameters["generator"], len(cut.tensors)
+    cut.backward_into(gradients[:size], parameters)
+    for parameter, gradient in zip(parameters, gradients[size:], strict=True):
         if gradient is not None:
             parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
 
 
-def _note_weights(turn: Step, weights: Sequence[Number], share: float) -> None:
-    for adversary, weight in zip(turn.game.adversaries, weights, strict=True):
-        if turn.game.weight.changes:
-            turn.note(adversary.label("weight", "adversarial"), torch.as_tensor(weight), share)
+def _factor_log(step: Step, factors: Sequence[Number]) -> Log:
+    """Return the adversarial weights if they change over the run."""
+    if not step.game.weight.changes:
+        return []
+    named = zip(step.game.adversaries, factors, strict=True)
+    return [(adversary.label("weight", "adversarial"), factor) for adversary, factor in named]
 
 
-def _plus(total: Number, weights: Sequence[Number], adversarial: Sequence[Tensor]) -> Number:
-    for weight, loss in zip(weights, adversarial, strict=True):
-        total = total + weight * loss
+def _plus(total: Number, factors: Sequence[Number], adversarial: Sequence[Tensor]) -> Number:
+    for factor, loss in zip(factors, adversarial, strict=True):
+        total = total + factor * loss
     return total
 
 
-def _given(gradients: Sequence[Tensor | None]) -> list[Tensor]:
+def _present(gradients: Sequence[Tensor | None]) -> list[Tensor]:
     return [gradient for gradient in gradients if gradient is not None]
 
 
 def _sum(*lists: Sequence[Tensor | None]) -> Gradients:
-    """Entry by entry, None where every list has None."""
-    columns = (_given(column) for column in zip(*lists, strict=True))
+    """Add entry by entry; None where every list has None."""
+    columns = (_present(column) for column in zip(*lists, strict=True))
     return [sum(column[1:], column[0]) if column else None for column in columns]

@@ -1,4 +1,4 @@
-"""What there is in a network that decides which updates are exact for it."""
+"""Traits of a network that decide which updates are exact for it."""
 
 from __future__ import annotations
 
@@ -22,81 +22,85 @@ from ganatomy.adversarial.game import Game
 class Traits:
     """How a network behaves in training.
 
-    mixes: what makes a sample's output depend on the others' ("BatchNorm", ...), or "".
-    restless: what makes a second pass differ from the first ("dropout", ...), or "".
-    one_logit: whether D gives one logit a sample; None while nobody has looked.
+    Attributes:
+        couples_samples: What makes a sample's output depend on the others' ("BatchNorm", ...), or "".
+        is_stochastic: What makes a second pass differ from the first ("dropout", ...), or "".
+        one_logit: True if D gives one logit a sample; None if D was not run.
     """
 
-    mixes: str = ""
-    restless: str = ""
+    couples_samples: str = ""
+    is_stochastic: str = ""
     one_logit: bool | None = None
 
 
 def traits_from_layers(network: nn.Module) -> Traits:
-    """Traits told by the kinds of modules; a module says `mixes_samples = True` of itself if it does."""
-    mixes, restless = "", ""
+    """Read the traits from the kinds of modules; one of your own may declare `couples_samples = True`."""
+    couples_samples, is_stochastic = "", ""
     for module in network.modules():
         if isinstance(module, _BatchNorm):
-            mixes = "BatchNorm"
-        elif getattr(module, "mixes_samples", False):
-            mixes = mixes or type(module).__name__
+            couples_samples = "BatchNorm"
+        elif getattr(module, "couples_samples", False):
+            couples_samples = couples_samples or type(module).__name__
         if isinstance(module, _DropoutNd) and module.p > 0:
-            restless = "dropout"
+            is_stochastic = "dropout"
         elif any(isinstance(hook, HookedSpectralNorm) for hook in module._forward_pre_hooks.values()):
-            restless = restless or "spectral norm by hooks, a power iteration a pass"
-    return Traits(mixes, restless)
+            is_stochastic = is_stochastic or "spectral norm by hooks, a power iteration a pass"
+    return Traits(couples_samples, is_stochastic)
 
 
 def traits_from_trial(game: Game, batch: object) -> Traits:
-    """D's traits by its layers and by showing it this batch; leaves no trace on networks and random numbers.
+    """Find D's traits by its layers and by running it on this batch.
 
-    Two passes that differ, or a sample's logits with a gradient at another sample, tell of layers whose kind
-    does not.
+    Networks and random numbers stay as they are.
+    Two passes that differ, or a sample's logits with a gradient at another sample, reveal layers whose kind
+    says nothing.
     """
     discriminator = game.discriminator
     assert discriminator is not None
-    with no_trace([game.generator, discriminator]):
+    with restored_afterwards([game.generator, discriminator]):
         with torch.no_grad():
             game.generator.eval()
-            shown = game.shown(batch, game.rules.generate(batch))
+            inputs = game.discriminator_inputs(batch, game.rules.generate(batch))
         discriminator.train()
-        found = {}
-        for adversary, real, fake in shown:
+        traits = {}
+        for adversary, real, fake in inputs:
             adversary.check_reach(fake, real)
-            found[adversary.name] = _tried(adversary.network, real)
-    return _joined(found)
+            traits[adversary.name] = _traits_of_one(adversary.network, real)
+    return _combined(traits)
 
 
-def _tried(discriminator: nn.Module, real: X) -> Traits:
-    """Traits of one discriminator by its layers and by two passes over what it is shown as real."""
-    told = traits_from_layers(discriminator)
+def _traits_of_one(discriminator: nn.Module, real: X) -> Traits:
+    """Find the traits of one discriminator by its layers and by two passes over its real batch."""
+    by_layers = traits_from_layers(discriminator)
     with parametrize.cached():
         inputs = [x.detach() for x in augmented(real, None)]
         first, again = (
-            run_discriminator(discriminator, inputs, slope=True),
+            run_discriminator(discriminator, inputs, needs_input_gradient=True),
             run_discriminator(discriminator, inputs),
         )
-    maps = first.verdict.logits
-    moved = any(not _same(a, b) for a, b in zip(maps, again.verdict.logits, strict=True))
+    maps = first.output.logits
+    differs = any(not _same(a, b) for a, b in zip(maps, again.output.logits, strict=True))
     (gradient,) = torch.autograd.grad(sum(m[0].sum() for m in maps), first.inputs[0])  # type: ignore[arg-type]
-    apart = not bool(gradient[1:].any())
+    coupled = bool(gradient[1:].any())
     return Traits(
-        mixes=told.mixes or ("" if apart else "a layer that looks across the batch"),
-        restless=told.restless or ("a layer that changes from pass to pass" if moved else ""),
+        couples_samples=by_layers.couples_samples
+        or ("a layer that looks across the batch" if coupled else ""),
+        is_stochastic=by_layers.is_stochastic
+        or ("a layer that changes from pass to pass" if differs else ""),
         one_logit=len(maps) == 1 and maps[0].numel() == len(maps[0]),
     )
 
 
-def _joined(found: Mapping[str, Traits]) -> Traits:
-    """Traits of several discriminators as of one: what any of them has counts for all."""
+def _combined(traits: Mapping[str, Traits]) -> Traits:
+    """Combine the traits of several discriminators: what any of them has counts for all."""
 
-    def first(told: Mapping[str, str]) -> str:
-        return next((f"{text} in {name}" if name else text for name, text in told.items() if text), "")
+    def first(texts: Mapping[str, str]) -> str:
+        return next((f"{text} in {name}" if name else text for name, text in texts.items() if text), "")
 
     return Traits(
-        mixes=first({name: traits.mixes for name, traits in found.items()}),
-        restless=first({name: traits.restless for name, traits in found.items()}),
-        one_logit=all(traits.one_logit for traits in found.values()),
+        couples_samples=first({name: each.couples_samples for name, each in traits.items()}),
+        is_stochastic=first({name: each.is_stochastic for name, each in traits.items()}),
+        one_logit=all(each.one_logit for each in traits.values()),
     )
 
 
@@ -105,8 +109,8 @@ def _same(a: Tensor, b: Tensor) -> bool:
 
 
 @contextmanager
-def no_trace(networks: Sequence[nn.Module]) -> Iterator[None]:
-    """Restores modes, buffers and random numbers; no process waits for another."""
+def restored_afterwards(networks: Sequence[nn.Module]) -> Iterator[None]:
+    """Restore modes, buffers and random numbers on exit; collectives are off inside."""
     modes = [(module, module.training) for network in networks for module in network.modules()]
     modules = [module for network in networks for module in network.modules()]
     buffers = [

@@ -1,4 +1,4 @@
-"""How a batch becomes one step of each player.
+"""Orders of updates: how a batch becomes one step of each player.
 
 F_G, F_D: the forward cost of each player on one batch; a backward costs one more for inputs, one for weights.
 """
@@ -14,8 +14,8 @@ from torch.nn.utils import parametrize
 from ganatomy.adversarial.distributed.random import Rows
 from ganatomy.adversarial.game import Batch, Game
 from ganatomy.adversarial.gradient_cut import GradientCut
-from ganatomy.adversarial.updates.discriminator_phase import teach_discriminator
-from ganatomy.adversarial.updates.generator_phase import teach_generator
+from ganatomy.adversarial.updates.discriminator_phase import run_discriminator_phase
+from ganatomy.adversarial.updates.generator_phase import run_generator_phase
 from ganatomy.adversarial.updates.microbatches import MicroBatches, split_batch
 from ganatomy.adversarial.updates.step import Scale, Step
 from ganatomy.errors import UserError
@@ -24,25 +24,30 @@ Stepper = Callable[[str], None]
 
 
 def identity(loss: Tensor) -> Tensor:
-    """No scaling."""
+    """Return the loss unscaled."""
     return loss
 
 
 class Update:
-    """One batch's worth of the game.
+    """The game at one batch.
 
-    n_critic: D learns from every batch, G from every n_critic-th.
-    accumulate: pieces a batch is worked through in; their gradients add up, then each player takes one step.
-    together: penalties may show D real and fake in one concatenated batch (the planner knows).
+    Args:
+        n_critic: D learns from every batch, G from every n_critic-th.
+        accumulate: Micro-batches per batch; their gradients add up, then each player takes one step.
+        join_real_and_fake: Penalties may run D on real and fake in one concatenated batch (the planner
+            decides).
+
+    Raises:
+        UserError: A number is below 1.
     """
 
-    def __init__(self, n_critic: int = 1, accumulate: int = 1, together: bool = False) -> None:
+    def __init__(self, n_critic: int = 1, accumulate: int = 1, join_real_and_fake: bool = False) -> None:
         for name, value in (("n_critic", n_critic), ("accumulate", accumulate)):
             if value < 1:
                 raise UserError(f"update.{name}: {value} must be at least 1")
         self.n_critic = n_critic
         self.accumulate = accumulate
-        self.together = together
+        self.join_real_and_fake = join_real_and_fake
 
     def __call__(
         self,
@@ -53,110 +58,129 @@ class Update:
         scale: Scale = identity,
         rows: Sequence[Rows] | None = None,
     ) -> dict[str, Tensor]:
-        """Play one batch; `stepper(player)` is called when that player's gradients are complete in `.grad`.
+        """Train the players on one batch. A player's phase leaves the other's `.grad` untouched.
 
-        step: batches done so far. scale: scales a loss before it is differentiated (float16's loss scaling).
-        rows: what of each piece of the global batch is here, where processes have not as many each. The
-        stepper averages `.grad` over processes; averaged likewise, what is returned is of the global batch.
-        Returns detached 0-dim tensors by name. A player's phase leaves the other's `.grad` untouched.
+        Args:
+            game: The game.
+            batch: What its rules take.
+            step: Batches done so far.
+            stepper: Called with a player's name when its gradients are complete in `.grad`. With several
+                processes it must average them first.
+            scale: Scales a loss before it is differentiated (float16's loss scaling).
+            rows: This process's rows of each micro-batch of the global batch; None where all processes have
+                equally many.
+
+        Returns:
+            Detached 0-dim tensors by name; averaged over processes they are those of the global batch.
         """
-        turn = Step(game, step, scale, self.together)
-        parts = split_batch(batch, self.accumulate, rows)
+        current = Step(game, step, scale, self.join_real_and_fake)
+        micro_batches = split_batch(batch, self.accumulate, rows)
 
         def done(player: str) -> None:
             stepper(player)
-            torch.clear_autocast_cache()  # its casts of the weights are of before the step
+            torch.clear_autocast_cache()  # its casts of the weights predate the optimizer step
             for adversary in game.adversaries if player == "discriminator" else ():
                 for penalty in adversary.penalties:
                     penalty.after_step(adversary.network)
 
         if game.discriminator is None:
-            self._alone(turn, parts)
+            self._supervised(current, micro_batches)
             done("generator")
         elif step % self.n_critic == self.n_critic - 1:
-            self.both(turn, parts, done)
+            self.both(current, micro_batches, done)
         else:
-            self._critic(turn, parts)
+            self._critic(current, micro_batches)
             done("discriminator")
         for adversary in game.adversaries:
             adapt = getattr(adversary.augment, "adapt", None)
             if adapt is not None:
-                turn.log[adversary.label("augment", "p")] = adapt(step)
-        return turn.log
+                current.values[adversary.label("augment", "p")] = adapt(step)
+        return current.values
 
-    def both(self, turn: Step, parts: MicroBatches, done: Stepper) -> None:
-        """One step of each player."""
+    def both(self, step: Step, micro_batches: MicroBatches, done: Stepper) -> None:
+        """Take one step of each player.
+
+        Args:
+            step: The game at this batch, which is logged to.
+            micro_batches: The batch.
+            done: Called with a player's name when its gradients are complete.
+        """
         raise NotImplementedError
 
     @staticmethod
-    def _alone(turn: Step, parts: MicroBatches) -> None:
-        """The supervised baseline: no opponent."""
-        for batch, share in parts:
-            teach_generator(turn, batch, turn.make(batch), None, share)
+    def _supervised(step: Step, micro_batches: MicroBatches) -> None:
+        """Train G without an opponent."""
+        for batch, weight in micro_batches:
+            step.log(run_generator_phase(step, batch, step.generate(batch), None, weight), weight)
 
     @staticmethod
-    def _critic(turn: Step, parts: MicroBatches) -> None:
-        """A step of D alone, on fakes without a graph."""
-        for batch, share in parts:
+    def _critic(step: Step, micro_batches: MicroBatches) -> None:
+        """Train D alone, on fakes without a graph."""
+        for batch, weight in micro_batches:
             with torch.no_grad():
-                cut = turn.make(batch)
+                cut = step.generate(batch)
             with parametrize.cached():
-                teach_discriminator(turn, turn.show(batch, cut.leaves), share)
+                pairs = step.discriminate(batch, cut.leaves)
+                step.log(run_discriminator_phase(step, pairs, weight), weight)
 
 
 class Textbook(Update):
     """D first, then G against the new D; one forward of G serves both. 3F_G + 8F_D.
 
-    Goodfellow et al., arXiv 1406.2661, algorithm 1. In pieces G runs twice, 4F_G + 8F_D: keeping every
-    piece's graph would spend the memory that pieces save.
+    Goodfellow et al., arXiv 1406.2661, algorithm 1. In micro-batches G runs twice, 4F_G + 8F_D: keeping the
+    graph of each would spend the memory that they save.
     """
 
-    def both(self, turn: Step, parts: MicroBatches, done: Stepper) -> None:
-        made: list[GradientCut] = []
-        for batch, share in parts:
-            cut = turn.make(batch)
-            if len(parts) == 1:
-                made.append(cut)
+    def both(self, step: Step, micro_batches: MicroBatches, done: Stepper) -> None:
+        kept: list[GradientCut] = []
+        for batch, weight in micro_batches:
+            cut = step.generate(batch)
+            if len(micro_batches) == 1:
+                kept.append(cut)
             with parametrize.cached():
-                teach_discriminator(turn, turn.show(batch, cut.leaves), share)
+                pairs = step.discriminate(batch, cut.leaves)
+                step.log(run_discriminator_phase(step, pairs, weight), weight)
         done("discriminator")
-        for batch, share in parts:
-            cut = made.pop() if made else turn.make(batch)
+        for batch, weight in micro_batches:
+            cut = kept.pop() if kept else step.generate(batch)
             with parametrize.cached():
-                teach_generator(turn, batch, cut, turn.show_generator(batch, cut.leaves), share)
+                pairs = step.discriminate_for_generator(batch, cut.leaves)
+                step.log(run_generator_phase(step, batch, cut, pairs, weight), weight)
         done("generator")
 
 
 class GFirst(Update):
-    """G first, then D on the same fakes, each with D passes of its own. 3F_G + 8F_D; relative losses 9F_D.
+    """G first, then D on the same fakes, each with its own passes of D. 3F_G + 8F_D (9F_D with `needs_real`).
 
-    What `Shared` equals, and what stands in where D must be asked anew for each player (dropout).
+    `Shared` gives the same numbers; this is for a D that must run again for each player (dropout).
     """
 
-    def both(self, turn: Step, parts: MicroBatches, done: Stepper) -> None:
-        for batch, share in parts:
-            cut = turn.make(batch)
+    def both(self, step: Step, micro_batches: MicroBatches, done: Stepper) -> None:
+        for batch, weight in micro_batches:
+            cut = step.generate(batch)
             with parametrize.cached():
-                teach_generator(turn, batch, cut, turn.show_generator(batch, cut.leaves), share)
+                pairs = step.discriminate_for_generator(batch, cut.leaves)
+                step.log(run_generator_phase(step, batch, cut, pairs, weight), weight)
             with parametrize.cached():
-                teach_discriminator(turn, turn.show(batch, cut.leaves), share)
+                pairs = step.discriminate(batch, cut.leaves)
+                step.log(run_discriminator_phase(step, pairs, weight), weight)
         done("generator")
         done("discriminator")
 
 
 class Shared(Update):
-    """G first, and one D pass over each batch serves both players. 3F_G + 7F_D.
+    """G first, and one pass of D over each batch serves both players. 3F_G + 7F_D.
 
-    G is updated against the D that has just judged its fakes; D has not moved in between, so its verdict
-    still stands when its own turn comes. Exactly the numbers of `GFirst`.
+    G is updated against the D that ran on its fakes. D does not change in between, so its output is still
+    valid in its own phase: exactly the numbers of `GFirst`.
     """
 
-    def both(self, turn: Step, parts: MicroBatches, done: Stepper) -> None:
-        for batch, share in parts:
-            cut = turn.make(batch)
+    def both(self, step: Step, micro_batches: MicroBatches, done: Stepper) -> None:
+        for batch, weight in micro_batches:
+            cut = step.generate(batch)
             with parametrize.cached():
-                shown = turn.show(batch, cut.leaves)
-                teach_generator(turn, batch, cut, shown, share, keep=True)
-                teach_discriminator(turn, shown, share)
+                pairs = step.discriminate(batch, cut.leaves)
+                step.log(run_generator_phase(step, batch, cut, pairs, weight, keep_graph=True), weight)
+                step.log(run_discriminator_phase(step, pairs, weight), weight)
         done("generator")
         done("discriminator")

@@ -1,4 +1,4 @@
-"""The planner: looks at D and the losses, and takes the cheapest update that is exact for them."""
+"""Planner: choose the cheapest order of updates that is exact for this D and these losses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UPDATES: dict[str, type[Update]] = {
 
 @dataclass(frozen=True)
 class Cost:
-    """What a batch costs on average, in forward passes of each player (a backward counts one or two more)."""
+    """Average cost of a batch in forward passes of each player; a backward counts as one or two more."""
 
     generator_forwards: float
     discriminator_forwards: float
@@ -31,7 +31,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Plan:
-    """The update that was chosen, why, and what it costs."""
+    """The chosen update, the reason, and its cost; `str()` gives them in one line."""
 
     name: str
     reason: str
@@ -45,82 +45,119 @@ class Plan:
 def plan(
     game: Game, update: str = "auto", n_critic: int = 1, accumulate: int = 1, batch: Batch | None = None
 ) -> Plan:
-    """Choose an update for this game. Raises UserError where pieces would change the numbers.
+    """Choose the update for a game.
 
-    update: a name of UPDATES, or "auto" for the cheapest exact one that plays G first. One that is not exact
-    here gives way to the cheapest that is. batch: an example to try D on, which is known by its layers else.
+    Args:
+        game: The game.
+        update: A name of UPDATES, or "auto" for the cheapest exact one that updates G first. One that is not
+            exact for this game is replaced by the cheapest that is.
+        n_critic: Steps of D for each step of G.
+        accumulate: Micro-batches per batch.
+        batch: Example batch to run D on; without one D is known by its layers only.
+
+    Returns:
+        The update with its reason and cost.
+
+    Raises:
+        UserError: An unknown name, or micro-batches would change the numbers.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> from ganatomy.adversarial import LOSSES, Game, plan
+        >>> class Points:
+        ...     def generate(self, batch):
+        ...         return generator(torch.randn(len(batch), 8))
+        ...     def discriminator_inputs(self, batch, output):
+        ...         return batch, output
+        ...     def task_losses(self, batch, output):
+        ...         return {}
+        >>> generator = nn.Linear(8, 2)
+        >>> discriminator = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1))
+        >>> game = Game(Points(), generator, discriminator, LOSSES["wasserstein"]())
+        >>> chosen = plan(game, batch=torch.randn(4, 2))
+        >>> print(chosen.name, chosen.cost)
+        one_backward 3 F_G + 6 F_D a batch
+        >>> names = ("generator", "discriminator")
+        >>> players = {name: torch.optim.Adam(game.parameters(name)) for name in names}
+        >>> def step(player):
+        ...     players[player].step()
+        ...     players[player].zero_grad()
+        >>> log = chosen.update(game, torch.randn(4, 2), 0, step)
+        >>> sorted(name for name in log if name.startswith("loss/"))[:2]
+        ['loss/discriminator/adversarial', 'loss/discriminator/total']
     """
     if update not in (*UPDATES, "auto"):
         raise UserError(f"update: {update} is none of {', '.join((*UPDATES, 'auto'))}")
     if game.discriminator is None:
-        _check_pieces(game, Traits(), accumulate)
-        alone = Shared(1, accumulate)
-        return Plan("supervised", "no discriminator, the task's losses alone", Cost(3, 0), alone)
+        _check_accumulation(game, Traits(), accumulate)
+        supervised = Shared(1, accumulate)
+        return Plan("supervised", "no discriminator, the task's losses alone", Cost(3, 0), supervised)
     traits = traits_from_layers(game.discriminator) if batch is None else traits_from_trial(game, batch)
-    _check_pieces(game, traits, accumulate)
+    _check_accumulation(game, traits, accumulate)
     name, reason = _choose(game, traits, update)
     if len(game.adversaries) > 1:
         reason += f"; counted for the discriminators {', '.join(game.discriminators)}"
-    together = not traits.mixes
-    chosen = UPDATES[name](n_critic=n_critic, accumulate=accumulate, together=together)
+    join = not traits.couples_samples
+    chosen = UPDATES[name](n_critic=n_critic, accumulate=accumulate, join_real_and_fake=join)
     return Plan(name, reason, _cost(game, name, n_critic, accumulate), chosen)
 
 
 def _choose(game: Game, traits: Traits, wanted: str) -> tuple[str, str]:
-    """The name of an update, and the reason."""
+    """Return the name of an update, and the reason."""
     assert game.loss is not None
     if wanted == "textbook":
         return wanted, "D first, then G against the new D, as asked"
     if wanted == "g_first":
-        return wanted, "G first, D asked anew for each player, as asked"
-    if traits.restless:
-        return "g_first", f"D has {traits.restless}, so each player is judged by passes of its own"
-    against = _against_one_backward(game, traits)
+        return wanted, "G first, D run separately for each player, as asked"
+    if traits.is_stochastic:
+        return "g_first", f"D has {traits.is_stochastic}, so each player needs its own passes of D"
+    against = _reason_against_one_backward(game, traits)
     if wanted != "shared" and not against:
-        return "one_backward", _why_one_backward(game)
+        return "one_backward", _reason_for_one_backward(game)
     reason = "G first, and one D pass over each batch serves both players"
-    if traits.mixes:
-        reason += f"; D has {traits.mixes}, so real and fake are never joined"
-    if traits.mixes.startswith("BatchNorm"):
+    if traits.couples_samples:
+        reason += f"; D has {traits.couples_samples}, so real and fake are never joined"
+    if traits.couples_samples.startswith("BatchNorm"):
         reason += " and its running statistics see each batch once"
     if wanted == "one_backward":
         reason += f"; one_backward is not exact: {against}"
     return "shared", reason
 
 
-def _against_one_backward(game: Game, traits: Traits) -> str:
-    """What keeps one backward pass from being exact, or ""."""
+def _reason_against_one_backward(game: Game, traits: Traits) -> str:
+    """Return why one backward pass would not be exact, or ""."""
     assert game.loss is not None
     if game.feature_matching > 0:
-        return "feature matching reaches the fake beside the logits"
+        return "feature matching adds to the gradient at the fake"
     for penalty in game.penalties:
-        if penalty.touches_fake:
-            return f"{penalty.name} reaches the fake beside the logits"
-    if game.loss.mirrored:
+        if penalty.changes_fake_gradient:
+            return f"{penalty.name} adds to the gradient at the fake"
+    if game.loss.zero_sum:
         return ""
-    if traits.mixes:
-        return f"D has {traits.mixes}"
+    if traits.couples_samples:
+        return f"D has {traits.couples_samples}"
     if traits.one_logit is None:
-        return "D has not been seen to give one logit a sample"
+        return "D was not run, so it is unknown whether it gives one logit a sample"
     if not traits.one_logit:
         return "D gives several logits a sample, and the loss is not zero-sum"
     return ""
 
 
-def _why_one_backward(game: Game) -> str:
+def _reason_for_one_backward(game: Game) -> str:
     assert game.loss is not None
-    if game.loss.mirrored:
+    if game.loss.zero_sum:
         return "the losses are zero-sum, so D's gradient at the fake is minus G's"
     return "D gives one logit a sample, so G's gradient is D's times a factor; singular batches are shared"
 
 
 def _cost(game: Game, name: str, n_critic: int, accumulate: int) -> Cost:
-    """Forward 1, backward to inputs 1, to weights 1; penalties by the share of batches that take them.
+    """Count forward 1, backward to inputs 1, to weights 1; penalties by the fraction of batches they are in.
 
-    Each discriminator counts: a batch costs as many times as much as one alone.
+    Each discriminator counts: n of them cost n times as much as one.
     """
     assert game.loss is not None
-    compares = game.loss.relative or game.feature_matching > 0
+    compares = game.loss.needs_real or game.feature_matching > 0
     generator = {"textbook": 3 if accumulate == 1 else 4}.get(name, 3)
     separate = 9 if compares else 8
     discriminator = {"shared": 7, "one_backward": 6}.get(name, separate)
@@ -130,19 +167,19 @@ def _cost(game: Game, name: str, n_critic: int, accumulate: int) -> Cost:
     return Cost(generator / n_critic + critic, len(game.adversaries) * each)
 
 
-def _check_pieces(game: Game, traits: Traits, accumulate: int) -> None:
-    """Refuse to split a batch that something looks at as a whole."""
+def _check_accumulation(game: Game, traits: Traits, accumulate: int) -> None:
+    """Refuse micro-batches where something depends on the whole batch."""
     if accumulate == 1:
         return
-    whole = [penalty.name for penalty in game.penalties if penalty.mixes_samples]
-    if game.loss is not None and game.loss.mixes_samples:
-        whole.append("a relativistic average loss")
+    needing = [penalty.name for penalty in game.penalties if penalty.needs_whole_batch]
+    if game.loss is not None and game.loss.needs_whole_batch:
+        needing.append(f"the loss {type(game.loss).__name__}")
     layers = game.discriminator.modules() if game.discriminator is not None else ()
     if any(type(layer).__name__ == "_SpectralNorm" for layer in layers):  # torch's, by parametrization
-        whole.append("spectral norm, whose power iteration moves with every piece,")
-    if traits.mixes:
-        whole.append(f"a discriminator with {traits.mixes}")
-    if traits_from_layers(game.generator).mixes:
-        whole.append(f"a generator with {traits_from_layers(game.generator).mixes}")
-    if whole:
-        raise UserError(f"update.accumulate: {whole[0]} needs the whole batch; set update.accumulate=1")
+        needing.append("spectral norm, whose power iteration moves with every micro-batch,")
+    if traits.couples_samples:
+        needing.append(f"a discriminator with {traits.couples_samples}")
+    if layer := traits_from_layers(game.generator).couples_samples:
+        needing.append(f"a generator with {layer}")
+    if needing:
+        raise UserError(f"update.accumulate: {needing[0]} needs the whole batch; set update.accumulate=1")

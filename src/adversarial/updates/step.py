@@ -1,4 +1,4 @@
-"""One call of an update: who plays, what each discriminator is shown, what is logged."""
+"""One call of an update: G's output, the passes of each discriminator, and what is logged."""
 
 from __future__ import annotations
 
@@ -9,76 +9,91 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganatomy.adversarial.adversary import Adversary, Showing
+from ganatomy.adversarial.adversary import Adversary, PassPair
 from ganatomy.adversarial.discriminator import DiscriminatorPass, X, augmented, run_discriminator
 from ganatomy.adversarial.game import Batch, Game
 from ganatomy.adversarial.gradient_cut import GradientCut
 
 Scale = Callable[[Tensor], Tensor]
+Log = list[tuple[str, Tensor | float]]
+"""(name, value) of a micro-batch; values of one name add up."""
 
 
 @dataclass
 class Step:
-    """Gradients go to `.grad`, numbers to `log`.
+    """The game at one batch.
 
-    together: penalties may show D real and fake in one concatenated batch.
+    Attributes:
+        game: The game.
+        index: Batches done so far.
+        scale: Scales a loss before it is differentiated.
+        join_real_and_fake: Penalties may run D on real and fake in one concatenated batch.
+        values: Logged values of the whole batch by name, detached.
+        parameters: Trainable parameters of each player.
     """
 
     game: Game
-    step: int
+    index: int
     scale: Scale
-    together: bool = False
-    log: dict[str, Tensor] = field(default_factory=dict)
+    join_real_and_fake: bool = False
+    values: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.own = {player: self.game.parameters(player) for player in ("generator", "discriminator")}
+        self.parameters = {player: self.game.parameters(player) for player in ("generator", "discriminator")}
 
-    def make(self, batch: Batch) -> GradientCut:
-        """G's output, cut."""
+    def generate(self, batch: Batch) -> GradientCut:
+        """Run G on the batch and cut its output."""
         return GradientCut(self.game.rules.generate(batch))
 
-    def inputs(self, batch: Batch, output: Any) -> list[tuple[Adversary, X, X]]:
-        """(discriminator, real, fake) of each; UserError where a penalty would miss an image of the fake."""
-        found = self.game.shown(batch, output)
-        for adversary, _, fake in found:
-            adversary.check_reach(fake)
-        return found
+    def discriminator_inputs(self, batch: Batch, output: Any) -> list[tuple[Adversary, X, X]]:
+        """Return (discriminator, real, fake) for each discriminator.
 
-    def show(self, batch: Batch, output: Any) -> list[Showing]:
-        """Each discriminator looks at its real and at its fake, once each."""
+        Raises:
+            UserError: A penalty or augmentation would miss an image of the fake.
+        """
+        inputs = self.game.discriminator_inputs(batch, output)
+        for adversary, _, fake in inputs:
+            adversary.check_reach(fake)
+        return inputs
+
+    def discriminate(self, batch: Batch, output: Any) -> list[PassPair]:
+        """Run each discriminator once on its real and once on its fake batch."""
         return [
-            Showing(each, self.ask_real(each, real), self.ask_fake(each, augmented(fake, each.augment)))
-            for each, real, fake in self.inputs(batch, output)
+            PassPair(
+                each, self.run_on_real(each, real), self.run_on_fake(each, augmented(fake, each.augment))
+            )
+            for each, real, fake in self.discriminator_inputs(batch, output)
         ]
 
-    def show_generator(self, batch: Batch, output: Any) -> list[Showing]:
-        """D looks at the fake for G's sake, and at the real where G's loss compares the two.
+    def discriminate_for_generator(self, batch: Batch, output: Any) -> list[PassPair]:
+        """Run each discriminator on the fake, and on the real where G's loss compares the two.
 
         With a graph though nobody differentiates it: under autocast a pass without one would leave casts of
         D's weights that no later gradient passes through.
         """
         assert self.game.loss is not None
-        compares = self.game.loss.relative or self.game.feature_matching > 0
-        shown = []
-        for each, real, fake in self.inputs(batch, output):
-            judged = run_discriminator(each.network, augmented(real, each.augment)) if compares else None
-            shown.append(
-                Showing(each, judged, run_discriminator(each.network, augmented(fake, each.augment)))
+        compares = self.game.loss.needs_real or self.game.feature_matching > 0
+        pairs = []
+        for each, real, fake in self.discriminator_inputs(batch, output):
+            on_real = run_discriminator(each.network, augmented(real, each.augment)) if compares else None
+            pairs.append(
+                PassPair(each, on_real, run_discriminator(each.network, augmented(fake, each.augment)))
             )
-        return shown
+        return pairs
 
-    def ask_real(self, adversary: Adversary, real: X) -> DiscriminatorPass:
-        """D's verdict on the real, ready for the penalties that are due."""
-        slope = any(penalty.at_real for penalty in adversary.due(self.step))
-        return run_discriminator(adversary.network, augmented(real, adversary.augment), slope)
+    def run_on_real(self, adversary: Adversary, real: X) -> DiscriminatorPass:
+        """Run D on the real batch, ready for the penalties that are due."""
+        needed = any(penalty.needs_real_gradient for penalty in adversary.due_penalties(self.index))
+        return run_discriminator(adversary.network, augmented(real, adversary.augment), needed)
 
-    def ask_fake(self, adversary: Adversary, inputs: Sequence[Tensor]) -> DiscriminatorPass:
-        """D's verdict on the fake, ready for the penalties that are due."""
-        slope = any(penalty.at_fake for penalty in adversary.due(self.step))
-        return run_discriminator(adversary.network, inputs, slope)
+    def run_on_fake(self, adversary: Adversary, inputs: Sequence[Tensor]) -> DiscriminatorPass:
+        """Run D on the augmented fake batch, ready for the penalties that are due."""
+        needed = any(penalty.needs_fake_gradient for penalty in adversary.due_penalties(self.index))
+        return run_discriminator(adversary.network, inputs, needed)
 
-    def note(self, name: str, value: Tensor | float, share: float) -> None:
-        """Log a piece's value; pieces add up to the batch's mean."""
-        value = torch.as_tensor(value).detach()
-        value = value * share if share != 1.0 else value
-        self.log[name] = self.log[name] + value if name in self.log else value
+    def log(self, values: Log, weight: float) -> None:
+        """Add a micro-batch's values by its weight; they add up to the batch's mean."""
+        for name, value in values:
+            value = torch.as_tensor(value).detach()
+            value = value * weight if weight != 1.0 else value
+            self.values[name] = self.values[name] + value if name in self.values else value

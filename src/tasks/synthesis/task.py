@@ -136,14 +136,14 @@ class SynthesisTask(AdversarialTask):
         return self.condition.discriminator_inputs(normalised, self.condition.conditioning(batch))
 
     def task_losses(self, batch: Batch, images: Tensor) -> dict[str, Tensor]:
-        if self.paths is None or not self.paths.due(self.batches_done):
+        if self.paths is None or not self.paths.is_due(self.batches_done):
             return {}
         z = normal(batch["image"], (self.latent,))
         return {"path_length": self.paths(self.generator, z, *self.condition.conditioning(batch))}
 
     def training_step(self, batch: Batch, index: int) -> None:
         super().training_step(batch, index)
-        if self.paths is not None and self.paths.due(self.batches_done - 1):
+        if self.paths is not None and self.paths.is_due(self.batches_done - 1):
             self.paths.adapt()
 
     @property

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganatomy.adversarial import AUGMENTS, LOSSES, UPDATES, Augment, Game
 from ganatomy.adversarial.augment.ada import Ada
-from ganatomy.adversarial.augment.diffaugment import DiffAugment, hole, moved
+from ganatomy.adversarial.augment.diffaugment import DiffAugment, hole, shifted
 from ganatomy.adversarial.distributed.random import Rows, drawing_rows
 from ganatomy.errors import UserError
 from tests.adversarial import players
@@ -21,7 +21,7 @@ EVERYTHING = {"diffaugment": DiffAugment.known, "ada": Ada.known}
 
 
 def full(name: str, **more: object) -> Augment:
-    """The augmentation with its whole policy, ADA at p = 0.7."""
+    """Build the augmentation with its whole policy, ADA at p = 0.7."""
     return AUGMENTS[name](EVERYTHING[name], **({"start": 0.7} if name == "ada" else {}), **more)
 
 
@@ -81,16 +81,16 @@ def test_several_arguments_are_one_image_and_the_rest_is_left_alone(name: str) -
     image, mask, kind = torch.randn(4, 1, 8, 8), torch.randn(4, 3, 8, 8), torch.arange(4)
     augment = full(name)
     torch.manual_seed(1)
-    apart = augment((image, kind, mask))
+    separate = augment((image, kind, mask))
     torch.manual_seed(1)
     joined = augment((torch.cat([image, mask], 1),))[0]
-    assert apart[1] is kind
-    torch.testing.assert_close(torch.cat([apart[0], apart[2]], 1), joined)
+    assert separate[1] is kind
+    torch.testing.assert_close(torch.cat([separate[0], separate[2]], 1), joined)
 
 
 def test_whole_voxels_are_moved_and_the_border_filled() -> None:
     x = torch.arange(12.0).reshape(1, 1, 3, 4)
-    y = moved(x, torch.tensor([[1, -2]]), fill=-7.0)
+    y = shifted(x, torch.tensor([[1, -2]]), fill=-7.0)
     expected = [[-7, -7, -7, -7], [2, 3, -7, -7], [6, 7, -7, -7]]
     assert y[0, 0].tolist() == expected
 
@@ -145,8 +145,8 @@ def test_contrast_and_brightness_in_standard_deviations() -> None:
     y = DiffAugment(["brightness"], brightness=0.5)((x,))[0]
     shift = (y - x).flatten(1)
     torch.testing.assert_close(shift.std(1), torch.zeros(2000, dtype=torch.float64), atol=1e-9, rtol=0)
-    relative = shift.mean(1) / x.flatten(1).std(1, correction=0)
-    assert float(relative.abs().max()) == pytest.approx(0.5, abs=0.01)
+    in_deviations = shift.mean(1) / x.flatten(1).std(1, correction=0)
+    assert float(in_deviations.abs().max()) == pytest.approx(0.5, abs=0.01)
     y = DiffAugment(["contrast"], contrast=0.3)((x,))[0]
     factor = y.flatten(1).std(1) / x.flatten(1).std(1)
     torch.testing.assert_close(y.flatten(1).mean(1), x.flatten(1).mean(1))
@@ -218,15 +218,15 @@ def test_ada_s_controller_follows_its_formula_on_a_planted_sequence() -> None:
     certain = torch.ones(50)
     unsure = torch.cat([torch.ones(30), -torch.ones(20)])
     expected = 0.01
-    seen = []
+    pairs = []
     for step, scores in enumerate([certain] * 8 + [unsure] * 12):
         ada.observe(scores)
         p = ada.adapt(step)
         if step % 4 == 3:
             expected = min(1.0, max(0.0, expected + (0.2 if step < 8 else -0.2)))
-        seen.append((float(p), expected))
-    assert [got for got, _ in seen] == pytest.approx([want for _, want in seen], abs=1e-6)
-    assert seen[7][1] == pytest.approx(0.41) and seen[-1][1] == 0.0
+        pairs.append((float(p), expected))
+    assert [got for got, _ in pairs] == pytest.approx([want for _, want in pairs], abs=1e-6)
+    assert pairs[7][1] == pytest.approx(0.41) and pairs[-1][1] == 0.0
     for step in range(40):
         ada.observe(certain)
         ada.adapt(step)

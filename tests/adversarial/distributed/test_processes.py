@@ -49,9 +49,9 @@ def halves(rank: int, port: int, folder: str) -> None:
 
 @pytest.mark.slow
 def test_two_halves_equal_the_whole(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
     mp.spawn(halves, (port, str(tmp_path)), nprocs=2)
     for rank in range(2):
         found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)

@@ -59,11 +59,11 @@ class NoisyRules(players.Rules):
 
 
 def train(loss: str, kind: str, dtype: torch.dtype) -> dict[str, Tensor]:
-    """What is known after `STEPS` batches with everything that draws, looks at the batch or remembers."""
+    """Train `STEPS` batches with all that draws, couples samples or holds state; return log and state."""
     torch.manual_seed(0)
     g, d = players.generator(), players.Patch().double()
-    pieces = 1 if {loss, kind} & WHOLE else 2
-    if pieces == 1:
+    count = 1 if {loss, kind} & WHOLE else 2
+    if count == 1:
         g = convert_global_layers(nn.Sequential(g, nn.BatchNorm2d(1).double(), nn.Dropout(0.3)))
     penalties: Any = [make() for make in KINDS[kind]]
     augment = AUGMENTS["ada"](["flip", "translation", "brightness"], start=0.6, interval=2, images=50)
@@ -73,7 +73,7 @@ def train(loss: str, kind: str, dtype: torch.dtype) -> dict[str, Tensor]:
     game = Game(NoisyRules(g), g, d, LOSSES[loss](), weight, matching, penalties, augment)
     for module in (g, d, augment, *penalties):
         module.to(dtype)
-    update = UPDATES[("shared", "textbook")[names.index(loss) % 2]](n_critic=2, accumulate=pieces)
+    update = UPDATES[("shared", "textbook")[names.index(loss) % 2]](n_critic=2, accumulate=count)
     optimizers = {"generator": torch.optim.SGD(g.parameters(), 0.02)}
     optimizers["discriminator"] = torch.optim.SGD(d.parameters(), 0.02)
     average, reduce = Ema(g, 20), GradientAverage()
@@ -83,19 +83,22 @@ def train(loss: str, kind: str, dtype: torch.dtype) -> dict[str, Tensor]:
         optimizers[player].step()
         optimizers[player].zero_grad()
 
-    found = shares(BATCH, pieces, dist.get_rank() if processes() > 1 else 0, processes())
-    here = [row for share in found for row in share.rows]
-    rows = [Rows(own.start - piece.start, len(own), len(piece)) for piece, own in found]
+    found = shares(BATCH, count, dist.get_rank() if processes() > 1 else 0, processes())
+    local = [row for each in found for row in each.rows]
+    rows = [
+        Rows(local_rows.start - micro_batch.start, len(local_rows), len(micro_batch))
+        for micro_batch, local_rows in found
+    ]
     log = {}
     for number in range(STEPS):
-        data = {key: value[here].to(dtype) for key, value in players.batch(BATCH, seed=number).items()}
+        data = {key: value[local].to(dtype) for key, value in players.batch(BATCH, seed=number).items()}
         torch.manual_seed(100 + number)
         log = update(game, data, number, step, rows=rows)
         average.update(BATCH)
     states = {"g": g, "d": d, "ema": average.module, "ada": augment, "penalties": nn.ModuleList(penalties)}
-    told = {f"log/{name}": all_sum(value.double()) / processes() for name, value in log.items()}
+    logged = {f"log/{name}": all_sum(value.double()) / processes() for name, value in log.items()}
     kept = {f"{name}/{key}": v for name, m in states.items() for key, v in m.state_dict().items()}
-    return told | {key: value.double() for key, value in kept.items()}
+    return logged | {key: value.double() for key, value in kept.items()}
 
 
 def everything() -> dict[str, dict[str, Tensor]]:
@@ -116,10 +119,10 @@ def within(rank: int, size: int, port: int, folder: str, name: str) -> None:
     dist.destroy_process_group()
 
 
-def together(size: int, folder: Path, name: str) -> Iterator[Any]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def in_processes(size: int, folder: Path, name: str) -> Iterator[Any]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
     mp.spawn(within, (size, port, str(folder), name), nprocs=size)
     for rank in range(size):
         yield torch.load(folder / f"{rank}.pt", weights_only=True)
@@ -133,7 +136,7 @@ def alone() -> dict[str, dict[str, Tensor]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [2, 3])
 def test_every_loss_with_every_penalty(size: int, tmp_path: Path, alone: dict[str, Any]) -> None:
-    for found in together(size, tmp_path, "everything"):
+    for found in in_processes(size, tmp_path, "everything"):
         assert found.keys() == alone.keys() if size == 2 else len(found) == 2 * len(LOSSES)
         for case in found:
             expected = alone[case]
@@ -145,11 +148,11 @@ def test_every_loss_with_every_penalty(size: int, tmp_path: Path, alone: dict[st
 
 
 def norms() -> dict[str, Tensor]:
-    """A batch of 5 through batch normalisation, its derivative, and the derivative of that."""
+    """Pass a batch of 5 through batch normalisation; return output, first and second derivative."""
     torch.manual_seed(0)
-    whole = torch.randn(5, 3, 4, dtype=torch.float64) * 3 + 7
+    batch = torch.randn(5, 3, 4, dtype=torch.float64) * 3 + 7
     first, size = (dist.get_rank(), processes()) if processes() > 1 else (0, 1)
-    x = whole[5 * first // size : 5 * (first + 1) // size].requires_grad_()
+    x = batch[5 * first // size : 5 * (first + 1) // size].requires_grad_()
     torch.manual_seed(1)
     layer = convert_global_layers(nn.Sequential(nn.BatchNorm1d(3), nn.Dropout1d(0.4)).double())
     norm = layer[0]
@@ -158,20 +161,20 @@ def norms() -> dict[str, Tensor]:
     rows = Rows(5 * first // size, len(x), 5)
     with drawing_rows(rows):
         y = layer(x)
-    (slope,) = torch.autograd.grad(y.pow(3).sum(), x, create_graph=True)
-    slope.square().sum().backward()
-    mine = {"weight": norm.weight.grad, "bias": norm.bias.grad}
-    summed = {name: all_sum(value) for name, value in mine.items()}
-    rows_of = {"y": y, "slope": slope, "twice": x.grad}
+    (derivative,) = torch.autograd.grad(y.pow(3).sum(), x, create_graph=True)
+    derivative.square().sum().backward()
+    local_gradients = {"weight": norm.weight.grad, "bias": norm.bias.grad}
+    summed = {name: all_sum(value) for name, value in local_gradients.items()}
+    rows_of = {"y": y, "derivative": derivative, "twice": x.grad}
     kept = {"mean": norm.running_mean, "var": norm.running_var, "count": norm.num_batches_tracked}
     return summed | {k: v.detach() for k, v in rows_of.items()} | kept
 
 
 def test_batch_norm_and_dropout_see_the_whole_batch(tmp_path: Path) -> None:
     expected = norms()
-    parts = list(together(2, tmp_path, "norms"))
+    parts = list(in_processes(2, tmp_path, "norms"))
     for name, value in expected.items():
-        if name in ("y", "slope", "twice"):
+        if name in ("y", "derivative", "twice"):
             torch.testing.assert_close(torch.cat([p[name] for p in parts]), value, rtol=1e-10, atol=1e-10)
         else:
             for part in parts:
@@ -205,7 +208,7 @@ def test_layers_are_exchanged_and_their_weights_stay() -> None:
 
 
 def missing() -> dict[str, Tensor]:
-    """The first process has gradients for two parameters, the second for one, nobody for the third."""
+    """Average gradients: rank 0 has them for two parameters, rank 1 for one, nobody for the third."""
     rank = dist.get_rank()
     a, b, c = (nn.Parameter(torch.zeros(2)) for _ in range(3))
     a.grad = torch.full((2,), 1.0 + rank)
@@ -220,5 +223,5 @@ def missing() -> dict[str, Tensor]:
 
 
 def test_a_gradient_that_only_one_has_is_averaged(tmp_path: Path) -> None:
-    for found in together(2, tmp_path, "missing"):
+    for found in in_processes(2, tmp_path, "missing"):
         assert found["a"].tolist() == [1.5, 1.5] and found["b"].tolist() == [2.0, 2.0] and found["none"]

@@ -32,7 +32,7 @@ FEATURES = {"multiscale_l1": test_losses.test_multiscale_l1_is_the_mean_distance
 
 
 def adaptive(step: int, task: np.ndarray, adversarial: np.ndarray) -> float:
-    """arXiv 2012.09841, eq. 7."""
+    """Follow arXiv 2012.09841, eq. 7."""
     return 0.3 * float(np.sqrt((task**2).sum()) / np.sqrt((adversarial**2).sum()))
 
 

@@ -45,7 +45,7 @@ FORMULAS: dict[str, tuple[Callable[..., float], Callable[..., float]]] = {
 }
 
 
-def seen(*maps: np.ndarray) -> DiscriminatorOutput:
+def output_of(*maps: np.ndarray) -> DiscriminatorOutput:
     return DiscriminatorOutput([torch.tensor(m) for m in maps], [[] for _ in maps])
 
 
@@ -54,7 +54,7 @@ def seen(*maps: np.ndarray) -> DiscriminatorOutput:
 def test_pairs_equal_their_formulas(loss: str, shape: tuple[int, ...]) -> None:
     r, f = 3 * RNG.normal(size=shape), 3 * RNG.normal(size=shape)
     for player, formula in zip(("discriminator", "generator"), FORMULAS[loss], strict=True):
-        got = getattr(LOSSES[loss](), player)(seen(r), seen(f))
+        got = getattr(LOSSES[loss](), player)(output_of(r), output_of(f))
         assert got.shape == ()
         assert float(got) == pytest.approx(formula(r, f), rel=1e-12)
 
@@ -64,7 +64,7 @@ def test_scales_count_alike_whatever_their_size(loss: str) -> None:
     maps = [RNG.normal(size=(4, 1, 8, 8)), RNG.normal(size=(4, 1, 2, 2))]
     others = [RNG.normal(size=m.shape) for m in maps]
     for player, formula in zip(("discriminator", "generator"), FORMULAS[loss], strict=True):
-        got = getattr(LOSSES[loss](), player)(seen(*maps), seen(*others))
+        got = getattr(LOSSES[loss](), player)(output_of(*maps), output_of(*others))
         expected = np.mean([formula(r, f) for r, f in zip(maps, others, strict=True)])
         assert float(got) == pytest.approx(expected, rel=1e-12)
 
@@ -130,7 +130,7 @@ def test_feature_matching_leaves_the_real_alone() -> None:
 
 def test_feature_matching_needs_features() -> None:
     with pytest.raises(UserError, match="feature_matching"):
-        feature_matching(seen(np.zeros((2, 1))), seen(np.zeros((2, 1))))
+        feature_matching(output_of(np.zeros((2, 1))), output_of(np.zeros((2, 1))))
 
 
 def test_multiscale_l1_is_the_mean_distance_over_layers_and_zero_sum() -> None:

@@ -33,25 +33,27 @@ def quadratic() -> Quadratic:
     return Quadratic()
 
 
-def look(d: nn.Module, seed: int, size: int = 5) -> DiscriminatorPass:
+def run(d: nn.Module, seed: int, size: int = 5) -> DiscriminatorPass:
     chance = torch.Generator().manual_seed(seed)
-    return run_discriminator(d, (torch.randn(7, size, dtype=torch.float64, generator=chance),), slope=True)
+    return run_discriminator(
+        d, (torch.randn(7, size, dtype=torch.float64, generator=chance),), needs_input_gradient=True
+    )
 
 
 def test_r1_and_r2_equal_the_closed_form(quadratic: Quadratic) -> None:
-    real, fake = look(quadratic, 1), look(quadratic, 2)
-    for name, seen in (("r1", real), ("r2", fake)):
-        expected = 1.5 * ((seen.inputs[0] @ quadratic.a + quadratic.b) ** 2).sum(1).mean()
+    real, fake = run(quadratic, 1), run(quadratic, 2)
+    for name, shown in (("r1", real), ("r2", fake)):
+        expected = 1.5 * ((shown.inputs[0] @ quadratic.a + quadratic.b) ** 2).sum(1).mean()
         got = PENALTIES[name](gamma=3.0)(quadratic, real, fake, 0)
         torch.testing.assert_close(got, expected, rtol=1e-12, atol=0)
 
 
 def test_gamma_falls_along_half_a_cosine(quadratic: Quadratic) -> None:
-    real, fake = look(quadratic, 1), look(quadratic, 2)
+    real, fake = run(quadratic, 1), run(quadratic, 2)
     penalty = PENALTIES["r1"](gamma=3.0, final=0.1, steps=40, burn_in=0.5)
     whole = 1.5 * ((real.inputs[0] @ quadratic.a + quadratic.b) ** 2).sum(1).mean()
-    for step, share in ((0, 1.0), (5, 0.1 + 0.9 * (1 + 0.5**0.5) / 2), (10, 0.55), (20, 0.1), (39, 0.1)):
-        torch.testing.assert_close(penalty(quadratic, real, fake, step), share * whole, rtol=1e-12, atol=0)
+    for step, fraction in ((0, 1.0), (5, 0.1 + 0.9 * (1 + 0.5**0.5) / 2), (10, 0.55), (20, 0.1), (39, 0.1)):
+        torch.testing.assert_close(penalty(quadratic, real, fake, step), fraction * whole, rtol=1e-12, atol=0)
 
 
 def test_the_size_rule_of_its_paper() -> None:
@@ -61,7 +63,7 @@ def test_the_size_rule_of_its_paper() -> None:
 
 
 def test_gradient_penalty_equals_the_closed_form(quadratic: Quadratic) -> None:
-    real, fake = look(quadratic, 1), look(quadratic, 2)
+    real, fake = run(quadratic, 1), run(quadratic, 2)
     torch.manual_seed(4)
     got = PENALTIES["gradient_penalty"](weight=10.0)(quadratic, real, fake, 0)
     torch.manual_seed(4)
@@ -79,7 +81,7 @@ def test_their_gradients_in_the_weights_equal_finite_differences(name: str) -> N
 
     def value() -> Tensor:
         torch.manual_seed(1)
-        return PENALTIES[name]()(d, look(d, 1), look(d, 2), 0)
+        return PENALTIES[name]()(d, run(d, 1), run(d, 2), 0)
 
     (gradient,) = torch.autograd.grad(value(), weight)
     step = torch.zeros_like(weight)
@@ -96,8 +98,8 @@ def test_their_gradients_in_the_weights_equal_finite_differences(name: str) -> N
 def test_gradient_penalty_is_finite_where_the_gradient_is_zero() -> None:
     d = nn.Linear(3, 1)
     nn.init.zeros_(d.weight)
-    seen = run_discriminator(d, (torch.randn(4, 3),))
-    value = PENALTIES["gradient_penalty"](weight=10.0)(d, seen, seen, 0)
+    passed = run_discriminator(d, (torch.randn(4, 3),))
+    value = PENALTIES["gradient_penalty"](weight=10.0)(d, passed, passed, 0)
     assert float(value.detach()) == pytest.approx(10.0)
     value.backward()
     assert d.weight.grad is not None and d.weight.grad.isfinite().all()
@@ -109,7 +111,9 @@ def test_a_map_s_penalty_is_that_of_its_mean() -> None:
     x = torch.randn(3, 2, 8, 8, dtype=torch.float64)
     one = nn.Sequential(copy.deepcopy(d), Last(), nn.Flatten()).double()
     a, b = (
-        PENALTIES["r1"]()(net, run_discriminator(net, (x,), slope=True), run_discriminator(net, (x,)), 0)
+        PENALTIES["r1"]()(
+            net, run_discriminator(net, (x,), needs_input_gradient=True), run_discriminator(net, (x,)), 0
+        )
         for net in (d, one)
     )
     torch.testing.assert_close(a, b, rtol=1e-12, atol=0)
@@ -187,22 +191,24 @@ def test_lazy_adam_s_correction() -> None:
     assert betas == pytest.approx((0.5 ** (16 / 17), 0.99 ** (16 / 17)))
 
 
-@pytest.mark.parametrize("together", [False, True])
-def test_slopes_are_taken_in_float32_under_autocast(together: bool) -> None:
+@pytest.mark.parametrize("join", [False, True])
+def test_input_gradients_are_taken_in_float32_under_autocast(join: bool) -> None:
     torch.manual_seed(0)
     d = players.MultiScale()
     x, y = torch.randn(4, 2, 8, 8), torch.randn(3, 2, 8, 8)
-    exact = [run_discriminator(d, (z,), slope=True).slope() for z in (x, y)]
+    exact = [run_discriminator(d, (z,), needs_input_gradient=True).input_gradient() for z in (x, y)]
     (expected,) = torch.autograd.grad(sum(s.square().sum() for s in exact), d.scales[0].layers[0].weight)
     with torch.autocast("cpu", torch.bfloat16):
-        rough = [run_discriminator(d, (z,), slope=True) for z in (x, y)]
-        again = rerun_in_float32(d, rough, together)
-    for seen, slope in zip(again, exact, strict=True):
-        assert seen.slope().dtype == torch.float32
-        torch.testing.assert_close(seen.slope(), slope, rtol=1e-5, atol=1e-8)
-    (got,) = torch.autograd.grad(sum(s.slope().square().sum() for s in again), d.scales[0].layers[0].weight)
+        rough = [run_discriminator(d, (z,), needs_input_gradient=True) for z in (x, y)]
+        again = rerun_in_float32(d, rough, join)
+    for found, gradient in zip(again, exact, strict=True):
+        assert found.input_gradient().dtype == torch.float32
+        torch.testing.assert_close(found.input_gradient(), gradient, rtol=1e-5, atol=1e-8)
+    (got,) = torch.autograd.grad(
+        sum(s.input_gradient().square().sum() for s in again), d.scales[0].layers[0].weight
+    )
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-9)
-    assert not torch.allclose(rough[0].slope(), exact[0], rtol=1e-5, atol=1e-8)
+    assert not torch.allclose(rough[0].input_gradient(), exact[0], rtol=1e-5, atol=1e-8)
 
 
 @pytest.mark.parametrize("name", ["r1", "r2", "gradient_penalty"])
@@ -211,8 +217,8 @@ def test_a_penalty_s_gradient_is_float32_under_autocast(name: str) -> None:
     g, d = players.generator().float(), players.Patch()
     data = {key: value.float() for key, value in players.batch().items()}
     gradients = []
-    for narrow in (False, True):
-        with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
+    for half in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
             game = Game(Still(g), g, d, Silent(), penalties=[PENALTIES[name]()])
             torch.manual_seed(1)
             UPDATES["shared"]()(game, data, 0, lambda player: None)

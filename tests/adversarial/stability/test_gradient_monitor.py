@@ -48,7 +48,7 @@ def run(game: Game, watch: GradientMonitor, update: str = "shared", steps: int =
         data = players.batch()
 
         def stepper(player: str, step: int = step, data: dict[str, Tensor] = data) -> None:
-            watch.look(player, step, data)
+            watch.observe(player, step, data)
 
         UPDATES[update]()(game, data, step, stepper)
         for network in (game.generator, game.discriminator):
@@ -62,7 +62,7 @@ def game_with(g: nn.Module | None = None, d: nn.Module | None = None, bad: str =
 
 
 def with_layer(player: str, layer: nn.Module, at: int) -> dict[str, Any]:
-    """A player with one more layer."""
+    """Append a layer to a player."""
     layers = list(players.generator() if player == "g" else players.scalar())
     layers.insert(at, layer)
     return {player: nn.Sequential(*layers)}
@@ -79,9 +79,9 @@ class BadPenalty(PENALTIES["r1"]):  # type: ignore[misc]
     ("make", "says"),
     [
         (lambda: {"bad": "log"}, r"generator.*loss dice, in its own formula: "),
-        (lambda: {"bad": "root"}, r"generator.*loss ssim, in its own formula, on the way back"),
+        (lambda: {"bad": "root"}, r"generator.*loss ssim, in its own formula, in the backward pass"),
         (lambda: with_layer("g", Burst(), 2), r"generator\.2 \(Burst\): its output"),
-        (lambda: with_layer("g", Root(), 2), r"loss l2, layer generator\.2 \(Root\): on the way back"),
+        (lambda: with_layer("g", Root(), 2), r"loss l2, layer generator\.2 \(Root\): in its backward pass"),
         (lambda: with_layer("d", Burst(), 2), r"loss adversarial.*discriminator\.2 \(Burst\)"),
         (lambda: with_layer("d", Root(), 4), r"loss adversarial.*discriminator\.4 \(Root\)"),
         (lambda: {"penalties": [BadPenalty()]}, r"discriminator is not finite.*loss r1, in its own"),
@@ -101,11 +101,11 @@ def test_nothing_is_said_of_good_gradients_and_the_norm_is_torch_s() -> None:
     watch = GradientMonitor(game)
     norms: dict[str, Tensor] = {}
     data = players.batch()
-    UPDATES["shared"]()(game, data, 0, lambda player: norms.update({player: watch.look(player, 0, data)}))
+    UPDATES["shared"]()(game, data, 0, lambda player: norms.update({player: watch.observe(player, 0, data)}))
     for player, norm in norms.items():
         expected = torch.nn.utils.get_total_norm([p.grad for p in game.parameters(player)])
         torch.testing.assert_close(norm, expected)
-    watch.check()
+    watch.raise_if_bad()
 
 
 def test_a_bad_weight_is_named() -> None:
@@ -122,7 +122,7 @@ def test_bad_data_are_named_as_an_input() -> None:
     data["image"][0] = float("nan")
     with pytest.raises(NotFinite, match=r"generator\.0 \(Conv2d\): its input is not finite"):
         UPDATES["shared"]()(
-            game, data, 0, lambda player: GradientMonitor(game).look(player, 0, data) and None
+            game, data, 0, lambda player: GradientMonitor(game).observe(player, 0, data) and None
         )
 
 
@@ -130,13 +130,13 @@ def test_where_the_host_does_not_wait_the_first_bad_step_and_layer_are_kept() ->
     game = game_with()
     watch = GradientMonitor(game, at_once=False)
     run(game, watch, steps=2)
-    watch.check()
+    watch.raise_if_bad()
     game.rules.bad = "root"
     run(game, watch, steps=3)
     game.rules.bad = ""
     run(game, watch)
     with pytest.raises(NotFinite, match=r"step 0: .*generator\.2 \(4 parameters"):
-        watch.check()
+        watch.raise_if_bad()
 
 
 def test_the_diagnosis_moves_no_running_mean() -> None:
@@ -156,7 +156,7 @@ def test_the_diagnosis_leaves_no_trace() -> None:
     gradients = players.gradients(game.discriminator)
     state = {name: value.clone() for name, value in game.penalties[0].state_dict().items()}
     with pytest.raises(NotFinite):
-        GradientMonitor(game).look("generator", 0, data)
+        GradientMonitor(game).observe("generator", 0, data)
     after = players.gradients(game.discriminator)
     assert all(torch.equal(a, b) for a, b in zip(gradients, after, strict=True))
     assert all(torch.equal(value, state[name]) for name, value in game.penalties[0].state_dict().items())

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ganatomy.adversarial import LOSSES, PENALTIES, UPDATES, WEIGHTS, DiscriminatorOutput, Game
 from ganatomy.adversarial.losses.weighting import Fixed
-from ganatomy.adversarial.updates.one_backward import factor
+from ganatomy.adversarial.updates.one_backward import gradient_ratio
 from tests.adversarial import players
 from tests.adversarial.count import count_forwards
 
@@ -101,12 +101,15 @@ def test_no_factor_at_a_singular_logit(loss: str, f: float, r: float) -> None:
     fake = torch.full((4, 1), f, dtype=torch.float64)
     real = torch.full((4, 1), r, dtype=torch.float64)
     assert (
-        factor(LOSSES[loss](), DiscriminatorOutput([real], [[]]), DiscriminatorOutput([fake], [[]])) is None
+        gradient_ratio(LOSSES[loss](), DiscriminatorOutput([real], [[]]), DiscriminatorOutput([fake], [[]]))
+        is None
     )
-    beside = fake + 2.5 if loss != "hinge" else fake + 3.5
+    regular = fake + 2.5 if loss != "hinge" else fake + 3.5
     if loss in ("hinge", "least_squares"):
         assert (
-            factor(LOSSES[loss](), DiscriminatorOutput([real], [[]]), DiscriminatorOutput([beside], [[]]))
+            gradient_ratio(
+                LOSSES[loss](), DiscriminatorOutput([real], [[]]), DiscriminatorOutput([regular], [[]])
+            )
             is not None
         )
 
@@ -114,14 +117,16 @@ def test_no_factor_at_a_singular_logit(loss: str, f: float, r: float) -> None:
 def test_one_singular_sample_of_many_is_enough() -> None:
     fake = torch.tensor([[0.3], [-2.0], [0.1]])
     assert (
-        factor(LOSSES["hinge"](), DiscriminatorOutput([fake], [[]]), DiscriminatorOutput([fake], [[]]))
+        gradient_ratio(
+            LOSSES["hinge"](), DiscriminatorOutput([fake], [[]]), DiscriminatorOutput([fake], [[]])
+        )
         is None
     )
 
 
 def test_the_factor_s_formulas() -> None:
     f = torch.linspace(-0.9, 3, 7, dtype=torch.float64).reshape(-1, 1)
-    seen = DiscriminatorOutput([f], [[]])
+    output = DiscriminatorOutput([f], [[]])
     expected = {
         "minimax": torch.tensor(-1.0),
         "wasserstein": torch.tensor(-1.0),
@@ -130,7 +135,7 @@ def test_the_factor_s_formulas() -> None:
         "non_saturating": -torch.exp(-f).flatten(),
     }
     for loss, gamma in expected.items():
-        got = factor(LOSSES[loss](), seen, seen)
+        got = gradient_ratio(LOSSES[loss](), output, output)
         assert got is not None
         torch.testing.assert_close(got.double(), gamma.double(), rtol=1e-12, atol=0)
 

@@ -43,7 +43,7 @@ def test_passes(update: str, passes: dict[str, int]) -> None:
 
 
 @pytest.mark.parametrize("penalty", ["r1", "r2"])
-def test_a_slope_needs_no_pass_of_its_own_in_full_precision(penalty: str) -> None:
+def test_an_input_gradient_needs_no_pass_of_its_own_in_full_precision(penalty: str) -> None:
     game, g, d = setting(penalties=[PENALTIES[penalty]()])
     with count_forwards(g, d) as counted:
         UPDATES["shared"]()(game, players.batch(), 0, nothing)
@@ -57,8 +57,8 @@ def test_each_phase_leaves_the_other_player_s_gradients_alone(update: str, n_cri
     touched: list[str] = []
 
     def stepper(player: str) -> None:
-        mine, other = (g, d) if player == "generator" else (d, g)
-        assert all(p.grad is not None for p in mine.parameters())
+        stepping, other = (g, d) if player == "generator" else (d, g)
+        assert all(p.grad is not None for p in stepping.parameters())
         if not touched and update == "textbook":
             assert all(p.grad is None for p in other.parameters())
         touched.append(player)
@@ -167,10 +167,10 @@ def test_the_critic_s_turn_equals_d_s_half_of_a_shared_step() -> None:
 
 
 @pytest.mark.parametrize("update", UPDATES)
-@pytest.mark.parametrize("pieces", [2, 3, 5])
-def test_pieces_add_up_to_the_whole_batch(update: str, pieces: int) -> None:
+@pytest.mark.parametrize("micro_batches", [2, 3, 5])
+def test_pieces_add_up_to_the_whole_batch(update: str, micro_batches: int) -> None:
     both, logs = [], []
-    for count in (1, pieces):
+    for count in (1, micro_batches):
         game, g, d = setting("scalar", "relativistic_paired", penalties=[PENALTIES["r1"]()])
         steps: list[str] = []
         logs.append(UPDATES[update](accumulate=count)(game, players.batch(5), 0, steps.append))
@@ -188,7 +188,7 @@ def test_pieces_split_lists_and_leave_the_rest_whole() -> None:
     five = torch.arange(5)
     batch = {"image": five, "subject": list("abcde"), "spacing": torch.ones(3), "k": 7, "pair": (five,)}
     parts = list(split_batch(batch, 2))
-    assert [share for _, share in parts] == [0.4, 0.6]
+    assert [weight for _, weight in parts] == [0.4, 0.6]
     assert [part["subject"] for part, _ in parts] == [["a", "b"], ["c", "d", "e"]]
     assert all(len(part["spacing"]) == 3 and part["k"] == 7 for part, _ in parts)
     assert parts[1][0]["pair"][0].tolist() == [2, 3, 4]
@@ -394,7 +394,7 @@ def test_the_host_never_waits_for_the_device(loss: str, update: str) -> None:
         watch, average = GradientMonitor(game, at_once=False), Ema(g)
 
         def stepper(player: str, watch: GradientMonitor = watch) -> None:
-            watch.look(player, 0)
+            watch.observe(player, 0)
 
         with Asked() as asked:
             for step in range(4):
@@ -402,5 +402,5 @@ def test_the_host_never_waits_for_the_device(loss: str, update: str) -> None:
                 average.update(4)
         assert asked.times == 0
         with Asked() as asked:
-            watch.check()
+            watch.raise_if_bad()
         assert asked.times == 2

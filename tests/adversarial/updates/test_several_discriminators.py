@@ -78,22 +78,22 @@ def grads(network: nn.Module) -> list[Tensor]:
 def test_each_is_taught_as_if_it_were_alone(update: str, loss: str, kind: str) -> None:
     """And the generator's gradient is that of the task plus that of either game."""
     g, d = networks()
-    own = copy.deepcopy(g), {name: copy.deepcopy(d[name]) for name in "ab"}
+    before = copy.deepcopy(g), {name: copy.deepcopy(d[name]) for name in "ab"}
     log = play(Game(Both(g), g, d, LOSSES[loss](), penalties=KINDS[kind]()), update, steps=2)
     total = [torch.zeros_like(p) for p in g.parameters()]
     for name in "ab":
-        alone, opponent = copy.deepcopy(own[0]), own[1][name]
+        alone, opponent = copy.deepcopy(before[0]), before[1][name]
         rules = Both(alone, name, cycle=0.5)  # half the cycle in each game
-        theirs = play(Game(rules, alone, opponent, LOSSES[loss](), penalties=KINDS[kind]()), update, steps=2)
-        for mine, other in zip(grads(d[name]), grads(opponent), strict=True):
-            torch.testing.assert_close(mine, other, rtol=1e-10, atol=1e-13)
+        single = play(Game(rules, alone, opponent, LOSSES[loss](), penalties=KINDS[kind]()), update, steps=2)
+        for gradient, other in zip(grads(d[name]), grads(opponent), strict=True):
+            torch.testing.assert_close(gradient, other, rtol=1e-10, atol=1e-13)
         total = [a + b for a, b in zip(total, grads(alone), strict=True)]
-        for key, value in theirs.items():
+        for key, value in single.items():
             head, _, leaf = key.rpartition("/")
             if leaf not in ("total", "cycle"):
                 torch.testing.assert_close(log[f"{head}/{name}/{leaf}"], value, rtol=1e-10, atol=1e-13)
-    for mine, other in zip(grads(g), total, strict=True):
-        torch.testing.assert_close(mine, other, rtol=1e-10, atol=1e-13)
+    for gradient, other in zip(grads(g), total, strict=True):
+        torch.testing.assert_close(gradient, other, rtol=1e-10, atol=1e-13)
     parts = [
         value for key, value in log.items() if key.startswith("loss/discriminator/") and "total" not in key
     ]
@@ -117,14 +117,14 @@ def test_colours_of_every_domain_change_by_draws_of_their_own(name: str) -> None
     g, d = networks()
     start = {"start": 1.0} if name == "ada" else {}
     augment = AUGMENTS[name](["brightness"], image_channels=1, **start)
-    seen: dict[str, list[Tensor]] = {"a": [], "b": []}
+    inputs: dict[str, list[Tensor]] = {"a": [], "b": []}
     for each in "ab":
-        d[each].register_forward_pre_hook(lambda module, x, each=each: seen[each].append(x[0]))
+        d[each].register_forward_pre_hook(lambda module, x, each=each: inputs[each].append(x[0]))
     play(Game(Both(g), g, d, LOSSES["hinge"](), augment=augment))
     data = players.batch()
     shifts = []
     for each in "ab":
-        shift = (seen[each][0].detach() - data[DOMAINS[each][0]]).flatten(1)
+        shift = (inputs[each][0].detach() - data[DOMAINS[each][0]]).flatten(1)
         assert (shift.abs().amax(1) > 1e-3).all()
         shifts.append(shift[:, 0])
     assert (shifts[0] - shifts[1]).abs().min() > 1e-6
@@ -166,10 +166,10 @@ def test_the_adaptive_weight_is_each_one_s_own(update: str) -> None:
 @pytest.mark.parametrize("update", ["shared", "textbook", "one_backward"])
 def test_pieces_add_up_to_the_whole_batch(update: str) -> None:
     found = []
-    for pieces in (1, 2):
+    for count in (1, 2):
         g, d = networks()
         penalties = [PENALTIES["r1"]()]
-        play(Game(Both(g), g, d, LOSSES["wasserstein"](), penalties=penalties), update, accumulate=pieces)
+        play(Game(Both(g), g, d, LOSSES["wasserstein"](), penalties=penalties), update, accumulate=count)
         found.append([*grads(g), *grads(d)])
     for whole, added in zip(*found, strict=True):
         torch.testing.assert_close(added, whole, rtol=1e-10, atol=1e-13)
@@ -190,7 +190,7 @@ def test_the_plan_counts_each_and_tells_their_names(update: str) -> None:
         assert passes["discriminator"] == (3 if update == "g_first" else 2)
 
 
-def test_one_that_mixes_samples_decides_for_all() -> None:
+def test_one_that_couples_samples_decides_for_all() -> None:
     g, d = networks()
     d["b"] = nn.Sequential(nn.Conv2d(1, 4, 4, 2, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 1, 4)).double()
     game = Game(Both(g), g, d, LOSSES["hinge"]())
@@ -206,14 +206,14 @@ def test_a_bad_gradient_is_found_in_the_one_that_has_it() -> None:
     d["b"].register_forward_hook(lambda module, x, logits: logits / 0 * 0)
     play(game)
     with pytest.raises(NotFinite, match=r"b/adversarial|discriminator\.b"):
-        GradientMonitor(game).look("discriminator", 0, players.batch())
+        GradientMonitor(game).observe("discriminator", 0, players.batch())
 
 
 @pytest.mark.parametrize(
     ("names", "found", "words"),
     [
-        ("ab", {"a": 1}, "pairs: a, but the discriminators are a, b"),
-        ("ab", {"a": 1, "c": 1}, "pairs: a, c, but"),
+        ("ab", {"a": 1}, "discriminator_inputs: a, but the discriminators are a, b"),
+        ("ab", {"a": 1, "c": 1}, "discriminator_inputs: a, c, but"),
         ("ab", (1, 1), "one pair for the discriminators a, b"),
         ("", {"a": 1}, "the discriminators are one without a name"),
     ],
@@ -221,7 +221,7 @@ def test_a_bad_gradient_is_found_in_the_one_that_has_it() -> None:
 def test_rules_that_leave_one_out_are_refused(names: str, found: Any, words: str) -> None:
     g, d = networks()
     rules = Both(g)
-    rules.pairs = lambda batch, output: found  # type: ignore[method-assign]
+    rules.discriminator_inputs = lambda batch, output: found  # type: ignore[method-assign]
     with pytest.raises(UserError, match=words):
         play(Game(rules, g, d if names else d["a"], LOSSES["hinge"]()))
 

@@ -23,7 +23,7 @@ KINDS = {
 def play(
     loss: str, shape: str, kind: str, update: str = "shared", matching: float = 0.0
 ) -> tuple[Game, nn.Module, nn.Module, nn.Module, nn.Module]:
-    """The game, its players, and copies of them for the reference."""
+    """Build the game, its players, and copies of them for the reference."""
     torch.manual_seed(1)
     g, d = players.generator(), players.DISCRIMINATORS[shape]()
     twin_g, twin_d = copy.deepcopy(g), copy.deepcopy(d)
@@ -83,8 +83,8 @@ def test_ten_steps_end_at_the_reference_s_parameters_and_moments(loss: str, shap
         players.furthest([*g.parameters(), *d.parameters()], [*twin_g.parameters(), *twin_d.parameters()])
         < 1e-10
     )
-    for mine, theirs in zip(adam.values(), twins, strict=True):
+    for optimizer, twin_optimizer in zip(adam.values(), twins, strict=True):
         for moment in ("exp_avg", "exp_avg_sq"):
-            ours = [mine.state[p][moment] for p in mine.param_groups[0]["params"]]
-            reference = [theirs.state[p][moment] for p in theirs.param_groups[0]["params"]]
+            ours = [optimizer.state[p][moment] for p in optimizer.param_groups[0]["params"]]
+            reference = [twin_optimizer.state[p][moment] for p in twin_optimizer.param_groups[0]["params"]]
             assert players.furthest(ours, reference) < 1e-10

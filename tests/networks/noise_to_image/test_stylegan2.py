@@ -158,7 +158,7 @@ def test_path_length_s_loss_its_mean_and_its_gradient() -> None:
     g, z = Linear(), torch.randn(5, 7, dtype=torch.float64)
     penalty, mean = PathLength(weight=3.0, every=4, decay=0.25), 0.0
     for step in (0, 4):
-        assert penalty.due(step) and not penalty.due(step + 1)
+        assert penalty.is_due(step) and not penalty.is_due(step + 1)
         torch.manual_seed(step)
         y = torch.randn(5, 2, 2, 2, dtype=torch.float64).reshape(5, 8) / 2
         lengths = (y @ g.a).norm(dim=1)
