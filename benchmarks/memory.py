@@ -73,7 +73,7 @@ def validate(root: Path, cache: str) -> None:
     data.setup()
     done("reading, checking and preparing all")
     cfg = build.complete(cfg, data)
-    task = build.build_task(cfg, data.classes).eval()
+    task = build.build_task(cfg, data.mask_classes).eval()
     with torch.inference_mode():
         batch = next(iter(data.val_dataloader()))
         done("loading the batch")

@@ -113,7 +113,7 @@ def measured(model: Model) -> float:
     cfg = Config.from_plain(composed(words))
     data = build_data(cfg)
     cfg = complete(cfg, data)
-    task = build_task(cfg, data.classes)
+    task = build_task(cfg, data.mask_classes)
     batch = next(iter(data.train_dataloader()))
     update = plan(task.game, "shared").update
     players = {"generator": task.generator, "discriminator": task.discriminator}

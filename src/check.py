@@ -80,7 +80,7 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
         next(steps, None)
 
     found = inventory.take(records, data.source, bits, step)
-    found.faults = data.untold(found.faults)
+    found.faults = data.unanswered(found.faults)
     for record in {r.case: r for one, other, _ in found.alike for r in (one, other)}.values():
         drawn.setdefault(record.case, _drawn(data, data.source.load(record)))
     facts = _facts(found, data)

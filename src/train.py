@@ -58,7 +58,7 @@ def train(cfg: Config, directory: Path) -> float:
         data.setup()
     cfg = build.complete(cfg, data)
     check_held(data)
-    task = build.build_task(cfg, data.classes)
+    task = build.build_task(cfg, data.mask_classes)
     pretrained.attach_evaluator(cfg, task, data)
     preflight.check_size(task, data)
     preflight.check_monitor(task)
@@ -89,14 +89,14 @@ def train(cfg: Config, directory: Path) -> float:
 
 
 def _finish(cfg: Config, run: Run, trainer: pl.Trainer, task: AdversarialTask, data: DataModule) -> float:
-    """Score the weights that are to be judged on the test split and write what remains."""
+    """Score the chosen checkpoint on the test split and write the results."""
     from ganatomy.training import results
 
     if task.batches_done % trainer.val_check_interval:
         trainer.validate(task, datamodule=data, verbose=False)
     best = results.best(trainer)
-    judged, undefined = results.judged(run, task, best, cfg.trainer.judged)
-    trainer.test(task, datamodule=data, ckpt_path=judged, verbose=False, weights_only=True)
+    checkpoint, undefined = results.checkpoint_to_test(run, task, best, cfg.trainer.test_checkpoint)
+    trainer.test(task, datamodule=data, ckpt_path=checkpoint, verbose=False, weights_only=True)
     if not run.mine:
         return float(best["score"])
     results.write(run, task, trainer)

@@ -110,7 +110,7 @@ def test_what_is_wrong_is_one_line(lab: Path, compose: Any) -> None:
     cfg = configuration(compose, wrong_depth)
     with pytest.raises(UserError) as caught:
         data = build_data(cfg)
-        build_task(complete(cfg, data), data.classes)
+        build_task(complete(cfg, data), data.mask_classes)
     assert f"error: {caught.value}\n" == depth_line
     runpy.run_path("make_scans.py")
     archive = lab / "mylab/archive.py"

@@ -106,7 +106,7 @@ def test_an_editable_install_is_found_first_and_a_checkout_runs_its_own_code(tmp
     assert start([python, "-c", where], tmp_path, PYTHONPATH="").strip() == f"{repository}/conf"
     assert start([python, "-c", where], other, PYTHONPATH="").strip() == f"{other}/conf"
     assert start([python, "-c", where], tmp_path, PYTHONPATH=str(other)).strip() == f"{other}/conf"
-    for module in (["src.train"], ["src.train"], ["ganatomy", "train"]):
+    for module in (["src.train"], ["ganatomy.train"], ["ganatomy", "train"]):
         assert "seed: 0" in start([python, "-m", *module, "--cfg", "job"], other, PYTHONPATH="")
 
 

@@ -190,5 +190,5 @@ def test_the_checkpoint_that_is_tested_is_a_choice(
         return test(self, *args, **more)
 
     monkeypatch.setattr(pl.Trainer, "test", watched)
-    run(judged, "trainer.max_steps=2", "trainer.val_every=2", f"trainer.judged={judged}")
+    run(judged, "trainer.max_steps=2", "trainer.val_every=2", f"trainer.test_checkpoint={judged}")
     assert tested == [f"{judged}.ckpt"]

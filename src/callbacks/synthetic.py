@@ -52,7 +52,7 @@ class SyntheticImages(pl.Callback):
         if trainer.is_global_zero:  # earlier images of a resumed run are from other weights
             shutil.rmtree(self.folder, ignore_errors=True)
         trainer.strategy.barrier("synthetic")
-        known = getattr(data.source, "label_values", None) or range(max(len(data.classes), 2))
+        known = getattr(data.source, "label_values", None) or range(max(len(data.mask_classes), 2))
         maps = Form(stored.format, np.min_scalar_type(max(known)))
         width = max(4, len(str(self.count)))
         for number in range(1 + trainer.global_rank, self.count + 1, trainer.world_size):
@@ -81,7 +81,7 @@ class SyntheticImages(pl.Callback):
         if task.condition.masks:
             columns["label"] = [f"labels/{name}" for name in names]
         if task.condition.classes:
-            columns["kind"] = [data.kinds[n % len(data.kinds)] for n in range(self.count)]
+            columns["kind"] = [data.image_classes[n % len(data.image_classes)] for n in range(self.count)]
         text = io.StringIO()
         rows = zip(*columns.values(), strict=True)
         csv.writer(text, lineterminator="\n").writerows([tuple(columns), *rows])

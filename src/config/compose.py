@@ -21,9 +21,10 @@ from ganatomy.config.locations import CONF
 from ganatomy.config.mistakes.explain import composed_plain, explain, of_choice, paths_of
 from ganatomy.config.mistakes.overrides import refuse_bases, replacing, trouble
 from ganatomy.config.mistakes.suggestions import nearest
-from ganatomy.config.renamed import words_of_today
 from ganatomy.config.resolve import to_plain, validate
 from ganatomy.config.resolvers import register_resolvers
+from ganatomy.config.translate import announce
+from ganatomy.config.versions import words_of_today
 from ganatomy.errors import UserError
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def as_written(words: Sequence[str]) -> tuple[Plain, dict[str, str]]:
 def _composition(words: Sequence[str], folders: Sequence[str] = ()) -> Iterator[DictConfig]:
     register_resolvers()
     before = HydraConfig.instance().cfg
-    known, _ = words_of_today(words)
+    known, lines = words_of_today(words)
+    announce(lines)
     found = replacing(known, functools.partial(composed_plain, "train", more=search_path(folders)))
     GlobalHydra.instance().clear()
     try:
@@ -119,7 +121,7 @@ def experiment(words: Sequence[str], comment: str) -> str:
     """The words as a file of the group `experiment`: what they choose and set, in Hydra's own form."""
     defaults: list[Any] = []
     content: dict[str, Any] = {}
-    for override in parsed(words):
+    for override in parsed(words_of_today(words)[0]):
         value: Any = override.value()
         if override.key_or_group == "experiment":
             defaults.insert(0, value)

@@ -1,18 +1,12 @@
-"""Configurations of other versions: keys that were added, classes and keys that have another name now.
+"""Tables of names: keys that were added since the first version (062eb33), classes and keys renamed since.
 
-What stands here keeps hashes (`experiments.fingerprint`) and opens the runs of earlier versions
-(`core.config.load`).
+They keep the hashes of experiments and open the runs, files and command lines of earlier versions
+(`config.versions`). Whoever moves a class, renames a key or adds one writes a row here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-from ganatomy.errors import UserError
-
-if TYPE_CHECKING:
-    from ganatomy.config.section import Plain
+from typing import Any
 
 ADDED: dict[str, Any] = {
     "trainer.channels_last": False,
@@ -64,120 +58,20 @@ MOVED_CLASSES: dict[str, str] = {
 """Dotted prefix of a `_target_` today -> what it was called in 062eb33. The longest prefix counts."""
 
 MOVED_KEYS: dict[str, str] = {
+    # data
+    "data.image_classes": "data.kinds",
+    "data.resize": "data.fit",
+    "data.unlabelled_fraction": "data.unlabelled",
+    # model
     "model.generator.class_conditional": "model.generator.told",
+    # task
     "task.evaluator": "task.judge",
     "task.match_iou": "task.hit",
     "task.max_detections": "task.top",
     "task.max_images": "task.most",
     "task.mirror_axes": "task.mirror",
     "task.nms_iou": "task.overlap",
+    # trainer
+    "trainer.test_checkpoint": "trainer.judged",
 }
-"""Dotted key, or section, today -> what it was called in 062eb33."""
-
-
-def as_first(plain: Plain) -> Plain:
-    """The configuration as 062eb33 would have written it: old names, and no key at its first default."""
-    seen: Plain = _copied(plain, lambda target: _renamed(target, MOVED_CLASSES.items()))
-    for key, first in ADDED.items():
-        if get(seen, key, first) == first:
-            _take(seen, key)
-    for new, old in MOVED_KEYS.items():
-        _move(seen, new, old)
-    return seen
-
-
-def as_today(plain: Plain, takes: Callable[[Plain, str], bool] | None = None) -> Plain:
-    """A configuration of an earlier version by today's names.
-
-    takes: whether this section, by its class, takes a key of that name; given, keys that were added since get
-    their first default there.
-    """
-    seen: Plain = _copied(plain, lambda target: _today(target, MOVED_CLASSES))
-    for new, old in MOVED_KEYS.items():
-        if not _below(new, old) or get(seen, new, seen) is seen:  # what holds its new self is of today
-            _move(seen, old, new)
-    for key, first in ADDED.items() if takes else ():
-        section, _, leaf = key.rpartition(".")
-        node = get(seen, section)
-        if isinstance(node, dict) and leaf not in node and takes and takes(node, leaf):
-            node[leaf] = first
-    return seen
-
-
-def words_of_today(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Words of a command line with today's keys, and a line for each that came with its old one.
-
-    UserError where the new key is given too.
-    """
-    given = {key_of(word) for word in words}
-    done, lines = [], []
-    for word in words:
-        key = key_of(word)
-        moved = _today(key, MOVED_KEYS)
-        if moved != key:
-            if moved in given:
-                raise UserError(f"{key}: is called {moved} now, which is given too; leave {key} out")
-            lines.append(f"{key}: renamed to {moved}")
-        done.append(word.replace(key, moved, 1))
-    return done, lines
-
-
-def key_of(word: str) -> str:
-    """The key that a word of the command line sets; empty for an option."""
-    return "" if word.startswith("-") or "=" not in word else word.lstrip("+~").partition("=")[0]
-
-
-def get(plain: Mapping[str, Any], key: str, default: Any = None) -> Any:
-    """The value of a dotted key."""
-    node: Any = plain
-    for part in key.split("."):
-        if not isinstance(node, Mapping) or part not in node:
-            return default
-        node = node[part]
-    return node
-
-
-def _below(name: str, prefix: str) -> bool:
-    return name == prefix or name.startswith(f"{prefix}.")
-
-
-def _today(name: str, moved: Mapping[str, str]) -> str:
-    """The name of today of one that was of 062eb33, or is of today already."""
-    known = max((len(new) for new in moved if _below(name, new)), default=-1)
-    return _renamed(name, ((old, new) for new, old in moved.items() if len(old) > known))
-
-
-def _renamed(name: str, pairs: Iterable[tuple[str, str]]) -> str:
-    """`name` with the longest of the first prefixes that it begins with replaced by the second one."""
-    fitting = [pair for pair in pairs if _below(name, pair[0])]
-    before, after = max(fitting, key=lambda pair: len(pair[0]), default=("", ""))
-    return after + name[len(before) :]
-
-
-def _copied(node: Any, rename: Callable[[str], str]) -> Any:
-    """A copy of plain values, the classes in it renamed."""
-    if isinstance(node, Mapping):
-        return {
-            key: rename(value) if key == "_target_" and isinstance(value, str) else _copied(value, rename)
-            for key, value in node.items()
-        }
-    return [_copied(item, rename) for item in node] if isinstance(node, list) else node
-
-
-def _take(plain: Plain, key: str) -> list[Any]:
-    """Remove a dotted key; its value in a list, or an empty list where there is no such key."""
-    section, _, leaf = key.rpartition(".")
-    node = get(plain, section) if section else plain
-    return [node.pop(leaf)] if isinstance(node, dict) and leaf in node else []
-
-
-def _move(plain: Plain, key: str, other: str) -> None:
-    """Give a value its other dotted key; a section that is empty then goes."""
-    *parents, leaf = other.split(".")
-    for value in _take(plain, key):
-        while (key := key.rpartition(".")[0]) and get(plain, key) == {}:
-            _take(plain, key)
-        node = plain
-        for part in parents:
-            node = node.setdefault(part, {})
-        node[leaf] = value
+"""Dotted key, or section, today -> what it was called in 062eb33; a comment a section."""

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ganatomy.config.mistakes.suggestions import nearest
-from ganatomy.config.renamed import as_today
+from ganatomy.config.versions import as_today
 from ganatomy.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ FREE = (
     "trainer.devices",
     "trainer.num_nodes",
     "trainer.threads",
-    "trainer.judged",
+    "trainer.test_checkpoint",
     "callbacks.",
     "save_predictions",
     "save_samples",

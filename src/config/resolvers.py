@@ -5,6 +5,7 @@ from __future__ import annotations
 from omegaconf import OmegaConf
 
 from ganatomy.config.mistakes.overrides import BASES
+from ganatomy.config.user_files import register_source
 from ganatomy.invocation import typed
 
 
@@ -17,6 +18,7 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("command", typed, replace=True)
     OmegaConf.register_new_resolver("run_directory", lambda resume, new: resume or new, replace=True)
     OmegaConf.register_new_resolver("choices", _choices, replace=True)
+    register_source()
 
 
 def _choices() -> str:

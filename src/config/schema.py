@@ -97,7 +97,7 @@ class TrainerConfig(Section):
     max_steps: Count
     val_every: Count
     log_every: Count
-    judged: Literal["best", "last"]
+    test_checkpoint: Literal["best", "last"]
     accelerator: Literal["auto", "cpu", "gpu"]
     devices: Count
     num_nodes: Count = 1

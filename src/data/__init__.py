@@ -1,1 +1,1 @@
-"""Data: sources of cases, their preparation, cache, order and loading."""
+"""Data sets: sources, splits, preparation, cache and loaders."""

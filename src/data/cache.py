@@ -1,4 +1,4 @@
-"""Prepared cases, kept in memory, on disk, or not at all."""
+"""Cache of prepared cases in memory or on disk."""
 
 from __future__ import annotations
 
@@ -22,18 +22,14 @@ log = logging.getLogger(__name__)
 Kind = Literal["memory", "disk", "none"]
 SLICED = ("image", "target", "label")
 READERS = 2
-"""Part of the keys, and of no hash: raise it when a file comes to be read, checked or prepared otherwise."""
+"""Part of the cache keys, of no hash: increase it when files are read, checked or prepared differently."""
 
 
 class Cache:
-    """Makes each case once, as long as there is room.
+    """Cache that makes each case once, as long as there is room.
 
-    memory: filled before the workers fork, which then share it. disk: one file a case, written whole or
-    not at all and mapped by every process of the machine that reads it; a damaged one is made anew.
-
-    make: what a record's prepared case is. key: changes whenever that would; asked for once, as the data of
-    a run are those that it began with. limit_gb: beyond it, memory stops keeping, and disk deletes what was
-    written longest ago.
+    In memory it is filled before the workers fork, which then share it. On disk there is one file per case,
+    written atomically and memory-mapped by every process of the machine; a damaged one is made again.
     """
 
     def __init__(
@@ -44,6 +40,16 @@ class Cache:
         folder: Path | None = None,
         limit_gb: float = 8.0,
     ) -> None:
+        """Open the cache; on disk, list its files.
+
+        Args:
+            make: returns the prepared case of a record.
+            key: returns a text that changes whenever that case would; called once per record, as the data of
+                a run must not change.
+            kind: `memory`, `disk` or `none`.
+            folder: parent of the folder `cases`; None: ~/.cache/ganatomy.
+            limit_gb: maximum size in GiB. Beyond it, memory keeps no more cases, and disk deletes the oldest.
+        """
         self.make, self.key, self.kind, self.limit = make, key, kind, int(limit_gb * 2**30)
         self.folder = (folder or Path.home() / ".cache/ganatomy") / "cases"
         self.kept: dict[str, Case] = {}
@@ -53,7 +59,7 @@ class Cache:
         self.size = sum(self.files.values())
 
     def get(self, record: Record, z: int | None = None) -> Case:
-        """A prepared case; with `z`, its pictures are slice z of the stack alone."""
+        """Return a prepared case; with `z`, slice z of its stack of slices."""
         if self.kind == "disk":
             return self._from_disk(record, z)
         case = self.kept.get(record.case) or self.make(record)
@@ -62,22 +68,22 @@ class Cache:
         return case if z is None else one_slice(case, z)
 
     def has(self, record: Record) -> bool:
-        """Whether the case need not be made."""
+        """Return True if the case is in the cache."""
         return record.case in self.kept if self.kind == "memory" else self._path(record) in self.files
 
     def name(self, record: Record) -> str:
-        """A short name of the record's key, as it was at first."""
-        known = hash(repr(record))
-        if known not in self.names:
-            self.names[known] = self._name(record)
-        return self.names[known]
+        """Return a short hash of the record's key as it was at the first call."""
+        number = hash(repr(record))
+        if number not in self.names:
+            self.names[number] = self._name(record)
+        return self.names[number]
 
     def holds(self, record: Record) -> bool:
-        """Whether the record's key is still what it was at first."""
+        """Return True if the record's key has not changed since the first call of `name`."""
         return self._name(record) == self.name(record)
 
     def put(self, record: Record, case: Case) -> None:
-        """Keep a case that was made elsewhere."""
+        """Keep a case that was made outside the cache."""
         if self.kind == "memory":
             self._keep(record.case, case)
         elif self.kind == "disk":
@@ -85,7 +91,7 @@ class Cache:
 
     @property
     def room(self) -> str:
-        """What the cache takes of what it may take."""
+        """Return the kind, the size and the size limit, as text."""
         return f"{self.kind}, {self.size / 2**30:.2f} of {self.limit / 2**30:g} GB"
 
     def _keep(self, name: str, case: Case) -> None:
@@ -101,16 +107,16 @@ class Cache:
         except FileNotFoundError:
             pass
         except (SafetensorError, OSError, ValueError) as damage:
-            log.warning("cache: made a damaged entry anew (%s)", damage)
+            log.warning("cache: a damaged entry was made again (%s)", damage)
         case = self.make(record)
         if self.holds(record):
             self._write(path, case)
         else:
-            log.warning("cache: %s changed since the start", record.case)
+            log.warning("cache: %s changed since the start; not kept", record.case)
         return case if z is None else one_slice(case, z)
 
     def _read(self, path: Path, z: int | None) -> Case:
-        """The whole file is held against its checksum once a process; after that a slice costs a slice."""
+        """Read a case or one slice; each process verifies a file's checksum once, at the first read."""
         if z is None or path not in self.sound:
             case = read(path)
             self.sound.add(path)
@@ -136,25 +142,32 @@ class Cache:
         return hashlib.sha256(key).hexdigest()[:32]
 
     def _files(self) -> dict[Path, int]:
-        """What is there already, oldest first; what a killed process left half written is removed."""
-        for rest in self.folder.glob(f"*.{socket.gethostname()}-*.tmp"):
-            if not _alive(int(rest.stem.rpartition("-")[2])):
-                rest.unlink(missing_ok=True)
+        """Return the sizes of the cached files, oldest first; remove leftovers of killed processes."""
+        for leftover in self.folder.glob(f"*.{socket.gethostname()}-*.tmp"):
+            if not _alive(int(leftover.stem.rpartition("-")[2])):
+                leftover.unlink(missing_ok=True)
         stats = [(path, path.stat()) for path in self.folder.glob("*.safetensors")]
         return {path: stat.st_size for path, stat in sorted(stats, key=lambda item: item[1].st_mtime_ns)}
 
 
 def one_slice(case: Case, z: int) -> Case:
+    """Return slice z of a stack of slices."""
     return {key: value[z] if key in SLICED else value for key, value in case.items()}
 
 
 def nbytes(case: Case) -> int:
+    """Return the size of a case's arrays in bytes."""
     return sum(array.nbytes for array in case.values())
 
 
 def read(path: Path, z: int | None = None) -> Case:
-    """Arrays of a case, or of one slice of it; raises when the file is absent, cut short, or (whole) its
-    checksum differs."""
+    """Return the arrays of a case, or of slice z of it.
+
+    Raises:
+        OSError: the file does not exist or cannot be read.
+        SafetensorError: the file is damaged.
+        ValueError: the checksum differs (not checked for a single slice).
+    """
     with safe_open(path, framework="np") as file:
         keys = list(file.keys())
         if z is not None:
@@ -166,7 +179,7 @@ def read(path: Path, z: int | None = None) -> Case:
 
 
 def write(path: Path, case: Case) -> None:
-    """The file that `read` reads."""
+    """Write a case to a file for `read`."""
     arrays = {key: np.asarray(value, order="C") for key, value in case.items()}
     write_whole(path, save(arrays, {"crc32": _checksum(arrays)}))
 

@@ -1,11 +1,14 @@
-"""The cases of a run as a task sees them, when they are read and checked."""
+"""Facts about the cases of a run, known once they are read and checked."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from ganatomy.data.cache import Cache
 from ganatomy.data.known import doubts
+from ganatomy.data.labels import Labels
+from ganatomy.data.pipeline import TrainItems
 from ganatomy.data.problems import told_once
 from ganatomy.data.quality.faults import leaks
 from ganatomy.data.quality.survey import Facts
@@ -14,16 +17,33 @@ from ganatomy.data.splits.split import Splitting
 from ganatomy.data.transforms.cut import words
 from ganatomy.data.transforms.degrade import Degrade, Evaluated
 from ganatomy.data.transforms.intensity import Intensity
+from ganatomy.data.transforms.patches import Patches
 from ganatomy.data.transforms.prepare import Preparation, Prepared
+from ganatomy.errors import UserError
 
 
 class Cohort:
-    """What is known of the cases: channels and classes, who is in which split, what is to be said of them.
+    """The cases of a run: channels, classes, splits, and notes for the user.
 
-    dealt: every record with its split, also those with grave faults; records: those of each split that are
-    used. facts: by case. sliced: whether rows are slices of volumes. left_out: how many training cases the
-    task does without. going_on: what is told of the split of a run that goes on. one_size: whether the task
-    judges images of one size alone.
+    Attributes:
+        source: the data set.
+        splitting: the rule that gives cases a split.
+        intensity: how images are normalised; a source's own choice in place of `auto`.
+        preparation: what is done to every case.
+        prepared: the source with its preparation.
+        cache: the prepared cases.
+        degrade: makes images from clean ones; None if images are used as they are.
+        labels: which training subjects keep their labels.
+        patches: cuts patches in training; None trains on whole images.
+        augment: MONAI dictionary transforms, applied in training.
+        seed: seed of training.
+        one_size: the task needs all images of one size.
+        records: the cases that are used, by split.
+        dealt: every record with its split, including those with grave faults.
+        facts: what the survey found, by case.
+        sliced: rows are slices of volumes.
+        left_out: number of training cases that the task leaves out.
+        going_on: notes about the split of a resumed run.
     """
 
     source: Source
@@ -33,6 +53,10 @@ class Cohort:
     prepared: Prepared
     cache: Cache
     degrade: Degrade | None
+    labels: Labels
+    patches: Patches | None
+    augment: Sequence[Any]
+    seed: int
     one_size: bool
     records: dict[Split, list[Record]]
     dealt: list[Record]
@@ -41,66 +65,112 @@ class Cohort:
     left_out: int
     going_on: list[str]
 
+    def setup(self, stage: str | None = None) -> None:
+        """Read the cases, once."""
+        raise NotImplementedError
+
     @property
     def channels(self) -> int:
+        """Return the number of channels of the image."""
         return self.source.channels
 
     @property
     def target_channels(self) -> int:
+        """Return the number of channels of the target."""
         return getattr(self.source, "target_channels", None) or self.channels
 
     @property
     def own_target(self) -> bool:
-        """Whether a target has units or channels that are not its image's."""
+        """Return True if targets have other units or channels than their images."""
         return self.preparation.target_intensity is not None or self.target_channels != self.channels
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the values of `label`, background first."""
+    def mask_classes(self) -> tuple[str, ...]:
+        """Return the names of the values of `label`, background first."""
         return tuple(self.source.classes)
 
     @property
     def box_classes(self) -> tuple[str, ...]:
+        """Return the names of the values of `classes`, the classes of boxes."""
         return tuple(self.source.box_classes)
 
     @property
-    def kinds(self) -> tuple[str, ...]:
-        """Names of the values of `class`."""
-        return tuple(self.source.kinds)
+    def image_classes(self) -> tuple[str, ...]:
+        """Return the names of the values of `class`."""
+        return tuple(self.source.image_classes)
 
     @property
     def spatial_dims(self) -> int:
+        """Return the number of spatial axes of the networks, 2 or 3."""
         return self.source.spatial_dims
 
     @property
     def notes(self) -> list[str]:
-        """What is told at the start: of the set, and of the cases that stay, each kind once."""
+        """Return notes for the start of a run: about the data set, and about mild faults, each kind once."""
         kept = [record for records in self.records.values() for record in records]
         faults = [*leaks(self.dealt), *(f for record in kept for f in self.facts[record.case].faults)]
-        mild = told_once(fault for fault in self.untold(faults) if not fault.grave)
-        told = [*doubts(self.source, self.intensity), *mild]
-        return [*self.going_on, *(f"note: {line}" for line in told)]
+        mild = told_once(fault for fault in self.unanswered(faults) if not fault.grave)
+        lines = [*doubts(self.source, self.intensity), *mild]
+        return [*self.going_on, *(f"note: {line}" for line in lines)]
 
-    def untold(self, faults: Sequence[Fault]) -> list[Fault]:
-        """Without what a setting has answered already: units of a target that has an intensity of its own."""
+    def unanswered(self, faults: Sequence[Fault]) -> list[Fault]:
+        """Return the faults that no setting has answered.
+
+        With `target_intensity`, a target may have other units than its image.
+        """
         answered = "units" if self.preparation.target_intensity is not None else None
         return [fault for fault in faults if fault.kind != answered]
 
     @property
     def cut(self) -> str:
-        """What `size` cuts off the images in training, for people; "" where that is nothing."""
+        """Return a line about what `size` crops off the training images; empty if nothing."""
         kept = [fact.kept for fact in self.facts.values() if fact.shape]
         return words(self.source.size, kept, self.one_size)
 
     @property
     def evaluated(self) -> Evaluated:
-        """Reads a whole case as validation and test serve it."""
+        """Return the reader of whole cases as validation and test serve them."""
         return Evaluated(self.cache.get, self.degrade, self.sliced, self.splitting.seed)
 
     def whole(self, record: Record) -> Case:
-        """A prepared case of which nothing is cut off, of training too."""
+        """Return a prepared case without cropping, even if it is a training case."""
         cut = self.facts[record.case].kept < 1 and record.split == "train"
         return self.prepared.make(record, whole=True) if cut else self.cache.get(record)
+
+    @property
+    def window(self) -> list[int] | None:
+        """Return the sides of the sliding window for images that `size` crops in training; else None."""
+        return list(self.shape) if self.cut and not self.one_size else None
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Return the number of batches that contain every labelled training item once, rounded up."""
+        return -(-self.train_items().labelled_items // self.labels.labelled_rows)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the spatial shape of the images that the networks train on."""
+        return tuple(self.train_items()[0, 0]["image"].shape[1:])
+
+    def train_items(self) -> TrainItems:
+        """Return the training items, addressed by (epoch, index); unlabelled ones come last."""
+        self.setup()
+        unlabelled = self.labels.unlabelled_records(self.records["train"])
+        records = [*self.labels.used(self.records["train"]), *unlabelled]
+        depths = [self.facts[record.case].shape[0] if self.sliced else None for record in records]
+        sides = {self.facts[record.case].shape[-self.spatial_dims :] for record in records}
+        if not self.patches and len(sides) > 1:
+            raise UserError("data.size: the images differ in shape; set data.size, or data.patch")
+        return TrainItems(
+            records,
+            depths,
+            self.cache.get,
+            self.augment,
+            self.seed,
+            self.patches,
+            self.degrade,
+            unlabelled_records=len(unlabelled),
+        )
 
     def leave_out(self, cases: Collection[str]) -> None:
         """Train without these cases."""

@@ -1,4 +1,4 @@
-"""The loaders of a run."""
+"""The Lightning data module: loaders of a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganatomy.data.io.digests import Digests
 from ganatomy.data.known import suited
 from ganatomy.data.labels import Labels
 from ganatomy.data.loader import Loader
-from ganatomy.data.pipeline import EvalBatches, TrainItems, alike, collate
+from ganatomy.data.pipeline import EvalBatches, alike, collate
 from ganatomy.data.quality.contract import check_source
 from ganatomy.data.quality.survey import OnError, survey, usable_records
 from ganatomy.data.records import SPLITS, Source, Split
@@ -37,22 +37,22 @@ log = logging.getLogger(__name__)
 
 
 class DataModule(Cohort, pl.LightningDataModule):
-    """Cases of a source, split, checked, prepared, cached, and served in an order that depends on (seed,
-    epoch) alone.
+    """Loaders of a data set: its cases are split, checked, prepared and cached.
 
-    Training batches are endless (`batches_per_epoch` says how many make an epoch) and hold slices,
-    patches or cases. Those of validation and test hold whole cases: all the slices of one volume, in
-    order, or up to `batch_size` cases of one shape. Of what is larger than `size` training has the middle.
+    The order of training depends on (seed, epoch) alone. Training batches are endless (`batches_per_epoch` of
+    them make an epoch) and hold slices, patches or whole cases; an image larger than `size` is trained on by
+    its middle. Batches of validation and test hold whole cases: all slices of one volume in order, or up to
+    `batch_size` cases of one shape.
 
-    batch_size: the global one, shared out among the processes. augment: MONAI dictionary transforms, applied
-    in training. intensity: see `units` and `suited`; target_intensity, orientation, spacing, fit: see
-    `Preparation`; one_size: the task judges images of one size alone; patch, foreground: see `Patches`;
-    split, split_seed, fold, folds, split_file: see `Splitting`. on_error: stop, or skip cases with grave
-    faults. batches_done: see `start_at`. degrade: makes the image of a clean one, which becomes the target
-    where a case has none. label_fraction: share of the training subjects whose labels are used. unlabelled:
-    share of each training batch, its last rows, that holds images of the others. pieces: in how many a batch
-    is worked through; each is shared out among the processes. held: the split of the run that goes on;
-    changed: where other cases came since, stop, or keep to those of the run.
+    Example:
+        >>> from ganatomy.data.datamodule import DataModule
+        >>> from ganatomy.data.sources.brain import Brain
+        >>> data = DataModule(Brain(subjects=6, size=16, slices=2), batch_size=4)
+        >>> batch = next(iter(data.train_dataloader()))
+        >>> batch["image"].shape, batch["label"].shape
+        (torch.Size([4, 1, 16, 16]), torch.Size([4, 1, 16, 16]))
+        >>> data.mask_classes
+        ('background', 'csf', 'gm', 'wm')
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class DataModule(Cohort, pl.LightningDataModule):
         target_intensity: Intensity = None,
         orientation: str | None = "PLS",
         spacing: Sequence[float | None] | None = None,
-        fit: str | None = None,
+        resize: str | None = None,
         patch: int | Sequence[int] | None = None,
         foreground: float = 0.5,
         split: Sequence[float] = (4, 1, 1),
@@ -81,12 +81,49 @@ class DataModule(Cohort, pl.LightningDataModule):
         batches_done: int = 0,
         degrade: Degrade | None = None,
         label_fraction: float = 1.0,
-        unlabelled: float = 0.0,
+        unlabelled_fraction: float = 0.0,
         pieces: int = 1,
         changed: Changed = "stop",
         held: Held | None = None,
         one_size: bool = False,
     ) -> None:
+        """Check the settings; nothing is read before `setup`.
+
+        Args:
+            source: the data set.
+            batch_size: rows of a global batch, divided among the processes.
+            seed: seed of the order of training, of augmentation and of patches.
+            workers: number of processes that prepare batches.
+            cache: `memory`, `disk` or `none`, see `Cache`.
+            cache_dir: folder of the cache; null: ~/.cache/ganatomy.
+            cache_gb: size limit of the cache in GiB.
+            augment: MONAI dictionary transforms, applied in training.
+            intensity: see `Intensity`; `auto`: as the source suggests.
+            target_intensity: see `Preparation`.
+            orientation: see `Preparation`.
+            spacing: see `Preparation`, in mm.
+            resize: see `fitted`.
+            patch: see `Patches`; null trains on whole images.
+            foreground: see `Patches`.
+            split: see `Splitting.shares`.
+            split_seed: see `Splitting.seed`; also the seed of noise in validation and test.
+            fold: see `Splitting`.
+            folds: see `Splitting`.
+            split_file: see `Splitting.file`.
+            on_error: at cases with grave faults, `stop`, or `skip` them.
+            batches_done: see `start_at`.
+            degrade: makes the image from a clean one, which becomes the target where a case has none.
+            label_fraction: fraction of the training subjects whose labels are used.
+            unlabelled_fraction: fraction of each training batch, its last rows, that holds images of the
+                other subjects.
+            pieces: number of micro-batches of a batch; each is divided among the processes.
+            changed: in a resumed run, `stop` at new cases, or `keep` the run's own.
+            held: split of the resumed run.
+            one_size: the task needs all images of one size: validation and test are cropped like training.
+
+        Raises:
+            UserError: a setting is invalid.
+        """
         super().__init__()
         check_source(source)
         _check_counts(batch_size=(batch_size, 1), workers=(workers, 0))
@@ -99,15 +136,21 @@ class DataModule(Cohort, pl.LightningDataModule):
         self.intensity = intensity = suited(source, intensity)
         self.held, self.changed = held, changed
         size = source.size if isinstance(source.size, int) or source.size is None else tuple(source.size)
-        apart = tuple(spacing) if spacing else None
         self.preparation = Preparation(
-            self.spatial_dims, intensity, orientation, apart, size, fit, patch is not None, target_intensity
+            self.spatial_dims,
+            intensity,
+            orientation,
+            tuple(spacing) if spacing else None,
+            size,
+            resize,
+            seeds=patch is not None,
+            target_intensity=target_intensity,
         )
         as_many(intensity, self.channels, "data.intensity")
         as_many(target_intensity, self.target_channels, "data.target_intensity")
         self.patches = Patches(patch, foreground) if patch is not None else None
         self.splitting = Splitting(tuple(split), split_seed, folds, fold, split_file)
-        self.labels = Labels(label_fraction, unlabelled, batch_size, split_seed)
+        self.labels = Labels(label_fraction, unlabelled_fraction, batch_size, split_seed)
         self.folder = Path(cache_dir).expanduser() if cache_dir else Path.home() / ".cache/ganatomy"
         if isinstance(source, Files):
             source.digests = Digests(self.folder, source.folder)
@@ -117,7 +160,14 @@ class DataModule(Cohort, pl.LightningDataModule):
         self.sliced, self.left_out, self.going_on = False, 0, []
 
     def setup(self, stage: str | None = None) -> None:
-        """Read every case once, unless it is cached: fill the cache, find faults. Raises `UserError`."""
+        """Split and survey the cases: read those that are not cached and find faults.
+
+        Args:
+            stage: not used; part of Lightning's interface.
+
+        Raises:
+            UserError: faults stop the run, a split is empty, or the data of a resumed run changed.
+        """
         if self.records:
             return
         records, self.going_on = dealt(self.source, self.splitting, self.held, self.changed)
@@ -130,7 +180,7 @@ class DataModule(Cohort, pl.LightningDataModule):
         self.sliced = self.spatial_dims == 2 and any(len(fact.shape) == 4 for fact in self.facts.values())
         sound = usable_records(records, self.facts, self.on_error)
         if self.one_size:
-            refuse(self.cut, fit=self.preparation.fit)
+            refuse(self.cut, self.preparation.resize)
         for split in SPLITS:
             chosen = [record for record in sound if record.split == split]
             self.records[split] = self.held.in_order(split, chosen) if self.held else chosen
@@ -140,48 +190,25 @@ class DataModule(Cohort, pl.LightningDataModule):
         self.labels.deal(self.records["train"])
         log.info("data: %d cases, cache: %s", len(sound), self.cache.room)
 
-    @property
-    def window(self) -> list[int] | None:
-        """Sides of the windows in which a network sees whole images, where `size` cuts them in training."""
-        return list(self.shape) if self.cut and not self.one_size else None
-
     def start_at(self, batches_done: int) -> None:
-        """The next training loader begins after this many global batches."""
+        """Have the next training loader start after this many global batches."""
         self.batches_done = batches_done
-
-    @property
-    def batches_per_epoch(self) -> int:
-        """Batches until every training item with labels was seen once, rounded up."""
-        return -(-self.train_items().labelled // self.labels.rows)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of the images that the networks train on, without channels."""
-        return tuple(self.train_items()[0, 0]["image"].shape[1:])
-
-    def train_items(self) -> TrainItems:
-        """The training items, each addressed by (epoch, index); those without labels, if asked for, last."""
-        self.setup()
-        mute = self.labels.mute(self.records["train"])
-        records = [*self.labels.used(self.records["train"]), *mute]
-        depths = [self.facts[record.case].shape[0] if self.sliced else None for record in records]
-        sides = {self.facts[record.case].shape[-self.spatial_dims :] for record in records}
-        if not self.patches and len(sides) > 1:
-            raise UserError("data.size: the images differ in shape; set data.size, or data.patch")
-        read, augment = self.cache.get, self.augment
-        return TrainItems(records, depths, read, augment, self.seed, self.patches, self.degrade, len(mute))
 
     def train_dataloader(self) -> Loader:
         items = self.train_items()
-        stream = self.labels.stream(
-            items.labelled, items.unlabelled, self.seed, self.batches_done, *self._place(), self.pieces
+        sampler = self.labels.sampler(
+            (items.labelled_items, items.unlabelled_items),
+            self.seed,
+            self.batches_done,
+            *self._rank_and_world_size(),
+            self.pieces,
         )
-        return self._loader(items, batch_sampler=stream, collate_fn=collate)
+        return self._loader(items, batch_sampler=sampler, collate_fn=collate)
 
     @property
     def shares(self) -> list[Share]:
-        """Which rows of each piece of a global batch this process trains on."""
-        return self.labels.shares(self.pieces, *self._place())
+        """Return the rows of each micro-batch of a global batch that this process trains on."""
+        return self.labels.shares(self.pieces, *self._rank_and_world_size())
 
     def val_dataloader(self) -> Loader:
         return self._eval_loader("val")
@@ -191,30 +218,30 @@ class DataModule(Cohort, pl.LightningDataModule):
 
     def _eval_loader(self, split: Split) -> Loader:
         self.setup()
-        rank, world_size = self._place()
+        rank, world_size = self._rank_and_world_size()
         records = self.records[split]
-        records = records[rank::world_size] or records[:1]  # nobody may miss the end; a case counts once
+        # Every process needs a batch (collectives at the end of an epoch); scores count a case once.
+        records = records[rank::world_size] or records[:1]
         shapes = {case: fact.shape for case, fact in self.facts.items()}
         groups = list(alike(records, shapes, 1 if self.sliced else self.batch_size))
         return self._loader(EvalBatches(groups, self.sliced, self.evaluated), batch_size=None)
 
-    def _loader(self, items: Dataset[Item], **how: Any) -> Loader:
+    def _loader(self, items: Dataset[Item], **settings: Any) -> Loader:
         return Loader(
             items,
             num_workers=self.workers,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.workers > 0,
             generator=torch.Generator().manual_seed(self.seed),  # else the loader draws from the global one
-            **how,
+            **settings,
         )
 
-    def _place(self) -> tuple[int, int]:
-        """(rank, world size) of this process."""
+    def _rank_and_world_size(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
 
 def _check_counts(**counts: tuple[int, int]) -> None:
-    """Raise UserError for a number below its least; by key: (number, least)."""
-    for key, (number, least) in counts.items():
-        if number < least:
-            raise UserError(f"data.{key}={number}: give {least} or more")
+    """Raise UserError for a number below its minimum; `counts` maps keys to (number, minimum)."""
+    for key, (number, minimum) in counts.items():
+        if number < minimum:
+            raise UserError(f"data.{key}={number}: give {minimum} or more")

@@ -1,4 +1,4 @@
-"""What a source knows of its data before a pixel is read, where it knows anything: DICOM by its headers."""
+"""Optional methods of sources that know more about their data, such as DICOM from its headers."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from ganatomy.errors import UserError
 
 
 def suited(source: Source, intensity: Intensity) -> Intensity:
-    """The intensity itself; for `auto` the one that suits the source (its `intensity`)."""
+    """Return the intensity, or for `auto` the one that the source's method `intensity` suggests.
+
+    Raises UserError if the source has no such method.
+    """
     if intensity != "auto":
         return intensity
     if not hasattr(source, "intensity"):
         raise UserError(
-            "data.intensity=auto: only data=dicom tells its modality; choose zscore, percentile, range, none "
+            "data.intensity=auto: only data=dicom knows its modality; choose zscore, percentile, range, none "
             "or a window [low,high]"
         )
     found: Intensity = source.intensity()
@@ -21,12 +24,12 @@ def suited(source: Source, intensity: Intensity) -> Intensity:
 
 
 def doubts(source: Source, intensity: Intensity) -> list[str]:
-    """What a source says against this intensity (its `doubts`), where it knows better."""
+    """Return the source's objections to this intensity, from its method `doubts` if there is one."""
     found: list[str] = source.doubts(intensity) if hasattr(source, "doubts") else []
     return found
 
 
 def overview(source: Source) -> list[tuple[str, ...]]:
-    """Heads and rows of a table of what was found, for the terminal; empty where a source makes none."""
+    """Return the header and rows of the source's own overview for the terminal; empty without one."""
     rows: list[tuple[str, ...]] = source.overview() if hasattr(source, "overview") else []
     return rows

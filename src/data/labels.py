@@ -1,4 +1,4 @@
-"""Whose labels are used in training, and what becomes of the images of the others."""
+"""Which training subjects keep their labels, and batches with images of the others."""
 
 from __future__ import annotations
 
@@ -13,14 +13,22 @@ from ganatomy.errors import UserError
 
 @dataclass
 class Labels:
-    """Of the training subjects, the share `fraction` keeps its labels: strata alike, at least one subject.
+    """Choice of the training subjects whose labels are used.
 
-    Who they are is a function of names, strata and `seed`. Of a batch of `batch_size`, the share `unlabelled`
-    are images of the others, its last rows; with 0 the others are left out of training.
+    The choice depends on names, strata and `seed` only. It takes the same share of every stratum, and at
+    least one subject.
+
+    Attributes:
+        fraction: fraction of the training subjects that keep their labels.
+        unlabelled_fraction: fraction of a batch, its last rows, that holds images of the others; with 0 these
+            are left out of training.
+        batch_size: rows of a global batch.
+        seed: seed of the choice.
+        kept: the chosen subjects.
     """
 
     fraction: float
-    unlabelled: float
+    unlabelled_fraction: float
     batch_size: int
     seed: int
     kept: set[str] = field(default_factory=set)
@@ -28,72 +36,97 @@ class Labels:
     def __post_init__(self) -> None:
         if not 0 < self.fraction <= 1:
             raise UserError(f"data.label_fraction={self.fraction}: give a share above 0, at most 1, e.g. 0.1")
-        self.mute_rows = round(self.batch_size * self.unlabelled)
-        if self.unlabelled and not 0 < self.mute_rows < self.batch_size:
+        self.unlabelled_rows = round(self.batch_size * self.unlabelled_fraction)
+        if self.unlabelled_fraction and not 0 < self.unlabelled_rows < self.batch_size:
             raise UserError(
-                f"data.unlabelled={self.unlabelled}: makes {self.mute_rows} of the {self.batch_size} images "
-                "of a batch; give a share that leaves both kinds one, e.g. 0.5"
+                f"data.unlabelled_fraction={self.unlabelled_fraction}: makes {self.unlabelled_rows} of the "
+                f"{self.batch_size} images of a batch; give a share that leaves both kinds one, e.g. 0.5"
             )
 
     @property
-    def rows(self) -> int:
-        """Images with labels in a batch."""
-        return self.batch_size - self.mute_rows
+    def labelled_rows(self) -> int:
+        """Return the number of images with labels in a batch."""
+        return self.batch_size - self.unlabelled_rows
 
     def deal(self, training: Sequence[Record]) -> None:
-        """Choose whose labels are kept."""
+        """Choose the subjects that keep their labels."""
         turn = subjects_in_turn(training, self.seed)
         self.kept = spread(turn, min(len(turn), max(1, round(self.fraction * len(turn)))))
 
     def used(self, training: Sequence[Record]) -> list[Record]:
-        """The cases that train with their labels."""
+        """Return the cases that are trained on with their labels."""
         return [record for record in training if record.subject in self.kept]
 
     def others(self, training: Sequence[Record]) -> list[Record]:
-        """The cases whose labels are not used."""
+        """Return the cases whose labels are not used."""
         return [record for record in training if record.subject not in self.kept]
 
-    def mute(self, training: Sequence[Record]) -> list[Record]:
-        """The cases that train without their labels. UserError where they are asked for and none is left."""
-        found = self.others(training) if self.mute_rows else []
-        if self.mute_rows and not found:
+    def unlabelled_records(self, training: Sequence[Record]) -> list[Record]:
+        """Return the cases that are trained on without labels.
+
+        Raises UserError if batches need some and every case has its label.
+        """
+        found = self.others(training) if self.unlabelled_rows else []
+        if self.unlabelled_rows and not found:
             raise UserError(
-                f"data.unlabelled={self.unlabelled}: every training image has its label; keep those of some "
-                "with data.label_fraction=0.1, or train on labels alone with model=adversarial_unet"
+                f"data.unlabelled_fraction={self.unlabelled_fraction}: every training image has its label; "
+                "keep those of some with data.label_fraction=0.1, or train on labels alone with "
+                "model=adversarial_unet"
             )
         return found
 
     def words(self, training: Sequence[Record]) -> str:
-        """How many labels are used, for people."""
+        """Return how many labels are used, as text."""
         used = self.used(training)
         subjects = len({record.subject for record in training})
         return f"{len(used)} of {len(training)} training cases, {len(self.kept)} of {subjects} subjects"
 
     def shares(self, pieces: int, rank: int, world_size: int) -> list[Share]:
-        """What of each piece of a batch a process gets; of images without labels, as many in each."""
-        if self.mute_rows and (self.rows % world_size or self.mute_rows % world_size):
+        """Return the rows of each micro-batch that a process gets.
+
+        Args:
+            pieces: number of micro-batches of a batch.
+            rank: number of the process.
+            world_size: number of processes.
+
+        Raises:
+            UserError: there are too few rows, or labelled and unlabelled rows cannot be divided evenly.
+        """
+        uneven = self.labelled_rows % world_size or self.unlabelled_rows % world_size
+        if self.unlabelled_rows and uneven:
             raise UserError(
-                f"data.batch_size={self.batch_size} ({self.rows} with labels, {self.mute_rows} without): "
-                f"both must be multiples of the {world_size} processes"
+                f"data.batch_size={self.batch_size} ({self.labelled_rows} with labels, "
+                f"{self.unlabelled_rows} without): both must be multiples of the {world_size} processes"
             )
         try:
             return shares(self.batch_size, pieces, rank, world_size)
         except ValueError as error:
             raise UserError(f"data.{error}") from error
 
-    def stream(
+    def sampler(
         self,
-        labelled: int,
-        others: int,
+        items: tuple[int, int],
         seed: int,
         start: int,
         rank: int = 0,
         world_size: int = 1,
         pieces: int = 1,
     ) -> EndlessSampler | PairedSampler:
-        """Batches of so many items of either kind, this process's share of each."""
-        self.shares(pieces, rank, world_size)
-        first = EndlessSampler(labelled, self.rows, seed, start, rank, world_size, pieces)
-        if not self.mute_rows:
+        """Return the sampler of a process's share of each batch.
+
+        Args:
+            items: numbers of labelled and of unlabelled items.
+            seed: seed of the order.
+            start: number of batches already done.
+            rank: number of the process.
+            world_size: number of processes.
+            pieces: number of micro-batches of a batch.
+        """
+        self.shares(pieces, rank, world_size)  # checks the numbers
+        labelled, others = items
+        first = EndlessSampler(labelled, self.labelled_rows, seed, start, rank, world_size, pieces)
+        if not self.unlabelled_rows:
             return first
-        return PairedSampler(first, EndlessSampler(others, self.mute_rows, seed, start, rank, world_size))
+        return PairedSampler(
+            first, EndlessSampler(others, self.unlabelled_rows, seed, start, rank, world_size)
+        )

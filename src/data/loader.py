@@ -1,4 +1,4 @@
-"""A loader that knows how long its reader had to wait."""
+"""Data loader that measures how long training waits for data."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from ganatomy.errors import UserError
 
 
 class Loader(DataLoader[Any]):
-    """A DataLoader that measures waiting: `waited` seconds of `elapsed` ones.
+    """DataLoader that measures waiting.
 
-    The clock starts with the first batch, which pays for starting the workers.
+    The clock starts with the first batch, as that includes the start of the workers.
+
+    Attributes:
+        waited: seconds of waiting for batches.
+        elapsed: seconds in all.
     """
 
     waited: float = 0.0
@@ -22,25 +26,25 @@ class Loader(DataLoader[Any]):
 
     @property
     def wait_share(self) -> float:
-        """Share of the time between batches that went into waiting for data, 0 to 1."""
+        """Return the share of the time between batches spent waiting for data, 0 to 1."""
         return self.waited / self.elapsed if self.elapsed else 0.0
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         batches = _in_one_line(super().__iter__())
-        begun: float | None = None
-        asked = time.perf_counter()
+        last: float | None = None
+        requested = time.perf_counter()
         for batch in batches:
-            given = time.perf_counter()
-            if begun is not None:
-                self.waited += given - asked
-                self.elapsed += given - begun
-            begun = given
+            received = time.perf_counter()
+            if last is not None:
+                self.waited += received - requested
+                self.elapsed += received - last
+            last = received
             yield batch
-            asked = time.perf_counter()
+            requested = time.perf_counter()
 
 
 def _in_one_line(batches: Iterator[Any]) -> Iterator[Any]:
-    """What a worker refuses comes with its traceback, as torch passes it on; the last line is ours."""
+    """Reduce the UserError of a worker to its own line; torch puts the worker's traceback before it."""
     try:
         yield from batches
     except UserError as error:

@@ -1,4 +1,4 @@
-"""From prepared cases to the rows of a batch; augmentation is a function of (seed, epoch, index)."""
+"""Rows and batches made from prepared cases."""
 
 from __future__ import annotations
 
@@ -23,16 +23,13 @@ from ganatomy.data.transforms.patches import Patches
 Reader = Callable[[Record, int | None], Case]
 RAGGED = ("boxes", "classes")
 ROOM = 2**25
-"""Voxels in a batch of evaluation, at most, unless a single case has more."""
+"""Maximum number of voxels in a batch of evaluation, unless a single case has more."""
 
 
 class TrainItems(Dataset[Item]):
-    """Slices of volumes (2D), patches, or whole cases, each augmented anew every epoch. Index: (epoch,
-    index).
+    """Training items: slices of volumes (2D), patches, or whole cases, addressed by (epoch, index).
 
-    depths: how many slices each record gives; None for a record that is not sliced. read: a record, and
-    one slice of it. degrade: applied last. mute: how many of the records, the last ones, come without their
-    labels; where there are any, each item says whether it is `labelled`.
+    Augmentation is a function of (seed, epoch, index).
     """
 
     def __init__(
@@ -44,14 +41,27 @@ class TrainItems(Dataset[Item]):
         seed: int,
         patches: Patches | None = None,
         degrade: Degrade | None = None,
-        mute: int = 0,
+        unlabelled_records: int = 0,
     ) -> None:
+        """List the items.
+
+        Args:
+            records: the training cases.
+            depths: number of slices of each record; None for a record that is not sliced.
+            read: returns a prepared case, or one slice of it.
+            augment: MONAI dictionary transforms.
+            seed: seed of augmentation and patches.
+            patches: cuts patches; None for whole images.
+            degrade: applied last.
+            unlabelled_records: number of records, the last ones, that are served without labels. If it is
+                above 0, each item has the flag `labelled`.
+        """
         self.places = [
             (record, z)
             for record, depth in zip(records, depths, strict=True)
             for z in (range(depth) if depth is not None else (None,))
         ]
-        self.unlabelled = sum(depth or 1 for depth in depths[len(depths) - mute :])
+        self.unlabelled_items = sum(depth or 1 for depth in depths[len(depths) - unlabelled_records :])
         self.read, self.seed, self.patches, self.augment = read, seed, patches, Augmentation(augment)
         self.degrade = degrade
 
@@ -59,30 +69,37 @@ class TrainItems(Dataset[Item]):
         return len(self.places)
 
     @property
-    def labelled(self) -> int:
-        """How many items have labels; they come first."""
-        return len(self) - self.unlabelled
+    def labelled_items(self) -> int:
+        """Return the number of items with labels; they come first."""
+        return len(self) - self.unlabelled_items
 
-    def __getitem__(self, place: ItemIndex) -> Item:
-        epoch, index = place
+    def __getitem__(self, address: ItemIndex) -> Item:
+        epoch, index = address
         record, z = self.places[index]
         seed = item_seed(self.seed, epoch, index)
         case = self.read(record, z)
-        if index >= self.labelled:
+        if index >= self.labelled_items:
             case = without_labels(case)
         if self.patches:
             case = self.patches(case, z, seed)
         with one_thread():
             item = plain(self.augment(functools.partial(as_item, record, case, z), seed))
-        if self.unlabelled:
-            item["labelled"] = index < self.labelled
+        if self.unlabelled_items:
+            item["labelled"] = index < self.labelled_items
         return degraded_item(self.degrade, item, seed) if self.degrade else item
 
 
 class EvalBatches(Dataset[Item]):
-    """Ready batches of whole cases: all the slices of one volume, or several cases of one shape."""
+    """Batches of whole cases: all slices of one volume, or several cases of one shape."""
 
     def __init__(self, groups: Sequence[Sequence[Record]], sliced: bool, read: Reader) -> None:
+        """Keep the groups.
+
+        Args:
+            groups: the records of each batch.
+            sliced: the cases are stacks of slices.
+            read: returns a prepared case.
+        """
         self.groups, self.sliced, self.read = groups, sliced, read
 
     def __len__(self) -> int:
@@ -97,23 +114,32 @@ class EvalBatches(Dataset[Item]):
 
 
 def alike(
-    records: Sequence[Record], shapes: Mapping[str, tuple[int, ...]], most: int
+    records: Sequence[Record], shapes: Mapping[str, tuple[int, ...]], batch_size: int
 ) -> Iterator[list[Record]]:
-    """Neighbours of one shape, up to `most` of them and `ROOM` voxels together."""
+    """Yield neighbouring records of one shape, up to `batch_size` cases and `ROOM` voxels together.
+
+    Args:
+        records: the cases in order.
+        shapes: shape of every case by name.
+        batch_size: maximum number of cases.
+    """
     for shape, same in groupby(records, lambda record: shapes[record.case]):
-        run, step = list(same), max(1, min(most, ROOM // math.prod(shape)))
+        run, step = list(same), max(1, min(batch_size, ROOM // math.prod(shape)))
         yield from (run[first : first + step] for first in range(0, len(run), step))
 
 
 def without_labels(case: Case) -> Case:
-    """The case with nothing marked in it: background, no boxes, no voxel to centre a patch on."""
+    """Return the case with an empty label map, no boxes, and no voxels to centre patches on."""
     nothing = {"label": np.zeros_like(case["label"])} if "label" in case else {}
     return case | nothing | {key: case[key][:0] for key in (*RAGGED, "seeds") if key in case}
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """As in a worker: several threads for one small picture are up to ten times slower on a busy machine."""
+    """Run torch on one thread, as in a worker.
+
+    Several threads for one small picture are up to ten times slower on a busy machine.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -123,7 +149,7 @@ def one_thread() -> Iterator[None]:
 
 
 def slices(record: Record, case: Case) -> list[Item]:
-    """The rows of a sliced volume, in order."""
+    """Return the rows of a sliced volume, in order."""
     pictures = {key for key in ("image", "target", "label") if key in case}
     rest = {key: value for key, value in case.items() if key not in pictures}
     return [
@@ -133,7 +159,13 @@ def slices(record: Record, case: Case) -> list[Item]:
 
 
 def as_item(record: Record, case: Case, z: int | None) -> Item:
-    """One row as tensors of its own; with `z`, slice z of a volume whose affine and spacing it carries."""
+    """Return one row as tensors that share no memory with the case.
+
+    Args:
+        record: the case's record.
+        case: arrays of the case, or of slice `z` of it; affine and spacing are those of the volume.
+        z: number of the slice; None for a case that is not sliced.
+    """
     item: Item = {key: torch.from_numpy(np.array(value)) for key, value in case.items() if key != "seeds"}
     if z is not None:
         item["slice"] = torch.tensor(z)
@@ -141,7 +173,7 @@ def as_item(record: Record, case: Case, z: int | None) -> Item:
 
 
 def plain(item: Item) -> Item:
-    """Float32 pictures, int64 labels and classes, contiguous, no MetaTensor."""
+    """Return the item with float32 images and int64 labels and classes, contiguous, without MetaTensors."""
     for key, value in item.items():
         if isinstance(value, MetaTensor):
             value = value.as_tensor()
@@ -156,7 +188,7 @@ def plain(item: Item) -> Item:
 
 
 def collate(rows: Sequence[Item]) -> Item:
-    """A batch: tensors stacked, `boxes` and `classes` and words listed."""
+    """Return a batch: tensors are stacked; `boxes`, `classes` and texts are lists."""
     batch: Item = {}
     for key in rows[0]:
         values = [row[key] for row in rows]

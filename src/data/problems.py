@@ -1,4 +1,4 @@
-"""What is said of things that are wrong, and how it travels with the records."""
+"""Faults of records: attaching them, grouping them, and naming files in messages."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ganatomy.data.records import Fault, Record
 
 
 def blamed(record: Record, fault: Fault) -> Record:
-    """The record with one more thing that is wrong with it."""
+    """Return the record with one more fault."""
     return replace(record, problems=(*record.problems, fault))
 
 
 def noted(records: Sequence[Record], faults: Iterable[Fault]) -> list[Record]:
-    """The records, the first of them carrying what is to be said of all."""
+    """Return the records, the first of them with the faults of the whole data set."""
     done = list(records)
     for fault in faults if done else ():
         done[0] = blamed(done[0], fault)
@@ -23,18 +23,24 @@ def noted(records: Sequence[Record], faults: Iterable[Fault]) -> list[Record]:
 
 
 def sound(record: Record) -> bool:
-    """Whether nothing grave was found with it before it was read."""
+    """Return True if the source found no grave fault of this record."""
     return not any(fault.grave and fault.case == record.case for fault in record.problems)
 
 
 def few(names: Sequence[str], count: int = 3, between: str = ", ") -> str:
-    """The first names, and how many more there are."""
+    """Return the first `count` names and the number of the others, as text.
+
+    Args:
+        names: all the names.
+        count: number of names to show.
+        between: text between two names.
+    """
     more = f" and {len(names) - count} more" if len(names) > count else ""
     return between.join(names[:count]) + more
 
 
 def grouped(faults: Iterable[Fault]) -> list[list[Fault]]:
-    """The faults of one kind that differ in files and numbers alone, together; the same words once."""
+    """Group faults of one kind that differ in file names and numbers only; drop identical lines."""
     groups: dict[tuple[bool, str, str], dict[str, Fault]] = {}
     for fault in faults:
         about, colon, words = fault.words.partition(": ")
@@ -45,7 +51,7 @@ def grouped(faults: Iterable[Fault]) -> list[list[Fault]]:
 
 
 def told_once(faults: Iterable[Fault]) -> list[str]:
-    """A line for each group of faults: the words of its first one, and how many more there are."""
+    """Return a line for each group of faults: its first one, and the number of the others."""
     return [
         first.words + (f" ... and {len(more)} more (check.html)" if more else "")
         for first, *more in grouped(faults)
@@ -53,11 +59,11 @@ def told_once(faults: Iterable[Fault]) -> list[str]:
 
 
 def called(record: Record) -> str:
-    """How a message names a record: by the first file of its image, else by its case."""
+    """Return the name of a record for messages: the first file of its image, or else its case."""
     return next(iter(files_of(record)), record.case)
 
 
 def files_of(record: Record, role: str = "image") -> list[str]:
-    """Files of `image`, `target` or `label` below the source's root; empty where the record has none."""
+    """Return the files of `image`, `target` or `label`, relative to the source's root; may be empty."""
     named = record.content.get(role) or []
     return [named] if isinstance(named, str) else [str(name) for name in named]

@@ -1,4 +1,4 @@
-"""What a data set is made of: records, what is wrong with them, and the source that reads them."""
+"""Parts of a data set: records, their faults, and the source that reads them."""
 
 from __future__ import annotations
 
@@ -12,21 +12,28 @@ Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 Case = dict[str, np.ndarray]
-"""Arrays of one case: `image` [C,*spatial], `affine` [4,4] (voxel to mm, of pictures too), `spacing` [dims]
-(mm) and, where the data set has them, `label` [1,*spatial], `target` [C,*spatial], `class` [], and `boxes`
-[N,2*dims] with `classes` [N]: lower corner, then upper corner, in voxels, in the order of the array's axes
-(rows first); voxel i covers i to i + 1."""
+"""Arrays of one case: `image` [C,*spatial], `affine` [4,4] (voxel to mm; pictures have one too), `spacing`
+[dims] (mm) and, if the data set has them, `label` [1,*spatial], `target` [C,*spatial], `class` [], and
+`boxes` [N,2*dims] with `classes` [N]. A box is its lower corner, then its upper corner, in voxels, in the
+order of the array's axes (rows first); voxel i covers i to i + 1."""
 
 Batch = dict[str, Any]
-"""Rows of several cases, a plain dict: `image` [B,C,*spatial] float and, where the data set has them, `label`
+"""Rows of several cases, a plain dict: `image` [B,C,*spatial] float and, if the data set has them, `label`
 [B,1,*spatial] integer, `target` [B,C,*spatial] float, `class` [B], `boxes` list of [N,2*dims] in voxels with
 `classes` list of [N]; `case` and `subject`, lists of str; `offset`, `scale`, `affine` and `spacing` of each
-row, and `slice` [B] where rows are slices."""
+row; and `slice` [B] if rows are slices."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing wrong with one case. A grave one stops training; another is told."""
+    """One fault of one case.
+
+    Attributes:
+        case: name of the case; empty for a fault of the whole data set.
+        kind: short name of the kind of fault.
+        words: the line shown to the user.
+        grave: True if it stops training; otherwise it is only reported.
+    """
 
     case: str
     kind: str
@@ -39,11 +46,17 @@ class Fault:
 
 @dataclass(frozen=True)
 class Record:
-    """One case: its name (unique), the person it belongs to, and where its content is.
+    """One case of a data set, before it is read.
 
-    split, fold: given by the data set, if at all. stratum: what splits shall deal out evenly, such as the
-    diagnosis. problems: what its source found wrong with it before a pixel was read, and, on the first
-    record, with the set as a whole (faults of no case); who has a grave one is dealt into no split.
+    Attributes:
+        case: its name, unique in the data set.
+        subject: the person it belongs to.
+        split: its split, if the data set gives one.
+        content: what the source needs to read it, e.g. file names.
+        stratum: group that every split gets its share of, such as the diagnosis.
+        fold: its fold, if the data set gives one.
+        problems: faults that the source found before reading a pixel; the first record also carries those of
+            the whole data set (faults of no case). A record with a grave one gets no split.
     """
 
     case: str
@@ -56,12 +69,38 @@ class Record:
 
 
 class Source(Protocol):
-    """A data set.
+    """A data set: lists its cases, and reads one at a time.
 
-    spatial_dims is the network's: volumes of a source with 2 are served slice by slice (the last axis).
-    classes: names of the values of `label`, background first. box_classes, kinds: those of `classes` and
-    `class`. Empty where a data set has no such thing. They may be known only after `records`. size: what
-    cases are brought to, or None.
+    Attributes:
+        channels: number of channels of the image.
+        spatial_dims: number of spatial axes of the network. With 2, volumes are served slice by slice (the
+            last axis).
+        size: shape that every case is brought to, or None.
+        classes: names of the values of `label`, background first; this and the next two are empty if the
+            data set has no such thing, and may be known only after `records`.
+        box_classes: names of the values of `classes`.
+        image_classes: names of the values of `class`.
+
+    Example:
+        >>> class Noise:
+        ...     channels, spatial_dims, size = 1, 2, None
+        ...     classes, box_classes, image_classes = (), (), ()
+        ...
+        ...     def records(self):
+        ...         return [Record(f"scan{n}", f"patient{n}", content={"n": n}) for n in range(6)]
+        ...
+        ...     def load(self, record):
+        ...         image = np.random.default_rng(record.content["n"]).normal(size=(1, 16, 16))
+        ...         return {"image": image, "affine": np.eye(4), "spacing": np.ones(2)}
+        ...
+        ...     def fingerprint(self, record):
+        ...         return f"noise {record.case}"
+        ...
+        ...     content = fingerprint
+        >>> from ganatomy.data.datamodule import DataModule
+        >>> batch = next(iter(DataModule(Noise(), batch_size=2).train_dataloader()))
+        >>> batch["image"].shape, len(batch["subject"])
+        (torch.Size([2, 1, 16, 16]), 2)
     """
 
     channels: int
@@ -69,24 +108,32 @@ class Source(Protocol):
     size: int | Sequence[int] | None
     classes: Sequence[str]
     box_classes: Sequence[str]
-    kinds: Sequence[str]
+    image_classes: Sequence[str]
 
     def records(self) -> list[Record]:
-        """Every case, in a fixed order, without reading a pixel."""
+        """Return every case, in a fixed order, without reading a pixel."""
         ...
 
     def load(self, record: Record) -> Case:
-        """Raw arrays, in the data set's own units; `contract` says in a line where they are no `Case`.
+        """Return the raw arrays of a case, in the data set's own units.
+
+        `quality.contract` reports in one line how they differ from a `Case`.
 
         Raises:
-            ReadError: for a file that cannot be read.
+            ReadError: a file cannot be read.
         """
         ...
 
     def fingerprint(self, record: Record) -> str:
-        """Changes whenever what `load` returns would; differs for data in different places."""
+        """Return a text that changes whenever what `load` returns would.
+
+        It differs for data in different places.
+        """
         ...
 
     def content(self, record: Record) -> str:
-        """All that decides what `load` returns, the same on every machine: files are told by their bytes."""
+        """Return a text of all that decides what `load` returns, the same on every machine.
+
+        Files enter by their bytes.
+        """
         ...

@@ -81,23 +81,23 @@ def respaced(grid: Grid, spacing: np.ndarray) -> Grid:
     return grid.moved(factor, (factor - 1) / 2, shape)
 
 
-def fitted(grid: Grid, size: tuple[int, ...], fit: str, whole: bool = False) -> Grid:
+def fitted(grid: Grid, size: tuple[int, ...], resize: str, whole: bool = False) -> Grid:
     """Return the grid resized to `size` about its centre.
 
     Args:
         grid: the grid.
         size: shape of the result.
-        fit: `pad`, `crop`: padded or cropped without scaling; `letterbox`: scaled until the whole picture
+        resize: `pad`, `crop`: padded or cropped without scaling; `letterbox`: scaled until the whole picture
             fits, then padded; `cover`: scaled until it covers the size, then cropped; `stretch`: each axis
             scaled on its own.
         whole: crop nothing; extend the grid to the picture's edges where they lie outside.
     """
     shape = np.array(grid.shape)
     ratio = shape / np.array(size)
-    scale = {"letterbox": ratio.max(), "cover": ratio.min(), "stretch": ratio}.get(fit, 1.0)
+    scale = {"letterbox": ratio.max(), "cover": ratio.min(), "stretch": ratio}.get(resize, 1.0)
     factor = np.broadcast_to(scale, shape.shape).astype(float)
     start = (shape - 1) / 2 - factor * (np.array(size) - 1) / 2
-    if fit in ("pad", "crop"):
+    if resize in ("pad", "crop"):
         start = np.floor(start)
     if whole:
         ends = start - factor / 2 + 0.5, shape - 0.5 - (start + factor * (np.array(size) - 0.5))

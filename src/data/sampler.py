@@ -1,4 +1,4 @@
-"""The order of training, a function of (seed, epoch) alone."""
+"""Order of training: a function of (seed, epoch) alone."""
 
 from __future__ import annotations
 
@@ -10,21 +10,37 @@ import numpy as np
 from torch.utils.data import Sampler
 
 ItemIndex = tuple[int, int]
-"""(epoch, index): which item, and which of its appearances."""
+"""(epoch, index of the item)."""
 
 
 class Share(NamedTuple):
-    """Of one piece of a global batch: all its rows, and those of one process."""
+    """Rows of one micro-batch of a global batch.
+
+    Attributes:
+        piece: all rows of the micro-batch.
+        rows: rows of one process.
+    """
 
     piece: range
     rows: range
 
 
 def shares(batch_size: int, pieces: int, rank: int, world_size: int) -> list[Share]:
-    """A global batch is cut into pieces, and each of them, as evenly as it goes, among the processes.
+    """Divide a global batch into micro-batches, and each of these among the processes, as evenly as possible.
 
-    In this order, so that a piece holds the same rows however many processes there are. A ValueError where
-    one of them would have nothing of a piece.
+    In this order, a micro-batch holds the same rows for any number of processes.
+
+    Args:
+        batch_size: rows of the global batch.
+        pieces: number of micro-batches.
+        rank: number of the process.
+        world_size: number of processes.
+
+    Returns:
+        For each micro-batch, its rows and those of the process.
+
+    Raises:
+        ValueError: a process would get no row of a micro-batch.
     """
     if batch_size // pieces < world_size:
         raise ValueError(
@@ -40,14 +56,11 @@ def shares(batch_size: int, pieces: int, rank: int, world_size: int) -> list[Sha
 
 
 class EndlessSampler(Sampler[list[ItemIndex]]):
-    """Endless batches of places, cut from the permutations of epochs 0, 1, 2, ... laid end to end.
+    """Sampler of endless batches: the permutations of epochs 0, 1, 2, ... one after the other.
 
-    Every batch is full: one that reaches the end of an epoch goes on into the next, so nothing is
-    dropped, and sets smaller than a batch work. Batch k begins at item k * batch_size of the stream,
-    wherever and by however many processes it is read.
-
-    batch_size: the global one; process `rank` of `world_size` gets its share of each, as `shares` says.
-    start: batches already done; set before iteration begins.
+    Every batch is full: one that reaches the end of an epoch continues with the next, so nothing is dropped,
+    and data sets smaller than a batch work. Batch k begins at item k * batch_size of this sequence, for any
+    start and any number of processes.
     """
 
     def __init__(
@@ -60,6 +73,20 @@ class EndlessSampler(Sampler[list[ItemIndex]]):
         world_size: int = 1,
         pieces: int = 1,
     ) -> None:
+        """Choose the rows of this process.
+
+        Args:
+            n: number of items.
+            batch_size: rows of a global batch.
+            seed: seed of the permutations.
+            start: number of batches already done.
+            rank: number of the process.
+            world_size: number of processes.
+            pieces: number of micro-batches, see `shares`.
+
+        Raises:
+            ValueError: there are no items, or too few rows.
+        """
         if n < 1 or batch_size < 1:
             raise ValueError(f"{n} items in batches of {batch_size}: at least 1 of each is needed")
         self.n, self.batch_size, self.seed, self.start = n, batch_size, seed, start
@@ -67,33 +94,39 @@ class EndlessSampler(Sampler[list[ItemIndex]]):
 
     def __iter__(self) -> Iterator[list[ItemIndex]]:
         position = self.start * self.batch_size
-        known: dict[int, np.ndarray] = {}
+        orders: dict[int, np.ndarray] = {}
         while True:
             batch = []
-            for epoch, place in (divmod(position + row, self.n) for row in self.rows):
-                if epoch not in known:
-                    known = {epoch: order(self.n, self.seed, epoch)}
-                batch.append((epoch, int(known[epoch][place])))
+            for epoch, step in (divmod(position + row, self.n) for row in self.rows):
+                if epoch not in orders:
+                    orders = {epoch: order(self.n, self.seed, epoch)}
+                batch.append((epoch, int(orders[epoch][step])))
             yield batch
             position += self.batch_size
 
 
 class PairedSampler(Sampler[list[ItemIndex]]):
-    """Every batch is one of the first stream, then one of the second, whose items are numbered on."""
+    """Sampler whose batches join one of each of two samplers; the second's items are numbered on."""
 
     def __init__(self, first: EndlessSampler, second: EndlessSampler) -> None:
         self.first, self.second = first, second
 
     def __iter__(self) -> Iterator[list[ItemIndex]]:
-        for mine, other in zip(self.first, self.second, strict=True):
-            yield mine + [(epoch, self.first.n + index) for epoch, index in other]
+        for first, second in zip(self.first, self.second, strict=True):
+            yield first + [(epoch, self.first.n + index) for epoch, index in second]
 
 
 def order(n: int, seed: int, epoch: int) -> np.ndarray:
-    """The permutation of an epoch."""
+    """Return the permutation of an epoch."""
     return np.random.default_rng([seed, epoch]).permutation(n)
 
 
 def item_seed(seed: int, epoch: int, index: int) -> int:
-    """32-bit seed of one item's augmentation."""
+    """Return the 32-bit seed of one item's augmentation.
+
+    Args:
+        seed: seed of the data.
+        epoch: number of the epoch.
+        index: number of the item.
+    """
     return int(np.random.SeedSequence([seed, epoch, index]).generate_state(1)[0])

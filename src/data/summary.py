@@ -1,4 +1,4 @@
-"""What a run keeps of its data."""
+"""Content of data.json, and the check of a resumed run against it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ganatomy.data.transforms.prepare import VERSION
 
 
 def summary(data: DataModule) -> dict[str, Any]:
-    """Plain values for `data.json`: counts, subjects per split, faults, a hash of content and preparation.
+    """Return the content of `data.json`: counts, subjects per split, faults, and a hash of the data.
 
-    `contents` holds the split for when the run goes on: every case of each, left out or not, with a digest,
-    and under `none` those that were given no split (data.on_error=skip).
+    `contents` fixes the split for a resumed run: it lists every case of each split, left out or not, with a
+    digest, and under `none` those without a split (data.on_error=skip).
     """
     data.setup()
     return {
@@ -26,9 +26,9 @@ def summary(data: DataModule) -> dict[str, Any]:
         "without_labels": sorted({r.subject for r in data.labels.others(data.records["train"])}),
         "subjects": _subjects(data),
         "channels": data.channels,
-        "classes": list(data.classes),
+        "classes": list(data.mask_classes),
         "box_classes": list(data.box_classes),
-        "kinds": list(data.kinds),
+        "kinds": list(data.image_classes),
         "spatial_dims": data.spatial_dims,
         "units": units_of(data.source, data.records["train"]),
         "faults": [fault.words for fact in data.facts.values() for fault in fact.faults],
@@ -38,20 +38,20 @@ def summary(data: DataModule) -> dict[str, Any]:
 
 
 def _contents(data: DataModule) -> dict[str, dict[str, str]]:
-    """Those of the run that goes on, which were compared, else of the cases that are there."""
+    """Return the contents of the resumed run, which were compared before, or else of the cases found."""
     if data.held and data.held.contents is not None:
         return {split: dict(cases) for split, cases in data.held.contents.items()}
-    places = {split: [r.case for r in data.dealt if r.split == split] for split in (*SPLITS, None)}
+    cases_of = {split: [r.case for r in data.dealt if r.split == split] for split in (*SPLITS, None)}
     return {
         str(split or "none"): {case: digest(data.facts[case].content if split else "") for case in cases}
-        for split, cases in places.items()
+        for split, cases in cases_of.items()
     }
 
 
 def check_held(data: DataModule) -> None:
-    """UserError where a run that goes on would not train on what it was begun with.
+    """Raise UserError if a resumed run would not train on the data it began with.
 
-    To be called when all cases that the task leaves out are left out.
+    Call it after the task has left out the cases that it does without.
     """
     if data.held:
         counts = {split: len(records) for split, records in data.records.items()}
@@ -63,7 +63,8 @@ def _subjects(data: DataModule) -> dict[Split, list[str]]:
 
 
 def content_hash(data: DataModule) -> str:
-    """SHA-256 of every case's content and of how it is prepared: the same for the same files anywhere."""
+    """Return the SHA-256 of every case's content and of the preparation; equal on every machine."""
     data.setup()
-    told = sorted(data.facts[record.case].content for records in data.records.values() for record in records)
-    return hashlib.sha256("\n".join([*told, f"{data.preparation} {VERSION}"]).encode()).hexdigest()
+    records = [record for records in data.records.values() for record in records]
+    contents = sorted(data.facts[record.case].content for record in records)
+    return hashlib.sha256("\n".join([*contents, f"{data.preparation} {VERSION}"]).encode()).hexdigest()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ganatomy.errors import UserError
 from ganatomy.experiments.claims.verdicts import verdicts
+from ganatomy.experiments.fingerprint import fingerprint_of_file
 from ganatomy.experiments.plan import runs
 from ganatomy.experiments.results.report import BEGIN, FIGURE, NOT_RUN, TABLE, VERDICTS, between, said
 from ganatomy.experiments.results.table import table
@@ -48,7 +49,7 @@ def _faults(experiment: Experiment) -> list[str]:
             faults.append(f"{folder / name}: was changed by hand{STALE}, which makes it anew from the runs")
     if faults:
         return faults
-    if told["experiment"] != sha256(experiment.folder / FILE):
+    if told["experiment"] != fingerprint_of_file(experiment.folder / FILE):
         faults.append(f"{experiment.folder / FILE}: was changed after the results were written{STALE}")
     found = load(experiment)
     kept = valid(found, planned, experiment)

@@ -1,14 +1,15 @@
-"""What decides a run's numbers, as a hash that is the same on every machine."""
+"""Hashes of what decides a run's numbers; the same on every machine."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from ganatomy.config.compose import composed
-from ganatomy.config.renamed import as_first
+from ganatomy.config.versions import as_first, text_of_first
 
 FREE = {
     "": ("paths", "run_dir", "name", "resume", "logger", "callbacks", "debug", "seed"),
@@ -22,9 +23,10 @@ SOMEWHERE = ("paths.data=DATA", "paths.cache=CACHE", "paths.runs=RUNS")
 
 
 def fingerprint(words: Sequence[str]) -> tuple[str, str]:
-    """(of the configuration, of its data): SHA-256 of what these words compose to, save the seed.
+    """Return the SHA-256 of the configuration that these words compose to, and of its data.
 
-    Names and keys that changed since do not tell (`core.renamed`).
+    The seed is left out. Classes and keys count by their first names (`config.renamed`), so that a renaming
+    changes no hash.
     """
     plain = as_first(composed([*words, *SOMEWHERE]))
     for section in FREE:
@@ -35,12 +37,17 @@ def fingerprint(words: Sequence[str]) -> tuple[str, str]:
     return digest(plain), digest(data)
 
 
+def fingerprint_of_file(path: Path) -> str:
+    """Return the SHA-256 of a text file by the first names of the keys and classes in it."""
+    return hashlib.sha256(text_of_first(path.read_text(encoding="utf-8")).encode()).hexdigest()
+
+
 def is_free(key: str) -> bool:
-    """Whether a dotted key decides no number."""
+    """Return True if a dotted key decides no number."""
     section, _, leaf = key.rpartition(".")
     return leaf in FREE.get(section, ()) or leaf.startswith(PREFIXES)
 
 
 def digest(content: Any) -> str:
-    """Of plain values, whatever the order of their keys."""
+    """Return the SHA-256 of plain values, whatever the order of their keys."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -14,8 +14,9 @@ from pydantic import Field
 
 from ganatomy.config.compose import as_written, is_group, parsed
 from ganatomy.config.mistakes.suggestions import nearest
-from ganatomy.config.renamed import ADDED, get
+from ganatomy.config.renamed import ADDED
 from ganatomy.config.section import Section
+from ganatomy.config.versions import get
 from ganatomy.errors import UserError
 from ganatomy.experiments.spec import RUN
 from ganatomy.launch.processes import quoted

@@ -77,7 +77,7 @@ class GanModule(pl.LightningModule):
             update: What is done with one batch.
         """
         self.game, self.stepping_optimizer, self.update = game, stepping_optimizer, update
-        self.watch = GradientMonitor(game)
+        self.gradient_monitor = GradientMonitor(game)
 
     def training_step(self, batch: Batch, index: int) -> None:
         torch.manual_seed(seed_of(self.recipe.seed, self.batches_done))
@@ -144,7 +144,7 @@ class GanModule(pl.LightningModule):
         """Check and clip the gradients of the player that is about to step; fp16's are already unscaled."""
         parameters = self.game.parameters(self._stepping)
         if self._scaler is None:
-            norm = self.watch.observe(self._stepping, self.batches_done, self._batch)
+            norm = self.gradient_monitor.observe(self._stepping, self.batches_done, self._batch)
         else:  # overflows are expected, and skipped by the scaler
             norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         limit = self.recipe.clip.get(self._stepping)
@@ -153,7 +153,7 @@ class GanModule(pl.LightningModule):
 
     def check_finite(self) -> None:
         """Raise `NotFinite` if a gradient since the last check was not finite; waits for the device."""
-        self.watch.raise_if_bad()
+        self.gradient_monitor.raise_if_bad()
         if self._scaler is not None and self._scaler.get_scale() < SMALLEST_SCALE:
             raise NotFinite(
                 f"step {self.batches_done}: every step overflows in 16-mixed; use "

@@ -154,5 +154,5 @@ class TaskHooks:
 
 def all_labelled(data: DataModule) -> None:
     """Raise UserError if batches hold images with hidden labels, which would count as empty label maps."""
-    if share := data.labels.unlabelled:
-        raise UserError(f"data.unlabelled: {share}, but only model=semi learns of them; set it to 0")
+    if share := data.labels.unlabelled_fraction:
+        raise UserError(f"data.unlabelled_fraction: {share}, but only model=semi learns of them; set it to 0")

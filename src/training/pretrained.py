@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ganatomy.tasks.base import AdversarialTask
     from ganatomy.tasks.synthesis.conditioning import Condition
 
-ALIKE = ("channels", "spatial_dims", "size", "fit", "spacing", "orientation", "intensity")
+ALIKE = ("channels", "spatial_dims", "size", "resize", "spacing", "orientation", "intensity")
 """Keys of `data` that decide how an image reaches a network; both runs must have the same values."""
 
 
@@ -68,10 +68,10 @@ def attach_evaluator(cfg: Config, task: AdversarialTask, data: DataModule) -> No
                 f"task.evaluator: {run} has data.{key}={other}, this run {ours}; make them the same"
             )
     summary = json.loads((Path(run) / "data.json").read_text(encoding="utf-8"))
-    if tuple(summary["classes"]) != data.classes:
+    if tuple(summary["classes"]) != data.mask_classes:
         raise UserError(
-            f"task.evaluator: {run} has the classes {summary['classes']}, this run {list(data.classes)}; "
-            "give a run with the same classes"
+            f"task.evaluator: {run} has the classes {summary['classes']}, this run "
+            f"{list(data.mask_classes)}; give a run with the same classes"
         )
     tested = {record.subject for record in data.records["test"]}
     if shared := tested & set(summary["subjects"]["train"]):

@@ -30,9 +30,20 @@ def best(trainer: pl.Trainer) -> dict[str, Any]:
     return {"score": found.best_score, "step": found.best_step}
 
 
-def judged(run: Run, task: AdversarialTask, best: dict[str, Any], wanted: str) -> tuple[Path, str]:
-    """The checkpoint whose weights are tested, and what is to be said of it: the last one where no validation
-    could tell the best.
+def checkpoint_to_test(
+    run: Run, task: AdversarialTask, best: dict[str, Any], wanted: str
+) -> tuple[Path, str]:
+    """Return the checkpoint whose weights are tested, and a note for the user.
+
+    Args:
+        run: Run directory with the checkpoints.
+        task: Task that names the monitored score.
+        best: Score and step of best.ckpt.
+        wanted: `trainer.test_checkpoint`, best or last.
+
+    Returns:
+        Path of the checkpoint, and why it is not the wanted one: the score was undefined at every
+        validation. The note is empty otherwise.
     """
     if wanted != "best":
         return run.last, ""

@@ -65,7 +65,7 @@ def made(compose: Any) -> Made:
         data = build.build_data(cfg)
         data.setup()
         cfg = build.complete(cfg, data)
-        return data, build.build_task(cfg, data.classes), cfg
+        return data, build.build_task(cfg, data.mask_classes), cfg
 
     return of
 
@@ -188,11 +188,14 @@ def test_classes_take_turns_and_the_index_is_data(made: Made, pictures: Any, tmp
         "data=table",
         f"data.root={where}",
         "data.kind=kind",
-        "data.kinds=[bright,dark]",
+        "data.image_classes=[bright,dark]",
         "data.size=null",
     ]
     read, _, _ = made(*table, "data.split=[2,1,1]")
-    assert sum(len(records) for records in read.records.values()) == 4 and read.kinds == ("bright", "dark")
+    assert sum(len(records) for records in read.records.values()) == 4 and read.image_classes == (
+        "bright",
+        "dark",
+    )
 
 
 def test_a_finished_run_gives_more_and_names_the_weights(compose: Any, pictures: Any, tmp_path: Path) -> None:

@@ -109,4 +109,4 @@ def test_published_layouts_load(name, compose, picture, volume, tmp_path):
     batch = next(iter(data.train_dataloader()))
     assert len(batch["image"]) == 2 and np.isfinite(batch["image"].numpy()).all()
     if "busi" in name:
-        assert set(np.unique(batch["label"])) <= {0, 1} and data.classes == ("background", "lesion")
+        assert set(np.unique(batch["label"])) <= {0, 1} and data.mask_classes == ("background", "lesion")

@@ -73,7 +73,7 @@ def test_without_asking_for_the_others_they_are_left_out():
 
 
 def test_a_batch_has_a_fixed_share_of_either_kind():
-    data = module(label_fraction=0.34, unlabelled=0.25)
+    data = module(label_fraction=0.34, unlabelled_fraction=0.25)
     data.setup()
     found: dict[bool, set[str]] = {True: set(), False: set()}
     for batch in batches(data, 30):
@@ -88,8 +88,8 @@ def test_a_batch_has_a_fixed_share_of_either_kind():
 
 
 def test_every_seed_and_epoch_visits_all_of_either_kind_and_a_restart_goes_on():
-    straight = batches(module(label_fraction=0.34, unlabelled=0.5), 9)
-    data = module(label_fraction=0.34, unlabelled=0.5)
+    straight = batches(module(label_fraction=0.34, unlabelled_fraction=0.5), 9)
+    data = module(label_fraction=0.34, unlabelled_fraction=0.5)
     data.start_at(4)
     for one, other in zip(batches(data, 5), straight[4:], strict=True):
         assert all(torch.equal(one[key], other[key]) for key in ("image", "label", "slice"))
@@ -115,7 +115,7 @@ def test_a_patch_of_an_unlabelled_image_is_not_centred_on_what_nobody_marked(mon
     given = []
     cut = Patches.__call__
     monkeypatch.setattr(Patches, "__call__", lambda self, case, *a: given.append(case) or cut(self, case, *a))
-    data = module(label_fraction=0.34, unlabelled=0.5, patch=12, foreground=1.0)
+    data = module(label_fraction=0.34, unlabelled_fraction=0.5, patch=12, foreground=1.0)
     (batch,) = batches(data, 1)
     assert [bool(case["label"].any()) for case in given] == batch["labelled"]
     assert [len(case["seeds"]) > 0 for case in given] == batch["labelled"]
@@ -128,11 +128,17 @@ def test_a_patch_of_an_unlabelled_image_is_not_centred_on_what_nobody_marked(mon
         ({"label_fraction": 0.0}, "data.label_fraction=0.0: give a share above 0"),
         ({"label_fraction": 1.5}, "data.label_fraction=1.5: give a share above 0, at most 1"),
         (
-            {"unlabelled": 0.5},
+            {"unlabelled_fraction": 0.5},
             "every training image has its label; keep those of some",
         ),
-        ({"unlabelled": 0.05, "label_fraction": 0.5}, "data.unlabelled=0.05: makes 0 of the 4 images"),
-        ({"unlabelled": 1.0, "label_fraction": 0.5}, "data.unlabelled=1.0: makes 4 of the 4 images"),
+        (
+            {"unlabelled_fraction": 0.05, "label_fraction": 0.5},
+            "data.unlabelled_fraction=0.05: makes 0 of the 4 images",
+        ),
+        (
+            {"unlabelled_fraction": 1.0, "label_fraction": 0.5},
+            "data.unlabelled_fraction=1.0: makes 4 of the 4 images",
+        ),
     ],
 )
 def test_refused_in_one_line(wrong, message):

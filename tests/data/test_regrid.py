@@ -96,7 +96,7 @@ def test_spacing_keeps_the_extent():
 
 
 @pytest.mark.parametrize(
-    ("fit", "box"),
+    ("resize", "box"),
     [
         ("pad", [22, 22, 32, 32]),
         ("letterbox", [16, 16, 32, 32]),
@@ -104,10 +104,10 @@ def test_spacing_keeps_the_extent():
         ("stretch", [16, 32 / 3, 32, 32]),
     ],
 )
-def test_boxes_go_where_their_pixels_go(fit, box):
+def test_boxes_go_where_their_pixels_go(resize, box):
     """40x30 onto 64x64; pad +12, +17; letterbox x1.6, +8 columns; cover x64/30; stretch x1.6, x64/30."""
     source = Grid(np.eye(4), (40, 30))
-    target = fitted(source, (64, 64), fit)
+    target = fitted(source, (64, 64), resize)
     boxes = np.array([[10.0, 5.0, 20.0, 15.0]])
     moved = move_boxes(boxes, source, target)
     assert np.allclose(moved, box)

@@ -95,7 +95,7 @@ def test_a_file_edited_in_place_with_its_date_set_back_is_read_anew(tmp_path, ki
         {"channels": 3},
         {"classes": ("a", "b", "c")},
         {"boxes_from_label": True},
-        {"kinds": ("x",)},
+        {"image_classes": ("x",)},
     ],
 )
 def test_a_setting_that_decides_what_is_loaded_does_too(tmp_path, change):
@@ -103,6 +103,14 @@ def test_a_setting_that_decides_what_is_loaded_does_too(tmp_path, change):
     sources = [data(tmp_path / "data", tmp_path / "cache", **more).source for more in ({}, change)]
     one, other = ([source.fingerprint(record) for record in source.records()] for source in sources)
     assert not set(one) & set(other)
+
+
+def test_a_renamed_setting_is_hashed_by_its_first_name(tmp_path):
+    """So caches that were made before the renaming stay valid."""
+    write(tmp_path / "data", 2)
+    source = data(tmp_path / "data", tmp_path / "cache", image_classes=["x"]).source
+    text = source.fingerprint(source.records()[0])
+    assert "'box_classes': (), 'kinds': ('x',), 'label_values'" in text and "image_classes" not in text
 
 
 def test_a_setting_that_only_chooses_cases_keeps_the_others(tmp_path):

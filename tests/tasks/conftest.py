@@ -62,7 +62,7 @@ def prepared(compose: Any, small: Callable[..., list[str]]) -> Callable[..., tup
         data = build.build_data(cfg)
         data.setup()
         cfg = build.complete(cfg, data)
-        return data, build.build_task(cfg, data.classes)
+        return data, build.build_task(cfg, data.mask_classes)
 
     return of
 

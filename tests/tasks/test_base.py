@@ -26,7 +26,7 @@ def prepared(compose: Any, *overrides: str) -> tuple[dict[str, Any], Any, Any]:
     data = build.build_data(cfg)
     data.setup()
     cfg = build.complete(cfg, data)
-    task = build.build_task(cfg, data.classes)
+    task = build.build_task(cfg, data.mask_classes)
     preflight.plan_update(cfg.update, task, data)
     return cfg, data, task
 

@@ -160,7 +160,7 @@ def test_each_channel_its_own_in_other_tasks(compose: Any, scans: Path, tmp_path
     lines = [f"{row},{split},c{n}" for n, (row, split) in enumerate(zip(rows, splits, strict=True))]
     kinds.write_text("\n".join(["image,kind,split,case", *lines]))
     words = f"task={task} data=table data.table=kinds.csv data.root={scans} data.kind=kind data.case=case"
-    words += f" data.given_split=split data.channels=2 {EACH} data.size=[16,16] data.fit=letterbox"
+    words += f" data.given_split=split data.channels=2 {EACH} data.size=[16,16] data.resize=letterbox"
     words += " trainer.max_steps=2 trainer.val_every=1 trainer.threads=1 trainer.accelerator=cpu logger=none"
     words += " data.batch_size=2 callbacks.progress=none callbacks.report=false callbacks.samples=0"
     words += " save_predictions=1"

@@ -81,7 +81,7 @@ def test_every_voxel_of_a_file_was_made_by_the_network(
         *words,
         f"data.spatial_dims={dims}",
         f"data.size={size}",
-        "data.fit=pad",
+        "data.resize=pad",
         "save_predictions=all",
         network="Identity",
     )
@@ -103,7 +103,7 @@ def test_objects_outside_the_middle_are_found(train: Any, volumes: Path, dims: s
         f"data.spatial_dims={dims}",
         f"data.size={size}",
         "save_predictions=all",
-        "data.fit=pad",
+        "data.resize=pad",
         network="Bright",
     )
     for case, ours in predicted(run).items():
@@ -116,13 +116,15 @@ def test_a_task_of_one_size_stops(train: Any, volumes: Path, task: str) -> None:
     words = [f"task={task}", VOLUMES, "data.spatial_dims=2", "data.size=16"]
     words += ["task.imagenet=false"] if task == "synthesis" else ["data.label='masks/{name}'"]
     words += ["data.classes=[background,spot]"] if task == "anomaly" else []
-    with pytest.raises(UserError, match=r"^data\.size=16 cuts 5 of 5 images.*14.5 % .*data\.fit=letterbox"):
+    with pytest.raises(
+        UserError, match=r"^data\.size=16 cuts 5 of 5 images.*14.5 % .*data\.resize=letterbox"
+    ):
         train(*words)
     if task == "synthesis":
         with pytest.raises(
             UserError, match=r"^save_predictions: data\.size=16 cuts 5 of 5 images.*made-up voxels"
         ):
-            train(*words, "data.fit=crop", "save_predictions=1", "task.max_images=4", "task.nearest=2")
+            train(*words, "data.resize=crop", "save_predictions=1", "task.max_images=4", "task.nearest=2")
 
 
 def test_boxes_outside_the_middle_are_looked_for(train: Any, tmp_path: Path, monkeypatch: Any) -> None:
@@ -148,7 +150,12 @@ def test_boxes_outside_the_middle_are_looked_for(train: Any, tmp_path: Path, mon
 
     monkeypatch.setattr(CenterNet, "forward", watched)
     monkeypatch.setattr(DetectionTask, "score", scored)
-    words = ["task=detection", "data.label='masks/{name}'", "data.classes=[background,cell]", "data.fit=crop"]
+    words = [
+        "task=detection",
+        "data.label='masks/{name}'",
+        "data.classes=[background,cell]",
+        "data.resize=crop",
+    ]
     words += ["data.boxes_from_label=true", "data.size=32", "model.generator.body.channels=[8,16]"]
     run = train(*words, "model.generator.body.strides=[2]")
     assert {size for size, _ in judged} == {(64, 48)} and {n for _, ns in judged for n in ns} == {2}

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ganatomy.pictures.scores import table
 from ganatomy.runs.directory import Run, without_nan
-from ganatomy.training.results import judged
+from ganatomy.training.results import checkpoint_to_test
 
 SEGMENTS = ["task=segmentation", "data.label='labels/{name}'", "data.classes=[background,organ,lesion]"]
 SEGMENTS += ["model.generator.channels=[4,8]", "model.generator.strides=[2]"]
@@ -118,5 +118,5 @@ def test_tables_read_null_as_nan() -> None:
 def test_otherwise_the_weights_asked_for_are_tested(
     tmp_path: Path, wanted: str, score: float, name: str
 ) -> None:
-    path, told = judged(Run(tmp_path), None, {"score": score}, wanted)
+    path, told = checkpoint_to_test(Run(tmp_path), None, {"score": score}, wanted)
     assert path.name == f"{name}.ckpt" and told == ""

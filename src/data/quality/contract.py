@@ -9,7 +9,7 @@ import numpy as np
 from ganatomy.data.records import Case, Record, Source
 from ganatomy.errors import UserError
 
-ATTRIBUTES = ("channels", "spatial_dims", "size", "classes", "box_classes", "kinds")
+ATTRIBUTES = ("channels", "spatial_dims", "size", "classes", "box_classes", "image_classes")
 METHODS = ("records", "load", "fingerprint", "content")
 FLAT = 1e-6
 """An affine cannot be inverted if the unit vectors along its axes span less than this volume."""
@@ -107,8 +107,9 @@ def _boxes(case: Case, dims: int) -> Iterator[str]:
 def _class(number: np.ndarray, source: Source) -> Iterator[str]:
     if number.ndim or number.dtype.kind not in "bui":
         yield f"class {_shape(number)}; expected a single integer, [] int64"
-    if source.kinds and not 0 <= int(number) < len(source.kinds):
-        yield f"class {int(number)}; expected 0 to {len(source.kinds) - 1}, a place among data.kinds"
+    if source.image_classes and not 0 <= int(number) < len(source.image_classes):
+        last = len(source.image_classes) - 1
+        yield f"class {int(number)}; expected 0 to {last}, a place among data.image_classes"
 
 
 def _shape(array: np.ndarray) -> str:

@@ -36,7 +36,7 @@ class Inventory:
         types: Data types of the images as read, and how many images have each.
         axes: Directions of the axes of volumes, such as RAS, and how many volumes have each.
         ranges: Case to its lowest and highest intensity.
-        kinds: Split to the number of images of each class.
+        image_classes: Split to the number of images of each class.
         boxes: Split to the number of boxes of each class.
         voxels: Split to the number of voxels of each label value.
         values: Split to a sample of the intensities of each case.
@@ -50,7 +50,7 @@ class Inventory:
     types: Counter[str] = field(default_factory=Counter)
     axes: Counter[str] = field(default_factory=Counter)
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
-    kinds: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
+    image_classes: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     boxes: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     voxels: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     values: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
@@ -109,7 +109,7 @@ def _count(found: Inventory, record: Record, case: Case, rng: np.random.Generato
     found.ranges[record.case] = (float(image.min()), float(image.max()))
     found.values[split].append(rng.choice(image.reshape(-1), min(each, image.size)).astype(np.float32))
     if "class" in case:
-        found.kinds[split][int(case["class"])] += 1
+        found.image_classes[split][int(case["class"])] += 1
     if "classes" in case:
         found.boxes[split].update(int(c) for c in case["classes"])
     if "label" in case:
@@ -152,7 +152,7 @@ def table(found: Inventory, source: Source) -> tuple[list[str], list[list[str]]]
             ]
         )
     columns: list[tuple[str, Sequence[str], dict[str, Counter[int]], bool]] = [
-        ("", source.kinds, found.kinds, False),
+        ("", source.image_classes, found.image_classes, False),
         ("boxes ", source.box_classes, found.boxes, False),
         ("% ", source.classes, found.voxels, True),
     ]

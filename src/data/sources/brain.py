@@ -122,7 +122,7 @@ class Brain:
     channels = 1
     classes: tuple[str, ...] = ("background", "csf", "gm", "wm")
     box_classes: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ()
+    image_classes: tuple[str, ...] = ()
 
     def __init__(
         self,

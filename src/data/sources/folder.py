@@ -58,8 +58,8 @@ class Folder(Files):
             raise UserError(f"data.image={self.image}: no image in {self.folder} matches{passed}")
         notes = [Fault("", "passed over", f"files passed over: {passed}", grave=False)] if passed else []
         words = [self._words(path) for path in found]
-        if self.kind and not self.kinds:
-            self.kinds = tuple(sorted({self._filled("kind", each) for each in words}))
+        if self.kind and not self.image_classes:
+            self.image_classes = tuple(sorted({self._filled("kind", each) for each in words}))
         labels, label_notes = self._files("label", words)
         targets, target_notes = self._files("target", words)
         records = [self._record(*each) for each in zip(found, words, labels, targets, strict=True)]
@@ -118,9 +118,11 @@ class Folder(Files):
         }
         kind = self._filled("kind", words) if self.kind else ""
         if kind:
-            if kind not in self.kinds:
-                raise UserError(f"{path}: its kind {kind} is not in data.kinds={list(self.kinds)}")
-            content["class"] = self.kinds.index(kind)
+            if kind not in self.image_classes:
+                raise UserError(
+                    f"{path}: its kind {kind} is not in data.image_classes={list(self.image_classes)}"
+                )
+            content["class"] = self.image_classes.index(kind)
         subject = self._filled("subject", words).lstrip("./")
         split = (
             split_named(self._filled("given_split", words), f"data.given_split={self.given_split}: {name}")

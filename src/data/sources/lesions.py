@@ -74,7 +74,7 @@ class BrainLesions(Brain):
 
     classes = ("background", "lesion")
     box_classes = ("lesion",)
-    kinds = ("healthy", "lesion")
+    image_classes = ("healthy", "lesion")
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class BrainLesions(Brain):
         found = []
         for index in range(self.subjects):
             name = f"virtual-{index:03d}"
-            stratum = self.kinds[0 if self._is_healthy(index) else 1]
+            stratum = self.image_classes[0 if self._is_healthy(index) else 1]
             for z in range(self.slices) if self.spatial_dims == 2 else (None,):
                 content = {"index": index} if z is None else {"index": index, "slice": z}
                 case = name if z is None else f"{name}-z{z:02d}"

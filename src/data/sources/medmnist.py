@@ -66,8 +66,8 @@ class MedMnist(Files):
             for split in SPLITS
         }
         column = self._column(rows["train"].shape[1])
-        if not self.kinds:
-            self.kinds = self._kinds()
+        if not self.image_classes:
+            self.image_classes = self._image_classes()
         return [
             Record(
                 f"{split}-{index:06d}",
@@ -98,8 +98,8 @@ class MedMnist(Files):
                 + ", ".join(names)
             )
         found = names.index(chosen) if chosen in names else int(chosen)
-        if not self.kinds:
-            self.kinds = (f"no {names[found]}", names[found])
+        if not self.image_classes:
+            self.image_classes = (f"no {names[found]}", names[found])
         return found
 
     def fingerprint(self, record: Record) -> str:
@@ -127,7 +127,7 @@ class MedMnist(Files):
     def _digest(self) -> str:
         return hashlib.md5(self.path.read_bytes(), usedforsecurity=False).hexdigest()
 
-    def _kinds(self) -> tuple[str, ...]:
+    def _image_classes(self) -> tuple[str, ...]:
         return self._names() or tuple(map(str, range(int(self.arrays["train_labels"].max()) + 1)))
 
     def _names(self) -> tuple[str, ...]:

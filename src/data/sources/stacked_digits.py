@@ -49,7 +49,7 @@ class StackedDigits:
     spatial_dims: Literal[2] = 2
     classes: tuple[str, ...] = ()
     box_classes: tuple[str, ...] = ()
-    kinds = tuple(f"{mode:03d}" for mode in range(1000))
+    image_classes = tuple(f"{mode:03d}" for mode in range(1000))
     symbols = 10
     """Number of different digits per channel."""
 

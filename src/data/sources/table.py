@@ -75,9 +75,9 @@ class Table(Files):
     def records(self) -> list[Record]:
         rows = self._kept(self._rows())
         self.places = self._found()
-        if self.kind and not self.kinds:
-            self.kinds = tuple(sorted({name for _, row in rows if (name := word(row[self.kind]))}))
-        self.kinds = tuple(map(str, self.kinds))
+        if self.kind and not self.image_classes:
+            self.image_classes = tuple(sorted({name for _, row in rows if (name := word(row[self.kind]))}))
+        self.image_classes = tuple(map(str, self.image_classes))
         if self.box_class and not self.box_classes:
             self.box_classes = tuple(
                 sorted({name for _, row in rows for name in _names(row[self.box_class])})
@@ -146,7 +146,7 @@ class Table(Files):
             content |= self._boxes(row, number)
         kind = cell("kind", self.kind)
         if kind:
-            content["class"] = self._place(kind, tuple(self.kinds), "kinds", number)
+            content["class"] = self._place(kind, tuple(self.image_classes), "image_classes", number)
         case = cell("case", self.case)
         if not content["image"]:
             lacks.append(f"image (column {self.image})")

@@ -1,1 +1,1 @@
-"""From file to network input: the deterministic preparation, augmentation and patches."""
+"""From file to network input: preparation, augmentation, degradation and patches."""

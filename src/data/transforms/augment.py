@@ -1,4 +1,4 @@
-"""Augmentation: MONAI's transforms, which must move all of a case together and leave labels labels."""
+"""Augmentation by MONAI transforms, checked: they must move all pictures of a case and keep label values."""
 
 from __future__ import annotations
 
@@ -19,28 +19,39 @@ from ganatomy.errors import UserError
 
 Item = dict[str, Any]
 PICTURES = ("image", "target", "label")
-MOVERS = ("monai.transforms.spatial.dictionary", "monai.transforms.croppad.dictionary")
-"""Where MONAI keeps most of the transforms that move voxels,"""
-STRAY = {"RandSmoothDeformd", "Transposed"}
-"""those that it keeps elsewhere,"""
-STILL = {"RandSimulateLowResolutiond", "BoundingRectd"}
-"""and what else is there."""
-BENT = {"Rand2DElasticd", "Rand3DElasticd", "GridDistortiond", "RandGridDistortiond", "RandSmoothDeformd"}
-UNTOLD = {"Transposed", "GridPatchd", "RandGridPatchd", "GridSplitd"}
-"""No affine tells where these and those put a box."""
+SPATIAL_MODULES = ("monai.transforms.spatial.dictionary", "monai.transforms.croppad.dictionary")
+"""MONAI's modules of transforms that move voxels."""
+SPATIAL_ELSEWHERE = {"RandSmoothDeformd", "Transposed"}
+"""Transforms of other modules that move voxels."""
+NOT_SPATIAL = {"RandSimulateLowResolutiond", "BoundingRectd"}
+"""Transforms of these modules that do not."""
+BENDING = {"Rand2DElasticd", "Rand3DElasticd", "GridDistortiond", "RandGridDistortiond", "RandSmoothDeformd"}
+"""Transforms that no affine describes, so boxes cannot follow."""
+WITHOUT_AFFINE = {"Transposed", "GridPatchd", "RandGridPatchd", "GridSplitd"}
+"""Transforms whose affine MONAI does not update, so boxes cannot follow."""
 
 
 class Augmentation:
-    """Applies transforms by a seed. UserError, one line that names the transform, where one moves the image
-    and not what belongs to it, puts a value into the label that was not there, makes items of another size
-    than the first, or fails."""
+    """Applies MONAI dictionary transforms by a seed.
+
+    Raises a UserError that names the transform if one moves the image but not its label or target, puts new
+    values into the label, makes items of different sizes, or fails.
+    """
 
     def __init__(self, transforms: Sequence[Any]) -> None:
         self.compose = Compose(list(transforms))
         self.shape: tuple[int, ...] | None = None
 
     def __call__(self, make: Callable[[], Item], seed: int) -> Item:
-        """The item of `make`, which gives a new one at each call, transformed."""
+        """Return a transformed item.
+
+        Args:
+            make: returns a new item at each call.
+            seed: seed of the transforms.
+
+        Raises:
+            UserError: a transform is not suitable, see the class.
+        """
         item = make()
         if not self.compose.transforms:
             return item
@@ -48,51 +59,58 @@ class Augmentation:
         if self.shape is None:
             for transform in leaves(self.compose):
                 check_keys(transform, item)
-        known = distinct(item["label"].numpy()) if "label" in item else None
+        values = distinct(item["label"].numpy()) if "label" in item else None
         self.compose.set_random_state(seed=seed)
         try:
             done = apply(self.compose, item)
-            fault = self._fault(done, known, depths)
-        except Exception as error:  # whatever a transform stumbles over
+            fault = self._fault(done, values, depths)
+        except Exception as error:  # a transform may raise anything
             raise UserError(self._failed(make, seed, error)) from error
         if fault:
-            raise UserError(self._named(make, seed, known, depths, fault))
+            raise UserError(self._named(make, seed, values, depths, fault))
         self.shape = self.shape or tuple(done["image"].shape[1:])
         return done
 
-    def _fault(self, item: Item, known: np.ndarray | None, depths: dict[str, int]) -> str:
-        """What is wrong with a transformed item, if anything. depths: the channels that it had."""
-        if key := deeper(item, depths):
+    def _fault(self, item: Item, values: np.ndarray | None, depths: dict[str, int]) -> str:
+        """Return the fault of a transformed item; empty if there is none.
+
+        Args:
+            item: the item.
+            values: values of its label before; None skips this check.
+            depths: number of channels of its pictures before.
+        """
+        if key := other_depth(item, depths):
             return f"makes {len(item[key])} channels of the {depths[key]} of {key}, which the networks expect"
-        if known is not None and (strange := newcomer(array(item["label"]), known)) is not None:
-            return f"puts {strange:g} into the label, which holds {', '.join(map(str, known[:5]))}"
+        if values is not None and (new := new_value(array(item["label"]), values)) is not None:
+            return f"puts {new:g} into the label, which holds {', '.join(map(str, values[:5]))}"
         shapes = {key: tuple(item[key].shape[1:]) for key in PICTURES if key in item}
         wanted = self.shape or shapes["image"]
         for key, shape in shapes.items():
             if shape != wanted:
                 one, other = ("x".join(map(str, sides)) for sides in (wanted, shape))
-                return f"makes an {key} of {other} where others are {one}, which no batch can hold"
+                article = "an" if key == "image" else "a"
+                return f"makes {article} {key} of {other} where others are {one}; a batch needs one size"
         return ""
 
     def _named(
         self,
         make: Callable[[], Item],
         seed: int,
-        known: np.ndarray | None,
+        values: np.ndarray | None,
         depths: dict[str, int],
         fault: str,
     ) -> str:
-        """The fault with the transform that is to blame and what helps."""
+        """Return the message for a fault: the transform that causes it, and the remedy."""
         for transform, before, after in self._steps(make, seed):
             name = type(transform).__name__
-            if deeper(after, depths):
+            if other_depth(after, depths):
                 return f"data.augment: {name} {fault}; take it out"
-            if known is not None and newcomer(array(after["label"]), known) is not None:
+            if values is not None and new_value(array(after["label"]), values) is not None:
                 keys = [str(key) for key in getattr(transform, "keys", ("image", "label"))]
                 modes = ",".join("nearest" if key == "label" else "bilinear" for key in keys)
-                cure = f"give it mode=[{modes}], one for each of its keys [{','.join(keys)}]"
-                cure = cure if moves(transform) else "take label out of its keys"
-                return f"data.augment: {name} {fault}; {cure}"
+                remedy = f"give it mode=[{modes}], one for each of its keys [{','.join(keys)}]"
+                remedy = remedy if moves(transform) else "take label out of its keys"
+                return f"data.augment: {name} {fault}; {remedy}"
             if after["image"].shape != before["image"].shape:
                 return f"data.augment: {name} {fault}; have it keep the size (data.size), or take it out"
         names = [type(transform).__name__ for transform in leaves(self.compose) if moves(transform)]
@@ -105,8 +123,8 @@ class Augmentation:
             try:
                 _, _, after = next(steps)
                 self._fault(after, None, {})
-            except Exception as own:
-                name, cause = type(transform).__name__, own
+            except Exception as raised:
+                name, cause = type(transform).__name__, raised
                 break
         while cause.__cause__ is not None and isinstance(cause.__cause__, Exception):
             cause = cause.__cause__
@@ -114,7 +132,7 @@ class Augmentation:
         return f"data.augment: {name} fails on these images ({type(cause).__name__}: {words})"
 
     def _steps(self, make: Callable[[], Item], seed: int) -> Iterator[tuple[Any, Item, Item]]:
-        """Each transform of the list, the item before and after it."""
+        """Yield each transform of the list with the item before and after it."""
         self.compose.set_random_state(seed=seed)
         item = make()
         with tracked("boxes" in item):
@@ -123,13 +141,13 @@ class Augmentation:
                 yield transform, before, item
 
 
-def deeper(item: Item, depths: dict[str, int]) -> str:
-    """The first picture of an item that has not as many channels as it should; "" where all have."""
+def other_depth(item: Item, depths: dict[str, int]) -> str:
+    """Return the first picture of an item with a changed number of channels; empty if there is none."""
     return next((key for key, depth in depths.items() if len(item[key]) != depth), "")
 
 
 def leaves(transform: Any) -> Iterator[Any]:
-    """The transforms that a list, or a choice between some, is made of."""
+    """Yield the single transforms in a list or choice of transforms."""
     inner = getattr(transform, "transforms", None)
     if isinstance(inner, list | tuple):
         for part in inner:
@@ -139,50 +157,51 @@ def leaves(transform: Any) -> Iterator[Any]:
 
 
 def moves(transform: Any) -> bool:
-    """Whether it is one of MONAI's that move voxels."""
-    kinds = [kind for part in leaves(transform) for kind in type(part).__mro__]
-    named = {kind.__name__ for kind in kinds}
-    return bool(named & STRAY) or any(k.__module__ in MOVERS and k.__name__ not in STILL for k in kinds)
+    """Return True if it is, or contains, a MONAI transform that moves voxels."""
+    types = [base for part in leaves(transform) for base in type(part).__mro__]
+    if {base.__name__ for base in types} & SPATIAL_ELSEWHERE:
+        return True
+    return any(base.__module__ in SPATIAL_MODULES and base.__name__ not in NOT_SPATIAL for base in types)
 
 
 def check_keys(transform: Any, item: Item) -> None:
-    """UserError where a transform moves some of the pictures of a case and leaves others where they are."""
+    """Raise UserError if a transform moves some pictures of a case but not all, or boxes cannot follow."""
     name = type(transform).__name__
     keys = [str(key) for key in getattr(transform, "keys", ())]
-    own = [key for key in PICTURES if key in item]
-    moved = [key for key in own if key in keys]
+    pictures = [key for key in PICTURES if key in item]
+    moved = [key for key in pictures if key in keys]
     if not moved or not moves(transform):
         return
-    if left := [key for key in own if key not in moved]:
+    if left := [key for key in pictures if key not in moved]:
         raise UserError(
             f"data.augment: {name} moves {' and '.join(moved)} and not {' and '.join(left)}; give it "
-            f"keys=[{','.join(own)}]"
+            f"keys=[{','.join(pictures)}]"
         )
-    if "boxes" in item and name in BENT | UNTOLD:
-        does = "bends" if name in BENT else "moves"
+    if "boxes" in item and name in BENDING | WITHOUT_AFFINE:
+        does = "bends" if name in BENDING else "moves"
         raise UserError(f"data.augment: {name} {does} the image, and boxes cannot follow; take it out")
 
 
-def newcomer(label: np.ndarray, known: np.ndarray) -> float | None:
-    """A value that is neither among the known ones nor background; None where there is none."""
-    if len(known) > FEW:
-        familiar = np.isin(label, [0, *known])
+def new_value(label: np.ndarray, values: np.ndarray) -> float | None:
+    """Return a value of the label that is neither in `values` nor background; None if there is none."""
+    if len(values) > FEW:
+        known = np.isin(label, [0, *values])
     else:
-        familiar = label == 0
-        for value in known[known != 0]:
-            familiar |= label == value
-    return None if familiar.all() else float(label[~familiar][0])
+        known = label == 0
+        for value in values[values != 0]:
+            known |= label == value
+    return None if known.all() else float(label[~known][0])
 
 
 def array(value: Any) -> np.ndarray:
-    """Of a tensor of any kind."""
+    """Return a tensor, or MetaTensor, as an array."""
     value = value.as_tensor() if isinstance(value, MetaTensor) else value
     return np.asarray(value)
 
 
 @contextmanager
 def tracked(boxed: bool) -> Iterator[None]:
-    """MONAI tracks affines, which costs time, only where boxes are to follow."""
+    """Have MONAI track affines only for items with boxes, as it costs time."""
     before = get_track_meta()
     set_track_meta(boxed)
     try:
@@ -192,8 +211,7 @@ def tracked(boxed: bool) -> Iterator[None]:
 
 
 def apply(transform: Compose, item: Item) -> Item:
-    """The item, transformed; boxes follow the image, whose affine MONAI tracks for them and for nothing
-    else."""
+    """Return the transformed item; boxes follow the affine that MONAI tracks for the image."""
     boxed = "boxes" in item and len(transform.transforms) > 0
     with tracked(boxed):
         shape = item["image"].shape[1:]
@@ -207,7 +225,10 @@ def apply(transform: Compose, item: Item) -> Item:
 
 
 def single(made: Any) -> Item:
-    """What a transform made, which must be one item: those that cut patches make a list, be it of one."""
+    """Return the result of a transform as one item; transforms that cut patches return a list.
+
+    Raises TypeError for several items.
+    """
     if isinstance(made, list) and len(made) == 1:
         made = made[0]
     if not isinstance(made, dict):
@@ -216,8 +237,13 @@ def single(made: Any) -> Item:
 
 
 def follow(item: Item, before: Grid, after: Grid) -> None:
-    """Move the boxes to another grid; those that lose more than half of their area to the image's edge
-    are left out."""
+    """Move the boxes of an item to another grid; drop those with less than half of their area inside.
+
+    Args:
+        item: changed in place.
+        before: grid of the boxes.
+        after: grid of the transformed image.
+    """
     moved = move_boxes(item["boxes"].numpy(), before, after)
     cut, kept = remaining_boxes(moved, after.shape)
     item["boxes"], item["classes"] = torch.from_numpy(cut[kept]), item["classes"][torch.from_numpy(kept)]

@@ -1,4 +1,4 @@
-"""Boxes [N, 2*dims] (lower corner, upper corner; voxel i covers i to i + 1) that follow their image."""
+"""Geometry of boxes [N, 2*dims]: lower corner, upper corner; voxel i covers i to i + 1."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ import numpy as np
 
 from ganatomy.data.regrid import Grid
 
-LEAST_SHARE = 0.5
-"""Of a box's area or volume: with less of it left in the image, the object is no longer there."""
+MIN_SHARE = 0.5
+"""Share of a box's area or volume that must lie in an augmented image for the box to be kept."""
 
 
 def move_boxes(boxes: np.ndarray, source: Grid, target: Grid) -> np.ndarray:
-    """Boxes seen from the target grid.
+    """Return the boxes in voxels of another grid.
 
-    Flips, crops, zooms and quarter turns are exact. Any other turn would blow up a box drawn around the
-    moved corners, so the box of the moved ellipsoid is taken that fills the old one: exact for what is round.
+    Flips, crops, zooms and quarter turns are exact. For other turns, a box around the turned corners would be
+    too large; the result encloses the turned ellipsoid that fills the old box, which is exact for ellipsoids.
+
+    Args:
+        boxes: [N, 2*dims] in voxels of `source`.
+        source: grid of the boxes.
+        target: the other grid.
     """
     dims = len(source.shape)
     way = np.linalg.inv(target.affine) @ source.affine
@@ -27,15 +32,15 @@ def move_boxes(boxes: np.ndarray, source: Grid, target: Grid) -> np.ndarray:
 
 
 def usable_boxes(boxes: np.ndarray, shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes cut to the image, and which of them still have an area."""
+    """Return the boxes clipped to the image, and a mask of those with an area above 0 and finite numbers."""
     dims = len(shape)
     cut = np.concatenate([np.clip(boxes[:, :dims], 0, shape), np.clip(boxes[:, dims:], 0, shape)], 1)
     return cut, (cut[:, dims:] - cut[:, :dims] > 0).all(1) & np.isfinite(boxes).all(1)
 
 
 def remaining_boxes(boxes: np.ndarray, shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes cut to an augmented image, and which of them keep at least half of their area in it."""
+    """Return the boxes clipped to an augmented image, and a mask of those with at least half inside."""
     dims = len(shape)
     cut, usable = usable_boxes(boxes, shape)
     area, left = ((b[:, dims:] - b[:, :dims]).prod(1) for b in (boxes, cut))
-    return cut, usable & (left >= LEAST_SHARE * area)
+    return cut, usable & (left >= MIN_SHARE * area)

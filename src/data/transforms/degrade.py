@@ -1,4 +1,4 @@
-"""Pairs made from clean images: the image becomes the target, and its degraded version the image."""
+"""Pairs made from clean images: the image becomes the target, its degraded version the image."""
 
 from __future__ import annotations
 
@@ -17,12 +17,19 @@ Number = float | np.ndarray
 
 
 class Degrade(Protocol):
-    """What makes a noisy image of a clean one; see `numbers` for offset and scale."""
+    """Degradation that makes a noisy image of a clean one; see `numbers` for offset and scale."""
 
     def __call__(
         self, image: np.ndarray, offset: Number, scale: Number, rng: np.random.Generator
     ) -> np.ndarray:
-        """Degrade an image [C,*spatial]."""
+        """Degrade an image.
+
+        Args:
+            image: [C,*spatial], normalised.
+            offset: units = image * scale + offset.
+            scale: see offset.
+            rng: source of the noise.
+        """
         ...
 
     def shift(self, offset: Number, scale: Number) -> Number:
@@ -35,7 +42,7 @@ class Degrade(Protocol):
 
 
 def numbers(case: Mapping[str, Any], dims: int) -> tuple[Number, Number]:
-    """Offset and scale of a case: a number each, or [C, 1, ...] where each channel has its own."""
+    """Return offset and scale of a case: a number each, or [C, 1, ...] if each channel has its own."""
     offset, scale = (np.asarray(case[key], np.float64) for key in ("offset", "scale"))
     if offset.size == 1:
         return float(offset.reshape(())), float(scale.reshape(()))
@@ -43,19 +50,31 @@ def numbers(case: Mapping[str, Any], dims: int) -> tuple[Number, Number]:
 
 
 def degraded_item(degrade: Degrade, item: dict[str, Any], seed: int) -> dict[str, Any]:
-    """A training item, its noise a function of the seed of its augmentation. A target of its own stays."""
+    """Return a degraded training item; one that has a target is returned as it is.
+
+    Args:
+        degrade: the degradation.
+        item: tensors of one row.
+        seed: seed of the item's augmentation.
+    """
     if "target" in item:
         return item
-    rng = np.random.default_rng([seed, 1])  # not the numbers that cut the patch
+    rng = np.random.default_rng([seed, 1])  # not the stream that cuts the patch
     degraded = degrade(item["image"].numpy(), *numbers(item, item["image"].ndim - 1), rng)
     return item | {"target": item["image"], "image": torch.from_numpy(degraded)} | of_target(item)
 
 
 def degraded_case(degrade: Degrade, record: Record, case: Case, stacked: bool, seed: int) -> Case:
-    """A whole case for evaluation, its noise a function of (seed, case) alone; give the data's seed, so that
-    runs that differ in theirs are judged on the same images.
+    """Return a degraded whole case for evaluation; one that has a target is returned as it is.
 
-    stacked: the image is a stack of slices [S,C,H,W], each degraded by itself.
+    The noise is a function of (seed, case).
+
+    Args:
+        degrade: the degradation.
+        record: the case's record.
+        case: the prepared case.
+        stacked: the image is a stack of slices [S,C,H,W], which are degraded one by one.
+        seed: seed of the split, not of the run, so that all runs are evaluated on the same images.
     """
     if "target" in case:
         return case
@@ -67,13 +86,20 @@ def degraded_case(degrade: Degrade, record: Record, case: Case, stacked: bool, s
 
 
 def of_target(case: Mapping[str, Any]) -> dict[str, Any]:
-    """Offset and scale of the target that a clean image becomes."""
+    """Return offset and scale of the target that a clean image becomes."""
     return {"target_offset": case["offset"], "target_scale": case["scale"]}
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """Reads whole cases for evaluation, degraded where asked; small enough to be sent to any process."""
+    """Reader of whole cases for evaluation; small enough to be sent to worker processes.
+
+    Attributes:
+        read: returns a prepared case.
+        degrade: the degradation, or None.
+        stacked: images are stacks of slices.
+        seed: see `degraded_case`.
+    """
 
     read: Callable[[Record, int | None], Case]
     degrade: Degrade | None

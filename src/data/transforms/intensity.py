@@ -1,4 +1,4 @@
-"""From a scanner's units to a network's, and back."""
+"""Normalisation of intensities, and the way back."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Intensity = str | Sequence[Any] | None
-"""`zscore`, `percentile` (1st to 99th onto 0..1), `range` (minimum to maximum onto 0..1),
-`percentile:LO:HI`, a window [lo, hi] in the image's units onto 0..1, or none: unchanged. Or a list of
-these, one for each channel; two numbers are always a window."""
+"""`zscore`, `percentile` (1st to 99th onto 0..1), `percentile:LO:HI`, `range` (minimum to maximum onto 0..1),
+a window [low, high] in the image's units onto 0..1, or none (unchanged); or a list of these, one for each
+channel. Two numbers are always a window."""
 
 Values = TypeVar("Values", np.ndarray, "Tensor")
 
@@ -25,9 +25,15 @@ Values = TypeVar("Values", np.ndarray, "Tensor")
 def units(
     image: np.ndarray, intensity: Intensity, key: str = "data.intensity"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(offset, scale) of one case [C,*spatial], each [1] for all channels, or [C] with a setting a channel.
+    """Return (offset, scale) of one case, each [1] for all channels, or [C] with a setting for each channel.
 
-    key: named in what is said of a wrong setting. UserError too where there are not as many as channels.
+    Args:
+        image: [C,*spatial].
+        intensity: the setting, or one for each channel.
+        key: the setting's key, for messages.
+
+    Raises:
+        UserError: a setting is invalid, or their number is not that of the channels.
     """
     settings = one_each(intensity)
     if settings is None:
@@ -39,7 +45,16 @@ def units(
 
 
 def as_many(intensity: Intensity, channels: int, key: str) -> None:
-    """UserError where there is a setting for each channel of another number of channels."""
+    """Check that a list of settings has one for each channel.
+
+    Args:
+        intensity: the setting, or a list of settings.
+        channels: number of channels.
+        key: the setting's key, for messages.
+
+    Raises:
+        UserError: the numbers differ.
+    """
     settings = one_each(intensity)
     if settings is not None and len(settings) != channels:
         raise UserError(
@@ -49,10 +64,18 @@ def as_many(intensity: Intensity, channels: int, key: str) -> None:
 
 
 def mapping(image: np.ndarray, intensity: Intensity, key: str = "data.intensity") -> tuple[float, float]:
-    """(offset, scale) of one case [C,*spatial]: what the network sees is (image - offset) / scale.
+    """Return (offset, scale) of one case; the network's input is (image - offset) / scale.
 
-    One pair for all the channels. Values are never clipped, so image = seen * scale + offset is the way
-    back. A constant image gets the scale 1.
+    Values are never clipped, so image = input * scale + offset is the way back. A constant image gets the
+    scale 1.
+
+    Args:
+        image: [C,*spatial]; all channels together give one pair.
+        intensity: a single setting.
+        key: the setting's key, for messages.
+
+    Raises:
+        UserError: the setting is invalid.
     """
     if intensity is None or intensity == "none":
         return 0.0, 1.0
@@ -65,14 +88,14 @@ def mapping(image: np.ndarray, intensity: Intensity, key: str = "data.intensity"
 
 
 def one_each(intensity: Intensity) -> list[Any] | None:
-    """The settings of the channels where there is one for each; None for a single one of them all."""
+    """Return the list of settings if there is one for each channel; None for a single setting."""
     if intensity is None or isinstance(intensity, str) or ends(intensity) is not None:
         return None
     return list(intensity)
 
 
 def ends(intensity: Any) -> tuple[float, float] | None:
-    """The two numbers that a setting is made of, if it is."""
+    """Return the two numbers of a window; None for any other setting."""
     if isinstance(intensity, str) or not isinstance(intensity, Sequence) or len(intensity) != 2:
         return None
     if any(isinstance(n, bool) or not isinstance(n, int | float) for n in intensity):
@@ -80,23 +103,27 @@ def ends(intensity: Any) -> tuple[float, float] | None:
     return float(intensity[0]), float(intensity[1])
 
 
-def in_units(seen: Values, offset: Values, scale: Values, stacked: bool = False) -> Values:
-    """Normalised images [C,*spatial], or a stack [N,C,*spatial] of one case, in the case's own units.
+def in_units(images: Values, offset: Values, scale: Values, stacked: bool = False) -> Values:
+    """Return normalised images of one case in the case's own units.
 
-    offset, scale: [1] or [C], as `units` gives them. The only way back, for arrays and tensors alike.
+    Args:
+        images: [C,*spatial], or a stack [N,C,*spatial]; array or tensor.
+        offset: [1] or [C], as returned by `units`.
+        scale: [1] or [C], as returned by `units`.
+        stacked: the images are a stack.
     """
-    dims = seen.ndim - (2 if stacked else 1)
-    values: Values = seen * column(scale, dims) + column(offset, dims)
+    dims = images.ndim - (2 if stacked else 1)
+    values: Values = images * column(scale, dims) + column(offset, dims)
     return values
 
 
 def column(numbers: Values, dims: int) -> Values:
-    """[1] or [C] numbers as [C, 1, ...], for images with so many spatial axes."""
+    """Return numbers [1] or [C] as [C, 1, ...], for images with `dims` spatial axes."""
     return numbers.reshape(-1, *[1] * dims)
 
 
 def shown(intensity: Any) -> str:
-    """A setting as it is typed."""
+    """Return a setting as it is typed."""
     if isinstance(intensity, str) or not isinstance(intensity, Sequence):
         return "none" if intensity is None else str(intensity)
     return f"[{','.join(shown(part) for part in intensity)}]"

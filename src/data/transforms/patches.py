@@ -1,4 +1,4 @@
-"""Random patches of cases, about foreground as often as asked."""
+"""Random patches of cases, centred on foreground with a given probability."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ from ganatomy.data.regrid import Grid
 from ganatomy.data.transforms.boxes import remaining_boxes
 from ganatomy.errors import UserError
 
+SEEDS = 256
+"""Number of voxels of each foreground class that are kept as centres of patches."""
+
 
 @dataclass(frozen=True)
 class Patches:
-    """Patches of `size` (a side, or one number per axis), centred on a foreground voxel, or
-    where nothing is labelled on a box, with the probability `foreground`.
+    """Cutter of random patches.
 
-    Foreground classes are equally likely, and so are boxes, which are left out when less than half of them
-    lies in the patch. Cases smaller than a patch are padded with their minimum,
-    labels with 0.
+    Patches that are not centred on foreground lie anywhere. Foreground classes are equally likely, and so are
+    boxes; a box with less than half of its area in the patch is dropped. Cases smaller than a patch are
+    padded with their minimum, labels with 0.
+
+    Attributes:
+        size: a side, or one number per axis, in voxels.
+        foreground: probability that a patch is centred on a labelled voxel, or on a box if no voxel is.
     """
 
     size: int | Sequence[int]
@@ -34,7 +40,13 @@ class Patches:
             raise UserError(f"data.foreground={self.foreground}: is a probability, 0 to 1")
 
     def __call__(self, case: Case, z: int | None, seed: int) -> Case:
-        """One patch, a function of the case, its slice and the seed."""
+        """Return one patch.
+
+        Args:
+            case: the prepared case, or one slice of it.
+            z: number of the slice; None for a case that is not sliced.
+            seed: seed of the patch.
+        """
         shape = case["image"].shape[1:]
         size = (self.size,) * len(shape) if isinstance(self.size, int) else tuple(self.size)
         if len(size) != len(shape):
@@ -68,7 +80,13 @@ class Patches:
 
 
 def cropped(case: Case, start: np.ndarray, size: Sequence[int]) -> Case:
-    """The part of a case from `start` on, padded where it reaches out."""
+    """Return a part of a case, padded where it extends beyond the image.
+
+    Args:
+        case: the prepared case.
+        start: first voxel of the part.
+        size: shape of the part.
+    """
     out = dict(case)
     shape = case["image"].shape[1:]
     low, high = np.maximum(-start, 0), np.maximum(start + size - shape, 0)
@@ -84,3 +102,14 @@ def cropped(case: Case, start: np.ndarray, size: Sequence[int]) -> Case:
     first = [*start, *[0] * (3 - len(start))]
     out["affine"] = Grid(case["affine"], (1, 1, 1)).moved(np.ones(3), np.array(first), (1, 1, 1)).affine
     return out
+
+
+def foreground_voxels(label: np.ndarray) -> np.ndarray:
+    """Return up to `SEEDS` voxels of each class above 0, [N, dims]; equal for equal label maps."""
+    rng = np.random.default_rng(0)
+    found = []
+    for value in range(1, int(label.max(initial=0)) + 1):
+        inside = np.flatnonzero(label == value)
+        chosen = inside if len(inside) <= SEEDS else rng.choice(inside, SEEDS, replace=False)
+        found.append(np.stack(np.unravel_index(chosen, label.shape), 1))
+    return np.concatenate(found) if found else np.zeros((0, label.ndim), np.int64)

@@ -9,6 +9,7 @@ from typing import Any
 from ganatomy.errors import UserError
 from ganatomy.experiments.claims.claims import Verdict
 from ganatomy.experiments.claims.verdicts import verdicts
+from ganatomy.experiments.fingerprint import fingerprint_of_file
 from ganatomy.experiments.results.figure import figure, title
 from ganatomy.experiments.results.table import table
 from ganatomy.experiments.spec import FILE, Experiment
@@ -28,7 +29,7 @@ def write(experiment: Experiment, results: Mapping[Key, Result]) -> list[Verdict
     write_atomically(folder / TABLE, text.encode())
     write_atomically(folder / FIGURE, figure(experiment, results, found))
     content = {
-        "experiment": sha256(experiment.folder / FILE),
+        "experiment": fingerprint_of_file(experiment.folder / FILE),
         "files": {name: sha256(folder / name) for name in (LINES, CASES, TABLE, FIGURE)},
         **said(experiment, found),
     }

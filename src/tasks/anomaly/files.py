@@ -44,7 +44,7 @@ def box_rows(batch: Batch, row_names: list[str], maps: Tensor, threshold: float)
             _array(batch["input_affine"][row]), tuple(_array(batch["input_shape"][row]).astype(int))
         )
         on_file = move_boxes(found, Grid(_array(batch["affine"][row]), tuple(sides)), file_grid)
-        within, usable = usable_boxes(on_file, file_grid.shape)  # `data.fit` may have padded
+        within, usable = usable_boxes(on_file, file_grid.shape)  # `data.resize` may have padded
         for box, peak in zip(np.round(within[usable], 2), np.asarray(peaks)[usable], strict=True):
             corners = [" ".join(f"{value:g}" for value in corner) for corner in np.split(box, 2)]
             rows.append(dict(zip(COLUMNS, (name, round(float(peak), 4), *corners), strict=True)))

@@ -115,9 +115,9 @@ class AnomalyTask(Phased):
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
         """Choose the healthy class and the lesion label; training keeps healthy subjects only."""
         all_labelled(data)
-        found = chosen(given, data.kinds, data.classes)
-        keep_healthy_subjects(data, numbered(found, data.kinds, data.classes))
-        return {**given, **found, "kinds": list(data.kinds)}
+        found = chosen(given, data.image_classes, data.mask_classes)
+        keep_healthy_subjects(data, numbered(found, data.image_classes, data.mask_classes))
+        return {**given, **found, "kinds": list(data.image_classes)}
 
     @staticmethod
     def network_arguments(data: DataModule) -> dict[str, dict[str, Any]]:

@@ -22,7 +22,7 @@ def image_of(batch: Batch, row: int, files: Originals | None) -> Callable[[Boxes
     """Return a callable from boxes on the network's grid to an `Image` that has them on the file's grid too.
 
     If files are scored, found and true boxes are those of the file, as written: clipped to the image, beyond
-    which `data.fit` may have padded.
+    which `data.resize` may have padded.
 
     Args:
         batch: Evaluation batch.

@@ -111,8 +111,8 @@ class EnhancementTask(AdversarialTask):
         """Return the channels in and out of each player; raise UserError for images without targets."""
         if data.own_target and "target" not in data.cache.get(data.records["train"][0]):
             raise UserError(
-                "data.target_intensity, data.target_channels: these images have no target file; give one "
-                "(data.target=...), or set both to null"
+                "data.target_intensity, data.target_channels: these images have no target of their own; "
+                "give one (data.target=...), or set both to null"
             )
         if data.degrade is None and "target" not in data.train_items()[0, 0]:
             raise UserError(

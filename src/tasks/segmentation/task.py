@@ -88,20 +88,22 @@ class SegmentationTask(AdversarialTask):
 
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
-        if len(data.classes) < 2:
+        if len(data.mask_classes) < 2:
             raise UserError(
                 "data.label, data.classes: these data have no label maps; segmentation needs them"
             )
         if not given.get("semi"):
             all_labelled(data)
-        elif not data.labels.unlabelled:
-            raise UserError("task.semi: no batch holds an image without a label; set data.unlabelled=0.5")
+        elif not data.labels.unlabelled_fraction:
+            raise UserError(
+                "task.semi: no batch holds an image without a label; set data.unlabelled_fraction=0.5"
+            )
         return in_windows(given, data)
 
     @staticmethod
     def network_arguments(data: DataModule) -> dict[str, dict[str, int]]:
         """Return the channels in and out of each player."""
-        own, classes = data.channels, len(data.classes)
+        own, classes = data.channels, len(data.mask_classes)
         return {
             "generator": {"in_channels": own, "out_channels": classes},
             "discriminator": {
@@ -208,8 +210,8 @@ class SegmentationTask(AdversarialTask):
         self.baselines = Baselines(cohort, len(self.recipe.classes))
 
     def undefined(self, data: DataModule) -> list[str]:
-        what = " or ".join(data.classes[1:4])
-        return missing_classes(data, "label", data.classes[1:], what, "dice", first=1)
+        what = " or ".join(data.mask_classes[1:4])
+        return missing_classes(data, "label", data.mask_classes[1:], what, "dice", first=1)
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
         for case, rows in rows_by_case(batch):

@@ -177,7 +177,7 @@ class Originals:
 
     def _values_of_masks(self, label: np.ndarray) -> np.ndarray:
         """Return class numbers as values of the data set's masks, in the smallest type that holds all."""
-        known = getattr(self.data.source, "label_values", None) or range(max(len(self.data.classes), 2))
+        known = getattr(self.data.source, "label_values", None) or range(max(len(self.data.mask_classes), 2))
         values = np.array(known)
         smallest = np.result_type(np.min_scalar_type(values.min()), np.min_scalar_type(values.max()))
         stored: np.ndarray = values.astype(smallest)[label]

@@ -80,7 +80,7 @@ class ClassEvaluator:
     """
 
     def __init__(self, data: DataModule, max_images: int, device: torch.device) -> None:
-        self.kinds = tuple(data.kinds)
+        self.kinds = tuple(data.image_classes)
         volumes, kinds = sample_classified_images(data, max_images)
         images = central_planes(volumes)
         self.classify = RealClassifier(images.to(device), kinds.to(device), len(self.kinds))

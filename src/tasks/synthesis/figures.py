@@ -72,7 +72,7 @@ def class_rows(draw: Drawer, data: DataModule, window: Window) -> Picture:
         data: Data of the run.
         window: Intensities that are drawn as black and white.
     """
-    kinds = data.kinds
+    kinds = data.image_classes
     noise = torch.stack([draw.noise(f"class {column}") for column in range(COLUMNS)]).to(draw.device)
     fake = [
         draw(noise, torch.full((COLUMNS,), kind, device=draw.device)).cpu().numpy()

@@ -54,7 +54,7 @@ class Sampler:
         """Return the image of this number."""
         draw, condition = self.draw, self.draw.condition
         noise = draw.noise(f"synthetic {number}")[None].to(draw.device)
-        kind = (number - 1) % len(self.data.kinds) if condition.classes else None
+        kind = (number - 1) % len(self.data.image_classes) if condition.classes else None
         label = self._label(number) if condition.masks else None
         batch = {
             **({} if kind is None else {"class": torch.tensor([kind], device=draw.device)}),

@@ -114,8 +114,8 @@ class SynthesisTask(AdversarialTask):
         """Return channels, sides and classes for each player; UserError for data in patches."""
         if data.patches is not None:
             raise UserError("data.patch: synthesis needs whole images; set data.patch=null and a data.size")
-        own, masks = data.channels, len(data.classes)
-        shared = {"size": list(data.shape), "classes": len(data.kinds)}
+        own, masks = data.channels, len(data.mask_classes)
+        shared = {"size": list(data.shape), "classes": len(data.image_classes)}
         return {
             "generator": {"out_channels": own, **shared, "label_channels": masks},
             "discriminator": {"image_channels": own, "in_channels": own + masks, **shared},

@@ -77,7 +77,7 @@ def test_resampling_does_not_round(tmp_path, volume):
     """Small integers between two others, on a grid of the same shape shifted by half a voxel."""
     volume("v.nii", np.arange(10, dtype=np.uint8).reshape(10, 1, 1).repeat(4, 1).repeat(4, 2))
     folder = Folder(root=str(tmp_path), image="v.nii", spatial_dims=3, size=9)
-    case = Preparation(3, "none", None, size=(9, 4, 4), fit="stretch")(folder.load(folder.records()[0]))
+    case = Preparation(3, "none", None, size=(9, 4, 4), resize="stretch")(folder.load(folder.records()[0]))
     assert (case["image"] != case["image"].round()).mean() > 0.5
 
 

@@ -72,7 +72,7 @@ def test_of_many_kinds_the_least_and_the_most_are_told():
     source = StackedDigits(train=40, val=2, test=2)
     found = inventory.take(source.records(), source)
     heads, rows = inventory.table(found, source)
-    most = max(found.kinds["train"].values())
+    most = max(found.image_classes["train"].values())
     assert heads == ["split", "cases", "subjects", "per class (1000)"]
     assert rows[0] == ["train", "40", "40", f"0 to {most}"]
 

@@ -20,7 +20,7 @@ class Lab:
     """Six pictures with everything that a case may hold; `spoil` changes what `load` gives."""
 
     channels, spatial_dims, size = 1, 2, None
-    classes, box_classes, kinds = ("background", "spot"), ("spot",), ("a", "b")
+    classes, box_classes, image_classes = ("background", "spot"), ("spot",), ("a", "b")
 
     def __init__(self, spoil: Callable[[Case], Any] = lambda case: case, shape: Any = (8, 6)) -> None:
         self.spoil, self.shape = spoil, shape
@@ -68,7 +68,7 @@ SPOILT: dict[str, tuple[dict[str, Any], str]] = {
     "boxes": ({"boxes": np.zeros((1, 6))}, "boxes [1, 6] float64; expected [N, 4]"),
     "classes": ({"classes": np.zeros(2, int)}, "classes [2] int64; expected [1] integers, one for each box"),
     "class": ({"class": np.zeros(1, int)}, "class [1] int64; expected a single integer"),
-    "kind": ({"class": np.array(2)}, "class 2; expected 0 to 1, a place among data.kinds"),
+    "kind": ({"class": np.array(2)}, "class 2; expected 0 to 1, a place among data.image_classes"),
 }
 
 
@@ -108,7 +108,7 @@ def test_a_source_that_was_mended_is_read_again(tmp_path: Path) -> None:
 
 
 def test_a_source_without_a_part_is_named() -> None:
-    given = {"channels": 1, "spatial_dims": 2, "size": None, "classes": (), "kinds": ()}
+    given = {"channels": 1, "spatial_dims": 2, "size": None, "classes": (), "image_classes": ()}
     bare = SimpleNamespace(**given, records=list, load=dict)
     with pytest.raises(UserError, match=r"SimpleNamespace has no box_classes, fingerprint, content"):
         DataModule(bare, 2)  # type: ignore[arg-type]

@@ -78,7 +78,10 @@ def test_the_hash_of_the_data_is_of_bytes_not_of_dates_and_places(tmp_path, pict
 def test_folder_reads_busi_as_published(tmp_path, picture):
     source = busi(tmp_path, picture)
     records = source.records()
-    assert [r.content["class"] for r in records] == [0, 0, 0, 1] and source.kinds == ("benign", "normal")
+    assert [r.content["class"] for r in records] == [0, 0, 0, 1] and source.image_classes == (
+        "benign",
+        "normal",
+    )
     first = next(r for r in records if r.case == "benign_benign (1)")
     case = source.load(first)
     assert case["label"].sum() == (4 + 5) * 5
@@ -139,7 +142,7 @@ def test_folder_takes_patients_from_names_and_splits_from_folders(tmp_path, pict
         ({"image": "*.nii"}, r"data.image=\*.nii"),
         ({"match": "(?P<n>x+)"}, "data.match"),
         ({"label": "{patient}.png"}, "data.label"),
-        ({"kind": "{parent}", "kinds": ["other"]}, "data.kinds"),
+        ({"kind": "{parent}", "image_classes": ["other"]}, "data.image_classes"),
         ({"label_values": [0, 1]}, "data.label_values"),
         ({"splits": "gone.csv"}, "gone.csv"),
     ],
@@ -183,7 +186,7 @@ def test_table_reads_columns(tmp_path, picture):
         keep={"sick": ["no", "yes"]},
     )
     records = source.records()
-    assert [r.split for r in records] == ["train", "val", "test"] and source.kinds == ("no", "yes")
+    assert [r.split for r in records] == ["train", "val", "test"] and source.image_classes == ("no", "yes")
     assert [r.fold for r in records] == [0, 1, None]
     case = source.load(records[2])
     assert case["boxes"].tolist() == [[2, 1, 8, 5], [0, 0, 4, 3]]  # rows first
@@ -367,7 +370,7 @@ def test_medmnist_as_published(tmp_path, shape, spatial_dims, channels):
     np.savez(tmp_path / "own.npz", **arrays)
     source = MedMnist(root=str(tmp_path), name="own", spatial_dims=spatial_dims, channels=channels)
     data = DataModule(source, batch_size=2, cache_dir=str(tmp_path / "cache"))
-    assert summary(data)["cases"] == counts and data.kinds == ("0", "1")
+    assert summary(data)["cases"] == counts and data.image_classes == ("0", "1")
     case = source.load(data.records["val"][1])
     planted = arrays["val_images"][1]
     assert np.array_equal(case["image"], np.moveaxis(planted, -1, 0) if channels == 3 else planted[None])

@@ -29,7 +29,7 @@ def test_a_gap_of_a_table_is_a_fault_of_its_row(tmp_path, picture, gap, column):
     records = source.records()
     (fault,) = leaks(records)
     assert fault.words.startswith("index.csv, row 4: has no ") and "(column x)" in fault.words and fault.grave
-    assert fault.case == "b" and source.kinds == (("sick",) if column == "kind" else ())
+    assert fault.case == "b" and source.image_classes == (("sick",) if column == "kind" else ())
     assert len({r.subject for r in records}) == (2 if column == "subject" else 3)  # nobody shares a gap
 
 
@@ -41,7 +41,7 @@ def test_gaps_of_json_are_gaps_too(tmp_path, picture):
     assert [f.words for f in leaks(source.records())] == [
         f"t.json, row {n}: has no subject (column who); fill the cell or remove the row" for n in (1, 2)
     ]
-    assert source.kinds == ("1", "2")
+    assert source.image_classes == ("1", "2")
 
 
 def test_a_row_without_an_image_is_named(tmp_path, picture):
@@ -184,12 +184,12 @@ def test_of_several_labels_an_image_one_is_chosen(tmp_path, monkeypatch):
         source = MedMnist(root=str(tmp_path), name="chest", finding=finding)
         told = [r.content["class"] for r in source.records() if r.split == "train"]
         assert told == arrays["train_labels"][:, finding].tolist()
-        assert source.kinds == (f"no {finding}", str(finding))
+        assert source.image_classes == (f"no {finding}", str(finding))
         prints.add(source.fingerprint(source.records()[0]))
     assert len(prints) == 2
     monkeypatch.setattr(MedMnist, "_names", lambda self: ("atelectasis", "mass", "nodule", "hernia"))
     named = MedMnist(root=str(tmp_path), name="chest", finding="nodule")
-    assert [r.content["class"] for r in named.records()][:5] == told and named.kinds == (
+    assert [r.content["class"] for r in named.records()][:5] == told and named.image_classes == (
         "no nodule",
         "nodule",
     )

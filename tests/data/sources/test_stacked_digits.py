@@ -24,7 +24,7 @@ def test_every_channel_is_a_digit_and_the_class_names_them() -> None:
     rows, modes = shown(StackedDigits(train=60, val=1, test=1), "train")
     truth = load_digits().target[rows].reshape(-1, 3)
     assert modes == [int("".join(map(str, three))) for three in truth]
-    assert StackedDigits.kinds[modes[0]] == "".join(map(str, truth[0]))
+    assert StackedDigits.image_classes[modes[0]] == "".join(map(str, truth[0]))
 
 
 def test_no_digit_is_in_two_splits() -> None:

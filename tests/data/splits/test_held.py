@@ -30,7 +30,7 @@ class Planted:
     bad: tuple[str, ...] = ()
     given: dict[str, Any] = field(default_factory=dict)
     channels, spatial_dims, size = 1, 2, None
-    classes, box_classes, kinds = (), (), ()
+    classes, box_classes, image_classes = (), (), ()
 
     def records(self) -> list[Record]:
         return [

@@ -13,7 +13,7 @@ import torch
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.label_values import distinct
 from ganatomy.data.sources.brain import Brain
-from ganatomy.data.transforms.augment import Augmentation, newcomer
+from ganatomy.data.transforms.augment import Augmentation, new_value
 from ganatomy.errors import UserError
 
 BOTH = ["image", "label"]
@@ -69,9 +69,9 @@ def test_a_value_that_rounding_would_hide():
     """Values that are whole after interpolation, and those that an intensity transform adds."""
     with pytest.raises(UserError, match=r"RandShiftIntensityd puts .* take label out of its keys"):
         many([mt.RandShiftIntensityd(BOTH, (1, 1.0001), prob=1.0)])
-    assert newcomer(np.array([[0.0, 1.0, 3.0]]), np.array([0, 3])) == 1
-    assert newcomer(np.array([[0.0, 3.0, np.nan]]), np.array([3])) is not None
-    assert newcomer(np.array([[0.0, 3.0]]), np.array([3])) is None  # background comes in at the edges
+    assert new_value(np.array([[0.0, 1.0, 3.0]]), np.array([0, 3])) == 1
+    assert new_value(np.array([[0.0, 3.0, np.nan]]), np.array([3])) is not None
+    assert new_value(np.array([[0.0, 3.0]]), np.array([3])) is None  # background comes in at the edges
     wide = np.array([[-7, 2**40, 3]])
     assert distinct(wide).tolist() == [-7, 3, 2**40] and distinct(np.array([5, -2, 5])).tolist() == [-2, 5]
 

@@ -28,7 +28,7 @@ class Planted:
     channels: int = 1
     classes: Sequence[str] = ("background", "corner")
     box_classes: Sequence[str] = ("corner",)
-    kinds: Sequence[str] = ()
+    image_classes: Sequence[str] = ()
 
     def records(self) -> list[Record]:
         return [Record(f"c{n}", f"s{n}", content={"n": n}) for n in range(6)]
@@ -63,7 +63,7 @@ def module(shape: tuple[int, ...], size: Any, dims: int = 2, **more: Any) -> Dat
     [((20, 18), (8, 32), 2), ((20, 17, 9), 8, 3), ((20, 17, 3), (8, 7), 2), ((9, 9, 9), (4, 16, 9), 3)],
 )
 def test_training_has_the_middle_and_evaluation_the_whole(shape, size, dims):
-    data = module(shape, size, dims, fit="pad", cache="none")
+    data = module(shape, size, dims, resize="pad", cache="none")
     data.setup()
     record = data.records["train"][0]
     sides = [*((size,) * dims if isinstance(size, int) else size), *shape[dims:]]
@@ -108,11 +108,11 @@ def test_what_fits_is_as_it_was():
 @given(
     shape=st.tuples(*[st.integers(1, 40)] * 2),
     size=st.tuples(*[st.integers(1, 40)] * 2),
-    fit=st.sampled_from(["pad", "crop", "cover", "letterbox", "stretch"]),
+    resize=st.sampled_from(["pad", "crop", "cover", "letterbox", "stretch"]),
 )
-def test_the_whole_grid_holds_the_grid_of_training_and_every_pixel(shape, size, fit):
+def test_the_whole_grid_holds_the_grid_of_training_and_every_pixel(shape, size, resize):
     file = Grid(np.eye(4), shape)
-    part, whole = (fitted(file, size, fit, every) for every in (False, True))
+    part, whole = (fitted(file, size, resize, every) for every in (False, True))
     step = np.linalg.norm(part.affine[:2, :2], axis=0)
     apart = (np.linalg.inv(whole.affine) @ part.affine)[:2]
     assert np.allclose(apart[:, :2], np.eye(2)) and np.allclose(apart[:, 3], np.round(apart[:, 3]), atol=1e-6)
@@ -120,14 +120,14 @@ def test_the_whole_grid_holds_the_grid_of_training_and_every_pixel(shape, size, 
     assert (first - step / 2 <= -0.5 + 1e-4 * step).all()  # the walls of the first and the last voxel
     assert (last + step / 2 >= np.array(shape) - 0.5 - 1e-4 * step).all()
     assert (np.array(whole.shape) >= size).all()
-    assert fit not in ("letterbox", "stretch") or whole.shape == tuple(size)
-    if fit in ("pad", "crop"):
+    assert resize not in ("letterbox", "stretch") or whole.shape == tuple(size)
+    if resize in ("pad", "crop"):
         assert whole.shape == tuple(map(max, zip(shape, size, strict=True)))
 
 
 def test_cover_shrinks_and_cuts_nothing_off_in_evaluation():
     """24x48 to 12x12: half as large, 12x24; a ramp is the same ramp."""
-    data = module((24, 48), 12, fit="cover")
+    data = module((24, 48), 12, resize="cover")
     data.setup()
     assert {fact.kept for fact in data.facts.values()} == {0.5}
     whole = data.cache.get(data.records["test"][0])["image"]
@@ -137,15 +137,15 @@ def test_cover_shrinks_and_cuts_nothing_off_in_evaluation():
     assert data.cache.get(data.records["train"][0])["image"].shape == (1, 12, 12)
 
 
-@pytest.mark.parametrize("fit", [None, "pad", "crop", "cover"])
-def test_a_task_of_one_size_stops_where_nobody_said_crop(fit):
-    data = module((20, 16, 6), (10, 10, 6), 3, fit=fit, one_size=True)
-    if fit in ("crop", "cover"):
+@pytest.mark.parametrize("resize", [None, "pad", "crop", "cover"])
+def test_a_task_of_one_size_stops_where_nobody_said_crop(resize):
+    data = module((20, 16, 6), (10, 10, 6), 3, resize=resize, one_size=True)
+    if resize in ("crop", "cover"):
         assert next(iter(data.test_dataloader()))["image"].shape[2:] == (10, 10, 6)
         assert data.cut.endswith("so does evaluation")
         return
     with pytest.raises(
-        UserError, match=r"^data\.size=\[10,10,6\] cuts 6 of 6 images: .* 31.2 % .*data\.fit=crop"
+        UserError, match=r"^data\.size=\[10,10,6\] cuts 6 of 6 images: .* 31.2 % .*data\.resize=crop"
     ):
         data.setup()
     assert module((20, 16, 6), (20, 16, 8), 3, one_size=True).shape == (20, 16, 8)
@@ -153,7 +153,7 @@ def test_a_task_of_one_size_stops_where_nobody_said_crop(fit):
 
 def test_prepared_cases_of_training_and_evaluation_are_kept_apart(tmp_path):
     """One fold's training case is another's test case."""
-    settings: dict[str, Any] = {"cache": "disk", "cache_dir": str(tmp_path), "folds": 2, "fit": "pad"}
+    settings: dict[str, Any] = {"cache": "disk", "cache_dir": str(tmp_path), "folds": 2, "resize": "pad"}
     shapes = []
     for fold in (0, 1):
         data = module((20, 18), 8, **settings, fold=fold)
@@ -183,7 +183,7 @@ def test_slices_of_several_sizes_are_refused_in_one_line():
 
 
 def test_seeds_of_patches_lie_in_what_is_trained_on():
-    ready = Preparation(2, None, size=8, fit="pad", seeds=True)
+    ready = Preparation(2, None, size=8, resize="pad", seeds=True)
     loaded = Planted((20, 18)).load(Record("c", "s", content={"n": 0}))
     loaded["label"][:] = 1
     places = ready(loaded)["seeds"]

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from monai.transforms import Compose, RandAffined, RandFlipd, RandRotate90d, RandZoomd
 
 from ganatomy.data.transforms.augment import apply
-from ganatomy.data.transforms.patches import Patches
-from ganatomy.data.transforms.prepare import Preparation, places
+from ganatomy.data.transforms.patches import Patches, foreground_voxels
+from ganatomy.data.transforms.prepare import Preparation
 from ganatomy.errors import UserError
 
 
@@ -21,7 +21,12 @@ def case(shape=(12, 14, 10), seed=0) -> dict[str, np.ndarray]:
     label[:, 2:6, 3:9, 2:8] = 1
     label[:, 4, 5, 5] = 2
     image = np.arange(1, 1 + np.prod(shape), dtype=np.float32).reshape(1, *shape)
-    return {"image": image, "label": label, "seeds": places(label[0]), "affine": np.diag([2.0, 3, 4, 1])}
+    return {
+        "image": image,
+        "label": label,
+        "seeds": foreground_voxels(label[0]),
+        "affine": np.diag([2.0, 3, 4, 1]),
+    }
 
 
 @given(size=st.tuples(*[st.integers(1, 18)] * 3), seed=st.integers(0, 2**32 - 1))

@@ -142,7 +142,7 @@ def test_healthy_by_name_and_by_mask(prepared: Any) -> None:
         (["task.components=0"], "task.components: 0 must be 1 or more"),
         (["task.search_images=-2"], "task.search_images: -2; give 0 for no search"),
         (["task.search_steps=0"], "task.search_steps: 0 must be 1 or more"),
-        (["data.unlabelled=0.5", "data.label_fraction=0.5"], "only model=semi learns of them"),
+        (["data.unlabelled_fraction=0.5", "data.label_fraction=0.5"], "only model=semi learns of them"),
         ([*ONE_KEPT, "data.split_seed=2"], "data.label_fraction: 0.01 keeps no healthy subject"),
         (["model=fanogan", "model.discriminator=null"], "model.discriminator: null, but fanogan"),
         (["model=fanogan", "task.method.share=1.0"], "share: 1.0 is outside (0, 1)"),

@@ -227,7 +227,7 @@ def test_monai_s_unets_serve_as_body(name, dims):
         (["task.max_detections=0"], "task.max_detections"),
         (["model.generator.stride=3"], "stride: 3"),
         (["task.monitor=val/map51"], "no score is named val/map51"),
-        (["data.unlabelled=0.5", "data.label_fraction=0.5"], "only model=semi learns of them"),
+        (["data.unlabelled_fraction=0.5", "data.label_fraction=0.5"], "only model=semi learns of them"),
     ],
 )
 def test_impossible_settings_are_one_line(prepared, words, message):

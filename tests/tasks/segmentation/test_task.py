@@ -293,8 +293,8 @@ def test_labels_that_are_not_used_do_not_reach_the_baselines(prepared: Any, monk
     "words, message",
     [
         (["model=semi"], "every training image has its label"),
-        (["data.unlabelled=0.5", "data.label_fraction=0.5"], "but only model=semi learns"),
-        (["model=semi", "data.unlabelled=0"], "task.semi: no batch holds an image without a label"),
+        (["data.unlabelled_fraction=0.5", "data.label_fraction=0.5"], "but only model=semi learns"),
+        (["model=semi", "data.unlabelled_fraction=0"], "task.semi: no batch holds an image without a label"),
         (
             ["model=semi", *SEMI, "model.adversarial.loss=relativistic_paired"],
             "reads logits of the discriminator as probabilities",
@@ -347,7 +347,7 @@ def test_the_gate_of_the_last_validation_is_that_of_the_last_weights(
 
     monkeypatch.setattr(Checkpoints, "on_train_start", unbeaten)
     words = [*words_of("adversarial_unet"), *lesions, "task.gate=0.9", "trainer.max_steps=3"]
-    run = train_small("run", *words, "trainer.judged=last", "logger=csv")
+    run = train_small("run", *words, "trainer.test_checkpoint=last", "logger=csv")
     with (run / "metrics.csv").open(newline="") as file:
         thresholds = [float(row["val/threshold"]) for row in csv.DictReader(file) if row["val/threshold"]]
     assert len(set(thresholds)) == 2

@@ -430,7 +430,7 @@ def test_a_word_that_is_none(compose: Any) -> None:
     cfg = Config.from_plain(compose("task=segmentation", "task.scored=files"))
     with pytest.raises(UserError, match=r"^task\.scored=files: choose file, network"):
         data = build.build_data(cfg)
-        build.build_task(build.complete(cfg, data), data.classes)
+        build.build_task(build.complete(cfg, data), data.mask_classes)
 
 
 PLAYERS = {

@@ -127,6 +127,6 @@ def test_images_and_their_classes_stay_together(prepared: Callable[..., Any], tw
     images, kinds = sample_classified_images(data, 9)
     assert torch.equal(images, sample_training_images(data, 9)) and len(kinds) == 9
     bright = images.flatten(1).mean(1) > 0.5
-    assert [data.kinds[kind] for kind in kinds] == ["bright" if one else "dark" for one in bright]
+    assert [data.image_classes[kind] for kind in kinds] == ["bright" if one else "dark" for one in bright]
     judge = ClassEvaluator(data, 9, torch.device("cpu"))
     assert np.mean((judge.classify(images) == kinds).numpy()) == 1

@@ -79,4 +79,4 @@ def test_label_map_fake_and_real_stand_side_by_side(prepared: Any) -> None:
     coloured = shown["label map"].max(-1) > 0
     truth = batch["label"][:, 0].numpy() > 0
     np.testing.assert_array_equal(coloured[:, ::8, ::8], truth)
-    assert task.legends["label map"].keys() == set(data.classes[1:])
+    assert task.legends["label map"].keys() == set(data.mask_classes[1:])

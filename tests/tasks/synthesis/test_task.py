@@ -207,7 +207,7 @@ def test_label_maps_reach_both_players(prepared: Any) -> None:
     """The discriminator sees them beside the image; mirrored images have mirrored maps."""
     data, task = prepared(*words_of("spade"))
     batch = next(iter(data.train_dataloader()))
-    kinds = len(data.classes)
+    kinds = len(data.mask_classes)
     (real,), (fake,) = task.discriminator_inputs(batch, task.generate(batch))
     assert real.shape == fake.shape == (4, 1 + kinds, 24, 24)
     assert torch.equal(real[:, 1:], fake[:, 1:]) and torch.equal(

@@ -26,7 +26,7 @@ class FileSettings:
         size: shape that every case is brought to, a side or one number per axis; null keeps each its own.
         classes: names of the values of `label`, background first.
         box_classes: names of the classes of the boxes.
-        kinds: names of the classes of the images.
+        image_classes: names of the classes of the images.
         label_values: the values in the files, in the order of `classes`; null: 0, 1, 2, ...
         boxes_from_label: make one box for each object in the masks.
         axes: axis order of bare arrays (.npy), of rows H, columns W, slices D and channels C, e.g. HWC or
@@ -45,7 +45,7 @@ class FileSettings:
     size: int | Sequence[int] | None = None
     classes: Sequence[str] = ()
     box_classes: Sequence[str] = ()
-    kinds: Sequence[str] = ()
+    image_classes: Sequence[str] = ()
     label_values: Sequence[int] | None = None
     boxes_from_label: bool = False
     axes: str | None = None
@@ -64,7 +64,7 @@ class FileSettings:
                 "(see conf/data for where to find published sets)"
             )
         self.digests, self.place = Digests(root=self.folder), self.folder.resolve()
-        self.classes, self.kinds = tuple(self.classes), tuple(self.kinds)
+        self.classes, self.image_classes = tuple(self.classes), tuple(self.image_classes)
         self.box_classes = tuple(self.box_classes) or (self.classes[1:] if self.boxes_from_label else ())
 
     def paths(self, record: Record, role: str) -> list[Path]:

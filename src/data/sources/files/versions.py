@@ -15,7 +15,7 @@ from ganatomy.data.sources.files.settings import FileSettings
 OMITTED = (*ROLES, "stated")
 """Keys of a record's content to leave out: files enter by their bytes, and stated values are not loaded."""
 LOADING = {
-    *("channels", "spatial_dims", "size", "classes", "box_classes", "kinds", "label_values"),
+    *("channels", "spatial_dims", "size", "classes", "box_classes", "image_classes", "label_values"),
     "boxes_from_label",
 }
 """Loading settings that existed when `content` was defined; it names the three that change the arrays."""
@@ -25,11 +25,17 @@ CHOOSING = {
     *("crowd", "one_based", "skip_difficult", "least", "name", "shared", "series", "modality"),
 }
 """Settings that choose cases, files and slices; their effect is part of the record."""
+FIRST_NAMES = {"image_classes": "kinds"}
+"""Settings renamed since: the texts keep the first name, so that caches made before stay valid."""
 
 
 def fingerprint(source: FileSettings, record: Record) -> str:
     """Return a text that changes with the files' bytes, the folder and any setting outside `CHOOSING`."""
-    settings = {key: plain(value) for key, value in _settings(source).items() if key not in CHOOSING}
+    settings = {
+        FIRST_NAMES.get(key, key): plain(value)
+        for key, value in _settings(source).items()
+        if key not in CHOOSING
+    }
     case = _case_text(source, record, companions)
     return f"files-2 {type(source).__qualname__} {source.place} {case} {settings}"
 

@@ -1,0 +1,227 @@
+"""Configurations of other versions, read by the tables in `renamed`: to the first names, and to today's.
+
+The first names keep hashes (`experiments.fingerprint`); today's open the runs, files and words of earlier
+versions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ganatomy.config import renamed
+from ganatomy.errors import UserError
+
+if TYPE_CHECKING:
+    from ganatomy.config.section import Plain
+
+TARGET = re.compile(r"(\b_target_[\"']?\s*[:=]\s*[\"']?)([\w.]+)")
+"""A class in a word of the command line or in the text of a file."""
+MISSING = object()
+
+
+def as_first(plain: Plain) -> Plain:
+    """Return the configuration as 062eb33 would have written it: old names, no key at its first default."""
+    first: Plain = _copied(plain, class_of_first)
+    for key, default in renamed.ADDED.items():
+        if get(first, key, default) == default:
+            _take(first, key)
+    for new, old in renamed.MOVED_KEYS.items():
+        if not _is_foreign(plain, new):
+            _move(first, new, old)
+    return first
+
+
+def as_today(plain: Plain, takes: Callable[[Plain, str], bool] | None = None) -> Plain:
+    """Return a configuration of an earlier version by today's names.
+
+    `takes(section, key)` tells if a section's class has such a parameter. Where it is given, keys that were
+    added since get their first default in the sections that take them.
+    """
+    today: Plain = _copied(plain, class_of_today)
+    for new, old in renamed.MOVED_KEYS.items():
+        already = _below(new, old) and get(today, new, MISSING) is not MISSING
+        if not already and not _is_foreign(today, old):
+            _move(today, old, new)
+    for key, default in renamed.ADDED.items() if takes else ():
+        section, _, leaf = key.rpartition(".")
+        node = get(today, section)
+        if isinstance(node, dict) and leaf not in node and takes and takes(node, leaf):
+            node[leaf] = default
+    return today
+
+
+def file_of_today(plain: Plain, package: str) -> tuple[Plain, list[str]]:
+    """Rename the old names in a YAML file of the user's own.
+
+    Args:
+        plain: Content of the file.
+        package: Dotted key below which Hydra puts the content; empty for the top.
+
+    Returns:
+        The content by today's names, and a line for each old name in it. A key that left the package stays as
+        it is; `as_today` moves it after the composition.
+
+    Raises:
+        UserError: A key is given by its old and by its new name.
+    """
+    lines: list[str] = []
+
+    def rename(target: str) -> str:
+        today = class_of_today(target)
+        lines.extend([_line(target, today)] if today != target else [])
+        return today
+
+    whole: Plain = {}
+    _put(whole, package, _copied(plain, rename))
+    for new, old in renamed.MOVED_KEYS.items():
+        inside = not package or (_below(new, package) and _below(old, package))
+        given, both = (get(whole, key, MISSING) is not MISSING for key in (old, new))
+        if not inside or not given or _is_foreign(whole, old) or (both and _below(new, old)):
+            continue
+        if both:
+            raise _twice(old, new)
+        _move(whole, old, new)
+        lines.append(_line(old, new))
+    return get(whole, package, {}), lines
+
+
+def words_of_today(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return words of a command line by today's names, and a line for each old name.
+
+    Raises UserError for a key that is given by its old and by its new name.
+    """
+    given = {key_of(word) for word in words}
+    done, lines = [], []
+    for word in words:
+        key = key_of(word)
+        if (moved := key_of_today(key)) != key:
+            if moved in given:
+                raise _twice(key, moved)
+            lines.append(_line(key, moved))
+        for _, target in TARGET.findall(word) if key else ():
+            if (today := class_of_today(target)) != target:
+                lines.append(_line(target, today))
+        done.append(word_of_today(word))
+    return done, lines
+
+
+def word_of_today(word: str) -> str:
+    """Return one word of a command line by today's names."""
+    if not (key := key_of(word)):
+        return word
+    return TARGET.sub(lambda m: m[1] + class_of_today(m[2]), word.replace(key, key_of_today(key), 1))
+
+
+def text_of_first(text: str) -> str:
+    """Return the text of a file by the first names, for a hash that a renaming leaves alone."""
+    for new in sorted(renamed.MOVED_KEYS, key=len, reverse=True):
+        text = re.sub(rf"(?<![\w.]){re.escape(new)}(?=[=:.])", renamed.MOVED_KEYS[new], text)
+    return TARGET.sub(lambda m: m[1] + class_of_first(m[2]), text)
+
+
+def key_of(word: str) -> str:
+    """Return the key that a word of the command line sets; empty for an option."""
+    return "" if word.startswith("-") or "=" not in word else word.lstrip("+~").partition("=")[0]
+
+
+def key_of_today(key: str) -> str:
+    """Return today's name of a dotted key."""
+    return _today(key, renamed.MOVED_KEYS)
+
+
+def class_of_today(target: str) -> str:
+    """Return today's dotted name of a class."""
+    return _today(target, renamed.MOVED_CLASSES)
+
+
+def class_of_first(target: str) -> str:
+    """Return the dotted name that a class had in 062eb33."""
+    return _renamed(target, renamed.MOVED_CLASSES.items())
+
+
+def get(plain: Mapping[str, Any], key: str, default: Any = None) -> Any:
+    """Return the value of a dotted key; the whole for an empty key."""
+    node: Any = plain
+    for part in key.split(".") if key else ():
+        if not isinstance(node, Mapping) or part not in node:
+            return default
+        node = node[part]
+    return node
+
+
+def _line(old: str, new: str) -> str:
+    return f"{old}: renamed to {new}"
+
+
+def _twice(old: str, new: str) -> UserError:
+    return UserError(f"{old}: is called {new} now, which is given too; leave {old} out")
+
+
+def _is_foreign(plain: Plain, key: str) -> bool:
+    """Return True for a key that the user's own task class takes: its parameters keep their names."""
+    task, (section, _, leaf) = get(plain, "task"), key.partition(".")
+    target = task.get("_target_") if isinstance(task, dict) else None
+    if section != "task" or not isinstance(target, str) or _below(target, "ganatomy"):
+        return False
+    from ganatomy.config.targets import parameters_of, resolve
+
+    try:
+        return leaf.partition(".")[0] in parameters_of(resolve(task, "task"))
+    except UserError:  # refused or broken: said where the class is used
+        return False
+
+
+def _below(name: str, prefix: str) -> bool:
+    return name == prefix or name.startswith(f"{prefix}.")
+
+
+def _today(name: str, moved: Mapping[str, str]) -> str:
+    """Return today's name of one that is of 062eb33, or of today already."""
+    known = max((len(new) for new in moved if _below(name, new)), default=-1)
+    return _renamed(name, ((old, new) for new, old in moved.items() if len(old) > known))
+
+
+def _renamed(name: str, pairs: Iterable[tuple[str, str]]) -> str:
+    """Replace the longest of the first prefixes that `name` begins with by the second one."""
+    fitting = [pair for pair in pairs if _below(name, pair[0])]
+    before, after = max(fitting, key=lambda pair: len(pair[0]), default=("", ""))
+    return after + name[len(before) :]
+
+
+def _copied(node: Any, rename: Callable[[str], str]) -> Any:
+    """Copy plain values and rename the classes in them."""
+    if isinstance(node, Mapping):
+        return {
+            key: rename(value) if key == "_target_" and isinstance(value, str) else _copied(value, rename)
+            for key, value in node.items()
+        }
+    return [_copied(item, rename) for item in node] if isinstance(node, list) else node
+
+
+def _put(plain: Plain, key: str, value: Any) -> None:
+    """Set a dotted key; an empty one stands for the whole."""
+    if not key:
+        plain.update(value)
+        return
+    *parents, leaf = key.split(".")
+    node = plain
+    for part in parents:
+        node = node.setdefault(part, {})
+    node[leaf] = value
+
+
+def _take(plain: Plain, key: str) -> list[Any]:
+    """Remove a dotted key; return its value in a list, or an empty list where there is no such key."""
+    section, _, leaf = key.rpartition(".")
+    node = get(plain, section)
+    return [node.pop(leaf)] if isinstance(node, dict) and leaf in node else []
+
+
+def _move(plain: Plain, key: str, other: str) -> None:
+    """Give a value its other dotted key; a section that is empty then goes."""
+    for value in _take(plain, key):
+        while (key := key.rpartition(".")[0]) and get(plain, key) == {}:
+            _take(plain, key)
+        _put(plain, other, value)
