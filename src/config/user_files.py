@@ -28,7 +28,8 @@ class FileConfigSource(file_config_source.FileConfigSource):
             return result
         path = Path(self.path) / self._normalize_file_name(config_path)
         try:
-            today, lines = file_of_today(plain, _package(result, config_path))
+            content = {str(key): value for key, value in plain.items()}
+            today, lines = file_of_today(content, _package(result, config_path))
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
         if lines:

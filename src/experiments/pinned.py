@@ -16,7 +16,8 @@ from ganatomy.config.compose import as_written, is_group, parsed
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.renamed import ADDED
 from ganatomy.config.section import Section
-from ganatomy.config.versions import get
+from ganatomy.config.translate import announce
+from ganatomy.config.versions import get, values_of_today
 from ganatomy.errors import UserError
 from ganatomy.experiments.spec import RUN
 from ganatomy.launch.processes import quoted
@@ -95,12 +96,19 @@ def _text(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
 
 
+def _of_today(block: Block, path: Path) -> Block:
+    """Rename old keys of a block, each with a line for the user."""
+    values, lines = values_of_today(block.values)
+    announce(f"{line} (in {path})" for line in lines)
+    return block.with_values(values=values) if lines else block
+
+
 def _read(path: Path, arms: Sequence[str]) -> list[Block]:
     try:
         content = {"blocks": yaml.safe_load(path.read_text(encoding="utf-8"))}
     except yaml.YAMLError as error:
         raise UserError(" ".join(str(error).split())) from error
-    blocks = Blocks.from_plain(content).blocks
+    blocks = [_of_today(block, path) for block in Blocks.from_plain(content).blocks]
     for block in blocks:
         for arm in block.arms if block.arms != "all" else ():
             if arm not in arms:

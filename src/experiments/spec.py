@@ -13,6 +13,8 @@ from pydantic import Field, PositiveFloat
 from ganatomy.config.compose import parsed
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.section import Section
+from ganatomy.config.translate import announce
+from ganatomy.config.versions import words_of_today
 from ganatomy.errors import UserError
 from ganatomy.experiments.claims.claims import Claim, parse
 
@@ -126,6 +128,8 @@ def read(root: Path, name: str, scale: str = "cpu") -> Experiment:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict):
             raise UserError("holds no keys")
+        words = ("base", "arms", "scales")
+        content |= {key: _of_today(content[key], path) for key in words if key in content}
         sheet = Sheet.from_plain(content)
         claims = tuple(_claim(number, said, sheet) for number, said in enumerate(sheet.claims))
         _check(sheet)
@@ -136,6 +140,17 @@ def read(root: Path, name: str, scale: str = "cpu") -> Experiment:
     except UserError as error:
         raise UserError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
     return Experiment(name, path.parent, scale, sheet, claims)
+
+
+def _of_today(node: Any, path: Path) -> Any:
+    """Rename old keys and classes in every list of words, each with a line for the user."""
+    if isinstance(node, dict):
+        return {key: _of_today(value, path) for key, value in node.items()}
+    if not isinstance(node, list) or not all(isinstance(word, str) for word in node):
+        return node
+    words, lines = words_of_today(node)
+    announce(f"{line} (in {path})" for line in lines)
+    return words
 
 
 def _claim(number: int, said: ClaimSpec, sheet: Sheet) -> Claim:

@@ -16,6 +16,8 @@ from optuna.distributions import (
 from optuna.trial import Trial
 
 from ganatomy.config.mistakes.suggestions import nearest
+from ganatomy.config.translate import announce
+from ganatomy.config.versions import values_of_today
 from ganatomy.errors import UserError
 
 Values = dict[str, Any]
@@ -24,7 +26,11 @@ KEYS = ("low", "high", "log", "step", "choices", "when")
 
 @dataclass(frozen=True)
 class Parameter:
-    """One key of a run; it exists only where every key of `when` has one of the values named there."""
+    """One key of a run; it is active only where every key of `when` has one of the values named there.
+
+    The key is the one of the sweep's file, also where it has another name today: a study that was begun with
+    it goes on.
+    """
 
     key: str
     over: BaseDistribution
@@ -74,6 +80,8 @@ def read_space(nodes: Mapping[str, Any]) -> list[Parameter]:
             if isinstance(over, CategoricalDistribution) and not set(wanted) <= set(over.choices):
                 raise UserError(f"space.{key}.when: {other} never is {', '.join(map(str, wanted))}")
         found[key] = Parameter(key, _distribution(key, node), when)
+    _, lines = values_of_today(nodes)
+    announce(f"space.{line}" for line in lines)
     if not found:
         raise UserError("space: is empty; choose one with +sweep=NAME")
     return list(found.values())

@@ -21,8 +21,22 @@ INLINE = re.compile(r"[\w.]+=\{.*\b_target_\b.*\}", re.DOTALL)
 
 
 def trouble(words: Sequence[str]) -> str:
-    """What is wrong with the first word that is no `key=value` or no choice of a group; empty: nothing."""
-    return next((line for word in words if not word.startswith("-") and (line := _wrong(word))), "")
+    """Name what is wrong with the first word that is no `key=value` or no choice of a group; else empty."""
+    return next((line for word in _without_flags(words) if (line := _wrong(word))), "")
+
+
+def _without_flags(words: Sequence[str]) -> list[str]:
+    """Drop flags, and the values that follow them: `--config-dir mine`, not `--config-dir=mine`."""
+    from hydra._internal.utils import get_args_parser
+
+    takers = {
+        flag
+        for action in get_args_parser()._actions
+        if action.nargs is None and action.option_strings
+        for flag in action.option_strings
+    }
+    pairs = zip(["", *words], words, strict=False)
+    return [word for before, word in pairs if not word.startswith("-") and before not in takers]
 
 
 def _wrong(word: str) -> str:
