@@ -100,8 +100,11 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
         raise UserError("space: is empty; choose one with +sweep=NAME (see --help)")
     asked = Sweep.from_plain(cfg)
     shared = [*asked.train, *given]
-    for place in (asked.train, given):
-        announce(words_of_today(place)[1])
+    try:
+        announce(words_of_today(asked.train)[1])
+    except UserError as error:
+        raise UserError(f"train: {error}") from error
+    announce(words_of_today(given)[1])
     tops = [*composed([], folders), *Sweep.model_fields, "experiment"]
     for top in (override.key_or_group.split(".")[0] for override in parsed(list(map(word_of_today, given)))):
         if top not in tops:

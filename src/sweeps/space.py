@@ -80,8 +80,10 @@ def read_space(nodes: Mapping[str, Any]) -> list[Parameter]:
             if isinstance(over, CategoricalDistribution) and not set(wanted) <= set(over.choices):
                 raise UserError(f"space.{key}.when: {other} never is {', '.join(map(str, wanted))}")
         found[key] = Parameter(key, _distribution(key, node), when)
-    _, lines = values_of_today(nodes)
-    announce(f"space.{line}" for line in lines)
+    try:
+        announce(f"space.{line}" for line in values_of_today(nodes)[1])
+    except UserError as error:
+        raise UserError(f"space: {error}") from error
     if not found:
         raise UserError("space: is empty; choose one with +sweep=NAME")
     return list(found.values())
