@@ -88,7 +88,7 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
 
 
 def _kept(data: DataModule, record: Record, case: Case) -> float:
-    """The share of a case that is trained on. Raises UserError, which names it, where it cannot be served."""
+    """Return the share of a case that is trained on; UserError names a case that cannot be used."""
     from ganatomy.data.quality.faults import name_of
     from ganatomy.data.transforms.prepare import grid_of
     from ganatomy.errors import UserError
@@ -157,7 +157,7 @@ def _print(console: Console, found: Inventory, data: DataModule, facts: dict[str
 
 
 def _facts(found: Inventory, data: DataModule) -> dict[str, str]:
-    """What was read, and how it reaches a network."""
+    """Return what was read, and how it reaches a network."""
     from ganatomy.data.quality import inventory
     from ganatomy.data.transforms.intensity import shown
 
@@ -172,7 +172,7 @@ def _facts(found: Inventory, data: DataModule) -> dict[str, str]:
 
 
 def _way(intensity: Intensity) -> str:
-    """An intensity setting as it is typed; a window is said to be one."""
+    """Return an intensity setting as it is typed; a window is named as one."""
     from ganatomy.data.transforms.intensity import ends, shown
 
     return shown(intensity) + (" onto 0 to 1" if ends(intensity) else "")

@@ -120,7 +120,7 @@ def _choices(key: str) -> list[str]:
 
 
 def _groups(verb: str) -> list[str]:
-    """Groups of conf/ that the command composes, with their =."""
+    """Return the groups of conf/ that the command composes, with their =."""
     from ganatomy.config.locations import CONF
 
     groups = GROUPS.get(verb) or [str(p.relative_to(CONF)) for p in sorted(CONF.rglob("*")) if p.is_dir()]
@@ -149,7 +149,7 @@ def _keys(plain: Mapping[Any, Any], name: str) -> list[str]:
 
 
 def _values(verb: str, key: str, plain: Mapping[Any, Any]) -> list[str]:
-    """What the schema lists for a key; for any other key its present value, which shows the form."""
+    """Return the values that the schema lists for a key; else its present value, which shows the form."""
     present = _at(plain, key)
     listed = list(_listed(key)) if verb in ("train", "sweep") else []
     if listed or isinstance(present, bool):
@@ -180,7 +180,7 @@ def _listed(key: str) -> Iterator[str]:
 
 
 def _alternatives(annotation: Any) -> list[Any]:
-    """The types that a union or an annotated type allows."""
+    """Return the types that a union or an annotated type allows."""
     from types import UnionType
     from typing import Annotated, Union, get_args, get_origin
 
@@ -193,7 +193,7 @@ def _alternatives(annotation: Any) -> list[Any]:
 
 
 def _at(plain: Any, key: str) -> Any:
-    """The value of a dotted key; an empty text where there is none."""
+    """Return the value of a dotted key; an empty text where there is none."""
     for part in key.split("."):
         if not isinstance(plain, Mapping) or part not in plain:
             return ""

@@ -1,4 +1,4 @@
-"""Imports by the folder's name: `python -m src.train` works, `import src.tasks` is refused.
+"""Imports by the folder's name: `python -m src.train` works, an import of `src.tasks` is refused.
 
 A module that is imported as `src.x` beside `ganatomy.x` would be there twice, with classes that are not each
 other's: an isinstance check fails without a reason that anybody can see.

@@ -1,4 +1,4 @@
-"""Interpolations of our own that the files of conf/ use."""
+"""Interpolations that the files of conf/ use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def register_resolvers() -> None:
 
 
 def _choices() -> str:
-    """A line a group of what it offers, folders that were added to conf/ among them."""
+    """Return a line for each group with its choices, those of added folders too."""
     from hydra.core.global_hydra import GlobalHydra
 
     loader = GlobalHydra.instance().config_loader()

@@ -1,4 +1,4 @@
-"""What a sweep is: its space, the words every trial shares, how it searches and where it writes."""
+"""Plan of a sweep: its space, the overrides all trials share, how it searches and where it writes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Sweep(Section):
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep, checked. It travels to the worker processes."""
+    """Checked sweep; it is sent to the worker processes."""
 
     study: str
     directory: Path
@@ -84,18 +84,30 @@ class Plan:
         return [*own, *search_path(self.folders)]
 
     def place(self, number: int) -> Path:
-        """The folder of a trial; a run directory a seed lies in it."""
+        """Return the folder of a trial, which holds a run directory for each seed."""
         return self.directory / "trials" / f"{number:04d}"
 
     def identity(self) -> dict[str, Any]:
-        """What may not change while a study lasts: with another of these its scores compare no more."""
+        """Return what must not change during a study, as its scores would no longer compare."""
         space = {p.key: f"{p.over} {dict(p.when) or ''}".strip() for p in self.space}
         kept = ("seeds", "direction", "score", "train")
         return {key: value for key, value in asdict(self).items() if key in kept} | {"space": space}
 
 
 def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[str]) -> Plan:
-    """The plan of conf/sweep.yaml as composed and of the words for `train` given beside it."""
+    """Check a sweep.
+
+    Args:
+        cfg: conf/sweep.yaml, composed.
+        given: Overrides for `train` on the command line.
+        folders: Folders with configuration files of the user's own.
+
+    Returns:
+        The plan.
+
+    Raises:
+        UserError: One line for the first mistake.
+    """
     if not cfg["space"]:
         raise UserError("space: is empty; choose one with +sweep=NAME (see --help)")
     asked = Sweep.from_plain(cfg)
@@ -147,7 +159,7 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
 
 
 def try_space(plan: Plan) -> None:
-    """Compose every parameter at its ends, or each of its choices; raise one line for what train refuses."""
+    """Compose every parameter at its ends, or each of its choices; UserError for what `train` refuses."""
     fixed = {key_of_today(word.partition("=")[0]) for word in plan.train}
     for parameter, values in probes(list(plan.space)):
         key = key_of_today(parameter.key)

@@ -243,8 +243,8 @@ def test_sixteen_bits_keep_their_range(prepared: Any) -> None:
 
 def test_a_loss_of_one_s_own(prepared: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """It moves with the task, and leaves no key in a task that has none."""
-    monkeypatch.setenv("GANATOMY_TARGETS", "tests.core.planted_objectives.")
-    lab = "{_target_: tests.core.planted_objectives.Blur, power: 1}"
+    monkeypatch.setenv("GANATOMY_TARGETS", "tests.config.planted_objectives.")
+    lab = "{_target_: tests.config.planted_objectives.Blur, power: 1}"
     own = f"+task.losses={{l1: 1.0, blur: {{weight: 0.5, loss: {lab}}}}}"
     data, task = prepared(*words_of("pix2pix"), own)
     batch = next(iter(data.train_dataloader()))
