@@ -238,6 +238,11 @@ def is_module(name: str) -> bool:
         return False
 
 
+def test_the_changes_name_every_row() -> None:
+    text = (CONF.parent / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert [new for new, old in renamed.MOVED_KEYS.items() if f"| `{new}` | `{old}` |" not in text] == []
+
+
 def test_every_row_is_taken_as_a_word_and_in_a_file() -> None:
     for new, old in renamed.MOVED_KEYS.items():
         line = f"{old}: renamed to {new}"
