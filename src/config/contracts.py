@@ -1,4 +1,4 @@
-"""Checks of a user's own loss, penalty, weight or augmentation before it is used."""
+"""What a loss, penalty, weight or augmentation of one's own must be, checked before it is used."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ METHODS = {
     "Weight": ("__call__",),
     "Augment": ("change", "forward"),
 }
-"""Methods of each base class; a class must define at least one of them."""
+"""Methods of each base class, of which a class must write one at least."""
 
 
 def check_class(found: type, kind: type, path: str) -> None:
-    """Refuse a class that does not derive from its base, or defines none of its methods.
+    """Refuse a class that is none of a kind, or that leaves out what the kind is about.
 
     Args:
         found: The class that the configuration names.

@@ -97,8 +97,10 @@ def check_schedules(cfg: Config, task: AdversarialTask) -> None:
                 f"{path}: {name} cannot divide a run of {steps} steps into its parts; give a larger "
                 "trainer.max_steps, or null"
             ) from error
-        if (most := getattr(scheduler, "total_steps", steps)) < steps:
-            raise UserError(f"{path}: {name} ends after {most} of {steps} steps; give it trainer.max_steps")
+        if (last := getattr(scheduler, "total_steps", steps)) < steps:
+            raise UserError(
+                f"{path}: {name} ends after {last} of {steps} steps; give it trainer.max_steps"
+            )
 
 
 def check_size(task: AdversarialTask, data: DataModule) -> None:

@@ -70,9 +70,9 @@ def roomy(limits: tuple[float, float]) -> tuple[float, float]:
 
 def _afar(axis: Axes, row: int, left: bool, text: str) -> None:
     """Write a number at the edge that it lies beyond."""
-    place, side, told = (0.02, "left", f"← {text}") if left else (0.98, "right", f"{text} →")
+    place, side, label = (0.02, "left", f"← {text}") if left else (0.98, "right", f"{text} →")
     across = axis.get_yaxis_transform()
-    axis.text(place, row, told, transform=across, ha=side, va="center", fontsize=8, color=FAINT)
+    axis.text(place, row, label, transform=across, ha=side, va="center", fontsize=8, color=FAINT)
 
 
 def _bar(axis: Axes, row: int, found: Spread, colour: str) -> None:
