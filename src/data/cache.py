@@ -30,6 +30,14 @@ class Cache:
 
     In memory it is filled before the workers fork, which then share it. On disk there is one file per case,
     written atomically and memory-mapped by every process of the machine; a damaged one is made again.
+
+    Args:
+        make: returns the prepared case of a record.
+        key: returns a text that changes whenever that case would; called once per record, as the data of
+            a run must not change.
+        kind: `memory`, `disk` or `none`.
+        folder: parent of the folder `cases`; None: ~/.cache/ganatomy.
+        limit_gb: maximum size in GiB. Beyond it, memory keeps no more cases, and disk deletes the oldest.
     """
 
     def __init__(
@@ -40,16 +48,6 @@ class Cache:
         folder: Path | None = None,
         limit_gb: float = 8.0,
     ) -> None:
-        """Open the cache; on disk, list its files.
-
-        Args:
-            make: returns the prepared case of a record.
-            key: returns a text that changes whenever that case would; called once per record, as the data of
-                a run must not change.
-            kind: `memory`, `disk` or `none`.
-            folder: parent of the folder `cases`; None: ~/.cache/ganatomy.
-            limit_gb: maximum size in GiB. Beyond it, memory keeps no more cases, and disk deletes the oldest.
-        """
         self.make, self.key, self.kind, self.limit = make, key, kind, int(limit_gb * 2**30)
         self.folder = (folder or Path.home() / ".cache/ganatomy") / "cases"
         self.kept: dict[str, Case] = {}

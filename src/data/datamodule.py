@@ -44,6 +44,41 @@ class DataModule(Cohort, pl.LightningDataModule):
     its middle. Batches of validation and test hold whole cases: all slices of one volume in order, or up to
     `batch_size` cases of one shape.
 
+    Args:
+        source: the data set.
+        batch_size: rows of a global batch, divided among the processes.
+        seed: seed of the order of training, of augmentation and of patches.
+        workers: number of processes that prepare batches.
+        cache: `memory`, `disk` or `none`, see `Cache`.
+        cache_dir: folder of the cache; null: ~/.cache/ganatomy.
+        cache_gb: size limit of the cache in GiB.
+        augment: MONAI dictionary transforms, applied in training.
+        intensity: see `Intensity`; `auto`: as the source suggests.
+        target_intensity: see `Preparation`.
+        orientation: see `Preparation`.
+        spacing: see `Preparation`, in mm.
+        resize: see `fitted`.
+        patch: see `Patches`; null trains on whole images.
+        foreground: see `Patches`.
+        split: see `Splitting.shares`.
+        split_seed: see `Splitting.seed`; also the seed of noise in validation and test.
+        fold: see `Splitting`.
+        folds: see `Splitting`.
+        split_file: see `Splitting.file`.
+        on_error: at cases with grave faults, `stop`, or `skip` them.
+        batches_done: see `start_at`.
+        degrade: makes the image from a clean one, which becomes the target where a case has none.
+        label_fraction: fraction of the training subjects whose labels are used.
+        unlabelled_fraction: fraction of each training batch, its last rows, that holds images of the
+            other subjects.
+        pieces: number of micro-batches of a batch; each is divided among the processes.
+        changed: in a resumed run, `stop` at new cases, or `keep` the run's own.
+        held: split of the resumed run.
+        one_size: the task needs all images of one size: validation and test are cropped like training.
+
+    Raises:
+        UserError: a setting is invalid.
+
     Example:
         >>> from ganatomy.data.datamodule import DataModule
         >>> from ganatomy.data.sources.brain import Brain
@@ -87,43 +122,6 @@ class DataModule(Cohort, pl.LightningDataModule):
         held: Held | None = None,
         one_size: bool = False,
     ) -> None:
-        """Check the settings; nothing is read before `setup`.
-
-        Args:
-            source: the data set.
-            batch_size: rows of a global batch, divided among the processes.
-            seed: seed of the order of training, of augmentation and of patches.
-            workers: number of processes that prepare batches.
-            cache: `memory`, `disk` or `none`, see `Cache`.
-            cache_dir: folder of the cache; null: ~/.cache/ganatomy.
-            cache_gb: size limit of the cache in GiB.
-            augment: MONAI dictionary transforms, applied in training.
-            intensity: see `Intensity`; `auto`: as the source suggests.
-            target_intensity: see `Preparation`.
-            orientation: see `Preparation`.
-            spacing: see `Preparation`, in mm.
-            resize: see `fitted`.
-            patch: see `Patches`; null trains on whole images.
-            foreground: see `Patches`.
-            split: see `Splitting.shares`.
-            split_seed: see `Splitting.seed`; also the seed of noise in validation and test.
-            fold: see `Splitting`.
-            folds: see `Splitting`.
-            split_file: see `Splitting.file`.
-            on_error: at cases with grave faults, `stop`, or `skip` them.
-            batches_done: see `start_at`.
-            degrade: makes the image from a clean one, which becomes the target where a case has none.
-            label_fraction: fraction of the training subjects whose labels are used.
-            unlabelled_fraction: fraction of each training batch, its last rows, that holds images of the
-                other subjects.
-            pieces: number of micro-batches of a batch; each is divided among the processes.
-            changed: in a resumed run, `stop` at new cases, or `keep` the run's own.
-            held: split of the resumed run.
-            one_size: the task needs all images of one size: validation and test are cropped like training.
-
-        Raises:
-            UserError: a setting is invalid.
-        """
         super().__init__()
         check_source(source)
         _check_counts(batch_size=(batch_size, 1), workers=(workers, 0))
@@ -136,15 +134,9 @@ class DataModule(Cohort, pl.LightningDataModule):
         self.intensity = intensity = suited(source, intensity)
         self.held, self.changed = held, changed
         size = source.size if isinstance(source.size, int) or source.size is None else tuple(source.size)
+        steps, seeds = tuple(spacing) if spacing else None, patch is not None
         self.preparation = Preparation(
-            self.spatial_dims,
-            intensity,
-            orientation,
-            tuple(spacing) if spacing else None,
-            size,
-            resize,
-            seeds=patch is not None,
-            target_intensity=target_intensity,
+            self.spatial_dims, intensity, orientation, steps, size, resize, seeds, target_intensity
         )
         as_many(intensity, self.channels, "data.intensity")
         as_many(target_intensity, self.target_channels, "data.target_intensity")

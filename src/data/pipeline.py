@@ -30,6 +30,17 @@ class TrainItems(Dataset[Item]):
     """Training items: slices of volumes (2D), patches, or whole cases, addressed by (epoch, index).
 
     Augmentation is a function of (seed, epoch, index).
+
+    Args:
+        records: the training cases.
+        depths: number of slices of each record; None for a record that is not sliced.
+        read: returns a prepared case, or one slice of it.
+        augment: MONAI dictionary transforms.
+        seed: seed of augmentation and patches.
+        patches: cuts patches; None for whole images.
+        degrade: applied last.
+        unlabelled_records: number of records, the last ones, that are served without labels. If it is
+            above 0, each item has the flag `labelled`.
     """
 
     def __init__(
@@ -43,19 +54,6 @@ class TrainItems(Dataset[Item]):
         degrade: Degrade | None = None,
         unlabelled_records: int = 0,
     ) -> None:
-        """List the items.
-
-        Args:
-            records: the training cases.
-            depths: number of slices of each record; None for a record that is not sliced.
-            read: returns a prepared case, or one slice of it.
-            augment: MONAI dictionary transforms.
-            seed: seed of augmentation and patches.
-            patches: cuts patches; None for whole images.
-            degrade: applied last.
-            unlabelled_records: number of records, the last ones, that are served without labels. If it is
-                above 0, each item has the flag `labelled`.
-        """
         self.places = [
             (record, z)
             for record, depth in zip(records, depths, strict=True)
@@ -90,16 +88,15 @@ class TrainItems(Dataset[Item]):
 
 
 class EvalBatches(Dataset[Item]):
-    """Batches of whole cases: all slices of one volume, or several cases of one shape."""
+    """Batches of whole cases: all slices of one volume, or several cases of one shape.
+
+    Args:
+        groups: the records of each batch.
+        sliced: the cases are stacks of slices.
+        read: returns a prepared case.
+    """
 
     def __init__(self, groups: Sequence[Sequence[Record]], sliced: bool, read: Reader) -> None:
-        """Keep the groups.
-
-        Args:
-            groups: the records of each batch.
-            sliced: the cases are stacks of slices.
-            read: returns a prepared case.
-        """
         self.groups, self.sliced, self.read = groups, sliced, read
 
     def __len__(self) -> int:

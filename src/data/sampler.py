@@ -61,6 +61,18 @@ class EndlessSampler(Sampler[list[ItemIndex]]):
     Every batch is full: one that reaches the end of an epoch continues with the next, so nothing is dropped,
     and data sets smaller than a batch work. Batch k begins at item k * batch_size of this sequence, for any
     start and any number of processes.
+
+    Args:
+        n: number of items.
+        batch_size: rows of a global batch.
+        seed: seed of the permutations.
+        start: number of batches already done.
+        rank: number of the process.
+        world_size: number of processes.
+        pieces: number of micro-batches, see `shares`.
+
+    Raises:
+        ValueError: there are no items, or too few rows.
     """
 
     def __init__(
@@ -73,20 +85,6 @@ class EndlessSampler(Sampler[list[ItemIndex]]):
         world_size: int = 1,
         pieces: int = 1,
     ) -> None:
-        """Choose the rows of this process.
-
-        Args:
-            n: number of items.
-            batch_size: rows of a global batch.
-            seed: seed of the permutations.
-            start: number of batches already done.
-            rank: number of the process.
-            world_size: number of processes.
-            pieces: number of micro-batches, see `shares`.
-
-        Raises:
-            ValueError: there are no items, or too few rows.
-        """
         if n < 1 or batch_size < 1:
             raise ValueError(f"{n} items in batches of {batch_size}: at least 1 of each is needed")
         self.n, self.batch_size, self.seed, self.start = n, batch_size, seed, start
@@ -117,7 +115,13 @@ class PairedSampler(Sampler[list[ItemIndex]]):
 
 
 def order(n: int, seed: int, epoch: int) -> np.ndarray:
-    """Return the permutation of an epoch."""
+    """Return the permutation of an epoch.
+
+    Args:
+        n: number of items.
+        seed: seed of the data.
+        epoch: number of the epoch.
+    """
     return np.random.default_rng([seed, epoch]).permutation(n)
 
 
