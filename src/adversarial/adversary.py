@@ -76,7 +76,13 @@ class Adversary:
 
 @dataclass(frozen=True)
 class PassPair:
-    """The passes of one discriminator over a batch; `real` is None where nobody needs that output."""
+    """The passes of one discriminator over a batch.
+
+    Attributes:
+        adversary: The discriminator, with its penalties and augmentation.
+        real: Pass over the real input; None if no loss or penalty needs it.
+        fake: Pass over the fake input.
+    """
 
     adversary: Adversary
     real: DiscriminatorPass | None

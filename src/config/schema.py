@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
-from pydantic_core import PydanticCustomError
 
 from ganatomy.config.section import Section, TargetSection
 
@@ -66,7 +65,7 @@ class ClipConfig(Section):
 def _choice(given: Any) -> Any:
     if isinstance(given, str) or (isinstance(given, dict) and all(isinstance(key, str) for key in given)):
         return given
-    raise PydanticCustomError("choice", "give a name, or a section with name or _target_")
+    raise AssertionError("give a name, or a section with name or _target_")  # a ValueError would name no key
 
 
 Choice = Annotated[str | Node, PlainValidator(_choice)]

@@ -84,7 +84,8 @@ def _line(problem: Any, schema: type[Section]) -> str:
         return f"{path}: must be null or a section"
     if problem["type"] == "value_error":  # a check between keys, which names them itself
         return str(problem["ctx"]["error"])
-    return f"{path}: {problem['msg'][0].lower()}{problem['msg'][1:]}, got {problem['input']!r}"
+    message = problem["msg"].removeprefix("Assertion failed, ")
+    return f"{path}: {message[0].lower()}{message[1:]}, got {problem['input']!r}"
 
 
 def _keys(schema: type[Section], path: list[Any]) -> list[str]:

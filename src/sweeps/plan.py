@@ -94,6 +94,23 @@ class Plan:
         return {key: value for key, value in asdict(self).items() if key in kept} | {"space": space}
 
 
+def _check_words(train: Sequence[str], given: Sequence[str], folders: Sequence[str]) -> None:
+    """Announce renamed keys; raise UserError for unknown keys and for those that the sweep sets itself."""
+    try:
+        announce(words_of_today(train)[1])
+    except UserError as error:
+        raise UserError(f"train: {error}") from error
+    announce(words_of_today(given)[1])
+    tops = [*composed([], folders), *Sweep.model_fields, "experiment"]
+    for top in (override.key_or_group.split(".")[0] for override in parsed(list(map(word_of_today, given)))):
+        if top not in tops:
+            raise UserError(f"{top}: no such key{nearest(top, tops)}")
+    for override in parsed([*train, *given]):
+        if override.key_or_group in OURS:
+            hint = "; give seeds=[...]" if override.key_or_group == "seed" else ""
+            raise UserError(f"{override.key_or_group}: is set by the sweep for each trial{hint}")
+
+
 def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[str]) -> Plan:
     """Check a sweep.
 
@@ -112,19 +129,7 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
         raise UserError("space: is empty; choose one with +sweep=NAME (see --help)")
     asked = Sweep.from_plain(cfg)
     shared = [*asked.train, *given]
-    try:
-        announce(words_of_today(asked.train)[1])
-    except UserError as error:
-        raise UserError(f"train: {error}") from error
-    announce(words_of_today(given)[1])
-    tops = [*composed([], folders), *Sweep.model_fields, "experiment"]
-    for top in (override.key_or_group.split(".")[0] for override in parsed(list(map(word_of_today, given)))):
-        if top not in tops:
-            raise UserError(f"{top}: no such key{nearest(top, tops)}")
-    for override in parsed(shared):
-        if override.key_or_group in OURS:
-            hint = "; give seeds=[...]" if override.key_or_group == "seed" else ""
-            raise UserError(f"{override.key_or_group}: is set by the sweep for each trial{hint}")
+    _check_words(asked.train, given, folders)
     space = read_space(asked.space)
     plain = composed([word_of_today(word) for word in shared], folders)
     score = plain["task"]["monitor"]

@@ -27,6 +27,11 @@ class AdversarialTask(TaskHooks, GanModule):
 
     Call `register_tables` once in `__init__`.
 
+    Args:
+        recipe: Players, game, optimisers and schedules.
+        monitor: Validation score that chooses the best checkpoint, e.g. "val/dice".
+        scored: Whether test scores are those of the `file` that is written or of the `network`'s output.
+
     Example:
         Map an image to its target; the discriminator sees the target or the output.
 

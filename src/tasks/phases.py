@@ -30,7 +30,13 @@ class Best(nn.Module):
         self.score, self.step, self.phase = float("nan"), 0, 0
 
     def offer(self, score: float, step: int, **modules: nn.Module) -> None:
-        """Keep a copy of these modules if the score is lower than the one kept; NaN never is."""
+        """Keep a copy of these modules if the score is lower than the one kept; NaN never is.
+
+        Args:
+            score: Score to minimise.
+            step: Batches done.
+            **modules: Modules by the names given to the constructor.
+        """
         if isnan(score) or score >= self.score:
             return
         self.score, self.step = score, step

@@ -14,7 +14,13 @@ from ganatomy.adversarial.distributed.collectives import processes, rank
 
 @dataclass(frozen=True)
 class Rows:
-    """This process's rows of a global (micro-)batch: `count` rows from `start` on, of `total`."""
+    """This process's rows of a global (micro-)batch.
+
+    Attributes:
+        start: Index of the first row in the global batch.
+        count: Number of rows of this process.
+        total: Number of rows of the global batch.
+    """
 
     start: int
     count: int

@@ -15,6 +15,14 @@ class LeCam(Penalty):
     """λ · (E(D(real) - α_fake)² + E(D(fake) - α_real)²), α the running means of D's scores.
 
     Tseng et al., arXiv 2104.03310, eq. 4. The means start with the first batch and are over all processes.
+
+    Args:
+        weight: λ, at least 0.
+        decay: Decay of the running means per batch, in [0, 1).
+        every: Apply the penalty every so many steps of D.
+
+    Raises:
+        UserError: If `weight` is negative or `decay` outside [0, 1).
     """
 
     name = "lecam"

@@ -31,7 +31,14 @@ class Cost:
 
 @dataclass(frozen=True)
 class Plan:
-    """The chosen update, the reason, and its cost; `str()` gives them in one line."""
+    """The chosen update, the reason, and its cost; `str()` gives them in one line.
+
+    Attributes:
+        name: Name of the update in `UPDATES`.
+        reason: Why this one was chosen.
+        cost: Passes through G and D per step.
+        update: The update itself.
+    """
 
     name: str
     reason: str

@@ -15,7 +15,13 @@ from ganatomy.tasks.shared.sliding_window import aligned, slide, subsets
 
 
 class Found(NamedTuple):
-    """Boxes of one image [N, 2*dims] in voxels, best first, with scores [N] and classes [N]."""
+    """Boxes of one image, best first.
+
+    Attributes:
+        boxes: [N, 2*dims] in voxels, lower corner then upper corner.
+        scores: [N], in [0, 1].
+        classes: [N], indices of the class names.
+    """
 
     boxes: Tensor
     scores: Tensor
