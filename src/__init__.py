@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from ganatomy.version import __version__
 
+if __name__ == "src":  # by the folder's name, as `python -m src.train` does
+    from ganatomy.folder_name import refuse_imports
+
+    refuse_imports()
+
 if TYPE_CHECKING:
     from ganatomy.adversarial import LOSSES, PENALTIES, Game, Rules, plan
     from ganatomy.data.datamodule import DataModule

@@ -12,13 +12,13 @@ from ganatomy.launch.command import command
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-THEIRS: list[str] = []
-"""The words of this command line that are for `train`."""
+TRAIN_WORDS: list[str] = []
+"""Overrides of this command line that are for `train`."""
 
 
 @command("sweep")
 def main(cfg: DictConfig) -> None:
-    """Run the trials that are missing, then say what was found."""
+    """Run the trials that are missing, then report what was found."""
     from rich.console import Console
 
     from ganatomy.config.compose import searched
@@ -28,7 +28,7 @@ def main(cfg: DictConfig) -> None:
     from ganatomy.sweeps.study import begun, prepare, settled, wanted
     from ganatomy.sweeps.summary import again, near, show, summarise
 
-    plan = read_plan(to_plain(cfg), THEIRS, searched())
+    plan = read_plan(to_plain(cfg), TRAIN_WORDS, searched())
     if not begun(plan):
         try_space(plan)
     study = prepare(plan)
@@ -50,14 +50,14 @@ def main(cfg: DictConfig) -> None:
 
 
 def start() -> None:
-    """Share out the words: keys of conf/sweep.yaml are the sweep's, all others are for `train`."""
+    """Split the overrides: keys of conf/sweep.yaml are the sweep's, all others are for `train`."""
     import yaml
 
     ours = {"sweep", "hydra", "paths", *yaml.safe_load((CONF / "sweep.yaml").read_text(encoding="utf-8"))}
     words = [word for word in sys.argv[1:] if "=" in word and not word.startswith("-")]
     theirs = [word for word in words if re.split(r"[./=]", word.lstrip("+~"))[0] not in ours]
     sys.argv = [re.sub("^sweep=", "+sweep=", word) for word in sys.argv if word not in theirs]
-    THEIRS.extend(theirs + [word for word in words if word.startswith(("paths.data=", "paths.cache="))])
+    TRAIN_WORDS.extend(theirs + [word for word in words if word.startswith(("paths.data=", "paths.cache="))])
     main()
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @command("train")
 def main(cfg: DictConfig) -> float:
-    """Compose the configuration of one run and train it; the value is its best validation score."""
+    """Compose the configuration of one run and train it; return its best validation score."""
     from hydra.core.hydra_config import HydraConfig
 
     from ganatomy.config.resolve import resolve_config, validate
@@ -73,7 +73,7 @@ def train(cfg: Config, directory: Path) -> float:
     start = preflight.describe(run, cfg, data, task)
     data.start_at(start)
     try:
-        trainer.loggers = build_loggers(cfg, run, start if cfg.resume else None) if run.mine else []
+        trainer.loggers = build_loggers(cfg, run, start if cfg.resume else None) if run.is_rank_zero else []
         last = run.last if cfg.resume else None
         with memory.explained(cfg):
             trainer.fit(task, datamodule=data, ckpt_path=last, weights_only=True)
@@ -83,7 +83,7 @@ def train(cfg: Config, directory: Path) -> float:
         _fail(run, trainer, error)
         raise
     distributed.leave_group()
-    if run.mine:
+    if run.is_rank_zero:
         sys.stdout.write(f"run: {_short(run.path)}\n")
     return score
 
@@ -97,7 +97,7 @@ def _finish(cfg: Config, run: Run, trainer: pl.Trainer, task: AdversarialTask, d
     best = results.best(trainer)
     checkpoint, undefined = results.checkpoint_to_test(run, task, best, cfg.trainer.test_checkpoint)
     trainer.test(task, datamodule=data, ckpt_path=checkpoint, verbose=False, weights_only=True)
-    if not run.mine:
+    if not run.is_rank_zero:
         return float(best["score"])
     results.write(run, task, trainer)
     run.timed()
@@ -111,7 +111,7 @@ def _finish(cfg: Config, run: Run, trainer: pl.Trainer, task: AdversarialTask, d
 
 
 def _fail(run: Run, trainer: pl.Trainer, error: BaseException) -> None:
-    """Leave a status that says what happened, and end the loggers."""
+    """Write a status that says what happened, and close the loggers."""
     from ganatomy.callbacks.checkpoint import Preempted
     from ganatomy.errors import UserError
     from ganatomy.invocation import typed
@@ -120,12 +120,12 @@ def _fail(run: Run, trainer: pl.Trainer, error: BaseException) -> None:
 
     for logger in trainer.loggers:
         logger.save()
-    if run.mine:
+    if run.is_rank_zero:
         run.timed()
     if isinstance(error, Preempted):
         run.status("preempted", str(error))
         results.close_wandb(0)
-        if run.mine:
+        if run.is_rank_zero:
             sys.stderr.write(f"{error}; go on with: {typed('train')} resume={_short(run.path)}\n")
         raise SystemExit(128 + error.signum) from None
     why = f"{type(error).__name__}: {error}" if not isinstance(error, UserError) else str(error)
@@ -135,7 +135,7 @@ def _fail(run: Run, trainer: pl.Trainer, error: BaseException) -> None:
 
 
 def _short(path: Path) -> str:
-    """Relative to the current folder where that is shorter to type."""
+    """Return the path relative to the current folder if it lies in it."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 

@@ -154,8 +154,20 @@ def test_public_names_are_there_and_others_are_not() -> None:
 
 
 def test_nothing_imports_by_the_folders_name() -> None:
-    """A module imported as `ganatomy.x` beside `ganatomy.x` would be there twice, with other classes."""
+    """A module imported as `src.x` beside `ganatomy.x` would be there twice, with other classes."""
     for folder in ("src", "tests", "benchmarks"):
         for path in (ROOT / folder).rglob("*.py"):
             if "old_runs" not in path.parts and path != Path(__file__):
                 assert not re.search(r"\b(from|import) src[. ]", path.read_text()), path
+
+
+def test_an_import_by_the_folders_name_is_refused_with_the_name_of_today() -> None:
+    """But for commands and public names, which are the package's own."""
+    code = "import sys; import src.train; from src import Record; print(Record.__module__, *sys.modules)"
+    module, *loaded = start([sys.executable, "-c", code], ROOT.parent).split()
+    assert module == "ganatomy.data.records" and "torch" not in loaded
+    for name in ("tasks", "errors"):
+        words = [sys.executable, "-c", f"import src.{name}"]
+        done = subprocess.run(words, cwd=ROOT.parent, env=environment(), capture_output=True, text=True)
+        line = f"ImportError: src.{name} is called ganatomy.{name} now; change the import"
+        assert done.returncode == 1 and done.stderr.splitlines()[-1] == line

@@ -1,4 +1,4 @@
-"""The configuration that words of a command line compose to, and the words as an experiment file."""
+"""Composition of a configuration from overrides, and overrides as a file of the group `experiment`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.resolve import to_plain, validate
 from ganatomy.config.resolvers import register_resolvers
 from ganatomy.config.translate import announce
-from ganatomy.config.versions import words_of_today
+from ganatomy.config.versions import word_of_today, words_of_today
 from ganatomy.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,16 +32,25 @@ if TYPE_CHECKING:
 
 
 def searched() -> list[str]:
-    """Folders that `--config-dir` or hydra.searchpath added to conf/ in this process."""
+    """Return the folders that `--config-dir` or hydra.searchpath added to conf/ in this process."""
     sources = HydraConfig.get().runtime.config_sources
     own = {str(CONF), ""}
     return [s.path for s in sources if s.schema == "file" and s.path not in own]
 
 
 def composed(words: Sequence[str], folders: Sequence[str] = (), check: bool = False) -> Plain:
-    """What `python -m src.train <words>` would run with; `folders` stand beside conf/.
+    """Return the configuration that `python -m src.train <words>` would run with.
 
-    Raises UserError for what does not compose and, with `check`, for what `train` would refuse.
+    Args:
+        words: Overrides of the command line.
+        folders: Folders that Hydra searches beside conf/.
+        check: Check the configuration as `train` does.
+
+    Returns:
+        Plain values, resolved, by today's names.
+
+    Raises:
+        UserError: The words do not compose or, with `check`, `train` would refuse them.
     """
     with _composition(words, folders) as cfg:
         plain = to_plain(cfg)
@@ -51,7 +60,7 @@ def composed(words: Sequence[str], folders: Sequence[str] = (), check: bool = Fa
 
 
 def as_written(words: Sequence[str]) -> tuple[Plain, dict[str, str]]:
-    """The same before `${...}` is looked up, and which file of each group of conf/ was chosen."""
+    """Return the configuration with its `${...}`, and the chosen file of each group of conf/."""
     with _composition(words) as cfg:
         plain = OmegaConf.to_container(cfg, resolve=False)
         choices = HydraConfig.get().runtime.choices
@@ -84,13 +93,13 @@ def _composition(words: Sequence[str], folders: Sequence[str] = ()) -> Iterator[
 
 
 def search_path(folders: Sequence[str]) -> list[str]:
-    """The word that has Hydra look into `folders` too."""
+    """Return the override that has Hydra search `folders` too."""
     paths = ",".join(f'"file://{Path(folder).absolute()}"' for folder in folders)
     return [f"hydra.searchpath=[{paths}]"] if folders else []
 
 
 def parsed(words: Sequence[str]) -> list[Override]:
-    """Words by Hydra's grammar; those that take away, sweep or name a package are refused."""
+    """Parse overrides by Hydra's grammar; refuse those that delete, sweep or name a package."""
     try:
         found: list[Override] = OverridesParser.create().parse_overrides(list(words))
     except HydraException as error:
@@ -102,7 +111,7 @@ def parsed(words: Sequence[str]) -> list[Override]:
 
 
 def is_group(key: str) -> bool:
-    """Whether the key chooses a file of conf/, such as `model` and `model/generator`."""
+    """Return True for a key that chooses a file of conf/, such as `model` and `model/generator`."""
     return "." not in key and (CONF / key).is_dir()
 
 
@@ -118,10 +127,10 @@ def known_key(key: str, plain: Plain) -> None:
 
 
 def experiment(words: Sequence[str], comment: str) -> str:
-    """The words as a file of the group `experiment`: what they choose and set, in Hydra's own form."""
+    """Return a file of the group `experiment` that chooses and sets what the words do."""
     defaults: list[Any] = []
     content: dict[str, Any] = {}
-    for override in parsed(words_of_today(words)[0]):
+    for override in parsed([word_of_today(word) for word in words]):
         value: Any = override.value()
         if override.key_or_group == "experiment":
             defaults.insert(0, value)

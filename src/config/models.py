@@ -1,4 +1,4 @@
-"""Which models serve which tasks."""
+"""Tasks that each model of conf/ serves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check_model(cfg: Config, name: str) -> None:
-    """Raise one line for a model whose configuration names the tasks that it serves, but not this one."""
+    """Raise UserError for a model that names the tasks it serves, but not this one."""
     task = cfg.task.target.rpartition(".")[0].rpartition(".")[2]
     served = cfg.model.tasks
     if served and task not in served:
@@ -23,13 +23,13 @@ def check_model(cfg: Config, name: str) -> None:
 
 
 def refusal(model: str, task: str) -> str:
-    """The line for a model that does not serve a task."""
+    """Return the line for a model that does not serve a task."""
     fitting = [path.stem for path in sorted((CONF / "model").glob("*.yaml")) if task in tasks_of(path)]
     return f"model={model}: does not serve task={task}; choose {', '.join(fitting) or 'another task'}"
 
 
 def tasks_of(path: Path) -> list[str]:
-    """What a file of conf/model names as `tasks`, or the one that it builds on; or its choices by task."""
+    """Return the tasks that a file of conf/model names, or the file that it builds on; or its choices."""
     if path.with_suffix("").is_dir():
         return [choice.stem for choice in path.with_suffix("").glob("*.yaml")]
     node = yaml.safe_load(path.read_text(encoding="utf-8"))

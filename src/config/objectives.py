@@ -52,14 +52,20 @@ def check_objectives(adversarial: Mapping[str, Any]) -> None:
 
 
 def class_of(node: Any, names: Mapping[str, type], path: str) -> type | None:
-    """The class of a choice; None for a name that is unknown."""
+    """Return the class of a choice; None for an unknown name.
+
+    Args:
+        node: A name, or a section with `name` or `_target_`.
+        names: Choices by name.
+        path: Key of the choice in the configuration.
+    """
     if isinstance(node, dict) and "_target_" in node:
         return resolve(node, path)
     return names.get(str(node.get("name", "") if isinstance(node, dict) else node))
 
 
 def build_objectives(adversarial: Mapping[str, Any]) -> dict[str, Any]:
-    """Keyword arguments of the `Game` beside rules and players, from the section `model.adversarial`."""
+    """Build loss, weight, penalties and augmentation of the `Game` from the section `model.adversarial`."""
     from ganatomy import adversarial as game
 
     weight, augment = adversarial["weight"], adversarial["augment"]
@@ -78,7 +84,7 @@ def build_objectives(adversarial: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _built(node: Any, names: Mapping[str, Callable[..., Any]], path: str) -> Any:
-    """`hinge`, `{name: r1, gamma: 1}` or `{_target_: mylab.losses.Mine}`: the object."""
+    """Build the object of `hinge`, `{name: r1, gamma: 1}` or `{_target_: mylab.losses.Mine}`."""
     if isinstance(node, dict) and "_target_" in node:
         return build(node, path)
     arguments = dict(node) if isinstance(node, dict) else {"name": node}

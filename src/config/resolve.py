@@ -1,4 +1,4 @@
-"""From what Hydra composed to a validated plain configuration; a resumed run starts from its own."""
+"""Resolve and validate what Hydra composed; a resumed run starts from its own configuration."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ganatomy.config.schema import Config, DataConfig
     from ganatomy.config.section import Plain
 
-OURS = {"source", "seed", "batches_done", "degrade", "pieces", "held", "one_size"}
-"""Arguments of the DataModule that are not the user's."""
+INTERNAL = {"source", "seed", "batches_done", "degrade", "pieces", "held", "one_size"}
+"""Arguments of the DataModule that no configuration sets."""
 
 FREE = (
     "trainer.max_steps",
@@ -43,7 +43,7 @@ FREE = (
 
 
 def load(run: str | Path) -> Plain:
-    """The resolved configuration of a run directory, by today's names, whichever version wrote it."""
+    """Read the configuration of a run directory by today's names, whichever version wrote it."""
     path = Path(run) / "config.yaml"
     if not path.is_file():
         raise UserError(f"{run}: is no run directory (it has no config.yaml)")
@@ -51,7 +51,7 @@ def load(run: str | Path) -> Plain:
 
 
 def _takes(section: Plain, key: str) -> bool:
-    """Whether a section of a configuration has a key of this name; one of a class asks the class."""
+    """Return True if a section takes a key of this name; a section of a class asks the class."""
     from ganatomy.config.targets import parameters_of, resolve
     from ganatomy.data.datamodule import DataModule
 
@@ -63,7 +63,7 @@ def _takes(section: Plain, key: str) -> bool:
 
 
 def to_plain(cfg: Any) -> Plain:
-    """Every interpolation resolved, every node a plain dict, list or scalar, every class by today's name."""
+    """Resolve every interpolation and return plain dicts, lists and scalars by today's names."""
     try:
         plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
@@ -74,9 +74,10 @@ def to_plain(cfg: Any) -> Plain:
 
 
 def resolve_config(cfg: DictConfig, overrides: list[str]) -> Plain:
-    """The configuration this process shall run: with `resume`, that of the resumed run.
+    """Return the configuration to run: with `resume`, that of the resumed run.
 
-    Only what leaves the numbers alone may be changed with it (`FREE`), and how far it goes.
+    With it only keys that change no number may be given (`FREE`), and how far the run goes. UserError for any
+    other key.
     """
     if not cfg.get("resume"):
         return to_plain(cfg)
@@ -107,7 +108,7 @@ def resolve_config(cfg: DictConfig, overrides: list[str]) -> Plain:
 
 
 def _check_extension(saved: DictConfig, planned: int) -> None:
-    """A learning rate that was scheduled over the run's steps has no further steps to go."""
+    """Refuse another number of steps where a learning rate was scheduled over the first one."""
     for player, node in saved.model.scheduler.items():
         if node is not None and saved.trainer.max_steps != planned and planned in node.values():
             raise UserError(
@@ -135,7 +136,7 @@ def validate(plain: Plain) -> Config:
 
 
 def _check_samples(cfg: Config) -> None:
-    """Only a task that makes images of noise can save some."""
+    """Refuse `save_samples` for a task that makes no images from noise."""
     from ganatomy.config.targets import resolve
 
     if cfg.save_samples and not hasattr(resolve(cfg.task.to_plain(), "task"), "drawer"):
@@ -143,16 +144,16 @@ def _check_samples(cfg: Config) -> None:
 
 
 def data_keys(section: DataConfig) -> tuple[Plain, Plain]:
-    """The section `data` in two: what its source takes (with `_target_`), and what the loaders take."""
+    """Split the section `data` into the keys of its source (with `_target_`) and those of the loaders."""
     from ganatomy.config.targets import parameters_of
     from ganatomy.data.datamodule import DataModule
 
-    data, common = section.to_plain(), set(parameters_of(DataModule)) - OURS
+    data, common = section.to_plain(), set(parameters_of(DataModule)) - INTERNAL
     return {k: v for k, v in data.items() if k not in common}, {k: v for k, v in data.items() if k in common}
 
 
 def check_data(section: DataConfig) -> None:
-    """A data set's section mixes what its source takes with what the loaders take."""
+    """Check the section `data`, which mixes keys of the source and of the loaders."""
     from ganatomy.config.targets import check_arguments, check_targets, parameters_of, resolve
     from ganatomy.data.datamodule import DataModule
 
@@ -169,7 +170,7 @@ def check_data(section: DataConfig) -> None:
 
 
 def _check_names(cfg: Config) -> None:
-    """Losses, penalties, weights, augmentations and updates go by name."""
+    """Check the names of losses, penalties, weights, augmentations and updates."""
     from ganatomy import adversarial as game
     from ganatomy.config.objectives import check_choice, check_objectives
     from ganatomy.config.targets import check_arguments

@@ -1,16 +1,24 @@
-"""Interpolations of our own that the files of conf/ use."""
+"""Extensions of Hydra: interpolations that conf/ uses, and a reader of YAML files that knows old names."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from hydra._internal.core_plugins import file_config_source
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.plugins import Plugins
+from hydra.plugins.config_source import ConfigResult
 from omegaconf import OmegaConf
 
 from ganatomy.config.mistakes.overrides import BASES
-from ganatomy.config.user_files import register_source
+from ganatomy.config.translate import announce
+from ganatomy.config.versions import file_of_today
+from ganatomy.errors import UserError
 from ganatomy.invocation import typed
 
 
 def register_resolvers() -> None:
-    """Register the interpolations of the files in conf/.
+    """Register the interpolations of the files in conf/, and our reader of YAML files.
 
     `${run_directory:resume,new}`: a resumed run goes on in its own directory. `${choices:}`: the groups that
     --help lists. `${command:train}`: how the user calls that command.
@@ -18,11 +26,12 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("command", typed, replace=True)
     OmegaConf.register_new_resolver("run_directory", lambda resume, new: resume or new, replace=True)
     OmegaConf.register_new_resolver("choices", _choices, replace=True)
-    register_source()
+    Plugins.instance()  # registers Hydra's own reader, which ours replaces
+    SourcesRegistry.instance().types["file"] = FileConfigSource
 
 
 def _choices() -> str:
-    """A line a group of what it offers, folders that were added to conf/ among them."""
+    """Return a line for each group with its choices, those of added folders too."""
     from hydra.core.global_hydra import GlobalHydra
 
     loader = GlobalHydra.instance().config_loader()
@@ -31,3 +40,34 @@ def _choices() -> str:
     offered = {name: loader.get_group_options(name) for name in sorted(groups)}
     lines = {name: [o for o in found if o not in BASES.get(name, ())] for name, found in offered.items()}
     return "\n".join(f"{name}: {', '.join(found)}" for name, found in lines.items() if found) + "\n"
+
+
+class FileConfigSource(file_config_source.FileConfigSource):
+    """Hydra's reader of YAML files, with old names renamed as a file is read.
+
+    So whatever stands above the file, such as the words of the command line, wins over it by either name.
+    """
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        result = super().load_config(config_path)
+        plain = OmegaConf.to_container(result.config, resolve=False)
+        if not isinstance(plain, dict):
+            return result
+        path = Path(self.path) / self._normalize_file_name(config_path)
+        try:
+            content = {str(key): value for key, value in plain.items()}
+            today, lines = file_of_today(content, _package(result, config_path))
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
+        if lines:
+            announce([f"{line} (in {path})" for line in lines])
+            result.config = OmegaConf.create(today)
+        return result
+
+
+def _package(result: ConfigResult, config_path: str) -> str:
+    """Return the dotted key below which Hydra puts a file: of its header, else of its folder."""
+    package = result.header["package"]
+    if package is None or package == "_group_":
+        return config_path.rpartition("/")[0].replace("/", ".")
+    return "" if package == "_global_" else package

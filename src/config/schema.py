@@ -1,4 +1,4 @@
-"""The configuration of a run, and of a check of data, section by section: keys, types, ranges.
+"""Schema of the configuration of a run, and of a check of data: keys, types, ranges.
 
 A section with a `_target_` names the keys that are asked for by name; its class checks the others.
 """
@@ -36,6 +36,8 @@ class DataConfig(TargetSection):
 
 
 class PlayersConfig(Section):
+    """A section for each player."""
+
     generator: Node
     discriminator: Node | None
 
@@ -47,12 +49,16 @@ class OptimizersConfig(PlayersConfig):
 
 
 class SchedulersConfig(Section):
+    """Schedules of the learning rates by player."""
+
     generator: Node | None
     discriminator: Node | None
     encoder: Node | None = None
 
 
 class ClipConfig(Section):
+    """Largest norm of each player's gradient."""
+
     generator: Positive | None
     discriminator: Positive | None
 
@@ -64,10 +70,12 @@ def _choice(given: Any) -> Any:
 
 
 Choice = Annotated[str | Node, PlainValidator(_choice)]
-"""`hinge`, `{name: r1, gamma: 1}`, or a class of one's own: `{_target_: mylab.losses.Mine}`."""
+"""`hinge`, `{name: r1, gamma: 1}`, or a class of the user's own: `{_target_: mylab.losses.Mine}`."""
 
 
 class AdversarialConfig(Section):
+    """Loss, weight, penalties and augmentation of the game."""
+
     loss: Choice
     weight: Share | Node
     feature_matching: Share
@@ -76,6 +84,8 @@ class AdversarialConfig(Section):
 
 
 class ModelConfig(Section):
+    """Players and how they are trained."""
+
     tasks: list[str] | None = None
     generator: Node
     discriminator: Node | None
@@ -87,6 +97,8 @@ class ModelConfig(Section):
 
 
 class UpdateConfig(Section):
+    """Order of the players' steps."""
+
     name: str
     n_critic: Count
     accumulate: Count
@@ -94,6 +106,8 @@ class UpdateConfig(Section):
 
 
 class TrainerConfig(Section):
+    """Length of the run, device and precision."""
+
     max_steps: Count
     val_every: Count
     log_every: Count
@@ -108,16 +122,22 @@ class TrainerConfig(Section):
 
 
 class WandbConfig(Section):
+    """History in W&B and in metrics.csv."""
+
     name: Literal["wandb"]
     project: str
     mode: Literal["offline", "online"]
 
 
 class LoggerConfig(Section):
+    """History in files."""
+
     name: Literal["csv", "tensorboard", "none"]
 
 
 class CallbacksConfig(Section):
+    """Checkpoints, pictures, progress and report."""
+
     checkpoint_every: Count
     samples: Annotated[int, Field(ge=0)]
     progress: Literal["auto", "bar", "lines", "none"]
@@ -125,13 +145,15 @@ class CallbacksConfig(Section):
 
 
 class PathsConfig(Section):
+    """Folders of runs, data and caches."""
+
     runs: str
     data: str
     cache: str
 
 
 class Config(Section):
-    """A whole run; `to_plain` gives what its config.yaml holds."""
+    """Configuration of a run; `to_plain` gives the content of its config.yaml."""
 
     task: TaskConfig
     data: DataConfig
@@ -167,7 +189,7 @@ class Config(Section):
 
 
 class CheckConfig(Section):
-    """What `check` reads, and what it writes."""
+    """Configuration of `check`: what it reads, and what it writes."""
 
     paths: PathsConfig
     data: DataConfig

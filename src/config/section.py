@@ -26,13 +26,13 @@ class Section(BaseModel):
         """Read a section from plain values.
 
         Args:
-            plain: the section as YAML holds it; later changes to it leave the section alone.
+            plain: The section as YAML holds it; later changes to it leave the section alone.
 
         Returns:
             The section with its sections inside.
 
         Raises:
-            UserError: one line for each key that is unknown, missing, of a wrong type or out of range.
+            UserError: One line for each key that is unknown, missing, of a wrong type or out of range.
         """
         try:
             section = cls.model_validate(plain)
@@ -67,7 +67,7 @@ class TargetSection(Section):
 
     @property
     def extra(self) -> Plain:
-        """The keys that belong to the class alone."""
+        """Keys that belong to the class alone."""
         return self.model_extra or {}
 
 
@@ -88,7 +88,7 @@ def _line(problem: Any, schema: type[Section]) -> str:
 
 
 def _keys(schema: type[Section], path: list[Any]) -> list[str]:
-    """Names of the fields of the section at `path`."""
+    """Return the names of the fields of the section at `path`."""
     for part in path:
         field = schema.model_fields.get(str(part))
         sections = list(_flatten(field.annotation)) if field else []

@@ -1,4 +1,4 @@
-"""Classes named by `_target_`: which may be named, whether their arguments fit, and how they are built."""
+"""Classes named by `_target_`: the allow-list, the check of their arguments, and how they are built."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ ALLOWED = (
 """Modules whose classes a configuration may name; GANATOMY_TARGETS="mylab.,other." adds others."""
 
 TEXTS = (str, str | None)
-"""What a text is annotated with."""
+"""Annotations of a parameter that takes a text."""
 
 
 def resolve(node: Mapping[str, Any], path: str) -> type:
-    """The class that `node["_target_"]` names.
+    """Return the class that `node["_target_"]` names; `path` is the key of the node, for messages.
 
-    The check is on the module that defines the class, so a detour through an allowed module is refused too.
+    UserError for a class that is not on the allow-list. The module that defines the class decides, so a
+    detour through an allowed module is refused too.
     """
     target = node.get("_target_")
     if not isinstance(target, str) or "." not in target:
@@ -58,7 +59,7 @@ def resolve(node: Mapping[str, Any], path: str) -> type:
 
 
 def _own(target: str) -> str:
-    """How to allow a class of the user's own; nothing for what Python and the allowed packages bring."""
+    """Return how to allow a class of the user's own; empty for Python's and those of allowed packages."""
     root = target.split(".")[0]
     if root in sys.stdlib_module_names or root in {prefix.split(".")[0] for prefix in ALLOWED}:
         return ""
@@ -75,17 +76,26 @@ def _import(module: str, target: str, path: str) -> Any:
             where = f"no module {error.name} is found; correct the name, or put its folder on PYTHONPATH"
         raise UserError(f"{path}._target_: cannot import {target}: {where}") from error
     except Exception as error:  # the user's own code, which may fail in any way
-        told = f"{type(error).__name__}: {_one_line(error)}"
-        raise UserError(f"{path}._target_: {module} fails when it is imported ({told})") from error
+        reason = f"{type(error).__name__}: {_one_line(error)}"
+        raise UserError(f"{path}._target_: {module} fails when it is imported ({reason})") from error
 
 
 def parameters_of(cls: type) -> Mapping[str, inspect.Parameter]:
-    """The arguments of a class's constructor, by name."""
+    """Return the parameters of a class's constructor by name."""
     return inspect.signature(cls).parameters
 
 
 def check_arguments(cls: type, node: Mapping[str, Any], path: str) -> None:
-    """Every key of `node` is an argument of `cls`, of the right type, and none that is needed is missing."""
+    """Check that every key of a section is a parameter of its class and has the right type.
+
+    Args:
+        cls: The class.
+        node: The section.
+        path: Key of the section, for messages.
+
+    Raises:
+        UserError: A key that the class does not take, or a value of a wrong type.
+    """
     parameters = parameters_of(cls)
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return
@@ -97,7 +107,7 @@ def check_arguments(cls: type, node: Mapping[str, Any], path: str) -> None:
 
 
 def _check_types(cls: type, given: Mapping[str, Any], path: str) -> None:
-    """Values against the annotations of the constructor, where these can be read."""
+    """Check values against the annotations of the constructor, where these can be read."""
     from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
     from pydantic.errors import PydanticUserError
 
@@ -128,7 +138,7 @@ def _check_types(cls: type, given: Mapping[str, Any], path: str) -> None:
 
 
 def _validate(fits: Callable[[Any], Any], value: Any, each: bool) -> None:
-    """Raises pydantic's ValidationError where the value does not fit, nor, if so asked, each of its items."""
+    """Raise pydantic's ValidationError unless the value fits or, with `each`, all of its items do."""
     from pydantic import ValidationError
 
     try:
@@ -141,9 +151,9 @@ def _validate(fits: Callable[[Any], Any], value: Any, each: bool) -> None:
 
 
 def _one_a_key(cls: type, key: str, value: Any) -> bool:
-    """Whether a list may be a value for each of the keys of one of MONAI's dictionary transforms.
+    """Return True if a list may hold a value for each key of one of MONAI's dictionary transforms.
 
-    Some that take one are annotated with the single value alone, as `mode` of RandGridDistortiond is.
+    Some are annotated with a single value although they take a list, as `mode` of RandGridDistortiond.
     """
     several = cls.__module__.startswith("monai.transforms.") and "keys" in parameters_of(cls)
     return several and key != "keys" and isinstance(value, list) and len(value) > 1
@@ -156,7 +166,7 @@ def _holds_target(value: Any) -> bool:
 
 
 def check_targets(node: Any, path: str = "") -> None:
-    """Walk the whole configuration: each `_target_` is allowed and takes the arguments beside it."""
+    """Check each `_target_` in a configuration: it is allowed and takes the keys beside it."""
     if isinstance(node, Mapping):
         if "_target_" in node:
             check_arguments(resolve(node, path), node, path)
@@ -168,9 +178,16 @@ def check_targets(node: Any, path: str = "") -> None:
 
 
 def fill(node: Mapping[str, Any], path: str, known: Mapping[str, Any]) -> dict[str, Any]:
-    """`node` with what the data decide (channels, dimensions) added where the class takes it.
+    """Add what the data decide to a section where its class takes it.
 
-    Networks inside it are told the dimensions; their channels are its own affair.
+    Args:
+        node: The section.
+        path: Key of the section, for messages.
+        known: Values by parameter, such as channels and dimensions. Networks inside the section get only the
+            dimensions, as the outer network decides on their channels.
+
+    Returns:
+        The section, completed; its own keys win.
     """
     parameters = parameters_of(resolve(node, path))
     inner = {key: known[key] for key in ("spatial_dims",) if key in known}
@@ -183,7 +200,16 @@ def fill(node: Mapping[str, Any], path: str, known: Mapping[str, Any]) -> dict[s
 
 
 def build(node: Any, path: str, *args: Any) -> Any:
-    """The object that a `_target_` node describes, its nested nodes built first; plain values as they are."""
+    """Build the object that a `_target_` section describes, nested sections first.
+
+    Args:
+        node: The section; other values are returned as they are.
+        path: Key of the section, for messages.
+        args: Positional arguments before those of the section.
+
+    Raises:
+        UserError: The class is not allowed, or refuses its arguments.
+    """
     if isinstance(node, Mapping):
         arguments = {key: build(value, f"{path}.{key}") for key, value in node.items() if key != "_target_"}
         if "_target_" not in node:
@@ -204,7 +230,7 @@ def build(node: Any, path: str, *args: Any) -> Any:
 
 
 def _reason(error: BaseException, given: Mapping[str, Any]) -> str:
-    """Why a class refuses its arguments, without Python's words for its own types."""
+    """Return why a class refuses its arguments, without the names of Python's types."""
     words = _one_line(error)
     if isinstance(error, ImportError):  # MONAI adds pages to it
         return str(error).partition("\n")[0]
@@ -215,8 +241,8 @@ def _reason(error: BaseException, given: Mapping[str, Any]) -> str:
     if isinstance(error, KeyError):
         return f"{words} is none of the names that it knows"
     if isinstance(error, TypeError | AttributeError | IndexError):
-        told = ", ".join(f"{key}={str(value)[:40]}" for key, value in given.items())
-        return f"a value is of the wrong kind, null or too short among {told or 'its defaults'}"
+        values = ", ".join(f"{key}={str(value)[:40]}" for key, value in given.items())
+        return f"a value is of the wrong kind, null or too short among {values or 'its defaults'}"
     return words
 
 

@@ -87,6 +87,22 @@ def file_of_today(plain: Plain, package: str) -> tuple[Plain, list[str]]:
     return get(whole, package, {}), lines
 
 
+def values_of_today(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return values by dotted key with today's keys, and a line for each old one.
+
+    Raises UserError for a key that is given by its old and by its new name.
+    """
+    today: dict[str, Any] = {}
+    lines = []
+    for key, value in values.items():
+        if (moved := key_of_today(key)) != key:
+            if moved in values:
+                raise _twice(key, moved)
+            lines.append(_line(key, moved))
+        today[moved] = value
+    return today, lines
+
+
 def words_of_today(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return words of a command line by today's names, and a line for each old name.
 

@@ -1,4 +1,4 @@
-"""Is what stands in results/ and README.md what the runs say? Nothing is trained for it."""
+"""Check that results/ and README.md follow from the kept runs; nothing is trained."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ganatomy.errors import UserError
 from ganatomy.experiments.claims.verdicts import verdicts
 from ganatomy.experiments.fingerprint import fingerprint_of_file
 from ganatomy.experiments.plan import runs
-from ganatomy.experiments.results.report import BEGIN, FIGURE, NOT_RUN, TABLE, VERDICTS, between, said
+from ganatomy.experiments.results.report import BEGIN, FIGURE, NOT_RUN, TABLE, VERDICTS, between, summary_of
 from ganatomy.experiments.results.table import table
 from ganatomy.experiments.spec import FILE, Experiment, read
 from ganatomy.experiments.store import LINES, load, sha256, valid
@@ -19,11 +19,11 @@ STALE = "; run the command again"
 
 
 def check(root: Path, names: Iterable[str]) -> list[str]:
-    """A line for each fault in each experiment, at each scale that has results; empty where all holds."""
+    """Return a line for each fault in each experiment, at each scale that has results."""
     faults = []
     for name in names:
         try:
-            scales = list(read(root, name, "cpu").sheet.scales)
+            scales = list(read(root, name, "cpu").spec.scales)
             for scale in scales:
                 faults += _faults(read(root, name, scale))
         except UserError as error:
@@ -36,30 +36,30 @@ def _faults(experiment: Experiment) -> list[str]:
     planned = runs(experiment, Path("runs"))
     if not (folder / LINES).is_file():
         return _never_run(experiment) if experiment.scale == "cpu" else []
-    told = (
+    kept_verdicts = (
         json.loads((folder / VERDICTS).read_text(encoding="utf-8")) if (folder / VERDICTS).is_file() else {}
     )
-    if not told:
+    if not kept_verdicts:
         return [f"{folder / VERDICTS}: is missing{STALE}"]
     faults = []
-    for name, known in told.get("files", {}).items():
+    for name, known in kept_verdicts.get("files", {}).items():
         if not (folder / name).is_file():
             faults.append(f"{folder / name}: is missing{STALE}")
         elif sha256(folder / name) != known:
             faults.append(f"{folder / name}: was changed by hand{STALE}, which makes it anew from the runs")
     if faults:
         return faults
-    if told["experiment"] != fingerprint_of_file(experiment.folder / FILE):
+    if kept_verdicts["experiment"] != fingerprint_of_file(experiment.folder / FILE):
         faults.append(f"{experiment.folder / FILE}: was changed after the results were written{STALE}")
     found = load(experiment)
     kept = valid(found, planned, experiment)
     for arm, seed in sorted(found.keys() - kept.keys()):
         faults.append(f"{folder / LINES}: {arm} seed {seed} is of other settings than {FILE} has now{STALE}")
-    judged = verdicts(experiment, kept)
-    if table(experiment, kept, judged) != (folder / TABLE).read_text(encoding="utf-8"):
+    now = verdicts(experiment, kept)
+    if table(experiment, kept, now) != (folder / TABLE).read_text(encoding="utf-8"):
         faults.append(f"{folder / TABLE}: is not what the runs say{STALE}")
-    for key, value in said(experiment, judged).items():
-        if told.get(key) != value:
+    for key, value in summary_of(experiment, now).items():
+        if kept_verdicts.get(key) != value:
             faults.append(f"{folder / VERDICTS}: its {key} is not what the runs say{STALE}")
     if experiment.scale == "cpu":
         faults += _page(experiment, (folder / TABLE).read_text(encoding="utf-8"))
@@ -77,10 +77,10 @@ def _page(experiment: Experiment, text: str) -> list[str]:
 
 
 def _never_run(experiment: Experiment) -> list[str]:
-    """No results: then nothing may look like some."""
+    """Return the faults of an experiment without results: its README must not show any."""
     readme = experiment.folder / "README.md"
     if not readme.is_file():
-        return [f"{readme}: is missing; say what the paper found, with the line {BEGIN}"]
+        return [f"{readme}: is missing; write what the paper found, and the line {BEGIN}"]
     _, inner, _ = between(readme.read_text(encoding="utf-8"), str(readme))
     if inner.strip() != NOT_RUN:
         return [

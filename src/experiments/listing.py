@@ -1,4 +1,4 @@
-"""All experiments, how far each has come, and their verdicts."""
+"""List of all experiments with their progress and verdicts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganatomy.experiments.store import Result, load, valid
 
 
 def show(root: Path, console: Console) -> None:
-    """A row an experiment: name, title, runs of those planned, minutes, verdicts at the scale `cpu`."""
+    """Print a row for each experiment: name, title, runs, minutes and verdicts at the scale `cpu`."""
     table = Table(box=box.SIMPLE_HEAD, caption="minutes: of one run after the other; jobs=2 takes about half")
     for head in ("experiment", "title", "runs", "minutes", "claims"):
         table.add_column(head, justify="right" if head in ("runs", "minutes") else "left")
@@ -25,15 +25,15 @@ def show(root: Path, console: Console) -> None:
         experiment = read(root, name)
         planned = runs(experiment, Path("runs"))
         kept = valid(load(experiment), planned, experiment)
-        told = count(verdicts(experiment, kept)) if kept else "not run"
+        outcome = count(verdicts(experiment, kept)) if kept else "not run"
         table.add_row(
-            name, experiment.sheet.title, f"{len(kept)} of {len(planned)}", minutes(kept.values()), told
+            name, experiment.spec.title, f"{len(kept)} of {len(planned)}", minutes(kept.values()), outcome
         )
     console.print(table)
 
 
 def minutes(kept: Iterable[Result]) -> str:
-    """What these runs take where nothing else runs: each as its arm's quickest; "" where none was timed."""
+    """Return the minutes of these runs, each as long as its arm's quickest; empty where none was timed."""
     clocks: dict[str, list[float]] = {}
     for result in kept:
         if result.line["seconds"]:

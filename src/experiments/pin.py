@@ -1,4 +1,4 @@
-"""Writing configuration.yaml of an experiment: what its arms rely on, from conf/ as it is now."""
+"""Write configuration.yaml of an experiment: all values its arms rely on, from conf/ as it is now."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ganatomy.runs.directory import write_atomically
 
 GROUPS = ("task", "data", "degradation", "model", "model/generator", "update", "trainer")
 DEEP = ("model.adversarial", "model.optimizer", "model.scheduler")
-"""Sections of a section: what is in them is one value each."""
+"""Sections within a section, pinned key by key."""
 HEAD = """# Every value that the arms rely on, beside the words of experiment.yaml.
 # What changes in conf/ changes none of their runs. A mapping stands in place of that of conf/.
 # Written by `python -m src.experiment {name} pin=true`.
@@ -23,8 +23,8 @@ HEAD = """# Every value that the arms rely on, beside the words of experiment.ya
 
 
 def pin(experiment: Experiment) -> str:
-    """Write the file; the value is its place. Values that several arms share stand there once."""
-    arms = list(experiment.sheet.arms)
+    """Write the file and return its path; values that several arms share are written once."""
+    arms = list(experiment.spec.arms)
     owners: dict[tuple[str, str], list[str]] = {}
     for arm in arms:
         for key, value in _values(experiment, arm).items():
@@ -41,11 +41,11 @@ def pin(experiment: Experiment) -> str:
 
 
 def _values(experiment: Experiment, arm: str) -> dict[str, Any]:
-    """What conf/ says where the arm's words, at every scale, say nothing."""
-    sheet = experiment.sheet
-    own = [*sheet.base, *sheet.arms[arm].words]
-    scales = [[*own, *scale.words, *scale.arms.get(arm, ())] for scale in sheet.scales.values()]
-    said = set.intersection(*({word.key_or_group for word in _parsed(words)} for words in scales))
+    """Return the values of conf/ that the arm's words leave as they are at every scale."""
+    spec = experiment.spec
+    own = [*spec.base, *spec.arms[arm].words]
+    scales = [[*own, *scale.words, *scale.arms.get(arm, ())] for scale in spec.scales.values()]
+    given = set.intersection(*({word.key_or_group for word in _parsed(words)} for words in scales))
     plain, chosen = as_written(choices([RUN.sub("RUN", word) for word in own]))
     values: dict[str, Any] = {group: chosen[group] for group in GROUPS if group in chosen}
     for section in ("task", "data", "degradation", "model", "update", "trainer"):
@@ -53,7 +53,7 @@ def _values(experiment: Experiment, arm: str) -> dict[str, Any]:
             name = f"{section}.{key}"
             parts = value.items() if name in DEEP else ()
             values |= {f"{name}.{part}": inner for part, inner in parts} or {name: value}
-    return {key: value for key, value in values.items() if key not in said and not is_free(key)}
+    return {key: value for key, value in values.items() if key not in given and not is_free(key)}
 
 
 def _parsed(words: list[str]) -> Any:
@@ -61,6 +61,6 @@ def _parsed(words: list[str]) -> Any:
 
 
 def _flow(value: Any) -> str:
-    """YAML on one line."""
+    """Write YAML on one line."""
     text = yaml.safe_dump(value, default_flow_style=True, width=10**6, sort_keys=False)
     return text.removesuffix("\n").removesuffix("\n...").strip()

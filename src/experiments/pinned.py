@@ -1,4 +1,4 @@
-"""experiments/<name>/configuration.yaml: every value that the runs rely on, over the defaults of conf/.
+"""Values in experiments/<name>/configuration.yaml: all that the runs rely on, over the defaults of conf/.
 
 A default that changes, or a key that comes later, then changes no run of the experiment and no hash of it.
 """
@@ -16,7 +16,8 @@ from ganatomy.config.compose import as_written, is_group, parsed
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.renamed import ADDED
 from ganatomy.config.section import Section
-from ganatomy.config.versions import get
+from ganatomy.config.translate import announce
+from ganatomy.config.versions import get, values_of_today
 from ganatomy.errors import UserError
 from ganatomy.experiments.spec import RUN
 from ganatomy.launch.processes import quoted
@@ -33,11 +34,13 @@ class Block(Section):
 
 
 class Blocks(Section):
+    """Content of configuration.yaml."""
+
     blocks: list[Block] = Field(min_length=1)
 
 
 class Pinned:
-    """The values of each arm; of none, where there is no such file."""
+    """Pinned values of each arm; none where there is no such file."""
 
     def __init__(self, folder: Path, arms: Sequence[str]) -> None:
         self.path = folder / PINNED
@@ -49,7 +52,7 @@ class Pinned:
             raise UserError("\n".join(f"{self.path}: {line}" for line in lines)) from error
 
     def words(self, arm: str, own: Sequence[str]) -> list[str]:
-        """What the file says of the arm, as words of `train`, to stand before its `own`."""
+        """Return the pinned values of an arm as words of `train`, to stand before its `own` words."""
         if not self.blocks:
             return []
         parts = [block.values for block in self.blocks if block.arms == "all" or arm in block.arms]
@@ -71,21 +74,21 @@ class Pinned:
 
 
 def choices(words: Sequence[str]) -> list[str]:
-    """Those of the words that choose a file of conf/."""
+    """Return the words that choose a file of conf/."""
     return [
         word for word, override in zip(words, parsed(words), strict=True) if is_group(override.key_or_group)
     ]
 
 
 def words_of(key: str, value: Any) -> list[str]:
-    """Words that set a key to this value, whatever stands there."""
+    """Return words that set a key to this value, whatever its value was."""
     if isinstance(value, Mapping):
         return [f"{key}=null", f"+{key}={_text(value)}"]
     return [f"{key}={value}"] if is_group(key) else [f"{key}={_text(value)}"]
 
 
 def _text(value: Any) -> str:
-    """A plain value in Hydra's grammar."""
+    """Write a plain value in Hydra's grammar."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key}: {_text(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
@@ -95,12 +98,19 @@ def _text(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
 
 
+def _of_today(block: Block, path: Path) -> Block:
+    """Rename old keys of a block, each with a line for the user."""
+    values, lines = values_of_today(block.values)
+    announce(f"{line} (in {path})" for line in lines)
+    return block.with_values(values=values) if lines else block
+
+
 def _read(path: Path, arms: Sequence[str]) -> list[Block]:
     try:
         content = {"blocks": yaml.safe_load(path.read_text(encoding="utf-8"))}
     except yaml.YAMLError as error:
         raise UserError(" ".join(str(error).split())) from error
-    blocks = Blocks.from_plain(content).blocks
+    blocks = [_of_today(block, path) for block in Blocks.from_plain(content).blocks]
     for block in blocks:
         for arm in block.arms if block.arms != "all" else ():
             if arm not in arms:

@@ -1,4 +1,4 @@
-"""The runs of an experiment: every arm and seed, each after those whose weights it reads."""
+"""Runs of an experiment: every arm and seed, each after those whose weights it reads."""
 
 from __future__ import annotations
 
@@ -14,15 +14,21 @@ from ganatomy.experiments.pinned import Pinned
 from ganatomy.experiments.spec import FILE, RUN, Experiment
 
 QUIET = ("logger=csv", "trainer.threads=1", "callbacks.progress=lines", "callbacks.samples=2")
-"""Of every run, before its own words: nothing that changes what is learned."""
+"""Words of every run, before its own; they change nothing that is learned."""
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One arm and seed.
+    """A run of one arm and seed.
 
-    words: what `train` is given, but for its directory. config, data: hashes of what decides its numbers, and
-    of the part of that which is data. needs: the runs that it reads from, in order.
+    Attributes:
+        arm: Name of the arm.
+        seed: Seed.
+        words: Overrides for `train`, without the run directory.
+        config: Hash of everything that decides the numbers.
+        data: Hash of the part of it that decides the data.
+        directory: Run directory.
+        needs: Runs whose weights it reads, in order.
     """
 
     arm: str
@@ -39,19 +45,28 @@ class PlannedRun:
 
 
 def runs(experiment: Experiment, place: Path, paths: Sequence[str] = ()) -> list[PlannedRun]:
-    """All of them. UserError for an arm whose words do not compose.
+    """Plan all runs of an experiment.
 
-    place: the folder of the run directories. paths: words such as paths.data=DIR, which decide no number.
+    Args:
+        experiment: The experiment at one scale.
+        place: Folder of the run directories.
+        paths: Overrides such as paths.data=DIR, which decide no number.
+
+    Returns:
+        The runs, each after those it needs.
+
+    Raises:
+        UserError: The words of an arm do not compose.
     """
     spread = _Spread(experiment, place, tuple(paths))
-    for arm in experiment.sheet.arms:
-        for seed in experiment.sheet.seeds:
+    for arm in experiment.spec.arms:
+        for seed in experiment.spec.seeds:
             spread.make(arm, seed)
     return list(spread.made.values())
 
 
 def try_arms(experiment: Experiment, todo: Sequence[PlannedRun]) -> None:
-    """UserError for an arm that `train` would refuse, before the first run begins."""
+    """Raise UserError for an arm that `train` would refuse, before the first run begins."""
     for arm, run in {run.arm: run for run in todo}.items():
         try:
             composed(run.words, check=True)
@@ -60,7 +75,13 @@ def try_arms(experiment: Experiment, todo: Sequence[PlannedRun]) -> None:
 
 
 def wrong(experiment: Experiment, arm: str, what: object) -> UserError:
-    """The line for what is wrong with an arm."""
+    """Return the error for an arm.
+
+    Args:
+        experiment: Experiment of the arm.
+        arm: Name of the arm.
+        what: What is wrong with it.
+    """
     return UserError(f"{experiment.folder / FILE}: arms.{arm}: {what}")
 
 
@@ -69,18 +90,18 @@ class _Spread:
         self.experiment, self.place, self.paths = experiment, place, paths
         self.hashes: dict[str, tuple[str, str]] = {}
         self.made: dict[tuple[str, int], PlannedRun] = {}
-        self.pinned = Pinned(experiment.folder, list(experiment.sheet.arms))
-        self.below: dict[str, list[str]] = {}  # what the file says of each arm
+        self.pinned = Pinned(experiment.folder, list(experiment.spec.arms))
+        self.below: dict[str, list[str]] = {}  # words of configuration.yaml for each arm
 
     def make(self, arm: str, seed: int) -> PlannedRun:
-        """The run, after those it needs."""
+        """Return the run of an arm and seed, made after those it needs."""
         if (arm, seed) in self.made:
             return self.made[arm, seed]
         config, data = self.hash(arm)
         config = digest([config, seed])
         needs = {other: self.make(other, seed) for other in self.needed(arm)}
         words = [RUN.sub(lambda m: str(needs[m[1]].directory), word) for word in self.words(arm)]
-        # Named by its settings too, so that a run of older ones is neither taken up nor taken for it.
+        # The name holds the hash, so that a run of older settings is neither resumed nor taken for this one.
         directory = self.place / f"{arm}_seed{seed}_{config[:8]}"
         everything = (*words, *self.paths, f"seed={seed}")
         before = dict.fromkeys(run for other in needs.values() for run in (*other.needs, other))
@@ -89,16 +110,16 @@ class _Spread:
         return run
 
     def words(self, arm: str) -> list[str]:
-        sheet = self.experiment.sheet
-        scale = sheet.scales[self.experiment.scale]
-        own = [*sheet.base, *sheet.arms[arm].words, *scale.words, *scale.arms.get(arm, ())]
+        spec = self.experiment.spec
+        scale = spec.scales[self.experiment.scale]
+        own = [*spec.base, *spec.arms[arm].words, *scale.words, *scale.arms.get(arm, ())]
         if arm not in self.below:
             self.below[arm] = self.pinned.words(arm, own)
         return [*self.below[arm], *QUIET, *own]
 
     def needed(self, arm: str) -> list[str]:
-        """The arms whose runs this one's words name."""
-        known = self.experiment.sheet.arms
+        """Return the arms whose runs this arm's words name."""
+        known = self.experiment.spec.arms
         found = list(dict.fromkeys(name for word in self.words(arm) for name in RUN.findall(word)))
         for other in found:
             if other not in known:
@@ -108,7 +129,7 @@ class _Spread:
         return found
 
     def hash(self, arm: str, above: tuple[str, ...] = ()) -> tuple[str, str]:
-        """Of the arm whatever the seed; `above` are the arms that need this one."""
+        """Return the hashes of an arm without its seed; `above` are the arms that need this one."""
         if arm in above:
             raise wrong(self.experiment, arm, f"needs itself, by {' and '.join(above)}")
         if arm not in self.hashes:

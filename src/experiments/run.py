@@ -1,4 +1,4 @@
-"""An experiment from what was asked to what was found."""
+"""An experiment from the request on the command line to its results."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from ganatomy.experiments.claims.claims import Verdict
 from ganatomy.experiments.plan import PlannedRun, runs, try_arms
 from ganatomy.experiments.results import report
 from ganatomy.experiments.results.wording import count, finding, number, score_kind
-from ganatomy.experiments.runner import Crew, alone, missing, same_data
+from ganatomy.experiments.runner import Runner, alone, missing, same_data
 from ganatomy.experiments.spec import Experiment, read
 from ganatomy.experiments.store import Key, Result, collect, done, load, valid
 from ganatomy.invocation import child_command
 
 
 class Keys(Section):
-    """conf/experiment.yaml."""
+    """Keys of conf/experiment.yaml."""
 
     named: str
     folder: str
@@ -47,7 +47,7 @@ class Keys(Section):
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for."""
+    """Request of the command line."""
 
     named: str
     root: Path
@@ -63,15 +63,15 @@ class Request:
     paths: tuple[str, ...]
 
     def chosen(self, experiment: Experiment, every: Sequence[PlannedRun]) -> list[PlannedRun]:
-        """The runs asked for. UserError for an arm or a seed that the experiment does not have."""
+        """Return the requested runs; UserError for an arm or a seed that the experiment does not have."""
         for arm in self.arms or ():
-            if arm not in experiment.sheet.arms:
+            if arm not in experiment.spec.arms:
                 raise UserError(
-                    f"arms: {experiment.name} has no arm {arm}{nearest(arm, experiment.sheet.arms)}"
+                    f"arms: {experiment.name} has no arm {arm}{nearest(arm, experiment.spec.arms)}"
                 )
         for seed in self.seeds or ():
-            if seed not in experiment.sheet.seeds:
-                known = ", ".join(map(str, experiment.sheet.seeds))
+            if seed not in experiment.spec.seeds:
+                known = ", ".join(map(str, experiment.spec.seeds))
                 raise UserError(f"seeds: {experiment.name} has no seed {seed}; choose from {known}")
         return [
             run
@@ -81,7 +81,7 @@ class Request:
 
 
 def read_request(plain: Mapping[str, Any]) -> Request:
-    """The checked keys of the command."""
+    """Check the keys of the command."""
     keys = Keys.from_plain(plain)
     paths = {key: str(Path(value).absolute()) for key, value in keys.paths.to_plain().items()}
     return Request(
@@ -101,7 +101,7 @@ def read_request(plain: Mapping[str, Any]) -> Request:
 
 
 def run_experiment(asked: Request, console: Console) -> int:
-    """Run what is missing and write what all runs say; the value is the exit code."""
+    """Run what is missing and write the results; return the exit code."""
     experiment = read(asked.root, asked.named, asked.scale)
     every = runs(experiment, asked.place, asked.paths)
     chosen = asked.chosen(experiment, every)
@@ -117,10 +117,10 @@ def run_experiment(asked: Request, console: Console) -> int:
     todo = [run for run in missing(every, kept) if run.key in wanted]
     try_arms(experiment, todo)
     with alone(asked.place):
-        return _carry_out(experiment, kept, todo, known, len(every), asked, console)
+        return _train_and_report(experiment, kept, todo, known, len(every), asked, console)
 
 
-def _carry_out(
+def _train_and_report(
     experiment: Experiment,
     kept: dict[Key, Result],
     todo: Sequence[PlannedRun],
@@ -132,13 +132,13 @@ def _carry_out(
     if kept and todo:
         console.print(f"{experiment.name}: going on after {len(kept)} of {total} runs")
 
-    def told(run: PlannedRun) -> str:
+    def keep(run: PlannedRun) -> str:
         kept[run.key] = collect(run, experiment)
         if len(kept) < total:  # so that nothing is lost when this command is killed
             store.save(experiment, kept)
         return says(experiment, kept[run.key])
 
-    outcome = Crew(asked.launch, asked.jobs, asked.patience, known, told).work(todo, total)
+    outcome = Runner(asked.launch, asked.jobs, asked.patience, known, keep).work(todo, total)
     if kept:
         show(experiment, report.write(experiment, kept), console)
     for line in outcome.failed:
@@ -150,17 +150,23 @@ def _carry_out(
 
 
 def says(experiment: Experiment, result: Result) -> str:
-    """The scores of a run in a line."""
-    told = []
-    for name in experiment.sheet.scores:
+    """Return the scores of a run in a line."""
+    scores = []
+    for name in experiment.spec.scores:
         kind = score_kind(experiment, name)
-        told.append(f"{kind.label} {number(result.score(name), kind.decimals)}")
+        scores.append(f"{kind.label} {number(result.score(name), kind.decimals)}")
     seconds = result.line.get("seconds")
-    return ", ".join(told) + (f" ({seconds} s)" if seconds else "")
+    return ", ".join(scores) + (f" ({seconds} s)" if seconds else "")
 
 
 def show(experiment: Experiment, verdicts: Sequence[Verdict], console: Console) -> None:
-    """Each claim's outcome, and where the table is."""
+    """Print each claim's outcome, and where the table is.
+
+    Args:
+        experiment: The experiment at one scale.
+        verdicts: Outcome of each claim.
+        console: Console for the lines.
+    """
     for verdict in verdicts:
         console.print(escape(finding(experiment, verdict)), soft_wrap=True)
     console.print(

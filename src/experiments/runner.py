@@ -1,4 +1,4 @@
-"""The runs that are missing, some at a time; each is a fresh process of `train`."""
+"""Runner of the missing runs, some at a time; each is a fresh process of `train`."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ LOOK = 0.2
 
 @dataclass
 class Outcome:
-    """signum: what asked to stop, if anything did; failed: a line for each run that ended badly."""
+    """End of the work: `signum` is the signal that stopped it, `failed` has a line for each failed run."""
 
     signum: int | None
     failed: list[str]
 
 
 def missing(runs: Sequence[PlannedRun], kept: Mapping[tuple[str, int], object]) -> list[PlannedRun]:
-    """Those to be trained: not kept, or kept from elsewhere while one of these needs its weights here."""
+    """Return the runs to train: those not kept, and those whose weights one of them needs here."""
     wanted: set[tuple[str, int]] = set()
     for run in reversed(runs):  # each stands after those it needs
         key = run.arm, run.seed
@@ -44,11 +44,18 @@ def missing(runs: Sequence[PlannedRun], kept: Mapping[tuple[str, int], object]) 
     return [run for run in runs if run.key in wanted]
 
 
-class Crew:
-    """Trains `jobs` runs at a time, those first that others need; `told` hears of each that is done.
+class Runner:
+    """Trains runs in processes, those first that others need.
 
-    A request to stop reaches every run, which writes its checkpoint. known: hash of the data by the
-    configuration of data; a run that reads other data ends at once with a UserError.
+    A request to stop reaches every run, which writes its checkpoint. A run that reads other data than its
+    configuration did before raises UserError.
+
+    Args:
+        launch: Command that starts `train`.
+        jobs: Runs at a time.
+        patience: Seconds for a run to write its checkpoint when it is stopped.
+        known: Hash of the data by the hash of their configuration; completed as runs begin.
+        on_done: Called with each finished run; returns a line to print.
     """
 
     def __init__(
@@ -57,16 +64,22 @@ class Crew:
         jobs: int,
         patience: float,
         known: dict[str, str],
-        told: Callable[[PlannedRun], str],
+        on_done: Callable[[PlannedRun], str],
     ) -> None:
-        self.launch, self.jobs, self.patience, self.known, self.told = launch, jobs, patience, known, told
+        self.launch, self.jobs, self.patience, self.known, self.on_done = (
+            launch,
+            jobs,
+            patience,
+            known,
+            on_done,
+        )
         self.signum: int | None = None
         self.failed: list[str] = []
         self.running: dict[tuple[str, int], tuple[PlannedRun, TrainProcess, float]] = {}
         self.console = Console(stderr=True, highlight=False)
 
     def work(self, todo: Sequence[PlannedRun], total: int) -> Outcome:
-        """Until none is left that can begin, or a signal."""
+        """Train until no run is left that can begin, or a signal comes."""
         waiting = list(todo)
         with heard_by(self._ask), self._bar(total, total - len(todo)) as step:
             try:
@@ -86,7 +99,7 @@ class Crew:
         self.signum = signum
 
     def _begin(self, waiting: list[PlannedRun]) -> list[PlannedRun]:
-        """Start what can start; the value waits on. What needs a run that failed is not begun."""
+        """Start the runs that can start; return those that wait. Those that need a failed run never begin."""
         left = []
         for run in waiting:
             ready = all(done(other.directory) for other in run.needs)
@@ -115,7 +128,7 @@ class Crew:
             _clock(run, began)
             name = f"{run.arm} seed {run.seed}"
             if done(run.directory):
-                step(f"{name}: {self.told(run)}", self._note())
+                step(f"{name}: {self.on_done(run)}", self._note())
             else:
                 why = "was stopped" if result is None else str(result)
                 self.failed.append(f"{name}: {why} (see {process.log})")
@@ -133,7 +146,7 @@ class Crew:
 
     @contextlib.contextmanager
     def _bar(self, total: int, completed: int) -> Iterator[Callable[[str, str], None]]:
-        """A bar on a terminal; a line for each run that ends, everywhere."""
+        """Show a bar on a terminal, and print a line for each run that ends."""
         columns = (TextColumn("[bold]experiment"), BarColumn(bar_width=28), MofNCompleteColumn())
         more = (TimeElapsedColumn(), TextColumn("{task.fields[note]}"))
         bar = Progress(*columns, *more, console=self.console, disable=not self.console.is_terminal)
@@ -149,7 +162,13 @@ class Crew:
 
 
 def same_data(known: dict[str, str], run: PlannedRun, found: str) -> None:
-    """UserError for a run whose data have another hash than `known` has for their configuration."""
+    """Raise UserError for a run that reads other data than its configuration did before.
+
+    Args:
+        known: Hash of the data by the hash of their configuration; this run's is added.
+        run: The run.
+        found: Hash of its data.
+    """
     if known.setdefault(run.data, found) != found:
         raise UserError(
             f"data: {run.arm} seed {run.seed} reads other data ({found[:12]}) than the runs that are kept "
@@ -158,7 +177,7 @@ def same_data(known: dict[str, str], run: PlannedRun, found: str) -> None:
 
 
 def _clock(run: PlannedRun, began: float) -> None:
-    """Add up the seconds of a run over its starts, in a file beside its directory."""
+    """Add the seconds of this start to the file beside the run directory."""
     path = run.directory.with_suffix(".seconds")
     before = float(path.read_text()) if path.is_file() else 0.0
     path.write_text(f"{before + time.monotonic() - began:.1f}\n")
@@ -166,7 +185,7 @@ def _clock(run: PlannedRun, began: float) -> None:
 
 @contextlib.contextmanager
 def alone(place: Path) -> Iterator[None]:
-    """One command at a time in a folder of runs. UserError for the second."""
+    """Lock a folder of runs for one command; UserError for the second."""
     place.mkdir(parents=True, exist_ok=True)
     with (place / ".lock").open("w") as lock:
         try:

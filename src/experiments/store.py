@@ -1,4 +1,4 @@
-"""results/: a line a run in runs.csv, a row a test case in cases.csv.gz, without names of cases or people."""
+"""Kept results: a line for each run in runs.csv, a row for each test case in cases.csv.gz, without names."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True)
 class Result:
-    """What is kept of a run: its line, and for each test case (subject, score by flat name), in numbers."""
+    """Kept result of a run: its line, and for each test case the subject's number and the scores."""
 
     line: Mapping[str, str]
     cases: Sequence[Mapping[str, float]] = field(default=())
@@ -51,22 +51,31 @@ class Result:
         return self.line["arm"], int(self.line["seed"])
 
     def score(self, name: str) -> float:
-        """The score of the whole test set; NaN where the run has none."""
+        """Return a score of the whole test set; NaN where the run has none."""
         return float(self.line.get(name) or math.nan)
 
 
 def done(directory: Path) -> bool:
-    """Whether a run directory holds a run that came to its end."""
+    """Return True if a run directory holds a finished run."""
     return bool((_json(directory / "status.json") or {}).get("status") == "done")
 
 
 def collect(run: PlannedRun, experiment: Experiment, directory: Path | None = None) -> Result:
-    """What a finished run directory says. UserError where a score of a claim is not among its scores."""
+    """Read the result of a finished run.
+
+    Args:
+        run: The planned run.
+        experiment: Experiment that names the scores to keep.
+        directory: Run directory, if not that of the plan.
+
+    Raises:
+        UserError: A score of a claim is not among the run's scores.
+    """
     folder = directory or run.directory
     here, data = (_json(folder / f"{name}.json") for name in ("environment", "data"))
     final = {k: math.nan if v is None else v for k, v in _json(folder / "metrics.json").items()}
     metrics = _last(folder / "metrics.csv") | final
-    for name, (one, other) in experiment.sheet.gaps.items():
+    for name, (one, other) in experiment.spec.gaps.items():
         if one in metrics and other in metrics:
             metrics[name] = metrics[one] - metrics[other]
     wanted = {side.score for c in experiment.claims for side in (c.left, c.right) if side.arm == run.arm}
@@ -100,14 +109,14 @@ def _json(path: Path) -> Any:
 
 
 def _last(path: Path) -> dict[str, float]:
-    """The last value of each validation score."""
+    """Return the last value of each validation score."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return {k: float(v) for row in rows for k, v in row.items() if k.startswith("val/") and v}
 
 
 def _cases(path: Path, scores: Sequence[str]) -> list[dict[str, float]]:
-    """Declared scores that each case has, with the subject's number, in the file's order."""
+    """Return the kept scores of each case with the subject's number, in the file's order."""
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
@@ -120,7 +129,7 @@ def _cases(path: Path, scores: Sequence[str]) -> list[dict[str, float]]:
 
 
 def load(experiment: Experiment) -> dict[Key, Result]:
-    """What stands in results/; nothing where nothing was run. UserError for a file that is broken."""
+    """Read results/; empty where nothing was run, UserError for a broken file."""
     folder = experiment.results
     if not (folder / LINES).is_file():
         return {}
@@ -142,7 +151,13 @@ def load(experiment: Experiment) -> dict[Key, Result]:
 def valid(
     found: Mapping[Key, Result], runs: Iterable[PlannedRun], experiment: Experiment
 ) -> dict[Key, Result]:
-    """Those of this configuration, with every score that is declared today."""
+    """Return the results of the planned configurations that have every score.
+
+    Args:
+        found: Kept results.
+        runs: Planned runs.
+        experiment: Experiment that names the scores.
+    """
     kept = {}
     for run in runs:
         result = found.get(run.key)
@@ -152,8 +167,8 @@ def valid(
 
 
 def save(experiment: Experiment, results: Mapping[Key, Result]) -> None:
-    """Write both files, each whole or not at all; bytes follow from the results alone."""
-    order = list(experiment.sheet.arms)
+    """Write both files, each whole or not at all; their bytes depend on the results alone."""
+    order = list(experiment.spec.arms)
     rows = sorted(results.values(), key=lambda result: (order.index(result.key[0]), result.key[1]))
     lines = [dict(result.line) for result in rows]
     cases = [
@@ -181,5 +196,5 @@ def _csv(head: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def sha256(path: Path) -> str:
-    """Of a file's bytes."""
+    """Return the SHA-256 of a file's bytes."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""One run again, and its scores beside those that are kept."""
+"""Repeat a kept run and compare the scores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from ganatomy.errors import UserError
 from ganatomy.experiments.plan import runs, try_arms
 from ganatomy.experiments.run import Request
-from ganatomy.experiments.runner import Crew
+from ganatomy.experiments.runner import Runner
 from ganatomy.experiments.spec import Experiment, read
 from ganatomy.experiments.store import Result, collect, load, valid
 
@@ -21,7 +21,7 @@ ALIKE = ("device", "threads", "torch", "python")
 
 
 def verify(asked: Request, console: Console) -> int:
-    """Train the first run asked for in a temporary folder; a line a score; 1 where one disagrees."""
+    """Repeat the first run asked for in a temporary folder; return exit code 1 if a score disagrees."""
     experiment = read(asked.root, asked.named, asked.scale)
     with tempfile.TemporaryDirectory(prefix="experiment-", dir=_made(asked.place)) as folder:
         every = runs(experiment, Path(folder), asked.paths)
@@ -36,7 +36,9 @@ def verify(asked: Request, console: Console) -> int:
         data = {run.data: known.line["data"]}
         todo = [*run.needs, run]
         try_arms(experiment, todo)
-        outcome = Crew(asked.launch, asked.jobs, asked.patience, data, lambda _: "done").work(todo, len(todo))
+        outcome = Runner(asked.launch, asked.jobs, asked.patience, data, lambda _: "done").work(
+            todo, len(todo)
+        )
         if outcome.signum is not None:
             return 128 + outcome.signum
         if outcome.failed:
@@ -49,28 +51,37 @@ def verify(asked: Request, console: Console) -> int:
 
 
 def compare(experiment: Experiment, known: Result, again: Result) -> list[tuple[str, bool]]:
-    """A line a score, and whether it agrees: exactly on the same kind of machine, else within its tolerance.
+    """Compare two results of a run.
 
-    A score that a clock measures never agrees exactly; without a tolerance it is left out.
+    Scores must be equal on the same kind of machine, else within their tolerance. A score that a clock
+    measures is always held to its tolerance; without one it is not compared.
+
+    Args:
+        experiment: Experiment that names scores and tolerances.
+        known: Kept result.
+        again: Result of the repeated run.
+
+    Returns:
+        For each score a line, and True if it agrees.
     """
-    sheet, same = experiment.sheet, all(known.line[key] == again.line[key] for key in ALIKE)
-    told = []
+    spec, same = experiment.spec, all(known.line[key] == again.line[key] for key in ALIKE)
+    lines = []
     for name in experiment.scores:
         if not known.line.get(name):
             continue
-        clocked = name in sheet.clocked
-        within = 0.0 if same and not clocked else sheet.tolerance.get(name)
+        clocked = name in spec.clocked
+        within = 0.0 if same and not clocked else spec.tolerance.get(name)
         gap = abs(known.score(name) - again.score(name))
-        beside = f"{name}: {again.score(name):.10g}, kept {known.score(name):.10g}"
+        text = f"{name}: {again.score(name):.10g}, kept {known.score(name):.10g}"
         if within is None:
-            told.append(
-                (f"{beside}: not compared, as no tolerance is stated{_why(known.line, again.line)}", True)
+            lines.append(
+                (f"{text}: not compared, as no tolerance is stated{_why(known.line, again.line)}", True)
             )
         elif gap <= within or (gap != gap and known.score(name) != known.score(name) != again.score(name)):
-            told.append((f"{beside}: {'equal' if not gap else f'within {within:g}'}", True))
+            lines.append((f"{text}: {'equal' if not gap else f'within {within:g}'}", True))
         else:
-            told.append((f"{beside}: differs by {gap:.3g}, allowed {within:g}", False))
-    return told
+            lines.append((f"{text}: differs by {gap:.3g}, allowed {within:g}", False))
+    return lines
 
 
 def _why(known: Mapping[str, str], again: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""What every command shares: composition by Hydra, one line for every mistake, exit code 2."""
+"""Shared start of every command: composition by Hydra, one line for a mistake, exit code 2."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
                 if message is None or _debugging():
                     raise
                 sys.stderr.write(message + "\n")
-                raise (_Told if _sweeping() else SystemExit)(getattr(error, "code", 2)) from None
+                raise (_Reported if _sweeping() else SystemExit)(getattr(error, "code", 2)) from None
             finally:
                 _drop_empty()
 
         def run() -> None:
-            os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra re-raises: the message is ours to write
+            os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra re-raises, and the message is written here
             register_resolvers()
             with _one_line(name):
                 folders = _flags()
@@ -65,12 +65,12 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
 
 
 def _message(error: BaseException, name: str) -> str | None:
-    """The line for an error that is the user's to mend; what a process of the run said, as it said it."""
+    """Return the line for an error that the user can mend; that of a process of the run as it came."""
     return error.text if isinstance(error, ProcessFailed) else explain(error, name)
 
 
 def _flags() -> list[str]:
-    """Answer --version, and refuse a flag that is none; the value is the word for --config-dir."""
+    """Answer --version and refuse unknown flags; return the override that stands for --config-dir."""
     from importlib.metadata import PackageNotFoundError, version
 
     from hydra._internal.utils import get_args_parser
@@ -93,7 +93,7 @@ def _flags() -> list[str]:
 
 
 def _drop_empty() -> None:
-    """Hydra makes the output directory before anything is checked; a run that never began leaves none."""
+    """Remove the output directory if it is empty: Hydra makes it before anything is checked."""
     from hydra.core.hydra_config import HydraConfig
 
     with contextlib.suppress(OSError):
@@ -101,7 +101,7 @@ def _drop_empty() -> None:
 
 
 def _sweeping() -> bool:
-    """Whether this job is one of a multirun, whose other jobs go on when it fails."""
+    """Return True in a job of a multirun, whose other jobs go on when it fails."""
     from hydra.core.hydra_config import HydraConfig
 
     return HydraConfig.get().mode == RunMode.MULTIRUN
@@ -111,12 +111,12 @@ def _debugging() -> bool:
     return any(word in ("debug=true", "debug=True") for word in sys.argv)
 
 
-class _Told(Exception):
-    """An error whose line is on the screen already."""
+class _Reported(Exception):
+    """Error whose line is on the screen already."""
 
 
 class _one_line:
-    """Turns what a user can mend into one line and exit code 2."""
+    """Context that turns an error the user can mend into one line and exit code 2."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -127,7 +127,7 @@ class _one_line:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if error is None or _debugging():
             return
-        if isinstance(error, _Told):
+        if isinstance(error, _Reported):
             raise SystemExit(2) from None
         message = _message(error, self.name)
         if message is not None:

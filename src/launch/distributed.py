@@ -1,4 +1,4 @@
-"""How the processes of a run come together, and Lightning's part in it."""
+"""Process group of a run: how many processes, who started them, and Lightning's view of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ganatomy.config.schema import Config, TrainerConfig
 
 PATIENCE = timedelta(minutes=30)
-"""How long a process waits for another. One that ends is noticed at once; this is for one that hangs."""
+"""Timeout of the process group: a process that ends is noticed at once, this is for one that hangs."""
 LOST = re.compile(r"gloo|NCCL|Connection (closed|reset|refused)|Broken pipe|Socket|TCPStore|store", re.I)
 
 
@@ -58,7 +58,7 @@ def devices_and_nodes(trainer: TrainerConfig, resumes: bool) -> tuple[int, int]:
 
 
 def cluster() -> ClusterEnvironment | None:
-    """Lightning's view of `place`, or None."""
+    """Return Lightning's environment for the launcher of this process; None for a single process."""
     from pytorch_lightning.plugins.environments import (  # type: ignore[attr-defined]
         SLURMEnvironment,
         TorchElasticEnvironment,
@@ -71,9 +71,9 @@ def cluster() -> ClusterEnvironment | None:
 
 
 def join_group(trainer: TrainerConfig, directory: Path) -> Path:
-    """Form the group of processes, before anything is written; the value is the first one's directory.
+    """Form the process group before anything is written; return rank zero's run directory.
 
-    NCCL between GPUs, gloo between CPUs; a UserError where the port is taken.
+    NCCL between GPUs, gloo between CPUs. UserError where the port is taken.
     """
     import torch
     import torch.distributed as dist
@@ -99,13 +99,13 @@ def join_group(trainer: TrainerConfig, directory: Path) -> Path:
         raise UserError(
             f"MASTER_PORT: port {port} on {address} is taken by another program; choose another"
         ) from error
-    told = [str(directory.absolute())]
-    dist.broadcast_object_list(told)
-    return Path(told[0])
+    shared = [str(directory.absolute())]
+    dist.broadcast_object_list(shared)
+    return Path(shared[0])
 
 
 def leave_group() -> None:
-    """Dissolve the group."""
+    """Destroy the process group, if there is one."""
     import torch.distributed as dist
 
     if dist.is_available() and dist.is_initialized():
@@ -113,5 +113,5 @@ def leave_group() -> None:
 
 
 def is_peer_failure(error: BaseException) -> bool:
-    """Whether the error is only that another process ended."""
+    """Return True if the error only says that another process ended."""
     return process_place() is not None and isinstance(error, RuntimeError) and bool(LOST.search(str(error)))

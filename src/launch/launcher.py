@@ -1,4 +1,4 @@
-"""The processes of a run on this machine: started together, ended together, one error for all."""
+"""Processes of a run on this machine: started together, ended together, one error for all."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OFTEN = 0.1
 
 
 class ProcessFailed(Exception):
-    """A process ended badly; `text` is for people, whole."""
+    """Failure of a process; `text` is the whole message for the user, `code` the exit code."""
 
     def __init__(self, text: str, code: int) -> None:
         super().__init__(text)
@@ -36,9 +36,17 @@ class ProcessFailed(Exception):
 
 
 def launch(command: Sequence[str], words: Sequence[str], count: int, directory: Path) -> None:
-    """`count` processes of `<command> <words>`, to the end of the last; 1: a process by itself.
+    """Run `count` processes of `<command> <words>` and wait for all.
 
-    Raises Ended with the error of the one that failed first, and SystemExit where the run was asked to stop.
+    Args:
+        command: Program and its first arguments.
+        words: Overrides of the command line.
+        count: Number of processes; one has no process group.
+        directory: Run directory that they write.
+
+    Raises:
+        ProcessFailed: Error of the process that failed first.
+        SystemExit: The run was asked to stop.
     """
     before = _written(directory)
     with tempfile.TemporaryDirectory(prefix="ganatomy-") as notes:
@@ -67,7 +75,7 @@ def launch(command: Sequence[str], words: Sequence[str], count: int, directory: 
 
 
 def _port() -> str:
-    """MASTER_PORT where it is given, and free; else any free one."""
+    """Return MASTER_PORT if it is set, else any free port; UserError if the port is taken."""
     given = os.environ.get("MASTER_PORT", "0")
     with socket.socket() as probe:
         try:
@@ -82,20 +90,20 @@ def _port() -> str:
 def _start(
     command: Sequence[str], words: Sequence[str], rank: int, environment: dict[str, str], notes: str
 ) -> subprocess.Popen[bytes]:
-    """The first process speaks to the user; what the others say is kept in case one ends without a word."""
+    """Start a process; only rank zero prints, stderr of the others is kept in case one fails silently."""
     line = [*command, *words]
     if rank == 0:
         return subprocess.Popen(line, env=environment, start_new_session=True)
-    with (Path(notes) / f"{rank}.stderr").open("wb") as said:
+    with (Path(notes) / f"{rank}.stderr").open("wb") as stderr:
         return subprocess.Popen(
-            line, env=environment, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True
+            line, env=environment, stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True
         )
 
 
 def _wait(children: Sequence[subprocess.Popen[bytes]]) -> int:
-    """Until all have ended, or GRACE seconds after the first that ended badly; the value is its number.
+    """Wait until all have ended, or GRACE seconds after the first failure; return the rank that failed first.
 
-    Of several that are found ended at once the killed one was first: the others end for want of it.
+    Of several that are found ended at once the killed one failed first: the others ended because of it.
     """
     deadline, first = float("inf"), 0
     while any(child.poll() is None for child in children) and time.monotonic() < deadline:
@@ -110,7 +118,7 @@ def _wait(children: Sequence[subprocess.Popen[bytes]]) -> int:
 
 @contextmanager
 def _passing_on(children: Sequence[subprocess.Popen[bytes]]) -> Iterator[list[int]]:
-    """Within, a request to stop goes to every process; the value lists those that came."""
+    """Pass requests to stop on to every process within the block; yield the list of their signals."""
     asked: list[int] = []
 
     def pass_on(number: int, frame: FrameType | None) -> None:
@@ -124,17 +132,18 @@ def _passing_on(children: Sequence[subprocess.Popen[bytes]]) -> Iterator[list[in
 
 
 def _written(directory: Path) -> int | None:
-    """When a run's status was written, in nanoseconds."""
+    """Return when a run's status was written, in nanoseconds; None if it was not."""
     path = directory / "status.json"
     return path.stat().st_mtime_ns if path.is_file() else None
 
 
 def _settle(
-    codes: Sequence[int], first: int, notes: Path, run: Run, asked: Sequence[int], began: bool
+    codes: Sequence[int], failed: int, notes: Path, run: Run, asked: Sequence[int], began: bool
 ) -> None:
-    """What the codes of all processes mean together, the first of them to end badly being known.
+    """Turn the exit codes of all processes into one outcome.
 
-    began: whether they came as far as to write in the run's directory; of a refusal nothing is written there.
+    `failed` is the rank that failed first. `began`: they wrote in the run's directory, whose
+    status is then set; a refused configuration leaves nothing there.
     """
     if not any(codes):
         return
@@ -144,34 +153,34 @@ def _settle(
         if state not in (None, "preempted", "done"):
             run.status("preempted", f"stopped by {signal.Signals(stopped[0]).name}")
         raise SystemExit(128 + stopped[0])
-    text, why, code = _first_failure(codes, first, notes)
+    text, why, code = _first_failure(codes, failed, notes)
     if began or state == "running":  # which it no longer is
         run.status("failed", why)
     raise ProcessFailed(text, code)
 
 
-def _first_failure(codes: Sequence[int], first: int, notes: Path) -> tuple[str, str, int]:
-    """(the whole of it, one line, exit code): of the first to fail by itself, not for want of another."""
-    told = [json.loads(file.read_text()) for file in notes.glob("*.json")]
-    own = sorted((note for note in told if not note["lost"]), key=lambda note: note["time"])
+def _first_failure(codes: Sequence[int], failed: int, notes: Path) -> tuple[str, str, int]:
+    """Return (whole message, one line, exit code) of the first that failed by itself, not by a peer."""
+    reports = [json.loads(file.read_text()) for file in notes.glob("*.json")]
+    own = sorted((note for note in reports if not note["lost"]), key=lambda note: note["time"])
     if own:
         return own[0]["text"], own[0]["why"], own[0]["code"]
-    code = codes[first]
+    code = codes[failed]
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    why = f"process {first} of {len(codes)} {how}"
-    said = notes / f"{first}.stderr"
-    last = said.read_text(errors="replace").strip().splitlines()[-5:] if said.is_file() else []
+    why = f"process {failed} of {len(codes)} {how}"
+    output = notes / f"{failed}.stderr"
+    last = output.read_text(errors="replace").strip().splitlines()[-5:] if output.is_file() else []
     hint = "; the system does that when memory runs out" if code == -signal.SIGKILL else ""
     return "\n".join([*last, f"error: {why}{hint}; go on with resume=..., if it had begun"]), why, 1
 
 
 def launched() -> bool:
-    """Whether this process is one of `launch`'s."""
+    """Return True in a process that `launch` started."""
     return "GANATOMY_LAUNCH" in os.environ
 
 
 def report_error(error: BaseException, message: str | None) -> int:
-    """Leave the error to the process that launched this one; the value is the exit code."""
+    """Hand the error to the process that launched this one; return the exit code."""
     rank, code = os.environ.get("RANK", "0"), 2 if message else 1
     why = message.removeprefix("error: ") if message else f"{type(error).__name__}: {error}"
     text = message or "".join(traceback.format_exception(error)).rstrip()

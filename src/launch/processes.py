@@ -1,4 +1,4 @@
-"""Which processes a call of `train` needs, and what it starts them with."""
+"""How many processes a call of `train` starts, and with which command line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def processes_of(trainer: TrainerConfig) -> int:
-    """How many processes to start for this run; 0 where it is run here.
+    """Return how many processes to start for this run; 0 to run it in this one.
 
     A job of a multirun has a process of its own, so that one that crashes leaves the others alone, and the
     processes of a distributed job run that job, not the whole sweep again.
@@ -34,7 +34,7 @@ def processes_of(trainer: TrainerConfig) -> int:
 
 
 def train_in_processes(count: int, directory: Path) -> float:
-    """Train there what this process was asked for; the value is the best validation score."""
+    """Run this command in `count` processes; return the best validation score."""
     from ganatomy.config.compose import search_path, searched
     from ganatomy.launch.launcher import launch
     from ganatomy.runs.directory import Run
@@ -47,6 +47,6 @@ def train_in_processes(count: int, directory: Path) -> float:
 
 
 def quoted(text: str) -> str:
-    """A value as Hydra's grammar takes it, whatever is in it: backslashes count before a quote alone."""
+    """Quote a text for Hydra's grammar; backslashes are escaped only before a quote."""
     escaped = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + ("\\'" if found[2] else ""), text)
     return f"'{escaped}'"

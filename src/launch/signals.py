@@ -1,4 +1,4 @@
-"""Requests to stop: which signals they are, and who hears them for a while."""
+"""Requests to stop: which signals, and a handler for them within a block."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Handler = Callable[[int, FrameType | None], Any]
 
 @contextmanager
 def heard_by(handler: Handler) -> Iterator[None]:
-    """Within, requests to stop go to `handler`, and afterwards to whom they went before.
+    """Send requests to stop to `handler` within the block, then restore the former handlers.
 
-    Nothing changes outside the main thread, where no handler may be set.
+    Outside the main thread nothing changes, as Python sets handlers there only.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

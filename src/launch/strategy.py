@@ -7,10 +7,10 @@ from pytorch_lightning.strategies import DDPStrategy
 
 
 class PlayersStrategy(DDPStrategy):
-    """Every process begins with the first one's weights; the game averages each player's gradients itself.
+    """DDP that only broadcasts rank zero's weights; the game averages each player's gradients itself.
 
-    DistributedDataParallel would look for parameters without a gradient, of which each player's step has the
-    other's, and would not let a penalty be derived twice.
+    DistributedDataParallel fails on parameters without a gradient, and a step of one player leaves those of
+    the other without. It also forbids the second derivative of a penalty.
     """
 
     def configure_ddp(self) -> None:

@@ -1,4 +1,4 @@
-"""One run of `train` in a process of its own: started, watched through its files, ended."""
+"""One run of `train` in a process of its own: start it, follow its files, end it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ DIE_WITH_PARENT = 1
 
 
 class TrainProcess:
-    """`launch <words> run_dir=DIR`, or a resume of what stands in DIR; it ends when its worker does."""
+    """Process of `<launch> <words> run_dir=DIR`; it resumes DIR if there is a checkpoint.
+
+    It ends when the process that started it ends.
+    """
 
     def __init__(self, launch: Sequence[str], words: Sequence[str], directory: Path) -> None:
         self.directory = directory
@@ -51,7 +54,7 @@ class TrainProcess:
         return self.process.poll() is None
 
     def scores(self, name: str) -> list[tuple[int, float]]:
-        """(step, value) of a score in metrics.csv, those not told yet."""
+        """Return (step, value) of a score in metrics.csv, only rows that came since the last call."""
         path = self.directory / "metrics.csv"
         if not path.is_file():
             return []
@@ -62,7 +65,7 @@ class TrainProcess:
         return found
 
     def end(self, patience: float) -> None:
-        """SIGTERM, upon which `train` writes its checkpoint; what is left after `patience` is killed."""
+        """Send SIGTERM, on which `train` writes a checkpoint; kill what is left after `patience` seconds."""
         if self.running():
             self.process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -71,7 +74,7 @@ class TrainProcess:
         self.process.wait()
 
     def result(self) -> float | str | None:
-        """Its best validation score; a line that says why it failed; None when it was asked to stop."""
+        """Wait for the end; return the best validation score, why it failed, or None if it was stopped."""
         code = self.process.wait()
         kill_group(self.process.pid)
         score = finished(self.directory)
@@ -81,14 +84,14 @@ class TrainProcess:
         if status.get("status") == "preempted" or code in (-signal.SIGTERM, -signal.SIGINT):
             return None
         if code < 0:
-            hint = " (often for want of memory)" if code == -signal.SIGKILL else ""
+            hint = " (often because memory ran out)" if code == -signal.SIGKILL else ""
             return f"killed by {signal.Signals(-code).name}{hint}"
         if status.get("status") == "done":
             return f"its best score is {(status.get('best') or {}).get('score')}"
         return self._last_words() or status.get("why") or f"exit code {code}"
 
     def _last_words(self) -> str:
-        """The line of its output that names the error, else the last one."""
+        """Return the line of its output that names the error, else the last line."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         lines = [line.strip() for line in lines[-50:] if line.strip()]
         named = [line for line in lines if line.startswith("error: ")]
@@ -96,7 +99,7 @@ class TrainProcess:
 
 
 def finished(directory: Path) -> float | None:
-    """The best validation score of a run that is done; None for any other, and for what is no number."""
+    """Return the best validation score of a finished run; None for any other, or if it is no number."""
     status = _status(directory)
     score = (status.get("best") or {}).get("score") if status.get("status") == "done" else None
     return float(score) if score is not None and math.isfinite(score) else None
@@ -108,13 +111,13 @@ def _status(directory: Path) -> dict[str, Any]:
 
 
 def die_with_parent() -> None:
-    """In the child, before it becomes `train`: a worker that is killed takes its run along (Linux)."""
+    """Have the kernel end this process when its parent is killed (Linux); called in the child."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGTERM)
 
 
 def kill_group(pid: int) -> None:
-    """End whatever a run has left behind in its own process group."""
+    """Kill what is left of a run's process group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 

@@ -1,4 +1,4 @@
-"""What a process does before it trains: seeds, threads, and no chatter from libraries."""
+"""Set-up of a process before it trains: seeds, threads, and quiet libraries."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NOISE = (
 
 
 def silence_libraries() -> None:
-    """Progress and results are ours to say; warnings that a user can act on stay."""
+    """Silence logs of libraries and warnings that no user can act on."""
     for name in ("pytorch_lightning", "lightning.fabric", "lightning.pytorch", "wandb", "monai"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for pattern in NOISE:
@@ -42,13 +42,13 @@ def silence_libraries() -> None:
 
 
 def print_status(line: str) -> None:
-    """One line to the person who waits, beside the progress and apart from the results."""
+    """Write a line to stderr, from rank zero only; stdout is for results."""
     if is_rank_zero():
         sys.stderr.write(f"{line}\n")
 
 
 def seed_everything(seed: int, threads: int | None) -> None:
-    """Seed the global generators; take this many CPU threads, or torch's own choice."""
+    """Seed the global generators, and set the number of CPU threads; None leaves it to torch."""
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - libraries draw from the global generator
     torch.manual_seed(seed)

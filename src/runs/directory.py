@@ -1,4 +1,4 @@
-"""The run directory: one folder holds everything a run read, made and said."""
+"""The run directory: one folder with everything that a run read, made and reported."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ganatomy.files import write_whole
 
 
 class Run:
-    """A run's directory and the files in it that say what it is; of several processes, one writes: `mine`."""
+    """A run's directory and the files that describe it; of several processes only rank zero writes."""
 
-    def __init__(self, directory: str | Path, mine: bool = True) -> None:
+    def __init__(self, directory: str | Path, is_rank_zero: bool = True) -> None:
         self.path = Path(directory).absolute()
-        self.mine = mine
+        self.is_rank_zero = is_rank_zero
         self.begun = time.monotonic()
 
     @property
@@ -42,8 +42,8 @@ class Run:
         return self.path / "samples"
 
     def write(self, name: str, content: Any) -> Path:
-        """JSON, or YAML by the name's ending; whole or not at all. JSON has null for NaN and infinity."""
-        if not self.mine:
+        """Write JSON or YAML by the name's ending, whole or not at all; NaN and infinity are null in JSON."""
+        if not self.is_rank_zero:
             return self.path / name
         text = (
             yaml.safe_dump(content, sort_keys=False)
@@ -60,11 +60,11 @@ class Run:
         return yaml.safe_load(text) if name.endswith(".yaml") else json.loads(text)
 
     def status(self, state: str, why: str = "", **more: Any) -> None:
-        """running | done | preempted | failed, and why."""
+        """Set the status (running, done, preempted or failed) and the reason for it."""
         self.write("status.json", {**(self.read("status.json") or {}), "status": state, "why": why, **more})
 
     def timed(self) -> None:
-        """Add the seconds since the last time, or since this process opened the run, to the status's."""
+        """Add the seconds since the last call, or since the run was opened, to those of the status."""
         before, now = self.read("status.json") or {}, time.monotonic()
         self.write(
             "status.json", {**before, "seconds": round(before.get("seconds", 0.0) + now - self.begun, 1)}
@@ -73,7 +73,7 @@ class Run:
 
 
 def without_nan(content: Any) -> Any:
-    """Plain values with None for every float that is NaN or infinite, for which JSON has no word."""
+    """Return plain values with None for every float that is NaN or infinite, which JSON cannot hold."""
     if isinstance(content, float):
         return content if math.isfinite(content) else None
     if isinstance(content, Mapping):
@@ -81,10 +81,10 @@ def without_nan(content: Any) -> Any:
     return [without_nan(value) for value in content] if isinstance(content, list | tuple) else content
 
 
-def open_new(directory: str | Path, mine: bool = True) -> Run:
-    """A fresh run directory; an existing one is never written over."""
-    run = Run(directory, mine)
-    if not mine:
+def open_new(directory: str | Path, is_rank_zero: bool = True) -> Run:
+    """Make a run directory; UserError where it holds files, which are never written over."""
+    run = Run(directory, is_rank_zero)
+    if not is_rank_zero:
         return run
     if run.path.exists() and any(run.path.iterdir()):
         raise UserError(
@@ -96,9 +96,9 @@ def open_new(directory: str | Path, mine: bool = True) -> Run:
     return run
 
 
-def open_again(directory: str | Path, mine: bool = True) -> Run:
-    """A run that stopped and shall go on."""
-    run = Run(directory, mine)
+def open_again(directory: str | Path, is_rank_zero: bool = True) -> Run:
+    """Open the directory of a run that stopped and goes on; UserError where it has no checkpoint."""
+    run = Run(directory, is_rank_zero)
     if not run.last.is_file():
         raise UserError(
             f"resume: {directory} has no checkpoints/last.ckpt yet; start it anew with another run_dir"
@@ -117,7 +117,7 @@ def check_room(path: Path, need: int) -> None:
 
 
 def write_atomically(path: Path, content: bytes) -> Path:
-    """Temporary file, fsync, rename, fsync of the folder: a kill leaves the old file or the new one."""
+    """Write a file so that a kill leaves the old one or the new one, and sync its folder; return its path."""
     write_whole(path, content)
     folder = os.open(path.parent, os.O_RDONLY)
     try:

@@ -1,4 +1,4 @@
-"""What a run ran with: versions, commit, command line, machine."""
+"""Environment of a run: versions, commit, command line, machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VERSIONS = ("torch", "pytorch-lightning", "monai", "hydra-core", "wandb", "torch
 
 
 def environment(seed: int) -> dict[str, Any]:
-    """Versions, commit, command line, machine: what another person needs to see the same numbers."""
+    """Return versions, commit, command line and machine: what it takes to reproduce the numbers."""
     import torch
 
     return {
@@ -44,8 +44,7 @@ def _processor() -> str:
 
 
 def _git() -> dict[str, Any] | None:
-    """Commit and dirty flag of the code that runs; None outside a checkout."""
-
+    """Return commit and dirty flag of the code that runs; None outside a checkout."""
     here = Path(__file__).resolve().parents[2]
     if not (here / ".git").exists():
         return None

@@ -1,4 +1,4 @@
-"""The private way back from names that do not show who somebody is."""
+"""Private table from the pseudonyms in a run back to the names of its cases."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def write_keys(run: Run, source: Source) -> None:
-    """data/keys.csv of a run, for its owner's eyes (mode 0600), where the source has such keys: DICOM.
+    """Write data/keys.csv, readable by its owner alone (mode 0600), for a source with such keys (DICOM).
 
-    It holds what its cases are called in the hospital. Nothing else in a run may read or show it.
+    It holds the hospital's names of the cases. Nothing else in a run may read or show it.
     """
-    if not run.mine or not hasattr(source, "keys"):
+    if not run.is_rank_zero or not hasattr(source, "keys"):
         return
     rows = source.keys()
     folder = run.path / "data"

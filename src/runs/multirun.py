@@ -1,4 +1,4 @@
-"""What the jobs of a multirun came to: one table on the terminal, and one file."""
+"""Results of all jobs of a multirun: one table on the terminal, and one file."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from omegaconf import DictConfig
 from ganatomy.runs.directory import Run, write_atomically
 
 NOTES = "jobs"
-"""Folder of a multirun in which every job leaves its words, wherever it runs."""
+"""Folder of a multirun in which every job leaves its command line, wherever it runs."""
 _folder: Path | None = None
 
 
 class Jobs(Callback):
-    """Notes where a multirun writes, and the words of each of its jobs."""
+    """Hydra callback that records where a multirun writes, and the command line of each job."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         global _folder
@@ -49,7 +49,7 @@ def finish() -> None:
 
 
 def table(folder: Path) -> list[dict[str, Any]]:
-    """A row a job: what was varied, how it ended, its best validation score, and all its final scores."""
+    """Return a row for each job: what was varied, its status, best validation score and final scores."""
     notes = {int(note.stem): json.loads(note.read_text()) for note in (folder / NOTES).glob("*.json")}
     given = {
         number: dict(word.lstrip("+~").partition("=")[::2] for word in note["words"])
@@ -75,7 +75,7 @@ def table(folder: Path) -> list[dict[str, Any]]:
 
 
 def _show(rows: list[dict[str, Any]], path: Path) -> None:
-    """What was varied, and of the scores the one by which each run chose its weights."""
+    """Print what was varied, and the score by which each run chose its weights."""
     from rich.console import Console
     from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""Where this process stands among those of a run."""
+"""Rank of this process among those of a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ProcessPlace:
-    """Of this process: its number among all, and on its machine."""
+    """Rank and local rank of this process, and how many processes there are."""
 
     rank: int
     world_size: int
@@ -22,9 +22,9 @@ class ProcessPlace:
 
 
 def process_place() -> ProcessPlace | None:
-    """What torchrun, srun or our own launcher says in the environment; None for a process by itself.
+    """Read the environment that torchrun, srun or our launcher set; None for a single process.
 
-    Of SLURM it is the step that counts: in a batch script itself there is one process, whatever the job has.
+    SLURM's step counts, not its job: a batch script itself is one process, whatever the job has.
     """
     here = os.environ
     if "GANATOMY_LAUNCH" in here or "TORCHELASTIC_RUN_ID" in here:
@@ -42,6 +42,6 @@ def process_place() -> ProcessPlace | None:
 
 
 def is_rank_zero() -> bool:
-    """Whether this is the process that writes and speaks."""
+    """Return True for the process that writes files and prints."""
     here = process_place()
     return here is None or here.rank == 0

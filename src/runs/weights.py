@@ -1,4 +1,4 @@
-"""generator.safetensors: the weights that a run leaves."""
+"""Content of generator.safetensors, the weights of a finished run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def weights(network: nn.Module) -> bytes:
-    """Return the content of the file for this network, the generator that is judged."""
+    """Return the content of the file for this network, the generator that was tested."""
     import safetensors.torch
 
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}

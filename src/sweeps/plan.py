@@ -1,4 +1,4 @@
-"""What a sweep is: its space, the words every trial shares, how it searches and where it writes."""
+"""Plan of a sweep: its space, the overrides all trials share, how it searches and where it writes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.schema import PathsConfig
 from ganatomy.config.section import Section
 from ganatomy.config.targets import build
+from ganatomy.config.translate import announce
+from ganatomy.config.versions import key_of_today, word_of_today, words_of_today
 from ganatomy.errors import UserError
 from ganatomy.invocation import child_command
 from ganatomy.metrics.registry import describe, register
@@ -54,7 +56,7 @@ class Sweep(Section):
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep, checked. It travels to the worker processes."""
+    """Checked sweep; it is sent to the worker processes."""
 
     study: str
     directory: Path
@@ -77,28 +79,46 @@ class Plan:
     space: tuple[Parameter, ...]
 
     def words(self, values: Values) -> list[str]:
-        """What a run of these values is started with, but for its seed and its directory."""
-        return [*self.train, *words(values), *search_path(self.folders)]
+        """Return the words that start a run of these values, without its seed and its directory."""
+        own = [word_of_today(word) for word in [*self.train, *words(values)]]
+        return [*own, *search_path(self.folders)]
 
     def place(self, number: int) -> Path:
-        """The folder of a trial; a run directory a seed lies in it."""
+        """Return the folder of a trial, which holds a run directory for each seed."""
         return self.directory / "trials" / f"{number:04d}"
 
     def identity(self) -> dict[str, Any]:
-        """What may not change while a study lasts: with another of these its scores compare no more."""
+        """Return what must not change during a study, as its scores would no longer compare."""
         space = {p.key: f"{p.over} {dict(p.when) or ''}".strip() for p in self.space}
         kept = ("seeds", "direction", "score", "train")
         return {key: value for key, value in asdict(self).items() if key in kept} | {"space": space}
 
 
 def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[str]) -> Plan:
-    """The plan of conf/sweep.yaml as composed and of the words for `train` given beside it."""
+    """Check a sweep.
+
+    Args:
+        cfg: conf/sweep.yaml, composed.
+        given: Overrides for `train` on the command line.
+        folders: Folders with configuration files of the user's own.
+
+    Returns:
+        The plan.
+
+    Raises:
+        UserError: One line for the first mistake.
+    """
     if not cfg["space"]:
         raise UserError("space: is empty; choose one with +sweep=NAME (see --help)")
     asked = Sweep.from_plain(cfg)
     shared = [*asked.train, *given]
+    try:
+        announce(words_of_today(asked.train)[1])
+    except UserError as error:
+        raise UserError(f"train: {error}") from error
+    announce(words_of_today(given)[1])
     tops = [*composed([], folders), *Sweep.model_fields, "experiment"]
-    for top in (override.key_or_group.split(".")[0] for override in parsed(given)):
+    for top in (override.key_or_group.split(".")[0] for override in parsed(list(map(word_of_today, given)))):
         if top not in tops:
             raise UserError(f"{top}: no such key{nearest(top, tops)}")
     for override in parsed(shared):
@@ -106,7 +126,7 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
             hint = "; give seeds=[...]" if override.key_or_group == "seed" else ""
             raise UserError(f"{override.key_or_group}: is set by the sweep for each trial{hint}")
     space = read_space(asked.space)
-    plain = composed(shared, folders)
+    plain = composed([word_of_today(word) for word in shared], folders)
     score = plain["task"]["monitor"]
     for metric in build(plain["task"].get("metrics") or [], "task.metrics"):
         register(metric)
@@ -139,13 +159,15 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
 
 
 def try_space(plan: Plan) -> None:
-    """Compose every parameter at its ends, or each of its choices; raise one line for what train refuses."""
+    """Compose every parameter at its ends, or each of its choices; UserError for what `train` refuses."""
+    fixed = {key_of_today(word.partition("=")[0]) for word in plan.train}
     for parameter, values in probes(list(plan.space)):
-        if parameter.key in OURS or any(word.partition("=")[0] == parameter.key for word in plan.train):
+        key = key_of_today(parameter.key)
+        if parameter.key in OURS or key in fixed:
             raise UserError(f"space.{parameter.key}: is set already; a key is fixed or varied, not both")
-        others = {key: value for key, value in values.items() if key != parameter.key}
+        others = {name: value for name, value in values.items() if name != parameter.key}
         try:
-            known_key(parameter.key, composed([*plan.train, *words(others)], plan.folders))
-            composed([*plan.train, *words(values)], plan.folders, check=True)
+            known_key(key, composed(plan.words(others)))
+            composed(plan.words(values), check=True)
         except UserError as error:
             raise UserError(f"space.{parameter.key}: {error}") from error

@@ -1,4 +1,4 @@
-"""The search space: which keys of a run vary, over what, and under which condition."""
+"""Search space: the keys of a run that vary, over which values, and under which condition."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from optuna.distributions import (
 from optuna.trial import Trial
 
 from ganatomy.config.mistakes.suggestions import nearest
+from ganatomy.config.translate import announce
+from ganatomy.config.versions import values_of_today
 from ganatomy.errors import UserError
 
 Values = dict[str, Any]
@@ -24,7 +26,11 @@ KEYS = ("low", "high", "log", "step", "choices", "when")
 
 @dataclass(frozen=True)
 class Parameter:
-    """One key of a run; it exists only where every key of `when` has one of the values named there."""
+    """One key of a run; it is active only where every key of `when` has one of the values named there.
+
+    The key is the one of the sweep's file, also where it has another name today: a study that was begun with
+    it goes on.
+    """
 
     key: str
     over: BaseDistribution
@@ -34,14 +40,14 @@ class Parameter:
         return all(values.get(key, ...) in wanted for key, wanted in self.when.items())
 
     def ends(self) -> list[Any]:
-        """The values that show whether a run takes it: both ends, or every choice."""
+        """Return the values to check a run with: both ends, or every choice."""
         if isinstance(self.over, CategoricalDistribution):
             return list(self.over.choices)
         assert isinstance(self.over, FloatDistribution | IntDistribution)
         return [self.over.low, self.over.high]
 
     def grid(self) -> list[Any]:
-        """Every value there is."""
+        """Return every value; UserError where there is no finite number of them."""
         if isinstance(self.over, CategoricalDistribution):
             return list(self.over.choices)
         if isinstance(self.over, IntDistribution) and not self.over.log:
@@ -53,7 +59,7 @@ class Parameter:
 
 
 def read_space(nodes: Mapping[str, Any]) -> list[Parameter]:
-    """Parameters from `key: [choices]` or `key: {low, high, log, step | choices, when}`, in order."""
+    """Read parameters from `key: [choices]` or `key: {low, high, log, step | choices, when}`, in order."""
     found: dict[str, Parameter] = {}
     for key, node in nodes.items():
         if isinstance(node, list):
@@ -74,6 +80,10 @@ def read_space(nodes: Mapping[str, Any]) -> list[Parameter]:
             if isinstance(over, CategoricalDistribution) and not set(wanted) <= set(over.choices):
                 raise UserError(f"space.{key}.when: {other} never is {', '.join(map(str, wanted))}")
         found[key] = Parameter(key, _distribution(key, node), when)
+    try:
+        announce(f"space.{line}" for line in values_of_today(nodes)[1])
+    except UserError as error:
+        raise UserError(f"space: {error}") from error
     if not found:
         raise UserError("space: is empty; choose one with +sweep=NAME")
     return list(found.values())
@@ -98,7 +108,7 @@ def _distribution(key: str, node: Mapping[str, Any]) -> BaseDistribution:
 
 
 def word(value: Any) -> Any:
-    """A value as it is written behind `key=`: lists, sections and null become text, the rest stays."""
+    """Return a value as it is written behind `key=`: lists, sections and null as text."""
     if value is None:
         return "null"
     if isinstance(value, list):
@@ -109,12 +119,12 @@ def word(value: Any) -> Any:
 
 
 def words(values: Values) -> list[str]:
-    """`key=value`, as `train` takes them."""
+    """Return `key=value` for each value, as `train` takes them."""
     return [f"{key}={str(v).lower() if isinstance(v, bool) else v}" for key, v in values.items()]
 
 
 def suggest(trial: Trial, space: list[Parameter]) -> Values:
-    """The sampler's value of each parameter that is active beside those above it."""
+    """Draw each parameter that is active, given the values of those above it."""
     values: Values = {}
     for parameter in space:
         if parameter.active(values):
@@ -132,7 +142,7 @@ def _value(trial: Trial, key: str, over: BaseDistribution) -> Any:
 
 
 def grid(space: list[Parameter]) -> list[Values]:
-    """Every combination, each once: a parameter that is not active takes no value."""
+    """Return every combination once; a parameter that is not active has no value."""
     combinations: list[Values] = [{}]
     for parameter in space:
         combinations = [
@@ -144,7 +154,7 @@ def grid(space: list[Parameter]) -> list[Values]:
 
 
 def probes(space: list[Parameter]) -> Iterator[tuple[Parameter, Values]]:
-    """For each parameter and each of its ends the smallest set of values in which it is active."""
+    """Yield each parameter with each of its ends, in the fewest other values that make it active."""
     for parameter in space:
         for needed in itertools.islice(_needed(parameter, space), 1):
             for end in parameter.ends():
@@ -152,7 +162,7 @@ def probes(space: list[Parameter]) -> Iterator[tuple[Parameter, Values]]:
 
 
 def _needed(parameter: Parameter, space: list[Parameter]) -> Iterator[Values]:
-    """Values of the parameters above it that make it active."""
+    """Yield values of the parameters above it that make it active."""
     above = [other for other in space if other.key in parameter.when]
     for values in itertools.product(*(parameter.when[other.key] for other in above)):
         needed: Values = {}

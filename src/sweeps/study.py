@@ -1,4 +1,4 @@
-"""The study on its storage: who searches and prunes by which name, and a slot for every trial."""
+"""The study on its storage: samplers and pruners by name, and a slot for every trial."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PRUNERS: dict[str, type[BasePruner]] = {
 
 
 def open_storage(plan: Plan) -> BaseStorage:
-    """The journal file in the sweep's directory, or the database that a URL names."""
+    """Open the journal file in the sweep's directory, or the database that a URL names."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     plan.directory.mkdir(parents=True, exist_ok=True)
     if plan.storage is None or plan.storage.endswith(".log"):
@@ -47,7 +47,7 @@ def open_storage(plan: Plan) -> BaseStorage:
 
 
 def _database(url: str, tries: int = 3) -> BaseStorage:
-    """Tried again when it fails: of two machines that make the tables at one moment, one is refused."""
+    """Open a database; try again, as of two machines that make the tables at one moment one fails."""
     arguments = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
     try:
         return optuna.storages.RDBStorage(url, engine_kwargs=arguments)
@@ -64,14 +64,14 @@ def _database(url: str, tries: int = 3) -> BaseStorage:
 
 
 def begun(plan: Plan) -> bool:
-    """Whether a study of that name stands on the storage: then its space has been tried."""
+    """Return True if the storage has a study of that name; its space was checked then."""
     if plan.storage is None and not (plan.directory / "journal.log").exists():
         return False
     return plan.study in optuna.get_all_study_names(open_storage(plan))
 
 
 def open_study(plan: Plan, storage: BaseStorage, number: int = 0) -> Study:
-    """The study as the worker of trial `number` sees it: what is drawn depends on seed and number alone."""
+    """Load the study for the worker of trial `number`; draws depend on the seed and that number alone."""
     return optuna.load_study(
         study_name=plan.study, storage=storage, sampler=_sampler(plan, number), pruner=_pruner(plan)
     )
@@ -80,7 +80,7 @@ def open_study(plan: Plan, storage: BaseStorage, number: int = 0) -> Study:
 def prepare(plan: Plan) -> Study:
     """Make the study or find it again, and a slot for each trial: a waiting trial, whose number is its own.
 
-    Slots beyond those asked for (two machines began at one moment) wait for ever and are nobody's.
+    Slots beyond those asked for (two machines began at one moment) wait for ever.
     """
     _sampler(plan, 0), _pruner(plan)  # a wrong argument ends it before anything is written
     storage = open_storage(plan)
@@ -100,13 +100,13 @@ def prepare(plan: Plan) -> Study:
 
 
 def wanted(plan: Plan) -> int:
-    """How many results the sweep shall have."""
+    """Return how many results the sweep shall have."""
     points = len(grid(list(plan.space))) if plan.sampler["name"] == "grid" else plan.trials
     return min(plan.trials, points)
 
 
 def _spread(index: int, count: int) -> int:
-    """The grid in an order that is no sweep along one axis, so that a part of it says something."""
+    """Return a grid point's index in random order, so that part of the grid covers all axes."""
     return int(np.random.default_rng(0).permutation(count)[index])
 
 
@@ -152,6 +152,6 @@ def _class(arguments: dict[str, Any], names: dict[str, Any], path: str) -> Any:
 
 
 def settled(study: Study, count: int) -> bool:
-    """Whether each of the first `count` trials has ended."""
+    """Return True if each of the first `count` trials has ended."""
     trials = study.get_trials(deepcopy=False)
     return len(trials) >= count and all(t.state.is_finished() for t in trials[:count])

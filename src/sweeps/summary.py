@@ -1,4 +1,4 @@
-"""What a sweep found: a table, trials.csv, pictures, and the best configuration as a file for `train`."""
+"""Results of a sweep: a table, trials.csv, pictures, and the best configuration as a file for `train`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SHOWN = 10
 
 
 def summarise(plan: Plan, study: Study) -> list[Path]:
-    """Write what there is to say about the trials that ended; the value is the files."""
+    """Write the results of the trials that ended; return the files."""
     trials = study.get_trials(deepcopy=False)[: wanted(plan)]
     files = [write_atomically(plan.directory / "trials.csv", _csv(plan, trials).encode())]
     done = _ranked(plan, trials)
@@ -56,7 +56,9 @@ def summarise(plan: Plan, study: Study) -> list[Path]:
 
 
 def importance(study: Study, done: list[FrozenTrial]) -> dict[str, float]:
-    """Share of each parameter in what sets the best trials apart (PED-ANOVA, Watanabe et al., IJCAI 2023).
+    """Return each parameter's share in what sets the best trials apart.
+
+    PED-ANOVA, Watanabe et al., IJCAI 2023.
 
     Empty where it cannot be told: fewer than four results, or only one value of everything.
     """
@@ -72,7 +74,7 @@ def importance(study: Study, done: list[FrozenTrial]) -> dict[str, float]:
 
 
 def show(plan: Plan, study: Study, console: Console) -> None:
-    """The best trials, how the others ended, and what to type next."""
+    """Print the best trials, and why others failed."""
     trials = study.get_trials(deepcopy=False)[: wanted(plan)]
     done = _ranked(plan, trials)
     shares = importance(study, done)
@@ -105,7 +107,7 @@ def _sign(plan: Plan) -> int:
 
 
 def _value(trial: FrozenTrial) -> float | None:
-    """A pruned trial stands with the last score it reached."""
+    """Return the score of a trial; that of a pruned one is the last it reached."""
     if trial.state == TrialState.PRUNED:
         return trial.intermediate_values.get(trial.last_step or 0)
     return trial.value if trial.state == TrialState.COMPLETE else None
@@ -142,17 +144,17 @@ def _origin(plan: Plan, best: FrozenTrial) -> str:
 
 
 def again(plan: Plan) -> str:
-    """The command that trains the best configuration."""
+    """Return the command that trains the best configuration."""
     return f"{typed('train')} --config-dir {near(plan.directory)} experiment=best"
 
 
 def near(path: Path) -> Path:
-    """Relative to the current folder where that is shorter to type."""
+    """Return the path relative to the current folder if it lies in it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _csv(plan: Plan, trials: list[FrozenTrial]) -> str:
-    """A row a trial, a column a parameter; `spread` is the standard deviation over seeds."""
+    """Return trials.csv, a row for each trial; `spread` is the standard deviation over seeds."""
     keys = [parameter.key for parameter in plan.space]
     text = io.StringIO()
     head = ["trial", "state", "score", "spread", "steps", "seconds", *keys, "error", "run"]

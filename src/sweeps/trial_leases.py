@@ -1,4 +1,4 @@
-"""Whose a trial is: taken by one worker, kept by its beats, and taken over when that worker has died."""
+"""Leases of trials: taken by one worker, kept by its heartbeats, taken over when that worker has died."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ganatomy.launch.process_identity import alive, whoami
 from ganatomy.sweeps.plan import Plan
 
 DEATHS = 3
-"""Workers that may die over one trial before it counts as failed."""
+"""Workers that may die in one trial before it counts as failed."""
 
 
-class Seen(NamedTuple):
-    """The last beat of another machine's worker, since when it stands, and whether it ever moved."""
+class LastBeat(NamedTuple):
+    """Last heartbeat of a worker on another machine, when it was first read, and if it ever moved."""
 
     beat: int
     since: float
@@ -29,19 +29,20 @@ class Seen(NamedTuple):
 
 
 class Leases:
-    """Takes trials for this process. A trial is taken from another only when that one is dead:
+    """Leases that this process takes on trials.
 
-    its process is gone (same machine), or its beats have stood still for three of them (another).
+    A trial is taken from another worker only when that one is dead: its process is gone (same machine), or
+    its heartbeat stood still for three intervals (another machine).
     """
 
     def __init__(self, plan: Plan, study: Study, storage: BaseStorage) -> None:
         self.plan, self.study, self.storage = plan, study, storage
         self.me = whoami()
-        self.seen: dict[int, Seen] = {}
+        self.last_beats: dict[int, LastBeat] = {}
         self.beaten = 0.0
 
     def take(self, count: int) -> FrozenTrial | None:
-        """A trial among the first `count` that waits, or one whose worker died; None when there is none."""
+        """Take a trial among the first `count` that waits, or whose worker died; None if there is none."""
         with _alone(self.plan.directory):
             for trial in self.study.get_trials(deepcopy=False)[:count]:
                 if trial.state == TrialState.RUNNING and self._orphaned(trial):
@@ -51,14 +52,14 @@ class Leases:
         return None
 
     def undecided(self, count: int) -> bool:
-        """Whether some worker on another machine has not shown yet that it lives."""
+        """Return True while a worker on another machine has not shown yet that it lives."""
         return any(
-            t.state == TrialState.RUNNING and not self.seen.get(t.number, Seen(0, 0.0, True)).moved
+            t.state == TrialState.RUNNING and not self.last_beats.get(t.number, LastBeat(0, 0.0, True)).moved
             for t in self.study.get_trials(deepcopy=False)[:count]
         )
 
     def beat(self, trial: FrozenTrial, **more: Any) -> bool:
-        """Show that this worker lives; False when the trial is no longer its own."""
+        """Write a heartbeat; return False if the trial belongs to another worker now."""
         if more or time.monotonic() - self.beaten > self.plan.heartbeat:
             self.beaten = time.monotonic()
             now = self.storage.get_trial(trial._trial_id)
@@ -70,7 +71,7 @@ class Leases:
         return True
 
     def give_back(self, trial: FrozenTrial) -> None:
-        """Let it wait: whoever comes next goes on with it."""
+        """Set the trial to waiting, for the next worker to go on with it."""
         self.storage.set_trial_state_values(trial._trial_id, state=TrialState.WAITING)
 
     def _take(self, trial: FrozenTrial) -> bool:
@@ -85,11 +86,11 @@ class Leases:
         lives = alive(owner) if owner else None
         if lives is not None:
             return not lives
-        seen = self.seen.get(trial.number)
-        if seen is None or seen.beat != beat:
-            self.seen[trial.number] = Seen(beat, time.monotonic(), seen is not None)
+        last = self.last_beats.get(trial.number)
+        if last is None or last.beat != beat:
+            self.last_beats[trial.number] = LastBeat(beat, time.monotonic(), last is not None)
             return False
-        return time.monotonic() - seen.since > 3 * self.plan.heartbeat
+        return time.monotonic() - last.since > 3 * self.plan.heartbeat
 
     def _release(self, trial: FrozenTrial) -> FrozenTrial:
         deaths = trial.user_attrs.get("deaths", 0) + 1
@@ -105,7 +106,7 @@ class Leases:
 
 @contextlib.contextmanager
 def _alone(directory: Path) -> Iterator[None]:
-    """One process of a machine at a time; between machines the storage itself decides (sqlite cannot)."""
+    """Hold a lock among the processes of this machine; between machines the storage decides."""
     with (directory / ".claim").open("w") as file:
         with contextlib.suppress(OSError):  # a file system without locks
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""A worker: takes one trial after another, runs it, and tells the study what came of it."""
+"""A worker: takes one trial after another, runs it, and reports its result to the study."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ POLL = 0.1
 """Seconds between looks at a run."""
 
 
-class _Asked(Exception):
-    """The sweep shall stop, or the trial belongs to another by now."""
+class _Stopped(Exception):
+    """Signal that the sweep stops, or that the trial belongs to another worker now."""
 
 
 class Worker:
@@ -34,27 +34,27 @@ class Worker:
 
     def __init__(self, plan: Plan, storage: BaseStorage) -> None:
         self.plan, self.storage = plan, storage
-        self.claims = Leases(plan, open_study(plan, storage), storage)
+        self.leases = Leases(plan, open_study(plan, storage), storage)
         self.asked: int | None = None
 
     def ask(self, signum: int, frame: FrameType | None) -> None:
         self.asked = signum
 
     def work(self) -> int | None:
-        """The value is the signal that ended it, if one did."""
+        """Run trials; return the signal that ended it, if any."""
         count = wanted(self.plan)
         while self.asked is None:
-            taken = self.claims.take(count)
+            taken = self.leases.take(count)
             if taken is not None:
                 self.run(taken)
-            elif self.claims.undecided(count):
+            elif self.leases.undecided(count):
                 time.sleep(min(1.0, self.plan.heartbeat))
             else:
                 break
         return self.asked
 
     def run(self, taken: FrozenTrial) -> None:
-        """One trial to its end: its score, pruned, failed, or given back."""
+        """Run a trial to its end: a score, pruned, failed, or given back."""
         study = open_study(self.plan, self.storage, taken.number)
         trial = Trial(study, taken._trial_id)
         try:
@@ -71,14 +71,14 @@ class Worker:
             study.tell(taken.number, statistics.fmean(scores))
         except optuna.TrialPruned:
             study.tell(taken.number, state=TrialState.PRUNED)
-        except _Asked:
-            if self.claims.beat(taken, asked=self.asked):
-                self.claims.give_back(taken)
-        except optuna.exceptions.UpdateFinishedTrialError:  # another took it over and was done first
+        except _Stopped:
+            if self.leases.beat(taken, asked=self.asked):
+                self.leases.give_back(taken)
+        except optuna.exceptions.UpdateFinishedTrialError:  # another worker took it over and was done first
             pass
 
     def _seed(self, trial: Trial, taken: FrozenTrial, words: list[str], seed: int) -> float | str:
-        """The score of one seed's run, or why it failed. The first seed's scores decide on pruning."""
+        """Return the score of one seed's run, or why it failed; the first seed's scores decide on pruning."""
         if "process" in taken.user_attrs:
             outlive(taken.user_attrs["process"], self.plan.patience)
         directory = self.plan.place(taken.number) / f"seed_{seed}"
@@ -86,35 +86,35 @@ class Worker:
         if known is not None:
             return known
         run = TrainProcess(self.plan.launch, [*words, f"seed={seed}"], directory)
-        told = set(trial.storage.get_trial(taken._trial_id).intermediate_values)
+        reported = set(trial.storage.get_trial(taken._trial_id).intermediate_values)
         first = seed == self.plan.seeds[0]
         try:
-            mine = self.claims.beat(taken, process=run.who)
+            owned = self.leases.beat(taken, process=run.who)
             while run.running():
-                if self.asked is not None or not mine:
-                    raise _Asked
+                if self.asked is not None or not owned:
+                    raise _Stopped
                 for step, score in run.scores(self.plan.score) if first else []:
-                    if step in told:
+                    if step in reported:
                         continue
                     trial.report(score, step)
                     if trial.should_prune():
                         raise optuna.TrialPruned
                 time.sleep(POLL)
-                mine = self.claims.beat(taken)
+                owned = self.leases.beat(taken)
             for step, score in run.scores(self.plan.score) if first else []:
-                if step not in told:
+                if step not in reported:
                     trial.report(score, step)
         except BaseException:
             run.end(self.plan.patience)
             raise
         result = run.result()
         if result is None:
-            raise _Asked
+            raise _Stopped
         return result
 
 
 def work(plan: Plan, gpus: str | None) -> None:
-    """The main function of a worker process, with its own GPUs. Exit code 128 + n after signal n."""
+    """Run a worker process with its own GPUs; it exits with 128 + n after signal n."""
     die_with_parent()
     if gpus is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus

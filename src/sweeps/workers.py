@@ -1,4 +1,4 @@
-"""The workers of one machine: started, watched, replaced when one dies, stopped together."""
+"""Workers of one machine: started, watched, replaced when one dies, stopped together."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ LOOK = 0.5
 
 
 def run(plan: Plan, study: Study) -> int | None:
-    """Work until no trial is left to take; the value is the signal that ended it before, if one did.
+    """Work until no trial is left to take; return the signal that ended it before, if any.
 
     A worker that dies is replaced, as often as there are workers; its successor takes up its trial.
     """
     context = multiprocessing.get_context("spawn")
     count, spare = min(plan.jobs, wanted(plan)), plan.jobs
-    with _passing_on() as crew, _Progress(plan, study) as progress:
-        crew.workers = [_start(context, plan, index) for index in range(count)]
-        while any(worker.is_alive() for worker in crew.workers):
+    with _passing_on() as group, _Progress(plan, study) as progress:
+        group.workers = [_start(context, plan, index) for index in range(count)]
+        while any(worker.is_alive() for worker in group.workers):
             time.sleep(LOOK)
             progress.update()
-            for index, worker in enumerate(crew.workers):
-                if worker.exitcode not in (None, 0) and crew.asked is None and spare:
+            for index, worker in enumerate(group.workers):
+                if worker.exitcode not in (None, 0) and group.asked is None and spare:
                     spare -= 1
-                    crew.workers[index] = _start(context, plan, index)
+                    group.workers[index] = _start(context, plan, index)
         progress.update()
-    return crew.asked
+    return group.asked
 
 
 def _start(context: Any, plan: Plan, index: int) -> BaseProcess:
@@ -52,7 +52,13 @@ def _start(context: Any, plan: Plan, index: int) -> BaseProcess:
 
 
 def share(index: int, devices: int, visible: list[str]) -> str | None:
-    """CUDA_VISIBLE_DEVICES of a worker: the next `devices` of the GPUs, from the first again at their end."""
+    """Return CUDA_VISIBLE_DEVICES of a worker: the next GPUs in turn; None without GPUs.
+
+    Args:
+        index: Number of the worker.
+        devices: GPUs of a worker.
+        visible: Names of all GPUs.
+    """
     if not visible:
         return None
     first = index * devices % max(1, len(visible) - len(visible) % devices)
@@ -68,41 +74,41 @@ def _visible() -> list[str]:
     return [str(index) for index in range(torch.cuda.device_count())]
 
 
-class _Crew:
+class _Workers:
     workers: list[BaseProcess]
     asked: int | None = None
 
 
 @contextlib.contextmanager
-def _passing_on() -> Iterator[_Crew]:
-    """A request to stop goes to every worker: its run writes a checkpoint, its trial is given back."""
-    crew = _Crew()
-    crew.workers = []
+def _passing_on() -> Iterator[_Workers]:
+    """Pass requests to stop on to every worker: its run writes a checkpoint, its trial is given back."""
+    group = _Workers()
+    group.workers = []
 
     def pass_on(signum: int, frame: FrameType | None) -> None:
-        crew.asked = signum
-        for worker in crew.workers:
+        group.asked = signum
+        for worker in group.workers:
             if worker.is_alive():
                 worker.terminate()
 
     with heard_by(pass_on):
         try:
-            yield crew
+            yield group
         finally:
-            for worker in crew.workers:
+            for worker in group.workers:
                 worker.join()
 
 
 class _Progress:
-    """A bar on a terminal; a line for each trial that ends, everywhere."""
+    """Bar on a terminal, and a line for each trial that ends."""
 
     def __init__(self, plan: Plan, study: Study) -> None:
         self.plan, self.study, self.count = plan, study, wanted(plan)
         self.console = Console(stderr=True, highlight=False)
         done = self._trials()
-        self.told = {t.number for t in done if t.state.is_finished()}
-        if self.told:
-            self.console.print(f"{plan.study}: going on after {len(self.told)} of {self.count} trials")
+        self.reported = {t.number for t in done if t.state.is_finished()}
+        if self.reported:
+            self.console.print(f"{plan.study}: going on after {len(self.reported)} of {self.count} trials")
         columns = (TextColumn("[bold]sweep"), BarColumn(bar_width=28), MofNCompleteColumn())
         self.bar = Progress(
             *columns,
@@ -111,7 +117,7 @@ class _Progress:
             console=self.console,
             disable=not self.console.is_terminal,
         )
-        self.bar.add_task("sweep", total=self.count, completed=len(self.told), note="")
+        self.bar.add_task("sweep", total=self.count, completed=len(self.reported), note="")
 
     def __enter__(self) -> _Progress:
         self.bar.start()
@@ -126,18 +132,18 @@ class _Progress:
     def update(self) -> None:
         trials = self._trials()
         for trial in trials:
-            if trial.state.is_finished() and trial.number not in self.told:
-                self.told.add(trial.number)
+            if trial.state.is_finished() and trial.number not in self.reported:
+                self.reported.add(trial.number)
                 self.console.print(f"trial {trial.number}: {says(trial, self.plan.score)}", markup=False)
         running = sum(trial.state == TrialState.RUNNING for trial in trials)
         values = [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
         best = (max if self.plan.direction == "maximize" else min)(values, default=None)
         note = f"{running} running" + ("" if best is None else f", best {self.plan.score} {best:.4g}")
-        self.bar.update(self.bar.task_ids[0], completed=len(self.told), note=note)
+        self.bar.update(self.bar.task_ids[0], completed=len(self.reported), note=note)
 
 
 def says(trial: FrozenTrial, score: str) -> str:
-    """What came of a trial, in a few words."""
+    """Return the outcome of a trial in a few words."""
     if trial.state == TrialState.COMPLETE:
         return f"{score} {trial.value:.4g}"
     if trial.state == TrialState.PRUNED:

@@ -1,4 +1,4 @@
-"""From a validated configuration to data, task and trainer."""
+"""Build data and task of a run from its validated configuration."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def open_data(section: DataConfig, paths: PathsConfig, **given: Any) -> DataModu
     """Build the data module of a section `data`.
 
     Args:
-        section: keys of the source and of the loaders, mixed.
-        paths: where the cache lies, if the section does not say.
-        given: arguments of the DataModule that are not the user's.
+        section: Keys of the source and of the loaders, mixed.
+        paths: Where the cache lies, if the section does not say.
+        given: Arguments of the DataModule that are not the user's.
     """
     from ganatomy.data.datamodule import DataModule
 
@@ -64,7 +64,7 @@ def open_data(section: DataConfig, paths: PathsConfig, **given: Any) -> DataModu
 
 
 def _held(run: str) -> Held:
-    """The split of a run that goes on."""
+    """Read the split of the run that is resumed."""
     from ganatomy.data.splits.held import Held
 
     try:
@@ -76,7 +76,7 @@ def _held(run: str) -> Held:
 
 
 def complete(cfg: Config, data: DataModule) -> Config:
-    """Fill in what the data decide about the networks: the configuration then rebuilds them alone."""
+    """Fill in what the data decide about the networks, so that the configuration alone rebuilds them."""
     plain = _suited(cfg.to_plain(), data)
     model = plain["model"]
     task = cast("type[AdversarialTask]", resolve(plain["task"], "task"))
@@ -98,7 +98,7 @@ def complete(cfg: Config, data: DataModule) -> Config:
 
 
 def _suited(plain: Plain, data: DataModule) -> Plain:
-    """The configuration with what data.intensity=auto turned out to be, also as the range of scores."""
+    """Replace data.intensity=auto by the range that was found, also where the task refers to it."""
     if plain["data"].get("intensity") != "auto":
         return plain
     task = {key: copy(data.intensity) if value == "auto" else value for key, value in plain["task"].items()}
@@ -106,7 +106,7 @@ def _suited(plain: Plain, data: DataModule) -> Plain:
 
 
 def _sized(penalty: Plain, data: DataModule, batch_size: int) -> Plain:
-    """A penalty; where γ follows from the images' size and is not given, with γ."""
+    """Add γ to a penalty that takes it from the images' size, if it is not given."""
     from ganatomy.adversarial import PENALTIES, size_rule
 
     kind = class_of(penalty, PENALTIES, "model.adversarial.penalties")
@@ -116,7 +116,7 @@ def _sized(penalty: Plain, data: DataModule, batch_size: int) -> Plain:
 
 
 def build_task(cfg: Config, classes: tuple[str, ...]) -> AdversarialTask:
-    """Build the task with its players from a completed configuration; weights depend on the seed alone."""
+    """Build the task with its players from a completed configuration; the seed decides the weights."""
     from ganatomy.adversarial import convert_global_layers
 
     torch.manual_seed(cfg.seed)
@@ -157,7 +157,7 @@ def build_task(cfg: Config, classes: tuple[str, ...]) -> AdversarialTask:
 
 
 def laid_out(network: nn.Module, channels_last: bool) -> nn.Module:
-    """The network; where asked for, with channels innermost in its weights, and so in all it makes."""
+    """Put channels innermost in a network's weights, and so in its outputs, if asked for."""
     for weight in network.parameters() if channels_last else ():
         if weight.dim() in LAYOUTS:
             weight.data = weight.data.to(memory_format=LAYOUTS[weight.dim()])
@@ -165,7 +165,13 @@ def laid_out(network: nn.Module, channels_last: bool) -> nn.Module:
 
 
 def lazily(make: Callable[[Any], Optimizer], every: int, parameters: Iterable[nn.Parameter]) -> Optimizer:
-    """D's optimiser; Adam's rate and betas are corrected when a penalty comes every k-th step."""
+    """Make D's optimiser, with Adam's rate and betas corrected for penalties that come every k-th step.
+
+    Args:
+        make: Makes the optimiser of some parameters.
+        every: Steps between two lazy penalties.
+        parameters: Parameters of D.
+    """
     from ganatomy.adversarial import lazy_adam
 
     optimizer = make(parameters)
@@ -176,7 +182,7 @@ def lazily(make: Callable[[Any], Optimizer], every: int, parameters: Iterable[nn
 
 
 def _makers(section: Section, path: str) -> dict[str, Any]:
-    """Return what makes each player's optimiser or schedule; None for a player without one."""
+    """Return a factory of each player's optimiser or schedule; None for a player without one."""
     return {
         player: None if node is None else functools.partial(build, node, f"{path}.{player}")
         for player, node in section.to_plain().items()

@@ -14,7 +14,7 @@ Node = dict[str, Any]
 
 
 def networks(node: Node, path: str) -> dict[str, tuple[Node, str]]:
-    """(section, key) of each network of a player, by name; "" is the name of a single one."""
+    """Return (section, key) of each network of a player by name; "" is the name of a single one."""
     named = {name for name, part in node.items() if isinstance(part, Mapping) and "_target_" in part}
     if "_target_" in node or not named:
         return {"": (node, path)}
@@ -29,7 +29,7 @@ def networks(node: Node, path: str) -> dict[str, tuple[Node, str]]:
 
 
 def filled(node: Node, player: str, spatial_dims: int, channels: Mapping[str, Any]) -> Node:
-    """A player's section with what the data decide filled in.
+    """Fill in what the data decide about a player.
 
     Args:
         node: Section of the player in the configuration.
@@ -49,23 +49,35 @@ def filled(node: Node, player: str, spatial_dims: int, channels: Mapping[str, An
 
 
 def arguments(channels: Mapping[str, Any], player: str, name: str) -> dict[str, Any]:
-    """What the data decide about one network of a player."""
+    """Return what the data decide about one network of a player.
+
+    Args:
+        channels: Arguments by player, or by "<player>.<name>".
+        player: "generator" or "discriminator".
+        name: Name of the network; "" for a single one.
+    """
     found: dict[str, Any] = channels.get(f"{player}.{name}", channels.get(player, {}))
     return found
 
 
 def built(node: Node, path: str, each: Callable[[nn.Module], nn.Module]) -> nn.Module:
-    """The network of a player, or an `nn.ModuleDict` of several; `each` is applied to every one."""
+    """Build a player: a network, or an `nn.ModuleDict` of several.
+
+    Args:
+        node: Section of the player.
+        path: Key of the section, for messages.
+        each: Applied to every network.
+    """
     done = {name: each(build(part, key)) for name, (part, key) in networks(node, path).items()}
     return done[""] if "" in done else nn.ModuleDict(done)
 
 
 def parts(network: nn.Module) -> dict[str, nn.Module]:
-    """The networks of a player by name; "" is the name of a single one."""
+    """Return the networks of a player by name; "" is the name of a single one."""
     return dict(network.items()) if isinstance(network, nn.ModuleDict) else {"": network}
 
 
 def title(network: nn.Module) -> str:
-    """A player as a message calls it: its class, or the names and classes of its networks."""
+    """Return a player's name in messages: its class, or the names and classes of its networks."""
     named = [(name, type(part).__name__) for name, part in parts(network).items()]
     return ", ".join(f"{name}: {kind}" if name else kind for name, kind in named)

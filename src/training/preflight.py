@@ -1,4 +1,4 @@
-"""Before the first step: does the size fit the network, which update is exact, what is written down."""
+"""Checks before the first step: image size, update, monitor, schedules; and the record of the run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,16 @@ if TYPE_CHECKING:
 
 
 def plan_update(update: UpdateConfig, task: AdversarialTask, data: DataModule) -> str:
-    """Let the planner choose the task's update by showing D two training items; its one line."""
+    """Have the planner choose the task's update; return its one line.
+
+    Args:
+        update: Section `update` of the configuration.
+        task: Task that gets the update.
+        data: Data, of which two items are shown to the discriminator.
+
+    Raises:
+        UserError: The discriminator cannot take these images, or memory ran out.
+    """
     from ganatomy.adversarial import plan
     from ganatomy.data.pipeline import collate
 
@@ -37,8 +46,8 @@ def plan_update(update: UpdateConfig, task: AdversarialTask, data: DataModule) -
     except (RuntimeError, ValueError, MemoryError) as error:
         if memory.ran_out(error):
             raise UserError(
-                f"{memory.told(error, 'a trial of two images')}; set a smaller data.size or data.patch, or "
-                "fewer channels (model.generator.channels)"
+                f"{memory.describe(error, 'a trial of two images')}; set a smaller data.size or data.patch, "
+                "or fewer channels (model.generator.channels)"
             ) from error
         name = title(task.discriminator) if task.discriminator is not None else "it"
         raise UserError(
@@ -88,8 +97,8 @@ def check_schedules(cfg: Config, task: AdversarialTask) -> None:
                 f"{path}: {name} cannot divide a run of {steps} steps into its parts; give a larger "
                 "trainer.max_steps, or null"
             ) from error
-        if (most := getattr(scheduler, "total_steps", steps)) < steps:
-            raise UserError(f"{path}: {name} ends after {most} of {steps} steps; give it trainer.max_steps")
+        if (last := getattr(scheduler, "total_steps", steps)) < steps:
+            raise UserError(f"{path}: {name} ends after {last} of {steps} steps; give it trainer.max_steps")
 
 
 def check_size(task: AdversarialTask, data: DataModule) -> None:
@@ -124,7 +133,7 @@ def _check_network(network: Any, size: tuple[int, ...], trial: Callable[[tuple[i
 
 
 def _refusal(generator: Any, channels: int, answers: int | None, size: tuple[int, ...]) -> str:
-    """What the generator says to images of this size, or what is wrong with its answer; or nothing.
+    """Try the generator on images of this size; return what is wrong with its output, or "".
 
     answers: channels of the one tensor that it shall answer, in training and in evaluation; None: any.
     """
@@ -146,14 +155,14 @@ def _refusal(generator: Any, channels: int, answers: int | None, size: tuple[int
 
 
 def _wrong(network: nn.Module, output: Any, answers: int | None, size: tuple[int, ...]) -> str:
-    """What is wrong with a generator's answer to images of this size, in words; or nothing."""
+    """Return what is wrong with a generator's output for images of this size, or ""."""
     if not isinstance(output, torch.Tensor):
         kinds = ((list, "a list"), (tuple, "a tuple"), (dict, "a dictionary"))
         made = next((word for kind, word in kinds if isinstance(output, kind)), "no tensor")
         return f"answers {made} where one tensor is needed; {_one_tensor(network)}" if answers else ""
     if answers and output.dim() != 2 + len(size):
-        told = " x ".join(map(str, output.shape[1:]))
-        return f"answers arrays of {told}, where channels and image sides are needed; {_one_tensor(network)}"
+        sides = " x ".join(map(str, output.shape[1:]))
+        return f"answers arrays of {sides}, where channels and image sides are needed; {_one_tensor(network)}"
     if output.shape[2:] != size:
         return f"it gives {tuple(output.shape[2:])} for {size}"
     if answers and output.shape[1] != answers:
@@ -162,7 +171,7 @@ def _wrong(network: nn.Module, output: Any, answers: int | None, size: tuple[int
 
 
 def _one_tensor(network: nn.Module) -> str:
-    """How to have a network answer one tensor."""
+    """Return how to make a network return one tensor."""
     for key, off in (("deep_supervision", "false"), ("dsdepth", "1")):
         value = getattr(network, key, None)
         if value is True or (isinstance(value, int) and value > 1):
@@ -175,7 +184,7 @@ def _line(error: BaseException) -> str:
 
 
 def _neighbours(size: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Sizes near `size`, nearest first: each axis rounded down and up to multiples of 8, 16, 32 and 64."""
+    """Return sizes near `size`, nearest first: axes rounded down and up to multiples of 8, 16, 32, 64."""
     found = set()
     for base in (8, 16, 32, 64):
         found.add(tuple(max(base, side // base * base) for side in size))
@@ -184,7 +193,17 @@ def _neighbours(size: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 
 def describe(run: Run, cfg: Config, data: DataModule, task: AdversarialTask) -> int:
-    """Write what the run is, once all of it stands; the value is the step it begins at."""
+    """Write config.yaml, environment.json and data.json once the run is built.
+
+    Args:
+        run: Run directory.
+        cfg: Completed configuration.
+        data: Data of the run.
+        task: Task with its players.
+
+    Returns:
+        The step that the run begins at.
+    """
     from ganatomy.data.summary import summary
     from ganatomy.runs.directory import check_room
     from ganatomy.runs.environment import environment

@@ -1,4 +1,4 @@
-"""What stands in a run directory when the run is over, and what is said of it."""
+"""Results of a finished run: its files, and the table on the terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def best(trainer: pl.Trainer) -> dict[str, Any]:
-    """Score and step of best.ckpt."""
+    """Return score and step of best.ckpt."""
     from ganatomy.callbacks.checkpoint import Checkpoints
 
     watchers: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
@@ -53,7 +53,13 @@ def checkpoint_to_test(
 
 
 def write(run: Run, task: AdversarialTask, trainer: pl.Trainer) -> None:
-    """metrics.json, scores.csv (a row a test case) and the weights of the generator that was tested."""
+    """Write metrics.json, scores.csv (a row for each test case) and the weights of the tested generator.
+
+    Args:
+        run: Run directory.
+        task: Task with its final scores.
+        trainer: Trainer with the data.
+    """
     scores = {name: float(value) for name, value in sorted(task.final.items())}
     run.write("metrics.json", scores)
     if task.case_scores:
@@ -70,7 +76,7 @@ def write(run: Run, task: AdversarialTask, trainer: pl.Trainer) -> None:
 
 
 def with_subjects(rows: Sequence[dict[str, Any]], records: Sequence[Record]) -> list[dict[str, Any]]:
-    """The rows, each with the number of its `subject` among the sorted ones: whose cases belong together.
+    """Add to each row the number of its `subject` among the sorted subjects.
 
     A row's case is a record's, or that of a slice: the record's name, a blank and a number.
     """
@@ -82,8 +88,14 @@ def with_subjects(rows: Sequence[dict[str, Any]], records: Sequence[Record]) -> 
     ]
 
 
-def show(run: Run, verdicts: Sequence[str], report: bool) -> None:
-    """The table of test scores on the terminal, the verdicts below it and, if asked for, report.html."""
+def show(run: Run, closing_lines: Sequence[str], report: bool) -> None:
+    """Print the table of test scores and further lines; write report.html if asked for.
+
+    Args:
+        run: Run directory.
+        closing_lines: Lines below the table.
+        report: Write report.html.
+    """
     from rich.console import Console
 
     from ganatomy.pictures.table import score_table
@@ -91,7 +103,7 @@ def show(run: Run, verdicts: Sequence[str], report: bool) -> None:
     console = Console()
     unit = (run.read("data.json") or {}).get("units", "mm")
     console.print(score_table(run.read("metrics.json"), unit=unit), crop=False)
-    for line in verdicts:
+    for line in closing_lines:
         console.print(f"{line}\n", markup=False, highlight=False)
     if report:
         from ganatomy.pictures.report import write_report

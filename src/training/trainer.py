@@ -37,7 +37,7 @@ class TwoPlayerScaling(MixedPrecision):
 
 
 def build_trainer(cfg: Config, run: Run) -> pl.Trainer:
-    """Lightning's Trainer: counts batches, validates every `val_every`, watched by our callbacks."""
+    """Build Lightning's Trainer: it counts batches and validates every `val_every`."""
     from ganatomy.callbacks.checkpoint import AtomicCheckpointIO, Checkpoints
     from ganatomy.callbacks.forecast import Forecast
     from ganatomy.callbacks.predictions import Predictions

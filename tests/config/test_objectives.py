@@ -24,7 +24,7 @@ from ganatomy.config.objectives import build_objectives, check_choice
 from ganatomy.config.resolve import validate
 from ganatomy.errors import UserError
 
-LAB = "tests.core.planted_objectives"
+LAB = "tests.config.planted_objectives"
 
 
 @pytest.fixture

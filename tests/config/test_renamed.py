@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,14 @@ import yaml
 
 from ganatomy.config import renamed, versions
 from ganatomy.config.compose import composed
+from ganatomy.config.locations import CONF
+from ganatomy.config.mistakes.explain import paths_of
 from ganatomy.config.resolve import load
+from ganatomy.config.schema import Config
+from ganatomy.config.section import Section
+from ganatomy.config.targets import parameters_of, resolve
 from ganatomy.config.translate import readable
+from ganatomy.data.datamodule import DataModule
 from ganatomy.errors import UserError
 from ganatomy.experiments.fingerprint import fingerprint
 from ganatomy.runs.directory import Run
@@ -182,3 +190,93 @@ def test_no_name_stands_twice() -> None:
         assert len(set(table.values())) == len(table)
     assert not renamed.ADDED.keys() & set(renamed.MOVED_KEYS.values())
     yaml.safe_dump(renamed.ADDED)  # plain values
+
+
+def known_keys() -> set[str]:
+    """Every key that conf/ sets, that the schema has, or that a class named in conf/ takes."""
+    found = set(paths_of(fields(Config)))
+    found |= {f"data.{name}" for name in parameters_of(DataModule)}
+    for path in CONF.rglob("*.yaml"):
+        text = path.read_text(encoding="utf-8")
+        package = "" if "@package _global_" in text else ".".join(path.relative_to(CONF).parts[:-1])
+        found |= set(walked(yaml.safe_load(text) or {}, package))
+    return found
+
+
+def fields(section: type[Section]) -> dict[str, Any]:
+    parts = {name: field.annotation for name, field in section.model_fields.items()}
+    return {
+        name: fields(part) if isinstance(part, type) and issubclass(part, Section) else None
+        for name, part in parts.items()
+    }
+
+
+def walked(node: Any, path: str) -> Iterator[str]:
+    if isinstance(node, dict):
+        ours = "_target_" in node and not path.startswith("hydra.")
+        for name in [*node, *(parameters_of(resolve(node, path)) if ours else ())]:
+            yield (key := f"{path}.{name}".lstrip("."))
+            yield from walked(node.get(name), key)
+
+
+def test_every_row_leads_from_a_name_that_went_to_one_that_is_there() -> None:
+    keys = known_keys()
+    assert renamed.MOVED_KEYS
+    assert not set(renamed.MOVED_KEYS) - keys, "today's keys that nothing takes"
+    assert not keys & set(renamed.MOVED_KEYS.values()), "old keys that something takes still"
+    for new, old in renamed.MOVED_CLASSES.items():
+        module, _, name = new.rpartition(".")
+        assert importlib.util.find_spec(new.partition(".")[0])
+        assert is_module(new) or hasattr(importlib.import_module(module), name), new
+        assert old == "src" or not is_module(old.replace("src.", "ganatomy.", 1)), old
+
+
+def is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def test_the_changes_name_every_row() -> None:
+    text = (CONF.parent / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert [new for new, old in renamed.MOVED_KEYS.items() if f"| `{new}` | `{old}` |" not in text] == []
+
+
+def test_every_row_is_taken_as_a_word_and_in_a_file() -> None:
+    for new, old in renamed.MOVED_KEYS.items():
+        line = f"{old}: renamed to {new}"
+        assert versions.words_of_today([f"{old}=1"]) == ([f"{new}=1"], [line])
+        package, _, leaf = old.rpartition(".")
+        assert versions.file_of_today({leaf: 1}, package) == ({new.rpartition(".")[2]: 1}, [line])
+        assert (
+            versions.text_of_first(f"- {new}=1   # {new} is\n{new}x=2") == f"- {old}=1   # {new} is\n{new}x=2"
+        )
+
+
+def test_a_class_in_a_word_is_renamed_too() -> None:
+    words = ["model.generator._target_=src.networks.unet.UNet", "+a={_target_: src.tasks.schedules.X, b: 1}"]
+    today, lines = versions.words_of_today(words)
+    assert today == [
+        "model.generator._target_=ganatomy.networks.image_to_image.unet.UNet",
+        "+a={_target_: ganatomy.optim.schedules.X, b: 1}",
+    ]
+    assert lines == [
+        "src.networks.unet.UNet: renamed to ganatomy.networks.image_to_image.unet.UNet",
+        "src.tasks.schedules.X: renamed to ganatomy.optim.schedules.X",
+    ]
+
+
+def test_parameters_of_a_users_own_task_keep_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are the user's words; those that go on to ours are renamed."""
+    monkeypatch.setenv("GANATOMY_TARGETS", f"{__name__}.")
+    monkeypatch.setattr(renamed, "MOVED_KEYS", {"task.new": "task.old", "task.few": "task.many"})
+    plain = {"task": {"_target_": f"{__name__}.OwnTask", "old": 1, "many": 2}}
+    assert versions.as_today(plain)["task"] == {"_target_": f"{__name__}.OwnTask", "old": 1, "few": 2}
+
+
+class OwnTask:
+    """A task of somebody else's."""
+
+    def __init__(self, old: int, **more: int) -> None:
+        self.old = old

@@ -115,7 +115,7 @@ def test_a_class_that_refuses_is_told_without_words_of_python(
 ) -> None:
     monkeypatch.setenv("GANATOMY_TARGETS", "tests.")
     with pytest.raises(UserError) as refused:
-        build({"_target_": "tests.core.test_targets.Picky", **given}, "model.generator")
+        build({"_target_": "tests.config.test_targets.Picky", **given}, "model.generator")
     assert str(refused.value) == f"model.generator: Picky cannot be built ({line})"
 
 

@@ -15,7 +15,7 @@ from ganatomy.experiments.results.report import BEGIN, END
 from tests.conftest import started
 
 STUB = f"launch={sys.executable} {Path(__file__).with_name('stub_train.py')}"
-SHEET: dict[str, Any] = {
+SPEC: dict[str, Any] = {
     "title": "A small experiment",
     "paper": "Nobody 2020",
     "question": "Does it?",
@@ -45,7 +45,7 @@ def small(tmp_path: Path) -> Callable[..., Path]:
     def of(**more: Any) -> Path:
         folder = tmp_path / "experiments/small"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "experiment.yaml").write_text(yaml.safe_dump({**SHEET, **more}, sort_keys=False))
+        (folder / "experiment.yaml").write_text(yaml.safe_dump({**SPEC, **more}, sort_keys=False))
         page = f"# Small\n\n{BEGIN}\nnot yet run\n{END}\n\n![all arms](results/figure.png)\n"
         (folder / "README.md").write_text(page)
         return folder

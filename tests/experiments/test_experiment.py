@@ -106,13 +106,13 @@ def test_what_does_not_follow_from_the_runs_is_named(finished: Path, tmp_path: P
         return said
 
     page, table = finished / "README.md", finished / "results/table.md"
-    sheet, lines = finished / "experiment.yaml", finished / "results/runs.csv"
-    kept = {path: path.read_text() for path in (page, table, sheet, lines)}
+    spec, lines = finished / "experiment.yaml", finished / "results/runs.csv"
+    kept = {path: path.read_text() for path in (page, table, spec, lines)}
     changes = {
         page: (("0.200", "0.100"), "README.md: its table is not results/table.md"),
         table: (("0.200", "0.100"), "table.md: was changed by hand"),
         lines: (("0.901", "0.991"), "runs.csv: was changed by hand"),
-        sheet: (("by: 0.01", "by: 0.04"), "experiment.yaml: was changed after the results were written"),
+        spec: (("by: 0.01", "by: 0.04"), "experiment.yaml: was changed after the results were written"),
     }
     for path, ((old, new), line) in changes.items():
         path.write_text(kept[path].replace(old, new))

@@ -9,7 +9,7 @@ from ganatomy.experiments.claims.claims import Verdict
 from ganatomy.experiments.claims.statistics import Estimate
 from ganatomy.experiments.listing import minutes
 from ganatomy.experiments.results.figure import title
-from ganatomy.experiments.results.table import rivals
+from ganatomy.experiments.results.table import baseline_rows
 from ganatomy.experiments.results.wording import finding
 from ganatomy.experiments.spec import Experiment, read
 from ganatomy.experiments.store import Key, Result
@@ -31,7 +31,7 @@ def small_one(small: Small, **more: object) -> Experiment:
 )
 def test_a_baseline_stands_once_for_each_test_set(small: Small, other: str, labels: list[str]) -> None:
     results: dict[Key, Result] = {("gan", 0): line("gan", "a"), ("twin", 0): line("twin", other)}
-    assert [label for label, _, _ in rivals(small_one(small), results)] == labels
+    assert [label for label, _, _ in baseline_rows(small_one(small), results)] == labels
 
 
 def test_a_title_leads_with_what_was_decided(small: Small) -> None:

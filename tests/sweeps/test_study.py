@@ -80,14 +80,14 @@ def test_a_trial_given_back_keeps_its_values_and_goes_on(plan: Plans) -> None:
     plot(one.directory, t0="hang")
     study = prepare(one)
     worker = Worker(one, open_storage(one))
-    original = worker.claims.beat
+    original = worker.leases.beat
 
     def beat(trial: Any, **more: Any) -> bool:
         if (one.place(0) / "seed_0/metrics.csv").exists():
             worker.asked = 15
         return original(trial, **more)
 
-    worker.claims.beat = beat  # type: ignore[method-assign]
+    worker.leases.beat = beat  # type: ignore[method-assign]
     assert worker.work() == 15
     (waiting,) = study.trials
     assert waiting.state == TrialState.WAITING and not settled(study, 1)

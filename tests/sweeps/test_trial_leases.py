@@ -19,7 +19,7 @@ from ganatomy.sweeps.trial_leases import Leases, alive, whoami
 
 
 @pytest.fixture
-def claims(plan: Callable[..., Plan]) -> Callable[..., Leases]:
+def leases(plan: Callable[..., Plan]) -> Callable[..., Leases]:
     """A worker's view of one study of six trials, with a storage object of its own."""
     kept: dict[str, Plan] = {}
 
@@ -34,8 +34,8 @@ def claims(plan: Callable[..., Plan]) -> Callable[..., Leases]:
 
 
 @pytest.mark.parametrize("kind", ["journal", "sqlite"])
-def test_no_trial_is_taken_twice(kind: str, claims: Callable[..., Leases], tmp_path: Path) -> None:
-    workers = [claims(storage=f"sqlite:///{tmp_path}/s.db" if kind == "sqlite" else None) for _ in range(4)]
+def test_no_trial_is_taken_twice(kind: str, leases: Callable[..., Leases], tmp_path: Path) -> None:
+    workers = [leases(storage=f"sqlite:///{tmp_path}/s.db" if kind == "sqlite" else None) for _ in range(4)]
     taken: list[int] = []
 
     def work(worker: Leases) -> None:
@@ -50,8 +50,8 @@ def test_no_trial_is_taken_twice(kind: str, claims: Callable[..., Leases], tmp_p
     assert Counter(taken) == Counter(range(6))
 
 
-def test_a_dead_workers_trial_is_taken_over_and_a_living_ones_is_not(claims: Callable[..., Leases]) -> None:
-    first, second = claims(), claims()
+def test_a_dead_workers_trial_is_taken_over_and_a_living_ones_is_not(leases: Callable[..., Leases]) -> None:
+    first, second = leases(), leases()
     with subprocess.Popen(["sleep", "60"]) as other:
         first.me = whoami(other.pid)
         trial = first.take(1)
@@ -70,8 +70,8 @@ def test_a_reused_process_id_is_another_process() -> None:
     assert alive(f"elsewhere {pid} {begun}") is None
 
 
-def test_another_machine_is_judged_by_its_beats(claims: Callable[..., Leases]) -> None:
-    there, here = claims(heartbeat=0.2), claims()
+def test_another_machine_is_judged_by_its_beats(leases: Callable[..., Leases]) -> None:
+    there, here = leases(heartbeat=0.2), leases()
     there.me = "elsewhere 1 1"
     trial = there.take(1)
     assert trial is not None and here.take(1) is None and here.undecided(1)
@@ -86,8 +86,8 @@ def test_another_machine_is_judged_by_its_beats(claims: Callable[..., Leases]) -
     assert again is not None and again.number == trial.number
 
 
-def test_a_trial_over_which_three_workers_died_has_failed(claims: Callable[..., Leases]) -> None:
-    worker = claims()
+def test_a_trial_over_which_three_workers_died_has_failed(leases: Callable[..., Leases]) -> None:
+    worker = leases()
     for _ in range(3):
         worker.me = f"{whoami().split(' ')[0]} 999999999 1"
         trial = worker.take(1)

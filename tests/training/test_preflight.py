@@ -33,7 +33,9 @@ class ByNumpy(nn.Module):
 
 def refused(generator: nn.Module, size: tuple[int, int] = (32, 32), plain: bool = True) -> str:
     task = SimpleNamespace(
-        generator=generator, plain_answer=plain, channels=lambda data: {"generator": {"out_channels": 4}}
+        generator=generator,
+        plain_answer=plain,
+        network_arguments=lambda _: {"generator": {"out_channels": 4}},
     )
     try:
         check_size(task, SimpleNamespace(shape=size, channels=1))

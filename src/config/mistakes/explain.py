@@ -1,4 +1,4 @@
-"""The one line for an error that is the user's to mend."""
+"""The one line for an error that the user can mend."""
 
 from __future__ import annotations
 
@@ -31,9 +31,12 @@ ELSEWHERE = {
 
 
 def explain(error: BaseException, name: str = "train", words: Sequence[str] | None = None) -> str | None:
-    """The line for an error that is the user's to mend, or None for one that is ours.
+    """Return the line for an error that the user can mend, or None for a fault of the program.
 
-    words: of the command line that it came of, if not of this process's.
+    Args:
+        error: The error.
+        name: Command, as its file in conf/ is called.
+        words: Overrides that led to it; None takes those of this process.
     """
     if isinstance(error, UserError):
         return f"error: {error}".replace("\n", "\nerror: ")
@@ -52,7 +55,7 @@ def explain(error: BaseException, name: str = "train", words: Sequence[str] | No
         where = f"{error.problem_mark.name}, line {error.problem_mark.line + 1}"
         return f"error: {where}: is no YAML ({error.problem}); correct it"
     if memory.ran_out(error):
-        return f"error: {memory.told(error)}; close other programs, or give less data at once"
+        return f"error: {memory.describe(error)}; close other programs, or give less data at once"
     return (
         f"error: {error.filename}: {_system(error)}"
         if isinstance(error, OSError) and _system(error)
@@ -61,12 +64,12 @@ def explain(error: BaseException, name: str = "train", words: Sequence[str] | No
 
 
 def of_choice(error: BaseException) -> bool:
-    """Whether Hydra stumbled over `group=null` and the like, for which it has no error of its own."""
+    """Return True for the error that Hydra raises at `group=null` and the like."""
     return type(error) is ValueError and str(error).startswith("Config group override must be")
 
 
 def _system(error: OSError) -> str:
-    """What the operating system refused, and the way out; empty for what no user can mend."""
+    """Return what the operating system refused and the way out; empty for what no user can mend."""
     place = "mend that or choose another place (run_dir, paths.cache, paths.data)"
     if isinstance(error, PermissionError):
         return f"no permission to write or read there; {place}"
@@ -112,9 +115,12 @@ def _composition(error: HydraException, name: str) -> str:
 
 
 def nearest_key(key: str, name: str, word: str = "") -> str:
-    """The valid dotted key or group nearest to `key`, in the configuration that the other words compose.
+    """Suggest the valid key or group nearest to `key` in the configuration of the other words.
 
-    word: the key before the `=` that it was set by, where that is another.
+    Args:
+        key: The unknown key.
+        name: Command, as its file in conf/ is called.
+        word: Key before the `=` that set it, if that is another.
     """
     others = [w for w in sys.argv[1:] if "=" in w and not w.lstrip("+~").startswith(f"{word or key}=")]
     chosen = [w for w in others if "." not in w.partition("=")[0]]
@@ -129,7 +135,13 @@ def nearest_key(key: str, name: str, word: str = "") -> str:
 
 
 def composed_plain(name: str, words: Sequence[str], more: Sequence[str] = ()) -> dict[Any, Any]:
-    """What conf/<name>.yaml composes to with these words, unresolved; empty when it does not compose."""
+    """Compose conf/<name>.yaml without resolving it; empty if it does not compose.
+
+    Args:
+        name: Command, as its file in conf/ is called.
+        words: Overrides.
+        more: Further overrides, such as the search path.
+    """
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
@@ -147,7 +159,7 @@ def composed_plain(name: str, words: Sequence[str], more: Sequence[str] = ()) ->
 
 
 def paths_of(node: dict[Any, Any], prefix: str = "") -> list[str]:
-    """Every dotted key of a configuration, sections too."""
+    """Return every dotted key of a configuration, those of sections too."""
     found: list[str] = []
     for key, value in node.items():
         found.append(f"{prefix}{key}")

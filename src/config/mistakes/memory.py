@@ -1,4 +1,4 @@
-"""Memory that ran out: where, and what would need less of it."""
+"""Errors of memory that ran out: where it happened, and what would need less."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ POWERS = {"b": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5, "e": 6}
 
 
 def ran_out(error: BaseException) -> bool:
-    """Whether memory is what was missing: of the machine, the GPU, or what processes share."""
+    """Return True if the machine, the GPU or shared memory ran out of room."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     return isinstance(error, RuntimeError) and bool(SIGNS.search(str(error)))
 
 
-def told(error: BaseException, place: str = "") -> str:
-    """That it ran out, where, and how much was asked for."""
+def describe(error: BaseException, place: str = "") -> str:
+    """Say that memory ran out, where, and how much was asked for."""
     found = ASKED.search(str(error))
     size = f" when {_words(_bytes(found))} more were asked for" if found else ""
     return f"out of memory{f' in {place}' if place else ''}{size}"
@@ -41,18 +41,18 @@ def told(error: BaseException, place: str = "") -> str:
 
 @contextmanager
 def explained(cfg: Config, begun: bool = True) -> Iterator[None]:
-    """Within, UserError for memory that runs out; `begun` says whether data are read already."""
+    """Turn running out of memory into a UserError; `begun` says that data were read before."""
     try:
         yield
     except Exception as error:
         if isinstance(error, UserError) or not ran_out(error):
             raise
         place = _place(error) if begun else "reading the data"
-        raise UserError(f"{told(error, place)}; {_remedy(error, cfg, place)}") from error
+        raise UserError(f"{describe(error, place)}; {_remedy(error, cfg, place)}") from error
 
 
 def _place(error: BaseException) -> str:
-    """By what was called: the trainer has forgotten its stage by now."""
+    """Find the stage by the calls of the traceback, as the trainer has reset its own."""
     calls = traceback.extract_tb(error.__traceback__)
     if any(call.name == "_test_impl" for call in calls):
         return "the test"
@@ -81,7 +81,7 @@ def _remedy(error: BaseException, cfg: Config, place: str) -> str:
 
 
 def _share(error: BaseException) -> float:
-    """Of what was needed at least, the part that there is; 1 where the message does not tell."""
+    """Return the share of the needed memory that there is; 1 where the message does not say."""
     asked, held, free = (pattern.search(str(error)) for pattern in (ASKED, HELD, FREE))
     if not (asked and held and free):
         return 1.0

@@ -1,4 +1,4 @@
-"""Words of a command line: what is wrong with one that Hydra cannot read, and the words to type instead."""
+"""Overrides that Hydra cannot read: what is wrong with them, and what to type instead."""
 
 from __future__ import annotations
 
@@ -16,13 +16,27 @@ from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.errors import UserError
 
 BASES = {"data": ("common",)}
-"""Files of a group that others build on, and that are no choice themselves."""
+"""Files of a group that others build on; they cannot be chosen themselves."""
 INLINE = re.compile(r"[\w.]+=\{.*\b_target_\b.*\}", re.DOTALL)
 
 
 def trouble(words: Sequence[str]) -> str:
-    """What is wrong with the first word that is no `key=value` or no choice of a group; empty: nothing."""
-    return next((line for word in words if not word.startswith("-") and (line := _wrong(word))), "")
+    """Name what is wrong with the first word that is no `key=value` or no choice of a group; else empty."""
+    return next((line for word in _without_flags(words) if (line := _wrong(word))), "")
+
+
+def _without_flags(words: Sequence[str]) -> list[str]:
+    """Drop flags, and the values that follow them: `--config-dir mine`, not `--config-dir=mine`."""
+    from hydra._internal.utils import get_args_parser
+
+    takers = {
+        flag
+        for action in get_args_parser()._actions
+        if action.nargs is None and action.option_strings
+        for flag in action.option_strings
+    }
+    pairs = zip(["", *words], words, strict=False)
+    return [word for before, word in pairs if not word.startswith("-") and before not in takers]
 
 
 def _wrong(word: str) -> str:
@@ -49,7 +63,13 @@ def _wrong(word: str) -> str:
 
 
 def no_choice(group: str, choice: str, options: Sequence[str] = ()) -> str:
-    """The line for a choice that a group does not have."""
+    """Return the line for a choice that a group does not have.
+
+    Args:
+        group: Group of conf/.
+        choice: The unknown choice.
+        options: Choices of the group; empty takes those of conf/.
+    """
     known = [name for name in options or choices(group) if name not in BASES.get(group, ())]
     if choice in BASES.get(group, ()):
         return f"{group}={choice}: is a part of others and no choice; choose from {', '.join(known)}"
@@ -58,7 +78,7 @@ def no_choice(group: str, choice: str, options: Sequence[str] = ()) -> str:
 
 
 def refuse_bases() -> None:
-    """UserError for a choice that is a part of others."""
+    """Raise UserError for the choice of a file that others build on."""
     from hydra.core.hydra_config import HydraConfig
 
     for group, names in BASES.items():
@@ -67,7 +87,7 @@ def refuse_bases() -> None:
 
 
 def choices(group: str) -> list[str]:
-    """What conf/ offers for a group."""
+    """Return the choices of a group in conf/."""
     return sorted(p.stem for p in (CONF / group).glob("*.yaml") if p.stem not in BASES.get(group, ()))
 
 
@@ -81,7 +101,7 @@ def _no_value(word: str) -> str:
 
 
 def _unreadable(key: str, value: str, why: str) -> str:
-    """The line for a value that Hydra's grammar does not take unquoted, with the word that it takes."""
+    """Return the line for a value that Hydra cannot read, with the word to type instead."""
     if not re.fullmatch(r"[+~]{0,2}[\w./@:$-]+", key):
         return f"{shlex.quote(key)}: is no key; keys are names with dots, such as data.root"
     if value[:1] in ("[", "{") and (inner := _listed(value)) and reads(f"{key}={inner}"):
@@ -101,7 +121,7 @@ def _unreadable(key: str, value: str, why: str) -> str:
 
 
 def _listed(value: str) -> str:
-    """A list of plain texts with each in quotes; empty for anything else."""
+    """Return a list of plain texts with each in quotes; empty for anything else."""
     if not (value.startswith("[") and value.endswith("]")) or any(letter in value for letter in "\"'{"):
         return ""
     texts = [text.strip() for text in value[1:-1].split(",")]
@@ -110,7 +130,7 @@ def _listed(value: str) -> str:
 
 
 def reads(word: str, value: str | None = None) -> bool:
-    """Whether Hydra reads this word, and, where one is given, as this value."""
+    """Return True if Hydra reads this word and, where one is given, as this value."""
     try:
         found = OverridesParser.create().parse_override(word).value()
     except HydraException:
@@ -119,7 +139,7 @@ def reads(word: str, value: str | None = None) -> bool:
 
 
 def _escaped(text: str) -> str:
-    """As it stands between double quotes: backslashes count before a quote alone."""
+    """Escape a text for double quotes; backslashes are escaped only before a quote."""
     return re.sub(r'(\\*)("|$)', lambda found: 2 * found[1] + ('\\"' if found[2] else ""), text)
 
 
@@ -128,10 +148,14 @@ def _short(why: str) -> str:
 
 
 def replacing(words: Sequence[str], standing: Callable[[Sequence[str]], Mapping[str, Any]]) -> list[str]:
-    """The words, with `key={_target_: other, ...}` made to replace what stands there, where that is of
-    another class: its keys are not the new one's.
+    """Have `key={_target_: other, ...}` replace a section of another class instead of joining its keys.
 
-    standing: called with the other words where there is such a word, gives the configuration they compose to.
+    Args:
+        words: Overrides.
+        standing: Gives the configuration that the other words compose to; called only if it is needed.
+
+    Returns:
+        The overrides, with `key=null` before each that replaces.
     """
     inline = [word for word in words if INLINE.fullmatch(word)]
     if not inline:

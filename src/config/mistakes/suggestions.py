@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """ "; did you mean 'lr'?" when something is near, else "; choose from a, b, c", else nothing."""
+    """Return "; did you mean 'lr'?" if a name is near, "; choose from a, b, c" if they are few, else ""."""
     names = sorted({str(item) for item in valid} - {"self", "args", "kwargs"})
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:

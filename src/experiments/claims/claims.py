@@ -1,4 +1,4 @@
-"""What a paper claims, as one comparison of two arms; and the verdicts on all claims of an experiment."""
+"""Claims of a paper as comparisons of two arms, and the verdicts on all claims of an experiment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ganatomy.experiments.claims.statistics import LEVEL, Estimate, holm
 SIDE = r"([a-z][a-z0-9_]*)\.([\w/.-]+)"
 FORM = re.compile(rf"^\s*{SIDE}\s*([<>~])\s*{SIDE}\s*$")
 FEWEST = 3
-"""Seeds below which no verdict falls: with two, the variance between seeds has one degree of freedom."""
+"""Fewest seeds for a verdict: with two, the variance between seeds has one degree of freedom."""
 
 Word = Literal["supported", "not supported", "undecided"]
 
@@ -45,7 +45,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the runs say about a claim. p: adjusted for all claims; whole: whether every seed was run."""
+    """Outcome of a claim; `p` is adjusted for all claims, `whole` says that every seed was run."""
 
     claim: Claim
     estimate: Estimate
@@ -55,7 +55,7 @@ class Verdict:
 
 
 def parse(text: str, margin: float) -> Claim:
-    """`segan.test/hd95 < unet.test/hd95` as a claim. UserError for what has another form."""
+    """Parse a claim such as `segan.test/hd95 < unet.test/hd95`; UserError for another form."""
     found = FORM.match(text)
     if found is None:
         raise UserError(f"{text!r} is no claim; write it as segan.test/hd95 < unet.test/hd95 (or with >, ~)")
@@ -67,9 +67,9 @@ def parse(text: str, margin: float) -> Claim:
 
 
 def chances(claim: Claim, difference: Estimate) -> tuple[float, float]:
-    """p-values that the claim is no more than chance, and that its contrary is; each two-sided.
+    """Return two-sided p-values for the claim and for its contrary; `difference` is left less right.
 
-    difference: left less right. A direction is held against no difference at all; its contrary is to fall
+    A direction is held against no difference at all; its contrary is to fall
     short of the margin. Likeness is two one-sided tests (Schuirmann, J. Pharmacokinet. Biopharm. 15
     (1987) 657).
     """
@@ -80,18 +80,26 @@ def chances(claim: Claim, difference: Estimate) -> tuple[float, float]:
     return advantage.above(0.0), advantage.below(claim.margin)
 
 
-def judge(claims: Sequence[Claim], differences: Sequence[Estimate], whole: Sequence[bool]) -> list[Verdict]:
-    """A verdict on each claim; differences are left less right, `whole` says that every seed was run.
+def decide(claims: Sequence[Claim], differences: Sequence[Estimate], whole: Sequence[bool]) -> list[Verdict]:
+    """Decide on each claim.
 
     Supported: beyond chance at 5 % for all claims together (Holm), and at least the margin as estimated. Not
     supported: as surely short of the margin, or reversed. Both p-values count both sides, so one of each kind
     errs in at most 2.5 %. Undecided: neither, or seeds are missing.
+
+    Args:
+        claims: Claims of the experiment.
+        differences: Difference of each claim, left less right.
+        whole: For each claim, True if every seed was run.
+
+    Returns:
+        A verdict on each claim.
     """
-    told = [chances(claim, difference) for claim, difference in zip(claims, differences, strict=True)]
-    speaking, against = (holm(values) for values in zip(*told, strict=True)) if told else ([], [])
+    tests = [chances(claim, difference) for claim, difference in zip(claims, differences, strict=True)]
+    for_claim, against = (holm(values) for values in zip(*tests, strict=True)) if tests else ([], [])
     verdicts = []
     for claim, difference, yes, no, all_there in zip(
-        claims, differences, speaking, against, whole, strict=True
+        claims, differences, for_claim, against, whole, strict=True
     ):
         word: Word = "undecided"
         if all_there and difference.seeds >= FEWEST:

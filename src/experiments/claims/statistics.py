@@ -1,4 +1,4 @@
-"""Is a difference between two arms more than chance? Over seeds and test subjects together.
+"""Test of a difference between two arms, over seeds and test subjects together.
 
 Seeds and subjects are crossed: every seed's network sees the same subjects, as the readers of a study all
 read the same cases. So this is the analysis of variance of a multi-reader multi-case study, with seeds for
@@ -16,17 +16,21 @@ from scipy import stats
 from scipy.optimize import brentq
 
 LEVEL = 0.05
-"""Of all claims of an experiment together, two-sided: the chance to call any of them what it is not."""
+"""Two-sided error rate for all claims of an experiment together."""
 TINIEST = 1e-12
-"""Below it a p-value is not told apart."""
+"""Smallest p-value that is computed."""
 
 
 @dataclass(frozen=True)
 class Estimate:
     """A mean difference and how sure it is.
 
-    parts: (variance, degrees of freedom) of what adds up to its squared error: seeds, then subjects. Empty
-    where chance cannot be told.
+    Attributes:
+        mean: Mean difference.
+        parts: (variance, degrees of freedom) of the terms of its squared error: seeds, then subjects. Empty
+            where there is no estimate of it.
+        seeds: Number of seeds.
+        subjects: Number of subjects.
     """
 
     mean: float
@@ -36,27 +40,27 @@ class Estimate:
 
     @property
     def error(self) -> float:
-        """The standard error; NaN where chance cannot be told."""
+        """Standard error; NaN where there is no estimate of it."""
         return sum(variance for variance, _ in self.parts) ** 0.5 if self.parts else np.nan
 
     def reach(self, level: float) -> float:
-        """How many standard errors the interval of this level reaches to each side.
+        """Return the half width of the interval of this level, in standard errors.
 
-        Student's t of each part, weighed by the part's variance: a little too wide rather than too narrow, as
-        three seeds tell little about their own variance (Cochran, Biometrics 20 (1964) 191).
+        Student's t of each part, weighed by the part's variance: rather too wide than too narrow, as three
+        seeds say little about their own variance (Cochran, Biometrics 20 (1964) 191).
         """
         whole = sum(variance for variance, _ in self.parts) or 1.0
         return float(sum(v / whole * stats.t.isf(level / 2, freedom) for v, freedom in self.parts))
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
-        """Limits that hold the true difference in a share 1 - `level` of studies, or more."""
+        """Return limits that hold the true difference in at least 1 - `level` of all studies."""
         reach = self.reach(level) * self.error
         return self.mean - reach, self.mean + reach
 
     def above(self, bound: float) -> float:
-        """Twice the one-sided p-value of "the true difference is at most `bound`", at most 1.
+        """Return twice the one-sided p-value of "the true difference is at most `bound`", at most 1.
 
-        The level at which the interval ends at `bound`.
+        It is the level at which the interval ends at `bound`.
         """
         gap = self.mean - bound
         if not self.parts or gap <= 0:
@@ -67,21 +71,22 @@ class Estimate:
         return math.exp(log)
 
     def below(self, bound: float) -> float:
-        """Twice the one-sided p-value of "the true difference is at least `bound`", at most 1."""
+        """Return twice the one-sided p-value of "the true difference is at least `bound`", at most 1."""
         return replace(self, mean=-self.mean).above(-bound)
 
 
 def estimate(differences: np.ndarray, subjects: Sequence[int] | None = None) -> Estimate:
-    """The mean of paired differences and how sure it is.
-
-    differences: [seeds, cases], or [seeds] where a score exists for the whole test set alone. subjects: whose
-    each case is, [cases]; cases of one subject are resampled together. None: each its own.
+    """Estimate the mean of paired differences and its error.
 
     With mean squares MS_A of K seeds, MS_B of S subjects and MS_E of their interaction the squared error is
     MS_A / KS + max(MS_B - MS_E, 0) / KS. The first is what a bootstrap over seeds has for a variance when its
     draws are endless, times K / (K - 1), which a bootstrap of few lacks. The second is the same of one over
     subjects, less the interaction, which is in the first already. One seed: over subjects alone, which says
     nothing of other seeds.
+
+    Args:
+        differences: [seeds, cases], or [seeds] where a score exists only for the whole test set.
+        subjects: Subject of each case, [cases]; cases of a subject stay together. None: each its own.
     """
     table = _by_subject(np.asarray(differences, np.float64), subjects)
     seeds, count = table.shape
@@ -101,7 +106,7 @@ def estimate(differences: np.ndarray, subjects: Sequence[int] | None = None) -> 
 
 
 def _by_subject(differences: np.ndarray, subjects: Sequence[int] | None) -> np.ndarray:
-    """[seeds, subjects] whose mean is that over cases, and whose spread is that of sums over subjects.
+    """Return [seeds, subjects] with the mean over cases, and the spread of sums over subjects.
 
     A subject with n cases of N stands in for n / (N / S) of the mean subject: what its cases leave of the
     mean is weighed so (the linearised ratio: Cochran, Sampling Techniques, 1977, chapter 6).
@@ -118,7 +123,7 @@ def _by_subject(differences: np.ndarray, subjects: Sequence[int] | None) -> np.n
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """p-values adjusted for being several (Holm, Scand. J. Stat. 6 (1979) 65), in the order given."""
+    """Adjust p-values for being several (Holm, Scand. J. Stat. 6 (1979) 65); in the order given."""
     p = np.asarray(values, np.float64)
     order = np.argsort(p, kind="stable")
     steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))

@@ -1,4 +1,4 @@
-"""From kept runs to verdicts: which differences belong together, and what they say."""
+"""Verdicts from kept runs: which differences are paired."""
 
 from __future__ import annotations
 
@@ -7,27 +7,36 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ganatomy.errors import UserError
-from ganatomy.experiments.claims.claims import Claim, Side, Verdict, judge
+from ganatomy.experiments.claims.claims import Claim, Side, Verdict, decide
 from ganatomy.experiments.claims.statistics import Estimate, estimate
 from ganatomy.experiments.spec import Experiment
 from ganatomy.experiments.store import Key, Result
 
 
 def verdicts(experiment: Experiment, results: Mapping[Key, Result]) -> list[Verdict]:
-    """One on each claim, from the seeds that both of its arms have."""
+    """Return a verdict on each claim, from the seeds that both of its arms have."""
     differences, whole = [], []
     for claim in experiment.claims:
         arms = claim.left.arm, claim.right.arm
-        seeds = [s for s in experiment.sheet.seeds if all((arm, s) in results for arm in arms)]
+        seeds = [s for s in experiment.spec.seeds if all((arm, s) in results for arm in arms)]
         differences.append(difference(claim, results, seeds))
-        whole.append(len(seeds) == len(experiment.sheet.seeds))
-    return judge(experiment.claims, differences, whole)
+        whole.append(len(seeds) == len(experiment.spec.seeds))
+    return decide(experiment.claims, differences, whole)
 
 
 def difference(claim: Claim, results: Mapping[Key, Result], seeds: Sequence[int]) -> Estimate:
-    """Left less right, paired by seed, and by test case where both sides have a score a case.
+    """Estimate left less right, paired by seed, and by test case where both sides have scores of cases.
 
-    UserError where the two were not tested on the same subjects: nothing is paired then.
+    Args:
+        claim: The claim.
+        results: Kept runs by arm and seed.
+        seeds: Seeds that both arms have.
+
+    Returns:
+        The difference with its error.
+
+    Raises:
+        UserError: The arms were not tested on the same subjects, so that nothing is paired.
     """
     if not seeds:
         return Estimate(np.nan, (), 0, 0)
@@ -49,7 +58,7 @@ def difference(claim: Claim, results: Mapping[Key, Result], seeds: Sequence[int]
 
 
 def _table(side: Side, results: Sequence[Result]) -> np.ndarray | None:
-    """[seeds, cases] of a score; None where it exists for the whole test set alone."""
+    """Return a score as [seeds, cases]; None where it exists only for the whole test set."""
     rows = [[case.get(side.score) for case in result.cases] for result in results]
     if len({len(row) for row in rows}) > 1 or not rows[0] or any(v is None for row in rows for v in row):
         return None

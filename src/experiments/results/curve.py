@@ -1,4 +1,4 @@
-"""One score against another, as the perception-distortion plane (Blau and Michaeli, CVPR 2018)."""
+"""Plot of one score against another: the perception-distortion plane (Blau and Michaeli, CVPR 2018)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
 from ganatomy.experiments.results.panels import WIDE, of_arm, roomy, spread, tidy
-from ganatomy.experiments.results.table import rivals
+from ganatomy.experiments.results.table import baseline_rows
 from ganatomy.experiments.results.wording import score_kind
-from ganatomy.experiments.spec import Experiment, beside
+from ganatomy.experiments.spec import Experiment, baseline_score
 from ganatomy.experiments.store import Key, Result
 from ganatomy.pictures.figures import FAINT, INK, LINES
 
-Place = tuple[float, float]
+Point = tuple[float, float]
 SIDES = (
     (8, 3, "left", "bottom"),
     (-8, 3, "right", "bottom"),
@@ -26,34 +26,34 @@ SIDES = (
     (0, 9, "center", "bottom"),
     (0, -9, "center", "top"),
 )
-"""Where a name may stand: offset in points, and which of its own sides is there."""
+"""Places for a label: offset in points, and its alignment."""
 
 
 def curve(experiment: Experiment, results: Mapping[Key, Result]) -> Figure:
-    """Each arm at its two scores, seeds as faint dots, and a line through those of `figure.arms`."""
-    sheet = experiment.sheet
-    assert sheet.figure is not None
-    across, up = sheet.figure.curve
+    """Draw each arm at its two scores, seeds as faint dots, and a line through those of `figure.arms`."""
+    spec = experiment.spec
+    assert spec.figure is not None
+    across, up = spec.figure.curve
     drawn = Figure(figsize=(WIDE, 4.2), layout="constrained")
     axis = drawn.subplots()
     places = {}
-    for arm in sheet.arms:
+    for arm in spec.arms:
         own = of_arm(experiment, results, arm)
         x, y = spread(own, across), spread(own, up)
         if x is not None and y is not None:
             places[arm] = x[0], y[0]
-            colour = LINES[6] if arm in sheet.figure.arms else LINES[5]
+            colour = LINES[6] if arm in spec.figure.arms else LINES[5]
             axis.plot(x[3], y[3], "o", color=colour, ms=4, alpha=0.55, mew=0)
             axis.plot(*places[arm], "o", color=colour, ms=8, mec="white")
-    line = [places[arm] for arm in sheet.figure.arms if arm in places]
+    line = [places[arm] for arm in spec.figure.arms if arm in places]
     if line:
         axis.plot(*zip(*line, strict=True), color=LINES[6], lw=1.4, zorder=1)
     axis.margins(0.15)
     inside = roomy(axis.get_xlim()), roomy(axis.get_ylim())
-    names = [(place, sheet.arms[arm].label, INK) for arm, place in places.items()]
+    names = [(place, spec.arms[arm].label, INK) for arm, place in places.items()]
     outside = []
-    for label, baseline, own in rivals(experiment, results):
-        x, y = spread(own, beside(across, baseline)), spread(own, beside(up, baseline))
+    for label, baseline, own in baseline_rows(experiment, results):
+        x, y = spread(own, baseline_score(across, baseline)), spread(own, baseline_score(up, baseline))
         if x is None or y is None:
             continue
         place = x[0], y[0]
@@ -70,8 +70,8 @@ def curve(experiment: Experiment, results: Mapping[Key, Result]) -> Figure:
     return drawn
 
 
-def _call(drawn: Figure, axis: Axes, names: Sequence[tuple[Place, str, str]]) -> None:
-    """Names beside their points, each on the side where it covers least of points and other names."""
+def _call(drawn: Figure, axis: Axes, names: Sequence[tuple[Point, str, str]]) -> None:
+    """Label the points, each on the side where it covers the fewest points and labels."""
     drawn.draw_without_rendering()
     points = axis.transData.transform([place for place, _, _ in names])
     taken = [Bbox.from_bounds(x - 7, y - 7, 14, 14) for x, y in points]

@@ -1,4 +1,4 @@
-"""figure.png: the finding as its title over panels of scores, or over one score against another."""
+"""Content of figure.png: the finding as its title, over panels of scores or two scores in a plane."""
 
 from __future__ import annotations
 
@@ -16,28 +16,37 @@ from ganatomy.pictures.figures import FAINT, INK
 
 
 def title(experiment: Experiment, verdicts: Sequence[Verdict]) -> str:
-    """The outcome of the first claim that was decided, if any was, and how all ended."""
+    """Return the outcome of the first claim that was decided, and the count of all."""
     decided = [verdict for verdict in verdicts if "supported" in word(verdict)]
     first = (decided or list(verdicts))[:1]
-    lines = textwrap.wrap(finding(experiment, first[0]), 96) if first else [experiment.sheet.title]
+    lines = textwrap.wrap(finding(experiment, first[0]), 96) if first else [experiment.spec.title]
     if len(verdicts) > 1:
         lines.append(f"All {len(verdicts)} claims: {count(verdicts)}")
     return "\n".join(lines)
 
 
 def foot(experiment: Experiment) -> str:
-    """How to read it."""
-    plane = experiment.sheet.figure is not None
+    """Return the line below the figure that says how to read it."""
+    plane = experiment.spec.figure is not None
     dots = "small dots: seeds; large: their means" if plane else "dots: seeds; bars: mean and 95 % interval"
     above = "the interval above: of this claim alone, its verdict corrected for all"
     return f"{dots}; grey: baselines; {above}; scale {experiment.scale}"
 
 
 def figure(experiment: Experiment, results: Mapping[Key, Result], verdicts: Sequence[Verdict]) -> bytes:
-    """As a PNG."""
-    drawn = curve(experiment, results) if experiment.sheet.figure else panels(experiment, results)
+    """Draw the figure.
+
+    Args:
+        experiment: The experiment at one scale.
+        results: Kept runs by arm and seed.
+        verdicts: Outcome of each claim.
+
+    Returns:
+        A PNG.
+    """
+    drawn = curve(experiment, results) if experiment.spec.figure else panels(experiment, results)
     heading = title(experiment, verdicts)
-    question = "\n".join(textwrap.wrap(experiment.sheet.question, 110))
+    question = "\n".join(textwrap.wrap(experiment.spec.question, 110))
     rows = heading.count("\n") + 1
     below = question.count("\n") + 1
     high = drawn.get_figheight() + 0.24 * rows + 0.19 * below + 0.45

@@ -1,4 +1,4 @@
-"""Scores of all arms, a panel each: seeds as dots, the mean with its interval, baselines as lines."""
+"""Panels of scores: seeds as dots, the mean with its interval, baselines as lines."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ganatomy.experiments.claims.statistics import estimate
-from ganatomy.experiments.results.table import rivals
+from ganatomy.experiments.results.table import baseline_rows
 from ganatomy.experiments.results.wording import score_kind
-from ganatomy.experiments.spec import Experiment, beside
+from ganatomy.experiments.spec import Experiment, baseline_score
 from ganatomy.experiments.store import Key, Result
 from ganatomy.pictures.figures import FAINT, INK, LINES
 
 MOST = 4
-"""Panels of one figure: the first scores."""
+"""Panels of a figure, for the first scores."""
 WIDE = 9.6
-"""Inches."""
+"""Width in inches."""
 Spread = tuple[float, float, float, list[float]]
 
 
 def spread(results: Sequence[Result], score: str) -> Spread | None:
-    """(mean, low, high, values) of a score over seeds; None where no run has it."""
+    """Return (mean, low, high, values) of a score over seeds; None where no run has it."""
     values = [value for value in (result.score(score) for result in results) if not math.isnan(value)]
     if not values:
         return None
@@ -35,20 +35,20 @@ def spread(results: Sequence[Result], score: str) -> Spread | None:
 
 
 def panels(experiment: Experiment, results: Mapping[Key, Result]) -> Figure:
-    """One a score, the first `MOST`; a row an arm, and below them a row a baseline in grey."""
-    sheet = experiment.sheet
-    scores, labels = sheet.scores[:MOST], [arm.label for arm in sheet.arms.values()]
-    grey = rivals(experiment, results)
+    """Draw a panel for each of the first `MOST` scores, a row for each arm and, in grey, each baseline."""
+    spec = experiment.spec
+    scores, labels = spec.scores[:MOST], [arm.label for arm in spec.arms.values()]
+    grey = baseline_rows(experiment, results)
     drawn = Figure(figsize=(WIDE, 0.95 + 0.34 * (len(labels) + len(grey))), layout="constrained")
     axes = drawn.subplots(1, len(scores), squeeze=False, sharey=True)[0]
     for axis, score in zip(axes, scores, strict=True):
-        for row, arm in enumerate(sheet.arms):
+        for row, arm in enumerate(spec.arms):
             found = spread(of_arm(experiment, results, arm), score)
             if found:
                 _bar(axis, row, found, LINES[(6, 5, 2, 3, 1, 0)[row % 6]])
         low, high = roomy(axis.get_xlim())
         for row, (_, baseline, own) in enumerate(grey, start=len(labels)):
-            found = spread(own, beside(score, baseline))
+            found = spread(own, baseline_score(score, baseline))
             if found and low <= found[0] <= high:
                 axis.plot([found[0]] * 2, [row - 0.25, row + 0.25], color=FAINT, lw=2)
             elif found:
@@ -63,16 +63,16 @@ def panels(experiment: Experiment, results: Mapping[Key, Result]) -> Figure:
 
 
 def roomy(limits: tuple[float, float]) -> tuple[float, float]:
-    """What a baseline must lie in to be drawn to scale: farther off it would leave the arms no room."""
+    """Return limits within which a baseline is drawn to scale; farther off it would squeeze the arms."""
     wide = limits[1] - limits[0]
     return limits[0] - wide, limits[1] + wide
 
 
 def _afar(axis: Axes, row: int, left: bool, text: str) -> None:
-    """A number at the edge that it lies beyond."""
-    place, side, told = (0.02, "left", f"← {text}") if left else (0.98, "right", f"{text} →")
+    """Write a number at the edge that it lies beyond."""
+    place, side, label = (0.02, "left", f"← {text}") if left else (0.98, "right", f"{text} →")
     across = axis.get_yaxis_transform()
-    axis.text(place, row, told, transform=across, ha=side, va="center", fontsize=8, color=FAINT)
+    axis.text(place, row, label, transform=across, ha=side, va="center", fontsize=8, color=FAINT)
 
 
 def _bar(axis: Axes, row: int, found: Spread, colour: str) -> None:
@@ -85,8 +85,8 @@ def _bar(axis: Axes, row: int, found: Spread, colour: str) -> None:
 
 
 def of_arm(experiment: Experiment, results: Mapping[Key, Result], arm: str) -> list[Result]:
-    """The arm's runs, by seed."""
-    return [results[arm, seed] for seed in experiment.sheet.seeds if (arm, seed) in results]
+    """Return the runs of an arm in the order of seeds."""
+    return [results[arm, seed] for seed in experiment.spec.seeds if (arm, seed) in results]
 
 
 def tidy(axis: Axes, heading: str) -> None:

@@ -1,4 +1,4 @@
-"""What the command leaves in results/, and the table in README.md between its marks."""
+"""Files that the command writes in results/, and the table in README.md between its marks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOT_RUN = "not yet run"
 
 
 def write(experiment: Experiment, results: Mapping[Key, Result]) -> list[Verdict]:
-    """All files of results/, and the table into README.md; the value is the verdicts."""
+    """Write all files of results/, and the table into README.md; return the verdicts."""
     save(experiment, results)
     found, folder = verdicts(experiment, results), experiment.results
     text = table(experiment, results, found)
@@ -31,7 +31,7 @@ def write(experiment: Experiment, results: Mapping[Key, Result]) -> list[Verdict
     content = {
         "experiment": fingerprint_of_file(experiment.folder / FILE),
         "files": {name: sha256(folder / name) for name in (LINES, CASES, TABLE, FIGURE)},
-        **said(experiment, found),
+        **summary_of(experiment, found),
     }
     write_atomically(folder / VERDICTS, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
     if experiment.scale == "cpu":
@@ -39,15 +39,15 @@ def write(experiment: Experiment, results: Mapping[Key, Result]) -> list[Verdict
         page = (
             readme.read_text(encoding="utf-8")
             if readme.is_file()
-            else f"# {experiment.sheet.title}\n\n{BEGIN}\n{END}\n"
+            else f"# {experiment.spec.title}\n\n{BEGIN}\n{END}\n"
         )
         before, _, after = between(page, str(readme))
         write_atomically(readme, f"{before}{BEGIN}\n{text}{END}{after}".encode())
     return found
 
 
-def said(experiment: Experiment, found: list[Verdict]) -> dict[str, Any]:
-    """The figure's title and each verdict, as plain values."""
+def summary_of(experiment: Experiment, found: list[Verdict]) -> dict[str, Any]:
+    """Return the figure's title and each verdict as plain values."""
     claims = [
         {
             "claim": str(verdict.claim),
@@ -64,12 +64,12 @@ def said(experiment: Experiment, found: list[Verdict]) -> dict[str, Any]:
 
 
 def _plain(value: float) -> float | None:
-    """Six digits: what sums differ by between machines lies below; JSON has no NaN."""
+    """Round to six digits, below which machines differ; None for NaN, which JSON lacks."""
     return float(f"{value:.6g}") if value == value else None
 
 
 def between(page: str, name: str) -> tuple[str, str, str]:
-    """What stands before, between and after the marks. UserError where they are not there, once each."""
+    """Return the text before, between and after the marks; UserError unless each is there once."""
     if page.count(BEGIN) != 1 or page.count(END) != 1 or page.index(BEGIN) > page.index(END):
         raise UserError(f"{name}: needs the two lines {BEGIN} and {END}, between which the table stands")
     before, _, rest = page.partition(BEGIN)

@@ -1,4 +1,4 @@
-"""table.md: arms by scores, claims with their verdicts, and where the numbers come from."""
+"""Content of table.md: arms by scores, claims with their verdicts, and the origin of the numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from ganatomy.experiments.claims.claims import FEWEST, Verdict
 from ganatomy.experiments.results.wording import finer, number, score_kind, word
-from ganatomy.experiments.spec import Experiment, beside
+from ganatomy.experiments.spec import Experiment, baseline_score
 from ganatomy.experiments.store import KEPT, Key, Result
 
 RULES = (
@@ -22,34 +22,45 @@ RULES = (
 
 
 def table(experiment: Experiment, results: Mapping[Key, Result], verdicts: Sequence[Verdict]) -> str:
-    """The whole file, as Markdown; its bytes follow from the results alone."""
+    """Return table.md; its bytes depend on the results alone.
+
+    Args:
+        experiment: The experiment at one scale.
+        results: Kept runs by arm and seed.
+        verdicts: Outcome of each claim.
+    """
     parts = [_scores(experiment, results), _claims(experiment, verdicts), RULES, _origin(experiment, results)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _scores(experiment: Experiment, results: Mapping[Key, Result]) -> str:
-    sheet = experiment.sheet
-    kinds = [score_kind(experiment, name) for name in sheet.scores]
+    spec = experiment.spec
+    kinds = [score_kind(experiment, name) for name in spec.scores]
     rows = [["", *(kind.heading for kind in kinds)]]
-    for arm, node in sheet.arms.items():
-        own = [results[arm, seed] for seed in sheet.seeds if (arm, seed) in results]
-        rows.append([node.label, *_cells(experiment, own, list(sheet.scores))])
-    for label, baseline, own in rivals(experiment, results):
-        rows.append([f"*{label}*", *_cells(experiment, own, [beside(n, baseline) for n in sheet.scores])])
+    for arm, node in spec.arms.items():
+        own = [results[arm, seed] for seed in spec.seeds if (arm, seed) in results]
+        rows.append([node.label, *_cells(experiment, own, list(spec.scores))])
+    for label, baseline, own in baseline_rows(experiment, results):
+        rows.append(
+            [f"*{label}*", *_cells(experiment, own, [baseline_score(n, baseline) for n in spec.scores])]
+        )
     return _markdown(rows)
 
 
-def rivals(experiment: Experiment, results: Mapping[Key, Result]) -> list[tuple[str, str, list[Result]]]:
-    """Label, name and runs of each baseline: it is fitted anew in each run, and the first arm's count.
+def baseline_rows(
+    experiment: Experiment, results: Mapping[Key, Result]
+) -> list[tuple[str, str, list[Result]]]:
+    """Return label, name and runs of each baseline.
 
-    Where arms were tested on several sets of subjects, the first arm of each.
+    A baseline is fitted again in each run; the runs of the first arm count, or of the first arm of each set
+    of test subjects where there are several.
     """
     rows = []
-    for baseline, label in experiment.sheet.baselines.items():
-        names = [beside(name, baseline) for name in experiment.sheet.scores]
+    for baseline, label in experiment.spec.baselines.items():
+        names = [baseline_score(name, baseline) for name in experiment.spec.scores]
         found: dict[str, tuple[str, list[Result]]] = {}
-        for arm, node in experiment.sheet.arms.items():
-            own = [results[arm, seed] for seed in experiment.sheet.seeds if (arm, seed) in results]
+        for arm, node in experiment.spec.arms.items():
+            own = [results[arm, seed] for seed in experiment.spec.seeds if (arm, seed) in results]
             if any(result.line.get(name) for result in own for name in names):
                 found.setdefault(own[0].line["test"], (node.label, own))
         for arm, own in found.values():
@@ -93,9 +104,9 @@ def _claims(experiment: Experiment, verdicts: Sequence[Verdict]) -> str:
 
 
 def _origin(experiment: Experiment, results: Mapping[Key, Result]) -> str:
-    """Where the numbers were made, and what was not run."""
+    """Return where the numbers were made, and which scales were not run."""
     lines = [result.line for result in results.values()]
-    wanted = len(experiment.sheet.arms) * len(experiment.sheet.seeds)
+    wanted = len(experiment.spec.arms) * len(experiment.spec.seeds)
 
     def all_of(key: str) -> str:
         return ", ".join(sorted({line[key][:12] if key == "data" else line[key] for line in lines}))
@@ -107,11 +118,11 @@ def _origin(experiment: Experiment, results: Mapping[Key, Result]) -> str:
         f"commit {all_of('commit')}",
         f"data {all_of('data')}",
     ]
-    said = [f"Scale `{experiment.scale}`, {len(lines)} of {wanted} runs: {'; '.join(parts)}."]
-    for name, scale in experiment.sheet.scales.items():
+    sentences = [f"Scale `{experiment.scale}`, {len(lines)} of {wanted} runs: {'; '.join(parts)}."]
+    for name, scale in experiment.spec.scales.items():
         if name != experiment.scale:
-            said.append(f"Scale `{name}` was not run{': ' + scale.note if scale.note else ''}.")
-    return " ".join(said)
+            sentences.append(f"Scale `{name}` was not run{': ' + scale.note if scale.note else ''}.")
+    return " ".join(sentences)
 
 
 def _markdown(rows: Sequence[Sequence[str]]) -> str:

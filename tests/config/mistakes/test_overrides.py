@@ -68,6 +68,12 @@ def test_words_that_hydra_reads_are_let_be(word: str) -> None:
     assert trouble([word]) == ""
 
 
+@pytest.mark.parametrize("flags", [["--config-dir", "mine"], ["-cd", "mine", "-m"], ["--config-dir=mine"]])
+def test_flags_and_their_values_are_no_words(flags: list[str]) -> None:
+    assert trouble([*flags, "seed=1"]) == trouble(["seed=1", *flags]) == ""
+    assert trouble([*flags, "task: synthesis"]).startswith("task: synthesis: lacks its =")
+
+
 def test_an_own_network_takes_the_place_of_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     """The default's keys (channels, strides, norm) are not the other class's."""
     word = "model.generator={_target_: monai.networks.nets.SegResNet, init_filters: 8}"
