@@ -26,7 +26,7 @@ from tests.conftest import ROOT
 
 WORKER = """
 import os, signal, sys, time
-from ganatomy.launch.launcher import follow_parent, tell
+from ganatomy.launch.launcher import follow_parent, report_error
 from ganatomy.errors import UserError
 rank, act = os.environ.get("RANK", "alone"), dict(word.split("=") for word in sys.argv[1:])
 follow_parent()
@@ -36,15 +36,15 @@ print("rank", rank, os.environ.get("WORLD_SIZE"), flush=True)
 sys.stderr.write(f"words of {rank}\\n")
 match act.get("r" + rank, "end"):
     case "user":
-        sys.exit(tell(UserError("data: case 7 is empty"), "error: data: case 7 is empty"))
+        sys.exit(report_error(UserError("data: case 7 is empty"), "error: data: case 7 is empty"))
     case "bug":
         try:
             1 / 0
         except ZeroDivisionError as error:
-            sys.exit(tell(error, None))
+            sys.exit(report_error(error, None))
     case "lost":
         time.sleep(0.3)
-        sys.exit(tell(RuntimeError("[gloo] Connection closed by peer"), None))
+        sys.exit(report_error(RuntimeError("[gloo] Connection closed by peer"), None))
     case "kill":
         time.sleep(0.3)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -56,12 +56,12 @@ match act.get("r" + rank, "end"):
 LEADER = """
 import sys
 from pathlib import Path
-from ganatomy.core import launch
-launch.GRACE = 2.0
+from ganatomy.launch import launcher
+launcher.GRACE = 2.0
 folder, count, *words = sys.argv[1:]
 try:
-    launch.launch([sys.executable, "-m", "worker"], words, int(count), Path(folder))
-except launch.Ended as error:
+    launcher.launch([sys.executable, "-m", "worker"], words, int(count), Path(folder))
+except launcher.ProcessFailed as error:
     sys.stderr.write(error.text + "\\n")
     sys.exit(error.code)
 """
