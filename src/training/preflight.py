@@ -98,9 +98,7 @@ def check_schedules(cfg: Config, task: AdversarialTask) -> None:
                 "trainer.max_steps, or null"
             ) from error
         if (last := getattr(scheduler, "total_steps", steps)) < steps:
-            raise UserError(
-                f"{path}: {name} ends after {last} of {steps} steps; give it trainer.max_steps"
-            )
+            raise UserError(f"{path}: {name} ends after {last} of {steps} steps; give it trainer.max_steps")
 
 
 def check_size(task: AdversarialTask, data: DataModule) -> None:
