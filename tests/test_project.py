@@ -189,7 +189,7 @@ def test_the_version_and_the_licence_are_said_once_and_the_same() -> None:
 def test_the_pages_name_only_what_is_there() -> None:
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         text = page.read_text()
-        for link in re.findall(r"\]\((?!http)([^)#]+)", text):
+        for link in re.findall(r"\]\((?!http)([^)#]+)", re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)):
             assert (page.parent / link).is_file(), f"{page.name}: {link}"
         for command in re.findall(r"python -m src\.(\w+)", text):
             assert (ROOT / f"src/{command}.py").is_file(), f"{page.name}: {command}"
