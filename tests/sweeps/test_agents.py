@@ -14,7 +14,7 @@ import yaml
 from ganatomy.config.compose import composed
 from tests.conftest import ROOT, TINY, environment
 
-FILES = sorted((ROOT / "sweeps").glob("*.yaml"))
+FILES = sorted((ROOT / "scripts/wandb").glob("*.yaml"))
 
 
 def expand(sweep: dict[str, Any], choose: Any) -> list[str]:
@@ -49,7 +49,7 @@ def test_both_ends_of_every_parameter_make_a_run_of_train(path: Path) -> None:
 def test_the_command_line_of_an_agent_trains(tmp_path: Path) -> None:
     """Offline, and as small as can be; all else as the agent would start it."""
     line = expand(
-        yaml.safe_load((ROOT / "sweeps/segmentation.yaml").read_text()), lambda node: ends(node)[-1]
+        yaml.safe_load((ROOT / "scripts/wandb/segmentation.yaml").read_text()), lambda node: ends(node)[-1]
     )
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     small = [word for word in TINY if not word.startswith("logger")]
