@@ -9,6 +9,12 @@ class UserError(ValueError):
     """Bad input; the message is one line: the key, file or case, what is wrong, how to mend it.
 
     Commands print it without a traceback and exit with code 2.
+
+    Example:
+        >>> from ganatomy.errors import one_of
+        >>> one_of("data.cache", "ram", ("memory", "disk", "none"))
+        Traceback (most recent call last):
+        ganatomy.errors.UserError: data.cache=ram: choose memory, disk, none
     """
 
 

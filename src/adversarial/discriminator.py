@@ -16,7 +16,13 @@ X = Tensor | tuple[Tensor, ...]
 
 
 class DiscriminatorOutput(NamedTuple):
-    """D's output: logits per scale ([B, ...] each), and per scale the features of the layers before."""
+    """D's output: logits per scale ([B, ...] each), and per scale the features of the layers before.
+
+    Example:
+        >>> patches = torch.tensor([[[[1.0, 3.0]]]])
+        >>> DiscriminatorOutput(logits=[patches], features=[[]]).score()
+        tensor([2.])
+    """
 
     logits: list[Tensor]
     features: list[list[Tensor]]
@@ -35,6 +41,12 @@ def read_output(output: Any) -> DiscriminatorOutput:
 
     Raises:
         UserError: The output has none of these forms.
+
+    Example:
+        >>> features, logits = torch.zeros(2, 8, 4, 4), torch.ones(2, 1, 2, 2)
+        >>> output = read_output([features, logits])
+        >>> output.score(), len(output.features[0])
+        (tensor([1., 1.]), 1)
     """
     if isinstance(output, Tensor):
         return DiscriminatorOutput([output], [[]])

@@ -28,6 +28,13 @@ class Ema(AveragedModel):
 
     Raises:
         UserError: `half_life` or `warm_up` is not above 0.
+
+    Example:
+        >>> generator = nn.Linear(1, 1)
+        >>> ema = Ema(generator, half_life=10_000)
+        >>> ema.update(images=8)  # after each step of the generator; the first update copies
+        >>> torch.equal(ema.module.weight, generator.weight), ema.images
+        (True, 8)
     """
 
     def __init__(

@@ -20,7 +20,18 @@ Batch = Any
 
 
 class Rules(Protocol):
-    """What a task must provide: G's output, D's inputs, and losses in addition to the adversarial one."""
+    """What a task must provide: G's output, D's inputs, and losses in addition to the adversarial one.
+
+    Example:
+        >>> class Points:
+        ...     def generate(self, batch: Tensor) -> Tensor:
+        ...         return generator(torch.randn(len(batch), 8))
+        ...     def discriminator_inputs(self, batch: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
+        ...         return batch, output
+        ...     def task_losses(self, batch: Tensor, output: Tensor) -> dict[str, Tensor]:
+        ...         return {}
+        >>> rules: Rules = Points()
+    """
 
     def generate(self, batch: Batch) -> Output:
         """Return G's output for the batch: a tensor, or tensors in a mapping or sequence."""

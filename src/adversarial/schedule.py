@@ -20,6 +20,11 @@ class Cosine:
 
     Raises:
         UserError: `burn_in` is out of range, or the value changes and `steps` is missing.
+
+    Example:
+        >>> factor = Cosine(1.0, 0.2, steps=100, burn_in=0.5)
+        >>> [round(factor(step), 2) for step in (0, 25, 50, 100)]
+        [1.0, 0.6, 0.2, 0.2]
     """
 
     def __init__(self, first: float, last: float, steps: int, burn_in: float = 1.0) -> None:

@@ -33,6 +33,10 @@ class Fault:
         kind: short name of the kind of fault.
         words: the line shown to the user.
         grave: True if it stops training; otherwise it is only reported.
+
+    Example:
+        >>> print(Fault("scan1", "affine", "scan1: its affine is singular"))
+        scan1: its affine is singular
     """
 
     case: str
@@ -57,6 +61,11 @@ class Record:
         fold: its fold, if the data set gives one.
         problems: faults that the source found before reading a pixel; the first record also carries those of
             the whole data set (faults of no case). A record with a grave one gets no split.
+
+    Example:
+        >>> record = Record("scan1", "patient1", split="train", content={"image": "scan1.nii.gz"})
+        >>> record.case, record.content["image"]
+        ('scan1', 'scan1.nii.gz')
     """
 
     case: str

@@ -24,6 +24,10 @@ class Score:
         unit: Unit of its values; empty for fractions, ratios and values in the units of the image.
         tasks: Tasks that give it, by their names in `conf/task`; empty for a user's metric.
         counts: True if it counts cases and does not rate them; no table shows it.
+
+    Example:
+        >>> Score("HD95", higher_is_better=False, decimals=2, unit="mm").heading
+        'HD95 mm ↓'
     """
 
     label: str
@@ -139,12 +143,22 @@ _outside: dict[str, Score] = {}
 
 
 def known() -> dict[str, Score]:
-    """Return all scores, those of users' metrics last."""
+    """Return all scores, those of users' metrics last.
+
+    Example:
+        >>> known()["dice"].label
+        'Dice'
+    """
     return {**SCORES, **_outside}
 
 
 def describe(name: str) -> Score:
-    """Return the entry of a score; an unknown one gets its name as label and no better direction."""
+    """Return the entry of a score; an unknown one gets its name as label and no better direction.
+
+    Example:
+        >>> describe("hd95").title, describe("rvd").title
+        ('HD95 mm', 'rvd')
+    """
     return SCORES.get(name) or _outside.get(name) or Score(name)
 
 
@@ -157,6 +171,12 @@ def register(metric: Any) -> Score:
 
     Raises:
         UserError: An attribute is missing or of a wrong type, or the name is taken.
+
+    Example:
+        >>> class VolumeDifference:
+        ...     name, higher_is_better, unit = "rvd", False, "%"
+        >>> register(VolumeDifference()).heading
+        'rvd % ↓'
     """
     which, name = f"task.metrics: {type(metric).__name__}", getattr(metric, "name", None)
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z]\w*", name):

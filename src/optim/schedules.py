@@ -21,6 +21,12 @@ class DecayAtEnd(LambdaLR):
 
     Raises:
         UserError: If `share` or `ends` is outside (0, 1].
+
+    Example:
+        >>> optimizer = torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1)
+        >>> scheduler = DecayAtEnd(optimizer, steps=10, share=0.5)
+        >>> [scheduler.lr_lambdas[0](step) for step in (0, 5, 8, 10)]
+        [1.0, 1.0, 0.4, 0.0]
     """
 
     def __init__(self, optimizer: Optimizer, steps: int, share: float = 0.3, ends: float = 1.0) -> None:
@@ -46,6 +52,12 @@ class BurnIn(LambdaLR):
 
     Raises:
         UserError: If `final` is negative, or `beta2` is out of range or the optimiser has none.
+
+    Example:
+        >>> optimizer = torch.optim.Adam(nn.Linear(1, 1).parameters(), lr=0.001, betas=(0.0, 0.99))
+        >>> scheduler = BurnIn(optimizer, steps=100, beta2=0.9)
+        >>> optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["betas"]
+        (0.001, (0.0, 0.9))
     """
 
     def __init__(

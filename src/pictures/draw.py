@@ -39,12 +39,22 @@ CORRECT: Rgb = (70, 74, 80)
 
 
 def colours(classes: Sequence[str]) -> dict[str, Rgb]:
-    """Return the colour of each class; the background, which comes first, has none."""
+    """Return the colour of each class; the background, which comes first, has none.
+
+    Example:
+        >>> colours(["background", "gm", "wm"])
+        {'gm': (86, 180, 233), 'wm': (230, 159, 0)}
+    """
     return {name: OKABE_ITO[i % len(OKABE_ITO)] for i, name in enumerate(classes[1:])}
 
 
 def grey(image: ArrayLike, window: tuple[float, float] | None = None) -> Pixels:
-    """Draw intensities in grey; `window` = (black, white), default each tile's 0.5 and 99.5 percentiles."""
+    """Draw intensities in grey; `window` = (black, white), default each tile's 0.5 and 99.5 percentiles.
+
+    Example:
+        >>> grey(np.zeros((2, 64, 48))).shape
+        (2, 192, 144, 3)
+    """
     return np.stack([_rgb(shaded(tile, window)) for tile in middle_slices(image)])
 
 
@@ -52,6 +62,10 @@ def shown(images: ArrayLike, window: tuple[float, float] | None = None) -> Pixel
     """Draw images [n, C, *spatial]: three channels in colour, else the first in grey.
 
     Three channels share one `window` (black, white).
+
+    Example:
+        >>> shown(np.zeros((2, 3, 192, 96))).shape
+        (2, 192, 96, 3)
     """
     values = np.asarray(images, dtype=np.float32)
     if values.shape[1] != 3:
@@ -74,6 +88,10 @@ def overlay(
         label: Label maps [n, *spatial]; 0 is not tinted.
         classes: Number of classes, background included.
         window: (black, white); default: each tile's 0.5 and 99.5 percentiles.
+
+    Example:
+        >>> overlay(np.zeros((2, 64, 48)), np.ones((2, 64, 48)), classes=2)[0, 0, 0].tolist()
+        [86, 180, 233]
     """
     drawn = []
     below = shown(image, window) if np.ndim(image) > np.ndim(label) else grey(image, window)
@@ -90,7 +108,13 @@ def overlay(
 
 
 def error_map(truth: ArrayLike, prediction: ArrayLike) -> Pixels:
-    """Draw where two label maps agree on a class (grey), and where and how they differ (`ERRORS`)."""
+    """Draw where two label maps agree on a class (grey), and where and how they differ (`ERRORS`).
+
+    Example:
+        >>> drawn = error_map(np.zeros((1, 8, 8)), np.ones((1, 8, 8)))
+        >>> tuple(drawn[0, 0, 0].tolist()) == ERRORS["false alarm"]
+        True
+    """
     drawn = []
     for true, predicted in zip(middle_slices(truth), middle_slices(prediction), strict=True):
         true, predicted = (enlarged(np.rint(labels), order=0) for labels in (true, predicted))

@@ -28,6 +28,11 @@ class Picture(NamedTuple):
         title: Title of the picture.
         columns: Name of each column to its tiles.
         rows: A short text beside each row, or none.
+
+    Example:
+        >>> picture = Picture("Test cases", {"image": grey(np.zeros((2, 8, 8)))}, rows=["a", "b"])
+        >>> panel(picture.columns, picture.title, rows=picture.rows).shape
+        (474, 248, 3)
     """
 
     title: str
@@ -54,6 +59,11 @@ def panel(
 
     Raises:
         ValueError: If columns differ in their number of tiles or have none.
+
+    Example:
+        >>> tiles = np.zeros((2, 192, 192, 3), np.uint8)
+        >>> panel({"image": tiles, "prediction": tiles}, title="Test cases").shape
+        (474, 420, 3)
     """
     tiles = {name: [_image(tile) for tile in column] for name, column in columns.items()}
     counts = {len(column) for column in tiles.values()}
@@ -80,32 +90,49 @@ def panel(
     x = left
     for name, column, column_width in zip(tiles, tiles.values(), widths, strict=True):
         draw.text((x, top - 22), name, FAINT, small)
-        y = top
-        for tile, row_height in zip(column, heights, strict=True):
-            canvas.paste(tile, (x, y))
-            y += row_height + GAP
+        y = _paste_down(canvas, column, heights, (x, top))
         for i, (entry, colour) in enumerate((legends or {}).get(name, {}).items()):
             line = y + 8 + 21 * i
             draw.rounded_rectangle((x, line + 3, x + 11, line + 14), 3, colour)
             draw.text((x + 18, line - 1), entry, FAINT, small)
         x += column_width + GAP
 
-    y = top
-    for text, row_height in zip(rows, heights, strict=False):
-        canvas.paste(_upright(text, row_height, small), (MARGIN, y))
-        y += row_height + GAP
+    texts = [_upright(text, row_height, small) for text, row_height in zip(rows, heights, strict=False)]
+    _paste_down(canvas, texts, heights, (MARGIN, top))
     return np.asarray(canvas)
 
 
+def _paste_down(
+    canvas: Image.Image, images: Sequence[Image.Image], heights: Sequence[int], place: tuple[int, int]
+) -> int:
+    """Paste images below one another from `place` (x, y) on, and return the y below the last."""
+    x, y = place
+    for image, height in zip(images, heights, strict=False):
+        canvas.paste(image, (x, y))
+        y += height + GAP
+    return y
+
+
 def png(picture: np.ndarray) -> bytes:
-    """Encode a picture uint8 [height, width, 3] as a PNG file."""
+    """Encode a picture uint8 [height, width, 3] as a PNG file.
+
+    Example:
+        >>> png(np.zeros((8, 8, 3), np.uint8))[1:4]
+        b'PNG'
+    """
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "PNG", optimize=True)
     return file.getvalue()
 
 
 def save_png(path: Path, picture: np.ndarray) -> None:
-    """Write a picture to a PNG file atomically."""
+    """Write a picture to a PNG file atomically.
+
+    Example:
+        >>> save_png(Path("pictures/black.png"), np.zeros((8, 8, 3), np.uint8))
+        >>> Path("pictures/black.png").exists()
+        True
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.write_bytes(png(picture))

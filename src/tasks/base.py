@@ -38,6 +38,7 @@ class AdversarialTask(TaskHooks, GanModule):
         >>> import torch
         >>> from ganatomy.adversarial import LOSSES
         >>> from ganatomy.metrics.cases import CaseTable
+        >>> from ganatomy.tasks.recipe import Recipe
         >>> class Restoration(AdversarialTask):
         ...     def __init__(self, recipe, monitor="val/mae"):
         ...         super().__init__(recipe, monitor)

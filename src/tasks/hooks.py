@@ -31,6 +31,15 @@ class TaskHooks:
             [B, out_channels, *spatial]; this is then checked before the first step.
         makes_label_maps: True if that tensor holds class logits, so that a finished run can serve as the
             evaluator of images drawn from label maps.
+
+    Example:
+        >>> class Restoration(TaskHooks):
+        ...     def discriminator_inputs(self, batch, output):
+        ...         return batch["target"], output
+        ...     def task_losses(self, batch, output):
+        ...         return {"l1": (output - batch["target"]).abs().mean()}
+        >>> Restoration().task_losses({"target": torch.ones(2, 1, 8, 8)}, torch.zeros(2, 1, 8, 8))
+        {'l1': tensor(1.)}
     """
 
     one_size = False
@@ -153,6 +162,15 @@ class TaskHooks:
 
 
 def all_labelled(data: DataModule) -> None:
-    """Raise UserError if batches hold images with hidden labels, which would count as empty label maps."""
+    """Raise UserError if batches hold images with hidden labels, which would count as empty label maps.
+
+    Example:
+        >>> from ganatomy.data.datamodule import DataModule
+        >>> from ganatomy.data.sources.brain import Brain
+        >>> source = Brain(subjects=6, size=16, slices=2)
+        >>> all_labelled(DataModule(source, batch_size=4, unlabelled_fraction=0.5))
+        Traceback (most recent call last):
+        ganatomy.errors.UserError: data.unlabelled_fraction: 0.5, but only model=semi learns of them; ...
+    """
     if share := data.labels.unlabelled_fraction:
         raise UserError(f"data.unlabelled_fraction: {share}, but only model=semi learns of them; set it to 0")

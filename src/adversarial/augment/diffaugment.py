@@ -26,6 +26,13 @@ class Augment(nn.Module):
 
     Raises:
         UserError: An unknown change, or `image_channels` below 1.
+
+    Example:
+        >>> class Negative(Augment):
+        ...     def change(self, x):
+        ...         return -x
+        >>> Negative(policy=["negative"], known=["negative"], image_channels=None)([torch.ones(1, 1, 2)])
+        (tensor([[[-1., -1.]]]),)
     """
 
     def __init__(self, policy: Sequence[str], known: Sequence[str], image_channels: int | None) -> None:

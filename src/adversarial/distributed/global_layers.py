@@ -82,7 +82,15 @@ class GlobalDropout(_DropoutNd):
 
 
 def convert_global_layers(network: nn.Module) -> nn.Module:
-    """Replace BatchNorm and dropout layers by the global ones; weights and their names stay."""
+    """Replace BatchNorm and dropout layers by the global ones; weights and their names stay.
+
+    Example:
+        >>> convert_global_layers(nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5)))
+        Sequential(
+          (0): Linear(in_features=2, out_features=2, bias=True)
+          (1): GlobalDropout(p=0.5, inplace=False)
+        )
+    """
     for name, child in network.named_children():
         setattr(network, name, convert_global_layers(child))
     if type(network) in SHARED:

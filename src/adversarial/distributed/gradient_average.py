@@ -17,6 +17,14 @@ class GradientAverage:
 
     A parameter that no process has a gradient for keeps none; one that some have a gradient for gets one in
     all of them. Only where a gradient is missing does the host wait for the device.
+
+    Example:
+        >>> discriminator = nn.Linear(1, 1, bias=False)
+        >>> discriminator(torch.ones(2, 1)).mean().backward()
+        >>> average = GradientAverage()
+        >>> average(discriminator.parameters())  # a single process keeps its gradients
+        >>> discriminator.weight.grad, average.calls
+        (tensor([[1.]]), 0)
     """
 
     def __init__(self) -> None:

@@ -20,6 +20,11 @@ class Rows:
         start: Index of the first row in the global batch.
         count: Number of rows of this process.
         total: Number of rows of the global batch.
+
+    Example:
+        >>> rows = Rows(start=4, count=3, total=7)  # the second of two processes
+        >>> torch.arange(rows.total)[rows.start : rows.start + rows.count]
+        tensor([4, 5, 6])
     """
 
     start: int

@@ -15,6 +15,15 @@ class AdversarialLoss:
         needs_whole_batch: A sample's loss depends on the others', so a batch cannot be split.
         zero_sum: G's gradient at every fake logit is minus D's, whatever the logit.
         from_features: The loss uses D's features, not only its logits.
+
+    Example:
+        >>> class Linear(AdversarialLoss):
+        ...     def discriminator(self, real, fake):
+        ...         return (fake.score() - real.score()).mean()
+        ...     def generator(self, real, fake):
+        ...         return -fake.score().mean()
+        >>> Linear().generator(None, read_output(torch.ones(2, 1)))
+        tensor(-1.)
     """
 
     needs_real = False

@@ -17,6 +17,11 @@ class Weight:
     Attributes:
         from_gradients: It is computed from the gradients of both losses.
         changes: It is not constant, so it is logged.
+
+    Example:
+        >>> weight = WEIGHTS["warmup"](value=0.5, steps=100)
+        >>> [weight(step) for step in (0, 50, 200)]
+        [0.0, 0.25, 0.5]
     """
 
     from_gradients = False

@@ -22,6 +22,14 @@ class Penalty(nn.Module):
         gamma_from_image_size: Its `gamma` follows from image size and batch size unless it is given.
         on_first_input: It acts on D's first argument alone, as all do that need an input gradient.
         cost: Forward passes of D that it adds to a batch.
+
+    Example:
+        >>> class Drift(Penalty):
+        ...     name = "drift"
+        ...     def forward(self, discriminator, real, fake, step):
+        ...         return 0.001 * real.output.score().square().mean()
+        >>> [step for step in range(9) if Drift(every=4).is_due(step)]
+        [0, 4, 8]
     """
 
     name: ClassVar[str]
@@ -83,6 +91,11 @@ def lazy_adam(lr: float, betas: tuple[float, float], every: int) -> tuple[float,
 
     Returns:
         (lr, betas) of D's optimizer.
+
+    Example:
+        >>> lr, betas = lazy_adam(0.002, (0.0, 0.99), every=16)
+        >>> round(lr, 6), betas[0], round(betas[1], 4)
+        (0.001882, 0.0, 0.9906)
     """
     if every == 1:
         return lr, betas

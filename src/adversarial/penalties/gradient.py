@@ -23,6 +23,10 @@ def size_rule(pixels: int, batch: int) -> float:
     """Return R1's γ by image size in pixels (voxels) and batch size: 0.0002 · pixels / batch.
 
     Karras et al., arXiv 2006.06676, appendix C (γ₀ = 0.0002 · N / M).
+
+    Example:
+        >>> round(size_rule(pixels=256 * 256, batch=32), 4)
+        0.4096
     """
     return 0.0002 * pixels / batch
 

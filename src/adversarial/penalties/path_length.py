@@ -28,6 +28,15 @@ class PathLength(nn.Module):
 
     Raises:
         UserError: A value is out of its range.
+
+    Example:
+        >>> class Painter(nn.Module):
+        ...     def styles(self, z):
+        ...         return 2 * z
+        ...     def paint(self, styles, z):
+        ...         return styles[:, :, None, None]
+        >>> PathLength(every=8)(Painter(), torch.zeros(4, 1, requires_grad=True)).shape
+        torch.Size([])
     """
 
     mean: Tensor

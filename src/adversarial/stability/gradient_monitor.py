@@ -13,7 +13,16 @@ from ganatomy.errors import UserError
 
 
 class NotFinite(UserError):
-    """A gradient is infinite or NaN; one line names the step, the loss and the layer."""
+    """A gradient is infinite or NaN; one line names the step, the loss and the layer.
+
+    Example:
+        >>> generator = nn.Linear(1, 1)
+        >>> monitor = GradientMonitor(Game(rules=None, generator=generator, discriminator=None, loss=None))
+        >>> (generator(torch.ones(1, 1)) / 0).sum().backward()
+        >>> monitor.observe("generator", step=3)
+        Traceback (most recent call last):
+        ganatomy...NotFinite: step 3: the gradient of the generator is not finite; ...
+    """
 
 
 class GradientMonitor:
@@ -22,6 +31,13 @@ class GradientMonitor:
     On a CPU a bad gradient raises at once, and the batch is run again to find where it began. Elsewhere the
     host does not wait for the device: the first bad step is kept there until `raise_if_bad`. Not for float16
     with loss scaling, which expects overflows and skips them.
+
+    Example:
+        >>> generator = nn.Linear(1, 1, bias=False)
+        >>> monitor = GradientMonitor(Game(rules=None, generator=generator, discriminator=None, loss=None))
+        >>> (3 * generator(torch.ones(1, 1))).sum().backward()
+        >>> monitor.observe("generator", step=0)
+        tensor(3.)
     """
 
     def __init__(self, game: Game, at_once: bool | None = None) -> None:

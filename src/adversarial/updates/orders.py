@@ -39,6 +39,16 @@ class Update:
 
     Raises:
         UserError: A number is below 1.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> generator, discriminator = nn.Linear(2, 2), nn.Linear(2, 1)
+        >>> pair = lambda batch, output: (batch, output)
+        >>> rules = SimpleNamespace(generate=generator, discriminator_inputs=pair, task_losses=lambda *_: {})
+        >>> game = Game(rules, generator, discriminator, LOSSES["hinge"]())
+        >>> log = UPDATES["textbook"]()(game, torch.ones(4, 2), step=0, stepper=print)
+        discriminator
+        generator
     """
 
     def __init__(self, n_critic: int = 1, accumulate: int = 1, join_real_and_fake: bool = False) -> None:

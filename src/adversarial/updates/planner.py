@@ -20,7 +20,12 @@ UPDATES: dict[str, type[Update]] = {
 
 @dataclass(frozen=True)
 class Cost:
-    """Average cost of a batch in forward passes of each player; a backward counts as one or two more."""
+    """Average cost of a batch in forward passes of each player; a backward counts as one or two more.
+
+    Example:
+        >>> print(Cost(generator_forwards=3, discriminator_forwards=7))
+        3 F_G + 7 F_D a batch
+    """
 
     generator_forwards: float
     discriminator_forwards: float
@@ -38,6 +43,10 @@ class Plan:
         reason: Why this one was chosen.
         cost: Passes through G and D per step.
         update: The update itself.
+
+    Example:
+        >>> print(Plan("shared", "one D pass over each batch serves both", Cost(3, 7), UPDATES["shared"]()))
+        update shared (3 F_G + 7 F_D a batch): one D pass over each batch serves both
     """
 
     name: str

@@ -30,6 +30,12 @@ def read(path: Path, axes: str | None = None, dims: int | None = None) -> tuple[
     Raises:
         ReadError: the file does not exist, is damaged, or cannot be read correctly.
         UserError: a package that reads this format is not installed, or `axes` is not an order of axes.
+
+    Example:
+        >>> np.save("scan.npy", np.zeros((24, 16), np.int16))
+        >>> image, grid = read(Path("scan.npy"))
+        >>> image.shape, image.dtype, grid.shape
+        ((1, 24, 16), dtype('int16'), (24, 16))
     """
     stored, _ = _read(Path(path), False, axes, dims)
     return _checked(Path(path), stored.array, stored)
@@ -53,6 +59,12 @@ def read_label(
     Raises:
         ReadError: the file does not exist, is damaged, or is not a label map.
         UserError: a package that reads this format is not installed, or `axes` is not an order of axes.
+
+    Example:
+        >>> np.save("mask.npy", np.eye(2, dtype=np.uint8))
+        >>> label, _ = read_label(Path("mask.npy"), values=(0, 1))
+        >>> label.tolist()
+        [[[1, 0], [0, 1]]]
     """
     stored, lossy = _read(Path(path), True, axes, dims)
     try:

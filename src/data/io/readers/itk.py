@@ -91,7 +91,14 @@ def _array(image: Any) -> np.ndarray:
 
 
 def is_plane(path: Path) -> bool:
-    """Return True if the file is a MetaImage or NRRD of two axes."""
+    """Return True if the file is a MetaImage or NRRD of two axes.
+
+    Example:
+        >>> import SimpleITK
+        >>> SimpleITK.WriteImage(SimpleITK.Image(8, 8, SimpleITK.sitkUInt8), "film.mha")
+        >>> is_plane(Path("film.mha"))
+        True
+    """
     form = kind(path, beginning(path))
     if form not in ("nrrd", "meta"):
         return False

@@ -20,7 +20,12 @@ VOXELS, HEADERS = (".img", ".img.gz"), (".hdr", ".hdr.gz")
 
 
 def suffix(path: Path | str) -> str:
-    """Return the extension in lower case; `.nii.gz` counts as one extension."""
+    """Return the extension in lower case; `.nii.gz` counts as one extension.
+
+    Example:
+        >>> suffix("scans/p01.NII.GZ")
+        '.nii.gz'
+    """
     name = (path if isinstance(path, str) else path.name).lower()
     if name.endswith(".gz"):
         double = next((known for known in DOUBLE if name.endswith(known)), None)
@@ -32,7 +37,12 @@ def suffix(path: Path | str) -> str:
 
 
 def stem(path: Path | str) -> str:
-    """Return the file's name without its extension."""
+    """Return the file's name without its extension.
+
+    Example:
+        >>> stem("scans/p01.nii.gz")
+        'p01'
+    """
     name = Path(path).name
     return name[: len(name) - len(suffix(name))]
 
@@ -48,6 +58,10 @@ def passed_over(path: Path) -> bool:
 
     That is clutter of macOS and Windows ("._scan.nii", "Thumbs.db"), the .hdr of an existing .img, or an
     unknown extension.
+
+    Example:
+        >>> passed_over(Path("notes.txt")), passed_over(Path("scan.nii.gz"))
+        (True, False)
     """
     name = path.name.lower()
     return (
@@ -62,6 +76,13 @@ def sifted(paths: Iterable[Path]) -> tuple[list[Path], Counter[str]]:
     """Return the sorted images among `paths`, and the count of ignored files per extension (or clutter name).
 
     If both files of a .hdr + .img pair are among `paths`, only the .img is returned.
+
+    Example:
+        >>> for name in ("scan.nii.gz", "notes.txt"):
+        ...     Path(name).touch()
+        >>> images, ignored = sifted(Path(".").iterdir())
+        >>> [image.name for image in images], dict(ignored)
+        (['scan.nii.gz'], {'.txt': 1})
     """
     files = sorted(path for path in paths if path.is_file())
     known = set(files)

@@ -17,6 +17,12 @@ def parts(path: Path) -> list[Path]:
 
     These are the other half of a .hdr and .img, and the voxel files that a .mhd or .nhdr names. Most formats
     have one file only.
+
+    Example:
+        >>> for name in ("scan.hdr", "scan.img"):
+        ...     Path(name).touch()
+        >>> [part.name for part in parts(Path("scan.img"))]
+        ['scan.img', 'scan.hdr']
     """
     if not path.exists():
         return [path]

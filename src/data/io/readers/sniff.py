@@ -36,7 +36,13 @@ def beginning(path: Path) -> bytes:
 
 
 def is_dicom(path: Path) -> bool:
-    """Return True if a file is DICOM, whatever its name."""
+    """Return True if a file is DICOM, whatever its name.
+
+    Example:
+        >>> size = Path("IM0001").write_bytes(bytes(128) + b"DICM")
+        >>> is_dicom(Path("IM0001"))
+        True
+    """
     return kind(path, beginning(path)) == "dicom"
 
 

@@ -18,7 +18,13 @@ TURNS |= {5: (True, ()), 6: (True, (2,)), 7: (True, (1, 2)), 8: (True, (1,))}
 
 
 class ReadError(ValueError):
-    """A file that does not exist, is cut short, or cannot be read correctly. The message names it."""
+    """A file that does not exist, is cut short, or cannot be read correctly. The message names it.
+
+    Example:
+        >>> read(Path("lost.png"))
+        Traceback (most recent call last):
+        ganatomy.data.io.readers.stored.ReadError: lost.png: is not there
+    """
 
 
 class Refused(ValueError):
@@ -67,7 +73,16 @@ def note(message: str) -> None:
 
 @contextmanager
 def listening() -> Iterator[list[str]]:
-    """Collect the notes of all files that are read inside the block."""
+    """Collect the notes of all files that are read inside the block.
+
+    Example:
+        >>> import nibabel
+        >>> nibabel.save(nibabel.AnalyzeImage(np.zeros((4, 4, 4), np.int16), np.eye(4)), "old.img")
+        >>> with listening() as notes:
+        ...     image, grid = read(Path("old.img"))
+        >>> notes
+        ["old.img: Analyze does not define left and right; nibabel's convention is used"]
+    """
     notes: list[str] = []
     before = _notes.set(notes)
     try:

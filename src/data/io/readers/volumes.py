@@ -80,7 +80,14 @@ def _four(array: np.ndarray, colour: bool) -> np.ndarray:
 
 
 def nibabel_image(path: Path) -> Any:
-    """Return the file as nibabel opens it, whatever its name; None if it is of another format."""
+    """Return the file as nibabel opens it, whatever its name; None if it is of another format.
+
+    Example:
+        >>> import nibabel
+        >>> nibabel.save(nibabel.Nifti1Image(np.zeros((4, 4, 2), np.int16), np.eye(4)), "scan.nii.gz")
+        >>> nibabel_image(Path("scan.nii.gz")).shape
+        (4, 4, 2)
+    """
     form = kind(path, beginning(path))
     return _opened(path, form) if form in ("nifti", "mgh") else None
 
