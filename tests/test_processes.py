@@ -187,8 +187,19 @@ def test_a_run_goes_on_with_more_processes_and_with_fewer(command: Any, tmp_path
 
 
 LONG = ["trainer.max_steps=100000", "trainer.val_every=100000", "callbacks.checkpoint_every=1", "run_dir=run"]
-PLANTED = "import os, signal\ndef plant(*_): raise RuntimeError('planted in one process')\n"
-PLANTED += "if os.environ.get('RANK') == '1': signal.signal(signal.SIGUSR2, plant)\n"
+PLANTED = """
+import os, signal
+
+def fail(*_):
+    raise RuntimeError("planted in one process")
+
+def plant(*_):  # fails at the next step: an error raised here could land inside a library's own try
+    import torch
+    torch.manual_seed = fail
+
+if os.environ.get("RANK") == "1":
+    signal.signal(signal.SIGUSR2, plant)
+"""
 
 
 @pytest.fixture
