@@ -1,4 +1,4 @@
-"""sweeps/*.yaml: what a W&B agent would start is a run of `train`."""
+"""scripts/wandb/*.yaml: what a W&B agent would start is a run of `train`."""
 
 from __future__ import annotations
 
