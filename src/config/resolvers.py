@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from hydra._internal.core_plugins import file_config_source
 from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import OmegaConf
@@ -34,10 +36,11 @@ def _choices() -> str:
     """Return a line for each group with its choices, those of added folders too."""
     from hydra.core.global_hydra import GlobalHydra
 
-    loader = GlobalHydra.instance().config_loader()
+    loader: Any = GlobalHydra.instance().config_loader()
     groups = {name for name in loader.list_groups("") if name != "hydra"}
     groups |= {f"model/{name}" for name in loader.list_groups("model")}
-    offered = {name: loader.get_group_options(name) for name in sorted(groups)}
+    listed = loader.repository.get_group_options  # the loader's own copies the repository for each group
+    offered = {name: listed(name, ObjectType.CONFIG) for name in sorted(groups)}
     lines = {name: [o for o in found if o not in BASES.get(name, ())] for name, found in offered.items()}
     return "\n".join(f"{name}: {', '.join(found)}" for name, found in lines.items() if found) + "\n"
 

@@ -1,13 +1,15 @@
-"""Shared start of every command: composition by Hydra, one line for a mistake, exit code 2."""
+"""Shared start of every command: composition by Hydra, one line for a mistake, exit code 2.
+
+What only an error needs is imported when there is one: a command starts sooner.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from ganatomy.config.locations import CONF
-from ganatomy.config.mistakes.explain import composed_plain, explain
 from ganatomy.config.mistakes.overrides import refuse_bases, replacing
 from ganatomy.config.resolvers import register_resolvers
 from ganatomy.config.translate import readable
 from ganatomy.errors import UserError
-from ganatomy.launch.launcher import ProcessFailed, launched, report_error
 from ganatomy.runs.multirun import finish
 
 
@@ -37,6 +37,8 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
                 refuse_bases()
                 return main(cfg)
             except Exception as error:
+                from ganatomy.launch.launcher import launched, report_error
+
                 message = _message(error, name)
                 if launched():
                     raise SystemExit(report_error(error, None if _debugging() else message)) from None
@@ -47,13 +49,20 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
             finally:
                 _drop_empty()
 
+        def composing(words: Sequence[str]) -> Mapping[str, Any]:
+            from ganatomy.config.mistakes.explain import composed_plain
+
+            return composed_plain(name, words, more=folders)
+
+        folders: list[str] = []
+
         def run() -> None:
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra re-raises, and the message is written here
             register_resolvers()
             with _one_line(name):
-                folders = _flags()
+                folders[:] = _flags()
                 sys.argv[1:] = readable(sys.argv[1:], resumes=name == "train")
-                sys.argv[1:] = replacing(sys.argv[1:], functools.partial(composed_plain, name, more=folders))
+                sys.argv[1:] = replacing(sys.argv[1:], composing)
                 try:
                     hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)()
                 finally:
@@ -66,6 +75,9 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
 
 def _message(error: BaseException, name: str) -> str | None:
     """Return the line for an error that the user can mend; that of a process of the run as it came."""
+    from ganatomy.config.mistakes.explain import explain
+    from ganatomy.launch.launcher import ProcessFailed
+
     return error.text if isinstance(error, ProcessFailed) else explain(error, name)
 
 
