@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import yaml
 
 from ganatomy.config import compose, renamed
 from ganatomy.config.mistakes import explain, overrides
+from ganatomy.config.targets import resolve
 from ganatomy.errors import UserError
 from ganatomy.experiments.pin import pin
 from ganatomy.experiments.pinned import PINNED, Pinned, words_of
@@ -160,3 +162,12 @@ def test_a_wrong_file_is_named(small: Callable[..., Path], text: str, line: str)
 )
 def test_values_as_words(value: Any, words: list[str]) -> None:
     assert words_of("a.b", value) == words
+
+
+@pytest.mark.parametrize("name", sorted(names(KEPT)))
+def test_every_class_of_an_experiment_is_there(name: str) -> None:
+    """By today's name: a hash alone would not notice one of before."""
+    for file in (KEPT / name / "experiment.yaml", KEPT / name / PINNED):
+        text = file.read_text(encoding="utf-8")
+        for target in re.findall(r"_target_: ([\w.]+)", text):
+            resolve({"_target_": target}, f"{name}: {file.name}")
