@@ -26,9 +26,10 @@ def main(cfg: DictConfig) -> float:
     from ganatomy.config.resolve import resolve_config, validate
     from ganatomy.launch.distributed import settle_place
     from ganatomy.launch.processes import processes_of, train_in_processes
+    from ganatomy.runs.multirun import given_words
 
     hydra = HydraConfig.get()
-    plain = resolve_config(cfg, list(hydra.overrides.task))
+    plain = resolve_config(cfg, given_words(hydra))
     plain["run_dir"] = hydra.runtime.output_dir
     settled = settle_place(validate(plain))
     if count := processes_of(settled.trainer):

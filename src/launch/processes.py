@@ -11,6 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
 from ganatomy.invocation import child_command
+from ganatomy.runs.multirun import given_words
 from ganatomy.runs.process_place import process_place
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def train_in_processes(count: int, directory: Path) -> float:
     from ganatomy.launch.launcher import launch
     from ganatomy.runs.directory import Run
 
-    words = [*HydraConfig.get().overrides.task, *search_path(searched())]
+    words = [*given_words(HydraConfig.get()), *search_path(searched())]
     words += [f"hydra.run.dir={quoted(str(directory.absolute()))}", "hydra.mode=RUN"]
     launch(child_command("train"), words, count, directory)
     score = Run(directory).read("status.json")["best"]["score"]

@@ -11,13 +11,19 @@ from typing import Any
 
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from ganatomy.runs.directory import Run, write_atomically
 
 NOTES = "jobs"
 """Folder of a multirun in which every job leaves its command line, wherever it runs."""
 _folder: Path | None = None
+
+
+def given_words(hydra: Any) -> list[str]:
+    """Return the overrides of a job as they were given: `${...}` in one refers to the configuration."""
+    words: Any = OmegaConf.to_container(hydra.overrides.task, resolve=False)
+    return [str(word) for word in words]
 
 
 class Jobs(Callback):
@@ -30,7 +36,7 @@ class Jobs(Callback):
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
         if config.hydra.mode == RunMode.MULTIRUN:
             folder = Path(config.hydra.sweep.dir).absolute()
-            note = {"words": list(config.hydra.overrides.task), "run": str(config.hydra.sweep.subdir)}
+            note = {"words": given_words(config.hydra), "run": str(config.hydra.sweep.subdir)}
             write_atomically(folder / NOTES / f"{config.hydra.job.num}.json", json.dumps(note).encode())
 
 
