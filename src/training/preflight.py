@@ -109,9 +109,8 @@ def check_size(task: AdversarialTask, data: DataModule) -> None:
     if hasattr(task.generator, "latent"):  # it begins with noise, and was built for this size
         return
     for name, network in parts(task.generator).items():
-        asked = name or task.plain_answer
-        known = arguments(task.network_arguments(data), "generator", name) if asked else {}
-        channels = known.get("in_channels", data.channels) if name else data.channels
+        known = arguments(task.network_arguments(data), "generator", name)
+        channels = known.get("in_channels", data.channels)
         answers = known.get("out_channels") if task.plain_answer else None
         _check_network(network, tuple(data.shape), functools.partial(_refusal, network, channels, answers))
 

@@ -68,6 +68,17 @@ def test_one_tensor_is_let_be_and_draws_nothing(generator: nn.Module) -> None:
     assert torch.equal(before, torch.get_rng_state()) and generator.training
 
 
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_generator_is_tried_with_the_channels_of_its_task(plain: bool) -> None:
+    """Two channels in, as from a mask, though the images have one."""
+    task = SimpleNamespace(
+        generator=nets.UNet(2, 2, 1, (4, 8), (2,)),
+        plain_answer=plain,
+        network_arguments=lambda _: {"generator": {"in_channels": 2, "out_channels": 1}},
+    )
+    check_size(task, SimpleNamespace(shape=(32, 32), channels=1))
+
+
 def test_a_task_may_ask_for_more_than_a_tensor() -> None:
     assert refused(Dictionary(), plain=False) == ""
 
