@@ -109,6 +109,19 @@ def test_a_sound_case_passes(shape: tuple[int, ...]) -> None:
     assert breach(record, [], lab).endswith("gives a list; expected a dict of arrays")  # type: ignore[arg-type]
 
 
+def test_a_load_that_fails_is_one_line_with_its_case() -> None:
+    with pytest.raises(UserError) as caught:
+        DataModule(Lab(lambda case: case["mask"]), 2, cache="none").setup()
+    told = str(caught.value).splitlines()[0]
+    assert told.startswith("lab 0: Lab.load fails (KeyError: 'mask'; test_contract.py, line ")
+
+    def exhausted(case: Case) -> Any:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        DataModule(Lab(exhausted), 2, cache="none").setup()
+
+
 def test_a_source_that_was_mended_is_read_again(tmp_path: Path) -> None:
     """Though its fingerprint is that of before."""
     spoilt = Lab(lambda case: case | {"affine": np.eye(3)})
