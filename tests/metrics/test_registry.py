@@ -266,7 +266,9 @@ def test_what_is_no_metric_is_refused() -> None:
     }.items():
         with pytest.raises(UserError, match=rf"^task\.metrics: {message}"):
             OutsideMetrics([like(call, **plain)]).named("case-1", torch.zeros(2), torch.zeros(2))
-    outside = OutsideMetrics([like(lambda prediction, truth: [0.0] * 4, **plain, per_class=True)], classes=True)
+    outside = OutsideMetrics(
+        [like(lambda prediction, truth: [0.0] * 4, **plain, per_class=True)], classes=True
+    )
     with pytest.raises(UserError, match="own gives 4 numbers for a; give one number per class except .*: 1$"):
         outside.values("a", torch.zeros(2), torch.zeros(2), ["lesion"])
     assert register(like(**plain)) == Score("own")

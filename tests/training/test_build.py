@@ -59,7 +59,9 @@ def test_a_run_is_laid_out_as_it_is_told(run: Callable[..., Path]) -> None:
             assert all(w.is_contiguous(memory_format=torch.channels_last) == asked for w in kernels)
 
 
-@pytest.mark.parametrize(("returned", "lost"), [({"weight": 1.0}, "_target_ and no monitor"), (None, "_target_")])
+@pytest.mark.parametrize(
+    ("returned", "lost"), [({"weight": 1.0}, "_target_ and no monitor"), (None, "_target_")]
+)
 def test_a_task_that_loses_its_settings_is_named(
     returned: Any, lost: str, compose: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,7 +86,10 @@ def test_a_task_may_ask_for_more_than_a_tensor() -> None:
 @pytest.mark.parametrize(
     ("score", "more"),
     [
-        ("psnr_like", ", or declare one with ganatomy.metrics.registry.register(metric) in the task's __init__"),
+        (
+            "psnr_like",
+            ", or declare one with ganatomy.metrics.registry.register(metric) in the task's __init__",
+        ),
         ("volumes", ""),
     ],
 )
