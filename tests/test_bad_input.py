@@ -108,7 +108,7 @@ CASES = {
     ),
     "a score without direction": (
         ["task.monitor=val/volumes"],
-        "task.monitor: val/volumes is neither better",
+        "task.monitor: val/volumes declares no direction (higher_is_better); choose another score\n",
     ),
     "a penalty without name": (
         ["model.adversarial.penalties=[{gamma: 1.0}]"],

@@ -102,10 +102,23 @@ class Game:
             return
         if self.loss is None:
             raise UserError("loss: a game with a discriminator needs an adversarial loss, e.g. loss=hinge")
+        self._check_kinds()
         self.adversaries = build_adversaries(self.discriminator, self.penalties, self.augment)
         for adversary in self.adversaries:
             for penalty in adversary.penalties:
                 penalty.prepare(adversary.network)
+
+    def _check_kinds(self) -> None:
+        """Raise UserError for a name or a class where an object is needed."""
+        if not isinstance(self.loss, AdversarialLoss):
+            raise UserError(f'loss: {self.loss!r} is not a loss; give an object, e.g. LOSSES["hinge"]()')
+        if not isinstance(self.weight, Weight):
+            given = repr(self.weight)
+            raise UserError(f'weight: {given} is not a weight; give an object, e.g. WEIGHTS["fixed"](0.1)')
+        kinds = (list, tuple, nn.ModuleList)
+        if not (isinstance(self.penalties, kinds) and all(isinstance(p, Penalty) for p in self.penalties)):
+            given = " ".join(repr(self.penalties).split())
+            raise UserError(f'penalties: {given} is not a list of penalties; give e.g. [PENALTIES["r1"]()]')
 
     @property
     def discriminators(self) -> dict[str, nn.Module]:

@@ -74,7 +74,7 @@ class OutsideMetrics:
             classes: Names of the classes that a metric per class gives a number for.
 
         Raises:
-            UserError: A metric fails, or gives a wrong number of values.
+            UserError: A metric fails, or gives a wrong number of values or an infinite one.
         """
         by_class, single = torch.empty(0, len(classes)).double(), torch.empty(0).double()
         for metric in self.metrics:
@@ -110,6 +110,9 @@ def _numbers(metric: Any, case: str, prediction: Tensor, truth: Tensor, count: i
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise UserError(f"task.metrics: {metric.name} fails for {case} ({reason})") from error
     if len(found) != count:
-        wanted = "one number" if count == 1 else f"{count} numbers, one a class but the background"
+        by_class = f"one number per class except the background: {count}"
+        wanted = by_class if _is_per_class(metric) else "one number"
         raise UserError(f"task.metrics: {metric.name} gives {len(found)} numbers for {case}; give {wanted}")
+    if found.isinf().any():
+        raise UserError(f"task.metrics: {metric.name} gives inf for {case}; give finite numbers, or NaN")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -80,7 +80,7 @@ def complete(cfg: Config, data: DataModule) -> Config:
     plain = _suited(cfg.to_plain(), data)
     model = plain["model"]
     task = cast("type[AdversarialTask]", resolve(plain["task"], "task"))
-    settings = task.resolve_settings(data, plain["task"])
+    settings = _settings(task, data, plain["task"])
     channels = task.network_arguments(data)
     for player in PLAYERS:
         if model[player] is not None:
@@ -95,6 +95,18 @@ def complete(cfg: Config, data: DataModule) -> Config:
         known = {"image_channels": data.channels} if takes else {}
         adversarial["augment"] = {**known, **named}
     return Config.from_plain({**plain, "task": settings})
+
+
+def _settings(task: type[AdversarialTask], data: DataModule, given: Plain) -> Plain:
+    """Return what `resolve_settings` makes of the task's section; raise UserError if it loses needed keys."""
+    found: Any = task.resolve_settings(data, given)
+    kept = found if isinstance(found, Mapping) else {}
+    if lost := [key for key in ("_target_", "monitor") if key in given and key not in kept]:
+        raise UserError(
+            f"task: {task.__name__}.resolve_settings returns no {' and no '.join(lost)}; "
+            "return `given` with its own keys added: {**given, ...}"
+        )
+    return dict(found)
 
 
 def _suited(plain: Plain, data: DataModule) -> Plain:

@@ -12,6 +12,7 @@ import torch
 from ganatomy.config.mistakes import memory
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.errors import UserError
+from ganatomy.metrics.registry import known
 from ganatomy.training.players import arguments, parts, title
 
 if TYPE_CHECKING:
@@ -77,7 +78,11 @@ def check_monitor(task: AdversarialTask) -> None:
     """Raise one line when the score that shall choose the best checkpoint does not exist."""
     names = [f"val/{name}" for name in task.scores("val")]
     if task.monitor in names and not task.direction:
-        raise UserError(f"task.monitor: {task.monitor} is neither better high nor low; choose another score")
+        declare = ", or declare one with ganatomy.metrics.registry.register(metric) in the task's __init__"
+        raise UserError(
+            f"task.monitor: {task.monitor} declares no direction (higher_is_better); choose another score"
+            f"{'' if task.monitor.split('/')[1] in known() else declare}"
+        )
     if task.monitor not in names:
         raise UserError(f"task.monitor: no score is named {task.monitor}{nearest(task.monitor, names)}")
 
@@ -109,10 +114,9 @@ def check_size(task: AdversarialTask, data: DataModule) -> None:
     if hasattr(task.generator, "latent"):  # it begins with noise, and was built for this size
         return
     for name, network in parts(task.generator).items():
-        asked = name or task.plain_answer
-        known = arguments(task.network_arguments(data), "generator", name) if asked else {}
-        channels = known.get("in_channels", data.channels) if name else data.channels
-        answers = known.get("out_channels") if task.plain_answer else None
+        given = arguments(task.network_arguments(data), "generator", name)
+        channels = given.get("in_channels", data.channels)
+        answers = given.get("out_channels") if task.plain_answer else None
         _check_network(network, tuple(data.shape), functools.partial(_refusal, network, channels, answers))
 
 

@@ -262,9 +262,15 @@ def test_what_is_no_metric_is_refused() -> None:
         lambda prediction, truth: [1, 2]: "own gives 2 numbers for case-1; give one number",
         lambda prediction, truth: 1 / 0: r"own fails for case-1 \(ZeroDivisionError: division by zero\)",
         lambda prediction, truth: "high": "own fails for case-1",
+        lambda prediction, truth: float("-inf"): "own gives inf for case-1; give finite numbers, or NaN",
     }.items():
         with pytest.raises(UserError, match=rf"^task\.metrics: {message}"):
             OutsideMetrics([like(call, **plain)]).named("case-1", torch.zeros(2), torch.zeros(2))
+    outside = OutsideMetrics(
+        [like(lambda prediction, truth: [0.0] * 4, **plain, per_class=True)], classes=True
+    )
+    with pytest.raises(UserError, match="own gives 4 numbers for a; give one number per class except .*: 1$"):
+        outside.values("a", torch.zeros(2), torch.zeros(2), ["lesion"])
     assert register(like(**plain)) == Score("own")
 
 

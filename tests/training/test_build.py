@@ -5,13 +5,17 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from ganatomy.config.resolve import validate
+from ganatomy.errors import UserError
 from ganatomy.networks.noise_to_image.dcgan import DcganDiscriminator, DcganGenerator
 from ganatomy.networks.noise_to_image.r3gan import R3Discriminator, R3Generator
-from ganatomy.training.build import LAYOUTS, laid_out
+from ganatomy.tasks.segmentation.task import SegmentationTask
+from ganatomy.training.build import LAYOUTS, build_data, complete, laid_out
 from tests.networks.noise_to_image.test_noise_to_image import awake
 
 SIZES = {2: (16, 16), 3: (16, 16, 16)}
@@ -53,3 +57,15 @@ def test_a_run_is_laid_out_as_it_is_told(run: Callable[..., Path]) -> None:
             ]
             assert kernels
             assert all(w.is_contiguous(memory_format=torch.channels_last) == asked for w in kernels)
+
+
+@pytest.mark.parametrize(
+    ("returned", "lost"), [({"weight": 1.0}, "_target_ and no monitor"), (None, "_target_")]
+)
+def test_a_task_that_loses_its_settings_is_named(
+    returned: Any, lost: str, compose: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SegmentationTask, "resolve_settings", staticmethod(lambda data, given: returned))
+    cfg = validate(compose())
+    with pytest.raises(UserError, match=f"^task: SegmentationTask.resolve_settings returns no {lost}"):
+        complete(cfg, build_data(cfg))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ganatomy.config.schema import Config, ModelConfig, SchedulersConfig, TrainerConfig
 from ganatomy.errors import UserError
-from ganatomy.training.preflight import check_schedules, check_size
+from ganatomy.training.preflight import check_monitor, check_schedules, check_size
 
 
 class Dictionary(nn.Module):
@@ -68,8 +68,38 @@ def test_one_tensor_is_let_be_and_draws_nothing(generator: nn.Module) -> None:
     assert torch.equal(before, torch.get_rng_state()) and generator.training
 
 
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_generator_is_tried_with_the_channels_of_its_task(plain: bool) -> None:
+    """Two channels in, as from a mask, though the images have one."""
+    task = SimpleNamespace(
+        generator=nets.UNet(2, 2, 1, (4, 8), (2,)),
+        plain_answer=plain,
+        network_arguments=lambda _: {"generator": {"in_channels": 2, "out_channels": 1}},
+    )
+    check_size(task, SimpleNamespace(shape=(32, 32), channels=1))
+
+
 def test_a_task_may_ask_for_more_than_a_tensor() -> None:
     assert refused(Dictionary(), plain=False) == ""
+
+
+@pytest.mark.parametrize(
+    ("score", "more"),
+    [
+        (
+            "psnr_like",
+            ", or declare one with ganatomy.metrics.registry.register(metric) in the task's __init__",
+        ),
+        ("volumes", ""),
+    ],
+)
+def test_a_score_without_direction_cannot_be_monitored(score: str, more: str) -> None:
+    """A task's own score can be given one."""
+    task = SimpleNamespace(monitor=f"val/{score}", direction=0, scores=lambda _: {score: 0.0})
+    with pytest.raises(UserError) as caught:
+        check_monitor(task)
+    words = f"val/{score} declares no direction (higher_is_better); choose another score"
+    assert str(caught.value) == f"task.monitor: {words}{more}"
 
 
 @pytest.mark.parametrize(

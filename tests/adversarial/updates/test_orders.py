@@ -370,6 +370,23 @@ def test_settings_out_of_range_are_refused() -> None:
         Game(players.Rules(g), g, players.scalar(), None)
 
 
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"loss": "hinge"}, "loss: 'hinge' is not a loss"),
+        ({"loss": LOSSES["hinge"]}, "loss: <class .* is not a loss"),
+        ({"weight": 0.5}, "weight: 0.5 is not a weight"),
+        ({"penalties": "r1"}, "penalties: 'r1' is not a list of penalties"),
+        ({"penalties": PENALTIES["r1"]()}, r"penalties: .* is not a list of penalties; give e.g. \["),
+        ({"penalties": [PENALTIES["r1"]]}, r"penalties: \[<class .*\] is not a list of penalties"),
+    ],
+)
+def test_a_name_or_a_class_is_no_object(given: dict[str, Any], line: str) -> None:
+    g = players.generator()
+    with pytest.raises(UserError, match=rf"^{line}"):
+        Game(players.Rules(g), g, players.scalar(), **{"loss": LOSSES["hinge"](), **given})
+
+
 class Asked(TorchDispatchMode):
     """Counts how often the host asks a tensor for its value."""
 

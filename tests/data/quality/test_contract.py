@@ -82,11 +82,21 @@ def test_what_no_case_may_hold_is_one_line(name: str) -> None:
     assert "data.on_error=skip" in mend
 
 
-@pytest.mark.parametrize("key", ["image", "affine", "spacing", "classes"])
+@pytest.mark.parametrize("key", ["image", "affine", "spacing", "label", "classes"])
 def test_what_every_case_must_hold(key: str) -> None:
     lab = Lab(lambda case: {name: value for name, value in case.items() if name != key})
     record = lab.records()[0]
     assert f"'{key}'" in breach(record, lab.load(record), lab)  # type: ignore[arg-type]
+
+
+def test_without_classes_a_case_needs_no_label() -> None:
+    lab = Lab(lambda case: {name: value for name, value in case.items() if name != "label"})
+    record = lab.records()[0]
+    assert breach(record, lab.load(record), lab).endswith(  # type: ignore[arg-type]
+        "no 'label', though its classes are background, spot; load one, or leave classes empty (data.classes)"
+    )
+    lab.classes = ()
+    assert breach(record, lab.load(record), lab) == ""  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("shape", [(8, 6), (8, 6, 4)])
@@ -97,6 +107,19 @@ def test_a_sound_case_passes(shape: tuple[int, ...]) -> None:
     for source in (lab, Lab(thin, shape)):
         assert breach(record, source.load(record), source) == ""  # type: ignore[arg-type]
     assert breach(record, [], lab).endswith("gives a list; expected a dict of arrays")  # type: ignore[arg-type]
+
+
+def test_a_load_that_fails_is_one_line_with_its_case() -> None:
+    with pytest.raises(UserError) as caught:
+        DataModule(Lab(lambda case: case["mask"]), 2, cache="none").setup()
+    told = str(caught.value).splitlines()[0]
+    assert told.startswith("lab 0: Lab.load fails (KeyError: 'mask'; test_contract.py, line ")
+
+    def exhausted(case: Case) -> Any:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        DataModule(Lab(exhausted), 2, cache="none").setup()
 
 
 def test_a_source_that_was_mended_is_read_again(tmp_path: Path) -> None:
