@@ -18,8 +18,6 @@ FLAGS = ("--help", "--version", "--cfg", "--multirun", "--config-dir", "--info")
 PATHS = ("resume", "run", "run_dir", "output", "folder", "directory", "task.evaluator")
 """Keys whose value is a path, besides those below `paths.` and those that end in one of ENDINGS."""
 ENDINGS = ("root", "file", "dir", "folder")
-GROUPS = {"check": ("data", "paths"), "experiment": ("paths",)}
-"""Groups of conf/ for commands that do not take all of them."""
 SHELLS = {
     "bash": r"""_ganatomy() {
     local line="${COMP_LINE:0:COMP_POINT}" word
@@ -122,14 +120,15 @@ def _choices(key: str) -> list[str]:
 def _groups(verb: str) -> list[str]:
     """List the groups of conf/ that the command composes, each with its =."""
     from ganatomy.config.locations import CONF
+    from ganatomy.config.mistakes.keys import takes
 
-    groups = GROUPS.get(verb) or [str(p.relative_to(CONF)) for p in sorted(CONF.rglob("*")) if p.is_dir()]
-    return [f"{group}=" for group in groups if _choices(group) and (verb, group) != ("train", "sweep")]
+    groups = [str(path.relative_to(CONF)) for path in sorted(CONF.rglob("*")) if path.is_dir()]
+    return [f"{group}=" for group in groups if takes(verb, group) and _choices(group)]
 
 
 def _composed(verb: str, words: list[str]) -> dict[Any, Any]:
     """Compose the command's configuration without words that do not fit; a sweep takes `train`'s keys too."""
-    from ganatomy.config.mistakes.explain import composed_plain
+    from ganatomy.config.mistakes.keys import composed_plain
 
     chosen = [word for word in words if "." not in word.partition("=")[0]]
     name = "train" if verb == "sweep" else verb
