@@ -6,6 +6,7 @@ that the schema lists.
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,8 +19,6 @@ FLAGS = ("--help", "--version", "--cfg", "--multirun", "--config-dir", "--info")
 PATHS = ("resume", "run", "run_dir", "output", "folder", "directory", "task.evaluator")
 """Keys whose value is a path, besides those below `paths.` and those that end in one of ENDINGS."""
 ENDINGS = ("root", "file", "dir", "folder")
-GROUPS = {"check": ("data", "paths"), "experiment": ("paths",)}
-"""Groups of conf/ for commands that do not take all of them."""
 SHELLS = {
     "bash": r"""_ganatomy() {
     local line="${COMP_LINE:0:COMP_POINT}" word
@@ -79,7 +78,7 @@ def candidates(line: str) -> list[str]:
     if begun.startswith("-"):
         return _beginning(list(FLAGS), begun)
     found = _studies(begun) if verb == "experiment" and not others else []
-    return found + _completed(verb, [word for word in others if "=" in word], begun)
+    return found + _completed(verb, others, begun)
 
 
 def _split(line: str) -> list[str]:
@@ -101,39 +100,45 @@ def _studies(begun: str) -> list[str]:
 
 def _completed(verb: str, others: list[str], begun: str) -> list[str]:
     """Complete `key=value` or a part of it; a `+` or `~` before the key is kept."""
+    from ganatomy.config.mistakes.keys import config_dir
+
+    folder = os.path.expanduser(config_dir(others))  # a shell hands over the line as it was typed
     name = begun.lstrip("+~")
     sign, (key, equals, value) = begun[: len(begun) - len(name)], name.partition("=")
     if not equals:
-        keys = [*_groups(verb), *_keys(_composed(verb, others), name)]
+        keys = [*_groups(verb, folder), *_keys(_composed(verb, others, folder), name)]
         return [f"{sign}{word}" for word in dict.fromkeys(keys) if word.startswith(name)]
     if _is_path(key) or value.startswith((".", "/", "~")):
         return _paths(f"{sign}{key}=", value)
-    values = _choices(key) or _values(verb, key, _composed(verb, others))
+    values = _choices(key, folder) or _values(verb, key, _composed(verb, others, folder))
     return [f"{sign}{key}={word}" for word in values if word.startswith(value)]
 
 
-def _choices(key: str) -> list[str]:
-    from ganatomy.config.locations import CONF
+def _choices(key: str, folder: str) -> list[str]:
     from ganatomy.config.mistakes.overrides import choices
 
-    return choices(key) if "." not in key and (CONF / key).is_dir() else []
+    return choices(key, folder) if key and "." not in key else []
 
 
-def _groups(verb: str) -> list[str]:
-    """List the groups of conf/ that the command composes, each with its =."""
+def _groups(verb: str, folder: str) -> list[str]:
+    """List the groups of conf/ and of an added folder that the command takes, each with its =."""
     from ganatomy.config.locations import CONF
+    from ganatomy.config.mistakes.keys import takes
 
-    groups = GROUPS.get(verb) or [str(p.relative_to(CONF)) for p in sorted(CONF.rglob("*")) if p.is_dir()]
-    return [f"{group}=" for group in groups if _choices(group) and (verb, group) != ("train", "sweep")]
+    roots = [CONF, Path(folder)] if folder else [CONF]
+    groups = {str(path.relative_to(root)) for root in roots for path in root.rglob("*") if path.is_dir()}
+    return [f"{group}=" for group in sorted(groups) if takes(verb, group) and _choices(group, folder)]
 
 
-def _composed(verb: str, words: list[str]) -> dict[Any, Any]:
+def _composed(verb: str, words: list[str], folder: str) -> dict[Any, Any]:
     """Compose the command's configuration without words that do not fit; a sweep takes `train`'s keys too."""
-    from ganatomy.config.mistakes.explain import composed_plain
+    from ganatomy.config.mistakes.keys import composed_plain, search_path
 
+    words = [word for word in words if "=" in word and not word.startswith("-")]
+    more = search_path([folder])
     chosen = [word for word in words if "." not in word.partition("=")[0]]
     name = "train" if verb == "sweep" else verb
-    plain = composed_plain(name, words) or composed_plain(name, chosen) or composed_plain(name, [])
+    plain = next(filter(None, (composed_plain(name, w, more) for w in (words, chosen, []))), {})
     return plain | (composed_plain("sweep", []) if verb == "sweep" else {})
 
 

@@ -175,6 +175,22 @@ def test_words_that_may_stand_at_the_end(line: str, expected: list[str], monkeyp
     assert completion.candidates(line) == expected
 
 
+def test_choices_and_keys_of_an_added_folder(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, text in {"model/generator/tiny": "width: 4", "experiment/mine": "# @package _global_"}.items():
+        file = tmp_path / f"conf/{name}.yaml"
+        file.parent.mkdir(parents=True)
+        file.write_text(f"{text}\n")
+    for flag in ("--config-dir conf", "--config-dir=conf"):
+        begun = f"ganatomy train {flag} "
+        assert completion.candidates(f"{begun}model/generator=ti") == ["model/generator=tiny"]
+        assert completion.candidates(f"{begun}experim") == ["experiment="]
+        assert completion.candidates(f"{begun}experiment=") == ["experiment=mine"]
+        width = completion.candidates(f"{begun}model/generator=tiny model.generator.wi")
+        assert width == ["model.generator.width="]
+    assert completion.candidates("ganatomy train model/generator=ti") == []
+
+
 def test_bash_lists_what_may_follow(program: Path, tmp_path: Path) -> None:
     (tmp_path / "runs/segmentation").mkdir(parents=True)
     tasks = ["anomaly", "detection", "enhancement", "segmentation", "synthesis"]

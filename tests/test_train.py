@@ -152,6 +152,7 @@ def test_help_shows_choices_and_examples(command: Any) -> None:
     assert "segmentation" in groups["task"].split(", ") and {"shared", "textbook"} <= set(
         groups["update"].split(", ")
     )
+    assert "sweep" not in groups and "model/generator" in groups
     assert "python -m src.train resume=" in result.stdout
 
 

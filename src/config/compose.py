@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -18,7 +17,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from ganatomy.config.locations import CONF
-from ganatomy.config.mistakes.explain import composed_plain, explain, of_choice, paths_of
+from ganatomy.config.mistakes.explain import explain, of_choice
+from ganatomy.config.mistakes.keys import composed_plain, paths_of, search_path
 from ganatomy.config.mistakes.overrides import refuse_bases, replacing, trouble
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.resolve import to_plain, validate
@@ -87,15 +87,10 @@ def _composition(words: Sequence[str], folders: Sequence[str] = ()) -> Iterator[
     except (HydraException, ValueError) as error:
         if isinstance(error, UserError) or not (isinstance(error, HydraException) or of_choice(error)):
             raise
-        raise UserError(str(explain(error, words=words)).removeprefix("error: ")) from error
+        line = explain(error, words=[*words, *search_path(folders)])
+        raise UserError(str(line).removeprefix("error: ")) from error
     finally:
         HydraConfig.instance().cfg = before
-
-
-def search_path(folders: Sequence[str]) -> list[str]:
-    """Return the override that has Hydra search `folders` too."""
-    paths = ",".join(f'"file://{Path(folder).absolute()}"' for folder in folders)
-    return [f"hydra.searchpath=[{paths}]"] if folders else []
 
 
 def parsed(words: Sequence[str]) -> list[Override]:

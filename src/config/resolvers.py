@@ -22,8 +22,8 @@ from ganatomy.invocation import typed
 def register_resolvers() -> None:
     """Register the interpolations of the files in conf/, and our reader of YAML files.
 
-    `${run_directory:resume,new}`: a resumed run goes on in its own directory. `${choices:}`: the groups that
-    --help lists. `${command:train}`: how the user calls that command.
+    `${run_directory:resume,new}`: a resumed run goes on in its own directory. `${choices:train}`: the groups
+    that --help of `train` lists. `${command:train}`: how the user calls that command.
     """
     OmegaConf.register_new_resolver("command", typed, replace=True)
     OmegaConf.register_new_resolver("run_directory", lambda resume, new: resume or new, replace=True)
@@ -32,13 +32,16 @@ def register_resolvers() -> None:
     SourcesRegistry.instance().types["file"] = FileConfigSource
 
 
-def _choices() -> str:
-    """Return a line for each group with its choices, those of added folders too."""
+def _choices(command: str) -> str:
+    """Return a line for each group that a command takes, with its choices, those of added folders too."""
     from hydra.core.global_hydra import GlobalHydra
+
+    from ganatomy.config.mistakes.keys import takes
 
     loader: Any = GlobalHydra.instance().config_loader()
     groups = {name for name in loader.list_groups("") if name != "hydra"}
     groups |= {f"model/{name}" for name in loader.list_groups("model")}
+    groups = {name for name in groups if takes(command, name)}
     listed = loader.repository.get_group_options  # the loader's own copies the repository for each group
     offered = {name: listed(name, ObjectType.CONFIG) for name in sorted(groups)}
     lines = {name: [o for o in found if o not in BASES.get(name, ())] for name, found in offered.items()}

@@ -50,7 +50,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
                 _drop_empty()
 
         def composing(words: Sequence[str]) -> Mapping[str, Any]:
-            from ganatomy.config.mistakes.explain import composed_plain
+            from ganatomy.config.mistakes.keys import composed_plain
 
             return composed_plain(name, words, more=folders)
 

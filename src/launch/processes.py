@@ -36,7 +36,8 @@ def processes_of(trainer: TrainerConfig) -> int:
 
 def train_in_processes(count: int, directory: Path) -> float:
     """Run this command in `count` processes; return the best validation score."""
-    from ganatomy.config.compose import search_path, searched
+    from ganatomy.config.compose import searched
+    from ganatomy.config.mistakes.keys import search_path
     from ganatomy.launch.launcher import launch
     from ganatomy.runs.directory import Run
 

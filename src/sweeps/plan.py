@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from ganatomy.config.compose import composed, known_key, parsed, search_path
+from ganatomy.config.compose import composed, known_key, parsed
+from ganatomy.config.mistakes.keys import search_path
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.schema import PathsConfig
 from ganatomy.config.section import Section

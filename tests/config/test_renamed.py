@@ -14,7 +14,7 @@ import yaml
 from ganatomy.config import renamed, versions
 from ganatomy.config.compose import composed
 from ganatomy.config.locations import CONF
-from ganatomy.config.mistakes.explain import paths_of
+from ganatomy.config.mistakes.keys import paths_of
 from ganatomy.config.resolve import load
 from ganatomy.config.schema import Config
 from ganatomy.config.section import Section

@@ -8,17 +8,15 @@ import shlex
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any
 
 import yaml
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ganatomy.config.locations import CONF
 from ganatomy.config.mistakes import memory
+from ganatomy.config.mistakes.keys import unknown
 from ganatomy.config.mistakes.overrides import no_choice, trouble
-from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.errors import UserError
 
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -36,15 +34,16 @@ def explain(error: BaseException, name: str = "train", words: Sequence[str] | No
     Args:
         error: The error.
         name: Command, as its file in conf/ is called.
-        words: Overrides that led to it; None takes those of this process.
+        words: Command line that led to it, with its flags; None takes that of this process.
     """
+    words = sys.argv[1:] if words is None else words
     if isinstance(error, UserError):
         return f"error: {error}".replace("\n", "\nerror: ")
     composing = isinstance(error, HydraException) or of_choice(error)
-    if composing and (line := trouble(sys.argv[1:] if words is None else words)):
+    if composing and (line := trouble(words)):
         return f"error: {line}"
     if isinstance(error, HydraException):
-        return f"error: {_composition(error, name)}"
+        return f"error: {_composition(error, name, words)}"
     if isinstance(error, OmegaConfBaseException):
         return f"error: {getattr(error, 'full_key', None) or 'configuration'}: {_first_line(error)}"
     if type(error).__name__ == "MisconfigurationException":  # Lightning's; importing it costs seconds
@@ -86,7 +85,7 @@ def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
-def _composition(error: HydraException, name: str) -> str:
+def _composition(error: HydraException, name: str, words: Sequence[str]) -> str:
     missing, options = getattr(error, "missing_cfg_file", None), getattr(error, "options", None)
     if missing and options is not None:
         group, _, choice = str(missing).rpartition("/")
@@ -105,64 +104,10 @@ def _composition(error: HydraException, name: str) -> str:
         key = override.group(1).lstrip("+~")
         missing = str(getattr(error.__cause__, "full_key", None) or key)
         if not missing.startswith(f"{key}."):  # the key itself, or one above it
-            return f"{key}: {ELSEWHERE.get(key) or f'no such key{nearest_key(key, name)}'}"
+            return f"{key}: {ELSEWHERE[key]}" if key in ELSEWHERE else unknown(key, name, words)
         if "name:" in text:  # another choice, over the keys of the one that stands there
             return f"{key}: joins what stands there, which takes no {missing[len(key) + 1 :]}; " + (
                 f"clear it first: {key}=null '+{key}={{...}}'"
             )
-        return f"{missing}: no such key{nearest_key(missing, name, key)}"
+        return unknown(missing, name, words, key)
     return " ".join(text.split())
-
-
-def nearest_key(key: str, name: str, word: str = "") -> str:
-    """Suggest the valid key or group nearest to `key` in the configuration of the other words.
-
-    Args:
-        key: The unknown key.
-        name: Command, as its file in conf/ is called.
-        word: Key before the `=` that set it, if that is another.
-    """
-    others = [w for w in sys.argv[1:] if "=" in w and not w.lstrip("+~").startswith(f"{word or key}=")]
-    chosen = [w for w in others if "." not in w.partition("=")[0]]
-    plain = composed_plain(name, others) or composed_plain(name, chosen) or composed_plain(name, [])
-    groups = [path.name for path in CONF.iterdir() if path.is_dir()]
-    paths = paths_of(plain) + groups
-    parent, _, leaf = key.rpartition(".")
-    siblings = [path.rpartition(".")[2] for path in paths if path.rpartition(".")[0] == parent]
-    if parent and siblings:
-        return nearest(leaf, siblings).replace("mean '", f"mean '{parent}.", 1)
-    return nearest(key, paths)
-
-
-def composed_plain(name: str, words: Sequence[str], more: Sequence[str] = ()) -> dict[Any, Any]:
-    """Compose conf/<name>.yaml without resolving it; empty if it does not compose.
-
-    Args:
-        name: Command, as its file in conf/ is called.
-        words: Overrides.
-        more: Further overrides, such as the search path.
-    """
-    from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        try:
-            cfg = compose(name, [*words, *more])
-        except (HydraException, OmegaConfBaseException, ValueError):
-            return {}
-        finally:
-            GlobalHydra.instance().clear()
-    plain = OmegaConf.to_container(cfg, resolve=False)
-    assert isinstance(plain, dict)
-    return plain
-
-
-def paths_of(node: dict[Any, Any], prefix: str = "") -> list[str]:
-    """Return every dotted key of a configuration, those of sections too."""
-    found: list[str] = []
-    for key, value in node.items():
-        found.append(f"{prefix}{key}")
-        if isinstance(value, dict):
-            found += paths_of(value, f"{prefix}{key}.")
-    return found

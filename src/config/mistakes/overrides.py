@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -86,9 +87,12 @@ def refuse_bases() -> None:
             raise UserError(no_choice(group, str(choice)))
 
 
-def choices(group: str) -> list[str]:
-    """Return the choices of a group in conf/."""
-    return sorted(p.stem for p in (CONF / group).glob("*.yaml") if p.stem not in BASES.get(group, ()))
+def choices(group: str, folder: str = "") -> list[str]:
+    """Return the choices of a group in conf/ and, where `--config-dir` names one, in that folder."""
+    files = [
+        file for root in (CONF, *([Path(folder)] if folder else [])) for file in (root / group).glob("*.yaml")
+    ]
+    return sorted({file.stem for file in files} - set(BASES.get(group, ())))
 
 
 def _no_value(word: str) -> str:
