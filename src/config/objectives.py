@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ganatomy.config.contracts import check_class, check_loss
+from ganatomy.config.contracts import check_class, check_loss, check_penalty
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.targets import build, check_arguments, resolve
 from ganatomy.errors import UserError
@@ -25,7 +25,7 @@ def check_choice(node: Any, names: Mapping[str, type], path: str, kind: type | N
     Raises:
         UserError: No such choice, a class that is none of that kind, or arguments that it does not take.
     """
-    if kind is not None and isinstance(node, dict) and "_target_" in node:
+    if kind is not None and _is_own(node):
         found = resolve(node, path)
         check_class(found, kind, f"{path}._target_")
         return check_arguments(found, node, path)
@@ -59,7 +59,7 @@ def class_of(node: Any, names: Mapping[str, type], path: str) -> type | None:
         names: Choices by name.
         path: Key of the choice in the configuration.
     """
-    if isinstance(node, dict) and "_target_" in node:
+    if _is_own(node):
         return resolve(node, path)
     return names.get(str(node.get("name", "") if isinstance(node, dict) else node))
 
@@ -72,8 +72,11 @@ def build_objectives(adversarial: Mapping[str, Any]) -> dict[str, Any]:
     weight = weight if isinstance(weight, dict) else {"name": "fixed", "value": weight}
     loss = _built(adversarial["loss"], game.LOSSES, f"{PATH}.loss")
     penalties = [_built(node, game.PENALTIES, f"{PATH}.penalties") for node in adversarial["penalties"]]
-    if isinstance(adversarial["loss"], dict) and "_target_" in adversarial["loss"]:
+    if _is_own(adversarial["loss"]):
         check_loss(loss, f"{PATH}.loss")
+    for index, (node, penalty) in enumerate(zip(adversarial["penalties"], penalties, strict=True)):
+        if _is_own(node):
+            check_penalty(penalty, f"{PATH}.penalties[{index}]")
     return {
         "loss": loss,
         "weight": _built(weight, game.WEIGHTS, PATH),
@@ -83,9 +86,14 @@ def build_objectives(adversarial: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _is_own(node: Any) -> bool:
+    """Return True for a section that names a class of the user's own."""
+    return isinstance(node, dict) and "_target_" in node
+
+
 def _built(node: Any, names: Mapping[str, Callable[..., Any]], path: str) -> Any:
     """Build the object of `hinge`, `{name: r1, gamma: 1}` or `{_target_: mylab.losses.Mine}`."""
-    if isinstance(node, dict) and "_target_" in node:
+    if _is_own(node):
         return build(node, path)
     arguments = dict(node) if isinstance(node, dict) else {"name": node}
     try:

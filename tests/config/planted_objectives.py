@@ -39,6 +39,15 @@ class Vectors(DualContrastive):
         return fake.logits[0] - real.logits[0]
 
 
+class CouplingNotDeclared(DualContrastive):
+    needs_whole_batch = False
+
+
+class BrokenLoss(DualContrastive):
+    def generator(self, real: DiscriminatorOutput | None, fake: DiscriminatorOutput) -> Tensor:
+        return fake.score().mean() / 0 if {}["scale"] else fake.score().mean()
+
+
 class Empty(AdversarialLoss):
     pass
 
@@ -54,6 +63,62 @@ class LogitPull(Penalty):
 
     def forward(self, discriminator: nn.Module, real: object, fake: object, step: int) -> Tensor:
         return self.weight * real.output.score().square().mean()  # type: ignore[attr-defined]
+
+
+class FakePull(LogitPull):
+    """It depends on the fake, and does not say so."""
+
+    name = "fake_pull"
+
+    def forward(self, discriminator: nn.Module, real: object, fake: object, step: int) -> Tensor:
+        return super().forward(discriminator, fake, real, step)
+
+
+class FakePullDeclared(FakePull):
+    changes_fake_gradient = True
+
+
+class FakePullLater(FakePull):
+    def forward(self, discriminator: nn.Module, real: object, fake: object, step: int) -> Tensor:
+        return super().forward(discriminator, real, fake if step > 99 else real, step)
+
+
+class SlopeOfReal(LogitPull):
+    name = "slope"
+
+    def forward(self, discriminator: nn.Module, real: object, fake: object, step: int) -> Tensor:
+        return self.weight * real.input_gradient().square().mean()  # type: ignore[attr-defined]
+
+
+class SlopeOfRealDeclared(SlopeOfReal):
+    needs_real_gradient = True
+
+
+class SlopeOfFake(SlopeOfReal):
+    changes_fake_gradient = True
+
+    def forward(self, discriminator: nn.Module, real: object, fake: object, step: int) -> Tensor:
+        return super().forward(discriminator, fake, real, step)
+
+
+class PerSample(LogitPull):
+    def forward(self, discriminator: nn.Module, real: object, fake: object, step: int) -> Tensor:
+        return real.output.score().square()  # type: ignore[attr-defined]
+
+
+class NoSuper(LogitPull):
+    def __init__(self) -> None:
+        self.weight = 1.0
+
+
+class NeedsADecoder(LogitPull):
+    def forward(self, discriminator: nn.Module, real: object, fake: object, step: int) -> Tensor:
+        return discriminator.decoder(real.inputs[0]).mean()  # type: ignore[attr-defined, operator]
+
+
+class BrokenPenalty(LogitPull):
+    def forward(self, discriminator: nn.Module, real: object, fake: object, step: int) -> Tensor:
+        return torch.zeros(()) / {}["scale"]
 
 
 class Nameless(Penalty):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from ganatomy.adversarial import (
@@ -113,6 +114,8 @@ def test_arguments_and_places_are_checked(monkeypatch: pytest.MonkeyPatch) -> No
     [
         ("NotZeroSum", "NotZeroSum declares zero_sum = True, but the generator's gradient"),
         ("RealNotDeclared", "if generator() needs the real logits, set needs_real = True"),
+        ("CouplingNotDeclared", "set needs_whole_batch = True in the class, or take a mean over samples"),
+        ("BrokenLoss", "BrokenLoss fails on logits [4, 1] (KeyError: 'scale')"),
         ("Vectors", "Vectors must give one number a player"),
     ],
 )
@@ -120,6 +123,39 @@ def test_a_loss_is_held_to_what_it_declares(name: str, words: str, allowed: None
     with pytest.raises(UserError) as refused:
         build_objectives(section(loss=target(name)))
     assert str(refused.value).startswith("model.adversarial.loss: ") and words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("FakePull", "FakePull depends on the fake, so the generator could learn from it; set changes_fake_"),
+        ("FakePullLater", "set changes_fake_gradient = True in the class"),
+        ("SlopeOfReal", "the gradient at the real input; set needs_real_gradient = True in the class"),
+        ("SlopeOfFake", "the gradient at the fake input; set needs_fake_gradient = True in the class"),
+        ("PerSample", "PerSample must give one number, a tensor without dimensions, or None"),
+        ("NoSuper", "NoSuper has no `every`; call super().__init__(every) in its __init__"),
+        ("BrokenPenalty", "BrokenPenalty fails for a small discriminator (KeyError: 'scale')"),
+    ],
+)
+def test_a_penalty_is_held_to_what_it_declares(name: str, words: str, allowed: None) -> None:
+    with pytest.raises(UserError) as refused:
+        build_objectives(section(penalties=["r1", target(name)]))
+    assert str(refused.value).startswith("model.adversarial.penalties[1]: ") and words in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["LogitPull", "FakePullDeclared", "SlopeOfRealDeclared", "NeedsADecoder", *PENALTIES]
+)
+def test_a_penalty_that_declares_what_it_uses_is_taken(name: str, allowed: None) -> None:
+    from ganatomy.config.contracts import check_penalty
+
+    (penalty,) = build_objectives(section(penalties=[name if name in PENALTIES else target(name)]))[
+        "penalties"
+    ]
+    before, chance = dict(penalty.state_dict()), torch.get_rng_state()
+    check_penalty(penalty, name)
+    assert dict(penalty.state_dict()) == before and torch.equal(torch.get_rng_state(), chance)
 
 
 @pytest.mark.parametrize("name", LOSSES)
