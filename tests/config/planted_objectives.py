@@ -121,6 +121,25 @@ class BrokenPenalty(LogitPull):
         return torch.zeros(()) / {}["scale"]
 
 
+class Blank(LogitPull):
+    name = "logit pull"
+
+
+class Dotted(LogitPull):
+    name = "logit/pull.a"
+
+
+class SecondR1(LogitPull):
+    name = "r1"
+
+
+class Unbuilt(LogitPull):
+    def __init__(self, kind: str = "RuntimeError") -> None:
+        raise {e.__name__: e for e in (RuntimeError, OSError, ZeroDivisionError, KeyError, IndexError)}[kind](
+            "no table"
+        )
+
+
 class Nameless(Penalty):
     def forward(self, *shown: object) -> None:
         return None
@@ -140,6 +159,16 @@ class Steps(Weight):
         return self.value if step >= self.start else 0.0
 
 
+class NoWeight(Weight):
+    def __call__(self, step: int, task: object = (), adversarial: object = ()) -> None:  # type: ignore[override]
+        return None
+
+
+class BrokenWeight(Weight):
+    def __call__(self, step: int, task: object = (), adversarial: object = ()) -> float:
+        return 1 / step
+
+
 class Negative(Augment):
     """Every image negative."""
 
@@ -149,6 +178,26 @@ class Negative(Augment):
     def change(self, x: Tensor) -> Tensor:
         images = x[:, : self.image_channels]
         return torch.cat([-images, x[:, images.shape[1] :]], 1)
+
+
+class OneTensor(Negative):
+    def forward(self, inputs: object) -> Tensor:  # type: ignore[override]
+        return inputs[0]  # type: ignore[index, no-any-return]
+
+
+class Cropped(Negative):
+    def change(self, x: Tensor) -> Tensor:
+        return x[..., 1:]
+
+
+class AugmentWithoutSuper(Negative):
+    def __init__(self) -> None:
+        self.strength = 1
+
+
+class BrokenAugment(Negative):
+    def change(self, x: Tensor) -> Tensor:
+        return x * [1][3]
 
 
 class Blur(nn.Module):

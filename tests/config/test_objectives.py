@@ -21,7 +21,7 @@ from ganatomy.adversarial import (
     Penalty,
     Weight,
 )
-from ganatomy.config.objectives import build_objectives, check_choice
+from ganatomy.config.objectives import build_objectives, check_choice, check_objectives
 from ganatomy.config.resolve import validate
 from ganatomy.errors import UserError
 
@@ -156,6 +156,45 @@ def test_a_penalty_that_declares_what_it_uses_is_taken(name: str, allowed: None)
     before, chance = dict(penalty.state_dict()), torch.get_rng_state()
     check_penalty(penalty, name)
     assert dict(penalty.state_dict()) == before and torch.equal(torch.get_rng_state(), chance)
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "words"),
+    [
+        ("weight", "NoWeight", "NoWeight gives a NoneType at step 0; return one number"),
+        ("weight", "BrokenWeight", "BrokenWeight fails at step 0 (ZeroDivisionError: division by zero)"),
+        ("augment", "OneTensor", "OneTensor must return a tuple, one tensor for each"),
+        ("augment", "Cropped", "Cropped makes [4, 1, 16, 15] of [4, 1, 16, 16]; keep the shape"),
+        ("augment", "AugmentWithoutSuper", "call super().__init__(policy, known, image_channels) in its"),
+        ("augment", "BrokenAugment", "BrokenAugment fails on images [4, 1, 16, 16] (IndexError: list index"),
+    ],
+)
+def test_a_weight_and_an_augmentation_are_tried(key: str, name: str, words: str, allowed: None) -> None:
+    with pytest.raises(UserError) as refused:
+        build_objectives(section(**{key: target(name)}))
+    assert str(refused.value).startswith(f"model.adversarial.{key}: ") and words in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ["RuntimeError", "OSError", "ZeroDivisionError", "KeyError", "IndexError"])
+def test_a_class_that_fails_when_it_is_built_is_one_line(kind: str, allowed: None) -> None:
+    with pytest.raises(
+        UserError, match=r"^model\.adversarial\.penalties\[0\]: .*Unbuilt cannot be built \(.+\)$"
+    ):
+        build_objectives(section(penalties=[target("Unbuilt", kind=kind)]))
+
+
+@pytest.mark.parametrize("name", ["Blank", "Dotted"])
+def test_a_penalty_s_name_must_suit_the_log(name: str, allowed: None) -> None:
+    with pytest.raises(UserError, match=f"x._target_: {name} has name = .*; use letters, digits and"):
+        check_choice(target(name), PENALTIES, "x", Penalty)
+
+
+@pytest.mark.parametrize("others", [["r1", target("SecondR1")], [target("SecondR1"), {"name": "r1"}]])
+def test_two_penalties_of_one_name_are_refused(others: list[Any], allowed: None) -> None:
+    with pytest.raises(
+        UserError, match=r"penalties\[\d\]: the log holds another 'r1' already; give SecondR1 a"
+    ):
+        check_objectives(section(penalties=others))
 
 
 @pytest.mark.parametrize("name", LOSSES)
