@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ganatomy.config.contracts import check_augment, check_class, check_loss, check_penalty, check_weight
+from ganatomy.config.contracts.classes import check_class
+from ganatomy.config.contracts.failures import reason_of
+from ganatomy.config.contracts.losses import check_loss
+from ganatomy.config.contracts.penalties import check_penalty
+from ganatomy.config.contracts.weights_and_augments import check_augment, check_weight
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.targets import build, check_arguments, resolve
 from ganatomy.errors import UserError
@@ -127,8 +131,7 @@ def _built(
         try:
             made = build(node, path)
         except (RuntimeError, OSError, ArithmeticError) as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise UserError(f"{path}: {node['_target_']} cannot be built ({reason})") from error
+            raise UserError(f"{path}: {node['_target_']} cannot be built ({reason_of(error)})") from error
         check(made, path)
         return made
     arguments = dict(node) if isinstance(node, dict) else {"name": node}

@@ -148,7 +148,7 @@ def test_a_penalty_is_held_to_what_it_declares(name: str, words: str, allowed: N
     "name", ["LogitPull", "FakePullDeclared", "SlopeOfRealDeclared", "NeedsADecoder", *PENALTIES]
 )
 def test_a_penalty_that_declares_what_it_uses_is_taken(name: str, allowed: None) -> None:
-    from ganatomy.config.contracts import check_penalty
+    from ganatomy.config.contracts.penalties import check_penalty
 
     (penalty,) = build_objectives(section(penalties=[name if name in PENALTIES else target(name)]))[
         "penalties"
@@ -199,7 +199,7 @@ def test_two_penalties_of_one_name_are_refused(others: list[Any], allowed: None)
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_here_is_what_it_declares(name: str) -> None:
-    from ganatomy.config.contracts import check_loss
+    from ganatomy.config.contracts.losses import check_loss
 
     check_loss(LOSSES[name](), name)
 
