@@ -48,6 +48,16 @@ class BrokenLoss(DualContrastive):
         return fake.score().mean() / 0 if {}["scale"] else fake.score().mean()
 
 
+class OfPatches(AdversarialLoss):
+    """For a discriminator of patches alone."""
+
+    def discriminator(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
+        return (fake.logits[0] - real.logits[0]).mean((1, 2, 3)).mean()
+
+    def generator(self, real: DiscriminatorOutput | None, fake: DiscriminatorOutput) -> Tensor:
+        return -fake.logits[0].mean((1, 2, 3)).mean()
+
+
 class Empty(AdversarialLoss):
     pass
 

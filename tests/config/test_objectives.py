@@ -197,6 +197,10 @@ def test_two_penalties_of_one_name_are_refused(others: list[Any], allowed: None)
         check_objectives(section(penalties=others))
 
 
+def test_a_loss_of_patches_alone_is_taken(allowed: None) -> None:
+    assert build_objectives(section(loss=target("OfPatches")))["loss"].zero_sum is False
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_here_is_what_it_declares(name: str) -> None:
     from ganatomy.config.contracts.losses import check_loss
