@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ganatomy.config.contracts import check_class, check_loss
+from ganatomy.config.contracts.classes import check_class
+from ganatomy.config.contracts.failures import reason_of
+from ganatomy.config.contracts.losses import check_loss
+from ganatomy.config.contracts.penalties import check_penalty
+from ganatomy.config.contracts.weights_and_augments import check_augment, check_weight
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.targets import build, check_arguments, resolve
 from ganatomy.errors import UserError
@@ -25,7 +29,7 @@ def check_choice(node: Any, names: Mapping[str, type], path: str, kind: type | N
     Raises:
         UserError: No such choice, a class that is none of that kind, or arguments that it does not take.
     """
-    if kind is not None and isinstance(node, dict) and "_target_" in node:
+    if kind is not None and _is_own(node):
         found = resolve(node, path)
         check_class(found, kind, f"{path}._target_")
         return check_arguments(found, node, path)
@@ -45,10 +49,23 @@ def check_objectives(adversarial: Mapping[str, Any]) -> None:
     check_choice(adversarial["loss"], game.LOSSES, f"{PATH}.loss", game.AdversarialLoss)
     for index, penalty in enumerate(adversarial["penalties"]):
         check_choice(penalty, game.PENALTIES, f"{PATH}.penalties[{index}]", game.Penalty)
+    _check_names(adversarial["penalties"], game.PENALTIES)
     if isinstance(adversarial["weight"], dict):
         check_choice(adversarial["weight"], game.WEIGHTS, f"{PATH}.weight", game.Weight)
     if adversarial["augment"] is not None:
         check_choice(adversarial["augment"], game.AUGMENTS, f"{PATH}.augment", game.Augment)
+
+
+def _check_names(penalties: Sequence[Any], names: Mapping[str, type]) -> None:
+    """Refuse a penalty of the user's own whose name in the log is another's."""
+    classes = [class_of(node, names, f"{PATH}.penalties[{i}]") for i, node in enumerate(penalties)]
+    logged = [getattr(found, "name", None) for found in classes]
+    for index, (node, name) in enumerate(zip(penalties, logged, strict=True)):
+        if _is_own(node) and (logged.count(name) > 1 or name in ("adversarial", "total")):
+            raise UserError(
+                f"{PATH}.penalties[{index}]: the log holds another {name!r} already; "
+                f"give {node['_target_'].rpartition('.')[2]} a name of its own"
+            )
 
 
 def class_of(node: Any, names: Mapping[str, type], path: str) -> type | None:
@@ -59,7 +76,7 @@ def class_of(node: Any, names: Mapping[str, type], path: str) -> type | None:
         names: Choices by name.
         path: Key of the choice in the configuration.
     """
-    if isinstance(node, dict) and "_target_" in node:
+    if _is_own(node):
         return resolve(node, path)
     return names.get(str(node.get("name", "") if isinstance(node, dict) else node))
 
@@ -70,23 +87,53 @@ def build_objectives(adversarial: Mapping[str, Any]) -> dict[str, Any]:
 
     weight, augment = adversarial["weight"], adversarial["augment"]
     weight = weight if isinstance(weight, dict) else {"name": "fixed", "value": weight}
-    loss = _built(adversarial["loss"], game.LOSSES, f"{PATH}.loss")
-    penalties = [_built(node, game.PENALTIES, f"{PATH}.penalties") for node in adversarial["penalties"]]
-    if isinstance(adversarial["loss"], dict) and "_target_" in adversarial["loss"]:
-        check_loss(loss, f"{PATH}.loss")
     return {
-        "loss": loss,
-        "weight": _built(weight, game.WEIGHTS, PATH),
+        "loss": _built(adversarial["loss"], game.LOSSES, f"{PATH}.loss", check_loss),
+        "weight": _built(weight, game.WEIGHTS, f"{PATH}.weight" if _is_own(weight) else PATH, check_weight),
         "feature_matching": adversarial["feature_matching"],
-        "penalties": penalties,
-        "augment": _built(augment, game.AUGMENTS, PATH) if augment else None,
+        "penalties": [
+            _built(
+                node,
+                game.PENALTIES,
+                f"{PATH}.penalties[{index}]" if _is_own(node) else f"{PATH}.penalties",
+                check_penalty,
+            )
+            for index, node in enumerate(adversarial["penalties"])
+        ],
+        "augment": _built(
+            augment, game.AUGMENTS, f"{PATH}.augment" if _is_own(augment) else PATH, check_augment
+        )
+        if augment
+        else None,
     }
 
 
-def _built(node: Any, names: Mapping[str, Callable[..., Any]], path: str) -> Any:
-    """Build the object of `hinge`, `{name: r1, gamma: 1}` or `{_target_: mylab.losses.Mine}`."""
-    if isinstance(node, dict) and "_target_" in node:
-        return build(node, path)
+def _is_own(node: Any) -> bool:
+    """Return True for a section that names a class of the user's own."""
+    return isinstance(node, dict) and "_target_" in node
+
+
+def _built(
+    node: Any, names: Mapping[str, Callable[..., Any]], path: str, check: Callable[[Any, str], None]
+) -> Any:
+    """Build the object of `hinge`, `{name: r1, gamma: 1}` or `{_target_: mylab.losses.Mine}`.
+
+    Args:
+        node: The choice.
+        names: Choices by name.
+        path: Key of the choice in the configuration.
+        check: Tries a class of the user's own.
+
+    Raises:
+        UserError: It cannot be built, or the check refuses it.
+    """
+    if _is_own(node):
+        try:
+            made = build(node, path)
+        except (RuntimeError, OSError, ArithmeticError) as error:
+            raise UserError(f"{path}: {node['_target_']} cannot be built ({reason_of(error)})") from error
+        check(made, path)
+        return made
     arguments = dict(node) if isinstance(node, dict) else {"name": node}
     try:
         return names[arguments.pop("name")](**arguments)

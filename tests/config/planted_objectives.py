@@ -39,6 +39,25 @@ class Vectors(DualContrastive):
         return fake.logits[0] - real.logits[0]
 
 
+class CouplingNotDeclared(DualContrastive):
+    needs_whole_batch = False
+
+
+class BrokenLoss(DualContrastive):
+    def generator(self, real: DiscriminatorOutput | None, fake: DiscriminatorOutput) -> Tensor:
+        return fake.score().mean() / 0 if {}["scale"] else fake.score().mean()
+
+
+class OfPatches(AdversarialLoss):
+    """For a discriminator of patches alone."""
+
+    def discriminator(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
+        return (fake.logits[0] - real.logits[0]).mean((1, 2, 3)).mean()
+
+    def generator(self, real: DiscriminatorOutput | None, fake: DiscriminatorOutput) -> Tensor:
+        return -fake.logits[0].mean((1, 2, 3)).mean()
+
+
 class Empty(AdversarialLoss):
     pass
 
@@ -54,6 +73,81 @@ class LogitPull(Penalty):
 
     def forward(self, discriminator: nn.Module, real: object, fake: object, step: int) -> Tensor:
         return self.weight * real.output.score().square().mean()  # type: ignore[attr-defined]
+
+
+class FakePull(LogitPull):
+    """It depends on the fake, and does not say so."""
+
+    name = "fake_pull"
+
+    def forward(self, discriminator: nn.Module, real: object, fake: object, step: int) -> Tensor:
+        return super().forward(discriminator, fake, real, step)
+
+
+class FakePullDeclared(FakePull):
+    changes_fake_gradient = True
+
+
+class FakePullLater(FakePull):
+    def forward(self, discriminator: nn.Module, real: object, fake: object, step: int) -> Tensor:
+        return super().forward(discriminator, real, fake if step > 99 else real, step)
+
+
+class SlopeOfReal(LogitPull):
+    name = "slope"
+
+    def forward(self, discriminator: nn.Module, real: object, fake: object, step: int) -> Tensor:
+        return self.weight * real.input_gradient().square().mean()  # type: ignore[attr-defined]
+
+
+class SlopeOfRealDeclared(SlopeOfReal):
+    needs_real_gradient = True
+
+
+class SlopeOfFake(SlopeOfReal):
+    changes_fake_gradient = True
+
+    def forward(self, discriminator: nn.Module, real: object, fake: object, step: int) -> Tensor:
+        return super().forward(discriminator, fake, real, step)
+
+
+class PerSample(LogitPull):
+    def forward(self, discriminator: nn.Module, real: object, fake: object, step: int) -> Tensor:
+        return real.output.score().square()  # type: ignore[attr-defined]
+
+
+class NoSuper(LogitPull):
+    def __init__(self) -> None:
+        self.weight = 1.0
+
+
+class NeedsADecoder(LogitPull):
+    def forward(self, discriminator: nn.Module, real: object, fake: object, step: int) -> Tensor:
+        return discriminator.decoder(real.inputs[0]).mean()  # type: ignore[attr-defined, operator]
+
+
+class BrokenPenalty(LogitPull):
+    def forward(self, discriminator: nn.Module, real: object, fake: object, step: int) -> Tensor:
+        return torch.zeros(()) / {}["scale"]
+
+
+class Blank(LogitPull):
+    name = "logit pull"
+
+
+class Dotted(LogitPull):
+    name = "logit/pull.a"
+
+
+class SecondR1(LogitPull):
+    name = "r1"
+
+
+class Unbuilt(LogitPull):
+    def __init__(self, kind: str = "RuntimeError") -> None:
+        raise {e.__name__: e for e in (RuntimeError, OSError, ZeroDivisionError, KeyError, IndexError)}[kind](
+            "no table"
+        )
 
 
 class Nameless(Penalty):
@@ -75,6 +169,16 @@ class Steps(Weight):
         return self.value if step >= self.start else 0.0
 
 
+class NoWeight(Weight):
+    def __call__(self, step: int, task: object = (), adversarial: object = ()) -> None:  # type: ignore[override]
+        return None
+
+
+class BrokenWeight(Weight):
+    def __call__(self, step: int, task: object = (), adversarial: object = ()) -> float:
+        return 1 / step
+
+
 class Negative(Augment):
     """Every image negative."""
 
@@ -84,6 +188,26 @@ class Negative(Augment):
     def change(self, x: Tensor) -> Tensor:
         images = x[:, : self.image_channels]
         return torch.cat([-images, x[:, images.shape[1] :]], 1)
+
+
+class OneTensor(Negative):
+    def forward(self, inputs: object) -> Tensor:  # type: ignore[override]
+        return inputs[0]  # type: ignore[index, no-any-return]
+
+
+class Cropped(Negative):
+    def change(self, x: Tensor) -> Tensor:
+        return x[..., 1:]
+
+
+class AugmentWithoutSuper(Negative):
+    def __init__(self) -> None:
+        self.strength = 1
+
+
+class BrokenAugment(Negative):
+    def change(self, x: Tensor) -> Tensor:
+        return x * [1][3]
 
 
 class Blur(nn.Module):

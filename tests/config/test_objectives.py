@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from ganatomy.adversarial import (
@@ -20,7 +21,7 @@ from ganatomy.adversarial import (
     Penalty,
     Weight,
 )
-from ganatomy.config.objectives import build_objectives, check_choice
+from ganatomy.config.objectives import build_objectives, check_choice, check_objectives
 from ganatomy.config.resolve import validate
 from ganatomy.errors import UserError
 
@@ -113,6 +114,8 @@ def test_arguments_and_places_are_checked(monkeypatch: pytest.MonkeyPatch) -> No
     [
         ("NotZeroSum", "NotZeroSum declares zero_sum = True, but the generator's gradient"),
         ("RealNotDeclared", "if generator() needs the real logits, set needs_real = True"),
+        ("CouplingNotDeclared", "set needs_whole_batch = True in the class, or take a mean over samples"),
+        ("BrokenLoss", "BrokenLoss fails on logits [4, 1] (KeyError: 'scale')"),
         ("Vectors", "Vectors must give one number a player"),
     ],
 )
@@ -122,9 +125,85 @@ def test_a_loss_is_held_to_what_it_declares(name: str, words: str, allowed: None
     assert str(refused.value).startswith("model.adversarial.loss: ") and words in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("FakePull", "FakePull depends on the fake, so the generator could learn from it; set changes_fake_"),
+        ("FakePullLater", "set changes_fake_gradient = True in the class"),
+        ("SlopeOfReal", "the gradient at the real input; set needs_real_gradient = True in the class"),
+        ("SlopeOfFake", "the gradient at the fake input; set needs_fake_gradient = True in the class"),
+        ("PerSample", "PerSample must give one number, a tensor without dimensions, or None"),
+        ("NoSuper", "NoSuper has no `every`; call super().__init__(every) in its __init__"),
+        ("BrokenPenalty", "BrokenPenalty fails for a small discriminator (KeyError: 'scale')"),
+    ],
+)
+def test_a_penalty_is_held_to_what_it_declares(name: str, words: str, allowed: None) -> None:
+    with pytest.raises(UserError) as refused:
+        build_objectives(section(penalties=["r1", target(name)]))
+    assert str(refused.value).startswith("model.adversarial.penalties[1]: ") and words in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["LogitPull", "FakePullDeclared", "SlopeOfRealDeclared", "NeedsADecoder", *PENALTIES]
+)
+def test_a_penalty_that_declares_what_it_uses_is_taken(name: str, allowed: None) -> None:
+    from ganatomy.config.contracts.penalties import check_penalty
+
+    (penalty,) = build_objectives(section(penalties=[name if name in PENALTIES else target(name)]))[
+        "penalties"
+    ]
+    before, chance = dict(penalty.state_dict()), torch.get_rng_state()
+    check_penalty(penalty, name)
+    assert dict(penalty.state_dict()) == before and torch.equal(torch.get_rng_state(), chance)
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "words"),
+    [
+        ("weight", "NoWeight", "NoWeight gives a NoneType at step 0; return one number"),
+        ("weight", "BrokenWeight", "BrokenWeight fails at step 0 (ZeroDivisionError: division by zero)"),
+        ("augment", "OneTensor", "OneTensor must return a tuple, one tensor for each"),
+        ("augment", "Cropped", "Cropped makes [4, 1, 16, 15] of [4, 1, 16, 16]; keep the shape"),
+        ("augment", "AugmentWithoutSuper", "call super().__init__(policy, known, image_channels) in its"),
+        ("augment", "BrokenAugment", "BrokenAugment fails on images [4, 1, 16, 16] (IndexError: list index"),
+    ],
+)
+def test_a_weight_and_an_augmentation_are_tried(key: str, name: str, words: str, allowed: None) -> None:
+    with pytest.raises(UserError) as refused:
+        build_objectives(section(**{key: target(name)}))
+    assert str(refused.value).startswith(f"model.adversarial.{key}: ") and words in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ["RuntimeError", "OSError", "ZeroDivisionError", "KeyError", "IndexError"])
+def test_a_class_that_fails_when_it_is_built_is_one_line(kind: str, allowed: None) -> None:
+    with pytest.raises(
+        UserError, match=r"^model\.adversarial\.penalties\[0\]: .*Unbuilt cannot be built \(.+\)$"
+    ):
+        build_objectives(section(penalties=[target("Unbuilt", kind=kind)]))
+
+
+@pytest.mark.parametrize("name", ["Blank", "Dotted"])
+def test_a_penalty_s_name_must_suit_the_log(name: str, allowed: None) -> None:
+    with pytest.raises(UserError, match=f"x._target_: {name} has name = .*; use letters, digits and"):
+        check_choice(target(name), PENALTIES, "x", Penalty)
+
+
+@pytest.mark.parametrize("others", [["r1", target("SecondR1")], [target("SecondR1"), {"name": "r1"}]])
+def test_two_penalties_of_one_name_are_refused(others: list[Any], allowed: None) -> None:
+    with pytest.raises(
+        UserError, match=r"penalties\[\d\]: the log holds another 'r1' already; give SecondR1 a"
+    ):
+        check_objectives(section(penalties=others))
+
+
+def test_a_loss_of_patches_alone_is_taken(allowed: None) -> None:
+    assert build_objectives(section(loss=target("OfPatches")))["loss"].zero_sum is False
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_here_is_what_it_declares(name: str) -> None:
-    from ganatomy.config.contracts import check_loss
+    from ganatomy.config.contracts.losses import check_loss
 
     check_loss(LOSSES[name](), name)
 
