@@ -31,7 +31,7 @@ _announced: set[str] = set()
 
 
 class Given(NamedTuple):
-    """A dotted key that a word sets, where its last part stands in the word, and its value if it is a text."""
+    """A dotted key that a word sets, where its last part stands in the word, and its value if it is text."""
 
     key: str
     start: int
@@ -148,7 +148,7 @@ def _inside(key: str, word: str, begin: int) -> Iterator[Given]:
 def _name(word: str, one: Given, moving: Mapping[str, str]) -> str | None:
     """Return what stands for a key today: whole at the beginning of a word, its last part in a dictionary.
 
-    None for a key that stays. One in a dictionary that went to another section is moved after the composition.
+    None for a key that stays. One in a dictionary that went to another section moves after the composition.
     """
     new = moving.get(one.key)
     if new is None or word[one.start : one.end] == one.key:

@@ -146,7 +146,7 @@ def twice(old: str, new: str) -> UserError:
 
 
 def keeps(section: Mapping[str, Any], key: str, old: str, new: str) -> bool:
-    """Return True if the class of a section keeps an old name: it is the user's own and has it as a parameter.
+    """Return True if a section keeps an old name: its class is the user's own and has such a parameter.
 
     Args:
         section: The section with the class, if it has one.
