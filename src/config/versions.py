@@ -52,12 +52,14 @@ def as_today(plain: Plain, takes: Callable[[Plain, str], bool] | None = None) ->
     return today
 
 
-def file_of_today(plain: Plain, package: str) -> tuple[Plain, list[str]]:
+def file_of_today(plain: Plain, package: str, classes: Callable[[], Plain] = dict) -> tuple[Plain, list[str]]:
     """Rename the old names in a YAML file of the user's own.
 
     Args:
         plain: Content of the file.
         package: Dotted key below which Hydra puts the content; empty for the top.
+        classes: Gives the sections of the files that the file builds on, with their classes; called only if
+            an old key is given.
 
     Returns:
         The content by today's names, and a line for each old name in it. A key that left the package stays as
@@ -78,7 +80,13 @@ def file_of_today(plain: Plain, package: str) -> tuple[Plain, list[str]]:
     for new, old in renamed.MOVED_KEYS.items():
         inside = not package or (_below(new, package) and _below(old, package))
         given, both = (get(whole, key, MISSING) is not MISSING for key in (old, new))
-        if not inside or not given or is_kept(whole, old, new) or (both and _below(new, old)):
+        if (
+            not inside
+            or not given
+            or is_kept(whole, old, new)
+            or is_kept(classes(), old, new)
+            or (both and _below(new, old))
+        ):
             continue
         if both:
             raise twice(old, new)

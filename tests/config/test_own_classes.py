@@ -64,8 +64,14 @@ def mine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_parameters_of_a_chosen_class_keep_their_names(
     mine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for words, top in ([], 4), (["task.top=9"], 9):
-        assert composed(["task=own", *words], [str(mine)])["task"]["top"] == top
+    for words, top in (
+        (["task=own"], 4),
+        (["task=own", "task.top=9"], 9),
+        (["task=own2"], 5),
+        (["task=own2", "task.top=9"], 9),
+        (["experiment=own"], 7),
+    ):
+        assert composed(words, [str(mine)])["task"]["top"] == top
     assert capsys.readouterr().err == ""
     assert composed(["task=detection", "task.top=9"], [str(mine)])["task"]["max_detections"] == 9
 
@@ -114,3 +120,14 @@ def test_keys_in_a_dict_word() -> None:
 def test_both_names_are_refused_in_dict_words(words: list[str]) -> None:
     with pytest.raises(UserError, match=r"^task\.most: is called task\.max_images now, which is given too"):
         words_of_today(words)
+
+
+def test_a_reference_by_an_old_name(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (mine / "trainer").mkdir()
+    text = "defaults: [default, _self_]\nlog_every: ${task.top}\nthreads: ${task.top}\n"
+    (mine / "trainer/mine.yaml").write_text(text)
+    task = composed(["task=detection", "trainer=mine", "task.max_detections=7"], [str(mine)])
+    assert task["trainer"]["log_every"] == 7
+    assert capsys.readouterr().err == "${task.top}: renamed to ${task.max_detections}\n"
+    assert composed(["task=own", "trainer=mine"], [str(mine)])["trainer"]["log_every"] == 4
+    assert capsys.readouterr().err == ""
