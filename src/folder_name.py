@@ -21,9 +21,30 @@ class _Refusal(MetaPathFinder):
         """Raise ImportError with today's name for a module below `src` that is no command."""
         if not name.startswith("src.") or name in COMMANDS:
             return None
-        from ganatomy.config.versions import class_of_today
+        raise ImportError(_advice(_imported(name)))
 
-        raise ImportError(f"{name} is called {class_of_today(name)} now; change the import")
+
+def _imported(name: str) -> str:
+    """Return the module that is imported: Python looks for the packages around it first."""
+    frame = sys._getframe()
+    while frame.f_back and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    while frame.f_back and frame.f_code.co_filename.startswith("<frozen importlib"):
+        whole = frame.f_locals.get("name")
+        name = whole if isinstance(whole, str) and whole.startswith(f"{name}.") else name
+        frame = frame.f_back
+    return name
+
+
+def _advice(name: str) -> str:
+    """Return what to import in place of a module below `src`, by the longest name that is known."""
+    from ganatomy.config.renamed import MOVED_CLASSES, WENT
+    from ganatomy.config.versions import class_of_today
+
+    rows = [old for old in (*WENT, *MOVED_CLASSES.values()) if name == old or name.startswith(f"{old}.")]
+    if (known := max(rows, key=len, default="")) in WENT:
+        return f"{known} is no package any more; its modules went to {WENT[known]}; see docs/architecture.md"
+    return f"{name} is called {class_of_today(name)} now; change the import"
 
 
 def refuse_imports() -> None:

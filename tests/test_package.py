@@ -171,3 +171,24 @@ def test_an_import_by_the_folders_name_is_refused_with_the_name_of_today() -> No
         done = subprocess.run(words, cwd=ROOT.parent, env=environment(), capture_output=True, text=True)
         line = f"ImportError: src.{name} is called ganatomy.{name} now; change the import"
         assert done.returncode == 1 and done.stderr.splitlines()[-1] == line
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        (
+            "tasks.methods",
+            "src.tasks.methods is called ganatomy.tasks.anomaly.methods now; change the import",
+        ),
+        ("core.multirun", "src.core.multirun is called ganatomy.runs.multirun now; change the import"),
+        (
+            "core.game",
+            "src.core is no package any more; its modules went to ganatomy.config, ganatomy.runs, "
+            "ganatomy.launch, ganatomy.training; see docs/architecture.md",
+        ),
+    ],
+)
+def test_an_import_of_a_module_that_moved_says_where_it_went(name: str, line: str) -> None:
+    words = [sys.executable, "-c", f"import src.{name}"]
+    done = subprocess.run(words, cwd=ROOT.parent, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.splitlines()[-1] == f"ImportError: {line}"

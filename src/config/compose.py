@@ -23,8 +23,7 @@ from ganatomy.config.mistakes.overrides import refuse_bases, replacing, trouble
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.resolve import to_plain, validate
 from ganatomy.config.resolvers import register_resolvers
-from ganatomy.config.translate import announce
-from ganatomy.config.versions import word_of_today, words_of_today
+from ganatomy.config.translate import announce, word_of_today, words_of_today
 from ganatomy.errors import UserError
 
 if TYPE_CHECKING:
@@ -74,9 +73,10 @@ def as_written(words: Sequence[str]) -> tuple[Plain, dict[str, str]]:
 def _composition(words: Sequence[str], folders: Sequence[str] = ()) -> Iterator[DictConfig]:
     register_resolvers()
     before = HydraConfig.instance().cfg
-    known, lines = words_of_today(words)
+    standing = functools.partial(composed_plain, "train", more=search_path(folders))
+    known, lines = words_of_today(words, standing)
     announce(lines)
-    found = replacing(known, functools.partial(composed_plain, "train", more=search_path(folders)))
+    found = replacing(known, standing)
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):

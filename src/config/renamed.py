@@ -75,3 +75,9 @@ MOVED_KEYS: dict[str, str] = {
     "trainer.test_checkpoint": "trainer.judged",
 }
 """Dotted key, or section, today -> what it was called in 062eb33; a comment a section."""
+
+WENT: dict[str, str] = {
+    "src.core": "ganatomy.config, ganatomy.runs, ganatomy.launch, ganatomy.training",
+    "src.losses": "ganatomy.tasks.detection, ganatomy.tasks.enhancement",
+}
+"""A package of 062eb33 that is gone -> where its modules went, except those with a row in MOVED_CLASSES."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,16 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ganatomy.config.mistakes.suggestions import nearest
-from ganatomy.config.versions import as_today
+from ganatomy.config.translate import announce
+from ganatomy.config.versions import MISSING, as_today, get, key_of_today, line_of
 from ganatomy.errors import UserError
 
 if TYPE_CHECKING:
     from ganatomy.config.schema import Config, DataConfig
     from ganatomy.config.section import Plain
+
+REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*(?:\.\w+)+)\}")
+"""A reference to a key from the top of the configuration."""
 
 INTERNAL = {"source", "seed", "batches_done", "degrade", "pieces", "held", "one_size"}
 """Arguments of the DataModule that no configuration sets."""
@@ -65,12 +70,36 @@ def _takes(section: Plain, key: str) -> bool:
 def to_plain(cfg: Any) -> Plain:
     """Resolve every interpolation and return plain dicts, lists and scalars by today's names."""
     try:
-        plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+        plain = OmegaConf.to_container(_referring(cfg), resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None) or "configuration"
         raise UserError(f"{key}: {str(error).splitlines()[0]}") from error
     assert isinstance(plain, dict)
     return as_today({str(key): value for key, value in plain.items()})
+
+
+def _referring(cfg: Any) -> Any:
+    """Return a configuration whose `${...}` name keys as they are called today; say which were renamed."""
+    written: Any = OmegaConf.to_container(cfg, resolve=False)
+    lines: list[str] = []
+
+    def renamed(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: renamed(value) for key, value in node.items()}
+        if isinstance(node, list):
+            return [renamed(value) for value in node]
+        return REFERENCE.sub(reference, node) if isinstance(node, str) else node
+
+    def reference(match: re.Match[str]) -> str:
+        old, new = match[1], key_of_today(match[1])
+        if get(written, old, MISSING) is not MISSING or get(written, new, MISSING) is MISSING:
+            return match[0]
+        lines.append(line_of(match[0], f"${{{new}}}"))
+        return f"${{{new}}}"
+
+    today = renamed(written)
+    announce(lines)
+    return OmegaConf.create(today) if lines else cfg
 
 
 def resolve_config(cfg: DictConfig, overrides: list[str]) -> Plain:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from omegaconf import OmegaConf
 
 from ganatomy.config.mistakes.overrides import BASES
 from ganatomy.config.translate import announce
-from ganatomy.config.versions import file_of_today
+from ganatomy.config.versions import file_of_today, put
 from ganatomy.errors import UserError
 from ganatomy.invocation import typed
 
@@ -62,13 +64,40 @@ class FileConfigSource(file_config_source.FileConfigSource):
         path = Path(self.path) / self._normalize_file_name(config_path)
         try:
             content = {str(key): value for key, value in plain.items()}
-            today, lines = file_of_today(content, _package(result, config_path))
+            classes = functools.partial(self._classes, content, config_path)
+            today, lines = file_of_today(content, _package(result, config_path), classes)
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
         if lines:
             announce([f"{line} (in {path})" for line in lines])
             result.config = OmegaConf.create(today)
         return result
+
+    def _classes(self, content: dict[str, Any], config_path: str) -> dict[str, Any]:
+        """Return the classes of the files in this folder that a file builds on, each in its section."""
+        found: dict[str, Any] = {}
+        for name in _built_on(content.get("defaults"), config_path.rpartition("/")[0]):
+            if name == config_path.removesuffix(".yaml") or not self.is_config(name):
+                continue
+            result = super().load_config(name)
+            plain = OmegaConf.to_container(result.config, resolve=False)
+            if isinstance(plain, dict):
+                inner = {str(key): value for key, value in plain.items()}
+                found |= self._classes(inner, name)
+                if "_target_" in plain and (package := _package(result, name)):
+                    put(found, package, {"_target_": plain["_target_"]})
+        return found
+
+
+def _built_on(defaults: Any, folder: str) -> Iterator[str]:
+    """Yield the files, from the top of their folder and without .yaml, of a list of defaults."""
+    for entry in defaults if isinstance(defaults, list) else ():
+        given = entry if isinstance(entry, dict) else {"": entry}
+        for where, choice in given.items():
+            group = str(where).split(" ")[-1].partition("@")[0]
+            within = group[1:] if group.startswith("/") else f"{folder}/{group}"
+            if isinstance(choice, str) and choice != "_self_":
+                yield f"{within.strip('/')}/{choice}".strip("/").removesuffix(".yaml")
 
 
 def _package(result: ConfigResult, config_path: str) -> str:

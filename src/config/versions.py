@@ -7,7 +7,7 @@ versions.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ganatomy.config import renamed
@@ -28,7 +28,7 @@ def as_first(plain: Plain) -> Plain:
         if get(first, key, default) == default:
             _take(first, key)
     for new, old in renamed.MOVED_KEYS.items():
-        if not _is_foreign(plain, new):
+        if not is_kept(plain, new, old):
             _move(first, new, old)
     return first
 
@@ -42,7 +42,7 @@ def as_today(plain: Plain, takes: Callable[[Plain, str], bool] | None = None) ->
     today: Plain = _copied(plain, class_of_today)
     for new, old in renamed.MOVED_KEYS.items():
         already = _below(new, old) and get(today, new, MISSING) is not MISSING
-        if not already and not _is_foreign(today, old):
+        if not already and not is_kept(today, old, new):
             _move(today, old, new)
     for key, default in renamed.ADDED.items() if takes else ():
         section, _, leaf = key.rpartition(".")
@@ -52,12 +52,14 @@ def as_today(plain: Plain, takes: Callable[[Plain, str], bool] | None = None) ->
     return today
 
 
-def file_of_today(plain: Plain, package: str) -> tuple[Plain, list[str]]:
+def file_of_today(plain: Plain, package: str, classes: Callable[[], Plain] = dict) -> tuple[Plain, list[str]]:
     """Rename the old names in a YAML file of the user's own.
 
     Args:
         plain: Content of the file.
         package: Dotted key below which Hydra puts the content; empty for the top.
+        classes: Gives the sections of the files that the file builds on, with their classes; called only if
+            an old key is given.
 
     Returns:
         The content by today's names, and a line for each old name in it. A key that left the package stays as
@@ -70,20 +72,26 @@ def file_of_today(plain: Plain, package: str) -> tuple[Plain, list[str]]:
 
     def rename(target: str) -> str:
         today = class_of_today(target)
-        lines.extend([_line(target, today)] if today != target else [])
+        lines.extend([line_of(target, today)] if today != target else [])
         return today
 
     whole: Plain = {}
-    _put(whole, package, _copied(plain, rename))
+    put(whole, package, _copied(plain, rename))
     for new, old in renamed.MOVED_KEYS.items():
         inside = not package or (_below(new, package) and _below(old, package))
         given, both = (get(whole, key, MISSING) is not MISSING for key in (old, new))
-        if not inside or not given or _is_foreign(whole, old) or (both and _below(new, old)):
+        if (
+            not inside
+            or not given
+            or is_kept(whole, old, new)
+            or is_kept(classes(), old, new)
+            or (both and _below(new, old))
+        ):
             continue
         if both:
-            raise _twice(old, new)
+            raise twice(old, new)
         _move(whole, old, new)
-        lines.append(_line(old, new))
+        lines.append(line_of(old, new))
     return get(whole, package, {}), lines
 
 
@@ -97,37 +105,10 @@ def values_of_today(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str
     for key, value in values.items():
         if (moved := key_of_today(key)) != key:
             if moved in values:
-                raise _twice(key, moved)
-            lines.append(_line(key, moved))
+                raise twice(key, moved)
+            lines.append(line_of(key, moved))
         today[moved] = value
     return today, lines
-
-
-def words_of_today(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return words of a command line by today's names, and a line for each old name.
-
-    Raises UserError for a key that is given by its old and by its new name.
-    """
-    given = {key_of(word) for word in words}
-    done, lines = [], []
-    for word in words:
-        key = key_of(word)
-        if (moved := key_of_today(key)) != key:
-            if moved in given:
-                raise _twice(key, moved)
-            lines.append(_line(key, moved))
-        for _, target in TARGET.findall(word) if key else ():
-            if (today := class_of_today(target)) != target:
-                lines.append(_line(target, today))
-        done.append(word_of_today(word))
-    return done, lines
-
-
-def word_of_today(word: str) -> str:
-    """Return one word of a command line by today's names."""
-    if not (key := key_of(word)):
-        return word
-    return TARGET.sub(lambda m: m[1] + class_of_today(m[2]), word.replace(key, key_of_today(key), 1))
 
 
 def text_of_first(text: str) -> str:
@@ -135,11 +116,6 @@ def text_of_first(text: str) -> str:
     for new in sorted(renamed.MOVED_KEYS, key=len, reverse=True):
         text = re.sub(rf"(?<![\w.]){re.escape(new)}(?=[=:.])", renamed.MOVED_KEYS[new], text)
     return TARGET.sub(lambda m: m[1] + class_of_first(m[2]), text)
-
-
-def key_of(word: str) -> str:
-    """Return the key that a word of the command line sets; empty for an option."""
-    return "" if word.startswith("-") or "=" not in word else word.lstrip("+~").partition("=")[0]
 
 
 def key_of_today(key: str) -> str:
@@ -167,26 +143,51 @@ def get(plain: Mapping[str, Any], key: str, default: Any = None) -> Any:
     return node
 
 
-def _line(old: str, new: str) -> str:
+def line_of(old: str, new: str) -> str:
+    """Return the line that announces a new name."""
     return f"{old}: renamed to {new}"
 
 
-def _twice(old: str, new: str) -> UserError:
+def twice(old: str, new: str) -> UserError:
+    """Return the error for a key that is given by both names."""
     return UserError(f"{old}: is called {new} now, which is given too; leave {old} out")
 
 
-def _is_foreign(plain: Plain, key: str) -> bool:
-    """Return True for a key that the user's own task class takes: its parameters keep their names."""
-    task, (section, _, leaf) = get(plain, "task"), key.partition(".")
-    target = task.get("_target_") if isinstance(task, dict) else None
-    if section != "task" or not isinstance(target, str) or _below(target, "ganatomy"):
+def keeps(section: Mapping[str, Any], key: str, old: str, new: str) -> bool:
+    """Return True if a section keeps an old name: its class is the user's own and has such a parameter.
+
+    Args:
+        section: The section with the class, if it has one.
+        key: Dotted key of the section, for messages.
+        old: The old name of a parameter.
+        new: Today's name of it.
+    """
+    target = section.get("_target_")
+    if not isinstance(target, str) or _below(target, "ganatomy") or _below(target, "src"):
         return False
     from ganatomy.config.targets import parameters_of, resolve
+    from ganatomy.data.datamodule import DataModule
 
     try:
-        return leaf.partition(".")[0] in parameters_of(resolve(task, "task"))
+        taken = parameters_of(resolve(section, key))
     except UserError:  # refused or broken: said where the class is used
-        return False
+        return True
+    ours = key == "data" and new in parameters_of(DataModule)  # beside the keys of the source
+    passes_on = any(one.kind is one.VAR_KEYWORD for one in taken.values())
+    return old in taken or not (new in taken or passes_on or ours)
+
+
+def is_kept(plain: Mapping[str, Any], old: str, new: str) -> bool:
+    """Return True if the class of the innermost section around an old key keeps its name."""
+    key, below = old, ""
+    while key:
+        key, _, part = key.rpartition(".")
+        below = f"{part}.{below}" if below else part
+        section = get(plain, key)
+        if isinstance(section, Mapping) and "_target_" in section:
+            inside = new.removeprefix(f"{key}.")
+            return keeps(section, key, below.partition(".")[0], inside.partition(".")[0])
+    return False
 
 
 def _below(name: str, prefix: str) -> bool:
@@ -216,7 +217,7 @@ def _copied(node: Any, rename: Callable[[str], str]) -> Any:
     return [_copied(item, rename) for item in node] if isinstance(node, list) else node
 
 
-def _put(plain: Plain, key: str, value: Any) -> None:
+def put(plain: Plain, key: str, value: Any) -> None:
     """Set a dotted key; an empty one stands for the whole."""
     if not key:
         plain.update(value)
@@ -240,4 +241,4 @@ def _move(plain: Plain, key: str, other: str) -> None:
     for value in _take(plain, key):
         while (key := key.rpartition(".")[0]) and get(plain, key) == {}:
             _take(plain, key)
-        _put(plain, other, value)
+        put(plain, other, value)

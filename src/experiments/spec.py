@@ -13,8 +13,7 @@ from pydantic import Field, PositiveFloat
 from ganatomy.config.compose import parsed
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.section import Section
-from ganatomy.config.translate import announce
-from ganatomy.config.versions import words_of_today
+from ganatomy.config.translate import announce, words_of_today
 from ganatomy.errors import UserError
 from ganatomy.experiments.claims.claims import Claim, parse
 

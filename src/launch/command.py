@@ -61,7 +61,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
             register_resolvers()
             with _one_line(name):
                 folders[:] = _flags()
-                sys.argv[1:] = readable(sys.argv[1:], resumes=name == "train")
+                sys.argv[1:] = readable(sys.argv[1:], name == "train", composing)
                 sys.argv[1:] = replacing(sys.argv[1:], composing)
                 try:
                     hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)()

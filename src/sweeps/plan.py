@@ -16,8 +16,8 @@ from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.schema import PathsConfig
 from ganatomy.config.section import Section
 from ganatomy.config.targets import build
-from ganatomy.config.translate import announce
-from ganatomy.config.versions import key_of_today, word_of_today, words_of_today
+from ganatomy.config.translate import announce, word_of_today, words_of_today
+from ganatomy.config.versions import key_of_today
 from ganatomy.errors import UserError
 from ganatomy.invocation import child_command
 from ganatomy.metrics.registry import describe, register

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ganatomy.config import renamed, versions
+from ganatomy.config import renamed, translate, versions
 from ganatomy.config.compose import composed
 from ganatomy.config.locations import CONF
 from ganatomy.config.mistakes.keys import paths_of
@@ -167,7 +167,7 @@ def test_a_key_below_its_old_self(monkeypatch: pytest.MonkeyPatch) -> None:
     for plain in ({"task": {"a": 1}}, {"task": {"a": {"b": 1}}}):
         assert versions.as_today(plain) == {"task": {"a": {"b": 1}}}
     assert versions.as_first({"task": {"a": {"b": 1}}}) == {"task": {"a": 1}}
-    assert versions.words_of_today(["task.a.b=1"]) == (["task.a.b=1"], [])
+    assert translate.words_of_today(["task.a.b=1"]) == (["task.a.b=1"], [])
 
 
 def test_an_old_key_on_the_command_line(planted: None, capsys: pytest.CaptureFixture[str]) -> None:
@@ -246,7 +246,7 @@ def test_the_changes_name_every_row() -> None:
 def test_every_row_is_taken_as_a_word_and_in_a_file() -> None:
     for new, old in renamed.MOVED_KEYS.items():
         line = f"{old}: renamed to {new}"
-        assert versions.words_of_today([f"{old}=1"]) == ([f"{new}=1"], [line])
+        assert translate.words_of_today([f"{old}=1"]) == ([f"{new}=1"], [line])
         package, _, leaf = old.rpartition(".")
         assert versions.file_of_today({leaf: 1}, package) == ({new.rpartition(".")[2]: 1}, [line])
         assert (
@@ -256,7 +256,7 @@ def test_every_row_is_taken_as_a_word_and_in_a_file() -> None:
 
 def test_a_class_in_a_word_is_renamed_too() -> None:
     words = ["model.generator._target_=src.networks.unet.UNet", "+a={_target_: src.tasks.schedules.X, b: 1}"]
-    today, lines = versions.words_of_today(words)
+    today, lines = translate.words_of_today(words)
     assert today == [
         "model.generator._target_=ganatomy.networks.image_to_image.unet.UNet",
         "+a={_target_: ganatomy.optim.schedules.X, b: 1}",
