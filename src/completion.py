@@ -6,7 +6,6 @@ that the schema lists.
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
