@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,6 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ganatomy.config.mistakes.suggestions import nearest
-from ganatomy.config.translate import announce
 from ganatomy.config.versions import MISSING, as_today, get, key_of_today, line_of
 from ganatomy.errors import UserError
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*(?:\.\w+)+)\}")
 """A reference to a key from the top of the configuration."""
+
+_said: set[str] = set()
 
 INTERNAL = {"source", "seed", "batches_done", "degrade", "pieces", "held", "one_size"}
 """Arguments of the DataModule that no configuration sets."""
@@ -98,7 +101,9 @@ def _referring(cfg: Any) -> Any:
         return f"${{{new}}}"
 
     today = renamed(written)
-    announce(lines)
+    if "GANATOMY_LAUNCH" not in os.environ:  # its parent has said it
+        sys.stderr.write("".join(f"{line}\n" for line in dict.fromkeys(lines) if line not in _said))
+    _said.update(lines)
     return OmegaConf.create(today) if lines else cfg
 
 
