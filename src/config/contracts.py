@@ -31,7 +31,7 @@ def check_class(found: type, kind: type, path: str) -> None:
     name = found.__name__
     if not issubclass(found, kind):
         base = f"{kind.__module__}.{kind.__name__}"
-        raise UserError(f"{path}: {name} is no {kind.__name__}; derive it from {base}")
+        raise UserError(f"{path}: {name} is not a subclass of {kind.__name__}; derive it from {base}")
     methods = METHODS[kind.__name__]
     if all(getattr(found, method) is getattr(kind, method) for method in methods):
         raise UserError(f"{path}: {name} does nothing; write its {' or '.join(methods)}")
@@ -64,7 +64,9 @@ def check_loss(loss: Any, path: str) -> None:
                 loss.generator(on_real if loss.needs_real else None, on_fake),
             )
             if any(value.dim() for value in losses):
-                raise UserError(f"{path}: {name} must give one number a player, a tensor without dimensions")
+                raise UserError(
+                    f"{path}: {name} must return one scalar per player, a tensor without dimensions"
+                )
             of_discriminator, of_generator = (torch.autograd.grad(value, fake)[0] for value in losses)
     except (AttributeError, TypeError, AssertionError, NotImplementedError, RuntimeError) as error:
         hint = "" if loss.needs_real else "; if generator() needs the real logits, set needs_real = True"
