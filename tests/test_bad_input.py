@@ -86,7 +86,7 @@ CASES = {
     ),
     "a generator that answers a list": (
         ["model.generator={_target_: monai.networks.nets.SegResNetDS, blocks_down: [1, 1, 1], dsdepth: 2}"],
-        "model.generator: SegResNetDS answers a list where one tensor is needed; "
+        "model.generator: SegResNetDS returns a list where one tensor is needed; "
         "set model.generator.dsdepth=1",
     ),
     "a generator that rounds sides down": (

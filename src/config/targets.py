@@ -242,7 +242,9 @@ def _reason(error: BaseException, given: Mapping[str, Any]) -> str:
         return f"{words} is none of the names that it knows"
     if isinstance(error, TypeError | AttributeError | IndexError):
         values = ", ".join(f"{key}={str(value)[:40]}" for key, value in given.items())
-        return f"a value is of the wrong kind, null or too short among {values or 'its defaults'}"
+        return (
+            f"one of these arguments has the wrong type, is null or is too short: {values or 'its defaults'}"
+        )
     return words
 
 

@@ -10,7 +10,7 @@ from ganatomy.data.known import doubts
 from ganatomy.data.labels import Labels
 from ganatomy.data.pipeline import TrainItems
 from ganatomy.data.problems import told_once
-from ganatomy.data.quality.faults import leaks
+from ganatomy.data.quality.leaks import leaks
 from ganatomy.data.quality.survey import Facts
 from ganatomy.data.records import Case, Fault, Record, Source, Split
 from ganatomy.data.splits.split import Splitting

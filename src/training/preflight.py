@@ -107,7 +107,7 @@ def check_schedules(cfg: Config, task: AdversarialTask) -> None:
 
 
 def check_size(task: AdversarialTask, data: DataModule) -> None:
-    """Raise one line when the generator cannot take the images' size, or answers what the task cannot use.
+    """Raise one line when the generator cannot take the images' size, or returns what the task cannot use.
 
     On meta tensors: shapes alone.
     """
@@ -126,7 +126,7 @@ def _check_network(network: Any, size: tuple[int, ...], trial: Callable[[tuple[i
     if not refusal:
         return
     name, shape = type(network).__name__, "x".join(map(str, size))
-    if refusal.startswith("answers "):
+    if refusal.startswith("returns "):
         raise UserError(f"model.generator: {name} {refusal}")
     near = ["x".join(map(str, other)) for other in _neighbours(size) if not trial(other)]
     if not near:  # so it is not the size
@@ -139,7 +139,7 @@ def _check_network(network: Any, size: tuple[int, ...], trial: Callable[[tuple[i
 def _refusal(generator: Any, channels: int, answers: int | None, size: tuple[int, ...]) -> str:
     """Try the generator on images of this size; return what is wrong with its output, or "".
 
-    answers: channels of the one tensor that it shall answer, in training and in evaluation; None: any.
+    answers: channels of the one tensor that it must return, in training and in evaluation; None: any.
     """
     network = copy.deepcopy(generator)
     for device in ("meta", "cpu"):  # some operations have no meta kernel
@@ -163,14 +163,14 @@ def _wrong(network: nn.Module, output: Any, answers: int | None, size: tuple[int
     if not isinstance(output, torch.Tensor):
         kinds = ((list, "a list"), (tuple, "a tuple"), (dict, "a dictionary"))
         made = next((word for kind, word in kinds if isinstance(output, kind)), "no tensor")
-        return f"answers {made} where one tensor is needed; {_one_tensor(network)}" if answers else ""
+        return f"returns {made} where one tensor is needed; {_one_tensor(network)}" if answers else ""
     if answers and output.dim() != 2 + len(size):
         sides = " x ".join(map(str, output.shape[1:]))
-        return f"answers arrays of {sides}, where channels and image sides are needed; {_one_tensor(network)}"
+        return f"returns arrays of {sides}, where channels and image sides are needed; {_one_tensor(network)}"
     if output.shape[2:] != size:
         return f"it gives {tuple(output.shape[2:])} for {size}"
     if answers and output.shape[1] != answers:
-        return f"answers {output.shape[1]} channels where {answers} are needed; correct its argument for them"
+        return f"returns {output.shape[1]} channels where {answers} are needed; correct its argument for them"
     return ""
 
 

@@ -77,7 +77,12 @@ def test_they_are_built_with_their_arguments(allowed: None) -> None:
 @pytest.mark.parametrize(
     ("names", "kind", "name", "words"),
     [
-        (LOSSES, AdversarialLoss, "LogitPull", "x._target_: LogitPull is no AdversarialLoss; derive it from"),
+        (
+            LOSSES,
+            AdversarialLoss,
+            "LogitPull",
+            "x._target_: LogitPull is not a subclass of AdversarialLoss; derive it from",
+        ),
         (LOSSES, AdversarialLoss, "Empty", "Empty does nothing; write its discriminator or generator"),
         (PENALTIES, Penalty, "Idle", "Idle does nothing; write its forward or prepare or after_step"),
         (
@@ -86,8 +91,8 @@ def test_they_are_built_with_their_arguments(allowed: None) -> None:
             "Nameless",
             'Nameless has no name for the log; give the class one, name = "..."',
         ),
-        (WEIGHTS, Weight, "Negative", "Negative is no Weight"),
-        (AUGMENTS, Augment, "Blur", "Blur is no Augment"),
+        (WEIGHTS, Weight, "Negative", "Negative is not a subclass of Weight"),
+        (AUGMENTS, Augment, "Blur", "Blur is not a subclass of Augment"),
         (AUGMENTS, Augment, "Negativ", "has no Negativ; did you mean 'Negative'"),
     ],
 )
@@ -116,7 +121,7 @@ def test_arguments_and_places_are_checked(monkeypatch: pytest.MonkeyPatch) -> No
         ("RealNotDeclared", "if generator() needs the real logits, set needs_real = True"),
         ("CouplingNotDeclared", "set needs_whole_batch = True in the class, or take a mean over samples"),
         ("BrokenLoss", "BrokenLoss fails on logits [4, 1] (KeyError: 'scale')"),
-        ("Vectors", "Vectors must give one number a player"),
+        ("Vectors", "Vectors must return one scalar per player"),
     ],
 )
 def test_a_loss_is_held_to_what_it_declares(name: str, words: str, allowed: None) -> None:

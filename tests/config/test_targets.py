@@ -106,8 +106,8 @@ class Picky:
         ({}, "it needs 'steps'"),
         ({"steps": "key"}, "'bacth' is none of the names that it knows"),
         ({"steps": "no", "wide": 3}, "it takes no 'wide'"),
-        ({"steps": None}, "a value is of the wrong kind, null or too short among steps=None"),
-        ({"steps": "no"}, "a value is of the wrong kind, null or too short among steps=no"),
+        ({"steps": None}, "one of these arguments has the wrong type, is null or is too short: steps=None"),
+        ({"steps": "no"}, "one of these arguments has the wrong type, is null or is too short: steps=no"),
     ],
 )
 def test_a_class_that_refuses_is_told_without_words_of_python(

@@ -50,11 +50,11 @@ DEEP = nets.DynUNet(2, 1, 4, [3] * 3, [1, 2, 2], [2, 2], filters=[4] * 3, deep_s
 @pytest.mark.parametrize(
     ("generator", "line"),
     [
-        (nets.BasicUNetPlusPlus(2, 1, 4, (4,) * 6), "BasicUNetPlusPlus answers a list"),
-        (DEEP, "answers arrays of 2 x 4 x 32 x 32"),
-        (Dictionary(), "Dictionary answers a dictionary"),
-        (Bare(), "Bare answers arrays of 32 x 32"),
-        (nets.UNet(2, 1, 3, (4, 8), (2,)), "UNet answers 3 channels where 4 are needed"),
+        (nets.BasicUNetPlusPlus(2, 1, 4, (4,) * 6), "BasicUNetPlusPlus returns a list"),
+        (DEEP, "returns arrays of 2 x 4 x 32 x 32"),
+        (Dictionary(), "Dictionary returns a dictionary"),
+        (Bare(), "Bare returns arrays of 32 x 32"),
+        (nets.UNet(2, 1, 3, (4, 8), (2,)), "UNet returns 3 channels where 4 are needed"),
     ],
 )
 def test_an_answer_that_cannot_be_used_is_told(generator: nn.Module, line: str) -> None:

@@ -54,7 +54,7 @@ class Update:
     def __init__(self, n_critic: int = 1, accumulate: int = 1, join_real_and_fake: bool = False) -> None:
         for name, value in (("n_critic", n_critic), ("accumulate", accumulate)):
             if value < 1:
-                raise UserError(f"update.{name}: {value} must be at least 1")
+                raise UserError(f"update.{name}: must be at least 1, got {value}")
         self.n_critic = n_critic
         self.accumulate = accumulate
         self.join_real_and_fake = join_real_and_fake

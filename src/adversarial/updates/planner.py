@@ -104,7 +104,7 @@ def plan(
         ['loss/discriminator/adversarial', 'loss/discriminator/total']
     """
     if update not in (*UPDATES, "auto"):
-        raise UserError(f"update: {update} is none of {', '.join((*UPDATES, 'auto'))}")
+        raise UserError(f"update: {update} is not one of {', '.join((*UPDATES, 'auto'))}")
     if game.discriminator is None:
         _check_accumulation(game, Traits(), accumulate)
         supervised = Shared(1, accumulate)

@@ -29,7 +29,7 @@ def check_class(found: type, kind: type, path: str) -> None:
     name = found.__name__
     if not issubclass(found, kind):
         base = f"{kind.__module__}.{kind.__name__}"
-        raise UserError(f"{path}: {name} is no {kind.__name__}; derive it from {base}")
+        raise UserError(f"{path}: {name} is not a subclass of {kind.__name__}; derive it from {base}")
     methods = METHODS[kind.__name__]
     if all(getattr(found, method) is getattr(kind, method) for method in methods):
         raise UserError(f"{path}: {name} does nothing; write its {' or '.join(methods)}")

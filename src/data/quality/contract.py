@@ -42,13 +42,13 @@ def breach(record: Record, case: Case, source: Source) -> str:
 def _breaches(case: Case, source: Source) -> Iterator[str]:
     """Yield each violation; a later check may fail with an exception where an earlier one has yielded."""
     if not isinstance(case, dict):
-        yield f"a {type(case).__name__}; expected a dict of arrays"
+        yield f"{_with_article(type(case).__name__)}; expected a dict of arrays"
     for key in ("image", "affine", "spacing"):
         if key not in case:
             yield f"no '{key}'; found {', '.join(case) or 'nothing'}"
     for key, value in case.items():
         if not isinstance(value, np.ndarray | np.generic):
-            yield f"{key} as a {type(value).__name__}; expected a NumPy array"
+            yield f"{key} as {_with_article(type(value).__name__)}; expected a NumPy array"
     image = case["image"]
     yield from _image(image, source)
     dims = image.ndim - 1
@@ -113,6 +113,10 @@ def _class(number: np.ndarray, source: Source) -> Iterator[str]:
     if source.image_classes and not 0 <= int(number) < len(source.image_classes):
         last = len(source.image_classes) - 1
         yield f"class {int(number)}; expected 0 to {last}, a place among data.image_classes"
+
+
+def _with_article(kind: str) -> str:
+    return f"{'an' if kind[0].lower() in 'aeiou' else 'a'} {kind}"
 
 
 def _shape(array: np.ndarray) -> str:

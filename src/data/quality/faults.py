@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import traceback
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ganatomy.config.mistakes.memory import ran_out
 from ganatomy.data.io.readers import ReadError, listening
-from ganatomy.data.problems import called, few, files_of, sound
 from ganatomy.data.quality.contract import breach
-from ganatomy.data.records import SPLITS, Case, Fault, Record, Source
+from ganatomy.data.records import Case, Fault, Record, Source
 from ganatomy.data.transforms.boxes import usable_boxes
 from ganatomy.errors import UserError
 
@@ -28,7 +25,7 @@ def examined(record: Record, source: Source) -> tuple[Case | None, list[Fault]]:
     except (UserError, OSError, MemoryError):
         raise
     except Exception as error:  # code of a source may fail in any way
-        if ran_out(error):
+        if isinstance(error, RuntimeError) and "memory" in str(error):  # torch's, of a machine that is full
             raise
         return None, [Fault(record.case, "unreadable", _failure(record, source, error))]
     if wrong := breach(record, case, source):
@@ -115,55 +112,6 @@ def boxes_of_masks(masks: Sequence[tuple[int, int]]) -> list[Fault]:
         return []
     words = f"{files} mask files gave {boxes} boxes; data.instances sets what counts as one object"
     return [Fault("", "boxes of masks", f"{words} (files, values or parts)", grave=False)]
-
-
-def leaks(records: Iterable[Record]) -> list[Fault]:
-    """Return the faults that are known before a pixel is read.
-
-    These are the problems that the source found, subjects and files in more than one split, and cases of the
-    same name.
-    """
-    records = list(records)
-    sides: dict[str, set[str]] = defaultdict(set)
-    for record in records:
-        if record.split:
-            sides[record.subject].add(record.split)
-    shared = {
-        subject: [s for s in SPLITS if s in where] for subject, where in sides.items() if len(where) > 1
-    }
-    found = [
-        Fault(
-            r.case, "shared subject",
-            f"{r.case}: its subject {r.subject} is in {' and in '.join(shared[r.subject])}; "
-            "put each subject in one split (data.split_file)",
-        )
-        for r in records
-        if r.subject in shared and r.split == "train"
-    ]  # fmt: skip
-    return [*(f for r in records for f in r.problems), *found, *_shared(records), *_namesakes(records)]
-
-
-def _shared(records: Sequence[Record]) -> Iterable[Fault]:
-    """Yield a fault for each file that is used in several splits: training data in the test."""
-    used: dict[tuple[str, str], dict[str, Record]] = defaultdict(dict)
-    for record in records:
-        for role in ("image", "target", "label") if record.split else ():
-            for file in files_of(record, role):
-                used[file, role].setdefault(str(record.split), record)
-    for (file, role), sides in used.items():
-        if len(sides) > 1:
-            names = few([f"{split} ({called(r)})" for split, r in sides.items()])
-            words = f"{file}: is the {role} of images of {names}; put them in one split with data.subject"
-            yield from (Fault(r.case, "shared file", words) for r in sides.values() if sound(r))
-
-
-def _namesakes(records: Sequence[Record]) -> Iterable[Fault]:
-    for name, count in Counter(record.case for record in records).items():
-        if count > 1:
-            alike = [called(r) for r in records if r.case == name]
-            yield Fault(
-                name, "name", f"{name}: two cases have this name ({few(alike, 2, ' and ')}); rename a file"
-            )
 
 
 def _image(record: Record, case: Case, name: str) -> Iterable[Fault]:

@@ -13,7 +13,8 @@ from nibabel.orientations import aff2axcodes
 from ganatomy.data.label_values import counts
 from ganatomy.data.problems import files_of
 from ganatomy.data.quality.duplicates import BITS, Fingerprint, fingerprint, pairs
-from ganatomy.data.quality.faults import boxes_of_masks, examined, leaks
+from ganatomy.data.quality.faults import boxes_of_masks, examined
+from ganatomy.data.quality.leaks import leaks
 from ganatomy.data.quality.raw import read_in, types_of, units_of
 from ganatomy.data.records import SPLITS, Case, Fault, Record, Source
 

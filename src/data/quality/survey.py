@@ -16,7 +16,8 @@ from ganatomy.data.cache import Cache
 from ganatomy.data.io.digests import STORES, trim
 from ganatomy.data.label_values import classes
 from ganatomy.data.problems import told_once
-from ganatomy.data.quality.faults import examined, leaks, name_of
+from ganatomy.data.quality.faults import examined, name_of
+from ganatomy.data.quality.leaks import leaks
 from ganatomy.data.records import Case, Fault, Record, Source
 from ganatomy.data.transforms.prepare import Prepared, grid_of
 from ganatomy.errors import UserError

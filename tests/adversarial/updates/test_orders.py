@@ -10,7 +10,17 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ganatomy.adversarial import AUGMENTS, LOSSES, PENALTIES, UPDATES, WEIGHTS, Ema, Game, GradientMonitor
+from ganatomy.adversarial import (
+    AUGMENTS,
+    LOSSES,
+    PENALTIES,
+    UPDATES,
+    WEIGHTS,
+    Ema,
+    Game,
+    GradientMonitor,
+    plan,
+)
 from ganatomy.adversarial.losses.weighting import Fixed
 from ganatomy.errors import UserError
 from tests.adversarial import players
@@ -363,11 +373,13 @@ def test_d_of_several_arguments(update: str) -> None:
 
 def test_settings_out_of_range_are_refused() -> None:
     for name in ("n_critic", "accumulate"):
-        with pytest.raises(UserError, match=f"update.{name}"):
+        with pytest.raises(UserError, match=f"update.{name}: must be at least 1, got 0"):
             UPDATES["shared"](**{name: 0})
     with pytest.raises(UserError, match="loss"):
         g = players.generator()
         Game(players.Rules(g), g, players.scalar(), None)
+    with pytest.raises(UserError, match=r"^update: foo is not one of textbook, .*, auto$"):
+        plan(setting()[0], "foo")
 
 
 @pytest.mark.parametrize(

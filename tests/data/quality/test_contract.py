@@ -55,6 +55,7 @@ SPOILT: dict[str, tuple[dict[str, Any], str]] = {
     "nothing": ({"image": np.zeros((1, 0, 6))}, "image [1, 0, 6] float64; expected [C, *spatial]"),
     "complex": ({"image": np.zeros((1, 8, 6), complex)}, "image [1, 8, 6] complex128; expected real numbers"),
     "list": ({"image": [[1, 2]]}, "image as a list; expected a NumPy array"),
+    "integer": ({"label": 3}, "label as an int; expected a NumPy array"),
     "none": ({"label": None}, "label as a NoneType; expected a NumPy array"),
     "affine": ({"affine": np.eye(3)}, "affine [3, 3] float64; expected [4, 4], voxel index to mm"),
     "singular": ({"affine": np.diag([1.0, 0, 1, 1])}, "affine that cannot be inverted"),

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ganatomy.data.datamodule import DataModule
-from ganatomy.data.quality.faults import leaks
 from ganatomy.data.quality.inventory import take
+from ganatomy.data.quality.leaks import leaks
 from ganatomy.data.records import Record
 from ganatomy.data.sources.folder import Folder
 from ganatomy.data.sources.table import Table
