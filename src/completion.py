@@ -102,6 +102,8 @@ def _completed(verb: str, others: list[str], begun: str) -> list[str]:
     from ganatomy.config.mistakes.keys import config_dir
 
     folder = config_dir(others)
+    if folder.startswith("~/"):  # a shell hands over the line as it was typed
+        folder = str(Path(folder).expanduser())
     name = begun.lstrip("+~")
     sign, (key, equals, value) = begun[: len(begun) - len(name)], name.partition("=")
     if not equals:
@@ -124,7 +126,7 @@ def _groups(verb: str, folder: str) -> list[str]:
     from ganatomy.config.locations import CONF
     from ganatomy.config.mistakes.keys import takes
 
-    roots = [CONF, *([Path(folder)] if folder else [])]
+    roots = [CONF, Path(folder)] if folder else [CONF]
     groups = {str(path.relative_to(root)) for root in roots for path in root.rglob("*") if path.is_dir()}
     return [f"{group}=" for group in sorted(groups) if takes(verb, group) and _choices(group, folder)]
 

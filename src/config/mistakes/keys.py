@@ -28,9 +28,11 @@ def takes(name: str, group: str) -> bool:
 
 def config_dir(words: Sequence[str]) -> str:
     """Return the folder that `--config-dir` names, empty without one."""
-    from hydra._internal.utils import get_args_parser
-
-    return str(get_args_parser().parse_known_args(list(words))[0].config_dir or "")
+    for word, after in zip(words, [*words[1:], ""], strict=False):
+        flag, equals, folder = word.partition("=")
+        if flag in ("--config-dir", "-cd"):
+            return folder if equals else after
+    return ""
 
 
 def search_path(folders: Sequence[str]) -> list[str]:
