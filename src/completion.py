@@ -101,7 +101,9 @@ def _completed(verb: str, others: list[str], begun: str) -> list[str]:
     """Complete `key=value` or a part of it; a `+` or `~` before the key is kept."""
     from ganatomy.config.mistakes.keys import config_dir
 
-    folder = str(Path(config_dir(others)).expanduser()) if config_dir(others) else ""  # as it was typed
+    folder = config_dir(others)
+    if folder.startswith("~/"):  # a shell hands over the line as it was typed
+        folder = str(Path(folder).expanduser())
     name = begun.lstrip("+~")
     sign, (key, equals, value) = begun[: len(begun) - len(name)], name.partition("=")
     if not equals:

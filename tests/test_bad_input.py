@@ -70,10 +70,10 @@ CASES = {
     ),
     "braces without quotes": (
         ["data.label=masks/{name}"],
-        """masks/{name} holds letters that have to stand in quotes; type 'data.label="masks/{name}"'""",
+        """masks/{name} contains characters that must be quoted; type 'data.label="masks/{name}"'""",
     ),
     "no task": (["task=null"], "task=null: no such choice; choose from anomaly, detection"),
-    "a group without a choice": (["task"], "task: lacks its value; type task=..., one of anomaly"),
+    "a group without a choice": (["task"], "task: is missing its value; type task=..., one of anomaly"),
     "a part of the other data sets": (["data=common"], "data=common: is a part of others and no choice"),
     "two values for one run": (
         ["trainer.max_steps=5,6"],

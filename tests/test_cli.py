@@ -181,7 +181,8 @@ def test_choices_and_keys_of_an_added_folder(tmp_path: Path, monkeypatch) -> Non
         file = tmp_path / f"conf/{name}.yaml"
         file.parent.mkdir(parents=True)
         file.write_text(f"{text}\n")
-    for flag in ("--config-dir conf", "--config-dir=conf"):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for flag in ("--config-dir conf", "--config-dir=conf", "-cd ~/conf"):
         begun = f"ganatomy train {flag} "
         assert completion.candidates(f"{begun}model/generator=ti") == ["model/generator=tiny"]
         assert completion.candidates(f"{begun}experim") == ["experiment="]

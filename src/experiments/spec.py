@@ -130,7 +130,7 @@ def baseline_score(score: str, baseline: str) -> str:
 def names(root: Path) -> list[str]:
     """Return the names of all experiments; UserError without their folder."""
     if not root.is_dir():
-        raise UserError(f"folder: {root} is no folder; start from the project's own, or give folder=DIR")
+        raise UserError(f"folder: no folder {root} here; run this in a checkout, or give folder=DIR")
     return sorted(path.parent.name for path in root.glob(f"*/{FILE}"))
 
 

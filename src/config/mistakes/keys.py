@@ -28,7 +28,7 @@ def takes(name: str, group: str) -> bool:
 
 def config_dir(words: Sequence[str]) -> str:
     """Return the folder that `--config-dir` names, empty without one."""
-    for word, after in zip(words, [*words[1:], ""], strict=True):
+    for word, after in zip(words, [*words[1:], ""], strict=False):
         flag, equals, folder = word.partition("=")
         if flag in ("--config-dir", "-cd"):
             return folder if equals else after

@@ -22,7 +22,7 @@ INLINE = re.compile(r"[\w.]+=\{.*\b_target_\b.*\}", re.DOTALL)
 
 
 def trouble(words: Sequence[str]) -> str:
-    """Name what is wrong with the first word that is no `key=value` or no choice of a group; else empty."""
+    """Name what is wrong with the first word that is not `key=value` or no choice of a group; else empty."""
     return next((line for word in _without_flags(words) if (line := _wrong(word))), "")
 
 
@@ -89,19 +89,18 @@ def refuse_bases() -> None:
 
 def choices(group: str, folder: str = "") -> list[str]:
     """Return the choices of a group in conf/ and, where `--config-dir` names one, in that folder."""
-    files = [
-        file for root in (CONF, *([Path(folder)] if folder else [])) for file in (root / group).glob("*.yaml")
-    ]
-    return sorted({file.stem for file in files} - set(BASES.get(group, ())))
+    roots = [CONF, Path(folder)] if folder else [CONF]
+    files = {file.stem for root in roots for file in (root / group).glob("*.yaml")}
+    return sorted(files - set(BASES.get(group, ())))
 
 
 def _no_value(word: str) -> str:
     name, colon, value = word.partition(":")
     if colon and re.fullmatch(r"[\w./]+", name):
-        return f"{word}: lacks its =; type {shlex.quote(f'{name}={value.strip()}')}"
+        return f"{word}: is missing its =; type {shlex.quote(f'{name}={value.strip()}')}"
     if (CONF / word).is_dir():
-        return f"{word}: lacks its value; type {word}=..., one of {', '.join(choices(word))}"
-    return f"{shlex.quote(word)}: is no key=value; type the key, = and the value without blanks between them"
+        return f"{word}: is missing its value; type {word}=..., one of {', '.join(choices(word))}"
+    return f"{shlex.quote(word)}: is not of the form key=value; type it without blanks around the ="
 
 
 def _unreadable(key: str, value: str, why: str) -> str:
@@ -120,7 +119,7 @@ def _unreadable(key: str, value: str, why: str) -> str:
         return f"{key}: cannot be read ({_short(why)}); in braces quote every text that is no plain word"
     quoted = f'{key}="{_escaped(value)}"'
     if reads(quoted, value):
-        return f"{key}: {value} holds letters that have to stand in quotes; type {shlex.quote(quoted)}"
+        return f"{key}: {value} contains characters that must be quoted; type {shlex.quote(quoted)}"
     return f"{key}: {value} cannot be read ({_short(why)})"
 
 

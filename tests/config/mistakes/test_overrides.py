@@ -42,8 +42,8 @@ def test_the_word_to_type_can_be_pasted_and_means_what_was_meant(text: str) -> N
 @pytest.mark.parametrize(
     ("word", "line"),
     {
-        "task": "task: lacks its value; type task=..., one of anomaly, detection, enhancement, segmentation",
-        "trainer.max_steps:5": "trainer.max_steps:5: lacks its =; type trainer.max_steps=5",
+        "task": "task: is missing its value; type task=..., one of anomaly, detection, enhancement",
+        "trainer.max_steps:5": "trainer.max_steps:5: is missing its =; type trainer.max_steps=5",
         "data.label =x": "'data.label =x': write key=value, without blanks around the =",
         "=5": "=5: write key=value",
         "trainer max_steps=5": "'trainer max_steps': is no key",
@@ -71,7 +71,7 @@ def test_words_that_hydra_reads_are_let_be(word: str) -> None:
 @pytest.mark.parametrize("flags", [["--config-dir", "mine"], ["-cd", "mine", "-m"], ["--config-dir=mine"]])
 def test_flags_and_their_values_are_no_words(flags: list[str]) -> None:
     assert trouble([*flags, "seed=1"]) == trouble(["seed=1", *flags]) == ""
-    assert trouble([*flags, "task: synthesis"]).startswith("task: synthesis: lacks its =")
+    assert trouble([*flags, "task: synthesis"]).startswith("task: synthesis: is missing its =")
 
 
 def test_an_own_network_takes_the_place_of_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
