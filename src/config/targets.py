@@ -241,10 +241,8 @@ def _reason(error: BaseException, given: Mapping[str, Any]) -> str:
     if isinstance(error, KeyError):
         return f"{words} is none of the names that it knows"
     if isinstance(error, TypeError | AttributeError | IndexError):
-        values = ", ".join(f"{key}={str(value)[:40]}" for key, value in given.items())
-        return (
-            f"one of these arguments has the wrong type, is null or is too short: {values or 'its defaults'}"
-        )
+        values = ", ".join(f"{key}={str(value)[:40]}" for key, value in given.items()) or "its defaults"
+        return f"one of these arguments has the wrong type, is null or is too short: {values}"
     return words
 
 

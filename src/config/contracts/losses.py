@@ -84,7 +84,8 @@ def _try_loss(
         losses = losses_of(slice(0, 4))
         if any(value.dim() for value in losses):
             raise UserError(
-                f"{path}: {type(loss).__name__} must return one scalar per player, a tensor without dimensions"
+                f"{path}: {type(loss).__name__} must return one scalar per player, "
+                "a tensor without dimensions"
             )
         gradients = [torch.autograd.grad(value, fake, retain_graph=True)[0] for value in losses]
         again, first, second = (

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
+from ganatomy.data.io.readers import ReadError
 from ganatomy.data.records import Case, Record, Source
 from ganatomy.errors import UserError
 
@@ -22,6 +25,27 @@ def check_source(source: Source) -> None:
         raise UserError(f"data: {name} has no {', '.join(missing)}; see Source in src/data/records.py")
     if source.spatial_dims not in (2, 3):
         raise UserError(f"data: {name}.spatial_dims is {source.spatial_dims!r}; give 2 or 3")
+
+
+def loaded(record: Record, source: Source) -> Case:
+    """Load a case.
+
+    Raises:
+        ReadError: The code of the source fails; the message names the case and the line of code.
+    """
+    try:
+        return source.load(record)
+    except (ReadError, UserError, OSError, MemoryError):
+        raise
+    except Exception as error:  # code of a source may fail in any way
+        if isinstance(error, RuntimeError) and "memory" in str(error):
+            raise
+        _, *calls = traceback.extract_tb(error.__traceback__)
+        own = [call for call in calls if call.filename == calls[0].filename]  # not of a package it calls
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        place = f"; {Path(own[-1].filename).name}, line {own[-1].lineno}" if own else ""
+        words = f"{record.case}: {type(source).__name__}.load fails ({reason}{place})"
+        raise ReadError(words) from error
 
 
 def breach(record: Record, case: Case, source: Source) -> str:

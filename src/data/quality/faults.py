@@ -2,44 +2,27 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from ganatomy.data.io.readers import ReadError, listening
-from ganatomy.data.quality.contract import breach
+from ganatomy.data.quality.contract import breach, loaded
 from ganatomy.data.records import Case, Fault, Record, Source
 from ganatomy.data.transforms.boxes import usable_boxes
-from ganatomy.errors import UserError
 
 
 def examined(record: Record, source: Source) -> tuple[Case | None, list[Fault]]:
     """Read a case; return its arrays, or None if they cannot be used, and its faults and notes."""
     try:
         with listening() as heard:
-            case = source.load(record)
+            case = loaded(record, source)
     except ReadError as error:
         return None, [Fault(record.case, "unreadable", str(error))]
-    except (UserError, OSError, MemoryError):
-        raise
-    except Exception as error:  # code of a source may fail in any way
-        if isinstance(error, RuntimeError) and "memory" in str(error):  # torch's, of a machine that is full
-            raise
-        return None, [Fault(record.case, "unreadable", _failure(record, source, error))]
     if wrong := breach(record, case, source):
         return None, [Fault(record.case, "contract", wrong)]
     notes = [Fault(record.case, "reading", words, grave=False) for words in heard]
     return case, [*notes, *inspect(record, case, source)]
-
-
-def _failure(record: Record, source: Source, error: Exception) -> str:
-    """Say which case and which line of a source's code failed."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
-    where = f"{Path(last.filename).name}, line {last.lineno}"
-    return f"{record.case}: {type(source).__name__}.load fails ({reason}; {where})"
 
 
 def inspect(record: Record, case: Case, source: Source) -> list[Fault]:

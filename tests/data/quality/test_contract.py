@@ -116,6 +116,9 @@ def test_a_load_that_fails_is_one_line_with_its_case() -> None:
     told = str(caught.value).splitlines()[0]
     assert told.startswith("lab 0: Lab.load fails (KeyError: 'mask'; test_contract.py, line ")
 
+    with pytest.raises(UserError, match=r"lab 0: Lab.load fails \(ValueError: .*; test_contract.py, line "):
+        DataModule(Lab(lambda case: np.concatenate([])), 2, cache="none").setup()
+
     def exhausted(case: Case) -> Any:
         raise MemoryError
 
