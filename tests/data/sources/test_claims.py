@@ -9,8 +9,8 @@ import pytest
 
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.io.readers import ReadError
-from ganatomy.data.quality.faults import leaks
 from ganatomy.data.quality.inventory import take
+from ganatomy.data.quality.leaks import leaks
 from ganatomy.data.sources.folder import Folder
 from ganatomy.data.sources.table import Table
 from ganatomy.data.splits.split import Splitting

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ganatomy.data.quality.faults import leaks
+from ganatomy.data.quality.leaks import leaks
 from ganatomy.data.sources.annotations.rle import corners_of, unpacked
 from ganatomy.data.sources.coco import Coco
 from ganatomy.errors import UserError

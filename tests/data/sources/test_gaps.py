@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ganatomy.data.io.readers import ReadError
-from ganatomy.data.quality.faults import leaks
+from ganatomy.data.quality.leaks import leaks
 from ganatomy.data.sources.decathlon import Decathlon
 from ganatomy.data.sources.folder import Folder
 from ganatomy.data.sources.medmnist import MedMnist

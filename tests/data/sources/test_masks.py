@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from ganatomy.data.io.readers import ReadError
-from ganatomy.data.quality.faults import leaks
 from ganatomy.data.quality.inventory import take
+from ganatomy.data.quality.leaks import leaks
 from ganatomy.data.sources.files.masks import class_numbers
 from ganatomy.data.sources.folder import Folder
 from ganatomy.data.splits.split import Splitting

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ganatomy.data.datamodule import DataModule
-from ganatomy.data.quality.faults import leaks
+from ganatomy.data.quality.leaks import leaks
 from ganatomy.data.records import Record
 from ganatomy.data.sources.coco import Coco
 from ganatomy.data.sources.decathlon import Decathlon

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganatomy.data.quality.faults import leaks
+from ganatomy.data.quality.leaks import leaks
 from ganatomy.data.records import Record
 from ganatomy.data.splits.lists import read_splits
 from ganatomy.data.splits.split import Splitting, shares
