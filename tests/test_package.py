@@ -55,7 +55,8 @@ def start(words: list[str], cwd: Path, **more: str) -> str:
 
 def install(environment_folder: Path, *words: str) -> None:
     pip = [sys.executable, "-m", "pip", "--python", str(environment_folder / "bin/python"), "install", "-q"]
-    start([*pip, "--no-deps", "--no-index", "--no-build-isolation", *words], environment_folder)
+    own = ["--ignore-installed"]  # one that the borrowed packages hold counts as there
+    start([*pip, *own, "--no-deps", "--no-index", "--no-build-isolation", *words], environment_folder)
 
 
 def test_the_package_is_the_folder_src_and_holds_conf() -> None:
