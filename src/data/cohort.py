@@ -121,6 +121,11 @@ class Cohort:
         answered = "units" if self.preparation.target_intensity is not None else None
         return [fault for fault in faults if fault.kind != answered]
 
+    def first_without(self, role: str) -> str:
+        """Return the name of the first case that holds no "label", "boxes" or "class"; empty if all do."""
+        kept = (record.case for records in self.records.values() for record in records)
+        return next((case for case in kept if role not in self.facts[case].holds), "")
+
     @property
     def cut(self) -> str:
         """Return a line about what `size` crops off the training images; empty if nothing."""

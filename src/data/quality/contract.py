@@ -78,9 +78,6 @@ def _breaches(case: Case, source: Source) -> Iterator[str]:
     dims = image.ndim - 1
     yield from _affine(case["affine"], case["spacing"], dims)
     spatial = ", ".join(map(str, image.shape[1:]))
-    if source.classes and "label" not in case:
-        names = ", ".join(source.classes)
-        yield f"no 'label', though its classes are {names}; load one, or leave classes empty (data.classes)"
     if "label" in case:
         label = case["label"]
         if label.ndim != dims + 1 or len(label) != 1:

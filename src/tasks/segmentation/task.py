@@ -92,6 +92,8 @@ class SegmentationTask(AdversarialTask):
             raise UserError(
                 "data.label, data.classes: these data have no label maps; segmentation needs them"
             )
+        if case := data.first_without("label"):
+            raise UserError(f"data.label: {case} has no label map; segmentation needs one for each case")
         if not given.get("semi"):
             all_labelled(data)
         elif not data.labels.unlabelled_fraction:

@@ -114,7 +114,7 @@ class SynthesisTask(AdversarialTask):
         """Return channels, sides and classes for each player; UserError for data in patches."""
         if data.patches is not None:
             raise UserError("data.patch: synthesis needs whole images; set data.patch=null and a data.size")
-        own, masks = data.channels, len(data.mask_classes)
+        own, masks = data.channels, 0 if data.first_without("label") else len(data.mask_classes)
         shared = {"size": list(data.shape), "classes": len(data.image_classes)}
         return {
             "generator": {"out_channels": own, **shared, "label_channels": masks},

@@ -321,6 +321,9 @@ def test_data_without_label_maps_are_refused(prepared: Any, lesions: list[str]) 
     images = [word for word in lesions if not word.startswith(("data.label", "data.classes"))]
     with pytest.raises(UserError, match=r"data\.label, data\.classes: these data have no label maps"):
         prepared(*images)
+    classes = [word for word in lesions if not word.startswith("data.label=")]
+    with pytest.raises(UserError, match=r"data\.label: \w+ has no label map; segmentation needs one"):
+        prepared(*classes)
 
 
 def test_pieces_of_a_semi_supervised_batch_are_refused(train_small: Train) -> None:
