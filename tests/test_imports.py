@@ -114,6 +114,7 @@ def test_no_import_points_up(name: str) -> None:
         assert theirs <= allowed, f"src/{name}.py must know nothing of {theirs - allowed}"
     else:
         assert "/" not in name, f"src/{room}: add the room to KNOWS"
+        assert name not in ANYWHERE or not arrows()[name], f"src/{name}.py is below all rooms"
 
 
 def test_no_file_imports_itself_through_others() -> None:
