@@ -8,7 +8,7 @@ ARGS    ?=
 BIN     := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: setup train test test-fast bench format lint docs experiments-check help
+.PHONY: setup train test test-long test-fast bench format lint docs experiments-check help
 
 setup: .venv/.installed ## build .venv, or bring it up to date
 
@@ -18,8 +18,11 @@ train: .venv/.installed ## train a model: make train ARGS="task=segmentation tra
 test: .venv/.installed ## run the test suite
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
+test-long: .venv/.installed ## run the campaigns of docs/reliability.md again: kills, damage, failed games (hours)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m long $(ARGS)
+
 test-fast: .venv/.installed ## run the tests that take less than ten seconds each
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not long" $(ARGS)
 
 bench: .venv/.installed ## run the benchmarks
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; done
