@@ -148,11 +148,14 @@ class Checkpoints(pl.Callback):
         return int(known[0]) or None, bool(known[1])
 
     def _save_last(self, trainer: pl.Trainer) -> None:
-        """Save the history first, so that it never lags behind the checkpoint."""
+        self._save(trainer, self.run.last)
+        self._saved = True
+
+    def _save(self, trainer: pl.Trainer, path: Path) -> None:
+        """Save the history first, so that it never lags behind a checkpoint."""
         for logger in trainer.loggers:
             logger.save()
-        trainer.save_checkpoint(self.run.last)
-        self._saved = True
+        trainer.save_checkpoint(path)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save a better score; write last.ckpt again after the last validation, which sets thresholds."""
@@ -163,7 +166,7 @@ class Checkpoints(pl.Callback):
             self.best_score, self.best_step = score, pl_module.batches_done
             if self.lost is not None and _beats(score, self.lost["score"], better):
                 self.lost = None
-            trainer.save_checkpoint(self.run.best)
+            self._save(trainer, self.run.best)
         if trainer.state.fn == TrainerFn.VALIDATING:
             self._save_last(trainer)
 

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 T = TypeVar("T")
+Shapes = dict[str, tuple[int, ...] | None]
 LAST, BEST = "last.ckpt", "best.ckpt"
 EARLIER = re.compile(r"last-(\d+)\.ckpt")
 
@@ -36,7 +37,7 @@ class Resumption:
     Attributes:
         path: Newest checkpoint that is as it was written.
         step: Batches done in it.
-        weights: Shape of each tensor of its state dict, by name; None for an entry that is no tensor.
+        weights: Shapes of its state dict, see `shapes`.
         lines: A line for each checkpoint that is not as it was written.
         useless: Names of the earlier checkpoints that are not.
         best_lost: The recorded best weights are not in best.ckpt.
@@ -44,7 +45,7 @@ class Resumption:
 
     path: Path
     step: int
-    weights: dict[str, tuple[int, ...] | None]
+    weights: Shapes
     lines: tuple[str, ...] = ()
     useless: tuple[str, ...] = ()
     best_lost: bool = False
@@ -104,6 +105,11 @@ def _newest(folder: Path) -> Resumption:
                 checkpoint_file.check(candidate)
         except Damaged as damage:
             faults[candidate.name] = damage.reason
+    if LAST in faults and (folder / BEST).is_file():  # it is as good, and may be newer than the one before
+        with suppress(Damaged):
+            best_state = checkpoint_file.load(folder / BEST)
+            if state is None or best_state["batches_done"] > state["batches_done"]:
+                path, state = folder / BEST, best_state
     if state is None:
         named = "; ".join(f"{name} {reason}" for name, reason in faults.items())
         raise UserError(
@@ -111,13 +117,15 @@ def _newest(folder: Path) -> Resumption:
             "or start the run anew with another run_dir"
         )
     step, best = state["batches_done"], state["callbacks"].get("Checkpoints", {})
-    weights = {name: _shape(value) for name, value in state["state_dict"].items()}
-    state = None  # two at once may not fit into memory
+    weights = shapes(state["state_dict"])
+    state = best_state = None  # two at once may not fit into memory
     lines = [
         f"{folder / name}: {reason}; going on from {path.name}, step {step}"
         for name, reason in faults.items()
     ]
-    lost = best.get("best_score") is not None and fault_of_best(folder / BEST, best["best_step"], True)
+    lost = ""
+    if best.get("best_score") is not None:
+        lost = fault_of_best(folder / BEST, best["best_step"], weights, or_later=True)
     if lost:
         lines.append(
             f"{folder / BEST}: {lost}; the best weights (step {best['best_step']}) are gone, and the best "
@@ -126,31 +134,33 @@ def _newest(folder: Path) -> Resumption:
     return Resumption(path, step, weights, tuple(lines), tuple(faults), bool(lost))
 
 
-def fault_of_best(path: Path, step: int, or_later: bool = False) -> str:
+def fault_of_best(path: Path, step: int, weights: Shapes, or_later: bool = False) -> str:
     """Return why best.ckpt does not hold the best weights, or "".
 
     Args:
         path: The file.
         step: Batches done when the best score was reached.
+        weights: Shapes of the run's weights.
         or_later: Accept weights of a later step: a run that was killed writes them again when it gets there.
     """
     try:
-        found = checkpoint_file.load(path)["batches_done"]
+        state = checkpoint_file.load(path)
     except Damaged as damage:
         return damage.reason
+    found, held = state["batches_done"], shapes(state["state_dict"])
+    if held.keys() != weights.keys() or any(held[name] != shape for name, shape in weights.items()):
+        return "is of another model"
     return "" if found == step or (or_later and found > step) else f"is of step {found}, not {step}"
 
 
 def check_fits(chosen: Resumption, network: nn.Module) -> None:
     """Raise UserError when the checkpoint does not hold the weights of this network, by name and shape."""
-    state = network.state_dict()
+    mine = shapes(network.state_dict())
     kinds = {
-        "missing": [name for name in state if name not in chosen.weights],
-        "unknown": [name for name in chosen.weights if name not in state],
+        "missing": [name for name in mine if name not in chosen.weights],
+        "unknown": [name for name in chosen.weights if name not in mine],
         "of another shape": [
-            name
-            for name, parameter in network.named_parameters()
-            if name in chosen.weights and chosen.weights[name] != tuple(parameter.shape)
+            name for name, shape in mine.items() if chosen.weights.get(name, shape) != shape
         ],
     }
     found = [f"{len(names)} {kind} ({names[0]})" for kind, names in kinds.items() if names]
@@ -168,7 +178,9 @@ def settle(folder: Path, chosen: Resumption) -> None:
         folder: Folder of the checkpoints.
         chosen: Where the run goes on from.
     """
-    if chosen.path.name != LAST:
+    if chosen.path.name == BEST:
+        _second_name(chosen.path).replace(folder / LAST)
+    elif chosen.path.name != LAST:
         chosen.path.replace(folder / LAST)
     for name in set(chosen.useless) - {LAST}:
         (folder / name).unlink(missing_ok=True)
@@ -195,8 +207,11 @@ def from_rank_zero(decide: Callable[[], T]) -> T:
     return decided
 
 
-def _shape(value: Any) -> tuple[int, ...] | None:
-    return tuple(value.shape) if hasattr(value, "shape") else None
+def shapes(state_dict: Mapping[str, Any]) -> Shapes:
+    """Return the shape of each entry of a state dict; None for one that is no tensor."""
+    return {
+        name: tuple(value.shape) if hasattr(value, "shape") else None for name, value in state_dict.items()
+    }
 
 
 def _earlier(last: Path, number: int) -> Path:

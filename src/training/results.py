@@ -65,12 +65,13 @@ def weights_to_test(run: Run, task: AdversarialTask, best: dict[str, Any], wante
     Returns:
         Path of the checkpoint, and why it does not hold the wanted weights; empty if it does.
     """
-    from ganatomy.runs.checkpoints import fault_of_best, from_rank_zero
+    from ganatomy.runs.checkpoints import fault_of_best, from_rank_zero, shapes
 
     path, note = checkpoint_to_test(run, task, best, wanted)
     if path != run.best:
         return path, note
-    if fault := from_rank_zero(lambda: fault_of_best(path, best["step"])):
+    weights = shapes(task.state_dict())
+    if fault := from_rank_zero(lambda: fault_of_best(path, best["step"], weights)):
         return run.last, f"best.ckpt {fault}: the last weights are tested"
     if lost := best.get("lost"):
         note = (
