@@ -71,7 +71,7 @@ class Kill(BaseException):
 
 @pytest.mark.parametrize("keep", [2, 3])
 def test_a_kill_at_any_point_leaves_a_sound_last_one(tmp_path: Path, keep: int) -> None:
-    """Killed before its n-th change of the folder, for every n; two different checkpoints are always whole."""
+    """Killed before its n-th change of the folder, for every n; two different ones are always whole."""
     moments = 0
     for moment in range(99):
         folder = tmp_path / str(moment) / "checkpoints"
@@ -125,7 +125,7 @@ def test_a_full_disk_leaves_what_was_there(folder: Path, monkeypatch: Any) -> No
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(OSError, match="last.ckpt"):
+        with pytest.raises(OSError, match=r"last\.ckpt"):
             save(folder, "last.ckpt", 3)
     assert steps(folder) == {"last.ckpt": 2, "last-1.ckpt": 1}
 
@@ -149,7 +149,9 @@ def test_an_earlier_one_that_is_damaged_is_named_and_removed(folder: Path) -> No
         save(folder, "last.ckpt", step)
     spoil(folder / "last-1.ckpt")
     chosen = resumption(folder)
-    assert (chosen.path.name, chosen.step) == ("last.ckpt", 2) and "last-1.ckpt: is damaged" in chosen.lines[0]
+    assert (chosen.path.name, chosen.step) == ("last.ckpt", 2) and "last-1.ckpt: is damaged" in chosen.lines[
+        0
+    ]
     settle(folder, chosen)
     assert steps(folder) == {"last.ckpt": 2}
 
