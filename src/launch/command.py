@@ -23,6 +23,7 @@ from ganatomy.config.resolvers import register_resolvers
 from ganatomy.config.translate import readable
 from ganatomy.errors import UserError
 from ganatomy.runs.multirun import finish
+from ganatomy.runs.restore import restore_resumed
 
 
 def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
@@ -61,6 +62,8 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
             register_resolvers()
             with _one_line(name):
                 folders[:] = _flags()
+                if name == "train":
+                    restore_resumed(sys.argv[1:])
                 sys.argv[1:] = readable(sys.argv[1:], name == "train", composing)
                 sys.argv[1:] = replacing(sys.argv[1:], composing)
                 try:
