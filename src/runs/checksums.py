@@ -1,7 +1,7 @@
 """checksums.txt: SHA-256 of the files of a run that are read again, in the format of `sha256sum`.
 
-A file's new digest is written before the file is, and the digest of what stands there stays as a comment: both
-are accepted, so a kill between the two writes is no damage. The last line covers the lines above it.
+A file's new digest is written before the file is, and the digest of what stands there stays as a comment:
+both are accepted, so a kill between the two writes is no damage. The last line covers the lines above it.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ SHOWN = 3
 
 
 def parsed(name: str, content: bytes) -> Any:
-    """Return what a file holds: a mapping (JSON, YAML), or its rows (CSV, as `rows` returns them).
+    """Return what a file holds: a mapping (JSON, YAML), or its rows (CSV, as `rows_of` returns them).
 
     Raises:
         ValueError: The content is damaged; the text says how, and follows the file's name.
@@ -29,7 +29,7 @@ def parsed(name: str, content: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise ValueError(f"is no text in UTF-8 (byte {error.start})") from error
     if name.endswith(".csv"):
-        return rows(text, numbers=name.endswith("metrics.csv"))
+        return rows_of(text, numbers=name.endswith("metrics.csv"))
     try:
         value = yaml.safe_load(text) if name.endswith(".yaml") else json.loads(text)
     except yaml.MarkedYAMLError as error:
@@ -44,7 +44,7 @@ def parsed(name: str, content: bytes) -> Any:
     return value
 
 
-def rows(text: str, numbers: bool = False) -> list[dict[str, str]]:
+def rows_of(text: str, numbers: bool = False) -> list[dict[str, str]]:
     """Return the rows of a CSV file.
 
     Args:

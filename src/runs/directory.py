@@ -15,7 +15,7 @@ import yaml
 
 from ganatomy.errors import UserError
 from ganatomy.files import write_whole
-from ganatomy.runs.checked import read_file
+from ganatomy.runs.checked import read_file, say
 from ganatomy.runs.checksums import Damaged, record
 from ganatomy.runs.restore import COPIED, COPIES, HISTORY
 
@@ -81,19 +81,21 @@ class Run:
         """
         return read_file(self.path, name)
 
-    def _status(self) -> dict[str, Any]:
+    def known_status(self) -> dict[str, Any]:
+        """Return what status.json says; nothing if it is missing, or damaged beyond its copy."""
         try:
             return self.read("status.json") or {}
-        except Damaged:  # what it said is lost; what is to be said now is not
+        except Damaged as error:
+            say(f"{error}; what it said is lost")
             return {}
 
     def status(self, state: str, why: str = "", **more: Any) -> None:
         """Set the status (running, done, preempted or failed) and the reason for it."""
-        self.write("status.json", {**self._status(), "status": state, "why": why, **more})
+        self.write("status.json", {**self.known_status(), "status": state, "why": why, **more})
 
     def timed(self) -> None:
         """Add the seconds since the last call, or since the run was opened, to those of the status."""
-        before, now = self._status(), time.monotonic()
+        before, now = self.known_status(), time.monotonic()
         self.write(
             "status.json", {**before, "seconds": round(before.get("seconds", 0.0) + now - self.begun, 1)}
         )

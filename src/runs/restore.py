@@ -1,4 +1,4 @@
-"""Before a run goes on: each file that is read again is as it was written, or restored from its copy, or refused.
+"""Before a run goes on, each of its files is as it was written, or restored from its copy, or refused.
 
 A file is trusted if checksums.txt has its digest. One that is not is either damaged (its copy in
 `checkpoints/copies` replaces it, and a line says so) or edited by hand (refused with what differs).
@@ -37,7 +37,7 @@ class Settled:
 
 @dataclass(frozen=True)
 class Pair:
-    """A file and its copy: the bytes of each, None if it is not there, and if checksums.txt has its digest."""
+    """A file and its copy; None if not there, trusted if checksums.txt has the digest."""
 
     name: str
     file: bytes | None
@@ -105,9 +105,9 @@ def settle(run: Path, force: bool = False) -> Settled:
             _settle(run, pair, known, settled, force)
     for name, digests in known.items():
         path = run / name
-        if name not in COPIED and not name.startswith(COPIES) and path.is_file():
-            if sha256(path.read_bytes()) not in digests:
-                settled.lines.append(f"{path}: is damaged; the run writes it again at its end")
+        apart = name not in COPIED and not name.startswith(COPIES) and path.is_file()
+        if apart and sha256(path.read_bytes()) not in digests:
+            settled.lines.append(f"{path}: is damaged; the run writes it again at its end")
     return settled
 
 
