@@ -10,8 +10,8 @@ from typing import Any
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from ganatomy.runs.checked import read_file
 from ganatomy.runs.directory import Run
+from ganatomy.runs.integrity.checked import read_file
 
 FINAL = ("test/", "baseline/", "floor/")
 """Final scores, which a resumed run computes again."""

@@ -22,7 +22,7 @@ from ganatomy.experiments.results.report import (
 from ganatomy.experiments.results.table import table
 from ganatomy.experiments.spec import FILE, Experiment, read
 from ganatomy.experiments.store import LINES, load, sha256, valid
-from ganatomy.runs.contents import parsed
+from ganatomy.runs.integrity.contents import parsed
 
 STALE = "; run the command again"
 

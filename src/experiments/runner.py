@@ -19,8 +19,8 @@ from ganatomy.experiments.store import done, seconds
 from ganatomy.files import write_whole
 from ganatomy.launch.signals import heard_by
 from ganatomy.launch.train_process import TrainProcess
-from ganatomy.runs.checked import read_file, say
-from ganatomy.runs.checksums import Damaged
+from ganatomy.runs.integrity.checked import read_file, warn_once
+from ganatomy.runs.integrity.checksums import Damaged
 
 LOOK = 0.2
 """Seconds between looks at the runs."""
@@ -141,7 +141,7 @@ class Runner:
         try:
             found = read_file(run.directory, "data.json")
         except Damaged as error:
-            say(f"{error}; its data are not compared")
+            warn_once(f"{error}; its data are not compared")
         else:
             if found and "hash" in found:
                 same_data(self.known, run, found["hash"])

@@ -18,10 +18,10 @@ from ganatomy.errors import UserError
 from ganatomy.experiments.fingerprint import digest
 from ganatomy.experiments.plan import PlannedRun
 from ganatomy.experiments.spec import Experiment
-from ganatomy.runs.checked import read_bytes, read_file, say
-from ganatomy.runs.checksums import Damaged, record
-from ganatomy.runs.contents import rows_of
 from ganatomy.runs.directory import Run, write_atomically
+from ganatomy.runs.integrity.checked import read_bytes, read_file, warn_once
+from ganatomy.runs.integrity.checksums import Damaged, record
+from ganatomy.runs.integrity.contents import rows_of
 
 KEPT = ("torch", "monai", "numpy")
 HEAD = (
@@ -69,7 +69,7 @@ def seconds(directory: Path) -> float | None:
     try:
         found = float(path.read_text(encoding="utf-8")) if path.is_file() else None
     except ValueError:
-        say(f"{path}: is damaged; the time of this run is lost")
+        warn_once(f"{path}: is damaged; the time of this run is lost")
         return None
     return found if found is None or math.isfinite(found) else None
 

@@ -22,8 +22,8 @@ from ganatomy.config.mistakes.overrides import refuse_bases, replacing
 from ganatomy.config.resolvers import register_resolvers
 from ganatomy.config.translate import readable
 from ganatomy.errors import UserError
+from ganatomy.runs.integrity.restore import restore_resumed
 from ganatomy.runs.multirun import finish
-from ganatomy.runs.restore import restore_resumed
 
 
 def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ganatomy.launch.process_identity import alive, whoami
-from ganatomy.runs.checked import read_file, say
-from ganatomy.runs.checksums import Damaged
 from ganatomy.runs.directory import Run
+from ganatomy.runs.integrity.checked import read_file, warn_once
+from ganatomy.runs.integrity.checksums import Damaged
 
 DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of Linux's prctl(2)."""
@@ -58,7 +58,7 @@ class TrainProcess:
         try:
             history = read_file(self.directory, "metrics.csv") or []
         except Damaged as error:  # the run that writes it will write it again
-            say(f"{error}; its scores are not read")
+            warn_once(f"{error}; its scores are not read")
             return []
         rows = [(int(row["step"]), row.get(name)) for row in history]
         found = [(step, float(value)) for step, value in rows if value and step > self.last]

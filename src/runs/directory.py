@@ -15,9 +15,9 @@ import yaml
 
 from ganatomy.errors import UserError
 from ganatomy.files import write_whole
-from ganatomy.runs.checked import read_file, say
-from ganatomy.runs.checksums import Damaged, record
-from ganatomy.runs.restore import COPIED, COPIES, HISTORY
+from ganatomy.runs.integrity.checked import read_file, warn_once
+from ganatomy.runs.integrity.checksums import Damaged, record
+from ganatomy.runs.integrity.restore import COPIED, COPIES, HISTORY
 
 
 class Run:
@@ -86,7 +86,7 @@ class Run:
         try:
             return self.read("status.json") or {}
         except Damaged as error:
-            say(f"{error}; what it said is lost")
+            warn_once(f"{error}; what it said is lost")
             return {}
 
     def status(self, state: str, why: str = "", **more: Any) -> None:

@@ -13,10 +13,10 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from ganatomy.runs.checked import say
-from ganatomy.runs.checksums import Damaged
-from ganatomy.runs.contents import parsed
 from ganatomy.runs.directory import Run, write_atomically
+from ganatomy.runs.integrity.checked import warn_once
+from ganatomy.runs.integrity.checksums import Damaged
+from ganatomy.runs.integrity.contents import parsed
 
 NOTES = "jobs"
 """Folder of a multirun in which every job leaves its command line, wherever it runs."""
@@ -92,7 +92,7 @@ def _notes(folder: Path) -> dict[int, dict[str, Any]]:
             note = parsed(path.name, path.read_bytes())
             notes[int(path.stem)] = {"words": [str(word) for word in note["words"]], "run": str(note["run"])}
         except (ValueError, KeyError, TypeError) as error:
-            say(f"{path}: is damaged ({error}); the job is not in the table")
+            warn_once(f"{path}: is damaged ({error}); the job is not in the table")
     return notes
 
 
@@ -101,7 +101,7 @@ def _read(run: Run, name: str) -> dict[str, Any]:
     try:
         return run.read(name) or {}
     except Damaged as error:
-        say(f"{error}; the table goes without it")
+        warn_once(f"{error}; the table goes without it")
         return {}
 
 

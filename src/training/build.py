@@ -18,7 +18,7 @@ from ganatomy.config.resolve import data_keys
 from ganatomy.config.schema import Config
 from ganatomy.config.targets import build, parameters_of, resolve
 from ganatomy.errors import UserError
-from ganatomy.runs.checked import read_file
+from ganatomy.runs.integrity.checked import read_file
 from ganatomy.tasks.recipe import PLAYERS, Recipe
 from ganatomy.training.players import built, filled, networks
 

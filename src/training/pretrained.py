@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from ganatomy.config.resolve import load
 from ganatomy.config.targets import build, check_targets, resolve
 from ganatomy.errors import UserError
-from ganatomy.runs.checked import read_bytes
-from ganatomy.runs.checksums import Damaged
-from ganatomy.runs.contents import parsed
+from ganatomy.runs.integrity.checked import read_bytes
+from ganatomy.runs.integrity.checksums import Damaged
+from ganatomy.runs.integrity.contents import parsed
 
 if TYPE_CHECKING:
     from torch import nn

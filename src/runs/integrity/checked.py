@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ganatomy.runs.checksums import Damaged, read_checksums, sha256
-from ganatomy.runs.contents import parsed
-from ganatomy.runs.restore import COPIED, COPIES
+from ganatomy.runs.integrity.checksums import Damaged, read_checksums, sha256
+from ganatomy.runs.integrity.contents import parsed
+from ganatomy.runs.integrity.restore import COPIED, COPIES
 
 TRIES, PAUSE = 3, 0.02
 """Times to look at a file that another process may be replacing, and seconds between."""
@@ -33,7 +33,7 @@ def read_file(run: Path, name: str) -> Any:
             raise
         copied = f"{COPIES}/{name}"
         value = _parsed(run / copied, name, read_bytes(run, copied) or b"")
-        say(f"{error}; read from its copy")
+        warn_once(f"{error}; read from its copy")
         return value
 
 
@@ -50,7 +50,7 @@ def read_bytes(run: Path, name: str) -> bytes | None:
             known = (read_checksums(run) or {}).get(name, ())
         except Damaged as error:
             if last:
-                say(f"{error}; {name} is read unchecked")
+                warn_once(f"{error}; {name} is read unchecked")
                 return content
             known = ("",)
         if content is None and not (run / COPIES / name).is_file():
@@ -62,7 +62,7 @@ def read_bytes(run: Path, name: str) -> bytes | None:
     raise Damaged(f"{path}: {'is missing' if content is None else 'is damaged (not what the run wrote)'}")
 
 
-def say(line: str) -> None:
+def warn_once(line: str) -> None:
     """Write a line to stderr, once a process."""
     if line not in _said:
         sys.stderr.write(f"{line}\n")

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from ganatomy.errors import UserError
 from ganatomy.files import write_whole
-from ganatomy.runs.checksums import NAME, Damaged, Known, read_checksums, record, sha256
-from ganatomy.runs.contents import damage, differences, listed, parsed, reason
+from ganatomy.runs.integrity.checksums import NAME, Damaged, Known, read_checksums, record, sha256
+from ganatomy.runs.integrity.contents import damage, differences, listed, parsed, reason
 from ganatomy.runs.process_place import is_rank_zero
 
 COPIES = "checkpoints/copies"
