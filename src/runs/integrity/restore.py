@@ -27,7 +27,7 @@ FIXED = ("config.yaml", "data.json")
 
 
 @dataclass
-class Settled:
+class Decision:
     """What is to be done before a run goes on: a line for each finding, and the contents to write by name."""
 
     lines: list[str] = field(default_factory=list)
@@ -66,49 +66,49 @@ def restore(run: Path, force: bool = False) -> list[str]:
     Raises:
         UserError: A file was edited by hand, or is damaged and so is its copy.
     """
-    settled = settle(run, force)
-    if settled.refused:
-        raise UserError("\n".join(settled.refused))
-    if settled.writes:
-        record(run, settled.writes)
-        for name, content in settled.writes.items():
+    decision = decide(run, force)
+    if decision.refused:
+        raise UserError("\n".join(decision.refused))
+    if decision.writes:
+        record(run, decision.writes)
+        for name, content in decision.writes.items():
             if not (run / name).is_file() or (run / name).read_bytes() != content:
                 write_whole(run / name, content)
     if is_rank_zero() and "GANATOMY_LAUNCH" not in os.environ:  # its parent has said it
-        sys.stderr.write("".join(f"{line}\n" for line in settled.lines))
-    return settled.lines
+        sys.stderr.write("".join(f"{line}\n" for line in decision.lines))
+    return decision.lines
 
 
-def settle(run: Path, force: bool = False) -> Settled:
+def decide(run: Path, force: bool = False) -> Decision:
     """Compare each file of a run with checksums.txt and its copy; decide, and write nothing.
 
     Args:
         run: Run directory.
         force: Accept an edited config.yaml or data.json as it stands.
     """
-    settled = Settled()
+    decision = Decision()
     known: Known = {}
     try:
         found = read_checksums(run)
         if found is None and (run / COPIES).is_dir():
-            settled.lines.append(f"{run / NAME}: is missing; written anew, as files and copies agree")
+            decision.lines.append(f"{run / NAME}: is missing; written anew, as files and copies agree")
         known = found or {}
     except Damaged as error:
-        settled.lines.append(f"{error}; written anew, as files and copies agree")
+        decision.lines.append(f"{error}; written anew, as files and copies agree")
     for name in COPIED:
         pair = _pair(run, name, known)
         if pair.file is None and pair.copy is None:
-            _lost(run, pair, known, settled)
+            _lost(run, pair, known, decision)
         elif pair.copy is None and not known:  # a version that wrote neither
-            _readable(run, pair, settled)
+            _readable(run, pair, decision)
         else:
-            _settle(run, pair, known, settled, force)
+            _decide(run, pair, known, decision, force)
     for name, digests in known.items():
         path = run / name
         apart = name not in COPIED and not name.startswith(COPIES) and path.is_file()
         if apart and sha256(path.read_bytes()) not in digests:
-            settled.lines.append(f"{path}: is damaged; the run writes it again at its end")
-    return settled
+            decision.lines.append(f"{path}: is damaged; the run writes it again at its end")
+    return decision
 
 
 def _pair(run: Path, name: str, known: Known) -> Pair:
@@ -123,71 +123,71 @@ def _pair(run: Path, name: str, known: Known) -> Pair:
     )
 
 
-def _lost(run: Path, pair: Pair, known: Known, settled: Settled) -> None:
+def _lost(run: Path, pair: Pair, known: Known, decision: Decision) -> None:
     """Note a file that is gone with its copy."""
     if pair.name not in known:
         return
     if pair.name in FIXED:
-        settled.refused.append(f"{run / pair.name}: is missing, and so is its copy; start a new run")
+        decision.refused.append(f"{run / pair.name}: is missing, and so is its copy; start a new run")
     else:
-        settled.lines.append(f"{run / pair.name}: is missing, and so is its copy; goes on without it")
+        decision.lines.append(f"{run / pair.name}: is missing, and so is its copy; goes on without it")
 
 
-def _readable(run: Path, pair: Pair, settled: Settled) -> None:
+def _readable(run: Path, pair: Pair, decision: Decision) -> None:
     """Refuse a file without checksum and copy that cannot be read."""
     why = reason(pair.name, pair.file or b"")
     if why and pair.name in FIXED:
-        settled.refused.append(f"{run / pair.name}: {why}; put back a copy of yours, or start a new run")
+        decision.refused.append(f"{run / pair.name}: {why}; put back a copy of yours, or start a new run")
     elif why:
-        settled.refused.append(f"{run / pair.name}: {why}; delete it to go on without what it held")
+        decision.refused.append(f"{run / pair.name}: {why}; delete it to go on without what it held")
 
 
-def _settle(run: Path, pair: Pair, known: Known, settled: Settled, force: bool) -> None:
+def _decide(run: Path, pair: Pair, known: Known, decision: Decision, force: bool) -> None:
     """Decide about a file that has a checksum or a copy."""
     path, copied = run / pair.name, f"{COPIES}/{pair.name}"
     if pair.file_trusted:
         assert pair.file is not None
         if not pair.copy_trusted and (pair.copy is not None or copied in known):
-            settled.lines.append(f"{run / copied}: is damaged or missing; written anew")
-            settled.writes |= {copied: pair.file, pair.name: pair.file}
+            decision.lines.append(f"{run / copied}: is damaged or missing; written anew")
+            decision.writes |= {copied: pair.file, pair.name: pair.file}
     elif pair.copy_trusted:
         assert pair.copy is not None
-        _against_copy(path, pair.name, pair.file, pair.copy, settled, force)
+        _against_copy(path, pair.name, pair.file, pair.copy, decision, force)
     elif pair.file is not None and pair.file == pair.copy:  # checksums.txt was damaged
-        settled.writes |= {pair.name: pair.file, copied: pair.file}
+        decision.writes |= {pair.name: pair.file, copied: pair.file}
     else:
-        _unvouched(path, pair, bool(known), settled, force)
+        _unvouched(path, pair, bool(known), decision, force)
 
 
 def _against_copy(
-    path: Path, name: str, file: bytes | None, copy: bytes, settled: Settled, force: bool
+    path: Path, name: str, file: bytes | None, copy: bytes, decision: Decision, force: bool
 ) -> None:
     """Decide about a file that differs from its sound copy."""
     why = "is missing" if file is None else damage(name, file, copy)
     content = copy
     if why or file is None:
-        settled.lines.append(f"{path}: {why}; restored from its copy")
+        decision.lines.append(f"{path}: {why}; restored from its copy")
     elif not (differ := differences(parsed(name, copy), parsed(name, file))):
-        settled.lines.append(f"{path}: differs in its layout alone; restored from its copy")
+        decision.lines.append(f"{path}: differs in its layout alone; restored from its copy")
     elif name not in FIXED:
-        settled.lines.append(f"{path}: was changed ({listed(differ)}); restored from its copy")
+        decision.lines.append(f"{path}: was changed ({listed(differ)}); restored from its copy")
     elif force:
         content = file
-        settled.lines.append(f"{path}: goes on with what stands there ({listed(differ)})")
+        decision.lines.append(f"{path}: goes on with what stands there ({listed(differ)})")
     else:
-        settled.refused.append(_edited(path, f"was changed since the run wrote it ({listed(differ)})"))
+        decision.refused.append(_edited(path, f"was changed since the run wrote it ({listed(differ)})"))
         return
-    settled.writes |= {name: content, f"{COPIES}/{name}": content}
+    decision.writes |= {name: content, f"{COPIES}/{name}": content}
 
 
-def _unvouched(path: Path, pair: Pair, damaged: bool, settled: Settled, force: bool) -> None:
+def _unvouched(path: Path, pair: Pair, damaged: bool, decision: Decision, force: bool) -> None:
     """Decide about a file and a copy that differ, and that no checksum vouches for.
 
     Args:
         path: The file.
         pair: The file and its copy.
         damaged: checksums.txt is sound, so neither is as it was written.
-        settled: Gets the decision.
+        decision: Gets the decision.
         force: Accept an edited file as it stands.
     """
     name, copied = pair.name, f"{COPIES}/{pair.name}"
@@ -199,19 +199,19 @@ def _unvouched(path: Path, pair: Pair, damaged: bool, settled: Settled, force: b
         how = "was changed since the run wrote it, and its copy is damaged"
         if not copy:
             how = f"differs from its copy ({_between(name, pair)})"
-        settled.refused.append(_edited(path, how, not copy))
+        decision.refused.append(_edited(path, how, not copy))
     elif not file or not copy:
         content = pair.copy if file else pair.file
         assert content is not None
         where = "its copy" if file else "what stands there"
-        settled.lines.append(f"{path}: {file or 'has no checksum'}; goes on with {where}")
-        settled.writes |= {name: content, copied: content}
+        decision.lines.append(f"{path}: {file or 'has no checksum'}; goes on with {where}")
+        decision.writes |= {name: content, copied: content}
     elif name in ("environment.json", "status.json"):
-        settled.lines.append(f"{path}: {file}, and its copy {copy}; goes on without what it held")
-        settled.writes |= {name: b"{}\n", copied: b"{}\n"}
+        decision.lines.append(f"{path}: {file}, and its copy {copy}; goes on without what it held")
+        decision.writes |= {name: b"{}\n", copied: b"{}\n"}
     else:
         way = "start a new run" if name in FIXED else "delete both to go on without what they held"
-        settled.refused.append(f"{path}: {file}, and its copy {path.parent / copied} {copy}; {way}")
+        decision.refused.append(f"{path}: {file}, and its copy {path.parent / copied} {copy}; {way}")
 
 
 def _between(name: str, pair: Pair) -> str:
