@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -195,6 +195,10 @@ def _unvouched(path: Path, pair: Pair, damaged: bool, decision: Decision, force:
         "is missing" if content is None else reason(name, content) for content in (pair.file, pair.copy)
     )
     copy = copy or ("is damaged" if damaged else "")
+    if not file and not copy and name == HISTORY:
+        file = (
+            "" if _continues(parsed(name, pair.copy or b""), parsed(name, pair.file or b"")) else "is damaged"
+        )
     if not file and name in FIXED and not force:
         how = "was changed since the run wrote it, and its copy is damaged"
         if not copy:
@@ -203,8 +207,9 @@ def _unvouched(path: Path, pair: Pair, damaged: bool, decision: Decision, force:
     elif not file or not copy:
         content = pair.copy if file else pair.file
         assert content is not None
-        where = "its copy" if file else "what stands there"
-        decision.lines.append(f"{path}: {file or 'has no checksum'}; goes on with {where}")
+        if file or damaged or copy:
+            where = "its copy" if file else f"what stands there (its copy {copy})"
+            decision.lines.append(f"{path}: {file or 'was changed'}; goes on with {where}")
         decision.writes |= {name: content, copied: content}
     elif name in ("environment.json", "status.json"):
         decision.lines.append(f"{path}: {file}, and its copy {copy}; goes on without what it held")
@@ -212,6 +217,13 @@ def _unvouched(path: Path, pair: Pair, damaged: bool, decision: Decision, force:
     else:
         way = "start a new run" if name in FIXED else "delete both to go on without what they held"
         decision.refused.append(f"{path}: {file}, and its copy {path.parent / copied} {copy}; {way}")
+
+
+def _continues(old: Sequence[Mapping[str, str]], new: Sequence[Mapping[str, str]]) -> bool:
+    """Return True if a history holds every value of an older one."""
+    by_step = {row["step"]: row for row in new}
+    values = ((row["step"], item) for row in old for item in row.items() if item[1] != "")
+    return all(by_step.get(step, {}).get(name) == value for step, (name, value) in values)
 
 
 def _between(name: str, pair: Pair) -> str:
