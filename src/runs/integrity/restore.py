@@ -1,7 +1,7 @@
 """Before a run goes on, each of its files is as it was written, or restored from its copy, or refused.
 
 A file is trusted if checksums.txt has its digest. One that is not is either damaged (its copy in
-`checkpoints/copies` replaces it, and a line says so) or edited by hand (refused with what differs).
+`copies` replaces it, and a line says so) or edited by hand (refused with what differs).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ganatomy.runs.integrity.checksums import NAME, Damaged, Known, read_checksu
 from ganatomy.runs.integrity.contents import damage, differences, listed, parsed, reason
 from ganatomy.runs.process_place import is_rank_zero
 
-COPIES = "checkpoints/copies"
+COPIES = "copies"
 COPIED = ("config.yaml", "data.json", "environment.json", "status.json", "metrics.csv")
 """Files of which a copy is kept; every other one is written again at the end of a run."""
 HISTORY = "metrics.csv"
@@ -105,7 +105,7 @@ def decide(run: Path, force: bool = False) -> Decision:
             _decide(run, pair, known, decision, force)
     for name, digests in known.items():
         path = run / name
-        apart = name not in COPIED and not name.startswith(COPIES) and path.is_file()
+        apart = name not in COPIED and not name.startswith(f"{COPIES}/") and path.is_file()
         if apart and sha256(path.read_bytes()) not in digests:
             decision.lines.append(f"{path}: is damaged; the run writes it again at its end")
     return decision
