@@ -155,6 +155,7 @@ class Checkpoints(pl.Callback):
         """Save the history first, so that it never lags behind a checkpoint."""
         for logger in trainer.loggers:
             logger.save()
+        self.run.keep_copy("metrics.csv")
         trainer.save_checkpoint(path)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

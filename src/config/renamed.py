@@ -23,6 +23,7 @@ ADDED: dict[str, Any] = {
     "data.modality": None,
     "task.scored": "network",
     "task.metrics": [],
+    "resume_force": False,
 }
 """A key that came after 062eb33 -> its FIRST default, which says what runs did before it was there.
 

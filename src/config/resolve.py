@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -19,6 +20,10 @@ from ganatomy.errors import UserError
 if TYPE_CHECKING:
     from ganatomy.config.schema import Config, DataConfig
     from ganatomy.config.section import Plain
+
+SECTIONS = ("task", "data", "model", "update", "trainer", "logger", "callbacks", "paths")
+"""Sections that every config.yaml has."""
+BACK = "put it back as the run wrote it, or start a new run"
 
 REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*(?:\.\w+)+)\}")
 """A reference to a key from the top of the configuration."""
@@ -55,7 +60,18 @@ def load(run: str | Path) -> Plain:
     path = Path(run) / "config.yaml"
     if not path.is_file():
         raise UserError(f"{run}: is no run directory (it has no config.yaml)")
-    return as_today(to_plain(OmegaConf.load(path)), _takes)
+    try:
+        saved = OmegaConf.load(path)
+        lost = [key for key in SECTIONS if not isinstance(saved.get(key), DictConfig)]
+        plain = {} if lost else to_plain(saved)
+    except UserError as error:
+        raise UserError(f"{path}: {error}; {BACK}") from error
+    except (yaml.YAMLError, OmegaConfBaseException, OSError, ValueError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise UserError(f"{path}: is damaged ({reason}); {BACK}") from error
+    if lost:
+        raise UserError(f"{path}: is damaged (it has no section {lost[0]}); {BACK}")
+    return as_today(plain, _takes)
 
 
 def _takes(section: Plain, key: str) -> bool:
@@ -113,13 +129,15 @@ def resolve_config(cfg: DictConfig, overrides: list[str]) -> Plain:
     With it only keys that change no number may be given (`FREE`), and how far the run goes. UserError for any
     other key.
     """
+    if not isinstance(forced := cfg.get("resume_force", False), bool) or (forced and not cfg.get("resume")):
+        raise UserError("resume_force: is true or false, and says something beside resume=DIR alone")
     if not cfg.get("resume"):
         return to_plain(cfg)
     saved = OmegaConf.create(load(cfg.resume))
     planned = saved.trainer.max_steps
     for word in overrides:
         key, _, _ = word.lstrip("+").partition("=")
-        if key == "resume":
+        if key in ("resume", "resume_force"):
             continue
         if key == "trainer":  # trainer=ddp: how many processes, and nothing else
             for count in ("devices", "num_nodes"):
@@ -137,7 +155,7 @@ def resolve_config(cfg: DictConfig, overrides: list[str]) -> Plain:
             raise UserError(f"{key}: no such key in {cfg.resume}/config.yaml")
         OmegaConf.update(saved, key, OmegaConf.select(cfg, key), force_add=True)
     _check_extension(saved, planned)
-    saved.resume = str(cfg.resume)
+    saved.resume, saved.resume_force = str(cfg.resume), False
     return to_plain(saved)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ganatomy.errors import UserError
 from ganatomy.experiments.plan import PlannedRun
-from ganatomy.experiments.store import done
+from ganatomy.experiments.store import done, seconds
+from ganatomy.files import write_whole
 from ganatomy.launch.signals import heard_by
 from ganatomy.launch.train_process import TrainProcess
+from ganatomy.runs.integrity.checked import read_file, warn_once
+from ganatomy.runs.integrity.checksums import Damaged
 
 LOOK = 0.2
 """Seconds between looks at the runs."""
@@ -136,10 +138,13 @@ class Runner:
         step("", self._note())
 
     def _same_data(self, run: PlannedRun) -> None:
-        path = run.directory / "data.json"
-        with contextlib.suppress(OSError, json.JSONDecodeError):
-            found = json.loads(path.read_text(encoding="utf-8"))["hash"]
-            same_data(self.known, run, found)
+        try:
+            found = read_file(run.directory, "data.json")
+        except Damaged as error:
+            warn_once(f"{error}; its data are not compared")
+        else:
+            if found and "hash" in found:
+                same_data(self.known, run, found["hash"])
 
     def _note(self) -> str:
         return ", ".join(f"{run.arm} {run.seed}" for run, _, _ in self.running.values())
@@ -178,9 +183,8 @@ def same_data(known: dict[str, str], run: PlannedRun, found: str) -> None:
 
 def _clock(run: PlannedRun, began: float) -> None:
     """Add the seconds of this start to the file beside the run directory."""
-    path = run.directory.with_suffix(".seconds")
-    before = float(path.read_text()) if path.is_file() else 0.0
-    path.write_text(f"{before + time.monotonic() - began:.1f}\n")
+    total = (seconds(run.directory) or 0.0) + time.monotonic() - began
+    write_whole(run.directory.with_suffix(".seconds"), f"{total:.1f}\n".encode())
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from ganatomy.config.mistakes.overrides import refuse_bases, replacing
 from ganatomy.config.resolvers import register_resolvers
 from ganatomy.config.translate import readable
 from ganatomy.errors import UserError
+from ganatomy.runs.integrity.restore import restore_resumed
 from ganatomy.runs.multirun import finish
 
 
@@ -61,6 +62,8 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
             register_resolvers()
             with _one_line(name):
                 folders[:] = _flags()
+                if name == "train":
+                    restore_resumed(sys.argv[1:])
                 sys.argv[1:] = readable(sys.argv[1:], name == "train", composing)
                 sys.argv[1:] = replacing(sys.argv[1:], composing)
                 try:

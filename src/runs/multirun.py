@@ -14,6 +14,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from ganatomy.runs.directory import Run, write_atomically
+from ganatomy.runs.integrity.checked import warn_once
+from ganatomy.runs.integrity.checksums import Damaged
+from ganatomy.runs.integrity.contents import parsed
 
 NOTES = "jobs"
 """Folder of a multirun in which every job leaves its command line, wherever it runs."""
@@ -56,7 +59,7 @@ def finish() -> None:
 
 def table(folder: Path) -> list[dict[str, Any]]:
     """Return a row for each job: what was varied, its status, best validation score and final scores."""
-    notes = {int(note.stem): json.loads(note.read_text()) for note in (folder / NOTES).glob("*.json")}
+    notes = _notes(folder)
     given = {
         number: dict(word.lstrip("+~").partition("=")[::2] for word in note["words"])
         for number, note in notes.items()
@@ -69,15 +72,37 @@ def table(folder: Path) -> list[dict[str, Any]]:
     rows = []
     for number in sorted(notes):
         run = Run(folder / notes[number]["run"])
-        status, config = run.read("status.json") or {}, run.read("config.yaml") or {}
+        files = ("status.json", "config.yaml", "metrics.json")
+        status, config, final = (_read(run, name) for name in files)
         row: dict[str, Any] = {"run": notes[number]["run"]} | {k: given[number].get(k, "") for k in varied}
         row |= {
             "status": status.get("status", "not begun"),
             "monitor": config.get("task", {}).get("monitor", ""),
         }
         row["best"] = (status.get("best") or {}).get("score", "")
-        rows.append(row | (run.read("metrics.json") or {}))
+        rows.append(row | final)
     return rows
+
+
+def _notes(folder: Path) -> dict[int, dict[str, Any]]:
+    """Return the note of each job by its number; one that cannot be read is left out with a line."""
+    notes = {}
+    for path in (folder / NOTES).glob("*.json"):
+        try:
+            note = parsed(path.name, path.read_bytes())
+            notes[int(path.stem)] = {"words": [str(word) for word in note["words"]], "run": str(note["run"])}
+        except (ValueError, KeyError, TypeError) as error:
+            warn_once(f"{path}: is damaged ({error}); the job is not in the table")
+    return notes
+
+
+def _read(run: Run, name: str) -> dict[str, Any]:
+    """Return a file of a run; nothing, and a line, if it is damaged."""
+    try:
+        return run.read(name) or {}
+    except Damaged as error:
+        warn_once(f"{error}; the table goes without it")
+        return {}
 
 
 def _show(rows: list[dict[str, Any]], path: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganatomy.runs.directory import Run, write_atomically
+from ganatomy.runs.directory import Run
 from ganatomy.runs.weights import weights
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ def write(run: Run, task: AdversarialTask, trainer: pl.Trainer) -> None:
         writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        write_atomically(run.path / "scores.csv", text.getvalue().encode())
-    write_atomically(run.path / "generator.safetensors", weights(task.evaluator))
+        run.write_bytes("scores.csv", text.getvalue().encode())
+    run.write_bytes("generator.safetensors", weights(task.evaluator))
     if trainer.is_global_zero:
         task.write_test_files(run.path)
 
