@@ -15,6 +15,7 @@ import yaml
 
 from ganatomy.errors import UserError
 from ganatomy.files import write_whole
+from ganatomy.runs.lock import LEFT_OVER
 
 
 class Run:
@@ -86,7 +87,7 @@ def open_new(directory: str | Path, is_rank_zero: bool = True) -> Run:
     run = Run(directory, is_rank_zero)
     if not is_rank_zero:
         return run
-    if run.path.exists() and any(run.path.iterdir()):
+    if run.path.exists() and any(not path.name.startswith(LEFT_OVER) for path in run.path.iterdir()):
         raise UserError(
             f"run_dir: {directory} already holds files; choose another, or go on with it: resume={directory}"
         )
