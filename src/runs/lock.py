@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ganatomy.errors import UserError
-from ganatomy.runs.process_identity import UNKNOWN, Holder
+from ganatomy.runs.process_identity import UNKNOWN, Holder, identify
 
 NAME = ".lock"
 LEFT_OVER = (NAME, ".reserve")
@@ -30,6 +30,10 @@ REBOOTED = 60.0
 """The same for a process of a host of this name that has booted since, or is another one of this name."""
 TRIES = 1000
 NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EACCES, errno.EINVAL}
+
+
+class InUse(UserError):
+    """The run directory is another process's: nothing may be written there."""
 
 
 class RunLock:
@@ -49,7 +53,7 @@ class RunLock:
         self._beating = threading.Lock()
 
     def take(self) -> None:
-        """Take the lock; UserError if another process holds it.
+        """Take the lock; InUse if another process holds it.
 
         A lock that was left is taken by the one process that makes the file `.lock.<token of its holder>.next`.
         That file counts only as long as `.lock` names the same holder, so of two that come late none wins.
@@ -63,7 +67,7 @@ class RunLock:
                 elif holders[-1].token == self.me.token or self._follow(holders):
                     threading.Thread(target=self._beat_on, daemon=True).start()
                     return
-        raise UserError(f"{self.key}: {self.path} cannot be taken; remove it if no process writes there")
+        raise InUse(f"{self.key}: {self.path} cannot be taken; remove it if no process writes there")
 
     def holder(self) -> str:
         """Return the line that names the process that holds the lock; empty if it may be taken."""
@@ -72,7 +76,7 @@ class RunLock:
                 self.own.touch()
             if holders := self._holders():
                 self._free(holders)
-        except UserError as error:
+        except InUse as error:
             return str(error)
         finally:
             with contextlib.suppress(OSError):
@@ -177,14 +181,14 @@ class RunLock:
         """Return a line if the lock may be taken from the last holder, empty where that is surely gone.
 
         Raises:
-            UserError: It lives, or may live.
+            InUse: It lives, or may live.
         """
         holder = holders[-1]
         lives = holder.who.lives()
         if lives is False:
             return ""
         if lives:
-            raise UserError(f"{self._line(holder)}; wait until it ends, or stop it: kill {holder.who.pid}")
+            raise InUse(f"{self._line(holder)}; wait until it ends, or stop it: kill {holder.who.pid}")
         if self.me.queued_again(holder):
             return f"lock: taken over from {_name(holder)}, an earlier start of this SLURM job"
         sign = self.path if len(holders) == 1 else self._next(holders[-2])
@@ -193,7 +197,7 @@ class RunLock:
             now = self.own.stat().st_mtime if self.own.exists() else time.time()
             age = now - sign.stat().st_mtime
             if age <= limit:
-                raise UserError(
+                raise InUse(
                     f"{self._line(holder)}, last sign {max(age, 0):.0f} s ago; wait until it ends. If it is "
                     f"gone, wait {limit - age + 1:.0f} s or remove {self.path}"
                 )
@@ -213,3 +217,9 @@ def _name(holder: Holder) -> str:
 def in_use(directory: Path) -> str:
     """Return the line that names the process that writes in a run directory; empty if none does."""
     return RunLock(directory, "run_dir").holder() if (directory / NAME).exists() else ""
+
+
+def held_here(directory: Path) -> bool:
+    """Return True if this process holds the lock of a run directory."""
+    holder = Holder.read(directory / NAME)
+    return holder is not None and holder.who == identify()

@@ -216,6 +216,26 @@ def test_of_many_takers_one_wins(
         sys.setswitchinterval(before)
 
 
+def test_who_comes_while_another_takes_over_is_refused(
+    tmp_path: Path, other: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second has seen the lock that was left; then the first takes it over, and the second goes on."""
+    other(pid=DEAD)
+    first, second = RunLock(tmp_path, "run_dir"), RunLock(tmp_path, "resume")
+    free, takes = second._free, iter([first.take])
+
+    def late(holders: list[Holder]) -> str:
+        note = free(holders)
+        next(takes, lambda: None)()
+        return note
+
+    monkeypatch.setattr(second, "_free", late)
+    with pytest.raises(UserError, match="in use"):
+        second.take()
+    assert Holder.read(tmp_path / ".lock") == first.me
+    first.release()
+
+
 def test_heartbeats_and_a_lock_that_was_lost(
     tmp_path: Path, other: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
