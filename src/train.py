@@ -106,6 +106,7 @@ def _train(cfg: Config, directory: Path) -> float:
 
 def _finish(cfg: Config, run: Run, trainer: pl.Trainer, task: AdversarialTask, data: DataModule) -> float:
     """Score the chosen checkpoint on the test split and write the results."""
+    from ganatomy.callbacks.loggers import close_wandb
     from ganatomy.training import results
 
     if task.batches_done % trainer.val_check_interval:
@@ -121,7 +122,7 @@ def _finish(cfg: Config, run: Run, trainer: pl.Trainer, task: AdversarialTask, d
     run.status("done", "; ".join(why), best=best)
     for logger in trainer.loggers:
         logger.finalize("success")
-    results.close_wandb(0)
+    close_wandb(0)
     results.show(run, [*task.closing_lines, *why[1:]], cfg.callbacks.report)
     return float(best["score"])
 

@@ -59,7 +59,7 @@ def owned(directory: Path, resumes: bool, is_rank_zero: bool) -> Iterator[None]:
 
 
 def _lock(directory: Path, resumes: bool) -> RunLock | None:
-    """Take the lock; None for a directory that is refused anyway: nothing there, or files of something else."""
+    """Take the lock; None for a directory that is refused anyway: none there, or one with other files."""
     if resumes and not directory.is_dir():
         return None
     if not resumes:

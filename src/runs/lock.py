@@ -55,8 +55,7 @@ class RunLock:
     def take(self) -> None:
         """Take the lock; InUse if another process holds it.
 
-        A lock that was left is taken by the one process that makes the file `.lock.<token of its holder>.next`.
-        That file counts only as long as `.lock` names the same holder, so of two that come late none wins.
+        A lock that was left is taken by the one process that makes `.lock.<token of its holder>.next`. That file counts only as long as `.lock` names the same holder, so of two that come late none wins.
         `note` says who held it, where that one is not surely gone.
         """
         with self._own_file():
@@ -108,7 +107,7 @@ class RunLock:
 
     def _beat_on(self) -> None:
         while not self._ended.wait(BEAT):
-            with contextlib.suppress(OSError, UserError):  # trouble of the disk: the run's own writing reports it
+            with contextlib.suppress(OSError, UserError):  # the run's own writing reports it
                 self.beat()
 
     def beat(self) -> None:

@@ -1,4 +1,4 @@
-"""Identity of a process that survives reuse of its id, a reboot, and containers that share a name; holders of locks."""
+"""Identity of a process, despite reused ids, reboots and containers of one name; holders of locks."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _here() -> tuple[str, str, str]:
     boot = namespace = ""
     with contextlib.suppress(OSError):
         boot = BOOT_ID.read_text().strip()
-        namespace = os.readlink("/proc/self/ns/pid").strip("pid:[]")
+        namespace = str(Path("/proc/self/ns/pid").readlink()).strip("pid:[]")
     return socket.gethostname(), boot, namespace
 
 

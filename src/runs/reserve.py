@@ -1,4 +1,4 @@
-"""Room on the disk that is kept for the last words of a run: its status is true even where the disk is full."""
+"""Room on the disk for the last words of a run: its status is true even where the disk is full."""
 
 from __future__ import annotations
 
