@@ -28,3 +28,8 @@ def child_command(verb: str) -> list[str]:
         return [sys.executable, "-m", f"ganatomy.{verb}"]
     safe = [] if sys.path[0] in ("", str(Path.cwd())) else ["-P"]
     return [sys.executable, *safe, "-m", PROGRAM, verb]
+
+
+def shown(path: Path) -> str:
+    """Return a path relative to the current folder if it lies in it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

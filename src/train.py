@@ -38,20 +38,35 @@ def main(cfg: DictConfig) -> float:
 
 
 def train(cfg: Config, directory: Path) -> float:
-    """Train, test and report one run in `directory`; with `resume`, go on with the run that is there."""
+    """Train, test and report one run in `directory`; with `resume`, go on with the run that is there.
+
+    The directory is this run's alone meanwhile.
+    """
+    from ganatomy.launch.distributed import join_group
+    from ganatomy.launch.ownership import owned
+    from ganatomy.runs.process_place import is_rank_zero
+
+    directory = join_group(cfg.trainer, directory)
+    with owned(directory, bool(cfg.resume), is_rank_zero()):
+        return _train(cfg, directory)
+
+
+def _train(cfg: Config, directory: Path) -> float:
+    """Do the work of `train` in a directory that is this run's."""
     from ganatomy.callbacks.checkpoint import ending_at_once
     from ganatomy.callbacks.loggers import build_loggers
     from ganatomy.config.mistakes import memory
     from ganatomy.data.summary import check_held
+    from ganatomy.invocation import shown
     from ganatomy.launch import distributed
     from ganatomy.runs import console
     from ganatomy.runs.directory import open_again, open_new
     from ganatomy.runs.process_place import is_rank_zero
     from ganatomy.training import build, preflight, pretrained
+    from ganatomy.training.failure import fail
     from ganatomy.training.trainer import build_trainer
 
     console.silence_libraries()
-    directory = distributed.join_group(cfg.trainer, directory)
     run = (open_again if cfg.resume else open_new)(directory, is_rank_zero())
     console.seed_everything(cfg.seed, cfg.trainer.threads)
     data = build.build_data(cfg)
@@ -81,16 +96,17 @@ def train(cfg: Config, directory: Path) -> float:
             with ending_at_once(task.batches_done):
                 score = _finish(cfg, run, trainer, task, data)
     except BaseException as error:
-        _fail(run, trainer, error)
+        fail(run, trainer, error)
         raise
     distributed.leave_group()
     if run.is_rank_zero:
-        sys.stdout.write(f"run: {_short(run.path)}\n")
+        sys.stdout.write(f"run: {shown(run.path)}\n")
     return score
 
 
 def _finish(cfg: Config, run: Run, trainer: pl.Trainer, task: AdversarialTask, data: DataModule) -> float:
     """Score the chosen checkpoint on the test split and write the results."""
+    from ganatomy.callbacks.loggers import close_wandb
     from ganatomy.training import results
 
     if task.batches_done % trainer.val_check_interval or results.best(trainer)["score"] is None:
@@ -106,38 +122,9 @@ def _finish(cfg: Config, run: Run, trainer: pl.Trainer, task: AdversarialTask, d
     run.status("done", "; ".join(why), best=best)
     for logger in trainer.loggers:
         logger.finalize("success")
-    results.close_wandb(0)
+    close_wandb(0)
     results.show(run, [*task.closing_lines, *why[1:]], cfg.callbacks.report)
     return float(best["score"])
-
-
-def _fail(run: Run, trainer: pl.Trainer, error: BaseException) -> None:
-    """Write a status that says what happened, and close the loggers."""
-    from ganatomy.callbacks.checkpoint import Preempted
-    from ganatomy.errors import UserError
-    from ganatomy.invocation import typed
-    from ganatomy.launch import distributed
-    from ganatomy.training import results
-
-    for logger in trainer.loggers:
-        logger.save()
-    if run.is_rank_zero:
-        run.timed()
-    if isinstance(error, Preempted):
-        run.status("preempted", str(error))
-        results.close_wandb(0)
-        if run.is_rank_zero:
-            sys.stderr.write(f"{error}; go on with: {typed('train')} resume={_short(run.path)}\n")
-        raise SystemExit(128 + error.signum) from None
-    why = f"{type(error).__name__}: {error}" if not isinstance(error, UserError) else str(error)
-    why = "another process ended" if distributed.is_peer_failure(error) else why
-    run.status("failed", " ".join(why.split()))
-    results.close_wandb(1)
-
-
-def _short(path: Path) -> str:
-    """Return the path relative to the current folder if it lies in it."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 if __name__ == "__main__":

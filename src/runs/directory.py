@@ -18,6 +18,7 @@ from ganatomy.files import write_whole
 from ganatomy.runs.integrity.checked import read_file, warn_once
 from ganatomy.runs.integrity.checksums import Damaged, record
 from ganatomy.runs.integrity.restore import COPIED, COPIES, HISTORY
+from ganatomy.runs.lock import LEFT_OVER
 
 if TYPE_CHECKING:
     from ganatomy.runs.checkpoints import Resumption
@@ -120,7 +121,7 @@ def open_new(directory: str | Path, is_rank_zero: bool = True) -> Run:
     run = Run(directory, is_rank_zero)
     if not is_rank_zero:
         return run
-    if run.path.exists() and any(run.path.iterdir()):
+    if run.path.exists() and any(not path.name.startswith(LEFT_OVER) for path in run.path.iterdir()):
         raise UserError(
             f"run_dir: {directory} already holds files; choose another, or go on with it: resume={directory}"
         )

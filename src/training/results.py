@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,10 +137,3 @@ def show(run: Run, closing_lines: Sequence[str], report: bool) -> None:
         from ganatomy.pictures.report import write_report
 
         write_report(run.path)
-
-
-def close_wandb(exit_code: int) -> None:
-    """End the W&B run of this process, if it began one."""
-    wandb = sys.modules.get("wandb")
-    if wandb is not None and wandb.run is not None:
-        wandb.finish(exit_code=exit_code)
