@@ -1,11 +1,30 @@
-"""The command line that started this process: as the user typed it, and as child processes are started."""
+"""Command line and environment of this process: as typed, for child processes, and without secrets."""
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from pathlib import Path
 
 PROGRAM = "ganatomy"
+PREFIXES = "GANATOMY_TARGETS"
+"""Variable of the shell that allows prefixes of classes of the user's own."""
+SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|PWD|CREDENTIAL|AUTH", re.IGNORECASE)
+"""Part of a name whose value is a secret."""
+OF_SECRET = re.compile(
+    r"[+~]*(?:[\w./@-]*[./@_-])?(?:api_?|access_?|private_?|secret_?)?"
+    r"(?:key|token|secret|password|passwd|passphrase|pwd|credentials?|auth)(?:_\w+)?",
+    re.IGNORECASE,
+)
+"""Key of the command line whose value is a secret, such as logger.api_key; not num_tokens."""
+IN_URL = re.compile(r"(\w://[^\s/:@'\"]*):[^\s'\"]*@")
+"""User and password in a URL; the password may hold slashes and ends at the last @."""
+IN_QUERY = re.compile(r"([?&](?:password|passwd|pwd|token|key|secret)=)[^\s&'\"]+", re.IGNORECASE)
+"""Password among the options of a URL."""
+HIDDEN = "***"
+
+_settled: list[tuple[str, ...]] = []
 
 
 def by_console() -> bool:
@@ -28,3 +47,41 @@ def child_command(verb: str) -> list[str]:
         return [sys.executable, "-m", f"ganatomy.{verb}"]
     safe = [] if sys.path[0] in ("", str(Path.cwd())) else ["-P"]
     return [sys.executable, *safe, "-m", PROGRAM, verb]
+
+
+def own_prefixes() -> tuple[str, ...]:
+    """Return the prefixes of GANATOMY_TARGETS: those of the shell, once a command has settled them."""
+    if _settled:
+        return _settled[0]
+    return tuple(filter(None, (part.strip() for part in os.environ.get(PREFIXES, "").split(","))))
+
+
+def settle_prefixes() -> str:
+    """Fix the prefixes before any file is read, and return the line about them; empty for none."""
+    if not _settled:
+        _settled.append(own_prefixes())
+    named = ", ".join(_settled[0])
+    return f"{PREFIXES}: configurations may also name classes of {named}" if named else ""
+
+
+def is_secret(name: str) -> bool:
+    """Return True for a variable of the environment whose name says that it holds a secret.
+
+    >>> is_secret("WANDB_API_KEY"), is_secret("GANATOMY_DATA")
+    (True, False)
+    """
+    return bool(SECRET.search(name))
+
+
+def redacted(text: str) -> str:
+    """Return a text with the passwords of its URLs, and the value of a word that sets a secret, as `***`.
+
+    >>> redacted("storage=postgresql://me:abc@db/sweeps")
+    'storage=postgresql://me:***@db/sweeps'
+    >>> redacted("+logger.api_key=abc")
+    '+logger.api_key=***'
+    """
+    key, equals, value = text.partition("=")
+    if equals and value and OF_SECRET.fullmatch(key):
+        return f"{key}={HIDDEN}"
+    return IN_QUERY.sub(rf"\1{HIDDEN}", IN_URL.sub(rf"\1:{HIDDEN}@", text))

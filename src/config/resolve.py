@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
@@ -13,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ganatomy.config.mistakes.suggestions import nearest
+from ganatomy.config.security.elsewhere import check_references, checked_text, refuse_references
 from ganatomy.config.versions import MISSING, as_today, get, key_of_today, line_of
 from ganatomy.errors import UserError
 
@@ -55,7 +57,11 @@ def load(run: str | Path) -> Plain:
     path = Path(run) / "config.yaml"
     if not path.is_file():
         raise UserError(f"{run}: is no run directory (it has no config.yaml)")
-    return as_today(to_plain(OmegaConf.load(path)), _takes)
+    saved = OmegaConf.load(io.StringIO(checked_text(path)))
+    check_references(OmegaConf.to_container(saved, resolve=False), str(path))
+    plain = to_plain(saved)
+    refuse_references(plain, str(path))
+    return as_today(plain, _takes)
 
 
 def _takes(section: Plain, key: str) -> bool:
@@ -76,7 +82,9 @@ def to_plain(cfg: Any) -> Plain:
         plain = OmegaConf.to_container(_referring(cfg), resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None) or "configuration"
-        raise UserError(f"{key}: {str(error).splitlines()[0]}") from error
+        cause = error.__cause__ or error.__context__
+        reason = str(cause if isinstance(cause, UserError) else error).splitlines()[0]
+        raise UserError(f"{key}: {reason}") from error
     assert isinstance(plain, dict)
     return as_today({str(key): value for key, value in plain.items()})
 

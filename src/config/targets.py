@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -12,21 +11,13 @@ from dataclasses import is_dataclass
 from typing import Any, get_type_hints
 
 from ganatomy.config.mistakes.suggestions import nearest
+from ganatomy.config.security.allowed import is_listed, package_of, prefixes, why
+from ganatomy.config.security.arguments import check_values
 from ganatomy.errors import UserError
+from ganatomy.invocation import own_prefixes
 
-ALLOWED = (
-    "ganatomy.data.sources.",
-    "ganatomy.degradations.",
-    "ganatomy.networks.",
-    "ganatomy.optim.",
-    "ganatomy.tasks.",
-    "monai.networks.nets.",
-    "monai.networks.blocks.",
-    "monai.transforms.",
-    "torch.nn.modules.",
-    "torch.optim.",
-)
-"""Modules whose classes a configuration may name; GANATOMY_TARGETS="mylab.,other." adds others."""
+SHORT = ("torch.nn",)
+"""Modules that offer classes of the list by a shorter name."""
 
 TEXTS = (str, str | None)
 """Annotations of a parameter that takes a text."""
@@ -35,36 +26,44 @@ TEXTS = (str, str | None)
 def resolve(node: Mapping[str, Any], path: str) -> type:
     """Return the class that `node["_target_"]` names; `path` is the key of the node, for messages.
 
-    UserError for a class that is not on the allow-list. The module that defines the class decides, so a
-    detour through an allowed module is refused too.
+    UserError for a class that is not on the list (`security.allowed`) and has no prefix of GANATOMY_TARGETS.
+    The module that defines the class decides, so a detour through an allowed module is refused too. Nothing is
+    imported outside the packages of the list and those of the prefixes.
     """
     target = node.get("_target_")
     if not isinstance(target, str) or "." not in target:
         raise UserError(f"{path}._target_: needs the dotted name of a class, got {target!r}")
-    allowed = ALLOWED + tuple(filter(None, os.environ.get("GANATOMY_TARGETS", "").split(",")))
-    roots = sorted({prefix.split(".")[0] for prefix in allowed})
-    modules = ", ".join(prefix.rstrip(".") for prefix in allowed)
-    refusal = f"{path}._target_: {target} is refused; allowed are classes of {modules}{_own(target)}"
-    if target.split(".")[0] not in roots:
-        raise UserError(refusal)
+    own = own_prefixes()
     module, _, name = target.rpartition(".")
+    is_own = target.split(".")[0] in {prefix.split(".")[0] for prefix in own}
+    if not (is_own or package_of(module) or module in SHORT):
+        modules = ", ".join([*prefixes(), *(prefix.rstrip(".") for prefix in own)])
+        raise UserError(
+            f"{path}._target_: {target} is refused; allowed are classes of {modules}{_own(target)}"
+        )
     owner: Any = _import(module, target, path)
     found = getattr(owner, name, None)
     if found is None:
         close = nearest(name, [n for n in dir(owner) if inspect.isclass(getattr(owner, n))])
         raise UserError(f"{path}._target_: {module} has no {name}{close}")
-    if not inspect.isclass(found) or not f"{found.__module__}.".startswith(allowed):
-        raise UserError(refusal)
-    return found
+    if inspect.isclass(found) and (is_listed(found) or f"{found.__module__}.".startswith(own)):
+        return found
+    package = package_of(found.__module__) if inspect.isclass(found) else ""
+    reason = why(found.__name__, package) if package else f"no class of {module} itself"
+    raise UserError(f"{path}._target_: {target} is refused: {reason}{_derive(package)}")
 
 
 def _own(target: str) -> str:
-    """Return how to allow a class of the user's own; empty for Python's and those of allowed packages."""
+    """Return how to allow a class of the user's own; empty for Python's and those of the listed packages."""
     root = target.split(".")[0]
-    if root in sys.stdlib_module_names or root in {prefix.split(".")[0] for prefix in ALLOWED}:
+    if root in sys.stdlib_module_names or root in {package.split(".")[0] for package in prefixes()}:
         return ""
-    before = os.environ.get("GANATOMY_TARGETS", "").rstrip(",")
+    before = ",".join(own_prefixes())
     return f"; for a class of your own set GANATOMY_TARGETS={f'{before},' if before else ''}{root}."
+
+
+def _derive(package: str) -> str:
+    return "; or derive a class of your own from it, and allow that by GANATOMY_TARGETS" if package else ""
 
 
 def _import(module: str, target: str, path: str) -> Any:
@@ -96,6 +95,7 @@ def check_arguments(cls: type, node: Mapping[str, Any], path: str) -> None:
     Raises:
         UserError: A key that the class does not take, or a value of a wrong type.
     """
+    check_values(cls, node, path)
     parameters = parameters_of(cls)
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return
@@ -215,6 +215,7 @@ def build(node: Any, path: str, *args: Any) -> Any:
         if "_target_" not in node:
             return arguments
         cls = resolve(node, path)
+        check_values(cls, node, path)
         try:
             return cls(*args, **arguments)
         except UserError as error:

@@ -16,6 +16,7 @@ from ganatomy.config.compose import as_written, is_group, parsed
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.renamed import ADDED
 from ganatomy.config.section import Section
+from ganatomy.config.security.elsewhere import check_references, check_words, checked_text
 from ganatomy.config.translate import announce
 from ganatomy.config.versions import get, values_of_today
 from ganatomy.errors import UserError
@@ -106,12 +107,11 @@ def _of_today(block: Block, path: Path) -> Block:
 
 
 def _read(path: Path, arms: Sequence[str]) -> list[Block]:
-    try:
-        content = {"blocks": yaml.safe_load(path.read_text(encoding="utf-8"))}
-    except yaml.YAMLError as error:
-        raise UserError(" ".join(str(error).split())) from error
+    content = {"blocks": yaml.safe_load(checked_text(path))}
+    check_references(content, "values")
     blocks = [_of_today(block, path) for block in Blocks.from_plain(content).blocks]
     for block in blocks:
+        check_words(block.values, "values")
         for arm in block.arms if block.arms != "all" else ():
             if arm not in arms:
                 raise UserError(f"no arm is called {arm}{nearest(arm, arms)}")

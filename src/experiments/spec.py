@@ -13,6 +13,7 @@ from pydantic import Field, PositiveFloat
 from ganatomy.config.compose import parsed
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.section import Section
+from ganatomy.config.security.elsewhere import check_words, checked_text
 from ganatomy.config.translate import announce, words_of_today
 from ganatomy.errors import UserError
 from ganatomy.experiments.claims.claims import Claim, parse
@@ -153,7 +154,7 @@ def read(root: Path, name: str, scale: str = "cpu") -> Experiment:
         raise UserError(f"{name}: no such experiment in {root}{nearest(name, known)}")
     path = root / name / FILE
     try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content: Any = yaml.safe_load(checked_text(path))
         if not isinstance(content, dict):
             raise UserError("holds no keys")
         words = ("base", "arms", "scales")
@@ -208,6 +209,7 @@ def _check(spec: Spec) -> None:
             if name not in spec.arms:
                 raise UserError(f"scales.{key}.arms: no arm is called {name}{nearest(name, spec.arms)}")
     for words in parts:
+        check_words([RUN.sub("RUN", word) for word in words], "words")
         for override in parsed([RUN.sub("RUN", word) for word in words]):
             if override.key_or_group in OURS:
                 raise UserError(f"{override.key_or_group}: is set by the experiment for each run")

@@ -20,8 +20,10 @@ from omegaconf import DictConfig
 from ganatomy.config.locations import CONF
 from ganatomy.config.mistakes.overrides import refuse_bases, replacing
 from ganatomy.config.resolvers import register_resolvers
+from ganatomy.config.security.hydra_job import refuse_variables
 from ganatomy.config.translate import readable
 from ganatomy.errors import UserError
+from ganatomy.invocation import redacted, settle_prefixes
 from ganatomy.runs.multirun import finish
 
 
@@ -35,6 +37,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
         def guarded(cfg: DictConfig) -> Any:
             try:
                 refuse_bases()
+                refuse_variables()
                 return main(cfg)
             except Exception as error:
                 from ganatomy.launch.launcher import launched, report_error
@@ -44,7 +47,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
                     raise SystemExit(report_error(error, None if _debugging() else message)) from None
                 if message is None or _debugging():
                     raise
-                sys.stderr.write(message + "\n")
+                sys.stderr.write(redacted(message) + "\n")
                 raise (_Reported if _sweeping() else SystemExit)(getattr(error, "code", 2)) from None
             finally:
                 _drop_empty()
@@ -60,6 +63,10 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra re-raises, and the message is written here
             register_resolvers()
             with _one_line(name):
+                if (
+                    line := settle_prefixes()
+                ) and "GANATOMY_LAUNCH" not in os.environ:  # its parent has said it
+                    sys.stderr.write(f"{line}\n")
                 folders[:] = _flags()
                 sys.argv[1:] = readable(sys.argv[1:], name == "train", composing)
                 sys.argv[1:] = replacing(sys.argv[1:], composing)
@@ -143,5 +150,5 @@ class _one_line:
             raise SystemExit(2) from None
         message = _message(error, self.name)
         if message is not None:
-            sys.stderr.write(message + "\n")
+            sys.stderr.write(redacted(message) + "\n")
             raise SystemExit(2) from None
