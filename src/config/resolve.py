@@ -57,11 +57,14 @@ def load(run: str | Path) -> Plain:
     path = Path(run) / "config.yaml"
     if not path.is_file():
         raise UserError(f"{run}: is no run directory (it has no config.yaml)")
-    saved = OmegaConf.load(io.StringIO(checked_text(path)))
-    check_references(OmegaConf.to_container(saved, resolve=False), str(path))
-    plain = to_plain(saved)
-    refuse_references(plain, str(path))
-    return as_today(plain, _takes)
+    try:
+        saved = OmegaConf.load(io.StringIO(checked_text(path)))
+        check_references(OmegaConf.to_container(saved, resolve=False))
+        plain = to_plain(saved)
+        refuse_references(plain)
+        return as_today(plain, _takes)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def _takes(section: Plain, key: str) -> bool:

@@ -73,15 +73,15 @@ class FileConfigSource(file_config_source.FileConfigSource):
     def load_config(self, config_path: str) -> ConfigResult:
         path = Path(self.path) / self._normalize_file_name(config_path)
         added = self.provider != "main"  # not conf/
-        if added and path.is_file():
-            checked_text(path)
-        result = super().load_config(config_path)
-        plain = OmegaConf.to_container(result.config, resolve=False)
-        if not isinstance(plain, dict):
-            return result
-        if added:
-            check_file(plain, _package(result, config_path), config_path, path)
         try:
+            if added and path.is_file():
+                checked_text(path)
+            result = super().load_config(config_path)
+            plain = OmegaConf.to_container(result.config, resolve=False)
+            if not isinstance(plain, dict):
+                return result
+            if added:
+                check_file(plain, _package(result, config_path), config_path)
             content = {str(key): value for key, value in plain.items()}
             classes = functools.partial(self._classes, content, config_path)
             today, lines = file_of_today(content, _package(result, config_path), classes)

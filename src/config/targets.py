@@ -6,10 +6,10 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import is_dataclass
-from typing import Any, get_type_hints
+from collections.abc import Mapping
+from typing import Any
 
+from ganatomy.config.argument_types import check_types
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.security.allowed import is_listed, package_of, prefixes, why
 from ganatomy.config.security.arguments import check_values
@@ -19,16 +19,13 @@ from ganatomy.invocation import own_prefixes
 SHORT = ("torch.nn",)
 """Modules that offer classes of the list by a shorter name."""
 
-TEXTS = (str, str | None)
-"""Annotations of a parameter that takes a text."""
-
 
 def resolve(node: Mapping[str, Any], path: str) -> type:
     """Return the class that `node["_target_"]` names; `path` is the key of the node, for messages.
 
-    UserError for a class that is not on the list (`security.allowed`) and has no prefix of GANATOMY_TARGETS.
-    The module that defines the class decides, so a detour through an allowed module is refused too. Nothing is
-    imported outside the packages of the list and those of the prefixes.
+    UserError for a class that is neither on the list (`security.allowed`) nor of GANATOMY_TARGETS. The module
+    that defines the class decides, so a detour through an allowed module is refused too. Nothing is imported
+    outside the packages of the list and those of the prefixes.
     """
     target = node.get("_target_")
     if not isinstance(target, str) or "." not in target:
@@ -103,66 +100,7 @@ def check_arguments(cls: type, node: Mapping[str, Any], path: str) -> None:
     for key in given:
         if key not in parameters:
             raise UserError(f"{path}.{key}: {cls.__name__} takes no such argument{nearest(key, parameters)}")
-    _check_types(cls, given, path)
-
-
-def _check_types(cls: type, given: Mapping[str, Any], path: str) -> None:
-    """Check values against the annotations of the constructor, where these can be read."""
-    from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
-    from pydantic.errors import PydanticUserError
-
-    try:
-        hints = get_type_hints(inspect.getattr_static(cls, "__init__"), include_extras=True)
-    except (NameError, TypeError):
-        if not is_dataclass(cls):
-            return
-        hints = get_type_hints(cls, include_extras=True)  # each part of it knows its own module's names
-        given = {k: v for k, v in given.items() if not isinstance(v, list | Mapping) or hints.get(k) in TEXTS}
-    for key, value in given.items():
-        if key not in hints or _holds_target(value):
-            continue
-        try:
-            fits = TypeAdapter(hints[key], config=ConfigDict(arbitrary_types_allowed=True)).validate_python
-            _validate(fits, value, _one_a_key(cls, key, value))
-        except (PydanticSchemaGenerationError, PydanticUserError):
-            continue
-        except ValidationError as error:
-            problem = error.errors()[0]
-            text = problem["type"] == "string_type" and isinstance(value, int | float)
-            if hints[key] in TEXTS and isinstance(value, list | Mapping):
-                raise UserError(
-                    f"{path}.{key}: takes one text, got {len(value)}: {', '.join(map(str, value))}"
-                ) from error
-            quoted = f"; as a text it is typed in quotes, '{path}.{key}=\"{value}\"'" if text else ""
-            raise UserError(f"{path}.{key}: {problem['msg'].lower()}, got {value!r}{quoted}") from error
-
-
-def _validate(fits: Callable[[Any], Any], value: Any, each: bool) -> None:
-    """Raise pydantic's ValidationError unless the value fits or, with `each`, all of its items do."""
-    from pydantic import ValidationError
-
-    try:
-        fits(value)
-    except ValidationError:
-        if not each:
-            raise
-        for item in value:
-            fits(item)
-
-
-def _one_a_key(cls: type, key: str, value: Any) -> bool:
-    """Return True if a list may hold a value for each key of one of MONAI's dictionary transforms.
-
-    Some are annotated with a single value although they take a list, as `mode` of RandGridDistortiond.
-    """
-    several = cls.__module__.startswith("monai.transforms.") and "keys" in parameters_of(cls)
-    return several and key != "keys" and isinstance(value, list) and len(value) > 1
-
-
-def _holds_target(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return "_target_" in value or any(_holds_target(item) for item in value.values())
-    return isinstance(value, list) and any(_holds_target(item) for item in value)
+    check_types(cls, given, path)
 
 
 def check_targets(node: Any, path: str = "") -> None:
@@ -211,11 +149,12 @@ def build(node: Any, path: str, *args: Any) -> Any:
         UserError: The class is not allowed, or refuses its arguments.
     """
     if isinstance(node, Mapping):
+        cls = resolve(node, path) if "_target_" in node else None
+        if cls is not None:
+            check_values(cls, node, path)
         arguments = {key: build(value, f"{path}.{key}") for key, value in node.items() if key != "_target_"}
-        if "_target_" not in node:
+        if cls is None:
             return arguments
-        cls = resolve(node, path)
-        check_values(cls, node, path)
         try:
             return cls(*args, **arguments)
         except UserError as error:

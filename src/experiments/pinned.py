@@ -108,10 +108,10 @@ def _of_today(block: Block, path: Path) -> Block:
 
 def _read(path: Path, arms: Sequence[str]) -> list[Block]:
     content = {"blocks": yaml.safe_load(checked_text(path))}
-    check_references(content, "values")
+    check_references(content)
     blocks = [_of_today(block, path) for block in Blocks.from_plain(content).blocks]
     for block in blocks:
-        check_words(block.values, "values")
+        check_words(block.values)
         for arm in block.arms if block.arms != "all" else ():
             if arm not in arms:
                 raise UserError(f"no arm is called {arm}{nearest(arm, arms)}")

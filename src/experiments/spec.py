@@ -164,8 +164,6 @@ def read(root: Path, name: str, scale: str = "cpu") -> Experiment:
         _check(spec)
         if scale not in spec.scales:
             raise UserError(f"scales: {scale} is none of them{nearest(scale, spec.scales)}")
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: {' '.join(str(error).split())}") from error
     except UserError as error:
         raise UserError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
     return Experiment(name, path.parent, scale, spec, claims)
@@ -209,7 +207,7 @@ def _check(spec: Spec) -> None:
             if name not in spec.arms:
                 raise UserError(f"scales.{key}.arms: no arm is called {name}{nearest(name, spec.arms)}")
     for words in parts:
-        check_words([RUN.sub("RUN", word) for word in words], "words")
+        check_words(RUN.sub("RUN", word) for word in words)
         for override in parsed([RUN.sub("RUN", word) for word in words]):
             if override.key_or_group in OURS:
                 raise UserError(f"{override.key_or_group}: is set by the experiment for each run")

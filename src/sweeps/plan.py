@@ -132,7 +132,7 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
     asked = Sweep.from_plain(cfg)
     shared = [*asked.train, *given]
     _check_words(asked.train, given, folders)
-    check_hydra([*asked.train, *map(str, asked.space)], "train, space")
+    check_hydra([*asked.train, *map(str, asked.space)])
     space = read_space(asked.space)
     plain = composed([word_of_today(word) for word in shared], folders)
     score = plain["task"]["monitor"]

@@ -31,14 +31,14 @@ NAMES: Mapping[str, frozenset[str]] = {
     "ganatomy.optim.": _names("BurnIn DecayAtEnd"),
     "ganatomy.tasks.": _names(
         """
-        AnomalyTask Denoising DetectionTask EnhancementTask FAnoGanTraining GanomalyTraining SegmentationTask
-        SelfTraining SynthesisTask
+        AnomalyTask Denoising DetectionTask EnhancementTask FAnoGanTraining GanomalyTraining
+        SegmentationTask SelfTraining SynthesisTask
         """
     ),
     "monai.networks.nets.": _names(
         """
-        AHNet AttentionUnet AutoEncoder AutoencoderKL BasicUNet BasicUNetPlusPlus Classifier ControlNet Critic
-        DAF3D DecoderOnlyTransformer DenseNet DenseNet121 DenseNet169 DenseNet201 DenseNet264
+        AHNet AttentionUnet AutoEncoder AutoencoderKL BasicUNet BasicUNetPlusPlus Classifier ControlNet
+        Critic DAF3D DecoderOnlyTransformer DenseNet DenseNet121 DenseNet169 DenseNet201 DenseNet264
         DiffusionModelUNet Discriminator DynUNet EfficientNetBN EfficientNetBNFeatures FlexibleUNet
         FullyConnectedNet Generator GlobalNet HighResNet LocalNet MaskedAutoEncoderViT MedNeXt
         MultiScalePatchDiscriminator PatchDiscriminator RegUNet Regressor ResNet ResNetFeatures Restormer
@@ -49,12 +49,12 @@ NAMES: Mapping[str, frozenset[str]] = {
     ),
     "monai.networks.blocks.": _names(
         """
-        ADN CABlock ChannelSELayer ConvDenseBlock Convolution CrossAttentionBlock DenseBlock DownSample FeedForward
-        GEGLU MLPBlock MaxAvgPool MemoryEfficientSwish Mish PatchEmbed PatchEmbeddingBlock ResBlock
-        ResidualSELayer ResidualUnit SABlock SEBlock SEBottleneck SEResNeXtBottleneck SEResNetBottleneck
-        SPADE SimpleASPP SpatialAttentionBlock SubpixelDownsample SubpixelUpsample Swish TransformerBlock
-        UnetBasicBlock UnetOutBlock UnetResBlock UnetUpBlock UnetrBasicBlock UnetrPrUpBlock UnetrUpBlock
-        UpSample
+        ADN CABlock ChannelSELayer ConvDenseBlock Convolution CrossAttentionBlock DenseBlock DownSample
+        FeedForward GEGLU MLPBlock MaxAvgPool MemoryEfficientSwish Mish PatchEmbed PatchEmbeddingBlock
+        ResBlock ResidualSELayer ResidualUnit SABlock SEBlock SEBottleneck SEResNeXtBottleneck
+        SEResNetBottleneck SPADE SimpleASPP SpatialAttentionBlock SubpixelDownsample SubpixelUpsample
+        Swish TransformerBlock UnetBasicBlock UnetOutBlock UnetResBlock UnetUpBlock UnetrBasicBlock
+        UnetrPrUpBlock UnetrUpBlock UpSample
         """
     ),
     "monai.transforms.": _names(
@@ -62,39 +62,39 @@ NAMES: Mapping[str, frozenset[str]] = {
         Compose OneOf RandomOrder SomeOf BorderPadd BoundingRectd CenterScaleCropd CenterSpatialCropd
         CropForegroundd Cropd DivisiblePadd Padd RandCropByLabelClassesd RandCropByPosNegLabeld RandCropd
         RandScaleCropd RandSpatialCropSamplesd RandSpatialCropd RandWeightedCropd ResizeWithPadOrCropd
-        SpatialCropd SpatialPadd AdjustContrastd ClipIntensityPercentilesd GaussianSharpend GaussianSmoothd
-        GibbsNoised HistogramNormalized KSpaceSpikeNoised MaskIntensityd MedianSmoothd NormalizeIntensityd
-        RandAdjustContrastd RandBiasFieldd RandCoarseDropoutd RandCoarseShuffled RandGaussianNoised
-        RandGaussianSharpend RandGaussianSmoothd RandGibbsNoised RandHistogramShiftd RandKSpaceSpikeNoised
-        RandRicianNoised RandScaleIntensityFixedMeand RandScaleIntensityd RandShiftIntensityd
-        RandStdShiftIntensityd SavitzkyGolaySmoothd ScaleIntensityRangePercentilesd ScaleIntensityRanged
-        ScaleIntensityd ShiftIntensityd StdShiftIntensityd ThresholdIntensityd RandSmoothDeformd
-        RandSmoothFieldAdjustContrastd RandSmoothFieldAdjustIntensityd Affined Flipd GridDistortiond
-        GridPatchd GridSplitd Orientationd Rand2DElasticd Rand3DElasticd RandAffined RandAxisFlipd
-        RandFlipd RandGridDistortiond RandGridPatchd RandRotate90d RandRotated RandSimulateLowResolutiond
-        RandZoomd Resized Rotate90d Rotated Spacingd Zoomd AsDiscreted DistanceTransformEDTd FillHolesd
-        KeepLargestConnectedComponentd LabelFilterd LabelToContourd RemoveSmallObjectsd SobelGradientsd
-        AddCoordinateChannelsd AsChannelLastd CastToTyped ConcatItemsd CopyItemsd DeleteItemsd
-        EnsureChannelFirstd EnsureTyped Identityd LabelToMaskd MapLabelValued RandImageFilterd
-        RemoveRepeatedChanneld RepeatChanneld SelectItemsd SplitDimd SqueezeDimd ToNumpyd ToTensord
-        Transposed
+        SpatialCropd SpatialPadd AdjustContrastd ClipIntensityPercentilesd GaussianSharpend
+        GaussianSmoothd GibbsNoised HistogramNormalized KSpaceSpikeNoised MaskIntensityd MedianSmoothd
+        NormalizeIntensityd RandAdjustContrastd RandBiasFieldd RandCoarseDropoutd RandCoarseShuffled
+        RandGaussianNoised RandGaussianSharpend RandGaussianSmoothd RandGibbsNoised RandHistogramShiftd
+        RandKSpaceSpikeNoised RandRicianNoised RandScaleIntensityFixedMeand RandScaleIntensityd
+        RandShiftIntensityd RandStdShiftIntensityd SavitzkyGolaySmoothd ScaleIntensityRangePercentilesd
+        ScaleIntensityRanged ScaleIntensityd ShiftIntensityd StdShiftIntensityd ThresholdIntensityd
+        RandSmoothDeformd RandSmoothFieldAdjustContrastd RandSmoothFieldAdjustIntensityd Affined Flipd
+        GridDistortiond GridPatchd GridSplitd Orientationd Rand2DElasticd Rand3DElasticd RandAffined
+        RandAxisFlipd RandFlipd RandGridDistortiond RandGridPatchd RandRotate90d RandRotated
+        RandSimulateLowResolutiond RandZoomd Resized Rotate90d Rotated Spacingd Zoomd AsDiscreted
+        DistanceTransformEDTd FillHolesd KeepLargestConnectedComponentd LabelFilterd LabelToContourd
+        RemoveSmallObjectsd SobelGradientsd AddCoordinateChannelsd AsChannelLastd CastToTyped
+        ConcatItemsd CopyItemsd DeleteItemsd EnsureChannelFirstd EnsureTyped Identityd LabelToMaskd
+        MapLabelValued RandImageFilterd RemoveRepeatedChanneld RepeatChanneld SelectItemsd SplitDimd
+        SqueezeDimd ToNumpyd ToTensord Transposed
         """
     ),
     "torch.nn.modules.": _names(
         """
-        AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool1d AdaptiveMaxPool2d AdaptiveMaxPool3d
-        AlphaDropout AvgPool1d AvgPool2d AvgPool3d BCELoss BCEWithLogitsLoss BatchNorm1d BatchNorm2d
-        BatchNorm3d Bilinear CELU ChannelShuffle CircularPad1d CircularPad2d CircularPad3d ConstantPad1d
-        ConstantPad2d ConstantPad3d Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d
-        CrossEntropyLoss Dropout Dropout1d Dropout2d Dropout3d ELU Embedding FeatureAlphaDropout Flatten
-        Fold GELU GLU GRU GroupNorm Hardshrink Hardsigmoid Hardswish Hardtanh HuberLoss Identity
-        InstanceNorm1d InstanceNorm2d InstanceNorm3d KLDivLoss L1Loss LSTM LayerNorm LeakyReLU Linear
-        LocalResponseNorm LogSigmoid LogSoftmax MSELoss MaxPool1d MaxPool2d MaxPool3d Mish
-        MultiheadAttention NLLLoss PReLU PixelShuffle PixelUnshuffle PoissonNLLLoss RMSNorm RNN RReLU ReLU
-        ReLU6 ReflectionPad1d ReflectionPad2d ReflectionPad3d ReplicationPad1d ReplicationPad2d
-        ReplicationPad3d SELU SiLU Sigmoid SmoothL1Loss Softmax Softmax2d Softmin Softplus Softshrink
-        Softsign Tanh Tanhshrink Threshold TransformerEncoderLayer Unflatten Unfold Upsample
-        UpsamplingBilinear2d UpsamplingNearest2d ZeroPad1d ZeroPad2d ZeroPad3d
+        AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool1d AdaptiveMaxPool2d
+        AdaptiveMaxPool3d AlphaDropout AvgPool1d AvgPool2d AvgPool3d BCELoss BCEWithLogitsLoss
+        BatchNorm1d BatchNorm2d BatchNorm3d Bilinear CELU ChannelShuffle CircularPad1d CircularPad2d
+        CircularPad3d ConstantPad1d ConstantPad2d ConstantPad3d Conv1d Conv2d Conv3d ConvTranspose1d
+        ConvTranspose2d ConvTranspose3d CrossEntropyLoss Dropout Dropout1d Dropout2d Dropout3d ELU
+        Embedding FeatureAlphaDropout Flatten Fold GELU GLU GRU GroupNorm Hardshrink Hardsigmoid
+        Hardswish Hardtanh HuberLoss Identity InstanceNorm1d InstanceNorm2d InstanceNorm3d KLDivLoss
+        L1Loss LSTM LayerNorm LeakyReLU Linear LocalResponseNorm LogSigmoid LogSoftmax MSELoss MaxPool1d
+        MaxPool2d MaxPool3d Mish MultiheadAttention NLLLoss PReLU PixelShuffle PixelUnshuffle
+        PoissonNLLLoss RMSNorm RNN RReLU ReLU ReLU6 ReflectionPad1d ReflectionPad2d ReflectionPad3d
+        ReplicationPad1d ReplicationPad2d ReplicationPad3d SELU SiLU Sigmoid SmoothL1Loss Softmax
+        Softmax2d Softmin Softplus Softshrink Softsign Tanh Tanhshrink Threshold TransformerEncoderLayer
+        Unflatten Unfold Upsample UpsamplingBilinear2d UpsamplingNearest2d ZeroPad1d ZeroPad2d ZeroPad3d
         """
     ),
     "torch.optim.": _names(
@@ -113,21 +113,27 @@ FOREIGN = tuple(package for package in NAMES if not package.startswith("ganatomy
 REASONS: Mapping[str, str] = {
     **dict.fromkeys(
         _names(
-            """LoadImage LoadImaged SaveImage SaveImaged SaveClassificationd WriteFileMapping WriteFileMappingd"""
+            """
+        LoadImage LoadImaged SaveImage SaveImaged SaveClassificationd WriteFileMapping WriteFileMappingd
+        """
         ),
         "it reads or writes files and loads code by name",
     ),
     **dict.fromkeys(
         _names(
-            """TorchVision TorchVisiond RandTorchVision RandTorchVisiond TorchIO TorchIOd RandTorchIO RandTorchIOd CuCIM
-        CuCIMd RandCuCIM RandCuCIMd FlexUNetEncoderRegister TorchVisionFCModel MILModel NetAdapter
-        ForegroundMask ForegroundMaskd"""
+            """
+        TorchVision TorchVisiond RandTorchVision RandTorchVisiond TorchIO TorchIOd RandTorchIO
+        RandTorchIOd CuCIM CuCIMd RandCuCIM RandCuCIMd FlexUNetEncoderRegister TorchVisionFCModel
+        MILModel NetAdapter ForegroundMask ForegroundMaskd
+        """
         ),
         "it looks code up by name",
     ),
     **dict.fromkeys(
         _names(
-            """Lambda Lambdad RandLambda RandLambdad LambdaLR MultiplicativeLR DataStats DataStatsd Activationsd"""
+            """
+        Lambda Lambdad RandLambda RandLambdad LambdaLR MultiplicativeLR DataStats DataStatsd Activationsd
+        """
         ),
         "it calls functions that are given to it",
     ),

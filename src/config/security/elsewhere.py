@@ -1,4 +1,4 @@
-"""YAML files that may come from elsewhere: their size and form, their references, and keys of Hydra in them."""
+"""YAML files that may come from elsewhere: their form, their references, and the keys of Hydra in them."""
 
 from __future__ import annotations
 
@@ -23,33 +23,35 @@ FREE = ("run.dir", "sweep.dir", "sweep.subdir", "sweeper.params", "job.name", "m
 def checked_text(path: Path) -> str:
     """Return the text of a YAML file of plain values.
 
-    UserError for one that is too large or too deep, expands to too much, gives a key twice, or holds tags.
+    UserError, without the file's name, for one that is too large or too deep, expands to too much, gives a
+    key twice, or holds tags.
     """
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise UserError(f"{path}: is larger than {MOST_BYTES // 1_000_000} MB, so it is no configuration")
+            raise UserError(f"is larger than {MOST_BYTES // 1_000_000} MB, so it is no configuration")
         text = path.read_text(encoding="utf-8")
         node: Any = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is not None:
-            _count(node, {}, path)
+            _count(node, {})
             yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise UserError(f"{path}{line}: is no plain YAML ({_short(error.problem)}); correct it") from error
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        reason = ", ".join(filter(None, (error.context, error.problem)))
+        raise UserError(f"{line}is no plain YAML ({_short(reason)}); correct it") from error
     except (yaml.YAMLError, ValueError) as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(f"{path}: is no plain YAML ({_short(error)}); correct it") from error
+        raise UserError(f"is no plain YAML ({_short(error)}); correct it") from error
     except RecursionError as error:
-        raise UserError(f"{path}: its sections are nested too deeply; correct it") from error
+        raise UserError("its sections are nested too deeply; correct it") from error
     return text
 
 
-def _count(node: yaml.Node, known: dict[int, int], path: Path) -> int:
+def _count(node: yaml.Node, known: dict[int, int]) -> int:
     """Return how many values a node stands for; refuse too many, a node in itself, and a key given twice."""
     if id(node) in known:
         if not known[id(node)]:
-            raise UserError(f"{path}, line {node.start_mark.line + 1}: a section holds itself; correct it")
+            raise UserError(f"line {node.start_mark.line + 1}: a section holds itself; correct it")
         return known[id(node)]
     known[id(node)] = 0
     inner: list[yaml.Node] = []
@@ -59,72 +61,57 @@ def _count(node: yaml.Node, known: dict[int, int], path: Path) -> int:
         for key, _ in node.value:
             if keys.count(key.value) > 1 and isinstance(key, yaml.ScalarNode):
                 line = key.start_mark.line + 1
-                raise UserError(f"{path}, line {line}: {key.value} is given twice; take one out")
+                raise UserError(f"line {line}: {key.value} is given twice; take one out")
     elif isinstance(node, yaml.SequenceNode):
         inner = node.value
-    total = 1 + sum(_count(part, known, path) for part in inner)
+    total = 1 + sum(_count(part, known) for part in inner)
     if total > MOST_VALUES:
-        raise UserError(f"{path}: stands for more than {MOST_VALUES} values, so it is no configuration")
+        raise UserError(f"stands for more than {MOST_VALUES} values, so it is no configuration")
     known[id(node)] = total
     return total
 
 
-def check_references(node: Any, where: str, found_in: str = "") -> None:
+def check_references(node: Any, above: str = "") -> None:
     """Refuse `${...}` that reads anything but keys of the configuration.
 
-    Args:
-        node: Content of a file, or a part of it.
-        where: File, for messages.
-        found_in: Key of the part.
-
-    Raises:
-        UserError: Names the file and the key.
+    UserError names the key; `above` is the key of `node` itself.
     """
-    for key, text in texts(node, found_in):
+    for key, text in texts(node, above):
         if "${" in REFERENCE.sub("", text):
             raise UserError(
-                f"{where}: {key}: {_short(text)} may read the environment, which a file from elsewhere must not; "
-                "write the value itself, or give it on the command line"
+                f"{key}: {_short(text)} may read the environment, which a file from elsewhere must not; "
+                "write the value itself, or type it on the command line"
             )
 
 
-def refuse_references(node: Any, where: str) -> None:
+def refuse_references(node: Any) -> None:
     """Refuse `${` that is still there when all references are resolved; it would be resolved later."""
     for key, text in texts(node):
         if "${" in text:
-            raise UserError(f"{where}: {key}: {_short(text)} becomes a reference; write the value itself")
+            raise UserError(f"{key}: {_short(text)} becomes a reference; write the value itself")
 
 
-def check_hydra(words: Iterable[str], where: str) -> None:
-    """Refuse overrides of a file that set a key of Hydra; `where` is their file or key, for messages."""
+def check_hydra(words: Iterable[str]) -> None:
+    """Refuse overrides of a file that set a key of Hydra."""
     for word in words:
         if re.match(r"[+~\s]*hydra\b", word):
-            raise UserError(f"{where}: {_short(word)}: keys of hydra are typed, no file holds any")
+            raise UserError(f"{_short(word)}: keys of hydra are typed, no file holds any; take it out")
 
 
-def check_words(words: Iterable[str], where: str) -> None:
-    """Check overrides that a file holds: none sets a key of Hydra or reads the environment.
-
-    Args:
-        words: Overrides.
-        where: File or key, for messages.
-
-    Raises:
-        UserError: Names the word.
-    """
-    check_hydra(words, where)
+def check_words(words: Iterable[str]) -> None:
+    """Refuse overrides of a file that set a key of Hydra or read the environment."""
     for word in words:
-        check_references(word, where, word.partition("=")[0])
+        check_hydra([word])
+        check_references(word, word.partition("=")[0])
 
 
-def check_file(content: Mapping[Any, Any], package: str, config_path: str, path: Path) -> None:
+def check_file(content: Mapping[Any, Any], package: str, config_path: str) -> None:
     """Check a file of a folder of the user's own (`--config-dir`), which may come from elsewhere.
 
     Args:
         content: Content of the file.
         package: Dotted key below which Hydra puts it; empty for the top.
         config_path: Its place in the folder.
-        path: The file, for messages.
 
     Raises:
         UserError: It sets a key of Hydra that can run code, or the program that a sweep starts, or it is an
@@ -138,11 +125,11 @@ def check_file(content: Mapping[Any, Any], package: str, config_path: str, path:
     ours = _dotted(keys if inside else keys.get("hydra"), below)
     for key in (*ours, *_defaults(content.get("defaults"))):
         if not key.startswith(FREE) or "hydra" in key:
-            raise UserError(f"{path}: hydra.{key}: is typed, no file gives it; take it out")
+            raise UserError(f"hydra.{key}: is typed, no file gives it; take it out")
     if isinstance(keys.get("launch"), str):
-        raise UserError(f"{path}: launch: starts a program, so it is typed on the command line; take it out")
+        raise UserError("launch: starts a program, so it is typed on the command line; take it out")
     if config_path.startswith(("experiment/", "sweep/")):
-        check_references(content, str(path))
+        check_references(content)
 
 
 def texts(node: Any, key: str = "") -> Iterator[tuple[str, str]]:
