@@ -81,6 +81,13 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
     return decorate
 
 
+def _say_prefixes() -> None:
+    """Fix what GANATOMY_TARGETS allows before any file is read; say it once for all processes of a command."""
+    line = settle_prefixes()
+    if line and is_rank_zero() and "GANATOMY_LAUNCH" not in os.environ:
+        sys.stderr.write(f"{line}\n")
+
+
 def _message(error: BaseException, name: str) -> str | None:
     """Return the line for an error that the user can mend; that of a process of the run as it came."""
     from ganatomy.config.mistakes.explain import explain

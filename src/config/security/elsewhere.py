@@ -116,7 +116,7 @@ def check_words(words: Iterable[str]) -> None:
 
 
 def check_secrets(plain: Mapping[str, Any]) -> None:
-    """Refuse a configuration that holds the value of a secret variable: it would be written to config.yaml."""
+    """Refuse a configuration that holds the value of a secret variable, as it is written to a file."""
     for key, text in texts(plain):
         if name := secret_in(text):
             raise UserError(
