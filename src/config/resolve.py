@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ganatomy.config.mistakes.suggestions import nearest
+from ganatomy.config.security.elsewhere import (
+    check_references,
+    check_secrets,
+    checked,
+    refuse_references,
+)
 from ganatomy.config.versions import MISSING, as_today, get, key_of_today, line_of
 from ganatomy.errors import UserError
 
@@ -61,12 +67,14 @@ def load(run: str | Path) -> Plain:
     if not path.is_file():
         raise UserError(f"{run}: is no run directory (it has no config.yaml)")
     try:
-        saved = OmegaConf.load(path)
-        lost = [key for key in SECTIONS if not isinstance(saved.get(key), DictConfig)]
-        plain = {} if lost else to_plain(saved)
-    except UserError as error:
-        raise UserError(f"{path}: {error}; {BACK}") from error
-    except (yaml.YAMLError, OmegaConfBaseException, OSError, ValueError, TypeError, AttributeError) as error:
+        text, content = checked(path)
+        check_references(content)
+        lost = [key for key in SECTIONS if not isinstance(content.get(key), dict)]
+        plain = {} if lost else to_plain(OmegaConf.load(io.StringIO(text)))
+        refuse_references(plain)
+    except (UserError, OmegaConfBaseException) as error:
+        raise UserError(f"{path}: {str(error).splitlines()[0]}; {BACK}") from error
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:120]
         raise UserError(f"{path}: is damaged ({reason}); {BACK}") from error
     if lost:
@@ -92,7 +100,9 @@ def to_plain(cfg: Any) -> Plain:
         plain = OmegaConf.to_container(_referring(cfg), resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None) or "configuration"
-        raise UserError(f"{key}: {str(error).splitlines()[0]}") from error
+        cause = error.__cause__ or error.__context__
+        reason = str(cause if isinstance(cause, UserError) else error).splitlines()[0]
+        raise UserError(f"{key}: {reason}") from error
     assert isinstance(plain, dict)
     return as_today({str(key): value for key, value in plain.items()})
 
@@ -178,6 +188,7 @@ def validate(plain: Plain) -> Config:
     from ganatomy.config.schema import Config
     from ganatomy.config.targets import check_targets
 
+    check_secrets(plain)
     cfg = Config.from_plain(plain)
     check_model(cfg, HydraConfig.get().runtime.choices["model"] if HydraConfig.initialized() else cfg.name)
     _check_names(cfg)

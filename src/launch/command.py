@@ -20,10 +20,13 @@ from omegaconf import DictConfig
 from ganatomy.config.locations import CONF
 from ganatomy.config.mistakes.overrides import refuse_bases, replacing
 from ganatomy.config.resolvers import register_resolvers
+from ganatomy.config.security.hydra_job import refuse_variables
 from ganatomy.config.translate import readable
 from ganatomy.errors import UserError
+from ganatomy.invocation import redacted, settle_prefixes
 from ganatomy.runs.integrity.restore import restore_resumed
 from ganatomy.runs.multirun import finish
+from ganatomy.runs.process_place import is_rank_zero
 
 
 def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
@@ -36,6 +39,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
         def guarded(cfg: DictConfig) -> Any:
             try:
                 refuse_bases()
+                refuse_variables()
                 return main(cfg)
             except Exception as error:
                 from ganatomy.launch.launcher import launched, report_error
@@ -45,7 +49,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
                     raise SystemExit(report_error(error, None if _debugging() else message)) from None
                 if message is None or _debugging():
                     raise
-                sys.stderr.write(message + "\n")
+                sys.stderr.write(redacted(message) + "\n")
                 raise (_Reported if _sweeping() else SystemExit)(getattr(error, "code", 2)) from None
             finally:
                 _drop_empty()
@@ -61,6 +65,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra re-raises, and the message is written here
             register_resolvers()
             with _one_line(name):
+                _say_prefixes()
                 folders[:] = _flags()
                 if name == "train":
                     restore_resumed(sys.argv[1:])
@@ -74,6 +79,13 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
         return run
 
     return decorate
+
+
+def _say_prefixes() -> None:
+    """Fix what GANATOMY_TARGETS allows before any file is read; say it once for all processes of a command."""
+    line = settle_prefixes()
+    if line and is_rank_zero() and "GANATOMY_LAUNCH" not in os.environ:
+        sys.stderr.write(f"{line}\n")
 
 
 def _message(error: BaseException, name: str) -> str | None:
@@ -146,5 +158,5 @@ class _one_line:
             raise SystemExit(2) from None
         message = _message(error, self.name)
         if message is not None:
-            sys.stderr.write(message + "\n")
+            sys.stderr.write(redacted(message) + "\n")
             raise SystemExit(2) from None

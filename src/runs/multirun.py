@@ -13,6 +13,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from ganatomy.invocation import redacted
 from ganatomy.runs.directory import Run, write_atomically
 from ganatomy.runs.integrity.checked import warn_once
 from ganatomy.runs.integrity.checksums import Damaged
@@ -39,7 +40,10 @@ class Jobs(Callback):
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
         if config.hydra.mode == RunMode.MULTIRUN:
             folder = Path(config.hydra.sweep.dir).absolute()
-            note = {"words": given_words(config.hydra), "run": str(config.hydra.sweep.subdir)}
+            note = {
+                "words": [redacted(word) for word in given_words(config.hydra)],
+                "run": str(config.hydra.sweep.subdir),
+            }
             write_atomically(folder / NOTES / f"{config.hydra.job.num}.json", json.dumps(note).encode())
 
 
