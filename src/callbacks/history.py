@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from ganatomy.runs.directory import write_atomically
+from ganatomy.tables import csv_text
 
 FINAL = ("test/", "baseline/", "floor/")
 """Final scores, which a resumed run computes again."""
@@ -53,12 +53,8 @@ class History(Logger):
     @rank_zero_only
     def save(self) -> None:
         columns = dict.fromkeys(name for row in self.rows.values() for name in row)
-        text = io.StringIO()
-        writer = csv.DictWriter(text, ["step", *columns], lineterminator="\n")
-        writer.writeheader()
-        for step in sorted(self.rows):
-            writer.writerow({"step": step, **self.rows[step]})
-        write_atomically(self.path, text.getvalue().encode())
+        rows = [{"step": step, **self.rows[step]} for step in sorted(self.rows)]
+        write_atomically(self.path, csv_text(["step", *columns], rows).encode())
 
     @rank_zero_only
     def finalize(self, status: str) -> None:

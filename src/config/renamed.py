@@ -20,6 +20,8 @@ ADDED: dict[str, Any] = {
     "data.axes": None,
     "data.series": None,
     "data.modality": None,
+    "data.outside": False,
+    "data.secret": None,
     "task.scored": "network",
     "task.metrics": [],
 }

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ganatomy.data.records import Fault, Record
+from ganatomy.names import printable
 
 
 def blamed(record: Record, fault: Fault) -> Record:
@@ -53,7 +54,7 @@ def grouped(faults: Iterable[Fault]) -> list[list[Fault]]:
 def told_once(faults: Iterable[Fault]) -> list[str]:
     """Return a line for each group of faults: its first one, and the number of the others."""
     return [
-        first.words + (f" ... and {len(more)} more (check.html)" if more else "")
+        printable(first.words) + (f" ... and {len(more)} more (check.html)" if more else "")
         for first, *more in grouped(faults)
     ]
 

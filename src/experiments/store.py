@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
-import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +18,7 @@ from ganatomy.experiments.fingerprint import digest
 from ganatomy.experiments.plan import PlannedRun
 from ganatomy.experiments.spec import Experiment
 from ganatomy.runs.directory import write_atomically
+from ganatomy.tables import csv_rows, csv_text
 
 KEPT = ("torch", "monai", "numpy")
 HEAD = (
@@ -134,10 +134,10 @@ def load(experiment: Experiment) -> dict[Key, Result]:
     if not (folder / LINES).is_file():
         return {}
     try:
-        lines = list(csv.DictReader((folder / LINES).read_text(encoding="utf-8").splitlines()))
+        lines = csv_rows((folder / LINES).read_text(encoding="utf-8"))
         text = gzip.decompress((folder / CASES).read_bytes()).decode() if (folder / CASES).is_file() else ""
         cases: dict[Key, list[dict[str, float]]] = {}
-        for row in csv.DictReader(text.splitlines()):
+        for row in csv_rows(text):
             key = row.pop("arm"), int(row.pop("seed"))
             cases.setdefault(key, []).append({k: float(v) for k, v in row.items() if v != ""})
         found = [Result(line, cases.get((line["arm"], int(line["seed"])), ())) for line in lines]
@@ -177,22 +177,14 @@ def save(experiment: Experiment, results: Mapping[Key, Result]) -> None:
         for case in result.cases
     ]
     scored = [name for name in experiment.scores if any(name in case for case in cases)]
-    content = _csv(["arm", "seed", "subject", *scored], cases).encode()
+    content = csv_text(["arm", "seed", "subject", *scored], cases).encode()
     write_atomically(experiment.results / CASES, gzip.compress(content, mtime=0))
-    text = _csv([*HEAD, *experiment.scores], lines)
+    text = csv_text([*HEAD, *experiment.scores], lines)
     write_atomically(experiment.results / LINES, text.encode())
 
 
 def _short(name: str, value: float) -> str:
     return f"{value:.0f}" if name == "subject" else repr(value)
-
-
-def _csv(head: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, head, lineterminator="\n", restval="")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def sha256(path: Path) -> str:

@@ -22,6 +22,7 @@ from ganatomy.config.mistakes.overrides import refuse_bases, replacing
 from ganatomy.config.resolvers import register_resolvers
 from ganatomy.config.translate import readable
 from ganatomy.errors import UserError
+from ganatomy.names import printable
 from ganatomy.runs.multirun import finish
 
 
@@ -78,7 +79,8 @@ def _message(error: BaseException, name: str) -> str | None:
     from ganatomy.config.mistakes.explain import explain
     from ganatomy.launch.launcher import ProcessFailed
 
-    return error.text if isinstance(error, ProcessFailed) else explain(error, name)
+    message = error.text if isinstance(error, ProcessFailed) else explain(error, name)
+    return None if message is None else printable(message)
 
 
 def _flags() -> list[str]:

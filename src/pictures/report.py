@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
 import io
 import json
 import shlex
@@ -18,6 +17,7 @@ from PIL import Image
 
 from ganatomy.pictures import figures, markup
 from ganatomy.pictures.scores import OURS, Table, table
+from ganatomy.tables import read_csv
 
 LARGEST_PICTURE, LARGEST_OTHER, LARGEST_FILM = 600_000, 150_000, 400_000
 """Maximum bytes in the page: of the sample picture and of each other one, shrunk if larger; and of an
@@ -64,10 +64,7 @@ def _read(run: Path, name: str) -> dict[str, Any]:
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return read_csv(path) if path.is_file() else []
 
 
 def _title(config: Mapping[str, Any], run: Path) -> str:
