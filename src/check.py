@@ -57,6 +57,7 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     from ganatomy.data.quality import inventory
     from ganatomy.data.transforms import cut
     from ganatomy.data.transforms.intensity import shown
+    from ganatomy.runs.keys import write_private
     from ganatomy.runs.terminal import Terminal
 
     console = Terminal()
@@ -91,6 +92,10 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(_page(found, data, drawn, wanted, facts), encoding="utf-8")
     console.print(f"page: {output}")
+    if found.faults and hasattr(data.source, "keys"):
+        private = output.with_name(f"{output.stem}-keys.csv")
+        write_private(private, data.source.keys())
+        console.print(f"keys: {private} (private: patients and files behind these names)")
     return found
 
 

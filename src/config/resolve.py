@@ -45,6 +45,7 @@ FREE = (
     "data.workers",
     "data.cache",
     "data.changed",
+    "data.secret",
     "debug",
 )
 """Keys that may differ when a run goes on."""

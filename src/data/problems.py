@@ -45,7 +45,7 @@ def grouped(faults: Iterable[Fault]) -> list[list[Fault]]:
     groups: dict[tuple[bool, str, str], dict[str, Fault]] = {}
     for fault in faults:
         about, colon, words = fault.words.partition(": ")
-        same = re.sub(r"\S*[./]\S*|\S+-[0-9a-f]{8}\b", "", words if colon else about)
+        same = re.sub(r"\S*[./]\S*|\S+-[0-9a-f]{8,32}\b", "", words if colon else about)
         same = re.sub(r"\d+", "0", same)
         groups.setdefault((fault.grave, fault.kind, same), {}).setdefault(fault.words, fault)
     return [list(group.values()) for group in groups.values()]
@@ -61,7 +61,12 @@ def told_once(faults: Iterable[Fault]) -> list[str]:
 
 def called(record: Record) -> str:
     """Return the name of a record for messages: the first file of its image, or else its case."""
-    return next(iter(files_of(record)), record.case)
+    return record.case if record.private else next(iter(files_of(record)), record.case)
+
+
+def file_of(record: Record, file: str) -> str:
+    """Return the name of one of a record's files for messages; without it if the record is private."""
+    return f"a file of {record.case}" if record.private else file
 
 
 def files_of(record: Record, role: str = "image") -> list[str]:

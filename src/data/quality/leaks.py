@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from ganatomy.data.problems import called, few, files_of, sound
+from ganatomy.data.problems import called, few, file_of, files_of, sound
 from ganatomy.data.records import SPLITS, Fault, Record
 from ganatomy.names import hidden, printable
 
@@ -52,7 +52,8 @@ def _shared(records: Sequence[Record]) -> Iterable[Fault]:
     for (file, role), sides in used.items():
         if len(sides) > 1:
             names = few([f"{split} ({called(r)})" for split, r in sides.items()])
-            words = f"{file}: is the {role} of images of {names}; put them in one split with data.subject"
+            named = file_of(next(iter(sides.values())), file)
+            words = f"{named}: is the {role} of images of {names}; put them in one split with data.subject"
             yield from (Fault(r.case, "shared file", words) for r in sides.values() if sound(r))
 
 
@@ -60,9 +61,7 @@ def _hidden(records: Sequence[Record]) -> Iterable[Fault]:
     for record in records:
         for what, name in (("name", record.case), ("subject", record.subject)):
             if sign := hidden(name):
-                words = (
-                    f"{printable(name)!r}: the {what} of a case holds the hidden character {sign}; rename it"
-                )
+                words = f'"{printable(name)}": the {what} has the hidden character {sign}; rename it'
                 yield Fault(record.case, "hidden character", words)
                 break
 

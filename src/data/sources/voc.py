@@ -102,8 +102,8 @@ class Voc(ListedFiles):
                 return place.relative_to(root).as_posix()
             if not named and not self.outside:
                 raise UserError(
-                    f"data.image={self.image}: {place} is outside data.root={self.root}; move it there, or set "
-                    "data.outside=true"
+                    f"data.image={self.image}: {place} is outside data.root={self.root}; "
+                    "move it there, or set data.outside=true"
                 )
         if not self.image.endswith("/{filename}"):
             return image

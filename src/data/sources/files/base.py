@@ -47,7 +47,7 @@ class Files(FileSettings):
             for name in getattr(self, key):
                 if sign := hidden(str(name)):
                     raise UserError(
-                        f"data.{key}: the class {printable(name)!r} holds the hidden character {sign}; rename it"
+                        f'data.{key}: "{printable(name)}" has the hidden character {sign}; rename the class'
                     )
         self.repeats_grey = all(len(files_of(record)) <= 1 for record in records)
         checked = claimed(records, self.folder, self.shared)

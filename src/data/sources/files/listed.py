@@ -43,12 +43,9 @@ class ListedFiles(Files):
             for role in ROLES:
                 for name in files_of(record, role):
                     if why := self._elsewhere(name):
-                        remedy = (
-                            "move it there" if "\0" in name else "move it there, or set data.outside=true"
-                        )
                         raise UserError(
                             f"{record.case}: its {role} {name} {why} data.root={self.root}, and only files "
-                            f"there are read; {remedy}"
+                            "there are read; move it there, or set data.outside=true"
                         )
         return super().completed(records, notes)
 
