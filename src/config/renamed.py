@@ -21,6 +21,7 @@ ADDED: dict[str, Any] = {
     "data.series": None,
     "data.modality": None,
     "data.outside": False,
+    "data.download": False,
     "data.secret": None,
     "task.scored": "network",
     "task.metrics": [],

@@ -26,27 +26,20 @@ CINE = tuple(
     )
 )  # fmt: skip
 """SOP classes whose frames are a time series or tiles, not slices."""
-COMMON = frozenset(
-    [
-        ".txt",
-        ".xml",
-        ".json",
-        ".csv",
-        ".pdf",
-        ".zip",
-        ".gz",
-        ".html",
-        ".exe",
-        ".ini",
-        ".log",
-        ".md",
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".tif",
-        ".nii",
-        ".bmp",
-    ]
+COMMON = (
+    ".txt",
+    ".xml",
+    ".json",
+    ".csv",
+    ".pdf",
+    ".zip",
+    ".gz",
+    ".nii",
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".tif",
+    ".md",
 )
 """Extensions that notes name."""
 

@@ -23,7 +23,7 @@ CHOOSING = {
     *("root", "image", "label", "target", "exclude", "match", "kind", "subject", "given_split", "given_fold"),
     *("splits", "table", "boxes", "box_class", "box_order", "case", "where", "keep", "annotations", "images"),
     *("crowd", "one_based", "skip_difficult", "least", "name", "shared", "series", "modality"),
-    *("outside", "secret"),
+    *("outside", "secret", "download"),
 }
 """Settings that choose cases, files and slices; their effect is part of the record."""
 FIRST_NAMES = {"image_classes": "kinds"}
