@@ -158,7 +158,7 @@ class MedMnist(Files):
     def _fetch(self) -> None:
         if not self.download:
             raise UserError(
-                f"{self.path}: is not there; put it there, or install medmnist and fetch it: data.download=true"
+                f"{self.path}: is not there; put it there, or install medmnist and set data.download=true"
             )
         base, _, size = self.name.partition("_")
         try:

@@ -153,7 +153,8 @@ class Table(ListedFiles):
         if not content["image"]:
             lacks.append(f"image (column {self.image})")
             case = case or f"row {number}"
-        case = case or Path(content["image"][0]).with_suffix("").as_posix().replace("/", "_")
+        path = Path(content["image"][0]) if content["image"] else Path()
+        case = case or (path.with_suffix("") if path.name else path).as_posix().replace("/", "_")
         place = f"{self.table}, row {number}"
         text = cell("split", self.given_split)
         split = split_named(text, place) if text else None
