@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from ganatomy.runs.directory import Run
 from ganatomy.runs.integrity.checked import read_file
+from ganatomy.tables import csv_text
 
 FINAL = ("test/", "baseline/", "floor/")
 """Final scores, which a resumed run computes again."""
@@ -52,12 +51,8 @@ class History(Logger):
     @rank_zero_only
     def save(self) -> None:
         columns = dict.fromkeys(name for row in self.rows.values() for name in row)
-        text = io.StringIO()
-        writer = csv.DictWriter(text, ["step", *columns], lineterminator="\n")
-        writer.writeheader()
-        for step in sorted(self.rows):
-            writer.writerow({"step": step, **self.rows[step]})
-        Run(self.path.parent).write_bytes(self.path.name, text.getvalue().encode())
+        rows = [{"step": step, **self.rows[step]} for step in sorted(self.rows)]
+        Run(self.path.parent).write_bytes(self.path.name, csv_text(["step", *columns], rows).encode())
 
     @rank_zero_only
     def finalize(self, status: str) -> None:

@@ -56,6 +56,7 @@ FREE = (
     "data.workers",
     "data.cache",
     "data.changed",
+    "data.secret",
     "debug",
 )
 """Keys that may differ when a run goes on."""

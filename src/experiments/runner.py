@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ganatomy.errors import UserError
@@ -21,6 +20,7 @@ from ganatomy.launch.signals import heard_by
 from ganatomy.launch.train_process import TrainProcess
 from ganatomy.runs.integrity.checked import read_file, warn_once
 from ganatomy.runs.integrity.checksums import Damaged
+from ganatomy.runs.terminal import Terminal
 
 LOOK = 0.2
 """Seconds between looks at the runs."""
@@ -78,7 +78,7 @@ class Runner:
         self.signum: int | None = None
         self.failed: list[str] = []
         self.running: dict[tuple[str, int], tuple[PlannedRun, TrainProcess, float]] = {}
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Terminal(stderr=True)
 
     def work(self, todo: Sequence[PlannedRun], total: int) -> Outcome:
         """Train until no run is left that can begin, or a signal comes."""
@@ -159,7 +159,7 @@ class Runner:
 
         def step(line: str, note: str) -> None:
             if line:
-                self.console.print(line, markup=False, soft_wrap=True)
+                self.console.print(line, soft_wrap=True)
             bar.update(bar.task_ids[0], advance=1 if line else 0, note=note)
 
         with bar:

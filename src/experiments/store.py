@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import hashlib
-import io
 import math
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +20,7 @@ from ganatomy.runs.directory import Run, write_atomically
 from ganatomy.runs.integrity.checked import read_bytes, read_file, warn_once
 from ganatomy.runs.integrity.checksums import Damaged, record
 from ganatomy.runs.integrity.contents import rows_of
+from ganatomy.tables import csv_text
 
 KEPT = ("torch", "monai", "numpy")
 HEAD = (
@@ -203,8 +202,8 @@ def save(experiment: Experiment, results: Mapping[Key, Result]) -> None:
         for case in result.cases
     ]
     scored = [name for name in experiment.scores if any(name in case for case in cases)]
-    content = _csv(["arm", "seed", "subject", *scored], cases).encode()
-    text = _csv([*HEAD, *experiment.scores], lines)
+    content = csv_text(["arm", "seed", "subject", *scored], cases).encode()
+    text = csv_text([*HEAD, *experiment.scores], lines)
     contents = {CASES: gzip.compress(content, mtime=0), LINES: text.encode()}
     record(experiment.results, contents)
     for name, packed in contents.items():
@@ -213,14 +212,6 @@ def save(experiment: Experiment, results: Mapping[Key, Result]) -> None:
 
 def _short(name: str, value: float) -> str:
     return f"{value:.0f}" if name == "subject" else repr(value)
-
-
-def _csv(head: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, head, lineterminator="\n", restval="")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def sha256(path: Path) -> str:

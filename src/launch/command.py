@@ -24,6 +24,7 @@ from ganatomy.config.security.hydra_job import refuse_variables
 from ganatomy.config.translate import readable
 from ganatomy.errors import UserError
 from ganatomy.invocation import redacted, settle_prefixes
+from ganatomy.names import printable
 from ganatomy.runs.integrity.restore import restore_resumed
 from ganatomy.runs.multirun import finish
 from ganatomy.runs.process_place import is_rank_zero
@@ -93,7 +94,8 @@ def _message(error: BaseException, name: str) -> str | None:
     from ganatomy.config.mistakes.explain import explain
     from ganatomy.launch.launcher import ProcessFailed
 
-    return error.text if isinstance(error, ProcessFailed) else explain(error, name)
+    message = error.text if isinstance(error, ProcessFailed) else explain(error, name)
+    return None if message is None else printable(message)
 
 
 def _flags() -> list[str]:

@@ -19,7 +19,6 @@ from ganatomy.runs.integrity.checked import read_file, warn_once
 from ganatomy.runs.integrity.checksums import Damaged
 from ganatomy.runs.process_identity import alive, whoami
 
-
 DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of Linux's prctl(2)."""
 

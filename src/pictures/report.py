@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
 import io
 import json
 import shlex
@@ -19,6 +18,7 @@ from PIL import Image
 
 from ganatomy.pictures import figures, markup
 from ganatomy.pictures.scores import OURS, Table, table
+from ganatomy.tables import read_csv
 
 LARGEST_PICTURE, LARGEST_OTHER, LARGEST_FILM = 600_000, 150_000, 400_000
 """Maximum bytes in the page: of the sample picture and of each other one, shrunk if larger; and of an
@@ -73,13 +73,9 @@ def _rows(path: Path) -> list[dict[str, str]]:
     if not path.is_file():
         return []
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file, strict=True))
-    except (ValueError, csv.Error) as error:
+        return read_csv(path)
+    except ValueError as error:
         return _left_out(path, error, [])
-    if any(None in row or None in row.values() for row in rows):
-        return _left_out(path, "a row has other cells than the header", [])
-    return rows
 
 
 def _left_out(path: Path, why: object, nothing: Any) -> Any:

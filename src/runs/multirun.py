@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from pathlib import Path
@@ -18,6 +16,7 @@ from ganatomy.runs.directory import Run, write_atomically
 from ganatomy.runs.integrity.checked import warn_once
 from ganatomy.runs.integrity.checksums import Damaged
 from ganatomy.runs.integrity.contents import parsed
+from ganatomy.tables import csv_text
 
 NOTES = "jobs"
 """Folder of a multirun in which every job leaves its command line, wherever it runs."""
@@ -53,11 +52,7 @@ def finish() -> None:
     if _folder is None or not rows:
         return
     columns = dict.fromkeys(name for row in rows for name in row)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    path = write_atomically(_folder / "multirun.csv", text.getvalue().encode())
+    path = write_atomically(_folder / "multirun.csv", csv_text(list(columns), rows).encode())
     _show(rows, path)
 
 
@@ -111,8 +106,9 @@ def _read(run: Run, name: str) -> dict[str, Any]:
 
 def _show(rows: list[dict[str, Any]], path: Path) -> None:
     """Print what was varied, and the score by which each run chose its weights."""
-    from rich.console import Console
     from rich.table import Table
+
+    from ganatomy.runs.terminal import Terminal
 
     drawn = Table(title=f"Multirun: {path}", title_justify="left", box=None, padding=(0, 2))
     shown = list(rows[0])[: list(rows[0]).index("monitor")]
@@ -123,7 +119,7 @@ def _show(rows: list[dict[str, Any]], path: Path) -> None:
         test = monitor.replace("val/", "test/")
         scores = (_number(monitor, row["best"]), _number(test, row.get(test, "")))
         drawn.add_row(*(str(row[name]) for name in shown), *scores)
-    console = Console()
+    console = Terminal()
     console.print(drawn, soft_wrap=True)
 
 

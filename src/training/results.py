@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganatomy.runs.directory import Run
 from ganatomy.runs.weights import weights
+from ganatomy.tables import csv_text
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -93,11 +92,7 @@ def write(run: Run, task: AdversarialTask, trainer: pl.Trainer) -> None:
     if task.case_scores:
         data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
         rows = with_subjects(task.case_scores, data.records["test"])
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        run.write_bytes("scores.csv", text.getvalue().encode())
+        run.write_bytes("scores.csv", csv_text(list(rows[0]), rows).encode())
     run.write_bytes("generator.safetensors", weights(task.evaluator))
     if trainer.is_global_zero:
         task.write_test_files(run.path)
@@ -124,15 +119,14 @@ def show(run: Run, closing_lines: Sequence[str], report: bool) -> None:
         closing_lines: Lines below the table.
         report: Write report.html.
     """
-    from rich.console import Console
-
     from ganatomy.pictures.table import score_table
+    from ganatomy.runs.terminal import Terminal
 
-    console = Console()
+    console = Terminal()
     unit = (run.read("data.json") or {}).get("units", "mm")
     console.print(score_table(run.read("metrics.json"), unit=unit), crop=False)
     for line in closing_lines:
-        console.print(f"{line}\n", markup=False, highlight=False)
+        console.print(f"{line}\n")
     if report:
         from ganatomy.pictures.report import write_report
 

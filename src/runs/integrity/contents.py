@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
+
+from ganatomy.tables import csv_rows
 
 SHOWN = 3
 """Differences in a line; the others are counted."""
@@ -54,21 +54,15 @@ def rows_of(text: str, numbers: bool = False) -> list[dict[str, str]]:
     Raises:
         ValueError: A row has other cells than the header, or a cell is no number.
     """
-    try:
-        head, *lines = csv.reader(io.StringIO(text, newline=""), strict=True)
-    except (csv.Error, ValueError) as error:
-        raise ValueError(f"is no table ({error})") from error
-    if len(set(head)) != len(head) or (numbers and "step" not in head):
-        raise ValueError("has no header that names its columns")
-    found = []
-    for place, line in enumerate(lines, 2):
-        if len(line) != len(head):
-            raise ValueError(f"has {len(line)} cells in row {place} where its header names {len(head)}")
-        row = dict(zip(head, line, strict=True))
-        if numbers and (wrong := next((cell for cell in row.items() if not _is_number(*cell)), None)):
+    rows = csv_rows(text)
+    if not numbers:
+        return rows
+    for place, row in enumerate(rows, 2):
+        if "step" not in row:
+            raise ValueError("has no header that names its columns")
+        if wrong := next((cell for cell in row.items() if not _is_number(*cell)), None):
             raise ValueError(f"has no number in row {place} under {wrong[0]}")
-        found.append(row)
-    return found
+    return rows
 
 
 def _is_number(name: str, cell: str) -> bool:
