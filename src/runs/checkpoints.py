@@ -128,10 +128,13 @@ def _load_newest(folder: Path, faults: dict[str, str]) -> tuple[Path, dict[str, 
         except Damaged as damage:
             faults[candidate.name] = damage.reason
     if LAST in faults and (folder / BEST).is_file():  # it is as good, and may be newer than the one before
-        with suppress(Damaged):
+        try:
             best = checkpoint_file.load(folder / BEST)
             if state is None or best["batches_done"] > state["batches_done"]:
                 path, state = folder / BEST, best
+        except Damaged as damage:
+            if state is None:
+                faults[BEST] = damage.reason
     if state is None:
         named = "; ".join(f"{name} {reason}" for name, reason in faults.items())
         raise UserError(

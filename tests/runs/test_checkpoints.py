@@ -175,10 +175,12 @@ def test_without_a_sound_one_the_line_names_all(folder: Path) -> None:
         save(folder, "last.ckpt", step)
     spoil(folder / "last-1.ckpt")
     (folder / "last.ckpt").write_bytes(b"")
+    (folder / "best.ckpt").write_bytes(b"PK")
     with pytest.raises(UserError) as error:
         resumption(folder)
     line = str(error.value)
-    assert "last.ckpt is empty; last-1.ckpt is damaged" in line and "\n" not in line and "put back" in line
+    assert "last.ckpt is empty; last-1.ckpt is damaged" in line and "best.ckpt is cut" in line
+    assert "\n" not in line and "put back" in line
 
 
 @pytest.mark.parametrize("how", ["damaged", "missing", "older", "another model", "newer", "as recorded"])
