@@ -34,7 +34,7 @@ def row(name: str, done: list[tuple[str, str, Outcome]]) -> list[object]:
 
 
 def main(share: float, keep: bool) -> int:
-    """Measure a share of the campaign; return the number of cases that were silent or ended in a traceback."""
+    """Measure a share of the campaign; return how many cases were silent or ended in a traceback."""
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "whole"
         more = [f"run_dir={whole}", "callbacks.checkpoint_every=3"]
