@@ -61,7 +61,7 @@ def load(run: str | Path) -> Plain:
     if not path.is_file():
         raise UserError(f"{run}: is no run directory (it has no config.yaml)")
     try:
-        saved = OmegaConf.load(path)
+        saved: Any = OmegaConf.load(path)
         lost = [key for key in SECTIONS if not isinstance(saved.get(key), DictConfig)]
         plain = {} if lost else to_plain(saved)
     except UserError as error:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from PIL import Image
@@ -23,6 +23,7 @@ from ganatomy.pictures.scores import OURS, Table, table
 LARGEST_PICTURE, LARGEST_OTHER, LARGEST_FILM = 600_000, 150_000, 400_000
 """Maximum bytes in the page: of the sample picture and of each other one, shrunk if larger; and of an
 animation, left out if larger."""
+T = TypeVar("T")
 SECTIONS = ("task", "data", "model", "update", "trainer")
 
 
@@ -86,11 +87,10 @@ def _drawn(path: Path, draw: Callable[[list[dict[str, str]]], bytes | None]) -> 
     try:
         return draw(_rows(path))
     except (KeyError, ValueError) as error:
-        nothing: bytes | None = _left_out(path, repr(error), None)
-        return nothing
+        return _left_out(path, repr(error), None)
 
 
-def _left_out(path: Path, why: object, nothing: Any) -> Any:
+def _left_out(path: Path, why: object, nothing: T) -> T:
     """Say that a damaged file is left out; return what stands for it."""
     sys.stderr.write(f"{path}: is damaged ({' '.join(str(why).split())[:80]}); the report goes without it\n")
     return nothing
