@@ -35,6 +35,7 @@ FREE = (
     "trainer.accelerator",
     "trainer.devices",
     "trainer.num_nodes",
+    "trainer.hang_after",
     "trainer.threads",
     "trainer.test_checkpoint",
     "callbacks.",

@@ -17,8 +17,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ganatomy.errors import UserError
 from ganatomy.experiments.plan import PlannedRun
 from ganatomy.experiments.store import done
+from ganatomy.files import write_whole
 from ganatomy.launch.signals import heard_by
 from ganatomy.launch.train_process import TrainProcess
+from ganatomy.runs.lock import InUse
 
 LOOK = 0.2
 """Seconds between looks at the runs."""
@@ -104,11 +106,12 @@ class Runner:
         for run in waiting:
             ready = all(done(other.directory) for other in run.needs)
             if ready and len(self.running) < self.jobs:
-                self.running[run.key] = (
-                    run,
-                    TrainProcess(self.launch, run.words, run.directory),
-                    time.monotonic(),
-                )
+                try:
+                    process = TrainProcess(self.launch, run.words, run.directory, self.patience)
+                except InUse as error:
+                    self.failed.append(f"{run.arm} seed {run.seed}: {error}")
+                    continue
+                self.running[run.key] = (run, process, time.monotonic())
             else:
                 left.append(run)
         if left and not self.running:
@@ -180,7 +183,7 @@ def _clock(run: PlannedRun, began: float) -> None:
     """Add the seconds of this start to the file beside the run directory."""
     path = run.directory.with_suffix(".seconds")
     before = float(path.read_text()) if path.is_file() else 0.0
-    path.write_text(f"{before + time.monotonic() - began:.1f}\n")
+    write_whole(path, f"{before + time.monotonic() - began:.1f}\n".encode())
 
 
 @contextlib.contextmanager

@@ -37,7 +37,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
                 refuse_bases()
                 return main(cfg)
             except Exception as error:
-                from ganatomy.launch.launcher import launched, report_error
+                from ganatomy.launch.reports import launched, report_error
 
                 message = _message(error, name)
                 if launched():

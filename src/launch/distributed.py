@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganatomy.errors import UserError
+from ganatomy.launch.watchdog import stop_watching, watch
 from ganatomy.runs.process_place import process_place
 
 if TYPE_CHECKING:
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
     from ganatomy.config.schema import Config, TrainerConfig
 
-PATIENCE = timedelta(minutes=30)
-"""Timeout of the process group: a process that ends is noticed at once, this is for one that hangs."""
-LOST = re.compile(r"gloo|NCCL|Connection (closed|reset|refused)|Broken pipe|Socket|TCPStore|store", re.I)
+LATER = timedelta(minutes=2)
+"""The process group's own timeout comes so long after that of the watchdog, which can say more."""
 
 
 def settle_place(cfg: Config) -> Config:
@@ -91,7 +90,7 @@ def join_group(trainer: TrainerConfig, directory: Path) -> Path:
             "cpu:gloo,cuda:nccl" if gpu else "gloo",
             rank=environment.global_rank(),
             world_size=environment.world_size(),
-            timeout=PATIENCE,
+            timeout=timedelta(seconds=trainer.hang_after) + LATER,
         )
     except dist.DistNetworkError as error:
         if "EADDRINUSE" not in str(error) and "in use" not in str(error):
@@ -101,6 +100,7 @@ def join_group(trainer: TrainerConfig, directory: Path) -> Path:
         ) from error
     shared = [str(directory.absolute())]
     dist.broadcast_object_list(shared)
+    watch(Path(shared[0]), trainer.hang_after)
     return Path(shared[0])
 
 
@@ -108,10 +108,6 @@ def leave_group() -> None:
     """Destroy the process group, if there is one."""
     import torch.distributed as dist
 
+    stop_watching()
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
-
-
-def is_peer_failure(error: BaseException) -> bool:
-    """Return True if the error only says that another process ended."""
-    return process_place() is not None and isinstance(error, RuntimeError) and bool(LOST.search(str(error)))

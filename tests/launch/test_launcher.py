@@ -17,8 +17,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from ganatomy.config.schema import TrainerConfig
 from ganatomy.errors import UserError
-from ganatomy.launch.distributed import devices_and_nodes, is_peer_failure
+from ganatomy.launch.distributed import devices_and_nodes
 from ganatomy.launch.processes import quoted
+from ganatomy.launch.reports import is_peer_failure
 from ganatomy.runs import multirun
 from ganatomy.runs.directory import Run
 from ganatomy.runs.process_place import ProcessPlace, process_place
@@ -26,7 +27,8 @@ from tests.conftest import ROOT
 
 WORKER = """
 import os, signal, sys, time
-from ganatomy.launch.launcher import follow_parent, report_error
+from ganatomy.launch.launcher import follow_parent
+from ganatomy.launch.reports import report_error
 from ganatomy.errors import UserError
 rank, act = os.environ.get("RANK", "alone"), dict(word.split("=") for word in sys.argv[1:])
 follow_parent()
