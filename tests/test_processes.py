@@ -272,7 +272,7 @@ def status(folder: Path) -> dict[str, Any]:
             signal.SIGUSR2,
             1,
             "failed",
-            "error: process 1 of 2 failed: RuntimeError: planted in one process",
+            "error: process 1 of 2 failed: RuntimeError: planted in one",
         ),
         (0, signal.SIGTERM, 143, "preempted", "go on with: python -m src.train resume=run"),
         (None, signal.SIGTERM, 143, "preempted", "go on with: python -m src.train resume=run"),

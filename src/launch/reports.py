@@ -38,14 +38,8 @@ def report_error(error: BaseException, message: str | None, code: int | None = N
     code = code or (2 if message else 1)
     why = message.removeprefix("error: ") if message else f"{type(error).__name__}: {error}"
     text = message or "".join(traceback.format_exception(error)).rstrip()
-    note: dict[str, Any] = {
-        "time": time.time(),
-        "text": text,
-        "why": " ".join(why.split()),
-        "code": code,
-        "rank": int(rank),
-    }
-    whole = json.dumps({**note, "lost": is_peer_failure(error), "theirs": isinstance(error, InUse)})
+    note: dict[str, Any] = {"time": time.time(), "text": text, "why": " ".join(why.split()), "code": code}
+    note |= {"rank": int(rank), "lost": is_peer_failure(error), "theirs": isinstance(error, InUse)}
     with suppress(OSError):  # nobody is waiting any more
         temporary = Path(os.environ["GANATOMY_LAUNCH"]) / f"{rank}.part"
         temporary.write_text(json.dumps(note))

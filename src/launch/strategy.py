@@ -1,4 +1,4 @@
-"""Lightning's DDP without its wrapper, which knows one loss and one optimiser; the watchdog sees its steps."""
+"""Lightning's DDP without its wrapper, which knows one loss and one optimiser; the watchdog sees steps."""
 
 from __future__ import annotations
 
