@@ -304,7 +304,7 @@ def test_all_end_together(
 def test_a_process_that_does_not_come_is_named(
     running: Any, tmp_path: Path, how: signal.Signals, said: str
 ) -> None:
-    command, ranks = running("trainer.hang_after=3")
+    command, ranks = running("trainer.hang_after=15")
     os.kill(ranks[1], how)
     message = command.communicate(timeout=100)[1]
     assert command.returncode == 1, message

@@ -93,6 +93,8 @@ class Watchdog(threading.Thread):
                     self._end(self.store.get(HUNG).decode(), mine=False)
                 if hung:
                     text = self._describe(waits, place)
+                    if (_count, *where()) != self._seen:  # it came after all
+                        continue
                     first = self.store.compare_set(HUNG, "", text).decode()
                     self._end(first, mine=first == text)
             except RuntimeError:  # the store is gone, and with it the process that holds it

@@ -1,4 +1,4 @@
-"""A disk that is full, read-only or broken: one line that names the file, a true status, a whole checkpoint."""
+"""A disk that is full, read-only or broken: one line naming the file, a true status, whole checkpoints."""
 
 from __future__ import annotations
 
