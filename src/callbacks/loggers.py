@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
@@ -61,8 +61,12 @@ class Expendable(Logger):
         begin: Makes the logger.
     """
 
+    ended: ClassVar[set[str]] = set()
+    """Labels of those that failed in this process."""
+
     def __init__(self, label: str, begin: Callable[[], Logger]) -> None:
         super().__init__()
+        self.ended.discard(label)
         self.label = label
         self.inner: Logger | None = None
         self.inner = self.attempt(begin)
@@ -73,6 +77,7 @@ class Expendable(Logger):
             return call(*args, **kwargs)
         except Exception as error:
             self.inner = None
+            self.ended.add(self.label)
             line = explain(error) if isinstance(error, OSError) else None
             why = (line or f"{type(error).__name__}: {error}").removeprefix("error: ").partition(";")[0]
             why = " ".join(why.split())[:300]
@@ -139,7 +144,8 @@ def close_wandb(exit_code: int) -> None:
         try:
             wandb.finish(exit_code=exit_code)
         except Exception as error:
-            print_status(f"logger: W&B could not end its run ({type(error).__name__}: {error})")
+            if "W&B" not in Expendable.ended:
+                print_status(f"logger: W&B could not end its run ({type(error).__name__}: {error})")
 
 
 def show(loggers: Iterable[Logger], pictures: dict[str, np.ndarray], step: int) -> None:

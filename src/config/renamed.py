@@ -11,6 +11,7 @@ from typing import Any
 ADDED: dict[str, Any] = {
     "callbacks.keep_checkpoints": 2,
     "trainer.channels_last": False,
+    "trainer.hang_after": 1800.0,
     "data.changed": "stop",
     "data.missing_label": "fault",
     "data.instances": None,

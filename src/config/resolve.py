@@ -46,6 +46,7 @@ FREE = (
     "trainer.accelerator",
     "trainer.devices",
     "trainer.num_nodes",
+    "trainer.hang_after",
     "trainer.threads",
     "trainer.test_checkpoint",
     "callbacks.",
