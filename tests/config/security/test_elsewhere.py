@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from ganatomy.config.security.elsewhere import MOST_VALUES, check_file, check_re
 from ganatomy.errors import UserError
 from ganatomy.experiments.pinned import Pinned
 from ganatomy.experiments.spec import read
+from ganatomy.sweeps.study import open_storage
 from ganatomy.training.pretrained import _network
 from tests.config.security import marker
 from tests.conftest import ROOT
