@@ -87,7 +87,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
 
 
 def _say_prefixes() -> None:
-    """Fix what GANATOMY_TARGETS allows before any file is read; say it once for all processes of a command."""
+    """Fix what GANATOMY_TARGETS allows before any file is read; say it once a command, not once a process."""
     line = settle_prefixes()
     if line and is_rank_zero() and "GANATOMY_LAUNCH" not in os.environ:
         sys.stderr.write(f"{line}\n")
