@@ -54,9 +54,8 @@ def test_they_have_128_bits_and_follow_from_the_secret_alone(tree: Path, secrets
     for record in one.records():
         assert re.fullmatch(r"patient-[0-9a-f]{32}_series-[0-9a-f]{32}", record.case)
         assert record.case.startswith(f"{record.subject}_")
-    assert {r.case for r in one.records()} == {
-        r.case for r in Dicom(root=str(tree), secret=secrets[0]).records()
-    }
+    again = Dicom(root=str(tree), secret=secrets[0])
+    assert [record.case for record in again.records()] == [record.case for record in one.records()]
     assert not {r.subject for r in one.records()} & {r.subject for r in other.records()}
 
 
@@ -145,9 +144,7 @@ def test_a_bad_secret_is_one_line(tree: Path, tmp_path: Path, text: Any, mode: i
 
 def test_damage_names_nobody(tree: Path, tmp_path: Path, caplog: Any) -> None:
     """Cut files, broken headers, copies, a label that is missing, in data.json, on the page, in the cache."""
-    cut, broken, copied = (
-        sorted(path for path in (tree / f"Mueller_{n}").iterdir() if path.is_file()) for n in (1, 2, 3)
-    )
+    cut, broken, copied = (sorted((tree / f"Mueller_{n}").iterdir()) for n in (1, 2, 3))
     cut[0].write_bytes(cut[0].read_bytes()[:-50])
     broken[0].write_bytes(broken[0].read_bytes().replace(b"0.8\\0.6", b"0.8\\x.6"))
     (tree / "Mueller_3" / "copy").write_bytes(copied[0].read_bytes()[:-2] + b"\7\7")
@@ -187,9 +184,7 @@ def test_a_list_of_patients_names_nobody(tree: Path, rows: str) -> None:
 def test_what_libraries_quote_is_left_out() -> None:
     root = Path("/data")
     path = root / "Li" / "Doe_John" / "IM 1.dcm"
-    said = (
-        f"{path}: could not convert 'Doe^John' in Doe_John (\"1980\"), IM 1.dcm; isn't it 'data.image=\"*\"'?"
-    )
+    said = f"{path}: no 'Doe^John' in Doe_John (\"1980\"), IM 1.dcm; isn't it 'data.image=\"*\"'?"
     assert without_names(said, [path], root, "patient-1") == (
-        "patient-1: could not convert … in … (…), …; isn't it 'data.image=\"*\"'?"
+        "patient-1: no … in … (…), …; isn't it 'data.image=\"*\"'?"
     )
