@@ -13,6 +13,7 @@ from ganatomy.callbacks.history import History
 from ganatomy.config.schema import Config, WandbConfig
 from ganatomy.errors import UserError
 from ganatomy.runs.directory import Run
+from ganatomy.runs.offline import stay_offline
 
 if TYPE_CHECKING:
     from ganatomy.config.section import Plain
@@ -47,6 +48,8 @@ def build_loggers(cfg: Config, run: Run, resume_at: int | None) -> list[Logger]:
 
 def _wandb(logger: WandbConfig, cfg: Plain, run: Run) -> WandbLogger:
     """Start a W&B run; a resumed run keeps its id."""
+    if logger.mode == "offline":
+        stay_offline()
     import wandb
 
     status = run.read("status.json") or {}

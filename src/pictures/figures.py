@@ -42,9 +42,8 @@ def history(rows: Sequence[Row], split: str = "val") -> bytes | None:
             main = name in ("total", "mean")
             colour = INK if main else LINES[index % len(LINES)]
             marker = "o" if len(steps) < 12 else None
-            axis.plot(
-                steps, values, colour, label=literal(name), lw=2 if main else 1.3, marker=marker, ms=3.5
-            )
+            width, text = 2 if main else 1.3, literal(name)
+            axis.plot(steps, values, colour, label=text, lw=width, marker=marker, ms=3.5)
         style_axis(axis, title, "step")
         if len(lines) > 1:
             axis.legend(frameon=False, fontsize=8, labelcolor=INK, handlelength=1.4)

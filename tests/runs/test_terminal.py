@@ -21,16 +21,10 @@ from ganatomy.runs.console import print_status
 from ganatomy.runs.terminal import Terminal
 
 NAMES = [
-    "[red]x[/red]", "[/]", "[link=http://x]y[/link]", "[bold", ":smile:", "\x1b[31mred\x1b[0m", "\x1b]0;title\x07",
-    "a\u202eb", "<b>x</b>", "a\rb", "\x9b31m",
+    "[red]x[/red]", "[/]", "[link=http://x]y[/link]", "[bold", ":smile:", "\x1b[31mred\x1b[0m",
+    "\x1b]0;title\x07", "a\u202eb", "<b>x</b>", "a\rb", "\x9b31m",
 ]  # fmt: skip
-TAGS = [
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "' onclick='x",
-    "</style><b>",
-    "&lt;b&gt;",
-]
+TAGS = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "' onclick='x", "</style><b>"]
 
 
 def drawn(what: Any) -> str:
@@ -43,13 +37,12 @@ def drawn(what: Any) -> str:
 def harmless(name: str, text: str) -> bool:
     """The name stands there, its hidden characters spelt out, and only Rich's own styles are escapes."""
     spelt = "".join(ascii(c)[1:-1] if c in "\x1b\x07\u202e\r\x9b" else c for c in name)
-    return spelt in text and not any(
-        sign in text for sign in ("\x1b[31m", "\x1b]", "\u202e", "\r", "\x9b", "\x07")
-    )
+    raw = ("\x1b[31m", "\x1b]", "\u202e", "\r", "\x9b", "\x07")
+    return spelt in text and not any(sign in text for sign in raw)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_name_on_the_terminal(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_name_on_the_terminal(name: str, capsys: Any) -> None:
     cells = Table(title=name)
     cells.add_column(name)
     cells.add_row(name)
@@ -65,9 +58,7 @@ def test_a_name_on_the_terminal(name: str, capsys: pytest.CaptureFixture[str]) -
     assert harmless(name, told)
 
 
-def test_the_line_of_a_mistake_spells_out_escapes(
-    monkeypatch: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_line_of_a_mistake_spells_out_escapes(monkeypatch: Any, capsys: Any) -> None:
     monkeypatch.setattr("sys.argv", ["check", "data.root=\x1b[31mx"])
     with pytest.raises(SystemExit) as left:
         command("check")(lambda cfg: None)()
