@@ -21,6 +21,7 @@ from ganatomy.config.schema import Config, WandbConfig
 from ganatomy.errors import UserError
 from ganatomy.runs.console import print_status
 from ganatomy.runs.directory import Run
+from ganatomy.runs.offline import stay_offline
 
 if TYPE_CHECKING:
     from ganatomy.config.section import Plain
@@ -121,6 +122,8 @@ def _wandb_id(run: Run) -> str:
 
 def _wandb(logger: WandbConfig, cfg: Plain, directory: Path, identity: str) -> WandbLogger:
     """Start a W&B run, or go on with it."""
+    if logger.mode == "offline":
+        stay_offline()
     import wandb
 
     logging.raiseExceptions = False  # W&B's own log file on a full disk: a traceback for each line of it

@@ -80,7 +80,7 @@ def _port() -> str:
     given = os.environ.get("MASTER_PORT", "0")
     with socket.socket() as probe:
         try:
-            probe.bind(("", int(given)))
+            probe.bind(("127.0.0.1", int(given)))
         except OSError as error:
             raise UserError(
                 f"MASTER_PORT: port {given} is taken by another program; choose another, or leave it unset"
