@@ -56,12 +56,16 @@ class Checkpoints(pl.Callback):
 
     last.ckpt is written when the next batch begins: then the batches before it and their validation are
     done, so a run that resumes from it repeats and skips nothing.
+
+    Attributes:
+        due: Write last.ckpt when the next batch begins, whatever its number.
     """
 
     def __init__(self, run: Run, every: int) -> None:
         self.run, self.every = run, every
         self.best_score: float | None = None
         self.best_step = 0
+        self.due = False
         self.stop_signal: int | None = None
         self._pending: tuple[Any, torch.Tensor] | None = None
         self._handlers: dict[int, Any] = {}
@@ -101,7 +105,8 @@ class Checkpoints(pl.Callback):
         if signum is not None:
             self._save_last(trainer)
             raise Preempted(signum, done)
-        if done and done % self.every == 0:
+        if self.due or (done and done % self.every == 0):
+            self.due = False
             self._save_last(trainer)
 
     def _agreed_signal(self, now: bool = False) -> int | None:

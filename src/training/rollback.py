@@ -1,0 +1,204 @@
+"""guard=rollback: a game that failed goes back, changes one thing and is played again.
+
+A rollback is made in memory and takes effect with the first last.ckpt of the new game, which lists it. Until
+then a killed run resumes from a checkpoint of the old game, comes to the same event and goes back again.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ganatomy.adversarial import NotFinite
+from ganatomy.callbacks.checkpoint import Checkpoints
+from ganatomy.callbacks.good_checkpoint import GoodCheckpoint, found, good_of
+from ganatomy.callbacks.guard import Guard
+from ganatomy.config.schema import Config
+from ganatomy.guard.events import Event, GameFailed
+from ganatomy.guard.record import Record
+from ganatomy.runs.console import print_status
+from ganatomy.training.remedies import PLAYERS, Change, changed, remedy
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+
+    from ganatomy.runs.directory import Run
+
+Row = dict[str, Any]
+"""A change as status.json lists it: try, step, event, back_to, key, before, after."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One go at the game.
+
+    Attributes:
+        cfg: Configuration, with what the rollbacks changed.
+        checkpoint: Where it begins; None for the initial weights.
+        rollbacks: Changes so far.
+        start: Step that a rollback went back to; None if no rollback has just been made.
+    """
+
+    cfg: Config
+    checkpoint: Path | None
+    rollbacks: tuple[Row, ...] = ()
+    start: int | None = None
+
+    def watch(self, trainer: pl.Trainer, run: Run) -> None:
+        """Add the callback that keeps good.ckpt and lists the rollbacks in every checkpoint."""
+        guard = self.cfg.guard
+        keep = guard.name == "rollback"
+        if keep and _tries(self.rollbacks) >= guard.tries:  # the last one: it ends as with guard=stop
+            found(trainer, Guard).name = "stop"
+        callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        callbacks.append(GoodCheckpoint(run, self.rollbacks, keep, fresh=self.start is not None))
+
+
+def first(cfg: Config, run: Run) -> Attempt:
+    """Return the attempt that a command begins with; of a resumed run, the one that its checkpoint is of.
+
+    config.yaml may be ahead of the checkpoint by a rollback that did not come to its first checkpoint, or
+    behind it: the checkpoint decides.
+    """
+    if not cfg.resume:
+        return Attempt(cfg, None)
+    made, known = list(_listed(run.last)), (run.read("status.json") or {}).get("rollbacks", [])
+    if made == known:
+        return Attempt(cfg, run.last, tuple(made))
+    plain = changed(changed(cfg.to_plain(), _changes(known), undo=True), _changes(made))
+    cfg = Config.from_plain(plain)
+    kept = aside(run, _tries(made) + 1) / "metrics.csv"
+    if run.is_rank_zero and len(made) < len(known) and kept.is_file():
+        shutil.copyfile(kept, run.path / "metrics.csv")
+    run.write("config.yaml", plain)
+    run.status("running", rollbacks=made)
+    return Attempt(cfg, run.last, tuple(made))
+
+
+def after(
+    failure: GameFailed | NotFinite, attempt: Attempt, run: Run, trainer: pl.Trainer
+) -> Attempt | None:
+    """Go back after a failure.
+
+    Args:
+        failure: Why the training ended.
+        attempt: What was played.
+        run: Run directory.
+        trainer: Trainer that played it.
+
+    Returns:
+        What to play next; None if the run ends here, which one line then says.
+    """
+    guard, before = attempt.cfg.guard, attempt.rollbacks
+    if guard.name != "rollback":
+        return None
+    event = failure.event if isinstance(failure, GameFailed) else _event(failure, trainer)
+    number = _tries(before) + 1
+    plain = attempt.cfg.to_plain()
+    chosen = remedy(event, plain, _changes(before)) if number <= guard.tries else None
+    if chosen is None:
+        why = "its cause is in the data" if number <= guard.tries else f"{guard.tries} rollbacks did not help"
+        tried = f" (tried: {_told(_changes(before))})" if before else ""
+        print_status(f"no rollback after {event.name} at step {event.step}: {why}{tried}")
+        return None
+    step = _good_step(before, run, trainer)
+    rows = [
+        {"try": number, "step": event.step, "event": event.name, "back_to": step, **asdict(change)}
+        for change in chosen
+    ]
+    print_status(
+        f"rollback {number} of {guard.tries}: {event.name} at step {event.step} ({event.cause}); "
+        f"back to step {step}, {_told(chosen)}"
+    )
+    for logger in trainer.loggers:
+        logger.save()
+    _set_aside(run, number, step)
+    made = (*before, *rows)
+    run.status("running", f"from step {step}, after rollback {number}", rollbacks=list(made))
+    cfg = Config.from_plain(changed(plain, chosen))
+    return Attempt(cfg, good_of(run) if step else None, made, step)
+
+
+def _event(error: NotFinite, trainer: pl.Trainer) -> Event:
+    """Return the event of a gradient that is not finite."""
+    player = next((name for name in PLAYERS if f"gradient of the {name}" in str(error)), "")
+    task: Any = trainer.lightning_module
+    return Event.named("not_finite", task.batches_done, player, str(error).partition(": ")[2].partition("; ")[0])
+
+
+def aside(run: Run, number: int) -> Path:
+    """Return the folder for what a game left that was given up."""
+    return run.path / "rollbacks" / str(number)
+
+
+def _good_step(before: Sequence[Row], run: Run, trainer: pl.Trainer) -> int:
+    """Return the step of good.ckpt if its game was sound then and did not fail from there before; else 0."""
+    good, guard, best = (found(trainer, kind) for kind in (GoodCheckpoint, Guard, Checkpoints))
+    step = good.step or 0
+    if not step or step != best.best_step or any(row["back_to"] == step for row in before):
+        return 0
+    if not sound(guard.record, list(guard.told.values()), step) or not good_of(run).is_file():
+        return 0
+    return step if _load(good_of(run))["batches_done"] == step else 0
+
+
+def sound(record: Record, told: Sequence[Event], step: int) -> bool:
+    """Return True if the game was in order at a validation, and better than the trivial baseline.
+
+    Where no baseline is known it must be better than the first validation, which stands for random weights.
+
+    Args:
+        record: What the guard has seen.
+        told: Events of the run so far.
+        step: Step of the validation.
+    """
+    if any(event.fatal and event.step <= step for event in told):
+        return False
+    looks = record.scored()
+    at = next((look for look in looks if look.step == step), None)
+    if at is None:
+        return False
+    beaten = at.trivial if math.isfinite(at.trivial) else looks[0].score
+    return record.sign * (at.score - beaten) > 0
+
+
+def _set_aside(run: Run, number: int, step: int) -> None:
+    """Copy the history, and move pictures of later steps, into the folder of the rollback."""
+    if not run.is_rank_zero:
+        return
+    folder = aside(run, number)
+    folder.mkdir(parents=True, exist_ok=True)
+    if (run.path / "metrics.csv").is_file():
+        shutil.copyfile(run.path / "metrics.csv", folder / "metrics.csv")
+    for picture in run.samples.glob("step_*.png"):
+        if int(picture.stem.removeprefix("step_")) > step:
+            (folder / "samples").mkdir(exist_ok=True)
+            picture.replace(folder / "samples" / picture.name)
+
+
+def _listed(checkpoint: Path) -> tuple[Row, ...]:
+    """Return the rollbacks that a checkpoint lists."""
+    state = _load(checkpoint)["callbacks"].get(GoodCheckpoint.__qualname__, {})
+    return tuple(state.get("rollbacks", ()))
+
+
+def _load(checkpoint: Path) -> Any:
+    return torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+
+
+def _changes(rows: Sequence[Row]) -> list[Change]:
+    return [Change(row["key"], row["before"], row["after"]) for row in rows]
+
+
+def _tries(rows: Sequence[Row]) -> int:
+    return max((row["try"] for row in rows), default=0)
+
+
+def _told(changes: Sequence[Change]) -> str:
+    return ", ".join(map(str, changes))
