@@ -27,16 +27,18 @@ def main(cfg: DictConfig) -> float:
 
     from ganatomy.config.resolve import resolve_config, validate
     from ganatomy.launch.distributed import settle_place
-    from ganatomy.launch.processes import processes_of, train_in_processes
+    from ganatomy.launch.processes import end_by_game, processes_of, train_in_processes
     from ganatomy.runs.multirun import given_words
 
     hydra = HydraConfig.get()
     plain = resolve_config(cfg, given_words(hydra))
     plain["run_dir"] = hydra.runtime.output_dir
     settled = settle_place(validate(plain))
-    if count := processes_of(settled.trainer):
-        return train_in_processes(count, Path(hydra.runtime.output_dir))
-    return train(settled, Path(hydra.runtime.output_dir))
+    directory = Path(hydra.runtime.output_dir)
+    count = processes_of(settled.trainer)
+    score = train_in_processes(count, directory) if count else train(settled, directory)
+    end_by_game(directory)
+    return score
 
 
 @dataclass(frozen=True)
