@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ganatomy.callbacks.probe import Answers, change, probe, probe_batch, some_weights
 from ganatomy.data.datamodule import DataModule
-from ganatomy.guard.events import Event, GameFailed, game_of
+from ganatomy.guard.events import OF_DATA, Event, GameFailed, game_of
 from ganatomy.guard.record import Line, Look, Record
 from ganatomy.guard.training_data import constant_images, few_images, one_class
 from ganatomy.guard.verdict import final, judge
@@ -148,11 +148,11 @@ class Guard(pl.Callback):
 
     def _act(self, trainer: pl.Trainer) -> None:
         fatal = next((event for event in self.events if event.fatal), None)
-        if fatal is None or not trainer.training:
+        if fatal is None or trainer.state.fn != TrainerFn.FITTING:
             return
-        if self.name == "rollback":
+        if self.name == "rollback" and fatal.name not in OF_DATA:
             raise GameFailed(fatal)
-        if self.name == "stop":
+        if self.name in ("stop", "rollback"):
             trainer.should_stop = True
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 HEALTHY = "healthy"
+OF_DATA = ("constant_images", "few_images", "one_class")
+"""Events of the data: no other learning rate, penalty or seed helps."""
 """Name of a game that did not fail."""
 
 ADVICE: dict[str, str] = {

@@ -92,8 +92,8 @@ class Record:
     def to_plain(self) -> dict[str, Any]:
         """Return plain values, for a checkpoint."""
         return {
-            "lines": [asdict(line) for line in self.lines],
-            "looks": [asdict(look) for look in self.looks],
+            "lines": [_plain(line) for line in self.lines],
+            "looks": [_plain(look) for look in self.looks],
             "phase": self.phase,
         }
 
@@ -106,3 +106,8 @@ class Record:
     def begin(self, phase: int) -> None:
         """Forget the phase before."""
         self.lines, self.looks, self.phase = [], [], phase
+
+
+def _plain(seen: Line | Look) -> dict[str, Any]:
+    """Return what is known: NaN, which is not even equal to itself, is left out."""
+    return {key: value for key, value in asdict(seen).items() if value == value}

@@ -7,6 +7,8 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ganatomy.guard.events import OF_DATA
+
 if TYPE_CHECKING:
     from ganatomy.config.section import Plain
     from ganatomy.guard.events import Event
@@ -19,8 +21,6 @@ ADAPTIVE = ("Adam", "RMSprop", "NAdam", "RAdam")
 """Optimisers whose steps do not grow with the gradient, so that one range of rates fits all networks."""
 CRITICAL = ("r1", "r2", "gradient_penalty", "spectral_norm", "weight_clip")
 """Penalties that keep D from becoming too steep; a game without any of them gets r1."""
-HOPELESS = ("constant_images", "few_images", "one_class")
-"""Events of the data: no other rate, penalty or seed helps."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def remedy(event: Event, plain: Mapping[str, Any], tried: Sequence[Change]) -> R
     Returns:
         The change; None if the cause lies in the data.
     """
-    if event.name in HOPELESS:
+    if event.name in OF_DATA:
         return None
     other = next((player for player in PLAYERS if player != event.player), "")
     for rule in RULES.get(event.name, UNKNOWN):
