@@ -149,10 +149,10 @@ def _finish(session: Session) -> float:
         session.task,
         session.data,
     )
-    if task.batches_done % trainer.val_check_interval:
+    if task.batches_done % trainer.val_check_interval or results.best(trainer)["score"] is None:
         trainer.validate(task, datamodule=data, verbose=False)
     best = results.best(trainer)
-    checkpoint, undefined = results.checkpoint_to_test(run, task, best, cfg.trainer.test_checkpoint)
+    checkpoint, undefined = results.weights_to_test(run, task, best, cfg.trainer.test_checkpoint)
     trainer.test(task, datamodule=data, ckpt_path=checkpoint, verbose=False, weights_only=True)
     if not run.is_rank_zero:
         return float(best["score"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 ADDED: dict[str, Any] = {
+    "callbacks.keep_checkpoints": 2,
     "trainer.channels_last": False,
     "guard.name": "warn",
     "guard.tries": 3,

@@ -138,6 +138,7 @@ class CallbacksConfig(Section):
     """Checkpoints, pictures, progress and report."""
 
     checkpoint_every: Count
+    keep_checkpoints: Count
     samples: Annotated[int, Field(ge=0)]
     progress: Literal["auto", "bar", "lines", "none"]
     report: bool

@@ -9,12 +9,15 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from ganatomy.errors import UserError
 from ganatomy.files import write_whole
+
+if TYPE_CHECKING:
+    from ganatomy.runs.checkpoints import Resumption
 
 HEALTHY = "healthy"
 """Name of a game that did not fail, in status.json."""
@@ -27,6 +30,7 @@ class Run:
         self.path = Path(directory).absolute()
         self.is_rank_zero = is_rank_zero
         self.begun = time.monotonic()
+        self.resumption: Resumption | None = None
 
     @property
     def checkpoints(self) -> Path:
@@ -107,12 +111,24 @@ def open_new(directory: str | Path, is_rank_zero: bool = True) -> Run:
 
 
 def open_again(directory: str | Path, is_rank_zero: bool = True) -> Run:
-    """Open the directory of a run that stopped and goes on; UserError where it has no checkpoint."""
+    """Open the directory of a run that stopped and goes on, and say which checkpoints are damaged.
+
+    Nothing is written. The newest checkpoint that is sound becomes `Run.resumption`.
+
+    Raises:
+        UserError: There is no checkpoint, or none is sound.
+    """
+    from ganatomy.runs.checkpoints import from_rank_zero, resumption
+    from ganatomy.runs.console import print_status
+
     run = Run(directory, is_rank_zero)
-    if not run.last.is_file():
+    if not from_rank_zero(lambda: any(run.checkpoints.glob("last*.ckpt"))):
         raise UserError(
             f"resume: {directory} has no checkpoints/last.ckpt yet; start it anew with another run_dir"
         )
+    run.resumption = resumption(run.checkpoints)
+    for line in run.resumption.lines:
+        print_status(line)
     return run
 
 

@@ -207,17 +207,25 @@ def describe(run: Run, cfg: Config, data: DataModule, task: AdversarialTask) -> 
 
     Returns:
         The step that the run begins at.
+
+    Raises:
+        UserError: The checkpoint is of another model, or the disk has too little room.
     """
     from ganatomy.data.summary import summary
+    from ganatomy.runs.checkpoints import check_fits, settle
     from ganatomy.runs.directory import check_room
     from ganatomy.runs.environment import environment
     from ganatomy.runs.keys import write_keys
 
-    start = 0
-    if cfg.resume:
-        start = int(torch.load(run.last, map_location="cpu", weights_only=True)["batches_done"])
+    chosen = run.resumption
+    if chosen is not None:
+        check_fits(chosen, task)
     weights = sum(value.numel() * value.element_size() for value in task.state_dict().values())
-    check_room(run.path, 8 * weights + 20_000_000)  # two checkpoints with moments, a third being written
+    # the last ones with their moments, the best, and one being written
+    check_room(run.path, (cfg.callbacks.keep_checkpoints + 2) * 8 * weights // 3 + 20_000_000)
+    if chosen is not None and run.is_rank_zero:
+        settle(run.checkpoints, chosen)
+    start = chosen.step if chosen is not None else 0
     here = environment(cfg.seed)
     first = run.read("environment.json") if cfg.resume else None
     run.write("config.yaml", cfg.to_plain())

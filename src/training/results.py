@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 
 def best(trainer: pl.Trainer) -> dict[str, Any]:
-    """Return score and step of best.ckpt."""
+    """Return score and step of best.ckpt; under `lost` those of better weights whose file was damaged."""
     from ganatomy.callbacks.checkpoint import Checkpoints
 
     watchers: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     found = next(callback for callback in watchers if isinstance(callback, Checkpoints))
-    return {"score": found.best_score, "step": found.best_step}
+    lost = {"lost": found.lost} if found.lost else {}
+    return {"score": found.best_score, "step": found.best_step, **lost}
 
 
 def game(trainer: pl.Trainer) -> dict[str, Any]:
@@ -59,6 +60,34 @@ def checkpoint_to_test(
     if math.isfinite(best["score"]):
         return run.best, ""
     return run.last, f"{task.monitor} was undefined at every validation: the last weights are tested"
+
+
+def weights_to_test(run: Run, task: AdversarialTask, best: dict[str, Any], wanted: str) -> tuple[Path, str]:
+    """Return the checkpoint whose weights are tested, having read it, and a note for the user.
+
+    Args:
+        run: Run directory with the checkpoints.
+        task: Task that names the monitored score.
+        best: What `best` returns.
+        wanted: `trainer.test_checkpoint`, best or last.
+
+    Returns:
+        Path of the checkpoint, and why it does not hold the wanted weights; empty if it does.
+    """
+    from ganatomy.runs.checkpoints import fault_of_best, from_rank_zero, shapes
+
+    path, note = checkpoint_to_test(run, task, best, wanted)
+    if path != run.best:
+        return path, note
+    weights = shapes(task.state_dict())
+    if fault := from_rank_zero(lambda: fault_of_best(path, best["step"], weights)):
+        return run.last, f"best.ckpt {fault}: the last weights are tested"
+    if lost := best.get("lost"):
+        note = (
+            f"best.ckpt of step {lost['step']} ({task.monitor} {lost['score']:.4g}) was damaged: the best "
+            f"weights since then are tested, those of step {best['step']}"
+        )
+    return path, note
 
 
 def write(run: Run, task: AdversarialTask, trainer: pl.Trainer) -> None:

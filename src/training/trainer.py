@@ -58,7 +58,7 @@ def build_trainer(cfg: Config, run: Run) -> pl.Trainer:
         callbacks.append(SyntheticImages(run, cfg))
     if watch.progress != "none":
         callbacks.append(TrainingProgress(watch.progress))
-    plugins: list[Any] = [AtomicCheckpointIO()]
+    plugins: list[Any] = [AtomicCheckpointIO(watch.keep_checkpoints)]
     strategy: str | PlayersStrategy = "auto"
     if (environment := cluster()) is not None:
         strategy, plugins = PlayersStrategy(), [*plugins, environment]
