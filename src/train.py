@@ -101,7 +101,7 @@ def _set_up(attempt: Attempt, run: Run, data: DataModule) -> Session:
     plan = preflight.plan_update(cfg.update, task, data)
     preflight.check_processes(task)
     trainer = build_trainer(cfg, run)
-    attempt.watch(trainer, run)
+    attempt.watch(trainer)
     without = f" ({data.left_out} cases left out)" if data.left_out else ""
     items = f"data: {len(data.train_items())} training items{without}, cache: {data.cache.room}"
     notes = [data.cut, *data.notes, *task.notes, *task.undefined(data)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ganatomy.adversarial import NotFinite
+from ganatomy.adversarial.distributed.collectives import processes
 from ganatomy.callbacks.checkpoint import Checkpoints
-from ganatomy.callbacks.good_checkpoint import GoodCheckpoint, found, good_of
 from ganatomy.callbacks.guard import Guard
+from ganatomy.callbacks.rollbacks import Rollbacks, found
 from ganatomy.config.schema import Config
 from ganatomy.guard.events import Event, GameFailed
 from ganatomy.guard.record import Record
+from ganatomy.runs.checkpoints import fault_of_best, from_rank_zero, shapes
 from ganatomy.runs.console import print_status
 from ganatomy.training.remedies import PLAYERS, Change, changed, remedy
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from ganatomy.runs.directory import Run
 
-Row = dict[str, Any]
+Row = Mapping[str, Any]
 """A change as status.json lists it: try, step, event, back_to, key, before, after."""
 
 
@@ -42,7 +44,7 @@ class Attempt:
         cfg: Configuration, with what the rollbacks changed.
         checkpoint: Where it begins; None for the initial weights.
         rollbacks: Changes so far.
-        start: Step that a rollback went back to; None if no rollback has just been made.
+        start: Step that a rollback has just gone back to; None if there was none.
     """
 
     cfg: Config
@@ -50,34 +52,45 @@ class Attempt:
     rollbacks: tuple[Row, ...] = ()
     start: int | None = None
 
-    def watch(self, trainer: pl.Trainer, run: Run) -> None:
-        """Add the callback that keeps good.ckpt and lists the rollbacks in every checkpoint."""
-        guard = self.cfg.guard
-        keep = guard.name == "rollback"
-        if keep and _tries(self.rollbacks) >= guard.tries:  # the last one: it ends as with guard=stop
-            found(trainer, Guard).name = "stop"
+    def watch(self, trainer: pl.Trainer) -> None:
+        """Have every checkpoint list the rollbacks; after the last one the game ends as with guard=stop."""
         callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-        callbacks.append(GoodCheckpoint(run, self.rollbacks, keep, fresh=self.start is not None))
+        callbacks.append(Rollbacks([dict(row) for row in self.rollbacks], fresh=self.start is not None))
+        guard = self.cfg.guard
+        if guard.name == "rollback" and _tries(self.rollbacks) >= guard.tries:
+            found(trainer, Guard).name = "stop"
+
+    def closing_lines(self, game: str) -> list[str]:
+        """Return a line on the rollbacks of a run that ends, if there were any.
+
+        Args:
+            game: How the last game ended: "healthy", or the event.
+        """
+        if not self.rollbacks:
+            return []
+        tried = _told(_changes(self.rollbacks))
+        return [f"rollbacks: {_tries(self.rollbacks)} ({tried}); the last game: {game}"]
 
 
 def first(cfg: Config, run: Run) -> Attempt:
     """Return the attempt that a command begins with; of a resumed run, the one that its checkpoint is of.
 
-    config.yaml may be ahead of the checkpoint by a rollback that did not come to its first checkpoint, or
+    config.yaml may be ahead of the checkpoint, by a rollback that did not come to its first checkpoint, or
     behind it: the checkpoint decides.
     """
-    if not cfg.resume:
+    chosen = run.resumption
+    if chosen is None:
         return Attempt(cfg, None)
-    made, known = list(_listed(run.last)), (run.read("status.json") or {}).get("rollbacks", [])
-    if made == known:
-        return Attempt(cfg, run.last, tuple(made))
-    plain = changed(changed(cfg.to_plain(), _changes(known), undo=True), _changes(made))
-    cfg = Config.from_plain(plain)
-    kept = aside(run, _tries(made) + 1) / "metrics.csv"
-    if run.is_rank_zero and len(made) < len(known) and kept.is_file():
-        shutil.copyfile(kept, run.path / "metrics.csv")
-    run.write("config.yaml", plain)
-    run.status("running", rollbacks=made)
+    made: list[Row] = from_rank_zero(lambda: _listed(chosen.path))
+    known = (run.read("status.json") or {}).get("rollbacks", [])
+    if made != known:
+        plain = changed(changed(cfg.to_plain(), _changes(known), undo=True), _changes(made))
+        cfg = Config.from_plain(plain)
+        kept = aside(run, _tries(made) + 1) / "metrics.csv"
+        if run.is_rank_zero and len(made) < len(known) and kept.is_file():
+            shutil.copyfile(kept, run.path / "metrics.csv")
+        run.write("config.yaml", plain)
+        run.status("running", rollbacks=made)
     return Attempt(cfg, run.last, tuple(made))
 
 
@@ -93,25 +106,21 @@ def after(
         trainer: Trainer that played it.
 
     Returns:
-        What to play next; None if the run ends here, which one line then says.
+        What to play next; None if the run ends here.
     """
     guard, before = attempt.cfg.guard, attempt.rollbacks
-    if guard.name != "rollback":
-        return None
-    event = failure.event if isinstance(failure, GameFailed) else _event(failure, trainer)
     number = _tries(before) + 1
+    event = failure.event if isinstance(failure, GameFailed) else _event(failure, trainer)
+    if guard.name != "rollback" or event is None:
+        return None
     plain = attempt.cfg.to_plain()
     chosen = remedy(event, plain, _changes(before)) if number <= guard.tries else None
     if chosen is None:
-        why = "its cause is in the data" if number <= guard.tries else f"{guard.tries} rollbacks did not help"
-        tried = f" (tried: {_told(_changes(before))})" if before else ""
-        print_status(f"no rollback after {event.name} at step {event.step}: {why}{tried}")
+        print_status("\n".join(attempt.closing_lines(event.name)))
         return None
     step = _good_step(before, run, trainer)
-    rows = [
-        {"try": number, "step": event.step, "event": event.name, "back_to": step, **asdict(change)}
-        for change in chosen
-    ]
+    common = {"try": number, "step": event.step, "event": event.name, "back_to": step}
+    made = (*before, *({**common, **asdict(change)} for change in chosen))
     print_status(
         f"rollback {number} of {guard.tries}: {event.name} at step {event.step} ({event.cause}); "
         f"back to step {step}, {_told(chosen)}"
@@ -119,33 +128,14 @@ def after(
     for logger in trainer.loggers:
         logger.save()
     _set_aside(run, number, step)
-    made = (*before, *rows)
     run.status("running", f"from step {step}, after rollback {number}", rollbacks=list(made))
-    cfg = Config.from_plain(changed(plain, chosen))
-    return Attempt(cfg, good_of(run) if step else None, made, step)
-
-
-def _event(error: NotFinite, trainer: pl.Trainer) -> Event:
-    """Return the event of a gradient that is not finite."""
-    player = next((name for name in PLAYERS if f"gradient of the {name}" in str(error)), "")
-    task: Any = trainer.lightning_module
-    return Event.named("not_finite", task.batches_done, player, str(error).partition(": ")[2].partition("; ")[0])
+    run.resumption = None
+    return Attempt(Config.from_plain(changed(plain, chosen)), run.best if step else None, made, step)
 
 
 def aside(run: Run, number: int) -> Path:
-    """Return the folder for what a game left that was given up."""
+    """Return the folder of what a game left that was given up."""
     return run.path / "rollbacks" / str(number)
-
-
-def _good_step(before: Sequence[Row], run: Run, trainer: pl.Trainer) -> int:
-    """Return the step of good.ckpt if its game was sound then and did not fail from there before; else 0."""
-    good, guard, best = (found(trainer, kind) for kind in (GoodCheckpoint, Guard, Checkpoints))
-    step = good.step or 0
-    if not step or step != best.best_step or any(row["back_to"] == step for row in before):
-        return 0
-    if not sound(guard.record, list(guard.told.values()), step) or not good_of(run).is_file():
-        return 0
-    return step if _load(good_of(run))["batches_done"] == step else 0
 
 
 def sound(record: Record, told: Sequence[Event], step: int) -> bool:
@@ -168,6 +158,27 @@ def sound(record: Record, told: Sequence[Event], step: int) -> bool:
     return record.sign * (at.score - beaten) > 0
 
 
+def _event(error: NotFinite, trainer: pl.Trainer) -> Event | None:
+    """Return the event of a gradient that is not finite; None for an output, which one process alone sees."""
+    where, _, why = str(error).partition(": ")
+    player = next((name for name in PLAYERS if f"gradient of the {name}" in why), "")
+    if not player and "overflows" not in why and processes() > 1:
+        return None
+    task: Any = trainer.lightning_module
+    return Event.named("not_finite", task.batches_done, player, why.partition("; ")[0] or where)
+
+
+def _good_step(before: Sequence[Row], run: Run, trainer: pl.Trainer) -> int:
+    """Return the step of best.ckpt if its game was sound then and did not fail from there before; else 0."""
+    guard, step = found(trainer, Guard), found(trainer, Checkpoints).best_step
+    if not step or any(row["back_to"] == step for row in before):
+        return 0
+    if not sound(guard.record, list(guard.told.values()), step):
+        return 0
+    weights = shapes(trainer.lightning_module.state_dict())
+    return 0 if from_rank_zero(lambda: fault_of_best(run.best, step, weights)) else step
+
+
 def _set_aside(run: Run, number: int, step: int) -> None:
     """Copy the history, and move pictures of later steps, into the folder of the rollback."""
     if not run.is_rank_zero:
@@ -182,14 +193,10 @@ def _set_aside(run: Run, number: int, step: int) -> None:
             picture.replace(folder / "samples" / picture.name)
 
 
-def _listed(checkpoint: Path) -> tuple[Row, ...]:
-    """Return the rollbacks that a checkpoint lists."""
-    state = _load(checkpoint)["callbacks"].get(GoodCheckpoint.__qualname__, {})
-    return tuple(state.get("rollbacks", ()))
-
-
-def _load(checkpoint: Path) -> Any:
-    return torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+def _listed(checkpoint: Path) -> list[Row]:
+    """Return the rollbacks that a checkpoint lists, one that was found to be sound."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    return list(state["callbacks"].get(Rollbacks.__qualname__, {}).get("made", []))
 
 
 def _changes(rows: Sequence[Row]) -> list[Change]:

@@ -21,7 +21,9 @@ from ganatomy.guard.events import Event, GameFailed
 from ganatomy.guard.record import Look, Record
 from ganatomy.runs.directory import Run
 from ganatomy.training import preflight, rollback
-from tests.test_resume import assert_same_end, checkpoint, history
+from ganatomy.callbacks.rollbacks import Rollbacks, found
+from ganatomy.training.remedies import Change
+from tests.test_resume import assert_same, assert_same_end, checkpoint, history
 
 G, D = "model.optimizer.generator.lr", "model.optimizer.discriminator.lr"
 STEPS = ["trainer.max_steps=14", "trainer.val_every=3", "callbacks.checkpoint_every=4", "callbacks.samples=2"]
@@ -31,19 +33,17 @@ FAILS_AT = 9
 
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """The game fails at the third validation as long as a player's rate is too high; `good`: it was sound before."""
+    """The game fails at its third validation, `times` times; `good`: it was sound at the best one before."""
 
-    def plant(good: bool, player: str = "discriminator", limit: float = 1e-3) -> None:
+    def plant(good: bool, times: int = 1, player: str = "discriminator") -> None:
         def act(self: Guard, trainer: Any) -> None:
-            task = trainer.lightning_module
-            optimizer = dict(zip(task.players, task._optimizers(), strict=True))[player].optimizer
-            first = optimizer.param_groups[0].get("initial_lr", optimizer.param_groups[0]["lr"])
-            if trainer.state.fn == "fit" and task.batches_done == FAILS_AT and first > limit:
-                event = Event.named("weights_thrown", FAILS_AT, player, "planted")
-                if self.name == "rollback":
-                    raise GameFailed(event)
-                self.events = [event]
-                trainer.should_stop = True
+            made = len(found(trainer, Rollbacks).made)
+            if trainer.state.fn != "fit" or trainer.lightning_module.batches_done != FAILS_AT or made >= times:
+                return
+            self.events = [Event.named("weights_thrown", FAILS_AT, player, "planted")]
+            if self.name == "rollback":
+                raise GameFailed(self.events[0])
+            trainer.should_stop = True
 
         monkeypatch.setattr(Guard, "_act", act)
         monkeypatch.setattr(rollback, "sound", lambda *seen: good)
@@ -62,8 +62,8 @@ def files(run: Path) -> set[str]:
 
 def test_from_the_start_it_is_the_run_with_the_other_rate(run, failing) -> None:
     """Step 0 and the initial weights: nothing of the abandoned game is left in what comes after."""
-    failing(good=False)
     other = run("other", *STEPS, f"{D}=0.0008")
+    failing(good=False)
     back = run("back", *WORDS)
     first, second = checkpoint(other), checkpoint(back)
     assert first["state_dict"].keys() == second["state_dict"].keys()
@@ -79,7 +79,7 @@ def test_from_the_start_it_is_the_run_with_the_other_rate(run, failing) -> None:
 
 def test_a_checkpoint_brings_no_old_rate(run, failing, tmp_path: Path) -> None:
     """The rates after going back to step k are those of the new schedule at k, in closed form."""
-    failing(good=True, player="generator", limit=3e-3)
+    failing(good=True, player="generator")
     back = run("back", *STEPS, "guard=rollback", f"{G}=0.004", f"{D}=0.0001")
     (row,) = status(back)["rollbacks"]
     assert row["back_to"] in (3, 6) and (row["before"], row["after"]) == (0.004, 0.0004)
@@ -90,6 +90,21 @@ def test_a_checkpoint_brings_no_old_rate(run, failing, tmp_path: Path) -> None:
     assert group["lr"] == pytest.approx(expected, rel=1e-6)
     assert group["initial_lr"] == 0.0004 and end["lr_schedulers"][0]["base_lrs"] == [0.0004]
     assert end["optimizer_states"][0]["state"][0]["step"] == 14, "moments go on from the good checkpoint"
+
+
+def test_going_back_repeats_and_skips_nothing(run, failing, monkeypatch) -> None:
+    """A rollback that changes no number ends like a run that never failed."""
+    whole = run("whole", *WORDS)
+    failing(good=True)
+    monkeypatch.setattr(rollback, "remedy", lambda *given: (Change("name", "whole", "other"),))
+    back = run("back", *WORDS)
+    assert status(back)["rollbacks"][0]["back_to"] in (3, 6)
+    for end in (first := checkpoint(whole)), (second := checkpoint(back)):
+        del end["callbacks"]["Rollbacks"]
+    for part in ("state_dict", "optimizer_states", "lr_schedulers", "global_step", "callbacks", "loops"):
+        assert_same(first[part], second[part], part)
+    assert history(whole) == history(back)
+    assert (whole / "metrics.json").read_text() == (back / "metrics.json").read_text()
 
 
 def killed(run: Callable[..., Path], name: str, point: Callable[[pytest.MonkeyPatch], None], *words: str) -> None:
@@ -160,10 +175,10 @@ def in_the_first_write(patch: pytest.MonkeyPatch) -> None:
     """metrics.csv is cut to the step gone back to; last.ckpt of the new game is half written."""
     write = checkpoints.AtomicCheckpointIO.save_checkpoint
 
-    def cut(self: Any, content: Any, path: Path, *rest: Any) -> None:
-        if content["callbacks"]["GoodCheckpoint"]["rollbacks"]:
+    def cut(self: Any, content: Any, path: Path, *rest: Any, **more: Any) -> None:
+        if content["callbacks"]["Rollbacks"]["made"]:
             die()
-        write(self, content, path, *rest)
+        write(self, content, path, *rest, **more)
 
     patch.setattr(checkpoints.AtomicCheckpointIO, "save_checkpoint", cut)
 
@@ -171,9 +186,9 @@ def in_the_first_write(patch: pytest.MonkeyPatch) -> None:
 def after_the_first_write(patch: pytest.MonkeyPatch) -> None:
     write = checkpoints.AtomicCheckpointIO.save_checkpoint
 
-    def cut(self: Any, content: Any, path: Path, *rest: Any) -> None:
-        write(self, content, path, *rest)
-        if content["callbacks"]["GoodCheckpoint"]["rollbacks"]:
+    def cut(self: Any, content: Any, path: Path, *rest: Any, **more: Any) -> None:
+        write(self, content, path, *rest, **more)
+        if content["callbacks"]["Rollbacks"]["made"]:
             die()
 
     patch.setattr(checkpoints.AtomicCheckpointIO, "save_checkpoint", cut)
@@ -211,7 +226,7 @@ def test_killed_anywhere_and_resumed(run, failing, tmp_path: Path, good: bool) -
 
 def test_it_gives_up_after_n_tries(run, failing, capsys) -> None:
     """The last game ends as with guard=stop: it is scored, and the run says what was tried."""
-    failing(good=False, limit=0.0)
+    failing(good=False, times=9)
     ended = run("ended", *WORDS, "guard.tries=2")
     assert status(ended)["status"] == "done" and checkpoint(ended)["batches_done"] == FAILS_AT
     assert [(row["try"], row["key"]) for row in status(ended)["rollbacks"]] == [(1, D), (2, D)]
