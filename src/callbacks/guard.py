@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, Literal
 
 import pytorch_lightning as pl
@@ -124,6 +125,7 @@ class Guard(pl.Callback):
             score=final_scores.get(task.monitor, math.nan),
             trivial=final_scores.get(f"val/baseline/{task.trivial}/{score}", math.nan),
             diversity=answers.diversity,
+            match=math.nan if task.from_noise else answers.match,
             guess=answers.guess,
             separation=answers.separation,
             drift=drift,
@@ -133,16 +135,18 @@ class Guard(pl.Callback):
     def _record(self, task: AdversarialTask) -> None:
         """Log the last look."""
         look = self.record.looks[-1]
-        seen = {"diversity": look.diversity, "separation": look.separation}
+        seen = {"diversity": look.diversity, "match": look.match, "separation": look.separation}
         seen |= {f"drift/{player}": value for player, value in look.drift.items()}
         task.record({f"guard/{name}": value for name, value in seen.items() if math.isfinite(value)})
 
     def _tell(self, events: list[Event], trainer: pl.Trainer, task: AdversarialTask) -> None:
         """Print each event once, and hand it to the loggers."""
-        self.events = events
+        self.events = []
         for event in events:
             before = self.told.get(event.name)
-            if before is None or (event.fatal and not before.fatal):
+            new = before is None or (event.fatal and not before.fatal)
+            self.events.append(event if new or before is None else replace(event, step=before.step))
+            if new:
                 self.told[event.name] = event
                 console.print_status(f"{'the game fails' if event.fatal else 'warning'}: {event.line}")
                 alert(trainer.loggers, event.name, event.line)

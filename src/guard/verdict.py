@@ -58,9 +58,10 @@ def final(
     """
     found = judge(record, of_data)
     ours, theirs = (scores.get(f"{side}/{score}", math.nan) for side in ("test", f"baseline/{trivial}"))
+    sure = scores.get(f"test/{score}_high")  # end of its interval
     known = math.isfinite(ours) and math.isfinite(theirs)
-    better = describe(score.split("/")[0]).sign * (ours - theirs) > 0
-    if not known or better or not enough(record) or improving(record):
+    better = describe(score.split("/")[0]).sign * ((sure or ours) - theirs) > 0
+    if not known or better or not enough(record) or (sure is None and improving(record)):
         return found
     if any(event.name in ("falling", "worse_than_baseline") for event in found):
         return found
