@@ -9,7 +9,7 @@ import pytest
 from ganatomy.guard.events import ADVICE, Event, game_of, ordered, standing
 from ganatomy.guard.record import Line, Look, Record
 from ganatomy.guard.training_data import constant_images, few_images, one_class
-from ganatomy.guard.verdict import final, judge
+from ganatomy.guard.verdict import assess, final
 
 FINE = {"generator": 0.1, "discriminator": 0.03}
 HEALTHY_SWD = ((50, 192.0), (100, 212.0), (150, 142.0))
@@ -29,31 +29,31 @@ def synthesis(
 
 
 def names(record: Record, of_data: tuple[Event, ...] = ()) -> list[str]:
-    return [event.name for event in judge(record, of_data) if event.fatal]
+    return [event.name for event in assess(record, of_data) if event.fatal]
 
 
 def test_a_healthy_game_has_no_event() -> None:
-    assert judge(synthesis()) == []
-    assert judge(Record()) == []
+    assert assess(synthesis()) == []
+    assert assess(Record()) == []
 
 
 def test_early_and_bad_but_getting_better_is_no_failure() -> None:
-    assert judge(synthesis(((100, 900.0), (200, 700.0), (300, 500.0)))) == []
+    assert assess(synthesis(((100, 900.0), (200, 700.0), (300, 500.0)))) == []
 
 
 @pytest.mark.parametrize("scores", [(470.0, 802.0, 912.0), (650.0, 651.0, 649.0)])
 def test_worse_than_the_mean_image(scores: tuple[float, ...]) -> None:
     record = synthesis(tuple(zip((50, 100, 150), scores, strict=True)))
     assert names(record) == ["worse_than_baseline"]
-    assert "387" in judge(record)[0].cause
+    assert "387" in assess(record)[0].cause
 
 
 def test_a_short_run_is_not_trained_yet() -> None:
-    assert judge(synthesis(((20, 470.0), (40, 802.0), (60, 912.0)), diversity=0.0)) == []
+    assert assess(synthesis(((20, 470.0), (40, 802.0), (60, 912.0)), diversity=0.0)) == []
 
 
 def test_one_validation_says_nothing_about_getting_better() -> None:
-    assert judge(synthesis(((150, 900.0),))) == []
+    assert assess(synthesis(((150, 900.0),))) == []
 
 
 def test_falling_back_below_the_baseline() -> None:
@@ -73,23 +73,23 @@ def test_falling_without_a_baseline(dice: tuple[float, ...], found: list[str]) -
 
 @pytest.mark.parametrize("player", ["generator", "discriminator"])
 def test_a_player_that_does_not_move(player: str) -> None:
-    events = judge(synthesis(drift={**FINE, player: 0.0}))
+    events = assess(synthesis(drift={**FINE, player: 0.0}))
     assert [(event.name, event.player) for event in events] == [(f"{player}_frozen", player)]
     assert f"model.optimizer.{player}.lr" in events[0].advice
 
 
 def test_a_player_that_hardly_moves_is_named_in_a_failed_game_alone() -> None:
     slow = {**FINE, "discriminator": 3e-4}
-    assert judge(synthesis(drift=slow)) == []
+    assert assess(synthesis(drift=slow)) == []
     failed = names(synthesis(((50, 900.0), (100, 1600.0), (150, 1500.0)), drift=slow))
     assert failed[0] == "discriminator_frozen"
 
 
 def test_weights_thrown_about() -> None:
     far = {"generator": 2.7, "discriminator": 0.1}
-    assert judge(synthesis(drift=far)) == []  # it plays well all the same
+    assert assess(synthesis(drift=far)) == []  # it plays well all the same
     record = synthesis(((50, 8800.0), (100, 6100.0), (150, 1900.0)), drift=far)
-    found = judge(record)
+    found = assess(record)
     assert [event.name for event in found] == ["weights_thrown", "worse_than_baseline"]
     assert found[0].player == "generator"
     assert "model.optimizer.generator.lr" in found[0].advice
@@ -121,7 +121,7 @@ def test_a_one_sided_game_is_a_cause(separation: float, loss: float, name: str |
     assert names(record) == [*([name] if name else []), "worse_than_baseline"]
     healthy = synthesis(separation=separation)
     healthy.lines = [Line(line.step, loss) for line in healthy.lines]
-    assert judge(healthy) == []  # as long as G learns, D may be right
+    assert assess(healthy) == []  # as long as G learns, D may be right
 
 
 def test_overfitting_is_a_cause() -> None:
@@ -164,7 +164,7 @@ def test_data_that_teach_nothing() -> None:
     assert one_class("label maps", maps, {0, 1}, True) == []
     assert one_class("boxes", ("lesion",), {0}, False) == []
     assert [event.name for event in one_class("boxes", ("lesion",), set(), False)] == ["one_class"]
-    early = judge(synthesis(((20, 100.0),)), tuple(found))
+    early = assess(synthesis(((20, 100.0),)), tuple(found))
     assert [(event.name, event.fatal) for event in early] == [("constant_images", False)]
     assert names(synthesis(), tuple(found)) == ["constant_images"]
 
