@@ -33,6 +33,7 @@ class Look:
         score: Monitored score.
         trivial: The same score of a baseline that every trained game beats; NaN if unknown.
         diversity: Variance over images of what D sees of fakes, over that of real ones; NaN without D.
+        match: Squared distance of a fake to its own real counterpart over that to others'; NaN from noise.
         guess: Adversarial loss of a D that cannot tell real from fake; NaN if it has none, or 0.
         separation: Probability that D gives a real image a larger logit than a fake one; NaN without D.
         drift: For each player the relative change of its weights since the start, |w - w_0| / |w_0|.
@@ -44,6 +45,7 @@ class Look:
     score: float = NAN
     trivial: float = NAN
     diversity: float = NAN
+    match: float = NAN
     guess: float = NAN
     separation: float = NAN
     drift: Mapping[str, float] = field(default_factory=dict)
@@ -90,10 +92,10 @@ class Record:
         return [look for look in self.looks if math.isfinite(look.score)]
 
     def to_plain(self) -> dict[str, Any]:
-        """Return plain values, for a checkpoint."""
+        """Return plain values, for a checkpoint; what is unknown is left out."""
         return {
-            "lines": [_plain(line) for line in self.lines],
-            "looks": [_plain(look) for look in self.looks],
+            "lines": [_finite(asdict(line)) for line in self.lines],
+            "looks": [_finite(asdict(look)) for look in self.looks],
             "phase": self.phase,
         }
 
@@ -108,6 +110,6 @@ class Record:
         self.lines, self.looks, self.phase = [], [], phase
 
 
-def _plain(seen: Line | Look) -> dict[str, Any]:
-    """Return what is known: NaN, which is not even equal to itself, is left out."""
-    return {key: value for key, value in asdict(seen).items() if value == value}
+def _finite(plain: dict[str, Any]) -> dict[str, Any]:
+    """Leave out NaN, which is not equal to itself."""
+    return {key: value for key, value in plain.items() if value == value}
