@@ -52,18 +52,19 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
         pictures: Maximum number of pictures of each split on the page.
         output: File of the page.
     """
-    from rich.console import Console
     from rich.progress import track
 
     from ganatomy.data.quality import inventory
     from ganatomy.data.transforms import cut
     from ganatomy.data.transforms.intensity import shown
+    from ganatomy.runs.keys import write_private
+    from ganatomy.runs.terminal import Terminal
 
-    console = Console(highlight=False)
+    console = Terminal()
     records = data.splitting(data.source.records())
     drawn: dict[str, bytes] = {}
     wanted = _sample(records, pictures)
-    steps = iter(track(records, "reading", console=Console(stderr=True), transient=True))
+    steps = iter(track(records, "reading", console=Terminal(stderr=True), transient=True))
     next(steps)
 
     kept: list[float] = []
@@ -87,10 +88,14 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     _print(console, found, data, facts)
     if data.source.size is not None:
         nothing = f"data.size={shown(data.source.size)} cuts nothing off"
-        console.print(cut.words(data.source.size, kept) or nothing, markup=False)
+        console.print(cut.words(data.source.size, kept) or nothing)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(_page(found, data, drawn, wanted, facts), encoding="utf-8")
     console.print(f"page: {output}")
+    if found.faults and hasattr(data.source, "keys"):
+        private = output.with_name(f"{output.stem}-keys.csv")
+        write_private(private, data.source.keys())
+        console.print(f"keys: {private} (private: patients and files behind these names)")
     return found
 
 
@@ -129,7 +134,6 @@ def _drawn(data: DataModule, case: Case) -> bytes:
 
 def _print(console: Console, found: Inventory, data: DataModule, facts: dict[str, str]) -> None:
     from rich import box
-    from rich.markup import escape
     from rich.table import Table
 
     from ganatomy.data.known import doubts, overview
@@ -143,13 +147,13 @@ def _print(console: Console, found: Inventory, data: DataModule, facts: dict[str
         for number, head in enumerate(first):
             table.add_column(head, justify="right" if number else "left")
         for row in others:
-            table.add_row(*map(escape, row))
+            table.add_row(*row)
         console.print(table)
     for name, words in facts.items():
-        console.print(f"{name}: {words}", markup=False)
+        console.print(f"{name}: {words}")
     warnings = doubts(data.source, data.intensity)
     for doubt in warnings:
-        console.print(f"note: {doubt}", markup=False, soft_wrap=True)
+        console.print(f"note: {doubt}", soft_wrap=True)
     if data.labels.fraction < 1:
         training = [record for record in found.records if record.split == "train"]
         data.labels.deal(training)
@@ -158,7 +162,7 @@ def _print(console: Console, found: Inventory, data: DataModule, facts: dict[str
     lines = [f"fault: {line}" for line in told_once(found.grave)]
     lines += [f"note: {line}" for line in told_once(mild)]
     for line in lines[:SHOWN]:
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     if len(lines) > SHOWN:
         console.print(f"... and {len(lines) - SHOWN} more on the page")
     notes = len(found.faults) - len(found.grave) + len(warnings)

@@ -14,14 +14,13 @@ if TYPE_CHECKING:
 @command("experiment")
 def main(cfg: DictConfig) -> None:
     """Run what is missing and write the results; or `list`, or `check`."""
-    from rich.console import Console
-
     from ganatomy.config.resolve import to_plain
     from ganatomy.experiments import check, listing, pin, spec, verify
     from ganatomy.experiments import run as experiment_run
+    from ganatomy.runs.terminal import Terminal
 
     request = experiment_run.read_request(to_plain(cfg))
-    console = Console(highlight=False)
+    console = Terminal()
     if request.named == "list":
         listing.show(request.root, console)
         return

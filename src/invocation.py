@@ -1,11 +1,33 @@
-"""The command line that started this process: as the user typed it, and as child processes are started."""
+"""Command line and environment of this process: as typed, for child processes, and without secrets."""
 
 from __future__ import annotations
 
+import os
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 PROGRAM = "ganatomy"
+PREFIXES = "GANATOMY_TARGETS"
+"""Variable of the shell that allows prefixes of classes of the user's own."""
+SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|_PASS\b|_PWD\b|CREDENTIAL|AUTH", re.IGNORECASE)
+"""Part of the name of a variable whose value is a secret."""
+OF_SECRET = re.compile(
+    r"[+~]*(?:[\w./@-]*[./@_-])?(?:api_?|access_?|private_?|secret_?)?"
+    r"(?:key|token|secret|password|passwd|passphrase|pwd|credentials?|auth)(?:_\w+)?",
+    re.IGNORECASE,
+)
+"""Key of the command line whose value is a secret, such as logger.api_key; not num_tokens."""
+IN_URL = re.compile(r"(\w://[^\s/:@'\"]*):[^\s'\"]*@")
+"""User and password in a URL; the password may hold slashes and ends at the last @."""
+IN_QUERY = re.compile(r"([?&](?:password|passwd|pwd|token|key|secret)=)[^\s&'\"]+", re.IGNORECASE)
+"""Password among the options of a URL."""
+HIDDEN = "***"
+LEAST = 8
+"""Fewest characters of a value that is looked for in texts."""
+
+_settled: list[tuple[str, ...]] = []
 
 
 def by_console() -> bool:
@@ -28,3 +50,62 @@ def child_command(verb: str) -> list[str]:
         return [sys.executable, "-m", f"ganatomy.{verb}"]
     safe = [] if sys.path[0] in ("", str(Path.cwd())) else ["-P"]
     return [sys.executable, *safe, "-m", PROGRAM, verb]
+
+
+def shown(path: Path) -> str:
+    """Return a path relative to the current folder if it lies in it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def own_prefixes() -> tuple[str, ...]:
+    """Return the prefixes of GANATOMY_TARGETS: those of the shell, once a command has settled them."""
+    if _settled:
+        return _settled[0]
+    return tuple(filter(None, (part.strip() for part in os.environ.get(PREFIXES, "").split(","))))
+
+
+def settle_prefixes() -> str:
+    """Fix the prefixes before any file is read, and return the line about them; empty for none."""
+    if not _settled:
+        _settled.append(own_prefixes())
+    named = ", ".join(_settled[0])
+    return f"{PREFIXES}: configurations may also name classes of {named}" if named else ""
+
+
+def is_secret(name: str) -> bool:
+    """Return True for a variable of the environment whose name says that it holds a secret.
+
+    >>> is_secret("WANDB_API_KEY"), is_secret("GANATOMY_DATA")
+    (True, False)
+    """
+    return bool(SECRET.search(name))
+
+
+def secret_in(text: str) -> str:
+    """Return the variable whose secret the shell put into a text; empty for none.
+
+    Short values and paths are no secrets: they stand in many texts for other reasons.
+    """
+    return next((name for name, value in _secrets() if value in text), "")
+
+
+def _secrets() -> Iterator[tuple[str, str]]:
+    for name, value in os.environ.items():
+        if is_secret(name) and len(value) >= LEAST and not re.search(r"[/\\\s@]", value):
+            yield name, value
+
+
+def redacted(text: str) -> str:
+    """Return a text with secrets as `***`: passwords of URLs, values of secret keys and of secret variables.
+
+    >>> redacted("storage=postgresql://me:abc@db/sweeps")
+    'storage=postgresql://me:***@db/sweeps'
+    >>> redacted("+logger.api_key=abc")
+    '+logger.api_key=***'
+    """
+    for _, secret in _secrets():
+        text = text.replace(secret, HIDDEN)
+    key, equals, value = text.partition("=")
+    if equals and value and OF_SECRET.fullmatch(key):
+        return f"{key}={HIDDEN}"
+    return IN_QUERY.sub(rf"\1{HIDDEN}", IN_URL.sub(rf"\1:{HIDDEN}@", text))

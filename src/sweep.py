@@ -19,10 +19,9 @@ TRAIN_WORDS: list[str] = []
 @command("sweep")
 def main(cfg: DictConfig) -> None:
     """Run the trials that are missing, then report what was found."""
-    from rich.console import Console
-
     from ganatomy.config.compose import searched
     from ganatomy.config.resolve import to_plain
+    from ganatomy.runs.terminal import Terminal
     from ganatomy.sweeps import workers
     from ganatomy.sweeps.plan import read_plan, try_space
     from ganatomy.sweeps.study import begun, prepare, settled, wanted
@@ -34,7 +33,7 @@ def main(cfg: DictConfig) -> None:
     study = prepare(plan)
     signum = None if settled(study, wanted(plan)) else workers.run(plan, study)
     files = summarise(plan, study)
-    console = Console(highlight=False)
+    console = Terminal()
     show(plan, study, console)
     if len(files) > 1:
         console.print(f"the best again: {again(plan)}", soft_wrap=True)

@@ -55,16 +55,31 @@ class Session:
 
 
 def train(cfg: Config, directory: Path) -> float:
-    """Train, test and report one run in `directory`; with `resume`, go on with the run that is there."""
+    """Train, test and report one run in `directory`; with `resume`, go on with the run that is there.
+
+    The directory is this run's alone meanwhile.
+    """
+    from ganatomy.launch.distributed import join_group
+    from ganatomy.launch.ownership import owned
+    from ganatomy.runs.process_place import is_rank_zero
+
+    directory = join_group(cfg.trainer, directory)
+    with owned(directory, bool(cfg.resume), is_rank_zero()):
+        return _train(cfg, directory)
+
+
+def _train(cfg: Config, directory: Path) -> float:
+    """Do the work of `train` in a directory that is this run's: play until a game does not go back."""
     from ganatomy.config.mistakes import memory
+    from ganatomy.invocation import shown
     from ganatomy.launch import distributed
     from ganatomy.runs import console
     from ganatomy.runs.directory import open_again, open_new
     from ganatomy.runs.process_place import is_rank_zero
     from ganatomy.training import build, rollback
+    from ganatomy.training.failure import fail
 
     console.silence_libraries()
-    directory = distributed.join_group(cfg.trainer, directory)
     run = (open_again if cfg.resume else open_new)(directory, is_rank_zero())
     attempt = rollback.first(cfg, run)
     console.seed_everything(attempt.cfg.seed, cfg.trainer.threads)
@@ -76,11 +91,11 @@ def train(cfg: Config, directory: Path) -> float:
         while isinstance(outcome := _play(session), rollback.Attempt):
             session = _set_up(outcome, run, data)
     except BaseException as error:
-        _fail(run, session.trainer, error)
+        fail(run, session.trainer, error)
         raise
     distributed.leave_group()
     if run.is_rank_zero:
-        sys.stdout.write(f"run: {_short(run.path)}\n")
+        sys.stdout.write(f"run: {shown(run.path)}\n")
     return outcome
 
 
@@ -140,6 +155,7 @@ def _play(session: Session) -> float | Attempt:
 
 def _finish(session: Session) -> float:
     """Score the chosen checkpoint on the test split and write the results."""
+    from ganatomy.callbacks.loggers import close_wandb
     from ganatomy.training import results
 
     cfg, run, trainer, task, data = (
@@ -162,38 +178,9 @@ def _finish(session: Session) -> float:
     run.status("done", "; ".join(why), best=best, **results.game(trainer))
     for logger in trainer.loggers:
         logger.finalize("success")
-    results.close_wandb(0)
+    close_wandb(0)
     results.show(run, [*task.closing_lines, *why[1:]], cfg.callbacks.report)
     return float(best["score"])
-
-
-def _fail(run: Run, trainer: pl.Trainer, error: BaseException) -> None:
-    """Write a status that says what happened, and close the loggers."""
-    from ganatomy.callbacks.checkpoint import Preempted
-    from ganatomy.errors import UserError
-    from ganatomy.invocation import typed
-    from ganatomy.launch import distributed
-    from ganatomy.training import results
-
-    for logger in trainer.loggers:
-        logger.save()
-    if run.is_rank_zero:
-        run.timed()
-    if isinstance(error, Preempted):
-        run.status("preempted", str(error))
-        results.close_wandb(0)
-        if run.is_rank_zero:
-            sys.stderr.write(f"{error}; go on with: {typed('train')} resume={_short(run.path)}\n")
-        raise SystemExit(128 + error.signum) from None
-    why = f"{type(error).__name__}: {error}" if not isinstance(error, UserError) else str(error)
-    why = "another process ended" if distributed.is_peer_failure(error) else why
-    run.status("failed", " ".join(why.split()), **results.failed_game(trainer, error))
-    results.close_wandb(1)
-
-
-def _short(path: Path) -> str:
-    """Return the path relative to the current folder if it lies in it."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 if __name__ == "__main__":

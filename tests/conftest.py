@@ -45,6 +45,15 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["GANATOMY_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def secret(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Pseudonyms of DICOM are made with a secret of the tests', not with one in the user's folder."""
+    path = tmp_path_factory.mktemp("secret") / "secret"
+    path.write_text("0123456789abcdef" * 4)
+    path.chmod(0o600)
+    os.environ["GANATOMY_SECRET"] = str(path)
+
+
 @pytest.fixture
 def compose() -> Callable[..., dict[str, Any]]:
     """The plain configuration of `python -m src.train <overrides>`."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from ganatomy.runs.directory import write_atomically
+from ganatomy.runs.directory import Run
+from ganatomy.runs.integrity.checked import read_file
+from ganatomy.tables import csv_text
 
 FINAL = ("test/", "baseline/", "floor/")
 """Final scores, which a resumed run computes again."""
@@ -19,21 +19,19 @@ FINAL = ("test/", "baseline/", "floor/")
 class History(Logger):
     """Logger to one CSV file, written whole at `save`.
 
-    A resumed run drops rows beyond `resume_at`, the step of its checkpoint.
+    A resumed run drops rows beyond `resume_at`, the step of its checkpoint. UserError for a damaged file
+    without a sound copy.
     """
 
     def __init__(self, path: Path, resume_at: int | None = None) -> None:
         super().__init__()
         self.path = path
         self.rows: dict[int, dict[str, Any]] = {}
-        if resume_at is not None and path.is_file():
-            with path.open(newline="", encoding="utf-8") as file:
-                for row in csv.DictReader(file):
-                    step = int(row.pop("step"))
-                    if step <= resume_at:
-                        self.rows[step] = {
-                            n: v for n, v in row.items() if v != "" and not n.startswith(FINAL)
-                        }
+        if resume_at is not None:
+            for row in read_file(path.parent, path.name) or ():
+                step = int(row.pop("step"))
+                if step <= resume_at:
+                    self.rows[step] = {n: v for n, v in row.items() if v != "" and not n.startswith(FINAL)}
 
     @property
     def name(self) -> str:
@@ -53,12 +51,8 @@ class History(Logger):
     @rank_zero_only
     def save(self) -> None:
         columns = dict.fromkeys(name for row in self.rows.values() for name in row)
-        text = io.StringIO()
-        writer = csv.DictWriter(text, ["step", *columns], lineterminator="\n")
-        writer.writeheader()
-        for step in sorted(self.rows):
-            writer.writerow({"step": step, **self.rows[step]})
-        write_atomically(self.path, text.getvalue().encode())
+        rows = [{"step": step, **self.rows[step]} for step in sorted(self.rows)]
+        Run(self.path.parent).write_bytes(self.path.name, csv_text(["step", *columns], rows).encode())
 
     @rank_zero_only
     def finalize(self, status: str) -> None:

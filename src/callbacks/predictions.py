@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +10,7 @@ import pytorch_lightning as pl
 from ganatomy.errors import UserError
 from ganatomy.runs.console import print_status
 from ganatomy.runs.directory import Run, write_atomically
+from ganatomy.tables import csv_text
 from ganatomy.tasks.base import AdversarialTask, Batch
 from ganatomy.tasks.shared.volumes import rows_by_case
 
@@ -73,10 +72,9 @@ class Predictions(pl.Callback):
         if not any(self.folder.glob("case_*")):
             print_status("save_predictions: this task writes no file for each case; see predictions/")
             return
-        text = io.StringIO()
-        rows = [(name, case) for case, name in self.numbered.items()]
-        csv.writer(text, lineterminator="\n").writerows([("prediction", "case"), *rows])
-        write_atomically(self.run.path / "predictions.csv", text.getvalue().encode())
+        rows = [{"prediction": name, "case": case} for case, name in self.numbered.items()]
+        text = csv_text(("prediction", "case"), rows)
+        write_atomically(self.run.path / "predictions.csv", text.encode())
 
 
 def refuse_to_become_data(run: Run, root: str | None) -> None:

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,6 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ganatomy.runs.terminal import Terminal
 from ganatomy.tasks.base import AdversarialTask, Batch
 
 LINE_EVERY_SECONDS = 20.0
@@ -26,7 +26,7 @@ class TrainingProgress(pl.Callback):
     """Show steps done, time left, the latest losses and the latest validation score."""
 
     def __init__(self, kind: Literal["auto", "bar", "lines", "none"] = "auto") -> None:
-        self.console = Console(stderr=True)
+        self.console = Terminal(stderr=True)
         self.kind = ("bar" if self.console.is_terminal else "lines") if kind == "auto" else kind
         self.bar: Progress | None = None
         self.score = ""
@@ -45,7 +45,7 @@ class TrainingProgress(pl.Callback):
                 TimeElapsedColumn(),
                 TextColumn("left"),
                 TimeRemainingColumn(),
-                TextColumn("{task.fields[note]}"),
+                TextColumn("{task.fields[note]}", markup=False),
                 console=self.console,
             )
             self.bar.start()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import shutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -18,6 +16,7 @@ from ganatomy.data.io.writers import original
 from ganatomy.data.summary import content_hash
 from ganatomy.runs.directory import Run, write_atomically
 from ganatomy.runs.weights import weights
+from ganatomy.tables import csv_text
 from ganatomy.tasks.synthesis.sampler import Sampler
 from ganatomy.tasks.synthesis.task import SynthesisTask
 
@@ -82,10 +81,8 @@ class SyntheticImages(pl.Callback):
             columns["label"] = [f"labels/{name}" for name in names]
         if task.condition.classes:
             columns["kind"] = [data.image_classes[n % len(data.image_classes)] for n in range(self.count)]
-        text = io.StringIO()
-        rows = zip(*columns.values(), strict=True)
-        csv.writer(text, lineterminator="\n").writerows([tuple(columns), *rows])
-        write_atomically(self.folder / "index.csv", text.getvalue().encode())
+        rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+        write_atomically(self.folder / "index.csv", csv_text(list(columns), rows).encode())
         self.run.write("synthetic/provenance.json", self._provenance(task, data, stored))
 
     def _provenance(self, task: SynthesisTask, data: DataModule, stored: Form) -> dict[str, Any]:

@@ -23,8 +23,12 @@ ADDED: dict[str, Any] = {
     "data.axes": None,
     "data.series": None,
     "data.modality": None,
+    "data.outside": False,
+    "data.download": False,
+    "data.secret": None,
     "task.scored": "network",
     "task.metrics": [],
+    "resume_force": False,
 }
 """A key that came after 062eb33 -> its FIRST default, which says what runs did before it was there.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
@@ -13,12 +14,22 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ganatomy.config.mistakes.suggestions import nearest
+from ganatomy.config.security.elsewhere import (
+    check_references,
+    check_secrets,
+    checked,
+    refuse_references,
+)
 from ganatomy.config.versions import MISSING, as_today, get, key_of_today, line_of
 from ganatomy.errors import UserError
 
 if TYPE_CHECKING:
     from ganatomy.config.schema import Config, DataConfig
     from ganatomy.config.section import Plain
+
+SECTIONS = ("task", "data", "model", "update", "trainer", "logger", "callbacks", "paths")
+"""Sections that every config.yaml has."""
+BACK = "put it back as the run wrote it, or start a new run"
 
 REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*(?:\.\w+)+)\}")
 """A reference to a key from the top of the configuration."""
@@ -46,6 +57,7 @@ FREE = (
     "data.workers",
     "data.cache",
     "data.changed",
+    "data.secret",
     "debug",
 )
 """Keys that may differ when a run goes on."""
@@ -56,7 +68,20 @@ def load(run: str | Path) -> Plain:
     path = Path(run) / "config.yaml"
     if not path.is_file():
         raise UserError(f"{run}: is no run directory (it has no config.yaml)")
-    return as_today(to_plain(OmegaConf.load(path)), _takes)
+    try:
+        text, content = checked(path)
+        check_references(content)
+        lost = [key for key in SECTIONS if not isinstance(content.get(key), dict)]
+        plain = {} if lost else to_plain(OmegaConf.load(io.StringIO(text)))
+        refuse_references(plain)
+    except (UserError, OmegaConfBaseException) as error:
+        raise UserError(f"{path}: {str(error).splitlines()[0]}; {BACK}") from error
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise UserError(f"{path}: is damaged ({reason}); {BACK}") from error
+    if lost:
+        raise UserError(f"{path}: is damaged (it has no section {lost[0]}); {BACK}")
+    return as_today(plain, _takes)
 
 
 def _takes(section: Plain, key: str) -> bool:
@@ -77,7 +102,9 @@ def to_plain(cfg: Any) -> Plain:
         plain = OmegaConf.to_container(_referring(cfg), resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None) or "configuration"
-        raise UserError(f"{key}: {str(error).splitlines()[0]}") from error
+        cause = error.__cause__ or error.__context__
+        reason = str(cause if isinstance(cause, UserError) else error).splitlines()[0]
+        raise UserError(f"{key}: {reason}") from error
     assert isinstance(plain, dict)
     return as_today({str(key): value for key, value in plain.items()})
 
@@ -114,13 +141,15 @@ def resolve_config(cfg: DictConfig, overrides: list[str]) -> Plain:
     With it only keys that change no number may be given (`FREE`), and how far the run goes. UserError for any
     other key.
     """
+    if not isinstance(forced := cfg.get("resume_force", False), bool) or (forced and not cfg.get("resume")):
+        raise UserError("resume_force: is true or false, and says something beside resume=DIR alone")
     if not cfg.get("resume"):
         return to_plain(cfg)
     saved = OmegaConf.create(load(cfg.resume))
     planned = saved.trainer.max_steps
     for word in overrides:
         key, _, _ = word.lstrip("+").partition("=")
-        if key == "resume":
+        if key in ("resume", "resume_force"):
             continue
         if key == "trainer":  # trainer=ddp: how many processes, and nothing else
             for count in ("devices", "num_nodes"):
@@ -138,7 +167,7 @@ def resolve_config(cfg: DictConfig, overrides: list[str]) -> Plain:
             raise UserError(f"{key}: no such key in {cfg.resume}/config.yaml")
         OmegaConf.update(saved, key, OmegaConf.select(cfg, key), force_add=True)
     _check_extension(saved, planned)
-    saved.resume = str(cfg.resume)
+    saved.resume, saved.resume_force = str(cfg.resume), False
     return to_plain(saved)
 
 
@@ -161,6 +190,7 @@ def validate(plain: Plain) -> Config:
     from ganatomy.config.schema import Config
     from ganatomy.config.targets import check_targets
 
+    check_secrets(plain)
     cfg = Config.from_plain(plain)
     check_model(cfg, HydraConfig.get().runtime.choices["model"] if HydraConfig.initialized() else cfg.name)
     _check_names(cfg)

@@ -13,25 +13,39 @@ from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import OmegaConf
+from omegaconf.resolvers import oc
 
 from ganatomy.config.mistakes.overrides import BASES
+from ganatomy.config.security.elsewhere import check_file, checked
 from ganatomy.config.translate import announce
 from ganatomy.config.versions import file_of_today, put
 from ganatomy.errors import UserError
-from ganatomy.invocation import typed
+from ganatomy.invocation import is_secret, typed
 
 
 def register_resolvers() -> None:
     """Register the interpolations of the files in conf/, and our reader of YAML files.
 
     `${run_directory:resume,new}`: a resumed run goes on in its own directory. `${choices:train}`: the groups
-    that --help of `train` lists. `${command:train}`: how the user calls that command.
+    that --help of `train` lists. `${command:train}`: how the user calls that command. `${oc.env:...}` reads
+    no secrets, which would end in config.yaml.
     """
+    OmegaConf.register_new_resolver("oc.env", _variable, replace=True)
     OmegaConf.register_new_resolver("command", typed, replace=True)
     OmegaConf.register_new_resolver("run_directory", lambda resume, new: resume or new, replace=True)
     OmegaConf.register_new_resolver("choices", _choices, replace=True)
     Plugins.instance()  # registers Hydra's own reader, which ours replaces
     SourcesRegistry.instance().types["file"] = FileConfigSource
+
+
+def _variable(name: str, *default: str | None) -> str | None:
+    """Return a variable of the environment, or the default; UserError for one that holds a secret."""
+    if is_secret(name):
+        raise UserError(
+            f"${{oc.env:{name}}} would write a secret into config.yaml; "
+            f"let the program that needs {name} read it"
+        )
+    return oc.env(name, *default)
 
 
 def _choices(command: str) -> str:
@@ -57,12 +71,17 @@ class FileConfigSource(file_config_source.FileConfigSource):
     """
 
     def load_config(self, config_path: str) -> ConfigResult:
-        result = super().load_config(config_path)
-        plain = OmegaConf.to_container(result.config, resolve=False)
-        if not isinstance(plain, dict):
-            return result
         path = Path(self.path) / self._normalize_file_name(config_path)
+        added = self.provider != "main"  # not conf/
         try:
+            if added and path.is_file():
+                checked(path)
+            result = super().load_config(config_path)
+            plain = OmegaConf.to_container(result.config, resolve=False)
+            if not isinstance(plain, dict):
+                return result
+            if added:
+                check_file(plain, _package(result, config_path), config_path)
             content = {str(key): value for key, value in plain.items()}
             classes = functools.partial(self._classes, content, config_path)
             today, lines = file_of_today(content, _package(result, config_path), classes)

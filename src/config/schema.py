@@ -176,6 +176,7 @@ class Config(Section):
     name: Annotated[str, Field(pattern=r"^[\w.=,+-]+$")]
     run_dir: str
     resume: str | None
+    resume_force: bool = False
     save_predictions: Cases
     save_samples: Annotated[int, Field(ge=0)] = 0
     save_format: Literal["png8", "png16", "nifti", "npz"] | None = None

@@ -4,67 +4,63 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
 import re
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import is_dataclass
-from typing import Any, get_type_hints
+from collections.abc import Mapping
+from typing import Any
 
+from ganatomy.config.argument_types import check_types
 from ganatomy.config.mistakes.suggestions import nearest
+from ganatomy.config.security.allowed import is_listed, package_of, prefixes, why
+from ganatomy.config.security.arguments import check_values
 from ganatomy.errors import UserError
+from ganatomy.invocation import own_prefixes
 
-ALLOWED = (
-    "ganatomy.data.sources.",
-    "ganatomy.degradations.",
-    "ganatomy.networks.",
-    "ganatomy.optim.",
-    "ganatomy.tasks.",
-    "monai.networks.nets.",
-    "monai.networks.blocks.",
-    "monai.transforms.",
-    "torch.nn.modules.",
-    "torch.optim.",
-)
-"""Modules whose classes a configuration may name; GANATOMY_TARGETS="mylab.,other." adds others."""
-
-TEXTS = (str, str | None)
-"""Annotations of a parameter that takes a text."""
+SHORT = ("torch.nn",)
+"""Modules that offer classes of the list by a shorter name."""
 
 
 def resolve(node: Mapping[str, Any], path: str) -> type:
     """Return the class that `node["_target_"]` names; `path` is the key of the node, for messages.
 
-    UserError for a class that is not on the allow-list. The module that defines the class decides, so a
-    detour through an allowed module is refused too.
+    UserError for a class that is neither on the list (`security.allowed`) nor of GANATOMY_TARGETS. The module
+    that defines the class decides, so a detour through an allowed module is refused too. Nothing is imported
+    outside the packages of the list and those of the prefixes.
     """
     target = node.get("_target_")
     if not isinstance(target, str) or "." not in target:
         raise UserError(f"{path}._target_: needs the dotted name of a class, got {target!r}")
-    allowed = ALLOWED + tuple(filter(None, os.environ.get("GANATOMY_TARGETS", "").split(",")))
-    roots = sorted({prefix.split(".")[0] for prefix in allowed})
-    modules = ", ".join(prefix.rstrip(".") for prefix in allowed)
-    refusal = f"{path}._target_: {target} is refused; allowed are classes of {modules}{_own(target)}"
-    if target.split(".")[0] not in roots:
-        raise UserError(refusal)
+    own = own_prefixes()
     module, _, name = target.rpartition(".")
+    is_own = target.split(".")[0] in {prefix.split(".")[0] for prefix in own}
+    if not (is_own or package_of(module) or module in SHORT):
+        modules = ", ".join([*prefixes(), *(prefix.rstrip(".") for prefix in own)])
+        raise UserError(
+            f"{path}._target_: {target} is refused; allowed are classes of {modules}{_own(target)}"
+        )
     owner: Any = _import(module, target, path)
     found = getattr(owner, name, None)
     if found is None:
         close = nearest(name, [n for n in dir(owner) if inspect.isclass(getattr(owner, n))])
         raise UserError(f"{path}._target_: {module} has no {name}{close}")
-    if not inspect.isclass(found) or not f"{found.__module__}.".startswith(allowed):
-        raise UserError(refusal)
-    return found
+    if inspect.isclass(found) and (is_listed(found) or f"{found.__module__}.".startswith(own)):
+        return found
+    package = package_of(found.__module__) if inspect.isclass(found) else ""
+    reason = why(found.__name__, package) if package else f"no class of {module} itself"
+    raise UserError(f"{path}._target_: {target} is refused: {reason}{_derive(package)}")
 
 
 def _own(target: str) -> str:
-    """Return how to allow a class of the user's own; empty for Python's and those of allowed packages."""
+    """Return how to allow a class of the user's own; empty for Python's and those of the listed packages."""
     root = target.split(".")[0]
-    if root in sys.stdlib_module_names or root in {prefix.split(".")[0] for prefix in ALLOWED}:
+    if root in sys.stdlib_module_names or root in {package.split(".")[0] for package in prefixes()}:
         return ""
-    before = os.environ.get("GANATOMY_TARGETS", "").rstrip(",")
+    before = ",".join(own_prefixes())
     return f"; for a class of your own set GANATOMY_TARGETS={f'{before},' if before else ''}{root}."
+
+
+def _derive(package: str) -> str:
+    return "; or derive a class of your own from it, and allow that by GANATOMY_TARGETS" if package else ""
 
 
 def _import(module: str, target: str, path: str) -> Any:
@@ -96,6 +92,7 @@ def check_arguments(cls: type, node: Mapping[str, Any], path: str) -> None:
     Raises:
         UserError: A key that the class does not take, or a value of a wrong type.
     """
+    check_values(cls, node, path)
     parameters = parameters_of(cls)
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return
@@ -103,66 +100,7 @@ def check_arguments(cls: type, node: Mapping[str, Any], path: str) -> None:
     for key in given:
         if key not in parameters:
             raise UserError(f"{path}.{key}: {cls.__name__} takes no such argument{nearest(key, parameters)}")
-    _check_types(cls, given, path)
-
-
-def _check_types(cls: type, given: Mapping[str, Any], path: str) -> None:
-    """Check values against the annotations of the constructor, where these can be read."""
-    from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
-    from pydantic.errors import PydanticUserError
-
-    try:
-        hints = get_type_hints(inspect.getattr_static(cls, "__init__"), include_extras=True)
-    except (NameError, TypeError):
-        if not is_dataclass(cls):
-            return
-        hints = get_type_hints(cls, include_extras=True)  # each part of it knows its own module's names
-        given = {k: v for k, v in given.items() if not isinstance(v, list | Mapping) or hints.get(k) in TEXTS}
-    for key, value in given.items():
-        if key not in hints or _holds_target(value):
-            continue
-        try:
-            fits = TypeAdapter(hints[key], config=ConfigDict(arbitrary_types_allowed=True)).validate_python
-            _validate(fits, value, _one_a_key(cls, key, value))
-        except (PydanticSchemaGenerationError, PydanticUserError):
-            continue
-        except ValidationError as error:
-            problem = error.errors()[0]
-            text = problem["type"] == "string_type" and isinstance(value, int | float)
-            if hints[key] in TEXTS and isinstance(value, list | Mapping):
-                raise UserError(
-                    f"{path}.{key}: takes one text, got {len(value)}: {', '.join(map(str, value))}"
-                ) from error
-            quoted = f"; as a text it is typed in quotes, '{path}.{key}=\"{value}\"'" if text else ""
-            raise UserError(f"{path}.{key}: {problem['msg'].lower()}, got {value!r}{quoted}") from error
-
-
-def _validate(fits: Callable[[Any], Any], value: Any, each: bool) -> None:
-    """Raise pydantic's ValidationError unless the value fits or, with `each`, all of its items do."""
-    from pydantic import ValidationError
-
-    try:
-        fits(value)
-    except ValidationError:
-        if not each:
-            raise
-        for item in value:
-            fits(item)
-
-
-def _one_a_key(cls: type, key: str, value: Any) -> bool:
-    """Return True if a list may hold a value for each key of one of MONAI's dictionary transforms.
-
-    Some are annotated with a single value although they take a list, as `mode` of RandGridDistortiond.
-    """
-    several = cls.__module__.startswith("monai.transforms.") and "keys" in parameters_of(cls)
-    return several and key != "keys" and isinstance(value, list) and len(value) > 1
-
-
-def _holds_target(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return "_target_" in value or any(_holds_target(item) for item in value.values())
-    return isinstance(value, list) and any(_holds_target(item) for item in value)
+    check_types(cls, given, path)
 
 
 def check_targets(node: Any, path: str = "") -> None:
@@ -211,10 +149,12 @@ def build(node: Any, path: str, *args: Any) -> Any:
         UserError: The class is not allowed, or refuses its arguments.
     """
     if isinstance(node, Mapping):
+        cls = resolve(node, path) if "_target_" in node else None
+        if cls is not None:
+            check_values(cls, node, path)
         arguments = {key: build(value, f"{path}.{key}") for key, value in node.items() if key != "_target_"}
-        if "_target_" not in node:
+        if cls is None:
             return arguments
-        cls = resolve(node, path)
         try:
             return cls(*args, **arguments)
         except UserError as error:

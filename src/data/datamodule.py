@@ -145,7 +145,7 @@ class DataModule(Cohort, pl.LightningDataModule):
         self.labels = Labels(label_fraction, unlabelled_fraction, batch_size, split_seed)
         self.folder = Path(cache_dir).expanduser() if cache_dir else Path.home() / ".cache/ganatomy"
         if isinstance(source, Files):
-            source.digests = Digests(self.folder, source.folder)
+            source.digests = Digests(self.folder, source.folder, source.private)
         self.prepared = Prepared(source, self.preparation, cut=one_size)
         self.cache = Cache(self.prepared.make, self.prepared.key, cache, self.folder, cache_gb)
         self.records, self.dealt, self.facts = {}, [], {}

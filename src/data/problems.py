@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ganatomy.data.records import Fault, Record
+from ganatomy.names import printable
 
 
 def blamed(record: Record, fault: Fault) -> Record:
@@ -44,7 +45,7 @@ def grouped(faults: Iterable[Fault]) -> list[list[Fault]]:
     groups: dict[tuple[bool, str, str], dict[str, Fault]] = {}
     for fault in faults:
         about, colon, words = fault.words.partition(": ")
-        same = re.sub(r"\S*[./]\S*|\S+-[0-9a-f]{8}\b", "", words if colon else about)
+        same = re.sub(r"\S*[./]\S*|\S+-[0-9a-f]{8,32}\b", "", words if colon else about)
         same = re.sub(r"\d+", "0", same)
         groups.setdefault((fault.grave, fault.kind, same), {}).setdefault(fault.words, fault)
     return [list(group.values()) for group in groups.values()]
@@ -53,14 +54,19 @@ def grouped(faults: Iterable[Fault]) -> list[list[Fault]]:
 def told_once(faults: Iterable[Fault]) -> list[str]:
     """Return a line for each group of faults: its first one, and the number of the others."""
     return [
-        first.words + (f" ... and {len(more)} more (check.html)" if more else "")
+        printable(first.words) + (f" ... and {len(more)} more (check.html)" if more else "")
         for first, *more in grouped(faults)
     ]
 
 
 def called(record: Record) -> str:
     """Return the name of a record for messages: the first file of its image, or else its case."""
-    return next(iter(files_of(record)), record.case)
+    return record.case if record.private else next(iter(files_of(record)), record.case)
+
+
+def file_of(record: Record, file: str) -> str:
+    """Return the name of one of a record's files for messages; without it if the record is private."""
+    return f"a file of {record.case}" if record.private else file
 
 
 def files_of(record: Record, role: str = "image") -> list[str]:

@@ -61,6 +61,8 @@ class Record:
         fold: its fold, if the data set gives one.
         problems: faults that the source found before reading a pixel; the first record also carries those of
             the whole data set (faults of no case). A record with a grave one gets no split.
+        order: text by which its subject is sorted before the split is drawn; empty: the subject's name.
+        private: the names of its files may identify a person, so messages name the case only.
 
     Example:
         >>> record = Record("scan1", "patient1", split="train", content={"image": "scan1.nii.gz"})
@@ -75,6 +77,8 @@ class Record:
     stratum: str = ""
     fold: int | None = None
     problems: tuple[Fault, ...] = ()
+    order: str = ""
+    private: bool = False
 
 
 class Source(Protocol):

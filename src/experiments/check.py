@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,10 +9,20 @@ from ganatomy.errors import UserError
 from ganatomy.experiments.claims.verdicts import verdicts
 from ganatomy.experiments.fingerprint import fingerprint_of_file
 from ganatomy.experiments.plan import runs
-from ganatomy.experiments.results.report import BEGIN, FIGURE, NOT_RUN, TABLE, VERDICTS, between, summary_of
+from ganatomy.experiments.results.report import (
+    BEGIN,
+    FIGURE,
+    FILES,
+    NOT_RUN,
+    TABLE,
+    VERDICTS,
+    between,
+    summary_of,
+)
 from ganatomy.experiments.results.table import table
 from ganatomy.experiments.spec import FILE, Experiment, read
 from ganatomy.experiments.store import LINES, load, sha256, valid
+from ganatomy.runs.integrity.contents import parsed
 
 STALE = "; run the command again"
 
@@ -36,20 +45,22 @@ def _faults(experiment: Experiment) -> list[str]:
     planned = runs(experiment, Path("runs"))
     if not (folder / LINES).is_file():
         return _never_run(experiment) if experiment.scale == "cpu" else []
-    kept_verdicts = (
-        json.loads((folder / VERDICTS).read_text(encoding="utf-8")) if (folder / VERDICTS).is_file() else {}
-    )
-    if not kept_verdicts:
+    if not (folder / VERDICTS).is_file():
         return [f"{folder / VERDICTS}: is missing{STALE}"]
+    try:
+        kept_verdicts = parsed(VERDICTS, (folder / VERDICTS).read_bytes())
+        known_files = {name: kept_verdicts["files"][name] for name in FILES}
+    except (ValueError, KeyError, TypeError) as error:
+        return [f"{folder / VERDICTS}: is damaged ({error}){STALE}"]
     faults = []
-    for name, known in kept_verdicts.get("files", {}).items():
+    for name, known in known_files.items():
         if not (folder / name).is_file():
             faults.append(f"{folder / name}: is missing{STALE}")
         elif sha256(folder / name) != known:
             faults.append(f"{folder / name}: was changed by hand{STALE}, which makes it anew from the runs")
     if faults:
         return faults
-    if kept_verdicts["experiment"] != fingerprint_of_file(experiment.folder / FILE):
+    if kept_verdicts.get("experiment") != fingerprint_of_file(experiment.folder / FILE):
         faults.append(f"{experiment.folder / FILE}: was changed after the results were written{STALE}")
     found = load(experiment)
     kept = valid(found, planned, experiment)

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field
 
 from ganatomy.config.compose import as_written, is_group, parsed
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.renamed import ADDED
 from ganatomy.config.section import Section
+from ganatomy.config.security.elsewhere import check_references, check_words, checked
 from ganatomy.config.translate import announce
 from ganatomy.config.versions import get, values_of_today
 from ganatomy.errors import UserError
@@ -106,12 +106,11 @@ def _of_today(block: Block, path: Path) -> Block:
 
 
 def _read(path: Path, arms: Sequence[str]) -> list[Block]:
-    try:
-        content = {"blocks": yaml.safe_load(path.read_text(encoding="utf-8"))}
-    except yaml.YAMLError as error:
-        raise UserError(" ".join(str(error).split())) from error
+    content = {"blocks": checked(path).content}
+    check_references(content)
     blocks = [_of_today(block, path) for block in Blocks.from_plain(content).blocks]
     for block in blocks:
+        check_words(block.values)
         for arm in block.arms if block.arms != "all" else ():
             if arm not in arms:
                 raise UserError(f"no arm is called {arm}{nearest(arm, arms)}")

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 from pydantic import Field, PositiveFloat, PositiveInt
 from rich.console import Console
-from rich.markup import escape
 
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.schema import PathsConfig
@@ -168,7 +167,7 @@ def show(experiment: Experiment, verdicts: Sequence[Verdict], console: Console) 
         console: Console for the lines.
     """
     for verdict in verdicts:
-        console.print(escape(finding(experiment, verdict)), soft_wrap=True)
+        console.print(finding(experiment, verdict), soft_wrap=True)
     console.print(
         f"{experiment.name}: {count(verdicts)}; {experiment.results / report.TABLE}", soft_wrap=True
     )

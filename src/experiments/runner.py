@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ganatomy.errors import UserError
 from ganatomy.experiments.plan import PlannedRun
-from ganatomy.experiments.store import done
+from ganatomy.experiments.store import done, seconds
+from ganatomy.files import write_whole
 from ganatomy.launch.signals import heard_by
 from ganatomy.launch.train_process import TrainProcess
 from ganatomy.runs.directory import failed_game
+from ganatomy.runs.integrity.checked import read_file, warn_once
+from ganatomy.runs.integrity.checksums import Damaged
+from ganatomy.runs.terminal import Terminal
 
 LOOK = 0.2
 """Seconds between looks at the runs."""
@@ -77,7 +79,7 @@ class Runner:
         self.signum: int | None = None
         self.failed: list[str] = []
         self.running: dict[tuple[str, int], tuple[PlannedRun, TrainProcess, float]] = {}
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Terminal(stderr=True)
 
     def work(self, todo: Sequence[PlannedRun], total: int) -> Outcome:
         """Train until no run is left that can begin, or a signal comes."""
@@ -138,10 +140,13 @@ class Runner:
         step("", self._note())
 
     def _same_data(self, run: PlannedRun) -> None:
-        path = run.directory / "data.json"
-        with contextlib.suppress(OSError, json.JSONDecodeError):
-            found = json.loads(path.read_text(encoding="utf-8"))["hash"]
-            same_data(self.known, run, found)
+        try:
+            found = read_file(run.directory, "data.json")
+        except Damaged as error:
+            warn_once(f"{error}; its data are not compared")
+        else:
+            if found and "hash" in found:
+                same_data(self.known, run, found["hash"])
 
     def _note(self) -> str:
         return ", ".join(f"{run.arm} {run.seed}" for run, _, _ in self.running.values())
@@ -156,7 +161,7 @@ class Runner:
 
         def step(line: str, note: str) -> None:
             if line:
-                self.console.print(line, markup=False, soft_wrap=True)
+                self.console.print(line, soft_wrap=True)
             bar.update(bar.task_ids[0], advance=1 if line else 0, note=note)
 
         with bar:
@@ -180,9 +185,8 @@ def same_data(known: dict[str, str], run: PlannedRun, found: str) -> None:
 
 def _clock(run: PlannedRun, began: float) -> None:
     """Add the seconds of this start to the file beside the run directory."""
-    path = run.directory.with_suffix(".seconds")
-    before = float(path.read_text()) if path.is_file() else 0.0
-    path.write_text(f"{before + time.monotonic() - began:.1f}\n")
+    total = (seconds(run.directory) or 0.0) + time.monotonic() - began
+    write_whole(run.directory.with_suffix(".seconds"), f"{total:.1f}\n".encode())
 
 
 @contextlib.contextmanager

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import Field, PositiveFloat
 
 from ganatomy.config.compose import parsed
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.section import Section
+from ganatomy.config.security.elsewhere import check_words, checked
 from ganatomy.config.translate import announce, words_of_today
 from ganatomy.errors import UserError
 from ganatomy.experiments.claims.claims import Claim, parse
@@ -153,7 +153,7 @@ def read(root: Path, name: str, scale: str = "cpu") -> Experiment:
         raise UserError(f"{name}: no such experiment in {root}{nearest(name, known)}")
     path = root / name / FILE
     try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content: Any = checked(path).content
         if not isinstance(content, dict):
             raise UserError("holds no keys")
         words = ("base", "arms", "scales")
@@ -163,8 +163,6 @@ def read(root: Path, name: str, scale: str = "cpu") -> Experiment:
         _check(spec)
         if scale not in spec.scales:
             raise UserError(f"scales: {scale} is none of them{nearest(scale, spec.scales)}")
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: {' '.join(str(error).split())}") from error
     except UserError as error:
         raise UserError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
     return Experiment(name, path.parent, scale, spec, claims)
@@ -208,6 +206,7 @@ def _check(spec: Spec) -> None:
             if name not in spec.arms:
                 raise UserError(f"scales.{key}.arms: no arm is called {name}{nearest(name, spec.arms)}")
     for words in parts:
+        check_words(RUN.sub("RUN", word) for word in words)
         for override in parsed([RUN.sub("RUN", word) for word in words]):
             if override.key_or_group in OURS:
                 raise UserError(f"{override.key_or_group}: is set by the experiment for each run")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import hashlib
-import io
-import json
 import math
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +16,11 @@ from ganatomy.errors import UserError
 from ganatomy.experiments.fingerprint import digest
 from ganatomy.experiments.plan import PlannedRun
 from ganatomy.experiments.spec import Experiment
-from ganatomy.runs.directory import write_atomically
+from ganatomy.runs.directory import Run, write_atomically
+from ganatomy.runs.integrity.checked import read_bytes, read_file, warn_once
+from ganatomy.runs.integrity.checksums import Damaged, record
+from ganatomy.runs.integrity.contents import rows_of
+from ganatomy.tables import csv_text
 
 KEPT = ("torch", "monai", "numpy")
 HEAD = (
@@ -57,7 +59,18 @@ class Result:
 
 def done(directory: Path) -> bool:
     """Return True if a run directory holds a finished run."""
-    return bool((_json(directory / "status.json") or {}).get("status") == "done")
+    return bool(Run(directory).known_status().get("status") == "done")
+
+
+def seconds(directory: Path) -> float | None:
+    """Return the seconds that a run took, from the file beside its directory; None if it cannot be read."""
+    path = directory.with_suffix(".seconds")
+    try:
+        found = float(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except ValueError:
+        warn_once(f"{path}: is damaged; the time of this run is lost")
+        return None
+    return found if found is None or math.isfinite(found) else None
 
 
 def collect(run: PlannedRun, experiment: Experiment, directory: Path | None = None) -> Result:
@@ -69,12 +82,25 @@ def collect(run: PlannedRun, experiment: Experiment, directory: Path | None = No
         directory: Run directory, if not that of the plan.
 
     Raises:
-        UserError: A score of a claim is not among the run's scores.
+        UserError: A score of a claim is not among the run's scores, or a file of the run is damaged.
     """
     folder = directory or run.directory
-    here, data = (_json(folder / f"{name}.json") for name in ("environment", "data"))
-    final = {k: math.nan if v is None else v for k, v in _json(folder / "metrics.json").items()}
-    metrics = _last(folder / "metrics.csv") | final
+    try:
+        return _collected(run, experiment, folder)
+    except Damaged as error:
+        raise UserError(f"{error}; {_way(folder)}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{folder}: its files do not hold a result ({error!r}); {_way(folder)}") from error
+
+
+def _way(folder: Path) -> str:
+    return f"end the run again with resume={folder}, or remove {folder} to have it run anew"
+
+
+def _collected(run: PlannedRun, experiment: Experiment, folder: Path) -> Result:
+    here, data, scores = (_file(folder, f"{name}.json") for name in ("environment", "data", "metrics"))
+    final = {k: math.nan if v is None else float(v) for k, v in scores.items()}
+    metrics = _last(folder) | final
     for name, (one, other) in experiment.spec.gaps.items():
         if one in metrics and other in metrics:
             metrics[name] = metrics[one] - metrics[other]
@@ -85,7 +111,7 @@ def collect(run: PlannedRun, experiment: Experiment, directory: Path | None = No
             f"(see {folder}/metrics.json)"
         )
     git = here.get("git") or {}
-    clock = folder.with_suffix(".seconds")
+    took = seconds(folder)
     line = {
         "arm": run.arm,
         "seed": str(run.seed),
@@ -97,31 +123,30 @@ def collect(run: PlannedRun, experiment: Experiment, directory: Path | None = No
         **{name: str(here["versions"][name]) for name in KEPT},
         "device": here["processor"] if here["device"] == "cpu" else here["device"],
         "threads": str(here["threads"]),
-        "seconds": f"{float(clock.read_text()):.0f}" if clock.is_file() else "",
-        "steps": str((_json(folder / "status.json").get("why") or "").split(" ")[0]),
+        "seconds": "" if took is None else f"{took:.0f}",
+        "steps": str((_file(folder, "status.json").get("why") or "").split(" ")[0]),
         **{name: repr(metrics[name]) for name in experiment.scores if name in metrics},
     }
-    return Result(line, _cases(folder / "scores.csv", experiment.scores))
+    return Result(line, _cases(folder, experiment.scores))
 
 
-def _json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+def _file(folder: Path, name: str) -> Any:
+    found = read_file(folder, name)
+    if found is None:
+        raise Damaged(f"{folder / name}: is missing")
+    return found
 
 
-def _last(path: Path) -> dict[str, float]:
+def _last(folder: Path) -> dict[str, float]:
     """Return the last value of each validation score."""
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = _file(folder, "metrics.csv")
     return {k: float(v) for row in rows for k, v in row.items() if k.startswith("val/") and v}
 
 
-def _cases(path: Path, scores: Sequence[str]) -> list[dict[str, float]]:
+def _cases(folder: Path, scores: Sequence[str]) -> list[dict[str, float]]:
     """Return the kept scores of each case with the subject's number, in the file's order."""
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    names = [name for name in scores if name.startswith("test/") and name[5:] in rows[0]]
+    rows = read_file(folder, "scores.csv") or []
+    names = [name for name in scores if rows and name.startswith("test/") and name[5:] in rows[0]]
     return [
         {"subject": float(row["subject"]), **{name: float(row[name[5:]]) for name in names}}
         for row in (rows if names else [])
@@ -134,14 +159,14 @@ def load(experiment: Experiment) -> dict[Key, Result]:
     if not (folder / LINES).is_file():
         return {}
     try:
-        lines = list(csv.DictReader((folder / LINES).read_text(encoding="utf-8").splitlines()))
-        text = gzip.decompress((folder / CASES).read_bytes()).decode() if (folder / CASES).is_file() else ""
+        lines = rows_of((read_bytes(folder, LINES) or b"").decode())
+        packed = read_bytes(folder, CASES)
         cases: dict[Key, list[dict[str, float]]] = {}
-        for row in csv.DictReader(text.splitlines()):
+        for row in rows_of(gzip.decompress(packed).decode()) if packed is not None else ():
             key = row.pop("arm"), int(row.pop("seed"))
             cases.setdefault(key, []).append({k: float(v) for k, v in row.items() if v != ""})
         found = [Result(line, cases.get((line["arm"], int(line["seed"])), ())) for line in lines]
-    except (KeyError, ValueError, OSError, EOFError) as error:
+    except (Damaged, KeyError, ValueError, OSError, EOFError, zlib.error) as error:
         raise UserError(
             f"{folder}: {LINES} or {CASES} is broken ({error!r}); restore them, or remove {folder}"
         ) from error
@@ -177,22 +202,16 @@ def save(experiment: Experiment, results: Mapping[Key, Result]) -> None:
         for case in result.cases
     ]
     scored = [name for name in experiment.scores if any(name in case for case in cases)]
-    content = _csv(["arm", "seed", "subject", *scored], cases).encode()
-    write_atomically(experiment.results / CASES, gzip.compress(content, mtime=0))
-    text = _csv([*HEAD, *experiment.scores], lines)
-    write_atomically(experiment.results / LINES, text.encode())
+    content = csv_text(["arm", "seed", "subject", *scored], cases).encode()
+    text = csv_text([*HEAD, *experiment.scores], lines)
+    contents = {CASES: gzip.compress(content, mtime=0), LINES: text.encode()}
+    record(experiment.results, contents)
+    for name, packed in contents.items():
+        write_atomically(experiment.results / name, packed)
 
 
 def _short(name: str, value: float) -> str:
     return f"{value:.0f}" if name == "subject" else repr(value)
-
-
-def _csv(head: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, head, lineterminator="\n", restval="")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def sha256(path: Path) -> str:

@@ -20,9 +20,14 @@ from omegaconf import DictConfig
 from ganatomy.config.locations import CONF
 from ganatomy.config.mistakes.overrides import refuse_bases, replacing
 from ganatomy.config.resolvers import register_resolvers
+from ganatomy.config.security.hydra_job import refuse_variables
 from ganatomy.config.translate import readable
 from ganatomy.errors import GAME_FAILED, UserError
+from ganatomy.invocation import redacted, settle_prefixes
+from ganatomy.names import printable
+from ganatomy.runs.integrity.restore import restore_resumed
 from ganatomy.runs.multirun import finish
+from ganatomy.runs.process_place import is_rank_zero
 
 
 def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
@@ -35,6 +40,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
         def guarded(cfg: DictConfig) -> Any:
             try:
                 refuse_bases()
+                refuse_variables()
                 return main(cfg)
             except Exception as error:
                 from ganatomy.launch.launcher import launched, report_error
@@ -44,7 +50,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
                     raise SystemExit(report_error(error, None if _debugging() else message)) from None
                 if message is None or _debugging():
                     raise
-                sys.stderr.write(message + "\n")
+                sys.stderr.write(redacted(message) + "\n")
                 raise (_Reported if _sweeping() else SystemExit)(getattr(error, "code", 2)) from None
             finally:
                 _drop_empty()
@@ -60,7 +66,10 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra re-raises, and the message is written here
             register_resolvers()
             with _one_line(name):
+                _say_prefixes()
                 folders[:] = _flags()
+                if name == "train":
+                    restore_resumed(sys.argv[1:])
                 sys.argv[1:] = readable(sys.argv[1:], name == "train", composing)
                 sys.argv[1:] = replacing(sys.argv[1:], composing)
                 failed = False
@@ -76,12 +85,20 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
     return decorate
 
 
+def _say_prefixes() -> None:
+    """Fix what GANATOMY_TARGETS allows before any file is read; say it once for all processes of a command."""
+    line = settle_prefixes()
+    if line and is_rank_zero() and "GANATOMY_LAUNCH" not in os.environ:
+        sys.stderr.write(f"{line}\n")
+
+
 def _message(error: BaseException, name: str) -> str | None:
     """Return the line for an error that the user can mend; that of a process of the run as it came."""
     from ganatomy.config.mistakes.explain import explain
     from ganatomy.launch.launcher import ProcessFailed
 
-    return error.text if isinstance(error, ProcessFailed) else explain(error, name)
+    message = error.text if isinstance(error, ProcessFailed) else explain(error, name)
+    return None if message is None else printable(message)
 
 
 def _flags() -> list[str]:
@@ -146,5 +163,5 @@ class _one_line:
             raise SystemExit(2) from None
         message = _message(error, self.name)
         if message is not None:
-            sys.stderr.write(message + "\n")
+            sys.stderr.write(redacted(message) + "\n")
             raise SystemExit(2) from None

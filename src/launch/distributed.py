@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganatomy.errors import UserError
+from ganatomy.launch.loopback import loopback_store, stays_here
 from ganatomy.runs.process_place import process_place
 
 if TYPE_CHECKING:
@@ -86,14 +87,17 @@ def join_group(trainer: TrainerConfig, directory: Path) -> Path:
     os.environ |= {"MASTER_ADDR": str(address), "MASTER_PORT": str(port)}
     if gpu:
         torch.cuda.set_device(environment.local_rank())
+    rank, count = environment.global_rank(), environment.world_size()
     try:
+        store = loopback_store(int(port), rank, count, PATIENCE) if stays_here(str(address)) else None
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if gpu else "gloo",
-            rank=environment.global_rank(),
-            world_size=environment.world_size(),
+            store=store,
+            rank=rank,
+            world_size=count,
             timeout=PATIENCE,
         )
-    except dist.DistNetworkError as error:
+    except (dist.DistNetworkError, OSError) as error:
         if "EADDRINUSE" not in str(error) and "in use" not in str(error):
             raise
         raise UserError(

@@ -21,6 +21,8 @@ from ganatomy.errors import GAME_FAILED, UserError
 from ganatomy.launch.distributed import is_peer_failure
 from ganatomy.launch.signals import SIGNALS, heard_by
 from ganatomy.runs.directory import Run
+from ganatomy.runs.lock import InUse, held_here, in_use
+from ganatomy.runs.reserve import last_status
 
 GRACE = 15.0
 """Seconds in which the others may end by themselves when one has; most notice within one."""
@@ -149,22 +151,27 @@ def _settle(
     """
     if all(code in ENDED for code in codes):
         return
+    theirs = any(note["theirs"] for note in _notes(notes)) or in_use(run.path)
     state = (run.read("status.json") or {}).get("status")
     stopped = [number for number in SIGNALS if asked[:1] == [number] or 128 + number in codes]
     if stopped and (asked or state == "preempted"):
-        if state not in (None, "preempted", "done"):
-            run.status("preempted", f"stopped by {signal.Signals(stopped[0]).name}")
+        if state not in (None, "preempted", "done") and not theirs:
+            last_status(run, "preempted", f"stopped by {signal.Signals(stopped[0]).name}")
         raise SystemExit(128 + stopped[0])
     text, why, code = _first_failure(codes, failed, notes)
-    if began or state == "running":  # which it no longer is
-        run.status("failed", why)
+    if (began or state == "running") and not theirs:  # which it no longer is
+        last_status(run, "failed", why)
     raise ProcessFailed(text, code)
+
+
+def _notes(folder: Path) -> list[dict[str, Any]]:
+    """Return what the processes reported of their errors."""
+    return [json.loads(file.read_text()) for file in folder.glob("*.json")]
 
 
 def _first_failure(codes: Sequence[int], failed: int, notes: Path) -> tuple[str, str, int]:
     """Return (whole message, one line, exit code) of the first that failed by itself, not by a peer."""
-    reports = [json.loads(file.read_text()) for file in notes.glob("*.json")]
-    own = sorted((note for note in reports if not note["lost"]), key=lambda note: note["time"])
+    own = sorted((note for note in _notes(notes) if not note["lost"]), key=lambda note: note["time"])
     if own:
         return own[0]["text"], own[0]["why"], own[0]["code"]
     code = codes[failed]
@@ -187,7 +194,7 @@ def report_error(error: BaseException, message: str | None) -> int:
     why = message.removeprefix("error: ") if message else f"{type(error).__name__}: {error}"
     text = message or "".join(traceback.format_exception(error)).rstrip()
     note: dict[str, Any] = {"time": time.time(), "text": text, "why": " ".join(why.split()), "code": code}
-    whole = json.dumps({**note, "lost": is_peer_failure(error)})
+    whole = json.dumps({**note, "lost": is_peer_failure(error), "theirs": isinstance(error, InUse)})
     with suppress(OSError):  # nobody is waiting any more
         temporary = Path(os.environ["GANATOMY_LAUNCH"]) / f"{rank}.part"
         temporary.write_text(whole)
@@ -202,8 +209,9 @@ def follow_parent() -> None:
         while os.getppid() == parent:
             time.sleep(1)
         run = Run(os.environ["GANATOMY_RUN"])
-        if os.environ.get("RANK", "0") == "0" and (run.read("status.json") or {}).get("status") == "running":
-            run.status("failed", "the command that started the processes was killed")
+        running = (run.read("status.json") or {}).get("status") == "running"
+        if os.environ.get("RANK", "0") == "0" and running and (held_here(run.path) or not in_use(run.path)):
+            last_status(run, "failed", "the command that started the processes was killed")
         os.killpg(os.getpgid(0), signal.SIGKILL)
 
     threading.Thread(target=watch, args=(int(os.environ["GANATOMY_PARENT"]),), daemon=True).start()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import ctypes
-import json
 import math
 import os
 import shutil
@@ -15,10 +13,12 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ganatomy.errors import GAME_FAILED
-from ganatomy.launch.process_identity import alive, whoami
+from ganatomy.runs.directory import Run
+from ganatomy.runs.integrity.checked import read_file, warn_once
+from ganatomy.runs.integrity.checksums import Damaged
+from ganatomy.runs.process_identity import alive, whoami
 
 DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of Linux's prctl(2)."""
@@ -56,11 +56,12 @@ class TrainProcess:
 
     def scores(self, name: str) -> list[tuple[int, float]]:
         """Return (step, value) of a score in metrics.csv, only rows that came since the last call."""
-        path = self.directory / "metrics.csv"
-        if not path.is_file():
+        try:
+            history = read_file(self.directory, "metrics.csv") or []
+        except Damaged as error:  # the run that writes it will write it again
+            warn_once(f"{error}; its scores are not read")
             return []
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [(int(row["step"]), row.get(name)) for row in csv.DictReader(file)]
+        rows = [(int(row["step"]), row.get(name)) for row in history]
         found = [(step, float(value)) for step, value in rows if value and step > self.last]
         self.last = max([self.last, *(step for step, _ in found)])
         return found
@@ -81,7 +82,7 @@ class TrainProcess:
         score = finished(self.directory)
         if code in (0, GAME_FAILED) and score is not None:
             return score
-        status = _status(self.directory)
+        status = Run(self.directory).known_status()
         if status.get("status") == "preempted" or code in (-signal.SIGTERM, -signal.SIGINT):
             return None
         if code < 0:
@@ -101,14 +102,9 @@ class TrainProcess:
 
 def finished(directory: Path) -> float | None:
     """Return the best validation score of a finished run; None for any other, or if it is no number."""
-    status = _status(directory)
+    status = Run(directory).known_status()
     score = (status.get("best") or {}).get("score") if status.get("status") == "done" else None
     return float(score) if score is not None and math.isfinite(score) else None
-
-
-def _status(directory: Path) -> dict[str, Any]:
-    path = directory / "status.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def die_with_parent() -> None:

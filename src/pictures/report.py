@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import csv
 import io
 import json
 import shlex
+import sys
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -18,6 +18,7 @@ from PIL import Image
 
 from ganatomy.pictures import figures, markup
 from ganatomy.pictures.scores import OURS, Table, table
+from ganatomy.tables import read_csv
 
 LARGEST_PICTURE, LARGEST_OTHER, LARGEST_FILM = 600_000, 150_000, 400_000
 """Maximum bytes in the page: of the sample picture and of each other one, shrunk if larger; and of an
@@ -27,6 +28,8 @@ SECTIONS = ("task", "data", "model", "update", "trainer")
 
 def write_report(run: Path) -> Path:
     """Write `report.html` into a run directory from its files; without a file its part is left out.
+
+    So is that of a damaged file, with one line on stderr.
 
     The page holds no name of a case or a subject.
     """
@@ -60,15 +63,26 @@ def _read(run: Path, name: str) -> dict[str, Any]:
     path = run / name
     if not path.is_file():
         return {}
-    text = path.read_text(encoding="utf-8")
-    return dict((yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)) or {})
+    try:
+        text = path.read_text(encoding="utf-8")
+        return dict((yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)) or {})
+    except (ValueError, TypeError, yaml.YAMLError) as error:
+        return _left_out(path, error, {})
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    try:
+        return read_csv(path)
+    except ValueError as error:
+        return _left_out(path, error, [])
+
+
+def _left_out(path: Path, why: object, nothing: Any) -> Any:
+    """Say that a damaged file is left out; return what stands for it."""
+    sys.stderr.write(f"{path}: is damaged ({' '.join(str(why).split())[:80]}); the report goes without it\n")
+    return nothing
 
 
 def _title(config: Mapping[str, Any], run: Path) -> str:

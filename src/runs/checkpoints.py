@@ -40,7 +40,7 @@ class Resumption:
         weights: Shapes of its state dict, see `shapes`.
         lines: A line for each checkpoint that is not as it was written.
         useless: Names of the earlier checkpoints that are not.
-        best_lost: The recorded best weights are not in best.ckpt.
+        best_missing: The recorded best weights are not in best.ckpt.
     """
 
     path: Path
@@ -48,7 +48,7 @@ class Resumption:
     weights: Shapes
     lines: tuple[str, ...] = ()
     useless: tuple[str, ...] = ()
-    best_lost: bool = False
+    best_missing: bool = False
 
 
 def write(path: Path, content: bytes, keep: int) -> None:
@@ -171,7 +171,7 @@ def check_fits(chosen: Resumption, network: nn.Module) -> None:
         )
 
 
-def settle(folder: Path, chosen: Resumption) -> None:
+def tidy(folder: Path, chosen: Resumption) -> None:
     """Make the chosen checkpoint last.ckpt, and remove useless ones and files that a killed process left.
 
     Args:

@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 import torch
 
+from ganatomy.names import printable
 from ganatomy.runs.process_place import is_rank_zero
 
 NOISE = (
@@ -44,7 +45,7 @@ def silence_libraries() -> None:
 def print_status(line: str) -> None:
     """Write a line to stderr, from rank zero only; stdout is for results."""
     if is_rank_zero():
-        sys.stderr.write(f"{line}\n")
+        sys.stderr.write(f"{printable(line)}\n")
 
 
 def seed_everything(seed: int, threads: int | None) -> None:

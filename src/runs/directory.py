@@ -15,6 +15,10 @@ import yaml
 
 from ganatomy.errors import UserError
 from ganatomy.files import write_whole
+from ganatomy.runs.integrity.checked import read_file, warn_once
+from ganatomy.runs.integrity.checksums import Damaged, record
+from ganatomy.runs.integrity.restore import COPIED, COPIES, HISTORY
+from ganatomy.runs.lock import LEFT_OVER
 
 if TYPE_CHECKING:
     from ganatomy.runs.checkpoints import Resumption
@@ -50,29 +54,56 @@ class Run:
 
     def write(self, name: str, content: Any) -> Path:
         """Write JSON or YAML by the name's ending, whole or not at all; NaN and infinity are null in JSON."""
-        if not self.is_rank_zero:
-            return self.path / name
         text = (
             yaml.safe_dump(content, sort_keys=False)
             if name.endswith(".yaml")
             else json.dumps(without_nan(content), indent=2, allow_nan=False)
         )
-        return write_atomically(self.path / name, (text.rstrip() + "\n").encode())
+        return self.write_bytes(name, (text.rstrip() + "\n").encode())
+
+    def write_bytes(self, name: str, content: bytes) -> Path:
+        """Write a file that is read again: its checksum, then it, then its copy if it is one that has a copy.
+
+        That of metrics.csv is written with a checkpoint, by `keep_copy`.
+        """
+        if not self.is_rank_zero:
+            return self.path / name
+        copied = [f"{COPIES}/{name}"] if name in COPIED and name != HISTORY else []
+        record(self.path, dict.fromkeys([name, *copied], content))
+        for file in (name, *copied):
+            write_atomically(self.path / file, content)
+        return self.path / name
+
+    def keep_copy(self, name: str) -> None:
+        """Copy a file as it stands, for the resume that finds it damaged."""
+        if self.is_rank_zero and (self.path / name).is_file():
+            content = (self.path / name).read_bytes()
+            record(self.path, {f"{COPIES}/{name}": content})
+            write_atomically(self.path / COPIES / name, content)
 
     def read(self, name: str) -> Any:
-        path = self.path / name
-        if not path.is_file():
-            return None
-        text = path.read_text(encoding="utf-8")
-        return yaml.safe_load(text) if name.endswith(".yaml") else json.loads(text)
+        """Return the content of a file, or of its copy if it is damaged; None if there is none.
+
+        Raises:
+            Damaged: The file is not as it was written, and there is no sound copy; the line names it.
+        """
+        return read_file(self.path, name)
+
+    def known_status(self) -> dict[str, Any]:
+        """Return what status.json says; nothing if it is missing, or damaged beyond its copy."""
+        try:
+            return self.read("status.json") or {}
+        except Damaged as error:
+            warn_once(f"{error}; what it said is lost")
+            return {}
 
     def status(self, state: str, why: str = "", **more: Any) -> None:
         """Set the status (running, done, preempted or failed) and the reason for it."""
-        self.write("status.json", {**(self.read("status.json") or {}), "status": state, "why": why, **more})
+        self.write("status.json", {**self.known_status(), "status": state, "why": why, **more})
 
     def timed(self) -> None:
         """Add the seconds since the last call, or since the run was opened, to those of the status."""
-        before, now = self.read("status.json") or {}, time.monotonic()
+        before, now = self.known_status(), time.monotonic()
         self.write(
             "status.json", {**before, "seconds": round(before.get("seconds", 0.0) + now - self.begun, 1)}
         )
@@ -100,7 +131,7 @@ def open_new(directory: str | Path, is_rank_zero: bool = True) -> Run:
     run = Run(directory, is_rank_zero)
     if not is_rank_zero:
         return run
-    if run.path.exists() and any(run.path.iterdir()):
+    if run.path.exists() and any(not path.name.startswith(LEFT_OVER) for path in run.path.iterdir()):
         raise UserError(
             f"run_dir: {directory} already holds files; choose another, or go on with it: resume={directory}"
         )

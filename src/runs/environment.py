@@ -9,6 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ganatomy.invocation import own_prefixes, redacted
+
 VERSIONS = ("torch", "pytorch-lightning", "monai", "hydra-core", "wandb", "torchmetrics", "numpy", "nilearn")
 
 
@@ -21,7 +23,8 @@ def environment(seed: int) -> dict[str, Any]:
         "versions": {name: _version(name) for name in VERSIONS},
         "git": _git(),
         "seed": seed,
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": [Path(sys.argv[0]).name, *map(redacted, sys.argv[1:])],
+        **({"targets": list(prefixes)} if (prefixes := own_prefixes()) else {}),
         "platform": platform.platform(),
         "processor": _processor(),
         "threads": torch.get_num_threads(),

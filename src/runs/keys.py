@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganatomy.runs.directory import Run
+from ganatomy.tables import csv_text
 
 if TYPE_CHECKING:
     from ganatomy.data.records import Source
@@ -19,11 +21,15 @@ def write_keys(run: Run, source: Source) -> None:
     """
     if not run.is_rank_zero or not hasattr(source, "keys"):
         return
-    rows = source.keys()
     folder = run.path / "data"
     folder.mkdir(mode=0o700, exist_ok=True)
-    handle = os.open(folder / "keys.csv", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    write_private(folder / "keys.csv", source.keys())
+
+
+def write_private(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    """Write rows as a CSV table that its owner alone may read (mode 0600)."""
+    content = csv_text(list(rows[0]), rows).encode(errors="surrogateescape")
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    with os.fdopen(handle, "wb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(content)

@@ -15,6 +15,7 @@ from ganatomy.config.mistakes.keys import search_path
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.schema import PathsConfig
 from ganatomy.config.section import Section
+from ganatomy.config.security.elsewhere import check_hydra
 from ganatomy.config.targets import build
 from ganatomy.config.translate import announce, word_of_today, words_of_today
 from ganatomy.config.versions import key_of_today
@@ -131,6 +132,7 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
     asked = Sweep.from_plain(cfg)
     shared = [*asked.train, *given]
     _check_words(asked.train, given, folders)
+    check_hydra([*asked.train, *map(str, asked.space)])
     space = read_space(asked.space)
     plain = composed([word_of_today(word) for word in shared], folders)
     score = plain["task"]["monitor"]

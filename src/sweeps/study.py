@@ -17,6 +17,7 @@ from optuna.study import Study
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.targets import check_arguments
 from ganatomy.errors import UserError
+from ganatomy.invocation import redacted
 from ganatomy.sweeps.plan import Plan
 from ganatomy.sweeps.space import grid
 
@@ -60,7 +61,7 @@ def _database(url: str, tries: int = 3) -> BaseStorage:
             time.sleep(1)
             return _database(url, tries - 1)
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise UserError(f"storage: cannot be opened ({reason})") from error
+        raise UserError(f"storage: cannot be opened ({redacted(reason)})") from error
 
 
 def begun(plan: Plan) -> bool:

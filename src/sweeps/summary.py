@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import statistics
 import warnings
 from pathlib import Path
@@ -26,6 +24,7 @@ from ganatomy.sweeps.plan import Plan
 from ganatomy.sweeps.space import words
 from ganatomy.sweeps.study import wanted
 from ganatomy.sweeps.workers import says
+from ganatomy.tables import csv_text
 
 SHOWN = 10
 """Rows of the table on the terminal; trials.csv has all of them."""
@@ -159,13 +158,11 @@ def near(path: Path) -> Path:
 def _csv(plan: Plan, trials: list[FrozenTrial]) -> str:
     """Return trials.csv, a row for each trial; `spread` is the standard deviation over seeds."""
     keys = [parameter.key for parameter in plan.space]
-    text = io.StringIO()
     head = ["trial", "state", "score", "spread", "steps", "seconds", *keys, "game", "error", "run"]
-    writer = csv.DictWriter(text, head, lineterminator="\n")
-    writer.writeheader()
+    rows = []
     for trial in trials:
         scores = trial.user_attrs.get("scores", [])
-        writer.writerow(
+        rows.append(
             {
                 "trial": trial.number,
                 "state": trial.state.name.lower(),
@@ -179,4 +176,4 @@ def _csv(plan: Plan, trials: list[FrozenTrial]) -> str:
                 "run": str(plan.place(trial.number).relative_to(plan.directory)),
             }
         )
-    return text.getvalue()
+    return csv_text(head, rows)

@@ -13,7 +13,7 @@ from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from ganatomy.launch.process_identity import alive, whoami
+from ganatomy.runs.process_identity import alive, whoami
 from ganatomy.sweeps.plan import Plan
 
 DEATHS = 3

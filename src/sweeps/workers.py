@@ -13,10 +13,10 @@ from typing import Any
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ganatomy.launch.signals import heard_by
+from ganatomy.runs.terminal import Terminal
 from ganatomy.sweeps.plan import Plan
 from ganatomy.sweeps.study import wanted
 from ganatomy.sweeps.worker import work
@@ -104,7 +104,7 @@ class _Progress:
 
     def __init__(self, plan: Plan, study: Study) -> None:
         self.plan, self.study, self.count = plan, study, wanted(plan)
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Terminal(stderr=True)
         done = self._trials()
         self.reported = {t.number for t in done if t.state.is_finished()}
         if self.reported:
@@ -134,7 +134,7 @@ class _Progress:
         for trial in trials:
             if trial.state.is_finished() and trial.number not in self.reported:
                 self.reported.add(trial.number)
-                self.console.print(f"trial {trial.number}: {says(trial, self.plan.score)}", markup=False)
+                self.console.print(f"trial {trial.number}: {says(trial, self.plan.score)}")
         running = sum(trial.state == TrialState.RUNNING for trial in trials)
         values = [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
         best = (max if self.plan.direction == "maximize" else min)(values, default=None)

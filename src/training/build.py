@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
@@ -19,6 +18,7 @@ from ganatomy.config.resolve import data_keys
 from ganatomy.config.schema import Config
 from ganatomy.config.targets import build, parameters_of, resolve
 from ganatomy.errors import UserError
+from ganatomy.runs.integrity.checked import read_file
 from ganatomy.tasks.recipe import PLAYERS, Recipe
 from ganatomy.training.players import built, filled, networks
 
@@ -68,8 +68,8 @@ def _held(run: str) -> Held:
     from ganatomy.data.splits.held import Held
 
     try:
-        return Held.of(run, json.loads((Path(run) / "data.json").read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+        return Held.of(run, read_file(Path(run), "data.json"))
+    except (KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"resume: {run} has no data.json that says who trains and who tests; start a new run"
         ) from error

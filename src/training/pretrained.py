@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ganatomy.config.resolve import load
 from ganatomy.config.targets import build, check_targets, resolve
 from ganatomy.errors import UserError
+from ganatomy.runs.integrity.checked import read_bytes
+from ganatomy.runs.integrity.checksums import Damaged
+from ganatomy.runs.integrity.contents import parsed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from ganatomy.tasks.base import AdversarialTask
     from ganatomy.tasks.synthesis.conditioning import Condition
 
+REPAIR = "put it back, or give another run; resume={run} mends its files"
 ALIKE = ("channels", "spatial_dims", "size", "resize", "spacing", "orientation", "intensity")
 """Keys of `data` that decide how an image reaches a network; both runs must have the same values."""
 
@@ -67,25 +70,69 @@ def attach_evaluator(cfg: Config, task: AdversarialTask, data: DataModule) -> No
             raise UserError(
                 f"task.evaluator: {run} has data.{key}={other}, this run {ours}; make them the same"
             )
-    summary = json.loads((Path(run) / "data.json").read_text(encoding="utf-8"))
-    if tuple(summary["classes"]) != data.mask_classes:
+    classes, trained = _classes_and_subjects(Path(run))
+    if classes != data.mask_classes:
         raise UserError(
-            f"task.evaluator: {run} has the classes {summary['classes']}, this run "
+            f"task.evaluator: {run} has the classes {list(classes)}, this run "
             f"{list(data.mask_classes)}; give a run with the same classes"
         )
     tested = {record.subject for record in data.records["test"]}
-    if shared := tested & set(summary["subjects"]["train"]):
+    if shared := tested & trained:
         raise UserError(
             f"task.evaluator: {run} was trained on {len(shared)} of this run's {len(tested)} test subjects; "
             "give both runs the same split"
         )
-    task.attach_mask_evaluator(_network(theirs["model"]["generator"], weights), theirs["task"].get("window"))
+    for name in ("config.yaml", "data.json"):
+        _checked(Path(run), name)
+    network = _network(theirs["model"]["generator"], weights)
+    task.attach_mask_evaluator(network, theirs["task"].get("window"))
+
+
+def _classes_and_subjects(run: Path) -> tuple[tuple[str, ...], set[str]]:
+    """Return the classes of the evaluator's run, and the subjects that it was trained on."""
+    path = run / "data.json"
+    try:
+        summary = parsed(path.name, path.read_bytes() if path.is_file() else b"")
+        return tuple(summary["classes"]), set(summary["subjects"]["train"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"task.evaluator: {path}: is damaged ({error}); {REPAIR.format(run=run)}") from error
+
+
+def _checked(run: Path, name: str) -> bytes:
+    """Return the bytes of a file of the evaluator's run; UserError if they are not what that run wrote."""
+    try:
+        content = read_bytes(run, name)
+        if content is None:
+            raise Damaged(f"{run / name}: is missing")
+    except Damaged as error:
+        raise UserError(f"task.evaluator: {error}; {REPAIR.format(run=run)}") from error
+    return content
 
 
 def _network(node: Plain, weights: Path) -> nn.Module:
+    """Build the evaluator's network with its weights; UserError for weights that are not its own."""
     import safetensors.torch
 
     check_targets(node, "task.evaluator: model.generator")
     network: nn.Module = build(node, "task.evaluator: model.generator")
-    network.load_state_dict(safetensors.torch.load_file(weights))
+    content = _checked(weights.parent, weights.name)
+    try:
+        state = safetensors.torch.load(content)
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        raise UserError(
+            f"task.evaluator: {weights}: is damaged ({_line(error)}); {REPAIR.format(run=weights.parent)}"
+        ) from error
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise UserError(
+            f"task.evaluator: {weights}: is of another network than its run's config.yaml names "
+            f"({_line(error)}); {REPAIR.format(run=weights.parent)}"
+        ) from error
+    if wrong := [name for name, value in state.items() if not bool(value.isfinite().all())]:
+        raise UserError(f"task.evaluator: {weights}: {wrong[0]} is not finite; give a run that ended well")
     return network
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:120]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganatomy.runs.directory import Run, write_atomically
+from ganatomy.runs.directory import Run
 from ganatomy.runs.weights import weights
+from ganatomy.tables import csv_text
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -22,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def best(trainer: pl.Trainer) -> dict[str, Any]:
-    """Return score and step of best.ckpt; under `lost` those of better weights whose file was damaged."""
+    """Return score and step of best.ckpt; under `missing` those of better weights whose file was damaged."""
     from ganatomy.callbacks.checkpoint import Checkpoints
 
     watchers: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     found = next(callback for callback in watchers if isinstance(callback, Checkpoints))
-    lost = {"lost": found.lost} if found.lost else {}
-    return {"score": found.best_score, "step": found.best_step, **lost}
+    missing = {"missing": found.missing_best} if found.missing_best else {}
+    return {"score": found.best_score, "step": found.best_step, **missing}
 
 
 def game(trainer: pl.Trainer) -> dict[str, Any]:
@@ -95,10 +93,10 @@ def weights_to_test(run: Run, task: AdversarialTask, best: dict[str, Any], wante
     weights = shapes(task.state_dict())
     if fault := from_rank_zero(lambda: fault_of_best(path, best["step"], weights)):
         return run.last, f"best.ckpt {fault}: the last weights are tested"
-    if lost := best.get("lost"):
+    if missing := best.get("missing"):
         note = (
-            f"best.ckpt of step {lost['step']} ({task.monitor} {lost['score']:.4g}) was damaged: the best "
-            f"weights since then are tested, those of step {best['step']}"
+            f"best.ckpt of step {missing['step']} ({task.monitor} {missing['score']:.4g}) was damaged: the "
+            f"best weights since then are tested, those of step {best['step']}"
         )
     return path, note
 
@@ -116,12 +114,8 @@ def write(run: Run, task: AdversarialTask, trainer: pl.Trainer) -> None:
     if task.case_scores:
         data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
         rows = with_subjects(task.case_scores, data.records["test"])
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_atomically(run.path / "scores.csv", text.getvalue().encode())
-    write_atomically(run.path / "generator.safetensors", weights(task.evaluator))
+        run.write_bytes("scores.csv", csv_text(list(rows[0]), rows).encode())
+    run.write_bytes("generator.safetensors", weights(task.evaluator))
     if trainer.is_global_zero:
         task.write_test_files(run.path)
 
@@ -147,17 +141,16 @@ def show(run: Run, closing_lines: Sequence[str], report: bool) -> None:
         closing_lines: Lines below the table.
         report: Write report.html.
     """
-    from rich.console import Console
-
     from ganatomy.pictures.table import score_table
+    from ganatomy.runs.terminal import Terminal
 
-    console = Console()
+    console = Terminal()
     unit = (run.read("data.json") or {}).get("units", "mm")
     console.print(score_table(run.read("metrics.json"), unit=unit), crop=False)
     if failed := failure(run.read("status.json") or {}):
         console.print(failed)
     for line in closing_lines:
-        console.print(f"{line}\n", markup=False, highlight=False)
+        console.print(f"{line}\n")
     if report:
         from ganatomy.pictures.report import write_report
 
@@ -179,9 +172,3 @@ def failure(status: dict[str, Any]) -> Any:
     )
     return Panel(text, title="The game failed", title_align="left", border_style="red", expand=False)
 
-
-def close_wandb(exit_code: int) -> None:
-    """End the W&B run of this process, if it began one."""
-    wandb = sys.modules.get("wandb")
-    if wandb is not None and wandb.run is not None:
-        wandb.finish(exit_code=exit_code)

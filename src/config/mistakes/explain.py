@@ -8,6 +8,7 @@ import shlex
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 import yaml
 from hydra.errors import HydraException
@@ -19,7 +20,18 @@ from ganatomy.config.mistakes.keys import unknown
 from ganatomy.config.mistakes.overrides import no_choice, trouble
 from ganatomy.errors import UserError
 
-FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FULL_DISK = {
+    errno.ENOSPC: "no room left on the disk",
+    errno.EDQUOT: "the quota of this disk is used up",
+    errno.EFBIG: "the file grew beyond the limit for files (ulimit -f, or the file system's)",
+}
+BROKEN_DISK = {
+    errno.EROFS: "the file system is read-only",
+    errno.EIO: "the disk or the network file system reports an error (EIO)",
+    errno.ESTALE: "the network file system lost the file (ESTALE)",
+    errno.ENOTCONN: "the network file system is gone (ENOTCONN)",
+    errno.ENODEV: "the device is gone (ENODEV)",
+}
 
 ELSEWHERE = {
     "task.metrics": "this task scores a set as a whole; task=segmentation and task=enhancement take metrics "
@@ -55,11 +67,23 @@ def explain(error: BaseException, name: str = "train", words: Sequence[str] | No
         return f"error: {where}: is no YAML ({error.problem}); correct it"
     if memory.ran_out(error):
         return f"error: {memory.describe(error)}; close other programs, or give less data at once"
-    return (
-        f"error: {error.filename}: {_system(error)}"
-        if isinstance(error, OSError) and _system(error)
-        else None
-    )
+    if isinstance(error, OSError) and (reason := _system(error)):
+        return f"error: {file_of(error)}: {reason}"
+    return None
+
+
+def file_of(error: OSError) -> str:
+    """Return the file at fault; that of the innermost call that was given a path, where the error names none.
+
+    A library that writes to an open file learns from the system what went wrong, but not the name.
+    """
+    if error.filename is not None:
+        return str(error.filename)
+    found = "a file of the run"
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        values = list(frame.f_locals.values())
+        found = next((str(v) for v in values if isinstance(v, Path) and v.parent.is_dir()), found)
+    return found
 
 
 def of_choice(error: BaseException) -> bool:
@@ -73,7 +97,9 @@ def _system(error: OSError) -> str:
     if isinstance(error, PermissionError):
         return f"no permission to write or read there; {place}"
     if error.errno in FULL_DISK:
-        return "no room left on the disk; free some or choose another place (run_dir, paths.cache)"
+        return f"{FULL_DISK[error.errno]}; free some or choose another place (run_dir, paths.cache)"
+    if error.errno in BROKEN_DISK:
+        return f"{BROKEN_DISK[error.errno]}; {place}"
     if isinstance(error, FileExistsError | NotADirectoryError):
         return f"is a file where a folder is needed; {place}"
     if isinstance(error, FileNotFoundError) and traceback.extract_tb(error.__traceback__)[-1].name == "mkdir":
@@ -82,7 +108,8 @@ def _system(error: OSError) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    said = str(error).strip().removeprefix("UserError raised while resolving interpolation: ")
+    return said.splitlines()[0] if said else type(error).__name__
 
 
 def _composition(error: HydraException, name: str, words: Sequence[str]) -> str:

@@ -19,6 +19,8 @@ SETTLED = 2.0
 
 A later change is then visible in its dates, which are coarse on some file systems.
 """
+OTHERS = 10_000
+"""Number of digests without a name that are kept, unless twice as many are in use."""
 EVERY = 30.0
 """Seconds between saves, in case the process is killed."""
 STORES, ROWS = 500, 1_000_000
@@ -33,10 +35,12 @@ class Digests:
     changed is read again next time. Entries that are damaged, or written by another process at the same time,
     are lost and computed again.
 
-    `folder` None keeps digests in memory only; `root` is the data set's folder.
+    `folder` None keeps digests in memory only; `root` is the data set's folder. With `private`, digests are
+    stored without the files' names, which may be those of patients, by device and inode alone.
     """
 
-    def __init__(self, folder: Path | None = None, root: Path | str = "") -> None:
+    def __init__(self, folder: Path | None = None, root: Path | str = "", private: bool = False) -> None:
+        self.private = private
         name = hashlib.sha256(os.path.realpath(root).encode()).hexdigest()[:32]
         self.path = folder / "digests" / f"{name}.json" if folder else None
         self.found: dict[str, tuple[State, str]] = {}
@@ -45,7 +49,8 @@ class Digests:
 
     def __call__(self, path: Path) -> str:
         """Return the digest in hexadecimal. Raises OSError if the file cannot be read."""
-        name, stat = str(path.absolute()), path.stat()
+        stat = path.stat()
+        name = f"{stat.st_dev}-{stat.st_ino}" if self.private else str(path.absolute())
         if self.kept is None:
             self.kept = self._read()
         known = self.found.get(name) or self.kept.get(name)
@@ -66,7 +71,10 @@ class Digests:
         if self.path is None or not self.new:
             return
         others = {name: row for name, row in self._read().items() if name not in self.found}
-        others = {name: row for name, row in others.items() if Path(name).exists()}
+        if self.private:  # of these nobody can tell which are gone
+            others = dict(list(others.items())[-max(OTHERS, 2 * len(self.found)) :])
+        else:
+            others = {name: row for name, row in others.items() if Path(name).exists()}
         rows = list((others | self.found).items())[-ROWS:]
         text = json.dumps({name: [*row[0], row[1]] for name, row in rows}).encode()
         try:
@@ -82,7 +90,12 @@ class Digests:
             check, text = self.path.read_bytes().split(b"\n", 1) if self.path else (b"", b"")
             if not text or hashlib.sha256(text).hexdigest().encode() != check:
                 return {}
-            return {name: ((a, b, c, d, e), own) for name, (a, b, c, d, e, own) in json.loads(text).items()}
+            rows = json.loads(text).items()
+            return {
+                name: ((a, b, c, d, e), own)
+                for name, (a, b, c, d, e, own) in rows
+                if not (self.private and "/" in name)
+            }
         except (OSError, ValueError, TypeError, AttributeError):
             return {}
 

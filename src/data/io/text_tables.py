@@ -6,10 +6,13 @@ import csv
 import io
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ganatomy.errors import UserError
+from ganatomy.names import hidden
+from ganatomy.tables import restored
 
 GAPS = ("", "nan", "null", "<na>", "n/a", "na", "nat")
 """Spellings of an empty cell, in lower case, as written by pandas, R and spreadsheets."""
@@ -19,12 +22,14 @@ def rows_of(path: Path, what: str) -> list[tuple[int, dict[str, Any]]]:
     """Return the rows of a table as (line of the file, cells by column), or (position, row) for a JSON list.
 
     The separator is the first of comma, tab and semicolon that occurs in the first line. Blank lines are
-    skipped. `what` is the beginning of messages.
+    skipped, and cells that were escaped against spreadsheets (`tables.escaped`) are restored. `what` is the
+    beginning of messages.
 
     Raises UserError for an unreadable file, columns of equal name, and a row with more cells than columns.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            text = file.read()
         found = json.loads(text) if path.suffix.lower() == ".json" else None
     except UnicodeDecodeError as error:
         raise UserError(f"{what}: is not UTF-8 (byte {error.start}); save it as UTF-8") from error
@@ -62,9 +67,16 @@ def _cells(text: str, what: str) -> list[tuple[int, dict[str, Any]]]:
                 'put quotes around a cell that holds the separator: "[[1,2,3,4]]"'
             )
     return [
-        (line, dict(zip(heads, [*cells, *[""] * (len(heads) - len(cells))], strict=False)))
+        (line, dict(zip(heads, [*map(restored, cells), *[""] * (len(heads) - len(cells))], strict=False)))
         for line, cells in rows[1:]
     ]
+
+
+def refuse_hidden(cells: Mapping[str, Any], place: str) -> None:
+    """Raise UserError if a cell holds a line break or another hidden character; `place` is its row."""
+    for key, cell in cells.items():
+        if sign := hidden(str(cell).strip(" \t")):
+            raise UserError(f"{place}: its {key} holds the hidden character {sign}; remove it")
 
 
 def word(value: Any) -> str:

@@ -79,7 +79,9 @@ def _colour(record: Record, name: str, source: Source) -> Iterable[Fault]:
 
 
 def name_of(record: Record, source: object) -> str:
-    """Return the first file of a record's image, or its case if it has no file."""
+    """Return the first file of a record's image, or its case if it has no file or is private."""
+    if record.private:
+        return record.case
     paths = getattr(source, "paths", None)
     files = paths(record, "image") if paths else []
     return str(files[0]) if files else record.case

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from ganatomy.data.problems import called, few, files_of, sound
+from ganatomy.data.problems import called, few, file_of, files_of, sound
 from ganatomy.data.records import SPLITS, Fault, Record
+from ganatomy.names import hidden, printable
 
 
 def leaks(records: Iterable[Record]) -> list[Fault]:
     """Return the faults that are known before a pixel is read.
 
-    These are the problems that the source found, subjects and files in more than one split, and cases of the
-    same name.
+    These are the problems that the source found, subjects and files in more than one split, cases of the same
+    name, and names with line breaks or other hidden characters.
     """
     records = list(records)
     sides: dict[str, set[str]] = defaultdict(set)
@@ -32,7 +33,13 @@ def leaks(records: Iterable[Record]) -> list[Fault]:
         for r in records
         if r.subject in shared and r.split == "train"
     ]  # fmt: skip
-    return [*(f for r in records for f in r.problems), *found, *_shared(records), *_namesakes(records)]
+    return [
+        *(f for r in records for f in r.problems),
+        *found,
+        *_shared(records),
+        *_namesakes(records),
+        *_hidden(records),
+    ]
 
 
 def _shared(records: Sequence[Record]) -> Iterable[Fault]:
@@ -45,8 +52,18 @@ def _shared(records: Sequence[Record]) -> Iterable[Fault]:
     for (file, role), sides in used.items():
         if len(sides) > 1:
             names = few([f"{split} ({called(r)})" for split, r in sides.items()])
-            words = f"{file}: is the {role} of images of {names}; put them in one split with data.subject"
+            named = file_of(next(iter(sides.values())), file)
+            words = f"{named}: is the {role} of images of {names}; put them in one split with data.subject"
             yield from (Fault(r.case, "shared file", words) for r in sides.values() if sound(r))
+
+
+def _hidden(records: Sequence[Record]) -> Iterable[Fault]:
+    for record in records:
+        for what, name in (("name", record.case), ("subject", record.subject)):
+            if sign := hidden(name):
+                words = f'"{printable(name)}": the {what} has the hidden character {sign}; rename it'
+                yield Fault(record.case, "hidden character", words)
+                break
 
 
 def _namesakes(records: Sequence[Record]) -> Iterable[Fault]:

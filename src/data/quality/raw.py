@@ -62,7 +62,8 @@ def units_of(source: Source, records: Iterable[Record]) -> str:
 
 def endings_of(source: Source, record: Record) -> list[str]:
     """Return the extensions of the image's files; empty if the source does not read files."""
-    return [suffix(name) for name in files_of(record, "image")] if hasattr(source, "paths") else []
+    endings = [suffix(name) for name in files_of(record, "image")] if hasattr(source, "paths") else []
+    return [ending if ending in KNOWN else "" for ending in endings] if record.private else endings
 
 
 def read_in(source: Source, records: Sequence[Record], axes: Counter[str]) -> dict[str, str]:

@@ -13,14 +13,14 @@ from ganatomy.data.problems import blamed
 from ganatomy.data.records import SPLITS, Fault, Record, Split
 from ganatomy.data.sources.annotations.categories import joined
 from ganatomy.data.sources.annotations.coco_file import CocoFile, box_of
-from ganatomy.data.sources.files.base import Files
+from ganatomy.data.sources.files.listed import ListedFiles
 from ganatomy.data.sources.files.places import case_of, placed, whole_number
 from ganatomy.data.splits.lists import split_named
 from ganatomy.errors import UserError
 
 
 @dataclass(kw_only=True)
-class Coco(Files):
+class Coco(ListedFiles):
     """Boxes of COCO `instances` files; an annotation without a box gets the box of its segmentation.
 
     Classes are merged by name over the files, in the order of the category numbers.

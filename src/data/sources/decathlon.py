@@ -12,7 +12,7 @@ from ganatomy.data.io.readers import stem, suffix
 from ganatomy.data.problems import few
 from ganatomy.data.records import Fault, Record
 from ganatomy.data.sources.annotations.dataset_json import classes_of, read_about
-from ganatomy.data.sources.files.base import Files
+from ganatomy.data.sources.files.listed import ListedFiles
 from ganatomy.data.sources.files.templates import visible
 from ganatomy.data.splits.lists import read_splits
 from ganatomy.data.splits.matching import assigned
@@ -23,7 +23,7 @@ Case = tuple[str, list[str], str]
 
 
 @dataclass(kw_only=True)
-class Decathlon(Files):
+class Decathlon(ListedFiles):
     """Images with label maps; channels and classes come from dataset.json.
 
     The channels of a case are in one file, or in CASE_0000, CASE_0001, ... (nnU-Net, including its first

@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ganatomy.data.io.dicom.choice import Choice, chosen, chosen_slices, overview, suited
-from ganatomy.data.io.dicom.files import digest
+from ganatomy.data.io.dicom.hiding import without_names
+from ganatomy.data.io.dicom.pseudonyms import Pseudonyms, read_secret, secret_file
 from ganatomy.data.io.dicom.read import read_series
 from ganatomy.data.io.dicom.series import Found, Series, find_series
 from ganatomy.data.io.readers import ReadError
 from ganatomy.data.quality.raw import raw_of
-from ganatomy.data.records import Fault, Record
+from ganatomy.data.records import Case, Fault, Record
 from ganatomy.data.regrid import Grid
 from ganatomy.data.sources.files.base import Files
 from ganatomy.data.sources.files.channels import coloured
-from ganatomy.data.splits.lists import read_splits
+from ganatomy.data.splits.lists import Groups, read_splits
 from ganatomy.data.splits.matching import assigned
 from ganatomy.errors import UserError
+
+EARLIER = re.compile(r"patient-[0-9a-f]{8}(_series-[0-9a-f]{8})?")
+"""Pseudonyms of versions before 0.2, which had no secret."""
 
 
 @dataclass(kw_only=True)
 class Dicom(Files):
     """Series below `root`, whatever their file names; slices sorted in space, values rescaled (HU for CT).
 
-    Cases and subjects get pseudonyms; `keys` leads back to the originals.
+    Cases and subjects get pseudonyms, keyed with a secret; `keys` leads back to the originals. The split and
+    the order of the cases do not depend on the secret.
 
     Attributes:
         label: path of a label volume below `root`; {series} is the series UID, {folder} the folder of its
@@ -39,6 +47,7 @@ class Dicom(Files):
             SeriesInstanceUID (see `choice.matches`), and the slices to use, by KEYWORD:VALUE of their
             headers.
         modality: CT, MR, ...
+        secret: file of the secret behind the pseudonyms (see `pseudonyms.secret_file`).
     """
 
     spatial_dims: Any = 3
@@ -47,7 +56,9 @@ class Dicom(Files):
     splits: str | None = None
     series: Choice = None
     modality: Choice = None
+    secret: str | None = None
     files_are_channels: ClassVar[bool] = False
+    private: ClassVar[bool] = True
 
     @cached_property
     def found(self) -> Found:
@@ -56,17 +67,45 @@ class Dicom(Files):
 
     @cached_property
     def kept(self) -> list[Series]:
-        """Return the series that become cases."""
-        return chosen(self.found.series, self.series, self.modality, self.least)
+        """Return the series that become cases, in an order that depends on their files alone."""
+        kept = chosen(self.found.series, self.series, self.modality, self.least)
+        everything = "\n".join(sorted(one.token for one in kept))
+        self._turn = Pseudonyms(sha256(everything.encode()).hexdigest())
+        return sorted(kept, key=lambda one: (self._turn("patient", one.owner), self._turn("series", one.uid)))
+
+    @cached_property
+    def names(self) -> Pseudonyms:
+        """Return the pseudonyms of this data set."""
+        return Pseudonyms(read_secret(self.secret, self.folder))
 
     def records(self) -> list[Record]:
-        records = sorted(map(self._record, self.kept), key=lambda record: record.case)
+        records = [self._record(one) for one in self.kept]
         if self.splits:
-            path, uids = self.folder / self.splits, {_case(one): one.uid for one in self.kept}
-            people = {one.person: one.patient for one in self.kept if one.person}
-            given = {people.get(name, name): meant for name, meant in read_splits(path).items()}
-            records = assigned(records, given, str(path), lambda record: [uids[record.case]])
+            records = assigned(records, self._given(self.folder / self.splits), self.splits)
         return self.completed(records, [Fault("", "passed over", words, False) for words in self.found.notes])
+
+    def load(self, record: Record) -> Case:
+        try:
+            return super().load(record)
+        except (ReadError, UserError) as error:
+            named = ("image", "label") if "{" in (self.label or "") else ("image",)
+            paths = [path for role in named for path in self.paths(record, role)]
+            raise type(error)(without_names(str(error), paths, self.folder, record.case)) from error
+
+    def unknown(self, names: Collection[str]) -> str:
+        """Return why none of these names is one of its own; empty if one is, or none is given."""
+        own = {name for one in self.kept for name in (self._case(one), self._subject(one))}
+        if not names or own.intersection(names):
+            return ""
+        if all(EARLIER.fullmatch(name) for name in names):
+            return (
+                "its cases have the names of an earlier version, which were made without a secret; continue "
+                "with the version of the run (environment.json), or start a new run"
+            )
+        return (
+            f"none of its cases has a name here: they were made with another secret than "
+            f"{secret_file(self.secret, self.folder)}; give that of the run, data.secret=FILE"
+        )
 
     def overview(self) -> list[tuple[str, ...]]:
         """Return a table of the series that were found, header first.
@@ -91,17 +130,24 @@ class Dicom(Files):
         ]
 
     def keys(self) -> list[dict[str, str]]:
-        """Return the series and person of each case. Private: it undoes the pseudonyms."""
-        return [
+        """Return series and person of each case, and damaged files. Private: it undoes the pseudonyms."""
+        rows = [
             {
-                "case": _case(one),
-                "subject": one.patient,
+                "case": self._case(one),
+                "subject": self._subject(one),
                 "PatientID": one.person,
                 "SeriesInstanceUID": one.uid,
                 "folder": str(one.paths[0].parent),
             }
-            for one in sorted(self.kept, key=_case)
+            for one in sorted(self.kept, key=self._case)
         ]
+        return rows + [dict.fromkeys(rows[0], "") | {"folder": str(path)} for path in self.found.damaged]
+
+    def _subject(self, one: Series) -> str:
+        return f"patient-{self.names('patient', one.owner)}"
+
+    def _case(self, one: Series) -> str:
+        return f"{self._subject(one)}_series-{self.names('series', one.uid)}"
 
     def _record(self, one: Series) -> Record:
         names = [path.relative_to(self.folder).as_posix() for path in one.paths]
@@ -115,7 +161,24 @@ class Dicom(Files):
                 raise UserError(
                     f"data.label={self.label}: only {{series}} and {{folder}} are replaced"
                 ) from error
-        return Record(_case(one), one.patient, None, content)
+        order = self._turn("patient", one.owner)
+        return Record(self._case(one), self._subject(one), None, content, order=order, private=True)
+
+    def _given(self, path: Path) -> Groups:
+        """Return the splits of a list by the names of cases and subjects here; others become pseudonyms."""
+        own = {name: name for one in self.kept for name in (self._case(one), self._subject(one))}
+        own |= {one.person: self._subject(one) for one in self.kept if one.person}
+        own |= {one.uid: self._case(one) for one in self.kept}
+
+        def shown(name: str) -> str:
+            return own.get(name) or f"name-{self.names('name', name)}"
+
+        given: Groups = {}
+        for name, (group, split) in read_splits(path, shown=shown).items():
+            meant = None if group is None else shown(group), split
+            if given.setdefault(shown(name), meant) != meant:
+                raise UserError(f"{self.splits}: {shown(name)} is named twice, with two splits; name it once")
+        return given
 
     def _channels(self, record: Record, role: str) -> tuple[np.ndarray, Grid]:
         if role != "image":
@@ -125,13 +188,9 @@ class Dicom(Files):
             array, affine = read_series(paths, record.content.get("slices", ()))
         except Exception as error:  # damaged files fail in many ways
             words = " ".join(str(error).split())[:400] or type(error).__name__
-            raise ReadError(f"{paths[0].parent}: series {record.case}: {words}") from error
+            raise ReadError(f"{record.case}: {words}") from error
         if array.size == 0 or array.dtype.kind not in "buif":
-            raise ReadError(f"{paths[0].parent}: series {record.case}: holds no image")
+            raise ReadError(f"{record.case}: holds no image")
         made = coloured(array, self.channels, paths[0])
         self.raw[record.case] = raw_of(array, made, len(array) == 3)
         return made, Grid(affine, array.shape[1:], len(array) == 3)
-
-
-def _case(one: Series) -> str:
-    return f"{one.patient}_series-{digest(one.uid)}"

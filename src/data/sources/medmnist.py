@@ -21,19 +21,21 @@ from ganatomy.errors import UserError
 class MedMnist(Files):
     """Images with one class each, from `root`/`name`.npz.
 
-    A missing file is downloaded by the package medmnist. If that package is installed, the file's checksum is
-    compared with the published one.
+    With `download`, a missing file is fetched by the package medmnist. If that package is installed, the
+    file's checksum is compared with the published one.
 
     Attributes:
         name: name of the set, such as pneumoniamnist or pathmnist_64.
         finding: for a set with several labels per image (chestmnist), the label that becomes the class, by
             name or number: 0 without it, 1 with it.
+        download: fetch a missing file from the network.
     """
 
     units: ClassVar[str] = "px"
 
     name: str = "pneumoniamnist"
     finding: str | int | None = None
+    download: bool = False
     SPLIT: ClassVar[dict[str, str]] = {"train": "train", "val": "val", "test": "test"}
 
     def __post_init__(self) -> None:
@@ -154,6 +156,10 @@ class MedMnist(Files):
             )
 
     def _fetch(self) -> None:
+        if not self.download:
+            raise UserError(
+                f"{self.path}: is not there; put it there, or install medmnist and set data.download=true"
+            )
         base, _, size = self.name.partition("_")
         try:
             import medmnist

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ganatomy.data.io.text_tables import rows_of, word
+from ganatomy.data.io.text_tables import refuse_hidden, rows_of, word
 from ganatomy.data.problems import blamed
 from ganatomy.data.records import Fault, Record
-from ganatomy.data.sources.files.base import Files
+from ganatomy.data.sources.files.listed import ListedFiles
 from ganatomy.data.sources.files.templates import visible
 from ganatomy.data.splits.lists import split_named
 from ganatomy.data.splits.matching import UNNAMED
@@ -35,7 +35,7 @@ COLUMNS = (
 
 
 @dataclass(kw_only=True)
-class Table(Files):
+class Table(ListedFiles):
     """Rows of `table`, one per image; most settings name a column, null if there is none.
 
     A row without its image, kind, subject, split or case is a fault.
@@ -130,6 +130,8 @@ class Table(Files):
         return places
 
     def _record(self, row: dict[str, Any], number: int) -> Record:
+        names = {key: row[c] for key in COLUMNS if key != "boxes" and (c := getattr(self, key))}
+        refuse_hidden(names, f"{self.table}, row {number}")
         lacks: list[str] = []
 
         def cell(key: str, column: str | None) -> str:
@@ -151,7 +153,8 @@ class Table(Files):
         if not content["image"]:
             lacks.append(f"image (column {self.image})")
             case = case or f"row {number}"
-        case = case or Path(content["image"][0]).with_suffix("").as_posix().replace("/", "_")
+        path = Path(content["image"][0]) if content["image"] else Path()
+        case = case or (path.with_suffix("") if path.name else path).as_posix().replace("/", "_")
         place = f"{self.table}, row {number}"
         text = cell("split", self.given_split)
         split = split_named(text, place) if text else None

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from ganatomy.data.io.readers import stem
 from ganatomy.data.records import Fault, Record
-from ganatomy.data.sources.files.base import Files
+from ganatomy.data.sources.files.listed import ListedFiles
 from ganatomy.data.sources.files.places import case_of, placed, whole_number
 from ganatomy.data.sources.files.templates import Template, visible
 from ganatomy.data.splits.lists import read_splits, split_named
@@ -19,7 +19,7 @@ from ganatomy.errors import UserError
 
 
 @dataclass(kw_only=True)
-class Voc(Files):
+class Voc(ListedFiles):
     """Boxes xmin, ymin, xmax, ymax as written in the files, taken as the edges of the object.
 
     Attributes:
@@ -100,8 +100,11 @@ class Voc(Files):
             root, place = self.folder.resolve(), (self.folder / image).resolve()
             if place.is_relative_to(root) and (place.exists() or not named):
                 return place.relative_to(root).as_posix()
-            if not named:
-                raise UserError(f"data.image={self.image}: {place} is outside data.root={self.root}")
+            if not named and not self.outside:
+                raise UserError(
+                    f"data.image={self.image}: {place} is outside data.root={self.root}; "
+                    "move it there, or set data.outside=true"
+                )
         if not self.image.endswith("/{filename}"):
             return image
         within = Template(self.image.removesuffix("{filename}"), "image").filled(words)

@@ -6,7 +6,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from ganatomy.data.records import SPLITS, Record, Source, Split
 from ganatomy.errors import UserError
@@ -15,6 +15,14 @@ Changed = Literal["stop", "keep"]
 Deal = Callable[[Sequence[Record]], list[Record]]
 SHOWN = 3
 """Names per line; the others are counted."""
+
+
+@runtime_checkable
+class Pseudonymous(Protocol):
+    """A source whose cases have pseudonyms, made with a secret."""
+
+    def unknown(self, names: Collection[str]) -> str:
+        """Return why none of these names is one of its own; empty if one is, or none is given."""
 
 
 def dealt(source: Source, deal: Deal, held: Held | None, changed: Changed) -> tuple[list[Record], list[str]]:
@@ -29,6 +37,8 @@ def dealt(source: Source, deal: Deal, held: Held | None, changed: Changed) -> tu
     records = source.records()
     if held is None:
         return deal(records), []
+    if why := source.unknown(held.names) if isinstance(source, Pseudonymous) else "":
+        raise UserError(f"data.secret: {held.run}: {why}")
     if held.contents is None:
         return held.by_subject(records, changed, deal)
     return held.by_case(records, changed, source.content)
@@ -62,6 +72,11 @@ class Held:
     def of(cls, run: str, stored: Mapping[str, Any]) -> Held:
         """Return the cases written in a data.json."""
         return cls(run, stored.get("contents"), stored["subjects"], stored["cases"], stored["hash"])
+
+    @property
+    def names(self) -> list[str]:
+        """Return the names of all cases, or of the subjects if those of the cases were not stored."""
+        return list(self.digests) or [name for names in self.subjects.values() for name in names]
 
     @property
     def digests(self) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,23 +29,33 @@ def split_named(name: Any, where: str) -> Split:
     return split
 
 
-def read_splits(path: Path, fold: int | None = None) -> Groups:
+def read_splits(path: Path, fold: int | None = None, shown: Callable[[str], str] = str) -> Groups:
     """Return name -> (group, split) as written in the list, with slashes normalised.
 
     The list is a CSV (columns file, split, and optionally group), a JSON file ({train: [...], val: [...],
     test: [...]}, or a list of these, one per fold: nnU-Net's splits_final.json), or a folder with train.txt,
     val.txt and test.txt, one name per line.
 
-    Raises UserError for anything else, an unknown split, and a name in two splits.
+    Args:
+        path: The list.
+        fold: The fold to use, if the list has several.
+        shown: Returns a name as messages show it.
+
+    Raises:
+        UserError: For anything else, an unknown split, and a name in two splits.
     """
     found: Groups = {}
     places: dict[str, str] = {}
     for name, group, split, place in _entries(path, fold):
         if name in found and found[name] != (group, split):
             other_group, other = found[name]
-            one, two = (other, split) if other != split else (f"group {other_group}", f"group {group}")
+            one, two = (
+                (other, split)
+                if other != split
+                else (f"group {shown(str(other_group))}", f"group {shown(str(group))}")
+            )
             raise UserError(
-                f"{path}: {name} is in {one} ({places[name]}) and in {two} ({place}); name it once"
+                f"{path}: {shown(name)} is in {one} ({places[name]}) and in {two} ({place}); name it once"
             )
         found[name], places[name] = (group, split), place
     if not found:

@@ -149,15 +149,20 @@ def without(records: Sequence[Record]) -> list[Record]:
 def subjects_of(records: Sequence[Record]) -> dict[str, str]:
     """Return the stratum of each subject: the most frequent one of its records."""
     votes: dict[str, list[str]] = defaultdict(list)
+    order: dict[str, str] = {}
     for record in records:
         votes[record.subject].append(record.stratum)
-    return {subject: max(sorted(set(strata)), key=strata.count) for subject, strata in sorted(votes.items())}
+        turn = record.order or record.subject
+        order[record.subject] = min(order.get(record.subject, turn), turn)
+    subjects = sorted(votes, key=lambda subject: (order[subject], subject))
+    return {subject: max(sorted(set(votes[subject])), key=votes[subject].count) for subject in subjects}
 
 
 def subjects_in_turn(records: Sequence[Record], seed: int) -> list[str]:
     """Return the subjects stratum by stratum, shuffled within each.
 
-    The order depends on names, strata and seed only. Dealt out in turn, it shares every stratum alike.
+    The order depends on names (or `Record.order`), strata and seed only. Dealt out in turn, it shares every
+    stratum alike.
     """
     strata: dict[str, list[str]] = defaultdict(list)
     for subject, stratum in subjects_of(records).items():

@@ -17,6 +17,8 @@ from ganatomy.experiments.store import CASES, LINES, Key, Result, save, sha256
 from ganatomy.runs.directory import write_atomically
 
 VERDICTS, TABLE, FIGURE = "verdicts.json", "table.md", "figure.png"
+FILES = (LINES, CASES, TABLE, FIGURE)
+"""Files of results/ whose SHA-256 is in verdicts.json."""
 BEGIN, END = "<!-- results: written by the command -->", "<!-- end of results -->"
 NOT_RUN = "not yet run"
 
@@ -30,7 +32,7 @@ def write(experiment: Experiment, results: Mapping[Key, Result]) -> list[Verdict
     write_atomically(folder / FIGURE, figure(experiment, results, found))
     content = {
         "experiment": fingerprint_of_file(experiment.folder / FILE),
-        "files": {name: sha256(folder / name) for name in (LINES, CASES, TABLE, FIGURE)},
+        "files": {name: sha256(folder / name) for name in FILES},
         **summary_of(experiment, found),
     }
     write_atomically(folder / VERDICTS, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch import Tensor
 from ganatomy.data.records import Batch
 from ganatomy.data.regrid import Grid
 from ganatomy.data.transforms.boxes import move_boxes, usable_boxes
+from ganatomy.tables import csv_text
 from ganatomy.tasks.anomaly.anomaly_map import boxes_of
 from ganatomy.tasks.shared.as_written import Originals
 from ganatomy.tasks.shared.volumes import rows_by_case, stack_slices
@@ -106,10 +106,7 @@ def gather_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write the rows of `box_rows` as CSV."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    path.write_bytes(csv_text(COLUMNS, rows).encode())
 
 
 def _array(values: Tensor) -> np.ndarray:

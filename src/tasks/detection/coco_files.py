@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +13,7 @@ from ganatomy.baselines.detection import Boxes
 from ganatomy.data.records import Batch
 from ganatomy.data.transforms.boxes import move_boxes, usable_boxes
 from ganatomy.metrics.detection.table import Image
+from ganatomy.tables import csv_text
 from ganatomy.tasks.shared.as_written import Originals, grids
 
 
@@ -97,21 +96,21 @@ def write_boxes(directory: Path, images: Sequence[Image], classes: Sequence[str]
             )
     (directory / "boxes.json").write_text(json.dumps(results))
     (directory / "truth.json").write_text(json.dumps(truth))
-    (directory / "boxes.csv").write_text(_table(images, classes, threshold))
+    (directory / "boxes.csv").write_bytes(_table(images, classes, threshold).encode())
 
 
 def _table(images: Sequence[Image], classes: Sequence[str], threshold: float) -> str:
-    text = io.StringIO()
     dims = images[0].boxes.shape[1] // 2 if images else 2
     axes = "xy" if dims == 2 else "ijk"
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["case", "class", "score", *(f"{a}{n}" for n in (1, 2) for a in axes)])
+    columns = ["case", "class", "score", *(f"{a}{n}" for n in (1, 2) for a in axes)]
+    rows: list[dict[str, str]] = []
     for image in images:
         for box, score, label in zip(image.file_boxes, image.scores, image.classes, strict=True):
             if score >= threshold:
                 corners = [f"{value:.2f}" for value in _corners(box)]
-                writer.writerow([image.case, classes[int(label)], f"{score:.4f}", *corners])
-    return text.getvalue()
+                cells = [image.case, classes[int(label)], f"{score:.4f}", *corners]
+                rows.append(dict(zip(columns, cells, strict=True)))
+    return csv_text(columns, rows)
 
 
 def _corners(box: np.ndarray) -> list[float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,15 +17,10 @@ def pydicom() -> Any:
         import pydicom
     except ImportError as error:
         raise UserError('DICOM files need pydicom: pip install "ganatomy[data]"') from error
+    # Its warnings quote values of the headers, which may be names.
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
     return pydicom
-
-
-def digest(text: str) -> str:
-    """Return eight hexadecimal digits of the text's SHA-256, as a pseudonym.
-
-    It does not resist trying all possible texts, such as all seven-digit numbers.
-    """
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def opened(path: Path, tags: Sequence[str] | None = None) -> Any:

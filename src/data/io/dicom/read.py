@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ganatomy.data.io.dicom.files import opened
+from ganatomy.data.io.dicom.files import opened, pydicom
 from ganatomy.data.io.dicom.geometry import arranged
 from ganatomy.data.io.dicom.multiframe import Frame, frames_of
 from ganatomy.data.io.dicom.pixels import filled, rescaled, values_of
+
+HARMLESS = ("CS", "DS", "IS", "FL", "FD", "SL", "SS", "UL", "US")
+"""Value representations of codes and numbers, which name nobody."""
 
 
 def read_series(
@@ -65,9 +68,10 @@ def _having(frames: Sequence[Frame], keyword: str, value: str) -> list[Frame]:
     kept = [frame for frame in frames if _says(frame.fact(keyword), value)]
     if not kept:
         there = list(dict.fromkeys(said for frame in frames if (said := frame.fact(keyword)) is not None))
+        named = pydicom().datadict.dictionary_VR(keyword) not in HARMLESS  # may hold a name
+        listed = f"{len(there)} others" if there and named else ", ".join(there[:8])
         raise ValueError(
-            f"no slice has the {keyword} {value} of data.series; "
-            f"there are {', '.join(there[:8]) or 'none with a value'}"
+            f"no slice has the {keyword} {value} of data.series; there are {listed or 'none with a value'}"
         )
     return kept
 
@@ -88,14 +92,9 @@ def _says(said: str | None, value: str) -> bool:
 
 def _check_copies(files: Sequence[Any], paths: Sequence[Path]) -> None:
     """Raise ValueError if two files have the same SOPInstanceUID."""
-    known: dict[str, Path] = {}
-    for file, path in zip(files, paths, strict=True):
-        uid = str(file.get("SOPInstanceUID") or path)
-        if uid in known:
-            raise ValueError(
-                f"{known[uid].name} and {path.name} have the same SOPInstanceUID; remove the wrong one"
-            )
-        known[uid] = path
+    uids = {str(file.get("SOPInstanceUID") or path) for file, path in zip(files, paths, strict=True)}
+    if len(uids) < len(files):
+        raise ValueError("two of its files have the same SOPInstanceUID; remove the wrong one")
 
 
 def _placeless(frames: Sequence[Frame], words: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import filecmp
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ganatomy.data.io.dicom.files import digest, files_below, opened, pydicom
+from ganatomy.data.io.dicom.files import files_below, opened, pydicom
 
 TAGS = (
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID", "Modality",
@@ -25,6 +26,22 @@ CINE = tuple(
     )
 )  # fmt: skip
 """SOP classes whose frames are a time series or tiles, not slices."""
+COMMON = (
+    ".txt",
+    ".xml",
+    ".json",
+    ".csv",
+    ".pdf",
+    ".zip",
+    ".gz",
+    ".nii",
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".tif",
+    ".md",
+)
+"""Extensions that notes name."""
 
 
 @dataclass
@@ -33,8 +50,8 @@ class Series:
 
     Attributes:
         uid: SeriesInstanceUID.
-        patient: pseudonym of the PatientID, else of the study, else of the folder.
-        person: the PatientID, empty if there is none.
+        owner: the PatientID, else the study, else the folder. Private.
+        person: the PatientID, empty if there is none. Private.
         modality: CT, MR, ...
         description: SeriesDescription.
         protocol: ProtocolName.
@@ -42,10 +59,11 @@ class Series:
         slices: number of files, or of their frames where these are slices.
         paths: the files.
         images: SOPInstanceUID -> file; used only to find copies.
+        token: digest of the SOPInstanceUIDs, which only who has the files knows.
     """
 
     uid: str
-    patient: str
+    owner: str
     person: str
     modality: str = "?"
     description: str = ""
@@ -54,6 +72,7 @@ class Series:
     slices: int = 0
     paths: list[Path] = field(default_factory=list)
     images: dict[str, Path] = field(default_factory=dict)
+    token: str = ""
 
     @property
     def words(self) -> str:
@@ -63,10 +82,11 @@ class Series:
 
 @dataclass
 class Found:
-    """The image series of a folder tree, and notes about the ignored files."""
+    """The image series of a folder tree, notes about the ignored files, and those whose header is damaged."""
 
     series: list[Series]
     notes: list[str]
+    damaged: list[Path] = field(default_factory=list)
 
 
 def find_series(root: Path) -> Found:
@@ -97,34 +117,28 @@ def find_series(root: Path) -> Found:
     counts = [
         (sum(objects.values()), f"DICOM without an image ({_counted(objects)})"),
         (sum(strange.values()), f"no DICOM ({_counted(strange)})"),
-        (len(damaged), f"headers that cannot be read (such as {damaged[0] if damaged else ''})"),
+        (len(damaged), "headers that cannot be read (keys.csv names them)"),
         (nameless, "DICOM without a SeriesInstanceUID"),
         (copies, "copies of others"),
         (broken, "links that lead nowhere"),
     ]
     for one in series.values():
+        one.token = hashlib.sha256("\n".join(sorted(one.images)).encode()).hexdigest()
         one.images.clear()
-    return Found(list(series.values()), [f"files passed over: {n}, {what}" for n, what in counts if n])
+    notes = [f"files passed over: {n}, {what}" for n, what in counts if n]
+    return Found(list(series.values()), notes, damaged)
 
 
-def patient(header: Any, path: Path, root: Path) -> tuple[str, str]:
-    """Return a pseudonym for the patient of a file, and the PatientID (empty if there is none).
-
-    The pseudonym is made of the PatientID, else the study, else the folder.
-
-    Args:
-        header: Header of the file.
-        path: The file.
-        root: Folder of the data set, to which the file's folder is relative.
-    """
+def _owner(header: Any, path: Path, root: Path) -> tuple[str, str]:
+    """Return what tells the patient of a file from others, and the PatientID (empty if there is none)."""
     person = str(header.get("PatientID") or "")
     text = person or str(header.get("StudyInstanceUID") or path.parent.relative_to(root).as_posix())
-    return "patient-" + digest(text), person
+    return text, person
 
 
 def _put(series: dict[tuple[str, str], Series], header: Any, path: Path, root: Path) -> bool:
     """Add a file to its series; return False if it is a copy of a file that is there already."""
-    name, person = patient(header, path, root)
+    name, person = _owner(header, path, root)
     uid = str(header.SeriesInstanceUID)
     entry = series.get((uid, name))
     if entry is None:
@@ -146,8 +160,8 @@ def _put(series: dict[tuple[str, str], Series], header: Any, path: Path, root: P
 
 
 def _ending(path: Path) -> str:
-    """Return a file's extension; digits after a dot, as in UIDs, are none."""
-    return path.suffix.lower() if path.suffix and not path.suffix[1:].isdigit() else "no ending"
+    """Return a file's extension if it is a common one: others may be parts of UIDs or of names."""
+    return path.suffix.lower() if path.suffix.lower() in COMMON else "no common ending"
 
 
 def _counted(counter: Counter[str]) -> str:

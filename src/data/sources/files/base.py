@@ -20,6 +20,8 @@ from ganatomy.data.sources.files.marked import check_settings, label_of, read_ma
 from ganatomy.data.sources.files.masks import boxes_in
 from ganatomy.data.sources.files.settings import FileSettings
 from ganatomy.data.sources.files.versions import content, fingerprint
+from ganatomy.errors import UserError
+from ganatomy.names import hidden, printable
 
 
 @dataclass(kw_only=True)
@@ -37,7 +39,16 @@ class Files(FileSettings):
         self.repeats_grey = True
 
     def completed(self, records: Sequence[Record], notes: Sequence[Fault] = ()) -> list[Record]:
-        """Return a source's records with the faults found between them."""
+        """Return a source's records with the faults found between them.
+
+        Raises UserError if the name of a class holds a hidden character.
+        """
+        for key in ("classes", "box_classes", "image_classes"):
+            for name in getattr(self, key):
+                if sign := hidden(str(name)):
+                    raise UserError(
+                        f'data.{key}: "{printable(name)}" has the hidden character {sign}; rename the class'
+                    )
         self.repeats_grey = all(len(files_of(record)) <= 1 for record in records)
         checked = claimed(records, self.folder, self.shared)
         checked = uneven(checked, self.channels) if self.files_are_channels else checked

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganatomy.data.problems import blamed, called, few, files_of
+from ganatomy.data.problems import blamed, called, few, file_of, files_of
 from ganatomy.data.records import Fault, Record
 
 ROLES = ("image", "target", "label")
@@ -47,6 +47,7 @@ def _allowed(owners: Sequence[tuple[int, str]], shared: Sequence[str]) -> bool:
 def _words(file: str, owners: Sequence[tuple[int, str]], records: Sequence[Record]) -> str:
     names = [called(records[place]) for place, _ in owners]
     roles = [role for _, role in owners]
+    file = file_of(records[owners[0][0]], file)
     if len({place for place, _ in owners}) == 1:
         case = records[owners[0][0]].case
         return f"{file}: case {case} names it twice, as {' and as '.join(roles)}; name each file once"

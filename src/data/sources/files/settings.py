@@ -53,6 +53,8 @@ class FileSettings:
     instances: Instances | None = None
     missing_label: Literal["fault", "background"] = "fault"
     shared: Sequence[str] = ()
+    private: ClassVar[bool] = False
+    """True if names of files and folders may identify a person: a case's content is its bytes alone."""
     files_are_channels: ClassVar[bool] = True
     """True if several image files of a case are its channels; all cases then need the same number."""
 

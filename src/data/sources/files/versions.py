@@ -23,6 +23,7 @@ CHOOSING = {
     *("root", "image", "label", "target", "exclude", "match", "kind", "subject", "given_split", "given_fold"),
     *("splits", "table", "boxes", "box_class", "box_order", "case", "where", "keep", "annotations", "images"),
     *("crowd", "one_based", "skip_difficult", "least", "name", "shared", "series", "modality"),
+    *("outside", "secret", "download"),
 }
 """Settings that choose cases, files and slices; their effect is part of the record."""
 FIRST_NAMES = {"image_classes": "kinds"}
@@ -51,7 +52,8 @@ def content(source: FileSettings, record: Record) -> str:
         for key, value in _settings(source).items()
         if key not in LOADING | CHOOSING and plain(value) != plain(_default(source, key))
     }
-    return f"files-1 {_case_text(source, record, detached)} {known}" + (f" {later}" if later else "")
+    text = _bytes_text(source, record) if source.private else _case_text(source, record, detached)
+    return f"files-1 {text} {known}" + (f" {later}" if later else "")
 
 
 def _case_text(source: FileSettings, record: Record, more: Callable[[Path], list[Path]]) -> str:
@@ -60,6 +62,14 @@ def _case_text(source: FileSettings, record: Record, more: Callable[[Path], list
     files = [entry for path in paths for entry in _digests(source, path, more)]
     rest = {key: value for key, value in record.content.items() if key not in OMITTED}
     return f"{record.case} {files} {rest}"
+
+
+def _bytes_text(source: FileSettings, record: Record) -> str:
+    """Return the digests of a case's files and the rest of its record, without any name."""
+    entries = [_digests(source, path, detached) for role in ROLES for path in source.paths(record, role)]
+    digests = [entry[1] for each in entries for entry in each if isinstance(entry, tuple)]
+    rest = {key: value for key, value in record.content.items() if key not in OMITTED}
+    return f"{digests} {rest}"
 
 
 def _digests(source: FileSettings, path: Path, more: Callable[[Path], list[Path]]) -> list[Any]:

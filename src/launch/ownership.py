@@ -1,0 +1,74 @@
+"""A run directory in the hands of one process, from the first look at it until the last file is written."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from ganatomy.launch.signals import heard_by
+from ganatomy.runs import reserve
+from ganatomy.runs.lock import LEFT_OVER, RunLock
+
+
+class Stopped(SystemExit):
+    """Request to stop that came before the first step; no `except Exception` of a library keeps it."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(128 + signum)
+        self.signum = signum
+
+    def __str__(self) -> str:
+        return f"stopped by {signal.Signals(self.signum).name} before the first step"
+
+
+@contextmanager
+def owned(directory: Path, resumes: bool, is_rank_zero: bool) -> Iterator[None]:
+    """Hold the lock of a run directory within the block, and room on its disk for the last status.
+
+    Only rank zero locks, as only it writes. A request to stop ends the block at once, until the training
+    takes such requests itself.
+
+    Args:
+        directory: Run directory; made for a new run.
+        resumes: The run that is there goes on.
+        is_rank_zero: This is the first process of the run.
+
+    Raises:
+        UserError: Another process holds the lock, or the directory cannot be written.
+    """
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        raise Stopped(signum)
+
+    with heard_by(stop):
+        lock = _lock(directory, resumes) if is_rank_zero else None
+        try:
+            yield
+        except Stopped as stopped:
+            if is_rank_zero:
+                sys.stderr.write(f"{stopped}; start the same command again\n")
+            raise
+        finally:
+            if lock is not None:
+                reserve.free(directory)
+                lock.release()
+
+
+def _lock(directory: Path, resumes: bool) -> RunLock | None:
+    """Take the lock; None for a directory that is refused anyway: none there, or one with other files."""
+    if resumes and not directory.is_dir():
+        return None
+    if not resumes:
+        directory.mkdir(parents=True, exist_ok=True)
+        if any(not path.name.startswith(LEFT_OVER) for path in directory.iterdir()):
+            return None
+    lock = RunLock(directory, "resume" if resumes else "run_dir")
+    lock.take()
+    if lock.note:
+        sys.stderr.write(f"{lock.note}\n")
+    reserve.keep(directory)
+    return lock
