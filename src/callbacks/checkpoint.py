@@ -91,7 +91,8 @@ class Checkpoints(pl.Callback):
         """Take the best score of the checkpoint, unless the weights that had it are gone."""
         self.best_score, self.best_step = state_dict["best_score"], state_dict["best_step"]
         self.missing_best, self._saved = state_dict.get("missing_best"), True
-        if self.run.resumption is not None and self.run.resumption.best_missing:
+        missing = self.run.resumption.missing_best if self.run.resumption is not None else None
+        if missing is not None and self.best_score is not None and self.best_step == missing:
             if self.missing_best is None:
                 self.missing_best = {"score": self.best_score, "step": self.best_step}
             self.best_score, self.best_step = None, 0

@@ -175,10 +175,12 @@ def test_without_a_sound_one_the_line_names_all(folder: Path) -> None:
         save(folder, "last.ckpt", step)
     spoil(folder / "last-1.ckpt")
     (folder / "last.ckpt").write_bytes(b"")
+    (folder / "best.ckpt").write_bytes(b"PK")
     with pytest.raises(UserError) as error:
         resumption(folder)
     line = str(error.value)
-    assert "last.ckpt is empty; last-1.ckpt is damaged" in line and "\n" not in line and "put back" in line
+    assert "last.ckpt is empty; last-1.ckpt is damaged" in line and "best.ckpt is cut" in line
+    assert "\n" not in line and "put back" in line
 
 
 @pytest.mark.parametrize("how", ["damaged", "missing", "older", "another model", "newer", "as recorded"])
@@ -193,10 +195,9 @@ def test_the_best_weights_are_looked_at_when_a_run_goes_on(folder: Path, how: st
         other = {**state(6), "state_dict": {"c": torch.zeros(1)}}
         (folder / "best.ckpt").write_bytes(checkpoint_file.encode(other))
     chosen = resumption(folder)
-    assert chosen.step == 9 and chosen.best_missing == (how not in ("newer", "as recorded"))
-    assert [how in line or "of step 3, not 6" in line for line in chosen.lines] == [
-        True
-    ] * chosen.best_missing
+    gone = how not in ("newer", "as recorded")
+    assert chosen.step == 9 and chosen.missing_best == (6 if gone else None)
+    assert [how in line or "of step 3, not 6" in line for line in chosen.lines] == [True] * gone
 
 
 def test_weights_of_another_model_are_refused() -> None:
