@@ -158,13 +158,8 @@ def _finish(session: Session) -> float:
     from ganatomy.callbacks.loggers import close_wandb
     from ganatomy.training import results
 
-    cfg, run, trainer, task, data = (
-        session.cfg,
-        session.run,
-        session.trainer,
-        session.task,
-        session.data,
-    )
+    cfg, run, data = session.cfg, session.run, session.data
+    trainer, task = session.trainer, session.task
     if task.batches_done % trainer.val_check_interval or results.best(trainer)["score"] is None:
         trainer.validate(task, datamodule=data, verbose=False)
     best = results.best(trainer)
@@ -175,11 +170,13 @@ def _finish(session: Session) -> float:
     results.write(run, task, trainer)
     run.timed()
     why = [f"{cfg.trainer.max_steps} steps", *([undefined] if undefined else [])]
-    run.status("done", "; ".join(why), best=best, **results.game(trainer))
+    game = results.game(trainer)
+    run.status("done", "; ".join(why), best=best, **game)
     for logger in trainer.loggers:
         logger.finalize("success")
     close_wandb(0)
-    results.show(run, [*task.closing_lines, *why[1:]], cfg.callbacks.report)
+    lines = [*task.closing_lines, *session.attempt.closing_lines(game.get("game", "")), *why[1:]]
+    results.show(run, lines, cfg.callbacks.report)
     return float(best["score"])
 
 

@@ -19,8 +19,8 @@ class Rollbacks(pl.Callback):
 
     Args:
         made: Rollbacks so far, as status.json lists them.
-        fresh: The last one has just been made: take the rates from the configuration, not from the checkpoint,
-            and write last.ckpt before the first batch, so that it belongs to the new game.
+        fresh: The last one has just been made: take the rates from the configuration, not from the
+            checkpoint, and write last.ckpt before the first batch, so that it belongs to the new game.
     """
 
     def __init__(self, made: Sequence[dict[str, Any]], fresh: bool) -> None:

@@ -176,11 +176,12 @@ def _set_rates(plain: Mapping[str, Any], rates: Mapping[str, float]) -> Remedy |
         before = plain["model"]["optimizer"][player]["lr"]
         rate = float(f"{rate:.6g}")
         changes.append(Change(f"model.optimizer.{player}.lr", before, rate))
-        for key, value in (plain["model"]["scheduler"].get(player) or {}).items():
-            if key in ("max_lr", "base_lr", "min_lr", "eta_min") and isinstance(value, int | float):
-                scaled = float(f"{value * rate / before:.6g}") if before else rate if key == "max_lr" else value
-                if scaled != value:
-                    changes.append(Change(f"model.scheduler.{player}.{key}", value, scaled))
+        schedule = plain["model"]["scheduler"].get(player) or {}
+        for key in ("max_lr", "base_lr", "min_lr", "eta_min"):
+            value = schedule.get(key)
+            if isinstance(value, int | float) and (before or key == "max_lr"):
+                scaled = float(f"{value * rate / before:.6g}") if before else rate
+                changes.append(Change(f"model.scheduler.{player}.{key}", value, scaled))
     return tuple(changes) or None
 
 

@@ -171,4 +171,3 @@ def failure(status: dict[str, Any]) -> Any:
         for event in standing(status["events"])
     )
     return Panel(text, title="The game failed", title_align="left", border_style="red", expand=False)
-

@@ -19,6 +19,7 @@ from ganatomy.adversarial import NotFinite
 from ganatomy.adversarial.distributed.collectives import processes
 from ganatomy.callbacks.checkpoint import Checkpoints
 from ganatomy.callbacks.guard import Guard
+from ganatomy.callbacks.loggers import close_wandb
 from ganatomy.callbacks.rollbacks import Rollbacks, found
 from ganatomy.config.schema import Config
 from ganatomy.guard.events import Event, GameFailed
@@ -81,22 +82,19 @@ def first(cfg: Config, run: Run) -> Attempt:
     chosen = run.resumption
     if chosen is None:
         return Attempt(cfg, None)
-    made: list[Row] = from_rank_zero(lambda: _listed(chosen.path))
-    known = (run.read("status.json") or {}).get("rollbacks", [])
+    made, known = from_rank_zero(lambda: (_listed(chosen.path), run.known_status().get("rollbacks", [])))
     if made != known:
         plain = changed(changed(cfg.to_plain(), _changes(known), undo=True), _changes(made))
         cfg = Config.from_plain(plain)
         kept = aside(run, _tries(made) + 1) / "metrics.csv"
         if run.is_rank_zero and len(made) < len(known) and kept.is_file():
-            shutil.copyfile(kept, run.path / "metrics.csv")
+            run.write_bytes("metrics.csv", kept.read_bytes())
         run.write("config.yaml", plain)
         run.status("running", rollbacks=made)
     return Attempt(cfg, run.last, tuple(made))
 
 
-def after(
-    failure: GameFailed | NotFinite, attempt: Attempt, run: Run, trainer: pl.Trainer
-) -> Attempt | None:
+def after(failure: GameFailed | NotFinite, attempt: Attempt, run: Run, trainer: pl.Trainer) -> Attempt | None:
     """Go back after a failure.
 
     Args:
@@ -127,6 +125,7 @@ def after(
     )
     for logger in trainer.loggers:
         logger.save()
+    close_wandb(0)
     _set_aside(run, number, step)
     run.status("running", f"from step {step}, after rollback {number}", rollbacks=list(made))
     run.resumption = None

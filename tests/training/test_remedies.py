@@ -10,6 +10,7 @@ from ganatomy.guard.events import ADVICE, Event
 from ganatomy.training.remedies import Change, changed, remedy
 
 G, D = "model.optimizer.generator.lr", "model.optimizer.discriminator.lr"
+WARMUP = {"name": "warmup", "value": 2.0}
 PENALTIES, WEIGHT = "model.adversarial.penalties", "model.adversarial.weight"
 
 
@@ -69,7 +70,7 @@ R1 = [{"name": "r1", "every": 4}]
         ("collapse", "generator", plain(penalties=("lecam",)), {PENALTIES: [{"name": "lecam"}, *R1]}),
         ("collapse", "generator", plain(), {G: 2e-5}),
         ("overfitting", "discriminator", plain(), {"seed": 5}),
-        ("falling", "", plain(task="enhancement", weight={"name": "warmup", "value": 2.0}), {f"{WEIGHT}.value": 0.2}),
+        ("falling", "", plain(task="enhancement", weight=WARMUP), {f"{WEIGHT}.value": 0.2}),
         ("worse_than_baseline", "", plain(d=None, g=2e-2, penalties=()), {G: 2e-4}),
         ("worse_than_baseline", "", plain(optimizer="torch.optim.SGD", g=0.5, d=0.1), {G: 0.05}),
     ],
