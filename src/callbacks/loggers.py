@@ -49,8 +49,8 @@ def build_loggers(cfg: Config, run: Run, resume_at: int | None) -> list[Logger]:
         if find_spec("tensorboard") is None and find_spec("tensorboardX") is None:
             raise UserError("logger=tensorboard: not installed; pip install 'ganatomy[tensorboard]'")
         purge = None if resume_at is None else resume_at + 1  # steps that are done again
-        place = {"save_dir": run.path, "name": "tensorboard", "version": "", "purge_step": purge}
-        loggers.append(Expendable("TensorBoard", functools.partial(TensorBoardLogger, **place)))
+        place: dict[str, Any] = {"name": "tensorboard", "version": "", "purge_step": purge}
+        loggers.append(Expendable("TensorBoard", functools.partial(TensorBoardLogger, run.path, **place)))
     return loggers
 
 

@@ -179,7 +179,7 @@ def _set_rates(plain: Mapping[str, Any], rates: Mapping[str, float]) -> Remedy |
         schedule = plain["model"]["scheduler"].get(player) or {}
         for key in ("max_lr", "base_lr", "min_lr", "eta_min"):
             value = schedule.get(key)
-            if isinstance(value, int | float) and (before or key == "max_lr"):
+            if isinstance(value, int | float) and (value if before else key == "max_lr"):
                 scaled = float(f"{value * rate / before:.6g}") if before else rate
                 changes.append(Change(f"model.scheduler.{player}.{key}", value, scaled))
     return tuple(changes) or None

@@ -116,11 +116,11 @@ def after(failure: GameFailed | NotFinite, attempt: Attempt, run: Run, trainer: 
     if chosen is None:
         print_status("\n".join(attempt.closing_lines(event.name)))
         return None
-    step = _good_step(before, run, trainer)
-    common = {"try": number, "step": event.step, "event": event.name, "back_to": step}
+    step, now = _good_step(before, run, trainer), trainer.lightning_module.batches_done
+    common = {"try": number, "step": now, "event": event.name, "back_to": step}
     made = (*before, *({**common, **asdict(change)} for change in chosen))
     print_status(
-        f"rollback {number} of {guard.tries}: {event.name} at step {event.step} ({event.cause}); "
+        f"rollback {number} of {guard.tries}: {event.name} at step {now} ({event.cause}); "
         f"back to step {step}, {_told(chosen)}"
     )
     for logger in trainer.loggers:
@@ -172,7 +172,7 @@ def _good_step(before: Sequence[Row], run: Run, trainer: pl.Trainer) -> int:
     guard, step = found(trainer, Guard), found(trainer, Checkpoints).best_step
     if not step or any(row["back_to"] == step for row in before):
         return 0
-    if not sound(guard.record, list(guard.told.values()), step):
+    if not sound(guard.record, list(guard.reported.values()), step):
         return 0
     weights = shapes(trainer.lightning_module.state_dict())
     return 0 if from_rank_zero(lambda: fault_of_best(run.best, step, weights)) else step
