@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ganatomy.data.datamodule import DataModule
     from ganatomy.runs.directory import Run
     from ganatomy.tasks.base import AdversarialTask
+    from ganatomy.training.rollback import Attempt
 
 
 @command("train")
@@ -25,16 +27,31 @@ def main(cfg: DictConfig) -> float:
 
     from ganatomy.config.resolve import resolve_config, validate
     from ganatomy.launch.distributed import settle_place
-    from ganatomy.launch.processes import processes_of, train_in_processes
+    from ganatomy.launch.processes import end_by_game, processes_of, train_in_processes
     from ganatomy.runs.multirun import given_words
 
     hydra = HydraConfig.get()
     plain = resolve_config(cfg, given_words(hydra))
     plain["run_dir"] = hydra.runtime.output_dir
     settled = settle_place(validate(plain))
-    if count := processes_of(settled.trainer):
-        return train_in_processes(count, Path(hydra.runtime.output_dir))
-    return train(settled, Path(hydra.runtime.output_dir))
+    directory = Path(hydra.runtime.output_dir)
+    count = processes_of(settled.trainer)
+    score = train_in_processes(count, directory) if count else train(settled, directory)
+    end_by_game(directory)
+    return score
+
+
+@dataclass(frozen=True)
+class Session:
+    """A game that is set up: what is played, where, and with what."""
+
+    attempt: Attempt
+    cfg: Config
+    run: Run
+    data: DataModule
+    task: AdversarialTask
+    trainer: pl.Trainer
+    start: int
 
 
 def train(cfg: Config, directory: Path) -> float:
@@ -52,27 +69,44 @@ def train(cfg: Config, directory: Path) -> float:
 
 
 def _train(cfg: Config, directory: Path) -> float:
-    """Do the work of `train` in a directory that is this run's."""
-    from ganatomy.callbacks.checkpoint import ending_at_once
-    from ganatomy.callbacks.loggers import build_loggers
+    """Do the work of `train` in a directory that is this run's: play until a game does not go back."""
     from ganatomy.config.mistakes import memory
-    from ganatomy.data.summary import check_held
     from ganatomy.invocation import shown
     from ganatomy.launch import distributed
     from ganatomy.runs import console
     from ganatomy.runs.directory import open_again, open_new
     from ganatomy.runs.process_place import is_rank_zero
-    from ganatomy.training import build, preflight, pretrained
+    from ganatomy.training import build, rollback
     from ganatomy.training.failure import fail
-    from ganatomy.training.trainer import build_trainer
 
     console.silence_libraries()
     run = (open_again if cfg.resume else open_new)(directory, is_rank_zero())
-    console.seed_everything(cfg.seed, cfg.trainer.threads)
-    data = build.build_data(cfg)
+    attempt = rollback.first(cfg, run)
+    console.seed_everything(attempt.cfg.seed, cfg.trainer.threads)
+    data = build.build_data(attempt.cfg)
     with memory.explained(cfg, begun=False):
         data.setup()
-    cfg = build.complete(cfg, data)
+    session = _set_up(attempt, run, data)
+    try:
+        while isinstance(outcome := _play(session), rollback.Attempt):
+            session = _set_up(outcome, run, data)
+    except BaseException as error:
+        fail(run, session.trainer, error)
+        raise
+    distributed.leave_group()
+    if run.is_rank_zero:
+        sys.stdout.write(f"run: {shown(run.path)}\n")
+    return outcome
+
+
+def _set_up(attempt: Attempt, run: Run, data: DataModule) -> Session:
+    """Build task and trainer, check them, and describe the run in its directory."""
+    from ganatomy.data.summary import check_held
+    from ganatomy.runs import console
+    from ganatomy.training import build, preflight, pretrained
+    from ganatomy.training.trainer import build_trainer
+
+    cfg = build.complete(attempt.cfg, data)
     check_held(data)
     task = build.build_task(cfg, data.mask_classes)
     pretrained.attach_evaluator(cfg, task, data)
@@ -82,33 +116,50 @@ def _train(cfg: Config, directory: Path) -> float:
     plan = preflight.plan_update(cfg.update, task, data)
     preflight.check_processes(task)
     trainer = build_trainer(cfg, run)
+    attempt.watch(trainer)
     without = f" ({data.left_out} cases left out)" if data.left_out else ""
     items = f"data: {len(data.train_items())} training items{without}, cache: {data.cache.room}"
     notes = [data.cut, *data.notes, *task.notes, *task.undefined(data)]
     console.print_status("\n".join(filter(None, [str(plan), items, *notes])))
     start = preflight.describe(run, cfg, data, task)
-    data.start_at(start)
-    try:
-        trainer.loggers = build_loggers(cfg, run, start if cfg.resume else None) if run.is_rank_zero else []
-        last = run.last if cfg.resume else None
-        with memory.explained(cfg):
-            trainer.fit(task, datamodule=data, ckpt_path=last, weights_only=True)
-            with ending_at_once(task.batches_done):
-                score = _finish(cfg, run, trainer, task, data)
-    except BaseException as error:
-        fail(run, trainer, error)
-        raise
-    distributed.leave_group()
-    if run.is_rank_zero:
-        sys.stdout.write(f"run: {shown(run.path)}\n")
-    return score
+    if attempt.start is not None:
+        start = attempt.start
+    data.start_at(start, cfg.seed)
+    return Session(attempt, cfg, run, data, task, trainer, start)
 
 
-def _finish(cfg: Config, run: Run, trainer: pl.Trainer, task: AdversarialTask, data: DataModule) -> float:
+def _play(session: Session) -> float | Attempt:
+    """Train and finish; of a failed game that goes back, return how it goes on."""
+    from ganatomy.adversarial import NotFinite
+    from ganatomy.callbacks.checkpoint import ending_at_once
+    from ganatomy.callbacks.loggers import build_loggers
+    from ganatomy.config.mistakes import memory
+    from ganatomy.guard.events import GameFailed
+    from ganatomy.training import rollback
+
+    cfg, run, trainer, attempt = session.cfg, session.run, session.trainer, session.attempt
+    goes_on = bool(cfg.resume) or attempt.start is not None
+    trainer.loggers = build_loggers(cfg, run, session.start if goes_on else None) if run.is_rank_zero else []
+    with memory.explained(cfg):
+        try:
+            trainer.fit(
+                session.task, datamodule=session.data, ckpt_path=attempt.checkpoint, weights_only=True
+            )
+        except (GameFailed, NotFinite) as failure:
+            if again := rollback.after(failure, attempt, run, trainer):
+                return again
+            raise
+        with ending_at_once(session.task.batches_done):
+            return _finish(session)
+
+
+def _finish(session: Session) -> float:
     """Score the chosen checkpoint on the test split and write the results."""
     from ganatomy.callbacks.loggers import close_wandb
     from ganatomy.training import results
 
+    cfg, run, data = session.cfg, session.run, session.data
+    trainer, task = session.trainer, session.task
     if task.batches_done % trainer.val_check_interval or results.best(trainer)["score"] is None:
         trainer.validate(task, datamodule=data, verbose=False)
     best = results.best(trainer)
@@ -119,11 +170,13 @@ def _finish(cfg: Config, run: Run, trainer: pl.Trainer, task: AdversarialTask, d
     results.write(run, task, trainer)
     run.timed()
     why = [f"{cfg.trainer.max_steps} steps", *([undefined] if undefined else [])]
-    run.status("done", "; ".join(why), best=best)
+    game = results.game(trainer)
+    run.status("done", "; ".join(why), best=best, **game)
     for logger in trainer.loggers:
         logger.finalize("success")
     close_wandb(0)
-    results.show(run, [*task.closing_lines, *why[1:]], cfg.callbacks.report)
+    lines = [*task.closing_lines, *session.attempt.closing_lines(game.get("game", "")), *why[1:]]
+    results.show(run, lines, cfg.callbacks.report)
     return float(best["score"])
 
 

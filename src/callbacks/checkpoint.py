@@ -67,6 +67,9 @@ class Checkpoints(pl.Callback):
     last.ckpt is written when the next batch begins: then the batches before it and their validation are
     done, so a run that resumes from it repeats and skips nothing. The first one comes after the first
     validation or FIRST_WITHIN seconds, whichever is sooner.
+
+    Attributes:
+        due: Write last.ckpt when the next batch begins, whatever its number.
     """
 
     def __init__(self, run: Run, every: int) -> None:
@@ -74,6 +77,7 @@ class Checkpoints(pl.Callback):
         self.best_score: float | None = None
         self.best_step = 0
         self.missing_best: dict[str, Any] | None = None
+        self.due = False
         self.stop_signal: int | None = None
         self._begun = time.monotonic()
         self._saved = self._validated = False
@@ -123,7 +127,9 @@ class Checkpoints(pl.Callback):
         if signum is not None:
             self._save_last(trainer)
             raise Preempted(signum, done)
-        if done and (done % self.every == 0 or (not self._saved and (first or self._validated))):
+        first = not self._saved and (first or self._validated)
+        if self.due or (done and (first or done % self.every == 0)):
+            self.due = False
             self._save_last(trainer)
 
     def _agreed(self, now: bool = False) -> tuple[int | None, bool]:

@@ -49,8 +49,9 @@ def build_loggers(cfg: Config, run: Run, resume_at: int | None) -> list[Logger]:
     if logger.name == "tensorboard":
         if find_spec("tensorboard") is None and find_spec("tensorboardX") is None:
             raise UserError("logger=tensorboard: not installed; pip install 'ganatomy[tensorboard]'")
-        place = {"save_dir": run.path, "name": "tensorboard", "version": ""}
-        loggers.append(Expendable("TensorBoard", functools.partial(TensorBoardLogger, **place)))
+        purge = None if resume_at is None else resume_at + 1  # steps that are done again
+        place: dict[str, Any] = {"name": "tensorboard", "version": "", "purge_step": purge}
+        loggers.append(Expendable("TensorBoard", functools.partial(TensorBoardLogger, run.path, **place)))
     return loggers
 
 
@@ -138,6 +139,29 @@ def _wandb(logger: WandbConfig, cfg: Plain, directory: Path, identity: str) -> W
         settings=wandb.Settings(silent=True, console="off", disable_git=True, save_code=False),
     )
     return WandbLogger(experiment=experiment)
+
+
+def alert(loggers: Iterable[Logger], title: str, text: str) -> None:
+    """Hand a warning to W&B, which shows it and may send it."""
+    for logger in loggers:
+        _of_wandb(logger, lambda experiment: experiment.alert(title=title, text=text))
+
+
+def summarise(loggers: Iterable[Logger], values: dict[str, str]) -> None:
+    """Add values to the summary of W&B's run."""
+    for logger in loggers:
+        _of_wandb(logger, lambda experiment: experiment.summary.update(values))
+
+
+def _of_wandb(logger: Logger, call: Callable[[Any], None]) -> None:
+    """Call a function of W&B's run, if the logger is of one."""
+    inner = logger.inner if isinstance(logger, Expendable) else logger
+    if not isinstance(inner, WandbLogger):
+        return
+    if isinstance(logger, Expendable):
+        logger.attempt(call, inner.experiment)
+    else:
+        call(inner.experiment)
 
 
 def close_wandb(exit_code: int) -> None:

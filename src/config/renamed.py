@@ -12,6 +12,8 @@ ADDED: dict[str, Any] = {
     "callbacks.keep_checkpoints": 2,
     "trainer.channels_last": False,
     "trainer.hang_after": 1800.0,
+    "guard.name": "warn",
+    "guard.tries": 3,
     "data.changed": "stop",
     "data.missing_label": "fault",
     "data.instances": None,
@@ -33,6 +35,9 @@ ADDED: dict[str, Any] = {
 
 It stays that, whatever conf/ says later: the key is not hashed while it has this value, and a configuration
 without the key means this value. The names are today's."""
+
+ADDED_SECTIONS = ("guard",)
+"""Sections that came after 062eb33; all of their keys are in `ADDED`."""
 
 MOVED_CLASSES: dict[str, str] = {
     "ganatomy": "src",

@@ -182,9 +182,10 @@ class DataModule(Cohort, pl.LightningDataModule):
         self.labels.deal(self.records["train"])
         log.info("data: %d cases, cache: %s", len(sound), self.cache.room)
 
-    def start_at(self, batches_done: int) -> None:
-        """Have the next training loader start after this many global batches."""
+    def start_at(self, batches_done: int, seed: int | None = None) -> None:
+        """Have the next training loader start after this many global batches, with another seed if given."""
         self.batches_done = batches_done
+        self.seed = self.seed if seed is None else seed
 
     def train_dataloader(self) -> Loader:
         items = self.train_items()

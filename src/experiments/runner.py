@@ -18,6 +18,7 @@ from ganatomy.experiments.store import done, seconds
 from ganatomy.files import write_whole
 from ganatomy.launch.signals import heard_by
 from ganatomy.launch.train_process import TrainProcess
+from ganatomy.runs.directory import failed_game
 from ganatomy.runs.integrity.checked import read_file, warn_once
 from ganatomy.runs.integrity.checksums import Damaged
 from ganatomy.runs.lock import InUse
@@ -132,7 +133,8 @@ class Runner:
             _clock(run, began)
             name = f"{run.arm} seed {run.seed}"
             if done(run.directory):
-                step(f"{name}: {self.on_done(run)}", self._note())
+                game = failed_game(run.directory)
+                step(f"{name}: {self.on_done(run)}{game and f'; the game failed: {game}'}", self._note())
             else:
                 why = "was stopped" if result is None else str(result)
                 self.failed.append(f"{name}: {why} (see {process.log})")

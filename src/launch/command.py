@@ -23,7 +23,7 @@ from ganatomy.config.mistakes.overrides import refuse_bases, replacing
 from ganatomy.config.resolvers import register_resolvers
 from ganatomy.config.security.hydra_job import refuse_variables
 from ganatomy.config.translate import readable
-from ganatomy.errors import UserError
+from ganatomy.errors import GAME_FAILED, UserError
 from ganatomy.invocation import redacted, settle_prefixes
 from ganatomy.names import printable
 from ganatomy.runs.integrity.restore import restore_resumed
@@ -76,10 +76,13 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
                     restore_resumed(sys.argv[1:])
                 sys.argv[1:] = readable(sys.argv[1:], name == "train", composing)
                 sys.argv[1:] = replacing(sys.argv[1:], composing)
+                failed = False
                 try:
                     hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)()
                 finally:
-                    finish()
+                    failed = finish()
+                if failed:
+                    raise SystemExit(GAME_FAILED)
 
         return run
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from ganatomy.errors import UserError
+from ganatomy.errors import GAME_FAILED, UserError
 from ganatomy.launch.reports import named
 from ganatomy.launch.signals import SIGNALS, heard_by
 from ganatomy.runs.directory import Run
@@ -26,6 +26,8 @@ from ganatomy.runs.reserve import last_status
 GRACE = 15.0
 """Seconds in which the others may end by themselves when one has; most notice within one."""
 OFTEN = 0.1
+ENDED = (0, GAME_FAILED)
+"""Exit codes of a process that came to its end."""
 
 
 class ProcessFailed(Exception):
@@ -108,8 +110,8 @@ def _wait(children: Sequence[subprocess.Popen[bytes]]) -> int:
     """
     deadline, first = float("inf"), 0
     while any(child.poll() is None for child in children) and time.monotonic() < deadline:
-        if deadline == float("inf") and any(child.poll() for child in children):
-            failed = [rank for rank, child in enumerate(children) if child.poll()]
+        failed = [rank for rank, child in enumerate(children) if child.poll() not in (None, *ENDED)]
+        if deadline == float("inf") and failed:
             deadline = time.monotonic() + GRACE
             first = min(failed, key=lambda rank: ((children[rank].returncode or 0) > 0, rank))
         time.sleep(OFTEN)
@@ -146,7 +148,7 @@ def _settle(
     `failed` is the rank that failed first. `began`: they wrote in the run's directory, whose
     status is then set; a refused configuration leaves nothing there.
     """
-    if not any(codes):
+    if all(code in ENDED for code in codes):
         return
     theirs = any(note["theirs"] for note in _notes(notes)) or in_use(run.path)
     state = (run.read("status.json") or {}).get("status")

@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from ganatomy.errors import GAME_FAILED
 from ganatomy.launch.signals import SIGNALS
 from ganatomy.runs.directory import Run
 from ganatomy.runs.integrity.checked import read_file, warn_once
@@ -97,7 +98,7 @@ class TrainProcess:
         code = self.process.wait()
         kill_group(self.process.pid)
         score = finished(self.directory)
-        if code == 0 and score is not None:
+        if code in (0, GAME_FAILED) and score is not None:
             return score
         status = Run(self.directory).known_status()
         preempted = status.get("status") == "preempted" and _written(self.directory) != self.status_before

@@ -12,7 +12,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from ganatomy.invocation import redacted
-from ganatomy.runs.directory import Run, write_atomically
+from ganatomy.runs.directory import HEALTHY, Run, write_atomically
 from ganatomy.runs.integrity.checked import warn_once
 from ganatomy.runs.integrity.checksums import Damaged
 from ganatomy.runs.integrity.contents import parsed
@@ -46,14 +46,19 @@ class Jobs(Callback):
             write_atomically(folder / NOTES / f"{config.hydra.job.num}.json", json.dumps(note).encode())
 
 
-def finish() -> None:
-    """Write multirun.csv and show the table, where this process led a multirun."""
+def finish() -> bool:
+    """Write multirun.csv and show the table, where this process led a multirun.
+
+    Returns:
+        True if the game of a job failed.
+    """
     rows = table(_folder) if _folder is not None else []
     if _folder is None or not rows:
-        return
+        return False
     columns = dict.fromkeys(name for row in rows for name in row)
     path = write_atomically(_folder / "multirun.csv", csv_text(list(columns), rows).encode())
     _show(rows, path)
+    return any(row["game"] not in ("", HEALTHY) for row in rows)
 
 
 def table(folder: Path) -> list[dict[str, Any]]:
@@ -76,6 +81,7 @@ def table(folder: Path) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"run": notes[number]["run"]} | {k: given[number].get(k, "") for k in varied}
         row |= {
             "status": status.get("status", "not begun"),
+            "game": status.get("game", ""),
             "monitor": config.get("task", {}).get("monitor", ""),
         }
         row["best"] = (status.get("best") or {}).get("score", "")

@@ -28,9 +28,11 @@ def fail(run: Run, trainer: pl.Trainer, error: BaseException) -> None:
     from ganatomy.invocation import shown, typed
     from ganatomy.launch.ownership import Stopped
     from ganatomy.runs.reserve import last_status
+    from ganatomy.training.results import failed_game
 
     stopped = isinstance(error, Preempted | Stopped)
-    lost = last_status(run, "preempted" if stopped else "failed", str(error) if stopped else _reason(error))
+    why, more = (str(error), {}) if stopped else (_reason(error), failed_game(trainer, error))
+    lost = last_status(run, "preempted" if stopped else "failed", why, **more)
     if lost:
         sys.stderr.write(f"error: {lost}; it still tells of an earlier state\n")
     if run.is_rank_zero:

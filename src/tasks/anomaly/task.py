@@ -60,6 +60,7 @@ class AnomalyTask(Phased):
 
     written_like = "map"
     one_size = True
+    trivial, judged_by = "chance", "auroc"
 
     def __init__(
         self,

@@ -56,6 +56,8 @@ class DetectionTask(AdversarialTask):
         UserError: If a loss is unknown, a number is out of range, or the generator returns no boxes.
     """
 
+    trivial, learned = "mean_box", "boxes"
+
     def __init__(
         self,
         recipe: Recipe,

@@ -54,6 +54,7 @@ class SegmentationTask(AdversarialTask):
 
     plain_answer = True
     makes_label_maps = True
+    trivial, learned = "mean_label", "label"
 
     def __init__(
         self,

