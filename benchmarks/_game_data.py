@@ -116,15 +116,23 @@ def pairs_black(folder: Path) -> None:
 
 
 def ill_brains(folder: Path) -> None:
-    """Slices of virtual brains with and without lesions in folders of those names, without masks."""
+    """Folders healthy and lesion: the same slices of virtual brains without and with lesions, no masks."""
     from ganatomy.data.sources.lesions import BrainLesions
 
-    brains = BrainLesions(subjects=60, size=SIDE, slices=8, spatial_dims=2, healthy=0.4, radius=(14, 24))
-    for record in brains.records():
-        case = brains.load(record)
-        pixels = case["image"][0]
-        pixels = (255 * pixels / max(float(np.quantile(pixels, 0.995)), 1e-6)).clip(0, 255).astype(np.uint8)
-        _write(folder / ("lesion" if case["class"] else "healthy"), [pixels], [record.case])
+    def brains(healthy: float) -> BrainLesions:
+        return BrainLesions(
+            subjects=24, size=SIDE, slices=8, spatial_dims=2, healthy=healthy, radius=(14, 24)
+        )
+
+    well, ill = brains(1.0), brains(0.0)
+    for record in well.records():
+        pictures = {"healthy": well.load(record)["image"][0]}
+        white = max(float(np.quantile(pictures["healthy"], 0.995)), 1e-6)
+        if (case := ill.load(record))["class"]:
+            pictures["lesion"] = case["image"][0]
+        for name, pixels in pictures.items():
+            grey = (200 * pixels / white).clip(0, 255).astype(np.uint8)
+            _write(folder / name, [grey], [record.case])
 
 
 def chests(folder: Path) -> None:
