@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+GAME_FAILED = 3
+"""Exit code of a run that ended, but whose game failed (`ganatomy.guard`)."""
+
 
 class UserError(ValueError):
     """Bad input; the message is one line: the key, file or case, what is wrong, how to mend it.

@@ -25,16 +25,18 @@ def main(cfg: DictConfig) -> float:
 
     from ganatomy.config.resolve import resolve_config, validate
     from ganatomy.launch.distributed import settle_place
-    from ganatomy.launch.processes import processes_of, train_in_processes
+    from ganatomy.launch.processes import end_by_game, processes_of, train_in_processes
     from ganatomy.runs.multirun import given_words
 
     hydra = HydraConfig.get()
     plain = resolve_config(cfg, given_words(hydra))
     plain["run_dir"] = hydra.runtime.output_dir
     settled = settle_place(validate(plain))
-    if count := processes_of(settled.trainer):
-        return train_in_processes(count, Path(hydra.runtime.output_dir))
-    return train(settled, Path(hydra.runtime.output_dir))
+    directory = Path(hydra.runtime.output_dir)
+    count = processes_of(settled.trainer)
+    score = train_in_processes(count, directory) if count else train(settled, directory)
+    end_by_game(directory)
+    return score
 
 
 def train(cfg: Config, directory: Path) -> float:
@@ -103,7 +105,7 @@ def _finish(cfg: Config, run: Run, trainer: pl.Trainer, task: AdversarialTask, d
     results.write(run, task, trainer)
     run.timed()
     why = [f"{cfg.trainer.max_steps} steps", *([undefined] if undefined else [])]
-    run.status("done", "; ".join(why), best=best)
+    run.status("done", "; ".join(why), best=best, **results.game(trainer))
     for logger in trainer.loggers:
         logger.finalize("success")
     results.close_wandb(0)

@@ -10,6 +10,8 @@ from typing import Any
 
 ADDED: dict[str, Any] = {
     "trainer.channels_last": False,
+    "guard.name": "warn",
+    "guard.tries": 3,
     "data.changed": "stop",
     "data.missing_label": "fault",
     "data.instances": None,
@@ -27,6 +29,9 @@ ADDED: dict[str, Any] = {
 
 It stays that, whatever conf/ says later: the key is not hashed while it has this value, and a configuration
 without the key means this value. The names are today's."""
+
+ADDED_SECTIONS = ("guard",)
+"""Sections that came after 062eb33; all of their keys are in `ADDED`."""
 
 MOVED_CLASSES: dict[str, str] = {
     "ganatomy": "src",

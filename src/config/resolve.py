@@ -38,6 +38,7 @@ FREE = (
     "trainer.threads",
     "trainer.test_checkpoint",
     "callbacks.",
+    "guard",
     "save_predictions",
     "save_samples",
     "save_format",

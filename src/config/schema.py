@@ -143,6 +143,13 @@ class CallbacksConfig(Section):
     report: bool
 
 
+class GuardConfig(Section):
+    """What is done about a game that fails."""
+
+    name: Literal["warn", "stop", "rollback", "none"]
+    tries: Count
+
+
 class PathsConfig(Section):
     """Folders of runs, data and caches."""
 
@@ -162,6 +169,7 @@ class Config(Section):
     trainer: TrainerConfig
     logger: Annotated[WandbConfig | LoggerConfig, Field(discriminator="name")]
     callbacks: CallbacksConfig
+    guard: GuardConfig
     paths: PathsConfig
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     name: Annotated[str, Field(pattern=r"^[\w.=,+-]+$")]

@@ -27,6 +27,9 @@ def as_first(plain: Plain) -> Plain:
     for key, default in renamed.ADDED.items():
         if get(first, key, default) == default:
             _take(first, key)
+    for section in renamed.ADDED_SECTIONS:
+        if first.get(section) == {}:
+            del first[section]
     for new, old in renamed.MOVED_KEYS.items():
         if not is_kept(plain, new, old):
             _move(first, new, old)
@@ -44,6 +47,8 @@ def as_today(plain: Plain, takes: Callable[[Plain, str], bool] | None = None) ->
         already = _below(new, old) and get(today, new, MISSING) is not MISSING
         if not already and not is_kept(today, old, new):
             _move(today, old, new)
+    for section in renamed.ADDED_SECTIONS if takes else ():
+        today.setdefault(section, {})
     for key, default in renamed.ADDED.items() if takes else ():
         section, _, leaf = key.rpartition(".")
         node = get(today, section)

@@ -21,7 +21,7 @@ from ganatomy.config.locations import CONF
 from ganatomy.config.mistakes.overrides import refuse_bases, replacing
 from ganatomy.config.resolvers import register_resolvers
 from ganatomy.config.translate import readable
-from ganatomy.errors import UserError
+from ganatomy.errors import GAME_FAILED, UserError
 from ganatomy.runs.multirun import finish
 
 
@@ -63,10 +63,13 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
                 folders[:] = _flags()
                 sys.argv[1:] = readable(sys.argv[1:], name == "train", composing)
                 sys.argv[1:] = replacing(sys.argv[1:], composing)
+                failed = False
                 try:
                     hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)()
                 finally:
-                    finish()
+                    failed = finish()
+                if failed:
+                    raise SystemExit(GAME_FAILED)
 
         return run
 

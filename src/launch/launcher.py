@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from ganatomy.errors import UserError
+from ganatomy.errors import GAME_FAILED, UserError
 from ganatomy.launch.distributed import is_peer_failure
 from ganatomy.launch.signals import SIGNALS, heard_by
 from ganatomy.runs.directory import Run
@@ -25,6 +25,8 @@ from ganatomy.runs.directory import Run
 GRACE = 15.0
 """Seconds in which the others may end by themselves when one has; most notice within one."""
 OFTEN = 0.1
+ENDED = (0, GAME_FAILED)
+"""Exit codes of a process that came to its end."""
 
 
 class ProcessFailed(Exception):
@@ -107,8 +109,8 @@ def _wait(children: Sequence[subprocess.Popen[bytes]]) -> int:
     """
     deadline, first = float("inf"), 0
     while any(child.poll() is None for child in children) and time.monotonic() < deadline:
-        if deadline == float("inf") and any(child.poll() for child in children):
-            failed = [rank for rank, child in enumerate(children) if child.poll()]
+        failed = [rank for rank, child in enumerate(children) if child.poll() not in (None, *ENDED)]
+        if deadline == float("inf") and failed:
             deadline = time.monotonic() + GRACE
             first = min(failed, key=lambda rank: ((children[rank].returncode or 0) > 0, rank))
         time.sleep(OFTEN)
@@ -145,7 +147,7 @@ def _settle(
     `failed` is the rank that failed first. `began`: they wrote in the run's directory, whose
     status is then set; a refused configuration leaves nothing there.
     """
-    if not any(codes):
+    if all(code in ENDED for code in codes):
         return
     state = (run.read("status.json") or {}).get("status")
     stopped = [number for number in SIGNALS if asked[:1] == [number] or 128 + number in codes]

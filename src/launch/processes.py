@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
+from ganatomy.errors import GAME_FAILED
 from ganatomy.invocation import child_command
+from ganatomy.runs.directory import failed_game
 from ganatomy.runs.multirun import given_words
-from ganatomy.runs.process_place import process_place
+from ganatomy.runs.process_place import is_rank_zero, process_place
 
 if TYPE_CHECKING:
     from ganatomy.config.schema import TrainerConfig
@@ -46,6 +48,15 @@ def train_in_processes(count: int, directory: Path) -> float:
     launch(child_command("train"), words, count, directory)
     score = Run(directory).read("status.json")["best"]["score"]
     return math.nan if score is None else float(score)
+
+
+def end_by_game(directory: Path) -> None:
+    """End this process with `GAME_FAILED` if the game of its run failed; a job of a multirun goes on.
+
+    Of several processes the first one says so.
+    """
+    if HydraConfig.get().mode == RunMode.RUN and is_rank_zero() and failed_game(directory):
+        raise SystemExit(GAME_FAILED)
 
 
 def quoted(text: str) -> str:

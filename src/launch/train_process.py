@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ganatomy.errors import GAME_FAILED
 from ganatomy.launch.process_identity import alive, whoami
 
 DIE_WITH_PARENT = 1
@@ -78,7 +79,7 @@ class TrainProcess:
         code = self.process.wait()
         kill_group(self.process.pid)
         score = finished(self.directory)
-        if code == 0 and score is not None:
+        if code in (0, GAME_FAILED) and score is not None:
             return score
         status = _status(self.directory)
         if status.get("status") == "preempted" or code in (-signal.SIGTERM, -signal.SIGINT):

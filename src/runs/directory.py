@@ -16,6 +16,9 @@ import yaml
 from ganatomy.errors import UserError
 from ganatomy.files import write_whole
 
+HEALTHY = "healthy"
+"""Name of a game that did not fail, in status.json."""
+
 
 class Run:
     """A run's directory and the files that describe it; of several processes only rank zero writes."""
@@ -70,6 +73,13 @@ class Run:
             "status.json", {**before, "seconds": round(before.get("seconds", 0.0) + now - self.begun, 1)}
         )
         self.begun = now
+
+
+def failed_game(directory: str | Path) -> str:
+    """Return the name of the game that failed in a finished run, e.g. `collapse`; empty if none did."""
+    status = Run(directory).read("status.json") or {}
+    game = str(status.get("game") or "") if status.get("status") == "done" else ""
+    return "" if game == HEALTHY else game
 
 
 def without_nan(content: Any) -> Any:

@@ -13,7 +13,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from ganatomy.runs.directory import Run, write_atomically
+from ganatomy.runs.directory import HEALTHY, Run, write_atomically
 
 NOTES = "jobs"
 """Folder of a multirun in which every job leaves its command line, wherever it runs."""
@@ -40,11 +40,15 @@ class Jobs(Callback):
             write_atomically(folder / NOTES / f"{config.hydra.job.num}.json", json.dumps(note).encode())
 
 
-def finish() -> None:
-    """Write multirun.csv and show the table, where this process led a multirun."""
+def finish() -> bool:
+    """Write multirun.csv and show the table, where this process led a multirun.
+
+    Returns:
+        True if the game of a job failed.
+    """
     rows = table(_folder) if _folder is not None else []
     if _folder is None or not rows:
-        return
+        return False
     columns = dict.fromkeys(name for row in rows for name in row)
     text = io.StringIO()
     writer = csv.DictWriter(text, list(columns), lineterminator="\n")
@@ -52,6 +56,7 @@ def finish() -> None:
     writer.writerows(rows)
     path = write_atomically(_folder / "multirun.csv", text.getvalue().encode())
     _show(rows, path)
+    return any(row["game"] not in ("", HEALTHY) for row in rows)
 
 
 def table(folder: Path) -> list[dict[str, Any]]:
@@ -73,6 +78,7 @@ def table(folder: Path) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"run": notes[number]["run"]} | {k: given[number].get(k, "") for k in varied}
         row |= {
             "status": status.get("status", "not begun"),
+            "game": status.get("game", ""),
             "monitor": config.get("task", {}).get("monitor", ""),
         }
         row["best"] = (status.get("best") or {}).get("score", "")

@@ -43,6 +43,7 @@ class GanModule(pl.LightningModule):
         stepping_optimizer: For each player of `game`, the name of the optimiser that steps.
         batches_done: Batches trained so far; equals Lightning's `global_step`.
         latest: Training numbers since the last line of the log.
+        recorded: The last line of the log.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -61,6 +62,7 @@ class GanModule(pl.LightningModule):
         self._last_log_time = time.perf_counter()
         self.batches_done = 0
         self.latest: dict[str, Tensor] = {}
+        self.recorded: dict[str, float] = {}
 
     @property
     def evaluator(self) -> nn.Module:
@@ -186,6 +188,7 @@ class GanModule(pl.LightningModule):
 
     def record(self, values: Mapping[str, float]) -> None:
         """Write one line to every logger, at the number of batches done."""
+        self.recorded = dict(values)
         for logger in self.trainer.loggers:
             logger.log_metrics(dict(values), step=self.batches_done)
 

@@ -31,6 +31,9 @@ class TaskHooks:
             [B, out_channels, *spatial]; this is then checked before the first step.
         makes_label_maps: True if that tensor holds class logits, so that a finished run can serve as the
             evaluator of images drawn from label maps.
+        from_noise: True while the generator makes images from noise, so that they have to differ.
+        trivial: Baseline that every trained game beats, as in `baseline/<trivial>/<score>`; "" for none.
+        judged_by: Test score that is compared with the trivial baseline's; "" for the monitored one.
 
     Example:
         >>> class Restoration(TaskHooks):
@@ -47,6 +50,9 @@ class TaskHooks:
     animated = False
     plain_answer = False
     makes_label_maps = False
+    from_noise = False
+    trivial = ""
+    judged_by = ""
 
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
@@ -125,9 +131,22 @@ class TaskHooks:
     def prepare_baselines(self, data: DataModule) -> None:
         """Fit the baselines on training and validation cases; every process calls it when the test begins."""
 
+    def learned_classes(self, data: DataModule) -> tuple[str, tuple[str, ...]]:
+        """Return where the classes that are learned stand, `label`, `boxes` or `class`, and their names.
+
+        Training cases that hold one of them alone are no game; ("", ()) if no classes are learned.
+        """
+        return "", ()
+
     def undefined(self, data: DataModule) -> list[str]:
         """Return a line, printed at the start, per score that validation or test cases leave undefined."""
         return []
+
+    def worthless(self, why: str) -> None:
+        """Take back what the test says about outputs that are worth nothing.
+
+        Called after the test of a failed game, before its results are shown; `why` names the event.
+        """
 
     def sample_panels(self, batch: Batch, prediction: Any) -> dict[str, np.ndarray]:
         """Return pictures of a validation or test batch: {column: RGB [n, height, width, 3]}, a row per case.

@@ -30,6 +30,15 @@ def best(trainer: pl.Trainer) -> dict[str, Any]:
     return {"score": found.best_score, "step": found.best_step}
 
 
+def game(trainer: pl.Trainer) -> dict[str, Any]:
+    """Return the name of the failed game, or `healthy`, and all events; empty without a guard."""
+    from ganatomy.callbacks.guard import Guard
+
+    watchers: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    found = next((callback for callback in watchers if isinstance(callback, Guard)), None)
+    return {} if found is None else found.outcome()
+
+
 def checkpoint_to_test(
     run: Run, task: AdversarialTask, best: dict[str, Any], wanted: str
 ) -> tuple[Path, str]:

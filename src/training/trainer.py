@@ -40,13 +40,15 @@ def build_trainer(cfg: Config, run: Run) -> pl.Trainer:
     """Build Lightning's Trainer: it counts batches and validates every `val_every`."""
     from ganatomy.callbacks.checkpoint import AtomicCheckpointIO, Checkpoints
     from ganatomy.callbacks.forecast import Forecast
+    from ganatomy.callbacks.guard import Guard
     from ganatomy.callbacks.predictions import Predictions
     from ganatomy.callbacks.progress import TrainingProgress
     from ganatomy.callbacks.samples import Samples
     from ganatomy.callbacks.synthetic import SyntheticImages
 
     trainer, watch = cfg.trainer, cfg.callbacks
-    callbacks: list[pl.Callback] = [Checkpoints(run, watch.checkpoint_every)]
+    callbacks: list[pl.Callback] = [] if cfg.guard.name == "none" else [Guard(cfg.guard.name)]
+    callbacks.append(Checkpoints(run, watch.checkpoint_every))  # which keep what the guard has seen
     callbacks.append(Forecast(cfg.data, trainer))
     if watch.samples:
         callbacks.append(Samples(run, watch.samples))

@@ -60,6 +60,7 @@ class EnhancementTask(AdversarialTask):
 
     written_like = "target"
     plain_answer = True
+    trivial = "input"
 
     def __init__(
         self,

@@ -80,6 +80,11 @@ def training_images(data: DataModule) -> Iterator[Tensor]:
         yield torch.stack(batch)
 
 
+def nothing_to_judge(why: str) -> str:
+    """Return the line on memorisation for images that are worth nothing."""
+    return f"copies: nothing to judge, these images are worthless: {why}"
+
+
 def describe(fake: Tensor, held_out: Tensor) -> str:
     """Return one line on memorisation, from correlations [n] with the nearest training image.
 

@@ -26,7 +26,7 @@ from ganatomy.tasks.synthesis import figures, reference_scores
 from ganatomy.tasks.synthesis.conditioning import Arguments, condition
 from ganatomy.tasks.synthesis.drawer import Drawer
 from ganatomy.tasks.synthesis.evaluators import ClassEvaluator, MaskEvaluator
-from ganatomy.tasks.synthesis.memorisation import measure_memorisation
+from ganatomy.tasks.synthesis.memorisation import measure_memorisation, nothing_to_judge
 from ganatomy.tasks.synthesis.modes import ModeEvaluator, symbol_count
 from ganatomy.tasks.synthesis.normalisation import Normalisation, resolve_normalisation
 from ganatomy.tasks.synthesis.overfitting import OverfittingMonitor
@@ -63,6 +63,8 @@ class SynthesisTask(AdversarialTask):
 
     animated = True
     one_size = True
+    from_noise = True
+    trivial = "mean"
 
     def __init__(
         self,
@@ -95,7 +97,7 @@ class SynthesisTask(AdversarialTask):
         self.overfitting = OverfittingMonitor(self.discriminator, self.inputs_of, self.tables["logits"])
         self.data: DataModule | None = None
         self.set_scores: SetScores | None = None
-        self.held_out = float("nan")
+        self.held_out = self.distance = float("nan")
         self.real_evaluation: dict[str, float] = {}
         self.reference_scores: dict[str, float] = {}
         self.imagenet = imagenet and imagenet_features.available()
@@ -120,6 +122,9 @@ class SynthesisTask(AdversarialTask):
             "generator": {"out_channels": own, **shared, "label_channels": masks},
             "discriminator": {"image_channels": own, "in_channels": own + masks, **shared},
         }
+
+    def learned_classes(self, data: DataModule) -> tuple[str, tuple[str, ...]]:
+        return ("class", tuple(data.image_classes)) if self.condition.classes else ("", ())
 
     def generate(self, batch: Batch) -> Tensor:
         noise = normal(batch["image"], (self.latent,))
@@ -186,6 +191,7 @@ class SynthesisTask(AdversarialTask):
             return dict.fromkeys(SCORES, float("nan"))
         self.set_scores = SetScores(real, imagenet=self.imagenet and stage == "test")
         found = self.set_scores(fake)
+        self.distance = found["swd"]
         if stage == "val":
             found |= self.overfitting.scores()
             if self.data is not None and not self.reference_scores:  # the same at every validation
@@ -226,7 +232,17 @@ class SynthesisTask(AdversarialTask):
     def baseline_scores(self) -> dict[str, float]:
         if self.data is None or self.set_scores is None:
             return {}
-        return reference_scores.trivial(self.set_scores, self.data, self.max_images, self.recipe.seed)
+        found = reference_scores.trivial(self.set_scores, self.data, self.max_images, self.recipe.seed)
+        if not self.distance < found[f"{self.trivial}/swd"]:
+            self.worthless("they are no nearer to real ones than the mean image is")
+        return found
+
+    def worthless(self, why: str) -> None:
+        """Say nothing about copies: images without content are like nothing."""
+        nearest = self.pictures.get("nearest")
+        if nearest is not None:
+            self.pictures["nearest"] = nearest._replace(title=nothing_to_judge(why))
+            self.closing_lines = [self.pictures["nearest"].title]
 
     def floor_scores(self) -> dict[str, float]:
         """Return the scores of real training images: no generator can be expected to do better."""

@@ -1,0 +1,200 @@
+"""Observer of the game: looks at what is logged and at each validation, and tells when the game fails."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.trainer.states import TrainerFn
+from torch import Tensor
+
+from ganatomy.callbacks.probe import Answers, change, probe, probe_batch, some_weights
+from ganatomy.data.datamodule import DataModule
+from ganatomy.guard.events import Event, GameFailed, game_of
+from ganatomy.guard.record import Line, Look, Record
+from ganatomy.guard.training_data import constant_images, few_images, one_class
+from ganatomy.guard.verdict import final, judge
+from ganatomy.runs import console
+from ganatomy.tasks.base import AdversarialTask, Batch
+
+WORTHLESS = ("constant_images", "generator_frozen", "collapse", "constant_output", "worse_than_baseline")
+"""Events after which the outputs are worth nothing, whatever else was seen."""
+PLAYERS = ("generator", "discriminator")
+PLACES = {"label": "label maps", "boxes": "boxes", "class": "class labels"}
+
+
+class Guard(pl.Callback):
+    """Watch both players; at a game that fails warn, stop the training or raise `GameFailed`.
+
+    Nothing is drawn from random generators of the run and no buffer changes, so the numbers of a run do not
+    depend on it. All that it has seen is in its state, so a resumed run gets the events of an uninterrupted
+    one; all processes see the same.
+
+    Attributes:
+        events: Events that hold now; after the test those of the whole run.
+        told: Every event that was told, with the step at which it was first seen.
+    """
+
+    def __init__(self, name: Literal["warn", "stop", "rollback"] = "warn") -> None:
+        self.name = name
+        self.record = Record()
+        self.of_data: list[Event] = []
+        self.events: list[Event] = []
+        self.told: dict[str, Event] = {}
+        self.begun: dict[str, Tensor] = {}
+        self._batch: Batch | None = None
+
+    @property
+    def game(self) -> str:
+        """Return the name of the failed game, or `healthy`."""
+        return game_of(self.events)
+
+    def outcome(self) -> dict[str, Any]:
+        """Return what status.json holds: the `game`, and all `events` with those that `healed` meanwhile."""
+        now = {event.name: event for event in self.events}
+        told = [now.get(name, event) for name, event in self.told.items()]
+        events = [{**event.to_plain(), "healed": event.name not in now} for event in told]
+        return {"game": self.game, "events": events}
+
+    def state_dict(self) -> dict[str, Any]:
+        told = [event.to_plain() for event in self.told.values()]
+        return {**self.record.to_plain(), "begun": self.begun, "told": told}
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Go on with what was seen; the checkpoint that is tested is older and tells nothing new."""
+        state = checkpoint["callbacks"].get(self.state_key)
+        if trainer.state.fn == TrainerFn.FITTING and state is not None:
+            self.record.load(state)
+            self.begun = dict(state["begun"])
+            self.told = {plain["name"]: Event.from_plain(plain) for plain in state["told"]}
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        task = _task(pl_module)
+        self._prepare(trainer, task)
+        self._tell(judge(self.record, self.of_data), trainer, task)
+
+    def _prepare(self, trainer: pl.Trainer, task: AdversarialTask) -> Batch:
+        """Load the images of the probe, and look at the training data, once."""
+        if self._batch is None:
+            data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
+            self._batch = probe_batch(data, task.device)
+            self.of_data = data_events(data, task, self._batch["image"])
+        return self._batch
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Batch, batch_idx: int
+    ) -> None:
+        task = _task(pl_module)
+        if not self.begun:
+            self.begun = _weights(task)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        task = _task(pl_module)
+        phase = getattr(task, "number", 0)
+        if phase != self.record.phase:
+            self.record.begin(phase)
+            self.begun = _weights(task)
+        if task.batches_done % task.recipe.log_every == 0:
+            self.record.add(Line(task.batches_done, _loss(task)))
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        task = _task(pl_module)
+        self.record.sign, self.record.from_noise = task.direction, task.from_noise
+        answers = probe(task, self._prepare(trainer, task))
+        self.record.look(self._look(task, answers))
+        self._record(task)
+        self._tell(judge(self.record, self.of_data), trainer, task)
+        self._act(trainer)
+
+    def _look(self, task: AdversarialTask, answers: Answers) -> Look:
+        now = _weights(task)
+        drift = {name: float(change(self.begun[name].to(w), w)) for name, w in now.items() if self.begun}
+        score, final_scores = task.monitor.removeprefix("val/"), task.final
+        train, held, fake = (
+            final_scores.get(f"val/logits/{name}", math.nan) for name in ("train", "held_out", "fake")
+        )
+        return Look(
+            step=task.batches_done,
+            score=final_scores.get(task.monitor, math.nan),
+            trivial=final_scores.get(f"val/baseline/{task.trivial}/{score}", math.nan),
+            diversity=answers.diversity,
+            guess=answers.guess,
+            separation=answers.separation,
+            drift=drift,
+            memory=(train - held) / (train - fake) if train > fake else math.nan,
+        )
+
+    def _record(self, task: AdversarialTask) -> None:
+        """Log the last look."""
+        look = self.record.looks[-1]
+        seen = {"diversity": look.diversity, "separation": look.separation}
+        seen |= {f"drift/{player}": value for player, value in look.drift.items()}
+        task.record({f"guard/{name}": value for name, value in seen.items() if math.isfinite(value)})
+
+    def _tell(self, events: list[Event], trainer: pl.Trainer, task: AdversarialTask) -> None:
+        """Print each event once, and hand it to the loggers."""
+        self.events = events
+        for event in events:
+            before = self.told.get(event.name)
+            if before is None or (event.fatal and not before.fatal):
+                self.told[event.name] = event
+                console.print_status(f"{'GAME FAILED' if event.fatal else 'warning'}: {event.line}")
+
+    def _act(self, trainer: pl.Trainer) -> None:
+        fatal = next((event for event in self.events if event.fatal), None)
+        if fatal is None or not trainer.training:
+            return
+        if self.name == "rollback":
+            raise GameFailed(fatal)
+        if self.name == "stop":
+            trainer.should_stop = True
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        task = _task(pl_module)
+        score = task.judged_by or task.monitor.removeprefix("val/")
+        self._tell(final(self.record, self.of_data, task.final, score, task.trivial), trainer, task)
+        if worthless := [event for event in self.events if event.fatal and event.name in WORTHLESS]:
+            task.worthless(worthless[0].cause)
+
+
+def data_events(data: DataModule, task: AdversarialTask, images: Tensor) -> list[Event]:
+    """Return the events of the training data.
+
+    Args:
+        data: Data of the run.
+        task: Task, which says what is learned.
+        images: Some training images [n, C, *spatial].
+    """
+    flat = images.flatten(1)
+    constant = int((flat.amax(1) == flat.amin(1)).sum())
+    role, names = task.learned_classes(data)
+    used = data.labels.used(data.records["train"])
+    present = {n for record in used for n in data.facts[record.case].holds.get(role, ())}
+    found = constant_images(constant, len(torch.unique(flat, dim=0)), len(flat)) if not data.patches else []
+    found += few_images(data.train_items().labelled_items, task.from_noise)
+    return found + (one_class(PLACES[role], names, present, role == "label") if role else [])
+
+
+def _task(pl_module: pl.LightningModule) -> AdversarialTask:
+    assert isinstance(pl_module, AdversarialTask)
+    return pl_module
+
+
+def _weights(task: AdversarialTask) -> dict[str, Tensor]:
+    found = {player: task.game.parameters(player) for player in PLAYERS}
+    return {player: some_weights(parameters) for player, parameters in found.items() if parameters}
+
+
+def _loss(task: AdversarialTask) -> float:
+    """Return D's adversarial loss in the last line of the log."""
+    losses = [
+        task.recorded.get(each.label("loss/discriminator", "adversarial"), math.nan)
+        for each in task.game.adversaries
+    ]
+    return sum(losses) if losses else math.nan

@@ -1,0 +1,126 @@
+"""A look at both players that leaves no trace: their answers to a few images, and how far they moved."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganatomy.adversarial import DiscriminatorOutput, read_output
+from ganatomy.adversarial.discriminator import X
+from ganatomy.adversarial.distributed.collectives import all_sum, processes
+from ganatomy.adversarial.updates.network_traits import restored_afterwards
+from ganatomy.data.datamodule import DataModule
+from ganatomy.data.pipeline import collate
+from ganatomy.data.records import Batch
+from ganatomy.tasks.base import AdversarialTask
+
+ROWS = {2: 16, 3: 8}
+"""Images of the probe, at most, by spatial axes."""
+TENSORS, NUMBERS = 8, 256
+"""Weights that stand for a player: so many of its parameters, evenly over its depth, and numbers of each."""
+SIDE = 16
+"""Images are averaged to this side before they are compared."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Answers of the players, see `ganatomy.guard.record.Look`."""
+
+    diversity: float = math.nan
+    guess: float = math.nan
+    separation: float = math.nan
+
+
+def probe_batch(data: DataModule, device: torch.device) -> Batch:
+    """Return a few labelled training items, evenly spread; the same in every process."""
+    items = data.train_items()
+    count = min(ROWS[data.spatial_dims], items.labelled_items)
+    places = [number * items.labelled_items // count for number in range(count)]
+    batch = collate([items[0, place] for place in places])
+    return {name: v.to(device) if isinstance(v, Tensor) else v for name, v in batch.items()}
+
+
+def probe(task: AdversarialTask, batch: Batch) -> Answers:
+    """Show D what G makes of a batch; modes, buffers and random numbers stay as they are."""
+    game = task.game
+    if game.discriminator is None:
+        return Answers()
+    networks: list[nn.Module] = [task.generator, game.generator, game.discriminator]
+    with restored_afterwards(networks), torch.no_grad():
+        for network in networks:
+            network.eval()
+        torch.manual_seed(task.recipe.seed)
+        found = []
+        for adversary, real, fake in game.discriminator_inputs(batch, game.rules.generate(batch)):
+            outputs = [read_output(adversary.network(*_arguments(x))) for x in (real, fake)]
+            separation = float(separated(outputs[0].score().float(), outputs[1].score().float()))
+            found.append((diversity(real, fake), _guess(task, *outputs), separation))
+    values = all_sum(torch.tensor(found, dtype=torch.float64, device=task.device)) / processes()
+    return Answers(float(values[:, 0].amin()), float(values[:, 1].sum()), float(values[:, 2].mean()))
+
+
+def _arguments(x: X) -> Sequence[Tensor]:
+    return (x,) if isinstance(x, Tensor) else x
+
+
+def _guess(task: AdversarialTask, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> float:
+    """Return the loss of a discriminator that gives every image the logit 0."""
+    loss = task.game.loss
+    if loss is None or loss.from_features:
+        return math.nan
+    blind = [
+        DiscriminatorOutput([torch.zeros_like(logits) for logits in output.logits], output.features)
+        for output in (real, fake)
+    ]
+    return float(loss.discriminator(*blind)) or math.nan
+
+
+def separated(real: Tensor, fake: Tensor) -> Tensor:
+    """Return the probability that a real image scores higher than a fake one; ties count half.
+
+    Both are scores [n] and [m].
+    """
+    pairs = real[:, None] - fake[None]
+    return ((pairs > 0).float() + 0.5 * (pairs == 0).float()).mean()
+
+
+def diversity(real: X, fake: X) -> float:
+    """Return the variance over images of the fake inputs of D over that of the real ones; NaN if that is 0.
+
+    Channels that are the same in both are a condition and do not count. Images are averaged to 16 pixels a
+    side, so that noise does not count as variety.
+    """
+    of_real, of_fake = 0.0, 0.0
+    for r, f in zip(_arguments(real), _arguments(fake), strict=True):
+        if r.dim() < 3 or not r.is_floating_point() or r.shape != f.shape or len(r) < 2:
+            continue
+        own = (r != f).transpose(0, 1).flatten(1).any(1)
+        of_real += float(_spread(r[:, own])) if bool(own.any()) else 0.0
+        of_fake += float(_spread(f[:, own])) if bool(own.any()) else 0.0
+    return of_fake / of_real if of_real > 0 else math.nan
+
+
+def _spread(x: Tensor) -> Tensor:
+    """Return the variance over images [B, C, *spatial], summed over channels and places."""
+    sides = [min(SIDE, side) for side in x.shape[2:]]
+    pool: Any = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}[len(sides)]
+    return pool(x.float(), sides).var(0).sum()
+
+
+def some_weights(parameters: Sequence[nn.Parameter]) -> Tensor:
+    """Return a few numbers of a few parameters, evenly spread, as one flat copy on their device."""
+    weights = [p for p in parameters if p.dim() > 1] or list(parameters)
+    chosen = weights[:: max(1, -(-len(weights) // TENSORS))]
+    parts = [p.detach().reshape(-1) for p in chosen]
+    return torch.cat([part[:: max(1, -(-len(part) // NUMBERS))].float() for part in parts])
+
+
+def change(before: Tensor, after: Tensor) -> Tensor:
+    """Return |after - before| / |before|, 0-dim."""
+    return (after - before).norm() / before.norm().clamp_min(1e-12)

@@ -1,0 +1,95 @@
+"""Why a game fails: a player that does not move or is thrown about, or that always wins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from statistics import median
+
+from ganatomy.guard.events import Event
+from ganatomy.guard.record import Record
+
+FROZEN = 1e-4
+"""Relative change of the weights since the start, below which a player does not move."""
+SLOW = 5e-3
+"""The same where the game has failed: the player hardly moves."""
+THROWN = 0.15
+"""Relative change of the weights since the start, over the root of the number of steps, beyond which they are
+thrown about."""
+SATURATED = 0.05
+"""D's loss, over that of a D that cannot tell, below which it always wins."""
+SURE, GUESSING = 0.99, 0.6
+"""Separation above which D always wins, and below which it guesses."""
+MEMORISED = 0.8
+"""Share of the way from training images to fakes at which D puts held-out ones, if it has memorised."""
+
+
+def frozen(record: Record, failed: bool) -> list[Event]:
+    """Return an event for each player that does not move.
+
+    Args:
+        record: The run so far.
+        failed: True if the game is known to have failed: a player that hardly moves is then named too.
+    """
+    if not record.looks:
+        return []
+    limit = SLOW if failed else FROZEN
+    return [
+        Event.named(
+            f"{player}_frozen",
+            record.step,
+            player,
+            f"the weights of the {player} changed by {100 * drift:.2g} % since the start",
+        )
+        for player, drift in record.looks[-1].drift.items()
+        if player in ("generator", "discriminator") and drift < limit
+    ]
+
+
+def thrown(record: Record) -> list[Event]:
+    """Return an event for the player whose weights went farthest, if they are thrown about.
+
+    Weights that take a random walk of ordinary steps go as far as the root of their number.
+    """
+    walks = [
+        (drift / look.step**0.5, drift, look.step, player)
+        for look in record.looks
+        for player, drift in look.drift.items()
+        if look.step
+    ]
+    speed, drift, step, player = max(walks, default=(0.0, 0.0, 0, ""))
+    if speed < THROWN:
+        return []
+    cause = f"the first {step} steps changed the weights of the {player} by {100 * drift:.0f} %"
+    return [Event.named("weights_thrown", record.step, player, cause)]
+
+
+def one_sided(record: Record) -> list[Event]:
+    """Return `discriminator_wins` or `discriminator_loses` if the recent lines and looks agree on it."""
+    separations = _finite(look.separation for look in record.looks[-2:])
+    guess = record.looks[-1].guess if record.looks else math.nan
+    shares = _finite(line.loss / guess for line in record.recent()) if guess else []
+    if not separations:
+        return []
+    share = median(shares) if shares else math.nan
+    told = f" and its loss is {100 * share:.2g} % of a guess's" if shares else ""
+    if min(separations) > SURE and not share > SATURATED:
+        cause = f"the discriminator tells {100 * min(separations):.0f} % of real and fake images apart{told}"
+        return [Event.named("discriminator_wins", record.step, "discriminator", cause)]
+    if max(separations) < GUESSING:
+        cause = f"the discriminator prefers real images in {100 * max(separations):.0f} % of pairs only{told}"
+        return [Event.named("discriminator_loses", record.step, "discriminator", cause)]
+    return []
+
+
+def overfitted(record: Record) -> list[Event]:
+    """Return `overfitting` if D takes held-out images for fakes."""
+    seen = [look.memory for look in record.looks[-2:]]
+    if len(seen) < 2 or not min(seen) > MEMORISED:
+        return []
+    cause = "the discriminator takes real images that it was not trained on for fakes"
+    return [Event.named("overfitting", record.step, "discriminator", cause)]
+
+
+def _finite(values: Iterable[float]) -> list[float]:
+    return [value for value in values if math.isfinite(value)]

@@ -1,0 +1,77 @@
+"""How a game turns out: is it worse than a trivial baseline, does it still get better, did it collapse?"""
+
+from __future__ import annotations
+
+import math
+from statistics import median
+
+from ganatomy.guard.events import Event
+from ganatomy.guard.record import Record
+
+ENOUGH_STEPS = 100
+"""Batches below which nothing is said: the game is not trained yet."""
+GAIN = 0.05
+"""Least share of the way from the score to the trivial baseline that counts as getting better."""
+COLLAPSED, CONSTANT = 0.02, 0.002
+"""Largest diversity of fakes, over that of real images, of a collapsed game, and of outputs all alike."""
+
+
+def enough(record: Record) -> bool:
+    """Return True if the run was long enough to be judged."""
+    return record.step >= ENOUGH_STEPS
+
+
+def improving(record: Record) -> bool:
+    """Return True if the later half of the validations holds a better score than the earlier half.
+
+    With fewer than two validations nothing speaks against it: True.
+    """
+    scores = [record.sign * look.score for look in record.scored()]
+    if len(scores) < 2:
+        return True
+    half = len(scores) // 2
+    before, after = max(scores[:half]), max(scores[half:])
+    trivial = record.sign * record.looks[-1].trivial
+    missing = abs(trivial - before) if math.isfinite(trivial) else abs(before)
+    return after > before + GAIN * missing
+
+
+def worse(record: Record) -> bool:
+    """Return True if the last two validations are no better than the trivial baseline."""
+    looks = [look for look in record.scored()[-2:] if math.isfinite(look.trivial)]
+    return len(looks) == 2 and all(record.sign * (look.score - look.trivial) <= 0 for look in looks)
+
+
+def score_events(record: Record, doubtful: bool = False) -> list[Event]:
+    """Return the events that the monitored score alone gives.
+
+    Args:
+        record: The run so far.
+        doubtful: True if a player does what cannot end well, so that a score that gets better is no excuse.
+    """
+    if not worse(record) or (improving(record) and not doubtful):
+        return []
+    looks = record.scored()
+    best = max(looks, key=lambda look: record.sign * look.score)
+    last = looks[-1]
+    figures = f"{last.score:.4g} at step {last.step}; the trivial baseline has {last.trivial:.4g}"
+    if record.sign * (best.score - last.trivial) > 0:
+        cause = f"the validation score went from {best.score:.4g} at step {best.step} to {figures}"
+        return [Event.named("falling", record.step, "", cause)]
+    cause = f"the validation score is no better than without learning: {figures}"
+    return [Event.named("worse_than_baseline", record.step, "", cause)]
+
+
+def diversity_events(record: Record) -> list[Event]:
+    """Return `collapse` or `constant_output` where all outputs are alike."""
+    limit = COLLAPSED if record.from_noise else CONSTANT
+    seen = [look.diversity for look in record.looks if math.isfinite(look.diversity)][-2:]
+    if not seen or max(seen) > (limit if len(seen) > 1 else limit / 10):
+        return []
+    if not record.from_noise and improving(record):
+        return []
+    figure = f"their variance is {100 * median(seen):.2g} % of the real ones'"
+    if record.from_noise:
+        return [Event.named("collapse", record.step, "generator", f"all images are nearly alike: {figure}")]
+    cause = f"the output hardly depends on the input: {figure}"
+    return [Event.named("constant_output", record.step, "generator", cause)]
