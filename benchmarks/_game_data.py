@@ -55,10 +55,10 @@ def raw_numbers(folder: Path) -> None:
 
 
 def _lesions(folder: Path, mask: Callable[[list[np.ndarray], int, str], np.ndarray]) -> None:
-    """BUSI at 32x32 with its own split, and masks as `mask` makes them from all masks, place and split."""
+    """A third of BUSI at 32x32 with its own split, with masks by `mask` from all masks, place and split."""
     root = source("busi_256")
     with (root / "splits.csv").open(newline="") as lines:
-        rows = list(csv.DictReader(lines))
+        rows = list(csv.DictReader(lines))[::3]
     pictures = {key: [] for key in ("images", "masks")}  # type: dict[str, list[np.ndarray]]
     for row in rows:
         for key, kept in pictures.items():
@@ -73,7 +73,7 @@ def _lesions(folder: Path, mask: Callable[[list[np.ndarray], int, str], np.ndarr
 
 
 def lesions(folder: Path) -> None:
-    """BUSI as it is."""
+    """A third of BUSI."""
     _lesions(folder, lambda masks, index, split: masks[index])
 
 
@@ -135,6 +135,12 @@ def ill_brains(folder: Path) -> None:
             _write(folder / name, [grey], [record.case])
 
 
+def kinds(folder: Path) -> None:
+    """Five kinds of image, 60 of each, in folders of those names."""
+    for kind in ("AbdomenCT", "BreastMRI", "CXR", "Hand", "HeadCT"):
+        _write(folder / kind, _medical(kind, 60))
+
+
 def chests(folder: Path) -> None:
     """200 chest X-rays."""
     _write(folder / "images", _medical("CXR", 200))
@@ -142,7 +148,7 @@ def chests(folder: Path) -> None:
 
 MAKERS = {maker.__name__: maker for maker in (
     heads, constant, three, raw_numbers, lesions, lesions_shuffled, lesions_empty, lesions_everywhere,
-    pairs, pairs_shuffled, pairs_black, ill_brains, chests,
+    pairs, pairs_shuffled, pairs_black, ill_brains, kinds, chests,
 )}  # fmt: skip
 
 

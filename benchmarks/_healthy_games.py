@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks._games import ANOMALY, ENHANCEMENT, HEALTHY_STEPS, SEGMENTATION, SYNTHESIS
+from benchmarks._games import ANOMALY, ENHANCEMENT, FOLDER, HEALTHY_STEPS, SEGMENTATION, SYNTHESIS
 
 BRAIN = ("data.subjects=24", "data.slices=6", "data.size=32", "data.split=[16,4,4]")
 VOLUMES = (
@@ -14,7 +14,15 @@ VOLUMES = (
     "data.split=[4,1,1]",
     "data.batch_size=2",
 )
-CLASSES = ("task=synthesis", "data=mednist", "data.size=32", "task.imagenet=false", "task.max_images=200")
+CLASSES = (
+    "task=synthesis",
+    *FOLDER,
+    "data.image=*/*.png",
+    'data.kind="{{parent}}"',
+    "data.intensity=[0,255]",
+    "task.imagenet=false",
+)
+NARROW = ("model.generator.channels=16", "model.discriminator.channels=16")
 UNET = (
     "model.generator.channels=[8,16,32]",
     "model.generator.strides=[2,2]",
@@ -62,19 +70,20 @@ def _brain(task: str, *more: str) -> tuple[str, ...]:
     return (f"task={task}", *BRAIN, *more)
 
 
+NARROW_HEADS = ((*SYNTHESIS, *NARROW), "heads")
 HEADS, LESIONS, PAIRS = (SYNTHESIS, "heads"), (SEGMENTATION, "lesions"), (ENHANCEMENT, "pairs")
 HEALTHY = (
     HealthyGame("fast", "heads", *HEADS),
     HealthyGame("fast", "brain", _brain("synthesis", "task.imagenet=false"), seed=1),
     HealthyGame("dcgan", "heads", *HEADS),
-    HealthyGame("r3gan", "heads", *HEADS, seed=1),
-    HealthyGame("stylegan2", "heads", *HEADS),
-    HealthyGame("fastgan", "heads", *HEADS),
+    HealthyGame("r3gan", "heads", *NARROW_HEADS, seed=1),
+    HealthyGame("stylegan2", "heads", *NARROW_HEADS),
+    HealthyGame("fastgan", "heads", *NARROW_HEADS),
     HealthyGame("article", "heads", *HEADS),
-    HealthyGame("fast_class", "mednist", CLASSES),
-    HealthyGame("r3gan_class", "mednist", CLASSES),
-    HealthyGame("fastgan_class", "mednist", CLASSES, seed=1),
-    HealthyGame("stylegan2_class", "mednist", CLASSES),
+    HealthyGame("fast_class", "mednist", CLASSES, "kinds"),
+    HealthyGame("r3gan_class", "mednist", (*CLASSES, *NARROW), "kinds"),
+    HealthyGame("fastgan_class", "mednist", (*CLASSES, *NARROW), "kinds", seed=1),
+    HealthyGame("stylegan2_class", "mednist", (*CLASSES, *NARROW), "kinds"),
     HealthyGame("spade", "brain", _brain("synthesis", "task.imagenet=false")),
     HealthyGame("adversarial_unet", "brain", _brain("segmentation", *UNET)),
     HealthyGame("adversarial_unet", "busi", *LESIONS, seed=1),
