@@ -69,7 +69,10 @@ def _lesions(folder: Path, mask: Callable[[list[np.ndarray], int, str], np.ndarr
     masks = [mask(pictures["masks"], index, row["split"]) for index, row in enumerate(rows)]
     _write(folder / "images", pictures["images"], names)
     _write(folder / "masks", masks, names)
-    shutil.copy(root / "splits.csv", folder / "splits.csv")
+    with (folder / "splits.csv").open("w", newline="") as lines:
+        writer = csv.DictWriter(lines, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def lesions(folder: Path) -> None:
