@@ -133,7 +133,7 @@ def _fail(run: Run, trainer: pl.Trainer, error: BaseException) -> None:
         raise SystemExit(128 + error.signum) from None
     why = f"{type(error).__name__}: {error}" if not isinstance(error, UserError) else str(error)
     why = "another process ended" if distributed.is_peer_failure(error) else why
-    run.status("failed", " ".join(why.split()))
+    run.status("failed", " ".join(why.split()), **results.failed_game(trainer, error))
     results.close_wandb(1)
 
 

@@ -10,9 +10,10 @@ import torch
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
+from ganatomy.callbacks.loggers import alert, summarise
 from ganatomy.callbacks.probe import Answers, change, probe, probe_batch, some_weights
 from ganatomy.data.datamodule import DataModule
-from ganatomy.guard.events import Event, GameFailed, game_of
+from ganatomy.guard.events import OF_DATA, Event, GameFailed, game_of
 from ganatomy.guard.record import Line, Look, Record
 from ganatomy.guard.training_data import constant_images, few_images, one_class
 from ganatomy.guard.verdict import final, judge
@@ -21,7 +22,6 @@ from ganatomy.tasks.base import AdversarialTask, Batch
 
 WORTHLESS = ("constant_images", "generator_frozen", "collapse", "constant_output", "worse_than_baseline")
 """Events after which the outputs are worth nothing, whatever else was seen."""
-PLAYERS = ("generator", "discriminator")
 PLACES = {"label": "label maps", "boxes": "boxes", "class": "class labels"}
 
 
@@ -144,21 +144,23 @@ class Guard(pl.Callback):
             before = self.told.get(event.name)
             if before is None or (event.fatal and not before.fatal):
                 self.told[event.name] = event
-                console.print_status(f"{'GAME FAILED' if event.fatal else 'warning'}: {event.line}")
+                console.print_status(f"{'the game fails' if event.fatal else 'warning'}: {event.line}")
+                alert(trainer.loggers, event.name, event.line)
 
     def _act(self, trainer: pl.Trainer) -> None:
         fatal = next((event for event in self.events if event.fatal), None)
-        if fatal is None or not trainer.training:
+        if fatal is None or trainer.state.fn != TrainerFn.FITTING:
             return
-        if self.name == "rollback":
+        if self.name == "rollback" and fatal.name not in OF_DATA:
             raise GameFailed(fatal)
-        if self.name == "stop":
+        if self.name != "warn":
             trainer.should_stop = True
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         task = _task(pl_module)
         score = task.judged_by or task.monitor.removeprefix("val/")
         self._tell(final(self.record, self.of_data, task.final, score, task.trivial), trainer, task)
+        summarise(trainer.loggers, {"game": self.game})
         if worthless := [event for event in self.events if event.fatal and event.name in WORTHLESS]:
             task.worthless(worthless[0].cause)
 
@@ -173,12 +175,13 @@ def data_events(data: DataModule, task: AdversarialTask, images: Tensor) -> list
     """
     flat = images.flatten(1)
     constant = int((flat.amax(1) == flat.amin(1)).sum())
-    role, names = task.learned_classes(data)
+    role = task.learned
+    classes = {"label": data.mask_classes, "boxes": data.box_classes, "class": data.image_classes}
     used = data.labels.used(data.records["train"])
     present = {n for record in used for n in data.facts[record.case].holds.get(role, ())}
     found = constant_images(constant, len(torch.unique(flat, dim=0)), len(flat)) if not data.patches else []
     found += few_images(data.train_items().labelled_items, task.from_noise)
-    return found + (one_class(PLACES[role], names, present, role == "label") if role else [])
+    return found + (one_class(PLACES[role], classes[role], present, role == "label") if role else [])
 
 
 def _task(pl_module: pl.LightningModule) -> AdversarialTask:
@@ -187,8 +190,9 @@ def _task(pl_module: pl.LightningModule) -> AdversarialTask:
 
 
 def _weights(task: AdversarialTask) -> dict[str, Tensor]:
-    found = {player: task.game.parameters(player) for player in PLAYERS}
-    return {player: some_weights(parameters) for player, parameters in found.items() if parameters}
+    """Return some weights of each player that learns now."""
+    stepping = task.stepping_optimizer
+    return {p: some_weights(list(task.trainable(name).parameters())) for p, name in stepping.items()}
 
 
 def _loss(task: AdversarialTask) -> float:

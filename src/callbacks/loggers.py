@@ -65,6 +65,20 @@ def _wandb(logger: WandbConfig, cfg: Plain, run: Run) -> WandbLogger:
     return WandbLogger(experiment=experiment)
 
 
+def alert(loggers: Iterable[Logger], title: str, text: str) -> None:
+    """Hand a warning to W&B, which shows it and may send it."""
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            logger.experiment.alert(title=title, text=text)
+
+
+def summarise(loggers: Iterable[Logger], values: dict[str, str]) -> None:
+    """Add values to the summary of W&B's run."""
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            logger.experiment.summary.update(values)
+
+
 def show(loggers: Iterable[Logger], pictures: dict[str, np.ndarray], step: int) -> None:
     """Log pictures to each logger that can show them.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 HEALTHY = "healthy"
@@ -26,6 +26,9 @@ ADVICE: dict[str, str] = {
     "worse_than_baseline": "compare images with labels (`ganatomy check`), then try lower learning rates",
 }
 """Events by name, those that say most about the cause first, with what to do."""
+
+OF_DATA = ("constant_images", "few_images", "one_class")
+"""Events of the training data, which no other rate or seed mends."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,8 @@ class Event:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Event:
-        """Read what `to_plain` returned."""
-        return cls(**plain)
+        """Read what `to_plain` returned; further keys are left out."""
+        return cls(**{each.name: plain[each.name] for each in fields(cls)})
 
     def warning(self) -> Event:
         """Return the same event as a warning."""
@@ -106,3 +109,9 @@ def game_of(events: Iterable[Event]) -> str:
         'healthy'
     """
     return next((event.name for event in ordered(event for event in events if event.fatal)), HEALTHY)
+
+
+def standing(events: Iterable[Mapping[str, Any]]) -> list[Event]:
+    """Return the fatal events of status.json that hold at the end of the run, the most telling first."""
+    left = (Event.from_plain(event) for event in events if event["fatal"] and not event.get("healed"))
+    return ordered(left)

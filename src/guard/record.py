@@ -90,10 +90,10 @@ class Record:
         return [look for look in self.looks if math.isfinite(look.score)]
 
     def to_plain(self) -> dict[str, Any]:
-        """Return plain values, for a checkpoint."""
+        """Return plain values, for a checkpoint; what is unknown is left out."""
         return {
-            "lines": [asdict(line) for line in self.lines],
-            "looks": [asdict(look) for look in self.looks],
+            "lines": [_finite(asdict(line)) for line in self.lines],
+            "looks": [_finite(asdict(look)) for look in self.looks],
             "phase": self.phase,
         }
 
@@ -106,3 +106,10 @@ class Record:
     def begin(self, phase: int) -> None:
         """Forget the phase before."""
         self.lines, self.looks, self.phase = [], [], phase
+
+
+def _finite(plain: dict[str, Any]) -> dict[str, Any]:
+    """Leave out NaN, which is not equal to itself."""
+    return {
+        key: value for key, value in plain.items() if not (isinstance(value, float) and math.isnan(value))
+    }

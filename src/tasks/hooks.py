@@ -33,6 +33,7 @@ class TaskHooks:
             evaluator of images drawn from label maps.
         from_noise: True while the generator makes images from noise, so that they have to differ.
         trivial: Baseline that every trained game beats, as in `baseline/<trivial>/<score>`; "" for none.
+        learned: Where the classes that are learned stand: "label", "boxes" or "class"; "" if none are.
         judged_by: Test score that is compared with the trivial baseline's; "" for the monitored one.
 
     Example:
@@ -53,6 +54,7 @@ class TaskHooks:
     from_noise = False
     trivial = ""
     judged_by = ""
+    learned = ""
 
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
@@ -130,13 +132,6 @@ class TaskHooks:
 
     def prepare_baselines(self, data: DataModule) -> None:
         """Fit the baselines on training and validation cases; every process calls it when the test begins."""
-
-    def learned_classes(self, data: DataModule) -> tuple[str, tuple[str, ...]]:
-        """Return where the classes that are learned stand, `label`, `boxes` or `class`, and their names.
-
-        Training cases that hold one of them alone are no game; ("", ()) if no classes are learned.
-        """
-        return "", ()
 
     def undefined(self, data: DataModule) -> list[str]:
         """Return a line, printed at the start, per score that validation or test cases leave undefined."""

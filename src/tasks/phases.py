@@ -66,6 +66,7 @@ class Phase:
         stepping_optimizer: For each player of the game, the name of the optimiser that steps.
         until: Number of batches, counted from the start of the run, after which the phase ends; None for the
             last phase.
+        from_noise: True if the generator makes images from noise.
         begin: Called once when the phase begins, with the best of the phases before and the number of batches
             done.
     """
@@ -74,6 +75,7 @@ class Phase:
     game: Game
     stepping_optimizer: dict[str, str]
     until: int | None = None
+    from_noise: bool = False
     begin: Callable[[Best, int], None] = lambda best, step: None
 
 
@@ -97,6 +99,11 @@ class Phased(AdversarialTask):
     def preparing(self) -> bool:
         """Return True before the last phase, when there is no result to score yet."""
         return self.number < len(self.phases) - 1
+
+    @property
+    def from_noise(self) -> bool:  # type: ignore[override]
+        """Return True while images are made from noise."""
+        return self.phases[self.number].from_noise
 
     def offer(self, score: float, **modules: nn.Module) -> None:
         """Report a validation score of this phase; the next phase starts from the lowest."""

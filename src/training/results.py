@@ -39,6 +39,19 @@ def game(trainer: pl.Trainer) -> dict[str, Any]:
     return {} if found is None else found.outcome()
 
 
+def failed_game(trainer: pl.Trainer, error: BaseException) -> dict[str, Any]:
+    """Return what `game` returns, with a gradient that was not finite among the events; {} for other errors."""
+    from ganatomy.adversarial import NotFinite
+    from ganatomy.guard.events import Event
+
+    if not isinstance(error, NotFinite):
+        return {}
+    step = getattr(trainer.lightning_module, "batches_done", 0)
+    event = Event.named("not_finite", step, "", str(error))
+    events = [*game(trainer).get("events", []), {**event.to_plain(), "healed": False}]
+    return {"game": event.name, "events": events}
+
+
 def checkpoint_to_test(
     run: Run, task: AdversarialTask, best: dict[str, Any], wanted: str
 ) -> tuple[Path, str]:
@@ -112,12 +125,30 @@ def show(run: Run, closing_lines: Sequence[str], report: bool) -> None:
     console = Console()
     unit = (run.read("data.json") or {}).get("units", "mm")
     console.print(score_table(run.read("metrics.json"), unit=unit), crop=False)
+    if failed := failure(run.read("status.json") or {}):
+        console.print(failed)
     for line in closing_lines:
         console.print(f"{line}\n", markup=False, highlight=False)
     if report:
         from ganatomy.pictures.report import write_report
 
         write_report(run.path)
+
+
+def failure(status: dict[str, Any]) -> Any:
+    """Return a box that names the failed game with cause and advice; None for a healthy one."""
+    from rich.panel import Panel
+    from rich.text import Text
+
+    from ganatomy.guard.events import HEALTHY, standing
+
+    if status.get("game", HEALTHY) == HEALTHY:
+        return None
+    text = Text("\n").join(
+        Text.assemble((event.name, "bold"), f" (step {event.step})\n{event.cause};\n{event.advice}")
+        for event in standing(status["events"])
+    )
+    return Panel(text, title="The game failed", title_align="left", border_style="red", expand=False)
 
 
 def close_wandb(exit_code: int) -> None:

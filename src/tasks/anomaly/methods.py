@@ -113,7 +113,7 @@ class FAnoGanTraining(Method):
         self.players = players
         second = Game(self, players.generator.encoder, None, None)  # type: ignore[arg-type]
         return [
-            Phase(NoisePhase(players), players.game, dict(players.stepping_optimizer), self.first),
+            Phase(NoisePhase(players), players.game, dict(players.stepping_optimizer), self.first, True),
             Phase(self, second, {"generator": "encoder"}, begin=self._begin),
         ]
 

@@ -60,8 +60,7 @@ class AnomalyTask(Phased):
 
     written_like = "map"
     one_size = True
-    trivial = "chance"
-    judged_by = "auroc"
+    trivial, judged_by = "chance", "auroc"
 
     def __init__(
         self,
@@ -112,11 +111,6 @@ class AnomalyTask(Phased):
         self.boxes: list[dict[str, Any]] = []
         self.chance: dict[str, float] = {}
         self.search: dict[str, float] = {}
-
-    @property
-    def from_noise(self) -> bool:  # type: ignore[override]
-        """Return True in a first phase, whose generator makes images from noise."""
-        return self.preparing
 
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class DetectionTask(AdversarialTask):
         UserError: If a loss is unknown, a number is out of range, or the generator returns no boxes.
     """
 
-    trivial = "mean_box"
+    trivial, learned = "mean_box", "boxes"
 
     def __init__(
         self,
@@ -166,9 +166,6 @@ class DetectionTask(AdversarialTask):
         score = self.monitor.split("/")[1]
         for name, fitted in fit_baselines(data, self._table, score, len(self.box_classes)).items():
             self.baselines[name], self.tables[name].threshold = fitted
-
-    def learned_classes(self, data: DataModule) -> tuple[str, tuple[str, ...]]:
-        return "boxes", tuple(data.box_classes)
 
     def undefined(self, data: DataModule) -> list[str]:
         return missing_classes(data, "boxes", self.box_classes, "box", "map50")

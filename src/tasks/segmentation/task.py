@@ -54,7 +54,7 @@ class SegmentationTask(AdversarialTask):
 
     plain_answer = True
     makes_label_maps = True
-    trivial = "mean_label"
+    trivial, learned = "mean_label", "label"
 
     def __init__(
         self,
@@ -211,9 +211,6 @@ class SegmentationTask(AdversarialTask):
                 yield image.mean(0), label[0]
 
         self.baselines = Baselines(cohort, len(self.recipe.classes))
-
-    def learned_classes(self, data: DataModule) -> tuple[str, tuple[str, ...]]:
-        return "label", tuple(data.mask_classes)
 
     def undefined(self, data: DataModule) -> list[str]:
         what = " or ".join(data.mask_classes[1:4])

