@@ -110,6 +110,4 @@ class Record:
 
 def _finite(plain: dict[str, Any]) -> dict[str, Any]:
     """Leave out NaN, which is not equal to itself."""
-    return {
-        key: value for key, value in plain.items() if not (isinstance(value, float) and math.isnan(value))
-    }
+    return {key: value for key, value in plain.items() if value == value}

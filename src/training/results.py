@@ -40,7 +40,7 @@ def game(trainer: pl.Trainer) -> dict[str, Any]:
 
 
 def failed_game(trainer: pl.Trainer, error: BaseException) -> dict[str, Any]:
-    """Return what `game` returns, with a gradient that was not finite among the events; {} for other errors."""
+    """Return what `game` returns, with `not_finite` if that is the error; {} for any other error."""
     from ganatomy.adversarial import NotFinite
     from ganatomy.guard.events import Event
 

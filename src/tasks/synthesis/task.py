@@ -162,8 +162,7 @@ class SynthesisTask(AdversarialTask):
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
         all_finite(batch, prediction)
-        files = self.files_of(stage)
-        if files is not None:
+        if (files := self.files_of(stage)) is not None:
             prediction = files.read_back(batch, prediction)
         images, fakes = central_planes(batch["image"]), central_planes(prediction)
         self.tables[stage].update(row_names(batch), images, fakes)
@@ -192,8 +191,8 @@ class SynthesisTask(AdversarialTask):
                 )
             found |= self.reference_scores
         if stage == "test" and self.data is not None:
-            window, count = figures.grey_window(real), self.searched
-            memorisation = measure_memorisation(self.data, fake[:count], real[:count], window)
+            window, n = figures.grey_window(real), self.searched
+            memorisation = measure_memorisation(self.data, fake[:n], real[:n], window)
             self.held_out = memorisation.held_out
             found |= {"nearest": memorisation.fake, "copied": memorisation.share}
             self.pictures["nearest"] = memorisation.picture
