@@ -79,7 +79,7 @@ HEALTHY = (
     HealthyGame("r3gan", "heads", *NARROW_HEADS, seed=1),
     HealthyGame("stylegan2", "heads", *NARROW_HEADS),
     HealthyGame("fastgan", "heads", *NARROW_HEADS),
-    HealthyGame("article", "heads", *HEADS),
+    HealthyGame("article", "heads", (*SYNTHESIS, "model.adversarial.loss=non_saturating"), "heads"),
     HealthyGame("fast_class", "mednist", CLASSES, "kinds"),
     HealthyGame("r3gan_class", "mednist", (*CLASSES, *NARROW), "kinds"),
     HealthyGame("fastgan_class", "mednist", (*CLASSES, *NARROW), "kinds", seed=1),

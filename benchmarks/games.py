@@ -26,7 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # run as a script, from any folder
 
-from benchmarks._game_data import made  # noqa: E402
+from benchmarks._game_data import SETS_OF_DATA, made, source  # noqa: E402
 from benchmarks._game_lists import FAILED, HEALTHY, TAKEN_BACK  # noqa: E402
 from benchmarks._game_tables import tables, write  # noqa: E402
 from benchmarks._games import ALWAYS  # noqa: E402
@@ -116,6 +116,9 @@ def main() -> None:
     options = parser.parse_args()
     runs = options.runs.resolve()
     data = (options.data or options.runs / "data").resolve()
+    if missing := [name for name in SETS_OF_DATA if not source(name).is_dir()]:
+        print(f"not run: GANATOMY_DATA has no {', '.join(missing)}")
+        return
     wanted = [] if options.report else jobs(runs, options.only, options.match, options.held_out)
     with ThreadPoolExecutor(options.jobs) as pool:
         list(pool.map(lambda job: run(job, data), wanted))

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks._game_data import SETS_OF_DATA, source
 from benchmarks._game_lists import FAILED, HEALTHY, TAKEN_BACK
 from benchmarks._game_tables import alarmed, outcome, right, swd
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("GANATOMY_DATA", "data"))
-NEEDED = ("mednist_64_subset", "busi_256", "hippocampus_msd", "oct_sdoct", "cbc_blood", "nih_cxr_256")
 
-MISSING = ", ".join(name for name in NEEDED if not (DATA / name).is_dir())
+MISSING = ", ".join(name for name in SETS_OF_DATA if not source(name).is_dir())
 pytestmark = [
     pytest.mark.long,
     pytest.mark.skipif(bool(MISSING), reason=f"GANATOMY_DATA has no {MISSING}"),
