@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, Literal
 
 import pytorch_lightning as pl
@@ -16,7 +17,7 @@ from ganatomy.data.datamodule import DataModule
 from ganatomy.guard.events import OF_DATA, Event, GameFailed, game_of
 from ganatomy.guard.record import Line, Look, Record
 from ganatomy.guard.training_data import constant_images, few_images, one_class
-from ganatomy.guard.verdict import final, judge
+from ganatomy.guard.verdict import assess, final
 from ganatomy.runs import console
 from ganatomy.tasks.base import AdversarialTask, Batch
 
@@ -34,7 +35,7 @@ class Guard(pl.Callback):
 
     Attributes:
         events: Events that hold now; after the test those of the whole run.
-        told: Every event that was told, with the step at which it was first seen.
+        reported: Every event so far, with the step at which it was first seen.
     """
 
     def __init__(self, name: Literal["warn", "stop", "rollback"] = "warn") -> None:
@@ -42,7 +43,7 @@ class Guard(pl.Callback):
         self.record = Record()
         self.of_data: list[Event] = []
         self.events: list[Event] = []
-        self.told: dict[str, Event] = {}
+        self.reported: dict[str, Event] = {}
         self.begun: dict[str, Tensor] = {}
         self._batch: Batch | None = None
 
@@ -54,13 +55,13 @@ class Guard(pl.Callback):
     def outcome(self) -> dict[str, Any]:
         """Return what status.json holds: the `game`, and all `events` with those that `healed` meanwhile."""
         now = {event.name: event for event in self.events}
-        told = [now.get(name, event) for name, event in self.told.items()]
-        events = [{**event.to_plain(), "healed": event.name not in now} for event in told]
+        shown = [now.get(name, event) for name, event in self.reported.items()]
+        events = [{**event.to_plain(), "healed": event.name not in now} for event in shown]
         return {"game": self.game, "events": events}
 
     def state_dict(self) -> dict[str, Any]:
-        told = [event.to_plain() for event in self.told.values()]
-        return {**self.record.to_plain(), "begun": self.begun, "told": told}
+        shown = [event.to_plain() for event in self.reported.values()]
+        return {**self.record.to_plain(), "begun": self.begun, "reported": shown}
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -70,12 +71,12 @@ class Guard(pl.Callback):
         if trainer.state.fn == TrainerFn.FITTING and state is not None:
             self.record.load(state)
             self.begun = dict(state["begun"])
-            self.told = {plain["name"]: Event.from_plain(plain) for plain in state["told"]}
+            self.reported = {plain["name"]: Event.from_plain(plain) for plain in state["reported"]}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         task = _task(pl_module)
         self._prepare(trainer, task)
-        self._tell(judge(self.record, self.of_data), trainer, task)
+        self._tell(assess(self.record, self.of_data), trainer, task)
 
     def _prepare(self, trainer: pl.Trainer, task: AdversarialTask) -> Batch:
         """Load the images of the probe, and look at the training data, once."""
@@ -109,7 +110,7 @@ class Guard(pl.Callback):
         answers = probe(task, self._prepare(trainer, task))
         self.record.look(self._look(task, answers))
         self._record(task)
-        self._tell(judge(self.record, self.of_data), trainer, task)
+        self._tell(assess(self.record, self.of_data), trainer, task)
         self._act(trainer)
 
     def _look(self, task: AdversarialTask, answers: Answers) -> Look:
@@ -124,6 +125,7 @@ class Guard(pl.Callback):
             score=final_scores.get(task.monitor, math.nan),
             trivial=final_scores.get(f"val/baseline/{task.trivial}/{score}", math.nan),
             diversity=answers.diversity,
+            match=math.nan if task.from_noise else answers.match,
             guess=answers.guess,
             separation=answers.separation,
             drift=drift,
@@ -133,17 +135,19 @@ class Guard(pl.Callback):
     def _record(self, task: AdversarialTask) -> None:
         """Log the last look."""
         look = self.record.looks[-1]
-        seen = {"diversity": look.diversity, "separation": look.separation}
+        seen = {"diversity": look.diversity, "match": look.match, "separation": look.separation}
         seen |= {f"drift/{player}": value for player, value in look.drift.items()}
         task.record({f"guard/{name}": value for name, value in seen.items() if math.isfinite(value)})
 
     def _tell(self, events: list[Event], trainer: pl.Trainer, task: AdversarialTask) -> None:
         """Print each event once, and hand it to the loggers."""
-        self.events = events
+        self.events = []
         for event in events:
-            before = self.told.get(event.name)
-            if before is None or (event.fatal and not before.fatal):
-                self.told[event.name] = event
+            before = self.reported.get(event.name)
+            new = before is None or (event.fatal and not before.fatal)
+            self.events.append(event if new or before is None else replace(event, step=before.step))
+            if new:
+                self.reported[event.name] = event
                 console.print_status(f"{'the game fails' if event.fatal else 'warning'}: {event.line}")
                 alert(trainer.loggers, event.name, event.line)
 

@@ -33,6 +33,7 @@ class Answers:
     """Answers of the players, see `ganatomy.guard.record.Look`."""
 
     diversity: float = math.nan
+    match: float = math.nan
     guess: float = math.nan
     separation: float = math.nan
 
@@ -60,9 +61,10 @@ def probe(task: AdversarialTask, batch: Batch) -> Answers:
         for adversary, real, fake in game.discriminator_inputs(batch, game.rules.generate(batch)):
             outputs = [read_output(adversary.network(*_arguments(x))) for x in (real, fake)]
             separation = float(separated(outputs[0].score().float(), outputs[1].score().float()))
-            found.append((diversity(real, fake), _guess(task, *outputs), separation))
+            found.append((*compared(real, fake), _guess(task, *outputs), separation))
     values = all_sum(torch.tensor(found, dtype=torch.float64, device=task.device)) / processes()
-    return Answers(float(values[:, 0].amin()), float(values[:, 1].sum()), float(values[:, 2].mean()))
+    diversity, match, guess, separation = values.T
+    return Answers(float(diversity.amin()), float(match.amax()), float(guess.sum()), float(separation.mean()))
 
 
 def _arguments(x: X) -> Sequence[Tensor]:
@@ -90,27 +92,45 @@ def separated(real: Tensor, fake: Tensor) -> Tensor:
     return ((pairs > 0).float() + 0.5 * (pairs == 0).float()).mean()
 
 
-def diversity(real: X, fake: X) -> float:
-    """Return the variance over images of the fake inputs of D over that of the real ones; NaN if that is 0.
+def compared(real: X, fake: X) -> tuple[float, float]:
+    """Compare the fake inputs of D with the real ones, both averaged to 16 pixels a side.
 
-    Channels that are the same in both are a condition and do not count. Images are averaged to 16 pixels a
-    side, so that noise does not count as variety.
+    Channels that are the same in both are a condition and do not count.
+
+    Args:
+        real: Real inputs, [n, C, *spatial] each.
+        fake: Fake inputs; row i belongs to row i of the real ones.
+
+    Returns:
+        Variance over the fakes over that of the real ones, and the squared distance of a fake to its own real
+        image over that to the others; NaN where the second number is 0.
     """
-    of_real, of_fake = 0.0, 0.0
+    parts = []
     for r, f in zip(_arguments(real), _arguments(fake), strict=True):
         if r.dim() < 3 or not r.is_floating_point() or r.shape != f.shape or len(r) < 2:
             continue
         own = (r != f).transpose(0, 1).flatten(1).any(1)
-        of_real += float(_spread(r[:, own])) if bool(own.any()) else 0.0
-        of_fake += float(_spread(f[:, own])) if bool(own.any()) else 0.0
-    return of_fake / of_real if of_real > 0 else math.nan
+        if bool(own.any()):
+            parts.append((_small(r[:, own]), _small(f[:, own])))
+    if not parts:
+        return math.nan, math.nan
+    reals, fakes = (torch.cat(column, 1) for column in zip(*parts, strict=True))
+    spread = float(reals.var(0).sum())
+    distances = torch.cdist(fakes, reals).square()
+    matched, rest = distances.diagonal().mean(), distances.sum() - distances.diagonal().sum()
+    others = float(rest) / (len(reals) * (len(reals) - 1))
+    return (
+        float(fakes.var(0).sum()) / spread if spread > 0 else math.nan,
+        float(matched) / others if others > 0 else math.nan,
+    )
 
 
-def _spread(x: Tensor) -> Tensor:
-    """Return the variance over images [B, C, *spatial], summed over channels and places."""
+def _small(x: Tensor) -> Tensor:
+    """Average images [n, C, *spatial] to 16 pixels a side, [n, numbers] in float64."""
     sides = [min(SIDE, side) for side in x.shape[2:]]
     pool: Any = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}[len(sides)]
-    return pool(x.float(), sides).var(0).sum()
+    small: Tensor = pool(x.float(), sides).flatten(1).double()
+    return small
 
 
 def some_weights(parameters: Sequence[nn.Parameter]) -> Tensor:

@@ -19,6 +19,7 @@ from ganatomy.experiments.plan import PlannedRun
 from ganatomy.experiments.store import done
 from ganatomy.launch.signals import heard_by
 from ganatomy.launch.train_process import TrainProcess
+from ganatomy.runs.directory import failed_game
 
 LOOK = 0.2
 """Seconds between looks at the runs."""
@@ -128,7 +129,8 @@ class Runner:
             _clock(run, began)
             name = f"{run.arm} seed {run.seed}"
             if done(run.directory):
-                step(f"{name}: {self.on_done(run)}", self._note())
+                game = failed_game(run.directory)
+                step(f"{name}: {self.on_done(run)}{game and f'; the game failed: {game}'}", self._note())
             else:
                 why = "was stopped" if result is None else str(result)
                 self.failed.append(f"{name}: {why} (see {process.log})")

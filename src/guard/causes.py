@@ -72,12 +72,16 @@ def one_sided(record: Record) -> list[Event]:
     if not separations:
         return []
     share = median(shares) if shares else math.nan
-    told = f" and its loss is {100 * share:.2g} % of a guess's" if shares else ""
+    besides = f" and its loss is {100 * share:.2g} % of a guess's" if shares else ""
     if min(separations) > SURE and not share > SATURATED:
-        cause = f"the discriminator tells {100 * min(separations):.0f} % of real and fake images apart{told}"
+        cause = (
+            f"the discriminator tells {100 * min(separations):.0f} % of real and fake images apart{besides}"
+        )
         return [Event.named("discriminator_wins", record.step, "discriminator", cause)]
     if max(separations) < GUESSING:
-        cause = f"the discriminator prefers real images in {100 * max(separations):.0f} % of pairs only{told}"
+        cause = (
+            f"the discriminator prefers real images in {100 * max(separations):.0f} % of pairs only{besides}"
+        )
         return [Event.named("discriminator_loses", record.step, "discriminator", cause)]
     return []
 

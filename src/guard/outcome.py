@@ -12,6 +12,12 @@ ENOUGH_STEPS = 100
 """Batches below which nothing is said: the game is not trained yet."""
 GAIN = 0.05
 """Least share of the way from the score to the trivial baseline that counts as getting better."""
+FALL = 3.0
+"""Factor between the best score and the last ones of a game that fell."""
+LEAST = 0.05
+"""Score below which a fall says nothing, as of Dice or mAP."""
+UNRELATED = 0.95
+"""Least distance to the own truth, over that to others', of outputs that tell nothing about their input."""
 COLLAPSED, CONSTANT = 0.02, 0.002
 """Largest diversity of fakes, over that of real images, of a collapsed game, and of outputs all alike."""
 
@@ -42,6 +48,16 @@ def worse(record: Record) -> bool:
     return len(looks) == 2 and all(record.sign * (look.score - look.trivial) <= 0 for look in looks)
 
 
+def fell(record: Record) -> bool:
+    """Return True if the last two validations are far worse than the best one."""
+    looks = record.scored()
+    if len(looks) < 3:
+        return False
+    best = max(record.sign * look.score for look in looks)
+    last = max(record.sign * look.score for look in looks[-2:])
+    return last < best / FALL and best > LEAST if record.sign > 0 else last < best * FALL < 0
+
+
 def score_events(record: Record, doubtful: bool = False) -> list[Event]:
     """Return the events that the monitored score alone gives.
 
@@ -49,13 +65,16 @@ def score_events(record: Record, doubtful: bool = False) -> list[Event]:
         record: The run so far.
         doubtful: True if a player does what cannot end well, so that a score that gets better is no excuse.
     """
-    if not worse(record) or (improving(record) and not doubtful):
+    is_worse = worse(record) and (doubtful or not improving(record))
+    if not is_worse and not fell(record):
         return []
     looks = record.scored()
     best = max(looks, key=lambda look: record.sign * look.score)
     last = looks[-1]
-    figures = f"{last.score:.4g} at step {last.step}; the trivial baseline has {last.trivial:.4g}"
-    if record.sign * (best.score - last.trivial) > 0:
+    figures = f"{last.score:.4g} at step {last.step}"
+    if is_worse:
+        figures += f"; the trivial baseline has {last.trivial:.4g}"
+    if not is_worse or record.sign * (best.score - last.trivial) > 0:
         cause = f"the validation score went from {best.score:.4g} at step {best.step} to {figures}"
         return [Event.named("falling", record.step, "", cause)]
     cause = f"the validation score is no better than without learning: {figures}"
@@ -64,6 +83,10 @@ def score_events(record: Record, doubtful: bool = False) -> list[Event]:
 
 def diversity_events(record: Record) -> list[Event]:
     """Return `collapse` or `constant_output` where all outputs are alike."""
+    fits = [look.match for look in record.looks[-2:] if math.isfinite(look.match)]
+    if len(fits) == 2 and min(fits) > UNRELATED and not improving(record):
+        cause = f"an output fits the truth of other images as well as its own ({100 * fits[-1]:.0f} %)"
+        return [Event.named("constant_output", record.step, "generator", cause)]
     limit = COLLAPSED if record.from_noise else CONSTANT
     seen = [look.diversity for look in record.looks if math.isfinite(look.diversity)][-2:]
     if not seen or max(seen) > (limit if len(seen) > 1 else limit / 10):

@@ -10,20 +10,20 @@ FEWEST_IMAGES = 10
 """Training images below which no distribution of images can be learned."""
 
 
-def constant_images(constant: int, different: int, seen: int) -> list[Event]:
+def constant_images(constant: int, different: int, count: int) -> list[Event]:
     """Return an event if most of the images that were looked at hold nothing.
 
     Args:
         constant: Images of a single value.
         different: Images that differ from each other.
-        seen: Images that were looked at.
+        count: Images that were looked at.
     """
-    if seen < 2 or (2 * constant < seen and different > 1):
+    if count < 2 or (2 * constant < count and different > 1):
         return []
     cause = (
-        f"{constant} of {seen} training images hold a single value"
-        if 2 * constant >= seen
-        else f"all of {seen} training images are the same"
+        f"{constant} of {count} training images hold a single value"
+        if 2 * constant >= count
+        else f"all of {count} training images are the same"
     )
     return [Event.named("constant_images", 0, "", cause)]
 

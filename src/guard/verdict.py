@@ -12,7 +12,7 @@ from ganatomy.guard.record import Record
 from ganatomy.metrics.registry import describe
 
 
-def judge(record: Record, of_data: Sequence[Event] = ()) -> list[Event]:
+def assess(record: Record, of_data: Sequence[Event] = ()) -> list[Event]:
     """Return the events that hold after the last validation, those that name the cause first.
 
     A game has failed if its outcome is bad, if a player does not move, or if its data can teach nothing. Only
@@ -26,7 +26,7 @@ def judge(record: Record, of_data: Sequence[Event] = ()) -> list[Event]:
         >>> record = Record(sign=-1, from_noise=True)
         >>> for step, swd in ((50, 470.0), (100, 800.0), (150, 910.0)):
         ...     record.look(Look(step, score=swd, trivial=441.0))
-        >>> [event.name for event in judge(record)]
+        >>> [event.name for event in assess(record)]
         ['worse_than_baseline']
     """
     if not enough(record):
@@ -56,11 +56,12 @@ def final(
         score: Score that is compared.
         trivial: Baseline that every trained game beats.
     """
-    found = judge(record, of_data)
+    found = assess(record, of_data)
     ours, theirs = (scores.get(f"{side}/{score}", math.nan) for side in ("test", f"baseline/{trivial}"))
+    sure = scores.get(f"test/{score}_high")  # end of its interval
     known = math.isfinite(ours) and math.isfinite(theirs)
-    better = describe(score.split("/")[0]).sign * (ours - theirs) > 0
-    if not known or better or not enough(record) or improving(record):
+    better = describe(score.split("/")[0]).sign * ((sure or ours) - theirs) > 0
+    if not known or better or not enough(record) or (sure is None and improving(record)):
         return found
     if any(event.name in ("falling", "worse_than_baseline") for event in found):
         return found

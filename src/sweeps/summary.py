@@ -21,7 +21,7 @@ from ganatomy.config.compose import experiment
 from ganatomy.invocation import typed
 from ganatomy.metrics.registry import describe
 from ganatomy.pictures import sweep as pictures
-from ganatomy.runs.directory import write_atomically
+from ganatomy.runs.directory import HEALTHY, write_atomically
 from ganatomy.sweeps.plan import Plan
 from ganatomy.sweeps.space import words
 from ganatomy.sweeps.study import wanted
@@ -92,6 +92,9 @@ def show(plan: Plan, study: Study, console: Console) -> None:
         table.add_row(str(trial.number), _score(trial), *cells, style="bold" if trial is done[0] else "")
     if done:
         console.print(table)
+    for trial in done[:SHOWN]:
+        if (game := trial.user_attrs.get("game", HEALTHY)) != HEALTHY:
+            console.print(f"trial {trial.number}: the game failed: {game}", markup=False, soft_wrap=True)
     for trial in trials:
         if trial.state == TrialState.FAIL:
             console.print(f"trial {trial.number} {says(trial, plan.score)}", markup=False, soft_wrap=True)
@@ -157,7 +160,7 @@ def _csv(plan: Plan, trials: list[FrozenTrial]) -> str:
     """Return trials.csv, a row for each trial; `spread` is the standard deviation over seeds."""
     keys = [parameter.key for parameter in plan.space]
     text = io.StringIO()
-    head = ["trial", "state", "score", "spread", "steps", "seconds", *keys, "error", "run"]
+    head = ["trial", "state", "score", "spread", "steps", "seconds", *keys, "game", "error", "run"]
     writer = csv.DictWriter(text, head, lineterminator="\n")
     writer.writeheader()
     for trial in trials:
@@ -171,6 +174,7 @@ def _csv(plan: Plan, trials: list[FrozenTrial]) -> str:
                 "steps": trial.last_step,
                 "seconds": round(trial.duration.total_seconds(), 1) if trial.duration else "",
                 **trial.params,
+                "game": trial.user_attrs.get("game", ""),
                 "error": trial.user_attrs.get("error", ""),
                 "run": str(plan.place(trial.number).relative_to(plan.directory)),
             }

@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ganatomy.launch.signals import SIGNALS
 from ganatomy.launch.train_process import TrainProcess, die_with_parent, finished, outlive
+from ganatomy.runs.directory import HEALTHY, failed_game
 from ganatomy.sweeps.plan import Plan
 from ganatomy.sweeps.space import suggest
 from ganatomy.sweeps.study import open_storage, open_study, wanted
@@ -60,6 +61,7 @@ class Worker:
         try:
             words = self.plan.words(suggest(trial, list(self.plan.space)))
             scores: list[float] = []
+            games: list[str] = []
             for seed in self.plan.seeds:
                 result = self._seed(trial, taken, words, seed)
                 if isinstance(result, str):
@@ -67,7 +69,9 @@ class Worker:
                     study.tell(taken.number, state=TrialState.FAIL)
                     return
                 scores.append(result)
+                games.append(failed_game(self.plan.place(taken.number) / f"seed_{seed}"))
                 trial.set_user_attr("scores", scores)
+                trial.set_user_attr("game", next(filter(None, games), HEALTHY))
             study.tell(taken.number, statistics.fmean(scores))
         except optuna.TrialPruned:
             study.tell(taken.number, state=TrialState.PRUNED)

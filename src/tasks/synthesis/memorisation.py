@@ -81,17 +81,19 @@ def training_images(data: DataModule) -> Iterator[Tensor]:
 
 
 def withhold_finding(pictures: dict[str, Picture], why: str) -> list[str]:
-    """Replace the finding in `pictures`: images that are worth nothing are no copies, nor evidence of none.
+    """Replace the finding in `pictures` unless it is that copies are likely: worthless images prove nothing.
 
     Args:
         pictures: Pictures of the test by name; that of the nearest pairs gets another title.
         why: Why the images are worth nothing.
 
     Returns:
-        The line for the user, if there was a finding.
+        The finding for the user, if there is one.
     """
     if "nearest" not in pictures:
         return []
+    if pictures["nearest"].title.startswith(FINDINGS[True]):
+        return [pictures["nearest"].title]
     line = f"nothing to judge about copies, as these images are worthless: {why}"
     pictures["nearest"] = pictures["nearest"]._replace(title=line)
     return [line]

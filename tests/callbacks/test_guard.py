@@ -1,0 +1,151 @@
+"""The look leaves no trace, and a game that fails is named in the run's files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from ganatomy.callbacks.probe import change, compared, separated, some_weights
+from ganatomy.guard import outcome
+
+RATE = "model.optimizer.{}.lr={}"
+
+
+def status(run: Path) -> dict[str, Any]:
+    return dict(json.loads((run / "status.json").read_text()))
+
+
+def names(run: Path) -> list[str]:
+    return [event["name"] for event in status(run)["events"]]
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A verdict after four steps."""
+    monkeypatch.setattr(outcome, "ENOUGH_STEPS", 4)
+
+
+def test_separation_is_the_area_under_the_curve() -> None:
+    draw = np.random.default_rng(0)
+    real, fake = draw.normal(1, 1, 30).round(1), draw.normal(0, 1, 20).round(1)
+    expected = roc_auc_score([1] * 30 + [0] * 20, [*real, *fake])
+    assert float(separated(torch.tensor(real), torch.tensor(fake))) == pytest.approx(expected, abs=1e-6)
+
+
+def test_what_fakes_have_of_the_variety_of_real_images() -> None:
+    torch.manual_seed(0)
+    real, condition = torch.randn(16, 1, 8, 8), torch.randn(16, 3, 8, 8)
+    other = torch.randn(16, 1, 8, 8)
+
+    def of(fake: torch.Tensor) -> tuple[float, float]:
+        return compared(torch.cat([condition, real], 1), torch.cat([condition, fake], 1))
+
+    assert of(real[:1].expand(16, -1, -1, -1))[0] == pytest.approx(0, abs=1e-9)
+    assert of(2 * other)[0] == pytest.approx(4, rel=0.2)
+    assert of(real + 1e-3)[1] < 1e-3
+    assert of(other)[1] == pytest.approx(1, abs=0.05)
+    noise = torch.randn(16, 1, 128, 128) * 8
+    assert (
+        compared(torch.randn(16, 1, 16, 16).repeat_interleave(8, 2).repeat_interleave(8, 3), noise)[0] < 1.2
+    )
+
+
+def test_how_far_weights_went() -> None:
+    layers = torch.nn.Sequential(*(torch.nn.Linear(40, 40) for _ in range(20)))
+    before = some_weights(list(layers.parameters()))
+    assert len(before) <= 8 * 256
+    with torch.no_grad():
+        for parameter in layers.parameters():
+            parameter *= 1.5
+    assert float(change(before, some_weights(list(layers.parameters())))) == pytest.approx(0.5, rel=1e-5)
+
+
+def test_a_watched_run_has_the_numbers_of_one_that_is_not(run: Callable[..., Path]) -> None:
+    from safetensors.torch import load_file
+
+    watched, alone = run("watched"), run("alone", "guard=none")
+    one, other = (load_file(path / "generator.safetensors") for path in (watched, alone))
+    assert all(bool((one[name] == other[name]).all()) for name in one)
+    rows = [list(csv.DictReader((path / "metrics.csv").open())) for path in (watched, alone)]
+    for row, own in zip(*rows, strict=True):
+        kept = {k: v for k, v in own.items() if not k.startswith("time/") and "per_second" not in k}
+        assert {name: row[name] for name in kept} == kept
+    assert status(watched)["game"] == "healthy"
+    assert "game" not in status(alone)
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_frozen_generator_is_named(run: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    found = run("frozen", RATE.format("generator", 0), "callbacks.report=true")
+    assert status(found)["status"] == "done"
+    assert status(found)["game"] == "generator_frozen"
+    event = status(found)["events"][0]
+    assert (event["name"], event["player"], event["step"]) == ("generator_frozen", "generator", 4)
+    said = capsys.readouterr()
+    assert "the game fails: step 4: generator_frozen" in said.err
+    assert "The game failed" in said.out
+    page = (found / "report.html").read_text()
+    assert "The game failed: generator_frozen" in page
+    assert "model.optimizer.generator.lr" in page
+
+
+@pytest.mark.usefixtures("soon")
+def test_stop_ends_the_training_and_scores_it(run: Callable[..., Path]) -> None:
+    found = run("stopped", RATE.format("discriminator", 0), "guard=stop")
+    assert status(found)["game"] == "discriminator_frozen"
+    rows = list(csv.DictReader((found / "metrics.csv").open()))
+    assert int(rows[-1]["step"]) == 4
+    assert "test/dice" in json.loads((found / "metrics.json").read_text())
+
+
+@pytest.mark.usefixtures("soon")
+def test_rollback_gets_the_event(run: Callable[..., Path]) -> None:
+    from ganatomy.guard.events import GameFailed
+
+    with pytest.raises(GameFailed, match="generator_frozen"):
+        run("back", RATE.format("generator", 0), "guard=rollback")
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_resumed_run_keeps_what_was_seen(run: Callable[..., Path]) -> None:
+    words = [RATE.format("generator", 0), "callbacks.checkpoint_every=2"]
+    whole = run("whole", *words)
+    run("half", *words, "trainer.max_steps=4", "model.scheduler.generator=null")
+    state = torch.load(whole / "checkpoints/last.ckpt", weights_only=True)["callbacks"]["Guard"]
+    assert [look["step"] for look in state["looks"]] == [4, 8]
+    run("whole", "guard=warn", resume=True)
+    again = torch.load(whole / "checkpoints/last.ckpt", weights_only=True)["callbacks"]["Guard"]
+    assert again["looks"] == state["looks"]
+    assert [event["step"] for event in status(whole)["events"]] == [4]
+
+
+def test_a_gradient_that_is_not_finite_is_an_event(run: Callable[..., Path]) -> None:
+    from ganatomy.adversarial import NotFinite
+
+    with pytest.raises(NotFinite):
+        run("thrown", RATE.format("generator", "1e30"))
+
+
+@pytest.mark.slow
+def test_a_failed_game_exits_three(command: Callable[..., Any], tmp_path: Path) -> None:
+    from tests.conftest import TINY
+
+    words = [*TINY, "trainer.max_steps=100", "trainer.val_every=50", RATE.format("generator", 0)]
+    done = command(*words, "run_dir=frozen")
+    assert done.returncode == 3, done.stderr
+    assert done.stdout.splitlines()[-1] == "run: frozen"
+    several = command("--multirun", *words[:-1], "model.optimizer.generator.lr=0,1e-3", "hydra.sweep.dir=all")
+    assert several.returncode == 3, several.stderr
+    rows = list(csv.DictReader((tmp_path / "all/multirun.csv").open()))
+    assert [(row["status"], row["game"]) for row in rows] == [
+        ("done", "generator_frozen"),
+        ("done", "healthy"),
+    ]
