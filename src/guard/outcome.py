@@ -16,7 +16,7 @@ FALL = 3.0
 """Factor between the best score and the last ones of a game that fell."""
 LEAST = 0.05
 """Score below which a fall says nothing, as of Dice or mAP."""
-UNRELATED = 0.95
+UNRELATED = 0.9
 """Least distance to the own truth, over that to others', of outputs that tell nothing about their input."""
 COLLAPSED, CONSTANT = 0.02, 0.002
 """Largest diversity of fakes, over that of real images, of a collapsed game, and of outputs all alike."""
