@@ -25,8 +25,6 @@ ENHANCEMENT = ("task=enhancement", *FOLDER, 'data.target="targets/{{name}}"', "d
 ANOMALY = (
     "task=anomaly",
     *FOLDER,
-    'data.match="(?P<person>virtual-[0-9]+)"',
-    'data.subject="{{person}}"',
     "data.image=*/*.png",
     'data.kind="{{parent}}"',
     "data.intensity=[0,255]",
