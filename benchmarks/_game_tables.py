@@ -70,9 +70,10 @@ def failed(runs: Path) -> str:
         )
     head = ("what is wrong", "task", "words", "exit", "game", "events (step)", "named rightly", "")
     said = (
-        f"Failed games of 150 steps: {_count(counts)} named rightly, that is with exit code 3 (2 for\n"
-        "`not_finite`) and as `game` one of the names fixed in `benchmarks/_games.py` before the guard saw the\n"
-        "game. Held-out games were shown to nobody while the guard's thresholds were chosen."
+        f"Failed games of 150 steps: {_count(counts)} named rightly, that is with exit code 3\n"
+        "(2 for `not_finite`) and as `game` one of the names fixed in `benchmarks/_games.py`\n"
+        "before the guard saw the game. Held-out games were shown to nobody while the guard's\n"
+        "thresholds were chosen."
     )
     return f"{said}\n\n{table(head, rows)}"
 
