@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from ganatomy.adversarial.distributed.collectives import all_sum
 from ganatomy.data.records import Batch
 
-MOST = 128
-"""Images that are kept of a validation, in each process."""
+MOST, FEWEST = 128, 8
+"""Images that are kept of a validation, in each process; images that tell something."""
 SIDE = 16
 """Images are averaged to this side before they are compared."""
 
@@ -26,12 +26,20 @@ def reduced(x: Tensor) -> Tensor:
     return small
 
 
-def distances(answers: Tensor, truths: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean squared distance of answers [n, numbers] to their own truths, and to all others."""
-    squares = torch.cdist(answers, truths).square()
-    own = squares.diagonal().sum()
-    count = len(answers)
-    return own / count, (squares.sum() - own) / (count * max(1, count - 1))
+def ranks(answers: Tensor, truths: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how many truths lie nearer to an answer than its own, and how many would by chance, in sum.
+
+    By ranks, so that no case outweighs the others. Truths that are all alike, such as empty masks, tell
+    nothing and count in neither.
+
+    Args:
+        answers: Answers [n, numbers].
+        truths: Truths [n, numbers], row by row.
+    """
+    far = torch.cdist(answers, truths, compute_mode="donot_use_mm_for_euclid_dist")
+    nearer = (far < far.diagonal()[:, None]).sum(1)
+    pairs = far[:, :, None] < far[:, None, :]
+    return nearer.sum().double(), pairs.double().mean((1, 2)).sum() * len(far)
 
 
 class Pairing:
@@ -39,6 +47,7 @@ class Pairing:
 
     def __init__(self) -> None:
         self.rows: list[tuple[Tensor, Tensor]] = []
+        self.device = torch.device("cpu")
 
     def add(self, batch: Batch, prediction: Any, classes: int) -> None:
         """Add a validation batch.
@@ -48,6 +57,7 @@ class Pairing:
             prediction: The task's prediction; one without a truth of its shape is left out.
             classes: Classes of a label map.
         """
+        self.device = batch["image"].device
         pair = _pair(batch, prediction, classes)
         if pair is not None and sum(len(answers) for answers, _ in self.rows) < MOST:
             small = (reduced(pair[0]), reduced(pair[1]))
@@ -55,13 +65,17 @@ class Pairing:
                 self.rows.append(small)
 
     def match(self) -> float:
-        """Return the distance to the own truth over that to others, and begin anew; NaN if there is none."""
+        """Return 0 if each answer is nearest to its own truth, 1 if it tells nothing of it; begin anew.
+
+        NaN with too few truths that differ.
+        """
         rows, self.rows = self.rows, []
-        if not rows:
-            return math.nan
-        answers, truths = (torch.cat(column) for column in zip(*rows, strict=True))
-        own, others = all_sum(torch.stack(distances(answers, truths))).tolist()
-        return own / others if others > 0 else math.nan
+        counts = [torch.zeros((), dtype=torch.float64)] * 3
+        if rows:
+            answers, truths = (torch.cat(column)[:MOST].cpu() for column in zip(*rows, strict=True))
+            counts = [*ranks(answers, truths), torch.tensor(len(answers)).double()]
+        nearer, by_chance, count = all_sum(torch.stack(counts).to(self.device)).tolist()
+        return nearer / by_chance if by_chance > 0 and count >= FEWEST else math.nan
 
 
 def _pair(batch: Batch, prediction: Any, classes: int) -> tuple[Tensor, Tensor] | None:

@@ -114,4 +114,5 @@ def some_weights(parameters: Sequence[nn.Parameter]) -> Tensor:
 
 def change(before: Tensor, after: Tensor) -> Tensor:
     """Return |after - before| / |before|, 0-dim."""
-    return (after - before).norm() / before.norm().clamp_min(1e-12)
+    moved: Tensor = (after - before).norm() / before.norm().clamp_min(1e-12)
+    return moved

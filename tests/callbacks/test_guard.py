@@ -55,15 +55,20 @@ def test_what_fakes_have_of_the_variety_of_real_images() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "low", "high"), [("own", 0.0, 0.01), ("others", 0.9, 1.1), ("empty", 0.999, 1.001)]
+    ("answers", "low", "high"),
+    [("own", 0.0, 0.0), ("others", 0.8, 1.2), ("empty", 0.99, 1.01), ("outlier", 0.0, 0.05)],
 )
 def test_whether_answers_belong_to_their_images(answers: str, low: float, high: float) -> None:
-    labels = torch.from_numpy(np.random.default_rng(0).integers(0, 3, (64, 1, 16, 16)))
-    given = {"own": labels, "others": labels.roll(1, 0), "empty": torch.zeros_like(labels)}[answers]
+    truth = torch.from_numpy(np.random.default_rng(0).normal(size=(64, 1, 16, 16)))
+    truth[20:50] = 0  # half of the cases hold nothing
+    given = {"own": truth, "others": truth.roll(25, 0), "empty": torch.zeros_like(truth), "outlier": truth}
+    answer = given[answers].clone()
+    if answers == "outlier":
+        answer[0] *= 1e6
     pairing = Pairing()
     for rows in range(0, 64, 16):
-        batch = {"image": labels[rows : rows + 16].float(), "label": labels[rows : rows + 16]}
-        pairing.add(batch, given[rows : rows + 16].byte(), classes=3)
+        batch = {"image": truth[rows : rows + 16], "target": truth[rows : rows + 16]}
+        pairing.add(batch, answer[rows : rows + 16], classes=0)
     assert low <= pairing.match() <= high
     assert np.isnan(pairing.match())
 
