@@ -35,7 +35,7 @@ KINDER = (
     *(f"{RATE_G}=1e-3", f"{RATE_D}=5e-5"),
     *("model.adversarial.loss=non_saturating", "model.adversarial.augment=diffaugment"),
 )
-"""For the dense generator of model=article: at its own minimax loss and rates it really collapses (and is named)."""
+"""For the dense generator of model=article, which really collapses at its own loss and rates."""
 NARROW = ("model.generator.channels=16", "model.discriminator.channels=16")
 UNET = (
     "model.generator.channels=[8,16,32]",
