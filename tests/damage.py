@@ -14,7 +14,7 @@ from ganatomy.callbacks.history import History
 from ganatomy.config.resolve import load
 from ganatomy.data.splits.held import Held
 from ganatomy.errors import UserError
-from ganatomy.runs.checkpoints import resumption
+from ganatomy.runs.checkpoints.resumption import resumption
 from ganatomy.runs.directory import Run
 from ganatomy.runs.integrity.restore import restore
 

@@ -16,6 +16,7 @@ FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "omegaconf", "wandb"}
 GROUND = {"adversarial", "networks", "metrics", "data", "degradations", "baselines", "pictures"}
 KNOWS: Mapping[str, set[str]] = {
     **{room: set() for room in sorted(GROUND)},
+    "text": set(),
     "pictures": {"metrics"},
     "optim": {"adversarial"},
     "guard": {"metrics"},
@@ -29,8 +30,8 @@ KNOWS: Mapping[str, set[str]] = {
     "experiments": {"config", "runs", "launch", "sweeps", "pictures", "metrics"},
 }
 """Room -> the rooms it may import from. Commands, the files beside the rooms, may import all."""
-ANYWHERE = {"errors", "files", "invocation", "names", "tables", "version"}
-"""Files that every room may import."""
+ANYWHERE = {"errors", "files", "invocation", "text", "version"}
+"""Files, and a room, that every room may import."""
 MAY_USE = {
     "tasks": {"pytorch_lightning"},
     "callbacks": {"pytorch_lightning", "wandb"},

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ganatomy.data.io.text_tables import rows_of
 from ganatomy.errors import UserError
-from ganatomy.tables import csv_rows, csv_text, escaped, restored
+from ganatomy.text.tables import csv_rows, csv_text, escaped, restored
 
 SRC = Path(__file__).resolve().parents[1] / "src"
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))

@@ -20,7 +20,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 
 from ganatomy.adversarial.distributed.collectives import processes
 from ganatomy.launch.signals import SIGNALS, heard_by
-from ganatomy.runs import checkpoint_file, checkpoints
+from ganatomy.runs.checkpoints import checkpoint_file, rotation
 from ganatomy.runs.directory import Run
 from ganatomy.tasks.base import AdversarialTask, Batch
 
@@ -38,7 +38,7 @@ class AtomicCheckpointIO(CheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
     ) -> None:
-        checkpoints.write(Path(path), checkpoint_file.encode(checkpoint), self.keep)
+        rotation.write(Path(path), checkpoint_file.encode(checkpoint), self.keep)
 
     def load_checkpoint(
         self, path: Any, map_location: Any | None = None, weights_only: bool | None = True

@@ -10,7 +10,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from ganatomy.runs.directory import Run
 from ganatomy.runs.integrity.checked import read_file
-from ganatomy.tables import csv_text
+from ganatomy.text.tables import csv_text
 
 FINAL = ("test/", "baseline/", "floor/")
 """Final scores, which a resumed run computes again."""

@@ -10,9 +10,9 @@ import pytorch_lightning as pl
 from ganatomy.errors import UserError
 from ganatomy.runs.console import print_status
 from ganatomy.runs.directory import Run, write_atomically
-from ganatomy.tables import csv_text
 from ganatomy.tasks.base import AdversarialTask, Batch
 from ganatomy.tasks.shared.volumes import rows_by_case
+from ganatomy.text.tables import csv_text
 
 if TYPE_CHECKING:
     from ganatomy.data.datamodule import DataModule

@@ -16,9 +16,9 @@ from ganatomy.data.io.writers import original
 from ganatomy.data.summary import content_hash
 from ganatomy.runs.directory import Run, write_atomically
 from ganatomy.runs.weights import weights
-from ganatomy.tables import csv_text
 from ganatomy.tasks.synthesis.sampler import Sampler
 from ganatomy.tasks.synthesis.task import SynthesisTask
+from ganatomy.text.tables import csv_text
 
 if TYPE_CHECKING:
     from ganatomy.config.schema import Config

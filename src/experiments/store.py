@@ -20,7 +20,7 @@ from ganatomy.runs.directory import Run, write_atomically
 from ganatomy.runs.integrity.checked import read_bytes, read_file, warn_once
 from ganatomy.runs.integrity.checksums import Damaged, record
 from ganatomy.runs.integrity.contents import rows_of
-from ganatomy.tables import csv_text
+from ganatomy.text.tables import csv_text
 
 KEPT = ("torch", "monai", "numpy")
 HEAD = (

@@ -25,10 +25,10 @@ from ganatomy.config.security.hydra_job import refuse_variables
 from ganatomy.config.translate import readable
 from ganatomy.errors import GAME_FAILED, UserError
 from ganatomy.invocation import redacted, settle_prefixes
-from ganatomy.names import printable
 from ganatomy.runs.integrity.restore import restore_resumed
 from ganatomy.runs.multirun import finish
 from ganatomy.runs.process_place import is_rank_zero
+from ganatomy.text.names import printable
 
 
 def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import shlex
 import sys
@@ -14,15 +12,12 @@ from string import Template
 from typing import Any, TypeVar
 
 import yaml
-from PIL import Image
 
 from ganatomy.pictures import figures, markup
+from ganatomy.pictures.embedded import image, sample, width
 from ganatomy.pictures.scores import OURS, Table, table
-from ganatomy.tables import read_csv
+from ganatomy.text.tables import read_csv
 
-LARGEST_PICTURE, LARGEST_OTHER, LARGEST_FILM = 600_000, 150_000, 400_000
-"""Maximum bytes in the page: of the sample picture and of each other one, shrunk if larger; and of an
-animation, left out if larger."""
 T = TypeVar("T")
 SECTIONS = ("task", "data", "model", "update", "trainer")
 
@@ -43,7 +38,7 @@ def write_report(run: Path) -> Path:
         _cards(scores),
         markup.section("Test scores", markup.scores(scores)),
         _figures(run),
-        markup.section("Samples", _sample(run)),
+        markup.section("Samples", sample(run)),
         markup.section("Rollbacks", _rollbacks(status)),
         markup.section("Data", _data(data)),
         _configuration(config),
@@ -170,50 +165,8 @@ def _figures(run: Path) -> str:
     drawn["Scores of each test case"] = (
         _drawn(run / "scores.csv", lambda rows: figures.cases(rows, first)) if first else None
     )
-    images = [_image(png, text, width=_width(png) // 2) for text, png in drawn.items() if png]
+    images = [image(png, text, shown=width(png) // 2) for text, png in drawn.items() if png]
     return markup.section("History", f'<div class="figures">{"".join(images)}</div>' if images else "")
-
-
-def _sample(run: Path) -> str:
-    """Return the test picture, or the newest one, then pictures of the whole test and the animation."""
-    found = sorted((run / "samples").glob("*.png"), key=lambda path: (path.stem == "test", path.stem))
-    steps = [path for path in found if path.stem == "test" or path.stem.startswith("step_")]
-    main = [_image(_fit(path.read_bytes()), _named(path), "sample") for path in steps[-1:]]
-    others = [
-        _image(_fit(path.read_bytes(), LARGEST_OTHER), _named(path), "sample")
-        for path in found
-        if path not in steps
-    ]
-    films = [
-        _image(path.read_bytes(), _named(path), "sample", kind="gif")
-        for path in sorted((run / "samples").glob("*.gif"))
-        if path.stat().st_size <= LARGEST_FILM
-    ]
-    return "\n<br>\n".join([*main, *others, *films])
-
-
-def _named(path: Path) -> str:
-    return f"sample pictures, {path.stem}"
-
-
-def _fit(png: bytes, limit: int = LARGEST_PICTURE) -> bytes:
-    image: Image.Image = Image.open(io.BytesIO(png))
-    while len(png) > limit:
-        image = image.resize((image.width * 4 // 5, image.height * 4 // 5), Image.Resampling.LANCZOS)
-        file = io.BytesIO()
-        image.save(file, "PNG", optimize=True)
-        png = file.getvalue()
-    return png
-
-
-def _width(png: bytes) -> int:
-    return Image.open(io.BytesIO(png)).width
-
-
-def _image(content: bytes, text: str, style: str = "", width: int = 0, kind: str = "png") -> str:
-    source = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-    size = f' width="{width}"' if width else ""
-    return f'<img class="{style}"{size} alt="{escape(text)}" src="{source}">'
 
 
 def _data(data: Mapping[str, Any]) -> str:

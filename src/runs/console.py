@@ -10,8 +10,8 @@ import warnings
 import numpy as np
 import torch
 
-from ganatomy.names import printable
 from ganatomy.runs.process_place import is_rank_zero
+from ganatomy.text.names import printable
 
 NOISE = (
     # One process is what the user asked for; Lightning suggests more workers whatever the data.

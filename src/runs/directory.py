@@ -21,7 +21,7 @@ from ganatomy.runs.integrity.restore import COPIED, COPIES, HISTORY
 from ganatomy.runs.lock import LEFT_OVER
 
 if TYPE_CHECKING:
-    from ganatomy.runs.checkpoints import Resumption
+    from ganatomy.runs.checkpoints.resumption import Resumption
 
 HEALTHY = "healthy"
 """Name of a game that did not fail, in status.json."""
@@ -149,7 +149,7 @@ def open_again(directory: str | Path, is_rank_zero: bool = True) -> Run:
     Raises:
         UserError: There is no checkpoint, or none is sound.
     """
-    from ganatomy.runs.checkpoints import from_rank_zero, resumption
+    from ganatomy.runs.checkpoints.resumption import from_rank_zero, resumption
     from ganatomy.runs.console import print_status
 
     run = Run(directory, is_rank_zero)

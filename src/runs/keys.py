@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganatomy.runs.directory import Run
-from ganatomy.tables import csv_text
+from ganatomy.text.tables import csv_text
 
 if TYPE_CHECKING:
     from ganatomy.data.records import Source

@@ -16,7 +16,7 @@ from ganatomy.runs.directory import HEALTHY, Run, write_atomically
 from ganatomy.runs.integrity.checked import warn_once
 from ganatomy.runs.integrity.checksums import Damaged
 from ganatomy.runs.integrity.contents import parsed
-from ganatomy.tables import csv_text
+from ganatomy.text.tables import csv_text
 
 NOTES = "jobs"
 """Folder of a multirun in which every job leaves its command line, wherever it runs."""

@@ -24,7 +24,7 @@ from ganatomy.sweeps.plan import Plan
 from ganatomy.sweeps.space import words
 from ganatomy.sweeps.study import wanted
 from ganatomy.sweeps.workers import says
-from ganatomy.tables import csv_text
+from ganatomy.text.tables import csv_text
 
 SHOWN = 10
 """Rows of the table on the terminal; trials.csv has all of them."""

@@ -212,7 +212,7 @@ def describe(run: Run, cfg: Config, data: DataModule, task: AdversarialTask) -> 
         UserError: The checkpoint is of another model, or the disk has too little room.
     """
     from ganatomy.data.summary import summary
-    from ganatomy.runs.checkpoints import check_fits, tidy
+    from ganatomy.runs.checkpoints.resumption import check_fits, tidy
     from ganatomy.runs.directory import check_room
     from ganatomy.runs.environment import environment
     from ganatomy.runs.keys import write_keys

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganatomy.runs.directory import Run
 from ganatomy.runs.weights import weights
-from ganatomy.tables import csv_text
+from ganatomy.text.tables import csv_text
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -85,7 +85,7 @@ def weights_to_test(run: Run, task: AdversarialTask, best: dict[str, Any], wante
     Returns:
         Path of the checkpoint, and why it does not hold the wanted weights; empty if it does.
     """
-    from ganatomy.runs.checkpoints import fault_of_best, from_rank_zero, shapes
+    from ganatomy.runs.checkpoints.resumption import fault_of_best, from_rank_zero, shapes
 
     path, note = checkpoint_to_test(run, task, best, wanted)
     if path != run.best:

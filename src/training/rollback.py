@@ -24,7 +24,7 @@ from ganatomy.callbacks.rollbacks import Rollbacks, found
 from ganatomy.config.schema import Config
 from ganatomy.guard.events import Event, GameFailed
 from ganatomy.guard.record import Record
-from ganatomy.runs.checkpoints import fault_of_best, from_rank_zero, shapes
+from ganatomy.runs.checkpoints.resumption import fault_of_best, from_rank_zero, shapes
 from ganatomy.runs.console import print_status
 from ganatomy.training.remedies import PLAYERS, Change, changed, remedy
 
@@ -137,17 +137,17 @@ def aside(run: Run, number: int) -> Path:
     return run.path / "rollbacks" / str(number)
 
 
-def sound(record: Record, told: Sequence[Event], step: int) -> bool:
+def sound(record: Record, events: Sequence[Event], step: int) -> bool:
     """Return True if the game was in order at a validation, and better than the trivial baseline.
 
     Where no baseline is known it must be better than the first validation, which stands for random weights.
 
     Args:
         record: What the guard has seen.
-        told: Events of the run so far.
+        events: Events of the run so far.
         step: Step of the validation.
     """
-    if any(event.fatal and event.step <= step for event in told):
+    if any(event.fatal and event.step <= step for event in events):
         return False
     looks = record.scored()
     at = next((look for look in looks if look.step == step), None)

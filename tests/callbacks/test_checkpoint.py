@@ -14,7 +14,7 @@ import torch
 from ganatomy.callbacks import checkpoint as module
 from ganatomy.callbacks.checkpoint import Checkpoints
 from ganatomy.errors import UserError
-from ganatomy.runs import checkpoint_file
+from ganatomy.runs.checkpoints import checkpoint_file
 from tests.test_resume import assert_same_end, run_until
 
 STEPS = ["callbacks.checkpoint_every=3", "trainer.val_every=4", "trainer.max_steps=12"]

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ganatomy.config.resolve import validate
-from ganatomy.tables import csv_text, read_csv
+from ganatomy.text.tables import csv_text, read_csv
 from ganatomy.train import train
 
 NAMES = [

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import torch
 
-from ganatomy.runs import checkpoint_file
-from ganatomy.runs.checkpoint_file import Damaged
+from ganatomy.runs.checkpoints import checkpoint_file
+from ganatomy.runs.checkpoints.checkpoint_file import Damaged
 
 Change = Callable[[bytes], bytes]
 

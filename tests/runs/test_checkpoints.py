@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from ganatomy.errors import UserError
-from ganatomy.runs import checkpoint_file, checkpoints
-from ganatomy.runs.checkpoints import Resumption, check_fits, resumption, tidy
+from ganatomy.runs.checkpoints import checkpoint_file, rotation
+from ganatomy.runs.checkpoints.resumption import Resumption, check_fits, resumption, tidy
 from tests.runs.test_checkpoint_file import state
 
 
@@ -23,7 +23,7 @@ def save(folder: Path, name: str, step: int, keep: int = 2, best: tuple[float, i
     content = state(step)
     if best is not None:
         content["callbacks"] = {"Checkpoints": {"best_score": best[0], "best_step": best[1]}}
-    checkpoints.write(folder / name, checkpoint_file.encode(content), keep)
+    rotation.write(folder / name, checkpoint_file.encode(content), keep)
 
 
 def steps(folder: Path) -> dict[str, int]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ganatomy.errors import UserError
-from ganatomy.names import hidden
-from ganatomy.tables import restored
+from ganatomy.text.names import hidden
+from ganatomy.text.tables import restored
 
 GAPS = ("", "nan", "null", "<na>", "n/a", "na", "nat")
 """Spellings of an empty cell, in lower case, as written by pandas, R and spreadsheets."""

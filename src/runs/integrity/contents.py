@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from ganatomy.tables import csv_rows
+from ganatomy.text.tables import csv_rows
 
 SHOWN = 3
 """Differences in a line; the others are counted."""

@@ -13,10 +13,10 @@ from torch import Tensor
 from ganatomy.data.records import Batch
 from ganatomy.data.regrid import Grid
 from ganatomy.data.transforms.boxes import move_boxes, usable_boxes
-from ganatomy.tables import csv_text
 from ganatomy.tasks.anomaly.anomaly_map import boxes_of
 from ganatomy.tasks.shared.as_written import Originals
 from ganatomy.tasks.shared.volumes import rows_by_case, stack_slices
+from ganatomy.text.tables import csv_text
 
 COLUMNS = ("case", "score", "lower", "upper")
 

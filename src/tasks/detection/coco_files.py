@@ -13,8 +13,8 @@ from ganatomy.baselines.detection import Boxes
 from ganatomy.data.records import Batch
 from ganatomy.data.transforms.boxes import move_boxes, usable_boxes
 from ganatomy.metrics.detection.table import Image
-from ganatomy.tables import csv_text
 from ganatomy.tasks.shared.as_written import Originals, grids
+from ganatomy.text.tables import csv_text
 
 
 def image_of(batch: Batch, row: int, files: Originals | None) -> Callable[[Boxes], Image]:

@@ -18,7 +18,7 @@ from ganatomy.data.sources.decathlon import Decathlon
 from ganatomy.data.sources.table import Table
 from ganatomy.data.sources.voc import Voc
 from ganatomy.errors import UserError
-from ganatomy.tables import csv_text
+from ganatomy.text.tables import csv_text
 
 
 def picture(path: Path, value: int = 7) -> Path:

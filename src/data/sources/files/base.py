@@ -21,7 +21,7 @@ from ganatomy.data.sources.files.masks import boxes_in
 from ganatomy.data.sources.files.settings import FileSettings
 from ganatomy.data.sources.files.versions import content, fingerprint
 from ganatomy.errors import UserError
-from ganatomy.names import hidden, printable
+from ganatomy.text.names import hidden, printable
 
 
 @dataclass(kw_only=True)

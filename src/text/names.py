@@ -17,7 +17,7 @@ def hidden(text: str) -> str:
     of text, and bytes that are not UTF-8.
 
     Example:
-        >>> from ganatomy.names import hidden
+        >>> from ganatomy.text.names import hidden
         >>> hidden("case\n1"), hidden("Fall_Ü 1")
         ('\\n', '')
     """
@@ -28,7 +28,7 @@ def printable(text: str) -> str:
     r"""Return the text with hidden characters as escapes; line feeds stay.
 
     Example:
-        >>> from ganatomy.names import printable
+        >>> from ganatomy.text.names import printable
         >>> printable("a\x1b[31mb")
         'a\\x1b[31mb'
     """

@@ -24,7 +24,7 @@ def escaped(cell: Any) -> str:
     begins with a tab or a line break. Numbers stay as they are. `restored` is the inverse.
 
     Example:
-        >>> from ganatomy.tables import escaped
+        >>> from ganatomy.text.tables import escaped
         >>> escaped("=1+1"), escaped(-0.5), escaped("case-1")
         ("'=1+1", '-0.5', 'case-1')
     """
@@ -36,7 +36,7 @@ def restored(text: str) -> str:
     """Return the cell that `escaped` was given, as text.
 
     Example:
-        >>> from ganatomy.tables import restored
+        >>> from ganatomy.text.tables import restored
         >>> restored("'=1+1"), restored("'quoted'")
         ('=1+1', "'quoted'")
     """

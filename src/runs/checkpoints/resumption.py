@@ -1,33 +1,23 @@
-"""Checkpoints of a run: last.ckpt, the ones before it (last-1.ckpt, ...) and best.ckpt.
-
-last.ckpt is the newest, and never absent once it was there: files are written beside, flushed and renamed.
-"""
+"""Which checkpoint a run goes on from, and whether its best weights are still there."""
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import socket
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ganatomy.errors import UserError
-from ganatomy.files import write_whole
-from ganatomy.runs import checkpoint_file
-from ganatomy.runs.checkpoint_file import Damaged
-from ganatomy.runs.orphans import remove_orphans
+from ganatomy.runs.checkpoints import checkpoint_file
+from ganatomy.runs.checkpoints.checkpoint_file import Damaged
+from ganatomy.runs.checkpoints.orphans import remove_orphans
+from ganatomy.runs.checkpoints.rotation import BEST, LAST, numbered, rename_to_last, sync
 
 if TYPE_CHECKING:
     from torch import nn
 
 T = TypeVar("T")
 Shapes = dict[str, tuple[int, ...] | None]
-LAST, BEST = "last.ckpt", "best.ckpt"
-EARLIER = re.compile(r"last-(\d+)\.ckpt")
 
 
 @dataclass(frozen=True)
@@ -49,36 +39,6 @@ class Resumption:
     lines: tuple[str, ...] = ()
     useless: tuple[str, ...] = ()
     missing_best: int | None = None
-
-
-def write(path: Path, content: bytes, keep: int) -> None:
-    """Write a checkpoint; one that replaces last.ckpt leaves the `keep - 1` before it as last-1.ckpt, ...
-
-    Args:
-        path: File to write.
-        content: Its content, by `checkpoint_file.encode`.
-        keep: Number of last checkpoints to keep.
-
-    Raises:
-        OSError: The file cannot be written; last.ckpt and those before it stay as they were.
-    """
-    rotated = path.name == LAST
-    before = _second_name(path) if rotated and keep > 1 and path.is_file() else None
-    try:
-        write_whole(path, content)
-        if before is not None:
-            for number in range(keep - 1, 1, -1):
-                with suppress(FileNotFoundError):
-                    _earlier(path, number - 1).replace(_earlier(path, number))
-            before.replace(_earlier(path, 1))
-    finally:
-        if before is not None:
-            before.unlink(missing_ok=True)
-    if rotated:
-        for other, number in _numbered(path.parent):
-            if number >= keep:
-                other.unlink(missing_ok=True)
-    _sync(path.parent)
 
 
 def resumption(folder: Path) -> Resumption:
@@ -119,7 +79,7 @@ def _newest(folder: Path) -> Resumption:
 def _load_newest(folder: Path, faults: dict[str, str]) -> tuple[Path, dict[str, Any]]:
     """Load the newest sound checkpoint; add to `faults` what is wrong with others, by their names."""
     path, state = folder, None
-    for candidate in (folder / LAST, *(path for path, _ in _numbered(folder))):
+    for candidate in (folder / LAST, *(path for path, _ in numbered(folder))):
         try:
             if state is None:
                 path, state = candidate, checkpoint_file.load(candidate)
@@ -188,14 +148,11 @@ def tidy(folder: Path, chosen: Resumption) -> None:
         folder: Folder of the checkpoints.
         chosen: Where the run goes on from.
     """
-    if chosen.path.name == BEST:
-        _second_name(chosen.path).replace(folder / LAST)
-    elif chosen.path.name != LAST:
-        chosen.path.replace(folder / LAST)
+    rename_to_last(chosen.path)
     for name in set(chosen.useless) - {LAST}:
         (folder / name).unlink(missing_ok=True)
     remove_orphans(folder.parent)
-    _sync(folder)
+    sync(folder)
 
 
 def from_rank_zero(decide: Callable[[], T]) -> T:
@@ -222,35 +179,3 @@ def shapes(state_dict: Mapping[str, Any]) -> Shapes:
     return {
         name: tuple(value.shape) if hasattr(value, "shape") else None for name, value in state_dict.items()
     }
-
-
-def _earlier(last: Path, number: int) -> Path:
-    return last.with_name(f"last-{number}.ckpt")
-
-
-def _numbered(folder: Path) -> list[tuple[Path, int]]:
-    """Return last-1.ckpt, last-2.ckpt, ... that are there, newest first, with their numbers."""
-    found = [(path, EARLIER.fullmatch(path.name)) for path in folder.glob("last-*.ckpt")]
-    return sorted(((path, int(match[1])) for path, match in found if match), key=lambda item: item[1])
-
-
-def _second_name(path: Path) -> Path:
-    """Give a file a second, temporary name: a hard link, or a copy where the file system has none."""
-    other = path.with_name(f".{path.name}-before.{socket.gethostname()}-{os.getpid()}.tmp")
-    other.unlink(missing_ok=True)
-    try:
-        os.link(path, other)
-    except OSError:
-        shutil.copyfile(path, other)
-        with other.open("rb+") as file:
-            os.fsync(file.fileno())
-    return other
-
-
-def _sync(folder: Path) -> None:
-    """Have the names in a folder on the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
