@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 PROGRAM = "ganatomy"
 PREFIXES = "GANATOMY_TARGETS"
 """Variable of the shell that allows prefixes of classes of the user's own."""
-SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|PWD|CREDENTIAL|AUTH", re.IGNORECASE)
-"""Part of a name whose value is a secret."""
+SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|_PASS\b|_PWD\b|CREDENTIAL|AUTH", re.IGNORECASE)
+"""Part of the name of a variable whose value is a secret."""
 OF_SECRET = re.compile(
     r"[+~]*(?:[\w./@-]*[./@_-])?(?:api_?|access_?|private_?|secret_?)?"
     r"(?:key|token|secret|password|passwd|passphrase|pwd|credentials?|auth)(?:_\w+)?",
@@ -23,6 +24,8 @@ IN_URL = re.compile(r"(\w://[^\s/:@'\"]*):[^\s'\"]*@")
 IN_QUERY = re.compile(r"([?&](?:password|passwd|pwd|token|key|secret)=)[^\s&'\"]+", re.IGNORECASE)
 """Password among the options of a URL."""
 HIDDEN = "***"
+LEAST = 8
+"""Fewest characters of a value that is looked for in texts."""
 
 _settled: list[tuple[str, ...]] = []
 
@@ -73,14 +76,30 @@ def is_secret(name: str) -> bool:
     return bool(SECRET.search(name))
 
 
+def secret_in(text: str) -> str:
+    """Return the variable whose secret the shell put into a text; empty for none.
+
+    Short values and paths are no secrets: they stand in many texts for other reasons.
+    """
+    return next((name for name, value in _secrets() if value in text), "")
+
+
+def _secrets() -> Iterator[tuple[str, str]]:
+    for name, value in os.environ.items():
+        if is_secret(name) and len(value) >= LEAST and not re.search(r"[/\\\s@]", value):
+            yield name, value
+
+
 def redacted(text: str) -> str:
-    """Return a text with the passwords of its URLs, and the value of a word that sets a secret, as `***`.
+    """Return a text with secrets as `***`: passwords of URLs, values of secret keys and of secret variables.
 
     >>> redacted("storage=postgresql://me:abc@db/sweeps")
     'storage=postgresql://me:***@db/sweeps'
     >>> redacted("+logger.api_key=abc")
     '+logger.api_key=***'
     """
+    for _, secret in _secrets():
+        text = text.replace(secret, HIDDEN)
     key, equals, value = text.partition("=")
     if equals and value and OF_SECRET.fullmatch(key):
         return f"{key}={HIDDEN}"

@@ -14,7 +14,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ganatomy.config.mistakes.suggestions import nearest
-from ganatomy.config.security.elsewhere import check_references, checked_text, refuse_references
+from ganatomy.config.security.elsewhere import (
+    check_references,
+    check_secrets,
+    checked,
+    refuse_references,
+)
 from ganatomy.config.versions import MISSING, as_today, get, key_of_today, line_of
 from ganatomy.errors import UserError
 
@@ -58,13 +63,13 @@ def load(run: str | Path) -> Plain:
     if not path.is_file():
         raise UserError(f"{run}: is no run directory (it has no config.yaml)")
     try:
-        saved = OmegaConf.load(io.StringIO(checked_text(path)))
-        check_references(OmegaConf.to_container(saved, resolve=False))
-        plain = to_plain(saved)
+        text, content = checked(path)
+        check_references(content)
+        plain = to_plain(OmegaConf.load(io.StringIO(text)))
         refuse_references(plain)
         return as_today(plain, _takes)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
+    except (UserError, OmegaConfBaseException) as error:
+        raise UserError(f"{path}: {str(error).splitlines()[0]}") from error
 
 
 def _takes(section: Plain, key: str) -> bool:
@@ -85,8 +90,7 @@ def to_plain(cfg: Any) -> Plain:
         plain = OmegaConf.to_container(_referring(cfg), resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None) or "configuration"
-        cause = error.__cause__ or error.__context__
-        reason = str(cause if isinstance(cause, UserError) else error).splitlines()[0]
+        reason = str(error).removeprefix("UserError raised while resolving interpolation: ").splitlines()[0]
         raise UserError(f"{key}: {reason}") from error
     assert isinstance(plain, dict)
     return as_today({str(key): value for key, value in plain.items()})
@@ -171,6 +175,7 @@ def validate(plain: Plain) -> Config:
     from ganatomy.config.schema import Config
     from ganatomy.config.targets import check_targets
 
+    check_secrets(plain)
     cfg = Config.from_plain(plain)
     check_model(cfg, HydraConfig.get().runtime.choices["model"] if HydraConfig.initialized() else cfg.name)
     _check_names(cfg)

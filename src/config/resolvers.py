@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from omegaconf.resolvers import oc
 
 from ganatomy.config.mistakes.overrides import BASES
-from ganatomy.config.security.elsewhere import check_file, checked_text
+from ganatomy.config.security.elsewhere import check_file, checked
 from ganatomy.config.translate import announce
 from ganatomy.config.versions import file_of_today, put
 from ganatomy.errors import UserError
@@ -75,7 +75,7 @@ class FileConfigSource(file_config_source.FileConfigSource):
         added = self.provider != "main"  # not conf/
         try:
             if added and path.is_file():
-                checked_text(path)
+                checked(path)
             result = super().load_config(config_path)
             plain = OmegaConf.to_container(result.config, resolve=False)
             if not isinstance(plain, dict):

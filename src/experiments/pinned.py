@@ -9,14 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field
 
 from ganatomy.config.compose import as_written, is_group, parsed
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.renamed import ADDED
 from ganatomy.config.section import Section
-from ganatomy.config.security.elsewhere import check_references, check_words, checked_text
+from ganatomy.config.security.elsewhere import check_references, check_words, checked
 from ganatomy.config.translate import announce
 from ganatomy.config.versions import get, values_of_today
 from ganatomy.errors import UserError
@@ -107,7 +106,7 @@ def _of_today(block: Block, path: Path) -> Block:
 
 
 def _read(path: Path, arms: Sequence[str]) -> list[Block]:
-    content = {"blocks": yaml.safe_load(checked_text(path))}
+    content = {"blocks": checked(path).content}
     check_references(content)
     blocks = [_of_today(block, path) for block in Blocks.from_plain(content).blocks]
     for block in blocks:

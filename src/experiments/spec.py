@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import Field, PositiveFloat
 
 from ganatomy.config.compose import parsed
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.section import Section
-from ganatomy.config.security.elsewhere import check_words, checked_text
+from ganatomy.config.security.elsewhere import check_words, checked
 from ganatomy.config.translate import announce, words_of_today
 from ganatomy.errors import UserError
 from ganatomy.experiments.claims.claims import Claim, parse
@@ -154,7 +153,7 @@ def read(root: Path, name: str, scale: str = "cpu") -> Experiment:
         raise UserError(f"{name}: no such experiment in {root}{nearest(name, known)}")
     path = root / name / FILE
     try:
-        content: Any = yaml.safe_load(checked_text(path))
+        content: Any = checked(path).content
         if not isinstance(content, dict):
             raise UserError("holds no keys")
         words = ("base", "arms", "scales")

@@ -25,6 +25,7 @@ from ganatomy.config.translate import readable
 from ganatomy.errors import UserError
 from ganatomy.invocation import redacted, settle_prefixes
 from ganatomy.runs.multirun import finish
+from ganatomy.runs.process_place import is_rank_zero
 
 
 def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
@@ -64,8 +65,8 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
             register_resolvers()
             with _one_line(name):
                 if (
-                    line := settle_prefixes()
-                ) and "GANATOMY_LAUNCH" not in os.environ:  # its parent has said it
+                    (line := settle_prefixes()) and is_rank_zero() and "GANATOMY_LAUNCH" not in os.environ
+                ):  # its parent has said it
                     sys.stderr.write(f"{line}\n")
                 folders[:] = _flags()
                 sys.argv[1:] = readable(sys.argv[1:], name == "train", composing)
@@ -78,6 +79,13 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
         return run
 
     return decorate
+
+
+def _say_prefixes() -> None:
+    """Fix what GANATOMY_TARGETS allows before any file is read; say it once a command, not once a process."""
+    line = settle_prefixes()
+    if line and is_rank_zero() and "GANATOMY_LAUNCH" not in os.environ:
+        sys.stderr.write(f"{line}\n")
 
 
 def _message(error: BaseException, name: str) -> str | None:

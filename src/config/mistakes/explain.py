@@ -82,7 +82,8 @@ def _system(error: OSError) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    said = str(error).strip().removeprefix("UserError raised while resolving interpolation: ")
+    return said.splitlines()[0] if said else type(error).__name__
 
 
 def _composition(error: HydraException, name: str, words: Sequence[str]) -> str:

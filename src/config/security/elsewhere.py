@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from ganatomy.errors import UserError
+from ganatomy.invocation import secret_in
 
-MOST_BYTES = 20_000_000
+MOST_BYTES = 5_000_000
 MOST_VALUES = 500_000
 """Most values of a file, each alias counted as what it stands for."""
 REFERENCE = re.compile(r"\$\{(oc\.select:[\w.]+(,\s*[\w.-]*)?|[\w.\[\]]+)\}")
@@ -20,8 +21,15 @@ FREE = ("run.dir", "sweep.dir", "sweep.subdir", "sweeper.params", "job.name", "m
 """Keys below `hydra` that a file may set: none names a class, a program or a variable of the environment."""
 
 
-def checked_text(path: Path) -> str:
-    """Return the text of a YAML file of plain values.
+class Checked(NamedTuple):
+    """A YAML file of plain values: its text, and its content."""
+
+    text: str
+    content: Any
+
+
+def checked(path: Path) -> Checked:
+    """Read a YAML file of plain values.
 
     UserError, without the file's name, for one that is too large or too deep, expands to too much, gives a
     key twice, or holds tags.
@@ -30,10 +38,12 @@ def checked_text(path: Path) -> str:
         if path.stat().st_size > MOST_BYTES:
             raise UserError(f"is larger than {MOST_BYTES // 1_000_000} MB, so it is no configuration")
         text = path.read_text(encoding="utf-8")
-        node: Any = yaml.compose(text, Loader=yaml.SafeLoader)
-        if node is not None:
-            _count(node, {})
-            yaml.safe_load(text)
+        loader = yaml.SafeLoader(text)
+        node: Any = loader.get_single_node()
+        if node is None:
+            return Checked(text, None)
+        _count(node, {})
+        return Checked(text, loader.construct_document(node))
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         reason = ", ".join(filter(None, (error.context, error.problem)))
@@ -43,8 +53,7 @@ def checked_text(path: Path) -> str:
             raise
         raise UserError(f"is no plain YAML ({_short(error)}); correct it") from error
     except RecursionError as error:
-        raise UserError("its sections are nested too deeply; correct it") from error
-    return text
+        raise UserError("is no plain YAML (nested too deeply); correct it") from error
 
 
 def _count(node: yaml.Node, known: dict[int, int]) -> int:
@@ -57,11 +66,12 @@ def _count(node: yaml.Node, known: dict[int, int]) -> int:
     inner: list[yaml.Node] = []
     if isinstance(node, yaml.MappingNode):
         inner = [part for pair in node.value for part in pair]
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key, _ in node.value:
-            if keys.count(key.value) > 1 and isinstance(key, yaml.ScalarNode):
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
                 line = key.start_mark.line + 1
                 raise UserError(f"line {line}: {key.value} is given twice; take one out")
+            seen.add(key.value)
     elif isinstance(node, yaml.SequenceNode):
         inner = node.value
     total = 1 + sum(_count(part, known) for part in inner)
@@ -103,6 +113,16 @@ def check_words(words: Iterable[str]) -> None:
     for word in words:
         check_hydra([word])
         check_references(word, word.partition("=")[0])
+
+
+def check_secrets(plain: Mapping[str, Any]) -> None:
+    """Refuse a configuration that holds the value of a secret variable, as it is written to a file."""
+    for key, text in texts(plain):
+        if name := secret_in(text):
+            raise UserError(
+                f"{key}: holds the value of {name}, which would be written into config.yaml; "
+                f"let the program that needs {name} read it"
+            )
 
 
 def check_file(content: Mapping[Any, Any], package: str, config_path: str) -> None:

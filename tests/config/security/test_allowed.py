@@ -112,7 +112,7 @@ FORMS = (
 
 @pytest.mark.parametrize("package", NAMES)
 def test_no_argument_of_a_class_runs_what_it_names(package: str, touched: Path) -> None:
-    """Every parameter, and some that are none, gets the name of the marker in every form; then it is called."""
+    """Every parameter, and some that are none, gets the name of the marker in every form."""
     for name, (cls,) in classes(package).items():
         target = f"{cls.__module__}.{cls.__name__}"
         needed = arguments(cls)
