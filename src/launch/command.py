@@ -64,10 +64,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra re-raises, and the message is written here
             register_resolvers()
             with _one_line(name):
-                if (
-                    (line := settle_prefixes()) and is_rank_zero() and "GANATOMY_LAUNCH" not in os.environ
-                ):  # its parent has said it
-                    sys.stderr.write(f"{line}\n")
+                _say_prefixes()
                 folders[:] = _flags()
                 sys.argv[1:] = readable(sys.argv[1:], name == "train", composing)
                 sys.argv[1:] = replacing(sys.argv[1:], composing)

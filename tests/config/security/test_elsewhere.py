@@ -261,7 +261,7 @@ def test_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MY_TOKEN", "abc123def456")
     for word, line in {
         "name=${oc.env:MY_TOKEN}": "name: ${oc.env:MY_TOKEN} would write a secret into config.yaml",
-        "name=${oc.env:NONE,${oc.env:my_password,x}}": "name: ${oc.env:my_password} would write a secret",
+        "name='${oc.env:NONE,${oc.env:my_password,x}}'": "name: ${oc.env:my_password} would write a secret",
         "name=x_abc123def456": "name: holds the value of MY_TOKEN",
     }.items():
         with pytest.raises(UserError, match=rf"^{re.escape(line)}[^\n]*$"):
