@@ -13,6 +13,11 @@ PREFIXES = "GANATOMY_TARGETS"
 """Variable of the shell that allows prefixes of classes of the user's own."""
 SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|_PASS\b|_PWD\b|CREDENTIAL|AUTH", re.IGNORECASE)
 """Part of the name of a variable whose value is a secret."""
+BY_WORD = re.compile(
+    r"(?:^|_)(?:[A-Z]*KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASS|PWD|PASSPHRASE|CREDENTIALS?|AUTH)(?:_|$)",
+    re.IGNORECASE,
+)
+"""Name of a variable whose value is looked for in texts: API_KEY, and not AUTHOR."""
 OF_SECRET = re.compile(
     r"[+~]*(?:[\w./@-]*[./@_-])?(?:api_?|access_?|private_?|secret_?)?"
     r"(?:key|token|secret|password|passwd|passphrase|pwd|credentials?|auth)(?:_\w+)?",
@@ -86,7 +91,7 @@ def secret_in(text: str) -> str:
 
 def _secrets() -> Iterator[tuple[str, str]]:
     for name, value in os.environ.items():
-        if is_secret(name) and len(value) >= LEAST and not re.search(r"[/\\\s@]", value):
+        if BY_WORD.search(name) and len(value) >= LEAST and not re.search(r"^[~/.]|\s", value):
             yield name, value
 
 

@@ -259,6 +259,7 @@ def test_the_variables_of_a_job_are_refused_and_a_widened_list_is_said_once(
 def test_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """By a variable, by the shell that put its value into a word, and by a password in a URL."""
     monkeypatch.setenv("MY_TOKEN", "abc123def456")
+    monkeypatch.setenv("AUTHOR", "adversarial_unet")
     for word, line in {
         "name=${oc.env:MY_TOKEN}": "name: ${oc.env:MY_TOKEN} would write a secret into config.yaml",
         "name='${oc.env:NONE,${oc.env:my_password,x}}'": "name: ${oc.env:my_password} would write a secret",
@@ -266,6 +267,7 @@ def test_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     }.items():
         with pytest.raises(UserError, match=rf"^{re.escape(line)}[^\n]*$"):
             composed([word], check=True)
+    assert composed([], check=True)["name"] == "adversarial_unet"
     plan: Any = SimpleNamespace(storage="none://me:p@ss/w0rd@db.lab/sweeps", directory=tmp_path / "sweep")
     with pytest.raises(UserError, match=r"^storage: ") as refused:
         open_storage(plan)
