@@ -19,8 +19,8 @@ BY_WORD = re.compile(
 )
 """Name of a variable whose value is looked for in texts: API_KEY, and not AUTHOR."""
 OF_SECRET = re.compile(
-    r"[+~]*(?:[\w./@-]*[./@_-])?(?:api_?|access_?|private_?|secret_?)?"
-    r"(?:key|token|secret|password|passwd|passphrase|pwd|credentials?|auth)(?:_\w+)?",
+    r"[+~]*(?:[\w./@-]*[./@])?(?:\w*_)?"
+    r"(?:(?:(?:api|access|private|secret|auth)_?)key|token|secret|password|passwd|passphrase|pwd|credentials?|auth)",
     re.IGNORECASE,
 )
 """Key of the command line whose value is a secret, such as logger.api_key; not num_tokens."""
