@@ -73,11 +73,7 @@ def settle_prefixes() -> str:
 
 
 def is_secret(name: str) -> bool:
-    """Return True for a variable of the environment whose name says that it holds a secret.
-
-    >>> is_secret("WANDB_API_KEY"), is_secret("GANATOMY_DATA")
-    (True, False)
-    """
+    """Return True for a variable of the environment whose name says that it holds a secret."""
     return bool(SECRET.search(name))
 
 
@@ -96,13 +92,7 @@ def _secrets() -> Iterator[tuple[str, str]]:
 
 
 def redacted(text: str) -> str:
-    """Return a text with secrets as `***`: passwords of URLs, values of secret keys and of secret variables.
-
-    >>> redacted("storage=postgresql://me:abc@db/sweeps")
-    'storage=postgresql://me:***@db/sweeps'
-    >>> redacted("+logger.api_key=abc")
-    '+logger.api_key=***'
-    """
+    """Return a text with secrets as `***`: passwords of URLs, values of secret keys and of secret variables."""
     for _, secret in _secrets():
         text = text.replace(secret, HIDDEN)
     key, equals, value = text.partition("=")
