@@ -92,7 +92,7 @@ def _secrets() -> Iterator[tuple[str, str]]:
 
 
 def redacted(text: str) -> str:
-    """Return a text with secrets as `***`: passwords of URLs, values of secret keys and of secret variables."""
+    """Return a text with `***` for passwords of URLs and the values of secret keys and variables."""
     for _, secret in _secrets():
         text = text.replace(secret, HIDDEN)
     key, equals, value = text.partition("=")
