@@ -64,16 +64,17 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
         ValueError: If a row has a cell of no column.
     """
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(escaped, columns))
+    plain = csv.writer(text, lineterminator="\n")
+    quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+
+    def write(cells: Sequence[str]) -> None:  # a \r is not quoted by Python's writer before 3.13
+        (quoting if any("\r" in cell for cell in cells) else plain).writerow(cells)
+
+    write([escaped(name) for name in columns])
     for row in rows:
         if strange := row.keys() - set(columns):
             raise ValueError(f"no such column: {', '.join(map(str, strange))}")
-        cells = [escaped(row.get(name)) for name in columns]
-        if any("\r" in cell for cell in cells):  # unquoted by Python's writer before 3.13
-            csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(cells)
-        else:
-            writer.writerow(cells)
+        write([escaped(row.get(name)) for name in columns])
     return text.getvalue()
 
 
