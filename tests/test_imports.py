@@ -28,7 +28,7 @@ KNOWS: Mapping[str, set[str]] = {
     "experiments": {"config", "runs", "launch", "sweeps", "pictures", "metrics"},
 }
 """Room -> the rooms it may import from. Commands, the files beside the rooms, may import all."""
-ANYWHERE = {"errors", "files", "invocation", "names", "tables", "version"}
+ANYWHERE = {"errors", "files", "invocation", "tables", "version"}
 """Files that every room may import."""
 MAY_USE = {
     "tasks": {"pytorch_lightning"},

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ganatomy.data.records import Fault, Record
-from ganatomy.names import printable
+from ganatomy.errors import printable
 
 
 def blamed(record: Record, fault: Fault) -> Record:

@@ -21,8 +21,7 @@ from ganatomy.config.locations import CONF
 from ganatomy.config.mistakes.overrides import refuse_bases, replacing
 from ganatomy.config.resolvers import register_resolvers
 from ganatomy.config.translate import readable
-from ganatomy.errors import UserError
-from ganatomy.names import printable
+from ganatomy.errors import UserError, printable
 from ganatomy.runs.multirun import finish
 
 

@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import torch
 
-from ganatomy.names import printable
+from ganatomy.errors import printable
 from ganatomy.runs.process_place import is_rank_zero
 
 NOISE = (

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from ganatomy.names import printable
+from ganatomy.errors import printable
 
 
 class Terminal(Console):

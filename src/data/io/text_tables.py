@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ganatomy.errors import UserError
-from ganatomy.names import hidden
+from ganatomy.errors import UserError, hidden
 from ganatomy.tables import restored
 
 GAPS = ("", "nan", "null", "<na>", "n/a", "na", "nat")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from ganatomy.data.problems import called, few, file_of, files_of, sound
 from ganatomy.data.records import SPLITS, Fault, Record
-from ganatomy.names import hidden, printable
+from ganatomy.errors import hidden, printable
 
 
 def leaks(records: Iterable[Record]) -> list[Fault]:

@@ -20,8 +20,7 @@ from ganatomy.data.sources.files.marked import check_settings, label_of, read_ma
 from ganatomy.data.sources.files.masks import boxes_in
 from ganatomy.data.sources.files.settings import FileSettings
 from ganatomy.data.sources.files.versions import content, fingerprint
-from ganatomy.errors import UserError
-from ganatomy.names import hidden, printable
+from ganatomy.errors import UserError, hidden, printable
 
 
 @dataclass(kw_only=True)
