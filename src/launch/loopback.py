@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torch.distributed import TCPStore
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 LOOPBACK = ("127.0.0.1", "localhost")
 
@@ -32,7 +32,7 @@ def loopback_store(port: int, rank: int, world_size: int, timeout: timedelta) ->
     Raises:
         OSError: If the port is taken.
     """
-    from torch.distributed import TCPStore
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
     names = {name for _, name in socket.if_nameindex()}
     if interface := next((name for name in ("lo", "lo0") if name in names), None):

@@ -94,6 +94,6 @@ def encode(word: str) -> Tensor:
     text = word.encode()
     if len(text) > NAME_BYTES:
         raise UserError(
-            f"{word[:40]}...: the name of a case or subject has {len(text)} bytes; shorten it to {NAME_BYTES}"
+            f"{word[:40]}...: the name of a case or subject has {len(text)} bytes: {NAME_BYTES} are allowed"
         )
     return torch.tensor(list(text.ljust(NAME_BYTES, b"\0")), dtype=torch.float32)

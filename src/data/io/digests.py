@@ -35,8 +35,11 @@ class Digests:
     changed is read again next time. Entries that are damaged, or written by another process at the same time,
     are lost and computed again.
 
-    `folder` None keeps digests in memory only; `root` is the data set's folder. With `private`, digests are
-    stored without the files' names, which may be those of patients, by device and inode alone.
+    Args:
+        folder: Folder of the stored digests; None keeps them in memory only.
+        root: The data set's folder.
+        private: Store digests by device and inode alone, without the files' names, which may be those of
+            patients.
     """
 
     def __init__(self, folder: Path | None = None, root: Path | str = "", private: bool = False) -> None:

@@ -82,7 +82,13 @@ class Series:
 
 @dataclass
 class Found:
-    """The image series of a folder tree, notes about the ignored files, and those whose header is damaged."""
+    """The image series of a folder tree, and what was ignored.
+
+    Attributes:
+        series: The series.
+        notes: Notes about the ignored files.
+        damaged: Files whose header cannot be read.
+    """
 
     series: list[Series]
     notes: list[str]
