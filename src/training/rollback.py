@@ -24,8 +24,9 @@ from ganatomy.callbacks.rollbacks import Rollbacks, found
 from ganatomy.config.schema import Config
 from ganatomy.guard.events import Event, GameFailed
 from ganatomy.guard.record import Record
-from ganatomy.runs.checkpoints.resumption import fault_of_best, from_rank_zero, shapes
+from ganatomy.runs.checkpoints.resumption import fault_of_best, shapes
 from ganatomy.runs.console import print_status
+from ganatomy.runs.process_place import from_rank_zero
 from ganatomy.training.remedies import PLAYERS, Change, changed, remedy
 
 if TYPE_CHECKING:
