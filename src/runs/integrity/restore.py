@@ -14,7 +14,15 @@ from pathlib import Path
 
 from ganatomy.errors import UserError
 from ganatomy.files import write_whole
-from ganatomy.runs.integrity.checksums import NAME, Damaged, Known, read_checksums, record, sha256
+from ganatomy.runs.integrity.checksums import (
+    NAME,
+    Damaged,
+    Known,
+    read_checksums,
+    readable_lines,
+    record,
+    sha256,
+)
 from ganatomy.runs.integrity.contents import damage, differences, listed, parsed, reason
 from ganatomy.runs.process_place import is_rank_zero
 
@@ -22,6 +30,7 @@ COPIES = "copies"
 COPIED = ("config.yaml", "data.json", "environment.json", "status.json", "metrics.csv")
 """Files of which a copy is kept; every other one is written again at the end of a run."""
 HISTORY = "metrics.csv"
+RESULTS = ("metrics.json", "scores.csv", "generator.safetensors")
 FIXED = ("config.yaml", "data.json")
 """Files that decide the numbers of a run: one that was edited is refused."""
 
@@ -91,10 +100,10 @@ def decide(run: Path, force: bool = False) -> Decision:
     try:
         found = read_checksums(run)
         if found is None and (run / COPIES).is_dir():
-            decision.lines.append(f"{run / NAME}: is missing; written anew, as files and copies agree")
+            decision.lines.append(f"{run / NAME}: is missing; {_unchecked(run)}")
         known = found or {}
     except Damaged as error:
-        decision.lines.append(f"{error}; written anew, as files and copies agree")
+        decision.lines.append(f"{error}; {_unchecked(run)}")
     for name in COPIED:
         pair = _pair(run, name, known)
         if pair.file is None and pair.copy is None:
@@ -109,6 +118,15 @@ def decide(run: Path, force: bool = False) -> Decision:
         if apart and sha256(path.read_bytes()) not in digests:
             decision.lines.append(f"{path}: is damaged; the run writes it again at its end")
     return decision
+
+
+def _unchecked(run: Path) -> str:
+    """Return the end of the line about checksums.txt, with the results that no line of it fits."""
+    known = readable_lines(run)
+    there = [name for name in RESULTS if (run / name).is_file()]
+    names = [name for name in there if sha256((run / name).read_bytes()) not in known.get(name, ())]
+    results = f"; {', '.join(names)}: not checked, the run writes them again at its end" if names else ""
+    return f"written anew, as files and copies agree{results}"
 
 
 def _pair(run: Path, name: str, known: Known) -> Pair:
