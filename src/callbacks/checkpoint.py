@@ -73,7 +73,7 @@ class Checkpoints(pl.Callback):
         self.run, self.every = run, every
         self.best_score: float | None = None
         self.best_step = 0
-        self.lost: dict[str, Any] | None = None
+        self.missing_best: dict[str, Any] | None = None
         self.stop_signal: int | None = None
         self._begun = time.monotonic()
         self._saved = self._validated = False
@@ -81,15 +81,16 @@ class Checkpoints(pl.Callback):
         self._handlers: dict[int, Any] = {}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best_score": self.best_score, "best_step": self.best_step, "lost": self.lost}
+        return {"best_score": self.best_score, "best_step": self.best_step, "missing_best": self.missing_best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the best score of the checkpoint, unless the weights that had it are gone."""
         self.best_score, self.best_step = state_dict["best_score"], state_dict["best_step"]
-        self.lost, self._saved = state_dict.get("lost"), True
-        if self.run.resumption is not None and self.run.resumption.best_lost:
-            if self.lost is None:
-                self.lost = {"score": self.best_score, "step": self.best_step}
+        self.missing_best, self._saved = state_dict.get("missing_best"), True
+        missing = self.run.resumption.missing_best if self.run.resumption is not None else None
+        if missing is not None and self.best_score is not None and self.best_step == missing:
+            if self.missing_best is None:
+                self.missing_best = {"score": self.best_score, "step": self.best_step}
             self.best_score, self.best_step = None, 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -165,8 +166,8 @@ class Checkpoints(pl.Callback):
         score, better = pl_module.final[pl_module.monitor], pl_module.direction
         if _beats(score, self.best_score, better):
             self.best_score, self.best_step = score, pl_module.batches_done
-            if self.lost is not None and _beats(score, self.lost["score"], better):
-                self.lost = None
+            if self.missing_best is not None and _beats(score, self.missing_best["score"], better):
+                self.missing_best = None
             self._save(trainer, self.run.best)
         if trainer.state.fn == TrainerFn.VALIDATING:
             self._save_last(trainer)

@@ -40,7 +40,7 @@ class Resumption:
         weights: Shapes of its state dict, see `shapes`.
         lines: A line for each checkpoint that is not as it was written.
         useless: Names of the earlier checkpoints that are not.
-        best_lost: The recorded best weights are not in best.ckpt.
+        missing_best: Step of the recorded best weights where best.ckpt does not hold them, else None.
     """
 
     path: Path
@@ -48,7 +48,7 @@ class Resumption:
     weights: Shapes
     lines: tuple[str, ...] = ()
     useless: tuple[str, ...] = ()
-    best_lost: bool = False
+    missing_best: int | None = None
 
 
 def write(path: Path, content: bytes, keep: int) -> None:
@@ -96,6 +96,28 @@ def resumption(folder: Path) -> Resumption:
 def _newest(folder: Path) -> Resumption:
     """Return the newest sound checkpoint, having compared all of them with their checksums."""
     faults: dict[str, str] = {}
+    path, state = _load_newest(folder, faults)
+    step, best = state["batches_done"], state["callbacks"].get("Checkpoints", {})
+    weights = shapes(state["state_dict"])
+    del state  # it and best.ckpt may not fit into memory together
+    lines = [
+        f"{folder / name}: {reason}; going on from {path.name}, step {step}"
+        for name, reason in faults.items()
+    ]
+    missing: int | None = None
+    if best.get("best_score") is not None:
+        fault = fault_of_best(folder / BEST, best["best_step"], weights, or_later=True)
+        if fault:
+            missing = best["best_step"]
+            lines.append(
+                f"{folder / BEST}: {fault}; the best weights (step {missing}) are gone, and the best from "
+                f"step {step} on will be kept instead"
+            )
+    return Resumption(path, step, weights, tuple(lines), tuple(faults), missing)
+
+
+def _load_newest(folder: Path, faults: dict[str, str]) -> tuple[Path, dict[str, Any]]:
+    """Load the newest sound checkpoint; add to `faults` what is wrong with others, by their names."""
     path, state = folder, None
     for candidate in (folder / LAST, *(path for path, _ in _numbered(folder))):
         try:
@@ -106,32 +128,20 @@ def _newest(folder: Path) -> Resumption:
         except Damaged as damage:
             faults[candidate.name] = damage.reason
     if LAST in faults and (folder / BEST).is_file():  # it is as good, and may be newer than the one before
-        with suppress(Damaged):
-            best_state = checkpoint_file.load(folder / BEST)
-            if state is None or best_state["batches_done"] > state["batches_done"]:
-                path, state = folder / BEST, best_state
+        try:
+            best = checkpoint_file.load(folder / BEST)
+            if state is None or best["batches_done"] > state["batches_done"]:
+                path, state = folder / BEST, best
+        except Damaged as damage:
+            if state is None:
+                faults[BEST] = damage.reason
     if state is None:
         named = "; ".join(f"{name} {reason}" for name, reason in faults.items())
         raise UserError(
             f"resume: {folder} holds nothing to go on from ({named}); put back a copy of one as last.ckpt, "
             "or start the run anew with another run_dir"
         )
-    step, best = state["batches_done"], state["callbacks"].get("Checkpoints", {})
-    weights = shapes(state["state_dict"])
-    state = best_state = None  # two at once may not fit into memory
-    lines = [
-        f"{folder / name}: {reason}; going on from {path.name}, step {step}"
-        for name, reason in faults.items()
-    ]
-    lost = ""
-    if best.get("best_score") is not None:
-        lost = fault_of_best(folder / BEST, best["best_step"], weights, or_later=True)
-    if lost:
-        lines.append(
-            f"{folder / BEST}: {lost}; the best weights (step {best['best_step']}) are gone, and the best "
-            f"from step {step} on will be kept instead"
-        )
-    return Resumption(path, step, weights, tuple(lines), tuple(faults), bool(lost))
+    return path, state
 
 
 def fault_of_best(path: Path, step: int, weights: Shapes, or_later: bool = False) -> str:
@@ -171,7 +181,7 @@ def check_fits(chosen: Resumption, network: nn.Module) -> None:
         )
 
 
-def settle(folder: Path, chosen: Resumption) -> None:
+def tidy(folder: Path, chosen: Resumption) -> None:
     """Make the chosen checkpoint last.ckpt, and remove useless ones and files that a killed process left.
 
     Args:

@@ -212,7 +212,7 @@ def describe(run: Run, cfg: Config, data: DataModule, task: AdversarialTask) -> 
         UserError: The checkpoint is of another model, or the disk has too little room.
     """
     from ganatomy.data.summary import summary
-    from ganatomy.runs.checkpoints import check_fits, settle
+    from ganatomy.runs.checkpoints import check_fits, tidy
     from ganatomy.runs.directory import check_room
     from ganatomy.runs.environment import environment
     from ganatomy.runs.keys import write_keys
@@ -224,7 +224,7 @@ def describe(run: Run, cfg: Config, data: DataModule, task: AdversarialTask) -> 
     # the last ones with their moments, the best, and one being written
     check_room(run.path, (cfg.callbacks.keep_checkpoints + 2) * 8 * weights // 3 + 20_000_000)
     if chosen is not None and run.is_rank_zero:
-        settle(run.checkpoints, chosen)
+        tidy(run.checkpoints, chosen)
     start = chosen.step if chosen is not None else 0
     here = environment(cfg.seed)
     first = run.read("environment.json") if cfg.resume else None

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 def best(trainer: pl.Trainer) -> dict[str, Any]:
-    """Return score and step of best.ckpt; under `lost` those of better weights whose file was damaged."""
+    """Return score and step of best.ckpt; under `missing` those of better weights whose file was damaged."""
     from ganatomy.callbacks.checkpoint import Checkpoints
 
     watchers: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     found = next(callback for callback in watchers if isinstance(callback, Checkpoints))
-    lost = {"lost": found.lost} if found.lost else {}
-    return {"score": found.best_score, "step": found.best_step, **lost}
+    missing = {"missing": found.missing_best} if found.missing_best else {}
+    return {"score": found.best_score, "step": found.best_step, **missing}
 
 
 def checkpoint_to_test(
@@ -73,10 +73,10 @@ def weights_to_test(run: Run, task: AdversarialTask, best: dict[str, Any], wante
     weights = shapes(task.state_dict())
     if fault := from_rank_zero(lambda: fault_of_best(path, best["step"], weights)):
         return run.last, f"best.ckpt {fault}: the last weights are tested"
-    if lost := best.get("lost"):
+    if missing := best.get("missing"):
         note = (
-            f"best.ckpt of step {lost['step']} ({task.monitor} {lost['score']:.4g}) was damaged: the best "
-            f"weights since then are tested, those of step {best['step']}"
+            f"best.ckpt of step {missing['step']} ({task.monitor} {missing['score']:.4g}) was damaged: the "
+            f"best weights since then are tested, those of step {best['step']}"
         )
     return path, note
 

@@ -108,7 +108,7 @@ def test_lost_best_weights_are_said_at_the_start_and_at_the_end(
     status = json.loads((broken / "status.json").read_text())
     note = "best.ckpt of step 8 (val/dice 2) was damaged: the best weights since then are tested, those of"
     assert status["why"] == f"12 steps; {note} step 12" and note in " ".join(said.out.split())
-    assert status["best"]["step"] == 12 and status["best"]["lost"] == {"score": 2.0, "step": 8}
+    assert status["best"]["step"] == 12 and status["best"]["missing"] == {"score": 2.0, "step": 8}
     assert step_of(broken / "checkpoints/best.ckpt") == 12
 
 
@@ -134,7 +134,7 @@ def test_best_weights_that_are_lost_after_the_training(run: Any, tmp_path: Path,
     assert status["status"] == "done" and status["why"].endswith("checksum): the last weights are tested")
     run("cut", resume=True)
     status = json.loads((tmp_path / "cut/status.json").read_text())
-    assert status["best"]["step"] == 4 and status["best"]["lost"]["step"] == 4
+    assert status["best"]["step"] == 4 and status["best"]["missing"]["step"] == 4
     assert step_of(tmp_path / "cut/checkpoints/best.ckpt") == 4
 
 

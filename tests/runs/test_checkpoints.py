@@ -15,7 +15,7 @@ import torch
 
 from ganatomy.errors import UserError
 from ganatomy.runs import checkpoint_file, checkpoints
-from ganatomy.runs.checkpoints import Resumption, check_fits, resumption, settle
+from ganatomy.runs.checkpoints import Resumption, check_fits, resumption, tidy
 from tests.runs.test_checkpoint_file import state
 
 
@@ -83,7 +83,7 @@ def test_a_kill_at_any_point_leaves_a_sound_last_one(tmp_path: Path, keep: int) 
         moments += 1
         chosen = resumption(folder)
         assert chosen.path.name == "last.ckpt" and chosen.step in (3, 4) and chosen.lines == ()
-        settle(folder, chosen)
+        tidy(folder, chosen)
         found = steps(folder)  # orphans would be listed
         assert found["last.ckpt"] == chosen.step and len(set(found.values())) >= 2
         save(folder, "last.ckpt", 5, keep)
@@ -138,7 +138,7 @@ def test_the_newest_sound_one_is_taken(folder: Path) -> None:
     assert (chosen.path.name, chosen.step) == ("last-1.ckpt", 2)
     (line,) = chosen.lines
     assert line.startswith(f"{folder}/last.ckpt: is damaged") and line.endswith("from last-1.ckpt, step 2")
-    settle(folder, chosen)
+    tidy(folder, chosen)
     assert steps(folder) == {"last.ckpt": 2, "last-2.ckpt": 1}
     save(folder, "last.ckpt", 3, 3)
     assert steps(folder) == {"last.ckpt": 3, "last-1.ckpt": 2, "last-2.ckpt": 1}
@@ -152,7 +152,7 @@ def test_an_earlier_one_that_is_damaged_is_named_and_removed(folder: Path) -> No
     assert (chosen.path.name, chosen.step) == ("last.ckpt", 2) and "last-1.ckpt: is damaged" in chosen.lines[
         0
     ]
-    settle(folder, chosen)
+    tidy(folder, chosen)
     assert steps(folder) == {"last.ckpt": 2}
 
 
@@ -164,7 +164,7 @@ def test_the_best_is_gone_on_from_where_it_is_newer(folder: Path, step: int, tak
     (folder / "last.ckpt").unlink()
     chosen = resumption(folder)
     assert chosen.path.name == taken and "last.ckpt: is missing" in chosen.lines[0]
-    settle(folder, chosen)
+    tidy(folder, chosen)
     assert steps(folder) == {"best.ckpt": step, "last.ckpt": chosen.step} | (
         {"last-1.ckpt": 5} if taken == "best.ckpt" else {}
     )
@@ -175,10 +175,12 @@ def test_without_a_sound_one_the_line_names_all(folder: Path) -> None:
         save(folder, "last.ckpt", step)
     spoil(folder / "last-1.ckpt")
     (folder / "last.ckpt").write_bytes(b"")
+    (folder / "best.ckpt").write_bytes(b"PK")
     with pytest.raises(UserError) as error:
         resumption(folder)
     line = str(error.value)
-    assert "last.ckpt is empty; last-1.ckpt is damaged" in line and "\n" not in line and "put back" in line
+    assert "last.ckpt is empty; last-1.ckpt is damaged" in line and "best.ckpt is cut" in line
+    assert "\n" not in line and "put back" in line
 
 
 @pytest.mark.parametrize("how", ["damaged", "missing", "older", "another model", "newer", "as recorded"])
@@ -193,8 +195,9 @@ def test_the_best_weights_are_looked_at_when_a_run_goes_on(folder: Path, how: st
         other = {**state(6), "state_dict": {"c": torch.zeros(1)}}
         (folder / "best.ckpt").write_bytes(checkpoint_file.encode(other))
     chosen = resumption(folder)
-    assert chosen.step == 9 and chosen.best_lost == (how not in ("newer", "as recorded"))
-    assert [how in line or "of step 3, not 6" in line for line in chosen.lines] == [True] * chosen.best_lost
+    gone = how not in ("newer", "as recorded")
+    assert chosen.step == 9 and chosen.missing_best == (6 if gone else None)
+    assert [how in line or "of step 3, not 6" in line for line in chosen.lines] == [True] * gone
 
 
 def test_weights_of_another_model_are_refused() -> None:
@@ -229,6 +232,6 @@ def test_only_files_that_nobody_writes_are_removed(folder: Path) -> None:
         if name.startswith(("old", "wandb")):
             os.utime(run / name, (0, 0))
     save(folder, "last.ckpt", 1)
-    settle(folder, resumption(folder))
+    tidy(folder, resumption(folder))
     living.communicate(b"\n")
     assert {name: (run / name).exists() for name in files} == files
