@@ -9,22 +9,22 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ganatomy.errors import UserError
 from ganatomy.files import write_whole
 from ganatomy.runs import checkpoint_file
 from ganatomy.runs.checkpoint_file import Damaged
 from ganatomy.runs.orphans import remove_orphans
+from ganatomy.runs.process_place import from_rank_zero
 
 if TYPE_CHECKING:
     from torch import nn
 
-T = TypeVar("T")
 Shapes = dict[str, tuple[int, ...] | None]
 LAST, BEST = "last.ckpt", "best.ckpt"
 EARLIER = re.compile(r"last-(\d+)\.ckpt")
@@ -196,25 +196,6 @@ def tidy(folder: Path, chosen: Resumption) -> None:
         (folder / name).unlink(missing_ok=True)
     remove_orphans(folder.parent)
     _sync(folder)
-
-
-def from_rank_zero(decide: Callable[[], T]) -> T:
-    """Return in every process what rank zero decides; a UserError of its is raised in all."""
-    import torch.distributed as dist
-
-    if not (dist.is_available() and dist.is_initialized()):
-        return decide()
-    shared: list[Any] = [None, ""]
-    if dist.get_rank() == 0:
-        try:
-            shared[0] = decide()
-        except UserError as error:
-            shared[1] = str(error)
-    dist.broadcast_object_list(shared)
-    if shared[1]:
-        raise UserError(shared[1])
-    decided: T = shared[0]
-    return decided
 
 
 def shapes(state_dict: Mapping[str, Any]) -> Shapes:

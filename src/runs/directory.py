@@ -138,8 +138,9 @@ def open_again(directory: str | Path, is_rank_zero: bool = True) -> Run:
     Raises:
         UserError: There is no checkpoint, or none is sound.
     """
-    from ganatomy.runs.checkpoints import from_rank_zero, resumption
+    from ganatomy.runs.checkpoints import resumption
     from ganatomy.runs.console import print_status
+    from ganatomy.runs.process_place import from_rank_zero
 
     run = Run(directory, is_rank_zero)
     if not from_rank_zero(lambda: any(run.checkpoints.glob("last*.ckpt"))):

@@ -1,9 +1,15 @@
-"""Rank of this process among those of a run."""
+"""Rank of this process among those of a run, and what rank zero decides for all."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ganatomy.errors import UserError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,3 +51,22 @@ def is_rank_zero() -> bool:
     """Return True for the process that writes files and prints."""
     here = process_place()
     return here is None or here.rank == 0
+
+
+def from_rank_zero(decide: Callable[[], T]) -> T:
+    """Return in every process what rank zero decides; a UserError of its is raised in all."""
+    import torch.distributed as dist
+
+    if not (dist.is_available() and dist.is_initialized()):
+        return decide()
+    shared: list[Any] = [None, ""]
+    if dist.get_rank() == 0:
+        try:
+            shared[0] = decide()
+        except UserError as error:
+            shared[1] = str(error)
+    dist.broadcast_object_list(shared)
+    if shared[1]:
+        raise UserError(shared[1])
+    decided: T = shared[0]
+    return decided

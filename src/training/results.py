@@ -65,7 +65,8 @@ def weights_to_test(run: Run, task: AdversarialTask, best: dict[str, Any], wante
     Returns:
         Path of the checkpoint, and why it does not hold the wanted weights; empty if it does.
     """
-    from ganatomy.runs.checkpoints import fault_of_best, from_rank_zero, shapes
+    from ganatomy.runs.checkpoints import fault_of_best, shapes
+    from ganatomy.runs.process_place import from_rank_zero
 
     path, note = checkpoint_to_test(run, task, best, wanted)
     if path != run.best:
