@@ -96,6 +96,9 @@ def outcome(whole: Path, place: Path, damage: dict[str, bytes]) -> Outcome:
         return Outcome(SILENT, lines)
     sound, none, newest = expected(whole)
     assert not none
+    for key in ("status", "environment"):  # no number depends on them
+        if any(f"{key}.json: " in line and "goes on without what it held" in line for line in lines):
+            read[key] = sound[key]
     if checkpoint == newest:
         return Outcome("went on" if read == sound else SILENT, lines)
     same = all(value == sound[key] for key, value in read.items() if key != "history")

@@ -55,12 +55,18 @@ def record(run: Path, contents: Mapping[str, bytes]) -> None:
     The digest of what stands there is kept beside the new one if it was accepted so far.
     """
     path = run / NAME
-    known = _parsed(path.read_bytes()) if path.is_file() else {}
+    known = readable_lines(run)
     for name, content in contents.items():
         new = sha256(content)
         stands = sha256((run / name).read_bytes()) if (run / name).is_file() else ""
         known[name] = (new, stands) if stands != new and stands in known.get(name, ()) else (new,)
     write_whole(path, _rendered(known))
+
+
+def readable_lines(run: Path) -> Known:
+    """Return what the lines that can be read say, also in a damaged file."""
+    path = run / NAME
+    return _parsed(path.read_bytes()) if path.is_file() else {}
 
 
 def _parsed(content: bytes) -> Known:

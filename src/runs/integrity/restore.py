@@ -14,7 +14,8 @@ from pathlib import Path
 
 from ganatomy.errors import UserError
 from ganatomy.files import write_whole
-from ganatomy.runs.integrity.checksums import NAME, Damaged, Known, read_checksums, record, sha256
+from ganatomy.runs.integrity import checksums
+from ganatomy.runs.integrity.checksums import Damaged, Known, readable_lines, sha256
 from ganatomy.runs.integrity.contents import damage, differences, listed, parsed, reason
 from ganatomy.runs.process_place import is_rank_zero
 
@@ -22,6 +23,7 @@ COPIES = "copies"
 COPIED = ("config.yaml", "data.json", "environment.json", "status.json", "metrics.csv")
 """Files of which a copy is kept; every other one is written again at the end of a run."""
 HISTORY = "metrics.csv"
+RESULTS = ("metrics.json", "scores.csv", "generator.safetensors")
 FIXED = ("config.yaml", "data.json")
 """Files that decide the numbers of a run: one that was edited is refused."""
 
@@ -70,7 +72,7 @@ def restore(run: Path, force: bool = False) -> list[str]:
     if decision.refused:
         raise UserError("\n".join(decision.refused))
     if decision.writes:
-        record(run, decision.writes)
+        checksums.record(run, decision.writes)
         for name, content in decision.writes.items():
             if not (run / name).is_file() or (run / name).read_bytes() != content:
                 write_whole(run / name, content)
@@ -86,15 +88,14 @@ def decide(run: Path, force: bool = False) -> Decision:
         run: Run directory.
         force: Accept an edited config.yaml or data.json as it stands.
     """
-    decision = Decision()
-    known: Known = {}
+    decision, sound = Decision(), False
     try:
-        found = read_checksums(run)
-        if found is None and (run / COPIES).is_dir():
-            decision.lines.append(f"{run / NAME}: is missing; written anew, as files and copies agree")
-        known = found or {}
+        sound = checksums.read_checksums(run) is not None
+        if not sound and (run / COPIES).is_dir():
+            decision.lines.append(f"{run / checksums.NAME}: is missing; {_unchecked(run)}")
     except Damaged as error:
-        decision.lines.append(f"{error}; written anew, as files and copies agree")
+        decision.lines.append(f"{error}; {_unchecked(run)}")
+    known = readable_lines(run)  # a digest that fits is right wherever it stands
     for name in COPIED:
         pair = _pair(run, name, known)
         if pair.file is None and pair.copy is None:
@@ -102,13 +103,22 @@ def decide(run: Path, force: bool = False) -> Decision:
         elif pair.copy is None and not known:  # a version that wrote neither
             _readable(run, pair, decision)
         else:
-            _decide(run, pair, known, decision, force)
-    for name, digests in known.items():
+            _decide(run, pair, known if sound else {}, decision, force)
+    for name in known if sound else ():
         path = run / name
         apart = name not in COPIED and not name.startswith(f"{COPIES}/") and path.is_file()
-        if apart and sha256(path.read_bytes()) not in digests:
+        if apart and sha256(path.read_bytes()) not in known[name]:
             decision.lines.append(f"{path}: is damaged; the run writes it again at its end")
     return decision
+
+
+def _unchecked(run: Path) -> str:
+    """Return the end of the line about checksums.txt, with the results that no line of it fits."""
+    known = readable_lines(run)
+    there = [name for name in RESULTS if (run / name).is_file()]
+    names = [name for name in there if sha256((run / name).read_bytes()) not in known.get(name, ())]
+    results = f"; {', '.join(names)}: not checked, the run writes them again at its end" if names else ""
+    return f"written anew, as files and copies agree{results}"
 
 
 def _pair(run: Path, name: str, known: Known) -> Pair:
@@ -143,18 +153,18 @@ def _readable(run: Path, pair: Pair, decision: Decision) -> None:
 
 
 def _decide(run: Path, pair: Pair, known: Known, decision: Decision, force: bool) -> None:
-    """Decide about a file that has a checksum or a copy."""
+    """Decide about a file that has a checksum or a copy; `known` is empty if checksums.txt is damaged."""
     path, copied = run / pair.name, f"{COPIES}/{pair.name}"
-    if pair.file_trusted:
-        assert pair.file is not None
-        if not pair.copy_trusted and (pair.copy is not None or copied in known):
+    alike = not known and pair.file is not None and pair.file == pair.copy
+    if pair.file is not None and (pair.file_trusted or (alike and not reason(pair.name, pair.file))):
+        if (known and pair.copy_trusted) or (pair.copy is None and copied not in known):
+            return
+        if not alike and not pair.copy_trusted:
             decision.lines.append(f"{run / copied}: is damaged or missing; written anew")
-            decision.writes |= {copied: pair.file, pair.name: pair.file}
+        decision.writes |= {copied: pair.file, pair.name: pair.file}
     elif pair.copy_trusted:
         assert pair.copy is not None
         _against_copy(path, pair.name, pair.file, pair.copy, decision, force)
-    elif not known and pair.file is not None and pair.file == pair.copy and not reason(pair.name, pair.file):
-        decision.writes |= {pair.name: pair.file, copied: pair.file}
     else:
         _unvouched(path, pair, bool(known), decision, force)
 
