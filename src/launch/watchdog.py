@@ -46,8 +46,8 @@ def watch(directory: Path, hang_after: float) -> None:
     global _watchdog
     import torch.distributed as dist
 
-    store = dist.distributed_c10d._get_default_store().clone()  # no public name; a client of its own
-    _watchdog = Watchdog(store, dist.get_rank(), dist.get_world_size(), directory, hang_after)
+    store: Any = dist.distributed_c10d._get_default_store()  # it has no public name
+    _watchdog = Watchdog(store.clone(), dist.get_rank(), dist.get_world_size(), directory, hang_after)
     _watchdog.start()
 
 
