@@ -1,4 +1,4 @@
-"""An experiment killed again and again, at any moment and in any way, ends with the table of one that is not."""
+"""An experiment killed again and again, at any moment and in any way, ends as one that is not."""
 
 from __future__ import annotations
 
