@@ -48,8 +48,8 @@ def build_loggers(cfg: Config, run: Run, resume_at: int | None) -> list[Logger]:
     if logger.name == "tensorboard":
         if find_spec("tensorboard") is None and find_spec("tensorboardX") is None:
             raise UserError("logger=tensorboard: not installed; pip install 'ganatomy[tensorboard]'")
-        place = {"save_dir": run.path, "name": "tensorboard", "version": ""}
-        loggers.append(Expendable("TensorBoard", functools.partial(TensorBoardLogger, **place)))
+        board = functools.partial(TensorBoardLogger, save_dir=run.path, name="tensorboard", version="")
+        loggers.append(Expendable("TensorBoard", board))
     return loggers
 
 
