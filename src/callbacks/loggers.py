@@ -51,7 +51,8 @@ def build_loggers(cfg: Config, run: Run, resume_at: int | None) -> list[Logger]:
             raise UserError("logger=tensorboard: not installed; pip install 'ganatomy[tensorboard]'")
         purge = None if resume_at is None else resume_at + 1  # steps that are done again
         place: dict[str, Any] = {"name": "tensorboard", "version": "", "purge_step": purge}
-        loggers.append(Expendable("TensorBoard", functools.partial(TensorBoardLogger, run.path, **place)))
+        board = functools.partial(TensorBoardLogger, run.path, **place)
+        loggers.append(Expendable("TensorBoard", board))
     return loggers
 
 

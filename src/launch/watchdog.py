@@ -46,8 +46,8 @@ def watch(directory: Path, hang_after: float) -> None:
     global _watchdog
     import torch.distributed as dist
 
-    store = dist.distributed_c10d._get_default_store().clone()  # no public name; a client of its own
-    _watchdog = Watchdog(store, dist.get_rank(), dist.get_world_size(), directory, hang_after)
+    store: Any = dist.distributed_c10d._get_default_store()  # it has no public name
+    _watchdog = Watchdog(store.clone(), dist.get_rank(), dist.get_world_size(), directory, hang_after)
     _watchdog.start()
 
 
@@ -83,50 +83,53 @@ class Watchdog(threading.Thread):
 
         self.store.set_timeout(timedelta(seconds=ANSWER))
         while not self.ended.wait(self.every):
-            waits, place = where()
-            if (seen := (_count, waits, place)) != self._seen:
+            waits, location = where()
+            if (seen := (_count, waits, location)) != self._seen:
                 self._seen, self._since = seen, time.monotonic()
             hung = waits and time.monotonic() - self._since > self.hang_after
             try:
-                self._tell(waits, place)
+                self._tell(waits, location)
                 if self.store.check([HUNG]):
-                    self._end(self.store.get(HUNG).decode(), mine=False)
+                    self._end(self.store.get(HUNG).decode(), found_here=False)
                 if hung:
-                    text = self._describe(waits, place)
+                    text = self._describe(waits, location)
                     if (_count, *where()) != self._seen:  # it came after all
                         continue
                     first = self.store.compare_set(HUNG, "", text).decode()
-                    self._end(first, mine=first == text)
+                    self._end(first, found_here=first == text)
             except RuntimeError:  # the store is gone, and with it the process that holds it
                 if hung and not self.ended.is_set():
-                    self._end(f"process 0 of {self.size} does not answer; {self._mine(place)}", mine=True)
+                    self._end(
+                        f"process 0 of {self.size} does not answer; {self._own_wait(location)}",
+                        found_here=True,
+                    )
 
-    def _tell(self, waits: bool, place: str) -> None:
+    def _tell(self, waits: bool, location: str) -> None:
         self._beats += 1
-        note = {"beat": self._beats, "waits": waits, "place": place}
+        note = {"beat": self._beats, "waits": waits, "location": location}
         self.store.set(f"watch/{self.rank}", json.dumps(note))
 
-    def _describe(self, waits: bool, place: str) -> str:
+    def _describe(self, waits: bool, location: str) -> str:
         """Return the line: which processes did not come, and where this one waits for them."""
         before = self._notes()
         for _ in range(4):
             time.sleep(self.every)
-            self._tell(waits, place)
+            self._tell(waits, location)
         late, silent = [], []
         for rank, note in self._notes().items():
             name = f"process {rank} of {self.size}"
             if not note or note == before[rank]:
                 silent.append(f"{name} does not answer (it was stopped, or its machine is gone)")
             elif not note["waits"]:
-                late.append(f"{name} did not come: it is in {note['place']}")
-            elif note["place"] != place:
-                silent.append(f"{name} waits for something else, in {note['place']}")
+                late.append(f"{name} did not come: it is in {note['location']}")
+            elif note["location"] != location:
+                silent.append(f"{name} waits for something else, in {note['location']}")
         who = late or silent or ["the processes wait for each other"]
-        return f"{', '.join(who)}; {self._mine(place)}"
+        return f"{', '.join(who)}; {self._own_wait(location)}"
 
-    def _mine(self, place: str) -> str:
+    def _own_wait(self, location: str) -> str:
         seconds = time.monotonic() - self._since
-        return f"process {self.rank} of {self.size} waited {seconds:.0f} s (trainer.hang_after) in {place}"
+        return f"process {self.rank} of {self.size} waited {seconds:.0f} s (trainer.hang_after) in {location}"
 
     def _notes(self) -> dict[int, dict[str, Any]]:
         """Return what each of the other processes told last."""
@@ -136,7 +139,7 @@ class Watchdog(threading.Thread):
             notes[rank] = json.loads(self.store.get(key)) if self.store.check([key]) else {}
         return notes
 
-    def _end(self, text: str, mine: bool) -> None:
+    def _end(self, text: str, found_here: bool) -> None:
         """End this process: its main thread cannot. The first to notice speaks; rank zero sets the status."""
         from ganatomy.runs.directory import Run
         from ganatomy.runs.reserve import last_status
@@ -144,12 +147,12 @@ class Watchdog(threading.Thread):
         if self.ended.is_set():
             return
         with suppress(Exception):
-            if mine and launched():
+            if found_here and launched():
                 report_error(TimeoutError(text), f"error: {text}", code=1)
-            elif mine:
+            elif found_here:
                 sys.stderr.write(f"error: {text}\n")
             silent = "process 0 of" in text and "does not answer" in text
-            if not launched() and (self.rank == 0 or (mine and silent)):
+            if not launched() and (self.rank == 0 or (found_here and silent)):
                 last_status(Run(self.directory), "failed", text)
         sys.stderr.flush()
         os._exit(1)

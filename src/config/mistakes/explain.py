@@ -22,8 +22,8 @@ from ganatomy.errors import UserError
 
 FULL_DISK = {
     errno.ENOSPC: "no room left on the disk",
-    errno.EDQUOT: "the quota of this disk is used up",
-    errno.EFBIG: "the file grew beyond the limit for files (ulimit -f, or the file system's)",
+    errno.EDQUOT: "no room left on the disk within your quota",
+    errno.EFBIG: "no room left on the disk for a file of this size (ulimit -f)",
 }
 BROKEN_DISK = {
     errno.EROFS: "the file system is read-only",
