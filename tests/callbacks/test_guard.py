@@ -150,11 +150,13 @@ def test_a_resumed_run_keeps_what_was_seen(run: Callable[..., Path]) -> None:
     assert [event["step"] for event in status(whole)["events"]] == [4]
 
 
-def test_a_gradient_that_is_not_finite_is_an_event(run: Callable[..., Path]) -> None:
+def test_a_gradient_that_is_not_finite_is_an_event(run: Callable[..., Path], tmp_path: Path) -> None:
     from ganatomy.adversarial import NotFinite
 
     with pytest.raises(NotFinite):
         run("thrown", RATE.format("generator", "1e30"))
+    assert status(tmp_path / "thrown")["status"] == "failed"
+    assert status(tmp_path / "thrown")["game"] == "not_finite"
 
 
 @pytest.mark.slow
