@@ -141,13 +141,13 @@ def test_rollback_gets_the_event(run: Callable[..., Path]) -> None:
 def test_a_resumed_run_keeps_what_was_seen(run: Callable[..., Path]) -> None:
     words = [RATE.format("generator", 0), "callbacks.checkpoint_every=2"]
     whole = run("whole", *words)
-    run("half", *words, "trainer.max_steps=4", "model.scheduler.generator=null")
     state = torch.load(whole / "checkpoints/last.ckpt", weights_only=True)["callbacks"]["Guard"]
     assert [look["step"] for look in state["looks"]] == [4, 8]
     run("whole", "guard=warn", resume=True)
     again = torch.load(whole / "checkpoints/last.ckpt", weights_only=True)["callbacks"]["Guard"]
     assert again["looks"] == state["looks"]
-    assert [event["step"] for event in status(whole)["events"]] == [4]
+    first = status(whole)["events"][0]
+    assert (first["name"], first["step"]) == ("generator_frozen", 4)
 
 
 def test_a_gradient_that_is_not_finite_is_an_event(run: Callable[..., Path], tmp_path: Path) -> None:
