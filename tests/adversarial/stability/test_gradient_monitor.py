@@ -161,3 +161,11 @@ def test_the_diagnosis_leaves_no_trace() -> None:
     assert all(torch.equal(a, b) for a, b in zip(gradients, after, strict=True))
     assert all(torch.equal(value, state[name]) for name, value in game.penalties[0].state_dict().items())
     assert not game.generator[0]._forward_hooks and not game.generator[0]._forward_pre_hooks
+
+
+def test_a_norm_beyond_the_largest_number_names_no_layer() -> None:
+    generator = nn.Linear(4, 4, bias=False)
+    generator.weight.grad = torch.full((4, 4), 1e30)
+    monitor = GradientMonitor(Game(rules=None, generator=generator, discriminator=None, loss=None))  # type: ignore[arg-type]
+    with pytest.raises(NotFinite, match="every single gradient is finite"):
+        monitor.observe("generator", step=3)
