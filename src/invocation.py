@@ -13,9 +13,14 @@ PREFIXES = "GANATOMY_TARGETS"
 """Variable of the shell that allows prefixes of classes of the user's own."""
 SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|_PASS\b|_PWD\b|CREDENTIAL|AUTH", re.IGNORECASE)
 """Part of the name of a variable whose value is a secret."""
+BY_WORD = re.compile(
+    r"(?:^|_)(?:[A-Z]*KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASS|PWD|PASSPHRASE|CREDENTIALS?|AUTH)(?:_|$)",
+    re.IGNORECASE,
+)
+"""Name of a variable whose value is looked for in texts: API_KEY, and not AUTHOR."""
 OF_SECRET = re.compile(
-    r"[+~]*(?:[\w./@-]*[./@_-])?(?:api_?|access_?|private_?|secret_?)?"
-    r"(?:key|token|secret|password|passwd|passphrase|pwd|credentials?|auth)(?:_\w+)?",
+    r"[+~]*(?:[\w./@-]*[./@])?(?:\w*_)?"
+    r"(?:(?:(?:api|access|private|secret|auth)_?)key|token|secret|password|passwd|passphrase|pwd|credentials?|auth)",
     re.IGNORECASE,
 )
 """Key of the command line whose value is a secret, such as logger.api_key; not num_tokens."""
@@ -73,11 +78,7 @@ def settle_prefixes() -> str:
 
 
 def is_secret(name: str) -> bool:
-    """Return True for a variable of the environment whose name says that it holds a secret.
-
-    >>> is_secret("WANDB_API_KEY"), is_secret("GANATOMY_DATA")
-    (True, False)
-    """
+    """Return True for a variable of the environment whose name says that it holds a secret."""
     return bool(SECRET.search(name))
 
 
@@ -91,18 +92,12 @@ def secret_in(text: str) -> str:
 
 def _secrets() -> Iterator[tuple[str, str]]:
     for name, value in os.environ.items():
-        if is_secret(name) and len(value) >= LEAST and not re.search(r"[/\\\s@]", value):
+        if BY_WORD.search(name) and len(value) >= LEAST and not re.search(r"^[~/.]|\s", value):
             yield name, value
 
 
 def redacted(text: str) -> str:
-    """Return a text with secrets as `***`: passwords of URLs, values of secret keys and of secret variables.
-
-    >>> redacted("storage=postgresql://me:abc@db/sweeps")
-    'storage=postgresql://me:***@db/sweeps'
-    >>> redacted("+logger.api_key=abc")
-    '+logger.api_key=***'
-    """
+    """Return a text with `***` for passwords of URLs and the values of secret keys and variables."""
     for _, secret in _secrets():
         text = text.replace(secret, HIDDEN)
     key, equals, value = text.partition("=")

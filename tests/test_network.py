@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import TINY, environment
+from tests.conftest import ROOT, TINY, environment
 
 HOOK = """
 import os, socket, sys
@@ -139,11 +139,12 @@ def test_two_processes_find_each_other_on_loopback(watched: Watched) -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 def test_check_and_experiments(watched: Watched) -> None:
-    done = watched("src.check", "data=brain", "data.subjects=6", "data.size=32", "data.slices=1")
+    done = watched("src.check", "data=brain", "data.subjects=6", "data.size=32", "data.slices=3")
     assert done.returncode == 0, done.stdout
-    for named in ("list", "check"):
-        assert watched("src.experiment", named).returncode == 0
+    done = watched("src.experiment", "list", f"folder={ROOT}/experiments")
+    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.slow

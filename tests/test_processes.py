@@ -197,20 +197,29 @@ def plant(*_):  # fails at the next step: an error raised here could land inside
     import torch
     torch.manual_seed = fail
 
+def hang(*_):
+    import time
+    time.sleep(3600)
+
+def plant_hang(*_):
+    import torch
+    torch.manual_seed = hang
+
 if os.environ.get("RANK") == "1":
     signal.signal(signal.SIGUSR2, plant)
+    signal.signal(signal.SIGWINCH, plant_hang)
 """
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Callable[[], tuple[subprocess.Popen[str], list[int]]]]:
+def running(tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen[str], list[int]]]]:
     """A run of two processes that has done a step: the command, and the two by number."""
     (tmp_path / "sitecustomize.py").write_text(PLANTED)
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
     started: list[subprocess.Popen[str]] = []
 
-    def start() -> tuple[subprocess.Popen[str], list[int]]:
-        line = [sys.executable, "-m", "src.train", *TINY, *LONG, *ddp(2)]
+    def start(*more: str) -> tuple[subprocess.Popen[str], list[int]]:
+        line = [sys.executable, "-m", "src.train", *TINY, *LONG, *ddp(2), *more]
         line = [word for word in line if word not in ("trainer.max_steps=8", "trainer.val_every=4")]
         command = subprocess.Popen(
             line, cwd=tmp_path, env=environment(PYTHONPATH=path), stderr=subprocess.PIPE, text=True
@@ -258,7 +267,13 @@ def status(folder: Path) -> dict[str, Any]:
     [
         (1, signal.SIGKILL, 1, "failed", "error: process 1 of 2 was killed by SIGKILL"),
         (0, signal.SIGKILL, 1, "failed", "error: process 0 of 2 was killed by SIGKILL"),
-        (1, signal.SIGUSR2, 1, "failed", "RuntimeError: planted in one process"),
+        (
+            1,
+            signal.SIGUSR2,
+            1,
+            "failed",
+            "error: process 1 of 2 failed: RuntimeError: planted in one",
+        ),
         (0, signal.SIGTERM, 143, "preempted", "go on with: python -m src.train resume=run"),
         (None, signal.SIGTERM, 143, "preempted", "go on with: python -m src.train resume=run"),
     ],
@@ -273,6 +288,31 @@ def test_all_end_together(
     assert command.returncode == code, message
     assert said in message and message.count("Traceback") <= 1 and "gloo" not in message
     assert status(tmp_path)["status"] == state
+    wait_for(lambda: not any(map(alive, ranks)), 5)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are looked for in /proc")
+@pytest.mark.parametrize(
+    "how, said",
+    [
+        (signal.SIGWINCH, "process 1 of 2 did not come: it is in ganatomy.tasks.gan_module.training_step"),
+        (signal.SIGSTOP, "process 1 of 2 does not answer (it was stopped, or its machine is gone)"),
+    ],
+    ids=["one hangs", "one is stopped"],
+)
+def test_a_process_that_does_not_come_is_named(
+    running: Any, tmp_path: Path, how: signal.Signals, said: str
+) -> None:
+    command, ranks = running("trainer.hang_after=15")
+    os.kill(ranks[1], how)
+    message = command.communicate(timeout=100)[1]
+    assert command.returncode == 1, message
+    (line,) = [line for line in message.splitlines() if line.startswith("error: ")]
+    assert said in line and "; process 0 of 2 waited" in line and "(training, step " in line
+    assert "gloo" not in message and "Traceback" not in message
+    state = status(tmp_path)
+    assert state["status"] == "failed" and said in state["why"]
     wait_for(lambda: not any(map(alive, ranks)), 5)
 
 

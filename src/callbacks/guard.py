@@ -12,6 +12,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
 from ganatomy.callbacks.loggers import alert, summarise
+from ganatomy.callbacks.pairing import Pairing
 from ganatomy.callbacks.probe import Answers, change, probe, probe_batch, some_weights
 from ganatomy.data.datamodule import DataModule
 from ganatomy.guard.events import OF_DATA, Event, GameFailed, game_of
@@ -45,6 +46,7 @@ class Guard(pl.Callback):
         self.events: list[Event] = []
         self.reported: dict[str, Event] = {}
         self.begun: dict[str, Tensor] = {}
+        self.pairing = Pairing()
         self._batch: Batch | None = None
 
     @property
@@ -83,7 +85,7 @@ class Guard(pl.Callback):
         if self._batch is None:
             data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
             self._batch = probe_batch(data, task.device)
-            self.of_data = data_events(data, task, self._batch["image"])
+            self.of_data = data_events(data, task, self._batch)
         return self._batch
 
     def on_train_batch_start(
@@ -103,6 +105,18 @@ class Guard(pl.Callback):
             self.begun = _weights(task)
         if task.batches_done % task.recipe.log_every == 0:
             self.record.add(Line(task.batches_done, _loss(task)))
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        *rest: Any,
+        **more: Any,
+    ) -> None:
+        task = _task(pl_module)
+        self.pairing.add(batch, outputs["prediction"], len(task.recipe.classes))
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         task = _task(pl_module)
@@ -125,7 +139,7 @@ class Guard(pl.Callback):
             score=final_scores.get(task.monitor, math.nan),
             trivial=final_scores.get(f"val/baseline/{task.trivial}/{score}", math.nan),
             diversity=answers.diversity,
-            match=math.nan if task.from_noise else answers.match,
+            match=math.nan if task.from_noise else self.pairing.match(),
             guess=answers.guess,
             separation=answers.separation,
             drift=drift,
@@ -169,20 +183,22 @@ class Guard(pl.Callback):
             task.worthless(worthless[0].cause)
 
 
-def data_events(data: DataModule, task: AdversarialTask, images: Tensor) -> list[Event]:
+def data_events(data: DataModule, task: AdversarialTask, batch: Batch) -> list[Event]:
     """Return the events of the training data.
 
     Args:
         data: Data of the run.
         task: Task, which says what is learned.
-        images: Some training images [n, C, *spatial].
+        batch: Some training items.
     """
-    flat = images.flatten(1)
+    flat = batch["image"].flatten(1)
     constant = int((flat.amax(1) == flat.amin(1)).sum())
     role = task.learned
     classes = {"label": data.mask_classes, "boxes": data.box_classes, "class": data.image_classes}
     used = data.labels.used(data.records["train"])
     present = {n for record in used for n in data.facts[record.case].holds.get(role, ())}
+    if role == "label":  # the facts do not mention the background
+        present |= set(batch["label"].unique().tolist())
     found = constant_images(constant, len(torch.unique(flat, dim=0)), len(flat)) if not data.patches else []
     found += few_images(data.train_items().labelled_items, task.from_noise)
     return found + (one_class(PLACES[role], classes[role], present, role == "label") if role else [])

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
@@ -21,6 +21,7 @@ from ganatomy.config.schema import Config, WandbConfig
 from ganatomy.errors import UserError
 from ganatomy.runs.console import print_status
 from ganatomy.runs.directory import Run
+from ganatomy.runs.offline import stay_offline
 
 if TYPE_CHECKING:
     from ganatomy.config.section import Plain
@@ -62,8 +63,12 @@ class Expendable(Logger):
         begin: Makes the logger.
     """
 
+    ended: ClassVar[set[str]] = set()
+    """Labels of those that failed in this process."""
+
     def __init__(self, label: str, begin: Callable[[], Logger]) -> None:
         super().__init__()
+        self.ended.discard(label)
         self.label = label
         self.inner: Logger | None = None
         self.inner = self.attempt(begin)
@@ -74,6 +79,7 @@ class Expendable(Logger):
             return call(*args, **kwargs)
         except Exception as error:
             self.inner = None
+            self.ended.add(self.label)
             line = explain(error) if isinstance(error, OSError) else None
             why = (line or f"{type(error).__name__}: {error}").removeprefix("error: ").partition(";")[0]
             why = " ".join(why.split())[:300]
@@ -117,6 +123,8 @@ def _wandb_id(run: Run) -> str:
 
 def _wandb(logger: WandbConfig, cfg: Plain, directory: Path, identity: str) -> WandbLogger:
     """Start a W&B run, or go on with it."""
+    if logger.mode == "offline":
+        stay_offline()
     import wandb
 
     logging.raiseExceptions = False  # W&B's own log file on a full disk: a traceback for each line of it
@@ -163,7 +171,8 @@ def close_wandb(exit_code: int) -> None:
         try:
             wandb.finish(exit_code=exit_code)
         except Exception as error:
-            print_status(f"logger: W&B could not end its run ({type(error).__name__}: {error})")
+            if "W&B" not in Expendable.ended:
+                print_status(f"logger: W&B could not end its run ({type(error).__name__}: {error})")
 
 
 def show(loggers: Iterable[Logger], pictures: dict[str, np.ndarray], step: int) -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ganatomy.adversarial import DiscriminatorOutput, read_output
 from ganatomy.adversarial.discriminator import X
 from ganatomy.adversarial.distributed.collectives import all_sum, processes
 from ganatomy.adversarial.updates.network_traits import restored_afterwards
+from ganatomy.callbacks.pairing import reduced
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.pipeline import collate
 from ganatomy.data.records import Batch
@@ -24,8 +23,6 @@ ROWS = {2: 16, 3: 8}
 """Images of the probe, at most, by spatial axes."""
 TENSORS, NUMBERS = 8, 256
 """Weights that stand for a player: so many of its parameters, evenly over its depth, and numbers of each."""
-SIDE = 16
-"""Images are averaged to this side before they are compared."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,6 @@ class Answers:
     """Answers of the players, see `ganatomy.guard.record.Look`."""
 
     diversity: float = math.nan
-    match: float = math.nan
     guess: float = math.nan
     separation: float = math.nan
 
@@ -61,10 +57,9 @@ def probe(task: AdversarialTask, batch: Batch) -> Answers:
         for adversary, real, fake in game.discriminator_inputs(batch, game.rules.generate(batch)):
             outputs = [read_output(adversary.network(*_arguments(x))) for x in (real, fake)]
             separation = float(separated(outputs[0].score().float(), outputs[1].score().float()))
-            found.append((*compared(real, fake), _guess(task, *outputs), separation))
+            found.append((diversity(real, fake), _guess(task, *outputs), separation))
     values = all_sum(torch.tensor(found, dtype=torch.float64, device=task.device)) / processes()
-    diversity, match, guess, separation = values.T
-    return Answers(float(diversity.amin()), float(match.amax()), float(guess.sum()), float(separation.mean()))
+    return Answers(float(values[:, 0].amin()), float(values[:, 1].sum()), float(values[:, 2].mean()))
 
 
 def _arguments(x: X) -> Sequence[Tensor]:
@@ -92,45 +87,21 @@ def separated(real: Tensor, fake: Tensor) -> Tensor:
     return ((pairs > 0).float() + 0.5 * (pairs == 0).float()).mean()
 
 
-def compared(real: X, fake: X) -> tuple[float, float]:
-    """Compare the fake inputs of D with the real ones, both averaged to 16 pixels a side.
+def diversity(real: X, fake: X) -> float:
+    """Return the variance over images of the fake inputs of D over that of the real ones; NaN if that is 0.
 
-    Channels that are the same in both are a condition and do not count.
-
-    Args:
-        real: Real inputs, [n, C, *spatial] each.
-        fake: Fake inputs; row i belongs to row i of the real ones.
-
-    Returns:
-        Variance over the fakes over that of the real ones, and the squared distance of a fake to its own real
-        image over that to the others; NaN where the second number is 0.
+    Channels that are the same in both are a condition and do not count. Images are averaged to 16 pixels a
+    side, so that noise does not count as variety.
     """
-    parts = []
+    of_real, of_fake = 0.0, 0.0
     for r, f in zip(_arguments(real), _arguments(fake), strict=True):
         if r.dim() < 3 or not r.is_floating_point() or r.shape != f.shape or len(r) < 2:
             continue
         own = (r != f).transpose(0, 1).flatten(1).any(1)
         if bool(own.any()):
-            parts.append((_small(r[:, own]), _small(f[:, own])))
-    if not parts:
-        return math.nan, math.nan
-    reals, fakes = (torch.cat(column, 1) for column in zip(*parts, strict=True))
-    spread = float(reals.var(0).sum())
-    distances = torch.cdist(fakes, reals).square()
-    matched, rest = distances.diagonal().mean(), distances.sum() - distances.diagonal().sum()
-    others = float(rest) / (len(reals) * (len(reals) - 1))
-    return (
-        float(fakes.var(0).sum()) / spread if spread > 0 else math.nan,
-        float(matched) / others if others > 0 else math.nan,
-    )
-
-
-def _small(x: Tensor) -> Tensor:
-    """Average images [n, C, *spatial] to 16 pixels a side, [n, numbers] in float64."""
-    sides = [min(SIDE, side) for side in x.shape[2:]]
-    pool: Any = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}[len(sides)]
-    small: Tensor = pool(x.float(), sides).flatten(1).double()
-    return small
+            of_real += float(reduced(r[:, own]).var(0).sum())
+            of_fake += float(reduced(f[:, own]).var(0).sum())
+    return of_fake / of_real if of_real > 0 else math.nan
 
 
 def some_weights(parameters: Sequence[nn.Parameter]) -> Tensor:
@@ -143,4 +114,5 @@ def some_weights(parameters: Sequence[nn.Parameter]) -> Tensor:
 
 def change(before: Tensor, after: Tensor) -> Tensor:
     """Return |after - before| / |before|, 0-dim."""
-    return (after - before).norm() / before.norm().clamp_min(1e-12)
+    moved: Tensor = (after - before).norm() / before.norm().clamp_min(1e-12)
+    return moved

@@ -11,6 +11,7 @@ from typing import Any
 ADDED: dict[str, Any] = {
     "callbacks.keep_checkpoints": 2,
     "trainer.channels_last": False,
+    "trainer.hang_after": 1800.0,
     "guard.name": "warn",
     "guard.tries": 3,
     "data.changed": "stop",

@@ -46,6 +46,7 @@ FREE = (
     "trainer.accelerator",
     "trainer.devices",
     "trainer.num_nodes",
+    "trainer.hang_after",
     "trainer.threads",
     "trainer.test_checkpoint",
     "callbacks.",
@@ -102,8 +103,7 @@ def to_plain(cfg: Any) -> Plain:
         plain = OmegaConf.to_container(_referring(cfg), resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None) or "configuration"
-        cause = error.__cause__ or error.__context__
-        reason = str(cause if isinstance(cause, UserError) else error).splitlines()[0]
+        reason = str(error).removeprefix("UserError raised while resolving interpolation: ").splitlines()[0]
         raise UserError(f"{key}: {reason}") from error
     assert isinstance(plain, dict)
     return as_today({str(key): value for key, value in plain.items()})

@@ -114,6 +114,7 @@ class TrainerConfig(Section):
     accelerator: Literal["auto", "cpu", "gpu"]
     devices: Count
     num_nodes: Count = 1
+    hang_after: Positive = 1800.0
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
     channels_last: bool = False
     deterministic: bool

@@ -32,7 +32,7 @@ def resolve(node: Mapping[str, Any], path: str) -> type:
         raise UserError(f"{path}._target_: needs the dotted name of a class, got {target!r}")
     own = own_prefixes()
     module, _, name = target.rpartition(".")
-    is_own = target.split(".")[0] in {prefix.split(".")[0] for prefix in own}
+    is_own = any(f"{module}.".startswith(prefix) or prefix.startswith(f"{module}.") for prefix in own)
     if not (is_own or package_of(module) or module in SHORT):
         modules = ", ".join([*prefixes(), *(prefix.rstrip(".") for prefix in own)])
         raise UserError(

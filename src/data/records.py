@@ -61,7 +61,7 @@ class Record:
         fold: its fold, if the data set gives one.
         problems: faults that the source found before reading a pixel; the first record also carries those of
             the whole data set (faults of no case). A record with a grave one gets no split.
-        order: text by which its subject is sorted before the split is drawn; empty: the subject's name.
+        order: text that decides its place and its noise where names would; empty: the names. It is not kept.
         private: the names of its files may identify a person, so messages name the case only.
 
     Example:

@@ -104,6 +104,18 @@ def run_experiment(asked: Request, console: Console) -> int:
     experiment = read(asked.root, asked.named, asked.scale)
     every = runs(experiment, asked.place, asked.paths)
     chosen = asked.chosen(experiment, every)
+    with alone(asked.place):  # before the results are read: another command may be adding to them
+        return _work(experiment, every, chosen, asked, console)
+
+
+def _work(
+    experiment: Experiment,
+    every: Sequence[PlannedRun],
+    chosen: Sequence[PlannedRun],
+    asked: Request,
+    console: Console,
+) -> int:
+    """Find what is missing, run it and report."""
     kept = valid(load(experiment), every, experiment)
     for run in every:  # trained, but the command was killed before its line was written
         if run.key not in kept and done(run.directory):
@@ -115,8 +127,7 @@ def run_experiment(asked: Request, console: Console) -> int:
     wanted = {run.key for run in chosen} | {other.key for run in chosen for other in run.needs}
     todo = [run for run in missing(every, kept) if run.key in wanted]
     try_arms(experiment, todo)
-    with alone(asked.place):
-        return _train_and_report(experiment, kept, todo, known, len(every), asked, console)
+    return _train_and_report(experiment, kept, todo, known, len(every), asked, console)
 
 
 def _train_and_report(

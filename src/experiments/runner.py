@@ -21,6 +21,7 @@ from ganatomy.launch.train_process import TrainProcess
 from ganatomy.runs.directory import failed_game
 from ganatomy.runs.integrity.checked import read_file, warn_once
 from ganatomy.runs.integrity.checksums import Damaged
+from ganatomy.runs.lock import InUse
 from ganatomy.runs.terminal import Terminal
 
 LOOK = 0.2
@@ -107,11 +108,12 @@ class Runner:
         for run in waiting:
             ready = all(done(other.directory) for other in run.needs)
             if ready and len(self.running) < self.jobs:
-                self.running[run.key] = (
-                    run,
-                    TrainProcess(self.launch, run.words, run.directory),
-                    time.monotonic(),
-                )
+                try:
+                    process = TrainProcess(self.launch, run.words, run.directory, self.patience)
+                except InUse as error:
+                    self.failed.append(f"{run.arm} seed {run.seed}: {error}")
+                    continue
+                self.running[run.key] = (run, process, time.monotonic())
             else:
                 left.append(run)
         if left and not self.running:

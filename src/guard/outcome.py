@@ -16,8 +16,8 @@ FALL = 3.0
 """Factor between the best score and the last ones of a game that fell."""
 LEAST = 0.05
 """Score below which a fall says nothing, as of Dice or mAP."""
-UNRELATED = 0.95
-"""Least distance to the own truth, over that to others', of outputs that tell nothing about their input."""
+UNRELATED = 0.8
+"""Least `match` of outputs that tell nothing about their input."""
 COLLAPSED, CONSTANT = 0.02, 0.002
 """Largest diversity of fakes, over that of real images, of a collapsed game, and of outputs all alike."""
 
@@ -85,7 +85,7 @@ def diversity_events(record: Record) -> list[Event]:
     """Return `collapse` or `constant_output` where all outputs are alike."""
     fits = [look.match for look in record.looks[-2:] if math.isfinite(look.match)]
     if len(fits) == 2 and min(fits) > UNRELATED and not improving(record):
-        cause = f"an output fits the truth of other images as well as its own ({100 * fits[-1]:.0f} %)"
+        cause = "an output fits the truth of other images as well as that of its own"
         return [Event.named("constant_output", record.step, "generator", cause)]
     limit = COLLAPSED if record.from_noise else CONSTANT
     seen = [look.diversity for look in record.looks if math.isfinite(look.diversity)][-2:]

@@ -33,7 +33,7 @@ class Look:
         score: Monitored score.
         trivial: The same score of a baseline that every trained game beats; NaN if unknown.
         diversity: Variance over images of what D sees of fakes, over that of real ones; NaN without D.
-        match: Squared distance of a fake to its own real counterpart over that to others'; NaN from noise.
+        match: 0 if each answer is nearest to its own truth, 1 if it tells nothing of it; NaN without truths.
         guess: Adversarial loss of a D that cannot tell real from fake; NaN if it has none, or 0.
         separation: Probability that D gives a real image a larger logit than a fake one; NaN without D.
         drift: For each player the relative change of its weights since the start, |w - w_0| / |w_0|.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -43,11 +44,14 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
                 refuse_variables()
                 return main(cfg)
             except Exception as error:
-                from ganatomy.launch.launcher import launched, report_error
+                from ganatomy.launch.reports import is_peer_failure, launched, report_error
 
                 message = _message(error, name)
                 if launched():
                     raise SystemExit(report_error(error, None if _debugging() else message)) from None
+                if is_peer_failure(error) and not _debugging():
+                    sys.stderr.write("error: another process of the run ended; see its output\n")
+                    raise SystemExit(1) from None
                 if message is None or _debugging():
                     raise
                 sys.stderr.write(redacted(message) + "\n")
@@ -86,7 +90,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
 
 
 def _say_prefixes() -> None:
-    """Fix what GANATOMY_TARGETS allows before any file is read; say it once for all processes of a command."""
+    """Fix what GANATOMY_TARGETS allows before any file is read; say it once a command, not once a process."""
     line = settle_prefixes()
     if line and is_rank_zero() and "GANATOMY_LAUNCH" not in os.environ:
         sys.stderr.write(f"{line}\n")
@@ -159,6 +163,9 @@ class _one_line:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if error is None or _debugging():
             return
+        if isinstance(error, KeyboardInterrupt):  # before anything that would have to be saved
+            sys.stderr.write("stopped by SIGINT\n")
+            raise SystemExit(128 + signal.SIGINT) from None
         if isinstance(error, _Reported):
             raise SystemExit(2) from None
         message = _message(error, self.name)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganatomy.errors import UserError
 from ganatomy.launch.loopback import loopback_store, stays_here
+from ganatomy.launch.watchdog import stop_watching, watch
 from ganatomy.runs.process_place import process_place
 
 if TYPE_CHECKING:
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
     from ganatomy.config.schema import Config, TrainerConfig
 
-PATIENCE = timedelta(minutes=30)
-"""Timeout of the process group: a process that ends is noticed at once, this is for one that hangs."""
-LOST = re.compile(r"gloo|NCCL|Connection (closed|reset|refused)|Broken pipe|Socket|TCPStore|store", re.I)
+LATER = timedelta(minutes=2)
+"""The process group's own timeout comes so long after that of the watchdog, which can say more."""
 
 
 def settle_place(cfg: Config) -> Config:
@@ -88,14 +87,15 @@ def join_group(trainer: TrainerConfig, directory: Path) -> Path:
     if gpu:
         torch.cuda.set_device(environment.local_rank())
     rank, count = environment.global_rank(), environment.world_size()
+    patience = timedelta(seconds=trainer.hang_after) + LATER
     try:
-        store = loopback_store(int(port), rank, count, PATIENCE) if stays_here(str(address)) else None
+        store = loopback_store(int(port), rank, count, patience) if stays_here(str(address)) else None
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if gpu else "gloo",
             store=store,
             rank=rank,
             world_size=count,
-            timeout=PATIENCE,
+            timeout=patience,
         )
     except (dist.DistNetworkError, OSError) as error:
         if "EADDRINUSE" not in str(error) and "in use" not in str(error):
@@ -105,6 +105,7 @@ def join_group(trainer: TrainerConfig, directory: Path) -> Path:
         ) from error
     shared = [str(directory.absolute())]
     dist.broadcast_object_list(shared)
+    watch(Path(shared[0]), trainer.hang_after)
     return Path(shared[0])
 
 
@@ -112,10 +113,6 @@ def leave_group() -> None:
     """Destroy the process group, if there is one."""
     import torch.distributed as dist
 
+    stop_watching()
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
-
-
-def is_peer_failure(error: BaseException) -> bool:
-    """Return True if the error only says that another process ended."""
-    return process_place() is not None and isinstance(error, RuntimeError) and bool(LOST.search(str(error)))

@@ -10,7 +10,6 @@ import subprocess
 import tempfile
 import threading
 import time
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,10 +17,10 @@ from types import FrameType
 from typing import Any
 
 from ganatomy.errors import GAME_FAILED, UserError
-from ganatomy.launch.distributed import is_peer_failure
+from ganatomy.launch.reports import named
 from ganatomy.launch.signals import SIGNALS, heard_by
 from ganatomy.runs.directory import Run
-from ganatomy.runs.lock import InUse, held_here, in_use
+from ganatomy.runs.lock import held_here, in_use
 from ganatomy.runs.reserve import last_status
 
 GRACE = 15.0
@@ -83,7 +82,7 @@ def _port() -> str:
     given = os.environ.get("MASTER_PORT", "0")
     with socket.socket() as probe:
         try:
-            probe.bind(("", int(given)))
+            probe.bind(("127.0.0.1", int(given)))
         except OSError as error:
             raise UserError(
                 f"MASTER_PORT: port {given} is taken by another program; choose another, or leave it unset"
@@ -173,7 +172,9 @@ def _first_failure(codes: Sequence[int], failed: int, notes: Path) -> tuple[str,
     """Return (whole message, one line, exit code) of the first that failed by itself, not by a peer."""
     own = sorted((note for note in _notes(notes) if not note["lost"]), key=lambda note: note["time"])
     if own:
-        return own[0]["text"], own[0]["why"], own[0]["code"]
+        first, count = own[0], len(codes)
+        alone = count > 1 and len({note["rank"] for note in own if note["why"] == first["why"]}) < count
+        return named(first, count) if alone else (first["text"], first["why"], first["code"])
     code = codes[failed]
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     why = f"process {failed} of {len(codes)} {how}"
@@ -181,25 +182,6 @@ def _first_failure(codes: Sequence[int], failed: int, notes: Path) -> tuple[str,
     last = output.read_text(errors="replace").strip().splitlines()[-5:] if output.is_file() else []
     hint = "; the system does that when memory runs out" if code == -signal.SIGKILL else ""
     return "\n".join([*last, f"error: {why}{hint}; go on with resume=..., if it had begun"]), why, 1
-
-
-def launched() -> bool:
-    """Return True in a process that `launch` started."""
-    return "GANATOMY_LAUNCH" in os.environ
-
-
-def report_error(error: BaseException, message: str | None) -> int:
-    """Hand the error to the process that launched this one; return the exit code."""
-    rank, code = os.environ.get("RANK", "0"), 2 if message else 1
-    why = message.removeprefix("error: ") if message else f"{type(error).__name__}: {error}"
-    text = message or "".join(traceback.format_exception(error)).rstrip()
-    note: dict[str, Any] = {"time": time.time(), "text": text, "why": " ".join(why.split()), "code": code}
-    whole = json.dumps({**note, "lost": is_peer_failure(error), "theirs": isinstance(error, InUse)})
-    with suppress(OSError):  # nobody is waiting any more
-        temporary = Path(os.environ["GANATOMY_LAUNCH"]) / f"{rank}.part"
-        temporary.write_text(whole)
-        temporary.replace(temporary.with_suffix(".json"))
-    return code
 
 
 def follow_parent() -> None:

@@ -50,7 +50,9 @@ def owned(directory: Path, resumes: bool, is_rank_zero: bool) -> Iterator[None]:
             yield
         except Stopped as stopped:
             if is_rank_zero:
-                sys.stderr.write(f"{stopped}; start the same command again\n")
+                begun = not resumes and any(_others(directory))
+                way = "it anew with another run_dir" if begun else "the same command again"
+                sys.stderr.write(f"{stopped}; start {way}\n")
             raise
         finally:
             if lock is not None:
@@ -64,7 +66,7 @@ def _lock(directory: Path, resumes: bool) -> RunLock | None:
         return None
     if not resumes:
         directory.mkdir(parents=True, exist_ok=True)
-        if any(not path.name.startswith(LEFT_OVER) for path in directory.iterdir()):
+        if any(_others(directory)):
             return None
     lock = RunLock(directory, "resume" if resumes else "run_dir")
     lock.take()
@@ -72,3 +74,7 @@ def _lock(directory: Path, resumes: bool) -> RunLock | None:
         sys.stderr.write(f"{lock.note}\n")
     reserve.keep(directory)
     return lock
+
+
+def _others(directory: Path) -> Iterator[Path]:
+    return (path for path in directory.iterdir() if not path.name.startswith(LEFT_OVER))

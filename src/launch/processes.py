@@ -26,7 +26,8 @@ def processes_of(trainer: TrainerConfig) -> int:
     A job of a multirun has a process of its own, so that one that crashes leaves the others alone, and the
     processes of a distributed job run that job, not the whole sweep again.
     """
-    from ganatomy.launch.launcher import follow_parent, launched
+    from ganatomy.launch.launcher import follow_parent
+    from ganatomy.launch.reports import launched
 
     if launched():
         follow_parent()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import math
 import os
 import shutil
@@ -15,23 +16,40 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ganatomy.errors import GAME_FAILED
+from ganatomy.launch.signals import SIGNALS
 from ganatomy.runs.directory import Run
 from ganatomy.runs.integrity.checked import read_file, warn_once
 from ganatomy.runs.integrity.checksums import Damaged
+from ganatomy.runs.lock import InUse, in_use
 from ganatomy.runs.process_identity import alive, whoami
 
 DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of Linux's prctl(2)."""
+STOPPED = {code for number in SIGNALS for code in (128 + number, -number)}
+"""Exit codes of a run that was asked to stop: with a checkpoint, or before it listened."""
 
 
 class TrainProcess:
     """Process of `<launch> <words> run_dir=DIR`; it resumes DIR if there is a checkpoint.
 
     It ends when the process that started it ends.
+
+    Args:
+        launch: Command that starts `train`.
+        words: Overrides of its command line.
+        directory: Run directory.
+        patience: Seconds to wait for another process that still writes there, as after a kill of its parent.
+
+    Raises:
+        InUse: Another process writes in the directory; nothing there was touched.
     """
 
-    def __init__(self, launch: Sequence[str], words: Sequence[str], directory: Path) -> None:
+    def __init__(
+        self, launch: Sequence[str], words: Sequence[str], directory: Path, patience: float = 0.0
+    ) -> None:
         self.directory = directory
+        self.status_before = _written(directory)
+        _wait_until_free(directory, patience)
         self.log = directory.with_suffix(".log")
         directory.parent.mkdir(parents=True, exist_ok=True)
         if (directory / "checkpoints" / "last.ckpt").is_file():
@@ -46,7 +64,7 @@ class TrainProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=die_with_parent,
+                preexec_fn=functools.partial(die_with_parent, os.getpid()),
             )
         self.who = whoami(self.process.pid)
         self.last = -1
@@ -83,7 +101,8 @@ class TrainProcess:
         if code in (0, GAME_FAILED) and score is not None:
             return score
         status = Run(self.directory).known_status()
-        if status.get("status") == "preempted" or code in (-signal.SIGTERM, -signal.SIGINT):
+        preempted = status.get("status") == "preempted" and _written(self.directory) != self.status_before
+        if code in STOPPED or preempted:
             return None
         if code < 0:
             hint = " (often because memory ran out)" if code == -signal.SIGKILL else ""
@@ -107,10 +126,26 @@ def finished(directory: Path) -> float | None:
     return float(score) if score is not None and math.isfinite(score) else None
 
 
-def die_with_parent() -> None:
+def _wait_until_free(directory: Path, patience: float) -> None:
+    until = time.monotonic() + patience
+    while line := in_use(directory):
+        if time.monotonic() > until:
+            raise InUse(line)
+        time.sleep(0.2)
+
+
+def _written(directory: Path) -> int:
+    """Return when a run's status was written, in nanoseconds; 0 if it was not."""
+    path = directory / "status.json"
+    return path.stat().st_mtime_ns if path.is_file() else 0
+
+
+def die_with_parent(parent: int) -> None:
     """Have the kernel end this process when its parent is killed (Linux); called in the child."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGTERM)
+        if os.getppid() != parent:  # it was killed before
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def kill_group(pid: int) -> None:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from ganatomy.errors import UserError
+
 NAME_BYTES = 128
 """Bytes for the name of a case, or of its subject."""
 
@@ -88,10 +90,10 @@ def first_places(keys: Sequence[Key]) -> dict[Key, int]:
 
 
 def encode(word: str) -> Tensor:
-    """Encode a name as float32 numbers [128]: its bytes, then zeros; ValueError for a longer name."""
+    """Encode a name as float32 numbers [128]: its bytes, then zeros; UserError for a longer name."""
     text = word.encode()
     if len(text) > NAME_BYTES:
-        raise ValueError(
-            f"{word}: the name of a case or subject has {len(text)} bytes: {NAME_BYTES} are allowed"
+        raise UserError(
+            f"{word[:40]}...: the name of a case or subject has {len(text)} bytes; shorten it to {NAME_BYTES}"
         )
     return torch.tensor(list(text.ljust(NAME_BYTES, b"\0")), dtype=torch.float32)

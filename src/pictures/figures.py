@@ -42,7 +42,8 @@ def history(rows: Sequence[Row], split: str = "val") -> bytes | None:
             main = name in ("total", "mean")
             colour = INK if main else LINES[index % len(LINES)]
             marker = "o" if len(steps) < 12 else None
-            axis.plot(steps, values, colour, label=name, lw=2 if main else 1.3, marker=marker, ms=3.5)
+            width, text = 2 if main else 1.3, literal(name)
+            axis.plot(steps, values, colour, label=text, lw=width, marker=marker, ms=3.5)
         style_axis(axis, title, "step")
         if len(lines) > 1:
             axis.legend(frameon=False, fontsize=8, labelcolor=INK, handlelength=1.4)
@@ -73,7 +74,7 @@ def cases(rows: Sequence[Row], score: str) -> bytes | None:
         if values.size > 1:
             axis.plot([index - 0.27, index + 0.27], [np.median(values)] * 2, color=INK, lw=1.6)
     style_axis(axis, f"{describe(score).title} per test case", "")
-    axis.set_xticks(range(len(groups)), list(groups))
+    axis.set_xticks(range(len(groups)), list(map(literal, groups)))
     axis.set_xlim(-0.6, len(groups) - 0.4)
     return figure_png(figure)
 
@@ -116,6 +117,11 @@ def _series(rows: Sequence[Row]) -> dict[str, Line]:
 
 def _numbers(values: Sequence[str | float | None]) -> np.ndarray:
     return np.array([float("nan") if v is None or v == "" else float(v) for v in values])
+
+
+def literal(name: str) -> str:
+    """Return a name as matplotlib draws it unchanged: between two dollars it would read a formula."""
+    return name.replace("$", r"\$")
 
 
 def style_axis(axis: Axes, title: str, below: str) -> None:

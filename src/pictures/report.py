@@ -7,11 +7,11 @@ import io
 import json
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from PIL import Image
@@ -23,6 +23,7 @@ from ganatomy.tables import read_csv
 LARGEST_PICTURE, LARGEST_OTHER, LARGEST_FILM = 600_000, 150_000, 400_000
 """Maximum bytes in the page: of the sample picture and of each other one, shrunk if larger; and of an
 animation, left out if larger."""
+T = TypeVar("T")
 SECTIONS = ("task", "data", "model", "update", "trainer")
 
 
@@ -80,7 +81,14 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return _left_out(path, error, [])
 
 
-def _left_out(path: Path, why: object, nothing: Any) -> Any:
+def _drawn(path: Path, draw: Callable[[list[dict[str, str]]], bytes | None]) -> bytes | None:
+    try:
+        return draw(_rows(path))
+    except (KeyError, ValueError) as error:
+        return _left_out(path, repr(error), None)
+
+
+def _left_out(path: Path, why: object, nothing: T) -> T:
     """Say that a damaged file is left out; return what stands for it."""
     sys.stderr.write(f"{path}: is damaged ({' '.join(str(why).split())[:80]}); the report goes without it\n")
     return nothing
@@ -158,8 +166,10 @@ def _cards(scores: Table) -> str:
 def _figures(run: Path) -> str:
     rows = _rows(run / "scores.csv")
     first = next((s for s in table(_read(run, "metrics.json")).scores if any(s in row for row in rows)), "")
-    drawn = {"Losses and validation scores": figures.history(_rows(run / "metrics.csv"))}
-    drawn["Scores of each test case"] = figures.cases(rows, first) if first else None
+    drawn = {"Losses and validation scores": _drawn(run / "metrics.csv", figures.history)}
+    drawn["Scores of each test case"] = (
+        _drawn(run / "scores.csv", lambda rows: figures.cases(rows, first)) if first else None
+    )
     images = [_image(png, text, width=_width(png) // 2) for text, png in drawn.items() if png]
     return markup.section("History", f'<div class="figures">{"".join(images)}</div>' if images else "")
 

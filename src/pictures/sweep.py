@@ -13,7 +13,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ganatomy.pictures.figures import FAINT, INK, LINES, figure_png, style_axis
+from ganatomy.pictures.figures import FAINT, INK, LINES, figure_png, literal, style_axis
 
 BLUE, RED = LINES[6], LINES[5]
 
@@ -67,7 +67,7 @@ def importance(shares: Mapping[str, float]) -> bytes | None:
         axis.text(value, index, f" {value:.0%}", va="center", fontsize=8, color=INK)
     style_axis(axis, "Importance: what sets the best trials apart", "share")
     axis.grid(visible=False)
-    axis.set_yticks(range(len(names)), names)
+    axis.set_yticks(range(len(names)), list(map(literal, names)))
     axis.tick_params(axis="y", labelcolor=INK, length=0)
     axis.set_xlim(0, 1.12 * max(values))
     axis.xaxis.set_major_locator(MaxNLocator(5))
@@ -113,7 +113,7 @@ def parallel(
         )
     for place, name in enumerate(names):
         _rule(axis, place, places[name][1])
-    axis.set_xticks(range(len(names)), shorten(names), fontsize=8, color=INK)
+    axis.set_xticks(range(len(names)), list(map(literal, shorten(names))), fontsize=8, color=INK)
     axis.set_xlim(-0.15, len(names) - 0.55)
     axis.set_ylim(-0.06, 1.06)
     axis.set_yticks([])
@@ -152,7 +152,7 @@ def _rule(axis: Axes, place: int, labels: Mapping[float, str]) -> None:
     for height, text in labels.items():
         box = {"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 0.5}
         offset = 0.015 if height else -0.045
-        axis.text(place + 0.03, height + offset, text, fontsize=7, color=FAINT, bbox=box, zorder=4)
+        axis.text(place + 0.03, height + offset, literal(text), fontsize=7, color=FAINT, bbox=box, zorder=4)
 
 
 def shorten(names: Sequence[str]) -> list[str]:

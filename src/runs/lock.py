@@ -55,7 +55,8 @@ class RunLock:
     def take(self) -> None:
         """Take the lock; InUse if another process holds it.
 
-        A lock that was left is taken by the one process that makes `.lock.<token of its holder>.next`. That file counts only as long as `.lock` names the same holder, so of two that come late none wins.
+        A lock that was left is taken by the one process that makes `.lock.<token of its holder>.next`. That
+        file counts only as long as `.lock` names the same holder, so of two that come late none wins.
         `note` says who held it, where that one is not surely gone.
         """
         with self._own_file():
@@ -78,8 +79,7 @@ class RunLock:
         except InUse as error:
             return str(error)
         finally:
-            with contextlib.suppress(OSError):
-                self.own.unlink(missing_ok=True)
+            self._remove_own()
         return ""
 
     def _follow(self, holders: list[Holder]) -> bool:
@@ -135,7 +135,7 @@ class RunLock:
         try:
             self.own.write_text(json.dumps(asdict(self.me)))
         except OSError as error:
-            self.own.unlink(missing_ok=True)
+            self._remove_own()
             if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
                 raise OSError(error.errno, error.strerror, str(self.path)) from error
             raise UserError(
@@ -145,6 +145,10 @@ class RunLock:
         try:
             yield
         finally:
+            self._remove_own()
+
+    def _remove_own(self) -> None:
+        with contextlib.suppress(OSError):
             self.own.unlink(missing_ok=True)
 
     def _holders(self) -> list[Holder]:

@@ -40,10 +40,10 @@ def open_storage(plan: Plan) -> BaseStorage:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     plan.directory.mkdir(parents=True, exist_ok=True)
     if plan.storage is None or plan.storage.endswith(".log"):
-        from optuna.storages.journal import JournalFileBackend
+        from ganatomy.sweeps.journal import CheckedJournal
 
         path = Path(plan.storage) if plan.storage else plan.directory / "journal.log"
-        return optuna.storages.JournalStorage(JournalFileBackend(str(path)))
+        return optuna.storages.JournalStorage(CheckedJournal(path))
     return _database(plan.storage)
 
 

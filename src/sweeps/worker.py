@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from ganatomy.launch.signals import SIGNALS
 from ganatomy.launch.train_process import TrainProcess, die_with_parent, finished, outlive
 from ganatomy.runs.directory import HEALTHY, failed_game
+from ganatomy.runs.lock import InUse
 from ganatomy.sweeps.plan import Plan
 from ganatomy.sweeps.space import suggest
 from ganatomy.sweeps.study import open_storage, open_study, wanted
@@ -89,7 +90,10 @@ class Worker:
         known = finished(directory)
         if known is not None:
             return known
-        run = TrainProcess(self.plan.launch, [*words, f"seed={seed}"], directory)
+        try:
+            run = TrainProcess(self.plan.launch, [*words, f"seed={seed}"], directory, self.plan.patience)
+        except InUse as error:
+            return str(error)
         reported = set(trial.storage.get_trial(taken._trial_id).intermediate_values)
         first = seed == self.plan.seeds[0]
         try:
@@ -117,9 +121,15 @@ class Worker:
         return result
 
 
-def work(plan: Plan, gpus: str | None) -> None:
-    """Run a worker process with its own GPUs; it exits with 128 + n after signal n."""
-    die_with_parent()
+def work(plan: Plan, gpus: str | None, parent: int) -> None:
+    """Run a worker process with its own GPUs; it exits with 128 + n after signal n.
+
+    Args:
+        plan: The sweep.
+        gpus: CUDA_VISIBLE_DEVICES; None leaves it.
+        parent: Process whose end ends this one.
+    """
+    die_with_parent(parent)
     if gpus is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus
     worker = Worker(plan, open_storage(plan))

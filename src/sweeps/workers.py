@@ -46,7 +46,8 @@ def run(plan: Plan, study: Study) -> int | None:
 
 
 def _start(context: Any, plan: Plan, index: int) -> BaseProcess:
-    process: BaseProcess = context.Process(target=work, args=(plan, share(index, plan.devices, _visible())))
+    own = share(index, plan.devices, _visible())
+    process: BaseProcess = context.Process(target=work, args=(plan, own, os.getpid()))
     process.start()
     return process
 

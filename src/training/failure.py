@@ -51,9 +51,9 @@ def fail(run: Run, trainer: pl.Trainer, error: BaseException) -> None:
 def _reason(error: BaseException) -> str:
     """Return why a run failed, in one line."""
     from ganatomy.config.mistakes.explain import explain
-    from ganatomy.launch import distributed
+    from ganatomy.launch.reports import is_peer_failure
 
-    if distributed.is_peer_failure(error):
+    if is_peer_failure(error):
         return "another process ended"
     line = explain(error) if isinstance(error, Exception) else None
     why = line.removeprefix("error: ") if line else f"{type(error).__name__}: {error}"

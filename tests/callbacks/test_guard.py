@@ -13,7 +13,8 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from ganatomy.callbacks.probe import change, compared, separated, some_weights
+from ganatomy.callbacks.pairing import Pairing
+from ganatomy.callbacks.probe import change, diversity, separated, some_weights
 from ganatomy.guard import outcome
 
 RATE = "model.optimizer.{}.lr={}"
@@ -43,19 +44,33 @@ def test_separation_is_the_area_under_the_curve() -> None:
 def test_what_fakes_have_of_the_variety_of_real_images() -> None:
     torch.manual_seed(0)
     real, condition = torch.randn(16, 1, 8, 8), torch.randn(16, 3, 8, 8)
-    other = torch.randn(16, 1, 8, 8)
 
-    def of(fake: torch.Tensor) -> tuple[float, float]:
-        return compared(torch.cat([condition, real], 1), torch.cat([condition, fake], 1))
+    def of(fake: torch.Tensor) -> float:
+        return diversity(torch.cat([condition, real], 1), torch.cat([condition, fake], 1))
 
-    assert of(real[:1].expand(16, -1, -1, -1))[0] == pytest.approx(0, abs=1e-9)
-    assert of(2 * other)[0] == pytest.approx(4, rel=0.2)
-    assert of(real + 1e-3)[1] < 1e-3
-    assert of(other)[1] == pytest.approx(1, abs=0.05)
-    noise = torch.randn(16, 1, 128, 128) * 8
-    assert (
-        compared(torch.randn(16, 1, 16, 16).repeat_interleave(8, 2).repeat_interleave(8, 3), noise)[0] < 1.2
-    )
+    assert of(real[:1].expand(16, -1, -1, -1)) == pytest.approx(0, abs=1e-9)
+    assert of(2 * torch.randn(16, 1, 8, 8)) == pytest.approx(4, rel=0.2)
+    noise, blocks = 8 * torch.randn(16, 1, 128, 128), torch.kron(real, torch.ones(16, 16))
+    assert diversity(blocks, noise) < 1.2  # although its pixels vary 64 times as much
+
+
+@pytest.mark.parametrize(
+    ("answers", "low", "high"),
+    [("own", 0.0, 0.0), ("others", 0.8, 1.2), ("empty", 0.99, 1.01), ("outlier", 0.0, 0.05)],
+)
+def test_whether_answers_belong_to_their_images(answers: str, low: float, high: float) -> None:
+    truth = torch.from_numpy(np.random.default_rng(0).normal(size=(64, 1, 16, 16)))
+    truth[20:50] = 0  # half of the cases hold nothing
+    given = {"own": truth, "others": truth.roll(25, 0), "empty": torch.zeros_like(truth), "outlier": truth}
+    answer = given[answers].clone()
+    if answers == "outlier":
+        answer[0] *= 1e6
+    pairing = Pairing()
+    for rows in range(0, 64, 16):
+        batch = {"image": truth[rows : rows + 16], "target": truth[rows : rows + 16]}
+        pairing.add(batch, answer[rows : rows + 16], classes=0)
+    assert low <= pairing.match() <= high
+    assert np.isnan(pairing.match())
 
 
 def test_how_far_weights_went() -> None:

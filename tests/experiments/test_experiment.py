@@ -90,6 +90,31 @@ def test_a_stopped_experiment_goes_on_and_ends_with_the_same_table(tmp_path: Pat
     assert ran(tmp_path, "small", STUB, "verify=true", "arms=[gan]", "seeds=[1]")[0] == 0
 
 
+@pytest.mark.slow
+def test_a_killed_experiment_leaves_no_process_and_goes_on(tmp_path: Path, small: Small) -> None:
+    """The kernel asks its run to stop; a finished run counts though its line was never written."""
+    folder = small()
+    place = plot(tmp_path, gan_seed1="hang")
+    words = ["small", STUB, "arms=[gan]", "seeds=[0,1]", "jobs=2"]
+    first = start(tmp_path, *words)
+    wait_for(lambda: len(list(place.glob("*/status.json"))) == 2 or first.poll() is not None)
+    wait_for(lambda: "done" in "".join(p.read_text() for p in place.glob("*/status.json")))
+    first.kill()
+    first.communicate(timeout=60)
+    (stopped,) = (path for path in place.glob("gan_seed1_*") if path.is_dir())
+    wait_for(lambda: "preempted" in (stopped / "status.json").read_text(), 60)
+
+    code, _, said = ran(tmp_path, *words)
+    assert code == 0, said
+    assert sorted((place / "starts").read_text().splitlines()) == [
+        "gan_seed0",
+        "gan_seed1",
+        "gan_seed1 again",
+    ]
+    with (folder / "results/runs.csv").open(newline="") as file:
+        assert [(row["arm"], row["seed"]) for row in csv.DictReader(file)] == [("gan", "0"), ("gan", "1")]
+
+
 @pytest.fixture
 def finished(tmp_path: Path, small: Small) -> Path:
     folder = small()

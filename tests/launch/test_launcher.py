@@ -17,8 +17,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from ganatomy.config.schema import TrainerConfig
 from ganatomy.errors import UserError
-from ganatomy.launch.distributed import devices_and_nodes, is_peer_failure
+from ganatomy.launch.distributed import devices_and_nodes
 from ganatomy.launch.processes import quoted
+from ganatomy.launch.reports import is_peer_failure
 from ganatomy.runs import multirun
 from ganatomy.runs.directory import Run
 from ganatomy.runs.process_place import ProcessPlace, process_place
@@ -26,8 +27,10 @@ from tests.conftest import ROOT
 
 WORKER = """
 import os, signal, sys, time
-from ganatomy.launch.launcher import follow_parent, report_error
+from ganatomy.launch.launcher import follow_parent
+from ganatomy.launch.reports import report_error
 from ganatomy.errors import UserError
+from ganatomy.runs.lock import InUse
 rank, act = os.environ.get("RANK", "alone"), dict(word.split("=") for word in sys.argv[1:])
 follow_parent()
 signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
@@ -37,6 +40,8 @@ sys.stderr.write(f"words of {rank}\\n")
 match act.get("r" + rank, "end"):
     case "user":
         sys.exit(report_error(UserError("data: case 7 is empty"), "error: data: case 7 is empty"))
+    case "theirs":
+        sys.exit(report_error(InUse("resume: run is in use"), "error: resume: run is in use"))
     case "bug":
         try:
             1 / 0
@@ -235,3 +240,22 @@ def test_a_refusal_to_go_on_leaves_the_status_as_it_was(start: Any, tmp_path: Pa
     command = start(2, "r0=user", "r1=user")
     assert "data: case 7 is empty" in command.communicate(timeout=60)[1] and command.returncode == 2
     assert json.loads((tmp_path / "status.json").read_text()) == {"status": state}
+
+
+def test_a_run_that_another_process_holds_keeps_its_status(start: Any, tmp_path: Path) -> None:
+    """It says running, of the other one."""
+    command = start(2, "r0=theirs", "r1=wait")
+    assert "error: resume: run is in use" in command.communicate(timeout=60)[1] and command.returncode == 2
+    assert json.loads((tmp_path / "status.json").read_text())["status"] == "running"
+
+
+def test_an_error_of_one_process_names_it(start: Any, tmp_path: Path) -> None:
+    """One that all report is the run's, and no process is named."""
+    said = start(2, "r1=bug", "r0=lost").communicate(timeout=60)[1]
+    assert "error: process 1 of 2 failed: ZeroDivisionError: division by zero" in said
+    why = json.loads((tmp_path / "status.json").read_text())["why"]
+    assert why == "process 1 of 2: ZeroDivisionError: division by zero"
+    assert (
+        "data: case 7 is empty (process 1 of 2)" in start(2, "r1=user", "r0=lost").communicate(timeout=60)[1]
+    )
+    assert "process" not in start(2, "r1=user", "r0=user").communicate(timeout=60)[1]

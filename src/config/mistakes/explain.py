@@ -78,7 +78,7 @@ def file_of(error: OSError) -> str:
     A library that writes to an open file learns from the system what went wrong, but not the name.
     """
     if error.filename is not None:
-        return str(error.filename)
+        return str(error.filename2 or error.filename)
     found = "a file of the run"
     for frame, _ in traceback.walk_tb(error.__traceback__):
         values = list(frame.f_locals.values())

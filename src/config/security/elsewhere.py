@@ -15,8 +15,8 @@ from ganatomy.invocation import secret_in
 MOST_BYTES = 5_000_000
 MOST_VALUES = 500_000
 """Most values of a file, each alias counted as what it stands for."""
-REFERENCE = re.compile(r"\$\{(oc\.select:[\w.]+(,\s*[\w.-]*)?|[\w.\[\]]+)\}")
-"""A reference to another key, which reads nothing but the configuration."""
+REFERENCE = re.compile(r"\$\{(oc\.select:[\w.]+(,\s*[\w.-]*)?|now:[%\w:. -]*|[\w.\[\]]+)\}")
+"""A reference to another key, or the date: nothing of the environment."""
 FREE = ("run.dir", "sweep.dir", "sweep.subdir", "sweeper.params", "job.name", "mode")
 """Keys below `hydra` that a file may set: none names a class, a program or a variable of the environment."""
 

@@ -161,7 +161,7 @@ class Dicom(Files):
                 raise UserError(
                     f"data.label={self.label}: only {{series}} and {{folder}} are replaced"
                 ) from error
-        order = self._turn("patient", one.owner)
+        order = self._turn("patient", one.owner) + self._turn("series", one.uid)
         return Record(self._case(one), self._subject(one), None, content, order=order, private=True)
 
     def _given(self, path: Path) -> Groups:

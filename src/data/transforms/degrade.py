@@ -67,7 +67,7 @@ def degraded_item(degrade: Degrade, item: dict[str, Any], seed: int) -> dict[str
 def degraded_case(degrade: Degrade, record: Record, case: Case, stacked: bool, seed: int) -> Case:
     """Return a degraded whole case for evaluation; one that has a target is returned as it is.
 
-    The noise is a function of (seed, case).
+    The noise is a function of (seed, case), or of (seed, `Record.order`).
 
     Args:
         degrade: the degradation.
@@ -78,7 +78,7 @@ def degraded_case(degrade: Degrade, record: Record, case: Case, stacked: bool, s
     """
     if "target" in case:
         return case
-    rng = np.random.default_rng([seed, zlib.crc32(record.case.encode())])
+    rng = np.random.default_rng([seed, zlib.crc32((record.order or record.case).encode())])
     images = case["image"] if stacked else case["image"][None]
     offset, scale = numbers(case, images.ndim - 2)
     degraded = np.stack([degrade(image, offset, scale, rng) for image in images])

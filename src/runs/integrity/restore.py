@@ -153,7 +153,7 @@ def _decide(run: Path, pair: Pair, known: Known, decision: Decision, force: bool
     elif pair.copy_trusted:
         assert pair.copy is not None
         _against_copy(path, pair.name, pair.file, pair.copy, decision, force)
-    elif pair.file is not None and pair.file == pair.copy:  # checksums.txt was damaged
+    elif not known and pair.file is not None and pair.file == pair.copy and not reason(pair.name, pair.file):
         decision.writes |= {pair.name: pair.file, copied: pair.file}
     else:
         _unvouched(path, pair, bool(known), decision, force)

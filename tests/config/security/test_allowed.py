@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import importlib
 import inspect
@@ -19,6 +20,7 @@ from ganatomy.config.security.allowed import FOREIGN, NAMES, REASONS
 from ganatomy.config.targets import build, check_targets, resolve
 from ganatomy.errors import UserError
 from tests.config.security import marker
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -204,6 +206,35 @@ def test_nothing_else_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         with pytest.raises(UserError, match="is refused; allowed are classes of"):
             resolve({"_target_": target}, "node")
+
+
+def test_an_own_prefix_imports_its_modules_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    imported: list[str] = []
+    monkeypatch.setenv("GANATOMY_TARGETS", "mylab.nets.")
+    monkeypatch.setattr("ganatomy.config.targets._import", lambda module, *more: imported.append(module))
+    for target in (
+        "mylab.scripts.Clean",
+        "mylab.nets.Tiny",
+        "mylab.Tiny",
+        "mylab.nets.small.Tiny",
+        "mylab2.nets.Tiny",
+    ):
+        with contextlib.suppress(UserError):
+            resolve({"_target_": target}, "node")
+    assert imported == ["mylab.nets", "mylab", "mylab.nets.small"]
+
+
+def test_nothing_is_unpickled() -> None:
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = {getattr(node, "module", None), *(alias.name for alias in node.names)}
+                assert not names & {"pickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}, path
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("torch.load", "np.load"):
+                given = {word.arg: ast.unparse(word.value) for word in node.keywords}
+                safe = {"torch.load": ("weights_only", "True"), "np.load": ("allow_pickle", "False")}
+                key, value = safe[ast.unparse(node.func)]
+                assert given.get(key, "False" if key == "allow_pickle" else None) == value, path
 
 
 @pytest.mark.parametrize("value", ["default", True, "weights.pt"])

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from ganatomy.config.security.elsewhere import MOST_VALUES, check_file, check_re
 from ganatomy.errors import UserError
 from ganatomy.experiments.pinned import Pinned
 from ganatomy.experiments.spec import read
+from ganatomy.invocation import is_secret, redacted
+from ganatomy.sweeps.study import open_storage
 from ganatomy.training.pretrained import _network
 from tests.config.security import marker
 from tests.conftest import ROOT
@@ -257,13 +260,15 @@ def test_the_variables_of_a_job_are_refused_and_a_widened_list_is_said_once(
 def test_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """By a variable, by the shell that put its value into a word, and by a password in a URL."""
     monkeypatch.setenv("MY_TOKEN", "abc123def456")
+    monkeypatch.setenv("AUTHOR", "adversarial_unet")
     for word, line in {
         "name=${oc.env:MY_TOKEN}": "name: ${oc.env:MY_TOKEN} would write a secret into config.yaml",
-        "name=${oc.env:NONE,${oc.env:my_password,x}}": "name: ${oc.env:my_password} would write a secret",
+        "name='${oc.env:NONE,${oc.env:my_password,x}}'": "name: ${oc.env:my_password} would write a secret",
         "name=x_abc123def456": "name: holds the value of MY_TOKEN",
     }.items():
         with pytest.raises(UserError, match=rf"^{re.escape(line)}[^\n]*$"):
             composed([word], check=True)
+    assert composed([], check=True)["name"] == "adversarial_unet"
     plan: Any = SimpleNamespace(storage="none://me:p@ss/w0rd@db.lab/sweeps", directory=tmp_path / "sweep")
     with pytest.raises(UserError, match=r"^storage: ") as refused:
         open_storage(plan)
@@ -288,3 +293,33 @@ def test_the_environment_of_a_run_holds_no_secret(monkeypatch: pytest.MonkeyPatc
         "train", "+x.api_key=***", "storage=postgresql://me:***@db/x?password=***", "y=***", "seed=1",
     ]  # fmt: skip
     assert here["targets"] == ["mylab.", "other."] and "hush" not in json.dumps(here)
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("storage=postgresql://me:abc@db/sweeps", "storage=postgresql://me:***@db/sweeps"),
+        ("storage=mysql+x://me:a/b@c@db/x?token=abc&b=1", "storage=mysql+x://me:***@db/x?token=***&b=1"),
+        ("error: postgresql://:abc@db failed", "error: postgresql://:***@db failed"),
+        ("+logger.api_key=abc", "+logger.api_key=***"),
+        ("a@b.db_password=abc", "a@b.db_password=***"),
+        ("storage=sqlite:///a@b.db", "storage=sqlite:///a@b.db"),
+        ("model.generator.num_tokens=8", "model.generator.num_tokens=8"),
+        ("data.mask_key=label", "data.mask_key=label"),
+        ("data.augment=[{keys: [image]}]", "data.augment=[{keys: [image]}]"),
+    ],
+)
+def test_what_is_hidden(text: str, hidden: str) -> None:
+    assert redacted(text) == hidden
+
+
+@pytest.mark.parametrize(
+    "name", ["WANDB_API_KEY", "my_token", "DB_PASS", "MYSQL_PWD", "AWS_SECRET_ACCESS_KEY", "PGPASSWORD"]
+)
+def test_names_of_secrets(name: str) -> None:
+    assert is_secret(name)
+
+
+@pytest.mark.parametrize("name", ["GANATOMY_DATA", "HOME", "PWD", "OLDPWD", "SCRATCH", "XDG_CACHE_HOME"])
+def test_other_names(name: str) -> None:
+    assert not is_secret(name)

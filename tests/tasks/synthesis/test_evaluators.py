@@ -90,6 +90,32 @@ def test_a_run_that_is_no_evaluator_is_refused(train_small: Train, segmenter: Pa
         assert message in str(refusal.value) and "\n" not in str(refusal.value)
 
 
+def test_damaged_weights_of_an_evaluator_are_named(train_small: Train, segmenter: Path) -> None:
+    from safetensors.torch import load, save
+
+    from ganatomy.runs.directory import Run
+
+    path = segmenter / "generator.safetensors"
+    whole = path.read_bytes()
+    state = load(whole)
+    first = next(iter(state))
+    flipped = whole[:-1] + bytes([whole[-1] ^ 1])
+    other = save({name: value for name, value in state.items() if name != first})
+    nan = save({**state, first: torch.full_like(state[first], torch.nan)})
+    cases = {
+        "is damaged (not what the run wrote)": (flipped, False),
+        "is damaged (": (whole[: len(whole) // 2], True),  # True: with a checksum that fits
+        "is of another network": (other, True),
+        f"{first} is not finite": (nan, True),
+    }
+    for number, (message, (content, recorded)) in enumerate(cases.items()):
+        Run(segmenter).write_bytes(path.name, content) if recorded else path.write_bytes(content)
+        with pytest.raises(UserError) as refusal:
+            train_small(f"damaged{number}", *words_of("spade"), f"task.evaluator={segmenter}")
+        assert message in str(refusal.value) and str(path) in str(refusal.value)
+        assert "\n" not in str(refusal.value)
+
+
 class Asked(nn.Module):
     """A generator of flat images, bright or dark as it was asked; or just the other way round."""
 

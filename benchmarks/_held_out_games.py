@@ -1,0 +1,4 @@
+"""To come."""
+
+HELD_OUT_FAILED = ()
+HELD_OUT_HEALTHY = ()
