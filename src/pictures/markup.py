@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 from ganatomy.pictures.scores import OURS, Table
 
@@ -34,6 +36,13 @@ def grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     top = f"<thead><tr>{_cells('th', heads)}</tr></thead>" if heads else ""
     lines = "".join(f"<tr>{_cells('td', row)}</tr>" for row in rows)
     return f'<div class="wide"><table{style}>{top}{lines}</table></div>'
+
+
+def rollbacks(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return a table of what was changed after games that failed, or nothing."""
+    keys = ("try", "step", "event", "back_to", "key", "before", "after")
+    texts = [[v if isinstance(v, str) else json.dumps(v) for v in map(row.get, keys)] for row in rows]
+    return grid(["no.", "at step", "event", "back to step", *keys[4:]], texts) if rows else ""
 
 
 def _cells(tag: str, texts: Sequence[str]) -> str:

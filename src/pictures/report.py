@@ -39,7 +39,7 @@ def write_report(run: Path) -> Path:
         markup.section("Test scores", markup.scores(scores)),
         _figures(run),
         markup.section("Samples", sample(run)),
-        markup.section("Rollbacks", _rollbacks(status)),
+        markup.section("Rollbacks", markup.rollbacks(status.get("rollbacks", []))),
         markup.section("Data", _data(data)),
         _configuration(config),
         _environment(environment),
@@ -129,17 +129,6 @@ def _failure(status: Mapping[str, Any]) -> str:
         for each in standing
     )
     return f'<div class="failed"><b>The game failed: {escape(str(status["game"]))}</b><ul>{items}</ul></div>'
-
-
-def _rollbacks(status: Mapping[str, Any]) -> str:
-    """Return a table of what was changed after games that failed (guard=rollback)."""
-    keys = ("try", "step", "event", "back_to", "key", "before", "after")
-    rows = [[_value(row.get(key)) for key in keys] for row in status.get("rollbacks", [])]
-    return markup.grid(["no.", "at step", "event", "back to step", *keys[4:]], rows) if rows else ""
-
-
-def _value(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, list | dict) else str(value)
 
 
 def _cards(scores: Table) -> str:

@@ -70,7 +70,7 @@ class Attempt:
         """
         if not self.rollbacks:
             return []
-        tried = _told(_changes(self.rollbacks))
+        tried = _listing(_changes(self.rollbacks))
         return [f"rollbacks: {_tries(self.rollbacks)} ({tried}); the last game: {game}"]
 
 
@@ -122,7 +122,7 @@ def after(failure: GameFailed | NotFinite, attempt: Attempt, run: Run, trainer: 
     made = (*before, *({**common, **asdict(change)} for change in chosen))
     print_status(
         f"rollback {number} of {guard.tries}: {event.name} at step {now} ({event.cause}); "
-        f"back to step {step}, {_told(chosen)}"
+        f"back to step {step}, {_listing(chosen)}"
     )
     for logger in trainer.loggers:
         logger.save()
@@ -138,17 +138,17 @@ def aside(run: Run, number: int) -> Path:
     return run.path / "rollbacks" / str(number)
 
 
-def sound(record: Record, events: Sequence[Event], step: int) -> bool:
+def sound(record: Record, reported: Sequence[Event], step: int) -> bool:
     """Return True if the game was in order at a validation, and better than the trivial baseline.
 
     Where no baseline is known it must be better than the first validation, which stands for random weights.
 
     Args:
         record: What the guard has seen.
-        events: Events of the run so far.
+        reported: Events of the run so far.
         step: Step of the validation.
     """
-    if any(event.fatal and event.step <= step for event in events):
+    if any(event.fatal and event.step <= step for event in reported):
         return False
     looks = record.scored()
     at = next((look for look in looks if look.step == step), None)
@@ -207,5 +207,5 @@ def _tries(rows: Sequence[Row]) -> int:
     return max((row["try"] for row in rows), default=0)
 
 
-def _told(changes: Sequence[Change]) -> str:
+def _listing(changes: Sequence[Change]) -> str:
     return ", ".join(map(str, changes))
