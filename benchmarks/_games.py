@@ -217,9 +217,9 @@ FAILED = (
         "the target cannot be told from the image: only the outcome shows it",
     ),
     FailedGame(
-        "adversarial_x1000",
-        "adversarial weight x1000",
-        (*SEGMENTATION, "model.adversarial.weight=10", *FAILED_STEPS),
+        "adversarial_x100000",
+        "adversarial weight x100 000",
+        (*SEGMENTATION, "model.adversarial.weight=1000", *FAILED_STEPS),
         "lesions",
         BAD_OUTCOME | {"discriminator_wins"},
         "G follows D and no longer the masks",
