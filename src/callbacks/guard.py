@@ -116,7 +116,8 @@ class Guard(pl.Callback):
         **more: Any,
     ) -> None:
         task = _task(pl_module)
-        self.pairing.add(batch, outputs["prediction"], len(task.recipe.classes))
+        classes = len(task.recipe.classes) if task.learned == "label" else 0
+        self.pairing.add(batch, outputs["prediction"], classes)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         task = _task(pl_module)

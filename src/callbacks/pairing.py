@@ -55,7 +55,7 @@ class Pairing:
         Args:
             batch: The batch.
             prediction: The task's prediction; one without a truth of its shape is left out.
-            classes: Classes of a label map.
+            classes: Classes of the label map that is predicted; 0 where it is an image.
         """
         self.device = batch["image"].device
         pair = _pair(batch, prediction, classes)
@@ -83,13 +83,10 @@ def _pair(batch: Batch, prediction: Any, classes: int) -> tuple[Tensor, Tensor] 
     made = getattr(prediction, "reconstruction", None)
     if made is not None:
         return made, batch["image"]
-    for name in ("label", "target"):
-        truth = batch.get(name)
-        if isinstance(prediction, Tensor) and truth is not None and truth.shape == prediction.shape:
-            if name == "target":
-                return prediction, truth
-            return _one_hot(prediction, classes), _one_hot(truth, classes)
-    return None
+    truth = batch.get("label" if classes else "target")
+    if not isinstance(prediction, Tensor) or truth is None or truth.shape != prediction.shape:
+        return None
+    return (_one_hot(prediction, classes), _one_hot(truth, classes)) if classes else (prediction, truth)
 
 
 def _one_hot(labels: Tensor, classes: int) -> Tensor:

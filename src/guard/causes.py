@@ -16,6 +16,8 @@ SLOW = 5e-3
 THROWN = 0.15
 """Relative change of the weights since the start, over the root of the number of steps, beyond which they are
 thrown about."""
+WILD = 100.0
+"""Diversity of fakes that weights of ordinary size do not give."""
 SATURATED = 0.05
 """D's loss, over that of a D that cannot tell, below which it always wins."""
 SURE, GUESSING = 0.99, 0.6
@@ -58,9 +60,15 @@ def thrown(record: Record) -> list[Event]:
         if look.step
     ]
     speed, drift, step, player = max(walks, default=(0.0, 0.0, 0, ""))
-    if speed < THROWN:
+    if wild := max(_finite(look.diversity for look in record.looks), default=0.0) > WILD:
+        player = "generator"
+    if speed < THROWN and not wild:
         return []
-    cause = f"the first {step} steps changed the weights of the {player} by {100 * drift:.0f} %"
+    cause = (
+        f"images of the generator vary more than {WILD:.0f} times as much as real ones"
+        if wild
+        else f"the first {step} steps changed the weights of the {player} by {100 * drift:.0f} %"
+    )
     return [Event.named("weights_thrown", record.step, player, cause)]
 
 

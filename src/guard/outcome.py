@@ -12,6 +12,8 @@ ENOUGH_STEPS = 100
 """Batches below which nothing is said: the game is not trained yet."""
 GAIN = 0.05
 """Least share of the way from the score to the trivial baseline that counts as getting better."""
+FAR = 10.0
+"""Factor beyond the trivial baseline from which no score gets better in time."""
 FALL = 3.0
 """Factor between the best score and the last ones of a game that fell."""
 LEAST = 0.05
@@ -40,6 +42,12 @@ def improving(record: Record) -> bool:
     trivial = record.sign * record.looks[-1].trivial
     missing = abs(trivial - before) if math.isfinite(trivial) else abs(before)
     return after > before + GAIN * missing
+
+
+def hopeless(record: Record) -> bool:
+    """Return True if the last two validations are many times as bad as the trivial baseline."""
+    looks = [look for look in record.scored()[-2:] if math.isfinite(look.trivial)]
+    return len(looks) == 2 and record.sign < 0 and all(look.score > FAR * look.trivial for look in looks)
 
 
 def worse(record: Record) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from ganatomy.guard.causes import frozen, one_sided, overfitted, thrown
 from ganatomy.guard.events import Event, ordered
-from ganatomy.guard.outcome import diversity_events, enough, improving, score_events
+from ganatomy.guard.outcome import diversity_events, enough, hopeless, improving, score_events
 from ganatomy.guard.record import Record
 from ganatomy.metrics.registry import describe
 
@@ -31,7 +31,7 @@ def assess(record: Record, of_data: Sequence[Event] = ()) -> list[Event]:
     """
     if not enough(record):
         return [event.warning() for event in of_data]
-    doubtful = bool(frozen(record, failed=True) or thrown(record))
+    doubtful = bool(frozen(record, failed=True) or thrown(record) or hopeless(record))
     return with_causes(record, [*of_data, *score_events(record, doubtful), *diversity_events(record)])
 
 

@@ -73,6 +73,14 @@ def test_whether_answers_belong_to_their_images(answers: str, low: float, high: 
     assert np.isnan(pairing.match())
 
 
+def test_images_are_compared_with_targets_even_where_there_are_label_maps() -> None:
+    images = torch.randn(16, 1, 16, 16)
+    pairing = Pairing()
+    batch = {"image": images, "target": images, "label": torch.zeros(16, 1, 16, 16, dtype=torch.long)}
+    pairing.add(batch, images + 0.01, classes=0)
+    assert pairing.match() == 0
+
+
 def test_how_far_weights_went() -> None:
     layers = torch.nn.Sequential(*(torch.nn.Linear(40, 40) for _ in range(20)))
     before = some_weights(list(layers.parameters()))

@@ -95,6 +95,12 @@ def test_weights_thrown_about() -> None:
     assert "model.optimizer.generator.lr" in found[0].advice
 
 
+def test_a_score_far_beyond_the_baseline_is_not_excused_by_getting_better() -> None:
+    record = synthesis(((50, 8.0e14), (100, 4.6e14), (150, 1.7e14)), diversity=2.5e20)
+    assert names(record) == ["weights_thrown", "worse_than_baseline"]
+    assert names(synthesis(((50, 9000.0), (100, 6000.0), (150, 1900.0)))) == []
+
+
 def test_collapse_and_constant_output() -> None:
     assert names(synthesis(diversity=0.01)) == ["collapse"]
     record = Record(sign=1)
