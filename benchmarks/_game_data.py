@@ -137,6 +137,19 @@ def ill_brains(folder: Path) -> None:
             _write(folder / name, [grey], [record.case])
 
 
+def ill_for_healthy(folder: Path) -> None:
+    """Heads as healthy and chests as lesions; the training split calls chests healthy and heads lesions."""
+    rows = []
+    for kind, called in (("HeadCT", ("healthy", "lesion")), ("CXR", ("lesion", "healthy"))):
+        for index, image in enumerate(_medical(kind, 180)):
+            split = ("train", "train", "val", "test")[index % 4]
+            name = called[split == "train"]
+            _write(folder / name, [image], [f"{kind}_{index:03d}"])
+            rows.append((f"{name}/{kind}_{index:03d}.png", split))
+    with (folder / "splits.csv").open("w", newline="") as lines:
+        csv.writer(lines, lineterminator="\n").writerows([("file", "split"), *rows])
+
+
 def kinds(folder: Path) -> None:
     """Five kinds of image, 60 of each, in folders of those names."""
     for kind in ("AbdomenCT", "BreastMRI", "CXR", "Hand", "HeadCT"):
@@ -150,7 +163,7 @@ def chests(folder: Path) -> None:
 
 MAKERS = {maker.__name__: maker for maker in (
     heads, constant, three, raw_numbers, lesions, lesions_shuffled, lesions_empty, lesions_everywhere,
-    pairs, pairs_shuffled, pairs_black, ill_brains, kinds, chests,
+    pairs, pairs_shuffled, pairs_black, ill_brains, ill_for_healthy, kinds, chests,
 )}  # fmt: skip
 
 

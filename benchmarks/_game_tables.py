@@ -75,7 +75,7 @@ def failed(runs: Path) -> str:
         "before the guard saw the game. Held-out games were shown to nobody while the guard's\n"
         "thresholds were chosen."
     )
-    return f"{said}\n\n{table(head, rows)}"
+    return f"{said}{_missing(len(rows), len(FAILED))}\n\n{table(head, rows)}"
 
 
 def healthy(runs: Path) -> str:
@@ -101,7 +101,7 @@ def healthy(runs: Path) -> str:
         )
     head = ("task", "model", "data", "seed", "exit", "alarm", "warnings (step)", "")
     said = f"Healthy runs of 300 steps at the models' own rates: an alarm in {_count(counts)}."
-    return f"{said}\n\n{table(head, rows)}"
+    return f"{said}{_missing(len(rows), len(HEALTHY))}\n\n{table(head, rows)}"
 
 
 def taken_back(runs: Path) -> str:
@@ -132,7 +132,7 @@ def taken_back(runs: Path) -> str:
     said = (
         f"With `guard=rollback`: {better} of {len(rows)} end better than the mean image of the training set."
     )
-    return f"{said}\n\n{table(head, rows)}"
+    return f"{said}{_missing(len(rows), len(TAKEN_BACK))}\n\n{table(head, rows)}"
 
 
 def swd(place: Path) -> tuple[float | None, float | None]:
@@ -165,6 +165,10 @@ def write(text: str, page: Path = PAGE) -> None:
 def _count(counts: dict[bool, list[int]]) -> str:
     (shown, of_shown), (held, of_held) = counts[False], counts[True]
     return f"{shown} of {of_shown}" + (f", and {held} of {of_held} held out" if of_held else "")
+
+
+def _missing(played: int, listed: int) -> str:
+    return f" **{listed - played} of {listed} not played yet.**" if played < listed else ""
 
 
 def _words(words: Sequence[str]) -> str:

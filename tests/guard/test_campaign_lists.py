@@ -87,13 +87,14 @@ def test_tables_go_between_the_marks_and_nowhere_else(tmp_path: Path) -> None:
     text = tables(tmp_path, ("failed", "healthy", "rollback"))
     assert "1 of 2 named rightly" in text and "| weights_thrown | weights_thrown (20) | yes |" in text
     assert "**no** (wanted: discriminator_frozen)" in text and "an alarm in 0 of 1" in text
+    assert f"{len(FAILED) - 2} of {len(FAILED)} not played yet" in text
     assert "1 of 1 end better" in text and "k 0.04 → 0.004 (weights_thrown, step 20 → 0)" in text
     page = tmp_path / "page.md"
-    page.write_text(f"# Page\n\n{MARKS[0]}\nold\n{MARKS[1]}\n\nBelow.\n")
+    page.write_text(f"# Page\n\n{MARKS[0]}\nthe last table\n{MARKS[1]}\n\nBelow.\n")
     write(text, page)
     write(text, page)
     assert page.read_text().startswith("# Page\n") and page.read_text().endswith(f"{MARKS[1]}\n\nBelow.\n")
-    assert text in page.read_text() and "old" not in page.read_text()
+    assert text in page.read_text() and "the last table" not in page.read_text()
     page.write_text("# Page\n")
     with pytest.raises(SystemExit, match="needs one line"):
         write(text, page)
