@@ -217,12 +217,12 @@ FAILED = (
         "the target cannot be told from the image: only the outcome shows it",
     ),
     FailedGame(
-        "adversarial_x100000",
-        "adversarial weight x100 000",
-        (*SEGMENTATION, "model.adversarial.weight=1000", *FAILED_STEPS),
+        "segmentation_x1000",
+        "segmentation, both rates x1000",
+        (*SEGMENTATION, f"{RATE_G}=2", f"{RATE_D}=0.2", *FAILED_STEPS),
         "lesions",
-        BAD_OUTCOME | {"discriminator_wins"},
-        "G follows D and no longer the masks",
+        THROWN,
+        "the rate throws weights about",
     ),
 )
 
