@@ -167,8 +167,10 @@ def failure(status: dict[str, Any]) -> Any:
 
     if status.get("game", HEALTHY) == HEALTHY:
         return None
-    text = Text("\n").join(
-        Text.assemble((event.name, "bold"), f" (step {event.step})\n{event.cause};\n{event.advice}")
+    text = Text("\n\n").join(
+        Text.assemble(
+            (event.name, "bold"), f", step {event.step}: {event.cause}.\nWhat to do: {event.advice}."
+        )
         for event in standing(status["events"])
     )
     return Panel(text, title="The game failed", title_align="left", border_style="red", expand=False)
