@@ -1,7 +1,7 @@
 """What guard, checksums and the second checkpoint cost a run, as shares of the CPU time of its training.
 
-Default jobs are trained by the real command, and the functions that were added for safety add up their CPU time. No
-value of a run changes; waiting for the disk is not counted.
+Default jobs are trained by the real command, and the functions that were added for safety add up their CPU
+time. No value of a run changes; waiting for the disk is not counted.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # run as a script, from any folder
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, from any folder
 
 from benchmarks._results import table, versions
 
+ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/reliability.md"
 BEGIN, END = "<!-- safety: written by benchmarks/safety.py -->", "<!-- safety: end -->"
 JOBS = {"segmentation": 300, "enhancement": 300, "synthesis": 500}
@@ -40,7 +40,7 @@ class Spent:
         self.busy = ""
 
     def watch(self, owner: Any, name: str, part: str) -> None:
-        """Replace a function by one that adds its time to a part; `-` takes it away from the one around it."""
+        """Replace a function by one that adds its time to a part; `-` takes it away from the outer one."""
         inner: Callable[..., Any] = getattr(owner, name)
 
         @functools.wraps(inner)
