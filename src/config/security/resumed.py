@@ -68,4 +68,4 @@ def keep_local(saved: DictConfig, cfg: DictConfig) -> list[str]:
 
 
 def _closed(key: str, value: str, instead: str) -> str:
-    return f"{key}: {value} stands in the run's config.yaml, which sends nothing; {instead}, unless you type {key}={value}"
+    return f"{key}: {value} in the run's config.yaml counts only if it is typed; {instead}"

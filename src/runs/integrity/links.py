@@ -11,19 +11,17 @@ LIBRARIES = {"wandb", "tensorboard"}
 """Folders of a run whose files are replaced or new, never written through."""
 
 
-def refuse_links(run: Path) -> None:
-    """Refuse a run directory with a link to a place outside of it.
-
-    Raises:
-        UserError: The line names the link and the place.
-    """
+def refuse_links(run: Path, force: bool = False) -> None:
+    """Refuse a run directory with a link to a place outside of it, unless `force`; UserError names both."""
+    if force:
+        return
     home = run.resolve()
     for folder, folders, files in os.walk(run):
         for name in (*folders, *files):
             path = Path(folder, name)
             if path.is_symlink() and not (place := _place(path)).is_relative_to(home):
                 raise UserError(
-                    f"resume: {path} is a link to {place}, outside the run, and would be written through; put "
+                    f"resume: {path} is a link to {place}, outside the run, where it would write; put "
                     "the folder or file itself there, or go on through it with resume_force=true"
                 )
         folders[:] = [name for name in folders if name not in LIBRARIES or Path(folder) != run]

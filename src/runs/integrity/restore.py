@@ -50,17 +50,13 @@ class Pair:
 
 
 def restore_resumed(words: Sequence[str]) -> None:
-    """Restore the files of the run that `resume=DIR` names on a command line; `resume_force=true` counts.
-
-    UserError for links that lead out of it, too.
-    """
+    """Restore the files of the run that `resume=DIR` names on a command line; `resume_force=true` counts."""
     given = dict(word.lstrip("+").partition("=")[::2] for word in words if "=" in word)
     run = given.get("resume", "").strip("'\"")
     if run not in ("", "null"):
-        force = given.get("resume_force", "").lower() == "true"
-        if not force:
-            refuse_links(Path(run).expanduser())
-        restore(Path(run).expanduser(), force)
+        folder, force = Path(run).expanduser(), given.get("resume_force", "").lower() == "true"
+        refuse_links(folder, force)
+        restore(folder, force)
 
 
 def restore(run: Path, force: bool = False) -> list[str]:
