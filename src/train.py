@@ -26,12 +26,14 @@ def main(cfg: DictConfig) -> float:
     from hydra.core.hydra_config import HydraConfig
 
     from ganatomy.config.resolve import resolve_config, validate
+    from ganatomy.config.security.connections import check_connections
     from ganatomy.launch.distributed import settle_place
     from ganatomy.launch.processes import end_by_game, processes_of, train_in_processes
     from ganatomy.runs.multirun import given_words
 
     hydra = HydraConfig.get()
     plain = resolve_config(cfg, given_words(hydra))
+    check_connections(plain, sys.argv[1:])
     plain["run_dir"] = hydra.runtime.output_dir
     settled = settle_place(validate(plain))
     directory = Path(hydra.runtime.output_dir)
