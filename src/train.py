@@ -162,6 +162,7 @@ def _finish(session: Session) -> float:
 
     cfg, run, data = session.cfg, session.run, session.data
     trainer, task = session.trainer, session.task
+    length, early = results.length(task.batches_done, cfg)
     if task.batches_done % trainer.val_check_interval or results.best(trainer)["score"] is None:
         trainer.validate(task, datamodule=data, verbose=False)
     best = results.best(trainer)
@@ -171,13 +172,13 @@ def _finish(session: Session) -> float:
         return float(best["score"])
     results.write(run, task, trainer)
     run.timed()
-    why = [f"{cfg.trainer.max_steps} steps", *([undefined] if undefined else [])]
+    notes = [undefined] if undefined else []
     game = results.game(trainer)
-    run.status("done", "; ".join(why), best=best, **game)
+    run.status("done", "; ".join([length, *notes]), best=best, **game)
     for logger in trainer.loggers:
         logger.finalize("success")
     close_wandb(0)
-    lines = [*task.closing_lines, *session.attempt.closing_lines(game.get("game", "")), *why[1:]]
+    lines = [*task.closing_lines, *session.attempt.closing_lines(game.get("game", "")), *early, *notes]
     results.show(run, lines, cfg.callbacks.report)
     return float(best["score"])
 

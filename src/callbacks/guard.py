@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganatomy.callbacks.loggers import alert, summarise
 from ganatomy.callbacks.pairing import Pairing
-from ganatomy.callbacks.probe import Answers, change, probe, probe_batch, some_weights
+from ganatomy.callbacks.probe import Answers, change, greatest_change, probe, probe_batch, some_weights
 from ganatomy.data.datamodule import DataModule
 from ganatomy.guard.events import OF_DATA, Event, GameFailed, game_of
 from ganatomy.guard.record import Line, Look, Record
@@ -129,8 +129,7 @@ class Guard(pl.Callback):
         self._act(trainer)
 
     def _look(self, task: AdversarialTask, answers: Answers) -> Look:
-        now = _weights(task)
-        drift = {name: float(change(self.begun[name].to(w), w)) for name, w in now.items() if self.begun}
+        pairs = {name: (self.begun[name].to(w), w) for name, w in _weights(task).items() if self.begun}
         score, final_scores = task.monitor.removeprefix("val/"), task.final
         train, held, fake = (
             final_scores.get(f"val/logits/{name}", math.nan) for name in ("train", "held_out", "fake")
@@ -143,7 +142,8 @@ class Guard(pl.Callback):
             match=math.nan if task.from_noise else self.pairing.match(),
             guess=answers.guess,
             separation=answers.separation,
-            drift=drift,
+            drift={name: float(change(*pair)) for name, pair in pairs.items()},
+            moved={name: float(greatest_change(*pair)) for name, pair in pairs.items()},
             memory=(train - held) / (train - fake) if train > fake else math.nan,
         )
 
@@ -192,15 +192,17 @@ def data_events(data: DataModule, task: AdversarialTask, batch: Batch) -> list[E
         task: Task, which says what is learned.
         batch: Some training items.
     """
-    flat = batch["image"].flatten(1)
-    constant = int((flat.amax(1) == flat.amin(1)).sum())
     role = task.learned
     classes = {"label": data.mask_classes, "boxes": data.box_classes, "class": data.image_classes}
     used = data.labels.used(data.records["train"])
     present = {n for record in used for n in data.facts[record.case].holds.get(role, ())}
     if role == "label":  # the facts do not mention the background
         present |= set(batch["label"].unique().tolist())
-    found = constant_images(constant, len(torch.unique(flat, dim=0)), len(flat)) if not data.patches else []
+    found = []
+    for name in () if data.patches else ("image", "target")[: 1 + (task.written_like == "target")]:
+        flat = batch[name].flatten(1)
+        constant = int((flat.amax(1) == flat.amin(1)).sum())
+        found += constant_images(constant, len(torch.unique(flat, dim=0)), len(flat), f"{name}s")
     found += few_images(data.train_items().labelled_items, task.from_noise)
     return found + (one_class(PLACES[role], classes[role], present, role == "label") if role else [])
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ganatomy.adversarial import DiscriminatorOutput, read_output
 from ganatomy.adversarial.discriminator import X
@@ -105,14 +106,25 @@ def diversity(real: X, fake: X) -> float:
 
 
 def some_weights(parameters: Sequence[nn.Parameter]) -> Tensor:
-    """Return a few numbers of a few parameters, evenly spread, as one flat copy on their device."""
+    """Return a few numbers of a few parameters, evenly spread, as a copy on their device.
+
+    One row a parameter, filled up with zeros [at most 8, 256].
+    """
     weights = [p for p in parameters if p.dim() > 1] or list(parameters)
     chosen = weights[:: max(1, -(-len(weights) // TENSORS))]
     parts = [p.detach().reshape(-1) for p in chosen]
-    return torch.cat([part[:: max(1, -(-len(part) // NUMBERS))].float() for part in parts])
+    some = [part[:: max(1, -(-len(part) // NUMBERS))].float() for part in parts]
+    return torch.stack([F.pad(numbers, (0, NUMBERS - len(numbers))) for numbers in some])
 
 
 def change(before: Tensor, after: Tensor) -> Tensor:
     """Return |after - before| / |before|, 0-dim."""
-    moved: Tensor = (after - before).norm() / before.norm().clamp_min(1e-12)
-    return moved
+    drift: Tensor = (after - before).norm() / before.norm().clamp_min(1e-12)
+    return drift
+
+
+def greatest_change(before: Tensor, after: Tensor) -> Tensor:
+    """Return the greatest |after - before| / |before| of a row, 0-dim; rows that began at 0 do not count."""
+    norms = before.norm(dim=1)
+    share = (after - before).norm(dim=1) / norms.clamp_min(1e-12)
+    return torch.where(norms > 0, share, 0).amax()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from statistics import median
 
 from ganatomy.guard.events import Event
@@ -12,14 +13,18 @@ ENOUGH_STEPS = 100
 """Batches below which nothing is said: the game is not trained yet."""
 GAIN = 0.05
 """Least share of the way from the score to the trivial baseline that counts as getting better."""
-FAR = 10.0
+FAR = 100.0
 """Factor beyond the trivial baseline from which no score gets better in time."""
+MANY_STEPS, MANY_LOOKS = 500, 6
+"""Batches and validations without a better score after which a run no longer counts as not trained yet."""
+NOT_YET = "train for longer (trainer.max_steps); if that does not help, look at the data (`ganatomy check`)"
+"""Advice where only the score is bad."""
 FALL = 3.0
 """Factor between the best score and the last ones of a game that fell."""
 LEAST = 0.05
 """Score below which a fall says nothing, as of Dice or mAP."""
-UNRELATED = 0.8
-"""Least `match` of outputs that tell nothing about their input."""
+UNRELATED, UNRELATED_LOOKS = 0.8, 3
+"""Least `match` of outputs that tell nothing about their input, and validations in a row that show it."""
 COLLAPSED, CONSTANT = 0.02, 0.002
 """Largest diversity of fakes, over that of real images, of a collapsed game, and of outputs all alike."""
 
@@ -66,12 +71,28 @@ def fell(record: Record) -> bool:
     return last < best / FALL and best > LEAST if record.sign > 0 else last < best * FALL < 0
 
 
-def score_events(record: Record, doubtful: bool = False) -> list[Event]:
-    """Return the events that the monitored score alone gives.
+def stuck(record: Record) -> bool:
+    """Return True if many validations of a run of many steps brought no better score."""
+    return record.step >= MANY_STEPS and len(record.scored()) >= MANY_LOOKS and not improving(record)
+
+
+def proved(record: Record, seconded: bool) -> bool:
+    """Return True if a bad score is a failure, not that of a game that is not trained yet.
+
+    Args:
+        record: The run so far.
+        seconded: True if something besides the score is wrong too.
+    """
+    return seconded or hopeless(record) or fell(record) or stuck(record)
+
+
+def score_events(record: Record, doubtful: bool = False, seconded: bool = False) -> list[Event]:
+    """Return the events that the monitored score gives: warnings, unless there is more evidence than it.
 
     Args:
         record: The run so far.
         doubtful: True if a player does what cannot end well, so that a score that gets better is no excuse.
+        seconded: True if something besides the score is wrong too.
     """
     is_worse = worse(record) and (doubtful or not improving(record))
     if not is_worse and not fell(record):
@@ -84,15 +105,28 @@ def score_events(record: Record, doubtful: bool = False) -> list[Event]:
         figures += f"; the trivial baseline has {last.trivial:.4g}"
     if not is_worse or record.sign * (best.score - last.trivial) > 0:
         cause = f"the validation score went from {best.score:.4g} at step {best.step} to {figures}"
-        return [Event.named("falling", record.step, "", cause)]
+        return [bad_score("falling", record, cause, seconded)]
     cause = f"the validation score is no better than without learning: {figures}"
-    return [Event.named("worse_than_baseline", record.step, "", cause)]
+    return [bad_score("worse_than_baseline", record, cause, seconded)]
+
+
+def bad_score(name: str, record: Record, cause: str, seconded: bool) -> Event:
+    """Return an event of the score alone, as a warning unless it is proved.
+
+    Args:
+        name: "falling" or "worse_than_baseline".
+        record: The run so far.
+        cause: What was seen.
+        seconded: True if something besides the score is wrong too.
+    """
+    event = Event.named(name, record.step, "", cause)
+    return event if proved(record, seconded) else replace(event, advice=NOT_YET, fatal=False)
 
 
 def diversity_events(record: Record) -> list[Event]:
     """Return `collapse` or `constant_output` where all outputs are alike."""
-    fits = [look.match for look in record.looks[-2:] if math.isfinite(look.match)]
-    if len(fits) == 2 and min(fits) > UNRELATED and not improving(record):
+    fits = [look.match for look in record.looks[-UNRELATED_LOOKS:] if math.isfinite(look.match)]
+    if len(fits) == UNRELATED_LOOKS and min(fits) > UNRELATED and not improving(record):
         cause = "an output fits the truth of other images as well as that of its own"
         return [Event.named("constant_output", record.step, "generator", cause)]
     limit = COLLAPSED if record.from_noise else CONSTANT

@@ -37,6 +37,7 @@ class Look:
         guess: Adversarial loss of a D that cannot tell real from fake; NaN if it has none, or 0.
         separation: Probability that D gives a real image a larger logit than a fake one; NaN without D.
         drift: For each player the relative change of its weights since the start, |w - w_0| / |w_0|.
+        moved: The same of the one weight tensor of the player that changed most.
         memory: How far D's logits of held-out images lie from those of training images towards those of
             fakes: 0 for none of the way, 1 for all of it; NaN if unknown.
     """
@@ -49,6 +50,7 @@ class Look:
     guess: float = NAN
     separation: float = NAN
     drift: Mapping[str, float] = field(default_factory=dict)
+    moved: Mapping[str, float] = field(default_factory=dict)
     memory: float = NAN
 
 

@@ -10,20 +10,21 @@ FEWEST_IMAGES = 10
 """Training images below which no distribution of images can be learned."""
 
 
-def constant_images(constant: int, different: int, count: int) -> list[Event]:
+def constant_images(constant: int, different: int, count: int, what: str = "images") -> list[Event]:
     """Return an event if most of the images that were looked at hold nothing.
 
     Args:
         constant: Images of a single value.
         different: Images that differ from each other.
         count: Images that were looked at.
+        what: "images" or "targets".
     """
     if count < 2 or (2 * constant < count and different > 1):
         return []
     cause = (
-        f"{constant} of {count} training images hold a single value"
+        f"{constant} of {count} training {what} hold a single value"
         if 2 * constant >= count
-        else f"all of {count} training images are the same"
+        else f"all of {count} training {what} are the same"
     )
     return [Event.named("constant_images", 0, "", cause)]
 
@@ -32,7 +33,8 @@ def few_images(count: int, from_noise: bool) -> list[Event]:
     """Return an event if a game that makes images from noise has too few to learn from."""
     if not from_noise or count >= FEWEST_IMAGES:
         return []
-    return [Event.named("few_images", 0, "", f"there are {count} training images")]
+    cause = f"there are {count} training images" if count != 1 else "there is one training image"
+    return [Event.named("few_images", 0, "", cause)]
 
 
 def one_class(what: str, names: Sequence[str], present: Collection[int], background: bool) -> list[Event]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from ganatomy.guard.causes import frozen, one_sided, overfitted, thrown
 from ganatomy.guard.events import Event, ordered
-from ganatomy.guard.outcome import diversity_events, enough, hopeless, improving, score_events
+from ganatomy.guard.outcome import bad_score, diversity_events, enough, hopeless, improving, score_events
 from ganatomy.guard.record import Record
 from ganatomy.metrics.registry import describe
 
@@ -15,14 +15,15 @@ from ganatomy.metrics.registry import describe
 def assess(record: Record, of_data: Sequence[Event] = ()) -> list[Event]:
     """Return the events that hold after the last validation, those that name the cause first.
 
-    A game has failed if its outcome is bad, if a player does not move, or if its data can teach nothing. Only
-    then are further causes named.
+    A game has failed if its outcome is bad and more than the score speaks for it, if a player does not move
+    or is thrown about beyond all doubt, or if its data can teach nothing. Only then are further causes named.
 
     Args:
         record: The run so far.
         of_data: Events that the training data gave.
 
     Example:
+        >>> from ganatomy.guard.record import Look
         >>> record = Record(sign=-1, from_noise=True)
         >>> for step, swd in ((50, 470.0), (100, 800.0), (150, 910.0)):
         ...     record.look(Look(step, score=swd, trivial=441.0))
@@ -31,17 +32,28 @@ def assess(record: Record, of_data: Sequence[Event] = ()) -> list[Event]:
     """
     if not enough(record):
         return [event.warning() for event in of_data]
-    doubtful = bool(frozen(record, failed=True) or thrown(record) or hopeless(record))
-    return with_causes(record, [*of_data, *score_events(record, doubtful), *diversity_events(record)])
+    doubtful = bool(frozen(record, failed=True) or thrown(record, failed=True) or hopeless(record))
+    alike = diversity_events(record)
+    seconded = bool(of_data or alike or _causes(record, failed=False))
+    return with_causes(record, [*of_data, *score_events(record, doubtful, seconded), *alike])
 
 
 def with_causes(record: Record, outcome: Sequence[Event]) -> list[Event]:
-    """Return the events of a bad outcome with their causes; without one, only players that do not move."""
-    failed = any(event.fatal for event in outcome)
-    found = [*outcome, *frozen(record, failed)]
-    if failed:
-        found += [*thrown(record), *one_sided(record), *overfitted(record)]
-    return ordered(found)
+    """Return the events of a bad outcome with their causes; without one, only causes beyond all doubt."""
+    if any(event.fatal for event in outcome):
+        return ordered([*outcome, *_causes(record, failed=True)])
+    return ordered([*outcome, *frozen(record, failed=False), *thrown(record, failed=False)])
+
+
+def _causes(record: Record, failed: bool) -> list[Event]:
+    """Return what besides the score is wrong with the game; of a doubtful `one_sided` only if it `failed`."""
+    far = thrown(record, failed=True)
+    return [
+        *frozen(record, failed=not far),  # beside a player that is thrown about another may hardly move
+        *far,
+        *one_sided(record, failed),
+        *overfitted(record),
+    ]
 
 
 def final(
@@ -66,4 +78,5 @@ def final(
     if any(event.name in ("falling", "worse_than_baseline") for event in found):
         return found
     cause = f"the test score {score} is {ours:.4g}, that of the baseline {trivial} {theirs:.4g}"
-    return with_causes(record, [*found, Event.named("worse_than_baseline", record.step, "", cause)])
+    seconded = sure is not None or bool(_causes(record, failed=False)) or any(event.fatal for event in found)
+    return with_causes(record, [*found, bad_score("worse_than_baseline", record, cause, seconded)])
