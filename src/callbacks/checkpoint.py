@@ -21,6 +21,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from ganatomy.adversarial.distributed.collectives import processes
 from ganatomy.launch.signals import SIGNALS, heard_by
 from ganatomy.runs.checkpoints import checkpoint_file, rotation
+from ganatomy.runs.checkpoints.identity import KEY
 from ganatomy.runs.directory import Run
 from ganatomy.tasks.base import AdversarialTask, Batch
 
@@ -85,7 +86,8 @@ class Checkpoints(pl.Callback):
         self._handlers: dict[int, Any] = {}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best_score": self.best_score, "best_step": self.best_step, "missing_best": self.missing_best}
+        best = {"best_score": self.best_score, "best_step": self.best_step, "missing_best": self.missing_best}
+        return {**best, KEY: self.run.identity}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the best score of the checkpoint, unless the weights that had it are gone."""

@@ -17,6 +17,7 @@ from ganatomy.files import write_whole
 from ganatomy.runs.integrity import checksums
 from ganatomy.runs.integrity.checksums import Damaged, Known, readable_lines, sha256
 from ganatomy.runs.integrity.contents import damage, differences, listed, parsed, reason
+from ganatomy.runs.integrity.regular import refuse_folders
 from ganatomy.runs.process_place import is_rank_zero
 
 COPIES = "copies"
@@ -66,8 +67,9 @@ def restore(run: Path, force: bool = False) -> list[str]:
         force: Go on with an edited config.yaml or data.json as it stands.
 
     Raises:
-        UserError: A file was edited by hand, or is damaged and so is its copy.
+        UserError: A file was edited by hand, or is damaged and so is its copy, or is a folder.
     """
+    refuse_folders(run, (*COPIED, *RESULTS), COPIES)
     decision = decide(run, force)
     if decision.refused:
         raise UserError("\n".join(decision.refused))
