@@ -17,7 +17,7 @@ from ganatomy.files import write_whole
 from ganatomy.runs.integrity import checksums
 from ganatomy.runs.integrity.checksums import Damaged, Known, readable_lines, sha256
 from ganatomy.runs.integrity.contents import damage, differences, listed, parsed, reason
-from ganatomy.runs.integrity.regular import refuse_folders
+from ganatomy.runs.integrity.regular import AS_THEY_STAND, has_name, refuse_folders
 from ganatomy.runs.process_place import is_rank_zero
 
 COPIES = "copies"
@@ -95,6 +95,8 @@ def decide(run: Path, force: bool = False) -> Decision:
         sound = checksums.read_checksums(run) is not None
         if not sound and (run / COPIES).is_dir():
             decision.lines.append(f"{run / checksums.NAME}: is missing; {_unchecked(run)}")
+        elif not sound and has_name(run):
+            decision.lines.append(f"{run / checksums.NAME}: is missing, and so is {COPIES}; {AS_THEY_STAND}")
     except Damaged as error:
         decision.lines.append(f"{error}; {_unchecked(run)}")
     known = readable_lines(run)  # a digest that fits is right wherever it stands
