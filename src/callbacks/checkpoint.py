@@ -86,8 +86,13 @@ class Checkpoints(pl.Callback):
         self._handlers: dict[int, Any] = {}
 
     def state_dict(self) -> dict[str, Any]:
-        best = {"best_score": self.best_score, "best_step": self.best_step, "missing_best": self.missing_best}
-        return {**best, KEY: self.run.identity}
+        return {"best_score": self.best_score, "best_step": self.best_step, "missing_best": self.missing_best}
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add the name of the run."""
+        checkpoint[KEY] = self.run.identity
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the best score of the checkpoint, unless the weights that had it are gone."""

@@ -161,7 +161,7 @@ def test_a_checkpoint_of_another_run_is_refused_or_left(
         path = broken / "checkpoints" / f"{name}.ckpt"
         own = path.read_bytes()
         state = checkpoint_file.load(path)
-        state["callbacks"]["Checkpoints"]["run"] = "of another one"
+        state["run"] = "of another one"
         path.write_bytes(checkpoint_file.encode(state))
         before = {path: path.read_bytes() for path in broken.rglob("*") if path.is_file()}
         if name == "last":
@@ -178,7 +178,7 @@ def test_a_checkpoint_of_another_run_is_refused_or_left(
 
 def name_of(run: Path) -> str:
     name: str = json.loads((run / "environment.json").read_text())["run"]
-    assert checkpoint_file.load(run / "checkpoints/last.ckpt")["callbacks"]["Checkpoints"]["run"] == name
+    assert checkpoint_file.load(run / "checkpoints/last.ckpt")["run"] == name
     return name
 
 

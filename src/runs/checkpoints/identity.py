@@ -12,7 +12,7 @@ from ganatomy.runs.integrity.checked import read_file
 from ganatomy.runs.integrity.checksums import Damaged
 
 KEY = "run"
-"""Key of the name in environment.json, and in the state of the callback that writes checkpoints."""
+"""Key of the name in environment.json and in each checkpoint."""
 DECISIVE = ("seed", "task", "data", "model", "update")
 """Sections of the configuration that make a game what it is: runs that share them have equal weights."""
 
@@ -39,7 +39,7 @@ def recorded(run: Path) -> str:
 
 def writer(state: Mapping[str, Any]) -> str:
     """Return the name of the run that wrote a checkpoint; empty for one of a version that gave none."""
-    return str(state["callbacks"].get("Checkpoints", {}).get(KEY, ""))
+    return str(state.get(KEY, ""))
 
 
 def is_foreign(state: Mapping[str, Any], run: Path) -> bool:
