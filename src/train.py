@@ -26,12 +26,14 @@ def main(cfg: DictConfig) -> float:
     from hydra.core.hydra_config import HydraConfig
 
     from ganatomy.config.resolve import resolve_config, validate
+    from ganatomy.config.security.connections import check_connections
     from ganatomy.launch.distributed import settle_place
     from ganatomy.launch.processes import end_by_game, processes_of, train_in_processes
     from ganatomy.runs.multirun import given_words
 
     hydra = HydraConfig.get()
     plain = resolve_config(cfg, given_words(hydra))
+    check_connections(plain, sys.argv[1:])
     plain["run_dir"] = hydra.runtime.output_dir
     settled = settle_place(validate(plain))
     directory = Path(hydra.runtime.output_dir)
@@ -160,6 +162,7 @@ def _finish(session: Session) -> float:
 
     cfg, run, data = session.cfg, session.run, session.data
     trainer, task = session.trainer, session.task
+    length, early = results.length(task.batches_done, cfg)
     if task.batches_done % trainer.val_check_interval or results.best(trainer)["score"] is None:
         trainer.validate(task, datamodule=data, verbose=False)
     best = results.best(trainer)
@@ -169,13 +172,13 @@ def _finish(session: Session) -> float:
         return float(best["score"])
     results.write(run, task, trainer)
     run.timed()
-    why = [f"{cfg.trainer.max_steps} steps", *([undefined] if undefined else [])]
+    notes = [undefined] if undefined else []
     game = results.game(trainer)
-    run.status("done", "; ".join(why), best=best, **game)
+    run.status("done", "; ".join([length, *notes]), best=best, **game)
     for logger in trainer.loggers:
         logger.finalize("success")
     close_wandb(0)
-    lines = [*task.closing_lines, *session.attempt.closing_lines(game.get("game", "")), *why[1:]]
+    lines = [*task.closing_lines, *session.attempt.closing_lines(game.get("game", "")), *early, *notes]
     results.show(run, lines, cfg.callbacks.report)
     return float(best["score"])
 

@@ -59,6 +59,16 @@ def entries() -> dict[str, tuple[str, Any]]:
 ENTRIES = entries()
 
 
+OTHERS = (
+    "ganatomy.guard.events",
+    "ganatomy.guard.verdict",
+    "ganatomy.text.names",
+    "ganatomy.text.tables",
+    "ganatomy.data.io.dicom.pseudonyms",
+)
+"""Modules that are no entry; those of their functions and classes that have an example are run too."""
+
+
 def examples(name: str) -> list[doctest.DocTest]:
     room, value = ENTRIES[name]
     tests = doctest.DocTestFinder().find(value, name, globs=AT_HAND | exports(room))
@@ -77,6 +87,18 @@ def test_the_example_of_an_entry_runs(name: str, tmp_path: Path, monkeypatch: py
         assert result.failed == 0, "".join(report)
 
 
+def of_module(name: str) -> list[doctest.DocTest]:
+    return [test for test in doctest.DocTestFinder().find(importlib.import_module(name)) if test.examples]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_the_examples_of_a_module_run(name: str) -> None:
+    for test in of_module(name):
+        report: list[str] = []
+        result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=report.append)
+        assert result.failed == 0, "".join(report)
+
+
 def test_no_example_is_left_out() -> None:
     """Examples of src/ that nothing runs would grow old."""
     written = {
@@ -85,8 +107,8 @@ def test_no_example_is_left_out() -> None:
         if (count := path.read_text(encoding="utf-8").count(">>> "))
     }
     run: Counter[str] = Counter()
-    for name in ENTRIES:
-        for test in examples(name):
+    for found in (*map(examples, ENTRIES), *map(of_module, OTHERS)):
+        for test in found:
             assert test.filename is not None
             run[str(Path(test.filename).resolve().relative_to(SRC))] += len(test.examples)
     assert run == written

@@ -125,10 +125,12 @@ def test_the_watch_sees_a_socket(watched: Watched, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_run_with_wandb_offline_and_its_resumption(watched: Watched, tmp_path: Path) -> None:
-    words = [*TINY[:-1], "logger=wandb", "run_dir=run", "trainer.max_steps=4"]
+    words = [*TINY[:-1], "logger=wandb", "run_dir=run", "trainer.max_steps=4", "name=as_typed"]
     done = watched("src.train", *words)
     assert done.returncode == 0, done.stdout
     assert any((tmp_path / "run/wandb").glob("offline-run-*/*.wandb"))
+    kept = [path for path in (tmp_path / "run/wandb").rglob("*") if path.is_file()]
+    assert not [path for path in kept if b"as_typed" in path.read_bytes()], "W&B keeps the command line"
     done = watched("src.train", "resume=run", "trainer.max_steps=4")
     assert done.returncode == 0, done.stdout
 

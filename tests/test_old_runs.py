@@ -75,7 +75,9 @@ def trained(compose: Callable[..., dict[str, Any]], tmp_path: Path) -> Callable[
 
 
 def made_old(run: Path, place: Path) -> None:
-    """Give a run directory the files that 062eb33 wrote of it."""
+    """Give a run directory the files that 062eb33 wrote of it: no checksums and no copies among them."""
+    (run / "checksums.txt").unlink()
+    shutil.rmtree(run / "copies")
     text = (OLD / "config.yaml").read_text().replace("root: PLACE", f"root: {place}/set")
     (run / "config.yaml").write_text(text.replace("PLACE", str(place)))
     shutil.copy(OLD / "data.json", run)

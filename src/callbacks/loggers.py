@@ -137,7 +137,13 @@ def _wandb(logger: WandbConfig, cfg: Plain, directory: Path, identity: str) -> W
         mode=logger.mode,
         resume="allow",
         config={key: cfg[key] for key in ("task", "data", "model", "update", "trainer", "seed")},
-        settings=wandb.Settings(silent=True, console="off", disable_git=True, save_code=False),
+        settings=wandb.Settings(
+            silent=True,
+            console="off",
+            disable_git=True,
+            save_code=False,
+            x_disable_meta=True,  # it has the command line as typed; environment.json has it without secrets
+        ),
     )
     return WandbLogger(experiment=experiment)
 

@@ -76,7 +76,7 @@ class TrainingProgress(pl.Callback):
         assert isinstance(pl_module, AdversarialTask)
         value = trainer.callback_metrics.get(pl_module.monitor)
         if value is not None and not torch.as_tensor(value).isnan():
-            self.score = f"{pl_module.monitor} {float(value):.3f}"
+            self.score = f"{pl_module.monitor} {_figure(float(value))}"
         if self.kind == "lines" and trainer.is_global_zero and not trainer.sanity_checking:
             self.console.print(
                 f"step {pl_module.batches_done}/{trainer.max_steps}, {self.score}", highlight=False
@@ -85,7 +85,7 @@ class TrainingProgress(pl.Callback):
     def _note(self, task: AdversarialTask) -> str:
         players = ("generator", "discriminator")
         values = [(p[0].upper(), task.latest.get(f"loss/{p}/total")) for p in players]
-        losses = " ".join(f"{name} {float(value):.3f}" for name, value in values if value is not None)
+        losses = " ".join(f"{name} {_figure(float(value))}" for name, value in values if value is not None)
         return f"{losses}  {self.score}".strip()
 
     def _stop(self) -> None:
@@ -100,3 +100,8 @@ class TrainingProgress(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
         self._stop()
+
+
+def _figure(value: float) -> str:
+    """Return a number in few digits, however large it is."""
+    return f"{value:.3f}" if abs(value) < 1e4 else f"{value:.3g}"

@@ -20,6 +20,8 @@ from ganatomy.config.security.elsewhere import (
     checked,
     refuse_references,
 )
+from ganatomy.config.security.resumed import FREE, keep_local
+from ganatomy.config.translate import announce
 from ganatomy.config.versions import MISSING, as_today, get, key_of_today, line_of
 from ganatomy.errors import UserError
 
@@ -38,30 +40,6 @@ _said: set[str] = set()
 
 INTERNAL = {"source", "seed", "batches_done", "degrade", "pieces", "held", "one_size"}
 """Arguments of the DataModule that no configuration sets."""
-
-FREE = (
-    "trainer.max_steps",
-    "trainer.val_every",
-    "trainer.log_every",
-    "trainer.accelerator",
-    "trainer.devices",
-    "trainer.num_nodes",
-    "trainer.hang_after",
-    "trainer.threads",
-    "trainer.test_checkpoint",
-    "callbacks.",
-    "guard",
-    "save_predictions",
-    "save_samples",
-    "save_format",
-    "task.evaluator",
-    "data.workers",
-    "data.cache",
-    "data.changed",
-    "data.secret",
-    "debug",
-)
-"""Keys that may differ when a run goes on."""
 
 
 def load(run: str | Path) -> Plain:
@@ -138,8 +116,8 @@ def _referring(cfg: Any) -> Any:
 def resolve_config(cfg: DictConfig, overrides: list[str]) -> Plain:
     """Return the configuration to run: with `resume`, that of the resumed run.
 
-    With it only keys that change no number may be given (`FREE`), and how far the run goes. UserError for any
-    other key.
+    With it only keys that change no number may be given (`FREE`), and how far the run goes; places and
+    connections are those of this machine (`keep_local`). UserError for any other key.
     """
     if not isinstance(forced := cfg.get("resume_force", False), bool) or (forced and not cfg.get("resume")):
         raise UserError("resume_force: is true or false, and says something beside resume=DIR alone")
@@ -167,6 +145,7 @@ def resolve_config(cfg: DictConfig, overrides: list[str]) -> Plain:
             raise UserError(f"{key}: no such key in {cfg.resume}/config.yaml")
         OmegaConf.update(saved, key, OmegaConf.select(cfg, key), force_add=True)
     _check_extension(saved, planned)
+    announce(keep_local(saved, cfg))
     saved.resume, saved.resume_force = str(cfg.resume), False
     return to_plain(saved)
 

@@ -54,7 +54,7 @@ def grouped(faults: Iterable[Fault]) -> list[list[Fault]]:
 def told_once(faults: Iterable[Fault]) -> list[str]:
     """Return a line for each group of faults: its first one, and the number of the others."""
     return [
-        printable(first.words) + (f" ... and {len(more)} more (check.html)" if more else "")
+        printable(first.words) + (f" ... and {len(more)} more (see `ganatomy check`)" if more else "")
         for first, *more in grouped(faults)
     ]
 

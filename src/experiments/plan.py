@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ganatomy.config.compose import composed
 from ganatomy.config.mistakes.suggestions import nearest
+from ganatomy.config.security.connections import check_connections
 from ganatomy.errors import UserError
 from ganatomy.experiments.fingerprint import digest, fingerprint
 from ganatomy.experiments.pinned import Pinned
@@ -69,7 +70,7 @@ def try_arms(experiment: Experiment, todo: Sequence[PlannedRun]) -> None:
     """Raise UserError for an arm that `train` would refuse, before the first run begins."""
     for arm, run in {run.arm: run for run in todo}.items():
         try:
-            composed(run.words, check=True)
+            check_connections(composed(run.words, check=True))
         except UserError as error:
             raise wrong(experiment, arm, error) from error
 

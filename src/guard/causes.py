@@ -92,7 +92,7 @@ def one_sided(record: Record, failed: bool) -> list[Event]:
     if not separations:
         return []
     share = median(shares) if shares else math.nan
-    besides = f" and its loss is {100 * share:.2g} % of a guess's" if shares else ""
+    besides = f" and its loss is {share:.2g} times that of guessing" if shares else ""
     if min(separations) > SURE and not share > SATURATED:
         cause = (
             f"the discriminator tells {100 * min(separations):.0f} % of real and fake images apart{besides}"

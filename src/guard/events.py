@@ -12,18 +12,18 @@ HEALTHY = "healthy"
 ADVICE: dict[str, str] = {
     "not_finite": "lower the learning rate, clip gradients (update.clip) or check the data",
     "constant_images": "look at the images and at data.intensity with `ganatomy check`",
-    "few_images": "add images, or start from fewer claims: no network learns a distribution from so few",
+    "few_images": "add images: no network learns how images vary from so few",
     "one_class": "check data.label, data.classes and data.split: training needs every class",
-    "generator_frozen": "set model.optimizer.generator.lr to that of the model's file",
-    "discriminator_frozen": "set model.optimizer.discriminator.lr to that of the model's file",
+    "generator_frozen": "raise model.optimizer.generator.lr, or leave it at the model's default",
+    "discriminator_frozen": "raise model.optimizer.discriminator.lr, or leave it at the model's default",
     "weights_thrown": "divide model.optimizer.{player}.lr by 10 or more",
-    "collapse": "lower model.optimizer.generator.lr, add one of model.adversarial.penalties, or another seed",
+    "collapse": "lower model.optimizer.generator.lr, add one of model.adversarial.penalties, or change seed",
     "constant_output": "lower model.adversarial.weight against the task's losses, or check the labels",
     "discriminator_wins": "lower model.optimizer.discriminator.lr or add one of model.adversarial.penalties",
     "discriminator_loses": "raise model.optimizer.discriminator.lr or update.n_critic",
     "overfitting": "use model.adversarial.augment=ada, more images, or fewer steps (trainer.max_steps)",
-    "falling": "lower the learning rates, or end earlier: best.ckpt holds the best validation",
-    "worse_than_baseline": "compare images with labels (`ganatomy check`), then try lower learning rates",
+    "falling": "lower the learning rates, or end earlier; best.ckpt holds the weights of the best validation",
+    "worse_than_baseline": "look at the data with `ganatomy check`; if it is right, lower the learning rates",
 }
 """Events by name, those that say most about the cause first, with what to do."""
 

@@ -33,7 +33,8 @@ def few_images(count: int, from_noise: bool) -> list[Event]:
     """Return an event if a game that makes images from noise has too few to learn from."""
     if not from_noise or count >= FEWEST_IMAGES:
         return []
-    return [Event.named("few_images", 0, "", f"there are {count} training images")]
+    cause = f"there are {count} training images" if count != 1 else "there is one training image"
+    return [Event.named("few_images", 0, "", cause)]
 
 
 def one_class(what: str, names: Sequence[str], present: Collection[int], background: bool) -> list[Event]:

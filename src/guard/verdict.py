@@ -23,6 +23,7 @@ def assess(record: Record, of_data: Sequence[Event] = ()) -> list[Event]:
         of_data: Events that the training data gave.
 
     Example:
+        >>> from ganatomy.guard.record import Look
         >>> record = Record(sign=-1, from_noise=True)
         >>> for step, swd in ((50, 470.0), (100, 800.0), (150, 910.0)):
         ...     record.look(Look(step, score=swd, trivial=441.0))

@@ -21,7 +21,7 @@ from omegaconf import DictConfig
 from ganatomy.config.locations import CONF
 from ganatomy.config.mistakes.overrides import refuse_bases, replacing
 from ganatomy.config.resolvers import register_resolvers
-from ganatomy.config.security.hydra_job import refuse_variables
+from ganatomy.config.security.hydra_job import refuse_foreign, refuse_variables
 from ganatomy.config.translate import readable
 from ganatomy.errors import GAME_FAILED, UserError
 from ganatomy.invocation import redacted, settle_prefixes
@@ -76,6 +76,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
                     restore_resumed(sys.argv[1:])
                 sys.argv[1:] = readable(sys.argv[1:], name == "train", composing)
                 sys.argv[1:] = replacing(sys.argv[1:], composing)
+                refuse_foreign(name, sys.argv[1:], folders)
                 failed = False
                 try:
                     hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)()

@@ -52,7 +52,7 @@ class TrainProcess:
         _wait_until_free(directory, patience)
         self.log = directory.with_suffix(".log")
         directory.parent.mkdir(parents=True, exist_ok=True)
-        if (directory / "checkpoints" / "last.ckpt").is_file():
+        if any((directory / "checkpoints").glob("last*.ckpt")):
             words = [f"resume={directory}", *(w for w in words if w.startswith("hydra.searchpath="))]
         else:
             shutil.rmtree(directory, ignore_errors=True)  # nothing was reached there

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -36,6 +37,32 @@ def grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     top = f"<thead><tr>{_cells('th', heads)}</tr></thead>" if heads else ""
     lines = "".join(f"<tr>{_cells('td', row)}</tr>" for row in rows)
     return f'<div class="wide"><table{style}>{top}{lines}</table></div>'
+
+
+def game(name: str, events: Sequence[Mapping[str, Any]]) -> str:
+    """Return a banner with cause and advice of each event of a failed game, and one of the other events.
+
+    Args:
+        name: Name of the failed game, or `healthy`.
+        events: All events, as in status.json.
+
+    Returns:
+        HTML; empty without events.
+    """
+    standing = [each for each in events if each["fatal"] and not each.get("healed")]
+    others = [each for each in events if each not in standing]
+    failed = _banner("failed", f"The game failed: {name}", standing) if name != "healthy" else ""
+    return failed + (_banner("warned", "Warnings", others) if others else "")
+
+
+def _banner(style: str, title: str, events: Sequence[Mapping[str, Any]]) -> str:
+    items = ""
+    for each in events:
+        when = f"step {each['step']}{', no longer so at the end' if each.get('healed') else ''}"
+        advice = re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(each["advice"]))
+        cause = f"<b>{escape(each['name'])}</b> ({when}): {escape(each['cause'])}."
+        items += f"<li>{cause}<br>What to do: {advice}.</li>"
+    return f'<div class="banner {style}"><b>{escape(title)}</b><ul>{items}</ul></div>'
 
 
 def rollbacks(rows: Sequence[Mapping[str, Any]]) -> str:

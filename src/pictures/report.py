@@ -34,7 +34,7 @@ def write_report(run: Path) -> Path:
     data = _read(run, "data.json")
     scores = table(metrics, unit=str(data.get("units", "mm")))
     parts = [
-        _failure(status),
+        markup.game(str(status.get("game", "healthy")), status.get("events", [])),
         _cards(scores),
         markup.section("Test scores", markup.scores(scores)),
         _figures(run),
@@ -116,19 +116,6 @@ def took(seconds: float) -> str:
     if minutes < 2:
         return f"took {seconds:.0f} s"
     return f"took {minutes:.0f} min" if hours < 2 else f"took {hours:.1f} h"
-
-
-def _failure(status: Mapping[str, Any]) -> str:
-    """Return a banner with each event of a failed game: name, step, cause and advice."""
-    if status.get("game", "healthy") == "healthy":
-        return ""
-    standing = [each for each in status.get("events", []) if each["fatal"] and not each.get("healed")]
-    items = "".join(
-        f"<li><b>{escape(each['name'])}</b>, step {each['step']}: {escape(each['cause'])}; "
-        f"{escape(each['advice'])}.</li>"
-        for each in standing
-    )
-    return f'<div class="failed"><b>The game failed: {escape(str(status["game"]))}</b><ul>{items}</ul></div>'
 
 
 def _cards(scores: Table) -> str:

@@ -15,6 +15,7 @@ from ganatomy.config.mistakes.keys import search_path
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.schema import PathsConfig
 from ganatomy.config.section import Section
+from ganatomy.config.security.connections import check_connections, check_space
 from ganatomy.config.security.elsewhere import check_hydra
 from ganatomy.config.targets import build
 from ganatomy.config.translate import announce, word_of_today, words_of_today
@@ -135,6 +136,8 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
     check_hydra([*asked.train, *map(str, asked.space)])
     space = read_space(asked.space)
     plain = composed([word_of_today(word) for word in shared], folders)
+    check_connections(plain, given)
+    check_space(asked.space)
     score = plain["task"]["monitor"]
     for metric in build(plain["task"].get("metrics") or [], "task.metrics"):
         register(metric)

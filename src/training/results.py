@@ -14,6 +14,7 @@ from ganatomy.text.tables import csv_text
 if TYPE_CHECKING:
     import pytorch_lightning as pl
 
+    from ganatomy.config.schema import Config
     from ganatomy.data.datamodule import DataModule
     from ganatomy.data.records import Record
     from ganatomy.tasks.base import AdversarialTask
@@ -27,6 +28,14 @@ def best(trainer: pl.Trainer) -> dict[str, Any]:
     found = next(callback for callback in watchers if isinstance(callback, Checkpoints))
     missing = {"missing": found.missing_best} if found.missing_best else {}
     return {"score": found.best_score, "step": found.best_step, **missing}
+
+
+def length(steps: int, cfg: Config) -> tuple[str, list[str]]:
+    """Return how long the run was, and the same as a line for the user if the guard ended it early."""
+    if steps >= cfg.trainer.max_steps:
+        return f"{cfg.trainer.max_steps} steps", []
+    text = f"{steps} of {cfg.trainer.max_steps} steps: guard={cfg.guard.name} ended the training"
+    return text, [text]
 
 
 def game(trainer: pl.Trainer) -> dict[str, Any]:
@@ -167,8 +176,10 @@ def failure(status: dict[str, Any]) -> Any:
 
     if status.get("game", HEALTHY) == HEALTHY:
         return None
-    text = Text("\n").join(
-        Text.assemble((event.name, "bold"), f" (step {event.step})\n{event.cause};\n{event.advice}")
+    text = Text("\n\n").join(
+        Text.assemble(
+            (event.name, "bold"), f", step {event.step}: {event.cause}.\nWhat to do: {event.advice}."
+        )
         for event in standing(status["events"])
     )
     return Panel(text, title="The game failed", title_align="left", border_style="red", expand=False)

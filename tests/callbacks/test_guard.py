@@ -128,6 +128,7 @@ def test_a_frozen_generator_is_named(run: Callable[..., Path], capsys: pytest.Ca
 def test_stop_ends_the_training_and_scores_it(run: Callable[..., Path]) -> None:
     found = run("stopped", RATE.format("discriminator", 0), "guard=stop")
     assert status(found)["game"] == "discriminator_frozen"
+    assert status(found)["why"] == "4 of 8 steps: guard=stop ended the training"
     rows = list(csv.DictReader((found / "metrics.csv").open()))
     assert int(rows[-1]["step"]) == 4
     assert "test/dice" in json.loads((found / "metrics.json").read_text())

@@ -11,7 +11,7 @@ from ganatomy.data.records import Fault
 def test_a_line_a_kind_of_fault_says_how_many_more_there_are():
     faults = [Fault("a", "empty", f"images/{name}.png: has no pixel") for name in ("1", "2", "2", "3")]
     other = Fault("b", "constant", "images/4.png: all pixels are 7")
-    first = "images/1.png: has no pixel ... and 2 more (check.html)"
+    first = "images/1.png: has no pixel ... and 2 more (see `ganatomy check`)"
     assert told_once([*faults, other]) == [first, "images/4.png: all pixels are 7"]
 
 

@@ -114,6 +114,24 @@ def test_it_says_how_long_it_took_and_that_pictures_have_no_millimetres(
     assert words in text and "HD95 px" in text and "HD95 mm" not in text
 
 
+def test_a_failed_game_stands_above_the_scores_and_warnings_apart(run: Path) -> None:
+    event = {"step": 100, "player": "", "cause": "it <b>stands</b> still", "advice": "call `check`"}
+    events = [
+        {**event, "name": "collapse", "fatal": True, "healed": False},
+        {**event, "name": "falling", "fatal": True, "healed": True},
+        {**event, "name": "few_images", "fatal": False, "healed": False},
+    ]
+    (run / "status.json").write_text(json.dumps({"status": "done", "game": "collapse", "events": events}))
+    page = Page(write_report(run))
+    failed, _, rest = page.text.partition("The game failed: collapse")[2].partition("Warnings")
+    assert failed == "collapse (step 100): it <b>stands</b> still.What to do: call check."
+    assert "collapse" not in rest and "few_images (step 100)" in rest and "Dice" in rest
+    assert "falling (step 100, no longer so at the end)" in rest and "code" in page.tags
+    (run / "status.json").write_text(json.dumps({"status": "done", "game": "healthy", "events": events[1:]}))
+    text = Page(write_report(run)).text
+    assert "The game failed" not in text and "Warnings" in text
+
+
 def test_a_table_of_many_scores_has_a_line_each(run: Path) -> None:
     """Five scores of three sources would be cut at the edge of the page."""
     names = [f"{source}/{score}" for source in ("test", "baseline/otsu", "baseline/mean_label_map")

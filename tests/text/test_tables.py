@@ -15,7 +15,7 @@ from ganatomy.data.io.text_tables import rows_of
 from ganatomy.errors import UserError
 from ganatomy.text.tables import csv_rows, csv_text, escaped, restored
 
-SRC = Path(__file__).resolve().parents[1] / "src"
+SRC = Path(__file__).resolve().parents[2] / "src"
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 FORMULAS = [
     "=1+1", "+1+1", "-1+1", "@SUM(A1)", "=HYPERLINK(\"http://x\")", "\t=1", "\r=1",

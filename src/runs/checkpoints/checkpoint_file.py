@@ -10,11 +10,11 @@ import errno
 import hashlib
 import io
 import os
-import pickle
 import struct
 import zipfile
 import zlib
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, BinaryIO
 
 import torch
@@ -38,7 +38,7 @@ KEYS: dict[str, type] = {
 }
 """What every checkpoint of a run holds, and its type."""
 UNREADABLE = (
-    *(zipfile.BadZipFile, zlib.error, pickle.UnpicklingError, struct.error, EOFError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, UnpicklingError, struct.error, EOFError, RuntimeError),
     *(AttributeError, ImportError, LookupError, TypeError, ValueError, OverflowError, AssertionError),
 )
 """Errors of torch and zipfile at a file that is no checkpoint, or no longer one."""
@@ -90,7 +90,7 @@ def load(path: Path) -> dict[str, Any]:
     with _opened(path) as file:
         try:
             state = torch.load(file, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError as error:
+        except UnpicklingError as error:
             reason = "holds more than tensors and plain values, which could run code, and is not loaded"
             raise Damaged(path, reason) from error
         except UNREADABLE as error:

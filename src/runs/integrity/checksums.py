@@ -18,7 +18,7 @@ NAME = "checksums.txt"
 HEAD = "# checked by: sha256sum -c checksums.txt (`before`: what a file held until its last write)"
 LAST = "# lines above: "
 BEFORE = "# before: "
-LINE = re.compile(rf"(?P<before>{BEFORE})?(?P<digest>[0-9a-f]{{64}})  (?P<name>\S+)")
+LINE = re.compile(rf"(?P<before>{BEFORE})?(?P<digest>[0-9a-f]{{64}})  (?P<name>(?!/|\S*\.\.)\S+)")
 
 Known = dict[str, tuple[str, ...]]
 """File -> its accepted digests: of its last write, then of what stood there before."""

@@ -17,6 +17,7 @@ from ganatomy.files import write_whole
 from ganatomy.runs.integrity import checksums
 from ganatomy.runs.integrity.checksums import Damaged, Known, readable_lines, sha256
 from ganatomy.runs.integrity.contents import damage, differences, listed, parsed, reason
+from ganatomy.runs.integrity.links import refuse_links
 from ganatomy.runs.process_place import is_rank_zero
 
 COPIES = "copies"
@@ -53,7 +54,9 @@ def restore_resumed(words: Sequence[str]) -> None:
     given = dict(word.lstrip("+").partition("=")[::2] for word in words if "=" in word)
     run = given.get("resume", "").strip("'\"")
     if run not in ("", "null"):
-        restore(Path(run).expanduser(), given.get("resume_force", "").lower() == "true")
+        folder, force = Path(run).expanduser(), given.get("resume_force", "").lower() == "true"
+        refuse_links(folder, force)
+        restore(folder, force)
 
 
 def restore(run: Path, force: bool = False) -> list[str]:

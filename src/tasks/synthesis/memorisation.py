@@ -94,9 +94,9 @@ def withhold_finding(pictures: dict[str, Picture], why: str) -> list[str]:
         return []
     if pictures["nearest"].title.startswith(FINDINGS[True]):
         return [pictures["nearest"].title]
-    line = f"nothing to judge about copies, as these images are worthless: {why}"
+    line = "copies not judged: the images are worthless"
     pictures["nearest"] = pictures["nearest"]._replace(title=line)
-    return [line]
+    return [f"{line} ({why})"]
 
 
 def describe(fake: Tensor, held_out: Tensor) -> str:

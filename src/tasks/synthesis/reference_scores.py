@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor
 
 from ganatomy.baselines.synthesis import trivial_images
@@ -47,6 +49,18 @@ def trivial(set_scores: SetScores, data: DataModule, max_images: int, seed: int)
         for name, images in baselines.items()
         for score, value in set_scores(images).items()
     }
+
+
+def fault(scores: Mapping[str, float], trivial: float) -> str:
+    """Return why synthetic images are worth nothing, for the user; empty if they are worth something.
+
+    Args:
+        scores: Their scores.
+        trivial: SWD of the mean image.
+    """
+    if not scores["swd"] < trivial:
+        return "they are farther from real ones than the mean image is"
+    return "none of them is near a real one" if scores["coverage"] == 0 else ""
 
 
 def real(set_scores: SetScores, data: DataModule) -> dict[str, float]:

@@ -92,8 +92,8 @@ class SynthesisTask(AdversarialTask):
         self.overfitting = OverfittingMonitor(self.discriminator, self.inputs_of, self.tables["logits"])
         self.data: DataModule | None = None
         self.set_scores: SetScores | None = None
-        self.held_out = self.distance = float("nan")
-        self.real_evaluation: dict[str, float] = {}
+        self.held_out = float("nan")
+        self.tested, self.real_evaluation = dict[str, float](), dict[str, float]()
         self.reference_scores: dict[str, float] = {}
         self.imagenet = imagenet and imagenet_features.available()
         if imagenet and not self.imagenet:
@@ -182,7 +182,7 @@ class SynthesisTask(AdversarialTask):
             return dict.fromkeys(SCORES, float("nan"))
         self.set_scores = SetScores(real, imagenet=self.imagenet and stage == "test")
         found = self.set_scores(fake)
-        self.distance = found["swd"]
+        self.tested = found
         if stage == "val":
             found |= self.overfitting.scores()
             if self.data is not None and not self.reference_scores:  # the same at every validation
@@ -224,8 +224,8 @@ class SynthesisTask(AdversarialTask):
         if self.data is None or self.set_scores is None:
             return {}
         found = reference_scores.trivial(self.set_scores, self.data, self.max_images, self.recipe.seed)
-        if not self.distance < found[f"{self.trivial}/swd"]:
-            self.worthless("they are farther from real ones than the mean image is")
+        if why := reference_scores.fault(self.tested, found[f"{self.trivial}/swd"]):
+            self.worthless(why)
         return found
 
     def worthless(self, why: str) -> None:

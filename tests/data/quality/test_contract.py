@@ -79,7 +79,9 @@ def test_what_no_case_may_hold_is_one_line(name: str) -> None:
     with pytest.raises(UserError) as caught:
         DataModule(Lab(lambda case: case | changes), 2, cache="none").setup()
     told, mend = str(caught.value).splitlines()
-    assert told.startswith(f"lab 0: Lab.load gives {words}") and told.endswith("and 5 more (check.html)")
+    assert told.startswith(f"lab 0: Lab.load gives {words}") and told.endswith(
+        "and 5 more (see `ganatomy check`)"
+    )
     assert "data.on_error=skip" in mend
 
 

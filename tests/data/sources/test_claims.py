@@ -232,7 +232,11 @@ def test_a_repeated_fault_is_told_once(tmp_path, picture):
     with pytest.raises(UserError) as caught:
         DataModule(source, batch_size=1, cache_dir=str(tmp_path / "c")).setup()
     lines = str(caught.value).splitlines()
-    assert len(lines) == 2 and lines[0].endswith("... and 7 more (check.html)") and "masks/0.png" in lines[0]
+    assert (
+        len(lines) == 2
+        and lines[0].endswith("... and 7 more (see `ganatomy check`)")
+        and "masks/0.png" in lines[0]
+    )
 
 
 def test_labels_need_the_names_of_their_values(tmp_path, picture):

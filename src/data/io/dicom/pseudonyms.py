@@ -30,7 +30,7 @@ class Pseudonyms:
     Example:
         >>> names = Pseudonyms("0123456789abcdef" * 4)
         >>> names("patient", "4819327")
-        '1a2ea9f6eb40a9ac0bf2a5d6b0b5df31'
+        '6eacd7ea708d790dd9ded73cc7ba7090'
     """
 
     def __init__(self, secret: str) -> None:

@@ -1,0 +1,71 @@
+"""What a resumed run takes from the machine it goes on at, and not from its config.yaml.
+
+Whoever made the run directory decides its numbers, but neither where this machine is written to outside of
+it, nor what is sent from here.
+"""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig, OmegaConf
+
+FREE = (
+    "trainer.max_steps",
+    "trainer.val_every",
+    "trainer.log_every",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.num_nodes",
+    "trainer.hang_after",
+    "trainer.threads",
+    "trainer.test_checkpoint",
+    "callbacks.",
+    "guard",
+    "save_predictions",
+    "save_samples",
+    "save_format",
+    "task.evaluator",
+    "data.workers",
+    "data.cache",
+    "data.changed",
+    "data.download",
+    "data.secret",
+    "logger.mode",
+    "paths.cache",
+    "debug",
+)
+"""Keys that may differ when a run goes on."""
+
+
+def keep_local(saved: DictConfig, cfg: DictConfig) -> list[str]:
+    """Set the places outside the run and the connections of a resumed run to what was typed or stands here.
+
+    Args:
+        saved: Configuration of the run that goes on, which is changed.
+        cfg: What the command line and conf/ of this machine compose to.
+
+    Returns:
+        A line for each value that differs from what the run had.
+    """
+    lines = []
+    own = saved.data.get("cache_dir") not in (None, saved.paths.get("cache"))
+    saved.paths = OmegaConf.to_container(cfg.paths, resolve=True)
+    if "cache_dir" in saved.data:
+        here = cfg.data.get("cache_dir") or cfg.paths.cache
+        if saved.data.get("cache") == "disk" and saved.data.cache_dir not in (None, here):
+            key = "data.cache_dir" if own else "paths.cache"
+            lines.append(
+                f"{key}: {saved.data.cache_dir} stands in the run's config.yaml, its cache is now in {here}; "
+                f"type {key}=... for another place"
+            )
+        saved.data.cache_dir = here
+    if saved.logger.get("mode") == "online" and cfg.logger.get("mode") != "online":
+        saved.logger.mode = "offline"
+        lines.append(_closed("logger.mode", "online", "W&B goes on offline"))
+    if saved.data.get("download") and not cfg.data.get("download"):
+        saved.data.download = False
+        lines.append(_closed("data.download", "true", "nothing is downloaded"))
+    return lines
+
+
+def _closed(key: str, value: str, instead: str) -> str:
+    return f"{key}: {value} in the run's config.yaml counts only if it is typed; {instead}"
