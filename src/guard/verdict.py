@@ -70,13 +70,14 @@ def final(
     """
     found = assess(record, of_data)
     ours, theirs = (scores.get(f"{side}/{score}", math.nan) for side in ("test", f"baseline/{trivial}"))
-    sure = scores.get(f"test/{score}_high")  # end of its interval
+    low, high = (scores.get(f"test/{score}_{end}", math.nan) for end in ("low", "high"))  # of its interval
     known = math.isfinite(ours) and math.isfinite(theirs)
-    better = describe(score.split("/")[0]).sign * ((sure or ours) - theirs) > 0
-    if not known or better or not enough(record) or (sure is None and improving(record)):
+    better = describe(score.split("/")[0]).sign * ((high if math.isfinite(high) else ours) - theirs) > 0
+    if not known or better or not enough(record) or (not math.isfinite(high) and improving(record)):
         return found
     if any(event.name in ("falling", "worse_than_baseline") for event in found):
         return found
     cause = f"the test score {score} is {ours:.4g}, that of the baseline {trivial} {theirs:.4g}"
-    seconded = sure is not None or bool(_causes(record, failed=False)) or any(event.fatal for event in found)
+    far = high + (high - low) < theirs  # a bootstrap over few subjects is too narrow
+    seconded = far or bool(_causes(record, failed=False)) or any(event.fatal for event in found)
     return with_causes(record, [*found, bad_score("worse_than_baseline", record, cause, seconded)])

@@ -188,8 +188,10 @@ def test_a_score_with_an_interval_must_lie_below_chance_surely() -> None:
         record.look(Look(step, score=score, drift=FINE))
     chance = {"baseline/chance/auroc": 0.5, "test/auroc": 0.4}
     assert final(record, (), chance | {"test/auroc_high": 0.55}, "auroc", "chance") == []
-    below = final(record, (), chance | {"test/auroc_high": 0.45}, "auroc", "chance")
-    assert [event.name for event in below] == ["worse_than_baseline"]
+    for low, fatal in ((0.35, False), (0.42, True)):
+        interval = {"test/auroc_low": low, "test/auroc_high": 0.45}
+        below = final(record, (), chance | interval, "auroc", "chance")
+        assert [(event.name, event.fatal) for event in below] == [("worse_than_baseline", fatal)]
 
 
 def test_data_that_teach_nothing() -> None:
