@@ -86,8 +86,8 @@ def chance(fake: Tensor, held_out: Tensor) -> float:
 def suspicious(fake: Tensor, held_out: Tensor) -> bool | None:
     """Return True if copies are likely, None if there are too few images to tell.
 
-    They are too few if even copies alone could come about by chance, or if more than twice the expected share is
-    too near, and that may be chance.
+    They are too few if even copies alone could come about by chance, or if more than twice the expected
+    share is too near, and that may be chance.
     """
     above = int((held_out > _threshold(held_out)).sum()) if len(held_out) else 0
     if not len(fake) or not len(held_out) or _tail(len(fake), above, len(fake), len(held_out)) > CHANCE:
