@@ -17,8 +17,8 @@ from ganatomy.experiments.fingerprint import digest
 from ganatomy.experiments.plan import PlannedRun
 from ganatomy.experiments.spec import Experiment
 from ganatomy.runs.directory import Run, write_atomically
-from ganatomy.runs.integrity.checked import read_bytes, read_file, warn_once
-from ganatomy.runs.integrity.checksums import Damaged, record
+from ganatomy.runs.integrity.checked import read_file, warn_once
+from ganatomy.runs.integrity.checksums import Damaged
 from ganatomy.runs.integrity.contents import rows_of
 from ganatomy.text.tables import csv_text
 
@@ -159,8 +159,8 @@ def load(experiment: Experiment) -> dict[Key, Result]:
     if not (folder / LINES).is_file():
         return {}
     try:
-        lines = rows_of((read_bytes(folder, LINES) or b"").decode())
-        packed = read_bytes(folder, CASES)
+        lines = rows_of((folder / LINES).read_text(encoding="utf-8"))
+        packed = (folder / CASES).read_bytes() if (folder / CASES).is_file() else None
         cases: dict[Key, list[dict[str, float]]] = {}
         for row in rows_of(gzip.decompress(packed).decode()) if packed is not None else ():
             key = row.pop("arm"), int(row.pop("seed"))
@@ -203,12 +203,9 @@ def save(experiment: Experiment, results: Mapping[Key, Result]) -> None:
     ]
     scored = [name for name in experiment.scores if any(name in case for case in cases)]
     content = csv_text(["arm", "seed", "subject", *scored], cases).encode()
+    write_atomically(experiment.results / CASES, gzip.compress(content, mtime=0))
     text = csv_text([*HEAD, *experiment.scores], lines)
-    contents = {CASES: gzip.compress(content, mtime=0), LINES: text.encode()}
-    record(experiment.results, contents)
-    for name, packed in contents.items():
-        write_atomically(experiment.results / name, packed)
-    record(experiment.results, contents)  # without what was there before: it is not the same after a stop
+    write_atomically(experiment.results / LINES, text.encode())
 
 
 def _short(name: str, value: float) -> str:
