@@ -12,6 +12,8 @@ from typing import Any
 import hypothesis
 import pytest
 
+from ganatomy import invocation
+
 hypothesis.settings.register_profile("ci", derandomize=True)  # new examples are found at home
 if os.environ.get("CI"):
     hypothesis.settings.load_profile("ci")
@@ -52,6 +54,12 @@ def secret(tmp_path_factory: pytest.TempPathFactory) -> None:
     path.write_text("0123456789abcdef" * 4)
     path.chmod(0o600)
     os.environ["GANATOMY_SECRET"] = str(path)
+
+
+@pytest.fixture(autouse=True)
+def shell() -> None:
+    """Every test is a shell of its own: a command of another one has settled no GANATOMY_TARGETS for it."""
+    invocation._settled.clear()
 
 
 @pytest.fixture

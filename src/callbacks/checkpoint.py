@@ -21,6 +21,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from ganatomy.adversarial.distributed.collectives import processes
 from ganatomy.launch.signals import SIGNALS, heard_by
 from ganatomy.runs.checkpoints import checkpoint_file, rotation
+from ganatomy.runs.checkpoints.identity import KEY
 from ganatomy.runs.directory import Run
 from ganatomy.tasks.base import AdversarialTask, Batch
 
@@ -86,6 +87,12 @@ class Checkpoints(pl.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         return {"best_score": self.best_score, "best_step": self.best_step, "missing_best": self.missing_best}
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add the name of the run."""
+        checkpoint[KEY] = self.run.identity
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the best score of the checkpoint, unless the weights that had it are gone."""

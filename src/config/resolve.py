@@ -21,7 +21,6 @@ from ganatomy.config.security.elsewhere import (
     refuse_references,
 )
 from ganatomy.config.security.resumed import FREE, keep_local
-from ganatomy.config.translate import announce
 from ganatomy.config.versions import MISSING, as_today, get, key_of_today, line_of
 from ganatomy.errors import UserError
 
@@ -145,7 +144,7 @@ def resolve_config(cfg: DictConfig, overrides: list[str]) -> Plain:
             raise UserError(f"{key}: no such key in {cfg.resume}/config.yaml")
         OmegaConf.update(saved, key, OmegaConf.select(cfg, key), force_add=True)
     _check_extension(saved, planned)
-    announce(keep_local(saved, cfg))
+    keep_local(saved, cfg)
     saved.resume, saved.resume_force = str(cfg.resume), False
     return to_plain(saved)
 

@@ -208,6 +208,7 @@ def save(experiment: Experiment, results: Mapping[Key, Result]) -> None:
     record(experiment.results, contents)
     for name, packed in contents.items():
         write_atomically(experiment.results / name, packed)
+    record(experiment.results, contents)  # without what was there before: it is not the same after a stop
 
 
 def _short(name: str, value: float) -> str:

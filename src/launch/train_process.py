@@ -53,7 +53,8 @@ class TrainProcess:
         self.log = directory.with_suffix(".log")
         directory.parent.mkdir(parents=True, exist_ok=True)
         if any((directory / "checkpoints").glob("last*.ckpt")):
-            words = [f"resume={directory}", *(w for w in words if w.startswith("hydra.searchpath="))]
+            typed = ("hydra.searchpath=", "logger.mode=")  # what a run does not take from its own files
+            words = [f"resume={directory}", *(word for word in words if word.startswith(typed))]
         else:
             shutil.rmtree(directory, ignore_errors=True)  # nothing was reached there
             words = [*words, f"run_dir={directory}"]

@@ -35,6 +35,7 @@ class Run:
         self.is_rank_zero = is_rank_zero
         self.begun = time.monotonic()
         self.resumption: Resumption | None = None
+        self.identity = ""
 
     @property
     def checkpoints(self) -> Path:

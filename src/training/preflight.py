@@ -212,6 +212,7 @@ def describe(run: Run, cfg: Config, data: DataModule, task: AdversarialTask) -> 
         UserError: The checkpoint is of another model, or the disk has too little room.
     """
     from ganatomy.data.summary import summary
+    from ganatomy.runs.checkpoints.identity import KEY, identify
     from ganatomy.runs.checkpoints.resumption import check_fits, tidy
     from ganatomy.runs.directory import check_room
     from ganatomy.runs.environment import environment
@@ -226,11 +227,14 @@ def describe(run: Run, cfg: Config, data: DataModule, task: AdversarialTask) -> 
     if chosen is not None and run.is_rank_zero:
         tidy(run.checkpoints, chosen)
     start = chosen.step if chosen is not None else 0
-    here = environment(cfg.seed)
+    about, here = summary(data), environment(cfg.seed)
     first = run.read("environment.json") if cfg.resume else None
+    known = run.identity or (first or {}).get(KEY) or (chosen.identity if chosen is not None else "")
+    run.identity = known or identify(cfg.to_plain(), about["hash"])
     run.write("config.yaml", cfg.to_plain())
-    run.write("environment.json", {**first, "resumed": [*first.get("resumed", []), here]} if first else here)
-    run.write("data.json", summary(data))
+    more = {**first, "resumed": [*first.get("resumed", []), here]} if first else here
+    run.write("environment.json", {**more, KEY: run.identity})
+    run.write("data.json", about)
     write_keys(run, data.source)
     run.status("running", f"from step {start}")
     return start

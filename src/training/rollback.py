@@ -81,7 +81,7 @@ def first(cfg: Config, run: Run) -> Attempt:
     behind it: the checkpoint decides.
     """
     chosen = run.resumption
-    if chosen is None:
+    if chosen is None or chosen.foreign:  # which is refused once the model is compared with it
         return Attempt(cfg, None)
     made, known = from_rank_zero(lambda: (_listed(chosen.path), run.known_status().get("rollbacks", [])))
     if made != known:

@@ -152,6 +152,36 @@ def test_a_checkpoint_of_another_model_is_refused_before_anything_is_written(
     assert {path: path.read_bytes() for path in broken.rglob("*") if path.is_file()} == before
 
 
+def test_a_checkpoint_of_another_run_is_refused_or_left(
+    run: Any, cut: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Same shapes, other seed: only the name that it carries tells."""
+    whole, broken = cut
+    for name in ("last", "best"):
+        path = broken / "checkpoints" / f"{name}.ckpt"
+        own = path.read_bytes()
+        state = checkpoint_file.load(path)
+        state["run"] = "of another one"
+        path.write_bytes(checkpoint_file.encode(state))
+        before = {path: path.read_bytes() for path in broken.rglob("*") if path.is_file()}
+        if name == "last":
+            with pytest.raises(UserError, match=r"last\.ckpt: is of another run; put the run's own file"):
+                run("cut", resume=True)
+            assert {path: path.read_bytes() for path in broken.rglob("*") if path.is_file()} == before
+            path.write_bytes(own)
+    (broken / "environment.json").write_bytes(b"")
+    capsys.readouterr()
+    run("cut", resume=True)
+    assert "best.ckpt: is of another run; the best weights (step 8) are gone" in capsys.readouterr().err
+    assert name_of(broken) == name_of(whole)
+
+
+def name_of(run: Path) -> str:
+    name: str = json.loads((run / "environment.json").read_text())["run"]
+    assert checkpoint_file.load(run / "checkpoints/last.ckpt")["run"] == name
+    return name
+
+
 @pytest.mark.parametrize("within, first", [(60.0, 4), (0.0, 1)])
 def test_the_first_one_comes_after_a_validation_or_a_while(
     run: Any, monkeypatch: Any, within: float, first: int

@@ -225,6 +225,7 @@ def test_the_table_of_a_multirun(tmp_path: Path) -> None:
         "seed": "0",
         "task": "segmentation",
         "status": "done",
+        "game": "",
         "monitor": "val/dice",
     } | {
         "best": 0.5,
@@ -236,7 +237,7 @@ def test_the_table_of_a_multirun(tmp_path: Path) -> None:
 @pytest.mark.parametrize("state", ["done", "preempted"])
 def test_a_refusal_to_go_on_leaves_the_status_as_it_was(start: Any, tmp_path: Path, state: str) -> None:
     """Nothing is written in a run that did not begin again."""
-    (tmp_path / "status.json").write_text(json.dumps({"status": state}))
+    Run(tmp_path).write("status.json", {"status": state})
     command = start(2, "r0=user", "r1=user")
     assert "data: case 7 is empty" in command.communicate(timeout=60)[1] and command.returncode == 2
     assert json.loads((tmp_path / "status.json").read_text()) == {"status": state}

@@ -100,6 +100,10 @@ def _system(error: OSError) -> str:
         return f"{FULL_DISK[error.errno]}; free some or choose another place (run_dir, paths.cache)"
     if error.errno in BROKEN_DISK:
         return f"{BROKEN_DISK[error.errno]}; {place}"
+    if isinstance(error, IsADirectoryError):
+        return f"is a folder where a file is needed; {place}"
+    if error.errno == errno.ELOOP:
+        return f"is a link that leads to itself; {place}"
     if isinstance(error, FileExistsError | NotADirectoryError):
         return f"is a file where a folder is needed; {place}"
     if isinstance(error, FileNotFoundError) and traceback.extract_tb(error.__traceback__)[-1].name == "mkdir":

@@ -6,6 +6,9 @@ it, nor what is sent from here.
 
 from __future__ import annotations
 
+import os
+import sys
+
 from omegaconf import DictConfig, OmegaConf
 
 FREE = (
@@ -36,15 +39,14 @@ FREE = (
 """Keys that may differ when a run goes on."""
 
 
-def keep_local(saved: DictConfig, cfg: DictConfig) -> list[str]:
+def keep_local(saved: DictConfig, cfg: DictConfig) -> None:
     """Set the places outside the run and the connections of a resumed run to what was typed or stands here.
+
+    A line on stderr says so for each value that differs from what the run had.
 
     Args:
         saved: Configuration of the run that goes on, which is changed.
         cfg: What the command line and conf/ of this machine compose to.
-
-    Returns:
-        A line for each value that differs from what the run had.
     """
     lines = []
     own = saved.data.get("cache_dir") not in (None, saved.paths.get("cache"))
@@ -64,7 +66,8 @@ def keep_local(saved: DictConfig, cfg: DictConfig) -> list[str]:
     if saved.data.get("download") and not cfg.data.get("download"):
         saved.data.download = False
         lines.append(_closed("data.download", "true", "nothing is downloaded"))
-    return lines
+    if "GANATOMY_LAUNCH" not in os.environ:  # its parent has said it
+        sys.stderr.write("".join(f"{line}\n" for line in lines))
 
 
 def _closed(key: str, value: str, instead: str) -> str:

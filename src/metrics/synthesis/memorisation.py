@@ -84,11 +84,18 @@ def chance(fake: Tensor, held_out: Tensor) -> float:
 
 
 def suspicious(fake: Tensor, held_out: Tensor) -> bool | None:
-    """Return True if copies are likely; None if there are too few images even if all fakes were copies."""
+    """Return True if copies are likely, None if there are too few images to tell.
+
+    They are too few if even copies alone could come about by chance, or if more than twice the expected
+    share is too near, and that may be chance.
+    """
     above = int((held_out > _threshold(held_out)).sum()) if len(held_out) else 0
     if not len(fake) or not len(held_out) or _tail(len(fake), above, len(fake), len(held_out)) > CHANCE:
         return None
-    return copied_share(fake, held_out) > SUSPECT and chance(fake, held_out) <= CHANCE
+    share = copied_share(fake, held_out)
+    if share > SUSPECT and chance(fake, held_out) <= CHANCE:
+        return True
+    return None if share > max(SUSPECT, 2 * expected_share(len(held_out))) else False
 
 
 def _threshold(held_out: Tensor) -> Tensor:

@@ -44,6 +44,10 @@ UNREADABLE = (
 """Errors of torch and zipfile at a file that is no checkpoint, or no longer one."""
 
 
+MISSING = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
+"""Errors of the system at a name under which there is no file, or a link that leads nowhere."""
+
+
 class Damaged(UserError):
     """A file that is not the checkpoint that was written.
 
@@ -114,7 +118,9 @@ class _opened:
     def __enter__(self) -> BinaryIO:
         try:
             self.file: BinaryIO = self.path.open("rb")
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        except OSError as error:
+            if error.errno not in MISSING:
+                raise
             raise Damaged(self.path, "is missing") from error
         try:
             reason = _fault(self.file)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ganatomy.errors import UserError
 from ganatomy.runs.checkpoints import checkpoint_file
 from ganatomy.runs.checkpoints.checkpoint_file import Damaged
+from ganatomy.runs.checkpoints.identity import is_foreign, writer
 from ganatomy.runs.checkpoints.orphans import remove_orphans
 from ganatomy.runs.checkpoints.rotation import BEST, LAST, numbered, rename_to_last, sync
 from ganatomy.runs.process_place import from_rank_zero
@@ -31,6 +32,8 @@ class Resumption:
         lines: A line for each checkpoint that is not as it was written.
         useless: Names of the earlier checkpoints that are not.
         missing_best: Step of the recorded best weights where best.ckpt does not hold them, else None.
+        identity: Name of the run that wrote it, see `identity.writer`.
+        foreign: That is another run.
     """
 
     path: Path
@@ -39,6 +42,8 @@ class Resumption:
     lines: tuple[str, ...] = ()
     useless: tuple[str, ...] = ()
     missing_best: int | None = None
+    identity: str = ""
+    foreign: bool = False
 
 
 def resumption(folder: Path) -> Resumption:
@@ -59,13 +64,14 @@ def _newest(folder: Path) -> Resumption:
     path, state = _load_newest(folder, faults)
     step, best = state["batches_done"], state["callbacks"].get("Checkpoints", {})
     weights = shapes(state["state_dict"])
+    name, foreign = writer(state), is_foreign(state, folder.parent)
     del state  # it and best.ckpt may not fit into memory together
     lines = [
         f"{folder / name}: {reason}; going on from {path.name}, step {step}"
         for name, reason in faults.items()
     ]
     missing: int | None = None
-    if best.get("best_score") is not None:
+    if best.get("best_score") is not None and not foreign:
         fault = fault_of_best(folder / BEST, best["best_step"], weights, or_later=True)
         if fault:
             missing = best["best_step"]
@@ -73,7 +79,7 @@ def _newest(folder: Path) -> Resumption:
                 f"{folder / BEST}: {fault}; the best weights (step {missing}) are gone, and the best from "
                 f"step {step} on will be kept instead"
             )
-    return Resumption(path, step, weights, tuple(lines), tuple(faults), missing)
+    return Resumption(path, step, weights, tuple(lines), tuple(faults), missing, name, foreign)
 
 
 def _load_newest(folder: Path, faults: dict[str, str]) -> tuple[Path, dict[str, Any]]:
@@ -117,6 +123,8 @@ def fault_of_best(path: Path, step: int, weights: Shapes, or_later: bool = False
         state = checkpoint_file.load(path)
     except Damaged as damage:
         return damage.reason
+    if is_foreign(state, path.parent.parent):
+        return "is of another run"
     found, held = state["batches_done"], shapes(state["state_dict"])
     if held.keys() != weights.keys() or any(held[name] != shape for name, shape in weights.items()):
         return "is of another model"
@@ -124,7 +132,7 @@ def fault_of_best(path: Path, step: int, weights: Shapes, or_later: bool = False
 
 
 def check_fits(chosen: Resumption, network: nn.Module) -> None:
-    """Raise UserError when the checkpoint does not hold the weights of this network, by name and shape."""
+    """Raise UserError when the checkpoint does not hold the weights of this network and run."""
     mine = shapes(network.state_dict())
     kinds = {
         "missing": [name for name in mine if name not in chosen.weights],
@@ -138,6 +146,11 @@ def check_fits(chosen: Resumption, network: nn.Module) -> None:
         raise UserError(
             f"{chosen.path}: is not of the model in config.yaml; weights: {', '.join(found)}; put the run's "
             "own file back, or go on with the version that wrote it (environment.json)"
+        )
+    if chosen.foreign:
+        raise UserError(
+            f"{chosen.path}: is of another run; put the run's own file back, or delete it to go on from the "
+            "newest other checkpoint"
         )
 
 

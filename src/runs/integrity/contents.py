@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import yaml
@@ -75,7 +76,10 @@ def _is_number(name: str, cell: str) -> bool:
 
 
 def differences(old: Any, new: Any) -> list[str]:
-    """Return a line `key: old -> new` for each value that differs, by dotted key."""
+    """Return a line `key: old -> new` for each value that differs, by dotted key; one line for a table."""
+    if isinstance(old, list) and isinstance(new, list):
+        other = sum(mine != theirs for mine, theirs in zip_longest(old, new))
+        return [f"{other} of {max(len(old), len(new))} rows"] if other else []
     before, after = dict(_leaves(old)), dict(_leaves(new))
     keys = dict.fromkeys([*before, *after])
     return [

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from ganatomy.errors import UserError
@@ -17,7 +16,9 @@ from ganatomy.files import write_whole
 from ganatomy.runs.integrity import checksums
 from ganatomy.runs.integrity.checksums import Damaged, Known, readable_lines, sha256
 from ganatomy.runs.integrity.contents import damage, differences, listed, parsed, reason
+from ganatomy.runs.integrity.decision import Decision, Pair
 from ganatomy.runs.integrity.links import refuse_links
+from ganatomy.runs.integrity.regular import AS_THEY_STAND, has_name, refuse_folders
 from ganatomy.runs.process_place import is_rank_zero
 
 COPIES = "copies"
@@ -27,26 +28,6 @@ HISTORY = "metrics.csv"
 RESULTS = ("metrics.json", "scores.csv", "generator.safetensors")
 FIXED = ("config.yaml", "data.json")
 """Files that decide the numbers of a run: one that was edited is refused."""
-
-
-@dataclass
-class Decision:
-    """What is to be done before a run goes on: a line for each finding, and the contents to write by name."""
-
-    lines: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    writes: dict[str, bytes] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A file and its copy; None if not there, trusted if checksums.txt has the digest."""
-
-    name: str
-    file: bytes | None
-    copy: bytes | None
-    file_trusted: bool
-    copy_trusted: bool
 
 
 def restore_resumed(words: Sequence[str]) -> None:
@@ -69,8 +50,9 @@ def restore(run: Path, force: bool = False) -> list[str]:
         force: Go on with an edited config.yaml or data.json as it stands.
 
     Raises:
-        UserError: A file was edited by hand, or is damaged and so is its copy.
+        UserError: A file was edited by hand, or is damaged and so is its copy, or is a folder.
     """
+    refuse_folders(run, (*COPIED, *RESULTS), COPIES)
     decision = decide(run, force)
     if decision.refused:
         raise UserError("\n".join(decision.refused))
@@ -96,6 +78,8 @@ def decide(run: Path, force: bool = False) -> Decision:
         sound = checksums.read_checksums(run) is not None
         if not sound and (run / COPIES).is_dir():
             decision.lines.append(f"{run / checksums.NAME}: is missing; {_unchecked(run)}")
+        elif not sound and has_name(run):
+            decision.lines.append(f"{run / checksums.NAME}: is missing, and so is {COPIES}; {AS_THEY_STAND}")
     except Damaged as error:
         decision.lines.append(f"{error}; {_unchecked(run)}")
     known = readable_lines(run)  # a digest that fits is right wherever it stands

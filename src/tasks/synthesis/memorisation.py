@@ -81,7 +81,7 @@ def training_images(data: DataModule) -> Iterator[Tensor]:
 
 
 def withhold_finding(pictures: dict[str, Picture], why: str) -> list[str]:
-    """Replace the finding in `pictures` unless it is that copies are likely: worthless images prove nothing.
+    """Replace the finding "no sign of copies" in `pictures`: worthless images prove nothing.
 
     Args:
         pictures: Pictures of the test by name; that of the nearest pairs gets another title.
@@ -92,7 +92,7 @@ def withhold_finding(pictures: dict[str, Picture], why: str) -> list[str]:
     """
     if "nearest" not in pictures:
         return []
-    if pictures["nearest"].title.startswith(FINDINGS[True]):
+    if not pictures["nearest"].title.startswith(FINDINGS[False]):
         return [pictures["nearest"].title]
     line = "copies not judged: the images are worthless"
     pictures["nearest"] = pictures["nearest"]._replace(title=line)

@@ -37,6 +37,14 @@ def test_chance_by_all_ways_to_deal_the_ranks() -> None:
         assert chance(ours, theirs + 0.1) == pytest.approx(expected)
 
 
+def test_many_near_by_chance_are_no_reassurance() -> None:
+    """Five of ten beyond ten held-out images: one is expected, and five may still be chance."""
+    held_out = torch.linspace(0, 1, 10)
+    for near, finding in ((1, False), (5, None), (10, True)):
+        fakes = torch.cat([torch.full((near,), 2.0), torch.zeros(10 - near)])
+        assert suspicious(fakes, held_out) is finding, near
+
+
 @pytest.mark.parametrize(
     ("fakes", "held_out", "told"), [(5, 5, False), (8, 8, True), (30, 2, False), (4, 60, True)]
 )
