@@ -73,7 +73,7 @@ def failed(runs: Path) -> str:
         f"Failed games of 150 steps: {_count(counts)} named rightly, that is with exit code 3\n"
         "(2 for `not_finite`) and as `game` one of the names fixed in `benchmarks/_games.py`\n"
         "before the guard saw the game. Held-out games were shown to nobody while the guard's\n"
-        "thresholds were chosen."
+        "thresholds were chosen first; the text above says what was mended after they were played."
     )
     return f"{said}{_missing(len(rows), len(FAILED))}\n\n{table(head, rows)}"
 

@@ -32,10 +32,11 @@ CLASSES = (
     "task.imagenet=false",
 )
 KINDER = (
-    *(f"{RATE_G}=1e-3", f"{RATE_D}=5e-5"),
-    *("model.adversarial.loss=non_saturating", "model.adversarial.augment=diffaugment"),
+    *(f"{RATE_G}=5e-4", f"{RATE_D}=1e-4", "model.adversarial.loss=wasserstein"),
+    "model.adversarial.penalties=[{{name:gradient_penalty,weight:10.0}}]",
 )
-"""For the dense generator of model=article, which really collapses at its own loss and rates."""
+"""For the dense generator of model=article, which really collapses at its own loss and rates, and with
+non_saturating and diffaugment: pairs of its images have an MS-SSIM of 0.97, of real ones 0.13."""
 NARROW = ("model.generator.channels=16", "model.discriminator.channels=16")
 UNET = (
     "model.generator.channels=[8,16,32]",

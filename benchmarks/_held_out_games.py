@@ -79,7 +79,7 @@ HELD_OUT_FAILED = (
     ),
 )
 CHESTS = (SYNTHESIS, "chests")
-CXR = ("data=nih_cxr", "data.size=32", "data.image=*/*1.png")
+CXR = ("data=nih_cxr", "data.size=32", "data.image=*/*1.png", "data.on_error=skip")
 HELD_OUT_HEALTHY = (
     HealthyGame("fast", "chests", *CHESTS, seed=2),
     HealthyGame("dcgan", "chests", *CHESTS, seed=3),
