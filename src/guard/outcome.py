@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from statistics import median
 
@@ -27,6 +28,10 @@ UNRELATED, UNRELATED_LOOKS = 0.8, 3
 """Least `match` of outputs that tell nothing about their input, and validations in a row that show it."""
 COLLAPSED, CONSTANT = 0.02, 0.002
 """Largest diversity of fakes, over that of real images, of a collapsed game, and of outputs all alike."""
+NARROW = 0.25
+"""The same of a game none of whose images is near a real one; healthy ones of 300 steps have more."""
+REACHABLE = 0.5
+"""Least coverage of real images by other real ones for which a coverage of 0 says something."""
 
 
 def enough(record: Record) -> bool:
@@ -140,3 +145,24 @@ def diversity_events(record: Record) -> list[Event]:
         return [Event.named("collapse", record.step, "generator", f"all images are nearly alike: {figure}")]
     cause = f"the output hardly depends on the input: {figure}"
     return [Event.named("constant_output", record.step, "generator", cause)]
+
+
+def uncovered(scores: Mapping[str, float]) -> bool:
+    """Return True if no synthetic image of the test is near a real one, though other real ones are."""
+    return scores.get("test/coverage") == 0 and scores.get("floor/coverage", 0.0) >= REACHABLE
+
+
+def no_image_near(record: Record, seconded: bool) -> list[Event]:
+    """Return `collapse` of a game none of whose images is near a real one.
+
+    It is a warning if nothing else speaks for it: a short run may not have got there yet.
+
+    Args:
+        record: The run so far.
+        seconded: True if a player is thrown about.
+    """
+    seen = [look.diversity for look in record.looks if math.isfinite(look.diversity)]
+    narrow = bool(seen) and median(seen[-2:]) < NARROW
+    cause = "none of the images that were tested is near a real one (coverage 0)"
+    event = Event.named("collapse", record.step, "generator", cause)
+    return [event if seconded or narrow else replace(event, advice=NOT_YET, fatal=False)]

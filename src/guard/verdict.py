@@ -7,7 +7,16 @@ from collections.abc import Mapping, Sequence
 
 from ganatomy.guard.causes import frozen, one_sided, overfitted, thrown
 from ganatomy.guard.events import Event, ordered
-from ganatomy.guard.outcome import bad_score, diversity_events, enough, hopeless, improving, score_events
+from ganatomy.guard.outcome import (
+    bad_score,
+    diversity_events,
+    enough,
+    hopeless,
+    improving,
+    no_image_near,
+    score_events,
+    uncovered,
+)
 from ganatomy.guard.record import Record
 from ganatomy.metrics.registry import describe
 
@@ -69,6 +78,10 @@ def final(
         trivial: Baseline that every trained game beats.
     """
     found = assess(record, of_data)
+    if uncovered(scores) and enough(record):
+        found = with_causes(
+            record, [*found, *no_image_near(record, seconded=bool(thrown(record, failed=True)))]
+        )
     ours, theirs = (scores.get(f"{side}/{score}", math.nan) for side in ("test", f"baseline/{trivial}"))
     low, high = (scores.get(f"test/{score}_{end}", math.nan) for end in ("low", "high"))  # of its interval
     known = math.isfinite(ours) and math.isfinite(theirs)

@@ -229,3 +229,23 @@ def test_a_record_survives_its_plain_form() -> None:
     again.look(Look(150, score=1.0))  # the validation is done again
     assert [look.step for look in again.looks] == [50, 100, 150]
     assert again.looks[-1].score == 1.0
+
+
+def test_images_near_no_real_one_are_named_though_the_score_gets_better() -> None:
+    """Both rates x100 on 60 pictures of another kind: stripes, whose SWD beats the mean image's."""
+    swd = ((50, 496.0), (100, 477.0), (150, 452.0), (200, 406.0))
+    tested = {
+        "test/swd": 406.0,
+        "baseline/mean_image/swd": 596.0,
+        "test/coverage": 0.0,
+        "floor/coverage": 0.97,
+    }
+    thrown = synthesis(swd, 596.0, drift={"generator": 5.0, "discriminator": 1.0}, diversity=0.5)
+    found = final(thrown, (), tested, "swd", "mean_image")
+    assert [event.name for event in found if event.fatal] == ["weights_thrown", "collapse"]
+    alike = final(synthesis(swd, 596.0, diversity=0.1), (), tested, "swd", "mean_image")
+    assert [event.name for event in alike if event.fatal] == ["collapse"]
+    early = final(synthesis(swd, 596.0), (), tested, "swd", "mean_image")
+    assert [(event.name, event.fatal) for event in early] == [("collapse", False)]
+    assert final(synthesis(swd, 596.0), (), tested | {"test/coverage": 0.06}, "swd", "mean_image") == []
+    assert final(synthesis(swd, 596.0), (), tested | {"floor/coverage": 0.2}, "swd", "mean_image") == []
