@@ -27,7 +27,7 @@ from benchmarks._results import table, versions
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/reliability.md"
 BEGIN, END = "<!-- safety: written by benchmarks/safety.py -->", "<!-- safety: end -->"
-JOBS = {"segmentation": 300, "enhancement": 300, "synthesis": 500}
+JOBS = {"segmentation": 150, "enhancement": 150, "synthesis": 500}
 """Task -> steps: at least one validation of its default job, and the checkpoints between."""
 PARTS = ("guard", "checksums", "second checkpoint")
 
