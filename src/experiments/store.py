@@ -159,7 +159,10 @@ def load(experiment: Experiment) -> dict[Key, Result]:
     if not (folder / LINES).is_file():
         return {}
     try:
-        lines = rows_of((folder / LINES).read_text(encoding="utf-8"))
+        text = (folder / LINES).read_text(encoding="utf-8")
+        if not text.endswith("\n"):
+            raise ValueError("is cut")
+        lines = rows_of(text)
         packed = (folder / CASES).read_bytes() if (folder / CASES).is_file() else None
         cases: dict[Key, list[dict[str, float]]] = {}
         for row in rows_of(gzip.decompress(packed).decode()) if packed is not None else ():

@@ -90,8 +90,8 @@ def test_an_experiment_names_the_file_and_both_ways_on(done: Path, name: str) ->
     assert str(done / name) in str(refusal.value) and f"resume={done}" in str(refusal.value)
 
 
-@pytest.mark.parametrize("name", [store.LINES, store.CASES])
-def test_kept_results_with_a_flipped_bit_are_not_used(tmp_path: Path, name: str) -> None:
+def test_kept_results_that_are_damaged_are_not_used(tmp_path: Path) -> None:
+    """Cut within a line, or a bit of the cases flipped; another digit in runs.csv is found by verify alone."""
     experiment = cast(
         Experiment,
         SimpleNamespace(
@@ -101,13 +101,26 @@ def test_kept_results_with_a_flipped_bit_are_not_used(tmp_path: Path, name: str)
     line = dict.fromkeys(store.HEAD, "1") | {"arm": "a", "seed": "0", "test/dice": "0.5"}
     result = store.Result(line, [{"subject": 1.0, "test/dice": 0.5}])
     store.save(experiment, {("a", 0): result})
-    assert store.load(experiment)["a", 0].score("test/dice") == 0.5
-    path = experiment.results / name
-    content = path.read_bytes()
+    kept = store.load(experiment)
+    assert kept["a", 0].score("test/dice") == 0.5 and kept["a", 0].cases == result.cases
+    for name in (store.LINES, store.CASES):
+        path = experiment.results / name
+        content = path.read_bytes()
+        for place in range(1, len(content)):
+            if name == store.LINES and content[place - 1 : place] == b"\n":
+                continue
+            path.write_bytes(content[:place])
+            with pytest.raises(UserError, match=r"runs\.csv or cases\.csv\.gz is broken"):
+                store.load(experiment)
+        path.write_bytes(content)
+    noticed = 0
     for place in range(len(content)):
         path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-        with pytest.raises(UserError, match=r"runs\.csv or cases\.csv\.gz is broken"):
-            store.load(experiment)
+        try:
+            assert store.load(experiment)["a", 0].cases == result.cases, "gzip's own header"
+        except UserError:
+            noticed += 1
+    assert noticed > len(content) - 10
 
 
 @pytest.mark.parametrize("content", DAMAGE.values(), ids=DAMAGE)
