@@ -91,7 +91,7 @@ def test_an_experiment_names_the_file_and_both_ways_on(done: Path, name: str) ->
 
 
 def test_kept_results_that_are_damaged_are_not_used(tmp_path: Path) -> None:
-    """Cut within a line, or a bit of the cases flipped; another digit in runs.csv is found by verify alone."""
+    """Cut within a line, or a bit of the cases flipped; a digit of runs.csv is for verify to find."""
     experiment = cast(
         Experiment,
         SimpleNamespace(
