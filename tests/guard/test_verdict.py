@@ -118,7 +118,11 @@ def test_weights_thrown_about() -> None:
     assert found[0].player == "generator"
     assert "model.optimizer.generator.lr" in found[0].advice
     beyond_doubt = {"generator": 170.0, "discriminator": 57.0}
-    assert names(synthesis(drift=beyond_doubt)) == ["weights_thrown"]
+    stays = ((50, 142.0), (100, 212.0), (150, 192.0))
+    assert names(synthesis(stays, drift=beyond_doubt)) == ["weights_thrown"], "whatever the score"
+    assert [(event.name, event.fatal) for event in assess(synthesis(drift=beyond_doubt))] == [
+        ("weights_thrown", False)
+    ], "while it gets better"
     slow = {"generator": 1.0, "discriminator": 7e-3}
     assert "discriminator_frozen" not in names(
         synthesis(((50, 9e3), (100, 7e3), (150, 2e3)), drift=far, moved=slow)
@@ -249,3 +253,15 @@ def test_images_near_no_real_one_are_named_though_the_score_gets_better() -> Non
     assert [(event.name, event.fatal) for event in early] == [("collapse", False)]
     assert final(synthesis(swd, 596.0), (), tested | {"test/coverage": 0.06}, "swd", "mean_image") == []
     assert final(synthesis(swd, 596.0), (), tested | {"floor/coverage": 0.2}, "swd", "mean_image") == []
+
+
+def test_thrown_weights_are_no_failure_of_a_game_that_beats_every_baseline() -> None:
+    """Dice of two segmentations whose G had a rate of 0.5 and 1000 times the usual one."""
+    record = Record(sign=1)
+    for step, dice in ((40, 0.454), (80, 0.806), (120, 0.825)):
+        record.look(Look(step, score=dice, drift={"generator": 42.0}, moved=FINE))
+    for dice, otsu, fails in ((0.862, 0.124, False), (0.03, 0.07, True)):
+        tested = {"test/dice": dice, "baseline/mean_label/dice": 0.0, "baseline/otsu/dice": otsu}
+        found = final(record, (), tested, "dice", "mean_label")
+        assert [(event.name, event.fatal) for event in found] == [("weights_thrown", fails)]
+    assert final(record, (), {"test/dice": 0.9}, "dice", "")[0].fatal, "no baseline to beat"
