@@ -99,8 +99,9 @@ class Run:
             return {}
 
     def status(self, state: str, why: str = "", **more: Any) -> None:
-        """Set the status (running, done, preempted or failed) and the reason for it."""
-        self.write("status.json", {**self.known_status(), "status": state, "why": why, **more})
+        """Set the status (running, done, preempted or failed) and its reason; None takes an entry out."""
+        entries = {**self.known_status(), "status": state, "why": why, **more}
+        self.write("status.json", {key: value for key, value in entries.items() if value is not None})
 
     def timed(self) -> None:
         """Add the seconds since the last call, or since the run was opened, to those of the status."""

@@ -236,5 +236,5 @@ def describe(run: Run, cfg: Config, data: DataModule, task: AdversarialTask) -> 
     run.write("environment.json", {**more, KEY: run.identity})
     run.write("data.json", about)
     write_keys(run, data.source)
-    run.status("running", f"from step {start}")
+    run.status("running", f"from step {start}", game=None, events=None)  # those of an earlier end
     return start

@@ -153,6 +153,20 @@ def test_a_resumed_run_keeps_what_was_seen(run: Callable[..., Path]) -> None:
     assert (first["name"], first["step"]) == ("generator_frozen", 4)
 
 
+@pytest.mark.usefixtures("soon")
+def test_a_run_that_is_no_longer_watched_keeps_no_verdict(
+    run: Callable[..., Path], capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    found = run("whole", RATE.format("generator", 0))
+    assert status(found)["game"] == "generator_frozen"
+    capsys.readouterr()
+    run("whole", "guard=none", resume=True)
+    assert status(found)["status"] == "done" and not {"game", "events"} & status(found).keys()
+    said = capsys.readouterr()
+    assert "failed" not in said.out and "Guard" not in said.err
+    assert not [str(warned.message) for warned in recwarn if "'Guard'" in str(warned.message)]
+
+
 def test_a_gradient_that_is_not_finite_is_an_event(run: Callable[..., Path], tmp_path: Path) -> None:
     from ganatomy.adversarial import NotFinite
 
