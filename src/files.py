@@ -31,3 +31,12 @@ def write_whole(path: Path, content: bytes) -> Path:
         with contextlib.suppress(OSError):  # a folder that is gone, or became read-only
             temporary.unlink(missing_ok=True)
     return path
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, so that a file that was renamed there stays."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ganatomy.errors import UserError
-from ganatomy.files import write_whole
+from ganatomy.files import sync_folder, write_whole
 from ganatomy.runs.integrity.checked import read_file, warn_once
 from ganatomy.runs.integrity.checksums import Damaged, record
 from ganatomy.runs.integrity.restore import COPIED, COPIES, HISTORY
@@ -179,9 +179,5 @@ def check_room(path: Path, need: int) -> None:
 def write_atomically(path: Path, content: bytes) -> Path:
     """Write a file so that a kill leaves the old one or the new one, and sync its folder; return its path."""
     write_whole(path, content)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
     return path

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganatomy.errors import UserError
+from ganatomy.files import sync_folder
 from ganatomy.runs.checkpoints import checkpoint_file
 from ganatomy.runs.checkpoints.checkpoint_file import Damaged
 from ganatomy.runs.checkpoints.identity import is_foreign, writer
 from ganatomy.runs.checkpoints.orphans import remove_orphans
-from ganatomy.runs.checkpoints.rotation import BEST, LAST, numbered, rename_to_last, sync
+from ganatomy.runs.checkpoints.rotation import BEST, LAST, numbered, rename_to_last
 from ganatomy.runs.process_place import from_rank_zero
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def tidy(folder: Path, chosen: Resumption) -> None:
     for name in set(chosen.useless) - {LAST}:
         (folder / name).unlink(missing_ok=True)
     remove_orphans(folder.parent)
-    sync(folder)
+    sync_folder(folder)
 
 
 def shapes(state_dict: Mapping[str, Any]) -> Shapes:

@@ -12,7 +12,7 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from ganatomy.files import write_whole
+from ganatomy.files import sync_folder, write_whole
 
 LAST, BEST = "last.ckpt", "best.ckpt"
 EARLIER = re.compile(r"last-(\d+)\.ckpt")
@@ -45,7 +45,7 @@ def write(path: Path, content: bytes, keep: int) -> None:
         for other, number in numbered(path.parent):
             if number >= keep:
                 other.unlink(missing_ok=True)
-    sync(path.parent)
+    sync_folder(path.parent)
 
 
 def rename_to_last(chosen: Path) -> None:
@@ -78,12 +78,3 @@ def _second_name(path: Path) -> Path:
         with other.open("rb+") as file:
             os.fsync(file.fileno())
     return other
-
-
-def sync(folder: Path) -> None:
-    """Have the names in a folder on the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
