@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from ganatomy.callbacks.checkpoint import Checkpoints
+from ganatomy.errors import UserError
 from tests.conftest import TINY, environment
 
 
@@ -137,3 +138,12 @@ def test_the_seed_decides(run) -> None:
         checkpoint(run)["state_dict"]["generator.model.0.conv.unit0.conv.weight"] for run in (first, other)
     ]
     assert not torch.equal(*weights)
+
+
+def test_a_run_does_not_go_back_to_fewer_steps(run) -> None:
+    """It would end as one of four steps, with the weights of eight."""
+    whole = run("whole")
+    before = (whole / "status.json").read_bytes()
+    with pytest.raises(UserError, match=r"^trainer\.max_steps: the run is at step 8 already; give at least"):
+        run("whole", "trainer.max_steps=4", resume=True)
+    assert (whole / "status.json").read_bytes() == before

@@ -221,6 +221,10 @@ def describe(run: Run, cfg: Config, data: DataModule, task: AdversarialTask) -> 
     chosen = run.resumption
     if chosen is not None:
         check_fits(chosen, task)
+        if chosen.step > cfg.trainer.max_steps:
+            raise UserError(
+                f"trainer.max_steps: the run is at step {chosen.step} already; give at least that number"
+            )
     weights = sum(value.numel() * value.element_size() for value in task.state_dict().values())
     # the last ones with their moments, the best, and one being written
     check_room(run.path, (cfg.callbacks.keep_checkpoints + 2) * 8 * weights // 3 + 20_000_000)
