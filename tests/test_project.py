@@ -52,7 +52,7 @@ def test_every_dependency_has_an_exact_version_and_a_reason() -> None:
 def test_every_import_is_of_a_declared_package() -> None:
     extras = [
         line
-        for name in ("data", "features", "tensorboard")
+        for name in ("data", "export", "demo", "features", "tensorboard")
         for line in PROJECT["project"]["optional-dependencies"][name]
     ]
     declared = {
