@@ -59,6 +59,7 @@ class AnomalyTask(Phased):
     """
 
     written_like = "map"
+    soft_kind, doubted = "values", 1
     one_size = True
     trivial, judged_by = "chance", "auroc"
 
@@ -136,11 +137,15 @@ class AnomalyTask(Phased):
 
     def predict(self, batch: Batch) -> Findings | Tensor:
         """Return `Findings`, or in a first phase an image from noise for each row."""
-        if self.preparing:
-            decoder: Any = self.evaluator.decoder
-            latent = int(self.generator.latent)  # type: ignore[arg-type]
-            noise = torch.stack([fixed_noise(self.recipe.seed, name, latent) for name in row_names(batch)])
-            return torch.cat([decoder(z).float() for z in torch.split(noise.to(batch["image"]), ROWS)])
+        if not self.preparing:
+            found: Findings = self.averaged(batch)
+            return found
+        decoder: Any = self.evaluator.decoder
+        latent = int(self.generator.latent)  # type: ignore[arg-type]
+        noise = torch.stack([fixed_noise(self.recipe.seed, name, latent) for name in row_names(batch)])
+        return torch.cat([decoder(z).float() for z in torch.split(noise.to(batch["image"]), ROWS)])
+
+    def soft_prediction(self, batch: Batch) -> Findings:
         parts = [self.score_images(part) for part in torch.split(batch["image"], ROWS)]
         return Findings(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
