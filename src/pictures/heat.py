@@ -35,7 +35,7 @@ def heat(
 
 
 def heat_overlay(image: ArrayLike, values: ArrayLike, highest: float | None = None) -> Pixels:
-    """Draw images in grey or colour, with values above them: the higher, the brighter and the less transparent.
+    """Draw images with values above them: the higher, the brighter and the less transparent.
 
     Args:
         image: Images [n, C, *spatial].
