@@ -130,7 +130,7 @@ def check_together(loaded: Sequence[LoadedRun]) -> None:
             raise UserError(f"run: {twin.path} is named twice; name each run once")
         for key, ours, theirs in _differences(first, run):
             raise UserError(
-                f"run={run.path}: has {key}={_plain(theirs)}, {first.path} has {_plain(ours)}; the runs of an "
+                f"run={run.path}: has {key}={_plain(theirs)}, {first.path} has {_plain(ours)}; runs of an "
                 "ensemble share task, classes, channels and preprocessing"
             )
 
