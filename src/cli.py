@@ -30,7 +30,12 @@ VERBS = {
     "check": Verb("ganatomy.check", "main", "read a data set once; report what is in it and what is wrong"),
     "sweep": Verb("ganatomy.sweep", "start", "search for the best configuration over many runs"),
     "experiment": Verb("ganatomy.experiment", "start", "train the arms of a study; test a paper's claims"),
-    "index": Verb("ganatomy.index.__main__", "start", "list all runs under a folder, on the terminal and on one page"),
+    "compare": Verb(
+        "ganatomy.compare.__main__", "start", "say which of two finished runs is better, and for which cases"
+    ),
+    "index": Verb(
+        "ganatomy.index.__main__", "start", "list all runs under a folder, on the terminal and on one page"
+    ),
     "completion": Verb("ganatomy.completion", "main", "print tab completion for bash, zsh or fish"),
 }
 
@@ -47,6 +52,7 @@ Examples:
   ganatomy train task=synthesis                         make new images from noise
   ganatomy train resume=runs/segmentation/DIR           continue a run that stopped
   ganatomy check data=folder data.root=DIR              read your own images once
+  ganatomy compare runs/segmentation/A runs/segmentation/B   which is better, and for which cases
   ganatomy index runs/                                  all runs on one page, to sort and filter
   eval "$(ganatomy completion bash)"                    complete commands, groups, keys and values with Tab
 

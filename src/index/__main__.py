@@ -36,7 +36,9 @@ def main(cfg: DictConfig) -> None:
     if chosen:
         show(chosen[: config.top], console)
     shown, total = min(len(chosen), config.top), f"{len(rows)} run{'s' if len(rows) > 1 else ''}"
-    console.print(f"{shown} of {total} shown" + (f"; {len(chosen)} match, top=all shows them" * (shown < len(chosen))))
+    console.print(
+        f"{shown} of {total} shown" + (f"; {len(chosen)} match, top=all shows them" * (shown < len(chosen)))
+    )
     for remark in remarks:
         console.print(remark, soft_wrap=True)
     if config.output is not None:
@@ -78,11 +80,19 @@ def _write(rows: list[Row], config: IndexConfig, remarks: list[str]) -> None:
     bare = page(rows, [""] * len(rows), output, title, remarks)
     steps = iter(track(rows, "pictures", console=Terminal(stderr=True), transient=True))
     next(steps)
-    sources, left_out = thumbnails(rows, config.thumbnails, room_for_pictures(bare), lambda: next(steps, None))
-    told = [f"without the pictures of {left_out} older runs (thumbnails={config.thumbnails})"] if left_out else []
+    sources, left_out = thumbnails(
+        rows, config.thumbnails, room_for_pictures(bare), lambda: next(steps, None)
+    )
+    told = (
+        [f"left out: the pictures of {left_out} older runs (thumbnails={config.thumbnails}, and 5 MB a page)"]
+        if left_out
+        else []
+    )
     content = page(rows, sources, output, title, [*remarks, *told]).encode("utf-8", "backslashreplace")
     write_atomically(output, content)
-    console.print(f"page: {output} ({bytes_text(len(content))}{', ' + told[0] if told else ''})", soft_wrap=True)
+    console.print(
+        f"page: {output} ({bytes_text(len(content))}{', ' + told[0] if told else ''})", soft_wrap=True
+    )
 
 
 def start() -> None:

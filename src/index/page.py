@@ -29,6 +29,8 @@ MOST_COLUMNS = 16
 TOLD = ("game", "running", "dead", "damaged", "foreign", "preempted")
 """States whose reason is shown: the error of a failed run may name a case."""
 HEADS = ("", "run", "status", "task", "data", "model", "score", "baseline", "twin")
+SAID = {"game": "game failed"}
+"""States by other words than their own."""
 LAST = ("took", "size", "begun", "seed", "steps")
 NUMBERS = {"score", "baseline", "twin", *LAST}
 SPARSE = {"baseline", "twin"}
@@ -54,7 +56,9 @@ def refuse_foreign(output: Path) -> None:
         raise UserError(f"output: {output} is there and is no page of index; give another name")
 
 
-def page(rows: Sequence[Row], pictures: Sequence[str], output: Path, title: str, remarks: Sequence[str]) -> str:
+def page(
+    rows: Sequence[Row], pictures: Sequence[str], output: Path, title: str, remarks: Sequence[str]
+) -> str:
     """Return the page.
 
     Args:
@@ -95,7 +99,7 @@ def further(rows: Sequence[Row]) -> list[Value]:
 
 def _facts(rows: Sequence[Row], remarks: Sequence[str]) -> list[str]:
     counts = Counter(row.state for row in rows)
-    states = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
+    states = ", ".join(f"{counts[state]} {SAID.get(state, state)}" for state in STATES if counts[state])
     size = bytes_text(sum(row.size for row in rows))
     made = time.strftime("%Y-%m-%d %H:%M")
     return [f"{len(rows)} runs: {states}", size, f"as of {made}", *map(printable, remarks)]
@@ -105,7 +109,7 @@ def _options(values: Iterable[str], order: Sequence[str] = ()) -> str:
     counts = Counter(value for value in values if value)
     names = [name for name in order if name in counts] or sorted(counts)
     return "".join(
-        f'<option value="{escape(printable(name))}">{escape(middle_out(name, 40))} ({counts[name]})</option>'
+        f'<option value="{escape(printable(name))}">{escape(middle_out(SAID.get(name, name), 40))} ({counts[name]})</option>'
         for name in names
     )
 
@@ -128,7 +132,11 @@ def _head(name: str, number: bool, sign: int = 0, style: str = "") -> str:
 def _row(row: Row, source: str, folder: Path, extra: Sequence[Value]) -> str:
     name = escape(middle_out(row.name, 110))
     full = escape(printable(row.name))
-    link = f'<a href="{_link(row.path / "report.html", folder)}">{name}</a>' if "report.html" in row.names else name
+    link = (
+        f'<a href="{_link(row.path / "report.html", folder)}">{name}</a>'
+        if "report.html" in row.names
+        else name
+    )
     picture = f'<img src="{source}" alt="">' if source else ""
     why = escape(printable(row.why)) if row.state in TOLD and row.state != "game" else ""
     faults = "".join(f'<small class="fault">{escape(printable(fault))}</small>' for fault in row.faults)
@@ -164,7 +172,11 @@ def _scores(row: Row) -> str:
     goodness = (score.sign or 1) * score.number
     cells = f'<td{style} data-v="{goodness:.6g}" data-k="{heading}">{score.text()}<small>{heading}</small>'
     base = score.baseline
-    cells += _number(base[1], f"{score.text(base[1])}<small>{escape(middle_out(base[0], 24))}</small>") if base else "<td>"
+    cells += (
+        _number(base[1], f"{score.text(base[1])}<small>{escape(middle_out(base[0], 24))}</small>")
+        if base
+        else "<td>"
+    )
     return cells + ("<td>" if row.twin is None else _number(row.twin, score.text(row.twin)))
 
 

@@ -74,7 +74,9 @@ def values(metrics: Mapping[str, Any], monitor: str) -> list[Value]:
 def _value(scores: Table, flat: str, score: str, row: str) -> Value:
     number = scores.values[score, row, OURS]
     sign = describe(score).sign
-    others = {s: scores.values.get((score, row, s)) for s in scores.sources if s not in (OURS, "floor", "twin")}
+    others = {
+        s: scores.values.get((score, row, s)) for s in scores.sources if s not in (OURS, "floor", "twin")
+    }
     known = {source: value for source, value in others.items() if value is not None}
     best = max(known, key=lambda source: sign * known[source]) if known and sign else None
     return Value(flat, number, (best, known[best]) if best else None)
@@ -115,7 +117,9 @@ def pairing(config: Mapping[str, Any]) -> tuple[str, bool]:
     if len(parts) >= NODES:
         return "", False
     text = "\n".join(f"{key}={value}" for key, value in sorted(parts))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(), section(config, "model").get("discriminator") is None
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(), section(config, "model").get(
+        "discriminator"
+    ) is None
 
 
 def _leaves(node: Any, begun: int) -> Iterator[tuple[str, str]]:

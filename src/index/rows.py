@@ -68,7 +68,9 @@ class Row:
     @property
     def label(self) -> str:
         """Words for the state."""
-        return {"game": f"game failed: {self.why}", "dead": "dead: process is gone"}.get(self.state, self.state)
+        return {"game": f"game failed: {self.why}", "dead": "dead: process is gone"}.get(
+            self.state, self.state
+        )
 
 
 def read_rows(folders: Sequence[Folder], root: Path, step: Callable[[], None]) -> list[Row]:

@@ -59,7 +59,10 @@ COLUMNS: dict[str, Callable[[Row], Any]] = {
 
 def _words(given: Any) -> Any:
     several = given if isinstance(given, list) else [] if given is None else [given]
-    return [str(word) if isinstance(word, int | float) and not isinstance(word, bool) else word for word in several]
+    return [
+        str(word) if isinstance(word, int | float) and not isinstance(word, bool) else word
+        for word in several
+    ]
 
 
 def _goodness(row: Row, name: str) -> Any:
@@ -122,7 +125,9 @@ def _sorted(found: list[Row], rows: Sequence[Row], sort: str) -> list[Row]:
     names = sorted({value.name for row in rows for value in row.scores})
     if column not in COLUMNS and column not in names:
         close = nearest(column, [*COLUMNS, *names])
-        raise UserError(f"sort: no such column {column!r}{close or '; choose from ' + ', '.join([*COLUMNS, *names])}")
+        raise UserError(
+            f"sort: no such column {column!r}{close or '; choose from ' + ', '.join([*COLUMNS, *names])}"
+        )
     key = COLUMNS.get(column, lambda row: _goodness(row, column))
     known = sorted((row for row in found if key(row) is not None), key=key, reverse=turned)
     return known + [row for row in found if key(row) is None]

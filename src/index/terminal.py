@@ -69,7 +69,9 @@ def show(rows: Sequence[Row], console: Console) -> None:
             table.add_column(name, justify="right" if number else "left", no_wrap=True, overflow="ellipsis")
     for place, row in enumerate(rows):
         cells = [
-            Text(printable(texts[name][place]), style=_style(row, name)) for name, *_ in COLUMNS if name in widths
+            Text(printable(texts[name][place]), style=_style(row, name))
+            for name, *_ in COLUMNS
+            if name in widths
         ]
         table.add_row(_tail(names[place], room), *cells)
     console.print(table)

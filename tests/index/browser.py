@@ -99,7 +99,15 @@ def browser() -> Iterator[Browser]:
         os.dup2(14, 4)
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        words = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1500,900", "--remote-debugging-pipe", f"--user-data-dir={profile}"]
+        words = [
+            CHROMIUM,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--window-size=1500,900",
+            "--remote-debugging-pipe",
+            f"--user-data-dir={profile}",
+        ]
         process = subprocess.Popen(
             words, preexec_fn=places, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

@@ -14,19 +14,34 @@ from PIL import Image
 
 from ganatomy.runs.integrity.checksums import record
 
-SCORES = {"segmentation": ("dice", "hd95", "nsd"), "enhancement": ("psnr", "ssim", "mae"), "synthesis": ("swd", "coverage")}
+SCORES = {
+    "segmentation": ("dice", "hd95", "nsd"),
+    "enhancement": ("psnr", "ssim", "mae"),
+    "synthesis": ("swd", "coverage"),
+}
 CLASSES = {"segmentation": "SegmentationTask", "enhancement": "EnhancementTask", "synthesis": "SynthesisTask"}
 CLOCK = 1_790_000_000
 
 
-def config(task: str = "segmentation", seed: int = 0, data: str = "busi", alone: bool = False, **more: Any) -> dict[str, Any]:
+def config(
+    task: str = "segmentation", seed: int = 0, data: str = "busi", alone: bool = False, **more: Any
+) -> dict[str, Any]:
     """The configuration of a run; `alone` is its twin, without discriminator."""
     discriminator = {"_target_": "monai.networks.nets.PatchDiscriminator", "channels": 32, "num_layers_d": 2}
     return {
         "task": {"_target_": f"ganatomy.tasks.{task}.{CLASSES[task]}", "monitor": f"val/{SCORES[task][0]}"},
-        "data": {"_target_": "ganatomy.data.sources.folder.Folder", "root": f"/data/{data}", "size": [64, 64], "batch_size": 4},
+        "data": {
+            "_target_": "ganatomy.data.sources.folder.Folder",
+            "root": f"/data/{data}",
+            "size": [64, 64],
+            "batch_size": 4,
+        },
         "model": {
-            "generator": {"_target_": "monai.networks.nets.UNet", "channels": [16, 32, 64], "strides": [2, 2]},
+            "generator": {
+                "_target_": "monai.networks.nets.UNet",
+                "channels": [16, 32, 64],
+                "strides": [2, 2],
+            },
             "discriminator": None if alone else discriminator,
             "adversarial": {"loss": "hinge", "weight": 0.01, "penalties": []},
         },
@@ -55,8 +70,14 @@ def run(
     """Write a run directory; what is None is left out, but for the status, which is then `done`."""
     place.mkdir(parents=True)
     files: dict[str, bytes] = {
-        "status.json": json.dumps({"status": "done", "why": "300 steps", "seconds": 61.0, "game": "healthy"} if status is None else status).encode(),
-        "config.yaml": yaml.dump(dict(settings or config()), Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False).encode(),
+        "status.json": json.dumps(
+            {"status": "done", "why": "300 steps", "seconds": 61.0, "game": "healthy"}
+            if status is None
+            else status
+        ).encode(),
+        "config.yaml": yaml.dump(
+            dict(settings or config()), Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False
+        ).encode(),
         "report.html": b"<p>report",
     }
     if scores is not None:
@@ -91,11 +112,23 @@ def many(root: Path, count: int) -> None:
     ]
     for number in range(count):
         task = tasks[number % 3]
-        folder = (root / task, root / "sweeps/first/trials" / str(number), root / "multirun/2026-01-01_00-00-00")[number % 3]
-        place = folder / f"2026-{1 + number % 12:02d}-{1 + number % 28:02d}_10-{number % 60:02d}-00_run{number}"
+        folder = (
+            root / task,
+            root / "sweeps/first/trials" / str(number),
+            root / "multirun/2026-01-01_00-00-00",
+        )[number % 3]
+        place = (
+            folder / f"2026-{1 + number % 12:02d}-{1 + number % 28:02d}_10-{number % 60:02d}-00_run{number}"
+        )
         status = states[number % 7 if number % 7 < 5 else 0]
         scored = metrics(task, 0.3 + 0.5 * (number % 97) / 97) if status["status"] == "done" else None
-        run(place, status, config(task, number % 5, f"set{number % 4}", alone=number % 6 == 0), scored, picture=drawn)
+        run(
+            place,
+            status,
+            config(task, number % 5, f"set{number % 4}", alone=number % 6 == 0),
+            scored,
+            picture=drawn,
+        )
         if number % 50 == 7:
             (place / "metrics.json").write_bytes(b'{"test/dice": 0.')
         if number % 50 == 11:

@@ -1,0 +1,1 @@
+"""Paired comparison of finished runs: differences with intervals, a verdict for each score, cases side by side."""
