@@ -1,1 +1,1 @@
-"""Paired comparison of finished runs: differences with intervals, a verdict for each score, cases side by side."""
+"""Paired comparison of finished runs: differences with intervals, verdicts, and cases side by side."""

@@ -42,7 +42,7 @@ class Arm:
         return next((run.digests[case] for run in self.runs if case in run.digests), "")
 
     def row(self, case: str) -> str:
-        """Return where a case stands: its number among the rows of scores.csv, and of which run if several."""
+        """Return where a case stands: its number among the rows of scores.csv, and of which run."""
         number, run = next((n, r) for n, r in enumerate(self.runs) if case in r.cases)
         place = list(run.cases).index(case) + 1
         return f"row {place}" if len(self.runs) == 1 else f"row {place} of run {number + 1}"
@@ -118,7 +118,8 @@ def _paths(text: Any) -> list[Path]:
     path = Path(text).expanduser()
     if path.exists() or not glob.has_magic(text):
         return [path]
-    found = sorted(match for match in map(Path, glob.glob(str(path))) if (match / "status.json").is_file())
+    matches = map(Path, glob.iglob(str(path)))  # noqa: PTH207 (Path.glob takes no absolute pattern)
+    found = sorted(match for match in matches if (match / "status.json").is_file())
     if not found:
         raise UserError(f"runs: no run directory matches {text}")
     return found

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -18,6 +19,7 @@ from ganatomy.pictures.draw import OKABE_ITO, grey, shown
 from ganatomy.pictures.panel import panel, png
 from ganatomy.text.tables import read_csv
 
+canonical: Any = nibabel.as_closest_canonical  # nibabel leaves it untyped
 ENDINGS = (".png", ".tiff", ".nii.gz")
 LABELS = ("segmentation",)
 """Tasks whose predictions are label maps."""
@@ -82,7 +84,7 @@ def _line(pair: Pair, case: str, score: str, values: tuple[float, float]) -> str
 def drawn(pair: Pair, group: Group) -> bytes | None:
     """Return a picture of the predictions side by side, a row for each case; None where files are missing."""
     is_labels = task_of(pair.first.runs[0].config) in LABELS
-    columns: dict[str, list[np.ndarray]] = {pair.first.letter: [], pair.other.letter: [], "difference": []}
+    columns: dict[str, Any] = {pair.first.letter: [], pair.other.letter: [], "difference": []}
     rows = []
     for place, case in enumerate(group.cases):
         both = [_prediction(arm, case) for arm in (pair.first, pair.other)]
@@ -92,11 +94,7 @@ def drawn(pair: Pair, group: Group) -> bytes | None:
         for column, tile in zip(columns.values(), tiles, strict=True):
             column.append(tile)
         rows.append(group.lines[place].partition(":")[0])
-    return (
-        png(panel({name: column for name, column in columns.items()}, group.title, rows=rows))
-        if rows
-        else None
-    )  # type: ignore[arg-type]
+    return png(panel(columns, group.title, rows=rows)) if rows else None
 
 
 def _tiles(first: np.ndarray, other: np.ndarray, is_labels: bool) -> list[np.ndarray]:
@@ -150,7 +148,7 @@ def _file(run: Path, case: str) -> Path | None:
 
 def _read(path: Path) -> np.ndarray:
     if path.name.endswith(".nii.gz"):
-        image = nibabel.as_closest_canonical(nibabel.load(path))  # type: ignore[attr-defined]
+        image = canonical(nibabel.load(path))
         values = np.asarray(image.dataobj)
         values = values[..., None] if values.ndim == 2 else values
         upright = np.flip(values.swapaxes(0, 1), 0)  # rows from anterior to posterior, as radiologists look

@@ -55,7 +55,7 @@ def read_finished(path: Path) -> Finished:
     """Read a finished run.
 
     Raises:
-        UserError: It is no run directory, is not finished, has no test scores, or one of its files is damaged.
+        UserError: It is no run directory, is not finished, has no test scores, or has a damaged file.
     """
     if not path.is_dir():
         raise UserError(f"runs: {path} is no folder; give run directories, as in runs=[runs/a,runs/b]")
@@ -97,7 +97,7 @@ def _number(item: Any) -> float | None:
 
 
 def _cases(rows: list[dict[str, str]], metrics: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, float]]]:
-    """Return the number of its subject and the scores of each case; columns that are no score are left out."""
+    """Return for each case the number of its subject, and the columns of the row that are scores."""
     names = [name for name in (rows[0] if rows else ()) if f"test/{name}" in metrics]
     found = {}
     for row in rows:

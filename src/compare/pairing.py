@@ -73,15 +73,15 @@ def pair(first: Arm, other: Arm) -> Pair:
     differ = sum(bool(mine and theirs and mine != theirs) for mine, theirs in digests)
     if differ:
         raise UserError(
-            f"runs: {differ} of {len(shared)} test cases that {first.letter} and {other.letter} share by name have "
-            "another image or truth; they were tested on other data, and nothing can be paired"
+            f"runs: {differ} of {len(shared)} test cases that {first.letter} and {other.letter} share by "
+            "name have another image or truth; they were tested on other data, and nothing can be paired"
         )
     unchecked = sum(not (mine and theirs) for mine, theirs in digests)
     return Pair(first, other, shared, _subjects(first, other, shared), unchecked, set(first.cases) == known)
 
 
 def _subjects(first: Arm, other: Arm, shared: Sequence[str]) -> list[int]:
-    """Number the subjects; where the arms group cases in different ways, groups that overlap are one."""
+    """Return the number of each case's subject; groups of the two arms that overlap are one."""
     if not shared:
         return []
     columns = [

@@ -17,10 +17,10 @@ from ganatomy.metrics.registry import describe, known
 FEWEST = 5
 """Fewest subjects for a verdict: an interval of fewer rests on the shape of the distribution alone."""
 RULES = (
-    "Difference: left less right, the mean over the test cases that both have, each with its own (a case's score "
-    "is first averaged over the runs of an arm). Interval: 95 %, for other subjects; cases of a subject stay "
-    "together; it says nothing of other seeds. p: two-sided (Student's t over subjects), corrected for all scores "
-    "and pairs here (Holm). A better, B better: p ≤ 0.05, in the direction that is better. Undecided: fewer than "
+    "Difference: left less right, the mean over the test cases that both have; a case's score is first "
+    "averaged over the runs of an arm. Interval: 95 %, for other subjects; cases of a subject stay together; "
+    "it says nothing of other seeds. p: two-sided (Student's t over subjects), corrected for all scores and "
+    "pairs here (Holm). A better, B better: p ≤ 0.05, in the direction that is better. Undecided: fewer than "
     f"{FEWEST} subjects, or a difference that would count alone but not among so many scores. No difference "
     "found: neither; how large one may still be, the interval says."
 )

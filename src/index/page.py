@@ -109,9 +109,13 @@ def _options(values: Iterable[str], order: Sequence[str] = ()) -> str:
     counts = Counter(value for value in values if value)
     names = [name for name in order if name in counts] or sorted(counts)
     return "".join(
-        f'<option value="{escape(printable(name))}">{escape(middle_out(SAID.get(name, name), 40))} ({counts[name]})</option>'
+        f'<option value="{escape(printable(name))}">{escape(_said(name))} ({counts[name]})</option>'
         for name in names
     )
+
+
+def _said(name: str) -> str:
+    return middle_out(SAID.get(name, name), 40)
 
 
 def _heads(extra: Sequence[Value]) -> str:
@@ -126,7 +130,8 @@ def _head(name: str, number: bool, sign: int = 0, style: str = "") -> str:
         return '<th scope="col"><span class="hidden">picture</span></th>'
     first = "up" if not number or sign < 0 else "down"
     kind = f"{'n' if number else 't'}{style}"
-    return f'<th scope="col" class="{kind}" data-first="{first}"><button type="button">{escape(name)}</button></th>'
+    button = f'<button type="button">{escape(name)}</button>'
+    return f'<th scope="col" class="{kind}" data-first="{first}">{button}</th>'
 
 
 def _row(row: Row, source: str, folder: Path, extra: Sequence[Value]) -> str:
@@ -191,5 +196,5 @@ def _number(value: float | None, text: str) -> str:
 
 def _link(path: Path, folder: Path) -> str:
     """Return the address of a file relative to the folder of the page."""
-    there = os.path.relpath(os.path.abspath(path), os.path.abspath(folder))
+    there = os.path.relpath(path, folder)
     return quote(os.fsencode(re.sub(r"^(?=[^/]*:)", "./", there)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -73,7 +72,7 @@ class Row:
         )
 
 
-def read_rows(folders: Sequence[Folder], root: Path, step: Callable[[], None]) -> list[Row]:
+def read_rows(folders: Sequence[Folder], root: Path, step: Callable[[], object]) -> list[Row]:
     """Read the runs; the newest is first.
 
     Args:
@@ -138,7 +137,7 @@ def _data(config: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     words = here.get("command")
     typed = [word[5:] for word in words if str(word).startswith("data=")] if isinstance(words, list) else []
     node = section(config, "data")
-    folder = os.path.basename(text_of(node.get("root")).rstrip("/"))
+    folder = Path(text_of(node.get("root"))).name
     kind = text_of(node.get("_target_")).rpartition(".")[2].lower()
     chosen = typed[-1] if typed and re.fullmatch(r"[\w-]+", typed[-1]) else ""
     return (folder if chosen in ("", kind, "folder", "table", "dicom", "coco") else chosen) or chosen or kind

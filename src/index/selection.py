@@ -128,6 +128,6 @@ def _sorted(found: list[Row], rows: Sequence[Row], sort: str) -> list[Row]:
         raise UserError(
             f"sort: no such column {column!r}{close or '; choose from ' + ', '.join([*COLUMNS, *names])}"
         )
-    key = COLUMNS.get(column, lambda row: _goodness(row, column))
+    key: Callable[[Row], Any] = COLUMNS.get(column) or (lambda row: _goodness(row, column))
     known = sorted((row for row in found if key(row) is not None), key=key, reverse=turned)
     return known + [row for row in found if key(row) is None]

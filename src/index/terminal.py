@@ -52,17 +52,17 @@ def show(rows: Sequence[Row], console: Console) -> None:
     """Print a line for each run, then what is wrong with those that are damaged."""
     texts = {name: [text(row) for row in rows] for name, text, _ in COLUMNS}
     widths = {
-        name: max(cell_len(name), *(cell_len(printable(cell)) for cell in cells)) + 2
+        name: max(cell_len(name), *(cell_len(printable(cell)) for cell in cells)) + 3
         for name, cells in texts.items()
         if any(cells)
     }
     names = [printable(row.name) for row in rows]
     longest = min(max(map(cell_len, names)), 60)
     for name in LEFT_OUT:
-        if sum(widths.values()) + max(longest, NARROWEST) + 2 > console.width:
+        if sum(widths.values()) + max(longest, NARROWEST) + 4 > console.width:
             widths.pop(name, None)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    room = max(console.width - sum(widths.values()) - 2, NARROWEST)
+    room = max(console.width - sum(widths.values()) - 4, NARROWEST)
     table.add_column("run", no_wrap=True, overflow="ellipsis", min_width=min(longest, NARROWEST))
     for name, _, number in COLUMNS:
         if name in widths:

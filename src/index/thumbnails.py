@@ -21,7 +21,9 @@ ABOVE = 70
 """Pixels of the head of a panel: its title and the names of its columns."""
 
 
-def thumbnails(rows: Sequence[Row], most: int, room: int, step: Callable[[], None]) -> tuple[list[str], int]:
+def thumbnails(
+    rows: Sequence[Row], most: int, room: int, step: Callable[[], object]
+) -> tuple[list[str], int]:
     """Return for each row the source of its picture, empty where there is none or it was left out.
 
     Args:

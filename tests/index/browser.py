@@ -20,7 +20,7 @@ class Browser:
     """One page.
 
     Attributes:
-        complaints: Errors and warnings of its console, exceptions, and everything that it asked the network for.
+        complaints: What its console shows, exceptions, and everything that it asked the network for.
     """
 
     def __init__(self, write: int, read: int) -> None:
