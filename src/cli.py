@@ -52,7 +52,7 @@ Examples:
   ganatomy train task=synthesis                         make new images from noise
   ganatomy train resume=runs/segmentation/DIR           continue a run that stopped
   ganatomy check data=folder data.root=DIR              read your own images once
-  ganatomy compare runs/segmentation/A runs/segmentation/B   which is better, and for which cases
+  ganatomy compare RUN RUN                              which of two runs is better, and for which cases
   ganatomy index runs/                                  all runs on one page, to sort and filter
   eval "$(ganatomy completion bash)"                    complete commands, groups, keys and values with Tab
 

@@ -83,6 +83,8 @@ def read_finished(path: Path) -> Finished:
             unit=str(data.get("units", "mm")),
             game="" if game == HEALTHY else game,
         )
+    except UserError:  # a damaged file, whose line names it
+        raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"runs: {path}: its files do not hold a result ({error!r})") from error
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from ganatomy.errors import UserError
+from ganatomy.index.__main__ import start
 from ganatomy.index.folders import find
 from ganatomy.index.rows import Row, read_rows
 from ganatomy.index.selection import Filter, select
@@ -24,16 +25,16 @@ from ganatomy.index.thumbnails import thumbnails
 from ganatomy.runs.process_identity import Holder
 from tests.conftest import environment
 from tests.index.browser import CHROMIUM, Browser, browser
+from tests.index.inside import Inside
 from tests.index.made_up import config, many, metrics, picture, run
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e'\"&"
 NOTHING: dict[str, list[str]] = {"task": [], "data": [], "model": [], "status": [], "name": []}
 
 
-def index(folder: Path, *words: str, width: int = 140) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "ganatomy", "index", *words]
-    more = environment(COLUMNS=str(width))
-    return subprocess.run(line, cwd=folder, env=more, capture_output=True, text=True)
+@pytest.fixture
+def index(capsys: pytest.CaptureFixture[str]) -> Inside:
+    return Inside("index", start, capsys)
 
 
 def rows(root: Path) -> dict[str, Row]:
@@ -45,7 +46,8 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with 2000 runs, and the page of them."""
     folder = tmp_path_factory.mktemp("crowd")
     many(folder / "runs", 2000)
-    result = index(folder)
+    line = [sys.executable, "-m", "ganatomy", "index"]
+    result = subprocess.run(line, cwd=folder, env=environment(), capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     (folder / "out.txt").write_text(result.stdout)
     return folder
@@ -126,7 +128,7 @@ def test_a_damaged_file_is_a_row_that_says_so(tmp_path: Path, name: str, content
     assert found["b"].score is not None and found["b"].score.number == 0.7
 
 
-def test_values_of_wrong_types_are_no_crash(tmp_path: Path) -> None:
+def test_values_of_wrong_types_are_no_crash(tmp_path: Path, index: Inside) -> None:
     for number, value in enumerate([None, [1], {"a": 1}, "text", True, 10**400, float("nan")]):
         settings = {**config(), "seed": value, "trainer": value, "model": value, "data": value, "task": value}
         if value == 10**400:
@@ -141,7 +143,7 @@ def test_values_of_wrong_types_are_no_crash(tmp_path: Path) -> None:
     assert result.returncode == 0 and "7 of 7 runs shown" in result.stdout, result.stderr
 
 
-def test_pipes_folders_links_and_closed_folders(tmp_path: Path) -> None:
+def test_pipes_folders_links_and_closed_folders(tmp_path: Path, index: Inside) -> None:
     place = run(tmp_path / "deep/er/a")
     os.mkfifo(place / "metrics.json")
     (run(tmp_path / "b") / "config.yaml").unlink()
@@ -268,7 +270,7 @@ def test_selection_by_words_and_columns(tmp_path: Path) -> None:
         (["runs", "filter.taks=x"], "filter.taks: no such key; did you mean 'filter.task'?"),
     ],
 )
-def test_a_mistake_is_one_line(tmp_path: Path, words: list[str], line: str) -> None:
+def test_a_mistake_is_one_line(tmp_path: Path, index: Inside, words: list[str], line: str) -> None:
     run(tmp_path / "runs/a")
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty.html").mkdir()
@@ -283,7 +285,7 @@ def test_a_mistake_is_one_line(tmp_path: Path, words: list[str], line: str) -> N
     assert sorted(tmp_path.rglob("*")) == before and not result.stdout
 
 
-def test_nothing_is_written_into_the_runs(tmp_path: Path) -> None:
+def test_nothing_is_written_into_the_runs(tmp_path: Path, index: Inside) -> None:
     run(tmp_path / "runs/a", scores=metrics("segmentation", 0.8), checksums=True, picture=picture())
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*")}
     assert index(tmp_path).returncode == 0
@@ -292,7 +294,7 @@ def test_nothing_is_written_into_the_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
-def test_the_table_fits_its_width(tmp_path: Path, width: int) -> None:
+def test_the_table_fits_its_width(tmp_path: Path, index: Inside, width: int) -> None:
     for number in range(3):
         run(tmp_path / f"runs/sweeps/a_long_name_of_a_study/{number}", scores=metrics("segmentation", 0.8))
     result = index(tmp_path, "output=null", width=width)
@@ -353,7 +355,7 @@ def test_the_page_in_a_browser(crowd: Path, chromium: Browser) -> None:
     assert chromium.complaints == []
 
 
-def test_hostile_names_are_text(tmp_path: Path, chromium: Browser) -> None:
+def test_hostile_names_are_text(tmp_path: Path, index: Inside, chromium: Browser) -> None:
     place = tmp_path / "runs" / f"{HOSTILE.replace('/', '')}"
     settings = config(data=HOSTILE)
     settings["task"] = {"_target_": f"x.{HOSTILE}Task", "monitor": f"val/{HOSTILE}"}
@@ -375,7 +377,7 @@ def test_hostile_names_are_text(tmp_path: Path, chromium: Browser) -> None:
     assert html.escape("<img src=x") in text and not re.search(r"<img src=x", text) and "\u202e" not in text
 
 
-def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf8(tmp_path: Path, index: Inside) -> None:
     run(tmp_path / "runs" / os.fsdecode(b"caf\xe9"))
     assert index(tmp_path).returncode == 0
     text = (tmp_path / "index.html").read_text(encoding="utf-8")
