@@ -30,6 +30,7 @@ VERBS = {
     "check": Verb("ganatomy.check", "main", "read a data set once; report what is in it and what is wrong"),
     "sweep": Verb("ganatomy.sweep", "start", "search for the best configuration over many runs"),
     "experiment": Verb("ganatomy.experiment", "start", "train the arms of a study; test a paper's claims"),
+    "predict": Verb("ganatomy.predict.__main__", "main", "apply a finished run to new files"),
     "compare": Verb(
         "ganatomy.compare.__main__", "start", "say which of two finished runs is better, and for which cases"
     ),
@@ -51,6 +52,7 @@ Examples:
   ganatomy train trainer.max_steps=20 data.subjects=6   does it run at all? (seconds)
   ganatomy train task=synthesis                         make new images from noise
   ganatomy train resume=runs/segmentation/DIR           continue a run that stopped
+  ganatomy predict run=DIR input=scans output=answers   apply a finished run to new files
   ganatomy check data=folder data.root=DIR              read your own images once
   ganatomy compare RUN RUN                              which of two runs is better, and for which cases
   ganatomy index runs/                                  all runs on one page, to sort and filter
