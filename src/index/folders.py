@@ -79,6 +79,8 @@ def _entries(place: str, found: Found) -> list[os.DirEntry[str]] | None:
     try:
         with os.scandir(place) as entries:
             return list(entries)
+    except FileNotFoundError:  # removed meanwhile
+        return None
     except OSError:
         found.closed.append(Path(place))
         return None

@@ -82,7 +82,7 @@ def page(
         facts="".join(f"<span>{escape(fact)}</span>" for fact in _facts(rows, remarks)),
         tasks=_options(row.task for row in rows),
         data=_options(row.data for row in rows),
-        states=_options((row.state for row in rows), list(STATES)),
+        states=_options((state for row in rows for state in _states(row)), list(STATES)),
         heads=_heads(extra),
         body=body,
     )
@@ -114,6 +114,11 @@ def _options(values: Iterable[str], order: Sequence[str] = ()) -> str:
     )
 
 
+def _states(row: Row) -> set[str]:
+    """Return the states under which a row is found: one with a damaged file is found there, too."""
+    return {row.state, *(["damaged"] if row.faults else [])}
+
+
 def _said(name: str) -> str:
     return middle_out(SAID.get(name, name), 40)
 
@@ -127,7 +132,7 @@ def _heads(extra: Sequence[Value]) -> str:
 def _head(name: str, number: bool, sign: int = 0, style: str = "") -> str:
     """Return a head that sorts: the best, largest or newest first, and texts by the alphabet."""
     if not name:
-        return '<th scope="col"><span class="hidden">picture</span></th>'
+        return '<th scope="col" class="o"><span class="hidden">picture</span></th>'
     first = "up" if not number or sign < 0 else "down"
     kind = f"{'n' if number else 't'}{style}"
     button = f'<button type="button">{escape(name)}</button>'
@@ -161,7 +166,8 @@ def _row(row: Row, source: str, folder: Path, extra: Sequence[Value]) -> str:
     )
     tail = "".join(_number(value, escape(text)) for value, text in last)
     word = f' data-s="{row.state}"' + (" data-f" if row.faults else "")
-    return f'<tr{word}><td>{picture}<td title="{full}">{link}<td>{state}{texts}{numbers}{tail}\n'
+    first = f"<td data-v>{picture}" if picture else "<td>"
+    return f'<tr{word}>{first}<td title="{full}">{link}<td>{state}{texts}{numbers}{tail}\n'
 
 
 def _scores(row: Row) -> str:
