@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def keyed(words: Sequence[str], key: str, several: bool = False) -> list[str]:
@@ -21,13 +22,19 @@ def keyed(words: Sequence[str], key: str, several: bool = False) -> list[str]:
         ['runs=["a","b"]']
     """
     count = 0
-    while count < len(words) and "=" not in words[count] and not words[count].startswith(("-", "+", "~")):
+    while count < len(words) and _is_path(words[count]):
         count += 1
     count = count if several else min(count, 1)
     if not count:
         return list(words)
     paths = [quoted(word) for word in words[:count]]
     return [f"{key}=[{','.join(paths)}]" if several else f"{key}={paths[0]}", *words[count:]]
+
+
+def _is_path(word: str) -> bool:
+    if word.startswith(("-", "+")) or (word.startswith("~") and not word.startswith("~/")):
+        return False
+    return "=" not in word or Path(word).exists()  # names of runs may have an =
 
 
 def quoted(text: str) -> str:

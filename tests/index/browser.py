@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,8 +64,11 @@ class Browser:
     def open(self, path: Path) -> None:
         """Load a file and wait until it is there."""
         self.call("Page.navigate", url=path.absolute().as_uri())
-        while not self.ask("document.readyState === 'complete' && location.protocol === 'file:'"):
-            pass
+        for _ in range(600):
+            if self.ask("document.readyState === 'complete' && location.protocol === 'file:'"):
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"{path} does not open")
 
     def ask(self, script: str) -> Any:
         """Return the value of an expression of JavaScript."""
