@@ -49,13 +49,15 @@ def features(summary: Summary, scale: float) -> dict[str, float]:
     """Return the features of a case; the name of each is `kind/measurement/number`.
 
     Sizes, spacings and ratios are logarithms; values are asinh(value / scale), which is linear near 0 and
-    logarithmic far from it. What a case does not have is left out.
+    logarithmic far from it. What a case does not have is left out; a constant image has its grid alone.
 
     Args:
         summary: The case.
         scale: Unit of its values, see `scale_of`.
     """
-    parts = [_grid(summary), _values(summary, scale), _levels(summary), _contents(summary), _colours(summary)]
+    parts = [_grid(summary)]
+    if "skewness" in summary:
+        parts += [_values(summary, scale), _levels(summary), _contents(summary), _colours(summary)]
     return {
         f"{name}/{number}": float(value)
         for part in parts

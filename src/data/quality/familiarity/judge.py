@@ -17,6 +17,10 @@ from ganatomy.errors import UserError
 
 VERSION = 1
 """Version of what `fitted` keeps: increase it when the same values change their meaning."""
+BLANK = 0.02
+"""Share of constant training cases from which on another constant image is no reason."""
+UNIT = 2.5
+"""Values within 0..1 are a reason where the maximum of every training case is above this."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +83,9 @@ def judged(kept: Mapping[str, Any], case: Summary) -> list[Reason]:
         kind, beyond = name.split("/")[0], max(bottom - value, value - top) / floor_of(name)
         if beyond > outside.get(kind, (0.0, ""))[0]:
             outside[kind] = beyond, name
-    explained = (
-        {"histogram", "place"} if "inverted" in found else {"colour"} if "reversed" in found else set()
-    )
+    explained = {reason.kind for reason in first}
+    explained |= {"histogram", "place"} if "inverted" in found else set()
+    explained |= {"colour"} if "reversed" in found else set()
     others = [
         Reason(kind, WORDS[kind](kept, case, name), round(beyond, 2))
         for kind, (beyond, name) in outside.items()
@@ -98,8 +102,10 @@ def _whole(kept: Mapping[str, Any], case: Summary) -> list[Reason]:
     if channels not in kept["channels"]:
         return [Reason("channels", f"{channels} channels; training {either(kept['channels'])}")]
     found = [] if case["finite"][0] else [Reason("finite", "some values are NaN or infinite")]
-    if "skewness" not in case and kept["constant"] == 0:
+    if "skewness" not in case and kept["constant"] < BLANK:
         found.append(Reason("constant", f"blank: all values are {case['lowest'][0]:g}"))
+    elif min(case["lowest"]) >= 0 and max(case["highest"]) <= 1 and kept["least_maximum"] > UNIT:
+        found.append(Reason("intensity", WORDS["intensity"](kept, case, "intensity/contrast/0")))
     return found
 
 
