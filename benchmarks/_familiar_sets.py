@@ -136,8 +136,8 @@ def _listed(folder: Path, read: Callable[[str], Scan]) -> Iterator[Row]:
             yield row["split"], row["group"], read(row["file"])
 
 
-def _mednist(folder: Path, kinds: str) -> Iterator[Row]:
-    for path in sorted(folder.glob(f"{kinds}/*.jpeg"))[::4]:
+def mednist(data: Path, kinds: str) -> Iterator[Row]:
+    for path in sorted((data / "mednist_64_subset").glob(f"{kinds}/*.jpeg"))[::4]:
         split = ("train", "train", "val", "test")[int(path.stem.lstrip("0") or 0) // 4 % 4]
         yield split, str(path), picture(path)
 
@@ -148,8 +148,8 @@ REAL: dict[str, Callable[[Path], Iterator[Row]]] = {
     "cbc": lambda data: _listed(d := data / "cbc_blood", lambda f: picture(d / f, "RGB")),
     "nih_cxr": lambda data: _listed(d := data / "nih_cxr_256", lambda f: picture(d / f)),
     "oct": lambda data: _listed(d := data / "oct_sdoct", lambda f: picture(d / f / "noisy.png")),
-    "mednist (1250)": lambda data: _mednist(data / "mednist_64_subset", "*"),
-    "mednist, breast MR": lambda data: _mednist(data / "mednist_64_subset", "BreastMRI"),
+    "mednist (1250)": lambda data: mednist(data, "*"),
+    "mednist, breast MR": lambda data: mednist(data, "BreastMRI"),
 }
 
 

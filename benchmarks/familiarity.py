@@ -2,7 +2,7 @@
 
 The limits are fitted to the training images of each set. Held-out images of the same set are judged as they
 are, then after one mistake each. Real sets are read from the folder that GANATOMY_DATA names; absent ones
-are left out. With --write the table goes into docs/reliability.md.
+are left out. With --write the table goes into docs/after.md.
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script,
 
 import numpy as np
 
-from benchmarks._familiar_sets import MADE, REAL, Row, Scan, made, mistakes
+from benchmarks._familiar_sets import MADE, REAL, Row, Scan, made, mednist, mistakes
 from benchmarks._results import table, versions
 from ganatomy.data.quality.familiarity.case_summary import Summary, summarise
 from ganatomy.data.quality.familiarity.fit import fitted
 from ganatomy.data.quality.familiarity.judge import judged
 
-PAGE = Path(__file__).resolve().parents[1] / "docs/reliability.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs/after.md"
 BEGIN, END = "<!-- familiarity: written by benchmarks/familiarity.py -->", "<!-- familiarity: end -->"
 TRAINED, HELD_OUT = 20, 60
 """Images of each made-up set."""
+KINDS = ("AbdomenCT", "BreastMRI", "CXR", "Hand", "HeadCT")
 SPOILT = 40
 """Held-out images of a set that the mistakes are made with, at most."""
 
@@ -64,12 +65,25 @@ def judge(rows: list[Row]) -> dict[str, Any]:
     }
 
 
+def kinds(data: Path) -> str:
+    """Return a table: images of one kind of MedNIST judged by the limits of another; all have 8 bits."""
+    cases = {kind: [measured(scan) for *_, scan in mednist(data, kind)] for kind in KINDS}
+    rows = []
+    for kind, own in cases.items():
+        kept = fitted(own[::2], [str(number) for number in range(len(own[::2]))])
+        assert kept is not None
+        given = {other: found[1::2] for other, found in cases.items()}
+        shares = [np.mean([bool(judged(kept, case)) for case in found]) for found in given.values()]
+        rows.append([kind, *(f"{100 * share:.0f} %" for share in shares)])
+    return table(["learned from", *(f"given {kind}" for kind in KINDS)], rows)
+
+
 def main() -> None:
     """Judge all sets; print the table, and write it with --write."""
     parser = argparse.ArgumentParser(
         description=__doc__, epilog="example: python benchmarks/familiarity.py --write"
     )
-    parser.add_argument("--write", action="store_true", help="write the table into docs/reliability.md")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/after.md")
     write = parser.parse_args().write
     data = Path(os.environ.get("GANATOMY_DATA", "data"))
     folders = {
@@ -97,7 +111,11 @@ def main() -> None:
         ]
         for name, row in found.items()
     ]
-    text = f"{BEGIN}\n{table(head, rows)}\n\n*{versions(('numpy', 'scipy'))}.*\n{END}"
+    others = ""
+    if (data / "mednist_64_subset").is_dir():
+        words = "Images of one kind judged by the limits of another, all of 64x64 pixels and 8 bits (MedNIST):"
+        others = f"{words}\n\n{kinds(data)}\n\n"
+    text = f"{BEGIN}\n{table(head, rows)}\n\n{others}*{versions(('numpy', 'scipy'))}.*\n{END}"
     sys.stdout.write(f"{text}\n")
     if write:
         page = PAGE.read_text(encoding="utf-8")

@@ -110,7 +110,13 @@ def widening(cases: int) -> float:
 
 
 def factor(kind: str, limit: float, subjects: int) -> float:
-    """Return by how much the ranges of a kind are widened; `limit` is what left-out cases need."""
+    """Return the factor by which the ranges of a kind are widened.
+
+    Args:
+        kind: One of `KINDS`.
+        limit: The factor that left-out cases need.
+        subjects: Number of subjects.
+    """
     factor = min(CAP, max(ROOM, limit)) * widening(subjects)
     return min(SURE, factor) if kind in ("spacing", "size") else factor
 

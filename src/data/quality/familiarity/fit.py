@@ -44,6 +44,7 @@ def fitted(
         The limits; None without a case.
 
     Example:
+        >>> import numpy as np
         >>> from ganatomy.data.quality.familiarity.case_summary import summarise
         >>> rng = np.random.default_rng(0)
         >>> cases = [summarise(rng.random((1, 32, 32)), None, np.ones(2)) for _ in range(20)]

@@ -51,7 +51,7 @@ def unlike(
     spacing: Sequence[float] | np.ndarray,
     affine: np.ndarray | None,
 ) -> list[Reason]:
-    """Return why an image is unlike the training cases, the strongest reason of each kind, strongest first.
+    """Return the reasons why an image is unlike the training cases, at most one of each kind.
 
     Args:
         kept: What `fitted` returned.
@@ -71,7 +71,7 @@ def unlike(
 
 
 def judged(kept: Mapping[str, Any], case: Summary) -> list[Reason]:
-    """Return why a case is unlike the training cases, from its summary."""
+    """Return the same reasons as `unlike`, from the summary of a case."""
     first = _whole(kept, case)
     if any(reason.kind in ("axes", "channels", "constant") for reason in first):
         return first
