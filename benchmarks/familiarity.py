@@ -113,7 +113,7 @@ def main() -> None:
     ]
     others = ""
     if (data / "mednist_64_subset").is_dir():
-        words = "Images of one kind judged by the limits of another, all of 64x64 pixels and 8 bits (MedNIST):"
+        words = "Images of one kind judged by the limits of another, all 64x64 and of 8 bits (MedNIST):"
         others = f"{words}\n\n{kinds(data)}\n\n"
     text = f"{BEGIN}\n{table(head, rows)}\n\n{others}*{versions(('numpy', 'scipy'))}.*\n{END}"
     sys.stdout.write(f"{text}\n")

@@ -147,7 +147,8 @@ class Cohort:
         """
         self.setup()
         sound = [r for r in self.dealt if r.split == "train" and not self.facts[r.case].grave]
-        without = ("sharpness", "levels") if self.degrade is not None else ()
+        degraded = self.degrade is not None and not all("target" in record.content for record in sound)
+        without = ("sharpness", "levels") if degraded else ()
         return fitted([self.facts[r.case].summary for r in sound], [r.subject for r in sound], without)
 
     @property

@@ -78,8 +78,8 @@ def test_the_words_name_value_and_training():
         return kinds(kept, volume(image, np.asarray(spacing)))[kind]
 
     told = words(scan.image[0], [2, 2, 6], "spacing")
-    assert told.startswith("spacing 2 x 2 x 6 mm; training 0.9"), told
-    assert "look like CT; training 0 to 1" in words(values * 2 - 1000, scan.spacing, "intensity")
+    assert told.startswith("spacing 2 x 2 x 6 mm, in training 0.9"), told
+    assert "look like CT, in training 0 to 1" in words(values * 2 - 1000, scan.spacing, "intensity")
     assert "look scaled to 0..1 already" in words(values / values.max(), scan.spacing, "intensity")
     assert "look standardised" in words((values - values.mean()) / values.std(), scan.spacing, "intensity")
     assert words(values.max() - values, scan.spacing, "inverted").startswith("intensities look inverted")

@@ -33,8 +33,8 @@ class Reason:
         strength: How far beyond the limit, in units of the deviation that is still no reason.
 
     Example:
-        >>> print(Reason("spacing", "spacing 2 x 2 mm; training 0.9 to 1.1", 3.2))
-        spacing 2 x 2 mm; training 0.9 to 1.1
+        >>> print(Reason("spacing", "spacing 2 x 2 mm, in training 0.9 to 1.1", 3.2))
+        spacing 2 x 2 mm, in training 0.9 to 1.1
     """
 
     kind: str
@@ -98,9 +98,9 @@ def _whole(kept: Mapping[str, Any], case: Summary) -> list[Reason]:
     """Return what can be said without limits."""
     axes, channels = len(case["shape"]), int(case["channels"][0])
     if axes not in kept["dims"]:
-        return [Reason("axes", f"{axes} axes; training {either(kept['dims'])}")]
+        return [Reason("axes", f"{axes} axes, in training {either(kept['dims'])}")]
     if channels not in kept["channels"]:
-        return [Reason("channels", f"{channels} channels; training {either(kept['channels'])}")]
+        return [Reason("channels", f"{channels} channels, in training {either(kept['channels'])}")]
     found = [] if case["finite"][0] else [Reason("finite", "some values are NaN or infinite")]
     if "skewness" not in case and kept["constant"] < BLANK:
         found.append(Reason("constant", f"blank: all values are {case['lowest'][0]:g}"))
