@@ -11,6 +11,9 @@ import numpy as np
 from ganatomy.data.quality.familiarity.case_summary import Summary
 from ganatomy.data.quality.familiarity.features import features
 
+AIR, BONE = -900, 200
+"""HU that a CT has at its ends; less at the lower end, beyond half a per cent of outliers."""
+
 
 def either(numbers: Sequence[int]) -> str:
     """Return numbers as text."""
@@ -56,7 +59,7 @@ def _size(kept: Mapping[str, Any], case: Summary, name: str) -> str:
 def _intensity(kept: Mapping[str, Any], case: Summary, name: str) -> str:
     low, high, (least, most) = min(case["lowest"]), max(case["highest"]), kept["values"]
     own, trained = f"{_span(low, high)}", f"in training {_span(least, most)}"
-    if low <= -900 and high >= 200 and least > -500:
+    if min(case["low"]) <= AIR and high >= BONE and least > AIR / 2:
         return f"values {own} look like CT, {trained}"
     standard = abs(np.mean(case["mean"])) < 0.1 and 0.8 < float(np.mean(case["std"])) < 1.2 and low < 0
     if standard and (least >= 0 or most > 20):
