@@ -1,0 +1,198 @@
+"""DICOM segmentation (SEG) of a series, by highdicom, with a reference to each of its images."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganatomy.data.io.dicom.files import pydicom
+from ganatomy.data.io.dicom.multiframe import GROUPS, Frame
+from ganatomy.data.io.dicom.outputs.about import CAUTION, LONGEST, About
+from ganatomy.data.io.dicom.outputs.concepts import concepts_of
+from ganatomy.data.io.dicom.outputs.deidentify import mark_removed
+from ganatomy.data.io.dicom.outputs.derived import checked_grid
+from ganatomy.data.io.dicom.outputs.header import in_file, source_of
+from ganatomy.data.io.dicom.read import slices_of
+from ganatomy.errors import UserError
+
+COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#d55e00", "#0072b2", "#cc79a7", "#f0e442"]
+"""Colours of the segments (Okabe and Ito), as in the pictures of a run."""
+NEEDED = (
+    "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID",
+    "AccessionNumber", "ReferringPhysicianName",
+)  # fmt: skip
+"""Attributes of patient and study that every file has, perhaps empty (type 2)."""
+DATES = ("ContentDate", "AcquisitionDate", "SeriesDate", "StudyDate")
+TIMES = ("ContentTime", "AcquisitionTime", "SeriesTime", "StudyTime")
+NO_DATE, NO_TIME = "19000101", "000000"
+"""Stand for a date and time that the source does not have: a SEG must have them."""
+
+
+def write_seg(
+    paths: Sequence[Path],
+    label: np.ndarray,
+    classes: Sequence[str],
+    about: About,
+    affine: np.ndarray | None = None,
+    chosen: Sequence[tuple[str, str]] = (),
+    codes: Mapping[str, str] | None = None,
+) -> bytes:
+    """Return the content of a SEG file: one binary segment for each class but the background.
+
+    The number of a segment is that of its class. Frames without a pixel of a segment are left out, as usual.
+    UIDs and bytes depend on the input, the weights and the settings alone; its date is that of the source.
+
+    Args:
+        paths: Files of the source series.
+        label: Class numbers [1,columns,rows,slices], or [1,H,W] of a picture, on the grid of `read_series`.
+        classes: Names of the classes, background first.
+        about: What made the label map, and if identifiers are removed.
+        affine: [4,4], voxel index to mm (RAS), of the label map; None if it is known to be that of the series.
+        chosen: The slices of the series that were read, see `read_series`.
+        codes: Codes of classes, see `concepts_of`.
+
+    Raises:
+        ValueError: The label map is not on the grid of the series, has numbers that no class has, or there
+            is no class.
+        UserError: highdicom is not installed.
+    """
+    highdicom = _highdicom()
+    frames, own = slices_of(paths, chosen, pixels=False)
+    checked_grid(label.shape[1:], affine, frames, own)
+    numbers = np.unique(label)
+    if len(label) != 1 or len(classes) < 2 or numbers.min() < 0 or numbers.max() >= len(classes):
+        raise ValueError(
+            f"the label map has {len(label)} channels and the numbers {numbers.min()} to {numbers.max()}; "
+            f"one channel and numbers below {len(classes)}, that of the classes, are needed"
+        )
+    planes = label[0][None] if own is None else label[0].transpose(2, 1, 0)  # [slices,rows,columns]
+    sources, planes = _sources(frames, planes.astype(np.uint16), own, about)
+    first = sources[0]
+    series = str(first.SeriesInstanceUID)
+    before = "" if about.identifiers == "remove" else str(first.get("SeriesDescription") or "")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an empty label map, and values of the source's header
+        made = highdicom.seg.Segmentation(
+            source_images=sources,
+            pixel_array=planes,
+            segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
+            segment_descriptions=_segments(highdicom, classes, about, codes or {}),
+            series_instance_uid=about.key("segmentation series", series),
+            series_number=int(first.get("SeriesNumber") or 0) + 1000,
+            sop_instance_uid=about.key("segmentation", series, *(str(one.SOPInstanceUID) for one in sources)),
+            instance_number=1,
+            manufacturer=about.algorithm,
+            manufacturer_model_name=about.algorithm,
+            software_versions=about.version,
+            device_serial_number=about.weights[:LONGEST] or "unknown",
+            content_description=CAUTION,
+            content_label="SEGMENTATION",
+            series_description=about.series_description(before, "segmentation"),
+        )
+    _settle(made, first, about)
+    return in_file(made)
+
+
+def _sources(
+    frames: Sequence[Frame], planes: np.ndarray, own: np.ndarray | None, about: About
+) -> tuple[list[Any], np.ndarray]:
+    """Return the source datasets as highdicom needs them, and the planes in the order of their frames."""
+    files = list({id(frame.file): frame.file for frame in frames}.values())
+    many = [int(file.get("NumberOfFrames") or 1) for file in files]
+    if max(many) > 1 and (len(files) > 1 or many[0] != len(frames) or not files[0].get(GROUPS[0])):
+        raise ValueError(
+            "its frames are only part of a file, lie in several multi-frame files, or have no functional "
+            "groups; of such a series no SEG is written: choose NIfTI as output"
+        )
+    if max(many) > 1:
+        planes = planes[np.argsort([frame.number for frame in frames])]
+    sources: list[Any] = []
+    for number, file in enumerate(files, 1):
+        source = source_of(file, about)
+        for keyword in NEEDED:
+            if keyword not in source:
+                setattr(source, keyword, "")
+        if not source.get("SOPInstanceUID"):
+            source.SOPInstanceUID = about.key("source", str(source.get("SeriesInstanceUID")), str(number))
+        first = (sources or [source])[0]
+        source.StudyInstanceUID = first.StudyInstanceUID
+        _place(source, first, own, about)
+        sources.append(source)
+    return sources, planes
+
+
+def _place(source: Any, first: Any, own: np.ndarray | None, about: About) -> None:
+    """Complete what highdicom reads of a source's place: one direction for all, and a frame of reference.
+
+    Without the affine `own` (a picture) there is no place, and no frame of reference.
+    """
+    if own is None:
+        if "ImageOrientationPatient" not in source or "ImagePositionPatient" not in source:
+            source.pop("FrameOfReferenceUID", None)
+        source.setdefault("SliceThickness", None)
+        source.setdefault("PixelSpacing", source.get("ImagerPixelSpacing") or [1, 1])
+        return
+    frame = first.get("FrameOfReferenceUID") or about.key("frame", str(first.SeriesInstanceUID))
+    source.FrameOfReferenceUID = frame
+    if source.get(GROUPS[0]):
+        shared = source[GROUPS[1]].value[0] if source.get(GROUPS[1]) else pydicom().Dataset()
+        for macro in ("PixelMeasuresSequence", "PlaneOrientationSequence"):
+            setattr(shared, macro, [Frame(source).macro(macro)])
+        setattr(source, GROUPS[1], [shared])
+        return
+    source.ImageOrientationPatient = first.ImageOrientationPatient
+    if not source.get("SliceThickness"):
+        source.SliceThickness = float(f"{np.linalg.norm(own[:3, 2]):.6g}")
+
+
+def _segments(highdicom: Any, classes: Sequence[str], about: About, codes: Mapping[str, str]) -> list[Any]:
+    from pydicom.sr.codedict import codes as known
+
+    algorithm = highdicom.AlgorithmIdentificationSequence(
+        name=about.algorithm, family=known.cid7162.ArtificialIntelligence, version=about.version
+    )
+    described = []
+    for number, name in enumerate(classes[1:], 1):
+        category, kind, side = concepts_of(name, codes)
+        one = highdicom.seg.SegmentDescription(
+            segment_number=number,
+            segment_label=name[:LONGEST],
+            segmented_property_category=category,
+            segmented_property_type=kind,
+            algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+            algorithm_identification=algorithm,
+            display_color=highdicom.color.CIELabColor.from_string(COLOURS[(number - 1) % len(COLOURS)]),
+        )
+        if side is not None:
+            item = highdicom.sr.CodedConcept.from_code(side)
+            one.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = [item]
+        described.append(one)
+    return described
+
+
+def _settle(made: Any, source: Any, about: About) -> None:
+    """Replace the dates of today and the random UIDs, so that the same input gives the same bytes."""
+    made.ContentDate = next((str(source.get(word)) for word in DATES if source.get(word)), NO_DATE)
+    made.ContentTime = next((str(source.get(word)) for word in TIMES if source.get(word)), NO_TIME)
+    for keyword in ("InstanceCreationDate", "InstanceCreationTime", "SeriesDate", "SeriesTime"):
+        made.pop(keyword, None)
+    organisation = about.key("dimensions", str(made.SOPInstanceUID))
+    for sequence in ("DimensionOrganizationSequence", "DimensionIndexSequence"):
+        for item in made.get(sequence) or ():
+            item.DimensionOrganizationUID = organisation
+    if about.identifiers == "remove":
+        mark_removed(made, about)
+
+
+def _highdicom() -> Any:
+    try:
+        import highdicom
+        import highdicom.color
+        import highdicom.seg
+    except ImportError as error:
+        raise UserError('DICOM SEG files need highdicom: pip install "ganatomy[data]"') from error
+    return highdicom
