@@ -51,7 +51,7 @@ def write_seg(
         label: Class numbers [1,columns,rows,slices], or [1,H,W] of a picture, on the grid of `read_series`.
         classes: Names of the classes, background first.
         about: What made the label map, and if identifiers are removed.
-        affine: [4,4], voxel index to mm (RAS), of the label map; None if it is known to be that of the series.
+        affine: [4,4], voxel index to mm (RAS), of the label map; None if known to be that of the series.
         chosen: The slices of the series that were read, see `read_series`.
         codes: Codes of classes, see `concepts_of`.
 

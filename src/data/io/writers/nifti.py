@@ -1,0 +1,140 @@
+"""NIfTI-1 and -2 and MGH, by nibabel, with the geometry of the input's header, number for number."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nibabel import nifti1 as _nifti1
+from nibabel import nifti2 as _nifti2
+from nibabel.freesurfer import mghformat as _mghformat
+
+from ganatomy.data.io.readers.sniff import zipped
+from ganatomy.data.io.writers.form import Form
+
+nifti1: Any = _nifti1  # nibabel leaves them untyped
+nifti2: Any = _nifti2
+mghformat: Any = _mghformat
+GEOMETRY = (
+    *("pixdim", "xyzt_units", "qform_code", "sform_code", "srow_x", "srow_y", "srow_z"),
+    *("quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"),
+)
+PLACE = ("goodRASFlag", "delta", "Mdc", "Pxyz_c")
+"""Geometry of an MGH header."""
+MGH_TYPES = ("uint8", "int16", "int32", "float32")
+FAST = 1
+"""Level of compression, as nibabel's own: higher levels take several times as long for little."""
+
+
+@dataclass(frozen=True)
+class NiftiForm:
+    """NIfTI in one file, with type of header, byte order, axes and compression of the input.
+
+    Attributes:
+        header: Header of the input, of which the geometry is kept.
+        shape: Shape of the input's array.
+        colours: RGB24 or RGBA32 of the input, or None.
+        packed: True to compress.
+        pair: True if the input is a pair of files.
+    """
+
+    header: Any
+    shape: tuple[int, ...]
+    colours: np.dtype[Any] | None
+    packed: bool
+    pair: bool = False
+
+    @property
+    def note(self) -> str:
+        return "pairs .hdr and .img are written as one NIfTI file" if self.pair else ""
+
+    def encoded(
+        self, numbers: np.ndarray, affine: np.ndarray, slope: float, inter: float
+    ) -> tuple[str, bytes]:
+        second = isinstance(self.header, nifti2.Nifti2Header)
+        header = (nifti2.Nifti2Header if second else nifti1.Nifti1Header)(endianness=self.header.endianness)
+        for key in GEOMETRY:
+            header[key] = self.header[key]
+        array = self._colours(numbers) if self.colours is not None else None
+        if array is None:
+            array = _shaped(_storable(numbers), self.shape)
+        image = (nifti2.Nifti2Image if second else nifti1.Nifti1Image)(array, None, header, dtype=array.dtype)
+        image.header.set_slope_inter(slope, inter)
+        content = image.to_bytes()
+        return (".nii.gz", _packed(content)) if self.packed else (".nii", content)
+
+    def _colours(self, numbers: np.ndarray) -> np.ndarray | None:
+        """Return colours as voxels of one structured type; None if these are no colours of 8 bits."""
+        names = ("R", "G", "B")
+        if len(numbers) != 3 or numbers.dtype != np.uint8:
+            return None
+        voxels = np.zeros(numbers.shape[1:], np.dtype([(name, "u1") for name in names]))
+        for name, channel in zip(names, numbers, strict=True):
+            voxels[name] = channel
+        return voxels.reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class MghForm:
+    """MGH, with the geometry of the input's header.
+
+    Attributes:
+        header: Header of the input, of which the geometry is kept.
+        packed: True to compress (.mgz).
+    """
+
+    header: Any
+    packed: bool
+
+    @property
+    def note(self) -> str:
+        return ""
+
+    def encoded(
+        self, numbers: np.ndarray, affine: np.ndarray, slope: float, inter: float
+    ) -> tuple[str, bytes]:
+        array = np.moveaxis(numbers, 0, -1) if len(numbers) > 1 else numbers[0]
+        if array.dtype.name not in MGH_TYPES:
+            array = array.astype(np.float32 if array.dtype.kind == "f" else np.int32)
+        header = mghformat.MGHHeader()
+        header.set_data_shape(array.shape)
+        for key in PLACE:
+            header[key] = self.header[key]
+        header.set_data_dtype(array.dtype)
+        image = mghformat.MGHImage(array, None, header)
+        content = image.to_bytes()
+        return (".mgz", _packed(content)) if self.packed else (".mgh", content)
+
+
+def nibabel_form(path: Path, image: Any) -> Form | None:
+    """Return the form of a file that nibabel opened; None for Analyze, which defines no left and right."""
+    if isinstance(image, mghformat.MGHImage):
+        return MghForm(image.header.copy(), zipped(path))
+    if not isinstance(image.header, nifti1.Nifti1Header):
+        return None
+    dtype = np.dtype(image.get_data_dtype())
+    pair = not image.header.is_single
+    shape = tuple(int(n) for n in image.shape)
+    return NiftiForm(image.header.copy(), shape, dtype if dtype.names else None, zipped(path), pair)
+
+
+def _shaped(numbers: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return numbers [C,x,y,z] with the axes of the input, if they are as many, else with channels last."""
+    array = np.moveaxis(numbers, 0, -1)
+    space = (*shape, 1, 1)[:3]
+    if array.shape[:3] == space and len(numbers) == np.prod(shape[3:], dtype=int):
+        return array.reshape(shape)
+    return array if len(numbers) > 1 else array[..., 0].reshape(shape[:3] if array.shape[:3] == space else -1)
+
+
+def _storable(numbers: np.ndarray) -> np.ndarray:
+    """Return numbers in a type that NIfTI has."""
+    other = {"float16": np.float32, "bool": np.uint8}.get(numbers.dtype.name)
+    return numbers if other is None else numbers.astype(other)
+
+
+def _packed(content: bytes) -> bytes:
+    return gzip.compress(content, FAST, mtime=0)
