@@ -86,17 +86,35 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
         drawn.setdefault(record.case, _drawn(data, data.source.load(record)))
     facts = _facts(found, data)
     _print(console, found, data, facts)
+    headers = _headers(data, records)
+    if headers:
+        console.print("in DICOM headers, by name and number of files (values are not shown):")
+        for name, words in headers.items():
+            console.print(f"  {name}: {words}", soft_wrap=True)
     if data.source.size is not None:
         nothing = f"data.size={shown(data.source.size)} cuts nothing off"
         console.print(cut.words(data.source.size, kept) or nothing)
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(_page(found, data, drawn, wanted, facts), encoding="utf-8")
+    output.write_text(_page(found, data, drawn, wanted, facts, headers), encoding="utf-8")
     console.print(f"page: {output}")
     if found.faults and hasattr(data.source, "keys"):
         private = output.with_name(f"{output.stem}-keys.csv")
         write_private(private, data.source.keys())
         console.print(f"keys: {private} (private: patients and files behind these names)")
     return found
+
+
+def _headers(data: DataModule, records: list[Record]) -> dict[str, str]:
+    """Return what DICOM headers tell of persons, by names of tags; empty without DICOM files."""
+    from rich.progress import track
+
+    from ganatomy.data.quality.identifiers import dicom_files, identifiers, told
+    from ganatomy.runs.terminal import Terminal
+
+    paths = dicom_files(data.source, records)
+    if not paths:
+        return {}
+    return told(identifiers(track(paths, "reading headers", console=Terminal(stderr=True), transient=True)))
 
 
 def _kept(data: DataModule, record: Record, case: Case) -> float:
@@ -194,7 +212,12 @@ def _way(intensity: Intensity) -> str:
 
 
 def _page(
-    found: Inventory, data: DataModule, drawn: dict[str, bytes], wanted: set[str], facts: dict[str, str]
+    found: Inventory,
+    data: DataModule,
+    drawn: dict[str, bytes],
+    wanted: set[str],
+    facts: dict[str, str],
+    headers: dict[str, str],
 ) -> str:
     import numpy as np
 
@@ -211,6 +234,7 @@ def _page(
     parts = {
         "Counts": page.grid(*inventory.narrow(*inventory.table(found, data.source), PAGE_WIDTH)),
         "Files and arrays": page.grid(["", ""], [[name, words] for name, words in facts.items()]),
+        "In DICOM headers": page.grid(["", ""], [list(row) for row in headers.items()]) if headers else "",
         "Faults and notes": page.listed(
             [*found.faults, *(Fault("", "data set", line, grave=False) for line in warnings)]
         ),

@@ -44,7 +44,7 @@ def source_of(file: Any, about: About) -> Any:
     dicom = pydicom()
     plain = dicom.Dataset()
     pixels = {dicom.datadict.tag_for_keyword(keyword) for keyword in PIXELS}
-    for tag in file.keys():
+    for tag in list(file.keys()):
         if tag not in pixels and not (tag.group & 0xFF01 in REPEATED or tag.is_private):
             plain.add(file[tag])
     plain = deepcopy(plain)
