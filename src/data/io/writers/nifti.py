@@ -56,11 +56,12 @@ class NiftiForm:
     ) -> tuple[str, bytes]:
         second = isinstance(self.header, nifti2.Nifti2Header)
         header = (nifti2.Nifti2Header if second else nifti1.Nifti1Header)(endianness=self.header.endianness)
-        for key in GEOMETRY:
-            header[key] = self.header[key]
         array = self._colours(numbers) if self.colours is not None else None
         if array is None:
             array = _shaped(_storable(numbers), self.shape)
+        header.set_data_shape(array.shape)  # first, as it sets the pixdim of other axes to 1
+        for key in GEOMETRY:
+            header[key] = self.header[key]
         image = (nifti2.Nifti2Image if second else nifti1.Nifti1Image)(array, None, header, dtype=array.dtype)
         image.header.set_slope_inter(slope, inter)
         content = image.to_bytes()

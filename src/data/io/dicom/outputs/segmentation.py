@@ -74,27 +74,41 @@ def write_seg(
     first = sources[0]
     series = str(first.SeriesInstanceUID)
     before = "" if about.identifiers == "remove" else str(first.get("SeriesDescription") or "")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an empty label map, and values of the source's header
-        made = highdicom.seg.Segmentation(
-            source_images=sources,
-            pixel_array=planes,
-            segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
-            segment_descriptions=_segments(highdicom, classes, about, codes or {}),
-            series_instance_uid=about.key("segmentation series", series),
-            series_number=int(first.get("SeriesNumber") or 0) + 1000,
-            sop_instance_uid=about.key("segmentation", series, *(str(one.SOPInstanceUID) for one in sources)),
-            instance_number=1,
-            manufacturer=about.algorithm,
-            manufacturer_model_name=about.algorithm,
-            software_versions=about.version,
-            device_serial_number=about.weights[:LONGEST] or "unknown",
-            content_description=CAUTION,
-            content_label="SEGMENTATION",
-            series_description=about.series_description(before, "segmentation"),
-        )
+    made = _made(
+        highdicom,
+        {
+            "source_images": sources,
+            "pixel_array": planes,
+            "segmentation_type": highdicom.seg.SegmentationTypeValues.BINARY,
+            "segment_descriptions": _segments(highdicom, classes, about, codes or {}),
+            "series_instance_uid": about.key("segmentation series", series),
+            "series_number": int(first.get("SeriesNumber") or 0) + 1000,
+            "sop_instance_uid": about.key("segmentation", series, *(one.SOPInstanceUID for one in sources)),
+            "instance_number": 1,
+            "manufacturer": about.algorithm,
+            "manufacturer_model_name": about.algorithm,
+            "software_versions": about.version,
+            "device_serial_number": about.weights[:LONGEST] or "unknown",
+            "content_description": CAUTION,
+            "content_label": "SEGMENTATION",
+            "series_description": about.series_description(before, "segmentation"),
+        },
+    )
     _settle(made, first, about)
     return in_file(made)
+
+
+def _made(highdicom: Any, what: dict[str, Any]) -> Any:
+    """Return the segmentation. Raises ValueError if the source lacks what its IOD or highdicom needs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an empty label map, and values of the source's header
+        try:
+            return highdicom.seg.Segmentation(**what)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            words = " ".join(str(error).split())
+            raise ValueError(
+                f"no SEG can be written of this series ({words}); choose NIfTI or PNG as output"
+            ) from error
 
 
 def _sources(
@@ -126,27 +140,28 @@ def _sources(
 
 
 def _place(source: Any, first: Any, own: np.ndarray | None, about: About) -> None:
-    """Complete what highdicom reads of a source's place: one direction for all, and a frame of reference.
+    """Complete what highdicom reads of a source's place: one direction, a thickness, a frame of reference.
 
-    Without the affine `own` (a picture) there is no place, and no frame of reference.
+    highdicom 0.28 fails without a SliceThickness, and writes what it cannot read if that is empty. A picture
+    that has no place in space gets none: its SEG has that of the image it refers to.
     """
-    if own is None:
-        if "ImageOrientationPatient" not in source or "ImagePositionPatient" not in source:
-            source.pop("FrameOfReferenceUID", None)
-        source.setdefault("SliceThickness", None)
-        source.setdefault("PixelSpacing", source.get("ImagerPixelSpacing") or [1, 1])
-        return
+    thickness = float(f"{np.linalg.norm(own[:3, 2]):.6g}") if own is not None else 1.0
     frame = first.get("FrameOfReferenceUID") or about.key("frame", str(first.SeriesInstanceUID))
-    source.FrameOfReferenceUID = frame
     if source.get(GROUPS[0]):
         shared = source[GROUPS[1]].value[0] if source.get(GROUPS[1]) else pydicom().Dataset()
         for macro in ("PixelMeasuresSequence", "PlaneOrientationSequence"):
             setattr(shared, macro, [Frame(source).macro(macro)])
         setattr(source, GROUPS[1], [shared])
+        source.FrameOfReferenceUID, measures = frame, shared.PixelMeasuresSequence[0]
+    elif own is None and not ("ImageOrientationPatient" in source and "ImagePositionPatient" in source):
+        for keyword in ("FrameOfReferenceUID", "PixelSpacing"):
+            source.pop(keyword, None)
         return
-    source.ImageOrientationPatient = first.ImageOrientationPatient
-    if not source.get("SliceThickness"):
-        source.SliceThickness = float(f"{np.linalg.norm(own[:3, 2]):.6g}")
+    else:
+        source.FrameOfReferenceUID, measures = frame, source
+        source.ImageOrientationPatient = first.ImageOrientationPatient
+    if not measures.get("SliceThickness"):
+        measures.SliceThickness = thickness
 
 
 def _segments(highdicom: Any, classes: Sequence[str], about: About, codes: Mapping[str, str]) -> list[Any]:
