@@ -14,18 +14,18 @@ LISTS = (
 """Context groups of segment types, in the order of search, each with its category (CID 7150)."""
 OTHER_NAMES = {
     "cancer": "Neoplasm", "carcinoma": "Neoplasm", "tumor": "Neoplasm", "tumour": "Neoplasm",
-    "benign": "Neoplasm", "malignant": "Neoplasm", "finding": "Lesion", "anomaly": "Lesion",
-    "abnormality": "Lesion", "defect": "Lesion", "lesion core": "Lesion", "stroke": "Infarct",
+    "malignant": "Neoplasm", "benign": "Lesion", "finding": "Lesion", "anomaly": "Lesion",
     "haemorrhage": "Hemorrhage", "bleeding": "Hemorrhage", "oedema": "Edema",
     "gm": "GrayMatter", "grey matter": "GrayMatter", "wm": "WhiteMatter", "csf": "CerebrospinalFluid",
-    "lv": "LeftVentricle", "rv": "RightVentricle", "la": "LeftAtrium", "ra": "RightAtrium",
-    "anterior": "Hippocampus", "posterior": "Hippocampus", "hippocampus anterior": "Hippocampus",
-    "hippocampus posterior": "Hippocampus", "lungs": "Lung", "kidneys": "Kidney", "bones": "Bone",
-    "oesophagus": "Esophagus", "urinary bladder": "Bladder", "fat": "AdiposeTissue", "teeth": "Tooth",
-    "vessel": "BloodVessel", "vessels": "BloodVessel", "brain stem": "BrainStem", "myo": "Myocardium",
+    "hippocampus anterior": "Hippocampus", "hippocampus posterior": "Hippocampus",
+    "lungs": "Lung", "kidneys": "Kidney", "teeth": "Tooth", "fat": "AdiposeTissue", "bone": "BoneTissue",
+    "muscle": "MuscleTissue", "oesophagus": "Esophagus", "urinary bladder": "Bladder",
+    "vessel": "BloodVessel", "vessels": "BloodVessel",
 }  # fmt: skip
 """Name of a class, or its last words, to the keyword of a concept."""
 SIDES = {"left": ("7771000", "Left"), "right": ("24028007", "Right")}
+OPPOSITE = ("no", "non", "not", "without", "outside", "around", "peri")
+"""Words that turn the meaning of the ones after them."""
 GENERIC = "Tissue"
 """Category and type of a class that is in no list: SNOMED CT 85756007."""
 GIVEN = re.compile(r"([^|^]+)[|^]([^|^]+)[|^]([^|^]+)")
@@ -39,7 +39,7 @@ def concepts_of(name: str, given: Mapping[str, str] | None = None) -> Concepts:
 
     Args:
         name: Name of the class, such as `left kidney` or `liver_tumor`: the longest end of it that is in a
-            list counts, without a side.
+            list counts, if no word such as `non` stands before it.
         given: Name of a class to `CODE|SCHEME|MEANING`, such as `10200004|SCT|Liver`, of the type.
 
     Returns:
@@ -71,14 +71,14 @@ def concepts_of(name: str, given: Mapping[str, str] | None = None) -> Concepts:
             categories[category] for kind, category in LISTS if any(own == c for c in known[kind].values())
         ]
         return (held or [categories[GENERIC]])[0], own, side
-    words = [word for word in words if word not in SIDES]
-    for start in range(len(words)):
-        end = words[start:]
-        spoken = OTHER_NAMES.get(" ".join(end), "".join(word.capitalize() for word in end))
+    plain = [word for word in words if word not in SIDES]
+    ends = [plain[start:] for start in range(0 if not set(OPPOSITE) & set(words) else len(plain), len(plain))]
+    for end in [words, *ends]:
+        spoken = OTHER_NAMES.get(" ".join(end), "".join(end))
         for kind, category in LISTS:
             match = next((c for word, c in known[kind].items() if word.lower() == spoken.lower()), None)
-            if match is not None and match.scheme_designator == "SCT":
-                return categories[category], match, side
+            if match is not None and match.meaning != "Background":
+                return categories[category], match, None if end is words else side
     return categories[GENERIC], categories[GENERIC], side
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,8 @@ def write_derived(
     Raises:
         ValueError: The values are not on the grid of the series, or the series cannot be written.
     """
+    if chosen or units:
+        about = replace(about, settings=repr((about.settings, *chosen, units)))
     frames, own = slices_of(paths, chosen)
     planes = _planes(values, affine, frames, own)
     if "DoseGridScaling" in frames[0].file:

@@ -195,6 +195,8 @@ def _settle(made: Any, source: Any, about: About) -> None:
     made.ContentTime = next((str(source.get(word)) for word in TIMES if source.get(word)), NO_TIME)
     for keyword in ("InstanceCreationDate", "InstanceCreationTime", "SeriesDate", "SeriesTime"):
         made.pop(keyword, None)
+    for item in made.get("ContributingEquipmentSequence") or ():
+        item.pop("ContributionDateTime", None)
     organisation = about.key("dimensions", str(made.SOPInstanceUID))
     for sequence in ("DimensionOrganizationSequence", "DimensionIndexSequence"):
         for item in made.get(sequence) or ():
