@@ -140,8 +140,10 @@ def _kind(element: Any) -> str:
 
 
 def _empty(element: Any) -> bool:
-    if element.VR == "SQ":
-        return not len(element.value)
+    if element.VR == "SQ":  # references by UID alone identify nobody
+        return all(
+            inner.VR in ("UI", "SQ") or _empty(inner) for item in element.value for inner in _elements(item)
+        )
     return element.value is None or not str(element.value).strip(" ^[]") or element.value == b""
 
 

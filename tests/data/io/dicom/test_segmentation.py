@@ -192,7 +192,7 @@ def test_every_other_name_is_in_a_list_of_dicom():
         ("anterior", "Tissue", "85756007"),
         ("left ventricle", "Anatomical Structure", "87878005"),
         ("non-lesion", "Tissue", "85756007"),
-        ("NonEnhancingLesion", "Morphologically Abnormal Structure", "112037"),
+        ("NonEnhancingLesion", "Morphologically Abnormal Structure", "C81175"),
         ("peritumoral edema", "Morphologically Abnormal Structure", "79654002"),
         ("malignant", "Morphologically Abnormal Structure", "108369006"),
         ("zone 7", "Tissue", "85756007"),
