@@ -52,6 +52,9 @@ def test_sequences_private_elements_and_drawings_are_looked_into(tmp_path):
     inner = Dataset()
     inner.PersonName, inner.ObservationDateTime = f"{SECRET}^Doe", "20200102101112"
     request.ReferencedStudySequence = [inner]
+    reference = Dataset()
+    reference.ReferencedSOPInstanceUID = "1.2.3"
+    file.ReferencedPerformedProcedureStepSequence = [reference]  # a UID alone
     file.RequestAttributesSequence = [request]
     file.private_block(0x0009, f"{SECRET} CREATOR", create=True).add_new(1, "LO", f"{SECRET} private")
     file.add_new(0x60003000, "OW", b"\0\0")
@@ -60,7 +63,8 @@ def test_sequences_private_elements_and_drawings_are_looked_into(tmp_path):
     file.IconImageSequence = [icon]
     file.save_as(path)
     found = identifiers([path])
-    assert found.names == {"RequestAttributesSequence": 1, "RequestingPhysician": 1, "PersonName": 1}
+    held = ("RequestAttributesSequence", "ReferencedStudySequence", "RequestingPhysician", "PersonName")
+    assert found.names == dict.fromkeys(held, 1)
     assert found.texts == {"RequestedProcedureDescription": 1} and found.private == 1
     assert found.dates == {"ObservationDateTime": 1}
     assert found.drawn == {"overlay": 1, "thumbnail": 1}
