@@ -108,13 +108,12 @@ def _headers(data: DataModule, records: list[Record]) -> dict[str, str]:
     """Return what DICOM headers tell of persons, by names of tags; empty without DICOM files."""
     from rich.progress import track
 
-    from ganatomy.data.quality.identifiers import dicom_files, identifiers, told
+    from ganatomy.data.quality.identifiers import dicom_files, identifiers, summary
     from ganatomy.runs.terminal import Terminal
 
     paths = dicom_files(data.source, records)
-    if not paths:
-        return {}
-    return told(identifiers(track(paths, "reading headers", console=Terminal(stderr=True), transient=True)))
+    steps = track(paths, "reading headers", console=Terminal(stderr=True), transient=True)
+    return summary(identifiers(steps)) if paths else {}
 
 
 def _kept(data: DataModule, record: Record, case: Case) -> float:
@@ -212,12 +211,7 @@ def _way(intensity: Intensity) -> str:
 
 
 def _page(
-    found: Inventory,
-    data: DataModule,
-    drawn: dict[str, bytes],
-    wanted: set[str],
-    facts: dict[str, str],
-    headers: dict[str, str],
+    found: Inventory, data: DataModule, drawn: dict[str, bytes], wanted: set[str], *facts: dict[str, str]
 ) -> str:
     import numpy as np
 
@@ -233,8 +227,11 @@ def _page(
     ]
     parts = {
         "Counts": page.grid(*inventory.narrow(*inventory.table(found, data.source), PAGE_WIDTH)),
-        "Files and arrays": page.grid(["", ""], [[name, words] for name, words in facts.items()]),
-        "In DICOM headers": page.grid(["", ""], [list(row) for row in headers.items()]) if headers else "",
+        **{
+            head: page.grid(["", ""], [list(row) for row in rows.items()])
+            for head, rows in zip(("Files and arrays", "In DICOM headers"), facts, strict=True)
+            if rows
+        },
         "Faults and notes": page.listed(
             [*found.faults, *(Fault("", "data set", line, grave=False) for line in warnings)]
         ),

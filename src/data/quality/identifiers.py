@@ -171,7 +171,7 @@ def _says(header: Any, keyword: str, word: str) -> bool:
     return str(header.get(keyword) or "").upper() == word
 
 
-def told(found: Identifiers) -> dict[str, str]:
+def summary(found: Identifiers) -> dict[str, str]:
     """Return name and text of what was found, for the terminal and the page; empty without DICOM files."""
     if not found.files:
         return {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel
@@ -15,7 +14,7 @@ from PIL import Image
 from ganatomy.data.io.readers import read, read_label
 from ganatomy.data.io.writers import original, returned
 from ganatomy.data.records import Record
-from tests.data.formats.page import FAMILIES, opened
+from tests.data.formats.page import FAMILIES, One, opened
 from tests.data.formats.rows import CLASSES, OBLIQUE, VOLUME, Row
 
 READABLE = [
@@ -25,19 +24,6 @@ READABLE = [
     if family != "DICOM" and not isinstance(row.right, str)
 ]
 SOURCE = {"spatial_dims": 3}
-
-
-@dataclass
-class One:
-    """A source of one file."""
-
-    path: Path
-    axes: str | None = None
-    spatial_dims: int = 2
-    channels: int = 1
-
-    def paths(self, record: Record, role: str) -> list[Path]:
-        return [self.path]
 
 
 def given_back(path: Path, values: np.ndarray | None = None, dtype: type | None = None, **how) -> Path:

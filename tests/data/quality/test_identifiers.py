@@ -11,7 +11,7 @@ from pydicom.datadict import dictionary_has_tag, dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset
 
 from ganatomy.data.io.dicom.confidentiality import EMPTIED, PROFILE, REMOVED, UIDS
-from ganatomy.data.quality.identifiers import Identifiers, dicom_files, identifiers, told
+from ganatomy.data.quality.identifiers import Identifiers, dicom_files, identifiers, summary
 from ganatomy.data.sources.dicom import Dicom
 from ganatomy.data.sources.folder import Folder
 from tests.data.io.dicom.make import dataset, pattern, save, series
@@ -28,7 +28,7 @@ DATES = {"StudyDate": "20200102", "AcquisitionTime": "101112", "PatientBirthDate
 
 
 def told_of(folder: Path) -> dict[str, str]:
-    return told(identifiers(sorted(path for path in folder.rglob("*") if path.is_file())))
+    return summary(identifiers(sorted(path for path in folder.rglob("*") if path.is_file())))
 
 
 def test_each_planted_tag_is_named_with_its_count(tmp_path):
@@ -39,7 +39,7 @@ def test_each_planted_tag_is_named_with_its_count(tmp_path):
     assert found.names == dict.fromkeys(PLANTED, 4)
     assert found.texts == dict.fromkeys(TEXTS, 4) and found.dates == dict.fromkeys(DATES, 4)
     assert found.placeholders == {"PatientName": 4} and found.removed == 4 and found.private == 0
-    rows = told(found)
+    rows = summary(found)
     assert rows["identifiers"].endswith("StationName (4 of 8 files)")
     assert SECRET not in str(rows) and "20200102" not in str(rows)
 
@@ -93,7 +93,7 @@ def test_a_clean_file_and_none_at_all(tmp_path):
     save(dataset(pattern(4, 5), PatientID="", Modality="MR"), tmp_path / "a.dcm")
     assert told_of(tmp_path) == {"identifiers": "no tag of the DICOM PS3.15 basic profile is filled in"}
     (tmp_path / "notes.txt").write_text(SECRET)
-    assert told(identifiers([tmp_path / "notes.txt"])) == {} == told(Identifiers())
+    assert summary(identifiers([tmp_path / "notes.txt"])) == {} == summary(Identifiers())
 
 
 def test_all_files_of_a_tree_are_read_and_the_dicom_ones_of_a_folder(tmp_path):

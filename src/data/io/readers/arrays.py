@@ -43,7 +43,13 @@ def bare(path: Path, axes: str | None, dims: int | None) -> Stored:
 
 
 def with_axes(array: np.ndarray, axes: str | None, dims: int | None) -> tuple[np.ndarray, str]:
-    """Return an array without axes that are dropped, and the order of those that stay; see `bare`."""
+    """Return an array without axes that are dropped, and the order of those that stay.
+
+    Args:
+        array: the array of a file.
+        axes: axis order, see `bare`.
+        dims: spatial dimensions, see `bare`.
+    """
     if axes is None:
         return _meant(array, dims)
     order = axes.upper()

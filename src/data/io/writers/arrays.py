@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ganatomy.data.io.readers.arrays import plain_array, with_axes
+from ganatomy.data.io.writers.form import UNSCALED, Scaling
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,7 @@ class ArrayForm:
     def note(self) -> str:
         return ""
 
-    def encoded(
-        self, numbers: np.ndarray, affine: np.ndarray, slope: float, inter: float
-    ) -> tuple[str, bytes]:
+    def encoded(self, numbers: np.ndarray, scaling: Scaling = UNSCALED) -> tuple[str, bytes]:
         order = self.order if "C" in self.order else ("C" if len(numbers) > 1 else "") + self.order
         array = numbers if "C" in order else numbers[0]
         have = ("CHWD" if "C" in order else "HWD")[: array.ndim]
@@ -53,7 +52,13 @@ class ArrayForm:
 
 
 def array_form(path: Path, axes: str | None, dims: int | None) -> ArrayForm:
-    """Return the form of a .npy or .npz file; `axes` and `dims` as in `readers.arrays.bare`."""
+    """Return the form of a .npy or .npz file.
+
+    Args:
+        path: the file.
+        axes: axis order, see `readers.arrays.bare`.
+        dims: spatial dimensions, see `readers.arrays.bare`.
+    """
     array, name = plain_array(path)
     _, order = with_axes(array, axes, dims)
     return ArrayForm(array.shape, order, array.dtype, "arr_0" if name in ("file", "allow_pickle") else name)

@@ -6,6 +6,9 @@ from typing import Protocol
 
 import numpy as np
 
+Scaling = tuple[float, float]
+UNSCALED: Scaling = (1.0, 0.0)
+
 
 class Form(Protocol):
     """Format of an input file, with the properties that a file of it needs beside its numbers.
@@ -19,15 +22,11 @@ class Form(Protocol):
     @property
     def note(self) -> str: ...
 
-    def encoded(
-        self, numbers: np.ndarray, affine: np.ndarray, slope: float, inter: float
-    ) -> tuple[str, bytes]:
+    def encoded(self, numbers: np.ndarray, scaling: Scaling = UNSCALED) -> tuple[str, bytes]:
         """Return suffix and content of a file.
 
         Args:
             numbers: Stored numbers [C,*spatial], with the axes as the reader returns them.
-            affine: [4,4], voxel index to mm, for formats that cannot keep the position of the input.
-            slope: value = number * slope + inter.
-            inter: see `slope`.
+            scaling: Slope and intercept: value = number * slope + intercept.
         """
         ...

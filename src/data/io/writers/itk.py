@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ganatomy.data.io.readers.itk import information
+from ganatomy.data.io.writers.form import UNSCALED, Scaling
 
 RGB = b" RGB-color "
 
@@ -47,9 +48,7 @@ class ItkForm:
         one, two = (".nhdr", ".nrrd") if self.form == "nrrd" else (".mhd", ".mha")
         return f"{one} with its voxels apart is written as one {two} file"
 
-    def encoded(
-        self, numbers: np.ndarray, affine: np.ndarray, slope: float, inter: float
-    ) -> tuple[str, bytes]:
+    def encoded(self, numbers: np.ndarray, scaling: Scaling = UNSCALED) -> tuple[str, bytes]:
         import SimpleITK as sitk
 
         SimpleITK: Any = sitk

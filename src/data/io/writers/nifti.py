@@ -13,7 +13,7 @@ from nibabel import nifti2 as _nifti2
 from nibabel.freesurfer import mghformat as _mghformat
 
 from ganatomy.data.io.readers.sniff import zipped
-from ganatomy.data.io.writers.form import Form
+from ganatomy.data.io.writers.form import UNSCALED, Form, Scaling
 
 nifti1: Any = _nifti1  # nibabel leaves them untyped
 nifti2: Any = _nifti2
@@ -51,9 +51,7 @@ class NiftiForm:
     def note(self) -> str:
         return "pairs .hdr and .img are written as one NIfTI file" if self.pair else ""
 
-    def encoded(
-        self, numbers: np.ndarray, affine: np.ndarray, slope: float, inter: float
-    ) -> tuple[str, bytes]:
+    def encoded(self, numbers: np.ndarray, scaling: Scaling = UNSCALED) -> tuple[str, bytes]:
         second = isinstance(self.header, nifti2.Nifti2Header)
         header = (nifti2.Nifti2Header if second else nifti1.Nifti1Header)(endianness=self.header.endianness)
         array = self._colours(numbers) if self.colours is not None else None
@@ -63,7 +61,7 @@ class NiftiForm:
         for key in GEOMETRY:
             header[key] = self.header[key]
         image = (nifti2.Nifti2Image if second else nifti1.Nifti1Image)(array, None, header, dtype=array.dtype)
-        image.header.set_slope_inter(slope, inter)
+        image.header.set_slope_inter(*scaling)
         content = image.to_bytes()
         return (".nii.gz", _packed(content)) if self.packed else (".nii", content)
 
@@ -94,9 +92,7 @@ class MghForm:
     def note(self) -> str:
         return ""
 
-    def encoded(
-        self, numbers: np.ndarray, affine: np.ndarray, slope: float, inter: float
-    ) -> tuple[str, bytes]:
+    def encoded(self, numbers: np.ndarray, scaling: Scaling = UNSCALED) -> tuple[str, bytes]:
         array = np.moveaxis(numbers, 0, -1) if len(numbers) > 1 else numbers[0]
         if array.dtype.name not in MGH_TYPES:
             array = array.astype(np.float32 if array.dtype.kind == "f" else np.int32)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from ganatomy.data.io.writers.form import UNSCALED, Scaling
 from ganatomy.data.io.writers.tiff import TiffForm
 
 WHY = {
@@ -45,13 +46,11 @@ class PictureForm:
         why = WHY.get(self.format, f"{self.format} is not written")
         return f"{why}: written as PNG, or as TIFF where a PNG cannot hold the numbers"
 
-    def encoded(
-        self, numbers: np.ndarray, affine: np.ndarray, slope: float, inter: float
-    ) -> tuple[str, bytes]:
+    def encoded(self, numbers: np.ndarray, scaling: Scaling = UNSCALED) -> tuple[str, bytes]:
         array = numbers[0] if len(numbers) == 1 else np.moveaxis(numbers, 0, -1)
         array = array.astype(np.uint8) if array.dtype == bool else array
         if array.dtype.name not in ("uint8", "uint16") or len(numbers) not in (1, 3):
-            return TiffForm(colour=len(numbers) == 3).encoded(numbers, affine, slope, inter)
+            return TiffForm(colour=len(numbers) == 3).encoded(numbers)
         extra: dict[str, Any] = {} if self.dpi is None else {"dpi": self.dpi}
         content = io.BytesIO()
         if array.dtype == np.uint16 and len(numbers) == 3:

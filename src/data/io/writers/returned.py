@@ -21,4 +21,4 @@ def returned(values: np.ndarray, affine: np.ndarray, like: Original) -> tuple[st
     """
     if like.form is None:
         return encoded(values, affine, like)
-    return like.form.encoded(like.stored(values), affine, like.slope, like.inter)
+    return like.form.encoded(like.stored(values), (like.slope, like.inter))

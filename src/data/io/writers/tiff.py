@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ganatomy.data.io.writers.form import UNSCALED, Scaling
+
 
 @dataclass(frozen=True)
 class TiffForm:
@@ -32,9 +34,7 @@ class TiffForm:
     def note(self) -> str:
         return ""
 
-    def encoded(
-        self, numbers: np.ndarray, affine: np.ndarray, slope: float, inter: float
-    ) -> tuple[str, bytes]:
+    def encoded(self, numbers: np.ndarray, scaling: Scaling = UNSCALED) -> tuple[str, bytes]:
         import tifffile
 
         pages = np.moveaxis(numbers, -1, 0) if numbers.ndim == 4 else numbers[None]  # [D,C,H,W]

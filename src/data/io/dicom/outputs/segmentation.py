@@ -72,38 +72,37 @@ def write_seg(
     planes = label[0][None] if own is None else label[0].transpose(2, 1, 0)  # [slices,rows,columns]
     sources, planes = _sources(frames, planes.astype(np.uint16), own, about)
     first = sources[0]
-    series = str(first.SeriesInstanceUID)
-    before = "" if about.identifiers == "remove" else str(first.get("SeriesDescription") or "")
-    made = _made(
-        highdicom,
-        {
-            "source_images": sources,
-            "pixel_array": planes,
-            "segmentation_type": highdicom.seg.SegmentationTypeValues.BINARY,
-            "segment_descriptions": _segments(highdicom, classes, about, codes or {}),
-            "series_instance_uid": about.key("segmentation series", series),
-            "series_number": int(first.get("SeriesNumber") or 0) + 1000,
-            "sop_instance_uid": about.key("segmentation", series, *(one.SOPInstanceUID for one in sources)),
-            "instance_number": 1,
-            "manufacturer": about.algorithm,
-            "manufacturer_model_name": about.algorithm,
-            "software_versions": about.version,
-            "device_serial_number": about.weights[:LONGEST] or "unknown",
-            "content_description": CAUTION,
-            "content_label": "SEGMENTATION",
-            "series_description": about.series_description(before, "segmentation"),
-        },
-    )
+    segments = _segments(highdicom, classes, about, codes or {})
+    made = _made(highdicom, about, sources, planes, segments)
     _settle(made, first, about)
     return in_file(made)
 
 
-def _made(highdicom: Any, what: dict[str, Any]) -> Any:
+def _made(highdicom: Any, about: About, sources: list[Any], planes: np.ndarray, segments: list[Any]) -> Any:
     """Return the segmentation. Raises ValueError if the source lacks what its IOD or highdicom needs."""
+    first = sources[0]
+    series = str(first.SeriesInstanceUID)
+    before = "" if about.identifiers == "remove" else str(first.get("SeriesDescription") or "")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an empty label map, and values of the source's header
         try:
-            return highdicom.seg.Segmentation(**what)
+            return highdicom.seg.Segmentation(
+                source_images=sources,
+                pixel_array=planes,
+                segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
+                segment_descriptions=segments,
+                series_instance_uid=about.key("segmentation series", series),
+                series_number=int(first.get("SeriesNumber") or 0) + 1000,
+                sop_instance_uid=about.key("segmentation", series, *(one.SOPInstanceUID for one in sources)),
+                instance_number=1,
+                manufacturer=about.algorithm,
+                manufacturer_model_name=about.algorithm,
+                software_versions=about.version,
+                device_serial_number=about.weights[:LONGEST] or "unknown",
+                content_description=CAUTION,
+                content_label="SEGMENTATION",
+                series_description=about.series_description(before, "segmentation"),
+            )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             words = " ".join(str(error).split())
             raise ValueError(
