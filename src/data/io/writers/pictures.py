@@ -70,7 +70,8 @@ def picture_form(path: Path, form: str) -> PictureForm:
     try:
         with Image.open(path) as image:
             dpi = image.info.get("dpi")
-            pair = isinstance(dpi, tuple) and len(dpi) == 2 and min(dpi) > 0
-            return PictureForm(str(image.format), (float(dpi[0]), float(dpi[1])) if pair else None)
+            if not isinstance(dpi, tuple) or len(dpi) != 2 or min(dpi) <= 0:
+                return PictureForm(str(image.format))
+            return PictureForm(str(image.format), (float(dpi[0]), float(dpi[1])))
     except UnidentifiedImageError:  # JPEG of 12 bits
         return PictureForm("JPEG" if form == "jpeg" else form)

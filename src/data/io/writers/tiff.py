@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class TiffForm:
     """
 
     colour: bool = False
-    order: str = "<"
+    order: Literal["<", ">"] = "<"
     big: bool = False
     packed: bool = False
     resolution: tuple[Any, Any, int] | None = None
@@ -69,7 +69,7 @@ def tiff_form(path: Path) -> TiffForm:
             resolution = (tuple(across.value), tuple(down.value), int(unit.value) if unit is not None else 2)
         return TiffForm(
             colour=int(page.photometric) in (2, 3, 5, 6),
-            order=file.byteorder,
+            order=">" if file.byteorder == ">" else "<",
             big=file.is_bigtiff,
             packed=int(page.compression) != 1,
             resolution=resolution,

@@ -12,7 +12,10 @@ from ganatomy.data.io.dicom.multiframe import Frame
 from ganatomy.data.io.dicom.pixels import COLOUR, padding_of, padding_range, scaling
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-FLOATS = {"FloatPixelData": np.dtype("<f4"), "DoubleFloatPixelData": np.dtype("<f8")}
+FLOATS: dict[str, np.dtype[Any]] = {
+    "FloatPixelData": np.dtype("<f4"),
+    "DoubleFloatPixelData": np.dtype("<f8"),
+}
 MOST = 2**16 - 1
 
 
