@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut
 
-from ganatomy.data.io.dicom.outputs import About, write_derived
+from ganatomy.data.io.dicom.outputs import About, write_derived, write_seg
 from ganatomy.data.io.dicom.read import read_series
 from ganatomy.data.io.readers import read
 from ganatomy.data.quality.identifiers import identifiers
@@ -275,3 +275,40 @@ def test_grey_becomes_colour_and_colour_grey(tmp_path):
     assert (
         np.array_equal(read(out)[0], grey) and pydicom.dcmread(out).PhotometricInterpretation == "MONOCHROME2"
     )
+
+
+BUNDLED = Path(pydicom.__file__).parent / "data" / "test_files"
+SCANNED = (
+    "CT_small.dcm", "MR_small.dcm", "MR_small_bigendian.dcm", "MR_small_implicit.dcm", "ExplVR_BigEnd.dcm",
+    "SC_rgb_rle_32bit.dcm", "SC_rgb_small_odd.dcm", "JPEG2000.dcm", "JPGExtended.dcm", "examples_palette.dcm",
+)  # fmt: skip
+"""Files of scanners that come with pydicom, some of them not in order."""
+
+
+@pytest.mark.parametrize("name", SCANNED)
+def test_files_of_scanners_come_back_and_get_segments(tmp_path, name):
+    highdicom = pytest.importorskip("highdicom")
+    path = BUNDLED / name
+    if not path.is_file():
+        pytest.skip("not in this pydicom")
+    values, affine = read_series([path])
+    label = np.zeros((1, *values.shape[1:]), int)
+    label[0, 2:5, 3:6] = 1
+    for identities in ("keep", "remove"):
+        about = About(weights="aa", identifiers=identities)
+        ((_, content),) = write_derived([path], values.astype(float), affine, about)
+        file = pydicom.dcmread(io.BytesIO(content))
+        assert file.SourceImageSequence[0].ReferencedSOPInstanceUID != file.SOPInstanceUID
+        seg = highdicom.seg.segread(io.BytesIO(write_seg([path], label, ["rest", "one"], about, affine)))
+        assert seg.SegmentSequence[0].SegmentLabel == "one"
+    (out,) = saved(tmp_path, write_derived([path], values.astype(float), affine, ABOUT))
+    again, place = read_series([out])
+    assert np.array_equal(again, values) and again.dtype == values.dtype and np.allclose(place, affine)
+
+
+@pytest.mark.parametrize("word", ["SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"])
+def test_a_file_that_nothing_can_refer_to_is_refused(tmp_path, word):
+    file = dataset(pattern(5, 6))
+    delattr(file, word)
+    with pytest.raises(ValueError, match=f"has no {word}, so nothing can refer to it"):
+        write_derived([save(file, tmp_path / "a.dcm")], np.zeros((1, 5, 6)), None, ABOUT)

@@ -21,6 +21,7 @@ DROPPED = (
     "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
 )  # fmt: skip
 """Attributes that belong to the pixels, the file or the making of the source."""
+REFERRED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 COLOURED = (
     "RedPaletteColorLookupTableDescriptor", "GreenPaletteColorLookupTableDescriptor",
     "BluePaletteColorLookupTableDescriptor", "RedPaletteColorLookupTableData",
@@ -39,9 +40,13 @@ def source_of(file: Any, about: About) -> Any:
     With `identifiers="remove"` it is also without identifiers, and its UIDs are replaced.
 
     Raises:
-        ValueError: Identifiers shall be removed, but there is text in the pixels.
+        ValueError: The file has no UIDs to refer to, or identifiers shall be removed and there is text in
+            the pixels.
     """
     dicom = pydicom()
+    if missing := [word for word in REFERRED if not file.get(word)]:
+        words = " and no ".join(missing)
+        raise ValueError(f"has no {words}, so nothing can refer to it; choose NIfTI or PNG as output")
     plain = dicom.Dataset()
     pixels = {dicom.datadict.tag_for_keyword(keyword) for keyword in PIXELS}
     for tag in list(file.keys()):
@@ -68,7 +73,7 @@ def derived_header(source: Any, about: About, number: int) -> Any:
     many = bool(out.get("PerFrameFunctionalGroupsSequence"))
     second = kind[1] if many and len(kind) > 1 else "SECONDARY"
     out.ImageType = ["DERIVED", second, *kind[2:]]
-    series, image = str(source.get("SeriesInstanceUID")), str(source.get("SOPInstanceUID") or number)
+    series, image = str(source.SeriesInstanceUID), str(source.SOPInstanceUID)
     out.SeriesInstanceUID = about.key("series", series)
     out.SOPInstanceUID = about.key("image", series, image)
     out.SeriesNumber = int(source.get("SeriesNumber") or 0) + 1000
@@ -117,7 +122,7 @@ def in_file(out: Any) -> bytes:
 def _referenced(source: Any) -> Any:
     item = pydicom().Dataset()
     item.ReferencedSOPClassUID = source.SOPClassUID
-    item.ReferencedSOPInstanceUID = str(source.get("SOPInstanceUID") or "")
+    item.ReferencedSOPInstanceUID = str(source.SOPInstanceUID)
     return item
 
 

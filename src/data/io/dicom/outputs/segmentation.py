@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ganatomy.data.io.dicom.files import pydicom
+from ganatomy.data.io.dicom.hiding import QUOTED
 from ganatomy.data.io.dicom.multiframe import GROUPS, Frame
 from ganatomy.data.io.dicom.outputs.about import CAUTION, LONGEST, About
 from ganatomy.data.io.dicom.outputs.concepts import concepts_of
@@ -26,6 +29,9 @@ NEEDED = (
     "AccessionNumber", "ReferringPhysicianName",
 )  # fmt: skip
 """Attributes of patient and study that every file has, perhaps empty (type 2)."""
+DATE, TIME = r"\d{8}", r"\d{2,6}(\.\d{1,6})?"
+CHECKED = {"PatientBirthDate": DATE, "StudyDate": DATE, "StudyTime": TIME}
+"""Those of them that highdicom refuses in the forms of ACR-NEMA (2004.01.19, 14:04:38)."""
 DATES = ("ContentDate", "AcquisitionDate", "SeriesDate", "StudyDate")
 TIMES = ("ContentTime", "AcquisitionTime", "SeriesTime", "StudyTime")
 NO_DATE, NO_TIME = "19000101", "000000"
@@ -104,7 +110,7 @@ def _made(highdicom: Any, about: About, sources: list[Any], planes: np.ndarray, 
                 series_description=about.series_description(before, "segmentation"),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            words = " ".join(str(error).split())
+            words = QUOTED.sub("…", " ".join(str(error).split()))  # a value of the header
             raise ValueError(
                 f"no SEG can be written of this series ({words}); choose NIfTI or PNG as output"
             ) from error
@@ -124,18 +130,24 @@ def _sources(
     if max(many) > 1:
         planes = planes[np.argsort([frame.number for frame in frames])]
     sources: list[Any] = []
-    for number, file in enumerate(files, 1):
+    for file in files:
         source = source_of(file, about)
         for keyword in NEEDED:
             if keyword not in source:
                 setattr(source, keyword, "")
-        if not source.get("SOPInstanceUID"):
-            source.SOPInstanceUID = about.key("source", str(source.get("SeriesInstanceUID")), str(number))
+            elif keyword in CHECKED:
+                setattr(source, keyword, _plain(source.get(keyword), CHECKED[keyword]))
         first = (sources or [source])[0]
         source.StudyInstanceUID = first.StudyInstanceUID
         _place(source, first, own, about)
         sources.append(source)
     return sources, planes
+
+
+def _plain(value: Any, wanted: str) -> str:
+    """Return a date or time in the form of DICOM, without separators; empty if it is none."""
+    text = re.sub("[:-]" if wanted == TIME else "[.:-]", "", str(value or "").strip())
+    return text if re.fullmatch(wanted, text) else ""
 
 
 def _place(source: Any, first: Any, own: np.ndarray | None, about: About) -> None:
@@ -190,8 +202,12 @@ def _segments(highdicom: Any, classes: Sequence[str], about: About, codes: Mappi
 
 def _settle(made: Any, source: Any, about: About) -> None:
     """Replace the dates of today and the random UIDs, so that the same input gives the same bytes."""
-    made.ContentDate = next((str(source.get(word)) for word in DATES if source.get(word)), NO_DATE)
-    made.ContentTime = next((str(source.get(word)) for word in TIMES if source.get(word)), NO_TIME)
+    dates = [_plain(source.get(word), DATE) for word in DATES]
+    times = [_plain(source.get(word), TIME) for word in TIMES]
+    made.ContentDate, made.ContentTime = (
+        next(filter(None, dates), NO_DATE),
+        next(filter(None, times), NO_TIME),
+    )
     for keyword in ("InstanceCreationDate", "InstanceCreationTime", "SeriesDate", "SeriesTime"):
         made.pop(keyword, None)
     for item in made.get("ContributingEquipmentSequence") or ():
@@ -211,4 +227,5 @@ def _highdicom() -> Any:
         import highdicom.seg
     except ImportError as error:
         raise UserError('DICOM SEG files need highdicom: pip install "ganatomy[data]"') from error
+    logging.getLogger("highdicom").setLevel(logging.ERROR)
     return highdicom

@@ -71,14 +71,11 @@ def storage_of(frame: Frame, colours: int, values: np.ndarray, wide: bool) -> St
     file = frame.file
     kind = str(file.get("PhotometricInterpretation"))
     bits = int(file.get("BitsStored") or 16)
-    if colours == 3:
-        deep = kind in (*COLOUR, "PALETTE COLOR") and values.max() > 255
-        return Storage(np.dtype("<u2"), 16) if deep else Storage(np.dtype("u1"), 8)
+    if colours == 3 or _looked_up(file):
+        depth = _depth(file) if _looked_up(file) else 8 if values.max() <= 255 else 16
+        return Storage(np.dtype(f"<u{depth // 8}"), depth)
     if floats := next((name for name in FLOATS if name in file), None):
         return Storage(FLOATS[floats], 0, *scaling(frame))
-    if file.get("ModalityLUTSequence") or kind in (*COLOUR, "PALETTE COLOR"):
-        deep = values.max() > 255
-        return Storage(np.dtype("<u2"), 16) if deep else Storage(np.dtype("u1"), 8)
     allocated = max(8, int(file.BitsAllocated))
     dtype = np.dtype(f"<{'i' if file.PixelRepresentation else 'u'}{allocated // 8}")
     slope, intercept = scaling(frame)
@@ -88,6 +85,21 @@ def storage_of(frame: Frame, colours: int, values: np.ndarray, wide: bool) -> St
         slope = _written(float(values.max() - intercept) / top)
         return Storage(dtype, own.bits, slope, intercept, own.turned)
     return own
+
+
+def _looked_up(file: Any) -> bool:
+    """Return True if a file has colours, or looks its values up in a table."""
+    kind = str(file.get("PhotometricInterpretation"))
+    return kind in (*COLOUR, "PALETTE COLOR") or bool(file.get("ModalityLUTSequence"))
+
+
+def _depth(file: Any) -> int:
+    """Return the bits of what is read from a file that has colours or a table."""
+    if file.get("PhotometricInterpretation") == "PALETTE COLOR":
+        return 8 if int(file.RedPaletteColorLookupTableDescriptor[2]) <= 8 else 16
+    if file.get("ModalityLUTSequence"):
+        return 8 if int(file.ModalityLUTSequence[0].LUTDescriptor[2]) <= 8 else 16
+    return int(file.BitsAllocated)
 
 
 def in_own_units(values: np.ndarray) -> Storage:
