@@ -194,7 +194,10 @@ def test_identifiers_are_removed_on_demand(tmp_path):
             "AccessionNumber": "A4711", "OperatorsName": "Roe^Max"}  # fmt: skip
     request = Dataset()
     request.RequestedProcedureDescription, request.ScheduledProcedureStepID = "of Mrs Doe", "S4711"
-    paths = series(tmp_path / "in", VOLUME, RequestAttributesSequence=[request], **said, **CT)
+    region = Dataset()
+    region.PersonName, region.ReferencedSOPInstanceUID = "Roe^Max", "1.2.3.4711.5"
+    nested = {"RequestAttributesSequence": [request], "AnatomicRegionSequence": [region]}
+    paths = series(tmp_path / "in", VOLUME, **nested, **said, **CT)
     values, affine = read_series(paths)
     about = About(weights="9f" * 32, identifiers="remove", patient="patient-1f", secret="x" * 32)
     files = write_derived(paths, values, affine, about)
