@@ -128,6 +128,20 @@ def test_check_shows_names_of_tags_and_no_value(tmp_path, compose, capsys):
     assert SECRET not in said.replace(f"{SECRET} moved", "")
 
 
+def test_a_tree_without_a_usable_series_is_told_of_before_it_is_refused(tmp_path, compose, capsys):
+    """Single ultrasound pictures: the files most likely to show a name."""
+    from ganatomy.check import opened
+    from ganatomy.config.schema import Config
+    from ganatomy.errors import UserError
+
+    save(dataset(pattern(4, 5), Modality="US", PatientName=f"{SECRET}^Jane"), tmp_path / "in/a.dcm")
+    config = Config.from_plain(compose("data=dicom", f"data.root={tmp_path}/in", tiny=False))
+    with pytest.raises(UserError, match="no DICOM series has 3 or more slices"):
+        opened(config)
+    said = capsys.readouterr().out
+    assert "Modality US (1)" in said and "PatientName" in said and SECRET not in said
+
+
 def test_the_profile_holds_what_the_standard_names():
     """Keywords of pydicom's dictionary; each has one action, and UIDs are UIDs."""
     assert len(PROFILE) == len(EMPTIED) + len(REMOVED) + len(UIDS) > 600

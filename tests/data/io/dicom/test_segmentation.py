@@ -155,6 +155,15 @@ def test_identifiers_are_removed_on_demand(tmp_path):
     assert file.PatientID == "patient-1f" and file.PatientIdentityRemoved == "YES"
 
 
+def test_values_of_masks_become_numbers_of_classes(tmp_path):
+    paths = series(tmp_path, VOLUME)
+    values = np.array([0, 255, 7, 100, 30])
+    content = write_seg(paths, values[LABEL], CLASSES, ABOUT, label_values=values.tolist())
+    assert content == write_seg(paths, LABEL, CLASSES, ABOUT)
+    with pytest.raises(ValueError, match="the numbers -1 to"):
+        write_seg(paths, LABEL + 200, CLASSES, ABOUT, label_values=values.tolist())
+
+
 def test_what_does_not_fit_is_refused(tmp_path):
     paths = series(tmp_path / "a", VOLUME)
     for label, classes, words in (

@@ -46,6 +46,7 @@ def write_seg(
     affine: np.ndarray | None = None,
     chosen: Sequence[tuple[str, str]] = (),
     codes: Mapping[str, str] | None = None,
+    label_values: Sequence[int] | None = None,
 ) -> bytes:
     """Return the content of a SEG file: one binary segment for each class but the background.
 
@@ -54,12 +55,14 @@ def write_seg(
 
     Args:
         paths: Files of the source series.
-        label: Class numbers [1,columns,rows,slices], or [1,H,W] of a picture, on the grid of `read_series`.
+        label: Class numbers, or `label_values`, [1,columns,rows,slices], or [1,H,W] of a picture, on the grid
+            of `read_series`.
         classes: Names of the classes, background first.
         about: What made the label map, and if identifiers are removed.
         affine: [4,4], voxel index to mm (RAS), of the label map; None if known to be that of the series.
         chosen: The slices of the series that were read, see `read_series`.
         codes: Codes of classes, see `concepts_of`.
+        label_values: Value of each class in `label`, where that is not its number.
 
     Raises:
         ValueError: The label map is not on the grid of the series, has numbers that no class has, or there
@@ -69,6 +72,8 @@ def write_seg(
     highdicom = _highdicom()
     frames, own = slices_of(paths, chosen, pixels=False)
     checked_grid(label.shape[1:], affine, frames, own)
+    if label_values is not None:
+        label = _numbered(label, label_values)
     numbers = np.unique(label)
     if len(label) != 1 or len(classes) < 2 or numbers.min() < 0 or numbers.max() >= len(classes):
         raise ValueError(
@@ -82,6 +87,14 @@ def write_seg(
     made = _made(highdicom, about, sources, planes, segments)
     _settle(made, first, about)
     return in_file(made)
+
+
+def _numbered(label: np.ndarray, values: Sequence[int]) -> np.ndarray:
+    """Return values of a label map as class numbers; -1 for a value that no class has."""
+    numbers = np.full(label.shape, -1, np.int64)
+    for number, value in enumerate(values):
+        numbers[label == value] = number
+    return numbers
 
 
 def _made(highdicom: Any, about: About, sources: list[Any], planes: np.ndarray, segments: list[Any]) -> Any:
