@@ -28,13 +28,19 @@ TURNED[:3, :3] = [[1.6, -1.8, 0], [1.2, 2.4, 0], [0, 0, 4]]
 SOURCE = {"spatial_dims": 3}
 
 
-def given_back(path: Path, values: np.ndarray | None = None, dtype: type | None = None, **how) -> Path:
+def given_back(
+    path: Path,
+    values: np.ndarray | None = None,
+    dtype: type | None = None,
+    place: np.ndarray | None = None,
+    **how,
+) -> Path:
     """What the identity, or other values, of a file's case are written as, beside it."""
     like = original(One(path, **how), Record("a", "a"))
     if values is None:
         values = read(path, how.get("axes"), how.get("spatial_dims"))[0].astype(float)
     like = like.holding(np.dtype(dtype)) if dtype else like
-    affine = np.eye(4) if like.form else read(path)[1].affine
+    affine = read(path, how.get("axes"), how.get("spatial_dims"))[1].affine if place is None else place
     ending, content = returned(values, affine, like)
     assert returned(values, affine, like)[1] == content, "the same bytes each time"
     out = path.with_name(f"result{ending}")
@@ -55,7 +61,9 @@ def test_the_identity_gives_the_file_back(tmp_path, family: str, row: Row):
         "channels": len(array),
     }
     dtype = np.dtype(f"u{array.dtype.itemsize}").type if row.label and array.dtype.kind == "f" else None
-    out = given_back(path, array.astype(float), dtype or (array.dtype.type if row.label else None), **how)
+    out = given_back(
+        path, array.astype(float), dtype or (array.dtype.type if row.label else None), grid.affine, **how
+    )
     if row.label:
         again, place = read_label(out, row.values, row.axes, row.dims)
         assert again.dtype.kind in "iu"
@@ -218,3 +226,33 @@ def test_numbers_are_rounded_and_clipped_to_the_type(tmp_path):
     Image.fromarray(np.zeros((2, 3), np.uint8)).save(tmp_path / "a.png")
     out = given_back(tmp_path / "a.png", np.array([[[-5, 0.4, 0.6], [254.4, 256, 1e9]]]))
     assert np.array_equal(np.array(Image.open(out)), [[0, 0, 1], [254, 255, 255]])
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.mha", "a.nrrd", "a.mgz", "flat.nii", "frames.nii"])
+def test_a_finer_grid_is_written_where_it_lies(tmp_path, name):
+    """Of super-resolution: twice the voxels along x, half a voxel off."""
+    turn = np.diag([-0.8, 1.5, 2.0, 1.0])
+    turn[:3, :3] = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0] @ turn[:3, :3]
+    turn[:3, 3] = [5, -6, 7]
+    shape = {"flat.nii": (6, 7), "frames.nii": (6, 7, 5, 2)}.get(name, (6, 7, 5))
+    array = np.zeros(shape, np.int16)
+    if name.endswith((".mha", ".nrrd")):
+        image = sitk.GetImageFromArray(array.T)
+        lps = np.diag([-1.0, -1, 1, 1]) @ turn
+        step = np.linalg.norm(lps[:3, :3], axis=0)
+        image.SetSpacing(step.tolist())
+        image.SetDirection((lps[:3, :3] / step).reshape(-1).tolist())
+        image.SetOrigin(lps[:3, 3].tolist())
+        sitk.WriteImage(image, str(tmp_path / name))
+    else:
+        kind = nibabel.MGHImage if name.endswith("mgz") else nibabel.Nifti1Image
+        nibabel.save(kind(array, turn), tmp_path / name)
+    fine = read(tmp_path / name)[1].affine @ np.diag([0.5, 1, 1, 1])
+    fine[:3, 3] += fine[:3, 0] / 2
+    values = np.arange(12 * 7 * (1 if name == "flat.nii" else 5), dtype=float).reshape(1, 12, 7, -1)
+    out = given_back(
+        tmp_path / name, values, None, fine, channels=shape[3] if len(shape) > 3 else 1, **SOURCE
+    )
+    again, place = read(out)
+    assert np.array_equal(again, values) and np.allclose(place.affine, fine, atol=1e-4)
+    assert out.name.endswith(name[name.index(".") :])

@@ -50,6 +50,9 @@ class ArrayForm:
         np.savez_compressed(content, **arrays)
         return ".npz", content.getvalue()
 
+    def at(self, affine: np.ndarray) -> ArrayForm:
+        return self
+
 
 def array_form(path: Path, axes: str | None, dims: int | None) -> ArrayForm:
     """Return the form of a .npy or .npz file.

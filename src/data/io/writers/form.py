@@ -30,3 +30,12 @@ class Form(Protocol):
             scaling: Slope and intercept: value = number * slope + intercept.
         """
         ...
+
+    def at(self, affine: np.ndarray) -> Form:
+        """Return the form for an array whose affine (mm) this is; itself if that is the input's own grid."""
+        ...
+
+
+def alike(one: np.ndarray, other: np.ndarray) -> bool:
+    """Return True if two affines are the same, as far as 32-bit headers tell."""
+    return bool(np.allclose(one, other, rtol=1e-5, atol=1e-4 * np.abs(other[:3, :3]).max()))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ganatomy.data.io.readers.itk import information
-from ganatomy.data.io.writers.form import UNSCALED, Scaling
+from ganatomy.data.io.readers.itk import RAS, information
+from ganatomy.data.io.writers.form import UNSCALED, Scaling, alike
 
 RGB = b" RGB-color "
 
@@ -72,6 +72,24 @@ class ItkForm:
             SimpleITK.WriteImage(image, str(path), useCompression=self.packed)
             content = path.read_bytes()
         return suffix, _coloured(content) if self.colour and len(numbers) == 3 else content
+
+    def at(self, affine: np.ndarray) -> ItkForm:
+        dims, axes = min(len(self.spacing), 3), len(self.spacing)
+        own = np.eye(4)
+        turn = np.array(self.direction).reshape(axes, axes)
+        own[:dims, :dims] = turn[:dims, :dims] * self.spacing[:dims]
+        own[:dims, 3] = self.origin[:dims]
+        place = RAS @ affine
+        if alike(place, own):
+            return self
+        step = np.linalg.norm(place[:dims, :dims], axis=0)
+        turn[:dims, :dims] = place[:dims, :dims] / step
+        return replace(
+            self,
+            spacing=(*(float(v) for v in step), *self.spacing[dims:]),
+            origin=(*(float(v) for v in place[:dims, 3]), *self.origin[dims:]),
+            direction=tuple(float(v) for v in turn.reshape(-1)),
+        )
 
 
 def itk_form(path: Path, form: str) -> ItkForm:

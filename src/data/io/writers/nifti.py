@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from nibabel import nifti2 as _nifti2
 from nibabel.freesurfer import mghformat as _mghformat
 
 from ganatomy.data.io.readers.sniff import zipped
-from ganatomy.data.io.writers.form import UNSCALED, Form, Scaling
+from ganatomy.data.io.readers.volumes import MILLIMETRES
+from ganatomy.data.io.writers.form import UNSCALED, Form, Scaling, alike
 
 nifti1: Any = _nifti1  # nibabel leaves them untyped
 nifti2: Any = _nifti2
@@ -37,6 +38,7 @@ class NiftiForm:
         header: Header of the input, of which the geometry is kept.
         shape: Shape of the input's array.
         colours: RGB24 or RGBA32 of the input, or None.
+        affine: Affine of the input in mm.
         packed: True to compress.
         pair: True if the input is a pair of files.
     """
@@ -44,6 +46,7 @@ class NiftiForm:
     header: Any
     shape: tuple[int, ...]
     colours: np.dtype[Any] | None
+    affine: np.ndarray
     packed: bool
     pair: bool = False
 
@@ -65,6 +68,15 @@ class NiftiForm:
         content = image.to_bytes()
         return (".nii.gz", _packed(content)) if self.packed else (".nii", content)
 
+    def at(self, affine: np.ndarray) -> NiftiForm:
+        if alike(affine, self.affine):
+            return self
+        header = self.header.copy()
+        header.set_sform(affine, max(1, int(header["sform_code"])))
+        header.set_qform(affine, int(header["qform_code"]))
+        header.set_xyzt_units("mm", header.get_xyzt_units()[1])
+        return replace(self, header=header, affine=affine)
+
     def _colours(self, numbers: np.ndarray) -> np.ndarray | None:
         """Return colours as voxels of one structured type; None if these are no colours of 8 bits."""
         names = ("R", "G", "B")
@@ -73,7 +85,7 @@ class NiftiForm:
         voxels = np.zeros(numbers.shape[1:], np.dtype([(name, "u1") for name in names]))
         for name, channel in zip(names, numbers, strict=True):
             voxels[name] = channel
-        return voxels.reshape(self.shape)
+        return voxels.reshape(self.shape) if voxels.size == np.prod(self.shape) else voxels
 
 
 @dataclass(frozen=True)
@@ -82,11 +94,15 @@ class MghForm:
 
     Attributes:
         header: Header of the input, of which the geometry is kept.
+        affine: Affine of the input in mm.
         packed: True to compress (.mgz).
+        moved: True to write `affine` in place of the header's geometry.
     """
 
     header: Any
+    affine: np.ndarray
     packed: bool
+    moved: bool = False
 
     @property
     def note(self) -> str:
@@ -101,21 +117,27 @@ class MghForm:
         for key in PLACE:
             header[key] = self.header[key]
         header.set_data_dtype(array.dtype)
-        image = mghformat.MGHImage(array, None, header)
+        image = mghformat.MGHImage(array, self.affine if self.moved else None, header)
         content = image.to_bytes()
         return (".mgz", _packed(content)) if self.packed else (".mgh", content)
+
+    def at(self, affine: np.ndarray) -> MghForm:
+        return self if alike(affine, self.affine) else replace(self, affine=affine, moved=True)
 
 
 def nibabel_form(path: Path, image: Any) -> Form | None:
     """Return the form of a file that nibabel opened; None for Analyze, which defines no left and right."""
     if isinstance(image, mghformat.MGHImage):
-        return MghForm(image.header.copy(), zipped(path))
+        return MghForm(image.header.copy(), np.asarray(image.affine, float), zipped(path))
     if not isinstance(image.header, nifti1.Nifti1Header):
         return None
     dtype = np.dtype(image.get_data_dtype())
     pair = not image.header.is_single
     shape = tuple(int(n) for n in image.shape)
-    return NiftiForm(image.header.copy(), shape, dtype if dtype.names else None, zipped(path), pair)
+    factor = MILLIMETRES.get(int(image.header["xyzt_units"]) % 8, 1.0)
+    affine = np.diag([factor, factor, factor, 1.0]) @ np.asarray(image.affine, float)
+    colours = dtype if dtype.names else None
+    return NiftiForm(image.header.copy(), shape, colours, affine, zipped(path), pair)
 
 
 def _shaped(numbers: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -124,7 +146,10 @@ def _shaped(numbers: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     space = (*shape, 1, 1)[:3]
     if array.shape[:3] == space and len(numbers) == np.prod(shape[3:], dtype=int):
         return array.reshape(shape)
-    return array if len(numbers) > 1 else array[..., 0].reshape(shape[:3] if array.shape[:3] == space else -1)
+    if len(numbers) > 1:
+        return array
+    plane = len(shape) == 2 and array.shape[2] == 1
+    return array[:, :, 0, 0] if plane else array[..., 0]
 
 
 def _storable(numbers: np.ndarray) -> np.ndarray:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from ganatomy.data.io.writers.form import UNSCALED, Scaling
+from ganatomy.data.io.readers.stored import PLANE
+from ganatomy.data.io.writers.form import UNSCALED, Scaling, alike
 from ganatomy.data.io.writers.tiff import TiffForm
 
 WHY = {
@@ -63,6 +64,9 @@ class PictureForm:
             return ".bmp", content.getvalue()
         picture.save(content, "PNG", compress_level=FAST, **extra)
         return ".png", content.getvalue()
+
+    def at(self, affine: np.ndarray) -> PictureForm:
+        return self if alike(affine, PLANE) else replace(self, dpi=None)
 
 
 def picture_form(path: Path, form: str) -> PictureForm:

@@ -16,9 +16,9 @@ def returned(values: np.ndarray, affine: np.ndarray, like: Original) -> tuple[st
 
     Args:
         values: [C,*spatial], in the units of the input; label maps with `like.holding(an integer type)`.
-        affine: [4,4], voxel index to mm.
+        affine: [4,4], voxel index to mm. Where it is not that of the input (super-resolution), it is written.
         like: the input file.
     """
     if like.form is None:
         return encoded(values, affine, like)
-    return like.form.encoded(like.stored(values), (like.slope, like.inter))
+    return like.form.at(affine).encoded(like.stored(values), (like.slope, like.inter))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from ganatomy.data.io.writers.form import UNSCALED, Scaling
+from ganatomy.data.io.readers.stored import PLANE
+from ganatomy.data.io.writers.form import UNSCALED, Scaling, alike
+from ganatomy.data.regrid import PAGES
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,9 @@ class TiffForm:
         with tifffile.TiffWriter(content, bigtiff=self.big, byteorder=self.order) as file:
             file.write(np.ascontiguousarray(array), metadata=None, software=False, **how)
         return ".tiff", content.getvalue()
+
+    def at(self, affine: np.ndarray) -> TiffForm:
+        return self if alike(affine, PLANE) or alike(affine, PAGES) else replace(self, resolution=None)
 
 
 def tiff_form(path: Path) -> TiffForm:
