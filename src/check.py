@@ -43,16 +43,17 @@ def opened(config: CheckConfig) -> DataModule:
     Raises UserError if it cannot be used.
     """
     from ganatomy.config.resolve import data_keys
+    from ganatomy.config.targets import build
     from ganatomy.errors import UserError
     from ganatomy.runs.terminal import Terminal
-    from ganatomy.training import build
+    from ganatomy.training.build import open_data
 
     try:
-        data = build.open_data(config.data, config.paths, seed=config.seed)
+        data = open_data(config.data, config.paths, seed=config.seed)
         if getattr(data.source, "private", False):
             data.source.records()
     except UserError:
-        _headers(Terminal(), build.build(data_keys(config.data)[0], "data"), [])
+        _headers(Terminal(), build(data_keys(config.data)[0], "data"), [])
         raise
     return data
 
