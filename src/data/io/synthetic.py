@@ -94,6 +94,24 @@ class SyntheticFolder:
             self._write("labels", number, how.encoded(numbers, affine)[1])
         self._write("images", number, self.images.encoded(image, affine)[1])
 
+    def read(self, number: int, role: str = "images") -> np.ndarray:
+        """Return the numbers [C,*spatial] in the file of an image, or of its label map (`labels`).
+
+        A slice in a NIfTI file is one voxel deep.
+        """
+        path = self.path / role / self.name(number)
+        if self.images.format == "npz":
+            with np.load(path) as arrays:
+                return np.asarray(arrays["image"])
+        if self.images.format == "nifti":
+            volume: Any = nifti1.load(path)
+            array = np.asarray(volume.dataobj)
+        else:
+            with Image.open(path) as picture:
+                array = np.asarray(picture)
+        last = 3 if self.images.format == "nifti" else 2
+        return np.moveaxis(array, -1, 0) if array.ndim > last else array[None]
+
     def missing(self) -> list[int]:
         """Return the numbers of the images that are not there yet."""
         folder = self.path / "images"
