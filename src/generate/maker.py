@@ -46,7 +46,7 @@ class Maker:
 
 
 def on_the_way(noise: Noises, way: Way) -> Noises:
-    """Return the noise of each image of a way; at its ends it is that of the images there, to the last bit."""
+    """Return the noise of each image of a way; at its ends that of the images there, to the last bit."""
 
     def of(number: int) -> Tensor:
         share = (number - 1) / (way.steps - 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -163,10 +162,11 @@ def files_of(given: str) -> list[Path]:
         if not found:
             raise UserError(f"masks={given}: holds no image; known are {', '.join(KNOWN)}")
         return found
-    names = sorted(glob.glob(str(path), recursive=True))
-    found = [Path(name) for name in names if Path(name).is_file() and not passed_over(Path(name))]
+    anchor = Path(path.anchor)
+    matches = anchor.glob(str(path.relative_to(anchor))) if given else iter(())
+    found = sorted(match for match in matches if match.is_file() and not passed_over(match))
     if not found:
-        what = "no image matches" if glob.has_magic(given) else "there is no such file or folder"
+        what = "no image matches" if set("*?[") & set(given) else "there is no such file or folder"
         raise UserError(f"masks={given}: {what}")
     return found
 

@@ -34,7 +34,7 @@ def animation(files: Sequence[Path]) -> bytes:
 
 
 def back_and_forth(pictures: Sequence[np.ndarray], milliseconds: int = 120) -> bytes:
-    """Return a GIF that shows RGB pictures [height, width, 3], uint8, in this order and then back, for ever."""
+    """Return a GIF of RGB pictures [height, width, 3], uint8, in this order and then back, for ever."""
     order = [*pictures, *pictures[-2:0:-1]]
     frames = [Image.fromarray(picture).quantize(256, dither=Image.Dither.NONE) for picture in order]
     content = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Facts about the training images that turn what a generator draws into files, kept when the data are gone."""
+"""Facts about the training images that turn what a generator draws into files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Affine = tuple[tuple[float, ...], ...]
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """Section `synthesis` of preprocessing.json. It holds numbers of the whole training set, of no case alone.
+    """Section `synthesis` of preprocessing.json: what is needed of the data once they are gone; no image.
 
     Attributes:
         shape: Spatial shape of an image.

@@ -36,9 +36,9 @@ class Truncated:
     """A generator whose noise is drawn nearer to the mean.
 
     With a mapping network: w' = mean(w) + ψ (w - mean(w)), with the mean over noises of the same class
-    (Karras et al., arXiv 1812.04948, appendix B). Without one: the noise is normal no longer but truncated
-    at ±t (Brock et al., arXiv 1809.11096, section 3.1), with the t for which its standard deviation is ψ. It is
-    not drawn anew but mapped by its rank, so image n changes steadily with ψ.
+    (Karras et al., arXiv 1812.04948, appendix B). Without one: the normal distribution of the noise is
+    truncated at ±t (Brock et al., arXiv 1809.11096, section 3.1), with the t that makes its standard
+    deviation ψ. The noise is not drawn anew but mapped by its rank, so image n changes steadily with ψ.
 
     Args:
         draw: Generator.
