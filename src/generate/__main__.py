@@ -52,7 +52,7 @@ def generate(cfg: GenerateConfig, run: str) -> None:
     loaded = load_run(run, cfg.device)
     request = request_of(cfg, loaded)
     path = Path(cfg.output).expanduser()
-    _keep_out(path, request)
+    _keep_out(path, cfg.masks)
     values = request.facts.label_values if request.masks is not None else None
     folder = SyntheticFolder(path, request.form, values, request.count)
     plain = request.to_plain(request.drawer(synthesis_of(loaded)[0]))
@@ -72,15 +72,15 @@ def _stop(signum: int, frame: object) -> None:
     raise SystemExit(128 + signum)
 
 
-def _keep_out(path: Path, request: Request) -> None:
-    """Raise UserError for an output among the label maps that were given."""
+def _keep_out(path: Path, masks: str | None) -> None:
+    """Raise UserError for an output in the folder of label maps that was given."""
     from ganatomy.errors import UserError
 
-    for mask in request.masks.paths if request.masks is not None else ():
-        if mask.resolve().is_relative_to(path.resolve()) or path.resolve().is_relative_to(
-            mask.parent.resolve()
-        ):
-            raise UserError(f"output: {path} lies in the folder of the masks, {mask.parent}; choose another")
+    given = Path(masks).expanduser() if masks else None
+    if given is not None and given.is_dir() and path.resolve().is_relative_to(given.resolve()):
+        raise UserError(
+            f"output: {path} lies in masks={masks}, where images would become masks; choose another"
+        )
 
 
 def _say(request: Request, content: dict[str, object], folder: SyntheticFolder) -> None:
@@ -91,7 +91,7 @@ def _say(request: Request, content: dict[str, object], folder: SyntheticFolder) 
         print_status(
             f"note: the game of this run failed ({content['game']}): its images may be worth nothing"
         )
-    print_status(f"copies: - ({content['copies_why']}); test of the run: {request.facts.copies or '-'}")
+    print_status(f"copies: - (no training images here); the run's own test: {request.facts.copies or '-'}")
     there = request.count - len(folder.missing())
     if there:
         print_status(f"{there} of {request.count} images are there already")

@@ -73,7 +73,6 @@ class ImageFacts:
             highs.append(high)
         scale, offset = (np.median(each, axis=0) for each in zip(*scalings, strict=True))
         like = original(data.source, data.records["train"][0])
-        known = getattr(data.source, "label_values", None) or range(max(len(data.mask_classes), 2))
         return cls(
             shape=data.shape,
             channels=data.channels,
@@ -87,7 +86,7 @@ class ImageFacts:
             inter=float(like.inter),
             image_classes=data.image_classes,
             mask_classes=data.mask_classes,
-            label_values=tuple(int(value) for value in known),
+            label_values=data.label_values,
             data_hash=content_hash(data),
             training_images=len(items),
         )
