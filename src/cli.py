@@ -28,9 +28,10 @@ class Verb(NamedTuple):
 VERBS = {
     "train": Verb("ganatomy.train", "main", "train a model and score it on the test split"),
     "check": Verb("ganatomy.check", "main", "read a data set once; report what is in it and what is wrong"),
-    "generate": Verb("ganatomy.generate.__main__", "main", "draw images from a finished synthesis run"),
     "sweep": Verb("ganatomy.sweep", "start", "search for the best configuration over many runs"),
     "experiment": Verb("ganatomy.experiment", "start", "train the arms of a study; test a paper's claims"),
+    "predict": Verb("ganatomy.predict.__main__", "main", "apply a finished run to new files"),
+    "generate": Verb("ganatomy.generate.__main__", "main", "draw images from a finished synthesis run"),
     "completion": Verb("ganatomy.completion", "main", "print tab completion for bash, zsh or fish"),
 }
 
@@ -46,7 +47,8 @@ Examples:
   ganatomy train trainer.max_steps=20 data.subjects=6   does it run at all? (seconds)
   ganatomy train task=synthesis                         make new images from noise
   ganatomy train resume=runs/segmentation/DIR           continue a run that stopped
-  ganatomy generate run=runs/synthesis/DIR n=1000       draw images from it, without its data
+  ganatomy predict run=DIR input=scans output=answers   apply a finished run to new files
+  ganatomy generate run=DIR n=1000 output=images        draw images from a finished synthesis run
   ganatomy check data=folder data.root=DIR              read your own images once
   eval "$(ganatomy completion bash)"                    complete commands, groups, keys and values with Tab
 
