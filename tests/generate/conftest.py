@@ -15,7 +15,7 @@ from PIL import Image
 
 from ganatomy.config.locations import CONF
 from ganatomy.config.resolve import validate
-from ganatomy.generate.__main__ import generate
+from ganatomy.generate.command import generate
 from ganatomy.generate.settings import GenerateConfig
 from tests.conftest import composed
 
@@ -103,8 +103,7 @@ def drawn(tmp_path: Path) -> Callable[..., Path]:
     def of(run: Path, output: str = "out", **keys: Any) -> Path:
         keys = {key.rstrip("_"): value for key, value in keys.items()}
         given = {**defaults, "run": str(run), "output": str(tmp_path / output), "device": "cpu", **keys}
-        generate(GenerateConfig.from_plain(given), str(run))
-        return tmp_path / output
+        return generate(GenerateConfig.from_plain(given))
 
     return of
 

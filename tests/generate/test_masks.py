@@ -73,11 +73,8 @@ def test_what_does_not_fit_is_named(finished: Finished, drawn: Drawn, tmp_path: 
         assert not (tmp_path / "out").exists() and "\n" not in str(refusal.value)
         return str(refusal.value)
 
-    value = refused(np.full((SIDE, SIDE), 7))
-    assert (
-        value
-        == f"masks: {given / 'a.png'}: label value 7 is none of the run's, which are 0 (background), 255 (lesion)"
-    )
+    known = "label value 7 is none of the run's, which are 0 (background), 255 (lesion)"
+    assert refused(np.full((SIDE, SIDE), 7)) == f"masks: {given / 'a.png'}: {known}"
     assert "is 20x16 as the network would get it, and this generator makes images of 16x16" in refused(
         np.zeros((20, SIDE))
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ def test_a_way_begins_and_ends_with_the_images_of_these_numbers(finished: Finish
     assert way["images/0006.png"] == numbered["images/0002.png"]
     pixels = [np.asarray(Image.open(where / f"images/000{n}.png"), float) for n in range(1, 7)]
     whole = np.abs(pixels[-1] - pixels[0]).mean()
-    assert 0 < max(np.abs(b - a).mean() for a, b in zip(pixels, pixels[1:], strict=False)) < whole
+    assert 0 < max(np.abs(b - a).mean() for a, b in pairwise(pixels)) < whole
     shares = [float(row["share"]) for row in csv.DictReader((where / "index.csv").open())]
     np.testing.assert_allclose(shares, np.linspace(0, 1, 6), atol=1e-6)
     assert Image.open(where / "way.gif").n_frames == 10, "there and back"

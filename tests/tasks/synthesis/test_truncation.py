@@ -55,7 +55,7 @@ def test_images_without_styles_are_drawn_from_that_noise() -> None:
 
 
 def test_a_generator_that_takes_no_notice_is_refused() -> None:
-    with pytest.raises(UserError, match="^truncation: this generator scales its noise to one length"):
+    with pytest.raises(UserError, match=r"^truncation: this generator scales its noise to one length"):
         Truncated(drawer(Sums(unit=True)), 0.5, (4, 4))
 
 
