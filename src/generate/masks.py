@@ -129,7 +129,7 @@ class GivenMasks:
             )
         placed = dims == 3 or suffix(path) in GEOMETRIC
         affine = np.asarray(grid.affine, float) if placed else np.array(facts.affine)
-        return GivenMask(label, planes, prepared, affine)
+        return GivenMask(label, list(planes), prepared, affine)
 
     def _prepared(self, path: Path, label: np.ndarray, grid: Grid) -> Case:
         empty = np.zeros((self.facts.channels, *label.shape[1:]), np.float32)

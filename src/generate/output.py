@@ -61,6 +61,7 @@ def opened(path: Path, content: Mapping[str, Any], folder: SyntheticFolder) -> I
         write(path, {**content, "finished": False})
         yield
     finally:
+        _sweep(path)
         lock.release()
 
 
@@ -135,7 +136,7 @@ def _told(value: Any) -> str:
 
 
 def _sweep(path: Path) -> None:
-    """Remove the temporary files of a process that was killed."""
+    """Remove the temporary files of processes that were killed."""
     for place in (path, path / "images", path / "labels"):
         for left in place.glob(".*.tmp") if place.is_dir() else ():
             left.unlink(missing_ok=True)

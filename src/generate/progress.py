@@ -58,7 +58,9 @@ class CountedProgress:
         self.done += 1
         self.bar.update(self.bar.task_ids[0], completed=self.done)
         now = time.monotonic()
-        if not self.console.is_terminal and now - self.last_line > LINE_EVERY_SECONDS:
+        if self.done == self.first + 1:  # what came before is the start of the processes
+            self.begun = now
+        elif not self.console.is_terminal and now - self.last_line > LINE_EVERY_SECONDS:
             self.last_line = now
-            left = (now - self.begun) / (self.done - self.first) * (self.total - self.done)
+            left = (now - self.begun) / (self.done - self.first - 1) * (self.total - self.done)
             self.console.print(f"{self.what}: {self.done}/{self.total}, {left:.0f} s left")

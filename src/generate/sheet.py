@@ -94,7 +94,9 @@ def _with_masks(request: Request, folder: SyntheticFolder) -> np.ndarray:
     columns: dict[str, list[np.ndarray]] = {"label map": [], "synthetic": [], "synthetic, outlined": []}
     for number, tile in zip(numbers, _tiles(folder, numbers), strict=True):
         image, stored = folder.read(number).astype(np.float32), folder.read(number, "labels")[0]
-        label = sum(np.where(stored == value, place, 0) for place, value in enumerate(folder.values))
+        label = np.zeros(stored.shape, np.int64)
+        for place, value in enumerate(folder.values):
+            label[stored == value] = place
         if label.ndim == 3:
             middle = label.shape[-1] // 2
             image, label = image[..., middle], label[..., middle]

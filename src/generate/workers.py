@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -48,7 +48,7 @@ def device_of(device: str, rank: int) -> str:
 
 def drawn(
     run: str, device: str, request: Request, folder: SyntheticFolder, numbers: Sequence[int], processes: int
-) -> Iterator[int]:
+) -> Generator[int, None, None]:
     """Draw and write images in new processes, and yield the number of each.
 
     If this process dies, they end after the image that they are at.

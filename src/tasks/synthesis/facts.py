@@ -107,9 +107,10 @@ class ImageFacts:
             KeyError: An entry is missing.
             TypeError: An entry is of a wrong kind.
         """
-        known = {name: plain[name] for name in cls.__dataclass_fields__}
+        known: dict[str, Any] = {name: plain[name] for name in cls.__dataclass_fields__}
         values = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
-        return cls(**{**values, "affine": tuple(map(_floats, plain["affine"]))})
+        values["affine"] = tuple(map(_floats, plain["affine"]))
+        return cls(**values)
 
     def form(self, wanted: Format | None, key: str = "save_format") -> Form:
         """Return the format of the images' files, by default that of the data.

@@ -95,7 +95,8 @@ def truncated_normal(z: Tensor, threshold: float) -> Tensor:
     """Map standard normal numbers by their rank to a normal distribution truncated at ±threshold."""
     edge = torch.special.ndtr(torch.tensor(-threshold, dtype=torch.float64, device=z.device))
     share = edge + torch.special.ndtr(z.double()) * (1 - 2 * edge)
-    return torch.special.ndtri(share).clamp(-threshold, threshold).to(z.dtype)
+    truncated: Tensor = torch.special.ndtri(share).clamp(-threshold, threshold)
+    return truncated.to(z.dtype)
 
 
 def deviation_of(threshold: float) -> float:
