@@ -13,8 +13,7 @@ from ganatomy.data.io.synthetic import Form, SyntheticFolder, form
 from ganatomy.data.io.writers import original
 from ganatomy.runs.directory import Run
 from ganatomy.runs.weights import weights
-from ganatomy.tasks.synthesis.facts import ImageFacts
-from ganatomy.tasks.synthesis.provenance import provenance
+from ganatomy.tasks.synthesis.facts import ImageFacts, provenance
 from ganatomy.tasks.synthesis.sampler import Sampler, TrainingMaps
 from ganatomy.tasks.synthesis.task import SynthesisTask
 

@@ -71,7 +71,8 @@ def _say(request: Request, content: Mapping[str, Any], folder: SyntheticFolder) 
         print_status(
             f"note: the game of this run failed ({content['game']}): its images may be worth nothing"
         )
-    print_status(f"copies: - (no training images here); the run's own test: {request.facts.copies or '-'}")
+    told = request.facts.memorisation or "-"
+    print_status(f"copies: - (no training images here); the run's own test: {told}")
     there = request.count - len(folder.missing())
     if there:
         print_status(f"{there} of {request.count} images are there already")

@@ -18,6 +18,7 @@ from ganatomy.data.regrid import Grid
 from ganatomy.data.sources.files.masks import class_numbers, whole
 from ganatomy.data.transforms.prepare import restore
 from ganatomy.errors import UserError
+from ganatomy.generate.progress import CountedProgress
 from ganatomy.tasks.synthesis.facts import ImageFacts
 from ganatomy.training.preprocessing import Preprocessing
 
@@ -77,15 +78,17 @@ class GivenMasks:
         paths = files_of(given)
         masks = cls(tuple(paths), kept, facts)
         digest, volumes, faults = hashlib.sha256(), False, []
-        for path in paths:
-            try:
-                mask = masks.read(path)
-            except (ReadError, UserError) as error:
-                faults.append(str(error))
-                continue
-            digest.update(repr(mask.label.shape).encode() + np.ascontiguousarray(mask.label).tobytes())
-            digest.update(np.round(mask.affine, 6).tobytes())
-            volumes = volumes or mask.label.ndim == 4
+        with CountedProgress("masks", len(paths)) as progress:
+            for path in paths:
+                progress.step()
+                try:
+                    mask = masks.read(path)
+                except (ReadError, UserError) as error:
+                    faults.append(str(error))
+                    continue
+                digest.update(repr(mask.label.shape).encode() + np.ascontiguousarray(mask.label).tobytes())
+                digest.update(np.round(mask.affine, 6).tobytes())
+                volumes = volumes or mask.label.ndim == 4
         if faults:
             more = f" ({len(faults) - 1} more of {len(paths)} files do not fit)" if len(faults) > 1 else ""
             raise UserError(f"masks: {faults[0]}{more}")
@@ -132,7 +135,7 @@ class GivenMasks:
         return GivenMask(label, list(planes), prepared, affine)
 
     def _prepared(self, path: Path, label: np.ndarray, grid: Grid) -> Case:
-        empty = np.zeros((self.facts.channels, *label.shape[1:]), np.float32)
+        empty = np.zeros((self.facts.image_channels, *label.shape[1:]), np.float32)
         case = {"image": empty, "label": label, "affine": grid.affine, "spacing": grid.spacing}
         preparation = self.kept.preparation
         try:

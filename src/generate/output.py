@@ -19,7 +19,7 @@ from ganatomy.inference.loaded import LoadedRun
 from ganatomy.runs.directory import failed_game, without_nan
 from ganatomy.runs.integrity.checked import read_file
 from ganatomy.runs.lock import LEFT_OVER, RunLock
-from ganatomy.tasks.synthesis.provenance import provenance
+from ganatomy.tasks.synthesis.facts import provenance
 from ganatomy.version import __version__
 
 NAME = "provenance.json"
@@ -96,7 +96,8 @@ def provenance_of(loaded: LoadedRun, request: Request, plain: Mapping[str, Any])
         **told,
         "copies": "-",
         "copies_why": NO_SEARCH,
-        "copies_in_test": request.facts.copies,
+        "copies_in_test": request.facts.memorisation,
+        "scores_of": "images of the run's own test, drawn without truncation",
         "game": failed_game(loaded.path) or "healthy",
         "request": dict(plain),
         "made": {

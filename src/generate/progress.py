@@ -40,6 +40,7 @@ class CountedProgress:
             TextColumn("left"),
             TimeRemainingColumn(),
             console=self.console,
+            transient=True,
             disable=not self.console.is_terminal,
         )
 

@@ -101,12 +101,13 @@ def synthesis_of(loaded: LoadedRun) -> tuple[SynthesisTask, ImageFacts]:
             f"run={path}: is a run of task={kind}, which draws no images from noise; apply it to files: "
             f"{typed('predict')} run={path} input=PATH output=DIR"
         )
+    kept = loaded.preprocessing.synthesis
     try:
-        return task, ImageFacts.from_plain(loaded.preprocessing.synthesis or {})
+        return task, ImageFacts.from_plain(kept or {})
     except (KeyError, TypeError, ValueError) as error:
+        what = f"lacks a part of its section synthesis ({error})" if kept else "has no section synthesis"
         raise UserError(
-            f"run={path}: its preprocessing.json has no whole section synthesis ({error}): resume={path} "
-            "tests it again and writes the file"
+            f"run={path}: its preprocessing.json {what}; resume={path} tests the run again and writes it"
         ) from error
 
 

@@ -15,7 +15,7 @@ from ganatomy.pictures.animation import back_and_forth
 from ganatomy.tasks.synthesis.figures import grey_window
 
 COLUMNS, ROWS = 8, 6
-"""Images side by side on the sheet, and rows of them."""
+"""Images side by side on the sheet, and rows of them; classes have a row each, up to twice as many."""
 PAIRS = 6
 """Label maps on the sheet, each with the image that was drawn from it."""
 FRAMES = 120
@@ -27,7 +27,7 @@ def write_pictures(request: Request, folder: SyntheticFolder) -> None:
     if request.masks is not None and request.way is None:
         write_whole(folder.path / "overview.png", png(_with_masks(request, folder)))
         return
-    numbers = _chosen(request)
+    numbers = chosen(request)
     tiles = _tiles(folder, numbers)
     picture = _sheet(request, dict(zip(numbers, tiles, strict=True)))
     drawn = panel(picture.columns, title=picture.title, rows=picture.rows)
@@ -38,14 +38,21 @@ def write_pictures(request: Request, folder: SyntheticFolder) -> None:
         write_whole(folder.path / "way.gif", back_and_forth(frames))
 
 
-def _chosen(request: Request) -> list[int]:
+def chosen(request: Request) -> list[int]:
     """Return the numbers of the images on the sheet: the first ones, or even steps of a way."""
     room = min(COLUMNS * ROWS, request.count)
     if request.way is not None:
         return sorted(set(np.linspace(1, request.count, room).round().astype(int).tolist()))
-    kinds = len(set(request.kinds or ()))
-    each = room if kinds < 2 else min(COLUMNS * kinds, request.count)
-    return list(range(1, each + 1))
+    kinds = request.kinds or ()
+    shown_kinds = list(dict.fromkeys(kinds))[: 2 * ROWS]
+    if len(shown_kinds) < 2:
+        return list(range(1, room + 1))
+    found: list[int] = []
+    for kind in shown_kinds:
+        turns = range(0, request.count, len(kinds))
+        of_kind = [turn + n + 1 for turn in turns for n, other in enumerate(kinds) if other == kind]
+        found += [number for number in of_kind[:COLUMNS] if number <= request.count]
+    return sorted(found)
 
 
 def _tiles(folder: SyntheticFolder, numbers: Sequence[int]) -> list[np.ndarray]:
@@ -65,7 +72,7 @@ def _sheet(request: Request, tiles: dict[int, np.ndarray]) -> Picture:
     if request.way is None and len(order) > 1:
         assert request.kinds is not None
         kinds = {number: request.kinds[(number - 1) % len(request.kinds)] for number in tiles}
-        rows = [[number for number in tiles if kinds[number] == kind][:COLUMNS] for kind in order]
+        rows = [[number for number in tiles if kinds[number] == kind] for kind in order]
         rows = [row for row in rows if row]
         texts = [names[kinds[row[0]]] for row in rows]
         title = f"synthetic images by class, {len(tiles)} {rest}"

@@ -62,8 +62,7 @@ def drawn(
         processes: Number of processes.
 
     Raises:
-        UserError: One of them met bad input; the line is its own.
-        RuntimeError: One of them ended before its images were there.
+        UserError: One of them met bad input, or ended before its images were there.
     """
     context = multiprocessing.get_context("spawn")
     workers: dict[Connection, BaseProcess] = {}
@@ -98,9 +97,9 @@ def drawn(
 def _check_end(worker: BaseProcess) -> None:
     worker.join()
     if worker.exitcode:
-        raise RuntimeError(
-            f"a process that draws ended with exit code {worker.exitcode}; if memory ran out, give "
-            "processes=1; the same command goes on where it stopped"
+        raise UserError(
+            f"processes: one of them ended with exit code {worker.exitcode}; if memory ran out, give fewer; "
+            "the same command draws the rest"
         )
 
 

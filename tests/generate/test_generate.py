@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,8 @@ from PIL import Image
 from ganatomy.config.resolve import validate
 from ganatomy.errors import UserError
 from ganatomy.generate.maker import Maker
-from ganatomy.generate.request import synthesis_of
+from ganatomy.generate.request import Request, Way, synthesis_of
+from ganatomy.generate.sheet import chosen
 from ganatomy.inference.loaded import load_run
 from ganatomy.runs.directory import Run
 from ganatomy.tasks.segmentation import SegmentationTask
@@ -216,3 +218,17 @@ def test_the_command_itself(finished: Finished, command: Any, tmp_path: Path) ->
     wrong = command(f"run={run}", "sede=2", module="src.generate")
     assert wrong.returncode == 2 and wrong.stderr == "error: sede: no such key; did you mean 'seed'?\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["images"]
+
+
+def test_the_sheet_has_a_row_for_each_class() -> None:
+    """Of 30 classes in turns the first twelve, with as many images as there are."""
+
+    def request(kinds: tuple[int, ...] | None, count: int) -> Any:
+        fields = {"seed": 0, "psi": None, "way": None, "masks": None, "form": None, "facts": None}
+        return Request(count=count, kinds=kinds, **fields)  # type: ignore[arg-type]
+
+    many = chosen(request(tuple(range(30)), 70))
+    assert many == [*range(1, 13), *range(31, 43), *range(61, 71)]
+    assert chosen(request((1, 0, 1), 7)) == [1, 2, 3, 4, 5, 6, 7], "a class that is named twice"
+    assert chosen(request(None, 100)) == list(range(1, 49))
+    assert chosen(replace(request(None, 100), way=Way(1, 2, 100)))[::47] == [1, 100]

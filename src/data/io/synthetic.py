@@ -118,19 +118,19 @@ class SyntheticFolder:
         there = {entry.name for entry in os.scandir(folder)} if folder.is_dir() else set()
         return [number for number in range(1, self.count + 1) if self.name(number) not in there]
 
-    def write_index(self, kinds: Sequence[str] | None, **more: Sequence[Any]) -> None:
+    def write_index(self, image_classes: Sequence[str] | None, **more: Sequence[Any]) -> None:
         """Write index.csv, a table for data=table.
 
         Args:
-            kinds: Class of each image; None without classes.
+            image_classes: Class of each image; None without classes.
             more: Further columns, a cell for each image.
         """
         names = [self.name(number) for number in range(1, self.count + 1)]
         columns: dict[str, Sequence[Any]] = {"image": [f"images/{name}" for name in names]}
         if self.values is not None:
             columns["label"] = [f"labels/{name}" for name in names]
-        if kinds is not None:
-            columns["kind"] = kinds
+        if image_classes is not None:
+            columns["kind"] = image_classes
         columns |= more
         rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
         write_whole(self.path / "index.csv", csv_text(list(columns), rows).encode())

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from ganatomy.data.datamodule import DataModule
-from ganatomy.data.io.synthetic import Form, Format, Span, form
+from ganatomy.data.io.synthetic import NOTE, Form, Format, Span, form
 from ganatomy.data.io.writers import Original, original
 from ganatomy.data.records import Case
 from ganatomy.data.summary import content_hash
 from ganatomy.data.transforms.intensity import in_units
 
+PRIVATE = ("paths", "run_dir", "resume", "debug")
+"""Keys of the configuration that describe the machine, not the images."""
 Affine = tuple[tuple[float, ...], ...]
 
 
@@ -24,7 +26,7 @@ class ImageFacts:
 
     Attributes:
         shape: Spatial shape of an image.
-        channels: Channels of an image.
+        image_channels: Channels of an image.
         sliced: True if an image is a slice of a volume.
         scale: Median scale of the training cases, [1] or [C]; see `in_units`.
         offset: Median offset, alike.
@@ -39,11 +41,11 @@ class ImageFacts:
         data_hash: Hash of the data's content.
         training_images: Number of training images.
         steps: Steps of training of the tested weights; 0 before the test.
-        copies: What the run's test found about copies of training images; None if it did not look.
+        memorisation: What the run's test found about copies of training images; None if it did not look.
     """
 
     shape: tuple[int, ...]
-    channels: int
+    image_channels: int
     sliced: bool
     scale: tuple[float, ...]
     offset: tuple[float, ...]
@@ -58,7 +60,7 @@ class ImageFacts:
     data_hash: str
     training_images: int
     steps: int = 0
-    copies: str | None = None
+    memorisation: str | None = None
 
     @classmethod
     def of(cls, data: DataModule) -> ImageFacts:
@@ -75,7 +77,7 @@ class ImageFacts:
         like = original(data.source, data.records["train"][0])
         return cls(
             shape=data.shape,
-            channels=data.channels,
+            image_channels=data.channels,
             sliced=data.sliced,
             scale=_floats(scale),
             offset=_floats(offset),
@@ -91,9 +93,9 @@ class ImageFacts:
             training_images=len(items),
         )
 
-    def tested(self, steps: int, copies: str | None) -> ImageFacts:
+    def tested(self, steps: int, memorisation: str | None) -> ImageFacts:
         """Return the facts with those that the test adds."""
-        return replace(self, steps=steps, copies=copies)
+        return replace(self, steps=steps, memorisation=memorisation)
 
     def to_plain(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -124,8 +126,52 @@ class ImageFacts:
         """
         like = Original(np.dtype(self.dtype), self.slope, self.inter)
         return form(
-            wanted, like, self.channels, len(self.shape), self.sliced, span=lambda: self.span, key=key
+            wanted, like, self.image_channels, len(self.shape), self.sliced, span=lambda: self.span, key=key
         )
+
+
+def provenance(
+    facts: ImageFacts,
+    form: Form,
+    images: int,
+    seed: int,
+    weights_hash: str,
+    scores: Mapping[str, float | None],
+    configuration: Mapping[str, Any],
+    environment: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the content of provenance.json.
+
+    Args:
+        facts: Facts about the training images.
+        form: Format of the images.
+        images: Number of images.
+        seed: Seed of their noise.
+        weights_hash: SHA-256 of generator.safetensors, hex.
+        scores: Scores of the run; those of the test are kept.
+        configuration: Configuration of the run, plain.
+        environment: Content of the run's environment.json.
+    """
+    public = {key: value for key, value in configuration.items() if key not in PRIVATE}
+    own = {key: v for key, v in public["data"].items() if key not in ("root", "cache_dir")}
+    return {
+        "synthetic": True,
+        "what": NOTE,
+        "images": images,
+        "format": form.format,
+        "type": str(form.dtype),
+        "units": {"of": "the data", "value": "number * slope + inter"}
+        | {"slope": form.slope, "inter": form.inter},
+        "generator": {"file": "generator.safetensors", "sha256": weights_hash, "steps": facts.steps},
+        "seed": seed,
+        "noise": "of image n: default_rng([seed, *b'synthetic n']).standard_normal(latent, float32)",
+        "data": {"sha256": facts.data_hash, "images": facts.training_images},
+        "copies": facts.memorisation,
+        "scores": {name: value for name, value in scores.items() if name.startswith("test/")},
+        "versions": environment.get("versions"),
+        "git": environment.get("git"),
+        "configuration": public | {"data": own},
+    }
 
 
 def directions(affine: np.ndarray) -> np.ndarray:

@@ -153,8 +153,8 @@ class SynthesisTask(AdversarialTask):
 
     def facts(self, data: DataModule) -> ImageFacts:
         """Read what files of synthetic images need to know of the training images."""
-        copies = self.pictures["nearest"].title if "nearest" in self.pictures else None
-        return ImageFacts.of(data).tested(self.batches_done, copies)
+        found = self.pictures["nearest"].title if "nearest" in self.pictures else None
+        return ImageFacts.of(data).tested(self.batches_done, found)
 
     def sections_to_keep(self, data: DataModule) -> dict[str, Any]:
         return {"synthesis": self.facts(data).to_plain()}
