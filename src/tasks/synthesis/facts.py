@@ -109,8 +109,8 @@ class ImageFacts:
             KeyError: An entry is missing.
             TypeError: An entry is of a wrong kind.
         """
-        known: dict[str, Any] = {name: plain[name] for name in cls.__dataclass_fields__}
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
+        known = {name: plain[name] for name in cls.__dataclass_fields__}
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
         values["affine"] = tuple(map(_floats, plain["affine"]))
         return cls(**values)
 
