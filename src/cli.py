@@ -38,6 +38,7 @@ VERBS = {
     "index": Verb(
         "ganatomy.index.__main__", "start", "list all runs under a folder, on the terminal and on one page"
     ),
+    "generate": Verb("ganatomy.generate.__main__", "main", "draw images from a finished synthesis run"),
     "completion": Verb("ganatomy.completion", "main", "print tab completion for bash, zsh or fish"),
 }
 
@@ -54,6 +55,7 @@ Examples:
   ganatomy train task=synthesis                         make new images from noise
   ganatomy train resume=runs/segmentation/DIR           continue a run that stopped
   ganatomy predict run=DIR input=scans output=answers   apply a finished run to new files
+  ganatomy generate run=DIR n=1000 output=images        draw images from a finished synthesis run
   ganatomy check data=folder data.root=DIR              read your own images once
   ganatomy compare RUN RUN                              which of two runs is better, and for which cases
   ganatomy index runs/                                  all runs on one page, to sort and filter
