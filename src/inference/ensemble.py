@@ -124,10 +124,11 @@ def check_together(loaded: Sequence[LoadedRun]) -> None:
         raise UserError(
             f"run={first.path}: {name} has no soft prediction, so there is nothing to average or to doubt"
         )
-    seen: dict[Any, LoadedRun] = {}
+    seen: set[Path] = set()
     for run in loaded:
-        if (twin := seen.setdefault(run.path.resolve(), run)) is not run:
-            raise UserError(f"run: {twin.path} is named twice; name each run once")
+        if run.path.resolve() in seen:
+            raise UserError(f"run={run.path}: is named twice; name each run once")
+        seen.add(run.path.resolve())
         for key, ours, theirs in _differences(first, run):
             raise UserError(
                 f"run={run.path}: has {key}={_plain(theirs)}, {first.path} has {_plain(ours)}; runs of an "
