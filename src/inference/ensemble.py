@@ -91,7 +91,7 @@ def ensemble(
         if samples and not dropouts(run.task.evaluator):
             raise UserError(
                 f"samples={samples}: the network of {run.path} has no dropout; train one with "
-                "model.generator.dropout=0.1, or use several runs or mirror_axes"
+                "+model.generator.dropout=0.1, or use several runs or mirror_axes"
             )
     axes = checked_axes(mirror_axes, dims)
     if mirror_axes is not None:
