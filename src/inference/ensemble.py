@@ -6,12 +6,15 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganatomy.errors import UserError
 from ganatomy.inference.loaded import LoadedRun, load_run
 from ganatomy.inference.members import Members, dropouts
 from ganatomy.training.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from ganatomy.tasks.base import AdversarialTask
 
 KEYS = {
     "spatial_dims": "data.spatial_dims",
@@ -57,6 +60,8 @@ def load_runs(
         raise UserError("run: names no run; give one, or several as run=[A,B]")
     loaded = [load_run(run, device) for run in several]
     if len(loaded) == 1 and not mirror_axes and not samples and not doubt:
+        if mirror_axes is not None:
+            _without_mirrors(loaded[0])
         return loaded[0]
     return ensemble(loaded, mirror_axes, samples, seed)
 
@@ -96,11 +101,22 @@ def ensemble(
     axes = checked_axes(mirror_axes, dims)
     if mirror_axes is not None:
         for run in loaded:
-            if hasattr(run.task, "mirror_axes"):
-                run.task.mirror_axes = ()
+            _without_mirrors(run)
     first.task.join([run.task for run in loaded[1:]])
     first.task.members = Members([run.task for run in loaded], dims, axes, samples, seed)
     return replace(first, weights_hash=joint_hash([run.weights_hash for run in loaded]))
+
+
+def member_tasks(loaded: LoadedRun) -> list[AdversarialTask]:
+    """Return the tasks of all runs that answer, for settings that concern each, such as `window`."""
+    members = loaded.task.members
+    return list(members.tasks) if isinstance(members, Members) else [loaded.task]
+
+
+def _without_mirrors(run: LoadedRun) -> None:
+    """Leave mirror images to the members, or out."""
+    if hasattr(run.task, "mirror_axes"):
+        run.task.mirror_axes = ()
 
 
 def joint_hash(hashes: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ import torch
 
 from ganatomy.data.records import Record
 from ganatomy.errors import UserError
-from ganatomy.inference.ensemble import check_together, ensemble, load_runs
+from ganatomy.inference.ensemble import check_together, ensemble, load_runs, member_tasks
 from ganatomy.inference.inputs import inputs
 from ganatomy.inference.loaded import LoadedRun, load_run
 from ganatomy.inference.members import Members, rows_of
@@ -107,6 +107,16 @@ def test_mirror_images_are_members(finished: Finished) -> None:
     assert np.allclose(members.averaging.mean().numpy(), each.mean(0), atol=1e-6)
     variance = members.averaging.maps()["variance"].numpy()
     assert np.allclose(variance, each.var(0).sum(1), atol=1e-6) and variance.max() > 0
+
+
+def test_no_axes_are_no_mirror_images_also_where_the_run_has_some(finished: Finished) -> None:
+    run = finished("segmentation")
+    loaded = load_run(run)
+    loaded.task.mirror_axes = (1,)
+    assert ensemble([loaded]).task.mirror_axes == (1,) and loaded.task.members.count == 1
+    assert ensemble([loaded], mirror_axes=[]).task.mirror_axes == () and loaded.task.members.count == 1
+    assert ensemble([loaded], mirror_axes=[1]).task.mirror_axes == () and loaded.task.members.count == 2
+    assert member_tasks(loaded) == [loaded.task]
 
 
 def with_dropout(loaded: LoadedRun) -> None:
