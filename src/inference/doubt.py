@@ -132,8 +132,11 @@ def entropy(probabilities: Tensor, kind: SoftKind = "classes") -> Tensor:
         probabilities: [B, K, *spatial].
         kind: "classes" or "presence".
     """
-    own = torch.special.entr(probabilities)
-    return own.sum(1) if kind == "classes" else own + torch.special.entr(1 - probabilities)
+    own: Tensor = torch.special.entr(probabilities)
+    if kind == "classes":
+        return own.sum(1)
+    absent: Tensor = torch.special.entr(1 - probabilities)
+    return own + absent
 
 
 def case_doubt(maps: dict[str, Tensor], counted: Tensor) -> dict[str, float]:

@@ -116,7 +116,7 @@ def member_tasks(loaded: LoadedRun) -> list[AdversarialTask]:
 def _without_mirrors(run: LoadedRun) -> None:
     """Leave mirror images to the members, or out."""
     if hasattr(run.task, "mirror_axes"):
-        run.task.mirror_axes = ()
+        run.task.mirror_axes = ()  # type: ignore[assignment]
 
 
 def joint_hash(hashes: Sequence[str]) -> str:

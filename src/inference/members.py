@@ -51,7 +51,7 @@ class Members:
     @property
     def count(self) -> int:
         """Return the number of members."""
-        return len(self.tasks) * 2 ** len(self.mirror_axes) * max(1, self.samples)
+        return len(self.tasks) * len(subsets(self.mirror_axes)) * max(1, self.samples)
 
     def __call__(self, batch: Batch) -> Any:
         """Return the mean soft prediction of a batch."""
@@ -182,7 +182,9 @@ def _channels(values: Tensor, task: AdversarialTask, sides: Sequence[int]) -> Te
     maps = values if values.dim() == len(sides) + 2 else values[:, None]
     if task.stride > 1:
         maps = F.interpolate(maps, scale_factor=float(task.stride), mode="nearest")
-    return maps[(..., *(slice(side) for side in sides))]
+    for axis, side in enumerate(sides, 2):
+        maps = maps.narrow(axis, 0, side)
+    return maps
 
 
 def main_map(answer: Answer) -> str | None:
