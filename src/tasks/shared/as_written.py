@@ -61,10 +61,19 @@ class Originals:
         self.records = {record.case: record for record in data.records["test"]}
         self._case, self._read = "", dict[str, Any]()
 
-    def hold(self, record: Record, case: Case) -> None:
-        """Take over a case that is loaded already."""
+    def hold(self, record: Record, case: Case, moved: bool = False) -> None:
+        """Take over a case that is loaded already.
+
+        Args:
+            record: Record of the case.
+            case: Its arrays.
+            moved: Its grid is not that of its file, whose header does not say where it is.
+        """
         self.records[record.case] = record
         self._case, self._read = record.case, {"truth": case}
+        if moved:
+            for role in ("image", "target"):
+                self._read[role] = replace(original(self.data.source, record, role), header=None)
 
     def truth(self, case: str) -> Case:
         """Return the case as its files hold it, before any preparation."""
