@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.nn.modules.dropout import _DropoutNd
 
 from ganatomy.data.records import Batch
-from ganatomy.inference.doubt import ENTROPY, Averaging, case_doubt
+from ganatomy.inference.doubt import Averaging, case_doubt
 from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.shared.answers import Answer
 from ganatomy.tasks.shared.sliding_window import subsets
@@ -185,8 +185,3 @@ def _channels(values: Tensor, task: AdversarialTask, sides: Sequence[int]) -> Te
     for axis, side in enumerate(sides, 2):
         maps = maps.narrow(axis, 0, side)
     return maps
-
-
-def main_map(answer: Answer) -> str | None:
-    """Return the name of the map to show: the entropy, else the first; None without one."""
-    return ENTROPY if ENTROPY in answer.maps else next(iter(answer.maps), None)
