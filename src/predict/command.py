@@ -26,6 +26,7 @@ from ganatomy.predict.work import Job, work
 from ganatomy.runs.directory import write_atomically
 from ganatomy.runs.keys import write_private
 from ganatomy.runs.lock import RunLock
+from ganatomy.training.build import laid_out
 
 
 def predict(config: PredictConfig) -> int:
@@ -56,6 +57,8 @@ def load(config: PredictConfig) -> LoadedRun:
             raise UserError("precision=16-mixed: needs a GPU; use bf16-mixed or 32-true here")
         trainer = {**loaded.cfg.trainer.to_plain(), "precision": config.precision}
         loaded = replace(loaded, cfg=loaded.cfg.with_values(trainer=trainer))
+        if config.precision == "bf16-mixed":
+            laid_out(loaded.task, True)  # faster in half precision, and no bit is promised there
     if config.window is not None:
         if not hasattr(loaded.task, "window"):
             raise UserError("window: this run's task takes whole images; set it to null")

@@ -41,6 +41,11 @@ class AsWritten:
         values: np.ndarray = self.numbers.astype(np.float64) * self.like.slope + self.like.inter
         return values
 
+    @property
+    def array(self) -> np.ndarray:
+        """Return the values, as the stored numbers themselves where the file has no scaling."""
+        return self.numbers if (self.like.slope, self.like.inter) == (1, 0) else self.values
+
     def encoded(self) -> tuple[str, bytes]:
         """Return the suffix and the content of the file."""
         return encoded(self.values, self.affine, self.like)
