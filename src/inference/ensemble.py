@@ -27,6 +27,8 @@ KEYS = {
     "one_size": "task",
 }
 """Key that decides an entry of `Preprocessing`, where that is not `data.<entry>`."""
+SETTINGS = ("factor", "method", "smooth", "gate")
+"""Keys of tasks that decide what a soft prediction means, or which thresholds there are."""
 OWN = ("familiarity", "synthesis", "baselines", "version")
 """Entries in which the runs of an ensemble may differ."""
 
@@ -160,8 +162,15 @@ def _differences(first: LoadedRun, other: LoadedRun) -> list[tuple[str, Any, Any
         if entry.name not in OWN:
             ours, theirs = (_fixed(getattr(run.preprocessing, entry.name)) for run in (first, other))
             pairs.append((KEYS.get(entry.name, f"data.{entry.name}"), ours, theirs))
-    pairs.append(("model.generator's stride", str(first.task.stride), str(other.task.stride)))
+    pairs.append(("model.generator.stride", str(first.task.stride), str(other.task.stride)))
+    for key in SETTINGS:
+        pairs.append((f"task.{key}", *(_named(getattr(run.task, key, None)) for run in (first, other))))
     return [(key, ours, theirs) for key, ours, theirs in pairs if ours != theirs]
+
+
+def _named(value: Any) -> str:
+    """Return a plain value as text, and an object as the name of its class."""
+    return str(value) if value is None or isinstance(value, str | int | float) else type(value).__name__
 
 
 def _fixed(value: Any) -> Any:

@@ -186,6 +186,10 @@ def test_runs_that_do_not_belong_together_are_named(finished: Finished) -> None:
         assert "\n" not in str(error.value)
     with pytest.raises(UserError, match="task=EnhancementTask"):
         check_together([first, load_run(finished("enhancement"))])
+    gated = other(first, 2)
+    gated.task.gate = 0.9
+    with pytest.raises(UserError, match=r"has task.gate=0\.9, .* has None"):
+        check_together([first, gated])
     with pytest.raises(UserError, match="named twice"):
         check_together([first, first])
     with pytest.raises(UserError, match=r"mirror_axes=\[0, 5\]: choose among \[0, 1\]"):
