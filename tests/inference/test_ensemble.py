@@ -158,6 +158,8 @@ def test_company_in_a_batch_changes_nothing(finished: Finished) -> None:
         whole = members(batch)
         for rows in ([0, 2], [1], [3]):
             assert torch.allclose(members(rows_of(batch, rows)), whole[rows], atol=1e-6)
+        twins = members({"image": image[[0, 0]], "case": ["a", "b"]})
+    assert not torch.allclose(twins[0], twins[1], atol=1e-3), "another case has other masks"
 
 
 def test_thresholds_are_the_mean(finished: Finished) -> None:
