@@ -164,7 +164,8 @@ def _differences(first: LoadedRun, other: LoadedRun) -> list[tuple[str, Any, Any
             pairs.append((KEYS.get(entry.name, f"data.{entry.name}"), ours, theirs))
     pairs.append(("model.generator.stride", str(first.task.stride), str(other.task.stride)))
     for key in SETTINGS:
-        pairs.append((f"task.{key}", *(_named(getattr(run.task, key, None)) for run in (first, other))))
+        ours, theirs = (_named(getattr(run.task, key, None)) for run in (first, other))
+        pairs.append((f"task.{key}", ours, theirs))
     return [(key, ours, theirs) for key, ours, theirs in pairs if ours != theirs]
 
 
