@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganatomy.runs import baselines
 from ganatomy.runs.directory import Run
 from ganatomy.runs.weights import weights
 from ganatomy.text.tables import csv_text
@@ -112,7 +113,7 @@ def weights_to_test(run: Run, task: AdversarialTask, best: dict[str, Any], wante
 
 
 def write(run: Run, task: AdversarialTask, trainer: pl.Trainer) -> None:
-    """Write metrics.json, scores.csv (a row for each test case) and the weights of the tested generator.
+    """Write metrics.json, scores.csv (a row for each test case), the tested generator and the baselines.
 
     Args:
         run: Run directory.
@@ -126,6 +127,8 @@ def write(run: Run, task: AdversarialTask, trainer: pl.Trainer) -> None:
         rows = with_subjects(task.case_scores, data.records["test"])
         run.write_bytes("scores.csv", csv_text(list(rows[0]), rows).encode())
     run.write_bytes("generator.safetensors", weights(task.evaluator))
+    if kept := task.kept_baselines():
+        run.write_bytes(baselines.NAME, baselines.content(kept))
     if trainer.is_global_zero:
         task.write_test_files(run.path)
 

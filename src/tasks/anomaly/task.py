@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ class AnomalyTask(Phased):
                 "autoencoder"
             )
         counts = {"components": components, "denoising_steps": denoising_steps, "search_steps": search_steps}
-        _check(smooth, quantile, counts)
+        baselines.check_settings(smooth, quantile, counts)
         if search_images < 0 or search_images == 1:
             raise UserError(f"task.search_images: {search_images}; give 0 for no search, or 2 images or more")
         self.healthy = numbered({"healthy": healthy, "lesion": lesion}, kinds or [], recipe.classes)
@@ -211,14 +212,24 @@ class AnomalyTask(Phased):
         training = sample_training_images(data, MAX_IMAGES).to(self.device)
         steps, seed = self.denoising_steps, self.recipe.seed
         self.baselines = baselines.fitted(training, self.components, steps, seed)
-        split = partial(baselines.with_truth, data, self.healthy, self.device)
-        self.threshold = baselines.threshold(split("val"), self.score_images, self.quantile)
+        healthy = baselines.with_truth(data, self.healthy, self.device, "val")
+        self.threshold = baselines.threshold(healthy, self.score_images, self.quantile)
+        self._search(data)
+
+    def kept_baselines(self) -> dict[str, np.ndarray]:
+        return baselines.states(self.baselines)
+
+    def restore_baselines(self, kept: Mapping[str, np.ndarray], data: DataModule) -> None:
+        self.boxes = []
+        self.baselines = baselines.from_states(kept, data, self.device)
+        self._search(data)
+
+    def _search(self, data: DataModule) -> None:
         self.search = {}
         if self.method.searches and self.search_images:
+            tested = baselines.with_truth(data, self.healthy, self.device, "test")
             search = partial(self.method.search_scores, steps=self.search_steps)
-            self.search = baselines.compare_with_search(
-                split("test"), self.score_images, search, self.search_images
-            )
+            self.search = baselines.compare_with_search(tested, self.score_images, search, self.search_images)
 
     def baseline_scores(self) -> dict[str, float]:
         """Return the scores of the baselines, of chance, and of the search on its images."""
@@ -236,13 +247,3 @@ class AnomalyTask(Phased):
     def write_test_files(self, directory: Path) -> None:
         """Write anomalies.csv: the boxes found, in voxels of the case's file."""
         write_rows(directory / "anomalies.csv", self.boxes)
-
-
-def _check(smooth: float, quantile: float, counts: dict[str, int]) -> None:
-    if smooth < 0:
-        raise UserError(f"task.smooth: {smooth} must not be negative")
-    if not 0 < quantile < 1:
-        raise UserError(f"task.quantile: {quantile} is outside (0, 1)")
-    for key, value in counts.items():
-        if value < 1:
-            raise UserError(f"task.{key}: {value} must be 1 or more")

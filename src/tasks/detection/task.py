@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from ganatomy.metrics.detection.table import Image
 from ganatomy.networks.image_to_image.centernet import Maps
 from ganatomy.pictures.boxes import HEAT, TRUTH, case_columns, class_colours
 from ganatomy.tasks.base import AdversarialTask
-from ganatomy.tasks.detection.baselines import fit_baselines
+from ganatomy.tasks.detection.baselines import Fitted, fit_baselines, from_states, states
 from ganatomy.tasks.detection.centernet_decoding import Found, decode, maps_in_windows, mirrored_maps
 from ganatomy.tasks.detection.centernet_targets import Truth, encode
 from ganatomy.tasks.detection.coco_files import image_of, write_boxes
@@ -87,6 +87,7 @@ class DetectionTask(AdversarialTask):
         self.register_tables({name: self._table() for name in names})
         self.default_threshold = float(self._of_generator("threshold"))
         self.baselines: dict[str, Detector] = {}
+        self.fitted: dict[str, Fitted] = {}
         self.test_images: list[Image] = []
         self.curves: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._drawn: tuple[list[Tensor], Truth] | None = None
@@ -164,8 +165,18 @@ class DetectionTask(AdversarialTask):
 
     def prepare_baselines(self, data: DataModule) -> None:
         score = self.monitor.split("/")[1]
-        for name, fitted in fit_baselines(data, self._table, score, len(self.box_classes)).items():
-            self.baselines[name], self.tables[name].threshold = fitted
+        self._use(fit_baselines(data, self._table, score, len(self.box_classes)))
+
+    def _use(self, fitted: dict[str, Fitted]) -> None:
+        self.fitted = fitted
+        for name, (self.baselines[name], threshold) in fitted.items():
+            self.tables[name].threshold = threshold
+
+    def kept_baselines(self) -> dict[str, np.ndarray]:
+        return states(self.fitted)
+
+    def restore_baselines(self, kept: Mapping[str, np.ndarray], data: DataModule) -> None:
+        self._use(from_states(kept))
 
     def undefined(self, data: DataModule) -> list[str]:
         return missing_classes(data, "boxes", self.box_classes, "box", "map50")
