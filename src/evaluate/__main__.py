@@ -18,14 +18,11 @@ if TYPE_CHECKING:
 @command("evaluate")
 def main(cfg: DictConfig) -> None:
     """Score one run, or the runs of a cross-validation, and write the results to a folder of their own."""
-    from hydra.core.hydra_config import HydraConfig
-
     from ganatomy.config.resolve import check_data, to_plain
     from ganatomy.evaluate import evaluation, folds, one
     from ganatomy.evaluate.settings import EvaluateConfig
     from ganatomy.invocation import shown
     from ganatomy.runs import console
-    from ganatomy.runs.multirun import given_words
 
     config = EvaluateConfig.from_plain(to_plain(cfg))
     if config.data is not None:
@@ -34,8 +31,7 @@ def main(cfg: DictConfig) -> None:
     console.silence_libraries()
     output = _output(config)
     evaluation.check_output(output)
-    words = given_words(HydraConfig.get())
-    found = (one if len(runs) == 1 else folds).evaluate(config, words)
+    found = (one if len(runs) == 1 else folds).evaluate(config, sys.argv[1:])
     evaluation.write(output, found)
     evaluation.show(found)
     sys.stdout.write(f"evaluation: {shown(output)}\n")

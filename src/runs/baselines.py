@@ -29,7 +29,7 @@ def content(arrays: Mapping[str, np.ndarray]) -> bytes:
     sizes: dict[str, int] = {}
     for name, array in arrays.items():
         sizes[owner(name)] = sizes.get(owner(name), 0) + array.nbytes
-    kept = {name: np.ascontiguousarray(v) for name, v in arrays.items() if sizes[owner(name)] <= LIMIT}
+    kept = {name: np.asarray(v, order="C") for name, v in arrays.items() if sizes[owner(name)] <= LIMIT}
     return bytes(safetensors.numpy.save(kept))
 
 
