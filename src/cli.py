@@ -27,6 +27,7 @@ class Verb(NamedTuple):
 
 VERBS = {
     "train": Verb("ganatomy.train", "main", "train a model and score it on the test split"),
+    "evaluate": Verb("ganatomy.evaluate.__main__", "main", "score a finished run on any set, with intervals"),
     "check": Verb("ganatomy.check", "main", "read a data set once; report what is in it and what is wrong"),
     "sweep": Verb("ganatomy.sweep", "start", "search for the best configuration over many runs"),
     "experiment": Verb("ganatomy.experiment", "start", "train the arms of a study; test a paper's claims"),
@@ -45,6 +46,7 @@ Examples:
   ganatomy train trainer.max_steps=20 data.subjects=6   does it run at all? (seconds)
   ganatomy train task=synthesis                         make new images from noise
   ganatomy train resume=runs/segmentation/DIR           continue a run that stopped
+  ganatomy evaluate run=runs/segmentation/DIR data=...  score a finished run on other cases
   ganatomy check data=folder data.root=DIR              read your own images once
   eval "$(ganatomy completion bash)"                    complete commands, groups, keys and values with Tab
 

@@ -164,7 +164,7 @@ class AdversarialTask(TaskHooks, GanModule):
         self._finish("test")
 
     def final_scores(self, stage: str) -> dict[str, float]:
-        """Return the scores of a stage by flat name, in the test with baselines and floor; reset the tables."""
+        """Return the flat scores of a stage, in the test with baselines and floor, and reset the tables."""
         found = {f"{stage}/{name}": value for name, value in self.scores(stage).items()}
         if stage == "test":
             found |= {f"baseline/{name}": value for name, value in self.baseline_scores().items()}
