@@ -12,14 +12,17 @@ from torch import Tensor
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Batch
 from ganatomy.errors import UserError
+from ganatomy.tasks.shared.answers import Answer
+from ganatomy.tasks.soft import SoftHooks
 
 
-class TaskHooks:
+class TaskHooks(SoftHooks):
     """The methods that a task overrides, in the order in which they are called.
 
-    Required: `network_arguments`, `generate`, `discriminator_inputs`, `predict`, `score`. All others have a
-    default. A batch is a dict of rows (`ganatomy.data.records.Batch`): `image` [B, C, *spatial]; `label`,
-    `target`, `class` and `boxes` where the data set has them; `case`, the name of each row's case.
+    Required: `network_arguments`, `generate`, `discriminator_inputs`, `score`, and `predict` or
+    `soft_prediction`. All others have a default. A batch is a dict of rows
+    (`ganatomy.data.records.Batch`): `image` [B, C, *spatial]; `label`, `target`, `class` and `boxes` where
+    the data set has them; `case`, the name of each row's case.
 
     Attributes:
         one_size: True if only images of the training size can be evaluated (no sliding window).
@@ -115,9 +118,9 @@ class TaskHooks:
         """Return the prediction for a validation or test batch; gradients are off.
 
         Use `self.evaluator`: the averaged generator if the run averages weights. The result goes unchanged to
-        `score`, `sample_panels` and `saved_prediction`.
+        `score`, `sample_panels` and `saved_prediction`. The default decides on the soft prediction.
         """
-        raise NotImplementedError
+        return self.decide(batch, self.averaged(batch))
 
     def score(self, stage: str, batch: Batch, prediction: Any) -> None:
         """Add a batch to `self.tables[stage]`, and in the test to the tables of the baselines too.
@@ -179,6 +182,20 @@ class TaskHooks:
             units of the case's file and written in the type of the file that `written_like` names.
         """
         return None
+
+    def answer(self, batch: Batch, prediction: Any, rows: list[int]) -> Answer:
+        """Return what `predict` of the command line writes for one case; no truth is in the batch.
+
+        Args:
+            batch: Batch with the case.
+            prediction: The value of `predict` for that batch.
+            rows: Rows of the case: one, or the slices of a volume.
+        """
+        return Answer(self.saved_prediction(batch, prediction, rows), self.written_like)
+
+    def sections_to_keep(self, data: DataModule) -> dict[str, Any]:
+        """Return further entries of `Preprocessing` that this task needs without its training data."""
+        return {}
 
     def write_test_files(self, directory: Path) -> None:
         """Write files about the test as a whole, such as a table of boxes, into the run's directory.

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from ganatomy.runs import baselines
 from ganatomy.runs.directory import Run
-from ganatomy.runs.weights import weights
+from ganatomy.runs.weights import tensors, weights
 from ganatomy.text.tables import csv_text
+from ganatomy.training import preprocessing
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -113,7 +114,9 @@ def weights_to_test(run: Run, task: AdversarialTask, best: dict[str, Any], wante
 
 
 def write(run: Run, task: AdversarialTask, trainer: pl.Trainer) -> None:
-    """Write metrics.json, scores.csv (a row for each test case), the tested generator and the baselines.
+    """Write metrics.json, scores.csv (a row for each test case), and what applies the tested generator.
+
+    That is its weights, preprocessing.json, task.safetensors if the task keeps more, and the baselines.
 
     Args:
         run: Run directory.
@@ -122,11 +125,14 @@ def write(run: Run, task: AdversarialTask, trainer: pl.Trainer) -> None:
     """
     scores = {name: float(value) for name, value in sorted(task.final.items())}
     run.write("metrics.json", scores)
+    data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
     if task.case_scores:
-        data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
         rows = with_subjects(task.case_scores, data.records["test"])
         run.write_bytes("scores.csv", csv_text(list(rows[0]), rows).encode())
     run.write_bytes("generator.safetensors", weights(task.evaluator))
+    if kept := task.state_to_keep():
+        run.write_bytes("task.safetensors", tensors(kept))
+    run.write(preprocessing.NAME, preprocessing.preprocessing_of(data, task).to_plain())
     if kept := task.kept_baselines():
         run.write_bytes(baselines.NAME, baselines.content(kept))
     if trainer.is_global_zero:

@@ -20,7 +20,6 @@ from ganatomy.baselines.anomaly import (
 )
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Split
-from ganatomy.errors import UserError
 from ganatomy.metrics.ranking import auroc
 from ganatomy.networks.image_to_image.unet import UNet
 from ganatomy.tasks.anomaly.anomaly_map import Findings
@@ -33,23 +32,6 @@ AUTOENCODER = (8, 16, 32)
 BATCH = 16
 MOST_PIXELS = 10_000_000
 """Pixels that a quantile is computed from, at most."""
-
-
-def check_settings(smooth: float, quantile: float, counts: Mapping[str, int]) -> None:
-    """Raise UserError for a setting that is out of range.
-
-    Args:
-        smooth: Deviation of the Gaussian over every map.
-        quantile: Quantile of the threshold of boxes.
-        counts: Numbers by key of the task, each 1 or more.
-    """
-    if smooth < 0:
-        raise UserError(f"task.smooth: {smooth} must not be negative")
-    if not 0 < quantile < 1:
-        raise UserError(f"task.quantile: {quantile} is outside (0, 1)")
-    for key, value in counts.items():
-        if value < 1:
-            raise UserError(f"task.{key}: {value} must be 1 or more")
 
 
 def fitted(training: Tensor, components: int, steps: int, seed: int) -> dict[str, Map]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,15 @@ from ganatomy.metrics.synthesis.distance import sliced_wasserstein
 from ganatomy.metrics.synthesis.pool import ImagePool
 from ganatomy.tasks.anomaly import baselines, figures
 from ganatomy.tasks.anomaly.anomaly_map import Findings, highest, middle_planes, smoothed
-from ganatomy.tasks.anomaly.base import Method, Players
+from ganatomy.tasks.anomaly.answers import answer_of, kept_state, load_state
+from ganatomy.tasks.anomaly.base import NO_METHOD, Method, Players, check_settings
 from ganatomy.tasks.anomaly.files import box_rows, gather_rows, lesions_of_files, maps_of_files, write_rows
-from ganatomy.tasks.anomaly.healthy import chosen, keep_healthy_subjects, numbered
-from ganatomy.tasks.base import all_labelled
+from ganatomy.tasks.anomaly.healthy import healthy_settings, numbered
 from ganatomy.tasks.phases import Phased
 from ganatomy.tasks.recipe import Recipe
+from ganatomy.tasks.shared.answers import Answer
 from ganatomy.tasks.shared.cohort import sample_training_images
-from ganatomy.tasks.shared.fixed_noise import fixed_noise, row_names
+from ganatomy.tasks.shared.fixed_noise import fixed_rows, row_names
 from ganatomy.tasks.shared.volumes import all_finite, stack_slices
 
 ROWS = 64
@@ -60,6 +61,7 @@ class AnomalyTask(Phased):
     """
 
     written_like = "map"
+    soft_kind, doubted = "values", 1
     one_size = True
     trivial, judged_by = "chance", "auroc"
 
@@ -81,14 +83,9 @@ class AnomalyTask(Phased):
     ) -> None:
         super().__init__(recipe, monitor, scored)
         if method is None:
-            raise UserError(
-                "task.method: this model defines no anomaly score; choose model=fanogan, ganomaly or "
-                "autoencoder"
-            )
+            raise UserError(f"task.method: {NO_METHOD}")
         counts = {"components": components, "denoising_steps": denoising_steps, "search_steps": search_steps}
-        baselines.check_settings(smooth, quantile, counts)
-        if search_images < 0 or search_images == 1:
-            raise UserError(f"task.search_images: {search_images}; give 0 for no search, or 2 images or more")
+        check_settings(smooth, quantile, search_images, counts)
         self.healthy = numbered({"healthy": healthy, "lesion": lesion}, kinds or [], recipe.classes)
         self.smooth, self.quantile, self.method = smooth, quantile, method
         self.plain_answer = method.plain_answer
@@ -98,14 +95,8 @@ class AnomalyTask(Phased):
         self.register_tables({name: AnomalyTable(pixels) for name in ("val", "test", *baselines.NAMES)})
         self.reconstruction, self.pool = CaseTable(["reconstruction"]), ImagePool(MAX_IMAGES)
         self.baselines: dict[str, Map] = {}
-        players = Players(
-            self.generator,
-            self.discriminator,
-            self.evaluator,
-            self.game,
-            self.stepping_optimizer,
-            recipe.optimizers,
-        )
+        networks = self.generator, self.discriminator, self.evaluator
+        players = Players(*networks, self.game, self.stepping_optimizer, recipe.optimizers)
         self.plan_phases(method.phases(players), **method.modules_to_keep())
         self.players += method.further_players
         self.threshold = float("nan")
@@ -113,13 +104,7 @@ class AnomalyTask(Phased):
         self.chance: dict[str, float] = {}
         self.search: dict[str, float] = {}
 
-    @staticmethod
-    def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
-        """Choose the healthy class and the lesion label; training keeps healthy subjects only."""
-        all_labelled(data)
-        found = chosen(given, data.image_classes, data.mask_classes)
-        keep_healthy_subjects(data, numbered(found, data.image_classes, data.mask_classes))
-        return {**given, **found, "kinds": list(data.image_classes)}
+    resolve_settings = staticmethod(healthy_settings)
 
     @staticmethod
     def network_arguments(data: DataModule) -> dict[str, dict[str, Any]]:
@@ -137,11 +122,14 @@ class AnomalyTask(Phased):
 
     def predict(self, batch: Batch) -> Findings | Tensor:
         """Return `Findings`, or in a first phase an image from noise for each row."""
-        if self.preparing:
-            decoder: Any = self.evaluator.decoder
-            latent = int(self.generator.latent)  # type: ignore[arg-type]
-            noise = torch.stack([fixed_noise(self.recipe.seed, name, latent) for name in row_names(batch)])
-            return torch.cat([decoder(z).float() for z in torch.split(noise.to(batch["image"]), ROWS)])
+        if not self.preparing:
+            found: Findings = self.averaged(batch)
+            return found
+        decoder: Any = self.evaluator.decoder
+        noise = fixed_rows(batch, self.recipe.seed, int(self.generator.latent))  # type: ignore[arg-type]
+        return torch.cat([decoder(z).float() for z in torch.split(noise, ROWS)])
+
+    def soft_prediction(self, batch: Batch) -> Findings:
         parts = [self.score_images(part) for part in torch.split(batch["image"], ROWS)]
         return Findings(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
@@ -204,11 +192,7 @@ class AnomalyTask(Phased):
         return found
 
     def prepare_baselines(self, data: DataModule) -> None:
-        """Fit the baselines on training images, and the threshold of boxes on healthy validation images.
-
-        Run the search too, if the method has one.
-        """
-        self.boxes = []
+        """Fit the baselines on training images, and the threshold of boxes on healthy validation images."""
         training = sample_training_images(data, MAX_IMAGES).to(self.device)
         steps, seed = self.denoising_steps, self.recipe.seed
         self.baselines = baselines.fitted(training, self.components, steps, seed)
@@ -220,12 +204,11 @@ class AnomalyTask(Phased):
         return baselines.states(self.baselines)
 
     def restore_baselines(self, kept: Mapping[str, np.ndarray], data: DataModule) -> None:
-        self.boxes = []
         self.baselines = baselines.from_states(kept, data, self.device)
         self._search(data)
 
     def _search(self, data: DataModule) -> None:
-        self.search = {}
+        self.boxes, self.search = [], {}
         if self.method.searches and self.search_images:
             tested = baselines.with_truth(data, self.healthy, self.device, "test")
             search = partial(self.method.search_scores, steps=self.search_steps)
@@ -243,6 +226,23 @@ class AnomalyTask(Phased):
     def saved_prediction(self, batch: Batch, prediction: Findings, rows: list[int]) -> Tensor | None:
         """Return the map in the network's units, since units of files differ from case to case."""
         return stack_slices(batch, prediction.map[:, None], rows)
+
+    def answer(self, batch: Batch, prediction: Findings, rows: list[int]) -> Answer:
+        drawn = self.saved_prediction(batch, prediction, rows)
+        return answer_of(drawn, batch, prediction, rows, self.threshold)
+
+    def state_to_keep(self) -> dict[str, Tensor]:
+        needed = self.discriminator if self.method.scores_by_discriminator else None
+        return kept_state(self.threshold, needed)
+
+    def load_kept_state(self, state: dict[str, Tensor]) -> None:
+        """Take over the kept state; the run is then in its last phase."""
+        self.threshold = load_state(state, self.discriminator)
+        if self.best is not None:
+            self.best.phase = len(self.phases) - 1
+
+    def join(self, others: Sequence[AnomalyTask]) -> None:
+        self.threshold = float(np.mean([task.threshold for task in (self, *others)]))
 
     def write_test_files(self, directory: Path) -> None:
         """Write anomalies.csv: the boxes found, in voxels of the case's file."""

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganatomy.baselines.detection import Detector
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Batch
 from ganatomy.errors import UserError
@@ -20,12 +19,14 @@ from ganatomy.metrics.detection.table import Image
 from ganatomy.networks.image_to_image.centernet import Maps
 from ganatomy.pictures.boxes import HEAT, TRUTH, case_columns, class_colours
 from ganatomy.tasks.base import AdversarialTask
+from ganatomy.tasks.detection import centernet_decoding as decoding
 from ganatomy.tasks.detection.baselines import Fitted, fit_baselines, from_states, states
-from ganatomy.tasks.detection.centernet_decoding import Found, decode, maps_in_windows, mirrored_maps
+from ganatomy.tasks.detection.centernet_decoding import SoftMaps
 from ganatomy.tasks.detection.centernet_targets import Truth, encode
-from ganatomy.tasks.detection.coco_files import image_of, write_boxes
-from ganatomy.tasks.detection.losses import centre_focal, centre_l1
+from ganatomy.tasks.detection.coco_files import boxes_on_file, image_of, write_boxes
+from ganatomy.tasks.detection.losses import centre_focal, centre_l1, loss_weights
 from ganatomy.tasks.recipe import Recipe
+from ganatomy.tasks.shared.answers import Answer, FoundBoxes
 from ganatomy.tasks.shared.foreseen import missing_classes
 from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, in_windows
 from ganatomy.tasks.shared.volumes import all_finite
@@ -57,6 +58,7 @@ class DetectionTask(AdversarialTask):
     """
 
     trivial, learned = "mean_box", "boxes"
+    soft_kind = "presence"
 
     def __init__(
         self,
@@ -71,14 +73,8 @@ class DetectionTask(AdversarialTask):
         window: list[int] | None = None,
     ) -> None:
         super().__init__(recipe, monitor, scored)
-        self.losses = {"centre": 1.0, "size": 0.1, "offset": 1.0} | (losses or {})
-        if unknown := set(self.losses) - {"centre", "size", "offset"}:
-            raise UserError(f"task.losses: {unknown.pop()} is no loss; choose among centre, size, offset")
-        for key, value in (("nms_iou", nms_iou), ("match_iou", match_iou)):
-            if not 0 < value < 1:
-                raise UserError(f"task.{key}: {value}; must be an IoU between 0 and 1")
-        if max_detections < 1:
-            raise UserError(f"task.max_detections: {max_detections}; must be at least 1")
+        self.losses = loss_weights(losses or {})
+        decoding.check_settings(max_detections, nms_iou, match_iou)
         self.max_detections, self.nms_iou, self.window = max_detections, nms_iou, window
         self.mirror_axes = checked_mirror_axes(mirror_axes, recipe.spatial_dims)
         self.stride, self.box_classes = self._of_generator("stride"), tuple(self._of_generator("classes"))
@@ -86,8 +82,7 @@ class DetectionTask(AdversarialTask):
         names = ("val", "test", "threshold", "mean_box")
         self.register_tables({name: self._table() for name in names})
         self.default_threshold = float(self._of_generator("threshold"))
-        self.baselines: dict[str, Detector] = {}
-        self.fitted: dict[str, Fitted] = {}
+        self.baselines: dict[str, Fitted] = {}
         self.test_images: list[Image] = []
         self.curves: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._drawn: tuple[list[Tensor], Truth] | None = None
@@ -147,36 +142,41 @@ class DetectionTask(AdversarialTask):
             self._drawn = (batch["boxes"], truth)
         return self._drawn[1]
 
-    def predict(self, batch: Batch) -> dict[str, Any]:
-        """Return `found`, the boxes of each image, and `heat` [B, *cells], the largest centre probability."""
-        found: list[Found] = []
-        heat: list[Tensor] = []
-        for images in torch.split(batch["image"], ROWS):
-            maps = mirrored_maps(self._in_windows, images, self.stride, self.mirror_axes)
-            rest = {"case": batch["case"][len(found) :]}
+    def soft_prediction(self, batch: Batch) -> SoftMaps:
+        """Return centre probabilities, sizes and offsets of all images."""
+        parts: list[SoftMaps] = []
+        for place, images in enumerate(torch.split(batch["image"], ROWS)):
+            maps = decoding.mirrored_maps(self._in_windows, images, self.stride, self.mirror_axes)
             for each in maps:
-                all_finite(rest, each)
-            found += decode(maps, self.stride, images.shape[2:], self.max_detections, nms_iou=self.nms_iou)
-            heat.append(maps.centre.float().sigmoid().amax(1))
-        return {"found": found, "heat": torch.cat(heat)}
+                all_finite({"case": batch["case"][place * ROWS :]}, each)
+            parts.append(decoding.softened(maps))
+        return SoftMaps(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+    def decide(self, batch: Batch, soft: SoftMaps) -> dict[str, Any]:
+        """Return `found`, the boxes of each image, and `heat` [B, *cells], the largest centre probability."""
+        sides = batch["image"].shape[2:]
+        found = decoding.decode(soft, self.stride, sides, self.max_detections, nms_iou=self.nms_iou)
+        return {"found": found, "heat": soft.presence.amax(1)}
+
+    def mirrored_back(self, soft: SoftMaps, axes: Sequence[int]) -> SoftMaps:
+        return decoding.mirrored_back(soft, axes)
+
+    def join(self, others: Sequence[DetectionTask]) -> None:
+        mean = sum(task.threshold for task in (self, *others)) / (1 + len(others))
+        self.evaluator.threshold.fill_(mean)  # type: ignore[operator]
 
     def _in_windows(self, images: Tensor) -> Maps:
-        return maps_in_windows(self.evaluator, images, self.stride, self.window)
+        return decoding.maps_in_windows(self.evaluator, images, self.stride, self.window)
 
     def prepare_baselines(self, data: DataModule) -> None:
         score = self.monitor.split("/")[1]
-        self._use(fit_baselines(data, self._table, score, len(self.box_classes)))
-
-    def _use(self, fitted: dict[str, Fitted]) -> None:
-        self.fitted = fitted
-        for name, (self.baselines[name], threshold) in fitted.items():
-            self.tables[name].threshold = threshold
+        self.baselines = fit_baselines(data, self._table, score, len(self.box_classes))
 
     def kept_baselines(self) -> dict[str, np.ndarray]:
-        return states(self.fitted)
+        return states(self.baselines)
 
     def restore_baselines(self, kept: Mapping[str, np.ndarray], data: DataModule) -> None:
-        self._use(from_states(kept))
+        self.baselines = from_states(kept)
 
     def undefined(self, data: DataModule) -> list[str]:
         return missing_classes(data, "boxes", self.box_classes, "box", "map50")
@@ -188,7 +188,8 @@ class DetectionTask(AdversarialTask):
             self.tables[stage].update(image(tuple(v.float().cpu().numpy() for v in ours)))
             if stage == "test":
                 picture = batch["image"][row].float().cpu().numpy()
-                for name, detector in self.baselines.items():
+                for name, (detector, threshold) in self.baselines.items():
+                    self.tables[name].threshold = threshold
                     self.tables[name].update(image(detector(picture)))
 
     def scores(self, stage: str) -> dict[str, float]:
@@ -211,6 +212,13 @@ class DetectionTask(AdversarialTask):
     def threshold(self) -> float:
         """Return the score from which on boxes count."""
         return float(self.evaluator.threshold)  # type: ignore[arg-type]
+
+    def answer(self, batch: Batch, prediction: dict[str, Any], rows: list[int]) -> Answer:
+        boxes, scores, classes = (values.float().cpu().numpy() for values in prediction["found"][rows[0]])
+        on_file, usable = boxes_on_file(batch, rows[0], boxes)
+        names = [self.box_classes[int(number)] for number in classes[usable]]
+        found = FoundBoxes(on_file, scores[usable], names, self.threshold)
+        return Answer(boxes=found, values={"boxes": float((found.scores >= found.threshold).sum())})
 
     def write_test_files(self, directory: Path) -> None:
         write_boxes(directory / "predictions", self.test_images, self.box_classes, self.threshold)
