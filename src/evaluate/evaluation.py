@@ -62,8 +62,11 @@ class Evaluation:
 
     @property
     def reasons(self) -> list[str]:
-        """Return a line for each group of scores that is not there."""
-        return [f"–: {start.rstrip('/').replace('test/', '')} {why}" for start, why in self.missing.items()]
+        """Return a line for each reason why scores are not there."""
+        names: dict[str, list[str]] = {}
+        for start, why in self.missing.items():
+            names.setdefault(why, []).append(start.rstrip("/").removeprefix("test/"))
+        return [f"– for {', '.join(group)}: {why}" for why, group in names.items()]
 
 
 def check_output(output: Path) -> None:
@@ -83,9 +86,9 @@ def write(output: Path, found: Evaluation) -> None:
     run = Run(output)
     run.write("metrics.json", dict(sorted(found.metrics.items())))
     if rows := found.rows.get(OURS):
-        write_whole(output / "scores.csv", csv_text(list(rows[0]), rows).encode())
+        run.write_bytes("scores.csv", csv_text(list(rows[0]), rows).encode())
     if rows := table.rows_of(found.intervals):
-        write_whole(output / "intervals.csv", csv_text(table.COLUMNS, rows).encode())
+        run.write_bytes("intervals.csv", csv_text(table.COLUMNS, rows).encode())
     found.write_more(output)
     write_whole(output / "evaluation.html", page(found).encode())
 
@@ -93,9 +96,11 @@ def write(output: Path, found: Evaluation) -> None:
 def show(found: Evaluation) -> None:
     """Print the table of scores, and the notes."""
     console = Terminal()
-    console.print(table.shown(found.title, *table.lines(found.metrics, found.intervals, found.unit)))
-    for title, (heads, rows) in found.parts.items():
-        console.print(table.shown(title, heads, rows))
+    tables = {found.title: table.lines(found.metrics, found.intervals, found.unit), **found.parts}
+    for title, part in tables.items():
+        drawn = table.shown(title, *part)
+        least = console.measure(drawn).minimum
+        console.print(drawn, crop=False, width=max(console.width, least))
     for line in [*found.reasons, *found.notes]:
         console.print(line, soft_wrap=True)
 

@@ -143,7 +143,7 @@ def _metrics(
     lost = [name for name, value in metrics.items() if name.startswith("test/") and value != value]
     for name in lost:
         if not any(name.startswith(start) for start in missing):
-            missing[name] = "is no mean over cases, so it is given for each fold"
+            missing[name] = "no mean over cases, and so given for each fold alone"
     return metrics, missing
 
 

@@ -65,14 +65,11 @@ def scored(loaded: LoadedRun, data: EvaluatedData, step: Callable[[int], None]) 
         for number, batch in enumerate(data.test_dataloader()):
             task.test_step(to_device(batch, loaded.device), number)
             step(len(set(batch["case"])))
-    tables = {name: table for name, table in task.tables.items() if name != "val"}
-    rows = {name: table.per_case() for name, table in tables.items() if hasattr(table, "per_case")}
+    tables = {name: table for name, table in task.tables.items() if name not in ("val", "test")}
+    others = {name: table.per_case() for name, table in tables.items() if hasattr(table, "per_case")}
     found = Scored(task.final_scores("test"), missing=missing)
-    found.rows = {
-        OURS if name == "test" else name: with_subjects(own, data.records["test"])
-        for name, own in rows.items()
-        if own
-    }
+    rows = {OURS: task.case_scores, **others}
+    found.rows = {name: with_subjects(own, data.records["test"]) for name, own in rows.items() if own}
     _add_missing(loaded, found)
     return found
 
@@ -96,9 +93,11 @@ def _add_missing(loaded: LoadedRun, found: Scored) -> None:
             continue
         start = f"{'/'.join(name.split('/')[:-1])}/" if not name.startswith("test/") else name
         if loaded.task.from_noise:
-            found.missing[start] = "needs training images, which are not part of a run"
+            found.missing[start] = "training images are needed, and they are no part of a run"
         elif name.startswith("baseline/"):
-            found.missing[start] = f"is larger than the {baselines.LIMIT >> 20} MiB that a run keeps"
+            found.missing[start] = (
+                f"larger than the {baselines.LIMIT >> 20} MiB that a run keeps of a baseline"
+            )
 
 
 def _of_every_set(name: str, before: dict[str, Any]) -> bool:

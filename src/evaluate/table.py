@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 from typing import Any
 
 from rich import box
@@ -28,11 +29,13 @@ def lines(metrics: Mapping[str, float], found: Intervals, unit: str) -> tuple[li
         unit: Unit of distances, mm or px.
     """
     scores = table(metrics, unit=unit)
-    heads = ["score", OURS, "95 % interval", *scores.sources[1:]]
+    known = {source for (_, _, source), value in scores.values.items() if not isnan(value)}
+    others = [source for source in scores.sources[1:] if source in known]
+    heads = ["score", OURS, "95 % interval", *others]
     rows = []
     for score, row, heading in scores.lines():
         name = score if row == "mean" else f"{score}/{row}"
-        values = [scores.text(score, row, source) for source in scores.sources]
+        values = [scores.text(score, row, source) for source in (OURS, *others)]
         rows.append([heading, values[0], ends(found.get(OURS, {}).get(name), score), *values[1:]])
     return heads, rows
 
