@@ -91,7 +91,7 @@ def ensemble(
         if samples and not dropouts(run.task.evaluator):
             raise UserError(
                 f"samples={samples}: the network of {run.path} has no dropout; train one with "
-                "model.generator.dropout=0.1, or use several runs or mirror_axes"
+                "+model.generator.dropout=0.1, or use several runs or mirror_axes"
             )
     axes = checked_axes(mirror_axes, dims)
     if mirror_axes is not None:
@@ -124,10 +124,11 @@ def check_together(loaded: Sequence[LoadedRun]) -> None:
         raise UserError(
             f"run={first.path}: {name} has no soft prediction, so there is nothing to average or to doubt"
         )
-    seen: dict[Any, LoadedRun] = {}
+    seen: set[Path] = set()
     for run in loaded:
-        if (twin := seen.setdefault(run.path.resolve(), run)) is not run:
-            raise UserError(f"run: {twin.path} is named twice; name each run once")
+        if run.path.resolve() in seen:
+            raise UserError(f"run={run.path}: is named twice; name each run once")
+        seen.add(run.path.resolve())
         for key, ours, theirs in _differences(first, run):
             raise UserError(
                 f"run={run.path}: has {key}={_plain(theirs)}, {first.path} has {_plain(ours)}; runs of an "

@@ -154,8 +154,7 @@ def with_doubt(task: AdversarialTask, batch: Batch, answer: Answer) -> Answer:
     if not isinstance(members, Members) or members.averaging is None:
         return answer
     averaging, rows = members.averaging, list(range(len(batch["case"])))
-    scale = None if answer.role == "map" else scale_and_offset(batch, 0, members.dims, answer.role)[0]
-    maps = averaging.maps(scale)
+    maps = averaging.maps(scales(batch, members.dims, answer.role))
     values = case_doubt(maps, averaging.in_question())
     sides = batch["image"].shape[2:]
     whole = {name: stack_slices(batch, _channels(each, task, sides), rows) for name, each in maps.items()}
@@ -163,6 +162,19 @@ def with_doubt(task: AdversarialTask, batch: Batch, answer: Answer) -> Answer:
         score = averaging.parts[-1]
         values[SPREAD] = float(score.variance[score.mean.argmax()].sqrt())
     return replace(answer, maps=whole, values={**answer.values, **values})
+
+
+def scales(batch: Batch, dims: int, role: str) -> Tensor | None:
+    """Return the factors to the units of the files, [B, C or 1, 1, ...]; None for maps, which keep theirs.
+
+    Args:
+        batch: Evaluation batch.
+        dims: Number of spatial axes.
+        role: File that the answer is like, see `TaskHooks.written_like`.
+    """
+    if role == "map":
+        return None
+    return torch.stack([scale_and_offset(batch, row, dims, role)[0] for row in range(len(batch["case"]))])
 
 
 def _channels(values: Tensor, task: AdversarialTask, sides: Sequence[int]) -> Tensor:

@@ -232,8 +232,7 @@ class AnomalyTask(Phased):
         return answer_of(drawn, batch, prediction, rows, self.threshold)
 
     def state_to_keep(self) -> dict[str, Tensor]:
-        needed = self.discriminator if self.method.scores_by_discriminator else None
-        return kept_state(self.threshold, needed)
+        return kept_state(self.threshold, self.discriminator if self.method.scores_by_discriminator else None)
 
     def load_kept_state(self, state: dict[str, Tensor]) -> None:
         """Take over the kept state; the run is then in its last phase."""
