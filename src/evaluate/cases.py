@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from ganatomy.config.resolve import check_data, data_keys
@@ -58,7 +59,7 @@ def own_cases(loaded: LoadedRun, part: Part | None) -> Chosen:
         UserError: Cases of it are not there any more.
     """
     part = part or "test"
-    contents = contents_of(loaded)
+    contents = contents_of(loaded.path)
     wanted = [case for split in (SPLITS if part == "all" else (part,)) for case in contents.get(split, {})]
     source = opened(loaded.cfg.data)
     records = {record.case: record for record in source.records()}
@@ -72,14 +73,13 @@ def own_cases(loaded: LoadedRun, part: Part | None) -> Chosen:
     return Chosen(source, chosen, part, digests, about=f"its own data, split {part}")
 
 
-def contents_of(loaded: LoadedRun) -> Mapping[str, Mapping[str, str]]:
+def contents_of(run: Path) -> Mapping[str, Mapping[str, str]]:
     """Return the cases of each split of a run with their digests; UserError if the run did not keep them."""
-    about: dict[str, Any] = read_file(loaded.path, "data.json") or {}
+    about: dict[str, Any] = read_file(run, "data.json") or {}
     if not isinstance(about.get("contents"), dict):
-        raise UserError(
-            f"run={loaded.path}: its data.json lists no cases; resume={loaded.path} writes it anew"
-        )
-    return about["contents"]  # type: ignore[no-any-return]
+        raise UserError(f"run={run}: has no data.json that lists its cases; name a finished run")
+    contents: dict[str, dict[str, str]] = about["contents"]
+    return contents
 
 
 def other_cases(

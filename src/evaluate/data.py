@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from ganatomy.config.targets import build
 from ganatomy.data.cache import Cache
@@ -15,7 +17,9 @@ from ganatomy.errors import UserError
 from ganatomy.evaluate.cases import Chosen
 from ganatomy.inference.applied import AppliedData
 from ganatomy.inference.loaded import LoadedRun
+from ganatomy.runs.integrity.checked import read_file
 
+USES = {"train": "was trained on", "val": "chose its weights on"}
 NEEDED = {"label": "label map", "boxes": "boxes", "class": "class"}
 
 
@@ -85,3 +89,42 @@ class EvaluatedData(AppliedData):
                     f"data.target: {len(without)} of {count} cases have no target to be scored against; name "
                     "it (data.target=...), or use predict, which needs none"
                 )
+
+
+def known_subjects(run: Path, data: EvaluatedData, who: str = "the run") -> list[str]:
+    """Return a line for each split of a run, but test, that has evaluated subjects; no name is in it.
+
+    A subject is known by the content of a case, which is the same in any place, or by its name.
+
+    Args:
+        run: Directory of the run.
+        data: The cases.
+        who: What the run is called.
+    """
+    about: dict[str, Any] = read_file(run, "data.json") or {}
+    contents, subjects = about.get("contents") or {}, about.get("subjects") or {}
+    lines = []
+    for split, did in USES.items():
+        files, names = _known(data, contents.get(split, {}), subjects.get(split, []))
+        every = len({record.subject for record in data.records["test"]})
+        if files:
+            lines.append(
+                f"warning: {who} {did} {len(files)} of the {every} evaluated subjects: their scores say "
+                "nothing about new ones"
+            )
+        elif names:
+            lines.append(
+                f"warning: {len(names)} of the {every} evaluated subjects have names of subjects that "
+                f"{who} {did}: if they are the same people, their scores say nothing about new ones"
+            )
+    return lines
+
+
+def _known(
+    data: EvaluatedData, contents: Mapping[str, str], subjects: Collection[str]
+) -> tuple[set[str], set[str]]:
+    """Return the evaluated subjects with a case of this content, and those with a subject of this name."""
+    digests, names = set(contents.values()) - {""}, set(subjects)
+    records = data.records["test"]
+    same = {record.subject for record in records if digest(data.facts[record.case].content) in digests}
+    return same, {record.subject for record in records if record.subject in names}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ganatomy.data.records import SPLITS
@@ -39,7 +40,7 @@ def evaluate(config: EvaluateConfig, words: Sequence[str]) -> Evaluation:
             )
     runs = config.runs
     first = load_run(runs[0], config.device)
-    check_folds([contents_of(load_run(run, "cpu")) for run in runs], runs)
+    check_folds([contents_of(Path(run)) for run in runs], runs)
     found: list[Scored] = []
     owners: dict[str, str] = {}
     for number, run in enumerate(runs):
@@ -71,6 +72,12 @@ def evaluate(config: EvaluateConfig, words: Sequence[str]) -> Evaluation:
         first.preprocessing.units,
         parts={"Scores of each fold": _by_fold(found, first.preprocessing.units)},
     )
+
+
+def same_test(runs: Sequence[str]) -> bool:
+    """Return True if the test cases of all runs are the same, so that they can answer as one."""
+    tested = [set(contents_of(Path(run)).get("test", {})) for run in runs]
+    return all(cases == tested[0] for cases in tested)
 
 
 def check_folds(contents: Sequence[Mapping[str, Mapping[str, str]]], runs: Sequence[str]) -> None:

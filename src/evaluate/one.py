@@ -7,10 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ganatomy.errors import UserError
-from ganatomy.evaluate import known
 from ganatomy.evaluate.cases import Chosen, names_of, other_cases, own_cases
 from ganatomy.evaluate.classes import ByName, matched
-from ganatomy.evaluate.data import EvaluatedData
+from ganatomy.evaluate.data import EvaluatedData, known_subjects
 from ganatomy.evaluate.evaluation import Evaluation
 from ganatomy.evaluate.examples import drawn
 from ganatomy.evaluate.intervals import difference, intervals
@@ -18,6 +17,7 @@ from ganatomy.evaluate.progress import Counting
 from ganatomy.evaluate.scored import OURS, Scored, scored
 from ganatomy.evaluate.settings import EvaluateConfig
 from ganatomy.evaluate.table import of_source
+from ganatomy.inference.ensemble import ensemble
 from ganatomy.inference.loaded import LoadedRun, load_run
 from ganatomy.runs.console import seed_everything
 
@@ -25,13 +25,17 @@ TWIN = "twin"
 
 
 def evaluate(config: EvaluateConfig, words: Sequence[str]) -> Evaluation:
-    """Score one run, with the settings and the words of the command line."""
-    loaded = load_run(config.runs[0], config.device)
+    """Score one run, or several as one, with the settings and the words of the command line."""
+    members = [load_run(run, config.device) for run in config.runs]
+    doubt = config.doubt and bool(members[0].task.soft_kind)
+    loaded = ensemble(members) if doubt or len(members) > 1 else members[0]
     chosen = cases_of(loaded, config, words)
     data = data_of(loaded, chosen, config)
-    found = counted(loaded, data)
+    found = counted(loaded, data, doubt)
     rows, metrics = dict(found.rows), dict(found.metrics)
-    notes = [*known.warnings(loaded, data), *chosen.notes, *loaded.task.closing_lines]
+    named = {"the run": members[0].path} if len(members) == 1 else {m.name: m.path for m in members}
+    notes = [line for who, run in named.items() for line in known_subjects(run, data, who)]
+    notes += [*chosen.notes, *loaded.task.closing_lines]
     png = drawn(loaded, data, rows.get(OURS, []), config.pictures) if config.pictures else None
     gaps = {}
     if config.twin is not None:
@@ -46,7 +50,7 @@ def evaluate(config: EvaluateConfig, words: Sequence[str]) -> Evaluation:
     if gaps:
         ends["this run - twin"] = gaps
     return Evaluation(
-        f"{loaded.name} on {chosen.about}",
+        f"{' + '.join(member.name for member in members)} on {chosen.about}",
         facts_of(loaded, data),
         metrics,
         rows,
@@ -54,7 +58,7 @@ def evaluate(config: EvaluateConfig, words: Sequence[str]) -> Evaluation:
         notes,
         found.missing,
         loaded.preprocessing.units,
-        {"cases": png} if png else {},
+        found.pictures | ({"cases": png} if png else {}),
         write_more=loaded.task.write_test_files,
     )
 
@@ -75,10 +79,10 @@ def data_of(loaded: LoadedRun, chosen: Chosen, config: EvaluateConfig) -> Evalua
     return EvaluatedData(loaded, chosen, Path(config.paths.cache), given.get("on_error", "stop"))
 
 
-def counted(loaded: LoadedRun, data: EvaluatedData) -> Scored:
-    """Score a run with a progress bar."""
+def counted(loaded: LoadedRun, data: EvaluatedData, doubt: bool = False) -> Scored:
+    """Score a run with a progress bar; with `doubt`, its calibration too."""
     with Counting(f"scoring {loaded.name}", len(data.records["test"])) as step:
-        return scored(loaded, data, step)
+        return scored(loaded, data, step, doubt)
 
 
 def facts_of(loaded: LoadedRun, data: EvaluatedData) -> list[str]:
@@ -104,4 +108,4 @@ def _twin(config: EvaluateConfig, words: Sequence[str], chosen: Chosen) -> tuple
         theirs = replace(chosen, source=ByName(chosen.source, matched(chosen.source, names_of(twin), [])))
         theirs = replace(theirs, digests={})
     data = data_of(twin, theirs, config)
-    return counted(twin, data), [f"twin: {line}" for line in known.warnings(twin, data)]
+    return counted(twin, data), [f"twin: {line}" for line in known_subjects(twin.path, data)]

@@ -12,6 +12,7 @@ from ganatomy.errors import UserError
 from ganatomy.evaluate.cases import names_of
 from ganatomy.evaluate.data import EvaluatedData
 from ganatomy.inference.applied import to_device
+from ganatomy.inference.judged import Judged
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.runs import baselines
 from ganatomy.runs.integrity.checked import read_file
@@ -32,20 +33,23 @@ class Scored:
             training gave and that cannot be had here.
         rows: By source (this run, then the baselines) a row for each case, with the number of its `subject`.
         missing: Why scores are not there, by the beginning of their names.
+        pictures: Figures of calibration and doubt by file name.
     """
 
     metrics: dict[str, float] = field(default_factory=dict)
     rows: dict[str, list[Row]] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    pictures: dict[str, bytes] = field(default_factory=dict)
 
 
-def scored(loaded: LoadedRun, data: EvaluatedData, step: Callable[[int], None]) -> Scored:
+def scored(loaded: LoadedRun, data: EvaluatedData, step: Callable[[int], None], doubt: bool) -> Scored:
     """Score a run on cases as in its own test.
 
     Args:
-        loaded: The run.
+        loaded: The run; with `doubt` one of `ganatomy.inference.ensemble`.
         data: The cases.
         step: Called with the number of cases that were just scored.
+        doubt: Score calibration and doubt too.
     """
     task, missing = loaded.task, dict[str, str]()
     data.check(loaded, tuple(names_of(loaded)))
@@ -61,13 +65,21 @@ def scored(loaded: LoadedRun, data: EvaluatedData, step: Callable[[int], None]) 
             attach_evaluator(loaded.cfg, task, data)
         except UserError as error:
             missing["test/judge_"] = str(error)
+    judged = Judged(loaded, task.files_of("test")) if doubt else None
     with loaded.precision():
         for number, batch in enumerate(data.test_dataloader()):
-            task.test_step(to_device(batch, loaded.device), number)
+            batch = to_device(batch, loaded.device)
+            task.test_step(batch, number)
+            if judged is not None:
+                judged.add(batch)
             step(len(set(batch["case"])))
     tables = {name: table for name, table in task.tables.items() if name not in ("val", "test")}
     others = {name: table.per_case() for name, table in tables.items() if hasattr(table, "per_case")}
     found = Scored(task.final_scores("test"), missing=missing)
+    if judged is not None:
+        found.metrics |= {f"test/{name}": value for name, value in judged.metrics(task.case_scores).items()}
+        found.pictures = judged.pictures(task.case_scores)
+        task.case_scores = judged.with_doubt(task.case_scores)
     rows = {OURS: task.case_scores, **others}
     found.rows = {name: with_subjects(own, data.records["test"]) for name, own in rows.items() if own}
     _add_missing(loaded, found)
@@ -95,9 +107,7 @@ def _add_missing(loaded: LoadedRun, found: Scored) -> None:
         if loaded.task.from_noise:
             found.missing[start] = "training images are needed, and they are no part of a run"
         elif name.startswith("baseline/"):
-            found.missing[start] = (
-                f"larger than the {baselines.LIMIT >> 20} MiB that a run keeps of a baseline"
-            )
+            found.missing[start] = f"larger than the {baselines.LIMIT >> 20} MiB that a run keeps of one"
 
 
 def _of_every_set(name: str, before: dict[str, Any]) -> bool:

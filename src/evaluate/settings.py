@@ -21,6 +21,7 @@ class EvaluateConfig(Section):
     twin: str | None
     ignore_classes: list[str]
     output: str | None
+    doubt: bool
     pictures: Annotated[int, Field(ge=0)]
     device: str
     debug: bool
