@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,24 +19,38 @@ if TYPE_CHECKING:
 @command("evaluate")
 def main(cfg: DictConfig) -> None:
     """Score one run, or the runs of a cross-validation, and write the results to a folder of their own."""
-    from ganatomy.config.resolve import check_data, to_plain
-    from ganatomy.evaluate import evaluation, folds, one
+    from ganatomy.config.resolve import to_plain
     from ganatomy.evaluate.settings import EvaluateConfig
     from ganatomy.invocation import shown
     from ganatomy.runs import console
 
-    config = EvaluateConfig.from_plain(to_plain(cfg))
+    console.silence_libraries()
+    output = evaluate(EvaluateConfig.from_plain(to_plain(cfg)), sys.argv[1:])
+    sys.stdout.write(f"evaluation: {shown(output)}\n")
+
+
+def evaluate(config: EvaluateConfig, words: Sequence[str]) -> Path:
+    """Score what the settings name, print the table, and return the folder with the results.
+
+    Several runs answer as one (an ensemble) where they share their test cases or other data are named;
+    otherwise they are the folds of a cross-validation.
+
+    Args:
+        config: Settings of the command.
+        words: Words that were typed: some keys of `data` are decided by the run and must not be.
+    """
+    from ganatomy.config.resolve import check_data
+    from ganatomy.evaluate import evaluation, folds, one
+
     if config.data is not None:
         check_data(config.data)
-    runs = config.runs
-    console.silence_libraries()
-    output = _output(config)
+    runs, output = config.runs, _output(config)
     evaluation.check_output(output)
     alone = len(runs) == 1 or config.data is not None or folds.same_test(runs)
-    found = (one if alone else folds).evaluate(config, sys.argv[1:])
+    found = (one if alone else folds).evaluate(config, words)
     evaluation.write(output, found)
     evaluation.show(found)
-    sys.stdout.write(f"evaluation: {shown(output)}\n")
+    return output
 
 
 def _output(config: EvaluateConfig) -> Path:

@@ -16,6 +16,7 @@ from ganatomy.evaluate.scored import OURS, Scored
 from ganatomy.evaluate.settings import EvaluateConfig
 from ganatomy.evaluate.table import of_source
 from ganatomy.inference.loaded import LoadedRun, load_run
+from ganatomy.metrics.registry import describe
 from ganatomy.pictures.scores import table
 
 Row = dict[str, Any]
@@ -146,6 +147,8 @@ def _metrics(
         start = "test/" if source == OURS else f"baseline/{source}/"
         values = {f"{start}{name}": value for name, value in pooled(own).items() if name not in RANKS}
         metrics |= {name: value for name, value in values.items() if name in metrics}
+    for name in (name for name in metrics if describe(name.split("/")[1]).counts):
+        metrics[name] = sum(each.metrics.get(name, 0.0) for each in found)
     missing = {key: why for each in found for key, why in each.missing.items()}
     lost = [name for name, value in metrics.items() if name.startswith("test/") and value != value]
     for name in lost:
