@@ -24,6 +24,8 @@ from ganatomy.runs.terminal import Terminal
 from ganatomy.text.tables import csv_text
 
 Row = dict[str, Any]
+CASES = "cases.png"
+"""Name of the picture of cases; all others are figures."""
 BOUNDS = (
     "Intervals hold 95 % over subjects: Student's t for means over cases, percentiles of a bootstrap of "
     "subjects for others; – where the number of subjects is below 2 or the score is no function of the rows."
@@ -108,28 +110,30 @@ def show(found: Evaluation) -> None:
 def page(found: Evaluation) -> str:
     """Return the page of an evaluation, which loads nothing; no name of a case or a subject is on it."""
     heads, rows = table.lines(found.metrics, found.intervals, found.unit)
-    pictures = [
-        f"<p>{escape(text)}</p>{image(fit(png), text, 'sample')}" for text, png in found.pictures.items()
-    ]
-    drawn = _cases(found)
+    lines = [[line] for line in [*found.notes, *found.reasons]]
+    names = {name for name in found.pictures if name != CASES}
+    curves = {name.removesuffix(".png").replace("_", " "): found.pictures[name] for name in sorted(names)}
+    cases = found.pictures.get(CASES)
     body = [
+        markup.section("Notes", markup.grid([], lines) if lines else ""),
         markup.section("Scores", markup.grid(heads, rows) + f"<p>{escape(BOUNDS)}</p>"),
         *(markup.section(title, markup.grid(*part)) for title, part in found.parts.items()),
-        markup.section("Notes", markup.grid([], [[line] for line in [*found.notes, *found.reasons]]))
-        if found.notes or found.reasons
-        else "",
-        markup.section("Scores of each case", image(drawn, "scores of each case", shown=width(drawn) // 2))
-        if drawn
-        else "",
-        markup.section("Cases", "\n<br>\n".join(pictures)),
+        markup.section("Cases", image(fit(cases), "cases, best to worst", "sample") if cases else ""),
+        markup.section("Scores of each case", _side_by_side({"scores of each case": _cases(found)})),
+        markup.section("Calibration and doubt", _side_by_side(curves)),
     ]
     template = files("ganatomy.pictures").joinpath("page.html").read_text(encoding="utf-8")
     return Template(template).substitute(
         title=escape(found.title),
-        status="evaluated",
+        status="done",
         facts="".join(f"<span>{escape(fact)}</span>" for fact in found.facts),
         body="\n".join(part for part in body if part),
     )
+
+
+def _side_by_side(pictures: Mapping[str, bytes | None]) -> str:
+    drawn = [image(fit(png), name, shown=width(png) // 2) for name, png in pictures.items() if png]
+    return f'<div class="figures">{"".join(drawn)}</div>' if drawn else ""
 
 
 def _cases(found: Evaluation) -> bytes | None:

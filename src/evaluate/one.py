@@ -10,7 +10,7 @@ from ganatomy.errors import UserError
 from ganatomy.evaluate.cases import Chosen, names_of, other_cases, own_cases
 from ganatomy.evaluate.classes import ByName, matched
 from ganatomy.evaluate.data import EvaluatedData, known_subjects
-from ganatomy.evaluate.evaluation import Evaluation
+from ganatomy.evaluate.evaluation import CASES, Evaluation
 from ganatomy.evaluate.examples import drawn
 from ganatomy.evaluate.intervals import difference, intervals
 from ganatomy.evaluate.progress import Counting
@@ -58,7 +58,7 @@ def evaluate(config: EvaluateConfig, words: Sequence[str]) -> Evaluation:
         notes,
         found.missing,
         loaded.preprocessing.units,
-        found.pictures | ({"cases": png} if png else {}),
+        found.pictures | ({CASES: png} if png else {}),
         write_more=loaded.task.write_test_files,
     )
 

@@ -52,17 +52,17 @@ def fitted(training: Tensor, components: int, steps: int, seed: int) -> dict[str
     }
 
 
-def autoencoder(dims: int, channels: int, seed: int) -> UNet:
+def autoencoder(dims: int, image_channels: int, seed: int) -> UNet:
     """Return the small network of the baseline `denoising`, untrained.
 
     Args:
         dims: Spatial axes.
-        channels: Channels of an image.
+        image_channels: Channels of an image.
         seed: Seed of the weights.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return UNet(dims, channels, channels, AUTOENCODER)
+        return UNet(dims, image_channels, image_channels, AUTOENCODER)
 
 
 def states(maps: Mapping[str, Map]) -> dict[str, np.ndarray]:
