@@ -74,6 +74,29 @@ def intervals(scores: Mapping[str, float], rows: Sequence[Row]) -> dict[str, Int
     return found
 
 
+def with_drawn(
+    found: Mapping[str, Interval],
+    drawn: Mapping[str, tuple[float, float]],
+    scores: Mapping[str, float],
+    rows: Sequence[Row],
+) -> dict[str, Interval]:
+    """Return intervals with those that a table of scores drew itself, where the rows give none.
+
+    Args:
+        found: What `intervals` returned.
+        drawn: Lower and upper end by score.
+        scores: Values by score.
+        rows: Rows of the cases.
+    """
+    cases, subjects = len(rows), len({row["subject"] for row in rows})
+    more = {
+        name: Interval(scores[name], *ends, cases, subjects, "bootstrap")
+        for name, ends in drawn.items()
+        if name not in found and np.isfinite(scores.get(name, np.nan))
+    }
+    return {**found, **more}
+
+
 def pooled(rows: Sequence[Row]) -> dict[str, float]:
     """Return the scores that the rows of the cases determine, as the run's own tables compute them."""
     places = np.arange(len(rows))

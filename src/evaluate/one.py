@@ -12,7 +12,7 @@ from ganatomy.evaluate.classes import ByName, matched
 from ganatomy.evaluate.data import EvaluatedData, known_subjects
 from ganatomy.evaluate.evaluation import CASES, Evaluation
 from ganatomy.evaluate.examples import drawn
-from ganatomy.evaluate.intervals import difference, intervals
+from ganatomy.evaluate.intervals import difference, intervals, with_drawn
 from ganatomy.evaluate.progress import Counting
 from ganatomy.evaluate.scored import OURS, Scored, scored
 from ganatomy.evaluate.settings import EvaluateConfig
@@ -46,7 +46,10 @@ def evaluate(config: EvaluateConfig, words: Sequence[str]) -> Evaluation:
         names = [name for name in of_source(metrics, OURS) if f"{TWIN}/{name}" in metrics]
         pairs = {name: difference(name, rows.get(OURS, []), rows[TWIN]) for name in names}
         gaps = {name: one for name, one in pairs.items() if one is not None}
-    ends = {source: intervals(of_source(metrics, source), own) for source, own in rows.items() if own}
+    ends = {}
+    for source, own in rows.items():
+        scores = of_source(metrics, source)
+        ends[source] = with_drawn(intervals(scores, own), found.drawn.get(source, {}), scores, own)
     if gaps:
         ends["this run - twin"] = gaps
     return Evaluation(

@@ -34,12 +34,14 @@ class Scored:
         rows: By source (this run, then the baselines) a row for each case, with the number of its `subject`.
         missing: Why scores are not there, by the beginning of their names.
         pictures: Figures of calibration and doubt by file name.
+        drawn: By source and score, ends of intervals that the rows do not determine.
     """
 
     metrics: dict[str, float] = field(default_factory=dict)
     rows: dict[str, list[Row]] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     pictures: dict[str, bytes] = field(default_factory=dict)
+    drawn: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
 
 
 def scored(loaded: LoadedRun, data: EvaluatedData, step: Callable[[int], None], doubt: bool) -> Scored:
@@ -74,15 +76,27 @@ def scored(loaded: LoadedRun, data: EvaluatedData, step: Callable[[int], None], 
                 judged.add(batch)
             step(len(set(batch["case"])))
     tables = {name: table for name, table in task.tables.items() if name not in ("val", "test")}
+    drawn = {name: ends_of(table, data) for name, table in task.tables.items() if name != "val"}
     others = {name: table.per_case() for name, table in tables.items() if hasattr(table, "per_case")}
     found = Scored(task.final_scores("test"), missing=missing)
     if judged is not None:
         found.metrics |= {f"test/{name}": value for name, value in judged.metrics(task.case_scores).items()}
         found.pictures = judged.pictures(task.case_scores)
         task.case_scores = judged.with_doubt(task.case_scores)
+    found.drawn = {OURS if name == "test" else name: ends for name, ends in drawn.items() if ends}
     rows = {OURS: task.case_scores, **others}
     found.rows = {name: with_subjects(own, data.records["test"]) for name, own in rows.items() if own}
     _add_missing(loaded, found)
+    return found
+
+
+def ends_of(table: Any, data: EvaluatedData) -> dict[str, tuple[float, float]]:
+    """Return ends of intervals over subjects that a table computes itself; {} with fewer than 2 subjects."""
+    if not hasattr(table, "bootstrap"):
+        return {}
+    names = sorted({record.subject for record in data.records["test"]})
+    subjects = {record.case: names.index(record.subject) for record in data.records["test"]}
+    found: dict[str, tuple[float, float]] = table.bootstrap(subjects) if len(names) > 1 else {}
     return found
 
 

@@ -118,3 +118,22 @@ def test_a_paired_difference_is_found_where_there_is_one() -> None:
     gap = difference("psnr", ours, list(reversed(worse))[:18])
     assert gap is not None and gap.low > 0.3 and gap.high < 0.7 and gap.cases == 18
     assert difference("psnr", ours[:1], worse) is None and difference("ssim", ours, worse) is None
+
+
+def test_precision_of_boxes_is_drawn_by_subject() -> None:
+    """Subjects alike give no width; two kinds of subjects give that of the brute-force draws."""
+    truth, kinds, shape = np.array([[4, 4, 12, 12]], float), np.zeros(1, int), np.array([32, 32])
+    alike, mixed = DetectionTable(("lesion",), 2), DetectionTable(("lesion",), 2)
+    for number in range(8):
+        far = truth + 15
+        alike.update(Image(f"c{number}", truth, np.ones(1), kinds, truth, kinds, shape, truth, truth))
+        boxes = truth if number < 4 else far
+        mixed.update(Image(f"c{number}", boxes, np.ones(1), kinds, truth, kinds, shape, boxes, truth))
+    subjects = {f"c{number}": number // 2 for number in range(8)}
+    assert alike.bootstrap(subjects)["map50"] == (1.0, 1.0)
+    low, high = mixed.bootstrap(subjects, draws=2000)["map50"]
+    draw = np.random.default_rng(3)
+    hits = draw.choice([1.0, 1.0, 0.0, 0.0], (2000, 4)).mean(
+        1
+    )  # equal scores: precision = recall = share of hits
+    assert (low, high) == pytest.approx(tuple(np.percentile(hits**2, (2.5, 97.5))), abs=0.02)
