@@ -9,7 +9,7 @@ from typing import Any
 from ganatomy.data.records import SPLITS
 from ganatomy.errors import UserError
 from ganatomy.evaluate import one
-from ganatomy.evaluate.cases import contents_of, own_cases
+from ganatomy.evaluate.cases import contents_of, names_of, own_cases
 from ganatomy.evaluate.evaluation import Evaluation
 from ganatomy.evaluate.intervals import intervals, pooled
 from ganatomy.evaluate.scored import OURS, Scored
@@ -96,13 +96,13 @@ def check_folds(contents: Sequence[Mapping[str, Mapping[str, str]]], runs: Seque
                 f"run={run}: has other cases than {runs[0]}; name the folds of one cross-validation"
             )
     seen: set[str] = set()
-    for run, cases in zip(runs, tested, strict=True):
-        if cases & seen:
+    for run, own in zip(runs, tested, strict=True):
+        if own & seen:
             raise UserError(
-                f"run={run}: {len(cases & seen)} of its {len(cases)} test cases are tested by a run before "
+                f"run={run}: {len(own & seen)} of its {len(own)} test cases are tested by a run before "
                 "it; the folds of one cross-validation share none (data.folds=5 data.fold=0, 1, ...)"
             )
-        seen |= cases
+        seen |= own
     if lost := set(every[0]) - seen:
         raise UserError(
             f"run: {len(lost)} of {len(every[0])} cases are in no run's test; name all folds of the "
@@ -112,12 +112,13 @@ def check_folds(contents: Sequence[Mapping[str, Mapping[str, str]]], runs: Seque
 
 def _check_alike(first: LoadedRun, other: LoadedRun) -> None:
     """Raise UserError if two runs have another task, other classes or other rules of scoring."""
-    for what, of in {
-        "another task": lambda run: type(run.task).__name__,
-        "other classes": lambda run: (run.preprocessing.label_classes, run.preprocessing.box_classes),
-        "another task.scored": lambda run: run.task.scored,
-    }.items():
-        if of(first) != of(other):
+    pairs = {
+        "another task": [type(run.task).__name__ for run in (first, other)],
+        "other classes": [names_of(run) for run in (first, other)],
+        "another task.scored": [run.task.scored for run in (first, other)],
+    }
+    for what, (ours, theirs) in pairs.items():
+        if ours != theirs:
             raise UserError(f"run={other.path}: has {what} than {first.path}; name the folds of one model")
 
 

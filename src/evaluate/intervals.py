@@ -111,9 +111,9 @@ def difference(name: str, ours: Sequence[Row], others: Sequence[Row]) -> Interva
         ours: Rows of the run.
         others: Rows of what it is compared with.
     """
-    theirs = {row["case"]: row.get(name) for row in others}
-    pairs = [(row["subject"], row.get(name), theirs.get(row["case"])) for row in ours]
-    known = [(s, float(a) - float(b)) for s, a, b in pairs if _number(a) and _number(b)]
+    theirs = {row["case"]: row[name] for row in others if _number(row.get(name))}
+    pairs = [row for row in ours if row["case"] in theirs and _number(row.get(name))]
+    known = [(row["subject"], float(row[name]) - float(theirs[row["case"]])) for row in pairs]
     if not known:
         return None
     return _of_mean(np.array([gap for _, gap in known]), np.array([subject for subject, _ in known]))

@@ -133,8 +133,8 @@ def write(run: Run, task: AdversarialTask, trainer: pl.Trainer) -> None:
     if kept := task.state_to_keep():
         run.write_bytes("task.safetensors", tensors(kept))
     run.write(preprocessing.NAME, preprocessing.preprocessing_of(data, task).to_plain())
-    if kept := task.kept_baselines():
-        run.write_bytes(baselines.NAME, baselines.content(kept))
+    if fitted := task.kept_baselines():
+        run.write_bytes(baselines.NAME, baselines.content(fitted))
     if trainer.is_global_zero:
         task.write_test_files(run.path)
 
