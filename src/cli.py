@@ -27,6 +27,7 @@ class Verb(NamedTuple):
 
 VERBS = {
     "train": Verb("ganatomy.train", "main", "train a model and score it on the test split"),
+    "evaluate": Verb("ganatomy.evaluate.__main__", "main", "score a finished run on any set, with intervals"),
     "check": Verb("ganatomy.check", "main", "read a data set once; report what is in it and what is wrong"),
     "sweep": Verb("ganatomy.sweep", "start", "search for the best configuration over many runs"),
     "experiment": Verb("ganatomy.experiment", "start", "train the arms of a study; test a paper's claims"),
@@ -56,6 +57,7 @@ Examples:
   ganatomy train resume=runs/segmentation/DIR           continue a run that stopped
   ganatomy predict run=DIR input=scans output=answers   apply a finished run to new files
   ganatomy generate run=DIR n=1000 output=images        draw images from a finished synthesis run
+  ganatomy evaluate run=runs/segmentation/DIR data=...  score a finished run on other cases
   ganatomy check data=folder data.root=DIR              read your own images once
   ganatomy compare RUN RUN                              which of two runs is better, and for which cases
   ganatomy index runs/                                  all runs on one page, to sort and filter
