@@ -14,7 +14,7 @@ import torch
 
 from ganatomy.data.records import Record
 from ganatomy.errors import UserError
-from ganatomy.inference.ensemble import load_runs
+from ganatomy.inference.ensemble import load_runs, member_tasks
 from ganatomy.inference.inputs import Named, inputs
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.inference.predictor import Loaded, Predictor
@@ -62,7 +62,8 @@ def load(config: PredictConfig) -> LoadedRun:
     if config.window is not None:
         if not hasattr(loaded.task, "window"):
             raise UserError("window: this run's task takes whole images; set it to null")
-        loaded.task.window = config.window  # type: ignore[assignment]
+        for task in member_tasks(loaded):
+            task.window = config.window  # type: ignore[assignment]
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     return loaded
