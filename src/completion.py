@@ -15,7 +15,7 @@ from typing import Any
 from ganatomy.cli import VERBS
 
 FLAGS = ("--help", "--version", "--cfg", "--multirun", "--config-dir", "--info")
-PATHS = ("resume", "run", "run_dir", "output", "folder", "directory", "task.evaluator")
+PATHS = ("resume", "init", "run", "run_dir", "output", "folder", "directory", "task.evaluator")
 """Keys whose value is a path, besides those below `paths.` and those that end in one of ENDINGS."""
 ENDINGS = ("root", "file", "dir", "folder")
 SHELLS = {

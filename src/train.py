@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,11 +106,16 @@ def _set_up(attempt: Attempt, run: Run, data: DataModule) -> Session:
     from ganatomy.data.summary import check_held
     from ganatomy.runs import console
     from ganatomy.training import build, preflight, pretrained
+    from ganatomy.training.initial.begin import begin
     from ganatomy.training.trainer import build_trainer
 
     cfg = build.complete(attempt.cfg, data)
     check_held(data)
     task = build.build_task(cfg, data.mask_classes)
+    resumes = bool(cfg.resume) and attempt.start is None
+    beginning = begin(cfg, task, data, fresh=attempt.checkpoint is None and not resumes)
+    cfg = beginning.cfg
+    attempt = replace(attempt, cfg=attempt.cfg.with_values(init_hash=cfg.init_hash))
     pretrained.attach_evaluator(cfg, task, data)
     preflight.check_size(task, data)
     preflight.check_monitor(task)
@@ -121,9 +126,9 @@ def _set_up(attempt: Attempt, run: Run, data: DataModule) -> Session:
     attempt.watch(trainer)
     without = f" ({data.left_out} cases left out)" if data.left_out else ""
     items = f"data: {len(data.train_items())} training items{without}, cache: {data.cache.room}"
-    notes = [data.cut, *data.notes, *task.notes, *task.undefined(data)]
+    notes = [*beginning.lines, data.cut, *data.notes, *task.notes, *task.undefined(data)]
     console.print_status("\n".join(filter(None, [str(plan), items, *notes])))
-    start = preflight.describe(run, cfg, data, task)
+    start = preflight.describe(run, cfg, data, task, beginning.record)
     if attempt.start is not None:
         start = attempt.start
     data.start_at(start, cfg.seed)
