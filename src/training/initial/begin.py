@@ -10,9 +10,10 @@ from torch import nn
 
 from ganatomy.errors import UserError
 from ganatomy.tasks.recipe import PLAYERS
-from ganatomy.training.initial.fitting import Fit, fit, image_channels, joined_channels
+from ganatomy.training.initial.fitting import Fit, fit, image_channels, joined_channels, load
 from ganatomy.training.initial.freezing import freeze
 from ganatomy.training.initial.source import Source, open_source
+from ganatomy.training.players import title
 
 if TYPE_CHECKING:
     from ganatomy.config.schema import Config
@@ -106,8 +107,8 @@ def _load(cfg: Config, task: AdversarialTask, source: Source) -> tuple[dict[str,
         _check_finite(theirs, source, player)
         found = fit(network, theirs, _channels(cfg, source, player))
         if not found.shares_weights:
-            raise UserError(_stranger(cfg, source, player, network))
-        network.load_state_dict(found.state, strict=False)
+            raise UserError(_stranger(source, player, network))
+        load(network, found)
         lines.append(_line(player, _where(source, player), found))
         total = len(found.state) + len(found.new)
         record[player] = {"loaded": len(found.state), "of": total, "new": sorted(found.new)}
@@ -148,29 +149,28 @@ def _first_width(state: dict[str, torch.Tensor]) -> int | None:
     return next((value.shape[1] for value in state.values() if value.dim() > 2), None)
 
 
-def _stranger(cfg: Config, source: Source, player: str, network: nn.Module) -> str:
+def _stranger(source: Source, player: str, network: nn.Module) -> str:
     """Return the line that refuses a network that has no weight in common with this one."""
     kernels = {value.dim() - 2 for value in source.states[player].values() if value.dim() > 3}
     own = {value.dim() - 2 for value in network.state_dict().values() if value.dim() > 3}
     target = str((source.model.get(player) or {}).get("_target_", "")).rpartition(".")[2]
-    theirs = target or "it"
+    ours, more = title(network), ""
     if len(kernels) == len(own) == 1 and kernels != own:
-        theirs, ours = f"{theirs} is of {kernels.pop()}D images", f"of {own.pop()}D images"
+        why = f"they are for {kernels.pop()}D images, its own for {own.pop()}D"
     else:
-        theirs, ours = f"{theirs} is another network", "another one"
-    node = getattr(cfg.model, player) or {}
-    own_name = str(node.get("_target_", type(network).__name__)).rpartition(".")[2]
-    rest = next((name for name in PLAYERS if name != player and name in source.states), "")
-    more = f", or init_players={rest} for the other player alone" if rest else ""
+        why = f"they are of {target}" if target not in ("", ours) else "other names or sizes"
+        rest = next((name for name in PLAYERS if name != player and name in source.states), "")
+        more = f", or init_players={rest} for the other player alone" if rest else ""
     return (
-        f"init: {source.typed}: its {player} shares no weights with this run's: {theirs}, {own_name} {ours}; "
-        f"give a run of the same model{more}"
+        f"init: {source.typed}: none of its weights fits into this run's {player}, {ours} ({why}); give a "
+        f"run of the same model{more}"
     )
 
 
 def _line(player: str, where: str, found: Fit) -> str:
     total = len(found.state) + len(found.new)
-    text = f"init: {player} from {where}: {len(found.state)} of {total} tensors"
+    part = f" ({found.part})" if found.part else ""
+    text = f"init: {player} from {where}{part}: {len(found.state)} of {total} tensors"
     new = [f"{name} ({why})" for name, why in found.new.items()]
     if new:
         more = f", and {len(new) - SHOWN} more" if len(new) > SHOWN else ""

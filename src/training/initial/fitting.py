@@ -9,9 +9,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd
+from torch.nn.utils import parametrize
 
 PARAMETRISED = re.compile(r"\.?parametrizations\.(\w+)\.original$")
 """How torch names the weight of a layer with spectral norm."""
+SPECTRAL = re.compile(r"\.?parametrizations\.\w+\.0\._[uv]$")
+"""Vectors of a spectral norm, which follow from the weight."""
+ITERATIONS = 15
+"""Power iterations after which they are as good as those of a new layer of torch."""
 
 Blocks = list[tuple[int, int]]
 """Input channels as consecutive groups: (channels there, channels here)."""
@@ -28,12 +33,14 @@ class Fit:
         converted: How input channels were converted, by name.
         new: Tensors that keep their first values, and why.
         unused: Names there that nothing here takes.
+        part: Which part of one network is the other, in words; empty where names are the same.
     """
 
     state: dict[str, Tensor] = field(default_factory=dict)
     converted: dict[str, str] = field(default_factory=dict)
     new: dict[str, str] = field(default_factory=dict)
     unused: list[str] = field(default_factory=list)
+    part: str = ""
 
     @property
     def shares_weights(self) -> bool:
@@ -62,10 +69,12 @@ def fit(network: nn.Module, theirs: Mapping[str, Tensor], channels: Channels) ->
     """
     ours = network.state_dict()
     named = {plain_name(name): value for name, value in theirs.items()}
-    named = _without_wrapper(named, {plain_name(name) for name in ours})
-    found = Fit()
+    named, part = _aligned(named, {plain_name(name): value for name, value in ours.items()})
+    found = Fit(part=part)
     for name, value in ours.items():
         other = named.pop(plain_name(name), None)
+        if other is None and SPECTRAL.search(name):
+            continue
         if other is None:
             found.new[name] = "not there"
         elif other.shape == value.shape:
@@ -77,6 +86,19 @@ def fit(network: nn.Module, theirs: Mapping[str, Tensor], channels: Channels) ->
             found.new[name] = f"{_shape(value)}, there {_shape(other)}"
     found.unused = list(named)
     return found
+
+
+@torch.no_grad()
+def load(network: nn.Module, found: Fit) -> None:
+    """Load what was found, and have each spectral norm follow its new weight."""
+    network.load_state_dict(found.state, strict=False)
+    training = network.training
+    network.train()
+    for module in network.modules():
+        if parametrize.is_parametrized(module, "weight"):
+            for _ in range(ITERATIONS):
+                module.weight  # noqa: B018 - in training each look is one power iteration
+    network.train(training)
 
 
 def plain_name(name: str) -> str:
@@ -174,14 +196,22 @@ def _how(groups: Blocks) -> str:
     return f"{there} -> {here} input channels{again}, {words}"
 
 
-def _without_wrapper(theirs: dict[str, Tensor], ours: set[str]) -> dict[str, Tensor]:
-    """Take off `module.` and the like, which a wrapper puts before every name."""
-    while not ours & theirs.keys():
-        first = {name.partition(".")[0] for name in theirs}
-        if len(first) != 1 or not all("." in name for name in theirs):
-            break
-        theirs = {name.partition(".")[2]: value for name, value in theirs.items()}
-    return theirs
+def _aligned(theirs: dict[str, Tensor], ours: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
+    """Put a prefix before the names there, or take one off, where so more of them fit; return it in words.
+
+    Wrappers put `module.` before every name, and the network of one task may be a part of another's.
+    """
+    choices = [(theirs, "")]
+    for first in dict.fromkeys(name.partition(".")[0] for name in theirs):
+        inner = {n.partition(".")[2]: v for n, v in theirs.items() if n.startswith(f"{first}.")}
+        choices.append((inner, f"its part {first}"))
+    for first in dict.fromkeys(name.partition(".")[0] for name in ours):
+        choices.append(({f"{first}.{n}": v for n, v in theirs.items()}, f"into the part {first}"))
+
+    def matches(choice: tuple[dict[str, Tensor], str]) -> int:
+        return sum(v.dim() > 1 and n in ours and v.shape == ours[n].shape for n, v in choice[0].items())
+
+    return max(choices, key=matches)
 
 
 def _shape(value: Tensor) -> str:
