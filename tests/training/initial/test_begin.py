@@ -195,6 +195,14 @@ def test_a_rollback_to_the_start_starts_from_the_same_weights(source: Path, run:
             assert torch.equal(state(made)[f"generator.{name}"], value), name
 
 
+def test_the_guard_looks_at_what_learns(run: Any) -> None:
+    """All that it would look at of the generator is frozen: no player that does not move is named."""
+    parts = ["model.0", "model.1", "model.2.0", "model.2.1.conv.unit0.conv.weight"]
+    made = run("made", f"freeze=[{','.join(f'generator.{part}' for part in parts)}]")
+    of_guard = torch.load(made / "checkpoints/last.ckpt", weights_only=True)["callbacks"]["Guard"]
+    assert of_guard["looks"][-1]["moved"]["generator"] > 0.01
+
+
 @pytest.mark.slow
 def test_two_processes_train_as_one(source: Path, command: Command, tmp_path: Path) -> None:
     frozen = [*TINY, *SGD, f"init={source}", *FROZEN, "trainer.max_steps=4"]
