@@ -66,6 +66,8 @@ OTHERS = (
     "ganatomy.text.tables",
     "ganatomy.data.io.dicom.pseudonyms",
     "ganatomy.inference.loaded",
+    "ganatomy.training.initial.fitting",
+    "ganatomy.inference.interpolation",
 )
 """Modules that are no entry; those of their functions and classes that have an example are run too."""
 
