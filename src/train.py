@@ -84,11 +84,14 @@ def _train(cfg: Config, directory: Path) -> float:
     from ganatomy.runs.process_place import is_rank_zero
     from ganatomy.training import build, rollback
     from ganatomy.training.failure import fail
+    from ganatomy.training.initial.source import check_place
 
     console.silence_libraries()
     run = (open_again if cfg.resume else open_new)(directory, is_rank_zero())
     attempt = rollback.first(cfg, run)
     console.seed_everything(attempt.cfg.seed, cfg.trainer.threads)
+    if cfg.init and not cfg.resume:
+        check_place(cfg.init)
     data = build.build_data(attempt.cfg)
     with memory.explained(cfg, begun=False):
         data.setup()

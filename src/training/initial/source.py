@@ -18,7 +18,7 @@ from ganatomy.errors import UserError
 from ganatomy.runs.checkpoints import checkpoint_file
 from ganatomy.runs.checkpoints.rotation import BEST, LAST, numbered
 from ganatomy.runs.integrity.checked import read_bytes
-from ganatomy.runs.integrity.checksums import sha256
+from ganatomy.runs.integrity.checksums import Damaged, sha256
 from ganatomy.tasks.recipe import PLAYERS
 
 State = dict[str, Tensor]
@@ -61,32 +61,41 @@ def open_source(typed: str, players: Collection[str]) -> Source:
     Raises:
         UserError: There is no such source, it is damaged, or of a kind that is not loaded.
     """
-    path = Path(typed)
+    path = check_place(typed)
     try:
         if path.is_dir():
             return _of_run(typed, path, players)
-        if not path.is_file():
-            raise UserError(f"{typed}: there is no such run or file{_similar(path)}")
         if path.suffix == ".ckpt":
             return _of_checkpoint(typed, path, path.parent.parent, players)
-        if path.suffix != ".safetensors":
-            raise UserError(
-                f"{typed}: is no run directory, no .safetensors file and no checkpoint of a run (.ckpt); "
-                "files that may hold code are not loaded: write the weights with safetensors.torch.save_file"
-            )
         return _of_file(typed, path, players)
     except OSError as error:
         raise UserError(f"init: {typed}: cannot be read ({error.strerror or error})") from error
+    except Damaged as error:
+        raise UserError(f"init: {error}; resume={path} mends its files, or give another run") from error
     except UserError as error:
         raise UserError(f"init: {error}") from error
 
 
+def check_place(typed: str) -> Path:
+    """Return the path of a source, which is not read; UserError if it is none."""
+    path = Path(typed).expanduser()
+    if path.is_dir():
+        if not (path / "config.yaml").is_file():
+            raise UserError(
+                f"init: {typed}: is no run directory (it has no config.yaml); give a run or a file"
+            )
+    elif not path.is_file():
+        raise UserError(f"init: {typed}: there is no such run or file{_similar(path)}")
+    elif path.suffix not in (".ckpt", ".safetensors"):
+        raise UserError(
+            f"init: {typed}: is no run directory, no .safetensors file and no checkpoint of a run (.ckpt); "
+            "files that may hold code are not loaded: write the weights with safetensors.torch.save_file"
+        )
+    return path
+
+
 def _of_run(typed: str, run: Path, players: Collection[str]) -> Source:
     """Read the tested weights of a run; of one that has not finished, those of its checkpoint."""
-    if not (run / "config.yaml").is_file():
-        raise UserError(
-            f"{typed}: is no run directory (it has no config.yaml); give a run, or a file of weights"
-        )
     content = read_bytes(run, WEIGHTS)
     if content is None:
         found = next((path for path in _checkpoints(run) if path.is_file()), None)
@@ -130,7 +139,7 @@ def _of_checkpoint(typed: str, path: Path, run: Path, players: Collection[str]) 
         raise UserError(f"{path}: {error.reason}; give another run or file") from error
     found = {"generator": _generator(weights), "discriminator": _below(weights, "discriminator.")}
     states = {player: state for player, state in found.items() if player in players and state}
-    name = path.name if Path(typed) == path else f"{path.parent.name}/{path.name}"
+    name = path.name if Path(typed).expanduser() == path else f"{path.parent.name}/{path.name}"
     used = name if "discriminator" in states else ""
     return Source(typed, name, sha256(content), states, _model(run), used)
 

@@ -16,6 +16,7 @@ import torch
 from ganatomy.errors import UserError
 from ganatomy.tasks.recipe import PLAYERS
 from ganatomy.training.initial.source import Source, open_source
+from tests.conftest import ROOT
 
 Begun = Callable[..., Any]
 
@@ -125,7 +126,7 @@ def refusals(tmp_path: Path, source: Path) -> dict[str, tuple[Path, str]]:
         "none": (none, "holds no weights"),
         "pickled": (pickled, "files that may hold code are not loaded"),
         "checkpoint": (named, "could run code, and is not loaded"),
-        "damaged": (damaged, "is damaged"),
+        "damaged": (damaged, "is damaged (not what the run wrote); resume="),
         "bare": (bare, "holds neither generator.safetensors nor a checkpoint"),
     }
 
@@ -151,6 +152,22 @@ def test_no_class_of_a_foreign_run_is_looked_up(source: Path, tmp_path: Path) ->
     )
     (run / "config.yaml").write_text(config)
     assert of_both(run).model["discriminator"]["_target_"] == "os.system"
+
+
+def test_a_run_of_the_first_version_gives_its_weights(source: Path, tmp_path: Path) -> None:
+    """It had no checksums, no copies, no preprocessing.json, and checkpoints without an end of their own."""
+    run = copied(source, tmp_path / "run")
+    (run / "checksums.txt").unlink()
+    shutil.rmtree(run / "copies")
+    shutil.copyfile(ROOT / "tests/old_runs/062eb33/config.yaml", run / "config.yaml")
+    for path in [run / "preprocessing.json", *(run / "checkpoints").iterdir()]:
+        if path.suffix == ".ckpt":
+            torch.save(torch.load(path, weights_only=True), path)
+        else:
+            path.unlink(missing_ok=True)
+    found, before = of_both(run), of_both(source)
+    assert found.discriminator_file == "checkpoints/best.ckpt"
+    assert all(same(found.states[player], before.states[player]) for player in PLAYERS)
 
 
 def test_weights_that_are_not_finite_are_refused(source: Path, tmp_path: Path, begun: Begun) -> None:
