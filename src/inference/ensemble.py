@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ def load_runs(
     samples: int = 0,
     seed: int = 0,
     doubt: bool = False,
+    change: Callable[[LoadedRun], LoadedRun] = lambda loaded: loaded,
 ) -> LoadedRun:
     """Load one run, or several that answer as one.
 
@@ -45,6 +46,7 @@ def load_runs(
         samples: See `ensemble`.
         seed: See `ensemble`.
         doubt: Measure doubt also if there is one member alone, which has an entropy.
+        change: Applied to each run once it is loaded.
 
     Returns:
         What `Predictor`, `applied` and the verbs take; one run alone is as `load_run` gives it.
@@ -55,7 +57,7 @@ def load_runs(
     several = [runs] if isinstance(runs, str | Path) else list(runs)
     if not several:
         raise UserError("run: names no run; give one, or several as run=[A,B]")
-    loaded = [load_run(run, device) for run in several]
+    loaded = [change(load_run(run, device)) for run in several]
     if len(loaded) == 1 and not mirror_axes and not samples and not doubt:
         return loaded[0]
     return ensemble(loaded, mirror_axes, samples, seed)

@@ -7,6 +7,7 @@ network was trained on from the other: two that started apart have their feature
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ganatomy.errors import UserError
 from ganatomy.inference.loaded import WEIGHTS, LoadedRun, load_run
 from ganatomy.runs.integrity.checked import read_bytes, read_file
 from ganatomy.runs.integrity.checksums import Damaged, sha256
+from ganatomy.runs.weights import weights
 
 State = Mapping[str, Tensor]
 
@@ -68,7 +70,7 @@ def interpolated(gan: LoadedRun, alpha: float, twin: str | Path | None = None) -
         twin: The twin's run; None for the one that the GAN was started from, where it was then.
 
     Returns:
-        The run, with the mixed weights.
+        The run with the mixed weights, and their hash.
 
     Raises:
         UserError: See `twin_of` and `interpolate`.
@@ -78,7 +80,7 @@ def interpolated(gan: LoadedRun, alpha: float, twin: str | Path | None = None) -
     mixed = interpolate(other.task.evaluator.state_dict(), own, alpha)
     for network in (gan.task.generator, gan.task.evaluator):
         network.load_state_dict(mixed)
-    return gan
+    return replace(gan, weights_hash=sha256(weights(gan.task.evaluator)))
 
 
 def twin_of(run: Path, typed: str | Path | None = None) -> Path:

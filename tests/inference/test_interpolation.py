@@ -12,11 +12,15 @@ import pytest
 import safetensors.torch
 import torch
 import yaml
+from PIL import Image
 
 from ganatomy.errors import UserError
 from ganatomy.inference.interpolation import interpolate, interpolated, twin_of
 from ganatomy.inference.loaded import load_run
+from ganatomy.predict.command import predict
 from tests.conftest import TINY, composed
+from tests.finished import blobs
+from tests.predict.test_predict import contents, settings
 
 WORDS = [
     "task=enhancement",
@@ -91,6 +95,8 @@ def test_two_networks_are_not_mixed() -> None:
 def test_a_loaded_gan_is_set_between(twin: Path, gan: Path, alpha: float) -> None:
     loaded = interpolated(load_run(gan, "cpu"), alpha)
     expected = interpolate(weights(twin), weights(gan), alpha)
+    hashes = {end: load_run(run, "cpu").weights_hash for end, run in ((0.0, twin), (1.0, gan))}
+    assert all((loaded.weights_hash == known) == (alpha == end) for end, known in hashes.items())
     for network in (loaded.task.generator, loaded.task.evaluator):
         assert all(torch.equal(network.state_dict()[name], value) for name, value in expected.items())
 
@@ -126,3 +132,23 @@ def test_any_other_pair_is_refused_in_one_line(twin: Path, gan: Path, tmp_path: 
         with pytest.raises(UserError, match=line) as caught:
             twin_of(run, named)
         assert "\n" not in str(caught.value)
+
+
+def test_predict_writes_the_mixture(twin: Path, gan: Path, tmp_path: Path) -> None:
+    """At its ends the files of the twin and of the GAN, byte for byte; between them another one."""
+    (tmp_path / "in").mkdir()
+    Image.fromarray((blobs(0, 32, 32) * 255).astype(np.uint8)).save(tmp_path / "in/p.png")
+    made: dict[str, bytes] = {}
+    runs = {"twin": (twin, None), "gan": (gan, None), "0": (gan, 0.0), "0.5": (gan, 0.5), "1": (gan, 1)}
+    for name, (run, alpha) in runs.items():
+        assert predict(settings(run, tmp_path / "in", tmp_path / name, alpha=alpha, familiarity=False)) == 0
+        (made[name],) = contents(tmp_path / name).values()
+    assert made["0"] == made["twin"] and made["1"] == made["gan"] != made["twin"]
+    assert made["0.5"] not in (made["twin"], made["gan"])
+    for more, line in (({"twin": str(twin)}, "twin: is mixed in by alpha"), ({"alpha": 2.0}, "alpha")):
+        with pytest.raises(UserError, match=line):
+            predict(settings(gan, tmp_path / "in", tmp_path / "none", **more))
+    both = settings(gan, tmp_path / "in", tmp_path / "none").with_values(run=[str(gan), str(twin)], alpha=0.5)
+    with pytest.raises(UserError, match="alpha: several runs have no twin in common"):
+        predict(both)
+    assert not (tmp_path / "none").exists()
