@@ -31,6 +31,7 @@ VERBS = {
     "sweep": Verb("ganatomy.sweep", "start", "search for the best configuration over many runs"),
     "experiment": Verb("ganatomy.experiment", "start", "train the arms of a study; test a paper's claims"),
     "predict": Verb("ganatomy.predict.__main__", "main", "apply a finished run to new files"),
+    "demo": Verb("ganatomy.demo.__main__", "main", "show a finished run on a page of this machine"),
     "completion": Verb("ganatomy.completion", "main", "print tab completion for bash, zsh or fish"),
 }
 
