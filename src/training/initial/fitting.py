@@ -134,7 +134,9 @@ def convert(weight: Tensor, groups: Blocks) -> Tensor:
         [1.0, 2.0, 1.5, 1.5]
     """
     parts = []
-    for part, (there, here) in zip(weight.split([there for there, _ in groups], 1), groups, strict=True):
+    for part, (there, here) in zip(
+        torch.split(weight, [there for there, _ in groups], 1), groups, strict=True
+    ):
         same = part if there == here else part.sum(1, keepdim=True).expand(-1, here, *part.shape[2:]) / here
         parts.append(same)
     return torch.cat(parts, 1)
