@@ -67,6 +67,13 @@ def begin(cfg: Config, task: AdversarialTask, data: DataModule, fresh: bool) -> 
                 f"SHA-256 begins with {source.digest[:12]}); give that one, or init_hash=null for any"
             )
         record, lines = _load(cfg, task, source)
+        tested = {case.subject for case in data.records["test"]}
+        if shared := len(tested & source.trained_on):
+            record["test_subjects"] = shared
+            lines.append(
+                f"init: {shared} of the {len(tested)} test subjects are named like some that {source.typed} "
+                "was trained on; if they are the same, this is no test on unseen subjects: give both one split"
+            )
         cfg = cfg.with_values(init_hash=source.digest)
     elif cfg.init_hash and not cfg.init:
         raise UserError("init_hash: names weights to start from, and init names none; give init=RUN")

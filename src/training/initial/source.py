@@ -17,7 +17,7 @@ from ganatomy.config.security.elsewhere import checked
 from ganatomy.errors import UserError
 from ganatomy.runs.checkpoints import checkpoint_file
 from ganatomy.runs.checkpoints.rotation import BEST, LAST, numbered
-from ganatomy.runs.integrity.checked import read_bytes
+from ganatomy.runs.integrity.checked import read_bytes, read_file
 from ganatomy.runs.integrity.checksums import Damaged, sha256
 from ganatomy.tasks.recipe import PLAYERS
 
@@ -38,6 +38,7 @@ class Source:
         states: Weights by player, with the names that they have in the player.
         model: Section `model` of the run's config.yaml; {} if there is none.
         discriminator_file: Checkpoint that the discriminator's weights come from; empty for none.
+        trained_on: Names of the subjects that they were trained on, where data.json says it.
     """
 
     typed: str
@@ -46,6 +47,7 @@ class Source:
     states: dict[str, State]
     model: Mapping[str, Any] = field(default_factory=dict)
     discriminator_file: str = ""
+    trained_on: frozenset[str] = frozenset()
 
 
 def open_source(typed: str, players: Collection[str]) -> Source:
@@ -109,7 +111,7 @@ def _of_run(typed: str, run: Path, players: Collection[str]) -> Source:
     file = ""
     if "discriminator" in players and (pair := _beside(run, tested)):
         states["discriminator"], file = pair
-    return Source(typed, WEIGHTS, sha256(content), states, _model(run), file)
+    return Source(typed, WEIGHTS, sha256(content), states, _model(run), file, _subjects(run))
 
 
 def _beside(run: Path, tested: State) -> tuple[State, str] | None:
@@ -141,7 +143,7 @@ def _of_checkpoint(typed: str, path: Path, run: Path, players: Collection[str]) 
     states = {player: state for player, state in found.items() if player in players and state}
     name = path.name if Path(typed).expanduser() == path else f"{path.parent.name}/{path.name}"
     used = name if "discriminator" in states else ""
-    return Source(typed, name, sha256(content), states, _model(run), used)
+    return Source(typed, name, sha256(content), states, _model(run), used, _subjects(run))
 
 
 def _of_file(typed: str, path: Path, players: Collection[str]) -> Source:
@@ -156,7 +158,9 @@ def _of_file(typed: str, path: Path, players: Collection[str]) -> Source:
         found = {"generator" if "generator" in players else "discriminator": weights}
     states = {player: state for player, state in found.items() if player in players and state}
     used = path.name if "discriminator" in states else ""
-    return Source(typed, path.name, sha256(content), states, _model(path.parent), used)
+    return Source(
+        typed, path.name, sha256(content), states, _model(path.parent), used, _subjects(path.parent)
+    )
 
 
 def _parsed(content: bytes, path: Path) -> State:
@@ -178,6 +182,15 @@ def _model(run: Path) -> Mapping[str, Any]:
         return {}
     model = content.get("model") if isinstance(content, dict) else None
     return model if isinstance(model, dict) else {}
+
+
+def _subjects(run: Path) -> frozenset[str]:
+    """Return the subjects of a run's training; none if its data.json does not say, or cannot be read."""
+    try:
+        named = ((read_file(run, "data.json") or {}).get("subjects") or {}).get("train") or ()
+        return frozenset(map(str, named))
+    except (Damaged, AttributeError, TypeError):
+        return frozenset()
 
 
 def _generator(weights: Mapping[str, Any]) -> State:

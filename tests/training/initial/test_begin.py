@@ -108,6 +108,17 @@ def test_a_network_that_shares_nothing_is_refused(
         begun(f"init={tmp_path}/net.safetensors", "init_players=generator")
 
 
+def test_subjects_that_the_source_was_trained_on_are_counted(source: Path, begun: Begun) -> None:
+    """Another split of the same subjects; with the same one nothing is said."""
+    _, same = begun(f"init={source}")
+    assert "test_subjects" not in same.record
+    _, other = begun(f"init={source}", "data.folds=3", "data.fold=1")
+    trained = json.loads((source / "data.json").read_text())["subjects"]["train"]
+    assert len(trained) == 4 and 0 < other.record["test_subjects"] <= 2
+    assert f"init: {other.record['test_subjects']} of the 2 test subjects are named like" in other.lines[-1]
+    assert not any(subject in line for line in other.lines for subject in trained)
+
+
 def test_a_hash_without_a_source_is_refused(begun: Begun) -> None:
     with pytest.raises(UserError, match="init names none"):
         begun(f"init_hash={'0' * 64}")
