@@ -72,7 +72,7 @@ def begin(cfg: Config, task: AdversarialTask, data: DataModule, fresh: bool) -> 
             record["test_subjects"] = shared
             lines.append(
                 f"init: {shared} of the {len(tested)} test subjects are named like some that {source.typed} "
-                "was trained on; if they are the same, this is no test on unseen subjects: give both one split"
+                "was trained on; if they are the same, this is no test on unseen ones: give both one split"
             )
         cfg = cfg.with_values(init_hash=source.digest)
     elif cfg.init_hash and not cfg.init:
