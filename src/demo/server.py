@@ -79,9 +79,7 @@ class Page:
         if found is None or found.predicted.file is None:
             return _refused("there is no file", 404)
         name, content = await asyncio.to_thread(found.file)
-        plain = "".join(
-            sign if sign.isascii() and (sign.isalnum() or sign in "._-") else "_" for sign in name
-        )
+        plain = re.sub(r"[^A-Za-z0-9._-]", "_", name)
         headers = {"Content-Disposition": f'attachment; filename="{plain}"'}
         return Response(content, media_type="application/octet-stream", headers=headers)
 

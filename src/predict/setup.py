@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from ganatomy.errors import UserError
 from ganatomy.inference.ensemble import load_runs, member_tasks
 from ganatomy.inference.familiar import reasons
 from ganatomy.inference.inputs import Named
+from ganatomy.inference.interpolation import interpolated
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.inference.predictor import Loaded, Predictor
 from ganatomy.predict.settings import PredictConfig
@@ -26,7 +28,14 @@ def load(config: PredictConfig) -> LoadedRun:
     Raises:
         UserError: A setting does not suit the run.
     """
-    loaded = load_runs(config.runs, config.device, config.mirror_axes, config.samples, doubt=config.doubt)
+    loaded = load_runs(
+        config.runs,
+        config.device,
+        config.mirror_axes,
+        config.samples,
+        doubt=config.doubt,
+        change=mixture(config),
+    )
     if config.precision != "run":
         if config.precision == "16-mixed" and loaded.device.type == "cpu":
             raise UserError("precision=16-mixed: needs a GPU; use bf16-mixed or 32-true here")
@@ -42,6 +51,21 @@ def load(config: PredictConfig) -> LoadedRun:
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     return loaded
+
+
+def mixture(config: PredictConfig) -> Callable[[LoadedRun], LoadedRun]:
+    """Return what sets a loaded GAN between its twin and itself; without `alpha` it stays as it is.
+
+    Raises:
+        UserError: There are several runs, or a twin without an `alpha`.
+    """
+    if config.alpha is None:
+        if config.twin is not None:
+            raise UserError("twin: is mixed in by alpha alone; give alpha=0 (the twin) to alpha=1 (the GAN)")
+        return lambda loaded: loaded
+    if len(config.runs) > 1:
+        raise UserError("alpha: several runs have no twin in common; give one run, or alpha=null")
+    return functools.partial(interpolated, alpha=config.alpha, twin=config.twin)
 
 
 def job_of(
