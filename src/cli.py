@@ -30,6 +30,7 @@ VERBS = {
     "check": Verb("ganatomy.check", "main", "read a data set once; report what is in it and what is wrong"),
     "sweep": Verb("ganatomy.sweep", "start", "search for the best configuration over many runs"),
     "experiment": Verb("ganatomy.experiment", "start", "train the arms of a study; test a paper's claims"),
+    "export": Verb("ganatomy.export.__main__", "main", "write a finished run as ONNX, TorchScript, MONAI bundle, or card"),
     "completion": Verb("ganatomy.completion", "main", "print tab completion for bash, zsh or fish"),
 }
 
@@ -46,6 +47,7 @@ Examples:
   ganatomy train task=synthesis                         make new images from noise
   ganatomy train resume=runs/segmentation/DIR           continue a run that stopped
   ganatomy check data=folder data.root=DIR              read your own images once
+  ganatomy export run=runs/segmentation/DIR             a finished run as ONNX, compared with torch
   eval "$(ganatomy completion bash)"                    complete commands, groups, keys and values with Tab
 
 ganatomy <command> --help lists what a command takes; ganatomy --version shows the version.

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 
-COMMANDS = ("src.train", "src.check", "src.sweep", "src.experiment", "src.__main__")
+COMMANDS = ("src.train", "src.check", "src.sweep", "src.experiment", "src.__main__", "src.export", "src.export.__main__")
 
 
 class _Refusal(MetaPathFinder):

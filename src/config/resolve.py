@@ -170,7 +170,8 @@ def validate(plain: Plain) -> Config:
 
     check_secrets(plain)
     cfg = Config.from_plain(plain)
-    check_model(cfg, HydraConfig.get().runtime.choices["model"] if HydraConfig.initialized() else cfg.name)
+    chosen = HydraConfig.get().runtime.choices if HydraConfig.initialized() else {}
+    check_model(cfg, chosen.get("model", cfg.name))
     _check_names(cfg)
     _check_samples(cfg)
     check_data(cfg.data)

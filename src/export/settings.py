@@ -62,22 +62,21 @@ class ExportConfig(Section):
         return path / NAMES[self.chosen]
 
 
-def refuse_existing(paths: list[Path], overwrite: bool, run: Path) -> None:
-    """Refuse to write over anything, or into the run.
+def check_target(target: Path, overwrite: bool, run: Path) -> None:
+    """Refuse, before anything is computed, to write over something or into the run.
 
     Args:
-        paths: Files and folders that are to be written.
-        overwrite: Files that are there may be replaced.
+        target: File or folder that is to be written.
+        overwrite: A file that is there may be replaced.
         run: The run directory.
 
     Raises:
-        UserError: One of them is there already, cannot be written, or lies in the run.
+        UserError: It is there already, cannot be there, or lies in the run.
     """
-    for path in paths:
-        if run.resolve() in (path.resolve(), *path.resolve().parents):
-            raise UserError(f"output: {path} is inside the run, which stays as it is; name a place outside it")
-        if path.is_symlink() or (path.exists() and not overwrite):
-            raise UserError(f"output: {path} is there already; name another, or set overwrite=true")
-        above = next(folder for folder in path.absolute().parents if folder.exists())
-        if not above.is_dir():
-            raise UserError(f"output: {above} is a file, not a folder; name another output")
+    if run.resolve() in (target.resolve(), *target.resolve().parents):
+        raise UserError(f"output: {target} is inside the run, which stays as it is; name a place outside it")
+    if target.is_symlink() or (target.exists() and not overwrite):
+        raise UserError(f"output: {target} is there already; name another, or set overwrite=true")
+    above = next(folder for folder in target.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise UserError(f"output: {above} is a file, not a folder; name another output")

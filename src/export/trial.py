@@ -47,6 +47,14 @@ def _per_side(graph: Graph, sides: Sequence[int]) -> tuple[int, ...]:
     return tuple(graph(torch.zeros(1, graph.channels, *sides))[0].shape[2:])
 
 
+def sides_words(graph: Graph, step: int) -> str:
+    """Return which sides images may have, in words."""
+    known = "x".join(map(str, graph.sides))
+    if step == 0:
+        return f"images of {known} only"
+    return "images of any sides" if step == 1 else f"images of {known}, or of sides that differ by multiples of {step}"
+
+
 def sizes_of(graph: Graph, step: int) -> list[tuple[int, ...]]:
     """Return three sizes, no two alike, or three times the only one."""
     first = list(graph.sides)
