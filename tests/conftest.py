@@ -62,9 +62,8 @@ def shell() -> None:
     invocation._settled.clear()
 
 
-@pytest.fixture
-def compose() -> Callable[..., dict[str, Any]]:
-    """The plain configuration of `python -m src.train <overrides>`."""
+def composed(*overrides: str, tiny: bool = True) -> dict[str, Any]:
+    """Return the plain configuration of `python -m src.train <overrides>`."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
@@ -74,18 +73,21 @@ def compose() -> Callable[..., dict[str, Any]]:
     from ganatomy.config.resolve import resolve_config
     from ganatomy.config.resolvers import register_resolvers
 
-    def of(*overrides: str, tiny: bool = True) -> dict[str, Any]:
-        register_resolvers()
-        GlobalHydra.instance().clear()
-        words = [*(TINY if tiny else []), *overrides]
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            cfg = hydra_compose("train", words, return_hydra_config=True)
-            HydraConfig.instance().set_config(cfg)
-            plain = {key: value for key, value in cfg.items() if key != "hydra"}
-            cfg = type(cfg)(plain)
-            return resolve_config(cfg, [word for word in words if word in overrides])
+    register_resolvers()
+    GlobalHydra.instance().clear()
+    words = [*(TINY if tiny else []), *overrides]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = hydra_compose("train", words, return_hydra_config=True)
+        HydraConfig.instance().set_config(cfg)
+        plain = {key: value for key, value in cfg.items() if key != "hydra"}
+        cfg = type(cfg)(plain)
+        return resolve_config(cfg, [word for word in words if word in overrides])
 
-    return of
+
+@pytest.fixture
+def compose() -> Callable[..., dict[str, Any]]:
+    """The plain configuration of `python -m src.train <overrides>`."""
+    return composed
 
 
 @pytest.fixture

@@ -65,6 +65,7 @@ OTHERS = (
     "ganatomy.text.names",
     "ganatomy.text.tables",
     "ganatomy.data.io.dicom.pseudonyms",
+    "ganatomy.inference.loaded",
 )
 """Modules that are no entry; those of their functions and classes that have an example are run too."""
 

@@ -14,6 +14,8 @@ FILES = {str(path.relative_to(SRC).with_suffix("")): path for path in sorted(SRC
 FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "omegaconf", "wandb"}
 
 GROUND = {"adversarial", "networks", "metrics", "data", "degradations", "baselines", "pictures"}
+BELOW_TRAINING = GROUND | {"guard", "optim", "tasks", "callbacks", "config", "runs", "launch"}
+BELOW_INFERENCE = BELOW_TRAINING | {"training"}
 KNOWS: Mapping[str, set[str]] = {
     **{room: set() for room in sorted(GROUND)},
     "pictures": {"metrics"},
@@ -24,9 +26,16 @@ KNOWS: Mapping[str, set[str]] = {
     "launch": {"config", "runs"},
     "tasks": GROUND | {"optim"},
     "callbacks": GROUND | {"guard", "tasks", "config", "runs", "launch"},
-    "training": GROUND | {"guard", "optim", "tasks", "callbacks", "config", "runs", "launch"},
+    "training": BELOW_TRAINING,
     "sweeps": {"config", "runs", "launch", "pictures", "metrics"},
     "experiments": {"config", "runs", "launch", "sweeps", "pictures", "metrics"},
+    "inference": BELOW_INFERENCE,
+    **{room: BELOW_INFERENCE | {"inference"} for room in ("predict", "generate", "export", "demo")},
+    "evaluate": BELOW_INFERENCE | {"inference", "experiments"},
+    **{
+        room: {"config", "runs", "launch", "pictures", "metrics", "experiments"}
+        for room in ("compare", "index")
+    },
 }
 """Room -> the rooms it may import from. Commands, the files beside the rooms, may import all."""
 ANYWHERE = {"errors", "files", "invocation", "text", "version"}
@@ -38,6 +47,10 @@ MAY_USE = {
     "launch": {"hydra", "omegaconf", "pytorch_lightning"},
     "runs": {"hydra", "omegaconf"},
     "training": FRAMEWORKS,
+    **{
+        verb: {"omegaconf"}
+        for verb in ("predict", "evaluate", "generate", "export", "demo", "compare", "index")
+    },
     "data/datamodule": {"pytorch_lightning"},
 }
 

@@ -51,7 +51,7 @@ class SyntheticImages(pl.Callback):
         if trainer.is_global_zero:  # earlier images of a resumed run are from other weights
             shutil.rmtree(self.folder, ignore_errors=True)
         trainer.strategy.barrier("synthetic")
-        known = getattr(data.source, "label_values", None) or range(max(len(data.mask_classes), 2))
+        known = data.label_values
         maps = Form(stored.format, np.min_scalar_type(max(known)))
         width = max(4, len(str(self.count)))
         for number in range(1 + trainer.global_rank, self.count + 1, trainer.world_size):

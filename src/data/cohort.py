@@ -90,6 +90,12 @@ class Cohort:
         return tuple(self.source.classes)
 
     @property
+    def label_values(self) -> tuple[int, ...]:
+        """Return the values that masks have in files, in the order of `mask_classes`."""
+        known = getattr(self.source, "label_values", None) or range(max(len(self.mask_classes), 2))
+        return tuple(int(value) for value in known)
+
+    @property
     def box_classes(self) -> tuple[str, ...]:
         """Return the names of the values of `classes`, the classes of boxes."""
         return tuple(self.source.box_classes)

@@ -1,17 +1,23 @@
-"""Content of generator.safetensors, the weights of a finished run."""
+"""Content of generator.safetensors, the weights of a finished run, and of the tensors kept beside it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 def weights(network: nn.Module) -> bytes:
     """Return the content of the file for this network, the generator that was tested."""
+    return tensors(network.state_dict())
+
+
+def tensors(state: Mapping[str, Tensor]) -> bytes:
+    """Return the content of a safetensors file with these tensors."""
     import safetensors.torch
 
-    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    content: bytes = safetensors.torch.save(state)
+    plain = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+    content: bytes = safetensors.torch.save(plain)
     return content

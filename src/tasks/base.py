@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torchmetrics import Metric
 
 from ganatomy.data.datamodule import DataModule
@@ -136,6 +136,15 @@ class AdversarialTask(TaskHooks, GanModule):
         scores = {key: float(value) for key, value in self.tables[name].compute().items()}
         self.tables[name].reset()
         return scores
+
+    def state_to_keep(self) -> dict[str, Tensor]:
+        """Return what answers depend on besides the generator's weights: its own buffers by default."""
+        return dict(self.named_buffers(recurse=False))
+
+    def load_kept_state(self, state: dict[str, Tensor]) -> None:
+        """Take over what `state_to_keep` returned at the end of the run."""
+        for name, buffer in self.named_buffers(recurse=False):
+            buffer.copy_(state[name])
 
     def validation_step(self, batch: Batch, index: int) -> Any:
         return self._evaluate("val", batch)

@@ -11,6 +11,7 @@ from torch import Tensor
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Batch
 from ganatomy.errors import UserError
+from ganatomy.tasks.shared.answers import Answer
 
 
 class TaskHooks:
@@ -163,6 +164,20 @@ class TaskHooks:
             units of the case's file and written in the type of the file that `written_like` names.
         """
         return None
+
+    def answer(self, batch: Batch, prediction: Any, rows: list[int]) -> Answer:
+        """Return what `predict` of the command line writes for one case; no truth is in the batch.
+
+        Args:
+            batch: Batch with the case.
+            prediction: The value of `predict` for that batch.
+            rows: Rows of the case: one, or the slices of a volume.
+        """
+        return Answer(self.saved_prediction(batch, prediction, rows), self.written_like)
+
+    def sections_to_keep(self, data: DataModule) -> dict[str, Any]:
+        """Return further entries of `Preprocessing` that this task needs without its training data."""
+        return {}
 
     def write_test_files(self, directory: Path) -> None:
         """Write files about the test as a whole, such as a table of boxes, into the run's directory.

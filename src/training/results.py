@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganatomy.runs.directory import Run
-from ganatomy.runs.weights import weights
+from ganatomy.runs.weights import tensors, weights
 from ganatomy.text.tables import csv_text
+from ganatomy.training import preprocessing
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -112,7 +113,9 @@ def weights_to_test(run: Run, task: AdversarialTask, best: dict[str, Any], wante
 
 
 def write(run: Run, task: AdversarialTask, trainer: pl.Trainer) -> None:
-    """Write metrics.json, scores.csv (a row for each test case) and the weights of the tested generator.
+    """Write metrics.json, scores.csv (a row for each test case), and what applies the tested generator.
+
+    That is its weights, preprocessing.json, and task.safetensors if the task keeps more.
 
     Args:
         run: Run directory.
@@ -121,11 +124,14 @@ def write(run: Run, task: AdversarialTask, trainer: pl.Trainer) -> None:
     """
     scores = {name: float(value) for name, value in sorted(task.final.items())}
     run.write("metrics.json", scores)
+    data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
     if task.case_scores:
-        data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
         rows = with_subjects(task.case_scores, data.records["test"])
         run.write_bytes("scores.csv", csv_text(list(rows[0]), rows).encode())
     run.write_bytes("generator.safetensors", weights(task.evaluator))
+    if kept := task.state_to_keep():
+        run.write_bytes("task.safetensors", tensors(kept))
+    run.write(preprocessing.NAME, preprocessing.preprocessing_of(data, task).to_plain())
     if trainer.is_global_zero:
         task.write_test_files(run.path)
 

@@ -25,7 +25,11 @@ COPIES = "copies"
 COPIED = ("config.yaml", "data.json", "environment.json", "status.json", "metrics.csv")
 """Files of which a copy is kept; every other one is written again at the end of a run."""
 HISTORY = "metrics.csv"
-RESULTS = ("metrics.json", "scores.csv", "generator.safetensors")
+RESULTS = (
+    *("metrics.json", "scores.csv", "generator.safetensors"),
+    *("task.safetensors", "preprocessing.json", "baselines.safetensors"),
+)
+"""Files that a finished run writes again at its end."""
 FIXED = ("config.yaml", "data.json")
 """Files that decide the numbers of a run: one that was edited is refused."""
 

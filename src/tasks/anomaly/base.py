@@ -10,8 +10,10 @@ from torch import Tensor, nn
 
 from ganatomy.adversarial import Game
 from ganatomy.data.records import Batch
+from ganatomy.errors import UserError
 from ganatomy.tasks.phases import Phase
 
+NO_METHOD = "this model defines no anomaly score; choose model=fanogan, ganomaly or autoencoder"
 Maps = Callable[[Tensor], Tensor]
 """Differences [B, C, *spatial] to anomaly maps [B, *spatial]."""
 
@@ -44,12 +46,14 @@ class Method:
         further_players: Optimisers besides those of the generator and the discriminator.
         searches: True if there is a slower search for the scores of the same images.
         plain_answer: True if the generator answers an image with one tensor of its sides.
+        scores_by_discriminator: True if scores need the discriminator's weights too.
     """
 
     players: Players
     further_players: tuple[str, ...] = ()
     searches = False
     plain_answer = False
+    scores_by_discriminator = False
 
     def phases(self, players: Players) -> list[Phase]:
         """Return the phases of the run, in order, and remember the players."""
@@ -81,3 +85,23 @@ class Method:
     def score_images(self, x: Tensor, maps: Maps) -> tuple[Tensor, Tensor]:
         """Return reconstructions [B, C, *spatial] and scores [B] of images; `maps` maps their difference."""
         raise NotImplementedError
+
+
+def check_settings(smooth: float, quantile: float, search_images: int, counts: dict[str, int]) -> None:
+    """Raise UserError for settings of the task that are out of range.
+
+    Args:
+        smooth: Deviation of the Gaussian over maps, in pixels.
+        quantile: Quantile of healthy pixels, in (0, 1).
+        search_images: Images of AnoGAN's search; 0, or 2 and more.
+        counts: Numbers that must be 1 or more, by key.
+    """
+    if smooth < 0:
+        raise UserError(f"task.smooth: {smooth} must not be negative")
+    if not 0 < quantile < 1:
+        raise UserError(f"task.quantile: {quantile} is outside (0, 1)")
+    for key, value in counts.items():
+        if value < 1:
+            raise UserError(f"task.{key}: {value} must be 1 or more")
+    if search_images < 0 or search_images == 1:
+        raise UserError(f"task.search_images: {search_images}; give 0 for no search, or 2 images or more")

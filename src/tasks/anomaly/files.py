@@ -34,21 +34,34 @@ def box_rows(batch: Batch, row_names: list[str], maps: Tensor, threshold: float)
     """
     rows = []
     for row, name in enumerate(row_names):
-        found, peaks = boxes_of(maps[row].cpu().numpy(), threshold)
-        sides = list(maps.shape[1:])
-        if "slice" in batch:
-            z = float(batch["slice"][row])
-            found = np.insert(found, [len(sides), 2 * len(sides)], [z, z + 1], axis=1).astype(np.float32)
-            sides.append(int(batch["slice"].max()) + 1)
-        file_grid = Grid(
-            _array(batch["input_affine"][row]), tuple(_array(batch["input_shape"][row]).astype(int))
-        )
-        on_file = move_boxes(found, Grid(_array(batch["affine"][row]), tuple(sides)), file_grid)
-        within, usable = usable_boxes(on_file, file_grid.shape)  # `data.resize` may have padded
-        for box, peak in zip(np.round(within[usable], 2), np.asarray(peaks)[usable], strict=True):
+        found, peaks = boxes_on_file(batch, row, maps[row], threshold)
+        for box, peak in zip(found, peaks, strict=True):
             corners = [" ".join(f"{value:g}" for value in corner) for corner in np.split(box, 2)]
             rows.append(dict(zip(COLUMNS, (name, round(float(peak), 4), *corners), strict=True)))
     return rows
+
+
+def boxes_on_file(
+    batch: Batch, row: int, anomaly_map: Tensor, threshold: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the boxes of a row in voxels of its case's file [N, 2 * dims], and their peak values [N].
+
+    Args:
+        batch: Evaluation batch.
+        row: Row of the map.
+        anomaly_map: Anomaly map [*spatial].
+        threshold: Value above which a pixel is in a box.
+    """
+    found, peaks = boxes_of(anomaly_map.cpu().numpy(), threshold)
+    sides = list(anomaly_map.shape)
+    if "slice" in batch:
+        z = float(batch["slice"][row])
+        found = np.insert(found, [len(sides), 2 * len(sides)], [z, z + 1], axis=1).astype(np.float32)
+        sides.append(int(batch["slice"].max()) + 1)
+    file_grid = Grid(_array(batch["input_affine"][row]), tuple(_array(batch["input_shape"][row]).astype(int)))
+    on_file = move_boxes(found, Grid(_array(batch["affine"][row]), tuple(sides)), file_grid)
+    within, usable = usable_boxes(on_file, file_grid.shape)  # `data.resize` may have padded
+    return np.round(within[usable], 2), np.asarray(peaks)[usable]
 
 
 def lesions_of_files(

@@ -90,6 +90,7 @@ class FAnoGanTraining(Method):
     """
 
     searches = True
+    scores_by_discriminator = True
     further_players = ("encoder",)
 
     def __init__(self, steps: int, share: float = 0.6667, kappa: float = 1.0) -> None:

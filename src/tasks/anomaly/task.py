@@ -20,12 +20,14 @@ from ganatomy.metrics.synthesis.distance import sliced_wasserstein
 from ganatomy.metrics.synthesis.pool import ImagePool
 from ganatomy.tasks.anomaly import baselines, figures
 from ganatomy.tasks.anomaly.anomaly_map import Findings, highest, middle_planes, smoothed
-from ganatomy.tasks.anomaly.base import Method, Players
+from ganatomy.tasks.anomaly.answers import answer_of, kept_state, load_state
+from ganatomy.tasks.anomaly.base import NO_METHOD, Method, Players, check_settings
 from ganatomy.tasks.anomaly.files import box_rows, gather_rows, lesions_of_files, maps_of_files, write_rows
 from ganatomy.tasks.anomaly.healthy import chosen, keep_healthy_subjects, numbered
 from ganatomy.tasks.base import all_labelled
 from ganatomy.tasks.phases import Phased
 from ganatomy.tasks.recipe import Recipe
+from ganatomy.tasks.shared.answers import Answer
 from ganatomy.tasks.shared.cohort import sample_training_images
 from ganatomy.tasks.shared.fixed_noise import fixed_noise, row_names
 from ganatomy.tasks.shared.volumes import all_finite, stack_slices
@@ -80,14 +82,9 @@ class AnomalyTask(Phased):
     ) -> None:
         super().__init__(recipe, monitor, scored)
         if method is None:
-            raise UserError(
-                "task.method: this model defines no anomaly score; choose model=fanogan, ganomaly or "
-                "autoencoder"
-            )
+            raise UserError(f"task.method: {NO_METHOD}")
         counts = {"components": components, "denoising_steps": denoising_steps, "search_steps": search_steps}
-        _check(smooth, quantile, counts)
-        if search_images < 0 or search_images == 1:
-            raise UserError(f"task.search_images: {search_images}; give 0 for no search, or 2 images or more")
+        check_settings(smooth, quantile, search_images, counts)
         self.healthy = numbered({"healthy": healthy, "lesion": lesion}, kinds or [], recipe.classes)
         self.smooth, self.quantile, self.method = smooth, quantile, method
         self.plain_answer = method.plain_answer
@@ -233,16 +230,21 @@ class AnomalyTask(Phased):
         """Return the map in the network's units, since units of files differ from case to case."""
         return stack_slices(batch, prediction.map[:, None], rows)
 
+    def answer(self, batch: Batch, prediction: Findings, rows: list[int]) -> Answer:
+        return answer_of(
+            self.saved_prediction(batch, prediction, rows), batch, prediction, rows, self.threshold
+        )
+
+    def state_to_keep(self) -> dict[str, Tensor]:
+        needed = self.discriminator if self.method.scores_by_discriminator else None
+        return kept_state(self.threshold, needed)
+
+    def load_kept_state(self, state: dict[str, Tensor]) -> None:
+        """Take over the kept state; the run is then in its last phase."""
+        self.threshold = load_state(state, self.discriminator)
+        if self.best is not None:
+            self.best.phase = len(self.phases) - 1
+
     def write_test_files(self, directory: Path) -> None:
         """Write anomalies.csv: the boxes found, in voxels of the case's file."""
         write_rows(directory / "anomalies.csv", self.boxes)
-
-
-def _check(smooth: float, quantile: float, counts: dict[str, int]) -> None:
-    if smooth < 0:
-        raise UserError(f"task.smooth: {smooth} must not be negative")
-    if not 0 < quantile < 1:
-        raise UserError(f"task.quantile: {quantile} is outside (0, 1)")
-    for key, value in counts.items():
-        if value < 1:
-            raise UserError(f"task.{key}: {value} must be 1 or more")

@@ -51,6 +51,22 @@ def image_of(batch: Batch, row: int, files: Originals | None) -> Callable[[Boxes
     return of
 
 
+def boxes_on_file(batch: Batch, row: int, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return boxes on the file's grid, clipped to it and rounded as in the files, and which of them remain.
+
+    Args:
+        batch: Evaluation batch.
+        row: Row of the image.
+        boxes: Boxes [N, 2 * dims] on the network's grid.
+
+    Returns:
+        (boxes [M, 2 * dims] in voxels of the file, float64; True for those of the N that remain).
+    """
+    grid, file_grid = grids(batch, row)
+    clipped, usable = usable_boxes(move_boxes(boxes.astype(np.float64), grid, file_grid), file_grid.shape)
+    return rounded(clipped[usable]), usable
+
+
 def write_boxes(directory: Path, images: Sequence[Image], classes: Sequence[str], threshold: float) -> None:
     """Write `boxes.json` (COCO results), `truth.json` (the COCO file they refer to) and `boxes.csv`.
 

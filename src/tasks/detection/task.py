@@ -23,9 +23,10 @@ from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.detection.baselines import fit_baselines
 from ganatomy.tasks.detection.centernet_decoding import Found, decode, maps_in_windows, mirrored_maps
 from ganatomy.tasks.detection.centernet_targets import Truth, encode
-from ganatomy.tasks.detection.coco_files import image_of, write_boxes
+from ganatomy.tasks.detection.coco_files import boxes_on_file, image_of, write_boxes
 from ganatomy.tasks.detection.losses import centre_focal, centre_l1
 from ganatomy.tasks.recipe import Recipe
+from ganatomy.tasks.shared.answers import Answer, FoundBoxes
 from ganatomy.tasks.shared.foreseen import missing_classes
 from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, in_windows
 from ganatomy.tasks.shared.volumes import all_finite
@@ -200,6 +201,13 @@ class DetectionTask(AdversarialTask):
     def threshold(self) -> float:
         """Return the score from which on boxes count."""
         return float(self.evaluator.threshold)  # type: ignore[arg-type]
+
+    def answer(self, batch: Batch, prediction: dict[str, Any], rows: list[int]) -> Answer:
+        boxes, scores, classes = (values.float().cpu().numpy() for values in prediction["found"][rows[0]])
+        on_file, usable = boxes_on_file(batch, rows[0], boxes)
+        names = [self.box_classes[int(number)] for number in classes[usable]]
+        found = FoundBoxes(on_file, scores[usable], names, self.threshold)
+        return Answer(boxes=found, values={"boxes": float((found.scores >= found.threshold).sum())})
 
     def write_test_files(self, directory: Path) -> None:
         write_boxes(directory / "predictions", self.test_images, self.box_classes, self.threshold)

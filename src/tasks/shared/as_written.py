@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -50,12 +50,21 @@ class Originals:
     """Files of the test cases: their content, and the content of predictions written like them.
 
     The files of one case are kept in memory until another case is asked for.
+
+    Args:
+        data: Data whose test cases are meant.
+        target: `dtype`, `slope` and `inter` of the files of targets, for cases that have none.
     """
 
-    def __init__(self, data: DataModule) -> None:
-        self.data = data
+    def __init__(self, data: DataModule, target: Mapping[str, Any] | None = None) -> None:
+        self.data, self.target = data, target
         self.records = {record.case: record for record in data.records["test"]}
         self._case, self._read = "", dict[str, Any]()
+
+    def hold(self, record: Record, case: Case) -> None:
+        """Take over a case that is loaded already."""
+        self.records[record.case] = record
+        self._case, self._read = record.case, {"truth": case}
 
     def truth(self, case: str) -> Case:
         """Return the case as its files hold it, before any preparation."""
@@ -89,6 +98,9 @@ class Originals:
         like = self._original(case, self.role(case, role))
         if role == "map":
             like = like.holding(np.dtype(np.float32))
+        elif role == "target" and self.target is not None and self.role(case, role) != "target":
+            own = self.target
+            like = replace(like, dtype=np.dtype(own["dtype"]), slope=own["slope"], inter=own["inter"])
         on_file = restore(values, _grid(batch, rows[0]), fill=float(values.min()))
         return AsWritten(like.stored(on_file), like, affine)
 
@@ -177,8 +189,7 @@ class Originals:
 
     def _values_of_masks(self, label: np.ndarray) -> np.ndarray:
         """Return class numbers as values of the data set's masks, in the smallest type that holds all."""
-        known = getattr(self.data.source, "label_values", None) or range(max(len(self.data.mask_classes), 2))
-        values = np.array(known)
+        values = np.array(self.data.label_values)
         smallest = np.result_type(np.min_scalar_type(values.min()), np.min_scalar_type(values.max()))
         stored: np.ndarray = values.astype(smallest)[label]
         return stored

@@ -1,0 +1,97 @@
+"""One case after another through the network of a finished run, back onto the grid of its file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ganatomy.data.records import Batch, Case, Record, Source
+from ganatomy.inference.applied import AppliedData, applied, to_device
+from ganatomy.inference.loaded import LoadedRun
+from ganatomy.tasks.shared.answers import Answer
+from ganatomy.tasks.shared.as_written import AsWritten, Originals
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A case that is read and prepared, before the network.
+
+    Attributes:
+        record: Its record.
+        case: Arrays of its files.
+        batch: Rows for the network.
+    """
+
+    record: Record
+    case: Case
+    batch: Batch
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Prediction of one case.
+
+    Attributes:
+        record: Record of the case.
+        answer: Boxes and numbers; its `array` is on the network's grid.
+        file: Content of the image or label map, on the grid of the case's file; None for a task without one.
+    """
+
+    record: Record
+    answer: Answer
+    file: AsWritten | None
+
+    @property
+    def values(self) -> np.ndarray | None:
+        """Return the image or label map [C, *spatial] on the file's grid, in units; None without one."""
+        return None if self.file is None else self.file.values
+
+
+class Predictor:
+    """Prediction of the cases of a source, in three steps that may run side by side.
+
+    `read` loads and prepares a case (files, CPU), `compute` runs the network (device), `finish` resamples the
+    answer to the file (CPU). Calling the predictor does all three.
+
+    Args:
+        loaded: The finished run.
+        source: Where the cases come from.
+        records: The cases; None for all of the source.
+    """
+
+    def __init__(self, loaded: LoadedRun, source: Source, records: list[Record] | None = None) -> None:
+        self.loaded = loaded
+        self.data: AppliedData = applied(loaded, source, records)
+        self.records = self.data.records["test"]
+
+    def __call__(self, record: Record) -> Predicted:
+        """Return the prediction of a case."""
+        ready = self.read(record)
+        return self.finish(ready, self.compute(ready))
+
+    def read(self, record: Record) -> Loaded:
+        """Load and prepare a case.
+
+        Raises:
+            ReadError: A file cannot be read.
+            UserError: The case does not suit the network.
+        """
+        case = self.data.source.load(record)
+        return Loaded(record, case, self.data.batch(record, self.data.prepare(record, case)))
+
+    def compute(self, ready: Loaded) -> Answer:
+        """Run the network, in the precision of the run's test."""
+        task, batch = self.loaded.task, to_device(ready.batch, self.loaded.device)
+        with self.loaded.precision():
+            return task.answer(batch, task.predict(batch), list(range(len(batch["case"]))))
+
+    def finish(self, ready: Loaded, answer: Answer) -> Predicted:
+        """Bring an answer onto the grid, and into the units and type, of the case's file."""
+        if answer.array is None:
+            return Predicted(ready.record, answer, None)
+        files = Originals(self.data, self.loaded.preprocessing.target)
+        files.hold(ready.record, ready.case)
+        rows = list(range(len(ready.batch["case"])))
+        file = files.as_written(ready.batch, rows, answer.array, answer.role)
+        return Predicted(ready.record, answer, file)

@@ -1,0 +1,161 @@
+"""preprocessing.json: what a run keeps so that new files reach its network, and come back, as in training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ganatomy.data.transforms.prepare import Preparation
+
+if TYPE_CHECKING:
+    from ganatomy.data.datamodule import DataModule
+    from ganatomy.tasks.base import AdversarialTask
+
+NAME = "preprocessing.json"
+VERSION = 1
+LISTED = ("label_classes", "label_values", "box_classes", "image_classes", "spacing", "size")
+"""Entries that are lists in JSON and tuples here."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Settings between a file and the network, in both directions, without any case of the training data.
+
+    Attributes:
+        version: Version of this file's content.
+        spatial_dims: Spatial axes of the network; with 2, volumes are taken slice by slice.
+        channels: Channels of the image.
+        target_channels: Channels of the target, where that differs.
+        intensity: See `Preparation`, and so for the next five.
+        orientation: See `Preparation`.
+        spacing: See `Preparation`, mm.
+        size: See `Preparation`.
+        resize: See `Preparation`.
+        target_intensity: See `Preparation`; None if outputs are in the units of their input.
+        one_size: Images are cropped to `size` in evaluation too.
+        axes: Axis order of bare arrays (.npy); None refuses ambiguous ones.
+        label_classes: Names of the values of `label`, background first.
+        label_values: Values of masks in files, in the order of `label_classes`; empty for 0, 1, 2, ...
+        box_classes: Names of the classes of boxes.
+        image_classes: Names of the classes of images.
+        units: Unit of distances, mm or px.
+        target: Of outputs in units of their own: `dtype`, `slope` and `inter` of their files, and the median
+            `offset` and `scale` of the training cases; None if outputs are in the units of their input.
+        familiarity: Statistics of the training images, by which an input unlike them is told.
+        synthesis: What images drawn from noise need to become files.
+        baselines: Settings of the fitted baselines, beside baselines.safetensors.
+    """
+
+    spatial_dims: int
+    channels: int
+    target_channels: int | None = None
+    intensity: Any = "zscore"
+    orientation: str | None = None
+    spacing: tuple[float | None, ...] | None = None
+    size: int | tuple[int | None, ...] | None = None
+    resize: str | None = None
+    target_intensity: Any = None
+    one_size: bool = False
+    axes: str | None = None
+    label_classes: tuple[str, ...] = ()
+    label_values: tuple[int, ...] = ()
+    box_classes: tuple[str, ...] = ()
+    image_classes: tuple[str, ...] = ()
+    units: str = "mm"
+    target: Mapping[str, Any] | None = None
+    familiarity: Mapping[str, Any] | None = None
+    synthesis: Mapping[str, Any] | None = None
+    baselines: Mapping[str, Any] | None = None
+    version: int = field(default=VERSION)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        plain = asdict(self)
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in plain.items()}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Preprocessing:
+        """Read what `to_plain` returned; entries of a later version are left out.
+
+        Raises:
+            KeyError: An entry that every version has is missing.
+            ValueError: An entry is of a version that this one cannot read.
+        """
+        if int(plain["version"]) > VERSION:
+            raise ValueError(f"version {plain['version']} is newer than this GANatomy can read ({VERSION})")
+        known: dict[str, Any] = {key: plain[key] for key in ("spatial_dims", "channels")}
+        known |= {f.name: plain[f.name] for f in fields(cls) if f.name in plain}
+        tuples = {key: tuple(known[key]) for key in LISTED if isinstance(known.get(key), list)}
+        return cls(**known | tuples)
+
+    @property
+    def preparation(self) -> Preparation:
+        """Return the preparation of a case."""
+        return Preparation(
+            self.spatial_dims,
+            self.intensity,
+            self.orientation,
+            self.spacing,
+            self.size,  # type: ignore[arg-type]
+            self.resize,
+            target_intensity=self.target_intensity,
+        )
+
+
+def preprocessing_of(data: DataModule, task: AdversarialTask) -> Preprocessing:
+    """Return what a run with these data keeps of its preprocessing.
+
+    Args:
+        data: Data of the run, set up.
+        task: Task of the run, tested; `TaskHooks.sections_to_keep` adds its own sections.
+    """
+    from ganatomy.data.quality.raw import units_of
+
+    made, source = data.preparation, data.source
+    values = getattr(source, "label_values", None) or ()
+    return Preprocessing(
+        spatial_dims=data.spatial_dims,
+        channels=data.channels,
+        target_channels=None if data.target_channels == data.channels else data.target_channels,
+        intensity=made.intensity,
+        orientation=made.orientation,
+        spacing=made.spacing,
+        size=made.size,
+        resize=made.resize,
+        target_intensity=made.target_intensity,
+        one_size=data.one_size,
+        axes=getattr(source, "axes", None),
+        label_classes=data.mask_classes,
+        label_values=tuple(int(value) for value in values),
+        box_classes=data.box_classes,
+        image_classes=data.image_classes,
+        units=units_of(source, data.records["train"]),
+        target=_target(data) if data.own_target else None,
+        **task.sections_to_keep(data),
+    )
+
+
+def _target(data: DataModule) -> dict[str, Any]:
+    """Return type and scaling of the target's files, and the median of the training cases' units."""
+    from ganatomy.data.io.writers import original
+
+    like = original(data.source, data.records["train"][0], "target")
+    scalings = [_units(case) for case in map(data.evaluated, data.records["train"])]
+    offsets, scales = (np.median(np.array(each), axis=0) for each in zip(*scalings, strict=True))
+    return {
+        "dtype": str(like.dtype),
+        "slope": like.slope,
+        "inter": like.inter,
+        "offset": offsets.tolist(),
+        "scale": scales.tolist(),
+        "fixed": bool(np.ptp(np.array(scalings), axis=0).max() == 0),
+    }
+
+
+def _units(case: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    prefix = "target_" if "target_offset" in case else ""
+    offset, scale = (np.atleast_1d(np.asarray(case[f"{prefix}{key}"], float)) for key in ("offset", "scale"))
+    return offset, scale

@@ -1,0 +1,104 @@
+"""Tiny finished runs on files, trained once for all tests of a process; their training data are gone."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from tests.conftest import TINY, composed
+
+OBLIQUE = np.array([[0.9, -0.3, 0.0, 12.5], [0.3, 1.1, 0.2, -7.0], [0.0, -0.2, 2.0, 31.0], [0, 0, 0, 1]])
+SKIPPED = ("data.", "model.")
+"""Keys of TINY that are of other data or networks."""
+
+
+def blobs(seed: int, *shape: int) -> np.ndarray:
+    """Return a smooth random image, float, from 0 to 1."""
+    smooth = gaussian_filter(np.random.default_rng(seed).normal(size=shape), 3)
+    return np.asarray((smooth - smooth.min()) / np.ptp(smooth))
+
+
+def png16(folder: Path, count: int = 8) -> None:
+    """Write 16-bit pictures of two sizes, and masks with the values 0 and 255."""
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    for n in range(count):
+        image = blobs(n, 40, 32 + 8 * (n % 2))
+        Image.fromarray((image * 40_000).astype(np.uint16)).save(folder / f"images/p{n}.png")
+        Image.fromarray(((image > 0.6) * 255).astype(np.uint8)).save(folder / f"masks/p{n}.png")
+
+
+def nifti_pairs(folder: Path, count: int = 8) -> None:
+    """Write oblique int16 volumes with a slope of their own, noisy and clean."""
+    for name in ("noisy", "clean"):
+        (folder / name).mkdir(parents=True)
+    for n in range(count):
+        clean = blobs(n, 20, 16, 12) * 1500
+        noisy = clean + np.random.default_rng(n).normal(0, 60, clean.shape)
+        for name, values in (("noisy", noisy), ("clean", clean)):
+            image = nib.Nifti1Image(np.rint(values / 0.5 + 100).astype(np.int16), OBLIQUE)
+            image.header.set_slope_inter(0.5, -50)
+            nib.save(image, folder / name / f"v{n}.nii.gz")
+
+
+SETS: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
+    "segmentation": (
+        png16,
+        (
+            "task=segmentation",
+            "data=folder",
+            "data.label='masks/{name}'",
+            "data.classes=[background,bright]",
+            "data.label_values=[0,255]",
+            "data.size=32",
+            "data.batch_size=2",
+            *(word for word in TINY if word.startswith("model.")),
+        ),
+    ),
+    "enhancement": (
+        nifti_pairs,
+        (
+            "task=enhancement",
+            "data=folder",
+            "data.image=noisy/*",
+            "data.target='clean/{name}'",
+            "data.spatial_dims=2",
+            "data.size=null",
+            "data.batch_size=2",
+            "degradation=none",
+            "model.generator.channels=[4,8]",
+            "model.discriminator.channels=[4,8]",
+        ),
+    ),
+}
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A finished run of a set, trained when first asked for; copies of its files are in `files` beside it."""
+    from ganatomy.config.resolve import validate
+    from ganatomy.train import train
+
+    made: dict[str, Path] = {}
+
+    def of(name: str) -> Path:
+        if name not in made:
+            folder = tmp_path_factory.mktemp(name)
+            write, words = SETS[name]
+            write(folder / "data")
+            shutil.copytree(folder / "data", folder / "files")
+            given = [*words, f"data.root={folder / 'data'}", "data.cache=none"]
+            rest = [word for word in TINY if not word.startswith(SKIPPED)]
+            train(validate(composed(*given, *rest, tiny=False)), folder / "run")
+            shutil.rmtree(folder / "data")
+            made[name] = folder / "run"
+        return made[name]
+
+    return of

@@ -1,0 +1,77 @@
+"""Files that a user names become cases: a file, a folder, a pattern, several channels, a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganatomy.errors import UserError
+from ganatomy.inference.inputs import inputs
+from ganatomy.training.preprocessing import Preprocessing
+
+GREY = Preprocessing(2, 1, size=16)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Pictures in folders, with clutter between them."""
+    for name in ("a/one.png", "a/two.png", "b/one.png", ".hidden/three.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).save(tmp_path / name)
+    for name in ("notes.txt", "a/._one.png", "b/Thumbs.db"):
+        (tmp_path / name).write_bytes(b"clutter")
+    return tmp_path
+
+
+def cases(given: object, kept: Preprocessing = GREY) -> list[str]:
+    return [record.case for record in inputs(kept, given).records()]  # type: ignore[arg-type]
+
+
+def test_a_folder_is_read_with_its_folders(folder: Path) -> None:
+    assert cases(folder) == ["a_one", "a_two", "b_one"]
+
+
+def test_a_file_a_pattern_and_a_list(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cases(folder / "a/one.png") == ["one"]
+    assert cases(f"{folder}/*/one.*") == ["a_one", "b_one"]
+    assert cases([folder / "a/two.png", folder / "b"]) == ["a_two", "b_one"]
+    monkeypatch.chdir(folder)
+    assert cases("**/two.png") == ["two"]
+
+
+def test_equal_names_stay_apart(folder: Path) -> None:
+    Image.open(folder / "a/one.png").save(folder / "a/one.tiff")
+    Image.open(folder / "a/one.png").save(folder / "a_one.png")
+    found = cases(folder)
+    assert len(set(found)) == len(found) == 5
+
+
+def test_channels_of_a_case_are_joined(tmp_path: Path) -> None:
+    for name in ("p1_0000", "p1_0001", "p2_0000", "p2_0001"):
+        Image.fromarray(np.zeros((16, 16), np.uint8)).save(tmp_path / f"{name}.png")
+    source = inputs(Preprocessing(2, 2), tmp_path)
+    records = source.records()
+    assert [record.case for record in records] == ["p1", "p2"]
+    assert source.load(records[0])["image"].shape == (2, 16, 16)
+    assert len(cases(tmp_path)) == 4
+
+
+def test_a_table_names_files(folder: Path) -> None:
+    (folder / "list.csv").write_text("image,case\na/one.png,first\nb/one.png,second\n")
+    assert cases(folder / "list.csv") == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("nowhere", "input=.*nowhere: no such file or folder"),
+        ("*.nii", r"input=.*\*\.nii: no file matches"),
+        ("notes.txt", r"input=.*notes.txt: no image is there \(passed over: 1 \.txt\)"),
+    ],
+)
+def test_nothing_to_read_is_one_line(folder: Path, given: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        inputs(GREY, f"{folder}/{given}").records()
