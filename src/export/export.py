@@ -51,7 +51,7 @@ def export(config: ExportConfig, say: Say) -> list[str]:
         from ganatomy.export.bundle.bundle import bundle_files
 
         assert graph is not None
-        files, lines = bundle_files(loaded, graph, facts, card, say)
+        files, lines = bundle_files(loaded, graph, facts, card, config.input, say)
         write_folder(target, files, config.overwrite)
         return [*lines, f"bundle: {target}"]
     files, lines = {}, []

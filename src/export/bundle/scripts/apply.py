@@ -41,15 +41,25 @@ class Application:
         self.preprocessing, self.inferer, self.postprocessing = preprocessing, inferer, postprocessing
 
     def run(self) -> None:
-        """Apply the network to every image, and say how far it is."""
+        """Apply the network to every image, and say how far it is.
+
+        Raises:
+            UserError: There is no image, or some could not be done; the others are.
+        """
         paths = [self.folder] if self.folder.is_file() else sorted(self.folder.rglob("*"))
         images = [path for path in paths if path.name.lower().endswith(ENDINGS)]
         if not images:
             raise UserError(f"dataset_dir: {self.folder} holds no image ({', '.join(ENDINGS)})")
+        faults = []
         for number, path in enumerate(images, start=1):
-            self.one(path)
+            try:
+                self.one(path)
+            except Exception as error:  # whatever is wrong with one file, the others go on
+                faults.append(f"{path.name}: {' '.join(str(error).split())[:200]}")
             sys.stderr.write(f"\r{number} of {len(images)} images")
         sys.stderr.write("\n")
+        if faults:
+            raise UserError(f"{len(faults)} of {len(images)} images could not be done\n" + "\n".join(faults))
 
     def one(self, path: Path) -> dict[str, Any]:
         """Apply the network to one image file."""
@@ -107,7 +117,7 @@ class Drawing:
 
         save = SaveImage(self.folder, "", ".nii.gz", resample=False, separate_folder=False, print_log=False)
         for seed in range(self.seed, self.seed + self.count):
-            image = MetaTensor(self(seed), meta={"filename_or_obj": f"synthetic_{seed:06d}.nii.gz"})
-            save(image)
+            name = f"synthetic_{seed:06d}.nii.gz"
+            save(MetaTensor(self(seed), affine=torch.eye(4), meta={"filename_or_obj": name}))
             sys.stderr.write(f"\r{seed - self.seed + 1} of {self.count} images")
         sys.stderr.write("\n")

@@ -118,10 +118,11 @@ class Saved(Transform):
     Args:
         output_dir: Folder of the files.
         dtype: Type of the numbers in NIfTI files.
+        as_input: Write pictures in the type of the input.
     """
 
-    def __init__(self, output_dir: str, dtype: str) -> None:
-        self.folder, self.dtype = Path(output_dir), dtype
+    def __init__(self, output_dir: str, dtype: str, as_input: bool = False) -> None:
+        self.folder, self.dtype, self.as_input = Path(output_dir), dtype, as_input
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Write one answer, and return the data."""
@@ -136,7 +137,7 @@ class Saved(Transform):
             save(pred[..., 0] if data["file"]["plane"] else pred)
             return dict(data)
         numbers = np.asarray(pred.as_tensor())
-        kept = _type(Path(path))[0] if self.dtype == "float32" else np.dtype(self.dtype)
+        kept = _type(Path(path))[0] if self.as_input else np.dtype(self.dtype)
         picture = numbers[0] if len(numbers) == 1 else np.moveaxis(numbers, 0, -1)
         self.folder.mkdir(parents=True, exist_ok=True)
         name = self.folder / f"{Path(path).stem}_pred"
