@@ -30,7 +30,8 @@ VERBS = {
     "check": Verb("ganatomy.check", "main", "read a data set once; report what is in it and what is wrong"),
     "sweep": Verb("ganatomy.sweep", "start", "search for the best configuration over many runs"),
     "experiment": Verb("ganatomy.experiment", "start", "train the arms of a study; test a paper's claims"),
-    "export": Verb("ganatomy.export.__main__", "main", "write a finished run as ONNX, TorchScript, MONAI bundle, or card"),
+    "predict": Verb("ganatomy.predict.__main__", "main", "apply a finished run to new files"),
+    "export": Verb("ganatomy.export.__main__", "main", "write a finished run as ONNX, TorchScript or bundle"),
     "completion": Verb("ganatomy.completion", "main", "print tab completion for bash, zsh or fish"),
 }
 
@@ -46,6 +47,7 @@ Examples:
   ganatomy train trainer.max_steps=20 data.subjects=6   does it run at all? (seconds)
   ganatomy train task=synthesis                         make new images from noise
   ganatomy train resume=runs/segmentation/DIR           continue a run that stopped
+  ganatomy predict run=DIR input=scans output=answers   apply a finished run to new files
   ganatomy check data=folder data.root=DIR              read your own images once
   ganatomy export run=runs/segmentation/DIR             a finished run as ONNX, compared with torch
   eval "$(ganatomy completion bash)"                    complete commands, groups, keys and values with Tab

@@ -11,7 +11,12 @@ from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 
-COMMANDS = ("src.train", "src.check", "src.sweep", "src.experiment", "src.__main__", "src.export", "src.export.__main__")
+ROOMS = ("predict", "evaluate", "compare", "index", "generate", "export", "demo")
+"""Commands that are a folder, which Python imports before its `__main__`."""
+COMMANDS = (
+    *("src.train", "src.check", "src.sweep", "src.experiment", "src.__main__"),
+    *(f"src.{room}{end}" for room in ROOMS for end in ("", ".__main__")),
+)
 
 
 class _Refusal(MetaPathFinder):

@@ -170,8 +170,8 @@ def validate(plain: Plain) -> Config:
 
     check_secrets(plain)
     cfg = Config.from_plain(plain)
-    chosen = HydraConfig.get().runtime.choices if HydraConfig.initialized() else {}
-    check_model(cfg, chosen.get("model", cfg.name))
+    choices = dict(HydraConfig.get().runtime.choices) if HydraConfig.initialized() else {}
+    check_model(cfg, choices.get("model", cfg.name))
     _check_names(cfg)
     _check_samples(cfg)
     check_data(cfg.data)

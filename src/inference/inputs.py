@@ -45,7 +45,11 @@ class Inputs(Files):
         return self.completed(records)
 
 
-def inputs(kept: Preprocessing, given: str | Path | Sequence[str | Path], series: Any = None) -> Files:
+Named = Inputs | Table | Dicom
+"""Source of the cases that a user names."""
+
+
+def inputs(kept: Preprocessing, given: str | Path | Sequence[str | Path], series: Any = None) -> Named:
     """Return the source of the cases that a user names.
 
     A folder is read with all that lie below it; one that holds DICOM files is read as series. A table is a

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from ganatomy.data.records import Batch, Case, Record, Source
 from ganatomy.inference.applied import AppliedData, applied, to_device
 from ganatomy.inference.loaded import LoadedRun
+from ganatomy.inference.members import with_doubt
 from ganatomy.tasks.shared.answers import Answer
 from ganatomy.tasks.shared.as_written import AsWritten, Originals
 
@@ -36,11 +38,13 @@ class Predicted:
         record: Record of the case.
         answer: Boxes and numbers; its `array` is on the network's grid.
         file: Content of the image or label map, on the grid of the case's file; None for a task without one.
+        maps: Content of the maps of doubt of an ensemble by name, float32, on the same grid.
     """
 
     record: Record
     answer: Answer
     file: AsWritten | None
+    maps: dict[str, AsWritten] = field(default_factory=dict)
 
     @property
     def values(self) -> np.ndarray | None:
@@ -84,14 +88,14 @@ class Predictor:
         """Run the network, in the precision of the run's test."""
         task, batch = self.loaded.task, to_device(ready.batch, self.loaded.device)
         with self.loaded.precision():
-            return task.answer(batch, task.predict(batch), list(range(len(batch["case"]))))
+            answer = task.answer(batch, task.predict(batch), list(range(len(batch["case"]))))
+        return with_doubt(task, batch, answer)
 
     def finish(self, ready: Loaded, answer: Answer) -> Predicted:
         """Bring an answer onto the grid, and into the units and type, of the case's file."""
-        if answer.array is None:
-            return Predicted(ready.record, answer, None)
         files = Originals(self.data, self.loaded.preprocessing.target)
         files.hold(ready.record, ready.case)
-        rows = list(range(len(ready.batch["case"])))
-        file = files.as_written(ready.batch, rows, answer.array, answer.role)
-        return Predicted(ready.record, answer, file)
+        write = partial(files.as_written, ready.batch, list(range(len(ready.batch["case"]))))
+        file = None if answer.array is None else write(answer.array, answer.role)
+        maps = {name: write(each, "map") for name, each in answer.maps.items()}
+        return Predicted(ready.record, answer, file, maps)

@@ -24,6 +24,7 @@ class Score:
         unit: Unit of its values; empty for fractions, ratios and values in the units of the image.
         tasks: Tasks that give it, by their names in `conf/task`; empty for a user's metric.
         counts: True if it counts cases and does not rate them; no table shows it.
+        after: True if a finished run gives it (calibration and doubt); training never does.
 
     Example:
         >>> Score("HD95", higher_is_better=False, decimals=2, unit="mm").heading
@@ -36,6 +37,7 @@ class Score:
     unit: str = ""
     tasks: tuple[str, ...] = ()
     counts: bool = False
+    after: bool = False
 
     @property
     def sign(self) -> int:
@@ -130,6 +132,22 @@ SCORES: dict[str, Score] = {
         nearest=Score("correlation with nearest in training"),
         copied=Score("share too near to training", False, 2),
         logits=Score("mean logit of the discriminator"),
+    ),
+    **_scores(
+        "segmentation",
+        ece_foreground=Score("ECE, foreground in question", False, after=True),
+        brier=Score("Brier", False, after=True),
+        brier_foreground=Score("Brier, foreground in question", False, after=True),
+        pixel_aurc=Score("AURC of pixels", False, 4, after=True),
+        pixel_excess_aurc=Score("excess AURC of pixels", False, 4, after=True),
+    ),
+    "ece": Score("ECE", False, tasks=("segmentation", "detection"), after=True),
+    "overconfidence": Score("overconfidence", tasks=("segmentation", "detection"), after=True),
+    **_scores(
+        "segmentation",
+        "enhancement",
+        aurc=Score("AURC of cases", False, after=True),
+        excess_aurc=Score("excess AURC of cases", False, after=True),
     ),
 }
 """Scores by their part of a flat name: `dice` of `test/dice/gm`.

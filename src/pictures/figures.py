@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ganatomy.metrics.calibration.reliability import Reliability
+from ganatomy.metrics.calibration.risk_coverage import RiskCoverage
 from ganatomy.metrics.registry import describe, known
 from ganatomy.pictures.draw import OKABE_ITO
 
@@ -76,6 +78,63 @@ def cases(rows: Sequence[Row], score: str) -> bytes | None:
     style_axis(axis, f"{describe(score).title} per test case", "")
     axis.set_xticks(range(len(groups)), list(map(literal, groups)))
     axis.set_xlim(-0.6, len(groups) - 0.4)
+    return figure_png(figure)
+
+
+def reliability_diagram(curves: Mapping[str, Reliability]) -> bytes | None:
+    """Plot how often what had a probability came true, above the share of probabilities in each bin.
+
+    Args:
+        curves: Reliability by what it is of, such as "all pixels" and "foreground in question". Empty
+            bins are left out.
+
+    Returns:
+        PNG file, or None without a probability.
+    """
+    there = {name: curve for name, curve in curves.items() if curve.count.any()}
+    if not there:
+        return None
+    figure = Figure(figsize=(3.6, 4.4), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    above.plot([0, 1], [0, 1], color=FAINT, lw=1, ls="--", label="calibrated")
+    for index, (name, curve) in enumerate(there.items()):
+        kept, colour = curve.count > 0, LINES[index % len(LINES)]
+        text = f"{literal(name)}, ECE {curve.ece:.3f}"
+        above.plot(
+            curve.confidence[kept], curve.frequency[kept], colour, label=text, lw=1.3, marker="o", ms=3.5
+        )
+        share = curve.count / curve.count.sum()
+        below.stairs(share, curve.edges, color=colour, lw=1.3, baseline=None)
+    style_axis(above, "came true", "")
+    style_axis(below, "share of probabilities", "probability")
+    above.legend(frameon=False, fontsize=8, labelcolor=INK, handlelength=1.4)
+    above.set(xlim=(0, 1), ylim=(0, 1))
+    below.set_yscale("log")
+    below.set_xticks(np.linspace(0, 1, 6))
+    return figure_png(figure)
+
+
+def risk_coverage_figure(curves: Mapping[str, RiskCoverage], loss: str) -> bytes | None:
+    """Plot the mean loss of the least doubtful answers against how many of them are kept.
+
+    Args:
+        curves: Curve by the doubt that ranks the answers, such as "entropy".
+        loss: What the loss is, such as "1 - Dice".
+
+    Returns:
+        PNG file, or None without a point.
+    """
+    there = {name: curve for name, curve in curves.items() if len(curve.risk)}
+    if not there:
+        return None
+    figure = Figure(figsize=(3.6, 2.9), layout="constrained")
+    axis = figure.subplots()
+    for index, (name, curve) in enumerate(there.items()):
+        text = f"{literal(name)}, AURC {curve.aurc:.3g}"
+        axis.plot(100 * curve.coverage, curve.risk, LINES[index % len(LINES)], label=text, lw=1.3)
+    style_axis(axis, f"{literal(loss)} of those kept", "% kept, the least doubtful first")
+    axis.legend(frameon=False, fontsize=8, labelcolor=INK, handlelength=1.4)
+    axis.set(xlim=(0, 100), ylim=(0, None))
     return figure_png(figure)
 
 

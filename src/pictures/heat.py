@@ -7,7 +7,7 @@ from matplotlib import colormaps
 from numpy.typing import ArrayLike
 from scipy.ndimage import binary_erosion
 
-from ganatomy.pictures.draw import OKABE_ITO, Pixels, enlarged, middle_slices, shaded, to_bytes
+from ganatomy.pictures.draw import OKABE_ITO, Pixels, enlarged, middle_slices, shaded, shown, to_bytes
 
 OUTLINE = OKABE_ITO[0]
 """Colour of the truth's outline."""
@@ -31,4 +31,21 @@ def heat(
         inside = enlarged(np.rint(mask), order=0) > 0
         pixels[inside & ~binary_erosion(inside, iterations=2)] = OUTLINE
         drawn.append(pixels)
+    return np.stack(drawn)
+
+
+def heat_overlay(image: ArrayLike, values: ArrayLike, highest: float | None = None) -> Pixels:
+    """Draw images with values above them: the higher, the brighter and the less transparent.
+
+    Args:
+        image: Images [n, C, *spatial].
+        values: Maps [n, *spatial] of numbers that are 0 or more, such as the doubt about each pixel.
+        highest: Value that hides the image; default: the highest of each tile.
+    """
+    drawn = []
+    for pixels, tile in zip(shown(image), middle_slices(values), strict=True):
+        top = highest or float(np.max(tile, initial=0.0)) or 1.0
+        strength = enlarged(np.clip(np.asarray(tile, np.float32) / top, 0, 1), order=1)[..., None]
+        colour = colormaps["inferno"](strength[..., 0])[..., :3] * 255
+        drawn.append(to_bytes((1 - strength) * pixels + strength * colour))
     return np.stack(drawn)

@@ -12,14 +12,16 @@ from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Batch
 from ganatomy.errors import UserError
 from ganatomy.tasks.shared.answers import Answer
+from ganatomy.tasks.soft import SoftHooks
 
 
-class TaskHooks:
+class TaskHooks(SoftHooks):
     """The methods that a task overrides, in the order in which they are called.
 
-    Required: `network_arguments`, `generate`, `discriminator_inputs`, `predict`, `score`. All others have a
-    default. A batch is a dict of rows (`ganatomy.data.records.Batch`): `image` [B, C, *spatial]; `label`,
-    `target`, `class` and `boxes` where the data set has them; `case`, the name of each row's case.
+    Required: `network_arguments`, `generate`, `discriminator_inputs`, `score`, and `predict` or
+    `soft_prediction`. All others have a default. A batch is a dict of rows
+    (`ganatomy.data.records.Batch`): `image` [B, C, *spatial]; `label`, `target`, `class` and `boxes` where
+    the data set has them; `case`, the name of each row's case.
 
     Attributes:
         one_size: True if only images of the training size can be evaluated (no sliding window).
@@ -115,9 +117,9 @@ class TaskHooks:
         """Return the prediction for a validation or test batch; gradients are off.
 
         Use `self.evaluator`: the averaged generator if the run averages weights. The result goes unchanged to
-        `score`, `sample_panels` and `saved_prediction`.
+        `score`, `sample_panels` and `saved_prediction`. The default decides on the soft prediction.
         """
-        raise NotImplementedError
+        return self.decide(batch, self.averaged(batch))
 
     def score(self, stage: str, batch: Batch, prediction: Any) -> None:
         """Add a batch to `self.tables[stage]`, and in the test to the tables of the baselines too.

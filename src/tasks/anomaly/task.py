@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from ganatomy.tasks.phases import Phased
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.answers import Answer
 from ganatomy.tasks.shared.cohort import sample_training_images
-from ganatomy.tasks.shared.fixed_noise import fixed_noise, row_names
+from ganatomy.tasks.shared.fixed_noise import fixed_rows, row_names
 from ganatomy.tasks.shared.volumes import all_finite, stack_slices
 
 ROWS = 64
@@ -61,6 +62,7 @@ class AnomalyTask(Phased):
     """
 
     written_like = "map"
+    soft_kind, doubted = "values", 1
     one_size = True
     trivial, judged_by = "chance", "auroc"
 
@@ -94,14 +96,8 @@ class AnomalyTask(Phased):
         self.register_tables({name: AnomalyTable(pixels) for name in ("val", "test", *baselines.NAMES)})
         self.reconstruction, self.pool = CaseTable(["reconstruction"]), ImagePool(MAX_IMAGES)
         self.baselines: dict[str, Map] = {}
-        players = Players(
-            self.generator,
-            self.discriminator,
-            self.evaluator,
-            self.game,
-            self.stepping_optimizer,
-            recipe.optimizers,
-        )
+        networks = self.generator, self.discriminator, self.evaluator
+        players = Players(*networks, self.game, self.stepping_optimizer, recipe.optimizers)
         self.plan_phases(method.phases(players), **method.modules_to_keep())
         self.players += method.further_players
         self.threshold = float("nan")
@@ -133,11 +129,14 @@ class AnomalyTask(Phased):
 
     def predict(self, batch: Batch) -> Findings | Tensor:
         """Return `Findings`, or in a first phase an image from noise for each row."""
-        if self.preparing:
-            decoder: Any = self.evaluator.decoder
-            latent = int(self.generator.latent)  # type: ignore[arg-type]
-            noise = torch.stack([fixed_noise(self.recipe.seed, name, latent) for name in row_names(batch)])
-            return torch.cat([decoder(z).float() for z in torch.split(noise.to(batch["image"]), ROWS)])
+        if not self.preparing:
+            found: Findings = self.averaged(batch)
+            return found
+        decoder: Any = self.evaluator.decoder
+        noise = fixed_rows(batch, self.recipe.seed, int(self.generator.latent))  # type: ignore[arg-type]
+        return torch.cat([decoder(z).float() for z in torch.split(noise, ROWS)])
+
+    def soft_prediction(self, batch: Batch) -> Findings:
         parts = [self.score_images(part) for part in torch.split(batch["image"], ROWS)]
         return Findings(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
@@ -231,9 +230,8 @@ class AnomalyTask(Phased):
         return stack_slices(batch, prediction.map[:, None], rows)
 
     def answer(self, batch: Batch, prediction: Findings, rows: list[int]) -> Answer:
-        return answer_of(
-            self.saved_prediction(batch, prediction, rows), batch, prediction, rows, self.threshold
-        )
+        drawn = self.saved_prediction(batch, prediction, rows)
+        return answer_of(drawn, batch, prediction, rows, self.threshold)
 
     def state_to_keep(self) -> dict[str, Tensor]:
         needed = self.discriminator if self.method.scores_by_discriminator else None
@@ -244,6 +242,9 @@ class AnomalyTask(Phased):
         self.threshold = load_state(state, self.discriminator)
         if self.best is not None:
             self.best.phase = len(self.phases) - 1
+
+    def join(self, others: Sequence[AnomalyTask]) -> None:
+        self.threshold = float(np.mean([task.threshold for task in (self, *others)]))
 
     def write_test_files(self, directory: Path) -> None:
         """Write anomalies.csv: the boxes found, in voxels of the case's file."""

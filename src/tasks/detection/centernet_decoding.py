@@ -14,6 +14,20 @@ from ganatomy.networks.image_to_image.centernet import Maps
 from ganatomy.tasks.shared.sliding_window import aligned, slide, subsets
 
 
+class SoftMaps(NamedTuple):
+    """Maps that may be averaged.
+
+    Attributes:
+        presence: Centre probabilities [B, K, *cells].
+        size: Sides of a box, in cells [B, dims, *cells].
+        offset: Centre within its cell [B, dims, *cells].
+    """
+
+    presence: Tensor
+    size: Tensor
+    offset: Tensor
+
+
 class Found(NamedTuple):
     """Boxes of one image, best first.
 
@@ -87,8 +101,24 @@ def maps_in_windows(
     return Maps(torch.logit(centre, eps=1e-6), size, offset)
 
 
+def softened(maps: Maps) -> SoftMaps:
+    """Return the maps of a network with centre probabilities in place of logits, float32."""
+    return SoftMaps(maps.centre.float().sigmoid(), maps.size.float(), maps.offset.float())
+
+
+def mirrored_back(soft: SoftMaps, axes: Sequence[int]) -> SoftMaps:
+    """Return the maps of images from those of the images flipped along axes, counted from the last, -1.
+
+    An offset o from a cell's lower edge becomes 1 - o.
+    """
+    presence, size, offset = (part.flip(list(axes)) for part in soft)
+    dims = offset.shape[1]
+    swap = torch.tensor([axis - dims in axes for axis in range(dims)], device=offset.device)
+    return SoftMaps(presence, size, torch.where(swap.reshape(-1, *[1] * dims), 1 - offset, offset))
+
+
 def decode(
-    maps: Maps,
+    maps: SoftMaps,
     stride: int,
     shape: Sequence[int],
     max_detections: int = 100,
@@ -98,7 +128,7 @@ def decode(
     """Decode maps to boxes: local maxima of the centre map, the best of them, after non-maximum suppression.
 
     Args:
-        maps: Centre logits, sizes and offsets of a batch.
+        maps: Centre probabilities, sizes and offsets of a batch.
         stride: Voxels per cell.
         shape: Spatial size of the images; boxes are clipped to it.
         max_detections: Most boxes per image.
@@ -108,7 +138,7 @@ def decode(
     Returns:
         One `Found` per image.
     """
-    heat = maps.centre.float().sigmoid()
+    heat = maps.presence
     dims = heat.ndim - 2
     pool = F.max_pool2d if dims == 2 else F.max_pool3d
     heat = torch.where(pool(heat, 3, 1, 1) == heat, heat, 0)
@@ -117,7 +147,7 @@ def decode(
     label = index // cells.numel()
     cell = torch.stack(torch.unravel_index(index % cells.numel(), cells), -1)
     gather = (index % cells.numel())[:, None].expand(-1, dims, -1)
-    size, offset = (m.float().flatten(2).gather(2, gather).movedim(1, -1) for m in (maps.size, maps.offset))
+    size, offset = (m.flatten(2).gather(2, gather).movedim(1, -1) for m in (maps.size, maps.offset))
     centre = (cell + offset) * stride
     half = size * stride / 2
     limit = torch.tensor(list(shape) * 2, device=heat.device)

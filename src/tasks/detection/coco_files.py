@@ -90,7 +90,7 @@ def write_boxes(directory: Path, images: Sequence[Image], classes: Sequence[str]
             about | ({"height": sides[0], "width": sides[1]} if len(sides) == 2 else {"shape": sides})
         )
         for box, label in zip(image.file_truth, image.truth_classes, strict=True):
-            bbox = _bbox(box)
+            bbox = coco_box(box)
             truth["annotations"].append(
                 {
                     "id": len(truth["annotations"]) + 1,
@@ -106,7 +106,7 @@ def write_boxes(directory: Path, images: Sequence[Image], classes: Sequence[str]
                 {
                     "image_id": number,
                     "category_id": int(label) + 1,
-                    "bbox": _bbox(box),
+                    "bbox": coco_box(box),
                     "score": float(str(np.float32(score))),  # shortest digits of float32: no new ties
                 }
             )
@@ -123,13 +123,13 @@ def _table(images: Sequence[Image], classes: Sequence[str], threshold: float) ->
     for image in images:
         for box, score, label in zip(image.file_boxes, image.scores, image.classes, strict=True):
             if score >= threshold:
-                corners = [f"{value:.2f}" for value in _corners(box)]
+                corners = [f"{value:.2f}" for value in corners_of(box)]
                 cells = [image.case, classes[int(label)], f"{score:.4f}", *corners]
                 rows.append(dict(zip(columns, cells, strict=True)))
     return csv_text(columns, rows)
 
 
-def _corners(box: np.ndarray) -> list[float]:
+def corners_of(box: np.ndarray) -> list[float]:
     """Return lower and upper corner; in 2D x, the column, comes first."""
     dims = len(box) // 2
     ends = [box[:dims], box[dims:]]
@@ -141,7 +141,8 @@ def rounded(boxes: np.ndarray) -> np.ndarray:
     return np.round(boxes, 3)
 
 
-def _bbox(box: np.ndarray) -> list[float]:
-    corners = rounded(np.array(_corners(box)))
+def coco_box(box: np.ndarray) -> list[float]:
+    """Return lower corner and sides as COCO has them, rounded; in 2D x, the column, comes first."""
+    corners = rounded(np.array(corners_of(box)))
     low, high = np.split(corners, 2)
     return [*low.tolist(), *np.round(high - low, 3).tolist()]

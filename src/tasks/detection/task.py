@@ -20,8 +20,9 @@ from ganatomy.metrics.detection.table import Image
 from ganatomy.networks.image_to_image.centernet import Maps
 from ganatomy.pictures.boxes import HEAT, TRUTH, case_columns, class_colours
 from ganatomy.tasks.base import AdversarialTask
+from ganatomy.tasks.detection import centernet_decoding as decoding
 from ganatomy.tasks.detection.baselines import fit_baselines
-from ganatomy.tasks.detection.centernet_decoding import Found, decode, maps_in_windows, mirrored_maps
+from ganatomy.tasks.detection.centernet_decoding import SoftMaps
 from ganatomy.tasks.detection.centernet_targets import Truth, encode
 from ganatomy.tasks.detection.coco_files import boxes_on_file, image_of, write_boxes
 from ganatomy.tasks.detection.losses import centre_focal, centre_l1
@@ -58,6 +59,7 @@ class DetectionTask(AdversarialTask):
     """
 
     trivial, learned = "mean_box", "boxes"
+    soft_kind = "presence"
 
     def __init__(
         self,
@@ -147,21 +149,31 @@ class DetectionTask(AdversarialTask):
             self._drawn = (batch["boxes"], truth)
         return self._drawn[1]
 
-    def predict(self, batch: Batch) -> dict[str, Any]:
-        """Return `found`, the boxes of each image, and `heat` [B, *cells], the largest centre probability."""
-        found: list[Found] = []
-        heat: list[Tensor] = []
-        for images in torch.split(batch["image"], ROWS):
-            maps = mirrored_maps(self._in_windows, images, self.stride, self.mirror_axes)
-            rest = {"case": batch["case"][len(found) :]}
+    def soft_prediction(self, batch: Batch) -> SoftMaps:
+        """Return centre probabilities, sizes and offsets of all images."""
+        parts: list[SoftMaps] = []
+        for place, images in enumerate(torch.split(batch["image"], ROWS)):
+            maps = decoding.mirrored_maps(self._in_windows, images, self.stride, self.mirror_axes)
             for each in maps:
-                all_finite(rest, each)
-            found += decode(maps, self.stride, images.shape[2:], self.max_detections, nms_iou=self.nms_iou)
-            heat.append(maps.centre.float().sigmoid().amax(1))
-        return {"found": found, "heat": torch.cat(heat)}
+                all_finite({"case": batch["case"][place * ROWS :]}, each)
+            parts.append(decoding.softened(maps))
+        return SoftMaps(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+    def decide(self, batch: Batch, soft: SoftMaps) -> dict[str, Any]:
+        """Return `found`, the boxes of each image, and `heat` [B, *cells], the largest centre probability."""
+        sides = batch["image"].shape[2:]
+        found = decoding.decode(soft, self.stride, sides, self.max_detections, nms_iou=self.nms_iou)
+        return {"found": found, "heat": soft.presence.amax(1)}
+
+    def mirrored_back(self, soft: SoftMaps, axes: Sequence[int]) -> SoftMaps:
+        return decoding.mirrored_back(soft, axes)
+
+    def join(self, others: Sequence[DetectionTask]) -> None:
+        mean = sum(task.threshold for task in (self, *others)) / (1 + len(others))
+        self.evaluator.threshold.fill_(mean)  # type: ignore[operator]
 
     def _in_windows(self, images: Tensor) -> Maps:
-        return maps_in_windows(self.evaluator, images, self.stride, self.window)
+        return decoding.maps_in_windows(self.evaluator, images, self.stride, self.window)
 
     def prepare_baselines(self, data: DataModule) -> None:
         score = self.monitor.split("/")[1]

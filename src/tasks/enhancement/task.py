@@ -59,6 +59,7 @@ class EnhancementTask(AdversarialTask):
     """
 
     written_like = "target"
+    soft_kind = "values"
     plain_answer = True
     trivial = "input"
 
@@ -140,7 +141,7 @@ class EnhancementTask(AdversarialTask):
         target = batch["target"]
         return {name: loss(output.to(target.dtype), target) for name, loss in self.losses.items()}
 
-    def predict(self, batch: Batch) -> Tensor:
+    def soft_prediction(self, batch: Batch) -> Tensor:
         image = batch["image"]
         window = aligned(self.window, image.shape[2:], self.factor) if self.factor else self.window
         return slide(self.evaluator, image, window)

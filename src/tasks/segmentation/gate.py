@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ganatomy.data.records import Batch
-from ganatomy.tasks.shared.volumes import largest, rows_by_case
+from ganatomy.tasks.shared.volumes import largest, rows_by_case, small
 
 SUSPICIOUS = 0.003
 """Fraction of an image's pixels, the most suspicious, that are averaged: a single one is noise."""
@@ -33,3 +33,9 @@ def empty_below(batch: Batch, labels: Tensor, threshold: Tensor) -> Tensor:
     for _, rows in rows_by_case(batch):
         labels[rows] *= batch["peak"][rows].amax() >= threshold
     return labels
+
+
+def with_peak(batch: Batch, probabilities: Tensor) -> tuple[Batch, Tensor]:
+    """Return the batch with `peak` [B], the lesion probability that the gate compares, and label maps."""
+    peak = suspicion(probabilities)
+    return {**batch, "peak": peak}, small(probabilities.argmax(1, keepdim=True))

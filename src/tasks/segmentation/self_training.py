@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganatomy.adversarial import LOSSES, AdversarialLoss, DiscriminatorOutput
+from ganatomy.data.records import Batch
 from ganatomy.errors import UserError
 
 
@@ -91,3 +92,8 @@ def confident(output: DiscriminatorOutput, threshold: float, sides: torch.Size) 
     real = output.logits[-1].float().sigmoid()
     real = real.reshape(*real.shape, *[1] * (2 + len(sides) - real.dim()))
     return F.interpolate((real > threshold).float(), size=sides, mode="nearest")[:, 0]
+
+
+def labelled(batch: Batch) -> int:
+    """Return the number of labelled images of a batch; they come first."""
+    return sum(batch["labelled"]) if "labelled" in batch else len(batch["image"])

@@ -20,9 +20,9 @@ from ganatomy.metrics.segmentation import VolumeScores
 from ganatomy.pictures import ERRORS, colours, error_map, overlay, shown
 from ganatomy.tasks.base import AdversarialTask, all_labelled
 from ganatomy.tasks.recipe import Recipe
-from ganatomy.tasks.segmentation.gate import empty_below, suspicion
+from ganatomy.tasks.segmentation.gate import empty_below, with_peak
 from ganatomy.tasks.segmentation.mask_encoding import MASKS, Masks, masked
-from ganatomy.tasks.segmentation.self_training import SelfTraining
+from ganatomy.tasks.segmentation.self_training import SelfTraining, labelled
 from ganatomy.tasks.shared.as_written import scored_labels
 from ganatomy.tasks.shared.foreseen import missing_classes
 from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, in_windows, mirrored, slide
@@ -54,6 +54,7 @@ class SegmentationTask(AdversarialTask):
 
     plain_answer = True
     makes_label_maps = True
+    soft_kind = "classes"
     trivial, learned = "mean_label", "label"
 
     def __init__(
@@ -107,14 +108,10 @@ class SegmentationTask(AdversarialTask):
     def network_arguments(data: DataModule) -> dict[str, dict[str, int]]:
         """Return the channels in and out of each player."""
         own, classes = data.channels, len(data.mask_classes)
+        seen = {"image_channels": classes, "masked_channels": own * (classes - 1)}
         return {
             "generator": {"in_channels": own, "out_channels": classes},
-            "discriminator": {
-                "in_channels": own + classes,
-                "image_channels": classes,
-                "masked_channels": own * (classes - 1),
-                "out_channels": 1,
-            },
+            "discriminator": {"in_channels": own + classes, **seen, "out_channels": 1},
         }
 
     @property
@@ -162,18 +159,24 @@ class SegmentationTask(AdversarialTask):
             steps = None if self.discriminator is None else self.trainer.max_steps
             self.semi.check_run(self.update.accumulate, steps)
 
-    def predict(self, batch: Batch) -> Tensor:
-        return self._gated(*self._find(batch))
-
-    def _find(self, batch: Batch) -> tuple[Batch, Tensor]:
-        """Return the batch with `peak` [B], the lesion probability that the gate compares, and label maps."""
+    def soft_prediction(self, batch: Batch) -> Tensor:
+        """Return the probabilities of the classes, [B, K, *spatial]."""
         image = batch["image"]
         probabilities = mirrored(
             lambda part: slide(self.evaluator, part, self.window).softmax(1), image, self.mirror_axes
         )
         all_finite(batch, probabilities)  # argmax would turn NaN into background
-        peak = suspicion(probabilities)
-        return {**batch, "peak": peak}, small(probabilities.argmax(1, keepdim=True))
+        return probabilities
+
+    def decide(self, batch: Batch, probabilities: Tensor) -> Tensor:
+        return self._gated(*with_peak(batch, probabilities))
+
+    def join(self, others: Sequence[SegmentationTask]) -> None:
+        if self.gate is not None:
+            self.threshold.copy_(torch.stack([task.threshold for task in (self, *others)]).mean())
+
+    def _find(self, batch: Batch) -> tuple[Batch, Tensor]:
+        return with_peak(batch, self.averaged(batch))
 
     def _gated(self, batch: Batch, labels: Tensor) -> Tensor:
         """Return the label maps, empty for cases below the threshold."""
@@ -243,8 +246,3 @@ class SegmentationTask(AdversarialTask):
             "prediction": overlay(image, ours, classes),
             "error": error_map(truth, ours),
         }
-
-
-def labelled(batch: Batch) -> int:
-    """Return the number of labelled images of a batch; they come first."""
-    return sum(batch["labelled"]) if "labelled" in batch else len(batch["image"])

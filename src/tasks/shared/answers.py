@@ -36,9 +36,12 @@ class Answer:
         role: File of the case whose units and type the image has; see `TaskHooks.written_like`.
         boxes: Boxes found; None for a task without boxes.
         values: Numbers about the whole case, by name, such as an anomaly score.
+        maps: Maps of doubt about it by name, [C, *spatial] on the network's grid, where several members
+            answered; see `ganatomy.inference.members`.
     """
 
     array: Tensor | None = None
     role: str = "image"
     boxes: FoundBoxes | None = None
     values: dict[str, float] = field(default_factory=dict)
+    maps: dict[str, Tensor] = field(default_factory=dict)

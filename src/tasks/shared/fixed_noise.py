@@ -26,3 +26,14 @@ def fixed_noise(seed: int, name: str, length: int) -> Tensor:
     """
     draw = np.random.default_rng([seed, *name.encode()])
     return torch.from_numpy(draw.standard_normal(length, dtype=np.float32))
+
+
+def fixed_rows(batch: Batch, seed: int, length: int) -> Tensor:
+    """Return the noise of each row of a batch by its name, [B, length], as the images are.
+
+    Args:
+        batch: Evaluation batch.
+        seed: Seed of the run.
+        length: Number of values for each row.
+    """
+    return torch.stack([fixed_noise(seed, name, length) for name in row_names(batch)]).to(batch["image"])

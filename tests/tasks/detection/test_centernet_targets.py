@@ -11,7 +11,7 @@ from monai.data.box_utils import box_iou
 from torch import Tensor
 
 from ganatomy.networks.image_to_image.centernet import Maps
-from ganatomy.tasks.detection.centernet_decoding import decode, mirrored_maps
+from ganatomy.tasks.detection.centernet_decoding import decode, mirrored_maps, softened
 from ganatomy.tasks.detection.centernet_targets import Truth, around, encode, radius
 
 SHAPE = {2: (40, 56), 3: (24, 32, 16)}
@@ -30,7 +30,7 @@ def perfect(truth: Truth, stride: int) -> Maps:
 def there_and_back(boxes: list[Tensor], classes: list[Tensor], dims: int, stride: int) -> list:
     cells = [-(-side // stride) for side in SHAPE[dims]]
     truth = encode(boxes, classes, 3, cells, stride)
-    return decode(perfect(truth, stride), stride, SHAPE[dims], nms_iou=0.9)
+    return decode(softened(perfect(truth, stride)), stride, SHAPE[dims], nms_iou=0.9)
 
 
 def at_borders(dims: int) -> tuple[Tensor, Tensor]:
@@ -122,11 +122,11 @@ def test_of_overlapping_boxes_of_a_class_the_weaker_goes():
     centre = torch.full((1, 2, 16, 16), -9.0)
     centre[0, 0, 8, 8], centre[0, 0, 8, 10], centre[0, 1, 8, 10] = 3.0, 2.0, 1.0
     maps = Maps(centre, torch.full((1, 2, 16, 16), 8.0), torch.zeros(1, 2, 16, 16))
-    (found,) = decode(maps, 1, (16, 16), nms_iou=0.5)
+    (found,) = decode(softened(maps), 1, (16, 16), nms_iou=0.5)
     assert found.classes.tolist() == [0, 1] and found.boxes[0].tolist() == [4, 4, 12, 12]
-    (both,) = decode(maps, 1, (16, 16), nms_iou=0.7)
+    (both,) = decode(softened(maps), 1, (16, 16), nms_iou=0.7)
     assert both.classes.tolist() == [0, 0, 1]
-    (one,) = decode(maps, 1, (16, 16), max_detections=1)
+    (one,) = decode(softened(maps), 1, (16, 16), max_detections=1)
     assert len(one.boxes) == 1
 
 
@@ -134,7 +134,7 @@ def test_a_neighbour_of_a_peak_is_none():
     centre = torch.full((1, 1, 9, 9), -9.0)
     centre[0, 0, 4, 4], centre[0, 0, 4, 5] = 2.0, 1.9
     maps = Maps(centre, torch.ones(1, 2, 9, 9), torch.full((1, 2, 9, 9), 0.5))
-    (found,) = decode(maps, 2, (18, 18), nms_iou=0.99)
+    (found,) = decode(softened(maps), 2, (18, 18), nms_iou=0.99)
     assert found.boxes.tolist() == [[8, 8, 10, 10]]
 
 
@@ -167,7 +167,7 @@ def test_maps_are_means_over_mirror_images_cell_on_cell(side: int) -> None:
     image[0, 0, 5:15, 9:22] = 1
     for axes in ([0], [1], [0, 1]):
         maps = mirrored_maps(right, image, stride, axes)
-        (found,) = decode(maps, stride, (side, side), max_detections=1)
+        (found,) = decode(softened(maps), stride, (side, side), max_detections=1)
         torch.testing.assert_close(found.boxes, box, atol=1e-4, rtol=0)
     ramp = torch.linspace(0, 1, 8)
 

@@ -1,0 +1,1 @@
+"""Apply a finished run to files: the command `predict`."""
