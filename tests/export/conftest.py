@@ -51,11 +51,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Oblique int16 volumes and 8-bit pictures of several sizes."""
+    """Oblique int16 volumes, a plane as NIfTI, and 8-bit pictures, of several sizes."""
     folder = tmp_path_factory.mktemp("files")
     for n, sides in enumerate([(40, 32, 3), (32, 48, 2)]):
         values = np.rint(blobs(n, *sides) * 900 - 100).astype(np.int16)
         nib.save(nib.Nifti1Image(values, OBLIQUE), folder / f"volume{n}.nii.gz")
+    plane = np.rint(blobs(5, 40, 48) * 900).astype(np.uint16)
+    nib.save(nib.Nifti1Image(plane, np.diag([-1.5, -1.5, 4, 1])), folder / "plane.nii")
     for n, sides in enumerate([(32, 32), (40, 56)]):
         Image.fromarray((blobs(9 + n, *sides) * 255).astype(np.uint8)).save(folder / f"picture{n}.png")
     return folder

@@ -40,7 +40,7 @@ def config(run: Path | None, output: Path | None, **more: Any) -> ExportConfig:
 
 def brains(loaded: LoadedRun, side: int, count: int) -> torch.Tensor:
     """Slices of virtual brains of this size, prepared as in training, [count, 1, side, side]."""
-    source = Brain(subjects=1, size=side, slices=count, cohort_seed=7)
+    source = Brain(subjects=3, size=side, slices=count, cohort_seed=7)
     case = source.load(source.records()[0])
     made = loaded.preprocessing.preparation
     size = loaded.preprocessing.size if loaded.preprocessing.one_size else None

@@ -14,8 +14,7 @@ from torch import Tensor
 
 from ganatomy.data.regrid import Grid
 from ganatomy.data.transforms.boxes import move_boxes, usable_boxes
-from ganatomy.networks.image_to_image.centernet import Maps
-from ganatomy.tasks.detection.centernet_decoding import decode
+from ganatomy.tasks.detection.centernet_decoding import SoftMaps, decode
 
 
 class Labels(Transform):
@@ -104,7 +103,8 @@ class Boxes(Transform):
         """Write the boxes of one image, and return the data with `boxes`."""
         image, file = data["image"], data["file"]
         dims = image.dim() - 1
-        maps = Maps(*torch.split(data["pred"], [len(self.classes), dims, dims], 1))
+        centre, size, offset = torch.split(data["pred"], [len(self.classes), dims, dims], 1)
+        maps = SoftMaps(centre.sigmoid(), size, offset)
         found = decode(maps, self.stride, image.shape[1:], self.max_detections, nms_iou=self.nms_iou)[0]
         here = Grid(np.asarray(file["affine"]), tuple(image.shape[1:]))
         there = Grid(np.asarray(file["input_affine"]), tuple(int(n) for n in file["input_shape"]))

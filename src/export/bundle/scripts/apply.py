@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -112,12 +114,11 @@ class Drawing:
 
     def run(self) -> None:
         """Draw all images, and say how far it is."""
-        from monai.data import MetaTensor
-        from monai.transforms import SaveImage
-
-        save = SaveImage(self.folder, "", ".nii.gz", resample=False, separate_folder=False, print_log=False)
+        self.folder.mkdir(parents=True, exist_ok=True)
         for seed in range(self.seed, self.seed + self.count):
-            name = f"synthetic_{seed:06d}.nii.gz"
-            save(MetaTensor(self(seed), affine=torch.eye(4), meta={"filename_or_obj": name}))
+            image = np.moveaxis(self(seed).numpy(), 0, -1)
+            numbers = image[..., 0] if image.shape[-1] == 1 else image
+            file: Any = nib.Nifti1Image(numbers, np.eye(4))  # type: ignore[no-untyped-call]
+            file.to_filename(self.folder / f"synthetic_{seed:06d}.nii.gz")
             sys.stderr.write(f"\r{seed - self.seed + 1} of {self.count} images")
         sys.stderr.write("\n")
