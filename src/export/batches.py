@@ -41,7 +41,9 @@ def batches_of(loaded: LoadedRun, graph: Graph, step: int, given: str | None) ->
             unit=in_unit_range(loaded),
         )
     if not graph.channels:
-        raise UserError("input: this network makes images from noise; leave input out, noise is drawn by seed")
+        raise UserError(
+            "input: this network makes images from noise; leave input out, noise is drawn by seed"
+        )
     return _prepared(loaded, graph, step, given)
 
 

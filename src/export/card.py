@@ -1,4 +1,4 @@
-"""Model card of a run: the headings of Mitchell et al. 2019 (arXiv 1810.03993), filled from its files alone."""
+"""Model card of a run, by the headings of Mitchell et al. 2019 (arXiv 1810.03993), from its files alone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def model_card(run: Run, cfg: Plain, facts: Plain, licence: str | None, weights:
     """
     files = {name: run.read(name) or {} for name in ("status.json", "metrics.json", "data.json")}
     status, metrics, data = files.values()
-    cases = csv_rows((run.path / "scores.csv").read_text("utf-8")) if (run.path / "scores.csv").is_file() else []
+    cases = (
+        csv_rows((run.path / "scores.csv").read_text("utf-8")) if (run.path / "scores.csv").is_file() else []
+    )
     task = str(facts["task"])
     parts = [
         f"# Model card: {TASKS.get(task, task)}",
@@ -55,7 +57,7 @@ def model_card(run: Run, cfg: Plain, facts: Plain, licence: str | None, weights:
         "## Caveats and recommendations",
         "Never tested, as far as the run knows:\n\n" + _list(_never_tested(data, task)),
         "Limits:\n\n" + _list(GENERAL_LIMITS),
-        f"*Written by GANatomy {__version__} from the files of the run, by the headings of Mitchell et al. 2019, "
+        f"*Written by GANatomy {__version__} from the files of the run. Headings: Mitchell et al. 2019, "
         "[arXiv 1810.03993](https://arxiv.org/abs/1810.03993).*",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -66,8 +68,8 @@ def _warning(status: Plain) -> list[str]:
     lines = []
     if status.get("status") != "done":
         lines.append(
-            f"> **This run did not finish** (status: {status.get('status', 'unknown')}). Its weights are those "
-            "of its last checkpoint, and they were never tested."
+            f"> **This run did not finish** (status: {status.get('status', 'unknown')}). Its weights were "
+            "never tested."
         )
     game = status.get("game", HEALTHY)
     if game != HEALTHY:
@@ -87,7 +89,8 @@ def _details(cfg: Plain, facts: Plain, licence: str | None, weights: int | None)
         f"Task: {facts['task']}, {facts['spatial_dims']}D",
         f"Generator: {_classes(cfg['model']['generator'])}{count}",
         f"Trained {against}" + ("" if opponent is None else f", adversarial loss {name}"),
-        f"Training: {cfg['trainer']['max_steps']} steps of {cfg['data']['batch_size']} images, seed {cfg['seed']}",
+        f"Training: {cfg['trainer']['max_steps']} steps of {cfg['data']['batch_size']} images, "
+        f"seed {cfg['seed']}",
         f"Version: GANatomy {__version__}; SHA-256 of the weights {facts['weights_sha256']}",
         f"Licence: {licence or 'not stated'}",
         "Contact: not stated",
@@ -139,7 +142,7 @@ def _set(data: Plain, split: str) -> str:
 def _counts(data: Plain, split: str) -> str:
     cases = (data.get("cases") or {}).get(split)
     subjects = len(set((data.get("subjects") or {}).get(split) or []))
-    return "unknown" if cases is None else f"{cases} cases of {subjects} subjects"
+    return "unknown" if cases is None else f"{counted(cases, 'case')} of {counted(subjects, 'subject')}"
 
 
 def _ethics(task: str, metrics: Plain, status: Plain) -> str:
@@ -164,6 +167,11 @@ def _never_tested(data: Plain, task: str) -> list[str]:
 
 def _list(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
+
+
+def counted(count: int, thing: str) -> str:
+    """Return a number with its noun, in the singular for one."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def escaped(text: Any) -> str:

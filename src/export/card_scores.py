@@ -20,9 +20,7 @@ UNSURE = 0.05
 """Expected share of images that are too near to training, above which they are too few to tell copies."""
 
 
-def analyses(
-    metrics: Plain, cases: Sequence[Plain], data: Plain, cfg: Plain, task: str, game: str
-) -> str:
+def analyses(metrics: Plain, cases: Sequence[Plain], data: Plain, cfg: Plain, task: str, game: str) -> str:
     """Return the section of scores as Markdown.
 
     Args:
@@ -36,7 +34,11 @@ def analyses(
     found = table(metrics, unit=str(data.get("units", "mm")))
     if not found.scores:
         return "No test scores: the run was never tested."
-    lines = [] if game == HEALTHY else [f"The game failed ({game}): these numbers describe a model that is not usable."]
+    lines = (
+        []
+        if game == HEALTHY
+        else [f"The game failed ({game}): these numbers describe a model that is not usable."]
+    )
     subjects = len({row.get("subject") for row in cases}) if cases else 0
     whole = "Scores of a set have no interval." if task in ("synthesis", "detection") else ""
     lines += [_markdown(found, metrics, cases), f"95 % intervals over {subjects} subjects. {whole}".strip()]
@@ -108,8 +110,8 @@ def memorisation(metrics: Plain, game: str) -> str:
     if game != HEALTHY:
         return "**Copies of training images: not judged**, since the images are worthless."
     numbers = (
-        f"{share:.0%} of the synthetic images are nearer to a training image than 99 % of held-out images are, "
-        f"{expected:.0%} were expected."
+        f"{share:.0%} of the synthetic images are nearer to a training image than 99 % of held-out images "
+        f"are; {expected:.0%} were expected."
     )
     if expected > UNSURE:
         return f"**Copies of training images: too few images to tell.** {numbers}"

@@ -71,8 +71,8 @@ def _check_game(config: ExportConfig, status: Facts) -> None:
     game = status.get("game", HEALTHY)
     if game != HEALTHY and not config.force:
         raise UserError(
-            f"run={config.run}: its game failed ({game}), so its answers are worth nothing; force=true exports "
-            "it all the same, and its card says so"
+            f"run={config.run}: its game failed ({game}), so its answers are worth nothing; force=true "
+            "exports it all the same, and its card says so"
         )
 
 

@@ -16,7 +16,9 @@ UNITS = ("range", "percentile")
 """Intensity settings, by their first word, whose values lie about between 0 and 1."""
 
 
-def facts_of(loaded: LoadedRun, graph: Graph | None, status: dict[str, Any], licence: str | None) -> dict[str, Any]:
+def facts_of(
+    loaded: LoadedRun, graph: Graph | None, status: dict[str, Any], licence: str | None
+) -> dict[str, Any]:
     """Return facts that name no case, subject or folder, in an order that never changes.
 
     Args:
@@ -55,7 +57,9 @@ def preparation_words(loaded: LoadedRun) -> dict[str, str]:
     lines = {
         "Orientation": made.orientation or "as in the file",
         "Spacing in mm": "as in the file" if made.spacing is None else str(list(made.spacing)),
-        "Size in voxels": "as in the file" if made.size is None else f"{made.size} ({made.resize or 'default'})",
+        "Size in voxels": "as in the file"
+        if made.size is None
+        else f"{made.size} ({made.resize or 'default'})",
         "Intensity": shown(made.intensity),
     }
     return {title: text for title, text in lines.items() if title != "Orientation" or made.spatial_dims == 3}

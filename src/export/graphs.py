@@ -66,8 +66,8 @@ def graph_of(task: AdversarialTask, channels: int, sides: tuple[int, ...]) -> Gr
     build = next((build for kind, build in KINDS.items() if isinstance(task, kind)), None)
     if build is None and not task.plain_answer:
         raise UserError(
-            f"run: its task, {type(task).__name__}, is not one of GANatomy's, and its generator may need more "
-            "than an image; format=safetensors exports the weights alone"
+            f"run: its task, {type(task).__name__}, is not one of GANatomy's, and its generator may need "
+            "more than an image; format=safetensors exports the weights alone"
         )
     module, inputs, outputs = (build or _plain)(task, sides)
     noise = "noise" in inputs

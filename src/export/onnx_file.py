@@ -70,7 +70,7 @@ def _exported(graph: Graph, example: Inputs, free: bool) -> bytes:
     """Return the file of one way to export; no path of this machine is in it."""
     dynamic = torch.export.Dim.DYNAMIC
     shapes = tuple(
-        {0: dynamic, **({axis: dynamic for axis in range(2, part.dim())} if free else {})} for part in example
+        {0: dynamic, **(dict.fromkeys(range(2, part.dim()), dynamic) if free else {})} for part in example
     )
     with quiet(), torch.no_grad():
         program = torch.onnx.export(

@@ -48,7 +48,7 @@ class ExportConfig(Section):
             return ending or "onnx"
         if self.format != ending and ending is not None:
             raise UserError(
-                f"output={self.output}: its ending is of format={ending}, and format={self.format} is asked for"
+                f"output={self.output}: its ending is of format={ending}, not of format={self.format}"
             )
         return self.format
 

@@ -35,9 +35,11 @@ def step_of(graph: Graph) -> int:
         larger = tuple(side + step for side in graph.sides)
         try:
             after = _per_side(graph, larger)
-        except Exception:  # noqa: S112 - whatever a network raises for sides that it does not take
+        except Exception:
             continue
-        if all(abs(a * s - b * w) <= b for a, b, s, w in zip(after, before, graph.sides, larger, strict=True)):
+        if all(
+            abs(a * s - b * w) <= b for a, b, s, w in zip(after, before, graph.sides, larger, strict=True)
+        ):
             return step
     return 0
 
@@ -52,7 +54,11 @@ def sides_words(graph: Graph, step: int) -> str:
     known = "x".join(map(str, graph.sides))
     if step == 0:
         return f"images of {known} only"
-    return "images of any sides" if step == 1 else f"images of {known}, or of sides that differ by multiples of {step}"
+    return (
+        "images of any sides"
+        if step == 1
+        else f"images of {known}, or of sides that differ by multiples of {step}"
+    )
 
 
 def sizes_of(graph: Graph, step: int) -> list[tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""Finished runs of the default model of each task, of a few steps, trained once for all tests of a process."""
+"""Finished runs of the default model of each task, of a few steps, trained once for all tests."""
 
 from __future__ import annotations
 

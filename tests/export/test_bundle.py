@@ -41,7 +41,10 @@ NEEDED = {
         *("version", "monai_version", "pytorch_version", "numpy_version", "name", "task", "description"),
         *("authors", "copyright", "network_data_format", "schema", "changelog", "intended_use"),
     ],
-    "properties": {"changelog": {"type": "object"}, "network_data_format": {"required": ["inputs", "outputs"]}},
+    "properties": {
+        "changelog": {"type": "object"},
+        "network_data_format": {"required": ["inputs", "outputs"]},
+    },
 }
 """Entries that MONAI's bundle specification asks of metadata.json."""
 
@@ -116,7 +119,9 @@ def test_a_stranger_runs_it(finished: Callable[[str], Path], files: Path, tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["enhancement", "anomaly"])
-def test_images_and_maps(task: str, bundle: Any, finished: Callable[[str], Path], files: Path, tmp_path: Path) -> None:
+def test_images_and_maps(
+    task: str, bundle: Any, finished: Callable[[str], Path], files: Path, tmp_path: Path
+) -> None:
     _, application = bundle(task)
     for file in sorted(files.iterdir()):
         application.one(file)
@@ -156,9 +161,7 @@ def test_images_of_twenty_seeds(bundle: Any, finished: Callable[[str], Path], tm
     assert len(written) == 2 and np.allclose(content(written[1]), expected[1][0], atol=1e-4 * span)
 
 
-def test_a_broken_image_is_named_and_the_others_go_on(
-    bundle: Any, files: Path, tmp_path: Path
-) -> None:
+def test_a_broken_image_is_named_and_the_others_go_on(bundle: Any, files: Path, tmp_path: Path) -> None:
     _, application = bundle("enhancement")
     folder = tmp_path / "images"
     folder.mkdir()

@@ -22,7 +22,12 @@ CFG: dict[str, Any] = {
         "adversarial": {"loss": "hinge"},
     },
     "trainer": {"max_steps": 10},
-    "data": {"_target_": "ganatomy.data.sources.folder.Folder", "batch_size": 4, "augment": [], "root": "/secret"},
+    "data": {
+        "_target_": "ganatomy.data.sources.folder.Folder",
+        "batch_size": 4,
+        "augment": [],
+        "root": "/secret",
+    },
     "seed": 0,
 }
 DATA = {
@@ -33,7 +38,12 @@ DATA = {
     "labelled": 2,
     "hash": "abc",
 }
-FACTS = {"task": "segmentation", "spatial_dims": 2, "weights_sha256": "f00", "preparation": {"Intensity": "zscore"}}
+FACTS = {
+    "task": "segmentation",
+    "spatial_dims": 2,
+    "weights_sha256": "f00",
+    "preparation": {"Intensity": "zscore"},
+}
 DICE = [0.5, 0.7, 0.6, 0.9, 0.8, 0.65]
 HEADINGS = (
     "Model details",
@@ -52,7 +62,9 @@ def written(folder: Path, licence: str | None = None, task: str = "segmentation"
     folder.mkdir(exist_ok=True)
     run = Run(folder)
     run.write("status.json", {"status": "done", "game": "healthy", "events": [], **status})
-    run.write("metrics.json", {"test/dice": float(np.mean(DICE)), "baseline/otsu/dice": 0.3, "twin/dice": 0.66})
+    run.write(
+        "metrics.json", {"test/dice": float(np.mean(DICE)), "baseline/otsu/dice": 0.3, "twin/dice": 0.66}
+    )
     run.write("data.json", DATA)
     rows = [f"Name{n},{value},{n}" for n, value in enumerate(DICE)]
     run.write_bytes("scores.csv", "\n".join(["case,dice,subject", *rows, ""]).encode())
@@ -68,7 +80,12 @@ def test_interval_over_subjects_against_students(tmp_path: Path) -> None:
 def test_headings_of_the_paper_and_what_was_asked_for(tmp_path: Path) -> None:
     text = written(tmp_path / "run", licence="CC-BY-4.0")
     assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == list(HEADINGS)
-    for words in ("Licence: CC-BY-4.0", "1,234 weights", "3 cases of 2 subjects (training)", "6 cases of 6 subjects"):
+    for words in (
+        "Licence: CC-BY-4.0",
+        "1,234 weights",
+        "3 cases of 2 subjects (training)",
+        "6 cases of 6 subjects",
+    ):
         assert words in text
     assert "those of 2 of 3 cases" in text and "without a discriminator" in text and "le\\|sion" in text
     assert "Licence: not stated" in written(tmp_path / "other")
@@ -81,9 +98,18 @@ def test_nobody_is_named(tmp_path: Path) -> None:
 
 
 def test_a_failed_game_comes_first(tmp_path: Path) -> None:
-    event = {"name": "collapse", "step": 7, "player": "generator", "cause": "all alike", "advice": "x", "fatal": True}
+    event = {
+        "name": "collapse",
+        "step": 7,
+        "player": "generator",
+        "cause": "all alike",
+        "advice": "x",
+        "fatal": True,
+    }
     text = written(tmp_path / "run", game="collapse", events=[event], task="synthesis")
-    assert text.index("**The game of this run failed (collapse). Do not use these weights.**") < text.index("## ")
+    assert text.index("**The game of this run failed (collapse). Do not use these weights.**") < text.index(
+        "## "
+    )
     assert "collapse, step 7: all alike" in text and "The game failed (collapse): these numbers" in text
     assert "**This run did not finish** (status: failed)" in written(tmp_path / "other", status="failed")
 
@@ -98,14 +124,18 @@ def test_a_failed_game_comes_first(tmp_path: Path) -> None:
         (None, None, "healthy", "were not searched for"),
     ],
 )
-def test_what_is_said_about_copies(share: float | None, expected: float | None, game: str, words: str) -> None:
+def test_what_is_said_about_copies(
+    share: float | None, expected: float | None, game: str, words: str
+) -> None:
     assert words in card_scores.memorisation({"test/copied": share, "floor/copied": expected}, game)
 
 
 def test_a_score_that_is_no_mean_of_cases_gets_no_interval(tmp_path: Path) -> None:
     written(tmp_path / "run")
     run = Run(tmp_path / "run")
-    run.write("metrics.json", {"test/dice": 0.123, "test/auroc": 0.8, "test/auroc_low": 0.7, "test/auroc_high": 0.9})
+    run.write(
+        "metrics.json", {"test/dice": 0.123, "test/auroc": 0.8, "test/auroc_low": 0.7, "test/auroc_high": 0.9}
+    )
     text = card.model_card(run, CFG, FACTS, None, None)
     assert "| Dice ↑ | 0.123 | – |" in text and "| AUROC ↑ | 0.800 | 0.700 to 0.900 |" in text
 

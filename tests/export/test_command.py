@@ -29,7 +29,12 @@ def silent(line: str) -> None:
         ("run", "run/a.onnx", {}, "is inside the run"),
         ("run", "there.onnx", {}, "is there already; name another, or set overwrite=true"),
         ("run", "there.onnx/model.onnx", {}, "is a file, not a folder"),
-        ("run", "a.onnx", {"format": "torchscript"}, "its ending is of format=onnx"),
+        (
+            "run",
+            "a.onnx",
+            {"format": "torchscript"},
+            "its ending is of format=onnx, not of format=torchscript",
+        ),
     ],
 )
 def test_one_line_and_nothing_written(
@@ -46,9 +51,9 @@ def test_one_line_and_nothing_written(
 def test_unknown_words_are_refused() -> None:
     keys = dict.fromkeys(("run", "output", "input", "licence", "format"))
     switches = dict.fromkeys(("force", "overwrite", "debug"), False)
-    with pytest.raises(UserError, match="licens.*no such key.*licence"):
+    with pytest.raises(UserError, match=r"licens.*no such key.*licence"):
         ExportConfig.from_plain({**keys, **switches, "licens": "MIT"})
-    with pytest.raises(UserError, match="^format: .*onnx.*"):
+    with pytest.raises(UserError, match=r"^format: .*onnx.*"):
         ExportConfig.from_plain({**keys, **switches, "format": "tflite"})
 
 

@@ -33,7 +33,14 @@ SIZES = {32: 7, 40: 7, 64: 6}
 
 
 def config(run: Path | None, output: Path | None, **more: Any) -> ExportConfig:
-    keys = {"format": None, "input": None, "licence": None, "force": False, "overwrite": False, "debug": False}
+    keys = {
+        "format": None,
+        "input": None,
+        "licence": None,
+        "force": False,
+        "overwrite": False,
+        "debug": False,
+    }
     paths = {"run": run and str(run), "output": output and str(output)}
     return ExportConfig.from_plain({**keys, **paths, **more})
 
@@ -78,7 +85,9 @@ def test_default_model_on_twenty_inputs(
     session = onnxruntime.InferenceSession(tmp_path / "out.onnx", providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     pairs = [(session.run(None, {name: part.numpy()}), answers(loaded, part)) for part in inputs]
-    for theirs, ours in zip(zip(*(p[0] for p in pairs), strict=True), zip(*(p[1] for p in pairs), strict=True)):
+    for theirs, ours in zip(
+        zip(*(p[0] for p in pairs), strict=True), zip(*(p[1] for p in pairs), strict=True), strict=True
+    ):
         low, high = min(o.min() for o in ours), max(o.max() for o in ours)
         span = max(high - low, abs(high)) if ours[0].ndim == 1 else high - low
         worst = max(np.abs(t - o).max() for t, o in zip(theirs, ours, strict=True))
@@ -136,7 +145,7 @@ def test_a_network_of_one_size_is_said_to_be_one() -> None:
     given = graph(Fixed())
     assert step_of(given) == 0
     assert sides_words(given, 0) == "images of 32x32 only"
-    content, found, free = onnx_of(given, 0, made_up(given, 0), lambda line: None)
+    _, found, free = onnx_of(given, 0, made_up(given, 0), lambda line: None)
     assert found.kept and not free
 
 
@@ -157,7 +166,7 @@ def test_another_network_is_refused_and_nothing_is_written(
 
     session = onnx_file.session
     monkeypatch.setattr(onnx_file, "session", slightly_off)
-    with pytest.raises(UserError, match="^format=onnx: .* cannot be exported so that it agrees with torch"):
+    with pytest.raises(UserError, match=r"^format=onnx: .* cannot be exported so that it agrees with torch"):
         export(config(finished("enhancement"), tmp_path / "out.onnx"), lambda line: None)
     assert not list(tmp_path.iterdir())
 

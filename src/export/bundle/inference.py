@@ -133,7 +133,11 @@ def _answer(loaded: LoadedRun) -> list[Plain]:
         ]
     if isinstance(task, AnomalyTask):
         scores = {"_target_": f"{ANSWERS}.Scores", "output_dir": "@output_dir"}
-        return [scores, {"_target_": f"{ANSWERS}.Images", "channel": kept.channels}, *_files("map", "float32")]
+        return [
+            scores,
+            {"_target_": f"{ANSWERS}.Images", "channel": kept.channels},
+            *_files("map", "float32"),
+        ]
     if task.makes_label_maps:
         gate = getattr(task, "gate", None)
         more = {} if gate is None else {"threshold": float(task.threshold), "suspicious": SUSPICIOUS}  # type: ignore[arg-type]

@@ -104,7 +104,8 @@ def _shape(graph: Graph, step: int) -> list[int | str]:
 
 README = """# {title}
 
-A network of GANatomy {version} as a MONAI bundle. It needs MONAI {monai} and the packages in `configs/metadata.json`, not GANatomy.
+A network of GANatomy {version} as a MONAI bundle. It needs MONAI {monai} and the packages in
+`configs/metadata.json`, not GANatomy.
 
 ```
 {run}
@@ -112,8 +113,9 @@ A network of GANatomy {version} as a MONAI bundle. It needs MONAI {monai} and th
 
 {what}
 
-Every step is in `configs/inference.json`: loading by MONAI, preparation, inference and the way back by `scripts/`, which holds copies
-of the code that trained the network. The network is TorchScript, `models/model.ts`; {agreement}.
+Every step is in `configs/inference.json`: loading by MONAI; preparation, inference and the way back by
+`scripts/`, which holds copies of the code that trained the network. The network is TorchScript,
+`models/model.ts`; {agreement}.
 
 Read [MODEL_CARD.md](MODEL_CARD.md) before use: scores, limits, and what was never tested. Research only.
 
@@ -121,11 +123,13 @@ Licence of the weights: {licence}. Licence of the code in `scripts/`: Apache-2.0
 """
 APPLY = (
     "python -m monai.bundle run --config_file configs/inference.json --dataset_dir IMAGES --output_dir OUT",
-    "IMAGES is a folder of NIfTI files, or of PNG or JPEG pictures. OUT gets a file for each, on the same grid{more}.",
+    "IMAGES is a folder of NIfTI files, or of PNG or JPEG pictures. OUT gets a file for each, on the same "
+    "grid{more}.",
 )
 DRAW = (
     "python -m monai.bundle run --config_file configs/inference.json --count 8 --seed 0 --output_dir OUT",
-    "OUT gets synthetic images as NIfTI; image n of seed s is the only image of seed s + n. Mark them as synthetic.",
+    "OUT gets synthetic images as NIfTI; image n of seed s is the only image of seed s + n. Mark them as "
+    "synthetic.",
 )
 
 

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import torch
 from monai.data import MetaTensor
-from monai.transforms import Transform
+from monai.transforms import SaveImage, Transform
 from PIL import Image
 
 from ganatomy.data.transforms.intensity import column
@@ -126,15 +126,23 @@ class Saved(Transform):
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Write one answer, and return the data."""
-        from monai.transforms import SaveImage
-
         path, pred = str(data["file"]["path"]), data["pred"]
+        if path.lower().endswith(VOLUMES) and data["file"]["plane"]:
+            plane: Any = nib.Nifti1Image(np.asarray(pred)[0, ..., 0].astype(self.dtype), pred.affine.numpy())
+            self.folder.mkdir(parents=True, exist_ok=True)
+            plane.to_filename(self.folder / f"{Path(path).name.split('.')[0]}_pred.nii.gz")
+            return dict(data)
         if path.lower().endswith(VOLUMES):
             save = SaveImage(
-                self.folder, "pred", ".nii.gz", np.dtype(self.dtype), resample=False,
-                separate_folder=False, print_log=False,
-            )  # fmt: skip
-            save(pred[..., 0] if data["file"]["plane"] else pred)
+                self.folder,
+                "pred",
+                ".nii.gz",
+                np.dtype(self.dtype),
+                resample=False,
+                separate_folder=False,
+                print_log=False,
+            )
+            save(pred)
             return dict(data)
         numbers = np.asarray(pred.as_tensor())
         kept = _type(Path(path))[0] if self.as_input else np.dtype(self.dtype)
