@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ganatomy.data.datamodule import DataModule
     from ganatomy.data.records import Case, Record, Source
     from ganatomy.errors import UserError
+    from ganatomy.inference.model import Model, Prediction, load
+    from ganatomy.inference.trained import TrainedRun, train
     from ganatomy.tasks.base import AdversarialTask
 
 
@@ -35,6 +37,10 @@ _PLACES = {
     "Record": "ganatomy.data.records",
     "Source": "ganatomy.data.records",
     "UserError": "ganatomy.errors",
+    "Model": "ganatomy.inference.model",
+    "Prediction": "ganatomy.inference.model",
+    "load": "ganatomy.inference.model",
+    "TrainedRun": "ganatomy.inference.trained",
 }
 """Public name -> the module that defines it."""
 
@@ -45,17 +51,24 @@ __all__ = [
     "Case",
     "DataModule",
     "Game",
+    "Model",
+    "Prediction",
     "Record",
     "Rules",
     "Source",
+    "TrainedRun",
     "UserError",
     "__version__",
+    "load",
     "plan",
+    "train",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name on first use."""
+    """Import a public name on first use; `train` is the module of the command, which may be called."""
+    if name == "train":
+        return importlib.import_module("ganatomy.train")
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_PLACES[name]), name)

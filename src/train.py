@@ -5,16 +5,20 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ganatomy.launch.command import command
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pytorch_lightning as pl
     from omegaconf import DictConfig
 
     from ganatomy.config.schema import Config
     from ganatomy.data.datamodule import DataModule
+    from ganatomy.inference.trained import TrainedRun
     from ganatomy.runs.directory import Run
     from ganatomy.tasks.base import AdversarialTask
     from ganatomy.training.rollback import Attempt
@@ -182,6 +186,18 @@ def _finish(session: Session) -> float:
     results.show(run, lines, cfg.callbacks.report)
     return float(best["score"])
 
+
+class _Callable(ModuleType):
+    """This module, which `ganatomy.train([...])` calls."""
+
+    def __call__(self, words: Sequence[str] = (), quiet: bool = False) -> TrainedRun:
+        """Train a run in a process of its own and return it; see `ganatomy.inference.trained.train`."""
+        from ganatomy.inference.trained import train as train_words
+
+        return train_words(words, quiet)
+
+
+sys.modules[__name__].__class__ = _Callable
 
 if __name__ == "__main__":
     main()

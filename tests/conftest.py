@@ -171,3 +171,18 @@ def started(module: str, folder: Path, *words: str) -> subprocess.Popen[str]:
 def environment(**more: str) -> dict[str, str]:
     """This process's, with the project importable from anywhere and no W&B account."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "120", **more}
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A finished run of one of `tests.finished.SETS`, trained when first asked for; see `trained`."""
+    from tests.finished import trained
+
+    made: dict[str, Path] = {}
+
+    def of(name: str) -> Path:
+        if name not in made:
+            made[name] = trained(name, tmp_path_factory.mktemp(name))
+        return made[name]
+
+    return of

@@ -9,6 +9,7 @@ import numpy as np
 
 from ganatomy.data.records import Batch, Case, Record, Source
 from ganatomy.inference.applied import AppliedData, applied, to_device
+from ganatomy.inference.enlarging import enlarged
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.inference.members import with_doubt
 from ganatomy.tasks.shared.answers import Answer
@@ -23,11 +24,13 @@ class Loaded:
         record: Its record.
         case: Arrays of its files.
         batch: Rows for the network.
+        finer: The case is on a finer grid than its file (super-resolution).
     """
 
     record: Record
     case: Case
     batch: Batch
+    finer: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,12 @@ class Predictor:
             ReadError: A file cannot be read.
             UserError: The case does not suit the network.
         """
-        case = self.data.source.load(record)
-        return Loaded(record, case, self.data.batch(record, self.data.prepare(record, case)))
+        case, factor = self.data.source.load(record), getattr(self.loaded.task, "factor", None)
+        finer = enlarged(case, factor, self.data.preparation) if factor else None
+        case = case if finer is None else finer
+        return Loaded(
+            record, case, self.data.batch(record, self.data.prepare(record, case)), finer is not None
+        )
 
     def compute(self, ready: Loaded) -> Answer:
         """Run the network, in the precision of the run's test."""
@@ -94,7 +101,7 @@ class Predictor:
     def finish(self, ready: Loaded, answer: Answer) -> Predicted:
         """Bring an answer onto the grid, and into the units and type, of the case's file."""
         files = Originals(self.data, self.loaded.preprocessing.target)
-        files.hold(ready.record, ready.case)
+        files.hold(ready.record, ready.case, ready.finer)
         write = partial(files.as_written, ready.batch, list(range(len(ready.batch["case"]))))
         file = None if answer.array is None else write(answer.array, answer.role)
         maps = {name: write(each, "map") for name, each in answer.maps.items()}

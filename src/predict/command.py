@@ -19,14 +19,14 @@ from ganatomy.inference.inputs import Named, inputs
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.inference.predictor import Loaded, Predictor
 from ganatomy.predict import journal, outputs, pictures
-from ganatomy.predict.journal import Entry
 from ganatomy.predict.plan import Plan, plan
+from ganatomy.predict.progress import progress
 from ganatomy.predict.settings import PredictConfig
-from ganatomy.predict.work import Job, Report, work
+from ganatomy.predict.work import Job, work
 from ganatomy.runs.directory import write_atomically
 from ganatomy.runs.keys import write_private
 from ganatomy.runs.lock import RunLock
-from ganatomy.runs.terminal import Terminal
+from ganatomy.training.build import laid_out
 
 
 def predict(config: PredictConfig) -> int:
@@ -57,6 +57,8 @@ def load(config: PredictConfig) -> LoadedRun:
             raise UserError("precision=16-mixed: needs a GPU; use bf16-mixed or 32-true here")
         trainer = {**loaded.cfg.trainer.to_plain(), "precision": config.precision}
         loaded = replace(loaded, cfg=loaded.cfg.with_values(trainer=trainer))
+        if config.precision == "bf16-mixed":
+            laid_out(loaded.task, True)  # faster in half precision, and no bit is promised there
     if config.window is not None:
         if not hasattr(loaded.task, "window"):
             raise UserError("window: this run's task takes whole images; set it to null")
@@ -118,34 +120,6 @@ def job_of(
 def warner(kept: Any) -> Callable[[Loaded], list[str]]:
     """Return the test of a loaded case against what the run kept of its training images."""
     return lambda ready: []
-
-
-@contextmanager
-def progress(total: int, done: int) -> Iterator[Report]:
-    """Show progress with the time left; failures and warnings are lines above it."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Terminal(stderr=True)
-    bar = Progress(
-        TextColumn("predict"),
-        BarColumn(bar_width=28),
-        MofNCompleteColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task("predict", total=total, completed=done)
-
-        def report(entry: Entry) -> None:
-            if entry.status == "failed":
-                bar.console.print(f"error: {entry.error}", soft_wrap=True)
-            elif entry.warnings:
-                bar.console.print(f"note: {entry.case}: {entry.warnings}", soft_wrap=True)
-            bar.advance(task)
-
-        yield report
 
 
 def finish(config: PredictConfig, source: Named, records: list[Record], todo: Plan, seconds: float) -> int:

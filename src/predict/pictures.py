@@ -19,6 +19,8 @@ from ganatomy.tasks.shared.answers import FoundBoxes
 FOLDER, OVERVIEW = "pictures", "overview.png"
 WIDTH, COLUMNS = 420, 3
 """Width in pixels of a case in the overview, and cases side by side."""
+MAGNIFIED = 5
+"""Contrast factor of differences."""
 Rgb = tuple[int, int, int]
 
 
@@ -38,7 +40,7 @@ def drawn(ready: Loaded, predicted: Predicted) -> bytes:
     elif answer is not None and predicted.answer.role == "map":
         columns["answer"] = heat(answer[:1])
     elif answer is not None:
-        columns["answer"] = shown(answer[None].astype(np.float32))
+        columns |= _compared(plane, answer.astype(np.float32))
     for name, written in predicted.maps.items():
         doubt = written.values if place is None else written.values[..., place]
         columns[name.replace("_", " ")] = heat(doubt.mean(0, keepdims=True))
@@ -47,6 +49,20 @@ def drawn(ready: Loaded, predicted: Predicted) -> bytes:
         columns["answer"] = _boxed(columns["input"][0], plane.shape[1:], boxes, place, colours)[None]
         legends["answer"] = colours
     return png(panel(columns, legends=legends))
+
+
+def _compared(image: np.ndarray, answer: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the answer in the window of the image, and their difference, where both have its units.
+
+    An answer of other channels, or far outside the image's range, is drawn in a window of its own.
+    """
+    low, high = (float(value) for value in np.percentile(image, (0.5, 99.5)))
+    ends = np.percentile(answer, (0.5, 99.5))
+    span = max(high - low, 1e-12)
+    if answer.shape != image.shape or max(low - ends[0], ends[1] - high) > span:
+        return {"answer": shown(answer[None])}
+    difference = shown(np.abs(answer - image)[None], (0.0, span / MAGNIFIED))
+    return {"answer": shown(answer[None], (low, high)), f"difference x{MAGNIFIED}": difference}
 
 
 def _place(image: np.ndarray, label: np.ndarray | None, boxes: FoundBoxes | None) -> int | None:
@@ -91,7 +107,8 @@ def overview(folder: Path, names: Sequence[str]) -> bytes | None:
             tiles.append(picture.convert("RGB").resize((WIDTH, height), Image.Resampling.LANCZOS))
     columns = min(COLUMNS, len(tiles))
     rows = [tiles[n : n + columns] for n in range(0, len(tiles), columns)]
-    sheet = Image.new("RGB", (WIDTH * columns, sum(max(t.height for t in row) for row in rows)), "white")
+    height = sum(max(tile.height for tile in row) for row in rows)
+    sheet = Image.new("RGB", (WIDTH * columns, height), tiles[0].getpixel((0, 0)))
     top = 0
     for row in rows:
         for n, tile in enumerate(row):

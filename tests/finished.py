@@ -1,4 +1,4 @@
-"""Tiny finished runs on files, trained once for all tests of a process; their training data are gone."""
+"""Tiny finished runs on files that are made here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
@@ -80,25 +79,21 @@ SETS: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
 }
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """A finished run of a set, trained when first asked for; copies of its files are in `files` beside it."""
+def trained(name: str, folder: Path) -> Path:
+    """Train the run of a set in `folder/run`; its files are in `folder/files`, its training data gone.
+
+    Args:
+        name: One of SETS.
+        folder: Empty folder.
+    """
     from ganatomy.config.resolve import validate
     from ganatomy.train import train
 
-    made: dict[str, Path] = {}
-
-    def of(name: str) -> Path:
-        if name not in made:
-            folder = tmp_path_factory.mktemp(name)
-            write, words = SETS[name]
-            write(folder / "data")
-            shutil.copytree(folder / "data", folder / "files")
-            given = [*words, f"data.root={folder / 'data'}", "data.cache=none"]
-            rest = [word for word in TINY if not word.startswith(SKIPPED)]
-            train(validate(composed(*given, *rest, tiny=False)), folder / "run")
-            shutil.rmtree(folder / "data")
-            made[name] = folder / "run"
-        return made[name]
-
-    return of
+    write, words = SETS[name]
+    write(folder / "data")
+    shutil.copytree(folder / "data", folder / "files")
+    given = [*words, f"data.root={folder / 'data'}", "data.cache=none"]
+    rest = [word for word in TINY if not word.startswith(SKIPPED)]
+    train(validate(composed(*given, *rest, tiny=False)), folder / "run")
+    shutil.rmtree(folder / "data")
+    return folder / "run"

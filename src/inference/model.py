@@ -1,0 +1,201 @@
+"""A finished run as a function: an image in, its prediction out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganatomy.data.records import Case, Record
+from ganatomy.errors import UserError
+from ganatomy.inference.ensemble import load_runs
+from ganatomy.inference.inputs import inputs
+from ganatomy.inference.loaded import LoadedRun
+from ganatomy.inference.predictor import Predicted, Predictor
+from ganatomy.runs.directory import write_atomically
+from ganatomy.tasks.shared.answers import FoundBoxes
+from ganatomy.training.preprocessing import Preprocessing
+
+
+class Prediction:
+    """What a model says of one image, on that image's own grid.
+
+    Attributes:
+        array: Image in units, or label map of the data set's mask values, [*spatial], or [C, *spatial] with
+            several channels; None for a task that finds boxes alone.
+        affine: Voxel index to mm, [4, 4].
+        boxes: Boxes in voxels of the image; None for a task without boxes.
+        values: Numbers about the image, such as an anomaly score.
+        doubt: Maps of doubt by name, [*spatial] or [C, *spatial]; empty for one network alone.
+    """
+
+    def __init__(self, predicted: Predicted, affine: np.ndarray) -> None:
+        self._file = predicted.file
+        self.affine = affine
+        self.array = None if predicted.file is None else _squeezed(predicted.file.array)
+        self.boxes: FoundBoxes | None = predicted.answer.boxes
+        self.values = dict(predicted.answer.values)
+        self.doubt = {name: _squeezed(each.array) for name, each in predicted.maps.items()}
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Return `array`, so that numpy takes a prediction as it is."""
+        if self.array is None:
+            raise TypeError("this prediction has boxes and no image; see its `boxes`")
+        return np.array(self.array, dtype=dtype, copy=copy)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the image or label map as `predict` does, and return the path with its extension.
+
+        Args:
+            path: File without its extension, which is the input's; or with it.
+
+        Raises:
+            UserError: The prediction has no image, or the extension is another one than the input's.
+        """
+        if self._file is None:
+            raise UserError("this prediction has boxes and no image to save")
+        ending, content = self._file.encoded()
+        place = Path(path)
+        if place.suffix and not place.name.endswith(ending):
+            raise UserError(
+                f"{place}: predictions for this input are {ending} files; leave the extension out"
+            )
+        place = place if place.name.endswith(ending) else place.with_name(place.name + ending)
+        return write_atomically(place, content)
+
+
+class Model:
+    """A finished run, or several that answer as one; call it with an image.
+
+    Attributes:
+        loaded: The run behind it: configuration, task, preprocessing, hash of its weights.
+    """
+
+    def __init__(self, loaded: LoadedRun) -> None:
+        self.loaded = loaded
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Return the names of what it finds: of label values, else of boxes, else of images."""
+        kept = self.loaded.preprocessing
+        return kept.label_classes or kept.box_classes or kept.image_classes
+
+    def __call__(
+        self,
+        image: np.ndarray | str | Path,
+        spacing: Sequence[float] | None = None,
+        affine: np.ndarray | None = None,
+    ) -> Prediction:
+        """Return the prediction for an image, the same that `ganatomy predict` writes for its file.
+
+        Args:
+            image: A file, a folder of one DICOM series, or an array [*spatial], or [C, *spatial] with several
+                channels, in the units of the training data.
+            spacing: mm along each axis of an array; its axes then point to the right, the front and the top.
+            affine: Voxel index to mm of an array, [4, 4], in place of spacing.
+
+        Raises:
+            UserError: The image does not suit the run.
+        """
+        if isinstance(image, np.ndarray):
+            source: Any = ArraySource(self.loaded.preprocessing, image, spacing, affine)
+        elif spacing is not None or affine is not None:
+            raise UserError(f"spacing, affine: {image} is a file, which has its own; give them for arrays")
+        else:
+            source = inputs(self.loaded.preprocessing, image)
+        predictor = Predictor(self.loaded, source)
+        if len(predictor.records) != 1:
+            raise UserError(
+                f"{image}: holds {len(predictor.records)} cases, not one; use `ganatomy predict` for many"
+            )
+        ready = predictor.read(predictor.records[0])
+        predicted = predictor.finish(ready, predictor.compute(ready))
+        return Prediction(predicted, np.asarray(ready.case["affine"]))
+
+
+@dataclass
+class ArraySource:
+    """An array as a source with one case.
+
+    Args:
+        kept: Preprocessing of the run.
+        array: [*spatial] or [C, *spatial].
+        given_spacing: mm along each axis.
+        given_affine: [4, 4], in place of spacing.
+
+    Raises:
+        UserError: The shape does not suit the run, or a volume has neither spacing nor affine.
+    """
+
+    kept: Preprocessing
+    array: np.ndarray
+    given_spacing: Sequence[float] | None = None
+    given_affine: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        kept, shape = self.kept, self.array.shape
+        self.channels, self.spatial_dims, self.size = kept.channels, kept.spatial_dims, kept.size
+        self.classes = self.box_classes = self.image_classes = ()
+        has_channels = self.array.ndim > kept.spatial_dims and shape[0] == kept.channels
+        is_volume = self.array.ndim == 3 and kept.channels == 1 and not (has_channels and shape[0] == 1)
+        self.image = self.array if has_channels and not is_volume else self.array[None]
+        if len(self.image) != kept.channels or self.image.ndim - 1 not in (kept.spatial_dims, 3):
+            wanted = f"{kept.spatial_dims} axes" + (
+                f" after {kept.channels} channels" if kept.channels > 1 else ""
+            )
+            raise UserError(f"image: an array of shape {tuple(shape)} is not what the run takes: {wanted}")
+        dims = self.image.ndim - 1
+        if dims == 3 and self.given_spacing is None and self.given_affine is None:
+            raise UserError("spacing: is missing; give mm along each axis, or affine=, of a volume")
+        if self.given_spacing is not None and len(self.given_spacing) != dims:
+            raise UserError(f"spacing={list(self.given_spacing)}: give {dims} numbers, one for each axis")
+
+    def records(self) -> list[Record]:
+        return [Record("image", "image", "test")]
+
+    def load(self, record: Record) -> Case:
+        dims = self.image.ndim - 1
+        spacing = np.asarray([1.0] * dims if self.given_spacing is None else self.given_spacing, float)
+        affine = np.diag([*spacing, *[1.0] * (4 - dims)]) if self.given_affine is None else self.given_affine
+        affine = np.asarray(affine, float)
+        return {
+            "image": self.image,
+            "affine": affine,
+            "spacing": np.linalg.norm(affine[:3, :dims], axis=0),
+        }
+
+    def fingerprint(self, record: Record) -> str:
+        return "array"
+
+    def content(self, record: Record) -> str:
+        return "array"
+
+
+def load(
+    run: str | Path | Sequence[str | Path],
+    device: str = "auto",
+    mirror_axes: Sequence[int] | None = None,
+    samples: int = 0,
+    doubt: bool = False,
+) -> Model:
+    """Load a finished run as a function from images to predictions; nothing but its directory is read.
+
+    Args:
+        run: A run directory; several answer as one, by their mean.
+        device: `auto`, or a device of torch, such as `cpu` or `cuda:0`.
+        mirror_axes: Axes, from 0, of mirror images that are averaged; None for what the run does.
+        samples: Passes with dropout, of which the mean is the answer; 0 for none.
+        doubt: Measure doubt with one network alone too.
+
+    Raises:
+        UserError: A run is not finished or damaged, or the runs do not belong together.
+    """
+    return Model(load_runs(run, device, mirror_axes, samples, doubt=doubt))
+
+
+def _squeezed(values: np.ndarray) -> np.ndarray:
+    """Return [C, *spatial] without an only channel."""
+    return values[0] if len(values) == 1 else values
