@@ -11,8 +11,8 @@ import numpy as np
 from ganatomy.errors import UserError
 
 if TYPE_CHECKING:
-    from ganatomy.export.graphs import Graph
-    from ganatomy.export.trial import Inputs
+    from ganatomy.export.graphs.graph import Graph
+    from ganatomy.export.graphs.trial import Inputs
 
 LIMIT = 1e-4
 """Largest difference at which a file is kept, as a fraction of the range of torch's values."""

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from ganatomy.errors import UserError
 from ganatomy.export.facts import in_unit_range
-from ganatomy.export.trial import Inputs, made_up, suited
+from ganatomy.export.graphs.trial import Inputs, made_up, suited
 
 if TYPE_CHECKING:
-    from ganatomy.export.graphs import Graph
+    from ganatomy.export.graphs.graph import Graph
     from ganatomy.inference.loaded import LoadedRun
 
 MOST = 20

@@ -11,26 +11,26 @@ from ganatomy.export.settings import CARD, ExportConfig, check_target
 from ganatomy.runs.directory import HEALTHY, Run
 
 if TYPE_CHECKING:
-    from ganatomy.export.graphs import Graph
+    from ganatomy.export.graphs.graph import Graph
     from ganatomy.inference.loaded import LoadedRun
 
-Say = Callable[[str], None]
+Progress = Callable[[str], None]
 Files = dict[Path, bytes]
 Facts = dict[str, Any]
 
 
-def export(config: ExportConfig, say: Say) -> list[str]:
+def export(config: ExportConfig, progress: Progress) -> list[str]:
     """Export a run as configured, and return lines for the terminal.
 
     Args:
         config: Keys of the command.
-        say: Prints a line on progress.
+        progress: Prints a line on progress.
 
     Raises:
         UserError: The run is not finished, its game failed and nobody forced it, a file is in the way, or
             the exported network does not agree with torch. Nothing is written then.
     """
-    from ganatomy.export.card import model_card
+    from ganatomy.export.card.card import model_card
     from ganatomy.export.facts import facts_of
     from ganatomy.export.writing import write_files, write_folder
     from ganatomy.inference.loaded import load_run
@@ -51,12 +51,12 @@ def export(config: ExportConfig, say: Say) -> list[str]:
         from ganatomy.export.bundle.bundle import bundle_files
 
         assert graph is not None
-        files, lines = bundle_files(loaded, graph, facts, card, config.input, say)
+        files, lines = bundle_files(loaded, graph, facts, card, config.input, progress)
         write_folder(target, files, config.overwrite)
         return [*lines, f"bundle: {target}"]
     files, lines = {}, []
     if graph is not None:
-        files, lines = MAKERS[form](loaded, graph, facts, config, target, say)
+        files, lines = MAKERS[form](loaded, graph, facts, config, target, progress)
     elif form == "safetensors":
         from ganatomy.export.weights_file import weights_files
 
@@ -77,40 +77,40 @@ def _check_game(config: ExportConfig, status: Facts) -> None:
 
 
 def _graph(loaded: LoadedRun) -> Graph:
-    from ganatomy.export.graphs import graph_of
-    from ganatomy.export.sides import training_sides
+    from ganatomy.export.graphs.graph import graph_of
+    from ganatomy.export.graphs.sides import training_sides
 
     return graph_of(loaded.task, loaded.preprocessing.channels, training_sides(loaded))
 
 
 def _onnx(
-    loaded: LoadedRun, graph: Graph, facts: Facts, config: ExportConfig, target: Path, say: Say
+    loaded: LoadedRun, graph: Graph, facts: Facts, config: ExportConfig, target: Path, progress: Progress
 ) -> tuple[Files, list[str]]:
     from ganatomy.export.batches import batches_of
+    from ganatomy.export.graphs.trial import sides_words, step_of
     from ganatomy.export.onnx_file import onnx_of, with_facts
-    from ganatomy.export.trial import sides_words, step_of
 
-    say("export: trying which sides the network takes")
+    progress("export: trying which sides the network takes")
     step = step_of(graph)
     batches = batches_of(loaded, graph, step, config.input)
-    say("export: writing the ONNX graph and comparing it with torch")
-    content, found, free = onnx_of(graph, step, batches, say)
+    progress("export: writing the ONNX graph and comparing it with torch")
+    content, found, free = onnx_of(graph, step, batches, progress)
     sides = sides_words(graph, step if free else 0)
     more = {"sides": sides, "difference": found.difference, "compared": found.words()}
     return {target: with_facts(content, {**facts, **more})}, [found.words(), f"batch: any; {sides}"]
 
 
 def _torchscript(
-    loaded: LoadedRun, graph: Graph, facts: Facts, config: ExportConfig, target: Path, say: Say
+    loaded: LoadedRun, graph: Graph, facts: Facts, config: ExportConfig, target: Path, progress: Progress
 ) -> tuple[Files, list[str]]:
     from ganatomy.export.batches import batches_of
+    from ganatomy.export.graphs.trial import sides_words, step_of
     from ganatomy.export.torchscript import torchscript_of
-    from ganatomy.export.trial import sides_words, step_of
 
-    say("export: trying which sides the network takes")
+    progress("export: trying which sides the network takes")
     step = step_of(graph)
     batches = batches_of(loaded, graph, step, config.input)
-    say("export: tracing the network and comparing it with torch")
+    progress("export: tracing the network and comparing it with torch")
     sides = sides_words(graph, step)
     content, found = torchscript_of(graph, batches, {**facts, "sides": sides})
     return {target: content}, [found.words(), f"batch: any; {sides}"]

@@ -9,7 +9,7 @@ from ganatomy.runs.directory import HEALTHY
 from ganatomy.version import __version__
 
 if TYPE_CHECKING:
-    from ganatomy.export.graphs import Graph
+    from ganatomy.export.graphs.graph import Graph
     from ganatomy.inference.loaded import LoadedRun
 
 UNITS = ("range", "percentile")

@@ -16,8 +16,8 @@ from ganatomy.errors import UserError
 from ganatomy.export.agreement import Agreement, compare
 
 if TYPE_CHECKING:
-    from ganatomy.export.graphs import Graph
-    from ganatomy.export.trial import Inputs
+    from ganatomy.export.graphs.graph import Graph
+    from ganatomy.export.graphs.trial import Inputs
 
 OPSET = 18
 """Version of the operators: of 2022, which current runtimes know."""
@@ -25,7 +25,7 @@ LOGGERS = ("torch.onnx", "torch.onnx._internal.exporter", "onnxscript", "onnx_ir
 
 
 def onnx_of(
-    graph: Graph, step: int, batches: Sequence[Inputs], say: Callable[[str], None]
+    graph: Graph, step: int, batches: Sequence[Inputs], progress: Callable[[str], None]
 ) -> tuple[bytes, Agreement, bool]:
     """Export a network, with free batch size and sides if that agrees with torch, else with fixed sides.
 
@@ -33,7 +33,7 @@ def onnx_of(
         graph: The network.
         step: By what multiple its sides may differ from those of training; 0 if they may not.
         batches: Inputs on which the file is compared with torch.
-        say: Prints a line.
+        progress: Prints a line.
 
     Returns:
         The file, its agreement with torch, and whether its sides are free.
@@ -59,7 +59,9 @@ def onnx_of(
             return content, found, free
         reasons.append(found.words())
         if free:
-            say(f"with free sides the file does not agree with torch ({reasons[-1]}); trying fixed sides")
+            progress(
+                f"with free sides the file does not agree with torch ({reasons[-1]}); trying fixed sides"
+            )
     raise UserError(
         f"format=onnx: {type(graph.module).__name__} cannot be exported so that it agrees with torch "
         f"({reasons[-1]}); format=torchscript or safetensors may do"

@@ -14,8 +14,8 @@ from ganatomy.export.agreement import Agreement, compare
 from ganatomy.export.onnx_file import quiet
 
 if TYPE_CHECKING:
-    from ganatomy.export.graphs import Graph
-    from ganatomy.export.trial import Inputs
+    from ganatomy.export.graphs.graph import Graph
+    from ganatomy.export.graphs.trial import Inputs
 
 FACTS = "ganatomy.json"
 """Name of the facts among a TorchScript file's extra files."""

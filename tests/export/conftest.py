@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from ganatomy.export.graphs import Graph
+from ganatomy.export.graphs.graph import Graph
 from tests.conftest import composed
 
 TASKS = ("segmentation", "enhancement", "detection", "anomaly", "synthesis")

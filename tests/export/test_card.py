@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ganatomy.export import card, card_scores
+from ganatomy.export.card import card, scores
 from ganatomy.runs.directory import Run
 
 CFG: dict[str, Any] = {
@@ -127,7 +127,7 @@ def test_a_failed_game_comes_first(tmp_path: Path) -> None:
 def test_what_is_said_about_copies(
     share: float | None, expected: float | None, game: str, words: str
 ) -> None:
-    assert words in card_scores.memorisation({"test/copied": share, "floor/copied": expected}, game)
+    assert words in scores.memorisation({"test/copied": share, "floor/copied": expected}, game)
 
 
 def test_a_score_that_is_no_mean_of_cases_gets_no_interval(tmp_path: Path) -> None:

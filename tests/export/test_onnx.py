@@ -19,10 +19,10 @@ from ganatomy.errors import UserError
 from ganatomy.export import onnx_file
 from ganatomy.export.agreement import LIMIT, compare
 from ganatomy.export.export import export
-from ganatomy.export.graphs import CenterMaps
+from ganatomy.export.graphs.graph import CenterMaps
+from ganatomy.export.graphs.trial import made_up, sides_words, step_of
 from ganatomy.export.onnx_file import onnx_of
 from ganatomy.export.settings import ExportConfig
-from ganatomy.export.trial import made_up, sides_words, step_of
 from ganatomy.inference.loaded import LoadedRun, load_run
 from ganatomy.networks.image_to_image.centernet import CenterNet
 from ganatomy.networks.image_to_image.unet import UNet

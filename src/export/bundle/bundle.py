@@ -12,12 +12,12 @@ from ganatomy.export.bundle.copies import scripts_with
 from ganatomy.export.bundle.inference import inference_of
 from ganatomy.export.bundle.metadata import metadata_of, readme
 from ganatomy.export.bundle.network import joined
+from ganatomy.export.graphs.trial import sides_words, step_of
 from ganatomy.export.torchscript import torchscript_of
-from ganatomy.export.trial import sides_words, step_of
 from ganatomy.runs.directory import without_nan
 
 if TYPE_CHECKING:
-    from ganatomy.export.graphs import Graph
+    from ganatomy.export.graphs.graph import Graph
     from ganatomy.inference.loaded import LoadedRun
 
 LICENCE = """Weights (models/model.ts): {licence}
@@ -31,7 +31,7 @@ def bundle_files(
     facts: Mapping[str, Any],
     card: bytes,
     given: str | None,
-    say: Callable[[str], None],
+    progress: Callable[[str], None],
 ) -> tuple[dict[Path, bytes], list[str]]:
     """Return the files of a bundle by their paths in it, and lines for the terminal.
 
@@ -41,17 +41,17 @@ def bundle_files(
         facts: Facts about it.
         card: Its model card.
         given: Files on which the network is compared with torch; None for made-up inputs.
-        say: Prints a line on progress.
+        progress: Prints a line on progress.
 
     Raises:
         UserError: A bundle cannot hold what this run needs, or does not agree with torch.
     """
     config, scripts = inference_of(loaded)
     single = joined(graph)
-    say("export: trying which sides the network takes")
+    progress("export: trying which sides the network takes")
     step = step_of(single)
     batches = batches_of(loaded, single, step, given)
-    say("export: tracing the network and comparing it with torch")
+    progress("export: tracing the network and comparing it with torch")
     content, found = torchscript_of(single, batches, facts)
     channels = int(single(*batches[0])[0].shape[1])
     files = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ganatomy.version import __version__
 
 if TYPE_CHECKING:
-    from ganatomy.export.graphs import Graph
+    from ganatomy.export.graphs.graph import Graph
     from ganatomy.inference.loaded import LoadedRun
 
 SCHEMA = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ganatomy.export import card_scores
-from ganatomy.export.card_words import GENERAL_LIMITS, INTENDED, MEASURES, NEVER_TESTED, TASKS
+from ganatomy.export.card import scores
+from ganatomy.export.card.words import GENERAL_LIMITS, INTENDED, MEASURES, NEVER_TESTED, TASKS
 from ganatomy.guard.events import HEALTHY, standing
 from ganatomy.runs.directory import Run
 from ganatomy.text.tables import csv_rows
@@ -51,7 +51,7 @@ def model_card(run: Run, cfg: Plain, facts: Plain, licence: str | None, weights:
         "## Training data",
         _training(data, cfg),
         "## Quantitative analyses",
-        card_scores.analyses(metrics, cases, data, cfg, task, str(status.get("game", HEALTHY))),
+        scores.analyses(metrics, cases, data, cfg, task, str(status.get("game", HEALTHY))),
         "## Ethical considerations",
         _ethics(task, metrics, status),
         "## Caveats and recommendations",
@@ -151,14 +151,14 @@ def _ethics(task: str, metrics: Plain, status: Plain) -> str:
         "weights may still hold traces of training images."
     )
     if task == "synthesis":
-        text += "\n\n" + card_scores.memorisation(metrics, str(status.get("game", HEALTHY)))
+        text += "\n\n" + scores.memorisation(metrics, str(status.get("game", HEALTHY)))
     return text
 
 
 def _never_tested(data: Plain, task: str) -> list[str]:
     subjects = len(set((data.get("subjects") or {}).get("test") or []))
     lines = list(NEVER_TESTED)
-    if subjects < card_scores.FEW:
+    if subjects < scores.FEW:
         lines.append(f"enough subjects: {subjects} in the test set say little about others")
     if task == "anomaly":
         lines.append("anomalies of other kinds than those in the test set")

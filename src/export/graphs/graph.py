@@ -106,7 +106,7 @@ def _synthesis(task: Any, sides: tuple[int, ...]) -> tuple[nn.Module, Layout, La
 
 
 def _anomaly(task: Any, sides: tuple[int, ...]) -> tuple[nn.Module, Layout, Layout]:
-    from ganatomy.export.anomaly import scoring
+    from ganatomy.export.graphs.anomaly import scoring
 
     outputs = {
         "reconstruction": "[B, C, *sides], what a healthy image would look like",

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 if TYPE_CHECKING:
-    from ganatomy.export.graphs import Graph
+    from ganatomy.export.graphs.graph import Graph
 
 STEPS = (1, 2, 4, 8, 16, 32)
 """Multiples that are tried: by which the sides of an image may grow."""
