@@ -46,13 +46,9 @@ class AsWritten:
         """Return the values, as the stored numbers themselves where the file has no scaling."""
         return self.numbers if (self.like.slope, self.like.inter) == (1, 0) else self.values
 
-    def encoded(self) -> tuple[str, bytes]:
-        """Return the suffix and the content of the file."""
-        return encoded(self.values, self.affine, self.like)
-
-    def returned(self) -> tuple[str, bytes]:
-        """Return the suffix and the content of a file in the format of the case's own."""
-        return returned(self.values, self.affine, self.like)
+    def encoded(self, own: bool = False) -> tuple[str, bytes]:
+        """Return the suffix and the content of the file; `own`: in the format of the case's own file."""
+        return (returned if own else encoded)(self.values, self.affine, self.like)
 
 
 class Originals:
