@@ -119,7 +119,9 @@ def job_of(
 
 def warner(kept: Any) -> Callable[[Loaded], list[str]]:
     """Return the test of a loaded case against what the run kept of its training images."""
-    return lambda ready: []
+    from ganatomy.inference.familiar import reasons
+
+    return lambda ready: [str(reason) for reason in reasons(kept, ready.case)]
 
 
 def finish(config: PredictConfig, source: Named, records: list[Record], todo: Plan, seconds: float) -> int:
