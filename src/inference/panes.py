@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ganatomy.inference.doubt import HIGHEST
 from ganatomy.inference.predictor import Loaded, Predicted
 from ganatomy.pictures import overlay, shown
 from ganatomy.pictures.boxes import class_colours, with_boxes
-from ganatomy.pictures.heat import heat
+from ganatomy.pictures.heat import heat, heat_overlay
 from ganatomy.pictures.panel import panel, png
 from ganatomy.tasks.shared.answers import FoundBoxes
 
@@ -52,7 +53,8 @@ def panes(
         columns |= _compared(plane, answer.astype(np.float32))
     for name, written in predicted.maps.items():
         doubt = written.values if place is None else written.values[..., place]
-        columns[name.replace("_", " ")] = heat(doubt.mean(0, keepdims=True))
+        drawn_on = heat_overlay(plane[None], doubt.mean(0, keepdims=True), HIGHEST.get(name))
+        columns[name.replace("_", " ")] = drawn_on
     if boxes is not None and answer is None:
         colours = class_colours(sorted(set(boxes.classes)))
         columns["answer"] = _boxed(columns["input"][0], plane.shape[1:], boxes, place, colours)[None]

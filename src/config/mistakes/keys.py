@@ -18,7 +18,9 @@ from ganatomy.errors import UserError
 from ganatomy.invocation import typed
 
 GROUPS = {
-    **{"check": ("data", "paths"), "experiment": ("paths",), "evaluate": ("data", "paths")},
+    "check": ("data", "paths"),
+    "experiment": ("paths",),
+    "evaluate": ("data", "paths"),
     **dict.fromkeys(("predict", "demo", "index", "compare", "generate", "export"), ()),
 }
 """Groups of conf/ for commands that do not take all of them."""
