@@ -15,7 +15,10 @@ from typing import Any
 from ganatomy.cli import VERBS
 
 FLAGS = ("--help", "--version", "--cfg", "--multirun", "--config-dir", "--info")
-PATHS = ("resume", "run", "runs", "run_dir", "output", "folder", "directory", "task.evaluator")
+PATHS = (
+    *("resume", "run", "runs", "run_dir", "input", "output", "masks", "folder", "directory", "init", "twin"),
+    "task.evaluator",
+)
 """Keys whose value is a path, besides those below `paths.` and those that end in one of ENDINGS."""
 ENDINGS = ("root", "file", "dir", "folder")
 FOLDERS = ("compare", "index")
