@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ganatomy.data.io.readers import is_dicom, sifted, suffix
+from ganatomy.data.io.readers import KNOWN, is_dicom, sifted, suffix
+from ganatomy.data.io.readers.sniff import beginning, kind
 from ganatomy.data.records import Record
 from ganatomy.data.sources.dicom import Dicom
 from ganatomy.data.sources.files.base import Files
@@ -69,11 +70,7 @@ def inputs(kept: Preprocessing, given: str | Path | Sequence[str | Path], series
         "size": kept.size,
         "axes": kept.axes,
     }
-    several = isinstance(given, Sequence) and not isinstance(given, str)
-    paths = [Path(one).expanduser() for one in given] if several else _found(str(given))  # type: ignore[union-attr]
-    for path in paths:
-        if not path.exists():
-            raise UserError(f"input={path}: no such file or folder")
+    paths = _named(given)
     first = paths[0]
     if len(paths) == 1 and first.is_file() and suffix(first) in TABLES:
         case = "case" if _has_case(first) else None
@@ -84,11 +81,29 @@ def inputs(kept: Preprocessing, given: str | Path | Sequence[str | Path], series
     return Inputs(root=str(root), files=_cases(found, kept.channels), **settings)
 
 
+def _named(given: str | Path | Sequence[str | Path]) -> list[Path]:
+    """Return the paths that a user gave, which exist, or those that a pattern matches."""
+    if isinstance(given, str | Path):
+        return _found(str(given))
+    if not given:
+        raise UserError("input: names no file; give a path, a pattern, or several as input=[A,B]")
+    paths = list(dict.fromkeys(Path(one).expanduser() for one in given))
+    for path in paths:
+        _there(path)
+    return paths
+
+
+def _there(path: Path) -> Path:
+    if not path.exists():
+        raise UserError(f"input={path}: no such file or folder")
+    return path
+
+
 def _found(given: str) -> list[Path]:
     """Return the path, or those that a pattern matches."""
     path = Path(given).expanduser()
     if path.exists() or not glob.has_magic(given):
-        return [path]
+        return [_there(path)]
     magic = next(n for n, part in enumerate(path.parts) if glob.has_magic(part))
     base = Path(*path.parts[:magic]) if magic else Path()
     found = sorted(base.glob("/".join(path.parts[magic:]))) if base.is_dir() else []
@@ -100,15 +115,30 @@ def _found(given: str) -> list[Path]:
 def _images(paths: Sequence[Path], given: str) -> tuple[Path, list[str]]:
     """Return the folder that all images share, and their paths below it."""
     files = [p for path in paths for p in (path.rglob("*") if path.is_dir() else [path])]
-    found, over = sifted(path for path in files if not _hidden(path, paths))
-    named = [path for path in paths if path.is_file() and path not in found and is_dicom(path)]
-    found = sorted({*found, *named})
+    files = [path for path in files if not _hidden(path, paths)]
+    found, over = sifted(files)
+    named = [path for path in paths if path not in found and _is_image(path, len(paths) == 1)]
+    broken = [path for path in files if path.is_symlink() and not path.exists() and suffix(path) in KNOWN]
+    found = sorted({*found, *named, *broken})
     if not found:
         passed = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in over.items())
         raise UserError(f"input={given}: no image is there" + (f" (passed over: {passed})" if passed else ""))
     parents = [path if path.is_dir() else path.parent for path in paths]
     root = Path(os.path.commonpath([_absolute(parent) for parent in parents]))
     return root, [_absolute(path).relative_to(root).as_posix() for path in found]
+
+
+def _is_image(path: Path, alone: bool) -> bool:
+    """Return True if a file that was named is an image by its bytes, whatever its name.
+
+    Args:
+        path: The file.
+        alone: It was named by itself, and not with others by a pattern, where an ending says what it is.
+    """
+    if not path.is_file():
+        return False
+    plain = alone or suffix(path) == "" or suffix(path)[1:].isdigit()
+    return kind(path, beginning(path)) is not None if plain else is_dicom(path)
 
 
 def _absolute(path: Path) -> Path:

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from ganatomy.data.records import Batch, Case, Record, Source
+from ganatomy.errors import UserError
 from ganatomy.inference.applied import AppliedData, applied, to_device
 from ganatomy.inference.enlarging import enlarged
 from ganatomy.inference.loaded import LoadedRun
@@ -85,6 +86,7 @@ class Predictor:
             UserError: The case does not suit the network.
         """
         case, factor = self.data.source.load(record), getattr(self.loaded.task, "factor", None)
+        _refuse_not_finite(record.case, case["image"])
         finer = enlarged(case, factor, self.data.preparation) if factor else None
         case = case if finer is None else finer
         return Loaded(
@@ -106,3 +108,16 @@ class Predictor:
         file = None if answer.array is None else write(answer.array, answer.role)
         maps = {name: write(each, "map") for name, each in answer.maps.items()}
         return Predicted(ready.record, answer, file, maps)
+
+
+def _refuse_not_finite(name: str, image: np.ndarray) -> None:
+    """Raise UserError if values are not finite in the precision of networks, as training does."""
+    if image.dtype.kind != "f":
+        return
+    with np.errstate(over="ignore"):
+        bad = image.size - int(np.isfinite(image.astype(np.float32, copy=False)).sum())
+    if bad:
+        raise UserError(
+            f"{name}: {bad} of {image.size} values are NaN, infinite or beyond the range of float32; replace "
+            "them"
+        )
