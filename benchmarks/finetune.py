@@ -132,8 +132,7 @@ def report(runs: Path) -> str:
         "test Dice",
         "gain, paired, 95 % interval",
     ]
-    took = [seconds(place(runs, arm, seed)) for arm in ARMS for seed in SEEDS]
-    about = f"*{versions(('torch', 'monai'))}; {processor()}; {np.median(took):.0f} s a run, one thread.*"
+    about = f"*{versions(('torch', 'monai'))}; {processor()}; one thread.*"
     return f"{table(head, rows)}\n\n{about}".replace("-0.", "−0.")
 
 
