@@ -81,9 +81,9 @@ def derived_header(source: Any, about: About, number: int, kind: str = "") -> An
     if not source.get("InstanceNumber"):
         out.InstanceNumber = number
     removed = about.identifiers == "remove"
-    out.SeriesDescription = about.series_description(
-        "" if removed else str(source.get("SeriesDescription") or "")
-    )
+    before = "" if removed else str(source.get("SeriesDescription") or "")
+    what = f"{kind}, not for diagnosis" if kind else "not for diagnosis"
+    out.SeriesDescription = about.series_description(before, what)
     out.DerivationDescription, out.ImageComments = about.description, CAUTION
     if many:
         out.ContentQualification = "RESEARCH"
