@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from ganatomy.errors import UserError
 from ganatomy.launch.command import command
 
 if TYPE_CHECKING:
@@ -14,8 +15,13 @@ if TYPE_CHECKING:
 @command("demo")
 def main(cfg: DictConfig) -> None:
     """Serve the page until Ctrl-C."""
+    try:
+        import python_multipart  # noqa: F401 - reads what is dropped
+
+        from ganatomy.demo.server import serve
+    except ImportError as error:
+        raise UserError(f"demo: {error.name} is not installed; pip install 'ganatomy[demo]'") from error
     from ganatomy.config.resolve import to_plain
-    from ganatomy.demo.server import serve
     from ganatomy.demo.settings import DemoConfig
     from ganatomy.inference.ensemble import load_runs
     from ganatomy.runs import console
