@@ -14,8 +14,8 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 from ganatomy.data.sources.folder import Folder
 from ganatomy.errors import UserError
 from ganatomy.inference.applied import applied
-from ganatomy.inference.ensemble import load_runs
-from ganatomy.inference.judged import Judged, losses, on_file
+from ganatomy.inference.ensembles.ensemble import load_runs
+from ganatomy.inference.ensembles.judged import Judged, losses, on_file
 from ganatomy.inference.loaded import LoadedRun, load_run
 from ganatomy.tasks.shared.as_written import Originals
 
