@@ -67,7 +67,7 @@ OTHERS = (
     "ganatomy.data.io.dicom.pseudonyms",
     "ganatomy.inference.loaded",
     "ganatomy.training.initial.fitting",
-    "ganatomy.inference.dial.interpolation",
+    "ganatomy.inference.interpolation",
     "ganatomy.index.wording",
     "ganatomy.launch.first_words",
     "ganatomy.data.quality.familiarity.fit",

@@ -11,10 +11,10 @@ import torch
 
 from ganatomy.data.records import Record
 from ganatomy.errors import UserError
-from ganatomy.inference.dial.interpolation import interpolated
-from ganatomy.inference.ensemble import load_runs, member_tasks
+from ganatomy.inference.ensembles.ensemble import load_runs, member_tasks
 from ganatomy.inference.familiar import reasons
 from ganatomy.inference.inputs import Named
+from ganatomy.inference.interpolation import interpolated
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.inference.predictor import Loaded, Predictor
 from ganatomy.predict.settings import PredictConfig

@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 
 from ganatomy.errors import UserError
-from ganatomy.inference.dial.interpolation import interpolate, interpolated, twin_of
+from ganatomy.inference.interpolation import interpolate, interpolated, twin_of
 from ganatomy.inference.loaded import load_run
 from ganatomy.predict.command import predict
 from tests.conftest import TINY, composed
