@@ -112,7 +112,7 @@ def check_folds(contents: Sequence[Mapping[str, Mapping[str, str]]], runs: Seque
 
 def _check_alike(first: LoadedRun, other: LoadedRun) -> None:
     """Raise UserError if two runs have another task, other classes or other rules of scoring."""
-    pairs = {
+    pairs: dict[str, list[Any]] = {
         "another task": [type(run.task).__name__ for run in (first, other)],
         "other classes": [names_of(run) for run in (first, other)],
         "another task.scored": [run.task.scored for run in (first, other)],
