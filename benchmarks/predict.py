@@ -2,8 +2,8 @@
 
 The script follows inference.json of the bundle spleen_ct_segmentation in MONAI's model zoo: LoadImaged,
 Orientationd, an intensity transform, a DataLoader with 4 workers, SlidingWindowInferer(sw_batch_size=4,
-overlap=0.5), Activationsd, Invertd, AsDiscreted, SaveImaged as float32. Its `amp: true` is bf16 or fp16 on CUDA
-alone. Ours overlaps windows by a quarter. Each contender works through the same part of the files in turn, in a
+overlap=0.5), Activationsd, Invertd, AsDiscreted, SaveImaged as float32. Its `amp: true` acts on CUDA alone.
+Ours overlaps windows by a quarter. Each contender works through the same part of the files in turn, in a
 process of its own; ratios are of wall time within a round (median and quartiles).
 """
 

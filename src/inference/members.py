@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.nn.modules.dropout import _DropoutNd
 
 from ganatomy.data.records import Batch
-from ganatomy.inference.doubt import ENTROPY, Averaging, case_doubt
+from ganatomy.inference.doubt import Averaging, case_doubt
 from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.shared.answers import Answer
 from ganatomy.tasks.shared.sliding_window import subsets
@@ -51,7 +51,7 @@ class Members:
     @property
     def count(self) -> int:
         """Return the number of members."""
-        return len(self.tasks) * 2 ** len(self.mirror_axes) * max(1, self.samples)
+        return len(self.tasks) * len(subsets(self.mirror_axes)) * max(1, self.samples)
 
     def __call__(self, batch: Batch) -> Any:
         """Return the mean soft prediction of a batch."""
@@ -182,9 +182,6 @@ def _channels(values: Tensor, task: AdversarialTask, sides: Sequence[int]) -> Te
     maps = values if values.dim() == len(sides) + 2 else values[:, None]
     if task.stride > 1:
         maps = F.interpolate(maps, scale_factor=float(task.stride), mode="nearest")
-    return maps[(..., *(slice(side) for side in sides))]
-
-
-def main_map(answer: Answer) -> str | None:
-    """Return the name of the map to show: the entropy, else the first; None without one."""
-    return ENTROPY if ENTROPY in answer.maps else next(iter(answer.maps), None)
+    for axis, side in enumerate(sides, 2):
+        maps = maps.narrow(axis, 0, side)
+    return maps

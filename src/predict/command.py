@@ -14,7 +14,7 @@ import torch
 
 from ganatomy.data.records import Record
 from ganatomy.errors import UserError
-from ganatomy.inference.ensemble import load_runs
+from ganatomy.inference.ensemble import load_runs, member_tasks
 from ganatomy.inference.inputs import Named, inputs
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.inference.predictor import Loaded, Predictor
@@ -62,7 +62,8 @@ def load(config: PredictConfig) -> LoadedRun:
     if config.window is not None:
         if not hasattr(loaded.task, "window"):
             raise UserError("window: this run's task takes whole images; set it to null")
-        loaded.task.window = config.window  # type: ignore[assignment]
+        for task in member_tasks(loaded):
+            task.window = config.window  # type: ignore[assignment]
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     return loaded
@@ -119,7 +120,9 @@ def job_of(
 
 def warner(kept: Any) -> Callable[[Loaded], list[str]]:
     """Return the test of a loaded case against what the run kept of its training images."""
-    return lambda ready: []
+    from ganatomy.inference.familiar import reasons
+
+    return lambda ready: [str(reason) for reason in reasons(kept, ready.case)]
 
 
 def finish(config: PredictConfig, source: Named, records: list[Record], todo: Plan, seconds: float) -> int:

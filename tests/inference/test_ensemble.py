@@ -14,7 +14,7 @@ import torch
 
 from ganatomy.data.records import Record
 from ganatomy.errors import UserError
-from ganatomy.inference.ensemble import check_together, ensemble, load_runs
+from ganatomy.inference.ensemble import check_together, ensemble, load_runs, member_tasks
 from ganatomy.inference.inputs import inputs
 from ganatomy.inference.loaded import LoadedRun, load_run
 from ganatomy.inference.members import Members, rows_of
@@ -109,6 +109,16 @@ def test_mirror_images_are_members(finished: Finished) -> None:
     assert np.allclose(variance, each.var(0).sum(1), atol=1e-6) and variance.max() > 0
 
 
+def test_no_axes_are_no_mirror_images_also_where_the_run_has_some(finished: Finished) -> None:
+    run = finished("segmentation")
+    loaded = load_run(run)
+    loaded.task.mirror_axes = (1,)
+    assert ensemble([loaded]).task.mirror_axes == (1,) and loaded.task.members.count == 1
+    assert ensemble([loaded], mirror_axes=[]).task.mirror_axes == () and loaded.task.members.count == 1
+    assert ensemble([loaded], mirror_axes=[1]).task.mirror_axes == () and loaded.task.members.count == 2
+    assert member_tasks(loaded) == [loaded.task]
+
+
 def with_dropout(loaded: LoadedRun) -> None:
     """Drop half of the logits' channels."""
     network = loaded.task.evaluator
@@ -148,6 +158,8 @@ def test_company_in_a_batch_changes_nothing(finished: Finished) -> None:
         whole = members(batch)
         for rows in ([0, 2], [1], [3]):
             assert torch.allclose(members(rows_of(batch, rows)), whole[rows], atol=1e-6)
+        twins = members({"image": image[[0, 0]], "case": ["a", "b"]})
+    assert not torch.allclose(twins[0], twins[1], atol=1e-3), "another case has other masks"
 
 
 def test_thresholds_are_the_mean(finished: Finished) -> None:
@@ -176,6 +188,10 @@ def test_runs_that_do_not_belong_together_are_named(finished: Finished) -> None:
         assert "\n" not in str(error.value)
     with pytest.raises(UserError, match="task=EnhancementTask"):
         check_together([first, load_run(finished("enhancement"))])
+    gated = other(first, 2)
+    gated.task.gate = 0.9
+    with pytest.raises(UserError, match=r"has task.gate=0\.9, .* has None"):
+        check_together([first, gated])
     with pytest.raises(UserError, match="named twice"):
         check_together([first, first])
     with pytest.raises(UserError, match=r"mirror_axes=\[0, 5\]: choose among \[0, 1\]"):

@@ -174,7 +174,8 @@ class SegmentationTask(AdversarialTask):
 
     def join(self, others: Sequence[SegmentationTask]) -> None:
         if self.gate is not None:
-            self.threshold.copy_(torch.stack([task.threshold for task in (self, *others)]).mean())
+            mean = float(np.mean([float(task.threshold) for task in (self, *others)]))  # type: ignore[arg-type]
+            self.threshold.fill_(mean)  # type: ignore[operator]
 
     def _find(self, batch: Batch) -> tuple[Batch, Tensor]:
         return with_peak(batch, self.averaged(batch))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ganatomy.data.datamodule import DataModule
-from ganatomy.data.io.writers import Original, encoded, original
+from ganatomy.data.io.writers import Original, encoded, original, returned
 from ganatomy.data.records import Batch, Case, Record
 from ganatomy.data.regrid import Grid
 from ganatomy.data.transforms.prepare import restore
@@ -49,6 +49,10 @@ class AsWritten:
     def encoded(self) -> tuple[str, bytes]:
         """Return the suffix and the content of the file."""
         return encoded(self.values, self.affine, self.like)
+
+    def returned(self) -> tuple[str, bytes]:
+        """Return the suffix and the content of a file in the format of the case's own."""
+        return returned(self.values, self.affine, self.like)
 
 
 class Originals:
