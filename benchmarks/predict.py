@@ -2,8 +2,8 @@
 
 The script follows inference.json of the bundle spleen_ct_segmentation in MONAI's model zoo: LoadImaged,
 Orientationd, an intensity transform, a DataLoader with 4 workers, SlidingWindowInferer(sw_batch_size=4,
-overlap=0.5), Activationsd, Invertd, AsDiscreted, SaveImaged as float32. Its `amp: true` is bf16 or fp16 on CUDA
-alone. Ours overlaps windows by a quarter. Each contender works through the same part of the files in turn, in a
+overlap=0.5), Activationsd, Invertd, AsDiscreted, SaveImaged as float32. Its `amp: true` acts on CUDA alone.
+Ours overlaps windows by a quarter. Each contender works through the same part of the files in turn, in a
 process of its own; ratios are of wall time within a round (median and quartiles).
 """
 
@@ -209,8 +209,8 @@ def worker(run: str, output: str, arm: str) -> None:
 def ours(run: Path, output: Path, arm: str) -> Iterator[Any]:
     """Predict each part that is sent, as the command does."""
     from ganatomy.inference.inputs import inputs
-    from ganatomy.predict.command import job_of, load
     from ganatomy.predict.plan import names_of
+    from ganatomy.predict.setup import job_of, load
     from ganatomy.predict.work import work
     from tests.predict.test_predict import settings
 

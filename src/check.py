@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
     from rich.console import Console
 
+    from ganatomy.config.schema import CheckConfig
     from ganatomy.data.datamodule import DataModule
     from ganatomy.data.quality.inventory import Inventory
-    from ganatomy.data.records import Case, Record
-    from ganatomy.data.transforms.intensity import Intensity
+    from ganatomy.data.records import Case, Record, Source
 
 SHOWN = 40
 """Maximum number of faults printed; the page lists all of them."""
@@ -29,18 +29,33 @@ def main(cfg: DictConfig) -> None:
     from ganatomy.config.resolve import check_data, to_plain
     from ganatomy.config.schema import CheckConfig
     from ganatomy.runs import console
-    from ganatomy.training import build
 
     config = CheckConfig.from_plain(to_plain(cfg))
     check_data(config.data)
     console.silence_libraries()
-    found = check(
-        build.open_data(config.data, config.paths, seed=config.seed),
-        config.duplicates,
-        config.pictures,
-        Path(config.output),
-    )
+    found = check(opened(config), config.duplicates, config.pictures, Path(config.output))
     sys.exit(1 if found.grave else 0)
+
+
+def opened(config: CheckConfig) -> DataModule:
+    """Open the data set; what the headers of a DICOM tree without a usable series tell is printed first.
+
+    Raises UserError if it cannot be used.
+    """
+    from ganatomy.config.resolve import data_keys
+    from ganatomy.config.targets import build
+    from ganatomy.errors import UserError
+    from ganatomy.runs.terminal import Terminal
+    from ganatomy.training.build import open_data
+
+    try:
+        data = open_data(config.data, config.paths, seed=config.seed)
+        if getattr(data.source, "private", False):
+            data.source.records()
+    except UserError:
+        _headers(Terminal(), build(data_keys(config.data)[0], "data"), [])
+        raise
+    return data
 
 
 def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory:
@@ -84,19 +99,37 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     found.faults = data.unanswered(found.faults)
     for record in {r.case: r for one, other, _ in found.alike for r in (one, other)}.values():
         drawn.setdefault(record.case, _drawn(data, data.source.load(record)))
-    facts = _facts(found, data)
+    facts = inventory.facts(found, data.source) | inventory.settings(found, data.preparation)
     _print(console, found, data, facts)
+    headers = _headers(console, data.source, records)
     if data.source.size is not None:
         nothing = f"data.size={shown(data.source.size)} cuts nothing off"
         console.print(cut.words(data.source.size, kept) or nothing)
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(_page(found, data, drawn, wanted, facts), encoding="utf-8")
+    output.write_text(_page(found, data, drawn, wanted, facts, headers), encoding="utf-8")
     console.print(f"page: {output}")
     if found.faults and hasattr(data.source, "keys"):
         private = output.with_name(f"{output.stem}-keys.csv")
         write_private(private, data.source.keys())
         console.print(f"keys: {private} (private: patients and files behind these names)")
     return found
+
+
+def _headers(console: Console, source: Source, records: list[Record]) -> dict[str, str]:
+    """Print and return what DICOM headers tell of persons, by names of tags; nothing without DICOM files."""
+    from rich.progress import track
+
+    from ganatomy.data.quality.identifiers import dicom_files, identifiers, summary
+    from ganatomy.runs.terminal import Terminal
+
+    paths = dicom_files(source, records)
+    steps = track(paths, "reading headers", console=Terminal(stderr=True), transient=True)
+    rows = summary(identifiers(steps)) if paths else {}
+    if rows:
+        console.print("in DICOM headers, by name and number of files (values are not shown):")
+    for name, words in rows.items():
+        console.print(f"  {name}: {words}", soft_wrap=True)
+    return rows
 
 
 def _kept(data: DataModule, record: Record, case: Case) -> float:
@@ -171,30 +204,8 @@ def _print(console: Console, found: Inventory, data: DataModule, facts: dict[str
     )
 
 
-def _facts(found: Inventory, data: DataModule) -> dict[str, str]:
-    """Return facts about the files, and the settings that prepare them for a network."""
-    from ganatomy.data.quality import inventory
-    from ganatomy.data.transforms.intensity import shown
-
-    texts = inventory.facts(found, data.source)
-    made = data.preparation
-    if texts:
-        texts["data.intensity"] = _way(made.intensity)
-        if made.target_intensity is not None:
-            texts["data.target_intensity"] = _way(made.target_intensity)
-        texts["data.size"] = "each image keeps its own" if made.size is None else shown(made.size)
-    return texts
-
-
-def _way(intensity: Intensity) -> str:
-    """Return an intensity setting as it is typed; a window says what it is mapped to."""
-    from ganatomy.data.transforms.intensity import ends, shown
-
-    return shown(intensity) + (" mapped to 0 to 1" if ends(intensity) else "")
-
-
 def _page(
-    found: Inventory, data: DataModule, drawn: dict[str, bytes], wanted: set[str], facts: dict[str, str]
+    found: Inventory, data: DataModule, drawn: dict[str, bytes], wanted: set[str], *facts: dict[str, str]
 ) -> str:
     import numpy as np
 
@@ -210,7 +221,11 @@ def _page(
     ]
     parts = {
         "Counts": page.grid(*inventory.narrow(*inventory.table(found, data.source), PAGE_WIDTH)),
-        "Files and arrays": page.grid(["", ""], [[name, words] for name, words in facts.items()]),
+        **{
+            head: page.grid(["", ""], [list(row) for row in rows.items()])
+            for head, rows in zip(("Files and arrays", "In DICOM headers"), facts, strict=True)
+            if rows
+        },
         "Faults and notes": page.listed(
             [*found.faults, *(Fault("", "data set", line, grave=False) for line in warnings)]
         ),

@@ -15,9 +15,14 @@ from typing import Any
 from ganatomy.cli import VERBS
 
 FLAGS = ("--help", "--version", "--cfg", "--multirun", "--config-dir", "--info")
-PATHS = ("resume", "run", "run_dir", "output", "folder", "directory", "task.evaluator")
+PATHS = (
+    *("resume", "run", "runs", "run_dir", "input", "output", "masks", "folder", "directory", "init", "twin"),
+    "task.evaluator",
+)
 """Keys whose value is a path, besides those below `paths.` and those that end in one of ENDINGS."""
 ENDINGS = ("root", "file", "dir", "folder")
+FOLDERS = ("compare", "index")
+"""Commands that take folders without a key."""
 SHELLS = {
     "bash": r"""_ganatomy() {
     local line="${COMP_LINE:0:COMP_POINT}" word
@@ -77,6 +82,7 @@ def candidates(line: str) -> list[str]:
     if begun.startswith("-"):
         return _beginning(list(FLAGS), begun)
     found = _studies(begun) if verb == "experiment" and not others else []
+    found += _paths("", begun) if verb in FOLDERS and "=" not in begun else []
     return found + _completed(verb, others, begun)
 
 

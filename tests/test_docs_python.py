@@ -45,8 +45,9 @@ def test_a_block_prints_what_it_says(block: str) -> None:
 
 def test_a_run_and_its_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run is made small; what the page says of its directory is asked of that."""
-    whole, network = BLOCKS[3:]
+    whole, applied, network = BLOCKS[3:]
     monkeypatch.chdir(tmp_path)
     lines = run(whole.replace('"data.subjects=6"', ", ".join(map(repr, ["data.subjects=6", *SHORT]))))
     assert [line for line in lines if line in printed(whole)] == printed(whole)
+    assert run(applied) == printed(applied)
     assert run(network.replace("96", "32")) == [line.replace("96", "32") for line in printed(network)]

@@ -66,6 +66,12 @@ OTHERS = (
     "ganatomy.text.tables",
     "ganatomy.data.io.dicom.pseudonyms",
     "ganatomy.inference.loaded",
+    "ganatomy.training.initial.fitting",
+    "ganatomy.inference.interpolation",
+    "ganatomy.index.wording",
+    "ganatomy.launch.first_words",
+    "ganatomy.data.quality.familiarity.fit",
+    "ganatomy.data.quality.familiarity.judge",
 )
 """Modules that are no entry; those of their functions and classes that have an example are run too."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
@@ -33,22 +35,68 @@ def blurred_residual(images: Tensor) -> Tensor:
     return (images - smooth.to(images)).abs()
 
 
-def principal_components(training: Tensor, count: int) -> Map:
-    """Return the map |x - its projection on the first `count` principal components of training images|."""
+@dataclass(frozen=True)
+class PrincipalComponents:
+    """The map |x - its projection on principal components of training images|.
+
+    Attributes:
+        centre: Mean training image [N] for N values of an image.
+        axes: Components [N, count], one a column.
+    """
+
+    centre: Tensor
+    axes: Tensor
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the map of images [B, C, *spatial], of the same shape."""
+        flat = images.flatten(1).to(self.centre) - self.centre
+        residual: Tensor = flat - flat @ self.axes @ self.axes.T
+        return residual.abs().reshape(images.shape).to(images)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return arrays from which `from_state` makes the same map."""
+        return {"centre": self.centre.cpu().numpy(), "axes": self.axes.cpu().numpy()}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, np.ndarray], device: torch.device) -> PrincipalComponents:
+        """Return the map that gave these arrays."""
+        return cls(*(torch.from_numpy(state[name]).to(device) for name in ("centre", "axes")))
+
+
+def principal_components(training: Tensor, count: int) -> PrincipalComponents:
+    """Return the map of the first `count` principal components of training images [n, C, *spatial]."""
     rows = training.flatten(1)
     centre = rows.mean(0)
     _, _, axes = torch.linalg.svd(rows - centre, full_matrices=False)
-    kept = axes[:count]
-
-    def anomaly_map(images: Tensor) -> Tensor:
-        flat = images.flatten(1).to(centre) - centre
-        residual: Tensor = flat - flat @ kept.T @ kept
-        return residual.abs().reshape(images.shape).to(images)
-
-    return anomaly_map
+    return PrincipalComponents(centre, axes[:count].T.contiguous())
 
 
-def denoising_autoencoder(network: nn.Module, training: Tensor, steps: int, batch: int, seed: int) -> Map:
+@dataclass(frozen=True)
+class Denoising:
+    """The map |x - network(x)| of a network that removes noise.
+
+    Attributes:
+        network: Network, [B, C, *spatial] in and out.
+        like: A tensor of the device and type that the network takes.
+    """
+
+    network: nn.Module
+    like: Tensor
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the map of images [B, C, *spatial], of the same shape."""
+        parts = [self.network(part.to(self.like)) for part in torch.split(images, 64)]
+        return (images - torch.cat(parts).to(images)).abs()
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the weights of the network, with which it is the same map again."""
+        return {name: value.cpu().numpy() for name, value in self.network.state_dict().items()}
+
+
+def denoising_autoencoder(
+    network: nn.Module, training: Tensor, steps: int, batch: int, seed: int
+) -> Denoising:
     """Train a network to remove coarse noise; return the map |x - network(x)|.
 
     Kascenas et al., MIDL 2022, in small: Adam, cosine decay of the learning rate to 0, squared error.
@@ -77,14 +125,7 @@ def denoising_autoencoder(network: nn.Module, training: Tensor, steps: int, batc
             F.mse_loss(network(coarse_noise(clean, noise)), clean).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
-    network.eval()
-
-    @torch.no_grad()
-    def anomaly_map(images: Tensor) -> Tensor:
-        parts = [network(part.to(training)) for part in torch.split(images, 64)]
-        return (images - torch.cat(parts).to(images)).abs()
-
-    return anomaly_map
+    return Denoising(network.eval(), training.new_empty(0))
 
 
 def coarse_noise(images: Tensor, noise: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,6 +91,17 @@ class ThresholdDetector:
         boxes = np.array([box for box, *_ in found], np.float32).reshape(-1, 2 * dims)
         return boxes, np.array([score for _, score, _ in found], np.float32), near.argmin(1)
 
+    def state(self) -> dict[str, np.ndarray]:
+        """Return arrays from which `from_state` makes the same detector."""
+        numbers = (self.level, self.sign, self.blur, self.sizes.smallest, self.sizes.largest)
+        return {"numbers": np.array(numbers, np.float64), "usual": self.sizes.usual}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, np.ndarray]) -> ThresholdDetector:
+        """Return the detector that gave these arrays."""
+        level, sign, blur, smallest, largest = state["numbers"].tolist()
+        return cls(level, int(sign), blur, Sizes(smallest, largest, state["usual"]))
+
 
 def regions(above: np.ndarray) -> Any:
     """Return the connected parts where `above` is positive, as scikit-image describes them."""
@@ -126,6 +137,15 @@ class MeanBox:
 
     def __call__(self, image: np.ndarray) -> Boxes:
         return self.boxes, self.scores, self.classes
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return arrays from which `from_state` makes the same predictor."""
+        return {"boxes": self.boxes, "scores": self.scores, "classes": self.classes}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, np.ndarray]) -> MeanBox:
+        """Return the predictor that gave these arrays."""
+        return cls(state["boxes"], state["scores"], state["classes"])
 
 
 def mean_box(boxes: Sequence[np.ndarray], classes: Sequence[np.ndarray]) -> MeanBox:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -77,7 +78,35 @@ def unchanged(image: np.ndarray) -> np.ndarray:
     return image
 
 
-def chosen(pairs: Iterable[Pair], after: Filter = unchanged) -> dict[str, Filter]:
+@dataclass(frozen=True)
+class Chosen:
+    """A classical filter with its strength.
+
+    Attributes:
+        name: Name of the filter, as in `FILTERS`.
+        strength: Its strength.
+        after: Applied to every filtered image.
+    """
+
+    name: str
+    strength: float
+    after: Filter = unchanged
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        return self.after(FILTERS[self.name](image, self.strength))
+
+
+def state(filters: Mapping[str, Chosen]) -> dict[str, np.ndarray]:
+    """Return the strength of each filter, from which `from_state` makes the same filters."""
+    return {name: np.array(each.strength, np.float64) for name, each in filters.items()}
+
+
+def from_state(strengths: Mapping[str, np.ndarray], after: Filter = unchanged) -> dict[str, Chosen]:
+    """Return the filters of these strengths; `after` is applied to every filtered image."""
+    return {name: Chosen(name, float(strengths[name]), after) for name in FILTERS if name in strengths}
+
+
+def chosen(pairs: Iterable[Pair], after: Filter = unchanged) -> dict[str, Chosen]:
     """Choose the strength of each filter by the least squared error over (image, truth) pairs [C, *spatial].
 
     `after` is applied to every filtered image, for example to remove the bias of its noise. Raises ValueError
@@ -91,11 +120,8 @@ def chosen(pairs: Iterable[Pair], after: Filter = unchanged) -> dict[str, Filter
     return {name: _best(name, images, after, unit) for name, unit in units.items()}
 
 
-def _best(name: str, images: Sequence[Pair], after: Filter, unit: float) -> Filter:
-    def at_strength(strength: float) -> Filter:
-        return lambda image: after(FILTERS[name](image, strength * unit))
-
-    def error(candidate: Filter) -> float:
+def _best(name: str, images: Sequence[Pair], after: Filter, unit: float) -> Chosen:
+    def error(candidate: Chosen) -> float:
         return float(np.mean([((candidate(image) - truth) ** 2).mean() for image, truth in images]))
 
-    return min(map(at_strength, STRENGTHS[name]), key=error)
+    return min((Chosen(name, strength * unit, after) for strength in STRENGTHS[name]), key=error)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 from skimage.filters import threshold_multiotsu
 
-Predictor = Callable[[Sequence[int]], np.ndarray]
 Pairs = Iterable[tuple[np.ndarray, np.ndarray]]
 """(image, label map) of one subject after the other, both [*spatial]."""
 PART = 2**22
@@ -22,15 +22,54 @@ def baselines(classes: int) -> tuple[str, ...]:
     return ("mean_label", "otsu") if classes <= MOST_INTERVALS else ("mean_label",)
 
 
+@dataclass(frozen=True)
+class MeanLabel:
+    """Predictor of the training subjects' majority label at each position, for volumes of any shape.
+
+    Attributes:
+        winner: Majority label [*spatial] on the grid of the first training subject.
+    """
+
+    winner: np.ndarray
+
+    def __call__(self, shape: Sequence[int]) -> np.ndarray:
+        return nearest(self.winner, shape)
+
+
+@dataclass(frozen=True)
 class Baselines:
     """Baselines fitted on a training cohort.
 
-    `cohort` is called for (image, label map) of the training subjects; `classes` includes the background.
+    Attributes:
+        mean_label: Majority label at each position.
+        order: Class of each interval of intensity, darkest first; None if there are too many classes.
     """
 
-    def __init__(self, cohort: Callable[[], Pairs], classes: int) -> None:
-        self.mean_label = mean_label_map((label for _, label in cohort()), classes)
-        self.order = darkest_first(cohort(), classes) if "otsu" in baselines(classes) else None
+    mean_label: MeanLabel
+    order: list[int] | None
+
+    @classmethod
+    def fitted(cls, cohort: Callable[[], Pairs], classes: int) -> Baselines:
+        """Fit on a cohort.
+
+        Args:
+            cohort: Called for (image, label map) of the training subjects.
+            classes: Number of classes, background included.
+        """
+        order = darkest_first(cohort(), classes) if "otsu" in baselines(classes) else None
+        return cls(mean_label_map((label for _, label in cohort()), classes), order)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return arrays from which `from_state` makes the same baselines; labels in few bits."""
+        winner = self.mean_label.winner
+        found = {"mean_label": winner.astype(np.min_scalar_type(int(winner.max())))}
+        return found if self.order is None else found | {"otsu": np.array(self.order)}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, np.ndarray]) -> Baselines:
+        """Return the baselines that gave these arrays."""
+        order = state["otsu"].tolist() if "otsu" in state else None
+        return cls(MeanLabel(state["mean_label"].astype(np.int64)), order)
 
     def __call__(self, image: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         """Yield (name, label map) of each baseline for the image [*spatial] of one subject, one at a time."""
@@ -39,7 +78,7 @@ class Baselines:
             yield "otsu", otsu_label_map(image, self.order)
 
 
-def mean_label_map(labels: Iterable[ArrayLike], classes: int) -> Predictor:
+def mean_label_map(labels: Iterable[ArrayLike], classes: int) -> MeanLabel:
     """Return a predictor of the training subjects' majority label at each position.
 
     The predictor takes the shape of a volume, no image. Volumes of another shape than the first are resampled
@@ -68,8 +107,7 @@ def mean_label_map(labels: Iterable[ArrayLike], classes: int) -> Predictor:
             votes[index] += placed == index
     if votes is None:
         raise ValueError("the mean label map needs a training subject: none was given")
-    winner = votes.argmax(0).astype(np.int64)
-    return lambda shape: nearest(winner, shape)
+    return MeanLabel(votes.argmax(0).astype(np.int64))
 
 
 def nearest(labels: np.ndarray, shape: Sequence[int]) -> np.ndarray:

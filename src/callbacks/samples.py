@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ class Samples(pl.Callback):
             return
         # A task may show fewer columns of a small batch.
         shared = [key for key in kept[0] if all(key in pictures for pictures in kept)]
-        columns = {key: np.concatenate([pictures[key] for pictures in kept])[: self.count] for key in shared}
+        columns = {key: on_one_size([pictures[key] for pictures in kept])[: self.count] for key in shared}
         picture = panel(columns, title=f"{split}, step {task.batches_done}", legends=task.legends)
         self._keep(trainer, task, name, picture, f"samples/{split}")
 
@@ -69,3 +70,10 @@ class Samples(pl.Callback):
         if trainer.is_global_zero:
             save_png(self.run.samples / f"{name}.png", picture)
             show(trainer.loggers, {key: picture}, task.batches_done)
+
+
+def on_one_size(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Return pictures [n, height, width, 3] of cases of several sizes together; smaller ones end in black."""
+    height, width = np.max([part.shape[1:3] for part in parts], axis=0)
+    margins = [((0, 0), (0, height - part.shape[1]), (0, width - part.shape[2]), (0, 0)) for part in parts]
+    return np.concatenate([np.pad(part, each) for part, each in zip(parts, margins, strict=True)])

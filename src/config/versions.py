@@ -44,8 +44,9 @@ def as_today(plain: Plain, takes: Callable[[Plain, str], bool] | None = None) ->
     """
     today: Plain = _copied(plain, class_of_today)
     for new, old in renamed.MOVED_KEYS.items():
+        there = get(today, old, MISSING) is not MISSING
         already = _below(new, old) and get(today, new, MISSING) is not MISSING
-        if not already and not is_kept(today, old, new):
+        if there and not already and not is_kept(today, old, new):
             _move(today, old, new)
     for section in renamed.ADDED_SECTIONS if takes else ():
         today.setdefault(section, {})

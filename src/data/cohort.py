@@ -10,6 +10,7 @@ from ganatomy.data.known import doubts
 from ganatomy.data.labels import Labels
 from ganatomy.data.pipeline import TrainItems
 from ganatomy.data.problems import told_once
+from ganatomy.data.quality.familiarity.fit import fitted
 from ganatomy.data.quality.leaks import leaks
 from ganatomy.data.quality.survey import Facts
 from ganatomy.data.records import Case, Fault, Record, Source, Split
@@ -137,6 +138,18 @@ class Cohort:
         """Return a line about what `size` crops off the training images; empty if nothing."""
         kept = [fact.kept for fact in self.facts.values() if fact.shape]
         return words(self.source.size, kept, self.one_size)
+
+    def familiarity(self) -> dict[str, Any] | None:
+        """Return what is familiar after training on these cases, see `fitted`; plain values.
+
+        The cases that a task leaves out of training count too: they are of the same set. Where the run makes
+        its images from clean ones, sharpness and grey levels are those of images that it never sees.
+        """
+        self.setup()
+        sound = [r for r in self.dealt if r.split == "train" and not self.facts[r.case].grave]
+        degraded = self.degrade is not None and not all("target" in record.content for record in sound)
+        without = ("sharpness", "levels") if degraded else ()
+        return fitted([self.facts[r.case].summary for r in sound], [r.subject for r in sound], without)
 
     @property
     def evaluated(self) -> Evaluated:

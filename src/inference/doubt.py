@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -11,7 +12,8 @@ from ganatomy.metrics.calibration.label_maps import FAINT
 from ganatomy.tasks.soft import SoftKind, parts_of, rebuilt
 
 ENTROPY, INFORMATION, VARIANCE, DEVIATION = "entropy", "mutual_information", "variance", "deviation"
-MAPS = (ENTROPY, INFORMATION, VARIANCE, DEVIATION)
+HIGHEST = {ENTROPY: math.log(2), INFORMATION: math.log(2), VARIANCE: 0.5}
+"""Value that pictures draw brightest: two classes alike, or each sure to half of the members."""
 
 
 class Moments:
@@ -132,8 +134,11 @@ def entropy(probabilities: Tensor, kind: SoftKind = "classes") -> Tensor:
         probabilities: [B, K, *spatial].
         kind: "classes" or "presence".
     """
-    own = torch.special.entr(probabilities)
-    return own.sum(1) if kind == "classes" else own + torch.special.entr(1 - probabilities)
+    own: Tensor = torch.special.entr(probabilities)
+    if kind == "classes":
+        return own.sum(1)
+    absent: Tensor = torch.special.entr(1 - probabilities)
+    return own + absent
 
 
 def case_doubt(maps: dict[str, Tensor], counted: Tensor) -> dict[str, float]:

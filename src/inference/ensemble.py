@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganatomy.errors import UserError
 from ganatomy.inference.loaded import LoadedRun, load_run
 from ganatomy.inference.members import Members, dropouts
 from ganatomy.training.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from ganatomy.tasks.base import AdversarialTask
 
 KEYS = {
     "spatial_dims": "data.spatial_dims",
@@ -24,6 +27,8 @@ KEYS = {
     "one_size": "task",
 }
 """Key that decides an entry of `Preprocessing`, where that is not `data.<entry>`."""
+SETTINGS = ("factor", "method", "smooth", "gate")
+"""Keys of tasks that decide what a soft prediction means, or which thresholds there are."""
 OWN = ("familiarity", "synthesis", "baselines", "version")
 """Entries in which the runs of an ensemble may differ."""
 
@@ -35,6 +40,7 @@ def load_runs(
     samples: int = 0,
     seed: int = 0,
     doubt: bool = False,
+    change: Callable[[LoadedRun], LoadedRun] = lambda loaded: loaded,
 ) -> LoadedRun:
     """Load one run, or several that answer as one.
 
@@ -45,6 +51,7 @@ def load_runs(
         samples: See `ensemble`.
         seed: See `ensemble`.
         doubt: Measure doubt also if there is one member alone, which has an entropy.
+        change: Applied to each run once it is loaded.
 
     Returns:
         What `Predictor`, `applied` and the verbs take; one run alone is as `load_run` gives it.
@@ -55,8 +62,10 @@ def load_runs(
     several = [runs] if isinstance(runs, str | Path) else list(runs)
     if not several:
         raise UserError("run: names no run; give one, or several as run=[A,B]")
-    loaded = [load_run(run, device) for run in several]
+    loaded = [change(load_run(run, device)) for run in several]
     if len(loaded) == 1 and not mirror_axes and not samples and not doubt:
+        if mirror_axes is not None:
+            _without_mirrors(loaded[0])
         return loaded[0]
     return ensemble(loaded, mirror_axes, samples, seed)
 
@@ -91,16 +100,27 @@ def ensemble(
         if samples and not dropouts(run.task.evaluator):
             raise UserError(
                 f"samples={samples}: the network of {run.path} has no dropout; train one with "
-                "model.generator.dropout=0.1, or use several runs or mirror_axes"
+                "+model.generator.dropout=0.1, or use several runs or mirror_axes"
             )
     axes = checked_axes(mirror_axes, dims)
     if mirror_axes is not None:
         for run in loaded:
-            if hasattr(run.task, "mirror_axes"):
-                run.task.mirror_axes = ()
+            _without_mirrors(run)
     first.task.join([run.task for run in loaded[1:]])
     first.task.members = Members([run.task for run in loaded], dims, axes, samples, seed)
     return replace(first, weights_hash=joint_hash([run.weights_hash for run in loaded]))
+
+
+def member_tasks(loaded: LoadedRun) -> list[AdversarialTask]:
+    """Return the tasks of all runs that answer, for settings that concern each, such as `window`."""
+    members = loaded.task.members
+    return list(members.tasks) if isinstance(members, Members) else [loaded.task]
+
+
+def _without_mirrors(run: LoadedRun) -> None:
+    """Leave mirror images to the members, or out."""
+    if hasattr(run.task, "mirror_axes"):
+        run.task.mirror_axes = ()  # type: ignore[assignment]
 
 
 def joint_hash(hashes: Sequence[str]) -> str:
@@ -124,10 +144,11 @@ def check_together(loaded: Sequence[LoadedRun]) -> None:
         raise UserError(
             f"run={first.path}: {name} has no soft prediction, so there is nothing to average or to doubt"
         )
-    seen: dict[Any, LoadedRun] = {}
+    seen: set[Path] = set()
     for run in loaded:
-        if (twin := seen.setdefault(run.path.resolve(), run)) is not run:
-            raise UserError(f"run: {twin.path} is named twice; name each run once")
+        if run.path.resolve() in seen:
+            raise UserError(f"run={run.path}: is named twice; name each run once")
+        seen.add(run.path.resolve())
         for key, ours, theirs in _differences(first, run):
             raise UserError(
                 f"run={run.path}: has {key}={_plain(theirs)}, {first.path} has {_plain(ours)}; runs of an "
@@ -143,8 +164,16 @@ def _differences(first: LoadedRun, other: LoadedRun) -> list[tuple[str, Any, Any
         if entry.name not in OWN:
             ours, theirs = (_fixed(getattr(run.preprocessing, entry.name)) for run in (first, other))
             pairs.append((KEYS.get(entry.name, f"data.{entry.name}"), ours, theirs))
-    pairs.append(("model.generator's stride", str(first.task.stride), str(other.task.stride)))
+    pairs.append(("model.generator.stride", str(first.task.stride), str(other.task.stride)))
+    for key in SETTINGS:
+        ours, theirs = (_named(getattr(run.task, key, None)) for run in (first, other))
+        pairs.append((f"task.{key}", ours, theirs))
     return [(key, ours, theirs) for key, ours, theirs in pairs if ours != theirs]
+
+
+def _named(value: Any) -> str:
+    """Return a plain value as text, and an object as the name of its class."""
+    return str(value) if value is None or isinstance(value, str | int | float) else type(value).__name__
 
 
 def _fixed(value: Any) -> Any:

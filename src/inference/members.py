@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.nn.modules.dropout import _DropoutNd
 
 from ganatomy.data.records import Batch
-from ganatomy.inference.doubt import ENTROPY, Averaging, case_doubt
+from ganatomy.inference.doubt import Averaging, case_doubt
 from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.shared.answers import Answer
 from ganatomy.tasks.shared.sliding_window import subsets
@@ -51,7 +51,7 @@ class Members:
     @property
     def count(self) -> int:
         """Return the number of members."""
-        return len(self.tasks) * 2 ** len(self.mirror_axes) * max(1, self.samples)
+        return len(self.tasks) * len(subsets(self.mirror_axes)) * max(1, self.samples)
 
     def __call__(self, batch: Batch) -> Any:
         """Return the mean soft prediction of a batch."""
@@ -154,8 +154,7 @@ def with_doubt(task: AdversarialTask, batch: Batch, answer: Answer) -> Answer:
     if not isinstance(members, Members) or members.averaging is None:
         return answer
     averaging, rows = members.averaging, list(range(len(batch["case"])))
-    scale = None if answer.role == "map" else scale_and_offset(batch, 0, members.dims, answer.role)[0]
-    maps = averaging.maps(scale)
+    maps = averaging.maps(scales(batch, members.dims, answer.role))
     values = case_doubt(maps, averaging.in_question())
     sides = batch["image"].shape[2:]
     whole = {name: stack_slices(batch, _channels(each, task, sides), rows) for name, each in maps.items()}
@@ -165,14 +164,24 @@ def with_doubt(task: AdversarialTask, batch: Batch, answer: Answer) -> Answer:
     return replace(answer, maps=whole, values={**answer.values, **values})
 
 
+def scales(batch: Batch, dims: int, role: str) -> Tensor | None:
+    """Return the factors to the units of the files, [B, C or 1, 1, ...]; None for maps, which keep theirs.
+
+    Args:
+        batch: Evaluation batch.
+        dims: Number of spatial axes.
+        role: File that the answer is like, see `TaskHooks.written_like`.
+    """
+    if role == "map":
+        return None
+    return torch.stack([scale_and_offset(batch, row, dims, role)[0] for row in range(len(batch["case"]))])
+
+
 def _channels(values: Tensor, task: AdversarialTask, sides: Sequence[int]) -> Tensor:
     """Return maps as [B, C, *spatial] in pixels."""
     maps = values if values.dim() == len(sides) + 2 else values[:, None]
     if task.stride > 1:
         maps = F.interpolate(maps, scale_factor=float(task.stride), mode="nearest")
-    return maps[(..., *(slice(side) for side in sides))]
-
-
-def main_map(answer: Answer) -> str | None:
-    """Return the name of the map to show: the entropy, else the first; None without one."""
-    return ENTROPY if ENTROPY in answer.maps else next(iter(answer.maps), None)
+    for axis, side in enumerate(sides, 2):
+        maps = maps.narrow(axis, 0, side)
+    return maps

@@ -17,6 +17,7 @@ from ganatomy.inference.loaded import LoadedRun
 from ganatomy.inference.predictor import Predicted, Predictor
 from ganatomy.runs.directory import write_atomically
 from ganatomy.tasks.shared.answers import FoundBoxes
+from ganatomy.tasks.shared.as_written import AsWritten
 from ganatomy.training.preprocessing import Preprocessing
 
 
@@ -35,10 +36,10 @@ class Prediction:
     def __init__(self, predicted: Predicted, affine: np.ndarray) -> None:
         self._file = predicted.file
         self.affine = affine
-        self.array = None if predicted.file is None else _squeezed(predicted.file.array)
+        self.array = None if predicted.file is None else _squeezed(predicted.file)
         self.boxes: FoundBoxes | None = predicted.answer.boxes
         self.values = dict(predicted.answer.values)
-        self.doubt = {name: _squeezed(each.array) for name, each in predicted.maps.items()}
+        self.doubt = {name: _squeezed(each) for name, each in predicted.maps.items()}
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Return `array`, so that numpy takes a prediction as it is."""
@@ -196,6 +197,7 @@ def load(
     return Model(load_runs(run, device, mirror_axes, samples, doubt=doubt))
 
 
-def _squeezed(values: np.ndarray) -> np.ndarray:
-    """Return [C, *spatial] without an only channel."""
+def _squeezed(file: AsWritten) -> np.ndarray:
+    """Return the values of a file without an only channel; its numbers themselves if they are not scaled."""
+    values = file.numbers if (file.like.slope, file.like.inter) == (1, 0) else file.values
     return values[0] if len(values) == 1 else values

@@ -33,6 +33,15 @@ def animation(files: Sequence[Path]) -> bytes:
     return content.getvalue()
 
 
+def back_and_forth(pictures: Sequence[np.ndarray], milliseconds: int = 120) -> bytes:
+    """Return a GIF of RGB pictures [height, width, 3], uint8, in this order and then back, for ever."""
+    order = [*pictures, *pictures[-2:0:-1]]
+    frames = [Image.fromarray(picture).quantize(256, dither=Image.Dither.NONE) for picture in order]
+    content = io.BytesIO()
+    frames[0].save(content, "GIF", save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)
+    return content.getvalue()
+
+
 def _frame(file: Path, size: tuple[int, int]) -> Image.Image:
     with Image.open(file) as picture:
         shown = picture.convert("RGB")

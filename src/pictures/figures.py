@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ganatomy.metrics.calibration.reliability import Reliability
-from ganatomy.metrics.calibration.risk_coverage import RiskCoverage
 from ganatomy.metrics.registry import describe, known
 from ganatomy.pictures.draw import OKABE_ITO
+
+if TYPE_CHECKING:  # these need torch, which a table or a report does without
+    from ganatomy.metrics.calibration.reliability import Reliability
+    from ganatomy.metrics.calibration.risk_coverage import RiskCoverage
 
 Row = Mapping[str, str | float]
 

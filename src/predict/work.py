@@ -15,6 +15,7 @@ from typing import Any
 from ganatomy.data.problems import files_of
 from ganatomy.data.records import Record
 from ganatomy.errors import UserError
+from ganatomy.inference.panes import drawn
 from ganatomy.inference.predictor import Loaded, Predicted, Predictor
 from ganatomy.predict import outputs, pictures, plan
 from ganatomy.predict.journal import Entry, Journal
@@ -109,7 +110,7 @@ def _written(job: Job, ready: Loaded, predicted: Predicted, begun: float) -> Ent
         write_atomically(job.folder / file, content)
         hashes.append(hashlib.sha256(content).hexdigest())
     if ready.record.case in job.drawn:
-        write_atomically(job.folder / pictures.FOLDER / f"{name}.png", pictures.drawn(ready, predicted))
+        write_atomically(job.folder / pictures.FOLDER / f"{name}.png", drawn(ready, predicted))
     return _entry(
         job,
         ready.record,

@@ -172,11 +172,15 @@ class AdversarialTask(TaskHooks, GanModule):
     def on_test_epoch_end(self) -> None:
         self._finish("test")
 
-    def _finish(self, stage: str) -> None:
-        scores = {f"{stage}/{name}": value for name, value in self.scores(stage).items()}
+    def final_scores(self, stage: str) -> dict[str, float]:
+        """Return the flat scores of a stage, in the test with baselines and floor, and reset the tables."""
+        found = {f"{stage}/{name}": value for name, value in self.scores(stage).items()}
         if stage == "test":
-            scores |= {f"baseline/{name}": value for name, value in self.baseline_scores().items()}
-            scores |= {f"floor/{name}": value for name, value in self.floor_scores().items()}
-        self.log_dict(scores, logger=False, rank_zero_only=True)
-        self.record(scores)
-        self.final = scores
+            found |= {f"baseline/{name}": value for name, value in self.baseline_scores().items()}
+            found |= {f"floor/{name}": value for name, value in self.floor_scores().items()}
+        return found
+
+    def _finish(self, stage: str) -> None:
+        self.final = self.final_scores(stage)
+        self.log_dict(self.final, logger=False, rank_zero_only=True)
+        self.record(self.final)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,21 @@ class TaskHooks(SoftHooks):
 
     def prepare_baselines(self, data: DataModule) -> None:
         """Fit the baselines on training and validation cases; every process calls it when the test begins."""
+
+    def kept_baselines(self) -> dict[str, np.ndarray]:
+        """Return what the fitted baselines need to be applied again, for baselines.safetensors.
+
+        Arrays named `<baseline>` or `<baseline>/<array>`; empty where nothing is fitted.
+        """
+        return {}
+
+    def restore_baselines(self, kept: Mapping[str, np.ndarray], data: DataModule) -> None:
+        """Make the baselines again, in the place of `prepare_baselines` where training cases are not at hand.
+
+        Args:
+            kept: Arrays of `kept_baselines`; those of a baseline may be missing, which is then left out.
+            data: Cases to be scored, under `test`.
+        """
 
     def undefined(self, data: DataModule) -> list[str]:
         """Return a line, printed at the start, per score that validation or test cases leave undefined."""

@@ -134,6 +134,7 @@ def preprocessing_of(data: DataModule, task: AdversarialTask) -> Preprocessing:
         image_classes=data.image_classes,
         units=units_of(source, data.records["train"]),
         target=_target(data) if data.own_target else None,
+        familiarity=data.familiarity(),
         **task.sections_to_keep(data),
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganatomy.runs import baselines
 from ganatomy.runs.directory import Run
 from ganatomy.runs.weights import tensors, weights
 from ganatomy.text.tables import csv_text
@@ -115,7 +116,7 @@ def weights_to_test(run: Run, task: AdversarialTask, best: dict[str, Any], wante
 def write(run: Run, task: AdversarialTask, trainer: pl.Trainer) -> None:
     """Write metrics.json, scores.csv (a row for each test case), and what applies the tested generator.
 
-    That is its weights, preprocessing.json, and task.safetensors if the task keeps more.
+    That is its weights, preprocessing.json, task.safetensors if the task keeps more, and the baselines.
 
     Args:
         run: Run directory.
@@ -132,6 +133,8 @@ def write(run: Run, task: AdversarialTask, trainer: pl.Trainer) -> None:
     if kept := task.state_to_keep():
         run.write_bytes("task.safetensors", tensors(kept))
     run.write(preprocessing.NAME, preprocessing.preprocessing_of(data, task).to_plain())
+    if fitted := task.kept_baselines():
+        run.write_bytes(baselines.NAME, baselines.content(fitted))
     if trainer.is_global_zero:
         task.write_test_files(run.path)
 

@@ -83,8 +83,8 @@ def test_two_classes_are_parted_where_the_variance_between_them_is_largest() -> 
 
 def test_many_classes_have_no_intervals() -> None:
     image, label = planted(0)
-    assert set(dict(Baselines(lambda: [(image, label)], 5)(image))) == {"mean_label", "otsu"}
-    assert set(dict(Baselines(lambda: [(image, label)], 6)(image))) == {"mean_label"}
+    assert set(dict(Baselines.fitted(lambda: [(image, label)], 5)(image))) == {"mean_label", "otsu"}
+    assert set(dict(Baselines.fitted(lambda: [(image, label)], 6)(image))) == {"mean_label"}
 
 
 def test_parts_get_the_intervals_of_the_whole_volume(monkeypatch: pytest.MonkeyPatch) -> None:

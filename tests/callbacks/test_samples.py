@@ -31,3 +31,11 @@ def test_a_small_batch_with_fewer_columns_leaves_those_that_all_have(
     callback._draw(SimpleNamespace(is_global_zero=True, loggers=[]), task, "name", "test")  # type: ignore[arg-type]
     assert {name: len(column) for name, column in drawn[0].items()} == {"real": 3, "fake 1": 3}
     assert (tmp_path / "samples/name.png").is_file() and callback.kept == []
+
+
+def test_smaller_pictures_end_in_black() -> None:
+    small, large = np.full((1, 3, 5, 3), 7, np.uint8), np.full((2, 4, 2, 3), 9, np.uint8)
+    both = samples.on_one_size([small, large])
+    assert both.shape == (3, 4, 5, 3) and both.dtype == np.uint8
+    assert np.array_equal(both[:1, :3], small) and np.array_equal(both[1:, :, :2], large)
+    assert not both[0, 3].any() and not both[1:, :, 2:].any()

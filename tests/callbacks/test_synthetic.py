@@ -160,7 +160,7 @@ def test_every_format_gives_back_the_units_that_the_provenance_tells(
     else:
         numbers, note = np.asarray(Image.open(first)), Image.open(first).info["Comment"]
     assert note == NOTE and str(numbers.dtype) == told["type"] == ("uint8" if wanted == "png8" else "uint16")
-    truth = Sampler(run[1].drawer, run[0])(1).image[0]
+    truth = Sampler(run[1].drawer, run[1].facts(run[0]))(1).image[0]
     units = told["units"]
     within = np.clip(truth, units["inter"], units["inter"] + units["slope"] * np.iinfo(numbers.dtype).max)
     np.testing.assert_allclose(numbers * units["slope"] + units["inter"], within, atol=0.51 * units["slope"])

@@ -17,7 +17,12 @@ from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.errors import UserError
 from ganatomy.invocation import typed
 
-GROUPS = {"check": ("data", "paths"), "experiment": ("paths",)}
+GROUPS = {
+    "check": ("data", "paths"),
+    "experiment": ("paths",),
+    "evaluate": ("data", "paths"),
+    **dict.fromkeys(("predict", "demo", "index", "compare", "generate", "export"), ()),
+}
 """Groups of conf/ for commands that do not take all of them."""
 
 

@@ -17,6 +17,8 @@ from ganatomy.data.quality.faults import boxes_of_masks, examined
 from ganatomy.data.quality.leaks import leaks
 from ganatomy.data.quality.raw import read_in, types_of, units_of
 from ganatomy.data.records import SPLITS, Case, Fault, Record, Source
+from ganatomy.data.transforms.intensity import Intensity, ends, shown
+from ganatomy.data.transforms.prepare import Preparation
 
 VALUES = 2_000_000
 """Intensities kept for the histogram, of all cases together."""
@@ -199,6 +201,22 @@ def facts(found: Inventory, source: Source) -> dict[str, str]:
         "lowest intensity": f"{min(lows):.4g} to {max(lows):.4g}",
         "highest intensity": f"{min(highs):.4g} to {max(highs):.4g}",
     }
+
+
+def settings(found: Inventory, preparation: Preparation) -> dict[str, str]:
+    """Return name and text of the settings that prepare the images for a network."""
+    if not found.shapes:
+        return {}
+    texts = {"data.intensity": _way(preparation.intensity)}
+    if preparation.target_intensity is not None:
+        texts["data.target_intensity"] = _way(preparation.target_intensity)
+    size = preparation.size
+    return texts | {"data.size": "each image keeps its own" if size is None else shown(size)}
+
+
+def _way(intensity: Intensity) -> str:
+    """Return an intensity setting as it is typed; a window says what it is mapped to."""
+    return shown(intensity) + (" mapped to 0 to 1" if ends(intensity) else "")
 
 
 def _spread(rows: Sequence[tuple[Any, ...]], style: str) -> str:

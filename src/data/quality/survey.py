@@ -16,6 +16,7 @@ from ganatomy.data.cache import Cache
 from ganatomy.data.io.digests import STORES, trim
 from ganatomy.data.label_values import classes
 from ganatomy.data.problems import told_once
+from ganatomy.data.quality.familiarity.case_summary import Summary, summarise
 from ganatomy.data.quality.faults import examined, name_of
 from ganatomy.data.quality.leaks import leaks
 from ganatomy.data.records import Case, Fault, Record, Source
@@ -29,6 +30,10 @@ OnError = Literal["stop", "skip"]
 SHOWN = 10
 SETTINGS = 4
 """Facts of the same cases under this many other settings are kept too."""
+FORMAT = 2
+"""Part of the name of the file of facts: increase it when they hold something else."""
+SUMMARISED = 1500
+"""Cases that are summarised, of larger data sets: more change no limit of what is familiar."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class Facts:
         content: `Source.content` of the case.
         holds: Classes in the case, see `classes_in`.
         kept: Fraction of the image that training uses, 0 to 1.
+        summary: Measurements of the image as read; empty if it was not measured.
     """
 
     shape: tuple[int, ...]
@@ -48,6 +54,7 @@ class Facts:
     content: str = ""
     holds: dict[str, list[int]] = field(default_factory=dict)
     kept: float = 1.0
+    summary: Summary = field(default_factory=dict)
 
     @property
     def grave(self) -> bool:
@@ -89,20 +96,38 @@ def survey(
 
     notes = Notes(folder, records)
     known = notes.read()
+    measured = summarised(records)
     facts, named = {}, {}
     for record in records:
         name = cache.name(record)
-        fact = known.get(name)
-        if fact is None or not (fact.grave or cache.kind == "none" or cache.has(record)):
-            fact = look(record, source, keep)
+        fact, measure = known.get(name), record.case in measured
+        if (
+            fact is None
+            or (measure and not fact.summary and not fact.grave)
+            or not (fact.grave or cache.kind == "none" or cache.has(record))
+        ):
+            fact = look(record, source, keep, measure)
         facts[record.case] = named[name] = fact
     if cache.kind != "memory":
         notes.write(named)
     return facts
 
 
+def summarised(records: Sequence[Record]) -> set[str]:
+    """Return the names of the cases to summarise: at most `SUMMARISED`, training cases first."""
+
+    def order(record: Record) -> tuple[bool, bytes]:
+        return record.split != "train", hashlib.sha256(record.case.encode(errors="surrogateescape")).digest()
+
+    some = records if len(records) <= SUMMARISED else sorted(records, key=order)[:SUMMARISED]
+    return {record.case for record in some}
+
+
 def look(
-    record: Record, source: Source, keep: Callable[[Record, Case], tuple[tuple[int, ...], float]]
+    record: Record,
+    source: Source,
+    keep: Callable[[Record, Case], tuple[tuple[int, ...], float]],
+    measure: bool = False,
 ) -> Facts:
     """Read and inspect one case.
 
@@ -110,6 +135,7 @@ def look(
         record: Record of the case.
         source: Source that reads it.
         keep: Prepares and caches a case without faults; returns its shape and the fraction that is kept.
+        measure: Summarise the image.
 
     Raises:
         UserError: If the case cannot be prepared; the message names its file.
@@ -120,7 +146,8 @@ def look(
         return Facts((), faults)
     try:
         shape, kept = keep(record, case)
-        return Facts(shape, faults, source.content(record), classes_in(case), kept)
+        summary = summarise(case["image"], case["affine"], case["spacing"]) if measure else {}
+        return Facts(shape, faults, source.content(record), classes_in(case), kept, summary)
     except UserError as error:
         raise UserError(f"{name_of(record, source)}: {error}") from error
 
@@ -168,7 +195,9 @@ class Notes:
     """
 
     def __init__(self, folder: Path, records: Iterable[Record]) -> None:
-        names = "\n".join(record.case for record in records).encode(errors="surrogateescape")
+        names = "\n".join([str(FORMAT), *(record.case for record in records)]).encode(
+            errors="surrogateescape"
+        )
         self.path = folder / "facts" / f"{hashlib.sha256(names).hexdigest()[:32]}.json"
 
     def read(self) -> dict[str, Facts]:

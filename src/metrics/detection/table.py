@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +89,31 @@ class DetectionTable(CaseMetric):
 
     def compute(self) -> dict[str, Tensor]:
         """Return flat names to 0-dim tensors; NaN without an object, or without an image without objects."""
-        return {name: torch.tensor(value) for name, value in self._scores(self.images()).items()}
+        images = self.images()
+        found = self._scores(images, self._matched(images))
+        return {name: torch.tensor(value) for name, value in found.items()}
+
+    def bootstrap(
+        self, subjects: Mapping[str, int], draws: int = 200, seed: int = 0
+    ) -> dict[str, tuple[float, float]]:
+        """Return the percentiles 2.5 and 97.5 of each score over draws of subjects, with all of their images.
+
+        Args:
+            subjects: Number of the subject of each image, by the image's name.
+            draws: Number of draws; those in which a score is undefined do not count for it.
+            seed: Seed of the draws.
+        """
+        images = self.images()
+        hits = self._matched(images)
+        owners, rng = np.array([subjects[image.case] for image in images]), np.random.default_rng(seed)
+        places = [np.flatnonzero(owners == owner) for owner in np.unique(owners)]
+        rows = []
+        for _ in range(draws):
+            drawn = np.concatenate([places[n] for n in rng.integers(0, len(places), len(places))])
+            rows.append(self._scores([images[n] for n in drawn], [hits[n] for n in drawn]))
+        columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+        defined = {name: v[np.isfinite(v)] for name, v in columns.items() if np.isfinite(v).any()}
+        return {n: tuple(np.percentile(v, (2.5, 97.5)).tolist()) for n, v in defined.items()}
 
     def choose(self) -> float | None:
         """Return the threshold with the largest F1. Every process must call it."""
@@ -173,8 +197,7 @@ class DetectionTable(CaseMetric):
         chosen = best_threshold(*self._pooled(images, hits))
         return float("inf") if chosen is None else chosen
 
-    def _scores(self, images: Sequence[Image]) -> dict[str, float]:
-        hits = self._matched(images)
+    def _scores(self, images: Sequence[Image], hits: Sequence[np.ndarray]) -> dict[str, float]:
         scores = self._precisions(images, hits)
         at, truths = self._pooled(images, hits)
         rates = froc(at, truths, len(images))

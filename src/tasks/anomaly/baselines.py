@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ganatomy.baselines.anomaly import (
+    Denoising,
     Map,
+    PrincipalComponents,
     blurred_residual,
     denoising_autoencoder,
     intensity,
@@ -41,16 +43,55 @@ def fitted(training: Tensor, components: int, steps: int, seed: int) -> dict[str
         steps: Training steps of `denoising`.
         seed: Seed of `denoising`.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        dims, channels = training.dim() - 2, training.shape[1]
-        network = UNet(dims, channels, channels, AUTOENCODER).to(training.device)
+    network = autoencoder(training.dim() - 2, training.shape[1], seed).to(training.device)
     return {
         "intensity": intensity,
         "blur": blurred_residual,
         "pca": principal_components(training, components),
         "denoising": denoising_autoencoder(network, training, steps, BATCH, seed),
     }
+
+
+def autoencoder(dims: int, image_channels: int, seed: int) -> UNet:
+    """Return the small network of the baseline `denoising`, untrained.
+
+    Args:
+        dims: Spatial axes.
+        image_channels: Channels of an image.
+        seed: Seed of the weights.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return UNet(dims, image_channels, image_channels, AUTOENCODER)
+
+
+def states(maps: Mapping[str, Map]) -> dict[str, np.ndarray]:
+    """Return arrays, `<baseline>/<array>`, from which `from_states` makes the same baselines."""
+    fitted = {name: each for name, each in maps.items() if isinstance(each, PrincipalComponents | Denoising)}
+    return {f"{name}/{key}": array for name, each in fitted.items() for key, array in each.state().items()}
+
+
+def from_states(arrays: Mapping[str, np.ndarray], data: DataModule, device: torch.device) -> dict[str, Map]:
+    """Return the baselines that gave these arrays; those that gave none are left out, if they are fitted.
+
+    Args:
+        arrays: What `states` returned.
+        data: Data with images of the same axes and channels.
+        device: Device of the tensors.
+    """
+    own = {
+        name: {key.partition("/")[2]: v for key, v in arrays.items() if key.startswith(f"{name}/")}
+        for name in NAMES
+    }
+    found: dict[str, Map] = {"intensity": intensity, "blur": blurred_residual}
+    if own["pca"]:
+        found["pca"] = PrincipalComponents.from_state(own["pca"], device)
+    if own["denoising"]:
+        state = {name: torch.from_numpy(value) for name, value in own["denoising"].items()}
+        network = autoencoder(data.spatial_dims, data.channels, seed=0).to(device)
+        network.load_state_dict(state)
+        found["denoising"] = Denoising(network.eval(), torch.empty(0, device=device))
+    return found
 
 
 def with_truth(

@@ -14,6 +14,7 @@ from torch import Tensor
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Batch, Record
 from ganatomy.errors import UserError
+from ganatomy.tasks.hooks import all_labelled
 from ganatomy.tasks.shared.foreseen import SPLITS
 
 HEALTHY_NAMES = ("healthy", "normal", "no finding", "no findings")
@@ -112,6 +113,17 @@ def numbered(found: dict[str, str | None], kinds: Sequence[str], classes: Sequen
         None if healthy is None else list(kinds).index(healthy),
         None if lesion is None else list(classes).index(lesion),
     )
+
+
+def healthy_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
+    """Choose the healthy class and the lesion label; training keeps healthy subjects only.
+
+    It is `TaskHooks.resolve_settings` of anomaly detection.
+    """
+    all_labelled(data)
+    found = chosen(given, data.image_classes, data.mask_classes)
+    keep_healthy_subjects(data, numbered(found, data.image_classes, data.mask_classes))
+    return {**given, **found, "kinds": list(data.image_classes)}
 
 
 def keep_healthy_subjects(data: DataModule, healthy: Healthy) -> None:

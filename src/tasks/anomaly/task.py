@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,7 @@ from ganatomy.tasks.anomaly.anomaly_map import Findings, highest, middle_planes,
 from ganatomy.tasks.anomaly.answers import answer_of, kept_state, load_state
 from ganatomy.tasks.anomaly.base import NO_METHOD, Method, Players, check_settings
 from ganatomy.tasks.anomaly.files import box_rows, gather_rows, lesions_of_files, maps_of_files, write_rows
-from ganatomy.tasks.anomaly.healthy import chosen, keep_healthy_subjects, numbered
-from ganatomy.tasks.base import all_labelled
+from ganatomy.tasks.anomaly.healthy import healthy_settings, numbered
 from ganatomy.tasks.phases import Phased
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.answers import Answer
@@ -105,13 +104,7 @@ class AnomalyTask(Phased):
         self.chance: dict[str, float] = {}
         self.search: dict[str, float] = {}
 
-    @staticmethod
-    def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
-        """Choose the healthy class and the lesion label; training keeps healthy subjects only."""
-        all_labelled(data)
-        found = chosen(given, data.image_classes, data.mask_classes)
-        keep_healthy_subjects(data, numbered(found, data.image_classes, data.mask_classes))
-        return {**given, **found, "kinds": list(data.image_classes)}
+    resolve_settings = staticmethod(healthy_settings)
 
     @staticmethod
     def network_arguments(data: DataModule) -> dict[str, dict[str, Any]]:
@@ -199,22 +192,27 @@ class AnomalyTask(Phased):
         return found
 
     def prepare_baselines(self, data: DataModule) -> None:
-        """Fit the baselines on training images, and the threshold of boxes on healthy validation images.
-
-        Run the search too, if the method has one.
-        """
-        self.boxes = []
+        """Fit the baselines on training images, and the threshold of boxes on healthy validation images."""
         training = sample_training_images(data, MAX_IMAGES).to(self.device)
         steps, seed = self.denoising_steps, self.recipe.seed
         self.baselines = baselines.fitted(training, self.components, steps, seed)
-        split = partial(baselines.with_truth, data, self.healthy, self.device)
-        self.threshold = baselines.threshold(split("val"), self.score_images, self.quantile)
-        self.search = {}
+        healthy = baselines.with_truth(data, self.healthy, self.device, "val")
+        self.threshold = baselines.threshold(healthy, self.score_images, self.quantile)
+        self._search(data)
+
+    def kept_baselines(self) -> dict[str, np.ndarray]:
+        return baselines.states(self.baselines)
+
+    def restore_baselines(self, kept: Mapping[str, np.ndarray], data: DataModule) -> None:
+        self.baselines = baselines.from_states(kept, data, self.device)
+        self._search(data)
+
+    def _search(self, data: DataModule) -> None:
+        self.boxes, self.search = [], {}
         if self.method.searches and self.search_images:
+            tested = baselines.with_truth(data, self.healthy, self.device, "test")
             search = partial(self.method.search_scores, steps=self.search_steps)
-            self.search = baselines.compare_with_search(
-                split("test"), self.score_images, search, self.search_images
-            )
+            self.search = baselines.compare_with_search(tested, self.score_images, search, self.search_images)
 
     def baseline_scores(self) -> dict[str, float]:
         """Return the scores of the baselines, of chance, and of the search on its images."""
@@ -234,8 +232,7 @@ class AnomalyTask(Phased):
         return answer_of(drawn, batch, prediction, rows, self.threshold)
 
     def state_to_keep(self) -> dict[str, Tensor]:
-        needed = self.discriminator if self.method.scores_by_discriminator else None
-        return kept_state(self.threshold, needed)
+        return kept_state(self.threshold, self.discriminator if self.method.scores_by_discriminator else None)
 
     def load_kept_state(self, state: dict[str, Tensor]) -> None:
         """Take over the kept state; the run is then in its last phase."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from ganatomy.baselines.detection import Detector, mean_box, sizes_of, threshold_detectors
+from ganatomy.baselines.detection import (
+    MeanBox,
+    ThresholdDetector,
+    mean_box,
+    sizes_of,
+    threshold_detectors,
+)
 from ganatomy.data.datamodule import DataModule
 from ganatomy.metrics.detection import DetectionTable
 from ganatomy.metrics.detection.table import Image
@@ -16,11 +22,38 @@ MAX_IMAGES = 48
 """Validation images, at most, on which the thresholding detector is chosen."""
 
 
+KINDS: Mapping[str, type[ThresholdDetector] | type[MeanBox]] = {
+    "threshold": ThresholdDetector,
+    "mean_box": MeanBox,
+}
+"""The baselines by name."""
+
+
 class Fitted(NamedTuple):
     """A detector and the score from which on its boxes count."""
 
-    detector: Detector
+    detector: ThresholdDetector | MeanBox
     threshold: float
+
+
+def states(fitted: Mapping[str, Fitted]) -> dict[str, np.ndarray]:
+    """Return arrays, `<baseline>/<array>`, from which `from_states` makes the same baselines."""
+    found = {
+        f"{name}/{key}": array
+        for name, each in fitted.items()
+        for key, array in each.detector.state().items()
+    }
+    return found | {f"{name}/threshold": np.array(each.threshold) for name, each in fitted.items()}
+
+
+def from_states(arrays: Mapping[str, np.ndarray]) -> dict[str, Fitted]:
+    """Return the baselines that gave these arrays; those that gave none are left out."""
+    found = {}
+    for name, kind in KINDS.items():
+        own = {key.partition("/")[2]: array for key, array in arrays.items() if key.startswith(f"{name}/")}
+        if own:
+            found[name] = Fitted(kind.from_state(own), float(own["threshold"]))
+    return found
 
 
 def fit_baselines(
@@ -58,7 +91,10 @@ def fit_baselines(
 
 
 def _scored(
-    detector: Detector, examples: Sequence[dict[str, np.ndarray]], table: DetectionTable, score: str
+    detector: ThresholdDetector | MeanBox,
+    examples: Sequence[dict[str, np.ndarray]],
+    table: DetectionTable,
+    score: str,
 ) -> tuple[float, float]:
     """Return a detector's score on some examples, -1 if undefined, and its best score threshold."""
     for number, case in enumerate(examples):

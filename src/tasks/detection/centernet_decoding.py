@@ -10,6 +10,7 @@ from monai.data.box_utils import batched_nms
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganatomy.errors import UserError
 from ganatomy.networks.image_to_image.centernet import Maps
 from ganatomy.tasks.shared.sliding_window import aligned, slide, subsets
 
@@ -40,6 +41,21 @@ class Found(NamedTuple):
     boxes: Tensor
     scores: Tensor
     classes: Tensor
+
+
+def check_settings(max_detections: int, nms_iou: float, match_iou: float) -> None:
+    """Raise UserError for settings of the task that are out of range.
+
+    Args:
+        max_detections: Most boxes per image.
+        nms_iou: IoU above which the box with the lower score is dropped.
+        match_iou: Lowest IoU of a match.
+    """
+    for key, value in (("nms_iou", nms_iou), ("match_iou", match_iou)):
+        if not 0 < value < 1:
+            raise UserError(f"task.{key}: {value}; must be an IoU between 0 and 1")
+    if max_detections < 1:
+        raise UserError(f"task.max_detections: {max_detections}; must be at least 1")
 
 
 def mirrored_maps(answer: Callable[[Tensor], Maps], images: Tensor, stride: int, axes: Sequence[int]) -> Maps:

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from ganatomy.errors import UserError
+
+
+def loss_weights(given: Mapping[str, float]) -> dict[str, float]:
+    """Return the weight of each loss, as given or its default; UserError for a loss that does not exist."""
+    weights = {"centre": 1.0, "size": 0.1, "offset": 1.0}
+    if unknown := set(given) - set(weights):
+        raise UserError(f"task.losses: {unknown.pop()} is no loss; choose among centre, size, offset")
+    return {**weights, **given}
 
 
 def centre_focal(logits: Tensor, truth: Tensor, alpha: float = 2.0, beta: float = 4.0) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganatomy.baselines.detection import Detector
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Batch
 from ganatomy.errors import UserError
@@ -21,11 +20,11 @@ from ganatomy.networks.image_to_image.centernet import Maps
 from ganatomy.pictures.boxes import HEAT, TRUTH, case_columns, class_colours
 from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.detection import centernet_decoding as decoding
-from ganatomy.tasks.detection.baselines import fit_baselines
+from ganatomy.tasks.detection.baselines import Fitted, fit_baselines, from_states, states
 from ganatomy.tasks.detection.centernet_decoding import SoftMaps
 from ganatomy.tasks.detection.centernet_targets import Truth, encode
 from ganatomy.tasks.detection.coco_files import boxes_on_file, image_of, write_boxes
-from ganatomy.tasks.detection.losses import centre_focal, centre_l1
+from ganatomy.tasks.detection.losses import centre_focal, centre_l1, loss_weights
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.answers import Answer, FoundBoxes
 from ganatomy.tasks.shared.foreseen import missing_classes
@@ -74,14 +73,8 @@ class DetectionTask(AdversarialTask):
         window: list[int] | None = None,
     ) -> None:
         super().__init__(recipe, monitor, scored)
-        self.losses = {"centre": 1.0, "size": 0.1, "offset": 1.0} | (losses or {})
-        if unknown := set(self.losses) - {"centre", "size", "offset"}:
-            raise UserError(f"task.losses: {unknown.pop()} is no loss; choose among centre, size, offset")
-        for key, value in (("nms_iou", nms_iou), ("match_iou", match_iou)):
-            if not 0 < value < 1:
-                raise UserError(f"task.{key}: {value}; must be an IoU between 0 and 1")
-        if max_detections < 1:
-            raise UserError(f"task.max_detections: {max_detections}; must be at least 1")
+        self.losses = loss_weights(losses or {})
+        decoding.check_settings(max_detections, nms_iou, match_iou)
         self.max_detections, self.nms_iou, self.window = max_detections, nms_iou, window
         self.mirror_axes = checked_mirror_axes(mirror_axes, recipe.spatial_dims)
         self.stride, self.box_classes = self._of_generator("stride"), tuple(self._of_generator("classes"))
@@ -89,7 +82,7 @@ class DetectionTask(AdversarialTask):
         names = ("val", "test", "threshold", "mean_box")
         self.register_tables({name: self._table() for name in names})
         self.default_threshold = float(self._of_generator("threshold"))
-        self.baselines: dict[str, Detector] = {}
+        self.baselines: dict[str, Fitted] = {}
         self.test_images: list[Image] = []
         self.curves: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._drawn: tuple[list[Tensor], Truth] | None = None
@@ -177,8 +170,13 @@ class DetectionTask(AdversarialTask):
 
     def prepare_baselines(self, data: DataModule) -> None:
         score = self.monitor.split("/")[1]
-        for name, fitted in fit_baselines(data, self._table, score, len(self.box_classes)).items():
-            self.baselines[name], self.tables[name].threshold = fitted
+        self.baselines = fit_baselines(data, self._table, score, len(self.box_classes))
+
+    def kept_baselines(self) -> dict[str, np.ndarray]:
+        return states(self.baselines)
+
+    def restore_baselines(self, kept: Mapping[str, np.ndarray], data: DataModule) -> None:
+        self.baselines = from_states(kept)
 
     def undefined(self, data: DataModule) -> list[str]:
         return missing_classes(data, "boxes", self.box_classes, "box", "map50")
@@ -190,7 +188,8 @@ class DetectionTask(AdversarialTask):
             self.tables[stage].update(image(tuple(v.float().cpu().numpy() for v in ours)))
             if stage == "test":
                 picture = batch["image"][row].float().cpu().numpy()
-                for name, detector in self.baselines.items():
+                for name, (detector, threshold) in self.baselines.items():
+                    self.tables[name].threshold = threshold
                     self.tables[name].update(image(detector(picture)))
 
     def scores(self, stage: str) -> dict[str, float]:

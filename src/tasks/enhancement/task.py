@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganatomy.baselines.enhancement import FILTERS, bicubic, chosen
+from ganatomy.baselines.enhancement import FILTERS
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Batch
 from ganatomy.data.transforms.degrade import Number, numbers
@@ -21,14 +20,13 @@ from ganatomy.metrics.enhancement import SCORES, score_case
 from ganatomy.metrics.outside import OutsideMetric, OutsideMetrics
 from ganatomy.pictures import shown
 from ganatomy.tasks.base import AdversarialTask
+from ganatomy.tasks.enhancement.baselines import Filters, enlarging, fit_filters, restored
 from ganatomy.tasks.enhancement.data_range import span_of
 from ganatomy.tasks.enhancement.losses import weighted_losses
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.sliding_window import aligned, in_windows, slide
 from ganatomy.tasks.shared.volumes import all_finite, in_units, rows_by_case, scale_and_offset, stacked
 
-CHOSEN_ON = {2: 16, 3: 2}
-"""Validation images, or volumes in 3D, on which the classical filters are chosen."""
 Z_SCORES = 5.0
 """Assumed range of normalised intensities if `data.intensity` is not a window mapped to 0 to 1."""
 MAGNIFIED = 5
@@ -94,8 +92,7 @@ class EnhancementTask(AdversarialTask):
         self.outside = OutsideMetrics(metrics)
         columns = (*SCORES, *self.outside.single)
         self.register_tables({name: CaseTable(columns) for name in ("val", "test", *baselines)})
-        self.baselines: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
-        self.shift: Callable[[Number, Number], Number] = no_shift
+        self.baselines = Filters()
 
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
@@ -147,27 +144,16 @@ class EnhancementTask(AdversarialTask):
         return slide(self.evaluator, image, window)
 
     def prepare_baselines(self, data: DataModule) -> None:
-        """Choose the classical filters on validation images; super-resolution needs no choice.
+        """Choose the classical filters on validation images; super-resolution needs no choice."""
+        if not self.own_target:
+            self.baselines = enlarging(self.factor) if self.factor is not None else fit_filters(data)
 
-        Every process chooses the same. If the noise model is known, its bias is removed from filtered images.
-        """
-        if self.own_target:
-            return
-        if self.factor is not None:
-            self.baselines = {"bicubic": partial(bicubic, factor=self.factor)}
-            return
-        records = data.records["val"]
-        noise = None if "target" in data.cache.get(records[0]) else data.degrade
-        self.shift = noise.shift if noise else no_shift
-        pairs: list[tuple[np.ndarray, np.ndarray]] = []
-        for case in map(data.evaluated, records):
-            shift = self.shift(*numbers(case, data.spatial_dims))
-            image, target = case["image"] + shift, case["target"] + shift
-            pairs += zip(image, target, strict=True) if data.sliced else [(image, target)]
-        count = min(len(pairs), CHOSEN_ON[data.spatial_dims])
-        chosen_pairs = np.linspace(0, len(pairs) - 1, count).round().astype(int)
-        some = [pairs[n] for n in chosen_pairs]
-        self.baselines = dict(chosen(some, noise.unbias) if noise else chosen(some))
+    def kept_baselines(self) -> dict[str, np.ndarray]:
+        return dict(self.baselines.kept)
+
+    def restore_baselines(self, kept: Mapping[str, np.ndarray], data: DataModule) -> None:
+        if not self.own_target:
+            self.baselines = enlarging(self.factor) if self.factor is not None else restored(kept, data)
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
         all_finite(batch, prediction)
@@ -175,7 +161,7 @@ class EnhancementTask(AdversarialTask):
             outputs = {stage: prediction[rows]}
             if stage == "test" and not self.own_target:
                 image, first = batch["image"][rows], {k: batch[k][rows[0]].cpu() for k in ("offset", "scale")}
-                shift = self.shift(*numbers(first, image.ndim - 2))
+                shift = self.baselines.shift(*numbers(first, image.ndim - 2))
                 outputs |= {"input": image} | self._filtered(image, shift)
             truth = self._truth(stage, batch, rows)
             for name, output in outputs.items():
@@ -214,7 +200,7 @@ class EnhancementTask(AdversarialTask):
             name: torch.from_numpy(np.stack([improve(signal) for signal in signals]) - shift).to(
                 images.device
             )
-            for name, improve in self.baselines.items()
+            for name, improve in self.baselines.filters.items()
         }
 
     def saved_prediction(self, batch: Batch, prediction: Tensor, rows: list[int]) -> Tensor:
@@ -236,8 +222,3 @@ class EnhancementTask(AdversarialTask):
             error = shown(np.abs(output - truth)[None], (0.0, (high - low) / MAGNIFIED))
             drawn.setdefault(f"difference x{MAGNIFIED}", []).append(error)
         return {name: np.concatenate(tiles) for name, tiles in drawn.items()}
-
-
-def no_shift(offset: Number, scale: Number) -> Number:
-    """Return 0, the shift of images whose noise is unknown."""
-    return 0.0

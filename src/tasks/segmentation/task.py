@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from ganatomy.metrics.segmentation import VolumeScores
 from ganatomy.pictures import ERRORS, colours, error_map, overlay, shown
 from ganatomy.tasks.base import AdversarialTask, all_labelled
 from ganatomy.tasks.recipe import Recipe
+from ganatomy.tasks.segmentation.baselines import fit_baselines
 from ganatomy.tasks.segmentation.gate import empty_below, with_peak
 from ganatomy.tasks.segmentation.mask_encoding import MASKS, Masks, masked
 from ganatomy.tasks.segmentation.self_training import SelfTraining, labelled
@@ -173,7 +174,8 @@ class SegmentationTask(AdversarialTask):
 
     def join(self, others: Sequence[SegmentationTask]) -> None:
         if self.gate is not None:
-            self.threshold.copy_(torch.stack([task.threshold for task in (self, *others)]).mean())
+            mean = float(np.mean([float(task.threshold) for task in (self, *others)]))  # type: ignore[arg-type]
+            self.threshold.fill_(mean)  # type: ignore[operator]
 
     def _find(self, batch: Batch) -> tuple[Batch, Tensor]:
         return with_peak(batch, self.averaged(batch))
@@ -203,17 +205,13 @@ class SegmentationTask(AdversarialTask):
         return super().scores(stage) | {"threshold": float(self.threshold)}
 
     def prepare_baselines(self, data: DataModule) -> None:
-        """Fit the baselines on the training cases whose labels are used."""
-        records = data.labels.used(data.records["train"])
+        self.baselines = fit_baselines(data, len(self.recipe.classes))
 
-        def cohort() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-            for case in map(data.whole, records):
-                image, label = case["image"], case["label"]
-                if data.sliced:
-                    image, label = np.moveaxis(image, 0, -1), np.moveaxis(label, 0, -1)
-                yield image.mean(0), label[0]
+    def kept_baselines(self) -> dict[str, np.ndarray]:
+        return {} if self.baselines is None else self.baselines.state()
 
-        self.baselines = Baselines(cohort, len(self.recipe.classes))
+    def restore_baselines(self, kept: Mapping[str, np.ndarray], data: DataModule) -> None:
+        self.baselines = Baselines.from_state(kept) if kept else None
 
     def undefined(self, data: DataModule) -> list[str]:
         what = " or ".join(data.mask_classes[1:4])

@@ -91,6 +91,18 @@ def class_rows(draw: Drawer, data: DataModule, window: Window) -> Picture:
     return Picture("the same noise for every class", columns, kinds)
 
 
+def further_pictures(draw: Drawer, data: DataModule, window: Window) -> dict[str, Picture]:
+    """Return the pictures of the test that need no test batch, by file name.
+
+    Args:
+        draw: Generator.
+        data: Data of the run.
+        window: Intensities that are drawn as black and white.
+    """
+    rows = {"classes": class_rows(draw, data, window)} if draw.condition.classes else {}
+    return {"interpolation": interpolations(draw, data, window), **rows}
+
+
 def grey_window(images: Tensor) -> Window:
     """Return the intensities to draw as black and white: the 0.5th and 99.5th percentile of the images."""
     kept = images if images.shape[1] == 3 else images[:, 0]

@@ -26,6 +26,7 @@ from ganatomy.tasks.synthesis import figures, reference_scores
 from ganatomy.tasks.synthesis.conditioning import Arguments, condition
 from ganatomy.tasks.synthesis.drawer import Drawer
 from ganatomy.tasks.synthesis.evaluators import ClassEvaluator, MaskEvaluator
+from ganatomy.tasks.synthesis.facts import ImageFacts
 from ganatomy.tasks.synthesis.memorisation import measure_memorisation, withhold_finding
 from ganatomy.tasks.synthesis.modes import ModeEvaluator, symbol_count
 from ganatomy.tasks.synthesis.normalisation import Normalisation, resolve_normalisation
@@ -93,14 +94,11 @@ class SynthesisTask(AdversarialTask):
         self.data: DataModule | None = None
         self.set_scores: SetScores | None = None
         self.held_out = float("nan")
-        self.tested, self.real_evaluation = dict[str, float](), dict[str, float]()
-        self.reference_scores: dict[str, float] = {}
+        self.tested, self.real_evaluation, self.reference_scores = (dict[str, float]() for _ in range(3))
         self.imagenet = imagenet and imagenet_features.available()
-        if imagenet and not self.imagenet:
-            self.notes.append(imagenet_features.MISSING)
+        self.notes += [imagenet_features.MISSING] if imagenet and not self.imagenet else []
         self.image_evaluator: MaskEvaluator | ClassEvaluator | ModeEvaluator | None = None
-        if self.condition.masks:
-            self.legends = figures.legends(recipe.classes)
+        self.legends = figures.legends(recipe.classes) if self.condition.masks else {}
 
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
@@ -153,10 +151,18 @@ class SynthesisTask(AdversarialTask):
         """Return the generator that is scored, for images outside of training."""
         return Drawer(self.evaluator, self.condition, self.normalisation, self.recipe.seed, self.device)
 
+    def facts(self, data: DataModule) -> ImageFacts:
+        """Read what files of synthetic images need to know of the training images."""
+        found = self.pictures["nearest"].title if "nearest" in self.pictures else None
+        return ImageFacts.of(data).tested(self.batches_done, found)
+
+    def sections_to_keep(self, data: DataModule) -> dict[str, Any]:
+        return {"synthesis": self.facts(data).to_plain()}
+
     def predict(self, batch: Batch) -> Tensor:
         draw = self.drawer
-        noise = torch.stack([draw.noise(name) for name in row_names(batch)])
-        inputs = (noise.to(batch["image"].device), *self.condition.conditioning(batch))
+        noise = torch.stack([draw.noise(name) for name in row_names(batch)]).to(batch["image"].device)
+        inputs = (noise, *self.condition.conditioning(batch))
         parts = zip(*(torch.split(column, ROWS) for column in inputs), strict=True)
         return torch.cat([draw(*part) for part in parts])
 
@@ -197,17 +203,11 @@ class SynthesisTask(AdversarialTask):
             found |= {"nearest": memorisation.fake, "copied": memorisation.share}
             self.pictures["nearest"] = memorisation.picture
             self.closing_lines = [memorisation.picture.title]
-            self._draw(self.data, window)
+            self.pictures |= figures.further_pictures(self.drawer, self.data, window)
             if self.image_evaluator is not None:
                 evaluated, self.real_evaluation = self.image_evaluator.scores()
                 found |= evaluated
         return found
-
-    def _draw(self, data: DataModule, window: tuple[float, float]) -> None:
-        """Draw the pictures of the test that need no test batch."""
-        self.pictures["interpolation"] = figures.interpolations(self.drawer, data, window)
-        if self.condition.classes:
-            self.pictures["classes"] = figures.class_rows(self.drawer, data, window)
 
     def attach_mask_evaluator(self, network: nn.Module, window: int | list[int] | None) -> None:
         """Segment the synthetic test images with this network and score the result."""

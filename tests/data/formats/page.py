@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ganatomy.data.io.readers import ReadError, read, read_label
+from ganatomy.data.io.dicom.outputs import About, write_derived
+from ganatomy.data.io.readers import ReadError, is_dicom, read, read_label
+from ganatomy.data.io.writers import original, returned
+from ganatomy.data.records import Record
 from ganatomy.data.regrid import Grid
 from tests.data.formats import arrays, dicom, itk, pictures, png, tiff, volumes
 from tests.data.formats.rows import Row
@@ -35,7 +39,10 @@ def page() -> str:
         if rows:
             lines = [f"| {row.form} | {outcome(row)} |".replace("\\n", " ") for row in rows]
             texts.append(
-                "\n".join([f"## {family}\n", "| stored | read as |", "| --- | --- |", *lines]) + "\n"
+                "\n".join(
+                    [f"## {family}\n", "| stored | read as | written as |", "| --- | --- | --- |", *lines]
+                )
+                + "\n"
             )
     return "\n".join(texts)
 
@@ -49,9 +56,37 @@ def outcome(row: Row) -> str:
         except ReadError as error:
             reason = str(error).removeprefix(f"{path}: ").replace(folder, "").replace("|", "/")
             # the words of other libraries change with their versions
-            return "refused: " + ("cannot be read" if reason.startswith("cannot be read") else reason)
+            words = "cannot be read" if reason.startswith("cannot be read") else reason
+            return f"refused: {words} |"
+        ending = written_as(row, path, array, grid)
     form = "label map" if row.label else "colour" if grid.colour else channels(len(array))
-    return f"{form}, {'volume' if array.ndim == 4 else 'picture'}, {array.dtype}"
+    return f"{form}, {'volume' if array.ndim == 4 else 'picture'}, {array.dtype} | {ending}"
+
+
+def written_as(row: Row, path: Path, array: np.ndarray, grid: Grid) -> str:
+    """The ending of the file that a result on this input is written to."""
+    if is_dicom(path):
+        try:
+            write_derived([path], array.astype(float), grid.affine, About())
+        except ValueError:
+            return ".nii.gz" if array.ndim == 4 else ".tiff"
+        return "DICOM"
+    like = original(One(path, row.axes, row.dims or (3 if array.ndim == 4 else 2)), Record("a", "a"))
+    dtype = np.dtype(np.uint8) if row.label else like.dtype
+    return returned(array.astype(float), grid.affine, like.holding(dtype) if row.label else like)[0]
+
+
+@dataclass
+class One:
+    """A source of one file."""
+
+    path: Path
+    axes: str | None = None
+    spatial_dims: int = 2
+    channels: int = 1
+
+    def paths(self, record: Record, role: str) -> list[Path]:
+        return [self.path]
 
 
 def opened(row: Row, path: Path) -> tuple[np.ndarray, Grid]:

@@ -142,7 +142,7 @@ def test_baselines_are_chosen_on_validation_images_alone(
     data, task = prepared(*words_of("residual_unet"))
     given = []
     monkeypatch.setattr(
-        "ganatomy.tasks.enhancement.task.chosen", lambda pairs, after: given.extend(pairs) or {}
+        "ganatomy.tasks.enhancement.baselines.chosen", lambda pairs, after: given.extend(pairs) or {}
     )
     task.prepare_baselines(data)
     served = next(iter(data.val_dataloader()))

@@ -280,7 +280,7 @@ def test_labels_that_are_not_used_do_not_reach_the_baselines(prepared: Any, monk
     data, task = prepared(*words_of("adversarial_unet"), "data.label_fraction=0.25")
     seen = []
     rivals = lambda cohort, classes: seen.extend(cohort())  # noqa: E731
-    monkeypatch.setattr("ganatomy.tasks.segmentation.task.Baselines", rivals)
+    monkeypatch.setattr("ganatomy.tasks.segmentation.baselines.Baselines.fitted", rivals)
     task.prepare_baselines(data)
     (record,) = data.labels.used(data.records["train"])
     case = data.cache.get(record)

@@ -26,7 +26,7 @@ from ganatomy.tasks.shared.fixed_noise import fixed_noise, row_names
 from ganatomy.tasks.synthesis.memorisation import training_images
 from ganatomy.tasks.synthesis.normalisation import Normalisation
 from ganatomy.tasks.synthesis.reference_scores import training_planes
-from ganatomy.tasks.synthesis.sampler import Sampler
+from ganatomy.tasks.synthesis.sampler import Sampler, TrainingMaps
 from ganatomy.training import preflight
 from tests.test_resume import assert_same_end, run_until
 
@@ -225,7 +225,7 @@ def test_label_maps_reach_both_players(prepared: Any) -> None:
 
 def test_maps_of_saved_images_are_those_of_training_subjects(prepared: Any) -> None:
     data, task = prepared(*words_of("spade"))
-    make = Sampler(task.drawer, data)
+    make = Sampler(task.drawer, task.facts(data), TrainingMaps(data, task.recipe.seed))
     maps = torch.cat([torch.from_numpy(data.evaluated(r)["label"]) for r in data.records["train"]])
     labels = [torch.from_numpy(make(n).label) for n in range(1, 33)]
     assert all((maps == label).flatten(1).all(1).any() for label in labels)
@@ -443,7 +443,7 @@ def test_the_units_of_a_run_stand_in_its_configuration(prepared: Any) -> None:
 
 def test_classes_of_saved_images_take_turns(prepared: Any, two_kinds: list[str]) -> None:
     data, task = prepared(*words_of("fast_class"), *two_kinds)
-    make = Sampler(task.drawer, data)
+    make = Sampler(task.drawer, task.facts(data))
     assert [make(number).kind for number in range(1, 6)] == [0, 1, 0, 1, 0]
     with torch.no_grad():
         seen = task.drawer(task.drawer.noise("synthetic 2")[None], torch.tensor([1]))[0].double().numpy()

@@ -23,14 +23,24 @@ def pydicom() -> Any:
     return pydicom
 
 
-def opened(path: Path, tags: Sequence[str] | None = None) -> Any:
-    """Return the dataset of a file; with `tags`, only these, without pixels.
+def opened(path: Path, tags: Sequence[str] | None = None, pixels: bool = True) -> Any:
+    """Return the dataset of a file.
 
     Files without the 128-byte preamble and DICM are accepted if they begin like a dataset (group 0002 or
-    0008, little endian). Raises pydicom's InvalidDicomError for anything else.
+    0008, little endian).
+
+    Args:
+        path: The file.
+        tags: Keywords to read, without pixels; None for all.
+        pixels: False to read the header only.
+
+    Raises:
+        InvalidDicomError: The file is something else (pydicom's error).
     """
     dicom = pydicom()
-    how = {"specific_tags": list(tags), "stop_before_pixels": True} if tags else {}
+    how: dict[str, Any] = {"stop_before_pixels": bool(tags) or not pixels}
+    if tags:
+        how["specific_tags"] = list(tags)
     try:
         return dicom.dcmread(path, **how)
     except dicom.errors.InvalidDicomError:

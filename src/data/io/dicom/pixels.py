@@ -31,12 +31,12 @@ def rescaled(file: Any) -> np.ndarray:
 
 def values_of(file: Any) -> list[tuple[np.ndarray, np.ndarray | None]]:
     """Return for each frame of a file its values and its padding mask (None: no padding)."""
-    stored = _stored(file)
+    stored = stored_pixels(file)
     frames = frames_of(file)
     if len(stored) != len(frames):
         raise ValueError(f"has {len(stored)} frames of pixels, but its header names {len(frames)}")
     return [
-        (_in_units(pixels, frame), _padding(pixels, file))
+        (_in_units(pixels, frame), padding_of(pixels, file))
         for pixels, frame in zip(stored, frames, strict=True)
     ]
 
@@ -50,7 +50,7 @@ def filled(values: np.ndarray, padding: np.ndarray | None) -> np.ndarray:
     return values
 
 
-def _stored(file: Any) -> np.ndarray:
+def stored_pixels(file: Any) -> np.ndarray:
     """Return pixels [frames,rows,columns], or [frames,rows,columns,3] in colour, with palettes applied."""
     if str(file.get("SOPClassUID")) in SEGMENTATIONS:
         raise ValueError("is a DICOM segmentation (SEG), which is not supported; convert it to NIfTI or PNG")
@@ -107,11 +107,7 @@ def _in_units(stored: np.ndarray, frame: Frame) -> np.ndarray:
     if turned:
         total = -1 if file.PixelRepresentation else 2**file.BitsStored - 1
         stored = (total - stored.astype(np.int64)).astype(stored.dtype)
-    slope, intercept = _number(how, "RescaleSlope", 1.0), _number(how, "RescaleIntercept", 0.0)
-    if file.get("Modality") == "RTDOSE" or "DoseGridScaling" in file:
-        slope, intercept = _number(file, "DoseGridScaling", slope), 0.0
-    if slope == 0 or not np.isfinite([slope, intercept]).all():
-        raise ValueError(f"its RescaleSlope is {slope:g} and its RescaleIntercept {intercept:g}")
+    slope, intercept = scaling(frame)
     if stored.dtype.kind == "f":
         plain = slope == 1 and intercept == 0
         return (stored if plain else stored.astype(np.float64) * slope + intercept).astype(np.float32)
@@ -122,6 +118,20 @@ def _in_units(stored: np.ndarray, frame: Frame) -> np.ndarray:
         wide = max(map(abs, [*ends, int(stored.max()), int(stored.min())])) >= 2**31
         return stored.astype(np.int64 if wide else np.int32) * int(slope) + int(intercept)
     return (stored * slope + intercept).astype(np.float32)
+
+
+def scaling(frame: Frame) -> tuple[float, float]:
+    """Return slope and intercept of a frame: value = slope * stored + intercept.
+
+    Raises ValueError if the slope is 0 or one of them is no number.
+    """
+    file, how = frame.file, frame.macro("PixelValueTransformationSequence")
+    slope, intercept = _number(how, "RescaleSlope", 1.0), _number(how, "RescaleIntercept", 0.0)
+    if file.get("Modality") == "RTDOSE" or "DoseGridScaling" in file:
+        slope, intercept = _number(file, "DoseGridScaling", slope), 0.0
+    if slope == 0 or not np.isfinite([slope, intercept]).all():
+        raise ValueError(f"its RescaleSlope is {slope:g} and its RescaleIntercept {intercept:g}")
+    return slope, intercept
 
 
 def _check_turning(file: Any, how: Any, stored: np.ndarray) -> None:
@@ -135,8 +145,17 @@ def _check_turning(file: Any, how: Any, stored: np.ndarray) -> None:
         )
 
 
-def _padding(stored: np.ndarray, file: Any) -> np.ndarray | None:
-    """Return the mask of pixels at PixelPaddingValue, or in the range from it to its limit.
+def padding_of(stored: np.ndarray, file: Any) -> np.ndarray | None:
+    """Return the mask of pixels whose numbers are padding; None: no padding."""
+    ends = padding_range(stored, file)
+    if ends is None:
+        return None
+    found: np.ndarray = (stored >= ends[0]) & (stored <= ends[1])
+    return found
+
+
+def padding_range(stored: np.ndarray, file: Any) -> tuple[float, float] | None:
+    """Return the lowest and the highest number that is padding: PixelPaddingValue and its limit.
 
     Also None after lossy compression without a range: padding is then only near its value, and pixels at that
     value may belong to the image.
@@ -153,8 +172,7 @@ def _padding(stored: np.ndarray, file: Any) -> np.ndarray | None:
     if stored.dtype.kind != "f":  # writers mix up the signs of the padding and of the pixels
         bits, below = file.BitsStored, 2 ** (file.BitsStored - 1) if file.PixelRepresentation else 0
         ends = [(int(end) + below) % 2**bits - below for end in ends]
-    found: np.ndarray = (stored >= min(ends)) & (stored <= max(ends))
-    return found
+    return min(ends), max(ends)
 
 
 def _number(where: Any, keyword: str, otherwise: float) -> float:

@@ -28,23 +28,11 @@ def read_series(
     Returns the array and its affine (RAS, mm). Raises ValueError if slices differ in size or direction, share
     a position, are missing (uneven steps), or have no position in space.
     """
-    files = [opened(path) for path in paths]
-    _check_copies(files, paths)
-    frames = [frame for file in files for frame in frames_of(file)]
-    for keyword, value in chosen:
-        frames = _having(frames, keyword, value)
-    if len(frames) == 1 and len(files) == 1 and not int(files[0].get("NumberOfFrames") or 1) > 1:
+    frames, affine = slices_of(paths, chosen)
+    if affine is None:
         return _picture(frames[0])
-    if len(frames) == 1:
-        raise ValueError("has a single slice with the values of data.series")
-    if len({(frame.file.Rows, frame.file.Columns) for frame in frames}) > 1:
-        raise ValueError("its slices differ in size")
-    try:
-        order, affine = arranged(frames)
-    except ValueError as error:
-        raise ValueError(_placeless(frames, str(error))) from error
     values = {id(file): values_of(file) for file in {id(frame.file): frame.file for frame in frames}.values()}
-    slices = [values[id(frames[place].file)][frames[place].number] for place in order]
+    slices = [values[id(frame.file)][frame.number] for frame in frames]
     if len({pixels.shape for pixels, _ in slices}) > 1:
         raise ValueError("some of its slices are grey and some in colour")
     volume = np.stack([pixels.T for pixels, _ in slices], -1)
@@ -53,6 +41,40 @@ def read_series(
         masks = [np.zeros(pixels.shape, bool) if mask is None else mask for pixels, mask in slices]
         volume = filled(volume, np.stack([mask.T for mask in masks], -1))
     return (volume if volume.ndim == 4 else volume[None]), affine
+
+
+def slices_of(
+    paths: Sequence[Path], chosen: Sequence[tuple[str, str]] = (), pixels: bool = True
+) -> tuple[list[Frame], np.ndarray | None]:
+    """Return the frames of a series in the order of the volume's slices, and the volume's affine.
+
+    Args:
+        paths: The files of the series.
+        chosen: See `read_series`.
+        pixels: False to read headers only.
+
+    Returns:
+        The frames, and the affine [4,4] (RAS, mm); None for the single frame of a picture.
+
+    Raises:
+        ValueError: The frames are not a volume.
+    """
+    files = [opened(path, pixels=pixels) for path in paths]
+    _check_copies(files, paths)
+    frames = [frame for file in files for frame in frames_of(file)]
+    for keyword, value in chosen:
+        frames = _having(frames, keyword, value)
+    if len(frames) == 1 and len(files) == 1 and not int(files[0].get("NumberOfFrames") or 1) > 1:
+        return frames, None
+    if len(frames) == 1:
+        raise ValueError("has a single slice with the values of data.series")
+    if len({(frame.file.Rows, frame.file.Columns) for frame in frames}) > 1:
+        raise ValueError("its slices differ in size")
+    try:
+        order, affine = arranged(frames)
+    except ValueError as error:
+        raise ValueError(_placeless(frames, str(error))) from error
+    return [frames[place] for place in order], affine
 
 
 def _picture(frame: Frame) -> tuple[np.ndarray, np.ndarray]:

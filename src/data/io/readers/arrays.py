@@ -35,24 +35,32 @@ def bare(path: Path, axes: str | None, dims: int | None) -> Stored:
         Refused: the array could be a colour picture as well as a volume, or holds no plain numbers.
         UserError: `axes` does not fit the array, or is not an order of axes.
     """
-    array = _array(path)
-    if axes is not None:
-        order = axes.upper()
-        if sorted(order) not in [sorted(known) for known in ("HW", "HWC", "HWD", "HWCD")]:
-            raise UserError(
-                f"data.axes={axes}: give an order of H, W and, if present, D and C; e.g. HWC, DHW"
-            )
-        order = order.replace("C", "") if len(order) == array.ndim + 1 else order
-        if len(order) != array.ndim:
-            raise Refused(
-                f"has {array.ndim} axes (shape {_shown(array)}), but data.axes={axes} names {len(order)}"
-            )
-    else:
-        array, order = _meant(array, dims)
+    array, order = with_axes(plain_array(path)[0], axes, dims)
     if "C" not in order:
         array, order = array[None], f"C{order}"
     array = np.transpose(array, [order.index(axis) for axis in "CHWD" if axis in order])
     return Stored(array, PAGES if "D" in order else PLANE)
+
+
+def with_axes(array: np.ndarray, axes: str | None, dims: int | None) -> tuple[np.ndarray, str]:
+    """Return an array without axes that are dropped, and the order of those that stay.
+
+    Args:
+        array: the array of a file.
+        axes: axis order, see `bare`.
+        dims: spatial dimensions, see `bare`.
+    """
+    if axes is None:
+        return _meant(array, dims)
+    order = axes.upper()
+    if sorted(order) not in [sorted(known) for known in ("HW", "HWC", "HWD", "HWCD")]:
+        raise UserError(f"data.axes={axes}: give an order of H, W and, if present, D and C; e.g. HWC, DHW")
+    order = order.replace("C", "") if len(order) == array.ndim + 1 else order
+    if len(order) != array.ndim:
+        raise Refused(
+            f"has {array.ndim} axes (shape {_shown(array)}), but data.axes={axes} names {len(order)}"
+        )
+    return array, order
 
 
 def _meant(array: np.ndarray, dims: int | None) -> tuple[np.ndarray, str]:
@@ -75,7 +83,12 @@ def _meant(array: np.ndarray, dims: int | None) -> tuple[np.ndarray, str]:
     return array, "HWD" if array.ndim == 3 else "CHWD"
 
 
-def _array(path: Path) -> np.ndarray:
+def plain_array(path: Path) -> tuple[np.ndarray, str]:
+    """Return the array of a file, and its name in a .npz (empty in a .npy).
+
+    Raises Refused for anything but one array of plain numbers.
+    """
+    name = ""
     try:
         content: Any = np.load(path, allow_pickle=False)
     except ValueError as error:
@@ -87,13 +100,14 @@ def _array(path: Path) -> np.ndarray:
             if len(content.files) != 1:
                 names = ", ".join(content.files[:5])
                 raise Refused(f"holds {len(content.files)} arrays ({names}); save each in its own file")
-            content = content[content.files[0]]
+            name = content.files[0]
+            content = content[name]
             if not isinstance(content, np.ndarray):
                 raise Refused("is a ZIP archive; unpack it")
     if content.dtype.names:
         raise Refused("holds named fields; save each as a separate array")
     array: np.ndarray = content
-    return array
+    return array, name
 
 
 def _shown(array: np.ndarray) -> str:

@@ -48,11 +48,7 @@ def itk(path: Path, form: str, label: bool) -> Stored:
     Raises:
         Refused: the voxel file that the header names is missing, or the header has fields that ITK ignores.
     """
-    missing = [file for file in data_files(path) if not file.is_file()]
-    if missing:
-        raise Refused(f"its voxels, {missing[0].name}, are missing; put that file in the same folder")
-    header = _header(path)
-    factor = _nrrd(header) if form == "nrrd" else _meta(header)
+    factor = _checked(path, form, _header(path))
     image = _read(path, form)
     dims = image.GetDimension()
     array = _array(image)
@@ -105,6 +101,32 @@ def is_plane(path: Path) -> bool:
     reader = _reader(path, form)
     reader.ReadImageInformation()
     return bool(reader.GetDimension() == 2)
+
+
+def information(path: Path, form: str) -> tuple[Any, bytes, float, bool]:
+    """Read the header of a MetaImage or NRRD file.
+
+    Args:
+        path: the header or the single file.
+        form: nrrd or meta.
+
+    Returns:
+        (SimpleITK's reader with the information of the header; the header's text; length in mm of one unit;
+        True if the voxels are in a file of their own).
+    """
+    header = _header(path)
+    factor = _checked(path, form, header)
+    reader = _reader(path, form)
+    reader.ReadImageInformation()
+    return reader, header, factor, bool(data_files(path))
+
+
+def _checked(path: Path, form: str, header: bytes) -> float:
+    """Return the length in mm of one unit. Raises Refused if the file cannot be read right."""
+    missing = [file for file in data_files(path) if not file.is_file()]
+    if missing:
+        raise Refused(f"its voxels, {missing[0].name}, are missing; put that file in the same folder")
+    return _nrrd(header) if form == "nrrd" else _meta(header)
 
 
 def _reader(path: Path, form: str) -> Any:

@@ -1,27 +1,19 @@
-"""Write an array [C,*spatial] to a file like the one it came from."""
+"""The properties of an input file that its predictions keep."""
 
 from __future__ import annotations
 
-import gzip
-import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nibabel import nifti1 as _nifti1
-from PIL import Image
 
 from ganatomy.data.io.readers import is_dicom, is_plane, nibabel_image, read
+from ganatomy.data.io.readers.sniff import beginning, kind
+from ganatomy.data.io.writers.form import Form
+from ganatomy.data.io.writers.forms import form_of
+from ganatomy.data.io.writers.nifti import nifti1
 from ganatomy.data.records import Record, Source
-
-nifti1: Any = _nifti1  # nibabel leaves it untyped
-GEOMETRY = (
-    *("pixdim", "xyzt_units", "qform_code", "sform_code", "srow_x", "srow_y", "srow_z"),
-    *("quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"),
-)
-PNG = {(1, "uint8"), (3, "uint8"), (1, "uint16")}
-"""Channels and types that a PNG can hold; other pictures are written as TIFF."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +28,7 @@ class Original:
         inter: see `slope`.
         header: NIfTI header with the position of the voxels, or None.
         plane: True if the file has two axes.
+        form: Format of the file, which `returned` writes; None for DICOM and arrays that are no files.
     """
 
     dtype: np.dtype[Any]
@@ -43,6 +36,7 @@ class Original:
     inter: float = 0.0
     header: Any = None
     plane: bool = False
+    form: Form | None = field(default=None, repr=False, compare=False)
 
     def holding(self, dtype: np.dtype[Any]) -> Original:
         """Return the same geometry with numbers of another type, without scaling."""
@@ -53,8 +47,11 @@ class Original:
         numbers = (values - self.inter) / self.slope if (self.slope, self.inter) != (1, 0) else values
         if self.dtype.kind == "f":
             return numbers.astype(self.dtype)
+        if self.dtype.kind == "b":
+            return np.asarray(numbers >= 0.5)
         limits = np.iinfo(self.dtype)
-        return np.clip(np.rint(numbers), limits.min, limits.max).astype(self.dtype)
+        top = np.nextafter(2.0 ** (8 * self.dtype.itemsize - 1), 0) if limits.max > 2**53 else limits.max
+        return np.clip(np.rint(numbers), limits.min, top).astype(self.dtype)
 
 
 def original(source: Source, record: Record, role: str = "image") -> Original:
@@ -74,7 +71,8 @@ def original(source: Source, record: Record, role: str = "image") -> Original:
     if not paths or is_dicom(paths[0]):
         case = source.load(record)
         return Original(case.get(role, case["image"]).dtype)
-    several = [_of_file(path, getattr(source, "axes", None)) for path in paths]
+    how = getattr(source, "axes", None), getattr(source, "spatial_dims", None)
+    several = [_of_file(path, *how) for path in paths]
     scales = {(each.slope, each.inter) for each in several}
     types = [each.dtype for each in several]
     if len(scales) > 1:
@@ -82,51 +80,21 @@ def original(source: Source, record: Record, role: str = "image") -> Original:
     return replace(several[0], dtype=np.result_type(*types))
 
 
-def _of_file(path: Path, axes: str | None) -> Original:
+def _of_file(path: Path, axes: str | None, dims: int | None) -> Original:
     image = nibabel_image(path)
+    form = form_of(path, axes, dims, image)
     if image is None:
-        return Original(read(path, axes)[0].dtype, plane=is_plane(path))
+        return Original(_type(path, axes, dims), plane=is_plane(path), form=form)
     header = image.header if isinstance(image.header, nifti1.Nifti1Header) else None
     dtype = np.dtype(image.get_data_dtype())
     voxels = image.dataobj
     number = dtype[0] if dtype.names else dtype
-    return Original(number, float(voxels.slope), float(voxels.inter), header, len(image.shape) == 2)
+    return Original(number, float(voxels.slope), float(voxels.inter), header, len(image.shape) == 2, form)
 
 
-def encoded(values: np.ndarray, affine: np.ndarray, like: Original) -> tuple[str, bytes]:
-    """Return suffix and content of a file: NIfTI for volumes, PNG or TIFF for pictures.
-
-    Args:
-        values: [C,*spatial], in the units of the input.
-        affine: [4,4], voxel index to mm.
-        like: the input file.
-    """
-    numbers = like.stored(values)
-    return _volume(numbers, affine, like) if values.ndim == 4 else _picture(numbers)
-
-
-def _volume(numbers: np.ndarray, affine: np.ndarray, like: Original) -> tuple[str, bytes]:
-    numbers = numbers.astype(np.float32) if numbers.dtype == np.float16 else numbers
-    array = numbers[0] if len(numbers) == 1 else np.moveaxis(numbers, 0, -1)
-    array = array[..., 0] if like.plane and array.ndim == 3 and array.shape[2] == 1 else array
-    header = nifti1.Nifti1Header()
-    if like.header is not None:
-        for key in GEOMETRY:
-            header[key] = like.header[key]
-    else:
-        header.set_xyzt_units("mm")
-    image = nifti1.Nifti1Image(array, affine if like.header is None else None, header, dtype=array.dtype)
-    image.header.set_slope_inter(like.slope, like.inter)
-    return ".nii.gz", gzip.compress(image.to_bytes(), mtime=0)
-
-
-def _picture(numbers: np.ndarray) -> tuple[str, bytes]:
-    content = io.BytesIO()
-    array = numbers[0] if len(numbers) == 1 else np.moveaxis(numbers, 0, -1)
-    if (len(numbers), str(numbers.dtype)) in PNG:
-        Image.fromarray(array).save(content, "PNG")
-        return ".png", content.getvalue()
-    import tifffile
-
-    tifffile.imwrite(content, array, photometric="rgb" if len(numbers) == 3 else "minisblack", metadata=None)
-    return ".tiff", content.getvalue()
+def _type(path: Path, axes: str | None, dims: int | None) -> np.dtype[Any]:
+    """Return the type of a file's numbers as it is read: of a PNG from its header, else by reading it."""
+    head = beginning(path)
+    if kind(path, head) == "png":
+        return np.dtype(np.uint16 if head[24] == 16 else np.uint8)
+    return read(path, axes, dims)[0].dtype

@@ -1,0 +1,1 @@
+"""Paired comparison of finished runs: differences with intervals, verdicts, and cases side by side."""

@@ -1,0 +1,193 @@
+"""Attributes that may identify a person: the Basic Application Level Confidentiality Profile.
+
+DICOM PS3.15 (2024b), table E.1-1, by keyword. Of several allowed actions the one that keeps a file valid is
+taken: an attribute that may be emptied (Z) is emptied, one that may be removed (X) or that needs a dummy (D)
+is removed, one whose UID is replaced (U) is replaced. ReferencedImageSequence and SourceImageSequence
+(X/Z/U*) stay, as the UIDs inside them are replaced.
+"""
+
+from __future__ import annotations
+
+
+def _keywords(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+EMPTIED = _keywords(
+    """
+    AccessionNumber AcquisitionContextSequence AcquisitionDate AcquisitionDateTime AcquisitionTime
+    BarcodeValue CalibrationDateTime ClinicalTrialCoordinatingCenterName ClinicalTrialProtocolName
+    ClinicalTrialSiteID ClinicalTrialSiteName ClinicalTrialTimePointID
+    ConceptualVolumeCombinationDescription ConceptualVolumeDescription ConsultingPhysicianName
+    ContentCreatorName ContentDate ContentTime ContrastBolusAgent DeviceAlternateIdentifier
+    DeviceSerialNumber FillerOrderNumberImagingServiceRequest FractionationNotes InstanceCreationTime
+    InstitutionCodeSequence InstitutionName InstructionPerformedDateTime
+    IssuerOfTheContainerIdentifierSequence IssuerOfTheSpecimenIdentifierSequence LabelText
+    ManufacturerDeviceIdentifier OperatorsName ParticipationDateTime PatientBirthDate PatientID
+    PatientName PatientSex PatientSexNeutered PlacerOrderNumberImagingServiceRequest PrescriptionNotes
+    PrescriptionNotesSequence ROIInterpreter ROIName RTAccessoryDeviceSlotID RTAccessoryHolderSlotID
+    RTPhysicianIntentNarrative RadiationGenerationModeDescription ReasonForSuperseding
+    ReferencedPerformedProcedureStepSequence ReferencedStudySequence ReferringPhysicianName
+    RequestedProcedureDescription ReviewDate ReviewTime ReviewerName SourceOfPreviousValues
+    SourceSerialNumber SpecimenPreparationSequence StationName StructureSetDate StructureSetTime
+    StudyDate StudyID StudyTime TreatmentMachineName TreatmentTechniqueNotes
+    VerifyingObserverIdentificationCodeSequence
+    """
+)
+"""Attributes that are emptied."""
+REMOVED = _keywords(
+    """
+    AcquisitionComments AcquisitionDeviceProcessingDescription AcquisitionFieldOfViewLabel
+    AcquisitionProtocolDescription ActualHumanPerformersSequence AdditionalPatientHistory AddressTrial
+    AdmissionID AdmittingDate AdmittingDiagnosesCodeSequence AdmittingDiagnosesDescription AdmittingTime
+    AffectedSOPInstanceUID Allergies AnnotationGroupDescription AnnotationGroupLabel AnnotationGroupUID
+    ApprovalStatusDateTime Arbitrary AssertionDateTime AssertionExpirationDateTime
+    AttributeModificationDateTime AuthorObserverSequence BeamDescription BeamHoldTransitionDateTime
+    BolusDescription BranchOfService CalibrationDate CalibrationTime CameraOwnerName CassetteID
+    CertificateOfSigner CertifiedTimestamp ClinicalTrialProtocolEthicsCommitteeApprovalNumber
+    ClinicalTrialProtocolEthicsCommitteeName ClinicalTrialProtocolID ClinicalTrialSeriesDescription
+    ClinicalTrialSeriesID ClinicalTrialSponsorName ClinicalTrialSubjectID ClinicalTrialSubjectReadingID
+    ClinicalTrialTimePointDescription CommentsOnRadiationDose CommentsOnThePerformedProcedureStep
+    CompensatorDescription ConfidentialityConstraintOnPatientDataDescription
+    ConsultingPhysicianIdentificationSequence ContainerComponentID ContainerDescription
+    ContainerIdentifier ContentCreatorIdentificationCodeSequence ContentSequence
+    ContextGroupLocalVersion ContextGroupVersion ContrastBolusStartTime ContrastBolusStopTime
+    ContributionDateTime ContributionDescription CountryOfResidence CreationDate CreationTime
+    CurrentObserverTrial CurrentPatientLocation CurveDate CurveTime CustodialOrganizationSequence
+    DataSetTrailingPadding Date DateOfDocumentOrVerbalTransactionTrial DateOfInstallation
+    DateOfLastCalibration DateOfLastDetectorCalibration DateOfManufacture DateOfSecondaryCapture
+    DateTime DateTimeOfLastCalibration DecayCorrectionDateTime DecompositionDescription
+    DerivationDescription DestinationAE DetectorID DeviceDescription DeviceLabel
+    DeviceSettingDescription DigitalSignatureDateTime DigitalSignaturesSequence DischargeDate
+    DischargeDiagnosisDescription DischargeTime DisplacementReferenceLabel DistributionAddress
+    DistributionName DoseReferenceDescription EffectiveDateTime EncapsulatedDocument
+    EndAcquisitionDateTime EntityDescription EntityLabel EntityLongLabel EntityName
+    EquipmentFrameOfReferenceDescription EthicsCommitteeApprovalEffectivenessEndDate
+    EthicsCommitteeApprovalEffectivenessStartDate EthnicGroup ExclusionStartDateTime
+    ExpectedCompletionDateTime FilterLookupTableDescription FindingsGroupRecordingDateTrial
+    FindingsGroupRecordingTimeTrial FirstTreatmentDate FixationDeviceDescription FlowIdentifier
+    FlowIdentifierSequence FractionGroupDescription FrameAcquisitionDateTime FrameComments
+    FrameOriginTimestamp FrameReferenceDateTime FunctionalSyncPulse GPSAltitude GPSAltitudeRef
+    GPSAreaInformation GPSDOP GPSDateStamp GPSDestBearing GPSDestBearingRef GPSDestDistance
+    GPSDestDistanceRef GPSDestLatitude GPSDestLatitudeRef GPSDestLongitude GPSDestLongitudeRef
+    GPSDifferential GPSImgDirection GPSImgDirectionRef GPSLatitude GPSLatitudeRef GPSLongitude
+    GPSLongitudeRef GPSMapDatum GPSMeasureMode GPSProcessingMethod GPSSatellites GPSSpeed GPSSpeedRef
+    GPSStatus GPSTimeStamp GPSTrack GPSTrackRef GPSVersionID GantryID GeneratorID
+    GraphicAnnotationSequence HL7DocumentEffectiveTime HangingProtocolCreationDateTime
+    HumanPerformerName HumanPerformerOrganization IconImageSequence IdentifyingComments ImageComments
+    ImagePresentationComments ImagingServiceRequestComments ImpedanceMeasurementDateTime Impressions
+    InformationIssueDateTime InstanceCoercionDateTime InstanceCreationDate InstanceOriginStatus
+    InstitutionAddress InstitutionalDepartmentName InstitutionalDepartmentTypeCodeSequence
+    InsurancePlanIdentification IntendedFractionStartTime IntendedPhaseEndDate IntendedPhaseStartDate
+    IntendedRecipientsOfResultsIdentificationSequence InterlockDateTime InterlockDescription
+    InterlockOriginDescription InterpretationApprovalDate InterpretationApprovalTime
+    InterpretationApproverSequence InterpretationAuthor InterpretationDiagnosisDescription
+    InterpretationID InterpretationIDIssuer InterpretationRecordedDate InterpretationRecordedTime
+    InterpretationRecorder InterpretationText InterpretationTranscriber InterpretationTranscriptionDate
+    InterpretationTranscriptionTime InterventionDrugStartTime InterventionDrugStopTime
+    IssueDateOfImagingServiceRequest IssueTimeOfImagingServiceRequest IssuerOfAdmissionID
+    IssuerOfAdmissionIDSequence IssuerOfClinicalTrialProtocolID IssuerOfClinicalTrialSeriesID
+    IssuerOfClinicalTrialSiteID IssuerOfClinicalTrialSubjectID IssuerOfClinicalTrialSubjectReadingID
+    IssuerOfClinicalTrialTimePointID IssuerOfPatientID IssuerOfServiceEpisodeID
+    IssuerOfServiceEpisodeIDSequence LastMenstrualDate LensMake LensModel LensSerialNumber
+    LensSpecification LongDeviceDescription MAC MakerNote MedicalAlerts MedicalRecordLocator
+    MilitaryRank ModifiedAttributesSequence ModifiedImageDate ModifiedImageDescription ModifiedImageTime
+    ModifyingDeviceID ModifyingSystem MostRecentTreatmentDate MultienergyAcquisitionDescription
+    NameOfPhysiciansReadingStudy NamesOfIntendedRecipientsOfResults NetworkID
+    NonconformingDataElementValue NonconformingModifiedAttributesSequence ObservationDateTime
+    ObservationDateTrial ObservationStartDateTime ObservationTimeTrial Occupation
+    OperatorIdentificationSequence OrderCallbackPhoneNumber OrderCallbackTelecomInformation
+    OrderEnteredBy OrderEntererLocation OriginalAttributesSequence Originator
+    OtherClinicalTrialProtocolIDsSequence OtherPatientIDs OtherPatientIDsSequence OtherPatientNames
+    OverlayDate OverlayTime OverrideDateTime ParticipantSequence PatientAddress PatientAge
+    PatientBirthName PatientBirthTime PatientComments PatientInstitutionResidence
+    PatientInsurancePlanCodeSequence PatientMotherBirthName PatientPrimaryLanguageCodeSequence
+    PatientPrimaryLanguageModifierCodeSequence PatientReligiousPreference PatientSetupPhotoDescription
+    PatientSize PatientState PatientTelecomInformation PatientTelephoneNumbers
+    PatientTransportArrangements PatientTreatmentPreparationMethodDescription
+    PatientTreatmentPreparationProcedureParameterDescription PatientWeight PerformedLocation
+    PerformedProcedureStepDescription PerformedProcedureStepEndDate PerformedProcedureStepEndDateTime
+    PerformedProcedureStepEndTime PerformedProcedureStepID PerformedProcedureStepStartDate
+    PerformedProcedureStepStartDateTime PerformedProcedureStepStartTime PerformedStationAETitle
+    PerformedStationGeographicLocationCodeSequence PerformedStationName PerformedStationNameCodeSequence
+    PerformingPhysicianIdentificationSequence PerformingPhysicianName PersonAddress
+    PersonIdentificationCodeSequence PersonName PersonTelecomInformation PersonTelephoneNumbers
+    PhysicianApprovingInterpretation PhysiciansOfRecord PhysiciansOfRecordIdentificationSequence
+    PhysiciansReadingStudyIdentificationSequence PlateID PositionAcquisitionTemplateDescription
+    PositionAcquisitionTemplateName PreMedication PregnancyStatus PrescriptionDescription
+    PresentationCreationDate PresentationCreationTime PriorTreatmentDoseDescription
+    ProcedureStepCancellationDateTime ProductExpirationDateTime ProtocolName PyramidDescription
+    PyramidLabel ROICreatorSequence ROIDateTime ROIDescription ROIGenerationDescription
+    ROIInterpreterSequence ROIObservationDateTime ROIObservationDescription ROIObservationLabel
+    RTPlanDate RTPlanDescription RTPlanLabel RTPlanName RTPlanTime RTPrescriptionLabel
+    RTToleranceSetLabel RTTreatmentApproachLabel RadiationDoseIdentificationLabel
+    RadiationDoseInVivoMeasurementLabel RadiationGenerationModeLabel RadiopharmaceuticalStartDateTime
+    RadiopharmaceuticalStartTime RadiopharmaceuticalStopDateTime RadiopharmaceuticalStopTime
+    ReasonForOmissionDescription ReasonForRequestedProcedureCodeSequence ReasonForStudy
+    ReasonForTheAttributeModification ReasonForTheImagingServiceRequest ReasonForTheRequestedProcedure
+    ReasonForVisit ReasonForVisitCodeSequence ReceivingAE RecordedRTControlPointDateTime
+    ReferencedDateTime ReferencedDigitalSignatureSequence ReferencedPatientAliasSequence
+    ReferencedPatientPhotoSequence ReferencedPatientSequence ReferencedSOPInstanceMACSequence
+    ReferringPhysicianAddress ReferringPhysicianIdentificationSequence
+    ReferringPhysicianTelephoneNumbers RegionOfResidence RequestAttributesSequence
+    RequestedContrastAgent RequestedProcedureComments RequestedProcedureID RequestedProcedureLocation
+    RequestedSeriesDescription RequestingAE RequestingPhysician RequestingService
+    RespiratoryMotionCompensationTechniqueDescription ResponsibleOrganization ResponsiblePerson
+    ResultsComments ResultsDistributionListSequence ResultsID ResultsIDIssuer RetrieveAETitle
+    SOPAuthorizationDateTime SafePositionExitDate SafePositionExitTime SafePositionReturnDate
+    SafePositionReturnTime ScheduledAdmissionDate ScheduledAdmissionTime ScheduledDischargeDate
+    ScheduledDischargeTime ScheduledHumanPerformersSequence ScheduledPatientInstitutionResidence
+    ScheduledPerformingPhysicianIdentificationSequence ScheduledPerformingPhysicianName
+    ScheduledProcedureStepDescription ScheduledProcedureStepEndDate ScheduledProcedureStepEndTime
+    ScheduledProcedureStepExpirationDateTime ScheduledProcedureStepID ScheduledProcedureStepLocation
+    ScheduledProcedureStepModificationDateTime ScheduledProcedureStepStartDate
+    ScheduledProcedureStepStartDateTime ScheduledProcedureStepStartTime ScheduledStationAETitle
+    ScheduledStationGeographicLocationCodeSequence ScheduledStationName ScheduledStationNameCodeSequence
+    ScheduledStudyLocation ScheduledStudyLocationAETitle ScheduledStudyStartDate ScheduledStudyStartTime
+    ScheduledStudyStopDate ScheduledStudyStopTime SelectorAEValue SelectorASValue SelectorDAValue
+    SelectorDTValue SelectorLOValue SelectorLTValue SelectorOBValue SelectorPNValue SelectorSHValue
+    SelectorSTValue SelectorTMValue SelectorUNValue SelectorURValue SelectorUTValue SeriesDate
+    SeriesDescription SeriesTime ServiceEpisodeDescription ServiceEpisodeID SetupTechniqueDescription
+    ShieldingDeviceDescription SlideIdentifier SmokingStatus SourceEndDateTime SourceIdentifier
+    SourceManufacturer SourceStartDateTime SourceStrengthReferenceDate SourceStrengthReferenceTime
+    SpecialNeeds SpecimenAccessionNumber SpecimenDetailedDescription SpecimenIdentifier
+    SpecimenShortDescription StartAcquisitionDateTime StationAETitle StructureSetDescription
+    StructureSetLabel StructureSetName StudyArrivalDate StudyArrivalTime StudyComments
+    StudyCompletionDate StudyCompletionTime StudyDescription StudyIDIssuer StudyReadDate StudyReadTime
+    StudyVerifiedDate StudyVerifiedTime SubstanceAdministrationDateTime TelephoneNumberTrial
+    TemplateLocalVersion TemplateVersion TextComments TextString Time
+    TimeOfDocumentCreationOrVerbalTransactionTrial TimeOfLastCalibration TimeOfLastDetectorCalibration
+    TimeOfSecondaryCapture TimezoneOffsetFromUTC TopicAuthor TopicKeywords TopicSubject TopicTitle
+    TransducerIdentificationSequence TreatmentControlPointDate TreatmentControlPointTime TreatmentDate
+    TreatmentPositionGroupLabel TreatmentSite TreatmentSites TreatmentTime
+    TreatmentToleranceViolationDateTime TreatmentToleranceViolationDescription UDISequence
+    UniqueDeviceIdentifier UserContentLabel UserContentLongLabel VerbalSourceIdentifierCodeSequenceTrial
+    VerbalSourceTrial VerificationDateTime VerifyingObserverName VerifyingObserverSequence
+    VerifyingOrganization VisitComments WaveformFilterDescription XRayDetectorID XRayDetectorLabel
+    XRaySourceID
+    """
+)
+"""Attributes that are removed, with overlays (60xx) and curves (50xx)."""
+UIDS = _keywords(
+    """
+    AcquisitionUID ConcatenationUID ConceptualVolumeUID ConstituentConceptualVolumeUID DeviceUID
+    DigitalSignatureUID DimensionOrganizationUID DoseReferenceUID DosimetricObjectiveUID
+    FailedSOPInstanceUIDList FiducialUID FrameOfReferenceUID InstanceCreatorUID IrradiationEventUID
+    LargePaletteColorLookupTableUID ManufacturerDeviceClassUID MediaStorageSOPInstanceUID
+    MultiplexGroupUID ObservationSubjectUIDTrial ObservationUID PaletteColorLookupTableUID
+    PatientSetupUID PresentationDisplayCollectionUID PresentationSequenceCollectionUID PyramidUID
+    RTTreatmentPhaseUID ReferencedConceptualVolumeUID ReferencedDoseReferenceUID
+    ReferencedDosimetricObjectiveUID ReferencedFiducialsUID ReferencedFrameOfReferenceUID
+    ReferencedGeneralPurposeScheduledProcedureStepTransactionUID ReferencedObservationUIDTrial
+    ReferencedSOPInstanceUID ReferencedSOPInstanceUIDInFile ReferencedTreatmentPositionGroupUID
+    RelatedFrameOfReferenceUID RequestedSOPInstanceUID SOPInstanceUID SeriesInstanceUID
+    SourceConceptualVolumeUID SourceFrameOfReferenceUID SpecimenUID StorageMediaFileSetUID
+    StudyInstanceUID SynchronizationFrameOfReferenceUID TargetUID TemplateExtensionCreatorUID
+    TemplateExtensionOrganizationUID TrackingUID TransactionUID TreatmentPositionGroupUID
+    TreatmentSessionUID UID
+    """
+)
+"""Attributes whose UIDs are replaced."""
+PROFILE = EMPTIED | REMOVED | UIDS
+REPEATED = {0x5000: "Curve", 0x6000: "Overlay"}
+"""First groups of curves and overlays, which may be repeated up to 50FE and 60FE."""

@@ -1,0 +1,1 @@
+"""A finished run on a page of this machine: the command `demo`."""

@@ -1,0 +1,1 @@
+"""The command `generate`: images drawn by a finished run of task=synthesis."""

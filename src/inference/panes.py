@@ -1,0 +1,108 @@
+"""Pictures of a prediction: the input and its answer, through what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ganatomy.inference.doubt import HIGHEST
+from ganatomy.inference.predictor import Loaded, Predicted
+from ganatomy.pictures import overlay, shown
+from ganatomy.pictures.boxes import class_colours, with_boxes
+from ganatomy.pictures.heat import heat, heat_overlay
+from ganatomy.pictures.panel import panel, png
+from ganatomy.tasks.shared.answers import FoundBoxes
+
+MAGNIFIED = 5
+"""Contrast factor of differences."""
+Rgb = tuple[int, int, int]
+
+
+def drawn(ready: Loaded, predicted: Predicted) -> bytes:
+    """Return the picture of one case as PNG: the image, and what was found in it."""
+    columns, legends = panes(ready, predicted, best_place(ready, predicted))
+    return png(panel(columns, legends=legends))
+
+
+def panes(
+    ready: Loaded, predicted: Predicted, place: int | None
+) -> tuple[dict[str, np.ndarray], dict[str, dict[str, Rgb]]]:
+    """Draw `input`, `answer` and what else there is to see, each [1, height, width, 3].
+
+    Args:
+        ready: The case as it was read.
+        predicted: Its prediction.
+        place: Slice of a volume; None in 2D.
+
+    Returns:
+        (pictures by name, colours of the classes by the picture's name).
+    """
+    image = np.asarray(ready.case["image"], np.float32)
+    values, boxes = predicted.values, predicted.answer.boxes
+    plane = image if place is None else image[..., place]
+    columns = {"input": shown(plane[None])}
+    legends: dict[str, dict[str, Rgb]] = {}
+    answer = None if values is None else values if place is None else values[..., place]
+    if answer is not None and values is not None and is_label_map(predicted):
+        numbers = np.searchsorted(np.unique(values), answer[0])
+        columns["answer"] = overlay(plane[None], numbers[None], int(numbers.max()) + 1)
+    elif answer is not None and predicted.answer.role == "map":
+        columns["answer"] = heat(answer[:1])
+    elif answer is not None:
+        columns |= _compared(plane, answer.astype(np.float32))
+    for name, written in predicted.maps.items():
+        doubt = written.values if place is None else written.values[..., place]
+        drawn_on = heat_overlay(plane[None], doubt.mean(0, keepdims=True), HIGHEST.get(name))
+        columns[name.replace("_", " ")] = drawn_on
+    if boxes is not None and answer is None:
+        colours = class_colours(sorted(set(boxes.classes)))
+        columns["answer"] = _boxed(columns["input"][0], plane.shape[1:], boxes, place, colours)[None]
+        legends["answer"] = colours
+    return columns, legends
+
+
+def is_label_map(predicted: Predicted) -> bool:
+    """Return True if the answer is a label map."""
+    return predicted.answer.array is not None and not predicted.answer.array.is_floating_point()
+
+
+def _compared(image: np.ndarray, answer: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the answer in the window of the image, and their difference, where both have its units.
+
+    An answer of other channels, or far outside the image's range, is drawn in a window of its own.
+    """
+    low, high = (float(value) for value in np.percentile(image, (0.5, 99.5)))
+    ends = np.percentile(answer, (0.5, 99.5))
+    span = max(high - low, 1e-12)
+    if answer.shape != image.shape or max(low - ends[0], ends[1] - high) > span:
+        return {"answer": shown(answer[None])}
+    difference = shown(np.abs(answer - image)[None], (0.0, span / MAGNIFIED))
+    return {"answer": shown(answer[None], (low, high)), f"difference x{MAGNIFIED}": difference}
+
+
+def best_place(ready: Loaded, predicted: Predicted) -> int | None:
+    """Return the slice of a volume with most of what was found, else the middle one; None in 2D."""
+    image, boxes = ready.case["image"], predicted.answer.boxes
+    if image.ndim == 3:
+        return None
+    label = predicted.values if is_label_map(predicted) else None
+    if label is not None and (label != label.flat[0]).any():
+        return int((label != label.flat[0]).sum(axis=(0, 1, 2)).argmax())
+    if boxes is not None and len(boxes.boxes):
+        best = boxes.boxes[int(np.argmax(boxes.scores))]
+        return int(np.clip((best[2] + best[5]) / 2, 0, image.shape[-1] - 1))
+    return int(image.shape[-1] // 2)
+
+
+def _boxed(
+    tile: np.ndarray, sides: Sequence[int], found: FoundBoxes, place: int | None, colours: dict[str, Rgb]
+) -> np.ndarray:
+    counts = found.scores >= found.threshold
+    boxes = found.boxes
+    if place is not None:
+        counts = counts & (boxes[:, 2] < place + 1) & (boxes[:, 5] > place)
+        boxes = boxes[:, [0, 1, 3, 4]]
+    kept = np.flatnonzero(counts)
+    words = [f"{found.scores[n]:.2f}" for n in kept]
+    return with_boxes(tile, sides, boxes[kept], [colours[found.classes[n]] for n in kept], words)
