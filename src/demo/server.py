@@ -45,7 +45,9 @@ class Page:
     async def about(self, request: Request) -> Response:
         kept, task = self.loaded.preprocessing, type(self.loaded.task).__name__.removesuffix("Task").lower()
         names = [*kept.label_classes[1:]] or [*kept.box_classes]
-        return JSONResponse({"run": self.loaded.name, "task": task, "classes": names})
+        return JSONResponse(
+            {"run": self.loaded.name, "task": task, "classes": names, "largest": self.largest}
+        )
 
     async def predict(self, request: Request) -> Response:
         if request.headers.get("origin", "").partition("://")[2] not in ("", request.headers["host"]):

@@ -58,7 +58,7 @@ class Prediction:
         """
         if self._file is None:
             raise UserError("this prediction has boxes and no image to save")
-        ending, content = self._file.encoded()
+        ending, content = self._file.returned()
         place = Path(path)
         if place.suffix and not place.name.endswith(ending):
             raise UserError(
