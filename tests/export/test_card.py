@@ -144,7 +144,7 @@ def test_a_score_that_is_no_mean_of_cases_gets_no_interval(tmp_path: Path) -> No
 def test_card_of_a_real_run(finished: Callable[[str], Path], tmp_path: Path) -> None:
     from ganatomy.errors import UserError
     from ganatomy.export.export import export
-    from tests.export.test_onnx import config
+    from tests.export.conftest import config
 
     run = Path(shutil.copytree(finished("enhancement"), tmp_path / "run"))
     export(config(run, tmp_path / "cards/", format="card"), lambda line: None)
