@@ -23,7 +23,7 @@ from benchmarks._familiar_sets import MADE, REAL, Row, Scan, made, mednist, mist
 from benchmarks._results import table, versions
 from ganatomy.data.quality.familiarity.case_summary import Summary, summarise
 from ganatomy.data.quality.familiarity.fit import fitted
-from ganatomy.data.quality.familiarity.judge import judged
+from ganatomy.data.quality.familiarity.judge import reasons_of
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/after.md"
 BEGIN, END = "<!-- familiarity: written by benchmarks/familiarity.py -->", "<!-- familiarity: end -->"
@@ -51,11 +51,11 @@ def judge(rows: list[Row]) -> dict[str, Any]:
     held = [scan for split, _, scan in rows if split != "train"]
     kept = fitted([measured(scan) for *_, scan in train], [subject for _, subject, _ in train])
     assert kept is not None
-    false = sum(bool(judged(kept, measured(scan))) for scan in held)
+    false = sum(bool(reasons_of(kept, measured(scan))) for scan in held)
     seen: dict[str, list[bool]] = defaultdict(list)
     for number, scan in enumerate(held[:: max(1, len(held) // SPOILT)][:SPOILT]):
         for mistake, spoilt in mistakes(scan, np.random.default_rng(number)).items():
-            seen[mistake].append(bool(judged(kept, measured(spoilt))))
+            seen[mistake].append(bool(reasons_of(kept, measured(spoilt))))
     return {
         "train": len(train),
         "held": len(held),
@@ -73,7 +73,7 @@ def kinds(data: Path) -> str:
         kept = fitted(own[::2], [str(number) for number in range(len(own[::2]))])
         assert kept is not None
         given = {other: found[1::2] for other, found in cases.items()}
-        shares = [np.mean([bool(judged(kept, case)) for case in found]) for found in given.values()]
+        shares = [np.mean([bool(reasons_of(kept, case)) for case in found]) for found in given.values()]
         rows.append([kind, *(f"{100 * share:.0f} %" for share in shares)])
     return table(["learned from", *(f"given {kind}" for kind in KINDS)], rows)
 

@@ -209,8 +209,8 @@ def worker(run: str, output: str, arm: str) -> None:
 def ours(run: Path, output: Path, arm: str) -> Iterator[Any]:
     """Predict each part that is sent, as the command does."""
     from ganatomy.inference.inputs import inputs
-    from ganatomy.predict.command import job_of, load
     from ganatomy.predict.plan import names_of
+    from ganatomy.predict.setup import job_of, load
     from ganatomy.predict.work import work
     from tests.predict.test_predict import settings
 

@@ -27,19 +27,16 @@ class Verb(NamedTuple):
 
 VERBS = {
     "train": Verb("ganatomy.train", "main", "train a model and score it on the test split"),
-    "evaluate": Verb("ganatomy.evaluate.__main__", "main", "score a finished run on any set, with intervals"),
     "check": Verb("ganatomy.check", "main", "read a data set once; report what is in it and what is wrong"),
+    "predict": Verb("ganatomy.predict.__main__", "main", "apply a finished run to new files"),
+    "evaluate": Verb("ganatomy.evaluate.__main__", "main", "score a finished run on any set, or pool folds"),
+    "compare": Verb("ganatomy.compare.__main__", "start", "say which of finished runs is better, and where"),
+    "index": Verb("ganatomy.index.__main__", "start", "list all runs, on the terminal and on one page"),
+    "generate": Verb("ganatomy.generate.__main__", "main", "draw images from a finished synthesis run"),
+    "export": Verb("ganatomy.export.__main__", "main", "write a finished run as ONNX, TorchScript or bundle"),
+    "demo": Verb("ganatomy.demo.__main__", "main", "show a finished run on a page of this machine"),
     "sweep": Verb("ganatomy.sweep", "start", "search for the best configuration over many runs"),
     "experiment": Verb("ganatomy.experiment", "start", "train the arms of a study; test a paper's claims"),
-    "predict": Verb("ganatomy.predict.__main__", "main", "apply a finished run to new files"),
-    "demo": Verb("ganatomy.demo.__main__", "main", "show a finished run on a page of this machine"),
-    "compare": Verb(
-        "ganatomy.compare.__main__", "start", "say which of two finished runs is better, and for which cases"
-    ),
-    "index": Verb(
-        "ganatomy.index.__main__", "start", "list all runs under a folder, on the terminal and on one page"
-    ),
-    "generate": Verb("ganatomy.generate.__main__", "main", "draw images from a finished synthesis run"),
     "completion": Verb("ganatomy.completion", "main", "print tab completion for bash, zsh or fish"),
 }
 
@@ -61,6 +58,7 @@ Examples:
   ganatomy check data=folder data.root=DIR              read your own images once
   ganatomy compare RUN RUN                              which of two runs is better, and for which cases
   ganatomy index runs/                                  all runs on one page, to sort and filter
+  ganatomy export run=runs/segmentation/DIR             a finished run as ONNX, compared with torch
   eval "$(ganatomy completion bash)"                    complete commands, groups, keys and values with Tab
 
 ganatomy <command> --help lists what a command takes; ganatomy --version shows the version.

@@ -23,6 +23,8 @@ PATHS = (
 ENDINGS = ("root", "file", "dir", "folder")
 FOLDERS = ("compare", "index")
 """Commands that take folders without a key."""
+SHORT = {"index": ("task=", "data=", "model=", "status=", "name=")}
+"""Keys of a command that stand for longer ones."""
 SHELLS = {
     "bash": r"""_ganatomy() {
     local line="${COMP_LINE:0:COMP_POINT}" word
@@ -83,7 +85,7 @@ def candidates(line: str) -> list[str]:
         return _beginning(list(FLAGS), begun)
     found = _studies(begun) if verb == "experiment" and not others else []
     found += _paths("", begun) if verb in FOLDERS and "=" not in begun else []
-    return found + _completed(verb, others, begun)
+    return found + _beginning(list(SHORT.get(verb, ())), begun) + _completed(verb, others, begun)
 
 
 def _split(line: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -84,11 +84,14 @@ def _train(cfg: Config, directory: Path) -> float:
     from ganatomy.runs.process_place import is_rank_zero
     from ganatomy.training import build, rollback
     from ganatomy.training.failure import fail
+    from ganatomy.training.initial.source import check_place
 
     console.silence_libraries()
     run = (open_again if cfg.resume else open_new)(directory, is_rank_zero())
     attempt = rollback.first(cfg, run)
     console.seed_everything(attempt.cfg.seed, cfg.trainer.threads)
+    if cfg.init and not cfg.resume:
+        check_place(cfg.init)
     data = build.build_data(attempt.cfg)
     with memory.explained(cfg, begun=False):
         data.setup()
@@ -110,11 +113,16 @@ def _set_up(attempt: Attempt, run: Run, data: DataModule) -> Session:
     from ganatomy.data.summary import check_held
     from ganatomy.runs import console
     from ganatomy.training import build, preflight, pretrained
+    from ganatomy.training.initial.begin import begin
     from ganatomy.training.trainer import build_trainer
 
     cfg = build.complete(attempt.cfg, data)
     check_held(data)
     task = build.build_task(cfg, data.mask_classes)
+    resumes = bool(cfg.resume) and attempt.start is None
+    beginning = begin(cfg, task, data, fresh=attempt.checkpoint is None and not resumes)
+    cfg = beginning.cfg
+    attempt = replace(attempt, cfg=attempt.cfg.with_values(init_hash=cfg.init_hash))
     pretrained.attach_evaluator(cfg, task, data)
     preflight.check_size(task, data)
     preflight.check_monitor(task)
@@ -125,9 +133,9 @@ def _set_up(attempt: Attempt, run: Run, data: DataModule) -> Session:
     attempt.watch(trainer)
     without = f" ({data.left_out} cases left out)" if data.left_out else ""
     items = f"data: {len(data.train_items())} training items{without}, cache: {data.cache.room}"
-    notes = [data.cut, *data.notes, *task.notes, *task.undefined(data)]
+    notes = [*beginning.lines, data.cut, *data.notes, *task.notes, *task.undefined(data)]
     console.print_status("\n".join(filter(None, [str(plan), items, *notes])))
-    start = preflight.describe(run, cfg, data, task)
+    start = preflight.describe(run, cfg, data, task, beginning.record)
     if attempt.start is not None:
         start = attempt.start
     data.start_at(start, cfg.seed)

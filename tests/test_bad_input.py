@@ -124,6 +124,8 @@ CASES = {
         ["trainer.precision=16-mixed"],
         "trainer.precision: 16-mixed needs a GPU",
     ),
+    "no source": (["init=nowhere"], "init: nowhere: there is no such run or file"),
+    "nothing frozen": (["freeze=[encoder.*]"], "freeze: encoder.* is the name of no parameter"),
     "no such run": (["resume=nowhere"], "nowhere: is no run directory"),
     "an update that cannot be": (["update.accumulate=9"], "update.accumulate"),
 }

@@ -66,6 +66,8 @@ OTHERS = (
     "ganatomy.text.tables",
     "ganatomy.data.io.dicom.pseudonyms",
     "ganatomy.inference.loaded",
+    "ganatomy.training.initial.fitting",
+    "ganatomy.inference.interpolation",
     "ganatomy.index.wording",
     "ganatomy.launch.first_words",
     "ganatomy.data.quality.familiarity.fit",

@@ -30,8 +30,8 @@ KNOWS: Mapping[str, set[str]] = {
     "sweeps": {"config", "runs", "launch", "pictures", "metrics"},
     "experiments": {"config", "runs", "launch", "sweeps", "pictures", "metrics"},
     "inference": BELOW_INFERENCE,
-    **{room: BELOW_INFERENCE | {"inference"} for room in ("predict", "generate", "export", "demo")},
-    "evaluate": BELOW_INFERENCE | {"inference", "experiments"},
+    **{room: BELOW_INFERENCE | {"inference"} for room in ("predict", "generate", "demo")},
+    **{room: BELOW_INFERENCE | {"inference", "experiments"} for room in ("evaluate", "export")},
     **{
         room: {"config", "runs", "launch", "pictures", "metrics", "experiments"}
         for room in ("compare", "index")

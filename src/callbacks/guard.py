@@ -214,8 +214,8 @@ def _task(pl_module: pl.LightningModule) -> AdversarialTask:
 
 def _weights(task: AdversarialTask) -> dict[str, Tensor]:
     """Return some weights of each player that learns now."""
-    stepping = task.stepping_optimizer
-    return {p: some_weights(list(task.trainable(name).parameters())) for p, name in stepping.items()}
+    weights = {p: task.trainable(name).parameters() for p, name in task.stepping_optimizer.items()}
+    return {player: some_weights([w for w in each if w.requires_grad]) for player, each in weights.items()}
 
 
 def _loss(task: AdversarialTask) -> float:

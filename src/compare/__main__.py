@@ -24,6 +24,7 @@ def main(cfg: DictConfig) -> None:
     from ganatomy.compare.settings import CompareConfig
     from ganatomy.compare.verdicts import outcomes
     from ganatomy.config.resolve import to_plain
+    from ganatomy.errors import UserError
     from ganatomy.runs.directory import write_atomically
     from ganatomy.runs.terminal import Terminal
 
@@ -46,10 +47,13 @@ def main(cfg: DictConfig) -> None:
     terminal.show_keys(arms, keys, console)
     if output is not None:
         table = output.with_suffix(".csv")
-        write_atomically(table, wording.table_csv(found).encode())
-        write_atomically(
-            output, page(arms, pairs, found, keys, cases, unit).encode("utf-8", "backslashreplace")
-        )
+        text = page(arms, pairs, found, keys, cases, unit)
+        try:
+            write_atomically(table, wording.table_csv(found).encode())
+            write_atomically(output, text.encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            why = f"output: {output} cannot be written ({error.strerror})"
+            raise UserError(f"{why}; choose another place") from error
         console.print(f"page: {output}, table: {table}", soft_wrap=True)
 
 

@@ -14,6 +14,9 @@ from ganatomy.runs.directory import HEALTHY
 from ganatomy.runs.integrity.checked import read_file
 from ganatomy.text.names import printable
 
+NODES = 20_000
+"""Most values of a configuration."""
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -66,6 +69,10 @@ def read_finished(path: Path) -> Finished:
         state = status.get("status") or "not started"
         raise UserError(f"runs: {path} is not finished ({printable(str(state))}), and has no test scores yet")
     data = _keys(path, "data.json")
+    if lost := next((name for name in ("task", "model") if not isinstance(config.get(name), dict)), ""):
+        raise UserError(f"runs: {path}/config.yaml: is damaged (it has no section {lost})")
+    if _too_large(config):
+        raise UserError(f"runs: {path}/config.yaml: is no configuration (more than {NODES} values)")
     try:
         cases = _cases(read_file(path, "scores.csv") or [], metrics)
         contents = (data.get("contents") or {}).get("test") or {}
@@ -92,6 +99,17 @@ def read_finished(path: Path) -> Finished:
 def _keys(path: Path, name: str) -> dict[str, Any]:
     found = read_file(path, name) if (path / name).exists() or name == "config.yaml" else None
     return dict(found or {})
+
+
+def _too_large(node: Any) -> bool:
+    """Return True for more values than a configuration has: aliases of YAML can unfold without end."""
+    waiting, seen = [node], 0
+    while waiting and seen <= NODES:
+        value = waiting.pop()
+        seen += 1
+        if isinstance(value, dict | list):
+            waiting += value.values() if isinstance(value, dict) else value
+    return seen > NODES
 
 
 def _number(item: Any) -> float | None:

@@ -30,6 +30,11 @@ ADDED: dict[str, Any] = {
     "task.scored": "network",
     "task.metrics": [],
     "resume_force": False,
+    "init": None,
+    "init_players": "both",
+    "init_hash": None,
+    "freeze": [],
+    "freeze_discriminator": 0,
 }
 """A key that came after 062eb33 -> its FIRST default, which says what runs did before it was there.
 

@@ -15,6 +15,7 @@ Node = dict[str, Any]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
+Patterns = Annotated[list[str], BeforeValidator(lambda given: [given] if isinstance(given, str) else given)]
 Cases = Annotated[int, BeforeValidator(lambda given: -1 if given == "all" else given), Field(ge=-1)]
 
 
@@ -178,6 +179,11 @@ class Config(Section):
     run_dir: str
     resume: str | None
     resume_force: bool = False
+    init: Annotated[str, Field(min_length=1)] | None = None
+    init_players: Literal["both", "generator", "discriminator"] = "both"
+    init_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    freeze: Patterns = Field(default_factory=list)
+    freeze_discriminator: Annotated[int, Field(ge=0)] = 0
     save_predictions: Cases
     save_samples: Annotated[int, Field(ge=0)] = 0
     save_format: Literal["png8", "png16", "nifti", "npz"] | None = None

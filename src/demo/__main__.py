@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from ganatomy.errors import UserError
 from ganatomy.launch.command import command
 
 if TYPE_CHECKING:
@@ -14,10 +15,15 @@ if TYPE_CHECKING:
 @command("demo")
 def main(cfg: DictConfig) -> None:
     """Serve the page until Ctrl-C."""
+    try:
+        import python_multipart  # noqa: F401 - reads what is dropped
+
+        from ganatomy.demo.server import serve
+    except ImportError as error:
+        raise UserError(f"demo: {error.name} is not installed; pip install 'ganatomy[demo]'") from error
     from ganatomy.config.resolve import to_plain
-    from ganatomy.demo.server import serve
     from ganatomy.demo.settings import DemoConfig
-    from ganatomy.inference.ensemble import load_runs
+    from ganatomy.inference.ensembles.ensemble import load_runs
     from ganatomy.runs import console
 
     config = DemoConfig.from_plain(to_plain(cfg))

@@ -68,7 +68,7 @@ class Answered:
     def file(self) -> tuple[str, bytes]:
         """Return name and content of the answer's file."""
         assert self.predicted.file is not None
-        ending, content = self.predicted.file.encoded()
+        ending, content = self.predicted.file.returned()
         return f"{self.name}_answer{ending}", content
 
 

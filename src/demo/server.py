@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import sys
 from importlib.resources import files
-from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
 
 from ganatomy.demo.answers import Answers
 from ganatomy.errors import UserError
@@ -19,82 +27,79 @@ POLICY = f"default-src 'none'; img-src 'self' data:; connect-src 'self'; {INLINE
 """Content security policy: the page loads nothing but its own pictures."""
 
 
-def application(loaded: LoadedRun, largest: float) -> Any:
-    """Return the ASGI application of a run.
+class Page:
+    """The answers of the server to the page's requests.
 
     Args:
         loaded: The run.
         largest: MB that may be dropped at once.
     """
-    from starlette.applications import Starlette
-    from starlette.middleware import Middleware
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
-    from starlette.requests import Request
-    from starlette.responses import HTMLResponse, JSONResponse, Response
-    from starlette.routing import Route
 
-    answers = Answers(loaded)
-    text = files("ganatomy.demo").joinpath("page.html").read_text(encoding="utf-8")
+    def __init__(self, loaded: LoadedRun, largest: float) -> None:
+        self.loaded, self.largest, self.answers = loaded, largest, Answers(loaded)
+        self.text = files("ganatomy.demo").joinpath("page.html").read_text(encoding="utf-8")
 
-    def refused(words: str, code: int = 400) -> Response:
-        return JSONResponse({"error": words}, code)
+    async def page(self, request: Request) -> Response:
+        return HTMLResponse(self.text, headers={"Content-Security-Policy": POLICY})
 
-    async def page(request: Request) -> Response:
-        return HTMLResponse(text, headers={"Content-Security-Policy": POLICY})
-
-    async def about(request: Request) -> Response:
-        kept, task = loaded.preprocessing, type(loaded.task).__name__.removesuffix("Task").lower()
+    async def about(self, request: Request) -> Response:
+        kept, task = self.loaded.preprocessing, type(self.loaded.task).__name__.removesuffix("Task").lower()
         names = [*kept.label_classes[1:]] or [*kept.box_classes]
-        return JSONResponse({"run": loaded.name, "task": task, "classes": names})
+        return JSONResponse(
+            {"run": self.loaded.name, "task": task, "classes": names, "largest": self.largest}
+        )
 
-    async def predict(request: Request) -> Response:
+    async def predict(self, request: Request) -> Response:
         if request.headers.get("origin", "").partition("://")[2] not in ("", request.headers["host"]):
-            return refused("another site asked; open this page itself", 403)
-        if float(request.headers.get("content-length", "inf")) > largest * 1e6:
-            return refused(f"larger than {largest:g} MB; give largest=MB to the command", 413)
+            return _refused("another site asked; open this page itself", 403)
+        if float(request.headers.get("content-length", "inf")) > self.largest * 1e6:
+            return _refused(f"larger than {self.largest:g} MB; give largest=MB to the command", 413)
         async with request.form(max_files=10_000) as form:
-            dropped = {
-                f.filename or "": await f.read() for f in form.getlist("file") if not isinstance(f, str)
-            }
+            given = [part for part in form.getlist("file") if not isinstance(part, str)]
+            dropped = {part.filename or "": await part.read() for part in given}
         if not dropped:
-            return refused("no file was dropped")
+            return _refused("no file was dropped")
         try:
-            key = await asyncio.to_thread(answers.add, dropped)
+            key = await asyncio.to_thread(self.answers.add, dropped)
         except (UserError, ValueError, OSError) as error:
-            return refused(" ".join(str(error).split()))
-        return JSONResponse({"key": key, **await asyncio.to_thread(answers.kept[key].about)})
+            return _refused(" ".join(str(error).split()))
+        return JSONResponse({"key": key, **await asyncio.to_thread(self.answers.kept[key].about)})
 
-    async def picture(request: Request) -> Response:
-        found = answers.kept.get(request.path_params["key"])
+    async def picture(self, request: Request) -> Response:
+        found = self.answers.kept.get(request.path_params["key"])
         if found is None:
-            return refused("it is forgotten; drop the file again", 404)
+            return _refused("it is forgotten; drop the file again", 404)
+        name, place = request.path_params["name"], request.path_params["place"]
         try:
-            drawn = await asyncio.to_thread(
-                found.picture, *(request.path_params[k] for k in ("name", "place"))
-            )
+            drawn = await asyncio.to_thread(found.picture, name, place)
         except KeyError:
-            return refused("there is no such picture", 404)
+            return _refused("there is no such picture", 404)
         return Response(drawn, media_type="image/png")
 
-    async def answer(request: Request) -> Response:
-        found = answers.kept.get(request.path_params["key"])
+    async def answer(self, request: Request) -> Response:
+        found = self.answers.kept.get(request.path_params["key"])
         if found is None or found.predicted.file is None:
-            return refused("there is no file", 404)
+            return _refused("there is no file", 404)
         name, content = await asyncio.to_thread(found.file)
-        plain = "".join(sign if sign.isalnum() or sign in "._-" else "_" for sign in name)
-        headers = {
-            "Content-Disposition": f'attachment; filename="{plain.encode("ascii", "replace").decode()}"'
-        }
+        plain = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+        headers = {"Content-Disposition": f'attachment; filename="{plain}"'}
         return Response(content, media_type="application/octet-stream", headers=headers)
 
-    routes = [
-        Route("/", page),
-        Route("/about", about),
-        Route("/predict", predict, methods=["POST"]),
-        Route("/picture/{key}/{name}/{place:int}", picture),
-        Route("/answer/{key}", answer),
-    ]
-    return Starlette(routes=routes, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(NAMES))])
+    def application(self) -> Starlette:
+        """Return the ASGI application: it answers to the names of this machine alone."""
+        routes = [
+            Route("/", self.page),
+            Route("/about", self.about),
+            Route("/predict", self.predict, methods=["POST"]),
+            Route("/picture/{key}/{name}/{place:int}", self.picture),
+            Route("/answer/{key}", self.answer),
+        ]
+        known = Middleware(TrustedHostMiddleware, allowed_hosts=list(NAMES))
+        return Starlette(routes=routes, middleware=[known])
+
+
+def _refused(words: str, code: int = 400) -> Response:
+    return JSONResponse({"error": words}, code)
 
 
 def serve(loaded: LoadedRun, port: int, largest: float) -> int:
@@ -106,13 +111,8 @@ def serve(loaded: LoadedRun, port: int, largest: float) -> int:
         largest: MB that may be dropped at once.
 
     Raises:
-        UserError: The port is taken, or a package is missing.
+        UserError: The port is taken.
     """
-    try:
-        import python_multipart  # noqa: F401 - reads what is dropped
-        import uvicorn
-    except ImportError as error:
-        raise UserError(f"demo: {error.name} is not installed; pip install 'ganatomy[demo]'") from error
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -123,6 +123,6 @@ def serve(loaded: LoadedRun, port: int, largest: float) -> int:
             f"demo of {loaded.name}: http://{HOST}:{listening.getsockname()[1]} (Ctrl-C ends it)\n"
         )
         sys.stdout.flush()
-        settings = uvicorn.Config(application(loaded, largest), log_level="error", lifespan="off")
+        settings = uvicorn.Config(Page(loaded, largest).application(), log_level="error", lifespan="off")
         uvicorn.Server(settings).run(sockets=[listening])
     return 0

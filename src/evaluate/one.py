@@ -17,7 +17,7 @@ from ganatomy.evaluate.progress import Counting
 from ganatomy.evaluate.scored import OURS, Scored, scored
 from ganatomy.evaluate.settings import EvaluateConfig
 from ganatomy.evaluate.table import of_source
-from ganatomy.inference.ensemble import ensemble
+from ganatomy.inference.ensembles.ensemble import ensemble
 from ganatomy.inference.loaded import LoadedRun, load_run
 from ganatomy.runs.console import print_status, seed_everything
 

@@ -12,6 +12,7 @@ from ganatomy.files import write_whole
 from ganatomy.generate.request import Request
 from ganatomy.pictures import Picture, colours, overlay, panel, png, shown
 from ganatomy.pictures.animation import back_and_forth
+from ganatomy.pictures.panel import PAPER
 from ganatomy.tasks.synthesis.figures import grey_window
 
 COLUMNS, ROWS = 8, 6
@@ -85,7 +86,7 @@ def _sheet(request: Request, tiles: dict[int, np.ndarray]) -> Picture:
             title = f"{names[request.kinds[0]]}: {title}"
         if request.way is not None:
             title = f"from image {request.way.start} to image {request.way.end}: {title}"
-    blank = np.zeros_like(next(iter(tiles.values())))
+    blank = np.zeros_like(next(iter(tiles.values()))) + np.array(PAPER, np.uint8)
     width = max(map(len, rows))
     columns = {
         " " * place: np.stack([tiles[row[place]] if place < len(row) else blank for row in rows])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,8 +48,6 @@ def main(cfg: DictConfig) -> None:
 
 def _read(root: Path) -> tuple[list[Row], list[str]]:
     """Return all runs under a folder, the newest first, and what could not be read."""
-    from rich.progress import track
-
     from ganatomy.errors import UserError
     from ganatomy.index.folders import find
     from ganatomy.index.rows import read_rows
@@ -56,19 +55,17 @@ def _read(root: Path) -> tuple[list[Row], list[str]]:
 
     if not root.is_dir():
         raise UserError(f"runs: {root} is no folder; give the folder that holds your runs: runs=DIR")
-    found = find(root)
+    with Terminal(stderr=True).status("looking for runs"):
+        found = find(root)
     if not found.runs:
         raise UserError(f"runs: there is no run under {root}; give the folder that holds your runs: runs=DIR")
-    steps = iter(track(found.runs, "reading", console=Terminal(stderr=True), transient=True))
-    next(steps)
-    rows = read_rows(found.runs, root, lambda: next(steps, None))
+    rows = read_rows(found.runs, root, _steps(len(found.runs), "reading"))
     closed = len(found.closed)
     return rows, [f"{closed} folder{'s' if closed > 1 else ''} could not be read"] if closed else []
 
 
 def _write(rows: list[Row], config: IndexConfig, remarks: list[str]) -> None:
-    from rich.progress import track
-
+    from ganatomy.errors import UserError
     from ganatomy.index.page import page, room_for_pictures
     from ganatomy.index.thumbnails import thumbnails
     from ganatomy.index.wording import bytes_text
@@ -78,21 +75,35 @@ def _write(rows: list[Row], config: IndexConfig, remarks: list[str]) -> None:
     output, console = Path(str(config.output)).expanduser(), Terminal()
     title = f"Runs in {Path(config.runs).expanduser().absolute().name or config.runs}"
     bare = page(rows, [""] * len(rows), output, title, remarks)
-    steps = iter(track(rows, "pictures", console=Terminal(stderr=True), transient=True))
-    next(steps)
-    sources, left_out = thumbnails(
-        rows, config.thumbnails, room_for_pictures(bare), lambda: next(steps, None)
+    room, step = room_for_pictures(bare), _steps(len(rows), "pictures")
+    sources, left_out = thumbnails(rows, config.thumbnails, room, step)
+    line = (
+        f"left out: the pictures of {left_out} older runs (thumbnails={config.thumbnails}, and 5 MB a page)"
     )
-    told = (
-        [f"left out: the pictures of {left_out} older runs (thumbnails={config.thumbnails}, and 5 MB a page)"]
-        if left_out
-        else []
-    )
+    told = [line] if left_out else []
     content = page(rows, sources, output, title, [*remarks, *told]).encode("utf-8", "backslashreplace")
-    write_atomically(output, content)
+    try:
+        write_atomically(output, content)
+    except OSError as error:
+        raise UserError(
+            f"output: {output} cannot be written ({error.strerror}); choose another place"
+        ) from error
     console.print(
         f"page: {output} ({bytes_text(len(content))}{', ' + told[0] if told else ''})", soft_wrap=True
     )
+
+
+def _steps(count: int, what: str) -> Callable[[], object]:
+    """Return a function that moves a progress bar with the time left; nothing is shown but on a terminal."""
+    from rich.progress import track
+
+    from ganatomy.runs.terminal import Terminal
+
+    console = Terminal(stderr=True)
+    bar = track(range(count), what, console=console, transient=True, disable=not console.is_terminal)
+    steps = iter(bar)
+    next(steps)
+    return lambda: next(steps, None)
 
 
 def start() -> None:

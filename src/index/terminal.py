@@ -45,22 +45,24 @@ COLUMNS: tuple[tuple[str, Callable[[Row], str], bool], ...] = (
 )
 """Name, text of a row, and True for numbers."""
 LEFT_OUT = ("model", "seed", "size", "steps", "twin", "begun", "took", "data", "baseline", "task")
-"""Columns in the order in which they are left out."""
+"""Columns that are left out where there is no room for them, the first ones first."""
 
 
 def show(rows: Sequence[Row], console: Console) -> None:
     """Print a line for each run, then what is wrong with those that are damaged."""
     texts = {name: [text(row) for row in rows] for name, text, _ in COLUMNS}
-    widths = {
+    needed = {
         name: max(cell_len(name), *(cell_len(printable(cell)) for cell in cells)) + 3
         for name, cells in texts.items()
         if any(cells)
     }
     names = [printable(row.name) for row in rows]
     longest = min(max(map(cell_len, names)), 60)
-    for name in LEFT_OUT:
-        if sum(widths.values()) + max(longest, NARROWEST) + 4 > console.width:
-            widths.pop(name, None)
+    widths = {name: width for name, width in needed.items() if name not in LEFT_OUT}
+    for name in reversed(LEFT_OUT):
+        more = needed.get(name, console.width)
+        if sum(widths.values()) + more + max(longest, NARROWEST) + 4 <= console.width:
+            widths[name] = more
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     room = max(console.width - sum(widths.values()) - 4, NARROWEST)
     table.add_column("run", no_wrap=True, overflow="ellipsis", min_width=min(longest, NARROWEST))

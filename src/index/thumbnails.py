@@ -19,6 +19,8 @@ LARGEST_FILE, LARGEST_AREA = 20_000_000, 60_000_000
 """Bytes and pixels of a picture from which on it is not opened."""
 ABOVE = 70
 """Pixels of the head of a panel: its title and the names of its columns."""
+LOWEST = 8
+"""Height in pixels of a row of tiles, at least."""
 
 
 def thumbnails(
@@ -80,10 +82,16 @@ def small(png: bytes) -> bytes:
 def _first_row(pixels: np.ndarray) -> tuple[int, int, int, int]:
     """Return left, top, right and bottom of the first row of tiles, between bands of the panel's paper."""
     height, width = pixels.shape[:2]
-    empty = (pixels == np.array(PAPER, np.uint8)).all(-1)
-    if height <= ABOVE or not empty[0].all():
+    if height <= ABOVE or not _is_paper(pixels[0]).all():
         return 0, 0, width, height
-    blank = np.flatnonzero(empty[ABOVE:].all(1))
-    bottom = ABOVE + int(blank[0]) if blank.size and blank[0] > 8 else height
-    inside = np.flatnonzero(~empty[ABOVE:bottom].all(0))
+    near = np.flatnonzero(_is_paper(pixels[ABOVE:, :: width // 50 or 1]).all(1))  # some columns, then all
+    blank = next((int(row) for row in near if _is_paper(pixels[ABOVE + row]).all()), 0)
+    bottom = ABOVE + blank if blank > LOWEST else height
+    inside = np.flatnonzero(~_is_paper(pixels[ABOVE:bottom:4]).all(0))
     return (int(inside[0]), ABOVE, int(inside[-1]) + 1, bottom) if inside.size else (0, 0, width, height)
+
+
+def _is_paper(pixels: np.ndarray) -> np.ndarray:
+    red, green, blue = PAPER
+    found: np.ndarray = (pixels[..., 0] == red) & (pixels[..., 1] == green) & (pixels[..., 2] == blue)
+    return found

@@ -11,12 +11,13 @@ import numpy as np
 
 from ganatomy.data.records import Case, Record
 from ganatomy.errors import UserError
-from ganatomy.inference.ensemble import load_runs
+from ganatomy.inference.ensembles.ensemble import load_runs
 from ganatomy.inference.inputs import inputs
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.inference.predictor import Predicted, Predictor
 from ganatomy.runs.directory import write_atomically
 from ganatomy.tasks.shared.answers import FoundBoxes
+from ganatomy.tasks.shared.as_written import AsWritten
 from ganatomy.training.preprocessing import Preprocessing
 
 
@@ -35,10 +36,10 @@ class Prediction:
     def __init__(self, predicted: Predicted, affine: np.ndarray) -> None:
         self._file = predicted.file
         self.affine = affine
-        self.array = None if predicted.file is None else _squeezed(predicted.file.array)
+        self.array = None if predicted.file is None else _squeezed(predicted.file)
         self.boxes: FoundBoxes | None = predicted.answer.boxes
         self.values = dict(predicted.answer.values)
-        self.doubt = {name: _squeezed(each.array) for name, each in predicted.maps.items()}
+        self.doubt = {name: _squeezed(each) for name, each in predicted.maps.items()}
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Return `array`, so that numpy takes a prediction as it is."""
@@ -57,7 +58,7 @@ class Prediction:
         """
         if self._file is None:
             raise UserError("this prediction has boxes and no image to save")
-        ending, content = self._file.encoded()
+        ending, content = self._file.returned()
         place = Path(path)
         if place.suffix and not place.name.endswith(ending):
             raise UserError(
@@ -196,6 +197,7 @@ def load(
     return Model(load_runs(run, device, mirror_axes, samples, doubt=doubt))
 
 
-def _squeezed(values: np.ndarray) -> np.ndarray:
-    """Return [C, *spatial] without an only channel."""
+def _squeezed(file: AsWritten) -> np.ndarray:
+    """Return the values of a file without an only channel; its numbers themselves if they are not scaled."""
+    values = file.numbers if (file.like.slope, file.like.inter) == (1, 0) else file.values
     return values[0] if len(values) == 1 else values

@@ -52,7 +52,7 @@ class DenseGenerator(nn.Module):
             raise UserError(
                 "data.batch_size: this generator uses batch normalisation; give 2 or more per process"
             )
-        return torch.sigmoid(self.leave(self.hidden(z))).reshape(len(z), *self.shape)
+        return torch.sigmoid(self.leave(self.hidden(z))).reshape(z.shape[0], *self.shape)
 
 
 class StridedDiscriminator(nn.Module):

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from ganatomy.data.records import Record
-from ganatomy.errors import UserError
-from ganatomy.inference.ensemble import load_runs, member_tasks
 from ganatomy.inference.inputs import Named, inputs
 from ganatomy.inference.loaded import LoadedRun
-from ganatomy.inference.predictor import Loaded, Predictor
 from ganatomy.predict import journal, outputs, pictures
 from ganatomy.predict.plan import Plan, plan
+from ganatomy.predict.processes import work_in_processes
 from ganatomy.predict.progress import progress
 from ganatomy.predict.settings import PredictConfig
-from ganatomy.predict.work import Job, work
+from ganatomy.predict.setup import job_of, load
+from ganatomy.predict.work import work
 from ganatomy.runs.directory import write_atomically
 from ganatomy.runs.keys import write_private
 from ganatomy.runs.lock import RunLock
-from ganatomy.training.build import laid_out
 
 
 def predict(config: PredictConfig) -> int:
@@ -43,30 +38,6 @@ def predict(config: PredictConfig) -> int:
         if todo.todo:
             run_all(config, loaded, source, records, todo)
         return finish(config, source, records, todo, time.monotonic() - begun)
-
-
-def load(config: PredictConfig) -> LoadedRun:
-    """Load the run, or the runs, with the settings of the command.
-
-    Raises:
-        UserError: A setting does not suit the run.
-    """
-    loaded = load_runs(config.runs, config.device, config.mirror_axes, config.samples, doubt=config.doubt)
-    if config.precision != "run":
-        if config.precision == "16-mixed" and loaded.device.type == "cpu":
-            raise UserError("precision=16-mixed: needs a GPU; use bf16-mixed or 32-true here")
-        trainer = {**loaded.cfg.trainer.to_plain(), "precision": config.precision}
-        loaded = replace(loaded, cfg=loaded.cfg.with_values(trainer=trainer))
-        if config.precision == "bf16-mixed":
-            laid_out(loaded.task, True)  # faster in half precision, and no bit is promised there
-    if config.window is not None:
-        if not hasattr(loaded.task, "window"):
-            raise UserError("window: this run's task takes whole images; set it to null")
-        for task in member_tasks(loaded):
-            task.window = config.window  # type: ignore[assignment]
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
-    return loaded
 
 
 @contextmanager
@@ -92,37 +63,11 @@ def run_all(
         records: All cases, in order.
         todo: Which of them are predicted.
     """
-    from ganatomy.predict.processes import work_in_processes
-
     with progress(len(records), len(todo.done)) as report:
         if config.processes > 1 and len(todo.todo) > 1:
             work_in_processes(config, [record.case for record in todo.todo], report)
         else:
             work(job_of(config, loaded, source, records, todo.names), iter(todo.todo), report)
-
-
-def job_of(
-    config: PredictConfig, loaded: LoadedRun, source: Named, records: list[Record], names: dict[str, str]
-) -> Job:
-    """Return what a process works on.
-
-    Args:
-        config: Keys of the command.
-        loaded: The run.
-        source: Where the cases come from.
-        records: All cases, in order; the first ones are drawn.
-        names: Path of each case's answer, by case.
-    """
-    drawn = frozenset(record.case for record in records[: config.pictures])
-    kept = loaded.preprocessing.familiarity if config.familiarity else None
-    return Job(config, Predictor(loaded, source, records), names, drawn, warner(kept))
-
-
-def warner(kept: Any) -> Callable[[Loaded], list[str]]:
-    """Return the test of a loaded case against what the run kept of its training images."""
-    from ganatomy.inference.familiar import reasons
-
-    return lambda ready: [str(reason) for reason in reasons(kept, ready.case)]
 
 
 def finish(config: PredictConfig, source: Named, records: list[Record], todo: Plan, seconds: float) -> int:
@@ -153,5 +98,7 @@ def finish(config: PredictConfig, source: Named, records: list[Record], todo: Pl
     words += [f"{len(todo.done)} were there already"] if todo.done else []
     words += [f"{warned} unlike the training images (column warnings)"] if warned else []
     words += [f"{failed} failed (column error)"] if failed else []
+    for why, count in Counter(entry.format for entry in entries if entry.format).items():
+        sys.stdout.write(f"note: {why} ({count} {'file' if count == 1 else 'files'})\n")
     sys.stdout.write(f"{', '.join(words)}\npredictions: {folder}/{journal.TABLE}\n")
     return failed

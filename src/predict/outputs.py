@@ -19,20 +19,20 @@ from ganatomy.text.tables import csv_text
 RESULTS, IMAGES, TABLE = "boxes.json", "images.json", "boxes.csv"
 
 
-def files_of(predicted: Predicted, name: str) -> list[tuple[str, bytes]]:
+def files_of(predicted: Predicted, name: str, own_format: bool = True) -> list[tuple[str, bytes]]:
     """Return names and contents of the files of one case.
 
     Args:
         predicted: Prediction of the case.
         name: Path of its answer below the folder of the answers, without an extension.
+        own_format: Write the input's own format; else NIfTI for volumes, PNG or TIFF for pictures.
     """
     files = []
-    if predicted.file is not None:
-        ending, content = predicted.file.encoded()
-        files.append((f"{name}{ending}", content))
-    for kind, written in predicted.maps.items():
-        ending, content = written.encoded()
-        files.append((f"{name}_{kind}{ending}", content))
+    named = {"": predicted.file, **{f"_{kind}": each for kind, each in predicted.maps.items()}}
+    for kind, written in named.items():
+        if written is not None:
+            ending, content = written.returned() if own_format else written.encoded()
+            files.append((f"{name}{kind}{ending}", content))
     return files
 
 

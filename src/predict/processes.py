@@ -74,8 +74,8 @@ def _work(plain: dict[str, Any], cases: list[str], following: Any, said: Any) ->
     import signal
 
     from ganatomy.inference.inputs import inputs
-    from ganatomy.predict.command import job_of, load
     from ganatomy.predict.plan import names_of
+    from ganatomy.predict.setup import job_of, load
     from ganatomy.predict.work import work
     from ganatomy.runs import console
 

@@ -11,7 +11,17 @@ from ganatomy.config.section import Section
 from ganatomy.errors import UserError
 
 PRECISIONS = ("run", "32-true", "bf16-mixed", "16-mixed")
-DECIDING = ("precision", "mirror_axes", "samples", "doubt", "window", "format", "series", "classes")
+DECIDING = (
+    "precision",
+    "mirror_axes",
+    "samples",
+    "doubt",
+    "window",
+    "format",
+    "series",
+    "identifiers",
+    "alpha",
+)
 """Keys that decide what is in the files; files made with other ones are not taken for finished."""
 
 
@@ -31,7 +41,10 @@ class PredictConfig(Section):
     samples: Annotated[int, Field(ge=0)]
     doubt: bool
     window: int | list[int] | None
+    alpha: Annotated[float, Field(ge=0, le=1)] | None = None
+    twin: str | None = None
     series: Any
+    identifiers: Literal["keep", "remove"]
     familiarity: bool
     debug: bool
 

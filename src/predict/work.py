@@ -10,14 +10,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ganatomy.data.problems import files_of
 from ganatomy.data.records import Record
 from ganatomy.errors import UserError
+from ganatomy.inference.inputs import Named
 from ganatomy.inference.panes import drawn
 from ganatomy.inference.predictor import Loaded, Predicted, Predictor
-from ganatomy.predict import outputs, pictures, plan
+from ganatomy.predict import dicom, outputs, pictures, plan
 from ganatomy.predict.journal import Entry, Journal
 from ganatomy.predict.settings import PredictConfig
 from ganatomy.runs.directory import write_atomically
@@ -71,7 +72,11 @@ def work(job: Job, records: Iterator[Record], report: Report) -> None:
         report(entry)
 
     def finished(ready: Loaded, answer: Answer, begun: float) -> None:
-        note(_written(job, ready, job.predictor.finish(ready, answer), begun))
+        try:
+            entry = _written(job, ready, job.predictor.finish(ready, answer), begun)
+        except (UserError, ValueError) as error:  # an answer that the format cannot hold
+            entry = _entry(job, ready.record, begun, status="failed", error=_line(error, ready.record))
+        note(entry)
 
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         reading: deque[tuple[Record, Future[Loaded]]] = deque()
@@ -104,7 +109,13 @@ def work(job: Job, records: Iterator[Record], report: Report) -> None:
 def _written(job: Job, ready: Loaded, predicted: Predicted, begun: float) -> Entry:
     """Write the files of a case; return its entry."""
     name = job.names[ready.record.case]
-    files = outputs.files_of(predicted, name)
+    loaded, source = job.predictor.loaded, cast(Named, job.predictor.data.source)
+    if job.config.format == "auto" and dicom.is_series(source, ready.record):
+        about = dicom.about_of(job.config, loaded, source, ready.record)
+        files = dicom.series_files(predicted, name, about, source, loaded)
+    else:
+        files = outputs.files_of(predicted, name, job.config.format == "auto")
+    form = predicted.file.like.form if predicted.file and job.config.format == "auto" else None
     hashes = []
     for file, content in files:
         write_atomically(job.folder / file, content)
@@ -121,6 +132,7 @@ def _written(job: Job, ready: Loaded, predicted: Predicted, begun: float) -> Ent
         values=predicted.answer.values,
         boxes=outputs.plain_boxes(predicted.answer.boxes),
         shape=[int(side) for side in ready.case["image"].shape[1:]],
+        format=form.note if form else "",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -196,7 +196,9 @@ def _neighbours(size: tuple[int, ...]) -> list[tuple[int, ...]]:
     return sorted(found, key=lambda s: (sum(abs(a - b) for a, b in zip(s, size, strict=True)), s))
 
 
-def describe(run: Run, cfg: Config, data: DataModule, task: AdversarialTask) -> int:
+def describe(
+    run: Run, cfg: Config, data: DataModule, task: AdversarialTask, origin: Mapping[str, Any] | None = None
+) -> int:
     """Write config.yaml, environment.json and data.json once the run is built.
 
     Args:
@@ -204,6 +206,7 @@ def describe(run: Run, cfg: Config, data: DataModule, task: AdversarialTask) -> 
         cfg: Completed configuration.
         data: Data of the run.
         task: Task with its players.
+        origin: What is known of the weights that it starts from; empty for random ones.
 
     Returns:
         The step that the run begins at.
@@ -231,7 +234,7 @@ def describe(run: Run, cfg: Config, data: DataModule, task: AdversarialTask) -> 
     if chosen is not None and run.is_rank_zero:
         tidy(run.checkpoints, chosen)
     start = chosen.step if chosen is not None else 0
-    about, here = summary(data), environment(cfg.seed)
+    about, here = summary(data), environment(cfg.seed) | ({"init": dict(origin)} if origin else {})
     first = run.read("environment.json") if cfg.resume else None
     known = run.identity or (first or {}).get(KEY) or (chosen.identity if chosen is not None else "")
     run.identity = known or identify(cfg.to_plain(), about["hash"])

@@ -211,6 +211,7 @@ def test_what_cannot_be_compared_is_refused_in_a_line(tmp_path: Path, compare: I
     run(tmp_path / "unfinished", values, status="preempted")
     (run(tmp_path / "cut", values) / "scores.csv").write_text("case,dice\nx")
     (run(tmp_path / "odd", values) / "data.json").write_text("[]")
+    (run(tmp_path / "formless", values) / "config.yaml").write_text("task: [1]\nmodel: {}")
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.csv").write_text("mine")
     before = sorted(tmp_path.rglob("*"))
@@ -224,6 +225,7 @@ def test_what_cannot_be_compared_is_refused_in_a_line(tmp_path: Path, compare: I
         ("a", "unfinished"): "runs: unfinished is not finished (preempted)",
         ("a", "cut"): "cut/scores.csv: has 1 cells in row 2",
         ("a", "odd"): "odd/data.json: holds no section of keys",
+        ("a", "formless"): "runs: formless/config.yaml: is damaged (it has no section task)",
         ("a", "empty"): "runs: empty is no run directory",
         ("a", "nowhere"): "runs: nowhere is no folder",
         ("a", "nowhere*"): "runs: no run directory matches nowhere*",
@@ -273,6 +275,17 @@ def test_differing_keys_name_what_changes_numbers_alone(tmp_path: Path) -> None:
         "model.adversarial": ["(none)", "{weight: 0.1}"],
         "seed": ["0", "1"],
     }
+
+
+def test_aliases_of_yaml_do_not_unfold_without_end(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    values = {"dice": np.linspace(0.5, 0.9, 6)}
+    run(tmp_path / "a", values)
+    place = run(tmp_path / "b", values)
+    (place / "config.yaml").write_text((place / "config.yaml").read_text() + "\n".join(lines))
+    with pytest.raises(UserError, match="is no configuration"):
+        read_arms([str(tmp_path / "a"), str(tmp_path / "b")])
 
 
 @pytest.fixture(scope="module")

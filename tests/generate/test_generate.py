@@ -25,6 +25,8 @@ from ganatomy.generate.sheet import chosen
 from ganatomy.inference.loaded import load_run
 from ganatomy.runs.directory import Run
 from ganatomy.tasks.segmentation import SegmentationTask
+from ganatomy.tasks.synthesis.facts import ImageFacts
+from ganatomy.tasks.synthesis.sampler import Sampler
 from ganatomy.training import build
 from tests.conftest import composed
 from tests.generate.conftest import SMALL, files
@@ -48,6 +50,22 @@ def test_image_n_is_the_same_in_every_folder_and_seeds_differ(finished: Finished
     names = ("images/0001.png", "images/0002.png")
     assert [few[name] for name in names] == [many[name] for name in names]
     assert not {few[name] for name in names} & {other[name] for name in names}
+
+
+def test_images_are_drawn_on_one_thread(finished: Finished) -> None:
+    """On more of them the last bits differ, and with them the files of another machine."""
+    task: Any = load_run(finished("plain"), "cpu").task
+    kept = json.loads((finished("plain") / "preprocessing.json").read_text())
+    facts = ImageFacts.from_plain(kept["synthesis"])
+    threads: list[int] = []
+    task.evaluator.register_forward_pre_hook(lambda *_: threads.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        Sampler(task.drawer, facts)(1)
+        assert torch.get_num_threads() == 3 and threads == [1]
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.slow
@@ -210,6 +228,7 @@ def test_a_run_of_another_task_names_the_right_command() -> None:
         synthesis_of(other)
 
 
+@pytest.mark.slow
 def test_the_command_itself(finished: Finished, command: Any, tmp_path: Path) -> None:
     run = finished("plain")
     done = command(f"run={run}", "n=2", "output=images", "device=cpu", module="src.generate")

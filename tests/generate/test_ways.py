@@ -13,6 +13,7 @@ from PIL import Image
 
 from ganatomy.generate.maker import on_the_way
 from ganatomy.generate.request import Way
+from ganatomy.tasks.shared.fixed_noise import fixed_noise
 from tests.generate.conftest import files
 
 Drawn = Callable[..., Path]
@@ -40,7 +41,9 @@ def test_noise_on_the_way_is_as_long_as_noise() -> None:
     for n in range(1, 6):
         angle = (n - 1) / 4 * np.pi / 2
         np.testing.assert_allclose(noise(n), [2 * np.cos(angle), 2 * np.sin(angle)], atol=1e-6)
-    assert torch.equal(noise(1), ends[3]) and torch.equal(noise(5), ends[7])
+    many = {n: fixed_noise(0, f"synthetic {n}", 50) for n in (3, 7)}
+    noise = on_the_way(many.__getitem__, Way(3, 7, 5))
+    assert torch.equal(noise(1), many[3]) and torch.equal(noise(5), many[7]), "to the last bit"
 
 
 def test_a_way_keeps_one_class(finished: Finished, drawn: Drawn) -> None:

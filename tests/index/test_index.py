@@ -293,6 +293,13 @@ def test_nothing_is_written_into_the_runs(tmp_path: Path, index: Inside) -> None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["index.html", "runs"]
 
 
+def test_a_page_that_cannot_be_written(tmp_path: Path, index: Inside) -> None:
+    run(tmp_path / "runs/a")
+    result = index(tmp_path, "output=/proc/nowhere/index.html")
+    assert result.returncode == 2 and result.stderr.count("\n") == 1
+    assert result.stderr.startswith("error: output: /proc/nowhere/index.html cannot be written (No such file")
+
+
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 def test_the_table_fits_its_width(tmp_path: Path, index: Inside, width: int) -> None:
     for number in range(3):

@@ -74,7 +74,7 @@ class SpadeGenerator(nn.Module):
     def forward(self, z: Tensor, label: Tensor) -> Tensor:
         first, *finer = self.blocks
         label = self._widened(label.to(z.dtype))
-        x: Tensor = first(self.enter(z).reshape(len(z), -1, *self.start), label)
+        x: Tensor = first(self.enter(z).reshape(z.shape[0], -1, *self.start), label)
         for block in finer:
             x = block(F.interpolate(x, scale_factor=2.0), label)
         return cut(self.leave(F.leaky_relu(x, SLOPE)), self.size)

@@ -100,7 +100,7 @@ class DcganGenerator(nn.Module):
 
     def forward(self, z: Tensor, *kind: Tensor) -> Tensor:
         x: Tensor = self.enter(with_class_vectors(z, self.vectors, *kind))
-        x = x.reshape(len(z), -1, *self.start)
+        x = x.reshape(z.shape[0], -1, *self.start)
         for norm, up in zip(self.norms, self.up, strict=True):
             x = up(torch.relu(norm(x)))
         return cut(torch.tanh(x) if self.tanh else x, self.size)

@@ -98,7 +98,7 @@ class FastGenerator(nn.Module):
         initialise(self)
 
     def forward(self, z: Tensor, *kind: Tensor) -> Tensor:
-        x = self.enter(with_class_vectors(z, self.vectors, *kind)).reshape(len(z), -1, *self.start)
+        x = self.enter(with_class_vectors(z, self.vectors, *kind)).reshape(z.shape[0], -1, *self.start)
         features = [F.glu(self.norm(x), 1)]
         for number, level in enumerate(self.levels, start=1):
             x = level(F.interpolate(features[-1], scale_factor=2, mode="nearest"))

@@ -109,7 +109,7 @@ class R3Generator(nn.Module):
 
     def forward(self, z: Tensor, *kind: Tensor) -> Tensor:
         weights = self.enter(with_class_vectors(z, self.vectors, *kind))
-        x = self.levels[0](self.basis * weights.reshape(len(z), -1, *[1] * (self.basis.dim() - 1)))
+        x = self.levels[0](self.basis * weights.reshape(z.shape[0], -1, *[1] * (self.basis.dim() - 1)))
         for turn, level in zip(self.turns, self.levels[1:], strict=True):
             x = level(F.interpolate(turn(x), scale_factor=2, mode=self.mode))
         return cut(self.leave(x), self.size)

@@ -140,7 +140,7 @@ class StyleGenerator(nn.Module):
         """Return the images of styles [B, style], with the noise maps of `z` [B, latent]."""
         _, *noise = torch.split(z, [self.map.latent, *(prod(sides) for sides in self.maps)], 1)
         maps = [part.reshape(-1, 1, *sides) for part, sides in zip(noise, self.maps, strict=True)]
-        x = self.paints[0](self.basis.expand(len(z), *self.basis.shape), style, maps[0])
+        x = self.paints[0](self.basis.expand(z.shape[0], *self.basis.shape), style, maps[0])
         image = self.shows[0](x, style)
         for level, show in enumerate(list(self.shows)[1:]):
             for index in (2 * level + 1, 2 * level + 2):

@@ -15,6 +15,8 @@ KEY = "run"
 """Key of the name in environment.json and in each checkpoint."""
 DECISIVE = ("seed", "task", "data", "model", "update")
 """Sections of the configuration that make a game what it is: runs that share them have equal weights."""
+START: dict[str, Any] = {"init_hash": None, "init_players": "both", "freeze": [], "freeze_discriminator": 0}
+"""Keys that say what the game starts from, and their values for random weights that all learn."""
 
 
 def identify(plain: Mapping[str, Any], data: str) -> str:
@@ -25,6 +27,8 @@ def identify(plain: Mapping[str, Any], data: str) -> str:
         data: Digest of the data.
     """
     content = [data, {section: plain.get(section) for section in DECISIVE}]
+    start = {key: plain[key] for key, usual in START.items() if plain.get(key, usual) != usual}
+    content += [start] if start else []
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

@@ -41,11 +41,6 @@ class AsWritten:
         values: np.ndarray = self.numbers.astype(np.float64) * self.like.slope + self.like.inter
         return values
 
-    @property
-    def array(self) -> np.ndarray:
-        """Return the values, as the stored numbers themselves where the file has no scaling."""
-        return self.numbers if (self.like.slope, self.like.inter) == (1, 0) else self.values
-
     def encoded(self) -> tuple[str, bytes]:
         """Return the suffix and the content of the file."""
         return encoded(self.values, self.affine, self.like)
@@ -70,17 +65,17 @@ class Originals:
         self.records = {record.case: record for record in data.records["test"]}
         self._case, self._read = "", dict[str, Any]()
 
-    def hold(self, record: Record, case: Case, moved: bool = False) -> None:
+    def hold(self, record: Record, case: Case, elsewhere: bool = False) -> None:
         """Take over a case that is loaded already.
 
         Args:
             record: Record of the case.
             case: Its arrays.
-            moved: Its grid is not that of its file, whose header does not say where it is.
+            elsewhere: Its grid is not that of its file, whose header does not say where it is.
         """
         self.records[record.case] = record
         self._case, self._read = record.case, {"truth": case}
-        if moved:
+        if elsewhere:
             for role in ("image", "target"):
                 self._read[role] = replace(original(self.data.source, record, role), header=None)
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from monai.inferers import sliding_window_inference
 from torch import Tensor
 
-from ganatomy.data.datamodule import DataModule
 from ganatomy.errors import UserError
+
+if TYPE_CHECKING:
+    from ganatomy.data.datamodule import DataModule
 
 ROWS = 16
 """Images, or windows, per forward pass."""

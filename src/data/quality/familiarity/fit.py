@@ -11,7 +11,7 @@ import numpy as np
 from ganatomy.data.quality.familiarity.calibration import MIRRORS, Trial, factor, ranges, widening
 from ganatomy.data.quality.familiarity.case_summary import Summary
 from ganatomy.data.quality.familiarity.features import floor_of, scale_of
-from ganatomy.data.quality.familiarity.judge import VERSION, judged
+from ganatomy.data.quality.familiarity.judge import VERSION, reasons_of
 from ganatomy.data.quality.familiarity.mirror import Mirror
 from ganatomy.data.quality.familiarity.mistakes import MISTAKES, swapped
 
@@ -122,7 +122,7 @@ def _told(kept: dict[str, Any], cases: Sequence[Summary]) -> dict[str, Any]:
     """Return the share of training cases on which each mistake is seen, and which cannot be told."""
     some = cases[:: -(-len(cases) // TRIED)]
     seen = {
-        name: _short(float(np.mean([bool(judged(kept, mistake(case))) for case in some])))
+        name: _short(float(np.mean([bool(reasons_of(kept, mistake(case))) for case in some])))
         for name, mistake in MISTAKES.items()
         if max(kept["channels"]) > 1 or mistake is not swapped
     }

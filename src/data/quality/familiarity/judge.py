@@ -67,10 +67,10 @@ def unlike(
             f"preprocessing.json: familiarity has the version {kept.get('version')}, not {VERSION}; "
             "use the version of GANatomy that trained the run"
         )
-    return judged(kept, summarise(image, affine, np.asarray(spacing, float)))
+    return reasons_of(kept, summarise(image, affine, np.asarray(spacing, float)))
 
 
-def judged(kept: Mapping[str, Any], case: Summary) -> list[Reason]:
+def reasons_of(kept: Mapping[str, Any], case: Summary) -> list[Reason]:
     """Return the same reasons as `unlike`, from the summary of a case."""
     first = _whole(kept, case)
     if any(reason.kind in ("axes", "channels", "constant") for reason in first):

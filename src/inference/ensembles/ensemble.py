@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganatomy.errors import UserError
+from ganatomy.inference.ensembles.members import Members, dropouts
 from ganatomy.inference.loaded import LoadedRun, load_run
-from ganatomy.inference.members import Members, dropouts
 from ganatomy.training.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def load_runs(
     samples: int = 0,
     seed: int = 0,
     doubt: bool = False,
+    change: Callable[[LoadedRun], LoadedRun] = lambda loaded: loaded,
 ) -> LoadedRun:
     """Load one run, or several that answer as one.
 
@@ -50,6 +51,7 @@ def load_runs(
         samples: See `ensemble`.
         seed: See `ensemble`.
         doubt: Measure doubt also if there is one member alone, which has an entropy.
+        change: Applied to each run once it is loaded.
 
     Returns:
         What `Predictor`, `applied` and the verbs take; one run alone is as `load_run` gives it.
@@ -60,7 +62,7 @@ def load_runs(
     several = [runs] if isinstance(runs, str | Path) else list(runs)
     if not several:
         raise UserError("run: names no run; give one, or several as run=[A,B]")
-    loaded = [load_run(run, device) for run in several]
+    loaded = [change(load_run(run, device)) for run in several]
     if len(loaded) == 1 and not mirror_axes and not samples and not doubt:
         if mirror_axes is not None:
             _without_mirrors(loaded[0])

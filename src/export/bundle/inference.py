@@ -1,0 +1,157 @@
+"""inference.json of a bundle: what MONAI reads to build and run it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ganatomy.errors import UserError
+from ganatomy.tasks.anomaly import AnomalyTask
+from ganatomy.tasks.detection import DetectionTask
+from ganatomy.tasks.segmentation.gate import SUSPICIOUS
+from ganatomy.tasks.synthesis import SynthesisTask
+
+if TYPE_CHECKING:
+    from ganatomy.inference.loaded import LoadedRun
+
+Plain = dict[str, Any]
+TRANSFORMS, ANSWERS = "scripts.transforms", "scripts.answers"
+SETTINGS = ("intensity", "orientation", "spacing", "size", "resize")
+
+
+def inference_of(loaded: LoadedRun) -> tuple[Plain, tuple[str, ...]]:
+    """Return the content of inference.json and the scripts that it names.
+
+    Raises:
+        UserError: A bundle cannot hold what this run needs.
+    """
+    common: Plain = {
+        "imports": ["$import os", "$import torch"],
+        "bundle_root": ".",
+        "output_dir": "$os.path.join(@bundle_root, 'predictions')",
+        "device": "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
+        "network_def": "$torch.jit.load(os.path.join(@bundle_root, 'models/model.ts'), map_location='cpu')",
+    }
+    if isinstance(loaded.task, SynthesisTask):
+        return {**common, **_drawing(loaded), "run": ["$@application.run()"]}, ("apply",)
+    scripts = ("apply", "transforms", "inferer", "answers")
+    return {**common, **_application(loaded), "run": ["$@application.run()"]}, scripts
+
+
+def _drawing(loaded: LoadedRun) -> Plain:
+    task: Any = loaded.task
+    if task.condition.masks:
+        raise UserError(
+            "format=bundle: this generator draws from label maps, for which a bundle has no input; use "
+            "format=onnx or torchscript"
+        )
+    kept = loaded.preprocessing.synthesis or {}
+    units = {key: _number(kept[key]) for key in ("offset", "scale") if _number(kept.get(key)) is not None}
+    kind = {"kind": "@kind"} if task.condition.classes else {}
+    return {
+        "count": 8,
+        "seed": 0,
+        **({"kind": 0} if kind else {}),
+        "application": {
+            "_target_": "scripts.apply.Drawing",
+            "network": "@network_def",
+            "latent": task.latent,
+            "count": "@count",
+            "seed": "@seed",
+            "output_dir": "@output_dir",
+            "device": "@device",
+            **kind,
+            **units,
+        },
+    }
+
+
+def _number(value: Any) -> float | None:
+    """Return a single number, or None for anything else."""
+    found = np.atleast_1d(np.asarray(value, np.float64)) if value is not None else np.zeros(0)
+    return float(found[0]) if found.size == 1 else None
+
+
+def _application(loaded: LoadedRun) -> Plain:
+    task, kept = loaded.task, loaded.preprocessing
+    plain = kept.to_plain()
+    load: Plain = {"_target_": "LoadImaged", "keys": "image"}
+    first: Plain = {"_target_": "EnsureChannelFirstd", "keys": "image"}
+    prepared = {
+        "_target_": f"{TRANSFORMS}.Prepared",
+        "spatial_dims": kept.spatial_dims,
+        "whole": not kept.one_size,
+        "settings": {key: plain[key] for key in SETTINGS},
+    }
+    window, mirrors = getattr(task, "window", None), getattr(task, "mirror_axes", ())
+    if isinstance(task, DetectionTask) and (window or mirrors):
+        raise UserError(
+            "format=bundle: task.window and task.mirror_axes of detection have no place in a bundle; use "
+            "format=onnx or torchscript"
+        )
+    inferer = {
+        "_target_": "scripts.inferer.AsTrained",
+        "window": window if isinstance(window, int | None) else list(window),
+        "mirror_axes": list(mirrors),
+        "probabilities": task.makes_label_maps,
+        "factor": getattr(task, "factor", None),
+    }
+    if isinstance(task, DetectionTask):
+        inferer = {"_target_": "SimpleInferer"}
+    return {
+        "dataset_dir": "$os.path.join(@bundle_root, 'images')",
+        "preprocessing": {"_target_": "Compose", "transforms": [load, first, prepared]},
+        "inferer": inferer,
+        "postprocessing": {"_target_": "Compose", "transforms": _answer(loaded)},
+        "application": {
+            "_target_": "scripts.apply.Application",
+            "folder": "@dataset_dir",
+            "network": "@network_def",
+            "preprocessing": "@preprocessing",
+            "inferer": "@inferer",
+            "postprocessing": "@postprocessing",
+            "device": "@device",
+        },
+    }
+
+
+def _answer(loaded: LoadedRun) -> list[Plain]:
+    """Return the transforms from the network's output to files."""
+    task, kept = loaded.task, loaded.preprocessing
+    if isinstance(task, DetectionTask):
+        return [
+            {
+                "_target_": f"{ANSWERS}.Boxes",
+                "output_dir": "@output_dir",
+                "classes": list(task.box_classes),
+                "stride": task.stride,
+                "threshold": task.threshold,
+                "max_detections": task.max_detections,
+                "nms_iou": task.nms_iou,
+            }
+        ]
+    if isinstance(task, AnomalyTask):
+        scores = {"_target_": f"{ANSWERS}.Scores", "output_dir": "@output_dir"}
+        return [
+            scores,
+            {"_target_": f"{ANSWERS}.Images", "channel": kept.channels},
+            *_files("map", "float32"),
+        ]
+    if task.makes_label_maps:
+        gate = getattr(task, "gate", None)
+        more = {} if gate is None else {"threshold": float(task.threshold), "suspicious": SUSPICIOUS}  # type: ignore[arg-type]
+        values = list(kept.label_values or range(max(len(kept.label_classes), 2)))
+        types = (np.min_scalar_type(min(values)), np.min_scalar_type(max(values)))
+        labels = {"_target_": f"{ANSWERS}.Labels", **more}
+        return [labels, *_files("label", str(np.result_type(*types)), values=values)]
+    own = {} if kept.target is None else {"target": dict(kept.target)}
+    return [{"_target_": f"{ANSWERS}.Images"}, *_files("image", "float32", **own)]
+
+
+def _files(kind: str, dtype: str, **more: Any) -> list[Plain]:
+    own = kind == "image" and "target" not in more
+    return [
+        {"_target_": f"{TRANSFORMS}.OnFile", "kind": kind, **more},
+        {"_target_": f"{TRANSFORMS}.Saved", "output_dir": "@output_dir", "dtype": dtype, "as_input": own},
+    ]

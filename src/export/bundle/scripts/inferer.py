@@ -1,0 +1,45 @@
+"""Inference as in the run's own test: windows, slices of volumes, and mirrored images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from monai.inferers import Inferer
+from torch import Tensor
+
+from ganatomy.tasks.shared.sliding_window import aligned, mirrored, slide
+
+
+class AsTrained(Inferer):
+    """Run the network on one prepared image [1, C, *spatial], or on the slices [S, C, H, W] of a volume.
+
+    Args:
+        window: Sides of the sliding window; None for whole images.
+        mirror_axes: Axes along which images are mirrored, and the answers averaged.
+        probabilities: Return probabilities of the classes, the softmax of the network's answer.
+        factor: Enlargement of super-resolution; no window cuts a block of it.
+    """
+
+    def __init__(
+        self,
+        window: int | Sequence[int] | None = None,
+        mirror_axes: Sequence[int] = (),
+        probabilities: bool = False,
+        factor: int | None = None,
+    ) -> None:
+        Inferer.__init__(self)
+        self.window, self.mirror_axes = window, tuple(mirror_axes)
+        self.probabilities, self.factor = probabilities, factor
+
+    @torch.no_grad()
+    def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+        """Return the network's answer for every row."""
+        window = aligned(self.window, inputs.shape[2:], self.factor) if self.factor else self.window
+
+        def answer(part: Tensor) -> Tensor:
+            found = slide(network, part, window)
+            return found.softmax(1) if self.probabilities else found
+
+        return mirrored(answer, inputs, self.mirror_axes)

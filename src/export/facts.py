@@ -1,0 +1,72 @@
+"""Facts about a run that travel inside an exported file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ganatomy.data.transforms.intensity import one_each, shown
+from ganatomy.runs.directory import HEALTHY
+from ganatomy.version import __version__
+
+if TYPE_CHECKING:
+    from ganatomy.export.graphs.graph import Graph
+    from ganatomy.inference.loaded import LoadedRun
+
+UNITS = ("range", "percentile")
+"""Intensity settings, by their first word, whose values lie about between 0 and 1."""
+
+
+def facts_of(
+    loaded: LoadedRun, graph: Graph | None, status: dict[str, Any], licence: str | None
+) -> dict[str, Any]:
+    """Return facts that name no case, subject or folder, in an order that never changes.
+
+    Args:
+        loaded: The run.
+        graph: The exported network; None for the weights alone.
+        status: Content of status.json.
+        licence: Licence of the weights, if stated.
+    """
+    plain = loaded.preprocessing.to_plain()
+    network = loaded.cfg.model.to_plain()["generator"]
+    facts = {
+        "version": __version__,
+        "task": task_name(loaded),
+        "network": network.get("_target_") or {name: part["_target_"] for name, part in network.items()},
+        "weights_sha256": loaded.weights_hash,
+        "spatial_dims": loaded.preprocessing.spatial_dims,
+        "preprocessing": plain,
+        "preparation": preparation_words(loaded),
+        "licence": licence or "not stated",
+        "game": str(status.get("game", HEALTHY)),
+        "status": str(status.get("status", "unknown")),
+    }
+    if graph is not None:
+        facts |= {"inputs": graph.inputs, "outputs": graph.outputs, "training_sides": list(graph.sides)}
+    return facts
+
+
+def task_name(loaded: LoadedRun) -> str:
+    """Return the name of the task as in `conf/task`, from its class."""
+    return loaded.cfg.task.target.rpartition(".")[2].removesuffix("Task").lower()
+
+
+def preparation_words(loaded: LoadedRun) -> dict[str, str]:
+    """Return how an image is prepared, in words, by title."""
+    made = loaded.preprocessing.preparation
+    lines = {
+        "Orientation": made.orientation or "as in the file",
+        "Spacing in mm": "as in the file" if made.spacing is None else str(list(made.spacing)),
+        "Size in voxels": "as in the file"
+        if made.size is None
+        else f"{made.size} ({made.resize or 'default'})",
+        "Intensity": shown(made.intensity),
+    }
+    return {title: text for title, text in lines.items() if title != "Orientation" or made.spatial_dims == 3}
+
+
+def in_unit_range(loaded: LoadedRun) -> bool:
+    """Return True if prepared intensities lie about between 0 and 1, False if they are standardised."""
+    given = loaded.preprocessing.preparation.intensity
+    first = (one_each(given) or [given])[0]
+    return not isinstance(first, str) or first.startswith(UNITS)

@@ -1,0 +1,1 @@
+"""The networks of a task as one function of tensors, and inputs to try it on."""

@@ -1,0 +1,137 @@
+"""The page of a run: it answers to this machine and to itself alone, and shows what predict would write."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import uvicorn
+from PIL import Image
+
+from ganatomy.demo.answers import KEPT
+from ganatomy.demo.server import Page
+from ganatomy.inference.loaded import load_run
+from tests.finished import OBLIQUE, blobs
+from tests.index.browser import CHROMIUM, browser
+
+
+@pytest.fixture(scope="module")
+def address(finished: Callable[[str], Path]) -> Iterator[str]:
+    """The page of the enhancement run, which denoises volumes slice by slice."""
+    settings = uvicorn.Config(
+        Page(load_run(finished("enhancement")), 1.0).application(), port=0, log_level="error", lifespan="off"
+    )
+    server = uvicorn.Server(settings)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    image = nib.Nifti1Image((blobs(5, 20, 16, 12) * 1500).astype(np.int16), OBLIQUE)
+    nib.save(image, tmp_path / "scan.nii.gz")
+    return tmp_path / "scan.nii.gz"
+
+
+def posted(address: str, *files: Path, **headers: str) -> tuple[int, dict[str, Any]]:
+    """Status and content of the answer to dropped files."""
+    mark, body = uuid.uuid4().hex, b""
+    for file in files:
+        head = f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="{file.name}"\r\n\r\n'
+        body += head.encode() + file.read_bytes() + b"\r\n"
+    body += f"--{mark}--\r\n".encode()
+    kind = {"Content-Type": f"multipart/form-data; boundary={mark}"}
+    request = urllib.request.Request(f"{address}/predict", body, {**kind, **headers})
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+def got(url: str) -> bytes:
+    with urllib.request.urlopen(url) as answer:
+        return bytes(answer.read())
+
+
+def test_an_image_gets_its_answer(address: str, scan: Path, finished: Any, tmp_path: Path) -> None:
+    code, found = posted(address, scan)
+    assert (code, found["slices"], found["shape"]) == (200, 12, "20 x 16 x 12")
+    for name in ("input", *found["pictures"]):
+        with Image.open(
+            io.BytesIO(got(f"{address}/picture/{found['key']}/{name.replace(' ', '%20')}/3"))
+        ) as tile:
+            assert tile.width >= 16 and np.asarray(tile).std() > 0
+    (tmp_path / "answer.nii.gz").write_bytes(got(f"{address}/answer/{found['key']}"))
+    made = nib.load(tmp_path / "answer.nii.gz")
+    assert np.array_equal(made.affine, nib.load(scan).affine)
+    from ganatomy import load
+
+    assert np.array_equal(made.get_fdata(), load(finished("enhancement"))(scan).array)
+
+
+def test_a_mistake_is_one_line(address: str, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("hello")
+    code, found = posted(address, tmp_path / "note.txt")
+    assert code == 400 and "no image is there" in found["error"] and str(tmp_path) not in found["error"]
+    asked = http.client.HTTPConnection(address.removeprefix("http://"))
+    asked.request("POST", "/predict", headers={"Content-Length": "1100000"})
+    answer = asked.getresponse()
+    assert answer.status == 413 and "larger than 1 MB" in json.load(answer)["error"]
+
+
+def test_no_other_site_and_no_other_name(address: str, scan: Path) -> None:
+    assert posted(address, scan, Origin="http://elsewhere.example")[0] == 403
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        urllib.request.urlopen(urllib.request.Request(address, headers={"Host": "elsewhere.example"}))
+
+
+def test_old_answers_are_forgotten(address: str, scan: Path) -> None:
+    first = posted(address, scan)[1]["key"]
+    for _ in range(KEPT):
+        last = posted(address, scan)[1]["key"]
+    assert got(f"{address}/answer/{last}")
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        got(f"{address}/answer/{first}")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_the_page_in_a_browser(address: str, scan: Path) -> None:
+    with browser() as chromium:
+        chromium.call("Page.navigate", url=address)
+        wait(chromium, "document.title === 'run'")
+        page = chromium.call("DOM.getDocument")["root"]["nodeId"]
+        field = chromium.call("DOM.querySelector", nodeId=page, selector="#file")["nodeId"]
+        chromium.call("DOM.setFileInputFiles", nodeId=field, files=[str(scan)])
+        wait(chromium, "!document.getElementById('shown').hidden")
+        wait(chromium, "document.getElementById('over').naturalWidth > 10")
+        chromium.ask("document.getElementById('cut').value = 20")
+        chromium.ask("document.getElementById('cut').dispatchEvent(new Event('input'))")
+        assert chromium.ask("document.body.style.getPropertyValue('--cut')") == "20%"
+        assert chromium.ask("document.getElementById('save').getAttribute('href')").startswith("/answer/")
+        assert [line for line in chromium.complaints if address not in line] == []
+
+
+def wait(chromium: Any, condition: str) -> None:
+    for _ in range(300):
+        if chromium.ask(condition):
+            return
+        time.sleep(0.1)
+    raise AssertionError(condition)
