@@ -123,7 +123,8 @@ def statistics(columns: Mapping[str, np.ndarray]) -> dict[str, Statistic]:
     """Return the scores that columns of cases determine, as functions of the cases that count."""
     found: dict[str, Statistic] = {}
     for name, values in columns.items():
-        if name not in (*RESERVED, *WHOLE) and not describe(name.partition("/")[0]).counts:
+        about = describe(name.partition("/")[0])
+        if name not in (*RESERVED, *WHOLE) and not about.counts and not about.after:
             found[name] = _mean_over(_classes(columns, name) or [values])
     if "objects" in columns:
         objects, hits, false = (columns[key] for key in ("objects", "found", "false_positives"))

@@ -10,8 +10,8 @@ import numpy as np
 from ganatomy.data.records import Batch, Case, Record, Source
 from ganatomy.inference.applied import AppliedData, applied, to_device
 from ganatomy.inference.enlarging import enlarged
+from ganatomy.inference.ensembles.members import with_doubt
 from ganatomy.inference.loaded import LoadedRun
-from ganatomy.inference.members import with_doubt
 from ganatomy.tasks.shared.answers import Answer
 from ganatomy.tasks.shared.as_written import AsWritten, Originals
 

@@ -115,6 +115,7 @@ def _written(job: Job, ready: Loaded, predicted: Predicted, begun: float) -> Ent
         files = dicom.series_files(predicted, name, about, source, loaded)
     else:
         files = outputs.files_of(predicted, name, job.config.format == "auto")
+    form = predicted.file.like.form if predicted.file and job.config.format == "auto" else None
     hashes = []
     for file, content in files:
         write_atomically(job.folder / file, content)
@@ -131,6 +132,7 @@ def _written(job: Job, ready: Loaded, predicted: Predicted, begun: float) -> Ent
         values=predicted.answer.values,
         boxes=outputs.plain_boxes(predicted.answer.boxes),
         shape=[int(side) for side in ready.case["image"].shape[1:]],
+        format=form.note if form else "",
     )
 
 

@@ -22,7 +22,7 @@ class SoftHooks:
         doubted: Number of the part that doubt is about.
         stride: Pixels along each side of a cell of the soft prediction.
         members: Function in the place of `soft_prediction` where several networks answer as one; see
-            `ganatomy.inference.ensemble`.
+            `ganatomy.inference.ensembles.ensemble`.
 
     Example:
         >>> class Thresholded(SoftHooks):

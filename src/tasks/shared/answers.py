@@ -37,7 +37,7 @@ class Answer:
         boxes: Boxes found; None for a task without boxes.
         values: Numbers about the whole case, by name, such as an anomaly score.
         maps: Maps of doubt about it by name, [C, *spatial] on the network's grid, where several members
-            answered; see `ganatomy.inference.members`.
+            answered; see `ganatomy.inference.ensembles.members`.
     """
 
     array: Tensor | None = None
