@@ -116,12 +116,13 @@ def _beside(found: Table, cfg: Plain, task: str) -> str:
     return f"{text} Whether the discriminator helped is unknown: no twin without one is among the scores."
 
 
-def memorisation(metrics: Plain, game: str) -> str:
+def memorisation(metrics: Plain, game: str, finding: str | None = None) -> str:
     """Return what is known about copies of training images.
 
     Args:
         metrics: Content of metrics.json.
         game: Name of the failed game, or `healthy`.
+        finding: What the run's test said of copies; None for a run that kept no such line.
     """
     share, expected = metrics.get("test/copied"), metrics.get("floor/copied")
     if share is None or expected is None:
@@ -132,6 +133,8 @@ def memorisation(metrics: Plain, game: str) -> str:
         f"{share:.0%} of the synthetic images are nearer to a training image than 99 % of held-out images "
         f"are; {expected:.0%} were expected."
     )
+    if finding:
+        return f"**Copies of training images: {finding.partition(':')[0]}.** {numbers}"
     if expected > UNSURE:
         return f"**Copies of training images: too few images to tell.** {numbers}"
     if share > 2 * expected:
