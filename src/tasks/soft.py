@@ -25,6 +25,7 @@ class SoftHooks:
             `ganatomy.inference.ensembles.ensemble`.
 
     Example:
+        >>> import torch
         >>> class Thresholded(SoftHooks):
         ...     soft_kind = "presence"
         ...     def soft_prediction(self, batch):
