@@ -32,7 +32,8 @@ ROOMS = (
     "ganatomy.optim.schedules",
     "ganatomy",
 )
-WITHOUT_EXAMPLE: dict[str, str] = {}
+FINISHED = "needs a finished run; docs/python.md makes one, and its blocks are run"
+WITHOUT_EXAMPLE: dict[str, str] = dict.fromkeys(("Model", "Prediction", "TrainedRun", "load"), FINISHED)
 """Name of an export that needs no example -> the reason. Constants need none."""
 AT_HAND = {"np": np, "torch": torch, "nn": torch.nn, "Tensor": torch.Tensor, "Path": Path}
 
@@ -66,6 +67,13 @@ OTHERS = (
     "ganatomy.text.tables",
     "ganatomy.data.io.dicom.pseudonyms",
     "ganatomy.inference.loaded",
+    "ganatomy.tasks.soft",
+    "ganatomy.metrics.calibration.risk_coverage",
+    "ganatomy.metrics.calibration.reliability",
+    "ganatomy.metrics.calibration.label_maps",
+    "ganatomy.inference.ensembles.doubt",
+    "ganatomy.data.io.dicom.outputs.concepts",
+    "ganatomy.data.io.dicom.outputs.about",
     "ganatomy.training.initial.fitting",
     "ganatomy.inference.interpolation",
     "ganatomy.index.wording",

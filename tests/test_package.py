@@ -66,7 +66,7 @@ def test_the_package_is_the_folder_src_and_holds_conf() -> None:
 def test_a_wheel_holds_one_package_its_configuration_and_nothing_else(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     wanted = {f"ganatomy/{p.relative_to(ROOT)}" for p in (ROOT / "conf").rglob("*.yaml")}
-    code = [p for p in (ROOT / "src").rglob("*") if p.suffix in (".py", ".html", ".typed")]
+    code = [p for p in (ROOT / "src").rglob("*") if p.suffix in (".py", ".html", ".js", ".typed")]
     wanted |= {f"ganatomy/{p.relative_to(ROOT / 'src')}" for p in code}
     assert {name for name in names if ".dist-info/" not in name} == wanted
     assert "ganatomy/py.typed" in wanted and "ganatomy/pictures/page.html" in wanted

@@ -23,7 +23,7 @@ def main(cfg: DictConfig) -> None:
         raise UserError(f"demo: {error.name} is not installed; pip install 'ganatomy[demo]'") from error
     from ganatomy.config.resolve import to_plain
     from ganatomy.demo.settings import DemoConfig
-    from ganatomy.inference.ensemble import load_runs
+    from ganatomy.inference.ensembles.ensemble import load_runs
     from ganatomy.runs import console
 
     config = DemoConfig.from_plain(to_plain(cfg))

@@ -11,6 +11,7 @@ from ganatomy.config.resolve import check_data, data_keys
 from ganatomy.config.schema import DataConfig
 from ganatomy.config.targets import build, parameters_of, resolve
 from ganatomy.data.records import SPLITS, Record, Source
+from ganatomy.data.splits.held import Pseudonymous
 from ganatomy.data.splits.split import Splitting
 from ganatomy.errors import UserError
 from ganatomy.evaluate.classes import ByName, matched
@@ -61,8 +62,16 @@ def own_cases(loaded: LoadedRun, part: Part | None) -> Chosen:
     part = part or "test"
     contents = contents_of(loaded.path)
     wanted = [case for split in (SPLITS if part == "all" else (part,)) for case in contents.get(split, {})]
-    source = opened(loaded.cfg.data)
-    records = {record.case: record for record in source.records()}
+    try:
+        source = opened(loaded.cfg.data)
+        records = {record.case: record for record in source.records()}
+    except UserError as error:
+        raise UserError(
+            f"run={loaded.path}: its own data cannot be read ({error}); put them back, or name a data "
+            "set with data=..."
+        ) from error
+    if why := source.unknown(wanted) if isinstance(source, Pseudonymous) else "":
+        raise UserError(f"run={loaded.path}: data.secret: {why}")
     if lost := [case for case in wanted if case not in records]:
         raise UserError(
             f"run={loaded.path}: {len(lost)} of the {len(wanted)} cases of its split {part} are not in its "

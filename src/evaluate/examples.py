@@ -20,7 +20,7 @@ def ranked(rows: Sequence[Row], monitor: str) -> tuple[list[Row], str]:
     """Return the cases from best to worst, and what they are ranked by in words; empty if by nothing.
 
     By the monitored score, or another one of the rows; with boxes by the fraction of objects and findings
-    that match, in anomaly detection by how far the score is on the right side.
+    that match, in anomaly detection the anomalous images by their score.
 
     Args:
         rows: A row for each case.
@@ -29,10 +29,12 @@ def ranked(rows: Sequence[Row], monitor: str) -> tuple[list[Row], str]:
     if not rows:
         return [], ""
     if "objects" in rows[0]:
-        return _sorted(rows, {id(row): _matched(row) for row in rows}), "matched of all objects and findings"
+        return _sorted(
+            rows, {id(row): _matched(row) for row in rows}
+        ), "share of objects and findings that match"
     if "anomalous" in rows[0]:
-        right = {id(row): row["score"] * (1 if row["anomalous"] else -1) for row in rows}
-        return _sorted(rows, right), "score, on the right side"
+        ill = [row for row in rows if row["anomalous"]]  # no picture is drawn of healthy images
+        return _sorted(ill, {id(row): row["score"] for row in ill}), "anomaly score of anomalous images"
     names = [monitor, *(name for name in rows[0] if describe(name).sign)]
     name = next((one for one in names if one in rows[0] and describe(one).sign), "")
     if not name:

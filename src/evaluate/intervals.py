@@ -65,9 +65,9 @@ def intervals(scores: Mapping[str, float], rows: Sequence[Row]) -> dict[str, Int
         counted = statistic(np.arange(len(rows)))
         if not np.isfinite(value) or not np.isclose(value, counted, rtol=SAME, atol=SAME):
             continue  # what the rows give is not this score
-        parts = [columns[name], *_classes(columns, name)] if name in columns else []
-        plain = bool(parts) and all(np.isnan(part).sum() in (0, len(part)) for part in parts)
-        one = _of_mean(columns[name], subjects) if parts and (plain or len(parts) == 1) else None
+        classes = _classes(columns, name)
+        plain = len(classes) < 2 or all(np.isnan(part).sum() in (0, len(part)) for part in classes)
+        one = _of_mean(columns[name], subjects) if name in columns and plain else None
         one = one or _of_draws(statistic, value, subjects, len(rows))
         if one is not None:
             found[name] = one
@@ -123,7 +123,8 @@ def statistics(columns: Mapping[str, np.ndarray]) -> dict[str, Statistic]:
     """Return the scores that columns of cases determine, as functions of the cases that count."""
     found: dict[str, Statistic] = {}
     for name, values in columns.items():
-        if name not in (*RESERVED, *WHOLE) and not describe(name.partition("/")[0]).counts:
+        about = describe(name.partition("/")[0])
+        if name not in (*RESERVED, *WHOLE) and not about.counts and not about.after:
             found[name] = _mean_over(_classes(columns, name) or [values])
     if "objects" in columns:
         objects, hits, false = (columns[key] for key in ("objects", "found", "false_positives"))

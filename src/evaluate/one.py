@@ -17,9 +17,9 @@ from ganatomy.evaluate.progress import Counting
 from ganatomy.evaluate.scored import OURS, Scored, scored
 from ganatomy.evaluate.settings import EvaluateConfig
 from ganatomy.evaluate.table import of_source
-from ganatomy.inference.ensemble import ensemble
+from ganatomy.inference.ensembles.ensemble import ensemble
 from ganatomy.inference.loaded import LoadedRun, load_run
-from ganatomy.runs.console import seed_everything
+from ganatomy.runs.console import print_status, seed_everything
 
 TWIN = "twin"
 
@@ -79,6 +79,7 @@ def data_of(loaded: LoadedRun, chosen: Chosen, config: EvaluateConfig) -> Evalua
     """Return the cases on their way to the network."""
     given = {} if config.data is None else config.data.to_plain()
     seed_everything(loaded.cfg.seed, loaded.cfg.trainer.threads)
+    print_status(f"reading and checking {len(chosen.records)} cases")
     return EvaluatedData(loaded, chosen, Path(config.paths.cache), given.get("on_error", "stop"))
 
 

@@ -12,7 +12,7 @@ from ganatomy.errors import UserError
 from ganatomy.evaluate.cases import names_of
 from ganatomy.evaluate.data import EvaluatedData
 from ganatomy.inference.applied import to_device
-from ganatomy.inference.judged import Judged
+from ganatomy.inference.ensembles.judged import Judged
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.runs import baselines
 from ganatomy.runs.integrity.checked import read_file
@@ -48,7 +48,7 @@ def scored(loaded: LoadedRun, data: EvaluatedData, step: Callable[[int], None], 
     """Score a run on cases as in its own test.
 
     Args:
-        loaded: The run; with `doubt` one of `ganatomy.inference.ensemble`.
+        loaded: The run; with `doubt` one of `ganatomy.inference.ensembles.ensemble`.
         data: The cases.
         step: Called with the number of cases that were just scored.
         doubt: Score calibration and doubt too.

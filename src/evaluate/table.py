@@ -34,6 +34,9 @@ def lines(metrics: Mapping[str, float], found: Intervals, unit: str) -> tuple[li
     heads = ["score", OURS, "95 % interval", *others]
     rows = []
     for score, row, heading in scores.lines():
+        classes = [r for s, r, source in scores.values if s == score and source == OURS and r != "mean"]
+        if row != "mean" and len(classes) == 1 and (score, "mean", OURS) in scores.values:
+            continue  # the only class is the mean
         name = score if row == "mean" else f"{score}/{row}"
         values = [scores.text(score, row, source) for source in (OURS, *others)]
         rows.append([heading, values[0], ends(found.get(OURS, {}).get(name), score), *values[1:]])

@@ -54,7 +54,7 @@ def _prepared(loaded: LoadedRun, graph: Graph, step: int, given: str) -> list[In
     predictor = Predictor(loaded, inputs(loaded.preprocessing, given))
     if not predictor.records:
         raise UserError(f"input={given}: no image is there")
-    found = []
+    found: list[Inputs] = []
     for record in predictor.records[:MOST]:
         images = predictor.read(record).batch["image"]
         first = max(0, (len(images) - ROWS) // 2)

@@ -32,7 +32,7 @@ def export(config: ExportConfig, progress: Progress) -> list[str]:
     """
     from ganatomy.export.card.card import model_card
     from ganatomy.export.facts import facts_of
-    from ganatomy.export.writing import write_files, write_folder
+    from ganatomy.export.writing import missing, write_files, write_folder
     from ganatomy.inference.loaded import load_run
 
     if config.run is None:
@@ -54,6 +54,8 @@ def export(config: ExportConfig, progress: Progress) -> list[str]:
         files, lines = bundle_files(loaded, graph, facts, card, config.input, progress)
         write_folder(target, files, config.overwrite)
         return [*lines, f"bundle: {target}"]
+    cards = {target if form == "card" else target.parent / CARD: card}
+    missing(cards, config.overwrite)
     files, lines = {}, []
     if graph is not None:
         files, lines = MAKERS[form](loaded, graph, facts, config, target, progress)
@@ -61,7 +63,7 @@ def export(config: ExportConfig, progress: Progress) -> list[str]:
         from ganatomy.export.weights_file import weights_files
 
         files = weights_files(loaded, facts, target)
-    files |= {target if form == "card" else target.parent / CARD: card}
+    files |= cards
     write_files(files, config.overwrite)
     return [*lines, *(f"{'card' if path.suffix == '.md' else 'file'}: {path}" for path in files)]
 

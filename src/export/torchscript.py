@@ -38,7 +38,7 @@ def torchscript_of(
     """
     with quiet(), torch.no_grad():
         try:
-            traced = torch.jit.trace(graph.module, batches[0], check_trace=False)
+            traced = torch.jit.trace(graph.module, batches[0], check_trace=False)  # type: ignore[no-untyped-call]
         except (RuntimeError, TypeError, ValueError) as error:
             raise UserError(_refusal(graph, str(error))) from error
     buffer = io.BytesIO()
@@ -62,7 +62,7 @@ def _refusal(graph: Graph, reason: str) -> str:
 
 def opened(content: bytes) -> Callable[..., list[Any]]:
     """Return a TorchScript file as a function of arrays."""
-    network = torch.jit.load(io.BytesIO(content))
+    network = torch.jit.load(io.BytesIO(content))  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
     def call(*arrays: Any) -> list[Any]:

@@ -23,10 +23,7 @@ def write_files(files: Mapping[Path, bytes], overwrite: bool) -> None:
         UserError: A file is there, with other content.
         OSError: A file cannot be written; those that are new are removed again.
     """
-    wanted = {path: content for path, content in files.items() if not _same(path, content)}
-    for path in wanted:
-        if path.is_symlink() or (path.exists() and not overwrite):
-            raise UserError(f"output: {path} is there already; name another folder, or set overwrite=true")
+    wanted = missing(files, overwrite)
     new = [path for path in wanted if not path.exists()]
     try:
         for path, content in wanted.items():
@@ -36,6 +33,23 @@ def write_files(files: Mapping[Path, bytes], overwrite: bool) -> None:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
         raise
+
+
+def missing(files: Mapping[Path, bytes], overwrite: bool) -> dict[Path, bytes]:
+    """Return the files that are not there yet with this content.
+
+    Args:
+        files: Content by path.
+        overwrite: Files of other content may be replaced.
+
+    Raises:
+        UserError: A file is there, with other content.
+    """
+    wanted = {path: content for path, content in files.items() if not _same(path, content)}
+    for path in wanted:
+        if path.is_symlink() or (path.exists() and not overwrite):
+            raise UserError(f"output: {path} is there already; name another folder, or set overwrite=true")
+    return wanted
 
 
 def _same(path: Path, content: bytes) -> bool:

@@ -11,6 +11,7 @@ from ganatomy.data.cache import Cache
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.pipeline import as_item, collate, plain, slices
 from ganatomy.data.records import Batch, Case, Record, Source
+from ganatomy.data.transforms.prepare import Prepared
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.training.preprocessing import Preprocessing
 
@@ -40,7 +41,8 @@ class AppliedData(DataModule):
             one_size=kept.one_size,
         )
         self.kept = kept
-        self.preparation = kept.preparation
+        self.preparation = kept.preparation  # the size of the run, whatever the source has
+        self.prepared = Prepared(source, self.preparation, cut=kept.one_size)
         self.cache = Cache(self.make, self.prepared.key, "none", self.folder)
         self.records = {"train": [], "val": [], "test": list(records)}
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from ganatomy.data.io.readers import KNOWN, suffix
 from ganatomy.data.records import Case, Record
 from ganatomy.errors import UserError
-from ganatomy.inference.ensemble import load_runs
+from ganatomy.inference.ensembles.ensemble import load_runs
 from ganatomy.inference.inputs import inputs
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.inference.predictor import Predicted, Predictor

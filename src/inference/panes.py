@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ganatomy.inference.doubt import HIGHEST
+from ganatomy.inference.ensembles.doubt import HIGHEST
 from ganatomy.inference.predictor import Loaded, Predicted
 from ganatomy.pictures import overlay, shown
 from ganatomy.pictures.boxes import class_colours, with_boxes

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
+import torch
 
 from ganatomy.data.records import Batch, Case, Record, Source
 from ganatomy.errors import UserError
 from ganatomy.inference.applied import AppliedData, applied, to_device
 from ganatomy.inference.enlarging import enlarged
+from ganatomy.inference.ensembles.ensemble import member_tasks
+from ganatomy.inference.ensembles.members import with_doubt
 from ganatomy.inference.loaded import LoadedRun
-from ganatomy.inference.members import with_doubt
 from ganatomy.tasks.shared.answers import Answer
 from ganatomy.tasks.shared.as_written import AsWritten, Originals
 
@@ -97,8 +100,33 @@ class Predictor:
         """Run the network, in the precision of the run's test."""
         task, batch = self.loaded.task, to_device(ready.batch, self.loaded.device)
         with self.loaded.precision():
-            answer = task.answer(batch, task.predict(batch), list(range(len(batch["case"]))))
-        return with_doubt(task, batch, answer)
+            prediction, notes = self._predict(batch)
+            answer = task.answer(batch, prediction, list(range(len(batch["case"]))))
+        return replace(with_doubt(task, batch, answer), notes=notes)
+
+    def _predict(self, batch: Batch) -> tuple[Any, tuple[str, ...]]:
+        """Return the task's prediction, and a note if it was made in windows.
+
+        A network that halves its image several times takes whole images of some sides alone. Images of other
+        sides are then seen in windows of those that it trained on.
+        """
+        tasks, sides = member_tasks(self.loaded), self.loaded.preprocessing.shape
+        present = tuple(batch["image"].shape[2:])
+        whole = [task for task in tasks if getattr(task, "window", sides) is None]
+        try:
+            return self.loaded.task.predict(batch), ()
+        except (RuntimeError, UserError) as error:
+            if not (whole and sides) or present == sides or isinstance(error, torch.OutOfMemoryError):
+                raise
+        try:
+            for task in whole:
+                setattr(task, "window", list(sides))  # noqa: B010 - not every task has one
+            found = self.loaded.task.predict(batch)
+        finally:
+            for task in whole:
+                setattr(task, "window", None)  # noqa: B010
+        seen, own = ("x".join(map(str, each)) for each in (sides, present))
+        return found, (f"computed in windows of {seen}, as the network does not take {own} whole",)
 
     def finish(self, ready: Loaded, answer: Answer) -> Predicted:
         """Bring an answer onto the grid, and into the units and type, of the case's file."""

@@ -63,11 +63,6 @@ def train(words: Sequence[str] = (), quiet: bool = False) -> TrainedRun:
 
     Raises:
         UserError: A word was refused, or the training failed; the message is the command's own.
-
-    Example:
-        >>> train(["task=segmentatoin"], quiet=True)
-        Traceback (most recent call last):
-        ganatomy.errors.UserError: ...segmentatoin...
     """
     if isinstance(words, str):
         raise UserError(f"words: give a list of words, as in [{words!r}]")

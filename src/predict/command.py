@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,5 +98,7 @@ def finish(config: PredictConfig, source: Named, records: list[Record], todo: Pl
     words += [f"{len(todo.done)} were there already"] if todo.done else []
     words += [f"{warned} unlike the training images (column warnings)"] if warned else []
     words += [f"{failed} failed (column error)"] if failed else []
+    for why, count in Counter(entry.format for entry in entries if entry.format).items():
+        sys.stdout.write(f"note: {why} ({count} {'file' if count == 1 else 'files'})\n")
     sys.stdout.write(f"{', '.join(words)}\npredictions: {folder}/{journal.TABLE}\n")
     return failed

@@ -68,8 +68,8 @@ def series_files(
     paths, chosen = source.paths(record, "image"), record.content.get("slices", ())
     files: list[tuple[str, bytes]] = []
 
-    def series(values: Any, affine: Any, folder: str, units: str | None) -> None:
-        made = write_derived(paths, values, affine, about, chosen, units)
+    def series(values: Any, affine: Any, folder: str, units: str | None, kind: str = "") -> None:
+        made = write_derived(paths, values, affine, about, chosen, units, kind)
         files.extend((f"{folder}/{file}", content) for file, content in made)
 
     if predicted.file is not None:
@@ -83,5 +83,5 @@ def series_files(
             has_units = predicted.answer.role != "map" and kept.target is None
             series(values, affine, name, None if has_units else UNSPECIFIED)
     for kind, written in predicted.maps.items():
-        series(written.values, written.affine, f"{name}_{kind}", UNSPECIFIED)
+        series(written.values, written.affine, f"{name}_{kind}", UNSPECIFIED, kind)
     return files

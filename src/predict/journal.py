@@ -45,6 +45,7 @@ class Entry:
         values: Numbers about the case.
         boxes: Boxes: corners, score and class of each.
         shape: Shape of the input file.
+        format: Why the answer has another format than the input; empty: it has the same.
     """
 
     case: str
@@ -65,6 +66,7 @@ class Entry:
     values: dict[str, float] = field(default_factory=dict)
     boxes: list[list[Any]] | None = None
     shape: list[int] = field(default_factory=list)
+    format: str = ""
 
     def stands(self, folder: Path) -> bool:
         """Return True if its answers are in the folder as they were written."""

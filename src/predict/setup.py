@@ -11,7 +11,7 @@ import torch
 
 from ganatomy.data.records import Record
 from ganatomy.errors import UserError
-from ganatomy.inference.ensemble import load_runs, member_tasks
+from ganatomy.inference.ensembles.ensemble import load_runs, member_tasks
 from ganatomy.inference.familiar import reasons
 from ganatomy.inference.inputs import Named
 from ganatomy.inference.interpolation import interpolated

@@ -115,6 +115,7 @@ def _written(job: Job, ready: Loaded, predicted: Predicted, begun: float) -> Ent
         files = dicom.series_files(predicted, name, about, source, loaded)
     else:
         files = outputs.files_of(predicted, name, job.config.format == "auto")
+    form = predicted.file.like.form if predicted.file and job.config.format == "auto" else None
     hashes = []
     for file, content in files:
         write_atomically(job.folder / file, content)
@@ -127,10 +128,11 @@ def _written(job: Job, ready: Loaded, predicted: Predicted, begun: float) -> Ent
         begun,
         output=[file for file, _ in files],
         output_sha256=hashes,
-        warnings="; ".join(job.warn(ready)),
+        warnings="; ".join([*predicted.answer.notes, *job.warn(ready)]),
         values=predicted.answer.values,
         boxes=outputs.plain_boxes(predicted.answer.boxes),
         shape=[int(side) for side in ready.case["image"].shape[1:]],
+        format=form.note if form else "",
     )
 
 

@@ -22,9 +22,10 @@ class SoftHooks:
         doubted: Number of the part that doubt is about.
         stride: Pixels along each side of a cell of the soft prediction.
         members: Function in the place of `soft_prediction` where several networks answer as one; see
-            `ganatomy.inference.ensemble`.
+            `ganatomy.inference.ensembles.ensemble`.
 
     Example:
+        >>> import torch
         >>> class Thresholded(SoftHooks):
         ...     soft_kind = "presence"
         ...     def soft_prediction(self, batch):

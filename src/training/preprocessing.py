@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NAME = "preprocessing.json"
 VERSION = 1
-LISTED = ("label_classes", "label_values", "box_classes", "image_classes", "spacing", "size")
+LISTED = ("label_classes", "label_values", "box_classes", "image_classes", "spacing", "size", "shape")
 """Entries that are lists in JSON and tuples here."""
 
 
@@ -36,6 +36,7 @@ class Preprocessing:
         resize: See `Preparation`.
         target_intensity: See `Preparation`; None if outputs are in the units of their input.
         one_size: Images are cropped to `size` in evaluation too.
+        shape: Sides of the images, or patches, that the networks trained on.
         axes: Axis order of bare arrays (.npy); None refuses ambiguous ones.
         label_classes: Names of the values of `label`, background first.
         label_values: Values of masks in files, in the order of `label_classes`; empty for 0, 1, 2, ...
@@ -59,6 +60,7 @@ class Preprocessing:
     resize: str | None = None
     target_intensity: Any = None
     one_size: bool = False
+    shape: tuple[int, ...] = ()
     axes: str | None = None
     label_classes: tuple[str, ...] = ()
     label_values: tuple[int, ...] = ()
@@ -127,6 +129,7 @@ def preprocessing_of(data: DataModule, task: AdversarialTask) -> Preprocessing:
         resize=made.resize,
         target_intensity=made.target_intensity,
         one_size=data.one_size,
+        shape=data.shape,
         axes=getattr(source, "axes", None),
         label_classes=data.mask_classes,
         label_values=tuple(int(value) for value in values),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -146,8 +147,22 @@ def test_cases_that_changed_or_went_are_refused(folder_run: Folder, tmp_path: Pa
         ):
             evaluated(tmp_path / "out", f"run={run}")
         (folder / "away.png").rename(image)
+        (folder / "images").rename(folder / "gone")
+        with pytest.raises(
+            UserError, match=r"run=.*: its own data cannot be read .*name a data set with data="
+        ):
+            evaluated(tmp_path / "out", f"run={run}")
+        (folder / "gone").rename(folder / "images")
     finally:
         path.write_bytes(kept)
+
+
+def test_a_run_without_kept_baselines_says_so(folder_run: Folder, tmp_path: Path) -> None:
+    run = shutil.copytree(folder_run[0], tmp_path / "old")
+    (run / "baselines.safetensors").unlink()
+    found = evaluated(tmp_path / "out", f"run={run}")
+    assert found.metrics["baseline/otsu/dice"] is None and found.metrics["test/dice"] is not None
+    assert f"the run has no baselines.safetensors; resume={run} writes it" in found.page
 
 
 def test_a_twin_stands_beside_with_paired_differences(folder_run: Folder, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from ganatomy.export.graphs.graph import Graph
+from ganatomy.export.settings import ExportConfig
 from tests.conftest import composed
 
 TASKS = ("segmentation", "enhancement", "detection", "anomaly", "synthesis")
@@ -47,6 +49,36 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         return made[task]
 
     return of
+
+
+@pytest.fixture(scope="session")
+def exported(
+    finished: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, str], tuple[Path, list[str]]]:
+    """The exported run of a task in a format, and what the command printed; made when first asked for."""
+    from ganatomy.export.export import export
+
+    made: dict[tuple[str, str], tuple[Path, list[str]]] = {}
+
+    def of(task: str, form: str) -> tuple[Path, list[str]]:
+        if (task, form) not in made:
+            target = tmp_path_factory.mktemp(f"{task}_{form}") / (
+                "bundle" if form == "bundle" else "model.onnx"
+            )
+            given = config(finished(task), target, format=form, licence="CC0-1.0")
+            made[task, form] = (target, export(given, lambda line: None))
+        return made[task, form]
+
+    return of
+
+
+def config(run: Path | None, output: Path | None, **more: Any) -> ExportConfig:
+    """The configuration of the command with these keys."""
+    switches = {"force": False, "overwrite": False, "debug": False}
+    paths = {"run": run and str(run), "output": output and str(output)}
+    return ExportConfig.from_plain(
+        {**dict.fromkeys(("format", "input", "licence")), **switches, **paths, **more}
+    )
 
 
 @pytest.fixture(scope="session")

@@ -20,12 +20,11 @@ from PIL import Image
 
 from ganatomy.errors import UserError
 from ganatomy.export.bundle.copies import scripts_with
-from ganatomy.export.export import export
 from ganatomy.inference.inputs import inputs
 from ganatomy.inference.loaded import load_run
 from ganatomy.inference.predictor import Predicted, Predictor
-from tests.export.test_onnx import config
 
+Exported = Callable[[str, str], tuple[Path, list[str]]]
 STRANGER = """
 import sys
 from monai.bundle import run, verify_net_in_out
@@ -50,13 +49,11 @@ NEEDED = {
 
 
 @pytest.fixture
-def bundle(tmp_path: Path, finished: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def bundle(tmp_path: Path, exported: Exported, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Export a run's bundle and build what its inference.json names."""
-    monkeypatch.chdir(tmp_path)
 
     def of(task: str) -> tuple[Path, Any]:
-        folder = tmp_path / "bundle"
-        export(config(finished(task), folder, format="bundle"), lambda line: None)
+        folder, _ = exported(task, "bundle")
         monkeypatch.syspath_prepend(str(folder))
         parser = ConfigParser()
         parser.read_config(folder / "configs/inference.json")
@@ -100,9 +97,10 @@ def agree(out: Path, file: Path, expected: Predicted) -> None:
 
 
 @pytest.mark.slow
-def test_a_stranger_runs_it(finished: Callable[[str], Path], files: Path, tmp_path: Path) -> None:
-    run, folder = finished("segmentation"), tmp_path / "bundle"
-    export(config(run, folder, format="bundle", licence="CC0-1.0"), lambda line: None)
+def test_a_stranger_runs_it(
+    finished: Callable[[str], Path], exported: Exported, files: Path, tmp_path: Path
+) -> None:
+    run, (folder, _) = finished("segmentation"), exported("segmentation", "bundle")
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     (tmp_path / "stranger.py").write_text(STRANGER)
     words = [sys.executable, str(tmp_path / "stranger.py"), str(files), str(tmp_path / "out")]

@@ -130,6 +130,12 @@ def test_what_is_said_about_copies(
     assert words in scores.memorisation({"test/copied": share, "floor/copied": expected}, game)
 
 
+def test_the_finding_of_the_runs_own_test_is_the_one_told() -> None:
+    shares = {"test/copied": 0.01, "floor/copied": 0.01}
+    text = scores.memorisation(shares, "healthy", "copies are likely: 1% too near, 1% expected")
+    assert text.startswith("**Copies of training images: copies are likely.** 1% of the synthetic images")
+
+
 def test_a_score_that_is_no_mean_of_cases_gets_no_interval(tmp_path: Path) -> None:
     written(tmp_path / "run")
     run = Run(tmp_path / "run")
@@ -144,7 +150,7 @@ def test_a_score_that_is_no_mean_of_cases_gets_no_interval(tmp_path: Path) -> No
 def test_card_of_a_real_run(finished: Callable[[str], Path], tmp_path: Path) -> None:
     from ganatomy.errors import UserError
     from ganatomy.export.export import export
-    from tests.export.test_onnx import config
+    from tests.export.conftest import config
 
     run = Path(shutil.copytree(finished("enhancement"), tmp_path / "run"))
     export(config(run, tmp_path / "cards/", format="card"), lambda line: None)

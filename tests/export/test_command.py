@@ -14,7 +14,7 @@ from ganatomy.errors import UserError
 from ganatomy.export.export import export
 from ganatomy.export.settings import ExportConfig
 from ganatomy.export.writing import write_files, write_folder
-from tests.export.test_onnx import config
+from tests.export.conftest import config
 
 
 def silent(line: str) -> None:

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ganatomy.export.export import export
 from ganatomy.inference.loaded import load_run
 from tests.conftest import ROOT
 from tests.export.conftest import blobs
-from tests.export.test_onnx import config
 
 
 @pytest.mark.slow
 def test_lines_of_the_page(
-    finished: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Callable[[str], Path],
+    exported: Callable[[str, str], tuple[Path, list[str]]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import torch
 
     text = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
     inference, triton = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    export(config(finished("segmentation"), tmp_path / "model.onnx"), lambda line: None)
+    shutil.copy(exported("segmentation", "onnx")[0], tmp_path / "model.onnx")
     image = blobs(3, 40, 48) * 700
     np.save(tmp_path / "image.npy", image)
     monkeypatch.chdir(tmp_path)

@@ -22,27 +22,13 @@ from ganatomy.export.export import export
 from ganatomy.export.graphs.graph import CenterMaps
 from ganatomy.export.graphs.trial import made_up, sides_words, step_of
 from ganatomy.export.onnx_file import onnx_of
-from ganatomy.export.settings import ExportConfig
 from ganatomy.inference.loaded import LoadedRun, load_run
 from ganatomy.networks.image_to_image.centernet import CenterNet
 from ganatomy.networks.image_to_image.unet import UNet
-from tests.export.conftest import TASKS, graph
+from tests.export.conftest import TASKS, config, graph
 
 SIZES = {32: 7, 40: 7, 64: 6}
 """Images by their side: twenty of three sizes."""
-
-
-def config(run: Path | None, output: Path | None, **more: Any) -> ExportConfig:
-    keys = {
-        "format": None,
-        "input": None,
-        "licence": None,
-        "force": False,
-        "overwrite": False,
-        "debug": False,
-    }
-    paths = {"run": run and str(run), "output": output and str(output)}
-    return ExportConfig.from_plain({**keys, **paths, **more})
 
 
 def brains(loaded: LoadedRun, side: int, count: int) -> torch.Tensor:
@@ -71,10 +57,9 @@ def answers(loaded: LoadedRun, given: torch.Tensor) -> list[np.ndarray]:
 @pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_default_model_on_twenty_inputs(
-    task: str, finished: Callable[[str], Path], tmp_path: Path, capsys: Any
+    task: str, finished: Callable[[str], Path], exported: Callable[[str, str], tuple[Path, list[str]]]
 ) -> None:
-    run = finished(task)
-    lines = export(config(run, tmp_path / "out.onnx", licence="CC0-1.0"), lambda line: None)
+    run, (path, lines) = finished(task), exported(task, "onnx")
     loaded = load_run(run, device="cpu")
     if task == "synthesis":
         noise = [torch.randn(1, 64, generator=torch.Generator().manual_seed(seed)) for seed in range(20)]
@@ -82,7 +67,7 @@ def test_default_model_on_twenty_inputs(
     else:
         inputs = [brains(loaded, side, count) for side, count in SIZES.items()]
     assert sum(map(len, inputs)) == 20
-    session = onnxruntime.InferenceSession(tmp_path / "out.onnx", providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     pairs = [(session.run(None, {name: part.numpy()}), answers(loaded, part)) for part in inputs]
     for theirs, ours in zip(
@@ -92,14 +77,14 @@ def test_default_model_on_twenty_inputs(
         span = max(high - low, abs(high)) if ours[0].ndim == 1 else high - low
         worst = max(np.abs(t - o).max() for t, o in zip(theirs, ours, strict=True))
         assert worst <= 1e-4 * span
-    facts = {p.key: p.value for p in onnx.load(tmp_path / "out.onnx").metadata_props}
+    facts = {p.key: p.value for p in onnx.load(path).metadata_props}
     assert facts["ganatomy.weights_sha256"] == loaded.weights_hash
     assert json.loads(facts["ganatomy.preprocessing"])["size"] == 32
     assert float(facts["ganatomy.difference"]) <= LIMIT and facts["ganatomy.licence"] == "CC0-1.0"
-    content = (tmp_path / "out.onnx").read_bytes()
+    content = path.read_bytes()
     assert not any(word in content for word in (b"virtual-00", str(run).encode(), b"site-packages", b"/src/"))
     assert "largest difference from torch" in lines[0]
-    card = (tmp_path / "MODEL_CARD.md").read_text()
+    card = path.with_name("MODEL_CARD.md").read_text()
     assert "Licence: CC0-1.0" in card and "virtual-00" not in card
 
 

@@ -16,6 +16,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from ganatomy.inference.inputs import inputs
 from ganatomy.inference.loaded import load_run
 from ganatomy.inference.predictor import Predictor
+from tests.finished import blobs
 
 Finished = Callable[[str], Path]
 
@@ -70,3 +71,15 @@ def test_images_have_the_scores_and_the_grid_of_the_test(finished: Finished, tmp
         scores.append(peak_signal_noise_ratio(truth, made.get_fdata(), data_range=span))
     known = json.loads((run / "metrics.json").read_text())
     assert scores and np.mean(scores) == pytest.approx(known["test/psnr"], abs=1e-6)
+
+
+def test_sides_that_the_network_does_not_take_whole(finished: Finished, tmp_path: Path) -> None:
+    """A volume's slices of 45x39, for a network that halves its image once and trained on 32x32."""
+    nib.save(nib.Nifti1Image(blobs(3, 45, 39, 4), np.eye(4)), tmp_path / "large.nii.gz")
+    loaded = load_run(finished("segmentation"))
+    predictor = Predictor(loaded, inputs(loaded.preprocessing, tmp_path))
+    predicted = predictor(predictor.records[0])
+    assert predicted.values is not None and predicted.values.shape == (1, 45, 39, 4)
+    [note] = predicted.answer.notes
+    assert "computed in windows of 32x32, as the network does not take" in note
+    assert loaded.task.window is None

@@ -95,6 +95,7 @@ def test_an_identity_gives_the_file_back(
     write: Callable[[Path], Path],
     channels: int,
     unit: float,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "in").mkdir()
     source = write(tmp_path / "in")
@@ -102,6 +103,7 @@ def test_an_identity_gives_the_file_back(
     assert predict(settings(finished("enhancement"), tmp_path / "in", tmp_path / "out")) == 0
     made = tmp_path / "out" / table(tmp_path / "out")[0]["output"]
     assert made.name == ("scan.png" if write is jpeg else source.name)  # JPEG would lose what it is given
+    assert ("note: JPEG loses detail: written as PNG" in capsys.readouterr().out) == (write is jpeg)
     (ours, kind), (theirs, other) = values(made), values(source)
     assert kind == other and ours.shape == theirs.shape
     assert np.abs(ours - theirs).max() <= unit

@@ -63,6 +63,7 @@ def _drawing(loaded: LoadedRun) -> Plain:
             "device": "@device",
             **kind,
             **units,
+            **({"affine": kept["affine"]} if kept.get("affine") else {}),
         },
     }
 

@@ -53,7 +53,7 @@ def model_card(run: Run, cfg: Plain, facts: Plain, licence: str | None, weights:
         "## Quantitative analyses",
         scores.analyses(metrics, cases, data, cfg, task, str(status.get("game", HEALTHY))),
         "## Ethical considerations",
-        _ethics(task, metrics, status),
+        _ethics(task, metrics, status, facts),
         "## Caveats and recommendations",
         "Never tested, as far as the run knows:\n\n" + _list(_never_tested(data, task)),
         "Limits:\n\n" + _list(GENERAL_LIMITS),
@@ -145,13 +145,16 @@ def _counts(data: Plain, split: str) -> str:
     return "unknown" if cases is None else f"{counted(cases, 'case')} of {counted(subjects, 'subject')}"
 
 
-def _ethics(task: str, metrics: Plain, status: Plain) -> str:
+def _ethics(task: str, metrics: Plain, status: Plain, facts: Plain) -> str:
     text = (
         "Medical images are personal data. This card and the exported files name no case and no subject; "
         "weights may still hold traces of training images."
     )
     if task == "synthesis":
-        text += "\n\n" + scores.memorisation(metrics, str(status.get("game", HEALTHY)))
+        kept = facts.get("preprocessing", {}).get("synthesis") or {}
+        text += "\n\n" + scores.memorisation(
+            metrics, str(status.get("game", HEALTHY)), kept.get("memorisation")
+        )
     return text
 
 

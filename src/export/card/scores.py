@@ -16,6 +16,8 @@ from ganatomy.pictures.scores import OURS, Table, table
 Plain = Mapping[str, Any]
 FEW = 10
 """Subjects below which a card says that they are few."""
+WHOLE_SETS = ("synthesis", "detection")
+"""Tasks whose scores are of a whole set of images."""
 UNSURE = 0.05
 """Expected share of images that are too near to training, above which they are too few to tell copies."""
 
@@ -39,16 +41,31 @@ def analyses(metrics: Plain, cases: Sequence[Plain], data: Plain, cfg: Plain, ta
         if game == HEALTHY
         else [f"The game failed ({game}): these numbers describe a model that is not usable."]
     )
-    subjects = len({row.get("subject") for row in cases}) if cases else 0
-    whole = "Scores of a set have no interval." if task in ("synthesis", "detection") else ""
-    lines += [_markdown(found, metrics, cases), f"95 % intervals over {subjects} subjects. {whole}".strip()]
-    return "\n\n".join([*lines, _beside(found, cfg)])
+    lines += [_markdown(found, metrics, cases), _over(cases, task)]
+    return "\n\n".join([*lines, _beside(found, cfg, task)])
+
+
+def _over(cases: Sequence[Plain], task: str) -> str:
+    """Say what intervals are over, or why there are none."""
+    if task in WHOLE_SETS:
+        return "These are scores of the test set as a whole: they have no interval over subjects."
+    subjects = len({row.get("subject") for row in cases})
+    if subjects < 2:
+        return (
+            "No intervals: the scores are of a single subject."
+            if subjects
+            else "No intervals: no scores of cases."
+        )
+    few = f", which are few (fewer than {FEW})" if subjects < FEW else ""
+    return f"95 % intervals over {subjects} subjects{few}; a dash where a score is no mean over cases."
 
 
 def _markdown(found: Table, metrics: Plain, cases: Sequence[Plain]) -> str:
     heads = ["score", OURS, "95 % interval", *found.sources[1:]]
     rows = [heads, ["---"] + ["---:"] * (len(heads) - 1)]
     for score, row, heading in found.lines():
+        if score.endswith(("_low", "_high")):
+            continue
         flat = score if row == "mean" else f"{score}/{row}"
         others = [found.text(score, row, source) for source in found.sources[1:]]
         rows.append([_cell(heading), found.text(score, row, OURS), _interval(flat, metrics, cases), *others])
@@ -84,7 +101,7 @@ def _numbers(row: Plain, flat: str) -> bool:
         return False
 
 
-def _beside(found: Table, cfg: Plain) -> str:
+def _beside(found: Table, cfg: Plain, task: str) -> str:
     """Say what the scores are compared with, and what is missing."""
     names = [source for source in found.sources if source not in (OURS, "twin", "floor")]
     text = f"Baselines, fitted on the same training data: {', '.join(names)}." if names else "No baselines."
@@ -94,15 +111,18 @@ def _beside(found: Table, cfg: Plain) -> str:
         return f"{text} `twin`: the same generator, trained without a discriminator."
     if cfg["model"]["discriminator"] is None:
         return f"{text} The generator was trained without a discriminator."
+    if task == "synthesis":
+        return text
     return f"{text} Whether the discriminator helped is unknown: no twin without one is among the scores."
 
 
-def memorisation(metrics: Plain, game: str) -> str:
+def memorisation(metrics: Plain, game: str, finding: str | None = None) -> str:
     """Return what is known about copies of training images.
 
     Args:
         metrics: Content of metrics.json.
         game: Name of the failed game, or `healthy`.
+        finding: What the run's test said of copies; None for a run that kept no such line.
     """
     share, expected = metrics.get("test/copied"), metrics.get("floor/copied")
     if share is None or expected is None:
@@ -113,6 +133,8 @@ def memorisation(metrics: Plain, game: str) -> str:
         f"{share:.0%} of the synthetic images are nearer to a training image than 99 % of held-out images "
         f"are; {expected:.0%} were expected."
     )
+    if finding:
+        return f"**Copies of training images: {finding.partition(':')[0]}.** {numbers}"
     if expected > UNSURE:
         return f"**Copies of training images: too few images to tell.** {numbers}"
     if share > 2 * expected:

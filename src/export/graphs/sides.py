@@ -33,7 +33,7 @@ def training_sides(loaded: LoadedRun) -> tuple[int, ...]:
     for given in places:
         sides = [given] * dims if isinstance(given, int) else given
         if isinstance(sides, Sequence) and len(sides) >= dims and None not in sides[:dims]:
-            return tuple(int(side) for side in sides[:dims])
+            return tuple(int(side) for side in sides[:dims] if side is not None)
     if loaded.task.one_size:
         raise UserError(
             f"run={loaded.path}: does not say of which size its images were; train it with data.size, or "

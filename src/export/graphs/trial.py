@@ -82,7 +82,7 @@ def made_up(graph: Graph, step: int, classes: int = 0, masks: int = 0, unit: boo
         unit: True if intensities lie between 0 and 1; else they have mean 0 and deviation 1.
     """
     draw = torch.Generator().manual_seed(0)
-    batches = []
+    batches: list[Inputs] = []
     for rows, sides in zip(BATCHES, sizes_of(graph, step), strict=True):
         if graph.channels:
             batches.append((image(rows, graph.channels, sides, unit, draw),))

@@ -37,7 +37,8 @@ class Answer:
         boxes: Boxes found; None for a task without boxes.
         values: Numbers about the whole case, by name, such as an anomaly score.
         maps: Maps of doubt about it by name, [C, *spatial] on the network's grid, where several members
-            answered; see `ganatomy.inference.members`.
+            answered; see `ganatomy.inference.ensembles.members`.
+        notes: What the user should know of how it was made.
     """
 
     array: Tensor | None = None
@@ -45,3 +46,4 @@ class Answer:
     boxes: FoundBoxes | None = None
     values: dict[str, float] = field(default_factory=dict)
     maps: dict[str, Tensor] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

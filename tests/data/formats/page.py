@@ -69,7 +69,7 @@ def written_as(row: Row, path: Path, array: np.ndarray, grid: Grid) -> str:
         try:
             write_derived([path], array.astype(float), grid.affine, About())
         except ValueError:
-            return ".nii.gz" if array.ndim == 4 else ".tiff"
+            return f"{'.nii.gz' if array.ndim == 4 else '.tiff'} with `format=nifti`"
         return "DICOM"
     like = original(One(path, row.axes, row.dims or (3 if array.ndim == 4 else 2)), Record("a", "a"))
     dtype = np.dtype(np.uint8) if row.label else like.dtype

@@ -145,7 +145,8 @@ def test_what_is_kept_is_small_plain_and_nameless():
 def test_summaries_of_mistakes_are_those_of_the_spoilt_images(name):
     """The mistakes that a fit tries on summaries are compared with summaries of images."""
     scan = made(name, 1)[0]
-    image = scan.image.astype(np.float64)
+    part = tuple(slice(3, 3 + side) for side in (25, 20, 20)[: scan.image.ndim - 1])
+    image = scan.image[(slice(None), *part)].astype(np.float64)  # every voxel is measured, in equal fifths
     case = summarise(image, scan.affine, scan.spacing)
     axes = tuple(range(1, image.ndim))
     top, bottom = image.max(axes, keepdims=True), image.min(axes, keepdims=True)

@@ -22,7 +22,7 @@ FIFTHS = tuple(f"fifth{number}" for number in range(1, 6))
 
 A mean moves little where a percentile jumps: between two tissues.
 """
-SAMPLE = 2**16
+SAMPLE = 2**14
 """Voxels of a channel that are looked at, about; extremes are those of all voxels."""
 CHANNELS = 8
 """Channels that are looked at; further ones are not."""

@@ -86,6 +86,7 @@ class Drawing:
         kind: Number of the class that is drawn, of a generator that is conditioned on classes.
         offset: Offset of the images' units.
         scale: Scale of the images' units.
+        affine: Voxel sizes and directions in mm, [4, 4]; None for 1 mm.
     """
 
     def __init__(
@@ -99,10 +100,12 @@ class Drawing:
         kind: int | None = None,
         offset: float = 0.0,
         scale: float = 1.0,
+        affine: list[list[float]] | None = None,
     ) -> None:
         self.network, self.latent, self.count, self.seed = network.to(device).eval(), latent, count, seed
         self.folder, self.device, self.kind = Path(output_dir), device, kind
         self.offset, self.scale = offset, scale
+        self.affine = np.eye(4) if affine is None else np.array(affine)
 
     @torch.no_grad()
     def __call__(self, seed: int) -> Tensor:
@@ -118,7 +121,7 @@ class Drawing:
         for seed in range(self.seed, self.seed + self.count):
             image = np.moveaxis(self(seed).numpy(), 0, -1)
             numbers = image[..., 0] if image.shape[-1] == 1 else image
-            file: Any = nib.Nifti1Image(numbers, np.eye(4))  # type: ignore[no-untyped-call]
+            file: Any = nib.Nifti1Image(numbers, self.affine)  # type: ignore[no-untyped-call]
             file.to_filename(self.folder / f"synthetic_{seed:06d}.nii.gz")
             sys.stderr.write(f"\r{seed - self.seed + 1} of {self.count} images")
         sys.stderr.write("\n")

@@ -108,7 +108,7 @@ def _type(path: Path) -> tuple[np.dtype[Any], float, float]:
     """Return type, slope and intercept of the numbers in a file."""
     if not str(path).lower().endswith(VOLUMES):
         return np.asarray(Image.open(path)).dtype, 1.0, 0.0
-    image: Any = nib.load(path)  # type: ignore[attr-defined]
+    image: Any = nib.load(path)
     return np.dtype(image.get_data_dtype()), float(image.dataobj.slope), float(image.dataobj.inter)
 
 
@@ -128,7 +128,8 @@ class Saved(Transform):
         """Write one answer, and return the data."""
         path, pred = str(data["file"]["path"]), data["pred"]
         if path.lower().endswith(VOLUMES) and data["file"]["plane"]:
-            plane: Any = nib.Nifti1Image(np.asarray(pred)[0, ..., 0].astype(self.dtype), pred.affine.numpy())
+            numbers = np.asarray(pred)[0, ..., 0].astype(self.dtype)
+            plane: Any = nib.Nifti1Image(numbers, pred.affine.numpy())  # type: ignore[no-untyped-call]
             self.folder.mkdir(parents=True, exist_ok=True)
             plane.to_filename(self.folder / f"{Path(path).name.split('.')[0]}_pred.nii.gz")
             return dict(data)

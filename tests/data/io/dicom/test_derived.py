@@ -109,6 +109,18 @@ def test_uids_and_bytes_follow_from_input_weights_and_settings(tmp_path):
     assert len(uids) == 3 * 7
 
 
+def test_several_series_of_one_source_are_told_apart(tmp_path):
+    """Two maps beside an image in units of its own: no two files with one UID, and names to tell them by."""
+    paths = series(tmp_path / "in", VOLUME, **CT)
+    values, affine = read_series(paths)
+    made = [
+        pydicom.dcmread(io.BytesIO(write_derived(paths, values, affine, ABOUT, (), "US", kind)[0][1]))
+        for kind in ("", "entropy", "deviation")
+    ]
+    assert len({file.SeriesInstanceUID for file in made}) == len({file.SOPInstanceUID for file in made}) == 3
+    assert "entropy" in made[1].SeriesDescription and "entropy" not in made[2].SeriesDescription
+
+
 def test_padding_stays_padding_and_nothing_else_becomes_it(tmp_path):
     pixels = VOLUME.astype(np.int16) - 1000
     pixels[0] = -2000

@@ -31,8 +31,9 @@ class About:
         secret: With `remove`, a secret that keys the new UIDs.
 
     Example:
-        >>> About(weights="9f" * 32, run="denoise").key("1.2.3")
-        '2.25.160384018850474240170187064240216268283'
+        >>> one, other = About(weights="9f" * 32), About(weights="00" * 32)
+        >>> one.key("1.2.3") == one.key("1.2.3"), one.key("1.2.3") == other.key("1.2.3")
+        (True, False)
     """
 
     algorithm: str = "GANatomy"

@@ -20,7 +20,7 @@ from ganatomy.data.io.dicom.outputs.header import (
     SHOWN,
     derived_header,
     in_file,
-    reference,
+    numbered,
     source_of,
 )
 from ganatomy.data.io.dicom.outputs.storage import Storage, describe, in_own_units, padded, storage_of
@@ -38,6 +38,7 @@ def write_derived(
     about: About,
     chosen: Sequence[tuple[str, str]] = (),
     units: str | None = None,
+    kind: str = "",
 ) -> list[tuple[str, bytes]]:
     """Return name and content of the files of a derived series, one for each file of its source.
 
@@ -54,16 +55,18 @@ def write_derived(
         chosen: The slices of the series that were read, see `read_series`.
         units: None for values in the units of the source; else the RescaleType of other units (HU, US for
             unspecified), which are stored with 16 bits and a slope of their own.
+        kind: What the values are, where one source gets several series (entropy, ...): it enters the UIDs
+            and the SeriesDescription.
 
     Raises:
         ValueError: The values are not on the grid of the series, or the series cannot be written.
     """
-    if chosen or units:
-        about = replace(about, settings=repr((about.settings, *chosen, units)))
+    if chosen or units or kind:
+        about = replace(about, settings=repr((about.settings, *chosen, units, kind)))
     frames, own = slices_of(paths, chosen)
     planes = _planes(values, affine, frames, own)
     if "DoseGridScaling" in frames[0].file:
-        raise ValueError("is an RT dose, of which no derived series is written; choose NIfTI as output")
+        raise ValueError("is an RT dose, of which no derived series is written; set format=nifti")
     by_file: dict[int, dict[int, np.ndarray]] = defaultdict(dict)
     for frame, plane in zip(frames, planes, strict=True):
         by_file[id(frame.file)][frame.number] = plane
@@ -72,7 +75,8 @@ def write_derived(
     files = list({id(frame.file): frame.file for frame in frames}.values())
     made = []
     for number, file in enumerate(files, 1):
-        ready = _file(file, by_file[id(file)], about, number, form, units, wide)
+        header = derived_header(source_of(file, about), about, number, kind)
+        ready = _file(file, header, by_file[id(file)], form, units, wide)
         made.append((f"image_{number:04d}.dcm", ready))
     return made
 
@@ -117,22 +121,19 @@ def _planes(
 
 def _file(
     file: Any,
+    out: Any,
     planes: dict[int, np.ndarray],
-    about: About,
-    number: int,
     form: Storage | None,
     units: str | None,
     wide: bool,
 ) -> bytes:
-    """Return the content of one file; `planes` are the values of its frames, by number."""
+    """Return the content of one file of the header `out`; `planes` are the values of its frames."""
     frames = frames_of(file)
     if len(planes) < len(frames):
         raise ValueError(
             f"only {len(planes)} of the {len(frames)} frames of a file were read, of which no derived series "
-            "is written; choose NIfTI as output"
+            "is written; set format=nifti"
         )
-    source = source_of(file, about)
-    out = derived_header(source, about, number)
     before = stored_pixels(file) if form is None else None
     forms, numbers = [], []
     for frame in frames:
@@ -144,12 +145,12 @@ def _file(
         forms.append(own)
         numbers.append(made)
     if len({(own.dtype, own.bits) for own in forms}) > 1:
-        raise ValueError("its frames need different numbers of bits; choose NIfTI as output")
+        raise ValueError("its frames need different numbers of bits; set format=nifti")
     plain = units or numbers[0].ndim == 3 or _unlike(file)
     _scale(out, file, forms, units, bool(plain))
     describe(out, forms[0], numbers)
     for place in range(len(frames)) if out.get(GROUPS[0]) else ():
-        _derive(out[GROUPS[0]].value[place], source, place, out)
+        _derive(out[GROUPS[0]].value[place], place, out)
     for group in [*(out.get(GROUPS[0]) or ()), *(out.get(GROUPS[1]) or ())]:
         for element in group:
             if element.keyword.endswith("FrameTypeSequence") and element.value:
@@ -195,10 +196,10 @@ def _scale(out: Any, file: Any, forms: Sequence[Storage], units: str | None, pla
                 where.RescaleSlope = form.slope
 
 
-def _derive(group: Any, source: Any, place: int, out: Any) -> None:
+def _derive(group: Any, place: int, out: Any) -> None:
     """Write into the functional groups of a frame from which frame it was derived."""
     item = pydicom().Dataset()
     item.DerivationDescription = out.DerivationDescription
     item.DerivationCodeSequence = out.DerivationCodeSequence
-    item.SourceImageSequence = [reference(source, place + 1)]
+    item.SourceImageSequence = [numbered(out.SourceImageSequence[0], place + 1)]
     group.DerivationImageSequence = [item]

@@ -46,7 +46,7 @@ def source_of(file: Any, about: About) -> Any:
     dicom = pydicom()
     if missing := [word for word in REFERRED if not file.get(word)]:
         words = " and no ".join(missing)
-        raise ValueError(f"has no {words}, so nothing can refer to it; choose NIfTI or PNG as output")
+        raise ValueError(f"has no {words}, so nothing can refer to it; set format=nifti")
     plain = dicom.Dataset()
     pixels = {dicom.datadict.tag_for_keyword(keyword) for keyword in PIXELS}
     for tag in list(file.keys()):
@@ -58,21 +58,22 @@ def source_of(file: Any, about: About) -> Any:
     return without_identifiers(plain, about) if about.identifiers == "remove" else plain
 
 
-def derived_header(source: Any, about: About, number: int) -> Any:
+def derived_header(source: Any, about: About, number: int, kind: str = "") -> Any:
     """Return the header of a derived image, before its pixels.
 
     Args:
         source: Header of the source, from `source_of`.
         about: What made it.
         number: Number of the file, from 1, used where the source has no InstanceNumber.
+        kind: What the values are, for the SeriesDescription; empty for an image in the source's units.
     """
     out = deepcopy(source)
     for keyword in DROPPED:
         out.pop(keyword, None)
-    kind = [str(word) for word in out.get("ImageType") or ()]
+    types = [str(word) for word in out.get("ImageType") or ()]
     many = bool(out.get("PerFrameFunctionalGroupsSequence"))
-    second = kind[1] if many and len(kind) > 1 else "SECONDARY"
-    out.ImageType = ["DERIVED", second, *kind[2:]]
+    second = types[1] if many and len(types) > 1 else "SECONDARY"
+    out.ImageType = ["DERIVED", second, *types[2:]]
     series, image = str(source.SeriesInstanceUID), str(source.SOPInstanceUID)
     out.SeriesInstanceUID = about.key("series", series)
     out.SOPInstanceUID = about.key("image", series, image)
@@ -80,9 +81,9 @@ def derived_header(source: Any, about: About, number: int) -> Any:
     if not source.get("InstanceNumber"):
         out.InstanceNumber = number
     removed = about.identifiers == "remove"
-    out.SeriesDescription = about.series_description(
-        "" if removed else str(source.get("SeriesDescription") or "")
-    )
+    before = "" if removed else str(source.get("SeriesDescription") or "")
+    what = f"{kind}, not for diagnosis" if kind else "not for diagnosis"
+    out.SeriesDescription = about.series_description(before, what)
     out.DerivationDescription, out.ImageComments = about.description, CAUTION
     if many:
         out.ContentQualification = "RESEARCH"
@@ -90,18 +91,22 @@ def derived_header(source: Any, about: About, number: int) -> Any:
         out.LossyImageCompression = "01"
     out.DerivationCodeSequence = [code(_codes().cid7162.ArtificialIntelligence)]
     out.ContributingEquipmentSequence = [*(out.get("ContributingEquipmentSequence") or ()), _equipment(about)]
-    out.SourceImageSequence = [reference(source)]
+    out.SourceImageSequence = [_reference(source)]
     out.ReferencedSeriesSequence = [_series(source)]
     if removed:
         mark_removed(out, about)
     return out
 
 
-def reference(source: Any, frame: int | None = None) -> Any:
-    """Return the item of a SourceImageSequence; `frame` counts from 1."""
+def numbered(item: Any, frame: int) -> Any:
+    """Return the item of a SourceImageSequence for one frame, counted from 1."""
+    item = deepcopy(item)
+    item.ReferencedFrameNumber = frame
+    return item
+
+
+def _reference(source: Any) -> Any:
     item = _referenced(source)
-    if frame is not None:
-        item.ReferencedFrameNumber = frame
     item.SpatialLocationsPreserved = "YES"
     item.PurposeOfReferenceCodeSequence = [code(_codes().cid7202.SourceImageForImageProcessingOperation)]
     return item

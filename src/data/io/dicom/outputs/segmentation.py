@@ -124,9 +124,7 @@ def _made(highdicom: Any, about: About, sources: list[Any], planes: np.ndarray, 
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             words = QUOTED.sub("…", " ".join(str(error).split()))  # a value of the header
-            raise ValueError(
-                f"no SEG can be written of this series ({words}); choose NIfTI or PNG as output"
-            ) from error
+            raise ValueError(f"no SEG can be written of this series ({words}); set format=nifti") from error
 
 
 def _sources(
@@ -138,7 +136,7 @@ def _sources(
     if max(many) > 1 and (len(files) > 1 or many[0] != len(frames) or not files[0].get(GROUPS[0])):
         raise ValueError(
             "its frames are only part of a file, lie in several multi-frame files, or have no functional "
-            "groups; of such a series no SEG is written: choose NIfTI as output"
+            "groups; of such a series no SEG is written: set format=nifti"
         )
     if max(many) > 1:
         planes = planes[np.argsort([frame.number for frame in frames])]

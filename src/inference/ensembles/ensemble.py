@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganatomy.errors import UserError
+from ganatomy.inference.ensembles.members import Members, dropouts
 from ganatomy.inference.loaded import LoadedRun, load_run
-from ganatomy.inference.members import Members, dropouts
 from ganatomy.training.preprocessing import Preprocessing
 
 if TYPE_CHECKING:

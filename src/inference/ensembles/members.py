@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.nn.modules.dropout import _DropoutNd
 
 from ganatomy.data.records import Batch
-from ganatomy.inference.doubt import Averaging, case_doubt
+from ganatomy.inference.ensembles.doubt import Averaging, case_doubt
 from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.shared.answers import Answer
 from ganatomy.tasks.shared.sliding_window import subsets

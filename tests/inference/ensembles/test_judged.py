@@ -14,8 +14,8 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 from ganatomy.data.sources.folder import Folder
 from ganatomy.errors import UserError
 from ganatomy.inference.applied import applied
-from ganatomy.inference.ensemble import load_runs
-from ganatomy.inference.judged import Judged, losses, on_file
+from ganatomy.inference.ensembles.ensemble import load_runs
+from ganatomy.inference.ensembles.judged import Judged, losses, on_file
 from ganatomy.inference.loaded import LoadedRun, load_run
 from ganatomy.tasks.shared.as_written import Originals
 
@@ -84,3 +84,12 @@ def test_the_loss_is_what_the_task_has() -> None:
     assert losses([{"case": "a", "dice": 0.75, "dice/x": 0.5}]) == ("1 - Dice", [0.25])
     assert losses([{"case": "a", "mae": 3.0}]) == ("MAE", [3.0])
     assert losses([{"case": "a", "found": 1.0}]) is None and losses([]) is None
+
+
+def test_the_size_of_the_run_holds_whatever_the_source_has(labelled: tuple[Path, Folder]) -> None:
+    run, source = labelled
+    loaded = load_run(run)
+    other = Folder(root=str(run.parent / "files"), image="images/*", spatial_dims=2)
+    record = source.records()[1]
+    ours, theirs = (applied(loaded, each).make(record)["image"] for each in (other, source))
+    assert ours.shape == theirs.shape and np.array_equal(ours, theirs)

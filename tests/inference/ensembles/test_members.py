@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganatomy.inference.members import Members, with_doubt
+from ganatomy.inference.ensembles.members import Members, with_doubt
 from ganatomy.networks.image_to_image.centernet import Maps
 from ganatomy.tasks.anomaly.anomaly_map import Findings
 from ganatomy.tasks.detection.centernet_decoding import SoftMaps, mirrored_back, mirrored_maps, softened

@@ -10,7 +10,7 @@ import torch
 from scipy.stats import entropy as scipy_entropy
 from torch import Tensor
 
-from ganatomy.inference.doubt import Averaging, Moments, case_doubt, entropy
+from ganatomy.inference.ensembles.doubt import Averaging, Moments, case_doubt, entropy
 from ganatomy.tasks.soft import SoftKind, each_part, parts_of
 
 

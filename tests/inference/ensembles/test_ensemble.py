@@ -14,10 +14,10 @@ import torch
 
 from ganatomy.data.records import Record
 from ganatomy.errors import UserError
-from ganatomy.inference.ensemble import check_together, ensemble, load_runs, member_tasks
+from ganatomy.inference.ensembles.ensemble import check_together, ensemble, load_runs, member_tasks
+from ganatomy.inference.ensembles.members import Members, rows_of
 from ganatomy.inference.inputs import inputs
 from ganatomy.inference.loaded import LoadedRun, load_run
-from ganatomy.inference.members import Members, rows_of
 from ganatomy.inference.predictor import Predictor
 
 Finished = Callable[[str], Path]

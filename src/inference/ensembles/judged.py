@@ -11,9 +11,9 @@ from torch import Tensor
 from ganatomy.data.records import Batch
 from ganatomy.data.regrid import Grid, regrid
 from ganatomy.errors import UserError
-from ganatomy.inference.doubt import case_doubt
+from ganatomy.inference.ensembles.doubt import case_doubt
+from ganatomy.inference.ensembles.members import Members, scales
 from ganatomy.inference.loaded import LoadedRun
-from ganatomy.inference.members import Members, scales
 from ganatomy.metrics.calibration.boxes import box_reliability
 from ganatomy.metrics.calibration.label_maps import CLASS, EVERYWHERE, IN_QUESTION, LabelCalibration
 from ganatomy.metrics.calibration.reliability import Reliability
@@ -29,7 +29,7 @@ LOSSES = {"dice": ("1 - Dice", 1.0, -1.0), "mae": ("MAE", 0.0, 1.0)}
 class Judged:
     """Calibration and doubt of a run over the cases of a test.
 
-    The run is one of `ganatomy.inference.ensemble.load_runs(..., doubt=True)`:
+    The run is one of `ganatomy.inference.ensembles.ensemble.load_runs(..., doubt=True)`:
 
         judged = Judged(loaded, Originals(data))
         for number, batch in enumerate(data.test_dataloader()):

@@ -1,0 +1,1 @@
+"""Several runs that answer as one, and the doubt about what they say."""
