@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from ganatomy.inference.ensembles.ensemble import load_runs
 from ganatomy.inference.inputs import inputs
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.inference.predictor import Predicted, Predictor
-from ganatomy.runs.directory import write_atomically
+from ganatomy.runs.directory import failed_game, write_atomically
 from ganatomy.tasks.shared.answers import FoundBoxes
 from ganatomy.tasks.shared.as_written import AsWritten
 from ganatomy.training.preprocessing import Preprocessing
@@ -209,7 +210,11 @@ def load(
     Raises:
         UserError: A run is not finished or damaged, or the runs do not belong together.
     """
-    return Model(load_runs(run, device, mirror_axes, samples, doubt=doubt))
+    loaded = load_runs(run, device, mirror_axes, samples, doubt=doubt)
+    for each in [run] if isinstance(run, str | Path) else run:
+        if game := failed_game(Path(each).expanduser()):
+            warnings.warn(f"{each}: the game failed ({game}); see its report.html", stacklevel=2)
+    return Model(loaded)
 
 
 def _array(image: Any) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from ganatomy.predict.progress import progress
 from ganatomy.predict.settings import PredictConfig
 from ganatomy.predict.setup import job_of, load
 from ganatomy.predict.work import work
-from ganatomy.runs.directory import write_atomically
+from ganatomy.runs.directory import failed_game, write_atomically
 from ganatomy.runs.keys import write_private
 from ganatomy.runs.lock import RunLock
 
@@ -27,6 +27,7 @@ from ganatomy.runs.lock import RunLock
 def predict(config: PredictConfig) -> int:
     """Predict every case of the input that has no answer yet; return how many failed."""
     loaded = load(config)
+    say_failed_games(config.runs)
     source = inputs(loaded.preprocessing, config.input, config.series)
     config.check_output(source.folder)
     records = source.records()
@@ -38,6 +39,13 @@ def predict(config: PredictConfig) -> int:
         if todo.todo:
             run_all(config, loaded, source, records, todo)
         return finish(config, source, records, todo, time.monotonic() - begun)
+
+
+def say_failed_games(runs: Sequence[str]) -> None:
+    """Say which of the runs ended with a game that failed: their answers may be poor."""
+    for run in runs:
+        if game := failed_game(Path(run).expanduser()):
+            sys.stderr.write(f"note: run={run}: its game failed ({game}); see its report.html\n")
 
 
 @contextmanager
