@@ -8,16 +8,18 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ganatomy.data.io.dicom.series import Found, find_series
 from ganatomy.data.io.readers import KNOWN, is_dicom, sifted, suffix
 from ganatomy.data.io.readers.sniff import beginning, kind
 from ganatomy.data.records import Record
 from ganatomy.data.sources.dicom import Dicom
 from ganatomy.data.sources.files.base import Files
-from ganatomy.data.sources.table import Table
 from ganatomy.errors import UserError
+from ganatomy.inference.listed import listed
 from ganatomy.training.preprocessing import Preprocessing
 
 TABLES = (".csv", ".tsv", ".json")
@@ -33,12 +35,16 @@ class Inputs(Files):
 
     Attributes:
         files: Image files of each case, one or one for each channel.
+        names: Name of each case; empty for that of its first file.
     """
 
     files: Sequence[Sequence[str]] = field(default_factory=list)
+    names: Sequence[str] = ()
 
     def records(self) -> list[Record]:
-        names = _unique([_without_suffix(files[0], len(files) > 1) for files in self.files])
+        own = self.names or [""] * len(self.files)
+        plain = [_without_suffix(files[0], len(files) > 1) for files in self.files]
+        names = _unique([name or path for name, path in zip(own, plain, strict=True)])
         records = [
             Record(case, case, "test", {"image": list(files)})
             for files, case in zip(self.files, names, strict=True)
@@ -46,7 +52,23 @@ class Inputs(Files):
         return self.completed(records)
 
 
-Named = Inputs | Table | Dicom
+@dataclass(kw_only=True)
+class NamedDicom(Dicom):
+    """Series of DICOM files that a user names.
+
+    Attributes:
+        files: The files; None for all below `root`.
+    """
+
+    files: Sequence[Path] | None = None
+
+    @cached_property
+    def found(self) -> Found:
+        """Return all series among the files."""
+        return find_series(self.folder, self.files)
+
+
+Named = Inputs | NamedDicom
 """Source of the cases that a user names."""
 
 
@@ -72,13 +94,38 @@ def inputs(kept: Preprocessing, given: str | Path | Sequence[str | Path], series
     }
     paths = _named(given)
     first = paths[0]
-    if len(paths) == 1 and first.is_file() and suffix(first) in TABLES:
-        case = "case" if _has_case(first) else None
-        return Table(root=str(first.parent), table=first.name, case=case, **settings)
     if len(paths) == 1 and first.is_dir() and _holds_dicom(first):
-        return Dicom(root=str(first), least=1, series=series, **settings)
-    root, found = _images(paths, str(given))
-    return Inputs(root=str(root), files=_cases(found, kept.channels), **settings)
+        return NamedDicom(root=str(first), least=1, series=series, **settings)
+    if len(paths) == 1 and first.is_file() and suffix(first) in TABLES:
+        found, names = listed(first)
+        folders = [path.parent for each in found for path in each]
+    else:
+        found, names = [[path] for path in _images(paths, str(given))], []
+        folders = [_absolute(path if path.is_dir() else path.parent) for path in paths]
+    files, root = [path for each in found for path in each], Path(os.path.commonpath(folders))
+    private = [path for path in files if path.is_file() and _may_be_dicom(path) and is_dicom(path)]
+    if private and len(private) == len(files):
+        return NamedDicom(root=str(root), least=1, series=series, files=files, **settings)
+    if private:
+        raise UserError(
+            f"input={given}: {len(private)} of {len(files)} files are DICOM, whose names may identify "
+            "persons; give them apart from the others"
+        )
+    below = [[path.relative_to(root).as_posix() for path in each] for each in found]
+    below = below if names else _cases([name for [name] in below], kept.channels)
+    return Inputs(root=str(root), files=below, names=names, **settings)
+
+
+def passed_over(source: Named) -> str:
+    """Return a line about images of other formats in a folder of DICOM series; empty if there is none."""
+    if not isinstance(source, NamedDicom) or source.files is not None:
+        return ""
+    found, _ = sifted(source.folder.rglob("*"))
+    others = Counter(ending for path in found if not _may_be_dicom(path) and (ending := suffix(path)))
+    if not others:
+        return ""
+    counts = ", ".join(f"{count} {ending}" for ending, count in others.items())
+    return f"the folder holds DICOM series, and other images are passed over ({counts}); give them apart"
 
 
 def _named(given: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -112,20 +159,17 @@ def _found(given: str) -> list[Path]:
     return found
 
 
-def _images(paths: Sequence[Path], given: str) -> tuple[Path, list[str]]:
-    """Return the folder that all images share, and their paths below it."""
+def _images(paths: Sequence[Path], given: str) -> list[Path]:
+    """Return all images among paths, and in folders among them, as absolute paths."""
     files = [p for path in paths for p in (path.rglob("*") if path.is_dir() else [path])]
     files = [path for path in files if not _hidden(path, paths)]
     found, over = sifted(files)
-    named = [path for path in paths if path not in found and _is_image(path, len(paths) == 1)]
+    named = [path for path in files if path not in found and _is_image(path, files == paths == [path])]
     broken = [path for path in files if path.is_symlink() and not path.exists() and suffix(path) in KNOWN]
-    found = sorted({*found, *named, *broken})
-    if not found:
+    if not (found := sorted({*found, *named, *broken})):
         passed = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in over.items())
         raise UserError(f"input={given}: no image is there" + (f" (passed over: {passed})" if passed else ""))
-    parents = [path if path.is_dir() else path.parent for path in paths]
-    root = Path(os.path.commonpath([_absolute(parent) for parent in parents]))
-    return root, [_absolute(path).relative_to(root).as_posix() for path in found]
+    return list(dict.fromkeys(_absolute(path) for path in found))
 
 
 def _is_image(path: Path, alone: bool) -> bool:
@@ -137,8 +181,15 @@ def _is_image(path: Path, alone: bool) -> bool:
     """
     if not path.is_file():
         return False
-    plain = alone or suffix(path) == "" or suffix(path)[1:].isdigit()
-    return kind(path, beginning(path)) is not None if plain else is_dicom(path)
+    if not alone:
+        return _may_be_dicom(path) and is_dicom(path)
+    return kind(path, beginning(path)) is not None
+
+
+def _may_be_dicom(path: Path) -> bool:
+    """Return True if the name of a file is one that DICOM files have."""
+    ending = suffix(path)
+    return ending in (".dcm", ".dicom", ".ima", "") or ending[1:].isdigit()
 
 
 def _absolute(path: Path) -> Path:
@@ -175,8 +226,7 @@ def _holds_dicom(folder: Path) -> bool:
     """Return True if a file below the folder is DICOM."""
     looked = 0
     for path in sorted(folder.rglob("*")):
-        ending = suffix(path)
-        if ending in (".dcm", ".dicom", ".ima", "") or ending[1:].isdigit():
+        if _may_be_dicom(path):
             looked += 1
             if path.is_file() and is_dicom(path):
                 return True
@@ -196,10 +246,3 @@ def _unique(paths: Sequence[str]) -> list[str]:
         names.append(name if count == 1 else f"{name}-{count}")
         taken[names[-1]] += 1
     return names
-
-
-def _has_case(table: Path) -> bool:
-    from ganatomy.data.io.text_tables import rows_of
-
-    rows = rows_of(table, f"input={table}")
-    return bool(rows) and "case" in rows[0][1]

@@ -156,15 +156,17 @@ class ArraySource:
         dims = self.image.ndim - 1
         if dims == 3 and self.given_spacing is None and self.given_affine is None:
             raise UserError(
-                f"spacing: is missing; the array of shape {tuple(shape)} is taken for a volume: give mm along "
-                "each axis, or affine="
+                f"spacing: is missing; the array of shape {tuple(shape)} is taken for a volume: give "
+                "mm along each axis, or affine="
             )
         if self.given_spacing is not None and self.given_affine is not None:
             raise UserError("spacing, affine: give one of them; an affine has the spacing")
         if self.given_spacing is not None:
             spacing = _numbers(self.given_spacing, "spacing")
             if spacing.shape != (dims,) or not (spacing > 0).all():
-                raise UserError(f"spacing={self.given_spacing}: give mm along each of the {dims} axes, above 0")
+                raise UserError(
+                    f"spacing={self.given_spacing}: give mm along each of the {dims} axes, above 0"
+                )
         if self.given_affine is not None:
             affine = _numbers(self.given_affine, "affine")
             if affine.shape != (4, 4) or abs(np.linalg.det(affine)) < 1e-12:

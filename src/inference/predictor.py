@@ -130,7 +130,8 @@ class Predictor:
 
     def finish(self, ready: Loaded, answer: Answer) -> Predicted:
         """Bring an answer onto the grid, and into the units and type, of the case's file."""
-        files = Originals(self.data, self.loaded.preprocessing.target)
+        kept = self.loaded.preprocessing
+        files = Originals(self.data, kept.target or kept.target_file)
         files.hold(ready.record, ready.case, ready.finer)
         write = partial(files.as_written, ready.batch, list(range(len(ready.batch["case"]))))
         file = None if answer.array is None else write(answer.array, answer.role)

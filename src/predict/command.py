@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ganatomy.data.records import Record
-from ganatomy.inference.inputs import Named, inputs
+from ganatomy.inference.inputs import Named, inputs, passed_over
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.predict import journal, outputs, pictures
 from ganatomy.predict.plan import Plan, plan
@@ -30,6 +30,8 @@ def predict(config: PredictConfig) -> int:
     say_failed_games(config.runs)
     source = inputs(loaded.preprocessing, config.input, config.series)
     config.check_output(source.folder)
+    if over := passed_over(source):
+        sys.stderr.write(f"note: {over}\n")
     records = source.records()
     folder = config.folder
     folder.mkdir(parents=True, exist_ok=True)

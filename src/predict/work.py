@@ -77,7 +77,10 @@ def work(job: Job, records: Iterator[Record], report: Report) -> None:
         try:
             entry = _written(job, ready, job.predictor.finish(ready, answer), begun)
         except (UserError, ValueError) as error:  # an answer that the format cannot hold
-            entry = _entry(job, ready.record, begun, status="failed", error=_line(error, ready.record, root))
+            words = _line(error, ready.record, root)
+            if job.config.format == "auto" and ready.record.private:
+                words += "; format=nifti writes NIfTI"
+            entry = _entry(job, ready.record, begun, status="failed", error=words)
         note(entry)
 
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:

@@ -65,7 +65,9 @@ def load_runs(
     loaded = [change(load_run(run, device)) for run in several]
     for run in loaded:
         if run.preprocessing.synthesis is not None:
-            raise UserError(f"run={run.path}: makes images from noise and takes none; use generate run={run.path}")
+            raise UserError(
+                f"run={run.path}: makes images from noise and takes none; use generate run={run.path}"
+            )
     if len(loaded) == 1 and not mirror_axes and not samples and not doubt:
         if mirror_axes is not None:
             _without_mirrors(loaded[0])
