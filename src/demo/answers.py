@@ -104,7 +104,7 @@ class Answers:
                 _free(folder, name, number).write_bytes(content)
             named: Path = next(folder.iterdir()) if len(files) == 1 else folder
             try:
-                found = self._answer(named)
+                found = self._answer(named, Path(place) / "secret")
             except Exception as error:  # the page shows why, and goes on with the next file
                 raise UserError(said(error, folder)) from error
             key = secrets.token_urlsafe(9)
@@ -113,8 +113,11 @@ class Answers:
                 self.kept.popitem(last=False)
         return key, found
 
-    def _answer(self, path: Path) -> Answered:
-        predictor = Predictor(self.loaded, inputs(self.loaded.preprocessing, path))
+    def _answer(self, path: Path, secret: Path) -> Answered:
+        secret.touch(0o600)
+        secret.write_text(secrets.token_hex(32))
+        source = inputs(self.loaded.preprocessing, path, secret=str(secret), tables=False)
+        predictor = Predictor(self.loaded, source)
         if len(predictor.records) != 1:
             raise UserError(f"{len(predictor.records)} images were dropped; drop one, or one DICOM series")
         [record] = predictor.records

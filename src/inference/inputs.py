@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,11 +19,10 @@ from ganatomy.data.sources.dicom import Dicom
 from ganatomy.data.sources.files.base import Files
 from ganatomy.errors import UserError
 from ganatomy.inference.listed import listed
+from ganatomy.inference.naming import channel_groups, unique, without_suffix
 from ganatomy.training.preprocessing import Preprocessing
 
 TABLES = (".csv", ".tsv", ".json")
-CHANNEL = re.compile(r"(.+)_(\d{4})")
-"""Stem of a file with one channel of a case, numbered from 0000 (nnU-Net's layout)."""
 LOOKED_AT = 2000
 """Files without a known extension that are opened, at most, to find out if a folder holds DICOM."""
 
@@ -43,8 +41,8 @@ class Inputs(Files):
 
     def records(self) -> list[Record]:
         own = self.names or [""] * len(self.files)
-        plain = [_without_suffix(files[0], len(files) > 1) for files in self.files]
-        names = _unique([name or path for name, path in zip(own, plain, strict=True)])
+        plain = [without_suffix(files[0], len(files) > 1) for files in self.files]
+        names = unique([name or path for name, path in zip(own, plain, strict=True)])
         records = [
             Record(case, case, "test", {"image": list(files)})
             for files, case in zip(self.files, names, strict=True)
@@ -72,7 +70,13 @@ Named = Inputs | NamedDicom
 """Source of the cases that a user names."""
 
 
-def inputs(kept: Preprocessing, given: str | Path | Sequence[str | Path], series: Any = None) -> Named:
+def inputs(
+    kept: Preprocessing,
+    given: str | Path | Sequence[str | Path],
+    series: Any = None,
+    secret: str | None = None,
+    tables: bool = True,
+) -> Named:
     """Return the source of the cases that a user names.
 
     A folder is read with all that lie below it; one that holds DICOM files is read as series. A table is a
@@ -82,6 +86,8 @@ def inputs(kept: Preprocessing, given: str | Path | Sequence[str | Path], series
         kept: Preprocessing of the run, which decides channels, dimensions and size.
         given: A path or a pattern, or several paths.
         series: Which DICOM series to use, see `Dicom`.
+        secret: File of the secret behind the pseudonyms of DICOM series, see `Dicom`.
+        tables: False for files that are not the user's own, which may not name others.
 
     Raises:
         UserError: There is no such file, or no image among them.
@@ -92,11 +98,12 @@ def inputs(kept: Preprocessing, given: str | Path | Sequence[str | Path], series
         "size": kept.size,
         "axes": kept.axes,
     }
+    dicom: dict[str, Any] = {"least": 1, "series": series, "secret": secret}
     paths = _named(given)
     first = paths[0]
     if len(paths) == 1 and first.is_dir() and _holds_dicom(first):
-        return NamedDicom(root=str(first), least=1, series=series, **settings)
-    if len(paths) == 1 and first.is_file() and suffix(first) in TABLES:
+        return NamedDicom(root=str(first), **dicom, **settings)
+    if tables and len(paths) == 1 and first.is_file() and suffix(first) in TABLES:
         found, names = listed(first)
         folders = [path.parent for each in found for path in each]
     else:
@@ -105,14 +112,14 @@ def inputs(kept: Preprocessing, given: str | Path | Sequence[str | Path], series
     files, root = [path for each in found for path in each], Path(os.path.commonpath(folders))
     private = [path for path in files if path.is_file() and _may_be_dicom(path) and is_dicom(path)]
     if private and len(private) == len(files):
-        return NamedDicom(root=str(root), least=1, series=series, files=files, **settings)
+        return NamedDicom(root=str(root), files=files, **dicom, **settings)
     if private:
         raise UserError(
             f"input={given}: {len(private)} of {len(files)} files are DICOM, whose names may identify "
             "persons; give them apart from the others"
         )
     below = [[path.relative_to(root).as_posix() for path in each] for each in found]
-    below = below if names else _cases([name for [name] in below], kept.channels)
+    below = below if names else channel_groups([name for [name] in below], kept.channels)
     return Inputs(root=str(root), files=below, names=names, **settings)
 
 
@@ -205,23 +212,6 @@ def _hidden(path: Path, paths: Iterable[Path]) -> bool:
     return False
 
 
-def _cases(found: Sequence[str], channels: int) -> list[list[str]]:
-    """Return the files of each case: one, or CASE_0000, CASE_0001, ... where each holds one channel."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for name in found:
-        if not (match := CHANNEL.fullmatch(_without_suffix(name))):
-            return [[one] for one in found]
-        groups.setdefault((match[1], suffix(name)), []).append(name)
-    numbered = all(len(files) == channels for files in groups.values())
-    return list(groups.values()) if channels > 1 and numbered else [[one] for one in found]
-
-
-def _without_suffix(name: str, numbered: bool = False) -> str:
-    plain = name[: len(name) - len(suffix(name))]
-    match = CHANNEL.fullmatch(plain) if numbered else None
-    return match[1] if match else plain
-
-
 def _holds_dicom(folder: Path) -> bool:
     """Return True if a file below the folder is DICOM."""
     looked = 0
@@ -233,16 +223,3 @@ def _holds_dicom(folder: Path) -> bool:
         if looked >= LOOKED_AT:
             return False
     return False
-
-
-def _unique(paths: Sequence[str]) -> list[str]:
-    """Return a name for each path without its extension; equal ones are numbered from the second on."""
-    flat = [path.replace("/", "_") for path in paths]
-    taken, names = Counter(flat), []
-    for place, name in enumerate(flat):
-        count = flat[: place + 1].count(name) if taken[name] > 1 else 1
-        while count > 1 and taken[f"{name}-{count}"]:
-            count += 1
-        names.append(name if count == 1 else f"{name}-{count}")
-        taken[names[-1]] += 1
-    return names
