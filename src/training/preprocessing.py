@@ -45,8 +45,8 @@ class Preprocessing:
         units: Unit of distances, mm or px.
         target: Of outputs in units of their own: `dtype`, `slope` and `inter` of their files, and the median
             `offset` and `scale` of the training cases; None if outputs are in the units of their input.
-        target_file: `dtype`, `slope` and `inter` of the files of targets that are in the units of the images, but
-            of another type; else None.
+        target_file: `dtype`, `slope` and `inter` of the files of targets in the units of the images, but of
+            another type; else None.
         familiarity: Statistics of the training images, by which an input unlike them is told.
         synthesis: What images drawn from noise need to become files.
         baselines: Settings of the fitted baselines, beside baselines.safetensors.

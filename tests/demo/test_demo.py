@@ -111,7 +111,7 @@ def test_a_series_leaves_no_secret(address: str, tmp_path: Path, monkeypatch: py
     made = make.series(tmp_path / "series", (blobs(3, 12, 10, 4) * 900).astype(np.int16), PatientID="Doe")
     code, found = posted(address, *made)
     assert code == 200 and found["name"].startswith("patient-")
-    assert [path for path in tmp_path.iterdir()] == [tmp_path / "series"]
+    assert list(tmp_path.iterdir()) == [tmp_path / "series"]
 
 
 def test_many_at_once(address: str, scan: Path) -> None:

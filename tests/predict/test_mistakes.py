@@ -20,6 +20,7 @@ from ganatomy.errors import UserError
 from ganatomy.inference.ensembles import ensemble
 from ganatomy.predict import command
 from ganatomy.predict.command import predict
+from ganatomy.predict.settings import PredictConfig
 from tests.finished import blobs
 from tests.predict.test_predict import settings, table
 
@@ -84,7 +85,8 @@ def test_a_wrong_key_is_one_line(
     finished: Finished, pictures: Path, tmp_path: Path, more: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(UserError, match=words):
-        predict(settings(finished("segmentation"), pictures, tmp_path / "out", **more))
+        plain = settings(finished("segmentation"), pictures, tmp_path / "out").to_plain()
+        predict(PredictConfig.from_plain({**plain, **more}))
 
 
 def test_an_output_that_is_a_file_is_refused(finished: Finished, pictures: Path, tmp_path: Path) -> None:
