@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 
 from ganatomy.predict.command import predict
+from ganatomy.predict.setup import warner
 from tests.predict.test_predict import settings
 
 
