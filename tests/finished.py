@@ -47,6 +47,40 @@ def nifti_pairs(folder: Path, count: int = 8) -> None:
             nib.save(image, folder / name / f"v{n}.nii.gz")
 
 
+def colour_objects(folder: Path, count: int = 8) -> None:
+    """Write RGB pictures, and masks of what is bright in red."""
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    for n in range(count):
+        image = np.stack([blobs(10 * n + channel, 40, 40) for channel in range(3)], -1)
+        Image.fromarray((image * 255).astype(np.uint8)).save(folder / f"images/p{n}.png")
+        Image.fromarray((image[..., 0] > 0.6).astype(np.uint8)).save(folder / f"masks/p{n}.png")
+
+
+def healthy_and_ill(folder: Path, count: int = 12) -> None:
+    """Write pictures in folders of healthy and ill, and masks of what is ill."""
+    for name in ("images/healthy", "images/ill", "masks"):
+        (folder / name).mkdir(parents=True)
+    for n in range(count):
+        image, mask = blobs(n, 32, 32).copy(), np.zeros((32, 32), np.uint8)
+        if n % 3 == 0:
+            image[8:16, 10:20], mask[8:16, 10:20] = 1, 1
+        kind = "healthy" if n % 3 else "ill"
+        Image.fromarray((image * 255).astype(np.uint8)).save(folder / f"images/{kind}/p{n}.png")
+        Image.fromarray(mask).save(folder / f"masks/p{n}.png")
+
+
+def other_types(folder: Path, count: int = 8) -> None:
+    """Write volumes of uint16 whose targets are int16, with values below zero."""
+    for name in ("image", "target"):
+        (folder / name).mkdir(parents=True)
+    for n in range(count):
+        values = blobs(n, 20, 16, 4)
+        image, target = (values * 900).astype(np.uint16), (values**2 * 2000 - 1000).astype(np.int16)
+        nib.save(nib.Nifti1Image(image, OBLIQUE), folder / f"image/v{n}.nii.gz")
+        nib.save(nib.Nifti1Image(target, OBLIQUE), folder / f"target/v{n}.nii.gz")
+
+
 SETS: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "segmentation": (
         png16,
@@ -74,6 +108,34 @@ SETS: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
             "degradation=none",
             "model.generator.channels=[4,8]",
             "model.discriminator.channels=[4,8]",
+        ),
+    ),
+    "other types": (
+        other_types,
+        (
+            *("task=enhancement", "data=folder", "data.image=image/*", "data.target='target/{name}'"),
+            *("data.spatial_dims=2", "data.size=null", "data.batch_size=2", "degradation=none"),
+            *("model.generator.channels=[4,8]", "model.discriminator.channels=[4,8]"),
+        ),
+    ),
+    "detection": (
+        colour_objects,
+        (
+            *("task=detection", "data=folder", "data.label='masks/{name}'", "data.split=[2,1,1]"),
+            *("data.classes=[background,bright]", "data.box_classes=[bright]", "data.boxes_from_label=true"),
+            *("data.channels=3", "data.size=32", "data.batch_size=2", "model.discriminator=null"),
+            *("model.generator.stem=4", "model.generator.head=4", "model.generator.body.channels=[4,8]"),
+            *("model.generator.body.strides=[2]", "model.generator.body.out_channels=4"),
+        ),
+    ),
+    "anomaly": (
+        healthy_and_ill,
+        (
+            *("task=anomaly", "data=folder", "data.image='images/*/*'", "data.label='masks/{name}'"),
+            *("data.kind='{parent}'", "data.image_classes=[healthy,ill]", "data.split=[2,1,1]"),
+            *("data.classes=[background,lesion]", "data.size=32", "data.batch_size=2", "model=fanogan"),
+            *("model.generator.channels=4", "model.generator.latent=6", "model.discriminator.channels=4"),
+            *("task.denoising_steps=2", "task.components=2", "task.search_images=0"),
         ),
     ),
 }

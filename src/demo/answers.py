@@ -6,6 +6,7 @@ import secrets
 import tempfile
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,13 @@ from ganatomy.inference.inputs import inputs
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.inference.panes import best_place, panes
 from ganatomy.inference.predictor import Loaded, Predicted, Predictor
+from ganatomy.inference.said import said
 from ganatomy.pictures.panel import png
 
 KEPT = 4
 """Answers that are kept."""
+LONGEST = 60
+"""Characters of a file's name that are kept, with its extension: file systems take 255 bytes."""
 
 
 @dataclass(frozen=True)
@@ -84,30 +88,44 @@ class Answers:
         self.kept: OrderedDict[str, Answered] = OrderedDict()
         self.lock = threading.Lock()
 
-    def add(self, files: dict[str, bytes]) -> str:
-        """Predict an image, or a DICOM series of several files; return the key of the answer.
+    def add(self, files: Sequence[tuple[str, bytes]]) -> tuple[str, Answered]:
+        """Predict an image, or a DICOM series of several files; return the answer and its key.
 
         Args:
-            files: Contents by name; they are written to a folder of their own, which is removed again.
+            files: Names and contents; they are written to a folder of their own, which is removed again.
 
         Raises:
             UserError: The files are not one image, or do not suit the run.
         """
         with self.lock, tempfile.TemporaryDirectory(prefix="ganatomy-demo-") as place:
-            folder = Path(place)
-            for number, (name, content) in enumerate(files.items()):
-                plain = Path(name.replace("\\", "/")).name.lstrip(".") or f"file{number}"
-                (folder / plain).write_bytes(content)
+            folder = Path(place) / "files"
+            folder.mkdir()
+            for number, (name, content) in enumerate(files):
+                _free(folder, name, number).write_bytes(content)
             named: Path = next(folder.iterdir()) if len(files) == 1 else folder
-            predictor = Predictor(self.loaded, inputs(self.loaded.preprocessing, named))
-            if len(predictor.records) != 1:
-                raise UserError(
-                    f"{len(predictor.records)} images were dropped; drop one, or one DICOM series"
-                )
-            ready = predictor.read(predictor.records[0])
-            predicted = predictor.finish(ready, predictor.compute(ready))
-        key = secrets.token_urlsafe(9)
-        self.kept[key] = Answered(predictor.records[0].case, ready, predicted)
-        while len(self.kept) > KEPT:
-            self.kept.popitem(last=False)
-        return key
+            try:
+                found = self._answer(named, Path(place) / "secret")
+            except Exception as error:  # the page shows why, and goes on with the next file
+                raise UserError(said(error, folder)) from error
+            key = secrets.token_urlsafe(9)
+            self.kept[key] = found
+            while len(self.kept) > KEPT:
+                self.kept.popitem(last=False)
+        return key, found
+
+    def _answer(self, path: Path, secret: Path) -> Answered:
+        secret.touch(0o600)
+        secret.write_text(secrets.token_hex(32))
+        source = inputs(self.loaded.preprocessing, path, secret=str(secret), tables=False)
+        predictor = Predictor(self.loaded, source)
+        if len(predictor.records) != 1:
+            raise UserError(f"{len(predictor.records)} images were dropped; drop one, or one DICOM series")
+        [record] = predictor.records
+        ready = predictor.read(record)
+        return Answered(record.case, ready, predictor.finish(ready, predictor.compute(ready)))
+
+
+def _free(folder: Path, name: str, number: int) -> Path:
+    """Return a path in a folder for a file as the browser names it; a name that is taken gets a number."""
+    plain = Path(name.replace("\\", "/")).name.lstrip(".").replace("\0", "")[-LONGEST:] or f"file{number}"
+    return folder / (f"{number}-{plain}" if (folder / plain).exists() else plain)

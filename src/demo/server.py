@@ -56,14 +56,14 @@ class Page:
             return _refused(f"larger than {self.largest:g} MB; give largest=MB to the command", 413)
         async with request.form(max_files=10_000) as form:
             given = [part for part in form.getlist("file") if not isinstance(part, str)]
-            dropped = {part.filename or "": await part.read() for part in given}
+            dropped = [(part.filename or "", await part.read()) for part in given]
         if not dropped:
             return _refused("no file was dropped")
         try:
-            key = await asyncio.to_thread(self.answers.add, dropped)
-        except (UserError, ValueError, OSError) as error:
+            key, found = await asyncio.to_thread(self.answers.add, dropped)
+        except (UserError, OSError) as error:
             return _refused(" ".join(str(error).split()))
-        return JSONResponse({"key": key, **await asyncio.to_thread(self.answers.kept[key].about)})
+        return JSONResponse({"key": key, **await asyncio.to_thread(found.about)})
 
     async def picture(self, request: Request) -> Response:
         found = self.answers.kept.get(request.path_params["key"])

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ganatomy.data.io.readers import is_dicom, sifted, suffix
+from ganatomy.data.io.dicom.series import Found, find_series
+from ganatomy.data.io.readers import KNOWN, is_dicom, sifted, suffix
+from ganatomy.data.io.readers.sniff import beginning, kind
 from ganatomy.data.records import Record
 from ganatomy.data.sources.dicom import Dicom
 from ganatomy.data.sources.files.base import Files
-from ganatomy.data.sources.table import Table
 from ganatomy.errors import UserError
+from ganatomy.inference.listed import listed
+from ganatomy.inference.naming import channel_groups, unique, without_suffix
 from ganatomy.training.preprocessing import Preprocessing
 
 TABLES = (".csv", ".tsv", ".json")
-CHANNEL = re.compile(r"(.+)_(\d{4})")
-"""Stem of a file with one channel of a case, numbered from 0000 (nnU-Net's layout)."""
 LOOKED_AT = 2000
 """Files without a known extension that are opened, at most, to find out if a folder holds DICOM."""
 
@@ -32,12 +33,16 @@ class Inputs(Files):
 
     Attributes:
         files: Image files of each case, one or one for each channel.
+        names: Name of each case; empty for that of its first file.
     """
 
     files: Sequence[Sequence[str]] = field(default_factory=list)
+    names: Sequence[str] = ()
 
     def records(self) -> list[Record]:
-        names = _unique([_without_suffix(files[0], len(files) > 1) for files in self.files])
+        own = self.names or [""] * len(self.files)
+        plain = [without_suffix(files[0], len(files) > 1) for files in self.files]
+        names = unique([name or path for name, path in zip(own, plain, strict=True)])
         records = [
             Record(case, case, "test", {"image": list(files)})
             for files, case in zip(self.files, names, strict=True)
@@ -45,11 +50,33 @@ class Inputs(Files):
         return self.completed(records)
 
 
-Named = Inputs | Table | Dicom
+@dataclass(kw_only=True)
+class NamedDicom(Dicom):
+    """Series of DICOM files that a user names.
+
+    Attributes:
+        files: The files; None for all below `root`.
+    """
+
+    files: Sequence[Path] | None = None
+
+    @cached_property
+    def found(self) -> Found:
+        """Return all series among the files."""
+        return find_series(self.folder, self.files)
+
+
+Named = Inputs | NamedDicom
 """Source of the cases that a user names."""
 
 
-def inputs(kept: Preprocessing, given: str | Path | Sequence[str | Path], series: Any = None) -> Named:
+def inputs(
+    kept: Preprocessing,
+    given: str | Path | Sequence[str | Path],
+    series: Any = None,
+    secret: str | None = None,
+    tables: bool = True,
+) -> Named:
     """Return the source of the cases that a user names.
 
     A folder is read with all that lie below it; one that holds DICOM files is read as series. A table is a
@@ -59,6 +86,8 @@ def inputs(kept: Preprocessing, given: str | Path | Sequence[str | Path], series
         kept: Preprocessing of the run, which decides channels, dimensions and size.
         given: A path or a pattern, or several paths.
         series: Which DICOM series to use, see `Dicom`.
+        secret: File of the secret behind the pseudonyms of DICOM series, see `Dicom`.
+        tables: False for files that are not the user's own, which may not name others.
 
     Raises:
         UserError: There is no such file, or no image among them.
@@ -69,26 +98,66 @@ def inputs(kept: Preprocessing, given: str | Path | Sequence[str | Path], series
         "size": kept.size,
         "axes": kept.axes,
     }
-    several = isinstance(given, Sequence) and not isinstance(given, str)
-    paths = [Path(one).expanduser() for one in given] if several else _found(str(given))  # type: ignore[union-attr]
-    for path in paths:
-        if not path.exists():
-            raise UserError(f"input={path}: no such file or folder")
+    dicom: dict[str, Any] = {"least": 1, "series": series, "secret": secret}
+    paths = _named(given)
     first = paths[0]
-    if len(paths) == 1 and first.is_file() and suffix(first) in TABLES:
-        case = "case" if _has_case(first) else None
-        return Table(root=str(first.parent), table=first.name, case=case, **settings)
     if len(paths) == 1 and first.is_dir() and _holds_dicom(first):
-        return Dicom(root=str(first), least=1, series=series, **settings)
-    root, found = _images(paths, str(given))
-    return Inputs(root=str(root), files=_cases(found, kept.channels), **settings)
+        return NamedDicom(root=str(first), **dicom, **settings)
+    if tables and len(paths) == 1 and first.is_file() and suffix(first) in TABLES:
+        found, names = listed(first)
+        folders = [path.parent for each in found for path in each]
+    else:
+        found, names = [[path] for path in _images(paths, str(given))], []
+        folders = [_absolute(path if path.is_dir() else path.parent) for path in paths]
+    files, root = [path for each in found for path in each], Path(os.path.commonpath(folders))
+    private = [path for path in files if path.is_file() and _may_be_dicom(path) and is_dicom(path)]
+    if private and len(private) == len(files):
+        return NamedDicom(root=str(root), files=files, **dicom, **settings)
+    if private:
+        raise UserError(
+            f"input={given}: {len(private)} of {len(files)} files are DICOM, whose names may identify "
+            "persons; give them apart from the others"
+        )
+    below = [[path.relative_to(root).as_posix() for path in each] for each in found]
+    below = below if names else channel_groups([name for [name] in below], kept.channels)
+    return Inputs(root=str(root), files=below, names=names, **settings)
+
+
+def passed_over(source: Named) -> str:
+    """Return a line about images of other formats in a folder of DICOM series; empty if there is none."""
+    if not isinstance(source, NamedDicom) or source.files is not None:
+        return ""
+    found, _ = sifted(source.folder.rglob("*"))
+    others = Counter(ending for path in found if not _may_be_dicom(path) and (ending := suffix(path)))
+    if not others:
+        return ""
+    counts = ", ".join(f"{count} {ending}" for ending, count in others.items())
+    return f"the folder holds DICOM series, and other images are passed over ({counts}); give them apart"
+
+
+def _named(given: str | Path | Sequence[str | Path]) -> list[Path]:
+    """Return the paths that a user gave, which exist, or those that a pattern matches."""
+    if isinstance(given, str | Path):
+        return _found(str(given))
+    if not given:
+        raise UserError("input: names no file; give a path, a pattern, or several as input=[A,B]")
+    paths = list(dict.fromkeys(Path(one).expanduser() for one in given))
+    for path in paths:
+        _there(path)
+    return paths
+
+
+def _there(path: Path) -> Path:
+    if not path.exists():
+        raise UserError(f"input={path}: no such file or folder")
+    return path
 
 
 def _found(given: str) -> list[Path]:
     """Return the path, or those that a pattern matches."""
     path = Path(given).expanduser()
     if path.exists() or not glob.has_magic(given):
-        return [path]
+        return [_there(path)]
     magic = next(n for n, part in enumerate(path.parts) if glob.has_magic(part))
     base = Path(*path.parts[:magic]) if magic else Path()
     found = sorted(base.glob("/".join(path.parts[magic:]))) if base.is_dir() else []
@@ -97,18 +166,37 @@ def _found(given: str) -> list[Path]:
     return found
 
 
-def _images(paths: Sequence[Path], given: str) -> tuple[Path, list[str]]:
-    """Return the folder that all images share, and their paths below it."""
+def _images(paths: Sequence[Path], given: str) -> list[Path]:
+    """Return all images among paths, and in folders among them, as absolute paths."""
     files = [p for path in paths for p in (path.rglob("*") if path.is_dir() else [path])]
-    found, over = sifted(path for path in files if not _hidden(path, paths))
-    named = [path for path in paths if path.is_file() and path not in found and is_dicom(path)]
-    found = sorted({*found, *named})
-    if not found:
+    files = [path for path in files if not _hidden(path, paths)]
+    found, over = sifted(files)
+    named = [path for path in files if path not in found and _is_image(path, files == paths == [path])]
+    broken = [path for path in files if path.is_symlink() and not path.exists() and suffix(path) in KNOWN]
+    if not (found := sorted({*found, *named, *broken})):
         passed = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in over.items())
         raise UserError(f"input={given}: no image is there" + (f" (passed over: {passed})" if passed else ""))
-    parents = [path if path.is_dir() else path.parent for path in paths]
-    root = Path(os.path.commonpath([_absolute(parent) for parent in parents]))
-    return root, [_absolute(path).relative_to(root).as_posix() for path in found]
+    return list(dict.fromkeys(_absolute(path) for path in found))
+
+
+def _is_image(path: Path, alone: bool) -> bool:
+    """Return True if a file that was named is an image by its bytes, whatever its name.
+
+    Args:
+        path: The file.
+        alone: It was named by itself, and not with others by a pattern, where an ending says what it is.
+    """
+    if not path.is_file():
+        return False
+    if not alone:
+        return _may_be_dicom(path) and is_dicom(path)
+    return kind(path, beginning(path)) is not None
+
+
+def _may_be_dicom(path: Path) -> bool:
+    """Return True if the name of a file is one that DICOM files have."""
+    ending = suffix(path)
+    return ending in (".dcm", ".dicom", ".ima", "") or ending[1:].isdigit()
 
 
 def _absolute(path: Path) -> Path:
@@ -124,52 +212,14 @@ def _hidden(path: Path, paths: Iterable[Path]) -> bool:
     return False
 
 
-def _cases(found: Sequence[str], channels: int) -> list[list[str]]:
-    """Return the files of each case: one, or CASE_0000, CASE_0001, ... where each holds one channel."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for name in found:
-        if not (match := CHANNEL.fullmatch(_without_suffix(name))):
-            return [[one] for one in found]
-        groups.setdefault((match[1], suffix(name)), []).append(name)
-    numbered = all(len(files) == channels for files in groups.values())
-    return list(groups.values()) if channels > 1 and numbered else [[one] for one in found]
-
-
-def _without_suffix(name: str, numbered: bool = False) -> str:
-    plain = name[: len(name) - len(suffix(name))]
-    match = CHANNEL.fullmatch(plain) if numbered else None
-    return match[1] if match else plain
-
-
 def _holds_dicom(folder: Path) -> bool:
     """Return True if a file below the folder is DICOM."""
     looked = 0
     for path in sorted(folder.rglob("*")):
-        ending = suffix(path)
-        if ending in (".dcm", ".dicom", ".ima", "") or ending[1:].isdigit():
+        if _may_be_dicom(path):
             looked += 1
             if path.is_file() and is_dicom(path):
                 return True
         if looked >= LOOKED_AT:
             return False
     return False
-
-
-def _unique(paths: Sequence[str]) -> list[str]:
-    """Return a name for each path without its extension; equal ones are numbered from the second on."""
-    flat = [path.replace("/", "_") for path in paths]
-    taken, names = Counter(flat), []
-    for place, name in enumerate(flat):
-        count = flat[: place + 1].count(name) if taken[name] > 1 else 1
-        while count > 1 and taken[f"{name}-{count}"]:
-            count += 1
-        names.append(name if count == 1 else f"{name}-{count}")
-        taken[names[-1]] += 1
-    return names
-
-
-def _has_case(table: Path) -> bool:
-    from ganatomy.data.io.text_tables import rows_of
-
-    rows = rows_of(table, f"input={table}")
-    return bool(rows) and "case" in rows[0][1]

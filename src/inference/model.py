@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
+from ganatomy.data.io.readers import KNOWN, suffix
 from ganatomy.data.records import Case, Record
 from ganatomy.errors import UserError
 from ganatomy.inference.ensembles.ensemble import load_runs
 from ganatomy.inference.inputs import inputs
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.inference.predictor import Predicted, Predictor
-from ganatomy.runs.directory import write_atomically
+from ganatomy.runs.directory import failed_game, write_atomically
 from ganatomy.tasks.shared.answers import FoundBoxes
 from ganatomy.tasks.shared.as_written import AsWritten
 from ganatomy.training.preprocessing import Preprocessing
@@ -60,7 +63,9 @@ class Prediction:
             raise UserError("this prediction has boxes and no image to save")
         ending, content = self._file.returned()
         place = Path(path)
-        if place.suffix and not place.name.endswith(ending):
+        if place.is_dir():
+            raise UserError(f"{place}: is a folder; name a file in it, without its extension")
+        if suffix(place) in KNOWN and not place.name.endswith(ending):
             raise UserError(
                 f"{place}: predictions for this input are {ending} files; leave the extension out"
             )
@@ -86,23 +91,23 @@ class Model:
 
     def __call__(
         self,
-        image: np.ndarray | str | Path,
+        image: np.ndarray | Tensor | str | Path,
         spacing: Sequence[float] | None = None,
         affine: np.ndarray | None = None,
     ) -> Prediction:
         """Return the prediction for an image, the same that `ganatomy predict` writes for its file.
 
         Args:
-            image: A file, a folder of one DICOM series, or an array [*spatial], or [C, *spatial] with several
-                channels, in the units of the training data.
+            image: A file, a folder of one DICOM series, or an array or tensor [*spatial], or [C, *spatial]
+                with several channels, in the units of the training data.
             spacing: mm along each axis of an array; its axes then point to the right, the front and the top.
             affine: Voxel index to mm of an array, [4, 4], in place of spacing.
 
         Raises:
             UserError: The image does not suit the run.
         """
-        if isinstance(image, np.ndarray):
-            source: Any = ArraySource(self.loaded.preprocessing, image, spacing, affine)
+        if not isinstance(image, str | Path):
+            source: Any = ArraySource(self.loaded.preprocessing, _array(image), spacing, affine)
         elif spacing is not None or affine is not None:
             raise UserError(f"spacing, affine: {image} is a file, which has its own; give them for arrays")
         else:
@@ -145,14 +150,27 @@ class ArraySource:
         self.image = self.array if has_channels and not is_volume else self.array[None]
         if len(self.image) != kept.channels or self.image.ndim - 1 not in (kept.spatial_dims, 3):
             wanted = f"{kept.spatial_dims} axes" + (
-                f" after {kept.channels} channels" if kept.channels > 1 else ""
+                f" after {kept.channels} channels, which come first" if kept.channels > 1 else ""
             )
             raise UserError(f"image: an array of shape {tuple(shape)} is not what the run takes: {wanted}")
         dims = self.image.ndim - 1
         if dims == 3 and self.given_spacing is None and self.given_affine is None:
-            raise UserError("spacing: is missing; give mm along each axis, or affine=, of a volume")
-        if self.given_spacing is not None and len(self.given_spacing) != dims:
-            raise UserError(f"spacing={list(self.given_spacing)}: give {dims} numbers, one for each axis")
+            raise UserError(
+                f"spacing: is missing; the array of shape {tuple(shape)} is taken for a volume: give "
+                "mm along each axis, or affine="
+            )
+        if self.given_spacing is not None and self.given_affine is not None:
+            raise UserError("spacing, affine: give one of them; an affine has the spacing")
+        if self.given_spacing is not None:
+            spacing = _numbers(self.given_spacing, "spacing")
+            if spacing.shape != (dims,) or not (spacing > 0).all():
+                raise UserError(
+                    f"spacing={self.given_spacing}: give mm along each of the {dims} axes, above 0"
+                )
+        if self.given_affine is not None:
+            affine = _numbers(self.given_affine, "affine")
+            if affine.shape != (4, 4) or abs(np.linalg.det(affine)) < 1e-12:
+                raise UserError("affine: give [4, 4] numbers that turn voxel indices into mm, invertible")
 
     def records(self) -> list[Record]:
         return [Record("image", "image", "test")]
@@ -194,7 +212,32 @@ def load(
     Raises:
         UserError: A run is not finished or damaged, or the runs do not belong together.
     """
-    return Model(load_runs(run, device, mirror_axes, samples, doubt=doubt))
+    loaded = load_runs(run, device, mirror_axes, samples, doubt=doubt)
+    for each in [run] if isinstance(run, str | Path) else run:
+        if game := failed_game(Path(each).expanduser()):
+            warnings.warn(f"{each}: the game failed ({game}); see its report.html", stacklevel=2)
+    return Model(loaded)
+
+
+def _array(image: Any) -> np.ndarray:
+    """Return an array, or what numpy takes for one, such as a tensor, as numbers."""
+    if hasattr(image, "detach"):
+        image = image.detach().cpu()
+    array = np.asarray(image) if hasattr(image, "__array__") else None
+    if array is None or array.dtype.kind not in "buif" or not array.size:
+        found = type(image).__name__ if array is None else f"an array {array.shape} of {array.dtype}"
+        raise UserError(f"image: {found} is no image; give a path, or an array of real numbers")
+    return array
+
+
+def _numbers(given: Any, key: str) -> np.ndarray:
+    try:
+        numbers = np.asarray(given, float)
+    except (TypeError, ValueError):
+        numbers = np.array(np.nan)
+    if not np.isfinite(numbers).all():
+        raise UserError(f"{key}: has values that are no finite numbers")
+    return numbers
 
 
 def _squeezed(file: AsWritten) -> np.ndarray:

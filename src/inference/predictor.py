@@ -89,6 +89,7 @@ class Predictor:
             UserError: The case does not suit the network.
         """
         case, factor = self.data.source.load(record), getattr(self.loaded.task, "factor", None)
+        _refuse_not_finite(record.case, case["image"])
         finer = enlarged(case, factor, self.data.preparation) if factor else None
         case = case if finer is None else finer
         return Loaded(
@@ -129,9 +130,23 @@ class Predictor:
 
     def finish(self, ready: Loaded, answer: Answer) -> Predicted:
         """Bring an answer onto the grid, and into the units and type, of the case's file."""
-        files = Originals(self.data, self.loaded.preprocessing.target)
+        kept = self.loaded.preprocessing
+        files = Originals(self.data, kept.target or kept.target_file)
         files.hold(ready.record, ready.case, ready.finer)
         write = partial(files.as_written, ready.batch, list(range(len(ready.batch["case"]))))
         file = None if answer.array is None else write(answer.array, answer.role)
         maps = {name: write(each, "map") for name, each in answer.maps.items()}
         return Predicted(ready.record, answer, file, maps)
+
+
+def _refuse_not_finite(name: str, image: np.ndarray) -> None:
+    """Raise UserError if values are not finite in the precision of networks, as training does."""
+    if image.dtype.kind != "f":
+        return
+    with np.errstate(over="ignore"):
+        bad = image.size - int(np.isfinite(image.astype(np.float32, copy=False)).sum())
+    if bad:
+        raise UserError(
+            f"{name}: {bad} of {image.size} values are NaN, infinite or beyond the range of float32; replace "
+            "them"
+        )

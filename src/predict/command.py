@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from ganatomy.data.records import Record
-from ganatomy.inference.inputs import Named, inputs
+from ganatomy.inference.inputs import Named, inputs, passed_over
 from ganatomy.inference.loaded import LoadedRun
+from ganatomy.launch.signals import heard_by
 from ganatomy.predict import journal, outputs, pictures
 from ganatomy.predict.plan import Plan, plan
 from ganatomy.predict.processes import work_in_processes
@@ -19,7 +22,8 @@ from ganatomy.predict.progress import progress
 from ganatomy.predict.settings import PredictConfig
 from ganatomy.predict.setup import job_of, load
 from ganatomy.predict.work import work
-from ganatomy.runs.directory import write_atomically
+from ganatomy.runs.checkpoints.orphans import remove_orphans
+from ganatomy.runs.directory import failed_game, write_atomically
 from ganatomy.runs.keys import write_private
 from ganatomy.runs.lock import RunLock
 
@@ -27,17 +31,34 @@ from ganatomy.runs.lock import RunLock
 def predict(config: PredictConfig) -> int:
     """Predict every case of the input that has no answer yet; return how many failed."""
     loaded = load(config)
+    say_failed_games(config.runs)
     source = inputs(loaded.preprocessing, config.input, config.series)
     config.check_output(source.folder)
+    if over := passed_over(source):
+        sys.stderr.write(f"note: {over}\n")
     records = source.records()
     folder = config.folder
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder):
+    with heard_by(_stop), locked(folder):
+        remove_orphans(folder)
         todo = plan(config, loaded, source, records)
         begun = time.monotonic()
         if todo.todo:
             run_all(config, loaded, source, records, todo)
         return finish(config, source, records, todo, time.monotonic() - begun)
+
+
+def say_failed_games(runs: Sequence[str]) -> None:
+    """Say which of the runs ended with a game that failed: their answers may be poor."""
+    for run in runs:
+        if game := failed_game(Path(run).expanduser()):
+            sys.stderr.write(f"note: run={run}: its game failed ({game}); see its report.html\n")
+
+
+def _stop(signum: int, frame: object) -> NoReturn:
+    name = signal.Signals(signum).name
+    sys.stderr.write(f"stopped by {name}; the same command again does the rest\n")
+    raise SystemExit(128 + signum)
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing as mp
+import os
+import threading
 from collections.abc import Iterator, Sequence
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -80,6 +82,8 @@ def _work(plain: dict[str, Any], cases: list[str], following: Any, said: Any) ->
     from ganatomy.runs import console
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     console.silence_libraries()
     try:
         config = PredictConfig.from_plain(plain)
@@ -102,6 +106,14 @@ def _work(plain: dict[str, Any], cases: list[str], following: Any, said: Any) ->
         said.put(" ".join(str(error).split()))
     said.close()
     said.join_thread()
+
+
+def _end_with_parent() -> None:
+    """End this process when the command's own is gone, even if it was killed."""
+    parent = mp.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _device(device: str, number: int) -> str:

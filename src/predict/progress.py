@@ -44,7 +44,7 @@ def progress(total: int, done: int) -> Iterator[Report]:
         if entry.status == "failed":
             console.print(f"error: {entry.error}", soft_wrap=True)
         elif entry.warnings:
-            console.print(f"note: {entry.case}: {entry.warnings}", soft_wrap=True)
+            console.print(f"note: {' '.join(entry.case.split())}: {entry.warnings}", soft_wrap=True)
         bar.advance(task)
         now = time.monotonic()
         if not console.is_terminal and now - last > LINE_EVERY_SECONDS:

@@ -40,7 +40,7 @@ class PredictConfig(Section):
     mirror_axes: list[int] | None
     samples: Annotated[int, Field(ge=0)]
     doubt: bool
-    window: int | list[int] | None
+    window: Annotated[int, Field(ge=1)] | list[Annotated[int, Field(ge=1)]] | None
     alpha: Annotated[float, Field(ge=0, le=1)] | None = None
     twin: str | None = None
     series: Any
@@ -65,7 +65,11 @@ class PredictConfig(Section):
 
     def check_output(self, root: Path) -> None:
         """Raise UserError if answers would be written among the inputs below `root`."""
+        if not self.output:
+            raise UserError("output: is empty; name a folder for the answers")
         place = self.folder.resolve()
+        if place.exists() and not place.is_dir():
+            raise UserError(f"output={self.output}: is a file; name a folder for the answers")
         if place == root.resolve() or place.is_relative_to(root.resolve()):
             raise UserError(
                 f"output={self.output}: lies in the folder of the input, where answers would become inputs; "

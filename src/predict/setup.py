@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 
 from ganatomy.data.records import Record
@@ -46,6 +47,9 @@ def load(config: PredictConfig) -> LoadedRun:
     if config.window is not None:
         if not hasattr(loaded.task, "window"):
             raise UserError("window: this run's task takes whole images; set it to null")
+        dims = loaded.preprocessing.spatial_dims
+        if isinstance(config.window, list) and len(config.window) != dims:
+            raise UserError(f"window={config.window}: give one number, or {dims}, one for each axis")
         for task in member_tasks(loaded):
             task.window = config.window  # type: ignore[assignment]
     if config.threads is not None:
@@ -82,9 +86,22 @@ def job_of(
     """
     drawn = frozenset(record.case for record in records[: config.pictures])
     kept = loaded.preprocessing.familiarity if config.familiarity else None
-    return Job(config, Predictor(loaded, source, records), names, drawn, warner(kept))
+    factor = getattr(loaded.task, "factor", None)
+    return Job(config, Predictor(loaded, source, records), names, drawn, warner(kept, factor))
 
 
-def warner(kept: Any) -> Callable[[Loaded], list[str]]:
-    """Return the test of a loaded case against what the run kept of its training images."""
-    return lambda ready: [str(reason) for reason in reasons(kept, ready.case)]
+def warner(kept: Any, factor: int | None = None) -> Callable[[Loaded], list[str]]:
+    """Return the test of a loaded case against what the run kept of its training images.
+
+    Args:
+        kept: What the run kept.
+        factor: Enlargement of super-resolution. A picture, which has no spacing, is none the finer for it.
+    """
+
+    def unlike(ready: Loaded) -> list[str]:
+        case, spacing = ready.case, np.asarray(ready.case["spacing"])
+        if ready.finer and factor and len(spacing) == 2 and np.allclose(spacing * factor, 1):
+            case = {**case, "spacing": np.ones(2)}
+        return [str(reason) for reason in reasons(kept, case)]
+
+    return unlike

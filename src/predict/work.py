@@ -18,6 +18,7 @@ from ganatomy.errors import UserError
 from ganatomy.inference.inputs import Named
 from ganatomy.inference.panes import drawn
 from ganatomy.inference.predictor import Loaded, Predicted, Predictor
+from ganatomy.inference.said import said
 from ganatomy.predict import dicom, outputs, pictures, plan
 from ganatomy.predict.journal import Entry, Journal
 from ganatomy.predict.settings import PredictConfig
@@ -66,6 +67,7 @@ def work(job: Job, records: Iterator[Record], report: Report) -> None:
         OSError: An answer cannot be written.
     """
     journal, writing = Journal(job.folder), deque[Future[None]]()
+    root = cast(Named, job.predictor.data.source).folder
 
     def note(entry: Entry) -> None:
         journal.add(entry)
@@ -75,7 +77,10 @@ def work(job: Job, records: Iterator[Record], report: Report) -> None:
         try:
             entry = _written(job, ready, job.predictor.finish(ready, answer), begun)
         except (UserError, ValueError) as error:  # an answer that the format cannot hold
-            entry = _entry(job, ready.record, begun, status="failed", error=_line(error, ready.record))
+            words = _line(error, ready.record, root)
+            if job.config.format == "auto" and ready.record.private:
+                words += "; format=nifti writes NIfTI"
+            entry = _entry(job, ready.record, begun, status="failed", error=words)
         note(entry)
 
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
@@ -96,7 +101,7 @@ def work(job: Job, records: Iterator[Record], report: Report) -> None:
             except Exception as error:
                 if job.config.debug or isinstance(error, MemoryError):
                     raise
-                note(_entry(job, record, begun, status="failed", error=_line(error, record)))
+                note(_entry(job, record, begun, status="failed", error=_line(error, record, root)))
                 read_ahead()
                 continue
             writing.append(writer.submit(finished, ready, answer, begun))
@@ -153,9 +158,9 @@ def _entry(job: Job, record: Record, begun: float, **more: Any) -> Entry:
     )
 
 
-def _line(error: Exception, record: Record) -> str:
+def _line(error: Exception, record: Record, root: Path) -> str:
     """Return the reason why a case failed, in one line that names it."""
-    words = " ".join(str(error).split())[:400] or type(error).__name__
+    words = said(error, root)[:400]
     known = isinstance(error, UserError | OSError | ValueError)
     text = words if known else f"{type(error).__name__}: {words}"
     named = record.case in text or any(file in text for file in files_of(record))

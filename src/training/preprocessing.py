@@ -45,6 +45,8 @@ class Preprocessing:
         units: Unit of distances, mm or px.
         target: Of outputs in units of their own: `dtype`, `slope` and `inter` of their files, and the median
             `offset` and `scale` of the training cases; None if outputs are in the units of their input.
+        target_file: `dtype`, `slope` and `inter` of the files of targets in the units of the images, but of
+            another type; else None.
         familiarity: Statistics of the training images, by which an input unlike them is told.
         synthesis: What images drawn from noise need to become files.
         baselines: Settings of the fitted baselines, beside baselines.safetensors.
@@ -68,6 +70,7 @@ class Preprocessing:
     image_classes: tuple[str, ...] = ()
     units: str = "mm"
     target: Mapping[str, Any] | None = None
+    target_file: Mapping[str, Any] | None = None
     familiarity: Mapping[str, Any] | None = None
     synthesis: Mapping[str, Any] | None = None
     baselines: Mapping[str, Any] | None = None
@@ -137,9 +140,23 @@ def preprocessing_of(data: DataModule, task: AdversarialTask) -> Preprocessing:
         image_classes=data.image_classes,
         units=units_of(source, data.records["train"]),
         target=_target(data) if data.own_target else None,
+        target_file=_target_file(data),
         familiarity=data.familiarity(),
         **task.sections_to_keep(data),
     )
+
+
+def _target_file(data: DataModule) -> dict[str, Any] | None:
+    """Return type and scaling of the target's files where their type is not that of the images; else None."""
+    from ganatomy.data.io.writers import original
+
+    record = data.records["train"][0]
+    if data.own_target or not record.content.get("target"):
+        return None
+    image, target = (original(data.source, record, role) for role in ("image", "target"))
+    if image.dtype == target.dtype:
+        return None
+    return {"dtype": str(target.dtype), "slope": target.slope, "inter": target.inter}
 
 
 def _target(data: DataModule) -> dict[str, Any]:

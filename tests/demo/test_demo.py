@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from PIL import Image
 from ganatomy.demo.answers import KEPT
 from ganatomy.demo.server import Page
 from ganatomy.inference.loaded import load_run
+from tests.data.io.dicom import make
 from tests.finished import OBLIQUE, blobs
 from tests.index.browser import CHROMIUM, browser
 
@@ -95,6 +97,26 @@ def test_a_mistake_is_one_line(address: str, tmp_path: Path) -> None:
     asked.request("POST", "/predict", headers={"Content-Length": "1100000"})
     answer = asked.getresponse()
     assert answer.status == 413 and "larger than 1 MB" in json.load(answer)["error"]
+
+
+def test_a_dropped_table_reads_no_other_file(address: str, scan: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text(f"image\n{scan}\n")
+    code, found = posted(address, tmp_path / "list.csv")
+    assert code == 400 and found["error"] == "input=list.csv: no image is there (passed over: 1 .csv)"
+
+
+def test_a_series_leaves_no_secret(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("GANATOMY_SECRET", raising=False)
+    made = make.series(tmp_path / "series", (blobs(3, 12, 10, 4) * 900).astype(np.int16), PatientID="Doe")
+    code, found = posted(address, *made)
+    assert code == 200 and found["name"].startswith("patient-")
+    assert list(tmp_path.iterdir()) == [tmp_path / "series"]
+
+
+def test_many_at_once(address: str, scan: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        assert {code for code, _ in pool.map(lambda _: posted(address, scan), range(8))} == {200}
 
 
 def test_no_other_site_and_no_other_name(address: str, scan: Path) -> None:

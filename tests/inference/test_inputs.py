@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from ganatomy.errors import UserError
-from ganatomy.inference.inputs import inputs
+from ganatomy.inference.inputs import inputs, passed_over
 from ganatomy.training.preprocessing import Preprocessing
+from tests.data.io.dicom import make
 
 GREY = Preprocessing(2, 1, size=16)
 
@@ -75,3 +76,53 @@ def test_a_table_names_files(folder: Path) -> None:
 def test_nothing_to_read_is_one_line(folder: Path, given: str, words: str) -> None:
     with pytest.raises(UserError, match=words):
         inputs(GREY, f"{folder}/{given}").records()
+
+
+def test_a_file_that_is_named_is_read_whatever_its_ending(folder: Path) -> None:
+    (folder / "a/one.png").rename(folder / "scan")
+    assert cases(folder / "scan") == ["scan"]
+
+
+def test_a_link_that_leads_nowhere_is_a_case_that_fails(folder: Path) -> None:
+    (folder / "a/gone.png").symlink_to("nowhere.png")
+    assert cases(folder / "a") == cases(f"{folder}/a/*") == ["gone", "one", "two"]
+
+
+def test_rows_of_a_table_that_repeat_count_once(folder: Path) -> None:
+    (folder / "list.csv").write_text("image\na/one.png\na/one.png\na/two.png\n")
+    assert cases(folder / "list.csv") == ["one", "two"]
+
+
+def test_a_table_names_files_anywhere(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/list.csv").write_text(f"image\n{folder}/a/one.png\n../b/one.png\n")
+    assert cases(tmp_path / "lists/list.csv") == ["a_one", "b_one"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("case,image\nx,a/one.png\nx,b/one.png\n", "the case x has two rows with different files"),
+        ("file\na/one.png\n", "has no column image; there are file"),
+        ("image,age\na/one.png,3\n,4\n", "row 3 names no image"),
+    ],
+)
+def test_a_table_with_a_mistake_is_one_line(folder: Path, text: str, words: str) -> None:
+    (folder / "list.csv").write_text(text)
+    with pytest.raises(UserError, match=rf"input=.*list.csv: {words}"):
+        inputs(GREY, folder / "list.csv")
+
+
+@pytest.mark.parametrize("given", ["{}/Doe_Jane.dcm", "{}/*.dcm", "{}/list.csv"])
+def test_dicom_files_that_are_named_get_pseudonyms(tmp_path: Path, given: str) -> None:
+    make.save(make.dataset(make.pattern(16, 16)), tmp_path / "Doe_Jane.dcm")
+    (tmp_path / "list.csv").write_text("image\nDoe_Jane.dcm\n")
+    [record] = inputs(GREY, given.format(tmp_path)).records()
+    assert record.private and "Doe" not in record.case
+
+
+def test_dicom_among_other_images_is_said(folder: Path) -> None:
+    make.save(make.dataset(make.pattern(16, 16)), folder / "d/one.dcm")
+    assert "passed over (3 .png)" in passed_over(inputs(GREY, folder)).replace("4 .png", "3 .png")
+    with pytest.raises(UserError, match="1 of 2 files are DICOM"):
+        inputs(GREY, [folder / "d/one.dcm", folder / "a/one.png"])

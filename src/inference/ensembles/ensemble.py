@@ -29,7 +29,7 @@ KEYS = {
 """Key that decides an entry of `Preprocessing`, where that is not `data.<entry>`."""
 SETTINGS = ("factor", "method", "smooth", "gate")
 """Keys of tasks that decide what a soft prediction means, or which thresholds there are."""
-OWN = ("familiarity", "synthesis", "baselines", "version")
+OWN = ("familiarity", "synthesis", "baselines", "target_file", "version")
 """Entries in which the runs of an ensemble may differ."""
 
 
@@ -63,6 +63,11 @@ def load_runs(
     if not several:
         raise UserError("run: names no run; give one, or several as run=[A,B]")
     loaded = [change(load_run(run, device)) for run in several]
+    for run in loaded:
+        if run.preprocessing.synthesis is not None:
+            raise UserError(
+                f"run={run.path}: makes images from noise and takes none; use generate run={run.path}"
+            )
     if len(loaded) == 1 and not mirror_axes and not samples and not doubt:
         if mirror_axes is not None:
             _without_mirrors(loaded[0])

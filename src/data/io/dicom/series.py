@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,13 +96,17 @@ class Found:
     damaged: list[Path] = field(default_factory=list)
 
 
-def find_series(root: Path) -> Found:
+def find_series(root: Path, files: Sequence[Path] | None = None) -> Found:
     """Return every image series below `root`, in the order of the files. Only headers are read.
 
     Files that are not DICOM, or hold no image, are counted. A copy of a file in the same series (same
     SOPInstanceUID and bytes) counts once.
+
+    Args:
+        root: The folder.
+        files: Files below it that are looked at; None for all.
     """
-    paths, broken = files_below(root)
+    paths, broken = files_below(root) if files is None else (sorted(files), 0)
     series: dict[tuple[str, str], Series] = {}
     strange: Counter[str] = Counter()
     objects: Counter[str] = Counter()
