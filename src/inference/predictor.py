@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ganatomy.data.records import Batch, Case, Record, Source
+from ganatomy.errors import UserError
 from ganatomy.inference.applied import AppliedData, applied, to_device
 from ganatomy.inference.enlarging import enlarged
 from ganatomy.inference.ensembles.ensemble import member_tasks
@@ -113,7 +114,7 @@ class Predictor:
         whole = [task for task in tasks if getattr(task, "window", sides) is None]
         try:
             return self.loaded.task.predict(batch), ()
-        except RuntimeError as error:
+        except (RuntimeError, UserError) as error:
             if not (whole and sides) or present == sides or isinstance(error, torch.OutOfMemoryError):
                 raise
         try:

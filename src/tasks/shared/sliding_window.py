@@ -34,12 +34,26 @@ def slide(network: Callable[[Tensor], Tensor], image: Tensor, window: int | Sequ
     sides = image.shape[2:]
     size = [window] * len(sides) if isinstance(window, int) else list(window or sides)
     if all(side == length for side, length in zip(sides, size, strict=True)):
-        return torch.cat([network(part).float() for part in torch.split(image, ROWS)])
+        return checked_sides(torch.cat([network(part).float() for part in torch.split(image, ROWS)]), image)
     output = sliding_window_inference(
         image, size, ROWS, network, OVERLAP, mode="gaussian", padding_mode="replicate"
     )
     assert isinstance(output, Tensor)
     return output.float()
+
+
+def checked_sides(output: Tensor, image: Tensor) -> Tensor:
+    """Return the output; UserError if its sides are not those of the image.
+
+    A network that halves an image of odd sides and doubles it again answers with one more pixel, shifted.
+    """
+    if output.shape[2:] != image.shape[2:]:
+        made, given = ("x".join(map(str, each.shape[2:])) for each in (output, image))
+        raise UserError(
+            f"task.window: the network answers images of {given} with {made}; set task.window to the sides "
+            "of the training images, or data.size to a multiple of its strides"
+        )
+    return output
 
 
 def in_windows(given: dict[str, Any], data: DataModule) -> dict[str, Any]:
