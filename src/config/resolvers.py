@@ -87,7 +87,7 @@ def _keys(command: str) -> str:
             found.append((f"{indent}{key}{shown}", comment))
     width = 3 + max(len(key) for key, _ in found)
     lines = [
-        textwrap.fill(f"{key:<{width}}{comment}".rstrip(), WIDTH, subsequent_indent=" " * (width + 2))
+        textwrap.fill(f"{key:<{width}}{comment}".rstrip(), WIDTH - 2, subsequent_indent=" " * (width + 2))
         for key, comment in found
     ]
     return "\n  ".join(lines) + "\n"
