@@ -21,7 +21,7 @@ from ganatomy.text.names import printable
 KEYS = 15
 """Differing keys that are shown; the page has all of them."""
 WIDE, NARROWEST = 100, 14
-"""Columns of a terminal that shows the number of subjects, and those of a score's name and verdict at least."""
+"""Columns of a terminal that shows the number of subjects, and those of a score and a verdict at least."""
 
 
 def show_arms(arms: Sequence[Arm], console: Console) -> None:
