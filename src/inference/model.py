@@ -15,6 +15,7 @@ from ganatomy.data.io.readers import KNOWN, suffix
 from ganatomy.data.records import Case, Record
 from ganatomy.errors import UserError
 from ganatomy.inference.ensembles.ensemble import load_runs
+from ganatomy.inference.familiar import reasons
 from ganatomy.inference.inputs import inputs
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.inference.predictor import Predicted, Predictor
@@ -34,15 +35,26 @@ class Prediction:
         boxes: Boxes in voxels of the image; None for a task without boxes.
         values: Numbers about the image, such as an anomaly score.
         doubt: Maps of doubt by name, [*spatial] or [C, *spatial]; empty for one network alone.
+        warnings: How the image is unlike the training images, and what else the user should know.
     """
 
-    def __init__(self, predicted: Predicted, affine: np.ndarray) -> None:
+    def __init__(self, predicted: Predicted, affine: np.ndarray, warnings: Sequence[str] = ()) -> None:
         self._file = predicted.file
         self.affine = affine
         self.array = None if predicted.file is None else _squeezed(predicted.file)
         self.boxes: FoundBoxes | None = predicted.answer.boxes
         self.values = dict(predicted.answer.values)
         self.doubt = {name: _squeezed(each) for name, each in predicted.maps.items()}
+        self.warnings = [*predicted.answer.notes, *warnings]
+
+    def __repr__(self) -> str:
+        found = "" if self.array is None else f"array {self.array.shape} {self.array.dtype}"
+        boxes = (
+            "" if self.boxes is None else f"{int((self.boxes.scores >= self.boxes.threshold).sum())} boxes"
+        )
+        values = ", ".join(f"{name} {value:.4g}" for name, value in self.values.items())
+        warned = f"warnings: {'; '.join(self.warnings)}" if self.warnings else ""
+        return f"<Prediction: {', '.join(filter(None, (found, boxes, values, *self.doubt, warned)))}>"
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Return `array`, so that numpy takes a prediction as it is."""
@@ -83,6 +95,12 @@ class Model:
     def __init__(self, loaded: LoadedRun) -> None:
         self.loaded = loaded
 
+    def __repr__(self) -> str:
+        task = type(self.loaded.task).__name__.removesuffix("Task").lower()
+        classes = f", classes {', '.join(self.classes)}" if self.classes else ""
+        dims = self.loaded.preprocessing.spatial_dims
+        return f"<Model {self.loaded.name}: {task}, {dims}D{classes}>"
+
     @property
     def classes(self) -> tuple[str, ...]:
         """Return the names of what it finds: of label values, else of boxes, else of images."""
@@ -119,7 +137,8 @@ class Model:
             )
         ready = predictor.read(predictor.records[0])
         predicted = predictor.finish(ready, predictor.compute(ready))
-        return Prediction(predicted, np.asarray(ready.case["affine"]))
+        unlike = [str(reason) for reason in reasons(ready.kept.familiarity, ready.case)]
+        return Prediction(predicted, np.asarray(ready.case["affine"]), unlike)
 
 
 @dataclass
