@@ -48,6 +48,10 @@ def main() -> None:
     parser.add_argument("--volumes", type=int, default=40)
     parser.add_argument("--pictures", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--starts", type=int, default=3, help="fresh processes of which each start is the median"
+    )
+    parser.add_argument("--kinds", nargs="+", default=list(SETS), choices=list(SETS))
     parser.add_argument("--dry", action="store_true", help="write nothing into results.md")
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -55,12 +59,14 @@ def main() -> None:
         worker(*args.worker)
         return
     with tempfile.TemporaryDirectory() as folder:
-        parts = [section(Path(folder), kind, vars(args)[kind], args.rounds) for kind in SETS]
+        parts = [
+            section(Path(folder), kind, vars(args)[kind], args.rounds, args.starts) for kind in args.kinds
+        ]
     text = f"{__doc__}\n\n".replace("\n", " ").strip() + "\n\n" + "\n\n".join(parts)
     write("Prediction", text, PACKAGES, keep=not args.dry)
 
 
-def section(folder: Path, kind: str, count: int, rounds: int) -> str:
+def section(folder: Path, kind: str, count: int, rounds: int, starts: int) -> str:
     """Return the table of one kind of files."""
     place = folder / kind
     run = prepared(place, kind, count)
@@ -72,8 +78,9 @@ def section(folder: Path, kind: str, count: int, rounds: int) -> str:
         arms = list(ARMS)
         for arm in arms[number % len(arms) :] + arms[: number % len(arms)]:
             found[arm].append(workers[arm].seconds(part))
+            sys.stderr.write(f"{kind}, round {number + 1}: {arm} {found[arm][-1]:.1f} s\n")
     memory = {arm: workers[arm].close() for arm in ARMS}
-    alone = {arm: once(run, files[0], arm) for arm in ARMS}
+    alone = {arm: once(run, files[0], arm, starts) for arm in ARMS}
     base = "ours bf16"
     rows = []
     for arm, words in ARMS.items():
@@ -283,10 +290,10 @@ def monai_script(run: Path, output: Path, arm: str) -> Iterator[Any]:
         files = yield
 
 
-def once(run: Path, file: Path, arm: str) -> float:
-    """Return the seconds of one file in a fresh process, start included; the median of three."""
+def once(run: Path, file: Path, arm: str, starts: int) -> float:
+    """Return the seconds of one file in a fresh process, start included; the median of a few."""
     found = []
-    for _ in range(3):
+    for _ in range(starts):
         begun = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
             words = [sys.executable, __file__, "--worker", str(run), f"{folder}/out", arm]

@@ -43,7 +43,8 @@ class Pair:
         both = len(self.shared)
         text = f"{both} test case{'s' if both != 1 else ''} of {len(set(self.subjects))} subjects in both"
         for arm in (self.first, self.other):
-            text += f", {len(arm.cases) - both} only in {arm.letter}"
+            if alone := len(arm.cases) - both:
+                text += f", {alone} only in {arm.letter}"
         return text
 
 

@@ -20,6 +20,8 @@ from ganatomy.text.names import printable
 
 KEYS = 15
 """Differing keys that are shown; the page has all of them."""
+WIDE, NARROWEST = 100, 14
+"""Columns of a terminal that shows the number of subjects, and those of a score and a verdict at least."""
 
 
 def show_arms(arms: Sequence[Arm], console: Console) -> None:
@@ -47,7 +49,8 @@ def show_pair(
         console: Terminal.
     """
     own = [one for one in outcomes if one.pair is pair]
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    narrow = console.width < WIDE
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1) if narrow else (0, 1), pad_edge=False)
     heads = [
         "score",
         pair.first.letter,
@@ -59,10 +62,14 @@ def show_pair(
         "verdict",
     ]
     for head in heads:
-        words = head in ("score", "verdict")
-        table.add_column(head, justify="left" if words else "right", no_wrap=not words, overflow="fold")
+        if head in ("score", "verdict"):
+            table.add_column(head, overflow="fold", min_width=NARROWEST)
+        elif not (narrow and head == "subjects"):
+            table.add_column(head, justify="right", no_wrap=True)
     for one in own:
         *numbers, verdict = cells(one, unit)
+        if narrow:
+            numbers.pop()
         style = "bold green" if verdict.endswith(("better", "higher")) else ""
         table.add_row(*(printable(text) for text in numbers), Text(verdict, style=style))
     console.print(table)

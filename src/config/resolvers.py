@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from hydra.plugins.config_source import ConfigResult
 from omegaconf import OmegaConf
 from omegaconf.resolvers import oc
 
+from ganatomy.config.locations import CONF
 from ganatomy.config.mistakes.overrides import BASES
 from ganatomy.config.security.elsewhere import check_file, checked
 from ganatomy.config.translate import announce
@@ -22,18 +25,25 @@ from ganatomy.config.versions import file_of_today, put
 from ganatomy.errors import UserError
 from ganatomy.invocation import is_secret, typed
 
+KEY = re.compile(r"( *)(\w+):\s*(.*?)\s*(?:#\s*(.*))?")
+"""Line of a file in conf/: indentation, key, value, comment."""
+WIDTH = 118
+"""Columns of --help."""
+
 
 def register_resolvers() -> None:
     """Register the interpolations of the files in conf/, and our reader of YAML files.
 
     `${run_directory:resume,new}`: a resumed run goes on in its own directory. `${choices:train}`: the groups
-    that --help of `train` lists. `${command:train}`: how the user calls that command. `${oc.env:...}` reads
-    no secrets, which would end in config.yaml.
+    that --help of `train` lists. `${keys:predict}`: the keys of that command, with the comments of its file.
+    `${command:train}`: how the user calls that command. `${oc.env:...}` reads no secrets, which would end in
+    config.yaml.
     """
     OmegaConf.register_new_resolver("oc.env", _variable, replace=True)
     OmegaConf.register_new_resolver("command", typed, replace=True)
     OmegaConf.register_new_resolver("run_directory", lambda resume, new: resume or new, replace=True)
     OmegaConf.register_new_resolver("choices", _choices, replace=True)
+    OmegaConf.register_new_resolver("keys", _keys, replace=True)
     Plugins.instance()  # registers Hydra's own reader, which ours replaces
     SourcesRegistry.instance().types["file"] = FileConfigSource
 
@@ -62,6 +72,25 @@ def _choices(command: str) -> str:
     offered = {name: listed(name, ObjectType.CONFIG) for name in sorted(groups)}
     lines = {name: [o for o in found if o not in BASES.get(name, ())] for name, found in offered.items()}
     return "\n".join(f"{name}: {', '.join(found)}" for name, found in lines.items() if found) + "\n"
+
+
+def _keys(command: str) -> str:
+    """Return a line for each key of a command with its default and its comment in conf/."""
+    text = (CONF / f"{command}.yaml").read_text(encoding="utf-8").split("\n\n", 1)[1].split("\nhydra:")[0]
+    found: list[tuple[str, str]] = []
+    for line in text.splitlines():
+        if line.lstrip().startswith("#") and found:
+            found[-1] = (found[-1][0], f"{found[-1][1]} {line.strip(' #')}")
+        elif match := KEY.fullmatch(line):
+            indent, key, value, comment = match.groups(default="")
+            shown = "" if value in ("", "null", "???") else f"={value}"
+            found.append((f"{indent}{key}{shown}", comment))
+    width = 3 + max(len(key) for key, _ in found)
+    lines = [
+        textwrap.fill(f"{key:<{width}}{comment}".rstrip(), WIDTH - 2, subsequent_indent=" " * (width + 2))
+        for key, comment in found
+    ]
+    return "\n  ".join(lines) + "\n"
 
 
 class FileConfigSource(file_config_source.FileConfigSource):

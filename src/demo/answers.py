@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ganatomy.errors import UserError
+from ganatomy.inference.familiar import reasons
 from ganatomy.inference.inputs import inputs
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.inference.panes import best_place, panes
@@ -56,6 +57,10 @@ class Answered:
             "values": {name: f"{value:.4g}" for name, value in self.predicted.answer.values.items()},
             "boxes": [f"{name} {score:.3f}" for name, score in found if boxes and score >= boxes.threshold],
             "file": self.predicted.file is not None,
+            "warnings": [
+                *self.predicted.answer.notes,
+                *map(str, reasons(self.ready.kept.familiarity, self.ready.case)),
+            ],
         }
 
     def picture(self, name: str, place: int) -> bytes:

@@ -26,7 +26,7 @@ def main(cfg: DictConfig) -> None:
 
     console.silence_libraries()
     output = evaluate(EvaluateConfig.from_plain(to_plain(cfg)), sys.argv[1:])
-    sys.stdout.write(f"evaluation: {shown(output)}\n")
+    sys.stdout.write(f"evaluation: {shown(output / 'evaluation.html')}\n")
 
 
 def evaluate(config: EvaluateConfig, words: Sequence[str]) -> Path:

@@ -138,7 +138,8 @@ def other_cases(
     chosen = [replace(record, split="test") for record in records if record.case in kept_cases]
     if not chosen:
         raise UserError(f"split={part}: these data have no such case; give split=all, or data.split_file")
-    about = f"{plain['_target_'].rsplit('.', 1)[-1]}, {'all cases' if part == 'all' else f'split {part}'}"
+    kind, root = plain["_target_"].rsplit(".", 1)[-1], str(plain.get("root") or "")
+    about = f"{Path(root).name or kind}, {'all cases' if part == 'all' else f'split {part}'}"
     return Chosen(named, chosen, part, notes=found.notes, about=about)
 
 

@@ -116,8 +116,19 @@ class ByName:
         """Return the arrays of a case with the class numbers of the run."""
         case = dict(self.source.load(record))
         for kind in self.numbers.keys() & case.keys() - {"boxes"}:
+            self._refuse_unnamed(record, kind, case[kind])
             case[kind] = self.numbers[kind][case[kind]].astype(case[kind].dtype)
         if "boxes" in self.numbers and "boxes" in case:
             classes = self.numbers["boxes"][case["classes"]]
             case["boxes"], case["classes"] = case["boxes"][classes >= 0], classes[classes >= 0]
         return case
+
+    def _refuse_unnamed(self, record: Record, kind: str, values: np.ndarray) -> None:
+        """Raise UserError if a case holds values that none of the data's classes has."""
+        low, high, last = int(values.min()), int(values.max()), len(self.numbers[kind]) - 1
+        if low < 0 or high > last:
+            remedy = "; data.label_values=[...] lists the values of the masks, in the order of data.classes"
+            raise UserError(
+                f"{record.case}: {kind} value {low if low < 0 else high}, but data.{KINDS[kind]} names "
+                f"0 to {last}" + remedy * (kind == "label")
+            )

@@ -79,7 +79,7 @@ def data_of(loaded: LoadedRun, chosen: Chosen, config: EvaluateConfig) -> Evalua
     """Return the cases on their way to the network."""
     given = {} if config.data is None else config.data.to_plain()
     seed_everything(loaded.cfg.seed, loaded.cfg.trainer.threads)
-    print_status(f"reading and checking {len(chosen.records)} cases")
+    print_status(f"{loaded.name}: reading and checking {len(chosen.records)} cases")
     return EvaluatedData(loaded, chosen, Path(config.paths.cache), given.get("on_error", "stop"))
 
 

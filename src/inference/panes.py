@@ -8,7 +8,7 @@ import numpy as np
 
 from ganatomy.inference.ensembles.doubt import HIGHEST
 from ganatomy.inference.predictor import Loaded, Predicted
-from ganatomy.pictures import overlay, shown
+from ganatomy.pictures import colours, overlay, shown
 from ganatomy.pictures.boxes import class_colours, with_boxes
 from ganatomy.pictures.heat import heat, heat_overlay
 from ganatomy.pictures.panel import panel, png
@@ -45,8 +45,9 @@ def panes(
     legends: dict[str, dict[str, Rgb]] = {}
     answer = None if values is None else values if place is None else values[..., place]
     if answer is not None and values is not None and is_label_map(predicted):
-        numbers = np.searchsorted(np.unique(values), answer[0])
-        columns["answer"] = overlay(plane[None], numbers[None], int(numbers.max()) + 1)
+        classes = ready.kept.label_classes
+        columns["answer"] = overlay(plane[None], class_numbers(ready, answer[0])[None], len(classes))
+        legends["answer"] = colours(classes)
     elif answer is not None and predicted.answer.role == "map":
         columns["answer"] = heat(answer[:1])
     elif answer is not None:
@@ -56,10 +57,18 @@ def panes(
         drawn_on = heat_overlay(plane[None], doubt.mean(0, keepdims=True), HIGHEST.get(name))
         columns[name.replace("_", " ")] = drawn_on
     if boxes is not None and answer is None:
-        colours = class_colours(sorted(set(boxes.classes)))
-        columns["answer"] = _boxed(columns["input"][0], plane.shape[1:], boxes, place, colours)[None]
-        legends["answer"] = colours
+        legends["answer"] = class_colours(ready.kept.box_classes or sorted(set(boxes.classes)))
+        drawn_boxes = _boxed(columns["input"][0], plane.shape[1:], boxes, place, legends["answer"])
+        columns["answer"] = drawn_boxes[None]
     return columns, legends
+
+
+def class_numbers(ready: Loaded, labels: np.ndarray) -> np.ndarray:
+    """Return the class number of each pixel of a label map that holds the data set's values."""
+    values = np.array(ready.kept.label_values or range(len(ready.kept.label_classes)))
+    order = np.argsort(values)
+    numbers: np.ndarray = order[np.searchsorted(values[order], np.rint(labels))]
+    return numbers
 
 
 def is_label_map(predicted: Predicted) -> bool:

@@ -18,6 +18,7 @@ from ganatomy.inference.ensembles.members import with_doubt
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.tasks.shared.answers import Answer
 from ganatomy.tasks.shared.as_written import AsWritten, Originals
+from ganatomy.training.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,14 @@ class Loaded:
         record: Its record.
         case: Arrays of its files.
         batch: Rows for the network.
+        kept: What the run kept of how files reach the network, and of its training images.
         finer: The case is on a finer grid than its file (super-resolution).
     """
 
     record: Record
     case: Case
     batch: Batch
+    kept: Preprocessing
     finer: bool = False
 
 
@@ -92,9 +95,8 @@ class Predictor:
         _refuse_not_finite(record.case, case["image"])
         finer = enlarged(case, factor, self.data.preparation) if factor else None
         case = case if finer is None else finer
-        return Loaded(
-            record, case, self.data.batch(record, self.data.prepare(record, case)), finer is not None
-        )
+        batch = self.data.batch(record, self.data.prepare(record, case))
+        return Loaded(record, case, batch, self.loaded.preprocessing, finer is not None)
 
     def compute(self, ready: Loaded) -> Answer:
         """Run the network, in the precision of the run's test."""

@@ -109,17 +109,30 @@ def finish(config: PredictConfig, source: Named, records: list[Record], todo: Pl
     outputs.write_boxes(folder, [*earlier, *entries])
     if hasattr(source, "keys"):
         write_private(folder / "keys.csv", source.keys())
-    names = [todo.names[record.case] for record in records[: config.pictures]]
-    if (picture := pictures.overview(folder, names)) is not None:
+    if (picture := _overview(folder, [*earlier, *entries], records[: config.pictures], todo)) is not None:
         write_atomically(folder / pictures.OVERVIEW, picture)
     failed = sum(entry.status == "failed" for entry in entries)
     warned = sum(bool(entry.warnings) for entry in entries)
     now = len(todo.todo) - failed
     words = [f"{now} predicted in {seconds:.0f} s"]
     words += [f"{len(todo.done)} were there already"] if todo.done else []
-    words += [f"{warned} unlike the training images (column warnings)"] if warned else []
+    words += [f"{warned} with a warning (column warnings)"] if warned else []
     words += [f"{failed} failed (column error)"] if failed else []
     for why, count in Counter(entry.format for entry in entries if entry.format).items():
         sys.stdout.write(f"note: {why} ({count} {'file' if count == 1 else 'files'})\n")
     sys.stdout.write(f"{', '.join(words)}\npredictions: {folder}/{journal.TABLE}\n")
     return failed
+
+
+def _overview(
+    folder: Path, entries: Sequence[journal.Entry], records: Sequence[Record], todo: Plan
+) -> bytes | None:
+    """Return the overview, with the row of predictions.csv above each case."""
+    rows = {entry.case: (number, entry) for number, entry in enumerate(entries, 1)}
+    drawn = [(record.case, *rows[record.case]) for record in records if record.case in rows]
+    return pictures.overview(
+        folder,
+        [todo.names[case] for case, _, _ in drawn],
+        [f"row {number}" + (": warning" if entry.warnings else "") for _, number, entry in drawn],
+        [bool(entry.warnings) for _, _, entry in drawn],
+    )

@@ -89,6 +89,12 @@ def test_an_image_gets_its_answer(address: str, scan: Path, finished: Any, tmp_p
     assert np.array_equal(made.get_fdata(), load(finished("enhancement"))(scan).array)
 
 
+def test_an_image_unlike_the_training_images_has_a_warning(address: str, scan: Path) -> None:
+    image = nib.load(scan)
+    nib.save(nib.Nifti1Image(image.dataobj, image.affine @ np.diag([2, 2, 2, 1])), scan)
+    assert "spacing" in " ".join(posted(address, scan)[1]["warnings"])
+
+
 def test_a_mistake_is_one_line(address: str, tmp_path: Path) -> None:
     (tmp_path / "note.txt").write_text("hello")
     code, found = posted(address, tmp_path / "note.txt")

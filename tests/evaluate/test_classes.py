@@ -80,3 +80,12 @@ def test_data_without_names_are_refused() -> None:
 
     with pytest.raises(UserError, match=r"data.classes: these data name no classes.*background, cyst"):
         matched(Unnamed(), {"label": NAMES["label"]}, [])
+
+
+def test_a_value_without_a_name_is_one_line() -> None:
+    source = named("label")
+    source.source.load = lambda record: {"label": np.array([[[0, 255]]], np.uint8)}
+    with pytest.raises(
+        UserError, match=r"c0: label value 255, but data.classes names 0 to 2; data.label_values"
+    ):
+        source.load(source.records()[0])

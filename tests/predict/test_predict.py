@@ -170,6 +170,8 @@ def test_pictures_of_the_first_cases(scratch: Path, finished: Finished) -> None:
     assert drawn == ["a.png", "b.png", "c.png"]
     with Image.open(scratch / "out/overview.png") as sheet:
         assert sheet.width == 3 * 420
+        strip = np.asarray(sheet)[:22]
+        assert strip.std() > 0, "a line above each picture says which row of the table it is"
 
 
 def test_the_command(command: Any, scratch: Path, finished: Finished) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from ganatomy.inference.model import load
 from ganatomy.predict.command import predict
-from ganatomy.predict.setup import warner
 from tests.predict.test_predict import settings
 
 
@@ -29,3 +29,13 @@ def test_warnings_stand_in_the_table(finished: Callable[[str], Path], tmp_path: 
             warnings = {row["case"]: row["warnings"] for row in csv.DictReader(file)}
         assert len(warnings) == 9 and not any(text for case, text in warnings.items() if case != "wide")
         assert ("spacing" in warnings["wide"] and "in training" in warnings["wide"]) is familiar
+
+
+def test_a_model_warns_as_predict_does(finished: Callable[[str], Path]) -> None:
+    run = finished("enhancement")
+    image = nib.load(run.parent / "files/noisy/v0.nii.gz")
+    model, values = load(run), np.asanyarray(image.dataobj)
+    assert model(values, affine=image.affine).warnings == []
+    wide = model(values, affine=image.affine @ np.diag([2, 2, 2, 1]))
+    assert "spacing" in " ".join(wide.warnings) and "spacing" in repr(wide)
+    assert repr(model) == f"<Model {run.name}: enhancement, 2D>"

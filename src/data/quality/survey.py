@@ -181,7 +181,7 @@ def usable_records(records: Sequence[Record], facts: dict[str, Facts], on_error:
         lines = told_once(grave)
         if len(lines) > SHOWN:
             lines[SHOWN:] = [f"... and {len(lines) - SHOWN} other faults; {typed('check')} lists them all"]
-        raise UserError("\n".join([*lines, "correct these, or train on the rest with data.on_error=skip"]))
+        raise UserError("\n".join([*lines, "correct these, or leave them out with data.on_error=skip"]))
     left_out = {fault.case for fault in grave}
     for line in told_once(grave):
         log.warning("data: left out: %s", line)

@@ -104,8 +104,8 @@ def _shape(graph: Graph, step: int) -> list[int | str]:
 
 README = """# {title}
 
-A network of GANatomy {version} as a MONAI bundle. It needs MONAI {monai} and the packages in
-`configs/metadata.json`, not GANatomy.
+A network of GANatomy {version} as a MONAI bundle. It needs MONAI {monai}, the packages in
+`configs/metadata.json` and, for the command below, `pip install fire`; not GANatomy.
 
 ```
 {run}
