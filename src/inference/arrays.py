@@ -66,7 +66,25 @@ class ArraySource:
     def records(self) -> list[Record]:
         return [Record("image", "image", "test")]
 
-    def as_array(image: Any) -> np.ndarray:
+    def load(self, record: Record) -> Case:
+        dims = self.image.ndim - 1
+        spacing = np.asarray([1.0] * dims if self.given_spacing is None else self.given_spacing, float)
+        affine = np.diag([*spacing, *[1.0] * (4 - dims)]) if self.given_affine is None else self.given_affine
+        affine = np.asarray(affine, float)
+        return {
+            "image": self.image,
+            "affine": affine,
+            "spacing": np.linalg.norm(affine[:3, :dims], axis=0),
+        }
+
+    def fingerprint(self, record: Record) -> str:
+        return "array"
+
+    def content(self, record: Record) -> str:
+        return "array"
+
+
+def as_array(image: Any) -> np.ndarray:
     """Return an array, or what numpy takes for one, such as a tensor, as numbers."""
     if hasattr(image, "detach"):
         image = image.detach().cpu()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import numpy as np
 from torch import Tensor
 
 from ganatomy.data.io.readers import KNOWN, suffix
-from ganatomy.data.records import Case, Record
 from ganatomy.errors import UserError
 from ganatomy.inference.arrays import ArraySource, as_array
 from ganatomy.inference.ensembles.ensemble import load_runs
@@ -23,7 +21,6 @@ from ganatomy.inference.predictor import Predicted, Predictor
 from ganatomy.runs.directory import failed_game, write_atomically
 from ganatomy.tasks.shared.answers import FoundBoxes
 from ganatomy.tasks.shared.as_written import AsWritten
-from ganatomy.training.preprocessing import Preprocessing
 
 
 class Prediction:
@@ -140,24 +137,6 @@ class Model:
         predicted = predictor.finish(ready, predictor.compute(ready))
         unlike = [str(reason) for reason in reasons(ready.kept.familiarity, ready.case)]
         return Prediction(predicted, np.asarray(ready.case["affine"]), unlike)
-
-
-def load(self, record: Record) -> Case:
-        dims = self.image.ndim - 1
-        spacing = np.asarray([1.0] * dims if self.given_spacing is None else self.given_spacing, float)
-        affine = np.diag([*spacing, *[1.0] * (4 - dims)]) if self.given_affine is None else self.given_affine
-        affine = np.asarray(affine, float)
-        return {
-            "image": self.image,
-            "affine": affine,
-            "spacing": np.linalg.norm(affine[:3, :dims], axis=0),
-        }
-
-    def fingerprint(self, record: Record) -> str:
-        return "array"
-
-    def content(self, record: Record) -> str:
-        return "array"
 
 
 def load(
