@@ -147,11 +147,11 @@ def test_extremes_come_back(tmp_path, empty):
 
 
 def test_identifiers_are_removed_on_demand(tmp_path):
-    paths = series(tmp_path, VOLUME, PatientName="Doe^Jane", StudyDate="20200102", StudyID="4711")
+    paths = series(tmp_path, VOLUME, PatientName="Doe^Jane", StudyDate="20200102", StudyID="471108154711")
     about = About(identifiers="remove", patient="patient-1f")
     content = write_seg(paths, LABEL, CLASSES, about)
     file = pydicom.dcmread(io.BytesIO(content))
-    assert not any(word in content for word in (b"Doe", b"20200102", b"4711"))
+    assert not any(word in content for word in (b"Doe", b"20200102", b"471108154711"))
     assert file.PatientID == "patient-1f" and file.PatientIdentityRemoved == "YES"
 
 
