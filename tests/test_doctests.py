@@ -67,6 +67,7 @@ OTHERS = (
     "ganatomy.text.tables",
     "ganatomy.data.io.dicom.pseudonyms",
     "ganatomy.inference.loaded",
+    "ganatomy.inference.said",
     "ganatomy.tasks.soft",
     "ganatomy.metrics.calibration.risk_coverage",
     "ganatomy.metrics.calibration.reliability",

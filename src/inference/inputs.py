@@ -18,8 +18,7 @@ from ganatomy.data.records import Record
 from ganatomy.data.sources.dicom import Dicom
 from ganatomy.data.sources.files.base import Files
 from ganatomy.errors import UserError
-from ganatomy.inference.listed import listed
-from ganatomy.inference.naming import channel_groups, unique, without_suffix
+from ganatomy.inference.listed import channel_groups, listed, unique, without_suffix
 from ganatomy.training.preprocessing import Preprocessing
 
 TABLES = (".csv", ".tsv", ".json")
