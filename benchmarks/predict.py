@@ -256,9 +256,16 @@ def monai_script(run: Path, output: Path, arm: str) -> Iterator[Any]:
 
     loaded = load_run(run)
     network, dims, window = loaded.task.evaluator, loaded.preprocessing.spatial_dims, loaded.task.window
-    volumes = [Orientationd("image", axcodes="RAS", labels=None)] if dims == 3 else []
+    axes = loaded.preprocessing.orientation
+    volumes = [Orientationd("image", axcodes=axes, labels=None)] if dims == 3 else []
+    reader = {} if dims == 3 else {"reader": "PILReader", "reverse_indexing": False}  # rows stay rows
     before = Compose(
-        [LoadImaged("image"), EnsureChannelFirstd("image"), *volumes, NormalizeIntensityd("image")]
+        [
+            LoadImaged("image", **reader),
+            EnsureChannelFirstd("image"),
+            *volumes,
+            NormalizeIntensityd("image"),
+        ]
     )
     ending = ".nii.gz" if dims == 3 else ".png"
     save_settings: dict[str, Any] = {"output_ext": ending, "separate_folder": False, "print_log": False}
