@@ -20,8 +20,10 @@ from ganatomy.text.names import printable
 
 KEYS = 15
 """Differing keys that are shown; the page has all of them."""
-WIDE, NARROWEST = 100, 14
-"""Columns of a terminal that shows the number of subjects, and those of a score and a verdict at least."""
+LEFT_OUT = {80: (1, 2, 5, 6), 100: (6,)}
+"""Columns, by their place, that a terminal of fewer characters leaves out: means, p, subjects; subjects."""
+NARROWEST = 10
+"""Characters that a score's name and a verdict have at least."""
 
 
 def show_arms(arms: Sequence[Arm], console: Console) -> None:
@@ -49,29 +51,27 @@ def show_pair(
         console: Terminal.
     """
     own = [one for one in outcomes if one.pair is pair]
-    narrow = console.width < WIDE
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1) if narrow else (0, 1), pad_edge=False)
+    left_out = next((columns for width, columns in LEFT_OUT.items() if console.width < width), ())
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1) if left_out else (0, 1), pad_edge=False)
     heads = [
         "score",
         pair.first.letter,
         pair.other.letter,
         pair.name,
         "95 % interval",
-        "p",
-        "subjects",
-        "verdict",
+        *("p", "subjects", "verdict"),
     ]
-    for head in heads:
-        if head in ("score", "verdict"):
-            table.add_column(head, overflow="fold", min_width=NARROWEST)
-        elif not (narrow and head == "subjects"):
-            table.add_column(head, justify="right", no_wrap=True)
+    kept = [place for place in range(len(heads)) if place not in left_out]
+    for place in kept:
+        if heads[place] in ("score", "verdict"):
+            table.add_column(heads[place], overflow="fold", min_width=NARROWEST)
+        else:
+            table.add_column(heads[place], justify="right", no_wrap=True)
     for one in own:
-        *numbers, verdict = cells(one, unit)
-        if narrow:
-            numbers.pop()
-        style = "bold green" if verdict.endswith(("better", "higher")) else ""
-        table.add_row(*(printable(text) for text in numbers), Text(verdict, style=style))
+        row = cells(one, unit)
+        style = "bold green" if row[-1].endswith(("better", "higher")) else ""
+        texts = [Text(printable(text)) for text in row[:-1]] + [Text(row[-1], style=style)]
+        table.add_row(*(texts[place] for place in kept))
     console.print(table)
     console.print(f"{pair.counts}.", soft_wrap=True)
     if pair.unchecked:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.security.elsewhere import (
@@ -81,6 +81,8 @@ def to_plain(cfg: Any) -> Plain:
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None) or "configuration"
         reason = str(error).removeprefix("UserError raised while resolving interpolation: ").splitlines()[0]
+        if isinstance(error, MissingMandatoryValue):
+            reason = f"is missing; give {key}=... (--help explains it)"
         raise UserError(f"{key}: {reason}") from error
     assert isinstance(plain, dict)
     return as_today({str(key): value for key, value in plain.items()})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,8 @@ from ganatomy.errors import UserError
 from ganatomy.inference.listed import channel_groups, listed, unique, without_suffix
 from ganatomy.training.preprocessing import Preprocessing
 
+DATA = (".raw", ".zraw")
+"""Endings of files that hold the numbers of another one, such as of MetaImage."""
 TABLES = (".csv", ".tsv", ".json")
 LOOKED_AT = 2000
 """Files without a known extension that are opened, at most, to find out if a folder holds DICOM."""
@@ -33,10 +35,12 @@ class Inputs(Files):
     Attributes:
         files: Image files of each case, one or one for each channel.
         names: Name of each case; empty for that of its first file.
+        passed: Number of files beside them that are no images, by extension.
     """
 
     files: Sequence[Sequence[str]] = field(default_factory=list)
     names: Sequence[str] = ()
+    passed: Counter[str] = field(default_factory=Counter)
 
     def records(self) -> list[Record]:
         own = self.names or [""] * len(self.files)
@@ -102,11 +106,13 @@ def inputs(
     first = paths[0]
     if len(paths) == 1 and first.is_dir() and _holds_dicom(first):
         return NamedDicom(root=str(first), **dicom, **settings)
+    over: Counter[str] = Counter()
     if tables and len(paths) == 1 and first.is_file() and suffix(first) in TABLES:
         found, names = listed(first)
         folders = [path.parent for each in found for path in each]
     else:
-        found, names = [[path] for path in _images(paths, str(given))], []
+        images, over = _images(paths, str(given))
+        found, names = [[path] for path in images], []
         folders = [_absolute(path if path.is_dir() else path.parent) for path in paths]
     files, root = [path for each in found for path in each], Path(os.path.commonpath(folders))
     private = [path for path in files if path.is_file() and _may_be_dicom(path) and is_dicom(path)]
@@ -119,19 +125,26 @@ def inputs(
         )
     below = [[path.relative_to(root).as_posix() for path in each] for each in found]
     below = below if names else channel_groups([name for [name] in below], kept.channels)
-    return Inputs(root=str(root), files=below, names=names, **settings)
+    return Inputs(root=str(root), files=below, names=names, passed=over, **settings)
 
 
 def passed_over(source: Named) -> str:
-    """Return a line about images of other formats in a folder of DICOM series; empty if there is none."""
+    """Return a line about files that are not predicted, by extension; empty if there is none."""
+    if isinstance(source, Inputs) and source.passed:
+        total = source.passed.total()
+        words = "1 file is no image and is" if total == 1 else f"{total} files are no images and are"
+        return f"{words} passed over ({_counted(source.passed)})"
     if not isinstance(source, NamedDicom) or source.files is not None:
         return ""
     found, _ = sifted(source.folder.rglob("*"))
     others = Counter(ending for path in found if not _may_be_dicom(path) and (ending := suffix(path)))
     if not others:
         return ""
-    counts = ", ".join(f"{count} {ending}" for ending, count in others.items())
-    return f"the folder holds DICOM series, and other images are passed over ({counts}); give them apart"
+    return f"the folder holds DICOM; other images are passed over ({_counted(others)}); give them apart"
+
+
+def _counted(endings: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {ending or 'without ending'}" for ending, count in endings.items())
 
 
 def _named(given: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -165,17 +178,21 @@ def _found(given: str) -> list[Path]:
     return found
 
 
-def _images(paths: Sequence[Path], given: str) -> list[Path]:
-    """Return all images among paths, and in folders among them, as absolute paths."""
+def _images(paths: Sequence[Path], given: str) -> tuple[list[Path], Counter[str]]:
+    """Return the images among paths and in folders among them, and how many other files there are."""
     files = [p for path in paths for p in (path.rglob("*") if path.is_dir() else [path])]
     files = [path for path in files if not _hidden(path, paths)]
     found, over = sifted(files)
     named = [path for path in files if path not in found and _is_image(path, files == paths == [path])]
     broken = [path for path in files if path.is_symlink() and not path.exists() and suffix(path) in KNOWN]
     if not (found := sorted({*found, *named, *broken})):
-        passed = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in over.items())
-        raise UserError(f"input={given}: no image is there" + (f" (passed over: {passed})" if passed else ""))
-    return list(dict.fromkeys(_absolute(path) for path in found))
+        raise UserError(
+            f"input={given}: no image is there" + (f" (passed over: {_counted(over)})" if over else "")
+        )
+    over.subtract(suffix(path) for path in named)
+    for ending in DATA:
+        del over[ending]
+    return list(dict.fromkeys(_absolute(path) for path in found)), +over
 
 
 def _is_image(path: Path, alone: bool) -> bool:

@@ -359,3 +359,4 @@ def test_the_table_fits_its_width(shown: Path, compare: Inside, width: int) -> N
     result = compare(shown, "<b>one</b>", "other", "output=null", width=width)
     table = result.stdout.split("\n12 test cases")[0]
     assert max(map(len, table.splitlines())) <= width and "…" not in table
+    assert "verdict" in table, "no head is broken into pieces"

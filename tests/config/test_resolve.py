@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
-from ganatomy.config.resolve import load
+from ganatomy.config.resolve import load, to_plain
 from ganatomy.errors import UserError
 from ganatomy.runs.directory import Run
 
@@ -53,3 +54,8 @@ def test_the_validations_that_choose_what_a_second_phase_begins_with_stay(
     Run(tmp_path / "run").write("config.yaml", compose("task=anomaly", "model=fanogan", tiny=False))
     with pytest.raises(UserError, match=r"trainer\.val_every: a resumed run of two phases keeps"):
         compose(f"resume={tmp_path / 'run'}", "trainer.val_every=2", tiny=False)
+
+
+def test_a_key_that_must_be_given_is_named() -> None:
+    with pytest.raises(UserError, match=r"^run: is missing; give run=\.\.\."):
+        to_plain(OmegaConf.create({"run": "???"}))

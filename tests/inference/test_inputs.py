@@ -126,3 +126,13 @@ def test_dicom_among_other_images_is_said(folder: Path) -> None:
     assert "passed over (3 .png)" in passed_over(inputs(GREY, folder)).replace("4 .png", "3 .png")
     with pytest.raises(UserError, match="1 of 2 files are DICOM"):
         inputs(GREY, [folder / "d/one.dcm", folder / "a/one.png"])
+
+
+def test_files_that_are_no_images_are_counted(folder: Path) -> None:
+    before = inputs(GREY, folder).passed.total()  # type: ignore[union-attr]
+    (folder / "b/notes.pdf").write_text("x")
+    (folder / "b/volume.raw").write_bytes(b"numbers of volume.mhd")
+    (folder / ".hidden.pdf").write_text("x")
+    assert "1 .pdf" in passed_over(inputs(GREY, folder))
+    assert inputs(GREY, folder).passed.total() == before + 1  # type: ignore[union-attr]
+    assert passed_over(inputs(GREY, folder / "a/one.png")) == ""
