@@ -135,6 +135,7 @@ def write(run: Run, task: AdversarialTask, trainer: pl.Trainer) -> None:
     run.write(preprocessing.NAME, preprocessing.preprocessing_of(data, task).to_plain())
     if fitted := task.kept_baselines():
         run.write_bytes(baselines.NAME, baselines.content(fitted))
+    run.keep_copy("metrics.csv")  # the test has added its row since the last checkpoint
     if trainer.is_global_zero:
         task.write_test_files(run.path)
 

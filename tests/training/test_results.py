@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 from ganatomy.training.results import with_subjects
@@ -14,3 +16,10 @@ def test_rows_tell_which_cases_are_one_persons() -> None:
     rows = with_subjects([{"case": "a1"}, {"case": "b1 3"}, {"case": "b2"}], records)
     assert [row["subject"] for row in rows] == [1, 0, 0]
     assert list(rows[0]) == ["case", "subject"]
+
+
+def test_a_finished_run_keeps_a_copy_of_its_whole_history(run: Callable[..., Path]) -> None:
+    """The row of the test comes after the last checkpoint."""
+    whole = run("whole")
+    content = (whole / "metrics.csv").read_bytes()
+    assert b"test/dice" in content and (whole / "copies/metrics.csv").read_bytes() == content
