@@ -192,7 +192,8 @@ def test_the_pages_name_only_what_is_there() -> None:
         for link in re.findall(r"\]\((?!http)([^)#]+)", re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)):
             assert (page.parent / link).is_file(), f"{page.name}: {link}"
         for command in re.findall(r"python -m src\.(\w+)", text):
-            assert (ROOT / f"src/{command}.py").is_file(), f"{page.name}: {command}"
+            places = (ROOT / f"src/{command}.py", ROOT / f"src/{command}/__main__.py")
+            assert any(place.is_file() for place in places), f"{page.name}: {command}"
         for target in re.findall(r"(?:^|`)make ([\w-]+)", text, re.M):
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M), f"{page.name}: {target}"
     assert all(picture.stat().st_size < 300_000 for picture in (ROOT / "docs/images").iterdir())
