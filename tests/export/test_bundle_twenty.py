@@ -32,7 +32,9 @@ SIZES = [(64, 64)] * 7 + [(96, 128)] * 7 + [(160, 192)] * 6
 ULTRASOUND = Path(os.environ.get("GANATOMY_DATA", "data")) / "busi_256/images"
 STRANGER = """
 import json, sys
+import torch
 from monai.bundle import run
+torch.set_num_threads(1)
 run(config_file="configs/inference.json", **json.loads(sys.argv[1]))
 assert "ganatomy" not in sys.modules
 """
