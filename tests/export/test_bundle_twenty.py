@@ -50,15 +50,18 @@ def run_bundle(folder: Path, **more: Any) -> None:
 
 
 def write_brains(folder: Path, flat: bool) -> None:
-    """Write virtual brains: pictures of 8 bits, and NIfTI of int16 or float32, volumes unless all are flat."""
+    """Write slices of virtual brains as 8-bit PNG, and each second brain as int16 or float32 NIfTI.
+
+    Args:
+        folder: Where to.
+        flat: Write no NIfTI, but slices alone.
+    """
     for number, (height, width) in enumerate(SIZES):
         source = Brain(subjects=3, size=max(height, width), slices=3, cohort_seed=number)
         image = source.load(source.records()[0])["image"][0, :height, :width]
-        if number % 2:
-            numbers = image[..., 1] if flat else image
-            numbers = numbers if number % 4 == 1 else np.rint(numbers).astype(np.int16)
-            affine = np.diag([-1.5, -1.5, 4, 1]) if flat else OBLIQUE
-            nib.save(nib.Nifti1Image(numbers, affine), folder / f"input{number:02}.nii.gz")
+        if number % 2 and not flat:
+            numbers = image if number % 4 == 1 else np.rint(image).astype(np.int16)
+            nib.save(nib.Nifti1Image(numbers, OBLIQUE), folder / f"input{number:02}.nii.gz")
         else:
             picture = (image[..., 1] * (255 / image.max())).astype(np.uint8)
             Image.fromarray(picture).save(folder / f"input{number:02}.png")

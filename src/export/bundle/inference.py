@@ -155,5 +155,10 @@ def _files(kind: str, dtype: str, **more: Any) -> list[Plain]:
     pictures = more["target"]["dtype"] if "target" in more else None if kind == "image" else dtype
     return [
         {"_target_": f"{TRANSFORMS}.OnFile", "kind": kind, **more},
-        {"_target_": f"{TRANSFORMS}.Saved", "output_dir": "@output_dir", "dtype": dtype, "pictures": pictures},
+        {
+            "_target_": f"{TRANSFORMS}.Saved",
+            "output_dir": "@output_dir",
+            "dtype": dtype,
+            "pictures": pictures,
+        },
     ]
