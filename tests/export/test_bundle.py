@@ -152,8 +152,9 @@ def test_boxes_of_a_volume_are_refused_by_both(
 ) -> None:
     _, application = bundle("detection")
     for name in ("volume0.nii.gz", "plane.nii"):
-        with pytest.raises(ValueError, match="finds boxes in pictures, and this is a volume"):
-            application.one(files / name)
+        application.folder = files / name
+        with pytest.raises(ValueError, match=f"{name}: this bundle finds boxes in pictures, and this is"):
+            application.run()
         with pytest.raises(UserError, match=rf"^{name[:5]}.*: this run finds boxes in pictures"):
             ours(finished("detection"), files / name)
 
