@@ -67,15 +67,20 @@ def write_brains(folder: Path, flat: bool) -> None:
             Image.fromarray(picture).save(folder / f"input{number:02}.png")
 
 
-def write_ultrasound(folder: Path) -> None:
-    """Write the middle of real ultrasound images."""
+def write_ultrasound(folder: Path, flat: bool) -> None:
+    """Write the middle of real ultrasound images, as NIfTI of one slice unless flat: pictures are resized."""
     if not ULTRASOUND.is_dir():
         pytest.skip("GANATOMY_DATA has no busi_256")
     names = sorted(ULTRASOUND.glob("*.png"))[::30]
     for number, ((height, width), name) in enumerate(zip(SIZES, names, strict=False)):
         image = Image.open(name)
         left, top = (image.width - width) // 2, (image.height - height) // 2
-        image.crop((left, top, left + width, top + height)).save(folder / f"input{number:02}.png")
+        image = image.crop((left, top, left + width, top + height))
+        if flat:
+            image.save(folder / f"input{number:02}.png")
+        else:
+            numbers = np.asarray(image).T[..., None]
+            nib.save(nib.Nifti1Image(numbers, np.eye(4)), folder / f"input{number:02}.nii.gz")
 
 
 def largest_difference(out: Path, file: Path, expected: Predicted) -> float:
@@ -113,10 +118,8 @@ def test_answers(
 ) -> None:
     folder, out = tmp_path / "images", tmp_path / "out"
     folder.mkdir()
-    if images == "brains":
-        write_brains(folder, flat=task == "detection")
-    else:
-        write_ultrasound(folder)
+    write = write_brains if images == "brains" else write_ultrasound
+    write(folder, flat=task == "detection")
     run_bundle(exported(task, "bundle")[0], dataset_dir=str(folder), output_dir=str(out))
     loaded = load_run(finished(task), device="cpu")
     predictor = Predictor(loaded, inputs(loaded.preprocessing, folder))

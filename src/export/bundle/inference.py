@@ -97,6 +97,7 @@ def _application(loaded: LoadedRun) -> Plain:
         "mirror_axes": list(mirrors),
         "probabilities": task.makes_label_maps,
         "factor": getattr(task, "factor", None),
+        "sides": list(kept.shape) if hasattr(task, "window") and kept.shape else None,
     }
     if isinstance(task, DetectionTask):
         inferer = {"_target_": "SimpleInferer"}
