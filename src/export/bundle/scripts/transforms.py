@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import torch
 from monai.data import MetaTensor
-from monai.transforms import SaveImage, Transform
+from monai.transforms import Transform
 from PIL import Image
 
 from ganatomy.data.transforms.intensity import column
@@ -116,7 +116,7 @@ def _type(path: Path) -> tuple[np.dtype[Any], float, float]:
 
 
 class Saved(Transform):
-    """Write `pred` as a file beside others of its kind: NIfTI by MONAI's SaveImage, or PNG.
+    """Write `pred` as a file beside others of its kind: NIfTI, PNG or NumPy.
 
     Args:
         output_dir: Folder of the files.
@@ -130,25 +130,14 @@ class Saved(Transform):
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Write one answer, and return the data."""
         path, pred = str(data["file"]["path"]), data["pred"]
-        if path.lower().endswith(VOLUMES) and data["file"]["plane"]:
-            numbers = np.asarray(pred)[0, ..., 0].astype(self.dtype)
-            plane: Any = nib.Nifti1Image(numbers, pred.affine.numpy())  # type: ignore[no-untyped-call]
-            self.folder.mkdir(parents=True, exist_ok=True)
-            plane.to_filename(self.folder / f"{Path(path).name.split('.')[0]}_pred.nii.gz")
-            return dict(data)
-        if path.lower().endswith(VOLUMES):
-            save = SaveImage(
-                self.folder,
-                "pred",
-                ".nii.gz",
-                np.dtype(self.dtype),
-                resample=False,
-                separate_folder=False,
-                print_log=False,
-            )
-            save(pred)
-            return dict(data)
         numbers = np.asarray(pred.as_tensor())
+        if path.lower().endswith(VOLUMES):
+            numbers = numbers[..., 0] if data["file"]["plane"] else numbers
+            voxels = (numbers[0] if len(numbers) == 1 else np.moveaxis(numbers, 0, -1)).astype(self.dtype)
+            volume: Any = nib.Nifti1Image(voxels, pred.affine.numpy())  # type: ignore[no-untyped-call]
+            self.folder.mkdir(parents=True, exist_ok=True)
+            volume.to_filename(self.folder / f"{Path(path).name.split('.')[0]}_pred.nii.gz")
+            return dict(data)
         kept = _type(Path(path))[0] if self.pictures is None else np.dtype(self.pictures)
         picture = numbers[0] if len(numbers) == 1 else np.moveaxis(numbers, 0, -1)
         self.folder.mkdir(parents=True, exist_ok=True)
