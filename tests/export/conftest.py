@@ -85,7 +85,7 @@ def config(run: Path | None, output: Path | None, **more: Any) -> ExportConfig:
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Oblique int16 volumes, a plane as NIfTI, and 8-bit pictures, of several sizes."""
     folder = tmp_path_factory.mktemp("files")
-    for n, sides in enumerate([(40, 32, 3), (32, 48, 2)]):
+    for n, sides in enumerate([(40, 32, 3), (32, 48, 2), (45, 39, 1)]):
         values = np.rint(blobs(n, *sides) * 900 - 100).astype(np.int16)
         nib.save(nib.Nifti1Image(values, OBLIQUE), folder / f"volume{n}.nii.gz")
     plane = np.rint(blobs(5, 40, 48) * 900).astype(np.uint16)

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from PIL import Image
 from ganatomy.errors import UserError
 from ganatomy.export.bundle.copies import scripts_with
 from ganatomy.inference.inputs import inputs
-from ganatomy.inference.loaded import load_run
+from ganatomy.inference.loaded import LoadedRun, load_run
 from ganatomy.inference.predictor import Predicted, Predictor
 
 Exported = Callable[[str, str], tuple[Path, list[str]]]
@@ -52,12 +53,14 @@ NEEDED = {
 def bundle(tmp_path: Path, exported: Exported, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Export a run's bundle and build what its inference.json names."""
 
-    def of(task: str) -> tuple[Path, Any]:
+    def of(task: str, **more: Any) -> tuple[Path, Any]:
         folder, _ = exported(task, "bundle")
         monkeypatch.syspath_prepend(str(folder))
         parser = ConfigParser()
         parser.read_config(folder / "configs/inference.json")
         parser["bundle_root"], parser["output_dir"] = str(folder), str(tmp_path / "out")
+        for key, value in more.items():
+            parser[key] = value
         return folder, parser.get_parsed_content("application")
 
     kept = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "scripts"}
@@ -69,9 +72,9 @@ def bundle(tmp_path: Path, exported: Exported, monkeypatch: pytest.MonkeyPatch) 
     sys.modules.update(kept)
 
 
-def ours(run: Path, file: Path) -> Predicted:
+def ours(run: Path | LoadedRun, file: Path) -> Predicted:
     """The prediction of one file by GANatomy itself."""
-    loaded = load_run(run, device="cpu")
+    loaded = load_run(run, device="cpu") if isinstance(run, Path) else run
     predictor = Predictor(loaded, inputs(loaded.preprocessing, file))
     return predictor(predictor.records[0])
 
@@ -141,6 +144,39 @@ def test_boxes(bundle: Any, finished: Callable[[str], Path], files: Path, tmp_pa
         assert expected is not None and len(found) == len(expected.boxes) > 0
         assert np.allclose([box["score"] for box in found], expected.scores, atol=1e-4)
         assert np.allclose([box["box"] for box in found], expected.boxes, atol=1e-2)
+
+
+@pytest.mark.slow
+def test_boxes_of_a_volume_are_refused_by_both(
+    bundle: Any, finished: Callable[[str], Path], files: Path
+) -> None:
+    _, application = bundle("detection")
+    for name in ("volume0.nii.gz", "plane.nii"):
+        application.folder = files / name
+        with pytest.raises(ValueError, match=f"{name}: this bundle finds boxes in pictures, and this is"):
+            application.run()
+        with pytest.raises(UserError, match=rf"^{name[:5]}.*: this run finds boxes in pictures"):
+            ours(finished("detection"), files / name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["uint16", "float32"])
+def test_outputs_have_the_type_of_the_targets(
+    target: str, bundle: Any, finished: Callable[[str], Path], files: Path, tmp_path: Path
+) -> None:
+    from ganatomy.export.bundle.inference import inference_of
+
+    loaded = load_run(finished("enhancement"), device="cpu")
+    own = {"dtype": target, "slope": 1.0, "inter": 0.0}
+    loaded = replace(loaded, preprocessing=replace(loaded.preprocessing, target_file=own))
+    _, application = bundle("enhancement", postprocessing=inference_of(loaded)[0]["postprocessing"])
+    for file in sorted(files.iterdir()):
+        application.one(file)
+        expected = ours(loaded, file)
+        assert expected.file is not None and expected.file.like.dtype == target
+        agree(tmp_path / "out", file, expected)
+    (picture,) = (tmp_path / "out").glob("picture1_pred.*")
+    assert content(picture).dtype == target
 
 
 @pytest.mark.slow

@@ -97,6 +97,7 @@ def _application(loaded: LoadedRun) -> Plain:
         "mirror_axes": list(mirrors),
         "probabilities": task.makes_label_maps,
         "factor": getattr(task, "factor", None),
+        "sides": list(kept.shape) if hasattr(task, "window") and kept.shape else None,
     }
     if isinstance(task, DetectionTask):
         inferer = {"_target_": "SimpleInferer"}
@@ -146,13 +147,19 @@ def _answer(loaded: LoadedRun) -> list[Plain]:
         types = (np.min_scalar_type(min(values)), np.min_scalar_type(max(values)))
         labels = {"_target_": f"{ANSWERS}.Labels", **more}
         return [labels, *_files("label", str(np.result_type(*types)), values=values)]
-    own = {} if kept.target is None else {"target": dict(kept.target)}
+    target = kept.target or kept.target_file
+    own = {} if target is None else {"target": dict(target)}
     return [{"_target_": f"{ANSWERS}.Images"}, *_files("image", "float32", **own)]
 
 
 def _files(kind: str, dtype: str, **more: Any) -> list[Plain]:
-    own = kind == "image" and "target" not in more
+    pictures = more["target"]["dtype"] if "target" in more else None if kind == "image" else dtype
     return [
         {"_target_": f"{TRANSFORMS}.OnFile", "kind": kind, **more},
-        {"_target_": f"{TRANSFORMS}.Saved", "output_dir": "@output_dir", "dtype": dtype, "as_input": own},
+        {
+            "_target_": f"{TRANSFORMS}.Saved",
+            "output_dir": "@output_dir",
+            "dtype": dtype,
+            "pictures": pictures,
+        },
     ]

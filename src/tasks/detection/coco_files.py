@@ -12,6 +12,7 @@ import numpy as np
 from ganatomy.baselines.detection import Boxes
 from ganatomy.data.records import Batch
 from ganatomy.data.transforms.boxes import move_boxes, usable_boxes
+from ganatomy.errors import UserError
 from ganatomy.metrics.detection.table import Image
 from ganatomy.tasks.shared.as_written import Originals, grids
 from ganatomy.text.tables import csv_text
@@ -61,7 +62,15 @@ def boxes_on_file(batch: Batch, row: int, boxes: np.ndarray) -> tuple[np.ndarray
 
     Returns:
         (boxes [M, 2 * dims] in voxels of the file, float64; True for those of the N that remain).
+
+    Raises:
+        UserError: The row is a slice of a volume.
     """
+    if "slice" in batch:
+        raise UserError(
+            f"{batch['case'][row]}: this run finds boxes in pictures, and this is a volume, or a slice "
+            "of one; save slices as PNG, or train with data.spatial_dims=3"
+        )
     grid, file_grid = grids(batch, row)
     clipped, usable = usable_boxes(move_boxes(boxes.astype(np.float64), grid, file_grid), file_grid.shape)
     return rounded(clipped[usable]), usable

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ganatomy.data.regrid import Grid
 from ganatomy.data.transforms.boxes import move_boxes, usable_boxes
+from ganatomy.errors import UserError
 from ganatomy.tasks.detection.centernet_decoding import SoftMaps, decode
 
 
@@ -103,6 +104,8 @@ class Boxes(Transform):
         """Write the boxes of one image, and return the data with `boxes`."""
         image, file = data["image"], data["file"]
         dims = image.dim() - 1
+        if dims > file["dims"]:
+            raise UserError("this bundle finds boxes in pictures, and this is a volume; save slices as PNG")
         centre, size, offset = torch.split(data["pred"], [len(self.classes), dims, dims], 1)
         maps = SoftMaps(centre.sigmoid(), size, offset)
         found = decode(maps, self.stride, image.shape[1:], self.max_detections, nms_iou=self.nms_iou)[0]

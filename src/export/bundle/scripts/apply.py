@@ -57,7 +57,7 @@ class Application:
             try:
                 self.one(path)
             except Exception as error:  # whatever is wrong with one file, the others go on
-                faults.append(f"{path.name}: {' '.join(str(error).split())[:200]}")
+                faults.append(f"{path.name}: {' '.join(str(_first(error)).split())[:200]}")
             sys.stderr.write(f"\r{number} of {len(images)} images")
         sys.stderr.write("\n")
         if faults:
@@ -71,6 +71,13 @@ class Application:
         rows = (image if stack else image[None]).to(self.device)
         data["pred"] = self.inferer(rows, self.network).float().cpu()
         return self.postprocessing(data)
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return the error that led to this one: MONAI says no more than which transform failed."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 class Drawing:

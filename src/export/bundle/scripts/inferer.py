@@ -9,6 +9,7 @@ import torch
 from monai.inferers import Inferer
 from torch import Tensor
 
+from ganatomy.errors import UserError
 from ganatomy.tasks.shared.sliding_window import aligned, mirrored, slide
 
 
@@ -20,6 +21,7 @@ class AsTrained(Inferer):
         mirror_axes: Axes along which images are mirrored, and the answers averaged.
         probabilities: Return probabilities of the classes, the softmax of the network's answer.
         factor: Enlargement of super-resolution; no window cuts a block of it.
+        sides: Sides of the training images, the window for images that the network does not take whole.
     """
 
     def __init__(
@@ -28,15 +30,27 @@ class AsTrained(Inferer):
         mirror_axes: Sequence[int] = (),
         probabilities: bool = False,
         factor: int | None = None,
+        sides: Sequence[int] | None = None,
     ) -> None:
         Inferer.__init__(self)
         self.window, self.mirror_axes = window, tuple(mirror_axes)
-        self.probabilities, self.factor = probabilities, factor
+        self.probabilities, self.factor, self.sides = probabilities, factor, sides
 
     @torch.no_grad()
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
         """Return the network's answer for every row."""
-        window = aligned(self.window, inputs.shape[2:], self.factor) if self.factor else self.window
+        try:
+            return self._slid(inputs, network, self.window)
+        except (RuntimeError, UserError) as error:
+            known = self.sides is None or tuple(inputs.shape[2:]) == tuple(self.sides)
+            if self.window is not None or known or isinstance(error, torch.OutOfMemoryError):
+                raise
+        return self._slid(inputs, network, self.sides)
+
+    def _slid(
+        self, inputs: Tensor, network: Callable[..., Tensor], given: int | Sequence[int] | None
+    ) -> Tensor:
+        window = aligned(given, inputs.shape[2:], self.factor) if self.factor else given
 
         def answer(part: Tensor) -> Tensor:
             found = slide(network, part, window)

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import torch
 from monai.data import MetaTensor
-from monai.transforms import SaveImage, Transform
+from monai.transforms import Transform
 from PIL import Image
 
 from ganatomy.data.transforms.intensity import column
@@ -63,7 +63,8 @@ class OnFile(Transform):
     Args:
         kind: `label` for class numbers, `image` for intensities, `map` for values of their own.
         values: Values of the classes in the file, in the order of the network's channels.
-        target: Units, type and scaling of outputs in units of their own; None for those of the input.
+        target: Type and scaling of outputs; their units too, if it has `offset` and `scale`. None for those
+            of the input.
     """
 
     def __init__(
@@ -78,16 +79,18 @@ class OnFile(Transform):
             assert self.values is not None
             found = np.array(self.values)[restore(answer, file, order=0)].astype(np.float32)
         else:
-            units = answer.astype(np.float64) if self.kind == "map" else self._in_units(answer, file)
-            found = restore(units.astype(np.float32), file, fill=float(units.min()))
+            units = answer if self.kind == "map" else self._in_units(answer, file)
+            found = restore(units, file, fill=float(units.min()))
             found = found if self.kind == "map" else self._stored(found, Path(file["path"]))
         meta = {"filename_or_obj": file["path"], "affine": file["input_affine"]}
         return {**data, "pred": MetaTensor(torch.from_numpy(found.astype(np.float32)), meta=meta)}
 
     def _in_units(self, answer: np.ndarray, file: Mapping[str, Any]) -> np.ndarray:
         """Return normalised intensities [C, *spatial] in the units of the file, or of the target."""
-        own = self.target or file
-        offset, scale = (np.asarray(own[key], np.float64) for key in ("offset", "scale"))
+        own = self.target if self.target and "scale" in self.target else file
+        offset, scale = (  # in float32, as batches hold them: else numbers halfway are rounded elsewhere
+            np.asarray(own[key], np.float32).astype(np.float64) for key in ("offset", "scale")
+        )
         dims = answer.ndim - 1
         values: np.ndarray = answer.astype(np.float64) * column(scale, dims) + column(offset, dims)
         return values
@@ -113,40 +116,29 @@ def _type(path: Path) -> tuple[np.dtype[Any], float, float]:
 
 
 class Saved(Transform):
-    """Write `pred` as a file beside others of its kind: NIfTI by MONAI's SaveImage, or PNG.
+    """Write `pred` as a file beside others of its kind: NIfTI, PNG or NumPy.
 
     Args:
         output_dir: Folder of the files.
         dtype: Type of the numbers in NIfTI files.
-        as_input: Write pictures in the type of the input.
+        pictures: Type of the numbers in pictures; None for that of the input.
     """
 
-    def __init__(self, output_dir: str, dtype: str, as_input: bool = False) -> None:
-        self.folder, self.dtype, self.as_input = Path(output_dir), dtype, as_input
+    def __init__(self, output_dir: str, dtype: str, pictures: str | None = None) -> None:
+        self.folder, self.dtype, self.pictures = Path(output_dir), dtype, pictures
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Write one answer, and return the data."""
         path, pred = str(data["file"]["path"]), data["pred"]
-        if path.lower().endswith(VOLUMES) and data["file"]["plane"]:
-            numbers = np.asarray(pred)[0, ..., 0].astype(self.dtype)
-            plane: Any = nib.Nifti1Image(numbers, pred.affine.numpy())  # type: ignore[no-untyped-call]
-            self.folder.mkdir(parents=True, exist_ok=True)
-            plane.to_filename(self.folder / f"{Path(path).name.split('.')[0]}_pred.nii.gz")
-            return dict(data)
-        if path.lower().endswith(VOLUMES):
-            save = SaveImage(
-                self.folder,
-                "pred",
-                ".nii.gz",
-                np.dtype(self.dtype),
-                resample=False,
-                separate_folder=False,
-                print_log=False,
-            )
-            save(pred)
-            return dict(data)
         numbers = np.asarray(pred.as_tensor())
-        kept = _type(Path(path))[0] if self.as_input else np.dtype(self.dtype)
+        if path.lower().endswith(VOLUMES):
+            numbers = numbers[..., 0] if data["file"]["plane"] else numbers
+            voxels = (numbers[0] if len(numbers) == 1 else np.moveaxis(numbers, 0, -1)).astype(self.dtype)
+            volume: Any = nib.Nifti1Image(voxels, pred.affine.numpy())  # type: ignore[no-untyped-call]
+            self.folder.mkdir(parents=True, exist_ok=True)
+            volume.to_filename(self.folder / f"{Path(path).name.split('.')[0]}_pred.nii.gz")
+            return dict(data)
+        kept = _type(Path(path))[0] if self.pictures is None else np.dtype(self.pictures)
         picture = numbers[0] if len(numbers) == 1 else np.moveaxis(numbers, 0, -1)
         self.folder.mkdir(parents=True, exist_ok=True)
         name = self.folder / f"{Path(path).stem}_pred"
