@@ -191,7 +191,7 @@ def test_the_pages_name_only_what_is_there() -> None:
         text = page.read_text()
         for link in re.findall(r"\]\((?!http)([^)#]+)", re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)):
             assert (page.parent / link).is_file(), f"{page.name}: {link}"
-        for command in re.findall(r"python -m src\.(\w+)", text):
+        for command in re.findall(r"python -m src\.([a-z_]+)", text):
             places = (ROOT / f"src/{command}.py", ROOT / f"src/{command}/__main__.py")
             assert any(place.is_file() for place in places), f"{page.name}: {command}"
         for target in re.findall(r"(?:^|`)make ([\w-]+)", text, re.M):
