@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ganatomy.data.records import Batch
-from ganatomy.tasks.shared.volumes import largest, rows_by_case, small
+from ganatomy.tasks.shared.volumes import largest, likeliest, rows_by_case
 
 SUSPICIOUS = 0.003
 """Fraction of an image's pixels, the most suspicious, that are averaged: a single one is noise."""
@@ -38,4 +38,4 @@ def empty_below(batch: Batch, labels: Tensor, threshold: Tensor) -> Tensor:
 def with_peak(batch: Batch, probabilities: Tensor) -> tuple[Batch, Tensor]:
     """Return the batch with `peak` [B], the lesion probability that the gate compares, and label maps."""
     peak = suspicion(probabilities)
-    return {**batch, "peak": peak}, small(probabilities.argmax(1, keepdim=True))
+    return {**batch, "peak": peak}, likeliest(probabilities)

@@ -101,6 +101,24 @@ def small(label: Tensor) -> Tensor:
     return label.to(torch.uint8) if not len(label.flatten()) or int(label.max()) < 256 else label
 
 
+def likeliest(probabilities: Tensor) -> Tensor:
+    """Return the class of each pixel [B, 1, *spatial], the first one of equal probabilities.
+
+    The same as `argmax`, class by class: on a CPU that takes a tenth of the time, and no 64-bit numbers.
+
+    Args:
+        probabilities: [B, K, *spatial], finite.
+    """
+    best = probabilities[:, 0]
+    kind = torch.uint8 if probabilities.shape[1] <= 256 else torch.int64
+    found = torch.zeros(best.shape, dtype=kind, device=best.device)
+    for number in range(1, probabilities.shape[1]):
+        better = probabilities[:, number] > best
+        found.masked_fill_(better, number)
+        best = torch.where(better, probabilities[:, number], best)
+    return found[:, None]
+
+
 def largest(values: Tensor, count: int) -> Tensor:
     """Return the `count` largest values per row of [B, N], with less memory than `topk` of all N."""
     parts = [part.topk(min(count, part.shape[1])).values for part in torch.split(values, PART, 1)]

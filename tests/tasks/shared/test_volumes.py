@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ganatomy.tasks.shared import volumes
-from ganatomy.tasks.shared.volumes import largest, small, stack_slices
+from ganatomy.tasks.shared.volumes import largest, likeliest, small, stack_slices
 
 
 @pytest.mark.parametrize("count", [1, 5, 64, 200])
@@ -36,3 +36,12 @@ def test_slices_are_stacked_in_their_order():
     values = torch.arange(12.0).reshape(3, 1, 2, 2)
     batch = {"case": ["a", "a", "b"], "slice": torch.tensor([1, 0, 0])}
     assert stack_slices(batch, values, [0, 1]).tolist() == torch.stack([values[1], values[0]], -1).tolist()
+
+
+@pytest.mark.parametrize(("classes", "kind"), [(2, torch.uint8), (5, torch.uint8), (300, torch.int64)])
+def test_the_likeliest_class_is_that_of_argmax(classes: int, kind: torch.dtype) -> None:
+    """With ties, which the first class wins, and in either layout of memory."""
+    values = torch.randint(0, 4, (2, classes, 9, 7), generator=torch.Generator().manual_seed(0)).float()
+    for each in (values, values.contiguous(memory_format=torch.channels_last)):
+        found = likeliest(each)
+        assert found.dtype == kind and torch.equal(found.long(), each.argmax(1, keepdim=True))
