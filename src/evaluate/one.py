@@ -13,12 +13,12 @@ from ganatomy.evaluate.data import EvaluatedData, known_subjects
 from ganatomy.evaluate.evaluation import CASES, Evaluation
 from ganatomy.evaluate.examples import drawn
 from ganatomy.evaluate.intervals import difference, intervals, with_drawn
-from ganatomy.evaluate.progress import Counting
 from ganatomy.evaluate.scored import OURS, Scored, scored
 from ganatomy.evaluate.settings import EvaluateConfig
 from ganatomy.evaluate.table import of_source
 from ganatomy.inference.ensembles.ensemble import ensemble
 from ganatomy.inference.loaded import LoadedRun, load_run
+from ganatomy.launch.progress import CountedProgress
 from ganatomy.runs.console import print_status, seed_everything
 
 TWIN = "twin"
@@ -85,8 +85,8 @@ def data_of(loaded: LoadedRun, chosen: Chosen, config: EvaluateConfig) -> Evalua
 
 def counted(loaded: LoadedRun, data: EvaluatedData, doubt: bool = False) -> Scored:
     """Score a run with a progress bar; with `doubt`, its calibration too."""
-    with Counting(f"scoring {loaded.name}", len(data.records["test"])) as step:
-        return scored(loaded, data, step, doubt)
+    with CountedProgress(f"scoring {loaded.name}", len(data.records["test"])) as progress:
+        return scored(loaded, data, progress.step, doubt)
 
 
 def facts_of(loaded: LoadedRun, data: EvaluatedData) -> list[str]:

@@ -13,13 +13,13 @@ from ganatomy.data.io.synthetic import SyntheticFolder
 from ganatomy.errors import UserError
 from ganatomy.generate import output
 from ganatomy.generate.maker import Maker
-from ganatomy.generate.progress import CountedProgress
 from ganatomy.generate.request import Request, request_of, synthesis_of
 from ganatomy.generate.settings import GenerateConfig
 from ganatomy.generate.sheet import write_pictures
 from ganatomy.generate.workers import count_of, drawn
 from ganatomy.inference.loaded import LoadedRun, load_run
 from ganatomy.invocation import shown
+from ganatomy.launch.progress import CountedProgress
 from ganatomy.launch.signals import heard_by
 from ganatomy.runs.console import print_status
 from ganatomy.runs.keys import write_private

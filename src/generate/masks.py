@@ -18,7 +18,7 @@ from ganatomy.data.regrid import Grid
 from ganatomy.data.sources.files.masks import class_numbers, whole
 from ganatomy.data.transforms.prepare import restore
 from ganatomy.errors import UserError
-from ganatomy.generate.progress import CountedProgress
+from ganatomy.launch.progress import CountedProgress
 from ganatomy.tasks.synthesis.facts import ImageFacts
 from ganatomy.training.preprocessing import Preprocessing
 

@@ -24,18 +24,20 @@ class CountedProgress:
     """Show how many of some things are done, and the time left.
 
     Args:
-        what: Name of the things, in the plural.
+        what: Name of the things, or what is done to them.
         total: Number of them.
         done: Number of them that were there at the beginning.
     """
 
     def __init__(self, what: str, total: int, done: int = 0) -> None:
-        self.what, self.total, self.done, self.first = what, total, done, done
+        self.what, self.total, self.done = what, total, done
+        self.timed: int | None = None
         self.console = Terminal(stderr=True)
         self.begun = self.last_line = time.monotonic()
-        columns = (TextColumn(f"[bold]{what}"), BarColumn(bar_width=28), MofNCompleteColumn())
         self.bar = Progress(
-            *columns,
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
@@ -54,14 +56,19 @@ class CountedProgress:
     ) -> None:
         self.bar.stop()
 
-    def step(self) -> None:
-        """Count one more; without a terminal, write a line from time to time."""
-        self.done += 1
+    def step(self, count: int = 1) -> None:
+        """Count so many more; without a terminal, write a line from time to time."""
+        self.done += count
         self.bar.update(self.bar.task_ids[0], completed=self.done)
         now = time.monotonic()
-        if self.done == self.first + 1:  # what came before is the start of the processes
-            self.begun = now
+        if self.timed is None:  # what came before the first one is a start, and tells nothing of the others
+            self.begun, self.timed = now, self.done
         elif not self.console.is_terminal and now - self.last_line > LINE_EVERY_SECONDS:
             self.last_line = now
-            left = (now - self.begun) / (self.done - self.first - 1) * (self.total - self.done)
-            self.console.print(f"{self.what}: {self.done}/{self.total}, {left:.0f} s left")
+            left = (now - self.begun) / (self.done - self.timed) * (self.total - self.done)
+            self.console.print(f"{self.what}: {self.done}/{self.total}, {shown_time(left)} left")
+
+
+def shown_time(seconds: float) -> str:
+    """Return a time as text: seconds, or from a minute and a half on minutes."""
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
