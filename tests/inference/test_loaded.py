@@ -12,6 +12,7 @@ import torch
 
 from ganatomy.errors import UserError
 from ganatomy.inference.loaded import load_run
+from ganatomy.runs.weights import tensors
 from ganatomy.training.preprocessing import Preprocessing
 
 
@@ -84,3 +85,12 @@ def test_preprocessing_survives_json() -> None:
 def test_a_later_version_is_refused() -> None:
     with pytest.raises(ValueError, match="newer than this GANatomy can read"):
         Preprocessing.from_plain({"version": 99, "spatial_dims": 2, "channels": 1})
+
+
+def test_the_threshold_of_a_gate_is_that_of_the_run(copied: Path) -> None:
+    """Without it a gated run would answer as if it had none."""
+    config = (copied / "config.yaml").read_text()
+    assert "gate: null" in config
+    harmed(copied, "config.yaml", config.replace("gate: null", "gate: 0.9").encode())
+    (copied / "task.safetensors").write_bytes(tensors({"threshold": torch.tensor(0.37)}))
+    assert float(load_run(copied).task.get_buffer("threshold")) == pytest.approx(0.37)

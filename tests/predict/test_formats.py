@@ -156,5 +156,8 @@ def test_identifiers_are_removed_on_demand(tmp_path: Path, identity: Any, finish
     config = settings(finished("enhancement"), source, tmp_path / "out", identifiers="remove")
     assert predict(config) == 0
     before = pydicom.dcmread(next(source.iterdir()))
-    for path in (tmp_path / "out").rglob("*.dcm"):
-        assert str(before.PatientID) not in str(pydicom.dcmread(path).PatientID)
+    [row] = table(tmp_path / "out")
+    made = [pydicom.dcmread(tmp_path / "out" / name) for name in row["output"].split("; ")]
+    assert before.PatientID and len(made) == RAMP.shape[2]
+    for file in made:  # the pseudonym, keyed with the secret of these data
+        assert str(file.PatientID) == row["case"].partition("_series-")[0]
