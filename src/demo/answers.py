@@ -8,16 +8,15 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ganatomy.errors import UserError
 from ganatomy.inference.familiar import reasons
 from ganatomy.inference.inputs import inputs
 from ganatomy.inference.loaded import LoadedRun
-from ganatomy.inference.panes import best_place, panes
+from ganatomy.inference.panes import best_place, panes, upright
 from ganatomy.inference.predictor import Loaded, Predicted, Predictor
 from ganatomy.inference.said import said
 from ganatomy.pictures.panel import png
@@ -42,16 +41,28 @@ class Answered:
     ready: Loaded
     predicted: Predicted
 
+    @cached_property
+    def upright(self) -> tuple[Loaded, Predicted]:
+        """Both the right way up, to be drawn."""
+        return upright(self.ready, self.predicted)
+
+    @property
+    def slices(self) -> int:
+        """Return the number of slices that are drawn; 0 in 2D."""
+        image = self.upright[0].case["image"]
+        return int(image.shape[-1]) if image.ndim == 4 else 0
+
     def about(self) -> dict[str, Any]:
         """Return what the page shows beside the pictures, as plain values."""
-        columns, legends = panes(self.ready, self.predicted, best_place(self.ready, self.predicted))
+        place = best_place(*self.upright)
+        columns, legends = panes(*self.upright, place)
         image, boxes = self.ready.case["image"], self.predicted.answer.boxes
         found = [] if boxes is None else list(zip(boxes.classes, boxes.scores.tolist(), strict=True))
         return {
             "name": self.name,
             "shape": " x ".join(map(str, image.shape[1:])),
-            "slices": image.shape[-1] if image.ndim == 4 else 0,
-            "slice": best_place(self.ready, self.predicted) or 0,
+            "slices": self.slices,
+            "slice": place or 0,
             "pictures": [name for name in columns if name != "input"],
             "colours": {name: f"rgb{colour}" for each in legends.values() for name, colour in each.items()},
             "values": {name: f"{value:.4g}" for name, value in self.predicted.answer.values.items()},
@@ -70,9 +81,8 @@ class Answered:
             name: `input`, `answer`, or another one of `about`.
             place: Slice of a volume.
         """
-        image = self.ready.case["image"]
-        chosen = int(np.clip(place, 0, image.shape[-1] - 1)) if image.ndim == 4 else None
-        return png(panes(self.ready, self.predicted, chosen)[0][name][0])
+        chosen = min(place, self.slices - 1) if self.slices else None
+        return png(panes(*self.upright, chosen)[0][name][0])
 
     def file(self) -> tuple[str, bytes]:
         """Return name and content of the answer's file."""

@@ -40,7 +40,7 @@ def listed(table: Path) -> tuple[list[list[Path]], list[str]]:
         refuse_hidden({name: row.get(name) for name in (IMAGE, CASE)}, f"{table.name}, row {number}")
         paths = tuple(_path(table, part) for part in word(row.get(IMAGE)).split(";") if part.strip())
         if not paths:
-            raise UserError(f"{key}: row {number} names no {IMAGE}")
+            raise UserError(f"{key}: row {number} names no {IMAGE}; fill the cell or remove the row")
         found[(word(row.get(CASE)), paths)] = None
     names = [name for name, _ in found]
     if twice := next((name for n, name in enumerate(names) if name and name in names[:n]), ""):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from ganatomy.data.regrid import Grid, regrid, turned
+from ganatomy.data.transforms.boxes import move_boxes
 from ganatomy.inference.ensembles.doubt import HIGHEST
 from ganatomy.inference.predictor import Loaded, Predicted
 from ganatomy.pictures import colours, overlay, shown
@@ -13,6 +16,7 @@ from ganatomy.pictures.boxes import class_colours, with_boxes
 from ganatomy.pictures.heat import heat, heat_overlay
 from ganatomy.pictures.panel import panel, png
 from ganatomy.tasks.shared.answers import FoundBoxes
+from ganatomy.tasks.shared.as_written import AsWritten
 
 MAGNIFIED = 5
 """Contrast factor of differences."""
@@ -20,9 +24,36 @@ Rgb = tuple[int, int, int]
 
 
 def drawn(ready: Loaded, predicted: Predicted) -> bytes:
-    """Return the picture of one case as PNG: the image, and what was found in it."""
+    """Return the picture of one case as PNG: the image, and what was found in it, the right way up."""
+    ready, predicted = upright(ready, predicted)
     columns, legends = panes(ready, predicted, best_place(ready, predicted))
     return png(panel(columns, legends=legends))
+
+
+def upright(ready: Loaded, predicted: Predicted) -> tuple[Loaded, Predicted]:
+    """Return a volume and its prediction with the axes that the run gives its network, to be drawn.
+
+    By default (PLS) slices are axial with the front at the top. Nothing is resampled; pictures, and volumes
+    of a run that keeps the axes of its files, stay as they are.
+    """
+    case, axes = ready.case, ready.kept.orientation
+    if case["image"].ndim == 3 or axes is None:
+        return ready, predicted
+    source = Grid(np.asarray(case["affine"]), case["image"].shape[1:])
+    target = turned(source, axes)
+
+    def moved(file: AsWritten) -> AsWritten:
+        return replace(file, numbers=regrid(file.numbers, source, target, order=0), affine=target.affine)
+
+    image = regrid(case["image"], source, target, order=0)
+    answer, boxes = predicted.answer, predicted.answer.boxes
+    if boxes is not None:
+        places = move_boxes(boxes.boxes.astype(float), source, target)
+        answer = replace(answer, boxes=replace(boxes, boxes=places))
+    file = None if predicted.file is None else moved(predicted.file)
+    maps = {name: moved(each) for name, each in predicted.maps.items()}
+    shown_case = {**case, "image": image, "affine": target.affine, "spacing": target.spacing}
+    return replace(ready, case=shown_case), replace(predicted, answer=answer, file=file, maps=maps)
 
 
 def panes(
@@ -31,8 +62,8 @@ def panes(
     """Draw `input`, `answer` and what else there is to see, each [1, height, width, 3].
 
     Args:
-        ready: The case as it was read.
-        predicted: Its prediction.
+        ready: The case as it was read, see `upright`.
+        predicted: Its prediction, alike.
         place: Slice of a volume; None in 2D.
 
     Returns:

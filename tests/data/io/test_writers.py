@@ -198,7 +198,9 @@ def test_pages_of_a_tiff_stay_pages(tmp_path):
         tmp_path / "a.tif", np.moveaxis(VOLUME, -1, 0), photometric="minisblack", byteorder=">",
         resolution=(250.0, 125.0), resolutionunit="CENTIMETER", compression="zlib",
     )  # fmt: skip
-    with tifffile.TiffFile(given_back(tmp_path / "a.tif", **SOURCE)) as out:
+    back = given_back(tmp_path / "a.tif", **SOURCE)
+    assert back.suffix == ".tif"
+    with tifffile.TiffFile(back) as out:
         assert np.array_equal(out.asarray(), np.moveaxis(VOLUME, -1, 0)) and out.byteorder == ">"
         tags = out.pages[0].tags
         assert tags["XResolution"].value == (250, 1) and int(tags["ResolutionUnit"].value) == 3

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ganatomy.data.io.readers.names import TIFFS, suffix
 from ganatomy.data.io.readers.stored import PLANE
 from ganatomy.data.io.writers.form import UNSCALED, Scaling, alike
 from ganatomy.data.regrid import PAGES
@@ -24,6 +25,7 @@ class TiffForm:
         big: True for BigTIFF.
         packed: True to compress, without loss.
         resolution: Pixels per unit along columns and rows, and the unit, or None.
+        ending: Extension of the file.
     """
 
     colour: bool = False
@@ -31,6 +33,7 @@ class TiffForm:
     big: bool = False
     packed: bool = False
     resolution: tuple[Any, Any, int] | None = None
+    ending: str = ".tiff"
 
     @property
     def note(self) -> str:
@@ -54,7 +57,7 @@ class TiffForm:
         content = io.BytesIO()
         with tifffile.TiffWriter(content, bigtiff=self.big, byteorder=self.order) as file:
             file.write(np.ascontiguousarray(array), metadata=None, software=False, **how)
-        return ".tiff", content.getvalue()
+        return self.ending, content.getvalue()
 
     def at(self, affine: np.ndarray) -> TiffForm:
         return self if alike(affine, PLANE) or alike(affine, PAGES) else replace(self, resolution=None)
@@ -78,4 +81,5 @@ def tiff_form(path: Path) -> TiffForm:
             big=file.is_bigtiff,
             packed=int(page.compression) != 1,
             resolution=resolution,
+            ending=suffix(path) if suffix(path) in TIFFS else ".tiff",
         )
