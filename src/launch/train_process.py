@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
 import math
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from ganatomy.errors import GAME_FAILED
-from ganatomy.launch.signals import SIGNALS
+from ganatomy.launch.signals import SIGNALS, die_with_parent
 from ganatomy.runs.directory import Run
 from ganatomy.runs.integrity.checked import read_file, warn_once
 from ganatomy.runs.integrity.checksums import Damaged
 from ganatomy.runs.lock import InUse, in_use
 from ganatomy.runs.process_identity import alive, whoami
 
-DIE_WITH_PARENT = 1
-"""PR_SET_PDEATHSIG of Linux's prctl(2)."""
 STOPPED = {code for number in SIGNALS for code in (128 + number, -number)}
 """Exit codes of a run that was asked to stop: with a checkpoint, or before it listened."""
 
@@ -139,14 +135,6 @@ def _written(directory: Path) -> int:
     """Return when a run's status was written, in nanoseconds; 0 if it was not."""
     path = directory / "status.json"
     return path.stat().st_mtime_ns if path.is_file() else 0
-
-
-def die_with_parent(parent: int) -> None:
-    """Have the kernel end this process when its parent is killed (Linux); called in the child."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGTERM)
-        if os.getppid() != parent:  # it was killed before
-            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def kill_group(pid: int) -> None:

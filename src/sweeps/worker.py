@@ -14,8 +14,8 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from ganatomy.launch.signals import SIGNALS
-from ganatomy.launch.train_process import TrainProcess, die_with_parent, finished, outlive
+from ganatomy.launch.signals import SIGNALS, die_with_parent
+from ganatomy.launch.train_process import TrainProcess, finished, outlive
 from ganatomy.runs.directory import HEALTHY, failed_game
 from ganatomy.runs.lock import InUse
 from ganatomy.sweeps.plan import Plan
