@@ -1,8 +1,8 @@
 """Memory allocator of processes that train.
 
-A training step asks for the same large blocks again and again. glibc gives them back to the system each time, and
-the system clears their pages anew: 50,600 page faults a step of a 3D network. tcmalloc keeps them, and so does
-glibc where it is told to. A process reads these settings when it starts, so it has to be started with them.
+A training step asks for the same large blocks again and again. glibc gives them back to the system each time,
+and the system clears their pages anew: 50,600 page faults a step of a 3D network. tcmalloc keeps them, and so
+does glibc where it is told to. A process reads these settings when it starts, so it is started with them.
 """
 
 from __future__ import annotations
@@ -16,9 +16,15 @@ from ganatomy.invocation import PROGRAM
 
 NAME = "GANATOMY_ALLOCATOR"
 """Environment variable: the allocator in use; set it to `system` to leave everything as it is."""
-SYSTEM = "system"
+SYSTEM, KEEPING = "system", "glibc, keeping its memory"
 LIBRARIES = ("libtcmalloc_minimal.so.4", "libtcmalloc.so.4")
-FOLDERS = ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib")
+FOLDERS = (
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/usr/lib64",
+    "/usr/lib",
+    "/usr/local/lib",
+)
 KEPT = 2**32
 """Bytes that glibc keeps at the end of its heap before it gives memory back."""
 STARTS, PACKAGES = ("src.train", "ganatomy.train"), ("src.__main__", "ganatomy.__main__")
@@ -45,7 +51,7 @@ def environment() -> dict[str, str]:
         return {}
     tunables = {"hugetlb": 1, "mmap_max": 0, "trim_threshold": KEPT, "top_pad": 2**26}
     words = [f"glibc.malloc.{name}={value}" for name, value in tunables.items()]
-    return {NAME: "glibc, keeping its memory", "GLIBC_TUNABLES": ":".join(words)}
+    return {NAME: KEEPING, "GLIBC_TUNABLES": ":".join(words)}
 
 
 def settle() -> None:
@@ -70,5 +76,6 @@ def _is_train() -> bool:
     spec = getattr(main, "__spec__", None)
     if spec is not None and spec.name in STARTS:
         return True
-    ours = Path(getattr(main, "__file__", None) or "").name == PROGRAM if spec is None else spec.name in PACKAGES
+    file = Path(getattr(main, "__file__", None) or "")
+    ours = file.name == PROGRAM if spec is None else spec.name in PACKAGES
     return ours and sys.argv[0] == f"{PROGRAM} train"

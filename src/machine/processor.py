@@ -23,4 +23,5 @@ def name(device: torch.device) -> str:
     """Return the name of the processor or card."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return str(torch.cpu.get_capabilities().get("cpu_name", device.type)) if device.type == "cpu" else device.type
+    known = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    return str(known.get("cpu_name", device.type))

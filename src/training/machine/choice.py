@@ -16,7 +16,7 @@ class Choice:
         precision: `trainer.precision`.
         layout: Players with channels innermost in memory.
         threads: `trainer.threads`; None leaves it to torch.
-        speed: Updates in the time of one in float32 with channels first, on one thread; 1 if nothing was timed.
+        speed: Updates in the time of one in float32 with channels first; 1 if nothing was timed.
         why: Reason for the precision, in a few words.
     """
 

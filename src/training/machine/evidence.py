@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ganatomy.config.schema import Config
 
-UNET, CENTERNET = "monai.networks.nets.UNet", "ganatomy.networks.image_to_image.centernet.CenterNet"
-PATCHES = "monai.networks.nets.PatchDiscriminator"
-DCGAN = ("ganatomy.networks.noise_to_image.dcgan.DcganGenerator", "ganatomy.networks.noise_to_image.dcgan.DcganDiscriminator")
 
 AS_GOOD: dict[str, frozenset[str]] = {
-    "ganatomy.tasks.segmentation.SegmentationTask": frozenset({UNET, PATCHES}),
+    "ganatomy.tasks.segmentation.SegmentationTask": frozenset(
+        {"monai.networks.nets.UNet", "monai.networks.nets.PatchDiscriminator"}
+    ),
 }
 """Task -> classes of the networks that were compared; a test holds this table against the results."""
 
@@ -20,11 +19,14 @@ AS_GOOD: dict[str, frozenset[str]] = {
 def reason_against(cfg: Config) -> str:
     """Return why this game computes in float32 unless told otherwise; empty where bfloat16 was as good."""
     compared = AS_GOOD.get(cfg.task.target, frozenset())
-    model = cfg.model
-    opponent = model.discriminator
-    used = [cfg.task.target] if not compared else [*_classes(model.generator), *_classes(opponent)]
+    used = classes(cfg) if compared else [cfg.task.target]
     strange = next((name for name in used if name not in compared), "")
     return f"bfloat16 was not compared for {strange.rpartition('.')[2]}" if strange else ""
+
+
+def classes(cfg: Config) -> list[str]:
+    """Return the classes of both players, their parts included."""
+    return [*_classes(cfg.model.generator), *_classes(cfg.model.discriminator)]
 
 
 def _classes(node: object) -> list[str]:

@@ -41,7 +41,7 @@ def plan_machine(cfg: Config, task: AdversarialTask, data: DataModule) -> tuple[
     choice, more = from_rank_zero(lambda: _alone(cfg, task, data))
     threads = choice.threads or torch.get_num_threads()
     count = f"{threads} thread{'s' if threads > 1 else ''}{more}"
-    line = f"machine: {choice}; {count}; {allocator.in_use()} allocator"
+    line = f"machine: {choice}; {count}; allocator: {allocator.in_use()}"
     return cfg.with_values(trainer={**trainer.to_plain(), **choice.keys()}), line
 
 
@@ -64,12 +64,17 @@ def _alone(cfg: Config, task: AdversarialTask, data: DataModule) -> tuple[Choice
     known = memory.read()
     if known is not None and not counts:
         return known, ""
-    with without_collectives(), undisturbed(device):
-        torch.set_num_threads(1)
-        timing = Timing(cfg, task, data, device)
-        choice = known or timing.choose(start, **allowed)
-        memory.write(choice)
-        slower = timing.crowded(threads) if counts else 0.0
+    try:
+        with without_collectives(), undisturbed(device):
+            torch.set_num_threads(1)
+            timing = Timing(cfg, task, data, device)
+            choice = known or timing.choose(start, **allowed)
+            slower = timing.crowded(threads) if counts else 0.0
+    except (
+        Exception
+    ) as error:  # a task of the user's may refuse to be copied; the run itself says what is wrong
+        return start.because(f"could not be timed: {type(error).__name__}"), ""
+    memory.write(choice)
     if slower > CROWDED:
         return choice.with_threads(1), f", as {threads} take {slower:.1f} times as long on this busy machine"
     return choice, ""

@@ -31,7 +31,12 @@ class Memory:
     """
 
     def __init__(
-        self, cfg: Config, shape: tuple[int, ...], device: torch.device, start: Choice, allowed: dict[str, bool]
+        self,
+        cfg: Config,
+        shape: tuple[int, ...],
+        device: torch.device,
+        start: Choice,
+        allowed: dict[str, bool],
     ) -> None:
         plain = cfg.to_plain()
         decisive = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,7 +24,7 @@ BUDGET, SHARE = 1.5, 0.005
 UPDATE = 0.08
 """Seconds of a timed update; the number of rows is chosen for it."""
 GAIN, CROWDED = 1.04, 1.3
-"""Smallest gain for which a setting is changed, as noise shall choose nothing; and that for which threads are."""
+"""Smallest gain for which a setting is changed, so that noise chooses nothing; and for which threads are."""
 
 Setting = tuple[bool, tuple[str, ...]]
 """Half precision, and the players with channels innermost."""
@@ -79,7 +79,7 @@ class Timing:
         return Choice(precision, now[1], start.threads, round(speed, 2), start.why)
 
     def crowded(self, threads: int) -> float:
-        """Return how many times longer an update takes with so many threads than with one, in seconds of wall."""
+        """Return the time of an update with so many threads over that with one, by the clock on the wall."""
         found: dict[int, list[float]] = {1: [], threads: []}
         for _ in range(3):
             for count, times in found.items():
@@ -95,7 +95,7 @@ class Timing:
         return best if best != first and gains[best] >= GAIN else first
 
     def _ratios(self, one: Setting, other: Setting) -> list[float]:
-        """Return the time of one setting over that of another, in interleaved rounds; the first is left out."""
+        """Return the time of one setting over that of another, round by round without the first."""
         found = []
         while len(found) < 2 or (len(found) < 6 and time.perf_counter() - self.begun < self.budget):
             base, mine = (self.trial.seconds(*setting, self.clock) for setting in (one, other))

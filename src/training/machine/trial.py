@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,8 +12,6 @@ from torch import Tensor, nn
 from ganatomy.training.build import LAYOUTS
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from ganatomy.tasks.base import AdversarialTask
 
 PLAYERS = ("generator", "discriminator")
@@ -29,7 +27,9 @@ class Trial:
         step: Number of the batch, which says which penalties are due.
     """
 
-    def __init__(self, task: AdversarialTask, batch: Mapping[str, Any], device: torch.device, step: int) -> None:
+    def __init__(
+        self, task: AdversarialTask, batch: Mapping[str, Any], device: torch.device, step: int
+    ) -> None:
         self.task, self.device, self.step = task.to(device).train(), device, step
         self.take(batch)
 
@@ -47,10 +47,10 @@ class Trial:
         """
         for player in PLAYERS:
             _lay_out(getattr(self.task, player), player in layout)
-        kind: AbstractContextManager[Any] = torch.autocast(self.device.type, torch.bfloat16) if half else nullcontext()
+        cast = torch.autocast(self.device.type, torch.bfloat16, enabled=half)
         self._wait()
         begun = clock()
-        with kind:
+        with cast:
             self.task.update(self.task.game, dict(self.batch), self.step, self._no_step)
         self._wait()
         return clock() - begun
