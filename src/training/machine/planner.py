@@ -70,9 +70,7 @@ def _alone(cfg: Config, task: AdversarialTask, data: DataModule) -> tuple[Choice
             timing = Timing(cfg, task, data, device)
             choice = known or timing.choose(start, **allowed)
             slower = timing.crowded(threads) if counts else 0.0
-    except (
-        Exception
-    ) as error:  # a task of the user's may refuse to be copied; the run itself says what is wrong
+    except Exception as error:  # a task of the user's own may refuse to be copied
         return start.because(f"could not be timed: {type(error).__name__}"), ""
     memory.write(choice)
     if slower > CROWDED:

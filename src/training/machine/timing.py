@@ -96,7 +96,7 @@ class Timing:
 
     def _ratios(self, one: Setting, other: Setting) -> list[float]:
         """Return the time of one setting over that of another, round by round without the first."""
-        found = []
+        found: list[float] = []
         while len(found) < 2 or (len(found) < 6 and time.perf_counter() - self.begun < self.budget):
             base, mine = (self.trial.seconds(*setting, self.clock) for setting in (one, other))
             found.append(base / max(mine, 1e-9))
