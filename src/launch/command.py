@@ -74,7 +74,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
                 _say_prefixes()
                 folders[:] = _flags()
                 if name == "train":
-                    allocator.settle()
+                    allocator.start_anew()
                     restore_resumed(sys.argv[1:])
                 sys.argv[1:] = readable(sys.argv[1:], name == "train", composing)
                 sys.argv[1:] = replacing(sys.argv[1:], composing)

@@ -32,14 +32,7 @@ STARTS, PACKAGES = ("src.train", "ganatomy.train"), ("src.__main__", "ganatomy._
 
 
 def environment() -> dict[str, str]:
-    """Return the variables that start a process with the faster allocator; none where it is settled already.
-
-    Example:
-        >>> import os
-        >>> os.environ["GANATOMY_ALLOCATOR"] = "system"
-        >>> environment()
-        {}
-    """
+    """Return the variables that start a process with the faster allocator; none where one is chosen."""
     taken = ("LD_PRELOAD", "GLIBC_TUNABLES")
     if NAME in os.environ or sys.platform != "linux" or any(os.environ.get(name) for name in taken):
         return {}
@@ -54,7 +47,7 @@ def environment() -> dict[str, str]:
     return {NAME: KEEPING, "GLIBC_TUNABLES": ":".join(words)}
 
 
-def settle() -> None:
+def start_anew() -> None:
     """Start this process anew with the faster allocator, unless it has it, or is not `train` itself."""
     if not _is_train():
         return

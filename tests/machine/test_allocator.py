@@ -68,7 +68,7 @@ def test_other_programs_are_not_started_anew(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(
         allocator.sys, "argv", ["ganatomy train", "seed=1"]
     )  # as a test of the command has it
-    allocator.settle()
+    allocator.start_anew()
 
 
 @pytest.mark.skipif(not GLIBC, reason="this machine has another C library than glibc")
