@@ -57,6 +57,7 @@ class Timing:
         rows = min(share, max(2, round(UPDATE / max(once, 1e-6))))
         if rows > 2:
             self.trial.take(self._rows(rows))
+        self.update = once * rows
         self.budget = max(BUDGET, SHARE * once * share * cfg.trainer.max_steps)
 
     def choose(self, start: Choice, half: bool, layouts: bool) -> Choice:
@@ -68,13 +69,14 @@ class Timing:
             layouts: Channels last may be chosen.
         """
         now: Setting = start.precision == HALF, start.layout
+        speed = 1.0
         if half:
-            now = self._fastest([now, (True, now[1])])
+            now, speed = self._fastest([now, (True, now[1])])
         if layouts:
             players = [player for player in PLAYERS if getattr(self.trial.task, player) is not None]
-            sets = [(), *((player,) for player in players), tuple(players)]
-            now = self._fastest([(now[0], each) for each in dict.fromkeys(sets)])
-        speed = statistics.median(self._ratios(PLAIN, now)) if now != PLAIN else 1.0
+            sets = [(), tuple(players), *((player,) for player in players)]
+            now, gain = self._fastest([(now[0], each) for each in dict.fromkeys(sets)])
+            speed *= gain
         precision = HALF if now[0] else start.precision
         return Choice(precision, now[1], start.threads, round(speed, 2), start.why)
 
@@ -87,20 +89,27 @@ class Timing:
                 times.append(self.trial.seconds(*PLAIN, time.perf_counter))
         return statistics.median(found[threads][1:]) / statistics.median(found[1][1:])
 
-    def _fastest(self, settings: Sequence[Setting]) -> Setting:
-        """Return the fastest setting; the first one unless another gains enough."""
-        first, *others = settings
-        gains = {other: statistics.median(self._ratios(first, other)) for other in others}
-        best = max(gains, key=gains.__getitem__, default=first)
-        return best if best != first and gains[best] >= GAIN else first
+    def _fastest(self, settings: Sequence[Setting]) -> tuple[Setting, float]:
+        """Return the fastest setting, and how many times as fast as the first one it is.
 
-    def _ratios(self, one: Setting, other: Setting) -> list[float]:
-        """Return the time of one setting over that of another, round by round without the first."""
-        found: list[float] = []
-        while len(found) < 2 or (len(found) < 6 and time.perf_counter() - self.begun < self.budget):
-            base, mine = (self.trial.seconds(*setting, self.clock) for setting in (one, other))
-            found.append(base / max(mine, 1e-9))
-        return found[1:]
+        The first one stays unless another gains enough. All are timed in turn, round after round; the first
+        round, which makes the kernels, does not count. Where time is short only the second one is tried.
+        """
+        left = self.budget - (time.perf_counter() - self.begun)
+        tried = settings if 2 * len(settings) * self.update <= left else settings[:2]
+        times: dict[Setting, list[float]] = {setting: [] for setting in tried}
+        rounds = 0
+        while rounds < 2 or (rounds < 6 and time.perf_counter() - self.begun < self.budget):
+            for setting, found in times.items():
+                found.append(max(self.trial.seconds(*setting, self.clock), 1e-9))
+            rounds += 1
+        first = times[tried[0]]
+        gains = {
+            setting: statistics.median(a / b for a, b in zip(first[1:], found[1:], strict=True))
+            for setting, found in times.items()
+        }
+        best = max(gains, key=gains.__getitem__)
+        return (best, gains[best]) if gains[best] >= GAIN else (tried[0], 1.0)
 
     def _rows(self, count: int) -> dict[str, object]:
         spread = [index * len(self.items) // count for index in range(count)]
