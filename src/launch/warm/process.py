@@ -22,6 +22,7 @@ from ganatomy.launch.signals import die_with_parent
 from ganatomy.launch.warm.fresh import Request, begin
 from ganatomy.launch.warm.imports import Imported
 from ganatomy.launch.warm.messages import close, receive, send
+from ganatomy.machine import allocator
 
 PATIENCE = 10.0
 """Seconds in which a client that has connected must send its request."""
@@ -73,6 +74,9 @@ class _Service:
             channel.close()
             return None
         request = Request(**message, files=files)
+        request.environment.update(
+            allocator.environment(request.environment)
+        )  # as `train` does when it starts
         why, pid = self._refusal(request), -1
         begun, beginning = os.pipe()
         if not why:
