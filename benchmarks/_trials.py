@@ -77,6 +77,9 @@ def compare(old: Path, new: Path, trials: int, rounds: int) -> str:
             )
     measured = "measured" if trials == MANY else f"EXTRAPOLATED from {trials}"
     text = "`src.sweep jobs=2` of trials of 20 steps, the earlier version and this one in turn, "
-    text += f"{rounds} rounds;\nwall clock, one thread a trial, data read in the first round. {MANY} trials are {measured}.\n\n"
+    text += (
+        f"{rounds} rounds;\nwall clock, one thread a trial, data read in the first round. {MANY} trials are "
+    )
+    text += f"{measured}.\n\n"
     head = [f"size, ratio for {MANY} trials", "ratio", "at most", "a further trial, ratio", "a further trial"]
     return text + table([*head, f"{trials} trials"], rows)

@@ -65,6 +65,7 @@ NATIVE += (
     "TCMALLOC_",
     "LC_",
     "LANG",
+    "TZ",
 )
 """Beginnings of variables that libraries may read when they are loaded, unseen by Python."""
 

@@ -164,7 +164,7 @@ class Server(Client):
     def stop(self) -> None:
         """End the server; processes that still run get SIGTERM."""
         if self.process is not None:
-            self.process.terminate()
+            self.process.kill()  # it hears no other signal
             self.process.wait()
         self.process, self.address = None, ""
 

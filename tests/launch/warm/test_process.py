@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ganatomy.launch.signals import SIGNALS
 from ganatomy.launch.warm import Client, Server
 from ganatomy.launch.warm.handle import Handle
 from tests.conftest import ROOT, environment
@@ -121,8 +122,13 @@ def test_signals_reach_its_handlers(script: Script) -> None:
     process = script.start()
     while "ready" not in script.output():
         time.sleep(0.02)
+    server = script.server.process
+    assert server is not None
+    for number in SIGNALS:  # as a scheduler sends it to every process of a job
+        server.send_signal(number)
     process.terminate()
     assert process.wait(60) == 128 + signal.SIGTERM
+    assert isinstance(script.start(), Handle)
 
 
 @pytest.mark.parametrize(
