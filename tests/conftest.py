@@ -13,6 +13,8 @@ import hypothesis
 import pytest
 
 from ganatomy import invocation
+from tests import commands
+from tests.commands import Started, environment
 
 hypothesis.settings.register_profile("ci", derandomize=True)  # new examples are found at home
 if os.environ.get("CI"):
@@ -143,34 +145,15 @@ def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """The real command in a folder of its own: `command("task=segmentation")`."""
 
     def of(*words: str, module: str = "src.train", **more: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", module, *words],
-            cwd=more.pop("cwd", tmp_path),
-            env=environment(**more.pop("env", {})),
-            capture_output=True,
-            text=True,
-            timeout=300,
-            **more,
-        )
+        line = [sys.executable, "-m", module, *words]
+        return commands.run(line, more.pop("cwd", tmp_path), environment(**more.pop("env", {})), **more)
 
     return of
 
 
-def started(module: str, folder: Path, *words: str) -> subprocess.Popen[str]:
+def started(module: str, folder: Path, *words: str) -> Started:
     """The real command in this folder, left to run."""
-    return subprocess.Popen(
-        [sys.executable, "-m", module, *words],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def environment(**more: str) -> dict[str, str]:
-    """This process's, with the project importable from anywhere and no W&B account."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "120", **more}
+    return commands.start([sys.executable, "-m", module, *words], folder)
 
 
 @pytest.fixture(scope="session")
