@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -41,6 +42,12 @@ TINY = [
     "callbacks.samples=0",
     "logger=csv",
 ]
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector skip what is imported and collected by now: it stays to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
