@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import atexit
 import functools
+import json
 import os
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -160,6 +162,28 @@ def run(
     if check:
         done.check_returncode()
     return done
+
+
+def spawn(function: Callable[..., None], arguments: Sequence[str | int], count: int) -> None:
+    """Call a function of a test module in processes, as `torch.multiprocessing.spawn` does.
+
+    Args:
+        function: Called with the number of its process and the arguments.
+        arguments: What JSON can hold.
+        count: Number of processes.
+
+    Raises:
+        AssertionError: One failed; the others have been killed.
+    """
+    line = [sys.executable, "-m", "tests.call", function.__module__, function.__name__]
+    processes = [start([*line, json.dumps([rank, *arguments])], ROOT, merged=True) for rank in range(count)]
+    while None in (codes := [process.poll() for process in processes]) and not any(codes):
+        time.sleep(0.01)
+    for process in processes:
+        process.kill()
+    said = [process.communicate()[0] for process in processes]
+    codes = [process.returncode for process in processes]
+    assert codes == [0] * count, "\n".join([f"exit codes {codes}", *said])
 
 
 @functools.cache

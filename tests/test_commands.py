@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,19 @@ def test_both_streams_may_be_long_or_one(tmp_path: Path) -> None:
     assert len(done.stdout) == len(done.stderr) == 99 * 9999
     out, err = commands.start(line, tmp_path, merged=True).communicate(60)
     assert len(out) == 2 * 99 * 9999 and err == ""
+
+
+def noted(number: int, folder: str, failing: int) -> None:
+    """Leave a file; this one fails, and the others wait for it."""
+    (Path(folder) / str(number)).touch()
+    if failing == number:
+        raise RuntimeError("planted")
+    while failing >= 0:
+        time.sleep(1)
+
+
+def test_a_function_is_called_in_each_process_and_all_end_with_one(tmp_path: Path) -> None:
+    commands.spawn(noted, (str(tmp_path), -1), 3)
+    assert {path.name for path in tmp_path.iterdir()} == {"0", "1", "2"}
+    with pytest.raises(AssertionError, match="RuntimeError: planted"):
+        commands.spawn(noted, (str(tmp_path), 1), 2)
