@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from ganatomy.experiments.results.wording import count, finding, number, score_k
 from ganatomy.experiments.runner import Runner, alone, missing, same_data
 from ganatomy.experiments.spec import Experiment, read
 from ganatomy.experiments.store import Key, Result, collect, done, load, valid
-from ganatomy.invocation import child_command
+from ganatomy.launch.warm import launch_words
 
 
 class Keys(Section):
@@ -57,6 +56,7 @@ class Request:
     verify: bool
     pin: bool
     launch: tuple[str, ...]
+    warm: bool
     patience: float
     place: Path
     paths: tuple[str, ...]
@@ -82,6 +82,7 @@ class Request:
 def read_request(plain: Mapping[str, Any]) -> Request:
     """Check the keys of the command."""
     keys = Keys.from_plain(plain)
+    launch, warm = launch_words(keys.launch)
     paths = {key: str(Path(value).absolute()) for key, value in keys.paths.to_plain().items()}
     return Request(
         named=keys.named,
@@ -92,7 +93,8 @@ def read_request(plain: Mapping[str, Any]) -> Request:
         jobs=keys.jobs,
         verify=keys.verify,
         pin=keys.pin,
-        launch=tuple(shlex.split(keys.launch) if keys.launch else child_command("train")),
+        launch=launch,
+        warm=warm,
         patience=keys.patience,
         place=Path(paths["runs"]) / "experiments" / keys.named / keys.scale,
         paths=tuple(f"paths.{key}={paths[key]}" for key in ("data", "cache")),
@@ -148,7 +150,7 @@ def _train_and_report(
             store.save(experiment, kept)
         return says(experiment, kept[run.key])
 
-    outcome = Runner(asked.launch, asked.jobs, asked.patience, known, keep).work(todo, total)
+    outcome = Runner(asked.launch, asked.jobs, asked.patience, known, keep, asked.warm).work(todo, total)
     if kept:
         show(experiment, report.write(experiment, kept), console)
     for line in outcome.failed:

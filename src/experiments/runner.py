@@ -1,4 +1,4 @@
-"""Runner of the missing runs, some at a time; each is a fresh process of `train`."""
+"""Runner of the missing runs, some at a time; each is a process of `train`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ganatomy.experiments.store import done, seconds
 from ganatomy.files import write_whole
 from ganatomy.launch.signals import heard_by
 from ganatomy.launch.train_process import TrainProcess
+from ganatomy.launch.warm import Client, Server
 from ganatomy.runs.directory import failed_game
 from ganatomy.runs.integrity.checked import read_file, warn_once
 from ganatomy.runs.integrity.checksums import Damaged
@@ -60,6 +61,7 @@ class Runner:
         patience: Seconds for a run to write its checkpoint when it is stopped.
         known: Hash of the data by the hash of their configuration; completed as runs begin.
         on_done: Called with each finished run; returns a line to print.
+        warm: A server forks the runs, if there are several.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Runner:
         patience: float,
         known: dict[str, str],
         on_done: Callable[[PlannedRun], str],
+        warm: bool = False,
     ) -> None:
         self.launch, self.jobs, self.patience, self.known, self.on_done = (
             launch,
@@ -77,6 +80,7 @@ class Runner:
             known,
             on_done,
         )
+        self.warm, self.client = warm, Client()
         self.signum: int | None = None
         self.failed: list[str] = []
         self.running: dict[tuple[str, int], tuple[PlannedRun, TrainProcess, float]] = {}
@@ -85,13 +89,17 @@ class Runner:
     def work(self, todo: Sequence[PlannedRun], total: int) -> Outcome:
         """Train until no run is left that can begin, or a signal comes."""
         waiting = list(todo)
-        with heard_by(self._ask), self._bar(total, total - len(todo)) as step:
+        several = self.warm and len(todo) > 1
+        server = Server(safe_path="-P" in self.launch, wanted=several)
+        with server, heard_by(self._ask), self._bar(total, total - len(todo)) as step:
+            self.client = server
             try:
                 while self.running or (waiting and self.signum is None):
                     if self.signum is not None:
                         break
                     waiting = self._begin(waiting)
                     time.sleep(LOOK)
+                    server.revive()
                     self._look(step)
             finally:
                 for run, process, began in self.running.values():
@@ -109,7 +117,7 @@ class Runner:
             ready = all(done(other.directory) for other in run.needs)
             if ready and len(self.running) < self.jobs:
                 try:
-                    process = TrainProcess(self.launch, run.words, run.directory, self.patience)
+                    process = TrainProcess(self.launch, run.words, run.directory, self.patience, self.client)
                 except InUse as error:
                     self.failed.append(f"{run.arm} seed {run.seed}: {error}")
                     continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import math
 import re
 from pathlib import Path
@@ -12,12 +13,17 @@ from hydra.types import RunMode
 
 from ganatomy.errors import GAME_FAILED
 from ganatomy.invocation import child_command
+from ganatomy.launch.warm import Client, Server
 from ganatomy.runs.directory import failed_game
 from ganatomy.runs.multirun import given_words
 from ganatomy.runs.process_place import is_rank_zero, process_place
 
 if TYPE_CHECKING:
     from ganatomy.config.schema import TrainerConfig
+
+
+_servers: list[Server] = []
+"""The server of a multirun that this process leads."""
 
 
 def processes_of(trainer: TrainerConfig) -> int:
@@ -46,9 +52,23 @@ def train_in_processes(count: int, directory: Path) -> float:
 
     words = [*given_words(HydraConfig.get()), *search_path(searched())]
     words += [f"hydra.run.dir={quoted(str(directory.absolute()))}", "hydra.mode=RUN"]
-    launch(child_command("train"), words, count, directory)
+    launch(child_command("train"), words, count, directory, _client(count))
     score = Run(directory).read("status.json")["best"]["score"]
     return math.nan if score is None else float(score)
+
+
+def _client(count: int) -> Client | None:
+    """Return the server that forks the jobs of this multirun, started by the first; None for a single run."""
+    hydra = HydraConfig.get()
+    one_by_one = hydra.mode == RunMode.MULTIRUN and "basic_launcher" in hydra.launcher["_target_"]
+    if count > 1 or not one_by_one:
+        return None
+    if not _servers:
+        _servers.append(Server(safe_path="-P" in child_command("train")))
+        _servers[0].start()
+        atexit.register(_servers[0].stop)
+    _servers[0].revive()
+    return _servers[0]
 
 
 def end_by_game(directory: Path) -> None:

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ganatomy.errors import GAME_FAILED
-from ganatomy.launch.signals import SIGNALS, die_with_parent
+from ganatomy.launch.signals import SIGNALS
+from ganatomy.launch.warm import Client, lost
 from ganatomy.runs.directory import Run
 from ganatomy.runs.integrity.checked import read_file, warn_once
 from ganatomy.runs.integrity.checksums import Damaged
@@ -28,25 +29,37 @@ STOPPED = {code for number in SIGNALS for code in (128 + number, -number)}
 class TrainProcess:
     """Process of `<launch> <words> run_dir=DIR`; it resumes DIR if there is a checkpoint.
 
-    It ends when the process that started it ends.
+    It ends when the process that started it ends. If the server that forked it dies, it goes on afresh.
 
     Args:
         launch: Command that starts `train`.
         words: Overrides of its command line.
         directory: Run directory.
         patience: Seconds to wait for another process that still writes there, as after a kill of its parent.
+        client: Starts the process; None: as a fresh one.
 
     Raises:
         InUse: Another process writes in the directory; nothing there was touched.
     """
 
     def __init__(
-        self, launch: Sequence[str], words: Sequence[str], directory: Path, patience: float = 0.0
+        self,
+        launch: Sequence[str],
+        words: Sequence[str],
+        directory: Path,
+        patience: float = 0.0,
+        client: Client | None = None,
     ) -> None:
-        self.directory = directory
+        self.directory, self.log = directory, directory.with_suffix(".log")
+        self.last = -1
+        self._start = functools.partial(self._begin, launch, words, patience, client or Client())
+        self._start()
+
+    def _begin(self, launch: Sequence[str], words: Sequence[str], patience: float, client: Client) -> None:
+        """Start the process: anew, or from the checkpoint that is there."""
+        directory = self.directory
         self.status_before = _written(directory)
         _wait_until_free(directory, patience)
-        self.log = directory.with_suffix(".log")
         directory.parent.mkdir(parents=True, exist_ok=True)
         if any((directory / "checkpoints").glob("last*.ckpt")):
             typed = ("hydra.searchpath=", "logger.mode=")  # what a run does not take from its own files
@@ -55,19 +68,20 @@ class TrainProcess:
             shutil.rmtree(directory, ignore_errors=True)  # nothing was reached there
             words = [*words, f"run_dir={directory}"]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*launch, *words],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=functools.partial(die_with_parent, os.getpid()),
+            self.process = client.start_process(
+                [*launch, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
         self.who = whoami(self.process.pid)
-        self.last = -1
 
     def running(self) -> bool:
+        if self.process.poll() is not None and lost(self.process):
+            self._start()
         return self.process.poll() is None
+
+    def wait(self, seconds: float) -> None:
+        """Wait for its end, at most so long."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
 
     def scores(self, name: str) -> list[tuple[int, float]]:
         """Return (step, value) of a score in metrics.csv, only rows that came since the last call."""
@@ -93,6 +107,9 @@ class TrainProcess:
     def result(self) -> float | str | None:
         """Wait for the end; return the best validation score, why it failed, or None if it was stopped."""
         code = self.process.wait()
+        while lost(self.process):
+            self._start()
+            code = self.process.wait()
         kill_group(self.process.pid)
         score = finished(self.directory)
         if code in (0, GAME_FAILED) and score is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from ganatomy.config.targets import build
 from ganatomy.config.translate import announce, word_of_today, words_of_today
 from ganatomy.config.versions import key_of_today
 from ganatomy.errors import UserError
-from ganatomy.invocation import child_command
+from ganatomy.launch.warm import launch_words
 from ganatomy.metrics.registry import describe, register
 from ganatomy.sweeps.space import Parameter, Values, probes, read_space, words
 
@@ -74,6 +73,7 @@ class Plan:
     train: tuple[str, ...]
     folders: tuple[str, ...]
     launch: tuple[str, ...]
+    warm: bool
     heartbeat: float
     patience: float
     max_steps: int
@@ -146,6 +146,7 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
         raise UserError(f"direction: {score} says not which way is better; give maximize or minimize")
     if plain["logger"]["name"] == "none":
         raise UserError("logger: a sweep reads the scores of a run from its history; use logger=csv")
+    launch, warm = launch_words(asked.launch)
     return Plan(
         study=asked.study,
         directory=Path(asked.directory).absolute(),
@@ -159,7 +160,8 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
         pruner=asked.pruner.to_plain(),
         train=tuple(shared),
         folders=tuple(str(Path(folder).absolute()) for folder in folders),
-        launch=tuple(shlex.split(asked.launch) if asked.launch else child_command("train")),
+        launch=launch,
+        warm=warm and plain["trainer"]["devices"] == 1,
         heartbeat=asked.heartbeat,
         patience=asked.patience,
         max_steps=plain["trainer"]["max_steps"],

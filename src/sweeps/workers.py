@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ganatomy.launch.signals import heard_by
+from ganatomy.launch.warm import Server
 from ganatomy.runs.terminal import Terminal
 from ganatomy.sweeps.plan import Plan
 from ganatomy.sweeps.study import wanted
@@ -32,22 +33,26 @@ def run(plan: Plan, study: Study) -> int | None:
     """
     context = multiprocessing.get_context("spawn")
     count, spare = min(plan.jobs, wanted(plan)), plan.jobs
-    with _passing_on() as group, _Progress(plan, study) as progress:
-        group.workers = [_start(context, plan, index) for index in range(count)]
+    several = wanted(plan) * len(plan.seeds) > 1
+    server = Server(safe_path="-P" in plan.launch, wanted=plan.warm and several)
+    with server, _passing_on() as group, _Progress(plan, study) as progress:
+        group.workers = [_start(context, plan, index, server.address) for index in range(count)]
         while any(worker.is_alive() for worker in group.workers):
             time.sleep(LOOK)
             progress.update()
+            if group.asked is None:
+                server.revive()
             for index, worker in enumerate(group.workers):
                 if worker.exitcode not in (None, 0) and group.asked is None and spare:
                     spare -= 1
-                    group.workers[index] = _start(context, plan, index)
+                    group.workers[index] = _start(context, plan, index, server.address)
         progress.update()
     return group.asked
 
 
-def _start(context: Any, plan: Plan, index: int) -> BaseProcess:
+def _start(context: Any, plan: Plan, index: int, address: str) -> BaseProcess:
     own = share(index, plan.devices, _visible())
-    process: BaseProcess = context.Process(target=work, args=(plan, own, os.getpid()))
+    process: BaseProcess = context.Process(target=work, args=(plan, own, os.getpid(), address))
     process.start()
     return process
 

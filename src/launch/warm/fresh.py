@@ -23,6 +23,7 @@ class Request:
         module: Module to run, as `python -m` would.
         words: Words after it.
         line: Whole command line, as a fresh process would have been started.
+        safe_path: Nothing is imported from the current folder (`-P`).
         folder: Current folder.
         environment: All variables.
         new_session: It leads a session, and so a process group, of its own.
@@ -34,6 +35,7 @@ class Request:
     module: str
     words: list[str]
     line: list[str]
+    safe_path: bool
     folder: str
     environment: dict[str, str]
     new_session: bool
@@ -60,6 +62,8 @@ def begin(request: Request, server: int, made: dict[str, str]) -> Callable[[], o
     os.chdir(request.folder)
     os.environ.clear()
     os.environ.update(request.environment | made)
+    if "GANATOMY_PARENT" in os.environ:  # which `follow_parent` compares with its parent
+        os.environ["GANATOMY_PARENT"] = str(server)
     if not sys.flags.safe_path:
         sys.path[0] = str(Path.cwd())
     os.close(request.begun)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.machinery
 import os
@@ -10,7 +11,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-LIBRARIES = (
+from ganatomy.errors import UserError
+
+LIBRARIES: tuple[str, ...] = (
     "torch",
     "pytorch_lightning",
     "monai",
@@ -37,7 +40,20 @@ ROOMS = (
     *("optim", "tasks", "callbacks", "config", "runs", "launch", "training"),
 )
 """Rooms that a run of `train` imports from."""
-NATIVE = ("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "DNNL_", "ONEDNN_", "ATEN_", "LD_", "MALLOC_")
+CALLED = (("ganatomy.data.sources.brain", "template"),)
+"""Functions without arguments whose cached value many runs need: half a second for the virtual brains."""
+NATIVE: tuple[str, ...] = (
+    "OMP_",
+    "GOMP_",
+    "KMP_",
+    "MKL_",
+    "OPENBLAS_",
+    "DNNL_",
+    "ONEDNN_",
+    "ATEN_",
+    "LD_",
+    "MALLOC_",
+)
 NATIVE += (
     "GLIBC_",
     "PYTHON",
@@ -90,14 +106,19 @@ class Imported:
             os.environ.__class__ = kind
         self.before = before
         self.made = {name: value for name, value in os.environ.items() if before.get(name) != value}
-        self.decided = _Recording.asked | set(self.made)
+        self.asked = _Recording.asked | set(self.made)
         self.folder = Path.cwd()
         self.refusal = ""
 
     def differs(self, environment: Mapping[str, str]) -> str:
         """Return a variable that may have decided something here and is another there; empty for none."""
-        names = self.decided | {n for n in {*environment, *self.before} if n.startswith(NATIVE)}
-        return next((n for n in sorted(names) if environment.get(n) != self.before.get(n)), "")
+        names = self.asked | {n for n in {*environment, *self.before} if n.startswith(NATIVE)}
+        return next((n for n in sorted(names) if environment.get(n) not in self._same_as(n)), "")
+
+    def _same_as(self, name: str) -> tuple[str | None, ...]:
+        """Return the values that are no difference: that before the imports, and what they made of it."""
+        before = self.before.get(name)
+        return (before, self.made[name]) if name in self.made else (before,)
 
     def hidden_by(self, folder: Path) -> str:
         """Return a module that is imported here and would come from that folder; empty for none."""
@@ -115,13 +136,16 @@ class Imported:
 
 
 def _import_all() -> None:
-    """Import what a run needs; what is not installed is left out."""
+    """Import what a run needs, as far as it is installed, and fill caches."""
     for name in LIBRARIES:
         _import(name)
     for room in ROOMS:
         package = importlib.import_module(f"ganatomy.{room}")
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            _import(module.name)
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            _import(found.name)
+    for module, name in CALLED:
+        with contextlib.suppress(UserError):  # a run that needs it says so
+            getattr(sys.modules[module], name)()
 
 
 def _import(name: str) -> None:

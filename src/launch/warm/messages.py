@@ -25,7 +25,8 @@ def send(channel: socket.socket, message: dict[str, Any], files: Sequence[int] =
 
 def receive(channel: socket.socket, most: int = 0) -> tuple[dict[str, Any] | None, list[int]]:
     """Return the next message and at most `most` file descriptors; None once the other side has ended."""
-    data, files = b"", []
+    data = b""
+    files: list[int] = []
     while not data.endswith(b"\n"):
         try:
             part, more, _, _ = socket.recv_fds(channel, 1 << 16, most)

@@ -98,6 +98,8 @@ class _Service:
         if name := self.imported.differs(request.environment):
             return f"{name} is another than when the libraries were imported"
         folder = Path(request.folder)
+        if request.safe_path != sys.flags.safe_path:
+            return "-P is another than that of the server"
         if not os.access(folder, os.R_OK | os.X_OK):
             return f"{folder} cannot be read"
         if name := self.imported.hidden_by(folder):
@@ -186,7 +188,8 @@ def _try_fork() -> str:
 
     pid = os.fork()
     if pid == 0:
-        os._exit(1 if torch.cuda.is_initialized() or torch.cuda._is_in_bad_fork() else 0)
+        used = torch.cuda.is_initialized() or torch.cuda._is_in_bad_fork()  # type: ignore[no-untyped-call]
+        os._exit(int(used))
     if os.waitpid(pid, 0)[1]:
         return "a library has used the GPU when it was imported"
     return _unsafe()

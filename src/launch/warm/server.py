@@ -6,6 +6,8 @@ import contextlib
 import functools
 import os
 import secrets
+import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from ganatomy.invocation import child_command
 from ganatomy.launch.signals import die_with_parent
 from ganatomy.launch.warm.handle import Handle
 from ganatomy.launch.warm.messages import receive, send
@@ -20,6 +23,10 @@ from ganatomy.runs.integrity.checked import warn_once
 
 Process = Handle | subprocess.Popen[bytes]
 """A forked process, or a fresh one."""
+FRESH = "fresh"
+"""Value of the key `launch` that turns the server off."""
+DEATHS = 3
+"""Deaths of the server after which it is not started again."""
 File = int | IO[Any] | None
 """Standard stream of a process: a descriptor, a file, `subprocess.DEVNULL`; None for that of this process."""
 
@@ -71,6 +78,7 @@ class Client:
                 "module": module,
                 "words": list(line[list(line).index("-m") + 2 :]),
                 "line": list(line),
+                "safe_path": line[1] == "-P",
                 "folder": str(Path.cwd() if cwd is None else Path(cwd).absolute()),
                 "environment": dict(os.environ if env is None else env),
                 "new_session": new_session,
@@ -119,24 +127,22 @@ class Server(Client):
     Args:
         safe_path: Its Python does not import from the current folder (`-P`).
         env: Its environment, with which the libraries are imported; None: that of this process.
-
-    Example:
-        with Server() as server:
-            handle = server.run(module="ganatomy.train", words=["task=segmentation"])
-            handle.wait()
+        wanted: False starts none, and every process starts afresh.
     """
 
-    def __init__(self, safe_path: bool | None = None, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, safe_path: bool | None = None, env: Mapping[str, str] | None = None, wanted: bool = True
+    ) -> None:
         super().__init__()
         self.safe_path = sys.flags.safe_path if safe_path is None else safe_path
-        self.env = env
+        self.env, self.wanted, self.deaths = env, wanted, 0
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start the server; the first process asked for waits for its imports."""
-        if sys.platform != "linux":
+        if sys.platform != "linux" or not self.wanted:
             return
-        address = f"\0ganatomy-{secrets.token_hex(16)}"
+        address = self.address or f"\0ganatomy-{secrets.token_hex(16)}"  # no file, and nobody can guess it
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(address)
             listener.listen(socket.SOMAXCONN)
@@ -160,6 +166,15 @@ class Server(Client):
             self.process.wait()
         self.process, self.address = None, ""
 
+    def revive(self) -> None:
+        """Start the server again, at the same address, if it died, and say so; not after DEATHS of them."""
+        if self.process is not None and self.process.poll() is not None and self.deaths < DEATHS:
+            self.deaths += 1
+            again = "it is started again" if self.deaths < DEATHS else "runs start as fresh processes"
+            sys.stderr.write(f"warm start: the server died ({_ended(self.process.returncode)}); {again}\n")
+            if self.deaths < DEATHS:
+                self.start()
+
     def alive(self) -> bool:
         """Return True while the server runs."""
         return self.process is not None and self.process.poll() is None
@@ -170,6 +185,26 @@ class Server(Client):
 
     def __exit__(self, *error: object) -> None:
         self.stop()
+
+
+def launch_words(launch: str | None) -> tuple[tuple[str, ...], bool]:
+    """Return the words that start `train`, and True if a server may fork it.
+
+    Args:
+        launch: Command of the user's own; None: this Python's, forked; "fresh": this Python's, not forked.
+    """
+    if launch in (None, FRESH):
+        return tuple(child_command("train")), launch is None
+    return tuple(shlex.split(launch)), False
+
+
+def lost(process: Process) -> bool:
+    """Return True if a process ended with its server, and not by itself."""
+    return isinstance(process, Handle) and process.lost
+
+
+def _ended(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
 def _module(line: Sequence[str]) -> str | None:
