@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,36 @@ TINY = [
 ]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have each worker begin with its share of the slow tests, so that none of them comes last."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:
+        items[:] = slow_first(items, workers)
+
+
+def slow_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Return the tests in an order whose parts, one a worker, begin with files that hold slow tests.
+
+    A file stays together: it may share what it has made.
+    """
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    slow = [tests for tests in files.values() if any(map(_slow, tests))]
+    others = [tests for tests in files.values() if not any(map(_slow, tests))]
+    ordered: list[pytest.Item] = []
+    for worker in range(workers):
+        ordered += itertools.chain(*slow[worker::workers])
+        while others and len(ordered) < len(items) * (worker + 1) / workers:
+            ordered += others.pop(0)
+    return ordered + list(itertools.chain(*others))
+
+
+def _slow(item: pytest.Item) -> bool:
+    return item.get_closest_marker("slow") is not None
+
+
 def pytest_collection_finish() -> None:
     """Have the garbage collector skip what is imported and collected by now: it stays to the end."""
     gc.collect()
@@ -63,6 +94,14 @@ def secret(tmp_path_factory: pytest.TempPathFactory) -> None:
     path.write_text("0123456789abcdef" * 4)
     path.chmod(0o600)
     os.environ["GANATOMY_SECRET"] = str(path)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def disk() -> Iterator[None]:
+    """No test cuts the power, so nothing waits for the disk in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
 
 
 @pytest.fixture(autouse=True)
