@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests import commands
 from tests.conftest import ROOT, TINY, environment
 
 PLAIN = {
@@ -366,14 +367,7 @@ def test_under_srun(tmp_path: Path) -> None:
     common |= {"MASTER_PORT": port, "MASTER_ADDR": "127.0.0.1", "SLURM_JOB_NAME": "train"}
     line = [sys.executable, "-m", "src.train", *TINY, "trainer.max_steps=1", "trainer.val_every=1"]
     tasks = [
-        subprocess.Popen(
-            line,
-            cwd=tmp_path,
-            env=environment(**common, SLURM_PROCID=rank, SLURM_LOCALID=rank),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        commands.start(line, tmp_path, environment(**common, SLURM_PROCID=rank, SLURM_LOCALID=rank))
         for rank in "01"
     ]
     said = [task.communicate(timeout=300) for task in tasks]

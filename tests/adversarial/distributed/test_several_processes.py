@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import Tensor, nn
 
 from ganatomy.adversarial import (
@@ -35,6 +34,7 @@ from ganatomy.adversarial.distributed.global_layers import (
 from ganatomy.adversarial.distributed.random import drawing_rows, normal
 from ganatomy.data.sampler import shares
 from tests.adversarial import players
+from tests.commands import spawn
 
 BATCH, STEPS = 7, 5  # seven: shared unevenly by two and by three, whole or in two pieces
 KINDS: dict[str, list[Callable[[], nn.Module]]] = {
@@ -123,7 +123,7 @@ def in_processes(size: int, folder: Path, name: str) -> Iterator[Any]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    mp.spawn(within, (size, port, str(folder), name), nprocs=size)
+    spawn(within, (size, port, str(folder), name), size)
     for rank in range(size):
         yield torch.load(folder / f"{rank}.pt", weights_only=True)
 
