@@ -188,7 +188,7 @@ class Cohort:
         return TrainItems(
             records,
             depths,
-            self.cache.get,
+            self.cache.view,
             self.augment,
             self.seed,
             self.patches,

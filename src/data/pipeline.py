@@ -18,7 +18,7 @@ from ganatomy.data.records import Case, Record
 from ganatomy.data.sampler import ItemIndex, item_seed
 from ganatomy.data.transforms.augment import Augmentation, Item
 from ganatomy.data.transforms.degrade import Degrade, degraded_item
-from ganatomy.data.transforms.patches import Patches
+from ganatomy.data.transforms.patches import FACTS, Patches
 
 Reader = Callable[[Record, int | None], Case]
 RAGGED = ("boxes", "classes")
@@ -128,7 +128,7 @@ def alike(
 def without_labels(case: Case) -> Case:
     """Return the case with an empty label map, no boxes, and no voxels to centre patches on."""
     nothing = {"label": np.zeros_like(case["label"])} if "label" in case else {}
-    return case | nothing | {key: case[key][:0] for key in (*RAGGED, "seeds") if key in case}
+    return case | nothing | {key: case[key][:0] for key in (*RAGGED, "seeds", "seed_values") if key in case}
 
 
 @contextmanager
@@ -163,7 +163,7 @@ def as_item(record: Record, case: Case, z: int | None) -> Item:
         case: arrays of the case, or of slice `z` of it; affine and spacing are those of the volume.
         z: number of the slice; None for a case that is not sliced.
     """
-    item: Item = {key: torch.from_numpy(np.array(value)) for key, value in case.items() if key != "seeds"}
+    item: Item = {key: torch.from_numpy(np.array(value)) for key, value in case.items() if key not in FACTS}
     if z is not None:
         item["slice"] = torch.tensor(z)
     return item | {"subject": record.subject, "case": record.case}

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganatomy.data.cache import Cache, read, write
+from ganatomy.data.cache import Cache, write
+from ganatomy.data.io.cases import read
 from ganatomy.data.records import Record
 
 
