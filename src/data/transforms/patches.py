@@ -121,8 +121,8 @@ def facts_of_patches(case: Case, stacked: bool = False) -> Case:
         stacked: it will be sliced; the lowest value of a slice is found quickly.
 
     Returns:
-        `seeds` [N, dims] with the label at each, `seed_values` [N], of a case with a label map, and the lowest
-        value of each image, `image_lowest` and `target_lowest`.
+        `seeds` [N, dims] with the label at each, `seed_values` [N], of a case with a label map, and
+        `image_lowest` and `target_lowest`, the lowest value of each.
     """
     facts: Case = {}
     if "label" in case:
