@@ -27,10 +27,10 @@ from omegaconf import OmegaConf
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # run as a script, from any folder
 
-from benchmarks._results import table, write
-from ganatomy.config.targets import build
-from ganatomy.data.datamodule import DataModule
-from ganatomy.data.sources.brain import Brain
+from benchmarks._results import table, write  # noqa: E402 - it needs the line above
+from ganatomy.config.targets import build  # noqa: E402
+from ganatomy.data.datamodule import DataModule  # noqa: E402
+from ganatomy.data.sources.brain import Brain  # noqa: E402
 
 CONF = ROOT / "conf"
 

@@ -111,7 +111,7 @@ def test_a_part_of_a_mapped_case_equals_that_of_the_whole(tmp_path):
         assert_same(case, whole)
         for key in ("image", "target", "label"):
             assert np.array_equal(case[key][window], whole[key][window])
-            assert np.array_equal(kept.view(RECORD, 1)[key], whole[key][1]) if len(whole[key]) > 1 else True
+            assert np.array_equal(kept.view(RECORD, 0)[key], whole[key][0])
     case["image"][:] = 7  # no change of a view reaches the file
     assert_same(kept.view(RECORD), whole)
     assert_same(read(next(tmp_path.rglob("*.safetensors"))), whole)
@@ -138,15 +138,22 @@ def test_a_file_is_verified_once_and_again_when_another_takes_its_place(tmp_path
     assert_same(read(path), Maker()(RECORD))
 
 
-@pytest.mark.parametrize("old", [b'"shape":[1,4,5]', b'"F32"', b'"crc32"', b'"data_offsets"'])
-def test_a_damaged_header_is_damage(tmp_path, old):
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"shape":[1,4,5]', b'"shape":[1,4,9]'),
+        (b'"F32"', b'"F99"'),
+        (b'"crc32"', b'"crc33"'),
+        (b'"data_offsets"', b'"data_offsetz"'),
+    ],
+    ids=["shape", "type", "checksum", "places"],
+)
+def test_a_damaged_header_is_damage(tmp_path, old, new):
     cache(Maker(), tmp_path).get(RECORD)
     (path,) = tmp_path.rglob("*.safetensors")
     content = path.read_bytes()
     assert old in content
-    path.write_bytes(content.replace(old, old.replace(b"4", b"3").replace(b"3", b"9").replace(b"a", b"e"), 1))
-    if path.read_bytes() == content:
-        path.write_bytes(content.replace(old, b'"' + old[1:-1].swapcase() + b'"', 1))
+    path.write_bytes(content.replace(old, new, 1))
     make = Maker()
     assert_same(cache(make, tmp_path).view(RECORD), Maker()(RECORD))
     assert make.made == ["1"]

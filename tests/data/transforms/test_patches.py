@@ -100,7 +100,7 @@ def test_boxes_follow_the_image(transform):
 
 
 def plainly(size, foreground: float, case: dict[str, np.ndarray], z: int | None, seed: int):
-    """A patch by the plain formula, from the whole case: the values at the seeds, and the minimum, found anew."""
+    """A patch by the plain formula: values at the seeds, and the minimum, are found in the whole case."""
     shape = np.array(case["image"].shape[1:])
     size, rng = np.array(size), np.random.default_rng(seed)
     room = np.maximum(shape - size, 0)
