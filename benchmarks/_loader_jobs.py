@@ -1,6 +1,6 @@
 """One loader in a process of its own: prints the processor time of an item, ms, for every line it reads.
 
-python benchmarks/_loader_jobs.py JOB WHOSE FOLDER, with PYTHONPATH naming the checkout that is measured. WHOSE
+python benchmarks/_loader_jobs.py JOB WHOSE FOLDER, with PYTHONPATH naming the checkout to measure. WHOSE
 is memory or disk (a cache of ours), or monai. See benchmarks/loader.py.
 """
 
