@@ -35,6 +35,7 @@ LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 def build_data(cfg: Config) -> DataModule:
     """Build the data module of a run: its source is opened, nothing is read yet."""
+    task = resolve(cfg.task.to_plain(), "task")
     return open_data(
         cfg.data,
         cfg.paths,
@@ -42,7 +43,8 @@ def build_data(cfg: Config) -> DataModule:
         degrade=build(cfg.degradation and cfg.degradation.to_plain(), "degradation"),
         pieces=cfg.update.accumulate,
         held=_held(cfg.resume) if cfg.resume else None,
-        one_size=getattr(resolve(cfg.task.to_plain(), "task"), "one_size", False),
+        one_size=getattr(task, "one_size", False),
+        with_boxes=getattr(task, "uses_boxes", True),
     )
 
 

@@ -62,7 +62,7 @@ class AnomalyTask(Phased):
 
     written_like = "map"
     soft_kind, doubted = "values", 1
-    one_size = True
+    one_size, uses_boxes = True, False
     trivial, judged_by = "chance", "auroc"
 
     def __init__(

@@ -53,7 +53,7 @@ class SegmentationTask(AdversarialTask):
         UserError: If `gate` is out of range, or `semi` meets a loss whose logits are no probabilities.
     """
 
-    plain_answer = True
+    plain_answer, uses_boxes = True, False
     makes_label_maps = True
     soft_kind = "classes"
     trivial, learned = "mean_label", "label"
