@@ -110,7 +110,7 @@ def aupro(scores: np.ndarray, shares: np.ndarray, limit: float = LIMIT) -> float
 
 
 def _order(scores: np.ndarray) -> np.ndarray:
-    """Sort ascending, equal scores in any order. Raises ValueError for NaN: sorted last, it would rank above every score."""
+    """Sort ascending, equal scores in any order; ValueError for NaN, which would rank above every score."""
     if np.isnan(scores).any():
         raise ValueError(f"{int(np.isnan(scores).sum())} of {len(scores)} scores are not numbers (NaN)")
     return np.argsort(scores)

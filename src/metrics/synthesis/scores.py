@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from ganatomy.metrics.synthesis.checkerboard import checkerboard_index
@@ -57,3 +58,16 @@ class SetScores:
             of_photographs = self.coverages["imagenet"](features["imagenet"])
             found["density/imagenet"], found["coverage/imagenet"] = of_photographs
         return found
+
+
+def scores_against(real: Tensor, imagenet: bool, kept: SetScores | None) -> SetScores:
+    """Return the scores against a real set: those that are kept if they are of the same images.
+
+    Args:
+        real: Real images [n, C, H, W].
+        imagenet: Add scores on the features of `ImageNetFeatures`.
+        kept: Scores of an earlier validation.
+    """
+    if kept is None or ("imagenet" in kept.describe) != imagenet or not torch.equal(kept.real, real):
+        return SetScores(real, imagenet)
+    return kept

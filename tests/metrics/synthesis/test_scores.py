@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from ganatomy.metrics.synthesis.distance import SlicedWasserstein, sliced_wasserstein
 from ganatomy.metrics.synthesis.pyramid import halved, smoothed
-from ganatomy.metrics.synthesis.scores import SetScores
+from ganatomy.metrics.synthesis.scores import SetScores, scores_against
 from tests.metrics.synthesis.anatomy import anatomies
 
 
@@ -21,6 +21,9 @@ def test_scores_do_not_depend_on_what_was_scored_before() -> None:
     scores(real)
     assert scores(first) == once == SetScores(real)(first)
     assert scores(real)["swd"] == 0
+    assert scores_against(real.clone(), False, scores) is scores
+    for other in (first, real[:8]):
+        assert scores_against(other, False, scores).real is other
 
 
 def test_projections_of_constant_and_extreme_sets() -> None:
