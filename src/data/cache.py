@@ -177,9 +177,9 @@ def read(path: Path, z: int | None = None) -> Case:
 
 
 def write(path: Path, case: Case) -> None:
-    """Write a case to a file for `read`."""
+    """Write a case to a file for `read`, which finds out if a power cut damaged it."""
     arrays = {key: np.asarray(value, order="C") for key, value in case.items()}
-    write_whole(path, save(arrays, {"crc32": _checksum(arrays)}))
+    write_whole(path, save(arrays, {"crc32": _checksum(arrays)}), lasting=False)
 
 
 def _alive(process: int) -> bool:
