@@ -160,10 +160,10 @@ def test_a_damaged_header_is_damage(tmp_path, old, new):
 
 
 def test_a_write_that_stops_half_way_leaves_nothing(tmp_path, monkeypatch):
-    def stop(_):
+    def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ganatomy.data.cache.os.fsync", stop)
+    monkeypatch.setattr("ganatomy.data.cache.os.replace", stop)
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path / "case.safetensors", Maker()(RECORD))
     assert list(tmp_path.iterdir()) == []
@@ -208,11 +208,10 @@ import numpy as np
 from pathlib import Path
 from ganatomy.data import cache
 
-sync = os.fsync
-def die(handle):
+def die(*paths):
     os.kill(os.getpid(), signal.SIGKILL)
 
-cache.os.fsync = die
+cache.os.replace = die
 cache.write(Path(sys.argv[1]) / "cases" / "x.safetensors", {"image": np.zeros((1, 64, 64), np.float32)})
 """
 

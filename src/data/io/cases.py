@@ -85,7 +85,7 @@ def read(path: Path) -> Case:
 def write(path: Path, case: Case) -> None:
     """Write a case to a file, in the format of safetensors."""
     arrays = {key: np.asarray(value, order="C") for key, value in case.items()}
-    write_whole(path, save(arrays, {"crc32": _checksum(arrays)}))
+    write_whole(path, save(arrays, {"crc32": _checksum(arrays)}), lasting=False)
 
 
 def _layout(content: mmap.mmap, identity: tuple[int, int, int]) -> tuple[Layout, str]:
