@@ -130,12 +130,13 @@ def _sized(penalty: Plain, data: DataModule, batch_size: int) -> Plain:
 def build_task(cfg: Config, classes: tuple[str, ...]) -> AdversarialTask:
     """Build the task with its players from a completed configuration; the seed decides the weights."""
     from ganatomy.adversarial import convert_global_layers
+    from ganatomy.networks.quick_layers import with_quick_layers
 
     torch.manual_seed(cfg.seed)
     model = cfg.model
 
     def placed(network: nn.Module) -> nn.Module:
-        return convert_global_layers(laid_out(network, cfg.trainer.channels_last))
+        return convert_global_layers(with_quick_layers(laid_out(network, cfg.trainer.channels_last)))
 
     generator = built(model.generator, "model.generator", placed)
     opponent = model.discriminator
