@@ -24,7 +24,7 @@ class QuickPReLU(nn.PReLU):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        if self.weight.numel() > 1 or not (_runs_on_cpu(input) and torch.is_grad_enabled()):
+        if not (_runs_on_cpu(input) and torch.is_grad_enabled()) or self.weight.numel() > 1:
             return super().forward(input)
         return _OneSlope.apply(input, self.weight)  # type: ignore[no-any-return]
 
@@ -98,8 +98,9 @@ def _normalised(layer: nn.InstanceNorm2d | nn.InstanceNorm3d, x: Tensor) -> Tens
 
 def _fits(layer: nn.InstanceNorm2d | nn.InstanceNorm3d, x: Tensor, axes: int) -> bool:
     """Return False where torch's own layer keeps statistics or refuses x."""
-    shaped = x.dim() == axes and x.numel() > x.shape[0] * x.shape[1] and x.shape[1] == layer.num_features
-    return shaped and not layer.track_running_stats and _runs_on_cpu(x)
+    if not _runs_on_cpu(x) or layer.track_running_stats:
+        return False
+    return x.dim() == axes and x.numel() > x.shape[0] * x.shape[1] and x.shape[1] == layer.num_features
 
 
 def _runs_on_cpu(x: Tensor) -> bool:
