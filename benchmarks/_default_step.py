@@ -1,14 +1,13 @@
 """Worker: the default step of a task, taken on demand in a process of its own.
 
-Run as `python _default_step.py FOLDER PRECISION LAYOUT key=value ...`: FOLDER is a checkout of GANatomy, today's
-or an earlier one, LAYOUT the players with channels innermost (`none`, `generator`, `discriminator`, `both`). Each
-line on its standard input is a number of steps; it answers with their seconds of CPU time.
+Run as `python _default_step.py FOLDER PRECISION LAYOUT key=value ...`: FOLDER is a checkout of GANatomy,
+today's or an earlier one, LAYOUT the players with channels innermost (`none`, `generator`, `discriminator`,
+`both`). Each line on its standard input is a number of steps; it answers with their seconds of CPU time.
 """
 
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 import time
 import warnings
@@ -33,7 +32,7 @@ class Steps:
             begun = time.process_time()
             for _ in range(int(line)):
                 yield dict(self.batch)
-            sys.stdout.write(f"{time.process_time() - begun}\n")
+            sys.stdout.write(f"seconds {time.process_time() - begun}\n")
             sys.stdout.flush()
 
 

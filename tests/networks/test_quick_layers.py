@@ -1,4 +1,4 @@
-"""Quick layers: torch's numbers and gradients of any order, the layout kept, nothing of them in a traced file."""
+"""Quick layers: torch's numbers and gradients of any order, the layout kept, no trace in a file."""
 
 from __future__ import annotations
 
@@ -129,7 +129,9 @@ def test_what_torch_refuses_is_refused_and_statistics_are_kept() -> None:
     tracked = with_quick_layers(nn.InstanceNorm2d(3, track_running_stats=True))
     tracked(torch.ones(2, 3, 4, 4))
     assert tracked.running_mean.mean() > 0.05
-    assert torch.equal(ours(torch.arange(48.0).reshape(3, 4, 4)).mean((1, 2)).round(decimals=5), torch.zeros(3))
+    assert torch.equal(
+        ours(torch.arange(48.0).reshape(3, 4, 4)).mean((1, 2)).round(decimals=5), torch.zeros(3)
+    )
     assert with_quick_layers(nn.InstanceNorm2d(3))(torch.zeros(0, 3, 4, 4)).shape == (0, 3, 4, 4)
 
 

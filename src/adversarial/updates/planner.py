@@ -166,7 +166,9 @@ def _reason_for_one_backward(game: Game, n_critic: int) -> str:
     if game.loss.zero_sum:
         reason = "the losses are zero-sum, so D's gradient at the fake is minus G's"
     else:
-        reason = "D gives one logit a sample, so G's gradient is D's times a factor; singular batches are shared"
+        reason = (
+            "D gives one logit a sample, so G's gradient is D's times a factor; singular batches are shared"
+        )
     if _shared_fraction(game, n_critic) == 0:
         return reason
     names = " and ".join(penalty.name for penalty in _at_the_fake(game))

@@ -9,7 +9,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganatomy.adversarial import AUGMENTS, LOSSES, PENALTIES, UPDATES, WEIGHTS, DiscriminatorOutput, Game, plan
+from ganatomy.adversarial import (
+    AUGMENTS,
+    LOSSES,
+    PENALTIES,
+    UPDATES,
+    WEIGHTS,
+    DiscriminatorOutput,
+    Game,
+    plan,
+)
 from ganatomy.adversarial.losses.weighting import Fixed
 from ganatomy.adversarial.updates.one_backward import gradient_ratio
 from ganatomy.adversarial.updates.orders import Shared
@@ -188,7 +197,11 @@ def played(update: str, augment: str, penalty: str, steps: int = 20) -> list[Ten
         d,
         LOSSES["relativistic_paired"](),
         Fixed(0.3),
-        penalties=[PENALTIES["r1"](every=4), PENALTIES[penalty](every=4), PENALTIES["gradient_penalty"](every=3)],
+        penalties=[
+            PENALTIES["r1"](every=4),
+            PENALTIES[penalty](every=4),
+            PENALTIES["gradient_penalty"](every=3),
+        ],
         augment=AUGMENTS[augment]().double(),
     )
     adam = {name: torch.optim.Adam(game.parameters(name), 1e-3) for name in ("generator", "discriminator")}
