@@ -83,8 +83,8 @@ def as_shipped(sizes: Sequence[tuple[int, int]], rounds: int) -> str:
     head = ("images", "ours in", "channels innermost in", *MONAI)
     text = (
         "Time of a step of MONAI's trainers as they ship (float32, channels outermost, torch's default Adam) "
-        "over that of GANatomy's shared update with fused Adam; median and quartiles. Ours in the layout that "
-        "a short trial found fastest, as the planner of the machine does."
+        "over that of GANatomy's shared update with fused Adam; median and quartiles. Ours in the layout "
+        "that a short trial found fastest, as the planner of the machine does."
     )
     return f"{text}\n\n{table(head, rows)}"
 
@@ -106,8 +106,8 @@ def compare(sizes: Sequence[tuple[int, int]], rounds: int) -> str:
     text = (
         "Time of a step over that of GANatomy's shared update: same networks (U-Net of 3 levels, patch "
         "discriminator), batch, losses (L1, hinge), precision and layout, ours with its own PReLU and "
-        "instance norm; median and quartiles. The networks of MONAI's trainers, which have no mixed precision "
-        "on a CPU, are wrapped in autocast. Optimisers: torch's default Adam, ours fused."
+        "instance norm; median and quartiles. The networks of MONAI's trainers, which have no mixed "
+        "precision on a CPU, are wrapped in autocast. Optimisers: torch's default Adam, ours fused."
     )
     return f"{text}\n\n{table(head, rows)}"
 
