@@ -132,13 +132,15 @@ def _sized(penalty: Plain, data: DataModule, batch_size: int) -> Plain:
 def build_task(cfg: Config, classes: tuple[str, ...]) -> AdversarialTask:
     """Build the task with its players from a completed configuration; the seed decides the weights."""
     from ganatomy.adversarial import convert_global_layers
+    from ganatomy.networks.quick_layers import with_quick_layers
 
     torch.manual_seed(cfg.seed)
     model = cfg.model
 
     def player(name: str, node: Node) -> nn.Module:
         def placed(network: nn.Module) -> nn.Module:
-            return convert_global_layers(laid_out(network, is_channels_last(cfg.trainer, name)))
+            laid_out(network, is_channels_last(cfg.trainer, name))
+            return convert_global_layers(with_quick_layers(network))
 
         return built(node, f"model.{name}", placed)
 
