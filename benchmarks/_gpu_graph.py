@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks._gpu_players import Setting, Steps, in_turn, ours, ratio
+from benchmarks._gpu_players import Setting, Steps, in_turn, ratio
 from benchmarks._results import table
 from ganatomy.adversarial import Ema
 
@@ -64,7 +64,7 @@ class CapturedUpdate:
         """Take one step; the values are overwritten by the next step of the same kind."""
         self.batch.copy_(batch)
         torch.manual_seed(seed)  # a replay draws what a fresh step with this seed would
-        kind = step % (self.setting.r1_every or 1)  # which penalties are due
+        kind = int(step % (self.setting.r1_every or 1) == 0)  # which penalties are due
         if kind in self.replays:
             return self.replays[kind]()
         if kind not in self.warm:
@@ -91,10 +91,25 @@ class CapturedUpdate:
 def captured(setting: Setting) -> Steps:
     """Return the captured update in a bare loop."""
     update = CapturedUpdate(setting)
+    for step in range(2 * (setting.r1_every or 1)):
+        update(setting.image, step, seed=step)
 
     def steps(count: int) -> None:
         for step in range(count):
             update(setting.image, step, seed=step)
+
+    return steps
+
+
+def seeded(setting: Setting) -> Steps:
+    """Return the update as ever in a bare loop that seeds every step, as a run does."""
+    game, update = setting.game()
+
+    def steps(count: int) -> None:
+        for step in range(count):
+            torch.manual_seed(step)
+            with setting.numerics():
+                update(game, setting.image, step, setting.stepper)
 
     return steps
 
@@ -138,7 +153,7 @@ def measure(device: str, tiny: bool) -> str:
         for precision in ("fp32",) if tiny else ("fp32", "bf16"):
             channels = (4, 8) if tiny else (32, 64, 128, 256)
             setting = Setting(device, size, batch, precision=precision, r1_every=every, channels=channels)
-            both = {"as ever": ours(setting), "replayed": captured(replace(setting, capturable=True))}
+            both = {"as ever": seeded(setting), "replayed": captured(replace(setting, capturable=True))}
             times = in_turn(both, 3 if tiny else 7, 4 if tiny else 20, device)
             rows.append(
                 (

@@ -53,17 +53,17 @@ SECTIONS = {
     "syncs": Section("_gpu_exact.syncs", (*GAME, "ignite"), 40),
     "resume": Section("_gpu_exact.resume", GAME, 40),
     "nccl": Section("_gpu_exact.nccl", GAME, 30),
+    "tests": Section("_gpu_command.tests", (*COMMAND, "pytest", "hypothesis"), 120),
     "step": Section("_gpu_step.step", (*GAME, "ignite"), 100),
     "graphs": Section("_gpu_graph.measure", GAME, 60),
-    "penalties": Section("_gpu_step.penalties", GAME, 30),
-    "layout": Section("_gpu_step.layout", GAME, 50),
-    "memory": Section("_gpu_step.memory", GAME, 50),
-    "tasks": Section("_gpu_command.tasks", COMMAND, 120),
+    "tasks": Section("_gpu_command.tasks", COMMAND, 90),
     "loader": Section("_gpu_command.loader", COMMAND, 80),
+    "penalties": Section("_gpu_step.penalties", GAME, 30),
+    "memory": Section("_gpu_step.memory", GAME, 60),
+    "layout": Section("_gpu_step.layout", GAME, 50),
     "compiled": Section("_gpu_step.compiled", GAME, 100),
-    "tests": Section("_gpu_command.tests", (*COMMAND, "pytest", "hypothesis"), 120),
 }
-"""In the order in which they run: what must hold first, what may take long last."""
+"""In the order in which they run: what must hold first, what can be missed last."""
 
 
 def lacking(needs: Iterable[str]) -> list[str]:
@@ -103,7 +103,7 @@ def preload(sections: Mapping[str, Section], card: str) -> None:
 
 def about(device: str, long: bool = False) -> str:
     """Return the card's name; `long` adds memory, capability and driver. Empty without a card."""
-    found = _apart(_card, (long,), 60)[0] if device == "cuda" else ""
+    found = _apart(_card, (long,), 150)[0] if device == "cuda" else ""
     return str(found)
 
 
@@ -149,7 +149,8 @@ def _apart(work: Any, arguments: tuple[Any, ...], seconds: float) -> tuple[str, 
     except EOFError:
         process.join(10)
         end = f"failed: its process ended with {process.exitcode}"
-    _end(process)
+    finally:
+        _end(process)
     return text, end
 
 

@@ -33,7 +33,7 @@ def state_of(section: Section, device: str, tiny: bool, left: float) -> tuple[st
         return "", f"not run: needs {', '.join(absent)}"
     if left < 5:
         return "", "not run: the time was spent"
-    return run(section, device, tiny, min(left, section.seconds))
+    return run(section, device, tiny, left if tiny else min(left, section.seconds))
 
 
 def main() -> None:
@@ -42,9 +42,9 @@ def main() -> None:
     )
     parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto", help="cpu: a rehearsal")
     parser.add_argument("--quick", action="store_true", help="the same as --device cpu")
-    parser.add_argument("--tests", action="store_true", help="run the tests marked gpu as the last section")
+    parser.add_argument("--tests", action="store_true", help="run the tests marked gpu too")
     parser.add_argument("--only", default="", help="sections, by commas: " + ",".join(SECTIONS))
-    parser.add_argument("--seconds", type=float, default=480, help="time for all (480)")
+    parser.add_argument("--seconds", type=float, help="time for all (480; in a rehearsal 3600)")
     parser.add_argument("--results", type=Path, help="file to write instead of benchmarks/results.md")
     parser.add_argument("--packages", action="store_true", help="say which packages are missing, and end")
     options = parser.parse_args()
@@ -67,16 +67,18 @@ def main() -> None:
         write("GPU", "Not run: no GPU was at hand.", PACKAGES, keep=not measured)
         sys.exit(2 if options.device == "cuda" else 0)
     title, keep = ("GPU: CPU rehearsal", bool(options.results)) if tiny else (f"GPU: {card}", True)
+    lead = "CPU rehearsal: tiny sizes, numbers of no meaning." if tiny else about("cuda", long=True)
+    write("GPU", f"{lead} Begun, not ended.", PACKAGES, keep)  # unless the last line replaces it
+    most = options.seconds or (3600 if tiny else 480)
     begun, ends = time.perf_counter(), []
     preload({name: SECTIONS[name] for name in chosen}, card)
     for name in chosen:
         since = time.perf_counter()
-        text, end = state_of(SECTIONS[name], "cpu" if tiny else "cuda", tiny, options.seconds - since + begun)
+        text, end = state_of(SECTIONS[name], "cpu" if tiny else "cuda", tiny, most - since + begun)
         ends.append((name, end, f"{time.perf_counter() - since:.0f}"))
         write(f"{title}: {name}", text or end, PACKAGES, keep)
     total = time.perf_counter() - begun
     summary = table(("section", "ended", "s"), ends)
-    lead = "CPU rehearsal: tiny sizes, numbers of no meaning." if tiny else about("cuda", long=True)
     write("GPU", f"{lead} {total:.0f} s in all.\n\n{summary}", PACKAGES, keep)
 
 
