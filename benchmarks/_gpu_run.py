@@ -18,8 +18,7 @@ GAME = ("torch", "numpy", "monai")
 COMMAND = (
     *GAME, "hydra", "omegaconf", "antlr4", "pydantic", "pytorch_lightning", "torchmetrics", "scipy",
     "skimage", "sklearn", "matplotlib", "PIL", "rich", "yaml", "safetensors", "einops", "nilearn", "nibabel",
-    "pydantic_core", "annotated_types", "typing_inspection", "lightning_utilities", "joblib", "pandas",
-    "lxml", "requests", "packaging",
+    "pydantic_core", "annotated_types", "typing_inspection", "lightning_utilities", "joblib", "packaging",
 )  # fmt: skip
 DISTRIBUTIONS = {
     "hydra": "hydra-core", "antlr4": "antlr4-python3-runtime", "pytorch_lightning": "pytorch-lightning",
