@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from ganatomy.adversarial import GradientAverage
+from ganatomy.adversarial.distributed import gradient_average
 from tests.gpu.step import GAMES, Played
 from tests.gpu.waits import Waits
 
@@ -42,6 +45,28 @@ def test_one_backward_looks_at_its_ratio_and_at_nothing_else() -> None:
     played, waits = Played("synthesis", "meta", *words), Waits()
     played.step(0, waits)
     assert len(waits.found) == 1 and "one_backward.py" in waits.found[0]
+
+
+def test_a_phase_that_ends_is_checked_once_and_the_next_waits_for_nothing() -> None:
+    """f-AnoGAN: at the 14th of 20 steps the encoder's phase begins, after a last look at the gradients."""
+    played, waits = Played("anomaly", "meta"), [Waits() for _ in range(17)]
+    for number, each in enumerate(waits):
+        played.step(number, each)
+    assert played.task.number == 1  # type: ignore[attr-defined]
+    assert [number for number, each in enumerate(waits) if each.found] == [14]
+
+
+def test_averaging_gradients_copies_nothing_to_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = SimpleNamespace(wait=lambda: None)
+    monkeypatch.setattr(gradient_average, "processes", lambda: 2)
+    monkeypatch.setattr(gradient_average.dist, "all_reduce", lambda x, *args, **kwargs: done)
+    player, waits = nn.Linear(3, 2, device="meta"), Waits()
+    for parameter in player.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    average = GradientAverage()
+    with waits:
+        average(player.parameters())
+    assert average.calls == 1 and not waits.found
 
 
 PLANTED: dict[str, Callable[[Tensor], object]] = {

@@ -83,7 +83,7 @@ class Waits(TorchDispatchMode):
         name = func.overloadpacket.__name__
         if name == "_local_scalar_dense" and args[0].device.type == self.device:
             self.note(name)
-            return 0
+            return -1 if args[0].dtype == torch.long else 0
         try:
             result = func(*args, **kwargs)
         except (RuntimeError, NotImplementedError):
