@@ -14,7 +14,15 @@ from ganatomy.tasks.base import AdversarialTask
 from ganatomy.training import build, preflight
 from tests.conftest import composed
 
-SMALL = ["data.batch_size=4", "trainer.max_steps=20", "trainer.val_every=10", "trainer.log_every=100"]
+SMALL = [
+    "data.batch_size=4",
+    "trainer.max_steps=20",
+    "trainer.val_every=10",
+    "trainer.log_every=100",
+    "trainer.precision=32-true",
+    "trainer.channels_last=false",
+    "trainer.threads=1",
+]
 GAMES = {
     "segmentation": ["data.subjects=6", "data.slices=3"],
     "enhancement": ["data.subjects=6", "data.slices=3"],
