@@ -48,12 +48,12 @@ def test_one_backward_looks_at_its_ratio_and_at_nothing_else() -> None:
 
 
 def test_a_phase_that_ends_is_checked_once_and_the_next_waits_for_nothing() -> None:
-    """f-AnoGAN: at the 14th of 20 steps the encoder's phase begins, after a last look at the gradients."""
+    """f-AnoGAN: after 13 of 20 steps the encoder's phase begins, after a last look at the gradients."""
     played, waits = Played("anomaly", "meta"), [Waits() for _ in range(17)]
     for number, each in enumerate(waits):
         played.step(number, each)
     assert played.task.number == 1  # type: ignore[attr-defined]
-    assert [number for number, each in enumerate(waits) if each.found] == [14]
+    assert [number for number, each in enumerate(waits) if each.found] == [13]
 
 
 def test_averaging_gradients_copies_nothing_to_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
