@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from benchmarks._gpu_players import Setting, Steps, in_turn, ratio
+from benchmarks._gpu_time import in_time
 from benchmarks._results import table
 from ganatomy.adversarial import Ema
 
@@ -149,23 +151,22 @@ def measure(device: str, tiny: bool) -> str:
     """Time replay beside the update as ever, and compare the weights they end with."""
     sizes = [(16, 2, 0), (16, 2, 4)] if tiny else [(64, 8, 0), (64, 8, 4), (64, 64, 0), (256, 8, 0)]
     rows = []
-    for size, batch, every in sizes:
-        for precision in ("fp32",) if tiny else ("fp32", "bf16"):
-            channels = (4, 8) if tiny else (32, 64, 128, 256)
-            setting = Setting(device, size, batch, precision=precision, r1_every=every, channels=channels)
-            both = {"as ever": seeded(setting), "replayed": captured(replace(setting, capturable=True))}
-            times = in_turn(both, 3 if tiny else 7, 4 if tiny else 20, device)
-            rows.append(
-                (
-                    f"{size}, batch {batch}",
-                    f"every {every}" if every else "none",
-                    precision,
-                    f"{1000 * min(times['as ever']):.2f}",
-                    f"{1000 * min(times['replayed']):.2f}",
-                    ratio(times["as ever"], times["replayed"]),
-                    difference(setting, 6 if tiny else 12),
-                )
+    channels = (4, 8) if tiny else (32, 64, 128, 256)
+    for (size, batch, every), precision in in_time(product(sizes, ("fp32",) if tiny else ("fp32", "bf16"))):
+        setting = Setting(device, size, batch, precision=precision, r1_every=every, channels=channels)
+        both = {"as ever": seeded(setting), "replayed": captured(replace(setting, capturable=True))}
+        times = in_turn(both, 3 if tiny else 7, 4 if tiny else 20, device)
+        rows.append(
+            (
+                f"{size}, batch {batch}",
+                f"every {every}" if every else "none",
+                precision,
+                f"{1000 * min(times['as ever']):.2f}",
+                f"{1000 * min(times['replayed']):.2f}",
+                ratio(times["as ever"], times["replayed"]),
+                difference(setting, 6 if tiny else 12),
             )
+        )
     head = (
         "images",
         "R1",

@@ -14,6 +14,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from benchmarks._gpu_time import allow, left_out
+
 GAME = ("torch", "numpy", "monai")
 COMMAND = (
     *GAME, "hydra", "omegaconf", "antlr4", "pydantic", "pytorch_lightning", "torchmetrics", "scipy",
@@ -108,7 +110,7 @@ def about(device: str, long: bool = False) -> str:
 
 def run(section: Section, device: str, tiny: bool, seconds: float) -> tuple[str, str]:
     """Run a section in a process of its own; return its text, and how it ended."""
-    return _apart(_measured, (section.place, device, tiny), seconds)
+    return _apart(_measured, (section.place, device, tiny, seconds), seconds)
 
 
 def _card(long: bool) -> str:
@@ -124,14 +126,17 @@ def _card(long: bool) -> str:
     return f"{name}, {size}, CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}."
 
 
-def _measured(place: str, device: str, tiny: bool) -> str:
+def _measured(place: str, device: str, tiny: bool, seconds: float) -> str:
     import torch
+
+    allow(seconds)
 
     warnings.simplefilter("ignore")
     if tiny:
         torch.set_num_threads(1)
     module, _, function = place.partition(".")
-    return str(getattr(import_module(f"benchmarks.{module}"), function)(device, tiny))
+    text = getattr(import_module(f"benchmarks.{module}"), function)(device, tiny)
+    return f"{text}{left_out()}"
 
 
 def _apart(work: Any, arguments: tuple[Any, ...], seconds: float) -> tuple[str, str]:

@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,7 @@ from benchmarks._gpu_players import (
     seconds,
     wait,
 )
+from benchmarks._gpu_time import in_time
 from benchmarks._results import table
 
 TINY = {"size": 16, "batch": 2, "channels": (4, 8)}
@@ -35,14 +37,13 @@ def step(device: str, tiny: bool) -> str:
     """Everybody's milliseconds, and their ratio to ours in the same precision."""
     sizes = [(16, 2)] if tiny else [(64, 8), (128, 16), (256, 16)]
     rows = []
-    for size, batch in sizes:
-        for precision in ("fp32", "bf16") if tiny else PRECISIONS:
-            setting = setting_of(device, tiny, size=size, batch=batch, precision=precision)
-            steps = {name: make(replace(setting)) for name, make in EVERYBODY.items()}
-            times = in_turn(steps, 3 if tiny else 5, 2 if tiny else 10, device)
-            cells = [ratio(times[name], times["ours"]) for name in EVERYBODY if name != "ours"]
-            own = 1000 * statistics.median(times["ours"])
-            rows.append((f"{size}, batch {batch}", precision, f"{own:.2f}", *cells))
+    for (size, batch), precision in in_time(product(sizes, ("fp32", "bf16") if tiny else PRECISIONS)):
+        setting = setting_of(device, tiny, size=size, batch=batch, precision=precision)
+        steps = {name: make(replace(setting)) for name, make in EVERYBODY.items()}
+        times = in_turn(steps, 3 if tiny else 5, 2 if tiny else 10, device)
+        cells = [ratio(times[name], times["ours"]) for name in EVERYBODY if name != "ours"]
+        own = 1000 * statistics.median(times["ours"])
+        rows.append((f"{size}, batch {batch}", precision, f"{own:.2f}", *cells))
     head = ("images", "precision", "ours, ms", *(f"{name} / ours" for name in EVERYBODY if name != "ours"))
     text = (
         "A step of a U-Net against a patch discriminator (L1, hinge), all with fused Adam, the batch on the "
@@ -58,7 +59,7 @@ def compiled(device: str, tiny: bool) -> str:
     rows = []
     backend = "aot_eager" if tiny else "inductor"
     functorch.donated_buffer = False  # a pass of D is differentiated twice, once for each player
-    for precision in ("fp32",) if tiny else ("bf16", "tf32"):
+    for precision in in_time(("fp32",) if tiny else ("bf16", "tf32")):
         setting = setting_of(device, tiny, size=128, batch=16, precision=precision)
         fast = replace(setting)
         fast.generator = torch.compile(fast.generator, backend=backend)  # type: ignore[assignment]
@@ -81,20 +82,19 @@ def layout(device: str, tiny: bool) -> str:
     """What channels innermost and cudnn's search for the fastest kernel do to our step."""
     rows = []
     cases = [(2, 16, 2)] if tiny else [(2, 64, 16), (2, 256, 8), (3, 64, 2)]
-    for dims, size, batch in cases:
-        for precision in ("fp32",) if tiny else PRECISIONS[1:3]:
-            more = {"channels": (4, 8) if tiny else (32, 64, 128, 256)}
-            setting = Setting(device, size, batch, dims, precision, **more)  # type: ignore[arg-type]
-            both = {name: ours(replace(setting, channels_last=name == "last")) for name in ("first", "last")}
-            rounds, count = (3, 2) if tiny else (5, 8)
-            times = in_turn(both, rounds, count, device)
-            plain = statistics.median(times["first"])
-            torch.backends.cudnn.benchmark = True
-            searched = in_turn({"searched": both["last"]}, rounds, count, device)["searched"]
-            torch.backends.cudnn.benchmark = False
-            sides = "x".join([str(size)] * dims)
-            cells = (ratio(times["first"], times["last"]), f"{plain / statistics.median(searched):.2f}")
-            rows.append((f"{sides}, batch {batch}", precision, f"{1000 * plain:.2f}", *cells))
+    for (dims, size, batch), precision in in_time(product(cases, ("fp32",) if tiny else PRECISIONS[1:3])):
+        more = {"channels": (4, 8) if tiny else (32, 64, 128, 256)}
+        setting = Setting(device, size, batch, dims, precision, **more)  # type: ignore[arg-type]
+        both = {name: ours(replace(setting, channels_last=name == "last")) for name in ("first", "last")}
+        rounds, count = (3, 2) if tiny else (5, 8)
+        times = in_turn(both, rounds, count, device)
+        plain = statistics.median(times["first"])
+        torch.backends.cudnn.benchmark = True
+        searched = in_turn({"searched": both["last"]}, rounds, count, device)["searched"]
+        torch.backends.cudnn.benchmark = False
+        sides = "x".join([str(size)] * dims)
+        cells = (ratio(times["first"], times["last"]), f"{plain / statistics.median(searched):.2f}")
+        rows.append((f"{sides}, batch {batch}", precision, f"{1000 * plain:.2f}", *cells))
     head = ("images", "precision", "channels first, ms", "first / last", "first / last and benchmark")
     text = "Our step with channels innermost in memory, and with cudnn.benchmark besides."
     return f"{text}\n\n{table(head, rows)}"
@@ -109,7 +109,7 @@ def memory(device: str, tiny: bool) -> str:
     ]
     rows = []
     for ladder in ladders:
-        for more in ladder[: 1 if tiny else None]:
+        for more in in_time(ladder[: 1 if tiny else None]):
             cells = []
             for precision in ("fp32", "bf16"):
                 setting = setting_of(device, tiny, **more, precision=precision)
@@ -139,7 +139,7 @@ def penalties(device: str, tiny: bool) -> str:
     rows = []
     base = setting_of(device, tiny, size=64, batch=8, r1_every=1)
     exact = _penalty_gradient(base, torch.float64)
-    for precision in ("fp32", "tf32", "bf16"):
+    for precision in in_time(("fp32", "tf32", "bf16")):
         setting = replace(base, precision=precision)
         error = float((_penalty_gradient(setting, torch.float32) - exact).norm() / exact.norm())
         time_of = statistics.median(in_turn({"": ours(setting)}, 3, 2 if tiny else 10, device)[""])

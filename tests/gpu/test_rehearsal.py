@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import _gpu_exact
+from benchmarks import _gpu_exact, _gpu_time
 from benchmarks._gpu_run import Section, lacking, missing_packages, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,3 +68,11 @@ def test_missing_packages_come_with_the_way_to_bring_them() -> None:
     assert "  a: not run, needs no_such_thing" in said and "  b:" not in said
     assert "--no-index --no-deps --find-links wheels no_such_thing" in said
     assert missing_packages({"b": sections["b"]}) == "packages: all there"
+
+
+def test_a_ladder_without_time_keeps_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 10.0, 70.0, 80.0, 90.0])  # allowed until 75 of 100 seconds
+    monkeypatch.setattr(_gpu_time.time, "monotonic", lambda: next(clock))
+    _gpu_time.allow(100)
+    assert list(_gpu_time.in_time("abcd")) == ["a", "b"]
+    assert "2 more cases" in _gpu_time.left_out()
