@@ -1,4 +1,4 @@
-"""The time that a section of gpu.py has: the end of a ladder is left out, so that its beginning is not lost."""
+"""The time that a section of gpu.py has: the end of a ladder is left out, so that its beginning is kept."""
 
 from __future__ import annotations
 
