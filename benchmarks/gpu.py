@@ -1,6 +1,6 @@
 """Everything that is measured on a GPU, in one call of at most eight minutes for a bare machine.
 
-  python benchmarks/gpu.py --tests             all sections, then pytest -m gpu
+  python benchmarks/gpu.py --tests             all sections, pytest -m gpu among them
   python benchmarks/gpu.py --quick             rehearsal: tiny sizes on the CPU, nothing is kept
   python benchmarks/gpu.py --only step,graphs  some sections
   python benchmarks/gpu.py --packages          which packages are missing, and how to bring them
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto", help="cpu: a rehearsal")
     parser.add_argument("--quick", action="store_true", help="the same as --device cpu")
     parser.add_argument("--tests", action="store_true", help="run the tests marked gpu too")
-    parser.add_argument("--only", default="", help="sections, by commas: " + ",".join(SECTIONS))
+    parser.add_argument("--only", default="", help="sections, by commas: " + ", ".join(SECTIONS))
     parser.add_argument("--seconds", type=float, help="time for all (480; in a rehearsal 3600)")
     parser.add_argument("--results", type=Path, help="file to write instead of benchmarks/results.md")
     parser.add_argument("--packages", action="store_true", help="say which packages are missing, and end")
