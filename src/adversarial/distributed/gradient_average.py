@@ -57,7 +57,10 @@ class GradientAverage:
     def _average(self, group: list[nn.Parameter]) -> None:
         gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in group]
         missing = [p.grad is None for p in group]
-        present = gradients[0].new_tensor([0.0 if absent else 1.0 for absent in missing])
+        present = gradients[0].new_ones(len(group))
+        for place, absent in enumerate(missing):
+            if absent:
+                present[place].zero_()
         flat = torch.cat([*(gradient.reshape(-1) for gradient in gradients), present])
         self._sum(flat)
         *parts, counts = torch.split(flat, [*(gradient.numel() for gradient in gradients), len(group)])

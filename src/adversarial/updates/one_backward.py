@@ -115,7 +115,7 @@ def gradient_ratio(
         r far above f for relativistic losses.
     """
     if loss.zero_sum:
-        return torch.tensor(-1.0, device=fake.logits[0].device)
+        return torch.full((), -1.0, device=fake.logits[0].device)
     if len(fake.logits) > 1 or fake.logits[0].numel() != len(fake.logits[0]):
         return None
     r, f = (_leaf(output.logits[0]) for output in (real, fake))
