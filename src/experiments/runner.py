@@ -13,9 +13,10 @@ from types import FrameType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ganatomy.errors import UserError
-from ganatomy.experiments.plan import PlannedRun
+from ganatomy.experiments.plan import PlannedRun, devices
 from ganatomy.experiments.store import done, seconds
 from ganatomy.files import write_whole
+from ganatomy.launch.many.cards import Cards, sharing, visible
 from ganatomy.launch.signals import heard_by
 from ganatomy.launch.train_process import TrainProcess
 from ganatomy.runs.directory import failed_game
@@ -80,11 +81,16 @@ class Runner:
         self.signum: int | None = None
         self.failed: list[str] = []
         self.running: dict[tuple[str, int], tuple[PlannedRun, TrainProcess, float]] = {}
+        self.cards = Cards(visible(launch) if jobs > 1 else [])
+        self.taken: dict[tuple[str, int], str | None] = {}
         self.console = Terminal(stderr=True)
 
     def work(self, todo: Sequence[PlannedRun], total: int) -> Outcome:
         """Train until no run is left that can begin, or a signal comes."""
         waiting = list(todo)
+        if waiting and (names := list(self.cards.users)):
+            line = sharing(min(self.jobs, len(waiting)), max(map(devices, waiting)), names)
+            self.console.print(line, soft_wrap=True) if line else None
         with heard_by(self._ask), self._bar(total, total - len(todo)) as step:
             try:
                 while self.running or (waiting and self.signum is None):
@@ -108,12 +114,14 @@ class Runner:
         for run in waiting:
             ready = all(done(other.directory) for other in run.needs)
             if ready and len(self.running) < self.jobs:
+                own = self.cards.take(devices(run) if self.cards.users else 1)
                 try:
-                    process = TrainProcess(self.launch, run.words, run.directory, self.patience)
+                    process = TrainProcess(self.launch, run.words, run.directory, self.patience, own)
                 except InUse as error:
+                    self.cards.give_back(own)
                     self.failed.append(f"{run.arm} seed {run.seed}: {error}")
                     continue
-                self.running[run.key] = (run, process, time.monotonic())
+                self.running[run.key], self.taken[run.key] = (run, process, time.monotonic()), own
             else:
                 left.append(run)
         if left and not self.running:
@@ -129,6 +137,7 @@ class Runner:
             if process.running():
                 continue
             del self.running[key]
+            self.cards.give_back(self.taken.pop(key))
             result = process.result()
             _clock(run, began)
             name = f"{run.arm} seed {run.seed}"

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ganatomy.errors import GAME_FAILED
+from ganatomy.launch.many.cards import VARIABLE
 from ganatomy.launch.signals import SIGNALS
 from ganatomy.runs.directory import Run
 from ganatomy.runs.integrity.checked import read_file, warn_once
@@ -39,13 +40,19 @@ class TrainProcess:
         words: Overrides of its command line.
         directory: Run directory.
         patience: Seconds to wait for another process that still writes there, as after a kill of its parent.
+        cards: CUDA_VISIBLE_DEVICES of the process; None leaves it.
 
     Raises:
         InUse: Another process writes in the directory; nothing there was touched.
     """
 
     def __init__(
-        self, launch: Sequence[str], words: Sequence[str], directory: Path, patience: float = 0.0
+        self,
+        launch: Sequence[str],
+        words: Sequence[str],
+        directory: Path,
+        patience: float = 0.0,
+        cards: str | None = None,
     ) -> None:
         self.directory = directory
         self.status_before = _written(directory)
@@ -64,6 +71,7 @@ class TrainProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                env=None if cards is None else {**os.environ, VARIABLE: cards},
                 start_new_session=True,
                 preexec_fn=functools.partial(die_with_parent, os.getpid()),
             )

@@ -164,9 +164,15 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
         patience=asked.patience,
         max_steps=plain["trainer"]["max_steps"],
         val_every=plain["trainer"]["val_every"],
-        devices=plain["trainer"]["devices"],
+        devices=_devices(plain["trainer"]["devices"], space),
         space=tuple(space),
     )
+
+
+def _devices(fixed: int, space: Sequence[Parameter]) -> int:
+    """Return the devices of a run; the most of them if they are varied."""
+    varied = [end for each in space if key_of_today(each.key) == "trainer.devices" for end in each.ends()]
+    return max([fixed, *(end for end in varied if isinstance(end, int))])
 
 
 def try_space(plan: Plan) -> None:

@@ -15,6 +15,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from ganatomy.launch.many import cards
 from ganatomy.launch.signals import heard_by
 from ganatomy.runs.terminal import Terminal
 from ganatomy.sweeps.plan import Plan
@@ -32,7 +33,9 @@ def run(plan: Plan, study: Study) -> int | None:
     """
     context = multiprocessing.get_context("spawn")
     count, spare = min(plan.jobs, wanted(plan)), plan.jobs
+    shared = cards.sharing(count, plan.devices, cards.visible(plan.launch))
     with _passing_on() as group, _Progress(plan, study) as progress:
+        progress.say(shared)
         group.workers = [_start(context, plan, index) for index in range(count)]
         while any(worker.is_alive() for worker in group.workers):
             time.sleep(LOOK)
@@ -46,33 +49,10 @@ def run(plan: Plan, study: Study) -> int | None:
 
 
 def _start(context: Any, plan: Plan, index: int) -> BaseProcess:
-    own = share(index, plan.devices, _visible())
+    own = cards.share(index, plan.devices, cards.visible(plan.launch))
     process: BaseProcess = context.Process(target=work, args=(plan, own, os.getpid()))
     process.start()
     return process
-
-
-def share(index: int, devices: int, visible: list[str]) -> str | None:
-    """Return CUDA_VISIBLE_DEVICES of a worker: the next GPUs in turn; None without GPUs.
-
-    Args:
-        index: Number of the worker.
-        devices: GPUs of a worker.
-        visible: Names of all GPUs.
-    """
-    if not visible:
-        return None
-    first = index * devices % max(1, len(visible) - len(visible) % devices)
-    return ",".join(visible[first : first + devices])
-
-
-def _visible() -> list[str]:
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return [name for name in named.split(",") if name]
-    import torch
-
-    return [str(index) for index in range(torch.cuda.device_count())]
 
 
 class _Workers:
@@ -126,6 +106,10 @@ class _Progress:
 
     def __exit__(self, *error: object) -> None:
         self.bar.stop()
+
+    def say(self, line: str) -> None:
+        if line:
+            self.console.print(line, soft_wrap=True)
 
     def _trials(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)[: self.count]
