@@ -23,6 +23,7 @@ from ganatomy.config.versions import key_of_today
 from ganatomy.errors import UserError
 from ganatomy.invocation import child_command
 from ganatomy.metrics.registry import describe, register
+from ganatomy.runs.checkpoints.thinning import Keep
 from ganatomy.sweeps.space import Parameter, Values, probes, read_space, words
 
 OURS = ("seed", "run_dir", "resume", "name", "paths.runs", "hydra.run.dir")
@@ -45,6 +46,7 @@ class Sweep(Section):
     storage: str | None
     trials: PositiveInt
     jobs: PositiveInt
+    keep: Keep
     seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)]
     direction: Literal["maximize", "minimize"] | None
     sampler: Named
@@ -66,6 +68,7 @@ class Plan:
     storage: str | None
     trials: int
     jobs: int
+    keep: Keep
     seeds: tuple[int, ...]
     direction: Literal["maximize", "minimize"]
     score: str
@@ -152,6 +155,7 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
         storage=asked.storage,
         trials=asked.trials,
         jobs=asked.jobs,
+        keep=asked.keep,
         seeds=tuple(asked.seeds),
         direction=asked.direction or ("maximize" if better > 0 else "minimize"),
         score=score,

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ganatomy.launch.many import cards
 from ganatomy.launch.signals import heard_by
 from ganatomy.runs.terminal import Terminal
+from ganatomy.sweeps.disk import TrialDisk
 from ganatomy.sweeps.plan import Plan
 from ganatomy.sweeps.study import wanted
 from ganatomy.sweeps.worker import work
@@ -88,6 +89,7 @@ class _Progress:
         self.console = Terminal(stderr=True)
         done = self._trials()
         self.reported = {t.number for t in done if t.state.is_finished()}
+        self.disk = TrialDisk(plan)
         if self.reported:
             self.console.print(f"{plan.study}: going on after {len(self.reported)} of {self.count} trials")
         columns = (TextColumn("[bold]sweep"), BarColumn(bar_width=28), MofNCompleteColumn())
@@ -120,6 +122,8 @@ class _Progress:
             if trial.state.is_finished() and trial.number not in self.reported:
                 self.reported.add(trial.number)
                 self.console.print(f"trial {trial.number}: {says(trial, self.plan.score)}")
+        for line in self.disk.look(trials):
+            self.console.print(line, soft_wrap=True)
         running = sum(trial.state == TrialState.RUNNING for trial in trials)
         values = [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
         best = (max if self.plan.direction == "maximize" else min)(values, default=None)

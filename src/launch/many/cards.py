@@ -103,7 +103,8 @@ def sharing(jobs: int, devices: int, names: Sequence[str]) -> str:
     """
     if devices > 1 and any(name.startswith("MIG-") for name in names):
         raise UserError(
-            f"trainer.devices: {devices}, but a process sees only one MIG instance; set it to 1, or end MIG mode"
+            f"trainer.devices: {devices}, but a process sees only one MIG instance; set it to 1, or end the "
+            "MIG mode of the cards"
         )
     if not names or jobs <= max(1, len(names) // devices):
         return ""
@@ -134,7 +135,7 @@ class Cards:
         self.users = dict.fromkeys(names, 0)
 
     def take(self, count: int) -> str | None:
-        """Return CUDA_VISIBLE_DEVICES of a run on `count` cards, or on all if there are fewer; None without."""
+        """Return CUDA_VISIBLE_DEVICES of a run on `count` cards, or on all of fewer; None without cards."""
         if not self.users:
             return None
         chosen = set(sorted(self.users, key=lambda name: self.users[name])[:count])

@@ -126,7 +126,7 @@ def test_a_job_of_joblib_has_a_card(
     monkeypatch.setattr(HydraConfig, "get", staticmethod(lambda: composed))
     monkeypatch.setattr(processes, "given_words", lambda hydra: [])
     monkeypatch.setattr(processes, "child_command", lambda verb: ["sh", "-c", SCRIPT])
-    monkeypatch.setattr("ganatomy.config.compose.searched", lambda: [])
+    monkeypatch.setattr("ganatomy.config.compose.searched", list)
     monkeypatch.setenv(cards.VARIABLE, "0,1")
     run = tmp_path / "run"
     run.mkdir()
