@@ -159,6 +159,7 @@ def test_several_processes_train_as_one(command: Any, tmp_path: Path, task: str)
     assert files[0] == files[1] and not list(tmp_path.rglob("*.tmp"))
     header = (tmp_path / "several" / "metrics.csv").read_text().splitlines()[0]
     assert "time/reducing" in header
+    assert f"averaging gradients over {count} processes" in done.stdout + done.stderr
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ class GradientAverage:
 
     def __init__(self) -> None:
         self.calls = 0
-        self._seconds = 0.0
+        self._seconds = self._total = 0.0
         self._events: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
 
     @torch.no_grad()
@@ -52,7 +52,13 @@ class GradientAverage:
             self._events[-1][1].synchronize()
             spent += sum(begin.elapsed_time(end) for begin, end in self._events) / 1000
         self._seconds, self._events = 0.0, []
+        self._total += spent
         return spent
+
+    def total(self) -> float:
+        """Return the seconds spent in reductions since the beginning, waiting included."""
+        self.seconds()
+        return self._total
 
     def _average(self, group: list[nn.Parameter]) -> None:
         gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in group]
