@@ -321,8 +321,12 @@ def agreement(workers: dict[str, Worker], files: list[Path]) -> str:
     """Return a sentence on how far the label maps of the contenders agree."""
 
     def labels(arm: str, path: Path) -> np.ndarray:
+        """Return where a contender finds the class that is not the background."""
         place = next(workers[arm].output.rglob(f"{path.name.split('.')[0]}*"))
-        return np.asarray(nib.load(place).dataobj if place.name.endswith(".nii.gz") else Image.open(place))
+        if place.name.endswith(".nii.gz"):
+            return np.asarray(nib.load(place).dataobj) > 0
+        found = np.asarray(Image.open(place)) > 0  # two classes; MONAI's PNG holds 0 and 255
+        return found if arm.startswith("ours") else found.T  # its PILWriter swaps rows and columns
 
     shares = {
         arm: np.mean([(labels(arm, path) == labels("ours", path)).mean() for path in files[:8]])

@@ -114,6 +114,7 @@ def _set_up(attempt: Attempt, run: Run, data: DataModule) -> Session:
     from ganatomy.runs import console
     from ganatomy.training import build, preflight, pretrained
     from ganatomy.training.initial.begin import begin
+    from ganatomy.training.machine.planner import plan_machine
     from ganatomy.training.trainer import build_trainer
 
     cfg = build.complete(attempt.cfg, data)
@@ -122,19 +123,23 @@ def _set_up(attempt: Attempt, run: Run, data: DataModule) -> Session:
     resumes = bool(cfg.resume) and attempt.start is None
     beginning = begin(cfg, task, data, fresh=attempt.checkpoint is None and not resumes)
     cfg = beginning.cfg
-    attempt = replace(attempt, cfg=attempt.cfg.with_values(init_hash=cfg.init_hash))
     pretrained.attach_evaluator(cfg, task, data)
     preflight.check_size(task, data)
     preflight.check_monitor(task)
     preflight.check_schedules(cfg, task)
     plan = preflight.plan_update(cfg.update, task, data)
     preflight.check_processes(task)
+    cfg, machine = plan_machine(cfg, task, data)
+    build.lay_out(task, cfg.trainer)
+    console.set_threads(cfg.trainer.threads)
     trainer = build_trainer(cfg, run)
+    settled = attempt.cfg.with_values(init_hash=cfg.init_hash, trainer=cfg.trainer.to_plain())
+    attempt = replace(attempt, cfg=settled)
     attempt.watch(trainer)
     without = f" ({data.left_out} cases left out)" if data.left_out else ""
     items = f"data: {len(data.train_items())} training items{without}, cache: {data.cache.room}"
     notes = [*beginning.lines, data.cut, *data.notes, *task.notes, *task.undefined(data)]
-    console.print_status("\n".join(filter(None, [str(plan), items, *notes])))
+    console.print_status("\n".join(filter(None, [machine, str(plan), items, *notes])))
     start = preflight.describe(run, cfg, data, task, beginning.record)
     if attempt.start is not None:
         start = attempt.start

@@ -14,16 +14,17 @@ FILES = {str(path.relative_to(SRC).with_suffix("")): path for path in sorted(SRC
 FRAMEWORKS = {"pytorch_lightning", "lightning", "hydra", "omegaconf", "wandb"}
 
 GROUND = {"adversarial", "networks", "metrics", "data", "degradations", "baselines", "pictures"}
-BELOW_TRAINING = GROUND | {"guard", "optim", "tasks", "callbacks", "config", "runs", "launch"}
+BELOW_TRAINING = GROUND | {"machine", "guard", "optim", "tasks", "callbacks", "config", "runs", "launch"}
 BELOW_INFERENCE = BELOW_TRAINING | {"training"}
 KNOWS: Mapping[str, set[str]] = {
     **{room: set() for room in sorted(GROUND)},
     "pictures": {"metrics"},
     "optim": {"adversarial"},
+    "machine": set(),
     "guard": {"metrics"},
     "config": {"adversarial", "data"},
-    "runs": {"data"},
-    "launch": {"config", "runs"},
+    "runs": {"data", "machine"},
+    "launch": {"config", "runs", "machine"},
     "tasks": GROUND | {"optim"},
     "callbacks": GROUND | {"guard", "tasks", "config", "runs", "launch"},
     "training": BELOW_TRAINING,

@@ -103,7 +103,8 @@ def forecast(data: DataConfig, trainer: TrainerConfig, each: float, left: int, c
         ways.append(f"data.{key} of half the side (about {part})")
     ways.append("a smaller model (model.generator.channels)")
     if not torch.cuda.is_available() or trainer.accelerator == "cpu":
-        if (threads := trainer.threads or torch.get_num_threads()) < cores:
+        threads = trainer.threads if isinstance(trainer.threads, int) else torch.get_num_threads()
+        if threads < cores:
             ways.append(f"trainer.threads={cores} (now {threads})")
         ways.append("trainer.accelerator=auto" if torch.cuda.is_available() else "a machine with a GPU")
     rate = f"{1 / each:.2g} steps/s" if each < 1 else f"{each:.3g} s a step"

@@ -116,10 +116,10 @@ class TrainerConfig(Section):
     devices: Count
     num_nodes: Count = 1
     hang_after: Positive = 1800.0
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
-    channels_last: bool = False
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+    channels_last: bool | Literal["auto", "generator", "discriminator"] = False
     deterministic: bool
-    threads: Count | None
+    threads: Count | Literal["auto"] | None
 
 
 class WandbConfig(Section):

@@ -25,6 +25,7 @@ from ganatomy.config.security.hydra_job import refuse_foreign, refuse_variables
 from ganatomy.config.translate import readable
 from ganatomy.errors import GAME_FAILED, UserError
 from ganatomy.invocation import redacted, settle_prefixes
+from ganatomy.machine import allocator
 from ganatomy.runs.integrity.restore import restore_resumed
 from ganatomy.runs.multirun import finish
 from ganatomy.runs.process_place import is_rank_zero
@@ -73,6 +74,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
                 _say_prefixes()
                 folders[:] = _flags()
                 if name == "train":
+                    allocator.start_anew()
                     restore_resumed(sys.argv[1:])
                 sys.argv[1:] = readable(sys.argv[1:], name == "train", composing)
                 sys.argv[1:] = replacing(sys.argv[1:], composing)

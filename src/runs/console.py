@@ -50,10 +50,15 @@ def print_status(line: str) -> None:
         sys.stderr.write(f"{printable(line)}\n")
 
 
-def seed_everything(seed: int, threads: int | None) -> None:
-    """Seed the global generators, and set the number of CPU threads; None leaves it to torch."""
+def seed_everything(seed: int, threads: int | str | None) -> None:
+    """Seed the global generators, and set the number of CPU threads; None, or `auto`, leaves it to torch."""
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - libraries draw from the global generator
     torch.manual_seed(seed)
-    if threads:
+    set_threads(threads)
+
+
+def set_threads(threads: int | str | None) -> None:
+    """Set the number of CPU threads; None, or `auto`, leaves it to torch."""
+    if isinstance(threads, int):
         torch.set_num_threads(threads)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ganatomy.invocation import own_prefixes, redacted
+from ganatomy.machine.allocator import in_use
 
 VERSIONS = ("torch", "pytorch-lightning", "monai", "hydra-core", "wandb", "torchmetrics", "numpy", "nilearn")
 
@@ -28,6 +29,7 @@ def environment(seed: int) -> dict[str, Any]:
         "platform": platform.platform(),
         "processor": _processor(),
         "threads": torch.get_num_threads(),
+        "allocator": in_use(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
     }
 

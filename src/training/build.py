@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from ganatomy.config.objectives import build_objectives, class_of
 from ganatomy.config.resolve import data_keys
-from ganatomy.config.schema import Config
+from ganatomy.config.schema import Config, Node
 from ganatomy.config.targets import build, parameters_of, resolve
 from ganatomy.errors import UserError
 from ganatomy.runs.integrity.checked import read_file
@@ -23,7 +23,7 @@ from ganatomy.tasks.recipe import PLAYERS, Recipe
 from ganatomy.training.players import built, filled, networks
 
 if TYPE_CHECKING:
-    from ganatomy.config.schema import DataConfig, PathsConfig
+    from ganatomy.config.schema import DataConfig, PathsConfig, TrainerConfig
     from ganatomy.config.section import Plain, Section
     from ganatomy.data.datamodule import DataModule
     from ganatomy.data.splits.held import Held
@@ -134,12 +134,14 @@ def build_task(cfg: Config, classes: tuple[str, ...]) -> AdversarialTask:
     torch.manual_seed(cfg.seed)
     model = cfg.model
 
-    def placed(network: nn.Module) -> nn.Module:
-        return convert_global_layers(laid_out(network, cfg.trainer.channels_last))
+    def player(name: str, node: Node) -> nn.Module:
+        def placed(network: nn.Module) -> nn.Module:
+            return convert_global_layers(laid_out(network, is_channels_last(cfg.trainer, name)))
 
-    generator = built(model.generator, "model.generator", placed)
-    opponent = model.discriminator
-    discriminator = None if opponent is None else built(opponent, "model.discriminator", placed)
+        return built(node, f"model.{name}", placed)
+
+    generator = player("generator", model.generator)
+    discriminator = None if model.discriminator is None else player("discriminator", model.discriminator)
     game = build_objectives(model.adversarial.to_plain())
     lazy = max((penalty.every for penalty in game["penalties"]), default=1)
     optimizers = _makers(model.optimizer, "model.optimizer")
@@ -174,6 +176,20 @@ def laid_out(network: nn.Module, channels_last: bool) -> nn.Module:
         if weight.dim() in LAYOUTS:
             weight.data = weight.data.to(memory_format=LAYOUTS[weight.dim()])
     return network
+
+
+def is_channels_last(trainer: TrainerConfig, player: str) -> bool:
+    """Return True if a player's channels are to be innermost in memory."""
+    return trainer.channels_last in (True, player)
+
+
+def lay_out(task: AdversarialTask, trainer: TrainerConfig) -> None:
+    """Put channels innermost in the networks of a task that was built before this was chosen."""
+    average = task.average.module if task.average is not None else None
+    laid = (("generator", task.generator), ("generator", average), ("discriminator", task.discriminator))
+    for player, network in laid:
+        if network is not None:
+            laid_out(network, is_channels_last(trainer, player))
 
 
 def lazily(make: Callable[[Any], Optimizer], every: int, parameters: Iterable[nn.Parameter]) -> Optimizer:

@@ -62,6 +62,7 @@ def build_trainer(cfg: Config, run: Run) -> pl.Trainer:
     strategy: str | PlayersStrategy = "auto"
     if (environment := cluster()) is not None:
         strategy, plugins = PlayersStrategy(), [*plugins, environment]
+    assert trainer.precision != "auto"  # the planner of the machine has chosen
     half = trainer.precision == "16-mixed"
     if half and not torch.cuda.is_available():
         raise UserError("trainer.precision: 16-mixed needs a GPU; use bf16-mixed or 32-true here")
