@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ import torch.multiprocessing as mp
 
 from benchmarks._players import WEIGHT, Rules, Setting
 from benchmarks._results import table, write
-from ganatomy.adversarial import LOSSES, Game, GradientAverage, plan
+from ganatomy.adversarial import LOSSES, Game, GradientAverage, OverlappedAverage, plan
 from ganatomy.adversarial.distributed.collectives import without_collectives
 from ganatomy.adversarial.losses.weighting import Fixed
 
@@ -44,27 +45,34 @@ CASES = [
 ]
 SMALL = [Case("batch", 1, 32), Case("size", 2, 32), Case("depth", 2, 32, 2)]
 MEASURED = Case("processes", 8, 128)
-Times = tuple[float, float, float]
-"""Seconds of a step in one process, of a step in two, and of averaging gradients in that."""
+BUCKET = 2e6
+"""Bytes of a bucket: a few for each player here."""
+Times = tuple[float, ...]
+"""Seconds of a step in one process; of a step in two, and of averaging gradients in that; both in buckets."""
 
 
-def stepping(case: Case) -> tuple[Callable[[int], None], GradientAverage]:
-    """Return the shared update as a function of the number of steps, and what averages its gradients."""
-    setting, reduce = Setting(case.side, case.batch, case.depth), GradientAverage()
+def stepping(case: Case) -> Callable[[int, GradientAverage], None]:
+    """Return the shared update as a function of the number of steps and of what averages its gradients."""
+    setting = Setting(case.side, case.batch, case.depth)
     rules = Rules(setting.generator)
     game = Game(rules, setting.generator, setting.discriminator, LOSSES["hinge"](), Fixed(WEIGHT))
     update = plan(game, "shared").update
 
-    def stepper(player: str) -> None:
-        reduce(game.parameters(player))
-        setting.optimisers[player].step()
-        setting.optimisers[player].zero_grad()
+    def steps(count: int, reduce: GradientAverage) -> None:
+        def stepper(player: str) -> None:
+            reduce(game.parameters(player))
+            setting.optimisers[player].step()
+            setting.optimisers[player].zero_grad()
 
-    def steps(count: int) -> None:
+        def last_backward(player: str, simple: bool) -> AbstractContextManager[None]:
+            if not isinstance(reduce, OverlappedAverage):
+                return nullcontext()
+            return reduce.last_backward(game.parameters(player), simple)
+
         for step in range(count):
-            update(game, setting.image, step, stepper)
+            update(game, setting.image, step, stepper, last_backward=last_backward)
 
-    return steps, reduce
+    return steps
 
 
 def measure(rank: int, port: int, cases: Sequence[Case], rounds: int, least: float, folder: str) -> None:
@@ -76,23 +84,26 @@ def measure(rank: int, port: int, cases: Sequence[Case], rounds: int, least: flo
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     dist.init_process_group("gloo", rank=rank, world_size=2)
     found: list[list[Times]] = []
+    one_call, buckets = GradientAverage(), OverlappedAverage(BUCKET)
     for case in cases:
-        steps, reduce = stepping(case)
+        steps = stepping(case)
         begun = time.perf_counter()
-        steps(1)
+        steps(1, one_call)
         count = torch.tensor(max(1, round(least / (time.perf_counter() - begun))))
         dist.broadcast(count, 0)
         turns: list[Times] = []
         for _ in range(rounds):
-            alone = 0.0
+            alone = 0.0  # which rank 0 alone measures
             dist.barrier()
             if rank == 0:
                 with without_collectives():
-                    alone = timed(steps, int(count))
-            dist.barrier()
-            reduce.seconds()
-            together = timed(steps, int(count))
-            turns.append((alone, together, reduce.seconds() / int(count)))
+                    alone, _ = timed(steps, int(count), one_call)
+            turn: Times = (alone,)
+            for reduce in (one_call, buckets) if case.varied == "processes" else (one_call,):
+                dist.barrier()
+                reduce.seconds()
+                turn += timed(steps, int(count), reduce)
+            turns.append(turn)
         found.append(turns)
         if rank == 0:
             sys.stderr.write(f"{case}: {1000 * turns[-1][0]:.0f} ms, {1000 * turns[-1][1]:.0f} ms\n")
@@ -101,11 +112,13 @@ def measure(rank: int, port: int, cases: Sequence[Case], rounds: int, least: flo
     dist.destroy_process_group()
 
 
-def timed(steps: Callable[[int], None], count: int) -> float:
-    """Return the seconds of a step, of `count` taken."""
+def timed(
+    steps: Callable[[int, GradientAverage], None], count: int, reduce: GradientAverage
+) -> tuple[float, float]:
+    """Return the seconds of a step, of `count` taken, and those of averaging in it."""
     begun = time.perf_counter()
-    steps(count)
-    return (time.perf_counter() - begun) / count
+    steps(count, reduce)
+    return (time.perf_counter() - begun) / count, reduce.seconds() / count
 
 
 def measured(cases: Sequence[Case], rounds: int, least: float) -> list[list[Times]]:
@@ -115,29 +128,40 @@ def measured(cases: Sequence[Case], rounds: int, least: float) -> list[list[Time
         port = listener.getsockname()[1]
         listener.close()
         mp.spawn(measure, (port, list(cases), rounds, least, folder), nprocs=2)
-        return [[(a, b, c) for a, b, c in turns] for turns in json.loads(Path(folder, "times").read_text())]
+        read = json.loads(Path(folder, "times").read_text())
+        return [[tuple(turn) for turn in turns] for turns in read]
 
 
 def second_process(turns: Sequence[Times], rounds: int) -> str:
     """Return the section on what a second process brings."""
     batch, side = MEASURED.batch, MEASURED.side
-    one, two, reducing = (statistics.median(column) for column in zip(*turns, strict=True))
-    ratios = [2 * alone / together for alone, together, _ in turns]
+    one, *both = (statistics.median(column) for column in zip(*turns, strict=True))
+    ratios = ([2 * turn[0] / turn[column] for turn in turns] for column in (1, 3))
     rows = [
         ("1", f"{batch / one:.1f}", f"{1000 * one:.0f}", "", "1"),
-        (
-            "2",
-            f"{2 * batch / two:.1f}",
-            f"{1000 * two:.0f}",
-            f"{1000 * reducing:.1f} ({reducing / two:.1%})",
-            f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
+        *(
+            (
+                name,
+                f"{2 * batch / two:.1f}",
+                f"{1000 * two:.0f}",
+                f"{1000 * reducing:.1f} ({reducing / two:.1%})",
+                f"{statistics.median(ratio):.2f} ({min(ratio):.2f} to {max(ratio):.2f})",
+            )
+            for name, two, reducing, ratio in zip(
+                ("2, in one call", f"2, in buckets of {BUCKET / 1e6:.0f} MB"),
+                both[::2],
+                both[1::2],
+                ratios,
+                strict=True,
+            )
         ),
     ]
     head = ("processes", "images a second", "ms a step", "ms of it averaging gradients", "images, beside one")
     text = (
         f"{side}x{side} images, {batch} a process, one thread and one core a process, gloo; the shared "
         f"update on a U-Net and a patch discriminator, Adam. Median of {rounds} turns, alone and together "
-        "one after the other (and the range). The time of averaging includes waiting for the other process."
+        "one after the other (and the range). Buckets are averaged while the backward pass goes on "
+        "(`trainer.bucket_mb`). The time of averaging includes waiting for the other process."
     )
     return f"{text}\n\n{table(head, rows)}"
 
@@ -146,8 +170,8 @@ def cost(cases: Sequence[Case], found: Sequence[Sequence[Times]], rounds: int) -
     """Return the section on the cost of a step."""
     rows = []
     for case, turns in zip(cases, found, strict=True):
-        one, two, reducing = (statistics.median(column) for column in zip(*turns, strict=True))
-        brings = statistics.median(2 * alone / together for alone, together, _ in turns)
+        one, two, reducing, *_ = (statistics.median(column) for column in zip(*turns, strict=True))
+        brings = statistics.median(2 * turn[0] / turn[1] for turn in turns)
         rows.append(
             (
                 case.varied,

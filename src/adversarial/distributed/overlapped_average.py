@@ -1,4 +1,8 @@
-"""Average of one player's gradients in buckets, begun while its last backward pass of the step goes on."""
+"""Average of one player's gradients in buckets, begun while its last backward pass of the step goes on.
+
+Li et al., PyTorch Distributed, arXiv 2006.15704, section 3.2. Micro-batches add to `.grad` in several passes;
+only the last one may begin the sums.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +16,6 @@ from torch import Tensor, nn
 
 from ganatomy.adversarial.distributed.collectives import processes
 from ganatomy.adversarial.distributed.gradient_average import GradientAverage
-
-BUCKET = 25_000_000
-"""Bytes of a bucket, as in torch's DistributedDataParallel."""
 
 
 class Bucket:
@@ -61,22 +62,27 @@ class OverlappedAverage(GradientAverage):
     """`GradientAverage` in buckets that are summed while the backward pass fills the next ones.
 
     Buckets begin in one order in every process, that of the parameters from the last to the first, so that
-    collectives match. Use it for a player without layers that talk to the other processes in backward.
+    collectives match.
 
     Args:
         size: Bytes of a bucket.
     """
 
-    def __init__(self, size: float = BUCKET) -> None:
+    def __init__(self, size: float) -> None:
         super().__init__()
         self.size = size
         self._begun: list[Bucket] = []
 
     @contextmanager
-    def last_backward(self, parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+    def last_backward(self, parameters: Sequence[nn.Parameter], early: bool = True) -> Iterator[None]:
         """Sum the gradients of these parameters as the backward pass inside completes them.
 
-        All that were there before, of earlier passes of the step, count too. On exit every bucket has begun.
+        What earlier passes of the step left in `.grad` counts, too. On exit every bucket has begun.
+
+        Args:
+            parameters: Parameters of the player, in the same order in every process.
+            early: False to begin on exit only: `.grad` changes inside other than by one backward pass, or
+                that pass makes collectives of its own, which must keep their place among the sums.
         """
         if processes() == 1:
             yield
@@ -90,7 +96,7 @@ class OverlappedAverage(GradientAverage):
             while waiting and not waiting[-1].missing:
                 self._start(waiting.pop())
 
-        hooks = [p.register_post_accumulate_grad_hook(ready) for p in place]
+        hooks = [p.register_post_accumulate_grad_hook(ready) for p in place] if early else []
         try:
             yield
         finally:
@@ -103,18 +109,18 @@ class OverlappedAverage(GradientAverage):
     @torch.no_grad()
     def __call__(self, parameters: Iterable[nn.Parameter]) -> None:
         """Wait for the buckets of these parameters; those that were not begun are averaged in one call."""
-        left = list(parameters)
-        given = set(left)
+        given = dict.fromkeys(p for p in parameters if p.requires_grad)
         begun = [bucket for bucket in self._begun if bucket.parameters[0] in given]
-        if not begun:
-            super().__call__(left)
-            return
         self._begun = [bucket for bucket in self._begun if bucket not in begun]
         start = time.perf_counter()
         for bucket in begun:
             bucket.finish()
+            for p in bucket.parameters:
+                given.pop(p, None)
         self._seconds += time.perf_counter() - start
-        self.calls += 1
+        self.calls += bool(begun)
+        if given:
+            super().__call__(given)
 
     def _start(self, bucket: Bucket) -> None:
         start = time.perf_counter()
