@@ -310,8 +310,8 @@ both are in the small and in the middle model: nothing changes. The large one:
 
 {overlap}
 
-Where bandwidth is what is waited for, it helps; where latency is, it harms. It is off unless you set it, as it
-was never run on GPUs; two processes of one machine are measured in [results.md](../benchmarks/results.md).
+Where bandwidth is what is waited for, it helps; where latency is, it harms. It is off unless you set it, as
+it was never run on GPUs; two processes of one machine are measured in [results.md](../benchmarks/results.md).
 
 ### At a fixed global batch
 
@@ -335,8 +335,8 @@ The middle model with {FIXED} images in all: computing is divided, starting kern
 
 ## What was never run
 
-Several GPUs, NCCL between GPUs, several machines, InfiniBand: no number on this page comes from them. What was
-run is gloo with two and three processes of one machine (every test of equality with one process, and
+Several GPUs, NCCL between GPUs, several machines, InfiniBand: no number on this page comes from them. What
+was run is gloo with two and three processes of one machine (every test of equality with one process, and
 [results.md](../benchmarks/results.md)), and torchrun and srun by stand-ins that set what they set.
 
 ## Why there is no `trainer=fsdp`
