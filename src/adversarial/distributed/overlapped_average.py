@@ -6,7 +6,6 @@ only the last one may begin the sums.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -15,47 +14,24 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from ganatomy.adversarial.distributed.collectives import processes
-from ganatomy.adversarial.distributed.gradient_average import GradientAverage
+from ganatomy.adversarial.distributed.gradient_average import Bucket, GradientAverage
 
 
-class Bucket:
-    """Parameters of one dtype whose gradients are summed over the processes together."""
+class PendingBucket(Bucket):
+    """Bucket whose sum goes on while other gradients are computed."""
 
     def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
-        self.parameters = parameters
+        super().__init__(parameters)
         self.missing = len(parameters)
-        self.absent: list[bool] = []
-        self.flat: Tensor | None = None
-        self.work: dist.Work | None = None
+        self._work: dist.Work | None = None
 
-    @torch.no_grad()
     def start(self) -> None:
-        """Begin the sum of the gradients, with a count of the processes that have each of them."""
-        self.absent = [p.grad is None for p in self.parameters]
-        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
-        there = gradients[0].new_tensor([0.0 if absent else 1.0 for absent in self.absent])
-        self.flat = torch.cat([*(gradient.reshape(-1) for gradient in gradients), there])
-        self.work = dist.all_reduce(self.flat, async_op=True)
+        self._work = dist.all_reduce(self.gathered(), async_op=True)
 
-    @torch.no_grad()
     def finish(self) -> None:
-        """Wait for the sum and put the average into `.grad`."""
-        assert self.flat is not None and self.work is not None
-        self.work.wait()
-        sizes = [p.numel() for p in self.parameters]
-        *parts, counts = torch.split(self.flat, [*sizes, len(sizes)])
-        averaged = [part.view_as(p) for part, p in zip(parts, self.parameters, strict=True)]
-        torch._foreach_mul_(averaged, 1 / processes())
-        held = [
-            (p.grad, mean) for p, mean in zip(self.parameters, averaged, strict=True) if p.grad is not None
-        ]
-        torch._foreach_copy_([gradient for gradient, _ in held], [mean for _, mean in held])
-        if any(self.absent):
-            for p, mean, absent, count in zip(
-                self.parameters, averaged, self.absent, counts.tolist(), strict=True
-            ):
-                if absent and count:
-                    p.grad = mean.clone()
+        assert self._work is not None
+        self._work.wait()
+        self.spread()
 
 
 class OverlappedAverage(GradientAverage):
@@ -71,7 +47,7 @@ class OverlappedAverage(GradientAverage):
     def __init__(self, size: float) -> None:
         super().__init__()
         self.size = size
-        self._begun: list[Bucket] = []
+        self._begun: list[PendingBucket] = []
 
     @contextmanager
     def last_backward(self, parameters: Sequence[nn.Parameter], early: bool = True) -> Iterator[None]:
@@ -90,6 +66,7 @@ class OverlappedAverage(GradientAverage):
         buckets = self._buckets(parameters)
         place = {p: bucket for bucket in buckets for p in bucket.parameters}
         waiting = list(reversed(buckets))
+        self._begun = [each for each in self._begun if each.parameters[0] not in place]  # of a step given up
 
         def ready(parameter: Tensor) -> None:
             place[parameter].missing -= 1  # type: ignore[index]
@@ -112,22 +89,20 @@ class OverlappedAverage(GradientAverage):
         given = dict.fromkeys(p for p in parameters if p.requires_grad)
         begun = [bucket for bucket in self._begun if bucket.parameters[0] in given]
         self._begun = [bucket for bucket in self._begun if bucket not in begun]
-        start = time.perf_counter()
         for bucket in begun:
-            bucket.finish()
+            with self.timed(bucket.parameters[0].device):
+                bucket.finish()
             for p in bucket.parameters:
                 given.pop(p, None)
-        self._seconds += time.perf_counter() - start
         self.calls += bool(begun)
         if given:
             super().__call__(given)
 
-    def _start(self, bucket: Bucket) -> None:
-        start = time.perf_counter()
-        bucket.start()
-        self._seconds += time.perf_counter() - start
+    def _start(self, bucket: PendingBucket) -> None:
+        with torch.no_grad(), self.timed(bucket.parameters[0].device):
+            bucket.start()
 
-    def _buckets(self, parameters: Sequence[nn.Parameter]) -> list[Bucket]:
+    def _buckets(self, parameters: Sequence[nn.Parameter]) -> list[PendingBucket]:
         """Return the parameters in buckets of one dtype, from the last parameter to the first."""
         groups: list[list[nn.Parameter]] = []
         room = 0.0
@@ -138,4 +113,4 @@ class OverlappedAverage(GradientAverage):
                 room = self.size
             groups[-1].append(p)
             room -= size
-        return [Bucket(group) for group in groups]
+        return [PendingBucket(group) for group in groups]
