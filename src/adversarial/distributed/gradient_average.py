@@ -26,7 +26,10 @@ class Bucket:
         """Return all gradients in one tensor, and for each a 1, or a 0 where this process has none."""
         self._absent = [p.grad is None for p in self.parameters]
         self._gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
-        there = self._gradients[0].new_tensor([0.0 if absent else 1.0 for absent in self._absent])
+        there = self._gradients[0].new_ones(len(self.parameters))  # filled where it lies: no wait for a GPU
+        for place, absent in enumerate(self._absent):
+            if absent:
+                there[place].zero_()
         self._flat = torch.cat([*(gradient.reshape(-1) for gradient in self._gradients), there])
         return self._flat
 
