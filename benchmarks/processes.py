@@ -132,9 +132,9 @@ def measured(cases: Sequence[Case], rounds: int, least: float) -> list[list[Time
         return [[tuple(turn) for turn in turns] for turns in read]
 
 
-def second_process(turns: Sequence[Times], rounds: int) -> str:
+def second_process(case: Case, turns: Sequence[Times], rounds: int) -> str:
     """Return the section on what a second process brings."""
-    batch, side = MEASURED.batch, MEASURED.side
+    batch, side = case.batch, case.side
     one, *both = (statistics.median(column) for column in zip(*turns, strict=True))
     ratios = ([2 * turn[0] / turn[column] for turn in turns] for column in (1, 3))
     rows = [
@@ -204,7 +204,7 @@ def main() -> None:
     cases, rounds, least = (SMALL, 1, 0.0) if quick else (CASES, 5, 0.7)
     main_case = Case("processes", 2, 32) if quick else MEASURED
     first, *found = measured([main_case, *cases], rounds, least)
-    write("Processes", second_process(first, rounds), keep=not quick)
+    write("Processes", second_process(main_case, first, rounds), keep=not quick)
     write("Cost of a step", cost(cases, found, rounds), keep=not quick)
 
 

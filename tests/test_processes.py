@@ -57,6 +57,7 @@ CASES: dict[str, tuple[int, list[str]]] = {
         [
             "update=textbook",
             "update.accumulate=2",
+            "trainer.bucket_mb=0.001",
             "model.adversarial.loss=least_squares",
             "model.adversarial.penalties=[{name: r1, every: 2}, {name: weight_clip, limit: 0.1}]",
             "model.adversarial.augment={name: diffaugment, policy: [translation, cutout, contrast]}",
@@ -71,6 +72,7 @@ CASES: dict[str, tuple[int, list[str]]] = {
             "model.generator.refine=0",  # a ratio of tiny powers, checkerboard, shows its rounding at 3e-6
             "model.discriminator.channels=4",
             "save_samples=3",
+            "trainer.bucket_mb=0.001",
             "task.imagenet=false",
         ],
     ),  # BatchNorm, R1 and R2

@@ -31,7 +31,7 @@ class Step:
         index: Batches done so far.
         scale: Scales a loss before it is differentiated.
         join_real_and_fake: Penalties may run D on real and fake in one concatenated batch.
-        pieces: Micro-batches of this batch; each player has one backward pass into `.grad` for each.
+        micro_batches: Number of micro-batches; each player has one backward pass into `.grad` for each.
         last_backward: Around the last of these passes, see `OverlappedAverage`; None for nothing.
         values: Logged values of the whole batch by name, detached.
         parameters: Trainable parameters of each player.
@@ -41,7 +41,7 @@ class Step:
     index: int
     scale: Scale
     join_real_and_fake: bool = False
-    pieces: int = 1
+    micro_batches: int = 1
     last_backward: LastBackward | None = None
     values: dict[str, Tensor] = field(default_factory=dict)
 
@@ -57,7 +57,7 @@ class Step:
             simple: Nothing but one backward pass changes `.grad` inside.
         """
         self._passes[player] += 1
-        if self.last_backward is None or self._passes[player] < self.pieces:
+        if self.last_backward is None or self._passes[player] < self.micro_batches:
             return nullcontext()
         return self.last_backward(player, simple)
 
