@@ -36,7 +36,7 @@ def run(plan: Plan, study: Study) -> int | None:
     count, spare = min(plan.jobs, wanted(plan)), plan.jobs
     shared = cards.sharing(count, plan.devices, cards.visible(plan.launch))
     with _passing_on() as group, _Progress(plan, study) as progress:
-        progress.say(shared)
+        progress.print_line(shared)
         group.workers = [_start(context, plan, index) for index in range(count)]
         while any(worker.is_alive() for worker in group.workers):
             time.sleep(LOOK)
@@ -109,7 +109,7 @@ class _Progress:
     def __exit__(self, *error: object) -> None:
         self.bar.stop()
 
-    def say(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         if line:
             self.console.print(line, soft_wrap=True)
 

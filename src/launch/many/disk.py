@@ -46,11 +46,11 @@ class Budget:
         total: How many there will be.
         at_once: How many run at a time; while one runs, it has all of its checkpoints.
         keep: The checkpoints that stay.
-        place: Folder on the disk they are written to.
+        root: Folder on the disk they are written to.
     """
 
-    def __init__(self, what: str, total: int, at_once: int, keep: Keep, place: Path) -> None:
-        self.what, self.total, self.at_once, self.keep, self.place = what, total, at_once, keep, place
+    def __init__(self, what: str, total: int, at_once: int, keep: Keep, root: Path) -> None:
+        self.what, self.total, self.at_once, self.keep, self.root = what, total, at_once, keep, root
         self.sizes: list[int] = []
         self.of_failed: list[int] = []
         self.largest = 0
@@ -81,7 +81,7 @@ class Budget:
             return []
         each = sum(self.sizes) / len(self.sizes)
         need = left * each + min(left, self.at_once) * (self.largest - each)
-        free = shutil.disk_usage(self.place).free
+        free = shutil.disk_usage(self.root).free
         lines = []
         if not self.said:
             lines.append(
@@ -92,7 +92,7 @@ class Budget:
             hint = ", or take keep=best or keep=none" if self.keep == "all" else ""
             lines.append(
                 f"warning: {shown(need)} are needed for the {left} {self.what}s to come, and the disk of "
-                f"{self.place} has {shown(free)} free; make room{hint}"
+                f"{self.root} has {shown(free)} free; make room{hint}"
             )
             self.warned = True
         self.said = True
