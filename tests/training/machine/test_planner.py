@@ -62,9 +62,9 @@ def own_cache(tmp_path: Path) -> list[str]:
 
 @pytest.fixture
 def planted(monkeypatch: pytest.MonkeyPatch) -> dict[timing.Setting, float]:
-    """Seconds of an update by setting, in place of a clock; 1 where nothing is planted."""
+    """Hundredths of a second of an update by setting, in place of a clock; 1 where nothing is planted."""
     times: dict[timing.Setting, float] = defaultdict(lambda: 1.0)
-    monkeypatch.setattr(Trial, "seconds", lambda self, half, layout, clock: times[half, tuple(layout)])
+    monkeypatch.setattr(Trial, "seconds", lambda self, half, layout, clock: times[half, tuple(layout)] / 100)
     monkeypatch.setattr(processor, "bfloat16_unit", lambda device: "a unit")
     return times
 
