@@ -35,7 +35,7 @@ def plot(root: Path, **fates: str) -> Path:
 def test_a_stopped_experiment_goes_on_and_ends_with_the_same_table(
     tmp_path: Path, small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two at a time, each on a card of its own; then the last one alone, its checkpoint removed at the end."""
+    """Two at a time, each on a card of its own; then the last one alone, and no checkpoint stays."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-aa,GPU-bb")
     folder = small()
     place = plot(tmp_path, gan_seed1="hang")
