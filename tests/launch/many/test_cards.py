@@ -107,7 +107,7 @@ def test_the_environment_of_a_run(
 ) -> None:
     monkeypatch.setenv(cards.VARIABLE, "7")
     script = f'echo "$CUDA_VISIBLE_DEVICES" > {tmp_path}/seen'
-    TrainProcess(["sh", "-c", script, "sh"], [], tmp_path / "run", 0.0, own).result()
+    TrainProcess(["sh", "-c", script, "sh"], [], tmp_path / "run", cards=own).result()
     assert (tmp_path / "seen").read_text().strip() == seen
 
 
@@ -121,7 +121,7 @@ def test_a_job_of_joblib_has_a_card(
         runtime=SimpleNamespace(choices={"hydra/launcher": plugin}),
         job=SimpleNamespace(num=0),
         sweep=SimpleNamespace(dir=str(tmp_path / "jobs")),
-        launcher={"n_jobs": 2},
+        launcher={"n_jobs": 2, "_target_": f"{plugin}.Launcher"},
     )
     monkeypatch.setattr(HydraConfig, "get", staticmethod(lambda: composed))
     monkeypatch.setattr(processes, "given_words", lambda hydra: [])
