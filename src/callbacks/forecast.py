@@ -22,8 +22,8 @@ WARM, STEPS, ENOUGH = 1, 10, 60.0
 """Steps before the timing, which allocate buffers; timed steps; seconds after which fewer will do."""
 
 
-WAITS = 0.1
-"""Share of the time spent waiting for data from which a run of one process says so."""
+WAITS, BRIEF = 0.1, 10.0
+"""Share of the time spent waiting for data from which a run of one process says so, if it is so many seconds."""
 
 
 class Forecast(pl.Callback):
@@ -44,8 +44,11 @@ class Forecast(pl.Callback):
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say how long the training waited for data and for the other processes."""
         assert isinstance(pl_module, AdversarialTask)
-        reducing = pl_module.reduce.total() / max(time.monotonic() - self.begun, 1e-9)
+        spent = max(time.monotonic() - self.begun, 1e-9)
+        reducing = pl_module.reduce.total() / spent
         waiting = getattr(trainer.train_dataloader, "wait_share", 0.0)
+        if processes() == 1 and waiting * spent < BRIEF:
+            return
         if line := waited(waiting, reducing, processes(), self.data.workers):
             console.print_status(line)
 
