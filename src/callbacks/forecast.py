@@ -23,7 +23,7 @@ WARM, STEPS, ENOUGH = 1, 10, 60.0
 
 
 WAITS, BRIEF = 0.1, 10.0
-"""Share of the time spent waiting for data from which a run of one process says so, if it is so many seconds."""
+"""Share of the time, and seconds, spent waiting for data from which a run of one process says so."""
 
 
 class Forecast(pl.Callback):
