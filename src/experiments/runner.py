@@ -83,13 +83,14 @@ class Runner:
         self.running: dict[tuple[str, int], tuple[PlannedRun, TrainProcess, float]] = {}
         self.cards = Cards(visible(launch) if jobs > 1 else [])
         self.taken: dict[tuple[str, int], str | None] = {}
+        self.devices: dict[str, int] = {}
         self.console = Terminal(stderr=True)
 
     def work(self, todo: Sequence[PlannedRun], total: int) -> Outcome:
         """Train until no run is left that can begin, or a signal comes."""
         waiting = list(todo)
         if waiting and (names := list(self.cards.users)):
-            line = sharing(min(self.jobs, len(waiting)), max(map(devices, waiting)), names)
+            line = sharing(min(self.jobs, len(waiting)), max(map(self._devices, waiting)), names)
             self.console.print(line, soft_wrap=True) if line else None
         with heard_by(self._ask), self._bar(total, total - len(todo)) as step:
             try:
@@ -105,6 +106,12 @@ class Runner:
                     _clock(run, began)
         return Outcome(self.signum, self.failed)
 
+    def _devices(self, run: PlannedRun) -> int:
+        """Return the devices of a run, which are those of its arm: composing takes a while."""
+        if run.arm not in self.devices:
+            self.devices[run.arm] = devices(run)
+        return self.devices[run.arm]
+
     def _ask(self, signum: int, frame: FrameType | None) -> None:
         self.signum = signum
 
@@ -114,7 +121,7 @@ class Runner:
         for run in waiting:
             ready = all(done(other.directory) for other in run.needs)
             if ready and len(self.running) < self.jobs:
-                own = self.cards.take(devices(run) if self.cards.users else 1)
+                own = self.cards.take(self._devices(run) if self.cards.users else 1)
                 try:
                     process = TrainProcess(self.launch, run.words, run.directory, self.patience, own)
                 except InUse as error:

@@ -81,7 +81,11 @@ def test_every_kind_of_progress_has_the_line(
     [
         (0.05, 1, ""),
         (0.25, 1, "time of training: 25.0% waiting for data; less with data.workers=2, if there are cores"),
-        (0.01, 2, "time of training: 1.0% waiting for data, 3.0% averaging gradients over 2 processes (wait"),
+        (
+            0.01,
+            2,
+            "time of training: 1.0% waiting for data, 3.0% averaging gradients over 2 processes, waiting for",
+        ),
     ],
 )
 def test_what_a_run_waited_for(waiting: float, count: int, line: str) -> None:
