@@ -84,7 +84,7 @@ def test_every_kind_of_progress_has_the_line(
         (
             0.01,
             2,
-            "time of training: 1.0% waiting for data, 3.0% averaging gradients over 2 processes, waiting for",
+            "time of training: 1.0% waiting for data, 3.0% averaging gradients over 2 processes, wait",
         ),
     ],
 )
