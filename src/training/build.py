@@ -161,6 +161,7 @@ def build_task(cfg: Config, classes: tuple[str, ...]) -> AdversarialTask:
         ema_burn_in=model.ema_burn_in * cfg.trainer.max_steps * cfg.data.batch_size,
         seed=cfg.seed,
         log_every=cfg.trainer.log_every,
+        bucket_mb=cfg.trainer.bucket_mb,
         classes=tuple(classes),
         spatial_dims=next(iter(networks(model.generator, "model.generator").values()))[0].get(
             "spatial_dims", 2

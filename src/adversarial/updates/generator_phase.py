@@ -163,9 +163,11 @@ def _gradients_at_cut(step: Step, cut: GradientCut, losses: Sequence[Tensor], ke
 def _backward_through_generator(step: Step, cut: GradientCut, gradients: Gradients) -> None:
     """Propagate the leaves' gradients back through G, and add those that came around the cut."""
     parameters, size = step.parameters["generator"], len(cut.tensors)
-    cut.backward_into(gradients[:size], parameters)
-    for parameter, gradient in zip(parameters, gradients[size:], strict=True):
-        if gradient is not None:
+    pairs = zip(parameters, gradients[size:], strict=True)
+    around = [(parameter, gradient) for parameter, gradient in pairs if gradient is not None]
+    with step.backward("generator", simple=not around):
+        cut.backward_into(gradients[:size], parameters)
+        for parameter, gradient in around:
             parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
 
 
