@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from ganatomy.data.cache import read, write
+from ganatomy.data.io.cases import read, write
 from ganatomy.data.datamodule import DataModule
 
 log = logging.getLogger(__name__)
