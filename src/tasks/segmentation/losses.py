@@ -31,8 +31,8 @@ def picked(logits: Tensor, target: Tensor) -> Tensor:
     return -logits.log_softmax(1).gather(1, target[:, None]).squeeze(1)
 
 
-class CrossEntropy(nn.Module):
-    """`cross_entropy` as a module, in the place of torch's in MONAI's DiceCELoss."""
+class CrossEntropy(nn.CrossEntropyLoss):
+    """`cross_entropy` in the place of torch's in MONAI's DiceCELoss."""
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        return cross_entropy(logits, target)
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return cross_entropy(input, target)
