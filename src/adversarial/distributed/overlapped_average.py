@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from ganatomy.adversarial.distributed.collectives import processes
 from ganatomy.adversarial.distributed.gradient_average import Bucket, GradientAverage
@@ -73,7 +74,9 @@ class OverlappedAverage(GradientAverage):
             while waiting and not waiting[-1].missing:
                 self._start(waiting.pop())
 
-        hooks = [p.register_post_accumulate_grad_hook(ready) for p in place] if early else []
+        hooks: list[RemovableHandle] = []
+        for p in place if early else ():
+            hooks.append(p.register_post_accumulate_grad_hook(ready))  # type: ignore[no-untyped-call]
         try:
             yield
         finally:
