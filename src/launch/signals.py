@@ -36,9 +36,9 @@ def heard_by(handler: Handler) -> Iterator[None]:
             signal.signal(number, former)
 
 
-def die_with_parent(parent: int) -> None:
-    """Have the kernel end this process when its parent is killed (Linux); called in the child."""
+def die_with_parent(parent: int, number: int = signal.SIGTERM) -> None:
+    """Have the kernel send this process a signal when its parent is killed (Linux); called in the child."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, number)
         if os.getppid() != parent:  # it was killed before
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)

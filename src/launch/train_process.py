@@ -97,8 +97,7 @@ class TrainProcess:
 
     def end(self, patience: float) -> None:
         """Send SIGTERM, on which `train` writes a checkpoint; kill what is left after `patience` seconds."""
-        if self.running():
-            self.process.terminate()
+        self.process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(patience)
         kill_group(self.process.pid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import runpy
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -44,13 +45,14 @@ class Request:
     begun: int = -1
 
 
-def begin(request: Request, server: int, made: dict[str, str]) -> Callable[[], object]:
+def begin(request: Request, server: int, made: dict[str, str], masked: set[int]) -> Callable[[], object]:
     """Make this forked process like one that was started afresh; the value runs what was asked for.
 
     Args:
         request: What the client asked for.
         server: Process id of the server.
         made: Variables that the imports set.
+        masked: Signals to block, those that the server was started with.
     """
     if request.new_session:
         os.setsid()
@@ -66,6 +68,7 @@ def begin(request: Request, server: int, made: dict[str, str]) -> Callable[[], o
         os.environ["GANATOMY_PARENT"] = str(server)
     if not sys.flags.safe_path:
         sys.path[0] = str(Path.cwd())
+    signal.pthread_sigmask(signal.SIG_SETMASK, masked)
     os.close(request.begun)
     importlib.invalidate_caches()
     sys.orig_argv[:] = request.line

@@ -37,7 +37,7 @@ LIBRARIES: tuple[str, ...] = (
 )
 ROOMS = (
     *("adversarial", "networks", "metrics", "data", "degradations", "baselines", "pictures", "guard"),
-    *("optim", "tasks", "callbacks", "config", "runs", "launch", "training"),
+    *("optim", "tasks", "callbacks", "config", "runs", "launch", "machine", "training"),
 )
 """Rooms that a run of `train` imports from."""
 CALLED = (("ganatomy.data.sources.brain", "template"),)
@@ -65,6 +65,7 @@ NATIVE += (
     "TCMALLOC_",
     "LC_",
     "LANG",
+    "TZ",
 )
 """Beginnings of variables that libraries may read when they are loaded, unseen by Python."""
 

@@ -18,10 +18,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ganatomy.launch.signals import die_with_parent
+from ganatomy.launch.signals import SIGNALS, die_with_parent
 from ganatomy.launch.warm.fresh import Request, begin
 from ganatomy.launch.warm.imports import Imported
 from ganatomy.launch.warm.messages import close, receive, send
+from ganatomy.machine import allocator
 
 PATIENCE = 10.0
 """Seconds in which a client that has connected must send its request."""
@@ -73,6 +74,9 @@ class _Service:
             channel.close()
             return None
         request = Request(**message, files=files)
+        request.environment.update(
+            allocator.environment(request.environment)
+        )  # as `train` does when it starts
         why, pid = self._refusal(request), -1
         begun, beginning = os.pipe()
         if not why:
@@ -186,6 +190,10 @@ def _try_fork() -> str:
     """
     import torch
 
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError:  # Linux before 5.3, and some containers
+        return "the system cannot watch a process by a file"
     pid = os.fork()
     if pid == 0:
         used = torch.cuda.is_initialized() or torch.cuda._is_in_bad_fork()  # type: ignore[no-untyped-call]
@@ -201,14 +209,17 @@ def main(words: list[str]) -> Callable[[], object]:
     The caller runs it, so that a run has as few frames above it as a fresh process, and ends like one.
     """
     file, parent = map(int, words)
-    die_with_parent(parent)
+    die_with_parent(parent, signal.SIGKILL)
+    masked = signal.pthread_sigmask(
+        signal.SIG_BLOCK, SIGNALS
+    )  # a request to stop a whole job is for the runs
     server = os.getpid()
     imported = Imported()
     imported.refusal = _try_fork()
     gc.collect()
     gc.freeze()
     request = _Service(socket.socket(fileno=file), imported).serve()
-    return begin(request, server, imported.made)
+    return begin(request, server, imported.made, masked)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from ganatomy.invocation import child_command
 from ganatomy.launch.signals import die_with_parent
 from ganatomy.launch.warm.handle import Handle
 from ganatomy.launch.warm.messages import receive, send
+from ganatomy.machine import allocator
 from ganatomy.runs.integrity.checked import warn_once
 
 Process = Handle | subprocess.Popen[bytes]
@@ -143,6 +144,7 @@ class Server(Client):
         if sys.platform != "linux" or not self.wanted:
             return
         address = self.address or f"\0ganatomy-{secrets.token_hex(16)}"  # no file, and nobody can guess it
+        given = os.environ if self.env is None else self.env
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(address)
             listener.listen(socket.SOMAXCONN)
@@ -150,7 +152,7 @@ class Server(Client):
             words = ["-m", "ganatomy.launch.warm.process", str(listener.fileno()), str(os.getpid())]
             self.process = subprocess.Popen(
                 [sys.executable, *safe, *words],
-                env=self.env,
+                env={**given, **allocator.environment(given)},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -162,7 +164,7 @@ class Server(Client):
     def stop(self) -> None:
         """End the server; processes that still run get SIGTERM."""
         if self.process is not None:
-            self.process.terminate()
+            self.process.kill()  # it hears no other signal
             self.process.wait()
         self.process, self.address = None, ""
 
