@@ -47,6 +47,27 @@ def test_it_is_forked_from_one_that_has_imported(tmp_path: Path) -> None:
     assert commands.run(line, tmp_path, other).stdout == "False False\n"
 
 
+def test_threads_and_what_is_registered_for_the_end_come_first(tmp_path: Path) -> None:
+    (tmp_path / "ends.py").write_text(
+        "import atexit, threading, time\natexit.register(print, 'registered')\n"
+        "threading.Thread(target=lambda: (time.sleep(0.3), print('thread'))).start()\nprint('main')"
+    )
+    done = commands.run([sys.executable, "-m", "ends"], tmp_path)
+    assert (done.returncode, done.stdout) == (0, "main\nthread\nregistered\n")
+
+
+def test_a_message_for_an_exit_code_and_an_error_are_a_fresh_ones(tmp_path: Path) -> None:
+    for code in ("import sys; sys.exit('a message')", "import sys; sys.exit(None)", "1 / 0"):
+        (tmp_path / "fails.py").write_text(code)
+        line = [sys.executable, "-m", "fails"]
+        forked = commands.run(line, tmp_path)
+        fresh = subprocess.run(
+            line, cwd=tmp_path, env=commands.environment(), capture_output=True, text=True, check=False
+        )
+        assert forked.returncode == fresh.returncode
+        assert forked.stderr.splitlines()[-1:] == fresh.stderr.splitlines()[-1:]
+
+
 def test_signals_and_time_that_is_up(tmp_path: Path) -> None:
     (tmp_path / "waits.py").write_text("print('begun', flush=True); import time; time.sleep(600)")
     line = [sys.executable, "-m", "waits"]
