@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ganatomy.errors import GAME_FAILED
 from ganatomy.launch.signals import SIGNALS
-from ganatomy.launch.warm import Client, lost
+from ganatomy.launch.warm import Client, orphaned
 from ganatomy.runs.directory import Run
 from ganatomy.runs.integrity.checked import read_file, warn_once
 from ganatomy.runs.integrity.checksums import Damaged
@@ -74,7 +74,7 @@ class TrainProcess:
         self.who = whoami(self.process.pid)
 
     def running(self) -> bool:
-        if self.process.poll() is not None and lost(self.process):
+        if self.process.poll() is not None and orphaned(self.process):
             self._start()
         return self.process.poll() is None
 
@@ -106,7 +106,7 @@ class TrainProcess:
     def result(self) -> float | str | None:
         """Wait for the end; return the best validation score, why it failed, or None if it was stopped."""
         code = self.process.wait()
-        while lost(self.process):
+        while orphaned(self.process):
             self._start()
             code = self.process.wait()
         kill_group(self.process.pid)

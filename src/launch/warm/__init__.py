@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ganatomy.launch.warm.server import Client, Process, Server, launch_words, lost
+from ganatomy.launch.warm.server import Client, Process, Server, launch_words, orphaned
 
-__all__ = ["Client", "Process", "Server", "launch_words", "lost"]
+__all__ = ["Client", "Process", "Server", "launch_words", "orphaned"]

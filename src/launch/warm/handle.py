@@ -26,15 +26,15 @@ class Handle:
 
     Attributes:
         returncode: None while it runs; its exit code, or -n after signal n.
-        lost: The server died before it, and its exit code is not known.
+        orphaned: The server died before it, and its exit code is not known.
     """
 
     def __init__(self, pid: int, channel: socket.socket, line: list[str], dies_with_parent: bool) -> None:
         self.pid, self.args = pid, line
         self.returncode: int | None = None
-        self.lost = False
+        self.orphaned = False
         self._channel = channel
-        self._if_lost = -signal.SIGTERM if dies_with_parent else -signal.SIGKILL
+        self._if_orphaned = -signal.SIGTERM if dies_with_parent else -signal.SIGKILL
         try:
             self._process: int | None = os.pidfd_open(pid)
         except ProcessLookupError:  # the server has died, and nobody held the id
@@ -77,16 +77,16 @@ class Handle:
         if self.returncode is not None:
             return self.returncode
         until = None if timeout is None else time.monotonic() + timeout
-        if not self.lost:
+        if not self.orphaned:
             if not _readable(self._channel.fileno(), until):
                 return None
             message, _ = receive(self._channel)
-            self.lost = message is None
+            self.orphaned = message is None
             self.returncode = message["code"] if message else None
-        if self.lost:
+        if self.orphaned:
             if self._process is not None and not _readable(self._process, until):
                 return None
-            self.returncode = self._if_lost
+            self.returncode = self._if_orphaned
         self._close()
         return self.returncode
 

@@ -42,30 +42,21 @@ ROOMS = (
 """Rooms that a run of `train` imports from."""
 CALLED = (("ganatomy.data.sources.brain", "template"),)
 """Functions without arguments whose cached value many runs need: half a second for the virtual brains."""
-NATIVE: tuple[str, ...] = (
-    "OMP_",
-    "GOMP_",
-    "KMP_",
-    "MKL_",
-    "OPENBLAS_",
-    "DNNL_",
-    "ONEDNN_",
-    "ATEN_",
-    "LD_",
-    "MALLOC_",
-)
-NATIVE += (
-    "GLIBC_",
-    "PYTHON",
-    "TORCH",
-    "PYTORCH_",
-    "NVIDIA_",
-    "CUDA_MODULE_",
-    "JE_",
-    "TCMALLOC_",
-    "LC_",
-    "LANG",
-    "TZ",
+NATIVE = (
+    *(
+        "OMP_",
+        "GOMP_",
+        "KMP_",
+        "MKL_",
+        "OPENBLAS_",
+        "DNNL_",
+        "ONEDNN_",
+        "ATEN_",
+        "TORCH",
+        "PYTORCH_",
+        "NVIDIA_",
+    ),
+    *("CUDA_MODULE_", "LD_", "GLIBC_", "MALLOC_", "TCMALLOC_", "JE_", "PYTHON", "LC_", "LANG", "TZ"),
 )
 """Beginnings of variables that libraries may read when they are loaded, unseen by Python."""
 

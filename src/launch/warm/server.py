@@ -200,9 +200,9 @@ def launch_words(launch: str | None) -> tuple[tuple[str, ...], bool]:
     return tuple(shlex.split(launch)), False
 
 
-def lost(process: Process) -> bool:
+def orphaned(process: Process) -> bool:
     """Return True if a process ended with its server, and not by itself."""
-    return isinstance(process, Handle) and process.lost
+    return isinstance(process, Handle) and process.orphaned
 
 
 def _ended(code: int) -> str:
