@@ -58,6 +58,7 @@ CASES: dict[str, tuple[int, list[str]]] = {
         [
             "update=textbook",
             "update.accumulate=2",
+            "trainer.bucket_mb=0.001",
             "model.adversarial.loss=least_squares",
             "model.adversarial.penalties=[{name: r1, every: 2}, {name: weight_clip, limit: 0.1}]",
             "model.adversarial.augment={name: diffaugment, policy: [translation, cutout, contrast]}",
@@ -72,6 +73,7 @@ CASES: dict[str, tuple[int, list[str]]] = {
             "model.generator.refine=0",  # a ratio of tiny powers, checkerboard, shows its rounding at 3e-6
             "model.discriminator.channels=4",
             "save_samples=3",
+            "trainer.bucket_mb=0.001",
             "task.imagenet=false",
         ],
     ),  # BatchNorm, R1 and R2
@@ -160,6 +162,7 @@ def test_several_processes_train_as_one(command: Any, tmp_path: Path, task: str)
     assert files[0] == files[1] and not list(tmp_path.rglob("*.tmp"))
     header = (tmp_path / "several" / "metrics.csv").read_text().splitlines()[0]
     assert "time/reducing" in header
+    assert f"averaging gradients over {count} processes" in done.stdout + done.stderr
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any
 
 from ganatomy.errors import GAME_FAILED, UserError
+from ganatomy.launch.many.cards import VARIABLE
 from ganatomy.launch.reports import named
 from ganatomy.launch.signals import SIGNALS, heard_by
 from ganatomy.launch.warm import Client, Process
@@ -40,7 +41,12 @@ class ProcessFailed(Exception):
 
 
 def launch(
-    command: Sequence[str], words: Sequence[str], count: int, directory: Path, client: Client | None = None
+    command: Sequence[str],
+    words: Sequence[str],
+    count: int,
+    directory: Path,
+    client: Client | None = None,
+    cards: str | None = None,
 ) -> None:
     """Run `count` processes of `<command> <words>` and wait for all.
 
@@ -50,6 +56,7 @@ def launch(
         count: Number of processes; one has no process group.
         directory: Run directory that they write.
         client: Starts the first process; None: as a fresh one.
+        cards: CUDA_VISIBLE_DEVICES of all of them; None leaves it.
 
     Raises:
         ProcessFailed: Error of the process that failed first.
@@ -62,6 +69,8 @@ def launch(
             "GANATOMY_PARENT": str(os.getpid()),
             "GANATOMY_RUN": str(directory),
         }
+        if cards is not None:
+            common[VARIABLE] = cards
         if count > 1:
             common |= {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), "GROUP_RANK": "0"}
             common |= {"MASTER_ADDR": os.environ.get("MASTER_ADDR", "127.0.0.1"), "MASTER_PORT": _port()}

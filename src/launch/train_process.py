@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ganatomy.errors import GAME_FAILED
+from ganatomy.launch.many.cards import VARIABLE
 from ganatomy.launch.signals import SIGNALS
 from ganatomy.launch.warm import Client, orphaned
 from ganatomy.runs.directory import Run
@@ -37,6 +38,7 @@ class TrainProcess:
         directory: Run directory.
         patience: Seconds to wait for another process that still writes there, as after a kill of its parent.
         client: Starts the process; None: as a fresh one.
+        cards: CUDA_VISIBLE_DEVICES of the process; None leaves it.
 
     Raises:
         InUse: Another process writes in the directory; nothing there was touched.
@@ -49,13 +51,21 @@ class TrainProcess:
         directory: Path,
         patience: float = 0.0,
         client: Client | None = None,
+        cards: str | None = None,
     ) -> None:
         self.directory, self.log = directory, directory.with_suffix(".log")
         self.last = -1
-        self._start = functools.partial(self._begin, launch, words, patience, client or Client())
+        self._start = functools.partial(self._begin, launch, words, patience, client or Client(), cards)
         self._start()
 
-    def _begin(self, launch: Sequence[str], words: Sequence[str], patience: float, client: Client) -> None:
+    def _begin(
+        self,
+        launch: Sequence[str],
+        words: Sequence[str],
+        patience: float,
+        client: Client,
+        cards: str | None,
+    ) -> None:
         """Start the process: anew, or from the checkpoint that is there."""
         directory = self.directory
         self.status_before = _written(directory)
@@ -69,7 +79,11 @@ class TrainProcess:
             words = [*words, f"run_dir={directory}"]
         with self.log.open("ab") as log:
             self.process = client.start_process(
-                [*launch, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+                [*launch, *words],
+                env=None if cards is None else {**os.environ, VARIABLE: cards},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
         self.who = whoami(self.process.pid)
 

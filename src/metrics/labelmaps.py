@@ -18,16 +18,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ganatomy.metrics.surfaces import percentile, surface_distances
+from ganatomy.metrics.surfaces import extent, percentile, surface_distances
 
 SCORES = ("dice", "iou", "hd95", "asd", "nsd")
-PART = 2**22
-"""Voxels that are counted at once, eight bytes each."""
+PART = 2**16
+"""Voxels that are counted at once."""
+BYTES = 16
+"""Classes whose pairs fit a byte."""
 
 
 def confusion(prediction: Tensor, truth: Tensor, classes: int) -> Tensor:
@@ -44,22 +46,38 @@ def confusion(prediction: Tensor, truth: Tensor, classes: int) -> Tensor:
     Raises:
         ValueError: If the shapes differ or a label is outside 0 to classes - 1.
     """
+    ours, theirs = _small(prediction, truth, classes)
+    box = extent(ours, theirs)
+    return _counted(ours[box], theirs[box], classes, ours.size)
+
+
+def _small(prediction: Tensor, truth: Tensor, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return both label maps as small integers, on the CPU; ValueError for other shapes or unknown labels."""
     if prediction.shape != truth.shape:
         raise ValueError(
             f"prediction {tuple(prediction.shape)} and truth {tuple(truth.shape)} differ in shape: "
             "resample the prediction onto the truth's grid first"
         )
     for name, labels in (("prediction", prediction), ("truth", truth)):
-        low, high = int(labels.min()), int(labels.max())
+        low, high = (int(end) for end in torch.aminmax(labels))
         if low < 0 or high >= classes:
             raise ValueError(
                 f"the {name} holds labels {low} to {high}: {classes} classes allow 0 to {classes - 1}"
             )
-    counts = torch.zeros(classes**2, dtype=torch.long, device=truth.device)
-    parts = (torch.split(labels.flatten(), PART) for labels in (prediction, truth))
-    for ours, theirs in zip(*parts, strict=True):
-        counts += torch.bincount(theirs.long() * classes + ours.long(), minlength=classes**2)
-    return counts.reshape(classes, classes).cpu()
+    kind = torch.uint8 if classes <= BYTES else torch.int64
+    ours, theirs = (labels.detach().to("cpu", kind).numpy() for labels in (prediction, truth))
+    return ours, theirs
+
+
+def _counted(ours: np.ndarray, theirs: np.ndarray, classes: int, voxels: int) -> Tensor:
+    """Count pairs of labels [truth, prediction]; the rest of `voxels` is background in both."""
+    counts = np.zeros(classes**2, np.int64)
+    for first in range(0, ours.size, PART):
+        part = slice(first, first + PART)
+        pairs = theirs.ravel()[part] * classes + ours.ravel()[part]
+        counts += np.bincount(pairs, minlength=classes**2)
+    counts[0] += voxels - ours.size
+    return torch.from_numpy(counts.reshape(classes, classes))
 
 
 def dice(prediction: Tensor, truth: Tensor, classes: int) -> Tensor:
@@ -147,24 +165,22 @@ def score_volume(
         raise ValueError(
             f"spacing {spacing} does not fit a volume of {truth.ndim} axes: give each a positive mm"
         )
-    counts = confusion(prediction, truth, classes).double()
+    ours, theirs = _small(prediction, truth, classes)
+    box = extent(ours, theirs)
+    counts = _counted(ours[box], theirs[box], classes, ours.size).double()
     overlap = torch.stack([_dice(counts), _iou(counts)])[:, list(labels)]
-    surface = [_surface_scores(prediction == c, truth == c, spacing, tolerance) for c in labels]
-    return torch.cat([overlap, torch.stack(surface, dim=1)])
+    surface = []
+    for label in labels:
+        present, part = (counts.sum(0)[label] > 0, counts.sum(1)[label] > 0), box if label else ...
+        if all(present):
+            masks = (torch.from_numpy(each[part] == label) for each in (ours, theirs))
+            surface.append(_surface_scores(*surface_distances(*masks, spacing), tolerance))
+        else:
+            far = diagonal(truth.shape, spacing)
+            surface.append([far, far, 0.0] if any(present) else [float("nan")] * 3)
+    return torch.cat([overlap, torch.tensor(surface, dtype=torch.double).reshape(-1, 3).T])
 
 
-def _surface_scores(prediction: Tensor, truth: Tensor, spacing: Sequence[float], tolerance: float) -> Tensor:
-    ours, theirs = bool(prediction.any()), bool(truth.any())
-    if not ours and not theirs:
-        values: list[Any] = [float("nan")] * 3
-    elif not ours or not theirs:
-        far = diagonal(truth.shape, spacing)
-        values = [far, far, 0.0]
-    else:
-        there, back = surface_distances(prediction, truth, spacing)
-        values = [
-            hd95(there, back),
-            average_surface_distance(there, back),
-            normalised_surface_dice(there, back, tolerance),
-        ]
-    return torch.tensor([float(v) for v in values], dtype=torch.double)
+def _surface_scores(there: Tensor, back: Tensor, tolerance: float) -> list[float]:
+    far, mean = hd95(there, back), average_surface_distance(there, back)
+    return [float(far), float(mean), float(normalised_surface_dice(there, back, tolerance))]

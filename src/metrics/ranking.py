@@ -110,10 +110,10 @@ def aupro(scores: np.ndarray, shares: np.ndarray, limit: float = LIMIT) -> float
 
 
 def _order(scores: np.ndarray) -> np.ndarray:
-    """Sort ascending. Raises ValueError for NaN: sorted last, it would rank above every score."""
+    """Sort ascending, equal scores in any order; ValueError for NaN, which would rank above every score."""
     if np.isnan(scores).any():
         raise ValueError(f"{int(np.isnan(scores).sum())} of {len(scores)} scores are not numbers (NaN)")
-    return np.argsort(scores, kind="stable")
+    return np.argsort(scores)
 
 
 def _firsts(ordered: np.ndarray) -> np.ndarray:

@@ -33,7 +33,7 @@ def surface_distances(prediction: Tensor, truth: Tensor, spacing: Sequence[float
         float32, returned as float64.
     """
     masks = [mask.cpu().numpy().astype(bool, copy=False) for mask in (prediction, truth)]
-    box = tuple(slice(int(where[0]), int(where[-1]) + 1) for where in _extent(*masks))
+    box = extent(*masks)
     ours, theirs = (surface(mask[box]) for mask in masks)
     return _distances(ours, theirs, spacing), _distances(theirs, ours, spacing)
 
@@ -49,14 +49,15 @@ def surface(mask: np.ndarray) -> np.ndarray:
     return np.asarray(mask ^ inner)
 
 
-def _extent(one: np.ndarray, other: np.ndarray) -> list[np.ndarray]:
-    """Return, for each axis, the indices at which either mask has a voxel."""
-    either = one | other
-    planes = either.reshape(len(either), -1).any(1)
-    first = np.flatnonzero(planes)
-    rest = either[first[0] : first[-1] + 1]
-    axes = range(1, either.ndim)
-    return [first, *(np.flatnonzero(rest.any(tuple({0, *axes} - {axis}))) for axis in axes)]
+def extent(one: np.ndarray, other: np.ndarray) -> tuple[slice, ...]:
+    """Return the smallest box outside of which both arrays are 0; a box of no voxel if all of both are."""
+    part, box = one | other, []
+    for axis in range(one.ndim):
+        others = tuple(place for place in range(one.ndim) if place != axis)
+        where = np.flatnonzero(part.any(others))
+        box.append(slice(int(where[0]), int(where[-1]) + 1) if len(where) else slice(0, 0))
+        part = part[(slice(None),) * axis + (box[-1],)]
+    return tuple(box)
 
 
 def _distances(from_: np.ndarray, to: np.ndarray, spacing: Sequence[float]) -> Tensor:
@@ -71,7 +72,8 @@ def _distances(from_: np.ndarray, to: np.ndarray, spacing: Sequence[float]) -> T
             distances[part] = _to_places(start[part], nearest, spacing)
         del nearest
     elif len(away):
-        tree = KDTree(_places(np.flatnonzero(to), to.shape, spacing), leafsize=32)
+        places = _places(np.flatnonzero(to), to.shape, spacing)
+        tree = KDTree(places, leafsize=32, compact_nodes=False, balanced_tree=False)
         distances[away] = tree.query(_places(start[away], to.shape, spacing))[0]
     return torch.from_numpy(distances).double()
 

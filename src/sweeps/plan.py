@@ -22,6 +22,7 @@ from ganatomy.config.versions import key_of_today
 from ganatomy.errors import UserError
 from ganatomy.launch.warm import launch_words
 from ganatomy.metrics.registry import describe, register
+from ganatomy.runs.checkpoints.thinning import Keep
 from ganatomy.sweeps.space import Parameter, Values, probes, read_space, words
 
 OURS = ("seed", "run_dir", "resume", "name", "paths.runs", "hydra.run.dir")
@@ -44,6 +45,7 @@ class Sweep(Section):
     storage: str | None
     trials: PositiveInt
     jobs: PositiveInt
+    keep: Keep
     seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)]
     direction: Literal["maximize", "minimize"] | None
     sampler: Named
@@ -65,6 +67,7 @@ class Plan:
     storage: str | None
     trials: int
     jobs: int
+    keep: Keep
     seeds: tuple[int, ...]
     direction: Literal["maximize", "minimize"]
     score: str
@@ -153,6 +156,7 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
         storage=asked.storage,
         trials=asked.trials,
         jobs=asked.jobs,
+        keep=asked.keep,
         seeds=tuple(asked.seeds),
         direction=asked.direction or ("maximize" if better > 0 else "minimize"),
         score=score,
@@ -166,9 +170,15 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
         patience=asked.patience,
         max_steps=plain["trainer"]["max_steps"],
         val_every=plain["trainer"]["val_every"],
-        devices=plain["trainer"]["devices"],
+        devices=_devices(plain["trainer"]["devices"], space),
         space=tuple(space),
     )
+
+
+def _devices(fixed: int, space: Sequence[Parameter]) -> int:
+    """Return the devices of a run; the most of them if they are varied."""
+    varied = [end for each in space if key_of_today(each.key) == "trainer.devices" for end in each.ends()]
+    return max([fixed, *(end for end in varied if isinstance(end, int))])
 
 
 def try_space(plan: Plan) -> None:

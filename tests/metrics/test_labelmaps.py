@@ -154,3 +154,41 @@ def test_what_does_not_fit_is_refused(change: dict[str, object], message: str) -
     }
     with pytest.raises(ValueError, match=message):
         score_volume(**(fine | change))
+
+
+def plainly_scored(ours: torch.Tensor, theirs: torch.Tensor, label: int) -> list[float]:
+    a, b = ours.numpy() == label, theirs.numpy() == label
+    both, either = (a & b).sum(), (a | b).sum()
+    return [2 * both / (a.sum() + b.sum()), both / either] if either else [float("nan")] * 2
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int64, torch.int16])
+@pytest.mark.parametrize("classes", [2, 5, 16, 17])
+def test_pairs_of_labels_are_counted_one_by_one(classes: int, kind: torch.dtype) -> None:
+    """Few and many classes, label maps that are empty, full, of one voxel, or in one corner."""
+    draw = torch.Generator().manual_seed(classes)
+    shape = (7, 9, 5)
+    noise = torch.randint(0, classes, shape, generator=draw)
+    corner, voxel = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
+    corner[:2, :3, :1], voxel[3, 4, 2] = noise[:2, :3, :1], classes - 1
+    maps = [noise, noise.flip(0), corner, voxel, torch.zeros_like(noise), torch.full(shape, classes - 1)]
+    for ours in maps:
+        for theirs in maps:
+            expected = torch.zeros(classes, classes, dtype=torch.long)
+            expected.index_put_(
+                (theirs.flatten(), ours.flatten()), torch.ones(1, dtype=torch.long), accumulate=True
+            )
+            assert torch.equal(confusion(ours.to(kind), theirs.to(kind), classes), expected)
+            label = classes - 1
+            found = score_volume(ours.to(kind), theirs.to(kind), classes, (1, 1, 1), [label])[:2, 0]
+            assert found.tolist() == pytest.approx(plainly_scored(ours, theirs, label), nan_ok=True)
+
+
+def test_labels_of_a_background_that_is_scored_reach_the_border() -> None:
+    """The background is no smaller than the volume: its surface includes the border of the image."""
+    truth = torch.zeros(9, 8, 7, dtype=torch.long)
+    truth[3:6, 3:5, 2:5] = 1
+    ours = truth.roll(1, 0)
+    found = score_volume(ours, truth, 2, (1, 2, 1), [0, 1])
+    swapped = score_volume(1 - ours, 1 - truth, 2, (1, 2, 1), [1, 0])
+    assert torch.equal(found, swapped) and found[3, 0] < found[3, 1]

@@ -40,7 +40,8 @@ def match(boxes: np.ndarray, scores: np.ndarray, truth: np.ndarray, least: Seque
     overlaps = iou(boxes, truth)
     free = np.ones((len(wanted), len(truth)), bool)
     rows = np.arange(len(wanted))
-    for n in np.argsort(-scores, kind="stable"):
+    order = np.argsort(-scores, kind="stable")
+    for n in order[overlaps.max(1)[order] >= wanted.min()]:
         usable = np.where(free & (overlaps[n] >= wanted), overlaps[n], -1.0)
         # Of equal overlaps the later, as in COCO.
         taken = usable.shape[1] - 1 - usable[:, ::-1].argmax(1)

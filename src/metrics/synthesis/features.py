@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganatomy.metrics.synthesis.pyramid import halved
+
 WIDTHS = (16, 32, 64)
 GRID = 4
 """Features are averaged over a grid of this many by this many cells."""
@@ -59,8 +61,8 @@ class RandomConvolutions(nn.Module):
 
     def _layers(self, images: Tensor) -> list[Tensor]:
         x, found = (images.float() - self.mean) / self.deviation, []
-        for weight in self.filters:
-            x = F.conv2d(F.pad(x, (2, 2, 2, 2), mode="replicate"), weight).abs()
+        for number, weight in enumerate(self.filters):
+            x = halved(x) if number else x
+            x = F.conv2d(F.pad(x, (2, 2, 2, 2), mode="replicate"), weight).abs_()
             found.append(F.adaptive_avg_pool2d(x, GRID).flatten(1))
-            x = F.avg_pool2d(x, 2, ceil_mode=True)
         return found

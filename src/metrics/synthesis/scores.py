@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from ganatomy.metrics.synthesis.checkerboard import checkerboard_index
-from ganatomy.metrics.synthesis.coverage import density_and_coverage
-from ganatomy.metrics.synthesis.distance import sliced_wasserstein
+from ganatomy.metrics.synthesis.coverage import Coverage
+from ganatomy.metrics.synthesis.distance import SlicedWasserstein
 from ganatomy.metrics.synthesis.features import RandomConvolutions
 from ganatomy.metrics.synthesis.imagenet import BLUR, ImageNetFeatures
-from ganatomy.metrics.synthesis.kernel import kernel_distance
+from ganatomy.metrics.synthesis.kernel import KernelDistance
 from ganatomy.metrics.synthesis.variety import pair_similarity
 
 SCORES = ("swd", "kid/random", "density", "coverage", "ms_ssim", "checkerboard")
 
 
 class SetScores:
-    """Scores of synthetic sets against one real set [n, C, H, W].
+    """Scores of synthetic sets against one real set [n, C, H, W], whose side of each score is computed once.
 
     `imagenet` adds scores on the features of `ImageNetFeatures`.
     """
@@ -28,7 +29,10 @@ class SetScores:
         self.describe: dict[str, Callable[[Tensor], Tensor]] = {"random": RandomConvolutions(real)}
         if imagenet:
             self.describe |= {"imagenet": ImageNetFeatures(real), "blurred": ImageNetFeatures(real, BLUR)}
-        self.features = {name: describe(real) for name, describe in self.describe.items()}
+        features = {name: describe(real) for name, describe in self.describe.items()}
+        self.levels = SlicedWasserstein(real)
+        self.kernels = {name: KernelDistance(found) for name, found in features.items()}
+        self.coverages = {name: Coverage(found) for name, found in features.items() if name != "blurred"}
         self.black, self.data_range = real.min(), float(real.max() - real.min())
 
     def __call__(self, fake: Tensor) -> dict[str, float]:
@@ -38,19 +42,32 @@ class SetScores:
         other features. `kid/imagenet` is the same on those of ImageNet, `kid/blurred` on those of images
         under a faint blur.
         """
-        levels = sliced_wasserstein(fake, self.real)
-        pairs = {name: (describe(fake), self.features[name]) for name, describe in self.describe.items()}
-        density, coverage = density_and_coverage(*pairs["random"])
+        levels = self.levels(fake)
+        features = {name: describe(fake) for name, describe in self.describe.items()}
+        density, coverage = self.coverages["random"](features["random"])
         found = {
             "swd": sum(levels.values()) / len(levels),
             **{f"swd/{height}": value for height, value in levels.items()},
-            **{f"kid/{name}": 1000 * kernel_distance(*pair) for name, pair in pairs.items()},
+            **{f"kid/{name}": 1000 * kernel(features[name]) for name, kernel in self.kernels.items()},
             "density": density,
             "coverage": coverage,
             "ms_ssim": pair_similarity(fake - self.black, self.data_range),
             "checkerboard": checkerboard_index(fake),
         }
-        if "imagenet" in pairs:
-            of_photographs = density_and_coverage(*pairs["imagenet"])
+        if "imagenet" in features:
+            of_photographs = self.coverages["imagenet"](features["imagenet"])
             found["density/imagenet"], found["coverage/imagenet"] = of_photographs
         return found
+
+
+def scores_against(real: Tensor, imagenet: bool, kept: SetScores | None) -> SetScores:
+    """Return the scores against a real set: those that are kept if they are of the same images.
+
+    Args:
+        real: Real images [n, C, H, W].
+        imagenet: Add scores on the features of `ImageNetFeatures`.
+        kept: Scores of an earlier validation.
+    """
+    if kept is None or ("imagenet" in kept.describe) != imagenet or not torch.equal(kept.real, real):
+        return SetScores(real, imagenet)
+    return kept

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from ganatomy.metrics.similarity import structure, window_side
+from ganatomy.metrics.similarity import AT_ONCE, structure, window_side
+from ganatomy.metrics.synthesis.pyramid import halved
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-PAIRS = 64
 
 
 def ms_ssim(a: Tensor, b: Tensor, data_range: float) -> Tensor:
@@ -31,7 +30,7 @@ def ms_ssim(a: Tensor, b: Tensor, data_range: float) -> Tensor:
     product = torch.ones(len(a), dtype=torch.float64, device=a.device)
     for scale, exponent in enumerate(exponents.tolist()):
         if scale:
-            a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
+            a, b = (halved(_even(images)) for images in (a, b))
         full, contrast = structure(a, b, data_range, size)
         term = full if scale == scales - 1 else contrast
         product = product * term.flatten(1).mean(1).clamp_min(0) ** exponent
@@ -55,5 +54,12 @@ def pair_similarity(images: Tensor, data_range: float, seed: int = 0) -> float:
     if len(images) < 2 or data_range <= 0:
         return float("nan")
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed)).to(images.device)
-    pairs = zip(torch.split(order, PAIRS), torch.split(order.roll(1), PAIRS), strict=True)
+    step = max(1, AT_ONCE // images[0].numel())
+    pairs = zip(torch.split(order, step), torch.split(order.roll(1), step), strict=True)
     return float(torch.cat([ms_ssim(images[a], images[b], data_range) for a, b in pairs]).mean())
+
+
+def _even(images: Tensor) -> Tensor:
+    """Return the images without the last row and column of an odd side."""
+    height, width = (side - side % 2 for side in images.shape[2:])
+    return images[:, :, :height, :width]

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from monai.data.box_utils import batched_nms
+from monai.data.box_utils import box_iou
 from torch import Tensor
 from torch.nn import functional as F
 
 from ganatomy.errors import UserError
 from ganatomy.networks.image_to_image.centernet import Maps
 from ganatomy.tasks.shared.sliding_window import aligned, slide, subsets
+
+BOXES = 512
+"""Boxes whose overlaps with all later ones are in memory at once."""
 
 
 class SoftMaps(NamedTuple):
@@ -178,5 +182,28 @@ def decode(
 def _suppress(found: Found, nms_iou: float) -> Found:
     if len(found.boxes) < 2:
         return found
-    kept = batched_nms(found.boxes, found.scores, found.classes, nms_iou)
+    kept = non_maximum_suppression(found.boxes, found.scores, found.classes, nms_iou)
     return Found(*(values[kept] for values in found))
+
+
+def non_maximum_suppression(boxes: Tensor, scores: Tensor, classes: Tensor, nms_iou: float) -> Tensor:
+    """Return the places of the boxes that are kept, best first.
+
+    The decisions of `monai.data.box_utils.batched_nms`, which computes overlaps anew for each box it keeps.
+
+    Args:
+        boxes: Boxes [N, 2*dims], lower corner then upper corner.
+        scores: Their scores [N]; of equal scores the first counts as better.
+        classes: Their classes [N]; boxes of different classes do not suppress each other.
+        nms_iou: Of two boxes of a class with a larger IoU, the one with the lower score is dropped.
+    """
+    order = scores.argsort(descending=True, stable=True)
+    apart = (boxes + classes[:, None].to(boxes) * (boxes.max() + 1))[order]  # no class touches another
+    kept = np.ones(len(order), bool)
+    for first in range(0, len(order), BOXES):
+        suppresses = (box_iou(apart[first : first + BOXES], apart[first:]) > nms_iou).cpu().numpy()
+        for place, row in enumerate(suppresses, first):
+            if kept[place]:
+                kept[first:] &= ~row
+                kept[place] = True
+    return order[torch.from_numpy(kept).to(order.device)]

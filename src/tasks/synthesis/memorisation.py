@@ -53,8 +53,8 @@ def measure_memorisation(
         UserError: A training case cannot be read.
     """
     views = PLANES if data.spatial_dims == 3 else 1
-    ours, _, neighbours = nearest(fake, training_images(data), views)
-    theirs, _, _ = nearest(held_out, training_images(data), views)
+    found, _, neighbours = nearest(torch.cat([fake, held_out]), training_images(data), views)
+    ours, theirs = found.split([len(fake), len(held_out)])
     share = copied_share(ours, theirs)
     closest = ours.argsort(descending=True)[:PAIRS]
 

@@ -17,7 +17,7 @@ from ganatomy.metrics.synthesis import imagenet as imagenet_features
 from ganatomy.metrics.synthesis.memorisation import expected_share
 from ganatomy.metrics.synthesis.planes import central_planes
 from ganatomy.metrics.synthesis.pool import ImagePool
-from ganatomy.metrics.synthesis.scores import SCORES, SetScores
+from ganatomy.metrics.synthesis.scores import SCORES, SetScores, scores_against
 from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.fixed_noise import row_names
@@ -59,7 +59,7 @@ class SynthesisTask(AdversarialTask):
     """
 
     animated = one_size = from_noise = True
-    trivial = "mean"
+    trivial, uses_boxes = "mean", False
 
     def __init__(
         self,
@@ -186,7 +186,7 @@ class SynthesisTask(AdversarialTask):
         self.tables[stage].reset()
         if not len(real):
             return dict.fromkeys(SCORES, float("nan"))
-        self.set_scores = SetScores(real, imagenet=self.imagenet and stage == "test")
+        self.set_scores = scores_against(real, self.imagenet and stage == "test", self.set_scores)
         found = self.set_scores(fake)
         self.tested = found
         if stage == "val":
