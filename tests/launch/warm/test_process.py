@@ -15,6 +15,7 @@ import pytest
 from ganatomy.launch.signals import SIGNALS
 from ganatomy.launch.warm import Client, Server
 from ganatomy.launch.warm.handle import Handle
+from ganatomy.runs.integrity import checked
 from tests.conftest import ROOT, environment
 from tests.launch.warm.conftest import Script
 
@@ -145,6 +146,7 @@ def test_another_setting_of_the_libraries_takes_a_fresh_process(
     script: Script, capsys: pytest.CaptureFixture[str], variable: str, value: str
 ) -> None:
     script.write(f"import os; print(os.environ['{variable}'])")
+    checked._said.clear()  # a reason is said once
     process = script.start(env=environment(**{variable: value}))
     assert process.wait(60) == 0 and isinstance(process, subprocess.Popen)
     assert script.output().endswith(f"{value}\n")
