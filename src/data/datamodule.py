@@ -133,14 +133,13 @@ class DataModule(Cohort, pl.LightningDataModule):
         self.source, self.augment, self.on_error, self.degrade = source, augment, on_error, degrade
         self.batch_size, self.batches_done, self.pieces = batch_size, batches_done, pieces
         self.seed, self.workers, self.one_size, self.with_boxes = seed, workers, one_size, with_boxes
-        self.intensity = intensity = suited(source, intensity)
-        self.held, self.changed = held, changed
+        self.held, self.changed, self.intensity = held, changed, suited(source, intensity)
         size = source.size if isinstance(source.size, int) or source.size is None else tuple(source.size)
         steps, seeds = tuple(spacing) if spacing else None, patch is not None
         self.preparation = Preparation(
-            self.spatial_dims, intensity, orientation, steps, size, resize, seeds, target_intensity
+            self.spatial_dims, self.intensity, orientation, steps, size, resize, seeds, target_intensity
         )
-        as_many(intensity, self.channels, "data.intensity")
+        as_many(self.intensity, self.channels, "data.intensity")
         as_many(target_intensity, self.target_channels, "data.target_intensity")
         self.patches = Patches(patch, foreground) if patch is not None else None
         self.splitting = Splitting(tuple(split), split_seed, folds, fold, split_file)
