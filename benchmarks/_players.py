@@ -15,6 +15,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from ganatomy.adversarial import LOSSES, Game, plan
 from ganatomy.adversarial.losses.weighting import Fixed
+from ganatomy.networks.quick_layers import with_quick_layers
+from ganatomy.training.build import laid_out
 
 WEIGHT = 0.05
 
@@ -24,6 +26,14 @@ class Setting:
     """A U-Net of `depth` halvings and a patch discriminator on images of size x size; L1 and the hinge loss.
 
     The target is the input itself: AdversarialTrainer knows no other.
+
+    Args:
+        size: Sides of the images.
+        batch: Images of a batch.
+        depth: Halvings of the U-Net.
+        bf16: Compute in bfloat16, the networks' losses too.
+        fused: Adam in one kernel for each player.
+        last: Players with channels innermost in memory.
     """
 
     size: int = 64
@@ -31,6 +41,7 @@ class Setting:
     depth: int = 3
     bf16: bool = False
     fused: bool = True
+    last: tuple[str, ...] = ()
     image: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -41,6 +52,8 @@ class Setting:
             2, 1, 1, channels, (2,) * self.depth, num_res_units=2, norm="INSTANCE"
         )
         self.discriminator: nn.Module = PatchDiscriminator(2, 64, 1, num_layers_d=3, norm="INSTANCE")
+        for player in self.last:
+            laid_out(getattr(self, player), True)
         self.optimisers = {
             name: torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.99), fused=self.fused or None)
             for name, network in (("generator", self.generator), ("discriminator", self.discriminator))
@@ -83,8 +96,9 @@ Steps = Callable[[int], None]
 
 
 def ours(setting: Setting, update: str = "shared") -> Steps:
-    """GANatomy's update in a bare loop."""
-    rules = Rules(setting.generator)
+    """GANatomy's update and layers in a bare loop."""
+    rules = Rules(with_quick_layers(setting.generator))
+    with_quick_layers(setting.discriminator)
     game = Game(rules, setting.generator, setting.discriminator, LOSSES["hinge"](), Fixed(WEIGHT))
     chosen = plan(game, update).update
 
@@ -157,10 +171,24 @@ class Repeated(Dataset[dict[str, Tensor]]):
         return {"image": one, "label": one}
 
 
+class InPrecision(nn.Module):
+    """A network in the setting's precision: MONAI's trainers have no mixed precision on a CPU."""
+
+    def __init__(self, network: nn.Module, setting: Setting) -> None:
+        super().__init__()
+        self.network, self.setting = network, setting
+
+    def forward(self, x: Tensor) -> Any:
+        with self.setting.precision():
+            return self.network(x)
+
+
 def gan_trainer(setting: Setting) -> Steps:
-    """MONAI's GanTrainer, which has no mixed precision on a CPU."""
+    """MONAI's GanTrainer."""
     from monai.engines import GanTrainer
 
+    setting.generator = InPrecision(setting.generator, setting)
+    setting.discriminator = InPrecision(setting.discriminator, setting)
     return _engine(
         setting,
         lambda loader: GanTrainer(
@@ -184,6 +212,8 @@ def adversarial_trainer(setting: Setting) -> Steps:
     """MONAI's AdversarialTrainer."""
     from monai.engines import AdversarialTrainer
 
+    setting.generator = InPrecision(setting.generator, setting)
+    setting.discriminator = InPrecision(setting.discriminator, setting)
     return _engine(
         setting,
         lambda loader: AdversarialTrainer(

@@ -8,10 +8,11 @@ named on the page that this writes (docs/scaling.md).
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ LATENCY = {"within": 10e-6, "between": 30e-6}
 CALL = 0.3e-3
 STARTING = 6e-3
 CARD = 80e9
+BUCKET = 25e6
+FIXED = 64
 NETWORK, DELAY = 1.25e9, 50e-6
 """Bytes a second and seconds a message between machines without GPUs: 10 Gbit/s Ethernet."""
 
@@ -153,6 +156,33 @@ def on_gpus(model: Model, counted: Counted, gpus: int) -> tuple[float, float]:
     return operations(model, counted) / (PEAK * SHARE) + STARTING, averaging(counted, gpus, *link)
 
 
+def in_buckets(model: Model, counted: Counted, gpus: int) -> tuple[float, float]:
+    """Seconds of a step where a player's last backward pass (2 F_G, 4 F_D) hides all but its last bucket."""
+    step, _ = on_gpus(model, counted, gpus)
+    if gpus == 1:
+        return step, 0.0
+    bandwidth, latency = (WITHIN, LATENCY["within"]) if gpus <= NODE else (BETWEEN, LATENCY["between"])
+    rounds, shown = 2 * (gpus - 1), 0.0
+    for size, forward, passes in zip(counted.parameters, counted.forward, (2, 4), strict=True):
+        buckets = math.ceil(4 * size / BUCKET)
+        spent = rounds / gpus * 4 * size / bandwidth + buckets * (rounds * latency + CALL)
+        window = model.each * passes * forward / (PEAK * SHARE)
+        shown += max(spent - window * (1 - 1 / buckets), spent / buckets)
+    return step, shown
+
+
+def fixed_batch(model: Model, counted: Counted) -> str:
+    """Table of images a second where `FIXED` images are divided among the cards."""
+    rows: list[list[object]] = []
+    alone = 0.0
+    for gpus in COUNTS:
+        divided = replace(model, each=FIXED // gpus)
+        rate = FIXED / sum(on_gpus(divided, counted, gpus))
+        alone = alone or rate
+        rows.append([gpus, divided.each, three_digits(rate), f"{rate / alone:.1f}"])
+    return table(("GPUs", "images a GPU", "images a second", "times one GPU"), rows)
+
+
 def throughput(found: dict[str, Counted], cost: Any) -> list[list[object]]:
     """Rows of images a second, and their share of what as many processes alone would make."""
     rows = []
@@ -163,6 +193,9 @@ def throughput(found: dict[str, Counted], cost: Any) -> list[list[object]]:
             row.append(f"{three_digits(processes * model.each / (step + wait))} ({step / (step + wait):.0%})")
         rows.append(row)
     return rows
+
+
+WAYS = (on_gpus, in_buckets)
 
 
 def three_digits(value: float) -> str:
@@ -200,6 +233,19 @@ def page() -> str:
     )
     columns = [f"{m.name}: images a second (efficiency)" for m in MODELS]
     second = table(("GPUs", *columns), throughput(found, on_gpus))
+    middle, large = MODELS[1:]
+    buckets = [
+        (
+            gpus,
+            *(
+                f"{step / (step + wait):.0%}"
+                for step, wait in (at(large, found[large.name], gpus) for at in WAYS)
+            ),
+        )
+        for gpus in COUNTS
+    ]
+    overlap = table(("GPUs", "large: efficiency in one call", "in buckets of 25 MB"), buckets)
+    divided = fixed_batch(middle, found[middle.name])
     spent = {m.name: measured(m) for m in MODELS}
     cost = table(
         ("model", "measured, s a step", "GFLOP/s reached"),
@@ -225,7 +271,8 @@ def page() -> str:
 
 Written by `python benchmarks/scaling.py`; nothing on this page was measured on a GPU. Measure your own with
 `time/reducing` in `metrics.csv`, the share of the time that goes into averaging gradients. What two processes
-reach on one machine is measured in [results.md](../benchmarks/results.md).
+reach on one machine, and what a step costs by batch, size and depth, is measured in
+[results.md](../benchmarks/results.md).
 
 ## The models
 
@@ -255,6 +302,23 @@ Here the step's cost is computed too, from its operations.
 
 {second}
 
+### In buckets while the backward pass goes on
+
+`trainer.bucket_mb=25` begins to average a player's gradients in its last backward pass, in buckets, and hides
+all but the last behind that pass; each bucket pays the latency anew. A player below 25 MB is one bucket, as
+both are in the small and in the middle model: nothing changes. The large one:
+
+{overlap}
+
+Where bandwidth is what is waited for, it helps; where latency is, it harms. It is off unless you set it, as
+it was never run on GPUs; two processes of one machine are measured in [results.md](../benchmarks/results.md).
+
+### At a fixed global batch
+
+The middle model with {FIXED} images in all: computing is divided, starting kernels and averaging are not.
+
+{divided}
+
 ## Assumptions for GPUs
 
 - Computing: {PEAK / 1e12:.0f} TFLOP/s a GPU (an A100 in bfloat16), of which {SHARE:.0%} are reached, and
@@ -264,10 +328,16 @@ Here the step's cost is computed too, from its operations.
 - Up to {NODE} GPUs {WITHIN / 1e9:.0f} GB/s and {1e6 * LATENCY["within"]:.0f} µs: NVLink in one machine.
   Beyond that {BETWEEN / 1e9:.0f} GB/s and {1e6 * LATENCY["between"]:.0f} µs: one network card of 200 Gbit/s a
   machine, and one ring. Machines with a card for each GPU lose far less from {NODE} to {2 * NODE}.
-- Nothing overlaps: a player's gradients are averaged when they are complete, in one call. They are complete
-  only when the last piece and the last penalty are in. What is lost to one process is that.
+- Nothing overlaps unless said: a player's gradients are averaged when they are complete, in one call. They
+  are complete only when the last piece and the last penalty are in. What is lost to one process is that.
 - Loading keeps up, no GPU is slower than the others, validation is not counted, and the learning rate suits
-  the larger batch. More GPUs at a fixed global batch divide the computing, and leave the averaging as it is.
+  the larger batch.
+
+## What was never run
+
+Several GPUs, NCCL between GPUs, several machines, InfiniBand: no number on this page comes from them. What
+was run is gloo with two and three processes of one machine (every test of equality with one process, and
+[results.md](../benchmarks/results.md)), and torchrun and srun by stand-ins that set what they set.
 
 ## Why there is no `trainer=fsdp`
 

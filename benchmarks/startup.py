@@ -1,4 +1,4 @@
-"""How long until a configuration is printed and a first step done, beside the imports they need."""
+"""How long until a configuration is printed and a first step done; short trials of a sweep."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # run as a script, from any folder
 
 from benchmarks._results import table, write  # noqa: E402 - it needs the line above
+from benchmarks._trials import compare  # noqa: E402
 
 FIRST_STEP = """
 import os, sys
@@ -57,11 +58,23 @@ def seconds(words: list[str], run: Path) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, epilog="example: python benchmarks/startup.py --runs 7"
+        description=__doc__,
+        epilog="examples: python benchmarks/startup.py --runs 7; "
+        "python benchmarks/startup.py --old ../ganatomy-062eb33 --trials 8",
     )
     parser.add_argument("--runs", type=int, default=7, help="pairs of launches that count")
     parser.add_argument("--quick", action="store_true", help="one pair: does it run?")
+    parser.add_argument(
+        "--old", type=Path, help="checkout of an earlier version: short trials of both, alone"
+    )
+    parser.add_argument("--trials", type=int, default=8, help="trials of a sweep, three or more")
+    parser.add_argument("--rounds", type=int, default=1, help="sweeps of each version at each size")
     options = parser.parse_args()
+    if options.old:
+        trials = 3 if options.quick else max(3, options.trials)
+        text = compare(options.old.absolute(), ROOT, trials, options.rounds)
+        write("Start-up: trials", text, ("torch", "optuna"), keep=not options.quick)
+        return
     runs = 1 if options.quick else options.runs
     rows = []
     with tempfile.TemporaryDirectory() as folder:

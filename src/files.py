@@ -8,11 +8,20 @@ import socket
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes) -> Path:
+def write_whole(path: Path, content: bytes, lasting: bool = True) -> Path:
     """Write a file atomically: a temporary file beside it replaces it once it is on the disk.
 
     If the process is killed, the old or the new file is there, also if other processes write it. A missing
     folder is created.
+
+    Args:
+        path: The file.
+        content: Its bytes.
+        lasting: Wait for the disk, so that a power cut leaves the old or the new file. Without, it may leave
+            a damaged one: for files that are checked when they are read, and made again.
+
+    Returns:
+        The path.
 
     Raises:
         OSError: If the file cannot be written; the error names `path`, and no temporary file is left.
@@ -23,7 +32,8 @@ def write_whole(path: Path, content: bytes) -> Path:
         with temporary.open("wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error

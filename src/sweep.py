@@ -23,6 +23,7 @@ def main(cfg: DictConfig) -> None:
     from ganatomy.config.resolve import to_plain
     from ganatomy.runs.terminal import Terminal
     from ganatomy.sweeps import workers
+    from ganatomy.sweeps.disk import TrialDisk
     from ganatomy.sweeps.plan import read_plan, try_space
     from ganatomy.sweeps.study import begun, prepare, settled, wanted
     from ganatomy.sweeps.summary import again, near, show, summarise
@@ -37,6 +38,8 @@ def main(cfg: DictConfig) -> None:
     show(plan, study, console)
     if len(files) > 1:
         console.print(f"the best again: {again(plan)}", soft_wrap=True)
+    if line := TrialDisk(plan).closing(study.get_trials(deepcopy=False)[: wanted(plan)]):
+        console.print(line)
     console.print(f"sweep: {near(plan.directory)}", soft_wrap=True)
     if signum is not None:
         console.print("stopped; start the same command again to go on")

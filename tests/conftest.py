@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import hypothesis
 import pytest
 
 from ganatomy import invocation
+from tests import commands
+from tests.commands import Started, environment
 
 hypothesis.settings.register_profile("ci", derandomize=True)  # new examples are found at home
 if os.environ.get("CI"):
@@ -41,6 +45,42 @@ TINY = [
 ]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have each worker begin with its share of the slow tests, so that none of them comes last."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:
+        items[:] = slow_first(items, workers)
+
+
+def slow_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Return the tests in an order whose parts, one a worker, begin with files that hold slow tests.
+
+    A file stays together: it may share what it has made.
+    """
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    slow = [tests for tests in files.values() if any(map(_slow, tests))]
+    others = [tests for tests in files.values() if not any(map(_slow, tests))]
+    ordered: list[pytest.Item] = []
+    for worker in range(workers):
+        ordered += itertools.chain(*slow[worker::workers])
+        while others and len(ordered) < len(items) * (worker + 1) / workers:
+            ordered += others.pop(0)
+    return ordered + list(itertools.chain(*others))
+
+
+def _slow(item: pytest.Item) -> bool:
+    return item.get_closest_marker("slow") is not None
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector skip what is imported and collected by now: it stays to the end."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Prepared cases go to a folder of the tests', not to the user's."""
@@ -54,6 +94,14 @@ def secret(tmp_path_factory: pytest.TempPathFactory) -> None:
     path.write_text("0123456789abcdef" * 4)
     path.chmod(0o600)
     os.environ["GANATOMY_SECRET"] = str(path)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def disk() -> Iterator[None]:
+    """No test cuts the power, so nothing waits for the disk in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -143,34 +191,15 @@ def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """The real command in a folder of its own: `command("task=segmentation")`."""
 
     def of(*words: str, module: str = "src.train", **more: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", module, *words],
-            cwd=more.pop("cwd", tmp_path),
-            env=environment(**more.pop("env", {})),
-            capture_output=True,
-            text=True,
-            timeout=300,
-            **more,
-        )
+        line = [sys.executable, "-m", module, *words]
+        return commands.run(line, more.pop("cwd", tmp_path), environment(**more.pop("env", {})), **more)
 
     return of
 
 
-def started(module: str, folder: Path, *words: str) -> subprocess.Popen[str]:
+def started(module: str, folder: Path, *words: str) -> Started:
     """The real command in this folder, left to run."""
-    return subprocess.Popen(
-        [sys.executable, "-m", module, *words],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def environment(**more: str) -> dict[str, str]:
-    """This process's, with the project importable from anywhere and no W&B account."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "120", **more}
+    return commands.start([sys.executable, "-m", module, *words], folder)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ import pytest
 
 from ganatomy import completion, invocation
 from ganatomy.cli import VERBS
+from tests import commands
 from tests.conftest import ROOT, environment
 
 LISTED = r"""
@@ -37,8 +38,7 @@ eval "$(ganatomy completion bash)"; echo rea""dy
 
 
 def ganatomy(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "ganatomy", *words]
-    return subprocess.run(line, cwd=cwd, env=environment(), capture_output=True, text=True)
+    return commands.run([sys.executable, "-m", "ganatomy", *words], cwd)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests import commands
 from tests.conftest import ROOT, TINY, environment
 
 PLAIN = {
@@ -57,6 +58,7 @@ CASES: dict[str, tuple[int, list[str]]] = {
         [
             "update=textbook",
             "update.accumulate=2",
+            "trainer.bucket_mb=0.001",
             "model.adversarial.loss=least_squares",
             "model.adversarial.penalties=[{name: r1, every: 2}, {name: weight_clip, limit: 0.1}]",
             "model.adversarial.augment={name: diffaugment, policy: [translation, cutout, contrast]}",
@@ -71,6 +73,7 @@ CASES: dict[str, tuple[int, list[str]]] = {
             "model.generator.refine=0",  # a ratio of tiny powers, checkerboard, shows its rounding at 3e-6
             "model.discriminator.channels=4",
             "save_samples=3",
+            "trainer.bucket_mb=0.001",
             "task.imagenet=false",
         ],
     ),  # BatchNorm, R1 and R2
@@ -159,6 +162,7 @@ def test_several_processes_train_as_one(command: Any, tmp_path: Path, task: str)
     assert files[0] == files[1] and not list(tmp_path.rglob("*.tmp"))
     header = (tmp_path / "several" / "metrics.csv").read_text().splitlines()[0]
     assert "time/reducing" in header
+    assert f"averaging gradients over {count} processes" in done.stdout + done.stderr
 
 
 @pytest.mark.slow
@@ -366,14 +370,7 @@ def test_under_srun(tmp_path: Path) -> None:
     common |= {"MASTER_PORT": port, "MASTER_ADDR": "127.0.0.1", "SLURM_JOB_NAME": "train"}
     line = [sys.executable, "-m", "src.train", *TINY, "trainer.max_steps=1", "trainer.val_every=1"]
     tasks = [
-        subprocess.Popen(
-            line,
-            cwd=tmp_path,
-            env=environment(**common, SLURM_PROCID=rank, SLURM_LOCALID=rank),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        commands.start(line, tmp_path, environment(**common, SLURM_PROCID=rank, SLURM_LOCALID=rank))
         for rank in "01"
     ]
     said = [task.communicate(timeout=300) for task in tasks]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,7 +15,8 @@ import torch
 
 from ganatomy.callbacks.checkpoint import Checkpoints
 from ganatomy.errors import UserError
-from tests.conftest import TINY, environment
+from tests import commands
+from tests.conftest import TINY
 
 
 def checkpoint(run: Path) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def test_stopped_from_outside(run, tmp_path: Path, how: signal.Signals) -> None:
     steps = ["trainer.max_steps=40", "callbacks.checkpoint_every=1", "trainer.val_every=10"]
     whole = run("whole", *steps)
     words = [sys.executable, "-m", "src.train", *TINY, *steps, f"run_dir={tmp_path}/cut"]
-    process = subprocess.Popen(words, env=environment(), cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    process = commands.start(words, tmp_path)
     last = tmp_path / "cut" / "checkpoints" / "last.ckpt"
     while process.poll() is None and not last.exists():
         time.sleep(0.01)

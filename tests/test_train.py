@@ -19,6 +19,7 @@ import torch
 import yaml
 from PIL import Image
 
+from tests import commands
 from tests.conftest import ROOT, TINY, environment
 
 LOSSES = {
@@ -35,14 +36,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """(run directory, what the command printed)."""
     folder = tmp_path_factory.mktemp("elsewhere")
     words = [w for w in TINY if not w.startswith(("logger", "callbacks.samples", "callbacks.report"))]
-    result = subprocess.run(
-        [sys.executable, "-m", "src.train", *words, "logger=wandb", "callbacks.samples=2", "name=first"],
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    line = [sys.executable, "-m", "src.train", *words, "logger=wandb", "callbacks.samples=2", "name=first"]
+    result = commands.run(line, folder)
     assert result.returncode == 0, result.stderr
     last = result.stdout.strip().splitlines()[-1]
     assert last.startswith("run: ")

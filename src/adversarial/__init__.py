@@ -7,6 +7,7 @@ from ganatomy.adversarial.augment.diffaugment import Augment, DiffAugment
 from ganatomy.adversarial.discriminator import DiscriminatorOutput, read_output
 from ganatomy.adversarial.distributed.global_layers import convert_global_layers
 from ganatomy.adversarial.distributed.gradient_average import GradientAverage
+from ganatomy.adversarial.distributed.overlapped_average import OverlappedAverage
 from ganatomy.adversarial.distributed.random import Rows
 from ganatomy.adversarial.ema import Ema
 from ganatomy.adversarial.game import Game, Rules
@@ -39,6 +40,7 @@ __all__ = [
     "GradientAverage",
     "GradientMonitor",
     "NotFinite",
+    "OverlappedAverage",
     "PathLength",
     "Penalty",
     "Plan",

@@ -1,4 +1,4 @@
-"""Forecast of the duration of a run, printed after its first steps if it will take hours."""
+"""Time of a run: a forecast after its first steps if it will take hours, at its end what it waited for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytorch_lightning as pl
 import torch
 
+from ganatomy.adversarial.distributed.collectives import processes
 from ganatomy.runs import console
 from ganatomy.tasks.base import AdversarialTask, Batch
 
@@ -21,15 +22,35 @@ WARM, STEPS, ENOUGH = 1, 10, 60.0
 """Steps before the timing, which allocate buffers; timed steps; seconds after which fewer will do."""
 
 
+WAITS, BRIEF = 0.1, 10.0
+"""Share of the time, and seconds, spent waiting for data from which a run of one process says so."""
+
+
 class Forecast(pl.Callback):
     """Time ten training steps, without validations between them, and print a forecast once.
 
-    The device is not synchronised: after the first step, steps are queued as fast as they are computed.
+    At the end of the training, print the shares of waiting where they matter. The device is not synchronised:
+    after the first step, steps are queued as fast as they are computed.
     """
 
     def __init__(self, data: DataConfig, settings: TrainerConfig) -> None:
         self.data, self.settings = data, settings
         self.steps, self.seconds, self.since, self.printed = -WARM, 0.0, 0.0, False
+        self.begun = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.begun = time.monotonic()
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Say how long the training waited for data and for the other processes."""
+        assert isinstance(pl_module, AdversarialTask)
+        spent = max(time.monotonic() - self.begun, 1e-9)
+        reducing = pl_module.reduce.total() / spent
+        waiting = getattr(trainer.train_dataloader, "wait_share", 0.0)
+        if processes() == 1 and waiting * spent < BRIEF:
+            return
+        if line := waited(waiting, reducing, processes(), self.data.workers):
+            console.print_status(line)
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Batch, batch_idx: int
@@ -94,6 +115,27 @@ def forecast(data: DataConfig, trainer: TrainerConfig, each: float, left: int, c
         f"about {_hours(each * left)} to go on this machine ({rate}, validations not counted); shorter: "
         + ("; ".join(ways))
     )
+
+
+def waited(waiting: float, reducing: float, count: int, workers: int) -> str:
+    """Return a line on the shares of the time that were not computing; empty where they do not matter.
+
+    Args:
+        waiting: Share spent waiting for data, of the first process.
+        reducing: Share spent averaging gradients, waiting for the slowest process included.
+        count: Processes that train.
+        workers: Processes that load data for each of them.
+    """
+    if count == 1 and waiting <= WAITS:
+        return ""
+    line = f"time of training: {waiting:.1%} waiting for data"
+    if count > 1:
+        line += (
+            f", {reducing:.1%} averaging gradients over {count} processes, waiting for each other included"
+        )
+    if waiting > WAITS:
+        line += f"; less with data.workers={workers + 2}, if there are cores left, or with data.cache"
+    return line
 
 
 def cores() -> int:

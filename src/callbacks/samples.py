@@ -56,7 +56,7 @@ class Samples(pl.Callback):
 
     def _draw(self, trainer: pl.Trainer, task: AdversarialTask, name: str, split: str) -> None:
         kept, self.kept = [pictures for pictures in self.kept if pictures], []
-        if not kept:
+        if not kept or not trainer.is_global_zero:
             return
         # A task may show fewer columns of a small batch.
         shared = [key for key in kept[0] if all(key in pictures for pictures in kept)]

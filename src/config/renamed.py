@@ -12,6 +12,7 @@ ADDED: dict[str, Any] = {
     "callbacks.keep_checkpoints": 2,
     "trainer.channels_last": False,
     "trainer.hang_after": 1800.0,
+    "trainer.bucket_mb": 0.0,
     "guard.name": "warn",
     "guard.tries": 3,
     "data.changed": "stop",

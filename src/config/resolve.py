@@ -37,7 +37,7 @@ REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*(?:\.\w+)+)\}")
 
 _said: set[str] = set()
 
-INTERNAL = {"source", "seed", "batches_done", "degrade", "pieces", "held", "one_size"}
+INTERNAL = {"source", "seed", "batches_done", "degrade", "pieces", "held", "one_size", "with_boxes"}
 """Arguments of the DataModule that no configuration sets."""
 
 

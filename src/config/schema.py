@@ -116,6 +116,7 @@ class TrainerConfig(Section):
     devices: Count
     num_nodes: Count = 1
     hang_after: Positive = 1800.0
+    bucket_mb: Annotated[float, Field(ge=0)] = 0.0
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
     channels_last: bool | Literal["auto", "generator", "discriminator"] = False
     deterministic: bool

@@ -6,17 +6,14 @@ import hashlib
 import logging
 import os
 import socket
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
+from ganatomy.data.io.cases import CaseFiles, write
 from ganatomy.data.records import Case, Record
-from ganatomy.files import write_whole
 
 log = logging.getLogger(__name__)
 Kind = Literal["memory", "disk", "none"]
@@ -52,12 +49,20 @@ class Cache:
         self.folder = (folder or Path.home() / ".cache/ganatomy") / "cases"
         self.kept: dict[str, Case] = {}
         self.names: dict[int, str] = {}
-        self.sound: set[Path] = set()
+        self.reader = CaseFiles()
         self.files = self._files() if kind == "disk" else {}
         self.size = sum(self.files.values())
 
     def get(self, record: Record, z: int | None = None) -> Case:
         """Return a prepared case; with `z`, slice z of its stack of slices."""
+        case = self.view(record, z)
+        return {key: np.array(array) for key, array in case.items()} if self.kind == "disk" else case
+
+    def view(self, record: Record, z: int | None = None) -> Case:
+        """Return what `get` returns; pictures on disk are mapped, and only what is used of them is read.
+
+        A caller that keeps them keeps their file mapped.
+        """
         if self.kind == "disk":
             return self._from_disk(record, z)
         case = self.kept.get(record.case) or self.make(record)
@@ -101,10 +106,11 @@ class Cache:
     def _from_disk(self, record: Record, z: int | None) -> Case:
         path = self._path(record)
         try:
-            return self._read(path, z)
+            case = self.reader.mapped(path) if z is None else one_slice(self.reader.mapped(path), z)
+            return {key: array if key in SLICED else np.array(array) for key, array in case.items()}
         except FileNotFoundError:
             pass
-        except (SafetensorError, OSError, ValueError) as damage:
+        except (OSError, ValueError) as damage:
             log.warning("cache: a damaged entry was made again (%s)", damage)
         case = self.make(record)
         if self.holds(record):
@@ -112,14 +118,6 @@ class Cache:
         else:
             log.warning("cache: %s changed since the start; not kept", record.case)
         return case if z is None else one_slice(case, z)
-
-    def _read(self, path: Path, z: int | None) -> Case:
-        """Read a case or one slice; each process verifies a file's checksum once, at the first read."""
-        if z is None or path not in self.sound:
-            case = read(path)
-            self.sound.add(path)
-            return case if z is None else one_slice(case, z)
-        return read(path, z)
 
     def _write(self, path: Path, case: Case) -> None:
         size = nbytes(case)
@@ -158,30 +156,6 @@ def nbytes(case: Case) -> int:
     return sum(array.nbytes for array in case.values())
 
 
-def read(path: Path, z: int | None = None) -> Case:
-    """Return the arrays of a case, or of slice z of it.
-
-    Raises:
-        OSError: the file does not exist or cannot be read.
-        SafetensorError: the file is damaged.
-        ValueError: the checksum differs (not checked for a single slice).
-    """
-    with safe_open(path, framework="np") as file:
-        keys = list(file.keys())
-        if z is not None:
-            return {k: file.get_slice(k)[z] if k in SLICED else file.get_tensor(k) for k in keys}
-        case = {key: file.get_tensor(key) for key in keys}
-        if (file.metadata() or {}).get("crc32") != _checksum(case):
-            raise ValueError(f"{path.name}: wrong checksum")
-    return case
-
-
-def write(path: Path, case: Case) -> None:
-    """Write a case to a file for `read`."""
-    arrays = {key: np.asarray(value, order="C") for key, value in case.items()}
-    write_whole(path, save(arrays, {"crc32": _checksum(arrays)}))
-
-
 def _alive(process: int) -> bool:
     try:
         os.kill(process, 0)
@@ -190,10 +164,3 @@ def _alive(process: int) -> bool:
     except PermissionError:
         pass
     return True
-
-
-def _checksum(case: Case) -> str:
-    total = 0
-    for key in sorted(case):
-        total = zlib.crc32(case[key].reshape(-1).view(np.uint8).data, total)
-    return str(total)

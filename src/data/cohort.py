@@ -39,6 +39,7 @@ class Cohort:
         augment: MONAI dictionary transforms, applied in training.
         seed: seed of training.
         one_size: the task needs all images of one size.
+        with_boxes: training batches hold the boxes of the data set.
         records: the cases that are used, by split.
         dealt: every record with its split, including those with grave faults.
         facts: what the survey found, by case.
@@ -59,6 +60,7 @@ class Cohort:
     augment: Sequence[Any]
     seed: int
     one_size: bool
+    with_boxes: bool
     records: dict[Split, list[Record]]
     dealt: list[Record]
     facts: dict[str, Facts]
@@ -188,12 +190,13 @@ class Cohort:
         return TrainItems(
             records,
             depths,
-            self.cache.get,
+            self.cache.view,
             self.augment,
             self.seed,
             self.patches,
             self.degrade,
             unlabelled_records=len(unlabelled),
+            with_boxes=self.with_boxes,
         )
 
     def leave_out(self, cases: Collection[str]) -> None:

@@ -75,6 +75,7 @@ class DataModule(Cohort, pl.LightningDataModule):
         changed: in a resumed run, `stop` at new cases, or `keep` the run's own.
         held: split of the resumed run.
         one_size: the task needs all images of one size: validation and test are cropped like training.
+        with_boxes: the task learns from boxes; without, training batches hold none.
 
     Raises:
         UserError: a setting is invalid.
@@ -121,6 +122,7 @@ class DataModule(Cohort, pl.LightningDataModule):
         changed: Changed = "stop",
         held: Held | None = None,
         one_size: bool = False,
+        with_boxes: bool = True,
     ) -> None:
         super().__init__()
         check_source(source)
@@ -130,7 +132,7 @@ class DataModule(Cohort, pl.LightningDataModule):
         one_of("data.changed", changed, get_args(Changed))
         self.source, self.augment, self.on_error, self.degrade = source, augment, on_error, degrade
         self.batch_size, self.batches_done, self.pieces = batch_size, batches_done, pieces
-        self.seed, self.workers, self.one_size = seed, workers, one_size
+        self.seed, self.workers, self.one_size, self.with_boxes = seed, workers, one_size, with_boxes
         self.intensity = intensity = suited(source, intensity)
         self.held, self.changed = held, changed
         size = source.size if isinstance(source.size, int) or source.size is None else tuple(source.size)

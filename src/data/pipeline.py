@@ -18,7 +18,7 @@ from ganatomy.data.records import Case, Record
 from ganatomy.data.sampler import ItemIndex, item_seed
 from ganatomy.data.transforms.augment import Augmentation, Item
 from ganatomy.data.transforms.degrade import Degrade, degraded_item
-from ganatomy.data.transforms.patches import Patches
+from ganatomy.data.transforms.patches import FACTS, Patches
 
 Reader = Callable[[Record, int | None], Case]
 RAGGED = ("boxes", "classes")
@@ -41,6 +41,7 @@ class TrainItems(Dataset[Item]):
         degrade: applied last.
         unlabelled_records: number of records, the last ones, that are served without labels. If it is
             above 0, each item has the flag `labelled`.
+        with_boxes: serve boxes and their classes, where cases have them.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class TrainItems(Dataset[Item]):
         patches: Patches | None = None,
         degrade: Degrade | None = None,
         unlabelled_records: int = 0,
+        with_boxes: bool = True,
     ) -> None:
         self.places = [
             (record, z)
@@ -61,7 +63,7 @@ class TrainItems(Dataset[Item]):
         ]
         self.unlabelled_items = sum(depth or 1 for depth in depths[len(depths) - unlabelled_records :])
         self.read, self.seed, self.patches, self.augment = read, seed, patches, Augmentation(augment)
-        self.degrade = degrade
+        self.degrade, self.left_out = degrade, FACTS if with_boxes else (*FACTS, *RAGGED)
 
     def __len__(self) -> int:
         return len(self.places)
@@ -72,7 +74,14 @@ class TrainItems(Dataset[Item]):
         return len(self) - self.unlabelled_items
 
     def __getitem__(self, address: ItemIndex) -> Item:
-        epoch, index = address
+        return self.__getitems__([address])[0]
+
+    def __getitems__(self, addresses: Sequence[ItemIndex]) -> list[Item]:
+        """Return the items of a batch; torch's loader calls this if it is there."""
+        with one_thread():
+            return [self._item(*address) for address in addresses]
+
+    def _item(self, epoch: int, index: int) -> Item:
         record, z = self.places[index]
         seed = item_seed(self.seed, epoch, index)
         case = self.read(record, z)
@@ -80,8 +89,8 @@ class TrainItems(Dataset[Item]):
             case = without_labels(case)
         if self.patches:
             case = self.patches(case, z, seed)
-        with one_thread():
-            item = plain(self.augment(functools.partial(as_item, record, case, z), seed))
+        case = {key: value for key, value in case.items() if key not in self.left_out}
+        item = plain(self.augment(functools.partial(as_item, record, case, z), seed))
         if self.unlabelled_items:
             item["labelled"] = index < self.labelled_items
         return degraded_item(self.degrade, item, seed) if self.degrade else item
@@ -127,8 +136,9 @@ def alike(
 
 def without_labels(case: Case) -> Case:
     """Return the case with an empty label map, no boxes, and no voxels to centre patches on."""
-    nothing = {"label": np.zeros_like(case["label"])} if "label" in case else {}
-    return case | nothing | {key: case[key][:0] for key in (*RAGGED, "seeds") if key in case}
+    label = case.get("label")
+    nothing = {} if label is None else {"label": np.broadcast_to(np.zeros((), label.dtype), label.shape)}
+    return case | nothing | {key: case[key][:0] for key in (*RAGGED, "seeds", "seed_values") if key in case}
 
 
 @contextmanager
@@ -163,7 +173,7 @@ def as_item(record: Record, case: Case, z: int | None) -> Item:
         case: arrays of the case, or of slice `z` of it; affine and spacing are those of the volume.
         z: number of the slice; None for a case that is not sliced.
     """
-    item: Item = {key: torch.from_numpy(np.array(value)) for key, value in case.items() if key != "seeds"}
+    item: Item = {key: torch.from_numpy(np.array(value)) for key, value in case.items() if key not in FACTS}
     if z is not None:
         item["slice"] = torch.tensor(z)
     return item | {"subject": record.subject, "case": record.case}

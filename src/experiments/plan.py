@@ -66,6 +66,11 @@ def runs(experiment: Experiment, place: Path, paths: Sequence[str] = ()) -> list
     return list(spread.made.values())
 
 
+def devices(run: PlannedRun) -> int:
+    """Return how many devices the processes of a run have."""
+    return int(composed(run.words)["trainer"]["devices"])
+
+
 def try_arms(experiment: Experiment, todo: Sequence[PlannedRun]) -> None:
     """Raise UserError for an arm that `train` would refuse, before the first run begins."""
     for arm, run in {run.arm: run for run in todo}.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,13 +17,15 @@ from ganatomy.config.section import Section
 from ganatomy.errors import UserError
 from ganatomy.experiments import store
 from ganatomy.experiments.claims.claims import Verdict
+from ganatomy.experiments.disk import RunDisk
 from ganatomy.experiments.plan import PlannedRun, runs, try_arms
 from ganatomy.experiments.results import report
 from ganatomy.experiments.results.wording import count, finding, number, score_kind
 from ganatomy.experiments.runner import Runner, alone, missing, same_data
 from ganatomy.experiments.spec import Experiment, read
 from ganatomy.experiments.store import Key, Result, collect, done, load, valid
-from ganatomy.invocation import child_command
+from ganatomy.launch.warm import launch_words
+from ganatomy.runs.checkpoints.thinning import Keep
 
 
 class Keys(Section):
@@ -36,6 +37,7 @@ class Keys(Section):
     arms: list[str] | None
     seeds: list[Annotated[int, Field(ge=0)]] | None
     jobs: PositiveInt
+    keep: Keep
     verify: bool
     pin: bool
     launch: str | None
@@ -54,9 +56,11 @@ class Request:
     arms: list[str] | None
     seeds: list[int] | None
     jobs: int
+    keep: Keep
     verify: bool
     pin: bool
     launch: tuple[str, ...]
+    warm: bool
     patience: float
     place: Path
     paths: tuple[str, ...]
@@ -82,6 +86,7 @@ class Request:
 def read_request(plain: Mapping[str, Any]) -> Request:
     """Check the keys of the command."""
     keys = Keys.from_plain(plain)
+    launch, warm = launch_words(keys.launch)
     paths = {key: str(Path(value).absolute()) for key, value in keys.paths.to_plain().items()}
     return Request(
         named=keys.named,
@@ -90,9 +95,11 @@ def read_request(plain: Mapping[str, Any]) -> Request:
         arms=keys.arms,
         seeds=keys.seeds,
         jobs=keys.jobs,
+        keep=keys.keep,
         verify=keys.verify,
         pin=keys.pin,
-        launch=tuple(shlex.split(keys.launch) if keys.launch else child_command("train")),
+        launch=launch,
+        warm=warm,
         patience=keys.patience,
         place=Path(paths["runs"]) / "experiments" / keys.named / keys.scale,
         paths=tuple(f"paths.{key}={paths[key]}" for key in ("data", "cache")),
@@ -127,7 +134,7 @@ def _work(
     wanted = {run.key for run in chosen} | {other.key for run in chosen for other in run.needs}
     todo = [run for run in missing(every, kept) if run.key in wanted]
     try_arms(experiment, todo)
-    return _train_and_report(experiment, kept, todo, known, len(every), asked, console)
+    return _train_and_report(experiment, kept, todo, known, every, asked, console)
 
 
 def _train_and_report(
@@ -135,22 +142,31 @@ def _train_and_report(
     kept: dict[Key, Result],
     todo: Sequence[PlannedRun],
     known: dict[str, str],
-    total: int,
+    every: Sequence[PlannedRun],
     asked: Request,
     console: Console,
 ) -> int:
+    total, disk = len(every), RunDisk(every, todo, asked.jobs, asked.keep, asked.place)
     if kept and todo:
         console.print(f"{experiment.name}: going on after {len(kept)} of {total} runs")
+        for line in disk.forecast():
+            console.print(line, soft_wrap=True)
 
     def keep(run: PlannedRun) -> str:
         kept[run.key] = collect(run, experiment)
         if len(kept) < total:  # so that nothing is lost when this command is killed
             store.save(experiment, kept)
+        disk.ended(run)
+        for line in disk.forecast():
+            runner.console.print(line, soft_wrap=True)
         return says(experiment, kept[run.key])
 
-    outcome = Runner(asked.launch, asked.jobs, asked.patience, known, keep).work(todo, total)
+    runner = Runner(asked.launch, asked.jobs, asked.patience, known, keep, asked.warm)
+    outcome = runner.work(todo, total)
     if kept:
         show(experiment, report.write(experiment, kept), console)
+    if line := disk.closing():
+        console.print(line)
     for line in outcome.failed:
         sys.stderr.write(f"error: {line}\n")
     if outcome.signum is not None:

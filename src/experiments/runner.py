@@ -1,4 +1,4 @@
-"""Runner of the missing runs, some at a time; each is a fresh process of `train`."""
+"""Runner of the missing runs, some at a time; each is a process of `train`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from types import FrameType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ganatomy.errors import UserError
-from ganatomy.experiments.plan import PlannedRun
+from ganatomy.experiments.plan import PlannedRun, devices
 from ganatomy.experiments.store import done, seconds
 from ganatomy.files import write_whole
+from ganatomy.launch.many.cards import Cards, sharing, visible
 from ganatomy.launch.signals import heard_by
 from ganatomy.launch.train_process import TrainProcess
+from ganatomy.launch.warm import Client, Server
 from ganatomy.runs.directory import failed_game
 from ganatomy.runs.integrity.checked import read_file, warn_once
 from ganatomy.runs.integrity.checksums import Damaged
@@ -60,6 +62,7 @@ class Runner:
         patience: Seconds for a run to write its checkpoint when it is stopped.
         known: Hash of the data by the hash of their configuration; completed as runs begin.
         on_done: Called with each finished run; returns a line to print.
+        warm: A server forks the runs, if there are several.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Runner:
         patience: float,
         known: dict[str, str],
         on_done: Callable[[PlannedRun], str],
+        warm: bool = False,
     ) -> None:
         self.launch, self.jobs, self.patience, self.known, self.on_done = (
             launch,
@@ -77,27 +81,43 @@ class Runner:
             known,
             on_done,
         )
+        self.warm, self.client = warm, Client()
         self.signum: int | None = None
         self.failed: list[str] = []
         self.running: dict[tuple[str, int], tuple[PlannedRun, TrainProcess, float]] = {}
+        self.cards = Cards(visible(launch) if jobs > 1 else [])
+        self.taken: dict[tuple[str, int], str | None] = {}
+        self.devices: dict[str, int] = {}
         self.console = Terminal(stderr=True)
 
     def work(self, todo: Sequence[PlannedRun], total: int) -> Outcome:
         """Train until no run is left that can begin, or a signal comes."""
         waiting = list(todo)
-        with heard_by(self._ask), self._bar(total, total - len(todo)) as step:
+        if waiting and (names := list(self.cards.users)):
+            line = sharing(min(self.jobs, len(waiting)), max(map(self._devices, waiting)), names)
+            self.console.print(line, soft_wrap=True) if line else None
+        server = Server(safe_path="-P" in self.launch, wanted=self.warm and len(todo) > 1)
+        with server, heard_by(self._ask), self._bar(total, total - len(todo)) as step:
+            self.client = server
             try:
                 while self.running or (waiting and self.signum is None):
                     if self.signum is not None:
                         break
                     waiting = self._begin(waiting)
                     time.sleep(LOOK)
+                    server.revive()
                     self._look(step)
             finally:
                 for run, process, began in self.running.values():
                     process.end(self.patience)
                     _clock(run, began)
         return Outcome(self.signum, self.failed)
+
+    def _devices(self, run: PlannedRun) -> int:
+        """Return the devices of a run, which are those of its arm: composing takes a while."""
+        if run.arm not in self.devices:
+            self.devices[run.arm] = devices(run)
+        return self.devices[run.arm]
 
     def _ask(self, signum: int, frame: FrameType | None) -> None:
         self.signum = signum
@@ -108,12 +128,16 @@ class Runner:
         for run in waiting:
             ready = all(done(other.directory) for other in run.needs)
             if ready and len(self.running) < self.jobs:
+                own = self.cards.take(self._devices(run) if self.cards.users else 1)
                 try:
-                    process = TrainProcess(self.launch, run.words, run.directory, self.patience)
+                    process = TrainProcess(
+                        self.launch, run.words, run.directory, self.patience, self.client, own
+                    )
                 except InUse as error:
+                    self.cards.give_back(own)
                     self.failed.append(f"{run.arm} seed {run.seed}: {error}")
                     continue
-                self.running[run.key] = (run, process, time.monotonic())
+                self.running[run.key], self.taken[run.key] = (run, process, time.monotonic()), own
             else:
                 left.append(run)
         if left and not self.running:
@@ -129,6 +153,7 @@ class Runner:
             if process.running():
                 continue
             del self.running[key]
+            self.cards.give_back(self.taken.pop(key))
             result = process.result()
             _clock(run, began)
             name = f"{run.arm} seed {run.seed}"

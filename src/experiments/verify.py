@@ -36,7 +36,7 @@ def verify(asked: Request, console: Console) -> int:
         data = {run.data: known.line["data"]}
         todo = [*run.needs, run]
         try_arms(experiment, todo)
-        outcome = Runner(asked.launch, asked.jobs, asked.patience, data, lambda _: "done").work(
+        outcome = Runner(asked.launch, asked.jobs, asked.patience, data, lambda _: "done", asked.warm).work(
             todo, len(todo)
         )
         if outcome.signum is not None:

@@ -17,8 +17,10 @@ from types import FrameType
 from typing import Any
 
 from ganatomy.errors import GAME_FAILED, UserError
+from ganatomy.launch.many.cards import VARIABLE
 from ganatomy.launch.reports import named
 from ganatomy.launch.signals import SIGNALS, heard_by
+from ganatomy.launch.warm import Client, Process
 from ganatomy.runs.directory import Run
 from ganatomy.runs.lock import held_here, in_use
 from ganatomy.runs.reserve import last_status
@@ -38,7 +40,14 @@ class ProcessFailed(Exception):
         self.text, self.code = text, code
 
 
-def launch(command: Sequence[str], words: Sequence[str], count: int, directory: Path) -> None:
+def launch(
+    command: Sequence[str],
+    words: Sequence[str],
+    count: int,
+    directory: Path,
+    client: Client | None = None,
+    cards: str | None = None,
+) -> None:
     """Run `count` processes of `<command> <words>` and wait for all.
 
     Args:
@@ -46,6 +55,8 @@ def launch(command: Sequence[str], words: Sequence[str], count: int, directory: 
         words: Overrides of the command line.
         count: Number of processes; one has no process group.
         directory: Run directory that they write.
+        client: Starts the first process; None: as a fresh one.
+        cards: CUDA_VISIBLE_DEVICES of all of them; None leaves it.
 
     Raises:
         ProcessFailed: Error of the process that failed first.
@@ -58,15 +69,18 @@ def launch(command: Sequence[str], words: Sequence[str], count: int, directory: 
             "GANATOMY_PARENT": str(os.getpid()),
             "GANATOMY_RUN": str(directory),
         }
+        if cards is not None:
+            common[VARIABLE] = cards
         if count > 1:
             common |= {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), "GROUP_RANK": "0"}
             common |= {"MASTER_ADDR": os.environ.get("MASTER_ADDR", "127.0.0.1"), "MASTER_PORT": _port()}
-        children: list[subprocess.Popen[bytes]] = []
+        children: list[Process] = []
         with _passing_on(children) as asked:
             try:
                 for rank in range(count):
                     own = {"RANK": str(rank), "LOCAL_RANK": str(rank)} if count > 1 else {}
-                    children.append(_start(command, words, rank, {**os.environ, **common, **own}, notes))
+                    environment = {**os.environ, **common, **own}
+                    children.append(_start(command, words, rank, environment, notes, client or Client()))
                 first = _wait(children)
             finally:
                 for child in children:
@@ -74,7 +88,7 @@ def launch(command: Sequence[str], words: Sequence[str], count: int, directory: 
                         os.killpg(child.pid, signal.SIGKILL)  # what it started too
                     child.wait()
         began = _written(directory) != before
-        _settle([child.returncode for child in children], first, Path(notes), Run(directory), asked, began)
+        _settle([child.wait() for child in children], first, Path(notes), Run(directory), asked, began)
 
 
 def _port() -> str:
@@ -91,19 +105,24 @@ def _port() -> str:
 
 
 def _start(
-    command: Sequence[str], words: Sequence[str], rank: int, environment: dict[str, str], notes: str
-) -> subprocess.Popen[bytes]:
+    command: Sequence[str],
+    words: Sequence[str],
+    rank: int,
+    environment: dict[str, str],
+    notes: str,
+    client: Client,
+) -> Process:
     """Start a process; only rank zero prints, stderr of the others is kept in case one fails silently."""
     line = [*command, *words]
     if rank == 0:
-        return subprocess.Popen(line, env=environment, start_new_session=True)
+        return client.start_process(line, env=environment, dies_with_parent=False)
     with (Path(notes) / f"{rank}.stderr").open("wb") as stderr:
         return subprocess.Popen(
             line, env=environment, stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True
         )
 
 
-def _wait(children: Sequence[subprocess.Popen[bytes]]) -> int:
+def _wait(children: Sequence[Process]) -> int:
     """Wait until all have ended, or GRACE seconds after the first failure; return the rank that failed first.
 
     Of several that are found ended at once the killed one failed first: the others ended because of it.
@@ -120,7 +139,7 @@ def _wait(children: Sequence[subprocess.Popen[bytes]]) -> int:
 
 
 @contextmanager
-def _passing_on(children: Sequence[subprocess.Popen[bytes]]) -> Iterator[list[int]]:
+def _passing_on(children: Sequence[Process]) -> Iterator[list[int]]:
     """Pass requests to stop on to every process within the block; yield the list of their signals."""
     asked: list[int] = []
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +14,8 @@ from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 """Ctrl-C, a scheduler's request to end, and SLURM's warning before it."""
+DIE_WITH_PARENT = 1
+"""PR_SET_PDEATHSIG of Linux's prctl(2)."""
 Handler = Callable[[int, FrameType | None], Any]
 
 
@@ -29,3 +34,11 @@ def heard_by(handler: Handler) -> Iterator[None]:
     finally:
         for number, former in before.items():
             signal.signal(number, former)
+
+
+def die_with_parent(parent: int, number: int = signal.SIGTERM) -> None:
+    """Have the kernel send this process a signal when its parent is killed (Linux); called in the child."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, number)
+        if os.getppid() != parent:  # it was killed before
+            os.kill(os.getpid(), number)

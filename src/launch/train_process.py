@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
 import math
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from ganatomy.errors import GAME_FAILED
+from ganatomy.launch.many.cards import VARIABLE
 from ganatomy.launch.signals import SIGNALS
+from ganatomy.launch.warm import Client, orphaned
 from ganatomy.runs.directory import Run
 from ganatomy.runs.integrity.checked import read_file, warn_once
 from ganatomy.runs.integrity.checksums import Damaged
 from ganatomy.runs.lock import InUse, in_use
 from ganatomy.runs.process_identity import alive, whoami
 
-DIE_WITH_PARENT = 1
-"""PR_SET_PDEATHSIG of Linux's prctl(2)."""
 STOPPED = {code for number in SIGNALS for code in (128 + number, -number)}
 """Exit codes of a run that was asked to stop: with a checkpoint, or before it listened."""
 
@@ -32,25 +30,46 @@ STOPPED = {code for number in SIGNALS for code in (128 + number, -number)}
 class TrainProcess:
     """Process of `<launch> <words> run_dir=DIR`; it resumes DIR if there is a checkpoint.
 
-    It ends when the process that started it ends.
+    It ends when the process that started it ends. If the server that forked it dies, it goes on afresh.
 
     Args:
         launch: Command that starts `train`.
         words: Overrides of its command line.
         directory: Run directory.
         patience: Seconds to wait for another process that still writes there, as after a kill of its parent.
+        client: Starts the process; None: as a fresh one.
+        cards: CUDA_VISIBLE_DEVICES of the process; None leaves it.
 
     Raises:
         InUse: Another process writes in the directory; nothing there was touched.
     """
 
     def __init__(
-        self, launch: Sequence[str], words: Sequence[str], directory: Path, patience: float = 0.0
+        self,
+        launch: Sequence[str],
+        words: Sequence[str],
+        directory: Path,
+        patience: float = 0.0,
+        client: Client | None = None,
+        cards: str | None = None,
     ) -> None:
-        self.directory = directory
+        self.directory, self.log = directory, directory.with_suffix(".log")
+        self.last = -1
+        self._start = functools.partial(self._begin, launch, words, patience, client or Client(), cards)
+        self._start()
+
+    def _begin(
+        self,
+        launch: Sequence[str],
+        words: Sequence[str],
+        patience: float,
+        client: Client,
+        cards: str | None,
+    ) -> None:
+        """Start the process: anew, or from the checkpoint that is there."""
+        directory = self.directory
         self.status_before = _written(directory)
         _wait_until_free(directory, patience)
-        self.log = directory.with_suffix(".log")
         directory.parent.mkdir(parents=True, exist_ok=True)
         if any((directory / "checkpoints").glob("last*.ckpt")):
             typed = ("hydra.searchpath=", "logger.mode=")  # what a run does not take from its own files
@@ -59,19 +78,24 @@ class TrainProcess:
             shutil.rmtree(directory, ignore_errors=True)  # nothing was reached there
             words = [*words, f"run_dir={directory}"]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
+            self.process = client.start_process(
                 [*launch, *words],
+                env=None if cards is None else {**os.environ, VARIABLE: cards},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=functools.partial(die_with_parent, os.getpid()),
             )
         self.who = whoami(self.process.pid)
-        self.last = -1
 
     def running(self) -> bool:
+        if self.process.poll() is not None and orphaned(self.process):
+            self._start()
         return self.process.poll() is None
+
+    def wait(self, seconds: float) -> None:
+        """Wait for its end, at most so long."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
 
     def scores(self, name: str) -> list[tuple[int, float]]:
         """Return (step, value) of a score in metrics.csv, only rows that came since the last call."""
@@ -87,8 +111,7 @@ class TrainProcess:
 
     def end(self, patience: float) -> None:
         """Send SIGTERM, on which `train` writes a checkpoint; kill what is left after `patience` seconds."""
-        if self.running():
-            self.process.terminate()
+        self.process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(patience)
         kill_group(self.process.pid)
@@ -97,6 +120,9 @@ class TrainProcess:
     def result(self) -> float | str | None:
         """Wait for the end; return the best validation score, why it failed, or None if it was stopped."""
         code = self.process.wait()
+        while orphaned(self.process):
+            self._start()
+            code = self.process.wait()
         kill_group(self.process.pid)
         score = finished(self.directory)
         if code in (0, GAME_FAILED) and score is not None:
@@ -139,14 +165,6 @@ def _written(directory: Path) -> int:
     """Return when a run's status was written, in nanoseconds; 0 if it was not."""
     path = directory / "status.json"
     return path.stat().st_mtime_ns if path.is_file() else 0
-
-
-def die_with_parent(parent: int) -> None:
-    """Have the kernel end this process when its parent is killed (Linux); called in the child."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGTERM)
-        if os.getppid() != parent:  # it was killed before
-            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def kill_group(pid: int) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from ganatomy.invocation import PROGRAM
@@ -31,10 +32,10 @@ STARTS, PACKAGES = ("src.train", "ganatomy.train"), ("src.__main__", "ganatomy._
 """Modules that `python -m` starts `train` by: its own, and the package with the verb as its first word."""
 
 
-def environment() -> dict[str, str]:
-    """Return the variables that start a process with the faster allocator; none where one is chosen."""
+def environment(given: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return what to add to these variables for the faster allocator; nothing where one is chosen."""
     taken = ("LD_PRELOAD", "GLIBC_TUNABLES")
-    if NAME in os.environ or sys.platform != "linux" or any(os.environ.get(name) for name in taken):
+    if NAME in given or sys.platform != "linux" or any(given.get(name) for name in taken):
         return {}
     folders = [*FOLDERS, str(Path(sys.prefix) / "lib")]
     found = [path for name in LIBRARIES for folder in folders if (path := Path(folder) / name).is_file()]

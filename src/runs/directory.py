@@ -152,13 +152,15 @@ def open_again(directory: str | Path, is_rank_zero: bool = True) -> Run:
         UserError: There is no checkpoint, or none is sound.
     """
     from ganatomy.runs.checkpoints.resumption import resumption
+    from ganatomy.runs.checkpoints.thinning import removed
     from ganatomy.runs.console import print_status
     from ganatomy.runs.process_place import from_rank_zero
 
     run = Run(directory, is_rank_zero)
     if not from_rank_zero(lambda: any(run.checkpoints.glob("last*.ckpt"))):
+        why = f"any more ({names} were removed by keep=...)" if (names := removed(run.checkpoints)) else "yet"
         raise UserError(
-            f"resume: {directory} has no checkpoints/last.ckpt yet; start it anew with another run_dir"
+            f"resume: {directory} has no checkpoints/last.ckpt {why}; start it anew with another run_dir"
         )
     run.resumption = resumption(run.checkpoints)
     for line in run.resumption.lines:

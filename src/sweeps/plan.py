@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,8 +20,9 @@ from ganatomy.config.targets import build
 from ganatomy.config.translate import announce, word_of_today, words_of_today
 from ganatomy.config.versions import key_of_today
 from ganatomy.errors import UserError
-from ganatomy.invocation import child_command
+from ganatomy.launch.warm import launch_words
 from ganatomy.metrics.registry import describe, register
+from ganatomy.runs.checkpoints.thinning import Keep
 from ganatomy.sweeps.space import Parameter, Values, probes, read_space, words
 
 OURS = ("seed", "run_dir", "resume", "name", "paths.runs", "hydra.run.dir")
@@ -45,6 +45,7 @@ class Sweep(Section):
     storage: str | None
     trials: PositiveInt
     jobs: PositiveInt
+    keep: Keep
     seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)]
     direction: Literal["maximize", "minimize"] | None
     sampler: Named
@@ -66,6 +67,7 @@ class Plan:
     storage: str | None
     trials: int
     jobs: int
+    keep: Keep
     seeds: tuple[int, ...]
     direction: Literal["maximize", "minimize"]
     score: str
@@ -74,6 +76,7 @@ class Plan:
     train: tuple[str, ...]
     folders: tuple[str, ...]
     launch: tuple[str, ...]
+    warm: bool
     heartbeat: float
     patience: float
     max_steps: int
@@ -146,12 +149,14 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
         raise UserError(f"direction: {score} says not which way is better; give maximize or minimize")
     if plain["logger"]["name"] == "none":
         raise UserError("logger: a sweep reads the scores of a run from its history; use logger=csv")
+    launch, warm = launch_words(asked.launch)
     return Plan(
         study=asked.study,
         directory=Path(asked.directory).absolute(),
         storage=asked.storage,
         trials=asked.trials,
         jobs=asked.jobs,
+        keep=asked.keep,
         seeds=tuple(asked.seeds),
         direction=asked.direction or ("maximize" if better > 0 else "minimize"),
         score=score,
@@ -159,14 +164,21 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
         pruner=asked.pruner.to_plain(),
         train=tuple(shared),
         folders=tuple(str(Path(folder).absolute()) for folder in folders),
-        launch=tuple(shlex.split(asked.launch) if asked.launch else child_command("train")),
+        launch=launch,
+        warm=warm and plain["trainer"]["devices"] == 1,
         heartbeat=asked.heartbeat,
         patience=asked.patience,
         max_steps=plain["trainer"]["max_steps"],
         val_every=plain["trainer"]["val_every"],
-        devices=plain["trainer"]["devices"],
+        devices=_devices(plain["trainer"]["devices"], space),
         space=tuple(space),
     )
+
+
+def _devices(fixed: int, space: Sequence[Parameter]) -> int:
+    """Return the devices of a run; the most of them if they are varied."""
+    varied = [end for each in space if key_of_today(each.key) == "trainer.devices" for end in each.ends()]
+    return max([fixed, *(end for end in varied if isinstance(end, int))])
 
 
 def try_space(plan: Plan) -> None:

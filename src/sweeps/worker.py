@@ -14,8 +14,9 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from ganatomy.launch.signals import SIGNALS
-from ganatomy.launch.train_process import TrainProcess, die_with_parent, finished, outlive
+from ganatomy.launch.signals import SIGNALS, die_with_parent
+from ganatomy.launch.train_process import TrainProcess, finished, outlive
+from ganatomy.launch.warm import Client
 from ganatomy.runs.directory import HEALTHY, failed_game
 from ganatomy.runs.lock import InUse
 from ganatomy.sweeps.plan import Plan
@@ -34,8 +35,8 @@ class _Stopped(Exception):
 class Worker:
     """Runs trials until none is left to take, or until it is asked to stop."""
 
-    def __init__(self, plan: Plan, storage: BaseStorage) -> None:
-        self.plan, self.storage = plan, storage
+    def __init__(self, plan: Plan, storage: BaseStorage, address: str = "") -> None:
+        self.plan, self.storage, self.client = plan, storage, Client(address)
         self.leases = Leases(plan, open_study(plan, storage), storage)
         self.asked: int | None = None
 
@@ -91,7 +92,8 @@ class Worker:
         if known is not None:
             return known
         try:
-            run = TrainProcess(self.plan.launch, [*words, f"seed={seed}"], directory, self.plan.patience)
+            own = [*words, f"seed={seed}"]
+            run = TrainProcess(self.plan.launch, own, directory, self.plan.patience, self.client)
         except InUse as error:
             return str(error)
         reported = set(trial.storage.get_trial(taken._trial_id).intermediate_values)
@@ -107,7 +109,7 @@ class Worker:
                     trial.report(score, step)
                     if trial.should_prune():
                         raise optuna.TrialPruned
-                time.sleep(POLL)
+                run.wait(POLL)
                 owned = self.leases.beat(taken)
             for step, score in run.scores(self.plan.score) if first else []:
                 if step not in reported:
@@ -121,18 +123,19 @@ class Worker:
         return result
 
 
-def work(plan: Plan, gpus: str | None, parent: int) -> None:
+def work(plan: Plan, gpus: str | None, parent: int, address: str = "") -> None:
     """Run a worker process with its own GPUs; it exits with 128 + n after signal n.
 
     Args:
         plan: The sweep.
         gpus: CUDA_VISIBLE_DEVICES; None leaves it.
         parent: Process whose end ends this one.
+        address: Address of the server that forks the runs; empty: they start afresh.
     """
     die_with_parent(parent)
     if gpus is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus
-    worker = Worker(plan, open_storage(plan))
+    worker = Worker(plan, open_storage(plan), address)
     for number in SIGNALS:
         signal.signal(number, worker.ask)
     signum: Any = worker.work()

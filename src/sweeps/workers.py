@@ -15,8 +15,11 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from ganatomy.launch.many import cards
 from ganatomy.launch.signals import heard_by
+from ganatomy.launch.warm import Server
 from ganatomy.runs.terminal import Terminal
+from ganatomy.sweeps.disk import TrialDisk
 from ganatomy.sweeps.plan import Plan
 from ganatomy.sweeps.study import wanted
 from ganatomy.sweeps.worker import work
@@ -32,47 +35,30 @@ def run(plan: Plan, study: Study) -> int | None:
     """
     context = multiprocessing.get_context("spawn")
     count, spare = min(plan.jobs, wanted(plan)), plan.jobs
-    with _passing_on() as group, _Progress(plan, study) as progress:
-        group.workers = [_start(context, plan, index) for index in range(count)]
+    several = wanted(plan) * len(plan.seeds) > 1
+    server = Server(safe_path="-P" in plan.launch, wanted=plan.warm and several)
+    shared = cards.sharing(count, plan.devices, cards.visible(plan.launch))
+    with server, _passing_on() as group, _Progress(plan, study) as progress:
+        progress.print_line(shared)
+        group.workers = [_start(context, plan, index, server.address) for index in range(count)]
         while any(worker.is_alive() for worker in group.workers):
             time.sleep(LOOK)
             progress.update()
+            if group.asked is None:
+                server.revive()
             for index, worker in enumerate(group.workers):
                 if worker.exitcode not in (None, 0) and group.asked is None and spare:
                     spare -= 1
-                    group.workers[index] = _start(context, plan, index)
+                    group.workers[index] = _start(context, plan, index, server.address)
         progress.update()
     return group.asked
 
 
-def _start(context: Any, plan: Plan, index: int) -> BaseProcess:
-    own = share(index, plan.devices, _visible())
-    process: BaseProcess = context.Process(target=work, args=(plan, own, os.getpid()))
+def _start(context: Any, plan: Plan, index: int, address: str) -> BaseProcess:
+    own = cards.share(index, plan.devices, cards.visible(plan.launch))
+    process: BaseProcess = context.Process(target=work, args=(plan, own, os.getpid(), address))
     process.start()
     return process
-
-
-def share(index: int, devices: int, visible: list[str]) -> str | None:
-    """Return CUDA_VISIBLE_DEVICES of a worker: the next GPUs in turn; None without GPUs.
-
-    Args:
-        index: Number of the worker.
-        devices: GPUs of a worker.
-        visible: Names of all GPUs.
-    """
-    if not visible:
-        return None
-    first = index * devices % max(1, len(visible) - len(visible) % devices)
-    return ",".join(visible[first : first + devices])
-
-
-def _visible() -> list[str]:
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return [name for name in named.split(",") if name]
-    import torch
-
-    return [str(index) for index in range(torch.cuda.device_count())]
 
 
 class _Workers:
@@ -108,6 +94,7 @@ class _Progress:
         self.console = Terminal(stderr=True)
         done = self._trials()
         self.reported = {t.number for t in done if t.state.is_finished()}
+        self.disk = TrialDisk(plan)
         if self.reported:
             self.console.print(f"{plan.study}: going on after {len(self.reported)} of {self.count} trials")
         columns = (TextColumn("[bold]sweep"), BarColumn(bar_width=28), MofNCompleteColumn())
@@ -127,6 +114,10 @@ class _Progress:
     def __exit__(self, *error: object) -> None:
         self.bar.stop()
 
+    def print_line(self, line: str) -> None:
+        if line:
+            self.console.print(line, soft_wrap=True)
+
     def _trials(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)[: self.count]
 
@@ -136,6 +127,8 @@ class _Progress:
             if trial.state.is_finished() and trial.number not in self.reported:
                 self.reported.add(trial.number)
                 self.console.print(f"trial {trial.number}: {says(trial, self.plan.score)}")
+        for line in self.disk.look(trials):
+            self.console.print(line, soft_wrap=True)
         running = sum(trial.state == TrialState.RUNNING for trial in trials)
         values = [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
         best = (max if self.plan.direction == "maximize" else min)(values, default=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import numpy as np
@@ -19,11 +20,13 @@ from ganatomy.adversarial import (
     GradientAverage,
     GradientMonitor,
     NotFinite,
+    OverlappedAverage,
     Rows,
     Rules,
     Update,
 )
 from ganatomy.adversarial.distributed.collectives import all_sum, processes
+from ganatomy.adversarial.distributed.global_layers import couples
 from ganatomy.data.records import Batch
 from ganatomy.tasks.recipe import PLAYERS, Recipe
 
@@ -58,7 +61,8 @@ class GanModule(pl.LightningModule):
         game = Game(cast(Rules, self), self.generator, self.discriminator, **recipe.game)
         self.begin_game(game, {player: player for player in self.players}, UPDATES["shared"]())
         self.penalties, self.augment = self.game.state()  # their buffers belong in the checkpoint
-        self.reduce = GradientAverage()
+        size = recipe.bucket_mb * 1e6
+        self.reduce = OverlappedAverage(size) if size else GradientAverage()
         self._last_log_time = time.perf_counter()
         self.batches_done = 0
         self.latest: dict[str, Tensor] = {}
@@ -85,7 +89,8 @@ class GanModule(pl.LightningModule):
         torch.manual_seed(seed_of(self.recipe.seed, self.batches_done))
         self._batch = batch
         rows = self._rows()
-        self.latest |= self.update(self.game, batch, self.batches_done, self._step, self._scale, rows)
+        steps = self._step, self._scale, rows, self._last_backward
+        self.latest |= self.update(self.game, batch, self.batches_done, *steps)
         for scheduler in self._schedulers:
             scheduler.step()
         if self._scaler is not None:
@@ -98,6 +103,17 @@ class GanModule(pl.LightningModule):
             self.check_finite()
             self.record(self._means() | self._times())
             self.latest = {}
+
+    def _last_backward(self, player: str, simple: bool) -> AbstractContextManager[None]:
+        """Average the gradients of a player while they are computed, if the run does so.
+
+        Not before the end of the pass where layers sum over the processes in backward themselves.
+        """
+        if not isinstance(self.reduce, OverlappedAverage):
+            return nullcontext()
+        network = self.game.generator if player == "generator" else self.game.discriminator
+        assert network is not None
+        return self.reduce.last_backward(self.game.parameters(player), simple and not couples(network))
 
     def _rows(self) -> list[Rows] | None:
         """Return this process's rows of each micro-batch of the global batch; None for a single process."""

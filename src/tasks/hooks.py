@@ -35,6 +35,7 @@ class TaskHooks(SoftHooks):
             [B, out_channels, *spatial]; this is then checked before the first step.
         makes_label_maps: True if that tensor holds class logits, so that a finished run can serve as the
             evaluator of images drawn from label maps.
+        uses_boxes: False if training uses no boxes; batches of training then hold none.
         from_noise: True while the generator makes images from noise, so that they have to differ.
         trivial: Baseline that every trained game beats, as in `baseline/<trivial>/<score>`; "" for none.
         learned: Where the classes that are learned stand: "label", "boxes" or "class"; "" if none are.
@@ -55,6 +56,7 @@ class TaskHooks(SoftHooks):
     animated = False
     plain_answer = False
     makes_label_maps = False
+    uses_boxes = True
     from_noise = False
     trivial = ""
     judged_by = ""

@@ -31,6 +31,7 @@ class Recipe:
         ema_burn_in: Images over which that half-life rises.
         seed: Seed of the run.
         log_every: Batches between two lines of the log.
+        bucket_mb: Megabytes of a bucket of gradients, averaged while the backward pass goes on; 0: one call.
         classes: Names of the label map's values, background first.
         spatial_dims: 2 or 3.
     """
@@ -45,5 +46,6 @@ class Recipe:
     ema_burn_in: float = 0.0
     seed: int = 0
     log_every: int = 10
+    bucket_mb: float = 0.0
     classes: tuple[str, ...] = ()
     spatial_dims: int = 2

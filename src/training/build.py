@@ -35,6 +35,7 @@ LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 def build_data(cfg: Config) -> DataModule:
     """Build the data module of a run: its source is opened, nothing is read yet."""
+    task = resolve(cfg.task.to_plain(), "task")
     return open_data(
         cfg.data,
         cfg.paths,
@@ -42,7 +43,8 @@ def build_data(cfg: Config) -> DataModule:
         degrade=build(cfg.degradation and cfg.degradation.to_plain(), "degradation"),
         pieces=cfg.update.accumulate,
         held=_held(cfg.resume) if cfg.resume else None,
-        one_size=getattr(resolve(cfg.task.to_plain(), "task"), "one_size", False),
+        one_size=getattr(task, "one_size", False),
+        with_boxes=getattr(task, "uses_boxes", True),
     )
 
 
@@ -130,13 +132,15 @@ def _sized(penalty: Plain, data: DataModule, batch_size: int) -> Plain:
 def build_task(cfg: Config, classes: tuple[str, ...]) -> AdversarialTask:
     """Build the task with its players from a completed configuration; the seed decides the weights."""
     from ganatomy.adversarial import convert_global_layers
+    from ganatomy.networks.quick_layers import with_quick_layers
 
     torch.manual_seed(cfg.seed)
     model = cfg.model
 
     def player(name: str, node: Node) -> nn.Module:
         def placed(network: nn.Module) -> nn.Module:
-            return convert_global_layers(laid_out(network, is_channels_last(cfg.trainer, name)))
+            laid_out(network, is_channels_last(cfg.trainer, name))
+            return convert_global_layers(with_quick_layers(network))
 
         return built(node, f"model.{name}", placed)
 
@@ -157,6 +161,7 @@ def build_task(cfg: Config, classes: tuple[str, ...]) -> AdversarialTask:
         ema_burn_in=model.ema_burn_in * cfg.trainer.max_steps * cfg.data.batch_size,
         seed=cfg.seed,
         log_every=cfg.trainer.log_every,
+        bucket_mb=cfg.trainer.bucket_mb,
         classes=tuple(classes),
         spatial_dims=next(iter(networks(model.generator, "model.generator").values()))[0].get(
             "spatial_dims", 2

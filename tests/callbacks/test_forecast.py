@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ganatomy.callbacks import forecast as module
-from ganatomy.callbacks.forecast import Forecast, forecast
+from ganatomy.callbacks.forecast import Forecast, forecast, waited
 from ganatomy.config.schema import DataConfig, TrainerConfig
 from ganatomy.tasks.base import AdversarialTask
 
@@ -74,3 +74,21 @@ def test_every_kind_of_progress_has_the_line(
     monkeypatch.setattr(module, "STEPS", 2)
     run("out", f"callbacks.progress={progress}", "trainer.max_steps=4")
     assert capsys.readouterr().err.count("to go on this machine") == 1
+
+
+@pytest.mark.parametrize(
+    ("waiting", "count", "line"),
+    [
+        (0.05, 1, ""),
+        (0.25, 1, "time of training: 25.0% waiting for data; less with data.workers=2, if there are cores"),
+        (
+            0.01,
+            2,
+            "time of training: 1.0% waiting for data, 3.0% averaging gradients over 2 processes, wait",
+        ),
+    ],
+)
+def test_what_a_run_waited_for(waiting: float, count: int, line: str) -> None:
+    told = waited(waiting, 0.03, count, workers=0)
+    assert told.startswith(line) and bool(told) == bool(line)
+    assert ("data.workers" in told) == (waiting > 0.1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +20,8 @@ from ganatomy.compare.finished import Finished
 from ganatomy.compare.pairing import Pair, pair
 from ganatomy.compare.verdicts import Outcome, outcomes
 from ganatomy.errors import UserError
+from tests import commands
 from tests.compare.made_up import config, discs, names, run
-from tests.conftest import environment
 from tests.index.browser import CHROMIUM, browser
 from tests.index.inside import Inside
 
@@ -297,7 +296,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
         values = {"dice": base + radius / 100 + rng.normal(0, 0.01, 12)}
         run(folder / name, values, predictions=discs(12, radius), game="collapse")
     line = [sys.executable, "-m", "ganatomy", "compare", "<b>one</b>", "other"]
-    result = subprocess.run(line, cwd=folder, env=environment(), capture_output=True, text=True)
+    result = commands.run(line, folder)
     assert result.returncode == 0, result.stderr
     (folder / "out.txt").write_text(result.stdout)
     return folder

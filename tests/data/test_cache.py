@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganatomy.data.cache import Cache, read, write
+from ganatomy.data.cache import Cache, write
+from ganatomy.data.io.cases import read
 from ganatomy.data.records import Record
 
 
@@ -81,11 +82,88 @@ def test_a_damaged_entry_is_made_anew(tmp_path, damage):
     assert_same(read(path), Maker()(RECORD))
 
 
+def counted(kept: Cache, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Count the arrays whose bytes are summed."""
+    from ganatomy.data.io import cases
+
+    sums: list[int] = []
+    plain = cases.zlib.crc32
+    monkeypatch.setattr(cases.zlib, "crc32", lambda *given: (sums.append(1), plain(*given))[1])
+    return sums
+
+
+def test_a_part_of_a_mapped_case_equals_that_of_the_whole(tmp_path):
+    rng = np.random.default_rng(0)
+    whole = {
+        "image": rng.standard_normal((2, 9, 8, 7)).astype(np.float32),
+        "target": rng.integers(-9, 9, (1, 9, 8, 7)).astype(np.int16),
+        "label": rng.integers(0, 3, (1, 9, 8, 7)).astype(np.uint8),
+        "affine": np.diag([1.0, 2, 3, 1]),
+        "flag": np.array(True),
+        "half": np.array([0.5, 1], np.float16),
+        "boxes": np.zeros((0, 6), np.float32),
+    }
+    kept = cache(lambda _: whole, tmp_path)
+    kept.get(RECORD)
+    window = (slice(None), slice(2, 8), slice(0, 3), slice(4, 7))
+    for _ in range(2):
+        case = kept.view(RECORD)
+        assert_same(case, whole)
+        for key in ("image", "target", "label"):
+            assert np.array_equal(case[key][window], whole[key][window])
+            assert np.array_equal(kept.view(RECORD, 0)[key], whole[key][0])
+    case["image"][:] = 7  # no change of a view reaches the file
+    assert_same(kept.view(RECORD), whole)
+    assert_same(read(next(tmp_path.rglob("*.safetensors"))), whole)
+
+
+def test_a_file_is_verified_once_and_again_when_another_takes_its_place(tmp_path, monkeypatch):
+    make = Maker()
+    kept = cache(make, tmp_path)
+    kept.get(RECORD)
+    sums = counted(kept, monkeypatch)
+    for _ in range(3):
+        kept.view(RECORD)
+    assert len(sums) == 4  # the arrays of one case
+    (path,) = tmp_path.rglob("*.safetensors")
+    sound = path.read_bytes()
+    path.with_suffix(".new").write_bytes(sound)
+    path.with_suffix(".new").replace(path)
+    kept.view(RECORD), kept.view(RECORD)
+    assert len(sums) == 8 and make.made == ["1"]
+    path.with_suffix(".new").write_bytes(sound[:-3] + bytes([sound[-3] ^ 255]) + sound[-2:])
+    path.with_suffix(".new").replace(path)
+    assert_same(kept.view(RECORD), Maker()(RECORD))
+    assert make.made == ["1", "1"]
+    assert_same(read(path), Maker()(RECORD))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"shape":[1,4,5]', b'"shape":[1,4,9]'),
+        (b'"F32"', b'"F99"'),
+        (b'"crc32"', b'"crc33"'),
+        (b'"data_offsets"', b'"data_offsetz"'),
+    ],
+    ids=["shape", "type", "checksum", "places"],
+)
+def test_a_damaged_header_is_damage(tmp_path, old, new):
+    cache(Maker(), tmp_path).get(RECORD)
+    (path,) = tmp_path.rglob("*.safetensors")
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new, 1))
+    make = Maker()
+    assert_same(cache(make, tmp_path).view(RECORD), Maker()(RECORD))
+    assert make.made == ["1"]
+
+
 def test_a_write_that_stops_half_way_leaves_nothing(tmp_path, monkeypatch):
-    def stop(_):
+    def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ganatomy.data.cache.os.fsync", stop)
+    monkeypatch.setattr("ganatomy.data.cache.os.replace", stop)
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path / "case.safetensors", Maker()(RECORD))
     assert list(tmp_path.iterdir()) == []
@@ -130,11 +208,10 @@ import numpy as np
 from pathlib import Path
 from ganatomy.data import cache
 
-sync = os.fsync
-def die(handle):
+def die(*paths):
     os.kill(os.getpid(), signal.SIGKILL)
 
-cache.os.fsync = die
+cache.os.replace = die
 cache.write(Path(sys.argv[1]) / "cases" / "x.safetensors", {"image": np.zeros((1, 64, 64), np.float32)})
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,11 +11,13 @@ import torch
 from monai.data.meta_tensor import MetaTensor
 from monai.transforms import RandAffined, RandFlipd, RandGaussianNoised
 
+from ganatomy.data.cache import Cache
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.pipeline import collate
 from ganatomy.data.records import Record
 from ganatomy.data.sampler import EndlessSampler
 from ganatomy.data.sources.brain import Brain
+from ganatomy.data.sources.lesions import BrainLesions
 from ganatomy.data.summary import content_hash, summary
 from ganatomy.errors import UserError
 
@@ -110,6 +113,42 @@ def test_training_batches_keep_the_contract(spatial_dims, shape):
     assert len(batch["subject"]) == len(batch["case"]) == 3
     assert not any(isinstance(value, MetaTensor) for value in batch.values())
     assert set(batch["label"].unique().tolist()) <= {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("patch", [None, 20])
+def test_a_task_without_boxes_is_served_the_same_pictures_and_no_boxes(patch):
+    """Patches are centred on boxes in both."""
+
+    def first(with_boxes: bool) -> list[dict]:
+        source = BrainLesions(subjects=6, size=32, slices=3)
+        augment = [RandFlipd(["image", "label"], 0.5, 1)]
+        return batches(
+            DataModule(source, 4, split=(4, 1, 1), patch=patch, augment=augment, with_boxes=with_boxes), 4
+        )
+
+    served = first(True)
+    assert sum(len(boxes) for batch in served for boxes in batch["boxes"]) > 0
+    for boxed, bare in zip(served, first(False), strict=True):
+        assert boxed.keys() - bare.keys() == {"boxes", "classes"} and bare.keys() <= boxed.keys()
+        assert_equal([{key: boxed[key] for key in bare}], [bare])
+
+
+def test_a_process_reads_its_own_rows_and_cases_alone(monkeypatch, tmp_path):
+    read: list[str] = []
+    view = Cache.view
+    monkeypatch.setattr(Cache, "view", lambda *given: (read.append(given[1].case), view(*given))[1])
+    shares = []
+    for rank in range(2):
+        data = module(batch_size=4, cache="disk", cache_dir=str(tmp_path), split=(1, 2, 1))
+        data.setup()
+        data.trainer = SimpleNamespace(global_rank=rank, world_size=2)
+        read.clear()
+        mine = batches(data, 3)
+        assert read == [case for batch in mine for case in batch["case"]] and len(read) == 6
+        read.clear()
+        list(data.val_dataloader())
+        shares.append(set(read))
+    assert len(shares[0]) == len(shares[1]) == 1 and shares[0] != shares[1]
 
 
 def test_evaluation_batches_hold_one_volume_in_order():

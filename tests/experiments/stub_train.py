@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import time
@@ -19,6 +20,7 @@ fate = json.loads(plot.read_text()).get(name, "") if plot.exists() else ""
 run.mkdir(parents=True, exist_ok=True)
 with (run.parent / "starts").open("a") as file:
     file.write(f"{name}{' again' if 'resume' in words else ''}\n")
+(run / "cards").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
 if "resume" in words:
     words |= json.loads((run / "words.json").read_text())
 (run / "words.json").write_text(json.dumps(words))

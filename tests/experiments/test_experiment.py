@@ -32,7 +32,11 @@ def plot(root: Path, **fates: str) -> Path:
 
 
 @pytest.mark.slow
-def test_a_stopped_experiment_goes_on_and_ends_with_the_same_table(tmp_path: Path, small: Small) -> None:
+def test_a_stopped_experiment_goes_on_and_ends_with_the_same_table(
+    tmp_path: Path, small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two at a time, each on a card of its own; then the last one alone, and no checkpoint stays."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-aa,GPU-bb")
     folder = small()
     place = plot(tmp_path, gan_seed1="hang")
     code, printed, _ = ran(tmp_path, "list")
@@ -47,9 +51,13 @@ def test_a_stopped_experiment_goes_on_and_ends_with_the_same_table(tmp_path: Pat
     assert first.returncode == 128 + signal.SIGTERM, said
     assert "start the same command again" in printed and "undecided" in printed
     assert "5 of 6" in ran(tmp_path, "list")[1]
+    assert {path.read_text() for path in place.glob("*/cards")} == {"GPU-aa", "GPU-bb"}
+    (stopped,) = (path.parent for path in place.glob("*/checkpoints/last.ckpt"))
 
-    code, printed, said = ran(tmp_path, "small", STUB)
+    code, printed, said = ran(tmp_path, "small", STUB, "keep=none")
     assert code == 0, said
+    assert (stopped / "cards").read_text() == "GPU-aa,GPU-bb" and not list(place.glob("*/checkpoints/*.ckpt"))
+    assert re.search(r"^disk: 6 runs, \d+ kB \(keep=none\)$", printed, re.M)
     assert "going on after 5 of 6 runs" in printed
     starts = (place / "starts").read_text().splitlines()
     assert sorted(starts) == sorted(

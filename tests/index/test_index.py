@@ -23,7 +23,7 @@ from ganatomy.index.selection import Filter, select
 from ganatomy.index.small_files import SmallFiles, parsed
 from ganatomy.index.thumbnails import thumbnails
 from ganatomy.runs.process_identity import Holder
-from tests.conftest import environment
+from tests import commands
 from tests.index.browser import CHROMIUM, Browser, browser
 from tests.index.inside import Inside
 from tests.index.made_up import config, many, metrics, picture, run
@@ -47,7 +47,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("crowd")
     many(folder / "runs", 2000)
     line = [sys.executable, "-m", "ganatomy", "index"]
-    result = subprocess.run(line, cwd=folder, env=environment(), capture_output=True, text=True)
+    result = commands.run(line, folder)
     assert result.returncode == 0, result.stderr
     (folder / "out.txt").write_text(result.stdout)
     return folder

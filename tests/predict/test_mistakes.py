@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from ganatomy.inference.ensembles import ensemble
 from ganatomy.predict import command
 from ganatomy.predict.command import predict
 from ganatomy.predict.settings import PredictConfig
+from tests import commands
 from tests.finished import blobs
 from tests.predict.test_predict import settings, table
 
@@ -115,17 +115,10 @@ def test_a_stop_leaves_no_process_behind(finished: Finished, tmp_path: Path, num
         os.link(tmp_path / "one.png", tmp_path / f"in/p{n}.png")
     words = [f"run={finished('segmentation')}", f"input={tmp_path / 'in'}", f"output={tmp_path / 'out'}"]
     words += ["processes=2", "threads=1", "pictures=0"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "src.predict", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
+    with commands.start([sys.executable, "-m", "src.predict", *words], merged=True) as process:
         while not list((tmp_path / "out").glob("*.png")) and process.poll() is None:
             time.sleep(0.1)
         os.kill(process.pid, number)
-        assert process.stdout is not None
         said = process.stdout.read()  # ends when the last process of the command has ended
     assert process.returncode == code and "Traceback" not in said
     assert (number == signal.SIGKILL) or "stopped by SIGTERM" in said

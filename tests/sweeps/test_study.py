@@ -18,7 +18,6 @@ from ganatomy.sweeps.plan import Plan, read_plan, try_space
 from ganatomy.sweeps.space import read_space, suggest
 from ganatomy.sweeps.study import open_storage, open_study, prepare, settled, wanted
 from ganatomy.sweeps.worker import Worker
-from ganatomy.sweeps.workers import share
 from tests.sweeps.conftest import plot, settings
 
 Plans = Callable[..., Plan]
@@ -159,19 +158,6 @@ def test_a_mistake_ends_it_before_the_first_trial(
 def test_a_score_that_is_better_low_is_minimised() -> None:
     lower = read_plan(settings(space={"update": ["shared", "textbook"]}), ["task=synthesis"], [])
     assert (lower.score, lower.direction) == ("val/swd", "minimize")
-
-
-@pytest.mark.parametrize(
-    ("visible", "devices", "shares"),
-    [
-        (["0", "1", "2", "3"], 1, ["0", "1", "2", "3", "0"]),
-        (["4", "5", "7"], 2, ["4,5", "4,5"]),  # one is left over
-        (["0"], 2, ["0", "0"]),  # too few: the run itself says so
-        ([], 1, [None, None]),
-    ],
-)
-def test_each_worker_has_gpus_of_its_own(visible: list[str], devices: int, shares: list[str | None]) -> None:
-    assert [share(index, devices, visible) for index in range(len(shares))] == shares
 
 
 def test_hyperbands_resources_are_steps(plan: Plans) -> None:

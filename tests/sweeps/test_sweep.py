@@ -35,6 +35,7 @@ def test_twelve_trials_on_two_workers_stopped_and_started_again(
         *own(tmp_path, study="twelve", space=SPACE, pruner={"name": "median", "n_startup_trials": 2}),
         "trials=12",
         "jobs=2",
+        "keep=none",
         f"launch={sys.executable} {STUB}",
         "logger=csv",
     ]
@@ -55,6 +56,7 @@ def test_twelve_trials_on_two_workers_stopped_and_started_again(
     assert "start the same command again" in printed
     before = rows(directory)
     assert (before["9"]["state"], before["10"]["state"]) == ("complete", "waiting")
+    assert (directory / "trials/0010/seed_0/checkpoints/last.ckpt").is_file()  # what it goes on from
 
     second = start(tmp_path, *words)
     printed, said = second.communicate(timeout=300)
@@ -72,6 +74,11 @@ def test_twelve_trials_on_two_workers_stopped_and_started_again(
         starts = (directory / f"trials/{number:04d}/seed_0/starts").read_text().splitlines()
         assert len(starts) in {9: [2], 10: [2], 11: [1, 2]}.get(number, [1]), number  # 11: if stopped
         assert len(starts) == 1 or number == 11 or re.match(r'\["resume=', starts[1])
+
+    assert not list(directory.glob("trials/*/seed_0/checkpoints/*.ckpt"))
+    assert (directory / "trials/0010/seed_0/checkpoints/removed.txt").read_text().startswith("last.ckpt\n")
+    assert re.search(r"^disk: 12 trials, \d+ [kM]B \(keep=none\)$", printed, re.M)
+    assert re.search(r"^disk: each trial takes \d+ kB, 12 take \d+ [kM]B; .* are free$", said, re.M)
 
     done = {number: float(row["score"]) for number, row in trials.items() if row["state"] == "complete"}
     best = max(done, key=lambda number: done[number])

@@ -38,6 +38,7 @@ class Ada(Augment):
     known = (*places, "brightness", "contrast", "noise", "cutout")
     p: Tensor
     signs: Tensor
+    _new: Tensor
 
     def __init__(
         self,
@@ -57,7 +58,7 @@ class Ada(Augment):
         self.register_buffer("p", torch.tensor(float(start)))
         self.register_buffer("signs", torch.zeros(()))
         self.register_buffer("seen", torch.zeros(()))
-        self._new = torch.zeros(2)
+        self.register_buffer("_new", torch.zeros(2), persistent=False)  # on D's device from the start
 
     @property
     def counted(self) -> Tensor:

@@ -121,3 +121,8 @@ def first_unsupported_layer(network: nn.Module) -> str:
         ):
             return type(layer).__name__
     return ""
+
+
+def couples(network: nn.Module) -> bool:
+    """Return True if a layer of the network sums over the processes, in forward and in backward."""
+    return any(isinstance(module, GlobalBatchNorm) for module in network.modules())

@@ -3,13 +3,49 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from ganatomy.adversarial.distributed.collectives import processes
+
+
+class Bucket:
+    """Parameters of one dtype whose gradients are summed over the processes together."""
+
+    def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
+        self.parameters = parameters
+        self._absent: list[bool] = []
+        self._gradients: list[Tensor] = []
+        self._flat = torch.empty(0)
+
+    def gathered(self) -> Tensor:
+        """Return all gradients in one tensor, and for each a 1, or a 0 where this process has none."""
+        self._absent = [p.grad is None for p in self.parameters]
+        self._gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
+        there = self._gradients[0].new_ones(len(self.parameters))  # filled where it lies: no wait for a GPU
+        for place, absent in enumerate(self._absent):
+            if absent:
+                there[place].zero_()
+        self._flat = torch.cat([*(gradient.reshape(-1) for gradient in self._gradients), there])
+        return self._flat
+
+    def spread(self) -> None:
+        """Put the average into `.grad`, once that tensor holds the sum over the processes."""
+        *parts, counts = torch.split(
+            self._flat, [*(p.numel() for p in self.parameters), len(self.parameters)]
+        )
+        averaged = [part.view_as(p) for part, p in zip(parts, self.parameters, strict=True)]
+        torch._foreach_mul_(averaged, 1 / processes())
+        torch._foreach_copy_(self._gradients, averaged)
+        if any(self._absent):
+            found = zip(self.parameters, self._gradients, self._absent, counts.tolist(), strict=True)
+            for p, gradient, absent, count in found:
+                if absent and count:
+                    p.grad = gradient
 
 
 class GradientAverage:
@@ -29,7 +65,7 @@ class GradientAverage:
 
     def __init__(self) -> None:
         self.calls = 0
-        self._seconds = 0.0
+        self._seconds = self._total = 0.0
         self._events: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
 
     @torch.no_grad()
@@ -42,7 +78,9 @@ class GradientAverage:
             if parameter.requires_grad:
                 groups.setdefault(parameter.dtype, []).append(parameter)
         for group in groups.values():
-            self._average(group)
+            bucket = Bucket(group)
+            self._sum(bucket.gathered())
+            bucket.spread()
         self.calls += 1
 
     def seconds(self) -> float:
@@ -52,28 +90,25 @@ class GradientAverage:
             self._events[-1][1].synchronize()
             spent += sum(begin.elapsed_time(end) for begin, end in self._events) / 1000
         self._seconds, self._events = 0.0, []
+        self._total += spent
         return spent
 
-    def _average(self, group: list[nn.Parameter]) -> None:
-        gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in group]
-        missing = [p.grad is None for p in group]
-        present = gradients[0].new_tensor([0.0 if absent else 1.0 for absent in missing])
-        flat = torch.cat([*(gradient.reshape(-1) for gradient in gradients), present])
-        self._sum(flat)
-        *parts, counts = torch.split(flat, [*(gradient.numel() for gradient in gradients), len(group)])
-        averaged = [part.view_as(p) for part, p in zip(parts, group, strict=True)]
-        torch._foreach_mul_(averaged, 1 / processes())
-        torch._foreach_copy_(gradients, averaged)
-        if any(missing):
-            for p, gradient, absent, count in zip(group, gradients, missing, counts.tolist(), strict=True):
-                if absent and count:
-                    p.grad = gradient
+    def total(self) -> float:
+        """Return the seconds spent in reductions since the beginning, waiting included."""
+        self.seconds()
+        return self._total
 
     def _sum(self, flat: Tensor) -> None:
-        """All-reduce in place, timed: by the clock on a CPU, by device events elsewhere."""
-        if flat.device.type != "cuda":
-            start = time.perf_counter()
+        """All-reduce in place, timed."""
+        with self.timed(flat.device):
             dist.all_reduce(flat)
+
+    @contextmanager
+    def timed(self, device: torch.device) -> Iterator[None]:
+        """Count the time inside as reducing: by the clock on a CPU, by device events elsewhere."""
+        if device.type != "cuda":
+            start = time.perf_counter()
+            yield
             self._seconds += time.perf_counter() - start
             return
         begin, end = (
@@ -81,6 +116,6 @@ class GradientAverage:
             for _ in range(2)
         )
         begin.record()
-        dist.all_reduce(flat)
+        yield
         end.record()
         self._events.append((begin, end))

@@ -40,6 +40,7 @@ class PathLength(nn.Module):
     """
 
     mean: Tensor
+    _new: Tensor
 
     def __init__(self, weight: float = 2.0, every: int = 8, decay: float = 0.01) -> None:
         super().__init__()
@@ -50,7 +51,7 @@ class PathLength(nn.Module):
             )
         self.weight, self.every, self.decay = weight, every, decay
         self.register_buffer("mean", torch.zeros(()))
-        self._new = torch.zeros(2)
+        self.register_buffer("_new", torch.zeros(2), persistent=False)
 
     def is_due(self, step: int) -> bool:
         """Return True if the generator's update at this step (batches done so far) takes it."""

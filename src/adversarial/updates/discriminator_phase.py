@@ -36,7 +36,8 @@ def run_discriminator_phase(
         totals.append(loss)
         log += values
     total = sum(totals[1:], totals[0])
-    accumulate_gradients(step.scale(total * weight), [*step.parameters["discriminator"], *leaves])
+    with step.backward("discriminator"):
+        accumulate_gradients(step.scale(total * weight), [*step.parameters["discriminator"], *leaves])
     log.append((f"{GROUP}/total", total))
     for pair in pairs:
         log += _logits(step, pair)

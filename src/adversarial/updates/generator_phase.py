@@ -14,6 +14,8 @@ from ganatomy.adversarial.updates.step import Log, Step
 
 Gradients = list[Tensor | None]
 Number = Tensor | float
+TaskLosses = tuple[list[Tensor], Number, Log]
+"""The task's losses scaled for differentiation, the value of their sum, and their log."""
 GROUP = "loss/generator"
 
 
@@ -38,7 +40,7 @@ def run_generator_phase(
     Returns:
         Losses and weights.
     """
-    task, task_total, log = _task_losses(step, batch, cut, weight)
+    task, task_total, log = task_losses(step, batch, cut, weight)
     if pairs is None:
         _backward_through_generator(step, cut, _gradients_at_cut(step, cut, task, False))
         return [*log, (f"{GROUP}/total", task_total)]
@@ -65,26 +67,24 @@ def run_generator_phase(
 
 def run_generator_phase_from_gradients(
     step: Step,
-    batch: Batch,
     cut: GradientCut,
+    losses: TaskLosses,
     adversarial: Sequence[Tensor],
     gradients: list[Gradients],
-    weight: float,
 ) -> Log:
     """Accumulate G's gradient for a micro-batch where those of its adversarial losses are known.
 
     Args:
         step: The game at this batch.
-        batch: The micro-batch.
         cut: G's output, cut.
+        losses: The task's, of `task_losses`.
         adversarial: The unweighted loss against each discriminator.
         gradients: Its gradient at the cut, for each.
-        weight: Weight of the micro-batch in the batch.
 
     Returns:
         The task's losses, weights and the total.
     """
-    task, task_total, log = _task_losses(step, batch, cut, weight)
+    task, task_total, log = losses
     factors, total_gradients = _weighted(step, cut, task, gradients)
     _backward_through_generator(step, cut, total_gradients)
     total = _plus(task_total, factors, adversarial)
@@ -118,10 +118,15 @@ def _matching_losses(step: Step, pairs: Sequence[PassPair]) -> tuple[list[Tensor
     return losses, log
 
 
-def _task_losses(
-    step: Step, batch: Batch, cut: GradientCut, weight: float
-) -> tuple[list[Tensor], Number, Log]:
-    """Return the task's losses scaled for differentiation, the value of their sum, and their log."""
+def task_losses(step: Step, batch: Batch, cut: GradientCut, weight: float) -> TaskLosses:
+    """Compute the task's losses of a micro-batch.
+
+    Args:
+        step: The game at this batch.
+        batch: The micro-batch.
+        cut: G's output, cut.
+        weight: Weight of the micro-batch in the batch.
+    """
     losses = dict(step.game.rules.task_losses(batch, cut.leaves))
     total: Number = sum((loss.detach() for loss in losses.values()), 0.0)
     log: Log = [(f"{GROUP}/{name}", loss.detach()) for name, loss in losses.items()]
@@ -158,9 +163,11 @@ def _gradients_at_cut(step: Step, cut: GradientCut, losses: Sequence[Tensor], ke
 def _backward_through_generator(step: Step, cut: GradientCut, gradients: Gradients) -> None:
     """Propagate the leaves' gradients back through G, and add those that came around the cut."""
     parameters, size = step.parameters["generator"], len(cut.tensors)
-    cut.backward_into(gradients[:size], parameters)
-    for parameter, gradient in zip(parameters, gradients[size:], strict=True):
-        if gradient is not None:
+    pairs = zip(parameters, gradients[size:], strict=True)
+    around = [(parameter, gradient) for parameter, gradient in pairs if gradient is not None]
+    with step.backward("generator", simple=not around):
+        cut.backward_into(gradients[:size], parameters)
+        for parameter, gradient in around:
             parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
 
 

@@ -23,6 +23,7 @@ from ganatomy.adversarial.updates.generator_phase import (
     Gradients,
     adversarial_losses,
     run_generator_phase_from_gradients,
+    task_losses,
 )
 from ganatomy.adversarial.updates.microbatches import MicroBatches
 from ganatomy.adversarial.updates.orders import Shared, Stepper
@@ -35,8 +36,9 @@ LARGEST = 1e4
 class OneBackward(Shared):
     """`Shared` with G's gradient read off D's backward pass; a batch with a sample that has no γ is shared.
 
-    Losses that are not zero-sum cost one look at γ by the host in every batch, and need a D that does not
-    couple samples (the planner checks it).
+    So is a batch with a penalty that adds to the gradient at the fake (R2 every k-th batch). Everything is
+    drawn in the order of `Shared`. Losses that are not zero-sum cost one look at γ by the host in every
+    batch, and need a D that does not couple samples (the planner checks it).
     """
 
     def both(self, step: Step, micro_batches: MicroBatches, done: Stepper) -> None:
@@ -50,10 +52,11 @@ class OneBackward(Shared):
             with parametrize.cached():
                 input_cuts, pairs = [], []
                 for adversary, real, fake in step.discriminator_inputs(batch, cut.leaves):
-                    input_cuts.append(GradientCut(augmented(fake, adversary.augment)))
                     on_real = step.run_on_real(adversary, real)
+                    input_cuts.append(GradientCut(augmented(fake, adversary.augment)))
                     on_fake = step.run_on_fake(adversary, input_cuts[-1].leaves)
                     pairs.append(PassPair(adversary, on_real, on_fake))
+                of_task = task_losses(step, batch, cut, weight)
                 adversarial, log = adversarial_losses(step, pairs)
                 step.log(log, weight)
                 at_inputs, log = _gradients_at_inputs(step, pairs, input_cuts, adversarial, weight)
@@ -64,7 +67,7 @@ class OneBackward(Shared):
                     for input_cut, gradients in zip(input_cuts, at_inputs, strict=True)
                 ]
                 values = [loss.detach() for loss in adversarial]
-                step.log(run_generator_phase_from_gradients(step, batch, cut, values, at_cut, weight), weight)
+                step.log(run_generator_phase_from_gradients(step, cut, of_task, values, at_cut), weight)
         done("generator")
         done("discriminator")
 
@@ -112,7 +115,7 @@ def gradient_ratio(
         r far above f for relativistic losses.
     """
     if loss.zero_sum:
-        return torch.tensor(-1.0, device=fake.logits[0].device)
+        return torch.full((), -1.0, device=fake.logits[0].device)
     if len(fake.logits) > 1 or fake.logits[0].numel() != len(fake.logits[0]):
         return None
     r, f = (_leaf(output.logits[0]) for output in (real, fake))

@@ -17,7 +17,7 @@ from ganatomy.adversarial.gradient_cut import GradientCut
 from ganatomy.adversarial.updates.discriminator_phase import run_discriminator_phase
 from ganatomy.adversarial.updates.generator_phase import run_generator_phase
 from ganatomy.adversarial.updates.microbatches import MicroBatches, split_batch
-from ganatomy.adversarial.updates.step import Scale, Step
+from ganatomy.adversarial.updates.step import LastBackward, Scale, Step
 from ganatomy.errors import UserError
 
 Stepper = Callable[[str], None]
@@ -67,6 +67,7 @@ class Update:
         stepper: Stepper,
         scale: Scale = identity,
         rows: Sequence[Rows] | None = None,
+        last_backward: LastBackward | None = None,
     ) -> dict[str, Tensor]:
         """Train the players on one batch. A player's phase leaves the other's `.grad` untouched.
 
@@ -79,12 +80,13 @@ class Update:
             scale: Scales a loss before it is differentiated (float16's loss scaling).
             rows: This process's rows of each micro-batch of the global batch; None where all processes have
                 equally many.
+            last_backward: Context of the last backward pass into the gradients of each player that steps.
 
         Returns:
             Detached 0-dim tensors by name; averaged over processes they are those of the global batch.
         """
-        current = Step(game, step, scale, self.join_real_and_fake)
         micro_batches = split_batch(batch, self.accumulate, rows)
+        current = Step(game, step, scale, self.join_real_and_fake, len(micro_batches), last_backward)
 
         def done(player: str) -> None:
             stepper(player)

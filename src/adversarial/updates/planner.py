@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ganatomy.adversarial.game import Batch, Game
+from ganatomy.adversarial.penalties.base import Penalty
 from ganatomy.adversarial.updates.network_traits import Traits, traits_from_layers, traits_from_trial
 from ganatomy.adversarial.updates.one_backward import OneBackward
 from ganatomy.adversarial.updates.orders import GFirst, Shared, Textbook, Update
@@ -111,7 +113,7 @@ def plan(
         return Plan("supervised", "no discriminator, the task's losses alone", Cost(3, 0), supervised)
     traits = traits_from_layers(game.discriminator) if batch is None else traits_from_trial(game, batch)
     _check_accumulation(game, traits, accumulate)
-    name, reason = _choose(game, traits, update)
+    name, reason = _choose(game, traits, update, n_critic)
     if len(game.adversaries) > 1:
         reason += f"; counted for the discriminators {', '.join(game.discriminators)}"
     join = not traits.couples_samples
@@ -119,7 +121,7 @@ def plan(
     return Plan(name, reason, _cost(game, name, n_critic, accumulate), chosen)
 
 
-def _choose(game: Game, traits: Traits, wanted: str) -> tuple[str, str]:
+def _choose(game: Game, traits: Traits, wanted: str, n_critic: int) -> tuple[str, str]:
     """Return the name of an update, and the reason."""
     assert game.loss is not None
     if wanted == "textbook":
@@ -128,9 +130,9 @@ def _choose(game: Game, traits: Traits, wanted: str) -> tuple[str, str]:
         return wanted, "G first, D run separately for each player, as asked"
     if traits.is_stochastic:
         return "g_first", f"D has {traits.is_stochastic}, so each player needs its own passes of D"
-    against = _reason_against_one_backward(game, traits)
+    against = _reason_against_one_backward(game, traits, n_critic)
     if wanted != "shared" and not against:
-        return "one_backward", _reason_for_one_backward(game)
+        return "one_backward", _reason_for_one_backward(game, n_critic)
     reason = "G first, and one D pass over each batch serves both players"
     if traits.couples_samples:
         reason += f"; D has {traits.couples_samples}, so real and fake are never joined"
@@ -141,14 +143,13 @@ def _choose(game: Game, traits: Traits, wanted: str) -> tuple[str, str]:
     return "shared", reason
 
 
-def _reason_against_one_backward(game: Game, traits: Traits) -> str:
+def _reason_against_one_backward(game: Game, traits: Traits, n_critic: int) -> str:
     """Return why one backward pass would not be exact, or ""."""
     assert game.loss is not None
     if game.feature_matching > 0:
         return "feature matching adds to the gradient at the fake"
-    for penalty in game.penalties:
-        if penalty.changes_fake_gradient:
-            return f"{penalty.name} adds to the gradient at the fake"
+    if _shared_fraction(game, n_critic) == 1:
+        return f"{_at_the_fake(game)[0].name} adds to the gradient at the fake"
     if game.loss.zero_sum:
         return ""
     if traits.couples_samples:
@@ -160,11 +161,31 @@ def _reason_against_one_backward(game: Game, traits: Traits) -> str:
     return ""
 
 
-def _reason_for_one_backward(game: Game) -> str:
+def _reason_for_one_backward(game: Game, n_critic: int) -> str:
     assert game.loss is not None
     if game.loss.zero_sum:
-        return "the losses are zero-sum, so D's gradient at the fake is minus G's"
-    return "D gives one logit a sample, so G's gradient is D's times a factor; singular batches are shared"
+        reason = "the losses are zero-sum, so D's gradient at the fake is minus G's"
+    else:
+        reason = (
+            "D gives one logit a sample, so G's gradient is D's times a factor; singular batches are shared"
+        )
+    if _shared_fraction(game, n_critic) == 0:
+        return reason
+    names = " and ".join(penalty.name for penalty in _at_the_fake(game))
+    return f"{reason}; those with {names} are shared"
+
+
+def _at_the_fake(game: Game) -> list[Penalty]:
+    """Return the penalties that add to the gradient at the fake."""
+    return [penalty for penalty in game.penalties if penalty.changes_fake_gradient]
+
+
+def _shared_fraction(game: Game, n_critic: int) -> float:
+    """Return in how many of G's batches a penalty adds to the gradient at the fake, as a fraction."""
+    penalties = _at_the_fake(game)
+    period = math.lcm(n_critic, *(penalty.every for penalty in penalties))
+    steps = range(n_critic - 1, period, n_critic)
+    return sum(any(penalty.is_due(step) for penalty in penalties) for step in steps) / len(steps)
 
 
 def _cost(game: Game, name: str, n_critic: int, accumulate: int) -> Cost:
@@ -176,7 +197,8 @@ def _cost(game: Game, name: str, n_critic: int, accumulate: int) -> Cost:
     compares = game.loss.needs_real or game.feature_matching > 0
     generator = {"textbook": 3 if accumulate == 1 else 4}.get(name, 3)
     separate = 9 if compares else 8
-    discriminator = {"shared": 7, "one_backward": 6}.get(name, separate)
+    one_backward = 6 + _shared_fraction(game, n_critic)
+    discriminator = {"shared": 7, "one_backward": one_backward}.get(name, separate)
     critic = 1 - 1 / n_critic
     penalties = sum(penalty.cost / penalty.every for penalty in game.penalties)
     each = discriminator / n_critic + 6 * critic + penalties

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,8 @@ from ganatomy.adversarial.game import Batch, Game
 from ganatomy.adversarial.gradient_cut import GradientCut
 
 Scale = Callable[[Tensor], Tensor]
+LastBackward = Callable[[str, bool], AbstractContextManager[None]]
+"""Called with the player and True if a single backward pass is all that changes `.grad` inside."""
 Log = list[tuple[str, Tensor | float]]
 """(name, value) of a micro-batch; values of one name add up."""
 
@@ -28,6 +31,8 @@ class Step:
         index: Batches done so far.
         scale: Scales a loss before it is differentiated.
         join_real_and_fake: Penalties may run D on real and fake in one concatenated batch.
+        micro_batches: Number of micro-batches; each player has one backward pass into `.grad` for each.
+        last_backward: Around the last of these passes, see `OverlappedAverage`; None for nothing.
         values: Logged values of the whole batch by name, detached.
         parameters: Trainable parameters of each player.
     """
@@ -36,10 +41,25 @@ class Step:
     index: int
     scale: Scale
     join_real_and_fake: bool = False
+    micro_batches: int = 1
+    last_backward: LastBackward | None = None
     values: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.parameters = {player: self.game.parameters(player) for player in ("generator", "discriminator")}
+        self._passes = dict.fromkeys(self.parameters, 0)
+
+    def backward(self, player: str, simple: bool = True) -> AbstractContextManager[None]:
+        """Return the context of a player's backward pass into `.grad`, of which each micro-batch has one.
+
+        Args:
+            player: "generator" or "discriminator".
+            simple: Nothing but one backward pass changes `.grad` inside.
+        """
+        self._passes[player] += 1
+        if self.last_backward is None or self._passes[player] < self.micro_batches:
+            return nullcontext()
+        return self.last_backward(player, simple)
 
     def generate(self, batch: Batch) -> GradientCut:
         """Run G on the batch and cut its output."""

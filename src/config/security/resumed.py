@@ -19,6 +19,7 @@ FREE = (
     "trainer.devices",
     "trainer.num_nodes",
     "trainer.hang_after",
+    "trainer.bucket_mb",
     "trainer.threads",
     "trainer.test_checkpoint",
     "callbacks.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 from collections.abc import Callable, Sequence
@@ -14,7 +13,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from ganatomy.data.io.writers import PNG, Original, nifti1
+from ganatomy.data.io.writers import PNG, Original, nifti1, packed
 from ganatomy.errors import UserError
 from ganatomy.files import sync_folder, write_whole
 from ganatomy.text.tables import csv_text
@@ -200,5 +199,4 @@ def _nifti(numbers: np.ndarray, affine: np.ndarray, how: Form) -> bytes:
     image.header.set_xyzt_units("mm")
     image.header.set_slope_inter(how.slope, how.inter)
     image.header["descrip"] = NOTE.encode()
-    content: bytes = gzip.compress(image.to_bytes(), mtime=0)
-    return content
+    return packed(image.to_bytes())

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -218,5 +218,6 @@ class Notes:
             return
         others = [(name, fact) for name, fact in known.items() if name not in facts]
         rows = dict(others[-SETTINGS * len(facts) :]) | lasting
-        write_whole(self.path, json.dumps({name: asdict(fact) for name, fact in rows.items()}).encode())
+        plain = {name: {**vars(f), "faults": [vars(fault) for fault in f.faults]} for name, f in rows.items()}
+        write_whole(self.path, json.dumps(plain).encode())
         trim(self.path.parent, STORES)

@@ -11,7 +11,7 @@ import functools
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from nibabel.nifti1 import Nifti1Image
@@ -31,6 +31,8 @@ SUBARACHNOID = 3
 WHITE = 0.85
 """Intensity of white matter in the template, 0 to 1."""
 ELASTIC_KNOTS, BIAS_KNOTS = 7, 4
+FIELD = "abc,xa,yb,zc->xyz"
+"""From knots and the functions of three axes to a field."""
 
 
 @functools.cache
@@ -87,7 +89,7 @@ class Person:
     def maps(self, axes: list[np.ndarray]) -> np.ndarray:
         """Return T1, head, grey and white matter of the subject [4,H,W,D], 0 to 1, from the template."""
         points = np.stack(np.meshgrid(-axes[1], -axes[0], axes[2], indexing="ij")).swapaxes(1, 2)
-        elastic = np.stack([_smooth(knots, axes) for knots in self.elastic])
+        elastic = _smooth(self.elastic, axes)
         places = np.tensordot(self.matrix, points, 1) + (CENTRE + self.shift)[:, None, None, None]
         return _sample(template()[0], places + elastic)
 
@@ -95,7 +97,7 @@ class Person:
         """Return the noise-free signal [H,W,D], and shares of air, CSF, grey and white matter [4,H,W,D]."""
         t1, brain, grey, white = self.maps(axes)
         tissues = np.stack([1 - brain, np.clip(brain - grey - white, 0, None), grey * brain, white * brain])
-        shading = np.exp(self.bias * _smooth(self.coil, axes))
+        shading = np.exp(self.bias * _smooth(self.coil[None], axes)[0])
         signal = self.gain * shading * t1 * (1 + np.tensordot(self.change - 1, tissues[1:], 1))
         return signal, tissues
 
@@ -214,18 +216,50 @@ def rician(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndar
     return magnitude
 
 
-def _smooth(knots: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
-    """Evaluate at the grid a cubic-spline field through knots spread over the field of view."""
-    places = np.linspace(-FIELD_OF_VIEW / 2, FIELD_OF_VIEW / 2, len(knots))
-    bases = [CubicSpline(places, np.eye(len(knots)))(axis) for axis in axes]
-    field: np.ndarray = np.einsum("abc,xa,yb,zc->xyz", knots, *bases, optimize=True)
-    return field
+@functools.cache
+def _spline(knots: int) -> CubicSpline:
+    """Return the functions [knots] that are 1 at one of the knots over the field of view, and 0 at others."""
+    return CubicSpline(np.linspace(-FIELD_OF_VIEW / 2, FIELD_OF_VIEW / 2, knots), np.eye(knots))
+
+
+@functools.cache
+def _order(knots: int, *shape: int) -> list[object]:
+    """Return the order of the products of `_smooth` that numpy chooses for a grid of this shape."""
+    bases = [np.empty((side, knots)) for side in shape]
+    return list(np.einsum_path(FIELD, np.empty(3 * (knots,)), *bases, optimize="greedy")[0])
+
+
+def _smooth(fields: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
+    """Evaluate at the grid cubic-spline fields [n,H,W,D] through knots [n,k,k,k] over the field of view."""
+    knots = fields.shape[-1]
+    bases = [_spline(knots)(axis) for axis in axes]
+    order: Any = _order(knots, *map(len, axes))
+    return np.stack([np.einsum(FIELD, field, *bases, optimize=order) for field in fields])
+
+
+@functools.cache
+def _occupied() -> np.ndarray:
+    """Return where the template is not 0 at every corner of a voxel's cell, towards higher indices."""
+    some = template()[0].any(0)
+    for axis in range(some.ndim):
+        after = np.roll(some, -1, axis)
+        after[(slice(None),) * axis + (-1,)] = False
+        some = some | after
+    return some
 
 
 def _sample(maps: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Sample the template's maps, scaled to 0 to 1, by trilinear interpolation."""
+    """Sample the template's maps, scaled to 0 to 1, by trilinear interpolation; about half of it is air."""
     points = points.astype(np.float32)
-    return np.stack([map_coordinates(m, points, np.float32, order=1) for m in maps]) / np.float32(255)
+    cells = np.floor(points).astype(np.int32)
+    sides = np.array(maps.shape[1:]).reshape(-1, *(1,) * (points.ndim - 1))
+    inside = ((cells >= 0) & (cells < sides)).all(0)
+    inside[inside] = _occupied()[tuple(cells[:, inside])]
+    found = np.zeros((len(maps), *inside.shape), np.float32)
+    some = points[:, inside]
+    for values, own in zip(maps, found, strict=True):
+        own[inside] = map_coordinates(values, some, np.float32, order=1)
+    return found / np.float32(255)
 
 
 def rotation(angles: np.ndarray) -> np.ndarray:

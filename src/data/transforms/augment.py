@@ -14,7 +14,8 @@ from monai.transforms.compose import Compose
 
 from ganatomy.data.label_values import FEW, distinct
 from ganatomy.data.regrid import Grid
-from ganatomy.data.transforms.boxes import move_boxes, remaining_boxes
+from ganatomy.data.transforms.boxes import follow
+from ganatomy.data.transforms.direct import direct
 from ganatomy.errors import UserError
 
 Item = dict[str, Any]
@@ -39,7 +40,7 @@ class Augmentation:
     """
 
     def __init__(self, transforms: Sequence[Any]) -> None:
-        self.compose = Compose(list(transforms))
+        self.compose, self.direct = Compose(list(transforms)), direct(transforms)
         self.shape: tuple[int, ...] | None = None
 
     def __call__(self, make: Callable[[], Item], seed: int) -> Item:
@@ -59,10 +60,10 @@ class Augmentation:
         if self.shape is None:
             for transform in leaves(self.compose):
                 check_keys(transform, item)
-        values = distinct(item["label"].numpy()) if "label" in item else None
-        self.compose.set_random_state(seed=seed)
+        # the direct transforms keep the values of labels
+        values = distinct(item["label"].numpy()) if "label" in item and not self.direct else None
         try:
-            done = apply(self.compose, item)
+            done = self._transformed(item, seed)
             fault = self._fault(done, values, depths)
         except Exception as error:  # a transform may raise anything
             raise UserError(self._failed(make, seed, error)) from error
@@ -70,6 +71,17 @@ class Augmentation:
             raise UserError(self._named(make, seed, values, depths, fault))
         self.shape = self.shape or tuple(done["image"].shape[1:])
         return done
+
+    def _transformed(self, item: Item, seed: int) -> Item:
+        if not self.direct:
+            self.compose.set_random_state(seed=seed)
+            return apply(self.compose, item)
+        shape = item["image"].shape[1:]
+        with tracked(False):
+            affine = self.direct(item, seed)
+        if affine is not None and "boxes" in item:
+            follow(item, Grid(np.eye(4), shape), Grid(affine, shape))
+        return item
 
     def _fault(self, item: Item, values: np.ndarray | None, depths: dict[str, int]) -> str:
         """Return the fault of a transformed item; empty if there is none.
@@ -234,16 +246,3 @@ def single(made: Any) -> Item:
     if not isinstance(made, dict):
         raise TypeError(f"it makes {len(made)} items of one; set num_samples=1, or data.patch")
     return made
-
-
-def follow(item: Item, before: Grid, after: Grid) -> None:
-    """Move the boxes of an item to another grid; drop those with less than half of their area inside.
-
-    Args:
-        item: changed in place.
-        before: grid of the boxes.
-        after: grid of the transformed image.
-    """
-    moved = move_boxes(item["boxes"].numpy(), before, after)
-    cut, kept = remaining_boxes(moved, after.shape)
-    item["boxes"], item["classes"] = torch.from_numpy(cut[kept]), item["classes"][torch.from_numpy(kept)]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import torch
 
 from ganatomy.data.regrid import Grid
 
@@ -44,3 +46,16 @@ def remaining_boxes(boxes: np.ndarray, shape: Sequence[int]) -> tuple[np.ndarray
     cut, usable = usable_boxes(boxes, shape)
     area, left = ((b[:, dims:] - b[:, :dims]).prod(1) for b in (boxes, cut))
     return cut, usable & (left >= MIN_SHARE * area)
+
+
+def follow(item: dict[str, Any], before: Grid, after: Grid) -> None:
+    """Move the boxes of an item to another grid; drop those with less than half of their area inside.
+
+    Args:
+        item: changed in place.
+        before: grid of the boxes.
+        after: grid of the transformed image.
+    """
+    moved = move_boxes(item["boxes"].numpy(), before, after)
+    cut, kept = remaining_boxes(moved, after.shape)
+    item["boxes"], item["classes"] = torch.from_numpy(cut[kept]), item["classes"][torch.from_numpy(kept)]

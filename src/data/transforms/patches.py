@@ -14,6 +14,8 @@ from ganatomy.errors import UserError
 
 SEEDS = 256
 """Number of voxels of each foreground class that are kept as centres of patches."""
+FACTS = ("seeds", "seed_values", "image_lowest", "target_lowest")
+"""Arrays of a prepared case that only patches use."""
 
 
 @dataclass(frozen=True)
@@ -67,20 +69,25 @@ class Patches:
     @staticmethod
     def _centre(case: Case, z: int | None, dims: int, rng: np.random.Generator) -> np.ndarray | None:
         seeds = case.get("seeds", np.zeros((0, dims), np.int64))
+        values = case.get("seed_values")
         if z is not None:
-            seeds = seeds[seeds[:, -1] == z][:, :-1]
+            here = seeds[:, -1] == z
+            seeds, values = seeds[here][:, :-1], values if values is None else values[here]
         if not len(seeds) and len(boxes := case.get("boxes", ())):
             low, high = np.split(boxes[rng.integers(len(boxes))], 2)
             return np.asarray((low + high) // 2, np.int64)
         if not len(seeds):
             return None
-        values = case["label"][0][tuple(seeds.T)]
+        if values is None:
+            values = case["label"][0][tuple(seeds.T)]
         wanted = rng.choice(np.unique(values))
         return np.asarray(rng.choice(seeds[values == wanted]))
 
 
 def cropped(case: Case, start: np.ndarray, size: Sequence[int]) -> Case:
     """Return a part of a case, padded where it extends beyond the image.
+
+    Pictures are views of the case's where they are not padded.
 
     Args:
         case: the prepared case.
@@ -91,17 +98,43 @@ def cropped(case: Case, start: np.ndarray, size: Sequence[int]) -> Case:
     shape = case["image"].shape[1:]
     low, high = np.maximum(-start, 0), np.maximum(start + size - shape, 0)
     window = (slice(None), *(slice(max(0, s), max(0, s + n)) for s, n in zip(start, size, strict=True)))
+    pads = bool(low.any() or high.any())
     for key in ("image", "target", "label"):
         if key in case:
-            fill = 0 if key == "label" else case[key].min()
+            out[key] = case[key][window]
+        if key in case and pads:
             around = [(0, 0), *zip(low, high, strict=True)]
-            out[key] = np.pad(case[key][window], around, constant_values=fill)
+            out[key] = np.pad(out[key], around, constant_values=0 if key == "label" else _lowest(case, key))
     if "boxes" in case:
         boxes, kept = remaining_boxes(case["boxes"] - np.tile(start, 2).astype(np.float32), size)
         out["boxes"], out["classes"] = boxes[kept], case["classes"][kept]
     first = [*start, *[0] * (3 - len(start))]
     out["affine"] = Grid(case["affine"], (1, 1, 1)).moved(np.ones(3), np.array(first), (1, 1, 1)).affine
     return out
+
+
+def facts_of_patches(case: Case, stacked: bool = False) -> Case:
+    """Return what `Patches` asks of a case, so that it need not read all of it for each patch.
+
+    Args:
+        case: the prepared case, not yet sliced.
+        stacked: it will be sliced; the lowest value of a slice is found quickly.
+
+    Returns:
+        `seeds` [N, dims] with the label at each, `seed_values` [N], of a case with a label map, and
+        `image_lowest` and `target_lowest`, the lowest value of each.
+    """
+    facts: Case = {}
+    if "label" in case:
+        facts["seeds"] = foreground_voxels(case["label"][0])
+        facts["seed_values"] = case["label"][0][tuple(facts["seeds"].T)]
+    lowest = {f"{key}_lowest": case[key].min() for key in ("image", "target") if key in case and not stacked}
+    return facts | lowest
+
+
+def _lowest(case: Case, key: str) -> np.ndarray:
+    """Return the lowest value of a picture, kept with the case or found now."""
+    return case[f"{key}_lowest"] if f"{key}_lowest" in case else case[key].min()
 
 
 def foreground_voxels(label: np.ndarray) -> np.ndarray:

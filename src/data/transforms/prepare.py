@@ -13,14 +13,14 @@ from ganatomy.data.records import Case, Record, Source
 from ganatomy.data.regrid import Grid, fitted, orientations, regrid, respaced, turned
 from ganatomy.data.transforms.boxes import move_boxes, usable_boxes
 from ganatomy.data.transforms.intensity import Intensity, column, mapping, one_each, units
-from ganatomy.data.transforms.patches import foreground_voxels
+from ganatomy.data.transforms.patches import facts_of_patches
 from ganatomy.errors import UserError, one_of
 
 RESIZE = ("pad", "letterbox", "cover", "stretch", "crop")
 VERSION = 1
 """Part of the hash of data: increase it when the same settings change their meaning."""
-LAYOUT = 2
-"""Part of the cache keys only: increase it when a prepared case holds other arrays."""
+LAYOUT, PATCHED = 2, 3
+"""Part of the cache keys only, without and with patches: increase it if prepared cases hold other arrays."""
 FIRST_NAMES = {"resize": "fit"}
 """Settings renamed since: the hash of the data is made with the first name."""
 
@@ -37,7 +37,7 @@ class Preparation:
         spacing: mm per axis; None, or None for an axis, keeps the file's.
         size: shape of the result, a side or one number per axis; None keeps each case's own.
         resize: see `fitted`; None pads volumes and letterboxes pictures.
-        seeds: keep voxels of each class as centres of patches.
+        seeds: keep what patches are chosen by, see `facts_of_patches`.
         target_intensity: intensity of a target with other units than its image; None gives it the offset and
             scale of its image.
     """
@@ -104,15 +104,16 @@ class Preparation:
             ready[key] = normal.astype(np.float32)
         if "label" in case:
             ready["label"] = regrid(case["label"], source, target, order=0)
-            if self.seeds:
-                ready["seeds"] = foreground_voxels(ready["label"][0])
         if "boxes" in case:
             cut, usable = usable_boxes(case["boxes"], source.shape)
             ready["boxes"], inside = usable_boxes(move_boxes(cut[usable], source, target), target.shape)
             ready["boxes"], ready["classes"] = ready["boxes"][inside], case["classes"][usable][inside]
         if "class" in case:
             ready["class"] = case["class"]
-        return sliced(ready) if len(target.shape) == 3 and self.spatial_dims == 2 else ready
+        stacked = len(target.shape) == 3 and self.spatial_dims == 2
+        if self.seeds:
+            ready |= facts_of_patches(ready, stacked)
+        return sliced(ready) if stacked else ready
 
     def _units(self, case: Case) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Return offset and scale of the image, and of the target if there is one."""
@@ -214,7 +215,8 @@ class Prepared:
         """Return a text that changes whenever the prepared case would."""
         cuts = self.preparation.size is not None and self.preparation.resize not in ("letterbox", "stretch")
         whole = " whole" if cuts and self.whole(record) else ""
-        return f"{self.source.fingerprint(record)} {self.preparation} {VERSION} {LAYOUT}{whole}"
+        layout = PATCHED if self.preparation.seeds else LAYOUT
+        return f"{self.source.fingerprint(record)} {self.preparation} {VERSION} {layout}{whole}"
 
 
 def grid_of(case: Case) -> Grid:

@@ -14,6 +14,7 @@ from ganatomy.runs.checkpoints.checkpoint_file import Damaged
 from ganatomy.runs.checkpoints.identity import is_foreign, writer
 from ganatomy.runs.checkpoints.orphans import remove_orphans
 from ganatomy.runs.checkpoints.rotation import BEST, LAST, numbered, rename_to_last
+from ganatomy.runs.checkpoints.thinning import removed
 from ganatomy.runs.process_place import from_rank_zero
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ def _newest(folder: Path) -> Resumption:
     missing: int | None = None
     if best.get("best_score") is not None and not foreign:
         fault = fault_of_best(folder / BEST, best["best_step"], weights, or_later=True)
+        if fault and BEST in removed(folder).split(", "):
+            fault = "was removed (keep=...)"
         if fault:
             missing = best["best_step"]
             lines.append(

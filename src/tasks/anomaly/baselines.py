@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ganatomy.baselines.anomaly import (
+    CELLS,
+    NOISE,
     Denoising,
     Map,
     PrincipalComponents,
@@ -24,12 +27,16 @@ from ganatomy.metrics.ranking import auroc
 from ganatomy.networks.image_to_image.unet import UNet
 from ganatomy.tasks.anomaly.anomaly_map import Findings
 from ganatomy.tasks.anomaly.healthy import Healthy
+from ganatomy.tasks.shared import fit_cache
 from ganatomy.tasks.shared.cohort import evaluation_batches
 
 NAMES = ("intensity", "blur", "pca", "denoising")
 AUTOENCODER = (8, 16, 32)
 """Channels of the small denoising autoencoder."""
 BATCH = 16
+SETTINGS = [*AUTOENCODER, BATCH, NOISE, CELLS]
+"""All that `fitted` depends on besides its arguments."""
+FITTED_BEFORE = "baselines pca and denoising: fitted by an earlier run on the same images, from the cache"
 MOST_PIXELS = 10_000_000
 """Pixels that a quantile is computed from, at most."""
 
@@ -50,6 +57,27 @@ def fitted(training: Tensor, components: int, steps: int, seed: int) -> dict[str
         "pca": principal_components(training, components),
         "denoising": denoising_autoencoder(network, training, steps, BATCH, seed),
     }
+
+
+def fitted_once(
+    data: DataModule, training: Tensor, components: int, steps: int, seed: int
+) -> tuple[dict[str, Map], list[str]]:
+    """Fit the baselines as `fitted` does, or take them from an earlier run on the same images.
+
+    Args:
+        data: Data of the run.
+        training: See `fitted`.
+        components: See `fitted`.
+        steps: See `fitted`.
+        seed: See `fitted`.
+
+    Returns:
+        The baselines, and a line for the user if an earlier run fitted them.
+    """
+    settings = {"anomaly": SETTINGS, "components": components, "steps": steps, "seed": seed}
+    fit = partial(fitted, training, components, steps, seed)
+    kept, known = fit_cache.fitted_once(data, training, settings, lambda: states(fit()))
+    return from_states(kept, data, training.device), [FITTED_BEFORE] if known else []
 
 
 def autoencoder(dims: int, image_channels: int, seed: int) -> UNet:

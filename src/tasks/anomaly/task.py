@@ -62,7 +62,7 @@ class AnomalyTask(Phased):
 
     written_like = "map"
     soft_kind, doubted = "values", 1
-    one_size = True
+    one_size, uses_boxes = True, False
     trivial, judged_by = "chance", "auroc"
 
     def __init__(
@@ -194,8 +194,9 @@ class AnomalyTask(Phased):
     def prepare_baselines(self, data: DataModule) -> None:
         """Fit the baselines on training images, and the threshold of boxes on healthy validation images."""
         training = sample_training_images(data, MAX_IMAGES).to(self.device)
-        steps, seed = self.denoising_steps, self.recipe.seed
-        self.baselines = baselines.fitted(training, self.components, steps, seed)
+        numbers = self.components, self.denoising_steps, self.recipe.seed
+        self.baselines, known = baselines.fitted_once(data, training, *numbers)
+        self.closing_lines += known
         healthy = baselines.with_truth(data, self.healthy, self.device, "val")
         self.threshold = baselines.threshold(healthy, self.score_images, self.quantile)
         self._search(data)

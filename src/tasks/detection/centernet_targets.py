@@ -63,22 +63,58 @@ def encode(
     heat = torch.zeros(len(boxes), class_count, *cells, device=device)
     spread = torch.ones(len(boxes), dims, *cells, device=device)
     places, sizes, offsets = [], [], []
-    for n, (image_boxes, labels) in enumerate(zip(boxes, classes, strict=True)):
-        corners = image_boxes.float().reshape(-1, 2 * dims) / stride
-        low, high = corners[:, :dims], corners[:, dims:]
-        size = (high - low).clamp_min(MIN_SIDE)
-        centre = (low + high) / 2
+    corners = torch.cat([each.float().reshape(-1, 2 * dims) for each in boxes]) / stride
+    low, high = corners[:, :dims], corners[:, dims:]
+    extent = (high - low).clamp_min(MIN_SIDE)
+    middle, sigma = (low + high) / 2, (2 * radius(extent) + 1) / 6
+    parts = zip(
+        *(torch.split(each, [len(each) for each in boxes]) for each in (extent, middle, sigma)), strict=True
+    )
+    for n, ((size, centre, deviation), labels) in enumerate(zip(parts, classes, strict=True)):
         cell = centre.floor().long().clamp_min(0).minimum(last)
         owner, near = around(cell, cells, reach)
         places.append(F.pad(near, (1, 0), value=n))
         sizes.append(size[owner])
         offsets.append(centre[owner] - near)
-        if len(image_boxes):
-            bumps = gaussians(cell, (2 * radius(size) + 1) / 6, cells)
+        if len(size):
+            bumps = gaussians(cell, deviation, cells)
             for k in range(class_count):
                 heat[n, k] = torch.where((labels == k).reshape(-1, *[1] * dims), bumps, 0).amax(0)
             spread[n] = size[bumps.max(0).indices].movedim(-1, 0)
     return Truth(heat, spread, torch.cat(places), torch.cat(sizes), torch.cat(offsets))
+
+
+class TruthMaps:
+    """The target maps of a batch, made once for all that ask: by the host where the boxes are there.
+
+    Args:
+        class_count: Number of classes K.
+        stride: Voxels per cell.
+    """
+
+    def __init__(self, class_count: int, stride: int) -> None:
+        self.class_count, self.stride = class_count, stride
+        self._made: tuple[Sequence[Tensor], Truth] | None = None
+
+    def __call__(self, boxes: Sequence[Tensor], classes: Sequence[Tensor], like: Tensor) -> Truth:
+        """Encode a batch.
+
+        Args:
+            boxes: For each image [N, 2*dims]: lower and upper corner in voxels.
+            classes: For each image the class numbers [N].
+            like: [B, K, *cells], found maps, whose device the truth is sent to.
+        """
+        if self._made is None or self._made[0] is not boxes:
+            truth = encode(boxes, classes, self.class_count, like.shape[2:], self.stride)
+            self._made = boxes, Truth(*(sent(each, like.device) for each in truth))
+        return self._made[1]
+
+
+def sent(x: Tensor, device: torch.device) -> Tensor:
+    """Return x on the device; the host does not wait for a GPU."""
+    if device.type == "cuda" and x.device.type == "cpu":
+        x = x.pin_memory()
+    return x.to(device, non_blocking=True)
 
 
 def around(centres: Tensor, cells: Sequence[int], reach: int) -> tuple[Tensor, Tensor]:

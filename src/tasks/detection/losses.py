@@ -52,5 +52,5 @@ def centre_l1(maps: Tensor, truth: Tensor, places: Tensor) -> Tensor:
     """
     batch, *cell = places.unbind(1)
     errors = (maps.float().movedim(1, -1)[(batch, *cell)] - truth).abs().sum(1)
-    count = torch.bincount(batch, minlength=len(maps)).clamp_min(1)
+    count = (batch[:, None] == torch.arange(len(maps), device=batch.device)).sum(0).clamp_min(1)
     return (errors / count[batch]).sum() / len(maps)

@@ -22,7 +22,7 @@ from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.detection import centernet_decoding as decoding
 from ganatomy.tasks.detection.baselines import Fitted, fit_baselines, from_states, states
 from ganatomy.tasks.detection.centernet_decoding import SoftMaps
-from ganatomy.tasks.detection.centernet_targets import Truth, encode
+from ganatomy.tasks.detection.centernet_targets import TruthMaps
 from ganatomy.tasks.detection.coco_files import boxes_on_file, image_of, write_boxes
 from ganatomy.tasks.detection.losses import centre_focal, centre_l1, loss_weights
 from ganatomy.tasks.recipe import Recipe
@@ -85,7 +85,7 @@ class DetectionTask(AdversarialTask):
         self.baselines: dict[str, Fitted] = {}
         self.test_images: list[Image] = []
         self.curves: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        self._drawn: tuple[list[Tensor], Truth] | None = None
+        self._truth = TruthMaps(len(self.box_classes), self.stride)
         found = class_colours(self.box_classes)
         self.legends = {"truth": found, "found": found | {"truth": TRUTH}, "centre map": {"centre": HEAT}}
 
@@ -120,13 +120,13 @@ class DetectionTask(AdversarialTask):
         return maps
 
     def discriminator_inputs(self, batch: Batch, maps: Maps) -> tuple[Tensor, Tensor]:
-        truth = self._truth(batch, maps)
+        truth = self._truth(batch["boxes"], batch["classes"], maps.centre)
         small = F.interpolate(batch["image"].float(), size=maps.centre.shape[2:], mode="area")
         real = drawn(small, truth.centre, truth.spread)
         return real, drawn(small, maps.centre.float().sigmoid(), maps.size.float())
 
     def task_losses(self, batch: Batch, maps: Maps) -> dict[str, Tensor]:
-        truth = self._truth(batch, maps)
+        truth = self._truth(batch["boxes"], batch["classes"], maps.centre)
         losses = {
             "centre": centre_focal(maps.centre, truth.centre),
             "size": centre_l1(maps.size, truth.size, truth.places),
@@ -134,13 +134,11 @@ class DetectionTask(AdversarialTask):
         }
         return {name: self.losses[name] * loss for name, loss in losses.items() if self.losses[name]}
 
-    def _truth(self, batch: Batch, maps: Maps) -> Truth:
-        """Return the target maps of a batch; made once for the losses and the discriminator."""
-        if self._drawn is None or self._drawn[0] is not batch["boxes"]:
-            cells = maps.centre.shape[2:]
-            truth = encode(batch["boxes"], batch["classes"], len(self.box_classes), cells, self.stride)
-            self._drawn = (batch["boxes"], truth)
-        return self._drawn[1]
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Move all but the boxes: making maps of them on a GPU would stop the host many times a batch."""
+        boxes = {key: batch[key] for key in ("boxes", "classes") if key in batch}
+        others = {key: value for key, value in batch.items() if key not in boxes}
+        return {**super().transfer_batch_to_device(others, device, dataloader_idx), **boxes}
 
     def soft_prediction(self, batch: Batch) -> SoftMaps:
         """Return centre probabilities, sizes and offsets of all images."""

@@ -58,7 +58,7 @@ class EnhancementTask(AdversarialTask):
 
     written_like = "target"
     soft_kind = "values"
-    plain_answer = True
+    plain_answer, uses_boxes = True, False
     trivial = "input"
 
     def __init__(

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from ganatomy.adversarial import LOSSES, AdversarialLoss, DiscriminatorOutput
 from ganatomy.data.records import Batch
 from ganatomy.errors import UserError
+from ganatomy.tasks.segmentation.losses import cross_entropy
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,10 @@ class SelfTraining:
             output: Discriminator's output for the prediction made from them.
             loss: The run's adversarial loss.
         """
-        cross_entropy = F.cross_entropy(logits, logits.argmax(1), reduction="none")
+        entropy = cross_entropy(logits, logits.argmax(1), "none")
         trusted = confident(output, self.threshold, logits.shape[2:])
         return {
-            "self_training": self.weight * (cross_entropy * trusted).mean(),
+            "self_training": self.weight * (entropy * trusted).mean(),
             "unlabelled": self.adversarial * loss.generator(None, output),
         }
 

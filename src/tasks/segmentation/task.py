@@ -22,6 +22,7 @@ from ganatomy.tasks.base import AdversarialTask, all_labelled
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.segmentation.baselines import fit_baselines
 from ganatomy.tasks.segmentation.gate import empty_below, with_peak
+from ganatomy.tasks.segmentation.losses import CrossEntropy
 from ganatomy.tasks.segmentation.mask_encoding import MASKS, Masks, masked
 from ganatomy.tasks.segmentation.self_training import SelfTraining, labelled
 from ganatomy.tasks.shared.as_written import scored_labels
@@ -53,7 +54,7 @@ class SegmentationTask(AdversarialTask):
         UserError: If `gate` is out of range, or `semi` meets a loss whose logits are no probabilities.
     """
 
-    plain_answer = True
+    plain_answer, uses_boxes = True, False
     makes_label_maps = True
     soft_kind = "classes"
     trivial, learned = "mean_label", "label"
@@ -80,6 +81,7 @@ class SegmentationTask(AdversarialTask):
         self.mirror_axes = checked_mirror_axes(mirror_axes, recipe.spatial_dims)
         self.weight = dice_ce if self.discriminator is not None else dice_ce or 1.0
         self.dice_ce = DiceCELoss(to_onehot_y=True, softmax=True)
+        self.dice_ce.cross_entropy = CrossEntropy()
         self.baselines: Baselines | None = None
         names = ["val", "test", *baselines(len(recipe.classes))]
         if gate is not None:

@@ -59,7 +59,7 @@ class SynthesisTask(AdversarialTask):
     """
 
     animated = one_size = from_noise = True
-    trivial = "mean"
+    trivial, uses_boxes = "mean", False
 
     def __init__(
         self,

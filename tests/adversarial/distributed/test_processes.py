@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import Tensor
 
 from ganatomy.adversarial import AUGMENTS, LOSSES, PENALTIES, UPDATES, WEIGHTS, Game
 from tests.adversarial import players
+from tests.commands import spawn
 
 LISTENING = ("relativistic_average", "hinge")
 
@@ -52,7 +52,7 @@ def test_two_halves_equal_the_whole(tmp_path: Path) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    mp.spawn(halves, (port, str(tmp_path)), nprocs=2)
+    spawn(halves, (port, str(tmp_path)), 2)
     for rank in range(2):
         found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
         for loss in LISTENING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import Tensor, nn
 
 from ganatomy.adversarial import (
@@ -23,6 +23,7 @@ from ganatomy.adversarial import (
     Ema,
     Game,
     GradientAverage,
+    OverlappedAverage,
     Rows,
 )
 from ganatomy.adversarial.distributed.collectives import all_sum, processes, without_collectives
@@ -30,12 +31,16 @@ from ganatomy.adversarial.distributed.global_layers import (
     GlobalBatchNorm,
     GlobalDropout,
     convert_global_layers,
+    couples,
     first_unsupported_layer,
 )
 from ganatomy.adversarial.distributed.random import drawing_rows, normal
 from ganatomy.data.sampler import shares
 from tests.adversarial import players
+from tests.commands import spawn
 
+CLIP = 5.0
+"""Largest norm of a player's gradient."""
 BATCH, STEPS = 7, 5  # seven: shared unevenly by two and by three, whole or in two pieces
 KINDS: dict[str, list[Callable[[], nn.Module]]] = {
     "none": [],
@@ -58,7 +63,9 @@ class NoisyRules(players.Rules):
         return self.generator(image + 0.1 * normal(image, image.shape[1:]).to(image.dtype))
 
 
-def train(loss: str, kind: str, dtype: torch.dtype) -> dict[str, Tensor]:
+def train(
+    loss: str, kind: str, dtype: torch.dtype, reduce: GradientAverage | None = None
+) -> dict[str, Tensor]:
     """Train `STEPS` batches with all that draws, couples samples or holds state; return log and state."""
     torch.manual_seed(0)
     g, d = players.generator(), players.Patch().double()
@@ -76,12 +83,19 @@ def train(loss: str, kind: str, dtype: torch.dtype) -> dict[str, Tensor]:
     update = UPDATES[("shared", "textbook")[names.index(loss) % 2]](n_critic=2, accumulate=count)
     optimizers = {"generator": torch.optim.SGD(g.parameters(), 0.02)}
     optimizers["discriminator"] = torch.optim.SGD(d.parameters(), 0.02)
-    average, reduce = Ema(g, 20), GradientAverage()
+    average, reduce = Ema(g, 20), reduce or GradientAverage()
 
     def step(player: str) -> None:
         reduce(game.parameters(player))
+        nn.utils.clip_grad_norm_(game.parameters(player), CLIP)
         optimizers[player].step()
         optimizers[player].zero_grad()
+
+    def last_backward(player: str, simple: bool) -> AbstractContextManager[None]:
+        if not isinstance(reduce, OverlappedAverage):
+            return nullcontext()
+        network = g if player == "generator" else d
+        return reduce.last_backward(game.parameters(player), simple and not couples(network))
 
     found = shares(BATCH, count, dist.get_rank() if processes() > 1 else 0, processes())
     local = [row for each in found for row in each.rows]
@@ -93,7 +107,7 @@ def train(loss: str, kind: str, dtype: torch.dtype) -> dict[str, Tensor]:
     for number in range(STEPS):
         data = {key: value[local].to(dtype) for key, value in players.batch(BATCH, seed=number).items()}
         torch.manual_seed(100 + number)
-        log = update(game, data, number, step, rows=rows)
+        log = update(game, data, number, step, rows=rows, last_backward=last_backward)
         average.update(BATCH)
     states = {"g": g, "d": d, "ema": average.module, "ada": augment, "penalties": nn.ModuleList(penalties)}
     logged = {f"log/{name}": all_sum(value.double()) / processes() for name, value in log.items()}
@@ -110,6 +124,33 @@ def everything() -> dict[str, dict[str, Tensor]]:
     return {f"{a} / {b} / {c}": train(a, b, TYPES[c][0]) for a, b, c in cases}
 
 
+def everything_in_buckets() -> dict[str, Any]:
+    """Every loss with one penalty and every penalty with one loss, in one call and in buckets.
+
+    Return by case what differs, and how many buckets began within a backward pass.
+    """
+    losses, kinds = list(LOSSES), list(KINDS)
+    cases = {(losses[i % len(losses)], kinds[i % len(kinds)]) for i in range(max(len(losses), len(kinds)))}
+    differs, early = {}, {}
+    for loss, kind in sorted(cases):
+        reduce = Watched(400.0)
+        expected, found = (train(loss, kind, torch.float32, each) for each in (None, reduce))
+        differs[f"{loss} / {kind}"] = [k for k in expected if not torch.equal(expected[k], found[k])]
+        early[f"{loss} / {kind}"] = reduce.early
+        assert expected.keys() == found.keys() and not reduce._begun and reduce.seconds() > 0
+    return {"differs": differs, "early": early}
+
+
+class Watched(OverlappedAverage):
+    """Counts the buckets that begin while a backward pass goes on."""
+
+    early = 0
+
+    def _start(self, bucket: Any) -> None:
+        self.early += torch._C._current_graph_task_id() != -1
+        super()._start(bucket)
+
+
 def within(rank: int, size: int, port: int, folder: str, name: str) -> None:
     """Run the function of this name in a group, and leave what it gives."""
     torch.set_num_threads(1)
@@ -123,7 +164,7 @@ def in_processes(size: int, folder: Path, name: str) -> Iterator[Any]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    mp.spawn(within, (size, port, str(folder), name), nprocs=size)
+    spawn(within, (size, port, str(folder), name), size)
     for rank in range(size):
         yield torch.load(folder / f"{rank}.pt", weights_only=True)
 
@@ -205,6 +246,32 @@ def test_layers_are_exchanged_and_their_weights_stay() -> None:
     assert first_unsupported_layer(made) == ""
     assert first_unsupported_layer(nn.Sequential(nn.SyncBatchNorm(2))) == "SyncBatchNorm"
     assert first_unsupported_layer(nn.Sequential(nn.AlphaDropout())) == "AlphaDropout"
+
+
+@pytest.mark.slow
+def test_buckets_give_the_bits_of_one_call(tmp_path: Path) -> None:
+    """With penalties, micro-batches, batch norm, clipping, EMA and players that sit out."""
+    for found in in_processes(2, tmp_path, "everything_in_buckets"):
+        assert not any(found["differs"].values()), found["differs"]
+        assert len(found["differs"]) >= max(len(LOSSES), len(KINDS)) and all(found["early"].values())
+
+
+def some_missing() -> dict[str, Tensor]:
+    """As `missing`, by a backward pass that rank 1 makes through less; in buckets of one parameter."""
+    a, b, c = (nn.Parameter(torch.zeros(2)) for _ in range(3))
+    reduce = OverlappedAverage(8.0)
+    with reduce.last_backward([a, b, c]):
+        loss = a.sum() * (1.0 + dist.get_rank()) + (4 * b.sum() if dist.get_rank() == 0 else 0.0)
+        loss.backward()
+    reduce([a, b, c])
+    left = torch.tensor([bool(p._post_accumulate_grad_hooks) for p in (a, b, c)])
+    return {"a": a.grad, "b": b.grad, "none": torch.tensor(c.grad is None), "hooks": left}
+
+
+def test_a_gradient_that_only_one_has_is_averaged_in_buckets(tmp_path: Path) -> None:
+    for found in in_processes(2, tmp_path, "some_missing"):
+        assert found["a"].tolist() == [1.5, 1.5] and found["b"].tolist() == [2.0, 2.0] and found["none"]
+        assert not found["hooks"].any()
 
 
 def missing() -> dict[str, Tensor]:

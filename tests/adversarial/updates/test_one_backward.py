@@ -9,9 +9,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganatomy.adversarial import LOSSES, PENALTIES, UPDATES, WEIGHTS, DiscriminatorOutput, Game
+from ganatomy.adversarial import (
+    AUGMENTS,
+    LOSSES,
+    PENALTIES,
+    UPDATES,
+    WEIGHTS,
+    DiscriminatorOutput,
+    Game,
+    plan,
+)
 from ganatomy.adversarial.losses.weighting import Fixed
 from ganatomy.adversarial.updates.one_backward import gradient_ratio
+from ganatomy.adversarial.updates.orders import Shared
 from tests.adversarial import players
 from tests.adversarial.count import count_forwards
 
@@ -175,3 +185,85 @@ def test_penalties_on_the_real_and_weights_go_with_it(penalty: str, weight: str)
     assert logs[0].keys() == logs[1].keys()
     for name, value in logs[0].items():
         torch.testing.assert_close(value, logs[1][name], rtol=1e-12, atol=1e-15)
+
+
+def played(update: str, augment: str, penalty: str, steps: int = 20) -> list[Tensor]:
+    """Weights of both players after some steps of Adam, with augmentation, R1 and another penalty, lazily."""
+    torch.manual_seed(3)
+    g, d = players.generator(), players.scalar()
+    game = Game(
+        players.Rules(g),
+        g,
+        d,
+        LOSSES["relativistic_paired"](),
+        Fixed(0.3),
+        penalties=[
+            PENALTIES["r1"](every=4),
+            PENALTIES[penalty](every=4),
+            PENALTIES["gradient_penalty"](every=3),
+        ],
+        augment=AUGMENTS[augment]().double(),
+    )
+    adam = {name: torch.optim.Adam(game.parameters(name), 1e-3) for name in ("generator", "discriminator")}
+
+    def stepper(player: str) -> None:
+        adam[player].step()
+        adam[player].zero_grad()
+
+    for step in range(steps):
+        torch.manual_seed(100 + step)
+        UPDATES[update]()(game, players.batch(seed=step), step, stepper)
+    return [p.detach() for player in adam for p in game.parameters(player)]
+
+
+@pytest.mark.parametrize("penalty", ["r2", "lecam"])
+@pytest.mark.parametrize("augment", ["diffaugment", "ada"])
+def test_the_same_run_as_shared_with_augmentation_and_penalties_that_rest(augment: str, penalty: str) -> None:
+    one, other = (played(update, augment, penalty) for update in ("one_backward", "shared"))
+    for a, b in zip(one, other, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
+class Drawing(players.Rules):
+    """Rules whose task loss draws too, as path length regularisation does."""
+
+    def task_losses(self, batch: dict[str, Tensor], output: Tensor) -> dict[str, Tensor]:
+        return {"drawn": (output * torch.randn_like(output)).mean()}
+
+
+def test_a_task_loss_that_draws_does_so_in_the_order_of_shared() -> None:
+    found = []
+    for update in ("one_backward", "shared"):
+        torch.manual_seed(3)
+        g, d = players.generator(), players.scalar()
+        penalties = [PENALTIES["gradient_penalty"]()]
+        game = Game(Drawing(g), g, d, LOSSES["least_squares"](), Fixed(0.3), penalties=penalties)
+        UPDATES[update]()(game, players.batch(), 0, lambda p: None)
+        found.append(players.gradients(g, d))
+    assert players.furthest(*found) < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("every", "n_critic", "shares"),
+    [((1,), 1, 1), ((4,), 1, 1 / 4), ((2, 3), 1, 2 / 3), ((4,), 2, 0), ((3,), 2, 1 / 3), ((1,), 5, 1)],
+)
+def test_the_plan_counts_the_batches_that_are_shared(
+    every: tuple[int, ...], n_critic: int, shares: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(3)
+    g, d = players.generator(), players.scalar()
+    penalties = [PENALTIES["r2"](every=each) for each in every]
+    game = Game(players.Rules(g), g, d, LOSSES["wasserstein"](), penalties=penalties)
+    chosen = plan(game, "auto", n_critic)
+    shared = plan(game, "shared", n_critic)
+    assert chosen.name == ("shared" if shares == 1 else "one_backward")
+    saved = shared.cost.discriminator_forwards - chosen.cost.discriminator_forwards
+    assert saved == pytest.approx((1 - shares) / n_critic)
+    assert chosen.cost.generator_forwards == shared.cost.generator_forwards
+    assert ("those with r2" in chosen.reason) == (0 < shares < 1)
+    calls = []
+    monkeypatch.setattr(Shared, "both", lambda *_: calls.append(1))
+    if chosen.name == "one_backward":
+        for step in range(12 * n_critic):
+            chosen.update(game, players.batch(2), step, lambda p: None)
+        assert len(calls) == pytest.approx(12 * shares)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +16,7 @@ from ganatomy.config.mistakes import memory
 from ganatomy.config.mistakes.explain import explain
 from ganatomy.config.schema import Config, DataConfig, TaskConfig, UpdateConfig
 from ganatomy.errors import UserError
+from tests import commands
 from tests.conftest import TINY, environment
 
 CUDA = (
@@ -103,17 +102,9 @@ def test_a_run_that_runs_out_says_where_and_is_failed(
 def test_the_command_ends_with_one_line(tmp_path: Path) -> None:
     """The real allocator refuses what this network asks for."""
     (tmp_path / "vast.py").write_text(VAST)
-    path = os.pathsep.join([str(tmp_path), environment()["PYTHONPATH"]])
     words = [*TINY, "model.generator={_target_: vast.Vast}", "run_dir=out"]
-    ended = subprocess.run(
-        [sys.executable, "-m", "src.train", *words],
-        cwd=tmp_path,
-        env=environment(PYTHONPATH=path, GANATOMY_TARGETS="vast."),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    line = [sys.executable, "-m", "src.train", *words]
+    ended = commands.run(line, tmp_path, environment(GANATOMY_TARGETS="vast."))
     assert ended.returncode == 2 and "Traceback" not in ended.stderr, ended.stderr
     assert (
         ended.stderr.strip().splitlines()[-1].startswith("error: out of memory in a trial of two images when")

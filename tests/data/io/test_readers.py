@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import nibabel
@@ -15,6 +16,7 @@ from PIL import Image
 
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.io.readers import ReadError, read, suffix
+from ganatomy.data.io.writers import packed
 from ganatomy.data.pipeline import collate, plain, slices
 from ganatomy.data.records import Record
 from ganatomy.data.sources.dicom import Dicom
@@ -244,3 +246,48 @@ def test_slices_need_volumes_and_volumes_need_volumes(tmp_path, picture):
 def test_endings_are_those_of_pathlib(name):
     expected = ".nii.gz" if name == "a.nii.gz" else Path(name).suffix.lower()
     assert suffix(name) == suffix(Path(name)) == expected
+
+
+def gz_cases(content: bytes) -> dict[str, bytes]:
+    packed = gzip.compress(content, 6)
+    half = len(content) // 2
+    flipped = bytearray(packed)
+    flipped[len(packed) // 2] ^= 255
+    return {
+        "whole": packed,
+        "two members": gzip.compress(content[:half]) + gzip.compress(content[half:]),
+        "zeros behind": packed + bytes(512),
+        "cut": packed[: len(packed) // 2],
+        "second member cut": gzip.compress(content[:half]) + gzip.compress(content[half:])[:-200],
+        "one byte wrong": bytes(flipped),
+        "no stream": packed[:11] + bytes([255]) * 400,
+    }
+
+
+@pytest.mark.parametrize("name", ["scan.nii.gz", "scan.mgz", "scan.nii", "scan.img.gz"])
+def test_gzip_by_isal_gives_what_zlib_gives_or_one_line(tmp_path, name):
+    voxels = np.random.default_rng(0).integers(-500, 500, (12, 10, 8), dtype=np.int16)
+    kind = nibabel.MGHImage if name.endswith("mgz") else nibabel.Nifti1Image
+    if name.endswith("img.gz"):
+        kind = nibabel.Nifti1Pair
+    nibabel.save(kind(voxels, np.diag([1.0, 2, 3, 1])), tmp_path / name)
+    path = tmp_path / name
+    content = path.read_bytes()
+    content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+    for what, blob in gz_cases(content).items():
+        path.write_bytes(blob)
+        try:
+            plain = gzip.decompress(blob) == content
+        except Exception:
+            plain = False
+        if plain:
+            assert (read(path)[0] == voxels[None]).all(), what
+        else:
+            with pytest.raises(ReadError, match=str(path)):
+                read(path)
+
+
+def test_packed_files_are_gzip_of_no_date():
+    content = np.arange(5000, dtype=np.int32).tobytes()
+    assert gzip.decompress(packed(content)) == content
+    assert packed(content)[4:8] == bytes(4)

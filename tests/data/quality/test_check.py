@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests import commands
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def check(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "src.check", *words, f"paths.cache={folder / 'cache'}"]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
+    return commands.run(command, folder, commands.environment(COLUMNS="200"))
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from monai.transforms import Compose, RandAffined, RandFlipd, RandRotate90d, RandZoomd
 
+from ganatomy.data.cache import Cache
+from ganatomy.data.records import Record
 from ganatomy.data.transforms.augment import apply
 from ganatomy.data.transforms.patches import Patches, foreground_voxels
 from ganatomy.data.transforms.prepare import Preparation
@@ -95,3 +97,70 @@ def test_boxes_follow_the_image(transform):
             assert moved["classes"].tolist() == [3]
         else:
             assert len(seen) < 40  # most of it has left the picture
+
+
+def plainly(size, foreground: float, case: dict[str, np.ndarray], z: int | None, seed: int):
+    """A patch by the plain formula: values at the seeds, and the minimum, are found in the whole case."""
+    shape = np.array(case["image"].shape[1:])
+    size, rng = np.array(size), np.random.default_rng(seed)
+    room = np.maximum(shape - size, 0)
+    chosen = rng.integers(0, room + 1)
+    seeds = case["seeds"] if z is None else case["seeds"][case["seeds"][:, -1] == z][:, :-1]
+    if rng.random() < foreground and len(seeds):
+        values = case["label"][0][tuple(seeds.T)]
+        wanted = rng.choice(np.unique(values))
+        chosen = np.clip(rng.choice(seeds[values == wanted]) - size // 2, 0, room)
+    start = np.where(shape < size, (shape - size) // 2, chosen)
+    around = [(0, 0), *zip(np.maximum(-start, 0), np.maximum(start + size - shape, 0), strict=True)]
+    window = (slice(None), *(slice(max(0, s), max(0, s + n)) for s, n in zip(start, size, strict=True)))
+    return {
+        key: np.pad(case[key][window], around, constant_values=0 if key == "label" else case[key].min())
+        for key in ("image", "label")
+    }
+
+
+@pytest.mark.parametrize("size", [(6, 6, 6), (6, 20, 6), (16, 16, 16), (1, 14, 30)])
+@pytest.mark.parametrize("kind", ["disk", "memory", "none"])
+def test_patches_are_those_of_the_whole_case_from_every_cache(tmp_path, size, kind):
+    given = {**case(), "spacing": np.ones(3)}
+    given["image"] = given["image"] - 700
+    prepare = Preparation(3, orientation=None, seeds=True)
+    cache = Cache(lambda _: prepare(given), lambda record: record.case, kind, tmp_path)
+    record, cut, whole = Record("a", "a"), Patches(size), prepare(given)
+    for seed in range(25):
+        patch, plain = cut(cache.view(record), None, seed), plainly(size, 0.5, whole, None, seed)
+        assert all(np.array_equal(patch[key], plain[key]) for key in plain)
+        assert patch["image"].dtype == np.float32 and patch["label"].dtype == np.uint8
+
+
+def test_patches_of_slices_are_those_of_the_whole_slice(tmp_path):
+    prepare = Preparation(2, orientation=None, seeds=True)
+    stack = prepare({**case(), "spacing": np.ones(3)})
+    cache = Cache(lambda _: stack, lambda record: record.case, "disk", tmp_path)
+    cut = Patches((5, 16))
+    for z in range(10):
+        for seed in range(6):
+            whole = {key: value[z] if key in ("image", "label") else value for key, value in stack.items()}
+            patch = cut(cache.view(Record("a", "a"), z), z, seed)
+            plain = plainly((5, 16), 0.5, whole, z, seed)
+            assert all(np.array_equal(patch[key], plain[key]) for key in plain)
+
+
+def test_a_patch_touches_no_more_of_a_case_than_its_own_voxels():
+    """Neither the label map, nor the image for its minimum."""
+
+    class Watched(np.ndarray):
+        def __getitem__(self, place):
+            part = super().__getitem__(place)
+            read.append(part.size)
+            return part
+
+        def min(self, *given, **more):
+            pytest.fail("read for its minimum")
+
+    prepared = Preparation(3, orientation=None, seeds=True)({**case((40, 40, 12)), "spacing": np.ones(3)})
+    watched = {**prepared, **{key: prepared[key].view(Watched) for key in ("image", "label")}}
+    for seed in range(20):
+        read: list[int] = []
+        Patches((8, 8, 16))(watched, None, seed)
+        assert read == [8 * 8 * 12] * 2

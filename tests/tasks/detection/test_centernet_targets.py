@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ganatomy.networks.image_to_image.centernet import Maps
 from ganatomy.tasks.detection.centernet_decoding import decode, mirrored_maps, softened
-from ganatomy.tasks.detection.centernet_targets import Truth, around, encode, radius
+from ganatomy.tasks.detection.centernet_targets import Truth, TruthMaps, around, encode, radius
 
 SHAPE = {2: (40, 56), 3: (24, 32, 16)}
 
@@ -148,6 +148,33 @@ def test_cells_beside_a_centre_are_taught_its_object() -> None:
     assert [5, 6] in held[2] and [5, 6] not in held[1] and [5, 5] in held[1] and [5, 5] not in held[2]
     taught, places = around(centres, (8, 8), 0)
     assert taught.tolist() == [0, 1, 2] and torch.equal(places, centres)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_batch_is_encoded_as_its_images_alone(dims: int) -> None:
+    """To the last bit; an image without objects is among them."""
+    rng = np.random.default_rng(dims)
+    boxes, classes = [], []
+    for count in (3, 0, 1, 5):
+        low = torch.tensor(rng.uniform(0, 14, (count, dims)), dtype=torch.float32)
+        boxes.append(torch.cat([low, low + torch.tensor(rng.uniform(0.5, 9, (count, dims))).float()], 1))
+        classes.append(torch.tensor(rng.integers(0, 3, count)))
+    cells = [-(-side // 2) for side in SHAPE[dims]]
+    together = encode(boxes, classes, 3, cells, 2)
+    alone = [encode([box], [kind], 3, cells, 2) for box, kind in zip(boxes, classes, strict=True)]
+    for name in ("centre", "spread", "size", "offset"):
+        assert torch.equal(getattr(together, name), torch.cat([getattr(each, name) for each in alone])), name
+    for n, each in enumerate(alone):
+        own = together.places[together.places[:, 0] == n]
+        assert torch.equal(own[:, 1:], each.places[:, 1:])
+
+
+def test_maps_of_a_batch_are_made_once_and_those_of_the_next_anew() -> None:
+    maps, like = TruthMaps(1, 2), torch.zeros(1, 1, 8, 8)
+    boxes, classes = [torch.tensor([[2.0, 2, 9, 9]])], [torch.tensor([0])]
+    first = maps(boxes, classes, like)
+    assert maps(boxes, classes, like) is first
+    assert not torch.equal(maps([boxes[0] + 4], classes, like).centre, first.centre)
 
 
 @pytest.mark.parametrize("side", [32, 30])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from isal import igzip
 from nibabel import imageglobals
 from nibabel.analyze import AnalyzeImage
+from nibabel.arrayproxy import ArrayProxy
 from nibabel.freesurfer.mghformat import MGHImage
 from nibabel.loadsave import load as load_by_name
 from nibabel.nifti1 import Nifti1Image, Nifti1Pair
@@ -48,7 +49,7 @@ def volume(path: Path, form: str, label: bool) -> Stored:
     if _intent(path) in CIFTI:
         raise Refused("is CIFTI: points of a surface, not voxels; convert it to a NIfTI volume")
     image = _opened(path, form)
-    array = np.asanyarray(image.dataobj)
+    array = voxels(image)
     colour = bool(array.dtype.names)
     if colour:
         array = np.stack([array[name] for name in array.dtype.names], -1)
@@ -92,6 +93,24 @@ def nibabel_image(path: Path) -> Any:
     return _opened(path, form) if form in ("nifti", "mgh") else None
 
 
+def voxels(image: Any) -> np.ndarray:
+    """Return the voxels of an image that nibabel opened, those of a compressed file by ISA-L.
+
+    Example:
+        >>> import nibabel
+        >>> nibabel.save(nibabel.Nifti1Image(np.full((4, 4, 2), 7, np.int16), np.eye(4)), "scan.nii.gz")
+        >>> int(voxels(nibabel.load("scan.nii.gz")).max())
+        7
+    """
+    stored = image.dataobj
+    path = getattr(stored, "file_like", None)
+    if not isinstance(path, str | Path) or not zipped(Path(path)):
+        return np.asanyarray(stored)
+    numbers = (stored.shape, stored.dtype, stored.offset, stored.slope, stored.inter)
+    with igzip.open(path) as file:
+        return np.asanyarray(ArrayProxy(file, numbers))
+
+
 def _opened(path: Path, form: str) -> Any:
     partner = _other_half(path)
     named = suffix(path) in ((".mgz", ".mgh") if form == "mgh" else (".nii", ".nii.gz"))
@@ -99,7 +118,7 @@ def _opened(path: Path, form: str) -> Any:
         if partner or (named and zipped(path) == (suffix(path) in (".mgz", ".nii.gz"))):
             return load_by_name(path)
         content = path.read_bytes()
-        content = gzip.decompress(content) if zipped(path) else content
+        content = igzip.decompress(content) if zipped(path) else content
         image: Any = MGHImage if form == "mgh" else Nifti1Image if b"\x5c" in content[:4] else Nifti2Image
         return image.from_bytes(content)
 
@@ -138,7 +157,7 @@ def _other_half(path: Path) -> Path | None:
 
 def _intent(path: Path) -> int:
     """Return the intent code of a NIfTI-2 header; 0 for all other files."""
-    with gzip.open(path) if zipped(path) else path.open("rb") as file:
+    with igzip.open(path) if zipped(path) else path.open("rb") as file:
         header = file.read(540)
     order: Any = {b"\x1c\x02\0\0": "little", b"\0\0\x02\x1c": "big"}.get(header[:4])
     return int.from_bytes(header[504:508], order) if order else 0

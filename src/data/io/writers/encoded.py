@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 
 import numpy as np
 from PIL import Image
 
-from ganatomy.data.io.writers.nifti import GEOMETRY, nifti1
+from ganatomy.data.io.writers.nifti import GEOMETRY, nifti1, packed
 from ganatomy.data.io.writers.original import Original
 
 PNG = {(1, "uint8"), (3, "uint8"), (1, "uint16")}
@@ -39,7 +38,7 @@ def _volume(numbers: np.ndarray, affine: np.ndarray, like: Original) -> tuple[st
         header.set_xyzt_units("mm")
     image = nifti1.Nifti1Image(array, affine if like.header is None else None, header, dtype=array.dtype)
     image.header.set_slope_inter(like.slope, like.inter)
-    return ".nii.gz", gzip.compress(image.to_bytes(), mtime=0)
+    return ".nii.gz", packed(image.to_bytes())
 
 
 def _picture(numbers: np.ndarray) -> tuple[str, bytes]:

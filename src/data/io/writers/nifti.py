@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from isal import igzip
 from nibabel import nifti1 as _nifti1
 from nibabel import nifti2 as _nifti2
 from nibabel.freesurfer import mghformat as _mghformat
@@ -26,8 +26,8 @@ GEOMETRY = (
 PLACE = ("goodRASFlag", "delta", "Mdc", "Pxyz_c")
 """Geometry of an MGH header."""
 MGH_TYPES = ("uint8", "int16", "int32", "float32")
-FAST = 1
-"""Level of compression, as nibabel's own: higher levels take several times as long for little."""
+LEVEL = 2
+"""Level of compression of ISA-L, 0 to 3: as small as zlib's at 1, in a quarter of its time."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class NiftiForm:
         image = (nifti2.Nifti2Image if second else nifti1.Nifti1Image)(array, None, header, dtype=array.dtype)
         image.header.set_slope_inter(*scaling)
         content = image.to_bytes()
-        return (".nii.gz", _packed(content)) if self.packed else (".nii", content)
+        return (".nii.gz", packed(content)) if self.packed else (".nii", content)
 
     def at(self, affine: np.ndarray) -> NiftiForm:
         if alike(affine, self.affine):
@@ -119,7 +119,7 @@ class MghForm:
         header.set_data_dtype(array.dtype)
         image = mghformat.MGHImage(array, self.affine if self.moved else None, header)
         content = image.to_bytes()
-        return (".mgz", _packed(content)) if self.packed else (".mgh", content)
+        return (".mgz", packed(content)) if self.packed else (".mgh", content)
 
     def at(self, affine: np.ndarray) -> MghForm:
         return self if alike(affine, self.affine) else replace(self, affine=affine, moved=True)
@@ -158,5 +158,12 @@ def _storable(numbers: np.ndarray) -> np.ndarray:
     return numbers if other is None else numbers.astype(other)
 
 
-def _packed(content: bytes) -> bytes:
-    return gzip.compress(content, FAST, mtime=0)
+def packed(content: bytes) -> bytes:
+    """Compress by gzip, to the same bytes whatever the time.
+
+    Example:
+        >>> import gzip
+        >>> gzip.decompress(packed(b"voxels"))
+        b'voxels'
+    """
+    return bytes(igzip.compress(content, LEVEL, mtime=0))
