@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ganatomy.metrics.finite import refuse_not_finite
-from ganatomy.metrics.synthesis.neighbours import kth_distance, nearer_than
+from ganatomy.metrics.synthesis.nearest.distances import kth_distance, nearer_than
 
 ROWS = 512
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganatomy.metrics.synthesis.nearest.shifts import ShiftedCorrelations
 from ganatomy.metrics.synthesis.pyramid import smoothed
-from ganatomy.metrics.synthesis.shifts import ShiftedCorrelations
 
 SIDE = 64
 """Larger images are reduced to about this side."""

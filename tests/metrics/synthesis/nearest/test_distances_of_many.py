@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganatomy.metrics.synthesis import coverage, neighbours
+from ganatomy.metrics.synthesis import coverage
 from ganatomy.metrics.synthesis.coverage import Coverage, density_and_coverage
 from ganatomy.metrics.synthesis.kernel import KernelDistance, kernel_distance
+from ganatomy.metrics.synthesis.nearest import distances as neighbours
 
 
 def drawn(rows: int, columns: int = 7, seed: int = 0) -> Tensor:

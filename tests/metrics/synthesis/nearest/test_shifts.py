@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ganatomy.metrics.synthesis.memorisation import nearest
-from ganatomy.metrics.synthesis.shifts import ShiftedCorrelations
+from ganatomy.metrics.synthesis.nearest.shifts import ShiftedCorrelations
 
 
 def unit(images: Tensor) -> Tensor:
