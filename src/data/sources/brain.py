@@ -8,17 +8,14 @@ same average brain, warped.
 from __future__ import annotations
 
 import functools
-import importlib.util
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from nibabel.nifti1 import Nifti1Image
 from scipy.interpolate import CubicSpline
-from scipy.ndimage import binary_dilation, map_coordinates
 
 from ganatomy.data.records import Case, Record
+from ganatomy.data.sources.icbm import sampled, template
 from ganatomy.errors import UserError
 
 FIELD_OF_VIEW = 192.0
@@ -26,37 +23,11 @@ CENTRE = np.array([98.0, 117.0, 76.0])
 """Middle of the brain in the template's voxels (1 mm, right to left, back to front, foot to head)."""
 SLAB = (12.0, 142.0)
 """First and last axial slice of a 2D cohort, mm above the template's first slice."""
-SUBARACHNOID = 3
-"""Thickness of the CSF around the brain, mm."""
 WHITE = 0.85
 """Intensity of white matter in the template, 0 to 1."""
 ELASTIC_KNOTS, BIAS_KNOTS = 7, 4
 FIELD = "abc,xa,yb,zc->xyz"
 """From knots and the functions of three axes to a field."""
-
-
-@functools.cache
-def template() -> tuple[np.ndarray, np.ndarray]:
-    """Return T1, mask, grey and white matter [4,197,233,189] in uint8, and the affine of the voxels.
-
-    The template ends at the brain's surface; the layer of CSF around it is added back.
-    Raises UserError if nilearn or its copy of the template is not installed.
-    """
-    found = importlib.util.find_spec("nilearn")
-    if found is None or not found.origin:
-        raise UserError("data=brain: the package nilearn, which holds the template, is missing; install it")
-    name = str(Path(found.origin).parent / "datasets/data/mni_icbm152_{}_tal_nlin_sym_09a_converted.nii.gz")
-    try:
-        images = [Nifti1Image.from_filename(name.format(kind)) for kind in ("t1", "gm", "wm")]
-    except FileNotFoundError as error:
-        raise UserError(
-            f"data=brain: the installed nilearn lacks {error}: install the version named in constraints.txt"
-        ) from error
-    t1, grey, white = (np.asarray(image.dataobj, dtype=np.uint8) for image in images)
-    brain = t1 > 0
-    head = binary_dilation(brain, iterations=SUBARACHNOID)
-    t1 = np.where(head & ~brain, np.median(t1[brain & (grey < 64) & (white < 64)]), t1).astype(np.uint8)
-    return np.stack([t1, head.astype(np.uint8) * 255, grey, white]), np.asarray(images[0].affine)
 
 
 @dataclass(frozen=True)
@@ -91,7 +62,7 @@ class Person:
         points = np.stack(np.meshgrid(-axes[1], -axes[0], axes[2], indexing="ij")).swapaxes(1, 2)
         elastic = _smooth(self.elastic, axes)
         places = np.tensordot(self.matrix, points, 1) + (CENTRE + self.shift)[:, None, None, None]
-        return _sample(template()[0], places + elastic)
+        return sampled(places + elastic)
 
     def scan(self, axes: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Return the noise-free signal [H,W,D], and shares of air, CSF, grey and white matter [4,H,W,D]."""
@@ -235,31 +206,6 @@ def _smooth(fields: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
     bases = [_spline(knots)(axis) for axis in axes]
     order: Any = _order(knots, *map(len, axes))
     return np.stack([np.einsum(FIELD, field, *bases, optimize=order) for field in fields])
-
-
-@functools.cache
-def _occupied() -> np.ndarray:
-    """Return where the template is not 0 at every corner of a voxel's cell, towards higher indices."""
-    some = template()[0].any(0)
-    for axis in range(some.ndim):
-        after = np.roll(some, -1, axis)
-        after[(slice(None),) * axis + (-1,)] = False
-        some = some | after
-    return some
-
-
-def _sample(maps: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Sample the template's maps, scaled to 0 to 1, by trilinear interpolation; about half of it is air."""
-    points = points.astype(np.float32)
-    cells = np.floor(points).astype(np.int32)
-    sides = np.array(maps.shape[1:]).reshape(-1, *(1,) * (points.ndim - 1))
-    inside = ((cells >= 0) & (cells < sides)).all(0)
-    inside[inside] = _occupied()[tuple(cells[:, inside])]
-    found = np.zeros((len(maps), *inside.shape), np.float32)
-    some = points[:, inside]
-    for values, own in zip(maps, found, strict=True):
-        own[inside] = map_coordinates(values, some, np.float32, order=1)
-    return found / np.float32(255)
 
 
 def rotation(angles: np.ndarray) -> np.ndarray:

@@ -74,9 +74,9 @@ def fitted_once(
     Returns:
         The baselines, and a line for the user if an earlier run fitted them.
     """
-    settings = {"anomaly": SETTINGS, "components": components, "steps": steps, "seed": seed}
+    given = {"anomaly": SETTINGS, "components": components, "steps": steps, "seed": seed}
     fit = partial(fitted, training, components, steps, seed)
-    kept, known = fit_cache.fitted_once(data, training, settings, lambda: states(fit()))
+    kept, known = fit_cache.fitted_once(data, training, given, lambda: states(fit()))
     return from_states(kept, data, training.device), [FITTED_BEFORE] if known else []
 
 

@@ -27,7 +27,7 @@ ROOM = 2**30
 
 
 def fitted_once(
-    data: DataModule, images: Tensor, settings: Mapping[str, Any], fit: Callable[[], Arrays]
+    data: DataModule, images: Tensor, given: Mapping[str, Any], fit: Callable[[], Arrays]
 ) -> tuple[Arrays, bool]:
     """Fit baselines, or read them where a run fitted the same ones on the same images before.
 
@@ -38,7 +38,7 @@ def fitted_once(
     Args:
         data: Data of the run, which say where its cache is.
         images: The images [n, C, *spatial] that the baselines are fitted on.
-        settings: All else that the fit depends on; plain values.
+        given: All else that the fit depends on; plain values.
         fit: Returns the arrays of the fitted baselines.
 
     Returns:
@@ -46,7 +46,7 @@ def fitted_once(
     """
     if data.cache.kind != "disk":
         return fit(), False
-    path = data.folder / "baselines" / f"{_name(images, settings)}.safetensors"
+    path = data.folder / "baselines" / f"{_name(images, given)}.safetensors"
     try:
         return read(path), True
     except FileNotFoundError:
@@ -62,13 +62,13 @@ def fitted_once(
     return found, False
 
 
-def _name(images: Tensor, settings: Mapping[str, Any]) -> str:
+def _name(images: Tensor, given: Mapping[str, Any]) -> str:
     device = images.device.type
     name = torch.cuda.get_device_name(images.device) if device == "cuda" else platform.machine()
     place = [device, name, torch.__version__, torch.backends.cpu.get_cpu_capability()]
     rounding = [torch.get_num_threads(), torch.get_float32_matmul_precision()]
     rounding += [str(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else ""]
-    what = [FITS, dict(settings), list(images.shape), str(images.dtype), *place, *rounding]
+    what = [FITS, dict(given), list(images.shape), str(images.dtype), *place, *rounding]
     found = hashlib.sha256(json.dumps(what, sort_keys=True).encode())
     found.update(images.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()[:32]

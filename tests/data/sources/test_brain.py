@@ -7,7 +7,8 @@ import pytest
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import map_coordinates
 
-from ganatomy.data.sources.brain import CENTRE, FIELD_OF_VIEW, Brain, rician, template
+from ganatomy.data.sources.brain import CENTRE, FIELD_OF_VIEW, Brain, rician
+from ganatomy.data.sources.icbm import template
 from ganatomy.errors import UserError
 
 
