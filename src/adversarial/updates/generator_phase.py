@@ -126,6 +126,9 @@ def task_losses(step: Step, batch: Batch, cut: GradientCut, weight: float) -> Ta
         batch: The micro-batch.
         cut: G's output, cut.
         weight: Weight of the micro-batch in the batch.
+
+    Returns:
+        The losses, their sum and their log.
     """
     losses = dict(step.game.rules.task_losses(batch, cut.leaves))
     total: Number = sum((loss.detach() for loss in losses.values()), 0.0)
