@@ -173,8 +173,8 @@ def score_volume(
     for label in labels:
         present, part = (counts.sum(0)[label] > 0, counts.sum(1)[label] > 0), box if label else ...
         if all(present):
-            masks = (torch.from_numpy(each[part] == label) for each in (ours, theirs))
-            surface.append(_surface_scores(*surface_distances(*masks, spacing), tolerance))
+            found, true = (torch.from_numpy(each[part] == label) for each in (ours, theirs))
+            surface.append(_surface_scores(*surface_distances(found, true, spacing), tolerance))
         else:
             far = diagonal(truth.shape, spacing)
             surface.append([far, far, 0.0] if any(present) else [float("nan")] * 3)

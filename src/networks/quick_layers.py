@@ -26,7 +26,7 @@ class QuickPReLU(nn.PReLU):
     def forward(self, input: Tensor) -> Tensor:
         if not (_runs_on_cpu(input) and torch.is_grad_enabled()) or self.weight.numel() > 1:
             return super().forward(input)
-        return _OneSlope.apply(input, self.weight)  # type: ignore[no-any-return]
+        return _OneSlope.apply(input, self.weight)  # type: ignore[no-any-return,no-untyped-call]
 
 
 class QuickInstanceNorm2d(nn.InstanceNorm2d):
@@ -93,7 +93,7 @@ def _normalised(layer: nn.InstanceNorm2d | nn.InstanceNorm3d, x: Tensor) -> Tens
     if not x.is_contiguous(memory_format=LAST[x.dim()]) or x.is_contiguous():
         return F.group_norm(x, x.shape[1], layer.weight, layer.bias, layer.eps)
     arguments = (None, None, layer.weight, layer.bias, True, 0.0, layer.eps)
-    return torch.cat([F.batch_norm(sample, *arguments) for sample in x.split(1)])
+    return torch.cat([F.batch_norm(sample, *arguments) for sample in torch.split(x, 1)])
 
 
 def _fits(layer: nn.InstanceNorm2d | nn.InstanceNorm3d, x: Tensor, axes: int) -> bool:
@@ -104,4 +104,5 @@ def _fits(layer: nn.InstanceNorm2d | nn.InstanceNorm3d, x: Tensor, axes: int) ->
 
 
 def _runs_on_cpu(x: Tensor) -> bool:
-    return x.device.type == "cpu" and not (torch.jit.is_tracing() or torch.compiler.is_compiling())
+    traced = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
+    return x.device.type == "cpu" and not (traced or torch.compiler.is_compiling())

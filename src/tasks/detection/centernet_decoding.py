@@ -201,7 +201,9 @@ def non_maximum_suppression(boxes: Tensor, scores: Tensor, classes: Tensor, nms_
     apart = (boxes + classes[:, None].to(boxes) * (boxes.max() + 1))[order]  # no class touches another
     kept = np.ones(len(order), bool)
     for first in range(0, len(order), BOXES):
-        suppresses = (box_iou(apart[first : first + BOXES], apart[first:]) > nms_iou).cpu().numpy()
+        suppresses = (
+            torch.as_tensor(box_iou(apart[first : first + BOXES], apart[first:]) > nms_iou).cpu().numpy()
+        )
         for place, row in enumerate(suppresses, first):
             if kept[place]:
                 kept[first:] &= ~row

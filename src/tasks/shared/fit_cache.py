@@ -15,8 +15,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from ganatomy.data.io.cases import read, write
 from ganatomy.data.datamodule import DataModule
+from ganatomy.data.io.cases import read, write
 
 log = logging.getLogger(__name__)
 Arrays = dict[str, np.ndarray]

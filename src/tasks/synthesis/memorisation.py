@@ -54,7 +54,7 @@ def measure_memorisation(
     """
     views = PLANES if data.spatial_dims == 3 else 1
     found, _, neighbours = nearest(torch.cat([fake, held_out]), training_images(data), views)
-    ours, theirs = found.split([len(fake), len(held_out)])
+    ours, theirs = torch.split(found, [len(fake), len(held_out)])
     share = copied_share(ours, theirs)
     closest = ours.argsort(descending=True)[:PAIRS]
 
