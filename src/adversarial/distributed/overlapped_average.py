@@ -43,6 +43,15 @@ class OverlappedAverage(GradientAverage):
 
     Args:
         size: Bytes of a bucket.
+
+    Example:
+        >>> discriminator = nn.Linear(1, 1, bias=False)
+        >>> average = OverlappedAverage(size=25e6)
+        >>> with average.last_backward(list(discriminator.parameters())):
+        ...     discriminator(torch.ones(2, 1)).mean().backward()
+        >>> average(discriminator.parameters())  # waits for the buckets; a single process has none
+        >>> discriminator.weight.grad
+        tensor([[1.]])
     """
 
     def __init__(self, size: float) -> None:

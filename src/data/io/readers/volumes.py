@@ -94,14 +94,7 @@ def nibabel_image(path: Path) -> Any:
 
 
 def voxels(image: Any) -> np.ndarray:
-    """Return the voxels of an image that nibabel opened, those of a compressed file by ISA-L.
-
-    Example:
-        >>> import nibabel
-        >>> nibabel.save(nibabel.Nifti1Image(np.full((4, 4, 2), 7, np.int16), np.eye(4)), "scan.nii.gz")
-        >>> int(voxels(nibabel.load("scan.nii.gz")).max())
-        7
-    """
+    """Return the voxels of an image that nibabel opened, those of a compressed file by ISA-L."""
     stored = image.dataobj
     path = getattr(stored, "file_like", None)
     if not isinstance(path, str | Path) or not zipped(Path(path)):
