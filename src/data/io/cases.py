@@ -8,6 +8,7 @@ import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import save
@@ -28,7 +29,7 @@ class Layout:
     """
 
     identity: tuple[int, int, int]
-    arrays: dict[str, tuple[np.dtype, tuple[int, ...], int]]
+    arrays: dict[str, tuple[np.dtype[Any], tuple[int, ...], int]]
 
 
 class CaseFiles:
@@ -103,7 +104,7 @@ def _layout(content: mmap.mmap, identity: tuple[int, int, int]) -> tuple[Layout,
     return Layout(identity, arrays), checksum
 
 
-def _dtype(name: str) -> np.dtype:
+def _dtype(name: str) -> np.dtype[Any]:
     kind = name.rstrip("0123456789")
     return np.dtype(f"<{KINDS[kind]}{int(name[len(kind) :]) // 8}" if kind != name else KINDS[kind])
 
