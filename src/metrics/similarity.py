@@ -54,7 +54,8 @@ def ssim(prediction: Tensor, truth: Tensor, data_range: float) -> Tensor:
     plane = max(1, prediction[:1, :, :1].numel())
     rows = max(2 * size, AT_ONCE // plane)  # of one image: slabs overlap by size - 1
     images = max(1, AT_ONCE // (plane * prediction.shape[2]))
-    for one, other in zip(prediction.split(images), truth.split(images), strict=True):
+    pairs = zip(torch.split(prediction, images), torch.split(truth, images), strict=True)
+    for one, other in pairs:
         for first in range(0, prediction.shape[2] - size + 1, rows):
             slab = slice(first, first + rows + size - 1)
             values, _ = structure(one[:, :, slab], other[:, :, slab], data_range, size)
