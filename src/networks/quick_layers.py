@@ -51,15 +51,7 @@ QUICK: dict[type[nn.Module], type[nn.Module]] = {
 
 
 def with_quick_layers(network: nn.Module) -> nn.Module:
-    """Let a network's layers compute the same sooner; weights, their names and hooks stay.
-
-    Example:
-        >>> with_quick_layers(nn.Sequential(nn.Conv2d(1, 2, 3), nn.PReLU()))
-        Sequential(
-          (0): Conv2d(1, 2, kernel_size=(3, 3), stride=(1, 1))
-          (1): QuickPReLU(num_parameters=1)
-        )
-    """
+    """Let a network's layers compute the same sooner; weights, their names and hooks stay."""
     for layer in network.modules():
         layer.__class__ = QUICK.get(type(layer), type(layer))
     return network
