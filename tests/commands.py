@@ -22,7 +22,6 @@ from typing import IO
 from ganatomy.launch.warm import Server
 
 ROOT = Path(__file__).resolve().parents[1]
-PYTHON = [sys.executable, "-m"]
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -44,12 +43,11 @@ class Started:
         self, line: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None, merged: bool = False
     ) -> None:
         self.args = list(line)
-        forked = [*line[:2], "tests.forked", *line[2:]] if list(line[:2]) == PYTHON else self.args
         pipes = [os.pipe() for _ in range(1 if merged else 2)]
         ends = [write for _, write in pipes]
         try:
             self._process = _server().start_process(
-                forked, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=ends[0], stderr=ends[-1]
+                self.args, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=ends[0], stderr=ends[-1]
             )
         finally:
             for end in ends:

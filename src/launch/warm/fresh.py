@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import os
 import runpy
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +79,26 @@ def begin(request: Request, server: int, made: dict[str, str], masked: set[int])
         sys.stdout.reconfigure(line_buffering=os.isatty(1))  # type: ignore[union-attr]  # it is a text stream
     tempfile.tempdir = None
     _draw_anew()
-    return lambda: runpy.run_module(request.module, run_name="__main__", alter_sys=True)
+    return lambda: _run(request.module)
+
+
+def _run(module: str) -> None:
+    """Run a module as `python -m` does, and end without taking down the libraries, which takes seconds.
+
+    What was registered for the end is run, and threads are waited for. An error ends the process as usual.
+    """
+    code: object = 0
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        code = end.code
+    if not isinstance(code, int | None):
+        raise SystemExit(code)  # Python writes it
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit((code or 0) & 0xFF)
 
 
 def _draw_anew() -> None:
