@@ -43,7 +43,7 @@ def template() -> tuple[np.ndarray, np.ndarray]:
 @functools.cache
 def _occupied() -> np.ndarray:
     """Return where the template is not 0 at every corner of a voxel's cell, towards higher indices."""
-    some: np.ndarray = np.asarray(template()[0].any(0))
+    some: np.ndarray = (template()[0] > 0).max(0)
     for axis in range(some.ndim):
         after = np.roll(some, -1, axis)
         after[(slice(None),) * axis + (-1,)] = False

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from isal import igzip
+from isal import igzip as _igzip
 from nibabel import imageglobals
 from nibabel.analyze import AnalyzeImage
-from nibabel.arrayproxy import ArrayProxy
+from nibabel.arrayproxy import ArrayProxy as _ArrayProxy
 from nibabel.freesurfer.mghformat import MGHImage
 from nibabel.loadsave import load as load_by_name
 from nibabel.nifti1 import Nifti1Image, Nifti1Pair
@@ -23,6 +23,8 @@ from ganatomy.data.io.readers.names import halves, suffix
 from ganatomy.data.io.readers.sniff import beginning, kind, zipped
 from ganatomy.data.io.readers.stored import Refused, Stored, constant, note
 
+igzip: Any = _igzip  # untyped
+ArrayProxy: Any = _ArrayProxy
 MILLIMETRES = {1: 1e3, 3: 1e-3}
 """NIfTI's codes for metres and microns; everything else counts as mm."""
 CIFTI = range(3000, 3100)
@@ -49,7 +51,7 @@ def volume(path: Path, form: str, label: bool) -> Stored:
     if _intent(path) in CIFTI:
         raise Refused("is CIFTI: points of a surface, not voxels; convert it to a NIfTI volume")
     image = _opened(path, form)
-    array = voxels(image)
+    array: Any = voxels(image)
     colour = bool(array.dtype.names)
     if colour:
         array = np.stack([array[name] for name in array.dtype.names or ()], -1)
