@@ -102,8 +102,8 @@ def voxels(image: Any) -> np.ndarray:
     if not isinstance(path, str | Path) or not zipped(Path(path)):
         return np.asanyarray(stored)
     numbers = (stored.shape, stored.dtype, stored.offset, stored.slope, stored.inter)
-    with igzip.open(path) as file:  # type: ignore[no-untyped-call]
-        return np.asanyarray(ArrayProxy(file, numbers))  # type: ignore[no-untyped-call]
+    with igzip.open(path) as file:
+        return np.asanyarray(ArrayProxy(file, numbers))
 
 
 def _opened(path: Path, form: str) -> Any:
@@ -113,7 +113,7 @@ def _opened(path: Path, form: str) -> Any:
         if partner or (named and zipped(path) == (suffix(path) in (".mgz", ".nii.gz"))):
             return load_by_name(path)
         content = path.read_bytes()
-        content = igzip.decompress(content) if zipped(path) else content  # type: ignore[no-untyped-call]
+        content = igzip.decompress(content) if zipped(path) else content
         image: Any = MGHImage if form == "mgh" else Nifti1Image if b"\x5c" in content[:4] else Nifti2Image
         return image.from_bytes(content)
 
@@ -152,7 +152,7 @@ def _other_half(path: Path) -> Path | None:
 
 def _intent(path: Path) -> int:
     """Return the intent code of a NIfTI-2 header; 0 for all other files."""
-    with igzip.open(path) if zipped(path) else path.open("rb") as file:  # type: ignore[no-untyped-call]
+    with igzip.open(path) if zipped(path) else path.open("rb") as file:
         header = file.read(540)
     order: Any = {b"\x1c\x02\0\0": "little", b"\0\0\x02\x1c": "big"}.get(header[:4])
     return int.from_bytes(header[504:508], order) if order else 0
