@@ -52,7 +52,7 @@ def test_a_stopped_experiment_goes_on_and_ends_with_the_same_table(
     assert "start the same command again" in printed and "undecided" in printed
     assert "5 of 6" in ran(tmp_path, "list")[1]
     assert {path.read_text() for path in place.glob("*/cards")} == {"GPU-aa", "GPU-bb"}
-    (stopped,) = (path.parent for path in place.glob("*/checkpoints/last.ckpt"))
+    (stopped,) = (path.parents[1] for path in place.glob("*/checkpoints/last.ckpt"))
 
     code, printed, said = ran(tmp_path, "small", STUB, "keep=none")
     assert code == 0, said

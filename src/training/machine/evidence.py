@@ -8,9 +8,23 @@ if TYPE_CHECKING:
     from ganatomy.config.schema import Config
 
 
+NETS, OURS = "monai.networks.nets", "ganatomy.networks"
 AS_GOOD: dict[str, frozenset[str]] = {
-    "ganatomy.tasks.segmentation.SegmentationTask": frozenset(
-        {"monai.networks.nets.UNet", "monai.networks.nets.PatchDiscriminator"}
+    "ganatomy.tasks.segmentation.SegmentationTask": frozenset({f"{NETS}.UNet", f"{NETS}.PatchDiscriminator"}),
+    "ganatomy.tasks.enhancement.EnhancementTask": frozenset(
+        {f"{OURS}.image_to_image.unet.UNet", f"{OURS}.discriminators.unet.UNetDiscriminator"}
+    ),
+    "ganatomy.tasks.detection.DetectionTask": frozenset(
+        {f"{OURS}.image_to_image.centernet.CenterNet", f"{NETS}.UNet", f"{NETS}.PatchDiscriminator"}
+    ),
+    "ganatomy.tasks.anomaly.AnomalyTask": frozenset(
+        {f"{OURS}.autoencoders.fanogan.FAnoGan", f"{OURS}.noise_to_image.dcgan.DcganDiscriminator"}
+    ),
+    "ganatomy.tasks.synthesis.SynthesisTask": frozenset(
+        {
+            f"{OURS}.noise_to_image.dcgan.DcganGenerator",
+            f"{OURS}.noise_to_image.dcgan.DcganDiscriminator",
+        }
     ),
 }
 """Task -> classes of the networks that were compared; a test holds this table against the results."""
