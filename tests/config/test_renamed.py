@@ -60,8 +60,11 @@ def digest_without(monkeypatch: pytest.MonkeyPatch, key: str) -> tuple[str, str]
 
 def test_a_key_at_its_first_default_is_not_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
     before = fingerprint(WORDS)
-    assert fingerprint([*WORDS, "trainer.channels_last=false"]) == before
-    assert fingerprint([*WORDS, "trainer.channels_last=true"])[0] != before[0]
+    assert fingerprint([*WORDS, "trainer.hang_after=1800.0"]) == before
+    assert fingerprint([*WORDS, "trainer.hang_after=60.0"])[0] != before[0]
+    plain = fingerprint([*WORDS, "trainer.channels_last=false"])
+    assert plain[0] != before[0], "today's default is another"
+    assert digest_without(monkeypatch, "trainer.channels_last") == plain
     first = fingerprint([*WORDS, "task.scored=network"])
     assert first[0] != before[0], "today's default is another"
     assert fingerprint([*WORDS, "task.scored=network", "+data.axes=null"]) == first
@@ -76,7 +79,7 @@ def test_a_key_at_its_first_default_is_not_hashed(monkeypatch: pytest.MonkeyPatc
 
 def test_hashes_are_of_the_first_names(planted: None) -> None:
     """What the tables give is the configuration that 062eb33 composed."""
-    plain = composed(WORDS)
+    plain = composed([*WORDS, "trainer.channels_last=false"])
     copied = copy.deepcopy(plain)
     first = versions.as_first(plain)
     assert first["task"]["_target_"] == "ganatomy.tasks.old.Masks"  # the longest prefix
