@@ -9,7 +9,7 @@ import yaml
 
 from ganatomy.config.compose import as_written, parsed
 from ganatomy.experiments.fingerprint import is_free
-from ganatomy.experiments.pinned import PINNED, choices
+from ganatomy.experiments.pinned import FIXED, PINNED, choices
 from ganatomy.experiments.spec import RUN, Experiment
 from ganatomy.runs.directory import write_atomically
 
@@ -53,6 +53,7 @@ def _values(experiment: Experiment, arm: str) -> dict[str, Any]:
             name = f"{section}.{key}"
             parts = value.items() if name in DEEP else ()
             values |= {f"{name}.{part}": inner for part, inner in parts} or {name: value}
+    values |= {key: value for key, value in FIXED.items() if values.get(key) == "auto"}
     return {key: value for key, value in values.items() if key not in given and not is_free(key)}
 
 

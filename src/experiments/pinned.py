@@ -24,6 +24,8 @@ from ganatomy.launch.processes import quoted
 
 PINNED = "configuration.yaml"
 Values = dict[str, Any]
+FIXED: Values = {"trainer.precision": "32-true", "trainer.channels_last": False}
+"""In place of `auto`, with which the numbers of an experiment would depend on the machine."""
 
 
 class Block(Section):

@@ -11,7 +11,7 @@ from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.security.connections import check_connections
 from ganatomy.errors import UserError
 from ganatomy.experiments.fingerprint import digest, fingerprint
-from ganatomy.experiments.pinned import Pinned
+from ganatomy.experiments.pinned import FIXED, Pinned, words_of
 from ganatomy.experiments.spec import FILE, RUN, Experiment
 
 QUIET = ("logger=csv", "trainer.threads=1", "callbacks.progress=lines", "callbacks.samples=2")
@@ -121,7 +121,8 @@ class _Spread:
         own = [*spec.base, *spec.arms[arm].words, *scale.words, *scale.arms.get(arm, ())]
         if arm not in self.below:
             self.below[arm] = self.pinned.words(arm, own)
-        return [*self.below[arm], *QUIET, *own]
+        fixed = [word for key, value in FIXED.items() for word in words_of(key, value)]
+        return [*fixed, *self.below[arm], *QUIET, *own]
 
     def needed(self, arm: str) -> list[str]:
         """Return the arms whose runs this arm's words name."""

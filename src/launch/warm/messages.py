@@ -19,8 +19,9 @@ def send(channel: socket.socket, message: dict[str, Any], files: Sequence[int] =
         files: File descriptors that the other side gets copies of.
     """
     data = json.dumps(message).encode("ascii") + b"\n"
-    sent = socket.send_fds(channel, [data], files) if files else 0
-    channel.sendall(data[sent:])
+    rest = data[socket.send_fds(channel, [data], files) :] if files else data
+    if rest:  # the other side may have answered and gone, and to send nothing would be an error then
+        channel.sendall(rest)
 
 
 def receive(channel: socket.socket, most: int = 0) -> tuple[dict[str, Any] | None, list[int]]:

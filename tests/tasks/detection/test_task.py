@@ -169,7 +169,7 @@ def test_the_threshold_of_validation_goes_with_the_weights(prepared, train_small
 def test_discriminator_sees_truth_and_maps_drawn_alike(prepared):
     data, task = prepared()
     batch = next(batch for batch in data.train_dataloader() if sum(map(len, batch["boxes"])))
-    truth = task._truth(batch, task.generate(batch))
+    truth = task._truth(batch["boxes"], batch["classes"], task.generate(batch).centre)
     sure = Maps(torch.logit(truth.centre.clamp(1e-6, 1 - 1e-6)), truth.spread, torch.zeros_like(truth.spread))
     real, fake = task.discriminator_inputs(batch, sure)
     assert torch.allclose(real, fake, atol=1e-4)
