@@ -49,8 +49,12 @@ def environment(given: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def start_anew() -> None:
-    """Start this process anew with the faster allocator, unless it has it, or is not `train` itself."""
-    if not _is_train():
+    """Start this process anew with the faster allocator, unless it has it, or is not `train` itself.
+
+    A debugger or profiler would lose it, so a process that one follows stays as it is.
+    """
+    followed = sys.gettrace() is not None or sys.getprofile() is not None or "pydevd" in sys.modules
+    if followed or not sys.executable or not _is_train():
         return
     more = environment()
     if more:

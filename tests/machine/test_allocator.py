@@ -71,6 +71,24 @@ def test_other_programs_are_not_started_anew(monkeypatch: pytest.MonkeyPatch) ->
     allocator.start_anew()
 
 
+@pytest.mark.parametrize("tool", ["settrace", "setprofile"])
+def test_a_debugger_keeps_its_process(tool: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[object] = []
+    monkeypatch.setattr(allocator.os, "execve", lambda *given: begun.append(given))
+    monkeypatch.setattr(allocator, "_is_train", lambda: True)
+    monkeypatch.setattr(allocator, "environment", lambda *_: {"GANATOMY_ALLOCATOR": "tcmalloc"})
+    allocator.start_anew()
+    assert len(begun) == 1
+    before = sys.gettrace(), sys.getprofile()
+    getattr(sys, tool)(lambda *_: None)
+    try:
+        allocator.start_anew()
+    finally:
+        sys.settrace(before[0])
+        sys.setprofile(before[1])
+    assert len(begun) == 1
+
+
 @pytest.mark.skipif(not GLIBC, reason="this machine has another C library than glibc")
 @pytest.mark.parametrize("start", [["-m", "src.train"], ["-m", "ganatomy", "train"]])
 def test_the_command_starts_anew_as_the_same_process(start: list[str], tmp_path: Path) -> None:
@@ -78,7 +96,7 @@ def test_the_command_starts_anew_as_the_same_process(start: list[str], tmp_path:
     process = subprocess.Popen(
         [sys.executable, *start, *words],
         cwd=tmp_path,
-        env=environment(GANATOMY_SAY="1"),
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
