@@ -13,6 +13,7 @@ import torch
 from ganatomy.files import write_whole
 from ganatomy.machine import allocator, processor
 from ganatomy.training.machine.choice import Choice
+from ganatomy.training.machine.trial import PLAYERS
 from ganatomy.version import __version__
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Memory:
-    """The file of one choice.
+    """The file of one choice, found by what decides the time of an update; learning rates do not.
 
     Args:
         cfg: Completed configuration.
@@ -45,7 +46,8 @@ class Memory:
             "machine": processor.name(device),
             "allocator": allocator.in_use(),
             "task": cfg.task.target,
-            "model": plain["model"],
+            "players": {player: plain["model"][player] for player in PLAYERS},
+            "adversarial": {key: plain["model"]["adversarial"][key] for key in ("penalties", "augment")},
             "update": plain["update"],
             "shape": shape,
             "batch": cfg.data.batch_size // cfg.trainer.devices,

@@ -182,6 +182,8 @@ def test_a_choice_is_remembered(
     planted[True, ()] = 3.0
     again, line = plan_machine(*built(*own_cache))
     assert (again.trainer, line) == (first.trainer, said)
+    trial, line = plan_machine(*built(*own_cache, "model.optimizer.generator.lr=0.5", "seed=3"))
+    assert (trial.trainer, line) == (first.trainer, said), "trials of a sweep compute alike"
     other, _ = plan_machine(*built(*own_cache, "model.generator.channels=[4,12]"))
     assert other.trainer.precision == "32-true"
     for file in (tmp_path / "cache/machine").iterdir():
