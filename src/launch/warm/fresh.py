@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +47,13 @@ class Request:
     begun: int = -1
 
 
-def begin(request: Request, server: int, made: dict[str, str], masked: set[int]) -> Callable[[], object]:
+def begin(
+    request: Request,
+    server: int,
+    made: dict[str, str],
+    masked: set[int],
+    temporary: Sequence[tempfile.TemporaryDirectory[str]],
+) -> Callable[[], object]:
     """Make this forked process like one that was started afresh; the value runs what was asked for.
 
     Args:
@@ -55,6 +61,7 @@ def begin(request: Request, server: int, made: dict[str, str], masked: set[int])
         server: Process id of the server.
         made: Variables that the imports set.
         masked: Signals to block, those that the server was started with.
+        temporary: Temporary folders of libraries, which this process makes anew and removes at its end.
     """
     if request.new_session:
         os.setsid()
@@ -78,6 +85,8 @@ def begin(request: Request, server: int, made: dict[str, str], masked: set[int])
     if not os.environ.get("PYTHONUNBUFFERED"):
         sys.stdout.reconfigure(line_buffering=os.isatty(1))  # type: ignore[union-attr]  # it is a text stream
     tempfile.tempdir = None
+    for folder in temporary:
+        folder.__init__()  # type: ignore[misc]  # at another place, and with an end of its own
     _draw_anew()
     return lambda: _run(request.module)
 

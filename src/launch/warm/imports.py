@@ -8,6 +8,8 @@ import importlib.machinery
 import os
 import pkgutil
 import sys
+import tempfile
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -99,6 +101,9 @@ class Imported:
         self.before = before
         self.made = {name: value for name, value in os.environ.items() if before.get(name) != value}
         self.asked = _Recording.asked | set(self.made)
+        self.temporary = _temporary_folders()
+        for folder in self.temporary:
+            folder.cleanup()  # each run makes its own; the server is killed in the end and could not
         self.folder = Path.cwd()
         self.refusal = ""
 
@@ -145,6 +150,12 @@ def _import(name: str) -> None:
         importlib.import_module(name)
     except ImportError:  # an extra that is not installed
         return
+
+
+def _temporary_folders() -> list[tempfile.TemporaryDirectory[str]]:
+    """Return the temporary folders that libraries made when they were imported, as W&B does for pictures."""
+    found = (finalizer.peek() for finalizer in list(weakref.finalize._registry))  # type: ignore[attr-defined]
+    return [each[0] for each in found if each and isinstance(each[0], tempfile.TemporaryDirectory)]
 
 
 def _importable(path: Path) -> bool:

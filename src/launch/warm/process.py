@@ -219,7 +219,7 @@ def main(words: list[str]) -> Callable[[], object]:
     gc.collect()
     gc.freeze()
     request = _Service(socket.socket(fileno=file), imported).serve()
-    return begin(request, server, imported.made, masked)
+    return begin(request, server, imported.made, masked, imported.temporary)
 
 
 if __name__ == "__main__":

@@ -153,6 +153,27 @@ def test_another_setting_of_the_libraries_takes_a_fresh_process(
     assert "is another than when the libraries were imported" in capsys.readouterr().err
 
 
+FOLDERS = """
+import os, weakref
+from wandb.sdk.data_types._private import MEDIA_TMP
+print(MEDIA_TMP.name, os.path.isdir(MEDIA_TMP.name), len(weakref.finalize._registry) > 0)
+"""
+
+
+def test_temporary_folders_of_libraries_are_its_own(script: Script) -> None:
+    """One run that ends takes nothing from the others, and leaves nothing behind."""
+    script.write(FOLDERS)
+    seen = []
+    for _ in range(2):
+        process = script.start()
+        assert process.wait(60) == 0 and isinstance(process, Handle)
+        name, *there = script.output().split()
+        assert there == ["True", "True"]
+        assert not Path(name).exists()
+        seen.append(name)
+    assert seen[0] != seen[1]
+
+
 def test_gpus_of_its_own_need_no_fresh_process(script: Script) -> None:
     """A worker of a sweep has its own, and no library has looked for any yet."""
     script.write("import os, torch; print(os.environ['CUDA_VISIBLE_DEVICES'], torch.cuda._is_in_bad_fork())")
