@@ -13,14 +13,14 @@ from typing import Any
 import torch
 from monai.networks.nets import PatchDiscriminator, UNet
 from torch import Tensor, nn
-from torch.nn.functional import l1_loss, relu
+from torch.nn.functional import l1_loss
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks._player_rules import WEIGHT, Rules, d_loss
 from ganatomy.adversarial import AUGMENTS, LOSSES, PENALTIES, Game, plan
 from ganatomy.adversarial.losses.weighting import Fixed
 from ganatomy.adversarial.updates.orders import Update
 
-WEIGHT = 0.05
 HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
@@ -100,26 +100,6 @@ class Setting:
     def stepper(self, player: str) -> None:
         self.optimisers[player].step()
         self.optimisers[player].zero_grad()
-
-
-def d_loss(real: Tensor, fake: Tensor) -> Tensor:
-    return relu(1 - real).mean() + relu(1 + fake).mean()
-
-
-class Rules:
-    """The setting's game: the target is the input itself, as AdversarialTrainer knows no other."""
-
-    def __init__(self, generator: nn.Module) -> None:
-        self.generator = generator
-
-    def generate(self, batch: Tensor) -> Any:
-        return self.generator(batch)
-
-    def discriminator_inputs(self, batch: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
-        return batch, output
-
-    def task_losses(self, batch: Tensor, output: Tensor) -> dict[str, Tensor]:
-        return {"l1": l1_loss(output, batch)}
 
 
 def ours(setting: Setting) -> Steps:

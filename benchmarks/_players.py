@@ -10,15 +10,14 @@ from typing import Any
 import torch
 from monai.networks.nets import PatchDiscriminator, UNet
 from torch import Tensor, nn
-from torch.nn.functional import l1_loss, relu
+from torch.nn.functional import l1_loss
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks._player_rules import WEIGHT, Rules, d_loss
 from ganatomy.adversarial import LOSSES, Game, plan
 from ganatomy.adversarial.losses.weighting import Fixed
 from ganatomy.networks.quick_layers import with_quick_layers
 from ganatomy.training.build import laid_out
-
-WEIGHT = 0.05
 
 
 @dataclass
@@ -70,26 +69,6 @@ class Setting:
 
     def discriminator_loss(self, fake: Tensor) -> Tensor:
         return d_loss(self.logits_of(self.image), self.logits_of(fake.detach()))
-
-
-def d_loss(real: Tensor, fake: Tensor) -> Tensor:
-    return relu(1 - real).mean() + relu(1 + fake).mean()
-
-
-class Rules:
-    """The setting's game."""
-
-    def __init__(self, generator: nn.Module) -> None:
-        self.generator = generator
-
-    def generate(self, batch: Tensor) -> Any:
-        return self.generator(batch)
-
-    def discriminator_inputs(self, batch: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
-        return batch, output
-
-    def task_losses(self, batch: Tensor, output: Tensor) -> dict[str, Tensor]:
-        return {"l1": l1_loss(output, batch)}
 
 
 Steps = Callable[[int], None]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn import functional as F
 
-LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 """The layout with channels innermost, by the number of axes."""
 
 
@@ -82,7 +82,7 @@ def _normalised(layer: nn.InstanceNorm2d | nn.InstanceNorm3d, x: Tensor) -> Tens
 
     torch's own repeats weights for each sample, and moves channels outwards.
     """
-    if not x.is_contiguous(memory_format=LAST[x.dim()]) or x.is_contiguous():
+    if not x.is_contiguous(memory_format=LAYOUTS[x.dim()]) or x.is_contiguous():
         return F.group_norm(x, x.shape[1], layer.weight, layer.bias, layer.eps)
     arguments = (None, None, layer.weight, layer.bias, True, 0.0, layer.eps)
     return torch.cat([F.batch_norm(sample, *arguments) for sample in torch.split(x, 1)])

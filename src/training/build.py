@@ -18,6 +18,7 @@ from ganatomy.config.resolve import data_keys
 from ganatomy.config.schema import Config, Node
 from ganatomy.config.targets import build, parameters_of, resolve
 from ganatomy.errors import UserError
+from ganatomy.networks.quick_layers import LAYOUTS, with_quick_layers
 from ganatomy.runs.integrity.checked import read_file
 from ganatomy.tasks.recipe import PLAYERS, Recipe
 from ganatomy.training.players import built, filled, networks
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from ganatomy.data.datamodule import DataModule
     from ganatomy.data.splits.held import Held
     from ganatomy.tasks.base import AdversarialTask
-
-LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
-"""With channels innermost, by the number of a weight's axes."""
 
 
 def build_data(cfg: Config) -> DataModule:
@@ -132,7 +130,6 @@ def _sized(penalty: Plain, data: DataModule, batch_size: int) -> Plain:
 def build_task(cfg: Config, classes: tuple[str, ...]) -> AdversarialTask:
     """Build the task with its players from a completed configuration; the seed decides the weights."""
     from ganatomy.adversarial import convert_global_layers
-    from ganatomy.networks.quick_layers import with_quick_layers
 
     torch.manual_seed(cfg.seed)
     model = cfg.model
@@ -176,10 +173,11 @@ def build_task(cfg: Config, classes: tuple[str, ...]) -> AdversarialTask:
 
 
 def laid_out(network: nn.Module, channels_last: bool) -> nn.Module:
-    """Put channels innermost in a network's weights, and so in its outputs, if asked for."""
-    for weight in network.parameters() if channels_last else ():
+    """Put channels innermost in a network's weights, and so in its outputs, or outermost."""
+    for weight in network.parameters():
         if weight.dim() in LAYOUTS:
-            weight.data = weight.data.to(memory_format=LAYOUTS[weight.dim()])
+            wanted = LAYOUTS[weight.dim()] if channels_last else torch.contiguous_format
+            weight.data = weight.data.to(memory_format=wanted)
     return network
 
 

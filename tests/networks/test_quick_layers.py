@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import gradcheck, gradgradcheck
 
-from ganatomy.networks.quick_layers import LAST, QUICK, with_quick_layers
+from ganatomy.networks.quick_layers import LAYOUTS, QUICK, with_quick_layers
 
 LAYERS = {
     "prelu": nn.PReLU(),
@@ -33,7 +33,7 @@ def pair(name: str) -> tuple[nn.Module, nn.Module]:
 def images(name: str, last: bool, seed: int = 0) -> Tensor:
     sides = (2, 3, 4) if "3d" in name else (5, 4)
     x = torch.randn(4, 3, *sides, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-    return x.to(memory_format=LAST[x.dim()]) if last else x
+    return x.to(memory_format=LAYOUTS[x.dim()]) if last else x
 
 
 def first_and_second_order(layer: nn.Module, x: Tensor) -> list[Tensor]:

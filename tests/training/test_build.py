@@ -14,8 +14,9 @@ from ganatomy.config.resolve import validate
 from ganatomy.errors import UserError
 from ganatomy.networks.noise_to_image.dcgan import DcganDiscriminator, DcganGenerator
 from ganatomy.networks.noise_to_image.r3gan import R3Discriminator, R3Generator
+from ganatomy.networks.quick_layers import LAYOUTS
 from ganatomy.tasks.segmentation.task import SegmentationTask
-from ganatomy.training.build import LAYOUTS, build_data, complete, laid_out
+from ganatomy.training.build import build_data, complete, laid_out
 from tests.networks.noise_to_image.test_noise_to_image import awake
 
 SIZES = {2: (16, 16), 3: (16, 16, 16)}

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from ganatomy.data.datamodule import DataModule
@@ -51,7 +50,7 @@ def fitted_once(
         return read(path), True
     except FileNotFoundError:
         pass
-    except (SafetensorError, OSError, ValueError) as damage:
+    except (OSError, ValueError) as damage:
         log.warning("cache: damaged baselines were fitted again (%s)", damage)
     found = fit()
     try:

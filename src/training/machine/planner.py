@@ -9,11 +9,12 @@ import torch
 from ganatomy.adversarial.distributed.collectives import without_collectives
 from ganatomy.machine import allocator, processor
 from ganatomy.runs.process_place import from_rank_zero
+from ganatomy.tasks.recipe import PLAYERS
 from ganatomy.training.machine.choice import FLOAT, Choice
 from ganatomy.training.machine.evidence import reason_against
 from ganatomy.training.machine.remembered import Memory
 from ganatomy.training.machine.timing import CROWDED, Timing
-from ganatomy.training.machine.trial import PLAYERS, undisturbed
+from ganatomy.training.machine.trial import undisturbed
 
 if TYPE_CHECKING:
     from ganatomy.config.schema import Config

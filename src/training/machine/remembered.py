@@ -12,8 +12,8 @@ import torch
 
 from ganatomy.files import write_whole
 from ganatomy.machine import allocator, processor
+from ganatomy.tasks.recipe import PLAYERS
 from ganatomy.training.machine.choice import Choice
-from ganatomy.training.machine.trial import PLAYERS
 from ganatomy.version import __version__
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Memory:
             "adversarial": {key: plain["model"]["adversarial"][key] for key in ("penalties", "augment")},
             "update": plain["update"],
             "shape": shape,
-            "batch": cfg.data.batch_size // cfg.trainer.devices,
+            "batch": cfg.data.batch_size // (cfg.trainer.devices * cfg.trainer.num_nodes),
             "start": asdict(start),
             "allowed": allowed,
         }

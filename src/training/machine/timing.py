@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from ganatomy.data.pipeline import collate
+from ganatomy.tasks.recipe import PLAYERS
 from ganatomy.training.machine.choice import HALF, Choice
-from ganatomy.training.machine.trial import PLAYERS, Trial
+from ganatomy.training.machine.trial import Trial
 
 if TYPE_CHECKING:
     from ganatomy.config.schema import Config
@@ -49,13 +50,14 @@ class Timing:
         self.items = data.train_items()
         n_critic = cfg.update.n_critic
         step = max(1, n_critic - 1)  # both players learn, and lazy penalties rest
-        self.trial = Trial(copy.deepcopy(task), self._rows(2), device, step)
+        fewest = max(2, cfg.update.accumulate)
+        self.trial = Trial(copy.deepcopy(task), self._rows(fewest), device, step)
         self.begun = time.perf_counter()
         self.trial.seconds(*PLAIN, self.clock)
-        once = self.trial.seconds(*PLAIN, self.clock) / 2
-        share = max(1, cfg.data.batch_size // cfg.trainer.devices)
-        rows = min(share, max(2, round(UPDATE / max(once, 1e-6))))
-        if rows > 2:
+        once = self.trial.seconds(*PLAIN, self.clock) / fewest
+        share = max(1, cfg.data.batch_size // (cfg.trainer.devices * cfg.trainer.num_nodes))
+        rows = max(fewest, min(share, round(UPDATE / max(once, 1e-6))))
+        if rows > fewest:
             self.trial.take(self._rows(rows))
         self.update = once * rows
         self.budget = max(BUDGET, SHARE * once * share * cfg.trainer.max_steps)

@@ -7,14 +7,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ganatomy.training.build import LAYOUTS
+from ganatomy.tasks.recipe import PLAYERS
+from ganatomy.training.build import laid_out
 
 if TYPE_CHECKING:
     from ganatomy.tasks.base import AdversarialTask
-
-PLAYERS = ("generator", "discriminator")
 
 
 class Trial:
@@ -46,7 +45,8 @@ class Trial:
             clock: Seconds of wall or of CPU time.
         """
         for player in PLAYERS:
-            _lay_out(getattr(self.task, player), player in layout)
+            if (network := getattr(self.task, player)) is not None:
+                laid_out(network, player in layout)
         cast = torch.autocast(self.device.type, torch.bfloat16, enabled=half)
         self._wait()
         begun = clock()
@@ -73,13 +73,6 @@ def undisturbed(device: torch.device) -> Iterator[None]:
             yield
         finally:
             torch.set_num_threads(threads)
-
-
-def _lay_out(network: nn.Module | None, innermost: bool) -> None:
-    for weight in network.parameters() if network is not None else ():
-        wanted = LAYOUTS.get(weight.dim()) if innermost else torch.contiguous_format
-        if wanted is not None:
-            weight.data = weight.data.contiguous(memory_format=wanted)
 
 
 def _on(device: torch.device, value: Any) -> Any:

@@ -7,7 +7,7 @@ import csv
 import json
 import statistics
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,14 @@ def built(*words: str, tiny: bool = True) -> Built:
     task = build.build_task(cfg, data.mask_classes)
     preflight.plan_update(cfg.update, task, data)
     return cfg, task, data
+
+
+@pytest.fixture(autouse=True)
+def same_threads() -> Iterator[None]:
+    """A run of two threads leaves other tests on one."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -174,6 +182,12 @@ def test_the_run_does_not_notice_that_it_was_timed(words: list[str], own_cache: 
     assert all(weight.grad is None for weight in task.parameters())
 
 
+@pytest.mark.parametrize("words", [["update.accumulate=3"], ["data.batch_size=1"], ["update.n_critic=3"]])
+def test_any_batch_can_be_timed(words: list[str], own_cache: list[str]) -> None:
+    _, line = plan_machine(*built(*own_cache, *words))
+    assert "could not be timed" not in line
+
+
 def test_a_choice_is_remembered(
     planted: dict[timing.Setting, float], own_cache: list[str], tmp_path: Path
 ) -> None:
@@ -184,8 +198,9 @@ def test_a_choice_is_remembered(
     assert (again.trainer, line) == (first.trainer, said)
     trial, line = plan_machine(*built(*own_cache, "model.optimizer.generator.lr=0.5", "seed=3"))
     assert (trial.trainer, line) == (first.trainer, said), "trials of a sweep compute alike"
-    other, _ = plan_machine(*built(*own_cache, "model.generator.channels=[4,12]"))
-    assert other.trainer.precision == "32-true"
+    for changed in ("model.generator.channels=[4,12]", "data.size=48", "data.batch_size=2"):
+        other, _ = plan_machine(*built(*own_cache, changed))
+        assert other.trainer.precision == "32-true", changed
     for file in (tmp_path / "cache/machine").iterdir():
         file.write_text('{"precision": ')
     again, _ = plan_machine(*built(*own_cache))
@@ -208,18 +223,31 @@ def test_a_game_that_cannot_be_copied_trains_all_the_same(
 def test_a_run_goes_on_as_it_began_where_others_would_be_chosen(
     run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        planner, "_alone", lambda cfg, task, data: (Choice("bf16-mixed", ("generator",), 1), "")
-    )
+    chosen = Choice("bf16-mixed", ("generator",), 2)
+    monkeypatch.setattr(planner, "_alone", lambda cfg, task, data: (chosen, ""))
     whole = run("whole", *AUTO)
     run_until(5, run, "cut", *AUTO)
     kept = OmegaConf.load(whole / "config.yaml").trainer
-    assert (kept.precision, kept.channels_last, kept.threads) == ("bf16-mixed", "generator", 1)
+    assert (kept.precision, kept.channels_last, kept.threads) == ("bf16-mixed", "generator", 2)
+    assert json.loads((whole / "environment.json").read_text())["threads"] == 2
+    assert is_last(whole, "generator") and is_last(whole, "average.module")
+    assert not is_last(whole, "discriminator")
 
     monkeypatch.setattr(planner, "_alone", lambda cfg, task, data: (Choice("32-true"), ""))
     cut = run("cut", resume=True)
     assert OmegaConf.load(cut / "config.yaml").trainer == kept
     assert_same_end(whole, cut)
+
+
+def is_last(directory: Path, player: str) -> bool:
+    """Whether the kernels of a player in last.ckpt have their channels innermost."""
+    state = torch.load(directory / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    kernels = [w for name, w in state.items() if name.startswith(player) and w.dim() == 4]
+    told = [w for w in kernels if min(w.shape[1:]) > 1]  # else both layouts are one
+    assert told
+    found = {w.is_contiguous(memory_format=torch.channels_last) for w in told}
+    assert len(found) == 1
+    return found.pop()
 
 
 def test_the_evidence_is_that_of_the_experiment() -> None:
