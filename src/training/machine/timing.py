@@ -74,6 +74,7 @@ class Timing:
         speed = 1.0
         if half:
             now, speed = self._fastest([now, (True, now[1])])
+            start = start if now[0] else start.because("bfloat16 was tried and is not faster here")
         if layouts:
             players = [player for player in PLAYERS if getattr(self.trial.task, player) is not None]
             sets = [(), tuple(players), *((player,) for player in players)]

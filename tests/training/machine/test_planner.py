@@ -98,6 +98,7 @@ def test_noise_chooses_nothing(planted: dict[timing.Setting, float], own_cache: 
     cfg, line = plan_machine(*built(*own_cache))
     assert (cfg.trainer.precision, cfg.trainer.channels_last) == ("32-true", False)
     assert "times as fast" not in line
+    assert line.startswith("machine: float32 (bfloat16 was tried and is not faster here); ")
 
 
 @pytest.mark.parametrize(
