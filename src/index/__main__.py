@@ -68,9 +68,9 @@ def _write(rows: list[Row], config: IndexConfig, remarks: list[str]) -> None:
     from ganatomy.errors import UserError
     from ganatomy.index.page import page, room_for_pictures
     from ganatomy.index.thumbnails import thumbnails
-    from ganatomy.index.wording import bytes_text
     from ganatomy.runs.directory import write_atomically
     from ganatomy.runs.terminal import Terminal
+    from ganatomy.text.sizes import bytes_text
 
     output, console = Path(str(config.output)).expanduser(), Terminal()
     title = f"Runs in {Path(config.runs).expanduser().absolute().name or config.runs}"

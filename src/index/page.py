@@ -18,8 +18,9 @@ from ganatomy.errors import UserError
 from ganatomy.index.results import Value
 from ganatomy.index.rows import Row
 from ganatomy.index.state import STATES
-from ganatomy.index.wording import bytes_text, date_text, middle_out, steps_text, took
+from ganatomy.index.wording import date_text, middle_out, steps_text, took
 from ganatomy.text.names import printable
+from ganatomy.text.sizes import bytes_text
 
 LIMIT = 4_900_000
 """Bytes of a page, unless its text alone is longer."""

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ganatomy.index.rows import Row
-from ganatomy.index.wording import bytes_text, date_text, middle_out, steps_text, took
+from ganatomy.index.wording import date_text, middle_out, steps_text, took
 from ganatomy.text.names import printable
+from ganatomy.text.sizes import bytes_text
 
 NARROWEST = 24
 """Characters that the name of a run has at least."""

@@ -20,20 +20,6 @@ def took(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def bytes_text(size: float) -> str:
-    """Return a size in units of 1000 bytes.
-
-    Example:
-        >>> bytes_text(999), bytes_text(1500), bytes_text(2.5e9)
-        ('999 B', '1.5 kB', '2.5 GB')
-    """
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
-
-
 def date_text(begun: float) -> str:
     """Return date and time; empty for a time that no calendar has."""
     try:

@@ -1,1 +1,1 @@
-"""Text that came from outside: names as they are shown, cells as a spreadsheet may see them."""
+"""Text for people: names from outside as they are shown, cells as a spreadsheet may see them, sizes."""

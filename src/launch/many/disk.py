@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ganatomy.runs.checkpoints.thinning import Keep, thin
+from ganatomy.text.sizes import bytes_text
 
 
 def taken(folder: Path) -> int:
@@ -22,20 +23,6 @@ def taken(folder: Path) -> int:
                 with contextlib.suppress(OSError):  # it is gone already
                     total += entry.stat(follow_symlinks=False).st_blocks * 512
     return total
-
-
-def shown(size: float) -> str:
-    """Return a number of bytes for a reader.
-
-    Example:
-        >>> shown(3.14e9), shown(6.2e6), shown(20_480)
-        ('3.1 GB', '6.2 MB', '20 kB')
-    """
-    value, unit = next(
-        ((size / step, unit) for step, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")) if size >= step),
-        (size / 1e3, "kB"),
-    )
-    return f"{value:.1f} {unit}" if value < 10 and unit != "kB" else f"{value:.0f} {unit}"
 
 
 class Budget:
@@ -85,14 +72,14 @@ class Budget:
         lines = []
         if not self.said:
             lines.append(
-                f"disk: each {self.what} takes {shown(each)}, {self.total} take {shown(self.total * each)}; "
-                f"{shown(free)} are free"
+                f"disk: each {self.what} takes {bytes_text(each)}, {self.total} take "
+                f"{bytes_text(self.total * each)}; {bytes_text(free)} are free"
             )
         if need > free and not self.warned:
             hint = ", or take keep=best or keep=none" if self.keep == "all" else ""
             lines.append(
-                f"warning: {shown(need)} are needed for the {left} {self.what}s to come, and the disk of "
-                f"{self.root} has {shown(free)} free; make room{hint}"
+                f"warning: {bytes_text(need)} are needed for the {left} {self.what}s to come, and the disk "
+                f"of {self.root} has {bytes_text(free)} free; make room{hint}"
             )
             self.warned = True
         self.said = True
@@ -105,4 +92,4 @@ class Budget:
             return ""
         names = f"{len(sizes)} {self.what}{'s' * (len(sizes) > 1)}"
         kept = "" if self.keep == "all" else f" (keep={self.keep})"
-        return f"disk: {names}, {shown(sum(sizes))}{kept}"
+        return f"disk: {names}, {bytes_text(sum(sizes))}{kept}"
