@@ -73,6 +73,10 @@ class Method(nn.Module):
         """Return the network from image to target among the generator's: [B, C, *] to [B, K, *]."""
         return generator
 
+    def back_translator(self, generator: nn.Module) -> nn.Module | None:
+        """Return the network from target to image, [B, K, *] to [B, C, *]; None where there is none."""
+        return None
+
     def generate(self, batch: Batch) -> Any:
         """Return the generator's outputs; `translated` finds the translation among them."""
         return self.players.generator(batch["image"])
