@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from ganatomy.tasks.enhancement.data_range import span_of
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.sliding_window import in_windows, slide
 from ganatomy.tasks.shared.volumes import all_finite, in_units, rows_by_case, scale_and_offset, stacked
+from ganatomy.tasks.translation import baselines as baselines_of
 from ganatomy.tasks.translation.base import Method, Players
 
 
@@ -36,6 +37,8 @@ class TranslationTask(AdversarialTask):
             list with one of them per channel. Anything else: the range of each case's truth.
         scored: "file" or "network", see `AdversarialTask`.
         metrics: Further scores of each case.
+        baselines: Names of the baselines, see `tasks.translation.baselines`; None for those that the data
+            allow.
 
     Raises:
         UserError: There is no method, or `data_range` is not usable.
@@ -54,6 +57,7 @@ class TranslationTask(AdversarialTask):
         data_range: float | list[Any] | str | None = None,
         scored: str = "file",
         metrics: Sequence[OutsideMetric] = (),
+        baselines: Sequence[str] | None = None,
     ) -> None:
         super().__init__(recipe, monitor, scored)
         if method is None:
@@ -64,7 +68,10 @@ class TranslationTask(AdversarialTask):
         method.begin(Players(self.generator, self.discriminator, recipe.spatial_dims))
         self.outside = OutsideMetrics(metrics)
         columns = (*SCORES, *self.outside.single)
-        self.register_tables({name: CaseTable(columns) for name in ("val", "test")})
+        self.baseline_names = list(baselines or ())
+        self.notes += baselines_of.notes(self.baseline_names)
+        self.baselines = baselines_of.Baselines()
+        self.register_tables({name: CaseTable(columns) for name in ("val", "test", *self.baseline_names)})
 
     @property
     def translator(self) -> nn.Module:
@@ -78,7 +85,7 @@ class TranslationTask(AdversarialTask):
         preparation = data.preparation
         if preparation.target_intensity is not None and given.get("data_range") == preparation.intensity:
             given = {**given, "data_range": preparation.target_intensity}
-        return given
+        return {**given, "baselines": baselines_of.settled(data, given.get("baselines"))}
 
     @staticmethod
     def network_arguments(data: DataModule) -> dict[str, dict[str, Any]]:
@@ -96,18 +103,30 @@ class TranslationTask(AdversarialTask):
     def soft_prediction(self, batch: Batch) -> Tensor:
         return slide(self.translator, batch["image"], self.window)
 
+    def prepare_baselines(self, data: DataModule) -> None:
+        """Fit the baselines on training cases."""
+        self.baselines = baselines_of.fit(data, self.baseline_names, self.recipe.seed)
+        self.closing_lines += self.baselines.lines
+
+    def kept_baselines(self) -> dict[str, np.ndarray]:
+        return self.baselines.kept()
+
+    def restore_baselines(self, kept: Mapping[str, np.ndarray], data: DataModule) -> None:
+        self.baselines = baselines_of.restored(kept, data, self.baseline_names)
+
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
         all_finite(batch, prediction)
         for case, rows in rows_by_case(batch):
-            truth, values = (
-                self._truth(stage, batch, rows),
-                self._values(stage, batch, rows, prediction[rows]),
-            )
-            try:
-                scores = score_case(values, truth, self.data_range)
-            except ValueError as error:
-                raise UserError(f"{case}: {error} (task.data_range)") from error
-            self.tables[stage].update(case, scores | self.outside.named(case, values, truth))
+            truth, outputs = self._truth(stage, batch, rows), {stage: prediction[rows]}
+            if stage == "test":
+                outputs |= self.baselines.predictions(batch, rows)
+            for name, output in outputs.items():
+                values = self._values(stage, batch, rows, output)
+                try:
+                    scores = score_case(values, truth, self.data_range)
+                except ValueError as error:
+                    raise UserError(f"{case}: {error} (task.data_range)") from error
+                self.tables[name].update(case, scores | self.outside.named(case, values, truth))
 
     def _truth(self, stage: str, batch: Batch, rows: list[int]) -> Tensor:
         """Return the truth of a case in the units of its file, float64 [n, C, *spatial]."""
