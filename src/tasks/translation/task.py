@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
 from ganatomy.data.datamodule import DataModule
-from ganatomy.data.records import Batch, Split
+from ganatomy.data.records import Batch
 from ganatomy.data.transforms.intensity import as_many, ends
 from ganatomy.errors import UserError
-from ganatomy.metrics.cases import CaseTable
 from ganatomy.metrics.outside import OutsideMetric, OutsideMetrics
-from ganatomy.metrics.translation.case import AT_VALIDATION, SCORES, score_case
 from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.sliding_window import in_windows, slide
 from ganatomy.tasks.shared.volumes import all_finite, in_units, rows_by_case
+from ganatomy.tasks.translation import baselines as baselines_of
 from ganatomy.tasks.translation.base import Method, Players
 from ganatomy.tasks.translation.scores.monitor import chosen_monitor
 from ganatomy.tasks.translation.scores.panels import Panels
-from ganatomy.tasks.translation.scores.reader import FLOOR, TargetReader
-from ganatomy.tasks.translation.scores.sets import TargetSets
-from ganatomy.tasks.translation.scores.units import ranges_of, region_of, truth_of, values_of
-
-NAN = float("nan")
+from ganatomy.tasks.translation.scores.reader import TargetReader
+from ganatomy.tasks.translation.scores.scoring import Scoring
+from ganatomy.tasks.translation.scores.units import ranges_of
 
 
 class TranslationTask(AdversarialTask):
@@ -44,6 +41,8 @@ class TranslationTask(AdversarialTask):
         metrics: Further scores of each case.
         evaluator: Directory of a finished run on images like the targets, which reads the test's images.
         lesion: Class of lesions of that run; None for one of a usual name.
+        baselines: Names of the baselines, see `tasks.translation.baselines`; None for those that the data
+            allow.
 
     Raises:
         UserError: There is no method, or `data_range` is not usable.
@@ -65,28 +64,23 @@ class TranslationTask(AdversarialTask):
         metrics: Sequence[OutsideMetric] = (),
         evaluator: str | None = None,
         lesion: str | None = None,
+        baselines: Sequence[str] | None = None,
     ) -> None:
         super().__init__(recipe, monitor, scored)
         if method is None:
             raise UserError(
                 "task.method: this model says no way to learn a translation; choose model=pix2pix"
             )
-        self.method, self.window, self.data_range = method, window, ranges_of(data_range)
+        self.method, self.window = method, window
         method.begin(Players(self.generator, self.discriminator, recipe.spatial_dims))
-        self.outside = OutsideMetrics(metrics)
-        back = method.back_translator(self.generator) is not None
-        self.further = ("cycle_error",) if back else ()
-        names = ("val", "test")
-        self.register_tables({name: CaseTable(self._columns(name)) for name in names})
-        self.sets, self.panels = TargetSets(names), Panels(self.data_range)
-        self.reader: TargetReader | None = None
-        self.paired = True
-
-    def _columns(self, stage: str) -> tuple[str, ...]:
-        """Return the scores of a case against its target, and those that need none."""
-        monitored = self.monitor.removeprefix("val/")
-        own = [name for name in SCORES if stage != "val" or name in (*AT_VALIDATION, monitored)]
-        return (*own, *self.outside.single, *(self.further if stage in ("val", "test") else ()))
+        self.baseline_names = list(baselines or ())
+        self.notes += baselines_of.notes(self.baseline_names)
+        self.baselines = baselines_of.Baselines()
+        ranges, returns = ranges_of(data_range), method.back_translator(self.generator) is not None
+        outside = OutsideMetrics(metrics)
+        self.scoring = Scoring(monitor, ranges, outside, self.baseline_names, recipe.spatial_dims, returns)
+        self.register_tables(self.scoring.tables)
+        self.panels = Panels(ranges)
 
     @property
     def translator(self) -> nn.Module:
@@ -100,14 +94,15 @@ class TranslationTask(AdversarialTask):
 
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
-        """Return the settings with the target's `data_range`, a `monitor` and, for patches, `window`."""
+        """Return the settings with what the data decide: range, monitor, baselines and, for patches, window."""
         given = in_windows(AdversarialTask.resolve_settings(data, given), data)
         preparation = data.preparation
         if preparation.target_intensity is not None and given.get("data_range") == preparation.intensity:
             given = {**given, "data_range": preparation.target_intensity}
         if isinstance(given.get("data_range"), list) and not ends(given["data_range"]):
             as_many(given["data_range"], data.target_channels, "task.data_range")
-        return {**given, "monitor": chosen_monitor(data, given["monitor"])}
+        given = {**given, "monitor": chosen_monitor(data, given["monitor"])}
+        return {**given, "baselines": baselines_of.settled(data, given.get("baselines"))}
 
     @staticmethod
     def network_arguments(data: DataModule) -> dict[str, dict[str, Any]]:
@@ -127,100 +122,62 @@ class TranslationTask(AdversarialTask):
 
     def attach_reader(self, reader: TargetReader) -> None:
         """Have the test's images read by a finished run, and score what it finds."""
-        self.reader = reader
-        reader.begin([name for name in self.tables if name != "val"])
+        self.scoring.read_by(reader)
 
     def on_validation_epoch_start(self) -> None:
-        if self.sets.data is None:
-            self._know(self.trainer.datamodule)  # type: ignore[attr-defined]
+        if self.scoring.sets.data is None:
+            self.scoring.know(self.trainer.datamodule, self.window)  # type: ignore[attr-defined]
 
     def prepare_baselines(self, data: DataModule) -> None:
-        self._know(data)
+        """Fit the baselines on training cases."""
+        self.scoring.know(data, self.window)
+        self.baselines = baselines_of.fit(data, self.baseline_names, self.recipe.seed)
+        self.closing_lines += self.baselines.lines
 
-    def _know(self, data: DataModule) -> None:
-        sides = data.shape if data.records.get("train") else self.window
-        self.sets.know(data, [sides] * data.spatial_dims if isinstance(sides, int) else sides)
+    def kept_baselines(self) -> dict[str, np.ndarray]:
+        return self.baselines.kept()
+
+    def restore_baselines(self, kept: Mapping[str, np.ndarray], data: DataModule) -> None:
+        self.scoring.know(data, self.window)
+        self.baselines = baselines_of.restored(kept, data, self.baseline_names)
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
         all_finite(batch, prediction)
-        back = self._back(batch, prediction)
-        for case, rows in rows_by_case(batch):
+        back, files = self._taken_back(batch, prediction), self.files_of(stage)
+        for _, rows in rows_by_case(batch):
             outputs = {stage: prediction[rows]}
-            returned = {stage: {} if back is None else {"cycle_error": back[1][rows].mean().item()}}
-            for name, output in outputs.items():
-                found = self._against_target(case, stage, name, batch, rows, output)
-                self.tables[name].update(case, found | returned.get(name, {}))
-                self.sets.update(name, batch, rows, output)
-            if stage == "test" and self.reader is not None:
-                self.reader.update(outputs, batch, rows)
+            if stage == "test":
+                outputs |= self.baselines.predictions(batch, rows)
+            error = float("nan") if back is None else self._cycle_error(batch, rows, back[rows])
+            self.scoring.add(outputs, batch, rows, files, error)
 
-    def _against_target(
-        self, case: str, stage: str, name: str, batch: Batch, rows: list[int], output: Tensor
-    ) -> dict[str, float]:
-        """Return the scores of a source's image against the case's own target; NaN without one."""
-        columns = self._columns(name)
-        if "target" not in batch:
-            return dict.fromkeys(columns, NAN)
-        files, dims = self.files_of(stage), self.recipe.spatial_dims
-        values = values_of(files, batch, rows, output, dims)
-        truth, mask = truth_of(files, batch, rows, dims), region_of(files, batch, rows)
-        wanted = [score for score in columns if score in SCORES]
-        try:
-            scores = score_case(values, truth, mask, self.data_range, wanted)
-        except ValueError as error:
-            raise UserError(f"{case}: {error} (task.data_range)") from error
-        return scores | self.outside.named(case, values, truth)
-
-    def _back(self, batch: Batch, prediction: Tensor) -> tuple[Tensor, Tensor] | None:
-        """Return the translation taken back, and the error of each row in the source's units."""
+    def _taken_back(self, batch: Batch, prediction: Tensor) -> Tensor | None:
+        """Return the source images that the translations are taken back to; None without a way back."""
         network = self.method.back_translator(self.evaluator)
-        if network is None:
-            return None
-        back = slide(network, prediction.to(batch["image"].dtype), self.window)
-        scale = batch["scale"].double().reshape(len(back), -1, *[1] * self.recipe.spatial_dims)
-        error = ((back - batch["image"]).double() * scale).abs()
-        return back, error.flatten(1).mean(1)
+        return None if network is None else slide(network, prediction.to(batch["image"].dtype), self.window)
+
+    def _cycle_error(self, batch: Batch, rows: list[int], back: Tensor) -> float:
+        """Return the mean absolute error there and back, in the source's units."""
+        scale = batch["scale"][rows].double().reshape(len(rows), -1, *[1] * self.recipe.spatial_dims)
+        return float(((back - batch["image"][rows]).double() * scale).abs().mean())
 
     def scores(self, stage: str) -> dict[str, float]:
-        """Return the scores of a stage: of cases with targets, of sets, and of the run that reads them."""
-        found = super().scores(stage)
-        split: Split = "val" if stage == "val" else "test"
-        paired = not np.isnan(found["mae"])
-        found |= self.sets.scores(stage, split, paired)
-        if stage == "test" and self.reader is not None:
-            found |= self.reader.scores(stage)
-            self.case_scores = self.reader.with_scores(self.case_scores, stage)
-        if self.case_scores and not paired:
-            found, self.case_scores = _without_targets(found), [*map(_without_targets, self.case_scores)]
-        self.paired = paired
+        found, self.case_scores = self.scoring.of_stage(stage, super().scores(stage), self.case_scores)
         return found
 
     def baseline_scores(self) -> dict[str, float]:
-        """Return the scores of the baselines, of sets and of the run that reads them too."""
-        found = super().baseline_scores()
-        for name in self.tables:
-            if name not in ("val", "test"):
-                more = self.sets.scores(name, "test", self.paired)
-                more |= self.reader.scores(name) if self.reader is not None else {}
-                found |= {f"{name}/{score}": value for score, value in more.items()}
-        return found if self.paired else _without_targets(found)
+        return self.scoring.of_baselines(super().baseline_scores())
 
     def floor_scores(self) -> dict[str, float]:
-        """Return the scores of true target images, which no translation can be expected to beat."""
-        read = self.reader.scores(FLOOR) if self.reader is not None else {}
-        return self.sets.floor("test", self.paired) | read
+        """Return the scores of true images of the target side."""
+        return self.scoring.of_floor()
 
     def saved_prediction(self, batch: Batch, prediction: Tensor, rows: list[int]) -> Tensor:
         return in_units(batch, prediction, rows, "target")
 
     def sample_panels(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
         """Draw one slice per case, each side in its own window; see `Panels`."""
-        back = None if "target" in batch else self._back(batch, prediction)
-        columns = self.panels(batch, prediction, self.sets.data, None if back is None else back[0])
+        back = None if "target" in batch else self._taken_back(batch, prediction)
+        columns = self.panels(batch, prediction, self.scoring.sets.data, back)
         self.legends = self.panels.legends
         return columns
-
-
-def _without_targets(scores: dict[str, Any]) -> dict[str, Any]:
-    """Return scores without those against a target, which these cases do not have."""
-    return {name: value for name, value in scores.items() if not set(name.split("/")) & set(SCORES)}
