@@ -94,7 +94,7 @@ class TranslationTask(AdversarialTask):
 
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
-        """Return the settings with what the data decide: range, monitor, baselines and, for patches, window."""
+        """Return the settings with what the data decide: range, monitor, baselines, and window of patches."""
         given = in_windows(AdversarialTask.resolve_settings(data, given), data)
         preparation = data.preparation
         if preparation.target_intensity is not None and given.get("data_range") == preparation.intensity:

@@ -1,4 +1,4 @@
-"""Scores of a translation's stages and baselines: of cases with targets, of sets, by a run that reads them."""
+"""Scores of a translation and its baselines: of cases with targets, of sets, and by a run that reads them."""
 
 from __future__ import annotations
 
@@ -141,8 +141,8 @@ class Scoring(nn.Module):
             rows: Its rows by case.
 
         Returns:
-            Scores and rows, with those of sets and of the reader; without those against targets if no case had
-            one.
+            Scores and rows, with those of sets and of the reader; without those against targets if no case
+            had one.
         """
         self.paired = not np.isnan(found["mae"])
         split: Split = "val" if stage == "val" else "test"
