@@ -82,9 +82,9 @@ class PatchProjection(nn.Module):
             nn.init.constant_(parameter, 1 / out_channels if name == "weight" else 0.0)
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """Return vectors of length 1, float32 [B, P, width], of each layer's features [B, P, channels]."""
-        pairs = zip(self.each, features, strict=True)
-        return [F.normalize(project(each).float(), dim=-1) for project, each in pairs]
+        """Return vectors of length 1, float32 at least, [B, P, width], of each layer's [B, P, channels]."""
+        vectors = [project(each) for project, each in zip(self.each, features, strict=True)]
+        return [F.normalize(x.to(torch.promote_types(x.dtype, torch.float32)), dim=-1) for x in vectors]
 
     @staticmethod
     def arguments_beside(given: dict[str, Any], others: dict[str, nn.Module]) -> dict[str, Any]:
