@@ -60,13 +60,19 @@ class Method(nn.Module):
     def network_arguments(inputs: int, outputs: int) -> Channels:
         """Return what the numbers of channels of source and target decide about the networks.
 
+        A discriminator sees the image with target or output; one of several that is named `target` or
+        `source` sees that side alone, and a generator named `to_source` maps the target back to the image.
+
         Args:
             inputs: Channels of the image.
             outputs: Channels of the target.
         """
         return {
             "generator": {"in_channels": inputs, "out_channels": outputs},
+            "generator.to_source": {"in_channels": outputs, "out_channels": inputs},
             "discriminator": {"in_channels": inputs + outputs, "image_channels": outputs, "out_channels": 1},
+            "discriminator.target": {"in_channels": outputs, "image_channels": outputs, "out_channels": 1},
+            "discriminator.source": {"in_channels": inputs, "image_channels": inputs, "out_channels": 1},
         }
 
     def translator(self, generator: nn.Module) -> nn.Module:
