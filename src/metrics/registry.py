@@ -132,12 +132,12 @@ SCORES: dict[str, Score] = {
     **_scores(
         "translation",
         cycle_error=Score("error there and back", False, 2),
-        evaluator_dice=Score("Dice of the evaluator, to that on the target", True),
-        evaluator_hd95=Score("HD95 of the evaluator, to that on the target", False, 2, "mm"),
-        evaluator_dice_label=Score("Dice of the evaluator, to the label", True),
-        evaluator_hd95_label=Score("HD95 of the evaluator, to the label", False, 2, "mm"),
-        lesion_sensitivity=Score("share of lesions kept", True),
-        false_lesions=Score("invented lesions an image", False, 2),
+        evaluator_dice=Score("Dice, read", True),
+        evaluator_hd95=Score("HD95, read", False, 2, "mm"),
+        evaluator_dice_label=Score("Dice, read, to label", True),
+        evaluator_hd95_label=Score("HD95, read, to label", False, 2, "mm"),
+        lesion_sensitivity=Score("lesions kept", True),
+        false_lesions=Score("lesions invented an image", False, 2),
     ),
     **_scores(
         "synthesis",
