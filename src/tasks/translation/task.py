@@ -83,6 +83,11 @@ class TranslationTask(AdversarialTask):
         self.panels = Panels(ranges)
 
     @property
+    def unpaired(self) -> bool:  # type: ignore[override]
+        """Return True if the method learns without pairs."""
+        return self.method.unpaired
+
+    @property
     def translator(self) -> nn.Module:
         """Return the evaluated network from image to target."""
         return self.method.translator(self.evaluator)
