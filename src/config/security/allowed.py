@@ -31,7 +31,7 @@ NAMES: Mapping[str, frozenset[str]] = {
     "ganatomy.optim.": _names("BurnIn DecayAtEnd"),
     "ganatomy.tasks.": _names(
         """
-        AnomalyTask Denoising DetectionTask EnhancementTask FAnoGanTraining GanomalyTraining Paired
+        AnomalyTask Cycle Denoising DetectionTask EnhancementTask FAnoGanTraining GanomalyTraining Paired
         SegmentationTask SelfTraining SynthesisTask TranslationTask
         """
     ),
