@@ -32,7 +32,7 @@ NAMES: Mapping[str, frozenset[str]] = {
     "ganatomy.optim.": _names("BurnIn DecayAtEnd"),
     "ganatomy.tasks.": _names(
         """
-        AnomalyTask Contrast Denoising DetectionTask EnhancementTask FAnoGanTraining GanomalyTraining Paired
+        AnomalyTask Contrast Cycle Denoising DetectionTask EnhancementTask FAnoGanTraining GanomalyTraining Paired
         SegmentationTask SelfTraining SynthesisTask TranslationTask
         """
     ),

@@ -75,6 +75,11 @@ class Method(nn.Module):
             "discriminator.source": {"in_channels": inputs, "image_channels": inputs, "out_channels": 1},
         }
 
+    @property
+    def generator_passes(self) -> tuple[int, int]:
+        """Return how often networks of the generator run in a batch: in its own step, in D's alone."""
+        return 1, 1
+
     def translator(self, generator: nn.Module) -> nn.Module:
         """Return the network from image to target among the generator's: [B, C, *] to [B, K, *]."""
         return generator

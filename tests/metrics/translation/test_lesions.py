@@ -30,7 +30,9 @@ def test_lesions_kept_lost_and_invented(dims: int) -> None:
     assert boxes.tolist() == [[2] * dims + [6] * dims, [12] * dims + [16] * dims]
     assert count_boxes(boxes, boxes) == Counts(2, 2, 0)
     assert count_boxes(boxes[:1], boxes_of(blobs(here, else_where, dims=dims))) == Counts(2, 1, 0)
-    assert count_boxes(boxes, boxes[:0]) == Counts(0, 0, 2) and count_boxes(boxes[:0], boxes) == Counts(2, 0, 0)
+    assert count_boxes(boxes, boxes[:0]) == Counts(0, 0, 2) and count_boxes(boxes[:0], boxes) == Counts(
+        2, 0, 0
+    )
 
 
 def test_a_tenth_is_enough_and_less_is_not() -> None:
@@ -40,7 +42,9 @@ def test_a_tenth_is_enough_and_less_is_not() -> None:
     found[5, 5:15] = True  # 10 of them
     assert count_masks(found, truth) == Counts(1, 1, 0)
     found[5, 14] = False
-    assert count_masks(found, truth) == Counts(1, 0, 0)  # too little of the lesion, but none of it is elsewhere
+    assert count_masks(found, truth) == Counts(
+        1, 0, 0
+    )  # too little of the lesion, but none of it is elsewhere
     everywhere = np.ones((40, 40), bool)
     assert count_masks(everywhere, truth) == Counts(1, 1, 1)  # 100 of its 1600 voxels are lesion
 

@@ -70,7 +70,11 @@ def published_ms_ssim(prediction: Array, truth: Array, mask: Array, low: float, 
 
 
 def ours(
-    prediction: Array, truth: Array, mask: Array | None, given: Range = HU, names: tuple[str, ...] = SCORES[:4]
+    prediction: Array,
+    truth: Array,
+    mask: Array | None,
+    given: Range = HU,
+    names: tuple[str, ...] = SCORES[:4],
 ) -> dict[str, float]:
     """Scores of one image, as a batch of one."""
     parts = (None if array is None else torch.from_numpy(array)[None, None] for array in (prediction, truth))
@@ -119,7 +123,9 @@ def test_values_outside_the_region_do_not_count() -> None:
 def test_slices_are_scored_together_in_their_planes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The mean over the region of all slices, so that an empty slice does not count; slabs change nothing."""
     stacks = [images(40, 50, seed=seed) for seed in range(3)]
-    prediction, truth, mask = (torch.from_numpy(np.stack(parts)[:, None]) for parts in zip(*stacks, strict=True))
+    prediction, truth, mask = (
+        torch.from_numpy(np.stack(parts)[:, None]) for parts in zip(*stacks, strict=True)
+    )
     mask[1] = False
     found = score_case(prediction, truth, mask, HU, ("mae", "ssim", "multiscale_ssim"))
     each = [ours(*stacks[n], names=("mae", "ssim")) for n in (0, 2)]
@@ -134,7 +140,9 @@ def test_range_of_the_truth_and_width_alone() -> None:
     prediction, truth, mask = images(40, 33, 20)
     inside = truth[mask]
     ends = float(inside.min()), float(inside.max())
-    assert ours(prediction, truth, mask, None) == pytest.approx(ours(prediction, truth, mask, ends), rel=1e-12)
+    assert ours(prediction, truth, mask, None) == pytest.approx(
+        ours(prediction, truth, mask, ends), rel=1e-12
+    )
     width = ours(prediction, truth, mask, 500.0, ("psnr",))["psnr"]
     squared = ((prediction - truth)[mask] ** 2).mean()
     assert width == pytest.approx(10 * np.log10(500**2 / squared), rel=1e-12)
