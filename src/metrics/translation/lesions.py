@@ -96,7 +96,7 @@ class LesionTable(CaseMetric):
         """Return flat names to 0-dim tensors; NaN for what no image tells.
 
         `lesion_sensitivity` is the share of all true lesions that are found, `false_lesions` the mean number
-        of findings where none is, over all images, and `false_lesions/healthy` over those without a lesion.
+        of findings where none is, over all images, and `false_lesions_healthy` over those without a lesion.
         """
         cases = list(self.rows_by_case(3).values())
         rows = torch.stack(cases) if cases else torch.empty(0, 3, dtype=torch.double)
@@ -104,7 +104,7 @@ class LesionTable(CaseMetric):
         return {
             "lesion_sensitivity": (rows[:, 1].sum() / rows[:, 0].sum()).float(),
             "false_lesions": rows[:, 2].mean().float(),
-            "false_lesions/healthy": healthy[:, 2].mean().float(),
+            "false_lesions_healthy": healthy[:, 2].mean().float(),
         }
 
     def per_case(self) -> list[dict[str, str | float]]:

@@ -61,7 +61,7 @@ def test_table_pools_lesions_and_averages_findings() -> None:
     table.update("c", Counts(0, 0, 3))  # the same case, from another process
     found = {name: float(value) for name, value in table.compute().items()}
     assert found == pytest.approx(
-        {"lesion_sensitivity": 3 / 5, "false_lesions": 4 / 3, "false_lesions/healthy": 3.0}
+        {"lesion_sensitivity": 3 / 5, "false_lesions": 4 / 3, "false_lesions_healthy": 3.0}
     )
     rows = table.per_case()
     assert [row["lesion_sensitivity"] for row in rows[:2]] == [0.75, 0.0]
