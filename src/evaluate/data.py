@@ -82,7 +82,7 @@ class EvaluatedData(AppliedData):
                     f"data: {len(without)} of {count} cases have no {NEEDED[kind]} to be scored against; "
                     "give them one, or use predict, which needs none"
                 )
-        if loaded.task.written_like == "target" and self.degrade is None:
+        if loaded.task.written_like == "target" and loaded.task.unpaired is False and self.degrade is None:
             without = [r for r in self.records["test"] if "target" not in self.cache.get(r)]
             if without:
                 raise UserError(
