@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from ganatomy.data.records import SPLITS, Record, Source, Split
+from ganatomy.data.records import SPLITS, Fault, Record, Source, Split
 from ganatomy.data.splits.split import spread, subjects_in_turn
 from ganatomy.errors import UserError, one_of
 
@@ -97,6 +97,22 @@ class Sides:
                     f"sides leave no {side}; give more subjects, or set data.unpaired=true"
                 )
         return images, targets
+
+    def findings(self, records: Sequence[Record], has_target: Callable[[Record], bool]) -> list[Fault]:
+        """Return what a run would say of its two sides: notes that count them, or the fault that ends it.
+
+        Args:
+            records: All usable cases.
+            has_target: Tells if a case has a target.
+        """
+        cases: Cases = {split: [r for r in records if r.split == split] for split in SPLITS}
+        if not self.unpaired:
+            return []
+        try:
+            lines = counted(*self.divide(cases, has_target))
+        except UserError as error:
+            return [Fault("", "sides", str(error))]
+        return [Fault("", "sides", line, grave=False) for line in lines]
 
     def _halved(self, images: Sequence[Record], targets: Sequence[Record]) -> set[str]:
         """Return the subjects with both sides that give their targets only."""
