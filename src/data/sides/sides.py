@@ -112,7 +112,7 @@ class Sides:
             lines = counted(*self.divide(cases, has_target))
         except UserError as error:
             return [Fault("", "sides", str(error))]
-        return [Fault("", "sides", line, grave=False) for line in lines]
+        return [Fault("", f"sides {place}", line, grave=False) for place, line in enumerate(lines)]
 
     def _halved(self, images: Sequence[Record], targets: Sequence[Record]) -> set[str]:
         """Return the subjects with both sides that give their targets only."""
@@ -157,12 +157,8 @@ def counted(images: Mapping[Split, Sequence[Record]], targets: Mapping[Split, Se
             lines.append(f"unpaired: {words}, {_number(shared, 'subject')} on both sides")
             continue
         pairs = len({r.case for r in pictures} & {r.case for r in others})
-        own = (
-            "every image has its target"
-            if pairs == len(pictures)
-            else f"{pairs} of the images with their own"
-        )
-        lines.append(f"unpaired, {split}: {words}, {own}")
+        among = f"{_number(pairs, 'pair')} among them"
+        lines.append(f"unpaired, {split}: {words}, {'all pairs' if pairs == len(pictures) else among}")
     return lines
 
 
