@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from ganatomy.data.records import SPLITS, Fault, Record, Source, Split
 from ganatomy.data.splits.split import spread, subjects_in_turn
@@ -41,7 +41,7 @@ class Sides:
 
     def __post_init__(self) -> None:
         if not isinstance(self.unpaired, bool):
-            one_of("data.unpaired", self.unpaired, (False, True, *get_args(Literal["disjoint"])))
+            one_of("data.unpaired", self.unpaired, ("false", "true", DISJOINT))
 
     def refuse(self, label_fraction: float, unlabelled_fraction: float, degraded: bool) -> None:
         """Raise UserError for settings that make no sense beside unpaired sides.
