@@ -143,8 +143,8 @@ def _unknown_subjects(opened: SegmentationRun, data: DataModule) -> list[str]:
     if theirs & ours:
         return []
     return [
-        f"note: {KEY}: {opened.path.name} knows no subject of this run by name, so it may have been trained on "
-        "those of the test; give both runs the same names (data.subject) and the same split"
+        f"note: {KEY}: {opened.path.name} knows no subject of this run by name, so it may have been trained "
+        "on those of the test; give both runs the same names (data.subject) and the same split"
     ]
 
 
