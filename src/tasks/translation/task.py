@@ -79,7 +79,7 @@ class TranslationTask(AdversarialTask):
         ranges, returns = ranges_of(data_range), method.back_translator(self.generator) is not None
         outside = OutsideMetrics(metrics)
         self.scoring = Scoring(monitor, ranges, outside, self.baseline_names, recipe.spatial_dims, returns)
-        self.register_tables(self.scoring.tables)
+        self.register_tables({**self.scoring.tables})
         self.panels = Panels(ranges)
 
     @property

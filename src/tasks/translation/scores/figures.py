@@ -28,43 +28,43 @@ def full_colour(width: float) -> float:
     return float(f"{next(m for m in (5, 2, 1) if m * power <= wanted * (1 + 1e-9)) * power:.6g}")
 
 
-def differences(values: np.ndarray, most: float) -> np.ndarray:
-    """Draw signed differences [n, *spatial]: black where there is none, `most` and more in full colour.
+def differences(values: np.ndarray, limit: float) -> np.ndarray:
+    """Draw signed differences [n, *spatial]: black where there is none, `limit` and more in full colour.
 
     Args:
         values: Differences in the target's units.
-        most: Difference of full colour, above 0.
+        limit: Difference of full colour, above 0.
 
     Returns:
         RGB tiles uint8 [n, height, width, 3].
     """
     tiles = []
     for plane in middle_slices(values):
-        shade = enlarged(np.clip(np.nan_to_num(plane) / most, -1, 1), order=0)
+        shade = enlarged(np.clip(np.nan_to_num(plane) / limit, -1, 1), order=0)
         pixels = np.clip(shade, 0, 1)[..., None] * np.array(ABOVE, np.float64)
         tiles.append(to_bytes(pixels + np.clip(-shade, 0, 1)[..., None] * np.array(BELOW, np.float64)))
     return np.stack(tiles)
 
 
-def legend(most: float) -> dict[str, Rgb]:
+def legend(limit: float) -> dict[str, Rgb]:
     """Return the legend below a column of differences, in the target's units.
 
     Example:
         >>> list(legend(500.0))
         ['+500, too bright', '0', '-500, too dark']
     """
-    return {f"+{most:g}, too bright": ABOVE, "0": (0, 0, 0), f"-{most:g}, too dark": BELOW}
+    return {f"+{limit:g}, too bright": ABOVE, "0": (0, 0, 0), f"-{limit:g}, too dark": BELOW}
 
 
 def paired_columns(
-    ours: np.ndarray, truth: np.ndarray, most: float, window: tuple[float, float] | None, of: str = ""
+    ours: np.ndarray, truth: np.ndarray, limit: float, window: tuple[float, float] | None, of: str = ""
 ) -> dict[str, np.ndarray]:
     """Draw translation, truth and their difference: in grey, or three channels in colour.
 
     Args:
         ours: Translation [1 or 3, *spatial] in the target's units.
         truth: Target of the same shape and units.
-        most: Difference of full colour.
+        limit: Difference of full colour.
         window: Black and white; None for the 0.5th and 99.5th percentile of the truth.
         of: Ending of the columns' names.
 
@@ -72,7 +72,7 @@ def paired_columns(
         Column to one tile.
     """
     ends = window or percentiles(truth)
-    difference = differences((ours - truth).mean(0)[None], most)
+    difference = differences((ours - truth).mean(0)[None], limit)
     return {
         f"ours{of}": shown(ours[None], ends),
         f"truth{of}": shown(truth[None], ends),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from ganatomy.data.datamodule import DataModule
-from ganatomy.data.records import Batch
+from ganatomy.data.records import Batch, Split
 from ganatomy.metrics.translation.region import Range
 from ganatomy.pictures import shown
 from ganatomy.tasks.shared.volumes import rows_by_case
@@ -35,9 +34,9 @@ class Panels:
         legends: Legends below the columns, known once a picture is drawn.
     """
 
-    def __init__(self, data_range: Range | Sequence[Range]) -> None:
+    def __init__(self, data_range: Range | list[Range]) -> None:
         self.ranges = data_range
-        self.most: dict[int, float] = {}
+        self.limits: dict[int, float] = {}
         self.legends: dict[str, Any] = {}
         self.example: np.ndarray | None = None
 
@@ -83,19 +82,19 @@ class Panels:
             of = f", {number + 1}" if prediction.shape[1] > len(ours) else ""
             given = self.ranges[number] if isinstance(self.ranges, list) else self.ranges
             window = given if isinstance(given, tuple) else None
-            if number not in self.most:
+            if number not in self.limits:
                 width = (
                     given if isinstance(given, float) else float(np.ptp(window or figures.percentiles(truth)))
                 )
-                self.most[number] = figures.full_colour(width)
-            columns |= figures.paired_columns(ours, truth, self.most[number], window, of)
-            self.legends[f"{figures.DIFFERENCE}{of}"] = figures.legend(self.most[number])
+                self.limits[number] = figures.full_colour(width)
+            columns |= figures.paired_columns(ours, truth, self.limits[number], window, of)
+            self.legends[f"{figures.DIFFERENCE}{of}"] = figures.legend(self.limits[number])
         return columns
 
     def _example(self, data: DataModule | None, channels: int) -> np.ndarray | None:
         """Return an image of the target side, of a validation case: the same in all pictures."""
         if self.example is None and data is not None:
-            split = "val" if data.records.get("val") else "test"
+            split: Split = "val" if data.records.get("val") else "test"
             found = next(target_images(data, split), None)
             self.example = None if found is None else found[len(found) // 2].numpy()
         return None if self.example is None else self.example[:channels]
