@@ -54,7 +54,7 @@ class DataModule(Cohort, pl.LightningDataModule):
         cache_gb: size limit of the cache in GiB.
         augment: MONAI dictionary transforms, applied in training.
         intensity: see `Intensity`; `auto`: as the source suggests.
-        target_intensity: see `Preparation`.
+        target_intensity: see `Preparation`; `auto`: as the source suggests.
         orientation: see `Preparation`.
         spacing: see `Preparation`, in mm.
         resize: see `fitted`.
@@ -136,6 +136,7 @@ class DataModule(Cohort, pl.LightningDataModule):
         self.held, self.changed, self.intensity = held, changed, suited(source, intensity)
         size = source.size if isinstance(source.size, int) or source.size is None else tuple(source.size)
         steps, seeds = tuple(spacing) if spacing else None, patch is not None
+        target_intensity = suited(source, target_intensity, "target_intensity")
         self.preparation = Preparation(
             self.spatial_dims, self.intensity, orientation, steps, size, resize, seeds, target_intensity
         )

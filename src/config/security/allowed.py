@@ -17,7 +17,7 @@ def _names(text: str) -> frozenset[str]:
 
 NAMES: Mapping[str, frozenset[str]] = {
     "ganatomy.data.sources.": _names(
-        "Brain BrainLesions Coco Decathlon Dicom Folder MedMnist StackedDigits Table Voc"
+        "Brain BrainContrasts BrainLesions Coco Decathlon Dicom Folder MedMnist StackedDigits Table Voc"
     ),
     "ganatomy.degradations.": _names("Blur Downsample Gaussian Poisson Rician Undersample"),
     "ganatomy.networks.": _names(
