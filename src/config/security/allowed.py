@@ -23,9 +23,10 @@ NAMES: Mapping[str, frozenset[str]] = {
     "ganatomy.networks.": _names(
         """
         CenterNet ConfidenceMap ConvDenoiser Critic DcganDiscriminator DcganGenerator DenseGenerator
-        DisplacementField DualDiscriminator Encoder FAnoGan FastDiscriminator FastGenerator Ganomaly MaskedCritic
-        PairDiscriminator R3Discriminator R3Generator RedCnn ResidualGenerator SpadeGenerator SrResNet
-        StridedDiscriminator StyleDiscriminator StyleGenerator TranslatingGenerator UNet UNetDiscriminator
+        DisplacementField DualDiscriminator Encoder FAnoGan FastDiscriminator FastGenerator Ganomaly
+        MaskedCritic PairDiscriminator R3Discriminator R3Generator RedCnn ResidualGenerator SpadeGenerator
+        SrResNet StridedDiscriminator StyleDiscriminator StyleGenerator TranslatingGenerator UNet
+        UNetDiscriminator
         """
     ),
     "ganatomy.optim.": _names("BurnIn DecayAtEnd"),

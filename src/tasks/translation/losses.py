@@ -39,7 +39,7 @@ def weighted_losses(weights: Mapping[str, Any], dims: int, data_range: float) ->
 
     - l1, mse: mean |d| and mean d² of d = output - target.
     - gradient: mean |∇d| over neighbours that both lie in the mask; see `gradient_difference`.
-    - ssim: 1 - SSIM, the mean over windows whose centre lies in the mask.
+    - ssim: 1 - SSIM, the mean over the windows within the image whose centre lies in the mask.
     - lncc: 1 - squared correlation in windows of 9 pixels, likewise. Blind to brightness and contrast.
     - mi: minus the mutual information of the voxels in the mask, in nats, the mean over images and channels.
       Blind to any one-to-one change of intensities, so not a loss to use alone.
@@ -139,26 +139,36 @@ def _gradient(output: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def _ssim(dims: int, data_range: float, output: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
-    if min(target.shape[2:]) < WINDOW:
-        sides = "x".join(map(str, target.shape[2:]))
-        raise UserError(
-            f"losses.ssim: images of {sides} are smaller than its window of {WINDOW}; give a larger "
-            "data.size or data.patch, or another loss"
-        )
+    _check_sides("ssim", target, WINDOW)
     windows, _ = compute_ssim_and_cs(
         outside_replaced(output, target, mask), target, dims, [WINDOW] * dims, [SIGMA] * dims, data_range
     )
-    if mask is not None:
-        for axis, side in enumerate(windows.shape[2:], 2):
-            mask = mask.narrow(axis, WINDOW // 2, side)
-    return region_mean(1 - windows, mask)
+    return region_mean(1 - windows, None if mask is None else _centres(mask, WINDOW))
 
 
 def _correlation(
     local: nn.Module, data_range: float, output: Tensor, target: Tensor, mask: Tensor | None
 ) -> Tensor:
+    _check_sides("lncc", target, LOCAL)
     seen = outside_replaced(output, target, mask)
-    return region_mean(1 + local(seen / data_range, target / data_range), mask)
+    windows = _centres(1 + local(seen / data_range, target / data_range), LOCAL)  # others hold its padding
+    return region_mean(windows, None if mask is None else _centres(mask, LOCAL))
+
+
+def _centres(values: Tensor, window: int) -> Tensor:
+    """Return the part of [B, C, *spatial] where windows of this side lie within the image."""
+    for axis in range(2, values.dim()):
+        values = values.narrow(axis, window // 2, values.shape[axis] - window + 1)
+    return values
+
+
+def _check_sides(name: str, target: Tensor, window: int) -> None:
+    if min(target.shape[2:]) < window:
+        sides = "x".join(map(str, target.shape[2:]))
+        raise UserError(
+            f"losses.{name}: images of {sides} are smaller than its window of {window}; give a larger "
+            "data.size or data.patch, or another loss"
+        )
 
 
 def _information(shared: nn.Module, output: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
