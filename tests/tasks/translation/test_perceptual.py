@@ -51,13 +51,12 @@ def test_features_of_every_level(dims: int) -> None:
     network = UNet(dims, 1, 3, [4, 6, 8])
     output, target, mask = images(dims)
     perceptual = Perceptual(network, weight=2.0)
-    assert perceptual.check(1, [16] * dims) == ["enter", "down.0", "down.1", "up.0", "up.1"]
+    assert perceptual.check(1, [16] * dims) == ["enter", "down.0", "down.1", "up.1", "up.0"]
     pairs = list(zip(by_hand(network, output), by_hand(network, target), strict=True))
     wanted = 2 * torch.stack([(a - b).abs().mean() for a, b in pairs]).mean()
     torch.testing.assert_close(perceptual(output, target), wanted)
-    inside = list(zip(by_hand(network, torch.where(mask, output, target)), by_hand(network, target)))
-    means = []
-    for a, b in inside:
+    seen, means = by_hand(network, torch.where(mask, output, target)), []
+    for a, b in zip(seen, by_hand(network, target), strict=True):
         side = 16 // a.shape[2]
         cells = (F.avg_pool2d if dims == 2 else F.avg_pool3d)(mask.float(), side)
         means.append(((a - b).abs() * cells).sum() / (cells.sum() * a.shape[1]))
@@ -92,8 +91,8 @@ def test_networks_of_others_and_layers_by_name() -> None:
         UserError, match=r"task\.perceptual_layers: up: UNet has no such layer; its parts are mo"
     ):
         Perceptual(network, layers=["up"])
-    with pytest.raises(UserError, match=r"task\.perceptual: UNet cannot take images of 15x15"):
-        Perceptual(network).check(1, [15, 15])
+    with pytest.raises(UserError, match=r"task\.perceptual: Sequential cannot take images of 15x15"):
+        Perceptual(nn.Sequential(nn.Conv2d(1, 2, 17), nn.ReLU())).check(1, [15, 15])
     with pytest.raises(UserError, match=r"task\.perceptual_layers: no part of Conv2d gives features"):
         Perceptual(nn.Conv2d(1, 2, 1)).check(1, [16, 16])
 
@@ -113,10 +112,15 @@ def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def small(segmenter: Path) -> Callable[..., list[str]]:
-    """The words of a small run that compares features, beside those that all tasks share."""
-    common = ["task=translation", *HEADS.split(), f"task.perceptual={segmenter}", "logger=csv"]
-    return lambda *words: [*common, *words]
+def train_small(segmenter: Path, tmp_path: Path) -> Train:
+    """Train a small run that compares features; `resume` names one made before."""
+    common = [*SMALL, "task=translation", *HEADS.split(), *REGGAN, f"task.perceptual={segmenter}"]
+
+    def of(name: str, *words: str, resume: bool = False) -> Path:
+        given = (f"resume={tmp_path / name}",) if resume else (*common, "logger=csv")
+        return begin(tmp_path / name, *given, *words)
+
+    return of
 
 
 @pytest.mark.slow
@@ -125,9 +129,9 @@ def test_a_run_with_features_and_registration(
 ) -> None:
     """Resumed bit for bit; with other weights refused; applied where the segmentation run is gone."""
     kept = shutil.copytree(segmenter, tmp_path / "kept")
-    whole = train_small("whole", *REGGAN, f"task.perceptual={kept}")
-    assert "features of model.0, model.1.submodule" in capsys.readouterr().out
-    run_until(2, train_small, "cut", *REGGAN, f"task.perceptual={kept}")
+    whole = train_small("whole", f"task.perceptual={kept}")
+    assert "features of model.0, model.1.submodule" in capsys.readouterr().err
+    run_until(2, train_small, "cut", f"task.perceptual={kept}")
     assert_same_end(whole, train_small("cut", resume=True))
     assert "loss/generator/perceptual" in (whole / "metrics.csv").read_text().splitlines()[0]
     state = torch.load(whole / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
@@ -135,7 +139,7 @@ def test_a_run_with_features_and_registration(
     assert not any("perceptual" in name for name in state)
 
     moved = kept.rename(tmp_path / "moved")
-    again = train_small("whole", f"task.perceptual={moved}", resume=True)
+    again = train_small("whole", f"+task.perceptual={moved}", resume=True)
     assert configuration_of(again)["task"]["perceptual"] == str(moved)
     weights = load((moved / "generator.safetensors").read_bytes())
     other = {name: value + 1e-3 for name, value in weights.items()}
@@ -145,7 +149,7 @@ def test_a_run_with_features_and_registration(
     with pytest.raises(
         UserError, match=r"task\.perceptual_weight: a resumed run keeps its task\.perceptual_w"
     ):
-        train_small("whole", "task.perceptual_weight=2", resume=True)
+        train_small("whole", "+task.perceptual_weight=2", resume=True)
     shutil.rmtree(moved)
     from ganatomy.inference.loaded import load_run
 
@@ -161,7 +165,7 @@ def test_a_run_with_features_and_registration(
             ["data.target_intensity=[-1000,2000]"],
             r"has data\.intensity=\[-1000, 1500\], the target here data\.tar",
         ),
-        (["data.target=[t1,t2]"], r"segments images of 1 channels, the target has 2"),
+        (["data.target=[t2,pd]"], r"segments images of 1 channels, the target has 2"),
         (["data.orientation=RAS"], r"has data\.orientation=PLS, this run RAS; make them the same"),
         (["task.perceptual_weight=0"], r"task\.perceptual_weight: 0; give a number above 0"),
         (["task.perceptual_layers=[deep]"], r"task\.perceptual_layers: deep: UNet has no such layer"),
@@ -173,7 +177,7 @@ def test_a_run_with_features_and_registration(
 )
 def test_a_run_that_does_not_suit_is_one_line(train_small: Train, words: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message) as refusal:
-        train_small("run", *REGGAN, *words)
+        train_small("run", *words)
     assert "\n" not in str(refusal.value)
 
 
@@ -184,7 +188,7 @@ def test_test_subjects_that_the_run_was_trained_on_are_named(
     told = json.loads((known / "data.json").read_text())
     told["subjects"]["train"] += told["subjects"]["test"]
     Run(known).write("data.json", told)
-    train_small("run", *REGGAN, "trainer.max_steps=2", f"task.perceptual={known}")
-    said = capsys.readouterr().out
+    train_small("run", "trainer.max_steps=2", f"task.perceptual={known}")
+    said = capsys.readouterr().err
     assert "was trained on labels of 2 of this run's 2 test subjects (" in said
     assert all(subject in said for subject in told["subjects"]["test"])
