@@ -157,7 +157,7 @@ def test_each_discriminator_sees_the_pair_or_the_target_alone() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["translation_unet", "+task.method.registration={weight: 1.0, smooth: 0.5}"], "choose model=transl"),
+        (["translation_unet", "task.method.registration={weight: 1.0, smooth: 0.5}"], "choose model=transl"),
         (
             ["translation_reggan", "task.method.registration=null"],
             r"model\.generator: registration, translator",
