@@ -91,13 +91,13 @@ class Panels:
             self.legends[f"{figures.DIFFERENCE}{of}"] = figures.legend(self.limits[number])
         return columns
 
-    def _example(self, data: DataModule | None, channels: int) -> np.ndarray | None:
-        """Return an image of the target side, of a validation case: the same in all pictures."""
+    def _example(self, data: DataModule | None, count: int) -> np.ndarray | None:
+        """Return the first channels of a validation case of the target side: the same in all pictures."""
         if self.example is None and data is not None:
             split: Split = "val" if data.records.get("val") else "test"
             found = next(target_images(data, split), None)
             self.example = None if found is None else found[len(found) // 2].numpy()
-        return None if self.example is None else self.example[:channels]
+        return None if self.example is None else self.example[:count]
 
 
 def coloured(image: Tensor, scale: Tensor) -> list[np.ndarray]:
