@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Batch
 from ganatomy.data.transforms.intensity import as_many, ends
-from ganatomy.errors import UserError
 from ganatomy.metrics.outside import OutsideMetric, OutsideMetrics
 from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.recipe import Recipe
