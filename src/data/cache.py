@@ -13,11 +13,10 @@ from typing import Literal
 import numpy as np
 
 from ganatomy.data.io.cases import CaseFiles, write
-from ganatomy.data.records import Case, Record
+from ganatomy.data.records import PICTURES, Case, Record
 
 log = logging.getLogger(__name__)
 Kind = Literal["memory", "disk", "none"]
-SLICED = ("image", "target", "label")
 READERS = 2
 """Part of the cache keys, of no hash: increase it when files are read, checked or prepared differently."""
 
@@ -107,7 +106,7 @@ class Cache:
         path = self._path(record)
         try:
             case = self.reader.mapped(path) if z is None else one_slice(self.reader.mapped(path), z)
-            return {key: array if key in SLICED else np.array(array) for key, array in case.items()}
+            return {key: array if key in PICTURES else np.array(array) for key, array in case.items()}
         except FileNotFoundError:
             pass
         except (OSError, ValueError) as damage:
@@ -148,7 +147,7 @@ class Cache:
 
 def one_slice(case: Case, z: int) -> Case:
     """Return slice z of a stack of slices."""
-    return {key: value[z] if key in SLICED else value for key, value in case.items()}
+    return {key: value[z] if key in PICTURES else value for key, value in case.items()}
 
 
 def nbytes(case: Case) -> int:

@@ -38,6 +38,7 @@ class Cohort:
         patches: cuts patches in training; None trains on whole images.
         augment: MONAI dictionary transforms, applied in training.
         seed: seed of training.
+        drop: probability that a channel of a training item is dropped.
         one_size: the task needs all images of one size.
         with_boxes: training batches hold the boxes of the data set.
         records: the cases that are used, by split.
@@ -59,6 +60,7 @@ class Cohort:
     patches: Patches | None
     augment: Sequence[Any]
     seed: int
+    drop: float
     one_size: bool
     with_boxes: bool
     records: dict[Split, list[Record]]
@@ -197,6 +199,7 @@ class Cohort:
             self.degrade,
             unlabelled_records=len(unlabelled),
             with_boxes=self.with_boxes,
+            drop=self.drop,
         )
 
     def leave_out(self, cases: Collection[str]) -> None:

@@ -26,9 +26,11 @@ from ganatomy.data.sources.files.base import Files
 from ganatomy.data.splits.held import Changed, Held, dealt
 from ganatomy.data.splits.split import Splitting
 from ganatomy.data.transforms.augment import Item
+from ganatomy.data.transforms.body import check_mode
 from ganatomy.data.transforms.cut import refuse
 from ganatomy.data.transforms.degrade import Degrade
 from ganatomy.data.transforms.intensity import Intensity, as_many
+from ganatomy.data.transforms.missing import Missing, check_missing
 from ganatomy.data.transforms.patches import Patches
 from ganatomy.data.transforms.prepare import Preparation, Prepared
 from ganatomy.errors import UserError, one_of
@@ -60,6 +62,8 @@ class DataModule(Cohort, pl.LightningDataModule):
         resize: see `fitted`.
         patch: see `Patches`; null trains on whole images.
         foreground: see `Patches`.
+        mask: `auto` finds the body in the images, the region of losses and scores; files are the source's.
+        missing: see `transforms.missing`; and `drop`: the share of channels dropped in training.
         split: see `Splitting.shares`.
         split_seed: see `Splitting.seed`; also the seed of noise in validation and test.
         fold: see `Splitting`.
@@ -108,6 +112,9 @@ class DataModule(Cohort, pl.LightningDataModule):
         resize: str | None = None,
         patch: int | Sequence[int] | None = None,
         foreground: float = 0.5,
+        mask: str | None = None,
+        missing: Missing = None,
+        drop: float = 0.0,
         split: Sequence[float] = (4, 1, 1),
         split_seed: int = 0,
         fold: int | None = None,
@@ -136,8 +143,10 @@ class DataModule(Cohort, pl.LightningDataModule):
         self.held, self.changed, self.intensity = held, changed, suited(source, intensity)
         size = source.size if isinstance(source.size, int) or source.size is None else tuple(source.size)
         steps, seeds = tuple(spacing) if spacing else None, patch is not None
+        check_missing(missing, drop, source.channels)
+        self.drop, more = drop, (seeds, target_intensity, check_mode(mask, source), missing)
         self.preparation = Preparation(
-            self.spatial_dims, self.intensity, orientation, steps, size, resize, seeds, target_intensity
+            self.spatial_dims, self.intensity, orientation, steps, size, resize, *more
         )
         as_many(self.intensity, self.channels, "data.intensity")
         as_many(target_intensity, self.target_channels, "data.target_intensity")

@@ -88,6 +88,14 @@ def _breaches(case: Case, source: Source) -> Iterator[str]:
         target = case["target"]
         if target.ndim != dims + 1 or target.dtype.kind not in "buif":
             yield f"target {_shape(target)}; expected [C, {spatial}] of real numbers, as the image has"
+    if "mask" in case:
+        mask = case["mask"]
+        if mask.ndim != dims + 1 or len(mask) != 1 or mask.dtype.kind != "b":
+            yield f"mask {_shape(mask)}; expected [1, {spatial}] bool: the region of losses and scores"
+    if "present" in case:
+        present = case["present"]
+        if present.shape != (len(image),) or present.dtype.kind != "b" or not present.any():
+            yield f"present {_shape(present)}; expected [{len(image)}] bool, True for a channel that is there"
     if "boxes" in case:
         yield from _boxes(case, dims)
     if "class" in case:

@@ -32,6 +32,7 @@ class Folder(Files):
         match: a regular expression searched in the path, whose named groups become words.
         label: template of the masks below `root`; it may contain `*`.
         target: template of the targets below `root`; it may contain `*`.
+        mask: template of the regions of losses and scores, voxels that are not 0; `auto` reads no files.
         kind: template of the class of the image.
         subject: template of the subject.
         given_split: template of the split, such as {top}.
@@ -44,6 +45,7 @@ class Folder(Files):
     match: str | None = None
     label: str | None = None
     target: str | None = None
+    mask: str | None = None
     kind: str | None = None
     subject: str = "{folder}/{stem}"
     given_split: str | None = None
@@ -62,18 +64,20 @@ class Folder(Files):
             self.image_classes = tuple(sorted({self._filled("kind", each) for each in words}))
         labels, label_notes = self._files("label", words)
         targets, target_notes = self._files("target", words)
-        records = [self._record(*each) for each in zip(found, words, labels, targets, strict=True)]
+        masks, mask_notes = self._files("mask", words)
+        sides = zip(found, words, labels, targets, masks, strict=True)
+        records = [self._record(*each) for each in sides]
         if self.splits:
             path = self.folder / self.splits
             records = assigned(records, read_splits(path), str(path))
-        return self.completed(records, [*notes, *label_notes, *target_notes])
+        return self.completed(records, [*notes, *label_notes, *target_notes, *mask_notes])
 
     def _files(
         self, role: str, words: Sequence[dict[str, str]]
     ) -> tuple[list[list[str] | None], list[Fault]]:
-        """Return the masks or targets of each image, each with one owner, and notes about the other files."""
+        """Return the files of a role of each image, each with one owner, and notes about the other files."""
         text = getattr(self, role)
-        if not text:
+        if not text or (role, text) == ("mask", "auto"):
             return [None] * len(words), []
         template = Template(text, role)
         both = [template.found(self.folder, each) for each in words]
@@ -108,13 +112,14 @@ class Folder(Files):
         fault = Fault("", "mask without image", f"{text}; correct data.label, or remove them")
         return [fault] if left else []
 
-    def _record(
-        self, path: Path, words: dict[str, str], label: list[str] | None, target: list[str] | None
-    ) -> Record:
+    def _record(self, path: Path, words: dict[str, str], *others: list[str] | None) -> Record:
+        """Return the record of an image; `others` are the files of its label, target and mask."""
         name = words["path"]
         content: dict[str, Any] = {"image": name}
         content |= {
-            role: files for role, files in (("label", label), ("target", target)) if files is not None
+            role: files
+            for role, files in zip(("label", "target", "mask"), others, strict=True)
+            if files is not None
         }
         kind = self._filled("kind", words) if self.kind else ""
         if kind:

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ganatomy.data.records import Case, Record, Source
+from ganatomy.data.records import PICTURES, Case, Record, Source
 from ganatomy.data.regrid import Grid, fitted, orientations, regrid, respaced, turned
-from ganatomy.data.transforms.boxes import move_boxes, usable_boxes
+from ganatomy.data.transforms.body import with_mask
+from ganatomy.data.transforms.boxes import boxes_on
 from ganatomy.data.transforms.intensity import Intensity, column, mapping, one_each, units
+from ganatomy.data.transforms.missing import Missing, units_of_present, with_presence, zeroed
 from ganatomy.data.transforms.patches import facts_of_patches
 from ganatomy.errors import UserError, one_of
 
@@ -40,6 +42,8 @@ class Preparation:
         seeds: keep what patches are chosen by, see `facts_of_patches`.
         target_intensity: intensity of a target with other units than its image; None gives it the offset and
             scale of its image.
+        mask: `auto` finds the body in images without a mask of their own, see `body_mask`.
+        missing: see `transforms.missing`.
     """
 
     spatial_dims: int
@@ -50,6 +54,8 @@ class Preparation:
     resize: str | None = None
     seeds: bool = False
     target_intensity: Intensity = field(default=None, repr=False)
+    mask: str | None = field(default=None, repr=False)
+    missing: Missing = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         """Return the settings as they enter the hash of the data.
@@ -91,6 +97,7 @@ class Preparation:
         Raises:
             UserError: a setting does not fit the images.
         """
+        case = with_presence(with_mask(case, self.mask), self.missing)
         source = grid_of(case)
         target = self.grid(source, whole)
         ready: Case = {"affine": target.affine, "spacing": target.spacing}
@@ -102,12 +109,12 @@ class Preparation:
             ready |= {f"{prefix}offset": offset, f"{prefix}scale": scale}
             normal = (values.astype(np.float64) - column(offset, dims)) / column(scale, dims)
             ready[key] = normal.astype(np.float32)
-        if "label" in case:
-            ready["label"] = regrid(case["label"], source, target, order=0)
+        marked = [key for key in ("label", "mask") if key in case]
+        ready |= {key: regrid(case[key], source, target, order=0) for key in marked}
+        if "present" in case:
+            ready |= {"image": zeroed(ready["image"], case["present"]), "present": case["present"]}
         if "boxes" in case:
-            cut, usable = usable_boxes(case["boxes"], source.shape)
-            ready["boxes"], inside = usable_boxes(move_boxes(cut[usable], source, target), target.shape)
-            ready["boxes"], ready["classes"] = ready["boxes"][inside], case["classes"][usable][inside]
+            ready["boxes"], ready["classes"] = boxes_on(case["boxes"], case["classes"], source, target)
         if "class" in case:
             ready["class"] = case["class"]
         stacked = len(target.shape) == 3 and self.spatial_dims == 2
@@ -117,7 +124,7 @@ class Preparation:
 
     def _units(self, case: Case) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Return offset and scale of the image, and of the target if there is one."""
-        found = {"image": units(case["image"], self.intensity)}
+        found = {"image": units_of_present(case, self.intensity)}
         if "target" in case and self.target_intensity is not None:
             found["target"] = units(case["target"], self.target_intensity, "data.target_intensity")
         elif "target" in case:
@@ -140,10 +147,8 @@ class Preparation:
         """Return the grid of a prepared training case; with `whole`, the grid that crops nothing."""
         dims = len(source.shape)
         if dims < self.spatial_dims:
-            raise UserError(
-                f"data.spatial_dims={self.spatial_dims}: the images have {dims} dimensions; "
-                f"set data.spatial_dims={dims}"
-            )
+            words = f"the images have {dims} dimensions; set data.spatial_dims={dims}"
+            raise UserError(f"data.spatial_dims={self.spatial_dims}: {words}")
         target = turned(source, self.orientation) if self.orientation and dims == 3 else source
         self._check_slices(target)
         if self.spacing:
@@ -241,9 +246,4 @@ def restore(array: np.ndarray, case: Case, order: int = 1, fill: float = 0.0) ->
 
 def sliced(case: Case) -> Case:
     """Return the case with the slice axis of its pictures first."""
-    moved = {
-        key: np.ascontiguousarray(np.moveaxis(case[key], -1, 0))
-        for key in ("image", "target", "label")
-        if key in case
-    }
-    return case | moved
+    return case | {k: np.ascontiguousarray(np.moveaxis(case[k], -1, 0)) for k in PICTURES if k in case}
