@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -18,7 +18,7 @@ from ganatomy.data.known import suited
 from ganatomy.data.labels import Labels
 from ganatomy.data.loader import Loader
 from ganatomy.data.pipeline import EvalBatches, alike, collate
-from ganatomy.data.quality.contract import check_source
+from ganatomy.data.quality.contract import check_choices, check_counts, check_source
 from ganatomy.data.quality.survey import OnError, survey, usable_records
 from ganatomy.data.records import SPLITS, Source, Split
 from ganatomy.data.sampler import Share
@@ -33,7 +33,7 @@ from ganatomy.data.transforms.intensity import Intensity, as_many
 from ganatomy.data.transforms.missing import Missing, check_missing
 from ganatomy.data.transforms.patches import Patches
 from ganatomy.data.transforms.prepare import Preparation, Prepared
-from ganatomy.errors import UserError, one_of
+from ganatomy.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -133,18 +133,16 @@ class DataModule(Cohort, pl.LightningDataModule):
     ) -> None:
         super().__init__()
         check_source(source)
-        _check_counts(batch_size=(batch_size, 1), workers=(workers, 0))
-        one_of("data.cache", cache, get_args(Kind))
-        one_of("data.on_error", on_error, get_args(OnError))
-        one_of("data.changed", changed, get_args(Changed))
+        check_counts(batch_size=(batch_size, 1), workers=(workers, 0))
+        check_choices(cache=(cache, Kind), on_error=(on_error, OnError), changed=(changed, Changed))
+        check_missing(missing, drop, source.channels)
         self.source, self.augment, self.on_error, self.degrade = source, augment, on_error, degrade
-        self.batch_size, self.batches_done, self.pieces = batch_size, batches_done, pieces
+        self.batch_size, self.batches_done, self.pieces, self.drop = batch_size, batches_done, pieces, drop
         self.seed, self.workers, self.one_size, self.with_boxes = seed, workers, one_size, with_boxes
         self.held, self.changed, self.intensity = held, changed, suited(source, intensity)
         size = source.size if isinstance(source.size, int) or source.size is None else tuple(source.size)
         steps, seeds = tuple(spacing) if spacing else None, patch is not None
-        check_missing(missing, drop, source.channels)
-        self.drop, more = drop, (seeds, target_intensity, check_mode(mask, source), missing)
+        more = (seeds, target_intensity, check_mode(mask, source), missing)
         self.preparation = Preparation(
             self.spatial_dims, self.intensity, orientation, steps, size, resize, *more
         )
@@ -154,12 +152,16 @@ class DataModule(Cohort, pl.LightningDataModule):
         self.splitting = Splitting(tuple(split), split_seed, folds, fold, split_file)
         self.labels = Labels(label_fraction, unlabelled_fraction, batch_size, split_seed)
         self.folder = Path(cache_dir).expanduser() if cache_dir else Path.home() / ".cache/ganatomy"
-        if isinstance(source, Files):
-            source.digests = Digests(self.folder, source.folder, source.private)
         self.prepared = Prepared(source, self.preparation, cut=one_size)
-        self.cache = Cache(self.prepared.make, self.prepared.key, cache, self.folder, cache_gb)
-        self.records, self.dealt, self.facts = {}, [], {}
-        self.sliced, self.left_out, self.going_on = False, 0, []
+        self.cache = self._cache(cache, cache_gb)
+        self.records, self.dealt, self.facts, self.going_on = {}, [], {}, []
+        self.sliced, self.left_out = False, 0
+
+    def _cache(self, kind: Kind, limit_gb: float) -> Cache:
+        """Return the cache of prepared cases; a source of files keeps its digests there too."""
+        if isinstance(self.source, Files):
+            self.source.digests = Digests(self.folder, self.source.folder, self.source.private)
+        return Cache(self.prepared.make, self.prepared.key, kind, self.folder, limit_gb)
 
     def setup(self, stage: str | None = None) -> None:
         """Split and survey the cases: read those that are not cached and find faults.
@@ -241,10 +243,3 @@ class DataModule(Cohort, pl.LightningDataModule):
 
     def _rank_and_world_size(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-
-
-def _check_counts(**counts: tuple[int, int]) -> None:
-    """Raise UserError for a number below its minimum; `counts` maps keys to (number, minimum)."""
-    for key, (number, minimum) in counts.items():
-        if number < minimum:
-            raise UserError(f"data.{key}={number}: give {minimum} or more")

@@ -21,9 +21,9 @@ from ganatomy.errors import UserError
 SMOOTHED = 2.0
 """Standard deviation of the smoothing before the threshold in mm; half a voxel at least, two at most."""
 BRIDGED = 2
-"""Voxels of the opening that cuts the couch off the body, and of the closing of the skin."""
+"""Voxels of the opening that cuts off the couch, and of the closing of gaps."""
 PART = 0.25
-"""Size of the smallest part that is kept beside the largest: both legs are body, an earplug or coil is not."""
+"""Size of the smallest part that is kept beside the largest: both legs are body, a coil is not."""
 ENDS = (0.5, 99.0)
 """Percentiles of each channel between which its values count."""
 
