@@ -22,6 +22,7 @@ from ganatomy.data.quality.contract import check_choices, check_counts, check_so
 from ganatomy.data.quality.survey import OnError, survey, usable_records
 from ganatomy.data.records import SPLITS, Source, Split
 from ganatomy.data.sampler import Share
+from ganatomy.data.sides.sides import Sides, Unpaired, set_sides
 from ganatomy.data.sources.files.base import Files
 from ganatomy.data.splits.held import Changed, Held, dealt
 from ganatomy.data.splits.split import Splitting
@@ -29,7 +30,7 @@ from ganatomy.data.transforms.augment import Item
 from ganatomy.data.transforms.body import check_mode
 from ganatomy.data.transforms.cut import refuse
 from ganatomy.data.transforms.degrade import Degrade
-from ganatomy.data.transforms.intensity import Intensity, as_many
+from ganatomy.data.transforms.intensity import Intensity
 from ganatomy.data.transforms.missing import Missing, check_missing
 from ganatomy.data.transforms.patches import Patches
 from ganatomy.data.transforms.prepare import Preparation, Prepared
@@ -80,6 +81,7 @@ class DataModule(Cohort, pl.LightningDataModule):
         held: split of the resumed run.
         one_size: the task needs all images of one size: validation and test are cropped like training.
         with_boxes: the task learns from boxes; without, training batches hold none.
+        unpaired: see `Sides`.
 
     Raises:
         UserError: a setting is invalid.
@@ -130,9 +132,13 @@ class DataModule(Cohort, pl.LightningDataModule):
         held: Held | None = None,
         one_size: bool = False,
         with_boxes: bool = True,
+        unpaired: Unpaired = False,
     ) -> None:
         super().__init__()
         check_source(source)
+        self.sides = Sides(unpaired, split_seed)
+        self.sides.refuse(label_fraction, unlabelled_fraction, degrade is not None)
+        set_sides(source, unpaired)
         check_counts(batch_size=(batch_size, 1), workers=(workers, 0))
         check_choices(cache=(cache, Kind), on_error=(on_error, OnError), changed=(changed, Changed))
         check_missing(missing, drop, source.channels)
@@ -141,24 +147,21 @@ class DataModule(Cohort, pl.LightningDataModule):
         self.seed, self.workers, self.one_size, self.with_boxes = seed, workers, one_size, with_boxes
         self.held, self.changed, self.intensity = held, changed, suited(source, intensity)
         size = source.size if isinstance(source.size, int) or source.size is None else tuple(source.size)
-        steps, seeds = tuple(spacing) if spacing else None, patch is not None
-        more = (seeds, target_intensity, check_mode(mask, source), missing)
-        self.preparation = Preparation(
-            self.spatial_dims, self.intensity, orientation, steps, size, resize, *more
-        )
-        as_many(self.intensity, self.channels, "data.intensity")
-        as_many(target_intensity, self.target_channels, "data.target_intensity")
+        more = (resize, patch is not None, target_intensity, check_mode(mask, source), missing)
+        grid = (orientation, tuple(spacing) if spacing else None, size)
+        self.preparation = Preparation(self.spatial_dims, self.intensity, *grid, *more)
+        self.preparation.check_channels(self.channels, self.target_channels)
         self.patches = Patches(patch, foreground) if patch is not None else None
         self.splitting = Splitting(tuple(split), split_seed, folds, fold, split_file)
         self.labels = Labels(label_fraction, unlabelled_fraction, batch_size, split_seed)
-        self.folder = Path(cache_dir).expanduser() if cache_dir else Path.home() / ".cache/ganatomy"
         self.prepared = Prepared(source, self.preparation, cut=one_size)
-        self.cache = self._cache(cache, cache_gb)
-        self.records, self.dealt, self.facts, self.going_on = {}, [], {}, []
-        self.sliced, self.left_out = False, 0
+        self.cache = self._cache(cache, cache_dir, cache_gb)
+        self.records, self.targets, self.dealt, self.facts = {}, {}, [], {}
+        self.sliced, self.left_out, self.going_on = False, 0, []
 
-    def _cache(self, kind: Kind, limit_gb: float) -> Cache:
-        """Return the cache of prepared cases; a source of files keeps its digests there too."""
+    def _cache(self, kind: Kind, folder: str | None, limit_gb: float) -> Cache:
+        """Return the cache of prepared cases; a source of files keeps its digests in its folder too."""
+        self.folder = Path(folder).expanduser() if folder else Path.home() / ".cache/ganatomy"
         if isinstance(self.source, Files):
             self.source.digests = Digests(self.folder, self.source.folder, self.source.private)
         return Cache(self.prepared.make, self.prepared.key, kind, self.folder, limit_gb)
@@ -181,13 +184,15 @@ class DataModule(Cohort, pl.LightningDataModule):
             self.source.digests.save()
         if self.held:
             self.held.compare({case: fact.content for case, fact in self.facts.items()}, self.changed)
-        self.sliced = self.spatial_dims == 2 and any(len(fact.shape) == 4 for fact in self.facts.values())
+        shapes = [self.facts[record.case].shape for record in records if record.side != "target"]
+        self.sliced = self.spatial_dims == 2 and any(len(shape) == 4 for shape in shapes)
         sound = usable_records(records, self.facts, self.on_error)
         if self.one_size:
             refuse(self.cut, self.preparation.resize)
-        for split in SPLITS:
-            chosen = [record for record in sound if record.split == split]
-            self.records[split] = self.held.in_order(split, chosen) if self.held else chosen
+        chosen = {split: [record for record in sound if record.split == split] for split in SPLITS}
+        if self.held:
+            chosen = {split: self.held.in_order(split, cases) for split, cases in chosen.items()}
+        self.records, self.targets = self.sides.divide(chosen, self.has_target)
         if empty := [split for split in SPLITS if not self.records[split]]:
             self.records = {}
             raise UserError(f"data: no case is in the split {empty[0]}; change data.split or data.split_file")
@@ -201,13 +206,7 @@ class DataModule(Cohort, pl.LightningDataModule):
 
     def train_dataloader(self) -> Loader:
         items = self.train_items()
-        sampler = self.labels.sampler(
-            (items.labelled_items, items.unlabelled_items),
-            self.seed,
-            self.batches_done,
-            *self._rank_and_world_size(),
-            self.pieces,
-        )
+        sampler = items.sampler(self.labels, self.batches_done, self._rank_and_world_size(), self.pieces)
         return self._loader(items, batch_sampler=sampler, collate_fn=collate)
 
     @property
@@ -228,7 +227,7 @@ class DataModule(Cohort, pl.LightningDataModule):
         # Every process needs a batch (collectives at the end of an epoch); scores count a case once.
         records = records[rank::world_size] or records[:1]
         shapes = {case: fact.shape for case, fact in self.facts.items()}
-        groups = list(alike(records, shapes, 1 if self.sliced else self.batch_size))
+        groups = list(alike(records, shapes, 1 if self.sliced else self.batch_size, self.has_target))
         return self._loader(EvalBatches(groups, self.sliced, self.evaluated), batch_size=None)
 
     def _loader(self, items: Dataset[Item], **settings: Any) -> Loader:

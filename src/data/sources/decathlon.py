@@ -167,7 +167,7 @@ class Decathlon(ListedFiles):
     def _with_presence(self, record: Record) -> Record:
         """Return a record without the channels whose file is not there, if that is allowed."""
         images = record.content["image"]
-        there = [image in self.files or (self.folder / image).exists() for image in images]
+        there = [image if image in self.files or (self.folder / image).exists() else "" for image in images]
         names = [self.names[n] for n in self.take["image"]]
         content, gap = (
             presence(there, names, len(names), self.missing) if len(images) == len(names) else ({}, "")

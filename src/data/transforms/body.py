@@ -15,7 +15,7 @@ from scipy.ndimage import (
 )
 from skimage.filters import threshold_otsu
 
-from ganatomy.data.records import Case
+from ganatomy.data.records import Case, picture
 from ganatomy.errors import UserError
 
 SMOOTHED = 2.0
@@ -37,7 +37,7 @@ def with_mask(case: Case, mode: str | None) -> Case:
     """
     if mode is None or "mask" in case:
         return case
-    image = case["image"]
+    image = picture(case)
     image = image[case["present"]] if "present" in case else image
     return case | {"mask": body_mask(image, case["spacing"])}
 

@@ -74,7 +74,7 @@ def zeroed(image: np.ndarray, present: np.ndarray | None) -> np.ndarray:
 
 def with_presence(case: Case, missing: Missing) -> Case:
     """Return a case with `present`, all channels unless it says otherwise, if some may be missing."""
-    if missing is None or "present" in case:
+    if missing is None or "present" in case or "image" not in case:
         return case
     return case | {"present": np.ones(len(case["image"]), bool)}
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ganatomy.data.records import PICTURES, Case, Record, Source
-from ganatomy.data.regrid import Grid, fitted, orientations, regrid, respaced, turned
+from ganatomy.data.records import PICTURES, Case, Record, Source, picture
+from ganatomy.data.regrid import Grid, fitted, refuse_lines, regrid, respaced, turned
 from ganatomy.data.transforms.body import with_mask
 from ganatomy.data.transforms.boxes import boxes_on
-from ganatomy.data.transforms.intensity import Intensity, column, mapping, one_each, units
+from ganatomy.data.transforms.intensity import Intensity, as_many, column, mapping, one_each, units
 from ganatomy.data.transforms.missing import Missing, units_of_present, with_presence, zeroed
 from ganatomy.data.transforms.patches import facts_of_patches
 from ganatomy.errors import UserError, one_of
@@ -80,6 +80,11 @@ class Preparation:
             for setting in one_each(given) or [given]:
                 mapping(np.zeros((1, 2, 2)), setting, f"data.{key}")
 
+    def check_channels(self, image: int, target: int) -> None:
+        """Raise UserError if a list of intensities has another length than its side has channels."""
+        as_many(self.intensity, image, "data.intensity")
+        as_many(self.target_intensity, target, "data.target_intensity")
+
     def __call__(self, case: Case, whole: bool = False) -> Case:
         """Return the prepared case.
 
@@ -124,6 +129,10 @@ class Preparation:
 
     def _units(self, case: Case) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Return offset and scale of the image, and of the target if there is one."""
+        if "image" not in case:
+            given, key = self.target_intensity, "data.target_intensity"
+            given, key = (self.intensity, "data.intensity") if given is None else (given, key)
+            return {"target": units(case["target"], given, key)}
         found = {"image": units_of_present(case, self.intensity)}
         if "target" in case and self.target_intensity is not None:
             found["target"] = units(case["target"], self.target_intensity, "data.target_intensity")
@@ -150,7 +159,7 @@ class Preparation:
             words = f"the images have {dims} dimensions; set data.spatial_dims={dims}"
             raise UserError(f"data.spatial_dims={self.spatial_dims}: {words}")
         target = turned(source, self.orientation) if self.orientation and dims == 3 else source
-        self._check_slices(target)
+        refuse_lines(target, self.spatial_dims, self.orientation)
         if self.spacing:
             wanted = self._per_axis(self.spacing, target.spacing.tolist(), "spacing")
             target = respaced(target, np.array(wanted, float))
@@ -159,19 +168,6 @@ class Preparation:
             size = tuple(int(n) for n in self._per_axis(size, target.shape, "size"))
             target = fitted(target, size, self.resize or ("pad" if dims == 3 else "letterbox"), whole)
         return target
-
-    def _check_slices(self, target: Grid) -> None:
-        """Raise UserError if the orientation would slice a single plane into lines."""
-        shape = target.shape
-        if len(shape) == self.spatial_dims or shape[-1] == 1 or shape[:-1].count(1) != 1:
-            return
-        thin = orientations.aff2axcodes(target.affine)[shape.index(1)]
-        way = {"L": "IPL", "R": "IPL", "P": "ILP", "A": "ILP"}.get(thin, "PLS")
-        voxels = "x".join(map(str, shape))
-        raise UserError(
-            f"data.orientation={self.orientation}: a single slice of {voxels} voxels would be "
-            f"cut into lines; set data.orientation={way}, which leaves it whole"
-        )
 
     @staticmethod
     def _per_axis(wanted: Sequence[float | None], present: Sequence[float], key: str) -> list[float]:
@@ -225,8 +221,8 @@ class Prepared:
 
 
 def grid_of(case: Case) -> Grid:
-    """Return the grid of a case's image."""
-    return Grid(case["affine"], case["image"].shape[1:])
+    """Return the grid of a case's image; of its target, if it has no image."""
+    return Grid(case["affine"], picture(case).shape[1:])
 
 
 def restore(array: np.ndarray, case: Case, order: int = 1, fill: float = 0.0) -> np.ndarray:

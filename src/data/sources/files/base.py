@@ -18,6 +18,7 @@ from ganatomy.data.sources.files.channels import coloured, on_grid, same_grid, s
 from ganatomy.data.sources.files.claims import claimed, uneven
 from ganatomy.data.sources.files.marked import check_settings, label_of, read_masks, read_region, unmarked
 from ganatomy.data.sources.files.masks import boxes_in
+from ganatomy.data.sources.files.partners import with_sides, without_partner
 from ganatomy.data.sources.files.settings import FileSettings
 from ganatomy.data.sources.files.versions import content, fingerprint
 from ganatomy.errors import UserError
@@ -39,6 +40,7 @@ class Files(FileSettings):
         self.raw: dict[str, Raw] = {}
         check_settings(self)
         self.repeats_grey = True
+        self.two_sided = False
 
     def completed(self, records: Sequence[Record], notes: Sequence[Fault] = ()) -> list[Record]:
         """Return a source's records with the faults found between them.
@@ -51,6 +53,10 @@ class Files(FileSettings):
                     raise UserError(
                         f'data.{key}: "{printable(name)}" has the hidden character {sign}; rename the class'
                     )
+        if self.two_sided:
+            records = with_sides(records)
+        else:
+            notes = [*notes, *without_partner(records, self.folder)]
         self.repeats_grey = all(len(files_of(record)) <= 1 for record in records)
         checked = claimed(records, self.folder, self.shared)
         checked = uneven(checked, self.channels) if self.files_are_channels else checked
@@ -63,9 +69,9 @@ class Files(FileSettings):
         return content(self, record)
 
     def load(self, record: Record) -> Case:
-        image, grid = self._channels(record, "image")
-        case: Case = {"image": image, "affine": grid.affine, "spacing": grid.spacing}
-        if "target" in record.content:
+        image, grid = self._channels(record, record.side or "image")
+        case: Case = {record.side or "image": image, "affine": grid.affine, "spacing": grid.spacing}
+        if "target" in record.content and not record.side:
             target, own = self._channels(record, "target")
             if self.target_grid is None:
                 self._same_grid(record, own, grid)

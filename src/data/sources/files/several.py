@@ -33,21 +33,23 @@ def names_in(row: dict[str, Any], columns: Sequence[str]) -> list[str]:
 
 
 def presence(
-    there: Sequence[bool], names: Sequence[str], channels: int, missing: Missing
+    files: Sequence[str], names: Sequence[str], channels: int, missing: Missing
 ) -> tuple[dict[str, Any], str]:
     """Return what a record says of channels that its case lacks, and the fault if it may not lack any.
 
     Args:
-        there: True for each channel that has a file.
-        names: What the channels are called.
+        files: File of each channel, empty for one that has none.
+        names: What the channels are called; their numbers from 1 if there are fewer names than channels.
         channels: Channels of the image.
         missing: The setting data.missing.
 
     Returns:
         (content of the record; words of the fault, empty if there is none).
     """
+    there = [bool(file) for file in files]
     if len(there) != channels or all(there) or not any(there):
         return {}, ""
+    names = names if len(names) == channels else [str(number) for number in range(1, channels + 1)]
     if missing == "zero":
-        return {"present": [bool(one) for one in there]}, ""
+        return {"present": there}, ""
     return {}, lacks([name for name, one in zip(names, there, strict=True) if not one], channels)
