@@ -31,7 +31,7 @@ from ganatomy.data.transforms.body import check_mode
 from ganatomy.data.transforms.cut import refuse
 from ganatomy.data.transforms.degrade import Degrade
 from ganatomy.data.transforms.intensity import Intensity
-from ganatomy.data.transforms.missing import Missing, check_missing
+from ganatomy.data.transforms.missing import Missing
 from ganatomy.data.transforms.patches import Patches
 from ganatomy.data.transforms.prepare import Preparation, Prepared
 from ganatomy.errors import UserError
@@ -141,7 +141,6 @@ class DataModule(Cohort, pl.LightningDataModule):
         set_sides(source, unpaired)
         check_counts(batch_size=(batch_size, 1), workers=(workers, 0))
         check_choices(cache=(cache, Kind), on_error=(on_error, OnError), changed=(changed, Changed))
-        check_missing(missing, drop, source.channels)
         self.source, self.augment, self.on_error, self.degrade = source, augment, on_error, degrade
         self.batch_size, self.batches_done, self.pieces, self.drop = batch_size, batches_done, pieces, drop
         self.seed, self.workers, self.one_size, self.with_boxes = seed, workers, one_size, with_boxes
@@ -150,7 +149,7 @@ class DataModule(Cohort, pl.LightningDataModule):
         more = (resize, patch is not None, target_intensity, check_mode(mask, source), missing)
         grid = (orientation, tuple(spacing) if spacing else None, size)
         self.preparation = Preparation(self.spatial_dims, self.intensity, *grid, *more)
-        self.preparation.check_channels(self.channels, self.target_channels)
+        self.preparation.check_channels(self.channels, self.target_channels, drop)
         self.patches = Patches(patch, foreground) if patch is not None else None
         self.splitting = Splitting(tuple(split), split_seed, folds, fold, split_file)
         self.labels = Labels(label_fraction, unlabelled_fraction, batch_size, split_seed)

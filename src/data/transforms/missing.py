@@ -38,7 +38,37 @@ def check_missing(missing: Missing, drop: float, channels: int) -> None:
         )
 
 
-def units_of_present(case: Case, intensity: Intensity) -> tuple[np.ndarray, np.ndarray]:
+def units_of_sides(
+    case: Case, intensity: Intensity, target_intensity: Intensity
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return offset and scale of a case's image, and of its target, by key, as far as they are there.
+
+    Args:
+        case: Arrays as the source loads them.
+        intensity: Setting of the image, or one for each channel.
+        target_intensity: That of the target; None for the units of the image.
+
+    Raises:
+        UserError: A setting does not fit.
+    """
+    if "image" not in case:
+        given, key = target_intensity, "data.target_intensity"
+        given, key = (intensity, "data.intensity") if given is None else (given, key)
+        return {"target": units(case["target"], given, key)}
+    found = {"image": _units_of_present(case, intensity)}
+    if "target" in case and target_intensity is not None:
+        found["target"] = units(case["target"], target_intensity, "data.target_intensity")
+    elif "target" in case:
+        found["target"] = found["image"]
+        if len(found["image"][0]) not in (1, len(case["target"])):
+            raise UserError(
+                f"data.intensity: has a setting for each of {len(case['image'])} channels, and the "
+                f"target has {len(case['target'])}; set data.target_intensity"
+            )
+    return found
+
+
+def _units_of_present(case: Case, intensity: Intensity) -> tuple[np.ndarray, np.ndarray]:
     """Return offset and scale of a case's image, see `units`, from the channels that are there.
 
     Missing channels get the offset 0 and the scale 1 where each channel has its own.

@@ -13,8 +13,8 @@ from ganatomy.data.records import PICTURES, Case, Record, Source, picture
 from ganatomy.data.regrid import Grid, fitted, refuse_lines, regrid, respaced, turned
 from ganatomy.data.transforms.body import with_mask
 from ganatomy.data.transforms.boxes import boxes_on
-from ganatomy.data.transforms.intensity import Intensity, as_many, column, mapping, one_each, units
-from ganatomy.data.transforms.missing import Missing, units_of_present, with_presence, zeroed
+from ganatomy.data.transforms.intensity import Intensity, as_many, column, mapping, one_each
+from ganatomy.data.transforms.missing import Missing, check_missing, units_of_sides, with_presence, zeroed
 from ganatomy.data.transforms.patches import facts_of_patches
 from ganatomy.errors import UserError, one_of
 
@@ -80,8 +80,18 @@ class Preparation:
             for setting in one_each(given) or [given]:
                 mapping(np.zeros((1, 2, 2)), setting, f"data.{key}")
 
-    def check_channels(self, image: int, target: int) -> None:
-        """Raise UserError if a list of intensities has another length than its side has channels."""
+    def check_channels(self, image: int, target: int, drop: float = 0.0) -> None:
+        """Refuse settings that do not suit the number of channels.
+
+        Args:
+            image: channels of the image.
+            target: channels of the target.
+            drop: see `with_drops`.
+
+        Raises:
+            UserError: a list of intensities has another length, or channels are dropped that must be there.
+        """
+        check_missing(self.missing, drop, image)
         as_many(self.intensity, image, "data.intensity")
         as_many(self.target_intensity, target, "data.target_intensity")
 
@@ -107,7 +117,7 @@ class Preparation:
         target = self.grid(source, whole)
         ready: Case = {"affine": target.affine, "spacing": target.spacing}
         ready |= {"input_affine": source.affine, "input_shape": np.array(source.shape)}
-        for key, (offset, scale) in self._units(case).items():
+        for key, (offset, scale) in units_of_sides(case, self.intensity, self.target_intensity).items():
             values = case[key].astype(np.result_type(case[key].dtype, np.float32))
             values = regrid(values, source, target, order=1, fill=float(values.min()))
             dims, prefix = len(target.shape), "" if key == "image" else f"{key}_"
@@ -126,24 +136,6 @@ class Preparation:
         if self.seeds:
             ready |= facts_of_patches(ready, stacked)
         return sliced(ready) if stacked else ready
-
-    def _units(self, case: Case) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Return offset and scale of the image, and of the target if there is one."""
-        if "image" not in case:
-            given, key = self.target_intensity, "data.target_intensity"
-            given, key = (self.intensity, "data.intensity") if given is None else (given, key)
-            return {"target": units(case["target"], given, key)}
-        found = {"image": units_of_present(case, self.intensity)}
-        if "target" in case and self.target_intensity is not None:
-            found["target"] = units(case["target"], self.target_intensity, "data.target_intensity")
-        elif "target" in case:
-            found["target"] = found["image"]
-            if len(found["image"][0]) not in (1, len(case["target"])):
-                raise UserError(
-                    f"data.intensity: has a setting for each of {len(case['image'])} channels, and the "
-                    f"target has {len(case['target'])}; set data.target_intensity"
-                )
-        return found
 
     def kept(self, source: Grid) -> float:
         """Return the share of an image that training keeps; 1 unless `size` crops it."""
