@@ -57,7 +57,7 @@ class DataModule(Cohort, pl.LightningDataModule):
         cache_gb: size limit of the cache in GiB.
         augment: MONAI dictionary transforms, applied in training.
         intensity: see `Intensity`; `auto`: as the source suggests.
-        target_intensity: see `Preparation`.
+        target_intensity: see `Preparation`; `auto`: as the source suggests.
         orientation: see `Preparation`.
         spacing: see `Preparation`, in mm.
         resize: see `fitted`.
@@ -146,8 +146,8 @@ class DataModule(Cohort, pl.LightningDataModule):
         self.seed, self.workers, self.one_size, self.with_boxes = seed, workers, one_size, with_boxes
         self.held, self.changed, self.intensity = held, changed, suited(source, intensity)
         size = source.size if isinstance(source.size, int) or source.size is None else tuple(source.size)
-        more = (resize, patch is not None, target_intensity, check_mode(mask, source), missing)
-        grid = (orientation, tuple(spacing) if spacing else None, size)
+        grid = (orientation, tuple(spacing) if spacing else None, size, resize, patch is not None)
+        more = (suited(source, target_intensity, "target_intensity"), check_mode(mask, source), missing)
         self.preparation = Preparation(self.spatial_dims, self.intensity, *grid, *more)
         self.preparation.check_channels(self.channels, self.target_channels, drop)
         self.patches = Patches(patch, foreground) if patch is not None else None

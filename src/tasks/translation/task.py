@@ -89,6 +89,10 @@ class TranslationTask(AdversarialTask):
     def network_arguments(data: DataModule) -> dict[str, dict[str, Any]]:
         return Method.network_arguments(data.channels, data.target_channels)
 
+    @property
+    def generator_passes(self) -> tuple[int, int]:
+        return self.method.generator_passes
+
     def generate(self, batch: Batch) -> Any:
         return self.method.generate(batch)
 
