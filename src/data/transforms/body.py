@@ -70,8 +70,8 @@ def body_mask(image: np.ndarray, spacing: Sequence[float] | np.ndarray) -> np.nd
         return np.ones((1, *grey.shape), bool)
     wide = [float(np.clip(SMOOTHED / step, 0.5, 2.0)) for step in spacing]
     smooth = np.sqrt(gaussian_filter(grey, wide))
-    found = smooth > threshold_otsu(smooth)
     reach = [BRIDGED if side > 8 * BRIDGED else 0 for side in grey.shape]
+    found = _closed(smooth > threshold_otsu(smooth), [min(n, 1) for n in reach])  # a thin scalp closes a disc
     opened = _moved(binary_erosion, found, reach)
     opened = opened if opened.any() else found
     kept = _largest(opened)
