@@ -98,8 +98,8 @@ def in_channels(
     short = next((n for n, some in enumerate(there) if some), None)
     if short is not None and not missing:
         raise UserError(
-            f"input: {files[short][0]} and its others lack a channel, and the run takes all {channels}: it was "
-            "trained without data.missing=zero"
+            f"input: {files[short][0]} and its others lack a channel, and the run takes all {channels}: it "
+            "was trained without data.missing=zero"
         )
     return files, there
 
