@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +20,7 @@ from ganatomy.data.transforms.prepare import restore
 from ganatomy.tasks.shared.volumes import rows_by_case, scale_and_offset
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 GRID = ("affine", "input_affine", "input_shape")
 
 
@@ -75,6 +77,7 @@ class Originals:
     def __init__(self, data: DataModule, target: Mapping[str, Any] | None = None) -> None:
         self.data, self.target = data, target
         self.records = {record.case: record for record in data.records["test"]}
+        self.told_clipped = False
         self._case, self._read, self._made = "", dict[str, Any](), dict[tuple[str, str], Original]()
 
     def hold(self, record: Record, case: Case, elsewhere: bool = False) -> None:
@@ -129,7 +132,11 @@ class Originals:
         on_file = restore(values, _grid(batch, rows[0]), fill=float(values.min()))
         own_units = self.data.own_target or "offset" in (self.target or ())
         clipped = like.beyond(on_file) if role == "target" and own_units else 0
-        return AsWritten(like.stored(on_file), like, affine, clipped)
+        written = AsWritten(like.stored(on_file), like, affine, clipped)
+        if clipped and self.target is None and not self.told_clipped:  # `predict` says it of each case
+            self.told_clipped = True
+            log.warning("%s: %s; further cases are not named", case, written.note)
+        return written
 
     def classes(self, batch: Batch, rows: list[int], label: Tensor) -> np.ndarray:
         """Resample a label map to the grid of its file.

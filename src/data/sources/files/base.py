@@ -20,6 +20,7 @@ from ganatomy.data.sources.files.marked import check_settings, label_of, read_ma
 from ganatomy.data.sources.files.masks import boxes_in
 from ganatomy.data.sources.files.partners import with_sides, without_partner
 from ganatomy.data.sources.files.settings import FileSettings
+from ganatomy.data.sources.files.several import lacking
 from ganatomy.data.sources.files.versions import content, fingerprint
 from ganatomy.errors import UserError
 from ganatomy.text.names import hidden, printable
@@ -60,7 +61,7 @@ class Files(FileSettings):
         self.repeats_grey = all(len(files_of(record)) <= 1 for record in records)
         checked = claimed(records, self.folder, self.shared)
         checked = uneven(checked, self.channels) if self.files_are_channels else checked
-        return noted(checked, [*notes, *unmarked(self, records)])
+        return noted(checked, [*notes, *unmarked(self, records), *lacking(records)])
 
     def fingerprint(self, record: Record) -> str:
         return fingerprint(self, record)

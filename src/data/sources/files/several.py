@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ganatomy.data.io.text_tables import word
+from ganatomy.data.records import Fault, Record
 from ganatomy.data.transforms.missing import Missing, lacks
 
 
@@ -30,6 +31,15 @@ def names_in(row: dict[str, Any], columns: Sequence[str]) -> list[str]:
     value = row[columns[0]]
     found = value if isinstance(value, list) else word(value).split(";")
     return [word(name).strip() for name in found]
+
+
+def lacking(records: Sequence[Record]) -> list[Fault]:
+    """Return a note about cases that lack channels and are used."""
+    some = [record for record in records if "present" in record.content]
+    if not some:
+        return []
+    words = f"{len(some)} of {len(records)} cases lack channels, which are 0 to the network"
+    return [Fault("", "missing channels", f"{words} (data.missing=zero)", grave=False)]
 
 
 def presence(
