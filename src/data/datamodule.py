@@ -64,7 +64,8 @@ class DataModule(Cohort, pl.LightningDataModule):
         patch: see `Patches`; null trains on whole images.
         foreground: see `Patches`.
         mask: `auto` finds the body in the images, the region of losses and scores; files are the source's.
-        missing: see `transforms.missing`; and `drop`: the share of channels dropped in training.
+        missing: see `transforms.missing`.
+        drop: share of the channels that training drops, see `with_drops`.
         split: see `Splitting.shares`.
         split_seed: see `Splitting.seed`; also the seed of noise in validation and test.
         fold: see `Splitting`.

@@ -182,9 +182,14 @@ def moves(transform: Any) -> bool:
 
 
 def check_keys(transform: Any, item: Item, following: set[str]) -> None:
-    """Raise UserError if a transform moves some pictures of a case but not all, or boxes cannot follow.
+    """Check that a transform moves all pictures of a case, or none.
 
-    `following` are pictures that move with the image even if they are not named.
+    Args:
+        transform: the transform.
+        item: tensors of one row.
+        following: pictures that move with the image even if they are not named.
+
+    Raises UserError if it does not, or boxes cannot follow.
     """
     name = type(transform).__name__
     keys = [str(key) for key in getattr(transform, "keys", ())]

@@ -64,9 +64,15 @@ def spread(array: np.ndarray, present: Sequence[bool], path: Path) -> np.ndarray
 
 
 def taken(array: np.ndarray, channels: Sequence[int] | None, path: Path) -> np.ndarray:
-    """Return the channels of an array [C,*spatial] that are used; None for all.
+    """Return the channels of an array that are used.
 
-    Raises ReadError if one is not there.
+    Args:
+        array: [C,*spatial].
+        channels: numbers of the channels, from 0; None for all.
+        path: the file, for messages.
+
+    Raises:
+        ReadError: a channel is not there.
     """
     if channels is None:
         return array
