@@ -97,12 +97,12 @@ class TwoSided:
 
         Returns:
             `target` [K, *spatial], normalised, or [S, K, H, W] of a sliced volume; `target_offset` and
-            `target_scale` (target * scale + offset is in the file's units); `affine`, `spacing` and the grid
-            of the file.
+            `target_scale` (target * scale + offset is in the file's units); `mask` of a case that has one;
+            `affine`, `spacing` and the grid of the file.
         """
         case = self.evaluated(record)
         shared = {f"target_{key}": case[key] for key in ("offset", "scale") if f"target_{key}" not in case}
-        return of_side(case | shared, "target")
+        return of_side(case | shared, "target") | {key: case[key] for key in ("mask",) if key in case}
 
     @property
     def side_notes(self) -> list[str]:
