@@ -112,7 +112,10 @@ class Sides:
             lines = counted(*self.divide(cases, has_target))
         except UserError as error:
             return [Fault("", "sides", str(error))]
-        return [Fault("", f"sides {place}", line, grave=False) for place, line in enumerate(lines)]
+        return [
+            Fault("", f"sides of {split}", line, grave=False)
+            for split, line in zip(SPLITS, lines, strict=True)
+        ]
 
     def _halved(self, images: Sequence[Record], targets: Sequence[Record]) -> set[str]:
         """Return the subjects with both sides that give their targets only."""
