@@ -101,10 +101,9 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
         next(steps, None)
 
     found = inventory.take(records, data.source, bits, step)
-    found.faults = data.unanswered(found.faults) + data.sides.findings(
-        [record for record in records if record.case in found.shapes | found.targets.shapes],
-        lambda record: record.case in found.targets.shapes,
-    )
+    targets = found.targets.shapes
+    usable = [record for record in records if record.case in found.shapes | targets]
+    found.faults = data.unanswered(found.faults) + data.sides.findings(usable, targets)
     for record in {r.case: r for one, other, _ in found.alike for r in (one, other)}.values():
         if record.case not in wanted:
             draw(record, data.source.load(record))
