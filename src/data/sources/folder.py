@@ -65,10 +65,8 @@ class Folder(Files):
         labels, label_notes = self._files("label", words)
         targets, target_notes = self._files("target", words)
         masks, mask_notes = self._files("mask", words)
-        records = [
-            self._record(path, *each)
-            for path, *each in zip(found, words, labels, targets, masks, strict=True)
-        ]
+        sides = zip(labels, targets, masks, strict=True)
+        records = [self._record(p, w, *own) for p, w, own in zip(found, words, sides, strict=True)]
         if self.two_sided and self.target:
             alone, more = self._alone(words, {file for files in targets for file in files or ()})
             records, notes = [*records, *alone], [*notes, *more]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy.ndimage import (
@@ -13,11 +14,12 @@ from scipy.ndimage import (
     gaussian_filter,
     label,
 )
-from skimage.filters import threshold_otsu
+from skimage.filters import threshold_otsu as _threshold_otsu
 
 from ganatomy.data.records import Case, picture
 from ganatomy.errors import UserError
 
+threshold_otsu: Any = _threshold_otsu  # scikit-image leaves it untyped
 SMOOTHED = 2.0
 """Standard deviation of the smoothing before the threshold in mm; half a voxel at least, two at most."""
 BRIDGED = 2
@@ -71,7 +73,9 @@ def body_mask(image: np.ndarray, spacing: Sequence[float] | np.ndarray) -> np.nd
     wide = [float(np.clip(SMOOTHED / step, 0.5, 2.0)) for step in spacing]
     smooth = np.sqrt(gaussian_filter(grey, wide))
     reach = [BRIDGED if side > 8 * BRIDGED else 0 for side in grey.shape]
-    found = _closed(smooth > threshold_otsu(smooth), [min(n, 1) for n in reach])  # a thin scalp closes a disc
+    found = _closed(
+        smooth > float(threshold_otsu(smooth)), [min(n, 1) for n in reach]
+    )  # a thin scalp closes a disc
     opened = _moved(binary_erosion, found, reach)
     opened = opened if opened.any() else found
     kept = _largest(opened)

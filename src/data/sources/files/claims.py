@@ -80,7 +80,8 @@ def uneven(records: Sequence[Record], channels: int) -> list[Record]:
     usual = max(set(counts) - {0}, key=counts.count, default=0)
     done = list(records)
     for place, (record, count) in enumerate(zip(records, counts, strict=True)):
-        if count != usual and max(count, usual) > 1 and count:
+        known = any(fault.kind == "channels" for fault in record.problems)
+        if count != usual and max(count, usual) > 1 and count and not known:
             files = few(files_of(record, "image"), 2)
             words = (
                 f"{record.case}: has {count} image file{'s' * (count > 1)} ({files}), the others "
