@@ -103,7 +103,7 @@ class Dicom(Files):
             self.target_modality = modalities.pop() if len(modalities) == 1 else self.target_modality
         pairs = partners(self.sides) if self.sides.targets else None
         records = [self._record(one, None if pairs is None else pairs[one.uid]) for one in self.kept]
-        records += [self._target(one) for one in self.alone]
+        records += [self._target_alone(one) for one in self.alone]
         if self.splits:
             records = assigned(records, self._given(self.folder / self.splits), self.splits)
         return self.completed(records, [Fault("", "passed over", words, False) for words in self.found.notes])
@@ -198,7 +198,7 @@ class Dicom(Files):
             content["target_slices"] = slices
         return record
 
-    def _target(self, one: Series) -> Record:
+    def _target_alone(self, one: Series) -> Record:
         content: dict[str, Any] = {"target": self._names(one)}
         if slices := chosen_slices(self.target_series):
             content["target_slices"] = slices

@@ -45,7 +45,12 @@ def cohort(tmp_path):
 
 
 def table(root, image=NAMES, **keys):
-    given = {"image": image if isinstance(image, str) else list(image), "target": "target", "target_channels": 1, "case": "who"}
+    given = {
+        "image": image if isinstance(image, str) else list(image),
+        "target": "target",
+        "target_channels": 1,
+        "case": "who",
+    }
     return Table(root=str(root), channels=3, spatial_dims=3, **{**given, **keys})
 
 
