@@ -161,7 +161,8 @@ class Cohort(TwoSided):
     @property
     def evaluated(self) -> Evaluated:
         """Return the reader of whole cases as validation and test serve them."""
-        return Evaluated(self.cache.get, self.degrade, self.sliced, self.splitting.seed)
+        units = self.target_units if self.unpaired and self.own_target else None
+        return Evaluated(self.cache.get, self.degrade, self.sliced, self.splitting.seed, units)
 
     def whole(self, record: Record) -> Case:
         """Return a prepared case without cropping, even if it is a training case."""

@@ -93,7 +93,12 @@ class Record:
 
 
 def picture(case: Mapping[str, Any]) -> Any:
-    """Return the image of a case or item; its target, if it is of the target side alone."""
+    """Return the image of a case or item; its target, if it is of the target side alone.
+
+    Example:
+        >>> picture({"target": np.ones((1, 8, 8)), "affine": np.eye(4)}).shape
+        (1, 8, 8)
+    """
     return case["image"] if "image" in case else case["target"]
 
 

@@ -58,6 +58,10 @@ class AppliedData(DataModule):
             ready |= {f"target_{key}": np.array(self.kept.target[key]) for key in ("offset", "scale")}
         return ready
 
+    def target_form(self) -> Mapping[str, Any] | None:
+        """Return type and scaling of the files of the run's targets, for cases without one."""
+        return self.kept.target or self.kept.target_file
+
     @property
     def mask_classes(self) -> tuple[str, ...]:
         """Return the classes of the run, whatever the source has."""

@@ -18,6 +18,7 @@ from ganatomy.data.sources.annotations.dataset_json import (
     read_about,
 )
 from ganatomy.data.sources.files.listed import ListedFiles
+from ganatomy.data.sources.files.partners import is_there
 from ganatomy.data.sources.files.several import presence
 from ganatomy.data.sources.files.templates import Template, visible
 from ganatomy.data.splits.lists import read_splits
@@ -137,6 +138,7 @@ class Decathlon(ListedFiles):
         for file in sorted(self.files):
             if found := re.fullmatch(r"(.+)_(\d{4})(\.[^/]+)", file):
                 several.setdefault(found[1] + found[3], []).append(file)
+        whole = self.missing or self.two_sided  # a single file is one channel of those that a case may have
         one_each = all(len(files) == 1 for files in several.values())
         done = []
         for case, images, label in cases:
@@ -144,7 +146,7 @@ class Decathlon(ListedFiles):
                 named = images[0].removesuffix(self._ending(images[0]))
                 numbered = [f"{named}_{k:04d}{self._ending(images[0])}" for k in range(len(self.names))]
                 extra = [file for file in several.get(images[0], []) if file not in numbered]
-                images = numbered[:1] if one_each and several and not self.missing else [*numbered, *extra]
+                images = numbered[:1] if one_each and several and not whole else [*numbered, *extra]
             done.append((case, images, label))
         return done
 
@@ -162,6 +164,10 @@ class Decathlon(ListedFiles):
             return replace(record, content=content | ({"target": images} if chosen["target"] else {}))
         if chosen:
             content |= {role: [images[n] for n in channels] for role, channels in chosen.items() if channels}
+        if self.two_sided and "target" in content and not is_there(record, "image", self.folder):
+            return replace(record, content={"target": content["target"]}, side="target")
+        if self.two_sided and not is_there(record, "target", self.folder):
+            content.pop("target", None)
         return self._with_presence(record)
 
     def _with_presence(self, record: Record) -> Record:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ganatomy.data.io.dicom.choice import Choice, chosen_slices, overview, suited
 from ganatomy.data.io.dicom.hiding import without_names
-from ganatomy.data.io.dicom.pairs import Sides, mismatch, partners, path_near, sides
+from ganatomy.data.io.dicom.pairs import Sides, lone_targets, mismatch, partners, path_near, sides
 from ganatomy.data.io.dicom.pseudonyms import Pseudonyms, read_secret, secret_file
 from ganatomy.data.io.dicom.read import read_series
 from ganatomy.data.io.dicom.series import Found, Series, find_series
@@ -50,7 +50,8 @@ class Dicom(Files):
             headers.
         modality: CT, MR, ...
         target_series: the series of the targets, chosen as `series`: that of the same patient, and study.
-        target_modality: their modality; with one of these two every case needs a target.
+        target_modality: their modality; with one of these two every case needs a target, unless
+            the two sides need not match (data.unpaired).
         mask: path of the region of losses and scores, as `label`; `auto` reads no files.
         secret: file of the secret behind the pseudonyms (see `pseudonyms.secret_file`).
     """
@@ -88,6 +89,11 @@ class Dicom(Files):
         return sorted(kept, key=lambda one: (self._turn("patient", one.owner), self._turn("series", one.uid)))
 
     @cached_property
+    def alone(self) -> list[Series]:
+        """Return the series that become cases of the target side alone, where sides need not match."""
+        return lone_targets(self.sides, partners(self.sides)) if self.two_sided else []
+
+    @cached_property
     def names(self) -> Pseudonyms:
         """Return the pseudonyms of this data set."""
         return Pseudonyms(read_secret(self.secret, self.folder))
@@ -97,6 +103,7 @@ class Dicom(Files):
             self.target_modality = modalities.pop() if len(modalities) == 1 else self.target_modality
         pairs = partners(self.sides) if self.sides.targets else None
         records = [self._record(one, None if pairs is None else pairs[one.uid]) for one in self.kept]
+        records += [self._target_alone(one) for one in self.alone]
         if self.splits:
             records = assigned(records, self._given(self.folder / self.splits), self.splits)
         return self.completed(records, [Fault("", "passed over", words, False) for words in self.found.notes])
@@ -112,7 +119,7 @@ class Dicom(Files):
 
     def unknown(self, names: Collection[str]) -> str:
         """Return why none of these names is one of its own; empty if one is, or none is given."""
-        own = {name for one in self.kept for name in (self._case(one), self._subject(one))}
+        own = {name for one in self._series for name in (self._case(one), self._subject(one))}
         if not names or own.intersection(names):
             return ""
         if all(EARLIER.fullmatch(name) for name in names):
@@ -157,9 +164,13 @@ class Dicom(Files):
                 "SeriesInstanceUID": one.uid,
                 "folder": str(one.paths[0].parent),
             }
-            for one in sorted(self.kept, key=self._case)
+            for one in sorted(self._series, key=self._case)
         ]
         return rows + [dict.fromkeys(rows[0], "") | {"folder": str(path)} for path in self.found.damaged]
+
+    @property
+    def _series(self) -> list[Series]:
+        return [*self.kept, *self.alone]
 
     def _subject(self, one: Series) -> str:
         return f"patient-{self.names('patient', one.owner)}"
@@ -178,7 +189,7 @@ class Dicom(Files):
                 content[role] = path_near(template, role, one.uid, Path(names[0]).parent.as_posix())
         order = self._turn("patient", one.owner) + self._turn("series", one.uid)
         record = Record(self._case(one), self._subject(one), None, content, order=order, private=True)
-        if targets is None:
+        if targets is None or (self.two_sided and not targets):
             return record
         if why := mismatch(targets, self.target_series, self.target_modality):
             return blamed(record, Fault(record.case, "target", f"{record.case}: {why}"))
@@ -187,14 +198,22 @@ class Dicom(Files):
             content["target_slices"] = slices
         return record
 
+    def _target_alone(self, one: Series) -> Record:
+        content: dict[str, Any] = {"target": self._names(one)}
+        if slices := chosen_slices(self.target_series):
+            content["target_slices"] = slices
+        order = self._turn("patient", one.owner) + self._turn("series", one.uid)
+        subject = self._subject(one)
+        return Record(self._case(one), subject, None, content, order=order, private=True, side="target")
+
     def _names(self, one: Series) -> list[str]:
         return [path.relative_to(self.folder).as_posix() for path in one.paths]
 
     def _given(self, path: Path) -> Groups:
         """Return the splits of a list by the names of cases and subjects here; others become pseudonyms."""
-        own = {name: name for one in self.kept for name in (self._case(one), self._subject(one))}
-        own |= {one.person: self._subject(one) for one in self.kept if one.person}
-        own |= {one.uid: self._case(one) for one in self.kept}
+        own = {name: name for one in self._series for name in (self._case(one), self._subject(one))}
+        own |= {one.person: self._subject(one) for one in self._series if one.person}
+        own |= {one.uid: self._case(one) for one in self._series}
 
         def shown(name: str) -> str:
             return own.get(name) or f"name-{self.names('name', name)}"

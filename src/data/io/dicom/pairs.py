@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ganatomy.data.io.dicom.choice import Choice, chosen, listed
@@ -62,6 +62,17 @@ def partners(both: Sides) -> dict[str, list[Series]]:
     return found
 
 
+def lone_targets(both: Sides, pairs: Mapping[str, Sequence[Series]]) -> list[Series]:
+    """Return the targets that are of no image.
+
+    Args:
+        both: Series of images and targets.
+        pairs: What `partners` returns.
+    """
+    used = {targets[0].uid for targets in pairs.values() if len(targets) == 1}
+    return [one for one in both.targets if one.uid not in used]
+
+
 def mismatch(targets: Sequence[Series], series: Choice, modality: Choice) -> str:
     """Return why an image has no target, and the remedy; empty if it has one.
 
@@ -73,7 +84,10 @@ def mismatch(targets: Sequence[Series], series: Choice, modality: Choice) -> str
     keys = {"target_series": series, "target_modality": modality}
     said = " and ".join(f"data.{key}={','.join(map(str, listed(one)))}" for key, one in keys.items() if one)
     if not targets:
-        return f"its patient has no series of {said}; add it, or leave the image out (data.series)"
+        return (
+            f"its patient has no series of {said}; add it, or leave the image out (data.series); where "
+            "images and targets need not match, set data.unpaired=true"
+        )
     if len(targets) == 1:
         return ""
     return (
