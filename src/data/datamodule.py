@@ -133,10 +133,9 @@ class DataModule(Cohort, pl.LightningDataModule):
         self.source, self.augment, self.on_error, self.degrade = source, augment, on_error, degrade
         self.batch_size, self.batches_done, self.pieces = batch_size, batches_done, pieces
         self.seed, self.workers, self.one_size, self.with_boxes = seed, workers, one_size, with_boxes
-        self.held, self.changed, self.intensity = held, changed, suited(source, intensity)
+        self.intensity, target_intensity = suited(source, intensity, target_intensity)
         size = source.size if isinstance(source.size, int) or source.size is None else tuple(source.size)
         steps, seeds = tuple(spacing) if spacing else None, patch is not None
-        target_intensity = suited(source, target_intensity, "target_intensity")
         self.preparation = Preparation(
             self.spatial_dims, self.intensity, orientation, steps, size, resize, seeds, target_intensity
         )
@@ -151,7 +150,7 @@ class DataModule(Cohort, pl.LightningDataModule):
         self.prepared = Prepared(source, self.preparation, cut=one_size)
         self.cache = Cache(self.prepared.make, self.prepared.key, cache, self.folder, cache_gb)
         self.records, self.dealt, self.facts = {}, [], {}
-        self.sliced, self.left_out, self.going_on = False, 0, []
+        self.held, self.changed, self.sliced, self.left_out, self.going_on = held, changed, False, 0, []
 
     def setup(self, stage: str | None = None) -> None:
         """Split and survey the cases: read those that are not cached and find faults.

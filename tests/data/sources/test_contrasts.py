@@ -13,10 +13,11 @@ from scipy.ndimage import affine_transform, binary_erosion
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Record
 from ganatomy.data.sources.contrasts import BrainContrasts
-from ganatomy.data.sources.contrasts.head import Place
-from ganatomy.data.sources.contrasts.signals import RELAXATION, SEQUENCES, TISSUES
+from ganatomy.data.sources.contrasts.head import Points
+from ganatomy.data.sources.contrasts.signals import HU, RELAXATION, SEQUENCES, TISSUES
 from ganatomy.data.splits.split import Splitting
 from ganatomy.errors import UserError
+from tests.conftest import ROOT
 
 SMALL: dict[str, Any] = {"subjects": 6, "size": 48, "slices": 8}
 QUIET: dict[str, Any] = {"noise": 0, "ct_noise": 0, "bias": 0, "scatter": 0}
@@ -221,8 +222,8 @@ def test_a_turned_grid_samples_the_fields_of_a_straight_one():
     axes = [np.linspace(-90, 90, 7), np.linspace(-90, 90, 7), np.array([-30.0, 20.0])]
     fields = np.random.default_rng(0).standard_normal((3, 7, 7, 7))
     straight = smooth(fields, axes)
-    assert np.allclose(Place.of(axes).smooth(fields), straight, rtol=1e-12, atol=1e-12)
-    turned = Place.of(axes, degrees=90.0).smooth(fields)
+    assert np.allclose(Points.of(axes).smooth(fields), straight, rtol=1e-12, atol=1e-12)
+    turned = Points.of(axes, degrees=90.0).smooth(fields)
     assert np.allclose(turned, np.flip(straight.swapaxes(1, 2), 1), rtol=1e-9, atol=1e-9)
 
 
@@ -260,6 +261,21 @@ def test_what_is_moved_or_missing_in_training_is_said():
     assert BrainContrasts(misalign=0).doubts("zscore") == []
     assert "moved by so many voxels" in BrainContrasts(misalign=2).doubts("zscore")[0]
     assert "without pairs" in BrainContrasts(lesions=0.5, target_lesions=0.0).doubts("zscore")[0]
+
+
+def test_the_page_tabulates_what_is_computed_with():
+    text = (ROOT / "docs/virtual.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines() if "|" in line
+    ]
+    tabulated = {row[0]: row[1:] for row in rows}
+    names = ("T1, ms", "T2, ms", "T2*, ms", "proton density")
+    for name, column in (*zip(names, RELAXATION.T, strict=True), ("CT, HU", HU)):
+        cells = tabulated[name]
+        assert len(cells) == len(TISSUES)
+        silent = RELAXATION[:, 3] == 0
+        for cell, value, empty in zip(cells, column, silent & (column == 1), strict=True):
+            assert cell == ("" if empty else f"{value:g}")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 
 from ganatomy.data.records import Case, Record
 from ganatomy.data.sources.brain import Brain, to_world
-from ganatomy.data.sources.contrasts.head import Place
+from ganatomy.data.sources.contrasts.head import Points
 from ganatomy.data.sources.contrasts.signals import CONTRASTS
 from ganatomy.data.sources.contrasts.subject import Head
 from ganatomy.data.sources.lesions import BrainLesions, Lesion
@@ -67,7 +67,7 @@ class BrainContrasts(Brain):
         size: int | None = None,
         slices: int = 24,
         spatial_dims: Literal[2, 3] = 2,
-        deformation: float = 3.0,
+        deformation: float = 2.0,
         bias: float = 0.2,
         scatter: float = 0.05,
         noise: float = 0.03,
@@ -125,18 +125,18 @@ class BrainContrasts(Brain):
         planted = (self.planter.lesions, self.planter.radius) if any(self._lesions_of(record)) else None
         sides = (self.inputs, self.outputs, self._lesions_of(record))
         moved = self.misalign if record.split == "train" else 0.0
-        place = (self.cohort_seed, record.content["index"])
-        return f"contrasts-1 {place} {shape} {strengths} {sides} {planted} {moved}"
+        subject = (self.cohort_seed, record.content["index"])
+        return f"contrasts-1 {subject} {shape} {strengths} {sides} {planted} {moved}"
 
     content = fingerprint
 
     def load(self, record: Record) -> Case:
         head = self._head(record.content["index"])
         axes, spacing = self._grid()
-        step, place = self.field_of_view / self.size, Place.of(axes)
+        step, points = self.field_of_view / self.size, Points.of(axes)
         ours, theirs = self._lesions_of(record)
-        shares = head.tissues(place, step, ours)
-        coil = self.bias * place.smooth(head.person.coil[None])[0]
+        shares = head.tissues(points, step, ours)
+        coil = self.bias * points.smooth(head.person.coil[None])[0]
         case: Case = {
             "image": self._scanned(self.inputs, record, head, shares, coil),
             "label": np.array(OF_CLASS, np.uint8)[shares.argmax(0)][None],
@@ -147,7 +147,7 @@ class BrainContrasts(Brain):
         if self.outputs:
             shift, degrees = self.movement(record)
             if shift.any() or ours != theirs:
-                moved = Place.of(axes, np.pad(shift, (0, 3 - len(shift))) * spacing, degrees)
+                moved = Points.of(axes, np.pad(shift, (0, 3 - len(shift))) * spacing, degrees)
                 shares = head.tissues(moved, step, theirs)
             case["target"] = self._scanned(self.outputs, record, head, shares, coil)
         return case
