@@ -13,11 +13,10 @@ from typing import Literal
 import numpy as np
 
 from ganatomy.data.io.cases import CaseFiles, write
-from ganatomy.data.records import Case, Record
+from ganatomy.data.records import PICTURES, Case, Record
 
 log = logging.getLogger(__name__)
 Kind = Literal["memory", "disk", "none"]
-SLICED = ("image", "target", "label")
 READERS = 2
 """Part of the cache keys, of no hash: increase it when files are read, checked or prepared differently."""
 
@@ -49,7 +48,7 @@ class Cache:
         self.folder = (folder or Path.home() / ".cache/ganatomy") / "cases"
         self.kept: dict[str, Case] = {}
         self.names: dict[int, str] = {}
-        self.reader = CaseFiles()
+        self.reader = CaseFiles(mapped_only=PICTURES)
         self.files = self._files() if kind == "disk" else {}
         self.size = sum(self.files.values())
 
@@ -106,8 +105,8 @@ class Cache:
     def _from_disk(self, record: Record, z: int | None) -> Case:
         path = self._path(record)
         try:
-            case = self.reader.mapped(path) if z is None else one_slice(self.reader.mapped(path), z)
-            return {key: array if key in SLICED else np.array(array) for key, array in case.items()}
+            case = self.reader.mapped(path)
+            return case if z is None else one_slice(case, z)
         except FileNotFoundError:
             pass
         except (OSError, ValueError) as damage:
@@ -148,7 +147,7 @@ class Cache:
 
 def one_slice(case: Case, z: int) -> Case:
     """Return slice z of a stack of slices."""
-    return {key: value[z] if key in SLICED else value for key, value in case.items()}
+    return {key: value[z] if key in PICTURES else value for key, value in case.items()}
 
 
 def nbytes(case: Case) -> int:

@@ -7,23 +7,19 @@ from ganatomy.data.transforms.intensity import Intensity
 from ganatomy.errors import UserError
 
 
-def suited(source: Source, intensity: Intensity, target_intensity: Intensity) -> tuple[Intensity, Intensity]:
-    """Return both intensities, with what the source's methods of these names suggest in place of `auto`.
+def suited(source: Source, intensity: Intensity, key: str = "intensity") -> Intensity:
+    """Return the intensity, or for `auto` the one that the source's method of that name suggests.
 
     Args:
         source: the data set.
-        intensity: the setting of images.
-        target_intensity: the setting of targets.
+        intensity: the setting.
+        key: "intensity" or "target_intensity".
 
     Raises:
         UserError: the source has no such method.
     """
-    return _known(source, "intensity", intensity), _known(source, "target_intensity", target_intensity)
-
-
-def _known(source: Source, key: str, given: Intensity) -> Intensity:
-    if given != "auto":
-        return given
+    if intensity != "auto":
+        return intensity
     if not hasattr(source, key):
         knows = "brain_contrasts knows its contrasts"
         knows = knows if key == "target_intensity" else f"dicom knows its modality, and data={knows}"
