@@ -260,7 +260,10 @@ def test_without_a_target_there_is_an_image_with_labels():
 def test_what_is_moved_or_missing_in_training_is_said():
     assert BrainContrasts(misalign=0).doubts("zscore") == []
     assert "moved by so many voxels" in BrainContrasts(misalign=2).doubts("zscore")[0]
-    assert "without pairs" in BrainContrasts(lesions=0.5, target_lesions=0.0).doubts("zscore")[0]
+    missing = BrainContrasts(lesions=0.5, target_lesions=0.0, subjects=3, size=16, slices=2)
+    assert "data.unpaired=true" in missing.doubts("zscore")[0]
+    DataModule(missing, 2, split=(1, 1, 1), unpaired=True)
+    assert missing.doubts("zscore") == []
 
 
 def test_the_page_tabulates_what_is_computed_with():
