@@ -10,7 +10,6 @@ import numpy as np
 from ganatomy.data.records import Case, Record
 from ganatomy.data.sources.brain import Brain, to_world
 from ganatomy.data.sources.contrasts.head import Points
-from ganatomy.data.sources.contrasts.signals import CONTRASTS
 from ganatomy.data.sources.contrasts.settings import (
     check_amounts,
     check_shares,
@@ -19,6 +18,7 @@ from ganatomy.data.sources.contrasts.settings import (
     planter,
     suited_to,
 )
+from ganatomy.data.sources.contrasts.signals import CONTRASTS
 from ganatomy.data.sources.contrasts.subject import Head
 from ganatomy.data.sources.lesions import Lesion
 from ganatomy.errors import UserError
