@@ -101,6 +101,13 @@ def test_the_layers_lie_in_the_order_of_a_head(quiet):
     assert np.array_equal(quiet["mask"][0], label > 0) or (quiet["mask"][0] ^ (label > 0)).mean() < 0.02
 
 
+def test_heads_lie_within_the_image():
+    source = BrainContrasts(subjects=16, size=32, slices=4)
+    masks = [source.load(one)["mask"][0] for one in source.records()]
+    touching = [mask[[0, -1]].any() or mask[:, [0, -1]].any() for mask in masks]
+    assert sum(touching) <= 1 and all(0.15 < mask.mean() < 0.6 for mask in masks)
+
+
 def test_noise_and_shading_have_their_strengths():
     still = {**QUIET, "subjects": 3, "size": 48, "slices": 6}
     noisy, plain = BrainContrasts(**{**still, "noise": 0.1, "ct_noise": 6.0}), BrainContrasts(**still)

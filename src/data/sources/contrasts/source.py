@@ -45,7 +45,7 @@ class BrainContrasts(Brain):
         source: contrasts of the image, of t1, t2, pd and ct; one or several.
         target: contrasts of the target; None or empty for none.
         subjects: number of subjects, see `Brain`.
-        size: side of 224 mm in voxels, see `Brain`.
+        size: side of 240 mm in voxels, see `Brain`.
         slices: axial slices in 2D, see `Brain`.
         spatial_dims: 2 or 3.
         deformation: see `Brain`, mm.
@@ -63,7 +63,7 @@ class BrainContrasts(Brain):
         cohort_seed: seed of the cohort.
     """
 
-    field_of_view = 224.0
+    field_of_view = 240.0
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class BrainContrasts(Brain):
         sides = (self.inputs, self.outputs, self._lesions_of(record))
         moved = self.misalign if record.split == "train" else 0.0
         subject = (self.cohort_seed, record.content["index"])
-        return f"contrasts-1 {subject} {shape} {strengths} {sides} {planted} {moved}"
+        return f"contrasts-2 {subject} {shape} {strengths} {sides} {planted} {moved}"
 
     content = fingerprint
 
