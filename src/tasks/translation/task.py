@@ -22,6 +22,7 @@ from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.sliding_window import in_windows, slide
 from ganatomy.tasks.shared.volumes import all_finite, in_units, rows_by_case, scale_and_offset, stacked
 from ganatomy.tasks.translation.base import Method, Players
+from ganatomy.tasks.translation.structure import structure_of
 
 
 class TranslationTask(AdversarialTask):
@@ -36,6 +37,7 @@ class TranslationTask(AdversarialTask):
             list with one of them per channel. Anything else: the range of each case's truth.
         scored: "file" or "network", see `AdversarialTask`.
         metrics: Further scores of each case.
+        structure: Weights of losses between image and translation, and the runs they need; see `Structure`.
 
     Raises:
         UserError: There is no method, or `data_range` is not usable.
@@ -54,6 +56,7 @@ class TranslationTask(AdversarialTask):
         data_range: float | list[Any] | str | None = None,
         scored: str = "file",
         metrics: Sequence[OutsideMetric] = (),
+        structure: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(recipe, monitor, scored)
         if method is None:
@@ -62,6 +65,7 @@ class TranslationTask(AdversarialTask):
             )
         self.method, self.window, self.data_range = method, window, span_of(data_range)
         method.begin(Players(self.generator, self.discriminator, recipe.spatial_dims))
+        self.structure = structure_of(structure)
         self.outside = OutsideMetrics(metrics)
         columns = (*SCORES, *self.outside.single)
         self.register_tables({name: CaseTable(columns) for name in ("val", "test")})
@@ -91,7 +95,7 @@ class TranslationTask(AdversarialTask):
         return self.method.discriminator_inputs(batch, output)
 
     def task_losses(self, batch: Batch, output: Any) -> dict[str, Tensor]:
-        return self.method.task_losses(batch, output)
+        return self.method.task_losses(batch, output) | self.structure(self.method, batch, output)
 
     def soft_prediction(self, batch: Batch) -> Tensor:
         return slide(self.translator, batch["image"], self.window)
