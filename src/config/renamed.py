@@ -27,6 +27,7 @@ ADDED: dict[str, Any] = {
     "data.modality": None,
     "data.outside": False,
     "data.download": False,
+    "data.unpaired": False,
     "data.secret": None,
     "task.scored": "network",
     "task.metrics": [],
@@ -36,6 +37,7 @@ ADDED: dict[str, Any] = {
     "init_hash": None,
     "freeze": [],
     "freeze_discriminator": 0,
+    "model.adversarial.history": 0,
 }
 """A key that came after 062eb33 -> its FIRST default, which says what runs did before it was there.
 

@@ -7,19 +7,27 @@ from ganatomy.data.transforms.intensity import Intensity
 from ganatomy.errors import UserError
 
 
-def suited(source: Source, intensity: Intensity) -> Intensity:
-    """Return the intensity, or for `auto` the one that the source's method `intensity` suggests.
+def suited(source: Source, intensity: Intensity, key: str = "intensity") -> Intensity:
+    """Return the intensity, or for `auto` the one that the source's method of that name suggests.
 
-    Raises UserError if the source has no such method.
+    Args:
+        source: the data set.
+        intensity: the setting.
+        key: "intensity" or "target_intensity".
+
+    Raises:
+        UserError: the source has no such method.
     """
     if intensity != "auto":
         return intensity
-    if not hasattr(source, "intensity"):
+    if not hasattr(source, key):
+        knows = "brain_contrasts knows its contrasts"
+        knows = knows if key == "target_intensity" else f"dicom knows its modality, and data={knows}"
         raise UserError(
-            "data.intensity=auto: only data=dicom knows its modality; choose zscore, percentile, range, none "
+            f"data.{key}=auto: only data={knows}; choose zscore, percentile, range, none "
             "or a window [low,high]"
         )
-    found: Intensity = source.intensity()
+    found: Intensity = getattr(source, key)()
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
-from copy import copy
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -110,11 +110,14 @@ def _settings(task: type[AdversarialTask], data: DataModule, given: Plain) -> Pl
 
 
 def _suited(plain: Plain, data: DataModule) -> Plain:
-    """Replace data.intensity=auto by the range that was found, also where the task refers to it."""
-    if plain["data"].get("intensity") != "auto":
-        return plain
-    task = {key: copy(data.intensity) if value == "auto" else value for key, value in plain["task"].items()}
-    return {**plain, "data": {**plain["data"], "intensity": data.intensity}, "task": task}
+    """Replace `auto` of intensities by what was found, data.intensity also where the task refers to it."""
+    section, task = plain["data"], plain["task"]
+    if section.get("target_intensity") == "auto":
+        section = {**section, "target_intensity": deepcopy(data.preparation.target_intensity)}
+    if section.get("intensity") == "auto":
+        section = {**section, "intensity": data.intensity}
+        task = {key: deepcopy(data.intensity) if value == "auto" else value for key, value in task.items()}
+    return {**plain, "data": section, "task": task}
 
 
 def _sized(penalty: Plain, data: DataModule, batch_size: int) -> Plain:

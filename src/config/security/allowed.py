@@ -17,7 +17,7 @@ def _names(text: str) -> frozenset[str]:
 
 NAMES: Mapping[str, frozenset[str]] = {
     "ganatomy.data.sources.": _names(
-        "Brain BrainLesions Coco Decathlon Dicom Folder MedMnist StackedDigits Table Voc"
+        "Brain BrainContrasts BrainLesions Coco Decathlon Dicom Folder MedMnist StackedDigits Table Voc"
     ),
     "ganatomy.degradations.": _names("Blur Downsample Gaussian Poisson Rician Undersample"),
     "ganatomy.networks.": _names(
@@ -32,8 +32,8 @@ NAMES: Mapping[str, frozenset[str]] = {
     "ganatomy.optim.": _names("BurnIn DecayAtEnd"),
     "ganatomy.tasks.": _names(
         """
-        AnomalyTask Contrast Denoising DetectionTask EnhancementTask FAnoGanTraining GanomalyTraining Paired
-        SegmentationTask SelfTraining SynthesisTask TranslationTask
+        AnomalyTask Contrast Cycle Denoising DetectionTask EnhancementTask FAnoGanTraining GanomalyTraining
+        Paired SegmentationTask SelfTraining SynthesisTask TranslationTask
         """
     ),
     "monai.networks.nets.": _names(

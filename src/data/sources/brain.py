@@ -60,7 +60,7 @@ class Person:
     def maps(self, axes: list[np.ndarray]) -> np.ndarray:
         """Return T1, head, grey and white matter of the subject [4,H,W,D], 0 to 1, from the template."""
         points = np.stack(np.meshgrid(-axes[1], -axes[0], axes[2], indexing="ij")).swapaxes(1, 2)
-        elastic = _smooth(self.elastic, axes)
+        elastic = smooth(self.elastic, axes)
         places = np.tensordot(self.matrix, points, 1) + (CENTRE + self.shift)[:, None, None, None]
         return sampled(places + elastic)
 
@@ -68,7 +68,7 @@ class Person:
         """Return the noise-free signal [H,W,D], and shares of air, CSF, grey and white matter [4,H,W,D]."""
         t1, brain, grey, white = self.maps(axes)
         tissues = np.stack([1 - brain, np.clip(brain - grey - white, 0, None), grey * brain, white * brain])
-        shading = np.exp(self.bias * _smooth(self.coil[None], axes)[0])
+        shading = np.exp(self.bias * smooth(self.coil[None], axes)[0])
         signal = self.gain * shading * t1 * (1 + np.tensordot(self.change - 1, tissues[1:], 1))
         return signal, tissues
 
@@ -93,6 +93,7 @@ class Brain:
     """
 
     channels = 1
+    field_of_view = FIELD_OF_VIEW
     classes: tuple[str, ...] = ("background", "csf", "gm", "wm")
     box_classes: tuple[str, ...] = ()
     image_classes: tuple[str, ...] = ()
@@ -168,7 +169,7 @@ class Brain:
 
     def _grid(self) -> tuple[list[np.ndarray], np.ndarray]:
         """Return the offsets from the centre along each axis (mm: back, left, up), and the spacing."""
-        step = FIELD_OF_VIEW / self.size
+        step = self.field_of_view / self.size
         plane = (np.arange(self.size) - (self.size - 1) / 2) * step
         up = np.linspace(*SLAB, self.slices) - CENTRE[2] if self.spatial_dims == 2 else plane
         return [plane, plane, up], np.array([step, step, up[1] - up[0]])
@@ -188,22 +189,31 @@ def rician(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndar
 
 
 @functools.cache
-def _spline(knots: int) -> CubicSpline:
-    """Return the functions [knots] that are 1 at one of the knots over the field of view, and 0 at others."""
+def spline(knots: int) -> CubicSpline:
+    """Return the functions [knots] that are 1 at one of the knots over `FIELD_OF_VIEW`, and 0 at others."""
     return CubicSpline(np.linspace(-FIELD_OF_VIEW / 2, FIELD_OF_VIEW / 2, knots), np.eye(knots))
+
+
+def at_knots(places: np.ndarray, knots: int) -> np.ndarray:
+    """Return what each knot of `spline` counts at places [...] along an axis, mm: [...,knots].
+
+    Beyond the knots it is what it is at the outermost one.
+    """
+    found: np.ndarray = spline(knots)(np.clip(places, -FIELD_OF_VIEW / 2, FIELD_OF_VIEW / 2))
+    return found
 
 
 @functools.cache
 def _order(knots: int, *shape: int) -> list[object]:
-    """Return the order of the products of `_smooth` that numpy chooses for a grid of this shape."""
+    """Return the order of the products of `smooth` that numpy chooses for a grid of this shape."""
     bases = [np.empty((side, knots)) for side in shape]
     return list(np.einsum_path(FIELD, np.empty(3 * (knots,)), *bases, optimize="greedy")[0])
 
 
-def _smooth(fields: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
+def smooth(fields: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
     """Evaluate at the grid cubic-spline fields [n,H,W,D] through knots [n,k,k,k] over the field of view."""
     knots = fields.shape[-1]
-    bases = [_spline(knots)(axis) for axis in axes]
+    bases = [at_knots(axis, knots) for axis in axes]
     order: Any = _order(knots, *map(len, axes))
     return np.stack([np.einsum(FIELD, field, *bases, optimize=order) for field in fields])
 

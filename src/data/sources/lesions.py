@@ -40,8 +40,12 @@ class Lesion:
 
     def profile(self, axes: list[np.ndarray]) -> np.ndarray:
         """Return the lesion [H,W,D]: 1 inside, 0 outside, 1/2 on the ellipsoid."""
-        points = np.stack(np.meshgrid(*axes, indexing="ij")) - self.centre[:, None, None, None]
-        radius = np.linalg.norm(np.tensordot(self.axes, points, 1), axis=0)
+        return self.profile_at(np.stack(np.meshgrid(*axes, indexing="ij")))
+
+    def profile_at(self, points: np.ndarray) -> np.ndarray:
+        """Return the lesion at points [3,H,W,D], mm from the middle of the field of view: [H,W,D]."""
+        about = points - self.centre[:, None, None, None]
+        radius = np.linalg.norm(np.tensordot(self.axes, about, 1), axis=0)
         inside: np.ndarray = expit((1 - radius) / self.softness)
         return inside
 

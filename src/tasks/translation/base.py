@@ -73,9 +73,18 @@ class Method(nn.Module):
             "discriminator.source": {"in_channels": inputs, "image_channels": inputs, "out_channels": 1},
         }
 
+    @property
+    def generator_passes(self) -> tuple[int, int]:
+        """Return how often networks of the generator run in a batch: in its own step, in D's alone."""
+        return 1, 1
+
     def translator(self, generator: nn.Module) -> nn.Module:
         """Return the network from image to target among the generator's: [B, C, *] to [B, K, *]."""
         return generator
+
+    def back_translator(self, generator: nn.Module) -> nn.Module | None:
+        """Return the network from target to image, [B, K, *] to [B, C, *]; None where there is none."""
+        return None
 
     def generate(self, batch: Batch) -> Any:
         """Return the generator's outputs; `translated` finds the translation among them."""

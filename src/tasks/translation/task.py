@@ -71,6 +71,11 @@ class TranslationTask(AdversarialTask):
         self.register_tables({name: CaseTable(columns) for name in ("val", "test")})
 
     @property
+    def unpaired(self) -> bool:  # type: ignore[override]
+        """Return True if the method learns without pairs."""
+        return self.method.unpaired
+
+    @property
     def translator(self) -> nn.Module:
         """Return the evaluated network from image to target."""
         return self.method.translator(self.evaluator)
@@ -87,6 +92,10 @@ class TranslationTask(AdversarialTask):
     @staticmethod
     def network_arguments(data: DataModule) -> dict[str, dict[str, Any]]:
         return Method.network_arguments(data.channels, data.target_channels)
+
+    @property
+    def generator_passes(self) -> tuple[int, int]:
+        return self.method.generator_passes
 
     def generate(self, batch: Batch) -> Any:
         return self.method.generate(batch)
