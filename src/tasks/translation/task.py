@@ -22,6 +22,9 @@ from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.sliding_window import in_windows, slide
 from ganatomy.tasks.shared.volumes import all_finite, in_units, rows_by_case, scale_and_offset, stacked
 from ganatomy.tasks.translation.base import Method, Players
+from ganatomy.tasks.translation.losses import range_of
+from ganatomy.tasks.translation.paired import Paired
+from ganatomy.tasks.translation.perceptual import Perceptual, check_perceptual
 from ganatomy.tasks.translation.structure import structure_of
 
 
@@ -31,16 +34,22 @@ class TranslationTask(AdversarialTask):
     Args:
         recipe: Players, objective and optimisers.
         monitor: Validation score that chooses the best checkpoint.
-        method: How the translation is learned; see `tasks.translation.base`.
+        method: How the translation is learned; see `tasks.translation.base`. None: from pairs, by L1.
         window: Side or sides of the sliding window in evaluation; None for whole images.
         data_range: Data range of PSNR and SSIM in the target's units: a number, a window [low, high], or a
             list with one of them per channel. Anything else: the range of each case's truth.
         scored: "file" or "network", see `AdversarialTask`.
         metrics: Further scores of each case.
+        target_range: Range of the target's intensities in the network's units, for losses.
+        perceptual: Directory of a finished segmentation run on images like the target, whose features are
+            compared in training (`Perceptual`). Nothing after training needs it.
+        perceptual_weight: Weight of that loss.
+        perceptual_layers: Modules of that run's network whose outputs are compared; none: all of its parts.
+        perceptual_hash: SHA-256 of that run's generator.safetensors; None to take it as it is.
         structure: Weights of losses between image and translation, and the runs they need; see `Structure`.
 
     Raises:
-        UserError: There is no method, or `data_range` is not usable.
+        UserError: `data_range` or a setting of the perceptual loss is not usable.
     """
 
     written_like = "target"
@@ -56,15 +65,18 @@ class TranslationTask(AdversarialTask):
         data_range: float | list[Any] | str | None = None,
         scored: str = "file",
         metrics: Sequence[OutsideMetric] = (),
+        target_range: float = 1.0,
+        perceptual: str | None = None,
+        perceptual_weight: float = 1.0,
+        perceptual_layers: Sequence[str] = (),
+        perceptual_hash: str | None = None,
         structure: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(recipe, monitor, scored)
-        if method is None:
-            raise UserError(
-                "task.method: this model says no way to learn a translation; choose model=pix2pix"
-            )
-        self.method, self.window, self.data_range = method, window, span_of(data_range)
-        method.begin(Players(self.generator, self.discriminator, recipe.spatial_dims))
+        self.method, self.window, self.data_range = method or Paired(), window, span_of(data_range)
+        self.method.begin(Players(self.generator, self.discriminator, recipe.spatial_dims, target_range))
+        check_perceptual(self.method, perceptual, perceptual_weight)
+        self.perceptual: Perceptual | None = None
         self.structure = structure_of(structure)
         self.outside = OutsideMetrics(metrics)
         columns = (*SCORES, *self.outside.single)
@@ -87,7 +99,7 @@ class TranslationTask(AdversarialTask):
         preparation = data.preparation
         if preparation.target_intensity is not None and given.get("data_range") == preparation.intensity:
             given = {**given, "data_range": preparation.target_intensity}
-        return given
+        return {**given, "target_range": range_of(preparation.target_intensity or preparation.intensity)}
 
     @staticmethod
     def network_arguments(data: DataModule) -> dict[str, dict[str, Any]]:
@@ -104,7 +116,11 @@ class TranslationTask(AdversarialTask):
         return self.method.discriminator_inputs(batch, output)
 
     def task_losses(self, batch: Batch, output: Any) -> dict[str, Tensor]:
-        return self.method.task_losses(batch, output) | self.structure(self.method, batch, output)
+        losses = self.method.task_losses(batch, output)
+        if self.perceptual is not None:
+            image = self.method.translated(output)
+            losses["perceptual"] = self.perceptual(image, batch["target"], batch.get("mask"))
+        return losses | self.structure(self.method, batch, output)
 
     def soft_prediction(self, batch: Batch) -> Tensor:
         return slide(self.translator, batch["image"], self.window)
