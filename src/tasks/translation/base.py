@@ -99,7 +99,7 @@ class Method(nn.Module):
         return found
 
     def counterparts(self, batch: Batch, output: Any) -> list[tuple[Tensor, Tensor]]:
-        """Return (image, its translation) for each direction that is translated, for `task.structure`."""
+        """Return (image, its translation) for each direction, to the target first, for `task.structure`."""
         return [(batch["image"], self.translated(output))]
 
     def discriminator_inputs(self, batch: Batch, output: Any) -> Any:

@@ -58,6 +58,10 @@ class Contrast(Method):
         self.weight, self.identity = weight, identity
         self.patches, self.temperature = patches, temperature
 
+    @property
+    def generator_passes(self) -> tuple[int, int]:
+        return (4, 1) if self.identity else (2, 1)  # half of them end behind the encoder
+
     def begin(self, players: Players) -> None:
         """Check that there are a translator with an encoder, its head, and a discriminator."""
         super().begin(players)

@@ -92,6 +92,9 @@ class Cycle(Method):
     def translated(self, output: dict[str, Tensor]) -> Tensor:
         return output["fake_target"]
 
+    def counterparts(self, batch: Batch, output: dict[str, Tensor]) -> list[tuple[Tensor, Tensor]]:
+        return [(batch["image"], output["fake_target"]), (batch["target"], output["fake_source"])]
+
     def discriminator_inputs(
         self, batch: Batch, output: dict[str, Tensor]
     ) -> dict[str, tuple[Tensor, Tensor]]:

@@ -52,13 +52,15 @@ class Structure:
 
         Args:
             method: Says which images are translations of which.
-            batch: Batch with the images, their `label` where compared with, and perhaps a `mask` of the body.
+            batch: Batch with the images, their `label` where compared with, perhaps a `mask` of the source.
             output: The method's output.
         """
         losses = {}
         if self.gradient > 0:
-            pairs = method.counterparts(batch, output)
-            values = [1 - gradient_correlation(*pair, batch.get("mask")).mean() for pair in pairs]
+            values = [
+                1 - gradient_correlation(image, made, batch.get("mask") if number == 0 else None).mean()
+                for number, (image, made) in enumerate(method.counterparts(batch, output))
+            ]
             losses["structure_gradient"] = self.gradient * torch.stack(values).mean()
         if self.segmentation > 0 and self.network is not None:
             shapes = self._shapes(batch, method.translated(output))
