@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from monai.networks.layers import SkipConnection
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -127,7 +128,7 @@ def check_perceptual(method: Method, run: str | None, weight: float) -> None:
 
 
 def parts_of(network: nn.Module) -> list[str]:
-    """Return the names of the parts of a network: its children, those of lists, or those of a single child.
+    """Return the names of the parts of a network: its children, with those of lists and nested levels.
 
     Example:
         >>> parts_of(nn.ModuleDict({"body": nn.Sequential(nn.Identity(), nn.ReLU())}))
@@ -137,15 +138,15 @@ def parts_of(network: nn.Module) -> list[str]:
     while len(children := dict(inner.named_children())) == 1:
         (name,) = children
         prefix, inner = f"{prefix}{name}.", children[name]
-    names = []
-    for name, child in children.items():
-        listed = isinstance(child, nn.ModuleList)
-        names += (
-            [f"{prefix}{name}.{part}" for part, _ in child.named_children()]
-            if listed
-            else [f"{prefix}{name}"]
-        )
-    return names
+    return list(_parts(inner, prefix))
+
+
+def _parts(module: nn.Module, prefix: str) -> Iterator[str]:
+    for name, child in module.named_children():
+        if isinstance(child, nn.ModuleList) or any(isinstance(m, SkipConnection) for m in child.modules()):
+            yield from _parts(child, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
 
 
 @contextmanager

@@ -220,7 +220,7 @@ def test_the_range_of_each_normalisation() -> None:
 
 
 def shared(rank: int, count: int, port: int, folder: str) -> None:
-    """Losses of three rows, and a weight's gradient after averaging: by one process, or two rows and one by two."""
+    """Losses of three rows by one process, or two rows and one by two, and a weight's averaged gradient."""
     if count > 1:
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
         dist.init_process_group("gloo", rank=rank, world_size=count)
