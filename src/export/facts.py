@@ -29,7 +29,7 @@ def facts_of(
         licence: Licence of the weights, if stated.
     """
     plain = loaded.preprocessing.to_plain()
-    facts = {
+    facts: dict[str, Any] = {
         "version": __version__,
         "task": task_name(loaded),
         "network": _network(loaded, graph),

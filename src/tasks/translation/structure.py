@@ -10,6 +10,7 @@ import torch
 from monai.losses import DiceCELoss
 from monai.networks.utils import one_hot
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ganatomy.adversarial.gradient_cut import full_precision
 from ganatomy.data.records import Batch
@@ -39,6 +40,7 @@ class Structure:
         segmentation: Weight of the second.
         network: Segments images of the target side; set before the first step where it is needed.
         source_network: Segments images of the source side; None where the batch has labels.
+        shapes: Loss of (logits, probabilities) of the classes.
     """
 
     gradient: float = 0.0
@@ -128,9 +130,8 @@ def gradient_correlation(one: Tensor, other: Tensor, mask: Tensor | None = None)
         mask: [B, 1, *spatial], bool: where magnitudes count; None for everywhere.
     """
     with full_precision():
-        inner = [slice(1, -1)] * (one.dim() - 2)
         counted = torch.ones_like(one[:, :1]) if mask is None else mask.to(one.dtype)
-        weights = counted[(..., *inner)].flatten(1)
+        weights = F.pad(counted, [-1] * (2 * one.dim() - 4)).flatten(1)  # without the border
         weights = weights / weights.sum(1, keepdim=True).clamp(min=1)
         a, b = (_centred(gradient_magnitude(x).flatten(1), weights) for x in (one, other))
         squares = [(weights * x * x).sum(1) + FLAT for x in (a, b)]
