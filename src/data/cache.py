@@ -49,7 +49,7 @@ class Cache:
         self.folder = (folder or Path.home() / ".cache/ganatomy") / "cases"
         self.kept: dict[str, Case] = {}
         self.names: dict[int, str] = {}
-        self.reader = CaseFiles()
+        self.reader = CaseFiles(mapped_only=SLICED)
         self.files = self._files() if kind == "disk" else {}
         self.size = sum(self.files.values())
 
@@ -106,8 +106,8 @@ class Cache:
     def _from_disk(self, record: Record, z: int | None) -> Case:
         path = self._path(record)
         try:
-            case = self.reader.mapped(path) if z is None else one_slice(self.reader.mapped(path), z)
-            return {key: array if key in SLICED else np.array(array) for key, array in case.items()}
+            case = self.reader.mapped(path)
+            return case if z is None else one_slice(case, z)
         except FileNotFoundError:
             pass
         except (OSError, ValueError) as damage:

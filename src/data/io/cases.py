@@ -6,7 +6,8 @@ import json
 import mmap
 import os
 import zlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from ganatomy.data.records import Case
 from ganatomy.files import write_whole
 
 KINDS = {"F": "f", "I": "i", "U": "u", "BOOL": "?"}
+SMALL = 2**15
+"""Bytes up to which an array of a verified file stays in memory: it is read for every patch."""
 
 
 @dataclass(frozen=True)
@@ -26,25 +29,32 @@ class Layout:
     Attributes:
         identity: inode, modification time and size of the file; another file at its path has others.
         arrays: type, shape and first byte of each array.
+        small: the small arrays themselves, read-only.
     """
 
     identity: tuple[int, int, int]
     arrays: dict[str, tuple[np.dtype[Any], tuple[int, ...], int]]
+    small: Case = field(default_factory=dict)
 
 
 class CaseFiles:
     """Reader of files that `write` wrote.
 
     A file's checksum is verified at its first read, and again if another file has replaced it.
+
+    Args:
+        mapped_only: arrays that never stay in memory, however small.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, mapped_only: Sequence[str] = ()) -> None:
         self.sound: dict[Path, Layout] = {}
+        self.mapped_only = mapped_only
 
     def mapped(self, path: Path) -> Case:
         """Return the arrays of a case as views of the file, of which only what is used is read.
 
-        The file stays mapped as long as one of them lives. Changing an array does not change the file.
+        The file stays mapped as long as a view lives. Changing an array does not change the file. Small
+        arrays are the same at every call, and cannot be changed.
 
         Raises:
             OSError: the file does not exist or cannot be read.
@@ -69,8 +79,18 @@ class CaseFiles:
             raise ValueError(f"{path.name}: not a whole file of a case") from error
         if _checksum(case) != checksum:
             raise ValueError(f"{path.name}: wrong checksum")
-        self.sound[path] = layout
+        self.sound[path] = replace(layout, small=self._small(case))
         return case
+
+    def _small(self, case: Case) -> Case:
+        small = {
+            key: np.array(array)
+            for key, array in case.items()
+            if key not in self.mapped_only and array.nbytes <= SMALL
+        }
+        for array in small.values():
+            array.setflags(write=False)
+        return small
 
 
 def read(path: Path) -> Case:
@@ -111,8 +131,10 @@ def _dtype(name: str) -> np.dtype[Any]:
 
 def _views(content: mmap.mmap, layout: Layout) -> Case:
     return {
-        key: np.ndarray(shape, kind, content, first) for key, (kind, shape, first) in layout.arrays.items()
-    }
+        key: np.ndarray(shape, kind, content, first)
+        for key, (kind, shape, first) in layout.arrays.items()
+        if key not in layout.small
+    } | layout.small
 
 
 def _checksum(case: Case) -> str:
