@@ -56,7 +56,7 @@ def attach_perception(cfg: Config, task: AdversarialTask, data: DataModule) -> C
     task.perceptual = Perceptual(
         network, extra.get("perceptual_weight", 1.0), extra.get("perceptual_layers") or ()
     )
-    layers = task.perceptual.check(data.target_channels, data.shape)
+    layers = task.perceptual.layers_of(data.target_channels, data.shape)
     task.notes.append(f"perceptual loss: {type(network).__name__} of {run}, features of {', '.join(layers)}")
     tested = {record.subject for record in data.records["test"]}
     if shared := sorted(tested & theirs.trained):

@@ -111,7 +111,13 @@ def region_mean(values: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def outside_replaced(output: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
-    """Return the output with the target in the place of what lies outside of the mask."""
+    """Return the output with the target in the place of what lies outside of the mask.
+
+    Args:
+        output: [B, K, *spatial].
+        target: [B, K, *spatial].
+        mask: [B, 1, *spatial], bool; None to leave the output as it is.
+    """
     return output if mask is None else torch.where(mask, output, target)
 
 

@@ -47,11 +47,11 @@ class Perceptual:
                 f"{', '.join(parts_of(network))}"
             )
 
-    def check(self, channels: int, sides: Sequence[int]) -> list[str]:
+    def layers_of(self, image_channels: int, sides: Sequence[int]) -> list[str]:
         """Return the names of the layers that give features of images of these sides.
 
         Args:
-            channels: Channels of the images.
+            image_channels: Channels of the images.
             sides: Sides of the training images.
 
         Raises:
@@ -60,7 +60,7 @@ class Perceptual:
         kind = type(self.network).__name__
         try:
             with torch.no_grad(), torch.random.fork_rng(devices=[]):
-                found = self._found(torch.zeros(1, channels, *sides))
+                found = self._found(torch.zeros(1, image_channels, *sides))
         except (RuntimeError, ValueError, AssertionError) as error:
             size, line = "x".join(map(str, sides)), " ".join(str(error).split())[:120]
             raise UserError(

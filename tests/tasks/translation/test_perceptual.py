@@ -51,7 +51,7 @@ def test_features_of_every_level(dims: int) -> None:
     network = UNet(dims, 1, 3, [4, 6, 8])
     output, target, mask = images(dims)
     perceptual = Perceptual(network, weight=2.0)
-    assert perceptual.check(1, [16] * dims) == ["enter", "down.0", "down.1", "up.1", "up.0"]
+    assert perceptual.layers_of(1, [16] * dims) == ["enter", "down.0", "down.1", "up.1", "up.0"]
     pairs = list(zip(by_hand(network, output), by_hand(network, target), strict=True))
     wanted = 2 * torch.stack([(a - b).abs().mean() for a, b in pairs]).mean()
     torch.testing.assert_close(perceptual(output, target), wanted)
@@ -82,7 +82,7 @@ def test_networks_of_others_and_layers_by_name() -> None:
     network = MonaiUNet(2, 1, 2, [4, 8, 8], [2, 2], num_res_units=1)
     levels = ["model.0", "model.1.submodule.0", "model.1.submodule.1.submodule", "model.1.submodule.2"]
     assert parts_of(network) == [*levels, "model.2"]
-    assert Perceptual(network).check(1, [16, 16]) == [levels[0], *levels[1:3], levels[3]]
+    assert Perceptual(network).layers_of(1, [16, 16]) == [levels[0], *levels[1:3], levels[3]]
     named = Perceptual(network, layers=["model.0"])
     output, target, _ = images()
     first = (network.model[0](output) - network.model[0](target)).abs().mean()
@@ -92,9 +92,9 @@ def test_networks_of_others_and_layers_by_name() -> None:
     ):
         Perceptual(network, layers=["up"])
     with pytest.raises(UserError, match=r"task\.perceptual: Sequential cannot take images of 15x15"):
-        Perceptual(nn.Sequential(nn.Conv2d(1, 2, 17), nn.ReLU())).check(1, [15, 15])
+        Perceptual(nn.Sequential(nn.Conv2d(1, 2, 17), nn.ReLU())).layers_of(1, [15, 15])
     with pytest.raises(UserError, match=r"task\.perceptual_layers: no part of Conv2d gives features"):
-        Perceptual(nn.Conv2d(1, 2, 1)).check(1, [16, 16])
+        Perceptual(nn.Conv2d(1, 2, 1)).layers_of(1, [16, 16])
 
 
 def begin(directory: Path, *words: str) -> Path:
