@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from rich.console import Console
+from rich.progress import track
 
 from ganatomy.baselines.translation.view import View, at, context_count, context_maps, patch_count, patch_maps
 from ganatomy.data.datamodule import DataModule
@@ -109,7 +111,9 @@ def _chosen(
 ) -> Iterator[tuple[np.random.Generator, list[Row], list[np.ndarray]]]:
     """Yield a generator of random numbers, the rows of a case, and for each row the voxels chosen of it."""
     some = _evenly(records, [math.prod(data.facts[record.case].shape) for record in records])
-    for number, record in enumerate(some):
+    console, first = Console(stderr=True), data.trainer is None or data.trainer.is_global_zero
+    quiet = not (first and console.is_terminal)
+    for number, record in enumerate(track(some, "baselines", console=console, transient=True, disable=quiet)):
         rng = np.random.default_rng([seed % 2**32, number])
         rows = list(_rows((read or data.evaluated)(record), data.sliced, data.spatial_dims))
         yield rng, rows, _places(rows, VOXELS // len(some) + 1, rng)
