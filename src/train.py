@@ -120,6 +120,7 @@ def _set_up(attempt: Attempt, run: Run, data: DataModule) -> Session:
     cfg = build.complete(attempt.cfg, data)
     check_held(data)
     task = build.build_task(cfg, data.mask_classes)
+    data.check_learner(task.unpaired)
     resumes = bool(cfg.resume) and attempt.start is None
     beginning = begin(cfg, task, data, fresh=attempt.checkpoint is None and not resumes)
     cfg = beginning.cfg

@@ -27,6 +27,7 @@ ADDED: dict[str, Any] = {
     "data.modality": None,
     "data.outside": False,
     "data.download": False,
+    "data.unpaired": False,
     "data.secret": None,
     "task.scored": "network",
     "task.metrics": [],

@@ -33,6 +33,7 @@ class DataConfig(TargetSection):
     workers: Annotated[int, Field(ge=0)]
     cache: Literal["memory", "disk", "none"]
     augment: list[Node]
+    unpaired: bool | Literal["disjoint"] = False
 
 
 class PlayersConfig(Section):

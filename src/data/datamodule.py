@@ -22,6 +22,7 @@ from ganatomy.data.quality.contract import check_source
 from ganatomy.data.quality.survey import OnError, survey, usable_records
 from ganatomy.data.records import SPLITS, Source, Split
 from ganatomy.data.sampler import Share
+from ganatomy.data.sides.sides import Sides, Unpaired, set_sides
 from ganatomy.data.sources.files.base import Files
 from ganatomy.data.splits.held import Changed, Held, dealt
 from ganatomy.data.splits.split import Splitting
@@ -76,6 +77,7 @@ class DataModule(Cohort, pl.LightningDataModule):
         held: split of the resumed run.
         one_size: the task needs all images of one size: validation and test are cropped like training.
         with_boxes: the task learns from boxes; without, training batches hold none.
+        unpaired: see `Sides`.
 
     Raises:
         UserError: a setting is invalid.
@@ -123,9 +125,13 @@ class DataModule(Cohort, pl.LightningDataModule):
         held: Held | None = None,
         one_size: bool = False,
         with_boxes: bool = True,
+        unpaired: Unpaired = False,
     ) -> None:
         super().__init__()
         check_source(source)
+        self.sides = Sides(unpaired, split_seed)
+        self.sides.refuse(label_fraction, unlabelled_fraction, degrade is not None)
+        set_sides(source, unpaired)
         _check_counts(batch_size=(batch_size, 1), workers=(workers, 0))
         one_of("data.cache", cache, get_args(Kind))
         one_of("data.on_error", on_error, get_args(OnError))
@@ -150,7 +156,7 @@ class DataModule(Cohort, pl.LightningDataModule):
             source.digests = Digests(self.folder, source.folder, source.private)
         self.prepared = Prepared(source, self.preparation, cut=one_size)
         self.cache = Cache(self.prepared.make, self.prepared.key, cache, self.folder, cache_gb)
-        self.records, self.dealt, self.facts = {}, [], {}
+        self.records, self.targets, self.dealt, self.facts = {}, {}, [], {}
         self.sliced, self.left_out, self.going_on = False, 0, []
 
     def setup(self, stage: str | None = None) -> None:
@@ -171,13 +177,15 @@ class DataModule(Cohort, pl.LightningDataModule):
             self.source.digests.save()
         if self.held:
             self.held.compare({case: fact.content for case, fact in self.facts.items()}, self.changed)
-        self.sliced = self.spatial_dims == 2 and any(len(fact.shape) == 4 for fact in self.facts.values())
+        shapes = [self.facts[record.case].shape for record in records if record.side != "target"]
+        self.sliced = self.spatial_dims == 2 and any(len(shape) == 4 for shape in shapes)
         sound = usable_records(records, self.facts, self.on_error)
         if self.one_size:
             refuse(self.cut, self.preparation.resize)
-        for split in SPLITS:
-            chosen = [record for record in sound if record.split == split]
-            self.records[split] = self.held.in_order(split, chosen) if self.held else chosen
+        chosen = {split: [record for record in sound if record.split == split] for split in SPLITS}
+        if self.held:
+            chosen = {split: self.held.in_order(split, cases) for split, cases in chosen.items()}
+        self.records, self.targets = self.sides.divide(chosen, self.has_target)
         if empty := [split for split in SPLITS if not self.records[split]]:
             self.records = {}
             raise UserError(f"data: no case is in the split {empty[0]}; change data.split or data.split_file")
@@ -191,13 +199,7 @@ class DataModule(Cohort, pl.LightningDataModule):
 
     def train_dataloader(self) -> Loader:
         items = self.train_items()
-        sampler = self.labels.sampler(
-            (items.labelled_items, items.unlabelled_items),
-            self.seed,
-            self.batches_done,
-            *self._rank_and_world_size(),
-            self.pieces,
-        )
+        sampler = items.sampler(self.labels, self.batches_done, self._rank_and_world_size(), self.pieces)
         return self._loader(items, batch_sampler=sampler, collate_fn=collate)
 
     @property
@@ -218,7 +220,7 @@ class DataModule(Cohort, pl.LightningDataModule):
         # Every process needs a batch (collectives at the end of an epoch); scores count a case once.
         records = records[rank::world_size] or records[:1]
         shapes = {case: fact.shape for case, fact in self.facts.items()}
-        groups = list(alike(records, shapes, 1 if self.sliced else self.batch_size))
+        groups = list(alike(records, shapes, 1 if self.sliced else self.batch_size, self.has_target))
         return self._loader(EvalBatches(groups, self.sliced, self.evaluated), batch_size=None)
 
     def _loader(self, items: Dataset[Item], **settings: Any) -> Loader:

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 from monai.data.meta_tensor import MetaTensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Sampler
 
-from ganatomy.data.records import Case, Record
+from ganatomy.data.labels import Labels
+from ganatomy.data.records import Case, Record, picture
 from ganatomy.data.sampler import ItemIndex, item_seed
 from ganatomy.data.transforms.augment import Augmentation, Item
 from ganatomy.data.transforms.degrade import Degrade, degraded_item
@@ -42,6 +43,7 @@ class TrainItems(Dataset[Item]):
         unlabelled_records: number of records, the last ones, that are served without labels. If it is
             above 0, each item has the flag `labelled`.
         with_boxes: serve boxes and their classes, where cases have them.
+        stream: see `sampler.item_seed`.
     """
 
     def __init__(
@@ -55,7 +57,9 @@ class TrainItems(Dataset[Item]):
         degrade: Degrade | None = None,
         unlabelled_records: int = 0,
         with_boxes: bool = True,
+        stream: int = 0,
     ) -> None:
+        self.stream = stream
         self.places = [
             (record, z)
             for record, depth in zip(records, depths, strict=True)
@@ -73,6 +77,21 @@ class TrainItems(Dataset[Item]):
         """Return the number of items with labels; they come first."""
         return len(self) - self.unlabelled_items
 
+    def sampler(self, labels: Labels, start: int, place: tuple[int, int], pieces: int) -> Sampler[Any]:
+        """Return the sampler of a process's share of each batch.
+
+        Args:
+            labels: rows of a batch, with and without labels.
+            start: number of batches already done.
+            place: number of the process, and number of processes.
+            pieces: number of micro-batches of a batch.
+
+        Raises:
+            UserError: there are too few rows.
+        """
+        items = self.labelled_items, self.unlabelled_items
+        return labels.sampler(items, self.seed, start, *place, pieces)
+
     def __getitem__(self, address: ItemIndex) -> Item:
         return self.__getitems__([address])[0]
 
@@ -83,7 +102,7 @@ class TrainItems(Dataset[Item]):
 
     def _item(self, epoch: int, index: int) -> Item:
         record, z = self.places[index]
-        seed = item_seed(self.seed, epoch, index)
+        seed = item_seed(self.seed, epoch, index, self.stream)
         case = self.read(record, z)
         if index >= self.labelled_items:
             case = without_labels(case)
@@ -120,7 +139,10 @@ class EvalBatches(Dataset[Item]):
 
 
 def alike(
-    records: Sequence[Record], shapes: Mapping[str, tuple[int, ...]], batch_size: int
+    records: Sequence[Record],
+    shapes: Mapping[str, tuple[int, ...]],
+    batch_size: int,
+    kind: Callable[[Record], Any] = lambda record: None,
 ) -> Iterator[list[Record]]:
     """Yield neighbouring records of one shape, up to `batch_size` cases and `ROOM` voxels together.
 
@@ -128,8 +150,9 @@ def alike(
         records: the cases in order.
         shapes: shape of every case by name.
         batch_size: maximum number of cases.
+        kind: what else records of one batch have in common.
     """
-    for shape, same in groupby(records, lambda record: shapes[record.case]):
+    for (shape, _), same in groupby(records, lambda record: (shapes[record.case], kind(record))):
         run, step = list(same), max(1, min(batch_size, ROOM // math.prod(shape)))
         yield from (run[first : first + step] for first in range(0, len(run), step))
 
@@ -161,7 +184,7 @@ def slices(record: Record, case: Case) -> list[Item]:
     rest = {key: value for key, value in case.items() if key not in pictures}
     return [
         plain(as_item(record, rest | {key: case[key][z] for key in pictures}, z))
-        for z in range(len(case["image"]))
+        for z in range(len(picture(case)))
     ]
 
 

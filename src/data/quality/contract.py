@@ -59,22 +59,22 @@ def breach(record: Record, case: Case, source: Source) -> str:
     Returns:
         The first violation, or an empty string.
     """
-    wrong = next(_breaches(case, source), "")
+    wrong = next(_breaches(case, source, record.side == "target"), "")
     return f"{record.case}: {type(source).__name__}.load gives {wrong}" if wrong else ""
 
 
-def _breaches(case: Case, source: Source) -> Iterator[str]:
+def _breaches(case: Case, source: Source, alone: bool) -> Iterator[str]:
     """Yield each violation; a later check may fail with an exception where an earlier one has yielded."""
     if not isinstance(case, dict):
         yield f"{_with_article(type(case).__name__)}; expected a dict of arrays"
-    for key in ("image", "affine", "spacing"):
+    for key in ("target" if alone else "image", "affine", "spacing"):
         if key not in case:
             yield f"no '{key}'; found {', '.join(case) or 'nothing'}"
     for key, value in case.items():
         if not isinstance(value, np.ndarray | np.generic):
             yield f"{key} as {_with_article(type(value).__name__)}; expected a NumPy array"
-    image = case["image"]
-    yield from _image(image, source)
+    image = case["target" if alone else "image"]
+    yield from _target(image, source) if alone else _image(image, source)
     dims = image.ndim - 1
     yield from _affine(case["affine"], case["spacing"], dims)
     spatial = ", ".join(map(str, image.shape[1:]))
@@ -101,6 +101,15 @@ def _image(image: np.ndarray, source: Source) -> Iterator[str]:
         yield f"image {_shape(image)}; expected real numbers"
     if len(image) != source.channels:
         yield f"image {_shape(image)}; expected {source.channels} channels on the first axis (data.channels)"
+
+
+def _target(target: np.ndarray, source: Source) -> Iterator[str]:
+    """Check the target of a case of the target side alone."""
+    channels = getattr(source, "target_channels", None) or source.channels
+    if target.ndim not in (3, 4) or not target.size:
+        yield f"target {_shape(target)}; expected [C, *spatial], two or three axes after the channels"
+    if len(target) != channels:
+        yield f"target {_shape(target)}; expected {channels} channels first (data.target_channels)"
 
 
 def _affine(affine: np.ndarray, spacing: np.ndarray, dims: int) -> Iterator[str]:

@@ -13,6 +13,7 @@ from monai.data.meta_tensor import MetaTensor
 from monai.transforms.compose import Compose
 
 from ganatomy.data.label_values import FEW, distinct
+from ganatomy.data.records import picture
 from ganatomy.data.regrid import Grid
 from ganatomy.data.transforms.boxes import follow
 from ganatomy.data.transforms.direct import direct
@@ -69,14 +70,14 @@ class Augmentation:
             raise UserError(self._failed(make, seed, error)) from error
         if fault:
             raise UserError(self._named(make, seed, values, depths, fault))
-        self.shape = self.shape or tuple(done["image"].shape[1:])
+        self.shape = self.shape or tuple(picture(done).shape[1:])
         return done
 
     def _transformed(self, item: Item, seed: int) -> Item:
         if not self.direct:
             self.compose.set_random_state(seed=seed)
             return apply(self.compose, item)
-        shape = item["image"].shape[1:]
+        shape = picture(item).shape[1:]
         with tracked(False):
             affine = self.direct(item, seed)
         if affine is not None and "boxes" in item:
@@ -96,7 +97,7 @@ class Augmentation:
         if values is not None and (new := new_value(array(item["label"]), values)) is not None:
             return f"puts {new:g} into the label, which holds {', '.join(map(str, values[:5]))}"
         shapes = {key: tuple(item[key].shape[1:]) for key in PICTURES if key in item}
-        wanted = self.shape or shapes["image"]
+        wanted = self.shape or tuple(picture(item).shape[1:])
         for key, shape in shapes.items():
             if shape != wanted:
                 one, other = ("x".join(map(str, sides)) for sides in (wanted, shape))
@@ -123,7 +124,7 @@ class Augmentation:
                 remedy = f"give it mode=[{modes}], one for each of its keys [{','.join(keys)}]"
                 remedy = remedy if moves(transform) else "take label out of its keys"
                 return f"data.augment: {name} {fault}; {remedy}"
-            if after["image"].shape != before["image"].shape:
+            if picture(after).shape != picture(before).shape:
                 return f"data.augment: {name} {fault}; have it keep the size (data.size), or take it out"
         names = [type(transform).__name__ for transform in leaves(self.compose) if moves(transform)]
         return f"data.augment: one of {', '.join(names)} {fault}; have it keep the size (data.size)"
@@ -226,7 +227,7 @@ def apply(transform: Compose, item: Item) -> Item:
     """Return the transformed item; boxes follow the affine that MONAI tracks for the image."""
     boxed = "boxes" in item and len(transform.transforms) > 0
     with tracked(boxed):
-        shape = item["image"].shape[1:]
+        shape = picture(item).shape[1:]
         if boxed:
             item["image"] = MetaTensor(item["image"], affine=torch.eye(4))
         transformed = single(transform(item))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganatomy.data.records import Case
+from ganatomy.data.records import Case, picture
 from ganatomy.data.regrid import Grid
 from ganatomy.data.transforms.boxes import remaining_boxes
 from ganatomy.errors import UserError
@@ -49,7 +49,7 @@ class Patches:
             z: number of the slice; None for a case that is not sliced.
             seed: seed of the patch.
         """
-        shape = case["image"].shape[1:]
+        shape = picture(case).shape[1:]
         size = (self.size,) * len(shape) if isinstance(self.size, int) else tuple(self.size)
         if len(size) != len(shape):
             raise UserError(f"data.patch={list(size)}: the network has {len(shape)} dimensions")
@@ -95,7 +95,7 @@ def cropped(case: Case, start: np.ndarray, size: Sequence[int]) -> Case:
         size: shape of the part.
     """
     out = dict(case)
-    shape = case["image"].shape[1:]
+    shape = picture(case).shape[1:]
     low, high = np.maximum(-start, 0), np.maximum(start + size - shape, 0)
     window = (slice(None), *(slice(max(0, s), max(0, s + n)) for s, n in zip(start, size, strict=True)))
     pads = bool(low.any() or high.any())

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ganatomy.data.records import Case, Record, Source
+from ganatomy.data.records import Case, Record, Source, picture
 from ganatomy.data.regrid import Grid, fitted, orientations, regrid, respaced, turned
 from ganatomy.data.transforms.boxes import move_boxes, usable_boxes
 from ganatomy.data.transforms.intensity import Intensity, column, mapping, one_each, units
@@ -117,6 +117,10 @@ class Preparation:
 
     def _units(self, case: Case) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Return offset and scale of the image, and of the target if there is one."""
+        if "image" not in case:
+            given, key = self.target_intensity, "data.target_intensity"
+            given, key = (self.intensity, "data.intensity") if given is None else (given, key)
+            return {"target": units(case["target"], given, key)}
         found = {"image": units(case["image"], self.intensity)}
         if "target" in case and self.target_intensity is not None:
             found["target"] = units(case["target"], self.target_intensity, "data.target_intensity")
@@ -220,8 +224,8 @@ class Prepared:
 
 
 def grid_of(case: Case) -> Grid:
-    """Return the grid of a case's image."""
-    return Grid(case["affine"], case["image"].shape[1:])
+    """Return the grid of a case's image; of its target, if it has no image."""
+    return Grid(case["affine"], picture(case).shape[1:])
 
 
 def restore(array: np.ndarray, case: Case, order: int = 1, fill: float = 0.0) -> np.ndarray:

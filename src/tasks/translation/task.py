@@ -74,6 +74,11 @@ class TranslationTask(AdversarialTask):
         self.register_tables({name: CaseTable(columns) for name in ("val", "test", *self.baseline_names)})
 
     @property
+    def unpaired(self) -> bool:  # type: ignore[override]
+        """Return True if the method learns without pairs."""
+        return self.method.unpaired
+
+    @property
     def translator(self) -> nn.Module:
         """Return the evaluated network from image to target."""
         return self.method.translator(self.evaluator)

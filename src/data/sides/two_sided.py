@@ -1,0 +1,102 @@
+"""The two sides of the cases of a run: images, and targets that need not be theirs."""
+
+from __future__ import annotations
+
+from ganatomy.data.cache import Cache
+from ganatomy.data.quality.survey import Facts
+from ganatomy.data.records import Case, Record, Split
+from ganatomy.data.sides.one_side import of_side
+from ganatomy.data.sides.sides import Sides, Unpaired, counted
+from ganatomy.data.transforms.degrade import Degrade, Evaluated
+from ganatomy.errors import UserError
+
+
+class TwoSided:
+    """Cases with images, cases with targets, and what is known of both.
+
+    Attributes:
+        sides: the rule that shares cases out.
+        records: the cases with images that are used, by split.
+        targets: the cases with targets that are used, by split; empty before `setup`.
+        facts: what the survey found, by case.
+        cache: the prepared cases.
+        degrade: makes images from clean ones, which become the targets; None if images are used as they are.
+    """
+
+    sides: Sides
+    records: dict[Split, list[Record]]
+    targets: dict[Split, list[Record]]
+    facts: dict[str, Facts]
+    cache: Cache
+    degrade: Degrade | None
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read the cases, once."""
+        raise NotImplementedError
+
+    @property
+    def evaluated(self) -> Evaluated:
+        """Return the reader of whole cases as validation and test serve them."""
+        raise NotImplementedError
+
+    @property
+    def unpaired(self) -> Unpaired:
+        """Return the setting `data.unpaired`; true in a condition if rows of training are no pairs."""
+        return self.sides.unpaired
+
+    def check_learner(self, unpaired: bool | None) -> None:
+        """Raise UserError if a task learns from pairs and gets none, or the other way round.
+
+        Args:
+            unpaired: the task learns without pairs; None: it takes either.
+        """
+        if unpaired is False and self.unpaired:
+            raise UserError(
+                f"data.unpaired={str(self.unpaired).lower()}: this model learns from pairs, and no row would "
+                "be one; set data.unpaired=false, or choose one that learns without (model=cyclegan, cut)"
+            )
+        if unpaired and not self.unpaired:
+            raise UserError(
+                "data.unpaired=false: this model learns without pairs, and would be shown each image with "
+                "its own target; leave data.unpaired=true, or set disjoint"
+            )
+
+    def has_target(self, record: Record) -> bool:
+        """Return True if a case has a target of its own."""
+        fact = self.facts.get(record.case)
+        return record.side == "target" or "target" in (fact.holds if fact else record.content)
+
+    def has_pairs(self, split: Split) -> bool:
+        """Return True if every image of a split has its own target."""
+        self.setup()
+        return self.degrade is not None or all(map(self.has_target, self.records[split]))
+
+    def target_cases(self, split: Split) -> list[Record]:
+        """Return the cases with a target; in training those whose targets are used."""
+        self.setup()
+        return self.targets.get(split) or [r for r in self.records[split] if self.has_target(r)]
+
+    def alone(self, split: Split) -> list[Record]:
+        """Return the cases that are used for their targets only."""
+        images = {record.case for record in self.records[split]}
+        return [record for record in self.targets.get(split, ()) if record.case not in images]
+
+    def evaluated_target(self, record: Record) -> Case:
+        """Return the target of a case as validation and test serve it, without its image.
+
+        Args:
+            record: a case with a target.
+
+        Returns:
+            `target` [K, *spatial], normalised, or [S, K, H, W] of a sliced volume; `target_offset` and
+            `target_scale` (target * scale + offset is in the file's units); `affine`, `spacing` and the grid
+            of the file.
+        """
+        case = self.evaluated(record)
+        shared = {f"target_{key}": case[key] for key in ("offset", "scale") if f"target_{key}" not in case}
+        return of_side(case | shared, "target")
+
+    @property
+    def side_notes(self) -> list[str]:
+        """Return notes about both sides for the start of an unpaired run."""
+        return counted(self.records, self.targets) if self.unpaired else []
