@@ -37,6 +37,7 @@ ADDED: dict[str, Any] = {
     "init_hash": None,
     "freeze": [],
     "freeze_discriminator": 0,
+    "model.adversarial.history": 0,
 }
 """A key that came after 062eb33 -> its FIRST default, which says what runs did before it was there.
 

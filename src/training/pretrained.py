@@ -1,9 +1,11 @@
-"""A finished segmentation run as the evaluator of images that are synthesised from label maps."""
+"""A finished segmentation run whose network serves another run: it scores images, or compares features."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ganatomy.config.resolve import load
 from ganatomy.config.targets import build, check_targets, resolve
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from ganatomy.tasks.base import AdversarialTask
     from ganatomy.tasks.synthesis.conditioning import Condition
 
+WEIGHTS = "generator.safetensors"
 REPAIR = "put it back, or give another run; resume={run} mends its files"
 ALIKE = ("channels", "spatial_dims", "size", "resize", "spacing", "orientation", "intensity")
 """Keys of `data` that decide how an image reaches a network; both runs must have the same values."""
@@ -36,8 +39,98 @@ class TakesEvaluator(Protocol):
         """Segment the synthetic test images with this network and score the result."""
 
 
-def attach_evaluator(cfg: Config, task: AdversarialTask, data: DataModule) -> None:
-    """Give the task the network of the run that `task.evaluator` names, if it names one.
+@dataclass(frozen=True)
+class SegmentationRun:
+    """A finished run of segmentation; of its files only tensors and plain values are read.
+
+    Attributes:
+        path: Its directory.
+        key: Key that named it, for messages.
+        config: Its configuration.
+        classes: Names of its classes, background first.
+        trained: Subjects that it was trained on.
+    """
+
+    path: Path
+    key: str
+    config: Plain
+    classes: tuple[str, ...]
+    trained: frozenset[str]
+
+    @property
+    def window(self) -> int | list[int] | None:
+        """Return the side or sides of its sliding window; None for whole images."""
+        found: int | list[int] | None = self.config["task"].get("window")
+        return found
+
+    def require(self, data: Mapping[str, Any]) -> None:
+        """Raise UserError if one of these keys of `data` has another value there."""
+        for key, ours in data.items():
+            if ours != (theirs := self.config["data"].get(key)):
+                raise UserError(
+                    f"{self.key}: {self.path} has data.{key}={theirs}, this run {ours}; make them the same"
+                )
+
+    def content(self) -> bytes:
+        """Return the content of generator.safetensors; UserError if the run did not write it so."""
+        return [_checked(self.path, name, self.key) for name in ("config.yaml", "data.json", WEIGHTS)][-1]
+
+    def network(self) -> nn.Module:
+        """Build its generator with its weights; UserError for weights that are not its own."""
+        import safetensors.torch
+
+        node, weights = self.config["model"]["generator"], self.path / WEIGHTS
+        check_targets(node, f"{self.key}: model.generator")
+        content = self.content()
+        network: nn.Module = build(node, f"{self.key}: model.generator")
+        try:
+            state = safetensors.torch.load(content)
+        except (safetensors.SafetensorError, ValueError, KeyError) as error:
+            raise UserError(
+                f"{self.key}: {weights}: is damaged ({_line(error)}); {REPAIR.format(run=self.path)}"
+            ) from error
+        try:
+            network.load_state_dict(state)
+        except RuntimeError as error:
+            raise UserError(
+                f"{self.key}: {weights}: is of another network than its run's config.yaml names "
+                f"({_line(error)}); {REPAIR.format(run=self.path)}"
+            ) from error
+        if wrong := [name for name, value in state.items() if not bool(value.isfinite().all())]:
+            raise UserError(f"{self.key}: {weights}: {wrong[0]} is not finite; give a run that ended well")
+        return network
+
+
+def segmentation_run(run: str, key: str) -> SegmentationRun:
+    """Open a finished run of segmentation.
+
+    Args:
+        run: Its directory.
+        key: Key that names it, for messages.
+
+    Raises:
+        UserError: It is no such run, has not finished, or is damaged.
+    """
+    path = Path(run).expanduser()
+    try:
+        config = load(path)
+    except UserError as error:
+        raise UserError(f"{key}: {error}") from error
+    if not getattr(resolve(config["task"], f"{key}: {run}: task"), "makes_label_maps", False):
+        raise UserError(f"{key}: {run} is not a run of task=segmentation; give one that is")
+    if not (path / WEIGHTS).is_file():
+        raise UserError(f"{key}: {run} has no {WEIGHTS}: that run has not finished; finish it first")
+    summary = path / "data.json"
+    try:
+        found = parsed(summary.name, summary.read_bytes() if summary.is_file() else b"")
+        classes, trained = tuple(found["classes"]), frozenset(found["subjects"]["train"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{key}: {summary}: is damaged ({error}); {REPAIR.format(run=run)}") from error
+    return SegmentationRun(path, key, config, classes, trained)
+
+
+def attach_mask_evaluator(cfg: Config, task: AdversarialTask, data: DataModule) -> None:
+    """Give a task of synthesis the network of the run that `task.evaluator` names.
 
     Args:
         cfg: Configuration of this run.
@@ -48,90 +141,38 @@ def attach_evaluator(cfg: Config, task: AdversarialTask, data: DataModule) -> No
         UserError: The named run is of another task or other classes, prepares images in another way, or was
             trained on subjects of this run's test split.
     """
-    run = cfg.task.extra.get("evaluator")
-    if run is None:
-        return
+    run = cfg.task.extra["evaluator"]
     assert isinstance(task, TakesEvaluator)
     if not task.condition.masks:
         raise UserError(
             "task.evaluator: only images made from label maps can be evaluated; set it to null, or use "
             "model=spade"
         )
-    theirs, weights = load(run), Path(run) / "generator.safetensors"
-    if not getattr(resolve(theirs["task"], f"task.evaluator: {run}: task"), "makes_label_maps", False):
-        raise UserError(f"task.evaluator: {run} is not a run of task=segmentation; give one that is")
-    if not weights.is_file():
+    theirs = segmentation_run(run, "task.evaluator")
+    theirs.require({key: cfg.data.extra.get(key) for key in ALIKE})
+    if theirs.classes != data.mask_classes:
         raise UserError(
-            f"task.evaluator: {run} has no generator.safetensors: that run has not finished; finish it first"
-        )
-    for key in ALIKE:
-        ours, other = cfg.data.extra.get(key), theirs["data"].get(key)
-        if ours != other:
-            raise UserError(
-                f"task.evaluator: {run} has data.{key}={other}, this run {ours}; make them the same"
-            )
-    classes, trained = _classes_and_subjects(Path(run))
-    if classes != data.mask_classes:
-        raise UserError(
-            f"task.evaluator: {run} has the classes {list(classes)}, this run "
+            f"task.evaluator: {run} has the classes {list(theirs.classes)}, this run "
             f"{list(data.mask_classes)}; give a run with the same classes"
         )
     tested = {record.subject for record in data.records["test"]}
-    if shared := tested & trained:
+    if shared := tested & theirs.trained:
         raise UserError(
             f"task.evaluator: {run} was trained on {len(shared)} of this run's {len(tested)} test subjects; "
             "give both runs the same split"
         )
-    for name in ("config.yaml", "data.json"):
-        _checked(Path(run), name)
-    network = _network(theirs["model"]["generator"], weights)
-    task.attach_mask_evaluator(network, theirs["task"].get("window"))
+    task.attach_mask_evaluator(theirs.network(), theirs.window)
 
 
-def _classes_and_subjects(run: Path) -> tuple[tuple[str, ...], set[str]]:
-    """Return the classes of the evaluator's run, and the subjects that it was trained on."""
-    path = run / "data.json"
-    try:
-        summary = parsed(path.name, path.read_bytes() if path.is_file() else b"")
-        return tuple(summary["classes"]), set(summary["subjects"]["train"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"task.evaluator: {path}: is damaged ({error}); {REPAIR.format(run=run)}") from error
-
-
-def _checked(run: Path, name: str) -> bytes:
-    """Return the bytes of a file of the evaluator's run; UserError if they are not what that run wrote."""
+def _checked(run: Path, name: str, key: str) -> bytes:
+    """Return the bytes of a file of a run; UserError if they are not what that run wrote."""
     try:
         content = read_bytes(run, name)
         if content is None:
             raise Damaged(f"{run / name}: is missing")
     except Damaged as error:
-        raise UserError(f"task.evaluator: {error}; {REPAIR.format(run=run)}") from error
+        raise UserError(f"{key}: {error}; {REPAIR.format(run=run)}") from error
     return content
-
-
-def _network(node: Plain, weights: Path) -> nn.Module:
-    """Build the evaluator's network with its weights; UserError for weights that are not its own."""
-    import safetensors.torch
-
-    check_targets(node, "task.evaluator: model.generator")
-    network: nn.Module = build(node, "task.evaluator: model.generator")
-    content = _checked(weights.parent, weights.name)
-    try:
-        state = safetensors.torch.load(content)
-    except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise UserError(
-            f"task.evaluator: {weights}: is damaged ({_line(error)}); {REPAIR.format(run=weights.parent)}"
-        ) from error
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise UserError(
-            f"task.evaluator: {weights}: is of another network than its run's config.yaml names "
-            f"({_line(error)}); {REPAIR.format(run=weights.parent)}"
-        ) from error
-    if wrong := [name for name, value in state.items() if not bool(value.isfinite().all())]:
-        raise UserError(f"task.evaluator: {weights}: {wrong[0]} is not finite; give a run that ended well")
-    return network
 
 
 def _line(error: Exception) -> str:

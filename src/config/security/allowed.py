@@ -24,15 +24,16 @@ NAMES: Mapping[str, frozenset[str]] = {
         """
         CenterNet ConfidenceMap ConvDenoiser Critic DcganDiscriminator DcganGenerator DenseGenerator
         DualDiscriminator Encoder FAnoGan FastDiscriminator FastGenerator Ganomaly MaskedCritic
-        PairDiscriminator R3Discriminator R3Generator RedCnn ResidualGenerator SpadeGenerator SrResNet
-        StridedDiscriminator StyleDiscriminator StyleGenerator TranslatingGenerator UNet UNetDiscriminator
+        PairDiscriminator PatchProjection R3Discriminator R3Generator RedCnn ResidualGenerator SpadeGenerator
+        SrResNet StridedDiscriminator StyleDiscriminator StyleGenerator TranslatingGenerator UNet
+        UNetDiscriminator
         """
     ),
     "ganatomy.optim.": _names("BurnIn DecayAtEnd"),
     "ganatomy.tasks.": _names(
         """
-        AnomalyTask Denoising DetectionTask EnhancementTask FAnoGanTraining GanomalyTraining Paired
-        SegmentationTask SelfTraining SynthesisTask TranslationTask
+        AnomalyTask Contrast Cycle Denoising DetectionTask EnhancementTask FAnoGanTraining GanomalyTraining
+        Paired SegmentationTask SelfTraining SynthesisTask TranslationTask
         """
     ),
     "monai.networks.nets.": _names(

@@ -135,12 +135,20 @@ def counted(images: Mapping[Split, Sequence[Record]], targets: Mapping[Split, Se
     lines = []
     for split in SPLITS:
         pictures, others = images[split], targets[split]
-        shared = len(subjects(pictures) & subjects(others))
-        words = f"{len(pictures)} images and {len(others)} targets, {shared} subjects on both sides"
+        words = f"{_number(len(pictures), 'image')} and {_number(len(others), 'target')}"
         if split == "train":
-            lines.append(f"unpaired: {words}")
+            shared = len(subjects(pictures) & subjects(others))
+            lines.append(f"unpaired: {words}, {_number(shared, 'subject')} on both sides")
             continue
         pairs = len({r.case for r in pictures} & {r.case for r in others})
-        own = "every image has its target" if pairs == len(pictures) else f"{pairs} images have their target"
-        lines.append(f"unpaired, {split}: {len(pictures)} images and {len(others)} targets, {own}")
+        own = (
+            "every image has its target"
+            if pairs == len(pictures)
+            else f"{pairs} of the images with their own"
+        )
+        lines.append(f"unpaired, {split}: {words}, {own}")
     return lines
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 
 from ganatomy.data.io.text_tables import refuse_hidden, rows_of, word
-from ganatomy.data.problems import blamed
-from ganatomy.data.records import Fault, Record
+from ganatomy.data.problems import blamed, own_files
+from ganatomy.data.records import Fault, Record, Side
 from ganatomy.data.sources.files.listed import ListedFiles
 from ganatomy.data.sources.files.templates import visible
 from ganatomy.data.splits.lists import split_named
@@ -38,7 +38,8 @@ COLUMNS = (
 class Table(ListedFiles):
     """Rows of `table`, one per image; most settings name a column, null if there is none.
 
-    A row without its image, kind, subject, split or case is a fault.
+    A row without its image, kind, subject, split or case is a fault. With data.unpaired a row may hold an
+    image or a target alone.
 
     Attributes:
         table: the CSV or JSON file below `root`.
@@ -144,23 +145,27 @@ class Table(ListedFiles):
         for role, column in (("label", self.label), ("target", self.target)):
             if column:
                 content[role] = self._paths(row[column])
-        if self.boxes:
+        side: Side = ""
+        if self.two_sided and content.get("target") and not content["image"]:
+            content, side = {"target": content["target"]}, "target"
+        if self.boxes and side != "target":
             content |= self._boxes(row, number)
-        kind = cell("kind", self.kind)
-        if kind:
+        kind = word(row[self.kind]) if self.kind and side == "target" else cell("kind", self.kind)
+        if kind and side != "target":
             content["class"] = self._place(kind, tuple(self.image_classes), "image_classes", number)
         case = cell("case", self.case)
-        if not content["image"]:
+        files = content[side or "image"]
+        if not files:
             lacks.append(f"image (column {self.image})")
             case = case or f"row {number}"
-        path = Path(content["image"][0]) if content["image"] else Path()
+        path = Path(files[0]) if files else Path()
         case = case or (path.with_suffix("") if path.name else path).as_posix().replace("/", "_")
         place = f"{self.table}, row {number}"
         text = cell("split", self.given_split)
         split = split_named(text, place) if text else None
         subject = cell("subject", self.subject) or case
         fold = self._fold(word(row[self.given_fold]), place) if self.given_fold else None
-        record = Record(case, subject, split, content, kind, fold)
+        record = Record(case, subject, split, content, kind, fold, side=side)
         for what in lacks:
             words = f"{place}: has no {what}; fill the cell or remove the row"
             record = blamed(record, Fault(case, UNNAMED if what.startswith("split") else "gap", words))
@@ -180,7 +185,7 @@ class Table(ListedFiles):
         """Raise UserError if several rows are of one image: they would count as different images."""
         rows: dict[str, list[int]] = defaultdict(list)
         for number, record in zip(numbers, records, strict=True):
-            for file in record.content["image"][:1]:
+            for file in own_files(record)[:1]:
                 rows[file].append(number)
         for file, several in rows.items():
             if len(several) > 1:

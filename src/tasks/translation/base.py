@@ -60,18 +60,33 @@ class Method(nn.Module):
     def network_arguments(inputs: int, outputs: int) -> Channels:
         """Return what the numbers of channels of source and target decide about the networks.
 
+        A discriminator sees the image with target or output; one of several that is named `target` or
+        `source` sees that side alone, and a generator named `to_source` maps the target back to the image.
+
         Args:
             inputs: Channels of the image.
             outputs: Channels of the target.
         """
         return {
             "generator": {"in_channels": inputs, "out_channels": outputs},
+            "generator.to_source": {"in_channels": outputs, "out_channels": inputs},
             "discriminator": {"in_channels": inputs + outputs, "image_channels": outputs, "out_channels": 1},
+            "discriminator.target": {"in_channels": outputs, "image_channels": outputs, "out_channels": 1},
+            "discriminator.source": {"in_channels": inputs, "image_channels": inputs, "out_channels": 1},
         }
+
+    @property
+    def generator_passes(self) -> tuple[int, int]:
+        """Return how often networks of the generator run in a batch: in its own step, in D's alone."""
+        return 1, 1
 
     def translator(self, generator: nn.Module) -> nn.Module:
         """Return the network from image to target among the generator's: [B, C, *] to [B, K, *]."""
         return generator
+
+    def back_translator(self, generator: nn.Module) -> nn.Module | None:
+        """Return the network from target to image, [B, K, *] to [B, C, *]; None where there is none."""
+        return None
 
     def generate(self, batch: Batch) -> Any:
         """Return the generator's outputs; `translated` finds the translation among them."""

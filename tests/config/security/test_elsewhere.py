@@ -22,7 +22,7 @@ from ganatomy.experiments.pinned import Pinned
 from ganatomy.experiments.spec import read
 from ganatomy.invocation import is_secret, redacted
 from ganatomy.sweeps.study import open_storage
-from ganatomy.training.pretrained import _network
+from ganatomy.training.pretrained import SegmentationRun
 from tests.config.security import marker
 from tests.conftest import ROOT
 
@@ -75,7 +75,8 @@ def test_a_judge_does_not_run_the_marker(touched: Path, tmp_path: Path) -> None:
         {"_target_": "monai.networks.nets.UNet", "spatial_dims": 2, "norm": [marker.NAME, {}]},
     ):
         with pytest.raises(UserError, match=r"^task\.evaluator: model\.generator"):
-            _network(node, tmp_path / "weights")
+            config = {"model": {"generator": node}}
+            SegmentationRun(tmp_path, "task.evaluator", config, (), frozenset()).network()
     assert not touched.exists()
 
 

@@ -18,6 +18,7 @@ from ganatomy.data.sources.files.channels import coloured, same_grid
 from ganatomy.data.sources.files.claims import claimed, uneven
 from ganatomy.data.sources.files.marked import check_settings, label_of, read_masks, unmarked
 from ganatomy.data.sources.files.masks import boxes_in
+from ganatomy.data.sources.files.partners import with_sides, without_partner
 from ganatomy.data.sources.files.settings import FileSettings
 from ganatomy.data.sources.files.versions import content, fingerprint
 from ganatomy.errors import UserError
@@ -37,6 +38,7 @@ class Files(FileSettings):
         self.raw: dict[str, Raw] = {}
         check_settings(self)
         self.repeats_grey = True
+        self.two_sided = False
 
     def completed(self, records: Sequence[Record], notes: Sequence[Fault] = ()) -> list[Record]:
         """Return a source's records with the faults found between them.
@@ -49,6 +51,10 @@ class Files(FileSettings):
                     raise UserError(
                         f'data.{key}: "{printable(name)}" has the hidden character {sign}; rename the class'
                     )
+        if self.two_sided:
+            records = with_sides(records)
+        else:
+            notes = [*notes, *without_partner(records, self.folder)]
         self.repeats_grey = all(len(files_of(record)) <= 1 for record in records)
         checked = claimed(records, self.folder, self.shared)
         checked = uneven(checked, self.channels) if self.files_are_channels else checked
@@ -61,9 +67,9 @@ class Files(FileSettings):
         return content(self, record)
 
     def load(self, record: Record) -> Case:
-        image, grid = self._channels(record, "image")
-        case: Case = {"image": image, "affine": grid.affine, "spacing": grid.spacing}
-        if "target" in record.content:
+        image, grid = self._channels(record, record.side or "image")
+        case: Case = {record.side or "image": image, "affine": grid.affine, "spacing": grid.spacing}
+        if "target" in record.content and not record.side:
             case["target"], own = self._channels(record, "target")
             same_grid(self.paths(record, "target")[0], own, self.paths(record, "image")[0], grid)
         if "label" in record.content:

@@ -65,16 +65,17 @@ def _words(file: str, owners: Sequence[tuple[int, str]], records: Sequence[Recor
     words = f"{file}: is the {role} of {few(names, 2, ' and of ')}"
     if len(set(roles)) > 1:
         return f"{words}, and a {next(r for r in roles if r != role)} too; name each file once"
+    apart = " (data.unpaired=true, if the two sides need not match)" if role == "target" else ""
     return (
         f"{words}; give each its own (data.{role}), or let images share one with data.shared=[{role}], with "
-        "data.subject keeping them in one split"
+        f"data.subject keeping them in one split{apart}"
     )
 
 
 def uneven(records: Sequence[Record], channels: int) -> list[Record]:
     """Return the records, with a fault on each that has more or fewer image files than most others."""
     counts = [len(files_of(record, "image")) for record in records]
-    usual = max(set(counts), key=counts.count, default=0)
+    usual = max(set(counts) - {0}, key=counts.count, default=0)
     done = list(records)
     for place, (record, count) in enumerate(zip(records, counts, strict=True)):
         if count != usual and max(count, usual) > 1 and count:
