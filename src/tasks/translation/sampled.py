@@ -120,14 +120,18 @@ def sample_sides(data: DataModule, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def _chosen(
     data: DataModule, records: Sequence[Record], seed: int, masked: bool = True
 ) -> Iterator[tuple[np.random.Generator, list[Row], list[np.ndarray]]]:
-    """Yield a generator of random numbers, the rows of a case, and for each row the voxels chosen of it."""
+    """Yield a generator of random numbers, the rows of a case, and for each row the voxels chosen of it.
+
+    Cases that lack some of their channels are left out.
+    """
     some = _evenly(records, [math.prod(data.facts[record.case].shape) for record in records])
     console, first = Console(stderr=True), data.trainer is None or data.trainer.is_global_zero
     quiet = not (first and console.is_terminal)
     for number, record in enumerate(track(some, "baselines", console=console, transient=True, disable=quiet)):
-        rng = np.random.default_rng([seed % 2**32, number])
-        rows = list(_rows(data.evaluated(record), data.spatial_dims, masked))
-        yield rng, rows, _places(rows, VOXELS // len(some) + 1, rng)
+        rng, case = np.random.default_rng([seed % 2**32, number]), data.evaluated(record)
+        if np.all(case.get("present", True)):
+            rows = list(_rows(case, data.spatial_dims, masked))
+            yield rng, rows, _places(rows, VOXELS // len(some) + 1, rng)
 
 
 def _evenly(records: Sequence[Record], voxels: Sequence[int]) -> list[Record]:

@@ -19,6 +19,7 @@ from ganatomy.tasks.shared.sliding_window import in_windows, slide
 from ganatomy.tasks.shared.volumes import all_finite, in_units, rows_by_case
 from ganatomy.tasks.translation import baselines as baselines_of
 from ganatomy.tasks.translation.base import Method, Players
+from ganatomy.tasks.translation.compared import Compared
 from ganatomy.tasks.translation.scores.monitor import chosen_monitor
 from ganatomy.tasks.translation.scores.panels import Panels
 from ganatomy.tasks.translation.scores.reader import TargetReader
@@ -81,6 +82,7 @@ class TranslationTask(AdversarialTask):
         self.scoring = Scoring(monitor, ranges, outside, self.baseline_names, recipe.spatial_dims, returns)
         self.register_tables(self.scoring.tables)
         self.panels = Panels(ranges)
+        self.compared = Compared(self.panels.window)
 
     @property
     def unpaired(self) -> bool:  # type: ignore[override]
@@ -157,6 +159,7 @@ class TranslationTask(AdversarialTask):
             outputs = {stage: prediction[rows]}
             if stage == "test":
                 outputs |= self.baselines.predictions(batch, rows)
+                self.compared.add(batch, rows, outputs)
             error = float("nan") if back is None else self._cycle_error(batch, rows, back[rows])
             self.scoring.add(outputs, batch, rows, files, error)
 
@@ -175,6 +178,7 @@ class TranslationTask(AdversarialTask):
         return found
 
     def baseline_scores(self) -> dict[str, float]:
+        self.pictures |= self.compared.pictures()
         return self.scoring.of_baselines(super().baseline_scores())
 
     def floor_scores(self) -> dict[str, float]:

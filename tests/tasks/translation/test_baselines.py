@@ -259,7 +259,7 @@ def test_a_mask_of_one_case_may_be_empty_and_one_of_all_leaves_them_out(
     nothing = fit(data, settled(data, None), 0)
     assert nothing.names == ["identity"] and nothing.kept() == {}
     assert nothing.lines == [
-        "baselines histogram, linear, forest: left out, as no voxel of the training cases lies in a mask"
+        "baselines histogram, linear, forest: left out, as no voxel of a complete training case lies in a mask"
     ]
 
 
