@@ -16,8 +16,8 @@ from ganatomy.baselines.translation.view import View, context_count, context_map
 TREES = 16
 LEAF = 3
 """Voxels in a leaf, at least."""
-SHARE = 0.5
-"""Fraction of the features that is tried at each split."""
+TRIED = 12
+"""Features that are tried at each split, at most; half of them if that is less."""
 SLAB = 2**20
 """Voxels whose features are gathered at once, about."""
 PART = 2**15
@@ -58,8 +58,9 @@ class Forest:
             targets: Their targets, [n, K].
             seed: Seed of the samples and of the features tried.
         """
+        tried = max(1, min(features.shape[1] // 2, TRIED))
         regressor = RandomForestRegressor(
-            TREES, max_features=SHARE, min_samples_leaf=LEAF, n_jobs=1, random_state=seed % 2**32
+            TREES, max_features=tried, min_samples_leaf=LEAF, n_jobs=1, random_state=seed % 2**32
         )
         one = targets.shape[1] == 1
         regressor.fit(features.astype(np.float32), targets[:, 0] if one else targets)
