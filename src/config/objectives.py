@@ -105,7 +105,7 @@ def build_objectives(adversarial: Mapping[str, Any]) -> dict[str, Any]:
         )
         if augment
         else None,
-        "history": adversarial["history"],
+        "history": adversarial.get("history", 0),
     }
 
 

@@ -138,6 +138,7 @@ SCORES: dict[str, Score] = {
         evaluator_hd95_label=Score("HD95, read, to label", False, 2, "mm"),
         lesion_sensitivity=Score("lesions kept", True),
         false_lesions=Score("lesions invented an image", False, 2),
+        false_lesions_healthy=Score("lesions invented a healthy image", False, 2),
     ),
     **_scores(
         "synthesis",

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from ganatomy.pictures.panel import COMPRESSION
+
 LARGEST_PICTURE, LARGEST_OTHER, LARGEST_FILM = 600_000, 150_000, 400_000
 """Maximum bytes in the page: of the sample picture and of each other one, shrunk if larger; and of an
 animation, left out if larger."""
@@ -42,7 +44,7 @@ def fit(png: bytes, limit: int = LARGEST_PICTURE) -> bytes:
     while len(png) > limit:
         picture = picture.resize((picture.width * 4 // 5, picture.height * 4 // 5), Image.Resampling.LANCZOS)
         file = io.BytesIO()
-        picture.save(file, "PNG", optimize=True)
+        picture.save(file, "PNG", compress_level=COMPRESSION)
         png = file.getvalue()
     return png
 

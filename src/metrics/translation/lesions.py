@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import torch
 from scipy.ndimage import find_objects, generate_binary_structure, label
-from torch import Tensor
 
-from ganatomy.metrics.case_metric import CaseMetric
 from ganatomy.metrics.detection.matching import iou
+
+SCORES = ("lesion_sensitivity", "false_lesions", "false_lesions_healthy")
 
 SHARE = 0.1
 """Share of a lesion's voxels that has to be marked, and of a finding's voxels that has to be lesion."""
@@ -24,6 +23,21 @@ class Counts(NamedTuple):
     true: int
     found: int
     false: int
+
+    def scores(self) -> dict[str, float]:
+        """Return `SCORES` of the image; NaN for what it says nothing about.
+
+        Share of its lesions that are found, if it has any; findings where none is; the same of an image
+        without a lesion.
+
+        Example:
+            >>> Counts(true=4, found=3, false=1).scores()
+            {'lesion_sensitivity': 0.75, 'false_lesions': 1.0, 'false_lesions_healthy': nan}
+        """
+        nothing = float("nan")
+        share = self.found / self.true if self.true else nothing
+        healthy = nothing if self.true else float(self.false)
+        return dict(zip(SCORES, (share, float(self.false), healthy), strict=True))
 
 
 def components(mask: np.ndarray) -> tuple[np.ndarray, int]:
@@ -78,44 +92,3 @@ def boxes_of(mask: np.ndarray) -> np.ndarray:
     places = find_objects(numbered)
     corners = [[s.start for s in place] + [s.stop for s in place] for place in places]
     return np.array(corners, np.float64).reshape(-1, 2 * mask.ndim)
-
-
-class LesionTable(CaseMetric):
-    """Sensitivity and false findings over images, gathered over batches and processes."""
-
-    rows: Any
-
-    def __init__(self) -> None:
-        super().__init__("rows")
-
-    def update(self, case: str, counts: Counts) -> None:
-        """Add the lesions of one case; ValueError for a name of more than 128 bytes."""
-        self.keep(case, rows=list(counts))
-
-    def compute(self) -> dict[str, Tensor]:
-        """Return flat names to 0-dim tensors; NaN for what no image tells.
-
-        `lesion_sensitivity` is the share of all true lesions that are found, `false_lesions` the mean number
-        of findings where none is, over all images, and `false_lesions/healthy` over those without a lesion.
-        """
-        cases = list(self.rows_by_case(3).values())
-        rows = torch.stack(cases) if cases else torch.empty(0, 3, dtype=torch.double)
-        healthy = rows[rows[:, 0] == 0]
-        return {
-            "lesion_sensitivity": (rows[:, 1].sum() / rows[:, 0].sum()).float(),
-            "false_lesions": rows[:, 2].mean().float(),
-            "false_lesions/healthy": healthy[:, 2].mean().float(),
-        }
-
-    def per_case(self) -> list[dict[str, str | float]]:
-        """Return one row per case, sorted: `case` and both scores. Every process must call it."""
-        with self.sync_context():
-            cases = self.rows_by_case(3)
-        return [
-            {
-                "case": case,
-                "lesion_sensitivity": found / true if true else float("nan"),
-                "false_lesions": false,
-            }
-            for case, (true, found, false) in ((case, row.tolist()) for case, row in cases.items())
-        ]

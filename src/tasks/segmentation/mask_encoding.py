@@ -41,11 +41,11 @@ def softened(label: Tensor, logits: Tensor, min_true: float = MIN_TRUE) -> tuple
     """
     probabilities = logits.softmax(1)
     fixed = probabilities.detach()
-    truth = one_hot(label, fixed)
-    own = (fixed * truth).sum(1, keepdim=True)
+    label = label.long()
+    own = fixed.gather(1, label)
     raised = own.clamp_min(min_true)
     rest = (1 - raised) / (1 - own).clamp_min(torch.finfo(own.dtype).tiny)
-    return truth * raised + fixed * (1 - truth) * rest, probabilities
+    return (fixed * rest).scatter_(1, label, raised), probabilities
 
 
 def straight_through(label: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:

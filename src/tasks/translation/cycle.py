@@ -54,8 +54,8 @@ class Cycle(Method):
     def begin(self, players: Players) -> None:
         if players.discriminator is None:
             raise UserError(
-                "model.discriminator: null leaves nothing that says what a target looks like: copying the "
-                "image already has no cycle loss; keep the discriminators, or compare with a twin of pairs "
+                "model.discriminator: null leaves nothing that says what a target looks like: for a copy of "
+                "the image every loss is 0 already; keep the discriminators, or compare with a twin of pairs "
                 "(model=translation_unet model.discriminator=null)"
             )
         for player, names in (("generator", GENERATORS), ("discriminator", DISCRIMINATORS)):

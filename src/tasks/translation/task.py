@@ -94,11 +94,6 @@ class TranslationTask(AdversarialTask):
         """Return the evaluated network from image to target."""
         return self.method.translator(self.evaluator)
 
-    @property
-    def needs_pairs(self) -> bool:
-        """Return True if cases without a target of their own cannot be scored."""
-        return not self.method.unpaired
-
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
         """Return the settings with what the data decide: range, monitor, baselines, and window of patches."""

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from ganatomy.metrics.translation.lesions import Counts, LesionTable, boxes_of, count_boxes, count_masks
+from ganatomy.metrics.translation.lesions import Counts, boxes_of, count_boxes, count_masks
 
 
 def blobs(*corners: tuple[int, ...], side: int = 4, dims: int = 2) -> np.ndarray:
@@ -54,17 +54,10 @@ def test_diagonal_neighbours_are_one_lesion() -> None:
     assert count_masks(truth, truth) == Counts(1, 1, 0)
 
 
-def test_table_pools_lesions_and_averages_findings() -> None:
-    table = LesionTable()
-    for case, counts in {"a": Counts(4, 3, 1), "b": Counts(1, 0, 0), "c": Counts(0, 0, 3)}.items():
-        table.update(case, counts)
-    table.update("c", Counts(0, 0, 3))  # the same case, from another process
-    found = {name: float(value) for name, value in table.compute().items()}
-    assert found == pytest.approx(
-        {"lesion_sensitivity": 3 / 5, "false_lesions": 4 / 3, "false_lesions/healthy": 3.0}
+def test_what_an_image_says_nothing_about_is_undefined() -> None:
+    assert Counts(4, 3, 1).scores() == pytest.approx(
+        {"lesion_sensitivity": 0.75, "false_lesions": 1, "false_lesions_healthy": math.nan}, nan_ok=True
     )
-    rows = table.per_case()
-    assert [row["lesion_sensitivity"] for row in rows[:2]] == [0.75, 0.0]
-    assert math.isnan(float(rows[2]["lesion_sensitivity"])) and rows[2]["false_lesions"] == 3
-    table.reset()
-    assert all(math.isnan(float(value)) for value in table.compute().values())
+    assert Counts(0, 0, 3).scores() == pytest.approx(
+        {"lesion_sensitivity": math.nan, "false_lesions": 3, "false_lesions_healthy": 3}, nan_ok=True
+    )

@@ -53,7 +53,8 @@ class Place:
         back, left = (at_knots(along.ravel(), knots) for along in self.plane)
         flat = (back[:, :, None] * left[:, None, :]).reshape(-1, knots**2)
         columns = np.tensordot(fields, at_knots(self.up, knots), (3, 1)).reshape(len(fields), knots**2, -1)
-        return (flat @ columns).reshape(len(fields), *shape, len(self.up))
+        values: np.ndarray = (flat @ columns).reshape(len(fields), *shape, len(self.up))
+        return values
 
     @property
     def points(self) -> np.ndarray:

@@ -61,8 +61,8 @@ class BrainContrasts(Brain):
 
     def __init__(
         self,
-        source: Sequence[str] = ("t1",),
-        target: Sequence[str] | None = ("ct",),
+        source: str | Sequence[str] = ("t1",),
+        target: str | Sequence[str] | None = ("ct",),
         subjects: int = 24,
         size: int | None = None,
         slices: int = 24,
@@ -88,6 +88,8 @@ class BrainContrasts(Brain):
         for key, value in (("scatter", scatter), ("ct_noise", ct_noise), ("misalign", misalign)):
             if not 0 <= value < np.inf:
                 raise UserError(f"data.{key}={value}: must be 0 or more")
+        if misalign > self.size / 4:
+            raise UserError(f"data.misalign={misalign}: moves the head out of an image of {self.size} voxels")
         for key, share in (("lesions", lesions), ("target_lesions", target_lesions)):
             if share is not None and not 0 <= share <= 1:
                 raise UserError(f"data.{key}={share}: must be a fraction of the subjects, 0 to 1")
@@ -174,6 +176,21 @@ class BrainContrasts(Brain):
         """Return the setting that suits the target; None without one."""
         return _suited(self.outputs) if self.outputs else None
 
+    def doubts(self, intensity: Any) -> list[str]:
+        """Return notes about training targets that do not match their images."""
+        found = []
+        if self.outputs and self.misalign:
+            found.append(
+                f"data.misalign={self.misalign:g}: each training target is moved by so many voxels against "
+                "its image; those of validation and test are not"
+            )
+        if self.outputs and self.target_lesions not in (None, self.lesions):
+            found.append(
+                f"data.target_lesions={self.target_lesions}, data.lesions={self.lesions}: training targets "
+                "do not show the lesions of their images; meant for models that learn without pairs"
+            )
+        return found
+
     def _head(self, index: int) -> Head:
         """Draw a subject: its brain, skull, scalp, tissues and the units of its scanners."""
         person = self.person(index)
@@ -205,7 +222,7 @@ class BrainContrasts(Brain):
         return ours, _is_among(index, self.target_lesions)
 
 
-def _contrasts(key: str, names: Sequence[str]) -> tuple[str, ...]:
+def _contrasts(key: str, names: str | Sequence[str]) -> tuple[str, ...]:
     """Return the contrasts of a side.
 
     Raises UserError if one is unknown or named twice.

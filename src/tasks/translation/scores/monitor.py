@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ganatomy.data.datamodule import DataModule
-from ganatomy.data.records import Split
 from ganatomy.errors import UserError
 from ganatomy.metrics.translation.case import SCORES
 
@@ -20,7 +19,7 @@ def chosen_monitor(data: DataModule, monitor: str) -> str:
     Raises:
         UserError: Another score that needs targets was named, and there are none.
     """
-    if monitor.split("/")[1] not in SCORES or has_pairs(data, "val"):
+    if monitor.split("/")[1] not in SCORES or data.has_pairs("val"):
         return monitor
     if monitor == DEFAULT:
         return UNPAIRED
@@ -28,11 +27,3 @@ def chosen_monitor(data: DataModule, monitor: str) -> str:
         f"task.monitor: {monitor} compares with targets, and validation cases have none of their own; choose "
         f"{UNPAIRED}"
     )
-
-
-def has_pairs(data: DataModule, split: Split) -> bool:
-    """Return True if every case of a split has a target of its own."""
-    known = getattr(data, "has_pairs", None)
-    if known is not None:
-        return bool(known(split))
-    return data.degrade is not None or all("target" in record.content for record in data.records[split])

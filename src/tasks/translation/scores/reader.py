@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from ganatomy.data.records import Batch
+from ganatomy.metrics.cases import CaseTable
 from ganatomy.metrics.segmentation import VolumeScores
-from ganatomy.metrics.translation.lesions import Counts, LesionTable, boxes_of, count_boxes, count_masks
+from ganatomy.metrics.translation import lesions as lesions_of
+from ganatomy.metrics.translation.lesions import Counts, boxes_of, count_boxes, count_masks
 from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.shared.volumes import stack_slices
 
@@ -55,7 +57,7 @@ class TargetReader:
         self.true_box = list(boxes).index(lesion) if lesion in boxes else None
         self.knows_lesions = lesion is not None and (self.true_label, self.true_box) != (None, None)
         self.volumes: dict[tuple[str, str], VolumeScores] = {}
-        self.lesions: dict[str, LesionTable] = {}
+        self.lesions: dict[str, CaseTable] = {}
 
     def begin(self, sources: Sequence[str]) -> None:
         """Make empty tables: every process has the same, whatever cases it gets.
@@ -64,7 +66,8 @@ class TargetReader:
             sources: Stage and baselines; the true targets are added.
         """
         every = (*sources, FLOOR)
-        self.lesions = {source: LesionTable() for source in every} if self.knows_lesions else {}
+        tables = {source: CaseTable(lesions_of.SCORES) for source in every}
+        self.lesions = tables if self.knows_lesions else {}
         kinds = [kind for kind in SUFFIX if kind == "target" or self.labelled] if self.masks else []
         self.volumes = {
             (kind, source): VolumeScores(self.classes)
@@ -93,7 +96,7 @@ class TargetReader:
                 maps[source] = whole(part, found)
                 self._compare(part, source, maps)
             if self.knows_lesions and (counts := self._counts(part, maps.get(source), found)) is not None:
-                self.lesions[source].to(device).update(part["case"][0], counts)
+                self.lesions[source].to(device).update(part["case"][0], counts.scores())
 
     def _compare(self, part: Batch, source: str, maps: dict[str, Tensor]) -> None:
         """Add the segmentation of a source to its tables."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganatomy.data.datamodule import DataModule
-from ganatomy.data.records import Batch, Record, Split
+from ganatomy.data.records import Batch, Split
 from ganatomy.metrics.synthesis.distance import NEIGHBOURHOOD, SlicedWasserstein
 from ganatomy.metrics.synthesis.features import RandomConvolutions
 from ganatomy.metrics.synthesis.kernel import KernelDistance
@@ -120,18 +120,10 @@ class TargetSets(nn.Module):
 
 def target_images(data: DataModule, split: Split) -> Iterator[Tensor]:
     """Yield the images of each case's target in a split, [n, C, *spatial]; of slices n is their number."""
-    cases = getattr(data, "target_cases", None)
-    if cases is not None:
-        records: Sequence[Record] = cases(split)
-        read: Callable[[Record], Any] = data.evaluated_target  # type: ignore[attr-defined]
-    else:
-        records, read = data.records[split], data.evaluated
-    stride = max(1, len(records) // MAX_IMAGES)
-    for record in records[::stride]:
-        case = read(record)
-        if "target" in case:
-            image = torch.from_numpy(np.array(case["target"], np.float32))
-            yield image if data.sliced else image[None]
+    records = data.target_cases(split)
+    for record in records[:: max(1, len(records) // MAX_IMAGES)]:
+        image = torch.from_numpy(np.array(data.evaluated_target(record)["target"], np.float32))
+        yield image if data.sliced else image[None]
 
 
 def _distance_to(real: Tensor) -> Callable[[Tensor], dict[str, float]]:
