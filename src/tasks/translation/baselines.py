@@ -184,7 +184,7 @@ def _forest(data: DataModule, training: Sampled, seed: int) -> tuple[Forest, lis
 
 
 def _without(names: Sequence[str]) -> str:
-    return f"baselines {', '.join(names)}: left out, as no voxel of a complete training case lies in a mask"
+    return f"baselines {', '.join(names)}: left out: no voxel of a complete training case lies in a mask"
 
 
 def _view(batch: Batch, row: int) -> View:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from ganatomy.data.datamodule import DataModule
@@ -20,6 +21,7 @@ from ganatomy.runs.directory import Run
 from ganatomy.tasks.shared.cohort import evaluation_batches
 from ganatomy.tasks.translation import baselines, sampled
 from ganatomy.tasks.translation.baselines import Baselines, fit, restored, settled
+from ganatomy.tasks.translation.compared import Compared
 
 Mapping = Callable[[np.ndarray], np.ndarray]
 
@@ -259,7 +261,7 @@ def test_a_mask_of_one_case_may_be_empty_and_one_of_all_leaves_them_out(
     nothing = fit(data, settled(data, None), 0)
     assert nothing.names == ["identity"] and nothing.kept() == {}
     assert nothing.lines == [
-        "baselines histogram, linear, forest: left out, as no voxel of a complete training case lies in a mask"
+        "baselines histogram, linear, forest: left out: no voxel of a complete training case lies in a mask"
     ]
 
 
@@ -286,10 +288,18 @@ def test_a_forest_comes_from_the_cache_only_for_the_same_voxels(tmp_path: Path) 
         assert fresh.lines == [] and not same(first, fresh)
 
 
+UNET = ["model.generator.channels=[4,8]", "model.discriminator=null"]
+CUT = [
+    *("model=cut", "model.generator.translator.channels=[4,6]", "model.generator.translator.blocks=1"),
+    *("model.generator.head.layers=[0,1,2]", "model.generator.head.width=8"),
+    *("model.discriminator.target.channels=4", "model.discriminator.target.num_layers_d=1"),
+]
+
+
 @pytest.fixture
 def small() -> Callable[..., list[str]]:
-    own = ["task=translation", "data.subjects=6", "data.size=16", "data.slices=2", "data.split=[3,1,2]"]
-    return lambda *words: [*own, "model.generator.channels=[4,8]", "model.discriminator=null", *words]
+    own = ["task=translation", "data.subjects=8", "data.size=16", "data.slices=2", "data.split=[5,1,2]"]
+    return lambda *words: [*own, *words]
 
 
 def test_a_run_is_scored_beside_its_baselines_and_evaluate_finds_the_same(
@@ -297,11 +307,13 @@ def test_a_run_is_scored_beside_its_baselines_and_evaluate_finds_the_same(
 ) -> None:
     from tests.evaluate.conftest import evaluated
 
-    run = train_small("run")
+    run = train_small("run", *UNET, "callbacks.samples=1")
     scores = json.loads((run / "metrics.json").read_text())
     names = {f"baseline/{name}/{score}" for name in baselines.NAMES for score in ("mae", "ssim")}
     assert names <= scores.keys() and np.isfinite([scores[name] for name in names]).all()
     assert scores["baseline/forest/mae"] < scores["baseline/identity/mae"]
+    with Image.open(run / "samples" / "baselines.png") as picture:
+        assert picture.width > 7 * 192, "input, four baselines, ours and the truth"
     again = evaluated(tmp_path / "evaluated", f"run={run}")
     for name in sorted(names):
         assert again.metrics[name] == pytest.approx(scores[name], rel=1e-6), name
@@ -311,7 +323,41 @@ def test_a_run_is_scored_beside_its_baselines_and_evaluate_finds_the_same(
 
 
 def test_a_run_may_go_without_baselines(train_small: Callable[..., Path]) -> None:
-    run = train_small("run", "task.baselines=[identity]")
+    run = train_small("run", *UNET, "task.baselines=[identity]")
     scores = json.loads((run / "metrics.json").read_text())
     assert {name.split("/")[1] for name in scores if name.startswith("baseline/")} == {"identity"}
     assert not (run / "baselines.safetensors").exists()
+
+
+def test_a_run_without_pairs_is_scored_beside_two(train_small: Callable[..., Path]) -> None:
+    run = train_small("run", *CUT, "data.unpaired=disjoint")
+    scores = json.loads((run / "metrics.json").read_text())
+    assert {name.split("/")[1] for name in scores if name.startswith("baseline/")} == {
+        "identity",
+        "histogram",
+    }
+    assert np.isfinite(scores["baseline/histogram/mae"])
+
+
+def test_the_picture_has_one_window_for_all_translations() -> None:
+    """Values of the truth's ends are black and white in every column of the target's side."""
+    truth = torch.linspace(0, 1, 64).reshape(1, 1, 8, 8)
+    one = {
+        "image": 5 * truth,
+        "target": truth,
+        "target_scale": torch.ones(1, 1),
+        "target_offset": torch.zeros(1, 1),
+    }
+    batch = one | {"scale": torch.ones(1, 1), "offset": torch.zeros(1, 1)}
+    compared = Compared((0.0, 1.0))
+    assert compared.pictures() == {}
+    for number in range(6):
+        dim = 0.5 * truth if number < 5 else torch.zeros(1, 1, 9, 9)
+        compared.add(batch if number else batch | {"target": dim}, [0], {"test": truth, "histogram": dim})
+    columns = compared.pictures()["baselines"].columns
+    assert list(columns) == ["input", "histogram", "ours", "truth"] and compared.pictures() == {}
+    assert {len(tiles) for tiles in columns.values()} == {4}
+    tops = {name: tiles[1].max() / columns["ours"][1].max() for name, tiles in columns.items()}
+    assert tops == pytest.approx({"input": 1, "histogram": 0.5, "ours": 1, "truth": 1}, abs=0.01)
+    compared.add(batch, [0], {"test": truth})
+    assert compared.pictures() == {}, "nothing to compare with"
