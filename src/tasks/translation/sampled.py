@@ -138,7 +138,7 @@ def _evenly(records: Sequence[Record], voxels: Sequence[int]) -> list[Record]:
     """Return records, evenly spread, that hold about `READ` voxels together; two at least."""
     if not records:
         return []
-    count = min(len(records), max(2, int(READ / max(1, np.mean(voxels)))), VOXELS)
+    count = min(len(records), max(2, READ * len(voxels) // max(1, sum(voxels))), VOXELS)
     return [records[n] for n in np.linspace(0, len(records) - 1, count).round().astype(int)]
 
 

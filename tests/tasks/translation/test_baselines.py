@@ -113,7 +113,7 @@ def test_a_linear_relation_is_found_in_any_form_of_data(name: str) -> None:
     names = settled(data, None)
     assert ("identity" in names) == (data.channels == data.target_channels)
     fitted = fit(data, names, seed=0)
-    assert fitted.names == names
+    assert fitted.available == names
     found = answers(data, fitted)
     np.testing.assert_allclose(*found["linear"], atol=2e-6)
     error = {name: np.abs(made - truth).mean() for name, (made, truth) in found.items()}
@@ -168,7 +168,7 @@ def test_the_seed_decides_all_and_a_file_keeps_it(tmp_path: Path) -> None:
         assert name == other
         np.testing.assert_array_equal(ours, theirs)
     fewer = {key: value for key, value in kept.items() if not key.startswith("forest/")}
-    assert restored(fewer, data, names).names == ["identity", "histogram", "linear"]
+    assert restored(fewer, data, names).available == ["identity", "histogram", "linear"]
 
 
 def test_arrays_of_another_run_are_refused_in_one_line() -> None:
@@ -259,7 +259,7 @@ def test_a_mask_of_one_case_may_be_empty_and_one_of_all_leaves_them_out(
     assert all(np.isfinite(made).all() for made, _ in found.values())
     empty |= {f"scan{n}" for n in range(6)}
     nothing = fit(data, settled(data, None), 0)
-    assert nothing.names == ["identity"] and nothing.kept() == {}
+    assert nothing.available == ["identity"] and nothing.kept() == {}
     assert nothing.lines == [
         "baselines histogram, linear, forest: left out: no voxel of a complete training case lies in a mask"
     ]
