@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganatomy.baselines.anomaly import (
     CELLS,
@@ -25,6 +25,7 @@ from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Split
 from ganatomy.metrics.ranking import auroc
 from ganatomy.networks.image_to_image.unet import UNet
+from ganatomy.networks.quick_layers import LAYOUTS, with_quick_layers
 from ganatomy.tasks.anomaly.anomaly_map import Findings
 from ganatomy.tasks.anomaly.healthy import Healthy
 from ganatomy.tasks.shared import fit_cache
@@ -80,8 +81,8 @@ def fitted_once(
     return from_states(kept, data, training.device), [FITTED_BEFORE] if known else []
 
 
-def autoencoder(dims: int, image_channels: int, seed: int) -> UNet:
-    """Return the small network of the baseline `denoising`, untrained.
+def autoencoder(dims: int, image_channels: int, seed: int) -> nn.Module:
+    """Return the small network of the baseline `denoising`, untrained, with channels innermost.
 
     Args:
         dims: Spatial axes.
@@ -90,7 +91,8 @@ def autoencoder(dims: int, image_channels: int, seed: int) -> UNet:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return UNet(dims, image_channels, image_channels, AUTOENCODER)
+        network = with_quick_layers(UNet(dims, image_channels, image_channels, AUTOENCODER))
+    return network.to(memory_format=LAYOUTS[dims + 2])  # type: ignore[call-overload,no-any-return]
 
 
 def states(maps: Mapping[str, Map]) -> dict[str, np.ndarray]:

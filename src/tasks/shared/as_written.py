@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -63,7 +64,7 @@ class Originals:
     def __init__(self, data: DataModule, target: Mapping[str, Any] | None = None) -> None:
         self.data, self.target = data, target
         self.records = {record.case: record for record in data.records["test"]}
-        self._case, self._read = "", dict[str, Any]()
+        self._case, self._read, self._made = "", dict[str, Any](), dict[tuple[str, str], Original]()
 
     def hold(self, record: Record, case: Case, elsewhere: bool = False) -> None:
         """Take over a case that is loaded already.
@@ -74,7 +75,7 @@ class Originals:
             elsewhere: Its grid is not that of its file, whose header does not say where it is.
         """
         self.records[record.case] = record
-        self._case, self._read = record.case, {"truth": case}
+        self._case, self._read, self._made = record.case, {"truth": case}, {}
         if elsewhere:
             for role in ("image", "target"):
                 self._read[role] = replace(original(self.data.source, record, role), header=None)
@@ -187,10 +188,12 @@ class Originals:
         yield from zip(ordered, parts, strict=True)
 
     def _original(self, case: str, role: str) -> Original:
-        def read(record: Record) -> Original:
-            return original(self.data.source, record, role)
-
-        return self._once(case, role, read)
+        read = partial(original, self.data.source, role=role)
+        if hasattr(self.data.source, "paths"):
+            return self._once(case, role, read)
+        if (case, role) not in self._made:  # no file: its type is all there is, and costs a load
+            self._made[case, role] = read(self.records[case])
+        return self._made[case, role]
 
     def _once(self, case: str, what: str, read: Callable[[Record], T]) -> T:
         if case != self._case:
@@ -204,8 +207,7 @@ class Originals:
         """Return class numbers as values of the data set's masks, in the smallest type that holds all."""
         values = np.array(self.data.label_values)
         smallest = np.result_type(np.min_scalar_type(values.min()), np.min_scalar_type(values.max()))
-        stored: np.ndarray = values.astype(smallest)[label]
-        return stored
+        return np.asarray(values.astype(smallest)[label])
 
 
 def _grid(batch: Batch, row: int) -> Case:
