@@ -18,6 +18,7 @@ FLAGS = ("--help", "--version", "--cfg", "--multirun", "--config-dir", "--info")
 PATHS = (
     *("resume", "run", "runs", "run_dir", "input", "output", "masks", "folder", "directory", "init", "twin"),
     "task.evaluator",
+    "task.perceptual",
 )
 """Keys whose value is a path, besides those below `paths.` and those that end in one of ENDINGS."""
 ENDINGS = ("root", "file", "dir", "folder")

@@ -73,6 +73,8 @@ OTHERS = (
     "ganatomy.inference.loaded",
     "ganatomy.inference.said",
     "ganatomy.tasks.soft",
+    "ganatomy.tasks.translation.losses",
+    "ganatomy.tasks.translation.perceptual",
     "ganatomy.metrics.calibration.risk_coverage",
     "ganatomy.metrics.calibration.reliability",
     "ganatomy.metrics.calibration.label_maps",

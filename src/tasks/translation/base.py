@@ -21,11 +21,13 @@ class Players:
         generator: Generator, or several in an `nn.ModuleDict`.
         discriminator: Discriminator, or several in an `nn.ModuleDict`; None without an adversary.
         spatial_dims: 2 or 3.
+        target_range: Range of the target's intensities in the network's units.
     """
 
     generator: nn.Module
     discriminator: nn.Module | None
     spatial_dims: int
+    target_range: float = 1.0
 
 
 class Method(nn.Module):
@@ -70,6 +72,7 @@ class Method(nn.Module):
         return {
             "generator": {"in_channels": inputs, "out_channels": outputs},
             "generator.to_source": {"in_channels": outputs, "out_channels": inputs},
+            "generator.registration": {"in_channels": 2 * outputs},
             "discriminator": {"in_channels": inputs + outputs, "image_channels": outputs, "out_channels": 1},
             "discriminator.target": {"in_channels": outputs, "image_channels": outputs, "out_channels": 1},
             "discriminator.source": {"in_channels": inputs, "image_channels": inputs, "out_channels": 1},
