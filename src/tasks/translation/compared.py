@@ -8,8 +8,10 @@ import numpy as np
 from torch import Tensor
 
 from ganatomy.data.records import Batch
-from ganatomy.pictures import Picture
-from ganatomy.tasks.translation.scores.figures import first
+from ganatomy.metrics.translation.region import Range
+from ganatomy.pictures import Picture, shown
+from ganatomy.tasks.translation.scores.figures import percentiles
+from ganatomy.tasks.translation.scores.panels import coloured
 from ganatomy.tasks.translation.scores.units import in_target_units
 
 ROWS = 4
@@ -22,12 +24,13 @@ class Compared:
     """Columns of the first test cases of one size, all of the target's side in one window.
 
     Args:
-        window: Black and white in the target's units; None for the 0.5th and 99.5th percentile of each truth,
-            or of each translation where there is no truth.
+        data_range: Range of the target's values, see `ranges_of`. Without a window the percentiles of each
+            truth are black and white, or those of our translation where there is no truth.
     """
 
-    def __init__(self, window: tuple[float, float] | None) -> None:
-        self.window = window
+    def __init__(self, data_range: Range | list[Range]) -> None:
+        first = data_range[0] if isinstance(data_range, list) else data_range
+        self.window = first if isinstance(first, tuple) else None
         self.columns: dict[str, list[np.ndarray]] = {}
 
     def add(self, batch: Batch, rows: list[int], outputs: Mapping[str, Tensor]) -> None:
@@ -40,20 +43,20 @@ class Compared:
         """
         if len(outputs) < 2 or len(self.columns.get("input", ())) == ROWS:
             return
-        middle, dims = len(rows) // 2, batch["image"].dim() - 2
+        row, middle, dims = rows[len(rows) // 2], len(rows) // 2, batch["image"].dim() - 2
         images = {name: image[middle : middle + 1] for name, image in outputs.items()}
         images["ours"] = images.pop("test")
         if "target" in batch:
-            images["truth"] = batch["target"][rows[middle]][None]
+            images["truth"] = batch["target"][row : row + 1]
+        scale = batch["target_scale" if "target_scale" in batch else "scale"][row]
         drawn = {
-            name: in_target_units(batch, [rows[middle]], image, dims)[0].cpu().numpy()
+            name: coloured(in_target_units(batch, [row], image, dims)[0], scale)[0]
             for name, image in images.items()
         }
-        low, high = np.percentile(drawn.get("truth", drawn["ours"]), (0.5, 99.5))
-        ends = self.window if self.window and "truth" in drawn else (float(low), float(high))
-        tiles = {"input": first(batch["image"][rows[middle]].float().cpu().numpy())}
-        order = [name for name in drawn if name not in ("ours", "truth")] + ["ours", "truth"]
-        tiles |= {name: first(drawn[name], ends) for name in order if name in drawn}
+        own = percentiles(drawn.get("truth", drawn["ours"]))
+        ends = self.window if self.window and "truth" in drawn else own
+        tiles = {"input": shown(coloured(batch["image"][row], batch["scale"][row])[0][None])}
+        tiles |= {name: shown(image[None], ends) for name, image in drawn.items()}
         if all(tile.shape == self.columns.get(name, [tile])[0].shape for name, tile in tiles.items()):
             for name, tile in tiles.items():
                 self.columns.setdefault(name, []).append(tile)

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Batch
 from ganatomy.data.transforms.intensity import as_many, ends
-from ganatomy.errors import UserError
 from ganatomy.metrics.outside import OutsideMetric, OutsideMetrics
 from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.recipe import Recipe
@@ -94,7 +93,7 @@ class TranslationTask(AdversarialTask):
         self.scoring = Scoring(monitor, ranges, outside, self.baseline_names, recipe.spatial_dims, returns)
         self.register_tables({**self.scoring.tables})
         self.panels = Panels(ranges)
-        self.compared = Compared(self.panels.window)
+        self.compared = Compared(ranges)
 
     @property
     def unpaired(self) -> bool:  # type: ignore[override]
