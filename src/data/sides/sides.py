@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-from ganatomy.data.records import SPLITS, Record, Source, Split
+from ganatomy.data.records import SPLITS, Fault, Record, Source, Split
 from ganatomy.data.splits.split import spread, subjects_in_turn
 from ganatomy.errors import UserError, one_of
 
@@ -41,7 +41,7 @@ class Sides:
 
     def __post_init__(self) -> None:
         if not isinstance(self.unpaired, bool):
-            one_of("data.unpaired", self.unpaired, (False, True, *get_args(Literal["disjoint"])))
+            one_of("data.unpaired", self.unpaired, ("false", "true", DISJOINT))
 
     def refuse(self, label_fraction: float, unlabelled_fraction: float, degraded: bool) -> None:
         """Raise UserError for settings that make no sense beside unpaired sides.
@@ -98,6 +98,22 @@ class Sides:
                 )
         return images, targets
 
+    def findings(self, records: Sequence[Record], has_target: Callable[[Record], bool]) -> list[Fault]:
+        """Return what a run would say of its two sides: notes that count them, or the fault that ends it.
+
+        Args:
+            records: All usable cases.
+            has_target: Tells if a case has a target.
+        """
+        cases: Cases = {split: [r for r in records if r.split == split] for split in SPLITS}
+        if not self.unpaired:
+            return []
+        try:
+            lines = counted(*self.divide(cases, has_target))
+        except UserError as error:
+            return [Fault("", "sides", str(error))]
+        return [Fault("", f"sides {place}", line, grave=False) for place, line in enumerate(lines)]
+
     def _halved(self, images: Sequence[Record], targets: Sequence[Record]) -> set[str]:
         """Return the subjects with both sides that give their targets only."""
         both = {r.subject for r in images} & {r.subject for r in targets}
@@ -141,12 +157,8 @@ def counted(images: Mapping[Split, Sequence[Record]], targets: Mapping[Split, Se
             lines.append(f"unpaired: {words}, {_number(shared, 'subject')} on both sides")
             continue
         pairs = len({r.case for r in pictures} & {r.case for r in others})
-        own = (
-            "every image has its target"
-            if pairs == len(pictures)
-            else f"{pairs} of the images with their own"
-        )
-        lines.append(f"unpaired, {split}: {words}, {own}")
+        among = f"{_number(pairs, 'pair')} among them"
+        lines.append(f"unpaired, {split}: {words}, {'all pairs' if pairs == len(pictures) else among}")
     return lines
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ganatomy.data.cache import Cache
 from ganatomy.data.quality.survey import Facts
 from ganatomy.data.records import Case, Record, Split
 from ganatomy.data.sides.one_side import of_side
 from ganatomy.data.sides.sides import Sides, Unpaired, counted
 from ganatomy.data.transforms.degrade import Degrade, Evaluated
+from ganatomy.data.transforms.prepare import Preparation
 from ganatomy.errors import UserError
+
+LOOKED_AT = 8
+"""Cases of each side whose values are compared."""
 
 
 class TwoSided:
@@ -21,6 +27,7 @@ class TwoSided:
         facts: what the survey found, by case.
         cache: the prepared cases.
         degrade: makes images from clean ones, which become the targets; None if images are used as they are.
+        preparation: what is done to every case.
     """
 
     sides: Sides
@@ -29,6 +36,7 @@ class TwoSided:
     facts: dict[str, Facts]
     cache: Cache
     degrade: Degrade | None
+    preparation: Preparation
 
     def setup(self, stage: str | None = None) -> None:
         """Read the cases, once."""
@@ -99,4 +107,29 @@ class TwoSided:
     @property
     def side_notes(self) -> list[str]:
         """Return notes about both sides for the start of an unpaired run."""
-        return counted(self.records, self.targets) if self.unpaired else []
+        if not self.unpaired:
+            return []
+        doubt = self._units_doubt()
+        return [*counted(self.records, self.targets), *([f"note: {doubt}"] if doubt else [])]
+
+    def _units_doubt(self) -> str:
+        """Return a doubt if the values of targets without an image are unlike those of the images."""
+        alone = self.alone("train")[:LOOKED_AT]
+        if self.preparation.target_intensity is not None or not any(r.side for r in alone):
+            return ""
+        targets = [self.evaluated_target(record) for record in alone]
+        images = [self.cache.get(record) for record in self.records["train"][:LOOKED_AT]]
+        spans = [
+            [
+                np.median([case[f"{prefix}offset"] + sign * 2 * case[f"{prefix}scale"] for case in side])
+                for sign in (-1, 1)
+            ]
+            for prefix, side in (("", images), ("target_", targets))
+        ]
+        (low, high), (bottom, top) = spans
+        if min(high, top) - max(low, bottom) >= 0.5 * (max(high, top) - min(low, bottom)):
+            return ""
+        return (
+            f"the targets' values lie around {bottom:.4g} to {top:.4g}, the images' around {low:.4g} to "
+            f"{high:.4g}: are the units different? data.target_intensity sets the target's own"
+        )

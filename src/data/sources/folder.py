@@ -107,6 +107,8 @@ class Folder(Files):
         text = f"data.target={self.target}"
         template, images = Template(str(self.target), "target"), {each["path"] for each in words}
         found = [files for files in template.groups(self.folder, words) if not taken.intersection(files)]
+        if not found and not taken:
+            raise UserError(f"{text}: no file in {self.folder} matches")
         if twice := [file for files in found for file in files if file in images]:
             raise UserError(
                 f"{text}: {len(twice)} of its files are images too: {few(twice)}; have data.image and "

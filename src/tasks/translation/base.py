@@ -69,8 +69,8 @@ class Method(nn.Module):
         """
         return {
             "generator": {"in_channels": inputs, "out_channels": outputs},
-            "generator.registration": {"in_channels": 2 * outputs},
             "generator.to_source": {"in_channels": outputs, "out_channels": inputs},
+            "generator.registration": {"in_channels": 2 * outputs},
             "discriminator": {"in_channels": inputs + outputs, "image_channels": outputs, "out_channels": 1},
             "discriminator.target": {"in_channels": outputs, "image_channels": outputs, "out_channels": 1},
             "discriminator.source": {"in_channels": inputs, "image_channels": inputs, "out_channels": 1},
