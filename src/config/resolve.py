@@ -20,7 +20,7 @@ from ganatomy.config.security.elsewhere import (
     checked,
     refuse_references,
 )
-from ganatomy.config.security.resumed import FREE, keep_local
+from ganatomy.config.security.resumed import FREE, FREE_KEYS, keep_local
 from ganatomy.config.versions import MISSING, as_today, get, key_of_today, line_of
 from ganatomy.errors import UserError
 
@@ -136,7 +136,7 @@ def resolve_config(cfg: DictConfig, overrides: list[str]) -> Plain:
             for count in ("devices", "num_nodes"):
                 saved.trainer[count] = cfg.trainer[count]
             continue
-        if not key.startswith(FREE):
+        if not key.startswith(FREE) and key not in FREE_KEYS:
             raise UserError(f"{key}: a resumed run keeps its {key}; start a new run to change it")
         if key == "trainer.val_every" and "encoder" in saved.model.optimizer:
             raise UserError(

@@ -126,7 +126,7 @@ def _add_missing(loaded: LoadedRun, found: Scored) -> None:
         if loaded.task.from_noise:
             found.missing[start] = "training images are needed, and they are no part of a run"
         elif name.startswith("floor/"):
-            found.missing[start] = "images of the training side are needed, and they are no part of a run"
+            found.missing["floor/"] = "training images are needed, and they are no part of a run"
         elif name.startswith("baseline/"):
             found.missing[start] = f"larger than the {baselines.LIMIT >> 20} MiB that a run keeps of one"
 

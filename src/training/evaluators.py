@@ -33,6 +33,8 @@ LESIONS = ("lesion", "lesions", "tumor", "tumour", "tumors", "tumours")
 class TakesReader(Protocol):
     """A task whose images a finished run on other images can read."""
 
+    notes: list[str]
+
     def attach_reader(self, reader: TargetReader) -> None:
         """Have the test's images read by a finished run, and score what it finds."""
 
@@ -69,6 +71,7 @@ def attach_reader(cfg: Config, task: TakesReader, data: DataModule) -> None:
     """
     opened = _opened(cfg.task.extra["evaluator"], data)
     _suits(opened, cfg, data)
+    task.notes += _unknown_subjects(opened, data)
     own = _task(opened)
     named: str | None = cfg.task.extra.get("lesion")
     found = opened.classes[1:] if own.makes_label_maps else opened.classes
@@ -130,6 +133,19 @@ def _suits(opened: SegmentationRun, cfg: Config, data: DataModule) -> None:
             f"{KEY}: {opened.path} was trained on {len(shared)} of this run's {len(tested)} test subjects; "
             "give both runs the same split"
         )
+
+
+def _unknown_subjects(opened: SegmentationRun, data: DataModule) -> list[str]:
+    """Return a note if the two runs share no subject by name, so that nobody can tell who trained both."""
+    subjects: dict[str, list[str]] = (read_file(opened.path, "data.json") or {}).get("subjects") or {}
+    theirs = {name for names in subjects.values() for name in names}
+    ours = {record.subject for records in data.records.values() for record in records}
+    if theirs & ours:
+        return []
+    return [
+        f"note: {KEY}: {opened.path.name} knows no subject of this run by name, so it may have been trained "
+        "on those of the test; give both runs the same names (data.subject) and the same split"
+    ]
 
 
 def _plain(intensity: Any) -> Any:

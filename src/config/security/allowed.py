@@ -23,8 +23,9 @@ NAMES: Mapping[str, frozenset[str]] = {
     "ganatomy.networks.": _names(
         """
         CenterNet ConfidenceMap ConvDenoiser Critic DcganDiscriminator DcganGenerator DenseGenerator
-        DualDiscriminator Encoder FAnoGan FastDiscriminator FastGenerator Ganomaly MaskedCritic
-        PairDiscriminator PatchProjection R3Discriminator R3Generator RedCnn ResidualGenerator SpadeGenerator
+        DisplacementField DualDiscriminator Encoder FAnoGan FastDiscriminator FastGenerator Ganomaly
+        MaskedCritic PairDiscriminator PatchProjection R3Discriminator R3Generator RedCnn ResidualGenerator
+        SpadeGenerator
         SrResNet StridedDiscriminator StyleDiscriminator StyleGenerator TranslatingGenerator UNet
         UNetDiscriminator
         """

@@ -28,6 +28,8 @@ FREE = (
     "save_samples",
     "save_format",
     "task.evaluator",
+    "task.structure.run",
+    "task.structure.source_run",
     "data.workers",
     "data.cache",
     "data.changed",
@@ -37,7 +39,9 @@ FREE = (
     "paths.cache",
     "debug",
 )
-"""Keys that may differ when a run goes on."""
+"""Beginnings of the keys that may differ when a run goes on."""
+FREE_KEYS = ("task.perceptual",)
+"""Keys that may differ likewise, while others that begin so may not: where the same weights lie."""
 
 
 def keep_local(saved: DictConfig, cfg: DictConfig) -> None:

@@ -19,7 +19,7 @@ def score_case(
     prediction: Tensor,
     truth: Tensor,
     mask: Tensor | None = None,
-    data_range: Range | Sequence[Range] = None,
+    data_range: Range | list[Range] = None,
     names: Sequence[str] = SCORES,
 ) -> dict[str, float]:
     """Compute scores of one case, in its own units.

@@ -18,7 +18,13 @@ LEAST_IOU = 0.1
 
 
 class Counts(NamedTuple):
-    """Lesions of one image: true ones, how many of them are found, and findings where none is."""
+    """Lesions of one image.
+
+    Attributes:
+        true: True lesions.
+        found: Those of them that are found.
+        false: Findings where no lesion is.
+    """
 
     true: int
     found: int

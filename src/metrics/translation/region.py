@@ -7,7 +7,7 @@ Phys. 50 (2023) 4664; arXiv 2502.17609.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -214,7 +214,7 @@ def _positive(width: float) -> float:
     return width
 
 
-def per_channel(given: Range | Sequence[Range], channels: int) -> list[tuple[slice, Range]]:
+def per_channel(given: Range | list[Range], channels: int) -> list[tuple[slice, Range]]:
     """Return the channels that are scored together, and their range: all, or each one with its own."""
     if not isinstance(given, list):
         return [(slice(None), given)]

@@ -12,6 +12,7 @@ from torch.nn.functional import l1_loss, mse_loss
 
 from ganatomy.errors import UserError
 from ganatomy.tasks.enhancement.edges import gradient_difference
+from ganatomy.tasks.shared.weighted import one_number, weighted
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -37,45 +38,17 @@ def weighted_losses(weights: Mapping[str, Any], dims: int, data_range: float) ->
         "ssim": SSIMLoss(dims, data_range=data_range),
         "gradient": gradient_difference,
     }
-    weighted: dict[str, Loss] = {}
-    for name, given in weights.items():
-        weight, own = _own(name, given, known) if isinstance(given, Mapping) else (given, None)
-        if own is None and name not in known:
-            raise UserError(f"losses.{name}: no such loss; choose {', '.join(known)}")
-        if weight < 0:
-            raise UserError(f"losses.{name}: {weight} is negative; must be >= 0")
-        if weight > 0:
-            weighted[name] = partial(
-                _times, known[name] if own is None else partial(_checked, name, own), weight
-            )
-    if not weighted:
+    found: dict[str, Loss] = {
+        name: partial(_times, partial(_checked, name, loss) if own else loss, weight)
+        for name, (weight, loss, own) in weighted(weights, known).items()
+    }
+    if not found:
         raise UserError("losses: all weights are 0; give at least one above 0")
-    return weighted
-
-
-def _own(name: str, given: Mapping[str, Any], known: Mapping[str, Loss]) -> tuple[float, Loss]:
-    """Return (weight, loss) of a user's own loss."""
-    weight, loss = given.get("weight"), given.get("loss")
-    fits = isinstance(weight, int | float) and not isinstance(weight, bool) and callable(loss)
-    if not fits or set(given) != {"weight", "loss"}:
-        raise UserError(
-            f"losses.{name}: a loss of your own is {{weight: 0.1, loss: {{_target_: mylab.losses.Mine}}}}, "
-            f"a callable of (output, target); got {', '.join(given)}"
-        )
-    if name in known:
-        raise UserError(f"losses.{name}: is the name of a built-in loss; rename yours")
-    return weight, loss  # type: ignore[return-value]
+    return found
 
 
 def _checked(name: str, loss: Loss, output: Tensor, target: Tensor) -> Tensor:
-    """Return the value of a user's own loss; raise UserError if it is not one number."""
-    value = loss(output, target)
-    if not isinstance(value, Tensor) or value.dim() > 0:
-        got = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
-        raise UserError(
-            f"losses.{name}: returned {got}; a loss must return one number, a tensor without dimensions"
-        )
-    return value
+    return one_number(name, loss(output, target))
 
 
 def _times(loss: Loss, weight: float, output: Tensor, target: Tensor) -> Tensor:

@@ -21,11 +21,13 @@ class Players:
         generator: Generator, or several in an `nn.ModuleDict`.
         discriminator: Discriminator, or several in an `nn.ModuleDict`; None without an adversary.
         spatial_dims: 2 or 3.
+        target_range: Range of the target's intensities in the network's units.
     """
 
     generator: nn.Module
     discriminator: nn.Module | None
     spatial_dims: int
+    target_range: float = 1.0
 
 
 class Method(nn.Module):
@@ -33,8 +35,6 @@ class Method(nn.Module):
 
     Attributes:
         unpaired: True if image and target of a row need not show the same; `data.unpaired` must say so too.
-        further_losses: Functions of (batch, image of the source, translation) that return weighted losses by
-            name; the task adds those of its own settings, e.g. `task.structure`.
     """
 
     unpaired = False
@@ -70,6 +70,7 @@ class Method(nn.Module):
         return {
             "generator": {"in_channels": inputs, "out_channels": outputs},
             "generator.to_source": {"in_channels": outputs, "out_channels": inputs},
+            "generator.registration": {"in_channels": 2 * outputs},
             "discriminator": {"in_channels": inputs + outputs, "image_channels": outputs, "out_channels": 1},
             "discriminator.target": {"in_channels": outputs, "image_channels": outputs, "out_channels": 1},
             "discriminator.source": {"in_channels": inputs, "image_channels": inputs, "out_channels": 1},
@@ -96,6 +97,10 @@ class Method(nn.Module):
         """Return the translation of the image, [B, K, *spatial], in what `generate` returned."""
         found: Tensor = output
         return found
+
+    def counterparts(self, batch: Batch, output: Any) -> list[tuple[Tensor, Tensor]]:
+        """Return (image, its translation) for each direction, to the target first, for `task.structure`."""
+        return [(batch["image"], self.translated(output))]
 
     def discriminator_inputs(self, batch: Batch, output: Any) -> Any:
         """Return (real, fake), or {name: (real, fake)} of several discriminators."""

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Batch
 from ganatomy.data.transforms.intensity import as_many, ends
-from ganatomy.errors import UserError
 from ganatomy.metrics.outside import OutsideMetric, OutsideMetrics
 from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.recipe import Recipe
@@ -19,11 +18,16 @@ from ganatomy.tasks.shared.sliding_window import in_windows, slide
 from ganatomy.tasks.shared.volumes import all_finite, in_units, rows_by_case
 from ganatomy.tasks.translation import baselines as baselines_of
 from ganatomy.tasks.translation.base import Method, Players
+from ganatomy.tasks.translation.compared import Compared
+from ganatomy.tasks.translation.losses import range_of
+from ganatomy.tasks.translation.paired import Paired
+from ganatomy.tasks.translation.perceptual import Perceptual, check_perceptual
 from ganatomy.tasks.translation.scores.monitor import chosen_monitor
 from ganatomy.tasks.translation.scores.panels import Panels
 from ganatomy.tasks.translation.scores.reader import TargetReader
 from ganatomy.tasks.translation.scores.scoring import Scoring
 from ganatomy.tasks.translation.scores.units import ranges_of
+from ganatomy.tasks.translation.structure import structure_of
 
 
 class TranslationTask(AdversarialTask):
@@ -32,7 +36,7 @@ class TranslationTask(AdversarialTask):
     Args:
         recipe: Players, objective and optimisers.
         monitor: Validation score that chooses the best checkpoint.
-        method: How the translation is learned; see `tasks.translation.base`.
+        method: How the translation is learned; see `tasks.translation.base`. None: from pairs, by L1.
         window: Side or sides of the sliding window in evaluation; None for whole images.
         data_range: Range of PSNR and the structural similarities in the target's units: a window [low, high],
             which values are clipped to, or a width, or a list with one of them per channel. Anything else:
@@ -43,9 +47,16 @@ class TranslationTask(AdversarialTask):
         lesion: Class of lesions of that run; None for one of a usual name.
         baselines: Names of the baselines, see `tasks.translation.baselines`; None for those that the data
             allow.
+        target_range: Range of the target's intensities in the network's units, for losses.
+        perceptual: Directory of a finished segmentation run on images like the target, whose features are
+            compared in training (`Perceptual`). Nothing after training needs it.
+        perceptual_weight: Weight of that loss.
+        perceptual_layers: Modules of that run's network whose outputs are compared; none: all of its parts.
+        perceptual_hash: SHA-256 of that run's generator.safetensors; None to take it as it is.
+        structure: Weights of losses between image and translation, and the runs they need; see `Structure`.
 
     Raises:
-        UserError: There is no method, or `data_range` is not usable.
+        UserError: `data_range` or a setting of the perceptual loss is not usable.
     """
 
     written_like = "target"
@@ -65,22 +76,28 @@ class TranslationTask(AdversarialTask):
         evaluator: str | None = None,
         lesion: str | None = None,
         baselines: Sequence[str] | None = None,
+        target_range: float = 1.0,
+        perceptual: str | None = None,
+        perceptual_weight: float = 1.0,
+        perceptual_layers: Sequence[str] = (),
+        perceptual_hash: str | None = None,
+        structure: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(recipe, monitor, scored)
-        if method is None:
-            raise UserError(
-                "task.method: this model says no way to learn a translation; choose model=pix2pix"
-            )
-        self.method, self.window = method, window
-        method.begin(Players(self.generator, self.discriminator, recipe.spatial_dims))
+        self.method, self.window = method or Paired(), window
+        self.method.begin(Players(self.generator, self.discriminator, recipe.spatial_dims, target_range))
+        check_perceptual(self.method, perceptual, perceptual_weight)
+        self.perceptual: Perceptual | None = None
+        self.structure = structure_of(structure)
         self.baseline_names = list(baselines or ())
         self.notes += baselines_of.notes(self.baseline_names)
         self.baselines = baselines_of.Baselines()
-        ranges, returns = ranges_of(data_range), method.back_translator(self.generator) is not None
+        ranges, returns = ranges_of(data_range), self.method.back_translator(self.generator) is not None
         outside = OutsideMetrics(metrics)
         self.scoring = Scoring(monitor, ranges, outside, self.baseline_names, recipe.spatial_dims, returns)
-        self.register_tables(self.scoring.tables)
+        self.register_tables({**self.scoring.tables})
         self.panels = Panels(ranges)
+        self.compared = Compared(ranges)
 
     @property
     def unpaired(self) -> bool:  # type: ignore[override]
@@ -101,7 +118,8 @@ class TranslationTask(AdversarialTask):
             given = {**given, "data_range": preparation.target_intensity}
         if isinstance(given.get("data_range"), list) and not ends(given["data_range"]):
             as_many(given["data_range"], data.target_channels, "task.data_range")
-        given = {**given, "monitor": chosen_monitor(data, given["monitor"])}
+        given = {**given, "target_range": range_of(preparation.target_intensity or preparation.intensity)}
+        given["monitor"] = chosen_monitor(data, given["monitor"])
         return {**given, "baselines": baselines_of.settled(data, given.get("baselines"))}
 
     @staticmethod
@@ -119,7 +137,11 @@ class TranslationTask(AdversarialTask):
         return self.method.discriminator_inputs(batch, output)
 
     def task_losses(self, batch: Batch, output: Any) -> dict[str, Tensor]:
-        return self.method.task_losses(batch, output)
+        losses = self.method.task_losses(batch, output)
+        if self.perceptual is not None:
+            image = self.method.translated(output)
+            losses["perceptual"] = self.perceptual(image, batch["target"], batch.get("mask"))
+        return losses | self.structure(self.method, batch, output)
 
     def soft_prediction(self, batch: Batch) -> Tensor:
         return slide(self.translator, batch["image"], self.window)
@@ -152,6 +174,7 @@ class TranslationTask(AdversarialTask):
             outputs = {stage: prediction[rows]}
             if stage == "test":
                 outputs |= self.baselines.predictions(batch, rows)
+                self.compared.add(batch, rows, outputs)
             error = float("nan") if back is None else self._cycle_error(batch, rows, back[rows])
             self.scoring.add(outputs, batch, rows, files, error)
 
@@ -170,6 +193,7 @@ class TranslationTask(AdversarialTask):
         return found
 
     def baseline_scores(self) -> dict[str, float]:
+        self.pictures |= self.compared.pictures()
         return self.scoring.of_baselines(super().baseline_scores())
 
     def floor_scores(self) -> dict[str, float]:

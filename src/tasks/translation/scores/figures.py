@@ -28,90 +28,82 @@ def full_colour(width: float) -> float:
     return float(f"{next(m for m in (5, 2, 1) if m * power <= wanted * (1 + 1e-9)) * power:.6g}")
 
 
-def differences(values: np.ndarray, most: float) -> np.ndarray:
-    """Draw signed differences [n, *spatial]: black where there is none, `most` and more in full colour.
+def differences(values: np.ndarray, limit: float) -> np.ndarray:
+    """Draw signed differences [n, *spatial]: black where there is none, `limit` and more in full colour.
 
     Args:
         values: Differences in the target's units.
-        most: Difference of full colour, above 0.
+        limit: Difference of full colour, above 0.
 
     Returns:
         RGB tiles uint8 [n, height, width, 3].
     """
     tiles = []
     for plane in middle_slices(values):
-        shade = enlarged(np.clip(np.nan_to_num(plane) / most, -1, 1), order=0)
+        shade = enlarged(np.clip(np.nan_to_num(plane) / limit, -1, 1), order=0)
         pixels = np.clip(shade, 0, 1)[..., None] * np.array(ABOVE, np.float64)
         tiles.append(to_bytes(pixels + np.clip(-shade, 0, 1)[..., None] * np.array(BELOW, np.float64)))
     return np.stack(tiles)
 
 
-def legend(most: float) -> dict[str, dict[str, Rgb]]:
-    """Return the legend below the column of differences, in the target's units.
+def legend(limit: float) -> dict[str, Rgb]:
+    """Return the legend below a column of differences, in the target's units.
 
     Example:
-        >>> list(legend(500.0)[DIFFERENCE])
+        >>> list(legend(500.0))
         ['+500, too bright', '0', '-500, too dark']
     """
-    entries = {f"+{most:g}, too bright": ABOVE, "0": (0, 0, 0), f"-{most:g}, too dark": BELOW}
-    return {DIFFERENCE: entries}
+    return {f"+{limit:g}, too bright": ABOVE, "0": (0, 0, 0), f"-{limit:g}, too dark": BELOW}
 
 
 def paired_columns(
-    image: np.ndarray, ours: np.ndarray, truth: np.ndarray, most: float, window: tuple[float, float] | None
+    ours: np.ndarray, truth: np.ndarray, limit: float, window: tuple[float, float] | None, of: str = ""
 ) -> dict[str, np.ndarray]:
-    """Draw one case that has its own target.
+    """Draw translation, truth and their difference: in grey, or three channels in colour.
 
     Args:
-        image: Source image [C, *spatial]; its first channel is drawn.
-        ours: Translation [K, *spatial] in the target's units.
+        ours: Translation [1 or 3, *spatial] in the target's units.
         truth: Target of the same shape and units.
-        most: Difference of full colour.
-        window: Black and white of the target's side; None for the 0.5th and 99.5th percentile of the truth.
+        limit: Difference of full colour.
+        window: Black and white; None for the 0.5th and 99.5th percentile of the truth.
+        of: Ending of the columns' names.
 
     Returns:
         Column to one tile.
     """
-    drawn = truth if len(truth) == 3 else truth[:1]
-    ends = window or tuple(float(value) for value in np.percentile(drawn, (0.5, 99.5)))
+    ends = window or percentiles(truth)
+    difference = differences((ours - truth).mean(0)[None], limit)
     return {
-        "input": first(image),
-        "ours": first(ours, (ends[0], ends[1])),
-        "truth": first(truth, (ends[0], ends[1])),
-        DIFFERENCE: differences((ours - truth).mean(0)[None], most),
+        f"ours{of}": shown(ours[None], ends),
+        f"truth{of}": shown(truth[None], ends),
+        f"{DIFFERENCE}{of}": difference,
     }
 
 
 def unpaired_columns(
     image: np.ndarray, ours: np.ndarray, example: np.ndarray | None, back: np.ndarray | None
 ) -> dict[str, np.ndarray]:
-    """Draw one case without a target of its own.
+    """Draw a case without a target of its own: translation, example, and the translation taken back.
 
     Args:
-        image: Source image [C, *spatial]; its first channel is drawn.
-        ours: Translation [K, *spatial] in the network's units.
-        example: Image of the target side [K, *spatial] of another case; None if there is none.
-        back: Translation taken back, [C, *spatial]; None if the method has no way back.
+        image: Source image [1 or 3, *spatial].
+        ours: Translation [1 or 3, *spatial] in the network's units.
+        example: Image of the target side of another case, like the translation; None if there is none.
+        back: Translation taken back, like the image; None if the method has no way back.
 
     Returns:
         Column to one tile.
     """
-    seen = ours if example is None else example
-    low, high = (float(value) for value in np.percentile(seen[:1], (0.5, 99.5)))
+    ends = percentiles(ours if example is None else example)
     columns: Mapping[str, np.ndarray | None] = {
-        "input": first(image),
-        "ours": first(ours, (low, high)),
-        EXAMPLE: None if example is None else first(example, (low, high)),
-        CYCLE: None if back is None else first(back, _ends(image)),
+        "ours": shown(ours[None], ends),
+        EXAMPLE: None if example is None else shown(example[None], ends),
+        CYCLE: None if back is None else shown(back[None], percentiles(image)),
     }
     return {name: tile for name, tile in columns.items() if tile is not None}
 
 
-def first(image: np.ndarray, window: tuple[float, float] | None = None) -> np.ndarray:
-    """Draw an image [C, *spatial] as one tile: three channels in colour, else the first in grey."""
-    return shown(image[None], window)
-
-
-def _ends(image: np.ndarray) -> tuple[float, float]:
-    low, high = np.percentile(image[:1], (0.5, 99.5))
+def percentiles(values: np.ndarray) -> tuple[float, float]:
+    """Return black and white of an image: its 0.5th and its 99.5th percentile."""
+    low, high = np.percentile(values, (0.5, 99.5))
     return float(low), float(high)

@@ -53,8 +53,8 @@ class TargetReader:
         self.task, self.classes = task.eval().requires_grad_(False), tuple(classes)
         self.masks, self.lesion = bool(task.makes_label_maps), lesion
         self.labelled = self.masks and tuple(known) == self.classes
-        self.true_label = list(known).index(lesion) if lesion in known[1:] else None
-        self.true_box = list(boxes).index(lesion) if lesion in boxes else None
+        self.true_label = None if lesion is None or lesion not in known[1:] else list(known).index(lesion)
+        self.true_box = None if lesion is None or lesion not in boxes else list(boxes).index(lesion)
         self.knows_lesions = lesion is not None and (self.true_label, self.true_box) != (None, None)
         self.volumes: dict[tuple[str, str], VolumeScores] = {}
         self.lesions: dict[str, CaseTable] = {}
@@ -93,14 +93,17 @@ class TargetReader:
         for source, image in images.items():
             found = self.task.predict({**part, "image": image.float()})
             if self.masks:
-                maps[source] = whole(part, found)
+                maps[source] = volume_of(part, found)
                 self._compare(part, source, maps)
             if self.knows_lesions and (counts := self._counts(part, maps.get(source), found)) is not None:
                 self.lesions[source].to(device).update(part["case"][0], counts.scores())
 
     def _compare(self, part: Batch, source: str, maps: dict[str, Tensor]) -> None:
         """Add the segmentation of a source to its tables."""
-        truths = {"target": maps.get(FLOOR), "label": whole(part, part["label"]) if "label" in part else None}
+        truths = {
+            "target": maps.get(FLOOR),
+            "label": volume_of(part, part["label"]) if "label" in part else None,
+        }
         spacing = part["spacing"][0].tolist()
         for kind, truth in truths.items():
             table = self.volumes.get((kind, source))
@@ -142,7 +145,7 @@ class TargetReader:
         """Return the lesions of a case, and those that are found; None where the truth does not say."""
         number, truth = self.classes.index(str(self.lesion)), None
         if self.true_label is not None and "label" in part:
-            truth = (whole(part, part["label"]) == self.true_label).cpu().numpy()
+            truth = (volume_of(part, part["label"]) == self.true_label).cpu().numpy()
         marked = None if label is None else (label == number).cpu().numpy()
         if truth is not None and marked is not None:
             return count_masks(marked, truth)
@@ -171,6 +174,6 @@ def of_rows(batch: Batch, rows: Sequence[int]) -> Batch:
     }
 
 
-def whole(part: Batch, label: Tensor) -> Tensor:
+def volume_of(part: Batch, label: Tensor) -> Tensor:
     """Return the label map [*spatial] of a batch that is one case, from the maps of its rows."""
     return stack_slices(part, label, list(range(len(part["case"]))))[0]

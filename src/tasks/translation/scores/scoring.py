@@ -44,7 +44,7 @@ class Scoring(nn.Module):
     def __init__(
         self,
         monitor: str,
-        data_range: Range | Sequence[Range],
+        data_range: Range | list[Range],
         outside: OutsideMetrics,
         baselines: Sequence[str],
         dims: int,

@@ -34,12 +34,12 @@ class TargetSets(nn.Module):
     by their middle.
 
     Args:
-        names: Sources of images: stages and baselines.
+        sources: Stages and baselines.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, sources: Sequence[str]) -> None:
         super().__init__()
-        self.pools = nn.ModuleDict({name: ImagePool(MAX_IMAGES) for name in names})
+        self.pools = nn.ModuleDict({name: ImagePool(MAX_IMAGES) for name in sources})
         self.sides: tuple[int, ...] | None = None
         self.data: DataModule | None = None
         self.real: dict[str, Tensor] = {}
@@ -66,10 +66,10 @@ class TargetSets(nn.Module):
         """
         if self.sides is None:
             self.sides = tuple(fake.shape[2:])
-        names = row_names({key: batch[key] for key in ("case", "slice") if key in batch})
+        own_names = row_names({key: batch[key] for key in ("case", "slice") if key in batch})
         own = batch["target"][rows] if "target" in batch else fake
         planes = (central_planes(on_sides(images.float(), self.sides)) for images in (own, fake))
-        self.pools[name].update([names[row] for row in rows], *planes)  # type: ignore[operator]
+        self.pools[name].update([own_names[row] for row in rows], *planes)  # type: ignore[operator]
 
     def scores(self, name: str, split: Split, paired: bool) -> dict[str, float]:
         """Return the distances of a source's images, and start anew; every process must call it.

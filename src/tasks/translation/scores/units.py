@@ -92,7 +92,14 @@ def region_of(files: Originals | None, batch: Batch, rows: list[int]) -> Tensor 
 
 
 def in_target_units(batch: Batch, rows: Sequence[int], image: Tensor, dims: int) -> Tensor:
-    """Return an image [n, K, *spatial] of one case in the target's units, float64."""
+    """Return an image of one case in the target's units, float64 [n, K, *spatial].
+
+    Args:
+        batch: Evaluation batch.
+        rows: Rows of the case.
+        image: Image of these rows in the network's units, [n, K, *spatial].
+        dims: Number of spatial axes.
+    """
     scale, offset = scale_and_offset(batch, rows[0], dims, "target")
     values: Tensor = image.double() * scale + offset
     return values
