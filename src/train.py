@@ -112,7 +112,7 @@ def _set_up(attempt: Attempt, run: Run, data: DataModule) -> Session:
     """Build task and trainer, check them, and describe the run in its directory."""
     from ganatomy.data.summary import check_held
     from ganatomy.runs import console
-    from ganatomy.training import build, evaluators, perception, preflight
+    from ganatomy.training import build, evaluators, perception, preflight, structure
     from ganatomy.training.initial.begin import begin
     from ganatomy.training.machine.planner import plan_machine
     from ganatomy.training.trainer import build_trainer
@@ -126,6 +126,7 @@ def _set_up(attempt: Attempt, run: Run, data: DataModule) -> Session:
     cfg = beginning.cfg
     evaluators.attach_evaluator(cfg, task, data)
     cfg = perception.attach_perception(cfg, task, data)
+    cfg = structure.attach_structure(cfg, task, data)
     preflight.check_size(task, data)
     preflight.check_monitor(task)
     preflight.check_schedules(cfg, task)

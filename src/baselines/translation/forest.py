@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
@@ -11,13 +13,15 @@ from sklearn.ensemble import RandomForestRegressor
 from ganatomy.baselines.translation.arrays import checked, damaged
 from ganatomy.baselines.translation.view import View, context_count, context_maps
 
-TREES = 24
-LEAF = 5
+TREES = 16
+LEAF = 3
 """Voxels in a leaf, at least."""
-SHARE = 1 / 3
-"""Fraction of the features that is tried at each split."""
-PART = 2**18
-"""Voxels that are predicted at once, about."""
+TRIED = 12
+"""Features that are tried at each split, at most; half of them if that is less."""
+SLAB = 2**20
+"""Voxels whose features are gathered at once, about."""
+PART = 2**15
+"""Voxels that walk through a tree at once: what they read stays in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,9 @@ class Forest:
             targets: Their targets, [n, K].
             seed: Seed of the samples and of the features tried.
         """
+        tried = max(1, min(features.shape[1] // 2, TRIED))
         regressor = RandomForestRegressor(
-            TREES, max_features=SHARE, min_samples_leaf=LEAF, n_jobs=1, random_state=seed % 2**32
+            TREES, max_features=tried, min_samples_leaf=LEAF, n_jobs=1, random_state=seed % 2**32
         )
         one = targets.shape[1] == 1
         regressor.fit(features.astype(np.float32), targets[:, 0] if one else targets)
@@ -87,27 +92,25 @@ class Forest:
         """Return the translation, float64 [K, *spatial]."""
         shape = view.image.shape[1:]
         maps = list(context_maps(view))
-        found = [self.predict(np.stack([m[part].ravel() for m in maps], 1)) for part in _parts(shape)]
+        found = [self.predict(np.stack([m[part].ravel() for m in maps], 1)) for part in _slabs(shape)]
         return np.concatenate(found).T.reshape(-1, *shape)
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Return the means over the trees, [n, K], for features [n, features] as `sklearn` would."""
-        total = np.zeros((len(features), self.value.shape[1]))
-        for root in self.roots:
-            pending = np.arange(len(features))
-            node = np.full(len(features), root, np.int32)
-            while len(pending):
-                feature = self.feature[node]
-                if (leaf := feature < 0).any():
-                    total[pending[leaf]] += self.value[node[leaf]]
-                    pending, node, feature = pending[~leaf], node[~leaf], feature[~leaf]
-                low = features[pending, feature] <= self.threshold[node]
-                node = np.where(low, self.left[node], self.right[node])
-        return total / len(self.roots)
+        nodes = self._nodes
+        found = [
+            _sums(nodes, self.roots, part) for part in np.split(features, range(PART, len(features), PART))
+        ]
+        return np.concatenate(found) / len(self.roots)
+
+    @cached_property
+    def _nodes(self) -> _Nodes:
+        children = np.stack([self.right, self.left], 1).astype(np.intp).ravel()
+        return _Nodes(children, self.feature.astype(np.intp), self.threshold, self.value)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the arrays from which `from_state` makes the same forest."""
-        return dict(vars(self))
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @classmethod
     def from_state(cls, kept: Mapping[str, np.ndarray], channels: int, outputs: int, dims: int) -> Forest:
@@ -140,7 +143,33 @@ class Forest:
         return cls(**found)
 
 
-def _parts(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Yield slices of the first axis that hold about `PART` voxels."""
-    step = max(1, PART // int(np.prod(shape[1:])))
+class _Nodes(NamedTuple):
+    """Nodes as the walk reads them: `children` has the right one of each node, then the left one."""
+
+    children: np.ndarray
+    feature: np.ndarray
+    threshold: np.ndarray
+    value: np.ndarray
+
+
+def _sums(nodes: _Nodes, roots: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """Return the sums over the trees, [n, K]."""
+    count, width = features.shape
+    values, total = features.ravel(), np.zeros((count, nodes.value.shape[1]))
+    for root in roots:
+        pending, node = np.arange(count), np.full(count, root, np.intp)
+        while len(pending):
+            feature = nodes.feature.take(node)
+            if (leaf := feature < 0).any():
+                total[pending[leaf]] += nodes.value.take(node[leaf], 0)
+                inner = np.flatnonzero(~leaf)
+                pending, node, feature = pending.take(inner), node.take(inner), feature.take(inner)
+            low = values.take(pending * width + feature) <= nodes.threshold.take(node)
+            node = nodes.children.take(2 * node + low)
+    return total
+
+
+def _slabs(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Yield slices of the first axis that hold about `SLAB` voxels."""
+    step = max(1, SLAB // int(np.prod(shape[1:])))
     yield from (slice(first, first + step) for first in range(0, shape[0], step))

@@ -35,8 +35,6 @@ class Method(nn.Module):
 
     Attributes:
         unpaired: True if image and target of a row need not show the same; `data.unpaired` must say so too.
-        further_losses: Functions of (batch, image of the source, translation) that return weighted losses by
-            name; the task adds those of its own settings, e.g. `task.structure`.
     """
 
     unpaired = False
@@ -99,6 +97,10 @@ class Method(nn.Module):
         """Return the translation of the image, [B, K, *spatial], in what `generate` returned."""
         found: Tensor = output
         return found
+
+    def counterparts(self, batch: Batch, output: Any) -> list[tuple[Tensor, Tensor]]:
+        """Return (image, its translation) for each direction, to the target first, for `task.structure`."""
+        return [(batch["image"], self.translated(output))]
 
     def discriminator_inputs(self, batch: Batch, output: Any) -> Any:
         """Return (real, fake), or {name: (real, fake)} of several discriminators."""

@@ -44,19 +44,19 @@ def settled(data: DataModule, given: Any) -> list[str]:
         reasons |= dict.fromkeys(FROM_PAIRS, "there are no pairs to fit it on (data.unpaired); leave it out")
     if given is None:
         return [name for name in NAMES if name not in reasons]
-    names = [given] if isinstance(given, str) else list(given)
-    for name in names:
+    listed = [given] if isinstance(given, str) else list(given)
+    for name in listed:
         if name not in NAMES:
             raise UserError(f"task.baselines: there is no {name}; choose among {', '.join(NAMES)}")
         if name in reasons:
             raise UserError(f"task.baselines: {name}: {reasons[name]}")
-    return [name for name in NAMES if name in names]
+    return [name for name in NAMES if name in listed]
 
 
-def notes(names: Sequence[str]) -> list[str]:
+def notes(chosen: Sequence[str]) -> list[str]:
     """Return a line for the start of a run that has no pairs to fit baselines on."""
-    if "histogram" in names and not set(names) & set(FROM_PAIRS):
-        return ["note: beside it stand the baselines that need no pairs: " + ", ".join(names)]
+    if "histogram" in chosen and not set(chosen) & set(FROM_PAIRS):
+        return ["note: beside it stand the baselines that need no pairs: " + ", ".join(chosen)]
     return []
 
 
@@ -75,8 +75,8 @@ class Baselines:
     lines: Sequence[str] = ()
 
     @property
-    def names(self) -> list[str]:
-        """Return the names in the order of `NAMES`."""
+    def available(self) -> list[str]:
+        """Return the names of the baselines in the order of `NAMES`."""
         return [name for name in NAMES if name in self.fitted or (name == "identity" and self.identity)]
 
     def predictions(self, batch: Batch, rows: list[int]) -> dict[str, Tensor]:
@@ -98,7 +98,7 @@ class Baselines:
         for name, predictor in self.fitted.items():
             made = np.stack([predictor(view).astype(np.float32) for view in views])
             found[name] = torch.from_numpy(made).to(image.device)
-        return {name: found[name] for name in self.names}
+        return {name: found[name] for name in self.available}
 
     def kept(self) -> dict[str, np.ndarray]:
         """Return arrays, `<baseline>/<array>`, from which `restored` makes the same baselines."""
@@ -109,7 +109,7 @@ class Baselines:
         }
 
 
-def fit(data: DataModule, names: Sequence[str], seed: int) -> Baselines:
+def fit(data: DataModule, chosen: Sequence[str], seed: int) -> Baselines:
     """Fit baselines on training cases; every process fits the same.
 
     The penalty of `linear` is chosen on validation cases. A forest that an earlier run fitted on the same
@@ -117,10 +117,10 @@ def fit(data: DataModule, names: Sequence[str], seed: int) -> Baselines:
 
     Args:
         data: Data of the run.
-        names: Some of `NAMES`.
+        chosen: Some of `NAMES`.
         seed: Seed of the voxels and of the forest.
     """
-    identity, wanted = "identity" in names, [name for name in names if name != "identity"]
+    identity, wanted = "identity" in chosen, [name for name in chosen if name != "identity"]
     if not wanted:
         return Baselines(identity=identity)
     if not set(wanted) & set(FROM_PAIRS):
@@ -144,20 +144,20 @@ def fit(data: DataModule, names: Sequence[str], seed: int) -> Baselines:
     return Baselines(fitted, identity, lines)
 
 
-def restored(kept: Mapping[str, np.ndarray], data: DataModule, names: Sequence[str]) -> Baselines:
+def restored(kept: Mapping[str, np.ndarray], data: DataModule, chosen: Sequence[str]) -> Baselines:
     """Return the baselines that gave these arrays; those that gave none are left out.
 
     Args:
         kept: What `Baselines.kept` returned.
         data: Data with images of the same axes and channels.
-        names: Names of the run's baselines.
+        chosen: Names of the run's baselines.
 
     Raises:
         UserError: Arrays that do not fit.
     """
     own = {
         name: {key.partition("/")[2]: v for key, v in kept.items() if key.startswith(f"{name}/")}
-        for name in names
+        for name in chosen
     }
     inputs, outputs, dims = data.channels, data.target_channels, data.spatial_dims
     fitted: dict[str, Predictor] = {}
@@ -167,7 +167,7 @@ def restored(kept: Mapping[str, np.ndarray], data: DataModule, names: Sequence[s
         fitted["linear"] = Linear.from_state(own["linear"], inputs, outputs, dims)
     if own.get("forest"):
         fitted["forest"] = Forest.from_state(own["forest"], inputs, outputs, dims)
-    return Baselines(fitted, "identity" in names)
+    return Baselines(fitted, "identity" in chosen)
 
 
 def _forest(data: DataModule, training: Sampled, seed: int) -> tuple[Forest, list[str]]:
@@ -183,8 +183,8 @@ def _forest(data: DataModule, training: Sampled, seed: int) -> tuple[Forest, lis
     return forest, [line] if known else []
 
 
-def _without(names: Sequence[str]) -> str:
-    return f"baselines {', '.join(names)}: left out, as no voxel of the training cases lies in a mask"
+def _without(missing: Sequence[str]) -> str:
+    return f"baselines {', '.join(missing)}: left out: no voxel of a complete training case lies in a mask"
 
 
 def _view(batch: Batch, row: int) -> View:

@@ -58,6 +58,10 @@ class Contrast(Method):
         self.weight, self.identity = weight, identity
         self.patches, self.temperature = patches, temperature
 
+    @property
+    def generator_passes(self) -> tuple[int, int]:
+        return (4, 1) if self.identity else (2, 1)  # half of them end behind the encoder
+
     def begin(self, players: Players) -> None:
         """Check that there are a translator with an encoder, its head, and a discriminator."""
         super().begin(players)
@@ -109,7 +113,7 @@ class Contrast(Method):
         chosen = [features[layer] for layer in self.head.layers]
         positions = [drawn(each, self.patches) for each in chosen]
         output = {"keys": taken([each.detach() for each in chosen], positions), "positions": positions}
-        return {**output, **dict(zip(MADE, made.split(len(batch["image"])), strict=False))}
+        return {**output, **dict(zip(MADE, torch.split(made, len(batch["image"])), strict=False))}
 
     def translated(self, output: Mapping[str, Any]) -> Tensor:
         found: Tensor = output["translation"]
@@ -126,7 +130,7 @@ class Contrast(Method):
         pairs = zip(queries, keys, strict=True)
         values = torch.stack([patch_contrast(*pair, self.temperature) for pair in pairs]).mean(0)
         weights = {"contrast": self.weight, "identity": self.identity}
-        parts = values.split(len(output["translation"]))
+        parts = torch.split(values, len(output["translation"]))
         return {name: weights[name] * part.mean() for name, part in zip(weights, parts, strict=False)}
 
     def _encoded(self, images: Tensor) -> list[Tensor]:

@@ -28,7 +28,8 @@ class Cycle(Method):
 
     Args:
         cycle: λ, above 0.
-        identity: ι, as a share of λ; 0 for none, which alone is possible if the sides differ in channels.
+        identity: ι, as a share of λ, 0.5 in the paper; 0 for none, which alone is possible if the sides
+            differ in channels.
 
     Raises:
         UserError: A weight is out of its range.
@@ -36,7 +37,7 @@ class Cycle(Method):
 
     unpaired = True
 
-    def __init__(self, cycle: float = 10.0, identity: float = 0.5) -> None:
+    def __init__(self, cycle: float = 10.0, identity: float = 0.0) -> None:
         super().__init__()
         if cycle <= 0:
             raise UserError(
@@ -91,6 +92,9 @@ class Cycle(Method):
 
     def translated(self, output: dict[str, Tensor]) -> Tensor:
         return output["fake_target"]
+
+    def counterparts(self, batch: Batch, output: dict[str, Tensor]) -> list[tuple[Tensor, Tensor]]:
+        return [(batch["image"], output["fake_target"]), (batch["target"], output["fake_source"])]
 
     def discriminator_inputs(
         self, batch: Batch, output: dict[str, Tensor]

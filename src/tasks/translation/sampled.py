@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from rich.console import Console
+from rich.progress import track
 
 from ganatomy.baselines.translation.view import View, at, context_count, context_maps, patch_count, patch_maps
 from ganatomy.data.datamodule import DataModule
@@ -39,22 +41,35 @@ class Sampled(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One image of a case with its target.
+    """One image of a case with its target; one of them may be missing.
 
     Attributes:
-        view: The image with its mask.
-        target: [K, *spatial]; None if the case has none.
+        image: [C, *spatial].
+        target: [K, *spatial].
+        mask: [*spatial]; None for everywhere.
+        spacing: Size of a voxel along each axis, mm.
     """
 
-    view: View
-    target: np.ndarray | None
+    image: Any
+    target: Any
+    mask: np.ndarray | None
+    spacing: list[float]
+
+    @property
+    def size(self) -> int:
+        """Return the number of voxels."""
+        found = self.target if self.image is None else self.image
+        return int(found[0].size)
+
+    @property
+    def view(self) -> View:
+        """Return the image as the baselines see it."""
+        return View(self.image, self.mask, self.spacing)
 
 
 def has_pairs(data: DataModule) -> bool:
     """Return True if every training image is learned with its own target."""
-    if getattr(data, "unpaired", False):
-        return False
-    return "target" in data.evaluated(data.records["train"][0])
+    return not data.unpaired and data.has_pairs("train")
 
 
 def sample_pairs(data: DataModule, split: Split, seed: int, forest: bool = True) -> Sampled:
@@ -68,82 +83,83 @@ def sample_pairs(data: DataModule, split: Split, seed: int, forest: bool = True)
     """
     inputs, outputs, dims = data.channels, data.target_channels, data.spatial_dims
     widths = inputs, outputs, patch_count(inputs, dims), context_count(inputs, dims), outputs
-    parts: list[Sequence[np.ndarray]] = [[np.empty((0, width), np.float32) for width in widths]]
-    for rng, rows, places in _chosen(data, data.records[split], seed):
+    nothing = [np.empty((0, width), np.float32) for width in widths]
+    parts: list[Sequence[np.ndarray]] = [nothing]
+    records = [record for record in data.records[split] if data.has_target(record)]
+    for rng, rows, places in _chosen(data, data.labels.used(records) if split == "train" else records, seed):
         for row, some in zip(rows, places, strict=True):
-            if row.target is None or not len(some):
+            if not len(some):
                 continue
             few = some[rng.random(len(some)) < FOREST] if forest else some[:0]
-            parts.append(
-                [
-                    at(row.view.image, some),
-                    at(row.target, some),
-                    at(patch_maps(row.view), some),
-                    at(context_maps(row.view), few) if len(few) else parts[0][3],
-                    at(row.target, few),
-                ]
-            )
+            target, patches = at(row.target, some), at(patch_maps(row.view), some)
+            contexts = at(context_maps(row.view), few) if len(few) else nothing[3]
+            parts.append([at(row.image, some), target, patches, contexts, at(row.target, few)])
     return Sampled(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def sample_sides(data: DataModule, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return up to `VOXELS` values of the training images [n, C] and of the training targets [m, K].
 
-    The cases of the two sides need not match.
+    The cases of the two sides need not match. Masks count if both sides have them.
 
     Args:
         data: Data of the run.
         seed: Seed of the choice of voxels.
     """
-    images = [np.empty((0, data.channels), np.float32)]
-    for _, rows, places in _chosen(data, data.records["train"], seed):
-        images += [at(row.view.image, some) for row, some in zip(rows, places, strict=True)]
-    targets = [np.empty((0, data.target_channels), np.float32)]
-    for _, rows, places in _chosen(data, data.target_cases("train"), seed, data.evaluated_target):
-        targets += [at(row.view.image, some) for row, some in zip(rows, places, strict=True)]
-    return np.concatenate(images), np.concatenate(targets)
+    sides = {"image": data.records["train"], "target": data.target_cases("train")}
+    masked = all("mask" in data.evaluated(records[0]) for records in sides.values())
+    found = []
+    for role, records in sides.items():
+        parts = [np.empty((0, data.channels if role == "image" else data.target_channels), np.float32)]
+        for _, rows, places in _chosen(data, records, seed, masked):
+            parts += [at(getattr(row, role), some) for row, some in zip(rows, places, strict=True)]
+        found.append(np.concatenate(parts))
+    return found[0], found[1]
 
 
 def _chosen(
-    data: DataModule, records: Sequence[Record], seed: int, read: Callable[[Record], Case] | None = None
+    data: DataModule, records: Sequence[Record], seed: int, masked: bool = True
 ) -> Iterator[tuple[np.random.Generator, list[Row], list[np.ndarray]]]:
-    """Yield a generator of random numbers, the rows of a case, and for each row the voxels chosen of it."""
+    """Yield a generator of random numbers, the rows of a case, and for each row the voxels chosen of it.
+
+    Cases that lack some of their channels are left out.
+    """
     some = _evenly(records, [math.prod(data.facts[record.case].shape) for record in records])
-    for number, record in enumerate(some):
-        rng = np.random.default_rng([seed % 2**32, number])
-        rows = list(_rows((read or data.evaluated)(record), data.sliced, data.spatial_dims))
-        yield rng, rows, _places(rows, VOXELS // len(some) + 1, rng)
+    console, first = Console(stderr=True), data.trainer is None or data.trainer.is_global_zero
+    quiet = not (first and console.is_terminal)
+    for number, record in enumerate(track(some, "baselines", console=console, transient=True, disable=quiet)):
+        rng, case = np.random.default_rng([seed % 2**32, number]), data.evaluated(record)
+        if np.all(case.get("present", True)):
+            rows = list(_rows(case, data.spatial_dims, masked))
+            yield rng, rows, _places(rows, VOXELS // len(some) + 1, rng)
 
 
 def _evenly(records: Sequence[Record], voxels: Sequence[int]) -> list[Record]:
     """Return records, evenly spread, that hold about `READ` voxels together; two at least."""
-    count = min(len(records), max(2, int(READ / max(1, np.mean(voxels)))), VOXELS)
+    if not records:
+        return []
+    count = min(len(records), max(2, READ * len(voxels) // max(1, sum(voxels))), VOXELS)
     return [records[n] for n in np.linspace(0, len(records) - 1, count).round().astype(int)]
 
 
-def _rows(case: Case, sliced: bool, dims: int) -> Iterator[Row]:
-    """Yield the images of a case; of a target alone, the target in the image's place."""
-    image = case.get("image", case.get("target"))
-    target, mask = case.get("target"), case.get("mask")
-    spacing = [float(side) for side in case["spacing"][:dims]] if "spacing" in case else []
-    stacks = [each if sliced or each is None else each[None] for each in (image, target, mask)]
-    for z in range(len(stacks[0])):
-        one, other, region = (None if each is None else np.asarray(each[z]) for each in stacks)
-        yield Row(View(one, None if region is None else region[0].astype(bool), spacing), other)
+def _rows(case: Case, dims: int, masked: bool) -> Iterator[Row]:
+    """Yield the images of a case, one after the other."""
+    stacks = [case.get(key) for key in ("image", "target", "mask" if masked else "")]
+    spacing = [float(side) for side in case["spacing"][:dims]]
+    one = next(each for each in stacks if each is not None)
+    if one.ndim == dims + 1:
+        stacks = [None if each is None else each[None] for each in stacks]
+    for z in range(len(one) if one.ndim > dims + 1 else 1):
+        image, target, mask = (None if each is None else np.asarray(each[z]) for each in stacks)
+        yield Row(image, target, None if mask is None else mask[0].astype(bool), spacing)
 
 
 def _places(rows: Sequence[Row], count: int, rng: np.random.Generator) -> list[np.ndarray]:
     """Return `count` voxels of all rows together, in their masks: indices into each row's flat image."""
-    inside = [
-        np.arange(row.view.image[0].size) if row.view.mask is None else np.flatnonzero(row.view.mask)
-        for row in rows
-    ]
+    inside = [np.arange(row.size) if row.mask is None else np.flatnonzero(row.mask) for row in rows]
     ends = np.cumsum([len(each) for each in inside])
     total = int(ends[-1])
     chosen = np.sort(rng.choice(total, min(count, total), replace=False, shuffle=False))
-    return [
-        each[part - first]
-        for each, first, part in zip(
-            inside, [0, *ends[:-1]], np.split(chosen, np.searchsorted(chosen, ends[:-1])), strict=True
-        )
-    ]
+    parts = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
+    firsts = [0, *ends[:-1]]
+    return [each[part - first] for each, first, part in zip(inside, firsts, parts, strict=True)]

@@ -18,6 +18,7 @@ from ganatomy.tasks.shared.sliding_window import in_windows, slide
 from ganatomy.tasks.shared.volumes import all_finite, in_units, rows_by_case
 from ganatomy.tasks.translation import baselines as baselines_of
 from ganatomy.tasks.translation.base import Method, Players
+from ganatomy.tasks.translation.compared import Compared
 from ganatomy.tasks.translation.losses import range_of
 from ganatomy.tasks.translation.paired import Paired
 from ganatomy.tasks.translation.perceptual import Perceptual, check_perceptual
@@ -26,6 +27,7 @@ from ganatomy.tasks.translation.scores.panels import Panels
 from ganatomy.tasks.translation.scores.reader import TargetReader
 from ganatomy.tasks.translation.scores.scoring import Scoring
 from ganatomy.tasks.translation.scores.units import ranges_of
+from ganatomy.tasks.translation.structure import structure_of
 
 
 class TranslationTask(AdversarialTask):
@@ -51,6 +53,7 @@ class TranslationTask(AdversarialTask):
         perceptual_weight: Weight of that loss.
         perceptual_layers: Modules of that run's network whose outputs are compared; none: all of its parts.
         perceptual_hash: SHA-256 of that run's generator.safetensors; None to take it as it is.
+        structure: Weights of losses between image and translation, and the runs they need; see `Structure`.
 
     Raises:
         UserError: `data_range` or a setting of the perceptual loss is not usable.
@@ -78,12 +81,14 @@ class TranslationTask(AdversarialTask):
         perceptual_weight: float = 1.0,
         perceptual_layers: Sequence[str] = (),
         perceptual_hash: str | None = None,
+        structure: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(recipe, monitor, scored)
         self.method, self.window = method or Paired(), window
         self.method.begin(Players(self.generator, self.discriminator, recipe.spatial_dims, target_range))
         check_perceptual(self.method, perceptual, perceptual_weight)
         self.perceptual: Perceptual | None = None
+        self.structure = structure_of(structure)
         self.baseline_names = list(baselines or ())
         self.notes += baselines_of.notes(self.baseline_names)
         self.baselines = baselines_of.Baselines()
@@ -92,6 +97,7 @@ class TranslationTask(AdversarialTask):
         self.scoring = Scoring(monitor, ranges, outside, self.baseline_names, recipe.spatial_dims, returns)
         self.register_tables({**self.scoring.tables})
         self.panels = Panels(ranges)
+        self.compared = Compared(ranges)
 
     @property
     def unpaired(self) -> bool:  # type: ignore[override]
@@ -135,7 +141,7 @@ class TranslationTask(AdversarialTask):
         if self.perceptual is not None:
             image = self.method.translated(output)
             losses["perceptual"] = self.perceptual(image, batch["target"], batch.get("mask"))
-        return losses
+        return losses | self.structure(self.method, batch, output)
 
     def soft_prediction(self, batch: Batch) -> Tensor:
         return slide(self.translator, batch["image"], self.window)
@@ -168,6 +174,7 @@ class TranslationTask(AdversarialTask):
             outputs = {stage: prediction[rows]}
             if stage == "test":
                 outputs |= self.baselines.predictions(batch, rows)
+                self.compared.add(batch, rows, outputs)
             error = float("nan") if back is None else self._cycle_error(batch, rows, back[rows])
             self.scoring.add(outputs, batch, rows, files, error)
 
@@ -186,6 +193,7 @@ class TranslationTask(AdversarialTask):
         return found
 
     def baseline_scores(self) -> dict[str, float]:
+        self.pictures |= self.compared.pictures()
         return self.scoring.of_baselines(super().baseline_scores())
 
     def floor_scores(self) -> dict[str, float]:

@@ -139,13 +139,14 @@ def test_forest_finds_steps_of_the_intensity() -> None:
 @pytest.mark.parametrize("leaf", [1, 7])
 def test_a_stored_forest_predicts_as_scikit_learn_does(outputs: int, leaf: int) -> None:
     draw = np.random.default_rng(0)
-    features = draw.normal(size=(800, 14)).astype(np.float32)
+    features = (draw.normal(size=(800, 14)) * 8).round().astype(np.float32) / 8  # thresholds are exact
     targets = np.stack([features[:, k] ** 2 + draw.normal(size=800) for k in range(outputs)], 1)
     forest = RandomForestRegressor(9, min_samples_leaf=leaf, max_features=0.4, random_state=3)
     forest.fit(features, targets[:, 0] if outputs == 1 else targets)
     ours = Forest.of(forest)
     new = np.concatenate([draw.normal(size=(500, 14)).astype(np.float32), features])
-    new[:99, 0] = ours.threshold[ours.feature == 0].astype(np.float32).repeat(99)[:99]  # at a threshold
+    thresholds = ours.threshold[ours.feature == 0][:99]
+    new[: len(thresholds), 0] = thresholds
     np.testing.assert_allclose(ours.predict(new), forest.predict(new).reshape(-1, outputs), atol=1e-12)
     again = Forest.from_state(ours.state(), channels=1, outputs=outputs, dims=2)
     np.testing.assert_array_equal(again.predict(new), ours.predict(new))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from typing import Any
 
 import pytest
@@ -23,11 +24,8 @@ from ganatomy.training.players import filled
 from tests.conftest import composed
 
 SIDES = {2: (16, 24), 3: (12, 12, 12)}
-MATRIX = {
-    2: [("shared", (1, 1)), ("one_backward", (3, 1)), ("textbook", (1, 3)), ("g_first", (1, 1))],
-    3: [("shared", (3, 1)), ("textbook", (1, 3))],
-}
-"""Updates, with channels of image and target."""
+CHANNELS = [(1, 1), (3, 1), (1, 3)]
+UPDATES = ("shared", "one_backward", "textbook", "g_first")
 MODELS = {
     "translation_unet": ["generator.channels=[4,8]", "discriminator.channels=[4,8]"],
     "pix2pix": ["generator.channels=[4,8]", "discriminator.channels=4", "discriminator.num_layers_d=1"],
@@ -85,7 +83,7 @@ def played(task: Any, batch: dict[str, Any], update: str, steps: int = 2) -> dic
 @pytest.mark.parametrize("model", MODELS)
 def test_every_weight_learns_in_every_update(model: str, dims: int) -> None:
     plain = plain_of(model)
-    for update, (inputs, outputs) in MATRIX[dims]:
+    for update, (inputs, outputs) in itertools.product(UPDATES, CHANNELS):
         task = begun(plain, dims, inputs, outputs)
         seen = played(task, batch_of(dims, inputs, outputs), update)
         players = {name.split(".")[0] for name in seen}
