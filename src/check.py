@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ganatomy.config.schema import CheckConfig
     from ganatomy.data.datamodule import DataModule
+    from ganatomy.data.quality.gallery import Drawn
     from ganatomy.data.quality.inventory import Inventory
     from ganatomy.data.records import Case, Record, Source
 
@@ -69,7 +70,8 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     """
     from rich.progress import track
 
-    from ganatomy.data.quality import inventory
+    from ganatomy.data.quality import gallery, inventory
+    from ganatomy.data.records import picture
     from ganatomy.data.transforms import cut
     from ganatomy.data.transforms.intensity import shown
     from ganatomy.runs.keys import write_private
@@ -77,28 +79,35 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
 
     console = Terminal()
     records = data.splitting(data.source.records())
-    drawn: dict[str, bytes] = {}
-    wanted = _sample(records, pictures)
+    pngs: gallery.Drawn = {}
+    wanted = gallery.sample(records, pictures)
     steps = iter(track(records, "reading", console=Terminal(stderr=True), transient=True))
     next(steps)
 
     kept: list[float] = []
     shares: dict[tuple[Any, ...], float] = {}  # by size and affine, which most images have in common
 
+    def draw(record: Record, case: Case) -> None:
+        pngs.update({(side, record.case): png for side, png in gallery.drawn(data.preparation, case).items()})
+
     def step(record: Record, case: Case | None) -> None:
         if case is not None:
-            key = (case["image"].shape, case["affine"].tobytes())
+            key = (picture(case).shape, case["affine"].tobytes())
             if key not in shares:
                 shares[key] = _kept(data, record, case)
             kept.append(shares[key])
         if case is not None and record.case in wanted:
-            drawn[record.case] = _drawn(data, case)
+            draw(record, case)
         next(steps, None)
 
     found = inventory.take(records, data.source, bits, step)
-    found.faults = data.unanswered(found.faults)
+    found.faults = data.unanswered(found.faults) + data.sides.findings(
+        [record for record in records if record.case in found.shapes | found.targets.shapes],
+        lambda record: record.case in found.targets.shapes,
+    )
     for record in {r.case: r for one, other, _ in found.alike for r in (one, other)}.values():
-        drawn.setdefault(record.case, _drawn(data, data.source.load(record)))
+        if record.case not in wanted:
+            draw(record, data.source.load(record))
     facts = inventory.facts(found, data.source) | inventory.settings(found, data.preparation)
     _print(console, found, data, facts)
     headers = _headers(console, data.source, records)
@@ -106,7 +115,7 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
         nothing = f"data.size={shown(data.source.size)} cuts nothing off"
         console.print(cut.words(data.source.size, kept) or nothing)
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(_page(found, data, drawn, wanted, facts, headers), encoding="utf-8")
+    output.write_text(_page(found, data, pngs, wanted, facts, headers), encoding="utf-8")
     console.print(f"page: {output}")
     if found.faults and hasattr(data.source, "keys"):
         private = output.with_name(f"{output.stem}-keys.csv")
@@ -148,23 +157,6 @@ def _kept(data: DataModule, record: Record, case: Case) -> float:
         raise UserError(f"{name_of(record, data.source)}: {error}") from error
 
 
-def _sample(records: list[Record], pictures: int) -> set[str]:
-    """Return at most `pictures` names of cases of each split, evenly spread."""
-    from ganatomy.data.records import SPLITS
-
-    chosen: set[str] = set()
-    for split in SPLITS:
-        cases = [record.case for record in records if record.split == split]
-        chosen |= set(cases[:: max(1, -(-len(cases) // pictures))]) if pictures else set()
-    return chosen
-
-
-def _drawn(data: DataModule, case: Case) -> bytes:
-    from ganatomy.data.quality.page import picture
-
-    return picture(data.preparation(case), case["image"].ndim == 4 and data.spatial_dims == 2)
-
-
 def _print(console: Console, found: Inventory, data: DataModule, facts: dict[str, str]) -> None:
     from rich import box
     from rich.table import Table
@@ -204,18 +196,17 @@ def _print(console: Console, found: Inventory, data: DataModule, facts: dict[str
     )
 
 
-def _page(
-    found: Inventory, data: DataModule, drawn: dict[str, bytes], wanted: set[str], *facts: dict[str, str]
-) -> str:
+def _page(found: Inventory, data: DataModule, drawn: Drawn, wanted: set[str], *facts: dict[str, str]) -> str:
     import numpy as np
 
     from ganatomy.data.known import doubts
     from ganatomy.data.quality import inventory, page
+    from ganatomy.data.quality.gallery import SIDES, shown_side
     from ganatomy.data.records import SPLITS, Fault
 
     warnings = doubts(data.source, data.intensity)
     alike = [
-        (f"{record.case} ({record.split}), correlation {value:.3f}", drawn[record.case])
+        (f"{record.case} ({record.split}), correlation {value:.3f}", drawn[shown_side(record), record.case])
         for one, other, value in found.alike
         for record in (one, other)
     ]
@@ -232,11 +223,16 @@ def _page(
         "Intensities": page.histogram(
             {s: np.concatenate(found.values[s]) for s in SPLITS if s in found.values}
         ),
+        "Values of targets": page.histogram(
+            {s: np.concatenate(found.targets.values[s]) for s in SPLITS if s in found.targets.values}
+        ),
         "Near-duplicates between splits": page.gallery(alike),
     }
     for split in SPLITS:
         cases = [record.case for record in found.records if record.split == split and record.case in wanted]
-        parts[f"Pictures: {split}"] = page.gallery([(case, drawn[case]) for case in cases if case in drawn])
+        for side in SIDES:
+            head = f"Pictures: {split}" if side == "image" else f"Targets: {split}"
+            parts[head] = page.gallery([(case, drawn[side, case]) for case in cases if (side, case) in drawn])
     return page.page("Data check", parts)
 
 

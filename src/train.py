@@ -112,7 +112,7 @@ def _set_up(attempt: Attempt, run: Run, data: DataModule) -> Session:
     """Build task and trainer, check them, and describe the run in its directory."""
     from ganatomy.data.summary import check_held
     from ganatomy.runs import console
-    from ganatomy.training import build, perception, preflight, pretrained
+    from ganatomy.training import build, evaluators, perception, preflight, structure
     from ganatomy.training.initial.begin import begin
     from ganatomy.training.machine.planner import plan_machine
     from ganatomy.training.trainer import build_trainer
@@ -120,11 +120,13 @@ def _set_up(attempt: Attempt, run: Run, data: DataModule) -> Session:
     cfg = build.complete(attempt.cfg, data)
     check_held(data)
     task = build.build_task(cfg, data.mask_classes)
+    data.check_learner(task.unpaired)
     resumes = bool(cfg.resume) and attempt.start is None
     beginning = begin(cfg, task, data, fresh=attempt.checkpoint is None and not resumes)
     cfg = beginning.cfg
-    pretrained.attach_evaluator(cfg, task, data)
+    evaluators.attach_evaluator(cfg, task, data)
     cfg = perception.attach_perception(cfg, task, data)
+    cfg = structure.attach_structure(cfg, task, data)
     preflight.check_size(task, data)
     preflight.check_monitor(task)
     preflight.check_schedules(cfg, task)

@@ -118,6 +118,20 @@ SETS: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
             *("model.generator.channels=[4,8]", "model.discriminator.channels=[4,8]"),
         ),
     ),
+    "cut": (
+        other_types,
+        (
+            *("task=translation", "data=folder", "data.image=image/*", "data.target='target/{name}'"),
+            *("data.spatial_dims=2", "data.size=null", "data.batch_size=2", "degradation=none", "model=cut"),
+            *("model.generator.translator.channels=[4,8]", "model.generator.translator.blocks=1"),
+            *(
+                "model.generator.head.layers=[0,2,3]",
+                "model.generator.head.width=8",
+                "task.method.patches=32",
+            ),
+            *("model.discriminator.target.channels=4", "model.discriminator.target.num_layers_d=1"),
+        ),
+    ),
     "detection": (
         colour_objects,
         (

@@ -58,6 +58,8 @@ def pictures() -> None:
         for place in (2, 10, 25):
             picture(Path(f"cells/img{n}/masks/{place}.png"), square(place))
         picture(Path(f"clinic/{n}.png"))
+        picture(Path(f"scans/old/p{n}.png"))
+        picture(Path(f"scans/new/q{n}.png"))
         picture(Path(f"boxes/images/{n}.png"))
         picture(Path(f"bottle/train/good/{n:03d}.png"))
         if n <= 2:  # each is searched for, which takes seconds

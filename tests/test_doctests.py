@@ -69,6 +69,7 @@ OTHERS = (
     "ganatomy.data.io.dicom.pseudonyms",
     "ganatomy.data.io.writers.nifti",
     "ganatomy.launch.many.cards",
+    "ganatomy.networks.patch_projection",
     "ganatomy.networks.quick_layers",
     "ganatomy.inference.loaded",
     "ganatomy.inference.said",

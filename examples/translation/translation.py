@@ -24,6 +24,8 @@ class TranslationTask(EnhancementTask):
         settings: As for enhancement.
     """
 
+    unpaired = None  # rows may be pairs: no loss compares the two
+
     def __init__(self, *args: Any, cycle: float = 10.0, identity: float = 0.0, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.cycle, self.identity = cycle, identity

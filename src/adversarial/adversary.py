@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ganatomy.adversarial.discriminator import DiscriminatorPass, X
+from ganatomy.adversarial.history import History
 from ganatomy.adversarial.penalties.base import Penalty
 from ganatomy.errors import UserError
 
@@ -26,12 +27,14 @@ class Adversary:
         network: The discriminator.
         penalties: Its penalties.
         augment: Augmentation of real and fake inputs, or None.
+        history: Earlier fakes that it learns from, or None.
     """
 
     name: str
     network: nn.Module
     penalties: Sequence[Penalty]
     augment: nn.Module | None
+    history: History | None = None
 
     def due_penalties(self, step: int) -> list[Penalty]:
         """Return the penalties that D's update at this step (batches done so far) takes."""
@@ -96,7 +99,7 @@ class PassPair:
 
 
 def build_adversaries(
-    discriminator: nn.Module, penalties: Sequence[Penalty], augment: nn.Module | None
+    discriminator: nn.Module, penalties: Sequence[Penalty], augment: nn.Module | None, history: int = 0
 ) -> list[Adversary]:
     """List the discriminators of a game.
 
@@ -104,6 +107,7 @@ def build_adversaries(
         discriminator: One network, or several by name in an `nn.ModuleDict`.
         penalties: A single network keeps these; several get copies, as a penalty may hold state.
         augment: The same holds for it.
+        history: Earlier fakes that each learns from; 0 for none.
 
     Returns:
         One entry per network.
@@ -112,14 +116,20 @@ def build_adversaries(
         UserError: A name that the log cannot hold, or an empty `nn.ModuleDict`.
     """
     if not isinstance(discriminator, nn.ModuleDict):
-        return [Adversary("", discriminator, penalties, augment)]
+        return [Adversary("", discriminator, penalties, augment, History(history) if history else None)]
     for name in discriminator:
         if not re.fullmatch(r"[A-Za-z]\w*", name):
             raise UserError(f"discriminator.{name}: name discriminators by letters and digits, letter first")
     if not discriminator:
         raise UserError("discriminator: names no network; name at least one, or give null for none")
     return [
-        Adversary(name, network, copy.deepcopy(list(penalties)), copy.deepcopy(augment))
+        Adversary(
+            name,
+            network,
+            copy.deepcopy(list(penalties)),
+            copy.deepcopy(augment),
+            History(history, name) if history else None,
+        )
         for name, network in discriminator.items()
     ]
 

@@ -65,6 +65,7 @@ class Game:
         feature_matching: Weight of the feature matching loss; 0 for none.
         penalties: Terms of D's loss. They may hold buffers: whoever saves checkpoints registers `state()`.
         augment: Augmentation of D's inputs, real and fake alike; it may hold buffers too.
+        history: Earlier fakes from which each D learns, see `History`; 0 for none.
 
     Example:
         >>> import torch
@@ -95,6 +96,7 @@ class Game:
     feature_matching: float = 0.0
     penalties: Sequence[Penalty] = ()
     augment: nn.Module | None = None
+    history: int = 0
 
     def __post_init__(self) -> None:
         self.adversaries: list[Adversary] = []
@@ -103,7 +105,7 @@ class Game:
         if self.loss is None:
             raise UserError("loss: a game with a discriminator needs an adversarial loss, e.g. loss=hinge")
         self._check_kinds()
-        self.adversaries = build_adversaries(self.discriminator, self.penalties, self.augment)
+        self.adversaries = build_adversaries(self.discriminator, self.penalties, self.augment, self.history)
         for adversary in self.adversaries:
             for penalty in adversary.penalties:
                 penalty.prepare(adversary.network)
@@ -137,6 +139,11 @@ class Game:
         penalties = {each.name: nn.ModuleList(each.penalties) for each in self.adversaries}
         augments = {each.name: each.augment for each in self.adversaries if each.augment is not None}
         return nn.ModuleDict(penalties), nn.ModuleDict(augments) if augments else None
+
+    def remembered(self) -> nn.Module | None:
+        """Return the histories of fakes; by name where there are several D, None where there are none."""
+        found = {each.name: each.history for each in self.adversaries if each.history is not None}
+        return found[""] if "" in found else nn.ModuleDict(found) if found else None
 
     def discriminator_inputs(self, batch: Batch, output: Any) -> list[tuple[Adversary, X, X]]:
         """Return (discriminator, real, fake) for each discriminator.

@@ -82,7 +82,7 @@ def class_of(node: Any, names: Mapping[str, type], path: str) -> type | None:
 
 
 def build_objectives(adversarial: Mapping[str, Any]) -> dict[str, Any]:
-    """Build loss, weight, penalties and augmentation of the `Game` from the section `model.adversarial`."""
+    """Build the arguments of the `Game` from the section `model.adversarial`."""
     from ganatomy import adversarial as game
 
     weight, augment = adversarial["weight"], adversarial["augment"]
@@ -105,6 +105,7 @@ def build_objectives(adversarial: Mapping[str, Any]) -> dict[str, Any]:
         )
         if augment
         else None,
+        "history": adversarial.get("history", 0),
     }
 
 

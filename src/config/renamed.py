@@ -23,10 +23,17 @@ ADDED: dict[str, Any] = {
     "data.target_intensity": None,
     "data.target_channels": None,
     "data.axes": None,
+    "data.mask": None,
+    "data.missing": None,
+    "data.drop": 0.0,
+    "data.target_grid": None,
+    "data.target_series": None,
+    "data.target_modality": None,
     "data.series": None,
     "data.modality": None,
     "data.outside": False,
     "data.download": False,
+    "data.unpaired": False,
     "data.secret": None,
     "task.scored": "network",
     "task.metrics": [],
@@ -36,6 +43,7 @@ ADDED: dict[str, Any] = {
     "init_hash": None,
     "freeze": [],
     "freeze_discriminator": 0,
+    "model.adversarial.history": 0,
 }
 """A key that came after 062eb33 -> its FIRST default, which says what runs did before it was there.
 

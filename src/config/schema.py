@@ -33,6 +33,7 @@ class DataConfig(TargetSection):
     workers: Annotated[int, Field(ge=0)]
     cache: Literal["memory", "disk", "none"]
     augment: list[Node]
+    unpaired: bool | Literal["disjoint"] = False
 
 
 class PlayersConfig(Section):
@@ -74,13 +75,14 @@ Choice = Annotated[str | Node, PlainValidator(_choice)]
 
 
 class AdversarialConfig(Section):
-    """Loss, weight, penalties and augmentation of the game."""
+    """Loss, weight, penalties, augmentation and history of the game."""
 
     loss: Choice
     weight: Share | Node
     feature_matching: Share
     penalties: list[Node]
     augment: Choice | None
+    history: Annotated[int, Field(ge=0)] = 0
 
 
 class ModelConfig(Section):

@@ -14,6 +14,8 @@ from ganatomy.data.quality.familiarity.fit import fitted
 from ganatomy.data.quality.leaks import leaks
 from ganatomy.data.quality.survey import Facts
 from ganatomy.data.records import Case, Fault, Record, Source, Split
+from ganatomy.data.sides.items import UnpairedItems
+from ganatomy.data.sides.two_sided import TwoSided
 from ganatomy.data.splits.split import Splitting
 from ganatomy.data.transforms.cut import words
 from ganatomy.data.transforms.degrade import Degrade, Evaluated
@@ -23,7 +25,7 @@ from ganatomy.data.transforms.prepare import Preparation, Prepared
 from ganatomy.errors import UserError
 
 
-class Cohort:
+class Cohort(TwoSided):
     """The cases of a run: channels, classes, splits, and notes for the user.
 
     Attributes:
@@ -38,6 +40,7 @@ class Cohort:
         patches: cuts patches in training; None trains on whole images.
         augment: MONAI dictionary transforms, applied in training.
         seed: seed of training.
+        drop: probability that a channel of a training item is dropped.
         one_size: the task needs all images of one size.
         with_boxes: training batches hold the boxes of the data set.
         records: the cases that are used, by split.
@@ -59,6 +62,7 @@ class Cohort:
     patches: Patches | None
     augment: Sequence[Any]
     seed: int
+    drop: float
     one_size: bool
     with_boxes: bool
     records: dict[Split, list[Record]]
@@ -116,11 +120,11 @@ class Cohort:
     @property
     def notes(self) -> list[str]:
         """Return notes for the start of a run: about the data set, and about mild faults, each kind once."""
-        kept = [record for records in self.records.values() for record in records]
+        kept = [record for split in self.records for record in (*self.records[split], *self.alone(split))]
         faults = [*leaks(self.dealt), *(f for record in kept for f in self.facts[record.case].faults)]
         mild = told_once(fault for fault in self.unanswered(faults) if not fault.grave)
         lines = [*doubts(self.source, self.intensity), *mild]
-        return [*self.going_on, *(f"note: {line}" for line in lines)]
+        return [*self.going_on, *self.side_notes, *(f"note: {line}" for line in lines)]
 
     def unanswered(self, faults: Sequence[Fault]) -> list[Fault]:
         """Return the faults that no setting has answered.
@@ -148,7 +152,8 @@ class Cohort:
         its images from clean ones, sharpness and grey levels are those of images that it never sees.
         """
         self.setup()
-        sound = [r for r in self.dealt if r.split == "train" and not self.facts[r.case].grave]
+        dealt = [r for r in self.dealt if r.split == "train" and r.side != "target"]
+        sound = [r for r in dealt if not self.facts[r.case].grave]
         degraded = self.degrade is not None and not all("target" in record.content for record in sound)
         without = ("sharpness", "levels") if degraded else ()
         return fitted([self.facts[r.case].summary for r in sound], [r.subject for r in sound], without)
@@ -183,13 +188,16 @@ class Cohort:
         self.setup()
         unlabelled = self.labels.unlabelled_records(self.records["train"])
         records = [*self.labels.used(self.records["train"]), *unlabelled]
-        depths = [self.facts[record.case].shape[0] if self.sliced else None for record in records]
-        sides = {self.facts[record.case].shape[-self.spatial_dims :] for record in records}
-        if not self.patches and len(sides) > 1:
-            raise UserError("data.size: the images differ in shape; set data.size, or data.patch")
+        targets = self.target_cases("train") if self.unpaired else []
+        if not self.patches:
+            self._same_shapes(records, targets)
+        if self.unpaired:
+            images, others = ((side, self._depths(side)) for side in (records, targets))
+            settings = self.cache.view, self.augment, self.seed, self.patches, self.with_boxes, self.drop
+            return UnpairedItems(images, others, *settings)
         return TrainItems(
             records,
-            depths,
+            self._depths(records),
             self.cache.view,
             self.augment,
             self.seed,
@@ -197,7 +205,25 @@ class Cohort:
             self.degrade,
             unlabelled_records=len(unlabelled),
             with_boxes=self.with_boxes,
+            drop=self.drop,
         )
+
+    def _same_shapes(self, images: Sequence[Record], targets: Sequence[Record]) -> None:
+        """Raise UserError unless all pictures that make a batch have one shape."""
+        found = [{self.facts[r.case].shape[-self.spatial_dims :] for r in side} for side in (images, targets)]
+        if len(found[0]) > 1:
+            raise UserError("data.size: the images differ in shape; set data.size, or data.patch")
+        if len(found[1] - found[0]):
+            one, other = ("x".join(map(str, max(shapes))) for shapes in found)
+            raise UserError(
+                f"data.size: the images have {one} voxels and targets {other}, and a batch needs one shape; "
+                "set data.size (with data.resize), or data.patch"
+            )
+
+    def _depths(self, records: Sequence[Record]) -> list[int | None]:
+        """Return the number of slices of each record; None for those that are not sliced."""
+        shapes = [self.facts[record.case].shape for record in records]
+        return [shape[0] if self.spatial_dims == 2 and len(shape) == 4 else None for shape in shapes]
 
     def leave_out(self, cases: Collection[str]) -> None:
         """Train without these cases."""

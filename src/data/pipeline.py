@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 from monai.data.meta_tensor import MetaTensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Sampler
 
-from ganatomy.data.records import Case, Record
+from ganatomy.data.labels import Labels
+from ganatomy.data.records import PICTURES, Case, Record, picture
 from ganatomy.data.sampler import ItemIndex, item_seed
 from ganatomy.data.transforms.augment import Augmentation, Item
 from ganatomy.data.transforms.degrade import Degrade, degraded_item
+from ganatomy.data.transforms.missing import with_drops
 from ganatomy.data.transforms.patches import FACTS, Patches
 
 Reader = Callable[[Record, int | None], Case]
@@ -42,6 +44,8 @@ class TrainItems(Dataset[Item]):
         unlabelled_records: number of records, the last ones, that are served without labels. If it is
             above 0, each item has the flag `labelled`.
         with_boxes: serve boxes and their classes, where cases have them.
+        drop: probability that a channel is dropped, see `with_drops`.
+        stream: see `sampler.item_seed`.
     """
 
     def __init__(
@@ -55,7 +59,10 @@ class TrainItems(Dataset[Item]):
         degrade: Degrade | None = None,
         unlabelled_records: int = 0,
         with_boxes: bool = True,
+        drop: float = 0.0,
+        stream: int = 0,
     ) -> None:
+        self.stream = stream
         self.places = [
             (record, z)
             for record, depth in zip(records, depths, strict=True)
@@ -63,7 +70,7 @@ class TrainItems(Dataset[Item]):
         ]
         self.unlabelled_items = sum(depth or 1 for depth in depths[len(depths) - unlabelled_records :])
         self.read, self.seed, self.patches, self.augment = read, seed, patches, Augmentation(augment)
-        self.degrade, self.left_out = degrade, FACTS if with_boxes else (*FACTS, *RAGGED)
+        self.drop, self.degrade, self.left_out = drop, degrade, FACTS if with_boxes else (*FACTS, *RAGGED)
 
     def __len__(self) -> int:
         return len(self.places)
@@ -72,6 +79,21 @@ class TrainItems(Dataset[Item]):
     def labelled_items(self) -> int:
         """Return the number of items with labels; they come first."""
         return len(self) - self.unlabelled_items
+
+    def sampler(self, labels: Labels, start: int, place: tuple[int, int], pieces: int) -> Sampler[Any]:
+        """Return the sampler of a process's share of each batch.
+
+        Args:
+            labels: rows of a batch, with and without labels.
+            start: number of batches already done.
+            place: number of the process, and number of processes.
+            pieces: number of micro-batches of a batch.
+
+        Raises:
+            UserError: there are too few rows.
+        """
+        items = self.labelled_items, self.unlabelled_items
+        return labels.sampler(items, self.seed, start, *place, pieces)
 
     def __getitem__(self, address: ItemIndex) -> Item:
         return self.__getitems__([address])[0]
@@ -83,7 +105,7 @@ class TrainItems(Dataset[Item]):
 
     def _item(self, epoch: int, index: int) -> Item:
         record, z = self.places[index]
-        seed = item_seed(self.seed, epoch, index)
+        seed = item_seed(self.seed, epoch, index, self.stream)
         case = self.read(record, z)
         if index >= self.labelled_items:
             case = without_labels(case)
@@ -91,6 +113,7 @@ class TrainItems(Dataset[Item]):
             case = self.patches(case, z, seed)
         case = {key: value for key, value in case.items() if key not in self.left_out}
         item = plain(self.augment(functools.partial(as_item, record, case, z), seed))
+        item = with_drops(item, self.drop, seed)
         if self.unlabelled_items:
             item["labelled"] = index < self.labelled_items
         return degraded_item(self.degrade, item, seed) if self.degrade else item
@@ -120,7 +143,10 @@ class EvalBatches(Dataset[Item]):
 
 
 def alike(
-    records: Sequence[Record], shapes: Mapping[str, tuple[int, ...]], batch_size: int
+    records: Sequence[Record],
+    shapes: Mapping[str, tuple[int, ...]],
+    batch_size: int,
+    kind: Callable[[Record], Any] = lambda record: None,
 ) -> Iterator[list[Record]]:
     """Yield neighbouring records of one shape, up to `batch_size` cases and `ROOM` voxels together.
 
@@ -128,8 +154,9 @@ def alike(
         records: the cases in order.
         shapes: shape of every case by name.
         batch_size: maximum number of cases.
+        kind: what else records of one batch have in common.
     """
-    for shape, same in groupby(records, lambda record: shapes[record.case]):
+    for (shape, _), same in groupby(records, lambda record: (shapes[record.case], kind(record))):
         run, step = list(same), max(1, min(batch_size, ROOM // math.prod(shape)))
         yield from (run[first : first + step] for first in range(0, len(run), step))
 
@@ -157,11 +184,11 @@ def one_thread() -> Iterator[None]:
 
 def slices(record: Record, case: Case) -> list[Item]:
     """Return the rows of a sliced volume, in order."""
-    pictures = {key for key in ("image", "target", "label") if key in case}
+    pictures = {key for key in PICTURES if key in case}
     rest = {key: value for key, value in case.items() if key not in pictures}
     return [
         plain(as_item(record, rest | {key: case[key][z] for key in pictures}, z))
-        for z in range(len(case["image"]))
+        for z in range(len(picture(case)))
     ]
 
 
@@ -188,6 +215,8 @@ def plain(item: Item) -> Item:
             value = torch.from_numpy(value)
         if key in ("label", "classes", "class"):
             value = value.round().long() if value.is_floating_point() else value.long()
+        elif key == "mask":
+            value = value > 0.5
         elif isinstance(value, torch.Tensor) and value.is_floating_point():
             value = value.float()
         item[key] = value.contiguous() if isinstance(value, torch.Tensor) else value

@@ -60,8 +60,13 @@ def told_once(faults: Iterable[Fault]) -> list[str]:
 
 
 def called(record: Record) -> str:
-    """Return the name of a record for messages: the first file of its image, or else its case."""
-    return record.case if record.private else next(iter(files_of(record)), record.case)
+    """Return the name of a record for messages: the first file of its side, or else its case."""
+    return record.case if record.private else next(iter(own_files(record)), record.case)
+
+
+def own_files(record: Record) -> list[str]:
+    """Return the files of a record's image; those of the target, if it is of the target side alone."""
+    return files_of(record, "target" if record.side == "target" else "image")
 
 
 def file_of(record: Record, file: str) -> str:
@@ -70,6 +75,6 @@ def file_of(record: Record, file: str) -> str:
 
 
 def files_of(record: Record, role: str = "image") -> list[str]:
-    """Return the files of `image`, `target` or `label`, relative to the source's root; may be empty."""
+    """Return the files of a role (image, target, label, mask) below the source's root; may be empty."""
     named = record.content.get(role) or []
     return [named] if isinstance(named, str) else [str(name) for name in named]

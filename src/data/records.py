@@ -10,18 +10,26 @@ import numpy as np
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+PICTURES = ("image", "target", "label", "mask")
+"""Arrays of a case with an axis of channels and the spatial axes."""
+
+Side = Literal["", "image", "target"]
 
 Case = dict[str, np.ndarray]
 """Arrays of one case: `image` [C,*spatial], `affine` [4,4] (voxel to mm; pictures have one too), `spacing`
 [dims] (mm) and, if the data set has them, `label` [1,*spatial], `target` [C,*spatial], `class` [], and
 `boxes` [N,2*dims] with `classes` [N]. A box is its lower corner, then its upper corner, in voxels, in the
-order of the array's axes (rows first); voxel i covers i to i + 1."""
+order of the array's axes (rows first); voxel i covers i to i + 1. `mask` [1,*spatial] bool is the region
+that losses and scores are taken in, such as the body; `present` [C] bool says which channels of the image
+are there, where some may be missing. A case of the target side alone has no `image`; its grid is that of its
+target."""
 
 Batch = dict[str, Any]
 """Rows of several cases, a plain dict: `image` [B,C,*spatial] float and, if the data set has them, `label`
-[B,1,*spatial] integer, `target` [B,C,*spatial] float, `class` [B], `boxes` list of [N,2*dims] in voxels with
-`classes` list of [N]; `case` and `subject`, lists of str; `offset`, `scale`, `affine` and `spacing` of each
-row; and `slice` [B] if rows are slices."""
+[B,1,*spatial] integer, `target` [B,C,*spatial] float, `mask` [B,1,*spatial] bool, `present` [B,C] bool,
+`class` [B], `boxes` list of [N,2*dims] in voxels with `classes` list of [N]; `case` and `subject`, lists of
+str; `offset`, `scale`, `affine` and `spacing` of each row; and `slice` [B] if rows are slices. With
+`data.unpaired` the target of a training row is of another case, named by `target_case`, list of str."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,8 @@ class Record:
             the whole data set (faults of no case). A record with a grave one gets no split.
         order: text that decides its place and its noise where names would; empty: the names. It is not kept.
         private: the names of its files may identify a person, so messages name the case only.
+        side: "image" or "target", if it is a case of that side alone in a data set of two sides
+            (`data.unpaired`); empty for a case that is whole.
 
     Example:
         >>> record = Record("scan1", "patient1", split="train", content={"image": "scan1.nii.gz"})
@@ -79,6 +89,12 @@ class Record:
     problems: tuple[Fault, ...] = ()
     order: str = ""
     private: bool = False
+    side: Side = ""
+
+
+def picture(case: Mapping[str, Any]) -> Any:
+    """Return the image of a case or item; its target, if it is of the target side alone."""
+    return case["image"] if "image" in case else case["target"]
 
 
 class Source(Protocol):

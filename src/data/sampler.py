@@ -11,6 +11,10 @@ from torch.utils.data import Sampler
 
 ItemIndex = tuple[int, int]
 """(epoch, index of the item)."""
+RowIndex = tuple[int, int, int, int]
+"""(epoch, index of the image, epoch, index of the target) of a row whose sides are drawn independently."""
+STREAMS = 0x7461726765747300
+"""Begins the entropy of every stream but the first, and is no seed that anybody gives."""
 
 
 class Share(NamedTuple):
@@ -70,6 +74,7 @@ class EndlessSampler(Sampler[list[ItemIndex]]):
         rank: number of the process.
         world_size: number of processes.
         pieces: number of micro-batches, see `shares`.
+        stream: see `order`.
 
     Raises:
         ValueError: there are no items, or too few rows.
@@ -84,10 +89,11 @@ class EndlessSampler(Sampler[list[ItemIndex]]):
         rank: int = 0,
         world_size: int = 1,
         pieces: int = 1,
+        stream: int = 0,
     ) -> None:
         if n < 1 or batch_size < 1:
             raise ValueError(f"{n} items in batches of {batch_size}: at least 1 of each is needed")
-        self.n, self.batch_size, self.seed, self.start = n, batch_size, seed, start
+        self.n, self.batch_size, self.seed, self.start, self.stream = n, batch_size, seed, start, stream
         self.rows = [row for share in shares(batch_size, pieces, rank, world_size) for row in share.rows]
 
     def __iter__(self) -> Iterator[list[ItemIndex]]:
@@ -97,7 +103,7 @@ class EndlessSampler(Sampler[list[ItemIndex]]):
             batch = []
             for epoch, step in (divmod(position + row, self.n) for row in self.rows):
                 if epoch not in orders:
-                    orders = {epoch: order(self.n, self.seed, epoch)}
+                    orders = {epoch: order(self.n, self.seed, epoch, self.stream)}
                 batch.append((epoch, int(orders[epoch][step])))
             yield batch
             position += self.batch_size
@@ -114,23 +120,41 @@ class PairedSampler(Sampler[list[ItemIndex]]):
             yield first + [(epoch, self.first.n + index) for epoch, index in second]
 
 
-def order(n: int, seed: int, epoch: int) -> np.ndarray:
+class UnpairedSampler(Sampler[list[RowIndex]]):
+    """Sampler whose rows join an item of each of two samplers of equal rows."""
+
+    def __init__(self, images: EndlessSampler, targets: EndlessSampler) -> None:
+        self.images, self.targets = images, targets
+
+    def __iter__(self) -> Iterator[list[RowIndex]]:
+        for batch in zip(self.images, self.targets, strict=True):
+            yield [(*image, *target) for image, target in zip(*batch, strict=True)]
+
+
+def order(n: int, seed: int, epoch: int, stream: int = 0) -> np.ndarray:
     """Return the permutation of an epoch.
 
     Args:
         n: number of items.
         seed: seed of the data.
         epoch: number of the epoch.
+        stream: orders of different streams are independent.
     """
-    return np.random.default_rng([seed, epoch]).permutation(n)
+    return np.random.default_rng(_entropy(stream, seed, epoch)).permutation(n)
 
 
-def item_seed(seed: int, epoch: int, index: int) -> int:
+def item_seed(seed: int, epoch: int, index: int, stream: int = 0) -> int:
     """Return the 32-bit seed of one item's augmentation.
 
     Args:
         seed: seed of the data.
         epoch: number of the epoch.
         index: number of the item.
+        stream: seeds of different streams are independent.
     """
-    return int(np.random.SeedSequence([seed, epoch, index]).generate_state(1)[0])
+    return int(np.random.SeedSequence(_entropy(stream, seed, epoch, index)).generate_state(1)[0])
+
+
+def _entropy(stream: int, *numbers: int) -> list[int]:
+    """Return the numbers, with others before them in a stream but 0: NumPy ignores zeros at the end."""
+    return [*numbers] if stream == 0 else [STREAMS, stream, *numbers]

@@ -8,6 +8,7 @@ from typing import Any
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.quality.raw import units_of
 from ganatomy.data.records import SPLITS, Split
+from ganatomy.data.sides.sides import subjects
 from ganatomy.data.splits.held import digest
 from ganatomy.data.transforms.prepare import VERSION
 
@@ -31,9 +32,22 @@ def summary(data: DataModule) -> dict[str, Any]:
         "kinds": list(data.image_classes),
         "spatial_dims": data.spatial_dims,
         "units": units_of(data.source, data.records["train"]),
+        **({"sides": _sides(data)} if data.unpaired else {}),
         "faults": [fault.words for fact in data.facts.values() for fault in fact.faults],
         "hash": content_hash(data),
         "contents": _contents(data),
+    }
+
+
+def _sides(data: DataModule) -> dict[str, Any]:
+    """Return what each side of an unpaired run holds: cases, and subjects by split."""
+    both = {"images": data.records, "targets": data.targets}
+    return {
+        side: {
+            "cases": {split: len(records) for split, records in found.items()},
+            "subjects": {split: sorted(subjects(records)) for split, records in found.items()},
+        }
+        for side, found in both.items()
     }
 
 
@@ -59,12 +73,14 @@ def check_held(data: DataModule) -> None:
 
 
 def _subjects(data: DataModule) -> dict[Split, list[str]]:
-    return {split: sorted({r.subject for r in records}) for split, records in data.records.items()}
+    return {
+        split: sorted(subjects([*records, *data.alone(split)])) for split, records in data.records.items()
+    }
 
 
 def content_hash(data: DataModule) -> str:
     """Return the SHA-256 of every case's content and of the preparation; equal on every machine."""
     data.setup()
-    records = [record for records in data.records.values() for record in records]
+    records = [record for split in data.records for record in (*data.records[split], *data.alone(split))]
     contents = sorted(data.facts[record.case].content for record in records)
     return hashlib.sha256("\n".join([*contents, f"{data.preparation} {VERSION}"]).encode()).hexdigest()

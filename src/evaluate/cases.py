@@ -11,6 +11,7 @@ from ganatomy.config.resolve import check_data, data_keys
 from ganatomy.config.schema import DataConfig
 from ganatomy.config.targets import build, parameters_of, resolve
 from ganatomy.data.records import SPLITS, Record, Source
+from ganatomy.data.sides.sides import set_sides
 from ganatomy.data.splits.held import Pseudonymous
 from ganatomy.data.splits.split import Splitting
 from ganatomy.errors import UserError
@@ -160,6 +161,7 @@ def names_of(loaded: LoadedRun) -> dict[str, tuple[str, ...]]:
 def opened(section: DataConfig) -> Source:
     """Return the source of a section `data`."""
     source: Source = build(data_keys(section)[0], "data")
+    set_sides(source, section.unpaired)
     return source
 
 

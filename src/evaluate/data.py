@@ -10,6 +10,7 @@ from ganatomy.config.targets import build
 from ganatomy.data.cache import Cache
 from ganatomy.data.io.digests import Digests
 from ganatomy.data.quality.survey import survey, usable_records
+from ganatomy.data.sides.sides import Sides
 from ganatomy.data.sources.files.base import Files
 from ganatomy.data.splits.held import digest
 from ganatomy.data.splits.split import Splitting
@@ -51,15 +52,19 @@ class EvaluatedData(AppliedData):
         if isinstance(inner, Files):
             inner.digests = Digests(cache, inner.folder, inner.private)
         self.facts = survey(chosen.records, chosen.source, self.cache, self.prepared, cache)
-        self.records["test"] = usable_records(chosen.records, self.facts, on_error)  # type: ignore[arg-type]
+        usable = usable_records(chosen.records, self.facts, on_error)  # type: ignore[arg-type]
+        self.sides = Sides(cfg.data.unpaired, self.splitting.seed)
+        self.records["test"] = [record for record in usable if record.side != "target"]
+        self.targets["test"] = [record for record in usable if self.has_target(record)]
         if not self.records["test"]:
             raise UserError("data: no case is left without a grave fault")
-        shapes = [fact.shape for fact in self.facts.values() if fact.shape]
+        shapes = [self.facts[record.case].shape for record in self.records["test"]]
         self.sliced = self.spatial_dims == 2 and any(len(shape) == 4 for shape in shapes)
         self._same_as_seen(loaded, chosen)
 
     def _same_as_seen(self, loaded: LoadedRun, chosen: Chosen) -> None:
-        found = {record.case: digest(self.facts[record.case].content) for record in self.records["test"]}
+        cases = [record.case for record in (*self.records["test"], *self.alone("test"))]
+        found = {case: digest(self.facts[case].content) for case in cases}
         changed = [case for case, known in chosen.digests.items() if case in found and found[case] != known]
         if changed:
             raise UserError(
@@ -83,8 +88,8 @@ class EvaluatedData(AppliedData):
                     "give them one, or use predict, which needs none"
                 )
         if loaded.task.written_like == "target" and self.degrade is None:
-            without = [r for r in self.records["test"] if "target" not in self.cache.get(r)]
-            if without:
+            without = [r for r in self.records["test"] if not self.has_target(r)]
+            if without and not (loaded.task.unpaired and self.targets["test"]):
                 raise UserError(
                     f"data.target: {len(without)} of {count} cases have no target to be scored against; name "
                     "it (data.target=...), or use predict, which needs none"

@@ -17,11 +17,16 @@ from ganatomy.inference.loaded import LoadedRun
 from ganatomy.runs import baselines
 from ganatomy.runs.integrity.checked import read_file
 from ganatomy.tasks.shared.as_written import Originals
-from ganatomy.training.pretrained import attach_evaluator
+from ganatomy.training.evaluators import attach_evaluator
 from ganatomy.training.results import with_subjects
 
 Row = dict[str, Any]
 OURS = "this run"
+BY_EVALUATOR = (
+    *("test/judge_", "test/evaluator_", "test/lesion_", "test/false_lesions"),
+    *("floor/judge_", "floor/evaluator_", "floor/lesion_", "floor/false_lesions"),
+)
+"""Beginnings of the scores that `task.evaluator` gives."""
 
 
 @dataclass
@@ -66,7 +71,7 @@ def scored(loaded: LoadedRun, data: EvaluatedData, step: Callable[[int], None], 
         try:
             attach_evaluator(loaded.cfg, task, data)
         except UserError as error:
-            missing["test/judge_"] = str(error)
+            missing |= dict.fromkeys(BY_EVALUATOR, str(error))
     judged = Judged(loaded, task.files_of("test")) if doubt else None
     with loaded.precision():
         for number, batch in enumerate(data.test_dataloader()):
@@ -103,7 +108,7 @@ def ends_of(table: Any, data: EvaluatedData) -> dict[str, tuple[float, float]]:
 def needs_file(loaded: LoadedRun) -> bool:
     """Return True if the run's test scored baselines that are fitted on data."""
     before: dict[str, Any] = read_file(loaded.path, "metrics.json") or {}
-    free = ("input", "bicubic", "chance", "search", "ungated")
+    free = ("input", "identity", "bicubic", "chance", "search", "ungated")
     named = {name.split("/")[1] for name in before if name.startswith("baseline/")}
     return bool(named - set(free)) and not loaded.task.from_noise
 
@@ -120,6 +125,8 @@ def _add_missing(loaded: LoadedRun, found: Scored) -> None:
         start = f"{'/'.join(name.split('/')[:-1])}/" if not name.startswith("test/") else name
         if loaded.task.from_noise:
             found.missing[start] = "training images are needed, and they are no part of a run"
+        elif name.startswith("floor/"):
+            found.missing["floor/"] = "training images are needed, and they are no part of a run"
         elif name.startswith("baseline/"):
             found.missing[start] = f"larger than the {baselines.LIMIT >> 20} MiB that a run keeps of one"
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganatomy.data.transforms.intensity import one_each, shown
 from ganatomy.runs.directory import HEALTHY
+from ganatomy.training.players import parts
 from ganatomy.version import __version__
 
 if TYPE_CHECKING:
@@ -28,11 +29,10 @@ def facts_of(
         licence: Licence of the weights, if stated.
     """
     plain = loaded.preprocessing.to_plain()
-    network = loaded.cfg.model.to_plain()["generator"]
-    facts = {
+    facts: dict[str, Any] = {
         "version": __version__,
         "task": task_name(loaded),
-        "network": network.get("_target_") or {name: part["_target_"] for name, part in network.items()},
+        "network": _network(loaded, graph),
         "weights_sha256": loaded.weights_hash,
         "spatial_dims": loaded.preprocessing.spatial_dims,
         "preprocessing": plain,
@@ -44,6 +44,17 @@ def facts_of(
     if graph is not None:
         facts |= {"inputs": graph.inputs, "outputs": graph.outputs, "training_sides": list(graph.sides)}
     return facts
+
+
+def _network(loaded: LoadedRun, graph: Graph | None) -> str | dict[str, str]:
+    """Return the class of the exported network, or of each of the generator's by name."""
+    node = loaded.cfg.model.to_plain()["generator"]
+    if "_target_" in node:
+        return str(node["_target_"])
+    names = {name: str(part["_target_"]) for name, part in node.items()}
+    inside = parts(loaded.task.evaluator)
+    exported = [name for name in names if graph is not None and inside[name] is graph.module]
+    return names[exported[0]] if exported else names
 
 
 def task_name(loaded: LoadedRun) -> str:

@@ -73,8 +73,12 @@ def interpolated(gan: LoadedRun, alpha: float, twin: str | Path | None = None) -
         The run with the mixed weights, and their hash.
 
     Raises:
-        UserError: See `twin_of` and `interpolate`.
+        UserError: The run has no twin; see also `twin_of` and `interpolate`.
     """
+    if getattr(getattr(gan.task, "method", None), "unpaired", False):
+        raise UserError(
+            f"alpha: {gan.path} learned without pairs, so there is no twin without a discriminator; omit it"
+        )
     own = {name: value.clone() for name, value in gan.task.evaluator.state_dict().items()}
     other = load_run(twin_of(gan.path, twin), str(gan.device), "twin")
     mixed = interpolate(other.task.evaluator.state_dict(), own, alpha)

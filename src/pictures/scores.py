@@ -53,14 +53,15 @@ class Table:
     def lines(self) -> list[tuple[str, str, str]]:
         """Return (score, row, heading) of a table with one line per score: the mean, then the other rows.
 
-        A single class is left out, and so are the levels of a pyramid, which have a mean.
+        A single class is left out if it has a mean, and so are the levels of a pyramid.
         """
-        rows = ("mean",) if len(self.rows) <= 2 else ("mean", *self.rows[:-1])
+        alone = len(self.rows) <= 2
         return [
             (score, row, self.heading(score) + ("" if row == "mean" else f" {row}"))
             for score in self.scores
-            for row in rows
+            for row in ("mean", *self.rows[:-1])
             if (score, row, OURS) in self.values and not row.isdigit()
+            if row == "mean" or not alone or (score, "mean", OURS) not in self.values
         ]
 
     def best(self, score: str, row: str) -> str | None:

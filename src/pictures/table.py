@@ -16,7 +16,8 @@ def score_table(
 ) -> RichTable:
     """Return a table of flat scores: one row per class, one column per score and source, the best bold.
 
-    With one class or none, or with many sources, it has one line per score instead, for all scores.
+    With one class or none, with many sources, or if these scores have no classes, it has one line per score
+    instead, for all scores.
 
     Args:
         metrics: Flat name to value; None is NaN.
@@ -26,11 +27,12 @@ def score_table(
     """
     scores = table(metrics, unit=unit)
     drawn = RichTable(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    if len(scores.rows) <= 2 or scores.crowded:  # a class alone is the mean
+    shown = scores.scores[:widest]
+    classes = any(score in shown and row != "mean" for score, row, _ in scores.values)
+    if len(scores.rows) <= 2 or scores.crowded or not classes:  # a class alone is the mean
         _line_a_score(drawn, scores)
         return drawn
     drawn.add_column("class")
-    shown = scores.scores[:widest]
     for score in shown:
         drawn.add_column(Text(scores.heading(score)), justify="right")
         for source in scores.sources[1:]:

@@ -61,6 +61,7 @@ class GanModule(pl.LightningModule):
         game = Game(cast(Rules, self), self.generator, self.discriminator, **recipe.game)
         self.begin_game(game, {player: player for player in self.players}, UPDATES["shared"]())
         self.penalties, self.augment = self.game.state()  # their buffers belong in the checkpoint
+        self.history = self.game.remembered()
         size = recipe.bucket_mb * 1e6
         self.reduce = OverlappedAverage(size) if size else GradientAverage()
         self._last_log_time = time.perf_counter()

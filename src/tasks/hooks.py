@@ -39,6 +39,8 @@ class TaskHooks(SoftHooks):
         from_noise: True while the generator makes images from noise, so that they have to differ.
         trivial: Baseline that every trained game beats, as in `baseline/<trivial>/<score>`; "" for none.
         learned: Where the classes that are learned stand: "label", "boxes" or "class"; "" if none are.
+        unpaired: True if training rows join images and targets of different cases (`data.unpaired`), False if
+            they are pairs, None if either will do.
         judged_by: Test score that is compared with the trivial baseline's; "" for the monitored one.
 
     Example:
@@ -61,6 +63,7 @@ class TaskHooks(SoftHooks):
     trivial = ""
     judged_by = ""
     learned = ""
+    unpaired: bool | None = False
 
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:

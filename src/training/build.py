@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
-from copy import copy
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -113,10 +113,10 @@ def _suited(plain: Plain, data: DataModule) -> Plain:
     """Replace `auto` of intensities by what was found, data.intensity also where the task refers to it."""
     section, task = plain["data"], plain["task"]
     if section.get("target_intensity") == "auto":
-        section = {**section, "target_intensity": data.preparation.target_intensity}
+        section = {**section, "target_intensity": deepcopy(data.preparation.target_intensity)}
     if section.get("intensity") == "auto":
         section = {**section, "intensity": data.intensity}
-        task = {key: copy(data.intensity) if value == "auto" else value for key, value in task.items()}
+        task = {key: deepcopy(data.intensity) if value == "auto" else value for key, value in task.items()}
     return {**plain, "data": section, "task": task}
 
 

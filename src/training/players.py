@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import nn
 
-from ganatomy.config.targets import build, fill
+from ganatomy.config.targets import build, fill, resolve
 from ganatomy.errors import UserError
 
 Node = dict[str, Any]
@@ -41,11 +42,29 @@ def filled(node: Node, player: str, spatial_dims: int, channels: Mapping[str, An
         The section, complete.
     """
     path = f"model.{player}"
+    found = networks(node, path)
     done = {
         name: fill(part, key, {"spatial_dims": spatial_dims, **arguments(channels, player, name)})
-        for name, (part, key) in networks(node, path).items()
+        for name, (part, key) in found.items()
     }
-    return done.get("", done)
+    if "" in done:
+        return done[""]
+    first = {name: part for name, part in done.items() if not _follows(part, found[name][1])}
+    return {n: part if n in first else _beside(part, found[n][1], first) for n, part in done.items()}
+
+
+def _follows(node: Node, path: str) -> bool:
+    """Return True for a network whose arguments the other networks of its player decide."""
+    return callable(getattr(resolve(node, path), "arguments_beside", None))
+
+
+def _beside(node: Node, path: str, others: dict[str, Node]) -> Node:
+    """Fill in what the other networks of its player decide about a network; its own keys win."""
+    kind: Any = resolve(node, path)
+    player = path.rpartition(".")[0]
+    with torch.random.fork_rng(devices=[]):
+        beside = {name: build(part, f"{player}.{name}") for name, part in others.items()}
+    return {**kind.arguments_beside(node, beside), **node}
 
 
 def arguments(channels: Mapping[str, Any], player: str, name: str) -> dict[str, Any]:

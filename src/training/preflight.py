@@ -114,6 +114,8 @@ def check_size(task: AdversarialTask, data: DataModule) -> None:
     if hasattr(task.generator, "latent"):  # it begins with noise, and was built for this size
         return
     for name, network in parts(task.generator).items():
+        if getattr(network, "beside_translator", False):  # it takes no images
+            continue
         given = arguments(task.network_arguments(data), "generator", name)
         channels = given.get("in_channels", data.channels)
         answers = given.get("out_channels") if task.plain_answer else None

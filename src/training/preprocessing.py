@@ -150,10 +150,10 @@ def _target_file(data: DataModule) -> dict[str, Any] | None:
     """Return type and scaling of the target's files where their type is not that of the images; else None."""
     from ganatomy.data.io.writers import original
 
-    record = data.records["train"][0]
-    if data.own_target or not record.content.get("target"):
+    images, targets = data.records["train"], data.target_cases("train")
+    if data.own_target or not targets or not targets[0].content.get("target"):
         return None
-    image, target = (original(data.source, record, role) for role in ("image", "target"))
+    image, target = original(data.source, images[0]), original(data.source, targets[0], "target")
     if image.dtype == target.dtype:
         return None
     return {"dtype": str(target.dtype), "slope": target.slope, "inter": target.inter}
@@ -163,8 +163,9 @@ def _target(data: DataModule) -> dict[str, Any]:
     """Return type and scaling of the target's files, and the median of the training cases' units."""
     from ganatomy.data.io.writers import original
 
-    like = original(data.source, data.records["train"][0], "target")
-    scalings = [_units(case) for case in map(data.evaluated, data.records["train"])]
+    cases = data.target_cases("train")
+    like = original(data.source, cases[0], "target")
+    scalings = [_units(case) for case in map(data.evaluated_target, cases)]
     offsets, scales = (np.median(np.array(each), axis=0) for each in zip(*scalings, strict=True))
     return {
         "dtype": str(like.dtype),
@@ -177,6 +178,5 @@ def _target(data: DataModule) -> dict[str, Any]:
 
 
 def _units(case: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    prefix = "target_" if "target_offset" in case else ""
-    offset, scale = (np.atleast_1d(np.asarray(case[f"{prefix}{key}"], float)) for key in ("offset", "scale"))
+    offset, scale = (np.atleast_1d(np.asarray(case[f"target_{key}"], float)) for key in ("offset", "scale"))
     return offset, scale

@@ -129,8 +129,8 @@ def segmentation_run(run: str, key: str) -> SegmentationRun:
     return SegmentationRun(path, key, config, classes, trained)
 
 
-def attach_evaluator(cfg: Config, task: AdversarialTask, data: DataModule) -> None:
-    """Give the task the network of the run that `task.evaluator` names, if it names one.
+def attach_mask_evaluator(cfg: Config, task: AdversarialTask, data: DataModule) -> None:
+    """Give a task of synthesis the network of the run that `task.evaluator` names.
 
     Args:
         cfg: Configuration of this run.
@@ -141,9 +141,7 @@ def attach_evaluator(cfg: Config, task: AdversarialTask, data: DataModule) -> No
         UserError: The named run is of another task or other classes, prepares images in another way, or was
             trained on subjects of this run's test split.
     """
-    run = cfg.task.extra.get("evaluator")
-    if run is None:
-        return
+    run = cfg.task.extra["evaluator"]
     assert isinstance(task, TakesEvaluator)
     if not task.condition.masks:
         raise UserError(

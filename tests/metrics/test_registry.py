@@ -34,6 +34,10 @@ ROOT = Path(__file__).parents[2]
 UNET = ["model.generator.channels=[4,8]", "model.generator.strides=[2]", "model.discriminator=null"]
 BRAINS = ["data=brain_images", "data.size=24", "data.subjects=6", "data.split=[4,1,1]", "data.slices=8"]
 NARROW = ["model.generator.channels=4", "model.discriminator.channels=4"]
+HEADS = [
+    *("data=brain_contrasts", "data.size=32", "data.subjects=6", "data.split=[4,1,1]", "data.slices=4"),
+    *("data.lesions=0.5", "data.cache=memory"),
+]
 DRAWN = ["task=synthesis", "task.imagenet=false", *NARROW]
 RUNS = {
     "segmentation": [["task=segmentation", "lesions", "task.gate=0.9", *UNET]],
@@ -57,6 +61,14 @@ RUNS = {
             *("data.healthy=0.5", "data.radius=[20,30]", *NARROW, "model.generator.latent=6"),
             *("trainer.val_every=1", "task.denoising_steps=1", "task.components=3"),
             *("task.search_images=4", "task.search_steps=2"),
+        ]
+    ],
+    "translation": [
+        [
+            *("task=translation", "model=cyclegan", "data.unpaired=true", *HEADS, "reader"),
+            *(f"model.generator.{way}.channels=[4,8]" for way in ("to_target", "to_source")),
+            *(f"model.generator.{way}.blocks=1" for way in ("to_target", "to_source")),
+            *(f"model.discriminator.{side}.channels=4" for side in ("target", "source")),
         ]
     ],
     "synthesis": [
@@ -91,6 +103,9 @@ def test_each_task_gives_what_the_registry_says(
         parts = {name: request.getfixturevalue(name) for name in ("lesions", "two_kinds") if name in words}
         if "segmenter" in words:
             parts["segmenter"] = [f"task.evaluator={trained('task=segmentation', *BRAINS, *UNET)}"]
+        if "reader" in words:
+            contrast = ("data.source=[ct]", "data.target=null")
+            parts["reader"] = [f"task.evaluator={trained('task=segmentation', *HEADS, *contrast, *UNET)}"]
         trained(*(part for word in words for part in parts.get(word, [word])))
     known = {name for name, score in SCORES.items() if task in score.tasks and not score.after}
     assert given_scores[task] == known  # tests/metrics/calibration: those of `after`
@@ -281,8 +296,8 @@ def test_a_task_that_scores_sets_says_so(command: Any) -> None:
     done = command("task=detection", f"task.metrics=[{{_target_: {HERE}.Largest}}]")
     assert done.returncode == 2
     assert done.stderr == (
-        "error: task.metrics: this task scores a set as a whole; task=segmentation and task=enhancement "
-        "take metrics of a case\n"
+        "error: task.metrics: this task scores a set as a whole; task=segmentation, task=enhancement and "
+        "task=translation take metrics of a case\n"
     )
 
 

@@ -75,11 +75,21 @@ def local_rows(draw: Callable[..., Tensor], like: Tensor, shape: Sequence[int]) 
     Raises:
         ValueError: B is not the number of rows that this process has.
     """
-    count = len(like)
     wide = torch.promote_types(like.dtype, torch.float32)
+    rows = rows_of(like)
+    return draw(rows.total, *shape, device=like.device, dtype=wide)[rows.start : rows.start + rows.count]
+
+
+def rows_of(like: Tensor) -> Rows:
+    """Return which rows of the global (micro-)batch those of `like` [B, ...] are.
+
+    Raises:
+        ValueError: B is not the number of rows that this process has.
+    """
+    count = len(like)
     rows = _rows if _rows is not None and processes() > 1 else equal_rows(count)
     if rows.count != count and rows.count * processes() == rows.total:
         rows = equal_rows(count)
     if rows.count != count:
         raise ValueError(f"noise for {count} rows where this process has {rows.count} of {rows.total}")
-    return draw(rows.total, *shape, device=like.device, dtype=wide)[rows.start : rows.start + count]
+    return rows

@@ -51,7 +51,7 @@ def traits_from_layers(network: nn.Module) -> Traits:
 def traits_from_trial(game: Game, batch: object) -> Traits:
     """Find D's traits by its layers and by running it on this batch.
 
-    Networks and random numbers stay as they are.
+    Networks and random numbers stay as they are; a history of fakes gets its form.
     Two passes that differ, or a sample's logits with a gradient at another sample, reveal layers whose kind
     says nothing.
     """
@@ -65,6 +65,8 @@ def traits_from_trial(game: Game, batch: object) -> Traits:
         traits = {}
         for adversary, real, fake in inputs:
             adversary.check_reach(fake, real)
+            if adversary.history is not None:
+                adversary.history.prepare(fake)
             traits[adversary.name] = _traits_of_one(adversary.network, real)
     return _combined(traits)
 

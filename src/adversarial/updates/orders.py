@@ -37,6 +37,9 @@ class Update:
         join_real_and_fake: Penalties may run D on real and fake in one concatenated batch (the planner
             decides).
 
+    Attributes:
+        joins_players: True if one pass of D serves both players.
+
     Raises:
         UserError: A number is below 1.
 
@@ -50,6 +53,8 @@ class Update:
         discriminator
         generator
     """
+
+    joins_players = False
 
     def __init__(self, n_critic: int = 1, accumulate: int = 1, join_real_and_fake: bool = False) -> None:
         for name, value in (("n_critic", n_critic), ("accumulate", accumulate)):
@@ -84,7 +89,15 @@ class Update:
 
         Returns:
             Detached 0-dim tensors by name; averaged over processes they are those of the global batch.
+
+        Raises:
+            UserError: The game has a history of fakes, which this update cannot use.
         """
+        if game.history and self.joins_players:
+            raise UserError(
+                f"history: D learns from {game.history} earlier fakes and G from its newest, so one pass "
+                'of D cannot serve both; take the update of plan(game), or UPDATES["g_first"]'
+            )
         micro_batches = split_batch(batch, self.accumulate, rows)
         current = Step(game, step, scale, self.join_real_and_fake, len(micro_batches), last_backward)
 
@@ -132,7 +145,7 @@ class Update:
             with torch.no_grad():
                 cut = step.generate(batch)
             with parametrize.cached():
-                pairs = step.discriminate(batch, cut.leaves)
+                pairs = step.discriminate_for_discriminator(batch, cut.leaves)
                 step.log(run_discriminator_phase(step, pairs, weight), weight)
 
 
@@ -150,7 +163,7 @@ class Textbook(Update):
             if len(micro_batches) == 1:
                 kept.append(cut)
             with parametrize.cached():
-                pairs = step.discriminate(batch, cut.leaves)
+                pairs = step.discriminate_for_discriminator(batch, cut.leaves)
                 step.log(run_discriminator_phase(step, pairs, weight), weight)
         done("discriminator")
         for batch, weight in micro_batches:
@@ -164,7 +177,8 @@ class Textbook(Update):
 class GFirst(Update):
     """G first, then D on the same fakes, each with its own passes of D. 3F_G + 8F_D (9F_D with `needs_real`).
 
-    `Shared` gives the same numbers; this is for a D that must run again for each player (dropout).
+    `Shared` gives the same numbers; this is for a D that must run again for each player (dropout, a history
+    of fakes).
     """
 
     def both(self, step: Step, micro_batches: MicroBatches, done: Stepper) -> None:
@@ -174,7 +188,7 @@ class GFirst(Update):
                 pairs = step.discriminate_for_generator(batch, cut.leaves)
                 step.log(run_generator_phase(step, batch, cut, pairs, weight), weight)
             with parametrize.cached():
-                pairs = step.discriminate(batch, cut.leaves)
+                pairs = step.discriminate_for_discriminator(batch, cut.leaves)
                 step.log(run_discriminator_phase(step, pairs, weight), weight)
         done("generator")
         done("discriminator")
@@ -186,6 +200,8 @@ class Shared(Update):
     G is updated against the D that ran on its fakes. D does not change in between, so its output is still
     valid in its own phase: exactly the numbers of `GFirst`.
     """
+
+    joins_players = True
 
     def both(self, step: Step, micro_batches: MicroBatches, done: Stepper) -> None:
         for batch, weight in micro_batches:

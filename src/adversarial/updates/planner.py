@@ -130,6 +130,11 @@ def _choose(game: Game, traits: Traits, wanted: str, n_critic: int) -> tuple[str
         return wanted, "G first, D run separately for each player, as asked"
     if traits.is_stochastic:
         return "g_first", f"D has {traits.is_stochastic}, so each player needs its own passes of D"
+    if game.history:
+        return (
+            "g_first",
+            f"D learns from {game.history} earlier fakes, so each player needs its own passes of D",
+        )
     against = _reason_against_one_backward(game, traits, n_critic)
     if wanted != "shared" and not against:
         return "one_backward", _reason_for_one_backward(game, n_critic)
@@ -191,9 +196,11 @@ def _shared_fraction(game: Game, n_critic: int) -> float:
 def _cost(game: Game, name: str, n_critic: int, accumulate: int) -> Cost:
     """Count forward 1, backward to inputs 1, to weights 1; penalties by the fraction of batches they are in.
 
-    Each discriminator counts: n of them cost n times as much as one.
+    Each discriminator counts: n of them cost n times as much as one. So does each pass through a network of
+    the generator, where the rules name several (`generator_passes`).
     """
     assert game.loss is not None
+    learning, watching = getattr(game.rules, "generator_passes", (1, 1))
     compares = game.loss.needs_real or game.feature_matching > 0
     generator = {"textbook": 3 if accumulate == 1 else 4}.get(name, 3)
     separate = 9 if compares else 8
@@ -202,7 +209,7 @@ def _cost(game: Game, name: str, n_critic: int, accumulate: int) -> Cost:
     critic = 1 - 1 / n_critic
     penalties = sum(penalty.cost / penalty.every for penalty in game.penalties)
     each = discriminator / n_critic + 6 * critic + penalties
-    return Cost(generator / n_critic + critic, len(game.adversaries) * each)
+    return Cost(learning * generator / n_critic + watching * critic, len(game.adversaries) * each)
 
 
 def _check_accumulation(game: Game, traits: Traits, accumulate: int) -> None:

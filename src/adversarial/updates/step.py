@@ -78,11 +78,24 @@ class Step:
 
     def discriminate(self, batch: Batch, output: Any) -> list[PassPair]:
         """Run each discriminator once on its real and once on its fake batch."""
+        return self._run_on_both(self.discriminator_inputs(batch, output))
+
+    def discriminate_for_discriminator(self, batch: Batch, output: Any) -> list[PassPair]:
+        """As `discriminate`, with fakes from the history where there is one; they do not lead to G."""
+        inputs = self.discriminator_inputs(batch, output)
+        return self._run_on_both(
+            [
+                (each, real, fake if each.history is None else each.history(fake, self.index))
+                for each, real, fake in inputs
+            ]
+        )
+
+    def _run_on_both(self, inputs: list[tuple[Adversary, X, X]]) -> list[PassPair]:
         return [
             PassPair(
                 each, self.run_on_real(each, real), self.run_on_fake(each, augmented(fake, each.augment))
             )
-            for each, real, fake in self.discriminator_inputs(batch, output)
+            for each, real, fake in inputs
         ]
 
     def discriminate_for_generator(self, batch: Batch, output: Any) -> list[PassPair]:

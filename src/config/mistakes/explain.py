@@ -34,8 +34,8 @@ BROKEN_DISK = {
 }
 
 ELSEWHERE = {
-    "task.metrics": "this task scores a set as a whole; task=segmentation and task=enhancement take metrics "
-    "of a case",
+    "task.metrics": "this task scores a set as a whole; task=segmentation, task=enhancement and "
+    "task=translation take metrics of a case",
 }
 """Keys that some tasks have, and why others do not."""
 

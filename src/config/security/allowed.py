@@ -24,7 +24,8 @@ NAMES: Mapping[str, frozenset[str]] = {
         """
         CenterNet ConfidenceMap ConvDenoiser Critic DcganDiscriminator DcganGenerator DenseGenerator
         DisplacementField DualDiscriminator Encoder FAnoGan FastDiscriminator FastGenerator Ganomaly
-        MaskedCritic PairDiscriminator R3Discriminator R3Generator RedCnn ResidualGenerator SpadeGenerator
+        MaskedCritic PairDiscriminator PatchProjection R3Discriminator R3Generator RedCnn ResidualGenerator
+        SpadeGenerator
         SrResNet StridedDiscriminator StyleDiscriminator StyleGenerator TranslatingGenerator UNet
         UNetDiscriminator
         """
@@ -32,8 +33,8 @@ NAMES: Mapping[str, frozenset[str]] = {
     "ganatomy.optim.": _names("BurnIn DecayAtEnd"),
     "ganatomy.tasks.": _names(
         """
-        AnomalyTask Denoising DetectionTask EnhancementTask FAnoGanTraining GanomalyTraining Paired
-        SegmentationTask SelfTraining SynthesisTask TranslationTask
+        AnomalyTask Contrast Cycle Denoising DetectionTask EnhancementTask FAnoGanTraining GanomalyTraining
+        Paired SegmentationTask SelfTraining SynthesisTask TranslationTask
         """
     ),
     "monai.networks.nets.": _names(

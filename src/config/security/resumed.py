@@ -28,6 +28,8 @@ FREE = (
     "save_samples",
     "save_format",
     "task.evaluator",
+    "task.structure.run",
+    "task.structure.source_run",
     "data.workers",
     "data.cache",
     "data.changed",

@@ -8,7 +8,7 @@ import numpy as np
 
 from ganatomy.data.io.readers import ReadError, listening
 from ganatomy.data.quality.contract import breach, loaded
-from ganatomy.data.records import Case, Fault, Record, Source
+from ganatomy.data.records import Case, Fault, Record, Source, picture
 from ganatomy.data.transforms.boxes import usable_boxes
 
 
@@ -41,6 +41,8 @@ def inspect(record: Record, case: Case, source: Source) -> list[Fault]:
     ]
     if "label" in case:
         found += _label(record, case, name, source)
+    if "mask" in case:
+        found += _mask(record, case, name)
     if "boxes" in case:
         found += _boxes(record, case, name, source)
     return found
@@ -55,7 +57,7 @@ def stated_differently(record: Record, case: Case, name: str) -> Iterable[Fault]
         name: File or case to name.
     """
     stated = record.content.get("stated", {})
-    shape = case["image"].shape[1:]
+    shape = picture(case).shape[1:]
     if "shape" in stated and len(shape) == 2 and tuple(stated["shape"]) != shape:
         said, found = (f"{width}x{height}" for height, width in (stated["shape"], shape))
         words = f"{name}: its annotations are for an image of {said}, the file is {found} (width x height)"
@@ -65,7 +67,8 @@ def stated_differently(record: Record, case: Case, name: str) -> Iterable[Fault]
             else "was it resized or cropped after the boxes were drawn?"
         )
         yield Fault(record.case, "stated size", f"{words}: {why} Correct the file or its annotations")
-    if stated.get("channels") == 1 and len(case["image"]) == 3 and (case["image"] != case["image"][0]).any():
+    image = picture(case)
+    if stated.get("channels") == 1 and len(image) == 3 and (image != image[0]).any():
         words = f"{name}: its annotations are for a grey image (depth 1), the file is in colour"
         yield Fault(record.case, "stated channels", words, grave=False)
 
@@ -79,11 +82,11 @@ def _colour(record: Record, name: str, source: Source) -> Iterable[Fault]:
 
 
 def name_of(record: Record, source: object) -> str:
-    """Return the first file of a record's image, or its case if it has no file or is private."""
+    """Return the first file of a record's side, or its case if it has no file or is private."""
     if record.private:
         return record.case
     paths = getattr(source, "paths", None)
-    files = paths(record, "image") if paths else []
+    files = paths(record, record.side or "image") if paths else []
     return str(files[0]) if files else record.case
 
 
@@ -104,6 +107,7 @@ def _image(record: Record, case: Case, name: str) -> Iterable[Fault]:
         if key not in case:
             continue
         values = case[key]
+        values = values[case["present"]] if key == "image" and "present" in case else values
         if values.dtype.kind == "f" and (bad := int((~np.isfinite(values)).sum())):
             yield Fault(
                 record.case,
@@ -114,10 +118,10 @@ def _image(record: Record, case: Case, name: str) -> Iterable[Fault]:
             yield Fault(
                 record.case, "constant", f"{name}: the {key} is constant ({values.flat[0]})", grave=False
             )
-        if case["image"].shape[1:] != values.shape[1:]:
+        if "image" in case and case["image"].shape[1:] != values.shape[1:]:
             shapes = f"{values.shape[1:]}, the image {case['image'].shape[1:]}"
             yield Fault(record.case, "shape", f"{name}: the {key} has the shape {shapes}")
-    if "target" in case and not _overlap(case["image"], case["target"]):
+    if "target" in case and "image" in case and not _overlap(case["image"], case["target"]):
         ranges = [f"{case[k].min():g} to {case[k].max():g} ({case[k].dtype})" for k in ("target", "image")]
         words = f"{name}: the target's values are {ranges[0]}, the image's {ranges[1]}"
         yield Fault(
@@ -147,6 +151,16 @@ def _label(record: Record, case: Case, name: str, source: Source) -> Iterable[Fa
             f"{name}: label value {wrong}, but data.classes names 0 to {len(classes) - 1}; "
             "correct the label map, data.classes or data.label_values",
         )  # fmt: skip
+
+
+def _mask(record: Record, case: Case, name: str) -> Iterable[Fault]:
+    mask = case["mask"]
+    if mask.shape[1:] != case["image"].shape[1:]:
+        shapes = f"{mask.shape[1:]}, the image {case['image'].shape[1:]}"
+        yield Fault(record.case, "shape", f"{name}: the mask has the shape {shapes}")
+    if not mask.any():
+        words = f"{name}: its mask is empty, so nothing of it would be learned or scored; correct the mask"
+        yield Fault(record.case, "empty mask", f"{words}, or leave the case out")
 
 
 def _boxes(record: Record, case: Case, name: str, source: Source) -> Iterable[Fault]:

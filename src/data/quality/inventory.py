@@ -16,7 +16,8 @@ from ganatomy.data.quality.duplicates import BITS, Fingerprint, fingerprint, pai
 from ganatomy.data.quality.faults import boxes_of_masks, examined
 from ganatomy.data.quality.leaks import leaks
 from ganatomy.data.quality.raw import read_in, types_of, units_of
-from ganatomy.data.records import SPLITS, Case, Fault, Record, Source
+from ganatomy.data.quality.target_side import TargetSide, spread
+from ganatomy.data.records import SPLITS, Case, Fault, Record, Source, picture
 from ganatomy.data.transforms.intensity import Intensity, ends, shown
 from ganatomy.data.transforms.prepare import Preparation
 
@@ -43,6 +44,7 @@ class Inventory:
         boxes: Split to the number of boxes of each class.
         voxels: Split to the number of voxels of each label value.
         values: Split to a sample of the intensities of each case.
+        targets: The targets, where cases have them.
     """
 
     records: Sequence[Record]
@@ -57,6 +59,7 @@ class Inventory:
     boxes: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     voxels: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     values: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
+    targets: TargetSide = field(default_factory=TargetSide)
 
     @property
     def grave(self) -> list[Fault]:
@@ -89,7 +92,7 @@ def take(
             continue
         _count(found, record, case, np.random.default_rng(number), each)
         masks.append((len(files_of(record, "label")), len(case["boxes"])) if _boxed(record, case) else (0, 0))
-        prints.append((record, fingerprint(case["image"])))
+        prints.append((record, fingerprint(picture(case))))
         step(record, case)
     found.faults += boxes_of_masks(masks)
     _compare(found, prints, bits)
@@ -102,6 +105,9 @@ def _boxed(record: Record, case: Case) -> bool:
 
 
 def _count(found: Inventory, record: Record, case: Case, rng: np.random.Generator, each: int) -> None:
+    if "image" not in case:
+        found.targets.count(record, case, rng, each)
+        return
     image, split = case["image"], str(record.split)
     found.shapes[record.case] = image.shape
     found.spacings[record.case] = tuple(float(s) for s in case["spacing"])
@@ -111,6 +117,7 @@ def _count(found: Inventory, record: Record, case: Case, rng: np.random.Generato
         found.axes["".join(codes)] += 1
     found.ranges[record.case] = (float(image.min()), float(image.max()))
     found.values[split].append(rng.choice(image.reshape(-1), min(each, image.size)).astype(np.float32))
+    found.targets.count(record, case, rng, each)
     if "class" in case:
         found.image_classes[split][int(case["class"])] += 1
     if "classes" in case:
@@ -137,13 +144,17 @@ def _compare(found: Inventory, prints: Sequence[tuple[Record, Fingerprint]], bit
 def table(found: Inventory, source: Source) -> tuple[list[str], list[list[str]]]:
     """Return the heads and rows of a table with one row per split.
 
-    It counts cases, subjects, and images and boxes of each class, and gives the percentage of the voxels of
-    each label; with more classes than `MANY`, the smallest and the largest of these numbers.
+    It counts cases, subjects, images and targets where these are not as many, and images and boxes of each
+    class, and gives the percentage of the voxels of each label; with more classes than `MANY`, the smallest
+    and the largest of these numbers.
     """
     splits = [
         s for s in (*SPLITS, "None") if any(str(r.split) == s for r in found.records)
     ]  # None: with a fault
     heads = ["split", "cases", "subjects"]
+    sides = [found.shapes, found.targets.shapes] if found.targets.shapes else []
+    if sides and sides[0].keys() != sides[1].keys():
+        heads += ["images", "targets"]
     rows: list[list[str]] = []
     for split in splits:
         members = [record for record in found.records if str(record.split) == split]
@@ -152,6 +163,7 @@ def table(found: Inventory, source: Source) -> tuple[list[str], list[list[str]]]
                 "no split" if split == "None" else split,
                 str(len(members)),
                 str(len({record.subject for record in members})),
+                *(str(sum(record.case in side for record in members)) for side in sides if len(heads) > 3),
             ]
         )
     columns: list[tuple[str, Sequence[str], dict[str, Counter[int]], bool]] = [
@@ -195,11 +207,12 @@ def facts(found: Inventory, source: Source) -> dict[str, str]:
     types = types_of(source) or found.types
     return {
         **read_in(source, found.records, found.axes),
-        "shapes (channels first)": _spread(list(found.shapes.values()), "d"),
-        f"spacing, {units_of(source, found.records)}": _spread(list(found.spacings.values()), ".3g"),
+        "shapes (channels first)": spread(list(found.shapes.values()), "d"),
+        f"spacing, {units_of(source, found.records)}": spread(list(found.spacings.values()), ".3g"),
         "stored as": ", ".join(f"{name} ({n})" for name, n in types.most_common()),
         "lowest intensity": f"{min(lows):.4g} to {max(lows):.4g}",
         "highest intensity": f"{min(highs):.4g} to {max(highs):.4g}",
+        **found.targets.facts(),
     }
 
 
@@ -217,16 +230,3 @@ def settings(found: Inventory, preparation: Preparation) -> dict[str, str]:
 def _way(intensity: Intensity) -> str:
     """Return an intensity setting as it is typed; a window says what it is mapped to."""
     return shown(intensity) + (" mapped to 0 to 1" if ends(intensity) else "")
-
-
-def _spread(rows: Sequence[tuple[Any, ...]], style: str) -> str:
-    """Return one value per dimension, or its range."""
-    parts = []
-    for length in sorted({len(row) for row in rows}):
-        columns = zip(*(row for row in rows if len(row) == length), strict=True)
-        parts.append(" x ".join(_range(min(c), max(c), style) for c in columns))
-    return "; ".join(parts)
-
-
-def _range(low: Any, high: Any, style: str) -> str:
-    return f"{low:{style}}" if f"{low:{style}}" == f"{high:{style}}" else f"{low:{style}}..{high:{style}}"

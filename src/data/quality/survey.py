@@ -19,7 +19,7 @@ from ganatomy.data.problems import told_once
 from ganatomy.data.quality.familiarity.case_summary import Summary, summarise
 from ganatomy.data.quality.faults import examined, name_of
 from ganatomy.data.quality.leaks import leaks
-from ganatomy.data.records import Case, Fault, Record, Source
+from ganatomy.data.records import Case, Fault, Record, Source, picture
 from ganatomy.data.transforms.prepare import Prepared, grid_of
 from ganatomy.errors import UserError
 from ganatomy.files import write_whole
@@ -30,7 +30,7 @@ OnError = Literal["stop", "skip"]
 SHOWN = 10
 SETTINGS = 4
 """Facts of the same cases under this many other settings are kept too."""
-FORMAT = 2
+FORMAT = 3
 """Part of the name of the file of facts: increase it when they hold something else."""
 SUMMARISED = 1500
 """Cases that are summarised, of larger data sets: more change no limit of what is familiar."""
@@ -92,7 +92,7 @@ def survey(
         if not cache.holds(record):
             raise UserError("changed while it was read; start again once the data no longer change")
         cache.put(record, ready)
-        return ready["image"].shape, prepared.preparation.kept(grid_of(case))
+        return picture(ready).shape, prepared.preparation.kept(grid_of(case))
 
     notes = Notes(folder, records)
     known = notes.read()
@@ -103,7 +103,7 @@ def survey(
         fact, measure = known.get(name), record.case in measured
         if (
             fact is None
-            or (measure and not fact.summary and not fact.grave)
+            or (measure and not fact.summary and not fact.grave and "missing" not in fact.holds)
             or not (fact.grave or cache.kind == "none" or cache.has(record))
         ):
             fact = look(record, source, keep, measure)
@@ -114,7 +114,8 @@ def survey(
 
 
 def summarised(records: Sequence[Record]) -> set[str]:
-    """Return the names of the cases to summarise: at most `SUMMARISED`, training cases first."""
+    """Return the names of the images to summarise: at most `SUMMARISED`, training cases first."""
+    records = [record for record in records if record.side != "target"]
 
     def order(record: Record) -> tuple[bool, bytes]:
         return record.split != "train", hashlib.sha256(record.case.encode(errors="surrogateescape")).digest()
@@ -146,19 +147,29 @@ def look(
         return Facts((), faults)
     try:
         shape, kept = keep(record, case)
+        holds = classes_in(case)
+        measure = measure and "missing" not in holds  # a missing channel is not a constant one
         summary = summarise(case["image"], case["affine"], case["spacing"]) if measure else {}
-        return Facts(shape, faults, source.content(record), classes_in(case), kept, summary)
+        return Facts(shape, faults, source.content(record), holds, kept, summary)
     except UserError as error:
         raise UserError(f"{name_of(record, source)}: {error}") from error
 
 
 def classes_in(case: Case) -> dict[str, list[int]]:
-    """Return the class numbers in a case: `label` (above 0), `boxes` and `class`, if the case has them."""
-    found: dict[str, list[int]] = {}
+    """Return the class numbers in a case: `label` (above 0), `boxes` and `class`, if the case has them.
+
+    A case with a target has the key `target`, without numbers; so has `mask`. `missing` holds the channels
+    that it lacks, if any.
+    """
+    found: dict[str, list[int]] = {"target": []} if "target" in case else {}
     if "label" in case:
         found["label"] = classes(case["label"])
     if "boxes" in case:
         found["boxes"] = np.unique(case["classes"]).tolist()
+    if "mask" in case:
+        found["mask"] = []
+    if "present" in case and not case["present"].all():
+        found["missing"] = np.flatnonzero(~case["present"]).tolist()
     if "class" in case:
         found["class"] = np.unique(case["class"]).tolist()
     return found

@@ -10,7 +10,7 @@ from typing import Any
 
 from ganatomy.data.io.readers import sifted, stem, suffix
 from ganatomy.data.problems import few
-from ganatomy.data.records import Fault, Record
+from ganatomy.data.records import Fault, Record, Side
 from ganatomy.data.sources.files.base import Files
 from ganatomy.data.sources.files.templates import Template, globbed, owned, visible
 from ganatomy.data.splits.lists import read_splits, split_named
@@ -32,6 +32,7 @@ class Folder(Files):
         match: a regular expression searched in the path, whose named groups become words.
         label: template of the masks below `root`; it may contain `*`.
         target: template of the targets below `root`; it may contain `*`.
+        mask: template of the regions of losses and scores, voxels that are not 0; `auto` reads no files.
         kind: template of the class of the image.
         subject: template of the subject.
         given_split: template of the split, such as {top}.
@@ -44,6 +45,7 @@ class Folder(Files):
     match: str | None = None
     label: str | None = None
     target: str | None = None
+    mask: str | None = None
     kind: str | None = None
     subject: str = "{folder}/{stem}"
     given_split: str | None = None
@@ -62,23 +64,32 @@ class Folder(Files):
             self.image_classes = tuple(sorted({self._filled("kind", each) for each in words}))
         labels, label_notes = self._files("label", words)
         targets, target_notes = self._files("target", words)
-        records = [self._record(*each) for each in zip(found, words, labels, targets, strict=True)]
+        masks, mask_notes = self._files("mask", words)
+        records = [
+            self._record(path, *each)
+            for path, *each in zip(found, words, labels, targets, masks, strict=True)
+        ]
+        if self.two_sided and self.target:
+            alone, more = self._alone(words, {file for files in targets for file in files or ()})
+            records, notes = [*records, *alone], [*notes, *more]
         if self.splits:
             path = self.folder / self.splits
             records = assigned(records, read_splits(path), str(path))
-        return self.completed(records, [*notes, *label_notes, *target_notes])
+        return self.completed(records, [*notes, *label_notes, *target_notes, *mask_notes])
 
     def _files(
         self, role: str, words: Sequence[dict[str, str]]
     ) -> tuple[list[list[str] | None], list[Fault]]:
-        """Return the masks or targets of each image, each with one owner, and notes about the other files."""
+        """Return the files of a role of each image, each with one owner, and notes about the other files."""
         text = getattr(self, role)
-        if not text:
+        if not text or (role, text) == ("mask", "auto"):
             return [None] * len(words), []
         template = Template(text, role)
+        if role == "target" and self.two_sided and not any(map(any, map(template.words, words))):
+            return [None] * len(words), []  # it says nothing of an image: no case is a pair
         both = [template.found(self.folder, each) for each in words]
         own = owned([files for files, _ in both], [template.words(each) for each in words])
-        if role == "label" and self.missing_label == "background":
+        if (role == "label" and self.missing_label == "background") or (role == "target" and self.two_sided):
             own = [[file for file in files if (self.folder / file).exists()] for files in own]
         taken = {file for files in own for file in files}
         begin = sorted({file for _, more in both for file in more} - taken)
@@ -91,6 +102,36 @@ class Folder(Files):
         if role == "label" and self.missing_label == "background":
             notes += self._orphans(template, words, taken)
         return list(own), notes
+
+    def _alone(self, words: Sequence[dict[str, str]], taken: set[str]) -> tuple[list[Record], list[Fault]]:
+        """Return the targets that belong to no image, as cases of that side alone, and a note.
+
+        Args:
+            words: words of each image.
+            taken: targets of the images.
+        """
+        text = f"data.target={self.target}"
+        template, images = Template(str(self.target), "target"), {each["path"] for each in words}
+        found = [files for files in template.groups(self.folder, words) if not taken.intersection(files)]
+        if not found and not taken:
+            raise UserError(f"{text}: no file in {self.folder} matches")
+        if twice := [file for files in found for file in files if file in images]:
+            raise UserError(
+                f"{text}: {len(twice)} of its files are images too: {few(twice)}; have data.image and "
+                "data.target name different files (data.exclude leaves some out of data.image)"
+            )
+        alone = []
+        for files in found:
+            own = self._words(self.folder / files[0])
+            record = self._record(self.folder / files[0], own, None, files, side="target")
+            alone.append(record)
+        names = {each["stem"] for each in words}
+        same = sorted({stem(Path(r.content["target"][0])) for r in alone} & names)
+        note = f"{text}: {len(same)} names are those of images and targets of different subjects: {few(same)}"
+        mend = 'if they are the same people, set data.subject="{stem}"'
+        known = {self._filled("subject", each).lstrip("./") for each in words}
+        several = same and not known.intersection(r.subject for r in alone)
+        return alone, [Fault("", "same names", f"{note}; {mend}", grave=False)] if several else []
 
     def _orphans(self, template: Template, words: Sequence[dict[str, str]], taken: set[str]) -> list[Fault]:
         """Report masks without an image: if images may lack a mask, a misspelt name would stay unnoticed."""
@@ -109,15 +150,25 @@ class Folder(Files):
         return [fault] if left else []
 
     def _record(
-        self, path: Path, words: dict[str, str], label: list[str] | None, target: list[str] | None
+        self,
+        path: Path,
+        words: dict[str, str],
+        label: list[str] | None,
+        target: list[str] | None,
+        mask: list[str] | None = None,
+        side: Side = "",
     ) -> Record:
         name = words["path"]
-        content: dict[str, Any] = {"image": name}
+        content: dict[str, Any] = {} if side == "target" else {"image": name}
         content |= {
-            role: files for role, files in (("label", label), ("target", target)) if files is not None
+            role: files
+            for role, files in (("label", label), ("target", target), ("mask", mask))
+            if files is not None
         }
         kind = self._filled("kind", words) if self.kind else ""
-        if kind:
+        if side == "target":
+            kind = kind if kind in self.image_classes else ""
+        elif kind:
             if kind not in self.image_classes:
                 raise UserError(
                     f"{path}: its kind {kind} is not in data.image_classes={list(self.image_classes)}"
@@ -130,7 +181,7 @@ class Folder(Files):
             else None
         )
         case = name[: -len(suffix(name))].replace("/", "_")
-        return Record(case, subject, split, content, kind)
+        return Record(case, subject, split, content, kind, side=side)
 
     def _filled(self, key: str, words: dict[str, str]) -> str:
         return Template(getattr(self, key), key).filled(words)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ganatomy.data.io.readers import KNOWN, suffix
-from ganatomy.data.problems import blamed, called, few, files_of, noted
+from ganatomy.data.problems import blamed, called, few, noted, own_files
 from ganatomy.data.records import Fault, Record
 from ganatomy.data.splits.lists import Groups
 from ganatomy.errors import UserError
@@ -121,7 +121,7 @@ class _Index:
             self.subjects[record.subject].add(place)
             for name in (record.case, *more(record)):
                 self.whole[name].add(place)
-            for file in files_of(record):
+            for file in own_files(record):
                 self.whole[file].add(place)
                 self.bare[_bare(file)].add(place)
                 for end in _ends(file):

@@ -54,13 +54,29 @@ class Splitting:
         if self.folds is not None:
             return self._by_fold(without(records))
         free = [record for record in records if record.split is None and sound(record)]
-        parts = (
-            dict(zip(subjects_in_turn(free, self.seed), self._cycle(len(subjects_of(free))), strict=True))
-            if free
-            else {}
-        )
+        try:
+            parts = self._parts(free)
+        except UserError as error:
+            faults = [f for r in records if not sound(r) for f in r.problems if f.grave and f.case == r.case]
+            if not faults:
+                raise
+            words = f"{len({fault.case for fault in faults})} of {len(records)} cases have faults"
+            raise UserError(f"{error}; {words}: {faults[0].words}") from error
         dealt = [r if r.split or not sound(r) else replace(r, split=parts[r.subject]) for r in records]
         return self._fill(dealt) if len(free) < sum(map(sound, records)) else dealt
+
+    def _parts(self, records: Sequence[Record]) -> dict[str, Split]:
+        """Return the split of each subject, so that each split has its share of either side.
+
+        Too few subjects to have one in every split train, if there are others.
+        """
+        groups = [subjects_in_turn(group, self.seed) for group in by_side(records)]
+        least = sum(share > 0 for share in self.shares)
+        everybody = [subject for turn in groups for subject in turn]
+        parts: dict[str, Split] = dict.fromkeys(everybody, "train")
+        for turn in [turn for turn in groups if len(turn) >= least] or [everybody] * bool(everybody):
+            parts |= dict(zip(turn, self._cycle(len(turn)), strict=True))
+        return parts
 
     def _fill(self, records: Sequence[Record]) -> list[Record]:
         """Take val or test, if a published split lacks it, from the training subjects."""
@@ -68,7 +84,7 @@ class Splitting:
         for number, split in ((2, SPLITS[2]), (1, SPLITS[1])):
             training = [record for record in done if record.split == "train" and sound(record)]
             if self.shares[number] and training and not any(record.split == split for record in done):
-                turn = subjects_in_turn(training, self.seed)
+                turn = turn_by_side(training, self.seed)
                 rest = sum(self.shares[:number])
                 chosen = spread(turn, shares(len(turn), (rest, self.shares[number], 0))[1])
                 done = [
@@ -92,7 +108,7 @@ class Splitting:
         assert self.folds is not None and self.fold is not None
         given = {record.subject: record.fold for record in records if record.fold is not None}
         self._check_folds(records, given)
-        turn = subjects_in_turn([record for record in records if sound(record)], self.seed)
+        turn = turn_by_side([record for record in records if sound(record)], self.seed)
         place = {subject: index % self.folds for index, subject in enumerate(turn)}
         place |= {subject: given[subject] for subject in turn if subject in given}
         if len(set(place.values())) < self.folds:
@@ -144,6 +160,21 @@ def without(records: Sequence[Record]) -> list[Record]:
     return [
         replace(r, problems=tuple(p for p in r.problems if p.kind not in (LIST, UNNAMED))) for r in records
     ]
+
+
+def by_side(records: Sequence[Record]) -> list[list[Record]]:
+    """Return the records of subjects with both sides, with images alone, and with targets alone."""
+    sides: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        sides[record.subject] |= {record.side} if record.side else {"image", "target"}
+    kinds = ({"image", "target"}, {"image"}, {"target"})
+    groups = [[record for record in records if sides[record.subject] == kind] for kind in kinds]
+    return [group for group in groups if group]
+
+
+def turn_by_side(records: Sequence[Record], seed: int) -> list[str]:
+    """Return the subjects as `subjects_in_turn` does, those of each side after one another."""
+    return [subject for group in by_side(records) for subject in subjects_in_turn(group, seed)]
 
 
 def subjects_of(records: Sequence[Record]) -> dict[str, str]:

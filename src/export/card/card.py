@@ -132,7 +132,8 @@ def _training(data: Plain, cfg: Plain) -> str:
 
 
 def _virtual(cfg: Plain) -> bool:
-    return str(cfg["data"]["_target_"]).rpartition(".")[2] in ("Brain", "BrainLesions", "StackedDigits")
+    made_up = ("Brain", "BrainContrasts", "BrainLesions", "StackedDigits")
+    return str(cfg["data"]["_target_"]).rpartition(".")[2] in made_up
 
 
 def _set(data: Plain, split: str) -> str:

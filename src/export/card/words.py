@@ -6,6 +6,7 @@ TASKS = {
     "detection": "detection, image in, boxes out",
     "anomaly": "anomaly detection, learned from healthy images",
     "synthesis": "synthesis, images from noise",
+    "translation": "translation, image of one modality in, the same anatomy in another out",
 }
 """Title of the card by task."""
 
@@ -20,6 +21,9 @@ INTENDED = {
     "detection": f"Research: finding objects in images like those of the training data. {RESEARCH}",
     "anomaly": "Research: finding what differs from the healthy images of the training data. A low score "
     f"does not mean that an image is healthy. {RESEARCH}",
+    "translation": "Research: images like those of the target modality, from images like those of the "
+    "source. They are computed, not acquired: a lesion may be lost or invented, and a value may be wrong "
+    f"where it looks right. {RESEARCH}",
     "synthesis": "Research: synthetic images for method development and teaching. They show nobody, and "
     f"they must be marked as synthetic wherever they go. {RESEARCH}",
 }
@@ -31,6 +35,8 @@ MEASURES = {
     "enhancement": "Similarity to the target (PSNR, SSIM, absolute error) and texture, in the file's units.",
     "detection": "Average precision and FROC, at the threshold that was chosen on validation images.",
     "anomaly": "AUROC and average precision of images, and of pixels where lesions are outlined.",
+    "translation": "Similarity to the target inside the mask (MAE, PSNR, SSIM), in the target's units; "
+    "distances of sets (SWD, KID); anatomy and lesions as a finished run finds them, where one was named.",
     "synthesis": "Distances between synthetic and real images as sets (SWD, KID), coverage and density.",
 }
 """What the scores are, by task."""

@@ -14,6 +14,7 @@ from ganatomy.networks.image_to_image.centernet import UNIT, CenterNet
 from ganatomy.tasks.anomaly import AnomalyTask
 from ganatomy.tasks.detection import DetectionTask
 from ganatomy.tasks.synthesis import SynthesisTask
+from ganatomy.tasks.translation import TranslationTask
 
 if TYPE_CHECKING:
     from ganatomy.tasks.base import AdversarialTask
@@ -105,6 +106,12 @@ def _synthesis(task: Any, sides: tuple[int, ...]) -> tuple[nn.Module, Layout, La
     return module, inputs, {"image": "[B, C, *sides], in the units of prepared training images"}
 
 
+def _translation(task: Any, sides: tuple[int, ...]) -> tuple[nn.Module, Layout, Layout]:
+    """Return the network from source to target; others that its training needs are left out."""
+    outputs = {"output": "[B, K, *sides], in the units of prepared targets: see target in preprocessing"}
+    return task.translator, {"image": "[B, C, *sides], prepared as in training"}, outputs
+
+
 def _anomaly(task: Any, sides: tuple[int, ...]) -> tuple[nn.Module, Layout, Layout]:
     from ganatomy.export.graphs.anomaly import scoring
 
@@ -120,6 +127,7 @@ KINDS: dict[type, Callable[[Any, tuple[int, ...]], tuple[nn.Module, Layout, Layo
     DetectionTask: _detection,
     SynthesisTask: _synthesis,
     AnomalyTask: _anomaly,
+    TranslationTask: _translation,
 }
 """How the graph of a task is made; tasks with a plain answer need no entry."""
 

@@ -59,18 +59,27 @@ class ResidualGenerator(nn.Module):
         initialise(self, start)
 
     def forward(self, x: Tensor) -> Tensor:
-        features = self.encode(x)[-1]
-        for up in self.up:
-            features = up(F.interpolate(features, scale_factor=2, mode="nearest"))
-        output: Tensor = self.leave(features)
-        return output
+        return self.decode(self.encode(x))
 
-    def encode(self, x: Tensor) -> list[Tensor]:
-        """Return x and the features of the first layer, of every halving and of every block, in order."""
-        features = [x, self.enter(x)]
-        for stage in (*self.down, *self.blocks):
+    def encode(self, x: Tensor, last: int | None = None) -> list[Tensor]:
+        """Return x and the features of the first layer, of every halving and of every block, in order.
+
+        Args:
+            x: [B, in_channels, *spatial].
+            last: Number of the last layer that is wanted, x being 0; None for all.
+        """
+        features = [x]
+        for stage in (self.enter, *self.down, *self.blocks)[:last]:
             features.append(stage(features[-1]))
         return features
+
+    def decode(self, features: Sequence[Tensor]) -> Tensor:
+        """Return the output, [B, out_channels, *spatial], for all features of `encode`."""
+        x = features[-1]
+        for up in self.up:
+            x = up(F.interpolate(x, scale_factor=2, mode="nearest"))
+        output: Tensor = self.leave(x)
+        return output
 
 
 class _Block(nn.Module):

@@ -35,8 +35,6 @@ class Method(nn.Module):
 
     Attributes:
         unpaired: True if image and target of a row need not show the same; `data.unpaired` must say so too.
-        further_losses: Functions of (batch, image of the source, translation) that return weighted losses by
-            name; the task adds those of its own settings, e.g. `task.structure`.
     """
 
     unpaired = False
@@ -62,19 +60,34 @@ class Method(nn.Module):
     def network_arguments(inputs: int, outputs: int) -> Channels:
         """Return what the numbers of channels of source and target decide about the networks.
 
+        A discriminator sees the image with target or output; one of several that is named `target` or
+        `source` sees that side alone, and a generator named `to_source` maps the target back to the image.
+
         Args:
             inputs: Channels of the image.
             outputs: Channels of the target.
         """
         return {
             "generator": {"in_channels": inputs, "out_channels": outputs},
+            "generator.to_source": {"in_channels": outputs, "out_channels": inputs},
             "generator.registration": {"in_channels": 2 * outputs},
             "discriminator": {"in_channels": inputs + outputs, "image_channels": outputs, "out_channels": 1},
+            "discriminator.target": {"in_channels": outputs, "image_channels": outputs, "out_channels": 1},
+            "discriminator.source": {"in_channels": inputs, "image_channels": inputs, "out_channels": 1},
         }
+
+    @property
+    def generator_passes(self) -> tuple[int, int]:
+        """Return how often networks of the generator run in a batch: in its own step, in D's alone."""
+        return 1, 1
 
     def translator(self, generator: nn.Module) -> nn.Module:
         """Return the network from image to target among the generator's: [B, C, *] to [B, K, *]."""
         return generator
+
+    def back_translator(self, generator: nn.Module) -> nn.Module | None:
+        """Return the network from target to image, [B, K, *] to [B, C, *]; None where there is none."""
+        return None
 
     def generate(self, batch: Batch) -> Any:
         """Return the generator's outputs; `translated` finds the translation among them."""
@@ -84,6 +97,10 @@ class Method(nn.Module):
         """Return the translation of the image, [B, K, *spatial], in what `generate` returned."""
         found: Tensor = output
         return found
+
+    def counterparts(self, batch: Batch, output: Any) -> list[tuple[Tensor, Tensor]]:
+        """Return (image, its translation) for each direction, to the target first, for `task.structure`."""
+        return [(batch["image"], self.translated(output))]
 
     def discriminator_inputs(self, batch: Batch, output: Any) -> Any:
         """Return (real, fake), or {name: (real, fake)} of several discriminators."""

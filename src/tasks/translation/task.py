@@ -2,49 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Batch
-from ganatomy.errors import UserError
-from ganatomy.metrics.cases import CaseTable
-from ganatomy.metrics.enhancement import SCORES, score_case
+from ganatomy.data.transforms.intensity import as_many, ends
 from ganatomy.metrics.outside import OutsideMetric, OutsideMetrics
-from ganatomy.pictures import shown
 from ganatomy.tasks.base import AdversarialTask
-from ganatomy.tasks.enhancement.data_range import span_of
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.sliding_window import in_windows, slide
-from ganatomy.tasks.shared.volumes import all_finite, in_units, rows_by_case, scale_and_offset, stacked
+from ganatomy.tasks.shared.volumes import all_finite, in_units, rows_by_case
+from ganatomy.tasks.translation import baselines as baselines_of
 from ganatomy.tasks.translation.base import Method, Players
+from ganatomy.tasks.translation.compared import Compared
 from ganatomy.tasks.translation.losses import range_of
 from ganatomy.tasks.translation.paired import Paired
 from ganatomy.tasks.translation.perceptual import Perceptual, check_perceptual
+from ganatomy.tasks.translation.scores.monitor import chosen_monitor
+from ganatomy.tasks.translation.scores.panels import Panels
+from ganatomy.tasks.translation.scores.reader import TargetReader
+from ganatomy.tasks.translation.scores.scoring import Scoring
+from ganatomy.tasks.translation.scores.units import ranges_of
+from ganatomy.tasks.translation.structure import structure_of
 
 
 class TranslationTask(AdversarialTask):
-    """Translate images; scores are taken in the target's units.
+    """Translate images; scores are taken in the target's units, inside the mask where the data have one.
 
     Args:
         recipe: Players, objective and optimisers.
         monitor: Validation score that chooses the best checkpoint.
         method: How the translation is learned; see `tasks.translation.base`. None: from pairs, by L1.
         window: Side or sides of the sliding window in evaluation; None for whole images.
-        data_range: Data range of PSNR and SSIM in the target's units: a number, a window [low, high], or a
-            list with one of them per channel. Anything else: the range of each case's truth.
+        data_range: Range of PSNR and the structural similarities in the target's units: a window [low, high],
+            which values are clipped to, or a width, or a list with one of them per channel. Anything else:
+            the range of each case's truth.
         scored: "file" or "network", see `AdversarialTask`.
         metrics: Further scores of each case.
+        evaluator: Directory of a finished run on images like the targets, which reads the test's images.
+        lesion: Class of lesions of that run; None for one of a usual name.
+        baselines: Names of the baselines, see `tasks.translation.baselines`; None for those that the data
+            allow.
         target_range: Range of the target's intensities in the network's units, for losses.
         perceptual: Directory of a finished segmentation run on images like the target, whose features are
             compared in training (`Perceptual`). Nothing after training needs it.
         perceptual_weight: Weight of that loss.
         perceptual_layers: Modules of that run's network whose outputs are compared; none: all of its parts.
         perceptual_hash: SHA-256 of that run's generator.safetensors; None to take it as it is.
+        structure: Weights of losses between image and translation, and the runs they need; see `Structure`.
 
     Raises:
         UserError: `data_range` or a setting of the perceptual loss is not usable.
@@ -53,6 +62,7 @@ class TranslationTask(AdversarialTask):
     written_like = "target"
     soft_kind = "values"
     plain_answer, uses_boxes = True, False
+    trivial = "identity"
 
     def __init__(
         self,
@@ -63,20 +73,36 @@ class TranslationTask(AdversarialTask):
         data_range: float | list[Any] | str | None = None,
         scored: str = "file",
         metrics: Sequence[OutsideMetric] = (),
+        evaluator: str | None = None,
+        lesion: str | None = None,
+        baselines: Sequence[str] | None = None,
         target_range: float = 1.0,
         perceptual: str | None = None,
         perceptual_weight: float = 1.0,
         perceptual_layers: Sequence[str] = (),
         perceptual_hash: str | None = None,
+        structure: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(recipe, monitor, scored)
-        self.method, self.window, self.data_range = method or Paired(), window, span_of(data_range)
+        self.method, self.window = method or Paired(), window
         self.method.begin(Players(self.generator, self.discriminator, recipe.spatial_dims, target_range))
         check_perceptual(self.method, perceptual, perceptual_weight)
         self.perceptual: Perceptual | None = None
-        self.outside = OutsideMetrics(metrics)
-        columns = (*SCORES, *self.outside.single)
-        self.register_tables({name: CaseTable(columns) for name in ("val", "test")})
+        self.structure = structure_of(structure)
+        self.baseline_names = list(baselines or ())
+        self.notes += baselines_of.notes(self.baseline_names)
+        self.baselines = baselines_of.Baselines()
+        ranges, returns = ranges_of(data_range), self.method.back_translator(self.generator) is not None
+        outside = OutsideMetrics(metrics)
+        self.scoring = Scoring(monitor, ranges, outside, self.baseline_names, recipe.spatial_dims, returns)
+        self.register_tables({**self.scoring.tables})
+        self.panels = Panels(ranges)
+        self.compared = Compared(ranges)
+
+    @property
+    def unpaired(self) -> bool:  # type: ignore[override]
+        """Return True if the method learns without pairs."""
+        return self.method.unpaired
 
     @property
     def translator(self) -> nn.Module:
@@ -85,16 +111,24 @@ class TranslationTask(AdversarialTask):
 
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
-        """Return the settings with the target's `data_range` and, if training saw only patches, `window`."""
+        """Return the settings with what the data decide: range, monitor, baselines, and window of patches."""
         given = in_windows(AdversarialTask.resolve_settings(data, given), data)
         preparation = data.preparation
         if preparation.target_intensity is not None and given.get("data_range") == preparation.intensity:
             given = {**given, "data_range": preparation.target_intensity}
-        return {**given, "target_range": range_of(preparation.target_intensity or preparation.intensity)}
+        if isinstance(given.get("data_range"), list) and not ends(given["data_range"]):
+            as_many(given["data_range"], data.target_channels, "task.data_range")
+        given = {**given, "target_range": range_of(preparation.target_intensity or preparation.intensity)}
+        given["monitor"] = chosen_monitor(data, given["monitor"])
+        return {**given, "baselines": baselines_of.settled(data, given.get("baselines"))}
 
     @staticmethod
     def network_arguments(data: DataModule) -> dict[str, dict[str, Any]]:
         return Method.network_arguments(data.channels, data.target_channels)
+
+    @property
+    def generator_passes(self) -> tuple[int, int]:
+        return self.method.generator_passes
 
     def generate(self, batch: Batch) -> Any:
         return self.method.generate(batch)
@@ -107,58 +141,71 @@ class TranslationTask(AdversarialTask):
         if self.perceptual is not None:
             image = self.method.translated(output)
             losses["perceptual"] = self.perceptual(image, batch["target"], batch.get("mask"))
-        return losses
+        return losses | self.structure(self.method, batch, output)
 
     def soft_prediction(self, batch: Batch) -> Tensor:
         return slide(self.translator, batch["image"], self.window)
 
+    def attach_reader(self, reader: TargetReader) -> None:
+        """Have the test's images read by a finished run, and score what it finds."""
+        self.scoring.read_by(reader)
+
+    def on_validation_epoch_start(self) -> None:
+        if self.scoring.sets.data is None:
+            self.scoring.know(self.trainer.datamodule, self.window)  # type: ignore[attr-defined]
+
+    def prepare_baselines(self, data: DataModule) -> None:
+        """Fit the baselines on training cases."""
+        self.scoring.know(data, self.window)
+        self.baselines = baselines_of.fit(data, self.baseline_names, self.recipe.seed)
+        self.closing_lines += self.baselines.lines
+
+    def kept_baselines(self) -> dict[str, np.ndarray]:
+        return self.baselines.kept()
+
+    def restore_baselines(self, kept: Mapping[str, np.ndarray], data: DataModule) -> None:
+        self.scoring.know(data, self.window)
+        self.baselines = baselines_of.restored(kept, data, self.baseline_names)
+
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
         all_finite(batch, prediction)
-        for case, rows in rows_by_case(batch):
-            truth, values = (
-                self._truth(stage, batch, rows),
-                self._values(stage, batch, rows, prediction[rows]),
-            )
-            try:
-                scores = score_case(values, truth, self.data_range)
-            except ValueError as error:
-                raise UserError(f"{case}: {error} (task.data_range)") from error
-            self.tables[stage].update(case, scores | self.outside.named(case, values, truth))
+        back, files = self._taken_back(batch, prediction), self.files_of(stage)
+        for _, rows in rows_by_case(batch):
+            outputs = {stage: prediction[rows]}
+            if stage == "test":
+                outputs |= self.baselines.predictions(batch, rows)
+                self.compared.add(batch, rows, outputs)
+            error = float("nan") if back is None else self._cycle_error(batch, rows, back[rows])
+            self.scoring.add(outputs, batch, rows, files, error)
 
-    def _truth(self, stage: str, batch: Batch, rows: list[int]) -> Tensor:
-        """Return the truth of a case in the units of its file, float64 [n, C, *spatial]."""
-        files = self.files_of(stage)
-        if files is None:
-            scale, offset = scale_and_offset(batch, rows[0], self.recipe.spatial_dims, "target")
-            truth: Tensor = batch["target"][rows].double() * scale + offset
-            return truth
-        case = batch["case"][rows[0]]
-        target = files.truth(case)[files.role(case, "target")].astype(np.float64)
-        return torch.from_numpy(np.ascontiguousarray(files.planes(batch, rows[0], target)))
+    def _taken_back(self, batch: Batch, prediction: Tensor) -> Tensor | None:
+        """Return the source images that the translations are taken back to; None without a way back."""
+        network = self.method.back_translator(self.evaluator)
+        return None if network is None else slide(network, prediction.to(batch["image"].dtype), self.window)
 
-    def _values(self, stage: str, batch: Batch, rows: list[int], image: Tensor) -> Tensor:
-        """Return the rows of one case in the units of its file, rounded as there if files are scored."""
-        files, dims = self.files_of(stage), self.recipe.spatial_dims
-        scale, offset = scale_and_offset(batch, rows[0], dims, "target")
-        values = image.double() * scale + offset
-        if files is None:
-            return values
-        written = files.as_written(batch, rows, stacked(batch, values, rows), self.written_like)
-        return torch.from_numpy(np.ascontiguousarray(files.planes(batch, rows[0], written.values)))
+    def _cycle_error(self, batch: Batch, rows: list[int], back: Tensor) -> float:
+        """Return the mean absolute error there and back, in the source's units."""
+        scale = batch["scale"][rows].double().reshape(len(rows), -1, *[1] * self.recipe.spatial_dims)
+        return float(((back - batch["image"][rows]).double() * scale).abs().mean())
+
+    def scores(self, stage: str) -> dict[str, float]:
+        found, self.case_scores = self.scoring.of_stage(stage, super().scores(stage), self.case_scores)
+        return found
+
+    def baseline_scores(self) -> dict[str, float]:
+        self.pictures |= self.compared.pictures()
+        return self.scoring.of_baselines(super().baseline_scores())
+
+    def floor_scores(self) -> dict[str, float]:
+        """Return the scores of true images of the target side."""
+        return self.scoring.of_floor()
 
     def saved_prediction(self, batch: Batch, prediction: Tensor, rows: list[int]) -> Tensor:
         return in_units(batch, prediction, rows, "target")
 
     def sample_panels(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
-        """Draw one slice per case, each side in its own window."""
-        rows = [group[len(group) // 2] for _, group in rows_by_case(batch)]
-        drawn: dict[str, list[np.ndarray]] = {}
-        for row in rows:
-            image, truth, output = (
-                t[row].float().cpu().numpy() for t in (batch["image"], batch["target"], prediction)
-            )
-            low, high = (float(value) for value in np.percentile(truth, (0.5, 99.5)))
-            drawn.setdefault("input", []).append(shown(image[None, :1]))
-            for name, picture in {"ours": output, "truth": truth}.items():
-                drawn.setdefault(name, []).append(shown(picture[None, :1], (low, high)))
-        return {name: np.concatenate(tiles) for name, tiles in drawn.items()}
+        """Draw one slice per case, each side in its own window; see `Panels`."""
+        back = None if "target" in batch else self._taken_back(batch, prediction)
+        columns = self.panels(batch, prediction, self.scoring.sets.data, back)
+        self.legends = self.panels.legends
+        return columns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,7 +78,11 @@ class SpoiledEcho:
         return signal
 
 
-SEQUENCES = {"t1": SpoiledEcho(18, 10, 30), "t2": SpinEcho(3300, 120), "pd": SpinEcho(3300, 35)}
+SEQUENCES: Mapping[str, SpinEcho | SpoiledEcho] = {
+    "t1": SpoiledEcho(18, 10, 30),
+    "t2": SpinEcho(3300, 120),
+    "pd": SpinEcho(3300, 35),
+}
 """The MR contrasts with the times and the angle of BrainWeb's simulated database."""
 CONTRASTS = (*SEQUENCES, "ct")
 

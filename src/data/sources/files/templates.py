@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
 
+from ganatomy.data.io.readers import sifted
 from ganatomy.errors import UserError
 
 WILD = "*?["
@@ -78,6 +79,37 @@ class Template:
         files = [path.relative_to(folder).as_posix() for path in visible(folder, pattern)]
         exact = re.compile(_expression(parts))
         return [f for f in files if exact.fullmatch(f)], [f for f in files if not exact.fullmatch(f)]
+
+    def groups(self, folder: Path, words: Sequence[Mapping[str, str]]) -> list[list[str]]:
+        """Return all files below `folder` that it may mean, whatever the words; those of one case together.
+
+        Args:
+            folder: the folder that the paths are relative to.
+            words: words of images, which say how many folders a word may stand for.
+        """
+        shapes: dict[str, re.Pattern[str]] = {}
+        for each in words:
+            parts = _below(self.parts(each))
+            pattern, expression = "", ""
+            for literal, word in parts:
+                stars = "/".join("*" for _ in word.split("/")) if word else ""
+                for piece in (literal, stars):
+                    pattern += piece.lstrip("*") if pattern.endswith("*") and piece != "**/" else piece
+                expression += "".join(map(_token, filter(None, TOKENS.split(literal))))
+                expression += "(" + stars.replace("*", "[^/]+?") + ")" if word else ""
+            shapes.setdefault(pattern, re.compile(expression))
+        found: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for pattern, expression_of in shapes.items():
+            if ".." in pattern.split("/"):
+                continue
+            for path in sifted(visible(folder, pattern))[0]:
+                file = path.relative_to(folder).as_posix()
+                match = expression_of.fullmatch(file)
+                if match is not None and self.wild and match.groups():
+                    found[match.groups()].append(file)
+                elif match is not None:
+                    found[file,].append(file)
+        return list(found.values())
 
     def everything(self, words: Mapping[str, str]) -> str:
         """Return a pattern that matches the files of all images."""

@@ -1,0 +1,1 @@
+"""Training batches whose images and targets are drawn independently (`data.unpaired`)."""
