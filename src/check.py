@@ -101,10 +101,7 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
         next(steps, None)
 
     found = inventory.take(records, data.source, bits, step)
-    found.faults = data.unanswered(found.faults) + data.sides.findings(
-        [record for record in records if record.case in found.shapes | found.targets.shapes],
-        lambda record: record.case in found.targets.shapes,
-    )
+    found.faults = data.unanswered(found.faults) + data.sides.findings(found.usable, found.targets.shapes)
     for record in {r.case: r for one, other, _ in found.alike for r in (one, other)}.values():
         if record.case not in wanted:
             draw(record, data.source.load(record))

@@ -58,6 +58,8 @@ def pictures() -> None:
         for place in (2, 10, 25):
             picture(Path(f"cells/img{n}/masks/{place}.png"), square(place))
         picture(Path(f"clinic/{n}.png"))
+        picture(Path(f"scans/old/p{n}.png"))
+        picture(Path(f"scans/new/q{n}.png"))
         picture(Path(f"boxes/images/{n}.png"))
         picture(Path(f"bottle/train/good/{n:03d}.png"))
         if n <= 2:  # each is searched for, which takes seconds
@@ -87,6 +89,8 @@ def volumes() -> None:
         for name, top in (("t1", 500), ("t2", 7000)):
             volume(Path(f"mrct/P{n}/{name}.nii.gz"), RNG.integers(0, top, (16, 16, 16)))
         volume(Path(f"mrct/P{n}/ct.nii.gz"), RNG.integers(-1000, 900, (16, 16, 16)))
+        for name, low, high in (("mr", 0, 900), ("ct", -1000, 900), ("mask", 1, 2)):
+            volume(Path(f"Task1/1BA{n:03d}/{name}.nii.gz"), RNG.integers(low, high, (16, 16, 16)))
         rows.append([f"P{n}/t1.nii.gz;P{n}/t2.nii.gz", f"P{n}/ct.nii.gz", f"P{n}"])
         volume(Path(f"Dataset001_Mine/imagesTr/c{n}_0000.nii.gz"), RNG.integers(0, 99, (16, 16, 16)))
         volume(Path(f"Dataset001_Mine/labelsTr/c{n}.nii.gz"), RNG.integers(0, 2, (16, 16, 16)))

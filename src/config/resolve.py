@@ -39,6 +39,8 @@ _said: set[str] = set()
 
 INTERNAL = {"source", "seed", "batches_done", "degrade", "pieces", "held", "one_size", "with_boxes"}
 """Arguments of the DataModule that no configuration sets."""
+BOTH = ("mask", "missing")
+"""Keys of the loaders that a source has too if it reads files."""
 
 
 def load(run: str | Path) -> Plain:
@@ -190,12 +192,17 @@ def _check_samples(cfg: Config) -> None:
 
 
 def data_keys(section: DataConfig) -> tuple[Plain, Plain]:
-    """Split the section `data` into the keys of its source (with `_target_`) and those of the loaders."""
-    from ganatomy.config.targets import parameters_of
+    """Split the section `data` into the keys of its source (with `_target_`) and those of the loaders.
+
+    Keys that both have go to both.
+    """
+    from ganatomy.config.targets import parameters_of, resolve
     from ganatomy.data.datamodule import DataModule
 
     data, common = section.to_plain(), set(parameters_of(DataModule)) - INTERNAL
-    return {k: v for k, v in data.items() if k not in common}, {k: v for k, v in data.items() if k in common}
+    both = [key for key in BOTH if key in data and key in parameters_of(resolve(data, "data"))]
+    source = {k: v for k, v in data.items() if k not in common or k in both}
+    return source, {k: v for k, v in data.items() if k in common}
 
 
 def check_data(section: DataConfig) -> None:

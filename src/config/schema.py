@@ -26,6 +26,12 @@ class TaskConfig(TargetSection):
     metrics: list[Node] = Field(default_factory=list)
 
 
+def _unpaired(given: Any) -> Any:
+    if given in (False, True, "disjoint"):
+        return given
+    raise AssertionError("choose false, true or disjoint")
+
+
 class DataConfig(TargetSection):
     """A source and its loading; further keys belong to the source, or to the DataModule."""
 
@@ -33,7 +39,7 @@ class DataConfig(TargetSection):
     workers: Annotated[int, Field(ge=0)]
     cache: Literal["memory", "disk", "none"]
     augment: list[Node]
-    unpaired: bool | Literal["disjoint"] = False
+    unpaired: Annotated[bool | Literal["disjoint"], PlainValidator(_unpaired)] = False
 
 
 class PlayersConfig(Section):

@@ -13,11 +13,10 @@ from typing import Literal
 import numpy as np
 
 from ganatomy.data.io.cases import CaseFiles, write
-from ganatomy.data.records import Case, Record
+from ganatomy.data.records import PICTURES, Case, Record
 
 log = logging.getLogger(__name__)
 Kind = Literal["memory", "disk", "none"]
-SLICED = ("image", "target", "label")
 READERS = 2
 """Part of the cache keys, of no hash: increase it when files are read, checked or prepared differently."""
 
@@ -49,7 +48,7 @@ class Cache:
         self.folder = (folder or Path.home() / ".cache/ganatomy") / "cases"
         self.kept: dict[str, Case] = {}
         self.names: dict[int, str] = {}
-        self.reader = CaseFiles(mapped_only=SLICED)
+        self.reader = CaseFiles(mapped_only=PICTURES)
         self.files = self._files() if kind == "disk" else {}
         self.size = sum(self.files.values())
 
@@ -148,7 +147,7 @@ class Cache:
 
 def one_slice(case: Case, z: int) -> Case:
     """Return slice z of a stack of slices."""
-    return {key: value[z] if key in SLICED else value for key, value in case.items()}
+    return {key: value[z] if key in PICTURES else value for key, value in case.items()}
 
 
 def nbytes(case: Case) -> int:

@@ -40,6 +40,7 @@ class Cohort(TwoSided):
         patches: cuts patches in training; None trains on whole images.
         augment: MONAI dictionary transforms, applied in training.
         seed: seed of training.
+        drop: probability that a channel of a training item is dropped.
         one_size: the task needs all images of one size.
         with_boxes: training batches hold the boxes of the data set.
         records: the cases that are used, by split.
@@ -61,6 +62,7 @@ class Cohort(TwoSided):
     patches: Patches | None
     augment: Sequence[Any]
     seed: int
+    drop: float
     one_size: bool
     with_boxes: bool
     records: dict[Split, list[Record]]
@@ -159,7 +161,8 @@ class Cohort(TwoSided):
     @property
     def evaluated(self) -> Evaluated:
         """Return the reader of whole cases as validation and test serve them."""
-        return Evaluated(self.cache.get, self.degrade, self.sliced, self.splitting.seed)
+        units = self.target_units if self.unpaired and self.own_target else None
+        return Evaluated(self.cache.get, self.degrade, self.sliced, self.splitting.seed, units)
 
     def whole(self, record: Record) -> Case:
         """Return a prepared case without cropping, even if it is a training case."""
@@ -191,7 +194,7 @@ class Cohort(TwoSided):
             self._same_shapes(records, targets)
         if self.unpaired:
             images, others = ((side, self._depths(side)) for side in (records, targets))
-            settings = self.cache.view, self.augment, self.seed, self.patches, self.with_boxes
+            settings = self.cache.view, self.augment, self.seed, self.patches, self.with_boxes, self.drop
             return UnpairedItems(images, others, *settings)
         return TrainItems(
             records,
@@ -203,6 +206,7 @@ class Cohort(TwoSided):
             self.degrade,
             unlabelled_records=len(unlabelled),
             with_boxes=self.with_boxes,
+            drop=self.drop,
         )
 
     def _same_shapes(self, images: Sequence[Record], targets: Sequence[Record]) -> None:

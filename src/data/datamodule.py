@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -18,7 +18,7 @@ from ganatomy.data.known import suited
 from ganatomy.data.labels import Labels
 from ganatomy.data.loader import Loader
 from ganatomy.data.pipeline import EvalBatches, alike, collate
-from ganatomy.data.quality.contract import check_source
+from ganatomy.data.quality.contract import check_choices, check_counts, check_source
 from ganatomy.data.quality.survey import OnError, survey, usable_records
 from ganatomy.data.records import SPLITS, Source, Split
 from ganatomy.data.sampler import Share
@@ -27,12 +27,14 @@ from ganatomy.data.sources.files.base import Files
 from ganatomy.data.splits.held import Changed, Held, dealt
 from ganatomy.data.splits.split import Splitting
 from ganatomy.data.transforms.augment import Item
+from ganatomy.data.transforms.body import check_mode
 from ganatomy.data.transforms.cut import refuse
 from ganatomy.data.transforms.degrade import Degrade
-from ganatomy.data.transforms.intensity import Intensity, as_many
+from ganatomy.data.transforms.intensity import Intensity
+from ganatomy.data.transforms.missing import Missing
 from ganatomy.data.transforms.patches import Patches
 from ganatomy.data.transforms.prepare import Preparation, Prepared
-from ganatomy.errors import UserError, one_of
+from ganatomy.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,9 @@ class DataModule(Cohort, pl.LightningDataModule):
         resize: see `fitted`.
         patch: see `Patches`; null trains on whole images.
         foreground: see `Patches`.
+        mask: `auto` finds the body in the images, the region of losses and scores; files are the source's.
+        missing: see `transforms.missing`.
+        drop: share of the channels that training drops, see `with_drops`.
         split: see `Splitting.shares`.
         split_seed: see `Splitting.seed`; also the seed of noise in validation and test.
         fold: see `Splitting`.
@@ -110,6 +115,9 @@ class DataModule(Cohort, pl.LightningDataModule):
         resize: str | None = None,
         patch: int | Sequence[int] | None = None,
         foreground: float = 0.5,
+        mask: str | None = None,
+        missing: Missing = None,
+        drop: float = 0.0,
         split: Sequence[float] = (4, 1, 1),
         split_seed: int = 0,
         fold: int | None = None,
@@ -132,32 +140,31 @@ class DataModule(Cohort, pl.LightningDataModule):
         self.sides = Sides(unpaired, split_seed)
         self.sides.refuse(label_fraction, unlabelled_fraction, degrade is not None)
         set_sides(source, unpaired)
-        _check_counts(batch_size=(batch_size, 1), workers=(workers, 0))
-        one_of("data.cache", cache, get_args(Kind))
-        one_of("data.on_error", on_error, get_args(OnError))
-        one_of("data.changed", changed, get_args(Changed))
+        check_counts(batch_size=(batch_size, 1), workers=(workers, 0))
+        check_choices(cache=(cache, Kind), on_error=(on_error, OnError), changed=(changed, Changed))
         self.source, self.augment, self.on_error, self.degrade = source, augment, on_error, degrade
-        self.batch_size, self.batches_done, self.pieces = batch_size, batches_done, pieces
+        self.batch_size, self.batches_done, self.pieces, self.drop = batch_size, batches_done, pieces, drop
         self.seed, self.workers, self.one_size, self.with_boxes = seed, workers, one_size, with_boxes
         self.held, self.changed, self.intensity = held, changed, suited(source, intensity)
         size = source.size if isinstance(source.size, int) or source.size is None else tuple(source.size)
-        steps, seeds = tuple(spacing) if spacing else None, patch is not None
-        target_intensity = suited(source, target_intensity, "target_intensity")
-        self.preparation = Preparation(
-            self.spatial_dims, self.intensity, orientation, steps, size, resize, seeds, target_intensity
-        )
-        as_many(self.intensity, self.channels, "data.intensity")
-        as_many(target_intensity, self.target_channels, "data.target_intensity")
+        grid = (orientation, tuple(spacing) if spacing else None, size, resize, patch is not None)
+        more = (suited(source, target_intensity, "target_intensity"), check_mode(mask, source), missing)
+        self.preparation = Preparation(self.spatial_dims, self.intensity, *grid, *more)
+        self.preparation.check_channels(self.channels, self.target_channels, drop)
         self.patches = Patches(patch, foreground) if patch is not None else None
         self.splitting = Splitting(tuple(split), split_seed, folds, fold, split_file)
         self.labels = Labels(label_fraction, unlabelled_fraction, batch_size, split_seed)
-        self.folder = Path(cache_dir).expanduser() if cache_dir else Path.home() / ".cache/ganatomy"
-        if isinstance(source, Files):
-            source.digests = Digests(self.folder, source.folder, source.private)
         self.prepared = Prepared(source, self.preparation, cut=one_size)
-        self.cache = Cache(self.prepared.make, self.prepared.key, cache, self.folder, cache_gb)
+        self.cache = self._cache(cache, cache_dir, cache_gb)
         self.records, self.targets, self.dealt, self.facts = {}, {}, [], {}
         self.sliced, self.left_out, self.going_on = False, 0, []
+
+    def _cache(self, kind: Kind, folder: str | None, limit_gb: float) -> Cache:
+        """Return the cache of prepared cases; a source of files keeps its digests in its folder too."""
+        self.folder = Path(folder).expanduser() if folder else Path.home() / ".cache/ganatomy"
+        if isinstance(self.source, Files):
+            self.source.digests = Digests(self.folder, self.source.folder, self.source.private)
+        return Cache(self.prepared.make, self.prepared.key, kind, self.folder, limit_gb)
 
     def setup(self, stage: str | None = None) -> None:
         """Split and survey the cases: read those that are not cached and find faults.
@@ -235,10 +242,3 @@ class DataModule(Cohort, pl.LightningDataModule):
 
     def _rank_and_world_size(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-
-
-def _check_counts(**counts: tuple[int, int]) -> None:
-    """Raise UserError for a number below its minimum; `counts` maps keys to (number, minimum)."""
-    for key, (number, minimum) in counts.items():
-        if number < minimum:
-            raise UserError(f"data.{key}={number}: give {minimum} or more")

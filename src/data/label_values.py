@@ -30,3 +30,14 @@ def distinct(label: np.ndarray) -> np.ndarray:
 def classes(label: np.ndarray) -> list[int]:
     """Return the values above 0, the background."""
     return [int(value) for value in distinct(label) if value > 0]
+
+
+def new_value(label: np.ndarray, values: np.ndarray) -> float | None:
+    """Return a value of the label that is neither in `values` nor background; None if there is none."""
+    if len(values) > FEW:
+        known = np.isin(label, [0, *values])
+    else:
+        known = label == 0
+        for value in values[values != 0]:
+            known |= label == value
+    return None if known.all() else float(label[~known][0])

@@ -15,10 +15,11 @@ from monai.data.meta_tensor import MetaTensor
 from torch.utils.data import Dataset, Sampler
 
 from ganatomy.data.labels import Labels
-from ganatomy.data.records import Case, Record, picture
+from ganatomy.data.records import PICTURES, Case, Record, picture
 from ganatomy.data.sampler import ItemIndex, item_seed
 from ganatomy.data.transforms.augment import Augmentation, Item
 from ganatomy.data.transforms.degrade import Degrade, degraded_item
+from ganatomy.data.transforms.missing import with_drops
 from ganatomy.data.transforms.patches import FACTS, Patches
 
 Reader = Callable[[Record, int | None], Case]
@@ -43,6 +44,7 @@ class TrainItems(Dataset[Item]):
         unlabelled_records: number of records, the last ones, that are served without labels. If it is
             above 0, each item has the flag `labelled`.
         with_boxes: serve boxes and their classes, where cases have them.
+        drop: probability that a channel is dropped, see `with_drops`.
         stream: see `sampler.item_seed`.
     """
 
@@ -57,6 +59,7 @@ class TrainItems(Dataset[Item]):
         degrade: Degrade | None = None,
         unlabelled_records: int = 0,
         with_boxes: bool = True,
+        drop: float = 0.0,
         stream: int = 0,
     ) -> None:
         self.stream = stream
@@ -67,7 +70,7 @@ class TrainItems(Dataset[Item]):
         ]
         self.unlabelled_items = sum(depth or 1 for depth in depths[len(depths) - unlabelled_records :])
         self.read, self.seed, self.patches, self.augment = read, seed, patches, Augmentation(augment)
-        self.degrade, self.left_out = degrade, FACTS if with_boxes else (*FACTS, *RAGGED)
+        self.drop, self.degrade, self.left_out = drop, degrade, FACTS if with_boxes else (*FACTS, *RAGGED)
 
     def __len__(self) -> int:
         return len(self.places)
@@ -110,6 +113,7 @@ class TrainItems(Dataset[Item]):
             case = self.patches(case, z, seed)
         case = {key: value for key, value in case.items() if key not in self.left_out}
         item = plain(self.augment(functools.partial(as_item, record, case, z), seed))
+        item = with_drops(item, self.drop, seed)
         if self.unlabelled_items:
             item["labelled"] = index < self.labelled_items
         return degraded_item(self.degrade, item, seed) if self.degrade else item
@@ -180,7 +184,7 @@ def one_thread() -> Iterator[None]:
 
 def slices(record: Record, case: Case) -> list[Item]:
     """Return the rows of a sliced volume, in order."""
-    pictures = {key for key in ("image", "target", "label") if key in case}
+    pictures = {key for key in PICTURES if key in case}
     rest = {key: value for key, value in case.items() if key not in pictures}
     return [
         plain(as_item(record, rest | {key: case[key][z] for key in pictures}, z))
@@ -211,6 +215,8 @@ def plain(item: Item) -> Item:
             value = torch.from_numpy(value)
         if key in ("label", "classes", "class"):
             value = value.round().long() if value.is_floating_point() else value.long()
+        elif key == "mask":
+            value = value > 0.5
         elif isinstance(value, torch.Tensor) and value.is_floating_point():
             value = value.float()
         item[key] = value.contiguous() if isinstance(value, torch.Tensor) else value

@@ -75,6 +75,6 @@ def file_of(record: Record, file: str) -> str:
 
 
 def files_of(record: Record, role: str = "image") -> list[str]:
-    """Return the files of `image`, `target` or `label`, relative to the source's root; may be empty."""
+    """Return the files of a role (image, target, label, mask) below the source's root; may be empty."""
     named = record.content.get(role) or []
     return [named] if isinstance(named, str) else [str(name) for name in named]

@@ -10,6 +10,8 @@ import numpy as np
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+PICTURES = ("image", "target", "label", "mask")
+"""Arrays of a case with an axis of channels and the spatial axes."""
 
 Side = Literal["", "image", "target"]
 
@@ -17,15 +19,17 @@ Case = dict[str, np.ndarray]
 """Arrays of one case: `image` [C,*spatial], `affine` [4,4] (voxel to mm; pictures have one too), `spacing`
 [dims] (mm) and, if the data set has them, `label` [1,*spatial], `target` [C,*spatial], `class` [], and
 `boxes` [N,2*dims] with `classes` [N]. A box is its lower corner, then its upper corner, in voxels, in the
-order of the array's axes (rows first); voxel i covers i to i + 1. A case of the target side alone has no
-`image`; its grid is that of its target."""
+order of the array's axes (rows first); voxel i covers i to i + 1. `mask` [1,*spatial] bool is the region
+that losses and scores are taken in, such as the body; `present` [C] bool says which channels of the image
+are there, where some may be missing. A case of the target side alone has no `image`; its grid is that of its
+target."""
 
 Batch = dict[str, Any]
 """Rows of several cases, a plain dict: `image` [B,C,*spatial] float and, if the data set has them, `label`
-[B,1,*spatial] integer, `target` [B,C,*spatial] float, `class` [B], `boxes` list of [N,2*dims] in voxels with
-`classes` list of [N]; `case` and `subject`, lists of str; `offset`, `scale`, `affine` and `spacing` of each
-row; and `slice` [B] if rows are slices. With `data.unpaired` the target of a training row is of another case,
-named by `target_case`, list of str."""
+[B,1,*spatial] integer, `target` [B,C,*spatial] float, `mask` [B,1,*spatial] bool, `present` [B,C] bool,
+`class` [B], `boxes` list of [N,2*dims] in voxels with `classes` list of [N]; `case` and `subject`, lists of
+str; `offset`, `scale`, `affine` and `spacing` of each row; and `slice` [B] if rows are slices. With
+`data.unpaired` the target of a training row is of another case, named by `target_case`, list of str."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,12 @@ class Record:
 
 
 def picture(case: Mapping[str, Any]) -> Any:
-    """Return the image of a case or item; its target, if it is of the target side alone."""
+    """Return the image of a case or item; its target, if it is of the target side alone.
+
+    Example:
+        >>> picture({"target": np.ones((1, 8, 8)), "affine": np.eye(4)}).shape
+        (1, 8, 8)
+    """
     return case["image"] if "image" in case else case["target"]
 
 

@@ -74,6 +74,26 @@ def turned(grid: Grid, codes: str) -> Grid:
     return Grid(grid.affine @ orientations.inv_ornt_aff(turn, grid.shape), tuple(shape))
 
 
+def refuse_lines(grid: Grid, spatial_dims: int, orientation: str | None) -> None:
+    """Raise UserError if a single plane would be sliced into lines.
+
+    Args:
+        grid: the grid after it was turned.
+        spatial_dims: spatial axes of the network; with 2, volumes are sliced along their last axis.
+        orientation: the setting data.orientation.
+    """
+    shape = grid.shape
+    if len(shape) == spatial_dims or shape[-1] == 1 or shape[:-1].count(1) != 1:
+        return
+    thin = orientations.aff2axcodes(grid.affine)[shape.index(1)]
+    way = {"L": "IPL", "R": "IPL", "P": "ILP", "A": "ILP"}.get(thin, "PLS")
+    voxels = "x".join(map(str, shape))
+    raise UserError(
+        f"data.orientation={orientation}: a single slice of {voxels} voxels would be cut into lines; set "
+        f"data.orientation={way}, which leaves it whole"
+    )
+
+
 def respaced(grid: Grid, spacing: np.ndarray) -> Grid:
     """Return the grid with another spacing over the same extent (outer corners of first voxels coincide)."""
     factor = spacing / grid.spacing

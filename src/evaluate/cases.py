@@ -20,9 +20,9 @@ from ganatomy.inference.loaded import LoadedRun
 from ganatomy.runs.integrity.checked import read_file
 
 Part = Literal["train", "val", "test", "all"]
-KEPT = ("size", "resize", "spacing", "orientation", "intensity", "target_intensity")
+KEPT = ("size", "resize", "spacing", "orientation", "intensity", "target_intensity", "missing")
 """Keys of `data` that decide how an image reaches the network: always those of the run."""
-TRAINING = ("patch", "foreground", "augment", "label_fraction", "unlabelled_fraction")
+TRAINING = ("patch", "foreground", "drop", "augment", "label_fraction", "unlabelled_fraction")
 """Keys of `data` that decide how images are trained on."""
 SHAPED = ("channels", "target_channels", "spatial_dims")
 """Keys of `data` that must be those of the run."""
@@ -112,6 +112,7 @@ def other_cases(
     plain = section.to_plain()
     takes = parameters_of(resolve(data_keys(section)[0], "data"))
     shaped = {"channels": kept.channels, "target_channels": kept.target_channels, "size": kept.size}
+    shaped |= {"missing": kept.missing}
     given = {**plain, **{key: _plain(v) for key, v in shaped.items() if key in takes}}
     if "spatial_dims" in takes:
         given["spatial_dims"] = kept.spatial_dims

@@ -60,7 +60,7 @@ def scored(loaded: LoadedRun, data: EvaluatedData, step: Callable[[int], None], 
     """
     task, missing = loaded.task, dict[str, str]()
     data.check(loaded, tuple(names_of(loaded)))
-    task.originals = Originals(data)
+    task.originals = Originals(data, data.target_form())
     kept = baselines.read(loaded.path)
     if kept is None and needs_file(loaded):
         missing["baseline/"] = f"the run has no {baselines.NAME}; resume={loaded.path} writes it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,10 @@ class AppliedData(DataModule):
             ready |= {f"target_{key}": np.array(self.kept.target[key]) for key in ("offset", "scale")}
         return ready
 
+    def target_form(self) -> Mapping[str, Any] | None:
+        """Return type and scaling of the files of the run's targets, for cases without one."""
+        return self.kept.target or self.kept.target_file
+
     @property
     def mask_classes(self) -> tuple[str, ...]:
         """Return the classes of the run, whatever the source has."""
@@ -86,7 +91,8 @@ def applied(loaded: LoadedRun, source: Source, records: Sequence[Record] | None 
         source: Any source with the run's channels and dimensions.
         records: The cases; None for all that the source lists.
     """
-    return AppliedData(loaded.preprocessing, source, source.records() if records is None else records)
+    kept = replace(loaded.preprocessing, mask=None)  # which only scores need
+    return AppliedData(kept, source, source.records() if records is None else records)
 
 
 def to_device(batch: Mapping[str, Any], device: Any) -> Batch:

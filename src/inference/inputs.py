@@ -18,7 +18,7 @@ from ganatomy.data.records import Record
 from ganatomy.data.sources.dicom import Dicom
 from ganatomy.data.sources.files.base import Files
 from ganatomy.errors import UserError
-from ganatomy.inference.listed import channel_groups, listed, unique, without_suffix
+from ganatomy.inference.listed import in_channels, listed, unique, without_suffix
 from ganatomy.training.preprocessing import Preprocessing
 
 DATA = (".raw", ".zraw")
@@ -35,20 +35,23 @@ class Inputs(Files):
     Attributes:
         files: Image files of each case, one or one for each channel.
         names: Name of each case; empty for that of its first file.
+        present: Which channels of each case are there; empty for all.
         passed: Number of files beside them that are no images, by extension.
     """
 
     files: Sequence[Sequence[str]] = field(default_factory=list)
     names: Sequence[str] = ()
+    present: Sequence[Sequence[bool]] = ()
     passed: Counter[str] = field(default_factory=Counter)
 
     def records(self) -> list[Record]:
         own = self.names or [""] * len(self.files)
         plain = [without_suffix(files[0], len(files) > 1) for files in self.files]
         names = unique([name or path for name, path in zip(own, plain, strict=True)])
+        there = self.present or [()] * len(self.files)
         records = [
-            Record(case, case, "test", {"image": list(files)})
-            for files, case in zip(self.files, names, strict=True)
+            Record(case, case, "test", {"image": list(files)} | ({"present": list(some)} if some else {}))
+            for files, case, some in zip(self.files, names, there, strict=True)
         ]
         return self.completed(records)
 
@@ -100,6 +103,7 @@ def inputs(
         "spatial_dims": kept.spatial_dims,
         "size": kept.size,
         "axes": kept.axes,
+        "missing": kept.missing,
     }
     dicom: dict[str, Any] = {"least": 1, "series": series, "secret": secret}
     paths = _named(given)
@@ -109,12 +113,12 @@ def inputs(
     over: Counter[str] = Counter()
     if tables and len(paths) == 1 and first.is_file() and suffix(first) in TABLES:
         found, names = listed(first)
-        folders = [path.parent for each in found for path in each]
+        folders = [path.parent for each in found for path in each if path]
     else:
         images, over = _images(paths, str(given))
-        found, names = [[path] for path in images], []
+        found, names = [[path] for path in images], list[str]()
         folders = [_absolute(path if path.is_dir() else path.parent) for path in paths]
-    files, root = [path for each in found for path in each], Path(os.path.commonpath(folders))
+    files, root = [path for each in found for path in each if path], Path(os.path.commonpath(folders))
     private = [path for path in files if path.is_file() and _may_be_dicom(path) and is_dicom(path)]
     if private and len(private) == len(files):
         return NamedDicom(root=str(root), files=files, **dicom, **settings)
@@ -123,9 +127,11 @@ def inputs(
             f"input={given}: {len(private)} of {len(files)} files are DICOM, whose names may identify "
             "persons; give them apart from the others"
         )
-    below = [[path.relative_to(root).as_posix() for path in each] for each in found]
-    below = below if names else channel_groups([name for [name] in below], kept.channels)
-    return Inputs(root=str(root), files=below, names=names, passed=over, **settings)
+    below: list[list[str | None]] = [
+        [path and path.relative_to(root).as_posix() for path in each] for each in found
+    ]
+    cases, there = in_channels(below, not names, kept.channels, kept.missing is not None)
+    return Inputs(root=str(root), files=cases, names=names, present=there, passed=over, **settings)
 
 
 def passed_over(source: Named) -> str:

@@ -18,8 +18,10 @@ CHANNEL = re.compile(r"(.+)_(\d{4})")
 """Stem of a file with one channel of a case, numbered from 0000 (nnU-Net's layout)."""
 
 
-def listed(table: Path) -> tuple[list[list[Path]], list[str]]:
+def listed(table: Path) -> tuple[list[list[Path | None]], list[str]]:
     """Return the files of each row of a table, and the cases' names, empty where the table has none.
+
+    A place between two `;` without a path is a channel that the case lacks, None.
 
     Paths lie below the table's folder unless they are absolute. Rows that repeat another one count once.
 
@@ -35,11 +37,12 @@ def listed(table: Path) -> tuple[list[list[Path]], list[str]]:
         raise UserError(f"{key}: holds no rows")
     if IMAGE not in rows[0][1]:
         raise UserError(f"{key}: has no column {IMAGE}; there are {', '.join(rows[0][1])}")
-    found: dict[tuple[str, tuple[Path, ...]], None] = {}
+    found: dict[tuple[str, tuple[Path | None, ...]], None] = {}
     for number, row in rows:
         refuse_hidden({name: row.get(name) for name in (IMAGE, CASE)}, f"{table.name}, row {number}")
-        paths = tuple(_path(table, part) for part in word(row.get(IMAGE)).split(";") if part.strip())
-        if not paths:
+        parts = [part.strip() for part in word(row.get(IMAGE)).split(";")]
+        paths = tuple(_path(table, part) if part else None for part in parts)
+        if not any(paths):
             raise UserError(f"{key}: row {number} names no {IMAGE}; fill the cell or remove the row")
         found[(word(row.get(CASE)), paths)] = None
     names = [name for name, _ in found]
@@ -52,15 +55,53 @@ def _path(table: Path, text: str) -> Path:
     return Path(os.path.normpath(table.parent.absolute() / Path(text.strip()).expanduser()))
 
 
-def channel_groups(found: Sequence[str], channels: int) -> list[list[str]]:
-    """Return the files of each case: one, or CASE_0000, CASE_0001, ... where each holds one channel."""
-    groups: dict[tuple[str, str], list[str]] = {}
+def channel_groups(found: Sequence[str], channels: int, missing: bool = False) -> list[list[str | None]]:
+    """Return the files of each case: one, or CASE_0000, CASE_0001, ... where each holds one channel.
+
+    Args:
+        found: Names of all files.
+        channels: Channels of an image.
+        missing: Cases may lack channels, whose places are None.
+    """
+    groups: dict[tuple[str, str], dict[int, str]] = {}
+    alone: list[list[str | None]] = [[one] for one in found]
     for name in found:
         if not (match := CHANNEL.fullmatch(without_suffix(name))):
-            return [[one] for one in found]
-        groups.setdefault((match[1], suffix(name)), []).append(name)
-    numbered = all(len(files) == channels for files in groups.values())
-    return list(groups.values()) if channels > 1 and numbered else [[one] for one in found]
+            return alone
+        groups.setdefault((match[1], suffix(name)), {})[int(match[2])] = name
+    whole = all(len(files) == channels or (missing and max(files) < channels) for files in groups.values())
+    if channels < 2 or not whole:
+        return alone
+    numbers = [range(channels) if max(files) < channels else sorted(files) for files in groups.values()]
+    return [[files.get(n) for n in each] for files, each in zip(groups.values(), numbers, strict=True)]
+
+
+def in_channels(
+    found: Sequence[Sequence[str | None]], numbered: bool, channels: int, missing: bool
+) -> tuple[list[list[str]], list[list[bool]]]:
+    """Return the files of each case, and which of its channels are there, empty if all are.
+
+    Args:
+        found: Files of each case, None for a channel that is missing.
+        numbered: Each case has one file so far, and files CASE_0000, CASE_0001, ... may be channels of one.
+        channels: Channels of an image.
+        missing: Cases may lack channels.
+
+    Raises:
+        UserError: A case lacks channels and may not.
+    """
+    names = [name for each in found for name in each if name]
+    cases = channel_groups(names, channels, missing) if numbered else found
+    files = [[name for name in each if name] for each in cases]
+    there = [[bool(name) for name in each] if len(each) == channels else [] for each in cases]
+    there = [[] if all(some) else some for some in there]
+    short = next((n for n, some in enumerate(there) if some), None)
+    if short is not None and not missing:
+        raise UserError(
+            f"input: {files[short][0]} and its others lack a channel, and the run takes all {channels}: it "
+            "was trained without data.missing=zero"
+        )
+    return files, there
 
 
 def without_suffix(name: str, numbered: bool = False) -> str:

@@ -57,6 +57,12 @@ class Predicted:
     maps: dict[str, AsWritten] = field(default_factory=dict)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Return lines about how it was computed, and about values that its file cannot hold."""
+        clipped = self.file.note if self.file else ""
+        return (*self.answer.notes, clipped) if clipped else self.answer.notes
+
+    @property
     def values(self) -> np.ndarray | None:
         """Return the image or label map [C, *spatial] on the file's grid, in units; None without one."""
         return None if self.file is None else self.file.values

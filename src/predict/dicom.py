@@ -7,6 +7,7 @@ from typing import Any
 
 from ganatomy.data.io.dicom.outputs.about import About
 from ganatomy.data.io.dicom.outputs.derived import write_derived
+from ganatomy.data.io.dicom.outputs.modality import UNKNOWN
 from ganatomy.data.io.dicom.outputs.segmentation import write_seg
 from ganatomy.data.io.dicom.pseudonyms import read_secret
 from ganatomy.data.io.readers import is_dicom
@@ -16,6 +17,7 @@ from ganatomy.inference.loaded import LoadedRun
 from ganatomy.inference.panes import is_label_map
 from ganatomy.inference.predictor import Predicted
 from ganatomy.predict.settings import PredictConfig
+from ganatomy.tasks.shared.as_written import AsWritten
 
 UNSPECIFIED = "US"
 """RescaleType of maps, which have no unit."""
@@ -68,20 +70,23 @@ def series_files(
     paths, chosen = source.paths(record, "image"), record.content.get("slices", ())
     files: list[tuple[str, bytes]] = []
 
-    def series(values: Any, affine: Any, folder: str, units: str | None, kind: str = "") -> None:
-        made = write_derived(paths, values, affine, about, chosen, units, kind)
+    def series(
+        written: AsWritten, folder: str, units: str | None, kind: str = "", modality: Any = None
+    ) -> None:
+        made = write_derived(paths, written.values, written.affine, about, chosen, units, kind, modality)
         files.extend((f"{folder}/{file}", content) for file, content in made)
 
-    if predicted.file is not None:
-        values, affine = predicted.file.values, predicted.file.affine
-        if is_label_map(predicted):
-            known = kept.label_values or None
-            label = predicted.file.numbers
-            content = write_seg(paths, label, kept.label_classes, about, affine, chosen, label_values=known)
-            files.append((f"{name}.dcm", content))
-        else:
-            has_units = predicted.answer.role != "map" and kept.target is None
-            series(values, affine, name, None if has_units else UNSPECIFIED)
+    if predicted.file is not None and is_label_map(predicted):
+        label, affine, known = predicted.file.numbers, predicted.file.affine, kept.label_values or None
+        content = write_seg(paths, label, kept.label_classes, about, affine, chosen, label_values=known)
+        files.append((f"{name}.dcm", content))
+    elif predicted.file is not None and predicted.answer.role == "target" and kept.target is not None:
+        modality = str(kept.target.get("modality") or UNKNOWN)
+        kind = "synthetic image" if modality == UNKNOWN else f"synthetic {modality}"
+        series(predicted.file, name, "HU" if modality == "CT" else UNSPECIFIED, kind, modality)
+    elif predicted.file is not None:
+        has_units = predicted.answer.role != "map" and kept.target is None
+        series(predicted.file, name, None if has_units else UNSPECIFIED)
     for kind, written in predicted.maps.items():
-        series(written.values, written.affine, f"{name}_{kind}", UNSPECIFIED, kind)
+        series(written, f"{name}_{kind}", UNSPECIFIED, kind)
     return files

@@ -133,7 +133,7 @@ def _written(job: Job, ready: Loaded, predicted: Predicted, begun: float) -> Ent
         begun,
         output=[file for file, _ in files],
         output_sha256=hashes,
-        warnings="; ".join([*predicted.answer.notes, *job.warn(ready)]),
+        warnings="; ".join([*predicted.notes, *job.warn(ready)]),
         values=predicted.answer.values,
         boxes=outputs.plain_boxes(predicted.answer.boxes),
         shape=[int(side) for side in ready.case["image"].shape[1:]],

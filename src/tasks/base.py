@@ -159,7 +159,7 @@ class AdversarialTask(TaskHooks, GanModule):
 
     def on_test_start(self) -> None:
         data: DataModule = self.trainer.datamodule  # type: ignore[attr-defined]
-        self.originals = Originals(data)
+        self.originals = Originals(data, data.target_form())
         self.prepare_baselines(data)
 
     def files_of(self, stage: str) -> Originals | None:

@@ -18,6 +18,8 @@ NAME = "preprocessing.json"
 VERSION = 1
 LISTED = ("label_classes", "label_values", "box_classes", "image_classes", "spacing", "size", "shape")
 """Entries that are lists in JSON and tuples here."""
+TYPES = 16
+"""Targets whose files are looked at for the type of those that are written."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,11 @@ class Preprocessing:
         box_classes: Names of the classes of boxes.
         image_classes: Names of the classes of images.
         units: Unit of distances, mm or px.
-        target: Of outputs in units of their own: `dtype`, `slope` and `inter` of their files, and the median
-            `offset` and `scale` of the training cases; None if outputs are in the units of their input.
+        mask: See `Preparation`.
+        missing: See `Preparation`.
+        target: Of outputs in units of their own: `dtype`, `slope` and `inter` of their files, the median
+            `offset` and `scale` of the training cases, and `modality` in DICOM's words, if it is known; None
+            if outputs are in the units of their input.
         target_file: `dtype`, `slope` and `inter` of the files of targets in the units of the images, but of
             another type; else None.
         familiarity: Statistics of the training images, by which an input unlike them is told.
@@ -61,6 +66,8 @@ class Preprocessing:
     size: int | tuple[int | None, ...] | None = None
     resize: str | None = None
     target_intensity: Any = None
+    mask: str | None = None
+    missing: Any = None
     one_size: bool = False
     shape: tuple[int, ...] = ()
     axes: str | None = None
@@ -107,6 +114,8 @@ class Preprocessing:
             self.size,  # type: ignore[arg-type]
             self.resize,
             target_intensity=self.target_intensity,
+            mask=self.mask,
+            missing=self.missing,
         )
 
 
@@ -131,6 +140,8 @@ def preprocessing_of(data: DataModule, task: AdversarialTask) -> Preprocessing:
         size=made.size,
         resize=made.resize,
         target_intensity=made.target_intensity,
+        mask=made.mask,
+        missing=made.missing,
         one_size=data.one_size,
         shape=data.shape,
         axes=getattr(source, "axes", None),
@@ -161,20 +172,27 @@ def _target_file(data: DataModule) -> dict[str, Any] | None:
 
 def _target(data: DataModule) -> dict[str, Any]:
     """Return type and scaling of the target's files, and the median of the training cases' units."""
-    from ganatomy.data.io.writers import original
+    from ganatomy.data.io.writers import in_common, original
 
     cases = data.target_cases("train")
-    like = original(data.source, cases[0], "target")
+    like = in_common([original(data.source, case, "target") for case in cases[:TYPES]])
     scalings = [_units(case) for case in map(data.evaluated_target, cases)]
     offsets, scales = (np.median(np.array(each), axis=0) for each in zip(*scalings, strict=True))
     return {
         "dtype": str(like.dtype),
         "slope": like.slope,
         "inter": like.inter,
+        "modality": _modality(data),
         "offset": offsets.tolist(),
         "scale": scales.tolist(),
         "fixed": bool(np.ptp(np.array(scalings), axis=0).max() == 0),
     }
+
+
+def _modality(data: DataModule) -> str | None:
+    """Return the modality of the targets, as the source knows it or a key says it, if it is known."""
+    known = getattr(data.source, "target_modality", None)
+    return known.upper() if isinstance(known, str) else None
 
 
 def _units(case: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 
 from ganatomy.data.io.readers import ReadError
 from ganatomy.data.records import Case, Record, Source
-from ganatomy.errors import UserError
+from ganatomy.errors import UserError, one_of
 
 ATTRIBUTES = ("channels", "spatial_dims", "size", "classes", "box_classes", "image_classes")
 METHODS = ("records", "load", "fingerprint", "content")
@@ -25,6 +26,19 @@ def check_source(source: Source) -> None:
         raise UserError(f"data: {name} has no {', '.join(missing)}; see Source in src/data/records.py")
     if source.spatial_dims not in (2, 3):
         raise UserError(f"data: {name}.spatial_dims is {source.spatial_dims!r}; give 2 or 3")
+
+
+def check_choices(**given: tuple[Any, Any]) -> None:
+    """Raise UserError for a value that is not one of its type's; `given` maps keys to (value, type)."""
+    for key, (value, kind) in given.items():
+        one_of(f"data.{key}", value, get_args(kind))
+
+
+def check_counts(**counts: tuple[int, int]) -> None:
+    """Raise UserError for a number below its minimum; `counts` maps keys to (number, minimum)."""
+    for key, (number, minimum) in counts.items():
+        if number < minimum:
+            raise UserError(f"data.{key}={number}: give {minimum} or more")
 
 
 def loaded(record: Record, source: Source) -> Case:
@@ -88,6 +102,14 @@ def _breaches(case: Case, source: Source, alone: bool) -> Iterator[str]:
         target = case["target"]
         if target.ndim != dims + 1 or target.dtype.kind not in "buif":
             yield f"target {_shape(target)}; expected [C, {spatial}] of real numbers, as the image has"
+    if "mask" in case:
+        mask = case["mask"]
+        if mask.ndim != dims + 1 or len(mask) != 1 or mask.dtype.kind != "b":
+            yield f"mask {_shape(mask)}; expected [1, {spatial}] bool: the region of losses and scores"
+    if "present" in case:
+        present = case["present"]
+        if present.shape != (len(image),) or present.dtype.kind != "b" or not present.any():
+            yield f"present {_shape(present)}; expected [{len(image)}] bool, True for a channel that is there"
     if "boxes" in case:
         yield from _boxes(case, dims)
     if "class" in case:

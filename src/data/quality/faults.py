@@ -41,6 +41,8 @@ def inspect(record: Record, case: Case, source: Source) -> list[Fault]:
     ]
     if "label" in case:
         found += _label(record, case, name, source)
+    if "mask" in case:
+        found += _mask(record, case, name)
     if "boxes" in case:
         found += _boxes(record, case, name, source)
     return found
@@ -105,6 +107,7 @@ def _image(record: Record, case: Case, name: str) -> Iterable[Fault]:
         if key not in case:
             continue
         values = case[key]
+        values = values[case["present"]] if key == "image" and "present" in case else values
         if values.dtype.kind == "f" and (bad := int((~np.isfinite(values)).sum())):
             yield Fault(
                 record.case,
@@ -148,6 +151,16 @@ def _label(record: Record, case: Case, name: str, source: Source) -> Iterable[Fa
             f"{name}: label value {wrong}, but data.classes names 0 to {len(classes) - 1}; "
             "correct the label map, data.classes or data.label_values",
         )  # fmt: skip
+
+
+def _mask(record: Record, case: Case, name: str) -> Iterable[Fault]:
+    mask = case["mask"]
+    if mask.shape[1:] != case["image"].shape[1:]:
+        shapes = f"{mask.shape[1:]}, the image {case['image'].shape[1:]}"
+        yield Fault(record.case, "shape", f"{name}: the mask has the shape {shapes}")
+    if not mask.any():
+        words = f"{name}: its mask is empty, so nothing of it would be learned or scored; correct the mask"
+        yield Fault(record.case, "empty mask", f"{words}, or leave the case out")
 
 
 def _boxes(record: Record, case: Case, name: str, source: Source) -> Iterable[Fault]:

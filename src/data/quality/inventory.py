@@ -62,6 +62,11 @@ class Inventory:
     targets: TargetSide = field(default_factory=TargetSide)
 
     @property
+    def usable(self) -> list[Record]:
+        """Return the records that could be read."""
+        return [record for record in self.records if record.case in self.shapes | self.targets.shapes]
+
+    @property
     def grave(self) -> list[Fault]:
         return [fault for fault in self.faults if fault.grave]
 

@@ -103,7 +103,7 @@ def survey(
         fact, measure = known.get(name), record.case in measured
         if (
             fact is None
-            or (measure and not fact.summary and not fact.grave)
+            or (measure and not fact.summary and not fact.grave and "missing" not in fact.holds)
             or not (fact.grave or cache.kind == "none" or cache.has(record))
         ):
             fact = look(record, source, keep, measure)
@@ -147,8 +147,10 @@ def look(
         return Facts((), faults)
     try:
         shape, kept = keep(record, case)
+        holds = classes_in(case)
+        measure = measure and "missing" not in holds  # a missing channel is not a constant one
         summary = summarise(case["image"], case["affine"], case["spacing"]) if measure else {}
-        return Facts(shape, faults, source.content(record), classes_in(case), kept, summary)
+        return Facts(shape, faults, source.content(record), holds, kept, summary)
     except UserError as error:
         raise UserError(f"{name_of(record, source)}: {error}") from error
 
@@ -156,13 +158,18 @@ def look(
 def classes_in(case: Case) -> dict[str, list[int]]:
     """Return the class numbers in a case: `label` (above 0), `boxes` and `class`, if the case has them.
 
-    A case with a target has the key `target`, without numbers.
+    A case with a target has the key `target`, without numbers; so has `mask`. `missing` holds the channels
+    that it lacks, if any.
     """
     found: dict[str, list[int]] = {"target": []} if "target" in case else {}
     if "label" in case:
         found["label"] = classes(case["label"])
     if "boxes" in case:
         found["boxes"] = np.unique(case["classes"]).tolist()
+    if "mask" in case:
+        found["mask"] = []
+    if "present" in case and not case["present"].all():
+        found["missing"] = np.flatnonzero(~case["present"]).tolist()
     if "class" in case:
         found["class"] = np.unique(case["class"]).tolist()
     return found

@@ -31,6 +31,7 @@ class UnpairedItems(TrainItems):
         seed: seed of augmentation and patches.
         patches: cuts patches; None for whole images.
         with_boxes: serve boxes and their classes, where images have them.
+        drop: probability that a channel of an image is dropped.
     """
 
     def __init__(
@@ -42,9 +43,12 @@ class UnpairedItems(TrainItems):
         seed: int,
         patches: Patches | None = None,
         with_boxes: bool = True,
+        drop: float = 0.0,
     ) -> None:
         own = augmentation_of(augment, "image")
-        super().__init__(*images, SideReader(read, "image"), own, seed, patches, with_boxes=with_boxes)
+        super().__init__(
+            *images, SideReader(read, "image"), own, seed, patches, with_boxes=with_boxes, drop=drop
+        )
         own = augmentation_of(augment, "target")
         self.targets = TrainItems(
             *targets, SideReader(read, "target"), own, seed, patches, with_boxes=False, stream=TARGETS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -98,21 +98,24 @@ class Sides:
                 )
         return images, targets
 
-    def findings(self, records: Sequence[Record], has_target: Callable[[Record], bool]) -> list[Fault]:
+    def findings(self, records: Sequence[Record], targets: Container[str]) -> list[Fault]:
         """Return what a run would say of its two sides: notes that count them, or the fault that ends it.
 
         Args:
             records: All usable cases.
-            has_target: Tells if a case has a target.
+            targets: Names of those with a target.
         """
         cases: Cases = {split: [r for r in records if r.split == split] for split in SPLITS}
         if not self.unpaired:
             return []
         try:
-            lines = counted(*self.divide(cases, has_target))
+            lines = counted(*self.divide(cases, lambda record: record.case in targets))
         except UserError as error:
             return [Fault("", "sides", str(error))]
-        return [Fault("", f"sides {place}", line, grave=False) for place, line in enumerate(lines)]
+        return [
+            Fault("", f"sides of {split}", line, grave=False)
+            for split, line in zip(SPLITS, lines, strict=True)
+        ]
 
     def _halved(self, images: Sequence[Record], targets: Sequence[Record]) -> set[str]:
         """Return the subjects with both sides that give their targets only."""

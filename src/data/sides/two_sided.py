@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
 import numpy as np
 
 from ganatomy.data.cache import Cache
+from ganatomy.data.io.writers import in_common, original
 from ganatomy.data.quality.survey import Facts
-from ganatomy.data.records import Case, Record, Split
+from ganatomy.data.records import Case, Record, Source, Split
 from ganatomy.data.sides.one_side import of_side
 from ganatomy.data.sides.sides import Sides, Unpaired, counted
 from ganatomy.data.transforms.degrade import Degrade, Evaluated
 from ganatomy.data.transforms.prepare import Preparation
 from ganatomy.errors import UserError
 
-LOOKED_AT = 8
-"""Cases of each side whose values are compared."""
+LOOKED_AT = 16
+"""Cases of each side whose values and types are compared."""
 
 
 class TwoSided:
@@ -28,6 +33,7 @@ class TwoSided:
         cache: the prepared cases.
         degrade: makes images from clean ones, which become the targets; None if images are used as they are.
         preparation: what is done to every case.
+        source: the data set.
     """
 
     sides: Sides
@@ -37,6 +43,7 @@ class TwoSided:
     cache: Cache
     degrade: Degrade | None
     preparation: Preparation
+    source: Source
 
     def setup(self, stage: str | None = None) -> None:
         """Read the cases, once."""
@@ -97,12 +104,27 @@ class TwoSided:
 
         Returns:
             `target` [K, *spatial], normalised, or [S, K, H, W] of a sliced volume; `target_offset` and
-            `target_scale` (target * scale + offset is in the file's units); `affine`, `spacing` and the grid
-            of the file.
+            `target_scale` (target * scale + offset is in the file's units); `mask` of a case that has one;
+            `affine`, `spacing` and the grid of the file.
         """
         case = self.evaluated(record)
         shared = {f"target_{key}": case[key] for key in ("offset", "scale") if f"target_{key}" not in case}
-        return of_side(case | shared, "target")
+        return of_side(case | shared, "target") | {key: case[key] for key in ("mask",) if key in case}
+
+    @cached_property
+    def target_units(self) -> dict[str, np.ndarray] | None:
+        """Return the median `target_offset` and `target_scale` of training targets; None without any."""
+        cases = [self.cache.get(record) for record in self.targets.get("train", ())]
+        keys = ("target_offset", "target_scale")
+        return {key: np.median([case[key] for case in cases], axis=0) for key in keys} if cases else None
+
+    def target_form(self) -> Mapping[str, Any] | None:
+        """Return `dtype`, `slope` and `inter` of the targets' files, for unpaired cases without one."""
+        cases = self.targets.get("train", ()) if self.unpaired else ()
+        if not cases:
+            return None
+        like = in_common([original(self.source, case, "target") for case in cases[:LOOKED_AT]])
+        return {"dtype": str(like.dtype), "slope": like.slope, "inter": like.inter}
 
     @property
     def side_notes(self) -> list[str]:

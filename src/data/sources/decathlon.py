@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ganatomy.data.io.readers import stem, suffix
-from ganatomy.data.problems import few
+from ganatomy.data.problems import blamed, few
 from ganatomy.data.records import Fault, Record
-from ganatomy.data.sources.annotations.dataset_json import classes_of, read_about
+from ganatomy.data.sources.annotations.dataset_json import (
+    channel_names,
+    channel_numbers,
+    classes_of,
+    read_about,
+)
 from ganatomy.data.sources.files.listed import ListedFiles
-from ganatomy.data.sources.files.templates import visible
+from ganatomy.data.sources.files.partners import is_there
+from ganatomy.data.sources.files.several import presence
+from ganatomy.data.sources.files.templates import Template, visible
 from ganatomy.data.splits.lists import read_splits
 from ganatomy.data.splits.matching import assigned
 from ganatomy.errors import UserError
@@ -30,6 +37,10 @@ class Decathlon(ListedFiles):
     version). The published test images have no labels and are left out.
 
     Attributes:
+        image: channels of the image by name or number, if not all; with `target`, null means all others.
+        target: channels of the target, such as T2 or [1]: one contrast is translated into another.
+        mask: template of the regions of losses and scores below `root`, masksTr/{case}.nii.gz; `auto` reads
+            no files.
         subject: number of leading characters of the case name that identify the person; null for all of it.
         splits: a list below `root` (see `read_splits`).
     """
@@ -37,13 +48,35 @@ class Decathlon(ListedFiles):
     spatial_dims: Any = 3
     subject: int | None = None
     splits: str | None = None
+    image: Any = None
+    target: Any = None
+    mask: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.about, names, labels = read_about(self.folder, self.root)
-        self.channels = len(names)
+        self.about, _, labels = read_about(self.folder, self.root)
+        self.names = channel_names(self.about)
+        self.take = self._sides()
+        self.channels = len(self.take["image"])
+        self.target_channels = len(self.take["target"]) or None
         self.classes = classes_of(labels, self.folder / "dataset.json")
         self.ending = str(self.about.get("file_ending", ".nii.gz"))
+
+    def _sides(self) -> dict[str, list[int]]:
+        """Return the channels of image and target; UserError if a channel is both, or none is left."""
+        everything = list(range(len(self.names)))
+        target = [] if self.target is None else channel_numbers("target", self.target, self.names)
+        left = [n for n in everything if n not in target]
+        image = left if self.image is None else channel_numbers("image", self.image, self.names)
+        if both := [self.names[n] for n in image if n in target]:
+            raise UserError(
+                f"data.target={self.target}: {both[0]} is a channel of the image too; choose another"
+            )
+        if not image:
+            raise UserError(
+                f"data.target={self.target}: leaves no channel of the {len(self.names)} for the image"
+            )
+        return {"image": image, "target": target}
 
     def records(self) -> list[Record]:
         self.files = {
@@ -105,14 +138,15 @@ class Decathlon(ListedFiles):
         for file in sorted(self.files):
             if found := re.fullmatch(r"(.+)_(\d{4})(\.[^/]+)", file):
                 several.setdefault(found[1] + found[3], []).append(file)
+        whole = self.missing or self.two_sided  # a single file is one channel of those that a case may have
         one_each = all(len(files) == 1 for files in several.values())
         done = []
         for case, images, label in cases:
             if len(images) == 1 and not (self.folder / images[0]).exists():
                 named = images[0].removesuffix(self._ending(images[0]))
-                numbered = [f"{named}_{k:04d}{self._ending(images[0])}" for k in range(self.channels)]
+                numbered = [f"{named}_{k:04d}{self._ending(images[0])}" for k in range(len(self.names))]
                 extra = [file for file in several.get(images[0], []) if file not in numbered]
-                images = numbered[:1] if one_each and several else [*numbered, *extra]
+                images = numbered[:1] if one_each and several and not whole else [*numbered, *extra]
             done.append((case, images, label))
         return done
 
@@ -120,7 +154,34 @@ class Decathlon(ListedFiles):
         return self.ending if file.endswith(self.ending) else Path(file).name[len(stem(file)) :]
 
     def _record(self, case: str, images: list[str], label: str) -> Record:
-        return Record(case, case[: self.subject], None, {"image": images, "label": label})
+        content: dict[str, Any] = {"image": images, "label": label}
+        record = Record(case, case[: self.subject], None, content)
+        if self.mask not in (None, "auto"):
+            content["mask"] = Template(str(self.mask), "mask").filled({"case": case})
+        chosen = self.take if self.image is not None or self.target is not None else None
+        if chosen and len(images) != len(self.names):  # all channels are in one file
+            content["take"] = {role: channels for role, channels in chosen.items() if channels}
+            return replace(record, content=content | ({"target": images} if chosen["target"] else {}))
+        if chosen:
+            content |= {role: [images[n] for n in channels] for role, channels in chosen.items() if channels}
+        if self.two_sided and "target" in content and not is_there(record, "image", self.folder):
+            return replace(record, content={"target": content["target"]}, side="target")
+        if self.two_sided and not is_there(record, "target", self.folder):
+            content.pop("target", None)
+        return self._with_presence(record)
+
+    def _with_presence(self, record: Record) -> Record:
+        """Return a record without the channels whose file is not there, if that is allowed."""
+        images = record.content["image"]
+        there = [image if image in self.files or (self.folder / image).exists() else "" for image in images]
+        names = [self.names[n] for n in self.take["image"]]
+        content, gap = (
+            presence(there, names, len(names), self.missing) if len(images) == len(names) else ({}, "")
+        )
+        if content:
+            kept = [image for image, one in zip(images, there, strict=True) if one]
+            return replace(record, content={**record.content, **content, "image": kept})
+        return blamed(record, Fault(record.case, "channels", f"{record.case}: {gap}")) if gap else record
 
     def _counted(self, cases: Sequence[Case]) -> list[Fault]:
         """Return faults about the number of cases against dataset.json, and about files without a partner."""

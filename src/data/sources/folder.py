@@ -32,6 +32,7 @@ class Folder(Files):
         match: a regular expression searched in the path, whose named groups become words.
         label: template of the masks below `root`; it may contain `*`.
         target: template of the targets below `root`; it may contain `*`.
+        mask: template of the regions of losses and scores, voxels that are not 0; `auto` reads no files.
         kind: template of the class of the image.
         subject: template of the subject.
         given_split: template of the split, such as {top}.
@@ -44,6 +45,7 @@ class Folder(Files):
     match: str | None = None
     label: str | None = None
     target: str | None = None
+    mask: str | None = None
     kind: str | None = None
     subject: str = "{folder}/{stem}"
     given_split: str | None = None
@@ -62,21 +64,23 @@ class Folder(Files):
             self.image_classes = tuple(sorted({self._filled("kind", each) for each in words}))
         labels, label_notes = self._files("label", words)
         targets, target_notes = self._files("target", words)
-        records = [self._record(*each) for each in zip(found, words, labels, targets, strict=True)]
+        masks, mask_notes = self._files("mask", words)
+        sides = zip(labels, targets, masks, strict=True)
+        records = [self._record(p, w, *own) for p, w, own in zip(found, words, sides, strict=True)]
         if self.two_sided and self.target:
             alone, more = self._alone(words, {file for files in targets for file in files or ()})
             records, notes = [*records, *alone], [*notes, *more]
         if self.splits:
             path = self.folder / self.splits
             records = assigned(records, read_splits(path), str(path))
-        return self.completed(records, [*notes, *label_notes, *target_notes])
+        return self.completed(records, [*notes, *label_notes, *target_notes, *mask_notes])
 
     def _files(
         self, role: str, words: Sequence[dict[str, str]]
     ) -> tuple[list[list[str] | None], list[Fault]]:
-        """Return the masks or targets of each image, each with one owner, and notes about the other files."""
+        """Return the files of a role of each image, each with one owner, and notes about the other files."""
         text = getattr(self, role)
-        if not text:
+        if not text or (role, text) == ("mask", "auto"):
             return [None] * len(words), []
         template = Template(text, role)
         if role == "target" and self.two_sided and not any(map(any, map(template.words, words))):
@@ -117,7 +121,7 @@ class Folder(Files):
         alone = []
         for files in found:
             own = self._words(self.folder / files[0])
-            record = self._record(self.folder / files[0], own, None, files, "target")
+            record = self._record(self.folder / files[0], own, None, files, side="target")
             alone.append(record)
         names = {each["stem"] for each in words}
         same = sorted({stem(Path(r.content["target"][0])) for r in alone} & names)
@@ -149,12 +153,15 @@ class Folder(Files):
         words: dict[str, str],
         label: list[str] | None,
         target: list[str] | None,
+        mask: list[str] | None = None,
         side: Side = "",
     ) -> Record:
         name = words["path"]
         content: dict[str, Any] = {} if side == "target" else {"image": name}
         content |= {
-            role: files for role, files in (("label", label), ("target", target)) if files is not None
+            role: files
+            for role, files in (("label", label), ("target", target), ("mask", mask))
+            if files is not None
         }
         kind = self._filled("kind", words) if self.kind else ""
         if side == "target":

@@ -15,23 +15,16 @@ from ganatomy.data.io.text_tables import refuse_hidden, rows_of, word
 from ganatomy.data.problems import blamed, own_files
 from ganatomy.data.records import Fault, Record, Side
 from ganatomy.data.sources.files.listed import ListedFiles
+from ganatomy.data.sources.files.several import listed_columns, names_in, presence
 from ganatomy.data.sources.files.templates import visible
 from ganatomy.data.splits.lists import split_named
 from ganatomy.data.splits.matching import UNNAMED
 from ganatomy.errors import UserError
 
 COLUMNS = (
-    "image",
-    "label",
-    "target",
-    "boxes",
-    "box_class",
-    "kind",
-    "subject",
-    "given_split",
-    "given_fold",
+    "image", "label", "target", "mask", "boxes", "box_class", "kind", "subject", "given_split", "given_fold",
     "case",
-)
+)  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -43,9 +36,10 @@ class Table(ListedFiles):
 
     Attributes:
         table: the CSV or JSON file below `root`.
-        image: column of the paths below `root`, or several separated by `;`.
+        image: column of the paths below `root`, several separated by `;`, or a column for each channel.
         label: column of the masks, as `image`.
         target: column of the targets, as `image`.
+        mask: column of the regions of losses and scores, as `image`; `auto` reads no files.
         boxes: column of boxes, JSON [[a,b,c,d], ...] in `box_order`.
         box_class: column of the boxes' classes, one for all or a JSON list.
         box_order: order of the coordinates of a 2D box.
@@ -59,9 +53,10 @@ class Table(ListedFiles):
     """
 
     table: str = "index.csv"
-    image: str = "image"
+    image: str | Sequence[str] = "image"
     label: str | None = None
-    target: str | None = None
+    target: str | Sequence[str] | None = None
+    mask: str | None = None
     boxes: str | None = None
     box_class: str | None = None
     box_order: Literal["xyxy", "yxyx"] = "xyxy"
@@ -96,11 +91,12 @@ class Table(ListedFiles):
         if not rows:
             raise UserError(f"data.table={path}: holds no rows")
         for key in COLUMNS:
-            column = getattr(self, key)
-            if column and any(column not in row for _, row in rows):
-                raise UserError(
-                    f"data.{key}={column}: no such column in {path.name}; there are {', '.join(rows[0][1])}"
-                )
+            for column in self._columns(key):
+                if any(column not in row for _, row in rows):
+                    raise UserError(
+                        f"data.{key}={column}: no such column in {path.name}; "
+                        f"there are {', '.join(rows[0][1])}"
+                    )
         return rows
 
     def _kept(self, rows: list[tuple[int, dict[str, Any]]]) -> list[tuple[int, dict[str, Any]]]:
@@ -131,8 +127,9 @@ class Table(ListedFiles):
         return places
 
     def _record(self, row: dict[str, Any], number: int) -> Record:
-        names = {key: row[c] for key in COLUMNS if key != "boxes" and (c := getattr(self, key))}
-        refuse_hidden(names, f"{self.table}, row {number}")
+        for key in COLUMNS:
+            for column in self._columns(key) if key != "boxes" else ():
+                refuse_hidden({key: row[column]}, f"{self.table}, row {number}")
         lacks: list[str] = []
 
         def cell(key: str, column: str | None) -> str:
@@ -141,10 +138,13 @@ class Table(ListedFiles):
                 lacks.append(f"{key} (column {column})")
             return text
 
-        content: dict[str, Any] = {"image": self._paths(row[self.image])}
-        for role, column in (("label", self.label), ("target", self.target)):
-            if column:
-                content[role] = self._paths(row[column])
+        content: dict[str, Any] = {"image": self._paths(row, "image")}
+        content |= {
+            role: self._paths(row, role) for role in ("label", "target", "mask") if self._columns(role)
+        }
+        columns = self._columns("image")
+        known, gap = presence(names_in(row, columns), columns, self.channels, self.missing)
+        content |= known
         side: Side = ""
         if self.two_sided and content.get("target") and not content["image"]:
             content, side = {"target": content["target"]}, "target"
@@ -156,7 +156,7 @@ class Table(ListedFiles):
         case = cell("case", self.case)
         files = content[side or "image"]
         if not files:
-            lacks.append(f"image (column {self.image})")
+            lacks.append(f"image (column {', '.join(columns)})")
             case = case or f"row {number}"
         path = Path(files[0]) if files else Path()
         case = case or (path.with_suffix("") if path.name else path).as_posix().replace("/", "_")
@@ -169,7 +169,7 @@ class Table(ListedFiles):
         for what in lacks:
             words = f"{place}: has no {what}; fill the cell or remove the row"
             record = blamed(record, Fault(case, UNNAMED if what.startswith("split") else "gap", words))
-        return record
+        return blamed(record, Fault(case, "channels", f"{place}: {gap}")) if gap else record
 
     @staticmethod
     def _fold(text: str, place: str) -> int | None:
@@ -220,9 +220,12 @@ class Table(ListedFiles):
         classes = [self._place(name, tuple(self.box_classes), "box_classes", number) for name in names]
         return {"boxes": array.tolist(), "classes": classes}
 
-    def _paths(self, value: Any) -> list[str]:
-        names = value if isinstance(value, list) else [v.strip() for v in word(value).split(";")]
-        return [self._path(str(name)) for name in names if name]
+    def _columns(self, key: str) -> list[str]:
+        given = getattr(self, key)
+        return [] if (key, given) == ("mask", "auto") else listed_columns(given or None)
+
+    def _paths(self, row: dict[str, Any], key: str) -> list[str]:
+        return [self._path(name) for name in names_in(row, self._columns(key)) if name]
 
     def _path(self, name: str) -> str:
         """Return the path of a file that the table names; backslashes count as slashes."""

@@ -54,7 +54,14 @@ class Splitting:
         if self.folds is not None:
             return self._by_fold(without(records))
         free = [record for record in records if record.split is None and sound(record)]
-        parts = self._parts(free)
+        try:
+            parts = self._parts(free)
+        except UserError as error:
+            faults = [f for r in records if not sound(r) for f in r.problems if f.grave and f.case == r.case]
+            if not faults:
+                raise
+            words = f"{len({fault.case for fault in faults})} of {len(records)} cases have faults"
+            raise UserError(f"{error}; {words}: {faults[0].words}") from error
         dealt = [r if r.split or not sound(r) else replace(r, split=parts[r.subject]) for r in records]
         return self._fill(dealt) if len(free) < sum(map(sound, records)) else dealt
 

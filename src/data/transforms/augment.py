@@ -12,15 +12,14 @@ from monai.data.meta_obj import get_track_meta, set_track_meta
 from monai.data.meta_tensor import MetaTensor
 from monai.transforms.compose import Compose
 
-from ganatomy.data.label_values import FEW, distinct
-from ganatomy.data.records import picture
+from ganatomy.data.label_values import distinct, new_value
+from ganatomy.data.records import PICTURES, picture
 from ganatomy.data.regrid import Grid
 from ganatomy.data.transforms.boxes import follow
 from ganatomy.data.transforms.direct import direct
 from ganatomy.errors import UserError
 
 Item = dict[str, Any]
-PICTURES = ("image", "target", "label")
 SPATIAL_MODULES = ("monai.transforms.spatial.dictionary", "monai.transforms.croppad.dictionary")
 """MONAI's modules of transforms that move voxels."""
 SPATIAL_ELSEWHERE = {"RandSmoothDeformd", "Transposed"}
@@ -60,7 +59,7 @@ class Augmentation:
         depths = {key: len(item[key]) for key in PICTURES if key in item}
         if self.shape is None:
             for transform in leaves(self.compose):
-                check_keys(transform, item)
+                check_keys(transform, item, {"mask"} if self.direct else set())
         # the direct transforms keep the values of labels
         values = distinct(item["label"].numpy()) if "label" in item and not self.direct else None
         try:
@@ -76,7 +75,7 @@ class Augmentation:
     def _transformed(self, item: Item, seed: int) -> Item:
         if not self.direct:
             self.compose.set_random_state(seed=seed)
-            return apply(self.compose, item)
+            return apply(self.compose, numeric(item))
         shape = picture(item).shape[1:]
         with tracked(False):
             affine = self.direct(item, seed)
@@ -120,7 +119,7 @@ class Augmentation:
                 return f"data.augment: {name} {fault}; take it out"
             if values is not None and new_value(array(after["label"]), values) is not None:
                 keys = [str(key) for key in getattr(transform, "keys", ("image", "label"))]
-                modes = ",".join("nearest" if key == "label" else "bilinear" for key in keys)
+                modes = ",".join("nearest" if key in ("label", "mask") else "bilinear" for key in keys)
                 remedy = f"give it mode=[{modes}], one for each of its keys [{','.join(keys)}]"
                 remedy = remedy if moves(transform) else "take label out of its keys"
                 return f"data.augment: {name} {fault}; {remedy}"
@@ -147,11 +146,16 @@ class Augmentation:
     def _steps(self, make: Callable[[], Item], seed: int) -> Iterator[tuple[Any, Item, Item]]:
         """Yield each transform of the list with the item before and after it."""
         self.compose.set_random_state(seed=seed)
-        item = make()
+        item = numeric(make())
         with tracked("boxes" in item):
             for transform in self.compose.transforms:
                 before, item = item, single(transform(dict(item)))
                 yield transform, before, item
+
+
+def numeric(item: Item) -> Item:
+    """Return an item whose mask is float, as transforms need that interpolate."""
+    return item | {"mask": item["mask"].float()} if "mask" in item else item
 
 
 def other_depth(item: Item, depths: dict[str, int]) -> str:
@@ -177,11 +181,19 @@ def moves(transform: Any) -> bool:
     return any(base.__module__ in SPATIAL_MODULES and base.__name__ not in NOT_SPATIAL for base in types)
 
 
-def check_keys(transform: Any, item: Item) -> None:
-    """Raise UserError if a transform moves some pictures of a case but not all, or boxes cannot follow."""
+def check_keys(transform: Any, item: Item, following: set[str]) -> None:
+    """Check that a transform moves all pictures of a case, or none.
+
+    Args:
+        transform: the transform.
+        item: tensors of one row.
+        following: pictures that move with the image even if they are not named.
+
+    Raises UserError if it does not, or boxes cannot follow.
+    """
     name = type(transform).__name__
     keys = [str(key) for key in getattr(transform, "keys", ())]
-    pictures = [key for key in PICTURES if key in item]
+    pictures = [key for key in PICTURES if key in item and (key not in following or key in keys)]
     moved = [key for key in pictures if key in keys]
     if not moved or not moves(transform):
         return
@@ -193,17 +205,6 @@ def check_keys(transform: Any, item: Item) -> None:
     if "boxes" in item and name in BENDING | WITHOUT_AFFINE:
         does = "bends" if name in BENDING else "moves"
         raise UserError(f"data.augment: {name} {does} the image, and boxes cannot follow; take it out")
-
-
-def new_value(label: np.ndarray, values: np.ndarray) -> float | None:
-    """Return a value of the label that is neither in `values` nor background; None if there is none."""
-    if len(values) > FEW:
-        known = np.isin(label, [0, *values])
-    else:
-        known = label == 0
-        for value in values[values != 0]:
-            known |= label == value
-    return None if known.all() else float(label[~known][0])
 
 
 def array(value: Any) -> np.ndarray:

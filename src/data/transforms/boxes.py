@@ -40,6 +40,22 @@ def usable_boxes(boxes: np.ndarray, shape: Sequence[int]) -> tuple[np.ndarray, n
     return cut, (cut[:, dims:] - cut[:, :dims] > 0).all(1) & np.isfinite(boxes).all(1)
 
 
+def boxes_on(
+    boxes: np.ndarray, classes: np.ndarray, source: Grid, target: Grid
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the usable boxes of a case on another grid, clipped to it, and their classes.
+
+    Args:
+        boxes: [N, 2*dims] in voxels of `source`.
+        classes: [N], of each box.
+        source: grid of the boxes.
+        target: the other grid.
+    """
+    cut, usable = usable_boxes(boxes, source.shape)
+    moved, inside = usable_boxes(move_boxes(cut[usable], source, target), target.shape)
+    return moved[inside], classes[usable][inside]
+
+
 def remaining_boxes(boxes: np.ndarray, shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Return the boxes clipped to an augmented image, and a mask of those with at least half inside."""
     dims = len(shape)

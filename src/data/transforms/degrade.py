@@ -99,13 +99,17 @@ class Evaluated:
         degrade: the degradation, or None.
         stacked: images are stacks of slices.
         seed: see `degraded_case`.
+        units: `target_offset` and `target_scale` of cases without a target, if targets have own units.
     """
 
     read: Callable[[Record, int | None], Case]
     degrade: Degrade | None
     stacked: bool
     seed: int
+    units: Mapping[str, np.ndarray] | None = None
 
     def __call__(self, record: Record, z: int | None = None) -> Case:
         case = self.read(record, z)
+        if self.units and "target" not in case:
+            case = {**self.units, **case}
         return degraded_case(self.degrade, record, case, self.stacked, self.seed) if self.degrade else case

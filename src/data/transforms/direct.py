@@ -1,11 +1,12 @@
 """MONAI's usual random transforms computed directly: the same draws and numbers, without its bookkeeping.
 
-None of them changes the shape of a picture, or gives a label a value that is neither one of its own nor 0.
+None of them changes the shape of a picture, or gives a label a value that is neither one of its own nor 0. A
+mask moves with the image even if a transform does not name it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -94,7 +95,7 @@ def step_of(transform: Any) -> Step | None:
         return Flip(transform)
     if kind is RandAffined and _is_usual(transform) and not USE_COMPILED:
         return Affine(transform)
-    if kind in INTENSITY and not {"label", "boxes"} & set(transform.keys):
+    if kind in INTENSITY and not {"label", "mask", "boxes"} & set(transform.keys):
         return Intensity(transform)
     return None
 
@@ -125,7 +126,7 @@ class Flip(Random):
         if not self.happens(seed):
             return None
         affine = np.eye(4)
-        for key in self.transform.key_iterator(item):
+        for (key,) in _with_mask(self.transform.key_iterator(item), item):
             axes = map_spatial_axes(item[key].ndim, self.transform.flipper.spatial_axis)
             item[key] = torch.flip(item[key], axes)
             if key == "image":
@@ -146,7 +147,7 @@ class Affine(Random):
         if not self.happens(seed):
             return None
         inner, modes = self.transform.rand_affine, (self.transform.mode, self.transform.padding_mode)
-        keys = list(self.transform.key_iterator(item, *modes))
+        keys = _with_mask(self.transform.key_iterator(item, *modes), item, "nearest", "zeros")
         shape = tuple(item[keys[0][0]].shape[1:])
         inner.randomize()
         inner.rand_affine_grid(shape, lazy=True)  # draws again, as MONAI does
@@ -184,6 +185,19 @@ class Intensity(Random):
         return None
 
 
+def _with_mask(keys: Iterable[Any], item: Item, *more: str) -> list[tuple[Any, ...]]:
+    """Return the keys of a transform as tuples, with one for the mask if it moves the image alone.
+
+    Args:
+        keys: Names of pictures, or tuples that begin with one.
+        item: Tensors of one row.
+        more: What follows the name of the mask.
+    """
+    found = [key if isinstance(key, tuple) else (key,) for key in keys]
+    names = {key[0] for key in found}
+    return [*found, ("mask", *more)] if "mask" in item and "image" in names and "mask" not in names else found
+
+
 def _inside(transform: Any) -> Iterator[Any]:
     """Yield the random transforms that another one holds."""
     for part in vars(transform).values():
@@ -197,7 +211,11 @@ def _is_usual(transform: RandAffined) -> bool:
     inner, modes = transform.rand_affine, dict(zip(transform.keys, map(str, transform.mode), strict=True))
     known = set(modes.values()) <= MODES and set(map(str, transform.padding_mode)) <= PADDINGS
     elsewhere = inner.resampler.device is not None or inner.spatial_size is not None
-    return known and modes.get("label", "nearest") == "nearest" and not (transform.lazy or elsewhere)
+    return (
+        known
+        and {modes.get("label"), modes.get("mask")} <= {None, "nearest"}
+        and not (transform.lazy or elsewhere)
+    )
 
 
 def _about_the_middle(affine: np.ndarray, shape: Sequence[int]) -> np.ndarray:

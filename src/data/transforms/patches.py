@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganatomy.data.records import Case, picture
+from ganatomy.data.records import PICTURES, Case, picture
 from ganatomy.data.regrid import Grid
 from ganatomy.data.transforms.boxes import remaining_boxes
 from ganatomy.errors import UserError
@@ -28,7 +28,8 @@ class Patches:
 
     Attributes:
         size: a side, or one number per axis, in voxels.
-        foreground: probability that a patch is centred on a labelled voxel, or on a box if no voxel is.
+        foreground: probability that a patch is centred on a labelled voxel, or, without labels, on a box or a
+            voxel of the mask.
     """
 
     size: int | Sequence[int]
@@ -99,12 +100,12 @@ def cropped(case: Case, start: np.ndarray, size: Sequence[int]) -> Case:
     low, high = np.maximum(-start, 0), np.maximum(start + size - shape, 0)
     window = (slice(None), *(slice(max(0, s), max(0, s + n)) for s, n in zip(start, size, strict=True)))
     pads = bool(low.any() or high.any())
-    for key in ("image", "target", "label"):
+    for key in PICTURES:
         if key in case:
             out[key] = case[key][window]
         if key in case and pads:
-            around = [(0, 0), *zip(low, high, strict=True)]
-            out[key] = np.pad(out[key], around, constant_values=0 if key == "label" else _lowest(case, key))
+            around, empty = [(0, 0), *zip(low, high, strict=True)], key in ("label", "mask")
+            out[key] = np.pad(out[key], around, constant_values=0 if empty else _lowest(case, key))
     if "boxes" in case:
         boxes, kept = remaining_boxes(case["boxes"] - np.tile(start, 2).astype(np.float32), size)
         out["boxes"], out["classes"] = boxes[kept], case["classes"][kept]
@@ -121,13 +122,17 @@ def facts_of_patches(case: Case, stacked: bool = False) -> Case:
         stacked: it will be sliced; the lowest value of a slice is found quickly.
 
     Returns:
-        `seeds` [N, dims] with the label at each, `seed_values` [N], of a case with a label map, and
-        `image_lowest` and `target_lowest`, the lowest value of each.
+        `seeds` [N, dims] with the label at each, `seed_values` [N], of a case with a label map, or with a
+        mask if it has neither labels nor boxes; and `image_lowest` and `target_lowest`, the lowest value of
+        each.
     """
     facts: Case = {}
-    if "label" in case:
-        facts["seeds"] = foreground_voxels(case["label"][0])
-        facts["seed_values"] = case["label"][0][tuple(facts["seeds"].T)]
+    marked = next((case[key][0] for key in ("label", "mask") if key in case), None)
+    if "label" not in case and "boxes" in case:
+        marked = None  # which are better centres than the body
+    if marked is not None:
+        facts["seeds"] = foreground_voxels(marked)
+        facts["seed_values"] = marked[tuple(facts["seeds"].T)]
     lowest = {f"{key}_lowest": case[key].min() for key in ("image", "target") if key in case and not stacked}
     return facts | lowest
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ganatomy.data.records import Case, Record, Source, picture
-from ganatomy.data.regrid import Grid, fitted, orientations, regrid, respaced, turned
-from ganatomy.data.transforms.boxes import move_boxes, usable_boxes
-from ganatomy.data.transforms.intensity import Intensity, column, mapping, one_each, units
+from ganatomy.data.records import PICTURES, Case, Record, Source, picture
+from ganatomy.data.regrid import Grid, fitted, refuse_lines, regrid, respaced, turned
+from ganatomy.data.transforms.body import with_mask
+from ganatomy.data.transforms.boxes import boxes_on
+from ganatomy.data.transforms.intensity import Intensity, as_many, column, mapping, one_each
+from ganatomy.data.transforms.missing import Missing, check_missing, units_of_sides, with_presence, zeroed
 from ganatomy.data.transforms.patches import facts_of_patches
 from ganatomy.errors import UserError, one_of
 
@@ -40,6 +42,8 @@ class Preparation:
         seeds: keep what patches are chosen by, see `facts_of_patches`.
         target_intensity: intensity of a target with other units than its image; None gives it the offset and
             scale of its image.
+        mask: `auto` finds the body in images without a mask of their own, see `body_mask`.
+        missing: see `transforms.missing`.
     """
 
     spatial_dims: int
@@ -50,6 +54,8 @@ class Preparation:
     resize: str | None = None
     seeds: bool = False
     target_intensity: Intensity = field(default=None, repr=False)
+    mask: str | None = field(default=None, repr=False)
+    missing: Missing = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         """Return the settings as they enter the hash of the data.
@@ -74,6 +80,21 @@ class Preparation:
             for setting in one_each(given) or [given]:
                 mapping(np.zeros((1, 2, 2)), setting, f"data.{key}")
 
+    def check_channels(self, image: int, target: int, drop: float = 0.0) -> None:
+        """Refuse settings that do not suit the number of channels.
+
+        Args:
+            image: channels of the image.
+            target: channels of the target.
+            drop: see `with_drops`.
+
+        Raises:
+            UserError: a list of intensities has another length, or channels are dropped that must be there.
+        """
+        check_missing(self.missing, drop, image)
+        as_many(self.intensity, image, "data.intensity")
+        as_many(self.target_intensity, target, "data.target_intensity")
+
     def __call__(self, case: Case, whole: bool = False) -> Case:
         """Return the prepared case.
 
@@ -91,47 +112,30 @@ class Preparation:
         Raises:
             UserError: a setting does not fit the images.
         """
+        case = with_presence(with_mask(case, self.mask), self.missing)
         source = grid_of(case)
         target = self.grid(source, whole)
         ready: Case = {"affine": target.affine, "spacing": target.spacing}
         ready |= {"input_affine": source.affine, "input_shape": np.array(source.shape)}
-        for key, (offset, scale) in self._units(case).items():
+        for key, (offset, scale) in units_of_sides(case, self.intensity, self.target_intensity).items():
             values = case[key].astype(np.result_type(case[key].dtype, np.float32))
             values = regrid(values, source, target, order=1, fill=float(values.min()))
             dims, prefix = len(target.shape), "" if key == "image" else f"{key}_"
             ready |= {f"{prefix}offset": offset, f"{prefix}scale": scale}
             normal = (values.astype(np.float64) - column(offset, dims)) / column(scale, dims)
             ready[key] = normal.astype(np.float32)
-        if "label" in case:
-            ready["label"] = regrid(case["label"], source, target, order=0)
+        marked = [key for key in ("label", "mask") if key in case]
+        ready |= {key: regrid(case[key], source, target, order=0) for key in marked}
+        if "present" in case:
+            ready |= {"image": zeroed(ready["image"], case["present"]), "present": case["present"]}
         if "boxes" in case:
-            cut, usable = usable_boxes(case["boxes"], source.shape)
-            ready["boxes"], inside = usable_boxes(move_boxes(cut[usable], source, target), target.shape)
-            ready["boxes"], ready["classes"] = ready["boxes"][inside], case["classes"][usable][inside]
+            ready["boxes"], ready["classes"] = boxes_on(case["boxes"], case["classes"], source, target)
         if "class" in case:
             ready["class"] = case["class"]
         stacked = len(target.shape) == 3 and self.spatial_dims == 2
         if self.seeds:
             ready |= facts_of_patches(ready, stacked)
         return sliced(ready) if stacked else ready
-
-    def _units(self, case: Case) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Return offset and scale of the image, and of the target if there is one."""
-        if "image" not in case:
-            given, key = self.target_intensity, "data.target_intensity"
-            given, key = (self.intensity, "data.intensity") if given is None else (given, key)
-            return {"target": units(case["target"], given, key)}
-        found = {"image": units(case["image"], self.intensity)}
-        if "target" in case and self.target_intensity is not None:
-            found["target"] = units(case["target"], self.target_intensity, "data.target_intensity")
-        elif "target" in case:
-            found["target"] = found["image"]
-            if len(found["image"][0]) not in (1, len(case["target"])):
-                raise UserError(
-                    f"data.intensity: has a setting for each of {len(case['image'])} channels, and the "
-                    f"target has {len(case['target'])}; set data.target_intensity"
-                )
-        return found
 
     def kept(self, source: Grid) -> float:
         """Return the share of an image that training keeps; 1 unless `size` crops it."""
@@ -144,12 +148,10 @@ class Preparation:
         """Return the grid of a prepared training case; with `whole`, the grid that crops nothing."""
         dims = len(source.shape)
         if dims < self.spatial_dims:
-            raise UserError(
-                f"data.spatial_dims={self.spatial_dims}: the images have {dims} dimensions; "
-                f"set data.spatial_dims={dims}"
-            )
+            words = f"the images have {dims} dimensions; set data.spatial_dims={dims}"
+            raise UserError(f"data.spatial_dims={self.spatial_dims}: {words}")
         target = turned(source, self.orientation) if self.orientation and dims == 3 else source
-        self._check_slices(target)
+        refuse_lines(target, self.spatial_dims, self.orientation)
         if self.spacing:
             wanted = self._per_axis(self.spacing, target.spacing.tolist(), "spacing")
             target = respaced(target, np.array(wanted, float))
@@ -158,19 +160,6 @@ class Preparation:
             size = tuple(int(n) for n in self._per_axis(size, target.shape, "size"))
             target = fitted(target, size, self.resize or ("pad" if dims == 3 else "letterbox"), whole)
         return target
-
-    def _check_slices(self, target: Grid) -> None:
-        """Raise UserError if the orientation would slice a single plane into lines."""
-        shape = target.shape
-        if len(shape) == self.spatial_dims or shape[-1] == 1 or shape[:-1].count(1) != 1:
-            return
-        thin = orientations.aff2axcodes(target.affine)[shape.index(1)]
-        way = {"L": "IPL", "R": "IPL", "P": "ILP", "A": "ILP"}.get(thin, "PLS")
-        voxels = "x".join(map(str, shape))
-        raise UserError(
-            f"data.orientation={self.orientation}: a single slice of {voxels} voxels would be "
-            f"cut into lines; set data.orientation={way}, which leaves it whole"
-        )
 
     @staticmethod
     def _per_axis(wanted: Sequence[float | None], present: Sequence[float], key: str) -> list[float]:
@@ -245,9 +234,4 @@ def restore(array: np.ndarray, case: Case, order: int = 1, fill: float = 0.0) ->
 
 def sliced(case: Case) -> Case:
     """Return the case with the slice axis of its pictures first."""
-    moved = {
-        key: np.ascontiguousarray(np.moveaxis(case[key], -1, 0))
-        for key in ("image", "target", "label")
-        if key in case
-    }
-    return case | moved
+    return case | {k: np.ascontiguousarray(np.moveaxis(case[k], -1, 0)) for k in PICTURES if k in case}

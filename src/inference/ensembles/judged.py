@@ -19,7 +19,8 @@ from ganatomy.metrics.calibration.label_maps import CLASS, EVERYWHERE, IN_QUESTI
 from ganatomy.metrics.calibration.reliability import Reliability
 from ganatomy.metrics.calibration.risk_coverage import RiskCoverage, risk_coverage
 from ganatomy.pictures.figures import reliability_diagram, risk_coverage_figure
-from ganatomy.tasks.shared.as_written import Originals, scored_labels
+from ganatomy.tasks.shared.as_written import Originals
+from ganatomy.tasks.shared.scored import scored_labels
 from ganatomy.tasks.shared.volumes import rows_by_case, stack_slices
 
 LOSSES = {"dice": ("1 - Dice", 1.0, -1.0), "mae": ("MAE", 0.0, 1.0)}

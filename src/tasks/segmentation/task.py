@@ -25,8 +25,8 @@ from ganatomy.tasks.segmentation.gate import empty_below, with_peak
 from ganatomy.tasks.segmentation.losses import CrossEntropy
 from ganatomy.tasks.segmentation.mask_encoding import MASKS, Masks, masked
 from ganatomy.tasks.segmentation.self_training import SelfTraining, labelled
-from ganatomy.tasks.shared.as_written import scored_labels
 from ganatomy.tasks.shared.foreseen import missing_classes
+from ganatomy.tasks.shared.scored import scored_labels
 from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, in_windows, mirrored, slide
 from ganatomy.tasks.shared.volumes import all_finite, rows_by_case, small, stack_slices
 

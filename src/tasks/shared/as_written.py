@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,9 +17,10 @@ from ganatomy.data.io.writers import Original, encoded, original, returned
 from ganatomy.data.records import Batch, Case, Record
 from ganatomy.data.regrid import Grid
 from ganatomy.data.transforms.prepare import restore
-from ganatomy.tasks.shared.volumes import rows_by_case, scale_and_offset, stack_slices
+from ganatomy.tasks.shared.volumes import rows_by_case, scale_and_offset
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 GRID = ("affine", "input_affine", "input_shape")
 
 
@@ -30,11 +32,22 @@ class AsWritten:
         numbers: Stored numbers [C, *spatial].
         like: Format, type and scaling of the file.
         affine: Affine of the file [4, 4], in mm.
+        clipped: Number of values beyond what the file's type can hold.
     """
 
     numbers: np.ndarray
     like: Original
     affine: np.ndarray
+    clipped: int = 0
+
+    @property
+    def note(self) -> str:
+        """Return a line about values that were clipped to the file's type; empty if none were."""
+        if not self.clipped:
+            return ""
+        low, high = self.like.ends
+        values = "1 value lies" if self.clipped == 1 else f"{self.clipped} values lie"
+        return f"{values} beyond {self.like.dtype} ({low:g} to {high:g}) and became the nearest of these"
 
     @property
     def values(self) -> np.ndarray:
@@ -64,6 +77,7 @@ class Originals:
     def __init__(self, data: DataModule, target: Mapping[str, Any] | None = None) -> None:
         self.data, self.target = data, target
         self.records = {record.case: record for record in data.records["test"]}
+        self.told_clipped = False
         self._case, self._read, self._made = "", dict[str, Any](), dict[tuple[str, str], Original]()
 
     def hold(self, record: Record, case: Case, elsewhere: bool = False) -> None:
@@ -116,7 +130,13 @@ class Originals:
             own = self.target
             like = replace(like, dtype=np.dtype(own["dtype"]), slope=own["slope"], inter=own["inter"])
         on_file = restore(values, _grid(batch, rows[0]), fill=float(values.min()))
-        return AsWritten(like.stored(on_file), like, affine)
+        own_units = self.data.own_target or "offset" in (self.target or ())
+        clipped = like.beyond(on_file) if role == "target" and own_units else 0
+        written = AsWritten(like.stored(on_file), like, affine, clipped)
+        if clipped and self.target is None and not self.told_clipped:  # `predict` says it of each case
+            self.told_clipped = True
+            log.warning("%s: %s; further cases are not named", case, written.note)
+        return written
 
     def classes(self, batch: Batch, rows: list[int], label: Tensor) -> np.ndarray:
         """Resample a label map to the grid of its file.
@@ -219,32 +239,3 @@ def grids(batch: Batch, row: int) -> tuple[Grid, Grid]:
     grid = _grid(batch, row)
     shape = tuple(int(n) for n in grid["input_shape"])
     return Grid(grid["affine"], tuple(batch["image"].shape[2:])), Grid(grid["input_affine"], shape)
-
-
-def scored_labels(
-    batch: Batch, rows: list[int], files: Originals | None
-) -> tuple[Callable[[Tensor], Tensor], Tensor, list[float]]:
-    """Return what label maps of a case are scored with, on the file's grid if files are scored.
-
-    Args:
-        batch: Evaluation batch.
-        rows: Rows of the case.
-        files: Files of the test cases; None scores on the network's grid.
-
-    Returns:
-        (function from a predicted label map [1, *spatial] of these rows to the one to score, [*spatial]; the
-        true label map [*spatial]; its spacing in mm).
-    """
-    if files is None:
-        truth = stack_slices(batch, batch["label"], rows)[0]
-        return lambda label: label[0], truth, batch["spacing"][rows[0]].tolist()
-    name = batch["case"][rows[0]]
-    case = files.truth(name)
-    plane = (..., 0) if files.is_plane(name) else ...  # with a third axis every voxel would be surface
-    label = case["label"][0]
-    truth = torch.from_numpy(label if label.flags.writeable else label.copy())[plane]
-    return (
-        lambda label: torch.from_numpy(files.classes(batch, rows, label)[0])[plane],
-        truth,
-        case["spacing"].tolist()[: truth.ndim],
-    )

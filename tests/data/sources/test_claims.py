@@ -153,7 +153,7 @@ def test_a_case_that_lacks_a_channel_is_a_fault_and_never_has_one_twice(tmp_path
     found = source.records()
     assert [f.words for f in leaks(found)] == [
         "c6: has 1 image file (t1/6.nii.gz), the others have 2 (data.channels=2); add the missing "
-        "channel, or leave the case out"
+        "channel, or leave the case out, or leave its place empty with data.missing=zero"
     ]
     with pytest.raises(ReadError, match=r"t1/6\.nii\.gz: has 1 channel, not data\.channels=2"):
         source.load(found[6])

@@ -33,7 +33,9 @@ def chosen_slices(series: Choice) -> tuple[tuple[str, str], ...]:
     return tuple((k.strip(), v.strip()) for k, colon, v in pairs if colon and _keyword(k.strip()))
 
 
-def chosen(found: Sequence[Series], series: Choice, modality: Choice, least: int) -> list[Series]:
+def chosen(
+    found: Sequence[Series], series: Choice, modality: Choice, least: int, side: str = ""
+) -> list[Series]:
     """Return the selected series that have enough slices, in the order of `found`.
 
     Args:
@@ -41,6 +43,7 @@ def chosen(found: Sequence[Series], series: Choice, modality: Choice, least: int
         series: data.series, see `matches`; None for all.
         modality: data.modality, one or several; None for all but auxiliary ones (RTDOSE, RTIMAGE).
         least: minimum number of slices.
+        side: what the keys begin with: `target_` for the series of targets.
 
     Raises:
         UserError: an entry matches nothing, or several modalities are mixed and no key chooses among them.
@@ -48,12 +51,12 @@ def chosen(found: Sequence[Series], series: Choice, modality: Choice, least: int
     kinds = [str(kind).upper() for kind in listed(modality)]
     for kind in kinds:
         if not any(one.modality == kind for one in found):
-            raise UserError(f"data.modality={kind}: no series has it; found {summary(found)}")
+            raise UserError(f"data.{side}modality={kind}: no series has it; found {summary(found)}")
     kept = [one for one in found if (one.modality in kinds if kinds else one.modality not in AUXILIARY)]
     words = [word for word in listed(series) if not chosen_slices(word)]
     for word in words:
         if not any(matches(word, one) for one in kept):
-            raise UserError(f"data.series={word}: matches no series; found {summary(kept or found)}")
+            raise UserError(f"data.{side}series={word}: matches no series; found {summary(kept or found)}")
     kept = [one for one in kept if not words or any(matches(word, one) for word in words)]
     enough = [one for one in kept if one.slices >= least]
     if not enough:
@@ -63,8 +66,11 @@ def chosen(found: Sequence[Series], series: Choice, modality: Choice, least: int
     mixed = Counter("/".join(XRAYS) if one.modality in XRAYS else one.modality for one in enough)
     if len(mixed) > 1 and not kinds and not words:
         counts = ", ".join(f"{kind} {n}" for kind, n in mixed.most_common())
-        raise UserError(f"data.modality: the series have several modalities ({counts}); choose one, such as "
-                        f"data.modality={mixed.most_common()[0][0].split('/')[0]}")  # fmt: skip
+        usual = mixed.most_common()[0][0].split("/")[0]
+        raise UserError(
+            f"data.{side}modality: the series have several modalities ({counts}); choose one, such as "
+            f"data.{side}modality={usual}"
+        )
     return enough
 
 

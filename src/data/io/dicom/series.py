@@ -57,6 +57,7 @@ class Series:
         description: SeriesDescription.
         protocol: ProtocolName.
         number: SeriesNumber.
+        study: StudyInstanceUID. Private.
         slices: number of files, or of their frames where these are slices.
         paths: the files.
         images: SOPInstanceUID -> file; used only to find copies.
@@ -70,6 +71,7 @@ class Series:
     description: str = ""
     protocol: str = ""
     number: str = ""
+    study: str = ""
     slices: int = 0
     paths: list[Path] = field(default_factory=list)
     images: dict[str, Path] = field(default_factory=dict)
@@ -158,7 +160,9 @@ def _put(series: dict[tuple[str, str], Series], header: Any, path: Path, root: P
             for word in ("SeriesDescription", "ProtocolName", "SeriesNumber")
         )
         modality = str(header.get("Modality") or "?")
-        entry = series[uid, name] = Series(uid, name, person, modality, description, protocol, number)
+        study = str(header.get("StudyInstanceUID") or "")
+        entry = Series(uid, name, person, modality, description, protocol, number, study)
+        series[uid, name] = entry
     image = str(header.get("SOPInstanceUID") or "")
     if image in entry.images and filecmp.cmp(path, entry.images[image], shallow=False):
         return False

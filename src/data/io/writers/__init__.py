@@ -8,7 +8,18 @@ from ganatomy.data.io.writers.encoded import PNG, encoded
 from ganatomy.data.io.writers.form import Form
 from ganatomy.data.io.writers.forms import form_of
 from ganatomy.data.io.writers.nifti import nifti1, packed
-from ganatomy.data.io.writers.original import Original, original
+from ganatomy.data.io.writers.original import Original, in_common, original
 from ganatomy.data.io.writers.returned import returned
 
-__all__ = ["PNG", "Form", "Original", "encoded", "form_of", "nifti1", "original", "packed", "returned"]
+__all__ = [
+    "PNG",
+    "Form",
+    "Original",
+    "encoded",
+    "form_of",
+    "in_common",
+    "nifti1",
+    "original",
+    "packed",
+    "returned",
+]

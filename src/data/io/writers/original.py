@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,23 @@ class Original:
         top = np.nextafter(2.0 ** (8 * self.dtype.itemsize - 1), 0) if limits.max > 2**53 else limits.max
         return np.clip(np.rint(numbers), limits.min, top).astype(self.dtype)
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Return the lowest and the highest value that the file can hold."""
+        if self.dtype.kind not in "iu":
+            return (0.0, 1.0) if self.dtype.kind == "b" else (-np.inf, np.inf)
+        limits = np.iinfo(self.dtype)
+        low, high = sorted(float(end) * self.slope + self.inter for end in (limits.min, limits.max))
+        return low, high
+
+    def beyond(self, values: np.ndarray) -> int:
+        """Return the number of values that integers of the file cannot hold, and `stored` clips."""
+        if self.dtype.kind not in "iu":
+            return 0
+        low, high = self.ends
+        half = abs(self.slope) / 2
+        return int(np.count_nonzero((values < low - half) | (values > high + half)))
+
 
 def original(source: Source, record: Record, role: str = "image") -> Original:
     """Return the properties of the file that holds a record's image, or its target if it has one.
@@ -72,10 +90,13 @@ def original(source: Source, record: Record, role: str = "image") -> Original:
         case = source.load(record)
         return Original(case.get(role, case["image"]).dtype)
     how = getattr(source, "axes", None), getattr(source, "spatial_dims", None)
-    several = [_of_file(path, *how) for path in paths]
-    scales = {(each.slope, each.inter) for each in several}
+    return in_common([_of_file(path, *how) for path in paths])
+
+
+def in_common(several: Sequence[Original]) -> Original:
+    """Return the properties of the first of some files, with a type that holds the numbers of all of them."""
     types = [each.dtype for each in several]
-    if len(scales) > 1:
+    if len({(each.slope, each.inter) for each in several}) > 1:
         return several[0].holding(np.result_type(np.float32, *types))
     return replace(several[0], dtype=np.result_type(*types))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,40 @@ def read_about(folder: Path, root: str) -> tuple[dict[str, Any], list[Any], dict
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: is not a dataset.json of the Decathlon or nnU-Net ({error})") from error
     return about, list(names), labels
+
+
+def channel_names(about: dict[str, Any]) -> list[str]:
+    """Return the names of the channels, in their order; their numbers from 0 where it names none."""
+    named = about.get("channel_names") or about.get("modality")
+    if isinstance(named, dict):
+        numbered = all(str(key).isdigit() for key in named)
+        keys = sorted(named, key=int) if numbered else list(named)
+        return [str(named[key]) if numbered else str(key) for key in keys]
+    return [str(name) for name in ([named] if isinstance(named, str) else named or [])]
+
+
+def channel_numbers(key: str, wanted: Any, names: Sequence[str]) -> list[int]:
+    """Return the channels that a setting names, from 0.
+
+    Args:
+        key: The setting, for messages.
+        wanted: One channel or several, each by its name, whatever its case, or its number from 0.
+        names: Names of all channels.
+
+    Raises:
+        UserError: There is no such channel, or several have the name.
+    """
+    found = []
+    for one in [wanted] if isinstance(wanted, str | int) else list(wanted):
+        places = [n for n, name in enumerate(names) if name.lower() == str(one).lower()]
+        if not places and str(one).isdigit() and int(one) < len(names):
+            places = [int(one)]
+        if len(places) != 1:
+            listed = ", ".join(f"{n} {name}" for n, name in enumerate(names))
+            why = "several channels have this name" if places else "no such channel"
+            raise UserError(f"data.{key}={one}: {why}; dataset.json has {listed}")
+        found += places
+    return found
 
 
 def classes_of(labels: dict[str, Any], path: Path) -> tuple[str, ...]:

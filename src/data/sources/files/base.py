@@ -14,12 +14,13 @@ from ganatomy.data.quality.faults import name_of
 from ganatomy.data.quality.raw import Raw, raw_of
 from ganatomy.data.records import Case, Fault, Record
 from ganatomy.data.regrid import Grid
-from ganatomy.data.sources.files.channels import coloured, same_grid
+from ganatomy.data.sources.files.channels import coloured, on_grid, same_grid, spread, taken
 from ganatomy.data.sources.files.claims import claimed, uneven
-from ganatomy.data.sources.files.marked import check_settings, label_of, read_masks, unmarked
+from ganatomy.data.sources.files.marked import check_settings, label_of, read_masks, read_region, unmarked
 from ganatomy.data.sources.files.masks import boxes_in
 from ganatomy.data.sources.files.partners import with_sides, without_partner
 from ganatomy.data.sources.files.settings import FileSettings
+from ganatomy.data.sources.files.several import lacking
 from ganatomy.data.sources.files.versions import content, fingerprint
 from ganatomy.errors import UserError
 from ganatomy.text.names import hidden, printable
@@ -29,8 +30,10 @@ from ganatomy.text.names import hidden, printable
 class Files(FileSettings):
     """A folder of files, named by the `content` of each record.
 
-    The content holds paths below `root` as `image`, `target` and `label` (one or several each), and `boxes`,
-    `classes`, `class` and `stated` (see `faults.differing`).
+    The content holds paths below `root` as `image`, `target`, `label` and `mask` (one or several each), and
+    `boxes`, `classes`, `class` and `stated` (see `faults.differing`); `present`, True for each channel whose
+    file is among those of `image`, if some are missing; and `take`, the channels of the files of `image` and
+    `target` that are used, if not all.
     """
 
     def __post_init__(self) -> None:
@@ -58,7 +61,7 @@ class Files(FileSettings):
         self.repeats_grey = all(len(files_of(record)) <= 1 for record in records)
         checked = claimed(records, self.folder, self.shared)
         checked = uneven(checked, self.channels) if self.files_are_channels else checked
-        return noted(checked, [*notes, *unmarked(self, records)])
+        return noted(checked, [*notes, *unmarked(self, records), *lacking(records)])
 
     def fingerprint(self, record: Record) -> str:
         return fingerprint(self, record)
@@ -70,8 +73,14 @@ class Files(FileSettings):
         image, grid = self._channels(record, record.side or "image")
         case: Case = {record.side or "image": image, "affine": grid.affine, "spacing": grid.spacing}
         if "target" in record.content and not record.side:
-            case["target"], own = self._channels(record, "target")
-            same_grid(self.paths(record, "target")[0], own, self.paths(record, "image")[0], grid)
+            target, own = self._channels(record, "target")
+            if self.target_grid is None:
+                self._same_grid(record, own, grid)
+            case["target"] = on_grid(target, own, grid)
+        if "present" in record.content:
+            case["present"] = np.array(record.content["present"], bool)
+        if "mask" in record.content:
+            case["mask"] = read_region(self, record, grid)
         if "label" in record.content:
             masks = read_masks(self, record, grid)
             case["label"] = label_of(self, masks)
@@ -102,15 +111,29 @@ class Files(FileSettings):
         for path, (_, other) in zip(paths, read_in, strict=True):
             same_grid(path, other, paths[0], grid)
         array, colour = np.concatenate(arrays), len(paths) == 1 and grid.colour
+        array = taken(array, record.content.get("take", {}).get(role), paths[0])
         if role == "target":
             return self._target(array, paths[0], colour, len(self.paths(record, "image"))), grid
-        if len(array) == 1 != self.channels and not self.repeats_grey:
+        if len(array) == 1 != self.channels and not self.repeats_grey and "present" not in record.content:
             raise ReadError(
                 f"{paths[0]}: has 1 channel, not data.channels={self.channels}; a channel is missing"
             )
-        made = coloured(array, self.channels, paths[0], colour)
+        if "present" in record.content:
+            made = spread(array, record.content["present"], paths[0])
+        else:
+            made = coloured(array, self.channels, paths[0], colour)
         self.raw[record.case] = raw_of(array, made, grid.colour)
         return made, grid
+
+    def _same_grid(self, record: Record, own: Grid, grid: Grid) -> None:
+        """Raise ReadError if the target of a case lies on other voxels than its image."""
+        target, image = (self.paths(record, role)[0] for role in ("target", "image"))
+        try:
+            same_grid(target, own, image, grid)
+        except ReadError as error:
+            if len(own.shape) != len(grid.shape):
+                raise
+            raise ReadError(f"{error}; register and resample it, or set data.target_grid=image") from error
 
     def _target(self, array: np.ndarray, path: Path, colour: bool, images: int) -> np.ndarray:
         several = self.channels != 3 or images > 1  # contrasts, not colours

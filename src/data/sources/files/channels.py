@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ganatomy.data.io.readers import ReadError
-from ganatomy.data.regrid import PAGES, Grid
+from ganatomy.data.regrid import PAGES, Grid, regrid
 
 
 def coloured(array: np.ndarray, channels: int, path: Path, colour: bool = True) -> np.ndarray:
@@ -41,6 +41,60 @@ def coloured(array: np.ndarray, channels: int, path: Path, colour: bool = True) 
     pages = f" (it is a volume of {array.shape[-1]} pages or slices)" if array.ndim == 4 else ""
     count = f"{len(array)} channel{'s' * (len(array) > 1)}"
     raise ReadError(f"{path}: has {count}, not data.channels={channels}{pages}")
+
+
+def spread(array: np.ndarray, present: Sequence[bool], path: Path) -> np.ndarray:
+    """Return the channels that are there among those that are missing, which hold the lowest value.
+
+    Args:
+        array: [N,*spatial], the channels that are there.
+        present: [C], True for these.
+        path: the first file, for messages.
+
+    Raises:
+        ReadError: the files hold more or fewer channels than one each.
+    """
+    if len(array) != sum(present):
+        raise ReadError(
+            f"{path}: {sum(present)} files hold {len(array)} channels; give each channel one file"
+        )
+    out = np.full((len(present), *array.shape[1:]), array.min(), array.dtype)
+    out[np.array(present)] = array
+    return out
+
+
+def taken(array: np.ndarray, channels: Sequence[int] | None, path: Path) -> np.ndarray:
+    """Return the channels of an array that are used.
+
+    Args:
+        array: [C,*spatial].
+        channels: numbers of the channels, from 0; None for all.
+        path: the file, for messages.
+
+    Raises:
+        ReadError: a channel is not there.
+    """
+    if channels is None:
+        return array
+    if max(channels) >= len(array):
+        raise ReadError(f"{path}: has {len(array)} channels, and number {max(channels)} is needed (from 0)")
+    return array[list(channels)]
+
+
+def on_grid(array: np.ndarray, own: Grid, grid: Grid) -> np.ndarray:
+    """Return a target resampled onto the grid of its image; its lowest value lies outside of what it covers.
+
+    Args:
+        array: [C,*own.shape].
+        own: its grid.
+        grid: the grid of the image.
+
+    Returns:
+        [C,*grid.shape] in the type of the array.
+    """
+    if own.shape == grid.shape and np.array_equal(own.affine, grid.affine):
+        return array
+    return regrid(array, own, grid, order=1, fill=float(array.min()))
 
 
 def same_grid(path: Path, grid: Grid, other_path: Path, other: Grid) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ganatomy.data.problems import blamed, called, few, file_of, files_of
 from ganatomy.data.records import Fault, Record
 
-ROLES = ("image", "target", "label")
+ROLES = ("image", "target", "label", "mask")
 Claims = dict[str, list[tuple[int, str]]]
 
 
@@ -33,6 +33,8 @@ def claimed(records: Sequence[Record], folder: Path, shared: Sequence[str] = ())
     for file, owners in claims.items():
         if len(owners) == 1 or _allowed(owners, shared) or not (folder / file).exists():
             continue
+        if {place for place, _ in owners} == {owners[0][0]} and "take" in records[owners[0][0]].content:
+            continue  # other channels of one file
         words = _words(file, owners, records)
         for place in sorted({place for place, _ in owners}):
             done[place] = blamed(done[place], Fault(records[place].case, "claim", words))
@@ -74,15 +76,17 @@ def _words(file: str, owners: Sequence[tuple[int, str]], records: Sequence[Recor
 
 def uneven(records: Sequence[Record], channels: int) -> list[Record]:
     """Return the records, with a fault on each that has more or fewer image files than most others."""
-    counts = [len(files_of(record, "image")) for record in records]
+    counts = [len(record.content.get("present") or files_of(record, "image")) for record in records]
     usual = max(set(counts) - {0}, key=counts.count, default=0)
     done = list(records)
     for place, (record, count) in enumerate(zip(records, counts, strict=True)):
-        if count != usual and max(count, usual) > 1 and count:
+        known = any(fault.kind == "channels" for fault in record.problems)
+        if count != usual and max(count, usual) > 1 and count and not known:
             files = few(files_of(record, "image"), 2)
             words = (
                 f"{record.case}: has {count} image file{'s' * (count > 1)} ({files}), the others "
                 f"have {usual} (data.channels={channels}); add the missing channel, or leave the case out"
+                + (", or leave its place empty with data.missing=zero" if count < usual else "")
             )
             done[place] = blamed(record, Fault(record.case, "channels", words))
     return done

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ganatomy.data.io.readers import ReadError, read_label
+from ganatomy.data.io.readers import ReadError, read, read_label
 from ganatomy.data.problems import files_of
 from ganatomy.data.quality.faults import name_of
 from ganatomy.data.records import Fault, Record
@@ -24,6 +24,8 @@ def check_settings(source: FileSettings) -> None:
     for key, value, choices in (
         ("instances", source.instances, (None, *INSTANCES)),
         ("missing_label", source.missing_label, ("fault", "background")),
+        ("missing", source.missing, (None, "zero")),
+        ("target_grid", source.target_grid, (None, "image")),
         *(("shared", role, ROLES) for role in source.shared),
     ):
         one_of(f"data.{key}", value, choices)
@@ -95,6 +97,32 @@ def read_masks(source: FileSettings, record: Record, grid: Grid) -> list[np.ndar
         same_grid(path, own, source.paths(record, "image")[0], grid)
         masks.append(whole(array, path) if objects else class_numbers(array, path, values))
     return masks
+
+
+def read_region(source: FileSettings, record: Record, grid: Grid) -> np.ndarray:
+    """Read the mask of a case as the voxels that are not 0, [1,*spatial] bool; several files are united.
+
+    Args:
+        source: the data set.
+        record: the case.
+        grid: the grid of its image.
+
+    Raises:
+        ReadError: a file does not exist, lies on other voxels than the image, or holds no numbers.
+    """
+    paths = source.paths(record, "mask")
+    if not paths:
+        raise ReadError(
+            f"{name_of(record, source)}: has no mask; add one, or leave the image out (data.mask)"
+        )
+    region = np.zeros((1, *grid.shape), bool)
+    for path in paths:
+        array, own = read(path, source.axes, source.spatial_dims)
+        same_grid(path, own, source.paths(record, "image")[0], grid)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ReadError(f"{path}: the mask holds values that are NaN or infinite; correct it")
+        region |= (array != 0).any(0, keepdims=True)
+    return region
 
 
 def label_of(source: FileSettings, masks: Sequence[np.ndarray]) -> np.ndarray:

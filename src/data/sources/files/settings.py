@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from ganatomy.data.io.digests import Digests
 from ganatomy.data.problems import files_of
 from ganatomy.data.records import Record
 from ganatomy.data.sources.files.masks import Instances
+from ganatomy.data.transforms.missing import Missing
 from ganatomy.errors import UserError
 
 
@@ -36,7 +37,10 @@ class FileSettings:
             mask (values then number objects, not classes); `parts`: one connected part of a class; null:
             files where an image has several files of one class, else parts.
         missing_label: meaning of an image without a mask. `background`: nothing is marked; `fault`: a fault.
-        shared: roles among image, target and label whose files may be used by several cases.
+        missing: `zero` lets a case lack some channels of its image, see `transforms.missing`; null: a fault.
+        target_grid: `image` resamples a target that lies on other voxels than its image; null refuses it.
+        target_modality: modality of the targets in DICOM's words (CT, MR, PT), for the files of predictions.
+        shared: roles among image, target, label and mask whose files may be used by several cases.
     """
 
     root: str
@@ -53,6 +57,9 @@ class FileSettings:
     instances: Instances | None = None
     missing_label: Literal["fault", "background"] = "fault"
     shared: Sequence[str] = ()
+    missing: Missing = None
+    target_grid: Literal["image"] | None = None
+    target_modality: Any = None
     private: ClassVar[bool] = False
     """True if names of files and folders may identify a person: a case's content is its bytes alone."""
     files_are_channels: ClassVar[bool] = True
@@ -70,5 +77,5 @@ class FileSettings:
         self.box_classes = tuple(self.box_classes) or (self.classes[1:] if self.boxes_from_label else ())
 
     def paths(self, record: Record, role: str) -> list[Path]:
-        """Return the files of `image`, `target` or `label`."""
+        """Return the files of `image`, `target`, `label` or `mask`."""
         return [self.folder / name for name in files_of(record, role)]

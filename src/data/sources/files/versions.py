@@ -23,9 +23,11 @@ CHOOSING = {
     *("root", "image", "label", "target", "exclude", "match", "kind", "subject", "given_split", "given_fold"),
     *("splits", "table", "boxes", "box_class", "box_order", "case", "where", "keep", "annotations", "images"),
     *("crowd", "one_based", "skip_difficult", "least", "name", "shared", "series", "modality"),
-    *("outside", "secret", "download"),
+    *("outside", "secret", "download", "mask", "missing", "target_series", "target_modality"),
 }
 """Settings that choose cases, files and slices; their effect is part of the record."""
+ADDED = {"target_grid": None}
+"""Settings added since, with their default, with which the texts are those of before."""
 FIRST_NAMES = {"image_classes": "kinds"}
 """Settings renamed since: the texts keep the first name, so that caches made before stay valid."""
 
@@ -35,7 +37,7 @@ def fingerprint(source: FileSettings, record: Record) -> str:
     settings = {
         FIRST_NAMES.get(key, key): plain(value)
         for key, value in _settings(source).items()
-        if key not in CHOOSING
+        if key not in CHOOSING and not (key in ADDED and value == ADDED[key])
     }
     case = _case_text(source, record, companions)
     return f"files-2 {type(source).__qualname__} {source.place} {case} {settings}"

@@ -86,8 +86,8 @@ class TargetReader:
             rows: Rows of the case.
         """
         part = of_rows(batch, rows)
-        device = part["image"].device
-        self.task.to(device)
+        for module in (self.task, *self.volumes.values(), *self.lesions.values()):
+            module.to(part["image"].device)
         images = ({FLOOR: part["target"]} if "target" in part else {}) | outputs
         maps: dict[str, Tensor] = {}
         for source, image in images.items():
@@ -96,7 +96,7 @@ class TargetReader:
                 maps[source] = volume_of(part, found)
                 self._compare(part, source, maps)
             if self.knows_lesions and (counts := self._counts(part, maps.get(source), found)) is not None:
-                self.lesions[source].to(device).update(part["case"][0], counts.scores())
+                self.lesions[source].update(part["case"][0], counts.scores())
 
     def _compare(self, part: Batch, source: str, maps: dict[str, Tensor]) -> None:
         """Add the segmentation of a source to its tables."""
@@ -108,7 +108,7 @@ class TargetReader:
         for kind, truth in truths.items():
             table = self.volumes.get((kind, source))
             if table is not None and truth is not None:
-                table.to(truth.device).update(part["case"][0], maps[source], truth, spacing)
+                table.update(part["case"][0], maps[source], truth, spacing)
 
     def scores(self, source: str) -> dict[str, float]:
         """Return the scores of a source, of the true targets for `FLOOR`; every process must call it."""

@@ -127,7 +127,8 @@ class Scoring(nn.Module):
         try:
             scores = score_case(values, truth, mask, self.data_range, wanted)
         except ValueError as error:
-            raise UserError(f"{case}: {error} (task.data_range)") from error
+            mend = "; give task.data_range" if str(error).startswith("data_range") else ""
+            raise UserError(f"{case}: {error}{mend}") from error
         return scores | self.outside.named(case, values, truth)
 
     def of_stage(

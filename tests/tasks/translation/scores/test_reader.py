@@ -151,3 +151,16 @@ def test_a_detection_finds_boxes(with_boxes: bool) -> None:
     assert found["lesion_sensitivity"] == 0.5 and found["false_lesions"] == 0.5
     assert not any(name.startswith("evaluator") for name in found)
     assert np.isnan(found["false_lesions_healthy"])
+
+
+def test_masks_are_compared_by_their_voxels() -> None:
+    """A finding in the middle of a ring has nearly the ring's box, and none of its voxels."""
+    reader = TargetReader(Segmenter(), CLASSES, "lesion", CLASSES)  # type: ignore[arg-type]
+    reader.begin(("test",))
+    ring, middle = label_map(), label_map()
+    ring[..., 6:18, 6:18] = 2
+    ring[..., 7:17, 7:17] = 1
+    middle[..., 7:17, 7:17] = 2
+    reader.update({"test": middle.float()}, batch_of("a", ring), [0])
+    found = reader.scores("test")
+    assert found["lesion_sensitivity"] == 0 and found["false_lesions"] == 1

@@ -23,7 +23,15 @@ from ganatomy.data.io.dicom.outputs.header import (
     numbered,
     source_of,
 )
-from ganatomy.data.io.dicom.outputs.storage import Storage, describe, in_own_units, padded, storage_of
+from ganatomy.data.io.dicom.outputs.modality import is_other, turn_into
+from ganatomy.data.io.dicom.outputs.storage import (
+    HOUNSFIELD,
+    Storage,
+    describe,
+    in_own_units,
+    padded,
+    storage_of,
+)
 from ganatomy.data.io.dicom.pixels import scaling, stored_pixels
 from ganatomy.data.io.dicom.read import slices_of
 
@@ -39,6 +47,7 @@ def write_derived(
     chosen: Sequence[tuple[str, str]] = (),
     units: str | None = None,
     kind: str = "",
+    modality: str | None = None,
 ) -> list[tuple[str, bytes]]:
     """Return name and content of the files of a derived series, one for each file of its source.
 
@@ -57,12 +66,16 @@ def write_derived(
             unspecified), which are stored with 16 bits and a slope of their own.
         kind: What the values are, where one source gets several series (entropy, ...): it enters the UIDs
             and the SeriesDescription.
+        modality: Modality of the values, if they have units of their own: a CT is written as CT images of
+            whole HU, 16 bits signed, any other one that is not the source's as secondary captures. None:
+            that of the source.
 
     Raises:
         ValueError: The values are not on the grid of the series, or the series cannot be written.
     """
-    if chosen or units or kind:
-        about = replace(about, settings=repr((about.settings, *chosen, units, kind)))
+    if chosen or units or kind or modality:
+        more = (modality,) if modality else ()
+        about = replace(about, settings=repr((about.settings, *chosen, units, kind, *more)))
     frames, own = slices_of(paths, chosen)
     planes = _planes(values, affine, frames, own)
     if "DoseGridScaling" in frames[0].file:
@@ -70,12 +83,14 @@ def write_derived(
     by_file: dict[int, dict[int, np.ndarray]] = defaultdict(dict)
     for frame, plane in zip(frames, planes, strict=True):
         by_file[id(frame.file)][frame.number] = plane
-    form = in_own_units(values) if units else None
+    form = (HOUNSFIELD if modality == "CT" else in_own_units(values)) if units else None
     wide = len({scaling(frame) for frame in frames}) > 1
     files = list({id(frame.file): frame.file for frame in frames}.values())
     made = []
     for number, file in enumerate(files, 1):
         header = derived_header(source_of(file, about), about, number, kind)
+        if modality is not None and is_other(file, modality):
+            turn_into(header, modality)
         ready = _file(file, header, by_file[id(file)], form, units, wide)
         made.append((f"image_{number:04d}.dcm", ready))
     return made

@@ -102,6 +102,10 @@ def _depth(file: Any) -> int:
     return int(file.BitsAllocated)
 
 
+HOUNSFIELD = Storage(np.dtype("<i2"), 16)
+"""Storage of a CT: whole HU, clipped to 16 bits."""
+
+
 def in_own_units(values: np.ndarray) -> Storage:
     """Return the storage of values [...] whose units are not those of the source: 16 bits, one slope for all.
 
