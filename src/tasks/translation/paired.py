@@ -22,8 +22,9 @@ TRANSLATOR, REGISTRATION = "translator", "registration"
 class Paired(Method):
     """Map an image to its own target. Isola et al., arXiv 1611.07004.
 
-    Each discriminator sees (image, target) and (image, output); one with the attribute `alone` sees target or
-    output without the image. Where the batch has a `mask`, losses are means over it.
+    Each discriminator sees (image, target) and (image, output); one with the attribute `alone`, or named
+    `target` among several, sees target or output without the image. Where the batch has a `mask`, losses are
+    means over it.
 
     With `registration` the target may be misaligned by a smooth field: besides the translator the generator
     has a network R, and the loss is |warp(output, R(output, target)) - target|. Evaluation is without R. Kong
@@ -97,8 +98,8 @@ class Paired(Method):
     def discriminator_inputs(self, batch: Batch, output: Any) -> Any:
         discriminator, image = self.players.discriminator, self.translated(output)
         if not isinstance(discriminator, nn.ModuleDict):
-            return _seen(discriminator, batch, image)
-        return {name: _seen(each, batch, image) for name, each in discriminator.items()}
+            return _seen(discriminator, "", batch, image)
+        return {name: _seen(each, name, batch, image) for name, each in discriminator.items()}
 
     def task_losses(self, batch: Batch, output: Any) -> dict[str, Tensor]:
         image, target, mask = self.translated(output), batch["target"], batch.get("mask")
@@ -113,9 +114,9 @@ class Paired(Method):
         return found
 
 
-def _seen(discriminator: nn.Module | None, batch: Batch, output: Tensor) -> tuple[Tensor, Tensor]:
+def _seen(discriminator: nn.Module | None, name: str, batch: Batch, output: Tensor) -> tuple[Tensor, Tensor]:
     """Return (real, fake) as a discriminator sees them."""
-    if getattr(discriminator, "alone", False):
+    if name == "target" or getattr(discriminator, "alone", False):
         return batch["target"], output
     real, fake = (torch.cat([batch["image"], image], 1) for image in (batch["target"], output))
     return real, fake

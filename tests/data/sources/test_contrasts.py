@@ -13,10 +13,11 @@ from scipy.ndimage import affine_transform, binary_erosion
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Record
 from ganatomy.data.sources.contrasts import BrainContrasts
-from ganatomy.data.sources.contrasts.head import Place
-from ganatomy.data.sources.contrasts.signals import RELAXATION, SEQUENCES, TISSUES
+from ganatomy.data.sources.contrasts.head import Points
+from ganatomy.data.sources.contrasts.signals import HU, RELAXATION, SEQUENCES, TISSUES
 from ganatomy.data.splits.split import Splitting
 from ganatomy.errors import UserError
+from tests.conftest import ROOT
 
 SMALL: dict[str, Any] = {"subjects": 6, "size": 48, "slices": 8}
 QUIET: dict[str, Any] = {"noise": 0, "ct_noise": 0, "bias": 0, "scatter": 0}
@@ -98,6 +99,13 @@ def test_the_layers_lie_in_the_order_of_a_head(quiet):
     assert not np.isin(line[: places[0].min()], (0, 4, 5)).any()
     assert quiet["mask"][0, middle, middle : middle + places[1].max() + 1, z].all()
     assert np.array_equal(quiet["mask"][0], label > 0) or (quiet["mask"][0] ^ (label > 0)).mean() < 0.02
+
+
+def test_heads_lie_within_the_image():
+    source = BrainContrasts(subjects=16, size=32, slices=4)
+    masks = [source.load(one)["mask"][0] for one in source.records()]
+    touching = [mask[[0, -1]].any() or mask[:, [0, -1]].any() for mask in masks]
+    assert sum(touching) <= 1 and all(0.15 < mask.mean() < 0.6 for mask in masks)
 
 
 def test_noise_and_shading_have_their_strengths():
@@ -221,8 +229,8 @@ def test_a_turned_grid_samples_the_fields_of_a_straight_one():
     axes = [np.linspace(-90, 90, 7), np.linspace(-90, 90, 7), np.array([-30.0, 20.0])]
     fields = np.random.default_rng(0).standard_normal((3, 7, 7, 7))
     straight = smooth(fields, axes)
-    assert np.allclose(Place.of(axes).smooth(fields), straight, rtol=1e-12, atol=1e-12)
-    turned = Place.of(axes, degrees=90.0).smooth(fields)
+    assert np.allclose(Points.of(axes).smooth(fields), straight, rtol=1e-12, atol=1e-12)
+    turned = Points.of(axes, degrees=90.0).smooth(fields)
     assert np.allclose(turned, np.flip(straight.swapaxes(1, 2), 1), rtol=1e-9, atol=1e-9)
 
 
@@ -259,7 +267,25 @@ def test_without_a_target_there_is_an_image_with_labels():
 def test_what_is_moved_or_missing_in_training_is_said():
     assert BrainContrasts(misalign=0).doubts("zscore") == []
     assert "moved by so many voxels" in BrainContrasts(misalign=2).doubts("zscore")[0]
-    assert "without pairs" in BrainContrasts(lesions=0.5, target_lesions=0.0).doubts("zscore")[0]
+    missing = BrainContrasts(lesions=0.5, target_lesions=0.0, subjects=3, size=16, slices=2)
+    assert "data.unpaired=true" in missing.doubts("zscore")[0]
+    DataModule(missing, 2, split=(1, 1, 1), unpaired=True)
+    assert missing.doubts("zscore") == []
+
+
+def test_the_page_tabulates_what_is_computed_with():
+    text = (ROOT / "docs/virtual.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines() if "|" in line
+    ]
+    tabulated = {row[0]: row[1:] for row in rows}
+    names = ("T1, ms", "T2, ms", "T2*, ms", "proton density")
+    for name, column in (*zip(names, RELAXATION.T, strict=True), ("CT, HU", HU)):
+        cells = tabulated[name]
+        assert len(cells) == len(TISSUES)
+        silent = RELAXATION[:, 3] == 0
+        for cell, value, empty in zip(cells, column, silent & (column == 1), strict=True):
+            assert cell == ("" if empty else f"{value:g}")
 
 
 @pytest.mark.parametrize(

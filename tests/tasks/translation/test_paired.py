@@ -147,9 +147,13 @@ def test_each_discriminator_sees_the_pair_or_the_target_alone() -> None:
         real, fake = method.discriminator_inputs(batch, output)
         assert real.shape[1] == fake.shape[1] == channels
         assert torch.equal(real[:, -1:], batch["target"]) and torch.equal(fake[:, -1:], output)
-    method.begin(Players(UNet(2, 1, 1, [2, 4]), nn.ModuleDict({"pair": pair, "one": alone}), 2))
+    method.begin(
+        Players(
+            UNet(2, 1, 1, [2, 4]), nn.ModuleDict({"pair": pair, "one": alone, "target": UNet(2, 1, 1)}), 2
+        )
+    )
     seen = method.discriminator_inputs(batch, output)
-    assert {name: real.shape[1] for name, (real, _) in seen.items()} == {"pair": 2, "one": 1}
+    assert {name: real.shape[1] for name, (real, _) in seen.items()} == {"pair": 2, "one": 1, "target": 1}
 
 
 @pytest.mark.parametrize(

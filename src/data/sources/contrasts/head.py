@@ -21,7 +21,7 @@ LAYERS = {"bone": 1.75, "marrow": 3.5, "outer bone": 1.75, "fat": 4.0, "skin": 2
 
 
 @dataclass(frozen=True)
-class Place:
+class Points:
     """Points where a head is sampled, mm about the centre: a plane that may be turned, at several heights.
 
     Attributes:
@@ -33,7 +33,7 @@ class Place:
     up: np.ndarray
 
     @classmethod
-    def of(cls, axes: list[np.ndarray], shift: np.ndarray | None = None, degrees: float = 0.0) -> Place:
+    def of(cls, axes: list[np.ndarray], shift: np.ndarray | None = None, degrees: float = 0.0) -> Points:
         """Return the grid of three axes, such that the head is seen turned about the middle, then shifted.
 
         Args:
@@ -57,15 +57,15 @@ class Place:
         return values
 
     @property
-    def points(self) -> np.ndarray:
-        """Return the points [3,H,W,D]: to the back, to the left, up."""
+    def coordinates(self) -> np.ndarray:
+        """Return the points [3,H,W,D], mm to the back, to the left and up."""
         shape = (*self.plane.shape[1:], len(self.up))
         plane = (np.broadcast_to(along[..., None], shape) for along in self.plane)
         return np.stack([*plane, np.broadcast_to(self.up, shape)])
 
     def in_template(self, person: Person) -> np.ndarray:
         """Return where the points lie in the template of a subject, voxels [3,H,W,D]."""
-        back, left, up = self.points
+        back, left, up = self.coordinates
         points = np.tensordot(person.matrix, np.stack([-left, -back, up]), 1)
         middle = (CENTRE + person.shift)[:, None, None, None]
         places: np.ndarray = points + middle + self.smooth(person.elastic)

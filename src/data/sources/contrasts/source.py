@@ -9,19 +9,25 @@ import numpy as np
 
 from ganatomy.data.records import Case, Record
 from ganatomy.data.sources.brain import Brain, to_world
-from ganatomy.data.sources.contrasts.head import Place
+from ganatomy.data.sources.contrasts.head import Points
+from ganatomy.data.sources.contrasts.settings import (
+    check_amounts,
+    check_shares,
+    contrasts_of,
+    is_among,
+    planter,
+    suited_to,
+)
 from ganatomy.data.sources.contrasts.signals import CONTRASTS
 from ganatomy.data.sources.contrasts.subject import Head
-from ganatomy.data.sources.lesions import BrainLesions, Lesion
-from ganatomy.errors import UserError, one_of
+from ganatomy.data.sources.lesions import Lesion
+from ganatomy.errors import UserError
 
 CLASSES = ("background", "csf", "gm", "wm", "bone", "scalp", "lesion")
 OF_CLASS = (0, 1, 2, 3, 4, 4, 5, 5, 6)
 """Class of each of `TISSUES`; bone includes the marrow, scalp is fat and skin."""
 TURN = 0.5
 """Largest rotation of a misaligned target, degrees per voxel of `misalign`."""
-WINDOW = (-1000.0, 1500.0)
-"""Window of a CT, HU."""
 
 
 class BrainContrasts(Brain):
@@ -39,7 +45,7 @@ class BrainContrasts(Brain):
         source: contrasts of the image, of t1, t2, pd and ct; one or several.
         target: contrasts of the target; None or empty for none.
         subjects: number of subjects, see `Brain`.
-        size: side of 224 mm in voxels, see `Brain`.
+        size: side of 240 mm in voxels, see `Brain`.
         slices: axial slices in 2D, see `Brain`.
         spatial_dims: 2 or 3.
         deformation: see `Brain`, mm.
@@ -57,7 +63,7 @@ class BrainContrasts(Brain):
         cohort_seed: seed of the cohort.
     """
 
-    field_of_view = 224.0
+    field_of_view = 240.0
 
     def __init__(
         self,
@@ -67,7 +73,7 @@ class BrainContrasts(Brain):
         size: int | None = None,
         slices: int = 24,
         spatial_dims: Literal[2, 3] = 2,
-        deformation: float = 3.0,
+        deformation: float = 2.0,
         bias: float = 0.2,
         scatter: float = 0.05,
         noise: float = 0.03,
@@ -80,33 +86,22 @@ class BrainContrasts(Brain):
         cohort_seed: int = 0,
     ) -> None:
         super().__init__(subjects, size, slices, spatial_dims, deformation, bias, 0.0, noise, cohort_seed)
-        self.inputs, self.outputs = _contrasts("source", source), _contrasts("target", target or ())
+        self.inputs, self.outputs = contrasts_of("source", source), contrasts_of("target", target or ())
         if not self.inputs:
             raise UserError(f"data.source=[]: name one or several of {', '.join(CONTRASTS)}")
         if both := set(self.inputs) & set(self.outputs):
             raise UserError(f"data.target: {min(both)} is in data.source too; take it out of one of them")
-        for key, value in (("scatter", scatter), ("ct_noise", ct_noise), ("misalign", misalign)):
-            if not 0 <= value < np.inf:
-                raise UserError(f"data.{key}={value}: must be 0 or more")
+        check_amounts(scatter=scatter, ct_noise=ct_noise, misalign=misalign)
         if misalign > self.size / 4:
             raise UserError(f"data.misalign={misalign}: moves the head out of an image of {self.size} voxels")
-        for key, share in (("lesions", lesions), ("target_lesions", target_lesions)):
-            if share is not None and not 0 <= share <= 1:
-                raise UserError(f"data.{key}={share}: must be a fraction of the subjects, 0 to 1")
+        check_shares(lesions=lesions, target_lesions=target_lesions)
         self.channels, self.target_channels = len(self.inputs), len(self.outputs) or None
         self.scatter, self.ct_noise, self.misalign = scatter, ct_noise, misalign
         self.lesions, self.target_lesions = lesions, target_lesions
-        self.planter = self._planter(lesion_count, lesion_radius)
+        self.two_sided = False  # `data.unpaired` sets it
+        self.planter = planter(lesion_count, lesion_radius, cohort_seed)
         self._lesions: dict[int, list[Lesion]] = {}
         self.classes = CLASSES if lesions or target_lesions else CLASSES[:-1]
-
-    def _planter(self, count: int, radius: tuple[float, float]) -> BrainLesions:
-        """Return the source that draws where lesions lie."""
-        if count < 1:
-            raise UserError(f"data.lesion_count={count}: at least 1 is needed; for none: data.lesions=0")
-        if len(radius) != 2 or not 0 < radius[0] <= radius[1]:
-            raise UserError(f"data.lesion_radius={list(radius)}: give the least and the largest, above 0")
-        return BrainLesions(lesions=count, radius=radius, cohort_seed=self.cohort_seed)
 
     def records(self) -> list[Record]:
         """Return a record per subject, stratified by subjects with and without lesions."""
@@ -116,7 +111,7 @@ class BrainContrasts(Brain):
         return [
             Record(r.case, r.subject, content=r.content, stratum="lesion" if sick else "healthy")
             for r in found
-            for sick in [_is_among(r.content["index"], self.lesions)]
+            for sick in [is_among(r.content["index"], self.lesions)]
         ]
 
     def fingerprint(self, record: Record) -> str:
@@ -125,18 +120,18 @@ class BrainContrasts(Brain):
         planted = (self.planter.lesions, self.planter.radius) if any(self._lesions_of(record)) else None
         sides = (self.inputs, self.outputs, self._lesions_of(record))
         moved = self.misalign if record.split == "train" else 0.0
-        place = (self.cohort_seed, record.content["index"])
-        return f"contrasts-1 {place} {shape} {strengths} {sides} {planted} {moved}"
+        subject = (self.cohort_seed, record.content["index"])
+        return f"contrasts-2 {subject} {shape} {strengths} {sides} {planted} {moved}"
 
     content = fingerprint
 
     def load(self, record: Record) -> Case:
         head = self._head(record.content["index"])
         axes, spacing = self._grid()
-        step, place = self.field_of_view / self.size, Place.of(axes)
+        step, points = self.field_of_view / self.size, Points.of(axes)
         ours, theirs = self._lesions_of(record)
-        shares = head.tissues(place, step, ours)
-        coil = self.bias * place.smooth(head.person.coil[None])[0]
+        shares = head.tissues(points, step, ours)
+        coil = self.bias * points.smooth(head.person.coil[None])[0]
         case: Case = {
             "image": self._scanned(self.inputs, record, head, shares, coil),
             "label": np.array(OF_CLASS, np.uint8)[shares.argmax(0)][None],
@@ -147,7 +142,7 @@ class BrainContrasts(Brain):
         if self.outputs:
             shift, degrees = self.movement(record)
             if shift.any() or ours != theirs:
-                moved = Place.of(axes, np.pad(shift, (0, 3 - len(shift))) * spacing, degrees)
+                moved = Points.of(axes, np.pad(shift, (0, 3 - len(shift))) * spacing, degrees)
                 shares = head.tissues(moved, step, theirs)
             case["target"] = self._scanned(self.outputs, record, head, shares, coil)
         return case
@@ -170,31 +165,33 @@ class BrainContrasts(Brain):
 
     def intensity(self) -> Any:
         """Return the setting that suits the image: a window for CT, percentiles for MR."""
-        return _suited(self.inputs)
+        return suited_to(self.inputs)
 
     def target_intensity(self) -> Any:
         """Return the setting that suits the target; None without one."""
-        return _suited(self.outputs) if self.outputs else None
+        return suited_to(self.outputs) if self.outputs else None
 
     def doubts(self, intensity: Any) -> list[str]:
-        """Return notes about training targets that do not match their images."""
-        found = []
-        if self.outputs and self.misalign:
+        """Return notes about training targets that do not match their images, where these are pairs."""
+        found: list[str] = []
+        if self.two_sided or not self.outputs:
+            return found
+        if self.misalign:
             found.append(
                 f"data.misalign={self.misalign:g}: each training target is moved by so many voxels against "
                 "its image; those of validation and test are not"
             )
-        if self.outputs and self.target_lesions not in (None, self.lesions):
+        if self.target_lesions not in (None, self.lesions):
             found.append(
                 f"data.target_lesions={self.target_lesions}, data.lesions={self.lesions}: training targets "
-                "do not show the lesions of their images; meant for models that learn without pairs"
+                "do not show the lesions of their images; meant for data.unpaired=true"
             )
         return found
 
     def _head(self, index: int) -> Head:
         """Draw a subject: its brain, skull, scalp, tissues and the units of its scanners."""
         person = self.person(index)
-        if index not in self._lesions and _is_among(index, max(self.lesions, self.target_lesions or 0)):
+        if index not in self._lesions and is_among(index, max(self.lesions, self.target_lesions or 0)):
             self._lesions[index] = self.planter.plant(index, person)
         return Head.drawn(person, self._lesions.get(index, []), [self.cohort_seed, index, 2], self.scatter)
 
@@ -216,31 +213,7 @@ class BrainContrasts(Brain):
     def _lesions_of(self, record: Record) -> tuple[bool, bool]:
         """Return True for each side of a case, source and target, that shows the subject's lesions."""
         index = record.content["index"]
-        ours = _is_among(index, self.lesions)
+        ours = is_among(index, self.lesions)
         if self.target_lesions is None or record.split != "train":
             return ours, ours
-        return ours, _is_among(index, self.target_lesions)
-
-
-def _contrasts(key: str, names: str | Sequence[str]) -> tuple[str, ...]:
-    """Return the contrasts of a side.
-
-    Raises UserError if one is unknown or named twice.
-    """
-    given = (names,) if isinstance(names, str) else tuple(names)
-    for name in given:
-        one_of(f"data.{key}", name, CONTRASTS)
-    if len(set(given)) < len(given):
-        raise UserError(f"data.{key}=[{','.join(given)}]: names a contrast twice; name each once")
-    return given
-
-
-def _suited(contrasts: tuple[str, ...]) -> Any:
-    """Return the setting of intensity for each contrast of a side; a single one for a single contrast."""
-    found = [list(WINDOW) if contrast == "ct" else "percentile" for contrast in contrasts]
-    return found[0] if len(found) == 1 else found
-
-
-def _is_among(index: int, share: float) -> bool:
-    """Return True for a share of the subjects, spread evenly: any first n hold the same fraction of them."""
-    return int((index + 1) * share) > int(index * share)
+        return ours, is_among(index, self.target_lesions)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ganatomy.data.sources.brain import Person, rician
-from ganatomy.data.sources.contrasts.head import Place, tissues
+from ganatomy.data.sources.contrasts.head import Points, tissues
 from ganatomy.data.sources.contrasts.signals import (
     CONTRASTS,
     HIGHEST_HU,
@@ -70,18 +70,18 @@ class Head:
         relaxation = RELAXATION * change[:, (0, 1, 1, 2)]
         return cls(person, lesions, skull, scalp, relaxation, HU * change[:, 3], gains)
 
-    def tissues(self, place: Place, step: float, with_lesions: bool) -> np.ndarray:
+    def tissues(self, points: Points, step: float, with_lesions: bool) -> np.ndarray:
         """Return the share of each of `TISSUES` in every voxel [9,H,W,D].
 
         Args:
-            place: where the head is sampled.
+            points: where the head is sampled.
             step: side of a voxel, mm.
             with_lesions: show the lesions, which replace grey and white matter.
         """
-        skull = np.exp(place.smooth(self.skull[None])[0])
-        shares = tissues(place.in_template(self.person), skull, self.scalp, step)
+        skull = np.exp(points.smooth(self.skull[None])[0])
+        shares = tissues(points.in_template(self.person), skull, self.scalp, step)
         for lesion in self.lesions if with_lesions else ():
-            taken = lesion.profile_at(place.points).astype(np.float32) * shares[MATTER]
+            taken = lesion.profile_at(points.coordinates).astype(np.float32) * shares[MATTER]
             shares[MATTER] -= taken
             shares[LESION] += taken.sum(0)
         return shares
@@ -104,7 +104,13 @@ class Head:
         return found
 
     def ct(self, shares: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
-        """Return a CT [H,W,D] in whole HU; `noise` is the sigma of its Gaussian noise, HU."""
+        """Return a CT [H,W,D] in whole HU.
+
+        Args:
+            shares: shares of tissue [9,H,W,D].
+            noise: sigma of the Gaussian noise, HU.
+            rng: source of the noise.
+        """
         values = np.tensordot(self.hu.astype(np.float32), shares, 1)
         values += noise * rng.standard_normal(values.shape, np.float32)
         return np.clip(np.rint(values), LOWEST_HU, HIGHEST_HU)
