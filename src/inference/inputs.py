@@ -127,7 +127,9 @@ def inputs(
             f"input={given}: {len(private)} of {len(files)} files are DICOM, whose names may identify "
             "persons; give them apart from the others"
         )
-    below = [[path.relative_to(root).as_posix() if path else None for path in each] for each in found]
+    below: list[list[str | None]] = [
+        [path.relative_to(root).as_posix() if path else None for path in each] for each in found
+    ]
     cases, there = in_channels(below, not names, kept.channels, kept.missing is not None)
     return Inputs(root=str(root), files=cases, names=names, present=there, passed=over, **settings)
 
