@@ -84,7 +84,9 @@ def test_features_are_as_many_as_said(shape: tuple[int, ...]) -> None:
         assert all(each.shape == shape[1:] and np.isfinite(each).all() for each in found)
 
 
-@pytest.mark.parametrize("function", [np.exp, lambda x: 2 * x - 7, lambda x: np.sign(x) * x**2], ids=str)
+@pytest.mark.parametrize(
+    "function", [np.exp, lambda x: 2 * x - 7, lambda x: np.sign(x) * x**2], ids=["exp", "line", "square"]
+)
 def test_histogram_finds_an_increasing_map(function: np.ufunc) -> None:
     train, test = image_of((1, 60, 60)), image_of((1, 30, 30), 5)
     found = Histogram.fitted(flat(train), flat(function(train.astype(float))))
