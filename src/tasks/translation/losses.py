@@ -156,8 +156,9 @@ def _correlation(
     local: nn.Module, data_range: float, output: Tensor, target: Tensor, mask: Tensor | None
 ) -> Tensor:
     _check_sides("lncc", target, LOCAL)
-    seen = outside_replaced(output, target, mask)
-    windows = _centres(1 + local(seen / data_range, target / data_range), LOCAL)  # others hold its padding
+    level = target.mean(tuple(range(2, target.dim())), keepdim=True)  # far from 0 its sums lose all digits
+    seen = (outside_replaced(output, target, mask) - level) / data_range
+    windows = _centres(1 + local(seen, (target - level) / data_range), LOCAL)  # others hold its padding
     return region_mean(windows, None if mask is None else _centres(mask, LOCAL))
 
 

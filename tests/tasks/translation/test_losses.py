@@ -163,8 +163,12 @@ def test_flat_images_have_finite_gradients(name: str, constant: str) -> None:
 
 def test_correlation_and_information_do_not_see_units() -> None:
     """Of an image in another brightness and contrast, and with the order of its values reversed."""
-    _, target, _ = planted(2)
+    output, target, _ = planted(2)
     assert value("lncc", 3 * target + 7, target, None) == pytest.approx(0, abs=1e-6)
+    near, far = (
+        [(x + offset).float() for x in (output, target)] for offset in (0, 1000)
+    )  # 1000: as in raw MR
+    assert value("lncc", *far, None) == pytest.approx(value("lncc", *near, None), abs=1e-3)
     assert value("mi", 1 - target, target, None) == pytest.approx(value("mi", target, target, None), rel=0.02)
     noise = torch.rand(target.shape, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
     assert value("mi", target, target, None) < 3 * value("mi", noise, target, None) < 0
