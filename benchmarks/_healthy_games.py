@@ -132,4 +132,11 @@ HEALTHY = (
     HealthyGame("ganomaly", "brain", _brain("anomaly")),
     HealthyGame("autoencoder", "brain", _brain("anomaly"), seed=1),
     HealthyGame("autoencoder", "brain slices", ANOMALY, "ill_brains"),
+    HealthyGame("translation_unet", "contrasts", _brain("translation")),
+    HealthyGame("translation_nnsyn", "contrasts", _brain("translation")),
+    HealthyGame("translation_pix2pixhd", "contrasts", _brain("translation")),
+    HealthyGame("translation_reggan", "contrasts", _brain("translation"), seed=1),
+    HealthyGame("cyclegan", "contrasts", _brain("translation")),
+    HealthyGame("cut", "contrasts", _brain("translation")),
+    HealthyGame("fastcut", "contrasts", _brain("translation"), seed=1),
 )

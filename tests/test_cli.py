@@ -197,7 +197,7 @@ def test_choices_and_keys_of_an_added_folder(tmp_path: Path, monkeypatch) -> Non
 
 def test_bash_lists_what_may_follow(program: Path, tmp_path: Path) -> None:
     (tmp_path / "runs/segmentation").mkdir(parents=True)
-    tasks = ["anomaly", "detection", "enhancement", "segmentation", "synthesis"]
+    tasks = ["anomaly", "detection", "enhancement", "segmentation", "synthesis", "translation"]
     assert listed(program, "ganatomy ", tmp_path) == [*VERBS, "--help", "--version"]
     assert listed(program, "ganatomy train task=", tmp_path) == tasks
     assert listed(program, "ganatomy train model/generator=pl", tmp_path) == ["plain_unet"]

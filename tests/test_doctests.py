@@ -63,6 +63,8 @@ ENTRIES = entries()
 OTHERS = (
     "ganatomy.guard.events",
     "ganatomy.guard.verdict",
+    "ganatomy.adversarial.history",
+    "ganatomy.data.transforms.body",
     "ganatomy.text.names",
     "ganatomy.text.sizes",
     "ganatomy.text.tables",
@@ -76,6 +78,8 @@ OTHERS = (
     "ganatomy.tasks.soft",
     "ganatomy.tasks.translation.losses",
     "ganatomy.tasks.translation.perceptual",
+    "ganatomy.tasks.translation.scores.figures",
+    "ganatomy.metrics.translation.lesions",
     "ganatomy.metrics.calibration.risk_coverage",
     "ganatomy.metrics.calibration.reliability",
     "ganatomy.metrics.calibration.label_maps",

@@ -16,8 +16,8 @@ from tests.conftest import ROOT, TINY
 from tests.test_processes import assert_alike, checkpoint, ddp, plain_sgd
 
 CYCLEGAN = [
-    f"--config-dir={ROOT / 'examples/translation'}",
-    "task=translation",
+    f"--config-dir={ROOT / 'examples/cycle'}",
+    "task=cycle",
     *(word for word in TINY if not word.startswith(("model.", "data.batch_size"))),
     "data.batch_size=5",  # which two processes cannot share evenly
     *(f"model.generator.{name}.{key}" for name in ("ab", "ba") for key in ("channels=4", "blocks=1")),

@@ -271,7 +271,7 @@ def test_differing_keys_name_what_changes_numbers_alone(tmp_path: Path) -> None:
     found = dict(differing(read_arms([str(tmp_path / "a"), str(tmp_path / "b")])))
     assert found == {
         "model.discriminator": ["Patch", "null"],
-        "model.adversarial": ["(none)", "{weight: 0.1}"],
+        "model.adversarial": ["(none)", "{weight: 0.1, history: 0}"],
         "seed": ["0", "1"],
     }
 

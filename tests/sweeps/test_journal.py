@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -50,11 +51,21 @@ def test_a_flipped_bit_of_any_line_is_named(path: Path) -> None:
     lines = content.count(b"\n")
     ends = [place for place, byte in enumerate(content) if byte == 0x0A]
     for place in range(ends[0] + 1, ends[-2], 7):  # what is lost of the last line is run again
-        path.write_bytes(content[:place] + bytes([content[place] ^ (1 << place % 8)]) + content[place + 1 :])
+        changed = content[:place] + bytes([content[place] ^ (1 << place % 8)]) + content[place + 1 :]
+        if _says(changed) == _says(content):
+            continue  # 1e-05 and 1E-05 are one number, and so are two that differ in a 17th digit
+        path.write_bytes(changed)
         with pytest.raises(UserError, match=r"journal\.log: line \d+ is damaged; .*study=NAME") as named:
             values(CheckedJournal(path))
         line = int(str(named.value).split("line ")[1].split(" ")[0])
         assert 1 < line <= lines and "\n" not in str(named.value)
+
+
+def _says(content: bytes) -> list[Any] | None:
+    try:
+        return [json.loads(line) for line in content.splitlines()]
+    except ValueError:
+        return None
 
 
 def test_a_page_of_zeros_is_named(path: Path) -> None:

@@ -48,6 +48,7 @@ class Paired(Method):
     ) -> None:
         super().__init__()
         self.weights, self.data_range = {"l1": 1.0} if losses is None else losses, data_range
+        weighted_losses(self.weights, 2, 1.0)  # names and weights are refused here, before the data are read
         self.registration = None if registration is None else _checked(registration)
         own = {name: each["loss"] for name, each in self.weights.items() if isinstance(each, dict) and each}
         self.own_losses = nn.ModuleDict({k: loss for k, loss in own.items() if isinstance(loss, nn.Module)})

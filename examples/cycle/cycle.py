@@ -15,7 +15,7 @@ from ganatomy.tasks.enhancement.task import EnhancementTask
 from ganatomy.tasks.shared.sliding_window import slide
 
 
-class TranslationTask(EnhancementTask):
+class CycleTask(EnhancementTask):
     """Scored from a to b, against the target of the case, which no loss compares with its image.
 
     Args:
