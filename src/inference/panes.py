@@ -9,6 +9,7 @@ import numpy as np
 
 from ganatomy.data.regrid import Grid, regrid, turned
 from ganatomy.data.transforms.boxes import move_boxes
+from ganatomy.data.transforms.intensity import ends
 from ganatomy.inference.ensembles.doubt import HIGHEST
 from ganatomy.inference.predictor import Loaded, Predicted
 from ganatomy.pictures import colours, overlay, shown
@@ -82,7 +83,11 @@ def panes(
     elif answer is not None and predicted.answer.role == "map":
         columns["answer"] = heat(answer[:1])
     elif answer is not None:
-        columns |= _compared(plane, answer.astype(np.float32))
+        if ready.kept.target is not None:  # units of its own: a difference to the input would mean nothing
+            window = ends(ready.kept.target_intensity)
+            columns["answer"] = shown(answer.astype(np.float32)[None], window)
+        else:
+            columns |= _compared(plane, answer.astype(np.float32))
     for name, written in predicted.maps.items():
         doubt = written.values if place is None else written.values[..., place]
         drawn_on = heat_overlay(plane[None], doubt.mean(0, keepdims=True), HIGHEST.get(name))

@@ -24,7 +24,7 @@ class Paired(Method):
 
     Each discriminator sees (image, target) and (image, output); one with the attribute `alone`, or named
     `target` among several, sees target or output without the image. Where the batch has a `mask`, losses are
-    means over it.
+    means over it, and |output - target| outside of it counts a little, so that air stays air.
 
     With `registration` the target may be misaligned by a smooth field: besides the translator the generator
     has a network R, and the loss is |warp(output, R(output, target)) - target|. Evaluation is without R. Kong
@@ -35,6 +35,7 @@ class Paired(Method):
         data_range: Range of the target's intensities in the network's units, for ssim and lncc; None: what
             its normalisation gives.
         registration: {"weight": ..., "smooth": ...}, the weights of that loss and of the field's roughness.
+        outside: Weight of the mean |output - target| outside of the mask; 0 leaves what lies there to chance.
 
     Raises:
         UserError: A weight is not usable, or none is above 0.
@@ -45,8 +46,12 @@ class Paired(Method):
         losses: dict[str, Any] | None = None,
         data_range: float | None = None,
         registration: dict[str, float] | None = None,
+        outside: float = 0.1,
     ) -> None:
         super().__init__()
+        if not 0 <= outside < math.inf:
+            raise UserError(f"task.method.outside: {outside} is no weight; give a number of 0 or more")
+        self.outside = outside
         self.weights, self.data_range = {"l1": 1.0} if losses is None else losses, data_range
         weighted_losses(self.weights, 2, 1.0)  # names and weights are refused here, before the data are read
         self.registration = None if registration is None else _checked(registration)
@@ -105,6 +110,9 @@ class Paired(Method):
     def task_losses(self, batch: Batch, output: Any) -> dict[str, Tensor]:
         image, target, mask = self.translated(output), batch["target"], batch.get("mask")
         found = {name: loss(image, target, mask) for name, loss in self.losses.items()}
+        if mask is not None and self.outside:
+            error = (image.to(target.dtype) - target).abs()
+            found["outside"] = self.outside * region_mean(error, ~mask)
         if self.registration is None:
             return found
         with full_precision():

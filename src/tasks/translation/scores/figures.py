@@ -57,7 +57,12 @@ def legend(limit: float) -> dict[str, Rgb]:
 
 
 def paired_columns(
-    ours: np.ndarray, truth: np.ndarray, limit: float, window: tuple[float, float] | None, of: str = ""
+    ours: np.ndarray,
+    truth: np.ndarray,
+    limit: float,
+    window: tuple[float, float] | None,
+    of: str = "",
+    inside: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Draw translation, truth and their difference: in grey, or three channels in colour.
 
@@ -67,12 +72,14 @@ def paired_columns(
         limit: Difference of full colour.
         window: Black and white; None for the 0.5th and 99.5th percentile of the truth.
         of: Ending of the columns' names.
+        inside: Region of the scores [*spatial], bool; the difference is drawn there alone. None: everywhere.
 
     Returns:
         Column to one tile.
     """
     ends = window or percentiles(truth)
-    difference = differences((ours - truth).mean(0)[None], limit)
+    values = (ours - truth).mean(0)
+    difference = differences((values if inside is None else np.where(inside, values, 0.0))[None], limit)
     return {
         f"ours{of}": shown(ours[None], ends),
         f"truth{of}": shown(truth[None], ends),

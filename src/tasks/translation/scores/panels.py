@@ -77,6 +77,7 @@ class Panels:
             for values in (prediction, batch["target"])
         )
         parts = zip(*(coloured(values, scale) for values in both), strict=True)
+        inside = batch["mask"][row, 0].cpu().numpy() if "mask" in batch else None
         columns: dict[str, np.ndarray] = {}
         for number, (ours, truth) in enumerate(list(parts)[:MOST_CHANNELS]):
             of = f", {number + 1}" if prediction.shape[1] > len(ours) else ""
@@ -87,7 +88,7 @@ class Panels:
                     given if isinstance(given, float) else float(np.ptp(window or figures.percentiles(truth)))
                 )
                 self.limits[number] = figures.full_colour(width)
-            columns |= figures.paired_columns(ours, truth, self.limits[number], window, of)
+            columns |= figures.paired_columns(ours, truth, self.limits[number], window, of, inside)
             self.legends[f"{figures.DIFFERENCE}{of}"] = figures.legend(self.limits[number])
         return columns
 
