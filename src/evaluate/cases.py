@@ -188,6 +188,10 @@ def _refuse_kept(loaded: LoadedRun, section: DataConfig, words: Sequence[str]) -
         if key in KEPT or key in TRAINING:
             why = "images are prepared as in the run's training" if key in KEPT else "nothing is trained here"
             raise UserError(f"data.{key}: {why}; leave it out")
+        if key == "mask" and plain.get(key) in (None, "auto") and plain.get(key) != loaded.preprocessing.mask:
+            raise UserError(
+                f"data.mask={plain.get(key)}: the run has another region; name files, or leave it out"
+            )
         own = getattr(loaded.preprocessing, key, None) if key in SHAPED else None
         if key in SHAPED and plain.get(key) != own and not (key == "target_channels" and own is None):
             raise UserError(f"data.{key}={plain.get(key)}: the run has {own}; leave it out")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -51,9 +52,9 @@ class Contrast(Method):
         self, weight: float = 1.0, identity: float = 1.0, patches: int = 256, temperature: float = 0.07
     ) -> None:
         super().__init__()
-        if weight <= 0 or identity < 0:
+        if not (0 < weight < math.inf and 0 <= identity < math.inf):
             raise UserError(f"weight, identity: {weight}, {identity}; give one above 0 and one of 0 or more")
-        if patches < 2 or temperature <= 0:
+        if patches < 2 or not 0 < temperature < math.inf:
             raise UserError(f"patches, temperature: {patches}, {temperature}; give 2 or more, and above 0")
         self.weight, self.identity = weight, identity
         self.patches, self.temperature = patches, temperature

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
@@ -39,13 +41,13 @@ class Cycle(Method):
 
     def __init__(self, cycle: float = 10.0, identity: float = 0.0) -> None:
         super().__init__()
-        if cycle <= 0:
+        if not 0 < cycle < math.inf:
             raise UserError(
                 f"task.method.cycle: {cycle} would leave nothing that ties the translation to its image; "
                 "give a weight above 0 (10 in the paper)"
             )
-        if identity < 0:
-            raise UserError(f"task.method.identity: {identity} is below 0; give a share, or 0 for none")
+        if not 0 <= identity < math.inf:
+            raise UserError(f"task.method.identity: {identity} is no weight; give a share, or 0 for none")
         self.cycle, self.identity = cycle, identity
 
     @property

@@ -26,7 +26,7 @@ from ganatomy.tasks.translation.scores.monitor import chosen_monitor
 from ganatomy.tasks.translation.scores.panels import Panels
 from ganatomy.tasks.translation.scores.reader import TargetReader
 from ganatomy.tasks.translation.scores.scoring import Scoring
-from ganatomy.tasks.translation.scores.units import ranges_of
+from ganatomy.tasks.translation.scores.units import known_range, ranges_of
 from ganatomy.tasks.translation.structure import structure_of
 
 
@@ -114,8 +114,8 @@ class TranslationTask(AdversarialTask):
         """Return the settings with what the data decide: range, monitor, baselines, and window of patches."""
         given = in_windows(AdversarialTask.resolve_settings(data, given), data)
         preparation = data.preparation
-        if preparation.target_intensity is not None and given.get("data_range") == preparation.intensity:
-            given = {**given, "data_range": preparation.target_intensity}
+        intensity = preparation.target_intensity or preparation.intensity
+        given = {**given, "data_range": known_range(given.get("data_range"), intensity)}
         if isinstance(given.get("data_range"), list) and not ends(given["data_range"]):
             as_many(given["data_range"], data.target_channels, "task.data_range")
         given = {**given, "target_range": range_of(preparation.target_intensity or preparation.intensity)}

@@ -135,6 +135,12 @@ def test_the_share_of_dropped_channels_is_that_asked_for():
     assert left == pytest.approx(0.7 + 0.3**4 / 4, abs=0.02)  # where all would go, one of four stays
 
 
+def test_where_all_would_go_any_one_may_stay():
+    item = {"image": torch.ones(4, 2, 2), "present": torch.ones(4, dtype=torch.bool)}
+    left = np.mean([with_drops(dict(item), 0.999, seed)["present"].numpy() for seed in range(1000)], axis=0)
+    assert left == pytest.approx(np.full(4, 0.25), abs=0.06)
+
+
 def test_any_data_set_of_several_contrasts_can_drop_some():
     source = BrainContrasts(source=NAMES, target=("ct",), subjects=6, size=16, slices=2)
     made = DataModule(

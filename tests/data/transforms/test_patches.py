@@ -48,6 +48,16 @@ def test_a_patch_is_a_part_of_its_volume_where_its_affine_says(size, seed):
         assert (values[~real] == fill).all()
 
 
+def test_nothing_beyond_the_image_is_in_the_mask() -> None:
+    small = case((6, 6, 6)) | {"mask": np.ones((1, 6, 6, 6), bool)}
+    patch = Patches(10)(small, None, 0)
+    assert (
+        patch["mask"].dtype == bool
+        and patch["mask"].sum() == 6**3
+        and patch["image"].shape == (1, 10, 10, 10)
+    )
+
+
 def test_foreground_is_met_as_often_as_asked_and_every_class_alike():
     whole = case((40, 40, 40))
     met = [Patches(1, share)(whole, None, s)["label"].item() for share in (0.0, 0.5, 1.0) for s in range(400)]

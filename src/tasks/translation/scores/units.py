@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,33 +11,52 @@ import torch
 from torch import Tensor
 
 from ganatomy.data.records import Batch
-from ganatomy.data.transforms.intensity import ends
+from ganatomy.data.transforms.intensity import Intensity, ends, one_each
 from ganatomy.errors import UserError
 from ganatomy.metrics.translation.region import Range
-from ganatomy.tasks.enhancement.data_range import span_of
 from ganatomy.tasks.shared.as_written import Originals
 from ganatomy.tasks.shared.volumes import scale_and_offset, stack_slices, stacked
 
+TARGET = "target"
+"""Value of `task.data_range` that stands for the window that the target's intensities are mapped from."""
 
-def ranges_of(data_range: float | list[Any] | str | None) -> Range | list[Range]:
+
+def known_range(data_range: Any, intensity: Intensity) -> Any:
+    """Return `task.data_range` with windows in the place of `TARGET`; None where there is none.
+
+    Args:
+        data_range: As it is given.
+        intensity: Intensity of the target.
+    """
+    if data_range != TARGET:
+        return data_range
+    windows = [list(pair) if (pair := ends(each)) else None for each in one_each(intensity) or [intensity]]
+    return windows[0] if len(windows) == 1 else windows
+
+
+def ranges_of(data_range: Any) -> Range | list[Range]:
     """Return `task.data_range` as ends, a width or None; a list of them if each channel has its own.
 
     Raises:
-        UserError: A width that is not above 0, or a window whose ends are in the wrong order.
+        UserError: No number above 0, and no window [low, high].
     """
-    span_of(data_range)
     if isinstance(data_range, list) and not ends(data_range):
         return [_range(part) for part in data_range]
     return _range(data_range)
 
 
 def _range(given: Any) -> Range:
+    if given is None:
+        return None
     pair = ends(given)
-    if pair is not None and pair[0] >= pair[1]:
-        raise UserError(f"task.data_range: {given}; give the lower end first")
-    if pair is not None:
-        return pair
-    return float(given) if isinstance(given, int | float) and not isinstance(given, bool) else None
+    numbers = pair or (given,)
+    fits = all(type(one) in (int, float) and math.isfinite(one) for one in numbers)
+    if not fits or (pair[0] >= pair[1] if pair else given <= 0):
+        raise UserError(
+            f"task.data_range: {given}; give a window [low, high], its width, `target`, or null for the "
+            "range of each truth"
+        )
+    return pair or float(given)
 
 
 def truth_of(files: Originals | None, batch: Batch, rows: list[int], dims: int) -> Tensor:

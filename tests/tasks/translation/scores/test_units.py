@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 
 from ganatomy.errors import UserError
 from ganatomy.tasks.translation.scores import figures
-from ganatomy.tasks.translation.scores.units import ranges_of, region_of, truth_of, values_of
+from ganatomy.tasks.translation.scores.units import known_range, ranges_of, region_of, truth_of, values_of
 
 
 def batch(rows: int = 2) -> dict[str, Any]:
@@ -69,12 +70,25 @@ def test_the_mask_of_the_file_counts_where_there_is_one(own: bool) -> None:
 
 def test_ranges() -> None:
     assert ranges_of([-1024, 3071]) == (-1024.0, 3071.0) and ranges_of(4095) == 4095.0
-    assert ranges_of("percentile") is None and ranges_of(None) is None
-    assert ranges_of([[0, 1], "zscore", 5]) == [(0.0, 1.0), None, 5.0]
-    with pytest.raises(UserError, match=r"^task\.data_range: \[3, 1\]; give the lower end first$"):
-        ranges_of([3, 1])
-    with pytest.raises(UserError, match=r"^task\.data_range: 0; must be above 0$"):
-        ranges_of(0)
+    assert ranges_of(None) is None and ranges_of([[0, 1], None, 5]) == [(0.0, 1.0), None, 5.0]
+
+
+@pytest.mark.parametrize(
+    "wrong", [[3, 1], 0, -5.0, "percentile", "abc", True, math.inf, math.nan, [0, math.nan]]
+)
+def test_what_is_no_range_is_refused(wrong: Any) -> None:
+    with pytest.raises(
+        UserError, match=r"^task\.data_range: .*; give a window \[low, high\], its width, `target`"
+    ):
+        ranges_of(wrong)
+
+
+def test_the_targets_range_is_its_window() -> None:
+    assert known_range("target", [-1000, 1500]) == [-1000, 1500] and known_range("target", "zscore") is None
+    assert known_range("target", ["percentile", [0, 5]]) == [None, [0, 5]]
+    assert known_range([0, 255], [0, 200]) == [0, 255], (
+        "what is given stays, also where images have that window"
+    )
 
 
 def test_differences_are_signed_and_have_one_legend() -> None:
