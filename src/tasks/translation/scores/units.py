@@ -46,7 +46,7 @@ def ranges_of(data_range: Any) -> Range | list[Range]:
 
 
 def _range(given: Any) -> Range:
-    if given is None:
+    if given in (None, TARGET):  # the latter where no data have decided, see `known_range`
         return None
     pair = ends(given)
     numbers = pair or (given,)
