@@ -70,15 +70,22 @@ def plan(config: PredictConfig, loaded: LoadedRun, source: Named, records: Seque
         and earlier[record.case].input_sha256 == input_hash(source, record)
     }
     todo = [record for record in records if record.case not in done]
-    return Plan(names_of(records), todo, done)
+    return Plan(names_of(records, getattr(source, "names", ())), todo, done)
 
 
-def names_of(records: Sequence[Record]) -> dict[str, str]:
-    """Return a path for each case's answer, without an extension: that of its file, else the case's name."""
+def names_of(records: Sequence[Record], given: Sequence[str] = ()) -> dict[str, str]:
+    """Return a path for each case's answer, without an extension: that of its file, else the case's name.
+
+    Args:
+        records: The cases.
+        given: Names of cases that the user gave, in a table; they are names of answers too.
+    """
+    own = {name.replace("/", "_") for name in given}
     found = {}
     for record in records:
         files = files_of(record, "image")
-        path = files[0] if len(files) == 1 and not record.private else record.case
+        of_file = len(files) == 1 and not record.private and record.case not in own
+        path = files[0] if of_file else record.case
         found[record.case] = path[: len(path) - len(suffix(path))] if path != record.case else path
     inside = {case: name if _below(name) else "" for case, name in found.items()}
     counts = Counter(name.casefold() for name in inside.values())
