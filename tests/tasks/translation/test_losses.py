@@ -174,6 +174,13 @@ def test_correlation_and_information_do_not_see_units() -> None:
     assert value("mi", target, target, None) < 3 * value("mi", noise, target, None) < 0
 
 
+@pytest.mark.parametrize("name", ["lncc", "ssim"])
+def test_windows_are_seen_relative_to_the_range(name: str) -> None:
+    output, target, _ = planted(2)
+    small = value(name, 1e-4 * output, 1e-4 * target, None, data_range=1e-4)
+    assert small == pytest.approx(value(name, output, target, None), abs=1e-6)
+
+
 def test_one_s_own_loss_gets_the_mask_or_the_target_outside_of_it() -> None:
     class Masked(nn.Module):
         def forward(self, output: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
