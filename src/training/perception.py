@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ganatomy.errors import UserError
-from ganatomy.training.pretrained import segmentation_run
+from ganatomy.training.pretrained import opened
 
 if TYPE_CHECKING:
     from ganatomy.config.schema import Config
@@ -18,8 +16,6 @@ SAME = ("spatial_dims", "spacing", "orientation", "resize")
 """Keys of `data` that decide how large anatomy is for the network, and where it points."""
 SCALED = ("letterbox", "cover", "stretch")
 """Values of `data.resize` that make the scale depend on `data.size`."""
-NAMED = 3
-"""Subjects that the note names."""
 
 
 def attach_perception(cfg: Config, task: AdversarialTask, data: DataModule) -> Config:
@@ -43,49 +39,20 @@ def attach_perception(cfg: Config, task: AdversarialTask, data: DataModule) -> C
     run = cfg.task.extra.get("perceptual")
     if run is None or not isinstance(task, TranslationTask):
         return cfg
-    theirs = segmentation_run(run, KEY)
-    _check_images(cfg, theirs.config["data"], run, data)
+    theirs, extra, ours = opened(run, KEY), cfg.task.extra, cfg.data.extra
+    keys = [*SAME, "size"] if ours.get("resize") in SCALED else list(SAME)
+    theirs.require({key: ours.get(key) for key in keys})
+    theirs.require_images(data, "target")
     network = theirs.network()
-    found, wanted = hashlib.sha256(theirs.content()).hexdigest(), cfg.task.extra.get("perceptual_hash")
-    if wanted not in (None, found):
-        raise UserError(
-            f"{KEY}: the weights of {run} are not those of task.perceptual_hash ({str(wanted)[:12]}..., "
-            f"found {found[:12]}...); put them back, or start a new run"
-        )
-    extra = cfg.task.extra
+    found = theirs.checked_hash(extra.get("perceptual_hash"), f"{KEY}_hash")
     task.perceptual = Perceptual(
         network, extra.get("perceptual_weight", 1.0), extra.get("perceptual_layers") or ()
     )
     layers = task.perceptual.layers_of(data.target_channels, data.shape)
     task.notes.append(f"perceptual loss: {type(network).__name__} of {run}, features of {', '.join(layers)}")
-    tested = {record.subject for record in data.records["test"]}
-    if shared := sorted(tested & theirs.trained):
-        names = ", ".join(shared[:NAMED]) + (", ..." if len(shared) > NAMED else "")
+    if known := theirs.tested_here(data):
         task.notes.append(
-            f"{KEY}: {run} was trained on labels of {len(shared)} of this run's {len(tested)} test subjects "
-            f"({names}), so its features may know them; give both runs the same split"
+            f"note: {KEY}: {run} was trained on labels of {known}, so its features may know them; give both "
+            "runs the same split"
         )
     return cfg.with_values(task={**cfg.task.to_plain(), "perceptual_hash": found})
-
-
-def _check_images(cfg: Config, theirs: dict[str, Any], run: str, data: DataModule) -> None:
-    """Raise UserError if that run's images are not prepared as the targets of this one."""
-    ours = cfg.data.extra
-    keys = [*SAME, "size"] if ours.get("resize") in SCALED else list(SAME)
-    for key in keys:
-        if ours.get(key) != theirs.get(key):
-            raise UserError(
-                f"{KEY}: {run} has data.{key}={theirs.get(key)}, this run {ours.get(key)}; make them the same"
-            )
-    if theirs.get("channels", 1) != data.target_channels:
-        raise UserError(
-            f"{KEY}: {run} segments images of {theirs.get('channels', 1)} channels, the target has "
-            f"{data.target_channels}; give a run on images of the target's contrast"
-        )
-    key = "data.intensity" if data.preparation.target_intensity is None else "data.target_intensity"
-    wanted = data.preparation.target_intensity or data.preparation.intensity
-    if theirs.get("intensity") != wanted:
-        raise UserError(
-            f"{KEY}: {run} has data.intensity={theirs.get('intensity')}, the target here {key}={wanted}; "
-            f"set data.target_intensity={theirs.get('intensity')}, or give a run on images prepared so"
-        )

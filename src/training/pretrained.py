@@ -1,14 +1,16 @@
-"""A finished segmentation run whose network serves another run: it scores images, or compares features."""
+"""A finished run whose network serves another run: it scores images, or compares what it sees in them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from ganatomy.config.resolve import load
 from ganatomy.config.targets import build, check_targets, resolve
+from ganatomy.data.records import SPLITS
 from ganatomy.errors import UserError
 from ganatomy.runs.integrity.checked import read_bytes
 from ganatomy.runs.integrity.checksums import Damaged
@@ -40,22 +42,24 @@ class TakesEvaluator(Protocol):
 
 
 @dataclass(frozen=True)
-class SegmentationRun:
-    """A finished run of segmentation; of its files only tensors and plain values are read.
+class OpenedRun:
+    """A finished run of segmentation or detection; of its files only tensors and plain values are read.
 
     Attributes:
         path: Its directory.
         key: Key that named it, for messages.
         config: Its configuration.
-        classes: Names of its classes, background first.
-        trained: Subjects that it was trained on.
+        classes: Names of its classes; of segmentation background first.
+        subjects: Its subjects by split.
+        channels: Channels of its images; None if its data.json does not say.
     """
 
     path: Path
     key: str
     config: Plain
     classes: tuple[str, ...]
-    trained: frozenset[str]
+    subjects: Mapping[str, Sequence[str]]
+    channels: int | None = None
 
     @property
     def window(self) -> int | list[int] | None:
@@ -70,6 +74,38 @@ class SegmentationRun:
                 raise UserError(
                     f"{self.key}: {self.path} has data.{key}={theirs}, this run {ours}; make them the same"
                 )
+
+    def require_images(self, data: DataModule, side: Literal["image", "target"]) -> None:
+        """Raise UserError if its images are not prepared as those of a side of these data."""
+        made, ours = data.preparation, data.channels if side == "image" else data.target_channels
+        if self.channels not in (None, ours):
+            raise UserError(
+                f"{self.key}: {self.path} takes images of {self.channels} channels, and the {side} here has "
+                f"{ours}; give a run on images like the {side}"
+            )
+        own = side == "target" and made.target_intensity is not None
+        wanted, key = (made.target_intensity, "target_intensity") if own else (made.intensity, "intensity")
+        if as_lists(theirs := self.config["data"].get("intensity")) != as_lists(wanted):
+            raise UserError(
+                f"{self.key}: {self.path} has data.intensity={theirs}, the {side} here data.{key}={wanted}; "
+                "make them the same, or give a run on images prepared in the same way"
+            )
+
+    def tested_here(self, data: DataModule) -> str:
+        """Return how many test subjects of these data it was trained on, in words; empty for none."""
+        tested = {record.subject for record in data.records["test"]}
+        known = len(tested & set(self.subjects["train"]))
+        return f"{known} of this run's {len(tested)} test subjects" if known else ""
+
+    def checked_hash(self, wanted: str | None, key: str) -> str:
+        """Return the SHA-256 of its weights; UserError if `wanted`, of this key, is that of others."""
+        found = hashlib.sha256(self.content()).hexdigest()
+        if wanted not in (None, found):
+            raise UserError(
+                f"{self.key}: {self.path} has other weights than this run began with "
+                f"({key}={wanted[:12]}..., found {found[:12]}...); put them back, or start a new run"
+            )
+        return found
 
     def content(self) -> bytes:
         """Return the content of generator.safetensors; UserError if the run did not write it so."""
@@ -101,12 +137,13 @@ class SegmentationRun:
         return network
 
 
-def segmentation_run(run: str, key: str) -> SegmentationRun:
+def opened(run: str, key: str, boxes: bool = False) -> OpenedRun:
     """Open a finished run of segmentation.
 
     Args:
         run: Its directory.
         key: Key that names it, for messages.
+        boxes: A run of detection will do, too.
 
     Raises:
         UserError: It is no such run, has not finished, or is damaged.
@@ -114,19 +151,30 @@ def segmentation_run(run: str, key: str) -> SegmentationRun:
     path = Path(run).expanduser()
     try:
         config = load(path)
-    except UserError as error:
+    except (UserError, Damaged) as error:
         raise UserError(f"{key}: {error}") from error
-    if not getattr(resolve(config["task"], f"{key}: {run}: task"), "makes_label_maps", False):
-        raise UserError(f"{key}: {run} is not a run of task=segmentation; give one that is")
+    task = resolve(config["task"], f"{key}: {run}: task")
+    segments = getattr(task, "makes_label_maps", False)
+    if not segments and not (boxes and getattr(task, "learned", "") == "boxes"):
+        kinds = "task=segmentation or task=detection" if boxes else "task=segmentation"
+        raise UserError(f"{key}: {run} is not a run of {kinds}; give one that is")
     if not (path / WEIGHTS).is_file():
         raise UserError(f"{key}: {run} has no {WEIGHTS}: that run has not finished; finish it first")
     summary = path / "data.json"
     try:
         found = parsed(summary.name, summary.read_bytes() if summary.is_file() else b"")
-        classes, trained = tuple(found["classes"]), frozenset(found["subjects"]["train"])
+        classes = tuple(found["classes" if segments else "box_classes"])
+        subjects: dict[str, tuple[str, ...]] = {split: tuple(found["subjects"][split]) for split in SPLITS}
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{key}: {summary}: is damaged ({error}); {REPAIR.format(run=run)}") from error
-    return SegmentationRun(path, key, config, classes, trained)
+    return OpenedRun(path, key, config, classes, subjects, found.get("channels"))
+
+
+def as_lists(setting: Any) -> Any:
+    """Return a setting with its sequences as lists, so that two can be compared."""
+    if isinstance(setting, str) or not isinstance(setting, Sequence):
+        return setting
+    return [as_lists(part) for part in setting]
 
 
 def attach_mask_evaluator(cfg: Config, task: AdversarialTask, data: DataModule) -> None:
@@ -148,19 +196,15 @@ def attach_mask_evaluator(cfg: Config, task: AdversarialTask, data: DataModule) 
             "task.evaluator: only images made from label maps can be evaluated; set it to null, or use "
             "model=spade"
         )
-    theirs = segmentation_run(run, "task.evaluator")
+    theirs = opened(run, "task.evaluator")
     theirs.require({key: cfg.data.extra.get(key) for key in ALIKE})
     if theirs.classes != data.mask_classes:
         raise UserError(
             f"task.evaluator: {run} has the classes {list(theirs.classes)}, this run "
             f"{list(data.mask_classes)}; give a run with the same classes"
         )
-    tested = {record.subject for record in data.records["test"]}
-    if shared := tested & theirs.trained:
-        raise UserError(
-            f"task.evaluator: {run} was trained on {len(shared)} of this run's {len(tested)} test subjects; "
-            "give both runs the same split"
-        )
+    if known := theirs.tested_here(data):
+        raise UserError(f"task.evaluator: {run} was trained on {known}; give both runs the same split")
     task.attach_mask_evaluator(theirs.network(), theirs.window)
 
 

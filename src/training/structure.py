@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
 from ganatomy.errors import UserError
-from ganatomy.training.pretrained import SegmentationRun, segmentation_run
+from ganatomy.training.pretrained import OpenedRun, opened
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,29 +45,27 @@ def attach_structure(cfg: Config, task: AdversarialTask, data: DataModule) -> Co
     if not given or not given.get("segmentation") or not isinstance(task, TranslationTask):
         return cfg
     own = given.get("source_run") is None
-    sides = {"run": "target"} if own else {"run": "target", "source_run": "source"}
-    runs = {key: segmentation_run(given[key], f"{SECTION}.{key}") for key in sides}
-    classes, named = (
-        (data.mask_classes, "the labels of these data")
-        if own
-        else (
-            runs["source_run"].classes,
-            f"{given['source_run']}",
-        )
-    )
-    _check_classes(runs["run"], classes, named)
+    sides: dict[str, Literal["image", "target"]] = {"run": "target"}
+    sides |= {} if own else {"source_run": "image"}
+    runs = {key: opened(given[key], f"{SECTION}.{key}") for key in sides}
+    if own:
+        _check_classes(runs["run"], data.mask_classes, "the labels of these data")
+    else:
+        _check_classes(runs["run"], runs["source_run"].classes, str(given["source_run"]))
     networks: dict[str, nn.Module] = {}
     hashes: dict[str, str] = {}
     for key, side in sides.items():
-        _check_images(runs[key], side, cfg, data)
-        networks[key], hashes[HASHES[key]] = runs[key].network(), _checked_hash(runs[key], given[HASHES[key]])
+        runs[key].require({name: cfg.data.extra.get(name) for name in ALIKE})
+        runs[key].require_images(data, side)
+        networks[key], name = runs[key].network(), HASHES[key]
+        hashes[name] = runs[key].checked_hash(given[name], f"{SECTION}.{name}")
         channels = data.target_channels if side == "target" else data.channels
         _check_answer(networks[key], runs[key], (channels, *data.shape))
     task.structure.attach(networks["run"], networks.get("source_run"))
     return cfg.with_values(task={**cfg.task.to_plain(), "structure": {**given, **hashes}})
 
 
-def _check_classes(theirs: SegmentationRun, classes: Sequence[str], named: str) -> None:
+def _check_classes(theirs: OpenedRun, classes: Sequence[str], named: str) -> None:
     """Raise UserError if the run that sees translations has other classes than what it is compared with."""
     if not classes:
         raise UserError(
@@ -82,33 +79,7 @@ def _check_classes(theirs: SegmentationRun, classes: Sequence[str], named: str) 
         )
 
 
-def _check_images(theirs: SegmentationRun, side: str, cfg: Config, data: DataModule) -> None:
-    """Raise UserError if a run's images are prepared in another way than those of this side."""
-    ours = cfg.data.extra
-    theirs.require({key: ours.get(key) for key in ALIKE})
-    own = data.preparation.target_intensity if side == "target" else None
-    wanted = data.preparation.intensity if own is None else own
-    found = theirs.config["data"].get("intensity")
-    if found != wanted:
-        key = "data.intensity" if own is None else "data.target_intensity"
-        raise UserError(
-            f"{theirs.key}: {theirs.path} has data.intensity={found}, the {side} here {key}={wanted}; give a "
-            "run on images prepared in the same way"
-        )
-
-
-def _checked_hash(theirs: SegmentationRun, wanted: Any) -> str:
-    """Return the SHA-256 of a run's weights; UserError if others are wanted."""
-    found = hashlib.sha256(theirs.content()).hexdigest()
-    if wanted not in (None, found):
-        raise UserError(
-            f"{theirs.key}: {theirs.path} has other weights than this run began with ({str(wanted)[:12]}..., "
-            f"found {found[:12]}...); put them back, or start a new run"
-        )
-    return found
-
-
-def _check_answer(network: nn.Module, theirs: SegmentationRun, shape: tuple[int, ...]) -> None:
+def _check_answer(network: nn.Module, theirs: OpenedRun, shape: tuple[int, ...]) -> None:
     """Raise UserError if a network answers images of this shape, [C, *spatial], with no map per class."""
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):

@@ -22,7 +22,7 @@ from ganatomy.experiments.pinned import Pinned
 from ganatomy.experiments.spec import read
 from ganatomy.invocation import is_secret, redacted
 from ganatomy.sweeps.study import open_storage
-from ganatomy.training.pretrained import SegmentationRun
+from ganatomy.training.pretrained import OpenedRun
 from tests.config.security import marker
 from tests.conftest import ROOT
 
@@ -76,7 +76,7 @@ def test_a_judge_does_not_run_the_marker(touched: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError, match=r"^task\.evaluator: model\.generator"):
             config = {"model": {"generator": node}}
-            SegmentationRun(tmp_path, "task.evaluator", config, (), frozenset()).network()
+            OpenedRun(tmp_path, "task.evaluator", config, (), {}).network()
     assert not touched.exists()
 
 
