@@ -117,6 +117,19 @@ def test_a_part_of_a_mapped_case_equals_that_of_the_whole(tmp_path):
     assert_same(read(next(tmp_path.rglob("*.safetensors"))), whole)
 
 
+def test_small_arrays_stay_and_pictures_do_not(tmp_path):
+    """What a patch asks for is read once, and nobody can change it for the next one."""
+    kept = cache(Maker(), tmp_path)
+    kept.get(RECORD)
+    _, first, second = (kept.view(RECORD) for _ in range(3))  # the first one verifies the file
+    for key in ("boxes", "class"):
+        assert first[key] is second[key] and not first[key].flags.writeable
+    for key in ("image", "label"):
+        assert first[key] is not second[key] and first[key].flags.writeable
+    kept.get(RECORD)["class"][...] = 5  # a copy
+    assert kept.view(RECORD)["class"] == 3
+
+
 def test_a_file_is_verified_once_and_again_when_another_takes_its_place(tmp_path, monkeypatch):
     make = Maker()
     kept = cache(make, tmp_path)

@@ -9,6 +9,7 @@ import pytest
 
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Record
+from ganatomy.data.sides.sides import Sides
 from ganatomy.data.splits.split import Splitting
 from ganatomy.data.summary import summary
 from ganatomy.errors import UserError
@@ -35,6 +36,14 @@ def test_disjoint_sides_share_no_subject_and_half_the_strata_each():
     other.setup()
     assert subjects(other.records["train"]) != subjects(images)
     assert data.records["test"] == data.target_cases("test") and data.has_pairs("test")
+
+
+def test_the_seed_of_the_split_decides_the_halves():
+    """Of the same training subjects: the split is stated."""
+    records = {"train": [Record(f"s{n}", f"s{n}") for n in range(12)], "val": [], "test": []}
+    sides = [Sides("disjoint", seed).divide(records, lambda _: True)[0]["train"] for seed in range(5)]
+    halves = {frozenset(subjects(side)) for side in sides}
+    assert len(halves) > 1 and all(len(half) == 6 for half in halves)
 
 
 def test_all_subjects_are_on_both_sides_by_default():

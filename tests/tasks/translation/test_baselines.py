@@ -242,6 +242,22 @@ def test_only_voxels_in_the_mask_are_learned_from(monkeypatch: pytest.MonkeyPatc
         assert np.abs(made - truth).max() < tolerance, name
 
 
+def test_cases_that_lack_a_contrast_teach_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one case a channel is missing, and its target is nonsense."""
+    data = module(Pairs((24, 20), mixed, (3, 1), cases=6))
+    get, odd = data.cache.get, data.records["train"][0].case
+
+    def served(record: Record, *z: Any) -> Case:
+        case = get(record, *z)
+        there = np.array([True, True, record.case != odd])
+        nonsense = {"target": case["target"] * 0 + 9} if record.case == odd else {}
+        return case | nonsense | {"present": there}
+
+    monkeypatch.setattr(data.cache, "get", served)
+    made, truth = answers(data, fit(data, ["linear"], 0))["linear"]
+    assert np.abs(made - truth)[..., 1:-1, 1:-1].max() < 2e-6
+
+
 def test_a_mask_of_one_case_may_be_empty_and_one_of_all_leaves_them_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -102,6 +102,27 @@ def test_losses_of_a_batch(dims: int) -> None:
     assert torch.equal(method.translated(output), made["contrast"])
 
 
+def test_keys_are_no_way_for_gradients() -> None:
+    """The head learns from the queries alone: the keys are projected by a copy of it that is fixed."""
+    method, given = begun(Contrast(identity=0.0, patches=20)), batch()
+    output = method.generate(given)
+    (loss,) = method.task_losses(given, output).values()
+    found = torch.autograd.grad(loss, list(method.head.parameters()))
+    network: Any = method.players.generator["translator"]  # type: ignore[index]
+    queries, keys = (
+        [
+            network.encode(x)[layer].flatten(2)[:, :, places].transpose(1, 2)
+            for layer, places in zip(LAYERS, output["positions"], strict=True)
+        ]
+        for x in (output["translation"], given["image"])
+    )
+    fixed = [each.detach() for each in copy.deepcopy(method.head)(keys)]
+    pairs = zip(method.head(queries), fixed, strict=True)
+    value = torch.stack([patch_contrast(*pair, 0.07).mean() for pair in pairs]).mean()
+    wanted = torch.autograd.grad(value, list(method.head.parameters()))
+    assert all(torch.allclose(a, b, rtol=1e-9, atol=1e-12) for a, b in zip(found, wanted, strict=True))
+
+
 def test_positions_are_drawn_without_repetition_and_all_of_a_small_layer() -> None:
     method, given = begun(Contrast(patches=50)), batch()
     positions = method.generate(given)["positions"]

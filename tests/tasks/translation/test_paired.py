@@ -121,6 +121,19 @@ def test_losses_are_taken_in_the_mask() -> None:
     assert float(task.task_losses(batch, output)["l1"]) != pytest.approx(float(wanted))
 
 
+def test_what_lies_outside_of_the_mask_counts_a_little() -> None:
+    batch = batch_of(2, 1, 1)
+    output = torch.rand(batch["target"].shape)
+    outside = (output - batch["target"]).abs()[~batch["mask"]].mean()
+    for words, weight in (((), 0.1), (("task.method.outside=0.5",), 0.5), (("task.method.outside=0",), 0)):
+        losses = begun(plain_of("translation_unet", *words), 2, 1, 1).task_losses(batch, output)
+        assert float(losses.get("outside", 0)) == pytest.approx(weight * float(outside))
+    del batch["mask"]
+    assert "outside" not in begun(plain_of("translation_unet"), 2, 1, 1).task_losses(batch, output)
+    with pytest.raises(UserError, match=r"^task\.method\.outside: -1.* is no weight"):
+        Paired(outside=-1)
+
+
 def test_the_output_is_compared_after_registration() -> None:
     """The field is planted: the target is the output moved by it."""
     method = Paired(losses={}, registration={"weight": 3.0, "smooth": 2.0})

@@ -14,6 +14,7 @@ from PIL import Image
 from scipy import ndimage
 
 from ganatomy.errors import UserError
+from ganatomy.tasks.translation.base import Method
 from ganatomy.tasks.translation.structure import gradient_correlation, structure_of
 from tests.conftest import TINY, composed
 from tests.finished import blobs, png16
@@ -39,6 +40,15 @@ def test_correlation_is_that_of_numpy(shape: tuple[int, ...], other: int) -> Non
         chosen = mask[n, 0][(slice(1, -1),) * (mask.ndim - 2)]
         assert float(ours[n]) == pytest.approx(np.corrcoef(a.ravel(), b.ravel())[0, 1], abs=1e-6)
         assert float(inside[n]) == pytest.approx(np.corrcoef(a[chosen], b[chosen])[0, 1], abs=1e-6)
+
+
+def test_the_mask_of_the_image_is_that_of_its_gradients() -> None:
+    draw = torch.Generator().manual_seed(0)
+    image, made = torch.rand(2, 2, 1, 20, 17, generator=draw)
+    batch = {"image": image, "mask": torch.rand(2, 1, 20, 17, generator=draw) > 0.4}
+    (loss,) = structure_of({"gradient": 2.0})(Method(), batch, made).values()
+    wanted = 2 * (1 - gradient_correlation(image, made, batch["mask"]).mean())
+    assert float(loss) == pytest.approx(float(wanted), abs=1e-6)
 
 
 def test_moved_anatomy_lowers_it_and_inverted_contrast_does_not() -> None:
