@@ -20,6 +20,8 @@ from PIL import Image
 
 from ganatomy.config.resolve import validate
 from ganatomy.config.schema import Config
+from ganatomy.data.datamodule import DataModule
+from ganatomy.data.sources.brain import Brain
 from ganatomy.errors import UserError
 from ganatomy.metrics.anomaly import AnomalyTable
 from ganatomy.metrics.detection import DetectionTable
@@ -31,6 +33,8 @@ from ganatomy.metrics.synthesis.scores import SetScores
 from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.detection.centernet_decoding import Found
 from ganatomy.tasks.detection.task import DetectionTask
+from ganatomy.tasks.shared.as_written import Originals
+from ganatomy.tasks.shared.cohort import evaluation_batches
 
 TURNED = np.array([[0, -2.0, 0, 5], [1.5, 0, 0, 6], [0, 0, 1.0, 7], [0, 0, 0, 1]])
 """Axes that lead elsewhere than the network's, of three spacings."""
@@ -469,3 +473,22 @@ def test_a_diverged_generator_is_refused_by_name(
         train(*words, "trainer.max_steps=2", "trainer.val_every=2")
     status = json.loads((tmp_path / "run/status.json").read_text())
     assert status["status"] == "failed" and "not finite" in status["why"]
+
+
+def test_a_case_that_is_no_file_is_not_loaded_for_its_type_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maps of several methods are written case by case; the source makes each case anew when it loads it."""
+    source = Brain(subjects=18, size=16, slices=2)
+    data = DataModule(source, batch_size=4)
+    data.setup()
+    originals, batches = Originals(data), list(evaluation_batches(data, "test", torch.device("cpu")))
+    loads: list[str] = []
+    load = source.load
+    monkeypatch.setattr(source, "load", lambda record: (loads.append(record.case), load(record))[1])
+    for _ in range(4):
+        for batch in batches:
+            written = originals.as_written(batch, [0, 1], torch.rand(1, 16, 16, 2), "map")
+            assert written.like.dtype == np.float32
+    assert len(batches) == 3 and sorted(loads) == sorted(record.case for record in data.records["test"])
+    originals.hold(data.records["test"][0], load(data.records["test"][0]))
+    originals.as_written(batches[0], [0, 1], torch.rand(1, 16, 16, 2))
+    assert len(loads) == 4, "of a case that was handed over the type is looked up anew"
