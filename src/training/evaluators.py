@@ -52,6 +52,8 @@ def attach_evaluator(cfg: Config, task: AdversarialTask, data: DataModule) -> No
         attach_reader(cfg, task, data)
     elif run is not None:
         attach_mask_evaluator(cfg, task, data)
+    elif cfg.task.extra.get("lesion") is not None and isinstance(task, TakesReader):
+        raise UserError("task.lesion: nothing looks for lesions; name a finished run (task.evaluator)")
 
 
 def attach_reader(cfg: Config, task: TakesReader, data: DataModule) -> None:

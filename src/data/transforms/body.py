@@ -73,9 +73,8 @@ def body_mask(image: np.ndarray, spacing: Sequence[float] | np.ndarray) -> np.nd
     wide = [float(np.clip(SMOOTHED / step, 0.5, 2.0)) for step in spacing]
     smooth = np.sqrt(gaussian_filter(grey, wide))
     reach = [BRIDGED if side > 8 * BRIDGED else 0 for side in grey.shape]
-    found = _closed(
-        smooth > float(threshold_otsu(smooth)), [min(n, 1) for n in reach]
-    )  # a thin scalp closes a disc
+    middle = float(threshold_otsu(smooth.ravel()))  # flat, as it takes a last axis of 3 or 4 for colours
+    found = _closed(smooth > middle, [min(n, 1) for n in reach])  # a thin scalp closes a disc
     opened = _moved(binary_erosion, found, reach)
     opened = opened if opened.any() else found
     kept = _largest(opened)

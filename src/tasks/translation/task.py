@@ -75,7 +75,7 @@ class TranslationTask(AdversarialTask):
         metrics: Sequence[OutsideMetric] = (),
         evaluator: str | None = None,
         lesion: str | None = None,
-        baselines: Sequence[str] | None = None,
+        baselines: Sequence[str] | str | None = None,
         target_range: float = 1.0,
         perceptual: str | None = None,
         perceptual_weight: float = 1.0,
@@ -89,8 +89,8 @@ class TranslationTask(AdversarialTask):
         check_perceptual(self.method, perceptual, perceptual_weight)
         self.perceptual: Perceptual | None = None
         self.structure = structure_of(structure)
-        self.baseline_names = list(baselines or ())
-        self.notes += baselines_of.notes(self.baseline_names)
+        self.baseline_names = [baselines] if isinstance(baselines, str) else list(baselines or ())
+        self.notes += baselines_of.notes(self.baseline_names) if self.unpaired else []
         self.baselines = baselines_of.Baselines()
         ranges, returns = ranges_of(data_range), self.method.back_translator(self.generator) is not None
         outside = OutsideMetrics(metrics)
@@ -113,13 +113,11 @@ class TranslationTask(AdversarialTask):
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
         """Return the settings with what the data decide: range, monitor, baselines, and window of patches."""
         given = in_windows(AdversarialTask.resolve_settings(data, given), data)
-        preparation = data.preparation
-        intensity = preparation.target_intensity or preparation.intensity
+        intensity = data.preparation.target_intensity or data.preparation.intensity
         given = {**given, "data_range": known_range(given.get("data_range"), intensity)}
         if isinstance(given.get("data_range"), list) and not ends(given["data_range"]):
             as_many(given["data_range"], data.target_channels, "task.data_range")
-        given = {**given, "target_range": range_of(preparation.target_intensity or preparation.intensity)}
-        given["monitor"] = chosen_monitor(data, given["monitor"])
+        given |= {"target_range": range_of(intensity), "monitor": chosen_monitor(data, given["monitor"])}
         return {**given, "baselines": baselines_of.settled(data, given.get("baselines"))}
 
     @staticmethod

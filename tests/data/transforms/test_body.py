@@ -55,6 +55,14 @@ def test_both_legs_are_body():
     assert dice(body_mask(image[None], [2, 2, 2])[0], legs) > 0.95
 
 
+@pytest.mark.parametrize("slices", [1, 2, 3, 4, 5])
+def test_few_slices_are_no_colours(slices, recwarn):
+    image = np.zeros((1, 64, 64, slices))
+    image[:, 12:52, 12:52] = 100
+    found = body_mask(image, [1, 1, 5])
+    assert dice(found, image > 0) > 0.9 and not [str(each.message) for each in recwarn]
+
+
 def test_an_image_that_is_constant_is_all_body():
     assert body_mask(np.full((1, 8, 8), 3), [1, 1]).all()
 

@@ -338,11 +338,17 @@ def test_a_run_is_scored_beside_its_baselines_and_evaluate_finds_the_same(
     assert (run / "baselines.safetensors").read_bytes() == kept
 
 
-def test_a_run_may_go_without_baselines(train_small: Callable[..., Path]) -> None:
-    run = train_small("run", *UNET, "task.baselines=[identity]")
+def test_a_run_may_go_without_baselines(
+    train_small: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train_small("run", *UNET, "task.baselines=identity")
     scores = json.loads((run / "metrics.json").read_text())
     assert {name.split("/")[1] for name in scores if name.startswith("baseline/")} == {"identity"}
     assert not (run / "baselines.safetensors").exists()
+    train_small("histogram", *UNET, "task.baselines=[histogram]")
+    assert "need no pairs" not in capsys.readouterr().err, "this run has pairs"
+    with pytest.raises(UserError, match=r"^task\.lesion: nothing looks for lesions; name a finished run"):
+        train_small("lesion", *UNET, "task.lesion=lesion")
 
 
 def test_a_run_without_pairs_is_scored_beside_two(train_small: Callable[..., Path]) -> None:
