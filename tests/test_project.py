@@ -197,3 +197,14 @@ def test_the_pages_name_only_what_is_there() -> None:
         for target in re.findall(r"(?:^|`)make ([\w-]+)", text, re.M):
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M), f"{page.name}: {target}"
     assert all(picture.stat().st_size < 300_000 for picture in (ROOT / "docs/images").iterdir())
+
+
+def test_what_a_command_writes_by_default_is_ignored_by_git() -> None:
+    """It may name cases, and nobody means to commit it."""
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    for command in sorted((ROOT / "conf").glob("*.yaml")):
+        named = re.search(r"^output: *(.+?) *(?:#(.*))?$", command.read_text(), re.MULTILINE)
+        if named is None or named[1] == "???":
+            continue
+        place = named[1] if named[1] != "null" else re.findall(r"null: (\w+)/", named[2])[0]
+        assert f"/{place}" in ignored or f"/{place}/" in ignored, command.name
