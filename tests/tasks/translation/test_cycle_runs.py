@@ -14,37 +14,20 @@ import pytest
 import torch
 
 from tests import commands
+from tests.conftest import TINY as COMMON
+from tests.tasks.translation.test_unpaired import NETWORKS
 from tests.test_processes import plain_sgd
 from tests.test_resume import assert_same_end, checkpoint
 
 TINY = [
     "task=translation",
     "model=cyclegan",
-    "data.subjects=6",
+    *(word for word in COMMON if not word.startswith("model.")),
+    *NETWORKS,
     "data.split=[3,1,2]",
-    "data.size=32",
-    "data.slices=3",
-    "data.batch_size=4",
     "data.cache=memory",
-    *(
-        f"model.generator.{name}.{key}"
-        for name in ("to_target", "to_source")
-        for key in ("channels=[4,6]", "blocks=1")
-    ),
-    *(
-        f"model.discriminator.{name}.{key}"
-        for name in ("target", "source")
-        for key in ("channels=4", "num_layers_d=1")
-    ),
     "model.adversarial.history=10",
     "trainer.val_every=6",
-    "trainer.log_every=1",
-    "trainer.threads=1",
-    "trainer.accelerator=cpu",
-    "callbacks.progress=none",
-    "callbacks.report=false",
-    "callbacks.samples=0",
-    "logger=csv",
 ]
 
 

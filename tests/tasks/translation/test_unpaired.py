@@ -28,9 +28,7 @@ SMALL = [
     "trainer.max_steps=6",
     "trainer.val_every=3",
 ]
-CYCLE = [
-    *SMALL,
-    "model=cyclegan",
+NETWORKS = [
     *(
         f"model.generator.{way}.{key}"
         for way in ("to_target", "to_source")
@@ -42,6 +40,8 @@ CYCLE = [
         for key in ("channels=4", "num_layers_d=1")
     ),
 ]
+"""Four small players of CycleGAN."""
+CYCLE = [*SMALL, "model=cyclegan", *NETWORKS]
 
 
 @pytest.fixture
