@@ -22,8 +22,8 @@ from ganatomy.tasks.shared.fixed_noise import row_names
 NAMES = ("swd", "kid/random")
 MAX_IMAGES = 1000
 """Images of a set that are compared, at most."""
-FEWEST = 2
-"""Images that a distance of sets needs."""
+FEWEST, FEWEST_OF_KERNEL = 2, 10
+"""Images that a distance of sets needs, and that the kernel distance needs: of fewer it is any number."""
 
 
 class TargetSets(nn.Module):
@@ -128,11 +128,12 @@ def target_images(data: DataModule, split: Split) -> Iterator[Tensor]:
 
 def _distance_to(real: Tensor) -> Callable[[Tensor], dict[str, float]]:
     levels, describe = SlicedWasserstein(real), RandomConvolutions(real)
-    kernel = KernelDistance(describe(real))
+    kernel = KernelDistance(describe(real)) if len(real) >= FEWEST_OF_KERNEL else None
 
     def distances(fake: Tensor) -> dict[str, float]:
         found = levels(fake)
-        return {"swd": sum(found.values()) / len(found), "kid/random": 1000 * kernel(describe(fake))}
+        kid = float("nan") if kernel is None else 1000 * kernel(describe(fake))
+        return {"swd": sum(found.values()) / len(found), "kid/random": kid}
 
     return distances
 

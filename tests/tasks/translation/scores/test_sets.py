@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -61,14 +62,22 @@ def test_with_pairs_the_distances_are_those_of_synthesis() -> None:
 
 def test_without_pairs_the_target_side_is_read() -> None:
     """The nearer set is nearer; the floor is that of training targets; another number of images is fine."""
-    sets, data = TargetSets(["test", "identity"]), Data(test=anatomy(9, 1), train=anatomy(20, 2))
+    sets, data = TargetSets(["test", "identity"]), Data(test=anatomy(11, 1), train=anatomy(20, 2))
     sets.know(data, (32, 32))  # type: ignore[arg-type]
     near = filled(sets, anatomy(12, 3)).scores("test", "test", paired=False)
     far = filled(sets, anatomy(12, 3, 0.4)).scores("test", "test", paired=False)
     floor = sets.floor("test", paired=False)
     assert near["swd"] < far["swd"] / 3 and near["kid/random"] < far["kid/random"] / 3
     assert floor["swd"] == pytest.approx(near["swd"], rel=0.3)
-    assert SetScores(anatomy(9, 1))(spread(anatomy(20, 2), 9))["swd"] == pytest.approx(floor["swd"])
+    assert SetScores(anatomy(11, 1))(spread(anatomy(20, 2), 11))["swd"] == pytest.approx(floor["swd"])
+
+
+@pytest.mark.parametrize("count", [2, 9, 10])
+def test_a_kernel_distance_needs_ten_images(count: int) -> None:
+    sets = TargetSets(["test"])
+    sets.know(Data(test=anatomy(count, 1)), (32, 32))  # type: ignore[arg-type]
+    found = filled(sets, anatomy(12, 3)).scores("test", "test", paired=False)
+    assert np.isfinite(found["swd"]) and np.isfinite(found["kid/random"]) == (count >= 10)
 
 
 def test_a_side_without_images_leaves_them_undefined() -> None:
