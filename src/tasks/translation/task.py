@@ -188,6 +188,7 @@ class TranslationTask(AdversarialTask):
 
     def scores(self, stage: str) -> dict[str, float]:
         found, self.case_scores = self.scoring.of_stage(stage, super().scores(stage), self.case_scores)
+        self.closing_lines += self.scoring.undefined(self.case_scores) if stage == "test" else []
         return found
 
     def baseline_scores(self) -> dict[str, float]:

@@ -155,6 +155,21 @@ class Scoring(nn.Module):
             return self._without_targets(found), [self._without_targets(row) for row in rows]
         return found, rows
 
+    def undefined(self, rows: list[dict[str, Any]]) -> list[str]:
+        """Return a line for each similarity that is undefined in some of the scored cases, and in no mean.
+
+        Args:
+            rows: Rows of the test by case.
+        """
+        scored = [row for row in rows if not np.isnan(row.get("mae", np.nan))]
+        lines = []
+        for name in ("ssim", "multiscale_ssim"):
+            if missing := sum(bool(np.isnan(row[name])) for row in scored):
+                rest = "the mean is of the others" if missing < len(scored) else "no mean"
+                what = f"note: {name}: undefined in {missing} of {len(scored)} cases, {rest}"
+                lines.append(f"{what}; no window has its middle in the mask")
+        return lines
+
     def of_baselines(self, found: Scores) -> Scores:
         """Complete `<baseline>/<score>`; every process must call it."""
         found = dict(found)
