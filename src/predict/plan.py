@@ -13,7 +13,7 @@ from ganatomy.data.io.readers import suffix
 from ganatomy.data.problems import files_of
 from ganatomy.data.records import Record
 from ganatomy.errors import UserError
-from ganatomy.inference.inputs import Named
+from ganatomy.inference.inputs import Inputs, Named
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.predict import journal
 from ganatomy.predict.journal import Entry
@@ -70,17 +70,17 @@ def plan(config: PredictConfig, loaded: LoadedRun, source: Named, records: Seque
         and earlier[record.case].input_sha256 == input_hash(source, record)
     }
     todo = [record for record in records if record.case not in done]
-    return Plan(names_of(records, getattr(source, "names", ())), todo, done)
+    return Plan(names_of(source, records), todo, done)
 
 
-def names_of(records: Sequence[Record], given: Sequence[str] = ()) -> dict[str, str]:
+def names_of(source: Named, records: Sequence[Record]) -> dict[str, str]:
     """Return a path for each case's answer, without an extension: that of its file, else the case's name.
 
     Args:
+        source: The inputs; the names that a table of them gives to cases are names of answers too.
         records: The cases.
-        given: Names of cases that the user gave, in a table; they are names of answers too.
     """
-    own = {name.replace("/", "_") for name in given}
+    own = {name.replace("/", "_") for name in source.names} if isinstance(source, Inputs) else set()
     found = {}
     for record in records:
         files = files_of(record, "image")

@@ -101,7 +101,7 @@ def _work(plain: dict[str, Any], cases: list[str], following: Any, said: Any) ->
                     return
                 yield by_case[cases[number]]
 
-        work(job_of(config, loaded, source, records, names_of(records)), taken(), said.put)
+        work(job_of(config, loaded, source, records, names_of(source, records)), taken(), said.put)
     except (UserError, OSError) as error:
         said.put(" ".join(str(error).split()))
     said.close()

@@ -249,13 +249,14 @@ def test_what_another_process_is_writing_stays(tmp_path):
 
 
 MEASURED = """
-import itertools, sys
+import gc, itertools, sys
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.sources.folder import Folder
 
 folder = sys.argv[1]
 
 def resident():
+    gc.collect()  # what is held, not what waits for the collector: that differs from run to run
     return int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20
 
 def through(cache, files, n):
