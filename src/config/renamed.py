@@ -26,6 +26,8 @@ ADDED: dict[str, Any] = {
     "data.mask": None,
     "data.missing": None,
     "data.drop": 0.0,
+    "data.sampling": None,
+    "data.class_sampling": None,
     "data.target_grid": None,
     "data.target_series": None,
     "data.target_modality": None,
