@@ -16,6 +16,7 @@ from ganatomy.data.quality.survey import Facts
 from ganatomy.data.records import Case, Fault, Record, Source, Split
 from ganatomy.data.sides.items import UnpairedItems
 from ganatomy.data.sides.two_sided import TwoSided
+from ganatomy.data.sources.annotations.regions import Overlapping, regions_of, values_of
 from ganatomy.data.splits.split import Splitting
 from ganatomy.data.transforms.cut import words
 from ganatomy.data.transforms.degrade import Degrade, Evaluated
@@ -49,6 +50,7 @@ class Cohort(TwoSided):
         sliced: rows are slices of volumes.
         left_out: number of training cases that the task leaves out.
         going_on: notes about the split of a resumed run.
+        given_regions: data.regions and data.regions_class_order; None where the source decides.
     """
 
     source: Source
@@ -71,6 +73,7 @@ class Cohort(TwoSided):
     sliced: bool
     left_out: int
     going_on: list[str]
+    given_regions: tuple[Any, Any]
 
     def setup(self, stage: str | None = None) -> None:
         """Read the cases, once."""
@@ -99,8 +102,17 @@ class Cohort(TwoSided):
     @property
     def label_values(self) -> tuple[int, ...]:
         """Return the values that masks have in files, in the order of `mask_classes`."""
-        known = getattr(self.source, "label_values", None) or range(max(len(self.mask_classes), 2))
-        return tuple(int(value) for value in known)
+        return values_of(self.source)
+
+    @property
+    def regions(self) -> Overlapping | None:
+        """Return the overlapping regions that the settings or the source name; None without any."""
+        return regions_of(self.source, *self.given_regions)
+
+    @property
+    def ignores(self) -> bool:
+        """Return True if label maps may hold the ignore label."""
+        return getattr(self.source, "ignore_label", None) is not None
 
     @property
     def box_classes(self) -> tuple[str, ...]:

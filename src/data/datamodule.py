@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,8 @@ class DataModule(Cohort, pl.LightningDataModule):
         patch: see `Patches`; null trains on whole images.
         foreground: see `Patches`.
         mask: `auto` finds the body in the images, the region of losses and scores; files are the source's.
+        regions: overlapping regions by name, see `overlapping`; null: the source's own, {}: none.
+        regions_class_order: see `overlapping`.
         missing: see `transforms.missing`.
         drop: share of the channels that training drops, see `with_drops`.
         split: see `Splitting.shares`.
@@ -116,6 +118,8 @@ class DataModule(Cohort, pl.LightningDataModule):
         patch: int | Sequence[int] | None = None,
         foreground: float = 0.5,
         mask: str | None = None,
+        regions: Mapping[str, Any] | None = None,
+        regions_class_order: Sequence[Any] | None = None,
         missing: Missing = None,
         drop: float = 0.0,
         split: Sequence[float] = (4, 1, 1),
@@ -150,6 +154,7 @@ class DataModule(Cohort, pl.LightningDataModule):
         grid = (orientation, tuple(spacing) if spacing else None, size, resize, patch is not None)
         more = (suited(source, target_intensity, "target_intensity"), check_mode(mask, source), missing)
         self.preparation = Preparation(self.spatial_dims, self.intensity, *grid, *more)
+        self.given_regions = (regions, regions_class_order)
         self.preparation.check_channels(self.channels, self.target_channels, drop)
         self.patches = Patches(patch, foreground) if patch is not None else None
         self.splitting = Splitting(tuple(split), split_seed, folds, fold, split_file)

@@ -5,18 +5,25 @@ from __future__ import annotations
 from torch import Tensor
 
 from ganatomy.data.records import Batch
-from ganatomy.tasks.shared.volumes import largest, likeliest, rows_by_case
+from ganatomy.tasks.segmentation.classes import Channels
+from ganatomy.tasks.shared.volumes import largest, rows_by_case
 
 SUSPICIOUS = 0.003
 """Fraction of an image's pixels, the most suspicious, that are averaged: a single one is noise."""
 
 
-def suspicion(probabilities: Tensor) -> Tensor:
-    """Return for each row of [B, K, *spatial] the mean lesion probability of its most suspicious pixels [B].
+def suspicion(findings: Tensor, region: Tensor | None = None) -> Tensor:
+    """Return for each row the mean lesion probability of its most suspicious pixels [B].
 
     A pixel's lesion probability is the largest over the classes other than background.
+
+    Args:
+        findings: Probabilities of all but the background, [B, K, *spatial].
+        region: Region of interest, bool [B, 1, *spatial], outside of which nothing is suspicious; None for
+            none. Pixels with an ignore label count: a new image has no label.
     """
-    lesion = probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities[:, 1:].amax(1)
+    lesion = findings[:, 0] if findings.shape[1] == 1 else findings.amax(1)
+    lesion = lesion if region is None else lesion * region[:, 0]
     lesion = lesion.flatten(1)
     return largest(lesion, max(1, round(SUSPICIOUS * lesion.shape[1]))).mean(1)
 
@@ -35,7 +42,15 @@ def empty_below(batch: Batch, labels: Tensor, threshold: Tensor) -> Tensor:
     return labels
 
 
-def with_peak(batch: Batch, probabilities: Tensor) -> tuple[Batch, Tensor]:
-    """Return the batch with `peak` [B], the lesion probability that the gate compares, and label maps."""
-    peak = suspicion(probabilities)
-    return {**batch, "peak": peak}, likeliest(probabilities)
+def with_peak(batch: Batch, channels: Channels, probabilities: Tensor) -> tuple[Batch, Tensor]:
+    """Return the batch with `peak` [B], the lesion probability that the gate compares, and label maps.
+
+    Args:
+        batch: Batch; label maps are background outside of its `mask`, if it has one.
+        channels: What the channels mean.
+        probabilities: [B, K, *spatial].
+    """
+    region = batch["mask"].bool() if "mask" in batch else None
+    labels = channels.labels(probabilities)
+    labels = labels if region is None else labels * region
+    return {**batch, "peak": suspicion(channels.findings(probabilities), region)}, labels

@@ -17,24 +17,28 @@ from ganatomy.data.records import Batch
 from ganatomy.errors import UserError
 from ganatomy.metrics.outside import OutsideMetric, OutsideMetrics
 from ganatomy.metrics.segmentation import VolumeScores
-from ganatomy.pictures import ERRORS, colours, error_map, overlay, shown
 from ganatomy.tasks.base import AdversarialTask, all_labelled
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.segmentation.baselines import fit_baselines
+from ganatomy.tasks.segmentation.classes import channels_of, label_map_of
 from ganatomy.tasks.segmentation.gate import empty_below, with_peak
 from ganatomy.tasks.segmentation.losses import CrossEntropy
-from ganatomy.tasks.segmentation.mask_encoding import MASKS, Masks, masked
+from ganatomy.tasks.segmentation.mask_encoding import Masks, encoded, masked
+from ganatomy.tasks.segmentation.panels import legends, panels
+from ganatomy.tasks.segmentation.scoring import score_batch
 from ganatomy.tasks.segmentation.self_training import SelfTraining, labelled
-from ganatomy.tasks.shared.foreseen import missing_classes
-from ganatomy.tasks.shared.scored import scored_labels
+from ganatomy.tasks.shared.answers import Answer
+from ganatomy.tasks.shared.foreseen import missing_classes, unscored_cases
 from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, in_windows, mirrored, slide
-from ganatomy.tasks.shared.volumes import all_finite, rows_by_case, small, stack_slices
+from ganatomy.tasks.shared.volumes import all_finite, stack_slices
+
+WITHOUT_MASK = "it has no mask: answered everywhere, though the run was trained and scored within data.mask"
 
 
 class SegmentationTask(AdversarialTask):
     """Segment images; the discriminator compares (image, truth) with (image, prediction).
 
-    Logits are [B, K, *spatial] for K classes, background first. A discriminator with the attribute `alone`
+    Logits are [B, K, *spatial] for K classes, background first, or for K regions (`label_map`). A discriminator with the attribute `alone`
     sees the mask without the image, one with `masked` the image masked by each class.
 
     Args:
@@ -48,6 +52,7 @@ class SegmentationTask(AdversarialTask):
             image-level threshold that keeps it; at test time, images below it get an empty mask.
         mirror_axes: Axes of test-time augmentation: probabilities are averaged over the flips along them.
         scored: "file" or "network", see `AdversarialTask`.
+        label_map: What the data decide about the truth, see `label_map_of`; no key of the user's.
         metrics: Further scores of each case, which may be per class.
 
     Raises:
@@ -71,6 +76,7 @@ class SegmentationTask(AdversarialTask):
         mirror_axes: Sequence[int] = (),
         scored: str = "network",
         metrics: Sequence[OutsideMetric] = (),
+        label_map: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(recipe, monitor, scored)
         if gate is not None and not 0 < gate <= 1:
@@ -80,6 +86,9 @@ class SegmentationTask(AdversarialTask):
         self.window, self.masks, self.semi, self.gate = window, masks, semi, gate
         self.mirror_axes = checked_mirror_axes(mirror_axes, recipe.spatial_dims)
         self.weight = dice_ce if self.discriminator is not None else dice_ce or 1.0
+        self.channels = channels_of(recipe.classes, label_map)
+        self.answers_in_mask = bool((label_map or {}).get("masked", False))
+        self.soft_kind = "presence" if self.channels.sigmoid else "classes"
         self.dice_ce = DiceCELoss(to_onehot_y=True, softmax=True)
         self.dice_ce.cross_entropy = CrossEntropy()
         self.baselines: Baselines | None = None
@@ -88,8 +97,10 @@ class SegmentationTask(AdversarialTask):
             names.append("ungated")
             self.register_buffer("threshold", torch.zeros(()))
         outside = OutsideMetrics(metrics, classes=True)
-        self.register_tables({name: VolumeScores(recipe.classes, outside=outside) for name in names})
-        self.legends = {name: colours(recipe.classes) for name in ("truth", "prediction")} | {"error": ERRORS}
+        groups = self.channels.groups
+        tables = {name: VolumeScores(recipe.classes, outside=outside, regions=groups) for name in names}
+        self.register_tables(tables)
+        self.legends = legends(self.channels)
 
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
@@ -105,17 +116,29 @@ class SegmentationTask(AdversarialTask):
             raise UserError(
                 "task.semi: no batch holds an image without a label; set data.unlabelled_fraction=0.5"
             )
+        label_map = label_map_of(data)
+        if given.get("label_map") not in (None, label_map):
+            raise UserError(
+                "task.label_map: is what the data decide; set data.regions, data.ignore_label, data.mask"
+            )
+        given = given if label_map is None else {**given, "label_map": label_map}
         return in_windows(given, data)
 
     @staticmethod
     def network_arguments(data: DataModule) -> dict[str, dict[str, int]]:
         """Return the channels in and out of each player."""
-        own, classes = data.channels, len(data.mask_classes)
-        seen = {"image_channels": classes, "masked_channels": own * (classes - 1)}
+        own, channels = data.channels, channels_of(data.mask_classes, label_map_of(data))
+        outputs = channels.outputs
+        seen = {"image_channels": outputs, "masked_channels": own * len(channels.names)}
         return {
-            "generator": {"in_channels": own, "out_channels": classes},
-            "discriminator": {"in_channels": own + classes, **seen, "out_channels": 1},
+            "generator": {"in_channels": own, "out_channels": outputs},
+            "discriminator": {"in_channels": own + outputs, **seen, "out_channels": 1},
         }
+
+    @property
+    def regions(self) -> str | None:
+        """Return the regions and how they are written, as text; None for classes."""
+        return f"{self.channels.groups}" if self.channels.sigmoid else None
 
     @property
     def warmed_up(self) -> bool:
@@ -131,15 +154,17 @@ class SegmentationTask(AdversarialTask):
         return logits
 
     def discriminator_inputs(self, batch: Batch, logits: Tensor) -> tuple[Tensor, Tensor]:
-        image, label = (batch[key][: labelled(batch)] for key in ("image", "label"))
-        truth, prediction = MASKS[self.masks](label, logits[: len(label)])
+        count = labelled(batch)
+        image, label = (batch[key][:count] for key in ("image", "label"))
+        valid = _first(self.channels.valid(batch), count)
+        truth, prediction = encoded(self.masks, self.channels, label, logits[:count], valid)
         return self._shown(image, truth), self._shown(image, prediction)
 
     def _shown(self, image: Tensor, mask: Tensor) -> Tensor:
         """Return the discriminator's input for an image and an encoded mask."""
         image = image.to(mask.dtype)
         if getattr(self.discriminator, "masked", False):
-            return masked(image, mask)
+            return masked(image, mask, 0 if self.channels.sigmoid else 1)
         return mask if getattr(self.discriminator, "alone", False) else torch.cat([image, mask], 1)
 
     def task_losses(self, batch: Batch, logits: Tensor) -> dict[str, Tensor]:
@@ -163,16 +188,18 @@ class SegmentationTask(AdversarialTask):
             self.semi.check_run(self.update.accumulate, steps)
 
     def soft_prediction(self, batch: Batch) -> Tensor:
-        """Return the probabilities of the classes, [B, K, *spatial]."""
+        """Return the probabilities of the classes or regions, [B, K, *spatial]."""
         image = batch["image"]
         probabilities = mirrored(
-            lambda part: slide(self.evaluator, part, self.window).softmax(1), image, self.mirror_axes
+            lambda part: self.channels.probabilities(slide(self.evaluator, part, self.window)),
+            image,
+            self.mirror_axes,
         )
         all_finite(batch, probabilities)  # argmax would turn NaN into background
         return probabilities
 
     def decide(self, batch: Batch, probabilities: Tensor) -> Tensor:
-        return self._gated(*with_peak(batch, probabilities))
+        return self._gated(*with_peak(batch, self.channels, probabilities))
 
     def join(self, others: Sequence[SegmentationTask]) -> None:
         if self.gate is not None:
@@ -180,7 +207,7 @@ class SegmentationTask(AdversarialTask):
             self.threshold.fill_(mean)  # type: ignore[operator]
 
     def _find(self, batch: Batch) -> tuple[Batch, Tensor]:
-        return with_peak(batch, self.averaged(batch))
+        return with_peak(batch, self.channels, self.averaged(batch))
 
     def _gated(self, batch: Batch, labels: Tensor) -> Tensor:
         """Return the label maps, empty for cases below the threshold."""
@@ -216,33 +243,25 @@ class SegmentationTask(AdversarialTask):
         self.baselines = Baselines.from_state(kept) if kept else None
 
     def undefined(self, data: DataModule) -> list[str]:
-        what = " or ".join(data.mask_classes[1:4])
-        return missing_classes(data, "label", data.mask_classes[1:], what, "dice", first=1)
+        names, groups = self.channels.names, list(self.channels.groups.values())
+        what = " or ".join(names[:3])
+        missing = missing_classes(data, "label", names, what, "dice", groups=groups)
+        return [*missing, *unscored_cases(data)]
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
-        for case, rows in rows_by_case(batch):
-            label, truth, spacing = scored_labels(batch, rows, self.files_of(stage))
-            peak = float(batch["peak"][rows].amax()) if "peak" in batch else float("nan")
-            self.tables[stage].update(
-                case, label(small(stack_slices(batch, prediction, rows))), truth, spacing, peak
-            )
-            if stage == "test" and self.baselines is not None:
-                image = stack_slices(batch, batch["image"], rows).float().mean(0)
-                for name, guess in self.baselines(image.cpu().numpy()):
-                    own = small(torch.from_numpy(guess)).to(prediction.device)[None]
-                    self.tables[name].update(case, label(own), truth, spacing)
+        baselines = self.baselines if stage == "test" else None
+        score_batch(self.tables, stage, batch, prediction, self.files_of(stage), baselines)
 
     def saved_prediction(self, batch: Batch, prediction: Tensor, rows: list[int]) -> Tensor:
         return stack_slices(batch, prediction, rows)
 
+    def answer(self, batch: Batch, prediction: Tensor, rows: list[int]) -> Answer:
+        alone = self.answers_in_mask and "mask" not in batch
+        return Answer(self.saved_prediction(batch, prediction, rows), notes=(WITHOUT_MASK,) if alone else ())
+
     def sample_panels(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
-        rows = [group[len(group) // 2] for _, group in rows_by_case(batch)]
-        image = batch["image"][rows].float().cpu().numpy()
-        truth, ours = (t[rows, 0].float().cpu().numpy() for t in (batch["label"], prediction))
-        classes = len(self.recipe.classes)
-        return {
-            "image": shown(image),
-            "truth": overlay(image, truth, classes),
-            "prediction": overlay(image, ours, classes),
-            "error": error_map(truth, ours),
-        }
+        return panels(batch, prediction, self.channels)
+
+
+def _first(valid: Tensor | None, count: int) -> Tensor | None:
+    return None if valid is None else valid[:count]
