@@ -141,8 +141,8 @@ def _ignored(named: Sequence[str], found: dict[str, list[int]], path: Path) -> i
     value = found[named[0]][0]
     if value <= max(others, default=0):
         raise UserError(
-            f"{path}: label {named[0]} is {value}, and others go up to {max(others)}; nnU-Net wants it to be the "
-            "highest; number the labels anew, in the masks too"
+            f"{path}: label {named[0]} is {value}, and others go up to {max(others)}; nnU-Net wants it to be "
+            "the highest; number the labels anew, in the masks too"
         )
     return value
 

@@ -135,7 +135,7 @@ def _given(
 
 
 def _derived(found: Mapping[str, Sequence[int]], values: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """Return the order that follows from the regions: the larger first, each with its only value of its own."""
+    """Return the order that follows from the regions: the larger first, each as the one value of its own."""
     names = list(found)
     order = []
     for place in sorted(range(len(names)), key=lambda number: -len(found[names[number]])):
