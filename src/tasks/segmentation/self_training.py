@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from ganatomy.adversarial import LOSSES, AdversarialLoss, DiscriminatorOutput
 from ganatomy.data.records import Batch
 from ganatomy.errors import UserError
-from ganatomy.tasks.segmentation.losses import cross_entropy
+from ganatomy.tasks.segmentation.losses.cross_entropy import cross_entropy
 
 
 @dataclass(frozen=True)

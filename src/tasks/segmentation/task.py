@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from monai.losses import DiceCELoss
 from torch import Tensor
 
 from ganatomy.adversarial import read_output
@@ -21,14 +20,20 @@ from ganatomy.pictures import ERRORS, colours, error_map, overlay, shown
 from ganatomy.tasks.base import AdversarialTask, all_labelled
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.segmentation.baselines import fit_baselines
+from ganatomy.tasks.segmentation.classes import Classes
 from ganatomy.tasks.segmentation.gate import empty_below, with_peak
-from ganatomy.tasks.segmentation.losses import CrossEntropy
+from ganatomy.tasks.segmentation.losses import SegmentationLoss
+from ganatomy.tasks.segmentation.losses.class_weights import listed, with_class_weights
+from ganatomy.tasks.segmentation.losses.loss import heads_of
 from ganatomy.tasks.segmentation.mask_encoding import MASKS, Masks, masked
 from ganatomy.tasks.segmentation.self_training import SelfTraining, labelled
 from ganatomy.tasks.shared.foreseen import missing_classes
 from ganatomy.tasks.shared.scored import scored_labels
 from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, in_windows, mirrored, slide
 from ganatomy.tasks.shared.volumes import all_finite, rows_by_case, small, stack_slices
+
+Output = Tensor | Sequence[Tensor]
+"""Logits [B, K, *spatial]; or several heads: a list, finest first, or stacked [B, heads, K, *spatial]."""
 
 
 class SegmentationTask(AdversarialTask):
@@ -42,7 +47,9 @@ class SegmentationTask(AdversarialTask):
         monitor: Validation score that chooses the best checkpoint.
         window: Side or sides of the sliding window in evaluation; None for whole images.
         masks: Encoding of truth and prediction for the discriminator.
-        dice_ce: Weight of Dice + cross entropy; 0 trains by the discriminator alone, where there is one.
+        dice_ce: Weight of `loss` as a whole; 0 trains by the discriminator alone, where there is one.
+        loss: A loss by name, or weights by name; see `ganatomy.tasks.segmentation.losses.terms`.
+        class_weights: A weight for each class, background first, or by name; None for equal weights.
         semi: Self-training on unlabelled images; None for none.
         gate: Fraction of lesion-image Dice to keep, in (0, 1]. After validation, choose the highest
             image-level threshold that keeps it; at test time, images below it get an empty mask.
@@ -55,7 +62,7 @@ class SegmentationTask(AdversarialTask):
     """
 
     plain_answer, uses_boxes = True, False
-    makes_label_maps = True
+    makes_label_maps, deep_supervision = True, True
     soft_kind = "classes"
     trivial, learned = "mean_label", "label"
 
@@ -66,6 +73,8 @@ class SegmentationTask(AdversarialTask):
         window: int | list[int] | None = None,
         masks: Masks = "soft",
         dice_ce: float = 1.0,
+        loss: str | dict[str, Any] = "dice_ce",
+        class_weights: Sequence[float] | dict[str, float] | Literal["auto"] | None = None,
         semi: SelfTraining | None = None,
         gate: float | None = None,
         mirror_axes: Sequence[int] = (),
@@ -80,8 +89,9 @@ class SegmentationTask(AdversarialTask):
         self.window, self.masks, self.semi, self.gate = window, masks, semi, gate
         self.mirror_axes = checked_mirror_axes(mirror_axes, recipe.spatial_dims)
         self.weight = dice_ce if self.discriminator is not None else dice_ce or 1.0
-        self.dice_ce = DiceCELoss(to_onehot_y=True, softmax=True)
-        self.dice_ce.cross_entropy = CrossEntropy()
+        self.channels = Classes(recipe.classes)
+        self.loss = SegmentationLoss(loss, listed(class_weights, self.channels), self.channels.sigmoid)
+        self.steps: int | None = None
         self.baselines: Baselines | None = None
         names = ["val", "test", *baselines(len(recipe.classes))]
         if gate is not None:
@@ -105,6 +115,7 @@ class SegmentationTask(AdversarialTask):
             raise UserError(
                 "task.semi: no batch holds an image without a label; set data.unlabelled_fraction=0.5"
             )
+        given = with_class_weights(given, data, Classes(data.mask_classes))
         return in_windows(given, data)
 
     @staticmethod
@@ -124,14 +135,20 @@ class SegmentationTask(AdversarialTask):
             return False
         return self.batches_done >= self.semi.start
 
-    def generate(self, batch: Batch) -> Tensor:
+    @property
+    def progress(self) -> float:
+        """Return the share of the run that is done; 1 outside of a run."""
+        return 1.0 if self.steps is None else min(1.0, self.batches_done / self.steps)
+
+    def generate(self, batch: Batch) -> Output:
         """Return logits of the labelled images and, after the warm-up, of the unlabelled ones behind them."""
         image = batch["image"] if self.warmed_up else batch["image"][: labelled(batch)]
-        logits: Tensor = self.generator(image)
-        return logits
+        output: Output = self.generator(image)
+        return output
 
-    def discriminator_inputs(self, batch: Batch, logits: Tensor) -> tuple[Tensor, Tensor]:
+    def discriminator_inputs(self, batch: Batch, output: Output) -> tuple[Tensor, Tensor]:
         image, label = (batch[key][: labelled(batch)] for key in ("image", "label"))
+        logits = heads_of(output, self.recipe.spatial_dims)[0]
         truth, prediction = MASKS[self.masks](label, logits[: len(label)])
         return self._shown(image, truth), self._shown(image, prediction)
 
@@ -142,13 +159,17 @@ class SegmentationTask(AdversarialTask):
             return masked(image, mask)
         return mask if getattr(self.discriminator, "alone", False) else torch.cat([image, mask], 1)
 
-    def task_losses(self, batch: Batch, logits: Tensor) -> dict[str, Tensor]:
+    def task_losses(self, batch: Batch, output: Output) -> dict[str, Tensor]:
         count = labelled(batch)
-        losses = {}
+        heads = heads_of(output, self.recipe.spatial_dims)
+        losses: dict[str, Tensor] = {}
         if self.weight:
-            losses["dice_ce"] = self.weight * self.dice_ce(logits[:count], batch["label"][:count])
-        if len(logits) > count:
-            losses |= self._unlabelled_losses(batch["image"][count:], batch["label"][count:], logits[count:])
+            truth = self.channels.truth(batch["label"][:count])
+            found = self.loss([head[:count] for head in heads], truth, None, self.progress)
+            losses = {name: self.weight * value for name, value in found.items()}
+        if len(heads[0]) > count:
+            logits = heads[0][count:]
+            losses |= self._unlabelled_losses(batch["image"][count:], batch["label"][count:], logits)
         return losses
 
     def _unlabelled_losses(self, image: Tensor, label: Tensor, logits: Tensor) -> dict[str, Tensor]:
@@ -158,6 +179,7 @@ class SegmentationTask(AdversarialTask):
         return self.semi.losses(logits, output, self.game.loss)
 
     def on_fit_start(self) -> None:
+        self.steps = self.trainer.max_steps
         if self.semi is not None:
             steps = None if self.discriminator is None else self.trainer.max_steps
             self.semi.check_run(self.update.accumulate, steps)
