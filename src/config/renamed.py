@@ -40,6 +40,8 @@ ADDED: dict[str, Any] = {
     "data.secret": None,
     "task.scored": "network",
     "task.metrics": [],
+    "task.loss": "dice_ce",
+    "task.class_weights": None,
     "resume_force": False,
     "init": None,
     "init_players": "both",

@@ -49,7 +49,7 @@ class Cohort(TwoSided):
         facts: what the survey found, by case.
         sliced: rows are slices of volumes.
         left_out: number of training cases that the task leaves out.
-        going_on: notes about the split of a resumed run.
+        going_on: notes about the split of a resumed run, and about what a task found in the data.
         given_regions: data.regions and data.regions_class_order; None where the source decides.
     """
 

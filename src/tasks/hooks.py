@@ -33,6 +33,8 @@ class TaskHooks(SoftHooks):
             also written as an animation.
         plain_answer: True if the generator maps [B, in_channels, *spatial] to one tensor
             [B, out_channels, *spatial]; this is then checked before the first step.
+        deep_supervision: True if in training it may return several such tensors, one of each head: a list
+            with the finest first, of any sides, or all stacked, [B, heads, out_channels, *spatial].
         makes_label_maps: True if that tensor holds class logits, so that a finished run can serve as the
             evaluator of images drawn from label maps.
         uses_boxes: False if training uses no boxes; batches of training then hold none.
@@ -58,6 +60,7 @@ class TaskHooks(SoftHooks):
     written_like = "image"
     animated = False
     plain_answer = False
+    deep_supervision = False
     makes_label_maps = False
     uses_boxes = True
     from_noise = False
