@@ -18,6 +18,7 @@ from ganatomy.data.quality.survey import Facts
 from ganatomy.data.records import Case, Fault, Record, Source, Split
 from ganatomy.data.sampling.sampled import Sampled
 from ganatomy.data.sides.items import UnpairedItems
+from ganatomy.data.sources.annotations.regions import Overlapping, regions_of, values_of
 from ganatomy.data.sources.files.base import Files
 from ganatomy.data.splits.split import Splitting
 from ganatomy.data.transforms.cut import words
@@ -25,7 +26,6 @@ from ganatomy.data.transforms.degrade import Degrade, Evaluated
 from ganatomy.data.transforms.intensity import Intensity
 from ganatomy.data.transforms.patches import Patches
 from ganatomy.data.transforms.prepare import Preparation, Prepared
-from ganatomy.errors import UserError
 
 
 class Cohort(Sampled):
@@ -52,7 +52,8 @@ class Cohort(Sampled):
         facts: what the survey found, by case.
         sliced: rows are slices of volumes.
         left_out: number of training cases that the task leaves out.
-        going_on: notes about the split of a resumed run.
+        going_on: notes about the split of a resumed run, and about what a task found in the data.
+        given_regions: data.regions and data.regions_class_order; None where the source decides.
     """
 
     source: Source
@@ -76,6 +77,7 @@ class Cohort(Sampled):
     sliced: bool
     left_out: int
     going_on: list[str]
+    given_regions: tuple[Any, Any]
 
     def setup(self, stage: str | None = None) -> None:
         """Read the cases, once."""
@@ -117,8 +119,17 @@ class Cohort(Sampled):
     @property
     def label_values(self) -> tuple[int, ...]:
         """Return the values that masks have in files, in the order of `mask_classes`."""
-        known = getattr(self.source, "label_values", None) or range(max(len(self.mask_classes), 2))
-        return tuple(int(value) for value in known)
+        return values_of(self.source)
+
+    @property
+    def regions(self) -> Overlapping | None:
+        """Return the overlapping regions that the settings or the source name; None without any."""
+        return regions_of(self.source, *self.given_regions)
+
+    @property
+    def ignores(self) -> bool:
+        """Return True if label maps may hold the ignore label."""
+        return getattr(self.source, "ignore_label", None) is not None
 
     @property
     def box_classes(self) -> tuple[str, ...]:
@@ -209,7 +220,7 @@ class Cohort(Sampled):
         records = [*self.labels.used(self.records["train"]), *unlabelled]
         targets = self.target_cases("train") if self.unpaired else []
         if not self.patches:
-            self._same_shapes(records, targets)
+            self.check_shapes(records, targets)
         if self.unpaired:
             images, others = ((side, self.depths_of(side)) for side in (records, targets))
             settings = self.cache.view, self.augment, self.seed, self.patches, self.with_boxes, self.drop
@@ -226,18 +237,6 @@ class Cohort(Sampled):
             with_boxes=self.with_boxes,
             drop=self.drop,
         )
-
-    def _same_shapes(self, images: Sequence[Record], targets: Sequence[Record]) -> None:
-        """Raise UserError unless all pictures that make a batch have one shape."""
-        found = [{self.facts[r.case].shape[-self.spatial_dims :] for r in side} for side in (images, targets)]
-        if len(found[0]) > 1:
-            raise UserError("data.size: the images differ in shape; set data.size, or data.patch")
-        if len(found[1] - found[0]):
-            one, other = ("x".join(map(str, max(shapes))) for shapes in found)
-            raise UserError(
-                f"data.size: the images have {one} voxels and targets {other}, and a batch needs one shape; "
-                "set data.size (with data.resize), or data.patch"
-            )
 
     def leave_out(self, cases: Collection[str]) -> None:
         """Train without these cases."""

@@ -65,6 +65,8 @@ class DataModule(Cohort, pl.LightningDataModule):
         sampling: see `Sampling.setting`.
         class_sampling: see `weights_of_classes`.
         mask: `auto` finds the body in the images, the region of losses and scores; files are the source's.
+        regions: overlapping regions by name, see `overlapping`; null: the source's own, {}: none.
+        regions_class_order: see `overlapping`.
         missing: see `transforms.missing`.
         drop: share of the channels that training drops, see `with_drops`.
         split: see `Splitting.shares`.
@@ -120,6 +122,8 @@ class DataModule(Cohort, pl.LightningDataModule):
         sampling: str | None = None,
         class_sampling: Mapping[str, float] | None = None,
         mask: str | None = None,
+        regions: Mapping[str, Any] | None = None,
+        regions_class_order: Sequence[Any] | None = None,
         missing: Missing = None,
         drop: float = 0.0,
         split: Sequence[float] = (4, 1, 1),
@@ -155,6 +159,7 @@ class DataModule(Cohort, pl.LightningDataModule):
         grid = (orientation, tuple(spacing) if spacing else None, size, resize, patch is not None)
         more = (suited(source, target_intensity, "target_intensity"), check_mode(mask, source), missing)
         self.preparation = Preparation(self.spatial_dims, self.intensity, *grid, *more)
+        self.given_regions = (regions, regions_class_order)
         self.preparation.check_channels(self.channels, self.target_channels, drop)
         self.patches = Patches(patch, foreground) if patch is not None else None
         self.set_sampling(Sampling(sampling, learned), class_sampling)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ganatomy.config.mistakes.suggestions import nearest
-from ganatomy.data.records import Case, Record, Source
+from ganatomy.data.records import IGNORED, Case, Record, Source
 from ganatomy.errors import UserError
 
 KINDS = {"label": "classes", "boxes": "box_classes", "class": "image_classes"}
@@ -117,7 +117,10 @@ class ByName:
         case = dict(self.source.load(record))
         for kind in self.numbers.keys() & case.keys() - {"boxes"}:
             self._refuse_unnamed(record, kind, case[kind])
-            case[kind] = self.numbers[kind][case[kind]].astype(case[kind].dtype)
+            given, numbers = case[kind], self.numbers[kind]
+            kept = np.int8 if len(numbers) <= 128 else np.int32
+            known = numbers[np.maximum(given, 0)].astype(kept if (given < 0).any() else given.dtype)
+            case[kind] = np.where(given < 0, known.dtype.type(IGNORED), known) if (given < 0).any() else known
         if "boxes" in self.numbers and "boxes" in case:
             classes = self.numbers["boxes"][case["classes"]]
             case["boxes"], case["classes"] = case["boxes"][classes >= 0], classes[classes >= 0]
@@ -126,6 +129,8 @@ class ByName:
     def _refuse_unnamed(self, record: Record, kind: str, values: np.ndarray) -> None:
         """Raise UserError if a case holds values that none of the data's classes has."""
         low, high, last = int(values.min()), int(values.max()), len(self.numbers[kind]) - 1
+        if kind == "label" and low == IGNORED and getattr(self.source, "ignore_label", None) is not None:
+            low = max(high, 0)
         if low < 0 or high > last:
             remedy = "; data.label_values=[...] lists the values of the masks, in the order of data.classes"
             raise UserError(

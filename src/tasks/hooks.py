@@ -33,12 +33,15 @@ class TaskHooks(SoftHooks):
             also written as an animation.
         plain_answer: True if the generator maps [B, in_channels, *spatial] to one tensor
             [B, out_channels, *spatial]; this is then checked before the first step.
+        deep_supervision: True if in training it may return several such tensors, one of each head: a list
+            with the finest first, of any sides, or all stacked, [B, heads, out_channels, *spatial].
         makes_label_maps: True if that tensor holds class logits, so that a finished run can serve as the
             evaluator of images drawn from label maps.
         uses_boxes: False if training uses no boxes; batches of training then hold none.
         from_noise: True while the generator makes images from noise, so that they have to differ.
         trivial: Baseline that every trained game beats, as in `baseline/<trivial>/<score>`; "" for none.
         learned: Where the classes that are learned stand: "label", "boxes" or "class"; "" if none are.
+        answers_in_mask: True if answers are background outside of the `mask` that a batch has.
         unpaired: True if training rows join images and targets of different cases (`data.unpaired`), False if
             they are pairs, None if either will do.
         judged_by: Test score that is compared with the trivial baseline's; "" for the monitored one.
@@ -57,12 +60,14 @@ class TaskHooks(SoftHooks):
     written_like = "image"
     animated = False
     plain_answer = False
+    deep_supervision = False
     makes_label_maps = False
     uses_boxes = True
     from_noise = False
     trivial = ""
     judged_by = ""
     learned = ""
+    answers_in_mask = False
     unpaired: bool | None = False
 
     @staticmethod

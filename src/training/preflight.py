@@ -119,7 +119,11 @@ def check_size(task: AdversarialTask, data: DataModule) -> None:
         given = arguments(task.network_arguments(data), "generator", name)
         channels = given.get("in_channels", data.channels)
         answers = given.get("out_channels") if task.plain_answer else None
-        _check_network(network, tuple(data.shape), functools.partial(_refusal, network, channels, answers))
+        _check_network(
+            network,
+            tuple(data.shape),
+            functools.partial(_refusal, network, channels, answers, task.deep_supervision),
+        )
 
 
 def _check_network(network: Any, size: tuple[int, ...], trial: Callable[[tuple[int, ...]], str]) -> None:
@@ -138,10 +142,11 @@ def _check_network(network: Any, size: tuple[int, ...], trial: Callable[[tuple[i
     )
 
 
-def _refusal(generator: Any, channels: int, answers: int | None, size: tuple[int, ...]) -> str:
+def _refusal(generator: Any, channels: int, answers: int | None, heads: bool, size: tuple[int, ...]) -> str:
     """Try the generator on images of this size; return what is wrong with its output, or "".
 
     answers: channels of the one tensor that it must return, in training and in evaluation; None: any.
+    heads: True if in training it may return several of them.
     """
     network = copy.deepcopy(generator)
     for device in ("meta", "cpu"):  # some operations have no meta kernel
@@ -149,15 +154,27 @@ def _refusal(generator: Any, channels: int, answers: int | None, size: tuple[int
         try:
             with torch.no_grad(), torch.random.fork_rng(devices=[]):
                 network = network.to(device) if device == "meta" else copy.deepcopy(generator)
-                outputs = [network.train(mode)(image) for mode in (True, False)]
+                trained, output = (network.train(mode)(image) for mode in (True, False))
         except (NotImplementedError, TypeError) as error:
             if device == "meta":
                 continue
             return _line(error)
         except (RuntimeError, ValueError, AssertionError) as error:
             return _line(error)
-        return next(filter(None, (_wrong(network, output, answers, size) for output in outputs)), "")
+        found = _heads(trained, size) if heads else [(trained, size)]
+        wrong = (_wrong(network, made, answers, sides) for made, sides in (*found, (output, size)))
+        return next(filter(None, wrong), "")
     return ""
+
+
+def _heads(output: Any, size: tuple[int, ...]) -> list[tuple[Any, tuple[int, ...]]]:
+    """Return each head of a training output with the sides it must have; only the first must have these."""
+    stacked = isinstance(output, torch.Tensor) and output.dim() == len(size) + 3
+    heads = output.unbind(1) if stacked else output if isinstance(output, list | tuple) else [output]
+    return [
+        (head, tuple(head.shape[2:]) if place and isinstance(head, torch.Tensor) else size)
+        for place, head in enumerate(heads)
+    ] or [(output, size)]
 
 
 def _wrong(network: nn.Module, output: Any, answers: int | None, size: tuple[int, ...]) -> str:

@@ -14,7 +14,7 @@ import torch
 
 from benchmarks._gpu_graph import difference
 from benchmarks._gpu_players import Setting
-from ganatomy.tasks.segmentation.losses import cross_entropy
+from ganatomy.tasks.segmentation.losses.cross_entropy import cross_entropy
 from tests.conftest import TINY
 from tests.gpu.step import GAMES, Played
 

@@ -26,7 +26,6 @@ class Sampled(TwoSided):
         patches: cuts patches in training; None trains on whole images.
         sampling: how often an item is drawn.
         class_sampling: weight by class of the centres of patches; None: all alike.
-        spatial_dims: number of spatial axes of the networks.
     """
 
     labels: Labels
@@ -34,7 +33,6 @@ class Sampled(TwoSided):
     patches: Patches | None
     sampling: Sampling
     class_sampling: Mapping[str, float] | None
-    spatial_dims: int
 
     def set_sampling(self, sampling: Sampling, class_sampling: Mapping[str, float] | None) -> None:
         """Take over both settings.
@@ -68,7 +66,7 @@ class Sampled(TwoSided):
     def depths_of(self, records: Sequence[Record]) -> list[int | None]:
         """Return the number of slices of each record; None for those that are not sliced."""
         shapes = [self.facts[record.case].shape for record in records]
-        return [shape[0] if self.spatial_dims == 2 and len(shape) == 4 else None for shape in shapes]
+        return [shape[0] if self.source.spatial_dims == 2 and len(shape) == 4 else None for shape in shapes]
 
     def item_weights(self) -> np.ndarray | None:
         """Return how often each labelled training item is drawn relative to others; None: once an epoch.

@@ -167,6 +167,8 @@ def facts_of_patches(case: Case, stacked: bool = False) -> Case:
     """
     facts: Case = {}
     marked = next((case[key][0] for key in ("label", "mask") if key in case), None)
+    if "label" in case and "mask" in case:
+        marked = case["label"][0] * case["mask"][0]  # nothing is learned outside of the region of interest
     if "label" not in case and "boxes" in case:
         marked = None  # which are better centres than the body
     if marked is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ganatomy.tasks.segmentation.losses import CrossEntropy, cross_entropy, picked
+from ganatomy.tasks.segmentation.losses.cross_entropy import cross_entropy, picked
 
 
 @pytest.mark.parametrize("spatial", [(5, 4), (3, 4, 2)])
@@ -21,6 +21,6 @@ def test_picking_from_the_log_softmax_is_cross_entropy(spatial: tuple[int, ...])
 
 def test_on_a_processor_it_is_torchs_own_to_the_last_bit() -> None:
     logits, target = torch.randn(2, 3, 5, 4), torch.randint(0, 3, (2, 5, 4))
-    assert torch.equal(CrossEntropy()(logits, target), torch.nn.CrossEntropyLoss()(logits, target))
+    assert torch.equal(cross_entropy(logits, target), torch.nn.CrossEntropyLoss()(logits, target))
     each = cross_entropy(logits, target, "none")
     assert torch.equal(each, torch.nn.functional.cross_entropy(logits, target, reduction="none"))

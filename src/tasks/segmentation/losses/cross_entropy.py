@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 
@@ -29,10 +29,3 @@ def cross_entropy(logits: Tensor, target: Tensor, reduction: Literal["mean", "no
 def picked(logits: Tensor, target: Tensor) -> Tensor:
     """Return [B, *spatial]: the cross entropy of logits [B, K, *spatial], picked from their log-softmax."""
     return -logits.log_softmax(1).gather(1, target[:, None]).squeeze(1)
-
-
-class CrossEntropy(nn.CrossEntropyLoss):
-    """`cross_entropy` in the place of torch's in MONAI's DiceCELoss."""
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return cross_entropy(input, target)
