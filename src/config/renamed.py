@@ -42,6 +42,8 @@ ADDED: dict[str, Any] = {
     "data.secret": None,
     "task.scored": "network",
     "task.metrics": [],
+    "task.scores": [],
+    "task.postprocess": None,
     "task.loss": "dice_ce",
     "task.class_weights": None,
     "resume_force": False,
