@@ -11,9 +11,9 @@ from skimage.morphology import skeletonize
 
 from ganatomy.data.sources.vessels import Vessels
 from ganatomy.errors import UserError
-from ganatomy.metrics.centreline import CentrelineDice, cldice, named_scores
 from ganatomy.metrics.outside import OutsideMetrics
 from ganatomy.metrics.segmentation import VolumeScores
+from ganatomy.metrics.structures.centreline import CentrelineDice, cldice, named_scores
 
 
 def line(rows: slice, columns: slice, shape: tuple[int, int] = (15, 40)) -> np.ndarray:
