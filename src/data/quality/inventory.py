@@ -17,7 +17,8 @@ from ganatomy.data.quality.faults import boxes_of_masks, examined
 from ganatomy.data.quality.leaks import leaks
 from ganatomy.data.quality.raw import read_in, types_of, units_of
 from ganatomy.data.quality.target_side import TargetSide, spread
-from ganatomy.data.records import SPLITS, Case, Fault, Record, Source, picture
+from ganatomy.data.records import IGNORED, SPLITS, Case, Fault, Record, Source, picture
+from ganatomy.data.sources.annotations.regions import Overlapping
 from ganatomy.data.transforms.intensity import Intensity, ends, shown
 from ganatomy.data.transforms.prepare import Preparation
 
@@ -146,12 +147,19 @@ def _compare(found: Inventory, prints: Sequence[tuple[Record, Fingerprint]], bit
         )
 
 
-def table(found: Inventory, source: Source) -> tuple[list[str], list[list[str]]]:
+def table(
+    found: Inventory, source: Source, regions: Overlapping | None = None
+) -> tuple[list[str], list[list[str]]]:
     """Return the heads and rows of a table with one row per split.
 
     It counts cases, subjects, images and targets where these are not as many, and images and boxes of each
-    class, and gives the percentage of the voxels of each label; with more classes than `MANY`, the smallest
-    and the largest of these numbers.
+    class, and gives the percentage of the voxels of each label, of each region, and of those with the ignore
+    label; with more classes than `MANY`, the smallest and the largest of these numbers.
+
+    Args:
+        found: What was read.
+        source: Source of the cases, which names the classes.
+        regions: Regions of these that overlap; None for none.
     """
     splits = [
         s for s in (*SPLITS, "None") if any(str(r.split) == s for r in found.records)
@@ -186,6 +194,13 @@ def table(found: Inventory, source: Source) -> tuple[list[str], list[list[str]]]
             each = [found_of[split][value] * (100 / total if share else 1) for value in range(len(names))]
             texts = [f"{value:.3g}" if share else str(value) for value in (sorted(each) if many else each)]
             row += [f"{texts[0]} to {texts[-1]}"] if many else texts
+    ignored = any(voxels[IGNORED] for voxels in found.voxels.values())
+    more = ({} if regions is None else regions.columns) | ({"ignored": (IGNORED,)} if ignored else {})
+    heads += [f"% {name}" for name in more]
+    for row, split in zip(rows, splits, strict=True):
+        voxels = found.voxels[split]
+        total = sum(voxels.values()) or 1
+        row += [f"{sum(voxels[value] for value in values) * 100 / total:.3g}" for values in more.values()]
     return heads, rows
 
 

@@ -24,6 +24,11 @@ class Overlapping:
     regions: dict[str, tuple[int, ...]]
     order: tuple[tuple[int, int], ...]
 
+    @property
+    def columns(self) -> dict[str, tuple[int, ...]]:
+        """Return the class numbers of each region by the head of its column in a table."""
+        return {f"in {name}": numbers for name, numbers in self.regions.items()}
+
     def words(self, values: Sequence[int]) -> str:
         """Return the regions as a line; `values` are the values in the files, by class number."""
         written = dict(self.order)
