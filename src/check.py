@@ -204,15 +204,14 @@ def _page(found: Inventory, data: DataModule, drawn: Drawn, wanted: set[str], *f
     from ganatomy.data.records import SPLITS, Fault
 
     warnings = doubts(data.source, data.intensity)
+    counts = inventory.table(found, data.source, data.regions)
     alike = [
         (f"{record.case} ({record.split}), correlation {value:.3f}", drawn[shown_side(record), record.case])
         for one, other, value in found.alike
         for record in (one, other)
     ]
     parts = {
-        "Counts": page.grid(
-            *inventory.narrow(*inventory.table(found, data.source, data.regions), PAGE_WIDTH)
-        ),
+        "Counts": page.grid(*inventory.narrow(*counts, PAGE_WIDTH)),
         **{
             head: page.grid(["", ""], [list(row) for row in rows.items()])
             for head, rows in zip(("Files and arrays", "In DICOM headers"), facts, strict=True)

@@ -158,8 +158,8 @@ def table(
 
     Args:
         found: What was read.
-        source: Source of the cases, which names the classes.
-        regions: Regions of these that overlap; None for none.
+        source: Names the classes.
+        regions: Regions of these.
     """
     splits = [
         s for s in (*SPLITS, "None") if any(str(r.split) == s for r in found.records)

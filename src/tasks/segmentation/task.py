@@ -17,7 +17,7 @@ from ganatomy.metrics.outside import OutsideMetric, OutsideMetrics
 from ganatomy.metrics.segmentation import VolumeScores
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.segmentation.baselines import fit_baselines
-from ganatomy.tasks.segmentation.classes import channels_of
+from ganatomy.tasks.segmentation.classes import Regions, channels_of
 from ganatomy.tasks.segmentation.gate import GatedTask, with_peak
 from ganatomy.tasks.segmentation.losses import SegmentationLoss
 from ganatomy.tasks.segmentation.losses.class_weights import listed
@@ -116,7 +116,7 @@ class SegmentationTask(GatedTask):
     @property
     def regions(self) -> str | None:
         """Return the regions and how they are written, as text; None for classes."""
-        return f"{self.channels.groups}" if self.channels.sigmoid else None
+        return self.channels.words if isinstance(self.channels, Regions) else None
 
     @property
     def warmed_up(self) -> bool:

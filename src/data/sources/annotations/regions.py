@@ -39,9 +39,9 @@ class Overlapping:
         )
 
 
-def values_of(source: Any) -> tuple[int, ...]:
-    """Return the values that a source's masks have in files, in the order of its classes."""
-    known = getattr(source, "label_values", None) or range(max(len(source.classes), 2))
+def values_of(source: Any, classes: Sequence[str]) -> tuple[int, ...]:
+    """Return the values that a source's masks have in files, in the order of these classes."""
+    known = getattr(source, "label_values", None) or range(max(len(classes), 2))
     return tuple(int(value) for value in known)
 
 
@@ -56,7 +56,8 @@ def regions_of(source: Any, regions: Any = None, order: Any = None) -> Overlappi
     if regions is None:
         regions = getattr(source, "regions", None)
         order = getattr(source, "regions_class_order", None) if order is None else order
-    return overlapping(regions, order, tuple(source.classes), values_of(source))
+    classes = tuple(source.classes)
+    return overlapping(regions, order, classes, values_of(source, classes))
 
 
 def overlapping(
