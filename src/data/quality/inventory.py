@@ -161,9 +161,8 @@ def table(
         source: Names the classes.
         regions: Regions of these.
     """
-    splits = [
-        s for s in (*SPLITS, "None") if any(str(r.split) == s for r in found.records)
-    ]  # None: with a fault
+    present = {str(record.split) for record in found.records}
+    splits = [s for s in (*SPLITS, "None") if s in present]  # None: with a fault
     heads = ["split", "cases", "subjects"]
     sides = [found.shapes, found.targets.shapes] if found.targets.shapes else []
     if sides and sides[0].keys() != sides[1].keys():
@@ -194,8 +193,8 @@ def table(
             each = [found_of[split][value] * (100 / total if share else 1) for value in range(len(names))]
             texts = [f"{value:.3g}" if share else str(value) for value in (sorted(each) if many else each)]
             row += [f"{texts[0]} to {texts[-1]}"] if many else texts
-    ignored = any(voxels[IGNORED] for voxels in found.voxels.values())
-    more = ({} if regions is None else regions.columns) | ({"ignored": (IGNORED,)} if ignored else {})
+    more = {} if regions is None else regions.columns
+    more |= {"ignored": (IGNORED,)} if any(voxels[IGNORED] for voxels in found.voxels.values()) else {}
     heads += [f"% {name}" for name in more]
     for row, split in zip(rows, splits, strict=True):
         voxels = found.voxels[split]

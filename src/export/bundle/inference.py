@@ -123,7 +123,7 @@ def _application(loaded: LoadedRun) -> Plain:
     }
 
 
-def _order(task: AdversarialTask) -> list[list[int]] | None:
+def _order(task: object) -> list[list[int]] | None:
     """Return how regions that overlap are written, see `Labels`; None for classes."""
     channels = getattr(task, "channels", None)
     return [list(pair) for pair in channels.order] if isinstance(channels, Regions) else None

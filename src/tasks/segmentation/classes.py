@@ -157,6 +157,10 @@ class Regions(Channels):
     def outputs(self) -> int:
         return len(self.groups)
 
+    def within(self, number: int) -> tuple[str, ...]:
+        """Return the names of the regions that a class is part of."""
+        return tuple(name for name, numbers in self.groups.items() if number in numbers)
+
     @property
     def words(self) -> str:
         """Return the regions and how they are written, as text."""

@@ -79,6 +79,23 @@ def overlapping(
         if order:
             raise UserError(f"{ORDER}={_plain(order)}: there are no regions to write; name them in {KEY}")
         return None
+    found = named_regions(regions, classes, values)
+    return Overlapping(
+        found, _derived(found, values) if order is None else _given(found, order, classes, values)
+    )
+
+
+def named_regions(regions: Any, classes: Sequence[str], values: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """Return the class numbers of each region by name; see `overlapping`.
+
+    Args:
+        regions: data.regions.
+        classes: Names of the classes, background first.
+        values: Values of the masks, in the order of `classes`.
+
+    Raises:
+        UserError: A value is unknown, or two regions are the same.
+    """
     if not isinstance(regions, Mapping):
         raise UserError(
             f"{KEY}={_plain(regions)}: give names with the values of the masks, {{whole: [1,2,3]}}"
@@ -95,9 +112,7 @@ def overlapping(
         if str(name) == str(classes[0]):
             raise UserError(f"{KEY}.{name}: is the name of the background; rename the region")
         found[str(name)] = tuple(numbers)
-    return Overlapping(
-        found, _derived(found, values) if order is None else _given(found, order, classes, values)
-    )
+    return found
 
 
 def _number(key: str, given: Any, classes: Sequence[str], values: Sequence[int]) -> int:
