@@ -103,7 +103,7 @@ def matched_regions(source: Source, regions: Any, own: Regions) -> Matched:
         within = tuple(region for region in own.names if number in theirs[region])
         if within not in members:
             raise UserError(
-                f"data.regions: {name} is part of {', '.join(within)} together, which no class of the run is; "
+                f"data.regions: {name} is part of {', '.join(within)} together, and no class of the run is; "
                 f"the run has {own.words}"
             )
         numbers.append(members[within])

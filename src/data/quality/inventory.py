@@ -153,8 +153,8 @@ def table(
     """Return the heads and rows of a table with one row per split.
 
     It counts cases, subjects, images and targets where these are not as many, and images and boxes of each
-    class, and gives the percentage of the voxels of each label, of each region, and of those with the ignore
-    label; with more classes than `MANY`, the smallest and the largest of these numbers.
+    class, and gives the percentage of the voxels of each label, region and ignore label; with more classes
+    than `MANY`, the smallest and the largest of these numbers.
 
     Args:
         found: What was read.
