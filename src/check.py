@@ -110,6 +110,10 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
         facts["regions"] = data.regions.words(data.label_values)
     _print(console, found, data, facts)
     headers = _headers(console, data.source, records)
+    if (data.sampling.setting or data.class_sampling) and not found.grave:
+        data.setup()
+        for line in data.sampling_notes:
+            console.print(line, soft_wrap=True)
     if data.source.size is not None:
         nothing = f"data.size={shown(data.source.size)} cuts nothing off"
         console.print(cut.words(data.source.size, kept) or nothing)

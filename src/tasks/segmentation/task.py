@@ -13,17 +13,19 @@ from ganatomy.adversarial import read_output
 from ganatomy.baselines.segmentation import Baselines, baselines
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Batch
+from ganatomy.metrics.centreline import named_scores
 from ganatomy.metrics.outside import OutsideMetric, OutsideMetrics
 from ganatomy.metrics.segmentation import VolumeScores
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.segmentation.baselines import fit_baselines
 from ganatomy.tasks.segmentation.classes import Regions, channels_of
-from ganatomy.tasks.segmentation.gate import GatedTask, with_peak
+from ganatomy.tasks.segmentation.gate import with_peak
 from ganatomy.tasks.segmentation.losses import SegmentationLoss
 from ganatomy.tasks.segmentation.losses.class_weights import listed
 from ganatomy.tasks.segmentation.losses.loss import heads_of
 from ganatomy.tasks.segmentation.mask_encoding import Masks, encoded, masked
 from ganatomy.tasks.segmentation.panels import legends, panels
+from ganatomy.tasks.segmentation.postprocessing.postprocessed import PostprocessedTask
 from ganatomy.tasks.segmentation.resolved import arguments_of_networks, resolved
 from ganatomy.tasks.segmentation.scoring import score_batch
 from ganatomy.tasks.segmentation.self_training import SelfTraining, labelled
@@ -38,7 +40,7 @@ Output = Tensor | Sequence[Tensor]
 """Logits [B, K, *spatial]; or several heads: a list, finest first, or stacked [B, heads, K, *spatial]."""
 
 
-class SegmentationTask(GatedTask):
+class SegmentationTask(PostprocessedTask):
     """Segment images; the discriminator compares (image, truth) with (image, prediction).
 
     Logits are [B, K, *spatial] for K classes, background first, or for K regions that may overlap. A
@@ -55,9 +57,11 @@ class SegmentationTask(GatedTask):
         class_weights: A weight for each class, background first, or by name; None for equal weights.
         semi: Self-training on unlabelled images; None for none.
         gate: See `GatedTask`.
+        postprocess: See `PostprocessedTask`.
         mirror_axes: Axes of test-time augmentation: probabilities are averaged over the flips along them.
         scored: "file" or "network", see `AdversarialTask`.
         label_map: What the data decide about the truth, see `label_map_of`; no key of the user's.
+        scores: Further scores of the project's own, by name: "cldice".
         metrics: Further scores of each case, which may be per class.
 
     Raises:
@@ -80,12 +84,14 @@ class SegmentationTask(GatedTask):
         class_weights: Sequence[float] | dict[str, float] | Literal["auto"] | None = None,
         semi: SelfTraining | None = None,
         gate: float | None = None,
+        postprocess: str | Sequence[Any] | dict[str, Any] | None = None,
         mirror_axes: Sequence[int] = (),
         scored: str = "network",
+        scores: Sequence[str] = (),
         metrics: Sequence[OutsideMetric] = (),
         label_map: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(recipe, monitor, scored, gate)
+        super().__init__(recipe, monitor, scored, gate, postprocess)
         if semi is not None:
             semi.check_loss(self.game.loss)
         self.window, self.masks, self.semi = window, masks, semi
@@ -97,9 +103,9 @@ class SegmentationTask(GatedTask):
         self.loss = SegmentationLoss(loss, listed(class_weights, self.channels), self.channels.sigmoid)
         self.steps: int | None = None
         self.baselines: Baselines | None = None
-        names = ["val", "test", *baselines(len(recipe.classes)), *(["ungated"] if gate is not None else [])]
-        outside = OutsideMetrics(metrics, classes=True)
+        names = ["val", "test", *baselines(len(recipe.classes)), *self.further_tables]
         groups = self.channels.groups
+        outside = OutsideMetrics([*named_scores(scores, groups), *metrics], classes=True)
         tables = {name: VolumeScores(recipe.classes, outside=outside, regions=groups) for name in names}
         self.register_tables(tables)
         self.legends = legends(self.channels)
@@ -191,16 +197,15 @@ class SegmentationTask(GatedTask):
         return probabilities
 
     def decide(self, batch: Batch, probabilities: Tensor) -> Tensor:
-        return self.gated(*with_peak(batch, self.channels, probabilities))
+        batch, labels = with_peak(batch, self.channels, probabilities)
+        return self.gated(batch, self.processed(batch, labels))
 
     def _find(self, batch: Batch) -> tuple[Batch, Tensor]:
         return with_peak(batch, self.channels, self.averaged(batch))
 
     def _evaluate(self, stage: str, batch: Batch) -> Any:
         batch, labels = self._find(batch)
-        if stage == "test" and self.gate is not None:
-            self.score("ungated", batch, labels)
-        prediction = labels if stage == "val" else self.gated(batch, labels)
+        prediction = self.finished(stage, batch, labels)
         self.score(stage, batch, prediction)
         return {"prediction": prediction}
 
