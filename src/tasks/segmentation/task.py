@@ -24,16 +24,13 @@ from ganatomy.tasks.segmentation.classes import Classes
 from ganatomy.tasks.segmentation.gate import empty_below, with_peak
 from ganatomy.tasks.segmentation.losses import SegmentationLoss
 from ganatomy.tasks.segmentation.losses.class_weights import listed, with_class_weights
-from ganatomy.tasks.segmentation.losses.loss import heads_of
 from ganatomy.tasks.segmentation.mask_encoding import MASKS, Masks, masked
 from ganatomy.tasks.segmentation.self_training import SelfTraining, labelled
 from ganatomy.tasks.shared.foreseen import missing_classes
+from ganatomy.tasks.shared.heads import Heads, heads_of
 from ganatomy.tasks.shared.scored import scored_labels
 from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, in_windows, mirrored, slide
 from ganatomy.tasks.shared.volumes import all_finite, rows_by_case, small, stack_slices
-
-Output = Tensor | Sequence[Tensor]
-"""Logits [B, K, *spatial]; or several heads: a list, finest first, or stacked [B, heads, K, *spatial]."""
 
 
 class SegmentationTask(AdversarialTask):
@@ -140,13 +137,13 @@ class SegmentationTask(AdversarialTask):
         """Return the share of the run that is done; 1 outside of a run."""
         return 1.0 if self.steps is None else min(1.0, self.batches_done / self.steps)
 
-    def generate(self, batch: Batch) -> Output:
+    def generate(self, batch: Batch) -> Heads:
         """Return logits of the labelled images and, after the warm-up, of the unlabelled ones behind them."""
         image = batch["image"] if self.warmed_up else batch["image"][: labelled(batch)]
-        output: Output = self.generator(image)
+        output: Heads = self.generator(image)
         return output
 
-    def discriminator_inputs(self, batch: Batch, output: Output) -> tuple[Tensor, Tensor]:
+    def discriminator_inputs(self, batch: Batch, output: Heads) -> tuple[Tensor, Tensor]:
         image, label = (batch[key][: labelled(batch)] for key in ("image", "label"))
         logits = heads_of(output, self.recipe.spatial_dims)[0]
         truth, prediction = MASKS[self.masks](label, logits[: len(label)])
@@ -159,7 +156,7 @@ class SegmentationTask(AdversarialTask):
             return masked(image, mask)
         return mask if getattr(self.discriminator, "alone", False) else torch.cat([image, mask], 1)
 
-    def task_losses(self, batch: Batch, output: Output) -> dict[str, Tensor]:
+    def task_losses(self, batch: Batch, output: Heads) -> dict[str, Tensor]:
         count = labelled(batch)
         heads = heads_of(output, self.recipe.spatial_dims)
         losses: dict[str, Tensor] = {}
