@@ -97,11 +97,16 @@ def histogram(values: Mapping[str, np.ndarray], bins: int = 64) -> str:
     return f"{drawn}<p>{' '.join(legend)}</p>"
 
 
+HATCH = 5
+"""Distance of the lines across voxels with the ignore label, in pixels."""
+
+
 def picture(case: Case, sliced: bool) -> bytes:
     """Draw a prepared case as a small PNG, with outlines of its labels and its boxes.
 
     Of a volume the slice with most labelled voxels is drawn, or else the middle one. What lies outside the
-    region of losses and scores (`mask`) is dimmed, and its edge is drawn in white.
+    region of losses and scores (`mask`) is dimmed, and its edge is drawn in white; voxels with the ignore
+    label are hatched.
 
     Args:
         case: The prepared case.
@@ -139,7 +144,10 @@ def picture(case: Case, sliced: bool) -> bytes:
 
 def _edged(drawn: Image.Image, label: np.ndarray, colours: Sequence[str]) -> Image.Image:
     pixels = np.array(drawn)
-    classes = np.array(Image.fromarray(label.astype(np.uint8)).resize(drawn.size, Image.Resampling.NEAREST))
+    places = [Image.fromarray(part.astype(np.uint8)) for part in (np.maximum(label, 0), label < 0)]
+    classes, unknown = (np.array(place.resize(drawn.size, Image.Resampling.NEAREST)) for place in places)
+    rows, columns = np.indices(unknown.shape)
+    pixels[(unknown > 0) & ((rows + columns) % HATCH == 0)] = 160
     padded = np.pad(classes, 1, mode="edge")
     around = np.stack([padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]])
     for value in range(1, int(classes.max(initial=0)) + 1):

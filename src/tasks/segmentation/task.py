@@ -146,9 +146,9 @@ class SegmentationTask(PostprocessedTask):
         return self._shown(image, truth), self._shown(image, prediction)
 
     def _part(self, batch: Batch, rows: slice) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return image and label of some rows, and where these labels count."""
-        valid = self.channels.valid(batch)
-        return batch["image"][rows], batch["label"][rows], None if valid is None else valid[rows]
+        """Return image and label of some rows, and where these labels count; elsewhere they are background."""
+        image, label, valid = batch["image"][rows], batch["label"][rows], self.channels.valid(batch)
+        return (image, label, None) if valid is None else (image, label.where(valid[rows], 0), valid[rows])
 
     def _shown(self, image: Tensor, mask: Tensor) -> Tensor:
         """Return the discriminator's input for an image and an encoded mask."""
