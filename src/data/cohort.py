@@ -119,7 +119,7 @@ class Cohort(Sampled):
     @property
     def label_values(self) -> tuple[int, ...]:
         """Return the values that masks have in files, in the order of `mask_classes`."""
-        return values_of(self.source)
+        return values_of(self.source, self.mask_classes)
 
     @property
     def regions(self) -> Overlapping | None:

@@ -10,7 +10,9 @@ import numpy as np
 
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.data.records import IGNORED, Case, Record, Source
+from ganatomy.data.sources.annotations.regions import named_regions, values_of
 from ganatomy.errors import UserError
+from ganatomy.tasks.segmentation.classes import Regions
 
 KINDS = {"label": "classes", "boxes": "box_classes", "class": "image_classes"}
 """Attribute of a source with the class names of each kind."""
@@ -73,6 +75,41 @@ def matched(
         found.notes.extend(_notes(kind, own[first:], given[first:], unknown))
     if ignored:
         found.notes.append(f"ignore_classes: {', '.join(ignored)} left out")
+    return found
+
+
+def matched_regions(source: Source, regions: Any, own: Regions) -> Matched:
+    """Match the classes of a source with those of a run by the regions that they are part of, by name.
+
+    Args:
+        source: Data set.
+        regions: Its regions, as `data.regions` or nnU-Net's dataset.json name them.
+        own: What the channels of the run mean.
+
+    Raises:
+        UserError: The data lack a region of the run, or a class of theirs is part of regions that no class
+            of the run is part of together.
+    """
+    classes = tuple(source.classes)
+    theirs = named_regions(regions, classes, values_of(source, classes))
+    if lost := [name for name in own.names if name not in theirs]:
+        raise UserError(
+            f"data.regions: these data have no region {', '.join(lost)}, which the run answers (they have "
+            f"{', '.join(theirs)}); name it as the run does"
+        )
+    members = {own.within(number): number for number in reversed(range(len(own.classes)))}
+    numbers = []
+    for number, name in enumerate(classes):
+        within = tuple(region for region in own.names if number in theirs[region])
+        if within not in members:
+            raise UserError(
+                f"data.regions: {name} is part of {', '.join(within)} together, and no class of the run is; "
+                f"the run has {own.words}"
+            )
+        numbers.append(members[within])
+    found = Matched({"label": own.classes}, {"label": numbers})
+    if more := [name for name in theirs if name not in own.names]:
+        found.notes.append(f"data.regions: {', '.join(more)} unknown to the run; no score of theirs")
     return found
 
 

@@ -18,6 +18,12 @@ def tensors(state: Mapping[str, Tensor]) -> bytes:
     """Return the content of a safetensors file with these tensors."""
     import safetensors.torch
 
-    plain = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+    plain: dict[str, Tensor] = {}
+    seen = set()
+    for name, value in state.items():
+        value = value.detach().cpu().contiguous()
+        memory = value.untyped_storage().data_ptr()
+        plain[name] = value.clone() if memory in seen else value  # a layer under two names
+        seen.add(memory)
     content: bytes = safetensors.torch.save(plain)
     return content

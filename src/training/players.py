@@ -100,3 +100,35 @@ def title(network: nn.Module) -> str:
     """Return a player's name in messages: its class, or the names and classes of its networks."""
     named = [(name, type(part).__name__) for name, part in parts(network).items()]
     return ", ".join(f"{name}: {kind}" if name else kind for name, kind in named)
+
+
+def wrong_answer(network: nn.Module, output: Any, answers: int | None, size: tuple[int, ...]) -> str:
+    """Return what is wrong with a generator's output for images, or "".
+
+    Args:
+        network: The generator.
+        output: Its output.
+        answers: Channels of the one tensor that it must be; None for any output.
+        size: Sides of the images.
+    """
+    if not isinstance(output, torch.Tensor):
+        kinds = ((list, "a list"), (tuple, "a tuple"), (dict, "a dictionary"))
+        made = next((word for kind, word in kinds if isinstance(output, kind)), "no tensor")
+        return f"returns {made} where one tensor is needed; {_one_tensor(network)}" if answers else ""
+    if answers and output.dim() != 2 + len(size):
+        sides = " x ".join(map(str, output.shape[1:]))
+        return f"returns arrays of {sides}, where channels and image sides are needed; {_one_tensor(network)}"
+    if output.shape[2:] != size:
+        return f"it gives {tuple(output.shape[2:])} for {size}"
+    if answers and output.shape[1] != answers:
+        return f"returns {output.shape[1]} channels where {answers} are needed; correct its argument for them"
+    return ""
+
+
+def _one_tensor(network: nn.Module) -> str:
+    """Return how to make a network return one tensor."""
+    for key, off in (("deep_supervision", "false"), ("dsdepth", "1")):
+        value = getattr(network, key, None)
+        if value is True or (isinstance(value, int) and value > 1):
+            return f"set model.generator.{key}={off}, or wrap it in a class of your own that returns one"
+    return "wrap it in a class of your own whose forward returns one"

@@ -13,11 +13,9 @@ from ganatomy.config.mistakes import memory
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.errors import UserError
 from ganatomy.metrics.registry import known
-from ganatomy.training.players import arguments, parts, title
+from ganatomy.training.players import arguments, parts, title, wrong_answer
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from ganatomy.config.schema import Config, UpdateConfig
     from ganatomy.data.datamodule import DataModule
     from ganatomy.runs.directory import Run
@@ -119,10 +117,9 @@ def check_size(task: AdversarialTask, data: DataModule) -> None:
         given = arguments(task.network_arguments(data), "generator", name)
         channels = given.get("in_channels", data.channels)
         answers = given.get("out_channels") if task.plain_answer else None
+        heads = bool(answers) and getattr(task, "deep_supervision", False)
         _check_network(
-            network,
-            tuple(data.shape),
-            functools.partial(_refusal, network, channels, answers, task.deep_supervision),
+            network, tuple(data.shape), functools.partial(_refusal, network, channels, answers, heads)
         )
 
 
@@ -146,60 +143,26 @@ def _refusal(generator: Any, channels: int, answers: int | None, heads: bool, si
     """Try the generator on images of this size; return what is wrong with its output, or "".
 
     answers: channels of the one tensor that it must return, in training and in evaluation; None: any.
-    heads: True if in training it may return several of them.
+    heads: True if in training the first of several will do.
     """
+    from ganatomy.tasks.shared.heads import heads_of
+
     network = copy.deepcopy(generator)
     for device in ("meta", "cpu"):  # some operations have no meta kernel
         image = torch.zeros(2, channels, *size, device=device)
         try:
             with torch.no_grad(), torch.random.fork_rng(devices=[]):
                 network = network.to(device) if device == "meta" else copy.deepcopy(generator)
-                trained, output = (network.train(mode)(image) for mode in (True, False))
+                outputs = [network.train(mode)(image) for mode in (True, False)]
+                outputs[0] = heads_of(outputs[0], len(size))[0] if heads else outputs[0]
         except (NotImplementedError, TypeError) as error:
             if device == "meta":
                 continue
             return _line(error)
         except (RuntimeError, ValueError, AssertionError) as error:
             return _line(error)
-        found = _heads(trained, size) if heads else [(trained, size)]
-        wrong = (_wrong(network, made, answers, sides) for made, sides in (*found, (output, size)))
-        return next(filter(None, wrong), "")
+        return next(filter(None, (wrong_answer(network, output, answers, size) for output in outputs)), "")
     return ""
-
-
-def _heads(output: Any, size: tuple[int, ...]) -> list[tuple[Any, tuple[int, ...]]]:
-    """Return each head of a training output with the sides it must have; only the first must have these."""
-    stacked = isinstance(output, torch.Tensor) and output.dim() == len(size) + 3
-    heads = output.unbind(1) if stacked else output if isinstance(output, list | tuple) else [output]
-    return [
-        (head, tuple(head.shape[2:]) if place and isinstance(head, torch.Tensor) else size)
-        for place, head in enumerate(heads)
-    ] or [(output, size)]
-
-
-def _wrong(network: nn.Module, output: Any, answers: int | None, size: tuple[int, ...]) -> str:
-    """Return what is wrong with a generator's output for images of this size, or ""."""
-    if not isinstance(output, torch.Tensor):
-        kinds = ((list, "a list"), (tuple, "a tuple"), (dict, "a dictionary"))
-        made = next((word for kind, word in kinds if isinstance(output, kind)), "no tensor")
-        return f"returns {made} where one tensor is needed; {_one_tensor(network)}" if answers else ""
-    if answers and output.dim() != 2 + len(size):
-        sides = " x ".join(map(str, output.shape[1:]))
-        return f"returns arrays of {sides}, where channels and image sides are needed; {_one_tensor(network)}"
-    if output.shape[2:] != size:
-        return f"it gives {tuple(output.shape[2:])} for {size}"
-    if answers and output.shape[1] != answers:
-        return f"returns {output.shape[1]} channels where {answers} are needed; correct its argument for them"
-    return ""
-
-
-def _one_tensor(network: nn.Module) -> str:
-    """Return how to make a network return one tensor."""
-    for key, off in (("deep_supervision", "false"), ("dsdepth", "1")):
-        value = getattr(network, key, None)
-        if value is True or (isinstance(value, int) and value > 1):
-            return f"set model.generator.{key}={off}, or wrap it in a class of your own that returns one"
-    return "wrap it in a class of your own whose forward returns one"
 
 
 def _line(error: BaseException) -> str:

@@ -26,7 +26,7 @@ NAMES: Mapping[str, frozenset[str]] = {
     "ganatomy.networks.": _names(
         """
         CenterNet ConfidenceMap ConvDenoiser Critic DcganDiscriminator DcganGenerator DenseGenerator
-        DisplacementField DualDiscriminator Encoder FAnoGan FastDiscriminator FastGenerator Ganomaly
+        DisplacementField DualDiscriminator DynUNet Encoder FAnoGan FastDiscriminator FastGenerator Ganomaly
         MaskedCritic PairDiscriminator PatchProjection R3Discriminator R3Generator RedCnn ResidualGenerator
         SpadeGenerator
         SrResNet StridedDiscriminator StyleDiscriminator StyleGenerator TranslatingGenerator UNet

@@ -157,6 +157,20 @@ class Regions(Channels):
     def outputs(self) -> int:
         return len(self.groups)
 
+    def within(self, number: int) -> tuple[str, ...]:
+        """Return the names of the regions that a class is part of."""
+        return tuple(name for name, numbers in self.groups.items() if number in numbers)
+
+    @property
+    def words(self) -> str:
+        """Return the regions and how they are written, as text."""
+        written = {place: self.classes[number] for place, number in self.order}
+        parts = (
+            f"{name} ({', '.join(self.classes[number] for number in numbers)}; written as {written[place]})"
+            for place, (name, numbers) in enumerate(self.groups.items())
+        )
+        return ", ".join(parts)
+
     def truth(self, label: Tensor) -> Tensor:
         table = torch.zeros(len(self.classes), self.outputs, device=label.device)
         for place, numbers in enumerate(self.groups.values()):

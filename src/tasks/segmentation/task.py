@@ -18,11 +18,10 @@ from ganatomy.metrics.segmentation import VolumeScores
 from ganatomy.metrics.structures.centreline import named_scores
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.segmentation.baselines import fit_baselines
-from ganatomy.tasks.segmentation.classes import channels_of
+from ganatomy.tasks.segmentation.classes import Regions, channels_of
 from ganatomy.tasks.segmentation.gate import with_peak
 from ganatomy.tasks.segmentation.losses import SegmentationLoss
 from ganatomy.tasks.segmentation.losses.class_weights import listed
-from ganatomy.tasks.segmentation.losses.loss import heads_of
 from ganatomy.tasks.segmentation.mask_encoding import Masks, encoded, masked
 from ganatomy.tasks.segmentation.panels import legends, panels
 from ganatomy.tasks.segmentation.postprocessing.postprocessed import PostprocessedTask
@@ -31,13 +30,11 @@ from ganatomy.tasks.segmentation.scoring import score_batch
 from ganatomy.tasks.segmentation.self_training import SelfTraining, labelled
 from ganatomy.tasks.shared.answers import Answer
 from ganatomy.tasks.shared.foreseen import missing_classes, unscored_cases
+from ganatomy.tasks.shared.heads import Heads, heads_of
 from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, mirrored, slide
 from ganatomy.tasks.shared.volumes import all_finite, stack_slices
 
 WITHOUT_MASK = "it has no mask: answered everywhere, though the run was trained and scored within data.mask"
-
-Output = Tensor | Sequence[Tensor]
-"""Logits [B, K, *spatial]; or several heads: a list, finest first, or stacked [B, heads, K, *spatial]."""
 
 
 class SegmentationTask(PostprocessedTask):
@@ -122,7 +119,7 @@ class SegmentationTask(PostprocessedTask):
     @property
     def regions(self) -> str | None:
         """Return the regions and how they are written, as text; None for classes."""
-        return f"{self.channels.groups}" if self.channels.sigmoid else None
+        return self.channels.words if isinstance(self.channels, Regions) else None
 
     @property
     def warmed_up(self) -> bool:
@@ -136,22 +133,22 @@ class SegmentationTask(PostprocessedTask):
         """Return the share of the run that is done; 1 outside of a run."""
         return 1.0 if self.steps is None else min(1.0, self.batches_done / self.steps)
 
-    def generate(self, batch: Batch) -> Output:
+    def generate(self, batch: Batch) -> Heads:
         """Return logits of the labelled images and, after the warm-up, of the unlabelled ones behind them."""
         image = batch["image"] if self.warmed_up else batch["image"][: labelled(batch)]
-        output: Output = self.generator(image)
+        output: Heads = self.generator(image)
         return output
 
-    def discriminator_inputs(self, batch: Batch, output: Output) -> tuple[Tensor, Tensor]:
+    def discriminator_inputs(self, batch: Batch, output: Heads) -> tuple[Tensor, Tensor]:
         image, label, valid = self._part(batch, slice(labelled(batch)))
         logits = heads_of(output, self.recipe.spatial_dims)[0][: len(label)]
         truth, prediction = encoded(self.masks, self.channels, label, logits, valid)
         return self._shown(image, truth), self._shown(image, prediction)
 
     def _part(self, batch: Batch, rows: slice) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return image and label of some rows, and where these labels count."""
-        valid = self.channels.valid(batch)
-        return batch["image"][rows], batch["label"][rows], None if valid is None else valid[rows]
+        """Return image and label of some rows, and where these labels count; elsewhere they are background."""
+        image, label, valid = batch["image"][rows], batch["label"][rows], self.channels.valid(batch)
+        return (image, label, None) if valid is None else (image, label.where(valid[rows], 0), valid[rows])
 
     def _shown(self, image: Tensor, mask: Tensor) -> Tensor:
         """Return the discriminator's input for an image and an encoded mask."""
@@ -160,7 +157,7 @@ class SegmentationTask(PostprocessedTask):
             return masked(image, mask, 0 if self.channels.sigmoid else 1)
         return mask if getattr(self.discriminator, "alone", False) else torch.cat([image, mask], 1)
 
-    def task_losses(self, batch: Batch, output: Output) -> dict[str, Tensor]:
+    def task_losses(self, batch: Batch, output: Heads) -> dict[str, Tensor]:
         heads, count = heads_of(output, self.recipe.spatial_dims), labelled(batch)
         losses: dict[str, Tensor] = {}
         if self.weight:

@@ -39,12 +39,18 @@ def weighted(
     return found
 
 
-def one_number(name: str, value: Any) -> Tensor:
-    """Return the value of a user's own loss; raise UserError if it is not one number."""
+def one_number(name: str, value: Any, section: str = "losses") -> Tensor:
+    """Return the value of a user's own loss; raise UserError if it is not one number.
+
+    Args:
+        name: Name of the loss.
+        value: What it returned.
+        section: Key of the losses, for the message.
+    """
     if not isinstance(value, Tensor) or value.dim() > 0:
         got = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
         raise UserError(
-            f"losses.{name}: returned {got}; a loss must return one number, a tensor without dimensions"
+            f"{section}.{name}: returned {got}; a loss must return one number, a tensor without dimensions"
         )
     return value
 

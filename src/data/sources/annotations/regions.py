@@ -24,6 +24,11 @@ class Overlapping:
     regions: dict[str, tuple[int, ...]]
     order: tuple[tuple[int, int], ...]
 
+    @property
+    def columns(self) -> dict[str, tuple[int, ...]]:
+        """Return the class numbers of each region by the head of its column in a table."""
+        return {f"in {name}": numbers for name, numbers in self.regions.items()}
+
     def words(self, values: Sequence[int]) -> str:
         """Return the regions as a line; `values` are the values in the files, by class number."""
         written = dict(self.order)
@@ -34,9 +39,9 @@ class Overlapping:
         )
 
 
-def values_of(source: Any) -> tuple[int, ...]:
-    """Return the values that a source's masks have in files, in the order of its classes."""
-    known = getattr(source, "label_values", None) or range(max(len(source.classes), 2))
+def values_of(source: Any, classes: Sequence[str]) -> tuple[int, ...]:
+    """Return the values that a source's masks have in files, in the order of these classes."""
+    known = getattr(source, "label_values", None) or range(max(len(classes), 2))
     return tuple(int(value) for value in known)
 
 
@@ -51,7 +56,8 @@ def regions_of(source: Any, regions: Any = None, order: Any = None) -> Overlappi
     if regions is None:
         regions = getattr(source, "regions", None)
         order = getattr(source, "regions_class_order", None) if order is None else order
-    return overlapping(regions, order, tuple(source.classes), values_of(source))
+    classes = tuple(source.classes)
+    return overlapping(regions, order, classes, values_of(source, classes))
 
 
 def overlapping(
@@ -73,6 +79,23 @@ def overlapping(
         if order:
             raise UserError(f"{ORDER}={_plain(order)}: there are no regions to write; name them in {KEY}")
         return None
+    found = named_regions(regions, classes, values)
+    return Overlapping(
+        found, _derived(found, values) if order is None else _given(found, order, classes, values)
+    )
+
+
+def named_regions(regions: Any, classes: Sequence[str], values: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """Return the class numbers of each region by name; see `overlapping`.
+
+    Args:
+        regions: data.regions.
+        classes: Names of the classes, background first.
+        values: Values of the masks, in the order of `classes`.
+
+    Raises:
+        UserError: A value is unknown, or two regions are the same.
+    """
     if not isinstance(regions, Mapping):
         raise UserError(
             f"{KEY}={_plain(regions)}: give names with the values of the masks, {{whole: [1,2,3]}}"
@@ -89,9 +112,7 @@ def overlapping(
         if str(name) == str(classes[0]):
             raise UserError(f"{KEY}.{name}: is the name of the background; rename the region")
         found[str(name)] = tuple(numbers)
-    return Overlapping(
-        found, _derived(found, values) if order is None else _given(found, order, classes, values)
-    )
+    return found
 
 
 def _number(key: str, given: Any, classes: Sequence[str], values: Sequence[int]) -> int:

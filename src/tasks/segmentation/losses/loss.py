@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from ganatomy.errors import UserError
 from ganatomy.tasks.segmentation.losses.maps import Maps
 from ganatomy.tasks.segmentation.losses.terms import terms_of
+from ganatomy.tasks.shared.heads import Heads, head_weights
 
 
 class SegmentationLoss(nn.Module):
@@ -50,7 +51,7 @@ class SegmentationLoss(nn.Module):
 
     def forward(
         self,
-        logits: Tensor | Sequence[Tensor],
+        logits: Heads,
         truth: Tensor,
         valid: Tensor | None = None,
         progress: float = 1.0,
@@ -75,24 +76,6 @@ class SegmentationLoss(nn.Module):
                 value = share * term.weight_at(progress) * term.loss(maps)
                 totals[name] = totals[name] + value if name in totals else value
         return totals
-
-
-def head_weights(count: int) -> list[float]:
-    """Return weights 1, 1/2, 1/4, ... of so many heads, divided by their sum."""
-    weights = [0.5**place for place in range(count)]
-    return [weight / sum(weights) for weight in weights]
-
-
-def heads_of(output: Tensor | Sequence[Tensor], spatial_dims: int) -> Sequence[Tensor]:
-    """Return the heads of a network's output, the finest first: logits [B, K, *spatial].
-
-    Args:
-        output: A tensor; a list of them; or heads stacked as [B, heads, K, *spatial].
-        spatial_dims: 2 or 3.
-    """
-    if not isinstance(output, Tensor):
-        return output
-    return output.unbind(1) if output.dim() == spatial_dims + 3 else [output]
 
 
 def scaled(weights: Sequence[float]) -> Tensor:

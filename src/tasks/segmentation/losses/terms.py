@@ -122,7 +122,7 @@ def _of_user(name: str, loss: Callable[..., Any], maps: Maps) -> Tensor:
     logits = maps.logits
     if maps.valid is not None:
         logits = torch.where(maps.valid, logits, (2 * maps.truth - 1) * SURE)
-    return one_number(name, loss(logits, maps.truth))
+    return one_number(name, loss(logits, maps.truth), "task.loss")
 
 
 def _number(key: str, value: Any) -> float:

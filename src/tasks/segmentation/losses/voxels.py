@@ -69,7 +69,9 @@ def topk_loss(maps: Maps, percent: float = 10.0) -> Tensor:
         return values.topk(_share(values.shape[1], percent)).values.mean()
     counted = maps.valid.expand_as(maps.truth if maps.sigmoid else maps.valid).flatten(1)
     counts = torch.tensor([_share(n, percent) for n in counted.sum(1).tolist()], device=values.device)
-    ranked = torch.where(counted, values, torch.full_like(values, -1.0)).topk(int(counts.max())).values
+    ranked = (
+        torch.where(counted, values, torch.full_like(values, -1.0)).topk(max(1, int(counts.max()))).values
+    )
     places = torch.arange(ranked.shape[1], device=values.device)
     return mean_of_voxels(ranked, ((places < counts[:, None]) & (ranked >= 0)).float())
 

@@ -92,7 +92,7 @@ class PostprocessedTask(GatedTask):
                     labels[rows[row], 0] = volume[..., place]
             else:
                 labels[rows[0], 0] = volume
-        return labels
+        return labels * batch["mask"].bool() if "mask" in batch else labels
 
     def finished(self, stage: str, batch: Batch, labels: Tensor) -> Tensor:
         """Return label maps as they are scored in a stage, and score those in between.
