@@ -237,6 +237,7 @@ def test_a_choice_survives_as_numbers():
     ("given", "liver", "lesion"),
     [
         (["largest"], Steps(largest=True), Steps(largest=True)),
+        ("fill_holes", Steps(True), Steps(True)),
         ([{"largest": {"liver": True}}, "fill_holes", {"minimum": {"lesion": 20}}],
          Steps(True, True), Steps(True, False, 20.0)),
         ({"minimum": 5}, Steps(minimum=5.0), Steps(minimum=5.0)),

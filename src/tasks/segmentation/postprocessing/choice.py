@@ -61,7 +61,7 @@ class ValidationParts(CaseMetric):
 
     A class is filled and its components dropped without regard to other classes (`postprocessed`), so that
     its Dice is a matter of sums over its own components. Cases whose truth is background alone, or that have
-    no voxel that counts, are left out, as in `VolumeScores`.
+    no voxel that counts, are left out, as in `VolumeScores`: no components of them are kept.
 
     Args:
         classes: number of classes, background included.
@@ -126,8 +126,6 @@ class ValidationParts(CaseMetric):
         totals = self.table("totals", classes).double().numpy()
         parts = self.ragged("parts", (counts.sum(1) * WIDTH).tolist())
         for place in first_places(self.case_names()).values():
-            if not totals[place].any():
-                continue
             sizes = counts[place].tolist()
             rows = torch.split(parts[place].reshape(-1, WIDTH).double(), sizes)
             pairs = [(rows[2 * n].numpy(), rows[2 * n + 1].numpy()) for n in range(classes)]
