@@ -146,7 +146,7 @@ class SegmentationTask(PostprocessedTask):
         return self._shown(image, truth), self._shown(image, prediction)
 
     def _part(self, batch: Batch, rows: slice) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return image and label of some rows, and where these labels count; elsewhere they are background."""
+        """Return image and label of some rows, and where its labels count; they are background elsewhere."""
         image, label, valid = batch["image"][rows], batch["label"][rows], self.channels.valid(batch)
         return (image, label, None) if valid is None else (image, label.where(valid[rows], 0), valid[rows])
 
