@@ -106,8 +106,14 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
         if record.case not in wanted:
             draw(record, data.source.load(record))
     facts = inventory.facts(found, data.source) | inventory.settings(found, data.preparation)
+    if data.regions is not None:
+        facts["regions"] = data.regions.words(data.label_values)
     _print(console, found, data, facts)
     headers = _headers(console, data.source, records)
+    if (data.sampling.setting or data.class_sampling) and not found.grave:
+        data.setup()
+        for line in data.sampling_notes:
+            console.print(line, soft_wrap=True)
     if data.source.size is not None:
         nothing = f"data.size={shown(data.source.size)} cuts nothing off"
         console.print(cut.words(data.source.size, kept) or nothing)
@@ -162,7 +168,7 @@ def _print(console: Console, found: Inventory, data: DataModule, facts: dict[str
     from ganatomy.data.problems import told_once
     from ganatomy.data.quality import inventory
 
-    scores = inventory.narrow(*inventory.table(found, data.source), console.width)
+    scores = inventory.narrow(*inventory.table(found, data.source, data.regions), console.width)
     series = overview(data.source)  # not on the page: text that was typed at a scanner may identify a person
     for first, *others in ([series] if series else []) + [[tuple(scores[0]), *map(tuple, scores[1])]]:
         table = Table(box=box.SIMPLE_HEAD)
@@ -202,13 +208,14 @@ def _page(found: Inventory, data: DataModule, drawn: Drawn, wanted: set[str], *f
     from ganatomy.data.records import SPLITS, Fault
 
     warnings = doubts(data.source, data.intensity)
+    counts = inventory.table(found, data.source, data.regions)
     alike = [
         (f"{record.case} ({record.split}), correlation {value:.3f}", drawn[shown_side(record), record.case])
         for one, other, value in found.alike
         for record in (one, other)
     ]
     parts = {
-        "Counts": page.grid(*inventory.narrow(*inventory.table(found, data.source), PAGE_WIDTH)),
+        "Counts": page.grid(*inventory.narrow(*counts, PAGE_WIDTH)),
         **{
             head: page.grid(["", ""], [list(row) for row in rows.items()])
             for head, rows in zip(("Files and arrays", "In DICOM headers"), facts, strict=True)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from skimage.filters import threshold_multiotsu
 
 Pairs = Iterable[tuple[np.ndarray, np.ndarray]]
-"""(image, label map) of one subject after the other, both [*spatial]."""
+"""(image, label map) of one subject after the other, both [*spatial]; labels below 0 do not count."""
 PART = 2**22
 """Voxels that are thresholded at once."""
 MOST_INTERVALS = 5
@@ -71,11 +71,22 @@ class Baselines:
         order = state["otsu"].tolist() if "otsu" in state else None
         return cls(MeanLabel(state["mean_label"].astype(np.int64)), order)
 
-    def __call__(self, image: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield (name, label map) of each baseline for the image [*spatial] of one subject, one at a time."""
-        yield "mean_label", self.mean_label(image.shape)
+    def __call__(
+        self, image: np.ndarray, region: np.ndarray | None = None
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield (name, label map) of each baseline for one subject, one at a time.
+
+        Args:
+            image: Image [*spatial].
+            region: Region of interest, bool [*spatial], outside of which all is background; None for none.
+        """
+        yield "mean_label", _within(self.mean_label(image.shape), region)
         if self.order is not None:
-            yield "otsu", otsu_label_map(image, self.order)
+            yield "otsu", otsu_label_map(image, self.order, region)
+
+
+def _within(labels: np.ndarray, region: np.ndarray | None) -> np.ndarray:
+    return labels if region is None else np.where(region, labels, 0)
 
 
 def mean_label_map(labels: Iterable[ArrayLike], classes: int) -> MeanLabel:
@@ -83,19 +94,19 @@ def mean_label_map(labels: Iterable[ArrayLike], classes: int) -> MeanLabel:
 
     The predictor takes the shape of a volume, no image. Volumes of another shape than the first are resampled
     to its grid by the nearest voxel, and so is the prediction to the shape asked for. The lower label wins a
-    tie.
+    tie. Labels of -1 have no vote; where nobody has one, all is background.
 
     Args:
         labels: Integer label maps [*spatial] of whole volumes, so that slices vote at their own position.
         classes: Number of classes, background included.
 
     Raises:
-        ValueError: Without a label map, or with a label outside 0 to classes - 1.
+        ValueError: Without a label map, or with a label outside -1 to classes - 1.
     """
     votes: np.ndarray | None = None
     for label in labels:
         values = np.asarray(label)
-        if values.min() < 0 or values.max() >= classes:
+        if values.min() < -1 or values.max() >= classes:
             raise ValueError(
                 f"a training label map holds labels {values.min()} to {values.max()}: "
                 f"{classes} classes allow 0 to {classes - 1}"
@@ -123,18 +134,20 @@ def nearest(labels: np.ndarray, shape: Sequence[int]) -> np.ndarray:
 def darkest_first(cases: Pairs, classes: int) -> list[int]:
     """Return the classes by their mean intensity over (image, label map) of the training subjects.
 
-    Classes that no subject has come last.
+    Classes that no subject has come last. Voxels with a label of -1 are left out.
     """
     sums, counts = np.zeros(classes), np.zeros(classes)
     for image, label in cases:
-        places = label.ravel()
-        sums += np.bincount(places, image.ravel(), classes)
+        places, grey = label.ravel(), image.ravel()
+        if places.size and places.min() < 0:
+            places, grey = places[places >= 0], grey[places >= 0]
+        sums += np.bincount(places, grey, classes)
         counts += np.bincount(places, minlength=classes)
     with np.errstate(invalid="ignore"):
         return [int(index) for index in np.argsort(sums / counts, kind="stable")]
 
 
-def otsu_label_map(image: np.ndarray, order: Sequence[int]) -> np.ndarray:
+def otsu_label_map(image: np.ndarray, order: Sequence[int], region: np.ndarray | None = None) -> np.ndarray:
     """Segment an image [*spatial] into as many intensity intervals as there are classes, by Otsu's method.
 
     An image with fewer values than classes is all background. Otsu 1979; several thresholds: Liao, Chen,
@@ -143,7 +156,13 @@ def otsu_label_map(image: np.ndarray, order: Sequence[int]) -> np.ndarray:
     Args:
         image: Image [*spatial].
         order: Class of each interval, darkest first.
+        region: Region of interest, bool [*spatial]: the thresholds are those of its voxels, and all outside
+            is background; None for none.
     """
+    if region is not None:
+        labels = np.zeros(image.shape, np.int64)
+        labels[region] = otsu_label_map(image[region], order) if region.any() else 0
+        return labels
     try:
         thresholds = threshold_multiotsu(image.ravel(), classes=len(order))  # type: ignore[no-untyped-call]
     except ValueError:  # fewer values than classes

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
-from ganatomy.data.cache import Cache
+from ganatomy.data.cache import Cache, Kind
+from ganatomy.data.io.digests import Digests
 from ganatomy.data.known import doubts
 from ganatomy.data.labels import Labels
 from ganatomy.data.pipeline import TrainItems
@@ -14,18 +16,19 @@ from ganatomy.data.quality.familiarity.fit import fitted
 from ganatomy.data.quality.leaks import leaks
 from ganatomy.data.quality.survey import Facts
 from ganatomy.data.records import Case, Fault, Record, Source, Split
+from ganatomy.data.sampling.sampled import Sampled
 from ganatomy.data.sides.items import UnpairedItems
-from ganatomy.data.sides.two_sided import TwoSided
+from ganatomy.data.sources.annotations.regions import Overlapping, regions_of, values_of
+from ganatomy.data.sources.files.base import Files
 from ganatomy.data.splits.split import Splitting
 from ganatomy.data.transforms.cut import words
 from ganatomy.data.transforms.degrade import Degrade, Evaluated
 from ganatomy.data.transforms.intensity import Intensity
 from ganatomy.data.transforms.patches import Patches
 from ganatomy.data.transforms.prepare import Preparation, Prepared
-from ganatomy.errors import UserError
 
 
-class Cohort(TwoSided):
+class Cohort(Sampled):
     """The cases of a run: channels, classes, splits, and notes for the user.
 
     Attributes:
@@ -35,6 +38,7 @@ class Cohort(TwoSided):
         preparation: what is done to every case.
         prepared: the source with its preparation.
         cache: the prepared cases.
+        folder: folder of the cache.
         degrade: makes images from clean ones; None if images are used as they are.
         labels: which training subjects keep their labels.
         patches: cuts patches in training; None trains on whole images.
@@ -49,6 +53,7 @@ class Cohort(TwoSided):
         sliced: rows are slices of volumes.
         left_out: number of training cases that the task leaves out.
         going_on: notes about the split of a resumed run, and about what a task found in the data.
+        given_regions: data.regions and data.regions_class_order; None where the source decides.
     """
 
     source: Source
@@ -57,6 +62,7 @@ class Cohort(TwoSided):
     preparation: Preparation
     prepared: Prepared
     cache: Cache
+    folder: Path
     degrade: Degrade | None
     labels: Labels
     patches: Patches | None
@@ -71,10 +77,24 @@ class Cohort(TwoSided):
     sliced: bool
     left_out: int
     going_on: list[str]
+    given_regions: tuple[Any, Any]
 
     def setup(self, stage: str | None = None) -> None:
         """Read the cases, once."""
         raise NotImplementedError
+
+    def open_cache(self, kind: Kind, folder: str | None, limit_gb: float) -> Cache:
+        """Return the cache of prepared cases; a source of files keeps its digests in its folder too.
+
+        Args:
+            kind: `memory`, `disk` or `none`.
+            folder: folder of the cache; None: ~/.cache/ganatomy.
+            limit_gb: size limit in GiB.
+        """
+        self.folder = Path(folder).expanduser() if folder else Path.home() / ".cache/ganatomy"
+        if isinstance(self.source, Files):
+            self.source.digests = Digests(self.folder, self.source.folder, self.source.private)
+        return Cache(self.prepared.make, self.prepared.key, kind, self.folder, limit_gb)
 
     @property
     def channels(self) -> int:
@@ -99,8 +119,17 @@ class Cohort(TwoSided):
     @property
     def label_values(self) -> tuple[int, ...]:
         """Return the values that masks have in files, in the order of `mask_classes`."""
-        known = getattr(self.source, "label_values", None) or range(max(len(self.mask_classes), 2))
-        return tuple(int(value) for value in known)
+        return values_of(self.source, self.mask_classes)
+
+    @property
+    def regions(self) -> Overlapping | None:
+        """Return the overlapping regions that the settings or the source name; None without any."""
+        return regions_of(self.source, *self.given_regions)
+
+    @property
+    def ignores(self) -> bool:
+        """Return True if label maps may hold the ignore label."""
+        return getattr(self.source, "ignore_label", None) is not None
 
     @property
     def box_classes(self) -> tuple[str, ...]:
@@ -124,7 +153,7 @@ class Cohort(TwoSided):
         faults = [*leaks(self.dealt), *(f for record in kept for f in self.facts[record.case].faults)]
         mild = told_once(fault for fault in self.unanswered(faults) if not fault.grave)
         lines = [*doubts(self.source, self.intensity), *mild]
-        return [*self.going_on, *self.side_notes, *(f"note: {line}" for line in lines)]
+        return [*self.going_on, *self.side_notes, *self.sampling_notes, *(f"note: {line}" for line in lines)]
 
     def unanswered(self, faults: Sequence[Fault]) -> list[Fault]:
         """Return the faults that no setting has answered.
@@ -191,14 +220,14 @@ class Cohort(TwoSided):
         records = [*self.labels.used(self.records["train"]), *unlabelled]
         targets = self.target_cases("train") if self.unpaired else []
         if not self.patches:
-            self._same_shapes(records, targets)
+            self.check_shapes(records, targets)
         if self.unpaired:
-            images, others = ((side, self._depths(side)) for side in (records, targets))
+            images, others = ((side, self.depths_of(side)) for side in (records, targets))
             settings = self.cache.view, self.augment, self.seed, self.patches, self.with_boxes, self.drop
             return UnpairedItems(images, others, *settings)
         return TrainItems(
             records,
-            self._depths(records),
+            self.depths_of(records),
             self.cache.view,
             self.augment,
             self.seed,
@@ -208,23 +237,6 @@ class Cohort(TwoSided):
             with_boxes=self.with_boxes,
             drop=self.drop,
         )
-
-    def _same_shapes(self, images: Sequence[Record], targets: Sequence[Record]) -> None:
-        """Raise UserError unless all pictures that make a batch have one shape."""
-        found = [{self.facts[r.case].shape[-self.spatial_dims :] for r in side} for side in (images, targets)]
-        if len(found[0]) > 1:
-            raise UserError("data.size: the images differ in shape; set data.size, or data.patch")
-        if len(found[1] - found[0]):
-            one, other = ("x".join(map(str, max(shapes))) for shapes in found)
-            raise UserError(
-                f"data.size: the images have {one} voxels and targets {other}, and a batch needs one shape; "
-                "set data.size (with data.resize), or data.patch"
-            )
-
-    def _depths(self, records: Sequence[Record]) -> list[int | None]:
-        """Return the number of slices of each record; None for those that are not sliced."""
-        shapes = [self.facts[record.case].shape for record in records]
-        return [shape[0] if self.spatial_dims == 2 and len(shape) == 4 else None for shape in shapes]
 
     def leave_out(self, cases: Collection[str]) -> None:
         """Train without these cases."""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import Dataset
 
-from ganatomy.data.cache import Cache, Kind
+from ganatomy.data.cache import Kind
 from ganatomy.data.cohort import Cohort
-from ganatomy.data.io.digests import Digests
 from ganatomy.data.known import suited
 from ganatomy.data.labels import Labels
 from ganatomy.data.loader import Loader
@@ -22,6 +20,7 @@ from ganatomy.data.quality.contract import check_choices, check_counts, check_so
 from ganatomy.data.quality.survey import OnError, survey, usable_records
 from ganatomy.data.records import SPLITS, Source, Split
 from ganatomy.data.sampler import Share
+from ganatomy.data.sampling.weights import Sampling
 from ganatomy.data.sides.sides import Sides, Unpaired, set_sides
 from ganatomy.data.sources.files.base import Files
 from ganatomy.data.splits.held import Changed, Held, dealt
@@ -63,7 +62,11 @@ class DataModule(Cohort, pl.LightningDataModule):
         resize: see `fitted`.
         patch: see `Patches`; null trains on whole images.
         foreground: see `Patches`.
+        sampling: see `Sampling.setting`.
+        class_sampling: see `weights_of_classes`.
         mask: `auto` finds the body in the images, the region of losses and scores; files are the source's.
+        regions: overlapping regions by name, see `overlapping`; null: the source's own, {}: none.
+        regions_class_order: see `overlapping`.
         missing: see `transforms.missing`.
         drop: share of the channels that training drops, see `with_drops`.
         split: see `Splitting.shares`.
@@ -82,6 +85,7 @@ class DataModule(Cohort, pl.LightningDataModule):
         held: split of the resumed run.
         one_size: the task needs all images of one size: validation and test are cropped like training.
         with_boxes: the task learns from boxes; without, training batches hold none.
+        learned: see `Sampling.role`.
         unpaired: see `Sides`.
 
     Raises:
@@ -115,7 +119,11 @@ class DataModule(Cohort, pl.LightningDataModule):
         resize: str | None = None,
         patch: int | Sequence[int] | None = None,
         foreground: float = 0.5,
+        sampling: str | None = None,
+        class_sampling: Mapping[str, float] | None = None,
         mask: str | None = None,
+        regions: Mapping[str, Any] | None = None,
+        regions_class_order: Sequence[Any] | None = None,
         missing: Missing = None,
         drop: float = 0.0,
         split: Sequence[float] = (4, 1, 1),
@@ -133,6 +141,7 @@ class DataModule(Cohort, pl.LightningDataModule):
         held: Held | None = None,
         one_size: bool = False,
         with_boxes: bool = True,
+        learned: str = "",
         unpaired: Unpaired = False,
     ) -> None:
         super().__init__()
@@ -150,21 +159,16 @@ class DataModule(Cohort, pl.LightningDataModule):
         grid = (orientation, tuple(spacing) if spacing else None, size, resize, patch is not None)
         more = (suited(source, target_intensity, "target_intensity"), check_mode(mask, source), missing)
         self.preparation = Preparation(self.spatial_dims, self.intensity, *grid, *more)
+        self.given_regions = (regions, regions_class_order)
         self.preparation.check_channels(self.channels, self.target_channels, drop)
         self.patches = Patches(patch, foreground) if patch is not None else None
+        self.set_sampling(Sampling(sampling, learned), class_sampling)
         self.splitting = Splitting(tuple(split), split_seed, folds, fold, split_file)
         self.labels = Labels(label_fraction, unlabelled_fraction, batch_size, split_seed)
         self.prepared = Prepared(source, self.preparation, cut=one_size)
-        self.cache = self._cache(cache, cache_dir, cache_gb)
+        self.cache = self.open_cache(cache, cache_dir, cache_gb)
         self.records, self.targets, self.dealt, self.facts = {}, {}, [], {}
         self.sliced, self.left_out, self.going_on = False, 0, []
-
-    def _cache(self, kind: Kind, folder: str | None, limit_gb: float) -> Cache:
-        """Return the cache of prepared cases; a source of files keeps its digests in its folder too."""
-        self.folder = Path(folder).expanduser() if folder else Path.home() / ".cache/ganatomy"
-        if isinstance(self.source, Files):
-            self.source.digests = Digests(self.folder, self.source.folder, self.source.private)
-        return Cache(self.prepared.make, self.prepared.key, kind, self.folder, limit_gb)
 
     def setup(self, stage: str | None = None) -> None:
         """Split and survey the cases: read those that are not cached and find faults.
@@ -197,6 +201,7 @@ class DataModule(Cohort, pl.LightningDataModule):
             self.records = {}
             raise UserError(f"data: no case is in the split {empty[0]}; change data.split or data.split_file")
         self.labels.deal(self.records["train"])
+        self.weigh_classes()
         log.info("data: %d cases, cache: %s", len(sound), self.cache.room)
 
     def start_at(self, batches_done: int, seed: int | None = None) -> None:
@@ -206,8 +211,8 @@ class DataModule(Cohort, pl.LightningDataModule):
 
     def train_dataloader(self) -> Loader:
         items = self.train_items()
-        sampler = items.sampler(self.labels, self.batches_done, self._rank_and_world_size(), self.pieces)
-        return self._loader(items, batch_sampler=sampler, collate_fn=collate)
+        settings = self.batches_done, self._rank_and_world_size(), self.pieces, self.item_weights()
+        return self._loader(items, batch_sampler=items.sampler(self.labels, *settings), collate_fn=collate)
 
     @property
     def shares(self) -> list[Share]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ganatomy.data.records import Record
 from ganatomy.data.sampler import EndlessSampler, PairedSampler, Share, shares
 from ganatomy.data.splits.split import spread, subjects_in_turn
@@ -111,6 +113,7 @@ class Labels:
         rank: int = 0,
         world_size: int = 1,
         pieces: int = 1,
+        weights: np.ndarray | None = None,
     ) -> EndlessSampler | PairedSampler:
         """Return the sampler of a process's share of each batch.
 
@@ -121,10 +124,12 @@ class Labels:
             rank: number of the process.
             world_size: number of processes.
             pieces: number of micro-batches of a batch.
+            weights: of the labelled items, see `weighted_order`; None: each once an epoch.
         """
         self.shares(pieces, rank, world_size)  # checks the numbers
         labelled, others = items
-        first = EndlessSampler(labelled, self.labelled_rows, seed, start, rank, world_size, pieces)
+        place = (rank, world_size, pieces)
+        first = EndlessSampler(labelled, self.labelled_rows, seed, start, *place, weights=weights)
         if not self.unlabelled_rows:
             return first
         return PairedSampler(

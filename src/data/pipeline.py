@@ -80,7 +80,14 @@ class TrainItems(Dataset[Item]):
         """Return the number of items with labels; they come first."""
         return len(self) - self.unlabelled_items
 
-    def sampler(self, labels: Labels, start: int, place: tuple[int, int], pieces: int) -> Sampler[Any]:
+    def sampler(
+        self,
+        labels: Labels,
+        start: int,
+        place: tuple[int, int],
+        pieces: int,
+        weights: np.ndarray | None = None,
+    ) -> Sampler[Any]:
         """Return the sampler of a process's share of each batch.
 
         Args:
@@ -88,12 +95,13 @@ class TrainItems(Dataset[Item]):
             start: number of batches already done.
             place: number of the process, and number of processes.
             pieces: number of micro-batches of a batch.
+            weights: of the labelled items, see `weighted_order`; None: each once an epoch.
 
         Raises:
             UserError: there are too few rows.
         """
         items = self.labelled_items, self.unlabelled_items
-        return labels.sampler(items, self.seed, start, *place, pieces)
+        return labels.sampler(items, self.seed, start, *place, pieces, weights)
 
     def __getitem__(self, address: ItemIndex) -> Item:
         return self.__getitems__([address])[0]

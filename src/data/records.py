@@ -23,9 +23,9 @@ Case = dict[str, np.ndarray]
 [dims] (mm) and, if the data set has them, `label` [1,*spatial], `target` [C,*spatial], `class` [], and
 `boxes` [N,2*dims] with `classes` [N]. A box is its lower corner, then its upper corner, in voxels, in the
 order of the array's axes (rows first); voxel i covers i to i + 1. `mask` [1,*spatial] bool is the region
-that losses and scores are taken in, such as the body; a `label` may be `IGNORED` where nobody knows; `present` [C] bool says which channels of the image
-are there, where some may be missing. A case of the target side alone has no `image`; its grid is that of its
-target."""
+that losses and scores are taken in, such as the body; a `label` is `IGNORED` where nobody knows it.
+`present` [C] bool says which channels of the image are there, where some may be missing. A case of the
+target side alone has no `image`; its grid is that of its target."""
 
 Batch = dict[str, Any]
 """Rows of several cases, a plain dict: `image` [B,C,*spatial] float and, if the data set has them, `label`

@@ -10,9 +10,11 @@ import numpy as np
 from torch.utils.data import Sampler
 
 ItemIndex = tuple[int, int]
-"""(epoch, index of the item)."""
+"""(epoch, index of the item); for its repetition k within an epoch, k times `AGAIN` is added to the epoch."""
 RowIndex = tuple[int, int, int, int]
 """(epoch, index of the image, epoch, index of the target) of a row whose sides are drawn independently."""
+AGAIN = 2**32
+"""More epochs than a run has."""
 STREAMS = 0x7461726765747300
 """Begins the entropy of every stream but the first, and is no seed that anybody gives."""
 
@@ -75,6 +77,7 @@ class EndlessSampler(Sampler[list[ItemIndex]]):
         world_size: number of processes.
         pieces: number of micro-batches, see `shares`.
         stream: see `order`.
+        weights: see `weighted_order`; None: every item once an epoch.
 
     Raises:
         ValueError: there are no items, or too few rows.
@@ -90,23 +93,32 @@ class EndlessSampler(Sampler[list[ItemIndex]]):
         world_size: int = 1,
         pieces: int = 1,
         stream: int = 0,
+        weights: np.ndarray | None = None,
     ) -> None:
         if n < 1 or batch_size < 1:
             raise ValueError(f"{n} items in batches of {batch_size}: at least 1 of each is needed")
         self.n, self.batch_size, self.seed, self.start, self.stream = n, batch_size, seed, start, stream
+        self.weights = weights
         self.rows = [row for share in shares(batch_size, pieces, rank, world_size) for row in share.rows]
 
     def __iter__(self) -> Iterator[list[ItemIndex]]:
         position = self.start * self.batch_size
-        orders: dict[int, np.ndarray] = {}
+        orders: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         while True:
             batch = []
             for epoch, step in (divmod(position + row, self.n) for row in self.rows):
                 if epoch not in orders:
-                    orders = {epoch: order(self.n, self.seed, epoch, self.stream)}
-                batch.append((epoch, int(orders[epoch][step])))
+                    orders = {epoch: self._epoch(epoch)}
+                indices, again = orders[epoch]
+                batch.append((epoch + AGAIN * int(again[step]), int(indices[step])))
             yield batch
             position += self.batch_size
+
+    def _epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the items of an epoch in order, and the number of each repetition."""
+        if self.weights is None:
+            return order(self.n, self.seed, epoch, self.stream), np.zeros(self.n, np.int64)
+        return weighted_order(self.weights, self.seed, epoch, self.stream)
 
 
 class PairedSampler(Sampler[list[ItemIndex]]):
@@ -141,6 +153,38 @@ def order(n: int, seed: int, epoch: int, stream: int = 0) -> np.ndarray:
         stream: orders of different streams are independent.
     """
     return np.random.default_rng(_entropy(stream, seed, epoch)).permutation(n)
+
+
+def weighted_order(
+    weights: np.ndarray, seed: int, epoch: int, stream: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the items of an epoch of as many draws as there are items, in proportion to their weights.
+
+    Systematic sampling (Madow, Ann. Math. Statist. 20 (1949) 333) in a random order: of N items, one with
+    weight w is drawn N w / sum(w) times on average, and in each epoch this often, rounded down or up.
+    With equal weights each item comes once, in the `order` of this epoch.
+
+    Args:
+        weights: [N], 0 or more, not all 0.
+        seed: seed of the data.
+        epoch: number of the epoch.
+        stream: orders of different streams are independent.
+
+    Returns:
+        Items [N] in order, and the numbers of their repetitions, 0 for one of those of each item [N].
+    """
+    n = len(weights)
+    if np.all(weights == weights[0]):
+        return order(n, seed, epoch, stream), np.zeros(n, np.int64)
+    rng = np.random.default_rng(_entropy(stream, seed, epoch))
+    turn = rng.permutation(n)
+    ends = np.floor(np.cumsum(weights[turn] / weights.sum() * n) + rng.random()).astype(np.int64)
+    ends[-1] = n  # rounding would add or lose one
+    counts = np.diff(np.minimum(ends, n), prepend=0)
+    items = np.repeat(turn, counts)
+    repetition = np.arange(n) - np.repeat(np.cumsum(counts) - counts, counts)
+    mixed = rng.permutation(n)
+    return items[mixed], repetition[mixed]
 
 
 def item_seed(seed: int, epoch: int, index: int, stream: int = 0) -> int:

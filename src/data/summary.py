@@ -83,4 +83,6 @@ def content_hash(data: DataModule) -> str:
     data.setup()
     records = [record for split in data.records for record in (*data.records[split], *data.alone(split))]
     contents = sorted(data.facts[record.case].content for record in records)
-    return hashlib.sha256("\n".join([*contents, f"{data.preparation} {VERSION}"]).encode()).hexdigest()
+    return hashlib.sha256(
+        "\n".join([*contents, f"{data.preparation} {VERSION}", *data.sampling_content]).encode()
+    ).hexdigest()

@@ -15,9 +15,10 @@ from ganatomy.data.sides.sides import set_sides
 from ganatomy.data.splits.held import Pseudonymous
 from ganatomy.data.splits.split import Splitting
 from ganatomy.errors import UserError
-from ganatomy.evaluate.classes import ByName, matched
+from ganatomy.evaluate.classes import ByName, matched, matched_regions
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.runs.integrity.checked import read_file
+from ganatomy.tasks.segmentation.classes import Regions
 
 Part = Literal["train", "val", "test", "all"]
 KEPT = ("size", "resize", "spacing", "orientation", "intensity", "target_intensity", "missing")
@@ -124,7 +125,12 @@ def other_cases(
             raise UserError(f"data.{key}: these data have {found}, and the run takes {needed}")
     records = source.records()
     kind = getattr(getattr(loaded.task, "healthy", None), "kind", None)
-    found = matched(source, names_of(loaded), ignored, open_end=kind is not None)
+    regions = common.get("regions") or getattr(source, "regions", None)
+    channels = getattr(loaded.task, "channels", None)
+    if regions and isinstance(channels, Regions) and not ignored:
+        found = matched_regions(source, regions, channels)
+    else:
+        found = matched(source, names_of(loaded), ignored, open_end=kind is not None)
     if kind is not None and kept.image_classes[kind] not in source.image_classes:
         raise UserError(
             f"data.image_classes: these data have no class {kept.image_classes[kind]}, which the run knows "

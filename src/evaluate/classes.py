@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from ganatomy.config.mistakes.suggestions import nearest
-from ganatomy.data.records import Case, Record, Source
+from ganatomy.data.records import IGNORED, Case, Record, Source
+from ganatomy.data.sources.annotations.regions import named_regions, values_of
 from ganatomy.errors import UserError
+from ganatomy.tasks.segmentation.classes import Regions
 
 KINDS = {"label": "classes", "boxes": "box_classes", "class": "image_classes"}
 """Attribute of a source with the class names of each kind."""
@@ -76,6 +78,41 @@ def matched(
     return found
 
 
+def matched_regions(source: Source, regions: Any, own: Regions) -> Matched:
+    """Match the classes of a source with those of a run by the regions that they are part of, by name.
+
+    Args:
+        source: Data set.
+        regions: Its regions, as `data.regions` or nnU-Net's dataset.json name them.
+        own: What the channels of the run mean.
+
+    Raises:
+        UserError: The data lack a region of the run, or a class of theirs is part of regions that no class
+            of the run is part of together.
+    """
+    classes = tuple(source.classes)
+    theirs = named_regions(regions, classes, values_of(source, classes))
+    if lost := [name for name in own.names if name not in theirs]:
+        raise UserError(
+            f"data.regions: these data have no region {', '.join(lost)}, which the run answers (they have "
+            f"{', '.join(theirs)}); name it as the run does"
+        )
+    members = {own.within(number): number for number in reversed(range(len(own.classes)))}
+    numbers = []
+    for number, name in enumerate(classes):
+        within = tuple(region for region in own.names if number in theirs[region])
+        if within not in members:
+            raise UserError(
+                f"data.regions: {name} is part of {', '.join(within)} together, and no class of the run is; "
+                f"the run has {own.words}"
+            )
+        numbers.append(members[within])
+    found = Matched({"label": own.classes}, {"label": numbers})
+    if more := [name for name in theirs if name not in own.names]:
+        found.notes.append(f"data.regions: {', '.join(more)} unknown to the run; no score of theirs")
+    return found
+
+
 def _notes(kind: str, own: Sequence[str], given: Sequence[str], unknown: Sequence[str]) -> list[str]:
     """Return lines about what is in one of the two alone."""
     lines = []
@@ -117,7 +154,10 @@ class ByName:
         case = dict(self.source.load(record))
         for kind in self.numbers.keys() & case.keys() - {"boxes"}:
             self._refuse_unnamed(record, kind, case[kind])
-            case[kind] = self.numbers[kind][case[kind]].astype(case[kind].dtype)
+            given, numbers = case[kind], self.numbers[kind]
+            kept = np.int8 if len(numbers) <= 128 else np.int32
+            known = numbers[np.maximum(given, 0)].astype(kept if (given < 0).any() else given.dtype)
+            case[kind] = np.where(given < 0, known.dtype.type(IGNORED), known) if (given < 0).any() else known
         if "boxes" in self.numbers and "boxes" in case:
             classes = self.numbers["boxes"][case["classes"]]
             case["boxes"], case["classes"] = case["boxes"][classes >= 0], classes[classes >= 0]
@@ -126,6 +166,8 @@ class ByName:
     def _refuse_unnamed(self, record: Record, kind: str, values: np.ndarray) -> None:
         """Raise UserError if a case holds values that none of the data's classes has."""
         low, high, last = int(values.min()), int(values.max()), len(self.numbers[kind]) - 1
+        if kind == "label" and low == IGNORED and getattr(self.source, "ignore_label", None) is not None:
+            low = max(high, 0)
         if low < 0 or high > last:
             remedy = "; data.label_values=[...] lists the values of the masks, in the order of data.classes"
             raise UserError(

@@ -108,7 +108,7 @@ def ends_of(table: Any, data: EvaluatedData) -> dict[str, tuple[float, float]]:
 def needs_file(loaded: LoadedRun) -> bool:
     """Return True if the run's test scored baselines that are fitted on data."""
     before: dict[str, Any] = read_file(loaded.path, "metrics.json") or {}
-    free = ("input", "identity", "bicubic", "chance", "search", "ungated")
+    free = ("input", "identity", "bicubic", "chance", "search", "ungated", "raw")
     named = {name.split("/")[1] for name in before if name.startswith("baseline/")}
     return bool(named - set(free)) and not loaded.task.from_noise
 

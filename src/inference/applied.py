@@ -91,7 +91,9 @@ def applied(loaded: LoadedRun, source: Source, records: Sequence[Record] | None 
         source: Any source with the run's channels and dimensions.
         records: The cases; None for all that the source lists.
     """
-    kept = replace(loaded.preprocessing, mask=None)  # which only scores need
+    kept = loaded.preprocessing
+    if not loaded.task.answers_in_mask:  # only scores need it
+        kept = replace(kept, mask=None)
     return AppliedData(kept, source, source.records() if records is None else records)
 
 

@@ -110,7 +110,7 @@ class Predictor:
         with self.loaded.precision():
             prediction, notes = self._predict(batch)
             answer = task.answer(batch, prediction, list(range(len(batch["case"]))))
-        return replace(with_doubt(task, batch, answer), notes=notes)
+        return replace(with_doubt(task, batch, answer), notes=(*answer.notes, *notes))
 
     def _predict(self, batch: Batch) -> tuple[Any, tuple[str, ...]]:
         """Return the task's prediction, and a note if it was made in windows.

@@ -12,6 +12,9 @@ Empty masks follow one rule everywhere, because a mean over volumes depends on i
 The diagonal is the largest distance two voxels of the volume can have, so a missed structure never beats a
 badly segmented one. A volume whose truth is background alone, in all classes, is not part of these means:
 `VolumeScores` counts what is found in it as a false positive.
+
+Voxels that are not valid (an ignore label, outside of a region of interest) are background in both label maps
+before anything is measured, so neither overlap nor surface depends on what either holds there.
 """
 
 from __future__ import annotations
@@ -141,7 +144,7 @@ def score_volume(
     truth: Tensor,
     classes: int,
     spacing: Sequence[float],
-    labels: Sequence[int],
+    labels: Sequence[int | Sequence[int]],
     tolerance: float = 1.0,
 ) -> Tensor:
     """Compute all `SCORES` of one volume, with the rule for empty masks above.
@@ -151,7 +154,7 @@ def score_volume(
         truth: Integer label map [*spatial].
         classes: Number of classes, background included.
         spacing: Voxel size in mm along each axis.
-        labels: Labels to score.
+        labels: What to score: labels, or regions of several labels.
         tolerance: Tolerance of the NSD in mm.
 
     Returns:
@@ -168,17 +171,39 @@ def score_volume(
     ours, theirs = _small(prediction, truth, classes)
     box = extent(ours, theirs)
     counts = _counted(ours[box], theirs[box], classes, ours.size).double()
-    overlap = torch.stack([_dice(counts), _iou(counts)])[:, list(labels)]
-    surface = []
-    for label in labels:
-        present, part = (counts.sum(0)[label] > 0, counts.sum(1)[label] > 0), box if label else ...
+    overlap, surface = [], []
+    for group in ([label] if isinstance(label, int) else list(label) for label in labels):
+        both, either = counts[group][:, group].sum(), (counts[:, group].sum(), counts[group].sum())
+        overlap.append([float(2 * both / sum(either)), float(both / (sum(either) - both))])
+        present, part = [each > 0 for each in either], box if 0 not in group else ...
         if all(present):
-            found, true = (torch.from_numpy(each[part] == label) for each in (ours, theirs))
+            found, true = (torch.from_numpy(_inside(each[part], group)) for each in (ours, theirs))
             surface.append(_surface_scores(*surface_distances(found, true, spacing), tolerance))
         else:
             far = diagonal(truth.shape, spacing)
             surface.append([far, far, 0.0] if any(present) else [float("nan")] * 3)
-    return torch.cat([overlap, torch.tensor(surface, dtype=torch.double).reshape(-1, 3).T])
+    rows = [[*both, *rest] for both, rest in zip(overlap, surface, strict=True)]
+    return torch.tensor(rows, dtype=torch.double).reshape(-1, len(SCORES)).T
+
+
+def _inside(labels: np.ndarray, group: Sequence[int]) -> np.ndarray:
+    """Return where a label map has one of some labels."""
+    return np.asarray(labels == group[0] if len(group) == 1 else np.isin(labels, group))
+
+
+def restricted(prediction: Tensor, truth: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return both label maps with background where the truth is not valid.
+
+    Args:
+        prediction: Label map [*spatial].
+        truth: Label map of the same shape.
+        valid: Where the truth counts, bool of this shape; None for everywhere.
+    """
+    if valid is None:
+        return prediction, truth
+    return tuple(
+        labels.where(valid.to(labels.device), torch.zeros_like(labels)) for labels in (prediction, truth)
+    )
 
 
 def _surface_scores(there: Tensor, back: Tensor, tolerance: float) -> list[float]:

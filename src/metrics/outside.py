@@ -40,7 +40,7 @@ class Values(NamedTuple):
 
 
 class OutsideMetrics:
-    """Metrics of `task.metrics` of one run; each is added to the registry.
+    """Metrics of `task.metrics` of one run; each is added to the registry, unless it is `registered` there.
 
     Args:
         metrics: Metrics; see `OutsideMetric`.
@@ -55,7 +55,8 @@ class OutsideMetrics:
         for metric in metrics:
             if not callable(metric) or isinstance(metric, type):
                 raise UserError(f"task.metrics: {metric!r} is not a metric; give {{_target_: a class}}")
-            register(metric)
+            if not getattr(metric, "registered", False):
+                register(metric)
             if metric.name in [other.name for other in self.metrics]:
                 raise UserError(f"task.metrics: two are called {metric.name}; rename one")
             if _is_per_class(metric) and not classes:

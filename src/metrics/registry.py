@@ -71,6 +71,7 @@ SCORES: dict[str, Score] = {
         nsd=Score("NSD", True),
         asd=Score("ASD", False, 2, "mm"),
         iou=Score("IoU", True),
+        cldice=Score("clDice", True),
         false_positive_rate=Score("share of empty images with a finding", False, 2),
         true_positive_rate=Score("share of others with a finding", True, 2),
         threshold=Score("gate"),

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ganatomy.metrics.case_metric import CaseMetric
-from ganatomy.metrics.labelmaps import SCORES, score_volume
+from ganatomy.metrics.labelmaps import SCORES, restricted, score_volume
 from ganatomy.metrics.outside import OutsideMetrics
 
 WHOLE = ("empty", "found", "peak")
-"""Values of a volume as a whole: is its truth background alone, is anything predicted, and its peak."""
+"""Values of a volume as a whole: is its truth background alone, is anything predicted, and its peak.
+
+`empty` is NaN where no voxel of the truth is valid: nothing can be said of the volume."""
 
 
 class VolumeScores(CaseMetric):
     """Dice, IoU, HD95, ASD and NSD per class: means over volumes, which are scored whole, never by slices.
 
-    A volume whose truth is background alone has none of them: it counts in the rate of false positives.
+    A volume whose truth is background alone has none of them: it counts in the rate of false positives. One
+    without a valid voxel does not count at all.
 
     Args:
         classes: Names of every label from 0 on, background first.
         include_background: Score the background too.
         tolerance: Tolerance of the NSD in mm.
         outside: Further metrics of the user.
+        regions: Labels of each region, by name, to score in place of the classes; they may overlap.
     """
 
     rows: Any
@@ -37,10 +41,14 @@ class VolumeScores(CaseMetric):
         include_background: bool = False,
         tolerance: float = 1.0,
         outside: OutsideMetrics | None = None,
+        regions: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
         super().__init__("rows")
         self.classes = tuple(classes)
-        self.first = 0 if include_background else 1
+        every = {name: [number] for number, name in enumerate(self.classes)}
+        own = every if include_background else dict(list(every.items())[1:])
+        self.groups = own if regions is None else {name: list(labels) for name, labels in regions.items()}
+        self.with_background = include_background and regions is None
         self.tolerance = tolerance
         self.outside = outside or OutsideMetrics()
         self.by_class = (*SCORES, *self.outside.by_class)
@@ -53,6 +61,7 @@ class VolumeScores(CaseMetric):
         truth: Tensor,
         spacing: Sequence[float],
         peak: float = float("nan"),
+        valid: Tensor | None = None,
     ) -> None:
         """Score one volume.
 
@@ -62,20 +71,24 @@ class VolumeScores(CaseMetric):
             truth: Label map of the same shape.
             spacing: Voxel size in mm along each axis.
             peak: Suspiciousness of the volume, for a gate; NaN if unknown.
+            valid: Voxels that count, bool of the same shape; None for all.
 
         Raises:
             ValueError: The label maps do not fit, or a second volume has this name; names the case.
         """
+        prediction, truth = restricted(prediction, truth, valid)
         try:
-            labels = range(self.first, len(self.classes))
+            labels = list(self.groups.values())
             scores = score_volume(prediction, truth, len(self.classes), spacing, labels, self.tolerance)
         except ValueError as error:
             raise ValueError(f"{case}: {error}") from error
         own = self.outside.values(case, prediction, truth, self._scored)
         scores = torch.cat([scores, own.by_class.to(scores)])
-        empty, found = not bool((truth > 0).any()), bool((prediction > 0).any())
+        empty, found = float(not bool((truth > 0).any())), bool((prediction > 0).any())
         if empty:
-            scores[:, 1 - self.first :] = float("nan")
+            scores[:, int(self.with_background) :] = float("nan")
+        if valid is not None and not bool(valid.any()):
+            empty, scores[:] = float("nan"), float("nan")
         whole = torch.tensor([empty, found, peak], dtype=torch.double)
         row = torch.cat([whole, scores.flatten(), own.single.to(scores)]).float()
         if not torch.allclose(self.local_rows.setdefault(case, row), row, equal_nan=True):
@@ -91,11 +104,12 @@ class VolumeScores(CaseMetric):
 
         `dice/<class>` is the mean over the counted volumes and `dice` the mean over classes, and so on for
         the other scores. `absent/<class>` is the number of volumes in which a class did not count, `volumes`
-        the number of volumes. If the truth of some, `empty` of them, is background alone:
+        the number of volumes with a valid voxel. If the truth of some, `empty` of them, is background alone:
         `false_positive_rate` is the fraction of these in which something is found, `true_positive_rate` the
         fraction of the others.
         """
-        cases = self.rows_by_case(self._width)
+        every = self.rows_by_case(self._width).items()
+        cases = {case: row for case, row in every if not row[0].isnan()}
         shape = (len(cases), len(self.by_class), len(self._scored))
         table = torch.stack([self._by_class(row) for row in cases.values()]) if cases else torch.empty(shape)
         result = {}
@@ -122,7 +136,7 @@ class VolumeScores(CaseMetric):
         """
         with self.sync_context():
             cases = self.rows_by_case(self._width)
-        extra = WHOLE if any(row[0] for row in cases.values()) else ()
+        extra = WHOLE if any(row[0] != 0 for row in cases.values()) else ()
         rows = []
         for case, values in cases.items():
             row: dict[str, str | float] = {"case": case}
@@ -142,7 +156,7 @@ class VolumeScores(CaseMetric):
         with self.sync_context():
             cases = self.rows_by_case(self._width)
         dice = sorted(
-            (float(row[2]), float(self._by_class(row)[0].nanmean())) for row in cases.values() if not row[0]
+            (float(row[2]), float(self._by_class(row)[0].nanmean())) for row in cases.values() if row[0] == 0
         )
         least, above = keep * math.fsum(d for _, d in dice), 0.0
         for peak, own in reversed(dice):
@@ -153,7 +167,7 @@ class VolumeScores(CaseMetric):
 
     @property
     def _scored(self) -> tuple[str, ...]:
-        return self.classes[self.first :]
+        return tuple(self.groups)
 
     @property
     def _part(self) -> slice:

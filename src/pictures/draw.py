@@ -36,6 +36,8 @@ ERRORS: dict[str, Rgb] = {
     "wrong class": (213, 94, 0),
 }
 CORRECT: Rgb = (70, 74, 80)
+HATCH = 8
+"""Distance of the lines across what does not count, in pixels."""
 
 
 def colours(classes: Sequence[str]) -> dict[str, Rgb]:
@@ -85,7 +87,7 @@ def overlay(
 
     Args:
         image: Images [n, *spatial], or [n, C, *spatial] as `shown` draws it.
-        label: Label maps [n, *spatial]; 0 is not tinted.
+        label: Label maps [n, *spatial]; 0 is not tinted, and below 0, what does not count, is hatched.
         classes: Number of classes, background included.
         window: (black, white); default: each tile's 0.5 and 99.5 percentiles.
 
@@ -103,12 +105,14 @@ def overlay(
             colour = np.array(OKABE_ITO[(index - 1) % len(OKABE_ITO)], np.float32)
             pixels[mask] = 0.62 * pixels[mask] + 0.38 * colour
             pixels[mask & ~binary_erosion(mask)] = colour
-        drawn.append(to_bytes(pixels))
+        drawn.append(hatched(to_bytes(pixels), large < 0))
     return np.stack(drawn)
 
 
 def error_map(truth: ArrayLike, prediction: ArrayLike) -> Pixels:
     """Draw where two label maps agree on a class (grey), and where and how they differ (`ERRORS`).
+
+    A truth below 0 does not count, and is hatched.
 
     Example:
         >>> drawn = error_map(np.zeros((1, 8, 8)), np.ones((1, 8, 8)))
@@ -123,8 +127,21 @@ def error_map(truth: ArrayLike, prediction: ArrayLike) -> Pixels:
         pixels[(true > 0) & (predicted == 0)] = ERRORS["missed"]
         pixels[(true == 0) & (predicted > 0)] = ERRORS["false alarm"]
         pixels[(true > 0) & (predicted > 0) & (true != predicted)] = ERRORS["wrong class"]
-        drawn.append(pixels)
+        pixels[true < 0] = 12
+        drawn.append(hatched(pixels, true < 0))
     return np.stack(drawn)
+
+
+def hatched(pixels: Pixels, mask: np.ndarray) -> Pixels:
+    """Return a picture [height, width, 3] with grey lines across the pixels of a mask [height, width].
+
+    Example:
+        >>> hatched(np.zeros((8, 8, 3), np.uint8), np.ones((8, 8), bool))[0, :, 0].tolist()
+        [128, 128, 0, 0, 0, 0, 0, 0]
+    """
+    rows, columns = np.indices(mask.shape)
+    lines = mask & ((rows + columns) % HATCH < 2)
+    return np.where(lines[..., None], np.uint8(128), pixels)
 
 
 def middle_slices(array: ArrayLike) -> np.ndarray:

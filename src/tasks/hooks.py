@@ -41,6 +41,7 @@ class TaskHooks(SoftHooks):
         from_noise: True while the generator makes images from noise, so that they have to differ.
         trivial: Baseline that every trained game beats, as in `baseline/<trivial>/<score>`; "" for none.
         learned: Where the classes that are learned stand: "label", "boxes" or "class"; "" if none are.
+        answers_in_mask: True if answers are background outside of the `mask` that a batch has.
         unpaired: True if training rows join images and targets of different cases (`data.unpaired`), False if
             they are pairs, None if either will do.
         judged_by: Test score that is compared with the trivial baseline's; "" for the monitored one.
@@ -66,6 +67,7 @@ class TaskHooks(SoftHooks):
     trivial = ""
     judged_by = ""
     learned = ""
+    answers_in_mask = False
     unpaired: bool | None = False
 
     @staticmethod

@@ -43,6 +43,7 @@ def build_data(cfg: Config) -> DataModule:
         held=_held(cfg.resume) if cfg.resume else None,
         one_size=getattr(task, "one_size", False),
         with_boxes=getattr(task, "uses_boxes", True),
+        learned=getattr(task, "learned", "") or ("class" if getattr(task, "from_noise", False) else ""),
     )
 
 

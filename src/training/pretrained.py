@@ -158,6 +158,8 @@ def opened(run: str, key: str, boxes: bool = False) -> OpenedRun:
     if not segments and not (boxes and getattr(task, "learned", "") == "boxes"):
         kinds = "task=segmentation or task=detection" if boxes else "task=segmentation"
         raise UserError(f"{key}: {run} is not a run of {kinds}; give one that is")
+    if segments and (config["task"].get("label_map") or {}).get("regions"):
+        raise UserError(f"{key}: {run} answers with overlapping regions; give a run with one class a voxel")
     if not (path / WEIGHTS).is_file():
         raise UserError(f"{key}: {run} has no {WEIGHTS}: that run has not finished; finish it first")
     summary = path / "data.json"

@@ -17,7 +17,10 @@ def _names(text: str) -> frozenset[str]:
 
 NAMES: Mapping[str, frozenset[str]] = {
     "ganatomy.data.sources.": _names(
-        "Brain BrainContrasts BrainLesions Coco Decathlon Dicom Folder MedMnist StackedDigits Table Voc"
+        """
+        Brain BrainContrasts BrainLesions Coco Decathlon Dicom Folder MedMnist StackedDigits Table Vessels
+        Voc
+        """
     ),
     "ganatomy.degradations.": _names("Blur Downsample Gaussian Poisson Rician Undersample"),
     "ganatomy.networks.": _names(

@@ -8,7 +8,7 @@ import numpy as np
 
 from ganatomy.data.io.readers import ReadError, listening
 from ganatomy.data.quality.contract import breach, loaded
-from ganatomy.data.records import Case, Fault, Record, Source, picture
+from ganatomy.data.records import IGNORED, Case, Fault, Record, Source, picture
 from ganatomy.data.transforms.boxes import usable_boxes
 
 
@@ -144,6 +144,11 @@ def _label(record: Record, case: Case, name: str, source: Source) -> Iterable[Fa
         shapes = f"{label.shape[1:]}, the image {case['image'].shape[1:]}"
         yield Fault(record.case, "shape", f"{name}: the label has the shape {shapes}")
     low, high = int(label.min()), int(label.max())
+    if low == IGNORED and getattr(source, "ignore_label", None) is not None:
+        low = max(high, 0)
+        if high == IGNORED:
+            words = f"{name}: its label map is the ignore label alone: it teaches nothing and has no score"
+            yield Fault(record.case, "ignored", words, grave=False)
     if classes and (low < 0 or high >= len(classes)):
         wrong = low if low < 0 else high
         yield Fault(

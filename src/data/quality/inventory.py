@@ -17,7 +17,8 @@ from ganatomy.data.quality.faults import boxes_of_masks, examined
 from ganatomy.data.quality.leaks import leaks
 from ganatomy.data.quality.raw import read_in, types_of, units_of
 from ganatomy.data.quality.target_side import TargetSide, spread
-from ganatomy.data.records import SPLITS, Case, Fault, Record, Source, picture
+from ganatomy.data.records import IGNORED, SPLITS, Case, Fault, Record, Source, picture
+from ganatomy.data.sources.annotations.regions import Overlapping
 from ganatomy.data.transforms.intensity import Intensity, ends, shown
 from ganatomy.data.transforms.prepare import Preparation
 
@@ -146,16 +147,22 @@ def _compare(found: Inventory, prints: Sequence[tuple[Record, Fingerprint]], bit
         )
 
 
-def table(found: Inventory, source: Source) -> tuple[list[str], list[list[str]]]:
+def table(
+    found: Inventory, source: Source, regions: Overlapping | None = None
+) -> tuple[list[str], list[list[str]]]:
     """Return the heads and rows of a table with one row per split.
 
     It counts cases, subjects, images and targets where these are not as many, and images and boxes of each
-    class, and gives the percentage of the voxels of each label; with more classes than `MANY`, the smallest
-    and the largest of these numbers.
+    class, and gives the percentage of the voxels of each label, region and ignore label; with more classes
+    than `MANY`, the smallest and the largest of these numbers.
+
+    Args:
+        found: What was read.
+        source: Names the classes.
+        regions: Regions of these.
     """
-    splits = [
-        s for s in (*SPLITS, "None") if any(str(r.split) == s for r in found.records)
-    ]  # None: with a fault
+    present = {str(record.split) for record in found.records}
+    splits = [s for s in (*SPLITS, "None") if s in present]  # None: with a fault
     heads = ["split", "cases", "subjects"]
     sides = [found.shapes, found.targets.shapes] if found.targets.shapes else []
     if sides and sides[0].keys() != sides[1].keys():
@@ -186,6 +193,13 @@ def table(found: Inventory, source: Source) -> tuple[list[str], list[list[str]]]
             each = [found_of[split][value] * (100 / total if share else 1) for value in range(len(names))]
             texts = [f"{value:.3g}" if share else str(value) for value in (sorted(each) if many else each)]
             row += [f"{texts[0]} to {texts[-1]}"] if many else texts
+    more = {} if regions is None else regions.columns
+    more |= {"ignored": (IGNORED,)} if any(voxels[IGNORED] for voxels in found.voxels.values()) else {}
+    heads += [f"% {name}" for name in more]
+    for row, split in zip(rows, splits, strict=True):
+        voxels = found.voxels[split]
+        total = sum(voxels.values()) or 1
+        row += [f"{sum(voxels[value] for value in values) * 100 / total:.3g}" for values in more.values()]
     return heads, rows
 
 

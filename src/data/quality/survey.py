@@ -19,7 +19,7 @@ from ganatomy.data.problems import told_once
 from ganatomy.data.quality.familiarity.case_summary import Summary, summarise
 from ganatomy.data.quality.faults import examined, name_of
 from ganatomy.data.quality.leaks import leaks
-from ganatomy.data.records import Case, Fault, Record, Source, picture
+from ganatomy.data.records import IGNORED, Case, Fault, Record, Source, picture
 from ganatomy.data.transforms.prepare import Prepared, grid_of
 from ganatomy.errors import UserError
 from ganatomy.files import write_whole
@@ -158,12 +158,14 @@ def look(
 def classes_in(case: Case) -> dict[str, list[int]]:
     """Return the class numbers in a case: `label` (above 0), `boxes` and `class`, if the case has them.
 
-    A case with a target has the key `target`, without numbers; so has `mask`. `missing` holds the channels
-    that it lacks, if any.
+    A case with a target has the key `target`, without numbers; so has `mask`, and `unscored` if no voxel of
+    its label map counts. `missing` holds the channels that it lacks, if any.
     """
     found: dict[str, list[int]] = {"target": []} if "target" in case else {}
     if "label" in case:
         found["label"] = classes(case["label"])
+        if case["label"].dtype.kind == "i" and case["label"].min() == IGNORED:
+            found |= _without_truth(case)
     if "boxes" in case:
         found["boxes"] = np.unique(case["classes"]).tolist()
     if "mask" in case:
@@ -173,6 +175,13 @@ def classes_in(case: Case) -> dict[str, list[int]]:
     if "class" in case:
         found["class"] = np.unique(case["class"]).tolist()
     return found
+
+
+def _without_truth(case: Case) -> dict[str, list[int]]:
+    """Return {"unscored": []} if the label map of a case holds no voxel that counts."""
+    known = case["label"] != IGNORED
+    known = known & case["mask"] if "mask" in case else known
+    return {} if known.any() else {"unscored": []}
 
 
 def usable_records(records: Sequence[Record], facts: dict[str, Facts], on_error: OnError) -> list[Record]:

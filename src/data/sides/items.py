@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ganatomy.data.labels import Labels
 from ganatomy.data.pipeline import Reader, TrainItems, one_thread
 from ganatomy.data.records import Record
@@ -68,11 +70,18 @@ class UnpairedItems(TrainItems):
         own = {key: value for key, value in target.items() if key.startswith("target")}
         return image | own | {"target_case": target["case"]}
 
-    def sampler(self, labels: Labels, start: int, place: tuple[int, int], pieces: int) -> UnpairedSampler:
+    def sampler(
+        self,
+        labels: Labels,
+        start: int,
+        place: tuple[int, int],
+        pieces: int,
+        weights: np.ndarray | None = None,
+    ) -> UnpairedSampler:
         """Return the sampler of a process's share of each batch, see `TrainItems.sampler`.
 
         The order of a side is endless, a function of (seed, epoch) and of the side. Sides of different length
-        have epochs of different length.
+        have epochs of different length. There are no weights (`check_sampling`).
         """
         labels.shares(pieces, *place)
         settings = (labels.batch_size, self.seed, start, *place, pieces)

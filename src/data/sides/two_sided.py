@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -155,3 +155,18 @@ class TwoSided:
             f"the targets' values lie around {bottom:.4g} to {top:.4g}, the images' around {low:.4g} to "
             f"{high:.4g}: are the units different? data.target_intensity sets the target's own"
         )
+
+    def check_shapes(self, images: Sequence[Record], targets: Sequence[Record]) -> None:
+        """Raise UserError unless all pictures that make a batch have one shape."""
+        found = [
+            {self.facts[r.case].shape[-self.source.spatial_dims :] for r in side}
+            for side in (images, targets)
+        ]
+        if len(found[0]) > 1:
+            raise UserError("data.size: the images differ in shape; set data.size, or data.patch")
+        if found[1] - found[0]:
+            one, other = ("x".join(map(str, max(shapes))) for shapes in found)
+            raise UserError(
+                f"data.size: the images have {one} voxels and targets {other}, and a batch needs one shape; "
+                "set data.size (with data.resize), or data.patch"
+            )

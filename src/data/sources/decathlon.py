@@ -14,10 +14,11 @@ from ganatomy.data.records import Fault, Record
 from ganatomy.data.sources.annotations.dataset_json import (
     channel_names,
     channel_numbers,
-    classes_of,
+    labels_of,
     read_about,
 )
 from ganatomy.data.sources.files.listed import ListedFiles
+from ganatomy.data.sources.files.marked import check_settings
 from ganatomy.data.sources.files.partners import is_there
 from ganatomy.data.sources.files.several import presence
 from ganatomy.data.sources.files.templates import Template, visible
@@ -31,7 +32,7 @@ Case = tuple[str, list[str], str]
 
 @dataclass(kw_only=True)
 class Decathlon(ListedFiles):
-    """Images with label maps; channels and classes come from dataset.json.
+    """Images with label maps; channels, classes, regions and the ignore label come from dataset.json.
 
     The channels of a case are in one file, or in CASE_0000, CASE_0001, ... (nnU-Net, including its first
     version). The published test images have no labels and are left out.
@@ -59,7 +60,10 @@ class Decathlon(ListedFiles):
         self.take = self._sides()
         self.channels = len(self.take["image"])
         self.target_channels = len(self.take["target"]) or None
-        self.classes = classes_of(labels, self.folder / "dataset.json")
+        marked = labels_of(self.about, labels, self.folder / "dataset.json")
+        self.classes, self.regions, self.regions_class_order = marked.classes, marked.regions, marked.order
+        self.ignore_label = marked.ignored if self.ignore_label is None else self.ignore_label
+        check_settings(self)
         self.ending = str(self.about.get("file_ending", ".nii.gz"))
 
     def _sides(self) -> dict[str, list[int]]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ganatomy.data.records import PICTURES, Case, picture
 from ganatomy.data.regrid import Grid
+from ganatomy.data.sampling.centres import Weights
 from ganatomy.data.transforms.boxes import remaining_boxes
 from ganatomy.errors import UserError
 
@@ -22,18 +23,24 @@ FACTS = ("seeds", "seed_values", "image_lowest", "target_lowest")
 class Patches:
     """Cutter of random patches.
 
-    Patches that are not centred on foreground lie anywhere. Foreground classes are equally likely, and so are
-    boxes; a box with less than half of its area in the patch is dropped. Cases smaller than a patch are
-    padded with their minimum, labels with 0.
+    Patches that are not centred on foreground lie anywhere. Foreground classes are equally likely unless they
+    have weights, and so are boxes; a box with less than half of its area in the patch is dropped. Cases
+    smaller than a patch are padded with their minimum, labels with 0.
 
     Attributes:
         size: a side, or one number per axis, in voxels.
         foreground: probability that a patch is centred on a labelled voxel, or, without labels, on a box or a
             voxel of the mask.
+        label_weights: weight of each value of the label; empty: those of a case are equally likely. A case
+            whose classes all have weight 0 gets a patch anywhere.
+        box_weights: the same of each class of boxes; the boxes of a class share its weight. Empty: boxes are
+            equally likely.
     """
 
     size: int | Sequence[int]
     foreground: float = 0.5
+    label_weights: Weights = ()
+    box_weights: Weights = ()
 
     def __post_init__(self) -> None:
         sides = [self.size] if isinstance(self.size, int) else list(self.size)
@@ -67,22 +74,54 @@ class Patches:
         chosen = anywhere if centre is None else np.clip(centre - size // 2, 0, room)
         return np.asarray(np.where(shape < size, (shape - size) // 2, chosen))
 
-    @staticmethod
-    def _centre(case: Case, z: int | None, dims: int, rng: np.random.Generator) -> np.ndarray | None:
+    def _centre(self, case: Case, z: int | None, dims: int, rng: np.random.Generator) -> np.ndarray | None:
         seeds = case.get("seeds", np.zeros((0, dims), np.int64))
         values = case.get("seed_values")
         if z is not None:
             here = seeds[:, -1] == z
             seeds, values = seeds[here][:, :-1], values if values is None else values[here]
         if not len(seeds) and len(boxes := case.get("boxes", ())):
-            low, high = np.split(boxes[rng.integers(len(boxes))], 2)
+            number = self._box(case["classes"], rng) if self.box_weights else rng.integers(len(boxes))
+            if number is None:
+                return None
+            low, high = np.split(boxes[number], 2)
             return np.asarray((low + high) // 2, np.int64)
         if not len(seeds):
             return None
         if values is None:
             values = case["label"][0][tuple(seeds.T)]
-        wanted = rng.choice(np.unique(values))
+        present = np.unique(values)
+        chances = chances_of(present, self.label_weights) if "label" in case else None
+        if chances is not None and not chances.any():
+            return None
+        wanted = rng.choice(present, p=chances)
         return np.asarray(rng.choice(seeds[values == wanted]))
+
+    def _box(self, classes: np.ndarray, rng: np.random.Generator) -> int | None:
+        """Return the number of a box: a class by its weight, then one of its boxes; None if none has any."""
+        present = np.unique(classes)
+        chances = chances_of(present, self.box_weights)
+        if chances is None or not chances.any():
+            return None
+        wanted = rng.choice(present, p=chances)
+        return int(rng.choice(np.flatnonzero(classes == wanted)))
+
+
+def chances_of(present: np.ndarray, weights: Weights) -> np.ndarray | None:
+    """Return the probability of each class that is present, all 0 if none has a weight.
+
+    Args:
+        present: numbers of classes, each once.
+        weights: weight of each class number; empty gives None, all alike.
+
+    Example:
+        >>> chances_of(np.array([1, 3]), (0.0, 1.0, 5.0, 3.0))
+        array([0.25, 0.75])
+    """
+    if not weights:
+        return None
+    own = np.array([weights[int(number)] if number < len(weights) else 0.0 for number in present])
+    return own / own.sum() if own.any() else own
 
 
 def cropped(case: Case, start: np.ndarray, size: Sequence[int]) -> Case:
@@ -128,6 +167,8 @@ def facts_of_patches(case: Case, stacked: bool = False) -> Case:
     """
     facts: Case = {}
     marked = next((case[key][0] for key in ("label", "mask") if key in case), None)
+    if "label" in case and "mask" in case:
+        marked = case["label"][0] * case["mask"][0]  # nothing is learned outside of the region of interest
     if "label" not in case and "boxes" in case:
         marked = None  # which are better centres than the body
     if marked is not None:

@@ -21,7 +21,7 @@ from ganatomy.errors import UserError, one_of
 RESIZE = ("pad", "letterbox", "cover", "stretch", "crop")
 VERSION = 1
 """Part of the hash of data: increase it when the same settings change their meaning."""
-LAYOUT, PATCHED = 2, 3
+LAYOUT, PATCHED = 2, 4
 """Part of the cache keys only, without and with patches: increase it if prepared cases hold other arrays."""
 FIRST_NAMES = {"resize": "fit"}
 """Settings renamed since: the hash of the data is made with the first name."""

@@ -9,6 +9,7 @@ import numpy as np
 from ganatomy.errors import UserError
 from ganatomy.tasks.anomaly import AnomalyTask
 from ganatomy.tasks.detection import DetectionTask
+from ganatomy.tasks.segmentation.classes import Regions
 from ganatomy.tasks.segmentation.gate import SUSPICIOUS
 from ganatomy.tasks.synthesis import SynthesisTask
 
@@ -85,6 +86,8 @@ def _application(loaded: LoadedRun) -> Plain:
         "whole": not kept.one_size,
         "settings": {key: plain[key] for key in SETTINGS},
     }
+    if task.answers_in_mask and kept.mask is not None:
+        prepared["settings"]["mask"] = kept.mask
     window, mirrors = getattr(task, "window", None), getattr(task, "mirror_axes", ())
     if isinstance(task, DetectionTask) and (window or mirrors):
         raise UserError(
@@ -101,6 +104,8 @@ def _application(loaded: LoadedRun) -> Plain:
     }
     if isinstance(task, DetectionTask):
         inferer = {"_target_": "SimpleInferer"}
+    if _order(task) is not None:
+        inferer["sigmoid"] = True
     return {
         "dataset_dir": "$os.path.join(@bundle_root, 'images')",
         "preprocessing": {"_target_": "Compose", "transforms": [load, first, prepared]},
@@ -116,6 +121,12 @@ def _application(loaded: LoadedRun) -> Plain:
             "device": "@device",
         },
     }
+
+
+def _order(task: object) -> list[list[int]] | None:
+    """Return how regions that overlap are written, see `Labels`; None for classes."""
+    channels = getattr(task, "channels", None)
+    return [list(pair) for pair in channels.order] if isinstance(channels, Regions) else None
 
 
 def _answer(loaded: LoadedRun) -> list[Plain]:
@@ -143,6 +154,7 @@ def _answer(loaded: LoadedRun) -> list[Plain]:
     if task.makes_label_maps:
         gate = getattr(task, "gate", None)
         more = {} if gate is None else {"threshold": float(task.threshold), "suspicious": SUSPICIOUS}  # type: ignore[arg-type]
+        more |= {} if (order := _order(task)) is None else {"order": order}
         values = list(kept.label_values or range(max(len(kept.label_classes), 2)))
         types = (np.min_scalar_type(min(values)), np.min_scalar_type(max(values)))
         labels = {"_target_": f"{ANSWERS}.Labels", **more}

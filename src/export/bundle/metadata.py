@@ -32,8 +32,10 @@ def metadata_of(
         channels: Channels of the network's output.
     """
     kept = loaded.preprocessing
-    classes = {str(number): name for number, name in enumerate(kept.label_classes)}
     labels = loaded.task.makes_label_maps
+    groups = loaded.task.channels.groups if getattr(loaded.task, "regions", None) else None  # type: ignore[union-attr]
+    answered = list(groups or kept.label_classes)
+    classes = {str(number): name for number, name in enumerate(answered)}
     return {
         "schema": SCHEMA,
         "version": "1.0.0",
@@ -53,7 +55,7 @@ def metadata_of(
         "data_type": "nibabel" if kept.units == "mm" else "png",
         "image_classes": f"{kept.channels} channels, prepared by scripts.transforms.Prepared",
         "label_classes": ", ".join(kept.label_classes) if labels else "none",
-        "pred_classes": ", ".join(kept.label_classes) if labels else next(iter(graph.outputs.values())),
+        "pred_classes": ", ".join(answered) if labels else next(iter(graph.outputs.values())),
         "eval_metrics": {},
         "intended_use": "Research only; this is no medical device.",
         "references": [],

@@ -81,7 +81,11 @@ def _plain(task: Any, sides: tuple[int, ...]) -> tuple[nn.Module, Layout, Layout
     """Return the generator of a task that answers an image with one tensor of the same sides."""
     image = {"image": "[B, C, *sides], prepared as in training"}
     if task.makes_label_maps:
-        return task.evaluator, image, {"logits": "[B, classes, *sides]; the label is the largest"}
+        regions = getattr(task, "regions", None)
+        meaning = "classes, *sides]; the label is the largest"
+        if regions:
+            meaning = f"regions, *sides]; a voxel is of a region where its logit is above 0: {regions}"
+        return task.evaluator, image, {"logits": f"[B, {meaning}"}
     return task.evaluator, image, {"output": "[B, C, *sides], in the network's units: see output_units"}
 
 

@@ -20,7 +20,7 @@ from ganatomy.metrics.calibration.reliability import Reliability
 from ganatomy.metrics.calibration.risk_coverage import RiskCoverage, risk_coverage
 from ganatomy.pictures.figures import reliability_diagram, risk_coverage_figure
 from ganatomy.tasks.shared.as_written import Originals
-from ganatomy.tasks.shared.scored import scored_labels
+from ganatomy.tasks.shared.scored import scored_labels, split_truth
 from ganatomy.tasks.shared.volumes import rows_by_case, stack_slices
 
 LOSSES = {"dice": ("1 - Dice", 1.0, -1.0), "mae": ("MAE", 0.0, 1.0)}
@@ -65,10 +65,11 @@ class Judged:
             own = {name: each[rows] for name, each in maps.items()}
             self.doubts.setdefault(case, case_doubt(own, counted[rows]))
             if averaging.kind == "classes":
-                _, truth, _ = scored_labels(batch, rows, self.files)
+                truth, valid = split_truth(scored_labels(batch, rows, self.files)[1])
                 soft = stack_slices(batch, averaging.mean(), rows)
                 there = on_file(self.files, batch, rows[0], soft) if self.files else soft.cpu().numpy()
-                self.calibration.update(case, there, truth.cpu().numpy())
+                known = None if valid is None else valid.cpu().numpy()
+                self.calibration.update(case, there, truth.cpu().numpy(), known)
 
     def with_doubt(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Return rows of cases with their doubt and, of segmentation, their calibration beside it."""

@@ -56,13 +56,16 @@ class LabelCalibration:
         self.cases: dict[str, _Case] = {}
         self.pixels = DoubtBins(1 - 1 / len(self.classes))
 
-    def update(self, case: str, probabilities: ArrayLike, truth: ArrayLike) -> None:
+    def update(
+        self, case: str, probabilities: ArrayLike, truth: ArrayLike, valid: ArrayLike | None = None
+    ) -> None:
         """Add a case; one that was there already is left as it was.
 
         Args:
             case: Name of the case.
             probabilities: Probabilities of the classes on the truth's grid, [K, *spatial].
             truth: Class numbers, [*spatial].
+            valid: Pixels that count, bool [*spatial]; None for all.
 
         Raises:
             ValueError: If the shapes differ, a class number is unknown, or a probability is not in [0, 1].
@@ -74,6 +77,8 @@ class LabelCalibration:
             wanted = (len(self.classes), *true.shape)
             raise ValueError(f"{case}: probabilities {given.shape} and truth {true.shape}: expected {wanted}")
         flat, labels = given.reshape(len(given), -1), true.ravel().astype(np.int64)
+        if valid is not None:
+            flat, labels = (each[..., np.asarray(valid).ravel()] for each in (flat, labels))
         if labels.size and not 0 <= labels.min() <= labels.max() < len(flat):
             raise ValueError(f"{case}: the truth holds labels {labels.min()} to {labels.max()}")
         answer, sure = flat.argmax(0), np.clip(flat.max(0), 0, 1)

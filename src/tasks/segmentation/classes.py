@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -12,6 +12,9 @@ from torch.nn import functional as F
 
 from ganatomy.data.records import IGNORED, Batch
 from ganatomy.tasks.shared.volumes import likeliest
+
+if TYPE_CHECKING:
+    from ganatomy.data.datamodule import DataModule
 
 INSIDE = 0.5
 """Probability above which a voxel is of a region, as in nnU-Net."""
@@ -129,7 +132,8 @@ class Regions(Channels):
         ignores: See `Channels`.
 
     Example:
-        >>> regions = Regions(("background", "edema", "core"), {"whole": [1, 2], "core": [2]}, [(0, 1), (1, 2)])
+        >>> both = {"whole": [1, 2], "core": [2]}
+        >>> regions = Regions(("background", "edema", "core"), both, [(0, 1), (1, 2)])
         >>> regions.truth(torch.tensor([[[0, 1, 2]]])).tolist()
         [[[0.0, 1.0, 1.0], [0.0, 0.0, 1.0]]]
         >>> regions.labels(torch.tensor([[[0.4, 0.6, 0.9], [0.1, 0.2, 0.7]]])).tolist()
@@ -152,6 +156,20 @@ class Regions(Channels):
     @property
     def outputs(self) -> int:
         return len(self.groups)
+
+    def within(self, number: int) -> tuple[str, ...]:
+        """Return the names of the regions that a class is part of."""
+        return tuple(name for name, numbers in self.groups.items() if number in numbers)
+
+    @property
+    def words(self) -> str:
+        """Return the regions and how they are written, as text."""
+        written = {place: self.classes[number] for place, number in self.order}
+        parts = (
+            f"{name} ({', '.join(self.classes[number] for number in numbers)}; written as {written[place]})"
+            for place, (name, numbers) in enumerate(self.groups.items())
+        )
+        return ", ".join(parts)
 
     def truth(self, label: Tensor) -> Tensor:
         table = torch.zeros(len(self.classes), self.outputs, device=label.device)
@@ -186,3 +204,20 @@ def channels_of(classes: Sequence[str], label_map: Mapping[str, Any] | None) -> 
     if not given.get("regions"):
         return Classes(classes, ignores)
     return Regions(classes, given["regions"], given["order"], ignores)
+
+
+def label_map_of(data: DataModule) -> dict[str, Any] | None:
+    """Return `task.label_map`: what differs from one class for every voxel; None for nothing.
+
+    Plain values: `regions` by name and the `order` in which they are written, as class numbers; `ignores` if
+    label maps may hold the ignore label; `masked` if cases have a region of interest.
+    """
+    found: dict[str, Any] = {}
+    if (regions := data.regions) is not None:
+        found["regions"] = {name: list(numbers) for name, numbers in regions.regions.items()}
+        found["order"] = [list(pair) for pair in regions.order]
+    if data.ignores:
+        found["ignores"] = True
+    if data.preparation.mask == "auto" or not data.first_without("mask"):
+        found["masked"] = True
+    return found or None

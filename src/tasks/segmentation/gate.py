@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
 from torch import Tensor
 
 from ganatomy.data.records import Batch
-from ganatomy.tasks.shared.volumes import largest, likeliest, rows_by_case
+from ganatomy.errors import UserError
+from ganatomy.tasks.base import AdversarialTask
+from ganatomy.tasks.recipe import Recipe
+from ganatomy.tasks.segmentation.classes import Channels
+from ganatomy.tasks.shared.volumes import largest, rows_by_case
 
 SUSPICIOUS = 0.003
 """Fraction of an image's pixels, the most suspicious, that are averaged: a single one is noise."""
 
 
-def suspicion(probabilities: Tensor) -> Tensor:
-    """Return for each row of [B, K, *spatial] the mean lesion probability of its most suspicious pixels [B].
+def suspicion(findings: Tensor, region: Tensor | None = None) -> Tensor:
+    """Return for each row the mean lesion probability of its most suspicious pixels [B].
 
     A pixel's lesion probability is the largest over the classes other than background.
+
+    Args:
+        findings: Probabilities of all but the background, [B, K, *spatial].
+        region: Region of interest, bool [B, 1, *spatial], outside of which nothing is suspicious; None for
+            none. Pixels with an ignore label count: a new image has no label.
     """
-    lesion = probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities[:, 1:].amax(1)
+    lesion = findings[:, 0] if findings.shape[1] == 1 else findings.amax(1)
+    lesion = lesion if region is None else lesion * region[:, 0]
     lesion = lesion.flatten(1)
     return largest(lesion, max(1, round(SUSPICIOUS * lesion.shape[1]))).mean(1)
 
@@ -35,7 +50,62 @@ def empty_below(batch: Batch, labels: Tensor, threshold: Tensor) -> Tensor:
     return labels
 
 
-def with_peak(batch: Batch, probabilities: Tensor) -> tuple[Batch, Tensor]:
-    """Return the batch with `peak` [B], the lesion probability that the gate compares, and label maps."""
-    peak = suspicion(probabilities)
-    return {**batch, "peak": peak}, likeliest(probabilities)
+def with_peak(batch: Batch, channels: Channels, probabilities: Tensor) -> tuple[Batch, Tensor]:
+    """Return the batch with `peak` [B], the lesion probability that the gate compares, and label maps.
+
+    Args:
+        batch: Batch; label maps are background outside of its `mask`, if it has one.
+        channels: What the channels mean.
+        probabilities: [B, K, *spatial].
+    """
+    region = batch["mask"].bool() if "mask" in batch else None
+    labels = channels.labels(probabilities)
+    labels = labels if region is None else labels * region
+    return {**batch, "peak": suspicion(channels.findings(probabilities), region)}, labels
+
+
+class GatedTask(AdversarialTask):
+    """A task whose label maps may be emptied as a whole, where nothing in the image is suspicious enough.
+
+    Args:
+        recipe: Players, objective and optimisers.
+        monitor: Validation score that chooses the best checkpoint.
+        scored: "file" or "network", see `AdversarialTask`.
+        gate: Fraction of lesion-image Dice to keep, in (0, 1]. After validation, choose the highest
+            image-level threshold that keeps it; at test time, images below it get an empty mask. None: no
+            gate.
+
+    Raises:
+        UserError: If `gate` is out of range.
+    """
+
+    def __init__(
+        self, recipe: Recipe, monitor: str, scored: str = "network", gate: float | None = None
+    ) -> None:
+        super().__init__(recipe, monitor, scored)
+        if gate is not None and not 0 < gate <= 1:
+            raise UserError(f"task.gate: {gate}; must be in (0, 1]: the fraction of the Dice to keep")
+        self.gate = gate
+        if gate is not None:
+            self.register_buffer("threshold", torch.zeros(()))
+
+    def gated(self, batch: Batch, labels: Tensor) -> Tensor:
+        """Return the label maps, empty for cases below the threshold."""
+        if self.gate is None:
+            return labels
+        assert isinstance(self.threshold, Tensor)
+        return empty_below(batch, labels, self.threshold)
+
+    def join(self, others: Sequence[Any]) -> None:
+        if self.gate is not None:
+            mean = float(np.mean([float(task.threshold) for task in (self, *others)]))  # type: ignore[arg-type]
+            self.threshold.fill_(mean)  # type: ignore[operator]
+
+    def scores(self, stage: str) -> dict[str, float]:
+        """Return the scores of a stage; a validation sets the gate's threshold."""
+        if self.gate is None:
+            return super().scores(stage)
+        assert isinstance(self.threshold, Tensor)
+        if stage == "val":
+            self.threshold.fill_(self.tables["val"].gate(self.gate))
+        return super().scores(stage) | {"threshold": float(self.threshold)}

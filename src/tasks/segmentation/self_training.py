@@ -62,7 +62,14 @@ class SelfTraining:
                 "give less, or a larger trainer.max_steps"
             )
 
-    def losses(self, logits: Tensor, output: DiscriminatorOutput, loss: AdversarialLoss) -> dict[str, Tensor]:
+    def losses(
+        self,
+        logits: Tensor,
+        output: DiscriminatorOutput,
+        loss: AdversarialLoss,
+        valid: Tensor | None = None,
+        sigmoid: bool = False,
+    ) -> dict[str, Tensor]:
         """Return the weighted losses of unlabelled images by name, 0-dim.
 
         The cross entropy is a mean over all pixels, doubtful ones counting as 0. So it grows with the
@@ -72,9 +79,17 @@ class SelfTraining:
             logits: Generator's logits [B, K, *spatial].
             output: Discriminator's output for the prediction made from them.
             loss: The run's adversarial loss.
+            valid: Region of interest, bool [B, 1, *spatial], outside of which pixels count as doubtful; None
+                for none.
+            sigmoid: True for logits of regions that may overlap.
         """
-        entropy = cross_entropy(logits, logits.argmax(1), "none")
+        if sigmoid:
+            own = (logits > 0).to(logits.dtype)
+            entropy = F.binary_cross_entropy_with_logits(logits, own, reduction="none").mean(1)
+        else:
+            entropy = cross_entropy(logits, logits.argmax(1), "none")
         trusted = confident(output, self.threshold, logits.shape[2:])
+        trusted = trusted if valid is None else trusted * valid[:, 0]
         return {
             "self_training": self.weight * (entropy * trusted).mean(),
             "unlabelled": self.adversarial * loss.generator(None, output),

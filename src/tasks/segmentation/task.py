@@ -13,31 +13,36 @@ from ganatomy.adversarial import read_output
 from ganatomy.baselines.segmentation import Baselines, baselines
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Batch
-from ganatomy.errors import UserError
+from ganatomy.metrics.centreline import named_scores
 from ganatomy.metrics.outside import OutsideMetric, OutsideMetrics
 from ganatomy.metrics.segmentation import VolumeScores
-from ganatomy.pictures import ERRORS, colours, error_map, overlay, shown
-from ganatomy.tasks.base import AdversarialTask, all_labelled
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.segmentation.baselines import fit_baselines
-from ganatomy.tasks.segmentation.classes import Classes
-from ganatomy.tasks.segmentation.gate import empty_below, with_peak
+from ganatomy.tasks.segmentation.classes import Regions, channels_of
+from ganatomy.tasks.segmentation.gate import with_peak
 from ganatomy.tasks.segmentation.losses import SegmentationLoss
-from ganatomy.tasks.segmentation.losses.class_weights import listed, with_class_weights
-from ganatomy.tasks.segmentation.mask_encoding import MASKS, Masks, masked
+from ganatomy.tasks.segmentation.losses.class_weights import listed
+from ganatomy.tasks.segmentation.mask_encoding import Masks, encoded, masked
+from ganatomy.tasks.segmentation.panels import legends, panels
+from ganatomy.tasks.segmentation.postprocessing.postprocessed import PostprocessedTask
+from ganatomy.tasks.segmentation.resolved import arguments_of_networks, resolved
+from ganatomy.tasks.segmentation.scoring import score_batch
 from ganatomy.tasks.segmentation.self_training import SelfTraining, labelled
-from ganatomy.tasks.shared.foreseen import missing_classes
+from ganatomy.tasks.shared.answers import Answer
+from ganatomy.tasks.shared.foreseen import missing_classes, unscored_cases
 from ganatomy.tasks.shared.heads import Heads, heads_of
-from ganatomy.tasks.shared.scored import scored_labels
-from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, in_windows, mirrored, slide
-from ganatomy.tasks.shared.volumes import all_finite, rows_by_case, small, stack_slices
+from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, mirrored, slide
+from ganatomy.tasks.shared.volumes import all_finite, stack_slices
+
+WITHOUT_MASK = "it has no mask: answered everywhere, though the run was trained and scored within data.mask"
 
 
-class SegmentationTask(AdversarialTask):
+class SegmentationTask(PostprocessedTask):
     """Segment images; the discriminator compares (image, truth) with (image, prediction).
 
-    Logits are [B, K, *spatial] for K classes, background first. A discriminator with the attribute `alone`
-    sees the mask without the image, one with `masked` the image masked by each class.
+    Logits are [B, K, *spatial] for K classes, background first, or for K regions that may overlap. A
+    discriminator with the attribute `alone` sees the mask without the image, one with `masked` the image
+    masked by each class.
 
     Args:
         recipe: Players, objective and optimisers.
@@ -48,10 +53,12 @@ class SegmentationTask(AdversarialTask):
         loss: A loss by name, or weights by name; see `ganatomy.tasks.segmentation.losses.terms`.
         class_weights: A weight for each class, background first, or by name; None for equal weights.
         semi: Self-training on unlabelled images; None for none.
-        gate: Fraction of lesion-image Dice to keep, in (0, 1]. After validation, choose the highest
-            image-level threshold that keeps it; at test time, images below it get an empty mask.
+        gate: See `GatedTask`.
+        postprocess: See `PostprocessedTask`.
         mirror_axes: Axes of test-time augmentation: probabilities are averaged over the flips along them.
         scored: "file" or "network", see `AdversarialTask`.
+        label_map: What the data decide about the truth, see `label_map_of`; no key of the user's.
+        scores: Further scores of the project's own, by name: "cldice".
         metrics: Further scores of each case, which may be per class.
 
     Raises:
@@ -74,56 +81,45 @@ class SegmentationTask(AdversarialTask):
         class_weights: Sequence[float] | dict[str, float] | Literal["auto"] | None = None,
         semi: SelfTraining | None = None,
         gate: float | None = None,
+        postprocess: str | Sequence[Any] | dict[str, Any] | None = None,
         mirror_axes: Sequence[int] = (),
         scored: str = "network",
+        scores: Sequence[str] = (),
         metrics: Sequence[OutsideMetric] = (),
+        label_map: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(recipe, monitor, scored)
-        if gate is not None and not 0 < gate <= 1:
-            raise UserError(f"task.gate: {gate}; must be in (0, 1]: the fraction of the Dice to keep")
+        super().__init__(recipe, monitor, scored, gate, postprocess)
         if semi is not None:
             semi.check_loss(self.game.loss)
-        self.window, self.masks, self.semi, self.gate = window, masks, semi, gate
+        self.window, self.masks, self.semi = window, masks, semi
         self.mirror_axes = checked_mirror_axes(mirror_axes, recipe.spatial_dims)
         self.weight = dice_ce if self.discriminator is not None else dice_ce or 1.0
-        self.channels = Classes(recipe.classes)
+        self.channels = channels_of(recipe.classes, label_map)
+        self.answers_in_mask = bool((label_map or {}).get("masked", False))
+        self.soft_kind = "presence" if self.channels.sigmoid else "classes"
         self.loss = SegmentationLoss(loss, listed(class_weights, self.channels), self.channels.sigmoid)
         self.steps: int | None = None
         self.baselines: Baselines | None = None
-        names = ["val", "test", *baselines(len(recipe.classes))]
-        if gate is not None:
-            names.append("ungated")
-            self.register_buffer("threshold", torch.zeros(()))
-        outside = OutsideMetrics(metrics, classes=True)
-        self.register_tables({name: VolumeScores(recipe.classes, outside=outside) for name in names})
-        self.legends = {name: colours(recipe.classes) for name in ("truth", "prediction")} | {"error": ERRORS}
+        names = ["val", "test", *baselines(len(recipe.classes)), *self.further_tables]
+        groups = self.channels.groups
+        outside = OutsideMetrics([*named_scores(scores, groups), *metrics], classes=True)
+        tables = {name: VolumeScores(recipe.classes, outside=outside, regions=groups) for name in names}
+        self.register_tables(tables)
+        self.legends = legends(self.channels)
 
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
-        if len(data.mask_classes) < 2:
-            raise UserError(
-                "data.label, data.classes: these data have no label maps; segmentation needs them"
-            )
-        if case := data.first_without("label"):
-            raise UserError(f"data.label: {case} has no label map; segmentation needs one for each case")
-        if not given.get("semi"):
-            all_labelled(data)
-        elif not data.labels.unlabelled_fraction:
-            raise UserError(
-                "task.semi: no batch holds an image without a label; set data.unlabelled_fraction=0.5"
-            )
-        given = with_class_weights(given, data, Classes(data.mask_classes))
-        return in_windows(given, data)
+        return resolved(data, given)
 
     @staticmethod
     def network_arguments(data: DataModule) -> dict[str, dict[str, int]]:
         """Return the channels in and out of each player."""
-        own, classes = data.channels, len(data.mask_classes)
-        seen = {"image_channels": classes, "masked_channels": own * (classes - 1)}
-        return {
-            "generator": {"in_channels": own, "out_channels": classes},
-            "discriminator": {"in_channels": own + classes, **seen, "out_channels": 1},
-        }
+        return arguments_of_networks(data)
+
+    @property
+    def regions(self) -> str | None:
+        """Return the regions and how they are written, as text; None for classes."""
+        return self.channels.words if isinstance(self.channels, Regions) else None
 
     @property
     def warmed_up(self) -> bool:
@@ -144,36 +140,41 @@ class SegmentationTask(AdversarialTask):
         return output
 
     def discriminator_inputs(self, batch: Batch, output: Heads) -> tuple[Tensor, Tensor]:
-        image, label = (batch[key][: labelled(batch)] for key in ("image", "label"))
-        logits = heads_of(output, self.recipe.spatial_dims)[0]
-        truth, prediction = MASKS[self.masks](label, logits[: len(label)])
+        image, label, valid = self._part(batch, slice(labelled(batch)))
+        logits = heads_of(output, self.recipe.spatial_dims)[0][: len(label)]
+        truth, prediction = encoded(self.masks, self.channels, label, logits, valid)
         return self._shown(image, truth), self._shown(image, prediction)
+
+    def _part(self, batch: Batch, rows: slice) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return image and label of some rows, and where these labels count; elsewhere they are background."""
+        image, label, valid = batch["image"][rows], batch["label"][rows], self.channels.valid(batch)
+        return (image, label, None) if valid is None else (image, label.where(valid[rows], 0), valid[rows])
 
     def _shown(self, image: Tensor, mask: Tensor) -> Tensor:
         """Return the discriminator's input for an image and an encoded mask."""
         image = image.to(mask.dtype)
         if getattr(self.discriminator, "masked", False):
-            return masked(image, mask)
+            return masked(image, mask, 0 if self.channels.sigmoid else 1)
         return mask if getattr(self.discriminator, "alone", False) else torch.cat([image, mask], 1)
 
     def task_losses(self, batch: Batch, output: Heads) -> dict[str, Tensor]:
-        count = labelled(batch)
-        heads = heads_of(output, self.recipe.spatial_dims)
+        heads, count = heads_of(output, self.recipe.spatial_dims), labelled(batch)
         losses: dict[str, Tensor] = {}
         if self.weight:
-            truth = self.channels.truth(batch["label"][:count])
-            found = self.loss([head[:count] for head in heads], truth, None, self.progress)
+            _, label, valid = self._part(batch, slice(count))
+            truth = self.channels.truth(label)
+            found = self.loss([head[:count] for head in heads], truth, valid, self.progress)
             losses = {name: self.weight * value for name, value in found.items()}
         if len(heads[0]) > count:
-            logits = heads[0][count:]
-            losses |= self._unlabelled_losses(batch["image"][count:], batch["label"][count:], logits)
+            losses |= self._unlabelled_losses(batch, heads[0][count:])
         return losses
 
-    def _unlabelled_losses(self, image: Tensor, label: Tensor, logits: Tensor) -> dict[str, Tensor]:
+    def _unlabelled_losses(self, batch: Batch, logits: Tensor) -> dict[str, Tensor]:
         assert self.semi is not None and self.discriminator is not None and self.game.loss is not None
-        _, prediction = MASKS[self.masks](label, logits)  # the labels are hidden: empty, and unused
+        image, label, valid = self._part(batch, slice(labelled(batch), None))
+        _, prediction = encoded(self.masks, self.channels, label, logits, valid)  # its labels are hidden
         output = read_output(self.discriminator(self._shown(image, prediction)))
-        return self.semi.losses(logits, output, self.game.loss)
+        return self.semi.losses(logits, output, self.game.loss, valid, self.channels.sigmoid)
 
     def on_fit_start(self) -> None:
         self.steps = self.trainer.max_steps
@@ -182,48 +183,28 @@ class SegmentationTask(AdversarialTask):
             self.semi.check_run(self.update.accumulate, steps)
 
     def soft_prediction(self, batch: Batch) -> Tensor:
-        """Return the probabilities of the classes, [B, K, *spatial]."""
+        """Return the probabilities of the classes or regions, [B, K, *spatial]."""
         image = batch["image"]
         probabilities = mirrored(
-            lambda part: slide(self.evaluator, part, self.window).softmax(1), image, self.mirror_axes
+            lambda part: self.channels.probabilities(slide(self.evaluator, part, self.window)),
+            image,
+            self.mirror_axes,
         )
         all_finite(batch, probabilities)  # argmax would turn NaN into background
         return probabilities
 
     def decide(self, batch: Batch, probabilities: Tensor) -> Tensor:
-        return self._gated(*with_peak(batch, probabilities))
-
-    def join(self, others: Sequence[SegmentationTask]) -> None:
-        if self.gate is not None:
-            mean = float(np.mean([float(task.threshold) for task in (self, *others)]))  # type: ignore[arg-type]
-            self.threshold.fill_(mean)  # type: ignore[operator]
+        batch, labels = with_peak(batch, self.channels, probabilities)
+        return self.gated(batch, self.processed(batch, labels))
 
     def _find(self, batch: Batch) -> tuple[Batch, Tensor]:
-        return with_peak(batch, self.averaged(batch))
-
-    def _gated(self, batch: Batch, labels: Tensor) -> Tensor:
-        """Return the label maps, empty for cases below the threshold."""
-        if self.gate is None:
-            return labels
-        assert isinstance(self.threshold, Tensor)
-        return empty_below(batch, labels, self.threshold)
+        return with_peak(batch, self.channels, self.averaged(batch))
 
     def _evaluate(self, stage: str, batch: Batch) -> Any:
         batch, labels = self._find(batch)
-        if stage == "test" and self.gate is not None:
-            self.score("ungated", batch, labels)
-        prediction = labels if stage == "val" else self._gated(batch, labels)
+        prediction = self.finished(stage, batch, labels)
         self.score(stage, batch, prediction)
         return {"prediction": prediction}
-
-    def scores(self, stage: str) -> dict[str, float]:
-        """Return the scores of a stage; a validation sets the gate's threshold."""
-        if self.gate is None:
-            return super().scores(stage)
-        assert isinstance(self.threshold, Tensor)
-        if stage == "val":
-            self.threshold.fill_(self.tables["val"].gate(self.gate))
-        return super().scores(stage) | {"threshold": float(self.threshold)}
 
     def prepare_baselines(self, data: DataModule) -> None:
         self.baselines = fit_baselines(data, len(self.recipe.classes))
@@ -235,33 +216,21 @@ class SegmentationTask(AdversarialTask):
         self.baselines = Baselines.from_state(kept) if kept else None
 
     def undefined(self, data: DataModule) -> list[str]:
-        what = " or ".join(data.mask_classes[1:4])
-        return missing_classes(data, "label", data.mask_classes[1:], what, "dice", first=1)
+        names, groups = self.channels.names, list(self.channels.groups.values())
+        what = " or ".join(names[:3])
+        missing = missing_classes(data, "label", names, what, "dice", groups=groups)
+        return [*missing, *unscored_cases(data)]
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
-        for case, rows in rows_by_case(batch):
-            label, truth, spacing = scored_labels(batch, rows, self.files_of(stage))
-            peak = float(batch["peak"][rows].amax()) if "peak" in batch else float("nan")
-            self.tables[stage].update(
-                case, label(small(stack_slices(batch, prediction, rows))), truth, spacing, peak
-            )
-            if stage == "test" and self.baselines is not None:
-                image = stack_slices(batch, batch["image"], rows).float().mean(0)
-                for name, guess in self.baselines(image.cpu().numpy()):
-                    own = small(torch.from_numpy(guess)).to(prediction.device)[None]
-                    self.tables[name].update(case, label(own), truth, spacing)
+        baselines = self.baselines if stage == "test" else None
+        score_batch(self.tables, stage, batch, prediction, self.files_of(stage), baselines)
 
     def saved_prediction(self, batch: Batch, prediction: Tensor, rows: list[int]) -> Tensor:
         return stack_slices(batch, prediction, rows)
 
+    def answer(self, batch: Batch, prediction: Tensor, rows: list[int]) -> Answer:
+        alone = self.answers_in_mask and "mask" not in batch
+        return Answer(self.saved_prediction(batch, prediction, rows), notes=(WITHOUT_MASK,) if alone else ())
+
     def sample_panels(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
-        rows = [group[len(group) // 2] for _, group in rows_by_case(batch)]
-        image = batch["image"][rows].float().cpu().numpy()
-        truth, ours = (t[rows, 0].float().cpu().numpy() for t in (batch["label"], prediction))
-        classes = len(self.recipe.classes)
-        return {
-            "image": shown(image),
-            "truth": overlay(image, truth, classes),
-            "prediction": overlay(image, ours, classes),
-            "error": error_map(truth, ours),
-        }
+        return panels(batch, prediction, self.channels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Split
@@ -11,7 +11,13 @@ SPLITS: dict[Split, str] = {"val": "validation", "test": "test"}
 
 
 def missing_classes(
-    data: DataModule, role: str, class_names: Sequence[str], what: str, score: str, first: int = 0
+    data: DataModule,
+    role: str,
+    class_names: Sequence[str],
+    what: str,
+    score: str,
+    first: int = 0,
+    groups: Sequence[Collection[int]] = (),
 ) -> list[str]:
     """Return a line for each split in which a class, or every class, is in no case.
 
@@ -22,14 +28,29 @@ def missing_classes(
         what: Common name of the classes, for the line.
         score: Score that is undefined without them, such as dice.
         first: Number of the first class.
+        groups: Numbers of the classes that each name stands for, where these are several.
     """
+    numbers = list(groups) or [{number} for number in range(first, first + len(class_names))]
     lines = []
     for split, word in SPLITS.items():
         present = {n for record in data.records[split] for n in data.facts[record.case].holds.get(role, ())}
-        missing = [name for number, name in enumerate(class_names, first) if number not in present]
+        missing = [name for name, own in zip(class_names, numbers, strict=True) if present.isdisjoint(own)]
         if missing and len(missing) == len(class_names):
             lines.append(f"data: no {word} image holds any {what}: {split}/{score} will be undefined")
         elif missing:
             named = " or ".join(missing)
             lines.append(f"data: no {word} image holds any {named}: {split}/{score} tells nothing of it")
+    return lines
+
+
+def unscored_cases(data: DataModule) -> list[str]:
+    """Return a line for each split with cases whose label map holds no voxel that counts."""
+    lines = []
+    for split, word in SPLITS.items():
+        some = [r.case for r in data.records[split] if "unscored" in data.facts[r.case].holds]
+        if some:
+            lines.append(
+                f"data: {len(some)} of {len(data.records[split])} {word} images, e.g. {some[0]}, hold no "
+                f"voxel that counts (ignore label, region of interest): they have no score"
+            )
     return lines

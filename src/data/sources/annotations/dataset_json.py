@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,37 +66,98 @@ def channel_numbers(key: str, wanted: Any, names: Sequence[str]) -> list[int]:
     return found
 
 
-def classes_of(labels: dict[str, Any], path: Path) -> tuple[str, ...]:
-    """Return the names of the values 0, 1, 2, ... nnU-Net writes name: value, the Decathlon value: name.
+@dataclass(frozen=True)
+class Labelled:
+    """What the label maps of a dataset.json hold.
 
-    Raises UserError for regions, the ignore label, and gaps between the values.
+    Attributes:
+        classes: Names of the values 0, 1, 2, ...
+        ignored: Value of the label `ignore`; None without one.
+        regions: Values of each region by name; None where labels do not overlap.
+        order: `regions_class_order`; None without one.
+    """
+
+    classes: tuple[str, ...]
+    ignored: int | None = None
+    regions: dict[str, list[int]] | None = None
+    order: list[int] | None = None
+
+
+def labels_of(about: dict[str, Any], labels: dict[str, Any], path: Path) -> Labelled:
+    """Return the classes, the ignore label and the regions of a dataset.json.
+
+    nnU-Net writes name: value, or name: [values] for a region, the Decathlon value: name. With regions all
+    names but the background are regions; a value that is a region by itself is a class of its name.
+
+    Args:
+        about: Content of the file.
+        labels: Its labels.
+        path: The file, for messages.
+
+    Raises:
+        UserError: A value is no whole number, is named twice, or is missing between others; or the ignore
+            label is not the highest.
     """
     swapped = all(str(key).strip().isdigit() for key in labels)
-    pairs = [(value, key) if swapped else (key, value) for key, value in labels.items()]
-    names: dict[int, str] = {}
-    for name, value in pairs:
-        if isinstance(value, list):
-            raise UserError(
-                f"{path}: label {name} is a region, the values {value}: regions are not supported; give "
-                "each value its own name"
-            )
-        if str(name).strip().lower() == "ignore":
-            raise UserError(
-                f"{path}: label {name} ({value}) marks voxels to leave out of loss and scores, which is not "
-                "supported; remove the label from dataset.json and the value from the masks"
-            )
+    pairs = [(str(value), key) if swapped else (str(key), value) for key, value in labels.items()]
+    found = {name: _values(name, value, path) for name, value in pairs}
+    named = [name for name in found if name.strip().lower() == "ignore"]
+    ignored = _ignored(named, found, path)
+    for name in named:
+        del found[name]
+    if not any(isinstance(value, list) for _, value in pairs if not swapped):
+        return Labelled(_classes({name: values[0] for name, values in found.items()}, path, ignored), ignored)
+    regions = {name: values for name, values in found.items() if values != [0]}
+    single = {values[0]: name for name, values in found.items() if len(values) == 1}
+    every = sorted({0, *(value for values in found.values() for value in values)})
+    classes = _classes({single.get(v, f"label {v}" if v else "background"): v for v in every}, path, ignored)
+    order = about.get("regions_class_order")
+    if order is not None and not isinstance(order, list):
+        raise UserError(f"{path}: regions_class_order is {order}; give a list with a value for each region")
+    return Labelled(classes, ignored, regions, order)
+
+
+def _values(name: str, value: Any, path: Path) -> list[int]:
+    numbers = []
+    for one in value if isinstance(value, list) else [value]:
         try:
-            number = int(value)
+            numbers.append(int(one))
         except (TypeError, ValueError) as error:
             raise UserError(
-                f"{path}: label {name} has the value {value}, which is not a whole number"
+                f"{path}: label {name} has the value {one}, which is not a whole number"
             ) from error
+    if not numbers:
+        raise UserError(f"{path}: label {name} has no value; give it one, or remove it")
+    return sorted(set(numbers))
+
+
+def _ignored(named: Sequence[str], found: dict[str, list[int]], path: Path) -> int | None:
+    """Return the value of the ignore label; None without one. Raises UserError unless it is the highest."""
+    if not named:
+        return None
+    others = [value for name, values in found.items() if name not in named for value in values]
+    if len(named) > 1 or len(found[named[0]]) > 1:
+        raise UserError(f"{path}: label {named[0]} has several values; nnU-Net allows one ignore label")
+    value = found[named[0]][0]
+    if value <= max(others, default=0):
+        raise UserError(
+            f"{path}: label {named[0]} is {value}, and others go up to {max(others)}; nnU-Net wants it to be "
+            "the highest; number the labels anew, in the masks too"
+        )
+    return value
+
+
+def _classes(values: dict[str, int], path: Path, ignored: int | None) -> tuple[str, ...]:
+    """Return the names of the values 0, 1, 2, ...; UserError for gaps, and for two names of one value."""
+    names: dict[int, str] = {}
+    for name, number in values.items():
         if number in names:
             raise UserError(f"{path}: labels {names[number]} and {name} have the same value, {number}")
-        names[number] = str(name)
+        names[number] = name
     if sorted(names) != list(range(len(names))):
+        more = "" if ignored is None else f" data.ignore_label={ignored}"
         raise UserError(
             f"{path}: label values {sorted(names)} are not 0, 1, 2, ...; with data=folder, "
-            f"data.label_values={sorted(names)} defines them"
+            f"data.label_values={sorted(names)}{more} defines them"
         )
     return tuple(names[value] for value in sorted(names))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ganatomy.errors import UserError, nearest
+from ganatomy.errors import UserError
 
 KEY, ORDER = "data.regions", "data.regions_class_order"
 
@@ -24,6 +24,11 @@ class Overlapping:
     regions: dict[str, tuple[int, ...]]
     order: tuple[tuple[int, int], ...]
 
+    @property
+    def columns(self) -> dict[str, tuple[int, ...]]:
+        """Return the class numbers of each region by the head of its column in a table."""
+        return {f"in {name}": numbers for name, numbers in self.regions.items()}
+
     def words(self, values: Sequence[int]) -> str:
         """Return the regions as a line; `values` are the values in the files, by class number."""
         written = dict(self.order)
@@ -32,6 +37,27 @@ class Overlapping:
             f"(written as {values[written[place]]})"
             for place, (name, numbers) in enumerate(self.regions.items())
         )
+
+
+def values_of(source: Any, classes: Sequence[str]) -> tuple[int, ...]:
+    """Return the values that a source's masks have in files, in the order of these classes."""
+    known = getattr(source, "label_values", None) or range(max(len(classes), 2))
+    return tuple(int(value) for value in known)
+
+
+def regions_of(source: Any, regions: Any = None, order: Any = None) -> Overlapping | None:
+    """Return the regions of a source; see `overlapping`.
+
+    Args:
+        source: The data set, which may name regions itself.
+        regions: data.regions; None for the source's own, if it has some.
+        order: data.regions_class_order; None for the source's own, if the regions are too.
+    """
+    if regions is None:
+        regions = getattr(source, "regions", None)
+        order = getattr(source, "regions_class_order", None) if order is None else order
+    classes = tuple(source.classes)
+    return overlapping(regions, order, classes, values_of(source, classes))
 
 
 def overlapping(
@@ -53,8 +79,27 @@ def overlapping(
         if order:
             raise UserError(f"{ORDER}={_plain(order)}: there are no regions to write; name them in {KEY}")
         return None
+    found = named_regions(regions, classes, values)
+    return Overlapping(
+        found, _derived(found, values) if order is None else _given(found, order, classes, values)
+    )
+
+
+def named_regions(regions: Any, classes: Sequence[str], values: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """Return the class numbers of each region by name; see `overlapping`.
+
+    Args:
+        regions: data.regions.
+        classes: Names of the classes, background first.
+        values: Values of the masks, in the order of `classes`.
+
+    Raises:
+        UserError: A value is unknown, or two regions are the same.
+    """
     if not isinstance(regions, Mapping):
-        raise UserError(f"{KEY}={_plain(regions)}: give names with the values of the masks, {{whole: [1,2,3]}}")
+        raise UserError(
+            f"{KEY}={_plain(regions)}: give names with the values of the masks, {{whole: [1,2,3]}}"
+        )
     found: dict[str, tuple[int, ...]] = {}
     for name, given in regions.items():
         each = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
@@ -67,7 +112,7 @@ def overlapping(
         if str(name) == str(classes[0]):
             raise UserError(f"{KEY}.{name}: is the name of the background; rename the region")
         found[str(name)] = tuple(numbers)
-    return Overlapping(found, _derived(found, values) if order is None else _given(found, order, classes, values))
+    return found
 
 
 def _number(key: str, given: Any, classes: Sequence[str], values: Sequence[int]) -> int:
@@ -78,8 +123,7 @@ def _number(key: str, given: Any, classes: Sequence[str], values: Sequence[int])
         number = list(values).index(given)
     else:
         known = ", ".join(f"{value} ({name})" for value, name in zip(values, classes, strict=False))
-        hint = nearest(given, classes) if isinstance(given, str) else ""
-        raise UserError(f"{key}: {given} is no value of the masks{hint}; they have {known}")
+        raise UserError(f"{key}: {given} is no value of the masks; they have {known}")
     if not number:
         raise UserError(f"{key}: {given} is the background, which is part of no region; take it out")
     return number
@@ -99,7 +143,9 @@ def _given(
     for place, (name, number) in enumerate(zip(names, numbers, strict=True)):
         if number not in found[name]:
             held = ", ".join(str(values[one]) for one in found[name])
-            raise UserError(f"{ORDER}: {name} would be written as {wanted[place]}, which is none of its values ({held})")
+            raise UserError(
+                f"{ORDER}: {name} would be written as {wanted[place]}, which is none of its values ({held})"
+            )
         for later in names[place + 1 :]:
             if set(found[name]) <= set(found[later]):
                 raise UserError(
@@ -110,7 +156,7 @@ def _given(
 
 
 def _derived(found: Mapping[str, Sequence[int]], values: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """Return the order that follows from the regions: the larger first, each with its only value of its own."""
+    """Return the order that follows from the regions: the larger first, each as the one value of its own."""
     names = list(found)
     order = []
     for place in sorted(range(len(names)), key=lambda number: -len(found[names[number]])):

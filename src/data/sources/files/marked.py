@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from ganatomy.data.io.readers import ReadError, read, read_label
 from ganatomy.data.problems import files_of
 from ganatomy.data.quality.faults import name_of
-from ganatomy.data.records import Fault, Record
+from ganatomy.data.records import IGNORED, Fault, Record
 from ganatomy.data.regrid import Grid
 from ganatomy.data.sources.files.channels import same_grid
 from ganatomy.data.sources.files.claims import ROLES
-from ganatomy.data.sources.files.masks import INSTANCES, class_numbers, whole
+from ganatomy.data.sources.files.masks import INSTANCES, class_numbers, merged, whole
 from ganatomy.data.sources.files.settings import FileSettings
 from ganatomy.errors import UserError, one_of
 
@@ -33,6 +33,8 @@ def check_settings(source: FileSettings) -> None:
         raise UserError(
             f"data.label_values: {len(source.label_values)} values for {len(source.classes)} data.classes"
         )
+    if source.ignore_label is not None:
+        _check_ignored(source)
     if source.instances == "values" and len(source.classes) > 2:
         raise UserError(
             f"data.instances=values: the values number objects of one class, but data.classes names "
@@ -43,6 +45,23 @@ def check_settings(source: FileSettings) -> None:
         raise UserError(
             f"data.label={label}: name what the masks mark, background first: "
             "data.classes=[background,lesion], and, if not 0, 1, ..., data.label_values=[0,255]"
+        )
+
+
+def _check_ignored(source: FileSettings) -> None:
+    """Raise UserError if the ignore label is a class too, or no whole number."""
+    value, known = source.ignore_label, source.label_values
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise UserError(
+            f"data.ignore_label={value}: give the one whole number that marks such voxels, or null"
+        )
+    values = list(range(len(source.classes)) if known is None else known)
+    if value in values:
+        name = source.classes[values.index(value)]
+        where = f"data.label_values={values}" if known is not None else f"0 to {len(values) - 1}"
+        raise UserError(
+            f"data.ignore_label={value}: is the value of the class {name} ({where}); take that class out of "
+            "data.classes, or choose another value"
         )
 
 
@@ -86,6 +105,9 @@ def read_masks(source: FileSettings, record: Record, grid: Grid) -> list[np.ndar
         )
     objects, values = source.instances == "values", source.label_values
     known = values if values is not None or objects or not source.classes else range(len(source.classes))
+    ignored = source.ignore_label
+    if known is not None and ignored is not None:
+        known = [*known, ignored]
     masks = []
     for path in paths:
         if not path.exists():
@@ -95,8 +117,16 @@ def read_masks(source: FileSettings, record: Record, grid: Grid) -> list[np.ndar
             )
         array, own = read_label(path, known, source.axes, source.spatial_dims)
         same_grid(path, own, source.paths(record, "image")[0], grid)
-        masks.append(whole(array, path) if objects else class_numbers(array, path, values))
+        masks.append(
+            _objects(array, path, ignored) if objects else class_numbers(array, path, values, ignored)
+        )
     return masks
+
+
+def _objects(array: np.ndarray, path: Path, ignored: int | None) -> np.ndarray:
+    """Return the numbers of the objects of a mask, `IGNORED` where it has the ignore label."""
+    numbers = whole(array, path)
+    return numbers if ignored is None else np.where(numbers == ignored, IGNORED, numbers.astype(np.int64))
 
 
 def read_region(source: FileSettings, record: Record, grid: Grid) -> np.ndarray:
@@ -127,6 +157,8 @@ def read_region(source: FileSettings, record: Record, grid: Grid) -> np.ndarray:
 
 def label_of(source: FileSettings, masks: Sequence[np.ndarray]) -> np.ndarray:
     """Merge the masks of one image into a label map [1,*spatial]; in overlaps the highest class wins."""
-    if source.instances == "values":
+    if source.instances == "values" and source.ignore_label is None:
         masks = [(mask > 0).astype(np.uint8) for mask in masks]
-    return functools.reduce(np.maximum, masks)
+    elif source.instances == "values":
+        masks = [np.where(mask == IGNORED, IGNORED, mask > 0).astype(np.int8) for mask in masks]
+    return merged(masks)

@@ -13,6 +13,7 @@ from scipy.ndimage import label as components
 
 from ganatomy.data.io.readers import ReadError
 from ganatomy.data.label_values import classes
+from ganatomy.data.records import IGNORED
 
 Instances = Literal["files", "values", "parts"]
 INSTANCES = ("files", "values", "parts")
@@ -35,18 +36,30 @@ def whole(array: np.ndarray, path: Path) -> np.ndarray:
     return nearest
 
 
-def class_numbers(array: np.ndarray, path: Path, label_values: Sequence[int] | None) -> np.ndarray:
+def class_numbers(
+    array: np.ndarray, path: Path, label_values: Sequence[int] | None, ignored: int | None = None
+) -> np.ndarray:
     """Return the positions of a mask's values in `label_values`, or the values themselves if it is None.
 
     Args:
         array: the mask.
         path: its file, for messages.
         label_values: the allowed values in the order of the classes, or None.
+        ignored: the value that becomes `IGNORED`; None if there is none.
 
     Raises:
         ReadError: a value is not an integer, or is not in `label_values`.
     """
     array = whole(array, path)
+    if ignored is not None:
+        nowhere = array == ignored
+        known = np.where(nowhere, label_values[0] if label_values is not None else 0, array)
+        numbers = class_numbers(known, path, label_values)
+        if (low := int(numbers.min())) < 0:
+            raise ReadError(f"{path}: label value {low} is below 0; correct the mask")
+        numbers = numbers.astype(np.int8 if numbers.max() <= 127 else np.int32)
+        numbers[nowhere] = IGNORED
+        return numbers
     if label_values is None:
         low, high = int(array.min()), int(array.max())
         fitting = (np.uint8, np.int16, np.int32, np.int64)
@@ -62,6 +75,15 @@ def class_numbers(array: np.ndarray, path: Path, label_values: Sequence[int] | N
             f"{path}: label value {array[~known].flat[0]:g} is not in data.label_values={list(label_values)}"
         )
     return places
+
+
+def merged(maps: Sequence[np.ndarray]) -> np.ndarray:
+    """Merge label maps of one image: the highest class wins, and what any leaves open over background."""
+    label: np.ndarray = functools.reduce(np.maximum, maps)
+    if len(maps) > 1 and any(each.min() == IGNORED for each in maps):
+        unknown = functools.reduce(np.logical_or, (each == IGNORED for each in maps))
+        label = np.where(unknown & (label <= 0), np.array(IGNORED, label.dtype), label)
+    return label
 
 
 def boxes_of(label: np.ndarray) -> Boxes:

@@ -29,6 +29,7 @@ class FileSettings:
         box_classes: names of the classes of the boxes.
         image_classes: names of the classes of the images.
         label_values: the values in the files, in the order of `classes`; null: 0, 1, 2, ...
+        ignore_label: the value of voxels that nobody has labelled: they are `IGNORED`; null: there are none.
         boxes_from_label: make one box for each object in the masks.
         axes: axis order of bare arrays (.npy), of rows H, columns W, slices D and channels C, e.g. HWC or
             DHW; null refuses ambiguous arrays.
@@ -51,6 +52,7 @@ class FileSettings:
     box_classes: Sequence[str] = ()
     image_classes: Sequence[str] = ()
     label_values: Sequence[int] | None = None
+    ignore_label: int | None = None
     boxes_from_label: bool = False
     axes: str | None = None
     target_channels: int | None = None

@@ -26,7 +26,7 @@ CHOOSING = {
     *("outside", "secret", "download", "mask", "missing", "target_series", "target_modality"),
 }
 """Settings that choose cases, files and slices; their effect is part of the record."""
-ADDED = {"target_grid": None}
+ADDED = {"target_grid": None, "ignore_label": None}
 """Settings added since, with their default, with which the texts are those of before."""
 FIRST_NAMES = {"image_classes": "kinds"}
 """Settings renamed since: the texts keep the first name, so that caches made before stay valid."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +21,45 @@ from ganatomy.tasks.detection.centernet_decoding import SoftMaps, decode
 class Labels(Transform):
     """Choose the most probable class; of a gate, no class at all where nothing is suspicious.
 
+    Outside of a region of interest, where the prepared image has one, all is background.
+
     Args:
         threshold: Lowest suspicion at which a label map is kept; None for no gate.
         suspicious: Fraction of an image's pixels, the most suspicious, whose mean is compared.
+        order: Of regions that overlap, (channel, class number) of each, the first written first: a voxel is
+            of a region from above 0.5. None for classes, the background first.
     """
 
-    def __init__(self, threshold: float | None = None, suspicious: float = 0.003) -> None:
-        self.threshold, self.suspicious = threshold, suspicious
+    def __init__(
+        self,
+        threshold: float | None = None,
+        suspicious: float = 0.003,
+        order: Sequence[Sequence[int]] | None = None,
+    ) -> None:
+        self.threshold, self.suspicious, self.order = threshold, suspicious, order
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Return the data with `pred` [1, *spatial], class numbers."""
         found = data["pred"]
-        labels = found.argmax(1, keepdim=True)
+        labels = self._labels(found)
+        region = data["file"].get("mask")
+        inside = None if region is None else torch.from_numpy(region).reshape(labels.shape)
+        labels = labels if inside is None else labels * inside
         if self.threshold is not None:
-            lesion = found[:, 1:].amax(1).flatten(1)
+            lesion = found[:, 0 if self.order else 1 :].amax(1, keepdim=True)
+            lesion = (lesion if inside is None else lesion * inside).flatten(1)
             most = lesion.topk(max(1, round(self.suspicious * lesion.shape[1]))).values.mean(1)
             labels = labels * (most.amax() >= self.threshold)
         return {**data, "pred": stacked(labels, data).to(torch.int16)}
+
+    def _labels(self, found: Tensor) -> Tensor:
+        """Return class numbers [rows, 1, *spatial] of probabilities [rows, K, *spatial]."""
+        if self.order is None:
+            return found.argmax(1, keepdim=True)
+        labels = torch.zeros_like(found[:, :1], dtype=torch.int64)
+        for channel, number in self.order:
+            labels[found[:, channel : channel + 1] > 0.5] = number
+        return labels
 
 
 class Images(Transform):

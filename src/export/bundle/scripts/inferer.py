@@ -20,6 +20,7 @@ class AsTrained(Inferer):
         window: Sides of the sliding window; None for whole images.
         mirror_axes: Axes along which images are mirrored, and the answers averaged.
         probabilities: Return probabilities of the classes, the softmax of the network's answer.
+        sigmoid: Of regions that overlap, the sigmoid in its place.
         factor: Enlargement of super-resolution; no window cuts a block of it.
         sides: Sides of the training images, the window for images that the network does not take whole.
     """
@@ -31,10 +32,12 @@ class AsTrained(Inferer):
         probabilities: bool = False,
         factor: int | None = None,
         sides: Sequence[int] | None = None,
+        sigmoid: bool = False,
     ) -> None:
         Inferer.__init__(self)
         self.window, self.mirror_axes = window, tuple(mirror_axes)
         self.probabilities, self.factor, self.sides = probabilities, factor, sides
+        self.sigmoid = sigmoid
 
     @torch.no_grad()
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
@@ -54,6 +57,8 @@ class AsTrained(Inferer):
 
         def answer(part: Tensor) -> Tensor:
             found = slide(network, part, window)
-            return found.softmax(1) if self.probabilities else found
+            if not self.probabilities:
+                return found
+            return found.sigmoid() if self.sigmoid else found.softmax(1)
 
         return mirrored(answer, inputs, self.mirror_axes)

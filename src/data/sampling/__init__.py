@@ -1,0 +1,1 @@
+"""How often training draws a case: by its classes, or by a table of weights."""

@@ -1,0 +1,5 @@
+"""Virtual images of branching vessels in a field of view, with their mask."""
+
+from ganatomy.data.sources.vessels.source import Vessels
+
+__all__ = ["Vessels"]
