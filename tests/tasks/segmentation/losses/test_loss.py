@@ -208,6 +208,15 @@ def test_a_loss_of_ones_own_takes_logits_and_truth() -> None:
     assert [name for name, _ in loss.named_parameters()] == ["own.mine.scale"]
     inside = ((logits.sigmoid() - truth).abs() * valid).mean()
     assert loss(logits, truth, valid)["mine"].item() == pytest.approx(0.1 * inside.item(), abs=1e-6)
+    shown = []
+
+    def mine(logits: Tensor, truth: Tensor, valid: Tensor | None) -> Tensor:
+        shown.append(valid)
+        return logits.sum()
+
+    for given in (valid, None):
+        SegmentationLoss({"mine": {"weight": 1.0, "loss": mine}})(logits, truth, given)
+    assert shown[0] is valid and shown[1] is None
     unreduced = SegmentationLoss({"mine": {"weight": 1.0, "loss": lambda logits, truth: logits - truth}})
     with pytest.raises(UserError, match=r"task.loss.mine: returned .* must return one number"):
         unreduced(logits, truth)
