@@ -14,14 +14,17 @@ import torch
 from PIL import Image
 
 from ganatomy.adversarial import read_output
-from ganatomy.config.resolve import load
+from ganatomy.config.resolve import load, validate
 from ganatomy.data.records import Record
 from ganatomy.data.sources.folder import Folder
+from ganatomy.errors import UserError
 from ganatomy.export.bundle.scripts.answers import Labels
 from ganatomy.inference.applied import applied
 from ganatomy.inference.loaded import load_run
 from ganatomy.inference.predictor import Predictor
 from ganatomy.tasks.segmentation.classes import Regions
+from ganatomy.training import build
+from tests.tasks.conftest import SMALL
 from tests.tasks.segmentation.test_task import PATCH
 from tests.test_processes import assert_alike, ddp, plain_sgd
 from tests.test_resume import assert_same, assert_same_end, checkpoint, run_until
@@ -227,3 +230,20 @@ def test_a_bundle_answers_as_the_task(masked: bool) -> None:
     found = Labels(order=channels.order)(data)["pred"]
     labels = channels.labels(soft).long() * (mask if masked else 1)
     assert torch.equal(found.long(), labels.movedim(0, -1))
+
+
+def test_other_tasks_do_not_take_what_nobody_knows_for_background(compose: Any, tmp_path: Path) -> None:
+    own = ["data=folder", *pictures(tmp_path / "data")]
+    for more, words in (
+        (["task=synthesis", "model=spade"], "label_channels takes label maps as complete"),
+        (
+            ["task=anomaly", "task.lesion=core", "data.kind='{parent}'"],
+            "data.ignore_label: task.lesion takes",
+        ),
+        (["task=enhancement", "degradation=rician", REGIONS], "only task=segmentation learns regions"),
+    ):
+        cfg = validate(compose(*SMALL, *more[:1], *own, *more[1:], tiny=False))
+        data = build.build_data(cfg)
+        data.setup()
+        with pytest.raises(UserError, match=words):
+            build.complete(cfg, data)
