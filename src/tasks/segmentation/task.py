@@ -13,9 +13,9 @@ from ganatomy.adversarial import read_output
 from ganatomy.baselines.segmentation import Baselines, baselines
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Batch
-from ganatomy.metrics.centreline import named_scores
 from ganatomy.metrics.outside import OutsideMetric, OutsideMetrics
 from ganatomy.metrics.segmentation import VolumeScores
+from ganatomy.metrics.structures.centreline import named_scores
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.segmentation.baselines import fit_baselines
 from ganatomy.tasks.segmentation.classes import Regions, channels_of

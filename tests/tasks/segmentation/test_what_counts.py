@@ -236,10 +236,6 @@ def test_other_tasks_do_not_take_what_nobody_knows_for_background(compose: Any, 
     own = ["data=folder", *pictures(tmp_path / "data")]
     for more, words in (
         (["task=synthesis", "model=spade"], "label_channels takes label maps as complete"),
-        (
-            ["task=anomaly", "task.lesion=core", "data.kind='{parent}'"],
-            "data.ignore_label: task.lesion takes",
-        ),
         (["task=enhancement", "degradation=rician", REGIONS], "only task=segmentation learns regions"),
     ):
         cfg = validate(compose(*SMALL, *more[:1], *own, *more[1:], tiny=False))
