@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ganatomy.config.mistakes.suggestions import nearest
+from ganatomy.data.io.regions import named_regions, values_of
 from ganatomy.data.records import IGNORED, Case, Record, Source
-from ganatomy.data.sources.annotations.regions import named_regions, values_of
 from ganatomy.errors import UserError
 from ganatomy.tasks.segmentation.classes import Regions
 

@@ -125,8 +125,8 @@ def _application(loaded: LoadedRun) -> Plain:
 
 def _order(task: object) -> list[list[int]] | None:
     """Return how regions that overlap are written, see `Labels`; None for classes."""
-    channels = getattr(task, "channels", None)
-    return [list(pair) for pair in channels.order] if isinstance(channels, Regions) else None
+    labelling = getattr(task, "labelling", None)
+    return [list(pair) for pair in labelling.order] if isinstance(labelling, Regions) else None
 
 
 def _answer(loaded: LoadedRun) -> list[Plain]:

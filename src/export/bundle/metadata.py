@@ -33,7 +33,7 @@ def metadata_of(
     """
     kept = loaded.preprocessing
     labels = loaded.task.makes_label_maps
-    groups = loaded.task.channels.groups if getattr(loaded.task, "regions", None) else None  # type: ignore[union-attr]
+    groups = loaded.task.labelling.groups if getattr(loaded.task, "regions", None) else None  # type: ignore[union-attr]
     answered = list(groups or kept.label_classes)
     classes = {str(number): name for number, name in enumerate(answered)}
     return {

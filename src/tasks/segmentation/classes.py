@@ -20,7 +20,7 @@ INSIDE = 0.5
 """Probability above which a voxel is of a region, as in nnU-Net."""
 
 
-class Channels(ABC):
+class Labelling(ABC):
     """The channels of logits [B, K, *spatial]: how they are read, and what the truth of each is.
 
     Args:
@@ -83,12 +83,12 @@ class Channels(ABC):
         return known if region is None else known & region
 
 
-class Classes(Channels):
+class Classes(Labelling):
     """Classes of which each voxel has one; the first is the background. Softmax.
 
     Args:
         classes: Names of the values of a label map, background first.
-        ignores: See `Channels`.
+        ignores: See `Labelling`.
 
     Example:
         >>> classes = Classes(("background", "liver"))
@@ -119,7 +119,7 @@ class Classes(Channels):
         return probabilities[:, 1:]
 
 
-class Regions(Channels):
+class Regions(Labelling):
     """Regions of one or more classes, which may overlap. Sigmoid; without a channel for the background.
 
     A label map is written region after region, a later one over an earlier one: nnU-Net's rule for
@@ -129,7 +129,7 @@ class Regions(Channels):
         classes: Names of the values of a label map, background first.
         regions: Class numbers of each region, by name.
         order: (number of the region, class number that is written for it), the first written first.
-        ignores: See `Channels`.
+        ignores: See `Labelling`.
 
     Example:
         >>> both = {"whole": [1, 2], "core": [2]}
@@ -191,7 +191,7 @@ class Regions(Channels):
         return probabilities
 
 
-def channels_of(classes: Sequence[str], label_map: Mapping[str, Any] | None) -> Channels:
+def labelling_of(classes: Sequence[str], label_map: Mapping[str, Any] | None) -> Labelling:
     """Return what the channels of a run mean.
 
     Args:
