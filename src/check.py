@@ -126,8 +126,7 @@ def _facts(found: Inventory, data: DataModule) -> dict[str, str]:
     from ganatomy.data.quality import inventory
 
     facts = inventory.facts(found, data.source) | inventory.settings(found, data.preparation)
-    regions = data.regions
-    return facts if regions is None else facts | {"regions": regions.words(data.label_values)}
+    return facts | ({} if data.regions is None else {"regions": data.regions.words(data.label_values)})
 
 
 def _headers(console: Console, source: Source, records: list[Record]) -> dict[str, str]:
@@ -214,8 +213,7 @@ def _page(found: Inventory, data: DataModule, drawn: Drawn, wanted: set[str], *f
     from ganatomy.data.quality.gallery import SIDES, shown_side
     from ganatomy.data.records import SPLITS, Fault
 
-    warnings = doubts(data.source, data.intensity)
-    counts = inventory.table(found, data.source, data.regions)
+    warnings, counts = doubts(data.source, data.intensity), inventory.table(found, data.source, data.regions)
     alike = [
         (f"{record.case} ({record.split}), correlation {value:.3f}", drawn[shown_side(record), record.case])
         for one, other, value in found.alike

@@ -30,8 +30,7 @@ class Labelling(ABC):
     Attributes:
         sigmoid: True if each channel has a probability of its own, False if they add up to 1.
         outputs: Number of channels.
-        names: What is scored, by name.
-        groups: Class numbers that each name stands for.
+        groups: What is scored: the class numbers of each class or region, by name.
     """
 
     sigmoid = False
@@ -39,11 +38,6 @@ class Labelling(ABC):
     def __init__(self, classes: Sequence[str], ignores: bool = False) -> None:
         self.classes, self.ignores = tuple(classes), ignores
         self.groups: dict[str, tuple[int, ...]] = {}
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Return the names of what is scored."""
-        return tuple(self.groups)
 
     @property
     @abstractmethod
@@ -92,8 +86,8 @@ class Classes(Labelling):
 
     Example:
         >>> classes = Classes(("background", "liver"))
-        >>> classes.names, classes.outputs
-        (('liver',), 2)
+        >>> classes.groups, classes.outputs
+        ({'liver': (1,)}, 2)
         >>> classes.truth(torch.tensor([[[0, 1]]])).tolist()
         [[[1.0, 0.0], [0.0, 1.0]]]
     """

@@ -40,5 +40,5 @@ def legends(labelling: Labelling) -> dict[str, dict[str, tuple[int, int, int]]]:
     names = list(labelling.classes)
     if isinstance(labelling, Regions):
         for place, number in labelling.order:
-            names[number] = labelling.names[place]
+            names[number] = list(labelling.groups)[place]
     return {name: colours(names) for name in ("truth", "prediction")} | {"error": ERRORS}

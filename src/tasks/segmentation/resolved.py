@@ -48,7 +48,7 @@ def arguments_of_networks(data: DataModule) -> dict[str, dict[str, int]]:
     """Return the channels in and out of each player of a segmentation."""
     own, labelling = data.channels, labelling_of(data.mask_classes, label_map_of(data))
     outputs = labelling.outputs
-    seen = {"image_channels": outputs, "masked_channels": own * len(labelling.names)}
+    seen = {"image_channels": outputs, "masked_channels": own * len(labelling.groups)}
     return {
         "generator": {"in_channels": own, "out_channels": outputs},
         "discriminator": {"in_channels": own + outputs, **seen, "out_channels": 1},

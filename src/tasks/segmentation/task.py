@@ -216,7 +216,7 @@ class SegmentationTask(PostprocessedTask):
         self.baselines = Baselines.from_state(kept) if kept else None
 
     def undefined(self, data: DataModule) -> list[str]:
-        names, groups = self.labelling.names, list(self.labelling.groups.values())
+        names, groups = list(self.labelling.groups), list(self.labelling.groups.values())
         what = " or ".join(names[:3])
         missing = missing_classes(data, "label", names, what, "dice", groups=groups)
         return [*missing, *unscored_cases(data)]

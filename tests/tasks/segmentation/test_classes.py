@@ -167,5 +167,5 @@ def test_self_training_leaves_out_what_lies_outside(sigmoid: bool) -> None:
 def test_a_run_without_anything_special_has_classes() -> None:
     assert isinstance(labelling_of(NAMES, None), Classes) and not labelling_of(NAMES, None).ignores
     found = labelling_of(NAMES, {"regions": BRATS, "order": [[0, 1], [1, 2], [2, 3]], "ignores": True})
-    assert isinstance(found, Regions) and found.ignores and found.names == tuple(BRATS)
+    assert isinstance(found, Regions) and found.ignores and tuple(found.groups) == tuple(BRATS)
     assert found.words.startswith("whole (edema, core, enhancing; written as edema), core (")

@@ -60,7 +60,7 @@ def counted(data: DataModule, labelling: Labelling) -> list[int]:
 
 def names_of(labelling: Labelling) -> list[str]:
     """Return the names of the channels: the background's too, where there is one."""
-    return list(labelling.names if labelling.sigmoid else labelling.classes)
+    return list(labelling.groups if labelling.sigmoid else labelling.classes)
 
 
 def with_class_weights(settings: dict[str, Any], data: DataModule, labelling: Labelling) -> dict[str, Any]:
