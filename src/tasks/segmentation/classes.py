@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganatomy.data.records import IGNORED, Batch
+from ganatomy.data.records import IGNORED
 from ganatomy.tasks.shared.volumes import likeliest
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Labelling(ABC):
     def findings(self, probabilities: Tensor) -> Tensor:
         """Return the probabilities [B, K or K - 1, *spatial] of all but the background."""
 
-    def valid(self, batch: Batch) -> Tensor | None:
+    def valid(self, batch: Mapping[str, Any]) -> Tensor | None:
         """Return where a batch is learned from, bool [B, 1, *spatial]; None where that is everywhere.
 
         A voxel with the ignore label does not count, nor one outside of the region of interest (`mask`).

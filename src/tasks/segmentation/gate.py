@@ -98,7 +98,7 @@ class GatedTask(AdversarialTask):
 
     def join(self, others: Sequence[Any]) -> None:
         if self.gate is not None:
-            mean = float(np.mean([float(task.threshold) for task in (self, *others)]))  # type: ignore[arg-type]
+            mean = float(np.mean([float(task.threshold) for task in (self, *others)]))
             self.threshold.fill_(mean)  # type: ignore[operator]
 
     def scores(self, stage: str) -> dict[str, float]:

@@ -33,6 +33,7 @@ from ganatomy.tasks.shared.foreseen import missing_classes, unscored_cases
 from ganatomy.tasks.shared.heads import Heads, heads_of
 from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, mirrored, slide
 from ganatomy.tasks.shared.volumes import all_finite, stack_slices
+from ganatomy.tasks.soft import SoftKind
 
 WITHOUT_MASK = "it has no mask: answered everywhere, though the run was trained and scored within data.mask"
 
@@ -67,7 +68,7 @@ class SegmentationTask(PostprocessedTask):
 
     plain_answer, uses_boxes = True, False
     makes_label_maps, deep_supervision = True, True
-    soft_kind = "classes"
+    soft_kind: SoftKind = "classes"
     trivial, learned = "mean_label", "label"
 
     def __init__(
@@ -103,8 +104,9 @@ class SegmentationTask(PostprocessedTask):
         names = ["val", "test", *baselines(len(recipe.classes)), *self.further_tables]
         groups = self.labelling.groups
         outside = OutsideMetrics([*named_scores(scores, groups), *metrics], classes=True)
-        tables = {name: VolumeScores(recipe.classes, outside=outside, regions=groups) for name in names}
-        self.register_tables(tables)
+        self.register_tables(
+            {name: VolumeScores(recipe.classes, outside=outside, regions=groups) for name in names}
+        )
         self.legends = legends(self.labelling)
 
     @staticmethod

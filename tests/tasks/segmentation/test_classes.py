@@ -97,7 +97,7 @@ def test_all_batches_go_one_way_even_those_without_an_ignored_voxel() -> None:
 
 
 @pytest.mark.parametrize("masks", MASKS)
-@pytest.mark.parametrize("channels", [Classes(NAMES[:3]), regions()], ids=["classes", "regions"])
+@pytest.mark.parametrize("labelling", [Classes(NAMES[:3]), regions()], ids=["classes", "regions"])
 def test_the_discriminator_sees_nothing_of_what_does_not_count(masks: Any, labelling: Labelling) -> None:
     """Neither label nor logits matter there, and no gradient comes back."""
     draw = torch.Generator().manual_seed(0)
@@ -129,7 +129,7 @@ def test_one_region_is_encoded_as_the_second_of_two_classes(masks: Any) -> None:
         torch.testing.assert_close(other[:, 0], one[:, 1])
 
 
-@pytest.mark.parametrize("channels", [Classes(NAMES[:3]), regions()], ids=["classes", "regions"])
+@pytest.mark.parametrize("labelling", [Classes(NAMES[:3]), regions()], ids=["classes", "regions"])
 def test_answers_and_suspicion_stay_in_the_region_of_interest(labelling: Labelling) -> None:
     probabilities = labelling.probabilities(
         torch.randn(3, 3, 20, 20, generator=torch.Generator().manual_seed(0))
