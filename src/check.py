@@ -110,10 +110,6 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
         facts["regions"] = data.regions.words(data.label_values)
     _print(console, found, data, facts)
     headers = _headers(console, data.source, records)
-    if (data.sampling.setting or data.class_sampling) and not found.grave:
-        data.setup()
-        for line in data.sampling_notes:
-            console.print(line, soft_wrap=True)
     if data.source.size is not None:
         nothing = f"data.size={shown(data.source.size)} cuts nothing off"
         console.print(cut.words(data.source.size, kept) or nothing)
@@ -186,6 +182,10 @@ def _print(console: Console, found: Inventory, data: DataModule, facts: dict[str
         training = [record for record in found.records if record.split == "train"]
         data.labels.deal(training)
         console.print(f"labels used (data.label_fraction): {data.labels.words(training)}")
+    if (data.sampling.setting or data.class_sampling) and not found.grave:
+        data.setup()
+        for line in data.sampling_notes:
+            console.print(line, soft_wrap=True)
     mild = [fault for fault in found.faults if not fault.grave]
     lines = [f"fault: {line}" for line in told_once(found.grave)]
     lines += [f"note: {line}" for line in told_once(mild)]

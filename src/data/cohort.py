@@ -83,18 +83,22 @@ class Cohort(Sampled):
         """Read the cases, once."""
         raise NotImplementedError
 
-    def open_cache(self, kind: Kind, folder: str | None, limit_gb: float) -> Cache:
-        """Return the cache of prepared cases; a source of files keeps its digests in its folder too.
+    def open_cache(self, prepared: Prepared, kind: Kind, folder: str | None, limit_gb: float) -> None:
+        """Open the cache of prepared cases, before any is read; a source of files keeps digests there too.
 
         Args:
+            prepared: the source with its preparation.
             kind: `memory`, `disk` or `none`.
             folder: folder of the cache; None: ~/.cache/ganatomy.
             limit_gb: size limit in GiB.
         """
+        self.records, self.targets, self.dealt, self.facts = {}, {}, [], {}
+        self.sliced, self.left_out, self.going_on = False, 0, []
         self.folder = Path(folder).expanduser() if folder else Path.home() / ".cache/ganatomy"
         if isinstance(self.source, Files):
             self.source.digests = Digests(self.folder, self.source.folder, self.source.private)
-        return Cache(self.prepared.make, self.prepared.key, kind, self.folder, limit_gb)
+        self.prepared = prepared
+        self.cache = Cache(prepared.make, prepared.key, kind, self.folder, limit_gb)
 
     @property
     def channels(self) -> int:

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from ganatomy.data.cache import Kind
 from ganatomy.data.cohort import Cohort
-from ganatomy.data.known import suited
+from ganatomy.data.known import preparation_of, suited
 from ganatomy.data.labels import Labels
 from ganatomy.data.loader import Loader
 from ganatomy.data.pipeline import EvalBatches, alike, collate
@@ -21,18 +21,17 @@ from ganatomy.data.quality.survey import OnError, survey, usable_records
 from ganatomy.data.records import SPLITS, Source, Split
 from ganatomy.data.sampler import Share
 from ganatomy.data.sampling.weights import Sampling
-from ganatomy.data.sides.sides import Sides, Unpaired, set_sides
+from ganatomy.data.sides.sides import Sides, Unpaired, sides_of
 from ganatomy.data.sources.files.base import Files
 from ganatomy.data.splits.held import Changed, Held, dealt
 from ganatomy.data.splits.split import Splitting
 from ganatomy.data.transforms.augment import Item
-from ganatomy.data.transforms.body import check_mode
 from ganatomy.data.transforms.cut import refuse
 from ganatomy.data.transforms.degrade import Degrade
 from ganatomy.data.transforms.intensity import Intensity
 from ganatomy.data.transforms.missing import Missing
 from ganatomy.data.transforms.patches import Patches
-from ganatomy.data.transforms.prepare import Preparation, Prepared
+from ganatomy.data.transforms.prepare import Prepared
 from ganatomy.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -146,29 +145,25 @@ class DataModule(Cohort, pl.LightningDataModule):
     ) -> None:
         super().__init__()
         check_source(source)
-        self.sides = Sides(unpaired, split_seed)
-        self.sides.refuse(label_fraction, unlabelled_fraction, degrade is not None)
-        set_sides(source, unpaired)
+        shares = label_fraction, unlabelled_fraction
+        self.sides = sides_of(source, Sides(unpaired, split_seed), *shares, degrade is not None)
         check_counts(batch_size=(batch_size, 1), workers=(workers, 0))
         check_choices(cache=(cache, Kind), on_error=(on_error, OnError), changed=(changed, Changed))
         self.source, self.augment, self.on_error, self.degrade = source, augment, on_error, degrade
         self.batch_size, self.batches_done, self.pieces, self.drop = batch_size, batches_done, pieces, drop
         self.seed, self.workers, self.one_size, self.with_boxes = seed, workers, one_size, with_boxes
         self.held, self.changed, self.intensity = held, changed, suited(source, intensity)
-        size = source.size if isinstance(source.size, int) or source.size is None else tuple(source.size)
-        grid = (orientation, tuple(spacing) if spacing else None, size, resize, patch is not None)
-        more = (suited(source, target_intensity, "target_intensity"), check_mode(mask, source), missing)
-        self.preparation = Preparation(self.spatial_dims, self.intensity, *grid, *more)
+        grid, more = (
+            (orientation, spacing, resize, patch is not None),
+            (target_intensity, mask, missing, drop),
+        )
+        self.preparation = preparation_of(source, self.intensity, *grid, *more)
         self.given_regions = (regions, regions_class_order)
-        self.preparation.check_channels(self.channels, self.target_channels, drop)
-        self.patches = Patches(patch, foreground) if patch is not None else None
-        self.set_sampling(Sampling(sampling, learned), class_sampling)
+        patches = Patches(patch, foreground) if patch is not None else None
+        self.set_sampling(patches, Sampling(sampling, learned), class_sampling)
         self.splitting = Splitting(tuple(split), split_seed, folds, fold, split_file)
-        self.labels = Labels(label_fraction, unlabelled_fraction, batch_size, split_seed)
-        self.prepared = Prepared(source, self.preparation, cut=one_size)
-        self.cache = self.open_cache(cache, cache_dir, cache_gb)
-        self.records, self.targets, self.dealt, self.facts = {}, {}, [], {}
-        self.sliced, self.left_out, self.going_on = False, 0, []
+        self.labels = Labels(*shares, batch_size, split_seed)
+        self.open_cache(Prepared(source, self.preparation, cut=one_size), cache, cache_dir, cache_gb)
 
     def setup(self, stage: str | None = None) -> None:
         """Split and survey the cases: read those that are not cached and find faults.

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ganatomy.data.records import Source
+from ganatomy.data.transforms.body import check_mode
 from ganatomy.data.transforms.intensity import Intensity
+from ganatomy.data.transforms.missing import Missing
+from ganatomy.data.transforms.prepare import Preparation
 from ganatomy.errors import UserError
 
 
@@ -28,6 +33,40 @@ def suited(source: Source, intensity: Intensity, key: str = "intensity") -> Inte
             "or a window [low,high]"
         )
     found: Intensity = getattr(source, key)()
+    return found
+
+
+def preparation_of(
+    source: Source,
+    intensity: Intensity,
+    orientation: str | None,
+    spacing: Sequence[float | None] | None,
+    resize: str | None,
+    patched: bool,
+    target_intensity: Intensity,
+    mask: str | None,
+    missing: Missing,
+    drop: float,
+) -> Preparation:
+    """Return the preparation of a source's cases, see `Preparation`, once it suits their channels.
+
+    Args:
+        source: the data set.
+        intensity: intensity of the images, no longer `auto`.
+        orientation: orientation of volumes.
+        spacing: mm of each axis.
+        resize: how images are brought to the source's size.
+        patched: patches are cut.
+        target_intensity: intensity of targets; `auto`: as the source suggests.
+        mask: see `check_mode`.
+        missing: see `transforms.missing`.
+        drop: share of the channels that training drops.
+    """
+    size = source.size if isinstance(source.size, int) or source.size is None else tuple(source.size)
+    grid = (orientation, tuple(spacing) if spacing else None, size, resize, patched)
+    more = (suited(source, target_intensity, "target_intensity"), check_mode(mask, source), missing)
+    found = Preparation(source.spatial_dims, intensity, *grid, *more)
+    found.check_channels(source.channels, getattr(source, "target_channels", None) or source.channels, drop)
     return found
 
 

@@ -40,7 +40,7 @@ HEADS = [
 ]
 DRAWN = ["task=synthesis", "task.imagenet=false", *NARROW]
 RUNS = {
-    "segmentation": [["task=segmentation", "lesions", "task.gate=0.9", *UNET]],
+    "segmentation": [["task=segmentation", "lesions", "task.gate=0.9", "task.scores=[cldice]", *UNET]],
     "enhancement": [
         [
             *("task=enhancement", "data.subjects=6", "data.size=16", "data.slices=2", "data.augment=[]"),

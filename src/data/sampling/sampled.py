@@ -34,16 +34,22 @@ class Sampled(TwoSided):
     sampling: Sampling
     class_sampling: Mapping[str, float] | None
 
-    def set_sampling(self, sampling: Sampling, class_sampling: Mapping[str, float] | None) -> None:
-        """Take over both settings.
+    def set_sampling(
+        self, patches: Patches | None, sampling: Sampling, class_sampling: Mapping[str, float] | None
+    ) -> None:
+        """Take over what training draws.
+
+        Args:
+            patches: cuts patches; None for whole images.
+            sampling: how often an item is drawn.
+            class_sampling: weight by class of the centres of patches; None: all alike.
 
         Raises:
             UserError: they do not suit the patches, or the two sides of an unpaired run.
         """
-        self.sampling, self.class_sampling = sampling, class_sampling
+        self.patches, self.sampling, self.class_sampling = patches, sampling, class_sampling
         self._held: tuple[list[str], list[frozenset[int]]] = ([], [])
-        cut = self.patches
-        check_class_sampling(class_sampling, cut is not None, cut.foreground if cut else 0)
+        check_class_sampling(class_sampling, patches is not None, patches.foreground if patches else 0)
         if self.unpaired and sampling.setting is not None:
             raise UserError(
                 f"data.sampling={sampling.setting}: the two sides of data.unpaired are drawn independently; "

@@ -167,3 +167,20 @@ def counted(images: Mapping[Split, Sequence[Record]], targets: Mapping[Split, Se
 
 def _number(count: int, what: str) -> str:
     return f"{count} {what}{'s' * (count != 1)}"
+
+
+def sides_of(
+    source: Source, sides: Sides, label_fraction: float, unlabelled_fraction: float, degraded: bool
+) -> Sides:
+    """Return the rule, once it suits the other settings (`Sides.refuse`), and tell the source of it.
+
+    Args:
+        source: the data set.
+        sides: the rule.
+        label_fraction: the setting `data.label_fraction`.
+        unlabelled_fraction: the setting `data.unlabelled_fraction`.
+        degraded: the run makes images from clean ones.
+    """
+    sides.refuse(label_fraction, unlabelled_fraction, degraded)
+    set_sides(source, sides.unpaired)
+    return sides

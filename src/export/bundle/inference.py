@@ -152,6 +152,11 @@ def _answer(loaded: LoadedRun) -> list[Plain]:
             *_files("map", "float32"),
         ]
     if task.makes_label_maps:
+        if getattr(task, "postprocess", None):
+            raise UserError(
+                "format=bundle: task.postprocess has no place in a bundle, whose answers would differ from "
+                "the run's; use format=onnx or torchscript, which end before it, or predict"
+            )
         gate = getattr(task, "gate", None)
         more = {} if gate is None else {"threshold": float(task.threshold), "suspicious": SUSPICIOUS}  # type: ignore[arg-type]
         more |= {} if (order := _order(task)) is None else {"order": order}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,9 +13,9 @@ from ganatomy.adversarial import read_output
 from ganatomy.baselines.segmentation import Baselines, baselines
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Batch
-from ganatomy.metrics.centreline import named_scores
 from ganatomy.metrics.outside import OutsideMetric, OutsideMetrics
 from ganatomy.metrics.segmentation import VolumeScores
+from ganatomy.metrics.structures.centreline import named_scores
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.segmentation.baselines import fit_baselines
 from ganatomy.tasks.segmentation.classes import Regions, channels_of
@@ -78,7 +78,7 @@ class SegmentationTask(PostprocessedTask):
         masks: Masks = "soft",
         dice_ce: float = 1.0,
         loss: str | dict[str, Any] = "dice_ce",
-        class_weights: Sequence[float] | dict[str, float] | Literal["auto"] | None = None,
+        class_weights: list[float] | dict[str, float] | str | None = None,
         semi: SelfTraining | None = None,
         gate: float | None = None,
         postprocess: str | Sequence[Any] | dict[str, Any] | None = None,
@@ -146,7 +146,7 @@ class SegmentationTask(PostprocessedTask):
         return self._shown(image, truth), self._shown(image, prediction)
 
     def _part(self, batch: Batch, rows: slice) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return image and label of some rows, and where these labels count; elsewhere they are background."""
+        """Return image and label of some rows, and where its labels count; they are background elsewhere."""
         image, label, valid = batch["image"][rows], batch["label"][rows], self.channels.valid(batch)
         return (image, label, None) if valid is None else (image, label.where(valid[rows], 0), valid[rows])
 
