@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -79,7 +79,7 @@ class SegmentationTask(PostprocessedTask):
         masks: Masks = "soft",
         dice_ce: float = 1.0,
         loss: str | dict[str, Any] = "dice_ce",
-        class_weights: Sequence[float] | dict[str, float] | Literal["auto"] | None = None,
+        class_weights: list[float] | dict[str, float] | str | None = None,
         semi: SelfTraining | None = None,
         gate: float | None = None,
         postprocess: str | Sequence[Any] | dict[str, Any] | None = None,

@@ -100,7 +100,7 @@ def listed(
         return None
     names = names_of(labelling)
     if isinstance(given, str):
-        raise UserError(f"task.class_weights: {given}; give null, auto (with data), or {len(names)} numbers")
+        raise UserError(f"task.class_weights: {given}; give null, auto, or {len(names)} numbers")
     if isinstance(given, Mapping):
         if set(given) != set(names):
             named = ", ".join(map(str, given))

@@ -307,7 +307,7 @@ def test_auto_counts_the_training_labels_that_are_used(sliced: bool) -> None:
     ("given", "line"),
     [
         ([1, 2, 3], r"3 numbers for 2 classes; give one for each of background, lesion, in this order"),
-        ("auto", r"auto; give null, auto \(with data\), or 2 numbers"),
+        ("autos", "autos; give null, auto, or 2 numbers"),
         ({"background": 1, "cyst": 2}, "of background, cyst; the classes are background, lesion"),
         ([0, 0], r"\[0, 0\]; give a number >= 0 for each class"),
         ([1, -1], r"\[1, -1\]; give a number >= 0"),
