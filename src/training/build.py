@@ -95,7 +95,32 @@ def complete(cfg: Config, data: DataModule) -> Config:
         takes = "_target_" not in named or "image_channels" in parameters_of(resolve(named, "augment"))
         known = {"image_channels": data.channels} if takes else {}
         adversarial["augment"] = {**known, **named}
+    _refuse_unread(settings, model["generator"], data)
     return Config.from_plain({**plain, "task": settings})
+
+
+def _refuse_unread(task: Plain, generator: Plain, data: DataModule) -> None:
+    """Raise UserError for regions, or an ignore label, of data whose label maps the task takes as they are.
+
+    Args:
+        task: Completed section `task`.
+        generator: Completed section `model.generator`.
+        data: Data of the run.
+    """
+    if data.given_regions[0] and not task.get("label_map"):
+        raise UserError("data.regions: only task=segmentation learns regions that overlap; leave it out")
+    structure = task.get("structure") or {}
+    readers = {
+        "task.lesion": task.get("lesion"),
+        "task.evaluator": task.get("evaluator"),
+        "task.structure.segmentation": structure.get("segmentation"),
+        "model.generator.label_channels": generator.get("label_channels"),
+    }
+    if data.ignores and not task.get("label_map") and (key := next((k for k, v in readers.items() if v), "")):
+        raise UserError(
+            f"data.ignore_label: {key} takes label maps as complete, and these have voxels that nobody has "
+            "labelled; only task=segmentation leaves them out"
+        )
 
 
 def _settings(task: type[AdversarialTask], data: DataModule, given: Plain) -> Plain:

@@ -31,10 +31,24 @@ class ByNumpy(nn.Module):
         return torch.from_numpy(x.numpy()).repeat(1, 4, 1, 1)
 
 
-def refused(generator: nn.Module, size: tuple[int, int] = (32, 32), plain: bool = True) -> str:
+class Listed(nets.DynUNet):
+    """Returns a list in training, of which the first head may be wrong."""
+
+    def __init__(self, channels: int = 4) -> None:
+        super().__init__(2, 1, channels, [3] * 3, [1, 2, 2], [2, 2], filters=[4] * 3)
+
+    def forward(self, x: Tensor) -> list[Tensor] | Tensor:
+        found = super().forward(x)
+        return [found, found[..., ::2, ::2]] if self.training else found
+
+
+def refused(
+    generator: nn.Module, size: tuple[int, int] = (32, 32), plain: bool = True, heads: bool = False
+) -> str:
     task = SimpleNamespace(
         generator=generator,
         plain_answer=plain,
+        deep_supervision=heads,
         network_arguments=lambda _: {"generator": {"out_channels": 4}},
     )
     try:
@@ -59,6 +73,18 @@ DEEP = nets.DynUNet(2, 1, 4, [3] * 3, [1, 2, 2], [2, 2], filters=[4] * 3, deep_s
 )
 def test_an_answer_that_cannot_be_used_is_told(generator: nn.Module, line: str) -> None:
     assert refused(generator).startswith("model.generator: ") and line in refused(generator)
+
+
+def test_a_task_may_take_several_heads_in_training() -> None:
+    for generator in (DEEP, Listed()):
+        assert refused(generator, heads=True) == ""
+    assert "returns 3 channels where 4 are needed" in refused(Listed(3), heads=True)
+    assert "returns a list" in refused(Listed()) and "returns a dictionary" in refused(
+        Dictionary(), heads=True
+    )
+    assert "BasicUNetPlusPlus returns a list" in refused(
+        nets.BasicUNetPlusPlus(2, 1, 4, (4,) * 6), heads=True
+    )
 
 
 @pytest.mark.parametrize("generator", [ByNumpy(), nets.UNet(2, 1, 4, (4, 8), (2,))])

@@ -142,8 +142,6 @@ def test_what_dataset_json_counts_is_there(tmp_path, nnunet, volume):
 
 
 LABELS: dict[str, tuple[dict[str, Any], str]] = {
-    "regions": ({"bg": 0, "whole": [1, 2], "core": 2}, r"label whole is a region, the values \[1, 2\]"),
-    "ignore": ({"bg": 0, "a": 1, "ignore": 2}, r"label ignore \(2\) marks voxels to leave out"),
     "gap": ({"bg": 0, "a": 1, "b": 3}, r"\[0, 1, 3\] are not 0, 1, 2, .*data\.label_values"),
     "no number": ({"bg": 0, "a": "one"}, "label a has the value one"),
     "twice": ({"bg": 0, "a": 1, "b": 1}, "labels a and b have the same value, 1"),

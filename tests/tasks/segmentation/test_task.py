@@ -91,6 +91,7 @@ def test_every_model_trains(train_small: Train, gradients: Any, model: str, upda
         ["unet", "channels=[4,8]", "strides=[2]"],
         ["plain_unet", "channels=[4,8]"],
         ["segresnet", "init_filters=8"],
+        ["dynunet", "width=4", "strides=[1,2,2]"],
         ["swin_unetr", "feature_size=12", "depths=[1,1,1,1]"],
     ],
     ids=lambda words: words[0],

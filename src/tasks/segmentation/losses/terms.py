@@ -71,7 +71,8 @@ def terms_of(given: str | Mapping[str, Any]) -> dict[str, Term]:
 
     Args:
         given: A name; or for each name a weight, or {weight, ramp, ...arguments}. A loss of the user's own,
-            under another name: {weight, ramp, loss}, a callable of (logits, truth).
+            under another name: {weight, ramp, loss}, a callable of (logits, truth), or of (logits, truth,
+            valid) if it has an argument `valid`; else, where voxels do not count, the prediction is right.
 
     Raises:
         UserError: A name or an argument is unknown, a value out of range, or no weight is above 0.
@@ -117,9 +118,17 @@ def _own(name: str, key: str, node: dict[str, Any], weight: float, ramp: float) 
     return Term(weight, ramp, partial(_of_user, name, loss), loss if isinstance(loss, nn.Module) else None)
 
 
+def _takes_valid(loss: Callable[..., Any]) -> bool:
+    """Return True if a loss has an argument `valid`."""
+    called = loss.forward if isinstance(loss, nn.Module) else loss
+    return "valid" in inspect.signature(called).parameters
+
+
 def _of_user(name: str, loss: Callable[..., Any], maps: Maps) -> Tensor:
-    """Return the user's loss; where voxels do not count it sees a sure, right prediction without gradient."""
+    """Return the user's loss of (logits, truth, valid); without `valid`, of a right prediction outside of it."""
     logits = maps.logits
+    if _takes_valid(loss):
+        return one_number(name, loss(logits, maps.truth, valid=maps.valid), "task.loss")
     if maps.valid is not None:
         logits = torch.where(maps.valid, logits, (2 * maps.truth - 1) * SURE)
     return one_number(name, loss(logits, maps.truth), "task.loss")

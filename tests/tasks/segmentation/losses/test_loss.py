@@ -208,6 +208,15 @@ def test_a_loss_of_ones_own_takes_logits_and_truth() -> None:
     assert [name for name, _ in loss.named_parameters()] == ["own.mine.scale"]
     inside = ((logits.sigmoid() - truth).abs() * valid).mean()
     assert loss(logits, truth, valid)["mine"].item() == pytest.approx(0.1 * inside.item(), abs=1e-6)
+    shown = []
+
+    def mine(logits: Tensor, truth: Tensor, valid: Tensor | None) -> Tensor:
+        shown.append(valid)
+        return logits.sum()
+
+    for given in (valid, None):
+        SegmentationLoss({"mine": {"weight": 1.0, "loss": mine}})(logits, truth, given)
+    assert shown[0] is valid and shown[1] is None
     unreduced = SegmentationLoss({"mine": {"weight": 1.0, "loss": lambda logits, truth: logits - truth}})
     with pytest.raises(UserError, match=r"task.loss.mine: returned .* must return one number"):
         unreduced(logits, truth)
@@ -298,7 +307,7 @@ def test_auto_counts_the_training_labels_that_are_used(sliced: bool) -> None:
     ("given", "line"),
     [
         ([1, 2, 3], r"3 numbers for 2 classes; give one for each of background, lesion, in this order"),
-        ("auto", r"auto; give null, auto \(with data\), or 2 numbers"),
+        ("autos", "autos; give null, auto, or 2 numbers"),
         ({"background": 1, "cyst": 2}, "of background, cyst; the classes are background, lesion"),
         ([0, 0], r"\[0, 0\]; give a number >= 0 for each class"),
         ([1, -1], r"\[1, -1\]; give a number >= 0"),
@@ -306,7 +315,7 @@ def test_auto_counts_the_training_labels_that_are_used(sliced: bool) -> None:
     ],
 )
 def test_class_weights_of_other_classes_are_refused(given: Any, line: str) -> None:
-    channels = Classes(("background", "lesion"))
+    labelling = Classes(("background", "lesion"))
     with pytest.raises(UserError, match=f"task.class_weights: {line}"):
-        SegmentationLoss("dice", listed(given, channels))
-    assert listed({"lesion": 2, "background": 1}, channels) == [1, 2] and listed(None, channels) is None
+        SegmentationLoss("dice", listed(given, labelling))
+    assert listed({"lesion": 2, "background": 1}, labelling) == [1, 2] and listed(None, labelling) is None
