@@ -29,61 +29,17 @@ def main(cfg: DictConfig) -> None:
     """Check one data set; exit code 1 if a fault would stop training."""
     from ganatomy.config.resolve import check_data, to_plain
     from ganatomy.config.schema import CheckConfig
+    from ganatomy.planning import checking
     from ganatomy.runs import console
-
-    from ganatomy.errors import UserError
 
     config = CheckConfig.from_plain(to_plain(cfg))
     check_data(config.data)
-    if not config.plan and (config.plan_task or config.overwrite):
-        raise UserError("task, overwrite: say something beside plan=true alone")
     console.silence_libraries()
-    page, plan = files(config)
+    page, plan = checking.files(config)
     found = check(opened(config), config.duplicates, config.pictures, page)
     if config.plan and not found.grave:
-        write_plan(config, plan)
+        checking.write_plan(config, plan, opened(config))
     sys.exit(1 if found.grave else 0)
-
-
-def files(config: CheckConfig) -> tuple[Path, Path]:
-    """Return the files of the page and of the plan; UserError for a plan that must not be written over."""
-    from ganatomy.planning.writing import refuse_existing
-
-    plan = Path(config.output or "plan.yaml")
-    if not config.plan:
-        return Path(config.output or "check.html"), plan
-    refuse_existing(plan, config.overwrite)
-    return plan.with_name("check.html") if config.output is None else plan.with_suffix(".html"), plan
-
-
-def write_plan(config: CheckConfig, path: Path) -> None:
-    """Plan a run on the checked data, print what was chosen, and write the plan."""
-    from hydra.core.hydra_config import HydraConfig
-
-    from ganatomy.config.compose import searched
-    from ganatomy.config.plans.reading import key_of
-    from ganatomy.invocation import shown, typed
-    from ganatomy.planning.planner import make_plan, suited_task
-    from ganatomy.planning.writing import short_lines, text_of_plan
-    from ganatomy.planning.writing import write_plan as write
-    from ganatomy.runs.console import print_status
-    from ganatomy.runs.multirun import given_words
-    from ganatomy.runs.terminal import Terminal
-
-    given = [
-        w for w in given_words(HydraConfig.get()) if key_of(w).split(".")[0] in ("data", "paths", "seed")
-    ]
-    task = config.plan_task or suited_task(opened(config))
-    plan = make_plan([f"task={task}", *given], config.minutes, config.memory, searched(), say=print_status)
-    write(plan, path, config.overwrite)
-    console = Terminal()
-    for line in short_lines(plan):
-        console.print(line, soft_wrap=True, highlight=False, markup=False)
-    about = plan.estimate
-    console.print(f"expected here: {about['minutes']:.3g} minutes, {about['memory_gb']:.2g} GB")
-    console.print(
-        f"plan: {shown(path.absolute())} (edit it; then {typed('train')} plan={shown(path.absolute())})"
-    )
 
 
 def opened(config: CheckConfig) -> DataModule:

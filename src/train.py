@@ -83,9 +83,9 @@ def _train(cfg: Config, directory: Path) -> float:
     from ganatomy.config.mistakes import memory
     from ganatomy.invocation import shown
     from ganatomy.launch import distributed
+    from ganatomy.planning import running
     from ganatomy.runs import console
     from ganatomy.runs.directory import open_again, open_new
-    from ganatomy.planning import running
     from ganatomy.runs.process_place import is_rank_zero
     from ganatomy.training import build, rollback
     from ganatomy.training.failure import fail

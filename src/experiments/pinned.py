@@ -13,9 +13,9 @@ from pydantic import Field
 
 from ganatomy.config.compose import as_written, is_group, parsed
 from ganatomy.config.mistakes.suggestions import nearest
+from ganatomy.config.plans.grammar import text_of
 from ganatomy.config.renamed import ADDED
 from ganatomy.config.section import Section
-from ganatomy.config.plans.grammar import text_of
 from ganatomy.config.security.elsewhere import check_references, check_words, checked
 from ganatomy.config.translate import announce
 from ganatomy.config.versions import get, values_of_today

@@ -6,7 +6,6 @@ import atexit
 import contextlib
 import math
 import os
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path

@@ -40,8 +40,9 @@ def choose_steps(draft: Draft, found: Measured) -> None:
     if steps < LEAST:
         need = (found.seconds(LEAST, FEWEST, every)) / USED / 60
         raise UserError(
-            f"plan_minutes: {draft.steps_for / 60:.3g} minutes leave no {LEAST} steps here, as reading, validation and "
-            f"test take {found.fixed + FEWEST * found.validation:.0f} s; give at least {math.ceil(need * 10) / 10:g}"
+            f"plan_minutes: {draft.steps_for / 60:.3g} minutes leave no {LEAST} steps here, as reading, "
+            f"validation and test take {found.fixed + FEWEST * found.validation:.0f} s; "
+            f"give at least {math.ceil(need * 10) / 10:g}"
         )
     steps = _round(steps)
     draft.put("trainer.max_steps", steps, f"{draft.steps_for / 60:.3g} minutes at {found.step:.3g} s a step")
@@ -102,5 +103,5 @@ def shrink(draft: Draft, found: Measured) -> None:
 
 def _round(steps: int) -> int:
     """Round down to two or three figures."""
-    unit = 10 ** max(0, int(math.log10(steps)) - 2)
+    unit: int = 10 ** max(0, int(math.log10(steps)) - 2)
     return max(1, steps // unit * unit)

@@ -1,4 +1,4 @@
-"""A plan in the making: the keys that are chosen so far, each with its reason, over what would run without."""
+"""A plan in the making: the keys that are chosen so far, each with its reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run would take, by a short trial in another process; results are remembered by machine and settings."""
+"""What a run would take, by a short trial in another process; results are remembered."""
 
 from __future__ import annotations
 

@@ -71,7 +71,8 @@ def _plan(cfg: Config, run: Run) -> tuple[dict[str, Any], list[str]]:
     plain["trainer"] |= {key: before["trainer"][key] for key in ("devices", "num_nodes")}
     validate(plain)
     about = plan.estimate
-    head = f"plan: {FILE} of the run; {about['minutes']:.3g} minutes and {about['memory_gb']:.2g} GB are expected"
+    expected = f"{about['minutes']:.3g} minutes and {about['memory_gb']:.2g} GB are expected"
+    head = f"plan: {FILE} of the run; {expected}"
     return plain, [head, *short_lines(plan)]
 
 
@@ -103,8 +104,8 @@ def check_plan(cfg: Config, data: DataModule) -> list[str]:
     if made.get("content") in (None, content_hash(data.source, data.dealt)):
         return []
     return [
-        f"note: the plan was made for other files ({made.get('cases')} cases, here {len(data.dealt)}): sizes, steps "
-        "and its estimate may not suit them"
+        f"note: the plan was made for other files ({made.get('cases')} cases, here {len(data.dealt)}): "
+        "sizes, steps and its estimate may not suit them"
     ]
 
 

@@ -15,7 +15,8 @@ from ganatomy.data.records import Record, Source
 from ganatomy.data.sources.files.base import Files
 from ganatomy.errors import UserError
 from ganatomy.files import write_whole
-from ganatomy.planning.fingerprint import Collector, Fingerprint
+from ganatomy.planning.collector import Collector
+from ganatomy.planning.fingerprint import Fingerprint
 
 if TYPE_CHECKING:
     from ganatomy.data.datamodule import DataModule

@@ -1,4 +1,4 @@
-"""A short trial of a run, in a process of its own: `python -m ganatomy.planning.trial FILE` with a job on stdin.
+"""A short trial of a run, in a process of its own: `python -m ganatomy.planning.trial FILE`, a job on stdin.
 
 It plays the real game on some of the cases: steps with loading, a validation, the test with its baselines,
 and the writing of results; the process's own peak of memory is that of the run.
@@ -110,7 +110,7 @@ def try_out(cfg: Config, limits: dict[str, int], directory: Path) -> dict[str, f
     data = build.build_data(cfg)
     if limits:
         few = chosen(data.splitting(data.source.records()), limits)
-        data.source, data.splitting = Fewer(data.source, few), Splitting()  # type: ignore[assignment]
+        data.source, data.splitting = Fewer(data.source, few), Splitting()
     begun = time.monotonic()
     data.setup()
     surveyed = time.monotonic()

@@ -9,7 +9,7 @@ GB = 2**30
 
 
 def peak_memory() -> int:
-    """Return the peak of the memory of this process in bytes: on a GPU that of the card, else the resident set."""
+    """Return the peak of this process's memory in bytes: on a GPU of the card, else the resident set."""
     import torch
 
     if torch.cuda.is_available() and torch.cuda.max_memory_reserved():

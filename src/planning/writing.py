@@ -25,9 +25,9 @@ def text_of_plan(plan: Plan) -> str:
     about = plan.estimate
     lines = [
         "# @package _global_",
-        f"# A plan for task={plan.task}: keys of `{typed('train')}` chosen from the data, each under its reason. Edit it freely, and train:",
-        f"#   {typed('train')} plan=FILE          words beside it win over the plan",
-        f"# Expected on this machine ({about['machine']}): {about['minutes']:.3g} minutes, {about['memory_gb']:.2g} GB.",
+        f"# A plan for task={plan.task}: keys of `train` chosen from the data, each under its reason.",
+        f"# Edit it freely, and train: {typed('train')} plan=FILE (words beside it win over the plan)",
+        f"# Expected here ({about['machine']}): {about['minutes']:.3g} minutes, {about['memory_gb']:.2g} GB.",
         "",
     ]
     choices, tree = _content(plan)

@@ -1,4 +1,4 @@
-"""A plan as a file: read, checked, and turned into words of the command line that the user's own words follow."""
+"""A plan as a file: read, checked, and turned into words before those that the user typed."""
 
 from __future__ import annotations
 

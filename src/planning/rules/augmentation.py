@@ -14,7 +14,7 @@ MONAI = "monai.transforms"
 
 
 def choose(draft: Draft) -> None:
-    """Choose flips where anatomy allows them, rotation, zoom, shift and intensity, and mirrors in evaluation."""
+    """Choose flips where anatomy allows them, turns, zooms and intensity, and mirrors in evaluation."""
     axes, why = flips(draft)
     keys = _keys(draft)
     if not keys:

@@ -168,10 +168,10 @@ def _volume(draft: Draft) -> None:
     whole = [up(n, 8) for n in _on_grid(draft, data.largest)]
     size = draft.get("data.size")
     sides = [size] * 3 if isinstance(size, int) else size
-    if sides and draft.get("data.patch") is None:
-        if all(own >= n for own, n in zip(sides, data.largest, strict=True)) and math.prod(sides) <= VOLUME:
-            draft.put("data.size", list(sides), "as the data set's file says: it cuts nothing off")
-            return
+    cuts = sides is None or any(own < n for own, n in zip(sides, data.largest, strict=True))
+    if draft.get("data.patch") is None and not cuts and math.prod(sides) <= VOLUME:
+        draft.put("data.size", list(sides), "as the data set's file says: it cuts nothing off")
+        return
     if math.prod(whole) <= VOLUME:
         draft.put("data.size", whole, "95th percentile of the shapes: whole volumes are small enough")
         draft.put("data.patch", None, "whole volumes are trained on")

@@ -8,9 +8,6 @@ RARE_VOXELS, RARE_CASES = 0.05, 0.1
 """A class is rare with so few voxels beside the commonest labelled one, or in so few of the cases."""
 TINY = 0.01
 """Fraction of labelled voxels below which patches seek them more often."""
-THIN = 3.5
-"""Mean thickness in voxels below which a class in most cases is thin, such as vessels."""
-OFTEN = 0.5
 
 
 def choose(draft: Draft) -> None:
@@ -35,7 +32,7 @@ def _classes(draft: Draft) -> None:
         why = f"{', '.join(seldom)}: in fewer than {RARE_CASES:.0%} of the cases"
         draft.put("data.sampling", "classes", why)
     if draft.get("data.patch") is not None and 0 < sum(labelled.values()) < TINY:
-        why = f"labels fill {sum(labelled.values()):.2%} of the voxels, so two patches of three are centred on them"
+        why = f"labels fill {sum(labelled.values()):.2%} of the voxels: two patches of three are centred on them"
         draft.put("data.foreground", 0.67, why)
 
 

@@ -21,7 +21,7 @@ SMALL, MEDIUM = 8.0, 24.0
 
 
 def choose(draft: Draft) -> None:
-    """Choose the generator's levels and the discriminator's width; networks of other classes are left alone."""
+    """Choose the generator's levels and the discriminator's width; other classes are left alone."""
     target = draft.get("model.generator._target_")
     if target == MONAI_UNET:
         _unet(draft)
