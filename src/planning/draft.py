@@ -7,6 +7,9 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+import yaml
+
+from ganatomy.config.locations import CONF
 from ganatomy.planning.fingerprint import Fingerprint
 
 MISSING = object()
@@ -76,6 +79,27 @@ class Draft:
         """Change a value that was chosen, with a further reason."""
         before = self.rows.get(key)
         self.put(key, value, f"{before.why}; {more}" if before is not None else more)
+
+    def choose(self, group: str, choice: str, why: str) -> bool:
+        """Choose a file of conf/ for a section, unless the user chose one; False where there is no such file.
+
+        Args:
+            group: Group, such as `model/generator`.
+            choice: Name of the file.
+            why: Reason, one line.
+        """
+        path, key = CONF / group / f"{choice}.yaml", group.replace("/", ".")
+        if self.is_given(key) or not path.is_file():
+            return False
+        above, _, leaf = key.rpartition(".")
+        self.get(above)[leaf] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        self.rows = {k: row for k, row in self.rows.items() if not k.startswith(f"{key}.")}
+        self.rows[group] = Row(group, choice, why)
+        return True
+
+    def choice(self, group: str) -> bool:
+        """Return True if a file was chosen for this group."""
+        return group in self.rows
 
     def words(self) -> Mapping[str, Any]:
         """Return the chosen values by key."""

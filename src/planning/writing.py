@@ -103,8 +103,9 @@ def _content(plan: Plan) -> tuple[dict[str, str], dict[str, Any]]:
             choices[key] = str(value)
         else:
             rows.append((key, value, TYPED))
-    choices = {"task": plan.task, **choices}
-    rows += [(row.key, row.value, row.why) for row in plan.rows]
+    chosen = {row.key: str(row.value) for row in plan.rows if is_group(row.key)}
+    choices = {"task": plan.task, **choices, **chosen}
+    rows += [(row.key, row.value, row.why) for row in plan.rows if not is_group(row.key)]
     for key, value, why in sorted(rows, key=lambda row: _order(row[0])):
         *above, leaf = key.split(".")
         node = tree

@@ -57,7 +57,9 @@ class PlanFile:
 
 
 def words_of(key: str, value: Any) -> list[str]:
-    """Return the words that set a key, or add it; a section of a class replaces the one that is there."""
+    """Return the words that set a key, or add it; a section replaces the one that is there."""
+    if "/" in key:
+        return [f"{key}={value}"]
     if isinstance(value, Mapping):
         return [f"++{key}=null", f"++{key}={text_of(value)}"]
     return [f"++{key}={text_of(value)}"]

@@ -27,7 +27,9 @@ def choose(draft: Draft) -> None:
     """Choose spacing, intensity, size, patch and batch."""
     _spacing(draft)
     _intensity(draft)
-    if draft.task in ("enhancement", "translation"):
+    if not draft.has("data.root"):
+        pass  # virtual images are made in the size that is asked for
+    elif draft.task in ("enhancement", "translation"):
         _pairs(draft)
     elif draft.data.dims == 3:
         _volume(draft)
@@ -160,7 +162,8 @@ def _detection(draft: Draft) -> None:
     why = "as in the files: boxes are no tighter than their pixels"
     if scale < 1:
         why = f"the files' {_by(data.shape)}, made smaller to what minutes of training allow"
-    draft.put("data.size", size, f"{why} (smallest class {data.smallest * scale:.3g} pixels)")
+    wanted = size[0] if len(set(size)) == 1 else size
+    draft.put("data.size", wanted, f"{why} (smallest class {data.smallest * scale:.3g} pixels)")
 
 
 def _volume(draft: Draft) -> None:
@@ -199,7 +202,7 @@ def _batch(draft: Draft) -> None:
     if draft.data.dims == 3:
         batch, low, high = 600_000 // pixels, 2, 4
     elif draft.task in ("enhancement", "translation"):
-        batch, low, high = 65_536 // pixels, 4, 16
+        batch, low, high = 160_000 // pixels, 4, 16
     else:
         batch, low, high = 262_144 // pixels, 4, 8 if draft.task == "segmentation" else 16
     rows = 2 ** int(math.log2(max(low, min(high, batch))))

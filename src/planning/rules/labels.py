@@ -32,7 +32,7 @@ def _classes(draft: Draft) -> None:
         why = f"{', '.join(seldom)}: in fewer than {RARE_CASES:.0%} of the cases"
         draft.put("data.sampling", "classes", why)
     if draft.get("data.patch") is not None and 0 < sum(labelled.values()) < TINY:
-        why = f"labels fill {sum(labelled.values()):.2%} of the voxels: two patches of three are centred on them"
+        why = f"labels fill {sum(labelled.values()):.2%} of the voxels: two patches of three show them"
         draft.put("data.foreground", 0.67, why)
 
 

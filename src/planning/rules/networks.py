@@ -23,6 +23,9 @@ SMALL, MEDIUM = 8.0, 24.0
 def choose(draft: Draft) -> None:
     """Choose the generator's levels and the discriminator's width; other classes are left alone."""
     target = draft.get("model.generator._target_")
+    if draft.choice("model/generator"):  # chosen for a larger image
+        draft.choose("model/generator", "unet", "as the default")
+        target = draft.get("model.generator._target_")
     if target == MONAI_UNET:
         _unet(draft)
     elif target == CENTERNET:
@@ -63,14 +66,26 @@ def strides(shape: Sequence[int], spacing: Sequence[float]) -> list[list[int]]:
 def _unet(draft: Draft) -> None:
     shape, spacing = shape_of(draft), spacing_of(draft)
     steps = strides(shape, spacing)
+    even = [step for step in steps if len(set(step)) == 1]
+    if len(even) < 2 < len(steps) and _dynunet(draft, steps):
+        return
+    steps = even or [[2] * len(shape)]
     channels = [min(WIDEST, FIRST * 2**level) for level in range(len(steps) + 1)]
-    plain = [step[0] if len(set(step)) == 1 else step for step in steps]
     bottom = [n // math.prod(step[axis] for step in steps) for axis, n in enumerate(shape)]
     why = f"{len(steps)} halvings leave {'x'.join(map(str, bottom))} of {'x'.join(map(str, shape))}"
-    if plain != [2] * len(plain):
-        why += f"; axes of coarse voxels ({max(spacing) / min(spacing):.1f} to 1) later or not at all"
-    draft.put("model.generator.strides", plain, why)
+    draft.put("model.generator.strides", [step[0] for step in steps], why)
     draft.put("model.generator.channels", channels, "doubled with each halving")
+
+
+def _dynunet(draft: Draft, steps: list[list[int]]) -> bool:
+    """Choose nnU-Net's network, which halves axes one by one; False where that is not to be had."""
+    spacing = spacing_of(draft)
+    why = f"voxels of {max(spacing) / min(spacing):.1f} to 1: coarse axes are halved later or not at all"
+    if not draft.choose("model/generator", "dynunet", why):
+        return False
+    levels = [1, *(step[0] if len(set(step)) == 1 else step for step in steps)]
+    draft.put("model.generator.strides", levels, why)
+    return True
 
 
 def _centernet(draft: Draft) -> None:
