@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import subprocess
 import sys
 import tempfile
@@ -100,7 +101,7 @@ def measured(cfg: Config, data: Fingerprint, task: str, seed_words: str = "") ->
     path = _file(one, data, seed_words)
     found = _read(path)
     if found is None:
-        found = _whole(_trial(one, limits), data, cfg)
+        found = _whole(trial(one, limits), data, cfg)
         _write(path, found)
     return found
 
@@ -110,14 +111,15 @@ def _limits(data: Fingerprint, batch: int) -> dict[str, int]:
     return {"train": max(2 * batch, 8), "val": few, "test": few}
 
 
-def _trial(cfg: Config, limits: Mapping[str, int]) -> dict[str, Any]:
+def trial(cfg: Config, limits: Mapping[str, int]) -> dict[str, Any]:
     """Run the trial; return its result."""
     job = {"config": cfg.to_plain(), "limits": dict(limits), "begun": time.time()}
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.json"
         done = subprocess.run(
             [sys.executable, "-m", "ganatomy.planning.trial", str(result)],
-            input=json.dumps(job), capture_output=True, text=True, errors="replace", check=False,
+            input=json.dumps(job), env=_alone(),
+            capture_output=True, text=True, errors="replace", check=False,
         )  # fmt: skip
         if not result.is_file():
             last = (done.stderr.strip().splitlines() or ["no output"])[-1]
@@ -129,6 +131,15 @@ def _trial(cfg: Config, limits: Mapping[str, int]) -> dict[str, Any]:
     if "error" in found:
         raise UserError(str(found["error"]))
     return found
+
+
+def _alone() -> dict[str, str]:
+    """Return the environment without what makes a process one of several."""
+    own = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+    own += ("GANATOMY_LAUNCH",)
+    return {
+        k: v for k, v in os.environ.items() if k not in own and not k.startswith(("SLURM_", "TORCHELASTIC_"))
+    }
 
 
 def _whole(found: Mapping[str, float], data: Fingerprint, cfg: Config) -> Measured:

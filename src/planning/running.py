@@ -13,6 +13,7 @@ from ganatomy.config.plans.reading import AUTO, key_of
 from ganatomy.config.resolve import validate
 from ganatomy.errors import UserError
 from ganatomy.files import write_whole
+from ganatomy.invocation import typed
 from ganatomy.planning.planner import make_plan
 from ganatomy.planning.survey import content_hash
 from ganatomy.planning.usage import GB, peak_memory
@@ -99,7 +100,7 @@ def check_plan(cfg: Config, data: DataModule) -> list[str]:
         if key in made and made[key] != value:
             raise UserError(
                 f"plan: it was made for {WORDS[key]} {_said(made[key])} and the data have {_said(value)}; "
-                "make one for these: plan=auto, or `python -m src.check data=... plan=true`"
+                f"make one for these: plan=auto, or {typed('check')} data=... plan=true"
             )
     if made.get("content") in (None, content_hash(data.source, data.dealt)):
         return []

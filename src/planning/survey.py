@@ -15,6 +15,7 @@ from ganatomy.data.records import Record, Source
 from ganatomy.data.sources.files.base import Files
 from ganatomy.errors import UserError
 from ganatomy.files import write_whole
+from ganatomy.invocation import typed
 from ganatomy.planning.collector import Collector
 from ganatomy.planning.fingerprint import Fingerprint
 
@@ -57,7 +58,7 @@ def surveyed(
             collector.add(record, case)
         step(number + 1, len(chosen))
     if not collector.read:
-        raise UserError("plan: no training case can be read; `python -m src.check data=...` says why")
+        raise UserError(f"plan: no training case can be read; {typed('check')} data=... says why")
     found = collector.fingerprint(records, content)
     if remember:
         _write(path, found)

@@ -14,6 +14,7 @@ from ganatomy.config.locations import CONF
 from ganatomy.config.plans.grammar import text_of
 from ganatomy.config.security.elsewhere import check_references, checked
 from ganatomy.errors import UserError
+from ganatomy.invocation import typed
 
 AUTO = "auto"
 NO_FILE = (AUTO, "null", "None", "none", "")
@@ -23,7 +24,6 @@ ABOUT = ("plan_for", "plan_estimate")
 """Keys of a plan that say what data it was made for, and what it is expected to take."""
 FOREIGN = ("data.secret", "data.download", "data.cache_dir")
 """Keys of these sections that no plan may hold: they reach outside the run."""
-ENDING = "make another with `python -m src.check data=... plan=true`"
 
 
 @dataclass(frozen=True)
@@ -98,10 +98,14 @@ def expanded(words: Sequence[str]) -> list[str]:
         given = next((w.partition("=")[2] for w in reversed(words) if key_of(w) == group), None)
         made = plan.choices.get(group)
         if given is not None and made is not None and given != made and "," not in given:
-            raise UserError(f"plan: {name} was made for {group}={made}, not {group}={given}; {ENDING}")
+            raise UserError(f"plan: {name} was made for {group}={made}, not {group}={given}; {_another()}")
     about = [word for key, value in plan.about.items() for word in words_of(key, value)]
     flags = [word for word in words if word.startswith("-")]
     return [*flags, *plan.words([word for word in words if not word.startswith("-")]), *about]
+
+
+def _another() -> str:
+    return f"make another with {typed('check')} data=... plan=true"
 
 
 def read_plan(path: Path) -> PlanFile:
@@ -111,7 +115,7 @@ def read_plan(path: Path) -> PlanFile:
         UserError: One line that names the file and the key at fault.
     """
     if not path.is_file():
-        raise UserError(f"plan: {path} is no file; {ENDING}")
+        raise UserError(f"plan: {path} is no file; {_another()}")
     try:
         content = checked(path).content
         if not isinstance(content, dict):
