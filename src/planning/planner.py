@@ -59,7 +59,7 @@ def make_plan(
     memory: float,
     folders: Sequence[str] = (),
     step: Step = lambda done, of: None,
-    say: Callable[[str], None] = lambda line: None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> Plan:
     """Make a plan for `train <words>`.
 
@@ -69,7 +69,7 @@ def make_plan(
         memory: GB that it may take.
         folders: Folders that Hydra searches beside conf/.
         step: Told how many cases are read.
-        say: Told what is done that takes seconds.
+        tell: Called with a line on what takes seconds.
 
     Raises:
         UserError: The words are refused, the data cannot be used, or time or memory are too small.
@@ -84,7 +84,7 @@ def make_plan(
     draft = Draft(data, plain, given, task, 60 * minutes, memory)
     rules.apply(draft)
     for number in range(TRIES):
-        say(f"plan: a trial of a few steps, validation and test{', smaller' if number else ''} ...")
+        tell(f"plan: a trial of a few steps, validation and test{', smaller' if number else ''} ...")
         found = measured(_settled(draft, words, folders), data, task)
         if not budget.too_much(draft, found):
             break

@@ -84,6 +84,17 @@ def file_of(words: Sequence[str]) -> str:
     return "" if value is None or str(value) in NO_FILE else str(value)
 
 
+def of_command(name: str, words: Sequence[str]) -> list[str]:
+    """Return the words of a command: of `train` with those of a plan, of `check` with its key of the task.
+
+    Raises:
+        UserError: See `expanded`.
+    """
+    if name == "check":  # a key there, and a group of conf/ elsewhere
+        return [f"plan_{word}" if word.startswith("task=") else word for word in words]
+    return expanded(words) if name == "train" else list(words)
+
+
 def expanded(words: Sequence[str]) -> list[str]:
     """Return words with those of the plan that `plan=FILE` names; words of a plan are not added twice.
 
