@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 TRIES = 4
 """Trials at most, each smaller than the last."""
-Step = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,6 @@ def make_plan(
     minutes: float,
     memory: float,
     folders: Sequence[str] = (),
-    step: Step = lambda done, of: None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Plan:
     """Make a plan for `train <words>`.
@@ -68,7 +66,6 @@ def make_plan(
         minutes: Time of the run on this machine.
         memory: GB that it may take.
         folders: Folders that Hydra searches beside conf/.
-        step: Told how many cases are read.
         tell: Called with a line on what takes seconds.
 
     Raises:
@@ -76,7 +73,7 @@ def make_plan(
     """
     plain = composed(words, folders, check=True)
     cfg = validate(plain)
-    data = surveyed(open_data(cfg.data, cfg.paths, seed=cfg.seed), step)
+    data = surveyed(open_data(cfg.data, cfg.paths, seed=cfg.seed))
     task = task_of(plain)
     _check_answers(task, data.has, plain)
     keys = (override.key_or_group for override in parsed(_plain_words(words)))

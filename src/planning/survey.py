@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from rich.progress import track
 
 from ganatomy.data.io.digests import STORES, trim
 from ganatomy.data.problems import sound
@@ -18,6 +20,7 @@ from ganatomy.files import write_whole
 from ganatomy.invocation import typed
 from ganatomy.planning.collector import Collector
 from ganatomy.planning.fingerprint import Fingerprint
+from ganatomy.runs.terminal import Terminal
 
 if TYPE_CHECKING:
     from ganatomy.data.datamodule import DataModule
@@ -28,14 +31,11 @@ FORMAT = 1
 """Part of the name of a remembered fingerprint: increase it when facts are found differently."""
 
 
-def surveyed(
-    data: DataModule, step: Callable[[int, int], None] = lambda done, of: None, remember: bool = True
-) -> Fingerprint:
+def surveyed(data: DataModule, remember: bool = True) -> Fingerprint:
     """Return the fingerprint of a data set, from an earlier survey if its files are the same.
 
     Args:
         data: Data set; nothing of it is changed.
-        step: Called after each case with the number of cases that were read, and of those to read.
         remember: Take and keep the fingerprint in the folder of caches.
 
     Raises:
@@ -52,11 +52,10 @@ def surveyed(
         return known
     chosen = sample(records)
     collector = Collector(data.source, data.preparation)
-    for number, record in enumerate(chosen):
+    for record in track(chosen, "reading for a plan", console=Terminal(stderr=True), transient=True):
         case, _ = examined(record, data.source)
         if case is not None:
             collector.add(record, case)
-        step(number + 1, len(chosen))
     if not collector.read:
         raise UserError(f"plan: no training case can be read; {typed('check')} data=... says why")
     found = collector.fingerprint(records, content)
