@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,7 @@ class Measured:
         checkpoint: Writing one.
         validation: One validation of all cases.
         test: The test of all cases, with the baselines.
-        memory: Peak.
+        memory: Peak, of all processes of a machine together.
     """
 
     start: float
@@ -103,7 +103,7 @@ def measured(cfg: Config, data: Fingerprint, task: str, seed_words: str = "") ->
     if found is None:
         found = _whole(trial(one, limits), data, cfg)
         _write(path, found)
-    return found
+    return replace(found, memory=found.memory * cfg.trainer.devices)
 
 
 def _limits(data: Fingerprint, batch: int) -> dict[str, int]:
@@ -135,8 +135,8 @@ def trial(cfg: Config, limits: Mapping[str, int]) -> dict[str, Any]:
 
 def _alone() -> dict[str, str]:
     """Return the environment without what makes a process one of several."""
-    own = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-    own += ("GANATOMY_LAUNCH",)
+    own = {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
+    own |= {"GANATOMY_LAUNCH"}
     return {
         k: v for k, v in os.environ.items() if k not in own and not k.startswith(("SLURM_", "TORCHELASTIC_"))
     }

@@ -120,7 +120,10 @@ def closing_lines(cfg: Config, seconds: float) -> list[str]:
     expected = cfg.plan_estimate
     if not expected or cfg.resume:
         return []
-    took = (f"{(seconds - sum(_spent)) / 60:.3g} minutes", f"{peak_memory() / GB:.2g} GB")
+    took = (
+        f"{(seconds - sum(_spent)) / 60:.3g} minutes",
+        f"{cfg.trainer.devices * peak_memory() / GB:.2g} GB",
+    )
     said = (f"{expected.get('minutes', '?')}", f"{expected.get('memory_gb', '?')}")
     return [f"plan: took {took[0]} (expected {said[0]}) and {took[1]} (expected {said[1]})"]
 

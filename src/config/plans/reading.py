@@ -101,7 +101,8 @@ def expanded(words: Sequence[str]) -> list[str]:
     Raises:
         UserError: The file cannot be read, is no plan, or was made for another task or data set.
     """
-    name = file_of(words)
+    resumed = any(word.startswith("resume=") and word not in ("resume=", "resume=null") for word in words)
+    name = "" if resumed else file_of(words)  # a resumed run keeps its own
     if not name or any(key_of(word) in ABOUT for word in words):
         return list(words)
     plan = read_plan(Path(name))

@@ -48,13 +48,9 @@ def strides(shape: Sequence[int], spacing: Sequence[float]) -> list[list[int]]:
     sides, widths = list(shape), list(spacing)
     found: list[list[int]] = []
     while len(found) < DEEPEST:
-        finest = min(
-            width for side, width in zip(sides, widths, strict=True) if side // 2 >= EDGE or side > 1
-        )
-        step = [
-            2 if side // 2 >= EDGE and width < COARSE * finest else 1
-            for side, width in zip(sides, widths, strict=True)
-        ]
+        free = [side % 2 == 0 and side // 2 >= EDGE for side in sides]
+        finest = min((width for width, can in zip(widths, free, strict=True) if can), default=0.0)
+        step = [2 if can and width < COARSE * finest else 1 for width, can in zip(widths, free, strict=True)]
         if max(step) == 1:
             break
         found.append(step)

@@ -70,6 +70,7 @@ def test_words_of_a_plan_are_not_added_twice(plan: Path) -> None:
     once = expanded([f"plan={plan}"])
     assert expanded(once) == once
     assert expanded(["plan=auto", "data.size=8"]) == ["plan=auto", "data.size=8"]
+    assert expanded(["resume=DIR", f"plan={plan}"]) == ["resume=DIR", f"plan={plan}"]  # which refuses it
 
 
 @pytest.mark.parametrize(
