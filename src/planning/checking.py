@@ -56,8 +56,7 @@ def write_plan(config: CheckConfig, path: Path, data: DataModule) -> None:
     plan = make_plan(words, config.minutes, config.memory, searched(), tell=print_status)
     writing.write_plan(plan, path, config.overwrite)
     console = Terminal()
-    for line in writing.short_lines(plan):
-        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    console.print(writing.table(plan))
     about, place = plan.estimate, shown(path.absolute())
     console.print(f"expected here: {about['minutes']:.3g} minutes, {about['memory_gb']:.2g} GB")
     console.print(f"plan: {place} (edit it; then {typed('train')} plan={place})", soft_wrap=True)

@@ -17,10 +17,11 @@ from ganatomy.invocation import typed
 from ganatomy.planning.planner import make_plan
 from ganatomy.planning.survey import content_hash
 from ganatomy.planning.usage import GB, peak_memory
-from ganatomy.planning.writing import short_lines, text_of_plan
+from ganatomy.planning.writing import table, text_of_plan
 from ganatomy.runs.console import print_status
 from ganatomy.runs.multirun import given_words
 from ganatomy.runs.process_place import from_rank_zero
+from ganatomy.runs.terminal import Terminal
 
 if TYPE_CHECKING:
     from ganatomy.config.schema import Config
@@ -52,14 +53,13 @@ def planned(cfg: Config, run: Run) -> Config:
     if cfg.plan != AUTO or cfg.resume:
         return cfg
     begun = time.monotonic()
-    plain, lines = from_rank_zero(lambda: _plan(cfg, run))
-    print_status("\n".join(lines))
+    plain = from_rank_zero(lambda: _plan(cfg, run))
     run.begun = time.monotonic()
     _spent.append(run.begun - begun)
     return type(cfg).from_plain(plain)
 
 
-def _plan(cfg: Config, run: Run) -> tuple[dict[str, Any], list[str]]:
+def _plan(cfg: Config, run: Run) -> dict[str, Any]:
     words = [word for word in given_words(HydraConfig.get()) if not word.startswith(("hydra.", "+hydra."))]
     folders = searched()
     asked = [word for word in words if key_of(word) not in OWN]
@@ -73,8 +73,9 @@ def _plan(cfg: Config, run: Run) -> tuple[dict[str, Any], list[str]]:
     validate(plain)
     about = plan.estimate
     expected = f"{about['minutes']:.3g} minutes and {about['memory_gb']:.2g} GB are expected"
-    head = f"plan: {FILE} of the run; {expected}"
-    return plain, [head, *short_lines(plan)]
+    print_status(f"plan: {FILE} of the run; {expected}")
+    Terminal(stderr=True).print(table(plan))
+    return plain
 
 
 def check_plan(cfg: Config, data: DataModule) -> list[str]:

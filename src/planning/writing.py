@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from rich.table import Table
 
 from ganatomy.config.compose import is_group
 from ganatomy.config.plans.reading import key_of
@@ -75,11 +76,14 @@ def refuse_existing(path: Path, overwrite: bool) -> None:
         raise UserError(f"output: {shown(path)} exists; give overwrite=true, or another output=")
 
 
-def short_lines(plan: Plan) -> list[str]:
-    """Return the lines that say on a terminal what was chosen."""
-    wide = max((len(_pair(row.key, row.value)) for row in plan.rows), default=0)
-    wide = min(wide, 56)
-    return [f"  {_pair(row.key, row.value):<{wide}}  {row.why}" for row in plan.rows]
+def table(plan: Plan) -> Table:
+    """Return what was chosen and why, for a terminal."""
+    drawn = Table.grid(padding=(0, 2))
+    drawn.add_column(overflow="fold", min_width=24, ratio=2)
+    drawn.add_column(overflow="fold", ratio=3)
+    for row in plan.rows:
+        drawn.add_row(f"  {_pair(row.key, row.value)}", row.why)
+    return drawn
 
 
 def _pair(key: str, value: Any) -> str:

@@ -12,7 +12,7 @@ from ganatomy.config.plans.reading import read_plan
 from ganatomy.errors import UserError
 from ganatomy.planning.draft import Row
 from ganatomy.planning.planner import Plan
-from ganatomy.planning.writing import short_lines, text_of_plan, write_plan
+from ganatomy.planning.writing import table, text_of_plan, write_plan
 
 FLIP = {"_target_": "monai.transforms.RandFlipd", "keys": ["image", "label"], "prob": 0.5, "spatial_axis": 1}
 PLAN = Plan(
@@ -52,7 +52,7 @@ def test_every_key_stands_below_its_reason() -> None:
     assert lines[at - 1].strip() == "# large: # and : in a reason"
     assert max(map(len, lines)) < 160
     assert yaml.safe_load("\n".join(lines))["trainer"] == {"max_steps": 120}
-    assert len(short_lines(PLAN)) == len(PLAN.rows)
+    assert table(PLAN).row_count == len(PLAN.rows)
 
 
 def test_another_file_is_not_written_over(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def choose(draft: Draft) -> None:
         chosen = [*(_flip(keys, axis) for axis in axes), *_moved(draft, keys)]
         draft.put("data.augment", chosen, f"{why}; turns, zooms and intensity as scans differ in them")
     if draft.has("task.mirror_axes") and draft.task in ("segmentation", "detection"):
-        draft.put("task.mirror_axes", axes, f"evaluation averages over flips; {why}")
+        draft.put("task.mirror_axes", axes, "evaluation averages over these flips" if axes else why)
 
 
 def flips(draft: Draft) -> tuple[list[int], str]:
