@@ -29,12 +29,16 @@ def main(cfg: DictConfig) -> None:
     """Check one data set; exit code 1 if a fault would stop training."""
     from ganatomy.config.resolve import check_data, to_plain
     from ganatomy.config.schema import CheckConfig
+    from ganatomy.planning import checking
     from ganatomy.runs import console
 
     config = CheckConfig.from_plain(to_plain(cfg))
     check_data(config.data)
     console.silence_libraries()
-    found = check(opened(config), config.duplicates, config.pictures, Path(config.output))
+    page, plan = checking.files(config)
+    found = check(opened(config), config.duplicates, config.pictures, page)
+    if config.plan and not found.grave:
+        checking.write_plan(config, plan, opened(config))
     sys.exit(1 if found.grave else 0)
 
 

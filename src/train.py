@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from ganatomy.runs.directory import Run
     from ganatomy.tasks.base import AdversarialTask
     from ganatomy.training.rollback import Attempt
+
+BEGUN = time.monotonic()
+"""Start of this process, as nearly as Python code sees it."""
 
 
 @command("train")
@@ -79,6 +83,7 @@ def _train(cfg: Config, directory: Path) -> float:
     from ganatomy.config.mistakes import memory
     from ganatomy.invocation import shown
     from ganatomy.launch import distributed
+    from ganatomy.planning import running
     from ganatomy.runs import console
     from ganatomy.runs.directory import open_again, open_new
     from ganatomy.runs.process_place import is_rank_zero
@@ -88,6 +93,8 @@ def _train(cfg: Config, directory: Path) -> float:
 
     console.silence_libraries()
     run = (open_again if cfg.resume else open_new)(directory, is_rank_zero())
+    if cfg.plan and not cfg.resume:
+        cfg = running.planned(cfg, run)
     attempt = rollback.first(cfg, run)
     console.seed_everything(attempt.cfg.seed, cfg.trainer.threads)
     if cfg.init and not cfg.resume:
@@ -95,6 +102,8 @@ def _train(cfg: Config, directory: Path) -> float:
     data = build.build_data(attempt.cfg)
     with memory.explained(cfg, begun=False):
         data.setup()
+    for line in running.check_plan(cfg, data):
+        console.print_status(line)
     session = _set_up(attempt, run, data)
     try:
         while isinstance(outcome := _play(session), rollback.Attempt):
@@ -178,6 +187,7 @@ def _play(session: Session) -> float | Attempt:
 def _finish(session: Session) -> float:
     """Score the chosen checkpoint on the test split and write the results."""
     from ganatomy.callbacks.loggers import close_wandb
+    from ganatomy.planning import running
     from ganatomy.training import results
 
     cfg, run, data = session.cfg, session.run, session.data
@@ -198,7 +208,13 @@ def _finish(session: Session) -> float:
     for logger in trainer.loggers:
         logger.finalize("success")
     close_wandb(0)
-    lines = [*task.closing_lines, *session.attempt.closing_lines(game.get("game", "")), *early, *notes]
+    lines = [
+        *running.closing_lines(cfg, time.monotonic() - BEGUN),
+        *task.closing_lines,
+        *session.attempt.closing_lines(game.get("game", "")),
+        *early,
+        *notes,
+    ]
     results.show(run, lines, cfg.callbacks.report)
     return float(best["score"])
 

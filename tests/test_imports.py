@@ -28,6 +28,7 @@ KNOWS: Mapping[str, set[str]] = {
     "tasks": GROUND | {"optim"},
     "callbacks": GROUND | {"guard", "tasks", "config", "runs", "launch"},
     "training": BELOW_TRAINING,
+    "planning": BELOW_TRAINING | {"training"},
     "sweeps": {"config", "runs", "launch", "pictures", "metrics"},
     "experiments": {"config", "runs", "launch", "sweeps", "pictures", "metrics"},
     "inference": BELOW_INFERENCE,
@@ -48,6 +49,7 @@ MAY_USE = {
     "launch": {"hydra", "omegaconf", "pytorch_lightning"},
     "runs": {"hydra", "omegaconf"},
     "training": FRAMEWORKS,
+    "planning": {"hydra", "pytorch_lightning"},
     **{
         verb: {"omegaconf"}
         for verb in ("predict", "evaluate", "generate", "export", "demo", "compare", "index")

@@ -21,6 +21,7 @@ from ganatomy.config.mistakes.explain import explain, of_choice
 from ganatomy.config.mistakes.keys import composed_plain, paths_of, search_path
 from ganatomy.config.mistakes.overrides import refuse_bases, replacing, trouble
 from ganatomy.config.mistakes.suggestions import nearest
+from ganatomy.config.plans.reading import expanded
 from ganatomy.config.resolve import to_plain, validate
 from ganatomy.config.resolvers import register_resolvers
 from ganatomy.config.translate import announce, word_of_today, words_of_today
@@ -74,7 +75,7 @@ def _composition(words: Sequence[str], folders: Sequence[str] = ()) -> Iterator[
     register_resolvers()
     before = HydraConfig.instance().cfg
     standing = functools.partial(composed_plain, "train", more=search_path(folders))
-    known, lines = words_of_today(words, standing)
+    known, lines = words_of_today(expanded(words), standing)
     announce(lines)
     found = replacing(known, standing)
     GlobalHydra.instance().clear()

@@ -53,6 +53,11 @@ ADDED: dict[str, Any] = {
     "freeze": [],
     "freeze_discriminator": 0,
     "model.adversarial.history": 0,
+    "plan": None,
+    "plan_minutes": 10.0,
+    "plan_memory": 8.0,
+    "plan_for": None,
+    "plan_estimate": None,
 }
 """A key that came after 062eb33 -> its FIRST default, which says what runs did before it was there.
 

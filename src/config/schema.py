@@ -193,6 +193,11 @@ class Config(Section):
     init_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     freeze: Patterns = Field(default_factory=list)
     freeze_discriminator: Annotated[int, Field(ge=0)] = 0
+    plan: Annotated[str, Field(min_length=1)] | None = None
+    plan_minutes: Positive = 10.0
+    plan_memory: Positive = 8.0
+    plan_for: Node | None = None
+    plan_estimate: Node | None = None
     save_predictions: Cases
     save_samples: Annotated[int, Field(ge=0)] = 0
     save_format: Literal["png8", "png16", "nifti", "npz"] | None = None
@@ -218,8 +223,13 @@ class CheckConfig(Section):
 
     paths: PathsConfig
     data: DataConfig
-    output: str
+    output: str | None
     pictures: Annotated[int, Field(ge=0)]
     duplicates: Annotated[int, Field(ge=0)]
+    plan: bool = False
+    plan_task: str | None = None
+    minutes: Positive = 10.0
+    memory: Positive = 8.0
+    overwrite: bool = False
     seed: Annotated[int, Field(ge=0)]
     debug: bool

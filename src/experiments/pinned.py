@@ -13,6 +13,7 @@ from pydantic import Field
 
 from ganatomy.config.compose import as_written, is_group, parsed
 from ganatomy.config.mistakes.suggestions import nearest
+from ganatomy.config.plans.grammar import text_of
 from ganatomy.config.renamed import ADDED
 from ganatomy.config.section import Section
 from ganatomy.config.security.elsewhere import check_references, check_words, checked
@@ -20,7 +21,6 @@ from ganatomy.config.translate import announce
 from ganatomy.config.versions import get, values_of_today
 from ganatomy.errors import UserError
 from ganatomy.experiments.spec import RUN
-from ganatomy.launch.processes import quoted
 
 PINNED = "configuration.yaml"
 Values = dict[str, Any]
@@ -85,19 +85,8 @@ def choices(words: Sequence[str]) -> list[str]:
 def words_of(key: str, value: Any) -> list[str]:
     """Return words that set a key to this value, whatever its value was."""
     if isinstance(value, Mapping):
-        return [f"{key}=null", f"+{key}={_text(value)}"]
-    return [f"{key}={value}"] if is_group(key) else [f"{key}={_text(value)}"]
-
-
-def _text(value: Any) -> str:
-    """Write a plain value in Hydra's grammar."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {_text(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_text, value)) + "]"
-    if isinstance(value, str):
-        return quoted(value)
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+        return [f"{key}=null", f"+{key}={text_of(value)}"]
+    return [f"{key}={value}"] if is_group(key) else [f"{key}={text_of(value)}"]
 
 
 def _of_today(block: Block, path: Path) -> Block:

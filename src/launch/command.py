@@ -20,6 +20,7 @@ from omegaconf import DictConfig
 
 from ganatomy.config.locations import CONF
 from ganatomy.config.mistakes.overrides import refuse_bases, replacing
+from ganatomy.config.plans.reading import of_command
 from ganatomy.config.resolvers import register_resolvers
 from ganatomy.config.security.hydra_job import refuse_foreign, refuse_variables
 from ganatomy.config.translate import readable
@@ -76,6 +77,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
                 if name == "train":
                     allocator.start_anew()
                     restore_resumed(sys.argv[1:])
+                sys.argv[1:] = of_command(name, sys.argv[1:])
                 sys.argv[1:] = readable(sys.argv[1:], name == "train", composing)
                 sys.argv[1:] = replacing(sys.argv[1:], composing)
                 refuse_foreign(name, sys.argv[1:], folders)

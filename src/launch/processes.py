@@ -6,7 +6,6 @@ import atexit
 import contextlib
 import math
 import os
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +50,7 @@ def train_in_processes(count: int, directory: Path) -> float:
     """Run this command in `count` processes; return the best validation score."""
     from ganatomy.config.compose import searched
     from ganatomy.config.mistakes.keys import search_path
+    from ganatomy.config.plans.grammar import quoted
     from ganatomy.launch.launcher import launch
     from ganatomy.runs.directory import Run
 
@@ -106,9 +106,3 @@ def end_by_game(directory: Path) -> None:
     """
     if HydraConfig.get().mode == RunMode.RUN and is_rank_zero() and failed_game(directory):
         raise SystemExit(GAME_FAILED)
-
-
-def quoted(text: str) -> str:
-    """Quote a text for Hydra's grammar; backslashes are escaped only before a quote."""
-    escaped = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + ("\\'" if found[2] else ""), text)
-    return f"'{escaped}'"

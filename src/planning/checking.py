@@ -1,0 +1,62 @@
+"""Plans that `check plan=true` writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra.core.hydra_config import HydraConfig
+
+from ganatomy.config.compose import searched
+from ganatomy.config.plans.reading import key_of
+from ganatomy.errors import UserError
+from ganatomy.invocation import shown, typed
+from ganatomy.planning import writing
+from ganatomy.planning.planner import make_plan, suited_task
+from ganatomy.runs.console import print_status
+from ganatomy.runs.multirun import given_words
+from ganatomy.runs.terminal import Terminal
+
+if TYPE_CHECKING:
+    from ganatomy.config.schema import CheckConfig
+    from ganatomy.data.datamodule import DataModule
+
+REPEATED = ("data", "paths", "seed")
+"""Keys of the check that `train` is to have as well."""
+
+
+def files(config: CheckConfig) -> tuple[Path, Path]:
+    """Return the files of the page and of the plan.
+
+    Raises:
+        UserError: A plan is there already, or keys of plans are given without one.
+    """
+    if not config.plan and (config.plan_task or config.overwrite):
+        raise UserError("task, overwrite: say something beside plan=true alone")
+    plan = Path(config.output or "plan.yaml")
+    if not config.plan:
+        return Path(config.output or "check.html"), plan
+    writing.refuse_existing(plan, config.overwrite)
+    return plan.with_name("check.html") if config.output is None else plan.with_suffix(".html"), plan
+
+
+def write_plan(config: CheckConfig, path: Path, data: DataModule) -> None:
+    """Plan a run on the checked data, print what was chosen, and write the plan.
+
+    Args:
+        config: Configuration of the check.
+        path: File of the plan.
+        data: The data set, which may be opened anew.
+
+    Raises:
+        UserError: The data suit no task, or time or memory are too small.
+    """
+    given = [w for w in given_words(HydraConfig.get()) if key_of(w).split(".")[0] in REPEATED]
+    words = [f"task={config.plan_task or suited_task(data)}", *given]
+    plan = make_plan(words, config.minutes, config.memory, searched(), tell=print_status)
+    writing.write_plan(plan, path, config.overwrite)
+    console = Terminal()
+    console.print(writing.table(plan))
+    about, place = plan.estimate, shown(path.absolute())
+    console.print(f"expected here: {about['minutes']:.3g} minutes, {about['memory_gb']:.2g} GB")
+    console.print(f"plan: {place} (edit it; then {typed('train')} plan={place})", soft_wrap=True)

@@ -1,0 +1,81 @@
+"""Augmentation of training, and the mirror images that evaluation averages over."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ganatomy.planning.draft import Draft
+from ganatomy.planning.rules.images import shape_of
+
+SIDED = re.compile(r"(^|[\W_])(left|right|links|rechts|lh|rh|l|r)($|[\W_])", re.IGNORECASE)
+"""Names of classes that tell the sides of the body apart."""
+MONAI = "monai.transforms"
+
+
+def choose(draft: Draft) -> None:
+    """Choose flips where anatomy allows them, turns, zooms and intensity, and mirrors in evaluation."""
+    axes, why = flips(draft)
+    keys = _keys(draft)
+    if not keys:
+        return
+    own = draft.get("data.augment") or []
+    if draft.task in ("enhancement", "translation"):
+        if not own and axes:
+            draft.put("data.augment", [_flip(keys, axis) for axis in axes], f"flips: {why}")
+    elif not any("Affine" in str(each) or "Rotat" in str(each) for each in own):
+        chosen = [*(_flip(keys, axis) for axis in axes), *_moved(draft, keys)]
+        draft.put("data.augment", chosen, f"{why}; turns, zooms and intensity as scans differ in them")
+    if draft.has("task.mirror_axes") and draft.task in ("segmentation", "detection"):
+        draft.put("task.mirror_axes", axes, "evaluation averages over these flips" if axes else why)
+
+
+def flips(draft: Draft) -> tuple[list[int], str]:
+    """Return the axes that may be flipped, and the reason."""
+    data = draft.data
+    names = [*data.classes, *data.box_classes, *data.image_classes]
+    if sided := next((name for name in names if SIDED.search(name)), ""):
+        return [], f"no flips, as the class {sided} tells sides apart"
+    if data.dims == 2 and not data.sliced and data.channels == 3 and data.modality == "picture":
+        return [0, 1], "colour pictures (microscopy) have neither up nor left"
+    return [1], "flips from left to right alone, which a body nearly survives"
+
+
+def _keys(draft: Draft) -> list[str]:
+    """Return the arrays that move together."""
+    data = draft.data
+    if draft.get("data.unpaired"):
+        return []
+    if draft.task == "segmentation":
+        return ["image", "label"]
+    if draft.task == "detection":
+        return ["image"]  # boxes follow by themselves
+    return ["image", "target"] if "target" in data.has else ["image"]
+
+
+def _flip(keys: list[str], axis: int) -> dict[str, Any]:
+    return {"_target_": f"{MONAI}.RandFlipd", "keys": keys, "prob": 0.5, "spatial_axis": axis}
+
+
+def _moved(draft: Draft, keys: list[str]) -> list[dict[str, Any]]:
+    volume = draft.data.dims == 3
+    modes = ["bilinear", *["nearest"] * (len(keys) - 1)]
+    affine = {
+        "_target_": f"{MONAI}.RandAffined",
+        "keys": keys,
+        "prob": 0.5 if volume else 0.7,
+        "rotate_range": [0.2, 0.2, 0.2] if volume else 0.3,
+        "scale_range": [0.15] * 3 if volume else 0.15,
+        "translate_range": max(1, round(0.05 * min(shape_of(draft)))),
+        "mode": modes if len(modes) > 1 else modes[0],
+        "padding_mode": "border",
+    }
+    scale = {"_target_": f"{MONAI}.RandScaleIntensityd", "keys": ["image"], "prob": 0.3, "factors": 0.2}
+    gamma = {
+        "_target_": f"{MONAI}.RandAdjustContrastd",
+        "keys": ["image"],
+        "prob": 0.3,
+        "gamma": [0.7, 1.5],
+        "retain_stats": True,
+    }
+    return [affine, scale] if draft.task == "detection" else [affine, gamma, scale]

@@ -1,0 +1,152 @@
+"""Fingerprints of planted data sets, against numbers by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ganatomy.data.datamodule import DataModule
+from ganatomy.data.records import Case, Record
+from ganatomy.data.transforms.prepare import Preparation
+from ganatomy.planning import survey
+from ganatomy.planning.collector import Collector, overlaps, thickness
+from ganatomy.planning.fingerprint import Fingerprint
+from tests.planning.planted import Planted
+
+
+def of_cases(dims: int, cases: list[Case], **more: Any) -> Fingerprint:
+    """The fingerprint of training cases alone."""
+    source = Planted(dims, cases, **more)
+    collector = Collector(source, Preparation(dims))
+    records = source.records()
+    for record in records:
+        collector.add(record, source.load(record))
+    return collector.fingerprint(records, "hash")
+
+
+def volume(shape: tuple[int, ...], spacing: tuple[float, ...], low: float = 0.0) -> Case:
+    """A volume of RAS files, whose axes PLS turns to (second, first, third)."""
+    rng = np.random.default_rng(0)
+    image = rng.uniform(low, 1000.5, (1, *shape)).astype(np.float32)
+    image[0, 0, 0, 0] = low
+    return {"image": image, "affine": np.diag([*spacing, 1.0]), "spacing": np.array(spacing)}
+
+
+def test_shapes_and_spacings_are_those_of_the_turned_volumes() -> None:
+    found = of_cases(3, [volume((20, 30, 10), (1.0, 0.8, 5.0)), volume((20, 34, 12), (1.0, 0.8, 2.5))])
+    assert found.shape == (32.0, 20.0, 11.0)
+    assert found.spacing == pytest.approx((0.8, 1.0, 3.75))
+    assert found.finest == pytest.approx((0.8, 1.0, 2.75))  # 2.5 + 0.1 * 2.5
+    assert found.uneven == pytest.approx(2.0)
+    assert found.anisotropy == pytest.approx(3.75 / 0.8)
+
+
+@pytest.mark.parametrize(("low", "modality"), [(-1000.0, "ct"), (0.0, "other"), (-400.0, "other")])
+def test_a_ct_is_told_by_its_air(low: float, modality: str) -> None:
+    assert of_cases(3, [volume((8, 8, 8), (1, 1, 1), low)]).modality == modality
+
+
+def test_pictures_of_8_bits() -> None:
+    grey = {"image": np.arange(256.0).reshape(1, 16, 16), "affine": np.eye(4), "spacing": np.ones(2)}
+    assert of_cases(2, [grey]).modality == "picture"
+    assert of_cases(2, [grey | {"image": grey["image"] + 0.5}]).modality == "other"
+
+
+def test_voxels_cases_and_thickness_of_each_class() -> None:
+    plate, empty = np.zeros((1, 40, 40), np.uint8), np.zeros((1, 40, 40), np.uint8)
+    plate[0, 10:14] = 1  # 4 x 40: faces 40 + 40 + 4 + 4
+    empty[0, 0, 0] = 2
+    shared = {"affine": np.eye(4), "spacing": np.ones(2)}
+    cases = [{"image": label + 0.5, "label": label, **shared} for label in (plate, empty)]
+    found = of_cases(2, cases, classes=("background", "plate", "dot", "never"))
+    assert found.voxels == pytest.approx(
+        {"background": 3039 / 3200, "plate": 0.05, "dot": 1 / 3200, "never": 0}
+    )
+    assert found.holds == {"background": 1.0, "plate": 0.5, "dot": 0.5, "never": 0.0}
+    assert found.thickness == pytest.approx({"plate": 2 * 160 / 88, "dot": 0.5}, abs=0.01)
+    assert found.has == ("label",)
+
+
+def test_thickness_of_a_disc_and_of_nothing() -> None:
+    rows, columns = np.ogrid[:101, :101]
+    disc = (rows - 50) ** 2 + (columns - 50) ** 2 <= 40**2
+    assert thickness(disc) == pytest.approx(0.39 * 80, rel=0.02)  # 2 pi r^2 / 8 r
+    assert thickness(np.zeros((3, 3), bool)) == 0.0
+
+
+def test_boxes_by_number_side_class_and_overlap() -> None:
+    boxes = np.array([[0, 0, 10, 10], [0, 5, 10, 15], [20, 20, 24, 29]], float)
+    shared = {"image": np.ones((1, 64, 64)) / 2, "affine": np.eye(4), "spacing": np.ones(2)}
+    cases = [
+        shared | {"boxes": boxes, "classes": np.array([0, 0, 1])},
+        shared | {"boxes": np.zeros((0, 4)), "classes": np.zeros(0, int)},
+    ]
+    found = of_cases(2, cases, box_classes=("large", "small"))
+    assert found.boxes == (1, 3)
+    assert found.box_side[1] == pytest.approx(10.0)
+    assert found.smallest == pytest.approx(6.0)  # the root of 4 times 9
+    assert np.allclose(overlaps(boxes), [1 / 3, 1 / 3, 0])
+    assert found.crowding == pytest.approx(1 / 3, abs=0.01)
+
+
+def test_only_training_cases_count() -> None:
+    source = Planted(3, [volume((8, 8, 8), (1, 1, 1)), volume((80, 80, 80), (1, 1, 1))])
+    records = source.records()
+    records[1] = replace(records[1], split="test")
+    collector = Collector(source, Preparation(3))
+    for record in records:
+        collector.add(record, source.load(record))
+    found = collector.fingerprint(records, "")
+    assert found.largest == (8.0, 8.0, 8.0)
+    assert found.cases == {"train": 1, "val": 0, "test": 1}
+
+
+def test_plain_values_and_back() -> None:
+    found = of_cases(3, [volume((8, 9, 10), (1, 1, 2))])
+    assert Fingerprint.from_plain(found.to_plain()) == found
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Callable[..., tuple[DataModule, Planted]]:
+    def of(value: float = 0.5, number: int = 6) -> tuple[DataModule, Planted]:
+        cases = [volume((8, 8, 8), (1, 1, 1)) for _ in range(number)]
+        cases[0]["image"][0, 1, 1, 1] = value
+        source = Planted(3, cases, split=None)
+        return DataModule(source, batch_size=1, cache_dir=str(tmp_path)), source
+
+    return of
+
+
+def test_a_data_set_is_read_once_while_its_content_stays(data: Any) -> None:
+    first, source = data()
+    found = survey.surveyed(first)
+    assert len(source.loaded) == found.cases["train"]
+    again, source = data()
+    assert survey.surveyed(again) == found
+    assert not source.loaded
+    other, source = data(value=0.75)
+    assert survey.surveyed(other).content != found.content
+    assert source.loaded
+
+
+def test_of_many_cases_some_are_read_and_always_the_same(data: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(survey, "MOST", 3)
+    names = []
+    for _ in range(2):
+        module, source = data(number=12)
+        survey.surveyed(module, remember=False)
+        names.append(source.loaded)
+    assert len(names[0]) == 3
+    assert names[0] == names[1]
+
+
+def test_the_hash_of_the_content_knows_no_order(data: Any) -> None:
+    _, source = data()
+    records: list[Record] = source.records()
+    assert survey.content_hash(source, records) == survey.content_hash(source, records[::-1])
+    assert survey.content_hash(source, records) != survey.content_hash(source, records[1:])

@@ -1,0 +1,186 @@
+"""Rules of a plan on fingerprints that were made up: what is chosen, and that a user's own words stay."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ganatomy.config.compose import composed
+from ganatomy.planning import rules
+from ganatomy.planning.draft import Draft
+from ganatomy.planning.rules import augmentation
+from ganatomy.planning.rules.images import patch_of, target_spacing
+from ganatomy.planning.rules.networks import strides
+from tests.planning.planted import made_up
+
+Drafted = Callable[..., Draft]
+LABELS: dict[str, Any] = {
+    "classes": ("background", "organ"),
+    "voxels": {"background": 0.9, "organ": 0.1},
+    "holds": {"background": 1.0, "organ": 1.0},
+    "thickness": {"organ": 20.0},
+    "has": ("label",),
+}
+
+
+@pytest.fixture(scope="module")
+def drafted() -> Drafted:
+    """The rules applied to `data=folder` with these facts."""
+
+    def of(task: str, *words: str, dims: int = 2, given: tuple[str, ...] = (), **facts: Any) -> Draft:
+        plain = composed([f"task={task}", "data=folder", f"data.spatial_dims={dims}", *words])
+        draft = Draft(made_up(dims, **facts), plain, given, task)
+        rules.apply(draft)
+        return draft
+
+    return of
+
+
+def test_the_coarse_axis_of_anisotropic_volumes_takes_the_finest_tenth() -> None:
+    """nnU-Net's rule: above 3 to 1, the 10th percentile on that axis, no finer than the others."""
+    assert target_spacing((0.8, 0.8, 5.0), (0.7, 0.7, 2.5)) == [0.8, 0.8, 2.5]
+    assert target_spacing((0.8, 0.8, 5.0), (0.7, 0.7, 0.5)) == [0.8, 0.8, 0.8]
+    assert target_spacing((0.8, 0.8, 2.0), (0.7, 0.7, 1.0)) == [0.8, 0.8, 2.0]
+
+
+def test_strides_halve_fine_axes_first() -> None:
+    assert strides((64, 64, 64), (1, 1, 1)) == [[2, 2, 2]] * 3
+    assert strides((128, 128, 16), (1, 1, 4)) == [[2, 2, 1], [2, 2, 1], [2, 2, 2], [2, 2, 1]]
+    assert strides((128, 128), (1, 1)) == [[2, 2]] * 4
+    assert strides((8, 8), (1, 1)) == [[1, 1]]
+
+
+def test_a_patch_is_cubic_in_mm_and_no_larger_than_the_image() -> None:
+    assert patch_of((200, 200, 200), (1, 1, 1), 64**3) == [64, 64, 64]
+    patch = patch_of((512, 512, 20), (0.8, 0.8, 5.0), 64**3)
+    assert patch[2] <= 24
+    assert patch[0] == patch[1] > 64
+    assert math.prod(patch) == pytest.approx(64**3, rel=0.25)
+
+
+def test_an_anisotropic_ct(drafted: Drafted) -> None:
+    facts = {**LABELS, "voxels": {"background": 0.998, "organ": 0.002}}
+    draft = drafted(
+        "segmentation", dims=3, shape=(400.0, 400.0, 90.0), spacing=(0.8, 0.8, 5.0), finest=(0.7, 0.7, 2.5),
+        uneven=3.0, modality="ct", window=(-98.4, 301.2), **facts,
+    )  # fmt: skip
+    chosen = draft.words()
+    assert chosen["data.intensity"] == [-98, 301]
+    assert chosen["data.spacing"] == [0.8, 0.8, 2.5]
+    patch = chosen["data.patch"]
+    assert patch[0] == patch[1] > patch[2]
+    assert chosen["data.size"] is None
+    assert chosen["data.batch_size"] == 2
+    assert chosen["data.foreground"] == 0.67
+    assert "10th percentile on the coarse axis" in draft.rows["data.spacing"].why
+
+
+def test_small_volumes_are_trained_on_whole(drafted: Drafted) -> None:
+    draft = drafted("segmentation", dims=3, shape=(50.0, 36.0, 36.0), largest=(55.0, 38.0, 43.0), **LABELS)
+    assert draft.words()["data.size"] == [56, 40, 48]
+    assert draft.words()["data.batch_size"] == 4
+    assert draft.words()["model.generator.strides"] == [2, 2]
+    assert draft.words()["data.intensity"] == "zscore"
+
+
+def test_tiny_pictures_keep_their_size(drafted: Drafted) -> None:
+    draft = drafted("segmentation", shape=(28.0, 28.0), modality="picture", **LABELS)
+    assert draft.words()["data.size"] == 32
+    assert draft.words()["model.generator.strides"] == [2, 2]
+    assert draft.words()["data.batch_size"] == 8
+
+
+def test_thick_structures_are_made_smaller_and_thin_ones_are_not(drafted: Drafted) -> None:
+    thick = drafted("segmentation", shape=(1024.0, 1024.0), **{**LABELS, "thickness": {"organ": 80.0}})
+    thin = drafted("segmentation", shape=(256.0, 256.0), **{**LABELS, "thickness": {"organ": 2.5}})
+    large = drafted("segmentation", shape=(1024.0, 1024.0), **{**LABELS, "thickness": {"organ": 2.5}})
+    assert thick.words()["data.size"] == 128
+    assert thin.words()["data.size"] == 256
+    assert (large.words()["data.size"], large.words()["data.patch"]) == (None, [192, 192])
+
+
+@pytest.mark.parametrize(
+    ("side", "stride"), [(5.0, 1), (12.0, 2), (40.0, 4)], ids=["tiny boxes", "small boxes", "large boxes"]
+)
+def test_the_cells_of_the_maps_suit_the_boxes(drafted: Drafted, side: float, stride: int) -> None:
+    facts = {"box_classes": ("cell",), "boxes": (60, 210), "has": ("boxes",), "crowding": 0.45}
+    draft = drafted("detection", **facts, box_side=(side, side, side), smallest=side)
+    assert draft.words()["model.generator.stride"] == stride
+    assert draft.words()["task.max_detections"] == 350  # 210 and half as many, in fifties
+    assert draft.words()["task.nms_iou"] == 0.7
+    assert draft.words()["data.size"] == 256
+
+
+def test_huge_pictures_of_boxes_are_made_smaller_in_their_own_proportion(drafted: Drafted) -> None:
+    facts = {"box_classes": ("cell",), "boxes": (3, 9), "has": ("boxes",), "box_side": (90.0, 100.0, 110.0)}
+    draft = drafted("detection", shape=(1920.0, 2560.0), smallest=100.0, **facts)
+    assert draft.words()["data.size"] == [480, 640]
+    assert draft.words()["model.generator.stride"] == 4  # a box measures 25 of the smaller pixels
+    assert draft.words()["task.nms_iou"] == 0.5
+
+
+def test_flips_by_anatomy() -> None:
+    def axes(**facts: Any) -> list[int]:
+        return augmentation.flips(Draft(made_up(**facts), {}, (), "segmentation"))[0]
+
+    assert axes(channels=3, modality="picture") == [0, 1]
+    assert axes(modality="picture") == [1]
+    assert axes(dims=3) == [1]
+    assert axes(classes=("background", "left_lung", "right_lung")) == []
+    assert axes(classes=("background", "kidney L", "kidney R")) == []
+    assert axes(classes=("background", "cleft", "bright_spot")) == [1]
+
+
+def test_own_augmentation_of_a_data_set_that_turns_images_stays(drafted: Drafted) -> None:
+    turning = "data.augment=[{_target_: monai.transforms.RandRotated, keys: [image, label], range_x: 0.1}]"
+    assert "data.augment" not in drafted("segmentation", turning, **LABELS).words()
+    chosen = drafted("segmentation", **LABELS).words()["data.augment"]
+    assert [each["_target_"].rpartition(".")[2] for each in chosen] == [
+        "RandFlipd", "RandAffined", "RandAdjustContrastd", "RandScaleIntensityd",
+    ]  # fmt: skip
+
+
+def test_pairs_get_patches_and_the_error_that_is_scored(drafted: Drafted) -> None:
+    facts = {"shape": (450.0, 900.0), "modality": "picture", "has": ("target",)}
+    few = {"train": 10, "val": 2, "test": 6}
+    draft = drafted("enhancement", "data.target=x", **facts, cases=few)
+    chosen = draft.words()
+    assert (chosen["data.size"], chosen["data.patch"], chosen["data.batch_size"]) == (None, 64, 16)
+    assert chosen["data.intensity"] == [0, 255]
+    assert chosen["task.losses.mse"] == 1.0
+    assert chosen["trainer.test_checkpoint"] == "last"
+    keys = {tuple(each["keys"]) for each in chosen["data.augment"]}
+    assert keys == {("image", "target")}
+
+
+def test_what_the_user_set_stays(drafted: Drafted) -> None:
+    given = ("data.size", "model.generator", "data.batch_size")
+    chosen = drafted("segmentation", "data.size=96", given=given, **LABELS).words()
+    assert not {"data.size", "data.batch_size", "model.generator.strides"} & chosen.keys()
+    assert "task.mirror_axes" in chosen
+
+
+def test_rare_classes_where_there_are_keys_for_them() -> None:
+    facts = {
+        **LABELS,
+        "classes": ("background", "liver", "tumour"),
+        "voxels": {"background": 0.9, "liver": 0.099, "tumour": 0.001},
+        "holds": {"background": 1.0, "liver": 1.0, "tumour": 0.05},
+    }
+    plain = {"task": {"class_weights": None}, "data": {"sampling": None, "patch": None}}
+    draft = Draft(made_up(**facts), plain, (), "segmentation")
+    rules.labels.choose(draft)
+    assert draft.words() == {"task.class_weights": "auto", "data.sampling": "classes"}
+    nothing = Draft(made_up(**facts), {"task": {}, "data": {"patch": None}}, (), "segmentation")
+    rules.labels.choose(nothing)
+    assert not nothing.rows
+
+
+@pytest.mark.parametrize("task", ["synthesis", "anomaly"])
+def test_tasks_of_sets_are_planned_by_time_alone(task: str) -> None:
+    draft = Draft(made_up(), {}, (), task)
+    rules.apply(draft)
+    assert not draft.rows
