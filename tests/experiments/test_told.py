@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ganatomy.experiments.claims.claims import Verdict
-from ganatomy.experiments.claims.statistics import Estimate
+from ganatomy.metrics.differences.statistics import Estimate
 from ganatomy.experiments.listing import minutes
 from ganatomy.experiments.results.figure import title
 from ganatomy.experiments.results.table import baseline_rows
