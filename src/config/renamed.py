@@ -54,7 +54,7 @@ without the key means this value. The names are today's."""
 ADDED_FOR: dict[str, tuple[str, ...]] = {
     "task.mirror_axes": ("ganatomy.tasks.enhancement.", "ganatomy.tasks.translation."),
 }
-"""A key of `ADDED` that some tasks had from the first -> beginnings of the classes for which it came later."""
+"""A key of `ADDED` that some tasks had from the first -> beginnings of the classes that got it later."""
 
 ADDED_SECTIONS = ("guard",)
 """Sections that came after 062eb33; all of their keys are in `ADDED`."""

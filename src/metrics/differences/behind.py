@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +56,7 @@ class Behind:
         more: Number of further baselines that `who` is behind.
     """
 
-    who: Literal["this run", "twin"]
+    who: str
     than: str
     score: str
     ours: float
@@ -146,7 +146,7 @@ def standing(
 
 
 def _against(
-    who: Literal["this run", "twin"],
+    who: str,
     ours: float,
     others: Mapping[str, float],
     score: str,
@@ -163,7 +163,7 @@ def _against(
 
 
 def _pair(
-    who: Literal["this run", "twin"],
+    who: str,
     than: str,
     score: str,
     ours: float,
@@ -192,12 +192,9 @@ def paired(
         others: Rows of the other one.
         gap: Difference of the two scores, which the rows have to give; else there is no interval.
     """
-    theirs = {row["case"]: row.get(score) for row in others}
-    pairs = [
-        (row["subject"], float(row[score]) - float(theirs[row["case"]]))
-        for row in ours
-        if _finite(row.get(score)) and _finite(theirs.get(row["case"]))
-    ]
+    theirs = {row["case"]: float(row[score]) for row in others if _finite(row.get(score))}
+    shared = [row for row in ours if row["case"] in theirs and _finite(row.get(score))]
+    pairs = [(row["subject"], float(row[score]) - theirs[row["case"]]) for row in shared]
     subjects = len({subject for subject, _ in pairs} or {row.get("subject") for row in ours})
     if subjects < FEWEST or not pairs:
         return None, subjects

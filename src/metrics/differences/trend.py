@@ -46,8 +46,8 @@ class Trend:
         thirds = missing / self.gain if missing else 0.0
         factor = math.exp(min(thirds * math.log(1.5), math.log(MOST)))
         steps = self.steps * min(max(factor, LEAST), MOST)
-        unit = 10 ** max(0, math.floor(math.log10(steps)) - 1)
-        return math.ceil(round(steps / unit, 6)) * unit
+        unit: int = 10 ** max(0, math.floor(math.log10(steps)) - 1)
+        return int(math.ceil(round(steps / unit, 6)) * unit)
 
     def words(self, missing: float, unit: str = "mm") -> str:
         """Return what the validations say of more steps.
