@@ -195,7 +195,7 @@ def _finish(session: Session) -> float:
     notes = [undefined] if undefined else []
     game = results.game(trainer)
     behind, standing = results.behind(run, task, trainer)
-    run.status("done", "; ".join([length, *notes]), best=best, behind=behind or None, **game)
+    run.status("done", "; ".join([length, *notes]), best=best, behind=behind, **game)
     for logger in trainer.loggers:
         logger.finalize("success")
     close_wandb(0)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ganatomy.metrics.differences.statistics import estimate
-from ganatomy.metrics.registry import Score, describe
+from ganatomy.metrics.registry import Score, describe, known
 
 Row = Mapping[str, Any]
 RUN, TWIN = "this run", "twin"
@@ -54,6 +54,7 @@ class Behind:
         subjects: Number of subjects of the cases; 0 if it is not known.
         level: True if the interval holds 0: neither is shown to be better.
         more: Number of further baselines that `who` is behind.
+        runs: Number of runs whose scores were averaged.
     """
 
     who: str
@@ -66,6 +67,7 @@ class Behind:
     subjects: int = 0
     level: bool = False
     more: int = 0
+    runs: int = 1
 
     @property
     def sign(self) -> int:
@@ -110,9 +112,10 @@ class Behind:
                 f"{value:+.{entry.decimals + 1}f}" for value in (self.ours - self.theirs, self.low, self.high)
             )
             return f"{mean} [{low} to {high}] over {self.subjects} subjects"
+        runs = "one run" if self.runs == 1 else f"mean of {self.runs} runs"
         if 0 < self.subjects < FEWEST:
-            return f"one run, {self.subjects} test subject{'s' if self.subjects > 1 else ''}"
-        return "one run"
+            return f"{runs}, {self.subjects} test subject{'s' if self.subjects > 1 else ''}"
+        return runs
 
 
 def standing(
@@ -145,6 +148,23 @@ def standing(
     return found + _against(TWIN, twin, baselines, score, rows)
 
 
+def rated_by(metrics: Mapping[str, float | None], monitor: str) -> str:
+    """Return the score in which a finished run is compared with its baselines.
+
+    Args:
+        metrics: Flat scores.
+        monitor: Score that its checkpoint was chosen by, without the split; the first other score that the
+            baselines have, where they do not have this one.
+
+    Example:
+        >>> rated_by({"test/auroc": 0.8, "baseline/chance/auroc": 0.5}, "reconstruction")
+        'auroc'
+    """
+    parts = [name.split("/", 2) for name in metrics]
+    shared = {one[2] for one in parts if one[0] == "baseline" and one[2:] and f"test/{one[2]}" in metrics}
+    return next((name for name in (monitor, *known()) if name in shared), monitor)
+
+
 def _against(
     who: str,
     ours: float,
@@ -154,8 +174,8 @@ def _against(
 ) -> list[Behind]:
     """Return the best of the others that `who` is behind, else the best that it is level with; or nothing."""
     sign = _entry(score).sign
-    known = {name: value for name, value in others.items() if math.isfinite(value) and math.isfinite(ours)}
-    pairs = [one for name, value in known.items() if (one := _pair(who, name, score, ours, value, rows))]
+    there = {name: value for name, value in others.items() if math.isfinite(value) and math.isfinite(ours)}
+    pairs = [one for name, value in there.items() if (one := _pair(who, name, score, ours, value, rows))]
     worse = sorted((one for one in pairs if not one.level), key=lambda one: -sign * one.theirs)
     if worse:
         return [Behind(**{**asdict(worse[0]), "more": len(worse) - 1})]
