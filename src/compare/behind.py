@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from ganatomy.compare.arms import Arm
+from ganatomy.compare.differing import differing
 from ganatomy.compare.pairing import Pair
 from ganatomy.compare.verdicts import Outcome
 from ganatomy.metrics.differences.behind import FEWEST, RUN, TWIN, Behind, rated_by, standing
 from ganatomy.text.names import printable
 
-ALIKE = (("task",), ("data",), ("degradation",), ("model", "generator"), ("trainer", "max_steps"))
-"""Parts of the configuration that a run and its twin without discriminator share."""
+ALIKE = ("task", "data", "degradation", "model.generator", "trainer.max_steps")
+"""Keys and sections that a run and its twin without discriminator share."""
 
 
 def behind_lines(
@@ -48,9 +48,11 @@ def _means(arm: Arm) -> dict[str, float]:
 
 def _of_twin(pair: Pair, outcomes: Sequence[Outcome]) -> tuple[Behind | None, str]:
     """Return how a GAN stands to its twin, if the pair is one and it is not ahead, and its letter."""
-    ours, theirs = (arm.runs[0].config for arm in (pair.first, pair.other))
-    alone = [_part(config, ("model", "discriminator")) is None for config in (ours, theirs)]
-    if alone[0] == alone[1] or any(_part(ours, path) != _part(theirs, path) for path in ALIKE):
+    arms = pair.first, pair.other
+    alone = [(arm.runs[0].config.get("model") or {}).get("discriminator") is None for arm in arms]
+    if alone[0] == alone[1] or any(
+        f"{key}.".startswith(f"{part}.") for key, _ in differing(arms) for part in ALIKE
+    ):
         return None, ""
     gan, flip = (pair.other, -1.0) if alone[0] else (pair.first, 1.0)
     score = rated_by(_means(gan), gan.monitor)
@@ -64,10 +66,3 @@ def _of_twin(pair: Pair, outcomes: Sequence[Outcome]) -> tuple[Behind | None, st
     low, high = sorted(flip * end for end in found.interval)
     level = low <= 0 <= high
     return replace(one, low=low, high=high, subjects=found.estimate.subjects, level=level), gan.letter
-
-
-def _part(config: Mapping[str, Any], path: Sequence[str]) -> Any:
-    node: Any = config
-    for name in path:
-        node = node.get(name) if isinstance(node, Mapping) else None
-    return node
