@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ganatomy.metrics.differences.naming import distinct, named
 from ganatomy.metrics.differences.statistics import estimate
 from ganatomy.metrics.registry import Score, describe, known
 
@@ -26,17 +27,6 @@ FEWEST = 5
 """Fewest subjects for an interval: one of fewer rests on the shape of the distribution alone."""
 SAME = 1e-3
 """Difference, relative to the score, up to which the mean over the rows is the score."""
-NAMES = {
-    "bicubic": "bicubic interpolation",
-    "gaussian": "a Gaussian filter",
-    "input": "the input as it is",
-    "identity": "the source image as it is",
-    "nlm": "non-local means",
-    "otsu": "Otsu's thresholds",
-    "pca": "principal components",
-    "tv": "total variation",
-}
-"""Names of baselines in words, where that in tables is no word."""
 
 
 @dataclass(frozen=True)
@@ -224,27 +214,6 @@ def paired(
     if not math.isclose(found.mean, gap, rel_tol=SAME, abs_tol=SAME * max(1e-3, float(np.abs(values).max()))):
         return None, subjects  # the rows do not give this score
     return found.interval(), subjects
-
-
-def named(baseline: str) -> str:
-    """Return the name of a baseline in words, with that of the tables."""
-    short = baseline.replace("_", " ")
-    return f"{NAMES[baseline]} ({short})" if baseline in NAMES else short
-
-
-def distinct(one: float, other: float, decimals: int) -> tuple[str, str]:
-    """Return two numbers as texts, with up to three decimals more where they would look the same.
-
-    Args:
-        one: A number.
-        other: Another one.
-        decimals: Decimals of the score.
-    """
-    for more in range(4):
-        texts = f"{one:.{decimals + more}f}", f"{other:.{decimals + more}f}"
-        if texts[0] != texts[1] or one == other:
-            break
-    return texts if one != other else (f"{one:.{decimals}f}", f"{other:.{decimals}f}")
 
 
 def _entry(score: str) -> Score:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ganatomy.metrics.differences.behind import RUN, TWIN, distinct, named, paired, standing
+from ganatomy.metrics.differences.behind import RUN, TWIN, paired, standing
+from ganatomy.metrics.differences.naming import distinct, named
 from ganatomy.metrics.differences.trend import trend
 
 
