@@ -21,7 +21,7 @@ from ganatomy.metrics.registry import Score, describe, known
 Row = Mapping[str, Any]
 RUN, TWIN = "this run", "twin"
 """Sources of rows that are no baselines."""
-VARIANTS = ("ungated", "search")
+VARIANTS = ("ungated", "raw", "search")
 """Sources under `baseline/` that are no baselines: the run itself with other settings or on fewer cases."""
 FEWEST = 5
 """Fewest subjects for an interval: one of fewer rests on the shape of the distribution alone."""
