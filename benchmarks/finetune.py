@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))  # run as a script, from any folder
 import numpy as np  # noqa: E402
 
 from benchmarks._results import processor, table, versions  # noqa: E402
-from ganatomy.experiments.claims.statistics import estimate  # noqa: E402
+from ganatomy.metrics.differences.statistics import estimate  # noqa: E402
 
 PAGE = ROOT / "docs" / "results.md"
 MARKS = "<!-- fine-tuning: written by the script -->", "<!-- end of fine-tuning -->"

@@ -204,7 +204,8 @@ def _finish(session: Session) -> float:
     run.timed()
     notes = [undefined] if undefined else []
     game = results.game(trainer)
-    run.status("done", "; ".join([length, *notes]), best=best, **game)
+    behind, standing = results.behind(run, task, trainer)
+    run.status("done", "; ".join([length, *notes]), best=best, behind=behind, **game)
     for logger in trainer.loggers:
         logger.finalize("success")
     close_wandb(0)
@@ -214,6 +215,7 @@ def _finish(session: Session) -> float:
         *session.attempt.closing_lines(game.get("game", "")),
         *early,
         *notes,
+        *standing,
     ]
     results.show(run, lines, cfg.callbacks.report)
     return float(best["score"])

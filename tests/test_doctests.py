@@ -83,6 +83,8 @@ OTHERS = (
     "ganatomy.tasks.translation.perceptual",
     "ganatomy.tasks.translation.scores.figures",
     "ganatomy.metrics.translation.lesions",
+    "ganatomy.metrics.differences.behind",
+    "ganatomy.metrics.differences.trend",
     "ganatomy.metrics.calibration.risk_coverage",
     "ganatomy.metrics.calibration.reliability",
     "ganatomy.metrics.calibration.label_maps",

@@ -177,8 +177,8 @@ class Guard(pl.Callback):
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         task = _task(pl_module)
-        score = task.judged_by or task.monitor.removeprefix("val/")
-        self._tell(final(self.record, self.of_data, task.final, score, task.trivial), trainer, task)
+        found = final(self.record, self.of_data, task.final, task.main_score, task.trivial)
+        self._tell(found, trainer, task)
         summarise(trainer.loggers, {"game": self.game})
         if worthless := [event for event in self.events if event.fatal and event.name in WORTHLESS]:
             task.worthless(worthless[0].cause)

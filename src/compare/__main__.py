@@ -17,6 +17,7 @@ def main(cfg: DictConfig) -> None:
     """Pair the cases of the first arm with those of each other one, and write what was found."""
     from ganatomy.compare import terminal, wording
     from ganatomy.compare.arms import read_arms
+    from ganatomy.compare.behind import behind_lines
     from ganatomy.compare.cases import groups
     from ganatomy.compare.differing import differing
     from ganatomy.compare.page import page, refuse_foreign
@@ -45,9 +46,12 @@ def main(cfg: DictConfig) -> None:
     for each in pairs:
         terminal.show_pair(each, found, cases, unit, console)
     terminal.show_keys(arms, keys, console)
+    behind = behind_lines(arms, pairs, found, unit)
+    for line in behind:
+        console.print(line, soft_wrap=True)
     if output is not None:
         table = output.with_suffix(".csv")
-        text = page(arms, pairs, found, keys, cases, unit)
+        text = page(arms, pairs, found, keys, cases, unit, behind)
         try:
             write_atomically(table, wording.table_csv(found).encode())
             write_atomically(output, text.encode("utf-8", "backslashreplace"))

@@ -45,6 +45,7 @@ def page(
     differing: Sequence[tuple[str, list[str]]],
     groups: Mapping[str, Sequence[Group]],
     unit: str,
+    behind: Sequence[str] = (),
 ) -> str:
     """Return the page.
 
@@ -55,8 +56,10 @@ def page(
         differing: Key and its value in each arm.
         groups: Name of each pair to its cases.
         unit: Unit of distances.
+        behind: Lines on arms that are not ahead of a baseline or their twin.
     """
-    parts = []
+    parts = [markup.section("Not ahead of a baseline or twin", markup.grid([], [[line] for line in behind]))]
+    parts = parts if behind else []
     for pair in pairs:
         own = [one for one in outcomes if one.pair is pair]
         parts.append(markup.section(f"{pair.first.letter} and {pair.other.letter}", _table(own, unit)))

@@ -11,7 +11,7 @@ import numpy as np
 from ganatomy.compare.pairing import Pair
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.errors import UserError
-from ganatomy.experiments.claims.statistics import LEVEL, Estimate, estimate, holm
+from ganatomy.metrics.differences.statistics import LEVEL, Estimate, estimate, holm
 from ganatomy.metrics.registry import describe, known
 
 FEWEST = 5

@@ -46,6 +46,7 @@ ADDED: dict[str, Any] = {
     "task.postprocess": None,
     "task.loss": "dice_ce",
     "task.class_weights": None,
+    "task.mirror_axes": [],
     "resume_force": False,
     "init": None,
     "init_players": "both",
@@ -63,6 +64,11 @@ ADDED: dict[str, Any] = {
 
 It stays that, whatever conf/ says later: the key is not hashed while it has this value, and a configuration
 without the key means this value. The names are today's."""
+
+ADDED_FOR: dict[str, tuple[str, ...]] = {
+    "task.mirror_axes": ("ganatomy.tasks.enhancement.", "ganatomy.tasks.translation."),
+}
+"""A key of `ADDED` that some tasks had from the first -> beginnings of the classes that got it later."""
 
 ADDED_SECTIONS = ("guard",)
 """Sections that came after 062eb33; all of their keys are in `ADDED`."""
@@ -120,3 +126,8 @@ WENT: dict[str, str] = {
     "src.losses": "ganatomy.tasks.detection, ganatomy.tasks.enhancement",
 }
 """A package of 062eb33 that is gone -> where its modules went, except those with a row in MOVED_CLASSES."""
+
+
+def added(task: Any) -> dict[str, Any]:
+    """Return the keys of `ADDED` that came later for a task, given its class by today's name."""
+    return {key: first for key, first in ADDED.items() if str(task).startswith(ADDED_FOR.get(key, ""))}

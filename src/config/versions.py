@@ -24,7 +24,7 @@ MISSING = object()
 def as_first(plain: Plain) -> Plain:
     """Return the configuration as 062eb33 would have written it: old names, no key at its first default."""
     first: Plain = _copied(plain, class_of_first)
-    for key, default in renamed.ADDED.items():
+    for key, default in renamed.added(get(plain, "task._target_")).items():
         if get(first, key, default) == default:
             _take(first, key)
     for section in renamed.ADDED_SECTIONS:
@@ -50,7 +50,7 @@ def as_today(plain: Plain, takes: Callable[[Plain, str], bool] | None = None) ->
             _move(today, old, new)
     for section in renamed.ADDED_SECTIONS if takes else ():
         today.setdefault(section, {})
-    for key, default in renamed.ADDED.items() if takes else ():
+    for key, default in renamed.added(get(today, "task._target_")).items() if takes else ():
         section, _, leaf = key.rpartition(".")
         node = get(today, section)
         if isinstance(node, dict) and leaf not in node and takes and takes(node, leaf):

@@ -68,7 +68,7 @@ def evaluate(config: EvaluateConfig, words: Sequence[str]) -> Evaluation:
         metrics,
         rows,
         ends,
-        [],
+        one.lines_of(metrics, first, rows),
         missing,
         first.preprocessing.units,
         parts={"Scores of each fold": _by_fold(found, first.preprocessing.units)},

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ganatomy.experiments.claims.statistics import LEVEL, estimate
+from ganatomy.metrics.differences.statistics import LEVEL, estimate
 from ganatomy.metrics.ranking import auroc, average_precision
 from ganatomy.metrics.registry import RESERVED, describe
 

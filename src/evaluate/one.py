@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +13,13 @@ from ganatomy.evaluate.data import EvaluatedData, known_subjects
 from ganatomy.evaluate.evaluation import CASES, Evaluation
 from ganatomy.evaluate.examples import drawn
 from ganatomy.evaluate.intervals import difference, intervals, with_drawn
-from ganatomy.evaluate.scored import OURS, Scored, scored
+from ganatomy.evaluate.scored import OURS, Row, Scored, scored
 from ganatomy.evaluate.settings import EvaluateConfig
 from ganatomy.evaluate.table import of_source
 from ganatomy.inference.ensembles.ensemble import ensemble
 from ganatomy.inference.loaded import LoadedRun, load_run
 from ganatomy.launch.progress import CountedProgress
+from ganatomy.metrics.differences.behind import standing
 from ganatomy.runs.console import print_status, seed_everything
 
 TWIN = "twin"
@@ -52,6 +53,7 @@ def evaluate(config: EvaluateConfig, words: Sequence[str]) -> Evaluation:
         ends[source] = with_drawn(intervals(scores, own), found.drawn.get(source, {}), scores, own)
     if gaps:
         ends["this run - twin"] = gaps
+    notes += lines_of(metrics, loaded, rows)
     return Evaluation(
         f"{' + '.join(member.name for member in members)} on {chosen.about}",
         facts_of(loaded, data),
@@ -64,6 +66,18 @@ def evaluate(config: EvaluateConfig, words: Sequence[str]) -> Evaluation:
         found.pictures | ({CASES: png} if png else {}),
         write_more=loaded.task.write_test_files,
     )
+
+
+def lines_of(metrics: Mapping[str, float], loaded: LoadedRun, rows: Mapping[str, Sequence[Row]]) -> list[str]:
+    """Return a line for each baseline or twin that the run, or its twin, is not ahead of.
+
+    Args:
+        metrics: Flat scores, with those of the twin.
+        loaded: The run.
+        rows: Rows of the cases by source.
+    """
+    found = standing(metrics, loaded.task.main_score, rows)
+    return [one.words(loaded.preprocessing.units) for one in found]
 
 
 def cases_of(loaded: LoadedRun, config: EvaluateConfig, words: Sequence[str]) -> Chosen:

@@ -14,7 +14,7 @@ from pydantic import Field
 from ganatomy.config.compose import as_written, is_group, parsed
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.plans.grammar import text_of
-from ganatomy.config.renamed import ADDED
+from ganatomy.config.renamed import added
 from ganatomy.config.section import Section
 from ganatomy.config.security.elsewhere import check_references, check_words, checked
 from ganatomy.config.translate import announce
@@ -61,7 +61,8 @@ class Pinned:
         values = {key: value for part in parts for key, value in part.items()}
         files = [f"{key}={value}" for key, value in values.items() if is_group(key)]
         there = self._composed([*files, *choices([RUN.sub("RUN", word) for word in own])])
-        for key, first in ADDED.items():
+        task = values.get("task._target_", get(there, "task._target_"))
+        for key, first in added(task).items():
             if get(there, key, there) is not there:
                 values.setdefault(key, first)
             elif values.get(key, there) == first:

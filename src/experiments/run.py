@@ -20,6 +20,7 @@ from ganatomy.experiments.claims.claims import Verdict
 from ganatomy.experiments.disk import RunDisk
 from ganatomy.experiments.plan import PlannedRun, runs, try_arms
 from ganatomy.experiments.results import report
+from ganatomy.experiments.results.behind import behind_lines
 from ganatomy.experiments.results.wording import count, finding, number, score_kind
 from ganatomy.experiments.runner import Runner, alone, missing, same_data
 from ganatomy.experiments.spec import Experiment, read
@@ -164,7 +165,7 @@ def _train_and_report(
     runner = Runner(asked.launch, asked.jobs, asked.patience, known, keep, asked.warm)
     outcome = runner.work(todo, total)
     if kept:
-        show(experiment, report.write(experiment, kept), console)
+        show(experiment, report.write(experiment, kept), behind_lines(experiment, kept), console)
     if line := disk.closing():
         console.print(line)
     for line in outcome.failed:
@@ -185,16 +186,21 @@ def says(experiment: Experiment, result: Result) -> str:
     return ", ".join(scores) + (f" ({seconds} s)" if seconds else "")
 
 
-def show(experiment: Experiment, verdicts: Sequence[Verdict], console: Console) -> None:
-    """Print each claim's outcome, and where the table is.
+def show(
+    experiment: Experiment, verdicts: Sequence[Verdict], behind: Sequence[str], console: Console
+) -> None:
+    """Print each claim's outcome, what is behind a baseline, and where the table is.
 
     Args:
         experiment: The experiment at one scale.
         verdicts: Outcome of each claim.
+        behind: Lines on arms that are not ahead of a baseline.
         console: Console for the lines.
     """
     for verdict in verdicts:
         console.print(finding(experiment, verdict), soft_wrap=True)
+    for line in behind:
+        console.print(line, soft_wrap=True)
     console.print(
         f"{experiment.name}: {count(verdicts)}; {experiment.results / report.TABLE}", soft_wrap=True
     )

@@ -59,6 +59,7 @@ def export(config: ExportConfig, progress: Progress) -> list[str]:
     files, lines = {}, []
     if graph is not None:
         files, lines = MAKERS[form](loaded, graph, facts, config, target, progress)
+        lines += one_pass(loaded)
     elif form == "safetensors":
         from ganatomy.export.weights_file import weights_files
 
@@ -66,6 +67,17 @@ def export(config: ExportConfig, progress: Progress) -> list[str]:
     files |= cards
     write_files(files, config.overwrite)
     return [*lines, *(f"{'card' if path.suffix == '.md' else 'file'}: {path}" for path in files)]
+
+
+def one_pass(loaded: LoadedRun) -> list[str]:
+    """Return a line if the run's answers are means over mirror images, which a graph does not make."""
+    axes = list(getattr(loaded.task, "mirror_axes", ()))
+    if not axes:
+        return []
+    return [
+        f"one pass: the run averages over mirror images (task.mirror_axes={axes}), as a bundle and predict "
+        "do; this graph does not"
+    ]
 
 
 def _check_game(config: ExportConfig, status: Facts) -> None:

@@ -183,6 +183,8 @@ def _scores(row: Row) -> str:
     style = ' class="best"' if best else ""
     goodness = (score.sign or 1) * score.number
     cells = f'<td{style} data-v="{goodness:.6g}" data-k="{heading}">{score.text()}<small>{heading}</small>'
+    if row.behind:
+        cells += f'<small class="behind">behind {escape(middle_out(printable(row.behind), 40))}</small>'
     base = score.baseline
     cells += (
         _number(base[1], f"{score.text(base[1])}<small>{escape(middle_out(base[0], 24))}</small>")

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganatomy.index.small_files import number_of, section, text_of
+from ganatomy.metrics.differences.behind import TWIN, VARIANTS
 from ganatomy.metrics.registry import describe
 from ganatomy.pictures.scores import HUGE, OURS, Table, table
 
+NO_BASELINES = (OURS, "floor", TWIN, *VARIANTS)
+"""Sources of scores that are no baselines."""
 MOST = 4
 """Scores of a run that have a column."""
 NODES = 5000
@@ -71,12 +74,26 @@ def values(metrics: Mapping[str, Any], monitor: str) -> list[Value]:
     return [_value(scores, flat, *names[flat]) for flat in order]
 
 
+def behind(status: Mapping[str, Any], score: Value | None) -> tuple[str, ...]:
+    """Return the names of what a run is behind; empty if it leads or is level.
+
+    Args:
+        status: Content of status.json, whose `behind` knows intervals; without it the plain difference to the
+            best baseline decides.
+        score: Main score with the best baseline.
+    """
+    known = status.get("behind")
+    if isinstance(known, list):
+        told = [item for item in known if isinstance(item, dict) and item.get("level") is False]
+        return tuple(text_of(item.get("than")).replace("_", " ") for item in told)
+    worse = score is not None and score.baseline and score.sign * (score.baseline[1] - score.number) > 0
+    return (score.baseline[0],) if worse and score is not None and score.baseline else ()
+
+
 def _value(scores: Table, flat: str, score: str, row: str) -> Value:
     number = scores.values[score, row, OURS]
     sign = describe(score).sign
-    others = {
-        s: scores.values.get((score, row, s)) for s in scores.sources if s not in (OURS, "floor", "twin")
-    }
+    others = {s: scores.values.get((score, row, s)) for s in scores.sources if s not in NO_BASELINES}
     known = {source: value for source, value in others.items() if value is not None}
     best = max(known, key=lambda source: sign * known[source]) if known and sign else None
     return Value(flat, number, (best, known[best]) if best else None)

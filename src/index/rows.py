@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ganatomy.index.folders import Folder
-from ganatomy.index.results import Value, pairing, players, sharing, values
+from ganatomy.index.results import Value, behind, pairing, players, sharing, values
 from ganatomy.index.small_files import SmallFiles, number_of, section, text_of
 from ganatomy.index.state import relative, state_of
 
@@ -33,6 +33,7 @@ class Row:
         model: Classes of the players.
         scores: Main scores; that which the checkpoint was chosen by first.
         twin: Main score of the same run without discriminator.
+        worse_than: Baselines that the run is behind.
         seconds: Duration.
         size: Bytes on the disk.
         begun: Seconds since 1970.
@@ -51,6 +52,7 @@ class Row:
     model: str
     scores: tuple[Value, ...]
     twin: float | None
+    worse_than: tuple[str, ...]
     seconds: float | None
     size: int
     begun: float
@@ -63,6 +65,13 @@ class Row:
     def score(self) -> Value | None:
         """Main score."""
         return self.scores[0] if self.scores else None
+
+    @property
+    def behind(self) -> str:
+        """Return the baselines and the twin that the run is behind, or nothing."""
+        score, twin = self.score, self.twin
+        lost = score is not None and twin is not None and score.sign * (twin - score.number) > 0
+        return ", ".join(dict.fromkeys([*self.worse_than, *(["twin"] if lost else [])]))
 
     @property
     def label(self) -> str:
@@ -106,6 +115,7 @@ def _row(folder: Folder, root: Path) -> tuple[Row, tuple[str, bool]]:
     metrics = files.read("metrics.json") if scored and not foreign else {}
     here = files.read("environment.json") if "environment.json" in folder.names and not foreign else {}
     ended = state in ("done", "game")
+    scores = values(metrics, text_of(section(config, "task").get("monitor")))
     row = Row(
         path=folder.path,
         name=relative(folder.path, root),
@@ -114,8 +124,9 @@ def _row(folder: Folder, root: Path) -> tuple[Row, tuple[str, bool]]:
         task=_task(config),
         data=_data(config, here),
         model=players(config),
-        scores=tuple(values(metrics, text_of(section(config, "task").get("monitor")))),
+        scores=tuple(scores),
         twin=None,
+        worse_than=behind(status, scores[0] if scores else None),
         seconds=number_of(status.get("seconds")),
         size=folder.size,
         begun=_begun(folder.path),

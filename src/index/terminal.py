@@ -38,6 +38,7 @@ COLUMNS: tuple[tuple[str, Callable[[Row], str], bool], ...] = (
     ("score", _score, True),
     ("baseline", _baseline, True),
     ("twin", lambda row: row.score.text(row.twin) if row.score and row.twin is not None else "", True),
+    ("behind", lambda row: middle_out(row.behind, 20), False),
     ("took", lambda row: "" if row.seconds is None else took(row.seconds), True),
     ("size", lambda row: bytes_text(row.size), True),
     ("begun", lambda row: date_text(row.begun), True),
@@ -45,7 +46,7 @@ COLUMNS: tuple[tuple[str, Callable[[Row], str], bool], ...] = (
     ("steps", steps_text, True),
 )
 """Name, text of a row, and True for numbers."""
-LEFT_OUT = ("model", "seed", "size", "steps", "twin", "begun", "took", "data", "baseline", "task")
+LEFT_OUT = ("model", "seed", "size", "steps", "twin", "begun", "took", "data", "behind", "baseline", "task")
 """Columns that are left out where there is no room for them, the first ones first."""
 
 
@@ -86,6 +87,8 @@ def show(rows: Sequence[Row], console: Console) -> None:
 
 
 def _style(row: Row, column: str) -> str:
+    if column == "behind":
+        return "yellow"
     return COLOURS.get(row.state, "red") if column == "status" else ""
 
 

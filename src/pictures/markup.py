@@ -65,6 +65,13 @@ def _banner(style: str, title: str, events: Sequence[Mapping[str, Any]]) -> str:
     return f'<div class="banner {style}"><b>{escape(title)}</b><ul>{items}</ul></div>'
 
 
+def behind(lines: Sequence[str]) -> str:
+    """Return a banner with what a run is not ahead of, or nothing."""
+    items = "".join(f"<li>{escape(line)}.</li>" for line in lines)
+    title = "Not ahead of a baseline"
+    return f'<div class="banner warned"><b>{title}</b><ul>{items}</ul></div>' if lines else ""
+
+
 def rollbacks(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return a table of what was changed after games that failed, or nothing."""
     keys = ("try", "step", "event", "back_to", "key", "before", "after")

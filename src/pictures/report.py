@@ -35,6 +35,7 @@ def write_report(run: Path) -> Path:
     scores = table(metrics, unit=str(data.get("units", "mm")))
     parts = [
         markup.game(str(status.get("game", "healthy")), status.get("events", [])),
+        markup.behind([str(each["line"]) for each in status.get("behind", [])]),
         _cards(scores),
         markup.section("Test scores", markup.scores(scores)),
         _figures(run),

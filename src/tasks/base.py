@@ -85,6 +85,7 @@ class AdversarialTask(TaskHooks, GanModule):
         originals: The files of the test cases; set when the test begins.
         tables: Score tables by name: "val", "test" and one per baseline.
         case_scores: One row per case of the table that was read last.
+        baseline_cases: The same of the baselines of the test, by name, where their tables keep cases.
         final: Scores of the last finished validation or test, with their stage: "val/dice".
         legends: Colours of the entries below a column of the pictures, by the column's name.
         pictures: Pictures of the test as a whole, by file name.
@@ -99,6 +100,7 @@ class AdversarialTask(TaskHooks, GanModule):
         self.originals: Originals | None = None
         self.tables: dict[str, Any] = {}
         self.case_scores: list[dict[str, Any]] = []
+        self.baseline_cases: dict[str, list[dict[str, Any]]] = {}
         self.final: dict[str, float] = {}
         self.legends: dict[str, Any] = {}
         self.pictures: dict[str, Picture] = {}
@@ -109,6 +111,11 @@ class AdversarialTask(TaskHooks, GanModule):
     def direction(self) -> int:
         """Return 1 if a higher monitored score is better, -1 if a lower one is, 0 if neither is."""
         return describe(self.monitor.split("/")[1]).sign
+
+    @property
+    def main_score(self) -> str:
+        """Return the test score that rates the run against baselines and its twin, such as psnr."""
+        return self.judged_by or self.monitor.removeprefix("val/")
 
     def register_tables(self, tables: dict[str, Metric]) -> None:
         """Register the score tables as submodules, so that they follow the device and gather over processes.
@@ -128,6 +135,8 @@ class AdversarialTask(TaskHooks, GanModule):
     def baseline_scores(self) -> dict[str, float]:
         """Return `<baseline>/<score>` of the test split; plain counts are left out."""
         baselines = [name for name in self.tables if name not in ("val", "test")]
+        kept = [name for name in baselines if hasattr(self.tables[name], "per_case")]
+        self.baseline_cases = {name: self.tables[name].per_case() for name in kept}
         scores = {name: self._empty(name) for name in baselines}
         flat = {f"{name}/{key}": value for name, found in scores.items() for key, value in found.items()}
         return {name: value for name, value in flat.items() if not describe(name.split("/")[1]).counts}

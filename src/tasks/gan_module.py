@@ -198,10 +198,18 @@ class GanModule(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """Build optimisers and schedules; a schedule counts batches, even those its player sits out."""
         optimizers = [self.recipe.optimizers[p](self.trainable(p).parameters()) for p in self.players]
+        self._first_optimizer = optimizers[0]
         makers = [self.recipe.schedulers.get(player) for player in self.players]
         matched = zip(makers, optimizers, strict=True)
         self._schedulers = [make(optimizer) for make, optimizer in matched if make is not None]
         return optimizers, self._schedulers
+
+    @property
+    def rate_left(self) -> float:
+        """Return the generator's learning rate now as a fraction of its largest; 1 without a schedule."""
+        group = self._first_optimizer.param_groups[0]
+        largest = max(group.get("max_lr", 0.0), group.get("initial_lr", 0.0), group["lr"])
+        return float(group["lr"] / largest) if largest else 1.0
 
     def record(self, values: Mapping[str, float]) -> None:
         """Write one line to every logger, at the number of batches done."""

@@ -140,6 +140,48 @@ def write(run: Run, task: AdversarialTask, trainer: pl.Trainer) -> None:
         task.write_test_files(run.path)
 
 
+def behind(run: Run, task: AdversarialTask, trainer: pl.Trainer) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return which baselines the tested run is not ahead of, for status.json, and the last lines of the run.
+
+    Args:
+        run: Run directory, which tells the unit of distances.
+        task: Task with the scores of its test.
+        trainer: Trainer with the data and the loggers.
+    """
+    from ganatomy.metrics.differences.behind import RUN, standing
+    from ganatomy.metrics.differences.trend import trend
+
+    data: DataModule = trainer.datamodule  # type: ignore[attr-defined]
+    records = data.records["test"]
+    rows = {RUN: task.case_scores, **task.baseline_cases}
+    found = standing(
+        task.final, task.main_score, {name: with_subjects(own, records) for name, own in rows.items()}
+    )
+    monitored = task.monitor.removeprefix("val/")
+    unit = (run.read("data.json") or {}).get("units", "mm")
+    course = trend(monitored, validations(trainer, task.monitor), task.batches_done, task.rate_left)
+    plain, lines = [], []
+    for one in found:
+        missing = one.missing if one.score == monitored else 0.0  # else in other units than validations
+        lines.append(f"{one.words(unit)}; {course.words(missing, unit)}")
+        plain.append({**one.to_plain(), "line": lines[-1]})
+    return plain, lines
+
+
+def validations(trainer: pl.Trainer, monitor: str) -> list[tuple[int, float]]:
+    """Return step and value of a score at each validation, from the history or from what the guard saw."""
+    from ganatomy.callbacks.guard import Guard
+    from ganatomy.callbacks.history import History
+
+    for logger in trainer.loggers:
+        if isinstance(logger, History):
+            rows = logger.rows.items()
+            return [(step, float(row[monitor])) for step, row in sorted(rows) if row.get(monitor, "") != ""]
+    watchers: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    looks = [look for each in watchers if isinstance(each, Guard) for look in each.record.looks]
+    return [(look.step, look.score) for look in looks]
+
+
 def with_subjects(rows: Sequence[dict[str, Any]], records: Sequence[Record]) -> list[dict[str, Any]]:
     """Add to each row the number of its `subject` among the sorted subjects.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -184,6 +185,34 @@ def test_scores_without_cases_have_no_interval_and_a_reason(tmp_path: Path, comp
     assert rows["map50"]["difference"] == repr(0.6 - 0.5) and rows["map50"]["low"] == ""
     assert rows["map50"]["verdict"] == "–" and "no cases to pair" in rows["map50"]["reason"]
     assert "map50, froc: a score of the whole test set: there are no cases to pair" in result.stdout
+
+
+@pytest.mark.parametrize("gap", [-0.1, 0.0, 0.1])
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_an_arm_that_is_behind_a_baseline_or_its_twin_is_named(
+    tmp_path: Path, compare: Inside, gap: float, order: str
+) -> None:
+    """`a` is the GAN, `b` its twin; the intervals are those of the table."""
+    noise = np.random.default_rng(0).normal(0, 0.02, 10)
+    noise -= noise.mean()
+    twin = np.linspace(0.5, 0.7, 10)
+    gan = config(discriminator={"_target_": "x.D"})
+    for name, dice, settings in (("a", twin + gap + noise, gan), ("b", twin, config())):
+        place = run(tmp_path / name, {"dice": dice}, settings=settings)
+        scores = json.loads((place / "metrics.json").read_text())
+        (place / "metrics.json").write_text(json.dumps(scores | {"baseline/otsu/dice": 0.65}))
+    out = " ".join(compare(tmp_path, *order).stdout.split())
+    letters = dict(zip(order, "AB", strict=True))
+    baseline = "behind Otsu's thresholds (otsu): Dice 0.{} of 0.650 (one run)"
+    assert f"{letters['b']} is {baseline.format('600')}" in out
+    assert (f"{letters['a']} is {baseline.format(round(600 + 1000 * gap))}" in out) == (gap < 0.05)
+    states = {-0.1: "behind", 0.0: "level with"}
+    assert ("its twin" in out) == (gap in states)
+    if gap in states:
+        assert f"{letters['a']} is {states[gap]} its twin without a discriminator: Dice" in out
+        assert "over 10 subjects" in out
+    page = (tmp_path / "compare.html").read_text()
+    assert "Not ahead of a baseline or twin" in page and f"{letters['b']} is behind" in page
 
 
 def test_classes_are_compared_when_asked_for(tmp_path: Path) -> None:

@@ -169,5 +169,6 @@ def test_a_twin_stands_beside_with_paired_differences(folder_run: Folder, tmp_pa
     run, *_ = folder_run
     found = evaluated(tmp_path / "out", f"run={run}", f"twin={run}")
     assert found.metrics["twin/dice"] == found.metrics["test/dice"]
+    assert "level with its twin without a discriminator: Dice" in found.page
     gaps = [row for row in found.intervals if row["source"] == "this run - twin"]
     assert gaps and all(float(row[end]) == 0 for row in gaps for end in ("value", "low", "high"))

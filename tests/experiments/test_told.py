@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from ganatomy.experiments.claims.claims import Verdict
-from ganatomy.experiments.claims.statistics import Estimate
 from ganatomy.experiments.listing import minutes
 from ganatomy.experiments.results.figure import title
 from ganatomy.experiments.results.table import baseline_rows
 from ganatomy.experiments.results.wording import finding
 from ganatomy.experiments.spec import Experiment, read
 from ganatomy.experiments.store import Key, Result
+from ganatomy.metrics.differences.statistics import Estimate
 
 Small = Callable[..., Path]
 

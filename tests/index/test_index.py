@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -219,6 +220,26 @@ def test_scores_have_their_direction_the_best_baseline_and_the_twin(tmp_path: Pa
     )
     assert [value.name for value in row.scores] == ["hd95", "dice"]
     assert rows(tmp_path)["twin"].twin is None
+    assert row.behind == "" and rows(tmp_path)["other_seed"].behind == ""
+
+
+@pytest.mark.parametrize(
+    ("known", "behind"),
+    [
+        (None, "otsu, twin"),  # a run of an earlier version: the plain difference
+        ([], "twin"),
+        ([{"than": "mean_label", "level": False}], "mean label, twin"),
+        ([{"than": "mean_label", "level": True}], "twin"),
+        ("damaged", "otsu, twin"),
+    ],
+)
+def test_who_is_behind_is_told(tmp_path: Path, known: Any, behind: str) -> None:
+    status = {"status": "done", "why": "300 steps", "game": "healthy"}
+    scores = {"test/dice": 0.5, "baseline/otsu/dice": 0.7, "baseline/mean_label/dice": 0.6}
+    run(tmp_path / "gan", status | ({} if known is None else {"behind": known}), config(), scores)
+    run(tmp_path / "twin", settings=config(alone=True), scores={"test/dice": 0.65, "baseline/otsu/dice": 0.6})
+    found = rows(tmp_path)
+    assert (found["gan"].behind, found["twin"].behind) == (behind, "")
 
 
 def test_aliases_of_yaml_do_not_unfold_without_end(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ganatomy.errors import UserError
-from ganatomy.experiments.claims.statistics import LEVEL, Estimate, holm
+from ganatomy.metrics.differences.statistics import LEVEL, Estimate, holm
 
 SIDE = r"([a-z][a-z0-9_]*)\.([\w/.-]+)"
 FORM = re.compile(rf"^\s*{SIDE}\s*([<>~])\s*{SIDE}\s*$")

@@ -8,9 +8,9 @@ import numpy as np
 
 from ganatomy.errors import UserError
 from ganatomy.experiments.claims.claims import Claim, Side, Verdict, decide
-from ganatomy.experiments.claims.statistics import Estimate, estimate
 from ganatomy.experiments.spec import Experiment
 from ganatomy.experiments.store import Key, Result
+from ganatomy.metrics.differences.statistics import Estimate, estimate
 
 
 def verdicts(experiment: Experiment, results: Mapping[Key, Result]) -> list[Verdict]:

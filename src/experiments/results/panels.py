@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ganatomy.experiments.claims.statistics import estimate
 from ganatomy.experiments.results.table import baseline_rows
 from ganatomy.experiments.results.wording import score_kind
 from ganatomy.experiments.spec import Experiment, baseline_score
 from ganatomy.experiments.store import Key, Result
+from ganatomy.metrics.differences.statistics import estimate
 from ganatomy.pictures.figures import FAINT, INK, LINES
 
 MOST = 4

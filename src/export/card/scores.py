@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ganatomy.experiments.claims.statistics import estimate
 from ganatomy.guard.events import HEALTHY
+from ganatomy.metrics.differences.statistics import estimate
 from ganatomy.metrics.registry import describe
 from ganatomy.pictures.scores import OURS, Table, table
 

@@ -24,7 +24,7 @@ from ganatomy.tasks.enhancement.baselines import Filters, enlarging, fit_filters
 from ganatomy.tasks.enhancement.data_range import span_of
 from ganatomy.tasks.enhancement.losses import weighted_losses
 from ganatomy.tasks.recipe import Recipe
-from ganatomy.tasks.shared.sliding_window import aligned, in_windows, slide
+from ganatomy.tasks.shared.sliding_window import aligned, checked_mirror_axes, in_windows, mirrored, slide
 from ganatomy.tasks.shared.volumes import all_finite, in_units, rows_by_case, scale_and_offset, stacked
 
 Z_SCORES = 5.0
@@ -51,9 +51,10 @@ class EnhancementTask(AdversarialTask):
         own_target: True if the target has units or channels other than the image's; the input and the
             classical filters then cannot serve as baselines.
         metrics: Further scores of each case.
+        mirror_axes: Axes of test-time augmentation: outputs are averaged over the flips along them.
 
     Raises:
-        UserError: If `losses` or `data_range` is not usable.
+        UserError: If `losses`, `data_range` or `mirror_axes` is not usable.
     """
 
     written_like = "target"
@@ -72,8 +73,10 @@ class EnhancementTask(AdversarialTask):
         scored: str = "network",
         own_target: bool = False,
         metrics: Sequence[OutsideMetric] = (),
+        mirror_axes: Sequence[int] = (),
     ) -> None:
         super().__init__(recipe, monitor, scored)
+        self.mirror_axes = checked_mirror_axes(mirror_axes, recipe.spatial_dims)
         parts = data_range if isinstance(data_range, list) and not ends(data_range) else [data_range]
         network_range = 1.0 if all(map(ends, parts)) else Z_SCORES
         given = losses or {"l1": 1.0}
@@ -141,7 +144,7 @@ class EnhancementTask(AdversarialTask):
     def soft_prediction(self, batch: Batch) -> Tensor:
         image = batch["image"]
         window = aligned(self.window, image.shape[2:], self.factor) if self.factor else self.window
-        return slide(self.evaluator, image, window)
+        return mirrored(lambda part: slide(self.evaluator, part, window), image, self.mirror_axes)
 
     def prepare_baselines(self, data: DataModule) -> None:
         """Choose the classical filters on validation images; super-resolution needs no choice."""

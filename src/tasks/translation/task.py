@@ -14,7 +14,7 @@ from ganatomy.data.transforms.intensity import as_many, ends
 from ganatomy.metrics.outside import OutsideMetric, OutsideMetrics
 from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.recipe import Recipe
-from ganatomy.tasks.shared.sliding_window import in_windows, slide
+from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, in_windows, mirrored, slide
 from ganatomy.tasks.shared.volumes import all_finite, in_units, rows_by_case
 from ganatomy.tasks.translation import baselines as baselines_of
 from ganatomy.tasks.translation.base import Method, Players
@@ -54,9 +54,10 @@ class TranslationTask(AdversarialTask):
         perceptual_layers: Modules of that run's network whose outputs are compared; none: all of its parts.
         perceptual_hash: SHA-256 of that run's generator.safetensors; None to take it as it is.
         structure: Weights of losses between image and translation, and the runs they need; see `Structure`.
+        mirror_axes: Axes of test-time augmentation: translations are averaged over the flips along them.
 
     Raises:
-        UserError: `data_range` or a setting of the perceptual loss is not usable.
+        UserError: `data_range`, `mirror_axes` or a setting of the perceptual loss is not usable.
     """
 
     written_like = "target"
@@ -82,8 +83,10 @@ class TranslationTask(AdversarialTask):
         perceptual_layers: Sequence[str] = (),
         perceptual_hash: str | None = None,
         structure: dict[str, Any] | None = None,
+        mirror_axes: Sequence[int] = (),
     ) -> None:
         super().__init__(recipe, monitor, scored)
+        self.mirror_axes = checked_mirror_axes(mirror_axes, recipe.spatial_dims)
         self.method, self.window = method or Paired(), window
         self.method.begin(Players(self.generator, self.discriminator, recipe.spatial_dims, target_range))
         check_perceptual(self.method, perceptual, perceptual_weight)
@@ -142,7 +145,10 @@ class TranslationTask(AdversarialTask):
         return losses | self.structure(self.method, batch, output)
 
     def soft_prediction(self, batch: Batch) -> Tensor:
-        return slide(self.translator, batch["image"], self.window)
+        return self._averaged_over_mirrors(self.translator, batch["image"])
+
+    def _averaged_over_mirrors(self, network: nn.Module, image: Tensor) -> Tensor:
+        return mirrored(lambda part: slide(network, part, self.window), image, self.mirror_axes)
 
     def attach_reader(self, reader: TargetReader) -> None:
         """Have the test's images read by a finished run, and score what it finds."""
@@ -179,7 +185,9 @@ class TranslationTask(AdversarialTask):
     def _taken_back(self, batch: Batch, prediction: Tensor) -> Tensor | None:
         """Return the source images that the translations are taken back to; None without a way back."""
         network = self.method.back_translator(self.evaluator)
-        return None if network is None else slide(network, prediction.to(batch["image"].dtype), self.window)
+        if network is None:
+            return None
+        return self._averaged_over_mirrors(network, prediction.to(batch["image"].dtype))
 
     def _cycle_error(self, batch: Batch, rows: list[int], back: Tensor) -> float:
         """Return the mean absolute error there and back, in the source's units."""

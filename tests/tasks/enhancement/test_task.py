@@ -81,6 +81,23 @@ def test_scores_stand_beside_the_classical_filters(train_small: Train) -> None:
     assert (run / "scores.csv").read_text().startswith("case,psnr,ssim,mae")
 
 
+def test_a_run_that_is_behind_a_filter_says_so_last(train_small: Train, capsys: Any) -> None:
+    """On the terminal, in status.json and on the page; of one step whatever the filters do is better."""
+    words = ["model.discriminator=null", "model.optimizer.generator.lr=1.0", "callbacks.report=true"]
+    run = train_small("run", *words_of("residual_unet")[:2], *words)
+    said = "".join(capsys.readouterr().out.rpartition("run: ")[0].split())
+    scores, status = (json.loads((run / f"{name}.json").read_text()) for name in ("metrics", "status"))
+    (one,) = status["behind"]
+    best = max(
+        (name for name in scores if name.startswith("baseline/") and name.endswith("/psnr")), key=scores.get
+    )
+    assert one["than"] == best.split("/")[1] and one["theirs"] == scores[best] and not one["level"]
+    assert one["ours"] == scores["test/psnr"] and one["subjects"] == 1
+    assert said.endswith("".join(one["line"].split())) and one["line"].startswith("behind ")
+    assert "with too few validations to say if more would help" in one["line"]
+    assert one["line"].split("; ")[0] in (run / "report.html").read_text()
+
+
 def test_super_resolution_stands_beside_bicubic(train_small: Train) -> None:
     run = train_small("run", *words_of("srgan"), "degradation=downsample4")
     scores = json.loads((run / "metrics.json").read_text())
@@ -199,6 +216,17 @@ def test_large_images_go_through_windows() -> None:
     assert set(sizes) == {(32, 32)}  # a network that halves the sides of a patch need not halve those of 20
 
 
+def test_mirrored_outputs_are_a_mean_on_the_images_own_grid(prepared: Any) -> None:
+    data, task = prepared(*words_of("residual_unet"), "task.mirror_axes=[0,1]")
+    batch = next(iter(data.test_dataloader()))
+    with torch.no_grad():
+        flips = [(), (2,), (3,), (2, 3)]
+        each = [task.average.module(batch["image"].flip(axes)).flip(axes) for axes in flips]
+        found = task.predict(batch)
+    torch.testing.assert_close(found, torch.stack(each).mean(0))
+    assert not torch.allclose(found, each[0])
+
+
 @pytest.mark.parametrize("window", [10, 32, [16, 50]])
 def test_windows_do_not_cut_the_blocks_of_a_small_image(window: Any) -> None:
     class Blocks(nn.Module):
@@ -218,6 +246,7 @@ def test_windows_do_not_cut_the_blocks_of_a_small_image(window: Any) -> None:
     [
         (["degradation=none"], "these images have no target"),
         (["task.data_range=-1"], "task.data_range: -1"),
+        (["task.mirror_axes=[2]"], "task.mirror_axes: [2]; choose among [0, 1], each once"),
         (["+task.losses.l7=1"], "losses.l7: no such loss"),
         (["degradation.sigma=0"], "degradation: sigma: 0"),
         (["degradation=downsample4", "data.size=18"], "4 does not divide images of 18x18"),

@@ -196,3 +196,14 @@ def test_a_model_without_a_method_learns_from_pairs() -> None:
     task = begun(cfg, 2, 1, 1)
     assert isinstance(task.method, Paired) and list(task.method.losses) == ["l1"]
     validate(cfg)
+
+
+def test_mirrored_translations_are_a_mean() -> None:
+    batch = batch_of(2, 1, 1)
+    task = begun(plain_of("translation_unet", "task.mirror_axes=[1]"), 2, 1, 1)
+    with torch.no_grad():
+        one, other = (task.translator(image) for image in (batch["image"], batch["image"].flip(3)))
+        found = task.soft_prediction(batch)
+    torch.testing.assert_close(found, (one + other.flip(3)) / 2)
+    with pytest.raises(UserError, match=r"^task\.mirror_axes: \[2\]; choose among \[0, 1\]"):
+        begun(plain_of("translation_unet", "task.mirror_axes=[2]"), 2, 1, 1)

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from ganatomy.experiments.claims.claims import decide, parse
-from ganatomy.experiments.claims.statistics import Estimate, estimate, holm
+from ganatomy.metrics.differences.statistics import Estimate, estimate, holm
 
 STUDIES, SEEDS, SUBJECTS = 500, 3, 40
 CLAIMS = [parse("gan.test/dice > unet.test/dice", 0.0)]

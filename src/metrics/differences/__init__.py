@@ -1,0 +1,1 @@
+"""Differences between runs, baselines and twins: their intervals, and who is behind whom."""
