@@ -17,8 +17,8 @@ Detector = Callable[[np.ndarray], Boxes]
 
 QUANTILES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 BLURS = (0.0, 1.0, 2.0)
-MOST = 100
-"""Boxes per image, at most."""
+MOST = 300
+"""Boxes per image, at most; as `task.max_detections`."""
 SPREAD = (0.5, 2.0)
 """Factors on the smallest and largest size of 96 % of the training objects that a part may have."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,14 +17,17 @@ from ganatomy.errors import UserError
 from ganatomy.metrics.detection import DetectionTable
 from ganatomy.metrics.detection.table import Image
 from ganatomy.networks.image_to_image.centernet import Maps
-from ganatomy.pictures.boxes import HEAT, TRUTH, case_columns, class_colours
+from ganatomy.pictures.boxes import HEAT, TRUTH, class_colours
 from ganatomy.tasks.base import AdversarialTask
-from ganatomy.tasks.detection import centernet_decoding as decoding
 from ganatomy.tasks.detection.baselines import Fitted, fit_baselines, from_states, states
-from ganatomy.tasks.detection.centernet_decoding import SoftMaps
 from ganatomy.tasks.detection.centernet_targets import TruthMaps
 from ganatomy.tasks.detection.coco_files import boxes_on_file, image_of, write_boxes
-from ganatomy.tasks.detection.losses import centre_focal, centre_l1, loss_weights
+from ganatomy.tasks.detection.decoder import Decoder, check_iou
+from ganatomy.tasks.detection.drawing import drawn, panels
+from ganatomy.tasks.detection.losses import box_losses, loss_weights
+from ganatomy.tasks.detection.refining import RefinedBoxes
+from ganatomy.tasks.detection.typical import typical_sides
+from ganatomy.tasks.detection.views import SoftMaps, SoftViews, maps_in_windows, mirrored_back
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.answers import Answer, FoundBoxes
 from ganatomy.tasks.shared.foreseen import missing_classes
@@ -33,11 +36,9 @@ from ganatomy.tasks.shared.volumes import all_finite
 
 ROWS = 16
 """Images per forward pass in evaluation."""
-FAINT, SURE = 0.02, 0.9
-"""Range that centre maps are clipped to for the discriminator: outside it, truth and prediction agree."""
 
 
-class DetectionTask(AdversarialTask):
+class DetectionTask(RefinedBoxes):
     """Detect objects by CenterNet; the discriminator compares (image, true maps) with (image, found maps).
 
     After each validation the score threshold with the largest F1 is chosen and kept for the test.
@@ -45,9 +46,15 @@ class DetectionTask(AdversarialTask):
     Args:
         recipe: Players, objective and optimisers; the generator returns `Maps`.
         monitor: Validation score that chooses the best checkpoint.
-        losses: Weights of the centre, size and offset losses.
+        losses: Weights of the losses, see `box_losses`.
+        gaussian: Shape of the true centre maps, see `centernet_targets.encode`.
+        box_cells: Cells that are trained on an object's box, see there.
         max_detections: Most boxes per image.
         nms_iou: Of two boxes of a class with a larger IoU, the one with the lower score is dropped.
+        vote: Average the box of each peak with those of the cells around it.
+        fusion: How mirror images become one answer, see `Decoder`.
+        refine: "edges" moves the sides of boxes towards edges of the image, by a share of the way that each
+            validation chooses; None leaves them.
         match_iou: Lowest IoU at which a box matches an object, for FROC, sensitivity and the score threshold.
         mirror_axes: Axes of test-time augmentation: maps are averaged over the flips along them.
         scored: "file" or "network", see `AdversarialTask`.
@@ -65,8 +72,13 @@ class DetectionTask(AdversarialTask):
         recipe: Recipe,
         monitor: str = "val/map50",
         losses: dict[str, float] | None = None,
+        gaussian: Literal["circle", "ellipse"] = "circle",
+        box_cells: Literal["near", "gaussian"] = "near",
         max_detections: int = 100,
         nms_iou: float = 0.5,
+        vote: bool = False,
+        fusion: Literal["maps", "wbf"] = "maps",
+        refine: Literal["edges"] | None = None,
         match_iou: float = 0.3,
         mirror_axes: Sequence[int] = (),
         scored: str = "network",
@@ -74,18 +86,21 @@ class DetectionTask(AdversarialTask):
     ) -> None:
         super().__init__(recipe, monitor, scored)
         self.losses = loss_weights(losses or {})
-        decoding.check_settings(max_detections, nms_iou, match_iou)
-        self.max_detections, self.nms_iou, self.window = max_detections, nms_iou, window
+        check_iou("match_iou", match_iou)
+        self.match_iou, self.window = match_iou, window
         self.mirror_axes = checked_mirror_axes(mirror_axes, recipe.spatial_dims)
         self.stride, self.box_classes = self._of_generator("stride"), tuple(self._of_generator("classes"))
-        self.match_iou = match_iou
+        self.decoder = Decoder(self.stride, max_detections, nms_iou, vote, fusion)
+        if fusion == "wbf" and not self.mirror_axes:
+            raise UserError("task.fusion: wbf fuses the boxes of mirror images; give task.mirror_axes=[0,1]")
         names = ("val", "test", "threshold", "mean_box")
         self.register_tables({name: self._table() for name in names})
         self.default_threshold = float(self._of_generator("threshold"))
+        self.begin_refinement(refine, self._table)
         self.baselines: dict[str, Fitted] = {}
         self.test_images: list[Image] = []
         self.curves: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        self._truth = TruthMaps(len(self.box_classes), self.stride)
+        self._truth = TruthMaps(len(self.box_classes), self.stride, gaussian, box_cells)
         found = class_colours(self.box_classes)
         self.legends = {"truth": found, "found": found | {"truth": TRUTH}, "centre map": {"centre": HEAT}}
 
@@ -111,7 +126,11 @@ class DetectionTask(AdversarialTask):
             raise UserError("data.spatial_dims: boxes of volumes need data.spatial_dims=3")
         maps = len(data.box_classes) + data.spatial_dims
         return {
-            "generator": {"in_channels": data.channels, "classes": list(data.box_classes)},
+            "generator": {
+                "in_channels": data.channels,
+                "classes": list(data.box_classes),
+                "typical_sides": typical_sides(data),
+            },
             "discriminator": {"in_channels": data.channels + maps, "out_channels": 1},
         }
 
@@ -127,12 +146,7 @@ class DetectionTask(AdversarialTask):
 
     def task_losses(self, batch: Batch, maps: Maps) -> dict[str, Tensor]:
         truth = self._truth(batch["boxes"], batch["classes"], maps.centre)
-        losses = {
-            "centre": centre_focal(maps.centre, truth.centre),
-            "size": centre_l1(maps.size, truth.size, truth.places),
-            "offset": centre_l1(maps.offset, truth.offset, truth.places),
-        }
-        return {name: self.losses[name] * loss for name, loss in losses.items() if self.losses[name]}
+        return box_losses(maps, truth, self.losses)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Move all but the boxes: making maps of them on a GPU would stop the host many times a batch."""
@@ -140,31 +154,36 @@ class DetectionTask(AdversarialTask):
         others = {key: value for key, value in batch.items() if key not in boxes}
         return {**super().transfer_batch_to_device(others, device, dataloader_idx), **boxes}
 
-    def soft_prediction(self, batch: Batch) -> SoftMaps:
+    def soft_prediction(self, batch: Batch) -> SoftMaps | SoftViews:
         """Return centre probabilities, sizes and offsets of all images."""
-        parts: list[SoftMaps] = []
+        parts: list[SoftMaps | SoftViews] = []
         for place, images in enumerate(torch.split(batch["image"], ROWS)):
-            maps = decoding.mirrored_maps(self._in_windows, images, self.stride, self.mirror_axes)
+            maps = self.decoder.soft(self._in_windows, images, self.mirror_axes)
             for each in maps:
                 all_finite({"case": batch["case"][place * ROWS :]}, each)
-            parts.append(decoding.softened(maps))
-        return SoftMaps(*(torch.cat(column) for column in zip(*parts, strict=True)))
+            parts.append(maps)
+        return type(parts[0])(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
-    def decide(self, batch: Batch, soft: SoftMaps) -> dict[str, Any]:
+    def decide(self, batch: Batch, soft: SoftMaps | SoftViews) -> dict[str, Any]:
         """Return `found`, the boxes of each image, and `heat` [B, *cells], the largest centre probability."""
-        sides = batch["image"].shape[2:]
-        found = decoding.decode(soft, self.stride, sides, self.max_detections, nms_iou=self.nms_iou)
-        return {"found": found, "heat": soft.presence.amax(1)}
+        found, heat = self.decoder(soft, batch["image"].shape[2:]), soft.presence.amax(1)
+        return self.with_refined(batch, {"found": found, "heat": heat})
 
     def mirrored_back(self, soft: SoftMaps, axes: Sequence[int]) -> SoftMaps:
-        return decoding.mirrored_back(soft, axes)
+        return mirrored_back(soft, axes)
+
+    @property
+    def fusion(self) -> str:
+        """Return what the members of an ensemble must share: the views of a soft prediction."""
+        return f"wbf over {self.mirror_axes}" if self.decoder.fusion == "wbf" and self.mirror_axes else "maps"
 
     def join(self, others: Sequence[DetectionTask]) -> None:
         mean = sum(task.threshold for task in (self, *others)) / (1 + len(others))
         self.evaluator.threshold.fill_(mean)  # type: ignore[operator]
+        self.join_refinement(others)
 
     def _in_windows(self, images: Tensor) -> Maps:
-        return decoding.maps_in_windows(self.evaluator, images, self.stride, self.window)
+        return maps_in_windows(self.evaluator, images, self.stride, self.window)
 
     def prepare_baselines(self, data: DataModule) -> None:
         score = self.monitor.split("/")[1]
@@ -180,10 +199,12 @@ class DetectionTask(AdversarialTask):
         return missing_classes(data, "boxes", self.box_classes, "box", "map50")
 
     def score(self, stage: str, batch: Batch, prediction: dict[str, Any]) -> None:
-        for row, found in enumerate(prediction["found"]):
-            ours = (found.boxes, found.scores, found.classes)
+        tried = self.tried(stage, batch, prediction)
+        for row in range(len(batch["image"])):
             image = image_of(batch, row, self.files_of(stage))
-            self.tables[stage].update(image(tuple(v.float().cpu().numpy() for v in ours)))
+            for table, found in tried:
+                boxes, scores, classes = (values.float().cpu().numpy() for values in found[row])
+                table.update(image((boxes, scores, classes)))
             if stage == "test":
                 picture = batch["image"][row].float().cpu().numpy()
                 for name, (detector, threshold) in self.baselines.items():
@@ -197,7 +218,8 @@ class DetectionTask(AdversarialTask):
         """
         table: DetectionTable = self.tables[stage]
         if stage == "val":
-            chosen = table.choose()
+            self.choose_refinement()
+            chosen = self.tables[stage].choose()
             for network in {self.generator, self.evaluator}:
                 network.threshold.fill_(self.default_threshold if chosen is None else chosen)  # type: ignore[operator]
         else:
@@ -223,25 +245,4 @@ class DetectionTask(AdversarialTask):
 
     def sample_panels(self, batch: Batch, prediction: dict[str, Any]) -> dict[str, np.ndarray]:
         """Draw the first image with an object: its truth, the boxes above the threshold, the centre map."""
-        counts = [len(boxes) for boxes in batch["boxes"]]
-        row = int(np.argmax(np.array(counts) > 0))
-        found = prediction["found"][row]
-        kept = found.scores >= self.threshold
-        ours = tuple(v[kept].float().cpu().numpy() for v in found)
-        image, heat = (v[row].float().cpu().numpy() for v in (batch["image"], prediction["heat"]))
-        truth = tuple(batch[key][row].float().cpu().numpy() for key in ("boxes", "classes"))
-        columns = case_columns(image, heat, self.box_classes, truth, ours)
-        return {name: picture[None] for name, picture in columns.items()}
-
-
-def drawn(image: Tensor, centre: Tensor, sides: Tensor) -> Tensor:
-    """Return the discriminator's input [B, C + K + d, *cells]: image, centre map, sides at the centres.
-
-    Args:
-        image: Image at the resolution of the maps [B, C, *cells].
-        centre: Centre probabilities [B, K, *cells].
-        sides: Sides in cells [B, d, *cells].
-    """
-    soft = centre.clamp(FAINT, SURE)
-    presence = soft.amax(1, keepdim=True) - FAINT
-    return torch.cat([image, soft, presence * sides.log1p()], 1)
+        return panels(batch, prediction, self.box_classes, self.threshold)
