@@ -43,6 +43,7 @@ def build_data(cfg: Config) -> DataModule:
         held=_held(cfg.resume) if cfg.resume else None,
         one_size=getattr(task, "one_size", False),
         with_boxes=getattr(task, "uses_boxes", True),
+        with_instances=bool(cfg.task.to_plain().get("instances", False)),
     )
 
 
