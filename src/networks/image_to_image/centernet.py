@@ -35,6 +35,24 @@ class Maps(NamedTuple):
     offset: Tensor
 
 
+class InstanceMaps(NamedTuple):
+    """Output maps of a network that groups voxels to objects: those of `Maps`, and two more.
+
+    Attributes:
+        centre: Logits of centres, [B, K, *cells].
+        size: Sides of the boxes in cells, [B, d, *cells].
+        offset: Position of a centre within its cell, in cells, [B, d, *cells].
+        foreground: Logits of objects of any class, [B, 1, *cells].
+        vote: Way from the middle of a cell to the centre of its object, in cells, [B, d, *cells].
+    """
+
+    centre: Tensor
+    size: Tensor
+    offset: Tensor
+    foreground: Tensor
+    vote: Tensor
+
+
 class CenterNet(nn.Module):
     """Detector from images [B, in_channels, *spatial] to `Maps`, ceil(side / stride) cells along each side.
 
@@ -51,6 +69,7 @@ class CenterNet(nn.Module):
         stem: Channels that the body takes.
         head: Channels of each head's 3x3 convolution.
         multiple: Cells along each side are padded to a multiple of this for the body.
+        instances: Two more heads, foreground and votes; the output is then `InstanceMaps`.
 
     Raises:
         UserError: For another stride, data without box classes, or a body that changes the resolution.
@@ -68,6 +87,7 @@ class CenterNet(nn.Module):
         stem: int = 16,
         head: int = 32,
         multiple: int = 8,
+        instances: bool = False,
     ) -> None:
         super().__init__()
         if stride not in (1, 2, 4):
@@ -77,6 +97,7 @@ class CenterNet(nn.Module):
                 "classes: these data have no boxes; choose data that have, such as data=brain_lesions"
             )
         self.classes, self.stride, self.multiple = tuple(classes), stride, multiple
+        self.instances = instances
         steps = [2] * int(math.log2(stride)) or [1]
         wide = [in_channels, *[stem] * len(steps)]
         self.stem = nn.Sequential(
@@ -101,17 +122,30 @@ class CenterNet(nn.Module):
             weight, bias = layers[-1].parameters()  # type: ignore[index]
             nn.init.normal_(weight, std=0.01)
             nn.init.constant_(bias, value)
+        if instances:
+            self.instance_heads = nn.ModuleList(
+                nn.Sequential(
+                    conv(spatial_dims, features, head),
+                    nn.LeakyReLU(SLOPE),
+                    conv(spatial_dims, head, out, size=1),
+                )
+                for out in (1, spatial_dims)
+            )
         # Score threshold for boxes, chosen on validation; a buffer, so that it is saved with the weights.
         self.register_buffer("threshold", torch.tensor(0.3))
 
-    def forward(self, x: Tensor) -> Maps:
+    def forward(self, x: Tensor) -> Maps | InstanceMaps:
         cells = [-(-side // self.stride) for side in x.shape[2:]]
         padded = [-(-n // self.multiple) * self.multiple * self.stride for n in cells]
         around = [n for side, want in zip(x.shape[2:], padded, strict=True) for n in (want - side, 0)]
         features = self.body(self.stem(F.pad(x, around[::-1], mode="replicate") if any(around) else x))
         window = (..., *(slice(n) for n in cells))
         centre, size, offset = (head(features)[window] for head in self.heads)
-        return Maps(centre, UNIT * F.softplus(size), offset)
+        maps = Maps(centre, UNIT * F.softplus(size), offset)
+        if not self.instances:
+            return maps
+        foreground, vote = (head(features)[window] for head in self.instance_heads)
+        return InstanceMaps(*maps, foreground, UNIT * vote)
 
     def _features(self, dims: int, stem: int) -> int:
         """Return the number of channels that the body gives; UserError if it changes the resolution."""

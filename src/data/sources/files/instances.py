@@ -107,7 +107,7 @@ def _refuse_scattered(numbers: np.ndarray, objects: int, path: str) -> None:
         seen = "its only value lies" if objects == 1 else "its values lie"
         raise ReadError(
             f"{path}: {seen} in {parts} or more separate parts, as in a mask of classes; an instance map "
-            "gives each object a number of its own. If connected parts are the objects, set data.label to it, "
+            "gives each object a number of its own. If connected parts are the objects, name it data.label, "
             "with data.boxes_from_label=true and data.instances=parts"
         )
 

@@ -55,7 +55,7 @@ def _check_instances(source: FileSettings) -> None:
         one_of("data.instances", source.instances, (None, *INSTANCES))
     if source.names_maps == "template" and not set("{*/") & set(source.maps):
         raise UserError(
-            f"{text}: choose {', '.join(INSTANCES)}, or a template of files, such as instances/{{name}}"
+            f"{text}: choose null, {', '.join(INSTANCES)}, or a template of files: instances/{{name}}"
         )
     if source.boxes_from_label:
         raise UserError(f"{text}: boxes are made of these files; take out data.boxes_from_label")

@@ -78,10 +78,9 @@ class FileSettings:
         self.with_instances = False  # the task learns from instance maps
         self.digests, self.place = Digests(root=self.folder), self.folder.resolve()
         self.classes, self.image_classes = tuple(self.classes), tuple(self.image_classes)
-        made = (
-            self.classes[1:] if self.boxes_from_label or (self.maps and getattr(self, "label", None)) else ()
-        )
-        self.box_classes = tuple(self.box_classes) or made or (("object",) if self.maps else ())
+        by_label = self.boxes_from_label or (self.maps and getattr(self, "label", None))
+        made = self.classes[1:] if by_label else ("object",) if self.maps else ()
+        self.box_classes = tuple(self.box_classes) or made
 
     @property
     def maps(self) -> str | None:
