@@ -129,8 +129,9 @@ def _answer(loaded: LoadedRun) -> list[Plain]:
                 "classes": list(task.box_classes),
                 "stride": task.stride,
                 "threshold": task.threshold,
-                "max_detections": task.max_detections,
-                "nms_iou": task.nms_iou,
+                "max_detections": task.decoder.max_detections,
+                "nms_iou": task.decoder.nms_iou,
+                "vote": task.decoder.vote,
             }
         ]
     if isinstance(task, AnomalyTask):

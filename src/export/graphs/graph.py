@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganatomy.errors import UserError
-from ganatomy.networks.image_to_image.centernet import UNIT, CenterNet
+from ganatomy.networks.image_to_image.centernet import CenterNet, lengths
 from ganatomy.tasks.anomaly import AnomalyTask
 from ganatomy.tasks.detection import DetectionTask
 from ganatomy.tasks.synthesis import SynthesisTask
@@ -160,10 +160,13 @@ class CenterMaps(nn.Module):
         network: The network, of which this shares the weights.
     """
 
+    typical: Tensor | None
+
     def __init__(self, network: CenterNet) -> None:
         super().__init__()
         self.stem, self.body, self.heads = network.stem, network.body, network.heads
         self.stride, self.block = network.stride, network.stride * network.multiple
+        self.register_buffer("typical", network.typical, persistent=False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         padded = image
@@ -180,4 +183,4 @@ class CenterMaps(nn.Module):
                 answer = answer.narrow(axis, 0, (image.shape[axis] + self.stride - 1) // self.stride)
             maps.append(answer)
         centre, size, offset = maps
-        return centre, UNIT * nn.functional.softplus(size), offset
+        return centre, lengths(size, self.typical), offset

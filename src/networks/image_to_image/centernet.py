@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,8 @@ UNIT = 4.0
 """Cells per unit of the size map: sides of tens of cells are then learned at the usual learning rates."""
 LEAST = 32
 """Side in cells of the image on which the body is tried: enough for the deepest U-Nets."""
+LIMIT = 5.0
+"""Largest logarithm of a side over its typical value: a side is within a factor of 148 of that."""
 RARE = 0.01
 """Share of cells that an untrained network takes for centres, so that the focal loss starts small."""
 
@@ -58,7 +60,8 @@ class CenterNet(nn.Module):
 
     A stem of convolutions reduces the image by the stride; the body, a U-Net from `stem` channels to any
     number at the same resolution, follows; each map has a 3x3 convolution and a linear one. The paper's
-    sides are linear; these pass through softplus, so that none is negative.
+    sides are linear; these are none below zero: `log` gives a typical side times the exponential of the
+    output, so that small and large objects are learned alike, `linear` passes it through softplus.
 
     Args:
         spatial_dims: 2 or 3.
@@ -69,13 +72,18 @@ class CenterNet(nn.Module):
         stem: Channels that the body takes.
         head: Channels of each head's 3x3 convolution.
         multiple: Cells along each side are padded to a multiple of this for the body.
+        sides: "linear" or "log", the scale in which sides are learned.
+        typical_sides: Sides in voxels, one per axis, that `log` begins with, such as the median of the
+            training boxes; None for four cells.
         instances: Two more heads, foreground and votes; the output is then `InstanceMaps`.
 
     Raises:
-        UserError: For another stride, data without box classes, or a body that changes the resolution.
+        UserError: For another stride or scale, data without box classes, sides that are not above 0, or a
+            body that changes the resolution.
     """
 
     threshold: Tensor
+    typical: Tensor | None
 
     def __init__(
         self,
@@ -87,11 +95,15 @@ class CenterNet(nn.Module):
         stem: int = 16,
         head: int = 32,
         multiple: int = 8,
+        sides: Literal["linear", "log"] = "linear",
+        typical_sides: Sequence[float] | None = None,
         instances: bool = False,
     ) -> None:
         super().__init__()
         if stride not in (1, 2, 4):
             raise UserError(f"stride: {stride}; choose 1, 2 or 4")
+        if sides not in ("linear", "log"):
+            raise UserError(f"sides: {sides}; choose linear or log")
         if not classes:
             raise UserError(
                 "classes: these data have no boxes; choose data that have, such as data=brain_lesions"
@@ -118,7 +130,8 @@ class CenterNet(nn.Module):
             )
             for out in (len(self.classes), spatial_dims, spatial_dims)
         )
-        for layers, value in zip(self.heads, (-math.log(1 / RARE - 1), 0.54, 0.5), strict=True):
+        first = 0.0 if sides == "log" else 0.54
+        for layers, value in zip(self.heads, (-math.log(1 / RARE - 1), first, 0.5), strict=True):
             weight, bias = layers[-1].parameters()  # type: ignore[index]
             nn.init.normal_(weight, std=0.01)
             nn.init.constant_(bias, value)
@@ -133,6 +146,8 @@ class CenterNet(nn.Module):
             )
         # Score threshold for boxes, chosen on validation; a buffer, so that it is saved with the weights.
         self.register_buffer("threshold", torch.tensor(0.3))
+        typical = _typical(typical_sides, spatial_dims, stride) if sides == "log" else None
+        self.register_buffer("typical", typical, persistent=False)
 
     def forward(self, x: Tensor) -> Maps | InstanceMaps:
         cells = [-(-side // self.stride) for side in x.shape[2:]]
@@ -141,7 +156,7 @@ class CenterNet(nn.Module):
         features = self.body(self.stem(F.pad(x, around[::-1], mode="replicate") if any(around) else x))
         window = (..., *(slice(n) for n in cells))
         centre, size, offset = (head(features)[window] for head in self.heads)
-        maps = Maps(centre, UNIT * F.softplus(size), offset)
+        maps = Maps(centre, lengths(size, self.typical), offset)
         if not self.instances:
             return maps
         foreground, vote = (head(features)[window] for head in self.instance_heads)
@@ -157,3 +172,23 @@ class CenterNet(nn.Module):
         if not isinstance(output, Tensor) or list(output.shape[2:]) != [side] * dims:
             raise UserError("body: must return one tensor at the resolution of its input, as a U-Net does")
         return output.shape[1]
+
+
+def lengths(size: Tensor, typical: Tensor | None) -> Tensor:
+    """Return sides in cells [B, d, *cells] from the output of the size head.
+
+    Args:
+        size: Output [B, d, *cells].
+        typical: Typical sides in cells, [1, d, 1, ...], if logarithms are learned; None for linear sides.
+    """
+    if typical is None:
+        return UNIT * F.softplus(size)
+    return typical * size.float().clamp(-LIMIT, LIMIT).exp()
+
+
+def _typical(sides: Sequence[float] | None, dims: int, stride: int) -> Tensor:
+    """Return the typical sides in cells, [1, d, 1, ...]."""
+    given = [UNIT * stride] * dims if sides is None else [float(side) for side in sides]
+    if len(given) != dims or not all(math.isfinite(side) and side > 0 for side in given):
+        raise UserError(f"typical_sides: {list(sides or [])}; give {dims} sides in voxels, each above 0")
+    return torch.tensor(given).reshape(1, dims, *[1] * dims) / stride

@@ -1,8 +1,8 @@
-"""From CenterNet's maps to boxes; maps of flipped images and of windows, averaged."""
+"""From CenterNet's maps to boxes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,26 +11,12 @@ from monai.data.box_utils import box_iou
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganatomy.errors import UserError
-from ganatomy.networks.image_to_image.centernet import Maps
-from ganatomy.tasks.shared.sliding_window import aligned, slide, subsets
+from ganatomy.tasks.detection.views import SoftMaps
 
 BOXES = 512
 """Boxes whose overlaps with all later ones are in memory at once."""
-
-
-class SoftMaps(NamedTuple):
-    """Maps that may be averaged.
-
-    Attributes:
-        presence: Centre probabilities [B, K, *cells].
-        size: Sides of a box, in cells [B, dims, *cells].
-        offset: Centre within its cell [B, dims, *cells].
-    """
-
-    presence: Tensor
-    size: Tensor
-    offset: Tensor
+AGREE = 0.5
+"""Lowest IoU with a peak's box of the boxes of other cells that are averaged with it."""
 
 
 class Found(NamedTuple):
@@ -47,96 +33,6 @@ class Found(NamedTuple):
     classes: Tensor
 
 
-def check_settings(max_detections: int, nms_iou: float, match_iou: float) -> None:
-    """Raise UserError for settings of the task that are out of range.
-
-    Args:
-        max_detections: Most boxes per image.
-        nms_iou: IoU above which the box with the lower score is dropped.
-        match_iou: Lowest IoU of a match.
-    """
-    for key, value in (("nms_iou", nms_iou), ("match_iou", match_iou)):
-        if not 0 < value < 1:
-            raise UserError(f"task.{key}: {value}; must be an IoU between 0 and 1")
-    if max_detections < 1:
-        raise UserError(f"task.max_detections: {max_detections}; must be at least 1")
-
-
-def mirrored_maps(answer: Callable[[Tensor], Maps], images: Tensor, stride: int, axes: Sequence[int]) -> Maps:
-    """Average the maps over flips of the images along every subset of `axes`, each flipped back.
-
-    Centre probabilities are averaged and returned as logits. An offset o from a cell's lower edge becomes
-    1 - o under a flip. Sides that are no multiple of the stride are padded with their last voxel, so that
-    flipped cells lie on cells.
-
-    Args:
-        answer: The network: images to maps.
-        images: [B, C, *spatial].
-        stride: Voxels per cell.
-        axes: Spatial axes to flip, counted from 0.
-    """
-    if not axes:
-        return answer(images)
-    margins = [n for side in reversed(images.shape[2:]) for n in (0, -side % stride)]
-    images = F.pad(images, margins, mode="replicate") if any(margins) else images
-    found = []
-    for chosen in subsets(axes):
-        dims = [axis + 2 for axis in chosen]
-        maps = Maps(*(m.float().flip(dims) for m in answer(images.flip(dims))))
-        swap = torch.tensor([axis in chosen for axis in range(images.ndim - 2)], device=images.device)
-        offset = torch.where(swap.reshape(-1, *[1] * (images.ndim - 2)), 1 - maps.offset, maps.offset)
-        found.append(Maps(maps.centre.sigmoid(), maps.size, offset))
-    centre, size, offset = (torch.stack(column).mean(0) for column in zip(*found, strict=True))
-    return Maps(torch.logit(centre, eps=1e-6), size, offset)
-
-
-def maps_in_windows(
-    answer: Callable[[Tensor], Maps], images: Tensor, stride: int, window: Sequence[int] | None
-) -> Maps:
-    """Return the maps of images larger than `window`, computed in windows and blended as in `slide`.
-
-    Windows cut no cell. Centre probabilities are blended, not logits. Sides that are no multiple of the
-    stride are padded with their last voxel.
-
-    Args:
-        answer: The network: images to maps.
-        images: [B, C, *spatial].
-        stride: Voxels per cell.
-        window: Sides of the windows; None for whole images.
-    """
-    sides = images.shape[2:]
-    if window is None or all(side <= limit for side, limit in zip(sides, window, strict=True)):
-        return answer(images)
-    margins = [n for side in reversed(sides) for n in (0, -side % stride)]
-    images = F.pad(images, margins, mode="replicate") if any(margins) else images
-    parts: list[int] = []
-
-    def joined(part: Tensor) -> Tensor:
-        maps = answer(part)
-        parts[:] = [m.shape[1] for m in maps]
-        return torch.cat([maps.centre.float().sigmoid(), maps.size.float(), maps.offset.float()], 1)
-
-    found = slide(joined, images, aligned(window, images.shape[2:], stride))
-    centre, size, offset = torch.split(found, parts, 1)
-    return Maps(torch.logit(centre, eps=1e-6), size, offset)
-
-
-def softened(maps: Maps) -> SoftMaps:
-    """Return the maps of a network with centre probabilities in place of logits, float32."""
-    return SoftMaps(maps.centre.float().sigmoid(), maps.size.float(), maps.offset.float())
-
-
-def mirrored_back(soft: SoftMaps, axes: Sequence[int]) -> SoftMaps:
-    """Return the maps of images from those of the images flipped along axes, counted from the last, -1.
-
-    An offset o from a cell's lower edge becomes 1 - o.
-    """
-    presence, size, offset = (part.flip(list(axes)) for part in soft)
-    dims = offset.shape[1]
-    swap = torch.tensor([axis - dims in axes for axis in range(dims)], device=offset.device)
-    return SoftMaps(presence, size, torch.where(swap.reshape(-1, *[1] * dims), 1 - offset, offset))
-
-
 def decode(
     maps: SoftMaps,
     stride: int,
@@ -144,6 +40,7 @@ def decode(
     max_detections: int = 100,
     min_score: float = 0.01,
     nms_iou: float = 0.5,
+    vote: bool = False,
 ) -> list[Found]:
     """Decode maps to boxes: local maxima of the centre map, the best of them, after non-maximum suppression.
 
@@ -154,6 +51,7 @@ def decode(
         max_detections: Most boxes per image.
         min_score: Lowest score of a box.
         nms_iou: Of two boxes of a class with a larger IoU, the one with the lower score is dropped.
+        vote: Average the box of each peak with those of the cells around it, see `voted`.
 
     Returns:
         One `Found` per image.
@@ -166,17 +64,61 @@ def decode(
     scores, index = heat.flatten(1).topk(min(max_detections, heat[0].numel()))
     label = index // cells.numel()
     cell = torch.stack(torch.unravel_index(index % cells.numel(), cells), -1)
-    gather = (index % cells.numel())[:, None].expand(-1, dims, -1)
-    size, offset = (m.flatten(2).gather(2, gather).movedim(1, -1) for m in (maps.size, maps.offset))
-    centre = (cell + offset) * stride
-    half = size * stride / 2
+    boxes = (voted(maps, cell, label) if vote else boxes_of(maps, cell)) * stride
     limit = torch.tensor(list(shape) * 2, device=heat.device)
-    boxes = torch.cat([centre - half, centre + half], -1).clamp_min(0).minimum(limit)
+    boxes = boxes.clamp_min(0).minimum(limit)
     valid = (scores >= min_score) & (boxes[..., dims:] > boxes[..., :dims]).all(-1)
     return [
         _suppress(Found(b[keep], s[keep], k[keep]), nms_iou)
         for b, s, k, keep in zip(boxes, scores, label, valid, strict=True)
     ]
+
+
+def boxes_of(maps: SoftMaps, cell: Tensor) -> Tensor:
+    """Return the boxes that cells [B, N, dims] tell, in cells from the corner of the image [B, N, 2*dims]."""
+    size, offset = (_at(part, cell) for part in (maps.size, maps.offset))
+    centre = cell + offset
+    return torch.cat([centre - size / 2, centre + size / 2], -1)
+
+
+def voted(maps: SoftMaps, cell: Tensor, label: Tensor) -> Tensor:
+    """Return the boxes of peaks as means over the cells around each, in cells [B, N, 2*dims].
+
+    All cells around a centre are trained on its box, so their errors partly cancel. A cell counts with the
+    probability of a centre there; one whose box overlaps that of the peak by less than an IoU of 0.5 tells
+    of another object and does not count (after Gidaris and Komodakis 2015, arXiv 1505.01749).
+
+    Args:
+        maps: Centre probabilities, sizes and offsets of a batch.
+        cell: Cells of the peaks [B, N, dims].
+        label: Classes of the peaks [B, N].
+    """
+    cells = torch.tensor(maps.presence.shape[2:], device=cell.device)
+    batch, count, dims = cell.shape
+    step = torch.arange(-1, 2, device=cell.device)
+    steps = torch.cartesian_prod(*[step] * dims)
+    near = cell[:, :, None] + steps
+    inside = ((near >= 0) & (near < cells)).all(-1)
+    places = near.clamp_min(0).minimum(cells - 1).reshape(batch, -1, dims)
+    boxes = boxes_of(maps, places).reshape(batch, count, len(steps), 2 * dims)
+    presence = _at(maps.presence, places).reshape(batch, count, len(steps), -1)
+    own = label[:, :, None, None].expand(-1, -1, len(steps), 1)
+    peak = boxes[:, :, len(steps) // 2, None]
+    common = torch.minimum(boxes, peak)[..., dims:] - torch.maximum(boxes, peak)[..., :dims]
+    shared = common.clamp_min(0).prod(-1)
+    volumes = (boxes[..., dims:] - boxes[..., :dims]).prod(-1)
+    agrees = shared >= AGREE * (volumes + volumes[:, :, len(steps) // 2, None] - shared)
+    weight = presence.gather(-1, own)[..., 0] * (inside & agrees)
+    weight[:, :, len(steps) // 2].clamp_min_(1e-6)
+    return (boxes * (weight / weight.sum(-1, keepdim=True))[..., None]).sum(2)
+
+
+def _at(part: Tensor, cell: Tensor) -> Tensor:
+    """Return the values of maps [B, C, *cells] at cells [B, N, dims]: [B, N, C]."""
+    index = torch.zeros_like(cell[..., 0])
+    for axis, side in enumerate(part.shape[2:]):
+        index = index * side + cell[..., axis]
+    return part.flatten(2).gather(2, index[:, None].expand(-1, part.shape[1], -1)).movedim(1, -1)
 
 
 def _suppress(found: Found, nms_iou: float) -> Found:

@@ -1,4 +1,4 @@
-"""CenterNet's losses: focal on the centre map, L1 at the centres (Zhou et al. 2019, arXiv 1904.07850)."""
+"""CenterNet's losses: focal on the centre map, those of the boxes at the centres (arXiv 1904.07850)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,54 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganatomy.errors import UserError
+from ganatomy.networks.image_to_image.centernet import Maps
+from ganatomy.tasks.detection.centernet_targets import MIN_SIDE, Truth
+from ganatomy.tasks.detection.overlap import OVERLAPS, overlap_loss
+
+WEIGHTS = {"centre": 1.0, "size": 0.1, "offset": 1.0, "log_size": 0.0, **dict.fromkeys(OVERLAPS, 0.0)}
+"""Weight of each loss that is not given."""
 
 
 def loss_weights(given: Mapping[str, float]) -> dict[str, float]:
-    """Return the weight of each loss, as given or its default; UserError for a loss that does not exist."""
-    weights = {"centre": 1.0, "size": 0.1, "offset": 1.0}
-    if unknown := set(given) - set(weights):
-        raise UserError(f"task.losses: {unknown.pop()} is no loss; choose among centre, size, offset")
-    return {**weights, **given}
+    """Return the weight of each loss, as given or its default; UserError for what is no loss or no weight."""
+    if unknown := set(given) - set(WEIGHTS):
+        raise UserError(f"task.losses: {unknown.pop()} is no loss; choose among {', '.join(WEIGHTS)}")
+    for name, weight in given.items():
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
+            raise UserError(f"task.losses.{name}: {weight}; give a weight of 0 (without this loss) or more")
+    weights = {**WEIGHTS, **given}
+    if not weights["centre"]:
+        raise UserError("task.losses.centre: 0; without it nothing is found; give a weight above 0")
+    return weights
+
+
+def box_losses(maps: Maps, truth: Truth, weights: Mapping[str, float]) -> dict[str, Tensor]:
+    """Return the losses whose weight is not 0, by name, each times its weight.
+
+    `size`: L1 of sides in cells. `log_size`: L1 of their natural logarithms, so that objects of all sizes
+    count alike. `iou`, `giou`, `diou`, `ciou`: of the decoded boxes. All boxes at the cells with an object.
+
+    Args:
+        maps: Found maps of a batch.
+        truth: Their truth.
+        weights: Weight of each loss.
+    """
+    size, offset = at(maps.size, truth.places), at(maps.offset, truth.places)
+
+    def errors(name: str) -> Tensor:
+        if name == "size":
+            return (size - truth.size).abs().sum(1)
+        if name == "offset":
+            return (offset - truth.offset).abs().sum(1)
+        if name == "log_size":
+            return (size.clamp_min(MIN_SIDE).log() - truth.size.log()).abs().sum(1)
+        return overlap_loss(name, corners(size, offset), corners(truth.size, truth.offset))  # type: ignore[arg-type]
+
+    losses = {"centre": centre_focal(maps.centre, truth.centre)}
+    for name, weight in weights.items():
+        if weight and name != "centre":
+            losses[name] = image_mean(errors(name), len(maps.size), truth.divisors)
+    return {name: weights[name] * loss for name, loss in losses.items()}
 
 
 def centre_focal(logits: Tensor, truth: Tensor, alpha: float = 2.0, beta: float = 4.0) -> Tensor:
@@ -40,17 +80,30 @@ def centre_focal(logits: Tensor, truth: Tensor, alpha: float = 2.0, beta: float 
     return -(torch.where(centre, positive, negative).flatten(1).sum(1) / count).mean()
 
 
-def centre_l1(maps: Tensor, truth: Tensor, places: Tensor) -> Tensor:
-    """Return the L1 loss at the centres, 0-dim: the mean over images of 1/N Σ |maps - truth|.
+def at(maps: Tensor, places: Tensor) -> Tensor:
+    """Return the values of maps [B, d, *cells] at places [M, 1 + d], image and cell: float32 [M, d]."""
+    batch, *cell = places.unbind(1)
+    return maps.float().movedim(1, -1)[(batch, *cell)]
 
-    N is the number of centres of the image; an image without any counts 0.
+
+def corners(size: Tensor, offset: Tensor) -> Tensor:
+    """Return boxes [M, 2*d], in cells from the lower corner of their own cell.
 
     Args:
-        maps: Sizes or offsets [B, d, *cells].
-        truth: Their true values at the centres [M, d].
-        places: Image and cell of each centre [M, 1 + d].
+        size: Sides in cells [M, d].
+        offset: Centres in cells [M, d].
     """
-    batch, *cell = places.unbind(1)
-    errors = (maps.float().movedim(1, -1)[(batch, *cell)] - truth).abs().sum(1)
-    count = (batch[:, None] == torch.arange(len(maps), device=batch.device)).sum(0).clamp_min(1)
-    return (errors / count[batch]).sum() / len(maps)
+    return torch.cat([offset - size / 2, offset + size / 2], 1)
+
+
+def image_mean(errors: Tensor, images: int, divisors: Tensor) -> Tensor:
+    """Return the mean over images of the sum of their errors, each over its divisor; 0-dim.
+
+    An image without any counts 0.
+
+    Args:
+        errors: Error at each place [M].
+        images: Number of images.
+        divisors: Divisor of each error [M].
+    """
+    return (errors / divisors).sum() / images

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,12 +19,13 @@ from ganatomy.metrics.detection.table import Image
 from ganatomy.networks.image_to_image.centernet import Maps
 from ganatomy.pictures.boxes import HEAT, TRUTH, case_columns, class_colours
 from ganatomy.tasks.base import AdversarialTask
-from ganatomy.tasks.detection import centernet_decoding as decoding
 from ganatomy.tasks.detection.baselines import Fitted, fit_baselines, from_states, states
-from ganatomy.tasks.detection.centernet_decoding import SoftMaps
 from ganatomy.tasks.detection.centernet_targets import TruthMaps
 from ganatomy.tasks.detection.coco_files import boxes_on_file, image_of, write_boxes
-from ganatomy.tasks.detection.losses import centre_focal, centre_l1, loss_weights
+from ganatomy.tasks.detection.decoder import Decoder, check_iou
+from ganatomy.tasks.detection.losses import box_losses, loss_weights
+from ganatomy.tasks.detection.typical import typical_sides
+from ganatomy.tasks.detection.views import SoftMaps, SoftViews, maps_in_windows, mirrored_back
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.answers import Answer, FoundBoxes
 from ganatomy.tasks.shared.foreseen import missing_classes
@@ -45,9 +46,13 @@ class DetectionTask(AdversarialTask):
     Args:
         recipe: Players, objective and optimisers; the generator returns `Maps`.
         monitor: Validation score that chooses the best checkpoint.
-        losses: Weights of the centre, size and offset losses.
+        losses: Weights of the losses, see `box_losses`.
+        gaussian: Shape of the true centre maps, see `centernet_targets.encode`.
+        box_cells: Cells that are trained on an object's box, see there.
         max_detections: Most boxes per image.
         nms_iou: Of two boxes of a class with a larger IoU, the one with the lower score is dropped.
+        vote: Average the box of each peak with those of the cells around it.
+        fusion: How mirror images become one answer, see `Decoder`.
         match_iou: Lowest IoU at which a box matches an object, for FROC, sensitivity and the score threshold.
         mirror_axes: Axes of test-time augmentation: maps are averaged over the flips along them.
         scored: "file" or "network", see `AdversarialTask`.
@@ -65,8 +70,12 @@ class DetectionTask(AdversarialTask):
         recipe: Recipe,
         monitor: str = "val/map50",
         losses: dict[str, float] | None = None,
+        gaussian: Literal["circle", "ellipse"] = "circle",
+        box_cells: Literal["near", "gaussian"] = "near",
         max_detections: int = 100,
         nms_iou: float = 0.5,
+        vote: bool = False,
+        fusion: Literal["maps", "wbf"] = "maps",
         match_iou: float = 0.3,
         mirror_axes: Sequence[int] = (),
         scored: str = "network",
@@ -74,18 +83,20 @@ class DetectionTask(AdversarialTask):
     ) -> None:
         super().__init__(recipe, monitor, scored)
         self.losses = loss_weights(losses or {})
-        decoding.check_settings(max_detections, nms_iou, match_iou)
-        self.max_detections, self.nms_iou, self.window = max_detections, nms_iou, window
+        check_iou("match_iou", match_iou)
+        self.match_iou, self.window = match_iou, window
         self.mirror_axes = checked_mirror_axes(mirror_axes, recipe.spatial_dims)
         self.stride, self.box_classes = self._of_generator("stride"), tuple(self._of_generator("classes"))
-        self.match_iou = match_iou
+        self.decoder = Decoder(self.stride, max_detections, nms_iou, vote, fusion)
+        if fusion == "wbf" and not self.mirror_axes:
+            raise UserError("task.fusion: wbf fuses the boxes of mirror images; give task.mirror_axes=[0,1]")
         names = ("val", "test", "threshold", "mean_box")
         self.register_tables({name: self._table() for name in names})
         self.default_threshold = float(self._of_generator("threshold"))
         self.baselines: dict[str, Fitted] = {}
         self.test_images: list[Image] = []
         self.curves: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        self._truth = TruthMaps(len(self.box_classes), self.stride)
+        self._truth = TruthMaps(len(self.box_classes), self.stride, gaussian, box_cells)
         found = class_colours(self.box_classes)
         self.legends = {"truth": found, "found": found | {"truth": TRUTH}, "centre map": {"centre": HEAT}}
 
@@ -111,7 +122,11 @@ class DetectionTask(AdversarialTask):
             raise UserError("data.spatial_dims: boxes of volumes need data.spatial_dims=3")
         maps = len(data.box_classes) + data.spatial_dims
         return {
-            "generator": {"in_channels": data.channels, "classes": list(data.box_classes)},
+            "generator": {
+                "in_channels": data.channels,
+                "classes": list(data.box_classes),
+                "typical_sides": typical_sides(data),
+            },
             "discriminator": {"in_channels": data.channels + maps, "out_channels": 1},
         }
 
@@ -127,12 +142,7 @@ class DetectionTask(AdversarialTask):
 
     def task_losses(self, batch: Batch, maps: Maps) -> dict[str, Tensor]:
         truth = self._truth(batch["boxes"], batch["classes"], maps.centre)
-        losses = {
-            "centre": centre_focal(maps.centre, truth.centre),
-            "size": centre_l1(maps.size, truth.size, truth.places),
-            "offset": centre_l1(maps.offset, truth.offset, truth.places),
-        }
-        return {name: self.losses[name] * loss for name, loss in losses.items() if self.losses[name]}
+        return box_losses(maps, truth, self.losses)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Move all but the boxes: making maps of them on a GPU would stop the host many times a batch."""
@@ -140,31 +150,34 @@ class DetectionTask(AdversarialTask):
         others = {key: value for key, value in batch.items() if key not in boxes}
         return {**super().transfer_batch_to_device(others, device, dataloader_idx), **boxes}
 
-    def soft_prediction(self, batch: Batch) -> SoftMaps:
+    def soft_prediction(self, batch: Batch) -> SoftMaps | SoftViews:
         """Return centre probabilities, sizes and offsets of all images."""
-        parts: list[SoftMaps] = []
+        parts: list[SoftMaps | SoftViews] = []
         for place, images in enumerate(torch.split(batch["image"], ROWS)):
-            maps = decoding.mirrored_maps(self._in_windows, images, self.stride, self.mirror_axes)
+            maps = self.decoder.soft(self._in_windows, images, self.mirror_axes)
             for each in maps:
                 all_finite({"case": batch["case"][place * ROWS :]}, each)
-            parts.append(decoding.softened(maps))
-        return SoftMaps(*(torch.cat(column) for column in zip(*parts, strict=True)))
+            parts.append(maps)
+        return type(parts[0])(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
-    def decide(self, batch: Batch, soft: SoftMaps) -> dict[str, Any]:
+    def decide(self, batch: Batch, soft: SoftMaps | SoftViews) -> dict[str, Any]:
         """Return `found`, the boxes of each image, and `heat` [B, *cells], the largest centre probability."""
-        sides = batch["image"].shape[2:]
-        found = decoding.decode(soft, self.stride, sides, self.max_detections, nms_iou=self.nms_iou)
-        return {"found": found, "heat": soft.presence.amax(1)}
+        return {"found": self.decoder(soft, batch["image"].shape[2:]), "heat": soft.presence.amax(1)}
 
     def mirrored_back(self, soft: SoftMaps, axes: Sequence[int]) -> SoftMaps:
-        return decoding.mirrored_back(soft, axes)
+        return mirrored_back(soft, axes)
+
+    @property
+    def fusion(self) -> str:
+        """Return what the members of an ensemble must share: the views of a soft prediction."""
+        return f"wbf over {self.mirror_axes}" if self.decoder.fusion == "wbf" and self.mirror_axes else "maps"
 
     def join(self, others: Sequence[DetectionTask]) -> None:
         mean = sum(task.threshold for task in (self, *others)) / (1 + len(others))
         self.evaluator.threshold.fill_(mean)  # type: ignore[operator]
 
     def _in_windows(self, images: Tensor) -> Maps:
-        return decoding.maps_in_windows(self.evaluator, images, self.stride, self.window)
+        return maps_in_windows(self.evaluator, images, self.stride, self.window)
 
     def prepare_baselines(self, data: DataModule) -> None:
         score = self.monitor.split("/")[1]

@@ -11,8 +11,10 @@ from monai.data.box_utils import box_iou
 from torch import Tensor
 
 from ganatomy.networks.image_to_image.centernet import Maps
-from ganatomy.tasks.detection.centernet_decoding import decode, mirrored_maps, softened
-from ganatomy.tasks.detection.centernet_targets import Truth, TruthMaps, around, encode, radius
+from ganatomy.tasks.detection.centernet_decoding import decode
+from ganatomy.tasks.detection.centernet_gaussians import radius
+from ganatomy.tasks.detection.centernet_targets import Truth, TruthMaps, around, encode
+from ganatomy.tasks.detection.views import mirrored_maps, softened
 
 SHAPE = {2: (40, 56), 3: (24, 32, 16)}
 

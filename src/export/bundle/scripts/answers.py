@@ -15,7 +15,8 @@ from torch import Tensor
 from ganatomy.data.regrid import Grid
 from ganatomy.data.transforms.boxes import move_boxes, usable_boxes
 from ganatomy.errors import UserError
-from ganatomy.tasks.detection.centernet_decoding import SoftMaps, decode
+from ganatomy.tasks.detection.centernet_decoding import decode
+from ganatomy.tasks.detection.views import SoftMaps
 
 
 class Labels(Transform):
@@ -86,6 +87,7 @@ class Boxes(Transform):
         threshold: Score from which on a box counts.
         max_detections: Most boxes per image.
         nms_iou: Of two boxes of a class with a larger IoU, the one with the lower score is dropped.
+        vote: Average the box of each peak with those of the cells around it.
     """
 
     def __init__(
@@ -96,9 +98,10 @@ class Boxes(Transform):
         threshold: float,
         max_detections: int,
         nms_iou: float,
+        vote: bool = False,
     ) -> None:
         self.folder, self.classes, self.threshold = Path(output_dir), classes, threshold
-        self.stride, self.max_detections, self.nms_iou = stride, max_detections, nms_iou
+        self.stride, self.max_detections, self.nms_iou, self.vote = stride, max_detections, nms_iou, vote
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Write the boxes of one image, and return the data with `boxes`."""
@@ -108,7 +111,9 @@ class Boxes(Transform):
             raise UserError("this bundle finds boxes in pictures, and this is a volume; save slices as PNG")
         centre, size, offset = torch.split(data["pred"], [len(self.classes), dims, dims], 1)
         maps = SoftMaps(centre.sigmoid(), size, offset)
-        found = decode(maps, self.stride, image.shape[1:], self.max_detections, nms_iou=self.nms_iou)[0]
+        found = decode(
+            maps, self.stride, image.shape[1:], self.max_detections, nms_iou=self.nms_iou, vote=self.vote
+        )[0]
         here = Grid(np.asarray(file["affine"]), tuple(image.shape[1:]))
         there = Grid(np.asarray(file["input_affine"]), tuple(int(n) for n in file["input_shape"]))
         moved = move_boxes(found.boxes.cpu().numpy().astype(np.float64), here, there)
