@@ -37,6 +37,7 @@ ADDED: dict[str, Any] = {
     "data.secret": None,
     "task.scored": "network",
     "task.metrics": [],
+    "task.instances": False,
     "task.gaussian": "circle",
     "task.box_cells": "near",
     "task.vote": False,

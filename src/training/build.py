@@ -82,6 +82,7 @@ def complete(cfg: Config, data: DataModule) -> Config:
     model = plain["model"]
     task = cast("type[AdversarialTask]", resolve(plain["task"], "task"))
     settings = _settings(task, data, plain["task"])
+    task = cast("type[AdversarialTask]", resolve(settings, "task"))  # it may hand over to another class
     channels = task.network_arguments(data)
     for player in PLAYERS:
         if model[player] is not None:

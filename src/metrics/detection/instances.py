@@ -191,11 +191,11 @@ class InstanceTable(DetectionTable):
         return self.table("counts", 2 + 4 * len(self.classes)).double().numpy()[places]
 
     def _quality(self, rows: np.ndarray) -> dict[str, float]:
-        counts = rows[:, 2:].reshape(-1, len(self.classes), 4).sum(0)
-        objects = rows[:, 2:].reshape(len(rows), -1, 4)[:, :, [0, 2]].sum((1, 2)) > 0
+        each = rows[:, 2:].reshape(len(rows), len(self.classes), 4)
+        counts, objects = each.sum(0), each[:, :, [0, 2]].sum((1, 2)) > 0
         ratios = rows[objects, 0] / rows[objects, 1]
         scores = {"aji": float(ratios.mean()) if len(ratios) else float("nan")} | qualities(counts)
         if len(self.classes) > 1:
-            each = [qualities(count[None])["pq"] for count in counts]
-            scores |= {f"pq/{name}": value for name, value in zip(self.classes, each, strict=True)}
+            own = [qualities(count[None])["pq"] for count in counts]
+            scores |= {f"pq/{name}": value for name, value in zip(self.classes, own, strict=True)}
         return scores

@@ -21,6 +21,7 @@ from ganatomy.pictures.boxes import HEAT, TRUTH, case_columns, class_colours
 from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.detection.baselines import Fitted, fit_baselines, from_states, states
 from ganatomy.tasks.detection.centernet_targets import TruthMaps
+from ganatomy.tasks.detection.chosen import with_instances
 from ganatomy.tasks.detection.coco_files import boxes_on_file, image_of, write_boxes
 from ganatomy.tasks.detection.decoder import Decoder, check_iou
 from ganatomy.tasks.detection.losses import box_losses, loss_weights
@@ -57,6 +58,7 @@ class DetectionTask(AdversarialTask):
         mirror_axes: Axes of test-time augmentation: maps are averaged over the flips along them.
         scored: "file" or "network", see `AdversarialTask`.
         window: Sides of the sliding window in evaluation; None for whole images.
+        instances: False; `InstanceDetectionTask` is the task that finds instance maps too.
 
     Raises:
         UserError: If a loss is unknown, a number is out of range, or the generator returns no boxes.
@@ -80,6 +82,7 @@ class DetectionTask(AdversarialTask):
         mirror_axes: Sequence[int] = (),
         scored: str = "network",
         window: list[int] | None = None,
+        instances: bool = False,
     ) -> None:
         super().__init__(recipe, monitor, scored)
         self.losses = loss_weights(losses or {})
@@ -90,7 +93,7 @@ class DetectionTask(AdversarialTask):
         self.decoder = Decoder(self.stride, max_detections, nms_iou, vote, fusion)
         if fusion == "wbf" and not self.mirror_axes:
             raise UserError("task.fusion: wbf fuses the boxes of mirror images; give task.mirror_axes=[0,1]")
-        names = ("val", "test", "threshold", "mean_box")
+        names = ("val", "test", "threshold", "watershed", "mean_box")
         self.register_tables({name: self._table() for name in names})
         self.default_threshold = float(self._of_generator("threshold"))
         self.baselines: dict[str, Fitted] = {}
@@ -111,7 +114,8 @@ class DetectionTask(AdversarialTask):
 
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
-        return in_windows(AdversarialTask.resolve_settings(data, given), data)
+        settings = in_windows(AdversarialTask.resolve_settings(data, given), data)
+        return with_instances(settings, data) if given.get("instances") else settings
 
     @staticmethod
     def network_arguments(data: DataModule) -> dict[str, dict[str, Any]]:
@@ -181,7 +185,15 @@ class DetectionTask(AdversarialTask):
 
     def prepare_baselines(self, data: DataModule) -> None:
         score = self.monitor.split("/")[1]
-        self.baselines = fit_baselines(data, self._table, score, len(self.box_classes))
+        score = score if score in self._table().compute() else "map50"
+        most = self.decoder.max_detections
+        self.baselines = fit_baselines(data, self._table, score, len(self.box_classes), most)
+
+    def baseline_scores(self) -> dict[str, float]:
+        """Return the scores of the baselines; runs of earlier versions have no watershed."""
+        absent = {"watershed"} - set(self.baselines)
+        found = super().baseline_scores()
+        return {name: value for name, value in found.items() if name.split("/")[0] not in absent}
 
     def kept_baselines(self) -> dict[str, np.ndarray]:
         return states(self.baselines)

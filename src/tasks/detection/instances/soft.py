@@ -60,7 +60,7 @@ def soft_maps(
 ) -> SoftInstances:
     """Return the maps of images, the mean over flips along every subset of `axes`.
 
-    Sides that are no multiple of the stride are padded with their last voxel where cells have to lie on cells.
+    Sides that are no multiple of the stride are padded with their last voxel where cells must lie on cells.
 
     Args:
         answer: The network.

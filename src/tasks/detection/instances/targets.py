@@ -35,7 +35,7 @@ def encode(numbers: Tensor, boxes: Sequence[Tensor], stride: int) -> InstanceTru
     1911.10194), towards the centre of the box, which the centre map learns too.
 
     Args:
-        numbers: Instance maps [B, 1, *spatial]: i + 1 in the object of box i, `NO_BOX` where nothing is known.
+        numbers: Instance maps [B, 1, *spatial]: i + 1 in the object of box i, `NO_BOX` if unknown.
         boxes: For each image [N, 2*d]: lower and upper corner in voxels.
         stride: Voxels per cell.
     """
