@@ -9,6 +9,16 @@ from ganatomy.errors import UserError
 
 INSTANCES = "ganatomy.tasks.detection.instances.InstanceDetectionTask"
 PLAIN = "ganatomy.tasks.detection.DetectionTask"
+LEAST, ROOM = 100, 2
+"""Most boxes of an image where objects are few; else so many times the most objects of a training image."""
+
+
+def with_room(settings: dict[str, Any], data: DataModule) -> dict[str, Any]:
+    """Return the settings with `max_detections`, if it is null, as the training images need it."""
+    if settings.get("max_detections", LEAST) is not None:
+        return settings
+    counts = [len(data.whole(record)["boxes"]) for record in data.labels.used(data.records["train"])]
+    return {**settings, "max_detections": max(LEAST, ROOM * max(counts, default=0))}
 
 
 def with_instances(settings: dict[str, Any], data: DataModule) -> dict[str, Any]:

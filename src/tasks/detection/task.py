@@ -21,7 +21,7 @@ from ganatomy.pictures.boxes import HEAT, TRUTH, case_columns, class_colours
 from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.detection.baselines import Fitted, fit_baselines, from_states, states
 from ganatomy.tasks.detection.centernet_targets import TruthMaps
-from ganatomy.tasks.detection.chosen import with_instances
+from ganatomy.tasks.detection.chosen import LEAST, with_instances, with_room
 from ganatomy.tasks.detection.coco_files import boxes_on_file, image_of, write_boxes
 from ganatomy.tasks.detection.decoder import Decoder, check_iou
 from ganatomy.tasks.detection.losses import box_losses, loss_weights
@@ -50,7 +50,7 @@ class DetectionTask(AdversarialTask):
         losses: Weights of the losses, see `box_losses`.
         gaussian: Shape of the true centre maps, see `centernet_targets.encode`.
         box_cells: Cells that are trained on an object's box, see there.
-        max_detections: Most boxes per image.
+        max_detections: Most boxes per image; None: as many as the training images need.
         nms_iou: Of two boxes of a class with a larger IoU, the one with the lower score is dropped.
         vote: Average the box of each peak with those of the cells around it.
         fusion: How mirror images become one answer, see `Decoder`.
@@ -74,7 +74,7 @@ class DetectionTask(AdversarialTask):
         losses: dict[str, float] | None = None,
         gaussian: Literal["circle", "ellipse"] = "circle",
         box_cells: Literal["near", "gaussian"] = "near",
-        max_detections: int = 100,
+        max_detections: int | None = 100,
         nms_iou: float = 0.5,
         vote: bool = False,
         fusion: Literal["maps", "wbf"] = "maps",
@@ -90,7 +90,9 @@ class DetectionTask(AdversarialTask):
         self.match_iou, self.window = match_iou, window
         self.mirror_axes = checked_mirror_axes(mirror_axes, recipe.spatial_dims)
         self.stride, self.box_classes = self._of_generator("stride"), tuple(self._of_generator("classes"))
-        self.decoder = Decoder(self.stride, max_detections, nms_iou, vote, fusion)
+        self.decoder = Decoder(
+            self.stride, LEAST if max_detections is None else max_detections, nms_iou, vote, fusion
+        )
         if fusion == "wbf" and not self.mirror_axes:
             raise UserError("task.fusion: wbf fuses the boxes of mirror images; give task.mirror_axes=[0,1]")
         names = ("val", "test", "threshold", "watershed", "mean_box")
@@ -114,7 +116,7 @@ class DetectionTask(AdversarialTask):
 
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
-        settings = in_windows(AdversarialTask.resolve_settings(data, given), data)
+        settings = with_room(in_windows(AdversarialTask.resolve_settings(data, given), data), data)
         return with_instances(settings, data) if given.get("instances") else settings
 
     @staticmethod
