@@ -30,6 +30,8 @@ from monai.transforms.utils import map_spatial_axes
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from ganatomy.data.transforms.instances import NO_BOX
+
 Item = dict[str, Any]
 MODES, PADDINGS = {"bilinear", "nearest"}, {"zeros", "border", "reflection"}
 INTENSITY = {
@@ -157,7 +159,11 @@ class Affine(Random):
         places = self._places(affine.float(), shape)
         for key, mode, padding in keys:
             picture = item[key]
-            moved = grid_sample(picture[None].double(), places, str(mode), str(padding), align_corners=False)
+            shift = (
+                NO_BOX if key == "instances" else 0
+            )  # what lies outside the image is unknown, not background
+            values = picture[None].double() - shift
+            moved = grid_sample(values, places, str(mode), str(padding), align_corners=False) + shift
             item[key] = moved[0].to(torch.float32 if picture.is_floating_point() else picture.dtype)
         return _about_the_middle(affine.numpy(), shape)
 

@@ -18,8 +18,9 @@ class InstanceTruth(NamedTuple):
     Attributes:
         share: Share of a cell that lies in an object, [B, 1, *cells].
         valid: False for cells with voxels of which nothing is known, [B, 1, *cells] bool.
-        vote: Way from the middle of a cell to the centre of its object's box, in cells [B, d, *cells].
-        inside: True for cells whose middle voxel lies in an object, [B, 1, *cells] bool.
+        vote: Way from the middle of a cell to the centre of its object's box, in cells [B, d, *cells]; the
+            mean over the cell's voxels that lie in objects.
+        inside: True for cells with such a voxel, [B, 1, *cells] bool.
     """
 
     share: Tensor
@@ -45,16 +46,16 @@ def encode(numbers: Tensor, boxes: Sequence[Tensor], stride: int) -> InstanceTru
     pool = F.avg_pool2d if dims == 2 else F.avg_pool3d
     share = pool((numbers > 0).float(), stride)
     valid = pool((numbers == NO_BOX).float(), stride) == 0
-    middle = (..., *[slice(stride // 2, None, stride)] * dims)
-    seen = numbers[middle].long()
-    axes = [torch.arange(side, device=numbers.device) + 0.5 for side in seen.shape[2:]]
+    axes = [torch.arange(side, device=numbers.device) + 0.5 for side in share.shape[2:]]
     cells = torch.stack(torch.meshgrid(*axes, indexing="ij"))
-    votes = []
+    means = []
     for row, own in enumerate(boxes):
         own = own.to(numbers.device).float()
         centres = torch.cat([own.new_zeros(1, dims), (own[:, :dims] + own[:, dims:]) / (2 * stride)])
-        votes.append(centres[seen[row, 0].clamp_min(0)].movedim(-1, 0) - cells)
-    return InstanceTruth(share, valid, torch.stack(votes), seen > 0)
+        voted = centres[numbers[row, 0].clamp_min(0).long()].movedim(-1, 0)  # 0 outside objects
+        means.append(pool(voted[None], stride)[0])
+    votes = torch.stack(means) / share.clamp_min(1e-6) - cells
+    return InstanceTruth(share, valid, votes, share > 0)
 
 
 def foreground_loss(logits: Tensor, truth: InstanceTruth) -> Tensor:
