@@ -7,7 +7,7 @@ from typing import Any
 from ganatomy.data.datamodule import DataModule
 from ganatomy.errors import UserError
 
-INSTANCES = "ganatomy.tasks.detection.instances.InstanceDetectionTask"
+INSTANCES = "ganatomy.tasks.detection.InstanceDetectionTask"
 PLAIN = "ganatomy.tasks.detection.DetectionTask"
 LEAST, ROOM = 100, 2
 """Most boxes of an image where objects are few; else so many times the most objects of a training image."""
