@@ -18,8 +18,8 @@ from torch import Tensor
 from ganatomy.config.resolve import validate
 from ganatomy.errors import UserError
 from ganatomy.networks.image_to_image.centernet import CenterNet, Maps
-from ganatomy.tasks.detection.centernet_decoding import maps_in_windows
 from ganatomy.tasks.detection.task import DetectionTask
+from ganatomy.tasks.detection.views import maps_in_windows
 
 SHAPE = (40, 44, 6)
 

@@ -78,7 +78,7 @@ class CenterNet(nn.Module):
         instances: Two more heads, foreground and votes; the output is then `InstanceMaps`.
 
     Raises:
-        UserError: For another stride or scale, data without box classes, sides that are not above 0, or a
+        UserError: For another stride, data without box classes, sides that are not above 0, or a
             body that changes the resolution.
     """
 
@@ -102,8 +102,6 @@ class CenterNet(nn.Module):
         super().__init__()
         if stride not in (1, 2, 4):
             raise UserError(f"stride: {stride}; choose 1, 2 or 4")
-        if sides not in ("linear", "log"):
-            raise UserError(f"sides: {sides}; choose linear or log")
         if not classes:
             raise UserError(
                 "classes: these data have no boxes; choose data that have, such as data=brain_lesions"

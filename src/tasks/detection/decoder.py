@@ -36,7 +36,7 @@ class Decoder:
         fusion: "maps" averages the maps over mirror images, "wbf" decodes each and fuses the boxes.
 
     Raises:
-        UserError: For a number out of range, or another fusion.
+        UserError: For a number out of range.
     """
 
     stride: int
@@ -49,8 +49,6 @@ class Decoder:
         check_iou("nms_iou", self.nms_iou)
         if self.max_detections < 1:
             raise UserError(f"task.max_detections: {self.max_detections}; must be at least 1")
-        if self.fusion not in ("maps", "wbf"):
-            raise UserError(f"task.fusion: {self.fusion}; choose maps or wbf")
 
     def soft(
         self, answer: Callable[[Tensor], Maps], images: Tensor, mirror_axes: Sequence[int]

@@ -12,7 +12,7 @@ from torch import Tensor
 from ganatomy.inference.ensembles.members import Members, with_doubt
 from ganatomy.networks.image_to_image.centernet import Maps
 from ganatomy.tasks.anomaly.anomaly_map import Findings
-from ganatomy.tasks.detection.centernet_decoding import SoftMaps, mirrored_back, mirrored_maps, softened
+from ganatomy.tasks.detection.views import SoftMaps, mirrored_back, mirrored_maps, softened
 from ganatomy.tasks.shared.answers import Answer
 from ganatomy.tasks.soft import SoftHooks
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ganatomy.networks.image_to_image.centernet import Maps
 from ganatomy.tasks.detection.centernet_decoding import decode
-from ganatomy.tasks.detection.centernet_gaussians import radius
+from ganatomy.tasks.detection.centernet_gaussians import radius, within
 from ganatomy.tasks.detection.centernet_targets import Truth, TruthMaps, around, encode
 from ganatomy.tasks.detection.views import mirrored_maps, softened
 
@@ -208,3 +208,48 @@ def test_maps_are_means_over_mirror_images_cell_on_cell(side: int) -> None:
     torch.testing.assert_close(maps.centre.sigmoid(), torch.full((1, 1, 8, 8), 0.5))
     torch.testing.assert_close(maps.size, torch.full((1, 2, 8, 8), 0.5))
     assert not maps.offset[:, 0].any() and (maps.offset[:, 1] == 0.5).all()
+
+
+def test_ellipses_follow_the_sides_of_a_box() -> None:
+    """TTFNet's: at 0.27 of a side from the centre, 3σ, e to the -4.5; the circle is as narrow as both."""
+    box, label = torch.tensor([[8.0, 2, 56, 62]]), torch.tensor([0])
+    truth = encode([box], [label], 1, (64, 64), 1, gaussian="ellipse")
+    sigma = 0.54 * torch.tensor([48.0, 60]) / 6
+    y, x = np.mgrid[:64, :64]
+    expected = np.exp(-(((y - 32) / sigma[0].item()) ** 2 + ((x - 32) / sigma[1].item()) ** 2) / 2)
+    assert np.allclose(truth.centre[0, 0], expected, atol=1e-6) and float(truth.centre[0, 0, 32, 32]) == 1
+    least = encode([box / 64], [label], 1, (8, 8), 1, gaussian="ellipse").centre[0, 0]
+    assert float(least[0, 1]) == pytest.approx(np.exp(-18), rel=1e-3)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_cells_within_the_gaussian_are_shared_out_and_every_object_counts_alike(dims: int) -> None:
+    """Large and small, two of them touching: brute force over cells; weights of an object add up to 1/N."""
+    centres = torch.tensor([[3, 3, 3], [7, 7, 7], [8, 7, 7]])[:, :dims]
+    size = torch.tensor([[12.0, 9, 6], [2, 3, 4], [1, 5, 2]])[:, :dims]
+    owner, places, divisors = within(centres, size, (12,) * dims)
+    sigma = np.maximum(0.54 * size.numpy() / 6, 0.5)
+    expected = {}
+    for cell in np.ndindex(*[12] * dims):
+        away = (np.array(cell) - centres.numpy()) / sigma
+        best = int((away**2).sum(1).argmin())
+        if (np.abs(away[best]) <= 3 + 1e-6).all():
+            expected[cell] = best, float(np.exp(-(away[best] ** 2).sum() / 2))
+    assert {tuple(p): o for p, o in zip(places.tolist(), owner.tolist(), strict=True)} == {
+        cell: best for cell, (best, _) in expected.items()
+    }
+    for number in range(3):
+        own = owner == number
+        assert float((1 / divisors[own]).sum()) == pytest.approx(1 / 3, rel=1e-4)
+        total = sum(weight for best, weight in expected.values() if best == number)
+        for place, divisor in zip(places[own].tolist(), divisors[own].tolist(), strict=True):
+            assert 1 / divisor == pytest.approx(expected[tuple(place)][1] / total / 3, rel=1e-3)
+    counts = torch.bincount(owner)
+    assert counts[0] > counts[1] > 3**dims - 2 * 3 ** (dims - 1)
+
+
+def test_objects_with_one_centre_and_images_without_any_are_no_error() -> None:
+    owner, _, divisors = within(torch.tensor([[2, 2], [2, 2]]), torch.tensor([[3.0, 3], [3, 3]]), (6, 6))
+    assert set(owner.tolist()) == {0} and float((1 / divisors).sum()) == pytest.approx(1)
+    empty = within(torch.zeros(0, 2, dtype=torch.long), torch.zeros(0, 2), (6, 6))
+    assert [len(each) for each in empty] == [0, 0, 0]

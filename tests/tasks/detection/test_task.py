@@ -16,10 +16,11 @@ from PIL import Image as Picture
 
 from ganatomy.baselines.detection import mean_box
 from ganatomy.errors import UserError
-from ganatomy.networks.image_to_image.centernet import CenterNet, Maps
+from ganatomy.networks.image_to_image.centernet import CenterNet, Maps, lengths
 from ganatomy.networks.image_to_image.unet import UNet
 from ganatomy.tasks.detection.centernet_decoding import Found
 from ganatomy.tasks.detection.task import FAINT, SURE, DetectionTask, drawn
+from ganatomy.tasks.detection.typical import typical_sides
 from ganatomy.training import preflight
 from tests.test_resume import assert_same_end, run_until
 
@@ -202,6 +203,55 @@ def test_maps_have_a_cell_for_each_stride_whatever_the_sides(dims, stride):
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
 
 
+def small_network(dims: int, **settings: Any) -> CenterNet:
+    torch.manual_seed(0)
+    return CenterNet(dims, 1, ["a"], UNet(dims, 4, 5, (4, 8)), 2, 4, 4, 4, **settings)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_an_untrained_network_finds_boxes_of_the_typical_sides(dims: int) -> None:
+    sides = [30.0, 3.0, 11.0][:dims]
+    network = small_network(dims, sides="log", typical_sides=sides)
+    size = network(torch.randn(2, 1, *[16] * dims)).size.detach()
+    assert torch.allclose(size.flatten(2).mean((0, 2)) * 2, torch.tensor(sides), rtol=0.1)
+    nn_output = torch.tensor([-900.0, 0.0, 900.0]).reshape(1, 1, 3).expand(1, dims, 3)
+    shape = [1, dims, 3, *[1] * (dims - 1)]
+    extreme = lengths(nn_output.reshape(shape).bfloat16(), network.typical)
+    assert torch.isfinite(extreme).all() and (extreme > 0).all() and extreme.dtype == torch.float32
+
+
+def test_scales_share_their_weights_and_typical_sides_are_no_weight() -> None:
+    linear, log = small_network(2), small_network(2, sides="log", typical_sides=[3.0, 4.0])
+    assert set(linear.state_dict()) == set(log.state_dict())
+    same = {name: torch.equal(value, log.state_dict()[name]) for name, value in linear.state_dict().items()}
+    assert [name for name, equal in same.items() if not equal] == ["heads.1.2.bias"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"sides": "log", "typical_sides": [3.0]}, r"typical_sides: \[3.0\]; give 2 sides"),
+        ({"sides": "log", "typical_sides": [3.0, 0.0]}, "typical_sides"),
+        ({"sides": "log", "typical_sides": [3.0, float("nan")]}, "typical_sides"),
+    ],
+)
+def test_impossible_sides_are_one_line(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        small_network(2, **settings)
+
+
+def test_typical_sides_are_the_median_of_the_training_boxes_that_are_used(prepared) -> None:
+    data, task = prepared("data.label_fraction=0.5", "model.generator.sides=log")
+    used = data.labels.used(data.records["train"])
+    assert 0 < len(used) < len(data.records["train"])
+    boxes = np.concatenate([data.cache.get(record)["boxes"] for record in used])
+    median = np.median(boxes[:, 2:] - boxes[:, :2], axis=0)
+    np.testing.assert_allclose(typical_sides(data), median, atol=1e-3)
+    np.testing.assert_allclose(task.generator.typical.flatten() * task.stride, median, atol=1e-3)
+    none, _ = prepared("data.healthy=0.9", "data.subjects=12", "data.split=[1,1,10]")
+    assert typical_sides(none) is None or len(typical_sides(none)) == 2
+
+
 BODIES = {
     "BasicUNet": {"features": [4, 4, 8, 8, 8, 4]},
     "AttentionUnet": {"channels": [4, 8], "strides": [2]},
@@ -225,6 +275,14 @@ def test_monai_s_unets_serve_as_body(name, dims):
         (["task.match_iou=1.5"], "task.match_iou"),
         (["+task.losses.dice=1"], "task.losses"),
         (["task.max_detections=0"], "task.max_detections"),
+        (
+            ["task.fusion=nms", "task.mirror_axes=[0]"],
+            "task.fusion: input should be 'maps' or 'wbf', got 'nms'",
+        ),
+        (["task.fusion=wbf", "task.mirror_axes=[]"], "task.fusion: wbf fuses the boxes of mirror images"),
+        (["task.gaussian=square"], "task.gaussian: .*'circle' or 'ellipse'"),
+        (["task.box_cells=all"], "task.box_cells: .*'near' or 'gaussian'"),
+        (["model.generator.sides=cubic"], "model.generator.sides: .*'linear' or 'log'"),
         (["model.generator.stride=3"], "stride: 3"),
         (["task.monitor=val/map51"], "no score is named val/map51"),
         (["data.unlabelled_fraction=0.5", "data.label_fraction=0.5"], "only model=semi learns of them"),
@@ -241,6 +299,29 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(train_small):
     whole = train_small("whole", *more)
     run_until(3, train_small, "cut", *more)
     assert_same_end(whole, train_small("cut", resume=True))
+
+
+BOXES = ["model.generator.sides=log", "+task.losses.giou=1", "+task.losses.log_size=0.1"]
+BOXES += ["task.gaussian=ellipse", "task.box_cells=gaussian", "task.vote=true"]
+
+
+@pytest.mark.parametrize("update", ["textbook", "g_first", "shared", "one_backward"])
+@pytest.mark.parametrize("dims", [2, 3])
+def test_losses_of_overlap_train_under_every_update(train_small, gradients, dims, update):
+    words = [*(VOLUMES if dims == 3 else []), "trainer.precision=bf16-mixed", "data.healthy=0"]
+    directory = train_small("run", *BOXES, f"update={update}", *words)
+    for (player, name), seen in gradients.items():
+        assert all(g is not None and torch.isfinite(g).all() for g in seen), (player, name)
+        assert any(g.abs().max() > 0 for g in seen), (player, name)
+    assert "test/map75" in json.loads((directory / "metrics.json").read_text())
+
+
+def test_a_resumed_run_with_wbf_over_mirrors_ends_like_an_uninterrupted_one(train_small):
+    more = [*BOXES, "task.fusion=wbf", "task.mirror_axes=[0,1]", "trainer.max_steps=4", "logger=csv"]
+    more += ["callbacks.checkpoint_every=2", "trainer.val_every=2"]
+    whole = train_small("whole", *more)
+    run_until(2, train_small, "cut", *more)
+    assert_same_end(whole, train_small("cut", *more[len(BOXES) :], resume=True))
 
 
 def test_boxes_that_are_not_used_do_not_reach_the_baselines(prepared, monkeypatch):
