@@ -9,7 +9,15 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from ganatomy.data.records import Case, Record
-from ganatomy.data.sources.blobs.shapes import Blob, check_range, check_shares, drawn_blob, numbered, scene
+from ganatomy.data.sources.blobs.shapes import (
+    Blob,
+    check_counts,
+    check_range,
+    check_shares,
+    drawn_blob,
+    numbered,
+    scene,
+)
 from ganatomy.errors import UserError
 
 TRIES = 60
@@ -71,7 +79,7 @@ class Cells:
                 raise UserError(f"data.{key}={value}: at least {fewest} are needed")
         if spatial_dims != 2:
             raise UserError(f"data.spatial_dims={spatial_dims}: they are pictures (2); volumes: data=nodules")
-        self.objects, self.radius = check_range("objects", objects, 0), check_range("radius", radius, 1)
+        self.objects, self.radius = check_counts("objects", objects, 0), check_range("radius", radius, 1)
         check_shares(touching=touching, faint=faint)
         for key, strength in (("light", light), ("blur", blur), ("noise", noise)):
             if strength < 0:
@@ -131,7 +139,8 @@ class Cells:
         sharp = (0.1 + 0.1 * rng.random() + covers) * (1 + self.light * field)
         seen = gaussian_filter(sharp, self.blur) if self.blur else sharp
         shot = self.noise * rng.normal(size=covers.shape) * np.sqrt(0.3 + np.clip(seen, 0, None))
-        return GREY * np.clip(seen + shot, 0, None)
+        grey: np.ndarray = GREY * np.clip(seen + shot, 0, None)
+        return grey
 
     def _is_free(self, centre: np.ndarray, radius: float, others: Sequence[Blob]) -> bool:
         if not ((centre >= 0) & (centre < self.size)).all():

@@ -9,7 +9,15 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from ganatomy.data.records import Case, Record
-from ganatomy.data.sources.blobs.shapes import Blob, check_range, check_shares, drawn_blob, numbered, scene
+from ganatomy.data.sources.blobs.shapes import (
+    Blob,
+    check_counts,
+    check_range,
+    check_shares,
+    drawn_blob,
+    numbered,
+    scene,
+)
 from ganatomy.errors import UserError
 
 AIR, SOFT = -850.0, 0.0
@@ -66,7 +74,7 @@ class Nodules:
                 raise UserError(f"data.{key}={value}: at least {fewest} are needed")
         if spatial_dims != 3:
             raise UserError(f"data.spatial_dims={spatial_dims}: these are volumes (3); pictures: data=cells")
-        self.objects, self.radius = check_range("objects", objects, 1), check_range("radius", radius, 1)
+        self.objects, self.radius = check_counts("objects", objects, 1), check_range("radius", radius, 1)
         self.calibre = check_range("calibre", calibre, 0.5)
         check_shares(healthy=healthy)
         if noise < 0:

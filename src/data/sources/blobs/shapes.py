@@ -143,6 +143,14 @@ def check_range(key: str, given: Sequence[float], least: float) -> tuple[float, 
     return given[0], given[1]
 
 
+def check_counts(key: str, given: Sequence[int], least: int) -> tuple[int, int]:
+    """Do the same for whole numbers."""
+    low, high = check_range(key, given, least)
+    if not (float(low).is_integer() and float(high).is_integer()):
+        raise UserError(f"data.{key}={list(given)}: give whole numbers")
+    return int(low), int(high)
+
+
 def check_shares(**given: float) -> None:
     """Raise UserError for the first number that is not a share, 0 to 1."""
     for key, value in given.items():
