@@ -84,7 +84,8 @@ class ThresholdDetector:
     def instances(self, image: np.ndarray) -> tuple[Boxes, np.ndarray]:
         """Return the boxes of an image [C, *spatial], and its instance map: i + 1 in the part of box i."""
         above = self.above(image)
-        return parts_of_size(measure.label(above > 0, connectivity=1), above, self.sizes, self.most)
+        skimage: Any = measure  # untyped
+        return parts_of_size(skimage.label(above > 0, connectivity=1), above, self.sizes, self.most)
 
     def above(self, image: np.ndarray) -> np.ndarray:
         """Return how far the blurred mean of the channels is beyond the level, [*spatial]."""

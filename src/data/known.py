@@ -45,7 +45,7 @@ def overview(source: Source) -> list[tuple[str, ...]]:
 
 def set_instances(source: Source, wanted: bool) -> bool:
     """Have a source that makes boxes of masks make instance maps too, if they are wanted; return `wanted`."""
-    for each in (source, getattr(source, "source", None)):
+    for each in (source, getattr(source, "source", source)):
         if wanted and hasattr(each, "with_instances"):
             each.with_instances = True
     return wanted

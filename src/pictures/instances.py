@@ -20,7 +20,8 @@ STRENGTH = 0.55
 def instance_colours(count: int) -> np.ndarray:
     """Return the colours of objects 0 to `count`, uint8 [count + 1, 3]; 0, the background, is black."""
     made = [colorsys.hsv_to_rgb(number * STEP % 1, 0.75, 1.0) for number in range(1, count + 1)]
-    return np.rint(255 * np.array([(0.0, 0.0, 0.0), *made])).astype(np.uint8)
+    found: np.ndarray = np.rint(255 * np.array([(0.0, 0.0, 0.0), *made])).astype(np.uint8)
+    return found
 
 
 def with_instances(tile: Pixels, numbers: np.ndarray) -> Pixels:

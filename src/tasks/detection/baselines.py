@@ -66,7 +66,7 @@ def fit_baselines(
     make_table: Callable[[], DetectionTable],
     score: str,
     class_count: int,
-    most: int = MOST,
+    max_detections: int = MOST,
 ) -> dict[str, Fitted]:
     """Choose the threshold and the watershed that score best on validation images; fit the mean box.
 
@@ -77,7 +77,7 @@ def fit_baselines(
         make_table: Returns an empty score table.
         score: Name of the table's score that chooses; higher is better.
         class_count: Number of box classes.
-        most: Boxes per image, at most.
+        max_detections: Boxes per image, at most.
 
     Returns:
         "threshold", "watershed" and "mean_box".
@@ -97,11 +97,11 @@ def fit_baselines(
         (_, threshold), chosen = max(scored, key=lambda pair: pair[0][0])  # the first of equal ones
         return Fitted(chosen, threshold)
 
-    threshold = best(threshold_detectors(images, sizes, most))
+    threshold = best(threshold_detectors(images, sizes, max_detections))
     assert isinstance(threshold.detector, ThresholdDetector)
     return {
         "threshold": threshold,
-        "watershed": best(watershed_detectors(images, sizes, threshold.detector, most)),
+        "watershed": best(watershed_detectors(images, sizes, threshold.detector, max_detections)),
         "mean_box": best([mean_box(boxes, classes)]),
     }
 

@@ -13,15 +13,15 @@ LEAST, ROOM = 100, 2
 """Most boxes of an image where objects are few; else so many times the most objects of a training image."""
 
 
-def with_room(settings: dict[str, Any], data: DataModule) -> dict[str, Any]:
+def with_room(given: dict[str, Any], data: DataModule) -> dict[str, Any]:
     """Return the settings with `max_detections`, if it is null, as the training images need it."""
-    if settings.get("max_detections", LEAST) is not None:
-        return settings
-    counts = [len(data.whole(record)["boxes"]) for record in data.labels.used(data.records["train"])]
-    return {**settings, "max_detections": max(LEAST, ROOM * max(counts, default=0))}
+    if given.get("max_detections", LEAST) is not None:
+        return given
+    counts = [len(data.whole(record).get("boxes", ())) for record in data.labels.used(data.records["train"])]
+    return {**given, "max_detections": max(LEAST, ROOM * max(counts, default=0))}
 
 
-def with_instances(settings: dict[str, Any], data: DataModule) -> dict[str, Any]:
+def with_instances(given: dict[str, Any], data: DataModule) -> dict[str, Any]:
     """Return the settings of the task that finds instance maps, in the place of `DetectionTask`.
 
     Raises:
@@ -32,5 +32,5 @@ def with_instances(settings: dict[str, Any], data: DataModule) -> dict[str, Any]
             f"task.instances: {without} has no instance map; name the files that number its objects "
             "(data.instances=instances/{name}), or make boxes of masks (data.boxes_from_label=true)"
         )
-    own = settings.get("_target_") in (None, PLAIN)
-    return {**settings, "_target_": INSTANCES} if own else settings
+    own = given.get("_target_") in (None, PLAIN)
+    return {**given, "_target_": INSTANCES} if own else given

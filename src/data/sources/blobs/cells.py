@@ -50,6 +50,7 @@ class Cells:
         blur: Deviation of the microscope's blur, pixels.
         noise: Deviation of the noise, relative to a bright object.
         cohort_seed: Seed of the images.
+        spatial_dims: 2.
 
     Raises:
         UserError: A setting is out of range.

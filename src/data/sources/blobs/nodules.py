@@ -46,6 +46,7 @@ class Nodules:
         healthy: Share of the subjects without a nodule.
         noise: Deviation of the noise, HU.
         cohort_seed: Seed of the volumes.
+        spatial_dims: 3.
 
     Raises:
         UserError: A setting is out of range.

@@ -137,14 +137,32 @@ def numbered(numbers: np.ndarray, least: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def check_range(key: str, given: Sequence[float], least: float) -> tuple[float, float]:
-    """Return the two ends of a range; raise UserError unless they are in order and not below `least`."""
+    """Return the two ends of a range.
+
+    Args:
+        key: Name of the setting.
+        given: Its two numbers.
+        least: Smallest number that is allowed.
+
+    Raises:
+        UserError: There are not two numbers in order, or one is below `least`.
+    """
     if len(given) != 2 or not least <= given[0] <= given[1]:
         raise UserError(f"data.{key}={list(given)}: give the least and the largest, at least {least:g}")
     return given[0], given[1]
 
 
 def check_counts(key: str, given: Sequence[int], least: int) -> tuple[int, int]:
-    """Do the same for whole numbers."""
+    """Return the two ends of a range of whole numbers.
+
+    Args:
+        key: Name of the setting.
+        given: Its two numbers.
+        least: Smallest number that is allowed.
+
+    Raises:
+        UserError: As `check_range`, or a number is not whole.
+    """
     low, high = check_range(key, given, least)
     if not (float(low).is_integer() and float(high).is_integer()):
         raise UserError(f"data.{key}={list(given)}: give whole numbers")

@@ -76,7 +76,7 @@ def soft_maps(
     if any(margins) and (axes or large):
         images = F.pad(images, margins, mode="replicate")
 
-    def whole(part: Tensor) -> SoftInstances:
+    def of_images(part: Tensor) -> SoftInstances:
         if not large or window is None:
             return softened(answer(part))
         channels: list[int] = []
@@ -90,10 +90,10 @@ def soft_maps(
         return SoftInstances(*torch.split(blended, channels, 1))
 
     if not axes:
-        return whole(images)
+        return of_images(images)
     found = []
     for chosen in subsets(axes):
         back = [axis - dims for axis in chosen]
-        soft = whole(images.flip(back) if back else images)
+        soft = of_images(images.flip(back) if back else images)
         found.append(mirrored_back(soft, back) if back else soft)
     return SoftInstances(*(torch.stack(column).mean(0) for column in zip(*found, strict=True)))
