@@ -42,6 +42,7 @@ ADDED: dict[str, Any] = {
     "task.box_cells": "near",
     "task.vote": False,
     "task.fusion": "maps",
+    "task.refine": None,
     "resume_force": False,
     "init": None,
     "init_players": "both",

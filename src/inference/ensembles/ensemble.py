@@ -27,7 +27,7 @@ KEYS = {
     "one_size": "task",
 }
 """Key that decides an entry of `Preprocessing`, where that is not `data.<entry>`."""
-SETTINGS = ("factor", "method", "smooth", "gate", "fusion")
+SETTINGS = ("factor", "method", "smooth", "gate", "fusion", "refine")
 """Keys of tasks that decide what a soft prediction means, or which thresholds there are."""
 OWN = ("familiarity", "synthesis", "baselines", "target_file", "version")
 """Entries in which the runs of an ensemble may differ."""

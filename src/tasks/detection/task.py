@@ -17,14 +17,16 @@ from ganatomy.errors import UserError
 from ganatomy.metrics.detection import DetectionTable
 from ganatomy.metrics.detection.table import Image
 from ganatomy.networks.image_to_image.centernet import Maps
-from ganatomy.pictures.boxes import HEAT, TRUTH, case_columns, class_colours
+from ganatomy.pictures.boxes import HEAT, TRUTH, class_colours
 from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.detection.baselines import Fitted, fit_baselines, from_states, states
 from ganatomy.tasks.detection.centernet_targets import TruthMaps
 from ganatomy.tasks.detection.chosen import LEAST, with_instances, with_room
 from ganatomy.tasks.detection.coco_files import boxes_on_file, image_of, write_boxes
 from ganatomy.tasks.detection.decoder import Decoder, check_iou
+from ganatomy.tasks.detection.drawing import drawn, panels
 from ganatomy.tasks.detection.losses import box_losses, loss_weights
+from ganatomy.tasks.detection.refining import RefinedBoxes
 from ganatomy.tasks.detection.typical import typical_sides
 from ganatomy.tasks.detection.views import SoftMaps, SoftViews, maps_in_windows, mirrored_back
 from ganatomy.tasks.recipe import Recipe
@@ -35,11 +37,9 @@ from ganatomy.tasks.shared.volumes import all_finite
 
 ROWS = 16
 """Images per forward pass in evaluation."""
-FAINT, SURE = 0.02, 0.9
-"""Range that centre maps are clipped to for the discriminator: outside it, truth and prediction agree."""
 
 
-class DetectionTask(AdversarialTask):
+class DetectionTask(RefinedBoxes):
     """Detect objects by CenterNet; the discriminator compares (image, true maps) with (image, found maps).
 
     After each validation the score threshold with the largest F1 is chosen and kept for the test.
@@ -54,6 +54,8 @@ class DetectionTask(AdversarialTask):
         nms_iou: Of two boxes of a class with a larger IoU, the one with the lower score is dropped.
         vote: Average the box of each peak with those of the cells around it.
         fusion: How mirror images become one answer, see `Decoder`.
+        refine: "edges" moves the sides of boxes towards edges of the image, by a share of the way that each
+            validation chooses; None leaves them.
         match_iou: Lowest IoU at which a box matches an object, for FROC, sensitivity and the score threshold.
         mirror_axes: Axes of test-time augmentation: maps are averaged over the flips along them.
         scored: "file" or "network", see `AdversarialTask`.
@@ -78,6 +80,7 @@ class DetectionTask(AdversarialTask):
         nms_iou: float = 0.5,
         vote: bool = False,
         fusion: Literal["maps", "wbf"] = "maps",
+        refine: Literal["edges"] | None = None,
         match_iou: float = 0.3,
         mirror_axes: Sequence[int] = (),
         scored: str = "network",
@@ -98,6 +101,7 @@ class DetectionTask(AdversarialTask):
         names = ("val", "test", "threshold", "watershed", "mean_box")
         self.register_tables({name: self._table() for name in names})
         self.default_threshold = float(self._of_generator("threshold"))
+        self.begin_refinement(refine, self._table)
         self.baselines: dict[str, Fitted] = {}
         self.test_images: list[Image] = []
         self.curves: dict[str, tuple[np.ndarray, np.ndarray]] = {}
@@ -168,7 +172,8 @@ class DetectionTask(AdversarialTask):
 
     def decide(self, batch: Batch, soft: SoftMaps | SoftViews) -> dict[str, Any]:
         """Return `found`, the boxes of each image, and `heat` [B, *cells], the largest centre probability."""
-        return {"found": self.decoder(soft, batch["image"].shape[2:]), "heat": soft.presence.amax(1)}
+        found, heat = self.decoder(soft, batch["image"].shape[2:]), soft.presence.amax(1)
+        return self.with_refined(batch, {"found": found, "heat": heat})
 
     def mirrored_back(self, soft: SoftMaps, axes: Sequence[int]) -> SoftMaps:
         return mirrored_back(soft, axes)
@@ -181,6 +186,7 @@ class DetectionTask(AdversarialTask):
     def join(self, others: Sequence[DetectionTask]) -> None:
         mean = sum(task.threshold for task in (self, *others)) / (1 + len(others))
         self.evaluator.threshold.fill_(mean)  # type: ignore[operator]
+        self.join_refinement(others)
 
     def _in_windows(self, images: Tensor) -> Maps:
         return maps_in_windows(self.evaluator, images, self.stride, self.window)
@@ -207,10 +213,12 @@ class DetectionTask(AdversarialTask):
         return missing_classes(data, "boxes", self.box_classes, "box", "map50")
 
     def score(self, stage: str, batch: Batch, prediction: dict[str, Any]) -> None:
-        for row, found in enumerate(prediction["found"]):
-            ours = (found.boxes, found.scores, found.classes)
+        tried = self.tried(stage, batch, prediction)
+        for row in range(len(batch["image"])):
             image = image_of(batch, row, self.files_of(stage))
-            self.tables[stage].update(image(tuple(v.float().cpu().numpy() for v in ours)))
+            for table, found in tried:
+                boxes, scores, classes = (values.float().cpu().numpy() for values in found[row])
+                table.update(image((boxes, scores, classes)))
             if stage == "test":
                 picture = batch["image"][row].float().cpu().numpy()
                 for name, (detector, threshold) in self.baselines.items():
@@ -224,7 +232,8 @@ class DetectionTask(AdversarialTask):
         """
         table: DetectionTable = self.tables[stage]
         if stage == "val":
-            chosen = table.choose()
+            self.choose_refinement()
+            chosen = self.tables[stage].choose()
             for network in {self.generator, self.evaluator}:
                 network.threshold.fill_(self.default_threshold if chosen is None else chosen)  # type: ignore[operator]
         else:
@@ -250,25 +259,4 @@ class DetectionTask(AdversarialTask):
 
     def sample_panels(self, batch: Batch, prediction: dict[str, Any]) -> dict[str, np.ndarray]:
         """Draw the first image with an object: its truth, the boxes above the threshold, the centre map."""
-        counts = [len(boxes) for boxes in batch["boxes"]]
-        row = int(np.argmax(np.array(counts) > 0))
-        found = prediction["found"][row]
-        kept = found.scores >= self.threshold
-        ours = tuple(v[kept].float().cpu().numpy() for v in found)
-        image, heat = (v[row].float().cpu().numpy() for v in (batch["image"], prediction["heat"]))
-        truth = tuple(batch[key][row].float().cpu().numpy() for key in ("boxes", "classes"))
-        columns = case_columns(image, heat, self.box_classes, truth, ours)
-        return {name: picture[None] for name, picture in columns.items()}
-
-
-def drawn(image: Tensor, centre: Tensor, sides: Tensor) -> Tensor:
-    """Return the discriminator's input [B, C + K + d, *cells]: image, centre map, sides at the centres.
-
-    Args:
-        image: Image at the resolution of the maps [B, C, *cells].
-        centre: Centre probabilities [B, K, *cells].
-        sides: Sides in cells [B, d, *cells].
-    """
-    soft = centre.clamp(FAINT, SURE)
-    presence = soft.amax(1, keepdim=True) - FAINT
-    return torch.cat([image, soft, presence * sides.log1p()], 1)
+        return panels(batch, prediction, self.box_classes, self.threshold)

@@ -87,8 +87,8 @@ def mirrored_maps(answer: Callable[[Tensor], Maps], images: Tensor, stride: int,
 
 def side_by_side(views: Sequence[SoftMaps]) -> SoftViews:
     """Return the maps of several views with their means."""
-    means = (torch.stack(column).mean(0) for column in zip(*views, strict=True))
-    return SoftViews(*means, torch.cat([part for view in views for part in view], 1))
+    presence, size, offset = (torch.stack(column).mean(0) for column in zip(*views, strict=True))
+    return SoftViews(presence, size, offset, torch.cat([part for view in views for part in view], 1))
 
 
 def each_view(soft: SoftViews) -> list[SoftMaps]:

@@ -9,7 +9,7 @@ import torch
 from monai.data.box_utils import box_pair_giou
 from torch import Tensor
 
-from ganatomy.tasks.detection.overlap import OVERLAPS, aspect_difference, overlap_loss
+from ganatomy.tasks.detection.losses import OVERLAPS, aspect_difference, overlap_loss
 
 
 def drawn(dims: int, count: int = 400) -> tuple[Tensor, Tensor]:
