@@ -37,17 +37,7 @@ REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*(?:\.\w+)+)\}")
 
 _said: set[str] = set()
 
-INTERNAL = {
-    "source",
-    "seed",
-    "batches_done",
-    "degrade",
-    "pieces",
-    "held",
-    "one_size",
-    "with_boxes",
-    "with_instances",
-}
+INTERNAL = {"source", "seed", "batches_done", "degrade", "pieces", "held", "one_size", "with_boxes"}
 """Arguments of the DataModule that no configuration sets."""
 BOTH = ("mask", "missing")
 """Keys of the loaders that a source has too if it reads files."""

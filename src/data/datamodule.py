@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from ganatomy.data.cache import Cache, Kind
 from ganatomy.data.cohort import Cohort
 from ganatomy.data.io.digests import Digests
-from ganatomy.data.known import set_instances, suited
+from ganatomy.data.known import suited
 from ganatomy.data.labels import Labels
 from ganatomy.data.loader import Loader
 from ganatomy.data.pipeline import EvalBatches, alike, collate
@@ -82,7 +82,6 @@ class DataModule(Cohort, pl.LightningDataModule):
         held: split of the resumed run.
         one_size: the task needs all images of one size: validation and test are cropped like training.
         with_boxes: the task learns from boxes; without, training batches hold none.
-        with_instances: the task learns from instance maps; sources that make them of masks then do.
         unpaired: see `Sides`.
 
     Raises:
@@ -134,7 +133,6 @@ class DataModule(Cohort, pl.LightningDataModule):
         held: Held | None = None,
         one_size: bool = False,
         with_boxes: bool = True,
-        with_instances: bool = False,
         unpaired: Unpaired = False,
     ) -> None:
         super().__init__()
@@ -142,7 +140,6 @@ class DataModule(Cohort, pl.LightningDataModule):
         self.sides = Sides(unpaired, split_seed)
         self.sides.refuse(label_fraction, unlabelled_fraction, degrade is not None)
         set_sides(source, unpaired)
-        self.with_instances = set_instances(source, with_instances)
         check_counts(batch_size=(batch_size, 1), workers=(workers, 0))
         check_choices(cache=(cache, Kind), on_error=(on_error, OnError), changed=(changed, Changed))
         self.source, self.augment, self.on_error, self.degrade = source, augment, on_error, degrade

@@ -43,9 +43,9 @@ def overview(source: Source) -> list[tuple[str, ...]]:
     return rows
 
 
-def set_instances(source: Source, wanted: bool) -> bool:
-    """Have a source that makes boxes of masks make instance maps too, if they are wanted; return `wanted`."""
+def set_instances(source: Source, wanted: bool) -> Source:
+    """Have a source that makes boxes of masks make instance maps too, if they are wanted; return it."""
     for each in (source, getattr(source, "source", source)):
         if wanted and hasattr(each, "with_instances"):
             each.with_instances = True
-    return wanted
+    return source

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -110,7 +111,7 @@ class AdversarialTask(TaskHooks, GanModule):
         """Return 1 if a higher monitored score is better, -1 if a lower one is, 0 if neither is."""
         return describe(self.monitor.split("/")[1]).sign
 
-    def register_tables(self, tables: dict[str, Metric]) -> None:
+    def register_tables(self, tables: Mapping[str, Metric]) -> None:
         """Register the score tables as submodules, so that they follow the device and gather over processes.
 
         Args:

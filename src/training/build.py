@@ -53,15 +53,19 @@ def open_data(section: DataConfig, paths: PathsConfig, **given: Any) -> DataModu
     Args:
         section: Keys of the source and of the loaders, mixed.
         paths: Where the cache lies, if the section does not say.
-        given: Arguments of the DataModule that are not the user's.
+        given: Arguments of the DataModule that are not the user's; and `with_instances`, True for a task
+            that learns from instance maps.
     """
     from ganatomy.data.datamodule import DataModule
+    from ganatomy.data.known import set_instances
 
     source, common = data_keys(section)
+    wanted = given.pop("with_instances", False)
     if common.get("cache_dir", ...) is None:
         common["cache_dir"] = paths.cache
     arguments = build(common, "data")
-    return DataModule(source=build(source, "data"), **given, **arguments)
+    opened = set_instances(build(source, "data"), wanted)
+    return DataModule(source=opened, **given, **arguments)
 
 
 def _held(run: str) -> Held:

@@ -122,26 +122,14 @@ class CenterNet(nn.Module):
         )
         self.body = body
         features = self._features(spatial_dims, stem)
-        self.heads = nn.ModuleList(
-            nn.Sequential(
-                conv(spatial_dims, features, head), nn.LeakyReLU(SLOPE), conv(spatial_dims, head, out, size=1)
-            )
-            for out in (len(self.classes), spatial_dims, spatial_dims)
-        )
+        self.heads = _heads(spatial_dims, features, head, (len(self.classes), spatial_dims, spatial_dims))
         first = 0.0 if sides == "log" else 0.54
         for layers, value in zip(self.heads, (-math.log(1 / RARE - 1), first, 0.5), strict=True):
             weight, bias = layers[-1].parameters()  # type: ignore[index]
             nn.init.normal_(weight, std=0.01)
             nn.init.constant_(bias, value)
         if instances:
-            self.instance_heads = nn.ModuleList(
-                nn.Sequential(
-                    conv(spatial_dims, features, head),
-                    nn.LeakyReLU(SLOPE),
-                    conv(spatial_dims, head, out, size=1),
-                )
-                for out in (1, spatial_dims)
-            )
+            self.instance_heads = _heads(spatial_dims, features, head, (1, spatial_dims))
         # Score threshold for boxes, chosen on validation; a buffer, so that it is saved with the weights.
         self.register_buffer("threshold", torch.tensor(0.3))
         typical = _typical(typical_sides, spatial_dims, stride) if sides == "log" else None
@@ -170,6 +158,14 @@ class CenterNet(nn.Module):
         if not isinstance(output, Tensor) or list(output.shape[2:]) != [side] * dims:
             raise UserError("body: must return one tensor at the resolution of its input, as a U-Net does")
         return output.shape[1]
+
+
+def _heads(dims: int, features: int, width: int, outputs: Sequence[int]) -> nn.ModuleList:
+    """Return a 3x3 convolution and a linear one for each map, of so many channels."""
+    return nn.ModuleList(
+        nn.Sequential(conv(dims, features, width), nn.LeakyReLU(SLOPE), conv(dims, width, out, size=1))
+        for out in outputs
+    )
 
 
 def lengths(size: Tensor, typical: Tensor | None) -> Tensor:

@@ -75,7 +75,7 @@ def fit_baselines(
     Args:
         data: The prepared data module.
         make_table: Returns an empty score table.
-        score: Name of the table's score that chooses; higher is better.
+        score: Name of the table's score that chooses; higher is better. mAP50, if it has no such score.
         class_count: Number of box classes.
         max_detections: Boxes per image, at most.
 
@@ -91,6 +91,7 @@ def fit_baselines(
     examples = [data.evaluated(records[n]) for n in numbers]
     sizes = sizes_of(np.concatenate(boxes), np.concatenate(classes), class_count)
     images = [case["image"] for case in examples]
+    score = score if score in make_table().compute() else "map50"
 
     def best(detectors: Sequence[AnyDetector]) -> Fitted:
         scored = [(_scored(each, examples, make_table(), score), each) for each in detectors]

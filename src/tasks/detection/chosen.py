@@ -13,6 +13,12 @@ LEAST, ROOM = 100, 2
 """Most boxes of an image where objects are few; else so many times the most objects of a training image."""
 
 
+def decided(given: dict[str, Any], data: DataModule) -> dict[str, Any]:
+    """Return the settings, completed by `with_room`, and by `with_instances` if they are wanted."""
+    found = with_room(given, data)
+    return with_instances(found, data) if given.get("instances") else found
+
+
 def with_room(given: dict[str, Any], data: DataModule) -> dict[str, Any]:
     """Return the settings with `max_detections`, if it is null, as the training images need it."""
     if given.get("max_detections", LEAST) is not None:

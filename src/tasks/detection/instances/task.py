@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganatomy.baselines.detection import MeanBox
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Batch
 from ganatomy.errors import UserError
@@ -16,15 +17,17 @@ from ganatomy.metrics.detection.instances import InstanceTable
 from ganatomy.metrics.detection.table import Image
 from ganatomy.networks.image_to_image.centernet import InstanceMaps
 from ganatomy.pictures.instances import instance_columns
-from ganatomy.tasks.detection.coco_files import boxes_on_file, image_of
+from ganatomy.tasks.detection.coco_files import boxes_found, image_of
+from ganatomy.tasks.detection.drawing import FAINT, SURE
 from ganatomy.tasks.detection.instances.grouping import grouped
 from ganatomy.tasks.detection.instances.soft import SoftInstances, mirrored_back, soft_maps
 from ganatomy.tasks.detection.instances.targets import encode, foreground_loss, vote_loss
 from ganatomy.tasks.detection.instances.written import kept_numbers, scored_maps
-from ganatomy.tasks.detection.task import FAINT, ROWS, SURE, DetectionTask
+from ganatomy.tasks.detection.task import ROWS, DetectionTask
 from ganatomy.tasks.detection.views import SoftMaps
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.answers import Answer
+from ganatomy.tasks.shared.as_written import Originals
 from ganatomy.tasks.shared.volumes import all_finite
 
 WEIGHTS = {"foreground": 1.0, "vote": 0.1}
@@ -52,7 +55,7 @@ class InstanceDetectionTask(DetectionTask):
         UserError: If the generator has no heads of instances, or boxes are fused over mirror images.
     """
 
-    written_like = "instances"
+    written_like, table_kind = "instances", InstanceTable
 
     def __init__(
         self,
@@ -72,12 +75,7 @@ class InstanceDetectionTask(DetectionTask):
             raise UserError(
                 f"model.generator: {name} returns no foreground and votes; set model.generator.instances=true"
             )
-        tables = {name: self._instance_table() for name in ("val", "test", "threshold", "watershed")}
-        self.register_tables(tables | {"mean_box": self._table()})
         self.legends |= {"objects": {}, "found objects": {}}
-
-    def _instance_table(self) -> InstanceTable:
-        return InstanceTable(self.box_classes, self.recipe.spatial_dims, self.match_iou)
 
     @staticmethod
     def network_arguments(data: DataModule) -> dict[str, dict[str, Any]]:
@@ -131,35 +129,42 @@ class InstanceDetectionTask(DetectionTask):
         return mirrored_back(soft, axes)
 
     def score(self, stage: str, batch: Batch, prediction: dict[str, Any]) -> None:
-        files = self.files_of(stage)
-        for row, found in enumerate(prediction["found"]):
-            image = image_of(batch, row, files)
-            ours = tuple(v.float().cpu().numpy() for v in (found.boxes, found.scores, found.classes))
-            self._add(stage, batch, row, image(ours), prediction["numbers"][row], ours[2])
+        files, tried = self.files_of(stage), self.tried(stage, batch, prediction)
+        for row in range(len(batch["image"])):
+            image, numbers = image_of(batch, row, files), prediction["numbers"][row]
+            for table, found in tried:
+                boxes, scores, classes = (values.float().cpu().numpy() for values in found[row])
+                self._add(table, files, batch, row, image((boxes, scores, classes)), numbers, classes)
             if stage != "test":
                 continue
             picture = batch["image"][row].float().cpu().numpy()
             for name, (detector, threshold) in self.baselines.items():
                 self.tables[name].threshold = threshold
-                if not hasattr(detector, "instances"):
+                if isinstance(detector, MeanBox):
                     self.tables[name].update(image(detector(picture)))
                     continue
-                boxes, numbers = detector.instances(picture)
-                counted = torch.from_numpy(kept_numbers(numbers, boxes[1] >= threshold))
-                self._add(name, batch, row, image(boxes), counted, boxes[2])
+                answer, parts = detector.instances(picture)
+                counted = torch.from_numpy(kept_numbers(parts, answer[1] >= threshold))
+                self._add(self.tables[name], files, batch, row, image(answer), counted, answer[2])
 
+    @staticmethod
     def _add(
-        self, table: str, batch: Batch, row: int, image: Image, numbers: Tensor, classes: np.ndarray
+        table: Any,
+        files: Originals | None,
+        batch: Batch,
+        row: int,
+        image: Image,
+        numbers: Tensor,
+        classes: np.ndarray,
     ) -> None:
         """Score the boxes and the instance map of an image, whose object i + 1 has the class of box i."""
-        files = self.files_of(table if table in ("val", "test") else "test")
         truth, truth_classes, found = scored_maps(batch, row, files, numbers)
-        self.tables[table].update(image, (truth, found), (truth_classes, classes.astype(int)))
+        table.update(image, (truth, found), (truth_classes, classes.astype(int)))
 
     def answer(self, batch: Batch, prediction: dict[str, Any], rows: list[int]) -> Answer:
         found = super().answer(batch, prediction, rows)
-        boxes = prediction["found"][rows[0]].boxes.float().cpu().numpy()
-        _, usable = boxes_on_file(batch, rows[0], boxes)
+        ours = prediction["found"][rows[0]]
+        _, usable = boxes_found(batch, rows[0], ours, self.box_classes, self.threshold)
         numbers = kept_numbers(prediction["numbers"][rows[0]].cpu().numpy(), usable)
         return Answer(torch.from_numpy(numbers)[None], self.written_like, found.boxes, found.values)
 
