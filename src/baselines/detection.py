@@ -17,8 +17,8 @@ Detector = Callable[[np.ndarray], Boxes]
 
 QUANTILES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 BLURS = (0.0, 1.0, 2.0)
-MOST = 300
-"""Boxes per image, at most; as `task.max_detections`."""
+MOST = 100
+"""Boxes per image, at most, unless the task allows more."""
 SPREAD = (0.5, 2.0)
 """Factors on the smallest and largest size of 96 % of the training objects that a part may have."""
 
@@ -69,51 +69,84 @@ class ThresholdDetector:
         sign: 1 for bright parts, -1 for dark ones.
         blur: Deviation of the Gaussian in voxels; 0: none.
         sizes: Sizes that parts may have.
+        most: Boxes per image, at most.
     """
 
     level: float
     sign: int
     blur: float
     sizes: Sizes
+    most: int = MOST
 
     def __call__(self, image: np.ndarray) -> Boxes:
+        return self.instances(image)[0]
+
+    def instances(self, image: np.ndarray) -> tuple[Boxes, np.ndarray]:
+        """Return the boxes of an image [C, *spatial], and its instance map: i + 1 in the part of box i."""
+        above = self.above(image)
+        skimage: Any = measure  # untyped
+        return parts_of_size(skimage.label(above > 0, connectivity=1), above, self.sizes, self.most)
+
+    def above(self, image: np.ndarray) -> np.ndarray:
+        """Return how far the blurred mean of the channels is beyond the level, [*spatial]."""
         grey = image.mean(0, dtype=np.float32)
-        above = self.sign * ((gaussian_filter(grey, self.blur) if self.blur else grey) - self.level)
-        dims = grey.ndim
-        found = [
-            (part.bbox, float(part.intensity_mean), part.area)
-            for part in regions(above)
-            if self.sizes.smallest <= part.area <= self.sizes.largest
-        ]
-        found = sorted(found, key=lambda part: -part[1])[:MOST]
-        areas = np.array([area for *_, area in found], float)
-        near = np.abs(np.log(areas[:, None]) - np.log(self.sizes.usual))
-        boxes = np.array([box for box, *_ in found], np.float32).reshape(-1, 2 * dims)
-        return boxes, np.array([score for _, score, _ in found], np.float32), near.argmin(1)
+        found: np.ndarray = self.sign * (
+            (gaussian_filter(grey, self.blur) if self.blur else grey) - self.level
+        )
+        return found
 
     def state(self) -> dict[str, np.ndarray]:
         """Return arrays from which `from_state` makes the same detector."""
-        numbers = (self.level, self.sign, self.blur, self.sizes.smallest, self.sizes.largest)
+        numbers = (self.level, self.sign, self.blur, self.sizes.smallest, self.sizes.largest, self.most)
         return {"numbers": np.array(numbers, np.float64), "usual": self.sizes.usual}
 
     @classmethod
     def from_state(cls, state: Mapping[str, np.ndarray]) -> ThresholdDetector:
-        """Return the detector that gave these arrays."""
-        level, sign, blur, smallest, largest = state["numbers"].tolist()
-        return cls(level, int(sign), blur, Sizes(smallest, largest, state["usual"]))
+        """Return the detector that gave these arrays; those of earlier versions name no number of boxes."""
+        level, sign, blur, smallest, largest, *most = state["numbers"].tolist()
+        sizes = Sizes(smallest, largest, state["usual"])
+        return cls(level, int(sign), blur, sizes, *(int(number) for number in most))
 
 
-def regions(above: np.ndarray) -> Any:
-    """Return the connected parts where `above` is positive, as scikit-image describes them."""
+def parts_of_size(parts: np.ndarray, above: np.ndarray, sizes: Sizes, most: int) -> tuple[Boxes, np.ndarray]:
+    """Return the parts of a usual size, best first, as boxes and as an instance map.
+
+    A part scores by its mean of `above`; its class is the one whose usual size is nearest.
+
+    Args:
+        parts: [*spatial], the number of the part that a voxel belongs to, 0 for none.
+        above: [*spatial], how far each voxel is beyond the level.
+        sizes: Sizes that parts may have.
+        most: Boxes, at most.
+    """
     skimage: Any = measure  # untyped
-    return skimage.regionprops(skimage.label(above > 0, connectivity=1), above)
+    found = [
+        (part.bbox, float(part.intensity_mean), part.area, part.label)
+        for part in skimage.regionprops(parts, above)
+        if sizes.smallest <= part.area <= sizes.largest
+    ]
+    found = sorted(found, key=lambda part: -part[1])[:most]
+    areas = np.array([part[2] for part in found], float)
+    near = np.abs(np.log(areas[:, None]) - np.log(sizes.usual))
+    boxes = np.array([part[0] for part in found], np.float32).reshape(-1, 2 * above.ndim)
+    table = np.zeros(int(parts.max(initial=0)) + 1, np.int32)
+    table[[part[3] for part in found]] = np.arange(1, len(found) + 1)
+    return (boxes, np.array([part[1] for part in found], np.float32), near.argmin(1)), table[parts]
 
 
-def threshold_detectors(images: Iterable[np.ndarray], sizes: Sizes) -> list[ThresholdDetector]:
-    """Return a detector for each level, sign and blur; levels are quantiles of the images' intensities."""
+def threshold_detectors(
+    images: Iterable[np.ndarray], sizes: Sizes, most: int = MOST
+) -> list[ThresholdDetector]:
+    """Return a detector for each level, sign and blur.
+
+    Args:
+        images: Images [C, *spatial], whose quantiles of intensity are the levels.
+        sizes: Sizes that parts may have.
+        most: Boxes per image, at most.
+    """
     values = np.concatenate([image.mean(0).reshape(-1)[::7] for image in images])
     return [
-        ThresholdDetector(float(level), 1 if q > 0.5 else -1, blur, sizes)
+        ThresholdDetector(float(level), 1 if q > 0.5 else -1, blur, sizes, most)
         for q, level in zip(QUANTILES, np.quantile(values, QUANTILES), strict=True)
         for blur in BLURS
     ]

@@ -47,6 +47,7 @@ ADDED: dict[str, Any] = {
     "task.loss": "dice_ce",
     "task.class_weights": None,
     "task.mirror_axes": [],
+    "task.instances": False,
     "task.gaussian": "circle",
     "task.box_cells": "near",
     "task.vote": False,

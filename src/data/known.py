@@ -80,3 +80,11 @@ def overview(source: Source) -> list[tuple[str, ...]]:
     """Return the header and rows of the source's own overview for the terminal; empty without one."""
     rows: list[tuple[str, ...]] = source.overview() if hasattr(source, "overview") else []
     return rows
+
+
+def set_instances(source: Source, wanted: bool) -> Source:
+    """Have a source that makes boxes of masks make instance maps too, if they are wanted; return it."""
+    for each in (source, getattr(source, "source", source)):
+        if wanted and hasattr(each, "with_instances"):
+            each.with_instances = True
+    return source

@@ -24,6 +24,8 @@ from ganatomy.data.transforms.patches import FACTS, Patches
 
 Reader = Callable[[Record, int | None], Case]
 RAGGED = ("boxes", "classes")
+OF_BOXES = (*RAGGED, "instances")
+"""What only tasks that use boxes are given in training."""
 ROOM = 2**25
 """Maximum number of voxels in a batch of evaluation, unless a single case has more."""
 
@@ -70,7 +72,7 @@ class TrainItems(Dataset[Item]):
         ]
         self.unlabelled_items = sum(depth or 1 for depth in depths[len(depths) - unlabelled_records :])
         self.read, self.seed, self.patches, self.augment = read, seed, patches, Augmentation(augment)
-        self.drop, self.degrade, self.left_out = drop, degrade, FACTS if with_boxes else (*FACTS, *RAGGED)
+        self.drop, self.degrade, self.left_out = drop, degrade, FACTS if with_boxes else (*FACTS, *OF_BOXES)
 
     def __len__(self) -> int:
         return len(self.places)
@@ -171,8 +173,8 @@ def alike(
 
 def without_labels(case: Case) -> Case:
     """Return the case with an empty label map, no boxes, and no voxels to centre patches on."""
-    label = case.get("label")
-    nothing = {} if label is None else {"label": np.broadcast_to(np.zeros((), label.dtype), label.shape)}
+    maps = {key: case[key] for key in ("label", "instances") if key in case}
+    nothing = {key: np.broadcast_to(np.zeros((), old.dtype), old.shape) for key, old in maps.items()}
     return case | nothing | {key: case[key][:0] for key in (*RAGGED, "seeds", "seed_values") if key in case}
 
 
@@ -223,6 +225,8 @@ def plain(item: Item) -> Item:
             value = torch.from_numpy(value)
         if key in ("label", "classes", "class"):
             value = value.round().long() if value.is_floating_point() else value.long()
+        elif key == "instances":
+            value = value.round().int() if value.is_floating_point() else value.int()
         elif key == "mask":
             value = value > 0.5
         elif isinstance(value, torch.Tensor) and value.is_floating_point():

@@ -10,7 +10,7 @@ import numpy as np
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
-PICTURES = ("image", "target", "label", "mask")
+PICTURES = ("image", "target", "label", "mask", "instances")
 """Arrays of a case with an axis of channels and the spatial axes."""
 
 IGNORED = -1
@@ -24,12 +24,14 @@ Case = dict[str, np.ndarray]
 `boxes` [N,2*dims] with `classes` [N]. A box is its lower corner, then its upper corner, in voxels, in the
 order of the array's axes (rows first); voxel i covers i to i + 1. `mask` [1,*spatial] bool is the region
 that losses and scores are taken in, such as the body; a `label` is `IGNORED` where nobody knows it.
-`present` [C] bool says which channels of the image are there, where some may be missing. A case of the
-target side alone has no `image`; its grid is that of its target."""
+`instances` [1,*spatial] int32 holds i + 1 in the object of box i, 0 outside all objects and -1 in those
+without a box; `present` [C] bool says which channels of the image are there, where some may be missing. A
+case of the target side alone has no `image`; its grid is that of its target."""
 
 Batch = dict[str, Any]
 """Rows of several cases, a plain dict: `image` [B,C,*spatial] float and, if the data set has them, `label`
-[B,1,*spatial] integer, `target` [B,C,*spatial] float, `mask` [B,1,*spatial] bool, `present` [B,C] bool,
+[B,1,*spatial] integer, `target` [B,C,*spatial] float, `mask` [B,1,*spatial] bool, `instances`
+[B,1,*spatial] int32, `present` [B,C] bool,
 `class` [B], `boxes` list of [N,2*dims] in voxels with `classes` list of [N]; `case` and `subject`, lists of
 str; `offset`, `scale`, `affine` and `spacing` of each row; and `slice` [B] if rows are slices. With
 `data.unpaired` the target of a training row is of another case, named by `target_case`, list of str."""

@@ -9,6 +9,7 @@ from typing import Any
 from ganatomy.config.targets import build
 from ganatomy.data.cache import Cache
 from ganatomy.data.io.digests import Digests
+from ganatomy.data.known import set_instances
 from ganatomy.data.quality.survey import survey, usable_records
 from ganatomy.data.sides.sides import Sides
 from ganatomy.data.sources.files.base import Files
@@ -21,7 +22,7 @@ from ganatomy.inference.loaded import LoadedRun
 from ganatomy.runs.integrity.checked import read_file
 
 USES = {"train": "was trained on", "val": "chose its weights on"}
-NEEDED = {"label": "label map", "boxes": "boxes", "class": "class"}
+NEEDED = {"label": "label map", "boxes": "boxes", "class": "class", "instances": "instance map"}
 
 
 class EvaluatedData(AppliedData):
@@ -48,6 +49,7 @@ class EvaluatedData(AppliedData):
         self.cache = Cache(self.make, self.prepared.key, "memory", cache, float(section.get("cache_gb", 8.0)))
         self.degrade = build(cfg.degradation and cfg.degradation.to_plain(), "degradation")
         self.splitting = Splitting(seed=int(section.get("split_seed", 0)))
+        set_instances(chosen.source, loaded.task.written_like == "instances")
         inner = getattr(chosen.source, "source", chosen.source)
         if isinstance(inner, Files):
             inner.digests = Digests(cache, inner.folder, inner.private)
@@ -80,7 +82,7 @@ class EvaluatedData(AppliedData):
             kinds: Truths that scores need: "label", "boxes", "class".
         """
         count = len(self.records["test"])
-        for kind in kinds:
+        for kind in (*kinds, *(("instances",) if loaded.task.written_like == "instances" else ())):
             without = [r for r in self.records["test"] if kind not in self.facts[r.case].holds]
             if without:
                 raise UserError(

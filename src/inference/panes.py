@@ -15,6 +15,7 @@ from ganatomy.inference.predictor import Loaded, Predicted
 from ganatomy.pictures import colours, overlay, shown
 from ganatomy.pictures.boxes import class_colours, with_boxes
 from ganatomy.pictures.heat import heat, heat_overlay
+from ganatomy.pictures.instances import with_instances
 from ganatomy.pictures.panel import panel, png
 from ganatomy.tasks.shared.answers import FoundBoxes
 from ganatomy.tasks.shared.as_written import AsWritten
@@ -80,9 +81,11 @@ def panes(
         classes = ready.kept.label_classes
         columns["answer"] = overlay(plane[None], class_numbers(ready, answer[0])[None], len(classes))
         legends["answer"] = colours(classes)
-    elif answer is not None and predicted.answer.role == "map":
+    elif answer is None or is_instance_map(predicted):
+        pass  # drawn with the boxes
+    elif predicted.answer.role == "map":
         columns["answer"] = heat(answer[:1])
-    elif answer is not None:
+    else:
         if ready.kept.target is not None:  # units of its own: a difference to the input would mean nothing
             window = ends(ready.kept.target_intensity)
             columns["answer"] = shown(answer.astype(np.float32)[None], window)
@@ -92,10 +95,12 @@ def panes(
         doubt = written.values if place is None else written.values[..., place]
         drawn_on = heat_overlay(plane[None], doubt.mean(0, keepdims=True), HIGHEST.get(name))
         columns[name.replace("_", " ")] = drawn_on
-    if boxes is not None and answer is None:
+    if boxes is not None and (answer is None or is_instance_map(predicted)):
         legends["answer"] = class_colours(ready.kept.box_classes or sorted(set(boxes.classes)))
         drawn_boxes = _boxed(columns["input"][0], plane.shape[1:], boxes, place, legends["answer"])
         columns["answer"] = drawn_boxes[None]
+        if answer is not None:
+            columns["objects"] = with_instances(columns["input"][0], np.rint(answer[0]).astype(int))[None]
     return columns, legends
 
 
@@ -109,7 +114,13 @@ def class_numbers(ready: Loaded, labels: np.ndarray) -> np.ndarray:
 
 def is_label_map(predicted: Predicted) -> bool:
     """Return True if the answer is a label map."""
-    return predicted.answer.array is not None and not predicted.answer.array.is_floating_point()
+    array = predicted.answer.array
+    return array is not None and not array.is_floating_point() and not is_instance_map(predicted)
+
+
+def is_instance_map(predicted: Predicted) -> bool:
+    """Return True if the answer numbers objects."""
+    return predicted.answer.array is not None and predicted.answer.role == "instances"
 
 
 def _compared(image: np.ndarray, answer: np.ndarray) -> dict[str, np.ndarray]:

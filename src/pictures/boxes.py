@@ -89,7 +89,7 @@ def case_columns(
     """
     index = None
     if image.ndim == 4:
-        index = _through([*truth[0], *found[0]], image.shape[-1])
+        index = through([*truth[0], *found[0]], image.shape[-1])
         heat = heat[..., min(index * heat.shape[-1] // image.shape[-1], heat.shape[-1] - 1)]
         image = image[..., index]
     tile, sides = shown(image[None])[0], image.shape[1:]
@@ -102,7 +102,7 @@ def case_columns(
     return {"image": tile, "truth": outlined, "found": both, "centre map": heated(tile, heat)}
 
 
-def _through(boxes: Sequence[np.ndarray], depth: int) -> int:
+def through(boxes: Sequence[np.ndarray], depth: int) -> int:
     """Return the index of the slice through the middle of the first box, else of the middle one."""
     middle = (boxes[0][2] + boxes[0][5]) / 2 if boxes else depth / 2
     return int(np.clip(middle, 0, depth - 1))

@@ -85,7 +85,7 @@ def series_files(
         kind = "synthetic image" if modality == UNKNOWN else f"synthetic {modality}"
         series(predicted.file, name, "HU" if modality == "CT" else UNSPECIFIED, kind, modality)
     elif predicted.file is not None:
-        has_units = predicted.answer.role != "map" and kept.target is None
+        has_units = predicted.answer.role not in ("map", "instances") and kept.target is None
         series(predicted.file, name, None if has_units else UNSPECIFIED)
     for kind, written in predicted.maps.items():
         series(written, f"{name}_{kind}", UNSPECIFIED, kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -117,7 +118,7 @@ class AdversarialTask(TaskHooks, GanModule):
         """Return the test score that rates the run against baselines and its twin, such as psnr."""
         return self.judged_by or self.monitor.removeprefix("val/")
 
-    def register_tables(self, tables: dict[str, Metric]) -> None:
+    def register_tables(self, tables: Mapping[str, Metric]) -> None:
         """Register the score tables as submodules, so that they follow the device and gather over processes.
 
         Args:

@@ -44,6 +44,7 @@ def build_data(cfg: Config) -> DataModule:
         one_size=getattr(task, "one_size", False),
         with_boxes=getattr(task, "uses_boxes", True),
         learned=getattr(task, "learned", "") or ("class" if getattr(task, "from_noise", False) else ""),
+        with_instances=bool(cfg.task.to_plain().get("instances", False)),
     )
 
 
@@ -53,15 +54,19 @@ def open_data(section: DataConfig, paths: PathsConfig, **given: Any) -> DataModu
     Args:
         section: Keys of the source and of the loaders, mixed.
         paths: Where the cache lies, if the section does not say.
-        given: Arguments of the DataModule that are not the user's.
+        given: Arguments of the DataModule that are not the user's; and `with_instances`, True for a task
+            that learns from instance maps.
     """
     from ganatomy.data.datamodule import DataModule
+    from ganatomy.data.known import set_instances
 
     source, common = data_keys(section)
+    wanted = given.pop("with_instances", False)
     if common.get("cache_dir", ...) is None:
         common["cache_dir"] = paths.cache
     arguments = build(common, "data")
-    return DataModule(source=build(source, "data"), **given, **arguments)
+    opened = set_instances(build(source, "data"), wanted)
+    return DataModule(source=opened, **given, **arguments)
 
 
 def _held(run: str) -> Held:
@@ -82,6 +87,7 @@ def complete(cfg: Config, data: DataModule) -> Config:
     model = plain["model"]
     task = cast("type[AdversarialTask]", resolve(plain["task"], "task"))
     settings = _settings(task, data, plain["task"])
+    task = cast("type[AdversarialTask]", resolve(settings, "task"))  # it may hand over to another class
     channels = task.network_arguments(data)
     for player in PLAYERS:
         if model[player] is not None:

@@ -18,8 +18,8 @@ def _names(text: str) -> frozenset[str]:
 NAMES: Mapping[str, frozenset[str]] = {
     "ganatomy.data.sources.": _names(
         """
-        Brain BrainContrasts BrainLesions Coco Decathlon Dicom Folder MedMnist StackedDigits Table Vessels
-        Voc
+        Brain BrainContrasts BrainLesions Cells Coco Decathlon Dicom Folder MedMnist Nodules StackedDigits
+        Table Vessels Voc
         """
     ),
     "ganatomy.degradations.": _names("Blur Downsample Gaussian Poisson Rician Undersample"),
@@ -37,7 +37,7 @@ NAMES: Mapping[str, frozenset[str]] = {
     "ganatomy.tasks.": _names(
         """
         AnomalyTask Contrast Cycle Denoising DetectionTask EnhancementTask FAnoGanTraining GanomalyTraining
-        Paired SegmentationTask SelfTraining SynthesisTask TranslationTask
+        InstanceDetectionTask Paired SegmentationTask SelfTraining SynthesisTask TranslationTask
         """
     ),
     "monai.networks.nets.": _names(

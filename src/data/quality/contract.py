@@ -112,6 +112,12 @@ def _breaches(case: Case, source: Source, alone: bool) -> Iterator[str]:
             yield f"present {_shape(present)}; expected [{len(image)}] bool, True for a channel that is there"
     if "boxes" in case:
         yield from _boxes(case, dims)
+    if "instances" in case:
+        numbers = case["instances"]
+        if numbers.ndim != dims + 1 or len(numbers) != 1 or numbers.dtype.kind not in "ui":
+            yield f"instances {_shape(numbers)}; expected [1, {spatial}] integers, i + 1 in object i"
+        if "boxes" not in case or numbers.max(initial=0) > len(case["boxes"]):
+            yield f"instances up to {numbers.max(initial=0)}; expected a box for each of these objects"
     if "class" in case:
         yield from _class(case["class"], source)
 

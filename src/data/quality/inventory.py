@@ -16,6 +16,7 @@ from ganatomy.data.problems import files_of
 from ganatomy.data.quality.duplicates import BITS, Fingerprint, fingerprint, pairs
 from ganatomy.data.quality.faults import boxes_of_masks, examined
 from ganatomy.data.quality.leaks import leaks
+from ganatomy.data.quality.objects import Objects
 from ganatomy.data.quality.raw import read_in, types_of, units_of
 from ganatomy.data.quality.target_side import TargetSide, spread
 from ganatomy.data.records import IGNORED, SPLITS, Case, Fault, Record, Source, picture
@@ -46,6 +47,7 @@ class Inventory:
         voxels: Split to the number of voxels of each label value.
         values: Split to a sample of the intensities of each case.
         targets: The targets, where cases have them.
+        objects: Counts and sizes of objects, where cases have boxes.
     """
 
     records: Sequence[Record]
@@ -61,6 +63,7 @@ class Inventory:
     voxels: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     values: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
     targets: TargetSide = field(default_factory=TargetSide)
+    objects: Objects = field(default_factory=Objects)
 
     @property
     def usable(self) -> list[Record]:
@@ -124,6 +127,7 @@ def _count(found: Inventory, record: Record, case: Case, rng: np.random.Generato
     found.ranges[record.case] = (float(image.min()), float(image.max()))
     found.values[split].append(rng.choice(image.reshape(-1), min(each, image.size)).astype(np.float32))
     found.targets.count(record, case, rng, each)
+    found.objects.add(case)
     if "class" in case:
         found.image_classes[split][int(case["class"])] += 1
     if "classes" in case:
@@ -231,6 +235,7 @@ def facts(found: Inventory, source: Source) -> dict[str, str]:
         "lowest intensity": f"{min(lows):.4g} to {max(lows):.4g}",
         "highest intensity": f"{min(highs):.4g} to {max(highs):.4g}",
         **found.targets.facts(),
+        **found.objects.facts(),
     }
 
 

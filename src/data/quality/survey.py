@@ -158,8 +158,8 @@ def look(
 def classes_in(case: Case) -> dict[str, list[int]]:
     """Return the class numbers in a case: `label` (above 0), `boxes` and `class`, if the case has them.
 
-    A case with a target has the key `target`, without numbers; so has `mask`, and `unscored` if no voxel of
-    its label map counts. `missing` holds the channels that it lacks, if any.
+    A case with a target has the key `target`, without numbers; so have `mask` and `instances`, and `unscored`
+    if no voxel of its label map counts. `missing` holds the channels that it lacks, if any.
     """
     found: dict[str, list[int]] = {"target": []} if "target" in case else {}
     if "label" in case:
@@ -168,8 +168,7 @@ def classes_in(case: Case) -> dict[str, list[int]]:
             found |= _without_truth(case)
     if "boxes" in case:
         found["boxes"] = np.unique(case["classes"]).tolist()
-    if "mask" in case:
-        found["mask"] = []
+    found |= {key: [] for key in ("mask", "instances") if key in case}
     if "present" in case and not case["present"].all():
         found["missing"] = np.flatnonzero(~case["present"]).tolist()
     if "class" in case:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ganatomy.data.io.readers import sifted, stem, suffix
 from ganatomy.data.problems import few
@@ -24,7 +24,8 @@ class Folder(Files):
 
     Templates contain the words {name}, {stem}, {folder}, {parent}, {top} (see conf/data/folder.yaml) and the
     named groups of `match`. Next to a `*` a word matches as a whole: {stem}* of case_1 does not match a file
-    of case_10. Several masks of one image are merged.
+    of case_10. Several masks of one image are merged. `instances` may be a template too: of files that number
+    the objects of an image.
 
     Attributes:
         image: glob pattern below `root`.
@@ -40,6 +41,7 @@ class Folder(Files):
             group keeps images together.
     """
 
+    names_maps: ClassVar[str] = "template"
     image: str = "images/*"
     exclude: str | None = None
     match: str | None = None
@@ -65,7 +67,8 @@ class Folder(Files):
         labels, label_notes = self._files("label", words)
         targets, target_notes = self._files("target", words)
         masks, mask_notes = self._files("mask", words)
-        sides = zip(labels, targets, masks, strict=True)
+        maps, map_notes = self._files("instances", words)
+        sides = zip(labels, targets, masks, maps, strict=True)
         records = [self._record(p, w, *own) for p, w, own in zip(found, words, sides, strict=True)]
         if self.two_sided and self.target:
             alone, more = self._alone(words, {file for files in targets for file in files or ()})
@@ -73,13 +76,13 @@ class Folder(Files):
         if self.splits:
             path = self.folder / self.splits
             records = assigned(records, read_splits(path), str(path))
-        return self.completed(records, [*notes, *label_notes, *target_notes, *mask_notes])
+        return self.completed(records, [*notes, *label_notes, *target_notes, *mask_notes, *map_notes])
 
     def _files(
         self, role: str, words: Sequence[dict[str, str]]
     ) -> tuple[list[list[str] | None], list[Fault]]:
         """Return the files of a role of each image, each with one owner, and notes about the other files."""
-        text = getattr(self, role)
+        text = self.maps if role == "instances" else getattr(self, role)
         if not text or (role, text) == ("mask", "auto"):
             return [None] * len(words), []
         template = Template(text, role)
@@ -87,7 +90,8 @@ class Folder(Files):
             return [None] * len(words), []  # it says nothing of an image: no case is a pair
         both = [template.found(self.folder, each) for each in words]
         own = owned([files for files, _ in both], [template.words(each) for each in words])
-        if (role == "label" and self.missing_label == "background") or (role == "target" and self.two_sided):
+        marks, alone = role in ("label", "instances"), role == "target" and self.two_sided
+        if (marks and self.missing_label == "background") or alone:
             own = [[file for file in files if (self.folder / file).exists()] for files in own]
         taken = {file for files in own for file in files}
         begin = sorted({file for _, more in both for file in more} - taken)
@@ -97,7 +101,7 @@ class Folder(Files):
             notes.append(
                 Fault("", "no image", f"data.{role}={text}: {words_of}; they are ignored", grave=False)
             )
-        if role == "label" and self.missing_label == "background":
+        if marks and self.missing_label == "background":
             notes += self._orphans(template, words, taken)
         return list(own), notes
 
@@ -143,8 +147,9 @@ class Folder(Files):
             for file in (path.relative_to(self.folder).as_posix() for path in masks)
             if file not in taken | images
         ]
-        text = f"data.label={template.text}: {len(left)} masks belong to no image: {few(left)}"
-        fault = Fault("", "mask without image", f"{text}; correct data.label, or remove them")
+        key = f"data.{template.key}"
+        text = f"{key}={template.text}: {len(left)} masks belong to no image: {few(left)}"
+        fault = Fault("", "mask without image", f"{text}; correct {key}, or remove them")
         return [fault] if left else []
 
     def _record(
@@ -154,13 +159,14 @@ class Folder(Files):
         label: list[str] | None,
         target: list[str] | None,
         mask: list[str] | None = None,
+        maps: list[str] | None = None,
         side: Side = "",
     ) -> Record:
         name = words["path"]
         content: dict[str, Any] = {} if side == "target" else {"image": name}
         content |= {
             role: files
-            for role, files in (("label", label), ("target", target), ("mask", mask))
+            for role, files in (("label", label), ("target", target), ("mask", mask), ("instances", maps))
             if files is not None
         }
         kind = self._filled("kind", words) if self.kind else ""

@@ -7,13 +7,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from ganatomy.data.io.text_tables import refuse_hidden, rows_of, word
 from ganatomy.data.problems import blamed, own_files
 from ganatomy.data.records import Fault, Record, Side
+from ganatomy.data.sources.files.claims import ROLES
 from ganatomy.data.sources.files.listed import ListedFiles
 from ganatomy.data.sources.files.several import listed_columns, names_in, presence
 from ganatomy.data.sources.files.templates import visible
@@ -22,8 +23,8 @@ from ganatomy.data.splits.matching import UNNAMED
 from ganatomy.errors import UserError
 
 COLUMNS = (
-    "image", "label", "target", "mask", "boxes", "box_class", "kind", "subject", "given_split", "given_fold",
-    "case",
+    "image", "label", "target", "mask", "instances", "boxes", "box_class", "kind", "subject", "given_split",
+    "given_fold", "case",
 )  # fmt: skip
 
 
@@ -52,6 +53,7 @@ class Table(ListedFiles):
         keep: the values of rows to keep, by column.
     """
 
+    names_maps: ClassVar[str] = "column"
     table: str = "index.csv"
     image: str | Sequence[str] = "image"
     label: str | None = None
@@ -138,10 +140,8 @@ class Table(ListedFiles):
                 lacks.append(f"{key} (column {column})")
             return text
 
-        content: dict[str, Any] = {"image": self._paths(row, "image")}
-        content |= {
-            role: self._paths(row, role) for role in ("label", "target", "mask") if self._columns(role)
-        }
+        roles = [role for role in ROLES if role == "image" or self._columns(role)]
+        content: dict[str, Any] = {role: self._paths(row, role) for role in roles}
         columns = self._columns("image")
         known, gap = presence(names_in(row, columns), columns, self.channels, self.missing)
         content |= known
@@ -221,7 +221,7 @@ class Table(ListedFiles):
         return {"boxes": array.tolist(), "classes": classes}
 
     def _columns(self, key: str) -> list[str]:
-        given = getattr(self, key)
+        given = self.maps if key == "instances" else getattr(self, key)
         return [] if (key, given) == ("mask", "auto") else listed_columns(given or None)
 
     def _paths(self, row: dict[str, Any], key: str) -> list[str]:

@@ -16,7 +16,7 @@ from ganatomy.data.label_values import distinct, new_value
 from ganatomy.data.records import PICTURES, picture
 from ganatomy.data.regrid import Grid
 from ganatomy.data.transforms.boxes import follow
-from ganatomy.data.transforms.direct import direct
+from ganatomy.data.transforms.direct import FOLLOWING, direct
 from ganatomy.errors import UserError
 
 Item = dict[str, Any]
@@ -59,7 +59,7 @@ class Augmentation:
         depths = {key: len(item[key]) for key in PICTURES if key in item}
         if self.shape is None:
             for transform in leaves(self.compose):
-                check_keys(transform, item, {"mask"} if self.direct else set())
+                check_keys(transform, item, set(FOLLOWING) if self.direct else set())
         # the direct transforms keep the values of labels
         values = distinct(item["label"].numpy()) if "label" in item and not self.direct else None
         try:
@@ -119,7 +119,7 @@ class Augmentation:
                 return f"data.augment: {name} {fault}; take it out"
             if values is not None and new_value(array(after["label"]), values) is not None:
                 keys = [str(key) for key in getattr(transform, "keys", ("image", "label"))]
-                modes = ",".join("nearest" if key in ("label", "mask") else "bilinear" for key in keys)
+                modes = ",".join("nearest" if key in ("label", *FOLLOWING) else "bilinear" for key in keys)
                 remedy = f"give it mode=[{modes}], one for each of its keys [{','.join(keys)}]"
                 remedy = remedy if moves(transform) else "take label out of its keys"
                 return f"data.augment: {name} {fault}; {remedy}"

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ganatomy.data.regrid import Grid
+from ganatomy.data.transforms.instances import renumbered, tightened
 
 MIN_SHARE = 0.5
 """Share of a box's area or volume that must lie in an augmented image for the box to be kept."""
@@ -40,20 +41,19 @@ def usable_boxes(boxes: np.ndarray, shape: Sequence[int]) -> tuple[np.ndarray, n
     return cut, (cut[:, dims:] - cut[:, :dims] > 0).all(1) & np.isfinite(boxes).all(1)
 
 
-def boxes_on(
-    boxes: np.ndarray, classes: np.ndarray, source: Grid, target: Grid
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the usable boxes of a case on another grid, clipped to it, and their classes.
+def boxes_on(boxes: np.ndarray, source: Grid, target: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Return the usable boxes of a case on another grid, clipped to it, and a mask [N] of those they are.
 
     Args:
         boxes: [N, 2*dims] in voxels of `source`.
-        classes: [N], of each box.
         source: grid of the boxes.
         target: the other grid.
     """
     cut, usable = usable_boxes(boxes, source.shape)
     moved, inside = usable_boxes(move_boxes(cut[usable], source, target), target.shape)
-    return moved[inside], classes[usable][inside]
+    kept = usable.copy()
+    kept[usable] = inside
+    return moved[inside], kept
 
 
 def remaining_boxes(boxes: np.ndarray, shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -67,6 +67,8 @@ def remaining_boxes(boxes: np.ndarray, shape: Sequence[int]) -> tuple[np.ndarray
 def follow(item: dict[str, Any], before: Grid, after: Grid) -> None:
     """Move the boxes of an item to another grid; drop those with less than half of their area inside.
 
+    If it has an instance map, which was moved already, they become the boxes of the objects in it.
+
     Args:
         item: changed in place.
         before: grid of the boxes.
@@ -75,3 +77,7 @@ def follow(item: dict[str, Any], before: Grid, after: Grid) -> None:
     moved = move_boxes(item["boxes"].numpy(), before, after)
     cut, kept = remaining_boxes(moved, after.shape)
     item["boxes"], item["classes"] = torch.from_numpy(cut[kept]), item["classes"][torch.from_numpy(kept)]
+    if "instances" in item:
+        numbers = np.rint(np.asarray(item["instances"])).astype(np.int32)  # some transforms make floats
+        item["instances"] = torch.from_numpy(renumbered(numbers, kept))
+        tightened(item)

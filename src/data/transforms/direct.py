@@ -1,7 +1,7 @@
 """MONAI's usual random transforms computed directly: the same draws and numbers, without its bookkeeping.
 
 None of them changes the shape of a picture, or gives a label a value that is neither one of its own nor 0. A
-mask moves with the image even if a transform does not name it.
+mask and an instance map move with the image even if a transform does not name them.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from monai.transforms.utils import map_spatial_axes
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from ganatomy.data.transforms.instances import NO_BOX
+
 Item = dict[str, Any]
 MODES, PADDINGS = {"bilinear", "nearest"}, {"zeros", "border", "reflection"}
 INTENSITY = {
@@ -44,6 +46,8 @@ INTENSITY = {
     RandShiftIntensityd,
 }
 """Transforms that leave an item as it is unless their first number, in 0 to 1, is below their `prob`."""
+FOLLOWING = ("mask", "instances")
+"""Pictures that move with the image even if a transform does not name them."""
 SEEDS = 2**32
 """Number of seeds, of which MONAI's `Compose` draws one for each of its transforms."""
 
@@ -95,7 +99,7 @@ def step_of(transform: Any) -> Step | None:
         return Flip(transform)
     if kind is RandAffined and _is_usual(transform) and not USE_COMPILED:
         return Affine(transform)
-    if kind in INTENSITY and not {"label", "mask", "boxes"} & set(transform.keys):
+    if kind in INTENSITY and not {"label", *FOLLOWING, "boxes"} & set(transform.keys):
         return Intensity(transform)
     return None
 
@@ -126,7 +130,7 @@ class Flip(Random):
         if not self.happens(seed):
             return None
         affine = np.eye(4)
-        for (key,) in _with_mask(self.transform.key_iterator(item), item):
+        for (key,) in _with_followers(self.transform.key_iterator(item), item):
             axes = map_spatial_axes(item[key].ndim, self.transform.flipper.spatial_axis)
             item[key] = torch.flip(item[key], axes)
             if key == "image":
@@ -147,7 +151,7 @@ class Affine(Random):
         if not self.happens(seed):
             return None
         inner, modes = self.transform.rand_affine, (self.transform.mode, self.transform.padding_mode)
-        keys = _with_mask(self.transform.key_iterator(item, *modes), item, "nearest", "zeros")
+        keys = _with_followers(self.transform.key_iterator(item, *modes), item, "nearest", "zeros")
         shape = tuple(item[keys[0][0]].shape[1:])
         inner.randomize()
         inner.rand_affine_grid(shape, lazy=True)  # draws again, as MONAI does
@@ -155,7 +159,11 @@ class Affine(Random):
         places = self._places(affine.float(), shape)
         for key, mode, padding in keys:
             picture = item[key]
-            moved = grid_sample(picture[None].double(), places, str(mode), str(padding), align_corners=False)
+            shift = (
+                NO_BOX if key == "instances" else 0
+            )  # what lies outside the image is unknown, not background
+            values = picture[None].double() - shift
+            moved = grid_sample(values, places, str(mode), str(padding), align_corners=False) + shift
             item[key] = moved[0].to(torch.float32 if picture.is_floating_point() else picture.dtype)
         return _about_the_middle(affine.numpy(), shape)
 
@@ -185,17 +193,18 @@ class Intensity(Random):
         return None
 
 
-def _with_mask(keys: Iterable[Any], item: Item, *more: str) -> list[tuple[Any, ...]]:
-    """Return the keys of a transform as tuples, with one for the mask if it moves the image alone.
+def _with_followers(keys: Iterable[Any], item: Item, *more: str) -> list[tuple[Any, ...]]:
+    """Return the keys of a transform as tuples, with those of `FOLLOWING` if it moves the image alone.
 
     Args:
         keys: Names of pictures, or tuples that begin with one.
         item: Tensors of one row.
-        more: What follows the name of the mask.
+        more: What follows the name of a picture that is added.
     """
     found = [key if isinstance(key, tuple) else (key,) for key in keys]
     names = {key[0] for key in found}
-    return [*found, ("mask", *more)] if "mask" in item and "image" in names and "mask" not in names else found
+    added = [key for key in FOLLOWING if key in item and key not in names] if "image" in names else []
+    return [*found, *((key, *more) for key in added)]
 
 
 def _inside(transform: Any) -> Iterator[Any]:
@@ -213,7 +222,7 @@ def _is_usual(transform: RandAffined) -> bool:
     elsewhere = inner.resampler.device is not None or inner.spatial_size is not None
     return (
         known
-        and {modes.get("label"), modes.get("mask")} <= {None, "nearest"}
+        and {modes.get(key) for key in ("label", *FOLLOWING)} <= {None, "nearest"}
         and not (transform.lazy or elsewhere)
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 from ganatomy.data.records import PICTURES, Case, picture
 from ganatomy.data.regrid import Grid
 from ganatomy.data.transforms.boxes import remaining_boxes
+from ganatomy.data.transforms.instances import renumbered, tightened
 from ganatomy.errors import UserError
 
 Weights = tuple[float, ...]
@@ -144,11 +145,15 @@ def cropped(case: Case, start: np.ndarray, size: Sequence[int]) -> Case:
         if key in case:
             out[key] = case[key][window]
         if key in case and pads:
-            around, empty = [(0, 0), *zip(low, high, strict=True)], key in ("label", "mask")
+            around = [(0, 0), *zip(low, high, strict=True)]
+            empty = key in ("label", "mask", "instances")
             out[key] = np.pad(out[key], around, constant_values=0 if empty else _lowest(case, key))
     if "boxes" in case:
         boxes, kept = remaining_boxes(case["boxes"] - np.tile(start, 2).astype(np.float32), size)
         out["boxes"], out["classes"] = boxes[kept], case["classes"][kept]
+        if "instances" in case:
+            out["instances"] = renumbered(out["instances"], kept)
+            tightened(out)
     first = [*start, *[0] * (3 - len(start))]
     out["affine"] = Grid(case["affine"], (1, 1, 1)).moved(np.ones(3), np.array(first), (1, 1, 1)).affine
     return out

@@ -13,6 +13,7 @@ from ganatomy.data.records import PICTURES, Case, Record, Source, picture
 from ganatomy.data.regrid import Grid, fitted, refuse_lines, regrid, respaced, turned
 from ganatomy.data.transforms.body import with_mask
 from ganatomy.data.transforms.boxes import boxes_on
+from ganatomy.data.transforms.instances import renumbered
 from ganatomy.data.transforms.intensity import Intensity, as_many, column, mapping, one_each
 from ganatomy.data.transforms.missing import Missing, check_missing, units_of_sides, with_presence, zeroed
 from ganatomy.data.transforms.patches import facts_of_patches
@@ -124,12 +125,15 @@ class Preparation:
             ready |= {f"{prefix}offset": offset, f"{prefix}scale": scale}
             normal = (values.astype(np.float64) - column(offset, dims)) / column(scale, dims)
             ready[key] = normal.astype(np.float32)
-        marked = [key for key in ("label", "mask") if key in case]
+        marked = [key for key in ("label", "mask", "instances") if key in case]
         ready |= {key: regrid(case[key], source, target, order=0) for key in marked}
         if "present" in case:
             ready |= {"image": zeroed(ready["image"], case["present"]), "present": case["present"]}
         if "boxes" in case:
-            ready["boxes"], ready["classes"] = boxes_on(case["boxes"], case["classes"], source, target)
+            ready["boxes"], kept = boxes_on(case["boxes"], source, target)
+            ready["classes"] = case["classes"][kept]
+            if "instances" in ready:
+                ready["instances"] = renumbered(ready["instances"], kept)
         if "class" in case:
             ready["class"] = case["class"]
         stacked = len(target.shape) == 3 and self.spatial_dims == 2

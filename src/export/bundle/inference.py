@@ -88,6 +88,10 @@ def _application(loaded: LoadedRun) -> Plain:
         "settings": {key: plain[key] for key in SETTINGS} | region,
     }
     window, mirrors = getattr(task, "window", None), getattr(task, "mirror_axes", ())
+    if task.written_like == "instances":
+        raise UserError(
+            "format=bundle: instance maps have no place in a bundle; use format=onnx or torchscript"
+        )
     if isinstance(task, DetectionTask) and (window or mirrors):
         raise UserError(
             "format=bundle: task.window and task.mirror_axes of detection have no place in a bundle; use "

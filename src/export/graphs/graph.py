@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganatomy.errors import UserError
-from ganatomy.networks.image_to_image.centernet import CenterNet, lengths
+from ganatomy.networks.image_to_image.centernet import UNIT, CenterNet, lengths
 from ganatomy.tasks.anomaly import AnomalyTask
 from ganatomy.tasks.detection import DetectionTask
 from ganatomy.tasks.synthesis import SynthesisTask
@@ -97,6 +97,9 @@ def _detection(task: Any, sides: tuple[int, ...]) -> tuple[nn.Module, Layout, La
         "size": "[B, dims, *cells], sides of the boxes in cells",
         "offset": "[B, dims, *cells], position of a centre within its cell, in cells",
     }
+    if getattr(network, "instances", False):
+        outputs["foreground"] = "[B, 1, *cells], logits of objects of any class"
+        outputs["vote"] = "[B, dims, *cells], way from a cell to the centre of its object, in cells"
     return module, {"image": "[B, C, *sides], prepared as in training"}, outputs
 
 
@@ -168,11 +171,13 @@ class CenterMaps(nn.Module):
 
     def __init__(self, network: CenterNet) -> None:
         super().__init__()
-        self.stem, self.body, self.heads = network.stem, network.body, network.heads
+        self.stem, self.body = network.stem, network.body
+        more = network.instance_heads if network.instances else ()
+        self.heads = nn.ModuleList([*network.heads, *more])
         self.stride, self.block = network.stride, network.stride * network.multiple
         self.register_buffer("typical", network.typical, persistent=False)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         padded = image
         for axis in range(2, image.dim()):
             side = image.shape[axis]
@@ -186,5 +191,6 @@ class CenterMaps(nn.Module):
             for axis in range(2, image.dim()):
                 answer = answer.narrow(axis, 0, (image.shape[axis] + self.stride - 1) // self.stride)
             maps.append(answer)
-        centre, size, offset = maps
-        return centre, lengths(size, self.typical), offset
+        centre, size, offset, *more = maps
+        boxes = (centre, lengths(size, self.typical), offset)
+        return (*boxes, more[0], UNIT * more[1]) if more else boxes

@@ -37,6 +37,24 @@ class Maps(NamedTuple):
     offset: Tensor
 
 
+class InstanceMaps(NamedTuple):
+    """Output maps of a network that groups voxels to objects: those of `Maps`, and two more.
+
+    Attributes:
+        centre: Logits of centres, [B, K, *cells].
+        size: Sides of the boxes in cells, [B, d, *cells].
+        offset: Position of a centre within its cell, in cells, [B, d, *cells].
+        foreground: Logits of objects of any class, [B, 1, *cells].
+        vote: Way from the middle of a cell to the centre of its object, in cells, [B, d, *cells].
+    """
+
+    centre: Tensor
+    size: Tensor
+    offset: Tensor
+    foreground: Tensor
+    vote: Tensor
+
+
 class CenterNet(nn.Module):
     """Detector from images [B, in_channels, *spatial] to `Maps`, ceil(side / stride) cells along each side.
 
@@ -57,6 +75,7 @@ class CenterNet(nn.Module):
         sides: "linear" or "log", the scale in which sides are learned.
         typical_sides: Sides in voxels, one per axis, that `log` begins with, such as the median of the
             training boxes; None for four cells.
+        instances: Two more heads, foreground and votes; the output is then `InstanceMaps`.
 
     Raises:
         UserError: For another stride, data without box classes, sides that are not above 0, or a
@@ -78,6 +97,7 @@ class CenterNet(nn.Module):
         multiple: int = 8,
         sides: Literal["linear", "log"] = "linear",
         typical_sides: Sequence[float] | None = None,
+        instances: bool = False,
     ) -> None:
         super().__init__()
         if stride not in (1, 2, 4):
@@ -87,6 +107,7 @@ class CenterNet(nn.Module):
                 "classes: these data have no boxes; choose data that have, such as data=brain_lesions"
             )
         self.classes, self.stride, self.multiple = tuple(classes), stride, multiple
+        self.instances = instances
         steps = [2] * int(math.log2(stride)) or [1]
         wide = [in_channels, *[stem] * len(steps)]
         self.stem = nn.Sequential(
@@ -101,30 +122,31 @@ class CenterNet(nn.Module):
         )
         self.body = body
         features = self._features(spatial_dims, stem)
-        self.heads = nn.ModuleList(
-            nn.Sequential(
-                conv(spatial_dims, features, head), nn.LeakyReLU(SLOPE), conv(spatial_dims, head, out, size=1)
-            )
-            for out in (len(self.classes), spatial_dims, spatial_dims)
-        )
+        self.heads = _heads(spatial_dims, features, head, (len(self.classes), spatial_dims, spatial_dims))
         first = 0.0 if sides == "log" else 0.54
         for layers, value in zip(self.heads, (-math.log(1 / RARE - 1), first, 0.5), strict=True):
             weight, bias = layers[-1].parameters()  # type: ignore[index]
             nn.init.normal_(weight, std=0.01)
             nn.init.constant_(bias, value)
+        if instances:
+            self.instance_heads = _heads(spatial_dims, features, head, (1, spatial_dims))
         # Score threshold for boxes, chosen on validation; a buffer, so that it is saved with the weights.
         self.register_buffer("threshold", torch.tensor(0.3))
         typical = _typical(typical_sides, spatial_dims, stride) if sides == "log" else None
         self.register_buffer("typical", typical, persistent=False)
 
-    def forward(self, x: Tensor) -> Maps:
+    def forward(self, x: Tensor) -> Maps | InstanceMaps:
         cells = [-(-side // self.stride) for side in x.shape[2:]]
         padded = [-(-n // self.multiple) * self.multiple * self.stride for n in cells]
         around = [n for side, want in zip(x.shape[2:], padded, strict=True) for n in (want - side, 0)]
         features = self.body(self.stem(F.pad(x, around[::-1], mode="replicate") if any(around) else x))
         window = (..., *(slice(n) for n in cells))
         centre, size, offset = (head(features)[window] for head in self.heads)
-        return Maps(centre, lengths(size, self.typical), offset)
+        maps = Maps(centre, lengths(size, self.typical), offset)
+        if not self.instances:
+            return maps
+        foreground, vote = (head(features)[window] for head in self.instance_heads)
+        return InstanceMaps(*maps, foreground, UNIT * vote)
 
     def _features(self, dims: int, stem: int) -> int:
         """Return the number of channels that the body gives; UserError if it changes the resolution."""
@@ -136,6 +158,14 @@ class CenterNet(nn.Module):
         if not isinstance(output, Tensor) or list(output.shape[2:]) != [side] * dims:
             raise UserError("body: must return one tensor at the resolution of its input, as a U-Net does")
         return output.shape[1]
+
+
+def _heads(dims: int, features: int, width: int, outputs: Sequence[int]) -> nn.ModuleList:
+    """Return a 3x3 convolution and a linear one for each map, of so many channels."""
+    return nn.ModuleList(
+        nn.Sequential(conv(dims, features, width), nn.LeakyReLU(SLOPE), conv(dims, width, out, size=1))
+        for out in outputs
+    )
 
 
 def lengths(size: Tensor, typical: Tensor | None) -> Tensor:

@@ -1,4 +1,4 @@
-"""Baselines of detection: a thresholding detector, and one mean box in every image."""
+"""Baselines of detection: a thresholding detector, a watershed of its parts, and one mean box."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from ganatomy.baselines.detection import (
+    MOST,
     MeanBox,
     ThresholdDetector,
     mean_box,
     sizes_of,
     threshold_detectors,
 )
+from ganatomy.baselines.watershed import WatershedDetector, watershed_detectors
 from ganatomy.data.datamodule import DataModule
 from ganatomy.metrics.detection import DetectionTable
 from ganatomy.metrics.detection.table import Image
@@ -22,8 +24,11 @@ MAX_IMAGES = 48
 """Validation images, at most, on which the thresholding detector is chosen."""
 
 
-KINDS: Mapping[str, type[ThresholdDetector] | type[MeanBox]] = {
+AnyDetector = ThresholdDetector | WatershedDetector | MeanBox
+
+KINDS: Mapping[str, type[AnyDetector]] = {
     "threshold": ThresholdDetector,
+    "watershed": WatershedDetector,
     "mean_box": MeanBox,
 }
 """The baselines by name."""
@@ -32,7 +37,7 @@ KINDS: Mapping[str, type[ThresholdDetector] | type[MeanBox]] = {
 class Fitted(NamedTuple):
     """A detector and the score from which on its boxes count."""
 
-    detector: ThresholdDetector | MeanBox
+    detector: AnyDetector
     threshold: float
 
 
@@ -57,20 +62,25 @@ def from_states(arrays: Mapping[str, np.ndarray]) -> dict[str, Fitted]:
 
 
 def fit_baselines(
-    data: DataModule, make_table: Callable[[], DetectionTable], score: str, class_count: int
+    data: DataModule,
+    make_table: Callable[[], DetectionTable],
+    score: str,
+    class_count: int,
+    max_detections: int = MOST,
 ) -> dict[str, Fitted]:
-    """Choose the thresholding detector that scores best on validation images, and fit the mean box.
+    """Choose the threshold and the watershed that score best on validation images; fit the mean box.
 
     Sizes of boxes come from the training boxes that are used. Empty if there are none.
 
     Args:
         data: The prepared data module.
         make_table: Returns an empty score table.
-        score: Name of the table's score that chooses; higher is better.
+        score: Name of the table's score that chooses; higher is better. mAP50, if it has no such score.
         class_count: Number of box classes.
+        max_detections: Boxes per image, at most.
 
     Returns:
-        "threshold" and "mean_box".
+        "threshold", "watershed" and "mean_box".
     """
     train = [data.whole(record) for record in data.labels.used(data.records["train"])]
     boxes, classes = [case["boxes"] for case in train], [case["classes"] for case in train]
@@ -80,18 +90,25 @@ def fit_baselines(
     numbers = np.linspace(0, len(records) - 1, min(len(records), MAX_IMAGES)).round().astype(int)
     examples = [data.evaluated(records[n]) for n in numbers]
     sizes = sizes_of(np.concatenate(boxes), np.concatenate(classes), class_count)
-    best: tuple[float, Fitted] | None = None
-    for detector in threshold_detectors([case["image"] for case in examples], sizes):
-        value, threshold = _scored(detector, examples, make_table(), score)
-        if best is None or value > best[0]:
-            best = (value, Fitted(detector, threshold))
-    assert best is not None
-    mean = mean_box(boxes, classes)
-    return {"threshold": best[1], "mean_box": Fitted(mean, _scored(mean, examples, make_table(), score)[1])}
+    images = [case["image"] for case in examples]
+    score = score if score in make_table().compute() else "map50"
+
+    def best(detectors: Sequence[AnyDetector]) -> Fitted:
+        scored = [(_scored(each, examples, make_table(), score), each) for each in detectors]
+        (_, threshold), chosen = max(scored, key=lambda pair: pair[0][0])  # the first of equal ones
+        return Fitted(chosen, threshold)
+
+    threshold = best(threshold_detectors(images, sizes, max_detections))
+    assert isinstance(threshold.detector, ThresholdDetector)
+    return {
+        "threshold": threshold,
+        "watershed": best(watershed_detectors(images, sizes, threshold.detector, max_detections)),
+        "mean_box": best([mean_box(boxes, classes)]),
+    }
 
 
 def _scored(
-    detector: ThresholdDetector | MeanBox,
+    detector: AnyDetector,
     examples: Sequence[dict[str, np.ndarray]],
     table: DetectionTable,
     score: str,

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from ganatomy.baselines.detection import Boxes
 from ganatomy.data.records import Batch
 from ganatomy.data.transforms.boxes import move_boxes, usable_boxes
 from ganatomy.errors import UserError
 from ganatomy.metrics.detection.table import Image
+from ganatomy.tasks.shared.answers import FoundBoxes
 from ganatomy.tasks.shared.as_written import Originals, grids
 from ganatomy.text.tables import csv_text
 
@@ -74,6 +76,30 @@ def boxes_on_file(batch: Batch, row: int, boxes: np.ndarray) -> tuple[np.ndarray
     grid, file_grid = grids(batch, row)
     clipped, usable = usable_boxes(move_boxes(boxes.astype(np.float64), grid, file_grid), file_grid.shape)
     return rounded(clipped[usable]), usable
+
+
+def boxes_found(
+    batch: Batch, row: int, found: Sequence[Tensor], class_names: Sequence[str], threshold: float
+) -> tuple[FoundBoxes, np.ndarray]:
+    """Return the boxes of an image as they are answered, and which of them these are.
+
+    Args:
+        batch: Evaluation batch.
+        row: Row of the image.
+        found: Boxes [N, 2 * dims] on the network's grid, scores [N] and classes [N].
+        class_names: Names of the box classes.
+        threshold: Score from which on a box counts.
+
+    Returns:
+        (boxes on the file's grid; True for those of the N that remain there).
+
+    Raises:
+        UserError: The row is a slice of a volume.
+    """
+    boxes, scores, classes = (values.float().cpu().numpy() for values in found)
+    on_file, usable = boxes_on_file(batch, row, boxes)
+    kinds = [class_names[int(number)] for number in classes[usable]]
+    return FoundBoxes(on_file, scores[usable], kinds, threshold), usable
 
 
 def write_boxes(directory: Path, images: Sequence[Image], classes: Sequence[str], threshold: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +22,8 @@ from ganatomy.pictures.boxes import HEAT, TRUTH, class_colours
 from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.detection.baselines import Fitted, fit_baselines, from_states, states
 from ganatomy.tasks.detection.centernet_targets import TruthMaps
-from ganatomy.tasks.detection.coco_files import boxes_on_file, image_of, write_boxes
+from ganatomy.tasks.detection.chosen import LEAST, decided
+from ganatomy.tasks.detection.coco_files import boxes_found, image_of, write_boxes
 from ganatomy.tasks.detection.decoder import Decoder, check_iou
 from ganatomy.tasks.detection.drawing import drawn, panels
 from ganatomy.tasks.detection.losses import box_losses, loss_weights
@@ -29,7 +31,7 @@ from ganatomy.tasks.detection.refining import RefinedBoxes
 from ganatomy.tasks.detection.typical import typical_sides
 from ganatomy.tasks.detection.views import SoftMaps, SoftViews, maps_in_windows, mirrored_back
 from ganatomy.tasks.recipe import Recipe
-from ganatomy.tasks.shared.answers import Answer, FoundBoxes
+from ganatomy.tasks.shared.answers import Answer
 from ganatomy.tasks.shared.foreseen import missing_classes
 from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, in_windows
 from ganatomy.tasks.shared.volumes import all_finite
@@ -49,7 +51,7 @@ class DetectionTask(RefinedBoxes):
         losses: Weights of the losses, see `box_losses`.
         gaussian: Shape of the true centre maps, see `centernet_targets.encode`.
         box_cells: Cells that are trained on an object's box, see there.
-        max_detections: Most boxes per image.
+        max_detections: Most boxes per image; None: as many as the training images need.
         nms_iou: Of two boxes of a class with a larger IoU, the one with the lower score is dropped.
         vote: Average the box of each peak with those of the cells around it.
         fusion: How mirror images become one answer, see `Decoder`.
@@ -59,13 +61,14 @@ class DetectionTask(RefinedBoxes):
         mirror_axes: Axes of test-time augmentation: maps are averaged over the flips along them.
         scored: "file" or "network", see `AdversarialTask`.
         window: Sides of the sliding window in evaluation; None for whole images.
+        instances: False; `InstanceDetectionTask` is the task that finds instance maps too.
 
     Raises:
         UserError: If a loss is unknown, a number is out of range, or the generator returns no boxes.
     """
 
     trivial, learned = "mean_box", "boxes"
-    soft_kind = "presence"
+    soft_kind, table_kind = "presence", DetectionTable
 
     def __init__(
         self,
@@ -74,7 +77,7 @@ class DetectionTask(RefinedBoxes):
         losses: dict[str, float] | None = None,
         gaussian: Literal["circle", "ellipse"] = "circle",
         box_cells: Literal["near", "gaussian"] = "near",
-        max_detections: int = 100,
+        max_detections: int | None = 100,
         nms_iou: float = 0.5,
         vote: bool = False,
         fusion: Literal["maps", "wbf"] = "maps",
@@ -83,6 +86,7 @@ class DetectionTask(RefinedBoxes):
         mirror_axes: Sequence[int] = (),
         scored: str = "network",
         window: list[int] | None = None,
+        instances: bool = False,
     ) -> None:
         super().__init__(recipe, monitor, scored)
         self.losses = loss_weights(losses or {})
@@ -90,22 +94,23 @@ class DetectionTask(RefinedBoxes):
         self.match_iou, self.window = match_iou, window
         self.mirror_axes = checked_mirror_axes(mirror_axes, recipe.spatial_dims)
         self.stride, self.box_classes = self._of_generator("stride"), tuple(self._of_generator("classes"))
-        self.decoder = Decoder(self.stride, max_detections, nms_iou, vote, fusion)
+        most = LEAST if max_detections is None else max_detections
+        self.decoder = Decoder(self.stride, most, nms_iou, vote, fusion)
         if fusion == "wbf" and not self.mirror_axes:
             raise UserError("task.fusion: wbf fuses the boxes of mirror images; give task.mirror_axes=[0,1]")
-        names = ("val", "test", "threshold", "mean_box")
-        self.register_tables({name: self._table() for name in names})
+        tables = {name: self._table() for name in ("val", "test", "threshold", "watershed")}
+        self.register_tables(tables | {"mean_box": self._table(plain=True)})
         self.default_threshold = float(self._of_generator("threshold"))
         self.begin_refinement(refine, self._table)
         self.baselines: dict[str, Fitted] = {}
         self.test_images: list[Image] = []
-        self.curves: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._truth = TruthMaps(len(self.box_classes), self.stride, gaussian, box_cells)
         found = class_colours(self.box_classes)
         self.legends = {"truth": found, "found": found | {"truth": TRUTH}, "centre map": {"centre": HEAT}}
 
-    def _table(self) -> DetectionTable:
-        return DetectionTable(self.box_classes, self.recipe.spatial_dims, self.match_iou)
+    def _table(self, plain: bool = False) -> DetectionTable:
+        kind = DetectionTable if plain else self.table_kind
+        return kind(self.box_classes, self.recipe.spatial_dims, self.match_iou)
 
     def _of_generator(self, key: str) -> Any:
         if not hasattr(self.generator, key):
@@ -115,7 +120,7 @@ class DetectionTask(RefinedBoxes):
 
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
-        return in_windows(AdversarialTask.resolve_settings(data, given), data)
+        return decided(in_windows(AdversarialTask.resolve_settings(data, given), data), data)
 
     @staticmethod
     def network_arguments(data: DataModule) -> dict[str, dict[str, Any]]:
@@ -125,12 +130,9 @@ class DetectionTask(RefinedBoxes):
         if data.sliced:
             raise UserError("data.spatial_dims: boxes of volumes need data.spatial_dims=3")
         maps = len(data.box_classes) + data.spatial_dims
+        own = {"classes": list(data.box_classes), "typical_sides": typical_sides(data)}
         return {
-            "generator": {
-                "in_channels": data.channels,
-                "classes": list(data.box_classes),
-                "typical_sides": typical_sides(data),
-            },
+            "generator": {"in_channels": data.channels, **own},
             "discriminator": {"in_channels": data.channels + maps, "out_channels": 1},
         }
 
@@ -186,14 +188,17 @@ class DetectionTask(RefinedBoxes):
         return maps_in_windows(self.evaluator, images, self.stride, self.window)
 
     def prepare_baselines(self, data: DataModule) -> None:
-        score = self.monitor.split("/")[1]
-        self.baselines = fit_baselines(data, self._table, score, len(self.box_classes))
+        score, make = self.monitor.split("/")[1], partial(self._table, plain=True)
+        most = self.decoder.max_detections
+        self.baselines = fit_baselines(data, make, score, len(self.box_classes), most)
 
     def kept_baselines(self) -> dict[str, np.ndarray]:
         return states(self.baselines)
 
     def restore_baselines(self, kept: Mapping[str, np.ndarray], data: DataModule) -> None:
         self.baselines = from_states(kept)
+        if "watershed" not in self.baselines:  # of a run of an earlier version
+            self.tables.pop("watershed", None)
 
     def undefined(self, data: DataModule) -> list[str]:
         return missing_classes(data, "boxes", self.box_classes, "box", "map50")
@@ -203,8 +208,7 @@ class DetectionTask(RefinedBoxes):
         for row in range(len(batch["image"])):
             image = image_of(batch, row, self.files_of(stage))
             for table, found in tried:
-                boxes, scores, classes = (values.float().cpu().numpy() for values in found[row])
-                table.update(image((boxes, scores, classes)))
+                table.update(image(tuple(values.float().cpu().numpy() for values in found[row])))  # type: ignore[arg-type]
             if stage == "test":
                 picture = batch["image"][row].float().cpu().numpy()
                 for name, (detector, threshold) in self.baselines.items():
@@ -234,10 +238,8 @@ class DetectionTask(RefinedBoxes):
         return float(self.evaluator.threshold)  # type: ignore[arg-type]
 
     def answer(self, batch: Batch, prediction: dict[str, Any], rows: list[int]) -> Answer:
-        boxes, scores, classes = (values.float().cpu().numpy() for values in prediction["found"][rows[0]])
-        on_file, usable = boxes_on_file(batch, rows[0], boxes)
-        names = [self.box_classes[int(number)] for number in classes[usable]]
-        found = FoundBoxes(on_file, scores[usable], names, self.threshold)
+        ours = prediction["found"][rows[0]]
+        found, _ = boxes_found(batch, rows[0], ours, self.box_classes, self.threshold)
         return Answer(boxes=found, values={"boxes": float((found.scores >= found.threshold).sum())})
 
     def write_test_files(self, directory: Path) -> None:

@@ -33,7 +33,8 @@ class Answer:
     Attributes:
         array: [C, *spatial] on the network's grid: integers are class numbers, floats an image in the units
             of the file that `role` names; None without an image.
-        role: File of the case whose units and type the image has; see `TaskHooks.written_like`.
+        role: File of the case whose units and type the image has; see `TaskHooks.written_like`. With
+            "instances" the integers of `array` number objects: i + 1 in that of box i.
         boxes: Boxes found; None for a task without boxes.
         values: Numbers about the whole case, by name, such as an anomaly score.
         maps: Maps of doubt about it by name, [C, *spatial] on the network's grid, where several members

@@ -116,12 +116,13 @@ class Originals:
             answer: Prediction [C, *spatial] on the network's grid. Integers are class numbers, which are
                 written as the values of the data set's masks.
             role: File that it is written like: `image`, `target`, or `map` for float32 values in units of
-                their own on the image's grid.
+                their own on the image's grid; `instances`: integers are numbers of objects, and stay.
         """
         values, case = answer.detach().cpu().numpy(), batch["case"][rows[0]]
         affine = _grid(batch, rows[0])["input_affine"]
         if not answer.is_floating_point():
-            numbers = self._values_of_masks(self.classes(batch, rows, answer))
+            numbers = self.classes(batch, rows, answer)
+            numbers = unsigned(numbers) if role == "instances" else self._values_of_masks(numbers)
             return AsWritten(numbers, self._original(case, "image").holding(numbers.dtype), affine)
         like = self._original(case, self.role(case, role))
         if role == "map":
@@ -228,6 +229,11 @@ class Originals:
         values = np.array(self.data.label_values)
         smallest = np.result_type(np.min_scalar_type(values.min()), np.min_scalar_type(values.max()))
         return np.asarray(values.astype(smallest)[label])
+
+
+def unsigned(numbers: np.ndarray) -> np.ndarray:
+    """Return numbers of objects in 16 bits, or in 32 if there are more than these hold."""
+    return numbers.astype(np.uint16 if numbers.max(initial=0) < 2**16 else np.uint32)
 
 
 def _grid(batch: Batch, row: int) -> Case:

@@ -16,8 +16,9 @@ from ganatomy.data.records import Case, Fault, Record
 from ganatomy.data.regrid import Grid
 from ganatomy.data.sources.files.channels import coloured, on_grid, same_grid, spread, taken
 from ganatomy.data.sources.files.claims import claimed, uneven
+from ganatomy.data.sources.files.instances import marked_objects, numbered_objects
 from ganatomy.data.sources.files.marked import check_settings, label_of, read_masks, read_region, unmarked
-from ganatomy.data.sources.files.masks import boxes_in
+from ganatomy.data.sources.files.masks import boxes_in, defined
 from ganatomy.data.sources.files.partners import with_sides, without_partner
 from ganatomy.data.sources.files.settings import FileSettings
 from ganatomy.data.sources.files.several import lacking
@@ -30,7 +31,8 @@ from ganatomy.text.names import hidden, printable
 class Files(FileSettings):
     """A folder of files, named by the `content` of each record.
 
-    The content holds paths below `root` as `image`, `target`, `label` and `mask` (one or several each), and
+    The content holds paths below `root` as `image`, `target`, `label`, `mask` and `instances` (one or several
+    each), and
     `boxes`, `classes`, `class` and `stated` (see `faults.differing`); `present`, True for each channel whose
     file is among those of `image`, if some are missing; and `take`, the channels of the files of `image` and
     `target` that are used, if not all.
@@ -95,9 +97,15 @@ class Files(FileSettings):
                 )
             case["boxes"] = boxes
             case["classes"] = np.asarray(record.content["classes"], np.int64).reshape(-1)
+        elif "instances" in record.content:
+            case |= numbered_objects(self, record, grid, case.get("label"))
         elif self.boxes_from_label and "label" in case:
             paths, planes = self.paths(record, "label"), [mask[0] for mask in masks]
-            case["boxes"], case["classes"] = boxes_in(planes, paths, self.instances if paths else None)
+            instances = defined(planes, self.instances if paths else None)
+            if self.with_instances:
+                case |= marked_objects(planes, instances, self.instances == "values")
+            else:
+                case["boxes"], case["classes"] = boxes_in(planes, paths, instances)
         if "class" in record.content:
             case["class"] = np.asarray(record.content["class"], np.int64)
         return case

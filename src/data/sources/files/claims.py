@@ -10,7 +10,7 @@ from pathlib import Path
 from ganatomy.data.problems import blamed, called, few, file_of, files_of
 from ganatomy.data.records import Fault, Record
 
-ROLES = ("image", "target", "label", "mask")
+ROLES = ("image", "target", "label", "mask", "instances")
 Claims = dict[str, list[tuple[int, str]]]
 
 

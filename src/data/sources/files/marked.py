@@ -22,13 +22,13 @@ from ganatomy.errors import UserError, one_of
 def check_settings(source: FileSettings) -> None:
     """Raise UserError for invalid or contradicting settings about masks."""
     for key, value, choices in (
-        ("instances", source.instances, (None, *INSTANCES)),
         ("missing_label", source.missing_label, ("fault", "background")),
         ("missing", source.missing, (None, "zero")),
         ("target_grid", source.target_grid, (None, "image")),
         *(("shared", role, ROLES) for role in source.shared),
     ):
         one_of(f"data.{key}", value, choices)
+    _check_instances(source)
     if source.label_values is not None and len(source.label_values) != len(source.classes):
         raise UserError(
             f"data.label_values: {len(source.label_values)} values for {len(source.classes)} data.classes"
@@ -63,6 +63,23 @@ def _check_ignored(source: FileSettings) -> None:
             f"data.ignore_label={value}: is the value of the class {name} ({where}); take that class out of "
             "data.classes, or choose another value"
         )
+
+
+def _check_instances(source: FileSettings) -> None:
+    """Raise UserError for an unknown definition of an object, or one beside files that number objects."""
+    if source.maps is None:
+        return
+    text = f"data.instances={source.maps}"
+    if not source.names_maps:
+        one_of("data.instances", source.instances, (None, *INSTANCES))
+    if source.names_maps == "template" and not set("{*/") & set(source.maps):
+        raise UserError(
+            f"{text}: choose null, {', '.join(INSTANCES)}, or a template of files: instances/{{name}}"
+        )
+    if source.boxes_from_label:
+        raise UserError(f"{text}: boxes are made of these files; take out data.boxes_from_label")
+    if getattr(source, "boxes", None):
+        raise UserError(f"{text}: boxes are made of these files; take out data.boxes")
 
 
 def unmarked(source: FileSettings, records: Sequence[Record]) -> list[Fault]:

@@ -122,21 +122,32 @@ def boxes_of_files(maps: Sequence[np.ndarray], paths: Sequence[Path]) -> Boxes:
     return _stacked(found, maps[0].ndim)
 
 
-def boxes_in(maps: Sequence[np.ndarray], paths: Sequence[Path], instances: Instances | None) -> Boxes:
+def defined(maps: Sequence[np.ndarray], instances: str | None) -> str:
+    """Return what counts as one object in the masks [*spatial] of an image.
+
+    Args:
+        maps: one label map per file.
+        instances: the definition, or None for `files` if each file marks one class and a class occurs more
+            than once, else `parts`.
+    """
+    if instances is not None:
+        return instances
+    marked = [classes(label) for label in maps]
+    single = [values[0] for values in marked if len(values) == 1]
+    alike = len(set(single)) < len(single) and all(len(values) < 2 for values in marked)
+    return "files" if alike else "parts"
+
+
+def boxes_in(maps: Sequence[np.ndarray], paths: Sequence[Path], instances: str | None) -> Boxes:
     """Return boxes and classes of the objects in the masks [*spatial] of one image.
 
     Args:
         maps: one label map per file.
         paths: their files, for messages.
         instances: definition of an object: all of one file (`files`), one value (`values`), or one connected
-            part of a class (`parts`). None: `files` if each file marks one class and a class occurs more than
-            once, else `parts`.
+            part of a class (`parts`). None: see `defined`.
     """
-    if instances is None:
-        marked = [classes(label) for label in maps]
-        single = [values[0] for values in marked if len(values) == 1]
-        alike = len(set(single)) < len(single) and all(len(values) < 2 for values in marked)
-        instances = "files" if alike else "parts"
+    instances = defined(maps, instances)
     if instances == "files":
         return boxes_of_files(maps, paths)
     if instances == "values":

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from ganatomy.data.io.digests import Digests
 from ganatomy.data.problems import files_of
 from ganatomy.data.records import Record
-from ganatomy.data.sources.files.masks import Instances
+from ganatomy.data.sources.files.masks import INSTANCES
 from ganatomy.data.transforms.missing import Missing
 from ganatomy.errors import UserError
 
@@ -36,7 +36,8 @@ class FileSettings:
         target_channels: channels of the target, if different from `channels`.
         instances: definition of an object. `files`: everything in one mask file; `values`: one value of a
             mask (values then number objects, not classes); `parts`: one connected part of a class; null:
-            files where an image has several files of one class, else parts.
+            files where an image has several files of one class, else parts. Or the name of files that number
+            the objects, as the source names files; boxes are made of them.
         missing_label: meaning of an image without a mask. `background`: nothing is marked; `fault`: a fault.
         missing: `zero` lets a case lack some channels of its image, see `transforms.missing`; null: a fault.
         target_grid: `image` resamples a target that lies on other voxels than its image; null refuses it.
@@ -56,7 +57,7 @@ class FileSettings:
     boxes_from_label: bool = False
     axes: str | None = None
     target_channels: int | None = None
-    instances: Instances | None = None
+    instances: str | None = None
     missing_label: Literal["fault", "background"] = "fault"
     shared: Sequence[str] = ()
     missing: Missing = None
@@ -66,6 +67,8 @@ class FileSettings:
     """True if names of files and folders may identify a person: a case's content is its bytes alone."""
     files_are_channels: ClassVar[bool] = True
     """True if several image files of a case are its channels; all cases then need the same number."""
+    names_maps: ClassVar[str] = ""
+    """What names the files of instance maps, for messages; empty if the source reads none."""
 
     def __post_init__(self) -> None:
         self.folder = Path(self.root).expanduser()
@@ -74,10 +77,18 @@ class FileSettings:
                 f"data.root={self.root}: no such folder; set data.root or GANATOMY_DATA "
                 "(see conf/data for where to find published sets)"
             )
+        self.with_instances = False  # the task learns from instance maps
         self.digests, self.place = Digests(root=self.folder), self.folder.resolve()
         self.classes, self.image_classes = tuple(self.classes), tuple(self.image_classes)
-        self.box_classes = tuple(self.box_classes) or (self.classes[1:] if self.boxes_from_label else ())
+        by_label = self.boxes_from_label or (self.maps and getattr(self, "label", None))
+        made = self.classes[1:] if by_label else ("object",) if self.maps else ()
+        self.box_classes = tuple(self.box_classes) or made
+
+    @property
+    def maps(self) -> str | None:
+        """Return the name of the files that number objects; None if `instances` defines objects."""
+        return None if self.instances in (None, *INSTANCES) else self.instances
 
     def paths(self, record: Record, role: str) -> list[Path]:
-        """Return the files of `image`, `target`, `label` or `mask`."""
+        """Return the files of `image`, `target`, `label`, `mask` or `instances`."""
         return [self.folder / name for name in files_of(record, role)]

@@ -40,7 +40,8 @@ def fingerprint(source: FileSettings, record: Record) -> str:
         if key not in CHOOSING and not (key in ADDED and value == ADDED[key])
     }
     case = _case_text(source, record, companions)
-    return f"files-2 {type(source).__qualname__} {source.place} {case} {settings}"
+    objects = " instances" if source.with_instances and source.boxes_from_label else ""
+    return f"files-2 {type(source).__qualname__} {source.place} {case} {settings}{objects}"
 
 
 def content(source: FileSettings, record: Record) -> str:

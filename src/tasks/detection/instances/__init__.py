@@ -1,0 +1,1 @@
+"""Instance maps: every voxel of an object votes for its centre."""
