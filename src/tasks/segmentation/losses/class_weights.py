@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from ganatomy.data.records import Batch
 from ganatomy.errors import UserError
 
 if TYPE_CHECKING:
@@ -48,11 +49,14 @@ def counted(data: DataModule, labelling: Labelling) -> list[int]:
     counts = np.zeros(len(labelling.classes), np.int64)
     for record in data.labels.used(data.records["train"]):
         case = data.whole(record)
-        batch = {key: torch.from_numpy(np.asarray(case[key])) for key in ("label", "mask") if key in case}
-        batch = {key: each if data.sliced else each[None] for key, each in batch.items()}
+        batch: Batch = {}
+        for key in ("label", "mask"):
+            if key in case:
+                values = torch.from_numpy(np.asarray(case[key]))
+                batch[key] = values if data.sliced else values[None]
         label, valid = batch["label"], labelling.valid(batch)
-        values = label.reshape(-1) if valid is None else label[valid]
-        counts += np.bincount(values.numpy(), minlength=len(counts))
+        known = label.reshape(-1) if valid is None else label[valid]
+        counts += np.bincount(known.numpy(), minlength=len(counts))
     if labelling.sigmoid:
         return [int(sum(counts[list(numbers)])) for numbers in labelling.groups.values()]
     return counts.tolist()
