@@ -76,6 +76,7 @@ OTHERS = (
     "ganatomy.inference.loaded",
     "ganatomy.inference.said",
     "ganatomy.tasks.soft",
+    "ganatomy.tasks.segmentation.classes",
     "ganatomy.tasks.translation.losses",
     "ganatomy.tasks.translation.perceptual",
     "ganatomy.tasks.translation.scores.figures",
