@@ -16,7 +16,7 @@ import torch
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Case, Record
 from ganatomy.data.sampler import AGAIN, EndlessSampler, order, weighted_order
-from ganatomy.data.sampling.weights import repeat_factors
+from ganatomy.data.sampling.weights import classes_of_items, repeat_factors
 from ganatomy.data.sources.brain import Brain
 from ganatomy.data.sources.lesions import BrainLesions
 from ganatomy.data.summary import content_hash
@@ -169,6 +169,14 @@ def test_slices_are_drawn_by_their_own_classes():
     shares = {c: np.mean([c in each for each in held]) for c in (1, 2, 3)}
     factors = [max([1.0, *(math.sqrt(0.95 / shares[c]) for c in each)]) for each in held]
     assert data.item_weights() == pytest.approx(factors) and len(set(np.round(factors, 6))) > 1
+
+
+def test_the_background_of_a_slice_is_no_class():
+    label = np.zeros((2, 1, 4, 4), np.int16)
+    label[0, 0, 0], label[0, 0, 1], label[1] = 2, -1, 1  # -1: ignored
+    record = Record("a", "a")
+    assert classes_of_items([record], [2], lambda _: [9], lambda _: label) == [{2}, {1}]
+    assert classes_of_items([record, record], [None, 3], lambda _: [9], None) == [{9}] * 4
 
 
 def test_repetitions_of_an_image_differ_in_their_patch():

@@ -18,8 +18,8 @@ def steps_of(given: Any, classes: Sequence[str]) -> dict[int, Steps]:
     """Return what is done to each class number, as the setting says it.
 
     Args:
-        given: list of steps: `largest`, `fill_holes`, or one of these or `minimum` with a value for all
-            classes or by class; or a mapping of steps to such values. Their order does not matter.
+        given: a step, or a list of steps: `largest`, `fill_holes`, or one of these or `minimum` with a value
+            for all classes or by class; or a mapping of steps to such values. Their order does not matter.
         classes: names of the values of a label map, background first.
 
     Raises:
@@ -29,7 +29,7 @@ def steps_of(given: Any, classes: Sequence[str]) -> dict[int, Steps]:
         >>> steps_of(["fill_holes", {"minimum": {"lesion": 20}}], ("background", "liver", "lesion"))[2]
         Steps(fill_holes=True, largest=False, minimum=20.0)
     """
-    entries: list[Any] = [given] if isinstance(given, Mapping) else given
+    entries: Any = [given] if isinstance(given, Mapping) or given in NAMES[:2] else given
     if not isinstance(entries, Sequence) or isinstance(entries, str) or not entries:
         raise UserError(f"{KEY}={given}: choose null, auto or a list of steps such as {EXAMPLE}")
     values: dict[str, dict[int, Any]] = {}
