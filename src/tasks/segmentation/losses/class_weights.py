@@ -84,7 +84,9 @@ def with_class_weights(given: dict[str, Any], data: DataModule, labelling: Label
     return {**given, "class_weights": dict(zip(names, weights, strict=True))}
 
 
-def listed(given: Sequence[float] | Mapping[str, float] | str | None, labelling: Labelling) -> list[float] | None:
+def listed(
+    given: Sequence[float] | Mapping[str, float] | str | None, labelling: Labelling
+) -> list[float] | None:
     """Return `task.class_weights` as a list in the order of the channels; None for equal weights.
 
     Args:
