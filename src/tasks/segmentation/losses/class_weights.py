@@ -63,16 +63,16 @@ def names_of(labelling: Labelling) -> list[str]:
     return list(labelling.groups if labelling.sigmoid else labelling.classes)
 
 
-def with_class_weights(settings: dict[str, Any], data: DataModule, labelling: Labelling) -> dict[str, Any]:
+def with_class_weights(given: dict[str, Any], data: DataModule, labelling: Labelling) -> dict[str, Any]:
     """Return a task's settings with `class_weights: auto` replaced by the weights, by name.
 
     Args:
-        settings: Task section of the configuration.
+        given: Task section of the configuration.
         data: Data of the run; the choice is added to its notes.
         labelling: What the channels mean.
     """
-    if settings.get("class_weights") != "auto":
-        return settings
+    if given.get("class_weights") != "auto":
+        return given
     counts, names = counted(data, labelling), names_of(labelling)
     weights = balanced(counts)
     said = ", ".join(f"{name} {weight:.3g}" for name, weight in zip(names, weights, strict=True))
@@ -81,7 +81,7 @@ def with_class_weights(settings: dict[str, Any], data: DataModule, labelling: La
         line += f"; {', '.join(absent)}: in no training label, so the smallest weight of the others"
     if line not in data.going_on:
         data.going_on.append(line)
-    return {**settings, "class_weights": dict(zip(names, weights, strict=True))}
+    return {**given, "class_weights": dict(zip(names, weights, strict=True))}
 
 
 def listed(

@@ -125,7 +125,7 @@ def _takes_valid(loss: Callable[..., Any]) -> bool:
 
 
 def _of_user(name: str, loss: Callable[..., Any], maps: Maps) -> Tensor:
-    """Return the user's loss of (logits, truth, valid); without `valid`, of a right prediction outside of it."""
+    """Return the user's loss; one without `valid` sees a right prediction where voxels do not count."""
     logits = maps.logits
     if _takes_valid(loss):
         return one_number(name, loss(logits, maps.truth, valid=maps.valid), "task.loss")
