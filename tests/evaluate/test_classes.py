@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ganatomy.data.records import Case, Record
+from ganatomy.data.records import IGNORED, Case, Record
 from ganatomy.errors import UserError
-from ganatomy.evaluate.classes import ByName, matched
+from ganatomy.evaluate.classes import ByName, matched, matched_regions
+from ganatomy.tasks.segmentation.classes import Regions
 
 
 class Planted:
@@ -89,3 +90,38 @@ def test_a_value_without_a_name_is_one_line() -> None:
         UserError, match=r"c0: label value 255, but data.classes names 0 to 2; data.label_values"
     ):
         source.load(source.records()[0])
+
+
+def test_what_nobody_knows_stays_so() -> None:
+    class Unknown(Planted):
+        ignore_label = 255
+
+        def load(self, record: Record) -> Case:
+            return {"label": np.array([[[IGNORED, 1], [2, 0]]], np.int8)}
+
+    source = ByName(Unknown(), matched(Unknown(), {"label": NAMES["label"]}, []))
+    assert source.load(source.records()[0])["label"].tolist() == [[[IGNORED, 2], [1, 0]]]
+
+
+RUN = Regions(("background", "a", "b"), {"whole": [1, 2], "core": [2]}, [[0, 1], [1, 2]])
+
+
+@pytest.mark.parametrize(
+    "regions, numbers",
+    [
+        ({"core": [2], "whole": ["stone", "cyst"]}, [0, 1, 2]),
+        ({"core": [1], "whole": [1, 2], "other": [2]}, [0, 2, 1]),
+    ],
+)
+def test_classes_are_those_of_the_same_regions(regions: dict[str, Any], numbers: list[int]) -> None:
+    """A class gets the number of the run's class that is part of the same regions, whatever its value."""
+    found = matched_regions(Planted(), regions, RUN)
+    assert found.numbers["label"] == numbers and found.names["label"] == RUN.classes
+    assert any("other unknown" in note for note in found.notes) is ("other" in regions)
+
+
+def test_regions_that_do_not_fit_the_run_are_refused() -> None:
+    with pytest.raises(UserError, match="these data have no region core, which the run answers"):
+        matched_regions(Planted(), {"whole": [1, 2]}, RUN)
+    with pytest.raises(UserError, match="stone is part of core together, and no class of the run is"):
+        matched_regions(Planted(), {"core": [1], "whole": [2]}, RUN)

@@ -64,7 +64,7 @@ class Labelling(ABC):
     def findings(self, probabilities: Tensor) -> Tensor:
         """Return the probabilities [B, K or K - 1, *spatial] of all but the background."""
 
-    def valid(self, batch: Mapping[str, Any]) -> Tensor | None:
+    def valid(self, batch: Mapping[Any, Any]) -> Tensor | None:
         """Return where a batch is learned from, bool [B, 1, *spatial]; None where that is everywhere.
 
         A voxel with the ignore label does not count, nor one outside of the region of interest (`mask`).

@@ -7,8 +7,12 @@ from torch import Tensor
 
 from ganatomy.data.records import IGNORED, Batch
 from ganatomy.pictures import ERRORS, colours, error_map, overlay, shown
+from ganatomy.pictures.draw import HATCHED
 from ganatomy.tasks.segmentation.classes import Labelling, Regions
 from ganatomy.tasks.shared.volumes import rows_by_case
+
+NOT_SCORED = "not scored"
+"""Entry for what is hatched."""
 
 
 def panels(batch: Batch, prediction: Tensor, labelling: Labelling) -> dict[str, np.ndarray]:
@@ -35,10 +39,17 @@ def panels(batch: Batch, prediction: Tensor, labelling: Labelling) -> dict[str, 
     }
 
 
-def legends(labelling: Labelling) -> dict[str, dict[str, tuple[int, int, int]]]:
-    """Return the colours below the columns; those of regions are of the values that they are written as."""
+def legends(labelling: Labelling, hatched: bool) -> dict[str, dict[str, tuple[int, int, int]]]:
+    """Return the colours below the columns; those of regions are of the values that they are written as.
+
+    Args:
+        labelling: What the channels mean.
+        hatched: Some voxels do not count.
+    """
     names = list(labelling.classes)
     if isinstance(labelling, Regions):
         for place, number in labelling.order:
             names[number] = list(labelling.groups)[place]
-    return {name: colours(names) for name in ("truth", "prediction")} | {"error": ERRORS}
+    more = {NOT_SCORED: HATCHED} if hatched else {}
+    found = {"truth": colours(names) | more, "prediction": colours(names), "error": ERRORS | more}
+    return {column: dict(entries) for column, entries in found.items()}

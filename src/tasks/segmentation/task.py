@@ -107,7 +107,7 @@ class SegmentationTask(PostprocessedTask):
         self.register_tables(
             {name: VolumeScores(recipe.classes, outside=outside, regions=groups) for name in names}
         )
-        self.legends = legends(self.labelling)
+        self.legends = legends(self.labelling, self.labelling.ignores or self.answers_in_mask)
 
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:

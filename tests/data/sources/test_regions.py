@@ -14,6 +14,7 @@ from PIL import Image
 
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.io.regions import Overlapping, overlapping
+from ganatomy.data.quality import inventory
 from ganatomy.data.quality.survey import classes_in
 from ganatomy.data.records import IGNORED
 from ganatomy.data.sources.decathlon import Decathlon
@@ -127,6 +128,27 @@ def test_the_ignore_label_of_nnunet(nnunet: Callable[..., str]) -> None:
     assert data.ignores and all(fact.holds["label"] == [1, 2] for fact in data.facts.values())
     ready = data.whole(data.records["train"][0])
     assert set(np.unique(ready["seed_values"])) == {1, 2}  # no patch is centred on what nobody knows
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_check_shows_the_shares_of_regions_and_of_what_is_ignored(
+    nnunet: Callable[..., str], ignored: bool
+) -> None:
+    labels = {"bg": 0, "whole": [1, 2], "core": [2]} | ({"ignore": 3} if ignored else {"rest": 3})
+    root = nnunet(labels, **({} if ignored else {"regions_class_order": [1, 2, 3]}))
+    source = Decathlon(root=root)
+    data = DataModule(source, batch_size=2, split=[1, 1, 1])
+    found = inventory.take(data.splitting(source.records()), source, 0, lambda record, case: None)
+    heads, rows = inventory.table(found, source, data.regions)
+    for row in rows:
+        cells = dict(zip(heads, row, strict=True))
+        name = next(r.case for r in found.records if r.split == cells["split"])
+        stored = np.asarray(nib.load(f"{root}/labelsTr/{name}.nii.gz").dataobj)
+        shares = {"% in whole": np.isin(stored, [1, 2]), "% in core": stored == 2}
+        shares |= {"% ignored": stored == 3} if ignored else {"% rest": stored == 3}
+        for head, mask in shares.items():
+            assert float(cells[head]) == pytest.approx(100 * mask.mean(), rel=5e-3)
+        assert ("% ignored" in cells) is ignored
 
 
 BAD: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {

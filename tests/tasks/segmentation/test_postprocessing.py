@@ -189,6 +189,30 @@ def test_the_largest_component_is_not_kept_where_there_are_two():
     assert not steps.largest and 2 < steps.minimum <= 220 and not steps.fill_holes
 
 
+def test_what_suits_one_case_alone_is_not_taken():
+    """Specks of five voxels in one case, a true lesion of five in another.
+
+    The mean is best without what has five voxels, by what the first case gains. Chosen without that case,
+    nothing would be done to it; chosen without the second, its lesion would be lost.
+    """
+    specks = np.zeros((40, 40), np.uint8)
+    specks[0:36:6, 2:14] = 1
+    lesions = np.zeros((40, 40), np.uint8)
+    lesions[0:30:6, 2:22], lesions[30, 2:7] = 1, 1
+    found = specks.copy()
+    found[3:39:6, 2:7] = 1
+    cases = {"specks": (specks, found), "lesions": (lesions, lesions)}
+    table = parts(cases)
+    options = candidates([case[0] for case in table._cases()])
+    scores = [mean_dice(cases, {1: steps})[0] for steps in options]
+    assert max(scores) > scores[0] + 0.05
+    assert not chosen_of(table)[1].steps.any
+    alone = {f"case{n}": cases["specks"] for n in range(3)}
+    assert not chosen_of(parts({"case0": alone["case0"]}))[1].steps.any, "one case has no others"
+    assert 5 < chosen_of(parts(alone))[1].steps.minimum <= 12
+    assert 5 < chosen_of(parts(alone | {"lesions": cases["lesions"]}))[1].steps.minimum <= 12
+
+
 def test_a_gain_too_small_changes_nothing():
     """One voxel of 1200 in one case of four: below `GAIN`."""
     truth = np.zeros((40, 60), np.uint8)
@@ -329,6 +353,8 @@ def test_a_run_keeps_its_choice_applies_it_everywhere_and_resumes_exactly(train_
         "callbacks.checkpoint_every=2",
         "data.sampling=classes:1",
         "logger=csv",
+        "data.subjects=9",
+        "data.split=[4,4,1]",
     ]
     run = train_small("whole", *words)
     run_until(3, train_small, "broken", *words)
@@ -348,7 +374,7 @@ def test_a_run_keeps_its_choice_applies_it_everywhere_and_resumes_exactly(train_
 
     assert best[:, :3].any(), "nothing was chosen, so nothing is tested"
     cfg = loaded.cfg.data.extra
-    source = Brain(6, int(cfg["size"]), int(cfg["slices"]))
+    source = Brain(9, int(cfg["size"]), int(cfg["slices"]))
     record = replace(source.records()[0], split="test")
     answer = Predictor(loaded, source, [record])(record).values
     loaded.task.postprocessing.zero_()  # type: ignore[union-attr, operator]

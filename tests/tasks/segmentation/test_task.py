@@ -242,9 +242,9 @@ def test_nothing_is_found_below_the_gate(prepared: Any, lesions: list[str]) -> N
     data, task = prepared(*words_of("adversarial_unet"), *lesions, "task.gate=0.5")
     batch = next(iter(data.test_dataloader()))
     batch, free = task._find(batch)
-    assert torch.equal(task._gated(batch, free), free), "open before the first validation"
+    assert torch.equal(task.gated(batch, free), free), "open before the first validation"
     task.threshold.fill_(batch["peak"].sort().values[1])
-    gated = task._gated(batch, free)
+    gated = task.gated(batch, free)
     for row, peak in enumerate(batch["peak"]):
         assert torch.equal(gated[row], free[row] if peak >= task.threshold else torch.zeros_like(free[row]))
     assert (batch["peak"] < task.threshold).sum() == 1
@@ -272,9 +272,9 @@ def test_the_gate_opens_for_a_volume_as_a_whole(prepared: Any) -> None:
     batch["peak"] = torch.tensor([0.2, 0.8])
     labels = torch.ones(2, 1, 16, 16, dtype=torch.long)
     task.threshold.fill_(0.8)
-    assert task._gated(batch, labels).all()
+    assert task.gated(batch, labels).all()
     task.threshold.fill_(0.81)
-    assert not task._gated(batch, labels).any()
+    assert not task.gated(batch, labels).any()
 
 
 def test_labels_that_are_not_used_do_not_reach_the_baselines(prepared: Any, monkeypatch: Any) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ganatomy.data.records import Batch
 from ganatomy.errors import UserError
 
 if TYPE_CHECKING:
@@ -49,14 +48,11 @@ def counted(data: DataModule, labelling: Labelling) -> list[int]:
     counts = np.zeros(len(labelling.classes), np.int64)
     for record in data.labels.used(data.records["train"]):
         case = data.whole(record)
-        batch: Batch = {}
-        for key in ("label", "mask"):
-            if key in case:
-                values = torch.from_numpy(np.asarray(case[key]))
-                batch[key] = values if data.sliced else values[None]
+        batch = {key: torch.from_numpy(np.asarray(case[key])) for key in ("label", "mask") if key in case}
+        batch = {key: each if data.sliced else each[None] for key, each in batch.items()}
         label, valid = batch["label"], labelling.valid(batch)
-        known = label.reshape(-1) if valid is None else label[valid]
-        counts += np.bincount(known.numpy(), minlength=len(counts))
+        values = label.reshape(-1) if valid is None else label[valid]
+        counts += np.bincount(values.numpy(), minlength=len(counts))
     if labelling.sigmoid:
         return [int(sum(counts[list(numbers)])) for numbers in labelling.groups.values()]
     return counts.tolist()
@@ -67,16 +63,16 @@ def names_of(labelling: Labelling) -> list[str]:
     return list(labelling.groups if labelling.sigmoid else labelling.classes)
 
 
-def with_class_weights(settings: dict[str, Any], data: DataModule, labelling: Labelling) -> dict[str, Any]:
+def with_class_weights(given: dict[str, Any], data: DataModule, labelling: Labelling) -> dict[str, Any]:
     """Return a task's settings with `class_weights: auto` replaced by the weights, by name.
 
     Args:
-        settings: Task section of the configuration.
+        given: Task section of the configuration.
         data: Data of the run; the choice is added to its notes.
         labelling: What the channels mean.
     """
-    if settings.get("class_weights") != "auto":
-        return settings
+    if given.get("class_weights") != "auto":
+        return given
     counts, names = counted(data, labelling), names_of(labelling)
     weights = balanced(counts)
     said = ", ".join(f"{name} {weight:.3g}" for name, weight in zip(names, weights, strict=True))
@@ -85,7 +81,7 @@ def with_class_weights(settings: dict[str, Any], data: DataModule, labelling: La
         line += f"; {', '.join(absent)}: in no training label, so the smallest weight of the others"
     if line not in data.going_on:
         data.going_on.append(line)
-    return {**settings, "class_weights": dict(zip(names, weights, strict=True))}
+    return {**given, "class_weights": dict(zip(names, weights, strict=True))}
 
 
 def listed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from monai.losses.cldice import soft_skel
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -48,10 +49,23 @@ def cldice_loss(maps: Maps, iterations: int = 5, smooth: float = 1.0) -> Tensor:
 
 
 def skeleton(maps: Tensor, iterations: int) -> Tensor:
-    """Return soft skeletons of maps [B, K, *spatial] in 0 to 1, by erosions and openings.
+    """Return soft skeletons of maps [B, K, *spatial] in 0 to 1, by erosions and openings: MONAI's.
 
-    The numbers of MONAI's `soft_skel`. By minima and maxima of shifted copies: torch's pooling of volumes has
-    no gradient on a GPU that repeats itself.
+    On a GPU torch's pooling has no gradient that repeats itself, and torch refuses it with
+    `trainer.deterministic=true`; there extremes are those of shifted copies.
+
+    Args:
+        maps: Probabilities.
+        iterations: Erosions.
+    """
+    if maps.device.type == "cpu" or not torch.are_deterministic_algorithms_enabled():
+        found: Tensor = soft_skel(maps, iterations)
+        return found
+    return repeatable_skeleton(maps, iterations)
+
+
+def repeatable_skeleton(maps: Tensor, iterations: int) -> Tensor:
+    """Return the soft skeletons without pooling; on a CPU this takes twice as long.
 
     Args:
         maps: Probabilities.
