@@ -105,9 +105,7 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     for record in {r.case: r for one, other, _ in found.alike for r in (one, other)}.values():
         if record.case not in wanted:
             draw(record, data.source.load(record))
-    facts = inventory.facts(found, data.source) | inventory.settings(found, data.preparation)
-    if data.regions is not None:
-        facts["regions"] = data.regions.words(data.label_values)
+    facts = _facts(found, data)
     _print(console, found, data, facts)
     headers = _headers(console, data.source, records)
     if data.source.size is not None:
@@ -121,6 +119,14 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
         write_private(private, data.source.keys())
         console.print(f"keys: {private} (private: patients and files behind these names)")
     return found
+
+
+def _facts(found: Inventory, data: DataModule) -> dict[str, str]:
+    """Return name and text of facts about the files, the settings and the regions."""
+    from ganatomy.data.quality import inventory
+
+    facts = inventory.facts(found, data.source) | inventory.settings(found, data.preparation)
+    return facts | ({} if data.regions is None else {"regions": data.regions.words(data.label_values)})
 
 
 def _headers(console: Console, source: Source, records: list[Record]) -> dict[str, str]:
@@ -207,8 +213,7 @@ def _page(found: Inventory, data: DataModule, drawn: Drawn, wanted: set[str], *f
     from ganatomy.data.quality.gallery import SIDES, shown_side
     from ganatomy.data.records import SPLITS, Fault
 
-    warnings = doubts(data.source, data.intensity)
-    counts = inventory.table(found, data.source, data.regions)
+    warnings, counts = doubts(data.source, data.intensity), inventory.table(found, data.source, data.regions)
     alike = [
         (f"{record.case} ({record.split}), correlation {value:.3f}", drawn[shown_side(record), record.case])
         for one, other, value in found.alike

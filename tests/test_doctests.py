@@ -79,6 +79,7 @@ OTHERS = (
     "ganatomy.tasks.segmentation.losses.loss",
     "ganatomy.tasks.shared.heads",
     "ganatomy.tasks.soft",
+    "ganatomy.tasks.segmentation.classes",
     "ganatomy.tasks.translation.losses",
     "ganatomy.tasks.translation.perceptual",
     "ganatomy.tasks.translation.scores.figures",

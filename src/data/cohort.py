@@ -8,6 +8,7 @@ from typing import Any
 
 from ganatomy.data.cache import Cache, Kind
 from ganatomy.data.io.digests import Digests
+from ganatomy.data.io.regions import Overlapping, regions_of, values_of
 from ganatomy.data.known import doubts
 from ganatomy.data.labels import Labels
 from ganatomy.data.pipeline import TrainItems
@@ -18,7 +19,6 @@ from ganatomy.data.quality.survey import Facts
 from ganatomy.data.records import Case, Fault, Record, Source, Split
 from ganatomy.data.sampling.sampled import Sampled
 from ganatomy.data.sides.items import UnpairedItems
-from ganatomy.data.sources.annotations.regions import Overlapping, regions_of, values_of
 from ganatomy.data.sources.files.base import Files
 from ganatomy.data.splits.split import Splitting
 from ganatomy.data.transforms.cut import words

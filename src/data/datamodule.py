@@ -153,12 +153,9 @@ class DataModule(Cohort, pl.LightningDataModule):
         self.batch_size, self.batches_done, self.pieces, self.drop = batch_size, batches_done, pieces, drop
         self.seed, self.workers, self.one_size, self.with_boxes = seed, workers, one_size, with_boxes
         self.held, self.changed, self.intensity = held, changed, suited(source, intensity)
-        grid, more = (
-            (orientation, spacing, resize, patch is not None),
-            (target_intensity, mask, missing, drop),
-        )
-        self.preparation = preparation_of(source, self.intensity, *grid, *more)
-        self.given_regions = (regions, regions_class_order)
+        grid, self.given_regions = (orientation, spacing, resize), (regions, regions_class_order)
+        grid_and_units = *grid, patch is not None, target_intensity, mask, missing, drop
+        self.preparation = preparation_of(source, self.intensity, *grid_and_units)
         patches = Patches(patch, foreground) if patch is not None else None
         self.set_sampling(patches, Sampling(sampling, learned), class_sampling)
         self.splitting = Splitting(tuple(split), split_seed, folds, fold, split_file)

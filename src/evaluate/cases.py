@@ -126,9 +126,9 @@ def other_cases(
     records = source.records()
     kind = getattr(getattr(loaded.task, "healthy", None), "kind", None)
     regions = common.get("regions") or getattr(source, "regions", None)
-    channels = getattr(loaded.task, "channels", None)
-    if regions and isinstance(channels, Regions) and not ignored:
-        found = matched_regions(source, regions, channels)
+    labelling = getattr(loaded.task, "labelling", None)
+    if regions and isinstance(labelling, Regions) and not ignored:
+        found = matched_regions(source, regions, labelling)
     else:
         found = matched(source, names_of(loaded), ignored, open_end=kind is not None)
     if kind is not None and kept.image_classes[kind] not in source.image_classes:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ganatomy.config.mistakes.suggestions import nearest
+from ganatomy.data.io.regions import named_regions, values_of
 from ganatomy.data.records import IGNORED, Case, Record, Source
-from ganatomy.data.sources.annotations.regions import named_regions, values_of
 from ganatomy.errors import UserError
 from ganatomy.tasks.segmentation.classes import Regions
 
@@ -92,7 +92,7 @@ def matched_regions(source: Source, regions: Any, own: Regions) -> Matched:
     """
     classes = tuple(source.classes)
     theirs = named_regions(regions, classes, values_of(source, classes))
-    if lost := [name for name in own.names if name not in theirs]:
+    if lost := [name for name in own.groups if name not in theirs]:
         raise UserError(
             f"data.regions: these data have no region {', '.join(lost)}, which the run answers (they have "
             f"{', '.join(theirs)}); name it as the run does"
@@ -100,7 +100,7 @@ def matched_regions(source: Source, regions: Any, own: Regions) -> Matched:
     members = {own.within(number): number for number in reversed(range(len(own.classes)))}
     numbers = []
     for number, name in enumerate(classes):
-        within = tuple(region for region in own.names if number in theirs[region])
+        within = tuple(region for region in own.groups if number in theirs[region])
         if within not in members:
             raise UserError(
                 f"data.regions: {name} is part of {', '.join(within)} together, and no class of the run is; "
@@ -108,7 +108,7 @@ def matched_regions(source: Source, regions: Any, own: Regions) -> Matched:
             )
         numbers.append(members[within])
     found = Matched({"label": own.classes}, {"label": numbers})
-    if more := [name for name in theirs if name not in own.names]:
+    if more := [name for name in theirs if name not in own.groups]:
         found.notes.append(f"data.regions: {', '.join(more)} unknown to the run; no score of theirs")
     return found
 

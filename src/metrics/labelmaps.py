@@ -201,9 +201,10 @@ def restricted(prediction: Tensor, truth: Tensor, valid: Tensor | None) -> tuple
     """
     if valid is None:
         return prediction, truth
-    return tuple(
+    ours, theirs = (
         labels.where(valid.to(labels.device), torch.zeros_like(labels)) for labels in (prediction, truth)
     )
+    return ours, theirs
 
 
 def _surface_scores(there: Tensor, back: Tensor, tolerance: float) -> list[float]:

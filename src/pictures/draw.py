@@ -38,6 +38,7 @@ ERRORS: dict[str, Rgb] = {
 CORRECT: Rgb = (70, 74, 80)
 HATCH = 8
 """Distance of the lines across what does not count, in pixels."""
+HATCHED: Rgb = (128, 128, 128)
 
 
 def colours(classes: Sequence[str]) -> dict[str, Rgb]:
@@ -133,15 +134,10 @@ def error_map(truth: ArrayLike, prediction: ArrayLike) -> Pixels:
 
 
 def hatched(pixels: Pixels, mask: np.ndarray) -> Pixels:
-    """Return a picture [height, width, 3] with grey lines across the pixels of a mask [height, width].
-
-    Example:
-        >>> hatched(np.zeros((8, 8, 3), np.uint8), np.ones((8, 8), bool))[0, :, 0].tolist()
-        [128, 128, 0, 0, 0, 0, 0, 0]
-    """
+    """Return a picture [height, width, 3] with grey lines across the pixels of a mask [height, width]."""
     rows, columns = np.indices(mask.shape)
     lines = mask & ((rows + columns) % HATCH < 2)
-    return np.where(lines[..., None], np.uint8(128), pixels)
+    return np.where(lines[..., None], np.array(HATCHED, np.uint8), pixels)
 
 
 def middle_slices(array: ArrayLike) -> np.ndarray:

@@ -7,7 +7,19 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from ganatomy.pictures.draw import CORRECT, ERRORS, OKABE_ITO, TILE, colours, error_map, grey, overlay, shown
+from ganatomy.pictures.draw import (
+    CORRECT,
+    ERRORS,
+    HATCH,
+    HATCHED,
+    OKABE_ITO,
+    TILE,
+    colours,
+    error_map,
+    grey,
+    overlay,
+    shown,
+)
 
 DEUTERANOPIA = [
     [0.367322, 0.860646, -0.227968],
@@ -134,3 +146,15 @@ def test_samples_of_tasks_keep_colour() -> None:
     assert all(reds(columns[name]) for name in ("input", "reconstruction", "residual"))
     imagined = sample_columns({"image": image}, image, torch.ones(6, dtype=torch.bool), None)
     assert all(reds(tiles) for tiles in imagined.values())
+
+
+def test_what_does_not_count_is_hatched() -> None:
+    label = np.zeros((1, 8, 8))
+    label[0, :, 4:] = -1
+    whole = np.ones((1, 8, 8))
+    for tile in (error_map(label, whole)[0], overlay(np.zeros((1, 8, 8)), label, 2, (0, 1))[0]):
+        half = tile.shape[1] // 2
+        lines = (tile == HATCHED).all(-1)
+        assert not lines[:, :half].any() and lines[:, half:].mean() == pytest.approx(2 / HATCH, abs=0.02)
+    errors = error_map(label, whole)[0]
+    assert not (errors[:, errors.shape[1] // 2 :] == ERRORS["false alarm"]).all(-1).any()

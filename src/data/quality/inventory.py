@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from nibabel.orientations import aff2axcodes
 
+from ganatomy.data.io.regions import Overlapping
 from ganatomy.data.label_values import counts
 from ganatomy.data.problems import files_of
 from ganatomy.data.quality.duplicates import BITS, Fingerprint, fingerprint, pairs
@@ -18,7 +19,6 @@ from ganatomy.data.quality.leaks import leaks
 from ganatomy.data.quality.raw import read_in, types_of, units_of
 from ganatomy.data.quality.target_side import TargetSide, spread
 from ganatomy.data.records import IGNORED, SPLITS, Case, Fault, Record, Source, picture
-from ganatomy.data.sources.annotations.regions import Overlapping
 from ganatomy.data.transforms.intensity import Intensity, ends, shown
 from ganatomy.data.transforms.prepare import Preparation
 
@@ -161,9 +161,8 @@ def table(
         source: Names the classes.
         regions: Regions of these.
     """
-    present = {str(record.split) for record in found.records}
-    splits = [s for s in (*SPLITS, "None") if s in present]  # None: with a fault
-    heads = ["split", "cases", "subjects"]
+    present = {str(record.split) for record in found.records}  # None: with a fault
+    splits, heads = [s for s in (*SPLITS, "None") if s in present], ["split", "cases", "subjects"]
     sides = [found.shapes, found.targets.shapes] if found.targets.shapes else []
     if sides and sides[0].keys() != sides[1].keys():
         heads += ["images", "targets"]

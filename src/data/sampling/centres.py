@@ -6,10 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
+from ganatomy.data.transforms.patches import Weights
 from ganatomy.errors import UserError
-
-Weights = tuple[float, ...]
-"""By class number; empty: all alike."""
 
 
 def check_class_sampling(given: Mapping[str, float] | None, patched: bool, foreground: float) -> None:

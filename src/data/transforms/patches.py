@@ -9,10 +9,11 @@ import numpy as np
 
 from ganatomy.data.records import PICTURES, Case, picture
 from ganatomy.data.regrid import Grid
-from ganatomy.data.sampling.centres import Weights
 from ganatomy.data.transforms.boxes import remaining_boxes
 from ganatomy.errors import UserError
 
+Weights = tuple[float, ...]
+"""Of classes by their number; empty: all alike."""
 SEEDS = 256
 """Number of voxels of each foreground class that are kept as centres of patches."""
 FACTS = ("seeds", "seed_values", "image_lowest", "target_lowest")

@@ -80,14 +80,13 @@ def _application(loaded: LoadedRun) -> Plain:
     plain = kept.to_plain()
     load: Plain = {"_target_": "LoadImaged", "keys": "image"}
     first: Plain = {"_target_": "EnsureChannelFirstd", "keys": "image"}
-    prepared = {
+    region = {"mask": kept.mask} if task.answers_in_mask and kept.mask is not None else {}
+    prepared: Plain = {
         "_target_": f"{TRANSFORMS}.Prepared",
         "spatial_dims": kept.spatial_dims,
         "whole": not kept.one_size,
-        "settings": {key: plain[key] for key in SETTINGS},
+        "settings": {key: plain[key] for key in SETTINGS} | region,
     }
-    if task.answers_in_mask and kept.mask is not None:
-        prepared["settings"]["mask"] = kept.mask
     window, mirrors = getattr(task, "window", None), getattr(task, "mirror_axes", ())
     if isinstance(task, DetectionTask) and (window or mirrors):
         raise UserError(
@@ -125,8 +124,8 @@ def _application(loaded: LoadedRun) -> Plain:
 
 def _order(task: object) -> list[list[int]] | None:
     """Return how regions that overlap are written, see `Labels`; None for classes."""
-    channels = getattr(task, "channels", None)
-    return [list(pair) for pair in channels.order] if isinstance(channels, Regions) else None
+    labelling = getattr(task, "labelling", None)
+    return [list(pair) for pair in labelling.order] if isinstance(labelling, Regions) else None
 
 
 def _answer(loaded: LoadedRun) -> list[Plain]:
@@ -158,7 +157,9 @@ def _answer(loaded: LoadedRun) -> list[Plain]:
                 "the run's; use format=onnx or torchscript, which end before it, or predict"
             )
         gate = getattr(task, "gate", None)
-        more = {} if gate is None else {"threshold": float(task.threshold), "suspicious": SUSPICIOUS}  # type: ignore[arg-type]
+        more: Plain = {}
+        if gate is not None:
+            more = {"threshold": float(task.threshold), "suspicious": SUSPICIOUS}  # type: ignore[arg-type]
         more |= {} if (order := _order(task)) is None else {"order": order}
         values = list(kept.label_values or range(max(len(kept.label_classes), 2)))
         types = (np.min_scalar_type(min(values)), np.min_scalar_type(max(values)))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from ganatomy.tasks.segmentation.classes import Regions
 from ganatomy.version import __version__
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ def metadata_of(
     """
     kept = loaded.preprocessing
     labels = loaded.task.makes_label_maps
-    groups = loaded.task.channels.groups if getattr(loaded.task, "regions", None) else None  # type: ignore[union-attr]
-    answered = list(groups or kept.label_classes)
+    labelling = getattr(loaded.task, "labelling", None)
+    answered = list(labelling.groups if isinstance(labelling, Regions) else kept.label_classes)
     classes = {str(number): name for number, name in enumerate(answered)}
     return {
         "schema": SCHEMA,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganatomy.data.records import IGNORED, Batch
+from ganatomy.data.records import IGNORED
 from ganatomy.tasks.shared.volumes import likeliest
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ INSIDE = 0.5
 """Probability above which a voxel is of a region, as in nnU-Net."""
 
 
-class Channels(ABC):
+class Labelling(ABC):
     """The channels of logits [B, K, *spatial]: how they are read, and what the truth of each is.
 
     Args:
@@ -30,8 +30,7 @@ class Channels(ABC):
     Attributes:
         sigmoid: True if each channel has a probability of its own, False if they add up to 1.
         outputs: Number of channels.
-        names: What is scored, by name.
-        groups: Class numbers that each name stands for.
+        groups: What is scored: the class numbers of each class or region, by name.
     """
 
     sigmoid = False
@@ -39,11 +38,6 @@ class Channels(ABC):
     def __init__(self, classes: Sequence[str], ignores: bool = False) -> None:
         self.classes, self.ignores = tuple(classes), ignores
         self.groups: dict[str, tuple[int, ...]] = {}
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Return the names of what is scored."""
-        return tuple(self.groups)
 
     @property
     @abstractmethod
@@ -70,7 +64,7 @@ class Channels(ABC):
     def findings(self, probabilities: Tensor) -> Tensor:
         """Return the probabilities [B, K or K - 1, *spatial] of all but the background."""
 
-    def valid(self, batch: Batch) -> Tensor | None:
+    def valid(self, batch: Mapping[Any, Any]) -> Tensor | None:
         """Return where a batch is learned from, bool [B, 1, *spatial]; None where that is everywhere.
 
         A voxel with the ignore label does not count, nor one outside of the region of interest (`mask`).
@@ -83,17 +77,17 @@ class Channels(ABC):
         return known if region is None else known & region
 
 
-class Classes(Channels):
+class Classes(Labelling):
     """Classes of which each voxel has one; the first is the background. Softmax.
 
     Args:
         classes: Names of the values of a label map, background first.
-        ignores: See `Channels`.
+        ignores: See `Labelling`.
 
     Example:
         >>> classes = Classes(("background", "liver"))
-        >>> classes.names, classes.outputs
-        (('liver',), 2)
+        >>> classes.groups, classes.outputs
+        ({'liver': (1,)}, 2)
         >>> classes.truth(torch.tensor([[[0, 1]]])).tolist()
         [[[1.0, 0.0], [0.0, 1.0]]]
     """
@@ -119,7 +113,7 @@ class Classes(Channels):
         return probabilities[:, 1:]
 
 
-class Regions(Channels):
+class Regions(Labelling):
     """Regions of one or more classes, which may overlap. Sigmoid; without a channel for the background.
 
     A label map is written region after region, a later one over an earlier one: nnU-Net's rule for
@@ -129,7 +123,7 @@ class Regions(Channels):
         classes: Names of the values of a label map, background first.
         regions: Class numbers of each region, by name.
         order: (number of the region, class number that is written for it), the first written first.
-        ignores: See `Channels`.
+        ignores: See `Labelling`.
 
     Example:
         >>> both = {"whole": [1, 2], "core": [2]}
@@ -191,7 +185,7 @@ class Regions(Channels):
         return probabilities
 
 
-def channels_of(classes: Sequence[str], label_map: Mapping[str, Any] | None) -> Channels:
+def labelling_of(classes: Sequence[str], label_map: Mapping[str, Any] | None) -> Labelling:
     """Return what the channels of a run mean.
 
     Args:

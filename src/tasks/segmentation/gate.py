@@ -13,7 +13,7 @@ from ganatomy.data.records import Batch
 from ganatomy.errors import UserError
 from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.recipe import Recipe
-from ganatomy.tasks.segmentation.classes import Channels
+from ganatomy.tasks.segmentation.classes import Labelling
 from ganatomy.tasks.shared.volumes import largest, rows_by_case
 
 SUSPICIOUS = 0.003
@@ -50,18 +50,18 @@ def empty_below(batch: Batch, labels: Tensor, threshold: Tensor) -> Tensor:
     return labels
 
 
-def with_peak(batch: Batch, channels: Channels, probabilities: Tensor) -> tuple[Batch, Tensor]:
+def with_peak(batch: Batch, labelling: Labelling, probabilities: Tensor) -> tuple[Batch, Tensor]:
     """Return the batch with `peak` [B], the lesion probability that the gate compares, and label maps.
 
     Args:
         batch: Batch; label maps are background outside of its `mask`, if it has one.
-        channels: What the channels mean.
+        labelling: What the channels mean.
         probabilities: [B, K, *spatial].
     """
     region = batch["mask"].bool() if "mask" in batch else None
-    labels = channels.labels(probabilities)
+    labels = labelling.labels(probabilities)
     labels = labels if region is None else labels * region
-    return {**batch, "peak": suspicion(channels.findings(probabilities), region)}, labels
+    return {**batch, "peak": suspicion(labelling.findings(probabilities), region)}, labels
 
 
 class GatedTask(AdversarialTask):
@@ -98,7 +98,7 @@ class GatedTask(AdversarialTask):
 
     def join(self, others: Sequence[Any]) -> None:
         if self.gate is not None:
-            mean = float(np.mean([float(task.threshold) for task in (self, *others)]))  # type: ignore[arg-type]
+            mean = float(np.mean([float(task.threshold) for task in (self, *others)]))
             self.threshold.fill_(mean)  # type: ignore[operator]
 
     def scores(self, stage: str) -> dict[str, float]:

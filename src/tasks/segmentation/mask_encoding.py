@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganatomy.tasks.segmentation.classes import Channels
+from ganatomy.tasks.segmentation.classes import Labelling
 
 Masks = Literal["soft", "softened", "straight_through"]
 MIN_TRUE = 0.9
@@ -103,7 +103,7 @@ REGIONS: dict[Masks, Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = {
 
 
 def encoded(
-    masks: Masks, channels: Channels, label: Tensor, logits: Tensor, valid: Tensor | None
+    masks: Masks, labelling: Labelling, label: Tensor, logits: Tensor, valid: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Return (truth, prediction) [B, K, *spatial] as the discriminator sees them.
 
@@ -112,18 +112,18 @@ def encoded(
 
     Args:
         masks: Encoding.
-        channels: What the channels mean.
+        labelling: What the channels mean.
         label: Class numbers [B, 1, *spatial].
         logits: Prediction [B, K, *spatial].
         valid: Where the truth counts, bool [B, 1, *spatial]; None for everywhere.
     """
     if valid is not None:
         label = label.where(valid, 0)
-    known = channels.truth(label) if channels.sigmoid else label
-    truth, prediction = (REGIONS if channels.sigmoid else MASKS)[masks](known, logits)
+    known = labelling.truth(label) if labelling.sigmoid else label
+    truth, prediction = (REGIONS if labelling.sigmoid else MASKS)[masks](known, logits)
     if valid is None:
         return truth, prediction
-    nothing = channels.truth(torch.zeros_like(label[:1])).to(prediction.dtype)
+    nothing = labelling.truth(torch.zeros_like(label[:1])).to(prediction.dtype)
     return torch.where(valid, truth, nothing), torch.where(valid, prediction, nothing)
 
 

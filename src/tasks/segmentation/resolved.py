@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganatomy.errors import UserError
 from ganatomy.tasks.hooks import all_labelled
-from ganatomy.tasks.segmentation.classes import channels_of, label_map_of
+from ganatomy.tasks.segmentation.classes import label_map_of, labelling_of
 from ganatomy.tasks.segmentation.losses.class_weights import with_class_weights
 from ganatomy.tasks.shared.sliding_window import in_windows
 
@@ -40,15 +40,15 @@ def resolved(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
             "task.label_map: is what the data decide; set data.regions, data.ignore_label or data.mask"
         )
     given = given if label_map is None else {**given, "label_map": label_map}
-    given = with_class_weights(given, data, channels_of(data.mask_classes, label_map))
+    given = with_class_weights(given, data, labelling_of(data.mask_classes, label_map))
     return in_windows(given, data)
 
 
 def arguments_of_networks(data: DataModule) -> dict[str, dict[str, int]]:
     """Return the channels in and out of each player of a segmentation."""
-    own, channels = data.channels, channels_of(data.mask_classes, label_map_of(data))
-    outputs = channels.outputs
-    seen = {"image_channels": outputs, "masked_channels": own * len(channels.names)}
+    own, labelling = data.channels, labelling_of(data.mask_classes, label_map_of(data))
+    outputs = labelling.outputs
+    seen = {"image_channels": outputs, "masked_channels": own * len(labelling.groups)}
     return {
         "generator": {"in_channels": own, "out_channels": outputs},
         "discriminator": {"in_channels": own + outputs, **seen, "out_channels": 1},

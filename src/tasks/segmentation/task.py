@@ -18,7 +18,7 @@ from ganatomy.metrics.segmentation import VolumeScores
 from ganatomy.metrics.structures.centreline import named_scores
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.segmentation.baselines import fit_baselines
-from ganatomy.tasks.segmentation.classes import Regions, channels_of
+from ganatomy.tasks.segmentation.classes import Regions, labelling_of
 from ganatomy.tasks.segmentation.gate import with_peak
 from ganatomy.tasks.segmentation.losses import SegmentationLoss
 from ganatomy.tasks.segmentation.losses.class_weights import listed
@@ -33,6 +33,7 @@ from ganatomy.tasks.shared.foreseen import missing_classes, unscored_cases
 from ganatomy.tasks.shared.heads import Heads, heads_of
 from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, mirrored, slide
 from ganatomy.tasks.shared.volumes import all_finite, stack_slices
+from ganatomy.tasks.soft import SoftKind
 
 WITHOUT_MASK = "it has no mask: answered everywhere, though the run was trained and scored within data.mask"
 
@@ -67,7 +68,7 @@ class SegmentationTask(PostprocessedTask):
 
     plain_answer, uses_boxes = True, False
     makes_label_maps, deep_supervision = True, True
-    soft_kind = "classes"
+    soft_kind: SoftKind = "classes"
     trivial, learned = "mean_label", "label"
 
     def __init__(
@@ -94,18 +95,19 @@ class SegmentationTask(PostprocessedTask):
         self.window, self.masks, self.semi = window, masks, semi
         self.mirror_axes = checked_mirror_axes(mirror_axes, recipe.spatial_dims)
         self.weight = dice_ce if self.discriminator is not None else dice_ce or 1.0
-        self.channels = channels_of(recipe.classes, label_map)
+        self.labelling = labelling_of(recipe.classes, label_map)
         self.answers_in_mask = bool((label_map or {}).get("masked", False))
-        self.soft_kind = "presence" if self.channels.sigmoid else "classes"
-        self.loss = SegmentationLoss(loss, listed(class_weights, self.channels), self.channels.sigmoid)
+        self.soft_kind = "presence" if self.labelling.sigmoid else "classes"
+        self.loss = SegmentationLoss(loss, listed(class_weights, self.labelling), self.labelling.sigmoid)
         self.steps: int | None = None
         self.baselines: Baselines | None = None
         names = ["val", "test", *baselines(len(recipe.classes)), *self.further_tables]
-        groups = self.channels.groups
+        groups = self.labelling.groups
         outside = OutsideMetrics([*named_scores(scores, groups), *metrics], classes=True)
-        tables = {name: VolumeScores(recipe.classes, outside=outside, regions=groups) for name in names}
-        self.register_tables(tables)
-        self.legends = legends(self.channels)
+        self.register_tables(
+            {name: VolumeScores(recipe.classes, outside=outside, regions=groups) for name in names}
+        )
+        self.legends = legends(self.labelling, self.labelling.ignores or self.answers_in_mask)
 
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
@@ -119,7 +121,7 @@ class SegmentationTask(PostprocessedTask):
     @property
     def regions(self) -> str | None:
         """Return the regions and how they are written, as text; None for classes."""
-        return self.channels.words if isinstance(self.channels, Regions) else None
+        return self.labelling.words if isinstance(self.labelling, Regions) else None
 
     @property
     def warmed_up(self) -> bool:
@@ -142,19 +144,19 @@ class SegmentationTask(PostprocessedTask):
     def discriminator_inputs(self, batch: Batch, output: Heads) -> tuple[Tensor, Tensor]:
         image, label, valid = self._part(batch, slice(labelled(batch)))
         logits = heads_of(output, self.recipe.spatial_dims)[0][: len(label)]
-        truth, prediction = encoded(self.masks, self.channels, label, logits, valid)
+        truth, prediction = encoded(self.masks, self.labelling, label, logits, valid)
         return self._shown(image, truth), self._shown(image, prediction)
 
     def _part(self, batch: Batch, rows: slice) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return image and label of some rows, and where its labels count; they are background elsewhere."""
-        image, label, valid = batch["image"][rows], batch["label"][rows], self.channels.valid(batch)
+        image, label, valid = batch["image"][rows], batch["label"][rows], self.labelling.valid(batch)
         return (image, label, None) if valid is None else (image, label.where(valid[rows], 0), valid[rows])
 
     def _shown(self, image: Tensor, mask: Tensor) -> Tensor:
         """Return the discriminator's input for an image and an encoded mask."""
         image = image.to(mask.dtype)
         if getattr(self.discriminator, "masked", False):
-            return masked(image, mask, 0 if self.channels.sigmoid else 1)
+            return masked(image, mask, 0 if self.labelling.sigmoid else 1)
         return mask if getattr(self.discriminator, "alone", False) else torch.cat([image, mask], 1)
 
     def task_losses(self, batch: Batch, output: Heads) -> dict[str, Tensor]:
@@ -162,7 +164,7 @@ class SegmentationTask(PostprocessedTask):
         losses: dict[str, Tensor] = {}
         if self.weight:
             _, label, valid = self._part(batch, slice(count))
-            truth = self.channels.truth(label)
+            truth = self.labelling.truth(label)
             found = self.loss([head[:count] for head in heads], truth, valid, self.progress)
             losses = {name: self.weight * value for name, value in found.items()}
         if len(heads[0]) > count:
@@ -172,9 +174,9 @@ class SegmentationTask(PostprocessedTask):
     def _unlabelled_losses(self, batch: Batch, logits: Tensor) -> dict[str, Tensor]:
         assert self.semi is not None and self.discriminator is not None and self.game.loss is not None
         image, label, valid = self._part(batch, slice(labelled(batch), None))
-        _, prediction = encoded(self.masks, self.channels, label, logits, valid)  # its labels are hidden
+        _, prediction = encoded(self.masks, self.labelling, label, logits, valid)  # its labels are hidden
         output = read_output(self.discriminator(self._shown(image, prediction)))
-        return self.semi.losses(logits, output, self.game.loss, valid, self.channels.sigmoid)
+        return self.semi.losses(logits, output, self.game.loss, valid, self.labelling.sigmoid)
 
     def on_fit_start(self) -> None:
         self.steps = self.trainer.max_steps
@@ -186,7 +188,7 @@ class SegmentationTask(PostprocessedTask):
         """Return the probabilities of the classes or regions, [B, K, *spatial]."""
         image = batch["image"]
         probabilities = mirrored(
-            lambda part: self.channels.probabilities(slide(self.evaluator, part, self.window)),
+            lambda part: self.labelling.probabilities(slide(self.evaluator, part, self.window)),
             image,
             self.mirror_axes,
         )
@@ -194,11 +196,11 @@ class SegmentationTask(PostprocessedTask):
         return probabilities
 
     def decide(self, batch: Batch, probabilities: Tensor) -> Tensor:
-        batch, labels = with_peak(batch, self.channels, probabilities)
+        batch, labels = with_peak(batch, self.labelling, probabilities)
         return self.gated(batch, self.processed(batch, labels))
 
     def _find(self, batch: Batch) -> tuple[Batch, Tensor]:
-        return with_peak(batch, self.channels, self.averaged(batch))
+        return with_peak(batch, self.labelling, self.averaged(batch))
 
     def _evaluate(self, stage: str, batch: Batch) -> Any:
         batch, labels = self._find(batch)
@@ -216,7 +218,7 @@ class SegmentationTask(PostprocessedTask):
         self.baselines = Baselines.from_state(kept) if kept else None
 
     def undefined(self, data: DataModule) -> list[str]:
-        names, groups = self.channels.names, list(self.channels.groups.values())
+        names, groups = list(self.labelling.groups), list(self.labelling.groups.values())
         what = " or ".join(names[:3])
         missing = missing_classes(data, "label", names, what, "dice", groups=groups)
         return [*missing, *unscored_cases(data)]
@@ -233,4 +235,4 @@ class SegmentationTask(PostprocessedTask):
         return Answer(self.saved_prediction(batch, prediction, rows), notes=(WITHOUT_MASK,) if alone else ())
 
     def sample_panels(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
-        return panels(batch, prediction, self.channels)
+        return panels(batch, prediction, self.labelling)

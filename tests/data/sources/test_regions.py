@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from ganatomy.data.datamodule import DataModule
+from ganatomy.data.io.regions import Overlapping, overlapping
 from ganatomy.data.quality.survey import classes_in
 from ganatomy.data.records import IGNORED
-from ganatomy.data.sources.annotations.regions import Overlapping, overlapping
 from ganatomy.data.sources.decathlon import Decathlon
 from ganatomy.data.sources.files.masks import class_numbers, merged
 from ganatomy.data.sources.folder import Folder

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ganatomy.data.records import IGNORED
-from ganatomy.tasks.segmentation.classes import Channels, Classes, Regions, channels_of
+from ganatomy.tasks.segmentation.classes import Classes, Labelling, Regions, labelling_of
 from ganatomy.tasks.segmentation.gate import suspicion, with_peak
 from ganatomy.tasks.segmentation.mask_encoding import MASKS, encoded
 from ganatomy.tasks.segmentation.self_training import SelfTraining
@@ -36,10 +36,10 @@ def nnunet_labels(probabilities: np.ndarray, order: list[int]) -> np.ndarray:
 @pytest.mark.parametrize("kind", ORDERS)
 def test_regions_are_written_as_nnunet_writes_them(kind: str, dims: int) -> None:
     own, order = ORDERS[kind]
-    channels = regions(kind)
+    labelling = regions(kind)
     drawn = torch.rand(4, len(own), *[9, 8, 7][:dims], generator=torch.Generator().manual_seed(0))
     drawn[0, 0] = 0.5  # not inside
-    written = channels.labels(drawn)
+    written = labelling.labels(drawn)
     assert written.shape == (4, 1, *drawn.shape[2:]) and len(written.unique()) > 2
     for row in range(4):
         np.testing.assert_array_equal(written[row, 0], nnunet_labels(drawn[row].numpy(), order))
@@ -63,8 +63,8 @@ def test_the_truth_of_classes_is_one_hot() -> None:
 
 def test_regions_written_and_read_again_are_the_same_where_they_are_nested() -> None:
     label = torch.randint(0, 4, (2, 1, 12, 12), generator=torch.Generator().manual_seed(1))
-    channels = regions()
-    assert torch.equal(channels.labels(channels.truth(label)).long(), label)
+    labelling = regions()
+    assert torch.equal(labelling.labels(labelling.truth(label)).long(), label)
 
 
 def test_probabilities_are_softmax_or_sigmoid() -> None:
@@ -97,22 +97,22 @@ def test_all_batches_go_one_way_even_those_without_an_ignored_voxel() -> None:
 
 
 @pytest.mark.parametrize("masks", MASKS)
-@pytest.mark.parametrize("channels", [Classes(NAMES[:3]), regions()], ids=["classes", "regions"])
-def test_the_discriminator_sees_nothing_of_what_does_not_count(masks: Any, channels: Channels) -> None:
+@pytest.mark.parametrize("labelling", [Classes(NAMES[:3]), regions()], ids=["classes", "regions"])
+def test_the_discriminator_sees_nothing_of_what_does_not_count(masks: Any, labelling: Labelling) -> None:
     """Neither label nor logits matter there, and no gradient comes back."""
     draw = torch.Generator().manual_seed(0)
     logits = torch.randn(2, 3, 6, 6, generator=draw).requires_grad_()
     label = torch.randint(0, 3, (2, 1, 6, 6), generator=draw)
     valid = torch.rand(2, 1, 6, 6, generator=draw) > 0.4
-    truth, prediction = encoded(masks, channels, label, logits, valid)
+    truth, prediction = encoded(masks, labelling, label, logits, valid)
     assert torch.equal(truth.masked_select(~valid), prediction.masked_select(~valid))
     ((truth + prediction) * torch.randn(truth.shape, generator=draw)).sum().backward()
     assert logits.grad is not None
     assert not logits.grad.masked_select(~valid).any() and logits.grad.masked_select(valid).all()
     other = torch.where(valid, logits, torch.randn(logits.shape, generator=draw)).detach()
-    again = encoded(masks, channels, label.where(valid, 2), other, valid)
+    again = encoded(masks, labelling, label.where(valid, 2), other, valid)
     assert torch.equal(again[0], truth) and torch.equal(again[1], prediction)
-    plain = encoded(masks, channels, label, logits, None)
+    plain = encoded(masks, labelling, label, logits, None)
     for part, whole in zip((truth, prediction), plain, strict=True):
         assert torch.equal(part.masked_select(valid), whole.masked_select(valid))
 
@@ -129,19 +129,19 @@ def test_one_region_is_encoded_as_the_second_of_two_classes(masks: Any) -> None:
         torch.testing.assert_close(other[:, 0], one[:, 1])
 
 
-@pytest.mark.parametrize("channels", [Classes(NAMES[:3]), regions()], ids=["classes", "regions"])
-def test_answers_and_suspicion_stay_in_the_region_of_interest(channels: Channels) -> None:
-    probabilities = channels.probabilities(
+@pytest.mark.parametrize("labelling", [Classes(NAMES[:3]), regions()], ids=["classes", "regions"])
+def test_answers_and_suspicion_stay_in_the_region_of_interest(labelling: Labelling) -> None:
+    probabilities = labelling.probabilities(
         torch.randn(3, 3, 20, 20, generator=torch.Generator().manual_seed(0))
     )
     mask = torch.zeros(3, 1, 20, 20, dtype=torch.bool)
     mask[..., 4:9, 4:9] = True
-    found, labels = with_peak({"case": list("abc"), "mask": mask}, channels, probabilities)
-    whole = channels.labels(probabilities)
+    found, labels = with_peak({"case": list("abc"), "mask": mask}, labelling, probabilities)
+    whole = labelling.labels(probabilities)
     assert torch.equal(labels[mask], whole[mask]) and not labels[~mask].any() and whole[~mask].any()
-    lesion = channels.findings(probabilities).numpy().max(1)[:, 4:9, 4:9].reshape(3, -1)
+    lesion = labelling.findings(probabilities).numpy().max(1)[:, 4:9, 4:9].reshape(3, -1)
     np.testing.assert_allclose(found["peak"], lesion.max(1), rtol=1e-6)  # 0.003 of 400 pixels is one
-    assert (suspicion(channels.findings(probabilities)) >= found["peak"]).all()
+    assert (suspicion(labelling.findings(probabilities)) >= found["peak"]).all()
 
 
 @pytest.mark.parametrize("sigmoid", [False, True])
@@ -165,7 +165,7 @@ def test_self_training_leaves_out_what_lies_outside(sigmoid: bool) -> None:
 
 
 def test_a_run_without_anything_special_has_classes() -> None:
-    assert isinstance(channels_of(NAMES, None), Classes) and not channels_of(NAMES, None).ignores
-    found = channels_of(NAMES, {"regions": BRATS, "order": [[0, 1], [1, 2], [2, 3]], "ignores": True})
-    assert isinstance(found, Regions) and found.ignores and found.names == tuple(BRATS)
+    assert isinstance(labelling_of(NAMES, None), Classes) and not labelling_of(NAMES, None).ignores
+    found = labelling_of(NAMES, {"regions": BRATS, "order": [[0, 1], [1, 2], [2, 3]], "ignores": True})
+    assert isinstance(found, Regions) and found.ignores and tuple(found.groups) == tuple(BRATS)
     assert found.words.startswith("whole (edema, core, enhancing; written as edema), core (")

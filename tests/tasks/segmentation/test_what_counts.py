@@ -219,7 +219,7 @@ def test_the_body_is_found_in_files_to_be_predicted(train_small: Any, tmp_path: 
 
 @pytest.mark.parametrize("masked", [False, True])
 def test_a_bundle_answers_as_the_task(masked: bool) -> None:
-    channels = Regions(("background", "edema", "core"), {"whole": [1, 2], "core": [2]}, [(0, 1), (1, 2)])
+    labelling = Regions(("background", "edema", "core"), {"whole": [1, 2], "core": [2]}, [(0, 1), (1, 2)])
     soft = torch.rand(3, 2, 8, 8, generator=torch.Generator().manual_seed(0))
     mask = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(1)) > 0.5
     data: dict[str, Any] = {
@@ -227,8 +227,8 @@ def test_a_bundle_answers_as_the_task(masked: bool) -> None:
         "image": soft[:, :1],
         "file": {"mask": mask.numpy()} if masked else {},
     }
-    found = Labels(order=channels.order)(data)["pred"]
-    labels = channels.labels(soft).long() * (mask if masked else 1)
+    found = Labels(order=labelling.order)(data)["pred"]
+    labels = labelling.labels(soft).long() * (mask if masked else 1)
     assert torch.equal(found.long(), labels.movedim(0, -1))
 
 

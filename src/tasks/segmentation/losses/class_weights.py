@@ -12,7 +12,7 @@ from ganatomy.errors import UserError
 
 if TYPE_CHECKING:
     from ganatomy.data.datamodule import DataModule
-    from ganatomy.tasks.segmentation.classes import Channels
+    from ganatomy.tasks.segmentation.classes import Labelling
 
 
 def balanced(counts: Sequence[float]) -> list[float]:
@@ -38,42 +38,42 @@ def balanced(counts: Sequence[float]) -> list[float]:
     return [float(f"{weight:.6g}") for weight in inverse / inverse.mean()]
 
 
-def counted(data: DataModule, coding: Channels) -> list[int]:
+def counted(data: DataModule, labelling: Labelling) -> list[int]:
     """Return the training voxels of each class, or region, that count; of labels that are used.
 
     Args:
         data: Data of the run.
-        coding: What the channels mean.
+        labelling: What the channels mean.
     """
-    counts = np.zeros(len(coding.classes), np.int64)
+    counts = np.zeros(len(labelling.classes), np.int64)
     for record in data.labels.used(data.records["train"]):
         case = data.whole(record)
         batch = {key: torch.from_numpy(np.asarray(case[key])) for key in ("label", "mask") if key in case}
         batch = {key: each if data.sliced else each[None] for key, each in batch.items()}
-        label, valid = batch["label"], coding.valid(batch)
+        label, valid = batch["label"], labelling.valid(batch)
         values = label.reshape(-1) if valid is None else label[valid]
         counts += np.bincount(values.numpy(), minlength=len(counts))
-    if coding.sigmoid:
-        return [int(sum(counts[list(numbers)])) for numbers in coding.groups.values()]
+    if labelling.sigmoid:
+        return [int(sum(counts[list(numbers)])) for numbers in labelling.groups.values()]
     return counts.tolist()
 
 
-def names_of(coding: Channels) -> list[str]:
+def names_of(labelling: Labelling) -> list[str]:
     """Return the names of the channels: the background's too, where there is one."""
-    return list(coding.names if coding.sigmoid else coding.classes)
+    return list(labelling.groups if labelling.sigmoid else labelling.classes)
 
 
-def with_class_weights(given: dict[str, Any], data: DataModule, coding: Channels) -> dict[str, Any]:
+def with_class_weights(given: dict[str, Any], data: DataModule, labelling: Labelling) -> dict[str, Any]:
     """Return a task's settings with `class_weights: auto` replaced by the weights, by name.
 
     Args:
         given: Task section of the configuration.
         data: Data of the run; the choice is added to its notes.
-        coding: What the channels mean.
+        labelling: What the channels mean.
     """
     if given.get("class_weights") != "auto":
         return given
-    counts, names = counted(data, coding), names_of(coding)
+    counts, names = counted(data, labelling), names_of(labelling)
     weights = balanced(counts)
     said = ", ".join(f"{name} {weight:.3g}" for name, weight in zip(names, weights, strict=True))
     line = f"class weights: {said}; inverse to their shares of the training voxels, scaled to a mean of 1"
@@ -84,19 +84,21 @@ def with_class_weights(given: dict[str, Any], data: DataModule, coding: Channels
     return {**given, "class_weights": dict(zip(names, weights, strict=True))}
 
 
-def listed(given: Sequence[float] | Mapping[str, float] | str | None, coding: Channels) -> list[float] | None:
+def listed(
+    given: Sequence[float] | Mapping[str, float] | str | None, labelling: Labelling
+) -> list[float] | None:
     """Return `task.class_weights` as a list in the order of the channels; None for equal weights.
 
     Args:
         given: A list, or weights by name.
-        coding: What the channels mean.
+        labelling: What the channels mean.
 
     Raises:
         UserError: It is of other classes, or of another length.
     """
     if given is None:
         return None
-    names = names_of(coding)
+    names = names_of(labelling)
     if isinstance(given, str):
         raise UserError(f"task.class_weights: {given}; give null, auto, or {len(names)} numbers")
     if isinstance(given, Mapping):

@@ -23,7 +23,13 @@ WIDTH = 3
 
 
 class Chosen(NamedTuple):
-    """What is done to a class, and its mean Dice over the validation without and with it."""
+    """What is done to a class, and what it was worth.
+
+    Attributes:
+        steps: what is done.
+        before: mean Dice over the validation without it.
+        after: mean Dice over the validation with it.
+    """
 
     steps: Steps
     before: float
@@ -142,13 +148,15 @@ def _parts(mask: np.ndarray, counted: np.ndarray, real: np.ndarray, voxel: float
     return np.stack([found.voxels * voxel, inside, overlap], 1)
 
 
-def candidates(cases: Sequence[CaseParts]) -> list[Steps]:
+def candidates(validated: Sequence[CaseParts]) -> list[Steps]:
     """Return the steps that are tried, the simplest first.
 
     Nothing, the largest component, and smallest sizes midway between those of neighbouring components of the
     validation, at most `MOST`; each without and with holes filled.
     """
-    sizes = np.unique(np.concatenate([part[:, 0] for case in cases for part in case.parts] or [np.zeros(0)]))
+    sizes = np.unique(
+        np.concatenate([part[:, 0] for case in validated for part in case.parts] or [np.zeros(0)])
+    )
     between = ((sizes[:-1] + sizes[1:]) / 2)[np.diff(sizes) > 1e-5 * sizes[1:]]  # the same but for rounding
     if len(between) > MOST:
         between = between[np.unique(np.linspace(0, len(between) - 1, MOST).round().astype(int))]
@@ -156,26 +164,26 @@ def candidates(cases: Sequence[CaseParts]) -> list[Steps]:
     return plain + [Steps(fill, False, float(size)) for size in between for fill in (False, True)]
 
 
-def chosen(cases: Sequence[CaseParts]) -> Chosen:
+def chosen(validated: Sequence[CaseParts]) -> Chosen:
     """Return the steps with the largest mean Dice of a class, if they raise it by `GAIN`; else none.
 
     Equal means: the simplest steps, see `candidates`. As no class is changed but for its own Dice, none gets
     worse on the validation.
 
     Args:
-        cases: components of the class in each case.
+        validated: components of the class in each case.
     """
-    before = _mean(cases, Steps())
+    before = _mean(validated, Steps())
     best = Chosen(Steps(), before, before)
-    for steps in candidates(cases):
-        after = _mean(cases, steps)
+    for steps in candidates(validated):
+        after = _mean(validated, steps)
         if after > best.after + 1e-9:
             best = Chosen(steps, before, after)
     return best if best.after >= before + GAIN else Chosen(Steps(), before, before)
 
 
-def _mean(cases: Sequence[CaseParts], steps: Steps) -> float:
-    values = [value for case in cases if not math.isnan(value := case.dice(steps))]
+def _mean(validated: Sequence[CaseParts], steps: Steps) -> float:
+    values = [value for case in validated if not math.isnan(value := case.dice(steps))]
     return math.fsum(values) / len(values) if values else float("nan")
 
 

@@ -50,7 +50,7 @@ class PostprocessedTask(GatedTask):
         postprocess: str | Sequence[Any] | Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(recipe, monitor, scored, gate)
-        self.postprocess, self.units = None if postprocess is None else str(postprocess), "mm³"
+        self.postprocess, self.measure = None if postprocess is None else str(postprocess), "mm³"
         self.parts: ValidationParts | None = None
         if postprocess is None:
             return
@@ -84,7 +84,7 @@ class PostprocessedTask(GatedTask):
         labels = labels.clone()
         for _, rows in rows_by_case(batch):
             found = postprocessed(_volume(batch, labels, rows), _spacing(batch, rows), steps)
-            self.units = "mm³" if found.ndim == 3 else "mm² (or px)"
+            self.measure = "mm³" if found.ndim == 3 else "mm² (or px)"
             volume = torch.from_numpy(found).to(labels)
             if "slice" in batch:
                 order = torch.argsort(batch["slice"][rows]).tolist()
@@ -138,7 +138,7 @@ class PostprocessedTask(GatedTask):
         found = []
         for number, (steps, before, after) in self.chosen.items():
             gain = f" (validation Dice {before:.4f} to {after:.4f})" if steps.any and after == after else ""
-            found.append(f"{self.recipe.classes[number]}: {steps.words(self.units)}{gain}")
+            found.append(f"{self.recipe.classes[number]}: {steps.words(self.measure)}{gain}")
         by = "chosen on the validation" if self.parts is not None else "as task.postprocess says"
         return f"post-processing, {by}: {'; '.join(found)}"
 

@@ -36,11 +36,11 @@ class Steps:
         """Return True if something is done."""
         return self.fill_holes or self.largest or self.minimum > 0
 
-    def words(self, units: str) -> str:
-        """Return the steps as text; `units` are those of volumes, such as mm³."""
+    def words(self, measure: str) -> str:
+        """Return the steps as text; `measure` is the unit of sizes, such as mm³."""
         found = ["holes filled"] if self.fill_holes else []
         found += ["largest component"] if self.largest else []
-        found += [f"components of {self.minimum:.4g} {units} or more"] if self.minimum > 0 else []
+        found += [f"components of {self.minimum:.4g} {measure} or more"] if self.minimum > 0 else []
         return ", ".join(found) or "nothing"
 
 

@@ -315,7 +315,7 @@ def test_auto_counts_the_training_labels_that_are_used(sliced: bool) -> None:
     ],
 )
 def test_class_weights_of_other_classes_are_refused(given: Any, line: str) -> None:
-    channels = Classes(("background", "lesion"))
+    labelling = Classes(("background", "lesion"))
     with pytest.raises(UserError, match=f"task.class_weights: {line}"):
-        SegmentationLoss("dice", listed(given, channels))
-    assert listed({"lesion": 2, "background": 1}, channels) == [1, 2] and listed(None, channels) is None
+        SegmentationLoss("dice", listed(given, labelling))
+    assert listed({"lesion": 2, "background": 1}, labelling) == [1, 2] and listed(None, labelling) is None
