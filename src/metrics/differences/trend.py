@@ -28,6 +28,7 @@ class Trend:
         since: Step of the best before; 0 if there is none.
         until: Step of the best of the last third; 0 if there is none.
         rate: Learning rate at the end, as a fraction of its largest.
+        climb: Gain from the first validation to the best one, by the logarithm of the ratio of their steps.
     """
 
     score: str
@@ -36,6 +37,7 @@ class Trend:
     since: int = 0
     until: int = 0
     rate: float = 1.0
+    climb: float = 0.0
 
     def rising(self, missing: float) -> bool:
         """Return True if the last third brought more than a tenth of what is missing to a better rival."""
@@ -44,11 +46,13 @@ class Trend:
     def wanted(self, missing: float) -> int:
         """Return steps that might bring what is missing, two digits, twice to ten times those of the run.
 
-        The score is taken to grow with the logarithm of the steps, as fast as from `since` to `until`.
+        The score is taken to grow with the logarithm of the steps: as fast as from `since` to `until` if it
+        was rising, else as fast as from the first validation on.
         """
-        needed = missing / self.gain * math.log(self.until / self.since) if missing else 0.0
-        factor = math.exp(min(needed, math.log(MOST)))
-        steps = self.steps * min(max(factor, LEAST), MOST)
+        rising = self.rising(missing)
+        climb = self.gain / math.log(self.until / self.since) if rising else self.climb
+        needed = missing / climb if climb > 0 else 0.0
+        steps = self.steps * min(max(math.exp(min(needed, math.log(MOST))), LEAST), MOST)
         unit: int = 10 ** max(0, math.floor(math.log10(steps)) - 1)
         return int(math.ceil(round(steps / unit, 6)) * unit)
 
@@ -75,7 +79,7 @@ class Trend:
             if self.rate < ENDED:
                 return (
                     f"{flat}, as the learning rate had ended: a longer run has a longer schedule "
-                    f"(trainer.max_steps={self.wanted(0)})"
+                    f"(trainer.max_steps={self.wanted(missing)})"
                 )
             return f"{flat}: more steps alone will not do"
         more = f"more steps (trainer.max_steps={self.wanted(missing)})"
@@ -103,4 +107,6 @@ def trend(score: str, history: Sequence[tuple[int, float]], steps: int, rate: fl
     if not early or not late:
         return Trend(score, steps, math.nan, rate=rate)
     (before, since), (now, until) = max(early), max(late)
-    return Trend(score, steps, now - before, -since, -until, rate)
+    first, (best, at) = min(step for step, _ in known if step > 0), max(early + late)
+    climb = (best - dict(known)[first]) / math.log(-at / first) if -at > first else 0.0
+    return Trend(score, steps, now - before, -since, -until, rate, climb)

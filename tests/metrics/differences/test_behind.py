@@ -160,7 +160,11 @@ def test_lower_is_better_falls() -> None:
 def test_a_flat_end_at_no_learning_rate_is_said_to_be_one() -> None:
     flat = [(20, 28.0), (40, 29.0), (60, 29.0)]
     assert trend("psnr", flat, 60).words(1.0).endswith("more steps alone will not do")
-    assert "as the learning rate had ended" in trend("psnr", flat, 60, rate=0.01).words(1.0)
+    words = trend("psnr", flat, 60, rate=0.01).words(1.0)
+    assert "as the learning rate had ended" in words
+    assert words.endswith("(trainer.max_steps=120)")  # 1 dB from 20 to 40: twice the steps
+    assert trend("psnr", flat, 60, rate=0.01).wanted(2.0) == 240
+    assert trend("psnr", [(20, 29.0), (60, 28.0)], 60, rate=0.01).wanted(5.0) == 120
 
 
 @pytest.mark.parametrize("history", [[], [(60, 29.0)], [(20, math.nan), (60, 29.0)], [(20, 1.0), (40, 2.0)]])
