@@ -71,5 +71,8 @@ def test_the_last_lines_say_what_a_run_is_behind(
         assert lines[0].startswith(
             "behind total variation (tv): PSNR 31.40 of 32.70 dB (-1.300 [-1.357 to -1.243]"
         )
-        assert "over 6 subjects); 60 steps: the validation score was still rising (+0.40 dB" in lines[0]
+        assert (
+            "over 6 subjects); 60 steps: the validation score was still rising (+0.40 dB since step 40)"
+            in lines[0]
+        )
         assert plain[0]["line"] == lines[0] and "Smith" not in str(plain)

@@ -25,13 +25,19 @@ class Trend:
         steps: Steps of the run.
         gain: Best score of the last third of the steps less the best before, positive if it got better; NaN
             if one of them holds no validation.
+        since: Step of the best before; 0 if there is none.
+        until: Step of the best of the last third; 0 if there is none.
         rate: Learning rate at the end, as a fraction of its largest.
+        climb: Gain from the first validation to the best one, by the logarithm of the ratio of their steps.
     """
 
     score: str
     steps: int
     gain: float
+    since: int = 0
+    until: int = 0
     rate: float = 1.0
+    climb: float = 0.0
 
     def rising(self, missing: float) -> bool:
         """Return True if the last third brought more than a tenth of what is missing to a better rival."""
@@ -40,12 +46,13 @@ class Trend:
     def wanted(self, missing: float) -> int:
         """Return steps that might bring what is missing, two digits, twice to ten times those of the run.
 
-        The score is taken to grow with the logarithm of the steps, as fast as from two thirds of them to the
-        end.
+        The score is taken to grow with the logarithm of the steps: as fast as from `since` to `until` if it
+        was rising, else as fast as from the first validation on.
         """
-        thirds = missing / self.gain if missing else 0.0
-        factor = math.exp(min(thirds * math.log(1.5), math.log(MOST)))
-        steps = self.steps * min(max(factor, LEAST), MOST)
+        rising = self.rising(missing)
+        climb = self.gain / math.log(self.until / self.since) if rising else self.climb
+        needed = missing / climb if climb > 0 else 0.0
+        steps = self.steps * min(max(math.exp(min(needed, math.log(MOST))), LEAST), MOST)
         unit: int = 10 ** max(0, math.floor(math.log10(steps)) - 1)
         return int(math.ceil(round(steps / unit, 6)) * unit)
 
@@ -65,14 +72,14 @@ class Trend:
                 "shows it"
             )
         unit = f" {unit if entry.unit == 'mm' else entry.unit}" if entry.unit else ""
-        change = f"{(entry.sign or 1) * self.gain:+.{entry.decimals}f}{unit} over the last third"
+        change = f"{(entry.sign or 1) * self.gain:+.{entry.decimals}f}{unit} since step {self.since}"
         verb = "rising" if entry.sign >= 0 else "falling"
         if not self.rising(missing):
             flat = f"{steps}: the validation score was no longer {verb} ({change})"
             if self.rate < ENDED:
                 return (
                     f"{flat}, as the learning rate had ended: a longer run has a longer schedule "
-                    f"(trainer.max_steps={self.wanted(0)})"
+                    f"(trainer.max_steps={self.wanted(missing)})"
                 )
             return f"{flat}: more steps alone will not do"
         more = f"more steps (trainer.max_steps={self.wanted(missing)})"
@@ -95,6 +102,11 @@ def trend(score: str, history: Sequence[tuple[int, float]], steps: int, rate: fl
     """
     sign = describe(score.split("/")[0]).sign or 1
     known = [(step, sign * value) for step, value in history if math.isfinite(value)]
-    early = [value for step, value in known if 3 * step <= 2 * steps]
-    late = [value for step, value in known if 3 * step > 2 * steps]
-    return Trend(score, steps, max(late) - max(early) if early and late else math.nan, rate)
+    early = [(value, -step) for step, value in known if 3 * step <= 2 * steps and step > 0]
+    late = [(value, -step) for step, value in known if 3 * step > 2 * steps]
+    if not early or not late:
+        return Trend(score, steps, math.nan, rate=rate)
+    (before, since), (now, until) = max(early), max(late)
+    first, (best, at) = min(step for step, _ in known if step > 0), max(early + late)
+    climb = (best - dict(known)[first]) / math.log(-at / first) if -at > first else 0.0
+    return Trend(score, steps, now - before, -since, -until, rate, climb)

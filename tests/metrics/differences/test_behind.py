@@ -144,23 +144,27 @@ def test_still_rising_by_the_stated_rule() -> None:
     assert found.gain == pytest.approx(0.4)
     assert found.rising(3.9) and not found.rising(4.1)
     words = found.words(missing=1.0)
-    assert words.startswith(
-        "60 steps: the validation score was still rising (+0.40 dB over the last third): "
-    )
+    assert words.startswith("60 steps: the validation score was still rising (+0.40 dB since step 40): ")
     assert words.endswith("more steps (trainer.max_steps=170)")  # 60 · exp(1.0 / 0.4 · ln 1.5) = 165.3
+    sparse = trend("psnr", [(30, 29.0), (60, 29.4)], 60)  # 60 · exp(1.0 / 0.4 · ln 2) = 339
+    assert "(+0.40 dB since step 30)" in sparse.words(1.0) and sparse.wanted(1.0) == 340
     assert "max_steps=600" in found.words(missing=3.9) and "max_steps=120" in found.words(missing=0.0)
     assert "no longer rising" in trend("psnr", [*CLIMB[:2], (60, 28.9)], 60).words(missing=0.0)
 
 
 def test_lower_is_better_falls() -> None:
     found = trend("mae", [(20, 9.0), (40, 8.0), (60, 7.0)], 60)
-    assert found.gain == 1 and "still falling (-1.00 over the last third)" in found.words(missing=2.0)
+    assert found.gain == 1 and "still falling (-1.00 since step 40)" in found.words(missing=2.0)
 
 
 def test_a_flat_end_at_no_learning_rate_is_said_to_be_one() -> None:
     flat = [(20, 28.0), (40, 29.0), (60, 29.0)]
     assert trend("psnr", flat, 60).words(1.0).endswith("more steps alone will not do")
-    assert "as the learning rate had ended" in trend("psnr", flat, 60, rate=0.01).words(1.0)
+    words = trend("psnr", flat, 60, rate=0.01).words(1.0)
+    assert "as the learning rate had ended" in words
+    assert words.endswith("(trainer.max_steps=120)")  # 1 dB from 20 to 40: twice the steps
+    assert trend("psnr", flat, 60, rate=0.01).wanted(2.0) == 240
+    assert trend("psnr", [(20, 29.0), (60, 28.0)], 60, rate=0.01).wanted(5.0) == 120
 
 
 @pytest.mark.parametrize("history", [[], [(60, 29.0)], [(20, math.nan), (60, 29.0)], [(20, 1.0), (40, 2.0)]])
