@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -10,11 +11,11 @@ Heads = Tensor | Sequence[Tensor]
 """One answer [B, K, *spatial]; or several: a list, finest first, or stacked [B, heads, K, *spatial]."""
 
 
-def heads_of(output: Heads, spatial_dims: int) -> Sequence[Tensor]:
+def heads_of(output: Any, spatial_dims: int) -> Sequence[Tensor]:
     """Return the heads of a network's output, the finest first.
 
     Args:
-        output: A tensor; a list of them; or heads stacked along the second axis, as MONAI's DynUNet does.
+        output: `Heads`; stacked as MONAI's DynUNet does. Anything else is returned as the only head.
         spatial_dims: 2 or 3.
     """
     if isinstance(output, Tensor):
