@@ -20,7 +20,7 @@ def heads_of(output: Any, spatial_dims: int) -> Sequence[Tensor]:
     """
     if isinstance(output, Tensor):
         return output.unbind(1) if output.dim() == spatial_dims + 3 else [output]
-    return output
+    return output if isinstance(output, list | tuple) and output else [output]
 
 
 def head_weights(count: int) -> list[float]:
