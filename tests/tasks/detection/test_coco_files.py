@@ -6,8 +6,10 @@ import csv
 import json
 
 import numpy as np
+import pytest
 import torch
 
+from ganatomy.metrics.detection import DetectionTable
 from ganatomy.metrics.detection.table import Image
 from ganatomy.tasks.detection.coco_files import image_of, write_boxes
 
@@ -70,3 +72,29 @@ def test_boxes_in_the_padding_are_cut_to_the_picture():
     kept = image_of(batch, 0, Files())((found, np.array([0.9, 0.8, 0.7]), np.array([1, 2, 3])))
     assert kept.file_boxes.tolist() == [[0, 4, 6, 14], [2, 2, 10, 9]]
     assert kept.scores.tolist() == [0.9, 0.7] and kept.classes.tolist() == [1, 3]
+
+
+def test_more_objects_than_coco_counts_are_all_counted(tmp_path):
+    """140 objects in an image, all found: pycocotools stops at 100 of them unless told otherwise."""
+    coco = pytest.importorskip("pycocotools.coco", reason="pycocotools is not installed")
+    from pycocotools.cocoeval import COCOeval
+
+    rng = np.random.default_rng(0)
+    low = np.stack(np.meshgrid(np.arange(10), np.arange(14), indexing="ij"), -1).reshape(-1, 2) * 18.0
+    truth = np.concatenate([low, low + 16], 1)
+    found = truth + rng.uniform(-2, 2, truth.shape)
+    scores, kinds = rng.permutation(140) / 140, np.zeros(140, int)
+    dense = Image("a", found, scores, kinds, truth, kinds, np.array([180, 252]), found, truth)
+    table = DetectionTable(["cell"], 2)
+    table.update(dense)
+    write_boxes(tmp_path, [dense], ["cell"], 0.0)
+    known = coco.COCO(str(tmp_path / "truth.json"))
+    judge = COCOeval(known, known.loadRes(str(tmp_path / "boxes.json")), "bbox")
+    judge.params.maxDets = [1, 100, 300]
+    judge.evaluate()
+    judge.accumulate()
+    precision = judge.eval["precision"][[0, 5], :, 0, 0]  # [IoU 0.5 and 0.75, recalls, limits]
+    ours = table.compute()
+    for row, name in enumerate(("map50", "map75")):
+        assert float(ours[name]) == pytest.approx(precision[row, :, 2].mean(), abs=1e-6)
+        assert precision[row, :, 1].mean() < float(ours[name]) - 0.1
