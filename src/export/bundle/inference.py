@@ -136,6 +136,7 @@ def _answer(loaded: LoadedRun) -> list[Plain]:
                 "max_detections": task.decoder.max_detections,
                 "nms_iou": task.decoder.nms_iou,
                 "vote": task.decoder.vote,
+                "refinement": task.strength,
             }
         ]
     if isinstance(task, AnomalyTask):

@@ -1,17 +1,22 @@
-"""From images to boxes with the settings of a task: mirror images, decoding, fusion."""
+"""From images to boxes with the settings of a task: mirror images, decoding, fusion, refinement."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
+from ganatomy.data.records import Batch
 from ganatomy.errors import UserError
+from ganatomy.metrics.detection import DetectionTable
 from ganatomy.networks.image_to_image.centernet import Maps
+from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.detection.centernet_decoding import Found, decode
 from ganatomy.tasks.detection.fusion import fused
+from ganatomy.tasks.detection.refining import STRENGTHS, edge_shifts, moved_by, refined
 from ganatomy.tasks.detection.views import (
     SoftMaps,
     SoftViews,
@@ -84,3 +89,82 @@ def check_iou(key: str, value: float) -> None:
     """Raise UserError unless a setting of the task is an IoU between 0 and 1."""
     if not 0 < value < 1:
         raise UserError(f"task.{key}: {value}; must be an IoU between 0 and 1")
+
+
+class RefinedBoxes(AdversarialTask):
+    """Part of a task of boxes that moves their sides, as far as each validation finds best.
+
+    The share of the way is the one with the highest mAP75 on the validation images; of equal ones the
+    smallest, which is none. It is kept with the weights. Tables of all shares are filled in a validation, and
+    that of the chosen one has the scores.
+    """
+
+    def begin_refinement(self, refine: str | None, make_table: Callable[[], DetectionTable]) -> None:
+        """Make the tables of the shares, if boxes are refined; once, in `__init__`.
+
+        Args:
+            refine: "edges", or None.
+            make_table: Returns an empty score table.
+        """
+        self.refine, self.trials = refine, nn.ModuleList()
+        if refine:
+            self.register_buffer("refinement", torch.tensor(STRENGTHS[0]))
+            self.trials.extend(make_table() for _ in STRENGTHS)
+
+    @property
+    def strength(self) -> float:
+        """Return the share of the way to the edges that sides are moved."""
+        return float(self.refinement) if self.refine else 0.0  # type: ignore[arg-type]
+
+    def with_refined(self, batch: Batch, prediction: dict[str, Any]) -> dict[str, Any]:
+        """Return the prediction with its boxes refined, and as they were: `found`, `unrefined`."""
+        if not self.refine:
+            return prediction
+        found = prediction["found"]
+        refined_ones = [
+            refined(image, each, self.strength) for image, each in zip(batch["image"], found, strict=True)
+        ]
+        return {**prediction, "found": refined_ones, "unrefined": found}
+
+    def tried(
+        self, stage: str, batch: Batch, prediction: dict[str, Any]
+    ) -> list[tuple[DetectionTable, Sequence[Found]]]:
+        """Return the tables that a batch is added to, with the boxes of each image for each.
+
+        Args:
+            stage: "val", "test", or another table.
+            batch: Evaluation batch.
+            prediction: What `with_refined` returned.
+        """
+        if stage != "val" or not self.refine:
+            return [(self.tables[stage], prediction["found"])]
+        pairs = list(zip(batch["image"], prediction["unrefined"], strict=True))
+        shifts = [edge_shifts(image.float(), found.boxes) for image, found in pairs]
+        tried = [
+            [
+                moved_by(strength * shift, found, image.shape[1:]) if strength else found
+                for shift, (image, found) in zip(shifts, pairs, strict=True)
+            ]
+            for strength in STRENGTHS
+        ]
+        return list(zip(self.trials, tried, strict=True))  # type: ignore[arg-type]
+
+    def choose_refinement(self) -> None:
+        """Choose the share of the way; the table with its boxes is that of the validation."""
+        best, highest = 0, -1.0
+        for number, table in enumerate(self.trials):
+            score = float(table.compute()["map75"])  # type: ignore[operator]
+            if score > highest:
+                best, highest = number, score
+        for number, table in enumerate(self.trials):
+            if number != best:
+                table.reset()  # type: ignore[operator]
+        if self.refine:
+            self.refinement.fill_(STRENGTHS[best])  # type: ignore[operator]
+            self.tables["val"] = self.trials[best]
+
+    def join_refinement(self, others: Sequence[RefinedBoxes]) -> None:
+        """Take over the mean share of this task and others, to answer for all of them."""
+        if self.refine:
+            mean = sum(task.strength for task in (self, *others)) / (1 + len(others))
+            self.refinement.fill_(mean)  # type: ignore[operator]

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from ganatomy.data.records import Batch
-from ganatomy.metrics.detection import DetectionTable
-from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.detection.centernet_decoding import Found
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75)
@@ -24,79 +20,6 @@ STEPS, ACROSS = 8, 7
 """Places tried on either side of a side, and points across it along each axis."""
 
 
-class RefinedBoxes(AdversarialTask):
-    """Part of a task of boxes that moves their sides, as far as each validation finds best.
-
-    The share of the way is the one with the highest mAP75 on the validation images; of equal ones the
-    smallest, which is none. It is kept with the weights. Tables of all shares are filled in a validation, and
-    that of the chosen one has the scores.
-    """
-
-    def begin_refinement(self, refine: str | None, make_table: Callable[[], DetectionTable]) -> None:
-        """Make the tables of the shares, if boxes are refined; once, in `__init__`.
-
-        Args:
-            refine: "edges", or None.
-            make_table: Returns an empty score table.
-        """
-        self.refine, self.trials = refine, nn.ModuleList()
-        if refine:
-            self.register_buffer("refinement", torch.tensor(STRENGTHS[0]))
-            self.trials.extend(make_table() for _ in STRENGTHS)
-
-    @property
-    def strength(self) -> float:
-        """Return the share of the way to the edges that sides are moved."""
-        return float(self.refinement) if self.refine else 0.0  # type: ignore[arg-type]
-
-    def with_refined(self, batch: Batch, prediction: dict[str, Any]) -> dict[str, Any]:
-        """Return the prediction with its boxes refined, and as they were: `found`, `unrefined`."""
-        if not self.refine:
-            return prediction
-        found = prediction["found"]
-        return {**prediction, "found": all_refined(batch, found, self.strength), "unrefined": found}
-
-    def tried(
-        self, stage: str, batch: Batch, prediction: dict[str, Any]
-    ) -> list[tuple[DetectionTable, Sequence[Found]]]:
-        """Return the tables that a batch is added to, with the boxes of each image for each.
-
-        Args:
-            stage: "val", "test", or another table.
-            batch: Evaluation batch.
-            prediction: What `with_refined` returned.
-        """
-        if stage != "val" or not self.refine:
-            return [(self.tables[stage], prediction["found"])]
-        found = [all_refined(batch, prediction["unrefined"], strength) for strength in STRENGTHS]
-        return list(zip(self.trials, found, strict=True))  # type: ignore[arg-type]
-
-    def choose_refinement(self) -> None:
-        """Choose the share of the way; the table with its boxes is that of the validation."""
-        best, highest = 0, -1.0
-        for number, table in enumerate(self.trials):
-            score = float(table.compute()["map75"])  # type: ignore[operator]
-            if score > highest:
-                best, highest = number, score
-        for number, table in enumerate(self.trials):
-            if number != best:
-                table.reset()  # type: ignore[operator]
-        if self.refine:
-            self.refinement.fill_(STRENGTHS[best])  # type: ignore[operator]
-            self.tables["val"] = self.trials[best]
-
-    def join_refinement(self, others: Sequence[RefinedBoxes]) -> None:
-        """Take over the mean share of this task and others, to answer for all of them."""
-        if self.refine:
-            mean = sum(task.strength for task in (self, *others)) / (1 + len(others))
-            self.refinement.fill_(mean)  # type: ignore[operator]
-
-
-def all_refined(batch: Batch, found: Sequence[Found], strength: float) -> list[Found]:
-    """Return the refined boxes of each image of a batch, see `refined`."""
-    return [refined(image, each, strength) for image, each in zip(batch["image"], found, strict=True)]
-
-
 def refined(image: Tensor, found: Found, strength: float) -> Found:
     """Return the boxes with each side moved towards the strongest edge near it.
 
@@ -107,10 +30,20 @@ def refined(image: Tensor, found: Found, strength: float) -> Found:
     """
     if not strength or not len(found.boxes):
         return found
-    dims = image.dim() - 1
-    moved = found.boxes + strength * edge_shifts(image.float(), found.boxes)
-    limit = torch.tensor(list(image.shape[1:]) * 2, device=moved.device)
-    moved = moved.clamp_min(0).minimum(limit)
+    return moved_by(strength * edge_shifts(image.float(), found.boxes), found, image.shape[1:])
+
+
+def moved_by(shifts: Tensor, found: Found, shape: Sequence[int]) -> Found:
+    """Return the boxes with their sides moved; those that would lose their volume stay.
+
+    Args:
+        shifts: Distances in voxels [N, 2*dims].
+        found: Boxes of an image.
+        shape: Spatial size of the image; boxes are clipped to it.
+    """
+    dims = len(shape)
+    limit = torch.tensor(list(shape) * 2, device=shifts.device)
+    moved = (found.boxes + shifts).clamp_min(0).minimum(limit)
     sound = (moved[:, dims:] > moved[:, :dims]).all(1, keepdim=True)
     return Found(torch.where(sound, moved, found.boxes), found.scores, found.classes)
 

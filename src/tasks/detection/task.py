@@ -24,10 +24,9 @@ from ganatomy.tasks.detection.baselines import Fitted, fit_baselines, from_state
 from ganatomy.tasks.detection.centernet_targets import TruthMaps
 from ganatomy.tasks.detection.chosen import LEAST, decided
 from ganatomy.tasks.detection.coco_files import boxes_found, image_of, write_boxes
-from ganatomy.tasks.detection.decoder import Decoder, check_iou
+from ganatomy.tasks.detection.decoder import Decoder, RefinedBoxes, check_iou
 from ganatomy.tasks.detection.drawing import drawn, panels
 from ganatomy.tasks.detection.losses import box_losses, loss_weights
-from ganatomy.tasks.detection.refining import RefinedBoxes
 from ganatomy.tasks.detection.typical import typical_sides
 from ganatomy.tasks.detection.views import SoftMaps, SoftViews, maps_in_windows, mirrored_back
 from ganatomy.tasks.recipe import Recipe

@@ -16,6 +16,7 @@ from ganatomy.data.regrid import Grid
 from ganatomy.data.transforms.boxes import move_boxes, usable_boxes
 from ganatomy.errors import UserError
 from ganatomy.tasks.detection.centernet_decoding import decode
+from ganatomy.tasks.detection.refining import refined
 from ganatomy.tasks.detection.views import SoftMaps
 
 
@@ -88,6 +89,7 @@ class Boxes(Transform):
         max_detections: Most boxes per image.
         nms_iou: Of two boxes of a class with a larger IoU, the one with the lower score is dropped.
         vote: Average the box of each peak with those of the cells around it.
+        refinement: Share of the way to the nearest edge that the sides of boxes are moved.
     """
 
     def __init__(
@@ -99,9 +101,11 @@ class Boxes(Transform):
         max_detections: int,
         nms_iou: float,
         vote: bool = False,
+        refinement: float = 0.0,
     ) -> None:
         self.folder, self.classes, self.threshold = Path(output_dir), classes, threshold
-        self.stride, self.max_detections, self.nms_iou, self.vote = stride, max_detections, nms_iou, vote
+        self.stride, self.max_detections, self.nms_iou = stride, max_detections, nms_iou
+        self.vote, self.refinement = vote, refinement
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Write the boxes of one image, and return the data with `boxes`."""
@@ -114,6 +118,7 @@ class Boxes(Transform):
         found = decode(
             maps, self.stride, image.shape[1:], self.max_detections, nms_iou=self.nms_iou, vote=self.vote
         )[0]
+        found = refined(torch.as_tensor(image), found, self.refinement)
         here = Grid(np.asarray(file["affine"]), tuple(image.shape[1:]))
         there = Grid(np.asarray(file["input_affine"]), tuple(int(n) for n in file["input_shape"]))
         moved = move_boxes(found.boxes.cpu().numpy().astype(np.float64), here, there)
