@@ -18,7 +18,7 @@ from ganatomy.errors import UserError
 from ganatomy.networks.image_to_image.centernet import InstanceMaps
 from ganatomy.tasks.detection import InstanceDetectionTask
 from ganatomy.tasks.detection.centernet_decoding import Found
-from ganatomy.tasks.detection.chosen import with_room
+from ganatomy.tasks.detection.instances.chosen import with_room
 from ganatomy.tasks.detection.instances.written import kept_numbers
 from tests.tasks.detection.test_task import words_of
 from tests.test_resume import assert_same_end, run_until
