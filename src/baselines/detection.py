@@ -17,8 +17,8 @@ Detector = Callable[[np.ndarray], Boxes]
 
 QUANTILES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 BLURS = (0.0, 1.0, 2.0)
-MOST = 100
-"""Boxes per image, at most, unless the task allows more."""
+MOST, FIRST_MOST = 300, 100
+"""Boxes per image, at most, unless the task allows more; and what runs of earlier versions had."""
 SPREAD = (0.5, 2.0)
 """Factors on the smallest and largest size of 96 % of the training objects that a part may have."""
 
@@ -103,9 +103,9 @@ class ThresholdDetector:
     @classmethod
     def from_state(cls, state: Mapping[str, np.ndarray]) -> ThresholdDetector:
         """Return the detector that gave these arrays; those of earlier versions name no number of boxes."""
-        level, sign, blur, smallest, largest, *most = state["numbers"].tolist()
+        level, sign, blur, smallest, largest, *more = state["numbers"].tolist()
         sizes = Sizes(smallest, largest, state["usual"])
-        return cls(level, int(sign), blur, sizes, *(int(number) for number in most))
+        return cls(level, int(sign), blur, sizes, int(more[0]) if more else FIRST_MOST)
 
 
 def parts_of_size(parts: np.ndarray, above: np.ndarray, sizes: Sizes, most: int) -> tuple[Boxes, np.ndarray]:

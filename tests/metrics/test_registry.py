@@ -53,7 +53,13 @@ RUNS = {
             *("model.generator.stem=4", "model.generator.head=4", "model.generator.body.channels=[4,8]"),
             *("model.generator.body.strides=[2]", "model.generator.body.out_channels=4"),
             *("model.discriminator.channels=4", "model.discriminator.num_layers_d=1"),
-        ]
+        ],
+        [
+            *("task=detection", "data=cells", "task.instances=true", "data.size=32", "data.subjects=6"),
+            *("data.split=[4,1,1]", "data.objects=[2,4]", "data.cache=none", "model.discriminator=null"),
+            *("model.generator.stem=4", "model.generator.head=4", "model.generator.body.channels=[4,8]"),
+            *("model.generator.body.strides=[2]", "model.generator.body.out_channels=4"),
+        ],
     ],
     "anomaly": [
         [

@@ -22,10 +22,10 @@ from ganatomy.pictures.boxes import HEAT, TRUTH, class_colours
 from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.detection.baselines import Fitted, fit_baselines, from_states, states
 from ganatomy.tasks.detection.centernet_targets import TruthMaps
-from ganatomy.tasks.detection.chosen import LEAST, decided
 from ganatomy.tasks.detection.coco_files import boxes_found, image_of, write_boxes
 from ganatomy.tasks.detection.decoder import Decoder, RefinedBoxes, check_iou
 from ganatomy.tasks.detection.drawing import drawn, panels
+from ganatomy.tasks.detection.instances.chosen import LEAST, decided
 from ganatomy.tasks.detection.losses import box_losses, loss_weights
 from ganatomy.tasks.detection.typical import typical_sides
 from ganatomy.tasks.detection.views import SoftMaps, SoftViews, maps_in_windows, mirrored_back

@@ -18,6 +18,7 @@ from ganatomy.errors import UserError
 from ganatomy.networks.image_to_image.centernet import InstanceMaps
 from ganatomy.tasks.detection import InstanceDetectionTask
 from ganatomy.tasks.detection.centernet_decoding import Found
+from ganatomy.tasks.detection.instances.chosen import with_room
 from ganatomy.tasks.detection.instances.written import kept_numbers
 from tests.tasks.detection.test_task import words_of
 from tests.test_resume import assert_same_end, run_until
@@ -153,10 +154,12 @@ def test_impossible_settings_are_one_line(prepared, words, message):
         preflight.check_monitor(prepared(*words)[1])
 
 
-def test_room_for_the_most_objects_of_a_training_image(prepared):
-    assert prepared()[1].decoder.max_detections == 100
-    dense = ["data.size=128", "data.objects=[70,70]", "data.radius=[3,4]"]
-    assert 120 < prepared(*dense)[1].decoder.max_detections <= 140
+def test_room_for_the_most_objects_of_a_training_image(prepared, monkeypatch):
+    data, task = prepared()
+    assert task.decoder.max_detections == 300
+    case = data.whole(data.records["train"][0])
+    monkeypatch.setattr(type(data), "whole", lambda *_: case | {"boxes": np.zeros((400, 4))})
+    assert with_room({"max_detections": None}, data)["max_detections"] == 800
     assert prepared("task.max_detections=7")[1].decoder.max_detections == 7
 
 

@@ -9,7 +9,7 @@ from ganatomy.errors import UserError
 
 INSTANCES = "ganatomy.tasks.detection.InstanceDetectionTask"
 PLAIN = "ganatomy.tasks.detection.DetectionTask"
-LEAST, ROOM = 100, 2
+LEAST, ROOM = 300, 2
 """Most boxes of an image where objects are few; else so many times the most objects of a training image."""
 
 
