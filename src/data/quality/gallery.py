@@ -35,7 +35,8 @@ def drawn(preparation: Preparation, case: Case) -> dict[Side, bytes]:
     found: dict[Side, bytes] = {}
     for side in SIDES:
         if side in ready:
-            own = ready if side == "image" else {"image": ready["target"]}
+            region = {"mask": ready["mask"]} if "mask" in ready else {}
+            own = ready if side == "image" else {"image": ready["target"]} | region
             found[side] = picture(own, case[side].ndim == 4 and preparation.spatial_dims == 2)
     return found
 

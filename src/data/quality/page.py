@@ -15,6 +15,9 @@ from ganatomy.data.problems import grouped
 from ganatomy.data.records import Case, Fault
 
 SIDE = 144
+DIMMED = 0.35
+"""Brightness of what lies outside the mask, as a share of its own."""
+EDGE = "#ffffff"
 COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#d55e00", "#0072b2", "#cc79a7", "#f0e442"]
 STYLE = """
 body { margin: 0 auto; max-width: 1080px; padding: 40px 28px; color: #202124; }
@@ -95,28 +98,36 @@ def histogram(values: Mapping[str, np.ndarray], bins: int = 64) -> str:
 
 
 def picture(case: Case, sliced: bool) -> bytes:
-    """Draw a prepared case as a small PNG, with outlines of its masks and its boxes.
+    """Draw a prepared case as a small PNG, with outlines of its labels and its boxes.
 
-    Of a volume the slice with most labelled voxels is drawn, or else the middle one. `sliced`: slices are the
-    first axis, because the case is served slice by slice.
+    Of a volume the slice with most labelled voxels is drawn, or else the middle one. What lies outside the
+    region of losses and scores (`mask`) is dimmed, and its edge is drawn in white.
+
+    Args:
+        case: The prepared case.
+        sliced: Slices are the first axis, because the case is served slice by slice.
     """
-    image, label = case["image"], case.get("label")
+    seen = {key: case[key] for key in ("image", "label", "mask") if key in case}
     if sliced:
-        image, label = np.moveaxis(image, 0, -1), None if label is None else np.moveaxis(label, 0, -1)
-    if image.ndim == 4:
-        counts = (label > 0).sum((0, 1, 2)) if label is not None else np.zeros(image.shape[-1])
-        z = int(counts.argmax()) if counts.any() else image.shape[-1] // 2
-        image, label = image[..., z], None if label is None else label[..., z]
+        seen = {key: np.moveaxis(array, 0, -1) for key, array in seen.items()}
+    if seen["image"].ndim == 4:
+        counts = (seen["label"] > 0).sum((0, 1, 2)) if "label" in seen else np.zeros(0)
+        z = int(counts.argmax()) if counts.any() else seen["image"].shape[-1] // 2
+        seen = {key: array[..., z] for key, array in seen.items()}
+    image, label = seen["image"], seen.get("label")
     shades = image[:3] if len(image) >= 3 else image[:1].repeat(3, 0)
     finite = shades[np.isfinite(shades)]
     low, high = np.percentile(finite, [0.5, 99.5]) if finite.size else (0, 1)
     shades = np.clip((shades - low) / (high - low if high > low else 1), 0, 1) * 255
     shades = np.nan_to_num(shades, nan=0)
+    if "mask" in seen:
+        shades = np.where(seen["mask"] > 0, shades, shades * DIMMED)
     drawn = Image.fromarray(np.moveaxis(shades, 0, -1).astype(np.uint8))
     scale = SIDE / max(drawn.size)
     drawn = drawn.resize((max(1, round(drawn.width * scale)), max(1, round(drawn.height * scale))))
-    if label is not None:
-        drawn = _edged(drawn, label[0])
+    for areas, colours in ((seen.get("mask"), [EDGE]), (label, COLOURS)):
+        if areas is not None:
+            drawn = _edged(drawn, areas[0], colours)
     if case["image"].ndim == 3 and len(case.get("boxes", ())):
         pen = ImageDraw.Draw(drawn)
         for (y1, x1, y2, x2), value in zip(case["boxes"] * scale, case["classes"], strict=True):
@@ -126,13 +137,13 @@ def picture(case: Case, sliced: bool) -> bytes:
     return out.getvalue()
 
 
-def _edged(drawn: Image.Image, label: np.ndarray) -> Image.Image:
+def _edged(drawn: Image.Image, label: np.ndarray, colours: Sequence[str]) -> Image.Image:
     pixels = np.array(drawn)
     classes = np.array(Image.fromarray(label.astype(np.uint8)).resize(drawn.size, Image.Resampling.NEAREST))
     padded = np.pad(classes, 1, mode="edge")
     around = np.stack([padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]])
     for value in range(1, int(classes.max(initial=0)) + 1):
-        colour = COLOURS[(value - 1) % len(COLOURS)]
+        colour = colours[(value - 1) % len(colours)]
         pixels[(classes == value) & (around != value).any(0)] = [
             int(colour[i : i + 2], 16) for i in (1, 3, 5)
         ]

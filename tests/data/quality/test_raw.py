@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from PIL import Image
 
 from ganatomy.data.quality.faults import inspect
 from ganatomy.data.quality.inventory import facts, narrow, take
-from ganatomy.data.quality.page import listed, picture
+from ganatomy.data.quality.page import DIMMED, listed, picture
 from ganatomy.data.quality.raw import raw_of, units_of
 from ganatomy.data.records import Fault
 from ganatomy.data.sources.folder import Folder
@@ -99,3 +100,14 @@ def test_a_picture_of_nan_is_drawn_without_a_warning() -> None:
         assert picture({"image": image}, False).startswith(b"\x89PNG")
         image[0, :4] = np.arange(8)
         assert picture({"image": image}, False).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("depth", [(), (4,)], ids=["image", "volume"])
+def test_what_lies_outside_the_mask_is_dimmed(depth: tuple[int, ...]) -> None:
+    image = np.broadcast_to(np.linspace(1, 2, 32)[:, None, *(None for _ in depth)], (1, 32, 32, *depth))
+    mask = np.zeros((1, 32, 32, *depth), np.uint8)
+    mask[:, :, :16] = 1
+    png = picture({"image": image.astype(np.float32), "mask": mask}, False)
+    shades = np.array(Image.open(io.BytesIO(png)).convert("L")).astype(float)
+    inside, outside = shades[40:, :64].mean(), shades[40:, 80:].mean()
+    assert outside == pytest.approx(DIMMED * inside, rel=0.05)
