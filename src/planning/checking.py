@@ -53,7 +53,7 @@ def write_plan(config: CheckConfig, path: Path, data: DataModule) -> None:
     """
     given = [w for w in given_words(HydraConfig.get()) if key_of(w).split(".")[0] in REPEATED]
     words = [f"task={config.plan_task or suited_task(data)}", *given]
-    plan = make_plan(words, config.minutes, config.memory, searched(), tell=print_status)
+    plan = make_plan(words, config.minutes, config.memory, searched(), notify=print_status)
     writing.write_plan(plan, path, config.overwrite)
     console = Terminal()
     console.print(writing.table(plan))
