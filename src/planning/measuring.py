@@ -50,6 +50,7 @@ class Measured:
         validation: One validation of all cases.
         test: The test of all cases, with the baselines.
         memory: Peak, of all processes of a machine together.
+        cached: Part of it that holds prepared cases.
     """
 
     start: float
@@ -60,6 +61,7 @@ class Measured:
     validation: float
     test: float
     memory: float
+    cached: float = 0.0
 
     def seconds(self, steps: int, validations: int, every: int) -> float:
         """Return the time of a run from its command to its last line.
@@ -105,7 +107,8 @@ def measured(cfg: Config, data: Fingerprint, task: str, seed_words: str = "") ->
     if found is None:
         found = _whole(trial(one, limits), data, cfg)
         _write(path, found)
-    return replace(found, memory=found.memory * cfg.trainer.devices)
+    count = cfg.trainer.devices
+    return replace(found, memory=found.memory * count, cached=found.cached * count)
 
 
 def _limits(data: Fingerprint, batch: int) -> dict[str, int]:
@@ -161,6 +164,7 @@ def _whole(found: Mapping[str, float], data: Fingerprint, cfg: Config) -> Measur
         validation=found["validation"] * max(1.0, data.cases["val"] / max(found["val_cases"], 1)),
         test=found["test"] * max(1.0, data.cases["test"] / max(found["test_cases"], 1)),
         memory=found["memory"] + max(0.0, more),
+        cached=found["cached"] + max(0.0, more) if cfg.data.cache == "memory" else 0.0,
     )
 
 
