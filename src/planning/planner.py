@@ -118,7 +118,7 @@ def suited_task(data: DataModule) -> str:
     if "boxes" in has and "label" not in has:
         found.insert(0, "detection")
     if len(found) != 1:
-        what = f"labels and targets; choose task={' or task='.join(found)}"
+        what = "labels and targets; choose task=segmentation, enhancement or translation"
         nothing = "no labels, boxes or targets; choose task=enhancement (adds noise), synthesis or anomaly"
         raise UserError(f"task: the data have {what if found else nothing}")
     return found[0]
