@@ -31,8 +31,10 @@ def files(config: CheckConfig) -> tuple[Path, Path]:
     Raises:
         UserError: A plan is there already, or keys of plans are given without one.
     """
-    if not config.plan and (config.plan_task or config.overwrite):
-        raise UserError("task, overwrite: say something beside plan=true alone")
+    if not config.plan and config.plan_task:
+        raise UserError("task: check reads the data only; leave task=... out, or plan for it with plan=true")
+    if not config.plan and config.overwrite:
+        raise UserError("overwrite: counts beside plan=true alone; leave it out")
     plan = Path(config.output or "plan.yaml")
     if not config.plan:
         return Path(config.output or "check.html"), plan
