@@ -104,6 +104,8 @@ OTHERS = (
     "ganatomy.launch.first_words",
     "ganatomy.data.quality.familiarity.fit",
     "ganatomy.data.quality.familiarity.judge",
+    "ganatomy.config.plans.grammar",
+    "ganatomy.planning.collector",
 )
 """Modules that are no entry; those of their functions and classes that have an example are run too."""
 

@@ -17,6 +17,8 @@ ROOM = 0.85
 """share of the memory: what is measured differs from run to run."""
 VALIDATIONS, FEWEST, DEAR = 5, 2, 0.15
 """Validations of a run, the fewest, and the share of its time that they may take."""
+CACHED = 0.3
+"""Share of the memory from which prepared cases are better kept on disk."""
 LEAST = 20
 """Fewest steps that a plan is made for."""
 SMALLEST = 32
@@ -65,17 +67,22 @@ def too_much(draft: Draft, found: Measured) -> bool:
 
 
 def shrink(draft: Draft, found: Measured) -> None:
-    """Make batch, then image, smaller, so that the memory suffices by a rule of three.
+    """Cache on disk, or make batch, then image, smaller, so that the memory suffices by a rule of three.
 
     Raises:
         UserError: Nothing is left that could be made smaller.
     """
-    wanted = (ROOM * draft.memory * GB - IDLE) / max(found.memory - IDLE, 1)
+    more = f"smaller, as a trial took {found.memory / GB:.2g} of {draft.memory:g} GB"
+    if found.cached > CACHED * found.memory and not draft.is_given("data.cache"):
+        why = f"prepared cases would take {found.cached / GB:.2g} of {draft.memory:g} GB"
+        draft.put("data.cache", "disk", why)
+        return
+    always = IDLE + found.cached
+    wanted = (ROOM * draft.memory * GB - always) / max(found.memory - always, 1)
     if wanted <= 0:
         raise UserError(
-            f"plan_memory: {draft.memory:g} GB are too few, as an idle process takes {IDLE / GB:g}"
+            f"plan_memory: {draft.memory:g} GB are too few: {always / GB:.2g} are taken without any network"
         )
-    more = f"smaller, as a trial took {found.memory / GB:.2g} of {draft.memory:g} GB"
     before = draft.words()
     batch = draft.get("data.batch_size")
     rows = max(1, 2 ** int(math.log2(max(1.0, batch * wanted))))
@@ -92,7 +99,7 @@ def shrink(draft: Draft, found: Measured) -> None:
             if draft.get("data.patch") is not None or draft.get("data.size") is None
             else "data.size"
         )
-        draft.again(key, sides, more)
+        draft.again(key, sides[0] if len(set(sides)) == 1 else sides, more)
         networks.choose(draft)
     if draft.words() == before:
         raise UserError(

@@ -31,8 +31,10 @@ def files(config: CheckConfig) -> tuple[Path, Path]:
     Raises:
         UserError: A plan is there already, or keys of plans are given without one.
     """
-    if not config.plan and (config.plan_task or config.overwrite):
-        raise UserError("task, overwrite: say something beside plan=true alone")
+    if not config.plan and config.plan_task:
+        raise UserError("task: check reads the data only; leave task=... out, or plan for it with plan=true")
+    if not config.plan and config.overwrite:
+        raise UserError("overwrite: counts beside plan=true alone; leave it out")
     plan = Path(config.output or "plan.yaml")
     if not config.plan:
         return Path(config.output or "check.html"), plan
@@ -53,7 +55,7 @@ def write_plan(config: CheckConfig, path: Path, data: DataModule) -> None:
     """
     given = [w for w in given_words(HydraConfig.get()) if key_of(w).split(".")[0] in REPEATED]
     words = [f"task={config.plan_task or suited_task(data)}", *given]
-    plan = make_plan(words, config.minutes, config.memory, searched(), tell=print_status)
+    plan = make_plan(words, config.minutes, config.memory, searched(), notify=print_status)
     writing.write_plan(plan, path, config.overwrite)
     console = Terminal()
     console.print(writing.table(plan))

@@ -31,6 +31,8 @@ LOOKED_AT, FEWEST, MOST = 2_000_000, 4, 16
 """Voxels of the validation cases of a trial, and the fewest and most of these."""
 REPORT = 3.0
 """Seconds that the report and the end of a process take."""
+COMPOSING = 1.2
+"""Time to the first line of a run's work over that of a trial, which composes nothing."""
 SETS = ("synthesis", "anomaly")
 """Tasks whose scores are of all cases together: their trial uses all of them."""
 
@@ -40,7 +42,7 @@ class Measured:
     """Parts of a run's time, in seconds, and its memory in bytes.
 
     Attributes:
-        start: From the start of the process to the first line of its work, twice: composition comes on top.
+        start: From the start of the process to the first line of its work.
         read: Reading and checking all cases.
         set_up: Networks, planner, results.
         step: One step with its loading.
@@ -48,6 +50,7 @@ class Measured:
         validation: One validation of all cases.
         test: The test of all cases, with the baselines.
         memory: Peak, of all processes of a machine together.
+        cached: Part of it that holds prepared cases.
     """
 
     start: float
@@ -58,6 +61,7 @@ class Measured:
     validation: float
     test: float
     memory: float
+    cached: float = 0.0
 
     def seconds(self, steps: int, validations: int, every: int) -> float:
         """Return the time of a run from its command to its last line.
@@ -103,7 +107,8 @@ def measured(cfg: Config, data: Fingerprint, task: str, seed_words: str = "") ->
     if found is None:
         found = _whole(trial(one, limits), data, cfg)
         _write(path, found)
-    return replace(found, memory=found.memory * cfg.trainer.devices)
+    count = cfg.trainer.devices
+    return replace(found, memory=found.memory * count, cached=found.cached * count)
 
 
 def _limits(data: Fingerprint, batch: int) -> dict[str, int]:
@@ -151,7 +156,7 @@ def _whole(found: Mapping[str, float], data: Fingerprint, cfg: Config) -> Measur
     else:
         more = 0.0
     return Measured(
-        start=found["start"] * 1.5,
+        start=found["start"] * COMPOSING,
         read=found["read"] * total / max(found["cases"], 1),
         set_up=found["set_up"],
         step=found["step"],
@@ -159,6 +164,7 @@ def _whole(found: Mapping[str, float], data: Fingerprint, cfg: Config) -> Measur
         validation=found["validation"] * max(1.0, data.cases["val"] / max(found["val_cases"], 1)),
         test=found["test"] * max(1.0, data.cases["test"] / max(found["test_cases"], 1)),
         memory=found["memory"] + max(0.0, more),
+        cached=found["cached"] + max(0.0, more) if cfg.data.cache == "memory" else 0.0,
     )
 
 

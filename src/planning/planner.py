@@ -57,7 +57,7 @@ def make_plan(
     minutes: float,
     memory: float,
     folders: Sequence[str] = (),
-    tell: Callable[[str], None] = lambda line: None,
+    notify: Callable[[str], None] = lambda line: None,
 ) -> Plan:
     """Make a plan for `train <words>`.
 
@@ -66,7 +66,7 @@ def make_plan(
         minutes: Time of the run on this machine.
         memory: GB that it may take.
         folders: Folders that Hydra searches beside conf/.
-        tell: Called with a line on what takes seconds.
+        notify: Called with a line on what takes seconds.
 
     Raises:
         UserError: The words are refused, the data cannot be used, or time or memory are too small.
@@ -81,7 +81,7 @@ def make_plan(
     draft = Draft(data, plain, given, task, 60 * minutes, memory)
     rules.apply(draft)
     for number in range(TRIES):
-        tell(f"plan: a trial of a few steps, validation and test{', smaller' if number else ''} ...")
+        notify(f"plan: a trial of a few steps, validation and test{', smaller' if number else ''} ...")
         found = measured(_settled(draft, words, folders), data, task)
         if not budget.too_much(draft, found):
             break
@@ -118,7 +118,7 @@ def suited_task(data: DataModule) -> str:
     if "boxes" in has and "label" not in has:
         found.insert(0, "detection")
     if len(found) != 1:
-        what = f"labels and targets; choose task={' or task='.join(found)}"
+        what = "labels and targets; choose task=segmentation, enhancement or translation"
         nothing = "no labels, boxes or targets; choose task=enhancement (adds noise), synthesis or anomaly"
         raise UserError(f"task: the data have {what if found else nothing}")
     return found[0]

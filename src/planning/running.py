@@ -63,7 +63,7 @@ def _plan(cfg: Config, run: Run) -> dict[str, Any]:
     words = [word for word in given_words(HydraConfig.get()) if not word.startswith(("hydra.", "+hydra."))]
     folders = searched()
     asked = [word for word in words if key_of(word) not in OWN]
-    plan = make_plan(asked, cfg.plan_minutes, cfg.plan_memory, folders, tell=print_status)
+    plan = make_plan(asked, cfg.plan_minutes, cfg.plan_memory, folders, notify=print_status)
     write_whole(run.path / FILE, text_of_plan(plan).encode())
     plain = composed(plan.words(asked), folders)
     kept = ("plan", "plan_minutes", "plan_memory", "run_dir", "name")

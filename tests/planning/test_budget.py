@@ -73,9 +73,16 @@ def test_memory_takes_from_the_batch_and_then_from_the_patch() -> None:
     assert plan.get("data.patch") == [64, 64]
     budget.shrink(plan, FOUND)
     assert plan.get("data.batch_size") == 2
-    assert plan.get("data.patch") == [32, 32]  # 64 times the root of 0.233, in eights and no less than 32
+    assert plan.get("data.patch") == 32  # 64 times the root of 0.233, in eights and no less than 32
     with pytest.raises(UserError, match="plan_memory: a run takes 2 GB with the smallest batch"):
         budget.shrink(plan, FOUND)
+
+
+def test_a_cache_that_fills_the_memory_goes_to_disk() -> None:
+    plan = draft(memory=1.0, data={"batch_size": 16, "patch": [64, 64], "size": None, "cache": "memory"})
+    budget.shrink(plan, replace(FOUND, cached=GB))
+    assert plan.words() == {"data.cache": "disk"}
+    assert plan.rows["data.cache"].why == "prepared cases would take 1 of 1 GB"
 
 
 def test_less_than_an_idle_process_is_refused() -> None:

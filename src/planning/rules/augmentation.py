@@ -26,7 +26,7 @@ def choose(draft: Draft) -> None:
     elif not any("Affine" in str(each) or "Rotat" in str(each) for each in own):
         chosen = [*(_flip(keys, axis) for axis in axes), *_moved(draft, keys)]
         draft.put("data.augment", chosen, f"{why}; turns, zooms and intensity as scans differ in them")
-    if draft.has("task.mirror_axes") and draft.task in ("segmentation", "detection"):
+    if draft.has("task.mirror_axes"):
         draft.put("task.mirror_axes", axes, "evaluation averages over these flips" if axes else why)
 
 

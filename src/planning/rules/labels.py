@@ -38,7 +38,7 @@ def _classes(draft: Draft) -> None:
 
 def _boxes(draft: Draft) -> None:
     most = draft.data.boxes[1]
-    limit = max(100, -(-3 * most // 2 // 50) * 50)
+    limit = max(draft.get("task.max_detections", 100), -(-3 * most // 2 // 50) * 50)
     draft.put("task.max_detections", limit, f"images hold up to {most} boxes")
     crowding = draft.data.crowding
     overlap = 0.7 if crowding >= 0.4 else 0.6 if crowding >= 0.3 else 0.5
