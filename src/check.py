@@ -87,7 +87,6 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     wanted = gallery.sample(records, pictures)
     steps = iter(track(records, "reading", console=Terminal(stderr=True), transient=True))
     next(steps)
-
     kept: list[float] = []
     shares: dict[tuple[Any, ...], float] = {}  # by size and affine, which most images have in common
 
@@ -109,7 +108,8 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     for record in {r.case: r for one, other, _ in found.alike for r in (one, other)}.values():
         if record.case not in wanted:
             draw(record, data.source.load(record))
-    facts = _facts(found, data)
+    regions = data.regions.words(data.label_values) if data.regions else ""
+    facts = inventory.facts(found, data.source) | inventory.settings(found, data.preparation, regions)
     _print(console, found, data, facts)
     headers = _headers(console, data.source, records)
     if data.source.size is not None:
@@ -123,14 +123,6 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
         write_private(private, data.source.keys())
         console.print(f"keys: {private} (private: patients and files behind these names)")
     return found
-
-
-def _facts(found: Inventory, data: DataModule) -> dict[str, str]:
-    """Return name and text of facts about the files, the settings and the regions."""
-    from ganatomy.data.quality import inventory
-
-    facts = inventory.facts(found, data.source) | inventory.settings(found, data.preparation)
-    return facts | ({} if data.regions is None else {"regions": data.regions.words(data.label_values)})
 
 
 def _headers(console: Console, source: Source, records: list[Record]) -> dict[str, str]:
@@ -172,9 +164,9 @@ def _print(console: Console, found: Inventory, data: DataModule, facts: dict[str
 
     from ganatomy.data.known import doubts, overview
     from ganatomy.data.problems import told_once
-    from ganatomy.data.quality import inventory
+    from ganatomy.data.quality import counts
 
-    scores = inventory.narrow(*inventory.table(found, data.source, data.regions), console.width)
+    scores = counts.narrow(*counts.table(found, data.source, data.regions), console.width)
     series = overview(data.source)  # not on the page: text that was typed at a scanner may identify a person
     for first, *others in ([series] if series else []) + [[tuple(scores[0]), *map(tuple, scores[1])]]:
         table = Table(box=box.SIMPLE_HEAD)
@@ -213,18 +205,18 @@ def _page(found: Inventory, data: DataModule, drawn: Drawn, wanted: set[str], *f
     import numpy as np
 
     from ganatomy.data.known import doubts
-    from ganatomy.data.quality import inventory, page
+    from ganatomy.data.quality import counts, page
     from ganatomy.data.quality.gallery import SIDES, shown_side
     from ganatomy.data.records import SPLITS, Fault
 
-    warnings, counts = doubts(data.source, data.intensity), inventory.table(found, data.source, data.regions)
+    warnings, cells = doubts(data.source, data.intensity), counts.table(found, data.source, data.regions)
     alike = [
         (f"{record.case} ({record.split}), correlation {value:.3f}", drawn[shown_side(record), record.case])
         for one, other, value in found.alike
         for record in (one, other)
     ]
     parts = {
-        "Counts": page.grid(*inventory.narrow(*counts, PAGE_WIDTH)),
+        "Counts": page.grid(*counts.narrow(*cells, PAGE_WIDTH)),
         **{
             head: page.grid(["", ""], [list(row) for row in rows.items()])
             for head, rows in zip(("Files and arrays", "In DICOM headers"), facts, strict=True)

@@ -85,9 +85,8 @@ CASES = {
         "for a class of your own set GANATOMY_TARGETS=mylab.",
     ),
     "a generator that answers a list": (
-        ["model.generator={_target_: monai.networks.nets.SegResNetDS, blocks_down: [1, 1, 1], dsdepth: 2}"],
-        "model.generator: SegResNetDS returns a list where one tensor is needed; "
-        "set model.generator.dsdepth=1",
+        ["model.generator={_target_: monai.networks.nets.BasicUNetPlusPlus, features: [4, 4, 8, 8, 8, 4]}"],
+        "model.generator: BasicUNetPlusPlus returns a list where one tensor is needed; wrap it in a class",
     ),
     "a generator that rounds sides down": (
         [

@@ -106,13 +106,7 @@ def complete(cfg: Config, data: DataModule) -> Config:
 
 
 def _refuse_unread(task: Plain, generator: Plain, data: DataModule) -> None:
-    """Raise UserError for regions, or an ignore label, of data whose label maps the task takes as they are.
-
-    Args:
-        task: Completed section `task`.
-        generator: Completed section `model.generator`.
-        data: Data of the run.
-    """
+    """Raise UserError for regions, or an ignore label, where the task takes label maps as they are."""
     if data.given_regions[0] and not task.get("label_map"):
         raise UserError("data.regions: only task=segmentation learns regions that overlap; leave it out")
     structure = task.get("structure") or {}

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from ganatomy.config.plans.grammar import quoted
 from ganatomy.config.schema import TrainerConfig
 from ganatomy.errors import UserError
 from ganatomy.launch.distributed import devices_and_nodes
-from ganatomy.launch.processes import quoted
 from ganatomy.launch.reports import is_peer_failure
 from ganatomy.runs import multirun
 from ganatomy.runs.directory import Run

@@ -111,6 +111,8 @@ class Sampled(TwoSided):
     @property
     def sampling_notes(self) -> list[str]:
         """Return what is drawn more often than the rest, for the start of a run."""
+        if not self.records:
+            return []
         label, boxes = self._names()
         cut = self.patches
         of_label = words(cut.label_weights[1:], label[1:]) if cut and cut.label_weights else ""

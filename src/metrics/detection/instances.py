@@ -52,7 +52,7 @@ def jaccard(shared: np.ndarray) -> tuple[float, float]:
 
     Example:
         >>> jaccard(common(np.array([1, 1, 2, 0]), np.array([1, 1, 1, 2])))
-        (3.0, 6.0)
+        (3.0, 7.0)
     """
     inside = shared[1:, 1:]
     sizes, theirs = shared[1:].sum(1), shared[:, 1:].sum(0)

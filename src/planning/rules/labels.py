@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ganatomy.baselines.detection import MOST
 from ganatomy.planning.draft import Draft
 
 RARE_VOXELS, RARE_CASES = 0.05, 0.1
@@ -38,7 +39,7 @@ def _classes(draft: Draft) -> None:
 
 def _boxes(draft: Draft) -> None:
     most = draft.data.boxes[1]
-    limit = max(draft.get("task.max_detections", 100), -(-3 * most // 2 // 50) * 50)
+    limit = max(draft.get("task.max_detections") or MOST, -(-3 * most // 2 // 50) * 50)
     draft.put("task.max_detections", limit, f"images hold up to {most} boxes")
     crowding = draft.data.crowding
     overlap = 0.7 if crowding >= 0.4 else 0.6 if crowding >= 0.3 else 0.5

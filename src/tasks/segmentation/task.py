@@ -143,7 +143,7 @@ class SegmentationTask(PostprocessedTask):
 
     def discriminator_inputs(self, batch: Batch, output: Heads) -> tuple[Tensor, Tensor]:
         image, label, valid = self._part(batch, slice(labelled(batch)))
-        logits = heads_of(output, self.recipe.spatial_dims)[0][: len(label)]
+        logits = heads_of(output, batch["image"].dim() - 2)[0][: len(label)]
         truth, prediction = encoded(self.masks, self.labelling, label, logits, valid)
         return self._shown(image, truth), self._shown(image, prediction)
 
@@ -160,7 +160,7 @@ class SegmentationTask(PostprocessedTask):
         return mask if getattr(self.discriminator, "alone", False) else torch.cat([image, mask], 1)
 
     def task_losses(self, batch: Batch, output: Heads) -> dict[str, Tensor]:
-        heads, count = heads_of(output, self.recipe.spatial_dims), labelled(batch)
+        heads, count = heads_of(output, batch["image"].dim() - 2), labelled(batch)
         losses: dict[str, Tensor] = {}
         if self.weight:
             _, label, valid = self._part(batch, slice(count))

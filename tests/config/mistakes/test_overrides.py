@@ -53,7 +53,7 @@ def test_the_word_to_type_can_be_pasted_and_means_what_was_meant(text: str) -> N
         "data.classes=[bg, a (b)]": """type 'data.classes=[bg,"a (b)"]'""",
         "task=null": "task=null: no such choice; choose from anomaly, detection, enhancement",
         "task=5": "task=5: no such choice; choose from anomaly",
-        "model/generator=null": "model/generator=null: no such choice; choose from plain_unet",
+        "model/generator=null": "model/generator=null: no such choice; choose from dynunet, plain_unet",
         "degradation=null": "degradation=null: no such choice; did you mean 'none'?",
         "data=common": "data=common: is a part of others and no choice; choose from brain,",
     }.items(),

@@ -67,12 +67,12 @@ def test_the_command_names_faults_and_ends_with_their_code(tmp_path, words):
 
 
 def test_of_many_kinds_the_least_and_the_most_are_told():
-    from ganatomy.data.quality import inventory
+    from ganatomy.data.quality import counts, inventory
     from ganatomy.data.sources.stacked_digits import StackedDigits
 
     source = StackedDigits(train=40, val=2, test=2)
     found = inventory.take(source.records(), source)
-    heads, rows = inventory.table(found, source)
+    heads, rows = counts.table(found, source)
     most = max(found.image_classes["train"].values())
     assert heads == ["split", "cases", "subjects", "per class (1000)"]
     assert rows[0] == ["train", "40", "40", f"0 to {most}"]

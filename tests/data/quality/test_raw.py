@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ganatomy.data.quality.counts import narrow
 from ganatomy.data.quality.faults import inspect
-from ganatomy.data.quality.inventory import facts, narrow, take
+from ganatomy.data.quality.inventory import facts, take
 from ganatomy.data.quality.page import DIMMED, listed, picture
 from ganatomy.data.quality.raw import raw_of, units_of
 from ganatomy.data.records import Fault

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.io.regions import Overlapping, overlapping
-from ganatomy.data.quality import inventory
+from ganatomy.data.quality import counts, inventory
 from ganatomy.data.quality.survey import classes_in
 from ganatomy.data.records import IGNORED
 from ganatomy.data.sources.decathlon import Decathlon
@@ -139,7 +139,7 @@ def test_check_shows_the_shares_of_regions_and_of_what_is_ignored(
     source = Decathlon(root=root)
     data = DataModule(source, batch_size=2, split=[1, 1, 1])
     found = inventory.take(data.splitting(source.records()), source, 0, lambda record, case: None)
-    heads, rows = inventory.table(found, source, data.regions)
+    heads, rows = counts.table(found, source, data.regions)
     for row in rows:
         cells = dict(zip(heads, row, strict=True))
         name = next(r.case for r in found.records if r.split == cells["split"])
