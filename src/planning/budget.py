@@ -47,7 +47,7 @@ def choose_steps(draft: Draft, found: Measured) -> None:
             f"give at least {math.ceil(need * 10) / 10:g}"
         )
     steps = _round(steps)
-    draft.put("trainer.max_steps", steps, f"{draft.steps_for / 60:.3g} minutes at {found.step:.3g} s a step")
+    draft.put("trainer.max_steps", steps, f"{draft.steps_for / 60:.3g} min at {found.step:.3g} s a step")
     steps = draft.get("trainer.max_steps")
     why = f"{count} validations of {found.validation:.2g} s each"
     draft.put("trainer.val_every", max(1, math.ceil(steps / count)), why)

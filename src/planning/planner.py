@@ -95,7 +95,7 @@ def make_plan(
         "minutes": round(time, 2),
         "memory_gb": round(size, 2),
         "step_seconds": float(f"{found.step:.3g}"),
-        "machine": f"{processor.name(device)}, {torch.get_num_threads()} threads",
+        "machine": f"{processor.name(device)}, threads: {torch.get_num_threads()}",
     }
     own = tuple(word for word in _plain_words(words) if _is_kept(word))
     return Plan(task, own, tuple(draft.rows.values()), data.kind(), estimate)

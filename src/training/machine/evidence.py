@@ -1,4 +1,4 @@
-"""Games that may compute in bfloat16 unasked: those that scored as well with it in experiments/precision."""
+"""Games that may compute in bfloat16 unasked: those that scored as well with it in experiments/precision*."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ AS_GOOD: dict[str, frozenset[str]] = {
             f"{OURS}.noise_to_image.dcgan.DcganGenerator",
             f"{OURS}.noise_to_image.dcgan.DcganDiscriminator",
         }
+    ),
+    "ganatomy.tasks.translation.TranslationTask": frozenset(
+        {f"{OURS}.image_to_image.unet.UNet", f"{OURS}.discriminators.unet.UNetDiscriminator"}
     ),
 }
 """Task -> classes of the networks that were compared; a test holds this table against the results."""

@@ -253,11 +253,17 @@ def is_last(directory: Path, player: str) -> bool:
 
 def test_the_evidence_is_that_of_the_experiment() -> None:
     """A game is in the table if, at both lengths, halves and floats differ by less than seeds do."""
-    folder = Path(__file__).parents[3] / "experiments/precision"
-    arms = json.loads(json.dumps(OmegaConf.to_container(OmegaConf.load(folder / "experiment.yaml"))))["arms"]
-    with (folder / "results/runs.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    folders = sorted((Path(__file__).parents[3] / "experiments").glob("precision*"))
+    arms: dict[str, list[str]] = {}
+    rows: list[dict[str, str]] = []
+    for folder in folders:
+        spec: Any = OmegaConf.to_container(OmegaConf.load(folder / "experiment.yaml"))
+        base = [word for word in spec["base"] if word.startswith("task=")]
+        arms |= {name: [*base, *arm["words"]] for name, arm in spec["arms"].items()}
+        with (folder / "results/runs.csv").open(newline="") as file:
+            rows += list(csv.DictReader(file))
     scores = {"enhancement": "psnr", "detection": "map50", "anomaly": "auroc", "synthesis": "swd"}
+    scores["translation"] = "mae"
     as_good = defaultdict(set)
     failed = set()
     for arm in arms:
@@ -269,7 +275,7 @@ def test_the_evidence_is_that_of_the_experiment() -> None:
             for one in (arm, arm.removesuffix("float") + "half")
         )
         assert len(floats) == len(halves) == 3
-        cfg = build_config(arms[arm]["words"])
+        cfg = build_config(arms[arm])
         near = abs(statistics.fmean(floats) - statistics.fmean(halves)) <= max(floats) - min(floats)
         as_good[cfg.task.target] |= {*evidence.classes(cfg)}
         if not near:
