@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from tests.experiments.conftest import STUB, ran, start
 from tests.sweeps.conftest import wait_for
@@ -70,7 +72,8 @@ def test_seeds_are_added_until_all_is_decided_or_hopeless(tmp_path: Path, small:
     assert [claim["looks"] for claim in (one, two, three)] == [[3], [3, 4, 6, 9], [3]]
     assert [claim["verdict"] for claim in (one, two, three)] == ["supported", "not supported", "undecided"]
     assert two["difference"] == pytest.approx(0.13775 - 0.008)
-    assert two["p"] == pytest.approx(0.00281 / 0.2335 * 3, rel=0.03)
+    reach = stats.t.isf(0.05 * 513 / 2197 / 2, 8) * np.std(0.002 * np.arange(9), ddof=1) / 3
+    assert two["interval"] == pytest.approx([0.12975 - reach, 0.12975 + reach], rel=1e-5)
     table = (folder / "results/table.md").read_text()
     assert "9 seeds alone, look 4" in table and "after 3 seeds (0.012), 4 seeds (0.017)" in table
     assert "Scale `cpu`, 12 runs" in table
@@ -120,7 +123,7 @@ def test_a_plan_says_what_deciding_takes(tmp_path: Path, small: Small) -> None:
     assert "1  gan.test/dice > twin.test/dice by 0.01: is supported" in printed
     assert "2  gan.test/auroc > gan.test/dice by 0.1375: undecided, as observed not supported" in printed
     assert "gan.test/auroc > twin.test/auroc: no number of seeds will do" in printed
-    # 0.875 deviations short: 17 seeds at 5 % by three claims, 13 alone, by the noncentral t; gan takes a minute
+    # 0.875 deviations short, by the noncentral t: 17 seeds at 5 % / 3, 13 alone; gan takes a minute
     assert " 17 (13) " in printed and " 14 " in printed
     assert "In 15 minutes: gan.test/auroc > gan.test/dice by 0.1375 (17 seeds); 14 minutes in all" in printed
     assert "A pilot of two lengths would" in printed
