@@ -17,6 +17,7 @@ def main(cfg: DictConfig) -> None:
     from ganatomy.config.resolve import to_plain
     from ganatomy.experiments import check, listing, pin, spec, verify
     from ganatomy.experiments import run as experiment_run
+    from ganatomy.experiments.deciding import plan_table, until
     from ganatomy.runs.terminal import Terminal
 
     request = experiment_run.read_request(to_plain(cfg))
@@ -35,9 +36,17 @@ def main(cfg: DictConfig) -> None:
     if request.pin:
         console.print(f"written: {pin.pin(spec.read(request.root, request.named))}", soft_wrap=True)
         return
-    sys.exit(
-        verify.verify(request, console) if request.verify else experiment_run.run_experiment(request, console)
+    if request.plan:
+        plan_table.show(request, console)
+        return
+    act = (
+        verify.verify
+        if request.verify
+        else until.run_until
+        if request.until
+        else experiment_run.run_experiment
     )
+    sys.exit(act(request, console))
 
 
 def start() -> None:

@@ -7,16 +7,17 @@ from pathlib import Path
 
 from ganatomy.errors import UserError
 from ganatomy.experiments.claims.verdicts import verdicts
+from ganatomy.experiments.deciding.looks import LOOKS
 from ganatomy.experiments.fingerprint import fingerprint_of_file
 from ganatomy.experiments.plan import runs
 from ganatomy.experiments.results.report import (
     BEGIN,
     FIGURE,
-    FILES,
     NOT_RUN,
     TABLE,
     VERDICTS,
     between,
+    files,
     summary_of,
 )
 from ganatomy.experiments.results.table import table
@@ -49,7 +50,9 @@ def _faults(experiment: Experiment) -> list[str]:
         return [f"{folder / VERDICTS}: is missing{STALE}"]
     try:
         kept_verdicts = parsed(VERDICTS, (folder / VERDICTS).read_bytes())
-        known_files = {name: kept_verdicts["files"][name] for name in FILES}
+        known = kept_verdicts["files"]
+        named = [*files(experiment), *([LOOKS] if LOOKS in known else [])]
+        known_files = {name: known[name] for name in named}
     except (ValueError, KeyError, TypeError) as error:
         return [f"{folder / VERDICTS}: is damaged ({error}){STALE}"]
     faults = []

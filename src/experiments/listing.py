@@ -1,8 +1,9 @@
-"""List of all experiments with their progress and verdicts."""
+"""List of all experiments with their progress, their verdicts, and what deciding the rest would take."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rich import box
@@ -10,33 +11,59 @@ from rich.console import Console
 from rich.table import Table
 
 from ganatomy.experiments.claims.verdicts import verdicts
-from ganatomy.experiments.plan import runs
+from ganatomy.experiments.deciding.forecast import Bill, Forecast, clocks, forecasts
+from ganatomy.experiments.plan import PlannedRun, runs
 from ganatomy.experiments.results.wording import count
-from ganatomy.experiments.spec import names, read
-from ganatomy.experiments.store import Result, load, valid
+from ganatomy.experiments.spec import Experiment, names, read
+from ganatomy.experiments.store import Key, Result, load, valid
+
+CAPTION = (
+    "minutes: of one run after the other; jobs=2 takes about half. to decide: undecided claims, the time for "
+    "all of their seeds, and the most seeds, if each difference is as observed (NAME plan=true says more)"
+)
 
 
 def show(root: Path, console: Console) -> None:
-    """Print a row for each experiment: name, title, runs, minutes and verdicts at the scale `cpu`."""
-    table = Table(box=box.SIMPLE_HEAD, caption="minutes: of one run after the other; jobs=2 takes about half")
-    for head in ("experiment", "title", "runs", "minutes", "claims"):
+    """Print a row for each experiment at the scale `cpu`: runs, minutes, verdicts, and what is left to do."""
+    table = Table(box=box.SIMPLE_HEAD, caption=CAPTION)
+    for head in ("experiment", "title", "runs", "minutes", "claims", "to decide"):
         table.add_column(head, justify="right" if head in ("runs", "minutes") else "left")
     for name in names(root):
         experiment = read(root, name)
         planned = runs(experiment, Path("runs"))
         kept = valid(load(experiment), planned, experiment)
-        outcome = count(verdicts(experiment, kept)) if kept else "not run"
-        table.add_row(
-            name, experiment.spec.title, f"{len(kept)} of {len(planned)}", minutes(kept.values()), outcome
-        )
+        table.add_row(name, experiment.spec.title, *_cells(experiment, planned, kept))
     console.print(table)
+
+
+def _cells(experiment: Experiment, planned: Sequence[PlannedRun], kept: Mapping[Key, Result]) -> list[str]:
+    looks = experiment.looks
+    done = str(len(kept)) if looks else f"{len(kept)} of {len(planned)}"
+    if not kept:
+        return [done, "", "not run", ""]
+    outcome = count(verdicts(experiment, kept))
+    if looks:
+        outcome += f" ({looks.made[-1]} seeds of at most {looks.max_seeds})"
+    left = to_decide(forecasts(experiment, planned, kept), Bill.of(experiment, kept))
+    return [done, minutes(kept.values()), outcome, left]
+
+
+def to_decide(found: Sequence[Forecast], bill: Bill) -> str:
+    """Return how many claims are left, and the time and seeds that deciding them would take."""
+    undecided = [each for each in found if not each.decided]
+    counted = [each for each in undecided if each.countable]
+    parts = []
+    if counted:
+        total = bill.total([(each, each.seeds) for each in counted])
+        time = "" if math.isnan(total) else f" {total:.0f} min," if total < 120 else f" {total / 60:.0f} h,"
+        parts.append(f"{len(counted)}:{time} {max(each.seeds for each in counted):.0f} seeds")
+    if len(undecided) > len(counted):
+        parts.append(f"{len(undecided) - len(counted)} by no seeds")
+    return "; ".join(parts)
 
 
 def minutes(kept: Iterable[Result]) -> str:
     """Return the minutes of these runs, each as long as its arm's quickest; empty where none was timed."""
-    clocks: dict[str, list[float]] = {}
-    for result in kept:
-        if result.line["seconds"]:
-            clocks.setdefault(result.line["arm"], []).append(float(result.line["seconds"]))
-    seconds = sum(min(clock) * len(clock) for clock in clocks.values())
-    return f"{seconds / 60:.0f}" if clocks else ""
+    timed = [result for result in kept if result.line["seconds"]]
+    clock = clocks(timed)
+    return f"{sum(clock[result.line['arm']] for result in timed):.0f}" if timed else ""

@@ -61,7 +61,7 @@ def runs(experiment: Experiment, place: Path, paths: Sequence[str] = ()) -> list
     """
     spread = _Spread(experiment, place, tuple(paths))
     for arm in experiment.spec.arms:
-        for seed in experiment.spec.seeds:
+        for seed in experiment.seeds:
             spread.make(arm, seed)
     return list(spread.made.values())
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 from rich.console import Console
@@ -22,7 +22,7 @@ from ganatomy.experiments.plan import PlannedRun, runs, try_arms
 from ganatomy.experiments.results import report
 from ganatomy.experiments.results.behind import behind_lines
 from ganatomy.experiments.results.wording import count, finding, number, score_kind
-from ganatomy.experiments.runner import Runner, alone, missing, same_data
+from ganatomy.experiments.runner import Outcome, Runner, alone, missing, same_data
 from ganatomy.experiments.spec import Experiment, read
 from ganatomy.experiments.store import Key, Result, collect, done, load, valid
 from ganatomy.launch.warm import launch_words
@@ -41,6 +41,10 @@ class Keys(Section):
     keep: Keep
     verify: bool
     pin: bool
+    plan: bool
+    minutes: PositiveFloat | None
+    until: Literal["decided"] | None
+    max_seeds: PositiveInt | None
     launch: str | None
     patience: PositiveFloat
     paths: PathsConfig
@@ -60,6 +64,10 @@ class Request:
     keep: Keep
     verify: bool
     pin: bool
+    plan: bool
+    minutes: float | None
+    until: bool
+    max_seeds: int | None
     launch: tuple[str, ...]
     warm: bool
     patience: float
@@ -74,19 +82,17 @@ class Request:
                     f"arms: {experiment.name} has no arm {arm}{nearest(arm, experiment.spec.arms)}"
                 )
         for seed in self.seeds or ():
-            if seed not in experiment.spec.seeds:
-                known = ", ".join(map(str, experiment.spec.seeds))
+            if seed not in experiment.seeds:
+                known = ", ".join(map(str, experiment.seeds))
                 raise UserError(f"seeds: {experiment.name} has no seed {seed}; choose from {known}")
-        return [
-            run
-            for run in every
-            if (self.arms is None or run.arm in self.arms) and (self.seeds is None or run.seed in self.seeds)
-        ]
+        seeds = experiment.spec.seeds if self.seeds is None else self.seeds
+        return [run for run in every if run.seed in seeds and (self.arms is None or run.arm in self.arms)]
 
 
 def read_request(plain: Mapping[str, Any]) -> Request:
     """Check the keys of the command."""
     keys = Keys.from_plain(plain)
+    _check(keys)
     launch, warm = launch_words(keys.launch)
     paths = {key: str(Path(value).absolute()) for key, value in keys.paths.to_plain().items()}
     return Request(
@@ -99,6 +105,10 @@ def read_request(plain: Mapping[str, Any]) -> Request:
         keep=keys.keep,
         verify=keys.verify,
         pin=keys.pin,
+        plan=keys.plan,
+        minutes=keys.minutes,
+        until=keys.until is not None,
+        max_seeds=keys.max_seeds,
         launch=launch,
         warm=warm,
         patience=keys.patience,
@@ -107,23 +117,55 @@ def read_request(plain: Mapping[str, Any]) -> Request:
     )
 
 
+def _check(keys: Keys) -> None:
+    """Check keys against each other."""
+    deeds = [key for key in ("plan", "until", "verify", "pin") if getattr(keys, key)]
+    if len(deeds) > 1:
+        raise UserError(f"{deeds[1]}: is another deed than {deeds[0]}; give one of them")
+    if keys.minutes is not None and not keys.plan:
+        raise UserError("minutes: are those of a plan; add plan=true")
+    if keys.max_seeds is not None and not keys.until:
+        raise UserError("max_seeds: is the cap of until=decided; add that")
+    if keys.until and (keys.arms is not None or keys.seeds is not None):
+        raise UserError(
+            "until: looks at all claims, and chooses arms and seeds itself; leave out arms and seeds"
+        )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Runs that are kept now, how their training ended, and what they take on the disk."""
+
+    kept: dict[Key, Result]
+    outcome: Outcome
+    disk: str
+
+
 def run_experiment(asked: Request, console: Console) -> int:
     """Run what is missing and write the results; return the exit code."""
-    experiment = read(asked.root, asked.named, asked.scale)
-    every = runs(experiment, asked.place, asked.paths)
-    chosen = asked.chosen(experiment, every)
     with alone(asked.place):  # before the results are read: another command may be adding to them
-        return _work(experiment, every, chosen, asked, console)
+        experiment = read(asked.root, asked.named, asked.scale)
+        every = runs(experiment, asked.place, asked.paths)
+        trained = train(experiment, every, asked.chosen(experiment, every), asked, console)
+        return conclude(experiment, trained, console)
 
 
-def _work(
+def train(
     experiment: Experiment,
     every: Sequence[PlannedRun],
     chosen: Sequence[PlannedRun],
     asked: Request,
     console: Console,
-) -> int:
-    """Find what is missing, run it and report."""
+) -> Trained:
+    """Find what is missing of the chosen runs and run it.
+
+    Args:
+        experiment: The experiment at one scale.
+        every: All of its runs.
+        chosen: Those to have afterwards.
+        asked: Request of the command line.
+        console: Console for the lines.
+    """
     kept = valid(load(experiment), every, experiment)
     for run in every:  # trained, but the command was killed before its line was written
         if run.key not in kept and done(run.directory):
@@ -135,19 +177,8 @@ def _work(
     wanted = {run.key for run in chosen} | {other.key for run in chosen for other in run.needs}
     todo = [run for run in missing(every, kept) if run.key in wanted]
     try_arms(experiment, todo)
-    return _train_and_report(experiment, kept, todo, known, every, asked, console)
-
-
-def _train_and_report(
-    experiment: Experiment,
-    kept: dict[Key, Result],
-    todo: Sequence[PlannedRun],
-    known: dict[str, str],
-    every: Sequence[PlannedRun],
-    asked: Request,
-    console: Console,
-) -> int:
-    total, disk = len(every), RunDisk(every, todo, asked.jobs, asked.keep, asked.place)
+    total = len(kept.keys() | wanted) if experiment.looks else len(every)
+    disk = RunDisk(every, todo, asked.jobs, asked.keep, asked.place)
     if kept and todo:
         console.print(f"{experiment.name}: going on after {len(kept)} of {total} runs")
         for line in disk.forecast():
@@ -163,11 +194,16 @@ def _train_and_report(
         return says(experiment, kept[run.key])
 
     runner = Runner(asked.launch, asked.jobs, asked.patience, known, keep, asked.warm)
-    outcome = runner.work(todo, total)
+    return Trained(kept, runner.work(todo, total), disk.closing())
+
+
+def conclude(experiment: Experiment, trained: Trained, console: Console) -> int:
+    """Write the results, say what came out and what failed, and return the exit code."""
+    kept, outcome = trained.kept, trained.outcome
     if kept:
         show(experiment, report.write(experiment, kept), behind_lines(experiment, kept), console)
-    if line := disk.closing():
-        console.print(line)
+    if trained.disk:
+        console.print(trained.disk)
     for line in outcome.failed:
         sys.stderr.write(f"error: {line}\n")
     if outcome.signum is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +16,7 @@ from ganatomy.config.security.elsewhere import check_words, checked
 from ganatomy.config.translate import announce, words_of_today
 from ganatomy.errors import UserError
 from ganatomy.experiments.claims.claims import Claim, parse
+from ganatomy.experiments.deciding.looks import Looks
 
 FILE = "experiment.yaml"
 OURS = ("seed", "run_dir", "resume", "name", "paths.runs", "hydra.run.dir")
@@ -98,13 +99,21 @@ class Spec(Section):
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment at one scale."""
+    """An experiment at one scale; `looks` are those of `until=decided`, None without."""
 
     name: str
     folder: Path
     scale: str
     spec: Spec
     claims: tuple[Claim, ...]
+    looks: Looks | None = None
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds as stated; with looks those after them too, as far as looks may go."""
+        stated = self.spec.seeds
+        more = self.looks.max_seeds - len(stated) if self.looks else 0
+        return [*stated, *(max(stated) + 1 + number for number in range(more))]
 
     @property
     def results(self) -> Path:
@@ -165,7 +174,8 @@ def read(root: Path, name: str, scale: str = "cpu") -> Experiment:
             raise UserError(f"scales: {scale} is none of them{nearest(scale, spec.scales)}")
     except UserError as error:
         raise UserError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
-    return Experiment(name, path.parent, scale, spec, claims)
+    found = Experiment(name, path.parent, scale, spec, claims)
+    return replace(found, looks=Looks.read(found.results))
 
 
 def _of_today(node: Any, path: Path) -> Any:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ganatomy.errors import UserError
@@ -38,20 +39,58 @@ class Claim:
     right: Side
     margin: float
 
+    @property
+    def arms(self) -> tuple[str, str]:
+        return self.left.arm, self.right.arm
+
     def __str__(self) -> str:
         margin = f" {'within' if self.sign == '~' else 'by'} {self.margin:g}" if self.margin else ""
         return f"{self.left} {self.sign} {self.right}{margin}"
 
 
 @dataclass(frozen=True)
+class Look:
+    """Differences of all claims after a number of seeds.
+
+    Attributes:
+        differences: Difference of each claim, left less right; None for a claim that is not looked at.
+        whole: For each claim, True if every seed was run.
+        share: Part of the error that this look may spend; all looks together: at most 1.
+        seeds: Seeds of an arm at this look.
+    """
+
+    differences: Sequence[Estimate | None]
+    whole: Sequence[bool]
+    share: float = 1.0
+    seeds: int = 0
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """Outcome of a claim; `p` is adjusted for all claims, `whole` says that every seed was run."""
+    """Outcome of a claim.
+
+    Attributes:
+        claim: The claim.
+        estimate: Its difference at the last look at it.
+        p: p-value, adjusted for all claims and all looks.
+        word: The outcome.
+        whole: True if every seed was run.
+        level: Level of its interval, which is smaller where there are several looks.
+        looks: Seeds at each look at it; empty where results are looked at once, as stated.
+    """
 
     claim: Claim
     estimate: Estimate
     p: float
     word: Word
     whole: bool = True
+    level: float = LEVEL
+    looks: tuple[int, ...] = ()
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Limits that hold the true difference at every look in at least 95 % of all studies."""
+        return self.estimate.interval(self.level)
 
 
 def parse(text: str, margin: float) -> Claim:
@@ -80,35 +119,71 @@ def chances(claim: Claim, difference: Estimate) -> tuple[float, float]:
     return advantage.above(0.0), advantage.below(claim.margin)
 
 
-def decide(claims: Sequence[Claim], differences: Sequence[Estimate], whole: Sequence[bool]) -> list[Verdict]:
+def decide(claims: Sequence[Claim], looks: Sequence[Look]) -> list[Verdict]:
     """Decide on each claim.
 
     Supported: beyond chance at 5 % for all claims together (Holm), and at least the margin as estimated. Not
     supported: as surely short of the margin, or reversed. Both p-values count both sides, so one of each kind
     errs in at most 2.5 %. Undecided: neither, or seeds are missing.
 
+    A look spends its share of the error (Lan and DeMets, Biometrika 70 (1983) 659), whatever the others
+    found: its p-values are divided by the share, and the smallest so far counts (the sequential p-value of
+    Liu and Anderson, J. Am. Stat. Assoc. 103 (2008) 1621), in Holm's correction too (Ye et al., Stat. Med. 32
+    (2013) 1112). The shares add up to 1, so this holds however the looks depend on each other (Bonferroni).
+    A claim that is decided is not looked at again.
+
     Args:
         claims: Claims of the experiment.
-        differences: Difference of each claim, left less right.
-        whole: For each claim, True if every seed was run.
+        looks: What each look found, in order; one where the seeds are all stated beforehand.
 
     Returns:
         A verdict on each claim.
     """
-    tests = [chances(claim, difference) for claim, difference in zip(claims, differences, strict=True)]
-    for_claim, against = (holm(values) for values in zip(*tests, strict=True)) if tests else ([], [])
-    verdicts = []
-    for claim, difference, yes, no, all_there in zip(
-        claims, differences, for_claim, against, whole, strict=True
-    ):
-        word: Word = "undecided"
-        if all_there and difference.seeds >= FEWEST:
-            if yes <= LEVEL and _large(claim, difference):
-                word = "supported"
-            elif no <= LEVEL:
-                word = "not supported"
-        verdicts.append(Verdict(claim, difference, min(yes, no), word, all_there))
-    return verdicts
+    states = [_State(claim) for claim in claims]
+    for look in looks:
+        for state, difference, whole in zip(states, look.differences, look.whole, strict=True):
+            if difference is not None and state.word == "undecided":
+                state.see(difference, whole, look)
+        for state, yes, no in zip(states, *_adjusted(states), strict=True):
+            if state.word == "undecided":
+                state.word = _word(state, yes, no)
+    return [state.verdict(min(yes, no)) for state, yes, no in zip(states, *_adjusted(states), strict=True)]
+
+
+@dataclass
+class _State:
+    """A claim between two looks."""
+
+    claim: Claim
+    estimate: Estimate = field(default_factory=lambda: Estimate(math.nan, (), 0, 0))
+    whole: bool = False
+    level: float = LEVEL
+    looks: tuple[int, ...] = ()
+    yes: float = 1.0
+    no: float = 1.0
+    word: Word = "undecided"
+
+    def see(self, difference: Estimate, whole: bool, look: Look) -> None:
+        yes, no = chances(self.claim, difference)
+        self.yes, self.no = min(self.yes, yes / look.share), min(self.no, no / look.share)
+        self.estimate, self.whole, self.level = difference, whole, LEVEL * look.share
+        self.looks += (look.seeds,) if look.seeds else ()
+
+    def verdict(self, p: float) -> Verdict:
+        return Verdict(self.claim, self.estimate, p, self.word, self.whole, self.level, self.looks)
+
+
+def _adjusted(states: Sequence[_State]) -> tuple[list[float], list[float]]:
+    """Return the p-values of all claims, and of all contraries, after Holm's correction."""
+    return holm([state.yes for state in states]), holm([state.no for state in states])
+
+
+def _word(state: _State, yes: float, no: float) -> Word:
+    if not state.whole or state.estimate.seeds < FEWEST:
+        return "undecided"
+    if yes <= LEVEL and _large(state.claim, state.estimate):
+        return "supported"
+    return "not supported" if no <= LEVEL else "undecided"
 
 
 def _large(claim: Claim, difference: Estimate) -> bool:

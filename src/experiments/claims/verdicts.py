@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ganatomy.errors import UserError
-from ganatomy.experiments.claims.claims import Claim, Side, Verdict, decide
+from ganatomy.experiments.claims.claims import Claim, Look, Side, Verdict, decide
 from ganatomy.experiments.spec import Experiment
 from ganatomy.experiments.store import Key, Result
 from ganatomy.metrics.differences.statistics import Estimate, estimate
@@ -15,13 +16,29 @@ from ganatomy.metrics.differences.statistics import Estimate, estimate
 
 def verdicts(experiment: Experiment, results: Mapping[Key, Result]) -> list[Verdict]:
     """Return a verdict on each claim, from the seeds that both of its arms have."""
+    if experiment.looks is None:
+        return decide(experiment.claims, [_look(experiment, results, experiment.spec.seeds)])
+    looks = []
+    for seeds, share in zip(experiment.looks.made, experiment.looks.shares(), strict=True):
+        look = _look(experiment, results, experiment.seeds[:seeds])
+        found = [each if whole else None for each, whole in zip(look.differences, look.whole, strict=True)]
+        looks.append(replace(look, differences=found, share=share, seeds=seeds))
+    return decide(experiment.claims, looks)
+
+
+def _look(experiment: Experiment, results: Mapping[Key, Result], wanted: Sequence[int]) -> Look:
+    """Return each claim's difference over those of the seeds that both of its arms have."""
     differences, whole = [], []
     for claim in experiment.claims:
-        arms = claim.left.arm, claim.right.arm
-        seeds = [s for s in experiment.spec.seeds if all((arm, s) in results for arm in arms)]
+        seeds = common(claim, results, wanted)
         differences.append(difference(claim, results, seeds))
-        whole.append(len(seeds) == len(experiment.spec.seeds))
-    return decide(experiment.claims, differences, whole)
+        whole.append(len(seeds) == len(wanted))
+    return Look(differences, whole)
+
+
+def common(claim: Claim, results: Mapping[Key, Result], seeds: Sequence[int]) -> list[int]:
+    """Return those of the seeds that both arms of a claim have."""
+    return [seed for seed in seeds if all((arm, seed) in results for arm in claim.arms)]
 
 
 def difference(claim: Claim, results: Mapping[Key, Result], seeds: Sequence[int]) -> Estimate:

@@ -17,7 +17,7 @@ def behind_lines(experiment: Experiment, results: Mapping[Key, Result]) -> list[
     main = next(iter(spec.scores))
     lines = []
     for arm, node in spec.arms.items():
-        own = [results[arm, seed] for seed in spec.seeds if (arm, seed) in results]
+        own = [results[arm, seed] for seed in experiment.seeds if (arm, seed) in results]
         names = [main, *(baseline_score(main, name) for name in spec.baselines)]
         means = {name: math.fsum(each.score(name) for each in own) / len(own) for name in names if own}
         for one in standing(means, main.partition("/")[2]):

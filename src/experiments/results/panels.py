@@ -86,7 +86,7 @@ def _bar(axis: Axes, row: int, found: Spread, colour: str) -> None:
 
 def of_arm(experiment: Experiment, results: Mapping[Key, Result], arm: str) -> list[Result]:
     """Return the runs of an arm in the order of seeds."""
-    return [results[arm, seed] for seed in experiment.spec.seeds if (arm, seed) in results]
+    return [results[arm, seed] for seed in experiment.seeds if (arm, seed) in results]
 
 
 def tidy(axis: Axes, heading: str) -> None:

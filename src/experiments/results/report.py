@@ -9,6 +9,7 @@ from typing import Any
 from ganatomy.errors import UserError
 from ganatomy.experiments.claims.claims import Verdict
 from ganatomy.experiments.claims.verdicts import verdicts
+from ganatomy.experiments.deciding.looks import LOOKS
 from ganatomy.experiments.fingerprint import fingerprint_of_file
 from ganatomy.experiments.results.figure import figure, title
 from ganatomy.experiments.results.table import table
@@ -18,21 +19,28 @@ from ganatomy.runs.directory import write_atomically
 
 VERDICTS, TABLE, FIGURE = "verdicts.json", "table.md", "figure.png"
 FILES = (LINES, CASES, TABLE, FIGURE)
-"""Files of results/ whose SHA-256 is in verdicts.json."""
+"""Files of results/ whose SHA-256 is in verdicts.json; with looks, looks.json too."""
 BEGIN, END = "<!-- results: written by the command -->", "<!-- end of results -->"
 NOT_RUN = "not yet run"
+
+
+def files(experiment: Experiment) -> tuple[str, ...]:
+    """Return the names of the files of results/ that verdicts.json vouches for."""
+    return (*FILES, LOOKS) if experiment.looks else FILES
 
 
 def write(experiment: Experiment, results: Mapping[Key, Result]) -> list[Verdict]:
     """Write all files of results/, and the table into README.md; return the verdicts."""
     save(experiment, results)
+    if experiment.looks:
+        experiment.looks.write(experiment.results)
     found, folder = verdicts(experiment, results), experiment.results
     text = table(experiment, results, found)
     write_atomically(folder / TABLE, text.encode())
     write_atomically(folder / FIGURE, figure(experiment, results, found))
     content = {
         "experiment": fingerprint_of_file(experiment.folder / FILE),
-        "files": {name: sha256(folder / name) for name in FILES},
+        "files": {name: sha256(folder / name) for name in files(experiment)},
         **summary_of(experiment, found),
     }
     write_atomically(folder / VERDICTS, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
@@ -54,11 +62,12 @@ def summary_of(experiment: Experiment, found: list[Verdict]) -> dict[str, Any]:
         {
             "claim": str(verdict.claim),
             "difference": _plain(verdict.estimate.mean),
-            "interval": [_plain(limit) for limit in verdict.estimate.interval()],
+            "interval": [_plain(limit) for limit in verdict.interval],
             "seeds": verdict.estimate.seeds,
             "subjects": verdict.estimate.subjects,
             "p": _plain(verdict.p),
             "verdict": verdict.word,
+            **({"looks": list(verdict.looks)} if verdict.looks else {}),
         }
         for verdict in found
     ]

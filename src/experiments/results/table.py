@@ -29,7 +29,13 @@ def table(experiment: Experiment, results: Mapping[Key, Result], verdicts: Seque
         results: Kept runs by arm and seed.
         verdicts: Outcome of each claim.
     """
-    parts = [_scores(experiment, results), _claims(experiment, verdicts), RULES, _origin(experiment, results)]
+    parts = [
+        _scores(experiment, results),
+        _claims(experiment, verdicts),
+        RULES,
+        _looks(experiment),
+        _origin(experiment, results),
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -38,7 +44,7 @@ def _scores(experiment: Experiment, results: Mapping[Key, Result]) -> str:
     kinds = [score_kind(experiment, name) for name in spec.scores]
     rows = [["", *(kind.heading for kind in kinds)]]
     for arm, node in spec.arms.items():
-        own = [results[arm, seed] for seed in spec.seeds if (arm, seed) in results]
+        own = [results[arm, seed] for seed in experiment.seeds if (arm, seed) in results]
         rows.append([node.label, *_cells(experiment, own, list(spec.scores))])
     for label, baseline, own in baseline_rows(experiment, results):
         rows.append(
@@ -60,7 +66,7 @@ def baseline_rows(
         names = [baseline_score(name, baseline) for name in experiment.spec.scores]
         found: dict[str, tuple[str, list[Result]]] = {}
         for arm, node in experiment.spec.arms.items():
-            own = [results[arm, seed] for seed in experiment.spec.seeds if (arm, seed) in results]
+            own = [results[arm, seed] for seed in experiment.seeds if (arm, seed) in results]
             if any(result.line.get(name) for result in own for name in names):
                 found.setdefault(own[0].line["test"], (node.label, own))
         for arm, own in found.values():
@@ -87,8 +93,9 @@ def _claims(experiment: Experiment, verdicts: Sequence[Verdict]) -> str:
     rows = [["claim", "difference", "95 % interval", "over", "p", "verdict"]]
     for verdict in verdicts:
         found, decimals = verdict.estimate, finer(experiment, verdict.claim)
-        low, high = (number(value, decimals, sign=True) for value in found.interval())
+        low, high = (number(value, decimals, sign=True) for value in verdict.interval)
         over = f"{found.seeds} seeds" + (f" × {found.subjects} subjects" if found.subjects > 1 else " alone")
+        over += f", look {len(verdict.looks)}" if verdict.looks else ""
         p = "< 0.001" if verdict.p < 0.001 else f"{verdict.p:.3f}"
         rows.append(
             [
@@ -103,10 +110,24 @@ def _claims(experiment: Experiment, verdicts: Sequence[Verdict]) -> str:
     return _markdown(rows)
 
 
+def _looks(experiment: Experiment) -> str:
+    """Return what was looked at, and what each look could spend; empty without looks."""
+    if experiment.looks is None:
+        return ""
+    looks = zip(experiment.looks.made, experiment.looks.shares(), strict=True)
+    shares = ", ".join(f"{seeds} seeds ({share:.3f})" for seeds, share in looks)
+    return (
+        f"Looks (`until=decided max_seeds={experiment.looks.max_seeds}`): after {shares}; in brackets the "
+        "share of the 5 % that a look may spend. The p of a look is divided by its share, and the smallest "
+        "so far counts; the interval of a look is as much wider: both hold over all looks together. A "
+        "decided claim is not looked at again, so claims differ in seeds."
+    )
+
+
 def _origin(experiment: Experiment, results: Mapping[Key, Result]) -> str:
     """Return where the numbers were made, and which scales were not run."""
     lines = [result.line for result in results.values()]
-    wanted = len(experiment.spec.arms) * len(experiment.spec.seeds)
+    wanted = "" if experiment.looks else f" of {len(experiment.spec.arms) * len(experiment.spec.seeds)}"
 
     def all_of(key: str) -> str:
         return ", ".join(sorted({line[key][:12] if key == "data" else line[key] for line in lines}))
@@ -118,7 +139,7 @@ def _origin(experiment: Experiment, results: Mapping[Key, Result]) -> str:
         f"commit {all_of('commit')}",
         f"data {all_of('data')}",
     ]
-    sentences = [f"Scale `{experiment.scale}`, {len(lines)} of {wanted} runs: {'; '.join(parts)}."]
+    sentences = [f"Scale `{experiment.scale}`, {len(lines)}{wanted} runs: {'; '.join(parts)}."]
     for name, scale in experiment.spec.scales.items():
         if name != experiment.scale:
             sentences.append(f"Scale `{name}` was not run{': ' + scale.note if scale.note else ''}.")

@@ -71,7 +71,7 @@ def finding(experiment: Experiment, verdict: Verdict) -> str:
     if not found.seeds:
         return sentence
     decimals = finer(experiment, claim)
-    low, high = (number(v, decimals, sign=True) for v in found.interval())
+    low, high = (number(v, decimals, sign=True) for v in verdict.interval)
     return f"{sentence}: {number(found.mean, decimals, sign=True)}{unit} [{low} to {high}]"
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+from scipy import special
 from scipy.optimize import brentq
 
 LEVEL = 0.05
@@ -50,7 +50,7 @@ class Estimate:
         seeds say little about their own variance (Cochran, Biometrics 20 (1964) 191).
         """
         whole = sum(variance for variance, _ in self.parts) or 1.0
-        return float(sum(v / whole * stats.t.isf(level / 2, freedom) for v, freedom in self.parts))
+        return float(sum(v / whole * -special.stdtrit(freedom, level / 2) for v, freedom in self.parts))
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """Return limits that hold the true difference in at least 1 - `level` of all studies."""

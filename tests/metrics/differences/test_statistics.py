@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ganatomy.experiments.claims.claims import decide, parse
+from ganatomy.experiments.claims.claims import Look, decide, parse
 from ganatomy.metrics.differences.statistics import Estimate, estimate, holm
 
 STUDIES, SEEDS, SUBJECTS = 500, 3, 40
@@ -21,7 +21,7 @@ def studies(effect: float, seed_spread: float, noise: float = 1.0) -> list[str]:
         seeds, subjects = rng.normal(size=(SEEDS, 1)), rng.normal(size=(1, SUBJECTS))
         rest = rng.normal(size=(SEEDS, SUBJECTS))
         table = effect + seed_spread * seeds + subjects + noise * rest
-        found.append(decide(CLAIMS, [estimate(table)], [True])[0].word)
+        found.append(decide(CLAIMS, [Look([estimate(table)], [True])])[0].word)
     return found
 
 
@@ -132,17 +132,17 @@ def known(mean: float, error: float = 0.1) -> Estimate:
 )
 def test_verdicts(text: str, margin: float, mean: float, word: str) -> None:
     """With an error of 0.1 what is 0.196 away is beyond chance."""
-    assert decide([parse(text, margin)], [known(mean)], [True])[0].word == word
+    assert decide([parse(text, margin)], [Look([known(mean)], [True])])[0].word == word
 
 
 def test_many_claims_need_more() -> None:
     """p = 0.023 alone is beyond chance, among three such it is not."""
     claim, found = parse("a.x > b.x", 0.0), known(0.2275)
-    assert decide([claim], [found], [True])[0].word == "supported"
-    assert {v.word for v in decide([claim] * 3, [found] * 3, [True] * 3)} == {"undecided"}
+    assert decide([claim], [Look([found], [True])])[0].word == "supported"
+    assert {v.word for v in decide([claim] * 3, [Look([found] * 3, [True] * 3)])} == {"undecided"}
 
 
 def test_no_verdict_falls_before_every_seed_is_run_or_on_two() -> None:
     claim = parse("a.x > b.x", 0.0)
-    assert decide([claim], [known(1.0)], [False])[0].word == "undecided"
-    assert decide([claim], [Estimate(1.0, ((1e-4, 50.0),), 2, 50)], [True])[0].word == "undecided"
+    assert decide([claim], [Look([known(1.0)], [False])])[0].word == "undecided"
+    assert decide([claim], [Look([Estimate(1.0, ((1e-4, 50.0),), 2, 50)], [True])])[0].word == "undecided"
