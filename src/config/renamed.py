@@ -60,6 +60,8 @@ ADDED: dict[str, Any] = {
     "freeze": [],
     "freeze_discriminator": 0,
     "model.adversarial.history": 0,
+    "model.generator.strided": False,
+    "model.discriminator.strided": False,
     "plan": None,
     "plan_minutes": 10.0,
     "plan_memory": 8.0,
