@@ -40,6 +40,7 @@ ADDED: dict[str, Any] = {
     "data.regions_class_order": None,
     "data.ignore_label": None,
     "data.secret": None,
+    "task.path_length.per_layer": False,
     "task.scored": "network",
     "task.metrics": [],
     "task.scores": [],

@@ -138,6 +138,7 @@ class StyleGenerator(nn.Module):
         self.offset = nn.Parameter(torch.zeros(out_channels, 1, 1))
         self.doubled = Double() if strided else interpolated
         self.maps = [[side * 2**level for side in start] for _, _, level in sides]
+        self.style_count = len(sides) + 1  # one a convolution, and one for the last image
         self.latent = style + sum(prod(sides) for sides in self.maps)
 
     def forward(self, z: Tensor, *kind: Tensor) -> Tensor:
@@ -149,15 +150,22 @@ class StyleGenerator(nn.Module):
         return styles
 
     def paint(self, style: Tensor, z: Tensor) -> Tensor:
-        """Return the images of styles [B, style], with the noise maps of `z` [B, latent]."""
+        """Return the images of styles, with the noise maps of `z` [B, latent].
+
+        Args:
+            style: [B, style], or [B, style_count, style]: one a convolution. The convolution to an image
+                shares that of the convolution after it, as in the authors' code.
+            z: Noise.
+        """
+        styles = (style if style.dim() == 3 else style[:, None].expand(-1, self.style_count, -1)).unbind(1)
         _, *noise = torch.split(z, [self.map.latent, *(prod(sides) for sides in self.maps)], 1)
         maps = [part.reshape(-1, 1, *sides) for part, sides in zip(noise, self.maps, strict=True)]
-        x = self.paints[0](self.basis.expand(z.shape[0], *self.basis.shape), style, maps[0])
-        image = self.shows[0](x, style)
+        x = self.paints[0](self.basis.expand(z.shape[0], *self.basis.shape), styles[0], maps[0])
+        image = self.shows[0](x, styles[1])
         for level, show in enumerate(list(self.shows)[1:]):
             for index in (2 * level + 1, 2 * level + 2):
-                x = self.paints[index](x, style, maps[index])
-            image = self.doubled(image) + show(x, style)
+                x = self.paints[index](x, styles[index], maps[index])
+            image = self.doubled(image) + show(x, styles[index + 1])
         return cut(image + self.offset, self.size)
 
 
