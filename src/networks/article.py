@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import prod
+from typing import Literal
 
 import torch
-from monai.networks.layers.factories import Conv
+from monai.networks.layers.factories import Conv, Norm
 from torch import Tensor, nn
 
 from ganatomy.errors import UserError
-from ganatomy.networks.layers import SLOPE, check_positive, conv, initialise
+from ganatomy.networks.layers import SLOPE, check_positive, conv, halving, initialise
 
 
 class DenseGenerator(nn.Module):
@@ -58,16 +60,18 @@ class DenseGenerator(nn.Module):
 class StridedDiscriminator(nn.Module):
     """Discriminator of images [B, image_channels, *size]: [features of each layer..., logits [B, 1]].
 
-    3x3 convolutions with stride 2 and leaky ReLU, and a linear layer; no normalisation.
+    Convolutions with stride 2 and leaky ReLU, and a linear layer.
 
     Args:
         spatial_dims: 2 or 3.
         image_channels: Channels of the images.
         size: Sides of the images in pixels.
         channels: Channels of each convolution.
+        filters: Sides of the filters: 4, which halve the sides rounded down, or 3, rounded up.
+        batch_norm: Batch normalisation after each convolution.
 
     Raises:
-        UserError: If `channels` is empty or holds a number below 1.
+        UserError: If `channels` is empty or holds a number below 1, or nothing is left of a side.
     """
 
     def __init__(
@@ -76,12 +80,17 @@ class StridedDiscriminator(nn.Module):
         image_channels: int,
         size: Sequence[int],
         channels: Sequence[int] = (32, 64, 128, 256),
+        filters: Literal[3, 4] = 3,
+        batch_norm: bool = False,
     ) -> None:
         super().__init__()
         if not channels or min(channels) < 1:
             raise UserError(f"channels: {list(channels)}; give a layer or more, each of 1 channel or more")
-        self.down = _strided(spatial_dims, [image_channels, *channels])
-        pixels = int(torch.tensor([-(-side // 2 ** len(channels)) for side in size]).prod())
+        self.down = _strided(spatial_dims, [image_channels, *channels], filters, batch_norm)
+        factor = 2 ** len(channels)
+        pixels = prod(side // factor if filters == 4 else -(-side // factor) for side in size)
+        if not pixels:
+            raise UserError(f"channels: {len(channels)} layers halve sides of {list(size)} to nothing")
         self.judge = nn.Linear(channels[-1] * pixels, 1)
         initialise(self)
 
@@ -147,13 +156,26 @@ class PairDiscriminator(nn.Module):
         spatial_dims: 2 or 3.
         in_channels: Channels of input and output together.
         channels: Channels of each convolution.
+        filters: See `StridedDiscriminator`; with 4 sides are at least 2 to the number of layers.
+        batch_norm: Batch normalisation after each convolution.
+        alone: Take the output, without the input that it was made from.
+        image_channels: Channels of the output, which counts with `alone`.
     """
 
     def __init__(
-        self, spatial_dims: int, in_channels: int, channels: Sequence[int] = (32, 64, 128, 256)
+        self,
+        spatial_dims: int,
+        in_channels: int,
+        channels: Sequence[int] = (32, 64, 128, 256),
+        filters: Literal[3, 4] = 3,
+        batch_norm: bool = False,
+        alone: bool = False,
+        image_channels: int = 0,
     ) -> None:
         super().__init__()
-        self.down = _strided(spatial_dims, [in_channels, *channels])
+        self.alone = alone
+        inside = image_channels if alone else in_channels
+        self.down = _strided(spatial_dims, [inside, *channels], filters, batch_norm)
         self.judge = nn.Linear(channels[-1], 1)
         initialise(self)
 
@@ -165,8 +187,10 @@ class PairDiscriminator(nn.Module):
         return [*features, self.judge(x.flatten(2).mean(2))]
 
 
-def _strided(dims: int, widths: Sequence[int]) -> nn.ModuleList:
-    return nn.ModuleList(
-        nn.Sequential(conv(dims, inside, outside, stride=2), nn.LeakyReLU(SLOPE))
-        for inside, outside in pairwise(widths)
-    )
+def _strided(dims: int, widths: Sequence[int], filters: int, batch_norm: bool) -> nn.ModuleList:
+    def layer(inside: int, outside: int) -> nn.Module:
+        first = halving(dims, inside, outside) if filters == 4 else conv(dims, inside, outside, stride=2)
+        norms = [Norm[Norm.BATCH, dims](outside)] if batch_norm else []
+        return nn.Sequential(first, *norms, nn.LeakyReLU(SLOPE))
+
+    return nn.ModuleList(layer(inside, outside) for inside, outside in pairwise(widths))

@@ -67,10 +67,17 @@ class Halve(nn.Module):
         self.convolve = {2: F.conv2d, 3: F.conv3d}[dims]
 
     def forward(self, x: Tensor) -> Tensor:
+        return self._filtered(x, stride=2, padding=1)
+
+    def blur(self, x: Tensor) -> Tensor:
+        """Filter alone; sides become one larger, for a 3x3 convolution of stride 2 without padding."""
+        return self._filtered(x, stride=1, padding=2)
+
+    def _filtered(self, x: Tensor, stride: int, padding: int) -> Tensor:
         assert isinstance(self.filter, Tensor)
         channels = x.shape[1]
         same = self.filter.to(x.dtype).expand(channels, *self.filter.shape[1:])
-        return self.convolve(x, same, stride=2, padding=1, groups=channels)
+        return self.convolve(x, same, stride=stride, padding=padding, groups=channels)
 
 
 def instance_norm(dims: int, channels: int) -> nn.Module:

@@ -51,6 +51,19 @@ def test_sizes() -> None:
     assert weights(PairDiscriminator(2, 2)) == pair
 
 
+def test_the_article_s_own_discriminators() -> None:
+    """4x4 filters in 32, 64, 128, 256 channels, each with a batch normalisation, over 1x1 of 28x28 pixels."""
+    layers = 16 * (32 + 32 * 64 + 64 * 128 + 128 * 256) + 3 * (32 + 64 + 128 + 256)
+    own = StridedDiscriminator(2, 1, (28, 28), filters=4, batch_norm=True)
+    assert weights(own) == layers + 257
+    assert own(torch.randn(2, 1, 28, 28))[-1].shape == (2, 1)
+    pair = PairDiscriminator(2, 3, filters=4, batch_norm=True, alone=True, image_channels=1)
+    assert pair.alone and weights(pair) == layers + 257
+    assert pair(torch.randn(2, 1, 40, 33))[-1].shape == (2, 1)
+    with pytest.raises(UserError, match=r"channels: 4 layers halve sides of \[8, 28\] to nothing"):
+        StridedDiscriminator(2, 1, (8, 28), filters=4)
+
+
 @pytest.mark.parametrize("sides", [(16, 24), (13, 18), (8, 9, 12)])
 def test_one_verdict_an_image_of_any_sides(sides: tuple[int, ...]) -> None:
     torch.manual_seed(0)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, normalize
 
 from ganatomy.adversarial.augment.diffaugment import Augment, deviation, hole
+from ganatomy.adversarial.augment.low_pass import doubled, halved, mirrored
 from ganatomy.adversarial.distributed.collectives import all_sum
 from ganatomy.adversarial.distributed.random import normal, uniform
 from ganatomy.adversarial.gradient_cut import full_precision
@@ -22,6 +23,11 @@ class Ada(Augment):
     Every `interval` batches p += sign(E[sign D(real)] - target) · images since / `images`, within [0, 1].
     With a relativistic loss, whose logits are meaningful only in pairs, D(real) - D(fake) replaces D(real).
 
+    The paper's geometry is flip, rotate90, translation, scale, rotations, stretch and fraction, `filtered`.
+    `rotation` is one turn with probability p; `rotations` are two, around `stretch`, one of which happens
+    with probability p. Tones are of the sample, as images have no fixed grey: contrast is about its mean,
+    brightness in its deviations.
+
     Args:
         policy: Names of the changes.
         image_channels: Number of leading channels that are intensities, None for all.
@@ -29,13 +35,15 @@ class Ada(Augment):
         interval: Batches from one change of p to the next.
         images: Images that take p from 0 to 1 (500,000 in the paper, whose runs see 25 million).
         start: The first p.
+        filtered: Turns, scales and shifts interpolate between twice as many voxels (`low_pass`).
 
     Raises:
         UserError: A value is out of its range.
     """
 
     places = ("flip", "rotate90", "translation", "scale", "rotation")
-    known = (*places, "brightness", "contrast", "noise", "cutout")
+    between = ("rotations", "stretch", "fraction")
+    known = (*places, "brightness", "contrast", "noise", "cutout", *between)
     p: Tensor
     signs: Tensor
     _new: Tensor
@@ -48,13 +56,14 @@ class Ada(Augment):
         interval: int = 4,
         images: int = 20_000,
         start: float = 0.0,
+        filtered: bool = False,
     ) -> None:
         super().__init__(policy, self.known, image_channels)
         if interval < 1 or images < 1:
             raise UserError("augment: interval and images must be at least 1")
         if not 0 <= start <= 1:
             raise UserError(f"augment.start: {start} is outside [0, 1]")
-        self.target, self.interval, self.images = target, interval, images
+        self.target, self.interval, self.images, self.filtered = target, interval, images, filtered
         self.register_buffer("p", torch.tensor(float(start)))
         self.register_buffer("signs", torch.zeros(()))
         self.register_buffer("seen", torch.zeros(()))
@@ -92,7 +101,7 @@ class Ada(Augment):
     def change(self, x: Tensor) -> Tensor:
         with full_precision():
             x = x.to(torch.promote_types(x.dtype, torch.float32))
-            if set(self.policy) & set(self.places):
+            if set(self.policy) & {*self.places, *self.between}:
                 x = self._transformed(x)
             if set(self.policy) & {"brightness", "contrast"}:
                 factor = self._with_probability("contrast", x, torch.exp2(0.5 * normal(x)), 1.0)
@@ -127,7 +136,33 @@ class Ada(Augment):
         )
         shift = (0.25 * uniform(x, (dims,)) - 0.125).mul(_sides(x)).round()
         moving = self._with_probability("translation", x, torch.ones_like(uniform(x)), 0.0)
-        return _resampled(_moved(x, on_grid, shift * moving[:, None]), between)
+        moved = _moved(x, on_grid, shift * moving[:, None])
+        return _resampled(moved, *self._and_stretched(x, between), self.filtered)
+
+    def _and_stretched(self, x: Tensor, linear: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the map with the turns and stretches of the policy after it, and shifts [B, d] in voxels.
+
+        Nothing is drawn for names that are not in the policy.
+        """
+        dims, shift = x.dim() - 2, torch.zeros_like(linear[:, 0])
+        if "rotations" in self.policy:
+            linear = linear @ self._turn(x)
+        if "stretch" in self.policy:
+            factor = self._with_probability("stretch", x, torch.exp2(0.2 * normal(x)), 1.0)[:, None]
+            inverse = torch.cat([1 / factor, factor.pow(1 / (dims - 1)).expand(-1, dims - 1)], 1)
+            linear = linear * inverse[:, None]
+        if "rotations" in self.policy:
+            linear = linear @ self._turn(x)
+        if "fraction" in self.policy:
+            far = 0.125 * normal(x, (dims,)) * _sides(x)
+            shift = far * self._with_probability("fraction", x, torch.ones_like(uniform(x)), 0.0)[:, None]
+        return linear, shift
+
+    def _turn(self, x: Tensor) -> Tensor:
+        """Return [B, d, d]: a rotation with probability 1 - √(1 - p), so that one of two happens with p."""
+        angle = (2 * uniform(x) - 1) * math.pi
+        angle = torch.where(uniform(x) < 1 - (1 - self.p).sqrt(), angle, 0.0)
+        return _rotation(angle, x.dim() - 2, _axis(x, fixed=False))
 
     def _noisy(self, x: Tensor) -> Tensor:
         images = x[:, : self.image_channels]
@@ -174,20 +209,29 @@ def _moved(x: Tensor, linear: Tensor, shift: Tensor) -> Tensor:
     coordinates = voxels @ linear.transpose(1, 2) + shift[:, None]
     index = torch.zeros_like(coordinates[..., 0], dtype=torch.long)
     for axis, side in reversed(list(enumerate(sides))):
-        position = (coordinates[..., axis] + (side - 1) / 2).round().long() % (2 * side)
-        index = index * side + torch.minimum(position, 2 * side - 1 - position)
+        index = index * side + mirrored((coordinates[..., axis] + (side - 1) / 2).round().long(), side)
     flat = x.flatten(2)
     return flat.gather(2, index[:, None].expand_as(flat)).reshape(x.shape)
 
 
-def _resampled(x: Tensor, linear: Tensor) -> Tensor:
-    """Interpolate x linearly at `linear` [B, d, d] about the middle, mirrored beyond the border.
+def _resampled(x: Tensor, linear: Tensor, shift: Tensor, filtered: bool) -> Tensor:
+    """Interpolate x linearly at `linear` (place + shift) about the middle, mirrored beyond the border.
 
     Samples whose map is the identity stay exactly as they are.
+
+    Args:
+        x: [B, C, *spatial].
+        linear: [B, d, d], axes (x, y, ...).
+        shift: [B, d], voxels.
+        filtered: Interpolate between twice as many voxels.
     """
     sides = _sides(x)
     unchanged = (linear == torch.eye(len(sides), device=x.device, dtype=x.dtype)).flatten(1).all(1)
-    affine = torch.cat([linear * sides / sides[:, None], torch.zeros_like(linear[:, :, :1])], 2)
-    grid = affine_grid(affine, list(x.shape), align_corners=False)
-    interpolated = grid_sample(x, grid, "bilinear", "reflection", align_corners=False)
+    unchanged = unchanged & (shift == 0).all(1)
+    moved = linear @ shift[:, :, None] * 2 / sides[:, None]
+    affine = torch.cat([linear * sides / sides[:, None], moved], 2)
+    fine = doubled(x) if filtered else x
+    grid = affine_grid(affine, list(fine.shape), align_corners=False)
+    interpolated = grid_sample(fine, grid, "bilinear", "reflection", align_corners=False)
+    interpolated = halved(interpolated) if filtered else interpolated
     return torch.where(unchanged.reshape(-1, *[1] * (x.dim() - 1)), x, interpolated)

@@ -128,7 +128,8 @@ class DiffAugment(Augment):
         image_channels: Number of leading channels that are intensities, None for all.
         translation: Largest shift as a fraction of a side.
         cutout: Sides of the box as a fraction of the image's.
-        brightness: Largest shift in standard deviations of the sample.
+        brightness: Largest shift in standard deviations of the sample; 1.0 is the paper's 0.5 of images in
+            -1 to 1, whose deviation is about 0.5.
         contrast: Factors lie within 1 ± this.
         fill: Value in boxes and behind shifted borders.
 

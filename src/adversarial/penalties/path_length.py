@@ -18,13 +18,16 @@ class PathLength(nn.Module):
     """weight · E(‖Jᵀy‖ - a)², added to G's loss every `every` steps with `every` times the weight.
 
     J is the image's derivative in the style, y normal noise in the image's shape over the root of its pixels,
-    a the running mean of ‖Jᵀy‖ up to the step before. Karras et al., arXiv 1912.04958, eq. 4; with y scaled
-    so, the weight of 2 in the authors' code does not depend on the image's size.
+    a the running mean of ‖Jᵀy‖ up to the step before. Karras et al., arXiv 1912.04958, eq. 4. A generator
+    whose layers may have styles of their own (`style_count`) is taken as in the authors' code: ‖Jᵀy‖² is the
+    mean over the layers' styles, so that the weight of 2 depends neither on their number nor on the size.
 
     Args:
         weight: Weight of the loss.
         every: Steps from one penalty to the next.
         decay: Fraction by which a moves towards the mean of a step.
+        per_layer: Mean over the layers' styles. False: J is in the one style of all layers; ‖Jᵀy‖² is then
+            about as many times as large as there are layers.
 
     Raises:
         UserError: A value is out of its range.
@@ -42,14 +45,16 @@ class PathLength(nn.Module):
     mean: Tensor
     _new: Tensor
 
-    def __init__(self, weight: float = 2.0, every: int = 8, decay: float = 0.01) -> None:
+    def __init__(
+        self, weight: float = 2.0, every: int = 8, decay: float = 0.01, per_layer: bool = True
+    ) -> None:
         super().__init__()
         if weight < 0 or every < 1 or not 0 < decay <= 1:
             raise UserError(
                 f"path_length: weight {weight}, every {every}, decay {decay}; give weight >= 0, every >= 1 "
                 "and decay in (0, 1]"
             )
-        self.weight, self.every, self.decay = weight, every, decay
+        self.weight, self.every, self.decay, self.per_layer = weight, every, decay, per_layer
         self.register_buffer("mean", torch.zeros(()))
         self.register_buffer("_new", torch.zeros(2), persistent=False)
 
@@ -61,6 +66,8 @@ class PathLength(nn.Module):
         """Return the loss, for a generator that has `styles(z, *kind)` and `paint(styles, z)`."""
         with full_precision():
             styles = cast(Any, generator).styles(z, *kind)
+            if self.per_layer and (count := getattr(generator, "style_count", 0)):
+                styles = styles[:, None].expand(-1, count, -1)
             lengths = path_lengths(cast(Any, generator).paint(styles, z), styles)
         counts = torch.stack([lengths.detach().sum(), lengths.new_full((), len(lengths))])
         self._new = self._new.to(counts) + counts
@@ -76,7 +83,20 @@ class PathLength(nn.Module):
 
 
 def path_lengths(images: Tensor, styles: Tensor) -> Tensor:
-    """Return [B]: ‖Jᵀy‖ of images [B, C, *spatial] generated from styles [B, n], with its graph."""
+    """Return [B]: ‖Jᵀy‖ of images generated from styles, with its graph.
+
+    Args:
+        images: [B, C, *spatial].
+        styles: [B, n], or [B, layers, n]: then the root of the mean square over layers.
+    """
     y = normal(images, images.shape[1:]).to(images) * prod(images.shape[2:]) ** -0.5
     (gradient,) = torch.autograd.grad((images * y).sum(), styles, create_graph=True)
-    return (gradient.square().sum(1) + torch.finfo(gradient.dtype).tiny).sqrt()
+    return (
+        gradient.square().sum(-1).reshape(len(styles), -1).mean(1) + torch.finfo(gradient.dtype).tiny
+    ).sqrt()
+
+
+def settled(task: dict[str, Any]) -> dict[str, Any]:
+    """Return a task's settings whose `path_length`, if there is one, says which style J is in."""
+    given = task.get("path_length")
+    return task if given is None else {**task, "path_length": {"per_layer": True, **given}}

@@ -14,7 +14,13 @@ from ganatomy.errors import UserError
 from ganatomy.networks.layers import Halve, check_positive
 from ganatomy.networks.noise_to_image.conditional import at_least_two, class_vectors, projected
 from ganatomy.networks.noise_to_image.dcgan import cut, levels, widths
-from ganatomy.networks.noise_to_image.modulated import EqualConv, EqualLinear, ModulatedConv, activated
+from ganatomy.networks.noise_to_image.modulated import (
+    Double,
+    EqualConv,
+    EqualLinear,
+    ModulatedConv,
+    activated,
+)
 
 
 class Mapping(nn.Module):
@@ -56,16 +62,18 @@ class Paint(nn.Module):
         outside: Channels of the output.
         width: Length of the style.
         up: Double the sides first.
+        strided: See `StyleGenerator`.
     """
 
-    def __init__(self, inside: int, outside: int, width: int, up: bool) -> None:
+    def __init__(self, inside: int, outside: int, width: int, up: bool, strided: bool) -> None:
         super().__init__()
-        self.conv, self.up = ModulatedConv(inside, outside, 3, width), up
+        self.conv = ModulatedConv(inside, outside, 3, width, doubled=up and strided)
+        self.up = up and not strided
         self.strength = nn.Parameter(torch.zeros(()))
         self.bias = nn.Parameter(torch.zeros(outside))
 
     def forward(self, x: Tensor, style: Tensor, noise: Tensor) -> Tensor:
-        x = doubled(x) if self.up else x
+        x = interpolated(x) if self.up else x
         x = self.conv(x, style) + self.strength * noise + self.bias[:, None, None]
         return activated(x)
 
@@ -89,6 +97,8 @@ class StyleGenerator(nn.Module):
         rate: Factor on the mapping's learning rate.
         classes: Number of image classes in the data.
         class_conditional: Condition on the class: the mapping also takes a learned class vector.
+        strided: Double by transposed convolutions and the paper's filter, 0 beyond the border. False: linear
+            interpolation, then a convolution at full size; another border, and slower.
 
     Raises:
         UserError: For volumes, sides below 8, numbers below 1, or
@@ -106,6 +116,7 @@ class StyleGenerator(nn.Module):
         rate: float = 0.01,
         classes: int = 0,
         class_conditional: bool = False,
+        strided: bool = False,
     ) -> None:
         super().__init__()
         check_positive(style=style, channels=channels, layers=layers)
@@ -119,13 +130,15 @@ class StyleGenerator(nn.Module):
         for level, (a, b) in enumerate(pairwise(wide), start=1):
             sides += [(a, b, level), (b, b, level)]
         self.paints = nn.ModuleList(
-            Paint(a, b, style, up=index % 2 == 1) for index, (a, b, _) in enumerate(sides)
+            Paint(a, b, style, index % 2 == 1, strided) for index, (a, b, _) in enumerate(sides)
         )
         self.shows = nn.ModuleList(
             ModulatedConv(channel, out_channels, 1, style, demodulate=False) for channel in wide
         )
         self.offset = nn.Parameter(torch.zeros(out_channels, 1, 1))
+        self.doubled = Double() if strided else interpolated
         self.maps = [[side * 2**level for side in start] for _, _, level in sides]
+        self.style_count = len(sides) + 1  # one a convolution, and one for the last image
         self.latent = style + sum(prod(sides) for sides in self.maps)
 
     def forward(self, z: Tensor, *kind: Tensor) -> Tensor:
@@ -137,15 +150,22 @@ class StyleGenerator(nn.Module):
         return styles
 
     def paint(self, style: Tensor, z: Tensor) -> Tensor:
-        """Return the images of styles [B, style], with the noise maps of `z` [B, latent]."""
+        """Return the images of styles, with the noise maps of `z` [B, latent].
+
+        Args:
+            style: [B, style], or [B, style_count, style]: one a convolution. The convolution to an image
+                shares that of the convolution after it, as in the authors' code.
+            z: Noise.
+        """
+        styles = (style if style.dim() == 3 else style[:, None].expand(-1, self.style_count, -1)).unbind(1)
         _, *noise = torch.split(z, [self.map.latent, *(prod(sides) for sides in self.maps)], 1)
         maps = [part.reshape(-1, 1, *sides) for part, sides in zip(noise, self.maps, strict=True)]
-        x = self.paints[0](self.basis.expand(z.shape[0], *self.basis.shape), style, maps[0])
-        image = self.shows[0](x, style)
+        x = self.paints[0](self.basis.expand(z.shape[0], *self.basis.shape), styles[0], maps[0])
+        image = self.shows[0](x, styles[1])
         for level, show in enumerate(list(self.shows)[1:]):
             for index in (2 * level + 1, 2 * level + 2):
-                x = self.paints[index](x, style, maps[index])
-            image = doubled(image) + show(x, style)
+                x = self.paints[index](x, styles[index], maps[index])
+            image = self.doubled(image) + show(x, styles[index + 1])
         return cut(image + self.offset, self.size)
 
 
@@ -163,6 +183,8 @@ class StyleDiscriminator(nn.Module):
         channels: Channels of the finest level.
         classes: Number of image classes in the data.
         projection: Condition on the classes; see `projected`.
+        strided: Filter before the second convolution, which halves the sides. False: filter and halve after
+            it; another border, and slower.
 
     Raises:
         UserError: For volumes, sides below 8, numbers below 1, or `projection` without classes.
@@ -176,6 +198,7 @@ class StyleDiscriminator(nn.Module):
         channels: int = 32,
         classes: int = 0,
         projection: bool = False,
+        strided: bool = False,
     ) -> None:
         super().__init__()
         check_positive(channels=channels)
@@ -183,9 +206,9 @@ class StyleDiscriminator(nn.Module):
         wide = widths(channels, count + 1)
         self.enter = EqualConv(image_channels, wide[0], 1)
         self.first = nn.ModuleList(EqualConv(a, a, 3) for a in wide[:-1])
-        self.second = nn.ModuleList(EqualConv(a, b, 3) for a, b in pairwise(wide))
+        self.second = nn.ModuleList(EqualConv(a, b, 3, halve=strided) for a, b in pairwise(wide))
         self.past = nn.ModuleList(EqualConv(a, b, 1, bias=False) for a, b in pairwise(wide))
-        self.halve = Halve(2)
+        self.halve, self.strided = Halve(2), strided
         self.last = EqualConv(wide[-1], wide[-1], 3)
         self.hidden = EqualLinear(wide[-1] * prod(side // 2**count for side in size), wide[-1])
         self.judge = EqualLinear(wide[-1], 1)
@@ -196,7 +219,9 @@ class StyleDiscriminator(nn.Module):
         features = [activated(self.enter(x))]
         for first, second, past in zip(self.first, self.second, self.past, strict=True):
             x = features[-1]
-            along = activated(self.halve(second(activated(first(x)))))
+            along = activated(first(x))
+            along = second(self.halve.blur(along)) if self.strided else self.halve(second(along))
+            along = activated(along)
             features.append((along + past(self.halve(x))) * 0.5**0.5)
         vector = activated(self.hidden(activated(self.last(features[-1])).flatten(1)))
         return projected([*features, vector, self.judge(vector)], self.vectors, *kind)
@@ -207,7 +232,7 @@ def unit(x: Tensor) -> Tensor:
     return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
 
 
-def doubled(x: Tensor) -> Tensor:
+def interpolated(x: Tensor) -> Tensor:
     """Double the sides by linear interpolation."""
     return F.interpolate(x, scale_factor=2, mode="bilinear")
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss
 
 from ganatomy.errors import UserError
-from ganatomy.tasks.enhancement.edges import gradient_difference
+from ganatomy.tasks.enhancement.edges import gradient_difference, sobel_difference
 from ganatomy.tasks.shared.weighted import one_number, weighted
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -20,8 +20,9 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 def weighted_losses(weights: Mapping[str, Any], dims: int, data_range: float) -> dict[str, Loss]:
     """Return the losses of (output, target) [B, C, *spatial] by name, times their weights.
 
-    Known are l1 and mse (means), ssim (1 - SSIM) and gradient (`gradient_difference`). A user's own loss is a
-    callable of (output, target) that returns one number, under any other name.
+    Known are l1 and mse (means), ssim (1 - SSIM), gradient (`gradient_difference`) and sobel
+    (`sobel_difference`). A user's own loss is a callable of (output, target) that returns one number, under
+    any other name.
 
     Args:
         weights: Weight of each loss by its name, or {"weight": ..., "loss": ...} for a user's own. Losses of
@@ -37,6 +38,7 @@ def weighted_losses(weights: Mapping[str, Any], dims: int, data_range: float) ->
         "mse": mse_loss,
         "ssim": SSIMLoss(dims, data_range=data_range),
         "gradient": gradient_difference,
+        "sobel": sobel_difference,
     }
     found: dict[str, Loss] = {
         name: partial(_times, partial(_checked, name, loss) if own else loss, weight)

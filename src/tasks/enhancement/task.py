@@ -41,8 +41,8 @@ class EnhancementTask(AdversarialTask):
     Args:
         recipe: Players, objective and optimisers.
         monitor: Validation score that chooses the best checkpoint.
-        losses: Weights of l1, mse, ssim and gradient, on intensities in the network's units; a loss of your
-            own as {weight, loss} under another name (see `weighted_losses`). Default: {"l1": 1.0}.
+        losses: Weights of l1, mse, ssim, gradient and sobel, on intensities in the network's units; a loss of
+            your own as {weight, loss} under another name (see `weighted_losses`). Default: {"l1": 1.0}.
         window: Side or sides of the sliding window in evaluation; None for whole images.
         data_range: Data range of PSNR and SSIM in the target's units: a number, a window [low, high], or a
             list with one of them per channel. Anything else: the range of each case's truth.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganatomy.adversarial.distributed.random import normal
-from ganatomy.adversarial.penalties.path_length import PathLength
+from ganatomy.adversarial.penalties.path_length import PathLength, settled
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Batch
 from ganatomy.errors import UserError
@@ -102,7 +102,7 @@ class SynthesisTask(AdversarialTask):
 
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
-        return resolve_normalisation(AdversarialTask.resolve_settings(data, given), data)
+        return resolve_normalisation(AdversarialTask.resolve_settings(data, settled(given)), data)
 
     @staticmethod
     def network_arguments(data: DataModule) -> dict[str, dict[str, Any]]:

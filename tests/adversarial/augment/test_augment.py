@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from ganatomy.adversarial.augment.ada import Ada
 from ganatomy.adversarial.augment.diffaugment import DiffAugment, hole, shifted
 from ganatomy.adversarial.distributed.random import Rows, drawing_rows
 from ganatomy.errors import UserError
+from ganatomy.tasks.synthesis.normalisation import DEVIATION
 from tests.adversarial import players
 
 SHAPES = [(3, 2, 9, 12), (2, 1, 6, 8, 7)]
@@ -151,6 +153,18 @@ def test_contrast_and_brightness_in_standard_deviations() -> None:
     factor = y.flatten(1).std(1) / x.flatten(1).std(1)
     torch.testing.assert_close(y.flatten(1).mean(1), x.flatten(1).mean(1))
     assert [float(factor.min()), float(factor.max())] == pytest.approx([0.7, 1.3], abs=0.01)
+
+
+def test_fastgan_s_brightness_is_the_papers(compose: Any) -> None:
+    """A shift of up to 0.5 (Zhao et al.'s code) of images as the players see them, of deviation 0.5."""
+    given = compose("task=synthesis", "model=fastgan", tiny=False)["model"]["adversarial"]["augment"]
+    augment = DiffAugment(
+        **{key: value for key, value in given.items() if key != "name"} | {"policy": ["brightness"]}
+    )
+    x = torch.randn(4000, 1, 8, 8, dtype=torch.float64)
+    x = DEVIATION * x / x.flatten(1).std(1, correction=0)[:, None, None, None]
+    shift = (augment((x,))[0] - x).flatten(1).mean(1)
+    assert [float(shift.min()), float(shift.max())] == pytest.approx([-0.5, 0.5], abs=0.01)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -178,6 +178,42 @@ def test_path_length_s_loss_its_mean_and_its_gradient() -> None:
     assert torch.equal(again.mean, penalty.mean)
 
 
+class Layered(Linear):
+    """Images Σₗ l A sₗ of a style for each of three layers l = 1, 2, 3."""
+
+    style_count = 3
+
+    def paint(self, styles: Tensor, z: Tensor) -> Tensor:
+        own = styles if styles.dim() == 3 else styles[:, None].expand(-1, 3, -1)
+        weights = torch.arange(1.0, 4.0, dtype=torch.float64)
+        return super().paint((own * weights[:, None]).sum(1), z)
+
+
+@pytest.mark.parametrize("per_layer, factor", [(True, (1 + 4 + 9) / 3), (False, 36.0)])
+def test_path_lengths_are_means_over_the_styles_of_layers(per_layer: bool, factor: float) -> None:
+    """As in the authors' code: the squares of 1, 2 and 3 times ‖Aᵀy‖, averaged; in one style (1 + 2 + 3)²."""
+    torch.manual_seed(0)
+    g, z = Layered(), torch.randn(5, 7, dtype=torch.float64)
+    torch.manual_seed(1)
+    loss = PathLength(weight=1.0, every=1, per_layer=per_layer)(g, z)
+    torch.manual_seed(1)
+    y = torch.randn(5, 2, 2, 2, dtype=torch.float64).reshape(5, 8) / 2
+    torch.testing.assert_close(loss, factor * (y @ g.a).square().sum(1).mean(), rtol=1e-6, atol=0)
+
+
+def test_the_style_s_gradient_is_the_sum_of_the_layers_gradients() -> None:
+    torch.manual_seed(0)
+    g = awake(StyleGenerator(2, 1, (16, 16), style=4, channels=2, layers=1, strided=True)).double()
+    z = torch.randn(3, g.latent, dtype=torch.float64)
+    one = g.styles(z).detach().requires_grad_()
+    each = one.detach()[:, None].repeat(1, g.style_count, 1).requires_grad_()
+    assert g.style_count == 6, "five convolutions and the last image, as num_ws of the authors"
+    torch.testing.assert_close(g.paint(each, z), g(z), rtol=1e-10, atol=1e-10)
+    whole, parts = (torch.autograd.grad(g.paint(w, z).square().sum(), w)[0] for w in (one, each))
+    torch.testing.assert_close(parts.sum(1), whole, rtol=1e-10, atol=1e-10)
+    assert parts.abs().sum((0, 2)).all(), "every layer has a style of its own"
+
+
 def test_no_rate_in_one_line() -> None:
     with pytest.raises(UserError, match="rate: 0 must be above 0"):
         EqualLinear(3, 4, rate=0)

@@ -16,7 +16,7 @@ from torch import nn
 
 from ganatomy.adversarial import Ada
 from ganatomy.adversarial.augment.diffaugment import DiffAugment
-from ganatomy.config.resolve import validate
+from ganatomy.config.resolve import load, validate
 from ganatomy.errors import UserError
 from ganatomy.metrics.synthesis import imagenet
 from ganatomy.metrics.synthesis.distance import sliced_wasserstein
@@ -381,6 +381,10 @@ def test_path_lengths_are_a_loss_of_the_generator(train_small: Train) -> None:
     assert [bool(value) for value in found] == [True, False, True]
     state = torch.load(run / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
     assert state["paths.mean"] > 0
+    assert load(run)["task"]["path_length"] == {"per_layer": True, "weight": 2.0, "every": 2}
+    written = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(written.replace("    per_layer: true\n", ""))
+    assert load(run)["task"]["path_length"]["per_layer"] is False, "as runs did before there was such a key"
 
 
 def test_what_begins_with_noise_is_not_asked_to_halve_images(prepared: Any) -> None:
