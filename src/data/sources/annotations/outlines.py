@@ -58,13 +58,15 @@ def _packed(segmentation: Any, shape: Sequence[int], name: str) -> Runs:
         far = max(abs(float(value)) for polygon in polygons for value in polygon)
         if far > 2 * (height + width):  # pycocotools walks along every edge, and counts in 32 bits
             raise ReadError(f"{name}: a polygon has the corner {far:g}, and the image is {width}x{height}")
-        made: Runs = _mask_tools().merge(_mask_tools().frPyObjects(polygons, height, width))
-        return made
+        united: Runs = _mask_tools().merge(_mask_tools().frPyObjects(polygons, height, width))
+        return united
     if tuple(int(side) for side in segmentation["size"]) != (height, width):
         own = "x".join(str(side) for side in reversed(segmentation["size"]))
         raise ReadError(f"{name}: a segmentation is {own}, and the image {width}x{height}; redraw it")
-    runs = {"size": [height, width], "counts": segmentation["counts"]}
-    return runs if isinstance(runs["counts"], str) else _mask_tools().frPyObjects(runs, height, width)
+    runs: Runs = {"size": [height, width], "counts": segmentation["counts"]}
+    if not isinstance(runs["counts"], str):
+        runs = _mask_tools().frPyObjects(runs, height, width)
+    return runs
 
 
 def _mask_tools() -> Any:
