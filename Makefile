@@ -6,7 +6,7 @@ PYTHON  ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do 
 WORKERS ?= 2
 ARGS    ?=
 BIN     := .venv/bin
-CAMPAIGNS := benchmarks/kills.py benchmarks/damage.py benchmarks/games.py benchmarks/safety.py benchmarks/finetune.py
+CAMPAIGNS := benchmarks/kills.py benchmarks/damage.py benchmarks/games.py benchmarks/safety.py benchmarks/finetune.py benchmarks/plans.py
 
 .DEFAULT_GOAL := help
 .PHONY: setup train test test-long test-fast bench format lint docs experiments-check help

@@ -83,8 +83,10 @@ def overview(source: Source) -> list[tuple[str, ...]]:
 
 
 def set_instances(source: Source, wanted: bool) -> Source:
-    """Have a source that makes boxes of masks make instance maps too, if they are wanted; return it."""
-    for each in (source, getattr(source, "source", source)):
-        if wanted and hasattr(each, "with_instances"):
-            each.with_instances = True
+    """Have a source make instance maps too of what it makes boxes of, if they are wanted; return it.
+
+    Before its records are listed.
+    """
+    if wanted and hasattr(source, "with_instances"):
+        source.with_instances = True
     return source

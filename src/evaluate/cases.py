@@ -10,6 +10,7 @@ from typing import Any, Literal
 from ganatomy.config.resolve import check_data, data_keys
 from ganatomy.config.schema import DataConfig
 from ganatomy.config.targets import build, parameters_of, resolve
+from ganatomy.data.known import set_instances
 from ganatomy.data.records import SPLITS, Record, Source
 from ganatomy.data.sides.sides import set_sides
 from ganatomy.data.splits.held import Pseudonymous
@@ -65,7 +66,7 @@ def own_cases(loaded: LoadedRun, part: Part | None) -> Chosen:
     contents = contents_of(loaded.path)
     wanted = [case for split in (SPLITS if part == "all" else (part,)) for case in contents.get(split, {})]
     try:
-        source = opened(loaded.cfg.data)
+        source = opened(loaded.cfg.data, loaded)
         records = {record.case: record for record in source.records()}
     except UserError as error:
         raise UserError(
@@ -119,7 +120,7 @@ def other_cases(
         given["spatial_dims"] = kept.spatial_dims
     section = DataConfig.from_plain(given)
     check_data(section)
-    source, common = opened(section), data_keys(section)[1]
+    source, common = opened(section, loaded), data_keys(section)[1]
     for key, needed in (("channels", kept.channels), ("spatial_dims", kept.spatial_dims)):
         if (found := getattr(source, key)) != needed:
             raise UserError(f"data.{key}: these data have {found}, and the run takes {needed}")
@@ -165,9 +166,9 @@ def names_of(loaded: LoadedRun) -> dict[str, tuple[str, ...]]:
     return {kind: own[kind] for kind in ("label", "boxes", "class") if kind in kinds}
 
 
-def opened(section: DataConfig) -> Source:
-    """Return the source of a section `data`."""
-    source: Source = build(data_keys(section)[0], "data")
+def opened(section: DataConfig, loaded: LoadedRun) -> Source:
+    """Return the source of a section `data`, with instance maps if the run has found some."""
+    source = set_instances(build(data_keys(section)[0], "data"), loaded.task.written_like == "instances")
     set_sides(source, section.unpaired)
     return source
 

@@ -11,6 +11,7 @@ import numpy as np
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.data.io.regions import named_regions, values_of
 from ganatomy.data.records import IGNORED, Case, Record, Source
+from ganatomy.data.transforms.instances import renumbered
 from ganatomy.errors import UserError
 from ganatomy.tasks.segmentation.classes import Regions
 
@@ -160,7 +161,10 @@ class ByName:
             case[kind] = np.where(given < 0, known.dtype.type(IGNORED), known) if (given < 0).any() else known
         if "boxes" in self.numbers and "boxes" in case:
             classes = self.numbers["boxes"][case["classes"]]
-            case["boxes"], case["classes"] = case["boxes"][classes >= 0], classes[classes >= 0]
+            kept = classes >= 0
+            case["boxes"], case["classes"] = case["boxes"][kept], classes[kept]
+            if "instances" in case:
+                case["instances"] = renumbered(case["instances"], kept)
         return case
 
     def _refuse_unnamed(self, record: Record, kind: str, values: np.ndarray) -> None:

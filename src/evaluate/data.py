@@ -9,7 +9,6 @@ from typing import Any
 from ganatomy.config.targets import build
 from ganatomy.data.cache import Cache
 from ganatomy.data.io.digests import Digests
-from ganatomy.data.known import set_instances
 from ganatomy.data.quality.survey import survey, usable_records
 from ganatomy.data.sides.sides import Sides
 from ganatomy.data.sources.files.base import Files
@@ -49,7 +48,6 @@ class EvaluatedData(AppliedData):
         self.cache = Cache(self.make, self.prepared.key, "memory", cache, float(section.get("cache_gb", 8.0)))
         self.degrade = build(cfg.degradation and cfg.degradation.to_plain(), "degradation")
         self.splitting = Splitting(seed=int(section.get("split_seed", 0)))
-        set_instances(chosen.source, loaded.task.written_like == "instances")
         inner = getattr(chosen.source, "source", chosen.source)
         if isinstance(inner, Files):
             inner.digests = Digests(cache, inner.folder, inner.private)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganatomy.data.transforms.intensity import one_each, shown
 from ganatomy.runs.directory import HEALTHY
+from ganatomy.tasks.segmentation.postprocessing.postprocessed import PostprocessedTask
 from ganatomy.training.players import parts
 from ganatomy.version import __version__
 
@@ -41,6 +42,11 @@ def facts_of(
         "game": str(status.get("game", HEALTHY)),
         "status": str(status.get("status", "unknown")),
     }
+    if isinstance(loaded.task, PostprocessedTask) and loaded.task.postprocess is not None:
+        names = loaded.task.recipe.classes
+        facts["postprocessing"] = {
+            names[number]: dict(vars(steps)) for number, steps in loaded.task.own_steps.items()
+        }
     if graph is not None:
         facts |= {"inputs": graph.inputs, "outputs": graph.outputs, "training_sides": list(graph.sides)}
     return facts

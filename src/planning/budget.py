@@ -6,10 +6,10 @@ import math
 
 from ganatomy.errors import UserError
 from ganatomy.planning.draft import Draft
-from ganatomy.planning.measuring import Measured
 from ganatomy.planning.rules import networks
 from ganatomy.planning.rules.images import shape_of
-from ganatomy.planning.usage import GB
+from ganatomy.planning.trials.measuring import Measured
+from ganatomy.planning.trials.usage import GB
 
 USED = 0.95
 """Share of the time that a plan fills, and"""

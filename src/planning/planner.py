@@ -15,8 +15,8 @@ from ganatomy.errors import UserError
 from ganatomy.machine import processor
 from ganatomy.planning import budget, rules
 from ganatomy.planning.draft import Draft, Row
-from ganatomy.planning.measuring import measured
 from ganatomy.planning.survey import surveyed
+from ganatomy.planning.trials.measuring import measured
 from ganatomy.training.build import open_data
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from ganatomy.files import write_whole
 from ganatomy.invocation import typed
 from ganatomy.planning.planner import make_plan
 from ganatomy.planning.survey import content_hash
-from ganatomy.planning.usage import GB, peak_memory
+from ganatomy.planning.trials.usage import GB, peak_memory
 from ganatomy.planning.writing import table, text_of_plan
 from ganatomy.runs.console import print_status
 from ganatomy.runs.multirun import given_words

@@ -10,8 +10,8 @@ import pytest
 from ganatomy.errors import UserError
 from ganatomy.planning import budget
 from ganatomy.planning.draft import Draft
-from ganatomy.planning.measuring import REPORT, Measured
-from ganatomy.planning.usage import GB
+from ganatomy.planning.trials.measuring import REPORT, Measured
+from ganatomy.planning.trials.usage import GB
 from tests.planning.planted import made_up
 
 FOUND = Measured(

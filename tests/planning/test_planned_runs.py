@@ -12,7 +12,7 @@ import yaml
 
 from ganatomy.config.plans.reading import expanded
 from ganatomy.errors import UserError
-from ganatomy.planning import measuring
+from ganatomy.planning.trials import measuring
 from tests.conftest import TINY
 from tests.test_resume import assert_same_end, run_until
 

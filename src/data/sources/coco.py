@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ganatomy.data.io.text_tables import word
 from ganatomy.data.problems import blamed
-from ganatomy.data.records import SPLITS, Fault, Record, Split
+from ganatomy.data.quality.faults import name_of
+from ganatomy.data.records import SPLITS, Case, Fault, Record, Split
 from ganatomy.data.sources.annotations.categories import joined
 from ganatomy.data.sources.annotations.coco_file import CocoFile, box_of
+from ganatomy.data.sources.annotations.outlines import outlined_objects
 from ganatomy.data.sources.files.listed import ListedFiles
 from ganatomy.data.sources.files.places import case_of, placed, whole_number
 from ganatomy.data.splits.lists import split_named
@@ -23,12 +24,14 @@ from ganatomy.errors import UserError
 class Coco(ListedFiles):
     """Boxes of COCO `instances` files; an annotation without a box gets the box of its segmentation.
 
+    A task that learns from instance maps gets those of the segmentations, and their boxes.
+
     Classes are merged by name over the files, in the order of the category numbers.
 
     Attributes:
         annotations: a JSON file below `root`, or one for each split.
         images: the folder of the images; it may contain {split}.
-        crowd: keep boxes marked iscrowd.
+        crowd: keep objects marked iscrowd. Without them their pixels count as unknown in instance maps.
     """
 
     channels: int = 3
@@ -58,8 +61,38 @@ class Coco(ListedFiles):
             found[split] = name
         return {split: found[split] for split in SPLITS if split in found}
 
+    def load(self, record: Record) -> Case:
+        case = super().load(record)
+        if "outlines" not in record.content:
+            return case
+        about, shape = record.content, case["image"].shape[1:]
+        name = name_of(record, self)
+        return case | outlined_objects(about["outlines"], about["classes"], about["crowds"], shape, name)
+
     def _records(self, split: Split | None, file: CocoFile) -> list[Record]:
-        boxes: dict[Any, list[tuple[list[float], int]]] = defaultdict(list)
+        objects = self._objects(file)
+        records = []
+        patients = any(word(image.get("patient_id")) for image in file.images.values())
+        for key, image in file.images.items():
+            name = placed(self.folder, self.images.format(split=split or ""), str(image["file_name"]))
+            content: dict[str, Any] = {"image": name} | objects[key]
+            if shape := _shape(image):
+                content["stated"] = {"shape": shape}
+            case = case_of(name)
+            record = Record(case, word(image.get("patient_id")) or case, split, content)
+            if patients and not word(image.get("patient_id")):
+                words = f"{file.path}: {name} has no patient_id, but others have; add one"
+                record = blamed(record, Fault(case, "gap", words))
+            records.append(record)
+        return sorted(records, key=lambda record: record.case)
+
+    def _objects(self, file: CocoFile) -> dict[Any, dict[str, list[Any]]]:
+        """Return `boxes` and `classes` of each image by its id, and for instance maps the segmentations.
+
+        `outlines` are those of the boxes; `crowds` those of the groups that are left out.
+        """
+        kinds = ("boxes", "classes") + (("outlines", "crowds") if self.with_instances else ())
+        found: dict[Any, dict[str, list[Any]]] = {key: {kind: [] for kind in kinds} for key in file.images}
         for row, note in enumerate(file.annotations):
             place = f"{file.path}, annotation {note.get('id', row)}"
             image = file.images.get(note.get("image_id"))
@@ -72,25 +105,21 @@ class Coco(ListedFiles):
                 raise UserError(
                     f"{place}: category {note.get('category_id')} is not in data.box_classes={known_names}"
                 )
-            if not note.get("iscrowd") or self.crowd:
-                box = box_of(note, _shape(image), place)
-                boxes[note["image_id"]].append((box, list(self.box_classes).index(name)))
-        records = []
-        patients = any(word(image.get("patient_id")) for image in file.images.values())
-        for key, image in file.images.items():
-            name = placed(self.folder, self.images.format(split=split or ""), str(image["file_name"]))
-            pairs = boxes.get(key, [])
-            content: dict[str, Any] = {"image": name, "boxes": [b for b, _ in pairs]}
-            content["classes"] = [c for _, c in pairs]
-            if shape := _shape(image):
-                content["stated"] = {"shape": shape}
-            case = case_of(name)
-            record = Record(case, word(image.get("patient_id")) or case, split, content)
-            if patients and not word(image.get("patient_id")):
-                words = f"{file.path}: {name} has no patient_id, but others have; add one"
-                record = blamed(record, Fault(case, "gap", words))
-            records.append(record)
-        return sorted(records, key=lambda record: record.case)
+            own, drawn = found[note["image_id"]], note.get("segmentation")
+            counts, outlined = self.crowd or not note.get("iscrowd"), self.with_instances
+            if outlined and counts and not drawn:
+                raise UserError(
+                    f"{place}: has no segmentation; draw one, or learn boxes alone (task.instances=false)"
+                )
+            if not counts and not (outlined and drawn):
+                continue
+            box = box_of(note, _shape(image), place)
+            if counts:
+                own["boxes"].append(box)
+                own["classes"].append(list(self.box_classes).index(name))
+            if outlined:
+                own["outlines" if counts else "crowds"].append(drawn)
+        return found
 
 
 def _shape(image: Mapping[str, Any]) -> tuple[int, int] | None:

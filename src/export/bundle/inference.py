@@ -11,6 +11,7 @@ from ganatomy.tasks.anomaly import AnomalyTask
 from ganatomy.tasks.detection import DetectionTask
 from ganatomy.tasks.segmentation.classes import Regions
 from ganatomy.tasks.segmentation.gate import SUSPICIOUS
+from ganatomy.tasks.segmentation.postprocessing.postprocessed import PostprocessedTask
 from ganatomy.tasks.synthesis import SynthesisTask
 
 if TYPE_CHECKING:
@@ -157,16 +158,13 @@ def _answer(loaded: LoadedRun) -> list[Plain]:
             *_files("map", "float32"),
         ]
     if task.makes_label_maps:
-        if getattr(task, "postprocess", None):
-            raise UserError(
-                "format=bundle: task.postprocess has no place in a bundle, whose answers would differ from "
-                "the run's; use format=onnx or torchscript, which end before it, or predict"
-            )
         gate = getattr(task, "gate", None)
         more: Plain = {}
         if gate is not None:
             more = {"threshold": float(task.threshold), "suspicious": SUSPICIOUS}  # type: ignore[arg-type]
         more |= {} if (order := _order(task)) is None else {"order": order}
+        if isinstance(task, PostprocessedTask) and task.own_steps:
+            more |= {"steps": {str(number): dict(vars(steps)) for number, steps in task.own_steps.items()}}
         values = list(kept.label_values or range(max(len(kept.label_classes), 2)))
         types = (np.min_scalar_type(min(values)), np.min_scalar_type(max(values)))
         labels = {"_target_": f"{ANSWERS}.Labels", **more}

@@ -17,8 +17,10 @@ from scipy.ndimage import label as connected
 
 from ganatomy.data.sources.brain import Brain
 from ganatomy.errors import UserError
+from ganatomy.export.bundle.scripts.answers import Labels
 from ganatomy.metrics.labelmaps import dice
 from ganatomy.tasks.recipe import Recipe
+from ganatomy.tasks.segmentation.gate import with_peak
 from ganatomy.tasks.segmentation.postprocessing.choice import (
     GAIN,
     Chosen,
@@ -330,6 +332,39 @@ def test_the_gate_comes_after(prepared: Any) -> None:
     raw = task._find(batch)[1]
     assert torch.equal(seen["raw"], raw) and torch.equal(seen["ungated"], task.processed(batch, raw))
     assert not seen["test"].any() and not torch.equal(seen["raw"], seen["ungated"])
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("stack", [False, True])
+def test_a_bundle_decides_as_the_task(prepared: Any, stack: bool, masked: bool) -> None:
+    """A stack of slices is post-processed as the volume it is, in mm³, in the region and before the gate."""
+    _, task = prepared("task.gate=0.9")
+    rows = 5 if stack else 1
+    drawn = torch.Generator().manual_seed(rows)
+    noise = torch.randn(rows, 4, 18, 18, generator=drawn)
+    soft = (6 * torch.nn.functional.avg_pool2d(noise, 3, 1)).softmax(1)
+    region = torch.rand(rows, 1, 16, 16, generator=drawn) > 0.1
+    spacing = [0.5, 0.5, 3.0] if stack else [0.5, 0.5]
+    steps = {1: Steps(fill_holes=True, minimum=4.0), 2: Steps(largest=True)}
+    for number in (1, 2, 3):
+        task.postprocessing[number - 1] = to_row(Chosen(steps.get(number, Steps()), 0.0, 0.0))
+    batch: dict[str, Any] = {"case": ["a"] * rows, "spacing": torch.tensor([spacing] * rows)}
+    batch |= {"slice": torch.arange(rows)} if stack else {}
+    batch |= {"mask": region} if masked else {}
+    file = {"spacing": np.array(spacing)} | ({"mask": region.numpy()} if masked else {})
+    image = soft[:, :1] if stack else soft[0, :1]
+    told = json.loads(json.dumps({str(number): vars(own) for number, own in task.own_steps.items()}))
+    assert set(told) == {"1", "2"}
+    peaked, labels = with_peak(batch, task.labelling, soft)
+    peak = float(peaked["peak"].amax())
+    for threshold, empty in ((peak - 1e-3, False), (peak + 1e-3, True)):
+        task.threshold.fill_(threshold)
+        decided = task.decide(batch, soft)
+        expected = decided.movedim(0, -1)[0] if stack else decided[0, 0]
+        bundle = Labels(threshold=threshold, steps=told)
+        found = bundle({"pred": soft, "image": image, "file": file})["pred"][0]
+        assert torch.equal(found.long(), expected.long()) and bool(found.any()) is not empty
+        assert empty or not torch.equal(decided, labels)
 
 
 def test_runs_that_answer_together_take_what_most_of_them_chose(prepared: Any) -> None:

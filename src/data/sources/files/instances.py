@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy.ndimage import label as components
@@ -83,12 +83,22 @@ def marked_objects(maps: Sequence[np.ndarray], instances: str, one_class: bool) 
             numbers, count = components(here)
             parts += [(numbers == number, kind) for number in range(1, count + 1)]
     parts.sort(key=lambda part: -int(part[0].sum()))
-    numbers = np.zeros(maps[0].shape, np.int32)
-    for number, (here, _) in enumerate(parts, 1):
+    return layered(maps[0].shape, parts)
+
+
+def layered(shape: Sequence[int], parts: Iterable[tuple[np.ndarray, int]]) -> Case:
+    """Return `instances`, `boxes` and `classes` of objects that are laid over each other, the last on top.
+
+    Args:
+        shape: the spatial shape.
+        parts: the voxels [*spatial] of each object, bool, and its class; the largest first.
+    """
+    numbers, kinds = np.zeros(shape, np.int32), list[int]()
+    for number, (here, kind) in enumerate(parts, 1):
         numbers[here] = number
-    kept = counted(numbers, len(parts)) > 0
-    case = _gapless(numbers, len(parts))
-    return case | {"classes": np.array([kind for _, kind in parts], np.int64)[kept]}
+        kinds.append(kind)
+    kept = counted(numbers, len(kinds)) > 0
+    return _gapless(numbers, len(kinds)) | {"classes": np.array(kinds, np.int64)[kept]}
 
 
 def _gapless(numbers: np.ndarray, count: int) -> Case:

@@ -18,6 +18,7 @@ from ganatomy.errors import UserError
 from ganatomy.tasks.detection.centernet_decoding import decode
 from ganatomy.tasks.detection.refining import refined
 from ganatomy.tasks.detection.views import SoftMaps
+from ganatomy.tasks.segmentation.postprocessing.steps import Steps, postprocessed
 
 
 class Labels(Transform):
@@ -30,6 +31,7 @@ class Labels(Transform):
         suspicious: Fraction of an image's pixels, the most suspicious, whose mean is compared.
         order: Of regions that overlap, (channel, class number) of each, the first written first: a voxel is
             of a region from above 0.5. None for classes, the background first.
+        steps: What is done to the holes and components of the whole label map, by class number.
     """
 
     def __init__(
@@ -37,8 +39,10 @@ class Labels(Transform):
         threshold: float | None = None,
         suspicious: float = 0.003,
         order: Sequence[Sequence[int]] | None = None,
+        steps: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.threshold, self.suspicious, self.order = threshold, suspicious, order
+        self.steps = {int(number): Steps(**own) for number, own in (steps or {}).items()}
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Return the data with `pred` [1, *spatial], class numbers."""
@@ -47,12 +51,17 @@ class Labels(Transform):
         region = data["file"].get("mask")
         inside = None if region is None else torch.from_numpy(region).reshape(labels.shape)
         labels = labels if inside is None else labels * inside
+        answer = stacked(labels, data).to(torch.int16)
+        if self.steps:
+            spacing = np.asarray(data["file"]["spacing"], np.float32).tolist()  # as batches hold it
+            answer = torch.from_numpy(postprocessed(answer[0].numpy(), spacing, self.steps))[None]
+            answer = answer if inside is None else answer * stacked(inside, data)
         if self.threshold is not None:
             lesion = found[:, 0 if self.order else 1 :].amax(1, keepdim=True)
             lesion = (lesion if inside is None else lesion * inside).flatten(1)
             most = lesion.topk(max(1, round(self.suspicious * lesion.shape[1]))).values.mean(1)
-            labels = labels * (most.amax() >= self.threshold)
-        return {**data, "pred": stacked(labels, data).to(torch.int16)}
+            answer = answer * (most.amax() >= self.threshold)
+        return {**data, "pred": answer}
 
     def _labels(self, found: Tensor) -> Tensor:
         """Return class numbers [rows, 1, *spatial] of probabilities [rows, K, *spatial]."""

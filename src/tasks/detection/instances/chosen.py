@@ -36,7 +36,8 @@ def with_instances(given: dict[str, Any], data: DataModule) -> dict[str, Any]:
     if without := data.first_without("instances"):
         raise UserError(
             f"task.instances: {without} has no instance map; name the files that number its objects "
-            "(data.instances=instances/{name}), or make boxes of masks (data.boxes_from_label=true)"
+            "(data.instances=instances/{name}), make boxes of masks (data.boxes_from_label=true), or take "
+            "COCO's segmentations (data=coco)"
         )
     own = given.get("_target_") in (None, PLAIN)
     return {**given, "_target_": INSTANCES} if own else given

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ganatomy.data.records import Batch
+from ganatomy.data.transforms.instances import NO_BOX
 from ganatomy.tasks.shared.as_written import Originals
 
 
@@ -28,7 +29,8 @@ def scored_maps(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the true instance map of an image, the classes of its objects, and the found instance map.
 
-    On the grid of the file, if files are scored, as the file of a prediction holds it.
+    On the grid of the file, if files are scored, as the file of a prediction holds it. Voxels of which
+    nothing is known count in neither map.
 
     Args:
         batch: Evaluation batch.
@@ -37,8 +39,11 @@ def scored_maps(
         numbers: Found instance map [*spatial] on the network's grid.
     """
     if files is None:
-        truth = np.maximum(batch["instances"][row, 0].cpu().numpy(), 0)
-        return truth, batch["classes"][row].cpu().numpy(), numbers.cpu().numpy()
-    case = files.truth(batch["case"][row])
-    found = files.classes(batch, [row], torch.as_tensor(numbers)[None])[0]
-    return case["instances"][0], case["classes"], found
+        truth, classes = batch["instances"][row, 0].cpu().numpy(), batch["classes"][row].cpu().numpy()
+        found = numbers.cpu().numpy()
+    else:
+        case = files.truth(batch["case"][row])
+        truth, classes = case["instances"][0], case["classes"]
+        found = files.classes(batch, [row], torch.as_tensor(numbers)[None])[0]
+    known = truth != NO_BOX
+    return np.where(known, truth, 0), classes, np.where(known, found, 0)

@@ -17,7 +17,7 @@ from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.segmentation.gate import GatedTask
 from ganatomy.tasks.segmentation.postprocessing.choice import Chosen, ValidationParts, from_row, to_row
 from ganatomy.tasks.segmentation.postprocessing.settings import AUTO, steps_of
-from ganatomy.tasks.segmentation.postprocessing.steps import postprocessed
+from ganatomy.tasks.segmentation.postprocessing.steps import Steps, postprocessed
 from ganatomy.tasks.shared.scored import scored_labels, split_truth
 from ganatomy.tasks.shared.volumes import rows_by_case, stack_slices
 
@@ -70,16 +70,19 @@ class PostprocessedTask(GatedTask):
         return {number: from_row(row) for number, row in enumerate(rows, 1)}
 
     @property
+    def own_steps(self) -> dict[int, Steps]:
+        """Return the steps of each class number that is changed."""
+        chosen = {} if self.postprocess is None else self.chosen
+        return {number: steps for number, (steps, *_) in chosen.items() if steps.any}
+
+    @property
     def further_tables(self) -> list[str]:
         """Return the tables of the test beside its own: without the gate, and as the network gives it."""
         return ["ungated"] * (self.gate is not None) + ["raw"] * (self.postprocess is not None)
 
     def processed(self, batch: Batch, labels: Tensor) -> Tensor:
         """Return label maps [B, 1, *spatial] with the steps done; a sliced volume is treated as a volume."""
-        if self.postprocess is None:
-            return labels
-        steps = {number: chosen.steps for number, chosen in self.chosen.items() if chosen.steps.any}
-        if not steps:
+        if not (steps := self.own_steps):
             return labels
         labels = labels.clone()
         for _, rows in rows_by_case(batch):

@@ -1,4 +1,4 @@
-"""A short trial of a run, in a process of its own: `python -m ganatomy.planning.trial FILE`, a job on stdin.
+"""A short trial of a run, in a process of its own: this module is started with FILE, and a job on stdin.
 
 It plays the real game on some of the cases: steps with loading, a validation, the test with its baselines,
 and the writing of results; the process's own peak of memory is that of the run.
@@ -9,17 +9,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytorch_lightning as pl
-
 from ganatomy.errors import UserError
-from ganatomy.planning.usage import peak_memory
+from ganatomy.planning.trials.clock import Clock, period_of, shortened
+from ganatomy.planning.trials.usage import peak_memory
 
 if TYPE_CHECKING:
     from ganatomy.config.schema import Config
@@ -27,46 +25,7 @@ if TYPE_CHECKING:
     from ganatomy.data.records import Record, Source
     from ganatomy.tasks.base import AdversarialTask
 
-WARM, STEPS, MOST = 3, 10, 40
-"""Steps that are not timed, fewest and most timed ones."""
-ENOUGH, LONGEST = 5.0, 40.0
-"""Seconds of timed steps from which the fewest will do, and seconds after which they stop anyway."""
 NEVER = 10**6
-
-
-class Clock(pl.Callback):
-    """Times steps with the loading of their batches, and a validation after them."""
-
-    def __init__(self) -> None:
-        self.steps: list[float] = []
-        self.since = self.begun = time.monotonic()
-        self.validation = self.checkpoint = 0.0
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.since = self.begun = time.monotonic()
-
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        now = time.monotonic()
-        self.steps.append(now - self.since)
-        self.since = now
-        timed, seconds = len(self.steps) - WARM, sum(self.steps[WARM:])
-        enough = timed >= STEPS and (seconds > ENOUGH or timed >= MOST)
-        if enough or (timed > 0 and now - self.begun > LONGEST):
-            trainer.should_stop = True
-
-    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.validation = -time.monotonic()
-
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.validation += time.monotonic()
-
-    @property
-    def step(self) -> float:
-        """Return the seconds of a step: the mean without the slowest tenth, which others' work made slow."""
-        timed = sorted(self.steps[WARM:])
-        return statistics.fmean(timed[: max(1, len(timed) - len(timed) // 10)])
 
 
 class Fewer:
@@ -117,7 +76,7 @@ def try_out(cfg: Config, limits: dict[str, int], directory: Path) -> dict[str, f
     cfg, task = _set_up(cfg, data)
     run = open_new(directory)
     trainer = build_trainer(cfg.with_values(trainer={**cfg.trainer.to_plain(), **_UNTIL_TOLD}), run)
-    clock = Clock()
+    clock = Clock(shortened(task, cfg.trainer.max_steps), period_of(task))
     trainer.callbacks.append(clock)  # type: ignore[attr-defined]
     built = time.monotonic()
     trainer.fit(task, datamodule=data)
@@ -127,7 +86,7 @@ def try_out(cfg: Config, limits: dict[str, int], directory: Path) -> dict[str, f
     run.status("done")
     results.write(run, task, trainer)
     train, val, test = (len(data.records[split]) for split in ("train", "val", "test"))
-    spent = sum(clock.steps) + clock.validation
+    spent = sum(map(sum, clock.steps)) + clock.validation
     return {
         "read": surveyed - begun,
         "cases": train + val + test,

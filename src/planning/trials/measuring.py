@@ -21,7 +21,7 @@ from ganatomy.errors import UserError
 from ganatomy.files import write_whole
 from ganatomy.machine import allocator, processor
 from ganatomy.planning.fingerprint import Fingerprint
-from ganatomy.planning.usage import GB
+from ganatomy.planning.trials.usage import GB
 from ganatomy.version import __version__
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ REPORT = 3.0
 """Seconds that the report and the end of a process take."""
 COMPOSING = 1.2
 """Time to the first line of a run's work over that of a trial, which composes nothing."""
+TRIAL = ("-m", "ganatomy.planning.trials.trial")
+"""Words after Python's name that start a trial."""
 SETS = ("synthesis", "anomaly")
 """Tasks whose scores are of all cases together: their trial uses all of them."""
 
@@ -122,7 +124,7 @@ def trial(cfg: Config, limits: Mapping[str, int]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.json"
         done = subprocess.run(
-            [sys.executable, "-m", "ganatomy.planning.trial", str(result)],
+            [sys.executable, *TRIAL, str(result)],
             input=json.dumps(job), env=_alone(),
             capture_output=True, text=True, errors="replace", check=False,
         )  # fmt: skip
@@ -139,12 +141,13 @@ def trial(cfg: Config, limits: Mapping[str, int]) -> dict[str, Any]:
 
 
 def _alone() -> dict[str, str]:
-    """Return the environment without what makes a process one of several."""
+    """Return the environment without what makes a process one of several, with the allocator of a run."""
     own = {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
     own |= {"GANATOMY_LAUNCH"}
-    return {
+    kept = {
         k: v for k, v in os.environ.items() if k not in own and not k.startswith(("SLURM_", "TORCHELASTIC_"))
     }
+    return {**kept, **allocator.environment(kept)}
 
 
 def _whole(found: Mapping[str, float], data: Fingerprint, cfg: Config) -> Measured:
@@ -176,7 +179,7 @@ def _file(cfg: Config, data: Fingerprint, more: str) -> Path:
         "torch": torch.__version__,
         "machine": processor.name(torch.device("cuda" if torch.cuda.is_available() else "cpu")),
         "threads": torch.get_num_threads(),
-        "allocator": allocator.in_use(),
+        "allocator": _alone().get(allocator.NAME, allocator.SYSTEM),
         "data": data.content,
         "cases": data.cases,
         "trainer": trainer,

@@ -1,0 +1,37 @@
+"""A trial is started as a run is: with the allocator of one, and as one process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ganatomy.machine import allocator
+from ganatomy.planning.trials import measuring
+
+
+def test_a_trial_has_the_allocator_of_a_run_and_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`check plan=true` is itself no run, so its own allocator is another."""
+    seen: dict[str, str] = {}
+
+    def run(words: list[str], env: dict[str, str], **more: Any) -> Any:
+        seen.update(env)
+        Path(words[-1]).write_text(json.dumps({"memory": 1}))
+        return SimpleNamespace(returncode=0, stderr="")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setenv("RANK", "1")
+    for name in (allocator.NAME, "LD_PRELOAD", "GLIBC_TUNABLES"):
+        monkeypatch.delenv(name, raising=False)
+    expected = allocator.environment({})
+    assert measuring.trial(SimpleNamespace(to_plain=dict), {}) == {"memory": 1}  # type: ignore[arg-type]
+    assert {name: seen.get(name) for name in expected} == expected
+    assert "RANK" not in seen
+    monkeypatch.setenv(allocator.NAME, allocator.SYSTEM)
+    seen.clear()
+    measuring.trial(SimpleNamespace(to_plain=dict), {})  # type: ignore[arg-type]
+    assert seen[allocator.NAME] == allocator.SYSTEM and "GLIBC_TUNABLES" not in seen
