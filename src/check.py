@@ -78,6 +78,7 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     from ganatomy.data.records import picture
     from ganatomy.data.transforms import cut
     from ganatomy.data.transforms.intensity import shown
+    from ganatomy.files import write_whole
     from ganatomy.runs.keys import write_private
     from ganatomy.runs.terminal import Terminal
 
@@ -115,8 +116,7 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     if data.source.size is not None:
         nothing = f"data.size={shown(data.source.size)} cuts nothing off"
         console.print(cut.words(data.source.size, kept) or nothing)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(_page(found, data, pngs, wanted, facts, headers), encoding="utf-8")
+    write_whole(output, _page(found, data, pngs, wanted, facts, headers).encode())
     console.print(f"page: {output}")
     if found.faults and hasattr(data.source, "keys"):
         private = output.with_name(f"{output.stem}-keys.csv")

@@ -192,8 +192,9 @@ def _finish(session: Session) -> float:
 
     cfg, run, data = session.cfg, session.run, session.data
     trainer, task = session.trainer, session.task
-    length, early = results.length(task.batches_done, cfg)
-    if task.batches_done % trainer.val_check_interval or results.best(trainer)["score"] is None:
+    steps = task.batches_done  # the test loads a checkpoint, perhaps of an earlier step
+    length, early = results.length(steps, cfg)
+    if steps % trainer.val_check_interval or results.best(trainer)["score"] is None:
         trainer.validate(task, datamodule=data, verbose=False)
     best = results.best(trainer)
     checkpoint, undefined = results.weights_to_test(run, task, best, cfg.trainer.test_checkpoint)
@@ -204,7 +205,7 @@ def _finish(session: Session) -> float:
     run.timed()
     notes = [undefined] if undefined else []
     game = results.game(trainer)
-    behind, standing = results.behind(run, task, trainer)
+    behind, standing = results.behind(run, task, trainer, steps)
     run.status("done", "; ".join([length, *notes]), best=best, behind=behind, **game)
     for logger in trainer.loggers:
         logger.finalize("success")

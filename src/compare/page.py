@@ -18,6 +18,7 @@ from ganatomy.compare.wording import CSV, cells, remarks
 from ganatomy.errors import UserError
 from ganatomy.pictures import markup
 from ganatomy.pictures.embedded import fit, image, width
+from ganatomy.runs.outputs import refuse_no_file, refuse_no_page
 from ganatomy.text.names import printable
 
 MARK = '<meta name="generator" content="GANatomy compare">'
@@ -25,11 +26,9 @@ MARK = '<meta name="generator" content="GANatomy compare">'
 
 def refuse_foreign(output: Path) -> None:
     """Raise UserError if the page, or the table beside it, would replace a file of something else."""
-    if output.suffix.lower() not in (".html", ".htm"):
-        raise UserError(f"output: {output} is no name of a page; give one that ends in .html")
+    refuse_no_page(output)
+    refuse_no_file(output.with_suffix(".csv"))
     for path, mark in ((output, MARK), (output.with_suffix(".csv"), ",".join(CSV[:4]))):
-        if path.is_dir():
-            raise UserError(f"output: {path} is a folder; give another name")
         try:
             stands = path.read_bytes()[:4000] if path.exists() else mark.encode()
         except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -20,6 +19,7 @@ from ganatomy.files import write_whole
 from ganatomy.pictures import figures, markup
 from ganatomy.pictures.embedded import fit, image, width
 from ganatomy.runs.directory import Run
+from ganatomy.runs.outputs import refuse_no_folder
 from ganatomy.runs.terminal import Terminal
 from ganatomy.text.tables import csv_text
 
@@ -73,13 +73,9 @@ class Evaluation:
 
 def check_output(output: Path) -> None:
     """Raise UserError if a folder holds files, or cannot be made or written to."""
+    refuse_no_folder(output)
     if output.is_dir() and any(output.iterdir()):
         raise UserError(f"output={output}: already holds files; name another folder")
-    there = next(path for path in (output, *output.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise UserError(f"output={output}: {there} is no folder; name another one")
-    if not os.access(there, os.W_OK):
-        raise UserError(f"output={output}: no permission to write in {there}; name another folder")
 
 
 def write(output: Path, found: Evaluation) -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from ganatomy.config.section import Section
 from ganatomy.errors import UserError
+from ganatomy.runs.outputs import refuse_no_file, refuse_no_folder
 
 Format = Literal["onnx", "torchscript", "safetensors", "bundle", "card"]
 ENDINGS: dict[str, Format] = {
@@ -75,8 +76,6 @@ def check_target(target: Path, overwrite: bool, run: Path) -> None:
     """
     if run.resolve() in (target.resolve(), *target.resolve().parents):
         raise UserError(f"output: {target} is inside the run, which stays as it is; name a place outside it")
+    (refuse_no_folder if target.is_dir() else refuse_no_file)(target)
     if target.is_symlink() or (target.exists() and not overwrite):
         raise UserError(f"output: {target} is there already; name another, or set overwrite=true")
-    above = next(folder for folder in target.absolute().parents if folder.exists())
-    if not above.is_dir():
-        raise UserError(f"output: {above} is a file, not a folder; name another output")

@@ -19,6 +19,7 @@ from ganatomy.inference.loaded import LoadedRun
 from ganatomy.runs.directory import failed_game, without_nan
 from ganatomy.runs.integrity.checked import read_file
 from ganatomy.runs.lock import LEFT_OVER, RunLock
+from ganatomy.runs.outputs import refuse_no_folder
 from ganatomy.tasks.synthesis.facts import provenance
 from ganatomy.version import __version__
 
@@ -40,8 +41,7 @@ def opened(path: Path, content: Mapping[str, Any], folder: SyntheticFolder) -> I
         UserError: The folder holds other files, images of another request or more images, or another process
             writes there.
     """
-    if path.exists() and not path.is_dir():
-        raise UserError(f"output: {path} is a file; name a folder")
+    refuse_no_folder(path)
     _check_same(path, content, folder)
     made = _missing_parents(path)
     try:

@@ -19,6 +19,7 @@ from ganatomy.index.results import Value
 from ganatomy.index.rows import Row
 from ganatomy.index.state import STATES
 from ganatomy.index.wording import date_text, middle_out, steps_text, took
+from ganatomy.runs.outputs import refuse_no_page
 from ganatomy.text.names import printable
 from ganatomy.text.sizes import bytes_text
 
@@ -45,10 +46,7 @@ def room_for_pictures(text: str) -> int:
 
 def refuse_foreign(output: Path) -> None:
     """Raise UserError if a page of this name would replace something that is no index."""
-    if output.suffix.lower() not in (".html", ".htm"):
-        raise UserError(f"output: {output} is no name of a page; give one that ends in .html")
-    if output.is_dir():
-        raise UserError(f"output: {output} is a folder; give the name of a page, such as {output}/index.html")
+    refuse_no_page(output)
     try:
         stands = output.read_bytes()[:4000] if output.exists() else MARK.encode()
     except OSError as error:

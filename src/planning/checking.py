@@ -15,6 +15,7 @@ from ganatomy.planning import writing
 from ganatomy.planning.planner import make_plan, suited_task
 from ganatomy.runs.console import print_status
 from ganatomy.runs.multirun import given_words
+from ganatomy.runs.outputs import refuse_no_page
 from ganatomy.runs.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -29,17 +30,23 @@ def files(config: CheckConfig) -> tuple[Path, Path]:
     """Return the files of the page and of the plan.
 
     Raises:
-        UserError: A plan is there already, or keys of plans are given without one.
+        UserError: A plan is there already, keys of plans are given without one, or no file can be written.
     """
     if not config.plan and config.plan_task:
         raise UserError("task: check reads the data only; leave task=... out, or plan for it with plan=true")
     if not config.plan and config.overwrite:
         raise UserError("overwrite: counts beside plan=true alone; leave it out")
-    plan = Path(config.output or "plan.yaml")
-    if not config.plan:
-        return Path(config.output or "check.html"), plan
-    writing.refuse_existing(plan, config.overwrite)
-    return plan.with_name("check.html") if config.output is None else plan.with_suffix(".html"), plan
+    plan = Path(config.output or "plan.yaml").expanduser()
+    page = plan.with_name("check.html") if config.output is None else plan
+    if config.plan:
+        page = page.with_suffix(".html")
+        if page == plan:
+            raise UserError(
+                f"output: {plan} is the name of a page; with plan=true it is the plan's: plan.yaml"
+            )
+        writing.refuse_existing(plan, config.overwrite)
+    refuse_no_page(page)
+    return page, plan
 
 
 def write_plan(config: CheckConfig, path: Path, data: DataModule) -> None:

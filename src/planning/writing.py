@@ -16,6 +16,7 @@ from ganatomy.errors import UserError
 from ganatomy.files import write_whole
 from ganatomy.invocation import shown, typed
 from ganatomy.planning.planner import Plan
+from ganatomy.runs.outputs import refuse_no_file
 
 WIDTH = 118
 TYPED = "as it was typed"
@@ -72,6 +73,7 @@ def refuse_existing(path: Path, overwrite: bool) -> None:
         path: File of the plan.
         overwrite: It may be replaced.
     """
+    refuse_no_file(path)
     if path.exists() and not overwrite:
         raise UserError(f"output: {shown(path)} exists; give overwrite=true, or another output=")
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ganatomy.config.section import Section
 from ganatomy.errors import UserError
+from ganatomy.runs.outputs import refuse_no_folder
 
 PRECISIONS = ("run", "32-true", "bf16-mixed", "16-mixed")
 DECIDING = (
@@ -64,12 +65,11 @@ class PredictConfig(Section):
         return {key: plain[key] for key in DECIDING if key in plain}
 
     def check_output(self, root: Path) -> None:
-        """Raise UserError if answers would be written among the inputs below `root`."""
+        """Raise UserError if no answers can be written there, or would lie among the inputs below `root`."""
         if not self.output:
             raise UserError("output: is empty; name a folder for the answers")
+        refuse_no_folder(self.folder)
         place = self.folder.resolve()
-        if place.exists() and not place.is_dir():
-            raise UserError(f"output={self.output}: is a file; name a folder for the answers")
         if place == root.resolve() or place.is_relative_to(root.resolve()):
             raise UserError(
                 f"output={self.output}: lies in the folder of the input, where answers would become inputs; "

@@ -140,13 +140,18 @@ def write(run: Run, task: AdversarialTask, trainer: pl.Trainer) -> None:
         task.write_test_files(run.path)
 
 
-def behind(run: Run, task: AdversarialTask, trainer: pl.Trainer) -> tuple[list[dict[str, Any]], list[str]]:
+def behind(
+    run: Run, task: AdversarialTask, trainer: pl.Trainer, steps: int
+) -> tuple[list[dict[str, Any]], list[str]]:
     """Return which baselines the tested run is not ahead of, for status.json, and the last lines of the run.
+
+    A training that was ended early is no reason to propose more steps, so nothing is said of its trend.
 
     Args:
         run: Run directory, which tells the unit of distances.
-        task: Task with the scores of its test.
+        task: Task with the scores of its test; its `batches_done` are those of the tested checkpoint.
         trainer: Trainer with the data and the loggers.
+        steps: Steps that were trained.
     """
     from ganatomy.metrics.differences.behind import RUN, standing
     from ganatomy.metrics.differences.trend import trend
@@ -159,11 +164,12 @@ def behind(run: Run, task: AdversarialTask, trainer: pl.Trainer) -> tuple[list[d
     )
     monitored = task.monitor.removeprefix("val/")
     unit = (run.read("data.json") or {}).get("units", "mm")
-    course = trend(monitored, validations(trainer, task.monitor), task.batches_done, task.rate_left)
+    course = trend(monitored, validations(trainer, task.monitor), steps, task.rate_left)
+    early = steps < trainer.max_steps
     plain, lines = [], []
     for one in found:
         missing = one.missing if one.score == monitored else 0.0  # else in other units than validations
-        lines.append(f"{one.words(unit)}; {course.words(missing, unit)}")
+        lines.append(one.words(unit) if early else f"{one.words(unit)}; {course.words(missing, unit)}")
         plain.append({**one.to_plain(), "line": lines[-1]})
     return plain, lines
 

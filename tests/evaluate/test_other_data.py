@@ -127,7 +127,7 @@ def test_an_output_with_files_is_refused(folder_run: Folder, tmp_path: Path) -> 
     with pytest.raises(UserError, match=r"output=.*already holds files"):
         evaluated(tmp_path / "out", f"run={folder_run[0]}")
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="file is a file where a folder is needed"):
         evaluated(tmp_path / "file/out", f"run={folder_run[0]}")
 
 

@@ -28,7 +28,7 @@ def silent(line: str) -> None:
         ("nowhere", "a.onnx", {}, "nowhere.*is no run directory"),
         ("run", "run/a.onnx", {}, "is inside the run"),
         ("run", "there.onnx", {}, "is there already; name another, or set overwrite=true"),
-        ("run", "there.onnx/model.onnx", {}, "is a file, not a folder"),
+        ("run", "there.onnx/model.onnx", {}, "is a file where a folder is needed"),
         (
             "run",
             "a.onnx",

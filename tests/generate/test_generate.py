@@ -151,7 +151,7 @@ def test_a_folder_with_other_files_is_left_alone(finished: Finished, drawn: Draw
     with pytest.raises(UserError, match="already holds files that generate did not make"):
         drawn(finished("plain"), output=str(finished("plain") / "synthetic"), n=4)
     (tmp_path / "a file").write_text("mine")
-    with pytest.raises(UserError, match="is a file; name a folder"):
+    with pytest.raises(UserError, match="is a file where a folder is needed"):
         drawn(finished("plain"), output="a file", n=1)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.tex"]
 

@@ -318,7 +318,7 @@ def test_a_page_that_cannot_be_written(tmp_path: Path, index: Inside) -> None:
     run(tmp_path / "runs/a")
     result = index(tmp_path, "output=/proc/nowhere/index.html")
     assert result.returncode == 2 and result.stderr.count("\n") == 1
-    assert result.stderr.startswith("error: output: /proc/nowhere/index.html cannot be written (No such file")
+    assert result.stderr.startswith("error: output: /proc/nowhere/index.html is a device where a file")
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])

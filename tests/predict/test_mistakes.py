@@ -91,7 +91,7 @@ def test_a_wrong_key_is_one_line(
 
 def test_an_output_that_is_a_file_is_refused(finished: Finished, pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
-    with pytest.raises(UserError, match=r"output=.*out: is a file; name a folder"):
+    with pytest.raises(UserError, match=r"output: .*out is a file where a folder is needed"):
         predict(settings(finished("segmentation"), pictures, tmp_path / "out"))
     assert (tmp_path / "out").read_text() == "mine"
 

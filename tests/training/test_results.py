@@ -59,13 +59,14 @@ def test_the_last_lines_say_what_a_run_is_behind(
         final={"test/psnr": ours + 0.05, "baseline/tv/psnr": 32.7},
         case_scores=rows,
         baseline_cases={"tv": [{"case": case, "psnr": 32.7} for case in cases]},
-        batches_done=60,
+        batches_done=20,  # of the tested checkpoint
         rate_left=1.0,
     )
     records = [SimpleNamespace(case=case, subject=case) for case in cases]
     data = SimpleNamespace(records={"test": records})
     seen = watchers(source, {20: 30.0, 40: 31.0, 60: 31.4}, tmp_path)
-    plain, lines = behind(Run(tmp_path), task, SimpleNamespace(datamodule=data, **seen))  # type: ignore[arg-type]
+    trainer: Any = SimpleNamespace(datamodule=data, max_steps=60, **seen)
+    plain, lines = behind(Run(tmp_path), task, trainer, 60)
     assert len(plain) == len(lines) == said
     if said:
         assert lines[0].startswith(
@@ -76,3 +77,6 @@ def test_the_last_lines_say_what_a_run_is_behind(
             in lines[0]
         )
         assert plain[0]["line"] == lines[0] and "Smith" not in str(plain)
+        trainer.max_steps = 600  # the guard ended it
+        _, (line,) = behind(Run(tmp_path), task, trainer, 60)
+        assert line == lines[0].split(";")[0]

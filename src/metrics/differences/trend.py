@@ -22,7 +22,7 @@ class Trend:
 
     Attributes:
         score: Part of its flat name, such as psnr.
-        steps: Steps of the run.
+        steps: Steps that the run trained, whichever of its checkpoints was tested.
         gain: Best score of the last third of the steps less the best before, positive if it got better; NaN
             if one of them holds no validation.
         since: Step of the best before; 0 if there is none.
@@ -75,13 +75,15 @@ class Trend:
         change = f"{(entry.sign or 1) * self.gain:+.{entry.decimals}f}{unit} since step {self.since}"
         verb = "rising" if entry.sign >= 0 else "falling"
         if not self.rising(missing):
-            flat = f"{steps}: the validation score was no longer {verb} ({change})"
+            slowly = round(self.gain, entry.decimals) > 0
+            state = f"{verb} slowly" if slowly else f"no longer {verb}"
+            flat = f"{steps}: the validation score was {state} ({change})"
             if self.rate < ENDED:
                 return (
                     f"{flat}, as the learning rate had ended: a longer run has a longer schedule "
                     f"(trainer.max_steps={self.wanted(missing)})"
                 )
-            return f"{flat}: more steps alone will not do"
+            return f"{flat}: more steps alone will {'hardly' if slowly else 'not'} do"
         more = f"more steps (trainer.max_steps={self.wanted(missing)})"
         return f"{steps}: the validation score was still {verb} ({change}): {more}"
 
@@ -92,7 +94,7 @@ def trend(score: str, history: Sequence[tuple[int, float]], steps: int, rate: fl
     Args:
         score: Part of its flat name, such as psnr.
         history: Steps and scores of the validations; those that are not finite do not count.
-        steps: Steps of the run.
+        steps: Steps that the run trained.
         rate: Learning rate at the end, as a fraction of its largest.
 
     Example:

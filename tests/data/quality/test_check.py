@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -64,6 +65,33 @@ def test_the_command_names_faults_and_ends_with_their_code(tmp_path, words):
 
     typo = check(tmp_path, "duplikates=3")
     assert typo.returncode == 2 and typo.stderr.strip().count("\n") == 0 and "duplicates" in typo.stderr
+
+
+@pytest.mark.parametrize(
+    ("output", "words_of_refusal"),
+    [
+        ("/dev/stdout", "/dev/stdout is no name of a page"),
+        ("masks/1.png", "masks/1.png is no name of a page; give one that ends in .html"),
+        ("pipe.html", "pipe.html is a pipe where a file is needed"),
+        ("masks/1.png/new.html", "1.png is a file where a folder is needed"),
+        ("plan.html", "plan.html is the name of a page; with plan=true it is the plan's: plan.yaml"),
+        ("pipe", "pipe is a pipe where a file is needed"),
+        ("masks", "masks is a folder where a file is needed"),
+        ("/dev/null", "/dev/null is a device where a file is needed"),
+    ],
+)
+def test_a_page_replaces_nothing_that_is_no_page(tmp_path, words, monkeypatch, output, words_of_refusal):
+    """Of the first four the page is named, of the others the plan, which may be replaced."""
+    from ganatomy.errors import UserError
+    from ganatomy.planning.checking import files
+
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    os.mkfifo("pipe.html")
+    plan = not output.endswith(("stdout", ".png", "pipe.html", "new.html"))
+    config = SimpleNamespace(plan=plan, overwrite=plan, plan_task=None, output=output)
+    with pytest.raises(UserError, match=words_of_refusal):
+        files(config)
 
 
 def test_of_many_kinds_the_least_and_the_most_are_told():

@@ -152,6 +152,19 @@ def test_still_rising_by_the_stated_rule() -> None:
     assert "no longer rising" in trend("psnr", [*CLIMB[:2], (60, 28.9)], 60).words(missing=0.0)
 
 
+def test_a_slow_rise_is_no_standstill() -> None:
+    """Less than a tenth of what is missing, but still more than before; 0.004 dB are none of two decimals."""
+    words = trend("psnr", CLIMB, 60).words(missing=10.0)
+    assert words == (
+        "60 steps: the validation score was rising slowly (+0.40 dB since step 40): more steps alone will "
+        "hardly do"
+    )
+    assert "was falling slowly" in trend("mae", [(20, 9.0), (60, 8.5)], 60).words(missing=6.0)
+    ended = trend("psnr", CLIMB, 60, rate=0.01).words(missing=10.0)
+    assert "rising slowly (+0.40 dB since step 40), as the learning rate had ended" in ended
+    assert "no longer rising (+0.00 dB" in trend("psnr", [*CLIMB[:2], (60, 29.004)], 60).words(missing=1.0)
+
+
 def test_lower_is_better_falls() -> None:
     found = trend("mae", [(20, 9.0), (40, 8.0), (60, 7.0)], 60)
     assert found.gain == 1 and "still falling (-1.00 since step 40)" in found.words(missing=2.0)
