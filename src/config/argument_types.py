@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
-from typing import Any, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from ganatomy.errors import UserError
 
@@ -37,6 +38,8 @@ def check_types(cls: type, given: Mapping[str, Any], path: str) -> None:
     for key, value in given.items():
         if key not in hints or _holds_target(value):
             continue
+        if isinstance(value, bool) and (kinds := _kinds(hints[key])) & {int, float} and bool not in kinds:
+            raise UserError(f"{path}.{key}: give a number, got {str(value).lower()}")
         try:
             fits = TypeAdapter(hints[key], config=ConfigDict(arbitrary_types_allowed=True)).validate_python
             _validate(fits, value, _one_a_key(cls, key, value))
@@ -44,6 +47,8 @@ def check_types(cls: type, given: Mapping[str, Any], path: str) -> None:
             continue
         except ValidationError as error:
             problem = error.errors()[0]
+            if problem["type"] == "sequence_str" or "instance of Sequence" in problem["msg"]:
+                raise UserError(f"{path}.{key}: give a list, got {value!r}") from error
             text = problem["type"] == "string_type" and isinstance(value, int | float)
             if hints[key] in TEXTS and isinstance(value, list | Mapping):
                 raise UserError(
@@ -73,6 +78,13 @@ def _one_a_key(cls: type, key: str, value: Any) -> bool:
     """
     several = cls.__module__.startswith("monai.transforms.") and "keys" in inspect.signature(cls).parameters
     return several and key != "keys" and isinstance(value, list) and len(value) > 1
+
+
+def _kinds(hint: Any) -> set[Any]:
+    """Return the plain types that an annotation admits for the whole value: int and float of `int | float`."""
+    if get_origin(hint) in (Union, UnionType, Annotated):
+        return set().union(*(_kinds(part) for part in get_args(hint)))
+    return {hint} if isinstance(hint, type) else set()
 
 
 def _holds_target(value: Any) -> bool:

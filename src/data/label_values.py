@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import maximum_filter, minimum_filter
 
 FEW = 32
 """Range of values up to which comparing with each value is fastest."""
+SEVERAL = 3
+"""So many values that lie on edges alone are the work of a blur, not of thin structures."""
+MOSTLY = 0.9
+"""Share of the voxels of a value that a blur has put between a lower and a higher one."""
 
 
 def counts(label: np.ndarray) -> dict[int, int]:
@@ -41,3 +46,40 @@ def new_value(label: np.ndarray, values: np.ndarray) -> float | None:
         for value in values[values != 0]:
             known |= label == value
     return None if known.all() else float(label[~known][0])
+
+
+def thin(label: np.ndarray, between: bool = False) -> np.ndarray:
+    """Return the values that lie on edges alone: no voxel of theirs has neighbours of its own value only.
+
+    Lossy compression, interpolation and anti-aliasing leave such values around each object. So do thin
+    structures, but not many of them.
+
+    Args:
+        label: Numbers [1, *spatial].
+        between: Return only those whose voxels have a lower and a higher value beside them, as interpolation
+            leaves them.
+
+    Example:
+        >>> thin(np.array([[0, 0, 0, 3, 9, 9, 9]])).tolist()
+        [3]
+    """
+    size = (1,) + (3,) * (label.ndim - 1)
+    high, low = (each(label, size, mode="nearest") for each in (maximum_filter, minimum_filter))
+    values, places, numbers = np.unique(label, return_inverse=True, return_counts=True)
+    alone = ~np.isin(values, label[high == low])
+    if between:
+        inner = np.bincount(places.reshape(-1), ((low < label) & (label < high)).reshape(-1), len(values))
+        alone &= inner >= MOSTLY * numbers
+    return np.asarray(values[alone])
+
+
+def blurred(label: np.ndarray, strange: np.ndarray) -> bool:
+    """Return True if the values of a label map that should not be there are those of a blur.
+
+    Args:
+        label: Numbers [1, *spatial].
+        strange: Its values that should not be there.
+    """
+    if len(strange) < SEVERAL:
+        return False
+    return 2 * int(np.isin(strange, thin(label)).sum()) >= len(strange)

@@ -105,10 +105,12 @@ def check_schedules(cfg: Config, task: AdversarialTask) -> None:
 
 
 def check_size(task: AdversarialTask, data: DataModule) -> None:
-    """Raise one line when the generator cannot take the images' size, or returns what the task cannot use.
+    """Raise one line when the generator cannot take images, or windows, of their size, or answers wrongly.
 
     On meta tensors: shapes alone.
     """
+    from ganatomy.tasks.shared.sliding_window import checked_window
+
     if hasattr(task.generator, "latent"):  # it begins with noise, and was built for this size
         return
     for name, network in parts(task.generator).items():
@@ -118,13 +120,17 @@ def check_size(task: AdversarialTask, data: DataModule) -> None:
         channels = given.get("in_channels", data.channels)
         answers = given.get("out_channels") if task.plain_answer else None
         heads = bool(answers) and getattr(task, "deep_supervision", False)
-        _check_network(
-            network, tuple(data.shape), functools.partial(_refusal, network, channels, answers, heads)
-        )
+        trial = functools.partial(_refusal, network, channels, answers, heads)
+        _check_network(network, tuple(data.shape), trial, "data.size")
+        window = checked_window(getattr(task, "window", None), len(data.shape))
+        if window and window != tuple(data.shape) and not getattr(task, "factor", None):
+            _check_network(network, window, trial, "task.window")
 
 
-def _check_network(network: Any, size: tuple[int, ...], trial: Callable[[tuple[int, ...]], str]) -> None:
-    """Raise one line when a network of the generator refuses this size; `trial` tells why it refuses one."""
+def _check_network(
+    network: Any, size: tuple[int, ...], trial: Callable[[tuple[int, ...]], str], key: str
+) -> None:
+    """Raise one line when a network of the generator refuses a size; `trial` tells why it refuses one."""
     refusal = trial(size)
     if not refusal:
         return
@@ -135,7 +141,7 @@ def _check_network(network: Any, size: tuple[int, ...], trial: Callable[[tuple[i
     if not near:  # so it is not the size
         raise UserError(f"model.generator: {name} cannot take these images ({refusal})")
     raise UserError(
-        f"data.size: {name} cannot halve images of {shape}; nearest sizes that fit: {', '.join(near[:2])}"
+        f"{key}: {name} cannot halve images of {shape}; nearest sizes that fit: {', '.join(near[:2])}"
     )
 
 
@@ -159,7 +165,7 @@ def _refusal(generator: Any, channels: int, answers: int | None, heads: bool, si
             if device == "meta":
                 continue
             return _line(error)
-        except (RuntimeError, ValueError, AssertionError) as error:
+        except (RuntimeError, ValueError, AssertionError, ArithmeticError) as error:
             return _line(error)
         return next(filter(None, (wrong_answer(network, output, answers, size) for output in outputs)), "")
     return ""

@@ -141,4 +141,6 @@ def _composition(error: HydraException, name: str, words: Sequence[str]) -> str:
                 f"clear it first: {key}=null '+{key}={{...}}'"
             )
         return unknown(missing, name, words, key)
+    if found := re.fullmatch(r"Error merging override ([\w.@/+~-]+)=(.*)", text, re.DOTALL):
+        return f"{found[1].lstrip('+~')}: cannot take the place of what stands there, got {found[2]}"
     return " ".join(text.split())

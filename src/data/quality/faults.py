@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ganatomy.data.io.readers import ReadError, listening
+from ganatomy.data.label_values import SEVERAL, distinct, thin
 from ganatomy.data.quality.contract import breach, loaded
 from ganatomy.data.records import IGNORED, Case, Fault, Record, Source, picture
 from ganatomy.data.transforms.boxes import usable_boxes
@@ -156,6 +157,11 @@ def _label(record: Record, case: Case, name: str, source: Source) -> Iterable[Fa
             f"{name}: label value {wrong}, but data.classes names 0 to {len(classes) - 1}; "
             "correct the label map, data.classes or data.label_values",
         )  # fmt: skip
+    elif high > SEVERAL and len(rims := thin(label, between=True)) >= max(SEVERAL, len(distinct(label)) / 2):
+        some = ", ".join(classes[value] if classes else str(value) for value in rims[:3])
+        words = f"{name}: {len(rims)} classes of its label map ({some}, ...) lie only on edges between others"
+        why = "as interpolation leaves them: were masks resampled other than to the nearest voxel?"
+        yield Fault(record.case, "edges", f"{words}, {why}", grave=False)
 
 
 def _mask(record: Record, case: Case, name: str) -> Iterable[Fault]:
@@ -182,7 +188,9 @@ def _boxes(record: Record, case: Case, name: str, source: Source) -> Iterable[Fa
         and names
         and not 0 <= case["classes"].min() <= case["classes"].max() < len(names)
     ):
-        yield Fault(record.case, "box class", f"{name}: box class {case['classes'].max()} of {len(names)}")
+        words = f"{name}: box class {case['classes'].max()}, but data.box_classes names {len(names)}, from 0"
+        masks = "; name the values of the masks: data.classes, and data.label_values" * ("label" in case)
+        yield Fault(record.case, "box class", words + masks)
     if len(boxes) and (boxes >= 0).all() and (boxes <= 1).all() and (boxes % 1 > 0).any():
         words = f"{name}: its boxes are fractions of the image (0 to 1), pixels are needed"
         yield Fault(record.case, "box unit", f"{words}; multiply them by its width and height")

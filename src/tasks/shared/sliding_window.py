@@ -91,6 +91,16 @@ def checked_mirror_axes(axes: Sequence[int], dims: int) -> tuple[int, ...]:
     return tuple(axes)
 
 
+def checked_window(window: int | Sequence[int] | None, dims: int) -> tuple[int, ...] | None:
+    """`task.window` as a side for each of so many axes; UserError for anything but sides of 1 or more."""
+    if window is None:
+        return None
+    sides = (window,) * dims if isinstance(window, int) else tuple(window)
+    if isinstance(window, bool) or len(sides) != dims or min(sides) < 1:
+        raise UserError(f"task.window={window}: give one side of 1 or more, or {dims}, or null for whole images")
+    return sides
+
+
 def aligned(window: int | Sequence[int] | None, sides: Sequence[int], factor: int) -> list[int] | None:
     """Enlarge `window` so that no window of `slide` cuts a block of `factor` pixels.
 

@@ -6,12 +6,15 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
 _notes: ContextVar[list[str] | None] = ContextVar("notes", default=None)
 PLANE = np.eye(4)
 """Affine of a picture [H,W]: pixel coordinates."""
+APART = 16
+"""Distance between label values from which on a blur shows by values between them."""
 TURNS = {2: (False, (2,)), 3: (False, (1, 2)), 4: (False, (1,))}
 TURNS |= {5: (True, ()), 6: (True, (2,)), 7: (True, (1, 2)), 8: (True, (1,))}
 """Orientation tag of EXIF 2.32 and TIFF 6.0 -> (rows and columns swapped, axes flipped after that)."""
@@ -162,22 +165,31 @@ def label_map(stored: Stored, values: Collection[int] | None, lossy: bool) -> np
         with np.errstate(invalid="ignore"):  # infinite values are kept, and reported as a fault later
             near = np.abs(array - whole) <= 2.0**-23 * np.abs(whole)
         array = whole if near.all() else array  # a 32-bit slope turns 1 into 1.00000002
-    if values is None or (numbers is None and not lossy):
+    if lossy:
+        return _exact(array, values)
+    if values is None or numbers is None:
         return numbers if numbers is not None and stored.by_index else array
     shown, wanted = set(np.unique(array).tolist()), set(values)
-    if numbers is not None:
-        kept = set(np.unique(numbers).tolist())
-        if stored.by_index and kept <= wanted and shown <= wanted and (numbers != array).any():
-            raise Refused(
-                f"label values are ambiguous: its indices {_some(kept)} or their greys {_some(shown)}; "
-                "save it without a palette"
-            )
-        return array if shown <= wanted or not (kept <= wanted or stored.by_index) else numbers
-    if shown - wanted:
+    kept = set(np.unique(numbers).tolist())
+    if stored.by_index and kept <= wanted and shown <= wanted and (numbers != array).any():
         raise Refused(
-            f"label values {_some(shown - wanted)}: lossy compression (JPEG) blurs label maps; "
-            "export them again as PNG from the original"
+            f"label values are ambiguous: its indices {_some(kept)} or their greys {_some(shown)}; "
+            "save it without a palette"
         )
+    return array if shown <= wanted or not (kept <= wanted or stored.by_index) else numbers
+
+
+def _exact(array: np.ndarray, values: Collection[int] | None) -> np.ndarray:
+    """Return a mask that lossy compression has left as it was.
+
+    That shows only where the allowed values are far apart. Raises Refused where it does not, or is not so.
+    """
+    remedy = "lossy compression (JPEG) blurs label maps; export them again as PNG from the original"
+    wanted = sorted(values or ())
+    if values is not None and (strange := set(np.unique(array).tolist()) - set(wanted)):
+        raise Refused(f"label values {_some(strange)}: {remedy}")
+    if values is None or any(high - low < APART for low, high in pairwise(wanted)):
+        raise Refused(f"numbers of classes or objects, which may have become others: {remedy}")
     return array
 
 

@@ -14,7 +14,7 @@ from ganatomy.data.quality.faults import name_of
 from ganatomy.data.records import Case, Record
 from ganatomy.data.regrid import Grid
 from ganatomy.data.sources.files.channels import same_grid
-from ganatomy.data.sources.files.masks import whole
+from ganatomy.data.sources.files.masks import refuse_edges, whole
 from ganatomy.data.sources.files.settings import FileSettings
 from ganatomy.data.transforms.instances import boxes_of_numbers, counted, renumbered
 
@@ -49,11 +49,13 @@ def numbered_objects(source: FileSettings, record: Record, grid: Grid, label: np
     for path in paths:
         array, own = read_label(path, None, source.axes, source.spatial_dims)
         same_grid(path, own, source.paths(record, "image")[0], grid)
-        values, places = np.unique(whole(array, path)[0], return_inverse=True)
+        array = whole(array, path)
+        values, places = np.unique(array[0], return_inverse=True)
         if values[0] < 0:
             raise ReadError(f"{path}: holds {values[0]:g}; an instance map holds 0, and 1 or more in objects")
         objects = int((values > 0).sum())
         found = places.reshape(grid.shape) + (0 if values[0] == 0 else 1)
+        refuse_edges(array, path)
         _refuse_scattered(found, objects, str(path))
         numbers[found > 0] = found[found > 0] + count
         count += objects

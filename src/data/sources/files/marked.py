@@ -14,7 +14,7 @@ from ganatomy.data.records import IGNORED, Fault, Record
 from ganatomy.data.regrid import Grid
 from ganatomy.data.sources.files.channels import same_grid
 from ganatomy.data.sources.files.claims import ROLES
-from ganatomy.data.sources.files.masks import INSTANCES, class_numbers, merged, whole
+from ganatomy.data.sources.files.masks import INSTANCES, class_numbers, merged, refuse_edges, whole
 from ganatomy.data.sources.files.settings import FileSettings
 from ganatomy.errors import UserError, one_of
 
@@ -120,11 +120,11 @@ def read_masks(source: FileSettings, record: Record, grid: Grid) -> list[np.ndar
             f"{name}: has no label; add one, leave the image out of data.image, or let it count as "
             "background: data.missing_label=background"
         )
-    objects, values = source.instances == "values", source.label_values
-    known = values if values is not None or objects or not source.classes else range(len(source.classes))
-    ignored = source.ignore_label
-    if known is not None and ignored is not None:
-        known = [*known, ignored]
+    objects, ignored = source.instances == "values", source.ignore_label
+    values = source.label_values
+    if values is None and source.classes and not objects:
+        values = range(len(source.classes))
+    known = values if values is None or ignored is None else [*values, ignored]
     masks = []
     for path in paths:
         if not path.exists():
@@ -143,6 +143,7 @@ def read_masks(source: FileSettings, record: Record, grid: Grid) -> list[np.ndar
 def _objects(array: np.ndarray, path: Path, ignored: int | None) -> np.ndarray:
     """Return the numbers of the objects of a mask, `IGNORED` where it has the ignore label."""
     numbers = whole(array, path)
+    refuse_edges(numbers, path)
     return numbers if ignored is None else np.where(numbers == ignored, IGNORED, numbers.astype(np.int64))
 
 

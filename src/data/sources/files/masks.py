@@ -12,28 +12,43 @@ from scipy.ndimage import find_objects
 from scipy.ndimage import label as components
 
 from ganatomy.data.io.readers import ReadError
-from ganatomy.data.label_values import classes
+from ganatomy.data.label_values import SEVERAL, blurred, classes, thin
 from ganatomy.data.records import IGNORED
 
 Instances = Literal["files", "values", "parts"]
 INSTANCES = ("files", "values", "parts")
 WHOLE = 1e-3
 """Largest rounding error that a file's scale factor causes in integers."""
+BLURRED = (
+    "lie on edges alone, as lossy compression (JPEG), interpolation or anti-aliased colours leave them: make "
+    "the mask again from its original, resampled to the nearest voxel, and save it without loss (PNG, NIfTI)"
+)
 Boxes = tuple[np.ndarray, np.ndarray]
 
 
 def whole(array: np.ndarray, path: Path) -> np.ndarray:
-    """Return the values of a mask as integers. Raises ReadError if they are not."""
+    """Return the values of a mask [1,*spatial] as integers. Raises ReadError if they are not."""
     if array.dtype.kind != "f":
         return array
+    if not (finite := np.isfinite(array)).all():
+        raise ReadError(f"{path}: label values are not whole numbers ({array[~finite].flat[0]}); correct it")
     nearest = np.round(array)
-    if not np.isfinite(array).all() or (far := np.abs(array - nearest)).max() > WHOLE:
-        strange = array[~np.isfinite(array)] if not np.isfinite(array).all() else array[far > WHOLE]
+    if (far := np.abs(array - nearest) > WHOLE).any():
+        words = f"{path}: label values are not whole numbers ({array[far].flat[0]:.6g})"
+        if blurred(array, np.unique(array[far])):
+            raise ReadError(f"{words}; such values {BLURRED}")
         raise ReadError(
-            f"{path}: label values are not whole numbers ({strange.flat[0]:.6g}); if a scale factor caused "
-            "this (NIfTI's scl_slope, as when floats are saved in few bits), save the mask as integers"
+            f"{words}; if a scale factor caused this (NIfTI's scl_slope, as when floats are saved in few "
+            "bits), save the mask as integers"
         )
     return nearest
+
+
+def refuse_edges(numbers: np.ndarray, path: Path) -> None:
+    """Raise ReadError if half of the numbers of a map of objects [1,*spatial] are traces of a blur."""
+    between = thin(numbers, between=True)
+    if len(between) >= max(SEVERAL, len(np.unique(numbers)) / 2):
+        raise ReadError(f"{path}: {len(between)} of its numbers, such as {between[0]:g}, {BLURRED}")
 
 
 def class_numbers(
@@ -42,9 +57,10 @@ def class_numbers(
     """Return the positions of a mask's values in `label_values`, or the values themselves if it is None.
 
     Args:
-        array: the mask.
+        array: the mask [1,*spatial].
         path: its file, for messages.
-        label_values: the allowed values in the order of the classes, or None.
+        label_values: the allowed values in the order of the classes, a range if these number the classes, or
+            None for any values.
         ignored: the value that becomes `IGNORED`; None if there is none.
 
     Raises:
@@ -53,15 +69,15 @@ def class_numbers(
     array = whole(array, path)
     if ignored is not None:
         nowhere = array == ignored
-        known = np.where(nowhere, label_values[0] if label_values is not None else 0, array)
+        known = np.where(nowhere, label_values[0] if label_values else 0, array)
         numbers = class_numbers(known, path, label_values)
         if (low := int(numbers.min())) < 0:
             raise ReadError(f"{path}: label value {low} is below 0; correct the mask")
         numbers = numbers.astype(np.int8 if numbers.max() <= 127 else np.int32)
         numbers[nowhere] = IGNORED
         return numbers
-    if label_values is None:
-        low, high = int(array.min()), int(array.max())
+    low, high = int(array.min()), int(array.max())
+    if label_values is None or (isinstance(label_values, range) and low >= 0 and high < len(label_values)):
         fitting = (np.uint8, np.int16, np.int32, np.int64)
         return array.astype(next(t for t in fitting if np.iinfo(t).min <= low and high <= np.iinfo(t).max))
     places = np.zeros(array.shape, np.uint8 if len(label_values) <= 256 else np.int32)
@@ -71,10 +87,23 @@ def class_numbers(
         places[here] = place
         known |= here
     if not known.all():
-        raise ReadError(
-            f"{path}: label value {array[~known].flat[0]:g} is not in data.label_values={list(label_values)}"
-        )
+        raise ReadError(f"{path}: {_strange(array, array[~known], label_values)}")
     return places
+
+
+def _strange(array: np.ndarray, unknown: np.ndarray, label_values: Sequence[int]) -> str:
+    """Say which values of a mask are none of the allowed ones, what they look like, and what to do."""
+    strange, found = np.unique(unknown), np.unique(array)
+    if isinstance(label_values, range):
+        words = f"label value {unknown[0]:g}, but data.classes names 0 to {len(label_values) - 1}"
+    else:
+        words = f"label value {unknown[0]:g} is not in data.label_values={list(label_values)}"
+    if blurred(array, strange):
+        return f"{words}; {len(strange)} such values ({strange[0]:g} to {strange[-1]:g}) {BLURRED}"
+    if isinstance(label_values, range) and len(found) == len(label_values):
+        values = ",".join(f"{value:g}" for value in found)
+        return f"{words}; data.label_values=[{values}] gives its values in the order of data.classes"
+    return f"{words}; correct the mask, data.classes or data.label_values"
 
 
 def merged(maps: Sequence[np.ndarray]) -> np.ndarray:
