@@ -37,6 +37,7 @@ VERBS = {
     "demo": Verb("ganatomy.demo.__main__", "main", "show a finished run on a page of this machine"),
     "sweep": Verb("ganatomy.sweep", "start", "search for the best configuration over many runs"),
     "experiment": Verb("ganatomy.experiment", "start", "train the arms of a study; test a paper's claims"),
+    "doctor": Verb("ganatomy.doctor", "main", "print what a bug report needs: versions, devices, speed"),
     "completion": Verb("ganatomy.completion", "main", "print tab completion for bash, zsh or fish"),
 }
 
@@ -59,6 +60,7 @@ Examples:
   ganatomy compare RUN RUN                              which of two runs is better, and for which cases
   ganatomy index runs/                                  all runs on one page, to sort and filter
   ganatomy export run=runs/segmentation/DIR             a finished run as ONNX, compared with torch
+  ganatomy doctor                                       what a bug report needs, without paths or names
   eval "$(ganatomy completion bash)"                    complete commands, groups, keys and values with Tab
 
 ganatomy <command> --help lists what a command takes; ganatomy --version shows the version.

@@ -75,6 +75,8 @@ def candidates(line: str) -> list[str]:
     verb, others = words[1], words[2:]
     if verb == "completion":
         return _beginning(list(SHELLS), begun) if not others else []
+    if verb == "doctor":  # takes no keys
+        return _beginning(["--help"], begun) if not others else []
     if verb not in VERBS:
         return []
     if others[-1:] == ["--cfg"]:

@@ -14,7 +14,7 @@ from importlib.machinery import ModuleSpec
 ROOMS = ("predict", "evaluate", "compare", "index", "generate", "export", "demo")
 """Commands that are a folder, which Python imports before its `__main__`."""
 COMMANDS = (
-    *("src.train", "src.check", "src.sweep", "src.experiment", "src.__main__"),
+    *("src.train", "src.check", "src.sweep", "src.experiment", "src.doctor", "src.__main__"),
     *(f"src.{room}{end}" for room in ROOMS for end in ("", ".__main__")),
 )
 

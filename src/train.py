@@ -80,6 +80,7 @@ def train(cfg: Config, directory: Path) -> float:
 
 def _train(cfg: Config, directory: Path) -> float:
     """Do the work of `train` in a directory that is this run's: play until a game does not go back."""
+    from ganatomy.callbacks.loggers import check_installed
     from ganatomy.config.mistakes import memory
     from ganatomy.invocation import shown
     from ganatomy.launch import distributed
@@ -92,6 +93,7 @@ def _train(cfg: Config, directory: Path) -> float:
     from ganatomy.training.initial.source import check_place
 
     console.silence_libraries()
+    check_installed(cfg.logger.name)
     run = (open_again if cfg.resume else open_new)(directory, is_rank_zero())
     if cfg.plan and not cfg.resume:
         cfg = running.planned(cfg, run)
@@ -186,7 +188,7 @@ def _play(session: Session) -> float | Attempt:
 
 def _finish(session: Session) -> float:
     """Score the chosen checkpoint on the test split and write the results."""
-    from ganatomy.callbacks.loggers import close_wandb
+    from ganatomy.callbacks.loggers import close, keep
     from ganatomy.planning import running
     from ganatomy.training import results
 
@@ -207,9 +209,11 @@ def _finish(session: Session) -> float:
     game = results.game(trainer)
     behind, standing = results.behind(run, task, trainer, steps)
     run.status("done", "; ".join([length, *notes]), best=best, behind=behind, **game)
+    if getattr(cfg.logger, "artifacts", False):
+        keep(trainer.loggers, run)
     for logger in trainer.loggers:
         logger.finalize("success")
-    close_wandb(0)
+    close(trainer.loggers, 0)
     lines = [
         *running.closing_lines(cfg, time.monotonic() - BEGUN),
         *task.closing_lines,

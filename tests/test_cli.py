@@ -1,7 +1,8 @@
-"""The console command: its verbs, what it tells the user to type, and tab completion in a real bash."""
+"""The console command: its verbs, what it tells the user to type, and tab completion in real shells."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import re
@@ -10,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -30,11 +32,31 @@ function=${{spec#* -F }}
 printf '%s\n' "${{COMPREPLY[@]}}"
 """
 """Prints all that bash would offer, as it calls the function that `complete` registered."""
-TYPED = r"""
-ganatomy() { if [ "$1" = completion ]; then command ganatomy "$@"; else printf '<%s>\n' "$*"; fi; }
+TYPED = {
+    "bash": (
+        ["--norc", "--noprofile", "-i"],
+        """ganatomy() {
+if [ "$1" = completion ]; then command ganatomy "$@"; else printf '<%s>\\n' "$*"; fi
+}
 eval "$(ganatomy completion bash)"; echo rea""dy
-"""
-"""Has a terminal's bash print the line that it ran, instead of running it."""
+""",
+    ),
+    "zsh": (
+        ["-f", "-i"],
+        """ganatomy() { if [[ $1 == completion ]]; then command ganatomy $@; else print -r -- "<$*>"; fi }
+autoload -Uz compinit; compinit -D -u; eval "$(ganatomy completion zsh)"; echo rea""dy
+""",
+    ),
+    "fish": (
+        ["--no-config", "-i"],
+        """function ganatomy
+if test $argv[1] = completion; command ganatomy $argv; else; echo '<'(string join ' ' $argv)'>'; end
+end
+command ganatomy completion fish | source; echo rea''dy
+""",
+    ),
+}
+"""By shell: its flags, and what has a terminal's shell print the line that it ran, instead of running it."""
 
 
 def ganatomy(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -59,14 +81,24 @@ def listed(program: Path, line: str, cwd: Path) -> list[str]:
     return subprocess.run(words, cwd=cwd, env=more, capture_output=True, text=True, check=True).stdout.split()
 
 
-@pytest.fixture
-def terminal(program: Path, tmp_path: Path) -> Iterator[Callable[[str], str]]:
-    """Types into a bash at a terminal of its own; the value is the line that it then runs."""
+@pytest.fixture(params=TYPED)
+def terminal(request: pytest.FixtureRequest, program: Path, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Types into a shell at a terminal of its own; the value is the line that it then runs."""
+    if shutil.which(request.param) is None:
+        pytest.skip(f"{request.param} is not installed here")
+    flags, setting = TYPED[request.param]
     ours, theirs = pty.openpty()
-    more = environment(PATH=f"{program.parent}:{os.environ['PATH']}", TERM="dumb", INPUTRC=os.devnull)
-    words = ["bash", "--norc", "--noprofile", "-i"]
+    own = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    path = f"{program.parent}:{os.environ['PATH']}"
     shell = subprocess.Popen(
-        words, cwd=tmp_path, env=more, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        [request.param, *flags],
+        cwd=tmp_path,
+        env=environment(PATH=path, TERM="dumb", INPUTRC=os.devnull, **own),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # fish wants a terminal that is its own
     )
     os.close(theirs)
 
@@ -74,17 +106,18 @@ def terminal(program: Path, tmp_path: Path) -> Iterator[Callable[[str], str]]:
         seen = ""
         while not (found := re.search(pattern, seen, re.DOTALL)):
             assert select.select([ours], [], [], 120)[0], seen
-            seen += os.read(ours, 4096).decode()
+            seen += os.read(ours, 4096).decode(errors="replace")
         return found[1]
 
     def typed(keys: str) -> str:
         os.write(ours, f"{keys}\n".encode())
         return until("<([^>]*)>")
 
-    os.write(ours, TYPED.encode())
+    os.write(ours, setting.encode())
     until("(ready)")
     yield typed
     os.close(ours)
+    shell.terminate()
     shell.wait(60)
 
 
@@ -167,6 +200,8 @@ def test_the_user_is_told_the_form_that_was_used(monkeypatch: pytest.MonkeyPatch
         ("ganatomy index experi", ["experiments/"]),
         ("ganatomy compare runs=experi", ["runs=experiments/"]),
         ("ganatomy completion z", ["zsh"]),
+        ("ganatomy doc", ["doctor"]),
+        ("ganatomy doctor ", ["--help"]),
         ("ganatomy trian ", []),
         ("ganatomy train resume=experi", ["resume=experiments/"]),
         ("ganatomy train data.root=./conf/mo", ["data.root=./conf/model/"]),
@@ -218,4 +253,4 @@ def test_the_scripts_of_other_shells_can_be_read(shell: str) -> None:
     script = ganatomy("completion", shell).stdout
     assert "ganatomy completion query" in script or "completion query" in script
     if program := shutil.which(shell):
-        subprocess.run([program, "--no-execute", "-c", script], check=True)
+        subprocess.run([program, "-n", "-c", script], check=True)

@@ -61,6 +61,7 @@ ENTRIES = entries()
 
 
 OTHERS = (
+    "ganatomy.doctor",
     "ganatomy.guard.events",
     "ganatomy.guard.verdict",
     "ganatomy.adversarial.history",

@@ -137,6 +137,15 @@ class WandbConfig(Section):
     name: Literal["wandb"]
     project: str
     mode: Literal["offline", "online"]
+    artifacts: bool = False
+
+
+class TrackerConfig(Section):
+    """History in a tracker's files in the run directory, and in metrics.csv."""
+
+    name: Literal["mlflow", "trackio"]
+    project: str
+    artifacts: bool = False
 
 
 class LoggerConfig(Section):
@@ -179,7 +188,7 @@ class Config(Section):
     model: ModelConfig
     update: UpdateConfig
     trainer: TrainerConfig
-    logger: Annotated[WandbConfig | LoggerConfig, Field(discriminator="name")]
+    logger: Annotated[WandbConfig | TrackerConfig | LoggerConfig, Field(discriminator="name")]
     callbacks: CallbacksConfig
     guard: GuardConfig
     paths: PathsConfig

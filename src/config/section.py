@@ -15,6 +15,10 @@ Plain = dict[str, Any]
 """Values as YAML holds them: dictionaries, lists, texts, numbers, true, false and null."""
 
 
+KINDS = ("wandb", "mlflow", "trackio", "csv", "tensorboard", "none", "float", "int")
+"""Names of alternatives, which stand in the place of an error and are no keys."""
+
+
 class Section(BaseModel):
     """Keys of one section with their types; every other key is refused."""
 
@@ -72,9 +76,7 @@ class TargetSection(Section):
 
 
 def _line(problem: Any, schema: type[Section]) -> str:
-    location = [
-        part for part in problem["loc"] if part not in ("wandb", "csv", "tensorboard", "none", "float", "int")
-    ]
+    location = [part for part in problem["loc"] if part not in KINDS]
     path = ".".join(str(part) for part in location if not str(part).startswith("dict["))
     if problem["type"] == "extra_forbidden":
         return f"{path}: no such key{nearest(str(location[-1]), _keys(schema, location[:-1]))}"

@@ -7,7 +7,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PARTS = {"checkpoints", "copies", "jobs", "predictions", "rollbacks", "samples", "synthetic", "wandb"}
+PARTS = {
+    *("checkpoints", "copies", "jobs", "predictions", "rollbacks", "samples", "synthetic"),
+    *("wandb", "mlflow", "trackio"),
+}
 """Folders of a run that hold no runs."""
 BESIDE = {"checkpoints", "checksums.txt", "data.json", "environment.json", "metrics.json"}
 """Entries of a run, one of which lies beside a config.yaml that is a run's."""

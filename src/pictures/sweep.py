@@ -54,6 +54,32 @@ def history(trials: Sequence[tuple[int, float | None, str]], label: str, sign: i
     return figure_png(figure)
 
 
+def front(points: Sequence[tuple[float, float, bool]], label: str, second: str) -> bytes | None:
+    """Plot two objectives against each other, and the trials that none beats in both.
+
+    Args:
+        points: Both objectives of each trial, and if it is one of those.
+        label: Name of the first objective.
+        second: Name of the second one.
+
+    Returns:
+        PNG file, or None without a trial.
+    """
+    if not points:
+        return None
+    figure = Figure(figsize=(4.8, 3.6), layout="constrained")
+    axis = figure.subplots()
+    others = [(y, x) for x, y, best in points if not best]
+    best = sorted((y, x) for x, y, best in points if best)
+    if others:
+        axis.plot(*zip(*others, strict=True), "o", mfc="none", mec=FAINT, ms=5, label="beaten in both")
+    axis.plot(*zip(*best, strict=True), "o-", color=BLUE, ms=5, mew=0, lw=1.2, label="not beaten")
+    style_axis(axis, f"{label} against {second}", second)
+    axis.set_ylabel(label, fontsize=8, color=INK)
+    axis.legend(frameon=False, fontsize=8, labelcolor=INK, handlelength=1.2, loc="best")
+    return figure_png(figure)
+
+
 def importance(shares: Mapping[str, float]) -> bytes | None:
     """Plot a bar per parameter, the most important on top; `shares` sum to 1."""
     if not shares:

@@ -23,6 +23,7 @@ from ganatomy.errors import UserError
 from ganatomy.launch.warm import launch_words
 from ganatomy.metrics.registry import describe, register
 from ganatomy.runs.checkpoints.thinning import Keep
+from ganatomy.sweeps.objectives import OBJECTIVES
 from ganatomy.sweeps.space import Parameter, Values, probes, read_space, words
 
 OURS = ("seed", "run_dir", "resume", "name", "paths.runs", "hydra.run.dir")
@@ -48,6 +49,7 @@ class Sweep(Section):
     keep: Keep
     seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)]
     direction: Literal["maximize", "minimize"] | None
+    second: str | None
     sampler: Named
     pruner: Named
     train: list[str]
@@ -71,6 +73,8 @@ class Plan:
     seeds: tuple[int, ...]
     direction: Literal["maximize", "minimize"]
     score: str
+    second: str | None
+    second_direction: Literal["maximize", "minimize"]
     sampler: dict[str, Any]
     pruner: dict[str, Any]
     train: tuple[str, ...]
@@ -96,8 +100,12 @@ class Plan:
     def identity(self) -> dict[str, Any]:
         """Return what must not change during a study, as its scores would no longer compare."""
         space = {p.key: f"{p.over} {dict(p.when) or ''}".strip() for p in self.space}
-        kept = ("seeds", "direction", "score", "train")
+        kept = ("seeds", "direction", "score", "train", *(["second"] if self.second else []))
         return {key: value for key, value in asdict(self).items() if key in kept} | {"space": space}
+
+    def directions(self) -> list[str]:
+        """Return which way is better, for each objective."""
+        return [self.direction, *([self.second_direction] if self.second else [])]
 
 
 def _check_words(train: Sequence[str], given: Sequence[str], folders: Sequence[str]) -> None:
@@ -160,6 +168,8 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
         seeds=tuple(asked.seeds),
         direction=asked.direction or ("maximize" if better > 0 else "minimize"),
         score=score,
+        second=asked.second,
+        second_direction=_second_direction(asked.second, score),
         sampler=asked.sampler.to_plain(),
         pruner=asked.pruner.to_plain(),
         train=tuple(shared),
@@ -173,6 +183,19 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
         devices=_devices(plain["trainer"]["devices"], space),
         space=tuple(space),
     )
+
+
+def _second_direction(second: str | None, score: str) -> Literal["maximize", "minimize"]:
+    """Return which way is better for the second objective; UserError for one that may choose no model."""
+    if second in (None, *OBJECTIVES):
+        return "minimize"
+    if not str(second).startswith("val/") or second == score:
+        named = ", ".join(OBJECTIVES)
+        raise UserError(f"second: {second}: give {named}, or a validation score other than {score}")
+    better = describe(str(second).split("/")[1]).sign
+    if not better:
+        raise UserError(f"second: {second} says not which way is better; take another score")
+    return "maximize" if better > 0 else "minimize"
 
 
 def _devices(fixed: int, space: Sequence[Parameter]) -> int:

@@ -86,7 +86,7 @@ def prepare(plan: Plan) -> Study:
     _sampler(plan, 0), _pruner(plan)  # a wrong argument ends it before anything is written
     storage = open_storage(plan)
     study = optuna.create_study(
-        study_name=plan.study, storage=storage, direction=plan.direction, load_if_exists=True
+        study_name=plan.study, storage=storage, directions=plan.directions(), load_if_exists=True
     )
     identity = json.dumps(plan.identity(), default=str, sort_keys=True)
     known = study.user_attrs.get("plan")

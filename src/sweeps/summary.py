@@ -20,6 +20,7 @@ from ganatomy.invocation import typed
 from ganatomy.metrics.registry import describe
 from ganatomy.pictures import sweep as pictures
 from ganatomy.runs.directory import HEALTHY, write_atomically
+from ganatomy.sweeps.objectives import heading
 from ganatomy.sweeps.plan import Plan
 from ganatomy.sweeps.space import words
 from ganatomy.sweeps.study import wanted
@@ -37,17 +38,20 @@ def summarise(plan: Plan, study: Study) -> list[Path]:
     done = _ranked(plan, trials)
     if not done:
         return files
-    text = experiment([*plan.train, *words(done[0].params)], _origin(plan, done[0]))
-    files.append(write_atomically(plan.directory / "experiment" / "best.yaml", text.encode()))
+    for trial, name in [(done[0], "best"), *((t, f"front_{t.number}") for t in front(plan, done))]:
+        text = experiment([*plan.train, *words(trial.params)], _origin(plan, trial))
+        files.append(write_atomically(plan.directory / "experiment" / f"{name}.yaml", text.encode()))
     label, sign = describe(plan.score.split("/")[1]).heading, _sign(plan)
     ended = [(t.number, _value(t), t.state.name.lower()) for t in trials if t.state.is_finished()]
     drawn = {
         "history": pictures.history(ended, label, sign),
-        "parallel": pictures.parallel(
-            [t.params for t in done], [float(t.value or 0) for t in done], label, sign
-        ),
+        "parallel": pictures.parallel([t.params for t in done], [t.values[0] for t in done], label, sign),
         "importance": pictures.importance(importance(study, done)),
     }
+    if plan.second:
+        best = {t.number for t in front(plan, done)}
+        points = [(*t.values, t.number in best) for t in done]
+        drawn["front"] = pictures.front(points, label, heading(plan.second))
     for name, picture in drawn.items():
         if picture is not None:
             files.append(write_atomically(plan.directory / f"{name}.png", picture))
@@ -66,10 +70,33 @@ def importance(study: Study, done: list[FrozenTrial]) -> dict[str, float]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            shares = optuna.importance.get_param_importances(study)
+            shares = optuna.importance.get_param_importances(study, target=_first)
         except (ValueError, RuntimeError):
             return {}
     return shares if any(shares.values()) else {}
+
+
+def _first(trial: FrozenTrial) -> float:
+    return float(trial.values[0])
+
+
+def front(plan: Plan, done: list[FrozenTrial]) -> list[FrozenTrial]:
+    """Return the trials that no other one beats in one objective without losing in the other.
+
+    Empty for one objective.
+    """
+    if not plan.second:
+        return []
+    signs = [1 if direction == "maximize" else -1 for direction in plan.directions()]
+    better = {t.number: [sign * value for sign, value in zip(signs, t.values, strict=True)] for t in done}
+
+    def beaten(number: int) -> bool:
+        own = better[number]
+        return any(
+            other != own and all(a >= b for a, b in zip(other, own, strict=True)) for other in better.values()
+        )
+
+    return [t for t in done if not beaten(t.number)]
 
 
 def show(plan: Plan, study: Study, console: Console) -> None:
@@ -82,13 +109,18 @@ def show(plan: Plan, study: Study, console: Console) -> None:
     )
     table.add_column("trial", justify="right")
     table.add_column(Text(describe(plan.score.split("/")[1]).heading), justify="right")
+    if plan.second:
+        table.add_column(Text(heading(plan.second)), justify="right")
     names = sorted((p.key for p in plan.space), key=lambda key: -shares.get(key, 0.0))
     for name, short in zip(names, pictures.shorten(names), strict=True):
         head = short.replace(".", ".\n") + (f"\n{shares[name]:.0%}" if name in shares else "")
         table.add_column(head, justify="right")
-    for trial in done[:SHOWN]:
+    on_front = front(plan, done)
+    for trial in (on_front + [t for t in done if t not in on_front])[:SHOWN]:
         cells = [_short(trial.params[name]) if name in trial.params else "–" for name in names]
-        table.add_row(str(trial.number), _score(trial), *cells, style="bold" if trial is done[0] else "")
+        second = [f"{trial.values[1]:.4g}"] if plan.second else []
+        bold = trial in on_front if plan.second else trial is done[0]
+        table.add_row(str(trial.number), _score(trial), *second, *cells, style="bold" if bold else "")
     if done:
         console.print(table)
     for trial in done[:SHOWN]:
@@ -96,12 +128,12 @@ def show(plan: Plan, study: Study, console: Console) -> None:
             console.print(f"trial {trial.number}: the game failed: {game}", markup=False, soft_wrap=True)
     for trial in trials:
         if trial.state == TrialState.FAIL:
-            console.print(f"trial {trial.number} {says(trial, plan.score)}", markup=False, soft_wrap=True)
+            console.print(f"trial {trial.number} {says(trial, plan)}", markup=False, soft_wrap=True)
 
 
 def _ranked(plan: Plan, trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    done = [t for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
-    return sorted(done, key=lambda trial: (-_sign(plan) * float(trial.value or 0), trial.number))
+    done = [t for t in trials if t.state == TrialState.COMPLETE and t.values]
+    return sorted(done, key=lambda trial: (-_sign(plan) * trial.values[0], trial.number))
 
 
 def _sign(plan: Plan) -> int:
@@ -112,7 +144,7 @@ def _value(trial: FrozenTrial) -> float | None:
     """Return the score of a trial; that of a pruned one is the last it reached."""
     if trial.state == TrialState.PRUNED:
         return trial.intermediate_values.get(trial.last_step or 0)
-    return trial.value if trial.state == TrialState.COMPLETE else None
+    return trial.values[0] if trial.state == TrialState.COMPLETE else None
 
 
 def _count(trials: list[FrozenTrial]) -> str:
@@ -130,7 +162,7 @@ def _count(trials: list[FrozenTrial]) -> str:
 def _score(trial: FrozenTrial) -> str:
     scores = trial.user_attrs.get("scores", [])
     spread = f" ± {statistics.stdev(scores):.2g}" if len(scores) > 1 else ""
-    return f"{trial.value:.4g}{spread}"
+    return f"{trial.values[0]:.4g}{spread}"
 
 
 def _short(value: Any) -> str:
@@ -138,9 +170,10 @@ def _short(value: Any) -> str:
 
 
 def _origin(plan: Plan, best: FrozenTrial) -> str:
+    of = f"{plan.second} {best.values[1]:.4g}, on the front of" if plan.second else "the best of"
     return (
         f"Trial {best.number} of the sweep {plan.study}: {plan.score} {_score(best)} "
-        f"(seeds {', '.join(map(str, plan.seeds))}), the best of {plan.trials}.\n"
+        f"(seeds {', '.join(map(str, plan.seeds))}), {of} {plan.trials}.\n"
         f"{again(plan)}"
     )
 
@@ -158,12 +191,16 @@ def near(path: Path) -> Path:
 def _csv(plan: Plan, trials: list[FrozenTrial]) -> str:
     """Return trials.csv, a row for each trial; `spread` is the standard deviation over seeds."""
     keys = [parameter.key for parameter in plan.space]
-    head = ["trial", "state", "score", "spread", "steps", "seconds", *keys, "game", "error", "run"]
+    more = ["second", "front"] if plan.second else []
+    head = ["trial", "state", "score", "spread", *more, "steps", "seconds", *keys, "game", "error", "run"]
+    best = {t.number for t in front(plan, _ranked(plan, trials))}
     rows = []
     for trial in trials:
         scores = trial.user_attrs.get("scores", [])
+        own = {"second": repr(trial.values[1]) if trial.values else "", "front": int(trial.number in best)}
         rows.append(
             {
+                **(own if plan.second else {}),
                 "trial": trial.number,
                 "state": trial.state.name.lower(),
                 "score": "" if _value(trial) is None else repr(_value(trial)),

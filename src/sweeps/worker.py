@@ -12,6 +12,7 @@ from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
+from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ganatomy.launch.signals import SIGNALS, die_with_parent
@@ -19,6 +20,7 @@ from ganatomy.launch.train_process import TrainProcess, finished, outlive
 from ganatomy.launch.warm import Client
 from ganatomy.runs.directory import HEALTHY, failed_game
 from ganatomy.runs.lock import InUse
+from ganatomy.sweeps.objectives import second_value
 from ganatomy.sweeps.plan import Plan
 from ganatomy.sweeps.space import suggest
 from ganatomy.sweeps.study import open_storage, open_study, wanted
@@ -63,18 +65,27 @@ class Worker:
         try:
             words = self.plan.words(suggest(trial, list(self.plan.space)))
             scores: list[float] = []
+            seconds: list[float] = []
             games: list[str] = []
             for seed in self.plan.seeds:
                 result = self._seed(trial, taken, words, seed)
                 if isinstance(result, str):
-                    self.storage.set_trial_user_attr(taken._trial_id, "error", f"seed {seed}: {result}")
-                    study.tell(taken.number, state=TrialState.FAIL)
+                    self._fail(study, taken, f"seed {seed}: {result}")
                     return
                 scores.append(result)
-                games.append(failed_game(self.plan.place(taken.number) / f"seed_{seed}"))
+                directory = self.plan.place(taken.number) / f"seed_{seed}"
+                games.append(failed_game(directory))
+                if self.plan.second:
+                    value = second_value(directory, self.plan.second)
+                    if value is None:
+                        self._fail(study, taken, f"seed {seed}: {self.plan.second} is no number in this run")
+                        return
+                    seconds.append(value)
+                    trial.set_user_attr("second", seconds)
                 trial.set_user_attr("scores", scores)
                 trial.set_user_attr("game", next(filter(None, games), HEALTHY))
-            study.tell(taken.number, statistics.fmean(scores))
+            objectives = [scores, *([seconds] if self.plan.second else [])]
+            study.tell(taken.number, [statistics.fmean(values) for values in objectives])
         except optuna.TrialPruned:
             study.tell(taken.number, state=TrialState.PRUNED)
         except _Stopped:
@@ -82,6 +93,10 @@ class Worker:
                 self.leases.give_back(taken)
         except optuna.exceptions.UpdateFinishedTrialError:  # another worker took it over and was done first
             pass
+
+    def _fail(self, study: Study, taken: FrozenTrial, why: str) -> None:
+        self.storage.set_trial_user_attr(taken._trial_id, "error", why)
+        study.tell(taken.number, state=TrialState.FAIL)
 
     def _seed(self, trial: Trial, taken: FrozenTrial, words: list[str], seed: int) -> float | str:
         """Return the score of one seed's run, or why it failed; the first seed's scores decide on pruning."""
@@ -97,7 +112,7 @@ class Worker:
         except InUse as error:
             return str(error)
         reported = set(trial.storage.get_trial(taken._trial_id).intermediate_values)
-        first = seed == self.plan.seeds[0]
+        first = seed == self.plan.seeds[0] and not self.plan.second  # Optuna prunes by one objective alone
         try:
             owned = self.leases.beat(taken, process=run.who)
             while run.running():

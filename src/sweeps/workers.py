@@ -20,6 +20,7 @@ from ganatomy.launch.signals import heard_by
 from ganatomy.launch.warm import Server
 from ganatomy.runs.terminal import Terminal
 from ganatomy.sweeps.disk import TrialDisk
+from ganatomy.sweeps.objectives import heading
 from ganatomy.sweeps.plan import Plan
 from ganatomy.sweeps.study import wanted
 from ganatomy.sweeps.worker import work
@@ -126,20 +127,21 @@ class _Progress:
         for trial in trials:
             if trial.state.is_finished() and trial.number not in self.reported:
                 self.reported.add(trial.number)
-                self.console.print(f"trial {trial.number}: {says(trial, self.plan.score)}")
+                self.console.print(f"trial {trial.number}: {says(trial, self.plan)}")
         for line in self.disk.look(trials):
             self.console.print(line, soft_wrap=True)
         running = sum(trial.state == TrialState.RUNNING for trial in trials)
-        values = [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
+        values = [t.values[0] for t in trials if t.state == TrialState.COMPLETE and t.values]
         best = (max if self.plan.direction == "maximize" else min)(values, default=None)
         note = f"{running} running" + ("" if best is None else f", best {self.plan.score} {best:.4g}")
         self.bar.update(self.bar.task_ids[0], completed=len(self.reported), note=note)
 
 
-def says(trial: FrozenTrial, score: str) -> str:
+def says(trial: FrozenTrial, plan: Plan) -> str:
     """Return the outcome of a trial in a few words."""
     if trial.state == TrialState.COMPLETE:
-        return f"{score} {trial.value:.4g}"
+        more = f", {heading(plan.second)} {trial.values[1]:.4g}" if plan.second else ""
+        return f"{plan.score} {trial.values[0]:.4g}{more}"
     if trial.state == TrialState.PRUNED:
         return f"pruned after {trial.last_step} steps"
     if trial.state == TrialState.FAIL:

@@ -24,7 +24,7 @@ def fail(run: Run, trainer: pl.Trainer, error: BaseException) -> None:
         SystemExit: The run was asked to stop; its checkpoint is written.
     """
     from ganatomy.callbacks.checkpoint import Preempted
-    from ganatomy.callbacks.loggers import close_wandb
+    from ganatomy.callbacks.loggers import close
     from ganatomy.invocation import shown, typed
     from ganatomy.launch.ownership import Stopped
     from ganatomy.runs.reserve import last_status
@@ -41,7 +41,7 @@ def fail(run: Run, trainer: pl.Trainer, error: BaseException) -> None:
     for logger in trainer.loggers:
         with contextlib.suppress(OSError):  # the reason is told already
             logger.save()
-    close_wandb(0 if stopped else 1)
+    close(trainer.loggers, 0 if stopped else 1)
     if isinstance(error, Preempted):
         if run.is_rank_zero:
             sys.stderr.write(f"{error}; go on with: {typed('train')} resume={shown(run.path)}\n")

@@ -19,7 +19,7 @@ from ganatomy.adversarial import NotFinite
 from ganatomy.adversarial.distributed.collectives import processes
 from ganatomy.callbacks.checkpoint import Checkpoints
 from ganatomy.callbacks.guard import Guard
-from ganatomy.callbacks.loggers import close_wandb
+from ganatomy.callbacks.loggers import close
 from ganatomy.callbacks.rollbacks import Rollbacks, found
 from ganatomy.config.schema import Config
 from ganatomy.guard.events import Event, GameFailed
@@ -126,7 +126,7 @@ def after(failure: GameFailed | NotFinite, attempt: Attempt, run: Run, trainer: 
     )
     for logger in trainer.loggers:
         logger.save()
-    close_wandb(0)
+    close(trainer.loggers, 0)
     _set_aside(run, number, step)
     run.status("running", f"from step {step}, after rollback {number}", rollbacks=list(made))
     run.resumption = None

@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pytorch_lightning.loggers import Logger, TensorBoardLogger
 
 from ganatomy.callbacks.history import History
-from ganatomy.callbacks.loggers import Expendable, show
+from ganatomy.callbacks.loggers import show
+from ganatomy.callbacks.trackers.base import Tracker
+from ganatomy.callbacks.trackers.expendable import Expendable
+from ganatomy.callbacks.trackers.tensorboard import TensorBoardTracker
 
 FULL = OSError(errno.ENOSPC, "No space left on device", "/run/wandb/x")
 
 
-class Failing(Logger):
+class Failing(Tracker):
     """Fails in the method that is named, and counts the calls."""
 
     def __init__(self, method: str, error: Exception = FULL) -> None:
@@ -50,7 +52,7 @@ def test_a_failure_is_one_line_and_the_last_call(
 ) -> None:
     inner = Failing(method, error)
 
-    def begin() -> Logger:
+    def begin() -> Tracker:
         if method == "begin":
             raise error
         return inner
@@ -68,7 +70,7 @@ def test_a_failure_is_one_line_and_the_last_call(
 
 
 def test_pictures_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    board = TensorBoardLogger(tmp_path)
+    board = TensorBoardTracker(tmp_path)
 
     def refuse(*_: Any, **__: Any) -> None:
         raise FULL

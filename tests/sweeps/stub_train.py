@@ -54,4 +54,5 @@ for step in (4, 8):
         time.sleep(600)
         sys.exit("error: nobody came")
     time.sleep(0.02)
-status("done", best={"score": score, "step": 8})
+(run / "metrics.json").write_text(json.dumps({"test/copied": 0.25 * score}))
+status("done", best={"score": score, "step": 8}, seconds=100 * float(words["model.optimizer.generator.lr"]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import statistics
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,11 +14,14 @@ import optuna
 import pytest
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
+from rich.console import Console
 
 from ganatomy.errors import UserError
+from ganatomy.sweeps.objectives import second_value
 from ganatomy.sweeps.plan import Plan, read_plan, try_space
 from ganatomy.sweeps.space import read_space, suggest
 from ganatomy.sweeps.study import open_storage, open_study, prepare, settled, wanted
+from ganatomy.sweeps.summary import front, show, summarise
 from ganatomy.sweeps.worker import Worker
 from tests.sweeps.conftest import plot, settings
 
@@ -94,6 +99,62 @@ def test_a_trial_given_back_keeps_its_values_and_goes_on(plan: Plans) -> None:
     (done,) = study.trials
     assert done.state == TrialState.COMPLETE and done.params == waiting.params and settled(study, 1)
     assert "resume=" in (one.place(0) / "seed_0/starts").read_text().splitlines()[1]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "gp"])
+def test_two_objectives_are_those_of_the_runs_and_none_is_pruned(sampler: str, plan: Plans) -> None:
+    """The stand-in takes the longer the larger its learning rate is."""
+    two = plan(trials=6, seeds=(0, 1), second="seconds", sampler={"name": sampler}, pruner={"name": "median"})
+    plot(two.directory, t1="fail")
+    study = work(two)
+    assert [direction.name for direction in study.directions] == ["MAXIMIZE", "MINIMIZE"]
+    for trial in study.trials:
+        if trial.number == 1:
+            assert trial.state == TrialState.FAIL
+            continue
+        seconds = 100 * trial.params["model.optimizer.generator.lr"]
+        assert trial.values == pytest.approx([statistics.fmean(trial.user_attrs["scores"]), seconds])
+    done = [trial for trial in study.trials if trial.values]
+    assert {t.number for t in front(two, done)} == {t.number for t in study.best_trials}
+    files = {path.name for path in summarise(two, study)}
+    assert files >= {"best.yaml", "front.png", *(f"front_{t.number}.yaml" for t in study.best_trials)}
+    with (two.directory / "trials.csv").open(newline="") as file:
+        rows = {int(row["trial"]): row for row in csv.DictReader(file)}
+    assert {number for number, row in rows.items() if row["front"] == "1"} == {
+        t.number for t in study.best_trials
+    }
+    assert float(rows[0]["second"]) == study.trials[0].values[1] and rows[1]["second"] == ""
+    text = io.StringIO()
+    show(two, study, Console(file=text, width=120))
+    assert "seconds" in text.getvalue() and "5 done, 1 failed" in text.getvalue()
+    with pytest.raises(UserError, match="begun with another second"):
+        prepare(replace(two, second="copies"))
+
+
+def test_a_second_objective_is_of_the_best_step_or_of_the_whole_run(plan: Plans) -> None:
+    copies = plan(trials=1, second="copies")
+    (trial,) = work(copies).trials
+    assert trial.values[1] == pytest.approx(0.25 * trial.values[0])
+    run = copies.place(0) / "seed_0"
+    (run / "metrics.csv").write_text("step,val/hd95\n4,3.5\n8,2.5\n12,1.5\n")
+    assert second_value(run, "val/hd95") == 2.5 and second_value(run, "val/asd") is None
+    missing = replace(copies, second="val/hd95", study="missing", directory=copies.directory.parent / "other")
+    (trial,) = work(missing).trials
+    assert trial.state == TrialState.FAIL and "val/hd95 is no number" in trial.user_attrs["error"]
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ("test/dice", "second: test/dice: give seconds, copies, or a validation score other than val/dice"),
+        ("val/dice", "second: val/dice: give seconds"),
+        ("hours", "second: hours: give seconds"),
+    ],
+)
+def test_a_second_objective_chooses_by_no_test_score(second: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        read_plan(settings(second=second), [], [])
+    assert read_plan(settings(second="val/hd95"), [], []).directions() == ["maximize", "minimize"]
 
 
 def test_a_study_keeps_its_space_and_its_words(plan: Plans) -> None:

@@ -36,6 +36,7 @@ FREE = (
     "data.download",
     "data.secret",
     "logger.mode",
+    "logger.artifacts",
     "paths.cache",
     "debug",
 )

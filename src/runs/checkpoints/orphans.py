@@ -13,7 +13,7 @@ WRITTEN_BY = re.compile(r"-(\d+)\.tmp$")
 """End of the name of a file that is being written (`files.write_whole`): the writer's process id."""
 ABANDONED = 3600.0
 """Seconds after which a temporary file of another machine belongs to nobody: each is written in one go."""
-LIBRARIES = {"wandb", "tensorboard"}
+LIBRARIES = {"wandb", "tensorboard", "mlflow", "trackio"}
 """Folders of a run that are not ours to tidy."""
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ganatomy.errors import UserError
 
-LIBRARIES = {"wandb", "tensorboard"}
+LIBRARIES = {"wandb", "tensorboard", "mlflow", "trackio"}
 """Folders of a run whose files are replaced or new, never written through."""
 
 

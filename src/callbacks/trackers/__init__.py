@@ -1,0 +1,1 @@
+"""Libraries that show the history, pictures and files of runs: one logger each."""
