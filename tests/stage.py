@@ -54,6 +54,18 @@ RUNS: dict[str, list[str]] = {
     **{f"runs/gan_seed{n}": [*SEGMENTATION, f"seed={n}"] for n in range(2)},
     **{f"runs/twin_seed{n}": [*OWN, *NET[:2], "model.discriminator=null", f"seed={n}"] for n in range(2)},
     "runs/synthesis/DIR": SYNTHESIS,
+    "runs/synthesis/CLASSES": [
+        *("data=table", "data.root=clinic", "data.table=index.csv", "data.image=path", "data.kind=diagnosis"),
+        *(word for word in SYNTHESIS if not word.startswith(("data=", "data.root="))),
+        "model=fast_class",
+    ],
+    "runs/synthesis/SPADE": [
+        *OWN,
+        "task=synthesis",
+        "model=spade",
+        "task.imagenet=false",
+        "data.batch_size=2",
+    ],
 }
 FREQUENCY = """
 
