@@ -9,7 +9,7 @@ BIN     := .venv/bin
 CAMPAIGNS := benchmarks/kills.py benchmarks/damage.py benchmarks/games.py benchmarks/safety.py benchmarks/finetune.py benchmarks/plans.py
 
 .DEFAULT_GOAL := help
-.PHONY: setup train test test-long test-fast bench format lint docs experiments-check help
+.PHONY: setup train test test-long test-fast bench format lint docs site experiments-check help
 
 setup: .venv/.installed ## build .venv, or bring it up to date
 
@@ -42,7 +42,11 @@ format: .venv/.installed ## mend style: order of imports, layout
 
 docs: .venv/.installed ## write the pages that are made by code; check links and commands of all pages
 	@$(BIN)/python -m tests.data.formats.page
+	@$(BIN)/python -m tests.answers
 	@$(BIN)/python -m pytest -q tests/test_project.py -k pages $(ARGS)
+
+site: .venv/.installed ## build the documentation as a site in build/site, which works offline
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet && echo "open build/site/index.html"
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile

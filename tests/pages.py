@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -38,3 +39,34 @@ def answers(page: str) -> list[tuple[str, str]]:
             command, _, answer = part.partition("\n")
             found.append((command, answer))
     return found
+
+
+class Block(NamedTuple):
+    """A fenced block of a page.
+
+    Attributes:
+        page: Name of its file.
+        number: Its number on the page, from 1.
+        language: What stands behind the fence.
+        content: What is in it.
+        reason: Why no test runs it, a word of docs/not_run.md; "" if one does.
+    """
+
+    page: str
+    number: int
+    language: str
+    content: str
+    reason: str
+
+
+def fenced(path: Path) -> list[Block]:
+    """Return all blocks of a page, in order; `<!-- not run: REASON -->` above a fence is the reason."""
+    found = re.findall(
+        r"(?:^<!-- not run: (\w+) -->\n)?^```(\w*)\n(.*?)^```$",
+        path.read_text(encoding="utf-8"),
+        re.S | re.M,
+    )
+    return [
+        Block(path.name, n, language, content, reason)
+        for n, (reason, language, content) in enumerate(found, 1)
+    ]

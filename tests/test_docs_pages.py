@@ -1,8 +1,11 @@
-"""The list of pages is whole; the glossary and CONTRIBUTING name what is there."""
+"""The list of pages is whole, links lead somewhere; the glossary and CONTRIBUTING name what is there."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
+
+import pytest
 
 from tests.conftest import ROOT
 from tests.pages import DOCS
@@ -18,6 +21,48 @@ def test_the_index_links_every_page() -> None:
     assert {path.name for path in DOCS.glob("*.md")} - {"index.md"} == {
         link for link in links if "/" not in link
     }
+
+
+def prose(path: Path) -> str:
+    """A page without its blocks and without code in its lines."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.S | re.M)
+    return re.sub(r"``.+?``|`[^`\n]*`", "", text)
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors that GitHub, and our site, give the headings of a page."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.S | re.M)
+    found: dict[str, int] = {}
+    for heading in re.findall(r"^#+ (.+)$", text, re.M):
+        plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
+        slug = re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
+        found[slug] = found.get(slug, -1) + 1
+    return {slug if n == 0 else f"{slug}-{n}" for slug, last in found.items() for n in range(last + 1)}
+
+
+WRITTEN = [
+    *ROOT.glob("*.md"),
+    *DOCS.glob("*.md"),
+    *(
+        path
+        for place in ("experiments", "findings", "benchmarks", "examples")
+        for path in (ROOT / place).rglob("*.md")
+    ),
+]
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_and_anchor_of_a_page_is_there(path: Path) -> None:
+    for place, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)", prose(path)):
+        target = (path.parent / place).resolve() if place else path
+        assert target.exists(), place
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target), f"{place}#{anchor}"
+
+
+def test_an_anchor_is_that_of_github() -> None:
+    assert {"what-g-really-minimises", "the-shared-step-and-why-it-is-exact"} <= anchors(DOCS / "game.md")
+    assert "ensembles-and-doubt" in anchors(DOCS / "after.md")
 
 
 def test_every_word_of_the_glossary_has_one_meaning_and_a_place() -> None:

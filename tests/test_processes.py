@@ -22,6 +22,7 @@ import torch
 
 from tests import commands
 from tests.conftest import ROOT, TINY, environment
+from tests.pages import blocks
 
 PLAIN = {
     "data.batch_size": 5,  # which neither two nor three processes can share evenly
@@ -400,8 +401,7 @@ def test_under_srun(tmp_path: Path) -> None:
 
 def test_the_batch_script_of_the_page_starts_what_it_says(tmp_path: Path, compose: Any) -> None:
     """Run by a shell, with a stand-in for srun that notes its words."""
-    page = (ROOT / "docs/cluster.md").read_text()
-    script = next(block for block in page.split("```") if "#SBATCH" in block).strip()
+    script = next(block for block in blocks("cluster.md", "sh") if "#SBATCH" in block)
     stand_in = tmp_path / "srun"
     stand_in.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/said\n')
     stand_in.chmod(0o755)

@@ -87,7 +87,7 @@ def test_make_lists_its_targets() -> None:
     lines = subprocess.run(["make", "-s"], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True).stdout
     assert re.findall(r"make (\w+)", lines)[0] == "setup"
     targets = ["setup", "train", "test", "test-fast", "test-long", "bench", "format", "lint", "docs"]
-    for target in (*targets, "experiments-check", "help"):
+    for target in (*targets, "site", "experiments-check", "help"):
         assert re.search(rf"^  make {target} +\w", lines, re.M)
 
 
