@@ -23,6 +23,8 @@ LEAST = 20
 """Fewest steps that a plan is made for."""
 SMALLEST = 32
 """Shortest side that memory makes of a training image."""
+PATCHED = ("segmentation", "enhancement", "translation")
+"""Tasks that train on a patch of images whose size the user has set."""
 IDLE = 0.5 * GB
 """Memory of a process that has imported everything and trains nothing."""
 
@@ -94,11 +96,9 @@ def shrink(draft: Draft, found: Measured) -> None:
         shape = shape_of(draft)
         factor = wanted ** (1 / len(shape))
         sides = [max(SMALLEST, int(n * factor) // 8 * 8) for n in shape]
-        key = (
-            "data.patch"
-            if draft.get("data.patch") is not None or draft.get("data.size") is None
-            else "data.size"
-        )
+        whole = draft.get("data.patch") is None and draft.get("data.size") is not None
+        cut = draft.is_given("data.size") and draft.task in PATCHED
+        key = "data.size" if whole and not cut else "data.patch"
         draft.again(key, sides[0] if len(set(sides)) == 1 else sides, more)
         networks.choose(draft)
     if draft.words() == before:

@@ -78,6 +78,18 @@ def test_memory_takes_from_the_batch_and_then_from_the_patch() -> None:
         budget.shrink(plan, FOUND)
 
 
+def test_images_of_a_size_that_the_user_set_are_cut_into_patches() -> None:
+    whole = {"batch_size": 2, "patch": None, "size": 80}
+    plan = draft(memory=1.0, data=dict(whole))
+    plan.given = ("data.size",)
+    budget.shrink(plan, FOUND)
+    assert plan.get("data.size") == 80
+    assert plan.get("data.patch") == 32  # 80 times the root of 0.233
+    alone = draft(memory=1.0, data=dict(whole))
+    budget.shrink(alone, FOUND)
+    assert alone.get("data.size") == 32 and alone.get("data.patch") is None
+
+
 def test_a_cache_that_fills_the_memory_goes_to_disk() -> None:
     plan = draft(memory=1.0, data={"batch_size": 16, "patch": [64, 64], "size": None, "cache": "memory"})
     budget.shrink(plan, replace(FOUND, cached=GB))
