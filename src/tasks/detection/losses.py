@@ -28,14 +28,22 @@ WEIGHTS: dict[str, float] = {
 """Weight of each loss that is not given."""
 
 
-def loss_weights(given: Mapping[str, float]) -> dict[str, float]:
-    """Return the weight of each loss, as given or its default; UserError for what is no loss or no weight."""
-    if unknown := set(given) - set(WEIGHTS):
-        raise UserError(f"task.losses: {unknown.pop()} is no loss; choose among {', '.join(WEIGHTS)}")
+def loss_weights(given: Mapping[str, float], defaults: Mapping[str, float] = WEIGHTS) -> dict[str, float]:
+    """Return the weight of each loss, as given or its default.
+
+    Args:
+        given: Weights by name.
+        defaults: Weights of all losses that the task has.
+
+    Raises:
+        UserError: For what is no loss or no weight.
+    """
+    if unknown := set(given) - set(defaults):
+        raise UserError(f"task.losses: {min(unknown)} is no loss; choose among {', '.join(defaults)}")
     for name, weight in given.items():
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
             raise UserError(f"task.losses.{name}: {weight}; give a weight of 0 (without this loss) or more")
-    weights = {**WEIGHTS, **given}
+    weights = {**defaults, **given}
     if not weights["centre"]:
         raise UserError("task.losses.centre: 0; without it nothing is found; give a weight above 0")
     return weights

@@ -23,6 +23,8 @@ from ganatomy.tasks.detection.instances.grouping import grouped
 from ganatomy.tasks.detection.instances.soft import SoftInstances, mirrored_back, soft_maps
 from ganatomy.tasks.detection.instances.targets import encode, foreground_loss, vote_loss
 from ganatomy.tasks.detection.instances.written import kept_numbers, scored_maps
+from ganatomy.tasks.detection.losses import WEIGHTS as BOX_WEIGHTS
+from ganatomy.tasks.detection.losses import loss_weights
 from ganatomy.tasks.detection.task import ROWS, DetectionTask
 from ganatomy.tasks.detection.views import SoftMaps
 from ganatomy.tasks.recipe import Recipe
@@ -65,11 +67,11 @@ class InstanceDetectionTask(DetectionTask):
         instances: bool = True,
         **boxes: Any,
     ) -> None:
-        given = dict(losses or {})
-        self.own_losses = {name: float(given.pop(name, weight)) for name, weight in WEIGHTS.items()}
+        weights = loss_weights(losses or {}, {**BOX_WEIGHTS, **WEIGHTS})
+        self.own_losses = {name: weights.pop(name) for name in WEIGHTS}
         if boxes.get("fusion", "maps") != "maps":
             raise UserError("task.fusion: instance maps need the mean maps of mirror images; set it to maps")
-        super().__init__(recipe, monitor, given, **boxes)
+        super().__init__(recipe, monitor, weights, **boxes)
         if not getattr(self.generator, "instances", False):
             name = type(self.generator).__name__
             raise UserError(
