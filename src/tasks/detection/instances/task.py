@@ -23,17 +23,13 @@ from ganatomy.tasks.detection.instances.grouping import grouped
 from ganatomy.tasks.detection.instances.soft import SoftInstances, mirrored_back, soft_maps
 from ganatomy.tasks.detection.instances.targets import encode, foreground_loss, vote_loss
 from ganatomy.tasks.detection.instances.written import kept_numbers, scored_maps
-from ganatomy.tasks.detection.losses import WEIGHTS as BOX_WEIGHTS
-from ganatomy.tasks.detection.losses import loss_weights
+from ganatomy.tasks.detection.losses import INSTANCE_WEIGHTS, loss_weights
 from ganatomy.tasks.detection.task import ROWS, DetectionTask
 from ganatomy.tasks.detection.views import SoftMaps
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.answers import Answer
 from ganatomy.tasks.shared.as_written import Originals
 from ganatomy.tasks.shared.volumes import all_finite
-
-WEIGHTS = {"foreground": 1.0, "vote": 0.1}
-"""Weights of the losses beside those of boxes."""
 
 
 class InstanceDetectionTask(DetectionTask):
@@ -67,8 +63,8 @@ class InstanceDetectionTask(DetectionTask):
         instances: bool = True,
         **boxes: Any,
     ) -> None:
-        weights = loss_weights(losses or {}, {**BOX_WEIGHTS, **WEIGHTS})
-        self.own_losses = {name: weights.pop(name) for name in WEIGHTS}
+        weights = loss_weights(losses or {}, instances=True)
+        self.own_losses = {name: weights.pop(name) for name in INSTANCE_WEIGHTS}
         if boxes.get("fusion", "maps") != "maps":
             raise UserError("task.fusion: instance maps need the mean maps of mirror images; set it to maps")
         super().__init__(recipe, monitor, weights, **boxes)
