@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -55,7 +55,26 @@ def check_types(cls: type, given: Mapping[str, Any], path: str) -> None:
                     f"{path}.{key}: takes one text, got {len(value)}: {', '.join(map(str, value))}"
                 ) from error
             quoted = f"; as a text it is typed in quotes, '{path}.{key}=\"{value}\"'" if text else ""
-            raise UserError(f"{path}.{key}: {problem['msg'].lower()}, got {value!r}{quoted}") from error
+            place, wrong = _inside(value, problem["loc"])
+            raise UserError(
+                f"{path}.{key}{place}: {problem['msg'].lower()}, got {wrong!r}{quoted}"
+            ) from error
+
+
+def _inside(value: Any, place: Sequence[int | str]) -> tuple[str, Any]:
+    """Return the key, below that of `value`, of the part that is wrong, and the part.
+
+    Args:
+        value: Value of a key.
+        place: Keys and indices that lead to the part; names of alternatives of a type are passed over.
+    """
+    words = ""
+    for step in place:
+        if isinstance(value, Mapping) and step in value:
+            words, value = f"{words}.{step}", value[step]
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            words, value = f"{words}[{step}]", value[step]
+    return words, value
 
 
 def _validate(fits: Callable[[Any], Any], value: Any, each: bool) -> None:

@@ -56,6 +56,15 @@ def test_types_are_checked_against_the_constructor() -> None:
         check_arguments(resolve(node, "o"), node, "o")
 
 
+def test_of_a_value_with_parts_the_wrong_part_is_named() -> None:
+    node = {"_target_": "ganatomy.tasks.detection.DetectionTask", "losses": {"centre": 1.0, "size": "large"}}
+    with pytest.raises(UserError, match=r"^task.losses.size: input should be a valid number.*, got 'large'$"):
+        check_arguments(resolve(node, "task"), node, "task")
+    adam = {"_target_": "torch.optim.Adam", "betas": [0.5, "fast"]}
+    with pytest.raises(UserError, match=r"^o.betas\[1\]: .*got 'fast'$"):
+        check_arguments(resolve(adam, "o"), adam, "o")
+
+
 def test_fill_adds_what_is_missing_and_keeps_what_is_set() -> None:
     known = {"spatial_dims": 2, "in_channels": 1, "out_channels": 3, "unknown": 1}
     node = fill({**UNET, "out_channels": 5}, "g", known)

@@ -78,7 +78,7 @@ class CenterNet(nn.Module):
         instances: Two more heads, foreground and votes; the output is then `InstanceMaps`.
 
     Raises:
-        UserError: For another stride, data without box classes, sides that are not above 0, or a
+        UserError: For another stride, no channels, data without box classes, sides that are not above 0, or a
             body that changes the resolution.
     """
 
@@ -102,13 +102,16 @@ class CenterNet(nn.Module):
         super().__init__()
         if stride not in (1, 2, 4):
             raise UserError(f"stride: {stride}; choose 1, 2 or 4")
+        for name, value in {"stem": stem, "head": head, "multiple": multiple}.items():
+            if value < 1:
+                raise UserError(f"{name}: {value}; must be at least 1")
         if not classes:
             raise UserError(
                 "classes: these data have no boxes; choose data that have, such as data=brain_lesions"
             )
-        self.classes, self.stride, self.multiple = tuple(classes), stride, multiple
+        self.classes, self.stride, self.multiple = tuple(classes), int(stride), multiple
         self.instances = instances
-        steps = [2] * int(math.log2(stride)) or [1]
+        steps = [2] * int(math.log2(self.stride)) or [1]
         wide = [in_channels, *[stem] * len(steps)]
         self.stem = nn.Sequential(
             *(

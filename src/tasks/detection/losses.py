@@ -26,16 +26,20 @@ WEIGHTS: dict[str, float] = {
     **dict.fromkeys(OVERLAPS, 0.0),
 }
 """Weight of each loss that is not given."""
+INSTANCE_WEIGHTS = {"foreground": 1.0, "vote": 0.1}
+"""Those that a task of instance maps has beside them."""
 
 
-def loss_weights(given: Mapping[str, float]) -> dict[str, float]:
+def loss_weights(given: Mapping[str, float], instances: bool = False) -> dict[str, float]:
     """Return the weight of each loss, as given or its default; UserError for what is no loss or no weight."""
-    if unknown := set(given) - set(WEIGHTS):
-        raise UserError(f"task.losses: {unknown.pop()} is no loss; choose among {', '.join(WEIGHTS)}")
+    defaults = {**WEIGHTS, **INSTANCE_WEIGHTS} if instances else WEIGHTS
+    if unknown := set(given) - set(defaults):
+        why = "is no loss" if min(unknown) not in INSTANCE_WEIGHTS else "is a loss of task.instances=true"
+        raise UserError(f"task.losses: {min(unknown)} {why}; choose among {', '.join(defaults)}")
     for name, weight in given.items():
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
             raise UserError(f"task.losses.{name}: {weight}; give a weight of 0 (without this loss) or more")
-    weights = {**WEIGHTS, **given}
+    weights = {**defaults, **given}
     if not weights["centre"]:
         raise UserError("task.losses.centre: 0; without it nothing is found; give a weight above 0")
     return weights

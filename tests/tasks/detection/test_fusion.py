@@ -80,3 +80,41 @@ def test_noise_of_views_averages_out() -> None:
     nearest = torch.cdist(truth, found.boxes).min(1).values
     alone = torch.cdist(truth, views[0].boxes).min(1).values
     assert len(found.boxes) == 150 and 0.4 < float(nearest.mean() / alone.mean()) < 0.6
+
+
+def test_boxes_and_scores_are_those_of_the_published_package() -> None:
+    """Answers of ensemble-boxes 1.0.9, `weighted_boxes_fusion` (avg, IoU 0.5), to three views of 100 x 100.
+
+    300 random sets of one to five views agreed to 1.4e-7 of the image (the package counts in float32).
+    """
+    views = [
+        view(
+            [[10, 10, 30, 34], [50, 12, 70, 40], [12, 60, 28, 80], [61, 60, 90, 88]],
+            [0.91, 0.55, 0.72, 0.40],
+            [0, 1, 0, 1],
+        ),
+        view(
+            [[12, 9, 31, 32], [16, 12, 36, 34], [52, 10, 71, 42], [11, 63, 30, 81]],
+            [0.85, 0.30, 0.64, 0.20],
+            [0, 0, 1, 1],
+        ),
+        view(
+            [[9, 11, 29, 35], [58, 14, 78, 44], [13, 58, 27, 79], [60, 62, 88, 90], [2, 2, 8, 9]],
+            [0.77, 0.48, 0.66, 0.52, 0.15],
+            [0, 1, 0, 1, 0],
+        ),
+    ]
+    published = [
+        ([10.9647, 10.1837, 30.6643, 33.6714], 0.7075, 0),
+        ([12.4783, 59.0435, 27.5217, 79.5217], 0.46, 0),
+        ([51.0756, 10.9244, 70.5378, 41.0756], 0.396667, 1),
+        ([60.4348, 61.1304, 88.8696, 89.1304], 0.306667, 1),
+        ([58.0, 14.0, 78.0, 44.0], 0.16, 1),
+        ([11.0, 63.0, 30.0, 81.0], 0.066667, 1),
+        ([2.0, 2.0, 8.0, 9.0], 0.05, 0),
+    ]
+    found = fused(views, 0.5, 10)
+    boxes, scores, classes = zip(*published, strict=True)
+    torch.testing.assert_close(found.boxes, torch.tensor(boxes), atol=2e-4, rtol=0)
+    torch.testing.assert_close(found.scores, torch.tensor(scores), atol=1e-6, rtol=0)
+    assert found.classes.tolist() == list(classes)

@@ -23,15 +23,13 @@ from ganatomy.tasks.detection.instances.grouping import grouped
 from ganatomy.tasks.detection.instances.soft import SoftInstances, mirrored_back, soft_maps
 from ganatomy.tasks.detection.instances.targets import encode, foreground_loss, vote_loss
 from ganatomy.tasks.detection.instances.written import kept_numbers, scored_maps
+from ganatomy.tasks.detection.losses import INSTANCE_WEIGHTS, loss_weights
 from ganatomy.tasks.detection.task import ROWS, DetectionTask
 from ganatomy.tasks.detection.views import SoftMaps
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.answers import Answer
 from ganatomy.tasks.shared.as_written import Originals
 from ganatomy.tasks.shared.volumes import all_finite
-
-WEIGHTS = {"foreground": 1.0, "vote": 0.1}
-"""Weights of the losses beside those of boxes."""
 
 
 class InstanceDetectionTask(DetectionTask):
@@ -65,11 +63,11 @@ class InstanceDetectionTask(DetectionTask):
         instances: bool = True,
         **boxes: Any,
     ) -> None:
-        given = dict(losses or {})
-        self.own_losses = {name: float(given.pop(name, weight)) for name, weight in WEIGHTS.items()}
+        weights = loss_weights(losses or {}, instances=True)
+        self.own_losses = {name: weights.pop(name) for name in INSTANCE_WEIGHTS}
         if boxes.get("fusion", "maps") != "maps":
             raise UserError("task.fusion: instance maps need the mean maps of mirror images; set it to maps")
-        super().__init__(recipe, monitor, given, **boxes)
+        super().__init__(recipe, monitor, weights, **boxes)
         if not getattr(self.generator, "instances", False):
             name = type(self.generator).__name__
             raise UserError(

@@ -143,7 +143,10 @@ def test_predict_writes_a_map_beside_the_boxes(train_small, tmp_path):
     [
         (["data=brain_lesions", *FEW], "has no instance map"),
         (["task.fusion=wbf", "task.mirror_axes=[0]"], "task.fusion: instance maps need"),
-        (["+task.losses.shape=1"], "task.losses"),
+        (["+task.losses.shape=1"], "task.losses: shape is no loss; choose among .* foreground, vote"),
+        (["+task.losses.vote=-1"], "task.losses.vote: -1; give a weight of 0"),
+        (["+task.losses.vote=far"], "task.losses.vote: .*got 'far'"),
+        (["+task.losses.foreground=true"], "task.losses.foreground: True"),
         (["task.monitor=val/pqq"], "no score is named val/pqq"),
     ],
 )
