@@ -55,6 +55,10 @@ CASES = {
         "model.adversarial.augment: no such choice 'adda'; did you mean 'ada'?",
     ),
     "misspelt loss": (["model.adversarial.loss=hingee"], "no such choice 'hingee'; did you mean 'hinge'?"),
+    "a section for a list": (
+        ["task.mirror_axes={a: 1}"],
+        "task.mirror_axes: cannot take the place of what stands there, got {a: 1}",
+    ),
     "wrong type": (
         ["trainer.max_steps=soon"],
         "trainer.max_steps: input should be a valid integer, got 'soon'",

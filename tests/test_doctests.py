@@ -65,6 +65,7 @@ OTHERS = (
     "ganatomy.guard.events",
     "ganatomy.guard.verdict",
     "ganatomy.adversarial.history",
+    "ganatomy.data.label_values",
     "ganatomy.data.transforms.body",
     "ganatomy.data.transforms.instances",
     "ganatomy.data.quality.objects",

@@ -100,7 +100,7 @@ def _one_a_key(cls: type, key: str, value: Any) -> bool:
 
 
 def _kinds(hint: Any) -> set[Any]:
-    """Return the plain types that an annotation admits for the whole value: int and float of `int | float`."""
+    """Return the types that an annotation admits for a whole value: int and float of `int | float`."""
     if get_origin(hint) in (Union, UnionType, Annotated):
         return set().union(*(_kinds(part) for part in get_args(hint)))
     return {hint} if isinstance(hint, type) else set()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ganatomy.data.label_values import counts
-from ganatomy.data.records import Case, Record, Source, picture
+from ganatomy.data.records import IGNORED, Case, Record, Source, picture
 from ganatomy.data.transforms.prepare import Preparation, grid_of
 from ganatomy.planning.fingerprint import Fingerprint, Sides
 
@@ -59,12 +59,15 @@ class Collector:
         values = image[0][marked] if marked is not None and marked.any() else image[0].reshape(-1)
         self.found["values"].append(rng.choice(values, min(VALUES, values.size)).astype(np.float64))
         if "label" in case:
-            self._label(case["label"][0])
+            self._label(case["label"][0], case.get("mask"))
         if "boxes" in case:
             self._boxes(case["boxes"], case["classes"])
 
-    def _label(self, label: np.ndarray) -> None:
-        for value, number in counts(label).items():
+    def _label(self, label: np.ndarray, mask: np.ndarray | None) -> None:
+        """Count the voxels that losses count: none with the ignore label or outside of the mask."""
+        for value, number in counts(label if mask is None else label[mask[0]]).items():
+            if value == IGNORED:
+                continue
             self.voxels[value] += number
             self.holding[value] += 1
             if value > 0:

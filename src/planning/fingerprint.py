@@ -27,7 +27,7 @@ class Fingerprint:
         window: 0.5th and 99.5th percentile of the intensities in labelled voxels, or of all without labels.
         sliced: Volumes that a network of two dimensions sees slice by slice.
         classes: Names of the values of `label`, background first.
-        voxels: Class to its fraction of all voxels.
+        voxels: Class to its fraction of the voxels that count: not ignored, and within the mask.
         holds: Class to the fraction of the training cases that hold it.
         thickness: Class to the median of the mean thickness of its structures in voxels (2 V / S, with the
             faces S of the V voxels).

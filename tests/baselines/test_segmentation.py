@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from skimage.filters import threshold_multiotsu
 from torch.nn.functional import interpolate
 
 from ganatomy.baselines.segmentation import Baselines, darkest_first, mean_label_map, nearest, otsu_label_map
+from ganatomy.tasks.segmentation.baselines import fit_baselines
 
 
 def test_the_majority_wins_at_each_position_and_the_lower_label_a_tie() -> None:
@@ -59,6 +62,30 @@ def test_classes_are_ordered_by_their_intensity_in_training() -> None:
     assert darkest_first(iter(cohort), 3) == [2, 0, 1]
     with np.errstate(all="raise"):
         assert darkest_first(iter(cohort), 4) == [2, 0, 1, 3]
+
+
+def test_voxels_that_do_not_count_have_no_vote_and_no_intensity() -> None:
+    """By hand: position 0 has one vote, position 1 none; the ignored voxels are brighter than all."""
+    cohort = [np.array([1, -1, 0]), np.array([-1, -1, 0]), np.array([-1, -1, 2])]
+    assert mean_label_map(cohort, 3)((3,)).tolist() == [1, 0, 0]
+    image, label = np.array([9.0, 8.0, 2.0, 1.0, 50.0, 70.0]), np.array([0, 0, 1, 1, -1, -1])
+    assert darkest_first([(image, label)], 2) == [1, 0]
+    assert darkest_first([(image, np.where(label < 0, 1, label))], 2) == [0, 1]  # as if they counted
+
+
+def test_a_run_fits_baselines_where_its_labels_count() -> None:
+    """An ignored voxel, and one outside of the region of interest, that would turn the majority over."""
+    label = np.array([[[1, 1, -1, 0]]], np.int8)
+    mask = np.array([[[True, False, True, True]]])
+    image = np.array([[[1.0, 90.0, 90.0, 5.0]]])
+    case = {"image": image, "label": label, "mask": mask}
+    data = SimpleNamespace(
+        records={"train": ["c"]}, labels=SimpleNamespace(used=list), whole=lambda record: case, sliced=False
+    )
+    found = fit_baselines(data, 2)  # type: ignore[arg-type]
+    assert found.mean_label.winner.tolist() == [[1, 0, 0, 0]] and found.order == [1, 0]
+    del case["mask"]
+    assert fit_baselines(data, 2).mean_label.winner.tolist() == [[1, 1, 0, 0]]  # type: ignore[arg-type]
 
 
 def test_otsu_finds_what_intensity_tells() -> None:

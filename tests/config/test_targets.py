@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
 
+from ganatomy.config.argument_types import check_types
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.targets import build, check_arguments, check_targets, fill, resolve
 from ganatomy.data.sources.folder import Folder
@@ -186,3 +189,22 @@ def test_a_list_where_a_source_takes_one_text_is_refused() -> None:
     node = {"_target_": "ganatomy.data.sources.folder.Folder", "root": "x", "image": ["a/*.png", "b/*.png"]}
     with pytest.raises(UserError, match=r"^data\.image: takes one text, got 2: a/\*\.png, b/\*\.png$"):
         check_targets({"data": node})
+
+
+class Typed:
+    def __init__(self, gate: float | None = None, flag: bool | int = 0, axes: Sequence[int] = ()) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"gate": True}, "task.gate: give a number, got true"),
+        ({"axes": "ab"}, "task.axes: give a list, got 'ab'"),
+        ({"axes": 1}, "task.axes: give a list, got 1"),
+        ({"axes": None}, "task.axes: give a list, got None"),
+        ({"gate": 0.5, "flag": True, "axes": [0, 1]}, ""),
+    ],
+)
+def test_a_value_of_another_kind_is_told_in_words_of_yaml(given: dict[str, object], line: str) -> None:
+    with pytest.raises(UserError, match=f"^{line}$") if line else nullcontext():
+        check_types(Typed, given, "task")

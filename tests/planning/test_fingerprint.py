@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ganatomy.data.datamodule import DataModule
-from ganatomy.data.records import Case, Record
+from ganatomy.data.records import IGNORED, Case, Record
 from ganatomy.data.transforms.prepare import Preparation
 from ganatomy.planning import survey
 from ganatomy.planning.collector import Collector, overlaps, thickness
@@ -70,6 +70,19 @@ def test_voxels_cases_and_thickness_of_each_class() -> None:
     assert found.holds == {"background": 1.0, "plate": 0.5, "dot": 0.5, "never": 0.0}
     assert found.thickness == pytest.approx({"plate": 2 * 160 / 88, "dot": 0.5}, abs=0.01)
     assert found.has == ("label",)
+
+
+def test_voxels_that_do_not_count_have_no_share() -> None:
+    label = np.zeros((1, 10, 10), np.int8)
+    label[0, 0], label[0, 1], label[0, 9] = 1, IGNORED, 1
+    mask = np.ones((1, 10, 10), bool)
+    mask[0, 9] = False
+    case = {"image": label + 0.5, "label": label, "affine": np.eye(4), "spacing": np.ones(2)}
+    assert of_cases(2, [case], classes=("background", "a")).voxels == pytest.approx(
+        {"background": 70 / 90, "a": 20 / 90}
+    )
+    found = of_cases(2, [case | {"mask": mask}], classes=("background", "a"))
+    assert found.voxels == pytest.approx({"background": 70 / 80, "a": 10 / 80})
 
 
 def test_thickness_of_a_disc_and_of_nothing() -> None:

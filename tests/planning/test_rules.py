@@ -177,6 +177,10 @@ def test_rare_classes_where_there_are_keys_for_them() -> None:
     nothing = Draft(made_up(**facts), {"task": {}, "data": {"patch": None}}, (), "segmentation")
     rules.labels.choose(nothing)
     assert not nothing.rows
+    facts |= {"voxels": {"background": 0.9, "liver": 0.1, "tumour": 0}, "holds": {"liver": 1.0, "tumour": 0}}
+    never = Draft(made_up(**facts), plain, (), "segmentation")
+    rules.labels.choose(never)
+    assert not never.rows  # no weight and no sampling makes a class of no case learned
 
 
 @pytest.mark.parametrize("task", ["synthesis", "anomaly"])

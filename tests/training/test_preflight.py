@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
+from typing import Any
 
 import monai.networks.nets as nets
 import pytest
@@ -103,6 +105,35 @@ def test_a_generator_is_tried_with_the_channels_of_its_task(plain: bool) -> None
         network_arguments=lambda _: {"generator": {"in_channels": 2, "out_channels": 1}},
     )
     check_size(task, SimpleNamespace(shape=(32, 32), channels=1))
+
+
+@pytest.mark.parametrize(
+    ("window", "line"),
+    [
+        (7, "task.window: UNet cannot halve images of 7x7; nearest sizes that fit: 8x8, 16x16"),
+        (0, "task.window=0: give one side of 1 or more, or 2, or null for whole images"),
+        (True, "task.window=True: give one side of 1 or more"),
+        ([], r"task.window=\[\]: give one side"),
+        ([32, 32, 32], r"task.window=\[32, 32, 32\]: give one side of 1 or more, or 2"),
+        ([16, -16], r"task.window=\[16, -16\]: give one side"),
+        ([16, 48], ""),
+        (None, ""),
+    ],
+)
+def test_windows_are_tried_as_images_are(window: Any, line: str) -> None:
+    task = SimpleNamespace(
+        generator=nets.UNet(2, 1, 4, (4, 8), (2,)),
+        plain_answer=True,
+        window=window,
+        network_arguments=lambda _: {"generator": {"out_channels": 4}},
+    )
+    told = pytest.raises(UserError, match=line) if line else nullcontext()
+    with told:
+        check_size(task, SimpleNamespace(shape=(32, 32), channels=1))
+
+
+def test_a_stride_that_divides_by_nothing_is_told() -> None:
+    assert "UNet cannot take these images (integer division" in refused(nets.UNet(2, 1, 4, (4, 8), (0,)))
 
 
 def test_a_task_may_ask_for_more_than_a_tensor() -> None:

@@ -21,7 +21,7 @@ def choose(draft: Draft) -> None:
 
 def _classes(draft: Draft) -> None:
     data = draft.data
-    labelled = {name: data.voxels.get(name, 0.0) for name in data.classes[1:]}
+    labelled = {name: share for name in data.classes[1:] if (share := data.voxels.get(name, 0.0))}
     if len(labelled) > 1 and min(labelled.values()) < RARE_VOXELS * max(labelled.values()):
         rarest = min(labelled, key=lambda name: labelled[name])
         share = labelled[rarest] / max(labelled.values())

@@ -97,7 +97,9 @@ def checked_window(window: int | Sequence[int] | None, dims: int) -> tuple[int, 
         return None
     sides = (window,) * dims if isinstance(window, int) else tuple(window)
     if isinstance(window, bool) or len(sides) != dims or min(sides) < 1:
-        raise UserError(f"task.window={window}: give one side of 1 or more, or {dims}, or null for whole images")
+        raise UserError(
+            f"task.window={window}: give one side of 1 or more, or {dims}, or null for whole images"
+        )
     return sides
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from ganatomy.data.datamodule import DataModule
@@ -21,6 +22,7 @@ from ganatomy.data.sources.decathlon import Decathlon
 from ganatomy.data.sources.files.masks import class_numbers, merged
 from ganatomy.data.sources.folder import Folder
 from ganatomy.errors import UserError
+from ganatomy.tasks.segmentation.classes import label_map_of, labelling_of
 
 NAMES, VALUES = ("background", "edema", "core", "enhancing"), (0, 1, 2, 4)
 BRATS = {"whole": [1, 2, 4], "core": [2, 4], "enhancing": 4}
@@ -115,6 +117,20 @@ def test_regions_of_nnunet(nnunet: Callable[..., str]) -> None:
     assert DataModule(source, batch_size=2, regions={}).regions is None
     own = DataModule(source, batch_size=2, regions={"all": [1, 2, 3]}, regions_class_order=[2])
     assert own.regions == Overlapping({"all": (1, 2, 3)}, ((0, 2),))
+
+
+def test_regions_are_written_in_the_order_of_the_file(nnunet: Callable[..., str]) -> None:
+    """Against nnU-Net's loop: the first value is that of the region named first, later ones go over it."""
+    order = [3, 1]
+    root = nnunet({"background": 0, "z": [2, 3], "a": [1, 2]}, regions_class_order=order)
+    data = DataModule(Decathlon(root=root), batch_size=2)
+    labelling = labelling_of(data.source.classes, label_map_of(data))
+    assert list(labelling.groups) == ["z", "a"]
+    drawn = torch.rand(1, 2, 9, 9, generator=torch.Generator().manual_seed(0))
+    expected = np.zeros((9, 9), int)
+    for place, value in enumerate(order):
+        expected[drawn[0, place].numpy() > 0.5] = value
+    np.testing.assert_array_equal(labelling.labels(drawn)[0, 0], expected)
 
 
 def test_the_ignore_label_of_nnunet(nnunet: Callable[..., str]) -> None:
