@@ -39,14 +39,9 @@ def main(cfg: DictConfig) -> None:
     if request.plan:
         plan_table.show(request, console)
         return
-    act = (
-        verify.verify
-        if request.verify
-        else until.run_until
-        if request.until
-        else experiment_run.run_experiment
-    )
-    sys.exit(act(request, console))
+    if request.verify:
+        sys.exit(verify.verify(request, console))
+    sys.exit((until.run_until if request.until else experiment_run.run_experiment)(request, console))
 
 
 def start() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ganatomy.errors import UserError
 from ganatomy.experiments.claims.verdicts import verdicts
-from ganatomy.experiments.deciding.looks import LOOKS
 from ganatomy.experiments.fingerprint import fingerprint_of_file
+from ganatomy.experiments.looks import LOOKS
 from ganatomy.experiments.plan import runs
 from ganatomy.experiments.results.report import (
     BEGIN,

@@ -177,7 +177,8 @@ def train(
     wanted = {run.key for run in chosen} | {other.key for run in chosen for other in run.needs}
     todo = [run for run in missing(every, kept) if run.key in wanted]
     try_arms(experiment, todo)
-    total = len(kept.keys() | wanted) if experiment.looks else len(every)
+    stated = {run.key for run in every if run.seed in experiment.spec.seeds}
+    total = len(stated | wanted | kept.keys())
     disk = RunDisk(every, todo, asked.jobs, asked.keep, asked.place)
     if kept and todo:
         console.print(f"{experiment.name}: going on after {len(kept)} of {total} runs")

@@ -16,7 +16,7 @@ from ganatomy.config.security.elsewhere import check_words, checked
 from ganatomy.config.translate import announce, words_of_today
 from ganatomy.errors import UserError
 from ganatomy.experiments.claims.claims import Claim, parse
-from ganatomy.experiments.deciding.looks import Looks
+from ganatomy.experiments.looks import Looks
 
 FILE = "experiment.yaml"
 OURS = ("seed", "run_dir", "resume", "name", "paths.runs", "hydra.run.dir")

@@ -10,7 +10,7 @@ import pytest
 
 from ganatomy.errors import UserError
 from ganatomy.experiments.claims.claims import LEVEL, Claim, Look, Verdict, decide, parse
-from ganatomy.experiments.deciding.looks import Looks, schedule
+from ganatomy.experiments.looks import Looks, schedule
 from ganatomy.metrics.differences.statistics import Estimate, estimate
 
 STUDIES, MOST, SUBJECTS = 2000, 13, 20

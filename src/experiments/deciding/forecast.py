@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from ganatomy.experiments.claims.claims import LEVEL, Claim, Word
 from ganatomy.experiments.claims.verdicts import common, difference, verdicts
-from ganatomy.experiments.deciding.looks import GROWTH, POWER
 from ganatomy.experiments.deciding.power import MOST, WANTED, Spread, power, seeds_for
+from ganatomy.experiments.looks import GROWTH, POWER
 from ganatomy.experiments.plan import PlannedRun
 from ganatomy.experiments.spec import Experiment
 from ganatomy.experiments.store import Key, Result
@@ -172,11 +172,12 @@ def affordable(
         bill: Minutes of further runs; runs that two claims share count once.
         minutes: Minutes of one thread.
     """
-    left, chosen = [each for each in found if each.countable], list[Forecast]()
+    chosen: list[Forecast] = []
 
     def with_one(each: Forecast) -> float:
         return bill.total([(one, one.seeds) for one in (*chosen, each)])
 
+    left = [each for each in found if each.countable and math.isfinite(with_one(each))]
     while left:
         best = min(left, key=with_one)
         if not with_one(best) <= minutes:

@@ -10,8 +10,8 @@ from rich.console import Console
 from ganatomy.errors import UserError
 from ganatomy.experiments.claims.claims import FEWEST, LEVEL, Verdict
 from ganatomy.experiments.claims.verdicts import verdicts
-from ganatomy.experiments.deciding.looks import Looks
 from ganatomy.experiments.deciding.power import chance
+from ganatomy.experiments.looks import Looks
 from ganatomy.experiments.plan import runs
 from ganatomy.experiments.results import report
 from ganatomy.experiments.results.wording import count

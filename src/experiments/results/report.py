@@ -9,8 +9,8 @@ from typing import Any
 from ganatomy.errors import UserError
 from ganatomy.experiments.claims.claims import Verdict
 from ganatomy.experiments.claims.verdicts import verdicts
-from ganatomy.experiments.deciding.looks import LOOKS
 from ganatomy.experiments.fingerprint import fingerprint_of_file
+from ganatomy.experiments.looks import LOOKS
 from ganatomy.experiments.results.figure import figure, title
 from ganatomy.experiments.results.table import table
 from ganatomy.experiments.spec import FILE, Experiment
