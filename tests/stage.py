@@ -174,6 +174,7 @@ def shortened(words: list[str]) -> list[str]:
     if verb == "generate":
         return [*words, "n=4"] if given("n") else words
     if verb == "sweep":
+        words += [f"study={key}" for key in ("seeds", "keep") if given(key)]  # another study than the first
         return [*words, "trials=1", "jobs=1", "data.subjects=6", "data.size=32", "data.slices=3", *SHORT]
     if verb != "train" or "--cfg" in words or "--help" in words:
         return words
