@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, normalize
 
 from ganatomy.adversarial.augment.diffaugment import Augment, deviation, hole
-from ganatomy.adversarial.augment.low_pass import doubled, halved, mirrored
+from ganatomy.adversarial.augment.low_pass import doubled, halved, reflected
 from ganatomy.adversarial.distributed.collectives import all_sum
 from ganatomy.adversarial.distributed.random import normal, uniform
 from ganatomy.adversarial.gradient_cut import full_precision
@@ -209,7 +209,7 @@ def _moved(x: Tensor, linear: Tensor, shift: Tensor) -> Tensor:
     coordinates = voxels @ linear.transpose(1, 2) + shift[:, None]
     index = torch.zeros_like(coordinates[..., 0], dtype=torch.long)
     for axis, side in reversed(list(enumerate(sides))):
-        index = index * side + mirrored((coordinates[..., axis] + (side - 1) / 2).round().long(), side)
+        index = index * side + reflected((coordinates[..., axis] + (side - 1) / 2).round().long(), side)
     flat = x.flatten(2)
     return flat.gather(2, index[:, None].expand_as(flat)).reshape(x.shape)
 

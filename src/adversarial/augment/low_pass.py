@@ -41,7 +41,7 @@ def halved(x: Tensor) -> Tensor:
     return x
 
 
-def mirrored(place: Tensor, side: int) -> Tensor:
+def reflected(place: Tensor, side: int) -> Tensor:
     """Return whole places mirrored into 0 to side - 1; the voxel at the border comes twice."""
     place = place % (2 * side)
     return torch.minimum(place, 2 * side - 1 - place)
@@ -58,7 +58,7 @@ def _doubling(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     rows = torch.arange(2 * side)
     for shift, tap in enumerate(SYM6):
         even = (rows + 5 - shift) % 2 == 0
-        places = mirrored((rows + 5 - shift)[even] // 2, side)
+        places = reflected((rows + 5 - shift)[even] // 2, side)
         matrix.index_put_(
             (rows[even], places), torch.tensor(2**0.5 * tap, dtype=torch.float64), accumulate=True
         )
@@ -71,6 +71,6 @@ def _halving(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     matrix = torch.zeros(side, 2 * side, dtype=torch.float64)
     rows = torch.arange(side)
     for shift, tap in enumerate(SYM6):
-        places = mirrored(2 * rows - 5 + shift, 2 * side)
+        places = reflected(2 * rows - 5 + shift, 2 * side)
         matrix.index_put_((rows, places), torch.tensor(tap / 2**0.5, dtype=torch.float64), accumulate=True)
     return matrix.to(device, dtype)
