@@ -35,6 +35,22 @@ def test_touching_balls_are_two(dims):
         assert [*places.min(0), *places.max(0) + 1] == box.tolist()
 
 
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_small_ball_beside_a_large_one_is_cut_off_at_the_neck(dims):
+    """Radii 8 and 5, eleven apart: the cut is where the spheres meet, not half-way between the centres."""
+    places = np.stack(np.meshgrid(*[np.arange(36)] * dims, indexing="ij"), -1)
+    radii = np.array([8.0, 5.0])
+    centres = [np.array([15, 11, 16][:dims]), np.array([15, 22, 16][:dims])]
+    away = np.stack([np.linalg.norm(places - c, axis=-1) for c in centres])
+    power = away**2 - radii.reshape(-1, *[1] * dims) ** 2  # equal where the spheres meet
+    truth = np.where((power <= 0).any(0), power.argmin(0) + 1, 0)
+    base = ThresholdDetector(0.5, 1, 0.0, Sizes(20, 5000, np.array([150.0])))
+    _, numbers = WatershedDetector(base, 1.0).instances((truth > 0)[None].astype(np.float32))
+    shared = common(truth, numbers)[1:, 1:]
+    unions = shared.sum(1)[:, None] + shared.sum(0) - shared
+    assert shared.shape == (2, 2) and (shared / unions).max(1).min() > 0.9
+
+
 def test_state_makes_the_same_detector_and_an_older_one_had_no_limit():
     image, _ = disks(2)
     detector = WatershedDetector(ThresholdDetector(0.5, 1, 1.0, SIZES, 7), 0.5)
