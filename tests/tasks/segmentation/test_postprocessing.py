@@ -19,6 +19,7 @@ from ganatomy.data.sources.brain import Brain
 from ganatomy.errors import UserError
 from ganatomy.export.bundle.scripts.answers import Labels
 from ganatomy.metrics.labelmaps import dice
+from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.segmentation.gate import with_peak
 from ganatomy.tasks.segmentation.postprocessing.choice import (
@@ -431,6 +432,22 @@ def test_validation_scores_are_those_of_the_network(prepared: Any) -> None:
     for number, name in enumerate(("csf", "gm", "wm"), 1):
         assert task.chosen[number].before == pytest.approx(scores[f"dice/{name}"], abs=1e-6)
         assert task.chosen[number].after >= task.chosen[number].before
+
+
+def test_the_test_chooses_nothing(prepared: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the truth of the test is, the steps stay those of the validation."""
+    data, task = prepared()
+    with torch.no_grad():
+        for batch in data.val_dataloader():
+            task._evaluate("val", batch)
+        task.scores("val")
+        chosen = task.postprocessing.clone()
+        monkeypatch.setattr(AdversarialTask, "scores", lambda self, stage: {})
+        task.score = lambda stage, batch, labels: None
+        for batch in data.test_dataloader():
+            task._evaluate("test", {**batch, "label": torch.zeros_like(batch["label"])})
+        task.scores("test")
+    assert torch.equal(task.postprocessing, chosen) and task.closing_lines
 
 
 def test_without_the_setting_nothing_is_kept(prepared: Any) -> None:
