@@ -133,7 +133,7 @@ def test_a_plan_says_what_deciding_takes(tmp_path: Path, small: Small) -> None:
     assert "1: 14 min" in printed and "1 by no seeds" in printed
 
 
-WRONG = {
+WRONG: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "no cap": (["until=decided"], {}, "max_seeds: is missing; give the most seeds"),
     "a cap that allows none": (
         ["until=decided", "max_seeds=3"],
