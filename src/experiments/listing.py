@@ -12,14 +12,15 @@ from rich.table import Table
 
 from ganatomy.experiments.claims.verdicts import verdicts
 from ganatomy.experiments.deciding.forecast import Bill, Forecast, clocks, forecasts
+from ganatomy.experiments.deciding.power import MOST
 from ganatomy.experiments.plan import PlannedRun, runs
 from ganatomy.experiments.results.wording import count
 from ganatomy.experiments.spec import Experiment, names, read
 from ganatomy.experiments.store import Key, Result, load, valid
 
 CAPTION = (
-    "minutes: of one run after the other; jobs=2 takes about half. to decide: undecided claims, the time for "
-    "all of their seeds, and the most seeds, if each difference is as observed (NAME plan=true says more)"
+    "minutes: of one run after the other; jobs=2 takes about half. to decide: seeds for each undecided "
+    "claim, and the time for all of them, if the differences are as observed (NAME plan=true says more)"
 )
 
 
@@ -49,16 +50,17 @@ def _cells(experiment: Experiment, planned: Sequence[PlannedRun], kept: Mapping[
 
 
 def to_decide(found: Sequence[Forecast], bill: Bill) -> str:
-    """Return how many claims are left, and the time and seeds that deciding them would take."""
+    """Return the seeds of each undecided claim, and the time for all; and how many no seeds decide."""
     undecided = [each for each in found if not each.decided]
     counted = [each for each in undecided if each.countable]
     parts = []
     if counted:
         total = bill.total([(each, each.seeds) for each in counted])
-        time = "" if math.isnan(total) else f" {total:.0f} min," if total < 120 else f" {total / 60:.0f} h,"
-        parts.append(f"{len(counted)}:{time} {max(each.seeds for each in counted):.0f} seeds")
+        time = "" if math.isnan(total) else f": {total:.0f} min" if total < 120 else f": {total / 60:.0f} h"
+        seeds = ", ".join(f"{number:.0f}" for number in sorted(each.seeds for each in counted))
+        parts.append(f"{seeds} seeds{time}")
     if len(undecided) > len(counted):
-        parts.append(f"{len(undecided) - len(counted)} by no seeds")
+        parts.append(f"{len(undecided) - len(counted)} by none up to {MOST}")
     return "; ".join(parts)
 
 

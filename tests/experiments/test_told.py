@@ -1,12 +1,14 @@
 """What a table and a title say of results that are planted."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from ganatomy.experiments.claims.claims import Verdict
-from ganatomy.experiments.listing import minutes
+from ganatomy.experiments.claims.claims import Verdict, parse
+from ganatomy.experiments.deciding.forecast import Bill, Forecast
+from ganatomy.experiments.listing import minutes, to_decide
 from ganatomy.experiments.results.figure import title
 from ganatomy.experiments.results.table import baseline_rows
 from ganatomy.experiments.results.wording import finding
@@ -79,3 +81,17 @@ def test_minutes_are_of_the_quickest_run_of_each_arm() -> None:
     kept = [timed("gan", 0, "600"), timed("gan", 1, "120"), timed("twin", 0, "60"), timed("twin", 1, "")]
     assert minutes(kept) == "5"
     assert minutes([timed("twin", 1, "")]) == ""
+
+
+@pytest.mark.parametrize(("gan", "time"), [(2.0, "31 min"), (20.0, "3 h")])
+def test_a_list_says_what_is_left(gan: float, time: str) -> None:
+    """Ten seeds of gan, of which it has three, seven of its twin, and a claim that no seeds decide."""
+    claim, found = parse("gan.x > twin.x", 0.0), Estimate(0.05, ((0.0001, 2),), 3, 8)
+
+    def left(seeds: float, *arms: str, decided: bool = False) -> Forecast:
+        return Forecast(claim, found, decided, "supported", seeds, seeds, seeds, None, None, arms)
+
+    bill = Bill({"gan": gan, "twin": 4.25}, {"gan": 3, "twin": 3})
+    claims = [left(10, "gan"), left(7, "gan", "twin"), left(math.inf, "gan"), left(5, "gan", decided=True)]
+    assert to_decide(claims, bill) == f"7, 10 seeds: {time}; 1 by none up to 1000"
+    assert to_decide(claims[3:], bill) == ""

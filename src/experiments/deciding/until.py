@@ -72,7 +72,7 @@ def chances(found: Sequence[Verdict], looks: Looks, ahead: Sequence[int]) -> lis
     if not ahead:
         return [0.0] * len(found)
     level = LEVEL * replace(looks, made=(*looks.made, *ahead)).shares()[-1]
-    words = [verdict.word for verdict in found]
+    words: list[str] = [verdict.word for verdict in found]
     # Holm's first step among the claims, or their contraries, that are not rejected yet
     levels = tuple(level / max(len(words) - words.count(word), 1) for word in ("supported", "not supported"))
     return [
