@@ -5,11 +5,14 @@ PYTHON  ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 WORKERS ?= 2
 ARGS    ?=
+EXTRAS  ?=
 BIN     := .venv/bin
+TOOLS := build/tools
+WHEEL := $(BIN)/pip wheel --disable-pip-version-check -q -w wheelhouse
 CAMPAIGNS := benchmarks/kills.py benchmarks/damage.py benchmarks/games.py benchmarks/safety.py benchmarks/finetune.py benchmarks/plans.py
 
 .DEFAULT_GOAL := help
-.PHONY: setup train test test-long test-fast bench format lint docs site experiments-check help
+.PHONY: setup train test test-long test-fast bench format lint docs site experiments-check lock wheelhouse sbom help
 
 setup: .venv/.installed ## build .venv, or bring it up to date
 
@@ -47,6 +50,25 @@ docs: .venv/.installed ## write the pages that are made by code; check links and
 
 site: .venv/.installed ## build the documentation as a site in build/site, which works offline
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet && echo "open build/site/index.html"
+
+lock: $(TOOLS)/.installed ## write requirements.lock: the default install with the hashes of its files
+	@$(TOOLS)/bin/python scripts/lock.py
+
+# torch is the build that pip chooses on this machine: make the folder on a machine like the one it is for.
+wheelhouse: .venv/.installed ## a folder of wheels, to install where there is no network: make wheelhouse EXTRAS=data,export
+	@$(WHEEL) -c constraints.txt torch
+	@$(WHEEL) --no-deps --require-hashes -r requirements.lock
+	@$(WHEEL) $(if $(EXTRAS),-c constraints.txt ".[$(EXTRAS)]",--no-deps .)
+	@echo "there: pip install --no-index --find-links wheelhouse ganatomy$(if $(EXTRAS),[$(EXTRAS)])"
+
+sbom: .venv/.installed $(TOOLS)/.installed ## list what is installed as a CycloneDX bill of materials, sbom.json
+	@$(TOOLS)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o sbom.json $(BIN)/python
+	@echo "written: sbom.json"
+
+$(TOOLS)/.installed: constraints.txt
+	@"$(PYTHON)" -m venv --clear $(TOOLS)
+	@$(TOOLS)/bin/pip install --disable-pip-version-check -q -c constraints.txt uv cyclonedx-bom
+	@touch $@
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile

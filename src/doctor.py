@@ -187,7 +187,8 @@ def _update_seconds(device: torch.device) -> float:
             players[player].step()
             players[player].zero_grad()
 
-        update, times = plan(game, batch=batch).update, []
+        update = plan(game, batch=batch).update
+        times: list[float] = []
         for number in range(2 + STEPS):
             begun = time.perf_counter()
             update(game, batch, number, step)

@@ -10,11 +10,12 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -144,17 +145,61 @@ def test_setup_builds_once_and_again_when_the_versions_change(tmp_path: Path) ->
 
 def test_the_container_copies_what_exists_and_is_not_root() -> None:
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    built = {line.partition(" AS ")[2] for line in instructions("FROM")}
     for line in instructions("COPY"):
         *sources, _ = line.split()
+        if line.startswith("--from="):
+            assert sources.pop(0).partition("=")[2] in built - {""} and sources == ["/opt/venv"]
+            continue
         for source in sources:
             assert (ROOT / source).exists() and f"!{source}" in ignored
-    assert "cuda" in instructions("FROM")[0]
+    assert all("cuda" in line for line in instructions("FROM"))
     user = instructions("USER")[-1]
-    assert user not in ("root", "0") and f"useradd --create-home {user}" in " ".join(instructions("RUN"))
+    assert int(user) > 0 and f"useradd --create-home --uid {user} " in " ".join(instructions("RUN"))
     text = (ROOT / "Dockerfile").read_text()
     assert text.index("\nUSER") < text.index("\nENTRYPOINT")
     installs = re.findall(r"pip install .*", text)
-    assert installs and all("-c constraints.txt" in line for line in installs)
+    assert installs and all("-c constraints.txt" in line or "--require-hashes" in line for line in installs)
+
+
+def test_hadolint_has_nothing_to_say() -> None:
+    hadolint = shutil.which("hadolint", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if hadolint is None:
+        pytest.skip("hadolint is not installed here")
+    done = subprocess.run([hadolint, ROOT / "Dockerfile"], capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stdout, done.stdout
+
+
+def test_the_replay_does_every_instruction_of_the_dockerfile() -> None:
+    """Kinds of instruction that it would pass over change no file of the image."""
+    text = (ROOT / ".ci/replay-docker").read_text()
+    known = set(re.findall(r'kind == "([A-Z]+)"', text))
+    lines = re.sub(r"\\\n", " ", (ROOT / "Dockerfile").read_text()).splitlines()
+    used = {line.split()[0] for line in lines if line.strip() and not line.startswith("#")}
+    assert used - known == {"ENTRYPOINT", "CMD"}
+
+
+def test_the_lock_is_of_the_default_install_with_hashes_and_without_torch() -> None:
+    """It names each dependency and what these need, in the version of constraints.txt, and no place."""
+    text = (ROOT / "requirements.lock").read_text()
+    blocks = re.split(r"\n(?=[a-z])", re.sub(r"^#.*\n", "", text, flags=re.M))
+    locked = dict(re.match(r"(\S+)==(\S+)", block).groups() for block in blocks)  # type: ignore[union-attr]
+    assert all(re.search(r"--hash=sha256:[0-9a-f]{64}\b", block) for block in blocks)
+    assert "://" not in text
+    pinned = {plain(name): number for name, number in PINS.items()}
+    assert {name: number for name, number in locked.items() if number != pinned.get(plain(name))} == {
+        "colorama": locked["colorama"]  # of Windows alone
+    }
+    needed, seen = [Requirement(line) for line in PROJECT["project"]["dependencies"]], set()
+    while needed:
+        each = needed.pop()
+        name = plain(each.name)
+        if name in seen or (each.marker and not each.marker.evaluate({"extra": ""})):
+            continue
+        seen.add(name)
+        if name not in ("torch", "setuptools"):
+            assert name in {plain(one) for one in locked}, name
+            needed += map(Requirement, requires(each.name) or [])
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def summarise(plan: Plan, study: Study) -> list[Path]:
     }
     if plan.second:
         best = {t.number for t in front(plan, done)}
-        points = [(*t.values, t.number in best) for t in done]
+        points = [(t.values[0], t.values[1], t.number in best) for t in done]
         drawn["front"] = pictures.front(points, label, heading(plan.second))
     for name, picture in drawn.items():
         if picture is not None:
