@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ganatomy.config.resolve import validate
 from tests.conftest import ROOT
 from tests.pages import DOCS, Block, fenced
 from tests.stage import copied, make_run, module_of, needed, parsed, run, shortened, write_data
@@ -27,6 +29,43 @@ ELSEWHERE = {
 """Blocks that tests of their own run."""
 IN_ORDER = {"howto.md", "start.md"}
 """Pages whose blocks follow upon each other."""
+
+UNTRIED = {
+    "after.md-3",
+    "after.md-4",
+    "after.md-5",
+    "after.md-6",
+    "after.md-7",
+    "after.md-8",
+    "after.md-9",
+    "after.md-10",
+    "after.md-12",
+    "after.md-13",
+    "configuration.md-1",
+    "configuration.md-4",
+    "configuration.md-6",
+    "configuration.md-8",
+    "configuration.md-9",
+    "configuration.md-10",
+    "deploy.md-1",
+    "howto.md",
+    "instances.md-1",
+    "papers.md-1",
+    "plan.md-1",
+    "plan.md-2",
+    "python.md-4",
+    "results.md-9",
+    "scores.md-2",
+    "scores.md-4",
+    "segmentation.md-1",
+    "segmentation.md-2",
+    "start.md",
+    "sweeps.md-1",
+    "virtual.md-1",
+    "virtual.md-2",
+    "virtual.md-3",
+}
+"""Groups of blocks that were not run to their end yet; a name goes once its test passes."""
 
 
 def ours(block: Block) -> bool:
@@ -73,9 +112,29 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("name", GROUPS)
+def test_the_trainings_of_a_page_are_configurations(
+    name: str, stage: Path, compose: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a run would refuse before its first step: keys, values, classes."""
+    monkeypatch.chdir(stage)
+    monkeypatch.syspath_prepend(str(stage))
+    for block in GROUPS[name]:
+        for env, words in parsed(block.content) if block.language == "sh" else []:
+            verb, *words = shortened(module_of(words))
+            verb, *words = words if verb == "ganatomy" else (verb.removeprefix("src."), *words)
+            needs_a_run = any(word.startswith(("resume=", "plan=", "--")) for word in words)
+            if verb == "train" and not needs_a_run:
+                for variable, value in env.items():
+                    monkeypatch.setenv(variable, value)
+                validate(compose(*words, tiny=False))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", GROUPS)
 def test_the_commands_of_a_page_do_what_they_say(name: str, stage: Path, tmp_path: Path) -> None:
+    if name in UNTRIED:
+        pytest.skip("its commands are composed by the test above, and were not run to the end yet")
     blocks = GROUPS[name]
     for run_name in needed("".join(block.content for block in blocks)):
         make_run(run_name, stage)
