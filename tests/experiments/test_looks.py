@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from ganatomy.errors import UserError
-from ganatomy.experiments.claims.claims import LEVEL, Claim, Look, Verdict, decide, parse
+from ganatomy.experiments.claims.claims import Claim, Look, Verdict, decide, parse
 from ganatomy.experiments.looks import Looks, schedule
-from ganatomy.metrics.differences.statistics import Estimate, estimate
+from ganatomy.metrics.differences.statistics import LEVEL, Estimate, estimate
 
 STUDIES, MOST, SUBJECTS = 2000, 13, 20
 AT = [(parse("a.x > b.x", 0.0), 0.0), (parse("a.y > b.y", 1.0), 1.0), (parse("a.z ~ b.z", 1.0), 1.0)]

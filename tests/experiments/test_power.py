@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from ganatomy.experiments.claims.claims import LEVEL, Claim, Look, Word, decide, parse
+from ganatomy.experiments.claims.claims import Claim, Look, Word, decide, parse
 from ganatomy.experiments.deciding.power import MOST, Spread, chance, power, seeds_for
-from ganatomy.metrics.differences.statistics import estimate
+from ganatomy.metrics.differences.statistics import LEVEL, estimate
 
 MORE = parse("a.x > b.x", 0.0)
 LIKE = parse("a.x ~ b.x", 1.0)

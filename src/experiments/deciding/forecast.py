@@ -6,14 +6,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ganatomy.experiments.claims.claims import LEVEL, Claim, Word
+from ganatomy.experiments.claims.claims import Claim, Word
 from ganatomy.experiments.claims.verdicts import common, difference, verdicts
 from ganatomy.experiments.deciding.power import MOST, WANTED, Spread, power, seeds_for
 from ganatomy.experiments.looks import GROWTH, POWER
 from ganatomy.experiments.plan import PlannedRun
 from ganatomy.experiments.spec import Experiment
 from ganatomy.experiments.store import Key, Result
-from ganatomy.metrics.differences.statistics import Estimate
+from ganatomy.metrics.differences.statistics import LEVEL, Estimate
 
 TEN = 10
 """Seeds for which the smallest difference that would be found is told."""

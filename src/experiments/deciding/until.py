@@ -8,7 +8,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from ganatomy.errors import UserError
-from ganatomy.experiments.claims.claims import FEWEST, LEVEL, Verdict
+from ganatomy.experiments.claims.claims import FEWEST, Verdict
 from ganatomy.experiments.claims.verdicts import verdicts
 from ganatomy.experiments.deciding.power import chance
 from ganatomy.experiments.looks import Looks
@@ -18,6 +18,7 @@ from ganatomy.experiments.results.wording import count
 from ganatomy.experiments.run import Request, conclude, train
 from ganatomy.experiments.runner import alone
 from ganatomy.experiments.spec import FILE, Experiment, read
+from ganatomy.metrics.differences.statistics import LEVEL
 
 HOPELESS = 0.1
 """Smallest chance of a decision for which further seeds are trained."""
