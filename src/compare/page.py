@@ -18,7 +18,7 @@ from ganatomy.compare.wording import CSV, cells, remarks
 from ganatomy.errors import UserError
 from ganatomy.pictures import markup
 from ganatomy.pictures.embedded import fit, image, width
-from ganatomy.runs.outputs import refuse_no_file, refuse_no_page
+from ganatomy.runs.integrity.outputs import refuse_no_file, refuse_no_page
 from ganatomy.text.names import printable
 
 MARK = '<meta name="generator" content="GANatomy compare">'

@@ -161,10 +161,10 @@ class ByName:
             case[kind] = np.where(given < 0, known.dtype.type(IGNORED), known) if (given < 0).any() else known
         if "boxes" in self.numbers and "boxes" in case:
             classes = self.numbers["boxes"][case["classes"]]
-            kept = classes >= 0
-            case["boxes"], case["classes"] = case["boxes"][kept], classes[kept]
+            scored = classes >= 0
+            case["boxes"], case["classes"] = case["boxes"][scored], classes[scored]
             if "instances" in case:
-                case["instances"] = renumbered(case["instances"], kept)
+                case["instances"] = renumbered(case["instances"], scored)
         return case
 
     def _refuse_unnamed(self, record: Record, kind: str, values: np.ndarray) -> None:

@@ -19,7 +19,7 @@ from ganatomy.files import write_whole
 from ganatomy.pictures import figures, markup
 from ganatomy.pictures.embedded import fit, image, width
 from ganatomy.runs.directory import Run
-from ganatomy.runs.outputs import refuse_no_folder
+from ganatomy.runs.integrity.outputs import refuse_no_folder
 from ganatomy.runs.terminal import Terminal
 from ganatomy.text.tables import csv_text
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ganatomy.config.section import Section
 from ganatomy.errors import UserError
-from ganatomy.runs.outputs import refuse_no_file, refuse_no_folder
+from ganatomy.runs.integrity.outputs import refuse_no_file, refuse_no_folder
 
 Format = Literal["onnx", "torchscript", "safetensors", "bundle", "card"]
 ENDINGS: dict[str, Format] = {

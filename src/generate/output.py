@@ -18,8 +18,8 @@ from ganatomy.generate.request import Request
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.runs.directory import failed_game, without_nan
 from ganatomy.runs.integrity.checked import read_file
+from ganatomy.runs.integrity.outputs import refuse_no_folder
 from ganatomy.runs.lock import LEFT_OVER, RunLock
-from ganatomy.runs.outputs import refuse_no_folder
 from ganatomy.tasks.synthesis.facts import provenance
 from ganatomy.version import __version__
 

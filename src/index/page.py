@@ -19,7 +19,7 @@ from ganatomy.index.results import Value
 from ganatomy.index.rows import Row
 from ganatomy.index.state import STATES
 from ganatomy.index.wording import date_text, middle_out, steps_text, took
-from ganatomy.runs.outputs import refuse_no_page
+from ganatomy.runs.integrity.outputs import refuse_no_page
 from ganatomy.text.names import printable
 from ganatomy.text.sizes import bytes_text
 

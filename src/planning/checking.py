@@ -14,8 +14,8 @@ from ganatomy.invocation import shown, typed
 from ganatomy.planning import writing
 from ganatomy.planning.planner import make_plan, suited_task
 from ganatomy.runs.console import print_status
+from ganatomy.runs.integrity.outputs import refuse_no_page
 from ganatomy.runs.multirun import given_words
-from ganatomy.runs.outputs import refuse_no_page
 from ganatomy.runs.terminal import Terminal
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from ganatomy.errors import UserError
 from ganatomy.files import write_whole
 from ganatomy.invocation import shown, typed
 from ganatomy.planning.planner import Plan
-from ganatomy.runs.outputs import refuse_no_file
+from ganatomy.runs.integrity.outputs import refuse_no_file
 
 WIDTH = 118
 TYPED = "as it was typed"

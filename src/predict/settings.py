@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ganatomy.config.section import Section
 from ganatomy.errors import UserError
-from ganatomy.runs.outputs import refuse_no_folder
+from ganatomy.runs.integrity.outputs import refuse_no_folder
 
 PRECISIONS = ("run", "32-true", "bf16-mixed", "16-mixed")
 DECIDING = (

@@ -103,7 +103,7 @@ class Plan:
         kept = ("seeds", "direction", "score", "train", *(["second"] if self.second else []))
         return {key: value for key, value in asdict(self).items() if key in kept} | {"space": space}
 
-    def directions(self) -> list[str]:
+    def directions(self) -> list[Literal["maximize", "minimize"]]:
         """Return which way is better, for each objective."""
         return [self.direction, *([self.second_direction] if self.second else [])]
 

@@ -102,9 +102,9 @@ class CenterNet(nn.Module):
         super().__init__()
         if stride not in (1, 2, 4):
             raise UserError(f"stride: {stride}; choose 1, 2 or 4")
-        for name, value in {"stem": stem, "head": head, "multiple": multiple}.items():
-            if value < 1:
-                raise UserError(f"{name}: {value}; must be at least 1")
+        for name, number in {"stem": stem, "head": head, "multiple": multiple}.items():
+            if number < 1:
+                raise UserError(f"{name}: {number}; must be at least 1")
         if not classes:
             raise UserError(
                 "classes: these data have no boxes; choose data that have, such as data=brain_lesions"

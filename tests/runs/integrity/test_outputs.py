@@ -10,7 +10,7 @@ import pytest
 
 from ganatomy.errors import UserError
 from ganatomy.planning.writing import refuse_existing
-from ganatomy.runs.outputs import refuse_no_file, refuse_no_folder, refuse_no_page
+from ganatomy.runs.integrity.outputs import refuse_no_file, refuse_no_folder, refuse_no_page
 
 NO_PLACES = {
     "/dev/stdout": "a device",
