@@ -61,6 +61,7 @@ ENTRIES = entries()
 
 
 OTHERS = (
+    "ganatomy.callbacks.trackers.base",
     "ganatomy.doctor",
     "ganatomy.guard.events",
     "ganatomy.guard.verdict",
@@ -111,6 +112,7 @@ OTHERS = (
     "ganatomy.data.quality.familiarity.judge",
     "ganatomy.config.plans.grammar",
     "ganatomy.planning.collector",
+    "ganatomy.planning.trials.clock",
 )
 """Modules that are no entry; those of their functions and classes that have an example are run too."""
 
