@@ -5,11 +5,13 @@ A command is run as it stands, but for a few steps and on few small subjects; a 
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -85,6 +87,22 @@ VIRTUAL = ("brain", "cells", "nodules", "vessels")
 """How names of virtual data begin."""
 
 
+def write_outlines(folder: Path) -> None:
+    """Write images with a square each, and COCO's outlines of them."""
+    (folder / "images").mkdir(parents=True)
+    listed: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": [], "categories": []}
+    for n in range(8):
+        values = np.full((40, 40, 3), 40, np.uint8)
+        values[4:16, 3 + n : 13 + n] = 200
+        Image.fromarray(values).save(folder / f"images/{n}.png")
+        corners = [3 + n, 4, 13 + n, 4, 13 + n, 16, 3 + n, 16]
+        box = {"bbox": [3 + n, 4, 10, 12], "area": 120, "iscrowd": 0, "segmentation": [corners]}
+        listed["images"].append({"id": n, "file_name": f"{n}.png", "width": 40, "height": 40})
+        listed["annotations"].append({"id": n, "image_id": n, "category_id": 1, **box})
+    listed["categories"].append({"id": 1, "name": "cell"})
+    (folder / "annotations.json").write_text(json.dumps(listed), encoding="utf-8")
+
+
 def write_data(stage: Path) -> None:
     """Write all data that pages name."""
     write_all(stage)
@@ -99,6 +117,7 @@ def write_data(stage: Path) -> None:
         if n < 2:
             picture.save(stage / f"scans/p{n}.png")
             mask.save(stage / f"masks/p{n}.png")
+    write_outlines(stage / "outlines")
     (stage / "experiments").symlink_to(ROOT / "experiments")
     rows = [[f"images/p{n}.png", f"masks/p{n}.png"] for n in range(8)]
     table(stage / "NEW/list.csv", [["image", "label"], *rows])
