@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 TARGET = re.compile(r"(\b_target_[\"']?\s*[:=]\s*[\"']?)([\w.]+)")
 """A class in a word of the command line or in the text of a file."""
 MISSING = object()
+PLAYERS = ("model.generator", "model.discriminator")
 
 
 def as_first(plain: Plain) -> Plain:
@@ -53,7 +54,9 @@ def as_today(plain: Plain, takes: Callable[[Plain, str], bool] | None = None) ->
     for key, default in renamed.added(get(today, "task._target_")).items() if takes else ():
         section, _, leaf = key.rpartition(".")
         node = get(today, section)
-        if isinstance(node, dict) and leaf not in node and takes and takes(node, leaf):
+        if not isinstance(node, dict) or (section in PLAYERS and "_target_" not in node):
+            continue  # no such section, or a player of several networks, whose classes have the first default
+        if leaf not in node and takes and takes(node, leaf):
             node[leaf] = default
     return today
 

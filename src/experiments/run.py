@@ -143,11 +143,16 @@ class Trained:
 
 def run_experiment(asked: Request, console: Console) -> int:
     """Run what is missing and write the results; return the exit code."""
+    asked.chosen(*_read(asked))  # what is wrong is said before anything is written
     with alone(asked.place):  # before the results are read: another command may be adding to them
-        experiment = read(asked.root, asked.named, asked.scale)
-        every = runs(experiment, asked.place, asked.paths)
+        experiment, every = _read(asked)
         trained = train(experiment, every, asked.chosen(experiment, every), asked, console)
         return conclude(experiment, trained, console)
+
+
+def _read(asked: Request) -> tuple[Experiment, list[PlannedRun]]:
+    experiment = read(asked.root, asked.named, asked.scale)
+    return experiment, runs(experiment, asked.place, asked.paths)
 
 
 def train(

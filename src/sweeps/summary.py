@@ -193,14 +193,14 @@ def _csv(plan: Plan, trials: list[FrozenTrial]) -> str:
     keys = [parameter.key for parameter in plan.space]
     more = ["second", "front"] if plan.second else []
     head = ["trial", "state", "score", "spread", *more, "steps", "seconds", *keys, "game", "error", "run"]
-    best = {t.number for t in front(plan, _ranked(plan, trials))}
+    best = {t.number for t in front(plan, _ranked(plan, trials))} if plan.second else set()
     rows = []
     for trial in trials:
         scores = trial.user_attrs.get("scores", [])
-        own = {"second": repr(trial.values[1]) if trial.values else "", "front": int(trial.number in best)}
+        second = repr(trial.values[1]) if plan.second and trial.values else ""
         rows.append(
             {
-                **(own if plan.second else {}),
+                **({"second": second, "front": int(trial.number in best)} if plan.second else {}),
                 "trial": trial.number,
                 "state": trial.state.name.lower(),
                 "score": "" if _value(trial) is None else repr(_value(trial)),

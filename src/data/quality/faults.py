@@ -12,6 +12,9 @@ from ganatomy.data.quality.contract import breach, loaded
 from ganatomy.data.records import IGNORED, Case, Fault, Record, Source, picture
 from ganatomy.data.transforms.boxes import usable_boxes
 
+FINE = 64
+"""Second largest side from which classes on edges alone are suspicious; in smaller images structures are thin."""
+
 
 def examined(record: Record, source: Source) -> tuple[Case | None, list[Fault]]:
     """Read a case; return its arrays, or None if they cannot be used, and its faults and notes."""
@@ -157,7 +160,11 @@ def _label(record: Record, case: Case, name: str, source: Source) -> Iterable[Fa
             f"{name}: label value {wrong}, but data.classes names 0 to {len(classes) - 1}; "
             "correct the label map, data.classes or data.label_values",
         )  # fmt: skip
-    elif high > SEVERAL and len(rims := thin(label, between=True)) >= max(SEVERAL, len(distinct(label)) / 2):
+    elif (
+        high > SEVERAL
+        and sorted(label.shape[1:])[-2] >= FINE
+        and len(rims := thin(label, between=True)) >= max(SEVERAL, len(distinct(label)) / 2)
+    ):
         some = ", ".join(classes[value] if classes else str(value) for value in rims[:3])
         words = f"{name}: {len(rims)} classes of its label map ({some}, ...) lie only on edges between others"
         why = "as interpolation leaves them: were masks resampled other than to the nearest voxel?"

@@ -26,11 +26,10 @@ HOPELESS = 0.1
 
 def run_until(asked: Request, console: Console) -> int:
     """Train the seeds of a look, look, and go on; return the exit code."""
+    _begun(asked)  # before anything is written
     with alone(asked.place):
-        experiment = read(asked.root, asked.named, asked.scale)
+        experiment, looks = _begun(asked)
         stated = experiment.spec.seeds
-        looks = experiment.looks or Looks(_most(experiment, asked.max_seeds))
-        _same_cap(experiment, asked.max_seeds)
         planned = replace(experiment, looks=looks)
         every = runs(planned, asked.place, asked.paths)
         ahead = looks.ahead(len(stated))
@@ -60,6 +59,14 @@ def run_until(asked: Request, console: Console) -> int:
             report.write(experiment, trained.kept)
             wanted = planned.seeds[: ahead[0]]
             chosen = [run for run in every if run.seed in wanted and run.arm in arms]
+
+
+def _begun(asked: Request) -> tuple[Experiment, Looks]:
+    """Return the experiment and its looks so far; UserError for a request that it refuses."""
+    experiment = read(asked.root, asked.named, asked.scale)
+    looks = experiment.looks or Looks(_most(experiment, asked.max_seeds))
+    _same_cap(experiment, asked.max_seeds)
+    return experiment, looks
 
 
 def chances(found: Sequence[Verdict], looks: Looks, ahead: Sequence[int]) -> list[float]:

@@ -63,7 +63,7 @@ NATIVE = (
 """Beginnings of variables that libraries may read when they are loaded, unseen by Python."""
 
 
-class _Recording(type(os.environ)):  # type: ignore[misc]  # the class has no public name
+class Recording(type(os.environ)):  # type: ignore[misc]  # the class has no public name
     """Environment that records which variables are asked for one by one."""
 
     asked: set[str]
@@ -73,7 +73,7 @@ class _Recording(type(os.environ)):  # type: ignore[misc]  # the class has no pu
         if name in self.listed:
             self.listed.discard(name)  # a copy of all is made
         else:
-            self.asked.add(name)
+            self.asked.add(os.fsdecode(name))  # os.get_exec_path asks for bytes, too, and is refused
         return str(super().__getitem__(name))
 
     def __iter__(self) -> Iterator[str]:
@@ -92,15 +92,15 @@ class Imported:
     def __init__(self) -> None:
         before = dict(os.environ)
         kind = type(os.environ)
-        _Recording.asked, _Recording.listed = set(), set()
-        os.environ.__class__ = _Recording
+        Recording.asked, Recording.listed = set(), set()
+        os.environ.__class__ = Recording
         try:
             _import_all()
         finally:
             os.environ.__class__ = kind
         self.before = before
         self.made = {name: value for name, value in os.environ.items() if before.get(name) != value}
-        self.asked = _Recording.asked | set(self.made)
+        self.asked = Recording.asked | set(self.made)
         self.temporary = _temporary_folders()
         for folder in self.temporary:
             folder.cleanup()  # each run makes its own; the server is killed in the end and could not

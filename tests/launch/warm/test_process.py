@@ -15,6 +15,7 @@ import pytest
 from ganatomy.launch.signals import SIGNALS
 from ganatomy.launch.warm import Client, Server
 from ganatomy.launch.warm.handle import Handle
+from ganatomy.launch.warm.imports import Recording
 from ganatomy.runs.integrity import checked
 from tests.conftest import ROOT, environment
 from tests.launch.warm.conftest import Script
@@ -172,6 +173,18 @@ def test_temporary_folders_of_libraries_are_its_own(script: Script) -> None:
         assert not Path(name).exists()
         seen.append(name)
     assert seen[0] != seen[1]
+
+
+def test_a_library_that_looks_for_programs_while_it_is_imported() -> None:
+    """os.get_exec_path, which subprocess calls, asks os.environ for b"PATH" too, and is refused."""
+    given = type(os.environ)
+    os.environ.__class__ = Recording
+    Recording.asked, Recording.listed = set(), set()
+    try:
+        os.get_exec_path()
+    finally:
+        os.environ.__class__ = given
+    assert Recording.asked == {"PATH"}
 
 
 def test_gpus_of_its_own_need_no_fresh_process(script: Script) -> None:
