@@ -13,7 +13,7 @@ from ganatomy.data.records import IGNORED, Case, Fault, Record, Source, picture
 from ganatomy.data.transforms.boxes import usable_boxes
 
 FINE = 64
-"""Second largest side from which classes on edges alone are suspicious; in smaller images structures are thin."""
+"""Second largest side from which classes on edges alone are noted; in smaller images structures are thin."""
 
 
 def examined(record: Record, source: Source) -> tuple[Case | None, list[Fault]]:
