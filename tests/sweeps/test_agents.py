@@ -42,7 +42,8 @@ def test_both_ends_of_every_parameter_make_a_run_of_train(path: Path) -> None:
         line = expand(sweep, lambda node, which=which: ends(node)[which])
         cfg = composed(line[line.index("src.train") + 1 :], check=True)
         assert cfg["task"]["monitor"] == sweep["metric"]["name"]
-        assert cfg["logger"] == {"name": "wandb", "project": cfg["logger"]["project"], "mode": "online"}
+        project = cfg["logger"]["project"]
+        assert cfg["logger"] == {"name": "wandb", "project": project, "mode": "online", "artifacts": False}
 
 
 @pytest.mark.slow
