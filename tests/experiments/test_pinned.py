@@ -84,7 +84,9 @@ def test_no_default_of_conf_changes_a_kept_run(
         kept = {(row["arm"], int(row["seed"])): row["config"] for row in csv.DictReader(file)}
     change(conf)
     experiment = read(KEPT, name)
-    assert hashes(experiment) == kept
+    planned = hashes(experiment)
+    assert {key: planned[key] for key in kept} == kept
+    assert experiment.looks or planned.keys() == kept.keys()  # with looks, seeds up to their cap are planned
     monkeypatch.setattr(Pinned, "words", lambda *_: [])
     if name == "modes":  # of others the words do not even fit
         assert not set(hashes(experiment).values()) & set(kept.values())
