@@ -169,7 +169,8 @@ def test_a_multirun_goes_on_after_a_job_that_fails(command: Any, tmp_path: Path)
 
 
 def test_online_is_never_the_default(compose: Any) -> None:
-    assert compose(tiny=False)["logger"] == {"name": "wandb", "project": "ganatomy", "mode": "offline"}
+    logger = compose(tiny=False)["logger"]
+    assert logger == {"name": "wandb", "project": "ganatomy", "mode": "offline", "artifacts": False}
 
 
 @pytest.mark.parametrize("judged", ["best", "last"])

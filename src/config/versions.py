@@ -55,7 +55,7 @@ def as_today(plain: Plain, takes: Callable[[Plain, str], bool] | None = None) ->
         section, _, leaf = key.rpartition(".")
         node = get(today, section)
         if not isinstance(node, dict) or (section in PLAYERS and "_target_" not in node):
-            continue  # no such section, or a player of several networks, whose classes have the first default
+            continue  # or a player of several networks, whose classes have the first default
         if leaf not in node and takes and takes(node, leaf):
             node[leaf] = default
     return today
@@ -89,13 +89,8 @@ def file_of_today(plain: Plain, package: str, classes: Callable[[], Plain] = dic
     for new, old in renamed.MOVED_KEYS.items():
         inside = not package or (_below(new, package) and _below(old, package))
         given, both = (get(whole, key, MISSING) is not MISSING for key in (old, new))
-        if (
-            not inside
-            or not given
-            or is_kept(whole, old, new)
-            or is_kept(classes(), old, new)
-            or (both and _below(new, old))
-        ):
+        kept = not inside or not given or is_kept(whole, old, new) or is_kept(classes(), old, new)
+        if kept or (both and _below(new, old)):
             continue
         if both:
             raise twice(old, new)

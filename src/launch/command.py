@@ -72,10 +72,11 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra re-raises, and the message is written here
             register_resolvers()
             with _one_line(name):
-                _say_prefixes()
                 folders[:] = _flags()
                 if name == "train":
                     allocator.start_anew()
+                _say_prefixes()  # by the process that stays
+                if name == "train":
                     restore_resumed(sys.argv[1:])
                 sys.argv[1:] = of_command(name, sys.argv[1:])
                 sys.argv[1:] = readable(sys.argv[1:], name == "train", composing)

@@ -54,23 +54,21 @@ def _times(matrix: Tensor, x: Tensor, axis: int) -> Tensor:
 @cache
 def _doubling(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return [2 side, side]: zeros between voxels, then √2 times the filter, centred on the voxels."""
-    matrix = torch.zeros(2 * side, side, dtype=torch.float64)
-    rows = torch.arange(2 * side)
+    matrix = torch.zeros(2 * side, side, dtype=torch.float64, device=device)
+    rows, columns = torch.arange(2 * side, device=device), torch.arange(side, device=device)
     for shift, tap in enumerate(SYM6):
-        even = (rows + 5 - shift) % 2 == 0
-        places = reflected((rows + 5 - shift)[even] // 2, side)
-        matrix.index_put_(
-            (rows[even], places), torch.tensor(2**0.5 * tap, dtype=torch.float64), accumulate=True
-        )
-    return matrix.to(device, dtype)
+        at = rows + 5 - shift
+        places = reflected(at // 2, side)
+        matrix += 2**0.5 * tap * ((at % 2 == 0)[:, None] & (places[:, None] == columns))
+    return matrix.to(dtype)
 
 
 @cache
 def _halving(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return [side, 2 side]: the filter over √2 at every second voxel, the transpose of doubling inside."""
-    matrix = torch.zeros(side, 2 * side, dtype=torch.float64)
-    rows = torch.arange(side)
+    matrix = torch.zeros(side, 2 * side, dtype=torch.float64, device=device)
+    rows, columns = torch.arange(side, device=device), torch.arange(2 * side, device=device)
     for shift, tap in enumerate(SYM6):
         places = reflected(2 * rows - 5 + shift, 2 * side)
-        matrix.index_put_((rows, places), torch.tensor(tap / 2**0.5, dtype=torch.float64), accumulate=True)
-    return matrix.to(device, dtype)
+        matrix += tap / 2**0.5 * (places[:, None] == columns)
+    return matrix.to(dtype)
