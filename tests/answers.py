@@ -37,7 +37,7 @@ def written_anew(text: str, folder: Path) -> str:
     def block(found: re.Match[str]) -> str:
         return f"```console\n$ {found[1]}\n{answer(found[1], folder)}```"
 
-    return re.sub(r"^```console\n\$ (.*)\n[^`]*^```", block, text, flags=re.M)
+    return re.sub(r"^```console\n\$ (.*)\n(?:(?!```).*\n)*```", block, text, flags=re.M)
 
 
 if __name__ == "__main__":
