@@ -279,7 +279,7 @@ def test_monai_s_unets_serve_as_body(name, dims):
         (["task.losses={centre: fast}"], "task.losses.centre: .*got 'fast'"),
         (["+task.losses.vote=1"], "task.losses: vote is a loss of task.instances=true"),
         (["task.max_detections=0"], "task.max_detections"),
-        (["task.max_detections=true"], "task.max_detections: True; must be at least 1"),
+        (["task.max_detections=true"], "task.max_detections: give a number, got true"),
         (["task.max_detections=many"], "task.max_detections: .*got 'many'"),
         (["task.max_detections=2.5"], "task.max_detections: .*got 2.5"),
         (["task.vote=perhaps"], "task.vote: .*got 'perhaps'"),
