@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,18 @@ def exported(
         return made[task, form]
 
     return of
+
+
+@pytest.fixture
+def scripts() -> Iterator[None]:
+    """Modules of other bundles are forgotten, and those of this one afterwards."""
+    kept = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "scripts"}
+    for name in kept:
+        del sys.modules[name]
+    yield
+    for name in [name for name in sys.modules if name.split(".")[0] == "scripts"]:
+        del sys.modules[name]
+    sys.modules.update(kept)
 
 
 def config(run: Path | None, output: Path | None, **more: Any) -> ExportConfig:

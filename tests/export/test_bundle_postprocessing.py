@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,18 +46,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     more = ["trainer.max_steps=40", "trainer.val_every=40"]
     train(validate(composed(*own, *data, *small, *more, tiny=False)), folder / "run")
     return folder / "run"
-
-
-@pytest.fixture
-def scripts() -> Iterator[None]:
-    """Modules of other bundles are forgotten, and those of this one afterwards."""
-    kept = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "scripts"}
-    for name in kept:
-        del sys.modules[name]
-    yield
-    for name in [name for name in sys.modules if name.split(".")[0] == "scripts"]:
-        del sys.modules[name]
-    sys.modules.update(kept)
 
 
 def test_a_bundle_gives_the_label_maps_of_the_run(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +25,6 @@ from tests.finished import trained
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained("cut", tmp_path_factory.mktemp("cut"))
-
-
-@pytest.fixture
-def scripts() -> Iterator[None]:
-    """Modules of other bundles are forgotten, and those of this one afterwards."""
-    kept = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "scripts"}
-    for name in kept:
-        del sys.modules[name]
-    yield
-    for name in [name for name in sys.modules if name.split(".")[0] == "scripts"]:
-        del sys.modules[name]
-    sys.modules.update(kept)
 
 
 def test_onnx_and_torchscript_hold_the_translator_alone(run: Path, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ class Decoder:
 
     def __post_init__(self) -> None:
         check_iou("nms_iou", self.nms_iou)
-        if self.max_detections < 1 or isinstance(self.max_detections, bool):
+        if self.max_detections < 1:
             raise UserError(f"task.max_detections: {self.max_detections}; must be at least 1")
 
     def soft(
