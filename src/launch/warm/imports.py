@@ -110,7 +110,6 @@ class Imported:
     def differs(self, environment: Mapping[str, str]) -> str:
         """Return a variable that may have decided something here and is another there; empty for none."""
         names = self.asked | {n for n in {*environment, *self.before} if n.startswith(NATIVE)}
-        names.discard("PYTEST_CURRENT_TEST")  # libraries ask whether they are tested, not by which test
         return next((n for n in sorted(names) if environment.get(n) not in self._same_as(n)), "")
 
     def _same_as(self, name: str) -> tuple[str | None, ...]:
