@@ -204,7 +204,7 @@ def shortened(words: list[str]) -> list[str]:
         return [*words, *TESTED_AGAIN]
     data = next((word.removeprefix("data=") for word in words if word.startswith("data=")), "brain")
     small = ["data.batch_size=2", "logger=none", *SHORT]
-    if data.startswith(VIRTUAL):
+    if data.startswith(VIRTUAL) and not given("plan"):
         small += ["data.subjects=6"]
         if data.startswith("brain") and "data.spatial_dims=3" not in words:
             small += ["data.slices=3"]
