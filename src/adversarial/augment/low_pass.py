@@ -59,7 +59,7 @@ def _doubling(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     for shift, tap in enumerate(SYM6):
         at = rows + 5 - shift
         places = reflected(at // 2, side)
-        matrix += 2**0.5 * tap * ((at % 2 == 0)[:, None] & (places[:, None] == columns))
+        matrix += 2**0.5 * tap * ((at % 2 == 0)[:, None] & (places[:, None] == columns)).double()
     return matrix.to(dtype)
 
 
@@ -70,5 +70,5 @@ def _halving(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     rows, columns = torch.arange(side, device=device), torch.arange(2 * side, device=device)
     for shift, tap in enumerate(SYM6):
         places = reflected(2 * rows - 5 + shift, 2 * side)
-        matrix += tap / 2**0.5 * (places[:, None] == columns)
+        matrix += tap / 2**0.5 * (places[:, None] == columns).double()
     return matrix.to(dtype)
