@@ -1,4 +1,4 @@
-"""Layers that compute what torch's do, sooner on a CPU: PReLU and instance normalisation.
+"""Layers that compute what torch's do, sooner on a CPU: PReLU, instance normalisation, convolutions.
 
 Elsewhere, and where a graph is traced or compiled, they are torch's own: an exported file names no other.
 """
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn import functional as F
 
+from ganatomy.networks.quick_convolutions import QuickConv2d, QuickConv3d, runs_on_cpu
+
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 """The layout with channels innermost, by the number of axes."""
 
@@ -24,7 +26,7 @@ class QuickPReLU(nn.PReLU):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        if not (_runs_on_cpu(input) and torch.is_grad_enabled()) or self.weight.numel() > 1:
+        if not (runs_on_cpu(input) and torch.is_grad_enabled()) or self.weight.numel() > 1:
             return super().forward(input)
         return _OneSlope.apply(input, self.weight)  # type: ignore[no-any-return,no-untyped-call]
 
@@ -47,6 +49,8 @@ QUICK: dict[type[nn.Module], type[nn.Module]] = {
     nn.PReLU: QuickPReLU,
     nn.InstanceNorm2d: QuickInstanceNorm2d,
     nn.InstanceNorm3d: QuickInstanceNorm3d,
+    nn.Conv2d: QuickConv2d,
+    nn.Conv3d: QuickConv3d,
 }
 
 
@@ -90,11 +94,6 @@ def _normalised(layer: nn.InstanceNorm2d | nn.InstanceNorm3d, x: Tensor) -> Tens
 
 def _fits(layer: nn.InstanceNorm2d | nn.InstanceNorm3d, x: Tensor, axes: int) -> bool:
     """Return False where torch's own layer keeps statistics or refuses x."""
-    if not _runs_on_cpu(x) or layer.track_running_stats:
+    if not runs_on_cpu(x) or layer.track_running_stats:
         return False
     return x.dim() == axes and x.numel() > x.shape[0] * x.shape[1] and x.shape[1] == layer.num_features
-
-
-def _runs_on_cpu(x: Tensor) -> bool:
-    traced = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
-    return x.device.type == "cpu" and not (traced or torch.compiler.is_compiling())

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ganatomy.data.records import IGNORED
-from ganatomy.tasks.shared.volumes import likeliest
+from ganatomy.tasks.shared.volumes import likeliest, one_hot
 
 if TYPE_CHECKING:
     from ganatomy.data.datamodule import DataModule
@@ -101,7 +100,7 @@ class Classes(Labelling):
         return len(self.classes)
 
     def truth(self, label: Tensor) -> Tensor:
-        return F.one_hot(label.squeeze(1).clamp_min(0).long(), self.outputs).movedim(-1, 1).float()
+        return one_hot(label.clamp_min(0), self.outputs)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         return logits.softmax(1)

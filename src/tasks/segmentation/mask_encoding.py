@@ -7,24 +7,23 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ganatomy.tasks.segmentation.classes import Labelling
+from ganatomy.tasks.shared.volumes import likeliest, one_hot
 
 Masks = Literal["soft", "softened", "straight_through"]
 MIN_TRUE = 0.9
 """Smallest probability of the true class in a softened truth."""
 
 
-def one_hot(label: Tensor, like: Tensor) -> Tensor:
-    """Encode class numbers [B, 1, *spatial] as [B, K, *spatial], with the dtype and channels of `like`."""
-    return F.one_hot(label.squeeze(1).long(), like.shape[1]).movedim(-1, 1).to(like.dtype)
+def _alike(label: Tensor, like: Tensor) -> Tensor:
+    return one_hot(label, like.shape[1], like.dtype)
 
 
 def soft(label: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
     """Return (one-hot truth, probabilities), which differ in softness alone, whatever the shapes."""
     probabilities = logits.softmax(1)
-    return one_hot(label, probabilities), probabilities
+    return _alike(label, probabilities), probabilities
 
 
 def softened(label: Tensor, logits: Tensor, min_true: float = MIN_TRUE) -> tuple[Tensor, Tensor]:
@@ -56,8 +55,8 @@ def straight_through(label: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
     Bengio et al., arXiv 1308.3432.
     """
     probabilities = logits.softmax(1)
-    hard = one_hot(probabilities.argmax(1, keepdim=True), probabilities)
-    return one_hot(label, probabilities), hard + (probabilities - probabilities.detach())
+    hard = _alike(likeliest(probabilities.detach()), probabilities)
+    return _alike(label, probabilities), hard + (probabilities - probabilities.detach())
 
 
 def soft_regions(truth: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:

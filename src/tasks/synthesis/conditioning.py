@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ganatomy.data.records import Batch
 from ganatomy.errors import UserError
+from ganatomy.tasks.shared.volumes import one_hot
 
 Arguments = tuple[Tensor, ...]
 
@@ -51,7 +51,7 @@ class MaskCondition(Condition):
         self.masks = masks
 
     def conditioning(self, batch: Batch) -> Arguments:
-        return (F.one_hot(batch["label"].squeeze(1).long(), self.masks).movedim(-1, 1).float(),)
+        return (one_hot(batch["label"], self.masks),)
 
     def discriminator_inputs(self, images: Tensor, conditioning: Arguments) -> Arguments:
         (mask,) = conditioning

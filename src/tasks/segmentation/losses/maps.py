@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from ganatomy.adversarial.distributed.collectives import batch_mean
+from ganatomy.tasks.shared.volumes import likeliest
 
 
 @dataclass(frozen=True)
@@ -28,15 +30,20 @@ class Maps:
     class_weights: Tensor | None = None
     sigmoid: bool = False
 
-    @property
+    @cached_property
     def logits(self) -> Tensor:
         """Return the logits in float32: sums over an image need more digits than half precision has."""
         return self.raw.float()
 
-    @property
+    @cached_property
     def probabilities(self) -> Tensor:
         """Return the probabilities [B, K, *spatial], float32."""
         return self.logits.sigmoid() if self.sigmoid else self.logits.softmax(1)
+
+    @cached_property
+    def label(self) -> Tensor:
+        """Return the class of each voxel, [B, *spatial], of exclusive classes."""
+        return likeliest(self.truth).squeeze(1).long()
 
     @property
     def counted(self) -> Tensor | None:

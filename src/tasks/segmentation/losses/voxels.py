@@ -25,7 +25,7 @@ def cross_entropy_loss(maps: Maps) -> Tensor:
         maps: Logits and truth.
     """
     if maps.valid is None and maps.class_weights is None and not maps.sigmoid:
-        return cross_entropy(maps.logits, maps.truth.argmax(1))
+        return cross_entropy(maps.logits, maps.label)
     return mean_of_voxels(*_of_voxels(maps))
 
 
@@ -89,7 +89,7 @@ def _of_voxels(maps: Maps) -> tuple[Tensor, Tensor | None]:
         weights = None if weights is None else weights.to(losses).reshape(shape).expand_as(losses)
         counted = maps.counted
     else:
-        label = maps.truth.argmax(1)
+        label = maps.label
         losses = cross_entropy(maps.logits, label, "none")
         weights = None if weights is None else weights.to(losses)[label]
         counted = None if maps.counted is None else maps.counted[:, 0]

@@ -1,0 +1,192 @@
+"""Convolutions in bfloat16 that compute what torch's do, sooner on a CPU.
+
+oneDNN, which torch computes them with, is made for many channels on large images. A GAN has the other ends
+too: a generator's last layers, of few channels on whole images, and a discriminator's, of many on small maps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.nn import functional as F
+
+WIDTH = 16
+"""Channels that oneDNN computes together; fewer cost as much."""
+LARGE = 8192
+"""Voxels of an image from which it pays to gather rows."""
+SMALL = {2: 150, 3: 1400}
+"""Voxels of a map, by its axes, up to which its weights' gradient is sooner another way."""
+
+CONVOLVE: dict[int, Callable[..., Tensor]] = {2: F.conv2d, 3: F.conv3d}
+Plain = Callable[[Tensor], Tensor]
+
+
+class QuickConv2d(nn.Conv2d):
+    """Convolution of images; see `convolved`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return convolved(self, input, super().forward)
+
+
+class QuickConv3d(nn.Conv3d):
+    """Convolution of volumes; see `convolved`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return convolved(self, input, super().forward)
+
+
+def convolved(layer: nn.Conv2d | nn.Conv3d, x: Tensor, plain: Plain) -> Tensor:
+    """Return layer(x), by the way that is quickest in mixed precision on a CPU.
+
+    Args:
+        layer: Its weights, stride and padding are used.
+        x: [B, C, *spatial].
+        plain: torch's own way, for what does not fit.
+    """
+    if not _fits(layer, x):
+        return plain(x)
+    if _is_wrong_in_bfloat16(layer, x):
+        with torch.autocast("cpu", enabled=False):
+            return plain(x.float()).bfloat16()
+    if rows := _rows(layer, x):
+        return _gathered(x, layer, rows)
+    if _has_small_maps(layer, x):
+        weight = layer.weight.view_as(layer.weight)  # a node of its own, for `_are_asked_for`
+        return _SmallMaps.apply(x, weight, layer.bias, layer.stride, layer.padding)  # type: ignore[no-any-return,no-untyped-call]
+    return plain(x)
+
+
+def runs_on_cpu(x: Tensor) -> bool:
+    """Return whether x is computed with on a CPU, and not traced or compiled."""
+    traced = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
+    return x.device.type == "cpu" and not (traced or torch.compiler.is_compiling())
+
+
+def _fits(layer: nn.Conv2d | nn.Conv3d, x: Tensor) -> bool:
+    """Return False outside of autocast to bfloat16, and where torch's layer has more to do or to refuse."""
+    if not (torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16):
+        return False
+    if not runs_on_cpu(x) or layer.weight.dtype != torch.float32 or x.dtype == torch.float64:
+        return False
+    plain = layer.groups == 1 and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+    return (
+        plain
+        and set(layer.dilation) == {1}
+        and x.dim() == layer.weight.dim()
+        and x.shape[1] == layer.in_channels
+        and x.is_contiguous()
+        and x.numel() > 0
+    )
+
+
+def _is_wrong_in_bfloat16(layer: nn.Conv2d | nn.Conv3d, x: Tensor) -> bool:
+    """Return whether oneDNN's weights' gradient would be noise: of a volume smaller than the filter."""
+    return x.dim() == 5 and any(
+        side < kernel for side, kernel in zip(x.shape[2:], layer.kernel_size, strict=True)
+    )
+
+
+def _rows(layer: nn.Conv2d | nn.Conv3d, x: Tensor) -> int:
+    """Return how many rows of an image are gathered as channels; 0: none."""
+    channels = max(layer.in_channels, layer.out_channels)
+    same = set(layer.kernel_size) == {3} and set(layer.stride) == {1} == set(layer.padding)
+    if not same or 2 * channels > WIDTH or math.prod(x.shape[2:]) < LARGE:
+        return 0
+    rows = 2 ** int(math.log2(WIDTH // channels))
+    while x.shape[2] % rows:
+        rows //= 2
+    return rows if rows > 1 else 0
+
+
+def _gathered(x: Tensor, layer: nn.Conv2d | nn.Conv3d, rows: int) -> Tensor:
+    """Convolve with n rows, or planes, at a time as channels, so that there are WIDTH of them.
+
+    An image of C channels and H rows is one of n C channels and H / n rows; the weights are laid out for it.
+    """
+    (batch, channels, height, *others), out = x.shape, layer.out_channels
+    x = x.reshape(batch, channels, height // rows, rows, *others).movedim(3, 1)
+    x = x.reshape(batch, rows * channels, height // rows, *others)
+    x = F.pad(x, (0, 0) * (x.dim() - 2) + (0, WIDTH - rows * channels))
+    taps = layer.weight.reshape(out, channels, 3, -1)
+    weight = torch.einsum("jibd,ocdr->joicbr", _places(rows, taps), taps)
+    weight = weight.reshape(rows * out, rows * channels, *layer.weight.shape[2:])
+    more = (0, WIDTH - rows * channels, 0, WIDTH - rows * out)
+    weight = F.pad(weight, (0, 0) * (x.dim() - 2) + more)
+    y = CONVOLVE[x.dim() - 2](x, weight, None, 1, 1)[:, : rows * out]
+    y = y.reshape(batch, rows, out, height // rows, *others).movedim(1, 3)
+    y = y.reshape(batch, out, height, *others)
+    return y if layer.bias is None else y + layer.bias.to(y.dtype).reshape(-1, *(1,) * (y.dim() - 2))
+
+
+def _places(rows: int, like: Tensor) -> Tensor:
+    """Return [j, i, b, d], 1 where tap d of row j of a block falls on row i of block b of three."""
+    j, i, b, d = torch.meshgrid(
+        *(torch.arange(side) for side in (rows, rows, 3, 3)),
+        indexing="ij",
+    )
+    return (j + d - 1 == i + (b - 1) * rows).to(like)
+
+
+def _has_small_maps(layer: nn.Conv2d | nn.Conv3d, x: Tensor) -> bool:
+    """Return whether there are many weights for few places of the output."""
+    if not (torch.is_grad_enabled() and layer.weight.requires_grad):
+        return False
+    sides = [
+        (side + 2 * int(padding) - kernel) // stride + 1
+        for side, padding, kernel, stride in zip(
+            x.shape[2:], layer.padding, layer.kernel_size, layer.stride, strict=True
+        )
+    ]
+    wide = min(layer.in_channels, layer.out_channels) >= 2 * WIDTH and min(layer.kernel_size) >= 4
+    return wide and min(sides) > 0 and math.prod(sides) <= SMALL[len(sides)]
+
+
+class _SmallMaps(Function):
+    """A convolution whose weights' gradient is computed as one too, of x with the output's gradient.
+
+    The samples are its channels, what was the stride is its dilation: dW[o, c, k] = sum over b and p of
+    x[b, c, s p + k] g[b, o, p]. oneDNN's own kernel for it takes up to twice as long.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any
+    ) -> Tensor:
+        half = [None if each is None else each.bfloat16() for each in (x, weight, bias)]
+        ctx.save_for_backward(x, weight, *half[:2])
+        ctx.how = (stride, padding)
+        return CONVOLVE[x.dim() - 2](*half, stride, padding)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        (x, weight, *half), (stride, padding) = ctx.saved_tensors, ctx.how
+        axes = x.dim() - 2
+        if torch.is_grad_enabled():  # to be differentiated once more: by way of the inputs themselves
+            half = [x.bfloat16(), weight.bfloat16()]
+        at_weights = _are_asked_for(ctx)
+        apart = at_weights and not torch.is_grad_enabled()
+        arguments = (None, stride, padding, (1,) * axes, False, (0,) * axes, 1)
+        mask = [ctx.needs_input_grad[0], at_weights and not apart, False]
+        at_x, at_weight, _ = torch.ops.aten.convolution_backward(gradient, *half, *arguments, mask)
+        if apart:
+            turned = (half[0].transpose(0, 1), gradient.transpose(0, 1))
+            found = CONVOLVE[axes](*turned, None, 1, padding, stride)
+            for axis, side in enumerate(weight.shape[2:], 2):
+                found = found.narrow(axis, 0, side)
+            at_weight = torch.empty_like(weight).copy_(found.transpose(0, 1))
+        at_bias = None  # oneDNN computes it with the weights'
+        if at_weights and ctx.needs_input_grad[2]:
+            at_bias = gradient.sum((0, *range(2, axes + 2)))
+        found_for = zip((at_x, at_weight, at_bias), (x, weight, weight), strict=True)
+        return *(None if each is None else each.to(like.dtype) for each, like in found_for), None, None
+
+
+def _are_asked_for(ctx: Any) -> bool:
+    """Return whether this backward pass goes on to the weights: G's, through D, leaves D's out."""
+    asked: Callable[[Any], bool] | None = getattr(torch._C, "_will_engine_execute_node", None)
+    return asked is None or asked(ctx.next_functions[1][0])
