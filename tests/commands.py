@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ganatomy.launch.warm import Server
 
@@ -165,13 +165,16 @@ def run(
     return done
 
 
-def spawn(function: Callable[..., None], arguments: Sequence[str | int], count: int) -> None:
+def spawn(function: Callable[..., None], arguments: Sequence[Any], count: int) -> list[str]:
     """Call a function of a test module in processes, as `torch.multiprocessing.spawn` does.
 
     Args:
         function: Called with the number of its process and the arguments.
         arguments: What JSON can hold.
         count: Number of processes.
+
+    Returns:
+        What each one wrote.
 
     Raises:
         AssertionError: One failed; the others have been killed.
@@ -185,6 +188,7 @@ def spawn(function: Callable[..., None], arguments: Sequence[str | int], count: 
     said = [process.communicate()[0] for process in processes]
     codes = [process.returncode for process in processes]
     assert codes == [0] * count, "\n".join([f"exit codes {codes}", *said])
+    return said
 
 
 @functools.cache

@@ -11,12 +11,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import pytest
 
-from ganatomy import invocation
-from tests import commands
-from tests.commands import Started, environment
+# Even where the environment forbids it: each worker would compile all tests, and each command all of src/.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+import hypothesis  # noqa: E402 - its modules are compiled, too
+
+from ganatomy import invocation  # noqa: E402
+from tests import commands  # noqa: E402
+from tests.commands import Started, environment  # noqa: E402
 
 hypothesis.settings.register_profile("ci", derandomize=True)  # new examples are found at home
 if os.environ.get("CI"):

@@ -13,7 +13,8 @@ import pytest
 import safetensors.torch
 
 from tests.conftest import ROOT, TINY
-from tests.test_processes import assert_alike, checkpoint, ddp, plain_sgd
+from tests.ranks import ddp
+from tests.test_processes import assert_alike, checkpoint, plain_sgd
 
 CYCLEGAN = [
     f"--config-dir={ROOT / 'examples/cycle'}",

@@ -23,6 +23,7 @@ import torch
 from tests import commands
 from tests.conftest import ROOT, TINY, environment
 from tests.pages import blocks
+from tests.ranks import ddp, together
 
 PLAIN = {
     "data.batch_size": 5,  # which neither two nor three processes can share evenly
@@ -120,10 +121,6 @@ def words(task: str, *more: str) -> list[str]:
     return [f"task={task}", *brief, *own, *SGD, *size, *more]
 
 
-def ddp(count: int) -> list[str]:
-    return ["trainer=ddp", f"trainer.devices={count}"]
-
-
 def checkpoint(run: Path) -> dict[str, Any]:
     return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
 
@@ -150,11 +147,16 @@ def assert_alike(one: Path, several: Path, within: float = 1e-6) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("task", [name for name in CASES if (ROOT / f"conf/task/{name}.yaml").is_file()])
 def test_several_processes_train_as_one(command: Any, tmp_path: Path, task: str) -> None:
+    """One task with our own launcher, the others as under torchrun."""
     count, _ = CASES[task]
-    for name, more in {"one": [], "several": ddp(count)}.items():
+    for name, more in {"one": [], **({"several": ddp(count)} if task == "segmentation" else {})}.items():
         done = command(*words(task, f"run_dir={name}", *more))
         assert done.returncode == 0, done.stderr
         assert done.stdout.strip().splitlines()[-1] == f"run: {name}" and done.stdout.count("run: ") == 1
+    if task != "segmentation":
+        said = together(count, tmp_path, *words(task, "run_dir=several"))
+        assert ["run: several" in each.splitlines() for each in said] == [True] + [False] * (count - 1)
+        done.stdout = said[0]
     assert_alike(tmp_path / "one", tmp_path / "several")
     for path in (tmp_path / "one").glob("synthetic/images/*.nii.gz"):
         ours, theirs = (

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
-import os
+import runpy
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import ROOT, TINY, environment
+from ganatomy.callbacks import loggers
+from tests import commands
+from tests.conftest import TINY, environment
 
 PICTURE = (np.arange(8 * 8 * 3).reshape(8, 8, 3) % 256).astype(np.uint8)
 CFG = {"seed": 3, "model": {"name": "fast"}, "task": {"list": [1, 2]}, "data": {}}
@@ -38,11 +42,6 @@ again.keep([run / "generator.safetensors"], "f00d")
 again.finalize("success")
 again.close(0)
 print(first.version == again.version, again.name)
-"""
-HIDING = """
-import importlib.util
-found = importlib.util.find_spec
-importlib.util.find_spec = lambda name, package=None: None if name in {names} else found(name, package)
 """
 
 
@@ -100,17 +99,22 @@ def test_trackio_keeps_all_in_one_run(tmp_path: Path) -> None:
     assert any(path.read_bytes() == b"weights" for path in kept)
 
 
+def train_without(modules: list[str], words: list[str]) -> None:
+    """Run the command as if these modules were not installed."""
+    found = importlib.util.find_spec
+    with mock.patch.object(loggers, "find_spec", lambda name: None if name in modules else found(name)):
+        sys.argv = ["src.train", *words]
+        runpy.run_module("src.train", run_name="__main__", alter_sys=True)
+
+
 def test_an_absent_package_is_one_line_before_anything_is_written(tmp_path: Path) -> None:
-    """Two modules of these names stand in the way of an installed one, and cannot be found."""
     for name in ("mlflow", "trackio", "tensorboard"):
-        (tmp_path / "sitecustomize.py").write_text(HIDING.format(names=(name, f"{name}X")))
-        more = environment()
-        more["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{more['PYTHONPATH']}"
-        words = [sys.executable, "-m", "src.train", *TINY[:-1], f"logger={name}", "run_dir=run"]
-        done = subprocess.run(words, cwd=ROOT, env=more, capture_output=True, text=True)
+        words = json.dumps([[name, f"{name}X"], [*TINY[:-1], f"logger={name}", "run_dir=run"]])
+        line = [sys.executable, "-m", "tests.call", __name__, train_without.__name__, words]
+        done = commands.run(line, tmp_path)
         assert done.returncode == 2
         assert done.stderr == f"error: logger={name}: not installed; pip install 'ganatomy[{name}]'\n"
-        assert not (ROOT / "run").exists()
+        assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -19,6 +19,8 @@ LEVEL = 0.05
 """Two-sided error rate for all claims of an experiment together."""
 TINIEST = 1e-12
 """Smallest p-value that is computed."""
+ROUNDING = 1e-6
+"""Relative error that the ends of the search for a p-value may have."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Estimate:
     @property
     def error(self) -> float:
         """Standard error; NaN where there is no estimate of it."""
-        return sum(variance for variance, _ in self.parts) ** 0.5 if self.parts else np.nan
+        return sum([variance for variance, _ in self.parts]) ** 0.5 if self.parts else np.nan
 
     def reach(self, level: float) -> float:
         """Return the half width of the interval of this level, in standard errors.
@@ -49,8 +51,8 @@ class Estimate:
         Student's t of each part, weighed by the part's variance: rather too wide than too narrow, as three
         seeds say little about their own variance (Cochran, Biometrics 20 (1964) 191).
         """
-        whole = sum(variance for variance, _ in self.parts) or 1.0
-        return float(sum(v / whole * -special.stdtrit(freedom, level / 2) for v, freedom in self.parts))
+        whole = sum([variance for variance, _ in self.parts]) or 1.0
+        return sum([v / whole * -float(special.stdtrit(freedom, level / 2)) for v, freedom in self.parts])
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """Return limits that hold the true difference in at least 1 - `level` of all studies."""
@@ -60,15 +62,18 @@ class Estimate:
     def above(self, bound: float) -> float:
         """Return twice the one-sided p-value of "the true difference is at most `bound`", at most 1.
 
-        It is the level at which the interval ends at `bound`.
+        It is the level at which the interval ends at `bound`. As `reach` is a mean over the parts, it lies
+        between the p-values of Student's t with the degrees of freedom of each part.
         """
-        gap = self.mean - bound
+        gap, error = self.mean - bound, self.error
         if not self.parts or gap <= 0:
             return 1.0
-        if gap >= self.reach(TINIEST) * self.error:
-            return TINIEST if self.error else 0.0
-        log = brentq(lambda x: self.reach(math.exp(x)) * self.error - gap, math.log(TINIEST), 0.0)
-        return math.exp(log)
+        if gap >= self.reach(TINIEST) * error:
+            return TINIEST if error else 0.0
+        each = [2 * float(special.stdtr(freedom, -gap / error)) for _, freedom in self.parts]
+        low = math.log(max(min(each) * (1 - ROUNDING), TINIEST))
+        high = math.log(min(max(each) * (1 + ROUNDING), 1.0))
+        return math.exp(brentq(lambda x: self.reach(math.exp(x)) - gap / error, low, high))
 
     def below(self, bound: float) -> float:
         """Return twice the one-sided p-value of "the true difference is at least `bound`", at most 1."""
@@ -113,7 +118,9 @@ def _by_subject(differences: np.ndarray, subjects: Sequence[int] | None) -> np.n
     """
     if differences.ndim == 1:
         return differences[:, None]
-    owners = np.arange(differences.shape[1]) if subjects is None else np.asarray(subjects)
+    if subjects is None:
+        return differences
+    owners = np.asarray(subjects)
     names, index = np.unique(owners, return_inverse=True)
     member = np.eye(len(names))[index]
     weight = member.sum(0) * len(names) / len(owners)

@@ -106,6 +106,7 @@ def test_of_many_kinds_the_least_and_the_most_are_told():
     assert rows[0] == ["train", "40", "40", f"0 to {most}"]
 
 
+@pytest.mark.slow
 def test_the_example_of_the_help_can_be_pasted(tmp_path, picture):
     """Into bash as it is printed, but for the folder and the interpreter's name."""
     for number in range(6):

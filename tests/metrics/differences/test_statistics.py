@@ -68,6 +68,18 @@ def test_seeds_alone_are_a_paired_t_test_too() -> None:
         assert found.interval() == pytest.approx(tuple(reference.confidence_interval(0.95)))
 
 
+@pytest.mark.parametrize(
+    "variances", [(0.04, 0.0), (0.0, 0.04), (0.03, 0.01), (1e-9, 0.04), (1e9, 0.04)], ids=str
+)
+@pytest.mark.parametrize("reached", [1e-9, 0.5, 1.0, 2.5, 5.0])
+def test_p_is_the_level_at_which_the_interval_ends(variances: tuple[float, float], reached: float) -> None:
+    """At a distance from the mean in standard errors."""
+    found = Estimate(0.3, tuple(zip(variances, (2.0, 39.0), strict=True)), 3, 40)
+    low = found.mean - reached * found.error
+    assert found.interval(found.above(low))[0] == pytest.approx(low)
+    assert found.below(found.mean + reached * found.error) == pytest.approx(found.above(low))
+
+
 def test_over_subjects_it_is_the_bootstraps_error() -> None:
     """Seeds that agree leave the subjects: scipy draws them again and again, whole columns at a time."""
     rng = np.random.default_rng(3)
