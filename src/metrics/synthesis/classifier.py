@@ -32,7 +32,7 @@ class RealClassifier:
         self.describe = RandomConvolutions(images)
         small = self._small(images)
         self.scale = small.var(0, correction=0).mean().sqrt().clamp_min(1e-8)
-        features = self.features(images)
+        features = torch.cat([self.describe.of_real.double(), small / self.scale], 1)
         self.centre = features.mean(0)
         features = features - self.centre
         truth = F.one_hot(kinds, classes).double().to(features)

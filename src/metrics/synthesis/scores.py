@@ -25,11 +25,13 @@ class SetScores:
     """
 
     def __init__(self, real: Tensor, imagenet: bool = False) -> None:
-        self.real = real
-        self.describe: dict[str, Callable[[Tensor], Tensor]] = {"random": RandomConvolutions(real)}
+        self.real, convolutions = real, RandomConvolutions(real)
+        self.describe: dict[str, Callable[[Tensor], Tensor]] = {"random": convolutions}
+        features = {"random": convolutions.of_real}
         if imagenet:
-            self.describe |= {"imagenet": ImageNetFeatures(real), "blurred": ImageNetFeatures(real, BLUR)}
-        features = {name: describe(real) for name, describe in self.describe.items()}
+            networks = {"imagenet": ImageNetFeatures(real), "blurred": ImageNetFeatures(real, BLUR)}
+            self.describe |= networks
+            features |= {name: describe(real) for name, describe in networks.items()}
         self.levels = SlicedWasserstein(real)
         self.kernels = {name: KernelDistance(found) for name, found in features.items()}
         self.coverages = {name: Coverage(found) for name, found in features.items() if name != "blurred"}

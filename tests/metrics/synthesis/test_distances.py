@@ -117,6 +117,7 @@ def test_features_are_fixed_and_in_the_real_sets_units() -> None:
     real, fake = anatomies(40, 48, seed=0), anatomies(40, 48, seed=1)
     features = RandomConvolutions(real)(fake)
     assert torch.equal(RandomConvolutions(real)(fake), features)
+    assert torch.equal(RandomConvolutions(real).of_real, RandomConvolutions(real)(real))
     torch.testing.assert_close(
         RandomConvolutions(real * 900 + 50)(fake * 900 + 50), features, atol=1e-3, rtol=1e-3
     )

@@ -128,7 +128,7 @@ def target_images(data: DataModule, split: Split) -> Iterator[Tensor]:
 
 def _distance_to(real: Tensor) -> Callable[[Tensor], dict[str, float]]:
     levels, describe = SlicedWasserstein(real), RandomConvolutions(real)
-    kernel = KernelDistance(describe(real)) if len(real) >= FEWEST_OF_KERNEL else None
+    kernel = KernelDistance(describe.of_real) if len(real) >= FEWEST_OF_KERNEL else None
 
     def distances(fake: Tensor) -> dict[str, float]:
         found = levels(fake)
