@@ -41,6 +41,7 @@ ADDED: dict[str, Any] = {
     "data.ignore_label": None,
     "data.secret": None,
     "task.path_length.per_layer": False,
+    "task.method": None,
     "task.scored": "network",
     "task.metrics": [],
     "task.scores": [],
@@ -78,6 +79,7 @@ It stays that, whatever conf/ says later: the key is not hashed while it has thi
 without the key means this value. The names are today's."""
 
 ADDED_FOR: dict[str, tuple[str, ...]] = {
+    "task.method": ("ganatomy.tasks.synthesis.",),
     "task.mirror_axes": ("ganatomy.tasks.enhancement.", "ganatomy.tasks.translation."),
 }
 """A key of `ADDED` that some tasks had from the first -> beginnings of the classes that got it later."""

@@ -27,8 +27,8 @@ NAMES: Mapping[str, frozenset[str]] = {
         """
         CenterNet ConfidenceMap ConvDenoiser Critic DcganDiscriminator DcganGenerator DenseGenerator
         DisplacementField DualDiscriminator DynUNet Encoder FAnoGan FastDiscriminator FastGenerator Ganomaly
-        MaskedCritic PairDiscriminator PatchProjection R3Discriminator R3Generator RedCnn ResidualGenerator
-        SpadeGenerator
+        MaskedCritic PairDiscriminator PatchProjection R3Discriminator R3Generator RectifiedFlow RedCnn
+        ResidualGenerator SpadeGenerator
         SrResNet StridedDiscriminator StyleDiscriminator StyleGenerator TranslatingGenerator UNet
         UNetDiscriminator
         """
@@ -36,8 +36,9 @@ NAMES: Mapping[str, frozenset[str]] = {
     "ganatomy.optim.": _names("BurnIn DecayAtEnd"),
     "ganatomy.tasks.": _names(
         """
-        AnomalyTask Contrast Cycle Denoising DetectionTask EnhancementTask FAnoGanTraining GanomalyTraining
-        InstanceDetectionTask Paired SegmentationTask SelfTraining SynthesisTask TranslationTask
+        AnomalyTask Contrast Cycle Denoising DetectionTask EnhancementTask FAnoGanTraining FlowMatching
+        GanomalyTraining InstanceDetectionTask Paired SegmentationTask SelfTraining SynthesisTask
+        TranslationTask
         """
     ),
     "monai.networks.nets.": _names(
