@@ -13,6 +13,7 @@ ADDED: dict[str, Any] = {
     "trainer.channels_last": False,
     "trainer.hang_after": 1800.0,
     "trainer.bucket_mb": 0.0,
+    "trainer.checkpointing": False,
     "guard.name": "warn",
     "guard.tries": 3,
     "data.changed": "stop",
