@@ -30,7 +30,7 @@ NAMES: Mapping[str, frozenset[str]] = {
         MaskedCritic PairDiscriminator PatchProjection R3Discriminator R3Generator RectifiedFlow RedCnn
         ResidualGenerator SpadeGenerator
         SrResNet StridedDiscriminator StyleDiscriminator StyleGenerator TranslatingGenerator UNet
-        UNetDiscriminator
+        UNetDiscriminator VaeGan
         """
     ),
     "ganatomy.optim.": _names("BurnIn DecayAtEnd"),
@@ -38,7 +38,7 @@ NAMES: Mapping[str, frozenset[str]] = {
         """
         AnomalyTask Contrast Cycle Denoising DetectionTask EnhancementTask FAnoGanTraining FlowMatching
         GanomalyTraining InstanceDetectionTask Paired SegmentationTask SelfTraining SynthesisTask
-        TranslationTask
+        TranslationTask VaeGanTraining
         """
     ),
     "monai.networks.nets.": _names(

@@ -89,6 +89,7 @@ class SynthesisTask(AdversarialTask):
             raise UserError(f"task.scale: {scale} must be above 0; null computes it from the training images")
         self.normalisation = Normalisation(offset or 0.0, scale or 1.0)
         self.method = method or Method()
+        self.generator_passes = self.method.generator_passes
         self.method.begin(Players(self.generator, self.discriminator, self.condition, self.normalisation))
         self.paths = PathLength(**path_length) if path_length is not None else None
         self.max_images, self.searched = max_images, nearest

@@ -32,9 +32,14 @@ class Players:
 
 
 class Method:
-    """The bare game: images from noise, which the discriminator compares with real ones."""
+    """The bare game: images from noise, which the discriminator compares with real ones.
+
+    Attributes:
+        generator_passes: How often networks of the generator run in a batch: in its own step, in D's alone.
+    """
 
     players: Players
+    generator_passes = 1, 1
 
     def begin(self, players: Players) -> None:
         """Remember the networks, once, before the first step; the place to refuse those that do not suit.
