@@ -39,7 +39,8 @@ def test_every_loss_penalty_and_order_is_explained() -> None:
 
 
 def test_the_papers_named_are_those_of_the_code() -> None:
-    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src/adversarial").rglob("*.py"))
+    folders = (ROOT / "src/adversarial", ROOT / "src/tasks/synthesis/methods")
+    code = "".join(path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py"))
     for number in set(re.findall(r"\b\d{4}\.\d{5}\b", GAME)):
         assert number in code, number
 

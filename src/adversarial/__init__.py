@@ -17,6 +17,7 @@ from ganatomy.adversarial.losses.weighting import WEIGHTS, Weight
 from ganatomy.adversarial.penalties.base import Penalty, lazy_adam
 from ganatomy.adversarial.penalties.gradient import PENALTIES, size_rule
 from ganatomy.adversarial.penalties.path_length import PathLength
+from ganatomy.adversarial.recomputation import recompute_activations
 from ganatomy.adversarial.schedule import Cosine
 from ganatomy.adversarial.stability.gradient_monitor import GradientMonitor, NotFinite
 from ganatomy.adversarial.updates.orders import Update
@@ -52,5 +53,6 @@ __all__ = [
     "lazy_adam",
     "plan",
     "read_output",
+    "recompute_activations",
     "size_rule",
 ]

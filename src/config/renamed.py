@@ -13,6 +13,7 @@ ADDED: dict[str, Any] = {
     "trainer.channels_last": False,
     "trainer.hang_after": 1800.0,
     "trainer.bucket_mb": 0.0,
+    "trainer.checkpointing": False,
     "guard.name": "warn",
     "guard.tries": 3,
     "data.changed": "stop",
@@ -41,6 +42,7 @@ ADDED: dict[str, Any] = {
     "data.ignore_label": None,
     "data.secret": None,
     "task.path_length.per_layer": False,
+    "task.method": None,
     "task.scored": "network",
     "task.metrics": [],
     "task.scores": [],
@@ -78,6 +80,7 @@ It stays that, whatever conf/ says later: the key is not hashed while it has thi
 without the key means this value. The names are today's."""
 
 ADDED_FOR: dict[str, tuple[str, ...]] = {
+    "task.method": ("ganatomy.tasks.synthesis.",),
     "task.mirror_axes": ("ganatomy.tasks.enhancement.", "ganatomy.tasks.translation."),
 }
 """A key of `ADDED` that some tasks had from the first -> beginnings of the classes that got it later."""

@@ -127,6 +127,7 @@ class TrainerConfig(Section):
     bucket_mb: Annotated[float, Field(ge=0)] = 0.0
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
     channels_last: bool | Literal["auto", "generator", "discriminator"] = False
+    checkpointing: bool | Literal["generator", "discriminator"] = False
     deterministic: bool
     threads: Count | Literal["auto"] | None
 

@@ -158,7 +158,7 @@ def _sized(penalty: Plain, data: DataModule, batch_size: int) -> Plain:
 
 def build_task(cfg: Config, classes: tuple[str, ...]) -> AdversarialTask:
     """Build the task with its players from a completed configuration; the seed decides the weights."""
-    from ganatomy.adversarial import convert_global_layers
+    from ganatomy.adversarial import convert_global_layers, recompute_activations
 
     torch.manual_seed(cfg.seed)
     model = cfg.model
@@ -166,7 +166,8 @@ def build_task(cfg: Config, classes: tuple[str, ...]) -> AdversarialTask:
     def player(name: str, node: Node) -> nn.Module:
         def placed(network: nn.Module) -> nn.Module:
             laid_out(network, is_channels_last(cfg.trainer, name))
-            return convert_global_layers(with_quick_layers(network))
+            network = convert_global_layers(with_quick_layers(network))
+            return recompute_activations(network) if cfg.trainer.checkpointing in (True, name) else network
 
         return built(node, f"model.{name}", placed)
 

@@ -18,7 +18,8 @@ SERVED = {
     "enhancement": {"article", "dugan", "pix2pix", "residual_unet", "srgan", "wgan_denoise"},
     "synthesis": {
         *("article", "dcgan", "fast", "fast_class", "fastgan", "fastgan_class"),
-        *("r3gan", "r3gan_class", "spade", "stylegan2", "stylegan2_class"),
+        *("r3gan", "r3gan_class", "rectified_flow", "rectified_flow_class"),
+        *("spade", "stylegan2", "stylegan2_class", "vaegan"),
     },
 }
 MODELS = sorted(set().union(*SERVED.values()))

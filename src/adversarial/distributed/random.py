@@ -46,6 +46,11 @@ def drawing_rows(rows: Rows | None) -> Iterator[None]:
         _rows = before
 
 
+def current_rows() -> Rows | None:
+    """Return the rows that are drawn for now; None if all processes have equally many."""
+    return _rows
+
+
 def equal_rows(count: int) -> Rows:
     """Return the rows of this process if all have equally many."""
     return Rows(count * rank(), count, count * processes())

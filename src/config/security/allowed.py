@@ -27,17 +27,18 @@ NAMES: Mapping[str, frozenset[str]] = {
         """
         CenterNet ConfidenceMap ConvDenoiser Critic DcganDiscriminator DcganGenerator DenseGenerator
         DisplacementField DualDiscriminator DynUNet Encoder FAnoGan FastDiscriminator FastGenerator Ganomaly
-        MaskedCritic PairDiscriminator PatchProjection R3Discriminator R3Generator RedCnn ResidualGenerator
-        SpadeGenerator
+        MaskedCritic PairDiscriminator PatchProjection R3Discriminator R3Generator RectifiedFlow RedCnn
+        ResidualGenerator SpadeGenerator
         SrResNet StridedDiscriminator StyleDiscriminator StyleGenerator TranslatingGenerator UNet
-        UNetDiscriminator
+        UNetDiscriminator VaeGan
         """
     ),
     "ganatomy.optim.": _names("BurnIn DecayAtEnd"),
     "ganatomy.tasks.": _names(
         """
-        AnomalyTask Contrast Cycle Denoising DetectionTask EnhancementTask FAnoGanTraining GanomalyTraining
-        InstanceDetectionTask Paired SegmentationTask SelfTraining SynthesisTask TranslationTask
+        AnomalyTask Contrast Cycle Denoising DetectionTask EnhancementTask FAnoGanTraining FlowMatching
+        GanomalyTraining InstanceDetectionTask Paired SegmentationTask SelfTraining SynthesisTask
+        TranslationTask VaeGanTraining
         """
     ),
     "monai.networks.nets.": _names(

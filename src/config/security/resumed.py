@@ -20,6 +20,7 @@ FREE = (
     "trainer.num_nodes",
     "trainer.hang_after",
     "trainer.bucket_mb",
+    "trainer.checkpointing",
     "trainer.threads",
     "trainer.test_checkpoint",
     "callbacks.",

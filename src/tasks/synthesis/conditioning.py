@@ -61,10 +61,10 @@ class MaskCondition(Condition):
 def condition(generator: nn.Module, discriminator: nn.Module | None) -> Condition:
     """Return the conditioning that the players' `classes`, or the generator's `label_channels`, ask for.
 
-    Raises UserError if only one player is class-conditional.
+    Raises UserError if only one of two players is class-conditional.
     """
     classes, theirs = (int(getattr(player, "classes", 0)) for player in (generator, discriminator))
-    if bool(classes) != bool(theirs):
+    if discriminator is not None and bool(classes) != bool(theirs):
         raise UserError(
             "model: the generator and the discriminator must both be class-conditional, or neither; choose "
             "networks that are alike in this"

@@ -110,6 +110,19 @@ def grey_window(images: Tensor) -> Window:
     return float(low), float(high)
 
 
+def panels(batch: Batch, prediction: Tensor, masks: int) -> dict[str, np.ndarray]:
+    """Return rows of a real image and synthetic ones from fixed noise, or of label map, fake and real.
+
+    Args:
+        batch: Real images, and label maps that the others were made from.
+        prediction: Synthetic images [B, C, *spatial].
+        masks: Number of label map classes; 0 for images from noise.
+    """
+    if masks:
+        return label_map_triples(batch, prediction, masks)
+    return sample_grid(batch["image"], prediction)
+
+
 def sample_grid(real: Tensor, fake: Tensor) -> dict[str, np.ndarray]:
     """Return tiles of a grid whose rows hold a real image and synthetic ones, by column."""
     ends = grey_window(real)

@@ -26,14 +26,14 @@ class OverfittingMonitor:
     (Karras et al., arXiv 2006.06676, figure 1).
 
     Args:
-        discriminator: Discriminator of the run.
+        discriminator: Discriminator of the run; without one there are no logits.
         inputs: Function from a batch and images [B, C, *spatial] to the discriminator's arguments.
         pool: Pool that gathers the logits of held-out and synthetic images.
     """
 
     def __init__(
         self,
-        discriminator: nn.Module,
+        discriminator: nn.Module | None,
         inputs: Callable[[Batch, Tensor], tuple[Tensor, ...]],
         pool: ImagePool,
     ) -> None:
@@ -43,6 +43,8 @@ class OverfittingMonitor:
     @torch.no_grad()
     def start_validation(self, data: DataModule, device: torch.device) -> None:
         """Compute the mean logit of training images, without augmentation."""
+        if self.discriminator is None:
+            return
         batches = training_batches(data, TRAINING_IMAGES, device)
         self.of_training = float(torch.cat([self.logits(batch, batch["image"]) for batch in batches]).mean())
 
@@ -54,16 +56,21 @@ class OverfittingMonitor:
             batch: Held-out images, with what they are conditioned on.
             fake: Synthetic images of the same conditioning, [B, C, *spatial].
         """
+        if self.discriminator is None:
+            return
         logits = (self.logits(batch, images)[:, None, None, None] for images in (batch["image"], fake))
         self.pool.update(row_names, *logits)
 
     def logits(self, batch: Batch, images: Tensor) -> Tensor:
         """Return the logits [B] of images [B, C, *spatial] with the conditioning of this batch."""
+        assert self.discriminator is not None
         parts = zip(*(torch.split(x, ROWS) for x in self.inputs(batch, images)), strict=True)
         return torch.cat([read_output(self.discriminator(*part)).score().float() for part in parts])
 
     def scores(self) -> dict[str, float]:
-        """Return `logits/train`, `logits/held_out` and `logits/fake`, and start anew."""
+        """Return `logits/train`, `logits/held_out` and `logits/fake`, and start anew; {} without logits."""
+        if self.discriminator is None:
+            return {}
         held_out, fake = (logits.mean().item() for logits in self.pool.compute())
         self.pool.reset()
         return {"logits/train": self.of_training, "logits/held_out": held_out, "logits/fake": fake}

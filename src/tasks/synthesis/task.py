@@ -28,6 +28,7 @@ from ganatomy.tasks.synthesis.drawer import Drawer
 from ganatomy.tasks.synthesis.evaluators import ClassEvaluator, MaskEvaluator
 from ganatomy.tasks.synthesis.facts import ImageFacts
 from ganatomy.tasks.synthesis.memorisation import measure_memorisation, withhold_finding
+from ganatomy.tasks.synthesis.methods.base import Method, Players
 from ganatomy.tasks.synthesis.modes import ModeEvaluator, symbol_count
 from ganatomy.tasks.synthesis.normalisation import Normalisation, resolve_normalisation
 from ganatomy.tasks.synthesis.overfitting import OverfittingMonitor
@@ -37,7 +38,7 @@ ROWS = 64
 
 
 class SynthesisTask(AdversarialTask):
-    """Train a generator of images from noise [B, latent], and a discriminator of real and synthetic images.
+    """Train a generator of images from noise [B, latent], by default against a discriminator.
 
     Evaluation makes one image for each real one, from noise that depends on the seed and the real image's
     name alone: the same at every validation, whatever the batches and processes. Scores are those of the set.
@@ -45,6 +46,7 @@ class SynthesisTask(AdversarialTask):
     Args:
         recipe: Players, optimisers and settings of the training.
         monitor: Validation score that chooses the best checkpoint.
+        method: How the generator learns; None for the bare game.
         max_images: Images of a split, and of the training set, that are scored, at most.
         nearest: Images whose nearest training image is searched for, at most.
         path_length: Arguments of `PathLength`; None for no such loss.
@@ -65,6 +67,7 @@ class SynthesisTask(AdversarialTask):
         self,
         recipe: Recipe,
         monitor: str = "val/swd",
+        method: Method | None = None,
         max_images: int = 1000,
         nearest: int = 200,
         path_length: dict[str, Any] | None = None,
@@ -75,8 +78,6 @@ class SynthesisTask(AdversarialTask):
         scored: str = "network",
     ) -> None:
         super().__init__(recipe, monitor, scored)
-        if self.discriminator is None:
-            raise UserError("model.discriminator: null, but synthesis needs a discriminator; choose one")
         self.condition = condition(self.generator, self.discriminator)
         self.learned = "class" if self.condition.classes else ""
         for key, value in (("max_images", max_images), ("nearest", nearest)):
@@ -87,6 +88,9 @@ class SynthesisTask(AdversarialTask):
         if scale is not None and scale <= 0:
             raise UserError(f"task.scale: {scale} must be above 0; null computes it from the training images")
         self.normalisation = Normalisation(offset or 0.0, scale or 1.0)
+        self.method = method or Method()
+        self.generator_passes = self.method.generator_passes
+        self.method.begin(Players(self.generator, self.discriminator, self.condition, self.normalisation))
         self.paths = PathLength(**path_length) if path_length is not None else None
         self.max_images, self.searched = max_images, nearest
         self.register_tables({stage: ImagePool(max_images) for stage in ("val", "test", "logits")})
@@ -116,12 +120,11 @@ class SynthesisTask(AdversarialTask):
             "discriminator": {"image_channels": own, "in_channels": own + masks, **shared},
         }
 
-    def generate(self, batch: Batch) -> Tensor:
-        noise = normal(batch["image"], (self.latent,))
-        images: Tensor = self.generator(noise, *self.condition.conditioning(batch))
-        return images
+    def generate(self, batch: Batch) -> Any:
+        return self.method.generate(batch)
 
-    def discriminator_inputs(self, batch: Batch, images: Tensor) -> tuple[Arguments, Arguments]:
+    def discriminator_inputs(self, batch: Batch, output: Any) -> tuple[Arguments, Arguments]:
+        images = self.method.images(output)
         fake = self.condition.discriminator_inputs(images, self.condition.conditioning(batch))
         return self.inputs_of(batch, batch["image"]), fake
 
@@ -130,11 +133,12 @@ class SynthesisTask(AdversarialTask):
         normalised = self.normalisation.normalise(images)
         return self.condition.discriminator_inputs(normalised, self.condition.conditioning(batch))
 
-    def task_losses(self, batch: Batch, images: Tensor) -> dict[str, Tensor]:
-        if self.paths is None or not self.paths.is_due(self.batches_done):
-            return {}
-        z = normal(batch["image"], (self.latent,))
-        return {"path_length": self.paths(self.generator, z, *self.condition.conditioning(batch))}
+    def task_losses(self, batch: Batch, output: Any) -> dict[str, Tensor]:
+        losses = self.method.task_losses(batch, output)
+        if self.paths is not None and self.paths.is_due(self.batches_done):
+            z = normal(batch["image"], (self.latent,))
+            losses["path_length"] = self.paths(self.generator, z, *self.condition.conditioning(batch))
+        return losses
 
     def training_step(self, batch: Batch, index: int) -> None:
         super().training_step(batch, index)
@@ -187,8 +191,7 @@ class SynthesisTask(AdversarialTask):
         if not len(real):
             return dict.fromkeys(SCORES, float("nan"))
         self.set_scores = scores_against(real, self.imagenet and stage == "test", self.set_scores)
-        found = self.set_scores(fake)
-        self.tested = found
+        self.tested = found = self.set_scores(fake)
         if stage == "val":
             found |= self.overfitting.scores()
             if self.data is not None and not self.reference_scores:  # the same at every validation
@@ -244,7 +247,4 @@ class SynthesisTask(AdversarialTask):
         return in_units(batch, prediction, rows)
 
     def sample_panels(self, batch: Batch, prediction: Tensor) -> dict[str, np.ndarray]:
-        """Return rows of a real image and synthetic ones from fixed noise, or of label map, fake and real."""
-        if self.condition.masks:
-            return figures.label_map_triples(batch, prediction, self.condition.masks)
-        return figures.sample_grid(batch["image"], prediction)
+        return figures.panels(batch, prediction, self.condition.masks)

@@ -1,0 +1,1 @@
+"""Methods of synthesis: how a generator of images from noise learns."""
