@@ -65,7 +65,9 @@ def attacked(
             progress.step(len(set(batch["case"])))
     synthetic = list(_synthetic(loaded, count, torch.cat(maps) if maps else None))
     views = PLANES if data.spatial_dims == 3 else 1
-    found = [nearest(part.to(loaded.device), synthetic, views)[0] for part in torch.cat(real).split(ROWS)]
+    found = [
+        nearest(part.to(loaded.device), synthetic, views)[0] for part in torch.split(torch.cat(real), ROWS)
+    ]
     scores = {NEAREST: torch.cat(found).double().cpu().numpy()}
     if logits:
         scores[LOGIT] = torch.cat(logits).double().numpy()
@@ -83,7 +85,7 @@ def _synthetic(loaded: LoadedRun, count: int, maps: Tensor | None) -> Iterator[T
     order = np.random.default_rng(draw.seed).permutation(len(maps)) if maps is not None else None
     numbers = torch.arange(count)
     with loaded.precision(), CountedProgress("synthetic images", count) as progress:
-        for part in numbers.split(ROWS):
+        for part in torch.split(numbers, ROWS):
             batch: dict[str, Any] = {}
             if task.condition.classes:
                 batch["class"] = (part % task.condition.classes).to(device)
