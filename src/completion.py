@@ -17,7 +17,8 @@ from ganatomy.cli import VERBS
 FLAGS = ("--help", "--version", "--cfg", "--multirun", "--config-dir", "--info")
 PATHS = (
     *("resume", "run", "runs", "run_dir", "input", "output", "masks", "folder", "directory", "init", "twin"),
-    *("plan", "task.evaluator", "task.perceptual", "task.structure.run", "task.structure.source_run"),
+    *("plan", "synthetic", "task.evaluator", "task.perceptual"),
+    *("task.structure.run", "task.structure.source_run"),
 )
 """Keys whose value is a path, besides those below `paths.` and those that end in one of ENDINGS."""
 ENDINGS = ("root", "file", "dir", "folder")

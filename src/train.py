@@ -126,6 +126,7 @@ def _set_up(attempt: Attempt, run: Run, data: DataModule) -> Session:
     from ganatomy.training import build, evaluators, perception, preflight, structure
     from ganatomy.training.initial.begin import begin
     from ganatomy.training.machine.planner import plan_machine
+    from ganatomy.training.synthetic.attach import attach_synthetic
     from ganatomy.training.trainer import build_trainer
 
     cfg = build.complete(attempt.cfg, data)
@@ -138,6 +139,8 @@ def _set_up(attempt: Attempt, run: Run, data: DataModule) -> Session:
     evaluators.attach_evaluator(cfg, task, data)
     cfg = perception.attach_perception(cfg, task, data)
     cfg = structure.attach_structure(cfg, task, data)
+    joined = attach_synthetic(cfg, task, data)
+    cfg = joined.cfg
     preflight.check_size(task, data)
     preflight.check_monitor(task)
     preflight.check_schedules(cfg, task)
@@ -147,14 +150,16 @@ def _set_up(attempt: Attempt, run: Run, data: DataModule) -> Session:
     build.lay_out(task, cfg.trainer)
     console.set_threads(cfg.trainer.threads)
     trainer = build_trainer(cfg, run)
-    settled = attempt.cfg.with_values(init_hash=cfg.init_hash, trainer=cfg.trainer.to_plain())
+    hashes = {"init_hash": cfg.init_hash, "synthetic_hash": cfg.synthetic_hash}
+    settled = attempt.cfg.with_values(**hashes, trainer=cfg.trainer.to_plain())
     attempt = replace(attempt, cfg=settled)
     attempt.watch(trainer)
     without = f" ({data.left_out} cases left out)" if data.left_out else ""
     items = f"data: {len(data.train_items())} training items{without}, cache: {data.cache.room}"
-    notes = [*beginning.lines, data.cut, *data.notes, *task.notes, *task.undefined(data)]
+    notes = [*beginning.lines, *joined.lines, data.cut, *data.notes, *task.notes, *task.undefined(data)]
     console.print_status("\n".join(filter(None, [machine, str(plan), items, *notes])))
-    start = preflight.describe(run, cfg, data, task, beginning.record)
+    origins = {"init": beginning.record, "synthetic": joined.record}
+    start = preflight.describe(run, cfg, data, task, origins)
     if attempt.start is not None:
         start = attempt.start
     data.start_at(start, cfg.seed)

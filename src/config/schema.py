@@ -203,6 +203,9 @@ class Config(Section):
     init_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     freeze: Patterns = Field(default_factory=list)
     freeze_discriminator: Annotated[int, Field(ge=0)] = 0
+    synthetic: Annotated[str, Field(min_length=1)] | None = None
+    synthetic_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    synthetic_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     plan: Annotated[str, Field(min_length=1)] | None = None
     plan_minutes: Positive = 10.0
     plan_memory: Positive = 8.0

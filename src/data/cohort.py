@@ -240,6 +240,7 @@ class Cohort(Sampled):
             unlabelled_records=len(unlabelled),
             with_boxes=self.with_boxes,
             drop=self.drop,
+            synthetic=self.synthetic,
         )
 
     def leave_out(self, cases: Collection[str]) -> None:

@@ -14,8 +14,8 @@ from ganatomy.data.cache import Kind
 from ganatomy.data.cohort import Cohort
 from ganatomy.data.known import preparation_of, suited
 from ganatomy.data.labels import Labels
-from ganatomy.data.loader import Loader
-from ganatomy.data.pipeline import EvalBatches, alike, collate
+from ganatomy.data.loader import Loader, alike
+from ganatomy.data.pipeline import EvalBatches, collate
 from ganatomy.data.quality.contract import check_choices, check_counts, check_source
 from ganatomy.data.quality.survey import OnError, survey, usable_records
 from ganatomy.data.records import SPLITS, Source, Split

@@ -1,14 +1,20 @@
-"""Data loader that measures how long training waits for data."""
+"""Data loader that measures how long training waits for data, and the batches of evaluation."""
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from torch.utils.data import DataLoader
 
+from ganatomy.data.records import Record
 from ganatomy.errors import UserError
+
+ROOM = 2**25
+"""Maximum number of voxels in a batch of evaluation, unless a single case has more."""
 
 
 class Loader(DataLoader[Any]):
@@ -49,3 +55,22 @@ def _in_one_line(batches: Iterator[Any]) -> Iterator[Any]:
         yield from batches
     except UserError as error:
         raise UserError(str(error).rpartition("UserError: ")[2].strip()) from error
+
+
+def alike(
+    records: Sequence[Record],
+    shapes: Mapping[str, tuple[int, ...]],
+    batch_size: int,
+    kind: Callable[[Record], Any] = lambda record: None,
+) -> Iterator[list[Record]]:
+    """Yield neighbouring records of one shape, up to `batch_size` cases and `ROOM` voxels together.
+
+    Args:
+        records: the cases in order.
+        shapes: shape of every case by name.
+        batch_size: maximum number of cases.
+        kind: what else records of one batch have in common.
+    """
+    for (shape, _), same in groupby(records, lambda record: (shapes[record.case], kind(record))):
+        run, step = list(same), max(1, min(batch_size, ROOM // math.prod(shape)))
+        yield from (run[first : first + step] for first in range(0, len(run), step))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ from torch.utils.data import Dataset, Sampler
 from ganatomy.data.labels import Labels
 from ganatomy.data.records import PICTURES, Case, Record, picture
 from ganatomy.data.sampler import ItemIndex, item_seed
+from ganatomy.data.sampling.synthetic import Synthetic
 from ganatomy.data.transforms.augment import Augmentation, Item
 from ganatomy.data.transforms.degrade import Degrade, degraded_item
 from ganatomy.data.transforms.missing import with_drops
@@ -26,8 +25,6 @@ Reader = Callable[[Record, int | None], Case]
 RAGGED = ("boxes", "classes")
 OF_BOXES = (*RAGGED, "instances")
 """What only tasks that use boxes are given in training."""
-ROOM = 2**25
-"""Maximum number of voxels in a batch of evaluation, unless a single case has more."""
 
 
 class TrainItems(Dataset[Item]):
@@ -48,6 +45,7 @@ class TrainItems(Dataset[Item]):
         with_boxes: serve boxes and their classes, where cases have them.
         drop: probability that a channel is dropped, see `with_drops`.
         stream: see `sampler.item_seed`.
+        synthetic: images that take the place of some labelled ones; None for none.
     """
 
     def __init__(
@@ -63,8 +61,9 @@ class TrainItems(Dataset[Item]):
         with_boxes: bool = True,
         drop: float = 0.0,
         stream: int = 0,
+        synthetic: Synthetic | None = None,
     ) -> None:
-        self.stream = stream
+        self.stream, self.synthetic = stream, synthetic
         self.places = [
             (record, z)
             for record, depth in zip(records, depths, strict=True)
@@ -73,6 +72,7 @@ class TrainItems(Dataset[Item]):
         self.unlabelled_items = sum(depth or 1 for depth in depths[len(depths) - unlabelled_records :])
         self.read, self.seed, self.patches, self.augment = read, seed, patches, Augmentation(augment)
         self.drop, self.degrade, self.left_out = drop, degrade, FACTS if with_boxes else (*FACTS, *OF_BOXES)
+        self.left_out = (*self.left_out, *(synthetic.lacks if synthetic else ()))
 
     def __len__(self) -> int:
         return len(self.places)
@@ -113,10 +113,17 @@ class TrainItems(Dataset[Item]):
         with one_thread():
             return [self._item(*address) for address in addresses]
 
-    def _item(self, epoch: int, index: int) -> Item:
+    def _drawn(self, epoch: int, index: int) -> tuple[Record, int | None, Case]:
+        """Return the case of an item, of which it is slice z, or a synthetic one in its place."""
+        labelled = index < self.labelled_items
+        if self.synthetic and labelled and (found := self.synthetic.instead(self.seed, epoch, index)):
+            return found
         record, z = self.places[index]
+        return record, z, self.read(record, z)
+
+    def _item(self, epoch: int, index: int) -> Item:
+        record, z, case = self._drawn(epoch, index)
         seed = item_seed(self.seed, epoch, index, self.stream)
-        case = self.read(record, z)
         if index >= self.labelled_items:
             case = without_labels(case)
         if self.patches:
@@ -150,25 +157,6 @@ class EvalBatches(Dataset[Item]):
             case = self.read(record, None)
             rows += slices(record, case) if self.sliced else [plain(as_item(record, case, None))]
         return collate(rows)
-
-
-def alike(
-    records: Sequence[Record],
-    shapes: Mapping[str, tuple[int, ...]],
-    batch_size: int,
-    kind: Callable[[Record], Any] = lambda record: None,
-) -> Iterator[list[Record]]:
-    """Yield neighbouring records of one shape, up to `batch_size` cases and `ROOM` voxels together.
-
-    Args:
-        records: the cases in order.
-        shapes: shape of every case by name.
-        batch_size: maximum number of cases.
-        kind: what else records of one batch have in common.
-    """
-    for (shape, _), same in groupby(records, lambda record: (shapes[record.case], kind(record))):
-        run, step = list(same), max(1, min(batch_size, ROOM // math.prod(shape)))
-        yield from (run[first : first + step] for first in range(0, len(run), step))
 
 
 def without_labels(case: Case) -> Case:

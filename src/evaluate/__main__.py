@@ -41,13 +41,17 @@ def evaluate(config: EvaluateConfig, words: Sequence[str]) -> Path:
     """
     from ganatomy.config.resolve import check_data
     from ganatomy.evaluate import evaluation, folds, one
+    from ganatomy.evaluate.membership.audit import audit
 
     if config.data is not None:
         check_data(config.data)
     runs, output = config.runs, _output(config)
     evaluation.check_output(output)
     alone = len(runs) == 1 or config.data is not None or folds.same_test(runs)
+    audited = audit(config) if config.membership else None
     found = (one if alone else folds).evaluate(config, words)
+    if audited is not None:
+        audited.add_to(found)
     evaluation.write(output, found)
     evaluation.show(found)
     return output

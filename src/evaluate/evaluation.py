@@ -24,8 +24,8 @@ from ganatomy.runs.terminal import Terminal
 from ganatomy.text.tables import csv_text
 
 Row = dict[str, Any]
-CASES = "cases.png"
-"""Name of the picture of cases; all others are figures."""
+CASES, MEMBERSHIP = "cases.png", "membership.png"
+"""Names of the picture of cases and of the histograms of the audit; all others are figures of doubt."""
 BOUNDS = (
     "Intervals hold 95 % over subjects: Student's t for means over cases, percentiles of a bootstrap of "
     "subjects for others; – where the number of subjects is below 2 or the score is no function of the rows."
@@ -79,7 +79,7 @@ def check_output(output: Path) -> None:
 
 
 def write(output: Path, found: Evaluation) -> None:
-    """Write metrics.json, scores.csv, intervals.csv, evaluation.html and what the task writes."""
+    """Write metrics.json, scores.csv, intervals.csv, evaluation.html, and what the task and the audit add."""
     output.mkdir(parents=True, exist_ok=True)
     run = Run(output)
     run.write("metrics.json", dict(sorted(found.metrics.items())))
@@ -87,6 +87,8 @@ def write(output: Path, found: Evaluation) -> None:
         run.write_bytes("scores.csv", csv_text(list(rows[0]), rows).encode())
     if rows := table.rows_of(found.intervals):
         run.write_bytes("intervals.csv", csv_text(table.COLUMNS, rows).encode())
+    if MEMBERSHIP in found.pictures:
+        run.write_bytes(MEMBERSHIP, found.pictures[MEMBERSHIP])
     found.write_more(output)
     write_whole(output / "evaluation.html", page(found).encode())
 
@@ -107,13 +109,14 @@ def page(found: Evaluation) -> str:
     """Return the page of an evaluation, which loads nothing; no name of a case or a subject is on it."""
     heads, rows = table.lines(found.metrics, found.intervals, found.unit)
     lines = [[line] for line in [*found.notes, *found.reasons]]
-    names = {name for name in found.pictures if name != CASES}
+    names = found.pictures.keys() - {CASES, MEMBERSHIP}
     curves = {name.removesuffix(".png").replace("_", " "): found.pictures[name] for name in sorted(names)}
     cases = found.pictures.get(CASES)
     body = [
         markup.section("Notes", markup.grid([], lines) if lines else ""),
         markup.section("Scores", markup.grid(heads, rows) + f"<p>{escape(BOUNDS)}</p>"),
         *(markup.section(title, markup.grid(*part)) for title, part in found.parts.items()),
+        markup.section("Trained on, or not", _side_by_side({"membership": found.pictures.get(MEMBERSHIP)})),
         markup.section("Cases", image(fit(cases), "cases, best to worst", "sample") if cases else ""),
         markup.section("Scores of each case", _side_by_side({"scores of each case": _cases(found)})),
         markup.section("Calibration and doubt", _side_by_side(curves)),

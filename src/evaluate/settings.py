@@ -22,6 +22,7 @@ class EvaluateConfig(Section):
     ignore_classes: list[str]
     output: str | None
     doubt: bool
+    membership: Annotated[int, Field(ge=1)] | None = None
     pictures: Annotated[int, Field(ge=0)]
     device: str
     debug: bool

@@ -141,6 +141,28 @@ def risk_coverage_figure(curves: Mapping[str, RiskCoverage], loss: str) -> bytes
     return figure_png(figure)
 
 
+def histograms(groups: Mapping[str, Mapping[str, np.ndarray]]) -> bytes:
+    """Plot the share of values in each of 16 bins, for the groups of each quantity.
+
+    Args:
+        groups: Quantity to its groups, each with one value or more.
+
+    Returns:
+        PNG file.
+    """
+    figure = Figure(figsize=(3.6 * len(groups), 2.9), layout="constrained")
+    axes = figure.subplots(1, len(groups), squeeze=False)[0]
+    for axis, (title, values) in zip(axes, groups.items(), strict=True):
+        edges = np.histogram_bin_edges(np.concatenate(list(values.values())), 16)
+        for index, (name, group) in enumerate(values.items()):
+            share = np.histogram(group, edges)[0] / len(group)
+            text = f"{literal(name)} ({len(group)})"
+            axis.stairs(share, edges, color=LINES[index % len(LINES)], label=text, lw=1.3, baseline=None)
+        style_axis(axis, "share of images", literal(title))
+        axis.legend(frameon=False, fontsize=8, labelcolor=INK, handlelength=1.4)
+    return figure_png(figure)
+
+
 def curves(rows: Sequence[Row], split: str = "val") -> dict[str, dict[str, Line]]:
     """Return the curves that `history` draws: title to named lines.
 

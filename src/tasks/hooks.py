@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from torch import Tensor
@@ -44,6 +44,8 @@ class TaskHooks(SoftHooks):
         answers_in_mask: True if answers are background outside of the `mask` that a batch has.
         unpaired: True if training rows join images and targets of different cases (`data.unpaired`), False if
             they are pairs, None if either will do.
+        synthetic: What synthetic images must have to be trained on: "label" (a label map), "class" (the class
+            of healthy images), or "" if the task does not train on them.
         judged_by: Test score that is compared with the trivial baseline's; "" for the monitored one.
 
     Example:
@@ -69,6 +71,7 @@ class TaskHooks(SoftHooks):
     learned = ""
     answers_in_mask = False
     unpaired: bool | None = False
+    synthetic: Literal["", "label", "class"] = ""
 
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:

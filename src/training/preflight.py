@@ -185,7 +185,7 @@ def _neighbours(size: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 
 def describe(
-    run: Run, cfg: Config, data: DataModule, task: AdversarialTask, origin: Mapping[str, Any] | None = None
+    run: Run, cfg: Config, data: DataModule, task: AdversarialTask, origins: Mapping[str, Any] | None = None
 ) -> int:
     """Write config.yaml, environment.json and data.json once the run is built.
 
@@ -194,7 +194,8 @@ def describe(
         cfg: Completed configuration.
         data: Data of the run.
         task: Task with its players.
-        origin: What is known of the weights that it starts from; empty for random ones.
+        origins: What is known of the weights that it starts from (`init`) and of the synthetic images that
+            it learns from (`synthetic`).
 
     Returns:
         The step that the run begins at.
@@ -222,7 +223,8 @@ def describe(
     if chosen is not None and run.is_rank_zero:
         tidy(run.checkpoints, chosen)
     start = chosen.step if chosen is not None else 0
-    about, here = summary(data), environment(cfg.seed) | ({"init": dict(origin)} if origin else {})
+    about, here = summary(data), environment(cfg.seed)
+    here |= {name: dict(known) for name, known in (origins or {}).items() if known}
     first = run.read("environment.json") if cfg.resume else None
     known = run.identity or (first or {}).get(KEY) or (chosen.identity if chosen is not None else "")
     run.identity = known or identify(cfg.to_plain(), about["hash"])

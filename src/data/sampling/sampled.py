@@ -10,6 +10,7 @@ import numpy as np
 from ganatomy.data.labels import Labels
 from ganatomy.data.records import Record
 from ganatomy.data.sampling.centres import check_class_sampling, weights_of_classes, words
+from ganatomy.data.sampling.synthetic import Synthetic
 from ganatomy.data.sampling.weights import Sampling, classes_of_items, repeat_factors
 from ganatomy.data.sampling.weights import words as words_of_items
 from ganatomy.data.sides.two_sided import TwoSided
@@ -26,6 +27,7 @@ class Sampled(TwoSided):
         patches: cuts patches in training; None trains on whole images.
         sampling: how often an item is drawn.
         class_sampling: weight by class of the centres of patches; None: all alike.
+        synthetic: synthetic images that take the place of some training items; None for none.
     """
 
     labels: Labels
@@ -33,6 +35,7 @@ class Sampled(TwoSided):
     patches: Patches | None
     sampling: Sampling
     class_sampling: Mapping[str, float] | None
+    synthetic: Synthetic | None = None
 
     def set_sampling(
         self, patches: Patches | None, sampling: Sampling, class_sampling: Mapping[str, float] | None

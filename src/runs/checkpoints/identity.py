@@ -15,8 +15,15 @@ KEY = "run"
 """Key of the name in environment.json and in each checkpoint."""
 DECISIVE = ("seed", "task", "data", "model", "update")
 """Sections of the configuration that make a game what it is: runs that share them have equal weights."""
-START: dict[str, Any] = {"init_hash": None, "init_players": "both", "freeze": [], "freeze_discriminator": 0}
-"""Keys that say what the game starts from, and their values for random weights that all learn."""
+START: dict[str, Any] = {
+    "init_hash": None,
+    "init_players": "both",
+    "freeze": [],
+    "freeze_discriminator": 0,
+    "synthetic_hash": None,
+    "synthetic_share": 0.5,
+}
+"""Keys that say what the game starts from and learns from beside `data`, and their values for neither."""
 
 
 def identify(plain: Mapping[str, Any], data: str) -> str:

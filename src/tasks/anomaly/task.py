@@ -63,7 +63,7 @@ class AnomalyTask(Phased):
     written_like = "map"
     soft_kind, doubted = "values", 1
     one_size, uses_boxes = True, False
-    trivial, judged_by = "chance", "auroc"
+    trivial, judged_by, synthetic = "chance", "auroc", "class"
 
     def __init__(
         self,

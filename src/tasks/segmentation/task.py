@@ -69,7 +69,7 @@ class SegmentationTask(PostprocessedTask):
     plain_answer, uses_boxes = True, False
     makes_label_maps, deep_supervision = True, True
     soft_kind: SoftKind = "classes"
-    trivial, learned = "mean_label", "label"
+    trivial, learned, synthetic = "mean_label", "label", "label"
 
     def __init__(
         self,

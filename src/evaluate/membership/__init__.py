@@ -1,0 +1,1 @@
+"""Membership audit of a synthesis run: can its training patients be told from others?"""

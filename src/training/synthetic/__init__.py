@@ -1,0 +1,1 @@
+"""`synthetic`: images of a finished run of synthesis that take the place of training images."""
