@@ -86,6 +86,7 @@ OTHERS = (
     "ganatomy.tasks.shared.heads",
     "ganatomy.tasks.soft",
     "ganatomy.tasks.segmentation.classes",
+    "ganatomy.tasks.shared.volumes",
     "ganatomy.tasks.segmentation.postprocessing.settings",
     "ganatomy.tasks.segmentation.postprocessing.steps",
     "ganatomy.metrics.structures.centreline",

@@ -136,8 +136,9 @@ def _has_small_maps(layer: nn.Conv2d | nn.Conv3d, x: Tensor) -> bool:
     """Return whether there are many weights for few places of the output."""
     if not (torch.is_grad_enabled() and layer.weight.requires_grad):
         return False
+    assert not isinstance(layer.padding, str)
     sides = [
-        (side + 2 * int(padding) - kernel) // stride + 1
+        (side + 2 * padding - kernel) // stride + 1
         for side, padding, kernel, stride in zip(
             x.shape[2:], layer.padding, layer.kernel_size, layer.stride, strict=True
         )

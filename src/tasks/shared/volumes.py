@@ -119,14 +119,14 @@ def likeliest(probabilities: Tensor) -> Tensor:
     return found[:, None]
 
 
-def one_hot(label: Tensor, channels: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Encode class numbers [B, 1, *spatial] as [B, channels, *spatial] of 0 and 1.
+def one_hot(label: Tensor, classes: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Encode class numbers [B, 1, *spatial] as [B, classes, *spatial] of 0 and 1.
 
     torch's own writes eight bytes a voxel and class, classes innermost, to be converted and moved.
 
     Args:
         label: Class numbers.
-        channels: Number of classes.
+        classes: Their number, background and all.
         dtype: Type of the answer.
 
     Raises:
@@ -136,9 +136,9 @@ def one_hot(label: Tensor, channels: int, dtype: torch.dtype = torch.float32) ->
         >>> one_hot(torch.tensor([[[0, 2]]]), 3).tolist()
         [[[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]]
     """
-    if label.device.type == "cpu" and label.numel() and not 0 <= label.min() <= label.max() < channels:
-        raise ValueError(f"class numbers from {label.min()} to {label.max()}: there are {channels} classes")
-    return torch.cat([label == number for number in range(channels)], 1).to(dtype)
+    if label.device.type == "cpu" and label.numel() and not 0 <= label.min() <= label.max() < classes:
+        raise ValueError(f"class numbers from {label.min()} to {label.max()}: there are {classes} classes")
+    return torch.cat([label == number for number in range(classes)], 1).to(dtype)
 
 
 def largest(values: Tensor, count: int) -> Tensor:
