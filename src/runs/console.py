@@ -31,6 +31,8 @@ NOISE = (
     ".*It is recommended to use `self.log.*sync_dist=True.*",
     # Schedules count batches, also those in which the generator rests (update.n_critic).
     ".*lr_scheduler.step\\(\\)` before `optimizer.step\\(\\)`.*",
+    # Boxes stay on the CPU, where the detection task keeps them; the data have no such method of their own.
+    ".*You have overridden `transfer_batch_to_device` in `LightningModule`.*",
     # A resumed run may have another guard, and no state of it is missed.
     ".*callbacks used to create the checkpoint need to be provided.*",
 )
