@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,7 @@ def evaluate(config: EvaluateConfig, words: Sequence[str]) -> Path:
 
     if config.data is not None:
         check_data(config.data)
-    runs, output = config.runs, _output(config)
+    runs, output = config.runs, folder_for(config, datetime.now())
     evaluation.check_output(output)
     alone = len(runs) == 1 or config.data is not None or folds.same_test(runs)
     audited = audit(config) if config.membership else None
@@ -57,12 +58,14 @@ def evaluate(config: EvaluateConfig, words: Sequence[str]) -> Path:
     return output
 
 
-def _output(config: EvaluateConfig) -> Path:
-    """Return the folder for the results: `output`, or evaluations/<date>_<time>_<run>."""
+def folder_for(config: EvaluateConfig, now: datetime) -> Path:
+    """Return the folder for the results: `output`, or a new evaluations/<date>_<time>_<run>."""
     if config.output is not None:
         return Path(config.output).expanduser()
     name = Path(config.runs[0]).name + ("_and_more" if len(config.runs) > 1 else "")
-    return Path("evaluations") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{name}"
+    name = f"{now:%Y-%m-%d_%H-%M-%S}_{name}"
+    places = (Path("evaluations") / f"{name}{more}" for more in chain([""], (f"_{n}" for n in count(2))))
+    return next(place for place in places if not place.exists())
 
 
 if __name__ == "__main__":

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
 from ganatomy.errors import UserError
+from ganatomy.evaluate.__main__ import folder_for
+from ganatomy.evaluate.settings import EvaluateConfig
 from tests.evaluate.conftest import evaluated, pictures
 
 Folder = tuple[Path, list[str], Path]
@@ -129,6 +134,23 @@ def test_an_output_with_files_is_refused(folder_run: Folder, tmp_path: Path) -> 
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UserError, match="file is a file where a folder is needed"):
         evaluated(tmp_path / "file/out", f"run={folder_run[0]}")
+
+
+def test_evaluations_of_one_second_have_folders_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config, now = (
+        cast(EvaluateConfig, SimpleNamespace(output=None, runs=["runs/a"])),
+        datetime(2026, 3, 1, 12, 0, 7),
+    )
+    names = []
+    for _ in range(3):
+        place = folder_for(config, now)
+        place.mkdir(parents=True)
+        names.append(place.as_posix())
+    first = "evaluations/2026-03-01_12-00-07_a"
+    assert names == [first, f"{first}_2", f"{first}_3"]
 
 
 def test_cases_that_changed_or_went_are_refused(folder_run: Folder, tmp_path: Path) -> None:
