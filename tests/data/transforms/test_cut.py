@@ -168,7 +168,7 @@ def test_prepared_cases_of_training_and_evaluation_are_kept_apart(tmp_path):
 
 
 def test_a_large_volume_is_evaluated_alone(monkeypatch):
-    monkeypatch.setattr("ganatomy.data.pipeline.ROOM", 2 * 20 * 18 - 1)
+    monkeypatch.setattr("ganatomy.data.loader.ROOM", 2 * 20 * 18 - 1)
     data = module((20, 18), None)
     assert [len(batch["case"]) for batch in data.val_dataloader()] == [1] * len(data.records["val"])
 
