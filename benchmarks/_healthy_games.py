@@ -85,6 +85,8 @@ def _brain(task: str, *more: str) -> tuple[str, ...]:
     return (f"task={task}", *BRAIN, *more)
 
 
+SHALLOW = ("model.generator.channels=[8,16]", "model.generator.steps=8")
+SHALLOW_HEADS = ((*SYNTHESIS, *SHALLOW), "heads")
 NARROW_HEADS = ((*SYNTHESIS, *NARROW), "heads")
 HEADS, LESIONS, PAIRS = (SYNTHESIS, "heads"), (SEGMENTATION, "lesions"), (ENHANCEMENT, "pairs")
 HEALTHY = (
@@ -100,6 +102,9 @@ HEALTHY = (
     HealthyGame("fastgan_class", "mednist", (*CLASSES, *NARROW), "kinds", seed=1),
     HealthyGame("stylegan2_class", "mednist", (*CLASSES, *NARROW), "kinds"),
     HealthyGame("spade", "brain", _brain("synthesis", "task.imagenet=false")),
+    HealthyGame("vaegan", "heads", *NARROW_HEADS),
+    HealthyGame("rectified_flow", "heads", *SHALLOW_HEADS),
+    HealthyGame("rectified_flow_class", "mednist", (*CLASSES, *SHALLOW), "kinds"),
     HealthyGame("adversarial_unet", "brain", _brain("segmentation", *UNET)),
     HealthyGame("adversarial_unet", "busi", *LESIONS, seed=1),
     HealthyGame("pix2pix", "brain", _brain("segmentation"), seed=1),

@@ -6,6 +6,7 @@ too: a generator's last layers, of few channels on whole images, and a discrimin
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -55,9 +56,13 @@ def convolved(layer: nn.Conv2d | nn.Conv3d, x: Tensor, plain: Plain) -> Tensor:
             return plain(x.float()).bfloat16()
     if rows := _rows(layer, x):
         return _gathered(x, layer, rows)
-    if _has_small_maps(layer, x):
-        weight = layer.weight.view_as(layer.weight)  # a node of its own, for `_are_asked_for`
-        return _SmallMaps.apply(x, weight, layer.bias, layer.stride, layer.padding)  # type: ignore[no-any-return,no-untyped-call]
+    small = _has_small_maps(layer, x)
+    if small or _halves_few_channels(layer, x):
+        x, weight = (
+            x.view_as(x),
+            layer.weight.view_as(layer.weight),
+        )  # nodes for `_is_asked_for`
+        return _Apart.apply(x, weight, layer.bias, layer.stride, layer.padding, small)  # type: ignore[no-any-return,no-untyped-call]
     return plain(x)
 
 
@@ -147,47 +152,89 @@ def _has_small_maps(layer: nn.Conv2d | nn.Conv3d, x: Tensor) -> bool:
     return wide and min(sides) > 0 and math.prod(sides) <= SMALL[len(sides)]
 
 
-class _SmallMaps(Function):
-    """A convolution whose weights' gradient is computed as one too, of x with the output's gradient.
+def _halves_few_channels(layer: nn.Conv2d | nn.Conv3d, x: Tensor) -> bool:
+    """Return whether it is a discriminator's first layer, of filters of 4 that go 2 at a time."""
+    if not (torch.is_grad_enabled() and x.requires_grad and layer.weight.requires_grad):
+        return False
+    usual = set(layer.kernel_size) == {4} and set(layer.stride) == {2} and set(layer.padding) == {1}
+    few = 2 * layer.in_channels <= WIDTH <= layer.out_channels
+    return usual and few and not any(side % 2 for side in x.shape[2:]) and math.prod(x.shape[2:]) >= LARGE
 
-    The samples are its channels, what was the stride is its dilation: dW[o, c, k] = sum over b and p of
-    x[b, c, s p + k] g[b, o, p]. oneDNN's own kernel for it takes up to twice as long.
+
+class _Apart(Function):
+    """A convolution with one of its gradients computed apart: oneDNN takes up to three times as long.
+
+    Of small maps the weights', see `_at_weights`, else the input's, see `_at_input`.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, small: bool
     ) -> Tensor:
         half = [None if each is None else each.bfloat16() for each in (x, weight, bias)]
         ctx.save_for_backward(x, weight, *half[:2])
-        ctx.how = (stride, padding)
+        ctx.how = (stride, padding, small)
         return CONVOLVE[x.dim() - 2](*half, stride, padding)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        (x, weight, *half), (stride, padding) = ctx.saved_tensors, ctx.how
-        axes = x.dim() - 2
-        if torch.is_grad_enabled():  # to be differentiated once more: by way of the inputs themselves
+        (x, weight, *half), (stride, padding, small) = ctx.saved_tensors, ctx.how
+        axes, again = x.dim() - 2, torch.is_grad_enabled()
+        if again:  # to be differentiated once more: of the inputs themselves, all by torch
             half = [x.bfloat16(), weight.bfloat16()]
-        at_weights = _are_asked_for(ctx)
-        apart = at_weights and not torch.is_grad_enabled()
-        arguments = (None, stride, padding, (1,) * axes, False, (0,) * axes, 1)
-        mask = [ctx.needs_input_grad[0], at_weights and not apart, False]
-        at_x, at_weight, _ = torch.ops.aten.convolution_backward(gradient, *half, *arguments, mask)
-        if apart:
-            turned = (half[0].transpose(0, 1), gradient.transpose(0, 1))
-            found = CONVOLVE[axes](*turned, None, 1, padding, stride)
-            for axis, side in enumerate(weight.shape[2:], 2):
-                found = found.narrow(axis, 0, side)
-            at_weight = torch.empty_like(weight).copy_(found.transpose(0, 1))
+        asked = [ctx.needs_input_grad[at] and _is_asked_for(ctx, at) for at in range(2)]
+        mask = [asked[0] and (small or again), asked[1] and (not small or again), False]
+        arguments = (None, stride, padding, (1,) * axes, False, (0,) * axes, 1, mask)
+        at_x, at_weight, _ = torch.ops.aten.convolution_backward(gradient, *half, *arguments)
+        if asked[0] and at_x is None:
+            at_x = _at_input(gradient, half[1])
+        if asked[1] and at_weight is None:
+            at_weight = torch.empty_like(weight).copy_(_at_weights(gradient, *half, stride, padding))
         at_bias = None  # oneDNN computes it with the weights'
-        if at_weights and ctx.needs_input_grad[2]:
+        if asked[1] and ctx.needs_input_grad[2]:
             at_bias = gradient.sum((0, *range(2, axes + 2)))
-        found_for = zip((at_x, at_weight, at_bias), (x, weight, weight), strict=True)
-        return *(None if each is None else each.to(like.dtype) for each, like in found_for), None, None
+        found = zip((at_x, at_weight, at_bias), (x, weight, weight), strict=True)
+        return *(None if each is None else each.to(like.dtype) for each, like in found), None, None, None
 
 
-def _are_asked_for(ctx: Any) -> bool:
-    """Return whether this backward pass goes on to the weights: G's, through D, leaves D's out."""
+def _at_weights(gradient: Tensor, x: Tensor, weight: Tensor, stride: Any, padding: Any) -> Tensor:
+    """Return the weights' gradient, as a convolution of x with that of the output.
+
+    The samples are its channels, what was the stride is its dilation: dW[o, c, k] = sum over b and p of
+    x[b, c, s p + k] g[b, o, p].
+    """
+    found = CONVOLVE[x.dim() - 2](x.transpose(0, 1), gradient.transpose(0, 1), None, 1, padding, stride)
+    for axis, side in enumerate(weight.shape[2:], 2):
+        found = found.narrow(axis, 0, side)
+    return found.transpose(0, 1)
+
+
+def _at_input(gradient: Tensor, weight: Tensor) -> Tensor:
+    """Return the gradient at the input of filters of 4, stride 2, padding 1: one convolution for all phases.
+
+    Of the taps of an axis 1 and 3 meet even places, 0 and 2 odd ones: filters of 2 each, over the output's
+    gradient with a border of 0. Their answers, 2 to the power of the axes for each channel, are put in turn.
+    """
+    axes, channels = weight.dim() - 2, weight.shape[1]
+    taps, phases = torch.tensor([[3, 1], [2, 0]]), list(itertools.product((0, 1), repeat=axes))
+    filters = []
+    for phase in phases:
+        part = weight
+        for axis, odd in enumerate(phase, 2):
+            part = part.index_select(axis, taps[odd])
+        filters.append(part.transpose(0, 1))
+    parts = CONVOLVE[axes](F.pad(gradient, (1, 1) * axes), torch.cat(filters))
+    sides = gradient.shape[2:]
+    found = gradient.new_empty((len(gradient), channels, *(2 * side for side in sides)))
+    for phase, part in zip(phases, parts.split(channels, 1), strict=True):
+        place = [slice(odd, None, 2) for odd in phase]
+        for axis, (odd, side) in enumerate(zip(phase, sides, strict=True), 2):
+            part = part.narrow(axis, odd, side)
+        found[:, :, *place] = part
+    return found
+
+
+def _is_asked_for(ctx: Any, at: int) -> bool:
+    """Return whether this backward pass goes on to an input: G's, through D, leaves D's weights out."""
     asked: Callable[[Any], bool] | None = getattr(torch._C, "_will_engine_execute_node", None)
-    return asked is None or asked(ctx.next_functions[1][0])
+    return asked is None or asked(ctx.next_functions[at][0])

@@ -92,7 +92,10 @@ def test_no_default_of_conf_changes_a_kept_run(
         assert not set(hashes(experiment).values()) & set(kept.values())
 
 
-ON_FILES = ("denoise_oct", "lesions_kept", "translation_paired", "unpaired_oct")
+ON_FILES = (
+    *("denoise_oct", "gan_or_flow", "lesions_kept", "translation_paired"),
+    *("unpaired_oct", "utility_busi", "utility_cxr"),
+)
 
 
 @pytest.mark.parametrize("name", names(KEPT))

@@ -20,6 +20,8 @@ LAYERS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "small maps": (nn.Conv2d(32, 40, 4, 1, 1), (3, 32, 8, 9)),
     "small maps, stride, no bias": (nn.Conv2d(32, 48, 4, 2, 1, bias=False), (3, 32, 17, 16)),
     "small maps of volumes": (nn.Conv3d(32, 32, 4, (1, 2, 1), 1), (2, 32, 8, 8, 7)),
+    "halves of few channels": (nn.Conv2d(3, 16, 4, 2, 1), (2, 3, 96, 90)),
+    "halves of volumes, no bias": (nn.Conv3d(2, 20, 4, 2, 1, bias=False), (2, 2, 20, 24, 22)),
     "a volume smaller than the filter": (nn.Conv3d(16, 1, 4, 1, 1), (2, 16, 3, 3, 3)),
 }
 NEVER = {
@@ -76,11 +78,11 @@ def test_as_near_to_float32_as_rounding_lets_it(name: str, again: bool) -> None:
 def test_each_goes_its_own_way(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     layer, x = drawn(*LAYERS[name])
     taken = []
-    for way in ("_gathered", "_SmallMaps", "_is_wrong_in_bfloat16"):
+    for way in ("_gathered", "_Apart", "_is_wrong_in_bfloat16"):
         real = getattr(quick_convolutions, way)
         monkeypatch.setattr(quick_convolutions, way, Spy(real, way, taken))
     answers(with_quick_layers(layer), x)
-    way = "_gathered" if name.startswith(("rows", "planes")) else "_SmallMaps"
+    way = "_gathered" if name.startswith(("rows", "planes")) else "_Apart"
     assert taken == (["_is_wrong_in_bfloat16"] if "filter" in name else [way])
 
 
@@ -139,6 +141,20 @@ def test_a_pass_through_d_leaves_its_weights_out(monkeypatch: pytest.MonkeyPatch
     assert len(computed) == 2
     y.backward()
     assert len(computed) == 3 and quick.weight.grad is not None
+
+
+def test_a_pass_to_d_s_weights_leaves_its_images_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, x = drawn(*LAYERS["halves of few channels"])
+    quick, computed, real = with_quick_layers(layer), [], quick_convolutions._at_input
+    monkeypatch.setattr(quick_convolutions, "_at_input", lambda *given: (computed.append(1), real(*given))[1])
+    x.requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        y = quick(x).float().sum()
+    torch.autograd.grad(y, list(quick.parameters()), retain_graph=True)
+    assert not computed
+    torch.autograd.grad(y, [x], retain_graph=True)
+    y.backward()
+    assert len(computed) == 2
 
 
 def test_a_frozen_layer_gives_x_its_gradient() -> None:
