@@ -189,7 +189,9 @@ class _Apart(Function):
         if asked[0] and at_x is None:
             at_x = _at_input(gradient, half[1])
         if asked[1] and at_weight is None:
-            at_weight = torch.empty_like(weight).copy_(_at_weights(gradient, *half, stride, padding))
+            at_weight = torch.empty_like(weight).copy_(
+                _at_weights(gradient, half[0], half[1], stride, padding)
+            )
         at_bias = None  # oneDNN computes it with the weights'
         if asked[1] and ctx.needs_input_grad[2]:
             at_bias = gradient.sum((0, *range(2, axes + 2)))
@@ -226,7 +228,7 @@ def _at_input(gradient: Tensor, weight: Tensor) -> Tensor:
     parts = CONVOLVE[axes](F.pad(gradient, (1, 1) * axes), torch.cat(filters))
     sides = gradient.shape[2:]
     found = gradient.new_empty((len(gradient), channels, *(2 * side for side in sides)))
-    for phase, part in zip(phases, parts.split(channels, 1), strict=True):
+    for phase, part in zip(phases, torch.split(parts, channels, 1), strict=True):
         place = [slice(odd, None, 2) for odd in phase]
         for axis, (odd, side) in enumerate(zip(phase, sides, strict=True), 2):
             part = part.narrow(axis, odd, side)
