@@ -20,8 +20,8 @@ WIDTH = 16
 """Channels that oneDNN computes together; fewer cost as much."""
 LARGE = 8192
 """Voxels of an image from which it pays to gather rows."""
-SMALL = {2: 150, 3: 1400}
-"""Voxels of a map, by its axes, up to which its weights' gradient is sooner another way."""
+SMALL, FEW = {2: 150, 3: 1400}, {2: 4096, 3: 0}
+"""Places of a map, and of a batch of maps, by axes, up to which weights' gradients are sooner another way."""
 
 CONVOLVE: dict[int, Callable[..., Tensor]] = {2: F.conv2d, 3: F.conv3d}
 Plain = Callable[[Tensor], Tensor]
@@ -149,7 +149,8 @@ def _has_small_maps(layer: nn.Conv2d | nn.Conv3d, x: Tensor) -> bool:
         )
     ]
     wide = min(layer.in_channels, layer.out_channels) >= 2 * WIDTH and min(layer.kernel_size) >= 4
-    return wide and min(sides) > 0 and math.prod(sides) <= SMALL[len(sides)]
+    axes, places = len(sides), math.prod(sides)
+    return wide and min(sides) > 0 and (places <= SMALL[axes] or len(x) * places <= FEW[axes])
 
 
 def _halves_few_channels(layer: nn.Conv2d | nn.Conv3d, x: Tensor) -> bool:

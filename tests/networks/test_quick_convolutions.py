@@ -19,6 +19,7 @@ LAYERS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "planes": (nn.Conv3d(3, 2, 3, 1, 1), (2, 3, 24, 20, 22)),
     "small maps": (nn.Conv2d(32, 40, 4, 1, 1), (3, 32, 8, 9)),
     "small maps, stride, no bias": (nn.Conv2d(32, 48, 4, 2, 1, bias=False), (3, 32, 17, 16)),
+    "small maps, few of them": (nn.Conv2d(32, 32, 4, 2, 1), (2, 32, 48, 48)),
     "small maps of volumes": (nn.Conv3d(32, 32, 4, (1, 2, 1), 1), (2, 32, 8, 8, 7)),
     "halves of few channels": (nn.Conv2d(3, 16, 4, 2, 1), (2, 3, 96, 90)),
     "halves of volumes, no bias": (nn.Conv3d(2, 20, 4, 2, 1, bias=False), (2, 2, 20, 24, 22)),
@@ -28,7 +29,7 @@ NEVER = {
     "sides that no rows divide": (nn.Conv2d(4, 4, 3, 1, 1), (2, 4, 97, 96)),
     "a small image": (nn.Conv2d(4, 4, 3, 1, 1), (2, 4, 32, 32)),
     "many channels": (nn.Conv2d(32, 16, 3, 1, 1), (2, 32, 96, 96)),
-    "few weights for a map": (nn.Conv2d(32, 32, 4, 2, 1), (2, 32, 48, 48)),
+    "few weights for a map": (nn.Conv2d(32, 32, 4, 2, 1), (2, 32, 98, 98)),
     "groups": (nn.Conv2d(4, 4, 3, 1, 1, groups=2), (2, 4, 96, 96)),
     "another border": (nn.Conv2d(4, 4, 3, 1, 1, padding_mode="reflect"), (2, 4, 96, 96)),
 }
