@@ -93,7 +93,11 @@ def test_it_trains_under_the_task_of_the_gans(
 ) -> None:
     solid = ["data.spatial_dims=3", "data.size=16", "data.subjects=8", "data.split=[4,2,2]"]
     of_class = request.getfixturevalue("two_kinds") if kind == "class" else []
-    more = {"2D": [], "3D": solid, "class": ["model=rectified_flow_class", *FLOW[1:], *of_class, "data.size=32"]}[kind]
+    more = {
+        "2D": [],
+        "3D": solid,
+        "class": ["model=rectified_flow_class", *FLOW[1:], *of_class, "data.size=32"],
+    }[kind]
     run = train_small("run", *more, "trainer.max_steps=4", "callbacks.samples=2", "save_samples=2")
     scores = json.loads((run / "metrics.json").read_text())
     names = [f"test/{name}" for name in ("swd", "kid/random", "nearest", "copied")]
