@@ -81,7 +81,6 @@ class RectifiedFlow(nn.Module):
             norm_num_groups=gcd(8, *channels),
             num_head_channels=tuple(gcd(HEAD, width) for width in channels),
             num_class_embeds=self.classes or None,
-            use_flash_attention=True,  # the same in less memory: a 48x48 map has 5 million pairs of places
         )
 
     def velocity(self, x: Tensor, t: Tensor, *kind: Tensor) -> Tensor:
