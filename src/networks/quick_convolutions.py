@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn import functional as F
 
+from ganatomy.networks.small_maps import CONVOLVE, is_small_map, runs_on_cpu, with_border
+
 WIDTH = 16
 """Channels that oneDNN computes together; fewer cost as much."""
 LARGE = 8192
@@ -23,7 +25,6 @@ LARGE = 8192
 SMALL, FEW = {2: 150, 3: 1400}, {2: 4096, 3: 0}
 """Places of a map, and of a batch of maps, by axes, up to which weights' gradients are sooner another way."""
 
-CONVOLVE: dict[int, Callable[..., Tensor]] = {2: F.conv2d, 3: F.conv3d}
 Plain = Callable[[Tensor], Tensor]
 
 
@@ -42,18 +43,17 @@ class QuickConv3d(nn.Conv3d):
 
 
 def convolved(layer: nn.Conv2d | nn.Conv3d, x: Tensor, plain: Plain) -> Tensor:
-    """Return layer(x), by the way that is quickest in mixed precision on a CPU.
+    """Return layer(x), by the way that is right, and quickest in mixed precision, on a CPU.
 
     Args:
         layer: Its weights, stride and padding are used.
         x: [B, C, *spatial].
         plain: torch's own way, for what does not fit.
     """
+    if is_small_map(layer, x):
+        return with_border(layer, x)
     if not _fits(layer, x):
         return plain(x)
-    if _is_wrong_in_bfloat16(layer, x):
-        with torch.autocast("cpu", enabled=False):
-            return plain(x.float()).bfloat16()
     if rows := _rows(layer, x):
         return _gathered(x, layer, rows)
     small = _has_small_maps(layer, x)
@@ -64,12 +64,6 @@ def convolved(layer: nn.Conv2d | nn.Conv3d, x: Tensor, plain: Plain) -> Tensor:
         )  # nodes for `_is_asked_for`
         return _Apart.apply(x, weight, layer.bias, layer.stride, layer.padding, small)  # type: ignore[no-any-return,no-untyped-call]
     return plain(x)
-
-
-def runs_on_cpu(x: Tensor) -> bool:
-    """Return whether x is computed with on a CPU, and not traced or compiled."""
-    traced = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
-    return x.device.type == "cpu" and not (traced or torch.compiler.is_compiling())
 
 
 def _fits(layer: nn.Conv2d | nn.Conv3d, x: Tensor) -> bool:
@@ -86,13 +80,6 @@ def _fits(layer: nn.Conv2d | nn.Conv3d, x: Tensor) -> bool:
         and x.shape[1] == layer.in_channels
         and x.is_contiguous()
         and x.numel() > 0
-    )
-
-
-def _is_wrong_in_bfloat16(layer: nn.Conv2d | nn.Conv3d, x: Tensor) -> bool:
-    """Return whether oneDNN's weights' gradient would be noise: of a volume smaller than the filter."""
-    return x.dim() == 5 and any(
-        side < kernel for side, kernel in zip(x.shape[2:], layer.kernel_size, strict=True)
     )
 
 
@@ -122,10 +109,10 @@ def _gathered(x: Tensor, layer: nn.Conv2d | nn.Conv3d, rows: int) -> Tensor:
     weight = weight.reshape(rows * out, rows * channels, *layer.weight.shape[2:])
     more = (0, WIDTH - rows * channels, 0, WIDTH - rows * out)
     weight = F.pad(weight, (0, 0) * (x.dim() - 2) + more)
-    y = CONVOLVE[x.dim() - 2](x, weight, None, 1, 1)[:, : rows * out]
+    bias = None if layer.bias is None else F.pad(layer.bias.repeat(rows), (0, WIDTH - rows * out))
+    y = CONVOLVE[x.dim() - 2](x, weight, bias, 1, 1)[:, : rows * out]
     y = y.reshape(batch, rows, out, height // rows, *others).movedim(1, 3)
-    y = y.reshape(batch, out, height, *others)
-    return y if layer.bias is None else y + layer.bias.to(y.dtype).reshape(-1, *(1,) * (y.dim() - 2))
+    return y.reshape(batch, out, height, *others)
 
 
 def _places(rows: int, like: Tensor) -> Tensor:

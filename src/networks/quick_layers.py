@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn import functional as F
 
-from ganatomy.networks.quick_convolutions import QuickConv2d, QuickConv3d, runs_on_cpu
+from ganatomy.networks.quick_convolutions import QuickConv2d, QuickConv3d
+from ganatomy.networks.small_maps import RightConvTranspose2d, RightConvTranspose3d, runs_on_cpu
 
 LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 """The layout with channels innermost, by the number of axes."""
@@ -51,6 +52,8 @@ QUICK: dict[type[nn.Module], type[nn.Module]] = {
     nn.InstanceNorm3d: QuickInstanceNorm3d,
     nn.Conv2d: QuickConv2d,
     nn.Conv3d: QuickConv3d,
+    nn.ConvTranspose2d: RightConvTranspose2d,
+    nn.ConvTranspose3d: RightConvTranspose3d,
 }
 
 

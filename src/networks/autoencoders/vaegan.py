@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from ganatomy.networks.autoencoders.encoder import Encoder
-from ganatomy.networks.layers import check_positive
 from ganatomy.networks.noise_to_image.dcgan import DcganGenerator
 
 
@@ -36,8 +35,6 @@ class VaeGan(nn.Module):
         refine: int = 0,
     ) -> None:
         super().__init__()
-        check_positive(latent=latent)
-        check_positive(channels=channels)
         self.latent = latent
         self.decoder = DcganGenerator(spatial_dims, out_channels, size, latent, channels, refine=refine)
         self.encoder = Encoder(spatial_dims, out_channels, size, 2 * latent, channels)
