@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn import functional as F
 
-from ganatomy.networks.small_maps import CONVOLVE, is_small_map, runs_on_cpu, with_border
+from ganatomy.networks.small_maps import CONVOLVE, bordered, is_small_map, runs_on_cpu, with_border
 
 WIDTH = 16
 """Channels that oneDNN computes together; fewer cost as much."""
@@ -50,20 +50,15 @@ def convolved(layer: nn.Conv2d | nn.Conv3d, x: Tensor, plain: Plain) -> Tensor:
         x: [B, C, *spatial].
         plain: torch's own way, for what does not fit.
     """
-    if is_small_map(layer, x):
-        return with_border(layer, x)
-    if not _fits(layer, x):
-        return plain(x)
-    if rows := _rows(layer, x):
+    smaller, fits = is_small_map(layer, x), _fits(layer, x)
+    if fits and not smaller and (rows := _rows(layer, x)):
         return _gathered(x, layer, rows)
-    small = _has_small_maps(layer, x)
-    if small or _halves_few_channels(layer, x):
-        x, weight = (
-            x.view_as(x),
-            layer.weight.view_as(layer.weight),
-        )  # nodes for `_is_asked_for`
-        return _Apart.apply(x, weight, layer.bias, layer.stride, layer.padding, small)  # type: ignore[no-any-return,no-untyped-call]
-    return plain(x)
+    small = fits and _has_small_maps(layer, x)
+    if small or (fits and not smaller and _halves_few_channels(layer, x)):
+        x, padding = (bordered(layer, x), (0,) * (x.dim() - 2)) if smaller else (x, layer.padding)
+        nodes = x.view_as(x), layer.weight.view_as(layer.weight)  # for `_is_asked_for`
+        return _Apart.apply(*nodes, layer.bias, layer.stride, padding, small)  # type: ignore[no-any-return,no-untyped-call]
+    return with_border(layer, x) if smaller else plain(x)
 
 
 def _fits(layer: nn.Conv2d | nn.Conv3d, x: Tensor) -> bool:
@@ -90,7 +85,9 @@ def _rows(layer: nn.Conv2d | nn.Conv3d, x: Tensor) -> int:
     if not same or 2 * channels > WIDTH or math.prod(x.shape[2:]) < LARGE:
         return 0
     rows = 2 ** int(math.log2(WIDTH // channels))
-    while x.shape[2] % rows:
+    while rows > 1 and (
+        x.shape[2] % rows or x.shape[2] < 3 * rows
+    ):  # blocks no fewer than taps: `small_maps`
         rows //= 2
     return rows if rows > 1 else 0
 

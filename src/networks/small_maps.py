@@ -46,14 +46,14 @@ def runs_on_cpu(x: Tensor) -> bool:
 
 
 def is_small_map(layer: nn.Conv2d | nn.Conv3d, x: Tensor) -> bool:
-    """Return whether the layer adds a border of 0 to x [B, C, *spatial], no larger than its filter."""
+    """Return whether the layer adds a border of 0 to x [B, C, *spatial], smaller than its filter."""
     if layer.padding_mode != "zeros" or layer.padding in ("valid", (0,) * len(layer.kernel_size)):
         return False
     return _is_at_risk(layer, x) and _are_within(x.shape[2:], layer)
 
 
-def with_border(layer: nn.Conv2d | nn.Conv3d, x: Tensor) -> Tensor:
-    """Convolve x with the border added first."""
+def bordered(layer: nn.Conv2d | nn.Conv3d, x: Tensor) -> Tensor:
+    """Return x with the border of 0 that the layer adds."""
     widths = []
     for axis in reversed(range(len(layer.kernel_size))):
         if isinstance(layer.padding, str):  # "same"
@@ -61,8 +61,14 @@ def with_border(layer: nn.Conv2d | nn.Conv3d, x: Tensor) -> Tensor:
             widths += [both // 2, both - both // 2]
         else:
             widths += [layer.padding[axis]] * 2
-    convolve = CONVOLVE[x.dim() - 2]
-    return convolve(F.pad(x, widths), layer.weight, layer.bias, layer.stride, 0, layer.dilation, layer.groups)
+    return F.pad(x, widths)
+
+
+def with_border(layer: nn.Conv2d | nn.Conv3d, x: Tensor) -> Tensor:
+    """Convolve x with the border added first."""
+    return CONVOLVE[x.dim() - 2](
+        bordered(layer, x), layer.weight, layer.bias, layer.stride, 0, layer.dilation, layer.groups
+    )
 
 
 def _makes_small_map(layer: nn.ConvTranspose2d | nn.ConvTranspose3d, x: Tensor) -> bool:
@@ -107,7 +113,7 @@ def _is_at_risk(layer: Convolution, x: Tensor) -> bool:
 
 
 def _are_within(sides: Sequence[int], layer: Convolution) -> bool:
-    """Return whether there is a map, and a side of it is no larger than the filter's."""
+    """Return whether a side of a map is smaller than its filter's, or as small as a large one's."""
     reach = [d * (kernel - 1) + 1 for d, kernel in zip(layer.dilation, layer.kernel_size, strict=True)]
-    near = any(side <= taps for side, taps in zip(sides, reach, strict=True))
+    near = any(side < taps + (taps >= LARGE_FILTER) for side, taps in zip(sides, reach, strict=True))
     return near and min(sides) > 0

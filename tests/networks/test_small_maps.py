@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganatomy.networks import small_maps
+from ganatomy.networks import quick_convolutions, small_maps
 from ganatomy.networks.quick_layers import LAYOUTS, with_quick_layers
 
 CONV = {2: nn.Conv2d, 3: nn.Conv3d}
@@ -74,6 +74,26 @@ def test_transposed_convolutions(taps: int, padding: int, stride: int, innermost
         check(layer, x)
 
 
+@pytest.mark.parametrize("sides", [(3, 3, 3), (3, 6, 5), (4, 4, 4)])
+def test_many_weights_for_few_places(sides: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A discriminator's last layers, whose weights' gradient is computed apart."""
+    monkeypatch.setattr(quick_convolutions, "with_border", None)
+    for stride in (1, 2):
+        check(*drawn(nn.Conv3d(32, 40, 4, stride, 1), (2, 32, *sides)))
+
+
+@pytest.mark.parametrize("innermost", [False, True])
+@pytest.mark.parametrize(
+    ("layer", "thin"),
+    [(nn.Conv3d(1, 1, 3, 1, 1), 1), (nn.Conv3d(4, 4, 3, 1, 1), 2), (nn.Conv3d(2, 20, 4, 2, 1), 2)],
+)
+def test_thin_volumes(layer: nn.Module, thin: int, innermost: bool) -> None:
+    """Few channels, which large maps have computed in other ways."""
+    for sides in ((thin, 96, 96), (96, thin, 96), (96, 96, thin)):
+        layer, x = drawn(layer, (2, layer.in_channels, *sides))
+        check(layer, x.to(memory_format=LAYOUTS[5]) if innermost else x, limit=0.03)
+
+
 @pytest.mark.parametrize(
     "layer",
     [
@@ -99,9 +119,10 @@ def test_large_filters_in_float32() -> None:
 
 def test_torch_s_own_where_torch_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
     """Large maps, small filters in float32, no border: to the bit what they were."""
-    monkeypatch.setattr(small_maps, "with_border", None)
+    monkeypatch.setattr(quick_convolutions, "with_border", None)
+    monkeypatch.setattr(small_maps, "_cut", None)
     for layer, sides, kind in (
-        (nn.Conv3d(16, 4, 3, 1, 1), (9, 9, 9), torch.bfloat16),
+        (nn.Conv3d(16, 4, 3, 1, 1), (3, 4, 9), torch.bfloat16),
         (nn.Conv3d(16, 4, 3, 1, 1), (2, 2, 2), torch.float32),
         (nn.Conv3d(16, 4, 3, 1, 0), (3, 3, 3), torch.bfloat16),
         (nn.ConvTranspose3d(16, 4, 3, 2, 1, 1), (5, 5, 5), torch.bfloat16),
