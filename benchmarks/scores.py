@@ -70,6 +70,7 @@ def serve(root: str) -> None:
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     cases = import_module("_score_cases")
+    sys.path.remove(str(Path(__file__).parent))  # where lightning.py is not the package that anomalib imports
     prepared: dict[tuple[str, bool], Callable[[], Any]] = {}
     for line in sys.stdin:
         name, quick = json.loads(line)
