@@ -87,7 +87,7 @@ def contents(asked: Request, name: str) -> tuple[dict[str, Content], list[str]]:
     files[METADATA] = metadata(files, scales, data, code, asked.licence, day_of(scales))
     if wrong := next((each for each in files if not NAME.fullmatch(each)), ""):
         raise UserError(f"{wrong!r}: is no name for an archive; letters, digits, and - _ . + are")
-    listed = {each: (digest(content),) for each, content in files.items()}
+    listed: checksums.Known = {each: (digest(content),) for each, content in files.items()}
     files[checksums.NAME] = checksums.rendered(listed)
     return files, lines
 
