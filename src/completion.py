@@ -86,7 +86,7 @@ def candidates(line: str) -> list[str]:
         return _paths("", begun)
     if begun.startswith("-"):
         return _beginning(list(FLAGS), begun)
-    found = _studies(begun) if verb == "experiment" and not others else []
+    found = _studies(others, begun) if verb == "experiment" else []
     found += _paths("", begun) if verb in FOLDERS and "=" not in begun else []
     return found + _beginning(list(SHORT.get(verb, ())), begun) + _completed(verb, others, begun)
 
@@ -102,10 +102,13 @@ def _beginning(words: list[str], begun: str) -> list[str]:
     return [word for word in words if word.startswith(begun)]
 
 
-def _studies(begun: str) -> list[str]:
-    """List the experiments in the current folder, and `list` and `check`, which may stand in their place."""
+def _studies(others: list[str], begun: str) -> list[str]:
+    """List the experiments in the current folder, with the words that may stand in their place or before."""
+    if others == ["check"]:
+        return _paths("", begun)
     names = sorted(path.parent.name for path in Path("experiments").glob("*/experiment.yaml"))
-    return _beginning([*names, "list", "check"], begun)
+    words = {(): [*names, "list", "check", "archive"], ("archive",): names}
+    return _beginning(words.get(tuple(others), []), begun)
 
 
 def _completed(verb: str, others: list[str], begun: str) -> list[str]:

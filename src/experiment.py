@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganatomy.launch.command import command
@@ -13,19 +14,26 @@ if TYPE_CHECKING:
 
 @command("experiment")
 def main(cfg: DictConfig) -> None:
-    """Run what is missing and write the results; or `list`, or `check`."""
+    """Run what is missing and write the results; or `list`, `check` or `archive`."""
     from ganatomy.config.resolve import to_plain
     from ganatomy.experiments import check, listing, pin, spec, verify
     from ganatomy.experiments import run as experiment_run
+    from ganatomy.experiments.archive import checking, pack
     from ganatomy.experiments.deciding import plan_table, until
     from ganatomy.runs.terminal import Terminal
 
     request = experiment_run.read_request(to_plain(cfg))
     console = Terminal()
-    if request.named == "list":
+    if request.named == experiment_run.LIST:
         listing.show(request.root, console)
         return
-    if request.named == "check":
+    if request.named == experiment_run.ARCHIVE:
+        pack.archive(request, console)
+        return
+    if request.named == experiment_run.CHECK and request.of is not None:
+        checking.check_archive(Path(request.of).expanduser(), console)
+        return
+    if request.named == experiment_run.CHECK:
         known = spec.names(request.root)
         faults = check.check(request.root, known)
         for fault in faults:
@@ -45,9 +53,14 @@ def main(cfg: DictConfig) -> None:
 
 
 def start() -> None:
-    """Read the experiment's name from the first word, unless that is key=value or an option."""
-    if len(sys.argv) > 1 and "=" not in sys.argv[1] and not sys.argv[1].startswith("-"):
-        sys.argv[1] = f"named={sys.argv[1]}"
+    """Read the experiment's name, or what is done with which, from the first words without a key."""
+    from ganatomy.launch.first_words import keyed
+
+    words = sys.argv[1:2]
+    if words and words[0] in ("check", "archive"):
+        sys.argv[1:] = [f"named={words[0]}", *keyed(sys.argv[2:], "of")]
+    elif words and "=" not in words[0] and not words[0].startswith("-"):
+        sys.argv[1] = f"named={words[0]}"
     main()
 
 

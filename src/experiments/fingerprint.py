@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ganatomy.config.compose import composed
+from ganatomy.config.section import Plain
 from ganatomy.config.versions import as_first, text_of_first
 
 FREE = {
@@ -28,7 +29,12 @@ def fingerprint(words: Sequence[str]) -> tuple[str, str]:
     The seed is left out. Classes and keys count by their first names (`config.renamed`), so that a renaming
     changes no hash.
     """
-    plain = as_first(composed([*words, *SOMEWHERE]))
+    return fingerprint_of(composed([*words, *SOMEWHERE]))
+
+
+def fingerprint_of(configuration: Plain) -> tuple[str, str]:
+    """Return the two hashes of a configuration, by today's names, wherever its folders are."""
+    plain = as_first(configuration)
     for section in FREE:
         node = plain[section] if section else plain
         for key in [key for key in node if is_free(f"{section}.{key}".lstrip("."))]:

@@ -16,23 +16,27 @@ from ganatomy.config.schema import PathsConfig
 from ganatomy.config.section import Section
 from ganatomy.errors import UserError
 from ganatomy.experiments import store
-from ganatomy.experiments.claims.claims import Verdict
 from ganatomy.experiments.disk import RunDisk
 from ganatomy.experiments.plan import PlannedRun, runs, try_arms
 from ganatomy.experiments.results import report
 from ganatomy.experiments.results.behind import behind_lines
-from ganatomy.experiments.results.wording import count, finding, number, score_kind
+from ganatomy.experiments.results.lines import says, show
 from ganatomy.experiments.runner import Outcome, Runner, alone, missing, same_data
 from ganatomy.experiments.spec import Experiment, read
 from ganatomy.experiments.store import Key, Result, collect, done, load, valid
+from ganatomy.invocation import PROGRAM
 from ganatomy.launch.warm import launch_words
 from ganatomy.runs.checkpoints.thinning import Keep
+
+LIST, CHECK, ARCHIVE = "list", "check", "archive"
+"""Words that may stand in place of an experiment's name."""
 
 
 class Keys(Section):
     """Keys of conf/experiment.yaml."""
 
     named: str
+    of: str | None
     folder: str
     scale: str
     arms: list[str] | None
@@ -47,6 +51,9 @@ class Keys(Section):
     max_seeds: PositiveInt | None
     launch: str | None
     patience: PositiveFloat
+    output: str | None
+    weights: bool
+    licence: str | None
     paths: PathsConfig
     debug: bool
 
@@ -56,6 +63,7 @@ class Request:
     """Request of the command line."""
 
     named: str
+    of: str | None
     root: Path
     scale: str
     arms: list[str] | None
@@ -71,8 +79,16 @@ class Request:
     launch: tuple[str, ...]
     warm: bool
     patience: float
-    place: Path
+    output: str | None
+    weights: bool
+    licence: str | None
+    runs: Path
     paths: tuple[str, ...]
+
+    @property
+    def place(self) -> Path:
+        """Folder of the run directories."""
+        return self.runs / self.named / self.scale
 
     def chosen(self, experiment: Experiment, every: Sequence[PlannedRun]) -> list[PlannedRun]:
         """Return the requested runs; UserError for an arm or a seed that the experiment does not have."""
@@ -97,6 +113,7 @@ def read_request(plain: Mapping[str, Any]) -> Request:
     paths = {key: str(Path(value).absolute()) for key, value in keys.paths.to_plain().items()}
     return Request(
         named=keys.named,
+        of=keys.of,
         root=Path(keys.folder),
         scale=keys.scale,
         arms=keys.arms,
@@ -112,7 +129,10 @@ def read_request(plain: Mapping[str, Any]) -> Request:
         launch=launch,
         warm=warm,
         patience=keys.patience,
-        place=Path(paths["runs"]) / "experiments" / keys.named / keys.scale,
+        output=keys.output,
+        weights=keys.weights,
+        licence=keys.licence,
+        runs=Path(paths["runs"]) / "experiments",
         paths=tuple(f"paths.{key}={paths[key]}" for key in ("data", "cache")),
     )
 
@@ -130,6 +150,14 @@ def _check(keys: Keys) -> None:
         raise UserError(
             "until: looks at all claims, and chooses arms and seeds itself; leave out arms and seeds"
         )
+    if keys.of is not None and keys.named not in (ARCHIVE, CHECK):
+        raise UserError(f"of={keys.of}: goes with {ARCHIVE} and {CHECK}, not with {keys.named}; leave it out")
+    if keys.named == ARCHIVE and keys.of is None:
+        raise UserError(f"{ARCHIVE}: which experiment? {PROGRAM} experiment {ARCHIVE} NAME")
+    if keys.named != ARCHIVE and (keys.output or keys.licence or not keys.weights):
+        raise UserError(f"output, weights, licence: are of an archive; {PROGRAM} experiment {ARCHIVE} NAME")
+    if keys.named in (ARCHIVE, CHECK, LIST) and deeds:
+        raise UserError(f"{deeds[0]}: is another deed than {keys.named}; give one of them")
 
 
 @dataclass(frozen=True)
@@ -216,33 +244,3 @@ def conclude(experiment: Experiment, trained: Trained, console: Console) -> int:
         console.print("stopped; start the same command again to go on")
         return 128 + outcome.signum
     return 1 if outcome.failed else 0
-
-
-def says(experiment: Experiment, result: Result) -> str:
-    """Return the scores of a run in a line."""
-    scores = []
-    for name in experiment.spec.scores:
-        kind = score_kind(experiment, name)
-        scores.append(f"{kind.label} {number(result.score(name), kind.decimals)}")
-    seconds = result.line.get("seconds")
-    return ", ".join(scores) + (f" ({seconds} s)" if seconds else "")
-
-
-def show(
-    experiment: Experiment, verdicts: Sequence[Verdict], behind: Sequence[str], console: Console
-) -> None:
-    """Print each claim's outcome, what is behind a baseline, and where the table is.
-
-    Args:
-        experiment: The experiment at one scale.
-        verdicts: Outcome of each claim.
-        behind: Lines on arms that are not ahead of a baseline.
-        console: Console for the lines.
-    """
-    for verdict in verdicts:
-        console.print(finding(experiment, verdict), soft_wrap=True)
-    for line in behind:
-        console.print(line, soft_wrap=True)
-    console.print(
-        f"{experiment.name}: {count(verdicts)}; {experiment.results / report.TABLE}", soft_wrap=True
-    )

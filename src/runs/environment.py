@@ -22,7 +22,7 @@ def environment(seed: int) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in VERSIONS},
-        "git": _git(),
+        "git": code_state(),
         "seed": seed,
         "command": [Path(sys.argv[0]).name, *map(redacted, sys.argv[1:])],
         **({"targets": list(prefixes)} if (prefixes := own_prefixes()) else {}),
@@ -48,21 +48,27 @@ def _processor() -> str:
     return names[0] if names else platform.processor()
 
 
-def _git() -> dict[str, Any] | None:
+def code_state() -> dict[str, Any] | None:
     """Return commit and dirty flag of the code that runs; None outside a checkout."""
     here = Path(__file__).resolve().parents[2]
     if not (here / ".git").exists():
         return None
+    commit, changed = (
+        _git(here, "rev-parse", "HEAD"),
+        _git(here, "status", "--porcelain", "--", "src", "conf"),
+    )
+    return None if commit is None or changed is None else {"commit": commit, "dirty": bool(changed)}
 
-    def ask(*words: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(here), *words], capture_output=True, text=True, check=True
-        ).stdout.strip()
 
+def day_of_commit(folder: Path) -> str | None:
+    """Return the day of the last commit that changed a folder, as 2026-11-30; None if it is in none."""
+    return _git(folder, "log", "-1", "--format=%cs", "--", ".") or None
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    """Return what git prints, without blanks around it; None where it is missing or refuses."""
     try:
-        return {
-            "commit": ask("rev-parse", "HEAD"),
-            "dirty": bool(ask("status", "--porcelain", "--", "src", "conf")),
-        }
+        found = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
+    return found.stdout.strip()

@@ -42,10 +42,18 @@ def read_checksums(run: Path) -> Known | None:
     path = run / NAME
     if not path.is_file():
         return None
-    content = path.read_bytes()
+    return known_of(path.read_bytes(), str(path))
+
+
+def known_of(content: bytes, name: str) -> Known:
+    """Return the digests that the content of a checksums.txt lists.
+
+    Raises:
+        Damaged: It is not as it was written, in any bit; `name` is that of the message.
+    """
     known = _parsed(content)
-    if _rendered(known) != content:
-        raise Damaged(f"{path}: is damaged")
+    if rendered(known) != content:
+        raise Damaged(f"{name}: is damaged")
     return known
 
 
@@ -60,7 +68,7 @@ def record(run: Path, contents: Mapping[str, bytes]) -> None:
         new = sha256(content)
         stands = sha256((run / name).read_bytes()) if (run / name).is_file() else ""
         known[name] = (new, stands) if stands != new and stands in known.get(name, ()) else (new,)
-    write_whole(path, _rendered(known))
+    write_whole(path, rendered(known))
 
 
 def readable_lines(run: Path) -> Known:
@@ -79,7 +87,8 @@ def _parsed(content: bytes) -> Known:
     return known
 
 
-def _rendered(known: Known) -> bytes:
+def rendered(known: Known) -> bytes:
+    """Return the content of a checksums.txt that lists these digests."""
     lines = [HEAD]
     for name in sorted(known):
         lines += [f"{BEFORE if place else ''}{digest}  {name}" for place, digest in enumerate(known[name])]
