@@ -54,14 +54,20 @@ def messages() -> dict[Message, list[Place]]:
     errors = {"UserError"}
     for text in texts.values():
         errors.update(re.findall(r"^class (\w+)\(UserError\)", text, re.M))
+    functions = (
+        node for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
+    )
+    makers = {node.name for node in functions if node.returns and ast.unparse(node.returns) in errors}
     found: dict[Message, list[Place]] = {}
     for path, tree in trees.items():
-        for message, place in _of_file(path.relative_to(SRC).as_posix(), tree, errors):
+        for message, place in _of_file(path.relative_to(SRC).as_posix(), tree, errors, makers):
             found.setdefault(message, []).append(place)
     return found
 
 
-def _of_file(file: str, tree: ast.Module, errors: set[str]) -> Iterator[tuple[Message, Place]]:
+def _of_file(
+    file: str, tree: ast.Module, errors: set[str], makers: set[str]
+) -> Iterator[tuple[Message, Place]]:
     raised = {id(node.exc) for node in ast.walk(tree) if isinstance(node, ast.Raise)}
 
     def walk(node: ast.AST, above: list[str]) -> Iterator[tuple[Message, Place]]:
@@ -69,7 +75,7 @@ def _of_file(file: str, tree: ast.Module, errors: set[str]) -> Iterator[tuple[Me
             above = [*above, node.name]
         if isinstance(node, ast.Call):
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            if name in errors or name in CHECKS or (id(node) in raised and name[:1].islower()):
+            if name in errors or name in CHECKS or (id(node) in raised and name in makers):
                 message = Message(file, ".".join(above), " ".join("".join(_constants(node)).split()))
                 yield message, Place(file, node.lineno, node.col_offset, name in errors)
         for child in ast.iter_child_nodes(node):
