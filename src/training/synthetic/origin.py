@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ganatomy.data.datamodule import DataModule
 
 KEY = "synthetic"
-ALIKE = ("spatial_dims", "size", "resize", "spacing", "orientation")
-"""Keys of `data` that decide how large anatomy is in an image, and where it points."""
+ALIKE = ("channels", "spatial_dims", "size", "resize", "spacing", "orientation")
+"""Keys of `data` that decide what an image holds, how large anatomy is in it, and where it points."""
 SPLIT = ("split", "split_seed", "folds", "fold", "split_file", "label_fraction")
 """Keys of `data` that decide who trains."""
 SCALED = ("zscore", "percentile", "range")

@@ -221,6 +221,7 @@ def test_other_images_than_the_run_began_with_are_refused(spade: Path, joined: A
     ("change", "words", "line"),
     [
         ("", ["data.size=16"], "has data.size=32, this run 16; make them equal"),
+        ("", ["data.channels=3"], "has data.channels=1, this run 3; make them equal"),
         ("masks", [], "has no label maps, which this task needs"),
         ("mask", [], "1 of 10 images cannot be used: .*0003.png: is not there; draw them again"),
         ("value", [], "1 of 10 images cannot be used: .*0003.png: .* 7"),
