@@ -27,7 +27,9 @@ ROOT = Path(__file__).resolve().parents[1]
 def environment(**more: str) -> dict[str, str]:
     """This process's, with the project importable anywhere, and no name of a test, which libraries read."""
     own = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-    return {**own, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "120", **more}
+    folders = [str(ROOT / "tests/reached"), str(ROOT)] if "GANATOMY_REACHED" in own else [str(ROOT)]
+    path = os.pathsep.join(folders)
+    return {**own, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "COLUMNS": "120", **more}
 
 
 class Started:

@@ -22,6 +22,7 @@ import hypothesis  # noqa: E402 - its modules are compiled, too
 from ganatomy import invocation  # noqa: E402
 from tests import commands  # noqa: E402
 from tests.commands import Started, environment  # noqa: E402
+from tests.reached import sitecustomize  # noqa: E402, F401 - notes the errors that are reached, where asked to
 
 hypothesis.settings.register_profile("ci", derandomize=True)  # new examples are found at home
 if os.environ.get("CI"):

@@ -111,10 +111,8 @@ def _several(item: Any) -> list[Path]:
     return paths
 
 
-def _paths(text: Any) -> list[Path]:
+def _paths(text: str) -> list[Path]:
     """Return a path, or the run directories that a pattern matches, sorted."""
-    if not isinstance(text, str):
-        raise UserError(f"runs: {text!r} is no path; {FORM}")
     path = Path(text).expanduser()
     if path.exists() or not glob.has_magic(text):
         return [path]
@@ -142,7 +140,9 @@ def _arm(letter: str, paths: Sequence[Path]) -> Arm:
 def _same_task(letter: str, runs: Sequence[Finished]) -> None:
     tasks = {task_of(run.config) for run in runs}
     if len(tasks) > 1:
-        raise UserError(f"runs: {letter} holds runs of several tasks ({', '.join(sorted(tasks))})")
+        raise UserError(
+            f"runs: {letter} holds runs of several tasks ({', '.join(sorted(tasks))}); name runs of one"
+        )
 
 
 def task_of(config: Mapping[str, Any]) -> str:

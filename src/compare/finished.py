@@ -93,7 +93,9 @@ def read_finished(path: Path) -> Finished:
     except UserError:  # a damaged file, whose line names it
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"runs: {path}: its files do not hold a result ({error!r})") from error
+        raise UserError(
+            f"runs: {path}: its files do not hold a result ({error!r}); leave it out, or train it again"
+        ) from error
 
 
 def _keys(path: Path, name: str) -> dict[str, Any]:

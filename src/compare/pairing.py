@@ -68,7 +68,8 @@ def pair(first: Arm, other: Arm) -> Pair:
         )
     if not first.cases and not other.cases and first.tested and other.tested and first.tested != other.tested:
         raise UserError(
-            f"runs: {first.letter} and {other.letter} were tested on other data; nothing can be compared"
+            f"runs: {first.letter} and {other.letter} were tested on other data; "
+            "give runs with the same data and split"
         )
     digests = [(first.digest(case), other.digest(case)) for case in shared]
     differ = sum(bool(mine and theirs and mine != theirs) for mine, theirs in digests)

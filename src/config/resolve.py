@@ -61,7 +61,8 @@ def load(run: str | Path) -> Plain:
     try:
         text, content = checked(path)
         check_references(content)
-        lost = [key for key in SECTIONS if not isinstance(content.get(key), dict)]
+        sections = content if isinstance(content, dict) else {}
+        lost = [key for key in SECTIONS if not isinstance(sections.get(key), dict)]
         plain = {} if lost else to_plain(OmegaConf.load(io.StringIO(text)))
         refuse_references(plain)
     except (UserError, OmegaConfBaseException) as error:

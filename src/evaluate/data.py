@@ -57,7 +57,7 @@ class EvaluatedData(AppliedData):
         self.records["test"] = [record for record in usable if record.side != "target"]
         self.targets["test"] = [record for record in usable if self.has_target(record)]
         if not self.records["test"]:
-            raise UserError("data: no case is left without a grave fault")
+            raise UserError("data: no case is left without a grave fault; correct them, or name other data")
         shapes = [self.facts[record.case].shape for record in self.records["test"]]
         self.sliced = self.spatial_dims == 2 and any(len(shape) == 4 for shape in shapes)
         self._same_as_seen(loaded, chosen)

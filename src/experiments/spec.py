@@ -204,8 +204,8 @@ def _claim(number: int, node: ClaimSpec, spec: Spec) -> Claim:
 
 def _check(spec: Spec) -> None:
     """Check keys against each other."""
-    if len(set(spec.seeds)) < len(spec.seeds):
-        raise UserError("seeds: one is listed twice; remove it")
+    if twice := [seed for seed in spec.seeds if spec.seeds.count(seed) > 1]:
+        raise UserError(f"seeds: {twice[0]} is listed twice; list it once")
     for name in spec.figure.arms if spec.figure else []:
         if name not in spec.arms:
             raise UserError(f"figure.arms: no arm is called {name}{nearest(name, spec.arms)}")

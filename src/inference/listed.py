@@ -34,7 +34,7 @@ def listed(table: Path) -> tuple[list[list[Path | None]], list[str]]:
     key = f"input={table}"
     rows = rows_of(table, key)
     if not rows:
-        raise UserError(f"{key}: holds no rows")
+        raise UserError(f"{key}: holds no rows; name a file in each")
     if IMAGE not in rows[0][1]:
         raise UserError(f"{key}: has no column {IMAGE}; there are {', '.join(rows[0][1])}")
     found: dict[tuple[str, tuple[Path | None, ...]], None] = {}
@@ -99,7 +99,7 @@ def in_channels(
     if short is not None and not missing:
         raise UserError(
             f"input: {files[short][0]} and its others lack a channel, and the run takes all {channels}: it "
-            "was trained without data.missing=zero"
+            "was trained without data.missing=zero; add the file, or leave the case out"
         )
     return files, there
 

@@ -70,7 +70,7 @@ class Prediction:
             UserError: The prediction has no image, or the extension is another one than the input's.
         """
         if self._file is None:
-            raise UserError("this prediction has boxes and no image to save")
+            raise UserError("this prediction has boxes and no image to save; take its `boxes`")
         ending, content = self._file.returned()
         place = Path(path)
         if place.is_dir():

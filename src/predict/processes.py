@@ -62,7 +62,10 @@ def _listen(workers: Sequence[SpawnProcess], said: Any, total: int, report: Repo
         except queue.Empty:
             if not any(worker.is_alive() for worker in workers):
                 codes = ", ".join(str(worker.exitcode) for worker in workers)
-                raise UserError(f"processes: all ended before the last case (exit codes {codes})") from None
+                raise UserError(
+                    f"processes: all ended before the last case (exit codes {codes}); if memory ran out, "
+                    "give fewer; the same command does the rest"
+                ) from None
             continue
         if isinstance(message, Entry):
             report(message)

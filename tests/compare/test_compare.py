@@ -240,6 +240,7 @@ def test_what_cannot_be_compared_is_refused_in_a_line(tmp_path: Path, compare: I
     (run(tmp_path / "cut", values) / "scores.csv").write_text("case,dice\nx")
     (run(tmp_path / "odd", values) / "data.json").write_text("[]")
     (run(tmp_path / "formless", values) / "config.yaml").write_text("task: [1]\nmodel: {}")
+    (run(tmp_path / "strange", values) / "data.json").write_text('{"contents": {"test": 3}}')
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.csv").write_text("mine")
     before = sorted(tmp_path.rglob("*"))
@@ -261,6 +262,11 @@ def test_what_cannot_be_compared_is_refused_in_a_line(tmp_path: Path, compare: I
         ("a",): "runs: 1 found; give two or more",
         (): "runs: none given; give two or more",
         ("runs=[[],a]",): "runs: an arm without a run",
+        ("a",) * 27: "runs: 27 are too many to compare; give at most 26",
+        (
+            "runs=[[a,enhanced],elsewhere]",
+        ): "runs: A holds runs of several tasks (enhancement, segmentation); name runs of one",
+        ("a", "strange"): "runs: strange: its files do not hold a result (",
         ("a", "elsewhere", "scoers=all"): "scoers: no such key; did you mean 'scores'?",
         ("a", "elsewhere", "output=notes.html"): "output: notes.csv is there and was not written by compare",
         ("a", "elsewhere", "cases=-1"): "cases: ",

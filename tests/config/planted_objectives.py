@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ganatomy.adversarial import AdversarialLoss, Augment, DiscriminatorOutput, Penalty, Weight
+from ganatomy.errors import UserError
 
 
 class DualContrastive(AdversarialLoss):
@@ -219,3 +220,25 @@ class Blur(nn.Module):
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         return (output.mean() - target.mean()).abs() ** self.power
+
+
+class Refusing(DualContrastive):
+    """Their own classes may say what is wrong, too."""
+
+    def discriminator(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
+        raise UserError("my.file: is empty; fill it")
+
+
+class RefusingPenalty(LogitPull):
+    def forward(self, *given: object) -> Tensor:
+        raise UserError("my.file: is empty; fill it")
+
+
+class RefusingWeight(Steps):
+    def __call__(self, *given: object) -> float:
+        raise UserError("my.file: is empty; fill it")
+
+
+class RefusingAugment(Negative):
+    def forward(self, *given: object) -> tuple[Tensor, ...]:
+        raise UserError("my.file: is empty; fill it")

@@ -122,6 +122,7 @@ def test_arguments_and_places_are_checked(monkeypatch: pytest.MonkeyPatch) -> No
         ("CouplingNotDeclared", "set needs_whole_batch = True in the class, or take a mean over samples"),
         ("BrokenLoss", "BrokenLoss fails on logits [4, 1] (KeyError: 'scale')"),
         ("Vectors", "Vectors must return one scalar per player"),
+        ("Refusing", "my.file: is empty; fill it"),
     ],
 )
 def test_a_loss_is_held_to_what_it_declares(name: str, words: str, allowed: None) -> None:
@@ -140,6 +141,7 @@ def test_a_loss_is_held_to_what_it_declares(name: str, words: str, allowed: None
         ("PerSample", "PerSample must give one number, a tensor without dimensions, or None"),
         ("NoSuper", "NoSuper has no `every`; call super().__init__(every) in its __init__"),
         ("BrokenPenalty", "BrokenPenalty fails for a small discriminator (KeyError: 'scale')"),
+        ("RefusingPenalty", "my.file: is empty; fill it"),
     ],
 )
 def test_a_penalty_is_held_to_what_it_declares(name: str, words: str, allowed: None) -> None:
@@ -172,6 +174,8 @@ def test_a_penalty_that_declares_what_it_uses_is_taken(name: str, allowed: None)
         ("augment", "Cropped", "Cropped makes [4, 1, 16, 15] of [4, 1, 16, 16]; keep the shape"),
         ("augment", "AugmentWithoutSuper", "call super().__init__(policy, known, image_channels) in its"),
         ("augment", "BrokenAugment", "BrokenAugment fails on images [4, 1, 16, 16] (IndexError: list index"),
+        ("weight", "RefusingWeight", "my.file: is empty; fill it"),
+        ("augment", "RefusingAugment", "my.file: is empty; fill it"),
     ],
 )
 def test_a_weight_and_an_augmentation_are_tried(key: str, name: str, words: str, allowed: None) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from ganatomy.config.resolve import load, to_plain
+from ganatomy.config import resolve
+from ganatomy.config.resolve import load, resolve_config, to_plain, validate
 from ganatomy.errors import UserError
 from ganatomy.runs.directory import Run
 
@@ -59,3 +60,54 @@ def test_the_validations_that_choose_what_a_second_phase_begins_with_stay(
 def test_a_key_that_must_be_given_is_named() -> None:
     with pytest.raises(UserError, match=r"^run: is missing; give run=\.\.\."):
         to_plain(OmegaConf.create({"run": "???"}))
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["resume_force=true"], "resume_force: is true or false, and says something beside resume=DIR alone"),
+        (["resume=RUN", "resume_force=2"], "resume_force: is true or false"),
+        (
+            ["resume=RUN", "callbacks.nothing.at_all=2"],
+            "callbacks.nothing.at_all: no such key in .*config.yaml",
+        ),
+    ],
+)
+def test_what_a_resumption_cannot_mean_is_refused(
+    compose: Any, stopped: Path, words: list[str], line: str
+) -> None:
+    with pytest.raises(UserError, match=f"^{line}"):
+        resolve_config(
+            OmegaConf.merge(
+                compose(tiny=False),
+                OmegaConf.from_dotlist([word.replace("RUN", str(stopped)) for word in words]),
+            ),
+            words,
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("task: 2", "task"), ("", "task"), ("- 2", "task"), (None, "damaged disk")]
+)
+def test_a_damaged_configuration_is_no_run(
+    stopped: Path, text: str | None, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if text is None:
+
+        def broken(path: Path) -> None:
+            raise OSError(5, "damaged disk")
+
+        monkeypatch.setattr(resolve, "checked", broken)
+    else:
+        (stopped / "config.yaml").write_text(text)
+    with pytest.raises(
+        UserError, match=rf"config\.yaml: is damaged \(.*{reason}\); put it back as the run wrote"
+    ):
+        load(stopped)
+
+
+def test_images_of_noise_are_drawn_by_a_task_that_makes_some(compose: Any) -> None:
+    with pytest.raises(
+        UserError, match=r"^save_samples: this task makes no images of noise; set 0, or choose"
+    ):
+        validate(compose("task=enhancement", "save_samples=4", tiny=False))

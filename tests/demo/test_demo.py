@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import shutil
 import threading
 import time
 import urllib.error
@@ -13,6 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nibabel as nib
@@ -22,7 +24,8 @@ import uvicorn
 from PIL import Image
 
 from ganatomy.demo.answers import KEPT
-from ganatomy.demo.server import Page
+from ganatomy.demo.server import Page, serve
+from ganatomy.errors import UserError
 from ganatomy.inference.loaded import load_run
 from tests.data.io.dicom import make
 from tests.finished import OBLIQUE, blobs
@@ -103,6 +106,18 @@ def test_a_mistake_is_one_line(address: str, tmp_path: Path) -> None:
     asked.request("POST", "/predict", headers={"Content-Length": "1100000"})
     answer = asked.getresponse()
     assert answer.status == 413 and "larger than 1 MB" in json.load(answer)["error"]
+
+
+def test_several_images_are_no_answer_and_a_port_is_one_page_s(
+    address: str, scan: Path, tmp_path: Path
+) -> None:
+    code, found = posted(address, scan, shutil.copy(scan, tmp_path / "other.nii.gz"))
+    assert (code, found["error"]) == (400, "2 images were dropped; drop one, or one DICOM series")
+    port = int(address.rpartition(":")[2])
+    with pytest.raises(
+        UserError, match=f"^port={port}: is taken; give another, or port=0 for any that is free$"
+    ):
+        serve(SimpleNamespace(name="run"), port, 1.0)  # type: ignore[arg-type]
 
 
 def test_a_dropped_table_reads_no_other_file(address: str, scan: Path, tmp_path: Path) -> None:

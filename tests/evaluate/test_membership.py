@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ganatomy.data.records import Split
 from ganatomy.errors import UserError
 from ganatomy.evaluate.data import EvaluatedData
+from ganatomy.evaluate.membership import audit
 from ganatomy.evaluate.membership.attacks import attacked, restore_discriminator
 from ganatomy.evaluate.membership.audit import cases_of
 from ganatomy.evaluate.membership.told import Images, Told
@@ -168,3 +169,20 @@ def test_patients_without_labels_are_left_out(tmp_path: Path) -> None:
     run = trained(tmp_path / "run", *words, "data.subjects=24", "data.label_fraction=0.5")
     chosen, members = cases_of(load_run(run, "cpu"))
     assert len(members) == 4 and len(chosen.records) == 20
+
+
+@pytest.mark.parametrize("most", [19, 13, 1])
+def test_more_cases_than_are_audited_are_spread_over_all(
+    run: Path, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = load_run(run, "cpu")
+    everything, trained_on = cases_of(loaded)
+    monkeypatch.setattr(audit, "MOST", most)
+    chosen, members = cases_of(loaded)
+    assert len(members) == most and len(chosen.records) == 2 * most and members <= trained_on
+    for kind in (True, False):  # no two neighbours that are kept have more than one too many between them
+        cases = [record.case for record in everything.records if (record.case in trained_on) == kind]
+        places = [cases.index(record.case) for record in chosen.records if record.case in cases]
+        gaps = np.diff([-1, *places, len(cases)])
+        assert gaps[1:-1].size == 0 or gaps[1:-1].max() - gaps[1:-1].min() <= 1
+        assert gaps.max() <= len(cases) / most + 1

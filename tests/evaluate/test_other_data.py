@@ -13,6 +13,7 @@ import pytest
 
 from ganatomy.errors import UserError
 from ganatomy.evaluate.__main__ import folder_for
+from ganatomy.evaluate.cases import contents_of
 from ganatomy.evaluate.settings import EvaluateConfig
 from tests.evaluate.conftest import evaluated, pictures
 
@@ -93,6 +94,8 @@ REFUSED = {
     "data.intensity=range": "data.intensity: images are prepared",
     "data.patch=16": "data.patch: nothing is trained here",
     "data.channels=3": r"data.channels=3: the run has 1; leave it out",
+    "data.mask=auto": "data.mask=auto: the run has another region; name files, or leave it out",
+    "run=null": "run: name a finished run, as in run=runs/segmentation/DIR",
     "data.label=null": "6 of 6 cases have no label map to be scored against",
     "split=val": "split=val: these data have no such case",
     "twin=nowhere": "twin=nowhere: is no run directory",
@@ -194,3 +197,14 @@ def test_a_twin_stands_beside_with_paired_differences(folder_run: Folder, tmp_pa
     assert "level with its twin without a discriminator: Dice" in found.page
     gaps = [row for row in found.intervals if row["source"] == "this run - twin"]
     assert gaps and all(float(row[end]) == 0 for row in gaps for end in ("value", "low", "high"))
+
+
+def test_classes_of_other_data_alone_are_ignored(folder_run: Folder, tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"^ignore_classes: is for other data, data=\.\.\.; the run knows the classes"
+    ):
+        evaluated(tmp_path / "out", f"run={folder_run[0]}", "ignore_classes=[tumour]")
+    with pytest.raises(
+        UserError, match=r"^run=.*: has no data\.json that lists its cases; name a finished run$"
+    ):
+        contents_of(tmp_path)

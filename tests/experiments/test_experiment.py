@@ -16,6 +16,8 @@ import pytest
 import yaml
 from PIL import Image
 
+from ganatomy.errors import UserError
+from ganatomy.experiments.runner import alone
 from tests.conftest import TINY
 from tests.experiments.conftest import STUB, ran, start
 from tests.sweeps.conftest import wait_for
@@ -251,6 +253,21 @@ BAD: dict[str, tuple[list[str], dict[str, Any], str]] = {
         {"base": ["task=segmentation", "seed=3"]},
         "seed: is set by the experiment",
     ),
+    "a seed twice": (
+        ["small"],
+        {"seeds": [0, 1, 0]},
+        "seeds: 0 is listed twice; list it once",
+    ),
+    "a margin of the other kind": (
+        ["small"],
+        {"claims": [{"claim": "gan.test/x < twin.test/x", "within": 0.1}]},
+        "claims.0: `within` goes with ~, and `by` with < and >",
+    ),
+    "an arm that needs itself": (
+        ["small"],
+        {"base": ["task=segmentation", "task.window=${run:gan}"]},
+        "arms.gan: needs itself, by gan",
+    ),
     "a run of no arm": (
         ["small"],
         {"base": ["task=segmentation", "task.window=${run:gam}"]},
@@ -266,6 +283,14 @@ def test_bad_input_is_one_line(name: str, tmp_path: Path, small: Small) -> None:
     code, printed, said = ran(tmp_path, *words)
     assert code == 2 and line in said and len(said.splitlines()) == 1 and not printed, said
     assert not (folder / "results").exists() and not (tmp_path / "runs").exists()
+
+
+def test_two_commands_do_not_train_the_same_runs(tmp_path: Path) -> None:
+    line = r"is being run by another process; wait for it, or end it$"
+    with alone(tmp_path), pytest.raises(UserError, match=line), alone(tmp_path):
+        pass
+    with alone(tmp_path):  # once the first has ended
+        pass
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 
 import ganatomy
 from ganatomy.errors import UserError
+from ganatomy.inference.model import Prediction
 from tests.finished import OBLIQUE, blobs
 
 IMAGE = blobs(1, 24, 20) * 40_000
@@ -37,6 +39,8 @@ def test_tensors_and_views_are_arrays(model: ganatomy.Model) -> None:
         (IMAGE + 1j, {}, "image: an array .* of complex128 is no image"),
         (np.array([["a", "b"]]), {}, "image: an array .* is no image"),
         (np.zeros((0, 5)), {}, "image: an array .* is no image"),
+        (IMAGE[0], {}, r"image: an array of shape \(20,\) is not what the run takes: 2 axes"),
+        ("a.png", {"spacing": (1, 1)}, "spacing, affine: a.png is a file, which has its own; give them for"),
         (IMAGE * np.nan, {}, "480 of 480 values are NaN"),
         (VOLUME, {}, "spacing: is missing; the array of shape .* is taken for a volume"),
         (VOLUME, {"spacing": (1, 1)}, "spacing=.*: give mm along each of the 3 axes"),
@@ -62,3 +66,15 @@ def test_saving_takes_names_with_dots_and_no_folder(model: ganatomy.Model, tmp_p
         found.save(tmp_path)
     with pytest.raises(UserError, match=r"are \.png files"):
         found.save(tmp_path / "a.nii.gz")
+
+
+def test_one_image_is_answered_and_saved(model: ganatomy.Model, tmp_path: Path) -> None:
+    for name in "ab":
+        model(IMAGE).save(tmp_path / name)
+    with pytest.raises(UserError, match="holds 2 cases, not one; use `ganatomy predict` for many"):
+        model(tmp_path)
+    boxes: Any = SimpleNamespace(_file=None)
+    with pytest.raises(
+        UserError, match=r"^this prediction has boxes and no image to save; take its `boxes`$"
+    ):
+        Prediction.save(boxes, tmp_path / "c")

@@ -10,6 +10,7 @@ from PIL import Image
 
 from ganatomy.errors import UserError
 from ganatomy.inference.inputs import inputs, passed_over
+from ganatomy.inference.listed import in_channels
 from ganatomy.training.preprocessing import Preprocessing
 from tests.data.io.dicom import make
 
@@ -105,6 +106,7 @@ def test_a_table_names_files_anywhere(folder: Path, tmp_path: Path) -> None:
         ("case,image\nx,a/one.png\nx,b/one.png\n", "the case x has two rows with different files"),
         ("file\na/one.png\n", "has no column image; there are file"),
         ("image,age\na/one.png,3\n,4\n", "row 3 names no image"),
+        ("image\n", "holds no rows; name a file in each"),
     ],
 )
 def test_a_table_with_a_mistake_is_one_line(folder: Path, text: str, words: str) -> None:
@@ -136,3 +138,12 @@ def test_files_that_are_no_images_are_counted(folder: Path) -> None:
     assert "1 .pdf" in passed_over(inputs(GREY, folder))
     assert inputs(GREY, folder).passed.total() == before + 1  # type: ignore[union-attr]
     assert passed_over(inputs(GREY, folder / "a/one.png")) == ""
+
+
+def test_a_case_without_a_channel_that_the_run_needs_is_one_line() -> None:
+    found = [["a_t1.png", "a_t2.png"], ["b_t1.png", None]]
+    assert in_channels(found, False, 2, missing=True)[1] == [[], [True, False]]
+    with pytest.raises(
+        UserError, match=r"^input: b_t1.png and its others lack a channel, and the run takes all 2"
+    ):
+        in_channels(found, False, 2, missing=False)

@@ -118,12 +118,16 @@ class Decathlon(ListedFiles):
                 if isinstance(row, dict)
             ]
             if len(rows) < len(self.about["training"]):
-                raise UserError(f"{self.folder}/dataset.json: training lists cases without image and label")
+                raise UserError(
+                    f"{self.folder}/dataset.json: training lists cases without image and label; name both"
+                )
         cases = []
         for name, images, label in rows:
             files = [images] if isinstance(images, str) else images
             if not isinstance(label, str) or not isinstance(files, list) or not files:
-                raise UserError(f"{self.folder}/dataset.json: case {name or images} has no image and label")
+                raise UserError(
+                    f"{self.folder}/dataset.json: case {name or images} has no image and label; name both"
+                )
             files = [str(file).removeprefix("./") for file in files]
             cases.append((name or stem(files[0]), files, label.removeprefix("./")))
         return sorted(cases)

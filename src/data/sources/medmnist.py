@@ -62,7 +62,10 @@ class MedMnist(Files):
 
     def records(self) -> list[Record]:
         if self.arrays["train_images"].ndim - 1 - self._coloured() != self.spatial_dims:
-            raise UserError(f"data.spatial_dims={self.spatial_dims}: {self.name} is {5 - self.spatial_dims}D")
+            raise UserError(
+                f"data.spatial_dims={self.spatial_dims}: {self.name} is {5 - self.spatial_dims}D; "
+                f"set it to {5 - self.spatial_dims}"
+            )
         rows = {
             split: self.arrays[f"{split}_labels"].reshape(len(self.arrays[f"{split}_images"]), -1)
             for split in SPLITS
@@ -171,6 +174,8 @@ class MedMnist(Files):
                 f"{self.path}: is not there; put it there, or install medmnist to fetch it"
             ) from error
         except KeyError as error:
-            raise UserError(f"data.name={self.name}: medmnist has no such set") from error
+            raise UserError(
+                f"data.name={self.name}: medmnist has no such set; see its list, medmnist.INFO"
+            ) from error
         except (OSError, RuntimeError) as error:
             raise UserError(f"{self.path}: is not there and cannot be fetched ({error})") from error

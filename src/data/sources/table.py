@@ -214,9 +214,8 @@ class Table(ListedFiles):
         names = _names(row[self.box_class]) if self.box_class else [self.box_classes[0]]
         names = names * len(array) if len(names) == 1 else names
         if len(names) != len(array):
-            raise UserError(
-                f"{self.table}, row {number}: {len(array)} boxes, but {len(names)} of {self.box_class}"
-            )
+            found = f"{len(array)} boxes, but {len(names)} of {self.box_class}"
+            raise UserError(f"{self.table}, row {number}: {found}; give one for all, or one for each")
         classes = [self._place(name, tuple(self.box_classes), "box_classes", number) for name in names]
         return {"boxes": array.tolist(), "classes": classes}
 
@@ -234,7 +233,7 @@ class Table(ListedFiles):
 
     def _place(self, name: str, names: tuple[str, ...], key: str, number: int) -> int:
         if name not in names:
-            raise UserError(f"{self.table}, row {number}: {name} is not in data.{key}={list(names)}")
+            raise UserError(f"{self.table}, row {number}: {name} is not in data.{key}={list(names)}; add it")
         return names.index(name)
 
 

@@ -128,7 +128,11 @@ class Voc(ListedFiles):
             )
         except ValueError as error:
             turned = thing.find("robndbox") is not None
-            why = "is rotated (robndbox); write upright boxes (bndbox)" if turned else "lacks a coordinate"
+            why = (
+                "is rotated (robndbox); write upright boxes (bndbox)"
+                if turned
+                else "has no four numbers in its bndbox; write xmin, ymin, xmax and ymax"
+            )
             raise UserError(f"{path}: a box of {thing.findtext('name')} {why}") from error
         return [y1 - self.one_based, x1 - self.one_based, y2, x2]
 

@@ -82,7 +82,7 @@ def _entries(path: Path, fold: int | None) -> Iterator[Entry]:
 def _from_folder(path: Path) -> Iterator[Entry]:
     lists = sorted(p for p in path.glob("*.txt") if p.stem.lower() in NAMES)
     if not lists:
-        raise UserError(f"{path}: holds none of train.txt, val.txt and test.txt")
+        raise UserError(f"{path}: holds none of train.txt, val.txt and test.txt; write them, a name a line")
     for file in lists:
         try:
             lines = file.read_text(encoding="utf-8-sig").splitlines()

@@ -113,14 +113,17 @@ class Splitting:
         place |= {subject: given[subject] for subject in turn if subject in given}
         if len(set(place.values())) < self.folds:
             raise UserError(
-                f"data.folds={self.folds}: {len(turn)} subjects make only {len(set(place.values()))} folds"
+                f"data.folds={self.folds}: {len(turn)} subjects make only {len(set(place.values()))} folds; "
+                "give fewer folds, or more subjects"
             )
         rest = [subject for subject in turn if place[subject] != self.fold]
         train, val, _ = self.shares
         count = max(1, round(len(rest) * val / (train + val))) if val else 0
         held = spread(rest, min(count, len(rest)))
         if len(held) >= len(rest):
-            raise UserError(f"data.folds={self.folds}: {len(turn)} subjects leave none to train on")
+            raise UserError(
+                f"data.folds={self.folds}: {len(turn)} subjects leave none to train on; give more subjects"
+            )
         split: dict[str, Split] = {
             subject: "test" if place[subject] == self.fold else "val" if subject in held else "train"
             for subject in turn
@@ -136,7 +139,10 @@ class Splitting:
                 f"{few(without_fold)}; give each one"
             )
         if torn := [r.case for r in records if r.fold is not None and r.fold != given[r.subject]]:
-            raise UserError(f"data.given_fold: {torn[0]} is in another fold than the rest of its subject")
+            raise UserError(
+                f"data.given_fold: {torn[0]} is in another fold than the rest of its subject; give a "
+                "subject one fold"
+            )
         if given and not set(given.values()) <= set(range(self.folds or 0)):
             raise UserError(
                 f"data.folds={self.folds}: data.given_fold holds {min(given.values())} to "

@@ -62,7 +62,7 @@ class Patches:
         shape = picture(case).shape[1:]
         size = (self.size,) * len(shape) if isinstance(self.size, int) else tuple(self.size)
         if len(size) != len(shape):
-            raise UserError(f"data.patch={list(size)}: the network has {len(shape)} dimensions")
+            raise UserError(f"data.patch={list(size)}: the network has {len(shape)} dimensions; give as many")
         rng = np.random.default_rng(seed)
         start = self._start(case, z, np.array(shape), np.array(size), rng)
         return cropped(case, start, size)

@@ -169,7 +169,9 @@ class Preparation:
     def _per_axis(wanted: Sequence[float | None], present: Sequence[float], key: str) -> list[float]:
         """Return numbers for all axes; axes without one (the slice axis, or null) keep their own."""
         if len(wanted) > len(present):
-            raise UserError(f"data.{key}={list(wanted)}: the images have {len(present)} dimensions")
+            raise UserError(
+                f"data.{key}={list(wanted)}: the images have {len(present)} dimensions; give as many"
+            )
         rest = [None] * (len(present) - len(wanted))
         return [old if new is None else new for new, old in zip([*wanted, *rest], present, strict=True)]
 

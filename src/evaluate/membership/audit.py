@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ganatomy.data.splits.split import spread
 from ganatomy.errors import UserError
 from ganatomy.evaluate.cases import Chosen, contents_of, own_cases
 from ganatomy.evaluate.data import EvaluatedData
@@ -97,5 +98,8 @@ def cases_of(loaded: LoadedRun) -> tuple[Chosen, set[str]]:
     known = [record for record in everything.records if record.subject not in unused]
     members = [record for record in known if record.case in contents["train"]]
     others = [record for record in known if record.case not in contents["train"]]
-    kept = [kind[:: -(-len(kind) // MOST) or 1] for kind in (members, others)]
-    return replace(everything, records=[*kept[0], *kept[1]]), {record.case for record in kept[0]}
+    chosen, rest = (
+        spread([record.case for record in kind], min(MOST, len(kind))) for kind in (members, others)
+    )
+    records = [record for record in [*members, *others] if record.case in chosen | rest]
+    return replace(everything, records=records), chosen

@@ -50,7 +50,7 @@ class Judged:
 
     def __init__(self, loaded: LoadedRun, files: Originals | None) -> None:
         if not isinstance(loaded.task.members, Members):
-            raise UserError(f"run={loaded.path}: was loaded without doubt")
+            raise UserError(f"run={loaded.path}: was loaded without doubt; load it with doubt=true")
         self.task, self.members, self.files = loaded.task, loaded.task.members, files
         self.calibration = LabelCalibration(loaded.preprocessing.label_classes or ("background", "1"))
         self.doubts: dict[str, dict[str, float]] = {}

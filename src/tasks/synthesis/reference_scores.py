@@ -8,9 +8,22 @@ from torch import Tensor
 
 from ganatomy.baselines.synthesis import trivial_images
 from ganatomy.data.datamodule import DataModule
+from ganatomy.errors import UserError
+from ganatomy.metrics.synthesis.distance import NEIGHBOURHOOD
 from ganatomy.metrics.synthesis.planes import central_planes
 from ganatomy.metrics.synthesis.scores import SCORES, SetScores
 from ganatomy.tasks.shared.cohort import sample_training_images
+
+
+def check_images(data: DataModule) -> None:
+    """Raise UserError for patches, and for images that are smaller than what their score compares."""
+    if data.patches is not None:
+        raise UserError("data.patch: synthesis needs whole images; set data.patch=null and a data.size")
+    if min(data.shape) < NEIGHBOURHOOD:
+        sides = "x".join(map(str, data.shape))
+        raise UserError(
+            f"data.size: images of {sides} cannot be scored; give sides of {NEIGHBOURHOOD} or more"
+        )
 
 
 def all_references(set_scores: SetScores, data: DataModule, max_images: int, seed: int) -> dict[str, float]:

@@ -110,9 +110,8 @@ class SynthesisTask(AdversarialTask):
 
     @staticmethod
     def network_arguments(data: DataModule) -> dict[str, dict[str, Any]]:
-        """Return channels, sides and classes for each player; UserError for data in patches."""
-        if data.patches is not None:
-            raise UserError("data.patch: synthesis needs whole images; set data.patch=null and a data.size")
+        """Return channels, sides and classes for each player; UserError for data that cannot be scored."""
+        reference_scores.check_images(data)
         own, masks = data.channels, 0 if data.first_without("label") else len(data.mask_classes)
         shared = {"size": list(data.shape), "classes": len(data.image_classes)}
         return {

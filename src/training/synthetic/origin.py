@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganatomy.data.io.text_tables import rows_of
 from ganatomy.data.summary import content_hash
 from ganatomy.errors import UserError
 from ganatomy.runs.integrity.checked import read_file
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from ganatomy.data.datamodule import DataModule
 
 KEY = "synthetic"
-ALIKE = ("spatial_dims", "size", "resize", "spacing", "orientation")
-"""Keys of `data` that decide how large anatomy is in an image, and where it points."""
+ALIKE = ("channels", "spatial_dims", "size", "resize", "spacing", "orientation")
+"""Keys of `data` that decide what an image holds, how large anatomy is in it, and where it points."""
 SPLIT = ("split", "split_seed", "folds", "fold", "split_file", "label_fraction")
 """Keys of `data` that decide who trains."""
 SCALED = ("zscore", "percentile", "range")
@@ -110,9 +111,12 @@ class Origin:
 
 
 def columns_of(folder: Path) -> list[str]:
-    """Return the columns of index.csv."""
-    with (folder / "index.csv").open(encoding="utf-8") as file:
-        return file.readline().strip().split(",")
+    """Return the columns of index.csv; UserError for a table that cannot be read or names no image."""
+    where = f"{KEY}: {folder / 'index.csv'}"
+    rows = rows_of(folder / "index.csv", where)
+    if not rows:
+        raise UserError(f"{where}: names no image; draw the images again")
+    return list(rows[0][1])
 
 
 def origin_of(typed: str) -> Origin:

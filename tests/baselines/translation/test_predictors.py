@@ -252,3 +252,11 @@ def test_quantiles_that_fall_and_channels_that_are_not_there_are_refused(
     for key, value in (("source", kept["source"][:, ::-1]), ("channel", kept["channel"] + 1)):
         with pytest.raises(UserError, match="histogram"):
             restored("histogram", kept | {key: value})
+
+
+def test_a_histogram_that_is_no_map_is_refused(states: dict[str, dict[str, np.ndarray]]) -> None:
+    kept = states["histogram"]
+    with pytest.raises(UserError, match="histogram has quantiles that fall"):
+        restored("histogram", kept | {"source": kept["source"][:, ::-1]})
+    with pytest.raises(UserError, match="histogram takes a channel that images of 1 do not have"):
+        restored("histogram", kept | {"channel": kept["channel"] + 1})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from ganatomy.config.compose import composed
+from ganatomy.config.compose import composed, parsed
 from ganatomy.config.mistakes.overrides import replacing, trouble
 from ganatomy.errors import UserError
 
@@ -111,3 +111,18 @@ def test_sweeps_and_experiments_say_the_same(word: str) -> None:
     with pytest.raises(UserError) as refused:
         composed([word])
     assert str(refused.value) == trouble([word])
+
+
+@pytest.mark.parametrize(
+    ("word", "line"),
+    [
+        ("~data", "~data: only key=value and group=choice may stand here"),
+        ("seed=1,2", "seed=1,2: only key=value and group=choice may stand here"),
+        ("model@x=unet", "model@x=unet: only key=value and group=choice may stand here"),
+        ("a=[", "a: the [ is never closed; type it whole, in quotes: 'a=[...'"),
+    ],
+)
+def test_words_of_a_file_set_one_value_each(word: str, line: str) -> None:
+    with pytest.raises(UserError) as refused:
+        parsed(["seed=2", word])
+    assert str(refused.value) == line

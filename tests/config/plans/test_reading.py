@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ganatomy.config.compose import composed
+from ganatomy.config.plans import reading
 from ganatomy.config.plans.grammar import text_of
 from ganatomy.config.plans.reading import expanded, read_plan
 from ganatomy.errors import UserError
@@ -83,14 +84,33 @@ def test_words_of_a_plan_are_not_added_twice(plan: Path) -> None:
         ("trainer: {max_steps: 30}", "trainer: 30", "trainer: must be a section"),
         ("plan_for: {dims: 2, channels: 1}", "plan_for: brain", "plan_for: must be a section"),
         ("size: 32", "size: [32", "plan.yaml: line 9: is no plain YAML"),
+        (
+            "override /data: brain",
+            "segmentation",
+            "defaults: 'segmentation' is no choice; write `override /task",
+        ),
+        (PLAN, "30", "plan.yaml: holds no sections"),
+        ("# reasons", "# \udcff", "plan.yaml: is no plain YAML .*utf-8"),
     ],
-    ids=["places", "secrets", "environment", "groups", "no section", "what for", "no YAML"],
+    ids=[
+        *("places", "secrets", "environment", "groups", "no section", "what for", "no YAML"),
+        *("no choice", "a number", "no text"),
+    ],
 )
 def test_what_is_no_plan_is_refused(plan: Path, before: str, after: str, line: str) -> None:
-    plan.write_text(PLAN.replace(before, after))
+    plan.write_bytes(PLAN.replace(before, after).encode(errors="surrogateescape"))
     with pytest.raises(UserError, match=f"plan: .*{line}") as refused:
         read_plan(plan)
     assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_plan_on_a_broken_disk_is_one_line(plan: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(path: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(reading, "checked", broken)
+    with pytest.raises(UserError, match=r"^plan: .*plan\.yaml cannot be read \(.*Input/output error\)$"):
+        read_plan(plan)
 
 
 def test_keys_that_train_does_not_know_are_named_with_the_nearest(plan: Path) -> None:

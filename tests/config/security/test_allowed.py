@@ -258,6 +258,10 @@ def test_weights_are_not_downloaded(value: object) -> None:
     }
     with pytest.raises(UserError, match=r"^g\.pretrained: DenseNet121 would download or read weights"):
         check_targets({**node, "pretrained": True}, "g")
+    with pytest.raises(
+        UserError, match=r"^g: DenseNet121 would download or read weights; take pretrained out"
+    ):
+        check_targets({**node, "pretrained_on": "x"}, "g")
 
 
 UNET = {"_target_": "monai.networks.nets.UNet", "spatial_dims": 2, "in_channels": 1, "out_channels": 1}

@@ -16,7 +16,7 @@ import yaml
 
 from ganatomy.config.compose import composed
 from ganatomy.config.resolve import load
-from ganatomy.config.security.elsewhere import MOST_VALUES, check_file, check_references, checked
+from ganatomy.config.security.elsewhere import MOST_BYTES, MOST_VALUES, check_file, check_references, checked
 from ganatomy.errors import UserError
 from ganatomy.experiments.pinned import Pinned
 from ganatomy.experiments.spec import read
@@ -140,6 +140,9 @@ def test_a_run_directory_may_refer_to_its_own_keys(run: Callable[[str], Path]) -
 def test_a_large_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(f"a: [{'1, ' * (MOST_VALUES // 50)}]\n")
     assert len(checked(tmp_path / "x.yaml").content["a"]) > 9000
+    (tmp_path / "x.yaml").write_text("#" * (MOST_BYTES + 1))
+    with pytest.raises(UserError, match=r"^is larger than 5 MB, so it is no configuration$"):
+        checked(tmp_path / "x.yaml")
 
 
 HYDRA = {

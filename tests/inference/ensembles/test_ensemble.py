@@ -196,6 +196,8 @@ def test_runs_that_do_not_belong_together_are_named(finished: Finished) -> None:
         check_together([first, first])
     with pytest.raises(UserError, match=r"mirror_axes=\[0, 5\]: choose among \[0, 1\]"):
         ensemble([first], mirror_axes=[0, 5])
+    with pytest.raises(UserError, match=r"^samples=-1: must be 0 \(no dropout\) or more$"):
+        ensemble([first], samples=-1)
     with pytest.raises(UserError, match="names no run"):
         load_runs([])
 

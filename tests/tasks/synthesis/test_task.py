@@ -19,13 +19,13 @@ from ganatomy.adversarial.augment.diffaugment import DiffAugment
 from ganatomy.config.resolve import load, validate
 from ganatomy.errors import UserError
 from ganatomy.metrics.synthesis import imagenet
-from ganatomy.metrics.synthesis.distance import sliced_wasserstein
+from ganatomy.metrics.synthesis.distance import SlicedWasserstein, sliced_wasserstein
 from ganatomy.optim.schedules import BurnIn, DecayAtEnd
 from ganatomy.tasks.shared.cohort import sample_training_images
 from ganatomy.tasks.shared.fixed_noise import fixed_noise, row_names
 from ganatomy.tasks.synthesis.memorisation import training_images
 from ganatomy.tasks.synthesis.normalisation import Normalisation
-from ganatomy.tasks.synthesis.reference_scores import training_planes
+from ganatomy.tasks.synthesis.reference_scores import check_images, training_planes
 from ganatomy.tasks.synthesis.sampler import Sampler, TrainingMaps
 from ganatomy.training import preflight
 from tests.test_resume import assert_same_end, run_until
@@ -412,6 +412,17 @@ def test_refused_in_one_line(prepared: Any, words: list[str], message: str) -> N
         _, task = prepared(*own, *words)
         task.configure_optimizers()
     assert message in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+def test_images_without_a_neighbourhood_are_refused() -> None:
+    """The score compares squares of 7x7, and of a smaller image there is none."""
+    smallest: Any = SimpleNamespace(patches=None, shape=(7, 9))
+    check_images(smallest)
+    SlicedWasserstein(torch.rand(2, 1, *smallest.shape))
+    with pytest.raises(
+        UserError, match=r"^data.size: images of 6x24 cannot be scored; give sides of 7 or more$"
+    ):
+        check_images(SimpleNamespace(patches=None, shape=(6, 24)))  # type: ignore[arg-type]
 
 
 def test_the_cohort_of_comparison_is_the_one_that_is_trained_on(prepared: Any) -> None:

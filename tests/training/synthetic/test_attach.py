@@ -191,6 +191,22 @@ def test_a_folder_that_generate_wrote_serves_if_its_masks_are_of_the_training(
         joined(f"synthetic={tmp_path / 'train_images'}", "data.split_seed=1")
 
 
+@pytest.mark.parametrize("mark", [",", ";"])
+def test_an_index_that_a_spreadsheet_wrote_again_is_read(
+    mark: str, spade: Path, joined: Any, tmp_path: Path
+) -> None:
+    """With every cell in quotes, a mark of the byte order, and this separator."""
+    kept = shutil.copytree(spade, tmp_path / "spade")
+    path = kept / "synthetic/index.csv"
+    rows = list(csv.reader(path.open()))
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file, delimiter=mark, quoting=csv.QUOTE_ALL).writerows(rows)
+    assert (
+        joined(f"synthetic={kept}")[0].cfg.synthetic_hash
+        == joined(f"synthetic={spade}")[0].cfg.synthetic_hash
+    )
+
+
 def test_other_images_than_the_run_began_with_are_refused(spade: Path, joined: Any, tmp_path: Path) -> None:
     kept = shutil.copytree(spade, tmp_path / "spade")
     first = joined(f"synthetic={kept}")[0].cfg.synthetic_hash
@@ -205,12 +221,15 @@ def test_other_images_than_the_run_began_with_are_refused(spade: Path, joined: A
     ("change", "words", "line"),
     [
         ("", ["data.size=16"], "has data.size=32, this run 16; make them equal"),
+        ("", ["data.channels=3"], "has data.channels=1, this run 3; make them equal"),
         ("masks", [], "has no label maps, which this task needs"),
         ("mask", [], "1 of 10 images cannot be used: .*0003.png: is not there; draw them again"),
         ("value", [], "1 of 10 images cannot be used: .*0003.png: .* 7"),
         ("images", [], "holds no synthetic images; write some with resume="),
         ("provenance", [], "provenance.json: is damaged"),
         ("index", [], "index.csv: is missing; draw the images again"),
+        ("rows", [], "index.csv: names no image; draw the images again"),
+        ("text", [], r"index.csv: is not UTF-8 \(byte 0\); save it as UTF-8"),
         ("classes", [], r"has the classes \['background', 'cyst'\], this run"),
         ("", ["synthetic=nowhere"], "nowhere is no folder of synthetic images"),
         ("", ["synthetic_share=0"], "synthetic_share"),
@@ -235,6 +254,10 @@ def test_a_mistake_is_one_clear_line(
         (there / "provenance.json").write_text("{")
     elif change == "index":
         (there / "index.csv").unlink()
+    elif change == "rows":
+        (there / "index.csv").write_text("image,label\n")
+    elif change == "text":
+        (there / "index.csv").write_bytes(b"\xff\xfei\x00m\x00")
     elif change == "classes":
         about = json.loads((kept / "data.json").read_text())
         (kept / "data.json").write_text(json.dumps(about | {"classes": ["background", "cyst"]}))

@@ -1,0 +1,44 @@
+"""Networks refuse numbers that they cannot be built with, by the name of the argument."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from torch import nn
+
+from ganatomy.errors import UserError
+from ganatomy.networks.image_to_image.centernet import CenterNet
+from ganatomy.networks.image_to_image.denoisers import ConvDenoiser, RedCnn
+from ganatomy.networks.image_to_image.super_resolution import SrResNet
+from ganatomy.networks.image_to_image.unet import UNet
+from ganatomy.networks.noise_to_image.dcgan import levels
+from ganatomy.networks.patch_projection import PatchProjection
+
+
+@pytest.mark.parametrize(
+    ("ask", "line"),
+    [
+        (lambda: CenterNet(2, 1, ["a"], nn.Identity(), stride=3), "stride: 3; choose 1, 2 or 4"),
+        (
+            lambda: ConvDenoiser(2, 1, 2, residual=True),
+            "residual: 2 channels cannot be added to 1; set residual=false",
+        ),
+        (
+            lambda: UNet(2, 1, 2, (4, 8), residual=True),
+            "residual: 2 channels cannot be added to 1; set residual=",
+        ),
+        (lambda: RedCnn(2, 1, 2), "out_channels: 2 channels cannot be added to 1; try model=pix2pix"),
+        (lambda: SrResNet(2, 1, 2), "out_channels: 2 channels cannot be added to 1; try model=pix2pix"),
+        (lambda: levels([7, 64]), "size: images of 7x64 are too small; give sides of 8 or more"),
+        (
+            lambda: PatchProjection.arguments_beside({"layers": [0]}, {}),
+            "model.generator.translator: there is none, but PatchProjection projects its features; add it",
+        ),
+    ],
+)
+def test_an_argument_that_cannot_be(ask: Callable[[], Any], line: str) -> None:
+    with pytest.raises(UserError) as refused:
+        ask()
+    assert str(refused.value).startswith(line)
