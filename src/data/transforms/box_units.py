@@ -32,7 +32,8 @@ def in_voxels(boxes: np.ndarray, units: str, grid: Grid) -> np.ndarray:
         grid: Grid of the image.
     """
     if units == "relative":
-        return np.multiply(boxes, np.tile(grid.shape, 2))
+        shares: np.ndarray = boxes * np.tile(grid.shape, 2)
+        return shares
     if units in WORLD:
         low, high = np.split(boxes, 2, axis=1)
         if units == "LPS":

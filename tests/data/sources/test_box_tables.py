@@ -259,7 +259,7 @@ WRONG: list[tuple[list[dict[str, Any]], dict[str, Any], str]] = [
     ([ROW], {"box_units": "LPS"}, r"boxes in mm need x, y and z"),
     ([ROW], {"box_units": "mm"}, r"data\.box_units=mm: choose"),
     ([ROW], {"box_order": "xywh"}, r"the names do not tell"),
-    ([{"image": "p1", "b": "[3,4,10,2]"}], {"boxes": "b"}, r"3, 4, 10, 2 is no lower and upper corner"),
+    ([{"image": "p1", "b": "[3,4,10,2]"}], {"boxes": "b"}, r"3, 4, 10, 2, are no lower and upper corner"),
     ([ROW | {"who": 1}, ROW | {"who": 2}], {"subject": "who"}, r"rows 2 and 3.*its subject is 1 and 2"),
     ([ROW], {"boxes": None, "image": "nowhere"}, r"if a row is a box, set data\.boxes=auto"),
     ([ROW | {"class": "c"}], {"box_classes": ["a"]}, r"row 2: c is not in data\.box_classes"),

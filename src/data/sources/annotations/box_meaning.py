@@ -12,6 +12,8 @@ from ganatomy.data.transforms.box_units import UNITS, WORLD
 from ganatomy.errors import UserError, one_of
 
 AUTO = "auto"
+SWAPPED = 0.2
+"""From this share of lists that are no lower and upper corner on, they may be something else."""
 ARRAY = "array"
 """Order of six numbers in a list: lower corner, upper corner, in the order of the array's axes."""
 
@@ -46,23 +48,23 @@ def order_of(boxes: Sequence[Sequence[float]], form: BoxColumns | None, settings
 
     Args:
         boxes: Numbers of each box.
-        form: What the columns hold; None for a column of lists, which hold corners unless one contradicts.
+        form: What the columns hold; None for a column of lists, which hold corners unless many contradict.
         settings: Settings of the table.
 
     Raises:
-        UserError: A list is no pair of corners.
+        UserError: Many lists are no pair of corners.
     """
     if form is not None or settings.order is not None:
         return form.order if form is not None else str(settings.order)
     if any(len(box) == 6 for box in boxes):
         return ARRAY
-    for box in boxes:
-        if box[2] < box[0] or box[3] < box[1]:
-            shown = ", ".join(f"{value:g}" for value in box)
-            raise UserError(
-                f"{settings.table}: the box {shown} is no lower and upper corner; say what the numbers are: "
-                "data.box_order=xyxy (corners; such a box is left out), xywh (corner, sides) or cxcywh"
-            )
+    swapped = [box for box in boxes if box[2] < box[0] or box[3] < box[1]]
+    if len(swapped) >= max(1, SWAPPED * len(boxes)):
+        shown = ", ".join(f"{value:g}" for value in swapped[0])
+        raise UserError(
+            f"{settings.table}: {len(swapped)} of {len(boxes)} boxes, such as {shown}, are no lower and "
+            "upper corner; say what they are: data.box_order=xyxy (these are left out), xywh or cxcywh"
+        )
     return "xyxy"
 
 
