@@ -139,19 +139,29 @@ class Table(ListedFiles):
     def _unlisted(self, records: Sequence[Record]) -> tuple[list[Record], list[Fault]]:
         """Return the images without a row, if they are to count as images without boxes, and a note."""
         used = {role: [file for record in records for file in files_of(record, role)] for role in ROLES}
-        others = self.named.others(used.pop("image"), [file for files in used.values() for file in files])
+        named, used_otherwise = used.pop("image"), [file for files in used.values() for file in files]
+        others, apart = self.named.others(named, used_otherwise)
+        notes = []
+        if apart:
+            words = (
+                f"{len(apart)} images in other folders have no row in {self.table} ({few(apart)}) and are not"
+            )
+            notes.append(
+                Fault("", "no row", f"{words} looked at; data.where='*/*' names all places", grave=False)
+            )
         if not others:
-            return [], []
+            return [], notes
         key, words = "data.missing_label", f"{len(others)} images have no row in {self.table} ({few(others)})"
         if self.missing_label != "background":
             words += f" and are left out; {key}=background takes them as images without boxes"
-            return [], [Fault("", "no row", words, grave=False)]
-        named = ("label", "target", "mask", "kind", "subject", "given_split", "given_fold", "case")
-        if lacks := [key for key in named if self._columns(key)]:
+            return [], [*notes, Fault("", "no row", words, grave=False)]
+        roles = ("label", "target", "mask", "kind", "subject", "given_split", "given_fold", "case")
+        if lacks := [role for role in roles if self._columns(role)]:
             raise UserError(f"{key}=background: {words}, so no {lacks[0]} (data.{lacks[0]}); give them rows")
         blank: dict[str, Any] = {"boxes": [], "classes": []}
         made = [Record(case_of(file), case_of(file), None, {"image": [file]} | blank) for file in others]
-        return made, [Fault("", "no row", f"{words} and count as images without boxes", grave=False)]
+        words += " and count as images without boxes"
+        return made, [*notes, Fault("", "no row", words, grave=False)]
 
     def _record(
         self, row: dict[str, Any], number: int, boxes: Mapping[str, Any] = MappingProxyType({})

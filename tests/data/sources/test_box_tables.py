@@ -234,6 +234,14 @@ def test_what_the_table_does_not_say_is_told(painted):
     assert "2 images have no row in t.csv (images/p2.png, images/p3.png) and are left out" in words
     source = table(painted, rows, missing_label="background")
     assert [r.case for r in source.records()] == ["images_p1", "images_p2", "images_p3"]
+    (painted / "more").mkdir()
+    Image.fromarray(np.eye(9).astype(np.uint8)).save(painted / "more/p9.png")
+    told = [fault.words for record in table(painted, rows).records() for fault in record.problems]
+    assert any(
+        words.startswith("1 images in other folders have no row in t.csv (more/p9.png)") for words in told
+    )
+    every = table(painted, rows, missing_label="background", where="*/*").records()
+    assert len(every) == 4
     with pytest.raises(UserError, match=r"no subject \(data\.subject\); give them rows"):
         table(painted, [rows[0] | {"who": 1}], missing_label="background", subject="who").records()
 

@@ -16,6 +16,8 @@ from ganatomy.errors import UserError
 
 SLACK = 0.01
 """Fraction of the image by which rounded numbers may leave it."""
+ROUNDED = 2e-6
+"""Distance from the edge of the image that the usual six digits leave to a box that ends there."""
 LISTS = ("classes.txt", "obj.names", "labels.txt")
 """Files with a class name in each line, as LabelImg, Darknet and CVAT write them."""
 
@@ -78,8 +80,9 @@ def _object(cells: Sequence[str], place: str, keypoints: bool) -> Drawn:
         x, y = np.array(numbers).reshape(-1, 2).T
         box = [float(v) for v in (y.min(), x.min(), y.max(), x.max())]
         return Drawn(int(number), box, numbers)
-    box = corners(np.array([fractions]), "cxcywh", "relative")[0].tolist()
-    return Drawn(int(number), box, scored=len(numbers) == 5)
+    box = corners(np.array([fractions]), "cxcywh", "relative")[0]
+    box = np.where(np.abs(box - box.round()) < ROUNDED, box.round(), box)
+    return Drawn(int(number), box.tolist(), scored=len(numbers) == 5)
 
 
 @dataclass(frozen=True)

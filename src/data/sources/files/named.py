@@ -66,16 +66,20 @@ class NamedImages:
             )
         return found[0] if found else name
 
-    def others(self, named: Collection[str], used: Collection[str]) -> list[str]:
-        """Return images that a table does not name: those of the pattern, or beside the ones it names.
+    def others(self, named: Collection[str], used: Collection[str]) -> tuple[list[str], list[str]]:
+        """Return images that a table does not name: those it may mean, and those in other folders.
+
+        It may mean the images of the pattern; without one, those beside images that it names.
 
         Args:
             named: Images that it names.
             used: Files that it names as something else.
         """
         known = {*named, *used}
-        places = {PurePosixPath(file).parent for file in named}
-        return [
-            file for file in self.files
-            if file not in known and (self.where or PurePosixPath(file).parent in places)
-        ]  # fmt: skip
+        left = [file for file in self.files if file not in known]
+        if self.where:
+            return left, []
+        places, endings = {PurePosixPath(file).parent for file in named}, set(map(suffix, named))
+        beside = [file for file in left if PurePosixPath(file).parent in places]
+        apart = [f for f in left if suffix(f) in endings and PurePosixPath(f).parent not in places]
+        return beside, apart
