@@ -11,9 +11,16 @@ from typing import Any, ClassVar
 from ganatomy.data.io.text_tables import refuse_hidden, rows_of, word
 from ganatomy.data.problems import blamed, few, files_of, own_files
 from ganatomy.data.records import Fault, Record, Side
-from ganatomy.data.sources.annotations.box_columns import CLASSES, IMAGES, holds_boxes, known_column
+from ganatomy.data.sources.annotations.box_columns import (
+    CLASSES,
+    IMAGES,
+    PATIENTS,
+    holds_boxes,
+    known_column,
+    plain,
+)
 from ganatomy.data.sources.annotations.box_meaning import AUTO, BoxSettings
-from ganatomy.data.sources.annotations.box_rows import BoxRows, joined
+from ganatomy.data.sources.annotations.box_rows import BoxRows, Rows, joined
 from ganatomy.data.sources.files.claims import ROLES
 from ganatomy.data.sources.files.listed import ListedFiles
 from ganatomy.data.sources.files.named import NamedImages
@@ -100,7 +107,7 @@ class Table(ListedFiles):
             for numbers in joined(rows, image, once, self.table)
         ]
         unlisted, notes = self._unlisted(records) if len(image) == 1 else ([], [])
-        return self.completed([*records, *unlisted], [*found.notes(rows), *notes])
+        return self.completed([*records, *unlisted], [*found.notes(rows), *self._whose(rows, image), *notes])
 
     def _rows(self) -> list[tuple[int, dict[str, Any]]]:
         path = self.folder / self.table
@@ -135,6 +142,14 @@ class Table(ListedFiles):
         if not kept:
             raise UserError(f"data.keep={dict(self.keep)}: keeps no row of {self.table}")
         return kept
+
+    def _whose(self, rows: Rows, image: Sequence[str]) -> list[Fault]:
+        """Return a note if a column seems to hold the patients, and nothing says so."""
+        left = [c for c in rows[0][1] if c not in image and plain(c) in PATIENTS.split()]
+        if self.subject or not left:
+            return []
+        words = f"{self.table}: if {left[0]} is the patient, data.subject={left[0]} keeps one in one split"
+        return [Fault("", "patients", words, grave=False)]
 
     def _unlisted(self, records: Sequence[Record]) -> tuple[list[Record], list[Fault]]:
         """Return the images without a row, if they are to count as images without boxes, and a note."""

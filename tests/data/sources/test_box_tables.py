@@ -246,6 +246,15 @@ def test_what_the_table_does_not_say_is_told(painted):
         table(painted, [rows[0] | {"who": 1}], missing_label="background", subject="who").records()
 
 
+def test_patients_that_nobody_names_are_told(painted):
+    def told(**how: Any) -> str:
+        source = table(painted, [{"image": "p1", "Patient ID": 1} | from_zero(*PAINTED["p1"][0])], **how)
+        return " ".join(fault.words for fault in source.records()[0].problems)
+
+    assert "data.subject=Patient ID keeps one in one split" in told()
+    assert "data.subject" not in told(subject="Patient ID")
+
+
 def test_sizes_that_the_table_states_are_held_against_the_pictures(painted):
     rows = [{"image": "p1"} | tensorflow(*PAINTED["p1"][0]) | {"width": HEIGHT, "height": WIDTH}]
     source = table(painted, rows)

@@ -57,6 +57,7 @@ CLASSES = (
     "class classname label labelname category categoryname finding findinglabel findingname lesiontype",
     "classid labelid categoryid",
 )
+PATIENTS = "patientid patient subject subjectid person personid pid"
 SIZES = tuple(tuple(f"{of}{side}" for of in ("", "image", "img", "im")) for side in ("height", "width"))
 
 
