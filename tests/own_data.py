@@ -22,6 +22,7 @@ def write_all(folder: Path) -> None:
     with contextlib.chdir(folder):
         pictures()
         volumes()
+        boxes()
 
 
 def picture(path: Path, values: np.ndarray | None = None, shape: tuple[int, ...] = (40, 40)) -> None:
@@ -103,6 +104,25 @@ def volumes() -> None:
         "file_ending": ".nii.gz",
     }
     Path("Dataset001_Mine/dataset.json").write_text(json.dumps(about))
+
+
+def boxes() -> None:
+    """A table with a row for each box, YOLO's files, and nodules in mm."""
+    rows = [["patientId", "x", "y", "width", "height", "Target", "patient"]]
+    nodules = [["seriesuid", "coordX", "coordY", "coordZ", "diameter_mm"]]
+    for n in range(1, 8):
+        picture(Path(f"chest/images/s{n}.png"), square(n))
+        rows += [[f"s{n}", "10", str(n), "10", "8", "1", f"p{n}"]] * (n < 7)
+        picture(Path(f"yolo/images/train/{n}.png"), square(n))
+        Path("yolo/labels/train").mkdir(parents=True, exist_ok=True)
+        row = f"0 {15 / 40} {(n + 4) / 40} {10 / 40} {8 / 40}\n"
+        Path(f"yolo/labels/train/{n}.txt").write_text(row if n < 7 else "")
+        volume(Path(f"lungs/1.3.{n}.nii.gz"), RNG.integers(-1000, 900, (16, 16, 16)))
+        nodules.append([f"1.3.{n}", "-12", str(-n - 6), "21", "6"])
+    rows.append(["s7", "", "", "", "", "0", "p7"])
+    table(Path("chest/boxes.csv"), rows)
+    table(Path("lungs/annotations.csv"), nodules)
+    Path("yolo/data.yaml").write_text("train: images/train\nnames: [nodule]\n")
 
 
 def dicom(folder: Path, person: str) -> None:

@@ -24,7 +24,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_page_has_a_command_of_each_kind() -> None:
     kinds = {word for command in COMMANDS for word in command.split() if word.startswith("data=")}
-    assert kinds == {f"data={kind}" for kind in ("folder", "table", "coco", "decathlon", "dicom")}
+    assert kinds == {f"data={kind}" for kind in ("folder", "table", "yolo", "coco", "decathlon", "dicom")}
     assert len(PAGE.read_text(encoding="utf-8").splitlines()) < 150
 
 

@@ -41,6 +41,7 @@ ADDED: dict[str, Any] = {
     "data.regions_class_order": None,
     "data.ignore_label": None,
     "data.secret": None,
+    "data.box_units": None,
     "task.path_length.per_layer": False,
     "task.method": None,
     "task.scored": "network",

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ganatomy.errors import UserError
 from ganatomy.pictures.scores import table
 from ganatomy.runs.directory import Run, without_nan
 from ganatomy.training.results import checkpoint_to_test
@@ -83,6 +84,12 @@ def test_without_anything_to_find_in_validation_the_last_weights_are_tested(
     if score == "map50":  # a class that is drawn where there is none has a Dice of 0
         assert files["metrics.json"]["test/map50/lesion"] is None
     assert told in (run / "report.html").read_text()
+
+
+@pytest.mark.parametrize("words, what", [(SEGMENTS, "a voxel of a class"), (BOXES, "a box")])
+def test_without_anything_to_learn_nothing_is_trained(train: Any, words: list[str], what: str) -> None:
+    with pytest.raises(UserError, match=f"none of the 4 training images has {what}"):
+        train(words, (), (1,), (1,))
 
 
 def test_a_defined_score_is_nothing_to_talk_about(train: Any, capsys: Any) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -58,6 +59,10 @@ def unknown(key: str, name: str, words: Sequence[str], word: str = "") -> str:
     group = re.split(r"[./]", key)[0]
     if (CONF / group).is_dir() and not takes(name, group):
         return f"{key}: {_elsewhere(key, name)}"
+    if name == "evaluate" and group == "data" and not any(word.startswith("data=") for word in words):
+        given = " ".join(shlex.quote(word) for word in words if word.startswith("data."))
+        typing = f"data={_kind_of_run(words)} {given}"
+        return f"{key}: name the kind of data too, and its keys as in training: {typing}"
     more = search_path([config_dir(words)]) or [w for w in words if w.startswith("hydra.searchpath=")]
     apart = (f"{word or key}=", "hydra.searchpath=", "-")
     others = [w for w in words if "=" in w and not w.lstrip("+~").startswith(apart)]
@@ -69,6 +74,17 @@ def unknown(key: str, name: str, words: Sequence[str], word: str = "") -> str:
         return f"{key}: no such key; {owner} has this argument, add it with a plus: {adding}"
     groups = [path.name for path in CONF.iterdir() if path.is_dir() and takes(name, path.name)]
     return f"{key}: no such key{_nearest(key, paths_of(plain) + groups)}"
+
+
+def _kind_of_run(words: Sequence[str]) -> str:
+    """Return the choice of `data` that the run=DIR of a command line was made with, else folder."""
+    path = Path(next((word[4:] for word in words if word.startswith("run=")), "")).expanduser()
+    try:
+        target = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))["data"]["_target_"]
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
+        return "folder"
+    kind = str(target).split(".")[-2:][0]
+    return kind if (CONF / f"data/{kind}.yaml").is_file() else "folder"
 
 
 def _elsewhere(key: str, name: str) -> str:

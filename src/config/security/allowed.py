@@ -19,7 +19,7 @@ NAMES: Mapping[str, frozenset[str]] = {
     "ganatomy.data.sources.": _names(
         """
         Brain BrainContrasts BrainLesions Cells Coco Decathlon Dicom Folder MedMnist Nodules StackedDigits
-        Table Vessels Voc
+        Table Vessels Voc Yolo
         """
     ),
     "ganatomy.degradations.": _names("Blur Downsample Gaussian Poisson Rician Undersample"),

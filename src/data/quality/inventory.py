@@ -19,6 +19,7 @@ from ganatomy.data.quality.objects import Objects
 from ganatomy.data.quality.raw import read_in, types_of, units_of
 from ganatomy.data.quality.target_side import TargetSide, spread
 from ganatomy.data.records import Case, Fault, Record, Source, picture
+from ganatomy.data.transforms.boxes import usable_boxes
 from ganatomy.data.transforms.intensity import Intensity, ends, shown
 from ganatomy.data.transforms.prepare import Preparation
 
@@ -40,7 +41,7 @@ class Inventory:
         axes: Directions of the axes of volumes, such as RAS, and how many volumes have each.
         ranges: Case to its lowest and highest intensity.
         image_classes: Split to the number of images of each class.
-        boxes: Split to the number of boxes of each class.
+        boxes: Split to the number of boxes of each class that can be used.
         voxels: Split to the number of voxels of each label value.
         values: Split to a sample of the intensities of each case.
         targets: The targets, where cases have them.
@@ -100,7 +101,7 @@ def take(
         masks.append((len(files_of(record, "label")), len(case["boxes"])) if _boxed(record, case) else (0, 0))
         prints.append((record, fingerprint(picture(case))))
         step(record, case)
-    found.faults += boxes_of_masks(masks)
+    found.faults += [*boxes_of_masks(masks), *_nothing(found, source)]
     _compare(found, prints, bits)
     return found
 
@@ -124,13 +125,28 @@ def _count(found: Inventory, record: Record, case: Case, rng: np.random.Generato
     found.ranges[record.case] = (float(image.min()), float(image.max()))
     found.values[split].append(rng.choice(image.reshape(-1), min(each, image.size)).astype(np.float32))
     found.targets.count(record, case, rng, each)
-    found.objects.add(case)
     if "class" in case:
         found.image_classes[split][int(case["class"])] += 1
-    if "classes" in case:
-        found.boxes[split].update(int(c) for c in case["classes"])
+    if "boxes" in case:
+        boxes, usable = usable_boxes(case["boxes"], image.shape[1:])
+        found.objects.add(case | {"boxes": boxes[usable]})
+        found.boxes[split].update(int(c) for c in case["classes"][usable])
     if "label" in case:
         found.voxels[split].update(counts(case["label"]))
+
+
+def _nothing(found: Inventory, source: Source) -> list[Fault]:
+    """Return a note if no label map of the data set marks anything, or no image has a usable box."""
+    notes = []
+    voxels, boxes = (sum(by_split.values(), Counter()) for by_split in (found.voxels, found.boxes))
+    if voxels and not any(value > 0 for value in voxels):
+        zero = source.classes[0] if source.classes else "0"
+        words = f"no label map marks anything: all voxels are {zero}; correct data.label or data.label_values"
+        notes.append(Fault("", "nothing marked", f"{words} (segmentation would be refused)", grave=False))
+    if found.objects.counts and not boxes:
+        words = f"none of the {len(found.objects.counts)} images has a box (detection would be refused)"
+        notes.append(Fault("", "no boxes", words, grave=False))
+    return notes
 
 
 def _compare(found: Inventory, prints: Sequence[tuple[Record, Fingerprint]], bits: int) -> None:

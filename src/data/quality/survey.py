@@ -20,6 +20,7 @@ from ganatomy.data.quality.familiarity.case_summary import Summary, summarise
 from ganatomy.data.quality.faults import examined, name_of
 from ganatomy.data.quality.leaks import leaks
 from ganatomy.data.records import IGNORED, Case, Fault, Record, Source, picture
+from ganatomy.data.transforms.boxes import usable_boxes
 from ganatomy.data.transforms.prepare import Prepared, grid_of
 from ganatomy.errors import UserError
 from ganatomy.files import write_whole
@@ -30,7 +31,7 @@ OnError = Literal["stop", "skip"]
 SHOWN = 10
 SETTINGS = 4
 """Facts of the same cases under this many other settings are kept too."""
-FORMAT = 3
+FORMAT = 4
 """Part of the name of the file of facts: increase it when they hold something else."""
 SUMMARISED = 1500
 """Cases that are summarised, of larger data sets: more change no limit of what is familiar."""
@@ -167,7 +168,8 @@ def classes_in(case: Case) -> dict[str, list[int]]:
         if case["label"].dtype.kind == "i" and case["label"].min() == IGNORED:
             found |= _without_truth(case)
     if "boxes" in case:
-        found["boxes"] = np.unique(case["classes"]).tolist()
+        _, usable = usable_boxes(case["boxes"], picture(case).shape[1:])
+        found["boxes"] = np.unique(case["classes"][usable]).tolist()
     found |= {key: [] for key in ("mask", "instances") if key in case}
     if "present" in case and not case["present"].all():
         found["missing"] = np.flatnonzero(~case["present"]).tolist()

@@ -1,23 +1,31 @@
-"""A CSV or JSON table with one row per image."""
+"""A CSV or JSON table with one row per image, or one per box."""
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
-
-import numpy as np
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 from ganatomy.data.io.text_tables import refuse_hidden, rows_of, word
-from ganatomy.data.problems import blamed, own_files
+from ganatomy.data.problems import blamed, few, files_of, own_files
 from ganatomy.data.records import Fault, Record, Side
+from ganatomy.data.sources.annotations.box_columns import (
+    CLASSES,
+    IMAGES,
+    PATIENTS,
+    holds_boxes,
+    known_column,
+    plain,
+)
+from ganatomy.data.sources.annotations.box_meaning import AUTO, BoxSettings
+from ganatomy.data.sources.annotations.box_rows import BoxRows, Rows, joined
 from ganatomy.data.sources.files.claims import ROLES
 from ganatomy.data.sources.files.listed import ListedFiles
+from ganatomy.data.sources.files.named import NamedImages
+from ganatomy.data.sources.files.places import case_of
 from ganatomy.data.sources.files.several import listed_columns, names_in, presence
-from ganatomy.data.sources.files.templates import visible
 from ganatomy.data.splits.lists import split_named
 from ganatomy.data.splits.matching import UNNAMED
 from ganatomy.errors import UserError
@@ -33,17 +41,22 @@ class Table(ListedFiles):
     """Rows of `table`, one per image; most settings name a column, null if there is none.
 
     A row without its image, kind, subject, split or case is a fault. With data.unpaired a row may hold an
-    image or a target alone.
+    image or a target alone. With boxes, an image may have several rows, whose boxes are joined, and one that
+    has rows without a box has none.
 
     Attributes:
         table: the CSV or JSON file below `root`.
-        image: column of the paths below `root`, several separated by `;`, or a column for each channel.
+        image: column of the paths below `root`, several separated by `;`, or a column for each channel. Next
+            to boxes, names without folder or extension do too.
         label: column of the masks, as `image`.
         target: column of the targets, as `image`.
         mask: column of the regions of losses and scores, as `image`; `auto` reads no files.
-        boxes: column of boxes, JSON [[a,b,c,d], ...] in `box_order`.
-        box_class: column of the boxes' classes, one for all or a JSON list.
-        box_order: order of the coordinates of a 2D box.
+        boxes: `auto`, or the columns of the numbers of a row's box; or a column of lists, JSON
+            [[a,b,c,d], ...].
+        box_class: column of the boxes' classes, one for all of a row or a JSON list.
+        box_order: order of a box's numbers, one of `ORDERS`; None: as the columns' names say, in lists the
+            corners (of volumes in the order of the array's axes).
+        box_units: what they are, one of `UNITS`; None: as the columns' names or the numbers say.
         kind: column of the class of the image.
         subject: column of the subject.
         given_split: column of the split: train, val or test.
@@ -59,9 +72,10 @@ class Table(ListedFiles):
     label: str | None = None
     target: str | Sequence[str] | None = None
     mask: str | None = None
-    boxes: str | None = None
+    boxes: str | Sequence[str] | None = None
     box_class: str | None = None
-    box_order: Literal["xyxy", "yxyx"] = "xyxy"
+    box_order: str | None = None
+    box_units: str | None = None
     kind: str | None = None
     subject: str | None = None
     given_split: str | None = None
@@ -72,33 +86,47 @@ class Table(ListedFiles):
 
     def records(self) -> list[Record]:
         rows = self._kept(self._rows())
-        self.places = self._found()
+        self.named = NamedImages(self.folder, self.where)
         if self.kind and not self.image_classes:
             self.image_classes = tuple(sorted({name for _, row in rows if (name := word(row[self.kind]))}))
         self.image_classes = tuple(map(str, self.image_classes))
-        if self.box_class and not self.box_classes:
-            self.box_classes = tuple(
-                sorted({name for _, row in rows for name in _names(row[self.box_class])})
-            )
-        elif self.boxes and not self.box_classes:
-            self.box_classes = ("object",)
-        records = [self._record(row, number) for number, row in rows]
-        if self.boxes:
-            self._refuse_a_row_a_box([number for number, _ in rows], records)
-        return self.completed(records)
+        if not self.boxes:
+            records = [self._record(row, number) for number, row in rows]
+            files = [own_files(record)[:1] for record in records]
+            if holds_boxes(list(rows[0][1])) and len(set(map(tuple, files))) < len(files):
+                words = "an image has several rows; if each is a box, set data.boxes=auto"
+                raise UserError(f"data.table={self.table}: {words}")
+            return self.completed(records)
+        settings = self.box_order, self.box_units, tuple(map(str, self.box_classes))
+        found = BoxRows(rows, BoxSettings(self.table, self.boxes, self.box_class, *settings))
+        self.box_classes = found.classes
+        once = [(key, column) for key in COLUMNS if "box" not in key for column in self._columns(key)]
+        by_number, image = dict(rows), self._columns("image")
+        records = [
+            self._record(by_number[numbers[0]], numbers[0], found.content(numbers))
+            for numbers in joined(rows, image, once, self.table)
+        ]
+        unlisted, notes = self._unlisted(records) if len(image) == 1 else ([], [])
+        return self.completed([*records, *unlisted], [*found.notes(rows), *self._whose(rows, image), *notes])
 
     def _rows(self) -> list[tuple[int, dict[str, Any]]]:
         path = self.folder / self.table
         rows = rows_of(path, f"data.table={path}")
         if not rows:
             raise UserError(f"data.table={path}: holds no rows")
+        heads = list(rows[0][1])
+        if self.boxes and self.image == "image" and "image" not in heads:
+            self.image = known_column(IMAGES, heads, "image", "the image's name") or self.image
+        if self.boxes == AUTO and not self.box_class:
+            self.box_class = known_column(CLASSES, heads, "box_class", "the class of a box")
         for key in COLUMNS:
             for column in self._columns(key):
                 if any(column not in row for _, row in rows):
-                    raise UserError(
-                        f"data.{key}={column}: no such column in {path.name}; "
-                        f"there are {', '.join(rows[0][1])}"
+                    mend = "; if a row is a box, set data.boxes=auto" * (
+                        not self.boxes and holds_boxes(heads)
                     )
+                    words = f"no such column in {path.name}; there are {', '.join(heads)}{mend}"
+                    raise UserError(f"data.{key}={column}: {words}")
         return rows
 
     def _kept(self, rows: list[tuple[int, dict[str, Any]]]) -> list[tuple[int, dict[str, Any]]]:
@@ -115,20 +143,44 @@ class Table(ListedFiles):
             raise UserError(f"data.keep={dict(self.keep)}: keeps no row of {self.table}")
         return kept
 
-    def _found(self) -> dict[str, str]:
-        """Return the files that `where` matches, by name. Raises UserError if two have the same name."""
-        places: dict[str, str] = {}
-        for path in visible(self.folder, self.where) if self.where else []:
-            place = path.relative_to(self.folder).as_posix()
-            if path.name in places:
-                raise UserError(
-                    f"data.where={self.where}: {places[path.name]} and {place} have the same name; "
-                    "write the folders into the table"
-                )
-            places[path.name] = place
-        return places
+    def _whose(self, rows: Rows, image: Sequence[str]) -> list[Fault]:
+        """Return a note if a column seems to hold the patients, and nothing says so."""
+        left = [c for c in rows[0][1] if c not in image and plain(c) in PATIENTS.split()]
+        if self.subject or not left:
+            return []
+        words = f"{self.table}: if {left[0]} is the patient, data.subject={left[0]} keeps one in one split"
+        return [Fault("", "patients", words, grave=False)]
 
-    def _record(self, row: dict[str, Any], number: int) -> Record:
+    def _unlisted(self, records: Sequence[Record]) -> tuple[list[Record], list[Fault]]:
+        """Return the images without a row, if they are to count as images without boxes, and a note."""
+        used = {role: [file for record in records for file in files_of(record, role)] for role in ROLES}
+        named, used_otherwise = used.pop("image"), [file for files in used.values() for file in files]
+        others, apart = self.named.others(named, used_otherwise)
+        notes = []
+        if apart:
+            words = (
+                f"{len(apart)} images in other folders have no row in {self.table} ({few(apart)}) and are not"
+            )
+            notes.append(
+                Fault("", "no row", f"{words} looked at; data.where='*/*' names all places", grave=False)
+            )
+        if not others:
+            return [], notes
+        key, words = "data.missing_label", f"{len(others)} images have no row in {self.table} ({few(others)})"
+        if self.missing_label != "background":
+            words += f" and are left out; {key}=background takes them as images without boxes"
+            return [], [*notes, Fault("", "no row", words, grave=False)]
+        roles = ("label", "target", "mask", "kind", "subject", "given_split", "given_fold", "case")
+        if lacks := [role for role in roles if self._columns(role)]:
+            raise UserError(f"{key}=background: {words}, so no {lacks[0]} (data.{lacks[0]}); give them rows")
+        blank: dict[str, Any] = {"boxes": [], "classes": []}
+        made = [Record(case_of(file), case_of(file), None, {"image": [file]} | blank) for file in others]
+        words += " and count as images without boxes"
+        return made, [*notes, Fault("", "no row", words, grave=False)]
+
+    def _record(
+        self, row: dict[str, Any], number: int, boxes: Mapping[str, Any] = MappingProxyType({})
+    ) -> Record:
         for key in COLUMNS:
             for column in self._columns(key) if key != "boxes" else ():
                 refuse_hidden({key: row[column]}, f"{self.table}, row {number}")
@@ -148,8 +200,7 @@ class Table(ListedFiles):
         side: Side = ""
         if self.two_sided and content.get("target") and not content["image"]:
             content, side = {"target": content["target"]}, "target"
-        if self.boxes and side != "target":
-            content |= self._boxes(row, number)
+        content |= boxes if side != "target" else {}
         kind = word(row[self.kind]) if self.kind and side == "target" else cell("kind", self.kind)
         if kind and side != "target":
             content["class"] = self._place(kind, tuple(self.image_classes), "image_classes", number)
@@ -181,47 +232,9 @@ class Table(ListedFiles):
             raise UserError(f"{place}: fold {text}; folds must be whole numbers from 0") from error
         return None if fold is None else int(fold)
 
-    def _refuse_a_row_a_box(self, numbers: Sequence[int], records: Sequence[Record]) -> None:
-        """Raise UserError if several rows are of one image: they would count as different images."""
-        rows: dict[str, list[int]] = defaultdict(list)
-        for number, record in zip(numbers, records, strict=True):
-            for file in own_files(record)[:1]:
-                rows[file].append(number)
-        for file, several in rows.items():
-            if len(several) > 1:
-                raise UserError(
-                    f"{self.table}, rows {several[0]} and {several[1]}: both belong to {file}; write all "
-                    "the boxes of an image into one row, [[x1,y1,x2,y2], ...]"
-                )
-
-    def _boxes(self, row: dict[str, Any], number: int) -> dict[str, Any]:
-        cell = row[self.boxes or ""]
-        try:
-            boxes = cell if isinstance(cell, list) else json.loads(word(cell) or "[]")
-            boxes = [boxes] if boxes and not any(isinstance(box, list) for box in boxes) else boxes
-            array = np.asarray(boxes, float).reshape(len(boxes), -1 if len(boxes) else 4)
-        except (ValueError, TypeError) as error:
-            raise UserError(
-                f"{self.table}, row {number}: {self.boxes} is not a list of boxes ({str(cell)[:60]}); write "
-                "[[x1,y1,x2,y2], ...], or [] for none"
-            ) from error
-        if array.size and array.shape[1] not in (4, 6):
-            raise UserError(
-                f"{self.table}, row {number}: a box has {array.shape[1]} numbers; 4 or 6 are needed"
-            )
-        if self.box_order == "xyxy" and array.size and array.shape[1] == 4:
-            array = array[:, [1, 0, 3, 2]]
-        names = _names(row[self.box_class]) if self.box_class else [self.box_classes[0]]
-        names = names * len(array) if len(names) == 1 else names
-        if len(names) != len(array):
-            found = f"{len(array)} boxes, but {len(names)} of {self.box_class}"
-            raise UserError(f"{self.table}, row {number}: {found}; give one for all, or one for each")
-        classes = [self._place(name, tuple(self.box_classes), "box_classes", number) for name in names]
-        return {"boxes": array.tolist(), "classes": classes}
-
     def _columns(self, key: str) -> list[str]:
         given = self.maps if key == "instances" else getattr(self, key)
-        return [] if (key, given) == ("mask", "auto") else listed_columns(given or None)
+        return [] if (key, given) in (("mask", "auto"), ("boxes", AUTO)) else listed_columns(given or None)
 
     def _paths(self, row: dict[str, Any], key: str) -> list[str]:
         return [self._path(name) for name in names_in(row, self._columns(key)) if name]
@@ -229,21 +242,9 @@ class Table(ListedFiles):
     def _path(self, name: str) -> str:
         """Return the path of a file that the table names; backslashes count as slashes."""
         slashed = name if (self.folder / name).exists() else name.replace("\\", "/")
-        return self.places.get(slashed, slashed)
+        return self.named.place(slashed, self.table) if self.where or self.boxes else slashed
 
     def _place(self, name: str, names: tuple[str, ...], key: str, number: int) -> int:
         if name not in names:
             raise UserError(f"{self.table}, row {number}: {name} is not in data.{key}={list(names)}; add it")
         return names.index(name)
-
-
-def _names(value: Any) -> list[str]:
-    """Return the classes of the boxes of a row."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            value = value.strip()
-    if isinstance(value, list):
-        return [word(name) for name in value]
-    return [word(value)] if word(value) else []

@@ -31,7 +31,7 @@ from ganatomy.tasks.detection.typical import typical_sides
 from ganatomy.tasks.detection.views import SoftMaps, SoftViews, maps_in_windows, mirrored_back
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.answers import Answer
-from ganatomy.tasks.shared.foreseen import missing_classes
+from ganatomy.tasks.shared.foreseen import missing_classes, refuse_unmarked
 from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, in_windows
 from ganatomy.tasks.shared.volumes import all_finite
 
@@ -128,6 +128,7 @@ class DetectionTask(RefinedBoxes):
             raise UserError("data: these cases have no boxes; choose other data, such as data=brain_lesions")
         if data.sliced:
             raise UserError("data.spatial_dims: boxes of volumes need data.spatial_dims=3")
+        refuse_unmarked(data, "boxes", "a box")
         maps = len(data.box_classes) + data.spatial_dims
         own = {"classes": list(data.box_classes), "typical_sides": typical_sides(data)}
         return {

@@ -8,6 +8,7 @@ from ganatomy.errors import UserError
 from ganatomy.tasks.hooks import all_labelled
 from ganatomy.tasks.segmentation.classes import label_map_of, labelling_of
 from ganatomy.tasks.segmentation.losses.class_weights import with_class_weights
+from ganatomy.tasks.shared.foreseen import refuse_unmarked
 from ganatomy.tasks.shared.sliding_window import in_windows
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def resolved(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
         raise UserError(
             "task.semi: no batch holds an image without a label; set data.unlabelled_fraction=0.5"
         )
+    refuse_unmarked(data, "label", "a voxel of a class other than the background")
     label_map = label_map_of(data)
     if given.get("label_map") not in (None, label_map):
         raise UserError(

@@ -1,4 +1,4 @@
-"""Warnings before the first step: scores that the validation or test cases leave undefined."""
+"""Before the first step: nothing to learn, or scores that validation or test cases leave undefined."""
 
 from __future__ import annotations
 
@@ -6,8 +6,25 @@ from collections.abc import Collection, Sequence
 
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.records import Split
+from ganatomy.errors import UserError
 
 SPLITS: dict[Split, str] = {"val": "validation", "test": "test"}
+
+
+def refuse_unmarked(data: DataModule, role: str, what: str) -> None:
+    """Raise UserError if no training image shows anything to learn.
+
+    Args:
+        data: Data of the run.
+        role: Where classes are looked for: `label` or `boxes`.
+        what: What an image lacks, for the line.
+    """
+    if not any(data.facts[record.case].holds.get(role) for record in data.records["train"]):
+        count = len(data.records["train"])
+        raise UserError(
+            f"data: none of the {count} training images has {what}, so there is nothing to learn; correct "
+            f"data.{role} and its values or units, or the split: `ganatomy check` with these words shows them"
+        )
 
 
 def missing_classes(

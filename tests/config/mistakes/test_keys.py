@@ -35,6 +35,18 @@ def test_an_unknown_key_has_its_line(name: str, word: str, line: str) -> None:
     assert unknown(key, name, [word], before).startswith(line)
 
 
+def test_keys_of_data_without_their_kind_are_told_it(tmp_path: Path) -> None:
+    """The kind is that of the run; with a kind, a key that is wrong is only wrong."""
+    (tmp_path / "config.yaml").write_text("data:\n  root: x\n  _target_: ganatomy.data.sources.table.Table\n")
+    line = "data.root: name the kind of data too, and its keys as in training: data="
+    words = ["data.root=a b", "data.table=t.csv"]
+    assert unknown("data.root", "evaluate", [f"run={tmp_path}", *words]) == (
+        f"{line}table 'data.root=a b' data.table=t.csv"
+    )
+    assert unknown("data.root", "evaluate", ["run=gone", *words]).startswith(f"{line}folder ")
+    assert "did you mean 'data.root'" in unknown("data.rot", "evaluate", ["data=folder", "data.rot=x"])
+
+
 def test_no_suggestion_repeats_the_key() -> None:
     for name in ("check", "experiment", "train"):
         for key in ("task", "model", "sweep", "trainer"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -139,6 +140,36 @@ def test_boxes_without_area_or_outside_are_told_and_mended(tmp_path, picture, bo
     case = data.cache.get(next(r for records in data.records.values() for r in records if r.case == "c"))
     assert len(case["boxes"]) == len(case["classes"]) == left
     assert expected is None or case["boxes"][0].tolist() == expected
+
+
+def test_boxes_are_counted_once_the_unusable_are_left_out(tmp_path, picture):
+    """Pictures of 20x16: of four boxes in two classes one has no area, one lies outside."""
+    picture("a.png"), picture("b.png")
+    cells = ["1,1,5,5,k", "2,2,2,9,k", "30,1,40,9,m", "1,3,9,9,m"]
+    rows = [f"{name}.png,{cell}" for name in "ab" for cell in cells]
+    (tmp_path / "index.csv").write_text("\n".join(["image,x1,y1,x2,y2,class", *rows]))
+    source = Table(root=str(tmp_path), boxes="auto")
+    found = take([replace(record, split="train") for record in source.records()], source)
+    assert found.boxes == {"train": {0: 2, 1: 2}} and found.objects.counts == [2, 2]
+    assert sum("left out" in fault.words for fault in found.faults) == 4
+
+
+def test_a_data_set_that_marks_nothing_is_told(tmp_path, picture):
+    for name in "abc":
+        picture(f"images/{name}.png"), picture(f"masks/{name}.png", np.zeros((20, 16), np.uint8))
+    how = {"label": "masks/{name}", "classes": ["tissue", "lesion"], "boxes_from_label": True}
+    source = Folder(root=str(tmp_path), **how)
+
+    def told() -> list[str]:
+        records = [replace(record, split="train") for record in source.records()]
+        return [fault.words for fault in take(records, source).faults if "refused" in fault.words]
+
+    assert [words.partition(":")[0] for words in told()] == [
+        "no label map marks anything",
+        "none of the 3 images has a box (detection would be refused)",
+    ]
+    picture("masks/c.png", np.eye(20, 16).astype(np.uint8))
+    assert told() == []
 
 
 def test_a_subject_on_two_sides_is_named():

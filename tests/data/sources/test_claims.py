@@ -138,10 +138,12 @@ def test_rows_of_a_table_own_their_files(tmp_path, picture):
     assert words[0].startswith("m.png: is the label of a.png and of b.png")
     assert "names it twice" in claims(table(tmp_path, "image\na.png;a.png\nb.png\n"))[0]
     assert "is the image of two cases, a and a" in claims(table(tmp_path, "image\na.png\na.png\nb.png\n"))[0]
-    with pytest.raises(
-        UserError, match=r"rows 2 and 4: both belong to a\.png; write all the boxes of an image"
-    ):
-        table(tmp_path, 'image,b\na.png,"[1,2,3,4]"\nb.png,\na.png,"[5,6,7,8]"\n', boxes="b").records()
+    one, other = table(
+        tmp_path, 'image,b\na.png,"[1,2,3,4]"\nb.png,\na.png,"[5,6,7,8]"\n', boxes="b"
+    ).records()
+    assert one.content["boxes"] == [[2, 1, 4, 3], [6, 5, 8, 7]] and other.content["boxes"] == []
+    with pytest.raises(UserError, match=r"several rows; if each is a box, set data\.boxes=auto"):
+        table(tmp_path, "image,x1,y1,x2,y2\na.png,1,2,3,4\na.png,5,6,7,8\n").records()
 
 
 def test_a_case_that_lacks_a_channel_is_a_fault_and_never_has_one_twice(tmp_path, volume):

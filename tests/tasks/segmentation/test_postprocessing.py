@@ -281,6 +281,9 @@ def test_settings_are_read(given, liver, lesion):
     [
         ("automatic", "choose null, auto or a list"),
         ([], "choose null, auto"),
+        ({}, "choose null, auto"),
+        ([{}], "{} is no step"),
+        ({"largest": {}}, "names no class"),
         ([3], "3 is no step"),
         (["smallest"], "smallest is no step; choose largest, fill_holes, minimum"),
         ([{"largest": {"livre": True}}], "livre is no class; choose of liver, lesion"),

@@ -23,6 +23,7 @@ from ganatomy.data.sources.files.partners import with_sides, without_partner
 from ganatomy.data.sources.files.settings import FileSettings
 from ganatomy.data.sources.files.several import lacking
 from ganatomy.data.sources.files.versions import content, fingerprint
+from ganatomy.data.transforms.box_units import in_voxels
 from ganatomy.errors import UserError
 from ganatomy.text.names import hidden, printable
 
@@ -33,7 +34,8 @@ class Files(FileSettings):
 
     The content holds paths below `root` as `image`, `target`, `label`, `mask` and `instances` (one or several
     each), and
-    `boxes`, `classes`, `class` and `stated` (see `faults.differing`); `present`, True for each channel whose
+    `boxes` in voxels or in `box_units` (see `in_voxels`), `classes`, `class` and `stated` (see
+    `faults.stated_differently`); `present`, True for each channel whose
     file is among those of `image`, if some are missing; and `take`, the channels of the files of `image` and
     `target` that are used, if not all.
     """
@@ -88,14 +90,15 @@ class Files(FileSettings):
             case["label"] = label_of(self, masks)
         if "boxes" in record.content:
             need = 2 * len(grid.shape)
-            boxes = np.asarray(record.content["boxes"], np.float32)
+            boxes = np.asarray(record.content["boxes"], np.float64)
             boxes = boxes if len(boxes) else boxes.reshape(0, need)
             if boxes.shape[1:] != (need,):
                 raise ReadError(
                     f"{name_of(record, self)}: boxes of {boxes.shape[-1]} numbers in {need // 2} dimensions, "
                     f"where {need} are needed: the lower corner, then the upper one"
                 )
-            case["boxes"] = boxes
+            units = record.content.get("box_units")
+            case["boxes"] = (in_voxels(boxes, units, grid) if units else boxes).astype(np.float32)
             case["classes"] = np.asarray(record.content["classes"], np.int64).reshape(-1)
         elif "instances" in record.content:
             case |= numbered_objects(self, record, grid, case.get("label"))

@@ -21,9 +21,10 @@ LOADING = {
 """Loading settings that existed when `content` was defined; it names the three that change the arrays."""
 CHOOSING = {
     *("root", "image", "label", "target", "exclude", "match", "kind", "subject", "given_split", "given_fold"),
-    *("splits", "table", "boxes", "box_class", "box_order", "case", "where", "keep", "annotations", "images"),
-    *("crowd", "one_based", "skip_difficult", "least", "name", "shared", "series", "modality"),
-    *("outside", "secret", "download", "mask", "missing", "target_series", "target_modality"),
+    *("splits", "table", "boxes", "box_class", "box_order", "box_units", "case", "where", "keep"),
+    *("annotations", "images", "crowd", "one_based", "skip_difficult", "least", "name", "names", "shared"),
+    *("series", "modality", "outside", "secret", "download", "mask", "missing", "target_series"),
+    *("target_modality",),
 }
 """Settings that choose cases, files and slices; their effect is part of the record."""
 ADDED = {"target_grid": None, "ignore_label": None}

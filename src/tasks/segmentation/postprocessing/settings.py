@@ -29,13 +29,14 @@ def steps_of(given: Any, classes: Sequence[str]) -> dict[int, Steps]:
         >>> steps_of(["fill_holes", {"minimum": {"lesion": 20}}], ("background", "liver", "lesion"))[2]
         Steps(fill_holes=True, largest=False, minimum=20.0)
     """
-    entries: Any = [given] if isinstance(given, Mapping) or given in NAMES[:2] else given
+    whole = bool(given) and (isinstance(given, Mapping) or given in NAMES[:2])
+    entries: Any = [given] if whole else given
     if not isinstance(entries, Sequence) or isinstance(entries, str) or not entries:
         raise UserError(f"{KEY}={given}: choose null, auto or a list of steps such as {EXAMPLE}")
     values: dict[str, dict[int, Any]] = {}
     for entry in entries:
         pairs = {entry: True} if isinstance(entry, str) else entry
-        if not isinstance(pairs, Mapping):
+        if not isinstance(pairs, Mapping) or not pairs:
             raise UserError(f"{KEY}: {entry!r} is no step; give a list such as {EXAMPLE}")
         for name, value in pairs.items():
             if name not in NAMES:
@@ -58,6 +59,8 @@ def _by_class(name: str, value: Any, classes: Sequence[str]) -> dict[int, Any]:
     if not isinstance(value, Mapping):
         return dict.fromkeys(range(1, len(classes)), _checked(name, value, ""))
     found = {}
+    if not value:
+        raise UserError(f"{KEY}.{name}={{}}: names no class; give true, a value, or either by class")
     for word, own in value.items():
         if word not in classes[1:]:
             raise UserError(f"{KEY}.{name}: {word} is no class; choose of {', '.join(classes[1:])}")
