@@ -21,9 +21,9 @@ from ganatomy.data.sources.annotations.box_columns import (
 )
 from ganatomy.data.sources.annotations.box_meaning import AUTO, BoxSettings
 from ganatomy.data.sources.annotations.box_rows import BoxRows, Rows, joined
+from ganatomy.data.sources.annotations.named_images import NamedImages
 from ganatomy.data.sources.files.claims import ROLES
 from ganatomy.data.sources.files.listed import ListedFiles
-from ganatomy.data.sources.files.named import NamedImages
 from ganatomy.data.sources.files.places import case_of
 from ganatomy.data.sources.files.several import listed_columns, names_in, presence
 from ganatomy.data.splits.lists import split_named

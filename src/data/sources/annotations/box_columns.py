@@ -170,11 +170,11 @@ def _units(columns: Sequence[str]) -> str:
     return told.pop() if len(told) == 1 else ""
 
 
-def known_column(kinds: Sequence[str], columns: Sequence[str], key: str, what: str) -> str | None:
+def known_column(choices: Sequence[str], columns: Sequence[str], key: str, what: str) -> str | None:
     """Return the column whose name says that it holds something; None if there is none.
 
     Args:
-        kinds: Lines of known names; those of an earlier line go first.
+        choices: Lines of known names; those of an earlier line go first.
         columns: Columns to choose from.
         key: Key of `data` that names it, for messages.
         what: What it holds, for messages.
@@ -182,7 +182,7 @@ def known_column(kinds: Sequence[str], columns: Sequence[str], key: str, what: s
     Raises:
         UserError: Several columns have names of one line.
     """
-    for names in kinds:
+    for names in choices:
         found = [column for column in columns if plain(column) in names.split()]
         if len(found) > 1:
             raise UserError(

@@ -160,14 +160,15 @@ class BoxRows:
         names = _listed_names(row[column])
         names = names * boxes if len(names) == 1 else names  # none of "no finding"
         if len(names) != boxes:
-            raise UserError(f"{self._place(number)}: {boxes} boxes, but {len(names)} of {column}")
+            found = f"{boxes} boxes, but {len(names)} of {column}"
+            raise UserError(f"{self._place(number)}: {found}; give one for all, or one for each")
         return names
 
     def _places(self, names: Sequence[str], number: int) -> list[int]:
         for name in names:
             if name not in self.classes:
                 raise UserError(
-                    f"{self._place(number)}: {name} is not in data.box_classes={list(self.classes)}"
+                    f"{self._place(number)}: {name} is not in data.box_classes={list(self.classes)}; add it"
                 )
         return [self.classes.index(name) for name in names]
 
