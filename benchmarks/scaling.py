@@ -115,6 +115,7 @@ def measured(model: Model) -> float:
     words = [*model.words, *small, *(["data.slices=8"] if len(model.size) == 2 else [])]
     cfg = Config.from_plain(composed(words))
     data = build_data(cfg)
+    data.setup()
     cfg = complete(cfg, data)
     task = build_task(cfg, data.mask_classes)
     batch = next(iter(data.train_dataloader()))
