@@ -22,7 +22,7 @@ from tests.experiments.archive.conftest import keep, request, unpacked, zipped
 from tests.experiments.conftest import STUB, ran
 
 Small = Callable[..., Path]
-OWN = {"common", "folder", "table", "coco", "voc", "dicom", "decathlon"}
+OWN = {"common", "folder", "table", "coco", "voc", "yolo", "dicom", "decathlon"}
 """Choices that read the user's own files."""
 
 
