@@ -15,15 +15,15 @@ def refuse_unmarked(data: DataModule, role: str, what: str) -> None:
     """Raise UserError if no training image shows anything to learn.
 
     Args:
-        data: Data of the run.
+        data: Data of the run; before its `setup` nothing is known of them.
         role: Where classes are looked for: `label` or `boxes`.
         what: What an image lacks, for the line.
     """
-    if not any(data.facts[record.case].holds.get(role) for record in data.records["train"]):
-        count = len(data.records["train"])
+    train = data.records.get("train", [])
+    if train and not any(data.facts[record.case].holds.get(role) for record in train):
         raise UserError(
-            f"data: none of the {count} training images has {what}, so there is nothing to learn; correct "
-            f"data.{role} and its values or units, or the split: `ganatomy check` with these words shows them"
+            f"data: none of the {len(train)} training images has {what}, so there is nothing to learn; "
+            f"correct data.{role} and its values or units, or the split: `ganatomy check` with these words shows them"
         )
 
 
