@@ -23,7 +23,8 @@ def refuse_unmarked(data: DataModule, role: str, what: str) -> None:
     if train and not any(data.facts[record.case].holds.get(role) for record in train):
         raise UserError(
             f"data: none of the {len(train)} training images has {what}, so there is nothing to learn; "
-            f"correct data.{role} and its values or units, or the split: `ganatomy check` with these words shows them"
+            f"correct data.{role} and its values or units, or the split: `ganatomy check` with these words "
+            "shows them"
         )
 
 
