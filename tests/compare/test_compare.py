@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from ganatomy.compare.arms import Arm, read_arms
 from ganatomy.compare.cases import drawn, groups
 from ganatomy.compare.differing import differing, measured_otherwise
 from ganatomy.compare.finished import Finished
+from ganatomy.compare.page import refuse_foreign
 from ganatomy.compare.pairing import Pair, pair
 from ganatomy.compare.verdicts import Outcome, outcomes
 from ganatomy.errors import UserError
@@ -237,6 +239,8 @@ def test_what_cannot_be_compared_is_refused_in_a_line(tmp_path: Path, compare: I
     run(tmp_path / "changed", values, digests={"patient_002": "another truth"})
     run(tmp_path / "enhanced", values, settings=config(task="enhancement"))
     run(tmp_path / "unfinished", values, status="preempted")
+    for name, what in (("boxes", "these"), ("others", "those")):
+        run(tmp_path / name, {}, settings=config(task="detection"), whole={"map50": 0.5}, digests={"p": what})
     (run(tmp_path / "cut", values) / "scores.csv").write_text("case,dice\nx")
     (run(tmp_path / "odd", values) / "data.json").write_text("[]")
     (run(tmp_path / "formless", values) / "config.yaml").write_text("task: [1]\nmodel: {}")
@@ -251,6 +255,10 @@ def test_what_cannot_be_compared_is_refused_in_a_line(tmp_path: Path, compare: I
             "runs=[[a,changed],elsewhere]",
         ): "runs: a and changed were tested on other data under the same names",
         ("a", "enhanced"): "runs: A is of task=segmentation, B of task=enhancement",
+        (
+            "boxes",
+            "others",
+        ): "runs: A and B were tested on other data; give runs with the same data",
         ("a", "unfinished"): "runs: unfinished is not finished (preempted)",
         ("a", "cut"): "cut/scores.csv: has 1 cells in row 2",
         ("a", "odd"): "odd/data.json: holds no section of keys",
@@ -274,6 +282,29 @@ def test_what_cannot_be_compared_is_refused_in_a_line(tmp_path: Path, compare: I
         code, out, text = compare(tmp_path, *words)
         assert (code, text.count("\n"), out) == (2, 1, "") and text.startswith(f"error: {line}"), text
         assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_page_that_cannot_be_read_or_written(
+    tmp_path: Path, compare: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "ab":
+        run(tmp_path / name, {"dice": np.linspace(0.5, 0.9, 6)})
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", path)
+
+    monkeypatch.setattr("ganatomy.runs.directory.write_atomically", full)
+    code, _, text = compare(tmp_path, "a", "b", "output=page.html")
+    line = "error: output: page.html cannot be written (No space left on device); choose another place\n"
+    assert (code, text) == (2, line)
+    (tmp_path / "page.html").write_text("mine")
+
+    def closed(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(Path, "read_bytes", closed)
+    with pytest.raises(UserError, match=r"page.html cannot be read \(Permission denied\); give another "):
+        refuse_foreign(tmp_path / "page.html")
 
 
 def test_an_earlier_run_without_digests_is_compared_and_that_is_said(tmp_path: Path, compare: Inside) -> None:

@@ -221,3 +221,18 @@ def test_every_loss_here_is_what_it_declares(name: str) -> None:
 def test_a_choice_of_the_wrong_type_is_one_line(compose: Any, key: str) -> None:
     with pytest.raises(UserError, match=rf"^model\.adversarial\.{key}: give a name, or a section.*, got 3$"):
         validate(compose(f"model.adversarial.{key}=3"))
+
+
+@pytest.mark.parametrize(
+    ("choice", "line"),
+    [
+        ({"weight": -1.0}, r"^model\.adversarial: weight\.value: -1\.0 must be 0 or more$"),
+        (
+            {"penalties": [{"name": "r1", "gamma": None}]},
+            r"^model\.adversarial\.penalties: penalties\.r1\.gamma: null works in a configuration only",
+        ),
+    ],
+)
+def test_an_argument_out_of_range_is_named_by_its_key(choice: dict[str, Any], line: str) -> None:
+    with pytest.raises(UserError, match=line):
+        build_objectives(section(**choice))

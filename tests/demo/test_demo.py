@@ -6,6 +6,7 @@ import http.client
 import io
 import json
 import shutil
+import sys
 import threading
 import time
 import urllib.error
@@ -23,6 +24,7 @@ import pytest
 import uvicorn
 from PIL import Image
 
+from ganatomy.demo.__main__ import main
 from ganatomy.demo.answers import KEPT
 from ganatomy.demo.server import Page, serve
 from ganatomy.errors import UserError
@@ -30,6 +32,7 @@ from ganatomy.inference.loaded import load_run
 from tests.data.io.dicom import make
 from tests.finished import OBLIQUE, blobs
 from tests.index.browser import CHROMIUM, browser
+from tests.index.inside import Inside
 
 
 @pytest.fixture(scope="module")
@@ -178,3 +181,12 @@ def wait(chromium: Any, condition: str) -> None:
             return
         time.sleep(0.1)
     raise AssertionError(condition)
+
+
+def test_a_package_that_is_missing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "python_multipart", None)
+    code, _, text = Inside("demo", main, capsys)(tmp_path, "run=here")
+    line = "error: demo: python_multipart is not installed; pip install 'ganatomy[demo]'\n"
+    assert (code, text) == (2, line)

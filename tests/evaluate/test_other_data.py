@@ -129,6 +129,16 @@ def test_data_without_labels_are_refused(folder_run: Folder, tmp_path: Path) -> 
         evaluated(tmp_path / "out", f"run={folder_run[0]}", *words)
 
 
+def test_data_of_which_nothing_can_be_read(folder_run: Folder, tmp_path: Path) -> None:
+    words = pictures(tmp_path / "new", 3, seed=2)
+    for path in tmp_path.glob("new/images/*"):
+        path.write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    with pytest.raises(
+        UserError, match=r"^data: no case is left without a grave fault; correct them, or name "
+    ):
+        evaluated(tmp_path / "out", f"run={folder_run[0]}", *words, "data.on_error=skip")
+
+
 def test_an_output_with_files_is_refused(folder_run: Folder, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/mine.txt").write_text("mine")

@@ -5,13 +5,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import nibabel
 import numpy as np
 import pytest
 from PIL import Image
 
+from ganatomy.data.transforms.prepare import Preparation
 from ganatomy.errors import UserError
+from ganatomy.generate.masks import GivenMasks
 from tests.generate.conftest import AFFINE, SIDE, files
 
 Drawn = Callable[..., Path]
@@ -92,3 +96,25 @@ def test_what_does_not_fit_is_named(finished: Finished, drawn: Drawn, tmp_path: 
     (given / "a.png").unlink()
     with pytest.raises(UserError, match=r"masks=.*given: holds no image"):
         drawn(run, masks=str(given))
+
+
+@pytest.mark.parametrize(
+    ("dims", "settings", "line"),
+    [
+        (
+            2,
+            {"size": 8, "resize": "crop"},
+            r"has 20x16 voxels, of which this generator fills 20% \(8x8\); crop or resample it$",
+        ),
+        (2, {"spacing": [1, 1, 1]}, r"data\.spacing=\[1, 1, 1\]: the images have 2 dimensions; give as many"),
+        (3, {}, r"is a picture, and this run draws volumes of 8x8$"),
+    ],
+)
+def test_a_picture_that_the_network_cannot_take(
+    dims: Any, settings: dict[str, Any], line: str, tmp_path: Path
+) -> None:
+    Image.fromarray(np.zeros((20, 16), np.uint8)).save(tmp_path / "a.png")
+    kept: Any = SimpleNamespace(axes=None, spatial_dims=dims, preparation=Preparation(dims, **settings))
+    facts: Any = SimpleNamespace(label_values=(0, 1), mask_classes=(), image_channels=1, shape=(8, 8))
+    with pytest.raises(UserError, match=rf"^{tmp_path}/a\.png: {line}"):
+        GivenMasks((), kept, facts).read(tmp_path / "a.png")

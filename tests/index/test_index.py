@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import html
 import json
 import os
@@ -19,6 +20,7 @@ import pytest
 from ganatomy.errors import UserError
 from ganatomy.index.__main__ import start
 from ganatomy.index.folders import find
+from ganatomy.index.page import refuse_foreign
 from ganatomy.index.rows import Row, read_rows
 from ganatomy.index.selection import Filter, select
 from ganatomy.index.small_files import SmallFiles, parsed
@@ -436,3 +438,25 @@ def test_the_reader_in_c_says_what_the_reader_in_python_says(tmp_path: Path) -> 
     text = (place / "config.yaml").read_text()
     assert parsed("config.yaml", text.encode())[0] == yaml.safe_load(text)
     assert SmallFiles(place).read("config.yaml") == config()
+
+
+def test_a_page_that_cannot_be_read_or_written(
+    tmp_path: Path, index: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path / "a", scores=metrics("segmentation", 0.8))
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", path)
+
+    monkeypatch.setattr("ganatomy.runs.directory.write_atomically", full)
+    code, _, text = index(tmp_path, ".", "output=page.html")
+    line = "error: output: page.html cannot be written (No space left on device); choose another place\n"
+    assert (code, text) == (2, line)
+    (tmp_path / "page.html").write_text("mine")
+
+    def closed(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(Path, "read_bytes", closed)
+    with pytest.raises(UserError, match=r"page.html cannot be read \(Permission denied\); give another "):
+        refuse_foreign(tmp_path / "page.html")

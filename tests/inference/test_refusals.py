@@ -13,6 +13,7 @@ from torch import nn
 
 from ganatomy.errors import UserError
 from ganatomy.inference import interpolation, loaded, trained
+from ganatomy.inference.ensembles.ensemble import check_together
 from ganatomy.predict import processes
 from ganatomy.runs.integrity.checksums import Damaged
 
@@ -54,6 +55,12 @@ def test_a_gan_without_pairs_has_no_twin() -> None:
     gan: Any = SimpleNamespace(path="gan", task=SimpleNamespace(method=SimpleNamespace(unpaired=True)))
     with pytest.raises(UserError, match=r"^alpha: gan learned without pairs, so there is no twin"):
         interpolation.interpolated(gan, 0.5, None)
+
+
+def test_a_task_without_a_soft_prediction_has_no_ensemble() -> None:
+    run: Any = SimpleNamespace(path="here", task=SimpleNamespace(soft_kind=""))
+    with pytest.raises(UserError, match=r"^run=here: \w+ has no soft prediction, so there is nothing to "):
+        check_together([run, run])
 
 
 def test_processes_of_predict_that_end_early_or_fail(monkeypatch: pytest.MonkeyPatch) -> None:

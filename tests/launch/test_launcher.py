@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from ganatomy.config.plans.grammar import quoted
 from ganatomy.config.schema import TrainerConfig
 from ganatomy.errors import UserError
-from ganatomy.launch.distributed import devices_and_nodes
+from ganatomy.launch.distributed import devices_and_nodes, join_group
 from ganatomy.launch.reports import is_peer_failure
 from ganatomy.runs import multirun
 from ganatomy.runs.directory import Run
@@ -260,3 +261,18 @@ def test_an_error_of_one_process_names_it(start: Any, tmp_path: Path) -> None:
         "data: case 7 is empty (process 1 of 2)" in start(2, "r1=user", "r0=lost").communicate(timeout=60)[1]
     )
     assert "process" not in start(2, "r1=user", "r0=user").communicate(timeout=60)[1]
+
+
+def test_a_port_that_is_taken_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        names = {"GANATOMY_LAUNCH": "x", "WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0"}
+        names |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        for name, value in {**names, "GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}.items():
+            monkeypatch.setenv(name, value)
+        trainer: Any = SimpleNamespace(accelerator="cpu", hang_after=60)
+        line = f"^MASTER_PORT: port {port} on 127.0.0.1 is taken by another program; choose another$"
+        with pytest.raises(UserError, match=line):
+            join_group(trainer, tmp_path)

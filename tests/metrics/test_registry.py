@@ -271,6 +271,7 @@ def test_what_is_no_metric_is_refused() -> None:
         (like(name="own"), "does not say whether higher_is_better"),
         (like(**plain, decimals="2"), "decimals is '2'; give a whole number"),
         (like(**plain, decimals=-1), "decimals is -1; give a whole number of 0 or more"),
+        (like(**plain, unit=7), "unit is 7; give a text$"),
         (like(name="own", higher_is_better=1), "higher_is_better is 1; give True, False or None"),
         (like(**plain, per_class=True), "own is per_class, and this task scores no classes"),
     ):

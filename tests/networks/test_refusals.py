@@ -11,6 +11,7 @@ from torch import nn
 from ganatomy.errors import UserError
 from ganatomy.networks.image_to_image.centernet import CenterNet
 from ganatomy.networks.image_to_image.denoisers import ConvDenoiser, RedCnn
+from ganatomy.networks.image_to_image.resnet import ResidualGenerator
 from ganatomy.networks.image_to_image.super_resolution import SrResNet
 from ganatomy.networks.image_to_image.unet import UNet
 from ganatomy.networks.noise_to_image.dcgan import levels
@@ -21,6 +22,16 @@ from ganatomy.networks.patch_projection import PatchProjection
     ("ask", "line"),
     [
         (lambda: CenterNet(2, 1, ["a"], nn.Identity(), stride=3), "stride: 3; choose 1, 2 or 4"),
+        (lambda: CenterNet(2, 1, [], nn.Identity()), "classes: these data have no boxes; choose data that "),
+        (
+            lambda: CenterNet(2, 1, ["a"], nn.Conv2d(16, 4, 3)),
+            "body: must return one tensor at the resolution of its input, as a U-Net does",
+        ),
+        (lambda: ConvDenoiser(2, 1, 1, layers=1), "layers: 1 must be 2 or more"),
+        (
+            lambda: ResidualGenerator(2, 1, 1, (8, 16), size=4),
+            "channels, size: [8, 16], 4; give two levels and an odd size",
+        ),
         (
             lambda: ConvDenoiser(2, 1, 2, residual=True),
             "residual: 2 channels cannot be added to 1; set residual=false",
@@ -32,6 +43,14 @@ from ganatomy.networks.patch_projection import PatchProjection
         (lambda: RedCnn(2, 1, 2), "out_channels: 2 channels cannot be added to 1; try model=pix2pix"),
         (lambda: SrResNet(2, 1, 2), "out_channels: 2 channels cannot be added to 1; try model=pix2pix"),
         (lambda: levels([7, 64]), "size: images of 7x64 are too small; give sides of 8 or more"),
+        (
+            lambda: PatchProjection(2, 1, 1, layers=[0, 2], channels=[4]),
+            "channels: [4]; give one number for each of the 2 layers",
+        ),
+        (
+            lambda: PatchProjection.arguments_beside({"layers": [0]}, {"translator": nn.Conv2d(1, 1, 3)}),
+            "model.generator.translator: Conv2d has no method encode that returns the features of its layers",
+        ),
         (
             lambda: PatchProjection.arguments_beside({"layers": [0]}, {}),
             "model.generator.translator: there is none, but PatchProjection projects its features; add it",

@@ -9,15 +9,17 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from ganatomy.errors import UserError
 from ganatomy.inference.ensembles import ensemble
-from ganatomy.predict import command
+from ganatomy.predict import command, setup
 from ganatomy.predict.command import predict
 from ganatomy.predict.settings import PredictConfig
 from tests import commands
@@ -123,3 +125,21 @@ def test_a_stop_leaves_no_process_behind(finished: Finished, tmp_path: Path, num
     assert process.returncode == code and "Traceback" not in said
     assert (number == signal.SIGKILL) or "stopped by SIGTERM" in said
     assert len(list((tmp_path / "out").glob("*.png"))) < 3000
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        ({"precision": "16-mixed"}, "precision=16-mixed: needs a GPU; use bf16-mixed or 32-true here"),
+        ({"window": 16}, "window: this run's task takes whole images; set it to null"),
+    ],
+)
+def test_what_this_machine_or_task_cannot_do(
+    keys: dict[str, Any], line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = SimpleNamespace(device=torch.device("cpu"), task=SimpleNamespace())
+    monkeypatch.setattr(setup, "load_runs", lambda *given, **how: run)
+    none = dict.fromkeys(("mirror_axes", "alpha", "twin", "window", "threads"))
+    plain = {"runs": ["here"], "device": "cpu", "samples": 0, "doubt": False, "precision": "run"}
+    with pytest.raises(UserError, match=f"^{line}$"):
+        setup.load(SimpleNamespace(**none | plain | keys))  # type: ignore[arg-type]

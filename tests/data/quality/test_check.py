@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from ganatomy.errors import UserError
 from tests import commands
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -150,3 +151,19 @@ def test_settings_are_told_as_they_are_typed(tmp_path, picture, compose, capsys,
     assert "data.intensity: [zscore]" in said and "None" not in said
     assert ("are the units different?" in said) is not own
     assert ("data.target_intensity: [-1024,1500] mapped to 0 to 1" in said) is own
+
+
+def test_pictures_that_are_to_be_volumes_are_named(tmp_path, words, compose):
+    from ganatomy.check import check as run
+    from ganatomy.config.schema import Config
+    from ganatomy.training.build import build_data
+
+    own = [
+        "data.label_values=[0,255]",
+        f"data.cache_dir={tmp_path}/cache",
+        "data.spatial_dims=3",
+        "data.size=8",
+    ]
+    data = build_data(Config.from_plain(compose(*words, *own, tiny=False)))
+    with pytest.raises(UserError, match=r"images/\d\.png: data\.spatial_dims=3: .* set data\.spatial_dims=2"):
+        run(data, 0, 0, tmp_path / "check.html")

@@ -307,3 +307,9 @@ def test_a_list_of_patients_splits(tmp_path):
     source = Dicom(root=str(tmp_path), splits="splits.csv")
     people = {row["case"]: row["PatientID"] for row in Dicom.keys(source)}
     assert {people[r.case]: r.split for r in source.records()} == {"P0": "train", "P1": "val", "P2": "test"}
+    subject = next(row["subject"] for row in Dicom.keys(source) if row["PatientID"] == "P0")
+    (tmp_path / "splits.csv").write_text(f"file,split\nP0,train\n{subject},val\n")
+    with pytest.raises(
+        UserError, match=f"^splits.csv: {subject} is named twice, with two splits; name it once"
+    ):
+        source.records()

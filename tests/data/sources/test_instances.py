@@ -12,6 +12,7 @@ import tifffile
 from PIL import Image
 
 from ganatomy.data.io.readers import ReadError
+from ganatomy.data.sources.coco import Coco
 from ganatomy.data.sources.folder import Folder
 from ganatomy.data.sources.table import Table
 from ganatomy.errors import UserError
@@ -191,3 +192,9 @@ def test_of_overlapping_masks_the_smaller_is_on_top(tmp_path):
     case = loaded(source)
     assert boxes(case) == {(2, 2, 12, 12), (8, 8, 14, 14)}
     assert (case["instances"][0][8:14, 8:14] == 2).all() and (case["instances"] == 1).sum() == 100 - 16
+
+
+def test_a_source_without_such_files_knows_definitions_alone(picture: Any, tmp_path: Path) -> None:
+    picture("images/a.png", shape=(20, 16, 3))
+    with pytest.raises(UserError, match=r"^data\.instances=instances: choose "):
+        Coco(root=str(tmp_path), annotations="a.json", instances="instances").records()

@@ -113,6 +113,17 @@ def test_a_table_says_which_cell_does_not_suit_its_settings(picture: Any, tmp_pa
             {"instances": "maps"},
             "data.instances=maps: boxes are made of these files; take out data.boxes",
         ),
+        ("[[1,2,5,8]];cat", {"box_order": "corners"}, "^data.box_order=corners: choose "),
+        (
+            "[[1,2,3,5,8,9]];cat",
+            {"box_units": "LPS"},
+            "^data.box_units=LPS: such boxes of volumes are in edges$",
+        ),
+        (
+            "[];x",
+            {"kind": "image", "image_classes": ["dog"]},
+            r"row 1: a.png is not in data.image_classes=\['dog'\]; add it",
+        ),
     ):
         boxes, names = cells.split(";")
         row = {"image": "a.png", "boxes": json.loads(boxes), "names": names.split(","), "maps": "a.png"}

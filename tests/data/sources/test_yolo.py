@@ -187,6 +187,12 @@ WRONG: list[tuple[dict[str, str], dict[str, Any], str]] = [
     ),
     ({"labels/a.txt": BOX, "d.yaml": "names: [x, y]\ntrain: pictures"}, {}, r"none of its images are below"),
     ({"labels/a.txt": BOX}, {"names": "gone.yaml"}, r"data\.names=.*gone\.yaml: cannot be read"),
+    ({"labels/a.txt": BOX}, {"names": "gone.txt"}, r"data\.names=.*gone\.txt: cannot be read as a list of"),
+    (
+        {"labels/a.txt": BOX, "classes.txt": "x\ny", "labels/classes.txt": "y\nx"},
+        {},
+        r"^data\.names: .*/classes\.txt and .*/labels/classes\.txt name other classes; choose one with",
+    ),
 ]
 
 
@@ -195,6 +201,13 @@ def test_what_is_wrong_is_named_in_one_line(write, texts, setting, words):
     with pytest.raises(UserError, match=words) as caught:
         Yolo(root=str(write(["images/a.png"], texts)), **setting).records()
     assert "\n" not in str(caught.value)
+
+
+def test_a_text_of_other_letters_is_named(write):
+    folder = write(["images/a.png"], {"labels/a.txt": BOX})
+    (folder / "labels/a.txt").write_bytes("0 0.5 0.5 0.1 0.1 lésion".encode("utf-16"))
+    with pytest.raises(UserError, match=r"a\.txt: cannot be read as text \(.*utf-8"):
+        Yolo(root=str(folder)).records()
 
 
 def test_boxes_without_a_polygon_make_no_instance_map(write):
