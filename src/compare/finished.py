@@ -67,7 +67,8 @@ def read_finished(path: Path) -> Finished:
     status, config, metrics = (_keys(path, name) for name in ("status.json", "config.yaml", "metrics.json"))
     if status.get("status") != "done" or not metrics:
         state = status.get("status") or "not started"
-        raise UserError(f"runs: {path} is not finished ({printable(str(state))}), and has no test scores yet")
+        done = "has no test scores" if state == "done" else f"is not finished ({printable(str(state))})"
+        raise UserError(f"runs: {path} {done}; resume it, and give it again")
     data = _keys(path, "data.json")
     if lost := next((name for name in ("task", "model") if not isinstance(config.get(name), dict)), ""):
         raise UserError(f"runs: {path}/config.yaml: is damaged (it has no section {lost})")

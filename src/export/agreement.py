@@ -41,6 +41,8 @@ class Agreement:
 
     def words(self) -> str:
         """Return the comparison as a line for the terminal and for the file."""
+        if not self.shapes:
+            return f"{self.output} has another shape than torch's"
         sizes = ", ".join("x".join(map(str, shape)) for shape in self.shapes)
         return (
             f"largest difference from torch {self.difference:.1e} of the range of {self.output}, over "

@@ -52,8 +52,6 @@ def _prepared(loaded: LoadedRun, graph: Graph, step: int, given: str) -> list[In
     from ganatomy.inference.predictor import Predictor
 
     predictor = Predictor(loaded, inputs(loaded.preprocessing, given))
-    if not predictor.records:
-        raise UserError(f"input={given}: no image is there")
     found: list[Inputs] = []
     for record in predictor.records[:MOST]:
         images = predictor.read(record).batch["image"]

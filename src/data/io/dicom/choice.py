@@ -59,6 +59,10 @@ def chosen(
             raise UserError(f"data.{side}series={word}: matches no series; found {summary(kept or found)}")
     kept = [one for one in kept if not words or any(matches(word, one) for word in words)]
     enough = [one for one in kept if one.slices >= least]
+    if not kept:
+        raise UserError(
+            f"no DICOM file here holds an image; name a folder with images. Found {summary(found)}"
+        )
     if not enough:
         raise UserError(
             f"data.least={least}: no DICOM series has {least} or more slices; found {summary(kept or found)}"
