@@ -2,19 +2,27 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
+from ganatomy.errors import UserError
+from ganatomy.experiments import plan, verify
 from ganatomy.experiments.claims.claims import Verdict, parse
+from ganatomy.experiments.claims.verdicts import difference
 from ganatomy.experiments.deciding.forecast import Bill, Forecast
 from ganatomy.experiments.listing import minutes, to_decide
 from ganatomy.experiments.results.figure import title
+from ganatomy.experiments.results.report import BEGIN, END, between
 from ganatomy.experiments.results.table import baseline_rows
 from ganatomy.experiments.results.wording import finding
 from ganatomy.experiments.spec import Experiment, read
 from ganatomy.experiments.store import Key, Result
 from ganatomy.metrics.differences.statistics import Estimate
+from tests.experiments.archive.conftest import keep, request
 
 Small = Callable[..., Path]
 
@@ -95,3 +103,68 @@ def test_a_list_says_what_is_left(gan: float, time: str) -> None:
     claims = [left(10, "gan"), left(7, "gan", "twin"), left(math.inf, "gan"), left(5, "gan", decided=True)]
     assert to_decide(claims, bill) == f"7, 10 seeds: {time}; 1 by none up to 1000"
     assert to_decide(claims[3:], bill) == ""
+
+
+def test_arms_of_other_test_sets_are_not_paired() -> None:
+    results: dict[Key, Result] = {("gan", 0): line("gan", "a"), ("twin", 0): line("twin", "b")}
+    claim = parse("gan.test/dice > twin.test/dice", 0.0)
+    with pytest.raises(
+        UserError, match=r"^claims: .*: its arms were tested on other subjects; give them the"
+    ):
+        difference(claim, results, [0])
+
+
+@pytest.mark.parametrize("page", ["", f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}{BEGIN}{END}"])
+def test_a_page_without_a_place_for_the_table(page: str) -> None:
+    with pytest.raises(
+        UserError, match=r"^README\.md: needs the two lines .*, between which the table stands$"
+    ):
+        between(page, "README.md")
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        (
+            {"figure": {"curve": ["test/dice", "test/auroc"], "arms": ["gen"]}},
+            "figure.arms: no arm is called gen",
+        ),
+        ({"scales": {"cpu": {"arms": {"gen": []}}}}, "scales.cpu.arms: no arm is called gen"),
+    ],
+)
+def test_an_arm_that_is_none(more: dict[str, object], line: str, small: Small) -> None:
+    with pytest.raises(UserError, match=f"experiment.yaml: {line}"):
+        small_one(small, **more)
+
+
+def test_a_file_without_keys(small: Small) -> None:
+    folder = small()
+    (folder / "experiment.yaml").write_text("[]")
+    with pytest.raises(UserError, match=r"experiment\.yaml: holds no keys$"):
+        read(folder.parent, "small")
+
+
+def test_an_arm_whose_data_are_refused_is_named(
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(plain: object) -> None:
+        raise UserError("data.root: no folder nowhere")
+
+    monkeypatch.setattr(plan, "check_connections", refuse)
+    experiment = small_one(small)
+    with pytest.raises(UserError, match=r"arms\.gan: data\.root: no folder nowhere$"):
+        plan.try_arms(experiment, plan.runs(experiment, tmp_path / "runs"))
+
+
+def test_what_cannot_be_verified(small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = small().parent
+    asked = replace(request(root), named="small", verify=True, paths=())
+    with pytest.raises(
+        UserError, match=r"^verify: small keeps no such run; train it first, without verify=true"
+    ):
+        verify.verify(asked, Console())
+    keep(root)
+    outcome = SimpleNamespace(signum=None, failed=["gan seed 0: ended with code 1"])
+    monkeypatch.setattr(verify, "Runner", lambda *_: SimpleNamespace(work=lambda *_: outcome))
+    with pytest.raises(UserError, match=r"^verify: gan seed 0: ended with code 1$"):
+        verify.verify(asked, Console())

@@ -9,10 +9,15 @@ import numpy as np
 import pytest
 
 from ganatomy.data.datamodule import DataModule
+from ganatomy.data.io.readers.stored import ReadError
+from ganatomy.data.records import Case, Record
 from ganatomy.errors import UserError
+from ganatomy.planning import budget, planner
 from ganatomy.planning.planner import make_plan, suited_task, task_of
+from ganatomy.planning.survey import surveyed
 from tests.planning.planted import Planted
 
+HEADS = ["data=brain_images", "data.subjects=6", "data.size=32", "data.slices=2"]
 IMAGE = {"image": np.ones((1, 8, 8)) / 3, "affine": np.eye(4), "spacing": np.ones(2)}
 LABEL = {"label": np.ones((1, 8, 8), np.uint8)}
 BOXES = {"boxes": np.array([[1.0, 1, 4, 4]]), "classes": np.array([0])}
@@ -46,6 +51,27 @@ def test_the_name_of_a_task() -> None:
 
 
 def test_a_task_without_answers_in_the_data_is_refused_before_a_trial() -> None:
-    words = ["data=brain_images", "data.subjects=6", "data.size=32", "data.slices=2", "task=detection"]
     with pytest.raises(UserError, match="plan: task=detection needs boxes and the data have none"):
-        make_plan(words, 1.0, 8.0)
+        make_plan([*HEADS, "task=detection"], 1.0, 8.0)
+
+
+def test_images_that_nothing_degrades_are_refused_before_a_trial() -> None:
+    with pytest.raises(UserError, match=r"^plan: the data have no targets; choose a degradation=, which"):
+        make_plan([*HEADS, "task=enhancement", "degradation=none"], 1.0, 8.0)
+
+
+def test_memory_that_no_image_is_small_enough_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planner, "measured", lambda *_: None)
+    monkeypatch.setattr(budget, "too_much", lambda *_: True)
+    monkeypatch.setattr(budget, "shrink", lambda *_: None)
+    with pytest.raises(UserError, match=r"^plan_memory: no batch and image were found that train in 0\.1 GB"):
+        make_plan([*HEADS, "task=segmentation"], 1.0, 0.1)
+
+
+def test_a_data_set_of_which_nothing_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(self: Planted, record: Record) -> Case:
+        raise ReadError(f"{record.case}: is not there")
+
+    monkeypatch.setattr(Planted, "load", gone)
+    with pytest.raises(UserError, match=r"^plan: no training case can be read; .*check"):
+        surveyed(data(tmp_path, **LABEL))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
@@ -10,6 +12,7 @@ import yaml
 from ganatomy.config.compose import composed
 from ganatomy.config.plans.reading import read_plan
 from ganatomy.errors import UserError
+from ganatomy.planning import checking
 from ganatomy.planning.draft import Row
 from ganatomy.planning.planner import Plan
 from ganatomy.planning.writing import table, text_of_plan, write_plan
@@ -67,3 +70,16 @@ def test_another_file_is_not_written_over(tmp_path: Path) -> None:
     assert read_plan(path).values["trainer.max_steps"] == 120
     with pytest.raises(UserError, match="cannot be written"):
         write_plan(PLAN, path / "below", overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"plan_task": "detection"}, "task: check reads the data only"),
+        ({"overwrite": True}, "overwrite: counts"),
+    ],
+)
+def test_keys_of_plans_without_a_plan_are_refused(given: dict[str, Any], line: str) -> None:
+    config: Any = SimpleNamespace(**{"plan": False, "plan_task": None, "overwrite": False, **given})
+    with pytest.raises(UserError, match=f"^{line}"):
+        checking.files(config)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from types import FrameType
 
 ROOT = Path(__file__).resolve().parents[2]
 PREFIXES = tuple(f"{ROOT / name}{os.sep}" for name in ("ganatomy", "src"))  # one is a link to the other
@@ -23,7 +24,7 @@ def note_errors(folder: Path) -> None:
 
     def noted(self: UserError, *values: object) -> None:
         ValueError.__init__(self, *values)
-        new = [call for call in calls() if call not in seen]
+        new = [call for call in calls(self) if call not in seen]
         seen.update(new)
         if new:
             os.write(file, "".join(new).encode())  # at once and whole, for this process may be killed
@@ -31,10 +32,12 @@ def note_errors(folder: Path) -> None:
     UserError.__init__ = noted  # type: ignore[assignment]
 
 
-def calls() -> list[str]:
-    """Return the calls of src/ that led here, the innermost first: file, line, column, and which it is."""
-    found = []
-    frame = sys._getframe(2)
+def calls(made: BaseException) -> list[str]:
+    """Return the calls of src/ that made the error, the innermost first: file, line, column, which it is."""
+    found: list[str] = []
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_locals.get("self") is made:  # an __init__ of its own makes no other
+        frame = frame.f_back
     while frame is not None:
         name = frame.f_code.co_filename
         if name.startswith(PREFIXES):

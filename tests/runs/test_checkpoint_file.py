@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import struct
 import zipfile
@@ -160,3 +161,14 @@ def test_memory_that_runs_out_is_no_damage(path: Path, monkeypatch: pytest.Monke
     with pytest.raises(RuntimeError, match="allocate") as error:
         checkpoint_file.load(path)
     assert not isinstance(error.value, Damaged)
+
+
+def test_a_disk_that_fails_is_damage(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.write_bytes(checkpoint_file.encode(state()))
+
+    def failing(file: Any) -> str:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(checkpoint_file, "_fault", failing)
+    with pytest.raises(Damaged, match=r"last\.ckpt: cannot be read \(the disk reports an error\); put back"):
+        checkpoint_file.load(path)

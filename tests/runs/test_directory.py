@@ -37,6 +37,12 @@ def test_a_fresh_directory_must_be_empty(tmp_path: Path) -> None:
         open_new(tmp_path / "a")
 
 
+def test_a_directory_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(UserError, match=r"^run_dir: no permission to write in .*; choose another run_dir$"):
+        open_new(tmp_path / "a")
+
+
 def test_only_a_run_with_a_checkpoint_can_go_on(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no checkpoints/last\.ckpt"):
         open_again(open_new(tmp_path / "a").path)

@@ -8,12 +8,14 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch.distributed as dist
 
 from ganatomy.errors import UserError
 from ganatomy.launch.ownership import owned
@@ -22,6 +24,7 @@ from ganatomy.runs import process_identity, reserve
 from ganatomy.runs.directory import Run, open_new
 from ganatomy.runs.lock import RunLock, in_use
 from ganatomy.runs.process_identity import Holder, alive, identify
+from ganatomy.runs.process_place import from_rank_zero
 
 DEAD = 4_194_305
 """Larger than any process id of Linux."""
@@ -236,6 +239,29 @@ def test_who_comes_while_another_takes_over_is_refused(
     first.release()
 
 
+def test_a_lock_that_names_nobody_for_long_cannot_be_taken(
+    tmp_path: Path, other: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a file system where each look finds another holder that is gone."""
+    other(pid=DEAD)
+    monkeypatch.setattr(Holder, "read", changing(Holder.read))
+    with pytest.raises(
+        UserError, match=r"^run_dir: .*\.lock cannot be taken; remove it if no process writes th"
+    ):
+        RunLock(tmp_path, "run_dir").take()
+
+
+def changing(read: Callable[[Path], Holder | None]) -> Callable[[Path], Holder | None]:
+    """Read holders of which each is another."""
+    tokens = map(str, count())
+
+    def of(path: Path) -> Holder | None:
+        found = read(path)
+        return found if found is None else replace(found, token=next(tokens))
+
+    return of
+
+
 def test_heartbeats_and_a_lock_that_was_lost(
     tmp_path: Path, other: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -331,3 +357,16 @@ def test_the_texts_of_leases_tell_hosts_and_containers_apart(monkeypatch: pytest
     assert alive(f"{host}/{boot}/1 {pid} {begun}") is None and alive(f"{host}/x/{namespace} 1 1") is None
     monkeypatch.setattr(Path, "read_text", lambda self: (_ for _ in ()).throw(OSError()))
     assert alive(me)  # it exists; when it began is not told
+
+
+def test_what_rank_zero_refuses_is_refused_in_every_process(tmp_path: Path) -> None:
+    def refuse() -> None:
+        raise UserError("run_dir: is in use")
+
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path / 'meet'}", rank=0, world_size=1)
+    try:
+        assert from_rank_zero(lambda: 5) == 5
+        with pytest.raises(UserError, match=r"^run_dir: is in use$"):
+            from_rank_zero(refuse)
+    finally:
+        dist.destroy_process_group()

@@ -83,3 +83,10 @@ def test_a_line_that_a_full_disk_cut_is_dropped(path: Path, capsys: pytest.Captu
     assert values(CheckedJournal(path)) == [*before, 3.0]
     assert "its last line was cut and is dropped" in capsys.readouterr().err
     assert all(json.loads(line) for line in path.read_text().splitlines())
+
+
+@pytest.mark.parametrize("line", ["[]", "5", "{}"])
+def test_a_line_that_is_no_entry_is_named(path: Path, line: str) -> None:
+    path.write_text(f"{line}\n{path.read_text()}")
+    with pytest.raises(UserError, match=r"journal\.log: line 1 is damaged"):
+        values(CheckedJournal(path))

@@ -149,6 +149,7 @@ def test_a_second_objective_is_of_the_best_step_or_of_the_whole_run(plan: Plans)
         ("test/dice", "second: test/dice: give seconds, copies, or a validation score other than val/dice"),
         ("val/dice", "second: val/dice: give seconds"),
         ("hours", "second: hours: give seconds"),
+        ("val/nothing", "second: val/nothing says not which way is better; take another score"),
     ],
 )
 def test_a_second_objective_chooses_by_no_test_score(second: str, message: str) -> None:
@@ -190,6 +191,19 @@ def test_a_wrong_choice_is_one_line(changed: dict[str, Any], message: str, plan:
     assert str(told.value).startswith(message) and "\n" not in str(told.value)
 
 
+def test_a_database_without_its_driver_says_what_to_install(
+    plan: Plans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without(*_: Any, **__: Any) -> None:
+        raise ModuleNotFoundError("No module named 'psycopg'")
+
+    monkeypatch.setattr(optuna.storages, "RDBStorage", without)
+    with pytest.raises(
+        UserError, match=r"^storage: No module named 'psycopg'; pip install 'ganatomy\[postgres"
+    ):
+        prepare(plan(storage="postgresql+psycopg://me@127.0.0.1:1/x"))
+
+
 @pytest.mark.parametrize(
     ("changed", "given", "message"),
     [
@@ -206,6 +220,7 @@ def test_a_wrong_choice_is_one_line(changed: dict[str, Any], message: str, plan:
         ({}, ["logger=none"], "logger: a sweep reads the scores"),
         ({}, ["task.monitor=val/nothing"], "direction: val/nothing says not which way is better"),
         ({"trials": 0}, [], "trials: "),
+        ({"space": {}}, [], "space: is empty; choose one with +sweep=NAME (see --help)"),
     ],
 )
 def test_a_mistake_ends_it_before_the_first_trial(

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,16 @@ def test_a_loss_of_every_second_step_is_in_the_history(run: Any) -> None:
     with (run("run", penalty, "trainer.log_every=2") / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows if row["loss/discriminator/r1"]] == ["2", "4", "6", "8"]
+
+
+def test_a_scale_of_losses_that_only_falls_is_named() -> None:
+    fine = SimpleNamespace(raise_if_bad=lambda: None)
+    scaler = SimpleNamespace(get_scale=lambda: 1e-4)
+    task: Any = SimpleNamespace(gradient_monitor=fine, _scaler=scaler, batches_done=9)
+    with pytest.raises(
+        UserError, match=r"^step 9: every step overflows in 16-mixed; use trainer\.precision="
+    ):
+        SegmentationTask.check_finite(task)
 
 
 @pytest.mark.parametrize("monitor", ["val/dice", "val/hd95"])

@@ -17,7 +17,7 @@ from ganatomy.adversarial import GradientMonitor
 from ganatomy.baselines.latent_search import search
 from ganatomy.errors import UserError
 from ganatomy.tasks.anomaly.methods import FAnoGanTraining, NoisePhase
-from ganatomy.tasks.phases import Best
+from ganatomy.tasks.phases import Best, Phased
 from tests.test_resume import assert_same, assert_same_end, checkpoint, run_until
 
 WORDS = [
@@ -201,6 +201,13 @@ def test_the_search_finds_planted_latents_and_each_image_for_itself() -> None:
     alone = search(network.decoder, eye, 3, images[:1], 300)
     torch.testing.assert_close(alone, end[:1], atol=1e-3, rtol=0.1)
     assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_a_run_that_ends_before_its_last_phase_is_refused() -> None:
+    phases = [SimpleNamespace(until=6), SimpleNamespace(until=None)]
+    task: Any = SimpleNamespace(phases=phases, trainer=SimpleNamespace(max_steps=6))
+    with pytest.raises(UserError, match=r"^trainer\.max_steps: 6; must be above 6, the steps of the phases"):
+        Phased.on_fit_start(task)
 
 
 def test_the_best_is_the_least_and_survives_a_checkpoint() -> None:

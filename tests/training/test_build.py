@@ -70,3 +70,12 @@ def test_a_task_that_loses_its_settings_is_named(
     cfg = validate(compose())
     with pytest.raises(UserError, match=f"^task: SegmentationTask.resolve_settings returns no {lost}"):
         complete(cfg, build_data(cfg))
+
+
+def test_a_run_without_a_split_cannot_go_on(compose: Any, tmp_path: Path) -> None:
+    (tmp_path / "data.json").write_text('{"hash": "0"}')
+    cfg = validate(compose()).with_values(resume=str(tmp_path))
+    with pytest.raises(
+        UserError, match=r"^resume: .* has no data\.json that says who trains and who tests; st"
+    ):
+        build_data(cfg)

@@ -11,9 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ganatomy.adversarial.distributed import collectives
 from ganatomy.config.schema import Config, ModelConfig, SchedulersConfig, TrainerConfig
 from ganatomy.errors import UserError
-from ganatomy.training.preflight import check_monitor, check_schedules, check_size
+from ganatomy.training.preflight import check_monitor, check_processes, check_schedules, check_size
 
 
 class Dictionary(nn.Module):
@@ -138,6 +139,14 @@ def test_a_stride_that_divides_by_nothing_is_told() -> None:
 
 def test_a_task_may_ask_for_more_than_a_tensor() -> None:
     assert refused(Dictionary(), plain=False) == ""
+
+
+def test_a_layer_of_the_whole_batch_takes_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    task: Any = SimpleNamespace(generator=nn.Sequential(nn.SyncBatchNorm(2)), discriminator=None)
+    check_processes(task)
+    monkeypatch.setattr(collectives, "processes", lambda: 2)
+    with pytest.raises(UserError, match=r"^trainer\.devices: SyncBatchNorm in model\.generator looks at the"):
+        check_processes(task)
 
 
 @pytest.mark.parametrize(

@@ -204,3 +204,20 @@ def test_metadata_without_its_form(tmp_path: Path, packed: dict[str, Content]) -
         files = forged(packed, {"ro-crate-metadata.json": json.dumps(content).encode()})
         with pytest.raises(DoesNotFollow, match=r"its files do not hold results"):
             check_archive(zipped(files, tmp_path / "small.zip"), Terminal())
+
+
+def test_scores_that_are_no_gzip(tmp_path: Path, packed: dict[str, Content]) -> None:
+    path = zipped(forged(packed, {f"{RESULTS}/cases.csv.gz": b"arm"}), tmp_path / "small.zip")
+    with pytest.raises(UserError, match=r"small\.zip: .*cases\.csv\.gz: is no gzip \("):
+        check_archive(path, Terminal())
+
+
+def test_an_archive_holds_one_experiment_and_files_of_a_size(tmp_path: Path) -> None:
+    both = {f"experiments/{name}/experiment.yaml": b"title: x" for name in ("one", "two")}
+    container = Container(zipped(both, tmp_path / "two.zip"))
+    with pytest.raises(UserError, match=r"two\.zip: holds no experiment, or several; one is needed$"):
+        checking.unpacked(container, tmp_path / "out")
+    with pytest.raises(
+        UserError, match=r"two\.zip: .*one/experiment\.yaml: is larger than 0 MB, so it is ref"
+    ):
+        container.read("experiments/one/experiment.yaml", 3)

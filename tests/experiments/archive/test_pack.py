@@ -15,6 +15,7 @@ import pytest
 
 from ganatomy.config.locations import CONF
 from ganatomy.errors import UserError
+from ganatomy.experiments.archive import pack
 from ganatomy.experiments.archive.data_sets import UNSTATED, data_set
 from ganatomy.experiments.archive.pack import contents, refuse_paths
 from ganatomy.experiments.archive.run_files import Content
@@ -171,3 +172,11 @@ def test_a_reviewer_checks_it_and_runs_it_again(tmp_path: Path, small: Small) ->
     code, _, said = ran(there, *anew[3:], STUB)
     assert code == 0, said
     assert (there / "small/experiments/small/results/table.md").read_text() == table
+
+
+def test_a_name_that_a_system_may_read_otherwise_is_not_packed(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pack, "own_files", lambda scales: {"experiments/small/my figure.png": b""})
+    with pytest.raises(UserError, match=r"^'experiments/small/my figure\.png': is no name for an archive"):
+        contents(request(kept), "small")

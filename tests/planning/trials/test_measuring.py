@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ganatomy.errors import UserError
 from ganatomy.machine import allocator
 from ganatomy.planning.trials import measuring
 
@@ -35,3 +36,29 @@ def test_a_trial_has_the_allocator_of_a_run_and_is_alone(monkeypatch: pytest.Mon
     seen.clear()
     measuring.trial(SimpleNamespace(to_plain=dict), {})  # type: ignore[arg-type]
     assert seen[allocator.NAME] == allocator.SYSTEM and "GLIBC_TUNABLES" not in seen
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "result", "line"),
+    [
+        (
+            1,
+            "Traceback\nMemoryError",
+            "",
+            r"plan: the trial of a few steps ended with MemoryError; plan=null",
+        ),
+        (-9, "", "", r"ended with no output \(often because memory ran out\); plan=null trains without"),
+        (2, "", '{"error": "data.size: 7"}', r"data\.size: 7$"),
+    ],
+)
+def test_a_trial_that_fails_is_one_line(
+    code: int, said: str, result: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(words: list[str], **more: Any) -> Any:
+        if result:
+            Path(words[-1]).write_text(result)
+        return SimpleNamespace(returncode=code, stderr=said)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(UserError, match=line):
+        measuring.trial(SimpleNamespace(to_plain=dict), {})  # type: ignore[arg-type]

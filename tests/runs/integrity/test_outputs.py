@@ -59,6 +59,16 @@ def test_a_folder_is_no_file_and_a_file_no_folder(places: Path) -> None:
         refuse_no_page(Path("notes.txt"))
 
 
+def test_a_place_that_nobody_may_write_or_look_at(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        UserError, match=r"^output: n{300} cannot be read \(File name too long\); name another$"
+    ):
+        refuse_no_file(Path("n" * 300))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(UserError, match=r"^output: no permission to write in .*; name a file elsewhere$"):
+        refuse_no_file(Path("new.html"))
+
+
 def test_what_can_be_written_is_not_refused(places: Path) -> None:
     refuse_no_page(Path("file.html"))
     refuse_no_file(Path("new/below/it.yaml"))

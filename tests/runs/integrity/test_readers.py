@@ -13,6 +13,7 @@ import pytest
 from ganatomy.callbacks.history import History
 from ganatomy.errors import UserError
 from ganatomy.experiments import store
+from ganatomy.experiments.claims.claims import parse
 from ganatomy.experiments.plan import PlannedRun
 from ganatomy.experiments.spec import Experiment
 from ganatomy.launch.train_process import TrainProcess, finished
@@ -88,6 +89,19 @@ def test_an_experiment_names_the_file_and_both_ways_on(done: Path, name: str) ->
     with pytest.raises(UserError) as refusal:
         store.collect(run, experiment)
     assert str(done / name) in str(refusal.value) and f"resume={done}" in str(refusal.value)
+
+
+def test_a_run_without_what_an_experiment_asks_for(done: Path) -> None:
+    run = cast(PlannedRun, SimpleNamespace(directory=done, arm="a", seed=0, config="c"))
+    spec = SimpleNamespace(gaps={})
+    claims = [parse("a.test/dise > b.test/dise", 0.0)]
+    experiment = cast(Experiment, SimpleNamespace(spec=spec, claims=claims, scores=[]))
+    with pytest.raises(UserError, match=r"claims: a\.test/dise: its runs have no such score; did you mean"):
+        store.collect(run, experiment)
+    Run(done).write("data.json", {})
+    experiment = cast(Experiment, SimpleNamespace(spec=spec, claims=[], scores=[]))
+    with pytest.raises(UserError, match=r": its files do not hold a result \(KeyError\('hash'\)\); "):
+        store.collect(run, experiment)
 
 
 def test_kept_results_that_are_damaged_are_not_used(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ from ganatomy.errors import UserError
 from ganatomy.tasks.anomaly import baselines
 from ganatomy.tasks.anomaly.anomaly_map import boxes_of, highest, smoothed
 from ganatomy.tasks.anomaly.files import box_rows
-from ganatomy.tasks.anomaly.healthy import Healthy, chosen
+from ganatomy.tasks.anomaly.healthy import Healthy, chosen, keep_healthy_subjects
+from ganatomy.tasks.anomaly.methods import features
 
 MODELS = {
     "fanogan": ["generator.channels=4", "discriminator.channels=4", "generator.latent=6"],
@@ -30,6 +32,7 @@ MODELS = {
 }
 QUICK = ["task.denoising_steps=1", "task.search_images=0", "task.components=3"]
 ONE_KEPT = ["data.label_fraction=0.01", "data.train_healthy=false", "data.healthy=0.5", "data.split=[4,1,1]"]
+UNET, METHODS = "ganatomy.networks.image_to_image.unet.UNet", "ganatomy.tasks.anomaly.methods"
 Train = Callable[..., Path]
 
 
@@ -136,6 +139,7 @@ def test_healthy_by_name_and_by_mask(prepared: Any) -> None:
         (["task.healthy=helthy"], "task.healthy: no image class is named helthy; did you mean 'healthy'?"),
         (["task.lesion=lesions"], "task.lesion: no label is named lesions; did you mean 'lesion'?"),
         (["data=brain", "data.subjects=4", "data.size=16"], "task.lesion: name the label of lesions; choose"),
+        (["task.method=null"], "task.method: this model defines no anomaly score; choose model=fanogan"),
         (["data.patch=8"], "data.patch: this task scores whole images"),
         (["task.quantile=1.0"], "task.quantile: 1.0 is outside (0, 1)"),
         (["task.smooth=-1.0"], "task.smooth: -1.0 must not be negative"),
@@ -146,6 +150,16 @@ def test_healthy_by_name_and_by_mask(prepared: Any) -> None:
         ([*ONE_KEPT, "data.split_seed=2"], "data.label_fraction: 0.01 keeps no healthy subject"),
         (["model=fanogan", "model.discriminator=null"], "model.discriminator: null, but fanogan"),
         (["model=fanogan", "task.method.share=1.0"], "share: 1.0 is outside (0, 1)"),
+        (["model=fanogan", "task.method.kappa=-1"], "kappa: -1 must not be negative"),
+        (["model=fanogan", "~model.optimizer.encoder"], "model.optimizer.encoder: missing; fanogan trains"),
+        (
+            ["model=fanogan", "~model.generator", f"+model.generator={{_target_: {UNET}, channels: [4, 8]}}"],
+            "model.generator: UNet has no encoder, which fanogan needs; choose another",
+        ),
+        (
+            ["~task.method", f"+task.method={{_target_: {METHODS}.Denoising, sigma: 0}}"],
+            "sigma, cells: 0, 16; give a sigma above 0",
+        ),
         (["model=fanogan", "trainer.max_steps=1"], "trainer.max_steps: 1; two phases"),
         (["data.healthy=0.0", "data.train_healthy=false"], "no healthy subject is left to train on"),
         (["data.healthy=1.0"], ""),
@@ -159,6 +173,32 @@ def test_refused_in_one_line(prepared: Any, words: list[str], message: str) -> N
     with pytest.raises(UserError) as refusal:
         prepared(*own, *words)
     assert message in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+def test_data_that_do_not_say_who_is_healthy() -> None:
+    with pytest.raises(
+        UserError, match=r"^task\.healthy: name the healthy class of these data; choose from a, b"
+    ):
+        chosen({}, ("a", "b"), ())
+    with pytest.raises(UserError, match=r"^data: neither image classes nor lesion masks say which images"):
+        chosen({}, (), ())
+
+
+def test_validation_without_a_healthy_image_is_refused() -> None:
+    cases = {name: SimpleNamespace(subject=name, case=name) for name in ("well", "ill")}
+    records = {"train": [cases["well"]], "val": [cases["ill"]]}
+    data: Any = SimpleNamespace(records=records, labels=SimpleNamespace(used=lambda records: records))
+    healthy: Any = SimpleNamespace(ill=lambda data, record: record.case == "ill")
+    with pytest.raises(UserError, match=r"^data: validation has no healthy image to choose a checkpoint by"):
+        keep_healthy_subjects(data, healthy)
+
+
+def test_a_discriminator_without_features_is_refused() -> None:
+    bare = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 1))
+    with pytest.raises(
+        UserError, match=r"^model\.discriminator: returns no features, which fanogan compares"
+    ):
+        features(bare, torch.zeros(1, 1, 4, 4))
 
 
 def test_files_pictures_and_the_search(train_small: Train) -> None:

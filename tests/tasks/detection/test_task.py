@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,7 @@ MODELS = {
         "discriminator.channels=[4,8]",
     ],
 }
+UNET = "ganatomy.networks.image_to_image.unet.UNet"
 VOLUMES = ["data.spatial_dims=3", "data.size=16", "data.radius=[10,20]"]
 
 
@@ -274,6 +276,10 @@ def test_monai_s_unets_serve_as_body(name, dims):
     ("words", "message"),
     [
         (["data=brain"], "have no boxes"),
+        (
+            ["~model.generator", f"+model.generator={{_target_: {UNET}, channels: [4, 8], out_channels: 4}}"],
+            "model.generator: UNet returns no boxes; choose model=centernet_gan",
+        ),
         (["task.match_iou=1.5"], "task.match_iou"),
         (["+task.losses.dice=1"], "task.losses"),
         (["task.losses={centre: fast}"], "task.losses.centre: .*got 'fast'"),
@@ -307,6 +313,12 @@ def test_impossible_settings_are_one_line(prepared, words, message):
     with pytest.raises(UserError, match=message):
         _, task = prepared(*words)
         preflight.check_monitor(task)
+
+
+def test_boxes_in_slices_of_volumes_are_refused() -> None:
+    data: Any = SimpleNamespace(train_items=lambda: {(0, 0): {"boxes": []}}, box_classes=["a"], sliced=True)
+    with pytest.raises(UserError, match=r"^data\.spatial_dims: boxes of volumes need data\.spatial_dims=3$"):
+        DetectionTask.network_arguments(data)
 
 
 def test_a_resumed_run_ends_like_an_uninterrupted_one(train_small):

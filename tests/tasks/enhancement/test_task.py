@@ -260,6 +260,14 @@ def test_refused_in_one_line(prepared: Any, words: list[str], message: str) -> N
     assert message in str(refusal.value) and "\n" not in str(refusal.value)
 
 
+def test_a_constant_truth_has_no_range(prepared: Any) -> None:
+    data, task = prepared(*words_of("residual_unet"), "task.data_range=null")
+    batch = next(iter(data.val_dataloader()))
+    batch["target"] = torch.ones_like(batch["target"])
+    with pytest.raises(UserError, match=r": data_range: 0\.0 must be above 0; .* \(task\.data_range\)$"):
+        task.score("val", batch, batch["image"])
+
+
 def test_sixteen_bits_keep_their_range(prepared: Any) -> None:
     """The whole range of int16 and uint16 through the network's units and back, to less than one unit."""
     data, _ = prepared(*words_of("residual_unet"))

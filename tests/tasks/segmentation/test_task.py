@@ -309,6 +309,7 @@ def test_labels_that_are_not_used_do_not_reach_the_baselines(prepared: Any, monk
         (["task.mirror_axes=[2]"], "task.mirror_axes: [2]; choose among [0, 1], each once"),
         (["task.mirror_axes=[1,1]"], "task.mirror_axes: [1, 1]; choose among [0, 1], each once"),
         (["task.masks=hard"], "task.masks"),
+        (["+task.label_map={ignore: 1}"], "task.label_map: is what the data decide; set data.regions"),
         (["data.label_fraction=0"], "data.label_fraction=0: give a share above 0"),
     ],
 )

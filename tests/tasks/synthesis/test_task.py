@@ -20,9 +20,11 @@ from ganatomy.config.resolve import load, validate
 from ganatomy.errors import UserError
 from ganatomy.metrics.synthesis import imagenet
 from ganatomy.metrics.synthesis.distance import SlicedWasserstein, sliced_wasserstein
+from ganatomy.networks.noise_to_image.dcgan import DcganDiscriminator, DcganGenerator
 from ganatomy.optim.schedules import BurnIn, DecayAtEnd
 from ganatomy.tasks.shared.cohort import sample_training_images
 from ganatomy.tasks.shared.fixed_noise import fixed_noise, row_names
+from ganatomy.tasks.synthesis.conditioning import condition
 from ganatomy.tasks.synthesis.memorisation import training_images
 from ganatomy.tasks.synthesis.normalisation import Normalisation
 from ganatomy.tasks.synthesis.reference_scores import check_images, training_planes
@@ -338,6 +340,13 @@ def test_rate_and_beta2_burn_in_along_half_a_cosine() -> None:
         assert (rate, beta1, beta2) == pytest.approx((0.5 + 1.5 * part, 0.0, 0.99 - 0.09 * part))
     with pytest.raises(UserError, match="beta2"):
         BurnIn(torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=2.0), steps=8)
+
+
+def test_players_of_which_one_knows_classes_are_refused() -> None:
+    generator = DcganGenerator(2, 1, (16, 16), latent=4, channels=4, classes=3, embedding=4)
+    discriminator = DcganDiscriminator(2, 1, (16, 16), channels=4)
+    with pytest.raises(UserError, match=r"^model: .* must both be class-conditional, or neither; choose"):
+        condition(generator, discriminator)
 
 
 @pytest.mark.parametrize("gamma, expected", [("null", 0.0002 * 24 * 24 / 4), ("0.3", 0.3)])

@@ -20,7 +20,8 @@ from ganatomy.config.resolve import validate
 from ganatomy.errors import UserError
 from ganatomy.networks.image_to_image.unet import UNet
 from ganatomy.runs.directory import Run
-from ganatomy.tasks.translation.perceptual import Perceptual, parts_of
+from ganatomy.tasks.translation.cycle import Cycle
+from ganatomy.tasks.translation.perceptual import Perceptual, check_perceptual, parts_of
 from ganatomy.train import train
 from tests.conftest import composed
 from tests.tasks.conftest import SMALL
@@ -179,6 +180,11 @@ def test_a_run_that_does_not_suit_is_one_line(train_small: Train, words: list[st
     with pytest.raises(UserError, match=message) as refusal:
         train_small("run", *words)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_method_without_pairs_has_no_target_to_compare_with() -> None:
+    with pytest.raises(UserError, match=r"^task\.perceptual: .* its own target, which Cycle has not; set it"):
+        check_perceptual(Cycle(), "run", 1.0)
 
 
 def test_test_subjects_that_the_run_was_trained_on_are_counted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import pickle
 import shutil
@@ -141,6 +142,20 @@ def test_what_cannot_be_used_is_one_line(
         line = str(caught.value)
         assert line.startswith("init: ") and why in line and "\n" not in line, (name, line)
     assert not Path("opened").exists()
+
+
+def test_a_disk_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "weights.safetensors"
+    path.touch()
+
+    def failing(self: Path) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    with pytest.raises(
+        UserError, match=r"^init: .*weights\.safetensors: cannot be read \(Input/output error\)$"
+    ):
+        of_both(path)
 
 
 def test_no_class_of_a_foreign_run_is_looked_up(source: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,9 @@ from ganatomy.data.sampling.synthetic import Synthetic
 from ganatomy.errors import UserError
 from ganatomy.generate.command import generate
 from ganatomy.generate.settings import GenerateConfig
+from ganatomy.tasks.anomaly.healthy import Healthy
 from ganatomy.training import build
+from ganatomy.training.synthetic import attach
 from ganatomy.training.synthetic.attach import Joined, attach_synthetic
 from tests.conftest import TINY, composed
 from tests.evaluate.conftest import QUICK, SEGMENTATION, pictures, trained
@@ -217,6 +220,13 @@ def test_other_images_than_the_run_began_with_are_refused(spade: Path, joined: A
         joined(f"synthetic={kept}", f"synthetic_hash={first}")
 
 
+def provenance(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Have the images come from elsewhere."""
+    told = json.loads((folder / "provenance.json").read_text())
+    change(told)
+    (folder / "provenance.json").write_text(json.dumps(told))
+
+
 @pytest.mark.parametrize(
     ("change", "words", "line"),
     [
@@ -231,6 +241,10 @@ def test_other_images_than_the_run_began_with_are_refused(spade: Path, joined: A
         ("rows", [], "index.csv: names no image; draw the images again"),
         ("text", [], r"index.csv: is not UTF-8 \(byte 0\); save it as UTF-8"),
         ("classes", [], r"has the classes \['background', 'cyst'\], this run"),
+        ("column", [], "synthetic: .*: data.image=image: no such column in index.csv"),
+        ("small", ["data.size=null"], "images of 16x16 and 32x32; make them with the data.size of this run"),
+        ("unfinished", [], "is not finished; give the same command of generate again"),
+        ("scaled", ["data.intensity=[0,255]"], "holds scaled numbers, which .* save_format=nifti"),
         ("", ["synthetic=nowhere"], "nowhere is no folder of synthetic images"),
         ("", ["synthetic_share=0"], "synthetic_share"),
         ("", ["model=semi", "data.label_fraction=0.5"], "goes with neither data.unpaired"),
@@ -248,6 +262,17 @@ def test_a_mistake_is_one_clear_line(
         (there / "labels/0003.png").unlink()
     elif change == "value":
         Image.fromarray(np.full((32, 32), 7, np.uint8)).save(there / "labels/0003.png")
+    elif change == "column":
+        rows = (there / "index.csv").read_text()
+        (there / "index.csv").write_text(rows.replace("image", "picture", 1))
+    elif change == "small":
+        for name in ("images", "labels"):
+            Image.fromarray(np.zeros((16, 16), np.uint8)).save(there / name / "0003.png")
+        provenance(there, lambda told: told["configuration"]["data"].update(size=None))
+    elif change == "unfinished":
+        provenance(there, lambda told: told.update(finished=False))
+    elif change == "scaled":
+        provenance(there, lambda told: told["units"].update(slope=2.0))
     elif change == "images":
         shutil.rmtree(there)
     elif change == "provenance":
@@ -273,6 +298,26 @@ def test_a_task_that_learns_no_labels_of_images_refuses(folder: Any, spade: Path
     with pytest.raises(UserError, match="SynthesisTask does not train on synthetic images"):
         trained(path / "other", *words, *SPADE, f"synthetic={spade}")
     assert not (path / "other/config.yaml").exists()
+
+
+def test_masks_that_synthetic_images_have_not(
+    folder: Any, spade: Path, joined: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the run of synthesis, too, had been trained with them."""
+    monkeypatch.setattr(attach, "check_patients", lambda *_: None)
+    shutil.copytree(folder[0] / "data/masks", folder[0] / "data/bodies")
+    with pytest.raises(UserError, match="training images have a mask here, and synthetic ones have none"):
+        joined(f"synthetic={spade}", "data.mask='bodies/{name}'", "data.image='images/*'")
+
+
+def test_lesion_masks_say_more_than_synthetic_healthy_images(spade: Path) -> None:
+    cfg: Any = SimpleNamespace(synthetic=str(spade))
+    task: Any = SimpleNamespace(synthetic="kind", healthy=Healthy(0, 1))
+    data: Any = SimpleNamespace(unpaired=False, labels=SimpleNamespace(unlabelled_rows=0))
+    with pytest.raises(
+        UserError, match=r"^synthetic: is for data whose image classes alone say which images"
+    ):
+        attach_synthetic(cfg, task, data)
 
 
 def test_anomaly_detection_learns_from_synthetic_healthy_images(tmp_path: Path) -> None:

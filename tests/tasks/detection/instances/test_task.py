@@ -143,6 +143,10 @@ def test_predict_writes_a_map_beside_the_boxes(train_small, tmp_path):
     [
         (["data=brain_lesions", *FEW], "has no instance map"),
         (["task.fusion=wbf", "task.mirror_axes=[0]"], "task.fusion: instance maps need"),
+        (
+            ["+model.generator.instances=false"],
+            "model.generator: CenterNet returns no foreground and votes; set",
+        ),
         (["+task.losses.shape=1"], "task.losses: shape is no loss; choose among .* foreground, vote"),
         (["+task.losses.vote=-1"], "task.losses.vote: -1; give a weight of 0"),
         (["+task.losses.vote=far"], "task.losses.vote: .*got 'far'"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
+from ganatomy.errors import UserError
 from ganatomy.metrics.outside import OutsideMetrics
 from ganatomy.tasks.translation.scores.scoring import Scoring
 
@@ -14,6 +16,15 @@ NAN = float("nan")
 
 def row(mae: float, ssim: float, multiscale: float) -> dict[str, Any]:
     return {"mae": mae, "ssim": ssim, "multiscale_ssim": multiscale}
+
+
+def test_a_constant_truth_has_no_range() -> None:
+    image = torch.ones(1, 1, 16, 16)
+    units = {"offset": torch.zeros(1, 1), "scale": torch.ones(1, 1)}
+    batch = {"case": ["a"], "slice": torch.zeros(1), "image": image, "target": image, **units}
+    scoring = Scoring("val/mae", None, OutsideMetrics(()), [], 2, False)
+    with pytest.raises(UserError, match=r"^a: data_range: .* must be above 0; .*; give task\.data_range$"):
+        scoring.add({"val": image}, batch, [0], None)
 
 
 @pytest.mark.parametrize(
