@@ -12,7 +12,7 @@ import pytest
 from tests.commands import environment
 from tests.reached.report import ROOT, Message, Place, listed, messages, reached, unreached
 
-MOST_UNREACHED = 144
+MOST_UNREACHED = 0
 """Lower it with each row that tests/unreached.csv loses; a message that a test can reach gets no row."""
 
 Places = dict[Message, list[Place]]

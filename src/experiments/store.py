@@ -89,6 +89,8 @@ def collect(run: PlannedRun, experiment: Experiment, directory: Path | None = No
         return _collected(run, experiment, folder)
     except Damaged as error:
         raise UserError(f"{error}; {_way(folder)}") from error
+    except UserError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{folder}: its files do not hold a result ({error!r}); {_way(folder)}") from error
 

@@ -114,11 +114,11 @@ def _task(theirs: OpenedRun) -> AdversarialTask:
             if content is None:
                 raise Damaged(f"{theirs.path / STATE}: is missing")
             task.load_kept_state(safetensors.torch.load(content))
-    except UserError as error:
-        raise UserError(f"{KEY}: {theirs.path}: {error}") from error
     except (Damaged, safetensors.SafetensorError, RuntimeError, KeyError) as error:
         words = " ".join(str(error).split())[:120]
         raise UserError(
             f"{KEY}: {theirs.path}: is damaged ({words}); {REPAIR.format(run=theirs.path)}"
         ) from error
+    except UserError as error:
+        raise UserError(f"{KEY}: {theirs.path}: {error}") from error
     return task
