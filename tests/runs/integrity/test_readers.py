@@ -96,7 +96,7 @@ def test_a_run_without_what_an_experiment_asks_for(done: Path) -> None:
     spec = SimpleNamespace(gaps={})
     claims = [parse("a.test/dise > b.test/dise", 0.0)]
     experiment = cast(Experiment, SimpleNamespace(spec=spec, claims=claims, scores=[]))
-    with pytest.raises(UserError, match=r"claims: a\.test/dise: its runs have no such score; did you mean"):
+    with pytest.raises(UserError, match=r"^claims: a\.test/dise: its runs have no such score; did you mean"):
         store.collect(run, experiment)
     Run(done).write("data.json", {})
     experiment = cast(Experiment, SimpleNamespace(spec=spec, claims=[], scores=[]))
