@@ -114,6 +114,5 @@ def _is_at_risk(layer: Convolution, x: Tensor) -> bool:
 
 def _are_within(sides: Sequence[int], layer: Convolution) -> bool:
     """Return whether a side of a map is smaller than its filter's, or as small as a large one's."""
-    reach = [d * (kernel - 1) + 1 for d, kernel in zip(layer.dilation, layer.kernel_size, strict=True)]
-    near = any(side < taps + (taps >= LARGE_FILTER) for side, taps in zip(sides, reach, strict=True))
+    near = any(side < n + (n >= LARGE_FILTER) for side, n in zip(sides, layer.kernel_size, strict=True))
     return near and min(sides) > 0

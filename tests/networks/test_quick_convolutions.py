@@ -23,7 +23,7 @@ LAYERS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "small maps of volumes": (nn.Conv3d(32, 32, 4, (1, 2, 1), 1), (2, 32, 8, 8, 7)),
     "halves of few channels": (nn.Conv2d(3, 16, 4, 2, 1), (2, 3, 96, 90)),
     "halves of volumes, no bias": (nn.Conv3d(2, 20, 4, 2, 1, bias=False), (2, 2, 20, 24, 22)),
-    "rows of a flat volume": (nn.Conv3d(1, 1, 3, 1, 1), (1, 1, 16, 64, 64)),
+    "rows of a flat volume": (nn.Conv3d(1, 1, 3, 1, 1), (1, 1, 32, 64, 64)),
 }
 NEVER = {
     "sides that no rows divide": (nn.Conv2d(4, 4, 3, 1, 1), (2, 4, 97, 96)),

@@ -126,7 +126,7 @@ class BoxRows:
                 found.append(float(cell))
             except ValueError as error:
                 why = (
-                    f"holds {cell[:40]!r}, a number is needed"
+                    f"holds {cell[:40]!r}, a number is needed, such as 33.5"
                     if cell
                     else "is empty, others of its box are not"
                 )
