@@ -134,6 +134,20 @@ def test_flips_by_anatomy() -> None:
     assert axes(classes=("background", "cleft", "bright_spot")) == [1]
 
 
+@pytest.mark.parametrize(
+    ("orientation", "volumes", "slices"),
+    [("PLS", [1], [1]), ("RAS", [0], [0]), ("SPR", [2], []), ("IPL", [2], []), (None, [], [])],
+)
+def test_flips_follow_the_axis_from_left_to_right(
+    orientation: str | None, volumes: list[int], slices: list[int]
+) -> None:
+    def axes(**facts: Any) -> list[int]:
+        plain = {"data": {"orientation": orientation}}
+        return augmentation.flips(Draft(made_up(**facts), plain, (), "segmentation"))[0]
+
+    assert (axes(dims=3), axes(sliced=True)) == (volumes, slices)
+
+
 def test_own_augmentation_of_a_data_set_that_turns_images_stays(drafted: Drafted) -> None:
     turning = "data.augment=[{_target_: monai.transforms.RandRotated, keys: [image, label], range_x: 0.1}]"
     assert "data.augment" not in drafted("segmentation", turning, **LABELS).words()

@@ -38,7 +38,19 @@ def flips(draft: Draft) -> tuple[list[int], str]:
         return [], f"no flips, as the class {sided} tells sides apart"
     if data.dims == 2 and not data.sliced and data.channels == 3 and data.modality == "picture":
         return [0, 1], "colour pictures (microscopy) have neither up nor left"
-    return [1], "flips from left to right alone, which a body nearly survives"
+    if data.dims == 2 and not data.sliced:
+        return [1], "flips from left to right alone, which a body nearly survives"
+    return _sideways(draft.get("data.orientation", "PLS"), data.dims)
+
+
+def _sideways(orientation: str | None, dims: int) -> tuple[list[int], str]:
+    """Return the axis of volumes or their slices that runs from left to right, and the reason."""
+    if orientation is None:
+        return [], "no flips: data.orientation=null leaves open which axis runs from left to right"
+    axis = next(n for n, way in enumerate(orientation.upper()) if way in "LR")
+    if axis >= dims:
+        return [], f"no flips: slices of {orientation} do not show left and right"
+    return [axis], f"flips from left to right alone ({orientation}), which a body nearly survives"
 
 
 def _keys(draft: Draft) -> list[str]:
