@@ -1,11 +1,15 @@
 """What planned runs take beside what their plans expect: CPU time, and the peak of resident memory.
 
     python benchmarks/plans.py --cases hippocampus --minutes 2
+    python benchmarks/plans.py --starts --cases hippocampus
 
 Other work on the machine makes a wall clock slower and not the CPU's, so the trial of each plan is timed in
 CPU time, and so is the run: user and system time of the whole command, from its start to its last line. The
 memory is the largest resident set of the command's processes, as the system reports it when they end. One
 thread; caches are empty before the plan. Each run is a row of plans.csv, from which the table is made.
+
+--starts times commands of one step and a test instead: plain ones with the plan's own words, and with
+plan=auto, at first and again, when the survey and the trial are remembered.
 """
 
 from __future__ import annotations
@@ -14,6 +18,8 @@ import argparse
 import csv
 import json
 import os
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,6 +35,10 @@ from benchmarks._results import table, write  # noqa: E402 - it needs the line a
 ROWS = Path(__file__).with_suffix(".csv")
 CASES = {
     "hippocampus": (["task=segmentation", "data=hippocampus"], 4.0),
+    "breast ultrasound": (["task=segmentation", "data=busi"], 4.0),
+    "blood cells": (["task=detection", "data=cbc"], 4.0),
+    "blood cells in 2 GB": (["task=detection", "data=cbc"], 2.0),
+    "OCT": (["task=enhancement", "data=oct"], 4.0),
     "chest X-rays, synthesis": (["task=synthesis", "data=nih_cxr"], 4.0),
     "chest X-rays, enhancement": (["task=enhancement", "data=nih_cxr", "degradation=gaussian"], 4.0),
     "chest X-rays, anomaly": (["task=anomaly", "data=nih_cxr"], 4.0),
@@ -45,6 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--minutes", type=float, default=2.0, help="of CPU time, for each run")
+    parser.add_argument("--starts", action="store_true", help="time commands of one step, planned or not")
     parser.add_argument("--make", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--trial", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -52,6 +63,8 @@ def main() -> None:
         return trial(args.trial)
     if args.make:
         return make(*args.make)
+    if args.starts:
+        return report_starts([[case, *starts(case)] for case in args.cases])
     for case in args.cases:
         keep(planned(case, args.minutes))
     report()
@@ -83,21 +96,62 @@ def make(case: str, minutes: str) -> None:
     Path("estimate.json").write_text(json.dumps(plan.estimate))
 
 
+def surroundings(place: Path) -> dict[str, str]:
+    """Return the environment of a command whose caches lie in a folder."""
+    own = {"OMP_NUM_THREADS": "1", "GANATOMY_CACHE": str(place / "cache"), "PYTHONPATH": str(ROOT)}
+    return {**os.environ, **own}
+
+
+def timed(words: list[str], place: Path) -> tuple[float, float]:
+    """Run a training command in a folder; return its CPU time in minutes and its peak of memory in GB."""
+    command = [sys.executable, "-m", "ganatomy.train", *words]
+    with (place / "said.txt").open("w") as said:
+        run = subprocess.Popen(command, cwd=place, env=surroundings(place), stdout=said, stderr=said)
+        _, status, usage = os.wait4(run.pid, 0)
+    if os.waitstatus_to_exitcode(status) not in (0, 3):  # 3: done, but the game failed
+        raise SystemExit((place / "said.txt").read_text()[-3000:])
+    return (usage.ru_utime + usage.ru_stime) / 60, usage.ru_maxrss * 1024 / GB
+
+
+def starts(case: str, repeats: int = 3) -> list[str]:
+    """Return the seconds of commands of one step: plain, with plan=auto at first, and again (medians)."""
+    words, memory = CASES[case]
+    short = [*words, ONE, "trainer.max_steps=1", "trainer.val_every=1", "logger=none"]
+    automatic = [*short, "plan=auto", f"plan_memory={memory:g}"]
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        first = timed([*automatic, "run_dir=first"], place)[0]
+        shutil.copy(place / "first/plan.yaml", place / "plan.yaml")
+        pairs = [
+            (
+                timed([*short, "plan=plan.yaml", f"run_dir=plain{number}"], place)[0],
+                timed([*automatic, f"run_dir=again{number}"], place)[0],
+            )
+            for number in range(repeats)
+        ]
+    plain, again = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return [f"{60 * value:.1f}" for value in (plain, again, first)]
+
+
+def report_starts(rows: list[list[str]]) -> None:
+    """Write the section of results.md on the first steps."""
+    head = ["run of one step", "plain, CPU s", "plan=auto again", "plan=auto at first"]
+    text = (
+        "CPU time of commands of one step, a validation and the test: with the words of a plan, with "
+        "`plan=auto` when its survey and its trial are remembered, and when nothing is.\n\n"
+    )
+    write("Planned runs: first steps", text + table(head, rows))
+
+
 def planned(case: str, minutes: float) -> dict[str, object]:
     """Plan a run and train it; return its row."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        given = {**os.environ, "OMP_NUM_THREADS": "1", "GANATOMY_CACHE": str(place / "cache")}
-        given["PYTHONPATH"] = str(ROOT)
+        given = surroundings(place)
         words = [sys.executable, __file__, "--make", case, str(minutes)]
         subprocess.run(words, cwd=place, env=given, check=True)
         about = json.loads((place / "estimate.json").read_text())
-        command = [sys.executable, "-m", "ganatomy.train", "plan=plan.yaml", "run_dir=run"]
-        with (place / "said.txt").open("w") as said:
-            run = subprocess.Popen(command, cwd=place, env=given, stdout=said, stderr=said)
-            _, status, usage = os.wait4(run.pid, 0)
-        if os.waitstatus_to_exitcode(status) not in (0, 3):  # 3: done, but the game failed
-            raise SystemExit((place / "said.txt").read_text()[-3000:])
+        took_minutes, took_gb = timed(["plan=plan.yaml", "run_dir=run"], place)
         history = (place / "run/metrics.csv").read_text().splitlines()
         sys.stdout.write((place / "plan.yaml").read_text() + (place / "said.txt").read_text()[-1500:])
     return {
@@ -106,9 +160,9 @@ def planned(case: str, minutes: float) -> dict[str, object]:
         "memory": CASES[case][1],
         "steps": max(int(line.split(",")[0]) for line in history[1:]),
         "expected_minutes": about["minutes"],
-        "took_minutes": round((usage.ru_utime + usage.ru_stime) / 60, 2),
+        "took_minutes": round(took_minutes, 2),
         "expected_gb": about["memory_gb"],
-        "took_gb": round(usage.ru_maxrss * 1024 / GB, 2),
+        "took_gb": round(took_gb, 2),
     }
 
 
