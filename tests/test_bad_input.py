@@ -55,6 +55,7 @@ CASES = {
         "model.adversarial.augment: no such choice 'adda'; did you mean 'ada'?",
     ),
     "misspelt loss": (["model.adversarial.loss=hingee"], "no such choice 'hingee'; did you mean 'hinge'?"),
+    "a word for a list": (["task.mirror_axes=both"], "task.mirror_axes: give a list or auto, got 'both'"),
     "a section for a list": (
         ["task.mirror_axes={a: 1}"],
         "task.mirror_axes: cannot take the place of what stands there, got {a: 1}",

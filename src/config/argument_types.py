@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ganatomy.errors import UserError
 
@@ -48,7 +48,9 @@ def check_types(cls: type, given: Mapping[str, Any], path: str) -> None:
         except ValidationError as error:
             problem = error.errors()[0]
             if problem["type"] == "sequence_str" or "instance of Sequence" in problem["msg"]:
-                raise UserError(f"{path}.{key}: give a list, got {value!r}") from error
+                words = [part for part in get_args(hints[key]) if get_origin(part) is Literal]
+                other = "".join(f" or {word}" for part in words for word in get_args(part))
+                raise UserError(f"{path}.{key}: give a list{other}, got {value!r}") from error
             text = problem["type"] == "string_type" and isinstance(value, int | float)
             if hints[key] in TEXTS and isinstance(value, list | Mapping):
                 raise UserError(

@@ -136,13 +136,14 @@ def _settings(task: type[AdversarialTask], data: DataModule, given: Plain) -> Pl
 
 
 def _suited(plain: Plain, data: DataModule) -> Plain:
-    """Replace `auto` of intensities by what was found, data.intensity also where the task refers to it."""
+    """Replace `auto` of intensities by what was found, data.intensity also as the task's data_range."""
     section, task = plain["data"], plain["task"]
     if section.get("target_intensity") == "auto":
         section = {**section, "target_intensity": deepcopy(data.preparation.target_intensity)}
     if section.get("intensity") == "auto":
         section = {**section, "intensity": data.intensity}
-        task = {key: deepcopy(data.intensity) if value == "auto" else value for key, value in task.items()}
+        if task.get("data_range") == "auto":
+            task = {**task, "data_range": deepcopy(data.intensity)}
     return {**plain, "data": section, "task": task}
 
 

@@ -147,6 +147,27 @@ def test_boxes(bundle: Any, finished: Callable[[str], Path], files: Path, tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("window", "axes"), [(None, ()), ([16, 20], ()), (None, (0, 1)), ([16, 20], (1,))])
+def test_boxes_in_windows_and_over_mirror_images(
+    window: list[int] | None,
+    axes: tuple[int, ...],
+    bundle: Any,
+    finished: Callable[[str], Path],
+    files: Path,
+) -> None:
+    from ganatomy.export.bundle.inference import inference_of
+
+    loaded = load_run(finished("detection"), device="cpu")
+    loaded.task.window, loaded.task.mirror_axes = window, axes  # type: ignore[assignment]
+    _, application = bundle("detection", inferer=inference_of(loaded)[0]["inferer"])
+    for file in sorted(files.glob("*.png")):
+        found, expected = application.one(file)["boxes"], ours(loaded, file).answer.boxes
+        assert expected is not None and len(found) == len(expected.boxes) > 0
+        assert np.allclose([box["score"] for box in found], expected.scores, atol=1e-4)
+        assert np.allclose([box["box"] for box in found], expected.boxes, atol=1e-2)
+
+
+@pytest.mark.slow
 def test_boxes_of_a_volume_are_refused_by_both(
     bundle: Any, finished: Callable[[str], Path], files: Path
 ) -> None:
@@ -209,7 +230,7 @@ def test_a_broken_image_is_named_and_the_others_go_on(bundle: Any, files: Path, 
 
 
 def test_copies_need_no_ganatomy() -> None:
-    copied = scripts_with("apply", "transforms", "inferer", "answers")
+    copied = scripts_with("apply", "transforms", "inferer", "maps", "answers")
     for name, text in copied.items():
         for node in ast.parse(text).body:
             if isinstance(node, ast.ImportFrom):
@@ -225,9 +246,8 @@ def test_what_a_bundle_cannot_hold_is_refused(finished: Callable[[str], Path]) -
     loaded = load_run(finished("enhancement"), device="cpu")
     loaded.task.__class__ = type("Other", (loaded.task.__class__,), {})
     assert inference_of(loaded)[1]
-    from ganatomy.tasks.detection import DetectionTask
-
-    loaded.task.__class__ = type("Detecting", (DetectionTask,), {})
-    loaded.task.window = [16, 16]
-    with pytest.raises(UserError, match=r"^format=bundle: task\.window and task\.mirror_axes of detection"):
-        inference_of(loaded)
+    boxes = load_run(finished("detection"), device="cpu")
+    boxes.task.mirror_axes = (1,)  # type: ignore[assignment]
+    boxes.task.decoder = replace(boxes.task.decoder, fusion="wbf")  # type: ignore[arg-type, type-var]
+    with pytest.raises(UserError, match=r"^format=bundle: task\.fusion=wbf of mirror images has no place"):
+        inference_of(boxes)

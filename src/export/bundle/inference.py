@@ -37,7 +37,8 @@ def inference_of(loaded: LoadedRun) -> tuple[Plain, tuple[str, ...]]:
     }
     if isinstance(loaded.task, SynthesisTask):
         return {**common, **_drawing(loaded), "run": ["$@application.run()"]}, ("apply",)
-    scripts = ("apply", "transforms", "inferer", "answers")
+    inferer = "maps" if isinstance(loaded.task, DetectionTask) else "inferer"
+    scripts = ("apply", "transforms", inferer, "answers")
     return {**common, **_application(loaded), "run": ["$@application.run()"]}, scripts
 
 
@@ -88,32 +89,14 @@ def _application(loaded: LoadedRun) -> Plain:
         "whole": not kept.one_size,
         "settings": {key: plain[key] for key in SETTINGS} | region,
     }
-    window, mirrors = getattr(task, "window", None), getattr(task, "mirror_axes", ())
     if task.written_like == "instances":
         raise UserError(
             "format=bundle: instance maps have no place in a bundle; use format=onnx or torchscript"
         )
-    if isinstance(task, DetectionTask) and (window or mirrors):
-        raise UserError(
-            "format=bundle: task.window and task.mirror_axes of detection have no place in a bundle; use "
-            "format=onnx or torchscript"
-        )
-    inferer = {
-        "_target_": "scripts.inferer.AsTrained",
-        "window": window if isinstance(window, int | None) else list(window),
-        "mirror_axes": list(mirrors),
-        "probabilities": task.makes_label_maps,
-        "factor": getattr(task, "factor", None),
-        "sides": list(kept.shape) if hasattr(task, "window") and kept.shape else None,
-    }
-    if isinstance(task, DetectionTask):
-        inferer = {"_target_": "SimpleInferer"}
-    if _order(task) is not None:
-        inferer["sigmoid"] = True
     return {
         "dataset_dir": "$os.path.join(@bundle_root, 'images')",
         "preprocessing": {"_target_": "Compose", "transforms": [load, first, prepared]},
-        "inferer": inferer,
+        "inferer": _inferer(loaded),
         "postprocessing": {"_target_": "Compose", "transforms": _answer(loaded)},
         "application": {
             "_target_": "scripts.apply.Application",
@@ -125,6 +108,39 @@ def _application(loaded: LoadedRun) -> Plain:
             "device": "@device",
         },
     }
+
+
+def _inferer(loaded: LoadedRun) -> Plain:
+    """Return windows and mirror images of the run's evaluation.
+
+    Raises:
+        UserError: Boxes of mirror images are fused, not their maps.
+    """
+    task, kept = loaded.task, loaded.preprocessing
+    window, mirrors = getattr(task, "window", None), list(getattr(task, "mirror_axes", ()))
+    window = window if isinstance(window, int | None) else list(window)
+    if isinstance(task, DetectionTask):
+        if mirrors and task.decoder.fusion == "wbf":
+            raise UserError(
+                "format=bundle: task.fusion=wbf of mirror images has no place in a bundle; use format=onnx "
+                "or torchscript"
+            )
+        return {
+            "_target_": "scripts.maps.BoxMaps",
+            "classes": len(task.box_classes),
+            "stride": task.stride,
+            "window": window,
+            "mirror_axes": mirrors,
+        }
+    inferer = {
+        "_target_": "scripts.inferer.AsTrained",
+        "window": window,
+        "mirror_axes": mirrors,
+        "probabilities": task.makes_label_maps,
+        "factor": getattr(task, "factor", None),
+        "sides": list(kept.shape) if hasattr(task, "window") and kept.shape else None,
+    }
+    return inferer if _order(task) is None else {**inferer, "sigmoid": True}
 
 
 def _order(task: object) -> list[list[int]] | None:

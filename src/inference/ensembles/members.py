@@ -17,7 +17,7 @@ from ganatomy.data.records import Batch
 from ganatomy.inference.ensembles.doubt import Averaging, case_doubt
 from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.shared.answers import Answer
-from ganatomy.tasks.shared.sliding_window import subsets
+from ganatomy.tasks.shared.mirrors import subsets
 from ganatomy.tasks.shared.volumes import rows_by_case, scale_and_offset, stack_slices
 from ganatomy.tasks.soft import parts_of, rebuilt
 

@@ -32,7 +32,8 @@ from ganatomy.tasks.detection.views import SoftMaps, SoftViews, maps_in_windows,
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.answers import Answer
 from ganatomy.tasks.shared.foreseen import missing_classes, refuse_unmarked
-from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, in_windows
+from ganatomy.tasks.shared.mirrors import MirrorAxes, checked_mirror_axes
+from ganatomy.tasks.shared.sliding_window import in_windows
 from ganatomy.tasks.shared.volumes import all_finite
 
 ROWS = 16
@@ -57,7 +58,7 @@ class DetectionTask(RefinedBoxes):
         refine: "edges" moves the sides of boxes towards edges of the image, by a share of the way that each
             validation chooses; None leaves them.
         match_iou: Lowest IoU at which a box matches an object, for FROC, sensitivity and the score threshold.
-        mirror_axes: Axes of test-time augmentation: maps are averaged over the flips along them.
+        mirror_axes: Axes along which images are flipped and maps averaged in evaluation.
         scored: "file" or "network", see `AdversarialTask`.
         window: Sides of the sliding window in evaluation; None for whole images.
         instances: False; `InstanceDetectionTask` is the task that finds instance maps too.
@@ -82,15 +83,14 @@ class DetectionTask(RefinedBoxes):
         fusion: Literal["maps", "wbf"] = "maps",
         refine: Literal["edges"] | None = None,
         match_iou: float = 0.3,
-        mirror_axes: Sequence[int] = (),
+        mirror_axes: MirrorAxes = (),
         scored: str = "network",
         window: list[int] | None = None,
         instances: bool = False,
     ) -> None:
         super().__init__(recipe, monitor, scored)
-        self.losses = loss_weights(losses or {})
+        self.losses, self.match_iou, self.window = loss_weights(losses or {}), match_iou, window
         check_iou("match_iou", match_iou)
-        self.match_iou, self.window = match_iou, window
         self.mirror_axes = checked_mirror_axes(mirror_axes, recipe.spatial_dims)
         self.stride, self.box_classes = self._of_generator("stride"), tuple(self._of_generator("classes"))
         most = LEAST if max_detections is None else max_detections

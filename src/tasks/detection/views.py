@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganatomy.networks.image_to_image.centernet import Maps
-from ganatomy.tasks.shared.sliding_window import aligned, slide, subsets
+from ganatomy.tasks.shared.mirrors import subsets
+from ganatomy.tasks.shared.sliding_window import aligned, slide
 
 
 class SoftMaps(NamedTuple):

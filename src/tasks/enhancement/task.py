@@ -24,7 +24,8 @@ from ganatomy.tasks.enhancement.baselines import Filters, enlarging, fit_filters
 from ganatomy.tasks.enhancement.data_range import span_of
 from ganatomy.tasks.enhancement.losses import weighted_losses
 from ganatomy.tasks.recipe import Recipe
-from ganatomy.tasks.shared.sliding_window import aligned, checked_mirror_axes, in_windows, mirrored, slide
+from ganatomy.tasks.shared.mirrors import MirrorAxes, checked_mirror_axes, mirrored, with_mirrors
+from ganatomy.tasks.shared.sliding_window import aligned, in_windows, slide
 from ganatomy.tasks.shared.volumes import all_finite, in_units, rows_by_case, scale_and_offset, stacked
 
 Z_SCORES = 5.0
@@ -73,7 +74,7 @@ class EnhancementTask(AdversarialTask):
         scored: str = "network",
         own_target: bool = False,
         metrics: Sequence[OutsideMetric] = (),
-        mirror_axes: Sequence[int] = (),
+        mirror_axes: MirrorAxes = (),
     ) -> None:
         super().__init__(recipe, monitor, scored)
         self.mirror_axes = checked_mirror_axes(mirror_axes, recipe.spatial_dims)
@@ -100,7 +101,7 @@ class EnhancementTask(AdversarialTask):
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
         """Return the settings with the target's `data_range` and, if training saw only patches, `window`."""
-        given = in_windows(AdversarialTask.resolve_settings(data, given), data)
+        given = with_mirrors(in_windows(AdversarialTask.resolve_settings(data, given), data), data)
         preparation = data.preparation
         if preparation.target_intensity is not None and given.get("data_range") == preparation.intensity:
             given = {**given, "data_range": preparation.target_intensity}

@@ -9,6 +9,7 @@ from ganatomy.tasks.hooks import all_labelled
 from ganatomy.tasks.segmentation.classes import label_map_of, labelling_of
 from ganatomy.tasks.segmentation.losses.class_weights import with_class_weights
 from ganatomy.tasks.shared.foreseen import refuse_unmarked
+from ganatomy.tasks.shared.mirrors import with_mirrors
 from ganatomy.tasks.shared.sliding_window import in_windows
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def resolved(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
         )
     given = given if label_map is None else {**given, "label_map": label_map}
     given = with_class_weights(given, data, labelling_of(data.mask_classes, label_map))
-    return in_windows(given, data)
+    return with_mirrors(in_windows(given, data), data)
 
 
 def arguments_of_networks(data: DataModule) -> dict[str, dict[str, int]]:

@@ -31,7 +31,8 @@ from ganatomy.tasks.segmentation.self_training import SelfTraining, labelled
 from ganatomy.tasks.shared.answers import Answer
 from ganatomy.tasks.shared.foreseen import missing_classes, unscored_cases
 from ganatomy.tasks.shared.heads import Heads, heads_of
-from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, mirrored, slide
+from ganatomy.tasks.shared.mirrors import MirrorAxes, checked_mirror_axes, mirrored
+from ganatomy.tasks.shared.sliding_window import slide
 from ganatomy.tasks.shared.volumes import all_finite, stack_slices
 from ganatomy.tasks.soft import SoftKind
 
@@ -83,7 +84,7 @@ class SegmentationTask(PostprocessedTask):
         semi: SelfTraining | None = None,
         gate: float | None = None,
         postprocess: str | Sequence[Any] | dict[str, Any] | None = None,
-        mirror_axes: Sequence[int] = (),
+        mirror_axes: MirrorAxes = (),
         scored: str = "network",
         scores: Sequence[str] = (),
         metrics: Sequence[OutsideMetric] = (),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -61,34 +60,6 @@ def in_windows(given: dict[str, Any], data: DataModule) -> dict[str, Any]:
     if given.get("window") is None and data.window is not None:
         return {**given, "window": data.window}
     return given
-
-
-def mirrored(answer: Callable[[Tensor], Tensor], image: Tensor, axes: Sequence[int]) -> Tensor:
-    """Average the predictions for an image mirrored along every subset of `axes`, each mirrored back.
-
-    Test-time augmentation: 2^n passes for n axes.
-
-    Args:
-        answer: Function from images to predictions of the same sides.
-        image: Images [B, C, *spatial].
-        axes: Spatial axes, from 0.
-    """
-    if not axes:  # avoid a second copy, which may not fit in memory
-        return answer(image)
-    flips = [[axis + 2 for axis in chosen] for chosen in subsets(axes)]
-    return torch.stack([answer(image.flip(dims)).flip(dims) for dims in flips]).mean(0)
-
-
-def subsets(axes: Sequence[int]) -> list[tuple[int, ...]]:
-    """Return all subsets, the empty one first."""
-    return [chosen for n in range(len(axes) + 1) for chosen in combinations(axes, n)]
-
-
-def checked_mirror_axes(axes: Sequence[int], dims: int) -> tuple[int, ...]:
-    """`task.mirror_axes` of images of so many dimensions; UserError for what is none of their axes."""
-    if not set(axes) <= set(range(dims)) or len(set(axes)) < len(axes):
-        raise UserError(f"task.mirror_axes: {list(axes)}; choose among {list(range(dims))}, each once")
-    return tuple(axes)
 
 
 def checked_window(window: int | Sequence[int] | None, dims: int) -> tuple[int, ...] | None:

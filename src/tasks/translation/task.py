@@ -14,7 +14,8 @@ from ganatomy.data.transforms.intensity import as_many, ends
 from ganatomy.metrics.outside import OutsideMetric, OutsideMetrics
 from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.recipe import Recipe
-from ganatomy.tasks.shared.sliding_window import checked_mirror_axes, in_windows, mirrored, slide
+from ganatomy.tasks.shared.mirrors import MirrorAxes, checked_mirror_axes, mirrored, with_mirrors
+from ganatomy.tasks.shared.sliding_window import in_windows, slide
 from ganatomy.tasks.shared.volumes import all_finite, in_units, rows_by_case
 from ganatomy.tasks.translation import baselines as baselines_of
 from ganatomy.tasks.translation.base import Method, Players
@@ -83,7 +84,7 @@ class TranslationTask(AdversarialTask):
         perceptual_layers: Sequence[str] = (),
         perceptual_hash: str | None = None,
         structure: dict[str, Any] | None = None,
-        mirror_axes: Sequence[int] = (),
+        mirror_axes: MirrorAxes = (),
     ) -> None:
         super().__init__(recipe, monitor, scored)
         self.mirror_axes = checked_mirror_axes(mirror_axes, recipe.spatial_dims)
@@ -115,7 +116,7 @@ class TranslationTask(AdversarialTask):
     @staticmethod
     def resolve_settings(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
         """Return the settings with what the data decide: range, monitor, baselines, and window of patches."""
-        given = in_windows(AdversarialTask.resolve_settings(data, given), data)
+        given = with_mirrors(in_windows(AdversarialTask.resolve_settings(data, given), data), data)
         intensity = data.preparation.target_intensity or data.preparation.intensity
         given = {**given, "data_range": known_range(given.get("data_range"), intensity)}
         if isinstance(given.get("data_range"), list) and not ends(given["data_range"]):

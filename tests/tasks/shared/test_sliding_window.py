@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from ganatomy.tasks.shared.sliding_window import mirrored
+from ganatomy.tasks.shared.mirrors import mirrored
 
 
 @pytest.fixture

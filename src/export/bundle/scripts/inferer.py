@@ -10,7 +10,8 @@ from monai.inferers import Inferer
 from torch import Tensor
 
 from ganatomy.errors import UserError
-from ganatomy.tasks.shared.sliding_window import aligned, mirrored, slide
+from ganatomy.tasks.shared.mirrors import mirrored
+from ganatomy.tasks.shared.sliding_window import aligned, slide
 
 
 class AsTrained(Inferer):

@@ -6,6 +6,7 @@ from typing import Any
 
 from ganatomy.data.datamodule import DataModule
 from ganatomy.errors import UserError
+from ganatomy.tasks.shared.mirrors import with_mirrors
 
 INSTANCES = "ganatomy.tasks.detection.InstanceDetectionTask"
 PLAIN = "ganatomy.tasks.detection.DetectionTask"
@@ -14,8 +15,8 @@ LEAST, ROOM = 300, 2
 
 
 def decided(given: dict[str, Any], data: DataModule) -> dict[str, Any]:
-    """Return the settings, completed by `with_room`, and by `with_instances` if they are wanted."""
-    found = with_room(given, data)
+    """Return the settings with room for all boxes, axes of mirrors, and instance maps if they are wanted."""
+    found = with_mirrors(with_room(given, data), data)
     return with_instances(found, data) if given.get("instances") else found
 
 
