@@ -148,6 +148,20 @@ def test_flips_follow_the_axis_from_left_to_right(
     assert (axes(dims=3), axes(sliced=True)) == (volumes, slices)
 
 
+@pytest.mark.parametrize(("dims", "flipped", "mirrors"), [(2, [0, 1], [0, 1]), (3, [0, 1, 2], [1, 2])])
+def test_enhancement_flips_all_axes_unless_the_data_set_turns_images(
+    dims: int, flipped: list[int], mirrors: list[int], drafted: Drafted
+) -> None:
+    one = "data.augment=[{_target_: monai.transforms.RandFlipd, keys: [image, target], spatial_axis: 1}]"
+    turned = one.replace("RandFlipd", "RandRotate90d").replace("spatial_axis: 1", "prob: 0.5")
+    facts = {"dims": dims, "has": ("target",), "cases": {"train": 10, "val": 9, "test": 9}}
+    for words in ([], [one]):
+        chosen = drafted("enhancement", "data.target=x", *words, **facts).words()
+        assert [each["spatial_axis"] for each in chosen["data.augment"]] == flipped
+        assert chosen["task.mirror_axes"] == mirrors
+    assert "data.augment" not in drafted("enhancement", "data.target=x", turned, **facts).words()
+
+
 def test_own_augmentation_of_a_data_set_that_turns_images_stays(drafted: Drafted) -> None:
     turning = "data.augment=[{_target_: monai.transforms.RandRotated, keys: [image, label], range_x: 0.1}]"
     assert "data.augment" not in drafted("segmentation", turning, **LABELS).words()

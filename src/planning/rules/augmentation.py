@@ -21,11 +21,14 @@ def choose(draft: Draft) -> None:
         return
     own = draft.get("data.augment") or []
     if draft.task in ("enhancement", "translation"):
-        if not own and axes:
-            draft.put("data.augment", [_flip(keys, axis) for axis in axes], f"flips: {why}")
+        chosen = [_flip(keys, axis) for axis in axes]
+        if chosen and chosen != own and all("Flip" in str(each) for each in own):
+            draft.put("data.augment", chosen, why)
     elif not any("Affine" in str(each) or "Rotat" in str(each) for each in own):
         chosen = [*(_flip(keys, axis) for axis in axes), *_moved(draft, keys)]
         draft.put("data.augment", chosen, f"{why}; turns, zooms and intensity as scans differ in them")
+    if draft.task == "enhancement" and draft.data.dims == 3:
+        axes = axes[-2:]  # 4 passes, not 8
     if draft.has("task.mirror_axes"):
         draft.put("task.mirror_axes", axes, "evaluation averages over these flips" if axes else why)
 
@@ -33,6 +36,8 @@ def choose(draft: Draft) -> None:
 def flips(draft: Draft) -> tuple[list[int], str]:
     """Return the axes that may be flipped, and the reason."""
     data = draft.data
+    if draft.task == "enhancement":
+        return list(range(data.dims)), "all flips: noise, blur and edges have no direction"
     names = [*data.classes, *data.box_classes, *data.image_classes]
     if sided := next((name for name in names if SIDED.search(name)), ""):
         return [], f"no flips, as the class {sided} tells sides apart"
