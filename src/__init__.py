@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import getpass
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from ganatomy.version import __version__
@@ -14,6 +16,11 @@ if __name__ == "src":  # by the folder's name, as `python -m src.train` does
     from ganatomy.folder_name import refuse_imports
 
     refuse_imports()
+
+try:
+    getpass.getuser()
+except (KeyError, OSError):  # a number without a name, as in a container: MONAI 1.6.1 imports only with one
+    os.environ["USER"] = f"uid_{os.getuid()}"  # torch's word for it
 
 if TYPE_CHECKING:
     from ganatomy.adversarial import LOSSES, PENALTIES, Game, Rules, plan

@@ -12,7 +12,6 @@ import re
 import socket
 import statistics
 import sys
-import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -201,8 +200,10 @@ def _rooms(notes: list[str]) -> Iterator[str]:
     """Yield free memory and disk; what may become too little goes to `notes`."""
     if room := inventory.memory():
         yield from _row("memory", _free(room))
-    for what, folder in {"this folder": Path.cwd(), "temporary files": Path(tempfile.gettempdir())}.items():
-        if room := inventory.disk(folder):
+    for what, folder in {"this folder": Path.cwd(), "temporary files": inventory.temporary()}.items():
+        if folder is None:
+            notes.append(f"{what}: no folder for them can be written; name one with TMPDIR=DIR")
+        elif room := inventory.disk(folder):
             closed = "" if os.access(folder, os.W_OK) else ", cannot be written"
             yield from _row("disk", f"{what}: {_free(room)}{closed}")
             if room.free < 1e9:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import runpy
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
+from ganatomy.config.mistakes.explain import explain
 from tests.conftest import TINY, environment
 
 CASES = {
@@ -177,6 +182,31 @@ def test_no_permission_to_write(tmp_path: Path) -> None:
     result = _plain([*drop, sys.executable, "-m", "src.train", *TINY, f"run_dir={locked}/out"], tmp_path)
     assert result.returncode == 2, result.stderr
     assert "no permission" in result.stderr and len(result.stderr.strip().splitlines()) == 1
+
+
+def test_who_owns_the_folder_that_refuses_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = tmp_path.stat().st_uid
+    error = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "runs/x"))
+    assert "belongs to" not in str(explain(error))
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    said = f" there ({tmp_path} belongs to user {owner}, and this is user {owner + 1}); mend that or"
+    assert said in str(explain(error))
+
+
+def test_no_place_for_temporary_files(tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "tests.call", __name__, train_without_temporary_files.__name__, "[]"]
+    result = _plain(line, tmp_path)
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.startswith("error: TMPDIR: ") and len(result.stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def train_without_temporary_files() -> None:
+    """Run the command where Python would find no folder for them."""
+    with mock.patch.object(tempfile, "_candidate_tempdir_list", lambda: ["/dev/null/none"]):
+        tempfile.tempdir = None
+        sys.argv = ["src.train", *TINY, "run_dir=out"]
+        runpy.run_module("src.train", run_name="__main__", alter_sys=True)
 
 
 def test_a_directory_that_cannot_be_made(command) -> None:

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -96,3 +97,7 @@ def test_memory_and_disk_are_those_of_other_tools(tmp_path: Path, monkeypatch: p
     assert disk is not None and disk.total == psutil.disk_usage(str(tmp_path)).total
     assert inventory.disk(tmp_path / "none") is None
     assert inventory.processors()[1] == psutil.cpu_count()
+    assert inventory.temporary() == Path(tempfile.gettempdir())
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "none")])
+    assert inventory.temporary() is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -152,6 +153,16 @@ def test_public_names_are_there_and_others_are_not() -> None:
         assert getattr(ganatomy, name) is not None and name in dir(ganatomy)
     with pytest.raises(AttributeError, match="has no attribute 'Gmae'"):
         _ = ganatomy.Gmae
+
+
+def test_a_user_without_a_name_is_given_one(tmp_path: Path) -> None:
+    """As in a container started for a number that no user has: MONAI asks for the name on import."""
+    unknown = "import pwd; pwd.getpwuid = lambda number: {}[number]; "
+    names = dict.fromkeys(("LOGNAME", "USER", "LNAME", "USERNAME"), "")
+    code = f"{unknown}import ganatomy, getpass; print(getpass.getuser())"
+    assert start([sys.executable, "-c", code], tmp_path, **names) == f"uid_{os.getuid()}\n"
+    known = start([sys.executable, "-c", code], tmp_path, **names | {"USER": "ann"})
+    assert known == "ann\n"
 
 
 def test_nothing_imports_by_the_folders_name() -> None:

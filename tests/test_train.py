@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-import struct
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from PIL import Image
 
 from tests import commands
 from tests.conftest import ROOT, TINY, environment
+from tests.wandb_files import rows_of
 
 LOSSES = {
     "loss/generator/total",
@@ -80,7 +79,7 @@ def test_history_has_every_loss_at_every_step(finished: tuple[Path, str]) -> Non
 
 def test_wandb_record_holds_losses_scores_and_pictures(finished: tuple[Path, str]) -> None:
     (record,) = (finished[0] / "wandb").glob("offline-run-*/run-*.wandb")
-    history = list(wandb_history(record))
+    history = list(rows_of(record))
     written = {row["trainer/global_step"]: row for row in history if "loss/generator/total" in row}
     assert sorted(written) == list(range(1, 9))
     rows = {
@@ -100,30 +99,6 @@ def test_wandb_record_holds_losses_scores_and_pictures(finished: tuple[Path, str
         picture = {key.rpartition("/")[2]: value for key, value in row.items()}
         image = np.asarray(Image.open(record.parent / "files" / picture["path"]))
         assert image.shape[:2] == (picture["height"], picture["width"]) and image.std() > 10
-
-
-def wandb_history(path: Path) -> Iterator[dict[str, Any]]:
-    """The history rows of an offline W&B record: LevelDB's log framing after a seven-byte header."""
-    from wandb.proto.wandb_internal_pb2 import Record
-
-    data, position, partial = path.read_bytes(), 7, b""
-    assert data[:4] == b":W&B"
-    while position + 7 <= len(data):
-        room = 32768 - position % 32768
-        if room < 7:
-            position += room
-            continue
-        _, length, kind = struct.unpack("<IHB", data[position : position + 7])
-        partial += data[position + 7 : position + 7 + length]
-        position += 7 + length
-        if kind in (1, 4):  # full, last
-            record = Record.FromString(partial)
-            partial = b""
-            if record.WhichOneof("record_type") == "history":
-                yield {
-                    item.key or "/".join(item.nested_key): json.loads(item.value_json)
-                    for item in record.history.item
-                }
 
 
 def test_the_saved_generator_is_the_one_that_was_tested(finished: tuple[Path, str]) -> None:

@@ -26,7 +26,7 @@ from ganatomy.config.security.hydra_job import refuse_foreign, refuse_variables
 from ganatomy.config.translate import readable
 from ganatomy.errors import GAME_FAILED, UserError
 from ganatomy.invocation import redacted, settle_prefixes
-from ganatomy.machine import allocator
+from ganatomy.machine import allocator, inventory
 from ganatomy.runs.integrity.restore import restore_resumed
 from ganatomy.runs.multirun import finish
 from ganatomy.runs.process_place import is_rank_zero
@@ -44,6 +44,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
             try:
                 refuse_bases()
                 refuse_variables()
+                _need_temporary()
                 return main(cfg)
             except Exception as error:
                 from ganatomy.launch.reports import is_peer_failure, launched, report_error
@@ -93,6 +94,15 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
         return run
 
     return decorate
+
+
+def _need_temporary() -> None:
+    """Raise UserError where no temporary file can be written: libraries that are imported later need some."""
+    if inventory.temporary() is None:
+        raise UserError(
+            "TMPDIR: temporary files can be written neither in /tmp nor in this folder; name a folder with "
+            "TMPDIR=DIR (of a container: --tmpfs /tmp)"
+        )
 
 
 def _say_prefixes() -> None:

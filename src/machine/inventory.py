@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -62,6 +63,14 @@ def disk(folder: Path) -> Room | None:
     except OSError:
         return None
     return Room(found.free, found.total)
+
+
+def temporary() -> Path | None:
+    """Return the folder of temporary files, None where none can be written."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        return None
 
 
 def cards() -> dict[str, Room]:

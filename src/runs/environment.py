@@ -66,9 +66,13 @@ def day_of_commit(folder: Path) -> str | None:
 
 
 def _git(folder: Path, *words: str) -> str | None:
-    """Return what git prints, without blanks around it; None where it is missing or refuses."""
+    """Return what git prints, without blanks around it; None where it is missing or refuses.
+
+    It takes no lock: one of a run that is killed meanwhile would stay, and refuse the user's next commit.
+    """
+    asked = ["git", "--no-optional-locks", "-C", str(folder), *words]
     try:
-        found = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True)
+        found = subprocess.run(asked, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return found.stdout.strip()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import runpy
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -17,8 +19,10 @@ import pytest
 from PIL import Image
 
 from ganatomy.callbacks import loggers
+from ganatomy.callbacks.trackers.weights_biases import WandbTracker
 from tests import commands
 from tests.conftest import TINY, environment
+from tests.wandb_files import records_of
 
 PICTURE = (np.arange(8 * 8 * 3).reshape(8, 8, 3) % 256).astype(np.uint8)
 CFG = {"seed": 3, "model": {"name": "fast"}, "task": {"list": [1, 2]}, "data": {}}
@@ -118,12 +122,42 @@ def test_an_absent_package_is_one_line_before_anything_is_written(tmp_path: Path
 
 
 @pytest.mark.slow
-def test_wandb_keeps_weights_and_the_hash_of_the_data_offline(tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
-    done = command(*TINY[:-1], "logger=wandb", "logger.artifacts=true", "run_dir=run", "trainer.max_steps=4")
+def test_wandb_goes_on_offline_and_keeps_weights_once(tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
+    """A run that was stopped goes on under its id, at its step; artifacts are kept at its end."""
+    words = [*TINY[:-1], "logger=wandb", "logger.artifacts=true", "run_dir=run", "trainer.max_steps=40"]
+    line = [sys.executable, "-m", "src.train", *words, "callbacks.checkpoint_every=1", "trainer.val_every=10"]
+    process = commands.start(line, tmp_path)
+    while process.poll() is None and not (tmp_path / "run/checkpoints/last.ckpt").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGTERM
+    done = command("resume=run")
     assert done.returncode == 0, done.stderr
-    (file,) = (tmp_path / "run/wandb").glob("offline-run-*/*.wandb")
-    content = file.read_bytes()
+    first, second = (
+        list(records_of(path)) for path in sorted((tmp_path / "run/wandb").glob("*-run-*/*.wandb"))
+    )
+    ids = {record.run.run_id for record in (*first, *second) if record.HasField("run")}
+    assert ids == {json.loads((tmp_path / "run/status.json").read_text())["wandb_id"]}
+    steps = [record.history.step.num for record in (*first, *second) if record.HasField("history")]
+    assert steps == sorted(steps) and steps[-1] == 40
+    assert len(set(steps)) == len(steps), "a batch is one row, and no part begins at 0 again"
+    assert not any(record.run.host for record in (*first, *second))
+    assert not any(record.HasField("artifact") for record in first)
+    kept = [record.artifact for record in second if record.HasField("artifact")]
+    assert [each.type for each in kept] == ["model", "dataset"]
     held = json.loads((tmp_path / "run/data.json").read_text())["hash"]
-    assert content.count(f'{{"data_hash":"{held}"}}'.encode()) >= 2
-    for name in ("generator.safetensors", "config.yaml", "preprocessing.json", "metrics.json"):
-        assert str(tmp_path / "run" / name).encode() in content  # named where it lies, and not copied
+    assert [json.loads(each.metadata) for each in kept] == [{"data_hash": held}] * 2
+    names = ("config.yaml", "generator.safetensors", "metrics.json", "preprocessing.json")
+    named = {each.path: each.local_path for each in kept[0].manifest.contents}
+    assert named == {name: str(tmp_path / "run" / name) for name in names}  # where they lie, and not copied
+
+
+def test_wandb_steps_follow_the_servers_and_never_go_back() -> None:
+    """W&B drops a row whose step is below its own: online that is the last one of the parts before."""
+    run = mock.Mock(step=17)
+    tracker = WandbTracker(experiment=run)
+    for step, place in ((9, 17), (10, 18), (12, 20), (11, 20)):
+        tracker.log_metrics({"loss": 1.0}, step)
+        run.log.assert_called_with({"loss": 1.0, "trainer/global_step": step}, step=place)
+        run.step = place

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from ganatomy.config.mistakes.explain import explain
 from ganatomy.errors import UserError
+from ganatomy.runs import environment as environments
 from ganatomy.runs.directory import Run, open_again, open_new, write_atomically
 from ganatomy.runs.environment import environment
 
@@ -53,6 +56,22 @@ def test_status_keeps_what_was_said_before(tmp_path: Path) -> None:
     run.status("running", wandb_id="abc")
     run.status("failed", "out of memory")
     assert run.read("status.json") == {"status": "failed", "why": "out of memory", "wandb_id": "abc"}
+
+
+def test_asking_git_writes_nothing_into_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`git status` alone writes the index anew, under a lock, once a file's time has changed."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/a.py").touch()
+    who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for words in (["init", "-q"], ["add", "."], [*who, "commit", "-qm", "a"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    os.utime(tmp_path / "src/a.py", (1e9, 1e9))
+    before = (tmp_path / ".git/index").read_bytes()
+    monkeypatch.setattr(environments, "__file__", str(tmp_path / "src/runs/environment.py"))
+    assert environments.code_state() == {"commit": mock.ANY, "dirty": False}
+    assert (tmp_path / ".git/index").read_bytes() == before
+    subprocess.run(["git", "status"], cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / ".git/index").read_bytes() != before
 
 
 def test_the_environment_names_versions_and_no_folder() -> None:

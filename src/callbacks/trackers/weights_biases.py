@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.utilities import rank_zero_only
 
 from ganatomy.callbacks.trackers.base import Tracker
 from ganatomy.config.schema import WandbConfig
@@ -19,13 +20,27 @@ LABEL = "W&B"
 
 
 class WandbTracker(Tracker, WandbLogger):
-    """W&B's run: history, pictures, alerts, summary and artifacts."""
+    """W&B's run: history, pictures, alerts, summary and artifacts.
+
+    W&B's step is the number of batches done. Its own counter begins at 0 in each part of a run resumed
+    offline, so that parts sent one after another would lie over each other. Online it goes on from the
+    server's last step, and rows below that would be dropped: a part that repeats batches is moved behind it.
+    """
+
+    moved: int | None = None
+    """Batches that W&B's steps are ahead of the run's; known once something is logged."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        run, step = self.experiment, step or 0
+        if self.moved is None:
+            self.moved = max(0, run.step - step)
+        run.log({**metrics, "trainer/global_step": step}, step=max(step + self.moved, run.step))
 
     def show(self, pictures: Mapping[str, np.ndarray], step: int) -> None:
         import wandb
 
-        images = {name: wandb.Image(picture) for name, picture in pictures.items()}
-        self.experiment.log({**images, "trainer/global_step": step})
+        self.log_metrics({name: wandb.Image(picture) for name, picture in pictures.items()}, step)
 
     def alert(self, title: str, text: str) -> None:
         self.experiment.alert(title=title, text=text)
@@ -72,6 +87,7 @@ def start(logger: WandbConfig, cfg: Mapping[str, Any], directory: Path, identity
             silent=True,
             console="off",
             disable_git=True,
+            host="",
             save_code=False,
             x_disable_meta=True,  # it has the command line as typed; environment.json has it without secrets
         ),

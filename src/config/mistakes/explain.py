@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 import re
 import shlex
 import sys
@@ -95,7 +97,7 @@ def _system(error: OSError) -> str:
     """Return what the operating system refused and the way out; empty for what no user can mend."""
     place = "mend that or choose another place (run_dir, paths.cache, paths.data)"
     if isinstance(error, PermissionError):
-        return f"no permission to write or read there; {place}"
+        return f"no permission to write or read there{_owner(file_of(error))}; {place}"
     if error.errno in FULL_DISK:
         return f"{FULL_DISK[error.errno]}; free some or choose another place (run_dir, paths.cache)"
     if error.errno in BROKEN_DISK:
@@ -108,6 +110,15 @@ def _system(error: OSError) -> str:
         return f"is a file where a folder is needed; {place}"
     if isinstance(error, FileNotFoundError) and traceback.extract_tb(error.__traceback__)[-1].name == "mkdir":
         return f"cannot be made; {place}"
+    return ""
+
+
+def _owner(path: str) -> str:
+    """Return who owns the innermost folder there is, if somebody else does, as of a container's volume."""
+    for each in (Path(path), *Path(path).absolute().parents):
+        with contextlib.suppress(OSError):
+            owner, own = each.stat().st_uid, os.geteuid()
+            return f" ({each} belongs to user {owner}, and this is user {own})" if owner != own else ""
     return ""
 
 
