@@ -107,6 +107,13 @@ def test_a_long_path_in_a_table_may_break_and_a_short_one_stays_whole(site: Path
 
 
 @pytest.mark.slow
+def test_the_star_of_a_shape_is_no_emphasis(site: Path) -> None:
+    pages = [path.read_text(encoding="utf-8") for path in (site / "reference").glob("*.html")]
+    assert not [text for text in pages if re.search(r"<em>(?:spatial|dims|size|shape)\b", text)]
+    assert any("[C,*spatial]" in text for text in pages)
+
+
+@pytest.mark.slow
 def test_formulas_are_drawn_and_the_search_has_its_index(site: Path) -> None:
     game = (site / "game.html").read_text(encoding="utf-8")
     assert game.count('display="block"') == (ROOT / "docs/game.md").read_text(encoding="utf-8").count(

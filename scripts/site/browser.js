@@ -28,6 +28,7 @@ async function look(browser, name) {
     if (!/^(file|data|blob):/.test(request.url())) report(`asks for ${request.url()}`, name);
   });
   page.on("pageerror", (error) => report(`script: ${error.message}`, name));
+  await page.emulateMediaFeatures([{ name: "prefers-reduced-motion", value: "reduce" }]);
   await page.goto(`file://${SITE}/${name}`, { waitUntil: "load" });
   await page.evaluate(AXE);
   for (const width of WIDTHS) {
