@@ -15,6 +15,7 @@ TEXTS = (
     "--md-default-fg-color",
     "--md-default-fg-color--light",
     "--md-typeset-a-color",
+    "--md-accent-fg-color",
     "--md-code-fg-color",
     *(
         f"--md-code-hl-{kind}-color"

@@ -22,6 +22,13 @@ function report(fault, where) {
   found.set(fault, [...(found.get(fault) || []), where]);
 }
 
+async function judge(page, where) {
+  const { violations } = await page.evaluate(() => axe.run(document, { preload: false }));
+  for (const { id, impact, nodes } of violations)
+    if (["serious", "critical"].includes(impact))
+      for (const { target, html } of nodes) report(`${id}: ${html.slice(0, 100)}`, `${where} ${target}`);
+}
+
 async function look(browser, name) {
   const page = await browser.newPage();
   page.on("request", (request) => {
@@ -39,10 +46,7 @@ async function look(browser, name) {
       await new Promise((done) => setTimeout(done, 500)); // colours change slowly
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       if (wide > 0) report("wider than the screen", where);
-      const { violations } = await page.evaluate(() => axe.run(document, { preload: false }));
-      for (const { id, impact, nodes } of violations)
-        if (["serious", "critical"].includes(impact))
-          for (const { target, html } of nodes) report(`${id}: ${html.slice(0, 100)}`, `${where} ${target}`);
+      await judge(page, where);
       const file = `${name.replaceAll("/", "_")}.${width}.${scheme}.png`;
       if (process.env.SHOTS) await page.screenshot({ path: path.join(process.env.SHOTS, file), fullPage: true });
     }
@@ -56,7 +60,11 @@ async function search(browser) {
   await page.goto(`file://${SITE}/index.html`, { waitUntil: "load" });
   await page.click(".md-search__input");
   await page.type(".md-search__input", "discriminator");
-  await page.waitForSelector(".md-search-result__item", { timeout: 20000 }).catch(() => report("finds nothing", "search"));
+  const result = page.waitForSelector(".md-search-result__item", { timeout: 20000 });
+  await result.catch(() => report("finds nothing", "search"));
+  await page.evaluate(AXE);
+  await new Promise((done) => setTimeout(done, 1000));
+  await judge(page, "search");
   await page.close();
 }
 
