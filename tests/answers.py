@@ -13,11 +13,16 @@ from tests.own_data import write_all
 from tests.pages import DOCS
 
 PAGE = DOCS / "five_minutes.md"
+BLOCK = re.compile(
+    r"(?P<head>^```sh\n(?P<command>(?:(?!```).*\n)+)```\n(?:(?!```).*\n)*```text\n)(?P<said>(?:(?!```).*\n)*)(?=```)",
+    re.M,
+)
+"""A command and, in the next block, what it answers."""
 
 
 def answer(command: str, folder: Path) -> str:
     """Return what a command of the page prints on a terminal of 100 columns, without its last empty lines."""
-    program, *words = shlex.split(command)
+    program, *words = shlex.split(command.replace("\\\n", " "))
     assert program == "ganatomy", command
     secret = folder / "secret"
     if not secret.exists():
@@ -31,13 +36,14 @@ def answer(command: str, folder: Path) -> str:
     return "\n".join(lines).strip("\n") + "\n"
 
 
+def answers() -> list[tuple[str, str]]:
+    """Return (command, what it answers) of the page."""
+    return [(found["command"], found["said"]) for found in BLOCK.finditer(PAGE.read_text(encoding="utf-8"))]
+
+
 def written_anew(text: str, folder: Path) -> str:
-    """Return the page with the answers of its console blocks replaced."""
-
-    def block(found: re.Match[str]) -> str:
-        return f"```console\n$ {found[1]}\n{answer(found[1], folder)}```"
-
-    return re.sub(r"^```console\n\$ (.*)\n(?:(?!```).*\n)*```", block, text, flags=re.M)
+    """Return the page with the answers replaced."""
+    return BLOCK.sub(lambda found: found["head"] + answer(found["command"], folder), text)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ BLOCKS = [block for page in PAGES for block in fenced(page)]
 COMMANDS = ("sh", "console", "python")
 ELSEWHERE = {
     ("data.md", "sh"): "test_docs_data.py",
-    ("five_minutes.md", "console"): "test_docs_five_minutes.py",
+    ("five_minutes.md", "sh"): "test_docs_five_minutes.py",
     ("extending.md", "sh"): "test_docs_extending.py",
     ("extending.md", "console"): "test_docs_extending.py",
     ("extending.md", "python"): "test_docs_extending.py",

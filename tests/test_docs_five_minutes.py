@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.answers import PAGE, answer
+from tests.answers import PAGE, answer, answers
 from tests.own_data import write_all
-from tests.pages import answers
+from tests.pages import blocks
 
-ANSWERS = answers(PAGE.name)
+ANSWERS = answers()
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +23,10 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(("command", "said"), ANSWERS, ids=[str(n) for n in range(len(ANSWERS))])
 def test_a_command_answers_what_stands_below_it(command: str, said: str, here: Path) -> None:
     assert answer(command, here) == said
+
+
+def test_every_command_has_its_answer() -> None:
+    assert [command for command, _ in ANSWERS] == blocks(PAGE.name, "sh")
 
 
 def test_all_but_the_last_find_no_fault() -> None:

@@ -60,6 +60,16 @@ def test_every_link_and_anchor_of_a_page_is_there(path: Path) -> None:
             assert anchor in anchors(target), f"{place}#{anchor}"
 
 
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_rows_of_a_table_have_as_many_cells_as_its_head(path: Path) -> None:
+    """A bar within a cell begins another, and cells beyond the head are dropped."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.S | re.M)
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.M):
+        head, *rows = table.splitlines()
+        bars = len(re.findall(r"(?<!\\)\|", head))
+        assert not [row for row in rows if len(re.findall(r"(?<!\\)\|", row)) != bars]
+
+
 def test_an_anchor_is_that_of_github() -> None:
     assert {"what-g-really-minimises", "the-shared-step-and-why-it-is-exact"} <= anchors(DOCS / "game.md")
     assert "ensembles-and-doubt" in anchors(DOCS / "after.md")

@@ -27,6 +27,7 @@ class Html(HTMLParser):
         self.anchors: set[str] = set()
         self.links: list[str] = []
         self.loads: list[str] = []
+        self.pictures: list[str] = []
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
@@ -38,6 +39,8 @@ class Html(HTMLParser):
             self.loads.append(values["href"])
         elif "src" in values:
             self.loads.append(values["src"])
+        if tag == "img":
+            self.pictures.append(values.get("alt", ""))
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +89,28 @@ def test_nothing_is_loaded_from_the_network(site: Path, pages: dict[Path, Html])
             assert (site / path.parent / load).is_file(), f"{path}: {load}"
     for style in site.rglob("*.css"):
         assert not re.findall(r"url\([\"']?(?:https?:)?//", style.read_text(encoding="utf-8")), style
+
+
+@pytest.mark.slow
+def test_every_picture_says_what_it_shows(pages: dict[Path, Html]) -> None:
+    assert sum(len(page.pictures) for page in pages.values()) > 20
+    for path, page in pages.items():
+        for text in page.pictures:
+            assert len(text.split()) >= 2 and not re.search(r"\.(png|svg)$", text), f"{path}: {text!r}"
+
+
+@pytest.mark.slow
+def test_a_long_path_in_a_table_may_break_and_a_short_one_stays_whole(site: Path) -> None:
+    page = (site / "architecture.html").read_text(encoding="utf-8")
+    assert '<code class="long">src/<wbr>data/<wbr>sources/<wbr>annotations/</code>' in page
+    assert "<code>src/text/</code>" in page
+
+
+@pytest.mark.slow
+def test_the_star_of_a_shape_is_no_emphasis(site: Path) -> None:
+    pages = [path.read_text(encoding="utf-8") for path in (site / "reference").glob("*.html")]
+    assert not [text for text in pages if re.search(r"<em>(?:spatial|dims|size|shape)\b", text)]
+    assert any("[C,*spatial]" in text for text in pages)
 
 
 @pytest.mark.slow

@@ -1,4 +1,8 @@
-"""Griffe extension: a docstring's section `Example:` is shown as code, as griffe shows `Examples:`."""
+"""Griffe extension: docstrings as the site reads them.
+
+The section `Example:` is shown as code, as griffe shows `Examples:`.
+The star of a shape, as in [B, C, *spatial], is no emphasis.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,15 @@ from typing import Any
 
 from griffe import Extension, Object
 
+STAR = re.compile(r"(`[^`\n]*`|^ *(?:>>>|\.\.\.) .*)|\*(?=\w+[\],])", re.M)
+"""Code, which stays as it is, or the star of a shape."""
+
 
 class Examples(Extension):
-    """Gives the section the name that griffe reads."""
+    """Writes a docstring anew for the site."""
 
     def on_object(self, *, obj: Object, **_: Any) -> None:
-        """Rename it in a docstring."""
+        """Change it where it is read."""
         if obj.docstring:
-            obj.docstring.value = re.sub(r"^( *)Example:$", r"\1Examples:", obj.docstring.value, flags=re.M)
+            text = re.sub(r"^( *)Example:$", r"\1Examples:", obj.docstring.value, flags=re.M)
+            obj.docstring.value = STAR.sub(lambda found: found[1] or r"\*", text)
