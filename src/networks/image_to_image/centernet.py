@@ -19,6 +19,8 @@ LEAST = 32
 """Side in cells of the image on which the body is tried: enough for the deepest U-Nets."""
 LIMIT = 5.0
 """Largest logarithm of a side over its typical value: a side is within a factor of 148 of that."""
+FEW = 10
+"""Cells that typical boxes measure from which sides are learned linearly (`sides="auto"`)."""
 RARE = 0.01
 """Share of cells that an untrained network takes for centres, so that the focal loss starts small."""
 
@@ -72,7 +74,8 @@ class CenterNet(nn.Module):
         stem: Channels that the body takes.
         head: Channels of each head's 3x3 convolution.
         multiple: Cells along each side are padded to a multiple of this for the body.
-        sides: "linear" or "log", the scale in which sides are learned.
+        sides: "linear" or "log", the scale in which sides are learned; "auto" is "log" where typical boxes
+            measure fewer than 10 cells.
         typical_sides: Sides in voxels, one per axis, that `log` begins with, such as the median of the
             training boxes; None for four cells.
         instances: Two more heads, foreground and votes; the output is then `InstanceMaps`.
@@ -95,7 +98,7 @@ class CenterNet(nn.Module):
         stem: int = 16,
         head: int = 32,
         multiple: int = 8,
-        sides: Literal["linear", "log"] = "linear",
+        sides: Literal["linear", "log", "auto"] = "linear",
         typical_sides: Sequence[float] | None = None,
         instances: bool = False,
     ) -> None:
@@ -126,6 +129,9 @@ class CenterNet(nn.Module):
         self.body = body
         features = self._features(spatial_dims, stem)
         self.heads = _heads(spatial_dims, features, head, (len(self.classes), spatial_dims, spatial_dims))
+        if sides == "auto":
+            few = typical_sides and min(typical_sides) > 0 and max(typical_sides) < FEW * self.stride
+            sides = "log" if few else "linear"
         first = 0.0 if sides == "log" else 0.54
         for layers, value in zip(self.heads, (-math.log(1 / RARE - 1), first, 0.5), strict=True):
             weight, bias = layers[-1].parameters()  # type: ignore[index]

@@ -138,6 +138,8 @@ class RefinedBoxes(AdversarialTask):
         """
         if stage != "val" or not self.refine:
             return [(self.tables[stage], prediction["found"])]
+        if "unrefined" not in prediction:  # of a `decide` of somebody's own, which does not refine
+            return [(table, prediction["found"]) for table in self.trials]  # type: ignore[misc]
         pairs = list(zip(batch["image"], prediction["unrefined"], strict=True))
         shifts = [edge_shifts(image.float(), found.boxes) for image, found in pairs]
         tried = [

@@ -111,3 +111,18 @@ def test_the_share_goes_with_the_weights_and_old_runs_have_none(train_small, pre
     assert "test/map75" in json.loads((directory / "metrics.json").read_text())
     _, plain = prepared("task.refine=null")
     assert "refinement" not in plain.state_dict() and not len(plain.trials) and plain.strength == 0
+
+
+def test_boxes_of_a_decision_that_does_not_refine_stay_as_they_are(prepared) -> None:
+    """A subclass may decide in its own way: the share is then none, and the scores are those of its boxes."""
+    _, task = prepared()
+    image, box = block(2)
+    found = Found(box, torch.ones(1), torch.zeros(1))
+    task.refinement.fill_(0.5)
+    score, kind = found.scores.numpy(), found.classes.numpy()
+    for table, boxes in task.tried("val", {"image": image[None]}, {"found": [found]}):
+        assert boxes[0] is found
+        where = found.boxes.numpy(), score, kind, box.numpy(), kind, np.array(image.shape[1:])
+        table.update(Image("a", *where, found.boxes.numpy(), box.numpy()))
+    task.choose_refinement()
+    assert task.strength == 0 and float(task.tables["val"].compute()["map75"]) == 1

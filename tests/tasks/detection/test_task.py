@@ -231,6 +231,14 @@ def test_scales_share_their_weights_and_typical_sides_are_no_weight() -> None:
 
 
 @pytest.mark.parametrize(
+    ("sides", "log"), [([19.0, 4.0], True), ([4.0, 20.0], False), ([0.0, 9.0], False), (None, False)]
+)
+def test_sides_of_few_cells_are_learned_in_logarithms(sides: list[float] | None, log: bool) -> None:
+    network = small_network(2, sides="auto", typical_sides=sides)  # cells of 2 voxels
+    assert (network.typical is not None) == log
+
+
+@pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"sides": "log", "typical_sides": [3.0]}, r"typical_sides: \[3.0\]; give 2 sides"),
@@ -300,7 +308,7 @@ def test_monai_s_unets_serve_as_body(name, dims):
         (["task.fusion=wbf", "task.mirror_axes=[]"], "task.fusion: wbf fuses the boxes of mirror images"),
         (["task.gaussian=square"], "task.gaussian: .*'circle' or 'ellipse'"),
         (["task.box_cells=all"], "task.box_cells: .*'near' or 'gaussian'"),
-        (["model.generator.sides=cubic"], "model.generator.sides: .*'linear' or 'log'"),
+        (["model.generator.sides=cubic"], "model.generator.sides: .*'linear', 'log' or 'auto'"),
         (["model.generator.stride=3"], "stride: 3"),
         (["model.generator.stem=0"], "stem: 0; must be at least 1"),
         (["model.generator.multiple=0"], "multiple: 0; must be at least 1"),
@@ -328,7 +336,7 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(train_small):
     assert_same_end(whole, train_small("cut", resume=True))
 
 
-BOXES = ["model.generator.sides=log", "+task.losses.giou=1", "+task.losses.log_size=0.1"]
+BOXES = ["model.generator.sides=log", "task.losses.giou=1", "+task.losses.log_size=0.1"]
 BOXES += ["task.gaussian=ellipse", "task.box_cells=gaussian", "task.vote=true"]
 
 
