@@ -158,7 +158,7 @@ def test_public_names_are_there_and_others_are_not() -> None:
 def test_a_user_without_a_name_is_given_one(tmp_path: Path) -> None:
     """As in a container started for a number that no user has: MONAI asks for the name on import."""
     unknown = "import pwd; pwd.getpwuid = lambda number: {}[number]; "
-    names = dict.fromkeys(("LOGNAME", "USER", "LNAME", "USERNAME"), "")
+    names = dict.fromkeys(("LOGNAME", "USER", "LNAME", "USERNAME", "GANATOMY_REACHED"), "")
     code = f"{unknown}import ganatomy, getpass; print(getpass.getuser())"
     assert start([sys.executable, "-c", code], tmp_path, **names) == f"uid_{os.getuid()}\n"
     known = start([sys.executable, "-c", code], tmp_path, **names | {"USER": "ann"})
