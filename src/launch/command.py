@@ -42,9 +42,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
     def decorate(main: Callable[[DictConfig], Any]) -> Callable[[], None]:
         def guarded(cfg: DictConfig) -> Any:
             try:
-                refuse_bases()
-                refuse_variables()
-                _need_temporary()
+                _refuse_surroundings()
                 return main(cfg)
             except Exception as error:
                 from ganatomy.launch.reports import is_peer_failure, launched, report_error
@@ -96,8 +94,13 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
     return decorate
 
 
-def _need_temporary() -> None:
-    """Raise UserError where no temporary file can be written: libraries that are imported later need some."""
+def _refuse_surroundings() -> None:
+    """Raise UserError for foreign bases and variables, and where no temporary file can be written.
+
+    Libraries that are imported later need some.
+    """
+    refuse_bases()
+    refuse_variables()
     if inventory.temporary() is None:
         raise UserError(
             "TMPDIR: temporary files can be written neither in /tmp nor in this folder; name a folder with "

@@ -142,8 +142,7 @@ def _suited(plain: Plain, data: DataModule) -> Plain:
         section = {**section, "target_intensity": deepcopy(data.preparation.target_intensity)}
     if section.get("intensity") == "auto":
         section = {**section, "intensity": data.intensity}
-        if task.get("data_range") == "auto":
-            task = {**task, "data_range": deepcopy(data.intensity)}
+        task |= {"data_range": deepcopy(data.intensity)} if task.get("data_range") == "auto" else {}
     return {**plain, "data": section, "task": task}
 
 

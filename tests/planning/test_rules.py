@@ -166,9 +166,10 @@ def test_enhancement_flips_all_axes_unless_the_data_set_turns_images(
 
 
 def test_own_augmentation_of_a_data_set_that_turns_images_stays(drafted: Drafted) -> None:
-    turning = "data.augment=[{_target_: monai.transforms.RandRotated, keys: [image, label], range_x: 0.1}]"
+    turn = "{_target_: monai.transforms.RandRotated, keys: [image, label], mode: [bilinear, nearest]}"
+    noise = "{_target_: monai.transforms.RandGaussianNoised, keys: [image]}"
+    turning, noisy = f"data.augment=[{turn}]", f"data.augment=[{noise}]"
     turns, moved = ["RandRotated"], ["RandFlipd", "RandAffined", "RandAdjustContrastd", "RandScaleIntensityd"]
-    noisy = turning.replace("Rotated, keys: [image, label], range_x: 0.1", "GaussianNoised, keys: [image]")
     for words, own, dims in (([turning], turns, 2), ([], moved, 2), ([], moved, 3)):
         draft = drafted("segmentation", *words, dims=dims, **LABELS)
         added = augmentation.SPOILT if dims == 2 else augmentation.SPOILT[1:]
@@ -179,10 +180,10 @@ def test_own_augmentation_of_a_data_set_that_turns_images_stays(drafted: Drafted
         assert changed["image"].shape == image.shape and set(changed["label"].unique().tolist()) <= {0.0, 1.0}
         plain = draft.plain["trainer"]
         plain["max_steps"] = 3000 // draft.get("data.batch_size")  # 30 times 100 cases
-        augmentation.settle(draft)
+        augmentation.drop_spoilt(draft)
         assert _transforms(draft) == [*own, *added]
         plain["max_steps"] -= 1
-        augmentation.settle(draft)
+        augmentation.drop_spoilt(draft)
         assert _transforms(draft) == own and "noise" not in draft.rows["data.augment"].why
     assert _transforms(drafted("segmentation", noisy, **LABELS)) == [*moved, "RandGaussianNoised"]  # its own
 

@@ -45,7 +45,7 @@ def choose(draft: Draft) -> None:
         draft.put("task.mirror_axes", axes, "evaluation averages over these flips" if axes else why)
 
 
-def settle(draft: Draft) -> None:
+def drop_spoilt(draft: Draft) -> None:
     """Leave out noise, blur and holes again if the chosen steps see each case a few times only."""
     seen = draft.get("trainer.max_steps") * draft.get("data.batch_size")
     row = draft.rows.get("data.augment")
