@@ -89,7 +89,6 @@ def make_plan(
     else:
         raise UserError(f"plan_memory: no batch and image were found that train in {memory:g} GB; give more")
     budget.choose_steps(draft, found)
-    rules.augmentation.drop_spoilt(draft)
     time, size = budget.estimate(draft, found)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     estimate = {

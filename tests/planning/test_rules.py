@@ -7,11 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import torch
-from monai.transforms import Compose
 
 from ganatomy.config.compose import composed
-from ganatomy.config.targets import build
 from ganatomy.planning import rules
 from ganatomy.planning.draft import Draft
 from ganatomy.planning.rules import augmentation
@@ -166,26 +163,12 @@ def test_enhancement_flips_all_axes_unless_the_data_set_turns_images(
 
 
 def test_own_augmentation_of_a_data_set_that_turns_images_stays(drafted: Drafted) -> None:
-    turn = "{_target_: monai.transforms.RandRotated, keys: [image, label], mode: [bilinear, nearest]}"
-    noise = "{_target_: monai.transforms.RandGaussianNoised, keys: [image]}"
-    turning, noisy = f"data.augment=[{turn}]", f"data.augment=[{noise}]"
-    turns, moved = ["RandRotated"], ["RandFlipd", "RandAffined", "RandAdjustContrastd", "RandScaleIntensityd"]
-    for words, own, dims in (([turning], turns, 2), ([], moved, 2), ([], moved, 3)):
-        draft = drafted("segmentation", *words, dims=dims, **LABELS)
-        added = augmentation.SPOILT if dims == 2 else augmentation.SPOILT[1:]
-        assert _transforms(draft) == [*own, *added]
-        built = build(draft.words()["data.augment"], "data.augment")
-        image, label = torch.rand(1, *[64] * dims), torch.randint(0, 2, (1, *[64] * dims)).float()
-        changed = Compose(built)({"image": image, "label": label})
-        assert changed["image"].shape == image.shape and set(changed["label"].unique().tolist()) <= {0.0, 1.0}
-        plain = draft.plain["trainer"]
-        plain["max_steps"] = 3000 // draft.get("data.batch_size")  # 30 times 100 cases
-        augmentation.drop_spoilt(draft)
-        assert _transforms(draft) == [*own, *added]
-        plain["max_steps"] -= 1
-        augmentation.drop_spoilt(draft)
-        assert _transforms(draft) == own and "noise" not in draft.rows["data.augment"].why
-    assert _transforms(drafted("segmentation", noisy, **LABELS)) == [*moved, "RandGaussianNoised"]  # its own
+    turning = "data.augment=[{_target_: monai.transforms.RandRotated, keys: [image, label], range_x: 0.1}]"
+    noisy = "data.augment=[{_target_: monai.transforms.RandGaussianNoised, keys: [image]}]"
+    assert "data.augment" not in drafted("segmentation", turning, **LABELS).words()
+    moved = ["RandFlipd", "RandAffined", "RandAdjustContrastd", "RandScaleIntensityd"]
+    assert _transforms(drafted("segmentation", **LABELS)) == moved
+    assert _transforms(drafted("segmentation", noisy, **LABELS)) == [*moved, "RandGaussianNoised"]
 
 
 def _transforms(draft: Draft) -> list[str]:

@@ -11,10 +11,6 @@ from ganatomy.planning.rules.images import shape_of
 SIDED = re.compile(r"(^|[\W_])(left|right|links|rechts|lh|rh|l|r)($|[\W_])", re.IGNORECASE)
 """Names of classes that tell the sides of the body apart."""
 MONAI = "monai.transforms"
-EPOCHS = 30
-"""Times that a run sees each case from which networks learn cases by heart."""
-SPOILT = ("Rand2DElasticd", "RandGaussianNoised", "RandGaussianSmoothd", "RandCoarseDropoutd")
-"""What a plan adds against that."""
 
 
 def choose(draft: Draft) -> None:
@@ -28,31 +24,13 @@ def choose(draft: Draft) -> None:
         chosen = [_flip(keys, axis) for axis in axes]
         if chosen and chosen != own and all("Flip" in str(each) for each in own):
             draft.put("data.augment", chosen, why)
-    else:
-        turned = any("Affine" in str(each) or "Rotat" in str(each) for each in own)
-        chosen = (
-            own if turned else [*(_flip(keys, axis) for axis in axes), *_moved(draft, keys), *_others(own)]
-        )
-        words = "own turns" if turned else f"{why}; turns, zooms and intensity as scans differ in them"
-        if draft.task == "segmentation" and not any("Noise" in str(each) for each in own):
-            chosen = [*chosen, *_spoilt(draft, keys)]
-            words += f"; noise, blur and holes, as each case is seen {EPOCHS} times and more"
-        if chosen != own:
-            draft.put("data.augment", chosen, words)
+    elif not any("Affine" in str(each) or "Rotat" in str(each) for each in own):
+        chosen = [*(_flip(keys, axis) for axis in axes), *_moved(draft, keys), *_others(own)]
+        draft.put("data.augment", chosen, f"{why}; turns, zooms and intensity as scans differ in them")
     if draft.task == "enhancement" and draft.data.dims == 3:
         axes = axes[-2:]  # 4 passes, not 8
     if draft.has("task.mirror_axes"):
         draft.put("task.mirror_axes", axes, "evaluation averages over these flips" if axes else why)
-
-
-def drop_spoilt(draft: Draft) -> None:
-    """Leave out noise, blur and holes again if the chosen steps see each case a few times only."""
-    seen = draft.get("trainer.max_steps") * draft.get("data.batch_size")
-    row = draft.rows.get("data.augment")
-    if row is None or draft.task != "segmentation" or seen >= EPOCHS * draft.data.cases["train"]:
-        return
-    kept = [each for each in row.value if each["_target_"].rpartition(".")[2] not in SPOILT]
-    draft.put("data.augment", kept, row.why.split("; noise")[0])
 
 
 def flips(draft: Draft) -> tuple[list[int], str]:
@@ -100,29 +78,6 @@ def _others(own: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return what a data set's own augmentation has beside flips and changes of contrast."""
     named = ("Flip", "Contrast", "ScaleIntensity")
     return [each for each in own if not any(word in str(each) for word in named)]
-
-
-def _spoilt(draft: Draft, keys: list[str]) -> list[dict[str, Any]]:
-    """Return noise, blur and holes of the image, and in pictures elastic displacements."""
-    side = min(shape_of(draft))
-    elastic = {
-        "_target_": f"{MONAI}.Rand2DElasticd",
-        "keys": keys,
-        "prob": 0.3,
-        "spacing": [max(4, round(side * 3 / 16))] * 2,
-        "magnitude_range": [round(side / 128, 2), round(side * 3 / 128, 2)],
-        "mode": ["bilinear", *["nearest"] * (len(keys) - 1)],
-        "padding_mode": "border",
-    }
-    sigma = {f"sigma_{axis}": [0.5, 1.2] for axis in "xyz"[: draft.data.dims]}
-    holes = {"spatial_size": max(2, side // 16), "max_spatial_size": max(3, side * 3 // 16)}
-    holes |= {"holes": 2, "max_holes": 6, "fill_value": 0}
-    return [
-        *([elastic] if draft.data.dims == 2 else []),
-        {"_target_": f"{MONAI}.RandGaussianNoised", "keys": ["image"], "prob": 0.3, "std": 0.2},
-        {"_target_": f"{MONAI}.RandGaussianSmoothd", "keys": ["image"], "prob": 0.2, **sigma},
-        {"_target_": f"{MONAI}.RandCoarseDropoutd", "keys": ["image"], "prob": 0.3, **holes},
-    ]
 
 
 def _moved(draft: Draft, keys: list[str]) -> list[dict[str, Any]]:
