@@ -45,6 +45,7 @@ class WatershedDetector:
         tools: tuple[Any, Any] = feature, segmentation  # untyped
         peaks = tools[0].peak_local_max(distance, min_distance=1, labels=inside.astype(np.int32))
         seeds = np.zeros(inside.shape, np.int32)
+        peaks = peaks.reshape(-1, inside.ndim)  # no peaks have two axes there, whatever the image has
         seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
         parts = tools[1].watershed(-distance, seeds, mask=inside)
         return parts_of_size(parts, above, self.base.sizes, self.base.most)

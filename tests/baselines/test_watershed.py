@@ -36,6 +36,15 @@ def test_touching_balls_are_two(dims):
 
 
 @pytest.mark.parametrize("dims", [2, 3])
+def test_an_image_below_the_level_has_no_box(dims):
+    """scikit-image finds no peaks of two axes then, whatever the image has."""
+    base = ThresholdDetector(0.5, 1, 0.0, SIZES)
+    dark = np.zeros((1, *[12, 10, 128][:dims]), np.float32)
+    (boxes, scores, classes), numbers = WatershedDetector(base, 1.0).instances(dark)
+    assert boxes.shape == (0, 2 * dims) and not len(scores) and not len(classes) and not numbers.any()
+
+
+@pytest.mark.parametrize("dims", [2, 3])
 def test_a_small_ball_beside_a_large_one_is_cut_off_at_the_neck(dims):
     """Radii 8 and 5, eleven apart: the cut is where the spheres meet, not half-way between the centres."""
     places = np.stack(np.meshgrid(*[np.arange(36)] * dims, indexing="ij"), -1)
