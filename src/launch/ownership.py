@@ -1,17 +1,26 @@
-"""A run directory in the hands of one process, from the first look at it until the last file is written."""
+"""A run directory of its own for each command, in the hands of one process until the last file is written."""
 
 from __future__ import annotations
 
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import chain, count
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf, read_write
+
+from ganatomy.config.plans.grammar import quoted
 from ganatomy.launch.signals import heard_by
 from ganatomy.runs import reserve
 from ganatomy.runs.lock import LEFT_OVER, RunLock
+from ganatomy.runs.process_place import is_rank_zero as first_process
+
+TIME = "${now:"
 
 
 class Stopped(SystemExit):
@@ -78,3 +87,37 @@ def _lock(directory: Path, resumes: bool) -> RunLock | None:
 
 def _others(directory: Path) -> Iterator[Path]:
     return (path for path in directory.iterdir() if not path.name.startswith(LEFT_OVER))
+
+
+class NewFolders(Callback):
+    """Hydra callback that makes the directory under the first free name: NAME, NAME_2, NAME_3, ...
+
+    Names made of the time are equal for commands begun in one second. A directory that was named otherwise is
+    used, or refused, as it stands.
+    """
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        raw: Any = OmegaConf.to_container(config, resolve=False)
+        named = str(raw["hydra"]["run"]["dir"]).replace("${run_dir}", str(raw.get("run_dir")))
+        if TIME in named and not config.get("resume") and first_process():
+            with read_write(config):
+                config.hydra.run.dir = made(config.hydra.run.dir)
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        raw: Any = OmegaConf.to_container(config.hydra.sweep, resolve=False)
+        if TIME in str(raw["dir"]):
+            with read_write(config):
+                config.hydra.sweep.dir = made(config.hydra.sweep.dir)
+                # each job is composed anew, from these words
+                config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(config.hydra.sweep.dir)}")
+
+
+def made(path: str) -> str:
+    """Make a directory that nobody else has made and return its name; `path` where none can be made."""
+    with suppress(OSError):  # the command itself says what is wrong with the place
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        for name in chain([path], (f"{path}_{number}" for number in count(2))):
+            with suppress(FileExistsError):
+                Path(name).mkdir()
+                return name
+    return path

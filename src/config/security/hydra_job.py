@@ -17,7 +17,11 @@ from ganatomy.config.locations import CONF
 from ganatomy.config.security.elsewhere import texts
 from ganatomy.errors import UserError
 
-KNOWN = ("ganatomy.runs.multirun.Jobs", "hydra._internal.core_plugins.", "hydra_plugins.", "logging.")
+KNOWN = (
+    "ganatomy.launch.ownership.NewFolders",
+    "ganatomy.runs.multirun.Jobs",
+    *("hydra._internal.core_plugins.", "hydra_plugins.", "logging."),
+)
 """Beginnings of what conf/, Hydra and its installed plugins have Hydra call."""
 CALLED = ("_target_", "()", "class", "factory")
 """Keys of Hydra's configuration and of Python's logging whose value is called."""
