@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, read_write
 
@@ -100,13 +101,14 @@ class NewFolders(Callback):
         raw: Any = OmegaConf.to_container(config, resolve=False)
         named = str(raw["hydra"]["run"]["dir"]).replace("${run_dir}", str(raw.get("run_dir")))
         if TIME in named and not config.get("resume") and first_process():
-            with read_write(config):
+            HydraConfig.instance().set_config(config)  # as Hydra does next: the name refers to it
+            with read_write(config.hydra.run):
                 config.hydra.run.dir = made(config.hydra.run.dir)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         raw: Any = OmegaConf.to_container(config.hydra.sweep, resolve=False)
         if TIME in str(raw["dir"]):
-            with read_write(config):
+            with read_write(config.hydra):
                 config.hydra.sweep.dir = made(config.hydra.sweep.dir)
                 # each job is composed anew, from these words
                 config.hydra.overrides.hydra.append(f"hydra.sweep.dir={quoted(config.hydra.sweep.dir)}")

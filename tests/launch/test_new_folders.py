@@ -44,6 +44,13 @@ def test_the_jobs_of_two_multiruns(command: Callable[..., Any], tmp_path: Path) 
     assert len(list(tmp_path.glob("many/*/multirun.csv"))) == 2
 
 
+def test_the_default_name_is_made_at_once(command: Callable[..., Any], tmp_path: Path) -> None:
+    """Nothing of Hydra's warns, and nothing is left of a run that is refused."""
+    done = command("trainer.max_steps=-1")
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert [path.name for path in tmp_path.rglob("*") if path.is_dir()] == ["runs", "segmentation"]
+
+
 def test_each_of_many_has_its_own(tmp_path: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
         names = list(pool.map(lambda _: made(str(tmp_path / "a" / "run")), range(64)))
