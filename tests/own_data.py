@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import nibabel
@@ -58,6 +59,8 @@ def pictures() -> None:
         picture(Path(f"cells/img{n}/image/img{n}.png"))
         for place in (2, 10, 25):
             picture(Path(f"cells/img{n}/masks/{place}.png"), square(place))
+        picture(Path(f"cells/images/{n}.png"), square(n))
+        picture(Path(f"cells/instances/{n}.png"), square(n, 1) + square(n + 10, 2))
         picture(Path(f"clinic/{n}.png"))
         picture(Path(f"scans/old/p{n}.png"))
         picture(Path(f"scans/new/q{n}.png"))
@@ -104,6 +107,10 @@ def volumes() -> None:
         "file_ending": ".nii.gz",
     }
     Path("Dataset001_Mine/dataset.json").write_text(json.dumps(about))
+    shutil.copytree("Dataset001_Mine", "Task03_Liver")
+    about["labels"] = {"background": 0, "liver": 1, "cancer": 2}
+    Path("Task03_Liver/dataset.json").write_text(json.dumps(about))
+    volume(Path("scan.nii.gz"), np.add.outer(square(4), [0]))
 
 
 def boxes() -> None:

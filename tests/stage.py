@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ganatomy.runs.directory import Run
 from tests import commands
 from tests.conftest import ROOT
 from tests.finished import blobs
@@ -70,6 +71,14 @@ RUNS: dict[str, list[str]] = {
         "data.batch_size=2",
     ],
 }
+HEADS = ["task=segmentation", "data=brain_contrasts", "data.target=null", "data.subjects=6", "data.slices=3"]
+RUNS["runs/segmentation/T2"] = [*HEADS, "data.source=[t2]", "data.size=32", *NET]
+RUNS["runs/segmentation/CT"] = [*HEADS, "data.source=[ct]", "data.size=32", *NET]
+WHOLE_NETWORKS = {
+    "runs/segmentation/DIR": [*OWN, "data.batch_size=2"],
+    "weights": ["task=enhancement", "data.subjects=6", "data.size=32", "data.slices=3", "data.batch_size=2"],
+}
+"""Runs that others start from, which have the networks of the defaults."""
 FREQUENCY = """
 
 class Frequency:
@@ -83,6 +92,7 @@ STAND_INS = {
     "data.root=DIR": ["data.root=NEW"],
     "data.root=Dataset137_BraTS": ["data.root=Dataset001_Mine"],
 }
+FEWER = {"save_samples=500": "save_samples=4", "seed=0,1,2": "seed=0,1"}
 VIRTUAL = ("brain", "cells", "nodules", "vessels")
 """How names of virtual data begin."""
 
@@ -139,6 +149,20 @@ def write_data(stage: Path) -> None:
         file.write(FREQUENCY)
 
 
+def prepare(group: str, folder: Path) -> None:
+    """Make in a copy of the stage what one group of blocks needs beside it."""
+    if group == "after.md-7":
+        make_run("runs/segmentation/DIR", folder)
+        for state, game in (("failed", None), ("done", "collapse"), ("done", "overfitting")):
+            failed = copied(folder / "runs/segmentation/DIR", folder / f"runs/segmentation/{game}")
+            Run(failed).status(state, game=game)
+    if group == "after.md-10":
+        shutil.rmtree(folder / "runs/segmentation/DIR")
+        for name, words in WHOLE_NETWORKS.items():
+            run(["src.train", *words, *SHORT, "logger=none", f"run_dir={name}"], folder, {})
+        shutil.copy(folder / "weights/generator.safetensors", folder / "weights.safetensors")
+
+
 def needed(text: str) -> list[str]:
     """Return the runs that a text names."""
 
@@ -193,6 +217,7 @@ def shortened(words: list[str]) -> list[str]:
     def given(key: str) -> bool:
         return any(word.startswith(f"{key}=") for word in words)
 
+    words = [FEWER.get(word, word) for word in words]
     if verb == "generate":
         return [*words, "n=4"] if given("n") else words
     if verb == "sweep":

@@ -11,7 +11,7 @@ import pytest
 from ganatomy.config.resolve import validate
 from tests.conftest import ROOT
 from tests.pages import DOCS, Block, fenced
-from tests.stage import copied, make_run, module_of, needed, parsed, run, shortened, write_data
+from tests.stage import copied, make_run, module_of, needed, parsed, prepare, run, shortened, write_data
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
 BLOCKS = [block for page in PAGES for block in fenced(page)]
@@ -29,17 +29,6 @@ ELSEWHERE = {
 """Blocks that tests of their own run."""
 IN_ORDER = {"howto.md", "start.md"}
 """Pages whose blocks follow upon each other."""
-
-UNTRIED = {
-    "after.md-7",  # runs that collapsed
-    "after.md-10",  # a run of data=busi
-    "after.md-13",  # scan.nii.gz
-    "configuration.md-8",  # a reader of T2 in its preparation
-    "configuration.md-10",  # a segmentation of the heads' tissues
-    "instances.md-1",  # files that number cells
-    "scores.md-4",  # classes liver and lesion
-}
-"""Groups of blocks that need what the stage does not have yet; a name goes once its test passes."""
 
 
 def ours(block: Block) -> bool:
@@ -107,12 +96,11 @@ def test_the_trainings_of_a_page_are_configurations(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", GROUPS)
 def test_the_commands_of_a_page_do_what_they_say(name: str, stage: Path, tmp_path: Path) -> None:
-    if name in UNTRIED:
-        pytest.skip("its commands are composed by the test above; the stage lacks what they name")
     blocks = GROUPS[name]
     for run_name in needed("".join(block.content for block in blocks)):
         make_run(run_name, stage)
     folder = copied(stage, tmp_path / "here")
+    prepare(name, folder)
     for block in blocks:
         if block.language == "python":
             code, said = run(["tests.call_block"], folder, {"BLOCK": block.content})
