@@ -22,6 +22,7 @@ import hypothesis  # noqa: E402 - its modules are compiled, too
 from ganatomy import invocation  # noqa: E402
 from tests import commands  # noqa: E402
 from tests.commands import Started, environment  # noqa: E402
+from tests.durations import LIST, function  # noqa: E402
 from tests.reached import sitecustomize  # noqa: E402, F401 - notes the errors that are reached, where asked to
 
 hypothesis.settings.register_profile("ci", derandomize=True)  # new examples are found at home
@@ -29,6 +30,7 @@ if os.environ.get("CI"):
     hypothesis.settings.load_profile("ci")
 
 ROOT = Path(__file__).resolve().parents[1]
+SLOW = set(LIST.read_text(encoding="utf-8").split("\n"))
 TINY = [
     "data.subjects=6",  # four to train, one each to validate and test
     "data.size=32",
@@ -49,6 +51,12 @@ TINY = [
     "callbacks.samples=0",
     "logger=csv",
 ]
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what `make test-fast` runs."""
+    if function(item.nodeid) not in SLOW and not any(map(item.get_closest_marker, ("slow", "long", "gpu"))):
+        item.add_marker("fast")
 
 
 @pytest.hookimpl(trylast=True)
