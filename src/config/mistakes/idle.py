@@ -24,7 +24,7 @@ def refuse_idle(plain: Plain) -> Plain:
     """Return the configuration of a new run.
 
     Raises:
-        UserError: A key has another value than its default and no effect, as the key that it needs is not given.
+        UserError: A key is not at its default and has no effect, as the key that it needs is not given.
     """
     from ganatomy.config.schema import Config
 
