@@ -118,3 +118,14 @@ def test_noise_is_added_in_the_units_of_each_channel():
     assert values.min() >= -1e-6
     second = (values**2).mean((1, 2)) - (image**2).mean((1, 2))
     np.testing.assert_allclose(second, 2 * np.array([100, 0.05]) ** 2, rtol=0.25)
+
+
+@pytest.mark.parametrize("setting", ["zscore", "percentile", "range"])
+@pytest.mark.parametrize("value", [0.1, 123.456, -1e6 - 0.1])
+def test_a_constant_image_of_float64_is_zeros(setting: str, value: float) -> None:
+    """Its deviation is the rounding of its mean, 1e-17 for 0.1; resizing rounds to float32."""
+    image = np.full((1, 37, 41), value)
+    assert image.std() > 0 or value < 0
+    ready = Preparation(2, setting, size=32)(case(image=image))
+    assert ready["scale"].tolist() == [1.0]
+    assert np.abs(ready["image"]).max() <= np.spacing(np.float32(abs(value)))
