@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from ganatomy.data.sides.two_sided import TwoSided
 from ganatomy.data.transforms.degrade import numbers
 from ganatomy.data.transforms.intensity import in_units, mapping, units
 from ganatomy.data.transforms.prepare import Preparation
@@ -129,3 +131,20 @@ def test_a_constant_image_of_float64_is_zeros(setting: str, value: float) -> Non
     ready = Preparation(2, setting, size=32)(case(image=image))
     assert ready["scale"].tolist() == [1.0]
     assert np.abs(ready["image"]).max() <= np.spacing(np.float32(abs(value)))
+
+
+@pytest.mark.parametrize("setting", [None, "none", [-1024, 1500], [[0, 1], "none"]])
+def test_units_that_are_the_same_for_all_targets_need_no_note(setting: Any) -> None:
+    assert notes_of(setting) == []
+
+
+@pytest.mark.parametrize("setting", ["zscore", "percentile", [[0, 1], "range"]])
+def test_scores_in_units_that_predict_cannot_know_are_said(setting: Any) -> None:
+    (line,) = notes_of(setting)
+    assert line.startswith("note: data.target_intensity=") and "each truth's own scale" in line
+
+
+def notes_of(setting: Any) -> list[str]:
+    sides: Any = SimpleNamespace(unpaired=False, preparation=Preparation(2, target_intensity=setting))
+    found: list[str] = TwoSided.side_notes.fget(sides)  # type: ignore[attr-defined]
+    return found
