@@ -124,6 +124,10 @@ def test_images_of_noise_are_drawn_by_a_task_that_makes_some(compose: Any) -> No
         (["init_players=generator"], "init_players=generator: counts beside init=RUN alone"),
         ([f"init_hash={'0' * 64}"], "init_hash=0+: counts beside init=RUN alone"),
         (["plan_minutes=20"], "plan_minutes=20: counts beside plan=auto alone"),
+        (
+            ["data.split_file=s.csv", "data.folds=3", "data.fold=0"],
+            "data.folds=3: data.split_file says who tests",
+        ),
         (["plan_memory=2", "plan=plan.yaml"], "plan_memory=2: counts beside plan=auto alone"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Keys that say something beside another key alone, given without it."""
+"""Keys that are given and would have no effect: the key that they need is missing, or another one rules."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def refuse_idle(plain: Plain) -> Plain:
     """Return the configuration of a new run.
 
     Raises:
-        UserError: A key is not at its default and has no effect, as the key that it needs is not given.
+        UserError: A key is given and has no effect, as the key that it needs is missing or another one rules.
     """
     from ganatomy.config.schema import Config
 
@@ -33,4 +33,10 @@ def refuse_idle(plain: Plain) -> Plain:
         idle = plain.get(other) != "auto" if other == "plan" else plain.get(other) is None
         if idle and plain.get(key, default) != default:
             raise UserError(f"{key}={plain[key]}: counts beside {word} alone; give that, or leave {key} out")
+    data = plain.get("data") or {}
+    if data.get("split_file") and data.get("folds") is not None:
+        raise UserError(
+            f"data.folds={data['folds']}: data.split_file says who tests, so all folds would be alike; leave "
+            "data.folds out (data.fold alone chooses a fold of a list that has several)"
+        )
     return plain
