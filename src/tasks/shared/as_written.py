@@ -122,8 +122,8 @@ class Originals:
         affine = _grid(batch, rows[0])["input_affine"]
         if not answer.is_floating_point():
             numbers = self.classes(batch, rows, answer)
-            if "mask" in batch and (own := self.truth(case).get("mask")) is not None:
-                numbers = np.where(own > 0, numbers, numbers.dtype.type(0))
+            if "mask" in batch and (region := self.truth(case).get("mask")) is not None:
+                numbers = np.where(region > 0, numbers, numbers.dtype.type(0))
             numbers = unsigned(numbers) if role == "instances" else self._values_of_masks(numbers)
             return AsWritten(numbers, self._original(case, "image").holding(numbers.dtype), affine)
         like = self._original(case, self.role(case, role))
