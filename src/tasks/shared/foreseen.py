@@ -75,7 +75,7 @@ def unscored_cases(data: DataModule) -> list[str]:
 
 
 def refuse_constant_truths(data: DataModule, data_range: object) -> None:
-    """Raise UserError if a validation or test truth is constant and its own range, 0, would be that of scores.
+    """Raise UserError if a validation or test truth is constant and its own range, 0, is that of the scores.
 
     Args:
         data: Data of the run; a degraded image without a target is its own truth.
