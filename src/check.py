@@ -27,12 +27,13 @@ PAGE_WIDTH = 130
 @command("check")
 def main(cfg: DictConfig) -> None:
     """Check one data set; exit code 1 if a fault would stop training."""
+    from ganatomy.config.mistakes.idle import refuse_idle
     from ganatomy.config.resolve import check_data, to_plain
     from ganatomy.config.schema import CheckConfig
     from ganatomy.planning import checking
     from ganatomy.runs import console
 
-    config = CheckConfig.from_plain(to_plain(cfg))
+    config = CheckConfig.from_plain(refuse_idle(to_plain(cfg)))
     check_data(config.data)
     console.silence_libraries()
     page, plan = checking.files(config)

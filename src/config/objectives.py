@@ -89,22 +89,18 @@ def build_objectives(adversarial: Mapping[str, Any]) -> dict[str, Any]:
     weight = weight if isinstance(weight, dict) else {"name": "fixed", "value": weight}
     return {
         "loss": _built(adversarial["loss"], game.LOSSES, f"{PATH}.loss", check_loss),
-        "weight": _built(weight, game.WEIGHTS, f"{PATH}.weight" if _is_own(weight) else PATH, check_weight),
+        "weight": _built(weight, game.WEIGHTS, f"{PATH}.weight", check_weight),
         "feature_matching": adversarial["feature_matching"],
         "penalties": [
             _built(
                 node,
                 game.PENALTIES,
-                f"{PATH}.penalties[{index}]" if _is_own(node) else f"{PATH}.penalties",
+                f"{PATH}.penalties[{index}]",
                 check_penalty,
             )
             for index, node in enumerate(adversarial["penalties"])
         ],
-        "augment": _built(
-            augment, game.AUGMENTS, f"{PATH}.augment" if _is_own(augment) else PATH, check_augment
-        )
-        if augment
-        else None,
+        "augment": _built(augment, game.AUGMENTS, f"{PATH}.augment", check_augment) if augment else None,
         "history": adversarial.get("history", 0),
     }
 
@@ -138,5 +134,5 @@ def _built(
     arguments = dict(node) if isinstance(node, dict) else {"name": node}
     try:
         return names[arguments.pop("name")](**arguments)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
+    except UserError as error:  # it names its key from the section on
+        raise UserError(f"{PATH}.{error}") from error

@@ -11,8 +11,8 @@ from torchmetrics import Metric
 
 from ganatomy.errors import UserError
 
-NAME_BYTES = 128
-"""Bytes for the name of a case, or of its subject."""
+NAME_BYTES = 256
+"""Bytes for the name of a case, or of its subject; `data.quality.leaks` refuses longer ones before a run."""
 
 Key = TypeVar("Key", str, tuple[str, str])
 
@@ -46,7 +46,7 @@ class CaseMetric(Metric):
             **values: Numbers of any shape for each state: a tensor, an array or a list.
 
         Raises:
-            ValueError: The name has more than 128 bytes.
+            ValueError: The name has more than `NAME_BYTES`.
         """
         for state, numbers in {"names": encode(case), **values}.items():
             flat = torch.as_tensor(numbers).detach().float().flatten()
@@ -90,7 +90,7 @@ def first_places(keys: Sequence[Key]) -> dict[Key, int]:
 
 
 def encode(word: str) -> Tensor:
-    """Encode a name as float32 numbers [128]: its bytes, then zeros; UserError for a longer name."""
+    """Encode a name as float32 numbers [NAME_BYTES]: its bytes, then zeros; UserError for a longer name."""
     text = word.encode()
     if len(text) > NAME_BYTES:
         raise UserError(

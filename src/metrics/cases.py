@@ -21,7 +21,7 @@ class CaseTable(CaseMetric):
         self.scores = tuple(scores)
 
     def update(self, case: str, values: Mapping[str, float]) -> None:
-        """Add the scores of one case; ValueError for a name of more than 128 bytes."""
+        """Add the scores of one case; ValueError for a name that is too long."""
         self.keep(case, rows=[float(values[score]) for score in self.scores])
 
     def compute(self) -> dict[str, Tensor]:

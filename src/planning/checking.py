@@ -9,6 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 
 from ganatomy.config.compose import searched
 from ganatomy.config.plans.reading import key_of
+from ganatomy.config.schema import CheckConfig
 from ganatomy.errors import UserError
 from ganatomy.invocation import shown, typed
 from ganatomy.planning import writing
@@ -19,7 +20,6 @@ from ganatomy.runs.multirun import given_words
 from ganatomy.runs.terminal import Terminal
 
 if TYPE_CHECKING:
-    from ganatomy.config.schema import CheckConfig
     from ganatomy.data.datamodule import DataModule
 
 REPEATED = ("data", "paths", "seed")
@@ -34,8 +34,9 @@ def files(config: CheckConfig) -> tuple[Path, Path]:
     """
     if not config.plan and config.plan_task:
         raise UserError("task: check reads the data only; leave task=... out, or plan for it with plan=true")
-    if not config.plan and config.overwrite:
-        raise UserError("overwrite: counts beside plan=true alone; leave it out")
+    for key in () if config.plan else ("overwrite", "minutes", "memory"):
+        if getattr(config, key) != CheckConfig.model_fields[key].default:
+            raise UserError(f"{key}: counts beside plan=true alone; leave it out")
     plan = Path(config.output or "plan.yaml").expanduser()
     page = plan.with_name("check.html") if config.output is None else plan
     if config.plan:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ganatomy.data.label_values import counts
 from ganatomy.data.records import IGNORED, Case, Record, Source, picture
+from ganatomy.data.transforms.boxes import usable_boxes
 from ganatomy.data.transforms.prepare import Preparation, grid_of
 from ganatomy.planning.fingerprint import Fingerprint, Sides
 
@@ -61,7 +62,8 @@ class Collector:
         if "label" in case:
             self._label(case["label"][0], case.get("mask"))
         if "boxes" in case:
-            self._boxes(case["boxes"], case["classes"])
+            boxes, usable = usable_boxes(case["boxes"], image.shape[1:])
+            self._boxes(boxes[usable], case["classes"][usable])
 
     def _label(self, label: np.ndarray, mask: np.ndarray | None) -> None:
         """Count the voxels that losses count: none with the ignore label or outside of the mask."""

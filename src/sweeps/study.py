@@ -53,7 +53,7 @@ def _database(url: str, tries: int = 3) -> BaseStorage:
     try:
         return optuna.storages.RDBStorage(url, engine_kwargs=arguments)
     except ImportError as error:
-        raise UserError(f"storage: {error}; pip install 'ganatomy[postgres]'") from error
+        raise UserError(f"storage: {error}; {_driver(url)}") from error
     except Exception as error:
         if not type(error).__module__.startswith("sqlalchemy"):  # Optuna's dependency, not ours
             raise
@@ -62,6 +62,18 @@ def _database(url: str, tries: int = 3) -> BaseStorage:
             return _database(url, tries - 1)
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise UserError(f"storage: cannot be opened ({redacted(reason)})") from error
+
+
+def _driver(url: str) -> str:
+    """Return how to get the package that a URL's database needs."""
+    kind = url.partition(":")[0]
+    if kind == "postgresql+psycopg":
+        return "pip install 'ganatomy[postgres]'"
+    if kind.startswith("postgres"):
+        return "write postgresql+psycopg://..., whose driver pip install 'ganatomy[postgres]' brings"
+    return (
+        f"install the driver of {kind}, or write sqlite:///FILE, postgresql+psycopg://... or a file FILE.log"
+    )
 
 
 def begun(plan: Plan) -> bool:

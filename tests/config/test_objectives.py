@@ -226,11 +226,17 @@ def test_a_choice_of_the_wrong_type_is_one_line(compose: Any, key: str) -> None:
 @pytest.mark.parametrize(
     ("choice", "line"),
     [
-        ({"weight": -1.0}, r"^model\.adversarial: weight\.value: -1\.0 must be 0 or more$"),
+        ({"weight": -1.0}, r"^model\.adversarial\.weight\.value: -1\.0 must be 0 or more$"),
         (
             {"penalties": [{"name": "r1", "gamma": None}]},
-            r"^model\.adversarial\.penalties: penalties\.r1\.gamma: null works in a configuration only",
+            r"^model\.adversarial\.penalties\.r1\.gamma: null works in a configuration only",
         ),
+        ({"weight": {"name": "adaptive", "ceiling": 0}}, r"^model\.adversarial\.weight\.ceiling: 0 must"),
+        (
+            {"penalties": ["r1", {"name": "lecam", "decay": 2}]},
+            r"^model\.adversarial\.penalties\.lecam\.decay: 2",
+        ),
+        ({"augment": {"name": "ada", "start": 2}}, r"^model\.adversarial\.augment\.start: 2 is outside"),
     ],
 )
 def test_an_argument_out_of_range_is_named_by_its_key(choice: dict[str, Any], line: str) -> None:

@@ -111,3 +111,32 @@ def test_images_of_noise_are_drawn_by_a_task_that_makes_some(compose: Any) -> No
         UserError, match=r"^save_samples: this task makes no images of noise; set 0, or choose"
     ):
         validate(compose("task=enhancement", "save_samples=4", tiny=False))
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (
+            ["synthetic_share=0.9"],
+            "synthetic_share=0.9: counts beside synthetic=RUN alone; give that, or leave",
+        ),
+        ([f"synthetic_hash={'0' * 64}"], "synthetic_hash=0+: counts beside synthetic=RUN alone"),
+        (["init_players=generator"], "init_players=generator: counts beside init=RUN alone"),
+        ([f"init_hash={'0' * 64}"], "init_hash=0+: counts beside init=RUN alone"),
+        (["plan_minutes=20"], "plan_minutes=20: counts beside plan=auto alone"),
+        (
+            ["data.split_file=s.csv", "data.folds=3", "data.fold=0"],
+            "data.folds=3: data.split_file says who tests",
+        ),
+        (["plan_memory=2", "plan=plan.yaml"], "plan_memory=2: counts beside plan=auto alone"),
+    ],
+)
+def test_a_key_that_would_count_for_nothing_is_refused(compose: Any, words: list[str], line: str) -> None:
+    def resolved(*given: str) -> Any:
+        return resolve_config(OmegaConf.merge(compose(tiny=False), OmegaConf.from_dotlist([*given])), [])
+
+    with pytest.raises(UserError, match=f"^{line}"):
+        resolved(*words)
+    assert resolved("synthetic_share=0.9", "synthetic=runs/there")["synthetic_share"] == 0.9
+    assert resolved("synthetic_share=0.5")["synthetic"] is None
+    assert resolved("plan_minutes=20", "plan=auto")["plan_minutes"] == 20

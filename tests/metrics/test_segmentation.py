@@ -143,7 +143,7 @@ def test_errors_name_the_case() -> None:
     with pytest.raises(ValueError, match=r"left-7: .*differ in shape"):
         VolumeScores(CLASSES).update("left-7", torch.zeros(3, 3).long(), torch.zeros(3, 4).long(), (1, 1))
     with pytest.raises(ValueError, match=f"{NAME_BYTES} are allowed"):
-        VolumeScores(CLASSES).update("x" * 129, *maps(1), (1, 1, 2))
+        VolumeScores(CLASSES).update("x" * (NAME_BYTES + 1), *maps(1), (1, 1, 2))
 
 
 def test_nothing_scored_is_no_number_and_reset_forgets() -> None:

@@ -163,3 +163,11 @@ def test_the_hash_of_the_content_knows_no_order(data: Any) -> None:
     records: list[Record] = source.records()
     assert survey.content_hash(source, records) == survey.content_hash(source, records[::-1])
     assert survey.content_hash(source, records) != survey.content_hash(source, records[1:])
+
+
+def test_boxes_that_no_run_can_use_do_not_count() -> None:
+    boxes = np.array([[0, 0, 10, 10], [50, 50, 60, 60], [5, 5, 5, 9], [20, 0, 40, 10], [np.nan] * 4], float)
+    case = {"image": np.ones((1, 30, 30)) / 2, "affine": np.eye(4), "spacing": np.ones(2)}
+    cases = [case | {"boxes": boxes, "classes": np.array([0, 1, 1, 0, 0])}]
+    found = of_cases(2, cases, box_classes=("a", "b"))
+    assert found.boxes == (2, 2) and found.smallest == 10.0 and found.crowding == 0.0

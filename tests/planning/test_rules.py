@@ -7,12 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
+from monai.networks.nets import PatchDiscriminator
 
 from ganatomy.config.compose import composed
 from ganatomy.planning import rules
 from ganatomy.planning.draft import Draft
 from ganatomy.planning.rules import augmentation
-from ganatomy.planning.rules.images import patch_of, target_spacing
+from ganatomy.planning.rules.images import patch_of, shape_of, target_spacing
 from ganatomy.planning.rules.networks import strides
 from tests.planning.planted import made_up
 
@@ -84,6 +86,22 @@ def test_small_volumes_are_trained_on_whole(drafted: Drafted) -> None:
     assert draft.words()["data.batch_size"] == 4
     assert draft.words()["model.generator.strides"] == [2, 2]
     assert draft.words()["data.intensity"] == "zscore"
+
+
+@pytest.mark.parametrize(
+    ("shape", "layers"), [((96, 96, 6), 1), ((64, 64, 1), 1), ((80, 80, 20), 2), ((24, 24, 24), 2)]
+)
+def test_the_discriminator_takes_the_few_slices_of_thick_ones(
+    shape: tuple[float, ...], layers: int, drafted: Drafted
+) -> None:
+    facts = LABELS | {"shape": shape, "largest": shape, "spacing": (1.0, 1.0, 8.0), "finest": (1.0, 1.0, 8.0)}
+    draft = drafted("segmentation", "data.size=null", dims=3, **facts)
+    given = {
+        k: v for k, v in draft.get("model.discriminator").items() if k in ("channels", "num_layers_d", "norm")
+    }
+    assert given["num_layers_d"] == layers
+    image = torch.zeros(1, 2, *shape_of(draft))
+    assert PatchDiscriminator(3, in_channels=2, **given)(image)[-1].numel()
 
 
 def test_tiny_pictures_keep_their_size(drafted: Drafted) -> None:

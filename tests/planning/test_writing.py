@@ -77,9 +77,12 @@ def test_another_file_is_not_written_over(tmp_path: Path) -> None:
     [
         ({"plan_task": "detection"}, "task: check reads the data only"),
         ({"overwrite": True}, "overwrite: counts"),
+        ({"minutes": 30.0}, "minutes: counts"),
+        ({"memory": 4.0}, "memory: counts"),
     ],
 )
 def test_keys_of_plans_without_a_plan_are_refused(given: dict[str, Any], line: str) -> None:
-    config: Any = SimpleNamespace(**{"plan": False, "plan_task": None, "overwrite": False, **given})
+    plain = {"plan": False, "plan_task": None, "overwrite": False, "minutes": 10.0, "memory": 8.0}
+    config: Any = SimpleNamespace(**{**plain, **given})
     with pytest.raises(UserError, match=f"^{line}"):
         checking.files(config)

@@ -191,17 +191,23 @@ def test_a_wrong_choice_is_one_line(changed: dict[str, Any], message: str, plan:
     assert str(told.value).startswith(message) and "\n" not in str(told.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "package", "mend"),
+    [
+        ("postgresql+psycopg", "psycopg", r"pip install 'ganatomy\[postgres\]'$"),
+        ("postgresql", "psycopg2", r"write postgresql\+psycopg://"),
+        ("mysql+pymysql", "pymysql", r"install the driver of mysql\+pymysql, or write sqlite:///FILE"),
+    ],
+)
 def test_a_database_without_its_driver_says_what_to_install(
-    plan: Plans, monkeypatch: pytest.MonkeyPatch
+    kind: str, package: str, mend: str, plan: Plans, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def without(*_: Any, **__: Any) -> None:
-        raise ModuleNotFoundError("No module named 'psycopg'")
+        raise ModuleNotFoundError(f"No module named '{package}'")
 
     monkeypatch.setattr(optuna.storages, "RDBStorage", without)
-    with pytest.raises(
-        UserError, match=r"^storage: No module named 'psycopg'; pip install 'ganatomy\[postgres"
-    ):
-        prepare(plan(storage="postgresql+psycopg://me@127.0.0.1:1/x"))
+    with pytest.raises(UserError, match=f"^storage: No module named '{package}'; {mend}"):
+        prepare(plan(storage=f"{kind}://me@127.0.0.1:1/x"))
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,15 @@ from ganatomy.data.problems import called, few, file_of, files_of, sound
 from ganatomy.data.records import SPLITS, Fault, Record
 from ganatomy.text.names import hidden, printable
 
+LONGEST = 256
+"""Bytes of the name of a case or a subject, which tables of scores keep."""
+
 
 def leaks(records: Iterable[Record]) -> list[Fault]:
     """Return the faults that are known before a pixel is read.
 
     These are the problems that the source found, subjects and files in more than one split, cases of the same
-    name, and names with line breaks or other hidden characters.
+    name, and names that are too long or have line breaks or other hidden characters.
     """
     records = list(records)
     sides: dict[str, set[str]] = defaultdict(set)
@@ -38,7 +41,7 @@ def leaks(records: Iterable[Record]) -> list[Fault]:
         *found,
         *_shared(records),
         *_namesakes(records),
-        *_hidden(records),
+        *_unfit(records),
     ]
 
 
@@ -57,12 +60,16 @@ def _shared(records: Sequence[Record]) -> Iterable[Fault]:
             yield from (Fault(r.case, "shared file", words) for r in sides.values() if sound(r))
 
 
-def _hidden(records: Sequence[Record]) -> Iterable[Fault]:
+def _unfit(records: Sequence[Record]) -> Iterable[Fault]:
     for record in records:
         for what, name in (("name", record.case), ("subject", record.subject)):
             if sign := hidden(name):
                 words = f'"{printable(name)}": the {what} has the hidden character {sign}; rename it'
                 yield Fault(record.case, "hidden character", words)
+                break
+            if (size := len(name.encode())) > LONGEST:
+                words = f"{name[:40]}...: the {what} has {size} bytes, {LONGEST} are allowed"
+                yield Fault(record.case, "long name", f"{words}; shorten it, or begin data.root further down")
                 break
 
 

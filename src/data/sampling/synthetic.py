@@ -9,6 +9,7 @@ import numpy as np
 
 from ganatomy.data.records import Case, Record
 from ganatomy.data.sampler import item_seed
+from ganatomy.errors import UserError
 
 STREAM = 0x73796E7468
 """Stream of the draws, see `sampler.item_seed`."""
@@ -29,6 +30,16 @@ class Synthetic:
     read: Callable[[Record, int | None], Case]
     share: float
     lacks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse images that their table names twice, or in the place of others.
+
+        Raises:
+            UserError: The source found such a fault.
+        """
+        faults = [fault for record, _ in self.places for fault in record.problems if fault.grave]
+        if faults:
+            raise UserError(f"synthetic: {faults[0].words.partition(';')[0]}; draw the images again")
 
     def instead(self, seed: int, epoch: int, index: int) -> tuple[Record, int | None, Case] | None:
         """Return the image in the place of an item, a function of the three numbers; None keeps the item.

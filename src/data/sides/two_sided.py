@@ -15,6 +15,7 @@ from ganatomy.data.records import Case, Record, Source, Split
 from ganatomy.data.sides.one_side import of_side
 from ganatomy.data.sides.sides import Sides, Unpaired, counted
 from ganatomy.data.transforms.degrade import Degrade, Evaluated
+from ganatomy.data.transforms.intensity import ends, one_each, shown
 from ganatomy.data.transforms.prepare import Preparation
 from ganatomy.errors import UserError
 
@@ -128,9 +129,16 @@ class TwoSided:
 
     @property
     def side_notes(self) -> list[str]:
-        """Return notes about both sides for the start of an unpaired run."""
+        """Return notes about the units of targets, and about both sides, for the start of a run."""
         if not self.unpaired:
-            return []
+            setting = self.preparation.target_intensity
+            if all(one in (None, "none") or ends(one) is not None for one in one_each(setting) or [setting]):
+                return []
+            known = (
+                "the scores of paired cases take each truth's own scale, and `predict`, which has no truth,"
+            )
+            words = f"{known} that of the median training target; a window [LOW,HIGH] is the same in both"
+            return [f"note: data.target_intensity={shown(setting)}: {words}"]
         doubt = self._units_doubt()
         return [*counted(self.records, self.targets), *([f"note: {doubt}"] if doubt else [])]
 

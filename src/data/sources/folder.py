@@ -61,6 +61,9 @@ class Folder(Files):
             passed = f" (passed over: {passed})" if passed else ""
             raise UserError(f"data.image={self.image}: no image in {self.folder} matches{passed}")
         notes = [Fault("", "passed over", f"files passed over: {passed}", grave=False)] if passed else []
+        if self.exclude and not excluded:
+            unmet = f"data.exclude={self.exclude}: no file in {self.folder} matches, so nothing is left out"
+            notes.append(Fault("", "exclude", unmet, grave=False))
         words = [self._words(path) for path in found]
         if self.kind and not self.image_classes:
             self.image_classes = tuple(sorted({self._filled("kind", each) for each in words}))

@@ -122,19 +122,19 @@ class Table(ListedFiles):
         for key in COLUMNS:
             for column in self._columns(key):
                 if any(column not in row for _, row in rows):
-                    mend = "; if a row is a box, set data.boxes=auto" * (
-                        not self.boxes and holds_boxes(heads)
-                    )
-                    words = f"no such column in {path.name}; there are {', '.join(heads)}{mend}"
-                    raise UserError(f"data.{key}={column}: {words}")
+                    rows_are_boxes = not self.boxes and holds_boxes(heads)
+                    mend = "; if a row is a box, set data.boxes=auto" * rows_are_boxes
+                    typed = getattr(self, key) != getattr(type(self), key)
+                    words = f"data.{key}={column}: no such column in {path.name}"
+                    words = words if typed else f"{path.name}: no column {column} (data.{key})"
+                    raise UserError(f"{words}; there are {', '.join(heads)}{mend}")
         return rows
 
     def _kept(self, rows: list[tuple[int, dict[str, Any]]]) -> list[tuple[int, dict[str, Any]]]:
         for column in self.keep:
             if column not in rows[0][1]:
-                raise UserError(
-                    f"data.keep={dict(self.keep)}: no such column; there are {', '.join(rows[0][1])}"
-                )
+                there = ", ".join(rows[0][1])
+                raise UserError(f"data.keep={dict(self.keep)}: no such column; there are {there}")
         wanted = {column: [word(value) for value in values] for column, values in self.keep.items()}
         kept = [
             (n, row) for n, row in rows if all(word(row.get(c)) in values for c, values in wanted.items())

@@ -29,7 +29,8 @@ class Splitting:
         folds: number of folds for cross-validation, instead of `shares`; the share of val is taken from the
             training folds.
         fold: the fold that tests; with a `file` of several folds, the one to use.
-        file: a list of cases or subjects (see `read_splits`), which replaces everything else.
+        file: a list of cases or subjects (see `read_splits`), which replaces everything else; its column
+            group keeps images together.
     """
 
     shares: tuple[float, ...] = (4, 1, 1)
@@ -45,6 +46,8 @@ class Splitting:
             raise UserError(f"data.fold={self.fold}: choose 0 to {self.folds - 1}")
         if self.folds is not None and self.folds < 2:
             raise UserError(f"data.folds={self.folds}: at least 2 are needed")
+        if self.seed < 0:
+            raise UserError(f"data.split_seed={self.seed}: give 0 or more")
         shares(100, self.shares)
 
     def __call__(self, records: Sequence[Record]) -> list[Record]:
@@ -157,7 +160,7 @@ class Splitting:
         except UserError as error:
             raise UserError(f"data.split_file={self.file}: {error}") from error
         free = [replace(record, split=None) for record in without(records)]
-        done = assigned(free, {name: (None, split) for name, (_, split) in given.items()}, str(path))
+        done = assigned(free, given, str(path))
         return self._fill(done) if self.fold is not None else done
 
 

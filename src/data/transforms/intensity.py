@@ -19,6 +19,8 @@ Intensity = str | Sequence[Any] | None
 a window [low, high] in the image's units onto 0..1, or none (unchanged); or a list of these, one for each
 channel. Two numbers are always a window."""
 
+ROUNDING = 1e-12
+"""Deviation of a constant image, relative to its mean, that is rounding of float64 alone."""
 Values = TypeVar("Values", np.ndarray, "Tensor")
 
 
@@ -84,7 +86,7 @@ def mapping(image: np.ndarray, intensity: Intensity, key: str = "data.intensity"
     else:
         low, high = _window(image, intensity, key)
         offset, scale = low, high - low
-    return offset, scale if scale > 0 else 1.0
+    return offset, scale if scale > ROUNDING * abs(offset) else 1.0
 
 
 def one_each(intensity: Intensity) -> list[Any] | None:

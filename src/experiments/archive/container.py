@@ -18,6 +18,7 @@ from typing import IO
 
 from ganatomy.errors import UserError
 from ganatomy.experiments.archive.run_files import Content
+from ganatomy.text.sizes import bytes_text
 
 FIRST_DAY = (1980, 1, 1, 0, 0, 0)
 """Date of every entry: the earliest that zip can hold."""
@@ -115,7 +116,7 @@ class Container:
         except zipfile.BadZipFile as error:
             raise UserError(f"{self.path}: {name}: is damaged ({error})") from error
         if len(content) > most:
-            raise UserError(f"{self.path}: {name}: is larger than {most // 1_000_000} MB, so it is refused")
+            raise UserError(f"{self.path}: {name}: is larger than {bytes_text(most)}, so it is refused")
         return content
 
     def _in_folder(self) -> list[str]:

@@ -77,7 +77,7 @@ class DetectionTable(CaseMetric):
         self.threshold: float | None = None
 
     def update(self, image: Image) -> None:
-        """Add one image; ValueError for a name of more than 128 bytes, or values that are not finite."""
+        """Add one image; ValueError for a name that is too long, or values that are not finite."""
         refuse_not_finite(image.case, image.boxes, image.scores, image.truth)
         found = (image.classes[:, None], image.scores[:, None], image.boxes, image.file_boxes)
         self.keep(

@@ -14,6 +14,8 @@ DYNUNET = "monai.networks.nets.DynUNet"
 EDGE, DEEPEST = 8, 5
 """Fewest voxels of a side at the bottom of a U-Net, and its most halvings."""
 FIRST, WIDEST = 16, 256
+LAST = 3
+"""Fewest voxels that the last two convolutions of a PatchDiscriminator take, of 4 with a border of 1."""
 COARSE = 2.0
 """An axis is halved only while its spacing is less than this many times that of the finest axis."""
 SMALL, MEDIUM = 8.0, 24.0
@@ -33,6 +35,7 @@ def choose(draft: Draft) -> None:
     if draft.get("model.discriminator._target_") == "monai.networks.nets.PatchDiscriminator":
         why = "half of the default: the adversary is the smaller part of a step"
         draft.put("model.discriminator.channels", FIRST, why)
+        _patch_discriminator(draft)
 
 
 def strides(shape: Sequence[int], spacing: Sequence[float]) -> list[list[int]]:
@@ -71,6 +74,15 @@ def _unet(draft: Draft) -> None:
     why = f"{len(steps)} halvings leave {'x'.join(map(str, bottom))} of {'x'.join(map(str, shape))}"
     draft.put("model.generator.strides", [step[0] for step in steps], why)
     draft.put("model.generator.channels", channels, "doubled with each halving")
+
+
+def _patch_discriminator(draft: Draft) -> None:
+    """Take layers away where the smallest side has no room for them."""
+    key, side = "model.discriminator.num_layers_d", min(shape_of(draft))
+    layers = draft.get(key, 3)
+    fits = next((n for n in range(layers, 1, -1) if side >> n >= LAST), 1)
+    if fits < layers:
+        draft.put(key, fits, f"sides of {side} leave room for no more", new=True)
 
 
 def _dynunet(draft: Draft, steps: list[list[int]]) -> bool:

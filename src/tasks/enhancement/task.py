@@ -24,6 +24,7 @@ from ganatomy.tasks.enhancement.baselines import Filters, enlarging, fit_filters
 from ganatomy.tasks.enhancement.data_range import span_of
 from ganatomy.tasks.enhancement.losses import weighted_losses
 from ganatomy.tasks.recipe import Recipe
+from ganatomy.tasks.shared.foreseen import refuse_constant_truths
 from ganatomy.tasks.shared.mirrors import MirrorAxes, checked_mirror_axes, mirrored, with_mirrors
 from ganatomy.tasks.shared.sliding_window import aligned, in_windows, slide
 from ganatomy.tasks.shared.volumes import all_finite, in_units, rows_by_case, scale_and_offset, stacked
@@ -158,6 +159,10 @@ class EnhancementTask(AdversarialTask):
     def restore_baselines(self, kept: Mapping[str, np.ndarray], data: DataModule) -> None:
         if not self.own_target:
             self.baselines = enlarging(self.factor) if self.factor is not None else restored(kept, data)
+
+    def undefined(self, data: DataModule) -> list[str]:
+        refuse_constant_truths(data, self.data_range)
+        return []
 
     def score(self, stage: str, batch: Batch, prediction: Tensor) -> None:
         all_finite(batch, prediction)

@@ -114,7 +114,7 @@ class Originals:
             batch: Evaluation batch.
             rows: Rows of the case.
             answer: Prediction [C, *spatial] on the network's grid. Integers are class numbers, which are
-                written as the values of the data set's masks.
+                written as the values of the data set's masks; background outside of the case's own region.
             role: File that it is written like: `image`, `target`, or `map` for float32 values in units of
                 their own on the image's grid; `instances`: integers are numbers of objects, and stay.
         """
@@ -122,6 +122,8 @@ class Originals:
         affine = _grid(batch, rows[0])["input_affine"]
         if not answer.is_floating_point():
             numbers = self.classes(batch, rows, answer)
+            if "mask" in batch and (region := self.truth(case).get("mask")) is not None:
+                numbers = np.where(region > 0, numbers, numbers.dtype.type(0))
             numbers = unsigned(numbers) if role == "instances" else self._values_of_masks(numbers)
             return AsWritten(numbers, self._original(case, "image").holding(numbers.dtype), affine)
         like = self._original(case, self.role(case, role))

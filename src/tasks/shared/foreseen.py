@@ -72,3 +72,25 @@ def unscored_cases(data: DataModule) -> list[str]:
                 f"voxel that counts (ignore label, region of interest): they have no score"
             )
     return lines
+
+
+def refuse_constant_truths(data: DataModule, data_range: object) -> None:
+    """Raise UserError if a validation or test truth is constant and its own range, 0, is that of the scores.
+
+    Args:
+        data: Data of the run; a degraded image without a target is its own truth.
+        data_range: Range that scores refer to, or one for each channel; None: each case's own.
+    """
+    if data_range is not None and not (isinstance(data_range, list) and None in data_range):
+        return
+    for split, word in SPLITS.items():
+        for record in data.records[split]:
+            of_image = data.degrade is not None and not record.content.get("target")
+            words = f"the {'image' if of_image else 'target'} is constant"
+            faults = data.facts[record.case].faults
+            if any(fault.kind == "constant" and words in fault.words for fault in faults):
+                raise UserError(
+                    f"task.data_range: {record.case}, a {word} case, has a constant truth, whose own "
+                    "range is 0, so PSNR and SSIM have none; give the range of the values, such as "
+                    "task.data_range=[0,255], or leave the case out"
+                )

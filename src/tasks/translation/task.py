@@ -14,6 +14,7 @@ from ganatomy.data.transforms.intensity import as_many, ends
 from ganatomy.metrics.outside import OutsideMetric, OutsideMetrics
 from ganatomy.tasks.base import AdversarialTask
 from ganatomy.tasks.recipe import Recipe
+from ganatomy.tasks.shared.foreseen import refuse_constant_truths
 from ganatomy.tasks.shared.mirrors import MirrorAxes, checked_mirror_axes, mirrored, with_mirrors
 from ganatomy.tasks.shared.sliding_window import in_windows, slide
 from ganatomy.tasks.shared.volumes import all_finite, in_units, rows_by_case
@@ -127,6 +128,11 @@ class TranslationTask(AdversarialTask):
     @staticmethod
     def network_arguments(data: DataModule) -> dict[str, dict[str, Any]]:
         return Method.network_arguments(data.channels, data.target_channels)
+
+    def undefined(self, data: DataModule) -> list[str]:
+        if not data.unpaired:
+            refuse_constant_truths(data, self.scoring.data_range)
+        return []
 
     @property
     def generator_passes(self) -> tuple[int, int]:

@@ -10,13 +10,14 @@ import pytest
 
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.quality.inventory import take
-from ganatomy.data.quality.leaks import leaks
+from ganatomy.data.quality.leaks import LONGEST, leaks
 from ganatomy.data.records import Record
 from ganatomy.data.sources.folder import Folder
 from ganatomy.data.sources.table import Table
 from ganatomy.data.splits.split import Splitting
 from ganatomy.data.summary import summary
 from ganatomy.errors import UserError
+from ganatomy.metrics.case_metric import NAME_BYTES
 
 
 def affine(shift: float = 0.0) -> np.ndarray:
@@ -203,3 +204,13 @@ def test_near_duplicates_across_splits_are_found_and_within_are_not(tmp_path, pi
         frozenset(("test_copy", "train_copy_at_home")),
     }
     assert not found.grave
+
+
+def test_a_name_that_tables_of_scores_cannot_hold_is_a_fault_before_training() -> None:
+    assert LONGEST == NAME_BYTES
+    longest = "é" * (LONGEST // 2)
+    sound, case, subject = Record(longest, "s"), Record(f"{longest}1", "s"), Record("c", f"{longest}12")
+    found = leaks([sound, case, subject])
+    assert [(fault.case, fault.kind) for fault in found] == [(case.case, "long name"), ("c", "long name")]
+    assert "the name has 257 bytes, 256 are allowed; shorten it" in found[0].words
+    assert "the subject has 258 bytes" in found[1].words

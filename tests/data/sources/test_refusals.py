@@ -157,6 +157,26 @@ def test_a_class_with_a_hidden_character(picture: Any, tmp_path: Path) -> None:
         Folder(root=str(tmp_path), image="*.png", label="*.png", classes=["bg", "a\x1bb"]).records()
 
 
+def test_two_classes_of_one_name_or_value(picture: Any, tmp_path: Path) -> None:
+    picture("a.png")
+    how: Any = {"root": str(tmp_path), "image": "*.png"}
+    with pytest.raises(UserError, match=r"^data.classes: two classes are called a; give each a name"):
+        Folder(**how, label="*.png", classes=["bg", "a", "a"]).records()
+    with pytest.raises(UserError, match=r"^data.image_classes: two classes are called 1;"):
+        Folder(**how, image_classes=["1", 1]).records()
+    with pytest.raises(UserError, match=r"^data.label_values: 255 is there twice; give each class a value"):
+        Folder(**how, classes=["bg", "a", "b"], label_values=[0, 255, 255])
+
+
+def test_an_exclusion_of_nothing_is_noted(picture: Any, tmp_path: Path) -> None:
+    picture("a.png"), picture("b.png")
+    how: Any = {"root": str(tmp_path), "image": "*.png"}
+    (note,) = Folder(**how, exclude="c*.png").records()[0].problems
+    assert not note.grave and note.words.startswith("data.exclude=c*.png: no file in ")
+    (kept,) = Folder(**how, exclude="b*.png").records()
+    assert kept.case == "a" and not kept.problems
+
+
 def test_coco_with_two_files_for_a_split(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^data.annotations: val has two files, a.json and b.json"):
         Coco(root=str(tmp_path), annotations={"val": "a.json", "validation": "b.json"}).records()

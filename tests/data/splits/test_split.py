@@ -84,6 +84,16 @@ def test_a_split_file_fixes_everything(tmp_path):
     assert [r.split for r in Splitting(file=str(lists))(records)] == ["train", "train", "val", "test"]
 
 
+def test_groups_of_a_split_file_keep_images_together(tmp_path):
+    records = [Record(f"c{i}", f"s{i}") for i in range(3)]
+    table = tmp_path / "s.csv"
+    table.write_text("file,split,group\nc0,train,p\nc1,val,q\nc2,test,p\n")
+    split = Splitting(file=str(table))(records)
+    assert [r.subject for r in split] == ["p", "q", "p"]
+    (fault,) = leaks(split)
+    assert fault.grave and "c0: its subject p is in train and in test" in fault.words
+
+
 def test_folds_given_by_the_data_are_used():
     records = [Record(f"c{i}", f"s{i}", fold=i % 3) for i in range(9)]
     split = Splitting(folds=3, fold=2)(records)
@@ -94,6 +104,7 @@ def test_folds_given_by_the_data_are_used():
     ("setting", "words"),
     [
         ({"folds": 5}, "both or neither"),
+        ({"seed": -1}, "data.split_seed=-1: give 0 or more"),
         ({"folds": 3, "fold": 3}, "data.fold=3"),
         ({"folds": 1, "fold": 0}, "at least 2"),
         ({"shares": (1, 2)}, "three shares"),

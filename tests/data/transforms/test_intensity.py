@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from ganatomy.data.sides.two_sided import TwoSided
 from ganatomy.data.transforms.degrade import numbers
 from ganatomy.data.transforms.intensity import in_units, mapping, units
 from ganatomy.data.transforms.prepare import Preparation
@@ -118,3 +120,31 @@ def test_noise_is_added_in_the_units_of_each_channel():
     assert values.min() >= -1e-6
     second = (values**2).mean((1, 2)) - (image**2).mean((1, 2))
     np.testing.assert_allclose(second, 2 * np.array([100, 0.05]) ** 2, rtol=0.25)
+
+
+@pytest.mark.parametrize("setting", ["zscore", "percentile", "range"])
+@pytest.mark.parametrize("value", [0.1, 123.456, -1e6 - 0.1])
+def test_a_constant_image_of_float64_is_zeros(setting: str, value: float) -> None:
+    """Its deviation is the rounding of its mean, 1e-17 for 0.1; resizing rounds to float32."""
+    image = np.full((1, 37, 41), value)
+    assert image.std() > 0 or value < 0
+    ready = Preparation(2, setting, size=32)(case(image=image))
+    assert ready["scale"].tolist() == [1.0]
+    assert np.abs(ready["image"]).max() <= np.spacing(np.float32(abs(value)))
+
+
+@pytest.mark.parametrize("setting", [None, "none", [-1024, 1500], [[0, 1], "none"]])
+def test_units_that_are_the_same_for_all_targets_need_no_note(setting: Any) -> None:
+    assert notes_of(setting) == []
+
+
+@pytest.mark.parametrize("setting", ["zscore", "percentile", [[0, 1], "range"]])
+def test_scores_in_units_that_predict_cannot_know_are_said(setting: Any) -> None:
+    (line,) = notes_of(setting)
+    assert line.startswith("note: data.target_intensity=") and "each truth's own scale" in line
+
+
+def notes_of(setting: Any) -> list[str]:
+    sides: Any = SimpleNamespace(unpaired=False, preparation=Preparation(2, target_intensity=setting))
+    found: list[str] = TwoSided.side_notes.fget(sides)  # type: ignore[attr-defined]
+    return found

@@ -218,6 +218,6 @@ def test_an_archive_holds_one_experiment_and_files_of_a_size(tmp_path: Path) -> 
     with pytest.raises(UserError, match=r"two\.zip: holds no experiment, or several; one is needed$"):
         checking.unpacked(container, tmp_path / "out")
     with pytest.raises(
-        UserError, match=r"two\.zip: .*one/experiment\.yaml: is larger than 0 MB, so it is ref"
+        UserError, match=r"two\.zip: .*one/experiment\.yaml: is larger than 3 B, so it is ref"
     ):
         container.read("experiments/one/experiment.yaml", 3)

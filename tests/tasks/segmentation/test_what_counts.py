@@ -33,7 +33,7 @@ from tests.test_resume import assert_same, assert_same_end, checkpoint, run_unti
 NET = ["model.generator.channels=[4,8]", "model.generator.strides=[2]"]
 D, ALONE = [f"model.{word}" for word in PATCH], ["model.discriminator=null"]
 REGIONS = "data.regions={whole: [1,2], core: [2]}"
-SIDE = 20
+SIDE, SPLIT = 20, "data.split=[5,2,3]"
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def pictures(root: Path, seed: int = 0, unknown: int = 255, known_outside: bool 
             (root / name).mkdir(parents=True, exist_ok=True)
             Image.fromarray(array.clip(0, 255).astype(np.uint8)).save(root / name / f"p{n}.png")
     words = [f"data.root={root}", "data.label='masks/{name}'", f"data.ignore_label={unknown}"]
-    return [*words, "data.classes=[background,edema,core]", f"data.size={SIDE}", "data.split=[5,2,3]"]
+    return [*words, "data.classes=[background,edema,core]", f"data.size={SIDE}", SPLIT]
 
 
 MASK = "data.mask='fields/{name}'"
@@ -172,13 +172,14 @@ def test_two_processes_train_as_one(command: Any, everything: list[str], tmp_pat
 
 
 @pytest.fixture
-def finished(train_small: Any, tmp_path: Path) -> Path:
-    """A run with regions and a mask whose predictions are saved."""
-    own = pictures(tmp_path / "data")
+def finished(train_small: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A run with regions and a mask whose predictions are saved; a parameter is its data.size."""
+    own = [*pictures(tmp_path / "data")[:-2], f"data.size={getattr(request, 'param', SIDE)}", SPLIT]
     words = ["save_predictions=all", "trainer.max_steps=2", "callbacks.samples=2", "callbacks.report=true"]
     return Path(train_small("run", *own, MASK, REGIONS, *ALONE, *words))
 
 
+@pytest.mark.parametrize("finished", [SIDE, 12], indirect=True)
 def test_what_is_written_is_what_is_scored(finished: Path, tmp_path: Path) -> None:
     """Dice of the regions from the written files, by hand, where truth and mask count."""
     field = np.array(Image.open(tmp_path / "data/fields/p0.png")) > 0

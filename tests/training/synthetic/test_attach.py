@@ -241,7 +241,9 @@ def provenance(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
         ("rows", [], "index.csv: names no image; draw the images again"),
         ("text", [], r"index.csv: is not UTF-8 \(byte 0\); save it as UTF-8"),
         ("classes", [], r"has the classes \['background', 'cyst'\], this run"),
-        ("column", [], "synthetic: .*: data.image=image: no such column in index.csv"),
+        ("column", [], "synthetic: .*: index.csv: no column image .*; there are picture, label"),
+        ("twice", [], "synthetic: images/0003.png: is the image of two cases, .*; draw the images again"),
+        ("crossed", [], "synthetic: images/0003.png: is the image of two cases, .*; draw the images again"),
         ("small", ["data.size=null"], "images of 16x16 and 32x32; make them with the data.size of this run"),
         ("unfinished", [], "is not finished; give the same command of generate again"),
         ("scaled", ["data.intensity=[0,255]"], "holds scaled numbers, which .* save_format=nifti"),
@@ -265,6 +267,9 @@ def test_a_mistake_is_one_clear_line(
     elif change == "column":
         rows = (there / "index.csv").read_text()
         (there / "index.csv").write_text(rows.replace("image", "picture", 1))
+    elif change in ("twice", "crossed"):  # a row again; an image with the label map of another
+        row = f"images/0003.png,labels/000{3 if change == 'twice' else 4}.png\n"
+        (there / "index.csv").write_text((there / "index.csv").read_text() + row)
     elif change == "small":
         for name in ("images", "labels"):
             Image.fromarray(np.zeros((16, 16), np.uint8)).save(there / name / "0003.png")

@@ -50,11 +50,14 @@ class Files(FileSettings):
     def completed(self, records: Sequence[Record], notes: Sequence[Fault] = ()) -> list[Record]:
         """Return a source's records with the faults found between them.
 
-        Raises UserError if the name of a class holds a hidden character.
+        Raises UserError if the name of a class holds a hidden character or is another's, too.
         """
         for key in ("classes", "box_classes", "image_classes"):
-            for name in getattr(self, key):
-                if sign := hidden(str(name)):
+            names = list(map(str, getattr(self, key)))
+            if twice := next((name for name in names if names.count(name) > 1), ""):
+                raise UserError(f"data.{key}: two classes are called {twice}; give each a name of its own")
+            for name in names:
+                if sign := hidden(name):
                     raise UserError(
                         f'data.{key}: "{printable(name)}" has the hidden character {sign}; rename the class'
                     )

@@ -33,6 +33,9 @@ def check_settings(source: FileSettings) -> None:
         raise UserError(
             f"data.label_values: {len(source.label_values)} values for {len(source.classes)} data.classes"
         )
+    given = list(source.label_values or ())
+    if twice := [value for value in given if given.count(value) > 1]:
+        raise UserError(f"data.label_values: {twice[0]} is there twice; give each class a value of its own")
     if source.ignore_label is not None:
         _check_ignored(source)
     if source.instances == "values" and len(source.classes) > 2:

@@ -1,0 +1,42 @@
+"""Keys that are given and would have no effect: the key that they need is missing, or another one rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ganatomy.errors import UserError
+
+if TYPE_CHECKING:
+    from ganatomy.config.section import Plain
+
+BESIDE = {
+    "init_players": ("init", "init=RUN"),
+    "init_hash": ("init", "init=RUN"),
+    "synthetic_share": ("synthetic", "synthetic=RUN"),
+    "synthetic_hash": ("synthetic", "synthetic=RUN"),
+    "plan_minutes": ("plan", "plan=auto"),
+    "plan_memory": ("plan", "plan=auto"),
+}
+"""Key to the one that it needs, and to the word that gives that."""
+
+
+def refuse_idle(plain: Plain) -> Plain:
+    """Return the configuration of a new run.
+
+    Raises:
+        UserError: A key is given and has no effect, as the key that it needs is missing or another one rules.
+    """
+    from ganatomy.config.schema import Config
+
+    for key, (other, word) in BESIDE.items():
+        default = Config.model_fields[key].default
+        idle = plain.get(other) != "auto" if other == "plan" else plain.get(other) is None
+        if idle and plain.get(key, default) != default:
+            raise UserError(f"{key}={plain[key]}: counts beside {word} alone; give that, or leave {key} out")
+    data = plain.get("data") or {}
+    if data.get("split_file") and data.get("folds") is not None:
+        raise UserError(
+            f"data.folds={data['folds']}: data.split_file says who tests, so all folds would be alike; leave "
+            "data.folds out (data.fold alone chooses a fold of a list that has several)"
+        )
+    return plain
