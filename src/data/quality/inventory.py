@@ -136,7 +136,12 @@ def _count(found: Inventory, record: Record, case: Case, rng: np.random.Generato
 
 
 def _nothing(found: Inventory, source: Source) -> list[Fault]:
-    """Return a note if no label map of the data set marks anything, or no image has a usable box."""
+    """Return a note if no label map of the data set marks anything, or no image has a usable box.
+
+    Beside grave faults there is none: the cases that are left do not stand for the data set.
+    """
+    if found.grave:
+        return []
     notes = []
     voxels, boxes = (sum(by_split.values(), Counter()) for by_split in (found.voxels, found.boxes))
     if voxels and not any(value > 0 for value in voxels):

@@ -168,7 +168,9 @@ def test_a_data_set_that_marks_nothing_is_told(tmp_path, picture):
         "no label map marks anything",
         "none of the 3 images has a box (detection would be refused)",
     ]
-    picture("masks/c.png", np.eye(20, 16).astype(np.uint8))
+    picture("masks/b.png", np.eye(20, 16).astype(np.uint8) * 255)  # no class: it cannot be counted
+    assert told() == []
+    picture("masks/b.png", np.eye(20, 16).astype(np.uint8))
     assert told() == []
 
 
