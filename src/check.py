@@ -106,6 +106,7 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
 
     found = inventory.take(records, data.source, bits, step)
     found.faults = data.unanswered(found.faults) + data.sides.findings(found.usable, found.targets.shapes)
+    found.faults += inventory.depths(found, data.source, data.preparation.intensity)
     for record in {r.case: r for one, other, _ in found.alike for r in (one, other)}.values():
         if record.case not in wanted:
             draw(record, data.source.load(record))
