@@ -199,7 +199,7 @@ def depths(found: Inventory, source: Source, intensity: Intensity) -> list[Fault
     whole = {name: count for name, count in types.items() if np.dtype(name).kind in "ui"}
     small = {name for name in whole if np.dtype(name).itemsize == 1}
     several = isinstance(intensity, list | tuple) and not ends(intensity)
-    each = intensity if several else [intensity]
+    each: list[Any] = list(intensity or ()) if several else [intensity]
     if not small or len(small) == len(whole) or not any(one == "none" or ends(one) for one in each):
         return []
     stored = ", ".join(f"{name} ({count})" for name, count in sorted(whole.items()))

@@ -131,7 +131,7 @@ def words_of(path: str, match: str | None = None) -> dict[str, str]:
         UserError: `match` is no regular expression, or does not match.
     """
     file = PurePosixPath(path)
-    words = {"path": path, "stem": stem(file), "name": file.name}
+    words = {"path": path, "stem": stem(path), "name": file.name}
     words |= {"folder": file.parent.as_posix(), "parent": file.parent.name, "top": file.parts[0]}
     if match is None:
         return words
