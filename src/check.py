@@ -107,12 +107,13 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
 
     found = inventory.take(records, data.source, bits, step)
     found.faults = data.unanswered(found.faults) + data.sides.findings(found.usable, found.targets.shapes)
+    found.faults += inventory.depths(found, data.source, data.preparation.intensity)
     for record in {r.case: r for one, other, _ in found.alike for r in (one, other)}.values():
         if record.case not in wanted:
             draw(record, data.source.load(record))
     regions = data.regions.words(data.label_values) if data.regions else ""
     facts = inventory.facts(found, data.source) | inventory.settings(found, data.preparation, regions)
-    _print(console, found, data, facts)
+    _print(console, found, data, facts, output.name)
     headers = _headers(console, data.source, records)
     if data.source.size is not None:
         nothing = f"data.size={shown(data.source.size)} cuts nothing off"
@@ -159,7 +160,7 @@ def _kept(data: DataModule, record: Record, case: Case) -> float:
         raise UserError(f"{name_of(record, data.source)}: {error}") from error
 
 
-def _print(console: Console, found: Inventory, data: DataModule, facts: dict[str, str]) -> None:
+def _print(console: Console, found: Inventory, data: DataModule, facts: dict[str, str], page: str) -> None:
     from rich import box
     from rich.table import Table
 
@@ -190,16 +191,17 @@ def _print(console: Console, found: Inventory, data: DataModule, facts: dict[str
         for line in data.sampling_notes:
             console.print(line, soft_wrap=True)
     mild = [fault for fault in found.faults if not fault.grave]
-    lines = [f"fault: {line}" for line in told_once(found.grave)]
-    lines += [f"note: {line}" for line in told_once(mild)]
+    lines = [f"fault: {line}" for line in told_once(found.grave, page)]
+    lines += [f"note: {line}" for line in told_once(mild, page)]
     for line in lines[:SHOWN]:
         console.print(line, soft_wrap=True)
     if len(lines) > SHOWN:
         console.print(f"... and {len(lines) - SHOWN} more on the page")
     notes = len(found.faults) - len(found.grave) + len(warnings)
-    console.print(
-        f"{len(found.grave)} faults that stop training, {notes} notes ({len(found.alike)} near-duplicates)"
-    )
+    faults, alike = len(found.grave), len(found.alike)
+    said = "1 fault that stops training" if faults == 1 else f"{faults} faults that stop training"
+    said += f", {notes} note{'s' if notes != 1 else ''} ({alike} near-duplicate{'s' if alike != 1 else ''})"
+    console.print(said)
 
 
 def _page(found: Inventory, data: DataModule, drawn: Drawn, wanted: set[str], *facts: dict[str, str]) -> str:

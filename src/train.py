@@ -157,7 +157,8 @@ def _set_up(attempt: Attempt, run: Run, data: DataModule) -> Session:
     without = f" ({data.left_out} cases left out)" if data.left_out else ""
     items = f"data: {len(data.train_items())} training items{without}, cache: {data.cache.room}"
     notes = [*beginning.lines, *joined.lines, data.cut, *data.notes, *task.notes, *task.undefined(data)]
-    console.print_status("\n".join(filter(None, [machine, str(plan), items, *notes])))
+    lines = [attempt.goes_on(run), machine, str(plan), items, *notes]
+    console.print_status("\n".join(filter(None, lines)))
     origins = {"init": beginning.record, "synthetic": joined.record}
     start = preflight.describe(run, cfg, data, task, origins)
     if attempt.start is not None:

@@ -81,11 +81,15 @@ def run_until(stop: int, run: Any, *words: str) -> None:
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("stop", [3, 4, 5])  # an epoch's end, a validation, the middle of an epoch
-def test_resumed_equals_uninterrupted(run, workers: int, stop: int) -> None:
+def test_resumed_equals_uninterrupted(
+    run, workers: int, stop: int, capfd: pytest.CaptureFixture[str]
+) -> None:
     more = [f"data.workers={workers}", "callbacks.checkpoint_every=100"]
     whole = run("whole", *more)
     run_until(stop, run, "cut", *more)
+    assert "goes on after" not in "".join(capfd.readouterr())
     assert_same_end(whole, run("cut", resume=True))
+    assert f"resume: goes on after step {stop} of 8\n" in "".join(capfd.readouterr())
 
 
 @pytest.mark.parametrize(

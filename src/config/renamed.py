@@ -20,6 +20,8 @@ ADDED: dict[str, Any] = {
     "data.missing_label": "fault",
     "data.instances": None,
     "data.shared": [],
+    "data.subject": None,
+    "data.match": None,
     "data.finding": None,
     "data.target_intensity": None,
     "data.target_channels": None,
@@ -84,10 +86,12 @@ It stays that, whatever conf/ says later: the key is not hashed while it has thi
 without the key means this value. The names are today's."""
 
 ADDED_FOR: dict[str, tuple[str, ...]] = {
+    "data.subject": ("ganatomy.data.sources.coco.", "ganatomy.data.sources.voc."),
+    "data.match": ("ganatomy.data.sources.coco.", "ganatomy.data.sources.voc."),
     "task.method": ("ganatomy.tasks.synthesis.",),
     "task.mirror_axes": ("ganatomy.tasks.enhancement.", "ganatomy.tasks.translation."),
 }
-"""A key of `ADDED` that some tasks had from the first -> beginnings of the classes that got it later."""
+"""A key of `ADDED` that some classes had from the first -> beginnings of those that got it later."""
 
 ADDED_SECTIONS = ("guard",)
 """Sections that came after 062eb33; all of their keys are in `ADDED`."""
@@ -147,6 +151,11 @@ WENT: dict[str, str] = {
 """A package of 062eb33 that is gone -> where its modules went, except those with a row in MOVED_CLASSES."""
 
 
-def added(task: Any) -> dict[str, Any]:
-    """Return the keys of `ADDED` that came later for a task, given its class by today's name."""
-    return {key: first for key, first in ADDED.items() if str(task).startswith(ADDED_FOR.get(key, ""))}
+def added(task: Any, data: Any) -> dict[str, Any]:
+    """Return the keys of `ADDED` that came later for the classes of a task and its data, by today's names."""
+    classes = {"task": str(task), "data": str(data)}
+    return {
+        key: first
+        for key, first in ADDED.items()
+        if classes.get(key.partition(".")[0], "").startswith(ADDED_FOR.get(key, ""))
+    }

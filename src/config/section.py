@@ -17,6 +17,12 @@ Plain = dict[str, Any]
 
 KINDS = ("wandb", "mlflow", "trackio", "csv", "tensorboard", "none", "float", "int")
 """Names of alternatives, which stand in the place of an error and are no keys."""
+PATTERNS = {
+    r"^[\w.=,+-]+$": "hold only letters, digits and _ . = , + - (it is part of a folder's name)",
+    r"^[0-9a-f]{64}$": "be a SHA-256: 64 digits of 0 to 9 and a to f",
+    r"^val/": "be a score of the validation, such as val/dice",
+}
+"""Patterns of the schema, in words."""
 
 
 class Section(BaseModel):
@@ -86,6 +92,8 @@ def _line(problem: Any, schema: type[Section]) -> str:
         return f"{path}: must be null or a section"
     if problem["type"] == "value_error":  # a check between keys, which names them itself
         return str(problem["ctx"]["error"])
+    if problem["type"] == "string_pattern_mismatch":
+        return f"{path}: must {PATTERNS[problem['ctx']['pattern']]}, got {problem['input']!r}"
     message = problem["msg"].removeprefix("Assertion failed, ")
     return f"{path}: {message[0].lower()}{message[1:]}, got {problem['input']!r}"
 

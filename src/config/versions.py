@@ -25,7 +25,7 @@ PLAYERS = ("model.generator", "model.discriminator")
 def as_first(plain: Plain) -> Plain:
     """Return the configuration as 062eb33 would have written it: old names, no key at its first default."""
     first: Plain = _copied(plain, class_of_first)
-    for key, default in renamed.added(get(plain, "task._target_")).items():
+    for key, default in renamed.added(*(get(plain, f"{s}._target_") for s in ("task", "data"))).items():
         if get(first, key, default) == default:
             _take(first, key)
     for section in renamed.ADDED_SECTIONS:
@@ -51,7 +51,8 @@ def as_today(plain: Plain, takes: Callable[[Plain, str], bool] | None = None) ->
             _move(today, old, new)
     for section in renamed.ADDED_SECTIONS if takes else ():
         today.setdefault(section, {})
-    for key, default in renamed.added(get(today, "task._target_")).items() if takes else ():
+    later = renamed.added(*(get(today, f"{section}._target_") for section in ("task", "data")))
+    for key, default in later.items() if takes else ():
         section, _, leaf = key.rpartition(".")
         node = get(today, section)
         if not isinstance(node, dict) or (section in PLAYERS and "_target_" not in node):

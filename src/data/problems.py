@@ -51,10 +51,15 @@ def grouped(faults: Iterable[Fault]) -> list[list[Fault]]:
     return [list(group.values()) for group in groups.values()]
 
 
-def told_once(faults: Iterable[Fault]) -> list[str]:
-    """Return a line for each group of faults: its first one, and the number of the others."""
+def told_once(faults: Iterable[Fault], listed: str = "`ganatomy check`") -> list[str]:
+    """Return a line for each group of faults: its first one, and the number of the others.
+
+    Args:
+        faults: faults of any kinds.
+        listed: where all of them are listed.
+    """
     return [
-        printable(first.words) + (f" ... and {len(more)} more (see `ganatomy check`)" if more else "")
+        printable(first.words) + (f" ... and {len(more)} more (see {listed})" if more else "")
         for first, *more in grouped(faults)
     ]
 

@@ -190,8 +190,10 @@ def _plain(value: Any) -> Any:
 def _refuse_kept(loaded: LoadedRun, section: DataConfig, words: Sequence[str]) -> None:
     """Refuse keys that were typed and contradict the run, or mean nothing here."""
     typed = [word.lstrip("+").partition("=")[0].removeprefix("data.") for word in words if "data." in word]
-    plain = section.to_plain()
+    plain, run = section.to_plain(), loaded.cfg.data.to_plain()
     for key in typed:
+        if key in run and plain.get(key) == run[key]:
+            continue  # the words of the training
         if key in KEPT or key in TRAINING:
             why = "images are prepared as in the run's training" if key in KEPT else "nothing is trained here"
             raise UserError(f"data.{key}: {why}; leave it out")

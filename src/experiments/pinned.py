@@ -61,8 +61,8 @@ class Pinned:
         values = {key: value for part in parts for key, value in part.items()}
         files = [f"{key}={value}" for key, value in values.items() if is_group(key)]
         there = self._composed([*files, *choices([RUN.sub("RUN", word) for word in own])])
-        task = values.get("task._target_", get(there, "task._target_"))
-        for key, first in added(task).items():
+        classes = [values.get(key, get(there, key)) for key in ("task._target_", "data._target_")]
+        for key, first in added(*classes).items():
             if get(there, key, there) is not there:
                 values.setdefault(key, first)
             elif values.get(key, there) == first:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from ganatomy.data.records import Record
-from ganatomy.inference.inputs import Named, inputs, passed_over
+from ganatomy.inference.inputs import Named, passed_over
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.launch.signals import heard_by
 from ganatomy.predict import journal, outputs, pictures
 from ganatomy.predict.plan import Plan, plan
 from ganatomy.predict.processes import work_in_processes
 from ganatomy.predict.progress import progress
+from ganatomy.predict.series import source_of
 from ganatomy.predict.settings import PredictConfig
 from ganatomy.predict.setup import job_of, load
 from ganatomy.predict.work import work
@@ -32,10 +33,10 @@ def predict(config: PredictConfig) -> int:
     """Predict every case of the input that has no answer yet; return how many failed."""
     loaded = load(config)
     say_failed_games(config.runs)
-    source = inputs(loaded.preprocessing, config.input, config.series)
+    source, others = source_of(config, loaded)
     config.check_output(source.folder)
-    if over := passed_over(source):
-        sys.stderr.write(f"note: {over}\n")
+    for note in filter(None, (passed_over(source), others)):
+        sys.stderr.write(f"note: {note}\n")
     records = source.records()
     folder = config.folder
     folder.mkdir(parents=True, exist_ok=True)

@@ -78,8 +78,8 @@ def _work(plain: dict[str, Any], cases: list[str], following: Any, said: Any) ->
     """Work in one process: load the run, and take cases until there are no more."""
     import signal
 
-    from ganatomy.inference.inputs import inputs
     from ganatomy.predict.plan import names_of
+    from ganatomy.predict.series import source_of
     from ganatomy.predict.setup import job_of, load
     from ganatomy.predict.work import work
     from ganatomy.runs import console
@@ -91,7 +91,7 @@ def _work(plain: dict[str, Any], cases: list[str], following: Any, said: Any) ->
     try:
         config = PredictConfig.from_plain(plain)
         loaded = load(config)
-        source = inputs(loaded.preprocessing, config.input, config.series)
+        source, _ = source_of(config, loaded)
         records = source.records()
         by_case = {record.case: record for record in records}
 

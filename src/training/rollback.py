@@ -62,6 +62,11 @@ class Attempt:
         if guard.name == "rollback" and _tries(self.rollbacks) >= guard.tries:
             found(trainer, Guard).name = "stop"
 
+    def goes_on(self, run: Run) -> str:
+        """Return a line on where a resumed run goes on; empty for another run."""
+        there = run.resumption
+        return f"resume: goes on after step {there.step} of {self.cfg.trainer.max_steps}" if there else ""
+
     def closing_lines(self, game: str) -> list[str]:
         """Return a line on the rollbacks of a run that ends, if there were any.
 

@@ -53,3 +53,16 @@ def test_a_faulty_key_is_one_line(compose: Any) -> None:
         "trainer.devices: input should be greater than or equal to 1, got 0",
         "trainer.max_step: no such key; did you mean 'max_steps'?",
     ]
+
+
+def test_a_text_of_another_form_is_told_in_words(compose: Any) -> None:
+    plain = compose() | {"name": "my try", "init_hash": "abc", "synthetic_hash": "ABC"}
+    plain["task"]["monitor"] = "test/dice"
+    with pytest.raises(UserError) as found:
+        Config.from_plain(plain)
+    assert sorted(str(found.value).splitlines()) == [
+        "init_hash: must be a SHA-256: 64 digits of 0 to 9 and a to f, got 'abc'",
+        "name: must hold only letters, digits and _ . = , + - (it is part of a folder's name), got 'my try'",
+        "synthetic_hash: must be a SHA-256: 64 digits of 0 to 9 and a to f, got 'ABC'",
+        "task.monitor: must be a score of the validation, such as val/dice, got 'test/dice'",
+    ]

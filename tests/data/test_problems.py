@@ -13,6 +13,7 @@ def test_a_line_a_kind_of_fault_says_how_many_more_there_are():
     other = Fault("b", "constant", "images/4.png: all pixels are 7")
     first = "images/1.png: has no pixel ... and 2 more (see `ganatomy check`)"
     assert told_once([*faults, other]) == [first, "images/4.png: all pixels are 7"]
+    assert told_once(faults, "page.html")[0].endswith("... and 2 more (see page.html)")
 
 
 def test_ten_times_as_many_faults_do_not_take_a_hundred_times_as_long():

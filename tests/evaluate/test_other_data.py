@@ -10,6 +10,7 @@ from typing import cast
 
 import numpy as np
 import pytest
+import yaml
 
 from ganatomy.errors import UserError
 from ganatomy.evaluate.__main__ import folder_for
@@ -117,6 +118,15 @@ def test_what_does_not_fit_is_one_line(
     with pytest.raises(UserError, match=REFUSED[word]) as error:
         evaluated(tmp_path / "out", *words)
     assert "\n" not in str(error.value) and not (tmp_path / "out").exists()
+
+
+def test_the_words_of_the_training_may_be_typed_again(folder_run: Folder, tmp_path: Path) -> None:
+    run, words, _ = folder_run
+    own = yaml.safe_load((run / "config.yaml").read_text())["data"]
+    again = [f"data.size={own['size']}", "data.intensity=zscore", "data.patch=null", "data.augment=[]"]
+    assert own["intensity"] == "zscore" and own["patch"] is None and own["augment"] == []
+    found = evaluated(tmp_path / "again", f"run={run}", *words, *again)
+    assert found.metrics == evaluated(tmp_path / "plain", f"run={run}", *words).metrics
 
 
 def test_data_without_labels_are_refused(folder_run: Folder, tmp_path: Path) -> None:

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pytest
 
 from ganatomy.inference.model import load
 from ganatomy.predict.command import predict
+from ganatomy.predict.journal import Entry
+from ganatomy.predict.progress import progress
 from tests.predict.test_predict import settings
 
 
@@ -39,3 +42,17 @@ def test_a_model_warns_as_predict_does(finished: Callable[[str], Path]) -> None:
     wide = model(values, affine=image.affine @ np.diag([2, 2, 2, 1]))
     assert "spacing" in " ".join(wide.warnings) and "spacing" in repr(wide)
     assert repr(model) == f"<Model {run.name}: enhancement, 2D>"
+
+
+def test_a_terminal_is_not_flooded_with_warnings(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress(8, 0) as report:
+        for number in range(8):
+            report(Entry(f"case {number}", warnings="blank: all values are 0"))
+        report(Entry("broken", status="failed", error="broken.png: is empty"))
+    told = capsys.readouterr()
+    lines = [line for line in (told.out + told.err).splitlines() if line.startswith(("note", "error"))]
+    assert lines[:5] == [f"note: case {number}: blank: all values are 0" for number in range(5)]
+    assert lines[5:] == [
+        "note: further warnings stand in predictions.csv alone",
+        "error: broken.png: is empty",
+    ]

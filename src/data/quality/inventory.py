@@ -136,7 +136,12 @@ def _count(found: Inventory, record: Record, case: Case, rng: np.random.Generato
 
 
 def _nothing(found: Inventory, source: Source) -> list[Fault]:
-    """Return a note if no label map of the data set marks anything, or no image has a usable box."""
+    """Return a note if no label map of the data set marks anything, or no image has a usable box.
+
+    Beside grave faults there is none: the cases that are left do not stand for the data set.
+    """
+    if found.grave:
+        return []
     notes = []
     voxels, boxes = (sum(by_split.values(), Counter()) for by_split in (found.voxels, found.boxes))
     if voxels and not any(value > 0 for value in voxels):
@@ -180,6 +185,29 @@ def facts(found: Inventory, source: Source) -> dict[str, str]:
         **found.targets.facts(),
         **found.objects.facts(),
     }
+
+
+def depths(found: Inventory, source: Source, intensity: Intensity) -> list[Fault]:
+    """Return a note if files of 8 bits and of more get one window, or none: their numbers have other ranges.
+
+    Args:
+        found: What was read.
+        source: Where it came from.
+        intensity: Setting `data.intensity`.
+    """
+    types = types_of(source) or found.types
+    whole = {name: count for name, count in types.items() if np.dtype(name).kind in "ui"}
+    small = {name for name in whole if np.dtype(name).itemsize == 1}
+    several = isinstance(intensity, list | tuple) and not ends(intensity)
+    each: list[Any] = list(intensity or ()) if several else [intensity]
+    if not small or len(small) == len(whole) or not any(one == "none" or ends(one) for one in each):
+        return []
+    stored = ", ".join(f"{name} ({count})" for name, count in sorted(whole.items()))
+    words = (
+        f"data.intensity={shown(intensity)} is one scale for all, but files are stored as {stored}, whose "
+        "numbers may have other ranges; zscore, percentile and range are of each image"
+    )
+    return [Fault("", "depths", words, grave=False)]
 
 
 def settings(found: Inventory, preparation: Preparation, regions: str = "") -> dict[str, str]:

@@ -16,6 +16,7 @@ from ganatomy.data.sources.annotations.coco_file import CocoFile, box_of
 from ganatomy.data.sources.annotations.outlines import outlined_objects
 from ganatomy.data.sources.files.listed import ListedFiles
 from ganatomy.data.sources.files.places import case_of, placed, whole_number
+from ganatomy.data.sources.files.templates import subject_of, words_of
 from ganatomy.data.splits.lists import split_named
 from ganatomy.errors import UserError
 
@@ -31,6 +32,9 @@ class Coco(ListedFiles):
     Attributes:
         annotations: a JSON file below `root`, or one for each split.
         images: the folder of the images; it may contain {split}.
+        match: a regular expression searched in the path of an image, whose named groups become words.
+        subject: template of the subject by the words of an image (see conf/data/folder.yaml); None: the
+            `patient_id` of the image in the file, else each image is a subject.
         crowd: keep objects marked iscrowd. Without them their pixels count as unknown in instance maps.
     """
 
@@ -38,6 +42,8 @@ class Coco(ListedFiles):
     annotations: str | Mapping[str, str] = "annotations.json"
     images: str = "images"
     crowd: bool = False
+    match: str | None = None
+    subject: str | None = None
 
     def records(self) -> list[Record]:
         files = {split: CocoFile(self.folder / name) for split, name in self._named().items()}
@@ -78,9 +84,10 @@ class Coco(ListedFiles):
             content: dict[str, Any] = {"image": name} | objects[key]
             if shape := _shape(image):
                 content["stated"] = {"shape": shape}
-            case = case_of(name)
-            record = Record(case, word(image.get("patient_id")) or case, split, content)
-            if patients and not word(image.get("patient_id")):
+            case, patient = case_of(name), word(image.get("patient_id"))
+            subject = subject_of(words_of(name, self.match), self.subject, patient or case)
+            record = Record(case, subject, split, content)
+            if patients and not self.subject and not patient:
                 words = f"{file.path}: {name} has no patient_id, but others have; add one"
                 record = blamed(record, Fault(case, "gap", words))
             records.append(record)

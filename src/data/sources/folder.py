@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from ganatomy.data.io.readers import sifted, stem, suffix
 from ganatomy.data.problems import few
 from ganatomy.data.records import Fault, Record, Side
 from ganatomy.data.sources.files.base import Files
-from ganatomy.data.sources.files.templates import Template, globbed, owned, visible
+from ganatomy.data.sources.files.templates import Template, globbed, owned, subject_of, visible, words_of
 from ganatomy.data.splits.lists import read_splits, split_named
 from ganatomy.data.splits.matching import assigned
 from ganatomy.errors import UserError
@@ -181,7 +180,7 @@ class Folder(Files):
                     f"{path}: its kind {kind} is not in data.image_classes={list(self.image_classes)}"
                 )
             content["class"] = self.image_classes.index(kind)
-        subject = self._filled("subject", words).lstrip("./")
+        subject = subject_of(words, self.subject, name)
         split = (
             split_named(self._filled("given_split", words), f"data.given_split={self.given_split}: {name}")
             if self.given_split
@@ -194,18 +193,4 @@ class Folder(Files):
         return Template(getattr(self, key), key).filled(words)
 
     def _words(self, path: Path) -> dict[str, str]:
-        relative = path.relative_to(self.folder)
-        words = {"path": relative.as_posix(), "stem": stem(path), "name": path.name}
-        words |= {"folder": relative.parent.as_posix(), "parent": path.parent.name, "top": relative.parts[0]}
-        if self.match:
-            try:
-                found = re.search(self.match, words["path"])
-            except re.error as error:
-                raise UserError(f"data.match={self.match}: is not a regular expression ({error})") from error
-            if found is None:
-                raise UserError(
-                    f"data.match={self.match}: does not match {words['path']}; "
-                    "correct it, or data.image and data.exclude"
-                )
-            words |= {key: value or "" for key, value in found.groupdict().items()}
-        return words
+        return words_of(path.relative_to(self.folder).as_posix(), self.match)

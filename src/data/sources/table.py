@@ -171,8 +171,8 @@ class Table(ListedFiles):
             words += f" and are left out; {key}=background takes them as images without boxes"
             return [], [*notes, Fault("", "no row", words, grave=False)]
         roles = ("label", "target", "mask", "kind", "subject", "given_split", "given_fold", "case")
-        if lacks := [role for role in roles if self._columns(role)]:
-            raise UserError(f"{key}=background: {words}, so no {lacks[0]} (data.{lacks[0]}); give them rows")
+        if no := next((role for role in roles if self._columns(role)), ""):
+            raise UserError(f"{key}=background: {words}, so no {no} (data.{no}); give them rows without box")
         blank: dict[str, Any] = {"boxes": [], "classes": []}
         made = [Record(case_of(file), case_of(file), None, {"image": [file]} | blank) for file in others]
         words += " and count as images without boxes"

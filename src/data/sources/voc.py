@@ -12,7 +12,7 @@ from ganatomy.data.io.readers import stem
 from ganatomy.data.records import Fault, Record
 from ganatomy.data.sources.files.listed import ListedFiles
 from ganatomy.data.sources.files.places import case_of, placed, whole_number
-from ganatomy.data.sources.files.templates import Template, visible
+from ganatomy.data.sources.files.templates import Template, subject_of, visible, words_of
 from ganatomy.data.splits.lists import read_splits, split_named
 from ganatomy.data.splits.matching import assigned
 from ganatomy.errors import UserError
@@ -26,6 +26,8 @@ class Voc(ListedFiles):
         annotations: glob pattern below `root`.
         image: template of the image of an annotation, below `root`. The words are the annotation's (see
             conf/data/folder.yaml); {filename} is the name written in the file.
+        match: a regular expression searched in the path of an annotation, whose named groups become words.
+        subject: template of the subject, by the same words as `image`; None: each image is a subject.
         one_based: the first pixel is 1 and xmax belongs to the object, as in the original VOC (LabelImg and
             similar tools write edges).
         given_split: template of the split, such as {top}.
@@ -37,6 +39,8 @@ class Voc(ListedFiles):
     channels: int = 3
     annotations: str = "Annotations/*.xml"
     image: str = "JPEGImages/{filename}"
+    match: str | None = None
+    subject: str | None = None
     one_based: bool = False
     given_split: str | None = None
     splits: str | None = None
@@ -64,8 +68,7 @@ class Voc(ListedFiles):
 
     def _record(self, path: Path, tree: ElementTree.Element) -> Record:
         relative = path.relative_to(self.folder)
-        words = {"folder": relative.parent.as_posix(), "top": relative.parts[0], "stem": stem(path)}
-        words |= {"name": path.name, "parent": path.parent.name}
+        words = words_of(relative.as_posix(), self.match)
         words["filename"] = (tree.findtext("filename") or "").strip()
         image = self._image(path, words)
         objects = [
@@ -85,7 +88,7 @@ class Voc(ListedFiles):
             word = Template(self.given_split, "given_split").filled(words)
             split = split_named(word, f"data.given_split={self.given_split}: {relative.as_posix()}")
         case = case_of(image)
-        return Record(case, case, split, content)
+        return Record(case, subject_of(words, self.subject, case), split, content)
 
     def _image(self, path: Path, words: dict[str, str]) -> str:
         """Return the path of the image below `root`, found with fewer of the named folders if needed."""

@@ -355,7 +355,11 @@ ROWS: tuple[Row, ...] = (
         STACK[None, :, :, 2].swapaxes(1, 2),
         affine=np.diag([0.8, 0.6, 1, 1]),
     ),
-    Row("enhanced CT, a frame missing", frames([0, 1, 3, 4]), "a slice is missing: steps of 2.50 to 5.00 mm"),
+    Row(
+        "enhanced CT, a frame missing",
+        frames([0, 1, 3, 4]),
+        "a slice is missing: steps of 2.50 to 5.00 mm; export the series again",
+    ),
     Row(
         "enhanced MR of two echoes",
         frames([0, 1, 2, 0, 1, 2], "MR", echoes()),

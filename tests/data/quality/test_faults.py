@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ganatomy.data.datamodule import DataModule
-from ganatomy.data.quality.inventory import take
+from ganatomy.data.quality.inventory import depths, take
 from ganatomy.data.quality.leaks import LONGEST, leaks
 from ganatomy.data.records import Record
 from ganatomy.data.sources.folder import Folder
@@ -169,8 +170,26 @@ def test_a_data_set_that_marks_nothing_is_told(tmp_path, picture):
         "no label map marks anything",
         "none of the 3 images has a box (detection would be refused)",
     ]
-    picture("masks/c.png", np.eye(20, 16).astype(np.uint8))
+    picture("masks/b.png", np.eye(20, 16).astype(np.uint8) * 255)  # no class: it cannot be counted
     assert told() == []
+    picture("masks/b.png", np.eye(20, 16).astype(np.uint8))
+    assert told() == []
+
+
+@pytest.mark.parametrize("intensity", ["none", [0, 255], ["zscore", [0, 255]]])
+def test_one_scale_for_files_of_8_and_of_16_bits_is_told(tmp_path, picture, intensity):
+    picture("images/a.png"), picture("images/b.png", np.full((20, 16), 300, np.uint16))
+    source = Folder(root=str(tmp_path))
+
+    def told(how: Any) -> list[str]:
+        records = [replace(record, split="train") for record in source.records()]
+        return [fault.words for fault in depths(take(records, source), source, how)]
+
+    (words,) = told(intensity)
+    assert "one scale for all, but files are stored as uint16 (1), uint8 (1), whose" in words
+    assert told("zscore") == told(["zscore", "percentile"]) == []
+    picture("images/a.png", np.full((20, 16), 301, np.uint16))
+    assert told(intensity) == []
 
 
 def test_a_subject_on_two_sides_is_named():

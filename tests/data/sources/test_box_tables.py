@@ -242,7 +242,7 @@ def test_what_the_table_does_not_say_is_told(painted):
     )
     every = table(painted, rows, missing_label="background", where="*/*").records()
     assert len(every) == 4
-    with pytest.raises(UserError, match=r"no subject \(data\.subject\); give them rows"):
+    with pytest.raises(UserError, match=r"no subject \(data\.subject\); give them rows without box$"):
         table(painted, [rows[0] | {"who": 1}], missing_label="background", subject="who").records()
 
 

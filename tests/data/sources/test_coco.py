@@ -57,6 +57,33 @@ def named(source: Coco) -> dict[str, list[str]]:
     }
 
 
+def test_a_template_says_which_images_are_of_one_patient(tmp_path, picture):
+    names = ["p1/left.png", "p1/right.png", "p12/left.png"]
+    (tmp_path / "annotations.json").write_text(json.dumps(about(dict(enumerate(names)), [], {1: "a"})))
+    for name in names:
+        picture(f"images/{name}", shape=(20, 16, 3))
+
+    def subjects(**how: Any) -> list[str]:
+        return [record.subject for record in Coco(root=str(tmp_path), **how).records()]
+
+    assert subjects() == ["images_p12_left", "images_p1_left", "images_p1_right"]
+    assert subjects(subject="{parent}") == ["p12", "p1", "p1"]
+    assert subjects(match=r"p(?P<person>\d+)", subject="{person}") == ["12", "1", "1"]
+    with pytest.raises(UserError, match=r"^data\.match=q\(\?P<n>\.\): does not match images/p1/left\.png"):
+        subjects(match="q(?P<n>.)", subject="{n}")
+    with pytest.raises(UserError, match=r"^data\.subject=\{person\}: no such word person"):
+        subjects(subject="{person}")
+
+
+def test_a_template_goes_before_the_patients_of_the_file(write):
+    whole = about({1: "a.png", 2: "b.png"}, [], {1: "a"}, patient_id="jane")
+    assert {record.subject for record in write(one=whole).records()} == {"jane"}
+    assert {record.subject for record in write({"subject": "{stem}"}, one=whole).records()} == {"a", "b"}
+    del whole["images"][1]["patient_id"]
+    assert any("has no patient_id" in p.words for r in write(one=whole).records() for p in r.problems)
+    assert not any(r.problems for r in write({"subject": "{stem}"}, one=whole).records())
+
+
 def test_categories_are_joined_by_name(write):
     one, two = {1: "dim", 2: "bright"}, {1: "bright", 2: "dim"}
     source = write(

@@ -321,6 +321,21 @@ def test_voc_as_published(tmp_path, picture):
     assert easy.load(easy.records()[0])["boxes"].tolist() == [[5, 3, 12, 9]]
 
 
+def test_voc_keeps_the_images_of_a_patient_together(tmp_path, picture):
+    for name in ("ann/left", "ann/right", "joe/left"):
+        (tmp_path / f"Annotations/{name}.xml").parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"Annotations/{name}.xml").write_text(XML.format(name=name))
+        picture(f"JPEGImages/{name}.jpg", shape=(20, 16, 3))
+    how = {"annotations": "Annotations/*/*.xml"}
+
+    def subjects(**more: str) -> list[str]:
+        return [record.subject for record in Voc(root=str(tmp_path), **how, **more).records()]
+
+    assert len(set(subjects())) == 3
+    assert subjects(subject="{parent}") == ["ann", "ann", "joe"]
+    assert subjects(match=r"/(?P<who>..)[^/]*/", subject="{who}") == ["an", "an", "jo"]
+
+
 def test_voc_reads_its_lists(tmp_path, picture):
     for folder in ("Annotations", "ImageSets/Main"):
         (tmp_path / folder).mkdir(parents=True)

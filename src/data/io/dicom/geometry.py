@@ -49,7 +49,8 @@ def arranged(frames: Sequence[Frame]) -> tuple[list[int], np.ndarray]:
     if steps.min() < SAME:
         raise ValueError(_mixed(frames, order, steps))
     if steps.max() > 1.5 * np.median(steps):
-        raise ValueError(f"a slice is missing: steps of {steps.min():.2f} to {steps.max():.2f} mm")
+        found = f"steps of {steps.min():.2f} to {steps.max():.2f} mm"
+        raise ValueError(f"a slice is missing: {found}; export the series again")
     step = (positions[order[-1]] - positions[order[0]]) / (len(order) - 1)
     even = positions[order[0]] + np.arange(len(order))[:, None] * step
     off = np.linalg.norm(positions[order] - even, axis=1).max()

@@ -7,10 +7,10 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from string import Formatter
 
-from ganatomy.data.io.readers import sifted
+from ganatomy.data.io.readers import sifted, stem
 from ganatomy.errors import UserError
 
 WILD = "*?["
@@ -118,6 +118,37 @@ class Template:
             text += literal.lstrip("*") if text.endswith("*") else literal
             text += "*" if word and not text.endswith("*") else ""
         return text
+
+
+def words_of(path: str, match: str | None = None) -> dict[str, str]:
+    """Return the words of a file below the root, by its path, and the named groups of `match`.
+
+    Args:
+        path: the file, with slashes.
+        match: a regular expression that is searched in the path; None for no groups.
+
+    Raises:
+        UserError: `match` is no regular expression, or does not match.
+    """
+    file = PurePosixPath(path)
+    words = {"path": path, "stem": stem(path), "name": file.name}
+    words |= {"folder": file.parent.as_posix(), "parent": file.parent.name, "top": file.parts[0]}
+    if match is None:
+        return words
+    try:
+        found = re.search(match, path)
+    except re.error as error:
+        raise UserError(f"data.match={match}: is not a regular expression ({error})") from error
+    if found is None:
+        raise UserError(
+            f"data.match={match}: does not match {path}; correct it, or data.image and data.exclude"
+        )
+    return words | {key: value or "" for key, value in found.groupdict().items()}
+
+
+def subject_of(words: Mapping[str, str], template: str | None, otherwise: str) -> str:
+    """Return the subject that a template names by the words of an image; `otherwise` without a template."""
+    return Template(template, "subject").filled(words).lstrip("./") if template else otherwise
 
 
 def _expression(parts: Sequence[tuple[str, str]]) -> str:

@@ -139,7 +139,7 @@ def test_slices_at_one_place_are_told_apart(tmp_path, name):
 @pytest.mark.parametrize(
     ("places", "directions", "words"),
     [
-        ([0, 1, 2, 4, 5], None, "a slice is missing: steps of 2.50 to 5.00 mm"),
+        ([0, 1, 2, 4, 5], None, "a slice is missing: steps of 2.50 to 5.00 mm; export the series again"),
         ([0, 1, 2, 2.5, 3.5], None, "unevenly: steps of 1.25 to 2.50 mm"),
         ([0, 0, 1, 2, 3], None, "2 of its 5 slices lie at the same place.*remove the copies"),
         ([0, 1, 2, 3, 4], [[1, 0, 0, 0, 0, -1]], "differ in direction.*1 of 5"),
