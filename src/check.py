@@ -101,13 +101,14 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
             if key not in shares:
                 shares[key] = _kept(data, record, case)
             kept.append(shares[key])
-        if case is not None and record.case in wanted:
-            draw(record, case)
+            if record.case in wanted:
+                draw(record, case)
         next(steps, None)
 
     found = inventory.take(records, data.source, bits, step)
-    found.faults = data.unanswered(found.faults) + data.sides.findings(found.usable, found.targets.shapes)
-    found.faults += inventory.depths(found, data.source, data.preparation.intensity)
+    sides = data.sides.findings(found.usable, found.targets.shapes)
+    depths = inventory.depths(found, data.source, data.preparation.intensity)
+    found.faults = [*data.unanswered(found.faults), *sides, *depths]
     for record in {r.case: r for one, other, _ in found.alike for r in (one, other)}.values():
         if record.case not in wanted:
             draw(record, data.source.load(record))

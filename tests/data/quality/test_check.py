@@ -90,7 +90,8 @@ def test_a_page_replaces_nothing_that_is_no_page(tmp_path, words, monkeypatch, o
     os.mkfifo("pipe")
     os.mkfifo("pipe.html")
     plan = not output.endswith(("stdout", ".png", "pipe.html", "new.html"))
-    config = SimpleNamespace(plan=plan, overwrite=plan, plan_task=None, output=output)
+    more = {"plan_task": None, "minutes": 10.0, "memory": 8.0}
+    config = SimpleNamespace(plan=plan, overwrite=plan, output=output, **more)
     with pytest.raises(UserError, match=words_of_refusal):
         files(config)
 
