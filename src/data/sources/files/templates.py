@@ -147,7 +147,13 @@ def words_of(path: str, match: str | None = None) -> dict[str, str]:
 
 
 def subject_of(words: Mapping[str, str], template: str | None, otherwise: str) -> str:
-    """Return the subject that a template names by the words of an image; `otherwise` without a template."""
+    """Return the subject that a template names.
+
+    Args:
+        words: What the words in braces stand for, of one image.
+        template: `data.subject`; None: not given.
+        otherwise: The subject without a template.
+    """
     return Template(template, "subject").filled(words).lstrip("./") if template else otherwise
 
 
