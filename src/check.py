@@ -98,17 +98,15 @@ def check(data: DataModule, bits: int, pictures: int, output: Path) -> Inventory
     def step(record: Record, case: Case | None) -> None:
         if case is not None:
             key = (picture(case).shape, case["affine"].tobytes())
-            if key not in shares:
-                shares[key] = _kept(data, record, case)
+            shares[key] = shares[key] if key in shares else _kept(data, record, case)
             kept.append(shares[key])
             if record.case in wanted:
                 draw(record, case)
         next(steps, None)
 
     found = inventory.take(records, data.source, bits, step)
-    sides = data.sides.findings(found.usable, found.targets.shapes)
-    depths = inventory.depths(found, data.source, data.preparation.intensity)
-    found.faults = [*data.unanswered(found.faults), *sides, *depths]
+    found.faults = data.unanswered(found.faults) + data.sides.findings(found.usable, found.targets.shapes)
+    found.faults += inventory.depths(found, data.source, data.preparation.intensity)
     for record in {r.case: r for one, other, _ in found.alike for r in (one, other)}.values():
         if record.case not in wanted:
             draw(record, data.source.load(record))
