@@ -137,7 +137,7 @@ def resolve_config(cfg: DictConfig, overrides: list[str]) -> Plain:
     if not isinstance(forced := cfg.get("resume_force", False), bool) or (forced and not cfg.get("resume")):
         raise UserError("resume_force: is true or false, and says something beside resume=DIR alone")
     if not cfg.get("resume"):
-        return refuse_idle(to_plain(cfg))
+        return refuse_idle(to_plain(cfg), overrides)
     saved = OmegaConf.create(load(cfg.resume))
     planned = saved.trainer.max_steps
     for word in overrides:

@@ -133,10 +133,13 @@ def test_images_of_noise_are_drawn_by_a_task_that_makes_some(compose: Any) -> No
 )
 def test_a_key_that_would_count_for_nothing_is_refused(compose: Any, words: list[str], line: str) -> None:
     def resolved(*given: str) -> Any:
-        return resolve_config(OmegaConf.merge(compose(tiny=False), OmegaConf.from_dotlist([*given])), [])
+        cfg = OmegaConf.merge(compose(tiny=False), OmegaConf.from_dotlist([*given]))
+        return resolve_config(cfg, [*given])
 
     with pytest.raises(UserError, match=f"^{line}"):
         resolved(*words)
     assert resolved("synthetic_share=0.9", "synthetic=runs/there")["synthetic_share"] == 0.9
     assert resolved("synthetic_share=0.5")["synthetic"] is None
     assert resolved("plan_minutes=20", "plan=auto")["plan_minutes"] == 20
+    job = resolved("synthetic=null", "synthetic_share=0.9")  # of --multirun synthetic=null,runs/there
+    assert job["synthetic"] is None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from ganatomy.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ganatomy.config.section import Plain
 
 BESIDE = {
@@ -20,8 +22,13 @@ BESIDE = {
 """Key to the one that it needs, and to the word that gives that."""
 
 
-def refuse_idle(plain: Plain) -> Plain:
+def refuse_idle(plain: Plain, words: Sequence[str] = ()) -> Plain:
     """Return the configuration of a new run.
+
+    Args:
+        plain: The configuration.
+        words: Words of the command line. A key whose other one is typed as null may stand there: it counts in
+            other jobs of a multirun or sweep (`init=null,RUN init_players=generator`).
 
     Raises:
         UserError: A key is given and has no effect, as the key that it needs is missing or another one rules.
@@ -31,7 +38,8 @@ def refuse_idle(plain: Plain) -> Plain:
     for key, (other, word) in BESIDE.items():
         default = Config.model_fields[key].default
         idle = plain.get(other) != "auto" if other == "plan" else plain.get(other) is None
-        if idle and plain.get(key, default) != default:
+        compared = f"{other}=null" in words
+        if idle and not compared and plain.get(key, default) != default:
             raise UserError(f"{key}={plain[key]}: counts beside {word} alone; give that, or leave {key} out")
     data = plain.get("data") or {}
     if data.get("split_file") and data.get("folds") is not None:
