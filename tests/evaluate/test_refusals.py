@@ -33,7 +33,8 @@ def loaded(path: str = "here", scored: str = "file", **more: Any) -> Any:
     none = dict.fromkeys(("target_channels", "size", "missing", "mask"))
     kept = SimpleNamespace(**{**empty, **none, "channels": 1, "spatial_dims": 2, **more})
     task = SimpleNamespace(written_like="map", learned="", scored=scored, healthy=None)
-    return SimpleNamespace(path=path, task=task, preprocessing=kept)
+    cfg = SimpleNamespace(data=section("data=brain"))
+    return SimpleNamespace(path=path, task=task, preprocessing=kept, cfg=cfg)
 
 
 def test_data_of_other_channels_than_the_run() -> None:

@@ -15,6 +15,10 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from tests.conftest import ROOT
+
+OURS = (f"{ROOT / 'src'}/", f"{ROOT / 'ganatomy'}/")
+"""Beginnings of our files' paths; the folder of a clone may be called ganatomy, too."""
 LOOKS = {
     "_local_scalar_dense",
     "is_nonzero",
@@ -110,6 +114,6 @@ class Waits(TorchDispatchMode):
         return source.device.type != result.device.type
 
     def note(self, name: str) -> None:
-        frames = [f for f in traceback.extract_stack() if "/ganatomy/" in f.filename or "/src/" in f.filename]
+        frames = [f for f in traceback.extract_stack() if f.filename.startswith(OURS)]
         where = f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else "elsewhere"
         self.found.append(f"{name} at {where}")

@@ -19,6 +19,7 @@ from PIL import Image
 
 from ganatomy.config.resolve import validate
 from ganatomy.data.datamodule import DataModule
+from ganatomy.data.records import Record
 from ganatomy.data.sampling.synthetic import Synthetic
 from ganatomy.errors import UserError
 from ganatomy.generate.command import generate
@@ -111,10 +112,13 @@ def test_a_share_of_one_is_synthetic_images_alone_and_only_in_training(spade: Pa
 
 
 def test_the_draw_differs_from_that_of_augmentation() -> None:
-    drawn = Synthetic([(str(n), None) for n in range(5)], lambda record, z: {}, 1.0)  # type: ignore[misc]
-    names = [drawn.instead(0, 0, index)[0] for index in range(200)]  # type: ignore[index]
-    assert names != [drawn.instead(0, 1, index)[0] for index in range(200)]  # type: ignore[index]
-    assert names != [drawn.instead(1, 0, index)[0] for index in range(200)]  # type: ignore[index]
+    places = [(Record(str(n), str(n)), None) for n in range(5)]
+    drawn = Synthetic(places, lambda record, z: {}, 1.0)  # type: ignore[arg-type, return-value, misc]
+
+    def names(*seeds: int) -> list[str]:
+        return [drawn.instead(*seeds, index)[0].case for index in range(200)]  # type: ignore[index, call-arg]
+
+    assert names(0, 0) != names(0, 1) and names(0, 0) != names(1, 0)
 
 
 def test_a_run_names_the_source_and_its_weights(folder: Any, spade: Path) -> None:
