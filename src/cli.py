@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from ganatomy.invocation import PROGRAM
+from ganatomy.invocation import PROGRAM, while_read
 from ganatomy.version import __version__
 
 
@@ -67,6 +67,7 @@ ganatomy <command> --help lists what a command takes; ganatomy --version shows t
 """
 
 
+@while_read()
 def main() -> None:
     """Run the command that the first word names; a mistake prints one line and exits with code 2."""
     words = sys.argv[1:]

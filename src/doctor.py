@@ -20,6 +20,7 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganatomy.invocation import while_read
 from ganatomy.machine import inventory
 from ganatomy.text.sizes import bytes_text
 from ganatomy.version import __version__
@@ -47,6 +48,7 @@ STEPS, ROWS, SIDE = 5, 4, 64
 """Timed updates, and the images of each."""
 
 
+@while_read()
 def main() -> None:
     """Print the report; the exit code is 1 if the installation has a fault."""
     match sys.argv[1:]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PROGRAM = "ganatomy"
@@ -32,7 +34,32 @@ HIDDEN = "***"
 LEAST = 8
 """Fewest characters of a value that is looked for in texts."""
 
+BROKEN_PIPE = 141
+"""Exit code of a command whose output nobody reads any more, as shells count it: 128 + SIGPIPE."""
+
 _settled: list[tuple[str, ...]] = []
+
+
+@contextmanager
+def while_read() -> Iterator[None]:
+    """End without a word, with the exit code of a broken pipe, once nobody reads the output: `| head`."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not _unread():
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what is written at exit
+        raise SystemExit(BROKEN_PIPE) from None
+
+
+def _unread() -> bool:
+    """Return True if the output is a pipe whose other end is closed."""
+    if not hasattr(select, "poll"):  # Windows
+        return False
+    poll = select.poll()
+    poll.register(1, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def by_console() -> bool:

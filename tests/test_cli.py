@@ -254,3 +254,24 @@ def test_the_scripts_of_other_shells_can_be_read(shell: str) -> None:
     assert "ganatomy completion query" in script or "completion query" in script
     if program := shutil.which(shell):
         subprocess.run([program, "-n", "-c", script], check=True)
+
+
+@pytest.mark.parametrize(
+    "words", [["ganatomy", "--help"], ["src.train", "--cfg", "job"], ["src.doctor"], ["src.train", "--help"]]
+)
+def test_a_command_whose_output_is_cut_ends_without_a_word(words: list[str], tmp_path: Path) -> None:
+    """As with `| head -1`: the reader is gone before the first line."""
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as output:
+        line = [sys.executable, "-m", *words]
+        done = subprocess.run(
+            line, cwd=tmp_path, env=environment(), stdout=output, stderr=subprocess.PIPE, text=True
+        )
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_another_broken_pipe_is_an_error() -> None:
+    """One to a process of our own, say, while the output is read."""
+    with pytest.raises(BrokenPipeError), invocation.while_read():
+        raise BrokenPipeError

@@ -25,7 +25,7 @@ from ganatomy.config.resolvers import register_resolvers
 from ganatomy.config.security.hydra_job import refuse_foreign, refuse_variables
 from ganatomy.config.translate import readable
 from ganatomy.errors import GAME_FAILED, UserError
-from ganatomy.invocation import redacted, settle_prefixes
+from ganatomy.invocation import redacted, settle_prefixes, while_read
 from ganatomy.machine import allocator, inventory
 from ganatomy.runs.integrity.restore import restore_resumed
 from ganatomy.runs.multirun import finish
@@ -44,6 +44,8 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
             try:
                 _refuse_surroundings()
                 return main(cfg)
+            except BrokenPipeError:
+                raise
             except Exception as error:
                 from ganatomy.launch.reports import is_peer_failure, launched, report_error
 
@@ -67,6 +69,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
 
         folders: list[str] = []
 
+        @while_read()
         def run() -> None:
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra re-raises, and the message is written here
             register_resolvers()
