@@ -44,8 +44,6 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
             try:
                 _refuse_surroundings()
                 return main(cfg)
-            except BrokenPipeError:
-                raise
             except Exception as error:
                 from ganatomy.launch.reports import is_peer_failure, launched, report_error
 
@@ -123,6 +121,8 @@ def _message(error: BaseException, name: str) -> str | None:
     from ganatomy.config.mistakes.explain import explain
     from ganatomy.launch.launcher import ProcessFailed
 
+    if isinstance(error, BrokenPipeError):
+        return None  # see `while_read`
     message = error.text if isinstance(error, ProcessFailed) else explain(error, name)
     return None if message is None else printable(message)
 
