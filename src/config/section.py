@@ -19,10 +19,12 @@ KINDS = ("wandb", "mlflow", "trackio", "csv", "tensorboard", "none", "float", "i
 """Names of alternatives, which stand in the place of an error and are no keys."""
 PATTERNS = {
     r"^[\w.=,+-]+$": "hold only letters, digits and _ . = , + - (it is part of a folder's name)",
+    r"^[\w.=+-]+$": "hold only letters, digits and _ . = + - (it is the name of a folder)",
+    r"^[a-z][a-z0-9_]*$": "begin with a small letter, and hold only small letters, digits and _",
     r"^[0-9a-f]{64}$": "be a SHA-256: 64 digits of 0 to 9 and a to f",
     r"^val/": "be a score of the validation, such as val/dice",
 }
-"""Patterns of the schema, in words."""
+"""Patterns of all sections, in words."""
 
 
 class Section(BaseModel):

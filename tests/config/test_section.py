@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 import yaml
 
 from ganatomy.config.schema import Config
+from ganatomy.config.section import PATTERNS
 from ganatomy.errors import UserError
+from tests.conftest import ROOT
 
 
 @pytest.mark.parametrize("task", ["segmentation", "enhancement", "synthesis", "detection", "anomaly"])
@@ -66,3 +69,9 @@ def test_a_text_of_another_form_is_told_in_words(compose: Any) -> None:
         "synthetic_hash: must be a SHA-256: 64 digits of 0 to 9 and a to f, got 'ABC'",
         "task.monitor: must be a score of the validation, such as val/dice, got 'test/dice'",
     ]
+
+
+def test_every_pattern_has_words() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py")]
+    patterns = {found for text in sources for found in re.findall(r'Field\(pattern=r"(.+?)"', text)}
+    assert patterns == set(PATTERNS)

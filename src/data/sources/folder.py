@@ -99,10 +99,8 @@ class Folder(Files):
         begin = sorted({file for _, more in both for file in more} - taken)
         notes = []
         if begin:
-            words_of = f"{len(begin)} files match the name of an image only in part: {few(begin)}"
-            notes.append(
-                Fault("", "no image", f"data.{role}={text}: {words_of}; they are ignored", grave=False)
-            )
+            parts = f"{len(begin)} files match the name of an image only in part: {few(begin)}"
+            notes.append(Fault("", "no image", f"data.{role}={text}: {parts}; they are ignored", grave=False))
         if marks and self.missing_label == "background":
             notes += self._orphans(template, words, taken)
         return list(own), notes
@@ -193,4 +191,5 @@ class Folder(Files):
         return Template(getattr(self, key), key).filled(words)
 
     def _words(self, path: Path) -> dict[str, str]:
-        return words_of(path.relative_to(self.folder).as_posix(), self.match)
+        relative = path.relative_to(self.folder).as_posix()
+        return words_of(relative, self.match, ", or data.image and data.exclude")

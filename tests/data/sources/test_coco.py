@@ -69,7 +69,8 @@ def test_a_template_says_which_images_are_of_one_patient(tmp_path, picture):
     assert subjects() == ["images_p12_left", "images_p1_left", "images_p1_right"]
     assert subjects(subject="{parent}") == ["p12", "p1", "p1"]
     assert subjects(match=r"p(?P<person>\d+)", subject="{person}") == ["12", "1", "1"]
-    with pytest.raises(UserError, match=r"^data\.match=q\(\?P<n>\.\): does not match images/p1/left\.png"):
+    line = r"^data\.match=q\(\?P<n>\.\): does not match images/p1/left\.png; correct it$"
+    with pytest.raises(UserError, match=line):
         subjects(match="q(?P<n>.)", subject="{n}")
     with pytest.raises(UserError, match=r"^data\.subject=\{person\}: no such word person"):
         subjects(subject="{person}")

@@ -120,12 +120,13 @@ class Template:
         return text
 
 
-def words_of(path: str, match: str | None = None) -> dict[str, str]:
+def words_of(path: str, match: str | None = None, others: str = "") -> dict[str, str]:
     """Return the words of a file below the root, by its path, and the named groups of `match`.
 
     Args:
         path: the file, with slashes.
         match: a regular expression that is searched in the path; None for no groups.
+        others: keys that would leave a file out, for the message.
 
     Raises:
         UserError: `match` is no regular expression, or does not match.
@@ -140,9 +141,7 @@ def words_of(path: str, match: str | None = None) -> dict[str, str]:
     except re.error as error:
         raise UserError(f"data.match={match}: is not a regular expression ({error})") from error
     if found is None:
-        raise UserError(
-            f"data.match={match}: does not match {path}; correct it, or data.image and data.exclude"
-        )
+        raise UserError(f"data.match={match}: does not match {path}; correct it{others}")
     return words | {key: value or "" for key, value in found.groupdict().items()}
 
 
