@@ -284,3 +284,12 @@ class OwnTask:
 
     def __init__(self, old: int, **more: int) -> None:
         self.old = old
+
+
+@pytest.mark.parametrize("source", ["coco.Coco", "voc.Voc", "folder.Folder"])
+def test_a_key_that_some_classes_had_from_the_first_is_later_for_the_others(source: str) -> None:
+    """Folders always had a subject, whose hash stays; boxes of COCO and VOC got it, and had runs without."""
+    data = {"_target_": f"ganatomy.data.sources.{source}", "subject": None, "match": None}
+    first = versions.as_first({"task": {"_target_": "mylab.Task"}, "data": data})["data"]
+    assert ({"subject", "match"} <= set(first)) == (source == "folder.Folder")
+    assert ("subject" in first) == ("match" in first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pydicom
@@ -10,7 +11,7 @@ import pytest
 
 from ganatomy.config.schema import DataConfig
 from ganatomy.inference.inputs import NamedDicom, inputs
-from ganatomy.predict.series import as_trained
+from ganatomy.predict.series import as_trained, source_of
 from ganatomy.training.preprocessing import Preprocessing
 from tests.data.io.dicom import make
 from tests.data.io.dicom.make import pattern
@@ -27,11 +28,15 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def run_of(target: str = "ganatomy.data.sources.dicom.Dicom", **how: Any) -> DataConfig:
+    data = {"_target_": target, "batch_size": 1, "workers": 0, "cache": "none", "augment": [], **how}
+    return DataConfig.from_plain(data)
+
+
 def taken(tree: Path, dims: int = 3, target: str = "ganatomy.data.sources.dicom.Dicom", **how: Any) -> Any:
     source = inputs(Preprocessing(dims, 1, size=None), tree)
     assert isinstance(source, NamedDicom) and len(source.records()) == 6
-    data = {"_target_": target, "batch_size": 1, "workers": 0, "cache": "none", "augment": [], **how}
-    chosen, line = as_trained(source, DataConfig.from_plain(data))
+    chosen, line = as_trained(source, run_of(target, **how))
     files = [path for record in chosen.records() for path in chosen.paths(record, "image")]
     return (
         sorted({str(pydicom.dcmread(path).SeriesDescription) for path in files}),
@@ -65,3 +70,12 @@ def test_where_none_is_like_them_all_are_taken_and_it_is_said(tree: Path) -> Non
 
 def test_a_run_of_other_files_takes_all(tree: Path) -> None:
     assert taken(tree, target="ganatomy.data.sources.folder.Folder", series="T2")[1:] == (6, "")
+
+
+def test_the_command_may_name_others(tree: Path) -> None:
+    cfg = SimpleNamespace(data=run_of(series="T2", least=3))
+    run: Any = SimpleNamespace(preprocessing=Preprocessing(3, 1, size=None), cfg=cfg)
+    for series, count, said in ((None, 2, True), ("T1", 2, False), ("*", 6, False)):
+        config: Any = SimpleNamespace(input=tree, series=series)
+        source, line = source_of(config, run)
+        assert (len(source.records()), bool(line)) == (count, said)

@@ -119,9 +119,8 @@ def _image(record: Record, case: Case, name: str) -> Iterable[Fault]:
                 f"{name}: {bad} values of the {key} are NaN or infinite; replace them",
             )
         elif values.min() == values.max():
-            yield Fault(
-                record.case, "constant", f"{name}: the {key} is constant ({values.flat[0]})", grave=False
-            )
+            words = f"{name}: the {key} is constant ({values.flat[0]})"
+            yield Fault(record.case, f"constant {key}", words, grave=False)
         if "image" in case and case["image"].shape[1:] != values.shape[1:]:
             shapes = f"{values.shape[1:]}, the image {case['image'].shape[1:]}"
             yield Fault(record.case, "shape", f"{name}: the {key} has the shape {shapes}")

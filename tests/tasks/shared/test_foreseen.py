@@ -5,9 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
-from ganatomy.data.records import Fault, Record
+from ganatomy.data.quality.faults import inspect
+from ganatomy.data.records import Record
 from ganatomy.errors import UserError
 from ganatomy.tasks.shared.foreseen import refuse_constant_truths
 
@@ -15,8 +17,10 @@ from ganatomy.tasks.shared.foreseen import refuse_constant_truths
 def of(split: str, key: str, degraded: bool = False, target: bool = True) -> Any:
     """Data of one case in a split, of which the image or the target is constant."""
     record = Record("c1", "s1", content={"target": ["t.png"]} if target else {})
-    words = f"c1.png: the {key} is constant (7)"
-    facts = {"c1": SimpleNamespace(faults=[Fault("c1", "constant", words, grave=False)])}
+    case: Any = {role: np.arange(16.0).reshape(1, 4, 4) for role in ("image", "target")}
+    case[key] = np.full((1, 4, 4), 7.0)
+    faults = inspect(record, case, SimpleNamespace(classes=(), channels=1))  # type: ignore[arg-type]
+    facts = {"c1": SimpleNamespace(faults=faults)}
     records = dict.fromkeys(("train", "val", "test"), ()) | {split: [record]}
     return SimpleNamespace(records=records, facts=facts, degrade=object() if degraded else None)
 
