@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -20,8 +21,8 @@ from ganatomy.data.datamodule import DataModule
 from ganatomy.metrics.detection import DetectionTable
 from ganatomy.metrics.detection.table import Image
 
-MAX_IMAGES = 48
-"""Validation images, at most, on which the thresholding detector is chosen."""
+MAX_IMAGES, MAX_VALUES = 48, 2**27
+"""Validation images, at most, on which the thresholding detector is chosen, and values of them all."""
 
 
 AnyDetector = ThresholdDetector | WatershedDetector | MeanBox
@@ -82,12 +83,16 @@ def fit_baselines(
     Returns:
         "threshold", "watershed" and "mean_box".
     """
-    train = [data.whole(record) for record in data.labels.used(data.records["train"])]
-    boxes, classes = [case["boxes"] for case in train], [case["classes"] for case in train]
+    boxes, classes = [], []
+    for case in map(data.whole, data.labels.used(data.records["train"])):  # images are let go at once
+        boxes.append(case["boxes"])
+        classes.append(case["classes"])
     if not sum(map(len, boxes)):
         return {}
     records = data.records["val"]
-    numbers = np.linspace(0, len(records) - 1, min(len(records), MAX_IMAGES)).round().astype(int)
+    largest = max(math.prod(data.facts[record.case].shape) for record in records)
+    most = min(MAX_IMAGES, max(1, MAX_VALUES // largest))
+    numbers = np.linspace(0, len(records) - 1, min(len(records), most)).round().astype(int)
     examples = [data.evaluated(records[n]) for n in numbers]
     sizes = sizes_of(np.concatenate(boxes), np.concatenate(classes), class_count)
     images = [case["image"] for case in examples]

@@ -46,19 +46,24 @@ def enlarging(factor: int) -> Filters:
 def fit_filters(data: DataModule) -> Filters:
     """Choose the filters on validation images; every process chooses the same.
 
-    If the noise model is known, its bias is removed from filtered images.
+    If the noise model is known, its bias is removed from filtered images. Only the images that are chosen on
+    are read and kept.
     """
     records = data.records["val"]
     noise = None if "target" in data.cache.get(records[0]) else data.degrade
     shift = noise.shift if noise else no_shift
-    pairs: list[tuple[np.ndarray, np.ndarray]] = []
-    for case in map(data.evaluated, records):
+    depths = data.depths_of(records) if data.sliced else [None] * len(records)
+    places = [
+        (one, z) for one, n in zip(records, depths, strict=True) for z in ([None] if n is None else range(n))
+    ]
+    count = min(len(places), CHOSEN_ON[data.spatial_dims])
+    some: list[tuple[np.ndarray, np.ndarray]] = []
+    for number in np.linspace(0, len(places) - 1, count).round().astype(int):
+        record, z = places[number]
+        case = data.evaluated(record)
         added = shift(*numbers(case, data.spatial_dims))
         image, target = case["image"] + added, case["target"] + added
-        pairs += zip(image, target, strict=True) if data.sliced else [(image, target)]
-    count = min(len(pairs), CHOSEN_ON[data.spatial_dims])
-    chosen_pairs = np.linspace(0, len(pairs) - 1, count).round().astype(int)
-    some = [pairs[n] for n in chosen_pairs]
+        some.append((image, target) if z is None else (image[z].copy(), target[z].copy()))
     filters = chosen(some, noise.unbias) if noise else chosen(some)
     return Filters(filters, shift, state(filters) | {NOISE: np.array(noise is not None)})
 
