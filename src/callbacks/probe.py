@@ -26,6 +26,10 @@ TENSORS, NUMBERS = 8, 256
 """Weights that stand for a player: so many of its parameters, evenly over its depth, and numbers of each."""
 
 
+Shown = tuple[Sequence[Sequence[Tensor]], Sequence[Tensor], float]
+"""Real and fake inputs of an adversary, their scores [n], and what `Answers.guess` says."""
+
+
 @dataclass(frozen=True)
 class Answers:
     """Answers of the players, see `ganatomy.guard.record.Look`."""
@@ -44,8 +48,14 @@ def probe_batch(data: DataModule, device: torch.device) -> Batch:
     return {name: v.to(device) if isinstance(v, Tensor) else v for name, v in batch.items()}
 
 
-def probe(task: AdversarialTask, batch: Batch) -> Answers:
-    """Show D what G makes of a batch; modes, buffers and random numbers stay as they are."""
+def probe(task: AdversarialTask, batch: Batch, rows: int) -> Answers:
+    """Show D what G makes of a batch; modes, buffers and random numbers stay as they are.
+
+    Args:
+        task: The players.
+        batch: Some training items.
+        rows: Images that they see at once: those of a step, so that a look needs no more memory than that.
+    """
     game = task.game
     if game.discriminator is None:
         return Answers()
@@ -54,13 +64,34 @@ def probe(task: AdversarialTask, batch: Batch) -> Answers:
         for network in networks:
             network.eval()
         torch.manual_seed(task.recipe.seed)
+        count = max(map(len, batch.values()))
+        parts = [_shown(task, _rows(batch, first, first + rows)) for first in range(0, count, rows)]
         found = []
-        for adversary, real, fake in game.discriminator_inputs(batch, game.rules.generate(batch)):
-            outputs = [read_output(adversary.network(*_arguments(x))) for x in (real, fake)]
-            separation = float(separated(outputs[0].score().float(), outputs[1].score().float()))
-            found.append((diversity(real, fake), _guess(task, *outputs), separation))
+        for own in zip(*parts, strict=True):  # the parts of one adversary
+            real, fake = (_joined([part[0][side] for part in own]) for side in (0, 1))
+            scores = _joined([part[1] for part in own])
+            found.append((diversity(real, fake), own[0][2], float(separated(*scores))))
     values = all_sum(torch.tensor(found, dtype=torch.float64, device=task.device)) / processes()
     return Answers(float(values[:, 0].amin()), float(values[:, 1].sum()), float(values[:, 2].mean()))
+
+
+def _shown(task: AdversarialTask, batch: Batch) -> list[Shown]:
+    """Return D's inputs and answers for some images, one entry for each adversary."""
+    found = []
+    game = task.game
+    for adversary, real, fake in game.discriminator_inputs(batch, game.rules.generate(batch)):
+        inputs = _arguments(real), _arguments(fake)
+        outputs = [read_output(adversary.network(*x)) for x in inputs]
+        found.append((inputs, [output.score().float() for output in outputs], _guess(task, *outputs)))
+    return found
+
+
+def _joined(parts: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+    return [torch.cat(list(each)) for each in zip(*parts, strict=True)]
+
+
+def _rows(batch: Batch, first: int, last: int) -> Batch:
+    return {name: values[first:last] for name, values in batch.items()}
 
 
 def _arguments(x: X) -> Sequence[Tensor]:
@@ -88,14 +119,14 @@ def separated(real: Tensor, fake: Tensor) -> Tensor:
     return ((pairs > 0).float() + 0.5 * (pairs == 0).float()).mean()
 
 
-def diversity(real: X, fake: X) -> float:
+def diversity(real: Sequence[Tensor], fake: Sequence[Tensor]) -> float:
     """Return the variance over images of the fake inputs of D over that of the real ones; NaN if that is 0.
 
     Channels that are the same in both are a condition and do not count. Images are averaged to 16 pixels a
     side, so that noise does not count as variety.
     """
     of_real, of_fake = 0.0, 0.0
-    for r, f in zip(_arguments(real), _arguments(fake), strict=True):
+    for r, f in zip(real, fake, strict=True):
         if r.dim() < 3 or not r.is_floating_point() or r.shape != f.shape or len(r) < 2:
             continue
         own = (r != f).transpose(0, 1).flatten(1).any(1)

@@ -13,9 +13,20 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
+from ganatomy.callbacks.guard import distinct
 from ganatomy.callbacks.pairing import Pairing
-from ganatomy.callbacks.probe import change, diversity, greatest_change, separated, some_weights
+from ganatomy.callbacks.probe import (
+    change,
+    diversity,
+    greatest_change,
+    probe,
+    probe_batch,
+    separated,
+    some_weights,
+)
+from ganatomy.config.resolve import validate
 from ganatomy.guard import outcome
+from ganatomy.training import build
 
 RATE = "model.optimizer.{}.lr={}"
 
@@ -46,12 +57,44 @@ def test_what_fakes_have_of_the_variety_of_real_images() -> None:
     real, condition = torch.randn(16, 1, 8, 8), torch.randn(16, 3, 8, 8)
 
     def of(fake: torch.Tensor) -> float:
-        return diversity(torch.cat([condition, real], 1), torch.cat([condition, fake], 1))
+        return diversity([torch.cat([condition, real], 1)], [torch.cat([condition, fake], 1)])
 
     assert of(real[:1].expand(16, -1, -1, -1)) == pytest.approx(0, abs=1e-9)
     assert of(2 * torch.randn(16, 1, 8, 8)) == pytest.approx(4, rel=0.2)
     noise, blocks = 8 * torch.randn(16, 1, 128, 128), torch.kron(real, torch.ones(16, 16))
-    assert diversity(blocks, noise) < 1.2  # although its pixels vary 64 times as much
+    assert diversity([blocks], [noise]) < 1.2  # although its pixels vary 64 times as much
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["task=segmentation"],
+        ["task=enhancement", "model=pix2pix", "model.discriminator.num_layers_d=1"],
+        ["task=detection", "data.radius=[10,20]", "data.slices=6"],
+    ],
+)
+def test_a_look_takes_no_more_images_at_once_than_a_step(compose: Any, words: list[str]) -> None:
+    """The answers are those to all images at once, as far as sums in another order are equal."""
+    small = ["data.subjects=12", "data.split=[4,1,1]", "data.size=32"]
+    cfg = validate(compose(*words, *small, "trainer.threads=1", tiny=False))
+    data = build.build_data(cfg)
+    data.setup()
+    task = build.build_task(build.complete(cfg, data), data.mask_classes)
+    batch = probe_batch(data, torch.device("cpu"))
+    assert len(batch["image"]) == 16
+    seen: list[int] = []
+    for network in (task.game.generator, task.game.discriminator):
+        network.register_forward_pre_hook(lambda _, given: seen.append(max(map(len, given))))
+    whole, few = probe(task, batch, 16), probe(task, batch, 3)
+    assert set(seen) == {16, 3, 1}
+    for name, value in vars(whole).items():
+        assert vars(few)[name] == pytest.approx(value, rel=1e-4), name
+
+
+def test_equal_images_of_the_training_data_are_counted_without_copies() -> None:
+    draw = np.random.default_rng(0)
+    rows = torch.from_numpy(draw.integers(0, 2, (40, 4)).astype(np.float32))
+    assert distinct(rows) == len(np.unique(rows.numpy(), axis=0)) < 40
 
 
 @pytest.mark.parametrize(

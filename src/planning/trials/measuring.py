@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ganatomy.callbacks.probe import ROWS
 from ganatomy.errors import UserError
 from ganatomy.files import write_whole
 from ganatomy.machine import allocator, processor
@@ -114,8 +115,9 @@ def measured(cfg: Config, data: Fingerprint, task: str, seed_words: str = "") ->
 
 
 def _limits(data: Fingerprint, batch: int) -> dict[str, int]:
+    """Return the cases of a trial by split; training has those that a look at the players keeps."""
     few = max(FEWEST, min(MOST, round(LOOKED_AT / math.prod(data.shape))))
-    return {"train": max(2 * batch, 8), "val": few, "test": few}
+    return {"train": max(2 * batch, ROWS[data.dims]), "val": few, "test": few}
 
 
 def trial(cfg: Config, limits: Mapping[str, int]) -> dict[str, Any]:
