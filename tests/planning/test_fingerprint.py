@@ -171,3 +171,45 @@ def test_boxes_that_no_run_can_use_do_not_count() -> None:
     cases = [case | {"boxes": boxes, "classes": np.array([0, 1, 1, 0, 0])}]
     found = of_cases(2, cases, box_classes=("a", "b"))
     assert found.boxes == (2, 2) and found.smallest == 10.0 and found.crowding == 0.0
+
+
+def test_the_window_is_of_what_is_labelled_or_boxed() -> None:
+    image = np.full((1, 20, 20, 20), -1000.0)
+    image[0, 5:10, 5:10, 5:10], image[0, 0, 0, 0] = 40.0, 900.0
+    shared = {"image": image, "affine": np.eye(4), "spacing": np.ones(3)}
+    box = {"boxes": np.array([[5.0, 5, 5, 10, 10, 10]]), "classes": np.array([0])}
+    nothing = {"boxes": np.zeros((0, 6)), "classes": np.zeros(0, int)}
+    found = of_cases(3, [shared | box, shared | nothing], box_classes=("nodule",))
+    assert (found.window, found.window_of) == ((40.0, 40.0), "boxes")  # a case without one has no share
+    label = np.zeros((1, 20, 20, 20), np.uint8)
+    label[0, 5:10, 5:10, 5:10] = 1
+    found = of_cases(3, [shared | {"label": label}], classes=("background", "organ"))
+    assert (found.window, found.window_of) == ((40.0, 40.0), "labels")
+    found = of_cases(3, [shared])
+    assert (found.window, found.window_of) == ((-1000.0, 40.0), "all")  # 125 of 8000 voxels
+
+
+def test_channels_have_a_modality_each() -> None:
+    ct, pet = volume((8, 8, 8), (1, 1, 1), -1000.0), volume((8, 8, 8), (1, 1, 1), 0.0)
+    both = ct | {"image": np.concatenate([pet["image"], ct["image"]])}
+    found = of_cases(3, [both])
+    assert (found.modality, found.mixed) == ("other", ("other", "ct"))
+    assert found.window == of_cases(3, [ct]).window
+    assert of_cases(3, [ct]).mixed == of_cases(3, [pet]).mixed == ()
+    assert (of_cases(3, [pet | {"target": ct["image"]}]).target_modality) == "ct"
+
+
+def test_grey_that_was_saved_as_colours_is_no_colour() -> None:
+    grey = np.random.default_rng(0).integers(0, 255, (1, 16, 16)).astype(np.uint8)
+    shared = {"affine": np.eye(4), "spacing": np.ones(2)}
+    assert not of_cases(2, [shared | {"image": np.repeat(grey, 3, 0)}]).coloured
+    assert of_cases(2, [shared | {"image": np.concatenate([grey, grey, 255 - grey])}]).coloured
+
+
+def test_the_thickness_that_a_network_of_slices_sees() -> None:
+    label = np.zeros((1, 40, 40, 5), np.uint8)
+    label[0, :, 10:14, 2] = 1  # 4 wide in a slice, 1 thick across slices
+    case = {"image": label + 0.5, "label": label, "affine": np.diag([0.5, 0.5, 8, 1]), "spacing": np.ones(3)}
+    found = {dims: of_cases(dims, [case], classes=("background", "plate")) for dims in (2, 3)}
+    assert found[2].thickness["plate"] == pytest.approx(2 * 160 / 88, abs=0.01)
+    assert found[3].thickness["plate"] == pytest.approx(2 * 160 / (88 + 320), abs=0.01)

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 from ganatomy.planning.draft import Draft
-from ganatomy.planning.rules.images import shape_of, spacing_of
+from ganatomy.planning.rules.images import shape_of, zoom_of
+from ganatomy.planning.rules.units import spacing_of
 
 MONAI_UNET = "monai.networks.nets.UNet"
 CENTERNET = "ganatomy.networks.image_to_image.centernet.CenterNet"
@@ -98,7 +99,7 @@ def _dynunet(draft: Draft, steps: list[list[int]]) -> bool:
 
 def _centernet(draft: Draft) -> None:
     data = draft.data
-    scale = shape_of(draft)[0] / data.shape[0]
+    scale = zoom_of(draft)
     small, large = data.smallest * scale, data.box_side[2] * scale if data.box_side else 0.0
     if not small:
         return
