@@ -30,25 +30,26 @@ IDLE = 0.5 * GB
 
 
 def choose_steps(draft: Draft, found: Measured) -> None:
-    """Choose the number of steps and of validations.
+    """Choose the number of steps and of validations; steps that the user set are not asked whether they fit.
 
     Raises:
         UserError: The time is too short for any training.
     """
     every = draft.get("callbacks.checkpoint_every", 100)
     time = USED * draft.steps_for
-    free = time - found.fixed
     count = max(FEWEST, min(VALIDATIONS, int(DEAR * time / max(found.validation, 1e-9))))
-    left = free - count * found.validation
-    steps = int(left / (found.step + found.checkpoint / every))
-    if steps < LEAST:
+    cost = found.step + found.checkpoint / every
+    if time - found.fixed - count * found.validation < LEAST * cost:
+        count = FEWEST
+    steps = int((time - found.fixed - count * found.validation) / cost)
+    if steps < LEAST and not draft.is_given("trainer.max_steps"):
         need = (found.seconds(LEAST, FEWEST, every)) / USED / 60
         raise UserError(
             f"plan_minutes: {draft.steps_for / 60:.3g} minutes leave no {LEAST} steps here, as reading, "
             f"validation and test take {found.fixed + FEWEST * found.validation:.0f} s; "
             f"give at least {math.ceil(need * 10) / 10:g}"
         )
-    steps = _round(steps)
+    steps = _round(max(steps, LEAST))
     draft.put("trainer.max_steps", steps, f"{draft.steps_for / 60:.3g} min at {found.step:.3g} s a step")
     steps = draft.get("trainer.max_steps")
     why = f"{count} validations of {found.validation:.2g} s each"

@@ -56,6 +56,21 @@ def test_the_estimate_is_of_the_users_own_steps() -> None:
     assert budget.estimate(plan, FOUND)[0] == pytest.approx((60 + 600 * 0.11 + 5 * 4) / 60)
 
 
+def test_a_short_time_has_fewer_validations_before_it_is_refused() -> None:
+    found = replace(FOUND, validation=2.0)  # 60 s, 2 of 2 s, and 20 steps of 0.11 s: 66.2 s
+    plan = draft(minutes=66.5 / 0.95 / 60)
+    budget.choose_steps(plan, found)
+    assert plan.get("trainer.max_steps") == 22
+    assert plan.get("trainer.val_every") == 11
+
+
+def test_steps_that_the_user_set_are_not_refused_for_the_time() -> None:
+    plan = draft(minutes=0.5)
+    plan.given = ("trainer.max_steps",)
+    budget.choose_steps(plan, FOUND)
+    assert plan.get("trainer.max_steps") == 600
+
+
 def test_a_time_that_is_too_short_is_refused_with_one_that_is_not() -> None:
     with pytest.raises(
         UserError, match=r"plan_minutes: 1 minutes leave no 20 steps .*give at least (1\.3|1\.4)"
