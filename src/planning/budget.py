@@ -93,10 +93,10 @@ def shrink(draft: Draft, found: Measured) -> None:
     if batch > least and rows < batch:
         draft.again("data.batch_size", max(least, rows), more)
         wanted *= batch / draft.get("data.batch_size")
-    if wanted < 0.95:
+    if wanted < 0.95 or draft.words() == before:
         shape = shape_of(draft)
         factor = wanted ** (1 / len(shape))
-        sides = [max(SMALLEST, int(n * factor) // 8 * 8) for n in shape]
+        sides = [min(n, max(SMALLEST, int(n * factor) // 8 * 8)) for n in shape]
         whole = draft.get("data.patch") is None and draft.get("data.size") is not None
         cut = draft.is_given("data.size") and draft.task in PATCHED
         key = "data.size" if whole and not cut else "data.patch"
