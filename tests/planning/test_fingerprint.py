@@ -147,6 +147,15 @@ def test_a_data_set_is_read_once_while_its_content_stays(data: Any) -> None:
     assert source.loaded
 
 
+def test_slices_and_volumes_of_the_same_files_are_remembered_apart(tmp_path: Path) -> None:
+    found = []
+    for dims in (3, 2):
+        source = Planted(dims, [volume((8, 8, 4), (1, 1, 1)) for _ in range(6)], split=None)
+        found.append(survey.surveyed(DataModule(source, batch_size=1, cache_dir=str(tmp_path))))
+    assert [len(each.shape) for each in found] == [3, 2]
+    assert [each.sliced for each in found] == [False, True]
+
+
 def test_of_many_cases_some_are_read_and_always_the_same(data: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(survey, "MOST", 3)
     names = []

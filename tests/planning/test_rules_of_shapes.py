@@ -139,6 +139,24 @@ def test_oblong_pictures_are_no_squares(drafted: Drafted) -> None:
     assert (thin["data.size"], thin["data.patch"]) == (None, [112, 192])
 
 
+@pytest.mark.parametrize(
+    ("word", "shape"),
+    [
+        ("data.size=[64,64,null]", (64, 64, 40)),  # `Preparation` takes null, and fewer numbers than axes
+        ("data.size=[64,64]", (64, 64, 40)),
+        ("data.size=[64,64,300]", (64, 64, 64)),  # no patch is wider than the size
+        ("data.spacing=[2,2]", (64, 64, 40)),
+    ],
+)
+def test_settings_of_some_axes_leave_the_others_as_they_are(word: str, shape: tuple[int, ...]) -> None:
+    size = [] if "size" in word else ["data.size=null"]
+    plain = composed(["task=segmentation", "data=folder", "data.spatial_dims=3", *size, word])
+    facts = LABELS | {"shape": (128.0, 128.0, 40.0)}
+    draft = Draft(made_up(3, **facts), plain, (word.partition("=")[0],), "segmentation")
+    rules.apply(draft)
+    assert shape_of(draft) == shape
+
+
 @pytest.mark.parametrize(("aspects", "resize"), [(1.0, None), (1.5, "stretch"), (6.3, "letterbox")])
 def test_shapes_are_not_stretched_beyond_recognition(
     aspects: float, resize: str | None, drafted: Drafted

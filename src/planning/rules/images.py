@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from ganatomy.planning.draft import Draft
-from ganatomy.planning.rules.units import largest_of, on_grid, sides_in_words, spacing_of, voxel_zoom
+from ganatomy.planning.rules.units import filled, largest_of, on_grid, sides_in_words, spacing_of, voxel_zoom
 
 SIDE, THICK = 128, 4.0
 """Smallest side of a picture, and the thickness of the thinnest class in its pixels that it shall keep."""
@@ -42,11 +42,9 @@ def choose(draft: Draft) -> None:
 
 def shape_of(draft: Draft) -> tuple[int, ...]:
     """Return the shape of a training image: the patch, the size, or the median of the files."""
-    for key in ("data.patch", "data.size"):
-        value = draft.get(key)
-        if value is not None:
-            return (value,) * draft.data.dims if isinstance(value, int) else tuple(value)
-    return tuple(round(n) for n in on_grid(draft, draft.data.shape))
+    own = tuple(round(n) for n in on_grid(draft, draft.data.shape))
+    given = next((draft.get(key) for key in ("data.patch", "data.size") if draft.get(key) is not None), None)
+    return tuple(int(n) for n in filled(given, own))
 
 
 def zoom_of(draft: Draft) -> float:
@@ -58,8 +56,8 @@ def zoom_of(draft: Draft) -> float:
     resize = draft.get("data.resize") or ("pad" if data.dims == 3 or data.sliced else "letterbox")
     if size is None or resize in ("pad", "crop"):
         return voxel_zoom(draft)
-    sides = [size] * data.dims if isinstance(size, int) else size
-    ratios = [new / old for new, old in zip(sides, on_grid(draft, data.shape), strict=True)]
+    own = on_grid(draft, data.shape)
+    ratios = [new / old for new, old in zip(filled(size, own), own, strict=True)]
     mean = math.prod(ratios) ** (1 / data.dims)
     return voxel_zoom(draft) * {"letterbox": min(ratios), "cover": max(ratios)}.get(resize, mean)
 
@@ -155,18 +153,19 @@ def _detection(draft: Draft) -> None:
 
 def _volume(draft: Draft) -> None:
     data = draft.data
-    whole = [up(n, 8) for n in largest_of(draft)]
-    size = draft.get("data.size")
-    sides = [size] * 3 if isinstance(size, int) else size
-    cuts = sides is None or any(own < n for own, n in zip(sides, largest_of(draft), strict=True))
+    shape, size = on_grid(draft, data.shape), draft.get("data.size")
+    if draft.is_given("data.size"):
+        shape = filled(size, shape)
+    whole = [up(n, 8) for n in (shape if draft.is_given("data.size") else largest_of(draft))]
+    sides = [round(n) for n in filled(size, (0.0,) * 3)]
+    cuts = any(own < n for own, n in zip(sides, largest_of(draft), strict=True))
     if draft.get("data.patch") is None and not cuts and math.prod(sides) <= VOLUME:
-        draft.put("data.size", list(sides), "as the data set's file says: it cuts nothing off")
+        draft.put("data.size", sides, "as the data set's file says: it cuts nothing off")
         return
     if math.prod(whole) <= VOLUME:
         draft.put("data.size", whole, "95th percentile of the shapes: whole volumes are small enough")
         draft.put("data.patch", None, "whole volumes are trained on")
         return
-    shape = on_grid(draft, data.shape)
     patch = patch_of(shape, spacing_of(draft), BLOCK)
     draft.put("data.size", None, "volumes keep their own size")
     draft.put(

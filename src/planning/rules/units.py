@@ -21,9 +21,19 @@ def choose(draft: Draft) -> None:
 
 def spacing_of(draft: Draft) -> tuple[float, ...]:
     """Return the spacing of a training image, in the units of the files."""
-    given = draft.get("data.spacing") or [None] * draft.data.dims
-    pairs = zip(given, draft.data.spacing, strict=False)
-    return tuple(float(own if wanted is None else wanted) for wanted, own in pairs)
+    return filled(draft.get("data.spacing"), draft.data.spacing)
+
+
+def filled(given: float | Sequence[float | None] | None, own: Sequence[float]) -> tuple[float, ...]:
+    """Return a number for each axis: that which is given, of one for all or one for each, or its own.
+
+    Example:
+        >>> filled(64, (9, 9)), filled([64, None], (9, 9)), filled([64], (9, 9)), filled(None, (9, 9))
+        ((64, 64), (64, 9), (64, 9), (9, 9))
+    """
+    each = [given] * len(own) if given is None or isinstance(given, int | float) else list(given)
+    each += [None] * (len(own) - len(each))
+    return tuple(mine if wanted is None else wanted for wanted, mine in zip(each, own, strict=False))
 
 
 def on_grid(draft: Draft, shape: Sequence[float]) -> tuple[float, ...]:
