@@ -123,6 +123,7 @@ class Collector:
             boxes=(int(np.median(numbers)), int(max(numbers))),
             box_side=_rounded(np.percentile(sides, [10, 50, 90])) if sides else (),
             smallest=round(min((float(np.median(each)) for each in self.sides.values()), default=0.0), 2),
+            greatest=round(max((float(np.percentile(e, 90)) for e in self.sides.values()), default=0.0), 2),
             crowding=round(float(np.percentile(self.found["overlaps"] or [0.0], 99)), 3),
             image_classes=tuple(self.source.image_classes),
             has=tuple(sorted(self.has)),

@@ -40,6 +40,7 @@ class Fingerprint:
         boxes: Median and largest number of boxes in an image.
         box_side: 10th, 50th and 90th percentile of the geometric mean of a box's sides, in voxels.
         smallest: Median of these of the class of the smallest boxes.
+        greatest: 90th percentile of these of the class of the largest boxes, however rare it is.
         crowding: 99th percentile of the largest IoU of a box with another of its class.
         image_classes: Names of the classes of images.
         has: `label`, `boxes`, `target`, `class`, `mask`: what the cases have.
@@ -71,6 +72,7 @@ class Fingerprint:
     boxes: tuple[int, int] = (0, 0)
     box_side: Sides = ()
     smallest: float = 0.0
+    greatest: float = 0.0
     crowding: float = 0.0
     image_classes: tuple[str, ...] = ()
     has: tuple[str, ...] = ()

@@ -103,6 +103,7 @@ def test_boxes_by_number_side_class_and_overlap() -> None:
     assert found.boxes == (1, 3)
     assert found.box_side[1] == pytest.approx(10.0)
     assert found.smallest == pytest.approx(6.0)  # the root of 4 times 9
+    assert found.greatest == pytest.approx(10.0)
     assert np.allclose(overlaps(boxes), [1 / 3, 1 / 3, 0])
     assert found.crowding == pytest.approx(1 / 3, abs=0.01)
 

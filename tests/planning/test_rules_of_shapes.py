@@ -125,8 +125,9 @@ def test_small_objects_of_huge_pictures_are_cut_out_unless_others_are_large(draf
     cut = drafted("detection", **facts, box_side=(9.0, 12.0, 20.0)).words()
     assert (cut["data.size"], cut["data.patch"]) == (None, [512, 512])
     assert cut["model.generator.stride"] == 2
-    whole = drafted("detection", **facts, box_side=(9.0, 12.0, 900.0)).words()
+    whole = drafted("detection", **facts, box_side=(9.0, 12.0, 20.0), greatest=900.0).words()
     assert whole["data.size"] == [480, 640]
+    assert whole["model.generator.body.strides"] == [2, 2, 2]  # 140 cells of the smaller image
 
 
 def test_oblong_pictures_are_no_squares(drafted: Drafted) -> None:

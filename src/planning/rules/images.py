@@ -136,8 +136,7 @@ def _detection(draft: Draft) -> None:
     shape = on_grid(draft, data.shape)
     smallest = data.smallest * voxel_zoom(draft)
     scale = min(1.0, math.sqrt(DETECTED / math.prod(shape)))
-    largest = data.box_side[-1] if data.box_side else 0.0
-    if smallest * scale < TINY and scale < 1 and 0 < 2 * largest < TILE:
+    if smallest * scale < TINY and scale < 1 and 2 * data.greatest * voxel_zoom(draft) < TILE:
         why = f"boxes of the smallest class measure {smallest:.3g} pixels, too few to make images smaller"
         draft.put("data.size", None, why)
         draft.put("data.patch", _cut(shape, TILE, STEP), "images are too large to train on whole")

@@ -100,7 +100,7 @@ def _dynunet(draft: Draft, steps: list[list[int]]) -> bool:
 def _centernet(draft: Draft) -> None:
     data = draft.data
     scale = zoom_of(draft)
-    small, large = data.smallest * scale, data.box_side[2] * scale if data.box_side else 0.0
+    small, large = data.smallest * scale, data.greatest * scale
     if not small:
         return
     stride = 1 if small < SMALL else 2 if small < MEDIUM else 4
