@@ -29,7 +29,8 @@ class Collector:
         self.turning = Preparation(source.spatial_dims, orientation=preparation.orientation)
         self.shapes: list[Sides] = []
         self.spacings: list[Sides] = []
-        self.intensities = Intensities()
+        told = (getattr(source, "modalities", ()), getattr(source, "target_modality", None))
+        self.intensities = Intensities(told[0], told[1] if isinstance(told[1], str) else "")
         self.found: dict[str, list[Any]] = defaultdict(list)
         self.voxels: dict[int, int] = defaultdict(int)
         self.holding: dict[int, int] = defaultdict(int)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,15 @@ GREY = 2.0
 
 
 class Intensities:
-    """Intensities of cases, one after the other."""
+    """Intensities of cases, one after the other.
 
-    def __init__(self) -> None:
+    Args:
+        known: What the data set says of each channel of its images, in DICOM's words; values tell the others.
+        target: The same of its targets; empty if it says nothing.
+    """
+
+    def __init__(self, known: Sequence[str] = (), target: str = "") -> None:
+        self.known, self.target = known, target
         self.signs: list[tuple[str, ...]] = []
         self.targets: list[str] = []
         self.coloured = 0
@@ -37,12 +44,13 @@ class Intensities:
         """
         rng = np.random.default_rng(seed)
         if "target" in case:
-            self.targets.append(modality(case["target"]))
+            self.targets.append(modality(case["target"], self.target))
             self._keep("target", case["target"][0].reshape(-1), rng)
         if "image" not in case:
             return
         image = case["image"]
-        signs = tuple(modality(channel) for channel in image)
+        known = [*self.known, *[""] * (len(image) - len(self.known))]
+        signs = tuple(modality(channel, word) for channel, word in zip(image, known, strict=True))
         self.signs.append(signs)
         self.coloured += _is_coloured(image)
         first = image[signs.index("ct") if "ct" in signs else 0]
@@ -72,18 +80,21 @@ class Intensities:
             self.values[name].append(rng.choice(values, min(VALUES, values.size)).astype(np.float64))
 
 
-def modality(image: np.ndarray) -> str:
-    """Tell a CT by its air, and pictures by their 8 bits.
+def modality(image: np.ndarray, known: str = "") -> str:
+    """Tell a CT by what is known of it, else by its air, and pictures by their 8 bits.
 
     Args:
         image: One channel or several.
+        known: Its modality in DICOM's words, if that is known.
 
     Returns:
         `ct`, `picture` or `other`.
     """
+    if known.upper() == "CT":
+        return "ct"
     if image.dtype == np.uint8 or (image.min() >= 0 and image.max() <= 255 and (image % 1 == 0).all()):
         return "picture"
-    return "ct" if image.min() <= HU_AIR and image.max() > 0 else "other"
+    return "ct" if not known and image.min() <= HU_AIR and image.max() > 0 else "other"
 
 
 def _usual(signs: list[str]) -> str:

@@ -43,7 +43,8 @@ def surveyed(data: DataModule, remember: bool = True) -> Fingerprint:
     """
     records = data.splitting(data.source.records())
     content = content_hash(data.source, records)
-    seen = (data.source.spatial_dims, data.channels, data.preparation.orientation)
+    told = [getattr(data.source, name, None) for name in ("modalities", "target_modality")]
+    seen = (data.source.spatial_dims, data.channels, data.preparation.orientation, told)
     names = [
         tuple(each) for each in (data.source.classes, data.source.box_classes, data.source.image_classes)
     ]

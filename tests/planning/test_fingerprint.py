@@ -209,6 +209,21 @@ def test_channels_have_a_modality_each() -> None:
     assert (of_cases(3, [pet | {"target": ct["image"]}]).target_modality) == "ct"
 
 
+@pytest.mark.parametrize(
+    ("known", "low", "kind"),
+    [("MR", -2000.0, "other"), ("CT", -160.0, "ct"), ("", -2000.0, "ct"), ("", -160.0, "other")],
+    ids=["MR with padding", "CT that was cut", "air", "no air"],
+)
+def test_what_headers_say_goes_before_what_values_look_like(known: str, low: float, kind: str) -> None:
+    case = volume((8, 8, 8), (1, 1, 1), low)
+    source = Planted(3, [case])
+    source.modalities, source.target_modality = (known,), known  # type: ignore[attr-defined]
+    collector = Collector(source, Preparation(3))
+    collector.add(source.records()[0], case | {"target": case["image"]})
+    found = collector.fingerprint(source.records(), "")
+    assert (found.modality, found.target_modality) == (kind, kind)
+
+
 def test_grey_that_was_saved_as_colours_is_no_colour() -> None:
     grey = np.random.default_rng(0).integers(0, 255, (1, 16, 16)).astype(np.uint8)
     shared = {"affine": np.eye(4), "spacing": np.ones(2)}
