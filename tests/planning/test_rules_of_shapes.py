@@ -11,6 +11,7 @@ import torch
 from monai.transforms import RandAffined
 
 from ganatomy.config.compose import composed
+from ganatomy.config.plans.reading import words_of
 from ganatomy.data.regrid import Grid
 from ganatomy.data.transforms.intensity import units
 from ganatomy.data.transforms.prepare import Preparation
@@ -246,3 +247,14 @@ def test_deep_nets_learn_at_half_the_rate(strides: list[Any], rate: float, chose
     draft = Draft(made_up(3), {"model": model, "trainer": {}}, (), "segmentation")
     rules.schedule.choose(draft)
     assert draft.words().get("model.optimizer.generator.lr") == chosen
+
+
+def test_a_translators_own_network_keeps_its_width_and_its_kind(drafted: Drafted) -> None:
+    """Deep supervision is of segmentation, and this model has no group of generators to choose from."""
+    flat = {"shape": (256.0, 256.0, 14.0), "spacing": (0.7, 0.7, 5.0), "has": ("target",)}
+    words = ["data.target=x", "model=translation_nnsyn"]
+    draft = drafted("translation", *words, dims=3, **flat)
+    assert "model/generator" not in draft.words()
+    assert draft.get("model.generator.channels")[0] == 32
+    own = [word for key, value in draft.words().items() for word in words_of(key, value)]
+    composed([*own, "task=translation", "data=folder", "data.spatial_dims=3", *words], check=True)

@@ -67,10 +67,11 @@ def _unet(draft: Draft) -> None:
     shape, spacing = shape_of(draft), spacing_of(draft)
     steps = strides(shape, spacing)
     even = [step for step in steps if len(set(step)) == 1]
-    if len(even) < 2 < len(steps) and _dynunet(draft, steps):
+    if draft.task == "segmentation" and len(even) < 2 < len(steps) and _dynunet(draft, steps):
         return
     steps = even or [[2] * len(shape)]
-    channels = [min(WIDEST, FIRST * 2**level) for level in range(len(steps) + 1)]
+    first = (draft.get("model.generator.channels") or [FIRST])[0]
+    channels = [min(max(WIDEST, first), first * 2**level) for level in range(len(steps) + 1)]
     bottom = [n // math.prod(step[axis] for step in steps) for axis, n in enumerate(shape)]
     why = f"{len(steps)} halvings leave {'x'.join(map(str, bottom))} of {'x'.join(map(str, shape))}"
     draft.put("model.generator.strides", [step[0] for step in steps], why)
