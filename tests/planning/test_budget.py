@@ -81,12 +81,14 @@ def test_a_time_that_is_too_short_is_refused_with_one_that_is_not() -> None:
 
 def test_a_patch_of_few_slices_does_not_grow_where_memory_shrinks_it() -> None:
     plan = draft(memory=1.5, data={"batch_size": 2, "patch": [96, 96, 16], "size": None})
+    plan.data = made_up(3)
     budget.shrink(plan, FOUND)  # 0.775 of 1.5 GB above an idle process: 0.80 of each side
     assert plan.get("data.patch") == [72, 72, 16]
 
 
 def test_a_little_too_much_is_shrunk_and_not_refused() -> None:
     plan = draft(memory=2.3, data={"batch_size": 2, "patch": [80, 80, 32], "size": None})
+    plan.data = made_up(3)
     assert budget.too_much(plan, FOUND)  # 2.0 of 1.955 GB
     budget.shrink(plan, FOUND)
     assert plan.get("data.patch") == [72, 72, 32]
