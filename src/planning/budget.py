@@ -30,25 +30,26 @@ IDLE = 0.5 * GB
 
 
 def choose_steps(draft: Draft, found: Measured) -> None:
-    """Choose the number of steps and of validations.
+    """Choose the number of steps and of validations; steps that the user set are not asked whether they fit.
 
     Raises:
         UserError: The time is too short for any training.
     """
     every = draft.get("callbacks.checkpoint_every", 100)
     time = USED * draft.steps_for
-    free = time - found.fixed
     count = max(FEWEST, min(VALIDATIONS, int(DEAR * time / max(found.validation, 1e-9))))
-    left = free - count * found.validation
-    steps = int(left / (found.step + found.checkpoint / every))
-    if steps < LEAST:
+    cost = found.step + found.checkpoint / every
+    if time - found.fixed - count * found.validation < LEAST * cost:
+        count = FEWEST
+    steps = int((time - found.fixed - count * found.validation) / cost)
+    if steps < LEAST and not draft.is_given("trainer.max_steps"):
         need = (found.seconds(LEAST, FEWEST, every)) / USED / 60
         raise UserError(
             f"plan_minutes: {draft.steps_for / 60:.3g} minutes leave no {LEAST} steps here, as reading, "
             f"validation and test take {found.fixed + FEWEST * found.validation:.0f} s; "
             f"give at least {math.ceil(need * 10) / 10:g}"
         )
-    steps = _round(steps)
+    steps = _round(max(steps, LEAST))
     draft.put("trainer.max_steps", steps, f"{draft.steps_for / 60:.3g} min at {found.step:.3g} s a step")
     steps = draft.get("trainer.max_steps")
     why = f"{count} validations of {found.validation:.2g} s each"
@@ -92,10 +93,10 @@ def shrink(draft: Draft, found: Measured) -> None:
     if batch > least and rows < batch:
         draft.again("data.batch_size", max(least, rows), more)
         wanted *= batch / draft.get("data.batch_size")
-    if wanted < 0.95:
+    if wanted < 0.95 or draft.words() == before:
         shape = shape_of(draft)
         factor = wanted ** (1 / len(shape))
-        sides = [max(SMALLEST, int(n * factor) // 8 * 8) for n in shape]
+        sides = [min(n, max(SMALLEST, int(n * factor) // 8 * 8)) for n in shape]
         whole = draft.get("data.patch") is None and draft.get("data.size") is not None
         cut = draft.is_given("data.size") and draft.task in PATCHED
         key = "data.size" if whole and not cut else "data.patch"

@@ -13,11 +13,7 @@ from ganatomy.data.records import IGNORED, Case, Record, Source, picture
 from ganatomy.data.transforms.boxes import usable_boxes
 from ganatomy.data.transforms.prepare import Preparation, grid_of
 from ganatomy.planning.fingerprint import Fingerprint, Sides
-
-VALUES = 2000
-"""Foreground intensities that are kept of a case."""
-HU_AIR = -500.0
-"""An image with values below this is a CT, unless it has no values above 0."""
+from ganatomy.planning.intensities import Intensities
 
 
 class Collector:
@@ -33,7 +29,8 @@ class Collector:
         self.turning = Preparation(source.spatial_dims, orientation=preparation.orientation)
         self.shapes: list[Sides] = []
         self.spacings: list[Sides] = []
-        self.signs: list[str] = []
+        told = (getattr(source, "modalities", ()), getattr(source, "target_modality", None))
+        self.intensities = Intensities(told[0], told[1] if isinstance(told[1], str) else "")
         self.found: dict[str, list[Any]] = defaultdict(list)
         self.voxels: dict[int, int] = defaultdict(int)
         self.holding: dict[int, int] = defaultdict(int)
@@ -53,27 +50,32 @@ class Collector:
         self.sliced |= len(grid.shape) > kept
         self.shapes.append(tuple(float(n) for n in grid.shape[:kept]))
         self.spacings.append(tuple(float(s) for s in np.asarray(grid.spacing)[:kept]))
-        image = picture(case)
-        self.signs.append(_modality(image))
-        rng = np.random.default_rng(self.read)
-        marked = case["label"][0] > 0 if "label" in case else None
-        values = image[0][marked] if marked is not None and marked.any() else image[0].reshape(-1)
-        self.found["values"].append(rng.choice(values, min(VALUES, values.size)).astype(np.float64))
-        if "label" in case:
-            self._label(case["label"][0], case.get("mask"))
+        boxes = np.zeros((0, 2 * len(grid.shape)))
         if "boxes" in case:
-            boxes, usable = usable_boxes(case["boxes"], image.shape[1:])
-            self._boxes(boxes[usable], case["classes"][usable])
+            boxes, usable = usable_boxes(case["boxes"], picture(case).shape[1:])
+            boxes = boxes[usable]
+            self._boxes(boxes, case["classes"][usable])
+        self.intensities.add(case, boxes, self.read)
+        if "label" in case:
+            way = np.abs(np.linalg.inv(case["affine"]) @ grid.affine)
+            seen = [int(way[: len(grid.shape), axis].argmax()) for axis in range(kept)]
+            self._label(case["label"][0], case.get("mask"), seen)
 
-    def _label(self, label: np.ndarray, mask: np.ndarray | None) -> None:
-        """Count the voxels that losses count: none with the ignore label or outside of the mask."""
+    def _label(self, label: np.ndarray, mask: np.ndarray | None, seen: Sequence[int]) -> None:
+        """Count the voxels that losses count: none with the ignore label or outside of the mask.
+
+        Args:
+            label: Label map.
+            mask: Region of losses.
+            seen: Its axes that the network sees.
+        """
         for value, number in counts(label if mask is None else label[mask[0]]).items():
             if value == IGNORED:
                 continue
             self.voxels[value] += number
             self.holding[value] += 1
             if value > 0:
-                self.thickness[value].append(thickness(label == value))
+                self.thickness[value].append(thickness(label == value, seen))
 
     def _boxes(self, boxes: np.ndarray, classes: np.ndarray) -> None:
         self.found["numbers"].append(len(boxes))
@@ -98,7 +100,6 @@ class Collector:
         total = max(sum(self.voxels.values()), 1)
         of_class = list(enumerate(names))
         aspects = np.percentile(shapes[:, 0] / shapes[:, -1], [5, 95])
-        signs = [sign for sign in ("ct", "picture") if self.signs.count(sign) > 0.9 * len(self.signs)]
         numbers, sides = self.found["numbers"] or [0], self.found["sides"]
         splits = [str(record.split) for record in records]
         return Fingerprint(
@@ -111,8 +112,7 @@ class Collector:
             finest=_rounded(np.percentile(spacings, 10, axis=0)),
             aspects=round(float(aspects[1] / aspects[0]), 3),
             uneven=round(float((spacings.max(0) / spacings.min(0)).max()), 3),
-            modality=signs[0] if signs else "other",
-            window=_rounded(np.percentile(np.concatenate(self.found["values"]), [0.5, 99.5])),
+            **self.intensities.facts(),
             sliced=self.sliced,
             classes=names,
             voxels={name: self.voxels[value] / total for value, name in of_class if self.voxels},
@@ -124,6 +124,7 @@ class Collector:
             boxes=(int(np.median(numbers)), int(max(numbers))),
             box_side=_rounded(np.percentile(sides, [10, 50, 90])) if sides else (),
             smallest=round(min((float(np.median(each)) for each in self.sides.values()), default=0.0), 2),
+            greatest=round(max((float(np.percentile(e, 90)) for e in self.sides.values()), default=0.0), 2),
             crowding=round(float(np.percentile(self.found["overlaps"] or [0.0], 99)), 3),
             image_classes=tuple(self.source.image_classes),
             has=tuple(sorted(self.has)),
@@ -131,10 +132,14 @@ class Collector:
         )
 
 
-def thickness(marked: np.ndarray) -> float:
+def thickness(marked: np.ndarray, axes: Sequence[int] | None = None) -> float:
     """Return the mean thickness of the marked structures in voxels, 2 V / S; 0 for none.
 
     A plate or a line of width w has w; a disc of diameter d about 0.39 d.
+
+    Args:
+        marked: Which voxels are marked.
+        axes: Axes whose faces count: those of a slice; None: all.
 
     Example:
         >>> line = np.zeros((100, 40), bool)
@@ -146,7 +151,8 @@ def thickness(marked: np.ndarray) -> float:
     if not volume:
         return 0.0
     padded = np.pad(marked, 1)
-    faces = sum(int(np.count_nonzero(np.diff(padded.astype(np.int8), axis=a))) for a in range(marked.ndim))
+    axes = range(marked.ndim) if axes is None else axes
+    faces = sum(int(np.count_nonzero(np.diff(padded.astype(np.int8), axis=a))) for a in axes)
     return 2.0 * volume / faces
 
 
@@ -166,13 +172,6 @@ def overlaps(boxes: np.ndarray) -> np.ndarray:
     iou = common / np.maximum(size[:, None] + size[None] - common, 1e-9)
     np.fill_diagonal(iou, 0.0)
     return np.asarray(iou.max(1))
-
-
-def _modality(image: np.ndarray) -> str:
-    """Tell a CT by its air, and pictures by their 8 bits."""
-    if image.dtype == np.uint8 or (image.min() >= 0 and image.max() <= 255 and (image % 1 == 0).all()):
-        return "picture"
-    return "ct" if image.min() <= HU_AIR and image.max() > 0 else "other"
 
 
 def _rounded(values: np.ndarray) -> Sides:

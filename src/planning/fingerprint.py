@@ -23,18 +23,24 @@ class Fingerprint:
         spacing: Median spacing in mm, or in pixels.
         finest: 10th percentile of the spacings, axis by axis.
         uneven: Largest spacing of a case over the smallest, of the axis where they differ most.
-        modality: `ct`, `picture` (8 bits) or `other`.
-        window: 0.5th and 99.5th percentile of the intensities in labelled voxels, or of all without labels.
+        modality: `ct`, `picture` (8 bits) or `other`, of all channels.
+        mixed: Modality of each channel where some are a CT and others are not; else empty.
+        coloured: Three channels that are not the same grey.
+        window: 0.5th and 99.5th percentile of intensities, of the channels that are a CT if some are.
+        window_of: Where these were taken: `labels`, in `boxes`, or in `all` voxels.
+        target_modality: Modality of the targets; empty without any.
+        target_window: Percentiles of their intensities, of all voxels.
         sliced: Volumes that a network of two dimensions sees slice by slice.
         classes: Names of the values of `label`, background first.
         voxels: Class to its fraction of the voxels that count: not ignored, and within the mask.
         holds: Class to the fraction of the training cases that hold it.
         thickness: Class to the median of the mean thickness of its structures in voxels (2 V / S, with the
-            faces S of the V voxels).
+            faces S of the V voxels; within slices where the network sees slices).
         box_classes: Names of the classes of boxes.
         boxes: Median and largest number of boxes in an image.
         box_side: 10th, 50th and 90th percentile of the geometric mean of a box's sides, in voxels.
         smallest: Median of these of the class of the smallest boxes.
+        greatest: 90th percentile of these of the class of the largest boxes, however rare it is.
         crowding: 99th percentile of the largest IoU of a box with another of its class.
         image_classes: Names of the classes of images.
         has: `label`, `boxes`, `target`, `class`, `mask`: what the cases have.
@@ -51,7 +57,12 @@ class Fingerprint:
     aspects: float = 1.0
     uneven: float = 1.0
     modality: str = "other"
+    mixed: tuple[str, ...] = ()
+    coloured: bool = False
     window: Sides = (0.0, 1.0)
+    window_of: str = "all"
+    target_modality: str = ""
+    target_window: Sides = (0.0, 1.0)
     sliced: bool = False
     classes: tuple[str, ...] = ()
     voxels: dict[str, float] = field(default_factory=dict)
@@ -61,6 +72,7 @@ class Fingerprint:
     boxes: tuple[int, int] = (0, 0)
     box_side: Sides = ()
     smallest: float = 0.0
+    greatest: float = 0.0
     crowding: float = 0.0
     image_classes: tuple[str, ...] = ()
     has: tuple[str, ...] = ()

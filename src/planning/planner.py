@@ -111,9 +111,15 @@ def suited_task(data: DataModule) -> str:
     """Return the task that a data set has answers for: its boxes, labels or targets.
 
     Raises:
-        UserError: It has none of these, or labels and targets.
+        UserError: It has none of these, labels that mark nothing to learn, or labels and targets.
     """
-    has = surveyed(data).has
+    facts = surveyed(data)
+    has, wanted = facts.has, facts.classes[1:]
+    if not {"boxes", "target"} & {*has} and "label" in has and not any(map(facts.voxels.get, wanted)):
+        raise UserError(
+            f"task: no training image shows any {' or '.join(wanted)}; choose task=anomaly, which learns "
+            "from healthy images, or another split"
+        )
     found = [name for name, need in (("segmentation", "label"), ("enhancement", "target")) if need in has]
     if "boxes" in has and "label" not in has:
         found.insert(0, "detection")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MOST = 400
 """Training cases that are read of larger data sets."""
-FORMAT = 2
+FORMAT = 3
 """Part of the name of a remembered fingerprint: increase it when facts are found differently."""
 
 
@@ -43,10 +43,13 @@ def surveyed(data: DataModule, remember: bool = True) -> Fingerprint:
     """
     records = data.splitting(data.source.records())
     content = content_hash(data.source, records)
-    settings = repr((FORMAT, content, [r.split for r in records], data.preparation.orientation, MOST))
-    name = hashlib.sha256(f"{settings} {tuple(data.source.classes)} {data.channels}".encode()).hexdigest()[
-        :32
+    told = [getattr(data.source, name, None) for name in ("modalities", "target_modality")]
+    seen = (data.source.spatial_dims, data.channels, data.preparation.orientation, told)
+    names = [
+        tuple(each) for each in (data.source.classes, data.source.box_classes, data.source.image_classes)
     ]
+    settings = repr((FORMAT, content, [r.split for r in records], MOST, seen, names))
+    name = hashlib.sha256(settings.encode(errors="surrogateescape")).hexdigest()[:32]
     path = data.folder / "plans" / f"{name}.json"
     if remember and (known := _read(path)) is not None:
         return known

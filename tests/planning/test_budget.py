@@ -56,12 +56,42 @@ def test_the_estimate_is_of_the_users_own_steps() -> None:
     assert budget.estimate(plan, FOUND)[0] == pytest.approx((60 + 600 * 0.11 + 5 * 4) / 60)
 
 
+def test_a_short_time_has_fewer_validations_before_it_is_refused() -> None:
+    found = replace(FOUND, validation=2.0)  # 60 s, 2 of 2 s, and 20 steps of 0.11 s: 66.2 s
+    plan = draft(minutes=66.5 / 0.95 / 60)
+    budget.choose_steps(plan, found)
+    assert plan.get("trainer.max_steps") == 22
+    assert plan.get("trainer.val_every") == 11
+
+
+def test_steps_that_the_user_set_are_not_refused_for_the_time() -> None:
+    plan = draft(minutes=0.5)
+    plan.given = ("trainer.max_steps",)
+    budget.choose_steps(plan, FOUND)
+    assert plan.get("trainer.max_steps") == 600
+
+
 def test_a_time_that_is_too_short_is_refused_with_one_that_is_not() -> None:
     with pytest.raises(
         UserError, match=r"plan_minutes: 1 minutes leave no 20 steps .*give at least (1\.3|1\.4)"
     ):
         budget.choose_steps(draft(minutes=1.0), FOUND)
     budget.choose_steps(draft(minutes=1.4), FOUND)
+
+
+def test_a_patch_of_few_slices_does_not_grow_where_memory_shrinks_it() -> None:
+    plan = draft(memory=1.5, data={"batch_size": 2, "patch": [96, 96, 16], "size": None})
+    plan.data = made_up(3)
+    budget.shrink(plan, FOUND)  # 0.775 of 1.5 GB above an idle process: 0.80 of each side
+    assert plan.get("data.patch") == [72, 72, 16]
+
+
+def test_a_little_too_much_is_shrunk_and_not_refused() -> None:
+    plan = draft(memory=2.3, data={"batch_size": 2, "patch": [80, 80, 32], "size": None})
+    plan.data = made_up(3)
+    assert budget.too_much(plan, FOUND)  # 2.0 of 1.955 GB
+    budget.shrink(plan, FOUND)
+    assert plan.get("data.patch") == [72, 72, 32]
 
 
 def test_memory_takes_from_the_batch_and_then_from_the_patch() -> None:

@@ -103,6 +103,7 @@ def test_boxes_by_number_side_class_and_overlap() -> None:
     assert found.boxes == (1, 3)
     assert found.box_side[1] == pytest.approx(10.0)
     assert found.smallest == pytest.approx(6.0)  # the root of 4 times 9
+    assert found.greatest == pytest.approx(10.0)
     assert np.allclose(overlaps(boxes), [1 / 3, 1 / 3, 0])
     assert found.crowding == pytest.approx(1 / 3, abs=0.01)
 
@@ -147,6 +148,15 @@ def test_a_data_set_is_read_once_while_its_content_stays(data: Any) -> None:
     assert source.loaded
 
 
+def test_slices_and_volumes_of_the_same_files_are_remembered_apart(tmp_path: Path) -> None:
+    found = []
+    for dims in (3, 2):
+        source = Planted(dims, [volume((8, 8, 4), (1, 1, 1)) for _ in range(6)], split=None)
+        found.append(survey.surveyed(DataModule(source, batch_size=1, cache_dir=str(tmp_path))))
+    assert [len(each.shape) for each in found] == [3, 2]
+    assert [each.sliced for each in found] == [False, True]
+
+
 def test_of_many_cases_some_are_read_and_always_the_same(data: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(survey, "MOST", 3)
     names = []
@@ -171,3 +181,60 @@ def test_boxes_that_no_run_can_use_do_not_count() -> None:
     cases = [case | {"boxes": boxes, "classes": np.array([0, 1, 1, 0, 0])}]
     found = of_cases(2, cases, box_classes=("a", "b"))
     assert found.boxes == (2, 2) and found.smallest == 10.0 and found.crowding == 0.0
+
+
+def test_the_window_is_of_what_is_labelled_or_boxed() -> None:
+    image = np.full((1, 20, 20, 20), -1000.0)
+    image[0, 5:10, 5:10, 5:10], image[0, 0, 0, 0] = 40.0, 900.0
+    shared = {"image": image, "affine": np.eye(4), "spacing": np.ones(3)}
+    box = {"boxes": np.array([[5.0, 5, 5, 10, 10, 10]]), "classes": np.array([0])}
+    nothing = {"boxes": np.zeros((0, 6)), "classes": np.zeros(0, int)}
+    found = of_cases(3, [shared | box, shared | nothing], box_classes=("nodule",))
+    assert (found.window, found.window_of) == ((40.0, 40.0), "boxes")  # a case without one has no share
+    label = np.zeros((1, 20, 20, 20), np.uint8)
+    label[0, 5:10, 5:10, 5:10] = 1
+    found = of_cases(3, [shared | {"label": label}], classes=("background", "organ"))
+    assert (found.window, found.window_of) == ((40.0, 40.0), "labels")
+    found = of_cases(3, [shared])
+    assert (found.window, found.window_of) == ((-1000.0, 40.0), "all")  # 125 of 8000 voxels
+
+
+def test_channels_have_a_modality_each() -> None:
+    ct, pet = volume((8, 8, 8), (1, 1, 1), -1000.0), volume((8, 8, 8), (1, 1, 1), 0.0)
+    both = ct | {"image": np.concatenate([pet["image"], ct["image"]])}
+    found = of_cases(3, [both])
+    assert (found.modality, found.mixed) == ("other", ("other", "ct"))
+    assert found.window == of_cases(3, [ct]).window
+    assert of_cases(3, [ct]).mixed == of_cases(3, [pet]).mixed == ()
+    assert (of_cases(3, [pet | {"target": ct["image"]}]).target_modality) == "ct"
+
+
+@pytest.mark.parametrize(
+    ("known", "low", "kind"),
+    [("MR", -2000.0, "other"), ("CT", -160.0, "ct"), ("", -2000.0, "ct"), ("", -160.0, "other")],
+    ids=["MR with padding", "CT that was cut", "air", "no air"],
+)
+def test_what_headers_say_goes_before_what_values_look_like(known: str, low: float, kind: str) -> None:
+    case = volume((8, 8, 8), (1, 1, 1), low)
+    source = Planted(3, [case])
+    source.modalities, source.target_modality = (known,), known  # type: ignore[attr-defined]
+    collector = Collector(source, Preparation(3))
+    collector.add(source.records()[0], case | {"target": case["image"]})
+    found = collector.fingerprint(source.records(), "")
+    assert (found.modality, found.target_modality) == (kind, kind)
+
+
+def test_grey_that_was_saved_as_colours_is_no_colour() -> None:
+    grey = np.random.default_rng(0).integers(0, 255, (1, 16, 16)).astype(np.uint8)
+    shared = {"affine": np.eye(4), "spacing": np.ones(2)}
+    assert not of_cases(2, [shared | {"image": np.repeat(grey, 3, 0)}]).coloured
+    assert of_cases(2, [shared | {"image": np.concatenate([grey, grey, 255 - grey])}]).coloured
+
+
+def test_the_thickness_that_a_network_of_slices_sees() -> None:
+    label = np.zeros((1, 40, 40, 5), np.uint8)
+    label[0, :, 10:14, 2] = 1  # 4 wide in a slice, 1 thick across slices
+    case = {"image": label + 0.5, "label": label, "affine": np.diag([0.5, 0.5, 8, 1]), "spacing": np.ones(3)}
+    found = {dims: of_cases(dims, [case], classes=("background", "plate")) for dims in (2, 3)}
+    assert found[2].thickness["plate"] == pytest.approx(2 * 160 / 88, abs=0.01)
+    assert found[3].thickness["plate"] == pytest.approx(2 * 160 / (88 + 320), abs=0.01)

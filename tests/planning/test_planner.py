@@ -45,6 +45,12 @@ def test_data_of_no_or_several_tasks_ask_for_one(tmp_path: Path, arrays: Any) ->
         suited_task(data(tmp_path, **arrays))
 
 
+def test_labels_that_mark_nothing_in_training_suit_no_segmentation(tmp_path: Path) -> None:
+    healthy = {"label": np.zeros((1, 8, 8), np.uint8), "class": np.array(0)}
+    with pytest.raises(UserError, match="no training image shows any organ; choose task=anomaly, which"):
+        suited_task(data(tmp_path, **healthy))
+
+
 def test_the_name_of_a_task() -> None:
     assert task_of({"task": {"_target_": "ganatomy.tasks.detection.DetectionTask"}}) == "detection"
     assert task_of({"task": {"_target_": "mylab.tasks.Mine"}}) == "Mine"

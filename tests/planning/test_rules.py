@@ -14,8 +14,9 @@ from ganatomy.config.compose import composed
 from ganatomy.planning import rules
 from ganatomy.planning.draft import Draft
 from ganatomy.planning.rules import augmentation
-from ganatomy.planning.rules.images import patch_of, shape_of, target_spacing
+from ganatomy.planning.rules.images import patch_of, shape_of
 from ganatomy.planning.rules.networks import strides
+from ganatomy.planning.rules.units import target_spacing
 from tests.planning.planted import made_up
 
 Drafted = Callable[..., Draft]
@@ -43,9 +44,16 @@ def drafted() -> Drafted:
 
 def test_the_coarse_axis_of_anisotropic_volumes_takes_the_finest_tenth() -> None:
     """nnU-Net's rule: above 3 to 1, the 10th percentile on that axis, no finer than the others."""
-    assert target_spacing((0.8, 0.8, 5.0), (0.7, 0.7, 2.5)) == [0.8, 0.8, 2.5]
-    assert target_spacing((0.8, 0.8, 5.0), (0.7, 0.7, 0.5)) == [0.8, 0.8, 0.8]
-    assert target_spacing((0.8, 0.8, 2.0), (0.7, 0.7, 1.0)) == [0.8, 0.8, 2.0]
+    shape = (512, 512, 90)
+    assert target_spacing((0.8, 0.8, 5.0), (0.7, 0.7, 2.5), shape) == [0.8, 0.8, 2.5]
+    assert target_spacing((0.8, 0.8, 5.0), (0.7, 0.7, 0.5), shape) == [0.8, 0.8, 0.8]
+    assert target_spacing((0.8, 0.8, 2.0), (0.7, 0.7, 1.0), shape) == [0.8, 0.8, 2.0]
+    assert target_spacing((0.8, 2.0, 5.0), (0.7, 0.7, 2.5), shape) == [0.8, 2.0, 5.0]  # 2.5 times the next
+    assert target_spacing((0.8, 0.8, 5.0), (0.7, 0.7, 2.5), (256, 256, 100)) == [
+        0.8,
+        0.8,
+        5.0,
+    ]  # enough voxels
 
 
 def test_strides_halve_fine_axes_first() -> None:
@@ -144,7 +152,8 @@ def test_flips_by_anatomy() -> None:
     def axes(**facts: Any) -> list[int]:
         return augmentation.flips(Draft(made_up(**facts), {}, (), "segmentation"))[0]
 
-    assert axes(channels=3, modality="picture") == [0, 1]
+    assert axes(channels=3, coloured=True, modality="picture") == [0, 1]
+    assert axes(channels=3, modality="picture") == [1]  # an ultrasound that was saved as colours
     assert axes(modality="picture") == [1]
     assert axes(dims=3) == [1]
     assert axes(classes=("background", "left_lung", "right_lung")) == []

@@ -92,10 +92,17 @@ def test_without_anything_to_learn_nothing_is_trained(train: Any, words: list[st
         train(words, (), (1,), (1,))
 
 
+@pytest.mark.parametrize("words", [SEGMENTS, BOXES])
+def test_a_class_of_no_training_image_is_said(train: Any, words: list[str], capsys: Any) -> None:
+    train(words, (1,), (1, 2), (1, 2))
+    assert "data: no training image holds any lesion: it cannot be learned" in capsys.readouterr().err
+
+
 def test_a_defined_score_is_nothing_to_talk_about(train: Any, capsys: Any) -> None:
     run = train(SEGMENTS, (1, 2), (1, 2), (1, 2))
     printed = capsys.readouterr()
     assert "undefined" not in printed.err + printed.out and "tells nothing" not in printed.err
+    assert "cannot be learned" not in printed.err
     assert json.loads((run / "status.json").read_text())["why"] == "4 steps"
 
 

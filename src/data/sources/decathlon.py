@@ -82,6 +82,11 @@ class Decathlon(ListedFiles):
             )
         return {"image": image, "target": target}
 
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Return `CT` for each channel of that name, as nnU-Net reads dataset.json; else nothing is known."""
+        return tuple("CT" if self.names[n].upper() == "CT" else "" for n in self.take["image"])
+
     def records(self) -> list[Record]:
         self.files = {
             path.relative_to(self.folder).as_posix()

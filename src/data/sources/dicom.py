@@ -88,6 +88,12 @@ class Dicom(Files):
         self._turn = Pseudonyms(sha256(everything.encode()).hexdigest())
         return sorted(kept, key=lambda one: (self._turn("patient", one.owner), self._turn("series", one.uid)))
 
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Return the modality of each channel, in DICOM's words; empty if images differ."""
+        found = sorted({one.modality for one in self.kept})
+        return tuple(found * self.channels) if len(found) == 1 else ()
+
     @cached_property
     def alone(self) -> list[Series]:
         """Return the series that become cases of the target side alone, where sides need not match."""

@@ -1,4 +1,4 @@
-"""Spacing, intensity, size and patch of the images that the network sees, and the batch."""
+"""Size and patch of the images that the network sees, and the batch."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import math
 from collections.abc import Sequence
 
 from ganatomy.planning.draft import Draft
+from ganatomy.planning.rules.units import filled, largest_of, on_grid, sides_in_words, spacing_of, voxel_zoom
 
-ANISOTROPIC = 3.0
-"""Ratio of spacings above which the coarse axis keeps a finer spacing (nnU-Net, Isensee et al. 2021)."""
-UNEVEN = 1.05
-"""Ratio of the spacings of two cases above which all are resampled to one."""
 SIDE, THICK = 128, 4.0
 """Smallest side of a picture, and the thickness of the thinnest class in its pixels that it shall keep."""
 WHOLE = 384
 """Largest side of pictures that are trained on whole in segmentation."""
+OBLONG, STRETCHED = 1.5, 2.0
+"""Aspect ratio above which pictures are not trained on as squares, and the most that ratios may differ where
+each picture is stretched to one shape."""
 DETECTED = 480 * 640
 """Pixels of the largest pictures that objects are detected in whole."""
+TINY, TILE = 4.0, 512
+"""Side of boxes that a smaller picture must keep, and that of the patches which are cut where it cannot."""
 VOLUME, BLOCK = 200_000, 64**3
 """Voxels of the largest volume that is trained on whole, and of a patch of a larger one."""
 STEP = 16
@@ -24,9 +26,7 @@ STEP = 16
 
 
 def choose(draft: Draft) -> None:
-    """Choose spacing, intensity, size, patch and batch."""
-    _spacing(draft)
-    _intensity(draft)
+    """Choose size, patch and batch."""
     if not draft.has("data.root"):
         pass  # virtual images are made in the size that is asked for
     elif draft.task in ("enhancement", "translation"):
@@ -42,33 +42,24 @@ def choose(draft: Draft) -> None:
 
 def shape_of(draft: Draft) -> tuple[int, ...]:
     """Return the shape of a training image: the patch, the size, or the median of the files."""
-    for key in ("data.patch", "data.size"):
-        value = draft.get(key)
-        if value is not None:
-            return (value,) * draft.data.dims if isinstance(value, int) else tuple(value)
-    return tuple(round(n) for n in _on_grid(draft, draft.data.shape))
+    own = tuple(round(n) for n in on_grid(draft, draft.data.shape))
+    given = next((draft.get(key) for key in ("data.patch", "data.size") if draft.get(key) is not None), None)
+    return tuple(int(n) for n in filled(given, own))
 
 
-def spacing_of(draft: Draft) -> tuple[float, ...]:
-    """Return the spacing of a training image, in the units of the files."""
-    given = draft.get("data.spacing") or [None] * draft.data.dims
-    pairs = zip(given, draft.data.spacing, strict=False)
-    return tuple(float(own if wanted is None else wanted) for wanted, own in pairs)
+def zoom_of(draft: Draft) -> float:
+    """Return the side of a voxel of the files in voxels of the network, the mean of the axes.
 
-
-def target_spacing(spacing: Sequence[float], finest: Sequence[float]) -> list[float]:
-    """Return the median spacing; on an anisotropic axis the 10th percentile, no finer than the other axes.
-
-    Args:
-        spacing: Median spacing by axis.
-        finest: 10th percentile by axis.
+    A patch, or a size that pads or crops, leaves voxels as they are.
     """
-    coarse = max(range(len(spacing)), key=lambda axis: spacing[axis])
-    others = [value for axis, value in enumerate(spacing) if axis != coarse]
-    chosen = list(spacing)
-    if spacing[coarse] / min(others) > ANISOTROPIC:
-        chosen[coarse] = max(finest[coarse], *others)
-    return [float(f"{value:.4g}") for value in chosen]
+    data, size = draft.data, draft.get("data.size")
+    resize = draft.get("data.resize") or ("pad" if data.dims == 3 or data.sliced else "letterbox")
+    if size is None or resize in ("pad", "crop"):
+        return voxel_zoom(draft)
+    own = on_grid(draft, data.shape)
+    ratios = [new / old for new, old in zip(filled(size, own), own, strict=True)]
+    mean = math.prod(ratios) ** (1 / data.dims)
+    return voxel_zoom(draft) * {"letterbox": min(ratios), "cover": max(ratios)}.get(resize, mean)
 
 
 def patch_of(shape: Sequence[float], spacing: Sequence[float], voxels: int, step: int = STEP) -> list[int]:
@@ -100,101 +91,98 @@ def up(value: float, step: int) -> int:
     return max(step, math.ceil(value / step) * step)
 
 
-def _on_grid(draft: Draft, shape: Sequence[float]) -> tuple[float, ...]:
-    """Return a shape of the files on the planned spacing."""
-    target = spacing_of(draft)
-    return tuple(n * own / new for n, own, new in zip(shape, draft.data.spacing, target, strict=True))
+def _cut(shape: Sequence[float], side: int, step: int = 8) -> list[int]:
+    """Return a patch of this side, no larger than the image needs."""
+    return [min(side, up(n, step)) for n in shape]
 
 
-def _spacing(draft: Draft) -> None:
-    data = draft.data
-    if data.modality == "picture" and data.dims == 2 and not data.sliced:
-        return
-    if data.uneven <= UNEVEN:
-        if draft.get("data.spacing") is None:
-            draft.put("data.spacing", None, f"all files have {_mm(data.spacing)}")
-        return
-    wanted = target_spacing(data.spacing, data.finest)
-    why = f"median of the files, whose spacings differ {data.uneven:.2g} times"
-    if wanted != [float(f"{value:.4g}") for value in data.spacing]:
-        why += f"; 10th percentile on the coarse axis, as spacings are {data.anisotropy:.1f} to 1"
-    draft.put("data.spacing", wanted, why)
-
-
-def _intensity(draft: Draft) -> None:
-    data, now = draft.data, draft.get("data.intensity")
-    if now not in ("zscore", "auto", "percentile"):
-        return  # a window that the data set's own file knows
-    if data.modality == "ct":
-        window = [round(value) for value in data.window]
-        draft.put("data.intensity", window, "CT in HU: 0.5th to 99.5th percentile of the labelled voxels")
-    elif data.modality == "picture" and draft.task in ("enhancement", "translation"):
-        draft.put("data.intensity", [0, 255], "8-bit images: their range, which scores refer to as well")
-    elif now != "auto":
-        draft.put("data.intensity", "zscore", "values have no unit, so each image is normalised by its own")
+def _plain(sides: list[int]) -> int | list[int]:
+    return sides[0] if len(set(sides)) == 1 else sides
 
 
 def _picture(draft: Draft) -> None:
     data = draft.data
-    long = max(data.shape)
-    thin = min(data.thickness.values(), default=long)
-    wanted = min(long, max(SIDE, long * min(1.0, THICK / thin)))
-    side = up(wanted, STEP)
-    detail = f"the thinnest class is {thin:.3g} pixels thick in files of {_by(data.shape)}"
-    if side <= WHOLE:
-        draft.put("data.size", side, f"{detail} and keeps {thin * side / long:.2g}")
+    shape = on_grid(draft, data.shape)
+    thin = min(data.thickness.values(), default=max(data.shape)) * voxel_zoom(draft)
+    oblong = max(shape) > OBLONG * min(shape)
+    side = math.sqrt(math.prod(shape)) if oblong else max(shape)
+    scale = min(1.0, max(SIDE / side, THICK / thin))
+    sides = [up(n * scale, STEP) for n in (shape if oblong else [side] * len(shape))]
+    detail = f"the thinnest class is {thin:.3g} pixels thick in files of {sides_in_words(shape)}"
+    if math.prod(sides) <= WHOLE**2:
+        keeps = f"{detail} and keeps {thin * scale:.2g}"
+        draft.put("data.size", sides if oblong else sides[0], keeps)
         draft.put("data.patch", None, "whole images fit")
-        if data.aspects > 1.1:
-            draft.put(
-                "data.resize",
-                "stretch",
-                f"aspect ratios differ {data.aspects:.2g} times: no border is wasted",
-            )
+        _resize(draft, shape)
         return
     draft.put("data.size", None, f"{detail}: nothing is made smaller")
-    draft.put("data.patch", [192, 192], "images are too large to train on whole")
+    draft.put("data.patch", _cut(shape, 192, STEP), "images are too large to train on whole")
+
+
+def _resize(draft: Draft, shape: Sequence[float]) -> None:
+    """Choose how images become the size: slices of volumes would be cut to it, pictures get a border."""
+    data = draft.data
+    differ = f"aspect ratios differ {data.aspects:.2g} times"
+    if data.aspects > STRETCHED:
+        draft.put("data.resize", "letterbox", f"{differ}: stretching would change what shapes are")
+    elif data.aspects > 1.1:
+        draft.put("data.resize", "stretch", f"{differ}: no border is wasted")
+    elif data.sliced and any(n > side for n, side in zip(largest_of(draft), shape_of(draft), strict=True)):
+        draft.put("data.resize", "letterbox", "slices are made smaller; padding would cut to their middle")
 
 
 def _detection(draft: Draft) -> None:
     data = draft.data
-    scale = min(1.0, math.sqrt(DETECTED / math.prod(data.shape)))
-    size = [up(n * scale, STEP) if scale < 1 else round(n) for n in data.shape]
+    shape = on_grid(draft, data.shape)
+    smallest = data.smallest * voxel_zoom(draft)
+    scale = min(1.0, math.sqrt(DETECTED / math.prod(shape)))
+    if smallest * scale < TINY and scale < 1 and 2 * data.greatest * voxel_zoom(draft) < TILE:
+        why = f"boxes of the smallest class measure {smallest:.3g} pixels, too few to make images smaller"
+        draft.put("data.size", None, why)
+        draft.put("data.patch", _cut(shape, TILE, STEP), "images are too large to train on whole")
+        return
+    size = [up(n * scale, STEP) if scale < 1 else round(n) for n in shape]
     why = "as in the files: boxes are no tighter than their pixels"
     if scale < 1:
-        why = f"the files' {_by(data.shape)}, made smaller to what minutes of training allow"
-    wanted = size[0] if len(set(size)) == 1 else size
-    draft.put("data.size", wanted, f"{why} (smallest class {data.smallest * scale:.3g} pixels)")
+        why = f"the files' {sides_in_words(shape)}, made smaller to what minutes of training allow"
+    draft.put("data.size", _plain(size), f"{why} (smallest class {smallest * scale:.3g} pixels)")
+    if data.sliced:
+        _resize(draft, shape)
 
 
 def _volume(draft: Draft) -> None:
     data = draft.data
-    whole = [up(n, 8) for n in _on_grid(draft, data.largest)]
-    size = draft.get("data.size")
-    sides = [size] * 3 if isinstance(size, int) else size
-    cuts = sides is None or any(own < n for own, n in zip(sides, data.largest, strict=True))
+    shape, size = on_grid(draft, data.shape), draft.get("data.size")
+    if draft.is_given("data.size"):
+        shape = filled(size, shape)
+    whole = [up(n, 8) for n in (shape if draft.is_given("data.size") else largest_of(draft))]
+    sides = [round(n) for n in filled(size, (0.0,) * 3)]
+    cuts = any(own < n for own, n in zip(sides, largest_of(draft), strict=True))
     if draft.get("data.patch") is None and not cuts and math.prod(sides) <= VOLUME:
-        draft.put("data.size", list(sides), "as the data set's file says: it cuts nothing off")
+        draft.put("data.size", sides, "as the data set's file says: it cuts nothing off")
         return
     if math.prod(whole) <= VOLUME:
         draft.put("data.size", whole, "95th percentile of the shapes: whole volumes are small enough")
         draft.put("data.patch", None, "whole volumes are trained on")
         return
-    shape = _on_grid(draft, data.shape)
     patch = patch_of(shape, spacing_of(draft), BLOCK)
     draft.put("data.size", None, "volumes keep their own size")
-    draft.put("data.patch", patch, f"of volumes of about {_by(shape)}; as cubic in mm as they allow")
+    draft.put(
+        "data.patch", patch, f"of volumes of about {sides_in_words(shape)}; as cubic in mm as they allow"
+    )
 
 
 def _pairs(draft: Draft) -> None:
     data = draft.data
-    shape = _on_grid(draft, data.shape)
+    shape = on_grid(draft, data.shape)
     side = 64 if data.dims == 2 else 48
     if max(shape) <= 1.5 * side or not draft.has("data.size"):
         return
     if draft.task == "translation" and math.prod(shape) <= VOLUME // 4:
         return
     draft.put("data.size", None, "each image keeps its own size, nothing is interpolated")
-    draft.put("data.patch", side, "small patches give many of them a second; evaluation slides a window")
+    why = "small patches give many of them a second; evaluation slides a window"
+    draft.put("data.patch", _plain(_cut(shape, side)), why)
 
 
 def _batch(draft: Draft) -> None:
@@ -207,13 +195,7 @@ def _batch(draft: Draft) -> None:
         batch, low, high = 262_144 // pixels, 4, 8 if draft.task == "segmentation" else 16
     rows = 2 ** int(math.log2(max(low, min(high, batch))))
     own = draft.get("data.batch_size")
-    why = f"images of {_by(shape_of(draft))}: small batches make many steps of a given time"
-    draft.put("data.batch_size", rows, why if rows != own else f"suits images of {_by(shape_of(draft))}")
-
-
-def _by(shape: Sequence[float]) -> str:
-    return "x".join(str(round(n)) for n in shape)
-
-
-def _mm(spacing: Sequence[float]) -> str:
-    return " x ".join(f"{value:.3g}" for value in spacing)
+    why = f"images of {sides_in_words(shape_of(draft))}: small batches make many steps of a given time"
+    draft.put(
+        "data.batch_size", rows, why if rows != own else f"suits images of {sides_in_words(shape_of(draft))}"
+    )

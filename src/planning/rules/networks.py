@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 from ganatomy.planning.draft import Draft
-from ganatomy.planning.rules.images import shape_of, spacing_of
+from ganatomy.planning.rules.images import shape_of, zoom_of
+from ganatomy.planning.rules.units import spacing_of
 
 MONAI_UNET = "monai.networks.nets.UNet"
 CENTERNET = "ganatomy.networks.image_to_image.centernet.CenterNet"
@@ -66,10 +67,11 @@ def _unet(draft: Draft) -> None:
     shape, spacing = shape_of(draft), spacing_of(draft)
     steps = strides(shape, spacing)
     even = [step for step in steps if len(set(step)) == 1]
-    if len(even) < 2 < len(steps) and _dynunet(draft, steps):
+    if draft.task == "segmentation" and len(even) < 2 < len(steps) and _dynunet(draft, steps):
         return
     steps = even or [[2] * len(shape)]
-    channels = [min(WIDEST, FIRST * 2**level) for level in range(len(steps) + 1)]
+    first = (draft.get("model.generator.channels") or [FIRST])[0]
+    channels = [min(max(WIDEST, first), first * 2**level) for level in range(len(steps) + 1)]
     bottom = [n // math.prod(step[axis] for step in steps) for axis, n in enumerate(shape)]
     why = f"{len(steps)} halvings leave {'x'.join(map(str, bottom))} of {'x'.join(map(str, shape))}"
     draft.put("model.generator.strides", [step[0] for step in steps], why)
@@ -98,8 +100,8 @@ def _dynunet(draft: Draft, steps: list[list[int]]) -> bool:
 
 def _centernet(draft: Draft) -> None:
     data = draft.data
-    scale = shape_of(draft)[0] / data.shape[0]
-    small, large = data.smallest * scale, data.box_side[2] * scale if data.box_side else 0.0
+    scale = zoom_of(draft)
+    small, large = data.smallest * scale, data.greatest * scale
     if not small:
         return
     stride = 1 if small < SMALL else 2 if small < MEDIUM else 4

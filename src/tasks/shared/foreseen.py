@@ -37,7 +37,7 @@ def missing_classes(
     first: int = 0,
     groups: Sequence[Collection[int]] = (),
 ) -> list[str]:
-    """Return a line for each split in which a class, or every class, is in no case.
+    """Return a line for each split in which a class is in no case, or of validation and test every class.
 
     Args:
         data: Data of the run.
@@ -49,10 +49,17 @@ def missing_classes(
         groups: Numbers of the classes that each name stands for, where these are several.
     """
     numbers = list(groups) or [{number} for number in range(first, first + len(class_names))]
-    lines = []
-    for split, word in SPLITS.items():
+
+    def missing_in(split: Split) -> list[str]:
         present = {n for record in data.records[split] for n in data.facts[record.case].holds.get(role, ())}
-        missing = [name for name, own in zip(class_names, numbers, strict=True) if present.isdisjoint(own)]
+        return [name for name, own in zip(class_names, numbers, strict=True) if present.isdisjoint(own)]
+
+    lines = []
+    if 0 < len(never := missing_in("train")) < len(class_names):
+        named = " or ".join(never)
+        lines.append(f"data: no training image holds any {named}: it cannot be learned; choose another split")
+    for split, word in SPLITS.items():
+        missing = missing_in(split)
         if missing and len(missing) == len(class_names):
             lines.append(f"data: no {word} image holds any {what}: {split}/{score} will be undefined")
         elif missing:

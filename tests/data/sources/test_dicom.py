@@ -85,6 +85,8 @@ def test_mixed_kinds_need_a_choice(tree):
     ):
         Dicom(root=str(tree)).records()
     assert len(Dicom(root=str(tree), modality="CT").records()) == 1
+    assert Dicom(root=str(tree), modality="CT").modalities == ("CT",)
+    assert Dicom(root=str(tree), modality="MR").modalities == ("MR",)
     assert len(Dicom(root=str(tree), modality=["ct", "MR"]).records()) == 5
     with pytest.raises(UserError, match=r"data.modality=PT: no series has it; found 1 of CT"):
         Dicom(root=str(tree), modality="PT").records()

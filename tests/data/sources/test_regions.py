@@ -107,6 +107,13 @@ def label_of(source: Any, place: int = 0) -> np.ndarray:
     return np.asarray(source.load(source.records()[place])["label"])
 
 
+@pytest.mark.parametrize(("name", "known"), [("CT", "CT"), ("ct", "CT"), ("T1", ""), ("noNorm", "")])
+def test_a_channel_called_ct_is_one(nnunet: Callable[..., str], name: str, known: str) -> None:
+    """nnU-Net's rule; what another name means is not known."""
+    root = nnunet({"background": 0, "organ": [1, 2, 3]}, channel_names={"0": name})
+    assert Decathlon(root=root).modalities == (known,)
+
+
 def test_regions_of_nnunet(nnunet: Callable[..., str]) -> None:
     labels = {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "enhancing": 3}
     source = Decathlon(root=nnunet(labels, regions_class_order=[1, 2, 3]))
