@@ -106,6 +106,7 @@ def test_a_long_path_may_break_at_its_signs_and_a_short_one_stays_whole(site: Pa
     assert "<code>src/text/</code>" in page
     page = (site / "reference/ganatomy.metrics.registry.html").read_text(encoding="utf-8")
     assert re.search(r'<h1 id="[^"]*"><code class="long">ganatomy.<wbr>metrics.<wbr>registry</code>', page)
+    assert "ganatomy completion fish | source</code>" in (site / "install.html").read_text(encoding="utf-8")
     listing = (site / "repository/src/metrics/registry.py.html").read_text(encoding="utf-8")
     assert "<wbr>" not in listing[listing.index("<pre>") :]
 

@@ -36,6 +36,7 @@ def _cell(found: re.Match[str]) -> str:
     if not content.strip():
         kind = "d"  # a corner of the table is no heading
     prose = ' class="prose"' if len(_text(content)) > PROSE else ""
+    content = CODE.sub(lambda code: code[0].replace(r"\|", "|"), content)  # a sign that tables need on GitHub
     return f"<t{kind}{style}{prose}>{content}</t{kind}>"
 
 
