@@ -15,6 +15,7 @@ from ganatomy.config.security.allowed import is_listed, package_of, prefixes, wh
 from ganatomy.config.security.arguments import check_values
 from ganatomy.errors import UserError
 from ganatomy.invocation import own_prefixes
+from ganatomy.text.values import quoted
 
 SHORT = ("torch.nn",)
 """Modules that offer classes of the list by a shorter name."""
@@ -29,7 +30,7 @@ def resolve(node: Mapping[str, Any], path: str) -> type:
     """
     target = node.get("_target_")
     if not isinstance(target, str) or "." not in target:
-        raise UserError(f"{path}._target_: needs the dotted name of a class, got {target!r}")
+        raise UserError(f"{path}._target_: needs the dotted name of a class, got {quoted(target)}")
     own = own_prefixes()
     module, _, name = target.rpartition(".")
     is_own = any(f"{module}.".startswith(prefix) or prefix.startswith(f"{module}.") for prefix in own)

@@ -201,7 +201,7 @@ class Typed:
         ({"gate": True}, "task.gate: give a number, got true"),
         ({"axes": "ab"}, "task.axes: give a list, got 'ab'"),
         ({"axes": 1}, "task.axes: give a list, got 1"),
-        ({"axes": None}, "task.axes: give a list, got None"),
+        ({"axes": None}, "task.axes: give a list, got null"),
         ({"gate": 0.5, "flag": True, "axes": [0, 1]}, ""),
     ],
 )
