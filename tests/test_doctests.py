@@ -112,6 +112,7 @@ OTHERS = (
     "ganatomy.launch.first_words",
     "ganatomy.data.quality.familiarity.fit",
     "ganatomy.data.quality.familiarity.judge",
+    "ganatomy.config.mistakes.requirements",
     "ganatomy.config.plans.grammar",
     "ganatomy.planning.collector",
     "ganatomy.planning.trials.clock",

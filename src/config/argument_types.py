@@ -8,6 +8,7 @@ from dataclasses import is_dataclass
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from ganatomy.config.mistakes.requirements import requirement
 from ganatomy.errors import UserError
 from ganatomy.text.values import quoted
 
@@ -60,7 +61,7 @@ def check_types(cls: type, given: Mapping[str, Any], path: str) -> None:
             remedy = f"; as a text it is typed in quotes, '{path}.{key}=\"{value}\"'" if text else ""
             place, wrong = _inside(value, problem["loc"])
             raise UserError(
-                f"{path}.{key}{place}: {problem['msg'].lower()}, got {quoted(wrong)}{remedy}"
+                f"{path}.{key}{place}: {requirement(problem)}, got {quoted(wrong)}{remedy}"
             ) from error
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
+from ganatomy.config.mistakes.requirements import requirement
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.errors import UserError
 from ganatomy.text.values import quoted
@@ -97,8 +98,7 @@ def _line(problem: Any, schema: type[Section]) -> str:
         return str(problem["ctx"]["error"])
     if problem["type"] == "string_pattern_mismatch":
         return f"{path}: must {PATTERNS[problem['ctx']['pattern']]}, got {quoted(problem['input'])}"
-    message = problem["msg"].removeprefix("Assertion failed, ")
-    return f"{path}: {message[0].lower()}{message[1:]}, got {quoted(problem['input'])}"
+    return f"{path}: {requirement(problem)}, got {quoted(problem['input'])}"
 
 
 def _keys(schema: type[Section], path: list[Any]) -> list[str]:

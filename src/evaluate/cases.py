@@ -135,8 +135,8 @@ def other_cases(
         found = matched(source, names_of(loaded), ignored, open_end=kind is not None)
     if kind is not None and kept.image_classes[kind] not in source.image_classes:
         raise UserError(
-            f"data.image_classes: these data have no class {kept.image_classes[kind]}, which the run knows "
-            "as the healthy one; call theirs so"
+            f"data.image_classes: the run's healthy class is {kept.image_classes[kind]}, and these data have "
+            "none of that name; rename theirs"
         )
     named = ByName(source, found)
     kept_cases = {record.case for record in named.records()}

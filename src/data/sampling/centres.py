@@ -60,8 +60,8 @@ def weights_of_classes(
     for name in given:
         if name in label[:1]:
             raise UserError(
-                f"data.class_sampling: {name} is what lies between the classes; data.foreground is the "
-                "fraction of the patches that are centred on one"
+                f"data.class_sampling: {name} is no class to centre patches on; leave it out "
+                "(data.foreground is the share of patches that are centred on a class)"
             )
         if name not in known:
             near = get_close_matches(str(name), known, 1)

@@ -105,7 +105,9 @@ def listed(
     if isinstance(given, Mapping):
         if set(given) != set(names):
             named = ", ".join(map(str, given))
-            raise UserError(f"task.class_weights: of {named}; the classes are {', '.join(names)}")
+            raise UserError(
+                f"task.class_weights: names {named}; give a weight for each of the classes {', '.join(names)}"
+            )
         given = [given[name] for name in names]
     if len(given) != len(names):
         raise UserError(
