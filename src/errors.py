@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ganatomy.text.values import as_typed
+
 GAME_FAILED = 3
 """Exit code of a run that ended, but whose game failed (`ganatomy.guard`)."""
 
@@ -34,5 +36,4 @@ def one_of(key: str, value: object, choices: Iterable[object]) -> None:
     """
     allowed = list(choices)
     if value not in allowed:
-        names = ", ".join("null" if choice is None else str(choice) for choice in allowed)
-        raise UserError(f"{key}={value}: choose {names}")
+        raise UserError(f"{key}={as_typed(value)}: choose {', '.join(map(as_typed, allowed))}")

@@ -67,11 +67,11 @@ CASES = {
     ),
     "wrong type": (
         ["trainer.max_steps=soon"],
-        "trainer.max_steps: input should be a valid integer, got 'soon'",
+        "trainer.max_steps: must be a whole number, got 'soon'",
     ),
     "impossible value": (
         ["data.batch_size=0"],
-        "data.batch_size: input should be greater than or equal to 1, got 0",
+        "data.batch_size: must be 1 or more, got 0",
     ),
     "wrong type of an argument": (["model.optimizer.generator.lr=fast"], "model.optimizer.generator.lr:"),
     "a size no network can halve": (

@@ -100,10 +100,15 @@ def test_every_picture_says_what_it_shows(pages: dict[Path, Html]) -> None:
 
 
 @pytest.mark.slow
-def test_a_long_path_in_a_table_may_break_and_a_short_one_stays_whole(site: Path) -> None:
+def test_a_long_path_may_break_at_its_signs_and_a_short_one_stays_whole(site: Path) -> None:
     page = (site / "architecture.html").read_text(encoding="utf-8")
     assert '<code class="long">src/<wbr>data/<wbr>sources/<wbr>annotations/</code>' in page
     assert "<code>src/text/</code>" in page
+    page = (site / "reference/ganatomy.metrics.registry.html").read_text(encoding="utf-8")
+    assert re.search(r'<h1 id="[^"]*"><code class="long">ganatomy.<wbr>metrics.<wbr>registry</code>', page)
+    assert "ganatomy completion fish | source</code>" in (site / "install.html").read_text(encoding="utf-8")
+    listing = (site / "repository/src/metrics/registry.py.html").read_text(encoding="utf-8")
+    assert "<wbr>" not in listing[listing.index("<pre>") :]
 
 
 @pytest.mark.slow

@@ -121,7 +121,7 @@ def _table(own: Sequence[Outcome], unit: str) -> str:
         inner = "".join(f"<td>{escape(printable(text))}</td>" for text in numbers)
         word = f'<b class="{style}">{escape(verdict)}</b>' if verdict != "–" else "–"
         lines += f'<tr>{inner}<td class="words">{word}</td></tr>'
-    return f'<div class="wide"><table><thead><tr>{top}</tr></thead>{lines}</table></div>'
+    return markup.wide(f"<table><thead><tr>{top}</tr></thead>{lines}</table>")
 
 
 def _pictures(pair: Pair, own: Sequence[Outcome], groups: Sequence[Group]) -> str:
@@ -147,7 +147,7 @@ def _keys(arms: Sequence[Arm], differing: Sequence[tuple[str, list[str]]]) -> st
         f"<tr>{''.join(f'<td>{escape(printable(text))}</td>' for text in [key, *values])}</tr>"
         for key, values in differing
     )
-    return f'<div class="wide"><table class="keys"><thead><tr>{top}</tr></thead>{lines}</table></div>'
+    return markup.wide(f'<table class="keys"><thead><tr>{top}</tr></thead>{lines}</table>')
 
 
 def _samples(arms: Sequence[Arm]) -> str:

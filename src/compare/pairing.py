@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ganatomy.compare.arms import Arm, task_of
 from ganatomy.errors import UserError
+from ganatomy.text.sizes import counted
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Pair:
     def counts(self) -> str:
         """Return how many cases are paired, and how many only one arm has."""
         both = len(self.shared)
-        text = f"{both} test case{'s' if both != 1 else ''} of {len(set(self.subjects))} subjects in both"
+        text = f"{counted(both, 'test case')} of {counted(len(set(self.subjects)), 'subject')} in both"
         for arm in (self.first, self.other):
             if alone := len(arm.cases) - both:
                 text += f", {alone} only in {arm.letter}"

@@ -8,7 +8,9 @@ from dataclasses import is_dataclass
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from ganatomy.config.mistakes.requirements import requirement
 from ganatomy.errors import UserError
+from ganatomy.text.values import quoted
 
 TEXTS = (str, str | None)
 """Annotations of a parameter that takes a text."""
@@ -39,7 +41,7 @@ def check_types(cls: type, given: Mapping[str, Any], path: str) -> None:
         if key not in hints or _holds_target(value):
             continue
         if isinstance(value, bool) and (kinds := _kinds(hints[key])) & {int, float} and bool not in kinds:
-            raise UserError(f"{path}.{key}: give a number, got {str(value).lower()}")
+            raise UserError(f"{path}.{key}: give a number, got {quoted(value)}")
         try:
             fits = TypeAdapter(hints[key], config=ConfigDict(arbitrary_types_allowed=True)).validate_python
             _validate(fits, value, _one_a_key(cls, key, value))
@@ -50,16 +52,16 @@ def check_types(cls: type, given: Mapping[str, Any], path: str) -> None:
             if problem["type"] == "sequence_str" or "instance of Sequence" in problem["msg"]:
                 words = [part for part in get_args(hints[key]) if get_origin(part) is Literal]
                 other = "".join(f" or {word}" for part in words for word in get_args(part))
-                raise UserError(f"{path}.{key}: give a list{other}, got {value!r}") from error
+                raise UserError(f"{path}.{key}: give a list{other}, got {quoted(value)}") from error
             text = problem["type"] == "string_type" and isinstance(value, int | float)
             if hints[key] in TEXTS and isinstance(value, list | Mapping):
                 raise UserError(
                     f"{path}.{key}: takes one text, got {len(value)}: {', '.join(map(str, value))}"
                 ) from error
-            quoted = f"; as a text it is typed in quotes, '{path}.{key}=\"{value}\"'" if text else ""
+            remedy = f"; as a text it is typed in quotes, '{path}.{key}=\"{value}\"'" if text else ""
             place, wrong = _inside(value, problem["loc"])
             raise UserError(
-                f"{path}.{key}{place}: {problem['msg'].lower()}, got {wrong!r}{quoted}"
+                f"{path}.{key}{place}: {requirement(problem)}, got {quoted(wrong)}{remedy}"
             ) from error
 
 

@@ -13,6 +13,7 @@ from ganatomy.config.contracts.weights_and_augments import check_augment, check_
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.targets import build, check_arguments, resolve
 from ganatomy.errors import UserError
+from ganatomy.text.values import quoted
 
 PATH = "model.adversarial"
 
@@ -37,7 +38,7 @@ def check_choice(node: Any, names: Mapping[str, type], path: str, kind: type | N
     if name is None:
         raise UserError(f"{path}.name: is missing{nearest('', names)}")
     if name not in names:
-        raise UserError(f"{path}: no such choice {name!r}{nearest(str(name), names)}")
+        raise UserError(f"{path}: no such choice {quoted(name)}{nearest(str(name), names)}")
     if isinstance(node, dict):
         check_arguments(names[name], {k: v for k, v in node.items() if k != "name"}, path)
 

@@ -8,8 +8,10 @@ from typing import Annotated, Any, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
+from ganatomy.config.mistakes.requirements import requirement
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.errors import UserError
+from ganatomy.text.values import quoted
 
 Plain = dict[str, Any]
 """Values as YAML holds them: dictionaries, lists, texts, numbers, true, false and null."""
@@ -95,9 +97,8 @@ def _line(problem: Any, schema: type[Section]) -> str:
     if problem["type"] == "value_error":  # a check between keys, which names them itself
         return str(problem["ctx"]["error"])
     if problem["type"] == "string_pattern_mismatch":
-        return f"{path}: must {PATTERNS[problem['ctx']['pattern']]}, got {problem['input']!r}"
-    message = problem["msg"].removeprefix("Assertion failed, ")
-    return f"{path}: {message[0].lower()}{message[1:]}, got {problem['input']!r}"
+        return f"{path}: must {PATTERNS[problem['ctx']['pattern']]}, got {quoted(problem['input'])}"
+    return f"{path}: {requirement(problem)}, got {quoted(problem['input'])}"
 
 
 def _keys(schema: type[Section], path: list[Any]) -> list[str]:

@@ -15,7 +15,10 @@ from ganatomy.config.security.allowed import is_listed, package_of, prefixes, wh
 from ganatomy.config.security.arguments import check_values
 from ganatomy.errors import UserError
 from ganatomy.invocation import own_prefixes
+from ganatomy.text.values import quoted
 
+SECTIONS = "data|degradation|model|task|trainer|update"
+"""Sections whose keys a class may name in a message."""
 SHORT = ("torch.nn",)
 """Modules that offer classes of the list by a shorter name."""
 
@@ -29,7 +32,7 @@ def resolve(node: Mapping[str, Any], path: str) -> type:
     """
     target = node.get("_target_")
     if not isinstance(target, str) or "." not in target:
-        raise UserError(f"{path}._target_: needs the dotted name of a class, got {target!r}")
+        raise UserError(f"{path}._target_: needs the dotted name of a class, got {quoted(target)}")
     own = own_prefixes()
     module, _, name = target.rpartition(".")
     is_own = any(f"{module}.".startswith(prefix) or prefix.startswith(f"{module}.") for prefix in own)
@@ -158,8 +161,7 @@ def build(node: Any, path: str, *args: Any) -> Any:
         try:
             return cls(*args, **arguments)
         except UserError as error:
-            named = str(error).startswith((f"{path}.", f"{path}:"))
-            raise error if named else UserError(f"{path}: {error}") from error
+            raise UserError(_placed(str(error), path, cls)) from error
         except (TypeError, ValueError, AssertionError, LookupError, AttributeError, ImportError) as error:
             raise UserError(
                 f"{path}: {cls.__name__} cannot be built ({_reason(error, arguments)})"
@@ -167,6 +169,14 @@ def build(node: Any, path: str, *args: Any) -> Any:
     if isinstance(node, list):
         return [build(value, f"{path}[{index}]") for index, value in enumerate(node)]
     return node
+
+
+def _placed(words: str, path: str, cls: type) -> str:
+    """Return the message of a class with the whole key that it is about, `path.parameter` of its own."""
+    if words.startswith((f"{path}.", f"{path}:")) or re.match(rf"({SECTIONS})\.\w", words):
+        return words
+    key = re.match(r"(\w+)(\.[\w.]+)?(\[\d+\])?[:=]", words)
+    return f"{path}.{words}" if key and key[1] in parameters_of(cls) else f"{path}: {words}"
 
 
 def _reason(error: BaseException, given: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from ganatomy.evaluate.classes import ByName, matched, matched_regions
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.runs.integrity.checked import read_file
 from ganatomy.tasks.segmentation.classes import Regions
+from ganatomy.text.values import as_typed
 
 Part = Literal["train", "val", "test", "all"]
 KEPT = ("size", "resize", "spacing", "orientation", "intensity", "target_intensity", "missing")
@@ -134,8 +135,8 @@ def other_cases(
         found = matched(source, names_of(loaded), ignored, open_end=kind is not None)
     if kind is not None and kept.image_classes[kind] not in source.image_classes:
         raise UserError(
-            f"data.image_classes: these data have no class {kept.image_classes[kind]}, which the run knows "
-            "as the healthy one; call theirs so"
+            f"data.image_classes: the run's healthy class is {kept.image_classes[kind]}, and these data have "
+            "none of that name; rename theirs"
         )
     named = ByName(source, found)
     kept_cases = {record.case for record in named.records()}
@@ -194,13 +195,14 @@ def _refuse_kept(loaded: LoadedRun, section: DataConfig, words: Sequence[str]) -
     for key in typed:
         if key in run and plain.get(key) == run[key]:
             continue  # the words of the training
+        value = as_typed(plain.get(key))
         if key in KEPT or key in TRAINING:
             why = "images are prepared as in the run's training" if key in KEPT else "nothing is trained here"
             raise UserError(f"data.{key}: {why}; leave it out")
         if key == "mask" and plain.get(key) in (None, "auto") and plain.get(key) != loaded.preprocessing.mask:
-            raise UserError(
-                f"data.mask={plain.get(key)}: the run has another region; name files, or leave it out"
-            )
+            raise UserError(f"data.mask={value}: the run has another region; name files, or leave it out")
         own = getattr(loaded.preprocessing, key, None) if key in SHAPED else None
         if key in SHAPED and plain.get(key) != own and not (key == "target_channels" and own is None):
-            raise UserError(f"data.{key}={plain.get(key)}: the run has {own}; leave it out")
+            raise UserError(
+                f"data.{key}={as_typed(plain.get(key))}: the run has {as_typed(own)}; leave it out"
+            )

@@ -18,6 +18,7 @@ from ganatomy.evaluate.table import of_source
 from ganatomy.inference.loaded import LoadedRun, load_run
 from ganatomy.metrics.registry import describe
 from ganatomy.pictures.scores import table
+from ganatomy.text import sizes
 
 Row = dict[str, Any]
 RANKS = ("auroc", "ap")
@@ -62,7 +63,7 @@ def evaluate(config: EvaluateConfig, words: Sequence[str]) -> Evaluation:
     return Evaluation(
         f"{len(runs)} folds, each case by the run that was not trained on it",
         [
-            f"{len(owners)} cases of {len(set(owners.values()))} subjects",
+            f"{sizes.counted(len(owners), 'case')} of {sizes.counted(len(set(owners.values())), 'subject')}",
             *(f"fold {n}: {one_name(run)}" for n, run in enumerate(runs)),
         ],
         metrics,

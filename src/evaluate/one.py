@@ -21,6 +21,7 @@ from ganatomy.inference.loaded import LoadedRun, load_run
 from ganatomy.launch.progress import CountedProgress
 from ganatomy.metrics.differences.behind import standing
 from ganatomy.runs.console import print_status, seed_everything
+from ganatomy.text import sizes
 
 TWIN = "twin"
 
@@ -93,7 +94,7 @@ def data_of(loaded: LoadedRun, chosen: Chosen, config: EvaluateConfig) -> Evalua
     """Return the cases on their way to the network."""
     given = {} if config.data is None else config.data.to_plain()
     seed_everything(loaded.cfg.seed, loaded.cfg.trainer.threads)
-    print_status(f"{loaded.name}: reading and checking {len(chosen.records)} cases")
+    print_status(f"{loaded.name}: reading and checking {sizes.counted(len(chosen.records), 'case')}")
     return EvaluatedData(loaded, chosen, Path(config.paths.cache), given.get("on_error", "stop"))
 
 
@@ -109,7 +110,7 @@ def facts_of(loaded: LoadedRun, data: EvaluatedData) -> list[str]:
 
     subjects = len({record.subject for record in data.records["test"]})
     return [
-        f"{len(data.records['test'])} cases of {subjects} subjects",
+        f"{sizes.counted(len(data.records['test']), 'case')} of {sizes.counted(subjects, 'subject')}",
         f"weights {loaded.weights_hash[:12]}",
         f"GANatomy {__version__}",
         f"scores of the {'written file' if loaded.task.scored == 'file' else 'network output'}",

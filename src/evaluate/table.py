@@ -55,7 +55,7 @@ def shown(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Ri
     """Return the table for the terminal."""
     drawn = RichTable(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for number, head in enumerate(heads):
-        widest = max((len(row[number]) for row in rows), default=0)
+        widest = max(map(len, [*head.split(), *(row[number] for row in rows)]), default=0)
         style = "dim" if number > 2 else ""
         drawn.add_column(
             Text(head, style=style),

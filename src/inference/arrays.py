@@ -10,6 +10,7 @@ import numpy as np
 
 from ganatomy.data.records import Case, Record
 from ganatomy.errors import UserError
+from ganatomy.text.values import as_typed
 from ganatomy.training.preprocessing import Preprocessing
 
 
@@ -56,7 +57,7 @@ class ArraySource:
             spacing = _numbers(self.given_spacing, "spacing")
             if spacing.shape != (dims,) or not (spacing > 0).all():
                 raise UserError(
-                    f"spacing={self.given_spacing}: give mm along each of the {dims} axes, above 0"
+                    f"spacing={as_typed(self.given_spacing)}: give mm along each of the {dims} axes, above 0"
                 )
         if self.given_affine is not None:
             affine = _numbers(self.given_affine, "affine")

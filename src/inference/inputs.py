@@ -19,6 +19,7 @@ from ganatomy.data.sources.dicom import Dicom
 from ganatomy.data.sources.files.base import Files
 from ganatomy.errors import UserError
 from ganatomy.inference.listed import in_channels, listed, unique, without_suffix
+from ganatomy.text.values import as_typed
 from ganatomy.training.preprocessing import Preprocessing
 
 DATA = (".raw", ".zraw")
@@ -115,7 +116,7 @@ def inputs(
         found, names = listed(first)
         folders = [path.parent for each in found for path in each if path]
     else:
-        images, over = _images(paths, str(given))
+        images, over = _images(paths, as_typed(given))
         found, names = [[path] for path in images], list[str]()
         folders = [_absolute(path if path.is_dir() else path.parent) for path in paths]
     files, root = [path for each in found for path in each if path], Path(os.path.commonpath(folders))
@@ -124,8 +125,8 @@ def inputs(
         return NamedDicom(root=str(root), files=files, **dicom, **settings)
     if private:
         raise UserError(
-            f"input={given}: {len(private)} of {len(files)} files are DICOM, whose names may identify "
-            "persons; give them apart from the others"
+            f"input={as_typed(given)}: {len(private)} of {len(files)} files are DICOM, whose names may "
+            "identify persons; give them apart from the others"
         )
     below: list[list[str | None]] = [
         [path.relative_to(root).as_posix() if path else None for path in each] for each in found

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ganatomy.errors import UserError
 from ganatomy.metrics.registry import register
+from ganatomy.text.values import as_typed
 
 
 @runtime_checkable
@@ -54,7 +55,9 @@ class OutsideMetrics:
         self.metrics: list[OutsideMetric] = []
         for metric in metrics:
             if not callable(metric) or isinstance(metric, type):
-                raise UserError(f"task.metrics: {metric!r} is not a metric; give {{_target_: a class}}")
+                raise UserError(
+                    f"task.metrics: {as_typed(metric)} is not a metric; give {{_target_: a class}}"
+                )
             if not getattr(metric, "registered", False):
                 register(metric)
             if metric.name in [other.name for other in self.metrics]:

@@ -17,9 +17,10 @@ SLOPE = 0.2
 
 
 def check_positive(**counts: int) -> None:
-    """Raise UserError, with the names and numbers, where one of them is below 1."""
-    if min(counts.values()) < 1:
-        raise UserError(f"{', '.join(counts)}: {', '.join(map(str, counts.values()))} must be 1 or more")
+    """Raise UserError, with the name and the number, where one of them is below 1."""
+    for name, count in counts.items():
+        if count < 1:
+            raise UserError(f"{name}: {count} must be 1 or more")
 
 
 def conv(

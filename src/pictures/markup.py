@@ -36,7 +36,12 @@ def grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     style = "" if heads else ' class="words"'
     top = f"<thead><tr>{_cells('th', heads)}</tr></thead>" if heads else ""
     lines = "".join(f"<tr>{_cells('td', row)}</tr>" for row in rows)
-    return f'<div class="wide"><table{style}>{top}{lines}</table></div>'
+    return wide(f"<table{style}>{top}{lines}</table>")
+
+
+def wide(table: str) -> str:
+    """Return a table that scrolls where it is wider than the page, by keys too."""
+    return f'<div class="wide" tabindex="0">{table}</div>'
 
 
 def game(name: str, events: Sequence[Mapping[str, Any]]) -> str:
@@ -97,7 +102,7 @@ def scores(table: Table) -> str:
             f"<tr><td>{escape(heading)}</td>{_score_cells(table, score, row)}</tr>"
             for score, row, heading in table.lines()
         )
-        return f'<div class="wide"><table><thead><tr><th></th>{heads}</tr></thead>{lines}</table></div>'
+        return wide(f"<table><thead><tr><th></th>{heads}</tr></thead>{lines}</table>")
     several = len(table.sources) > 1
     span = f' colspan="{len(table.sources)}"' if several else ""
     heads = "".join(f'<th class="group"{span}>{escape(table.heading(score))}</th>' for score in table.scores)
@@ -110,7 +115,7 @@ def scores(table: Table) -> str:
         )
         top += f"<tr><th></th>{names}</tr>"
     body = "".join(_row(table, row) for row in table.rows)
-    return f'<div class="wide"><table><thead>{top}</thead>{body}</table></div>'
+    return wide(f"<table><thead>{top}</thead>{body}</table>")
 
 
 def _row(table: Table, row: str) -> str:

@@ -11,6 +11,7 @@ from ganatomy.errors import UserError
 from ganatomy.inference.inputs import Named, NamedDicom, inputs
 from ganatomy.inference.loaded import LoadedRun
 from ganatomy.predict.settings import PredictConfig
+from ganatomy.text.values import as_typed
 
 EVERY = "series='*' takes all"
 
@@ -41,7 +42,7 @@ def as_trained(source: NamedDicom, data: DataConfig) -> tuple[NamedDicom, str]:
     wanted: dict[str, Any] = {key: data.extra.get(key) for key in ("series", "modality")}
     wanted |= {"least": data.extra.get("least")} if source.spatial_dims == 3 else {}
     wanted = {key: value for key, value in wanted.items() if value}
-    said = ", ".join(f"data.{key}={_plain(value)}" for key, value in wanted.items())
+    said = ", ".join(f"data.{key}={as_typed(value)}" for key, value in wanted.items())
     chosen = replace(source, **wanted)
     chosen.found = source.found
     total = len(source.found.series)
@@ -55,7 +56,3 @@ def as_trained(source: NamedDicom, data: DataConfig) -> tuple[NamedDicom, str]:
     if count == total:
         return chosen, ""
     return chosen, f"{count} of {total} DICOM series are taken, as in the run's training ({said}); {EVERY}"
-
-
-def _plain(value: Any) -> str:
-    return f"[{','.join(map(str, value))}]" if isinstance(value, list | tuple) else str(value)

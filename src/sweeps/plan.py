@@ -154,7 +154,7 @@ def read_plan(cfg: Mapping[str, Any], given: Sequence[str], folders: Sequence[st
         register(metric)
     better = describe(score.split("/")[1]).sign
     if not better and not asked.direction:
-        raise UserError(f"direction: {score} says not which way is better; give maximize or minimize")
+        raise UserError(f"direction: {score} does not say which way is better; give maximize or minimize")
     if plain["logger"]["name"] == "none":
         raise UserError("logger: a sweep reads the scores of a run from its history; use logger=csv")
     launch, warm = launch_words(asked.launch)
@@ -194,7 +194,7 @@ def _second_direction(second: str | None, score: str) -> Literal["maximize", "mi
         raise UserError(f"second: {second}: give {named}, or a validation score other than {score}")
     better = describe(str(second).split("/")[1]).sign
     if not better:
-        raise UserError(f"second: {second} says not which way is better; take another score")
+        raise UserError(f"second: {second} does not say which way is better; take another score")
     return "maximize" if better > 0 else "minimize"
 
 

@@ -19,6 +19,7 @@ from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.config.translate import announce
 from ganatomy.config.versions import values_of_today
 from ganatomy.errors import UserError
+from ganatomy.text.values import quoted
 
 Values = dict[str, Any]
 KEYS = ("low", "high", "log", "step", "choices", "when")
@@ -65,7 +66,7 @@ def read_space(nodes: Mapping[str, Any]) -> list[Parameter]:
         if isinstance(node, list):
             node = {"choices": node}
         if not isinstance(node, Mapping):
-            raise UserError(f"space.{key}: needs a list of choices, or low and high, got {node!r}")
+            raise UserError(f"space.{key}: needs a list of choices, or low and high, got {quoted(node)}")
         for name in node:
             if name not in KEYS:
                 raise UserError(f"space.{key}.{name}: no such key{nearest(str(name), KEYS)}")

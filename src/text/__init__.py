@@ -1,1 +1,1 @@
-"""Text for people: names from outside as they are shown, cells as a spreadsheet may see them, sizes."""
+"""Text for people: names as they are shown, cells as a spreadsheet may see them, sizes, values."""

@@ -1,4 +1,4 @@
-"""Sizes of files as they are shown."""
+"""Sizes and counts as they are shown."""
 
 from __future__ import annotations
 
@@ -15,3 +15,13 @@ def bytes_text(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "B" or size >= 10 else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"
+
+
+def counted(count: int, thing: str) -> str:
+    """Return a number with its noun, in the singular for one.
+
+    Example:
+        >>> counted(1, "case"), counted(0, "subject")
+        ('1 case', '0 subjects')
+    """
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"

@@ -15,6 +15,7 @@ from ganatomy.errors import UserError
 from ganatomy.runs.integrity.checked import read_bytes
 from ganatomy.runs.integrity.checksums import Damaged
 from ganatomy.runs.integrity.contents import parsed
+from ganatomy.text.values import as_typed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -72,7 +73,8 @@ class OpenedRun:
         for key, ours in data.items():
             if ours != (theirs := self.config["data"].get(key)):
                 raise UserError(
-                    f"{self.key}: {self.path} has data.{key}={theirs}, this run {ours}; make them the same"
+                    f"{self.key}: {self.path} has data.{key}={as_typed(theirs)}, this run {as_typed(ours)}; "
+                    "make them the same"
                 )
 
     def require_images(self, data: DataModule, side: Literal["image", "target"]) -> None:
@@ -87,8 +89,8 @@ class OpenedRun:
         wanted, key = (made.target_intensity, "target_intensity") if own else (made.intensity, "intensity")
         if as_lists(theirs := self.config["data"].get("intensity")) != as_lists(wanted):
             raise UserError(
-                f"{self.key}: {self.path} has data.intensity={theirs}, the {side} here data.{key}={wanted}; "
-                "make them the same, or give a run on images prepared in the same way"
+                f"{self.key}: {self.path} has data.intensity={as_typed(theirs)}, the {side} here "
+                f"data.{key}={as_typed(wanted)}; make them the same, or give a run on images prepared alike"
             )
 
     def tested_here(self, data: DataModule) -> str:
@@ -202,8 +204,8 @@ def attach_mask_evaluator(cfg: Config, task: AdversarialTask, data: DataModule) 
     theirs.require({key: cfg.data.extra.get(key) for key in ALIKE})
     if theirs.classes != data.mask_classes:
         raise UserError(
-            f"task.evaluator: {run} has the classes {list(theirs.classes)}, this run "
-            f"{list(data.mask_classes)}; give a run with the same classes"
+            f"task.evaluator: {run} has the classes {as_typed(theirs.classes)}, this run "
+            f"{as_typed(data.mask_classes)}; give a run with the same classes"
         )
     if known := theirs.tested_here(data):
         raise UserError(f"task.evaluator: {run} was trained on {known}; give both runs the same split")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from ganatomy.errors import UserError
+from ganatomy.text.values import as_typed
 from ganatomy.training.pretrained import OpenedRun, opened
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ def _check_classes(theirs: OpenedRun, classes: Sequence[str], named: str) -> Non
         )
     if tuple(classes) != theirs.classes:
         raise UserError(
-            f"{theirs.key}: {theirs.path} has the classes {list(theirs.classes)}, {named} have "
-            f"{list(classes)}; give runs with the same classes"
+            f"{theirs.key}: {theirs.path} has the classes {as_typed(theirs.classes)}, {named} have "
+            f"{as_typed(classes)}; give runs with the same classes"
         )
 
 

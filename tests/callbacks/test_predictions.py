@@ -231,5 +231,5 @@ def test_predictions_never_become_data(train: Any, folder: Any) -> None:
 
 @pytest.mark.parametrize("words", ["save_predictions=-2", "save_predictions=some"])
 def test_a_count_that_is_none(compose: Any, words: str) -> None:
-    with pytest.raises(UserError, match=r"^save_predictions: input should be"):
+    with pytest.raises(UserError, match=r"^save_predictions: must be"):
         validate(compose(words))

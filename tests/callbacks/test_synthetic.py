@@ -228,8 +228,8 @@ def test_earlier_images_do_not_stay_beside_new_ones(made: Made, pictures: Any, t
     "words, message",
     [
         (["task=segmentation", "save_samples=2"], "save_samples: this task makes no images of noise"),
-        (["save_samples=-1"], "save_samples: input should be"),
-        (["save_format=png12"], "save_format: input should be"),
+        (["save_samples=-1"], "save_samples: must be 0 or more"),
+        (["save_format=png12"], "save_format: must be "),
     ],
 )
 def test_refused_in_one_line(compose: Any, words: list[str], message: str) -> None:

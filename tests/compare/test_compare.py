@@ -215,6 +215,7 @@ def test_an_arm_that_is_behind_a_baseline_or_its_twin_is_named(
         assert "over 10 subjects" in out
     page = (tmp_path / "compare.html").read_text()
     assert "Not ahead of a baseline or twin" in page and f"{letters['b']} is behind" in page
+    assert page.count('class="wide" tabindex="0"') == page.count("<table") > 1  # keys scroll them, too
 
 
 def test_classes_are_compared_when_asked_for(tmp_path: Path) -> None:

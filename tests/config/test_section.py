@@ -53,7 +53,7 @@ def test_a_faulty_key_is_one_line(compose: Any) -> None:
     with pytest.raises(UserError) as found:
         Config.from_plain(plain)
     assert str(found.value).splitlines() == [
-        "trainer.devices: input should be greater than or equal to 1, got 0",
+        "trainer.devices: must be 1 or more, got 0",
         "trainer.max_step: no such key; did you mean 'max_steps'?",
     ]
 

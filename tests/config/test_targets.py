@@ -61,7 +61,7 @@ def test_types_are_checked_against_the_constructor() -> None:
 
 def test_of_a_value_with_parts_the_wrong_part_is_named() -> None:
     node = {"_target_": "ganatomy.tasks.detection.DetectionTask", "losses": {"centre": 1.0, "size": "large"}}
-    with pytest.raises(UserError, match=r"^task.losses.size: input should be a valid number.*, got 'large'$"):
+    with pytest.raises(UserError, match=r"^task.losses.size: must be a number, got 'large'$"):
         check_arguments(resolve(node, "task"), node, "task")
     adam = {"_target_": "torch.optim.Adam", "betas": [0.5, "fast"]}
     with pytest.raises(UserError, match=r"^o.betas\[1\]: .*got 'fast'$"):
@@ -129,6 +129,29 @@ def test_a_class_that_refuses_is_told_without_words_of_python(
     with pytest.raises(UserError) as refused:
         build({"_target_": "tests.config.test_targets.Picky", **given}, "model.generator")
     assert str(refused.value) == f"model.generator: Picky cannot be built ({line})"
+
+
+class Careful:
+    def __init__(self, depth: int = 1, words: str = "") -> None:
+        raise UserError(words or f"depth: {depth}; give at least 1")
+
+
+def test_a_message_of_a_class_begins_with_the_key_that_is_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A parameter of the class follows its section; a key of another section, or no key, stands as it is."""
+    monkeypatch.setenv("GANATOMY_TARGETS", "tests.")
+    node = {"_target_": "tests.config.test_targets.Careful"}
+    lines = {
+        "": "model.generator.depth: 1; give at least 1",
+        "depth[0]: -1; give at least 1": "model.generator.depth[0]: -1; give at least 1",
+        "data.size: too small": "data.size: too small",
+        "model.generator.depth: 0": "model.generator.depth: 0",
+        "only for 2D": "model.generator: only for 2D",
+        "width: too small": "model.generator: width: too small",
+    }
+    for words, line in lines.items():
+        with pytest.raises(UserError) as error:
+            build({**node, "words": words}, "model.generator")
+        assert str(error.value) == line
 
 
 def test_the_variable_that_allows_an_own_class_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +224,7 @@ class Typed:
         ({"gate": True}, "task.gate: give a number, got true"),
         ({"axes": "ab"}, "task.axes: give a list, got 'ab'"),
         ({"axes": 1}, "task.axes: give a list, got 1"),
-        ({"axes": None}, "task.axes: give a list, got None"),
+        ({"axes": None}, "task.axes: give a list, got null"),
         ({"gate": 0.5, "flag": True, "axes": [0, 1]}, ""),
     ],
 )

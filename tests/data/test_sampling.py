@@ -268,9 +268,9 @@ def test_a_name_of_a_private_data_set_is_not_repeated(tmp_path):
         ({"class_sampling": {"lesion": 2}}, "data.class_sampling: .*data.patch=null"),
         ({"class_sampling": {"lesion": 2}, "patch": 8, "foreground": 0.0}, "data.foreground=0"),
         ({"class_sampling": {"lesoin": 2}, "patch": 8}, "lesoin is no class .* 'lesion'"),
-        ({"class_sampling": {"background": 2}, "patch": 8}, "background is what lies between"),
+        ({"class_sampling": {"background": 2}, "patch": 8}, "background is no class to centre patches on"),
         ({"class_sampling": {"lesion": -2}, "patch": 8}, "lesion: -2"),
-        ({"class_sampling": {"lesion": True}, "patch": 8}, "lesion: True"),
+        ({"class_sampling": {"lesion": True}, "patch": 8}, "lesion: true"),
         ({"class_sampling": dict.fromkeys(["liver", "lesion", "clip"], 0), "patch": 8}, "weight 0"),
     ],
 )

@@ -49,7 +49,7 @@ def test_data_without_the_healthy_class_of_the_run(tmp_path: Path) -> None:
     run = loaded(image_classes=("normal", "ill"))
     run.task.healthy = SimpleNamespace(kind=0, lesion=None)
     words = ["data=folder", f"data.root={tmp_path}", "data.image='*/*.png'", 'data.kind="{parent}"']
-    line = r"^data\.image_classes: these data have no class normal, which the run knows as the healthy one; "
+    line = r"^data\.image_classes: the run's healthy class is normal, and these data have none of that name; "
     with pytest.raises(UserError, match=line):
         other_cases(run, section(*words, "data.image_classes=[sound,ill]"), None, [], [])
 

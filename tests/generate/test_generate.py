@@ -209,7 +209,7 @@ def test_a_run_whose_game_failed_says_so(
         ("plain", {"from_": 3, "to": 4, "n": 9}, "n: a way has steps= images; leave n= out"),
         ("kinds", {"from_": 3, "to": 4}, "to=4: has another class than image 3, and a way keeps one"),
         ("volumes", {"format": "png8"}, "format: png8 cannot hold volumes; choose nifti or npz"),
-        ("plain", {"truncation": 1.5}, "truncation: input should be less than or equal to 1"),
+        ("plain", {"truncation": 1.5}, "truncation: must be 1 or less"),
         ("plain", {"device": "tpu7"}, "device=tpu7: there is no such device here"),
     ],
 )

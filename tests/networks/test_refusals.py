@@ -22,27 +22,31 @@ from ganatomy.networks.patch_projection import PatchProjection
     ("ask", "line"),
     [
         (lambda: CenterNet(2, 1, ["a"], nn.Identity(), stride=3), "stride: 3; choose 1, 2 or 4"),
-        (lambda: CenterNet(2, 1, [], nn.Identity()), "classes: these data have no boxes; choose data that "),
+        (lambda: CenterNet(2, 1, [], nn.Identity()), "data: these cases have no boxes; choose data that "),
         (
             lambda: CenterNet(2, 1, ["a"], nn.Conv2d(16, 4, 3)),
             "body: must return one tensor at the resolution of its input, as a U-Net does",
         ),
         (lambda: ConvDenoiser(2, 1, 1, layers=1), "layers: 1 must be 2 or more"),
-        (
-            lambda: ResidualGenerator(2, 1, 1, (8, 16), size=4),
-            "channels, size: [8, 16], 4; give two levels and an odd size",
-        ),
+        (lambda: ResidualGenerator(2, 1, 1, (8, 16), size=4), "size: 4; give an odd number"),
+        (lambda: ResidualGenerator(2, 1, 1, (8,)), "channels: [8]; give two levels or more"),
         (
             lambda: ConvDenoiser(2, 1, 2, residual=True),
-            "residual: 2 channels cannot be added to 1; set residual=false",
+            "residual: 2 channels out cannot be added to 1 in; set it to false",
         ),
         (
             lambda: UNet(2, 1, 2, (4, 8), residual=True),
-            "residual: 2 channels cannot be added to 1; set residual=",
+            "residual: 2 channels out cannot be added to 1 in",
         ),
-        (lambda: RedCnn(2, 1, 2), "out_channels: 2 channels cannot be added to 1; try model=pix2pix"),
-        (lambda: SrResNet(2, 1, 2), "out_channels: 2 channels cannot be added to 1; try model=pix2pix"),
-        (lambda: levels([7, 64]), "size: images of 7x64 are too small; give sides of 8 or more"),
+        (
+            lambda: RedCnn(2, 1, 2),
+            "2 channels out cannot be added to 1 in, as this",
+        ),
+        (
+            lambda: SrResNet(2, 1, 2),
+            "2 channels out cannot be added to 1 in, as this",
+        ),
+        (lambda: levels([7, 64]), "data.size: 7x64 is too small; give sides of 8 or more"),
         (
             lambda: PatchProjection(2, 1, 1, layers=[0, 2], channels=[4]),
             "channels: [4]; give one number for each of the 2 layers",

@@ -149,7 +149,7 @@ def test_a_second_objective_is_of_the_best_step_or_of_the_whole_run(plan: Plans)
         ("test/dice", "second: test/dice: give seconds, copies, or a validation score other than val/dice"),
         ("val/dice", "second: val/dice: give seconds"),
         ("hours", "second: hours: give seconds"),
-        ("val/nothing", "second: val/nothing says not which way is better; take another score"),
+        ("val/nothing", "second: val/nothing does not say which way is better; take another score"),
     ],
 )
 def test_a_second_objective_chooses_by_no_test_score(second: str, message: str) -> None:
@@ -224,7 +224,7 @@ def test_a_database_without_its_driver_says_what_to_install(
         ({}, ["trails=3"], "trails: no such key; did you mean 'trials'?"),
         ({}, ["seed=3"], "seed: is set by the sweep for each trial; give seeds=[...]"),
         ({}, ["logger=none"], "logger: a sweep reads the scores"),
-        ({}, ["task.monitor=val/nothing"], "direction: val/nothing says not which way is better"),
+        ({}, ["task.monitor=val/nothing"], "direction: val/nothing does not say which way is better"),
         ({"trials": 0}, [], "trials: "),
         ({"space": {}}, [], "space: is empty; choose one with +sweep=NAME (see --help)"),
     ],

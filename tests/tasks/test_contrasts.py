@@ -141,7 +141,7 @@ def test_what_does_not_go_together_is_refused(train: Any, words: list[str], refu
 
 
 def test_a_network_that_adds_to_its_input_needs_equal_channels(train: Any) -> None:
-    with pytest.raises(UserError, match=r"model\.generator: residual: 1 channels .* residual=false"):
+    with pytest.raises(UserError, match=r"model\.generator\.residual: 1 channels out .* to 2 in"):
         train(*ONE_CT, planted=False)
 
 

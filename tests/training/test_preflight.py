@@ -113,10 +113,10 @@ def test_a_generator_is_tried_with_the_channels_of_its_task(plain: bool) -> None
     [
         (7, "task.window: UNet cannot halve images of 7x7; nearest sizes that fit: 8x8, 16x16"),
         (0, "task.window=0: give one side of 1 or more, or 2, or null for whole images"),
-        (True, "task.window=True: give one side of 1 or more"),
+        (True, "task.window=true: give one side of 1 or more"),
         ([], r"task.window=\[\]: give one side"),
-        ([32, 32, 32], r"task.window=\[32, 32, 32\]: give one side of 1 or more, or 2"),
-        ([16, -16], r"task.window=\[16, -16\]: give one side"),
+        ([32, 32, 32], r"task.window=\[32,32,32\]: give one side of 1 or more, or 2"),
+        ([16, -16], r"task.window=\[16,-16\]: give one side"),
         ([16, 48], ""),
         (None, ""),
     ],

@@ -91,9 +91,7 @@ def data(**more: Any) -> Any:
 
 def test_masks_of_other_classes_are_refused(theirs: Theirs) -> None:
     task: Any = SimpleNamespace(condition=SimpleNamespace(masks=True), attach_mask_evaluator=print)
-    with pytest.raises(
-        UserError, match=r"has the classes \['background', 'lesion'\], this run \['background"
-    ):
+    with pytest.raises(UserError, match=r"has the classes \[background,lesion\], this run \[background"):
         attach_mask_evaluator(settings(evaluator="run"), task, data(mask_classes=("background", "cyst")))
 
 
@@ -138,7 +136,7 @@ class Narrow(nn.Module):
 @pytest.mark.parametrize(
     ("network", "classes", "line"),
     [
-        (Narrow(), ("background", "cyst"), r"\['background', 'lesion'\], the labels of these data have \['b"),
+        (Narrow(), ("background", "cyst"), r"\[background,lesion\], the labels of these data have \[b"),
         (nn.Conv2d(3, 2, 1), CLASSES, r"the network of .* cannot take images of 1x8x8 \(.*\); give a run on"),
         (Narrow(), CLASSES, r"the network of .* does not answer with one map a class$"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ganatomy.errors import UserError
+from ganatomy.text.values import as_typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,9 @@ def refuse_idle(plain: Plain, words: Sequence[str] = ()) -> Plain:
         idle = plain.get(other) != "auto" if other == "plan" else plain.get(other) is None
         compared = f"{other}=null" in words
         if idle and not compared and plain.get(key, default) != default:
-            raise UserError(f"{key}={plain[key]}: counts beside {word} alone; give that, or leave {key} out")
+            raise UserError(
+                f"{key}={as_typed(plain[key])}: counts beside {word} alone; give that, or leave {key} out"
+            )
     data = plain.get("data") or {}
     if data.get("split_file") and data.get("folds") is not None:
         raise UserError(

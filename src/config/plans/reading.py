@@ -15,6 +15,7 @@ from ganatomy.config.plans.grammar import text_of
 from ganatomy.config.security.elsewhere import check_references, checked
 from ganatomy.errors import UserError
 from ganatomy.invocation import typed
+from ganatomy.text.values import as_typed
 
 AUTO = "auto"
 NO_FILE = (AUTO, "null", "None", "none", "")
@@ -80,7 +81,7 @@ def file_of(words: Sequence[str]) -> str:
     except HydraException:
         value = named[-1].partition("=")[2]
     if isinstance(value, bool):
-        raise UserError(f"plan={str(value).lower()}: give auto or the file of a plan")
+        raise UserError(f"plan={as_typed(value)}: give auto or the file of a plan")
     return "" if value is None or str(value) in NO_FILE else str(value)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganatomy.errors import UserError
+from ganatomy.text.values import as_typed
 
 KEY, ORDER = "data.regions", "data.regions_class_order"
 
@@ -77,7 +78,7 @@ def overlapping(
     """
     if not regions:
         if order:
-            raise UserError(f"{ORDER}={_plain(order)}: there are no regions to write; name them in {KEY}")
+            raise UserError(f"{ORDER}={as_typed(order)}: there are no regions to write; name them in {KEY}")
         return None
     found = named_regions(regions, classes, values)
     return Overlapping(
@@ -98,7 +99,7 @@ def named_regions(regions: Any, classes: Sequence[str], values: Sequence[int]) -
     """
     if not isinstance(regions, Mapping):
         raise UserError(
-            f"{KEY}={_plain(regions)}: give names with the values of the masks, {{whole: [1,2,3]}}"
+            f"{KEY}={as_typed(regions)}: give names with the values of the masks, {{whole: [1,2,3]}}"
         )
     found: dict[str, tuple[int, ...]] = {}
     for name, given in regions.items():
@@ -136,7 +137,7 @@ def _given(
     wanted, names = list(order) if isinstance(order, Sequence) else [order], list(found)
     if len(wanted) != len(found):
         raise UserError(
-            f"{ORDER}={_plain(wanted)}: {len(wanted)} values for {len(found)} regions "
+            f"{ORDER}={as_typed(wanted)}: {len(wanted)} values for {len(found)} regions "
             f"({', '.join(names)}); give one for each, in this order"
         )
     numbers = [_number(ORDER, one, classes, values) for one in wanted]
@@ -176,7 +177,3 @@ def _derived(found: Mapping[str, Sequence[int]], values: Sequence[int]) -> tuple
             )
         order.append((place, left[0]))
     return tuple(order)
-
-
-def _plain(given: Any) -> Any:
-    return list(given) if isinstance(given, Sequence) and not isinstance(given, str) else given

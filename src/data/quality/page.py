@@ -27,14 +27,16 @@ th, td { padding: 4px 10px; text-align: right; border-bottom: 1px solid #e4e7ea;
 th:first-child, td:first-child { text-align: left; } li.grave { color: #a3271b; } small { color: #6b7177; }
 .row { display: flex; flex-wrap: wrap; gap: 8px; } figure { margin: 0; width: 144px; }
 figcaption { font-size: 11px; color: #6b7177; overflow-wrap: anywhere; }
-table.words td { text-align: left; }
+table.words td { text-align: left; } svg { max-width: 100%; height: auto; }
+.legend span { margin-right: 14px; padding-left: 6px; border-left: 14px solid; }
 """
 
 
 def page(title: str, parts: Mapping[str, str]) -> str:
     """Return the HTML page: a heading over the content of each part that is not empty."""
     body = "".join(f"<h2>{escape(head)}</h2>{content}" for head, content in parts.items() if content)
-    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
+    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+    head += f"<title>{escape(title)}</title><style>{STYLE}</style>"
     body = f"<body><h1>{escape(title)}</h1>{body}</body>"
     return f'<!doctype html><html lang="en"><head>{head}</head>{body}</html>'
 
@@ -44,7 +46,7 @@ def grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     top = "".join(f"<th>{escape(head)}</th>" for head in heads)
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     style = "" if any(heads) else ' class="words"'
-    return f'<div class="wide"><table{style}><tr>{top}</tr>{body}</table></div>'
+    return f'<div class="wide" tabindex="0"><table{style}><tr>{top}</tr>{body}</table></div>'
 
 
 def listed(faults: Sequence[Fault]) -> str:
@@ -89,12 +91,12 @@ def histogram(values: Mapping[str, np.ndarray], bins: int = 64) -> str:
         places = [(10 + 700 * (i + 0.5) / len(heights), 160 - 150 * h / top) for i, h in enumerate(heights)]
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         lines.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.6"/>')
-        legend.append(f'<span style="color:{colour}">{escape(split)}</span>')
+        legend.append(f'<span style="border-color:{colour}">{escape(split)}</span>')
     ends = f'<text x="10" y="178">{low:.4g}</text>'
     ends += f'<text x="710" y="178" text-anchor="end">{high:.4g}</text>'
     axis = '<line x1="10" x2="710" y1="160" y2="160" stroke="#b9bfc4"/>'
     drawn = f'<svg viewBox="0 0 720 184" width="720" font-size="12">{axis}{"".join(lines)}{ends}</svg>'
-    return f"{drawn}<p>{' '.join(legend)}</p>"
+    return f'{drawn}<p class="legend">{"".join(legend)}</p>'
 
 
 HATCH = 5

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from ganatomy.data.transforms.patches import Weights
 from ganatomy.errors import UserError
+from ganatomy.text.values import quoted
 
 
 def check_class_sampling(given: Mapping[str, float] | None, patched: bool, foreground: float) -> None:
@@ -26,7 +27,7 @@ def check_class_sampling(given: Mapping[str, float] | None, patched: bool, foreg
     for name, weight in given.items():
         number = isinstance(weight, int | float) and not isinstance(weight, bool)
         if not number or not 0 <= weight < math.inf:
-            raise UserError(f"data.class_sampling: {name}: {weight!r}; give a number of 0 or more")
+            raise UserError(f"data.class_sampling: {name}: {quoted(weight)}; give a number of 0 or more")
     if not patched or not foreground:
         key = "data.foreground=0" if patched else "data.patch=null"
         raise UserError(
@@ -59,8 +60,8 @@ def weights_of_classes(
     for name in given:
         if name in label[:1]:
             raise UserError(
-                f"data.class_sampling: {name} is what lies between the classes; data.foreground is the "
-                "fraction of the patches that are centred on one"
+                f"data.class_sampling: {name} is no class to centre patches on; leave it out "
+                "(data.foreground is the share of patches that are centred on a class)"
             )
         if name not in known:
             near = get_close_matches(str(name), known, 1)

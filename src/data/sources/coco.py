@@ -19,6 +19,7 @@ from ganatomy.data.sources.files.places import case_of, placed, whole_number
 from ganatomy.data.sources.files.templates import subject_of, words_of
 from ganatomy.data.splits.lists import split_named
 from ganatomy.errors import UserError
+from ganatomy.text.values import as_typed
 
 
 @dataclass(kw_only=True)
@@ -108,9 +109,10 @@ class Coco(ListedFiles):
                 raise UserError(f"{place}: there is no image {number}; correct its image_id")
             name = file.categories.get(note.get("category_id"), "")
             if name not in self.box_classes:
-                known_names = list(self.box_classes)
+                which = f"category {as_typed(note.get('category_id'))} ({name or 'without a name'})"
                 raise UserError(
-                    f"{place}: category {note.get('category_id')} is not in data.box_classes={known_names}"
+                    f"{place}: {which} is not in data.box_classes={as_typed(self.box_classes)}; add it, or "
+                    "correct category_id"
                 )
             own, drawn = found[note["image_id"]], note.get("segmentation")
             counts, outlined = self.crowd or not note.get("iscrowd"), self.with_instances

@@ -25,6 +25,7 @@ from ganatomy.data.sources.files.templates import Template, visible
 from ganatomy.data.splits.lists import read_splits
 from ganatomy.data.splits.matching import assigned
 from ganatomy.errors import UserError
+from ganatomy.text.values import as_typed
 
 Case = tuple[str, list[str], str]
 """Name, image files, label file."""
@@ -74,11 +75,13 @@ class Decathlon(ListedFiles):
         image = left if self.image is None else channel_numbers("image", self.image, self.names)
         if both := [self.names[n] for n in image if n in target]:
             raise UserError(
-                f"data.target={self.target}: {both[0]} is a channel of the image too; choose another"
+                f"data.target={as_typed(self.target)}: {both[0]} is a channel of the image too; take it "
+                "out of data.image or data.target"
             )
         if not image:
             raise UserError(
-                f"data.target={self.target}: leaves no channel of the {len(self.names)} for the image"
+                f"data.target={as_typed(self.target)}: takes all {len(self.names)} channels and leaves none "
+                "for the image; name fewer"
             )
         return {"image": image, "target": target}
 

@@ -15,6 +15,7 @@ from ganatomy.data.sources.files.templates import Template, globbed, owned, subj
 from ganatomy.data.splits.lists import read_splits, split_named
 from ganatomy.data.splits.matching import assigned
 from ganatomy.errors import UserError
+from ganatomy.text.values import as_typed
 
 
 @dataclass(kw_only=True)
@@ -174,9 +175,8 @@ class Folder(Files):
             kind = kind if kind in self.image_classes else ""
         elif kind:
             if kind not in self.image_classes:
-                raise UserError(
-                    f"{path}: its kind {kind} is not in data.image_classes={list(self.image_classes)}"
-                )
+                known = as_typed(self.image_classes)
+                raise UserError(f"{path}: its kind {kind} is not in data.image_classes={known}; add it")
             content["class"] = self.image_classes.index(kind)
         subject = subject_of(words, self.subject, name)
         split = (

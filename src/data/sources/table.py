@@ -29,6 +29,7 @@ from ganatomy.data.sources.files.several import listed_columns, names_in, presen
 from ganatomy.data.splits.lists import split_named
 from ganatomy.data.splits.matching import UNNAMED
 from ganatomy.errors import UserError
+from ganatomy.text.values import as_typed
 
 COLUMNS = (
     "image", "label", "target", "mask", "instances", "boxes", "box_class", "kind", "subject", "given_split",
@@ -134,13 +135,13 @@ class Table(ListedFiles):
         for column in self.keep:
             if column not in rows[0][1]:
                 there = ", ".join(rows[0][1])
-                raise UserError(f"data.keep={dict(self.keep)}: no such column; there are {there}")
+                raise UserError(f"data.keep={as_typed(self.keep)}: no such column; there are {there}")
         wanted = {column: [word(value) for value in values] for column, values in self.keep.items()}
         kept = [
             (n, row) for n, row in rows if all(word(row.get(c)) in values for c, values in wanted.items())
         ]
         if not kept:
-            raise UserError(f"data.keep={dict(self.keep)}: keeps no row of {self.table}")
+            raise UserError(f"data.keep={as_typed(self.keep)}: keeps no row of {self.table}")
         return kept
 
     def _whose(self, rows: Rows, image: Sequence[str]) -> list[Fault]:
@@ -246,5 +247,6 @@ class Table(ListedFiles):
 
     def _place(self, name: str, names: tuple[str, ...], key: str, number: int) -> int:
         if name not in names:
-            raise UserError(f"{self.table}, row {number}: {name} is not in data.{key}={list(names)}; add it")
+            known = f"data.{key}={as_typed(names)}"
+            raise UserError(f"{self.table}, row {number}: {name} is not in {known}; add it")
         return names.index(name)

@@ -16,6 +16,7 @@ from ganatomy.data.sources.files.templates import Template, subject_of, visible,
 from ganatomy.data.splits.lists import read_splits, split_named
 from ganatomy.data.splits.matching import assigned
 from ganatomy.errors import UserError
+from ganatomy.text.values import as_typed
 
 
 @dataclass(kw_only=True)
@@ -78,7 +79,9 @@ class Voc(ListedFiles):
         for thing in objects:
             name = _name(path, thing)
             if name not in self.box_classes:
-                raise UserError(f"{path}: {name} is not in data.box_classes={list(self.box_classes)}")
+                raise UserError(
+                    f"{path}: {name} is not in data.box_classes={as_typed(self.box_classes)}; add it"
+                )
             content["boxes"].append(self._box(path, thing))
             content["classes"].append(list(self.box_classes).index(name))
         if stated := _stated(tree):

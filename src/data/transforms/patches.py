@@ -12,6 +12,7 @@ from ganatomy.data.regrid import Grid
 from ganatomy.data.transforms.boxes import remaining_boxes
 from ganatomy.data.transforms.instances import renumbered, tightened
 from ganatomy.errors import UserError
+from ganatomy.text.values import as_typed
 
 Weights = tuple[float, ...]
 """Of classes by their number; empty: all alike."""
@@ -47,7 +48,7 @@ class Patches:
     def __post_init__(self) -> None:
         sides = [self.size] if isinstance(self.size, int) else list(self.size)
         if min(sides) < 1:
-            raise UserError(f"data.patch={self.size}: must be 1 or more")
+            raise UserError(f"data.patch={as_typed(self.size)}: must be 1 or more")
         if not 0 <= self.foreground <= 1:
             raise UserError(f"data.foreground={self.foreground}: is a probability, 0 to 1")
 

@@ -18,6 +18,7 @@ from ganatomy.data.transforms.intensity import Intensity, as_many, column, mappi
 from ganatomy.data.transforms.missing import Missing, check_missing, units_of_sides, with_presence, zeroed
 from ganatomy.data.transforms.patches import facts_of_patches
 from ganatomy.errors import UserError, one_of
+from ganatomy.text.values import as_typed
 
 RESIZE = ("pad", "letterbox", "cover", "stretch", "crop")
 VERSION = 1
@@ -76,7 +77,7 @@ class Preparation:
             raise UserError(f"data.spacing={list(self.spacing)}: must be above 0")
         sides = [self.size] if isinstance(self.size, int) else list(self.size or [1])
         if min(sides) < 1:
-            raise UserError(f"data.size={self.size}: must be 1 or more")
+            raise UserError(f"data.size={as_typed(self.size)}: must be 1 or more")
         for key, given in (("intensity", self.intensity), ("target_intensity", self.target_intensity)):
             for setting in one_each(given) or [given]:
                 mapping(np.zeros((1, 2, 2)), setting, f"data.{key}")

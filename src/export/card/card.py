@@ -9,6 +9,7 @@ from ganatomy.export.card import scores
 from ganatomy.export.card.words import GENERAL_LIMITS, INTENDED, MEASURES, NEVER_TESTED, TASKS
 from ganatomy.guard.events import HEALTHY, standing
 from ganatomy.runs.directory import Run
+from ganatomy.text.sizes import counted
 from ganatomy.text.tables import csv_rows
 from ganatomy.version import __version__
 
@@ -171,11 +172,6 @@ def _never_tested(data: Plain, task: str) -> list[str]:
 
 def _list(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
-
-
-def counted(count: int, thing: str) -> str:
-    """Return a number with its noun, in the singular for one."""
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def escaped(text: Any) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ganatomy.errors import UserError
 from ganatomy.inference.ensembles.members import Members, dropouts
 from ganatomy.inference.loaded import LoadedRun, load_run
+from ganatomy.text.values import as_typed
 from ganatomy.training.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -156,8 +157,8 @@ def check_together(loaded: Sequence[LoadedRun]) -> None:
         seen.add(run.path.resolve())
         for key, ours, theirs in _differences(first, run):
             raise UserError(
-                f"run={run.path}: has {key}={_plain(theirs)}, {first.path} has {_plain(ours)}; runs of an "
-                "ensemble share task, classes, channels and preprocessing"
+                f"run={run.path}: has {key}={as_typed(theirs)}, {first.path} has {as_typed(ours)}; runs "
+                "of an ensemble share task, classes, channels and preprocessing"
             )
 
 
@@ -186,7 +187,3 @@ def _fixed(value: Any) -> Any:
     return (
         {k: v for k, v in value.items() if k not in ("offset", "scale")} if isinstance(value, dict) else value
     )
-
-
-def _plain(value: Any) -> str:
-    return "[" + ",".join(map(str, value)) + "]" if isinstance(value, list | tuple) else str(value)

@@ -110,7 +110,7 @@ class CenterNet(nn.Module):
                 raise UserError(f"{name}: {number}; must be at least 1")
         if not classes:
             raise UserError(
-                "classes: these data have no boxes; choose data that have, such as data=brain_lesions"
+                "data: these cases have no boxes; choose data that have, such as data=brain_lesions"
             )
         self.classes, self.stride, self.multiple = tuple(classes), int(stride), multiple
         self.instances = instances

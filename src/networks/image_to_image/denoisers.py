@@ -43,7 +43,7 @@ class ConvDenoiser(nn.Module):
             raise UserError(f"layers: {layers} must be 2 or more")
         if residual and in_channels != out_channels:
             raise UserError(
-                f"residual: {out_channels} channels cannot be added to {in_channels}; set residual=false"
+                f"residual: {out_channels} channels out cannot be added to {in_channels} in; set it to false"
             )
         widths = [in_channels, *[channels] * (layers - 1), out_channels]
         self.convs = nn.ModuleList(
@@ -88,7 +88,8 @@ class RedCnn(nn.Module):
         super().__init__()
         if in_channels != out_channels:
             raise UserError(
-                f"out_channels: {out_channels} channels cannot be added to {in_channels}; try model=pix2pix"
+                f"{out_channels} channels out cannot be added to {in_channels} in, as this network does; "
+                "try model=pix2pix"
             )
         inner = [conv(spatial_dims, channels, channels, size) for _ in range(8)]
         self.encoder = nn.ModuleList([conv(spatial_dims, in_channels, channels, size), *inner[:4]])

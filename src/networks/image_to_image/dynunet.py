@@ -64,7 +64,9 @@ class DynUNet(nets.DynUNet):
         sizes = kernels(steps) if kernel_size is None else kernel_size
         for name, given in (("kernel_size", sizes), ("channels", filters)):
             if len(given) != levels:
-                raise UserError(f"{name}: {len(given)} of them for {levels} levels of strides; give as many")
+                raise UserError(
+                    f"{name}: {len(given)} for {levels} levels (strides); give one for each level"
+                )
         check_positive(**{f"channels[{level}]": count for level, count in enumerate(filters)})
         heads = max(levels - 3, 1) if heads is None else heads
         if not 0 <= heads <= levels - 2:

@@ -43,8 +43,10 @@ class ResidualGenerator(nn.Module):
     ) -> None:
         super().__init__()
         check_positive(blocks=blocks, size=size)
-        if len(channels) < 2 or size % 2 == 0:
-            raise UserError(f"channels, size: {list(channels)}, {size}; give two levels and an odd size")
+        if len(channels) < 2:
+            raise UserError(f"channels: {list(channels)}; give two levels or more")
+        if size % 2 == 0:
+            raise UserError(f"size: {size}; give an odd number")
         first, *coarser = channels
         self.enter = nn.Sequential(*_unit(spatial_dims, in_channels, first, size))
         pairs = list(zip(channels[:-1], coarser, strict=True))

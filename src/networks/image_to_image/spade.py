@@ -51,7 +51,7 @@ class SpadeGenerator(nn.Module):
         super().__init__()
         if label_channels < 2:
             raise UserError(
-                "label_channels: these data have no label maps to generate from; set data.label and "
+                "data.label: there are no label maps to generate from; set data.label and "
                 "data.classes, or choose another model"
             )
         check_positive(latent=latent, channels=channels, hidden=hidden)

@@ -46,7 +46,8 @@ class SrResNet(nn.Module):
         super().__init__()
         if in_channels != out_channels:
             raise UserError(
-                f"out_channels: {out_channels} channels cannot be added to {in_channels}; try model=pix2pix"
+                f"{out_channels} channels out cannot be added to {in_channels} in, as this network does; "
+                "try model=pix2pix"
             )
         check_positive(factor=factor, blocks=blocks)
         self.factor, self.mode = factor, SMOOTH[spatial_dims]

@@ -46,7 +46,7 @@ class UNet(nn.Module):
             raise UserError(f"channels: {list(channels)}: a U-Net needs two levels or more")
         if residual and in_channels != out_channels:
             raise UserError(
-                f"residual: {out_channels} channels cannot be added to {in_channels}; set residual=false"
+                f"residual: {out_channels} channels out cannot be added to {in_channels} in; set it to false"
             )
         self.residual = residual
         finer, coarser = channels[:-1], channels[1:]

@@ -72,6 +72,7 @@ def at_least_two(classes: int) -> int:
     """Return the number of classes; UserError for data without classes."""
     if classes < 2:
         raise UserError(
-            f"classes: {classes} in these data; choose an unconditional model, such as model=fast"
+            f"data.image_classes: there are {classes}, and this model draws by class; choose another, such "
+            "as model=fast"
         )
     return classes

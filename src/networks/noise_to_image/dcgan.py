@@ -25,7 +25,7 @@ WIDEST = 8
 def levels(size: Sequence[int]) -> int:
     """Return how often sides can be halved until the shortest is 4 to 7; UserError for sides below 8."""
     if min(size) < 8:
-        raise UserError(f"size: images of {'x'.join(map(str, size))} are too small; give sides of 8 or more")
+        raise UserError(f"data.size: {'x'.join(map(str, size))} is too small; give sides of 8 or more")
     return (min(size) // 4).bit_length() - 1
 
 

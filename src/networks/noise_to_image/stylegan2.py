@@ -241,6 +241,6 @@ def flat(spatial_dims: int, size: Sequence[int]) -> int:
     """Return how often the sides are doubled, see `levels`; raise UserError for volumes."""
     if spatial_dims != 2:
         raise UserError(
-            "spatial_dims: this network is for 2D images; for volumes choose model=r3gan or dcgan"
+            "data.spatial_dims: this network is for 2D images; for volumes choose model=r3gan or dcgan"
         )
     return levels(size)

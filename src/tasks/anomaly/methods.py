@@ -34,8 +34,10 @@ class Denoising(Method):
     plain_answer = True
 
     def __init__(self, sigma: float = 0.2, cells: int = 16) -> None:
-        if sigma <= 0 or cells < 2:
-            raise UserError(f"sigma, cells: {sigma}, {cells}; give a sigma above 0 and 2 cells or more")
+        if sigma <= 0:
+            raise UserError(f"sigma: {sigma} must be above 0")
+        if cells < 2:
+            raise UserError(f"cells: {cells} must be 2 or more")
         self.sigma, self.cells = sigma, cells
 
     def generate(self, batch: Batch) -> Tensor:

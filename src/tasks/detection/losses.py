@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from ganatomy.errors import UserError
 from ganatomy.networks.image_to_image.centernet import Maps
 from ganatomy.tasks.detection.centernet_targets import MIN_SIDE, Truth
+from ganatomy.text.values import as_typed
 
 Overlap = Literal["iou", "giou", "diou", "ciou"]
 OVERLAPS: tuple[Overlap, ...] = get_args(Overlap)
@@ -38,7 +39,9 @@ def loss_weights(given: Mapping[str, float], instances: bool = False) -> dict[st
         raise UserError(f"task.losses: {min(unknown)} {why}; choose among {', '.join(defaults)}")
     for name, weight in given.items():
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
-            raise UserError(f"task.losses.{name}: {weight}; give a weight of 0 (without this loss) or more")
+            raise UserError(
+                f"task.losses.{name}: {as_typed(weight)}; give a weight of 0 (without this loss) or more"
+            )
     weights = {**defaults, **given}
     if not weights["centre"]:
         raise UserError("task.losses.centre: 0; without it nothing is found; give a weight above 0")

@@ -27,9 +27,12 @@ def resolved(data: DataModule, given: dict[str, Any]) -> dict[str, Any]:
         UserError: The data have no label maps, or not those that training needs.
     """
     if len(data.mask_classes) < 2:
-        raise UserError("data.label, data.classes: these data have no label maps; segmentation needs them")
+        raise UserError(
+            "data.label: these data have no label maps, which segmentation needs; name them (data.label=..., "
+            "data.classes=[background,...]), or choose other data"
+        )
     if case := data.first_without("label"):
-        raise UserError(f"data.label: {case} has no label map; segmentation needs one for each case")
+        raise UserError(f"data.label: {case} has no label map; give it one, or leave the case out")
     if not given.get("semi"):
         all_labelled(data)
     elif not data.labels.unlabelled_fraction:

@@ -33,8 +33,9 @@ class SelfTraining:
     def __post_init__(self) -> None:
         if not 0 <= self.threshold <= 1:
             raise UserError(f"threshold: {self.threshold} must be from 0 to 1")
-        if min(self.start, self.weight, self.adversarial) < 0:
-            raise UserError("start, weight, adversarial: must be >= 0")
+        for key in ("start", "weight", "adversarial"):
+            if getattr(self, key) < 0:
+                raise UserError(f"{key}: {getattr(self, key)} must be 0 or more")
 
     @staticmethod
     def check_loss(loss: AdversarialLoss | None) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ganatomy.errors import UserError
+from ganatomy.text.values import as_typed
 
 if TYPE_CHECKING:
     from ganatomy.data.datamodule import DataModule
@@ -43,8 +44,7 @@ def checked_mirror_axes(axes: MirrorAxes, dims: int) -> tuple[int, ...]:
     """`task.mirror_axes` of images of so many dimensions; UserError for what is none of their axes."""
     if isinstance(axes, str) or not set(axes) <= set(range(dims)) or len(set(axes)) < len(axes):
         raise UserError(
-            f"task.mirror_axes: {axes if isinstance(axes, str) else list(axes)}; choose among "
-            f"{list(range(dims))}, each once, or auto"
+            f"task.mirror_axes: {as_typed(axes)}; choose among {list(range(dims))}, each once, or auto"
         )
     return tuple(axes)
 

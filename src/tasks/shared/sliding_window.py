@@ -10,6 +10,7 @@ from monai.inferers import sliding_window_inference
 from torch import Tensor
 
 from ganatomy.errors import UserError
+from ganatomy.text.values import as_typed
 
 if TYPE_CHECKING:
     from ganatomy.data.datamodule import DataModule
@@ -69,7 +70,7 @@ def checked_window(window: int | Sequence[int] | None, dims: int) -> tuple[int, 
     sides = (window,) * dims if isinstance(window, int) else tuple(window)
     if isinstance(window, bool) or len(sides) != dims or min(sides) < 1:
         raise UserError(
-            f"task.window={window}: give one side of 1 or more, or {dims}, or null for whole images"
+            f"task.window={as_typed(window)}: give one side of 1 or more, or {dims}, or null for whole images"
         )
     return sides
 

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ganatomy.errors import UserError
+from ganatomy.text.values import as_typed
 
 
 def weighted(
@@ -31,7 +32,7 @@ def weighted(
         if loss is None:
             raise UserError(f"losses.{name}: no such loss; choose {', '.join(known)}")
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
-            raise UserError(f"losses.{name}: {weight} is no weight; give a number")
+            raise UserError(f"losses.{name}: {as_typed(weight)} is no weight; give a number")
         if weight < 0:
             raise UserError(f"losses.{name}: {weight} is negative; must be >= 0")
         if weight > 0:

@@ -52,10 +52,13 @@ class Contrast(Method):
         self, weight: float = 1.0, identity: float = 1.0, patches: int = 256, temperature: float = 0.07
     ) -> None:
         super().__init__()
-        if not (0 < weight < math.inf and 0 <= identity < math.inf):
-            raise UserError(f"weight, identity: {weight}, {identity}; give one above 0 and one of 0 or more")
-        if patches < 2 or not 0 < temperature < math.inf:
-            raise UserError(f"patches, temperature: {patches}, {temperature}; give 2 or more, and above 0")
+        for key, number in (("weight", weight), ("temperature", temperature)):
+            if not 0 < number < math.inf:
+                raise UserError(f"{key}: {number} must be above 0")
+        if not 0 <= identity < math.inf:
+            raise UserError(f"identity: {identity} must be 0 or more")
+        if patches < 2:
+            raise UserError(f"patches: {patches} must be 2 or more")
         self.weight, self.identity = weight, identity
         self.patches, self.temperature = patches, temperature
 

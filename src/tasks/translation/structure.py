@@ -16,6 +16,7 @@ from ganatomy.adversarial.gradient_cut import full_precision
 from ganatomy.data.records import Batch
 from ganatomy.errors import UserError
 from ganatomy.tasks.translation.base import Method
+from ganatomy.text.values import as_typed
 
 FLAT = 1e-6
 """Variance of gradients, in squared units of the network, below which an image counts as flat."""
@@ -105,7 +106,7 @@ def structure_of(given: Mapping[str, Any] | None) -> Structure:
     weights = {key: given.get(key, 0.0) for key in ("gradient", "segmentation")}
     for key, weight in weights.items():
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
-            raise UserError(f"task.structure.{key}: {weight}; give a weight of 0 or more")
+            raise UserError(f"task.structure.{key}: {as_typed(weight)}; give a weight of 0 or more")
     runs = [key for key in ("run", "source_run") if given.get(key) is not None]
     if weights["segmentation"] > 0 and "run" not in runs:
         raise UserError(

@@ -13,6 +13,7 @@ from ganatomy.data.summary import content_hash
 from ganatomy.errors import UserError
 from ganatomy.runs.integrity.checked import read_file
 from ganatomy.runs.integrity.checksums import Damaged
+from ganatomy.text.values import as_typed
 
 if TYPE_CHECKING:
     from ganatomy.data.datamodule import DataModule
@@ -77,7 +78,8 @@ class Origin:
         for key in ALIKE:
             if ours.get(key) != (theirs := self.data.get(key)):
                 raise UserError(
-                    f"{KEY}: {self.typed} has data.{key}={theirs}, this run {ours.get(key)}; make them equal"
+                    f"{KEY}: {self.typed} has data.{key}={as_typed(theirs)}, this run "
+                    f"{as_typed(ours.get(key))}; make them equal"
                 )
         if column not in columns_of(self.folder):
             what, model = {"label": ("label maps", "spade"), "kind": ("classes", "fast_class")}[column]
@@ -88,15 +90,16 @@ class Origin:
         key, here = {"label": ("classes", data.mask_classes), "kind": ("kinds", data.image_classes)}[column]
         if self.summary is not None and list(here) != (theirs := self.summary.get(key)):
             raise UserError(
-                f"{KEY}: {self.typed} has the classes {theirs}, this run {list(here)}; give images of these"
+                f"{KEY}: {self.typed} has the classes {as_typed(theirs)}, this run {as_typed(here)}; give "
+                "images of these"
             )
         units, form = self.provenance["units"], self.provenance["format"]
         settings = data.intensity if isinstance(data.intensity, list | tuple) else [data.intensity]
         scaled = all(isinstance(one, str) and one.startswith(SCALED) for one in settings)
         if form != "nifti" and (units["slope"], units["inter"]) != (1, 0) and not scaled:
             raise UserError(
-                f"{KEY}: {self.folder} holds scaled numbers, which data.intensity={data.intensity} would "
-                "take for the units of the data; write the images with save_format=nifti"
+                f"{KEY}: {self.folder} holds scaled numbers, which data.intensity={as_typed(data.intensity)} "
+                "would take for the units of the data; write the images with save_format=nifti"
             )
 
     def same_split(self, data: DataModule, ours: Mapping[str, Any]) -> bool:

@@ -43,6 +43,8 @@ def test_the_page_shows_what_is_there(tmp_path, words, compose, capsys):
     assert "0 faults that stop training" in said and "labels used" not in said
     page = (tmp_path / "check.html").read_text()
     assert page.count("<img") == 9 and "<svg" in page and "http" not in page
+    assert 'name="viewport"' in page and "svg { max-width: 100%" in page  # a telephone shows it whole
+    assert page.count('class="wide" tabindex="0"') == page.count("<table") > 0  # and keys scroll it
 
 
 def test_how_many_labels_are_used_is_said(tmp_path, words, compose, capsys):

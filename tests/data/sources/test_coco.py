@@ -125,7 +125,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "category a has the numbers 1 and 2",
     ),
     "names that differ in capitals": (about({}, [], {1: "Cell", 2: "cell"}), "categories Cell and cell"),
-    "a category that is not there": (about({1: "a.png"}, [note(1, 1, 9)], {1: "a"}), "category 9 is not in"),
+    "a category that is not there": (
+        about({1: "a.png"}, [note(1, 1, 9)], {1: "a"}),
+        r"category 9 \(without a name\) is not in data.box_classes=\[a\]; add it",
+    ),
     "an image that is not there": (about({1: "a.png"}, [note(1, 2, 1)], {1: "a"}), "there is no image 2"),
     "results": ([{"image_id": 1}], "is a list, like a results file"),  # type: ignore[dict-item]
     "an image without a file": (

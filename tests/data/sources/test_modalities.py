@@ -183,7 +183,7 @@ def test_a_contrast_of_dataset_json_is_the_target_of_the_others(tmp_path, togeth
     [
         ({"target": "T3"}, r"data\.target=T3: no such channel; dataset\.json has 0 T1w, 1 T2w, 2 FLAIR"),
         ({"target": "T2w", "image": [0, 1]}, r"T2w is a channel of the image too"),
-        ({"target": [0, 1, 2]}, r"leaves no channel of the 3 for the image"),
+        ({"target": [0, 1, 2]}, r"takes all 3 channels and leaves none for the image"),
     ],
 )
 def test_wrong_contrasts_are_refused(tmp_path, keys, words):

@@ -191,7 +191,7 @@ WRONG: list[tuple[dict[str, str], dict[str, Any], str]] = [
     (
         {"labels/a.txt": BOX, "classes.txt": "x\ny", "labels/classes.txt": "y\nx"},
         {},
-        r"^data\.names: .*/classes\.txt and .*/labels/classes\.txt name other classes; choose one with",
+        r"^data\.names: .*/classes\.txt and .*/labels/classes\.txt do not name the same classes; choose",
     ),
 ]
 

@@ -70,6 +70,6 @@ def test_a_map_of_one_class_says_which() -> None:
 
 
 def test_data_without_label_maps_are_refused_in_one_line() -> None:
-    with pytest.raises(UserError, match="label_channels: these data have no label maps") as refusal:
+    with pytest.raises(UserError, match=r"data\.label: there are no label maps") as refusal:
         SpadeGenerator(2, 1, (16, 16), label_channels=0)
     assert "\n" not in str(refusal.value)

@@ -84,7 +84,7 @@ def test_the_network_knows_time_and_class() -> None:
         ({"blocks": 0}, "blocks: 0"),
         ({"channels": []}, "channels: []"),
         ({"attention": 3}, "attention: 3 of 2 levels; give 0 to 2"),
-        ({"class_conditional": True}, "classes: 0 in these data"),
+        ({"class_conditional": True}, "data.image_classes: there are 0, and this model draws by class"),
     ],
 )
 def test_refused_in_one_line(given: dict[str, Any], message: str) -> None:

@@ -199,7 +199,7 @@ def test_a_vector_of_no_length_in_one_line(make: Any) -> None:
 
 @pytest.mark.parametrize("make", [DcganGenerator, DcganDiscriminator])
 def test_what_no_player_can_have_in_one_line(make: Any) -> None:
-    with pytest.raises(UserError, match="images of 6x64 are too small"):
+    with pytest.raises(UserError, match=r"data\.size: 6x64 is too small"):
         make(2, 1, (6, 64))
     with pytest.raises(UserError, match="channels: 0 must be 1 or more"):
         make(2, 1, (16, 16), channels=0)

@@ -158,7 +158,11 @@ def test_healthy_by_name_and_by_mask(prepared: Any) -> None:
         ),
         (
             ["~task.method", f"+task.method={{_target_: {METHODS}.Denoising, sigma: 0}}"],
-            "sigma, cells: 0, 16; give a sigma above 0",
+            "task.method.sigma: 0 must be above 0",
+        ),
+        (
+            ["~task.method", f"+task.method={{_target_: {METHODS}.Denoising, cells: 1}}"],
+            "task.method.cells: 1 must be 2 or more",
         ),
         (["model=fanogan", "trainer.max_steps=1"], "trainer.max_steps: 1; two phases"),
         (["data.healthy=0.0", "data.train_healthy=false"], "no healthy subject is left to train on"),

@@ -110,8 +110,8 @@ def gradients(maps: list[torch.Tensor]) -> list[torch.Tensor]:
         ),
         ({"giou": -1.0}, "task.losses.giou: -1.0; give a weight of 0"),
         ({"giou": float("nan")}, "task.losses.giou: nan"),
-        ({"giou": True}, "task.losses.giou: True"),
-        ({"size": None}, "task.losses.size: None"),
+        ({"giou": True}, "task.losses.giou: true"),
+        ({"size": None}, "task.losses.size: null"),
         ({"centre": 0.0}, "task.losses.centre: 0"),
     ],
 )

@@ -303,7 +303,7 @@ def test_monai_s_unets_serve_as_body(name, dims):
         (["task.mirror_axes=null"], "task.mirror_axes: .*got None"),
         (
             ["task.fusion=nms", "task.mirror_axes=[0]"],
-            "task.fusion: input should be 'maps' or 'wbf', got 'nms'",
+            "task.fusion: must be maps or wbf, got 'nms'",
         ),
         (["task.fusion=wbf", "task.mirror_axes=[]"], "task.fusion: wbf fuses the boxes of mirror images"),
         (["task.gaussian=square"], "task.gaussian: .*'circle' or 'ellipse'"),

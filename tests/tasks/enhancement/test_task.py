@@ -249,7 +249,7 @@ def test_windows_do_not_cut_the_blocks_of_a_small_image(window: Any) -> None:
         (["task.data_range=-1"], "task.data_range: -1"),
         (["task.mirror_axes=[2]"], "task.mirror_axes: [2]; choose among [0, 1], each once"),
         (["+task.losses.l7=1"], "losses.l7: no such loss"),
-        (["degradation.sigma=0"], "degradation: sigma: 0"),
+        (["degradation.sigma=0"], "degradation.sigma: 0"),
         (["degradation=downsample4", "data.size=18"], "4 does not divide images of 18x18"),
         (["degradation=blur", "+degradation.photons=3"], "degradation.photons: Blur takes no such argument"),
     ],

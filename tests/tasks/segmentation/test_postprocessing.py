@@ -289,7 +289,7 @@ def test_settings_are_read(given, liver, lesion):
         ([{"largest": {"livre": True}}], "livre is no class; choose of liver, lesion"),
         ([{"largest": {"background": True}}], "background is no class"),
         ([{"largest": 3}], "task.postprocess.largest: 3; give true or false"),
-        (["minimum"], "minimum: True; give the smallest component"),
+        (["minimum"], "minimum: true; give the size of the smallest component"),
         ([{"minimum": {"lesion": -1}}], "minimum of lesion: -1"),
         (["fill_holes", {"fill_holes": {"liver": True}}], "fill_holes is given twice"),
     ],

@@ -44,5 +44,6 @@ def test_confidence_of_patches_and_of_whole_images(dims: int):
 
 @pytest.mark.parametrize("wrong", [{"threshold": 1.5}, {"weight": -1.0}, {"start": -1}])
 def test_settings_out_of_range(wrong):
-    with pytest.raises(UserError):
+    (key, value), *_ = wrong.items()
+    with pytest.raises(UserError, match=rf"^{key}: {value} must be"):
         SelfTraining(**wrong)

@@ -411,7 +411,10 @@ def test_what_begins_with_noise_is_not_asked_to_halve_images(prepared: Any) -> N
         (["task.scale=0"], "task.scale: 0"),
         (["task.path_length={weight: 2.0}"], "task.path_length: this generator has no styles"),
         (["data.patch=16"], "data.patch: synthesis needs whole images"),
-        (["model=fast_class"], "classes: 0 in these data; choose an unconditional model"),
+        (
+            ["model=fast_class"],
+            "data.image_classes: there are 0, and this model draws",
+        ),
         (["model.scheduler.generator.share=0"], "share: 0 is outside (0, 1]"),
     ],
 )

@@ -264,5 +264,6 @@ def test_players_that_do_not_suit() -> None:
         with pytest.raises(UserError, match=words):
             Contrast().begin(Players(network, other, 2))
     for wrong in ({"weight": 0.0}, {"identity": -1.0}, {"patches": 1}, {"temperature": 0.0}):
-        with pytest.raises(UserError):
+        (key, value), *_ = wrong.items()
+        with pytest.raises(UserError, match=rf"^{key}: {value} must be"):
             Contrast(**wrong)  # type: ignore[arg-type]

@@ -164,7 +164,7 @@ def test_a_run_with_features_and_registration(
         (["task.perceptual=nowhere"], r"task\.perceptual: nowhere: is no run directory"),
         (
             ["data.target_intensity=[-1000,2000]"],
-            r"has data\.intensity=\[-1000, 1500\], the target here data\.tar",
+            r"has data\.intensity=\[-1000,1500\], the target here data\.tar",
         ),
         (["data.target=[t2,pd]"], r"takes images of 1 channels, and the target here has 2"),
         (["data.orientation=RAS"], r"has data\.orientation=PLS, this run RAS; make them the same"),

@@ -122,7 +122,7 @@ def test_an_evaluator_has_to_read_images_like_the_targets(
     segmented += [*UNET, "model.generator.strides=[2]", "data.intensity=[-1024,1500]"]
     reading, translated = train_small("reading", *segmented), train_small("translated", *words)
     for run, more, why in (
-        (reading, ["data.target_intensity=zscore"], r"has data\.intensity=\[-1024, 1500\]"),
+        (reading, ["data.target_intensity=zscore"], r"has data\.intensity=\[-1024,1500\]"),
         (translated, [], "is not a run of task=segmentation or task=detection"),
         (heads, [], "is no run directory"),
         (reading, ["data.split_seed=1"], r"was trained on \d of this run's 3 test subjects"),

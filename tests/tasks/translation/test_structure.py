@@ -74,7 +74,7 @@ def test_flat_images_have_a_finite_gradient() -> None:
     "given, words",
     [
         ({"gradient": -1.0}, "task.structure.gradient: -1.0"),
-        ({"gradient": True}, "task.structure.gradient: True"),
+        ({"gradient": True}, "task.structure.gradient: true"),
         ({"slope": 1.0}, "task.structure.slope: no such key"),
         ({"segmentation": 1.0}, "task.structure.run: null"),
         ({"run": "somewhere"}, "task.structure.run: is not used"),

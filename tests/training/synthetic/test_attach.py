@@ -244,7 +244,7 @@ def provenance(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
         ("index", [], "index.csv: is missing; draw the images again"),
         ("rows", [], "index.csv: names no image; draw the images again"),
         ("text", [], r"index.csv: is not UTF-8 \(byte 0\); save it as UTF-8"),
-        ("classes", [], r"has the classes \['background', 'cyst'\], this run"),
+        ("classes", [], r"has the classes \[background,cyst\], this run"),
         ("column", [], "synthetic: .*: index.csv: no column image .*; there are picture, label"),
         ("twice", [], "synthetic: images/0003.png: is the image of two cases, .*; draw the images again"),
         ("crossed", [], "synthetic: images/0003.png: is the image of two cases, .*; draw the images again"),

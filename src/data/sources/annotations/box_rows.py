@@ -30,6 +30,7 @@ from ganatomy.data.sources.annotations.box_meaning import (
 from ganatomy.data.sources.files.places import whole_number
 from ganatomy.data.transforms.box_units import INDICES, UNITS, WORLD
 from ganatomy.errors import UserError
+from ganatomy.text.values import as_typed
 
 Rows = Sequence[tuple[int, dict[str, Any]]]
 SCORES = ("confidence", "conf", "score", "probability")
@@ -167,9 +168,8 @@ class BoxRows:
     def _places(self, names: Sequence[str], number: int) -> list[int]:
         for name in names:
             if name not in self.classes:
-                raise UserError(
-                    f"{self._place(number)}: {name} is not in data.box_classes={list(self.classes)}; add it"
-                )
+                known = as_typed(self.classes)
+                raise UserError(f"{self._place(number)}: {name} is not in data.box_classes={known}; add it")
         return [self.classes.index(name) for name in names]
 
     def _corners(self, boxes: list[list[float]]) -> list[list[float]]:

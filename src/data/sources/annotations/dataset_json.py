@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ganatomy.errors import UserError
+from ganatomy.text.values import as_typed
 
 
 def read_about(folder: Path, root: str) -> tuple[dict[str, Any], list[Any], dict[str, Any]]:
@@ -113,7 +114,9 @@ def labels_of(about: dict[str, Any], labels: dict[str, Any], path: Path) -> Labe
     classes = _classes({single.get(v, f"label {v}" if v else "background"): v for v in every}, path, ignored)
     order = about.get("regions_class_order")
     if order is not None and not isinstance(order, list):
-        raise UserError(f"{path}: regions_class_order is {order}; give a list with a value for each region")
+        raise UserError(
+            f"{path}: regions_class_order is {as_typed(order)}; give a list with a value for each region"
+        )
     return Labelled(classes, ignored, regions, order)
 
 

@@ -125,7 +125,7 @@ def read_about(folder: Path, given: str | None) -> About:
     ]
     if len({path.read_bytes() for path in lists}) > 1:
         raise UserError(
-            f"data.names: {lists[0]} and {lists[1]} name other classes; choose one with data.names"
+            f"data.names: {lists[0]} and {lists[1]} do not name the same classes; choose one with data.names"
         )
     return _from_list(lists[0]) if lists else About()
 

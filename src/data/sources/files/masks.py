@@ -14,6 +14,7 @@ from scipy.ndimage import label as components
 from ganatomy.data.io.readers import ReadError
 from ganatomy.data.label_values import SEVERAL, blurred, classes, thin
 from ganatomy.data.records import IGNORED
+from ganatomy.text.values import as_typed
 
 Instances = Literal["files", "values", "parts"]
 INSTANCES = ("files", "values", "parts")
@@ -97,7 +98,7 @@ def _strange(array: np.ndarray, unknown: np.ndarray, label_values: Sequence[int]
     if isinstance(label_values, range):
         words = f"label value {unknown[0]:g}, but data.classes names 0 to {len(label_values) - 1}"
     else:
-        words = f"label value {unknown[0]:g} is not in data.label_values={list(label_values)}"
+        words = f"label value {unknown[0]:g} is not in data.label_values={as_typed(label_values)}"
     if blurred(array, strange):
         return f"{words}; {len(strange)} such values ({strange[0]:g} to {strange[-1]:g}) {BLURRED}"
     if isinstance(label_values, range) and len(found) == len(label_values):

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ganatomy.errors import UserError
+from ganatomy.text.values import as_typed
 
 if TYPE_CHECKING:
     from ganatomy.data.datamodule import DataModule
@@ -100,11 +101,13 @@ def listed(
         return None
     names = names_of(labelling)
     if isinstance(given, str):
-        raise UserError(f"task.class_weights: {given}; give null, auto, or {len(names)} numbers")
+        raise UserError(f"task.class_weights: {as_typed(given)}; give null, auto, or {len(names)} numbers")
     if isinstance(given, Mapping):
         if set(given) != set(names):
             named = ", ".join(map(str, given))
-            raise UserError(f"task.class_weights: of {named}; the classes are {', '.join(names)}")
+            raise UserError(
+                f"task.class_weights: names {named}; give a weight for each of the classes {', '.join(names)}"
+            )
         given = [given[name] for name in names]
     if len(given) != len(names):
         raise UserError(

@@ -25,6 +25,7 @@ from ganatomy.tasks.segmentation.losses.overlap import (
 from ganatomy.tasks.segmentation.losses.skeleton import cldice_loss
 from ganatomy.tasks.segmentation.losses.voxels import cross_entropy_loss, focal_loss, topk_loss
 from ganatomy.tasks.shared.weighted import one_number
+from ganatomy.text.values import as_typed
 
 LOSSES: dict[str, Callable[..., Tensor]] = {
     "dice_ce": dice_ce_loss,
@@ -81,7 +82,9 @@ def terms_of(given: str | Mapping[str, Any]) -> dict[str, Term]:
         one_of("task.loss", given, LOSSES)
         given = {given: 1.0}
     if not isinstance(given, Mapping):
-        raise UserError(f"task.loss: {given}; give a name, or weights by name: {{dice_ce: 1.0, cldice: 0.5}}")
+        raise UserError(
+            f"task.loss: {as_typed(given)}; give a name, or weights by name: {{dice_ce: 1.0, cldice: 0.5}}"
+        )
     found = {str(name): _term(str(name), value) for name, value in given.items()}
     kept = {name: term for name, term in found.items() if term.weight}
     if not kept:
@@ -136,7 +139,7 @@ def _of_user(name: str, loss: Callable[..., Any], maps: Maps) -> Tensor:
 
 def _number(key: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        raise UserError(f"{key}: {value}; give a number >= 0")
+        raise UserError(f"{key}: {as_typed(value)}; give a number of 0 or more")
     return value
 
 
@@ -152,9 +155,9 @@ def _check_arguments(key: str, loss: Callable[..., Tensor], given: Mapping[str, 
         fits = isinstance(value, int | float) if kind is float else isinstance(value, kind)
         if not fits or isinstance(value, bool) is not (kind is bool):
             words = {bool: "true or false", int: "a whole number", float: "a number"}
-            raise UserError(f"{key}.{name}: {value}; give {words[kind]}")
+            raise UserError(f"{key}.{name}: {as_typed(value)}; give {words[kind]}")
         if kind is float and not math.isfinite(value):
-            raise UserError(f"{key}.{name}: {value}; give a number")
+            raise UserError(f"{key}.{name}: {as_typed(value)}; give a number")
     try:
         loss(Maps(torch.zeros(1, 2, 2, 2), torch.ones(1, 2, 2, 2), sigmoid=True), **given)
     except UserError as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ganatomy.errors import UserError
 from ganatomy.tasks.segmentation.postprocessing.steps import Steps
+from ganatomy.text.values import as_typed, quoted
 
 KEY, AUTO = "task.postprocess", "auto"
 NAMES = ("largest", "fill_holes", "minimum")
@@ -32,12 +33,12 @@ def steps_of(given: Any, classes: Sequence[str]) -> dict[int, Steps]:
     whole = bool(given) and (isinstance(given, Mapping) or given in NAMES[:2])
     entries: Any = [given] if whole else given
     if not isinstance(entries, Sequence) or isinstance(entries, str) or not entries:
-        raise UserError(f"{KEY}={given}: choose null, auto or a list of steps such as {EXAMPLE}")
+        raise UserError(f"{KEY}={as_typed(given)}: choose null, auto or a list of steps such as {EXAMPLE}")
     values: dict[str, dict[int, Any]] = {}
     for entry in entries:
         pairs = {entry: True} if isinstance(entry, str) else entry
         if not isinstance(pairs, Mapping) or not pairs:
-            raise UserError(f"{KEY}: {entry!r} is no step; give a list such as {EXAMPLE}")
+            raise UserError(f"{KEY}: {quoted(entry)} is no step; give a list such as {EXAMPLE}")
         for name, value in pairs.items():
             if name not in NAMES:
                 raise UserError(f"{KEY}: {name} is no step; choose {', '.join(NAMES)}")
@@ -71,12 +72,12 @@ def _by_class(name: str, value: Any, classes: Sequence[str]) -> dict[int, Any]:
 def _checked(name: str, value: Any, whose: str) -> Any:
     if name != "minimum":
         if not isinstance(value, bool):
-            raise UserError(f"{KEY}.{name}{whose}: {value!r}; give true or false")
+            raise UserError(f"{KEY}.{name}{whose}: {quoted(value)}; give true or false")
         return value
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 0 <= value < math.inf:
         raise UserError(
-            f"{KEY}.{name}{whose}: {value!r}; give the smallest component to keep, in mm³ of volumes, mm² or "
-            "px of images"
+            f"{KEY}.{name}{whose}: {quoted(value)}; give the size of the smallest component to keep, in mm³ "
+            "(volumes), or mm² or px (images)"
         )
     return value

@@ -16,6 +16,7 @@ from ganatomy.errors import UserError
 from ganatomy.metrics.translation.region import Range
 from ganatomy.tasks.shared.as_written import Originals
 from ganatomy.tasks.shared.volumes import scale_and_offset, stack_slices, stacked
+from ganatomy.text.values import as_typed
 
 TARGET = "target"
 """Value of `task.data_range` that stands for the window that the target's intensities are mapped from."""
@@ -53,8 +54,8 @@ def _range(given: Any) -> Range:
     fits = all(type(one) in (int, float) and math.isfinite(one) for one in numbers)
     if not fits or (pair[0] >= pair[1] if pair else given <= 0):
         raise UserError(
-            f"task.data_range: {given}; give a window [low, high], its width, `target`, or null for the "
-            "range of each truth"
+            f"task.data_range: {as_typed(given)}; give a window [low,high], its width, target, or null for "
+            "the range of each truth"
         )
     return pair or float(given)
 

@@ -150,7 +150,7 @@ def test_predict_writes_a_map_beside_the_boxes(train_small, tmp_path):
         (["+task.losses.shape=1"], "task.losses: shape is no loss; choose among .* foreground, vote"),
         (["+task.losses.vote=-1"], "task.losses.vote: -1; give a weight of 0"),
         (["+task.losses.vote=far"], "task.losses.vote: .*got 'far'"),
-        (["+task.losses.foreground=true"], "task.losses.foreground: True"),
+        (["+task.losses.foreground=true"], "task.losses.foreground: true"),
         (["task.monitor=val/pqq"], "no score is named val/pqq"),
     ],
 )

@@ -159,7 +159,10 @@ def test_several_processes_train_as_one(command: Any, tmp_path: Path) -> None:
             "model.discriminator: a rectified flow learns without one; set it to null",
         ),
         (["model.generator.steps=0"], "steps: 0"),
-        (["model=rectified_flow_class"], "classes: 0 in these data; choose an unconditional model"),
+        (
+            ["model=rectified_flow_class"],
+            "data.image_classes: there are 0, and this model draws",
+        ),
     ],
 )
 def test_refused_in_one_line(prepared: Any, words: list[str], message: str) -> None:

@@ -78,7 +78,7 @@ def test_ranges() -> None:
 )
 def test_what_is_no_range_is_refused(wrong: Any) -> None:
     with pytest.raises(
-        UserError, match=r"^task\.data_range: .*; give a window \[low, high\], its width, `target`"
+        UserError, match=r"^task\.data_range: .*; give a window \[low,high\], its width, target,"
     ):
         ranges_of(wrong)
 

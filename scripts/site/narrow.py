@@ -1,4 +1,4 @@
-"""MkDocs hook: tables fit a narrow screen: long paths break behind their signs, prose keeps its width."""
+"""MkDocs hook: pages fit a narrow screen: long paths break behind their signs, prose in tables has room."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ PROSE = 40
 """Characters from which the text of a cell is prose, for which site.css keeps room."""
 CELL = re.compile(r"<t([dh])((?: style=[^>]*)?)>(.*?)</t\1>", re.S)
 CODE = re.compile(r"<code>(.*?)</code>", re.S)
+BLOCK = re.compile(r"(<pre\b.*?</pre>)", re.S)
+"""Code that has lines of its own, and scrolls."""
 BREAK = re.compile(r"(?:(?<=[/=,_])|(?<=[a-z]\.))(?=[\w{\[])(?![^<]*>)")
 """A place behind a sign, outside tags and numbers."""
 
@@ -34,9 +36,12 @@ def _cell(found: re.Match[str]) -> str:
     if not content.strip():
         kind = "d"  # a corner of the table is no heading
     prose = ' class="prose"' if len(_text(content)) > PROSE else ""
-    return f"<t{kind}{style}{prose}>{CODE.sub(_code, content)}</t{kind}>"
+    content = CODE.sub(lambda code: code[0].replace(r"\|", "|"), content)  # a sign that tables need on GitHub
+    return f"<t{kind}{style}{prose}>{content}</t{kind}>"
 
 
 def on_page_content(markup: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Mark the cells of a page."""
-    return CELL.sub(_cell, markup)
+    """Mark the cells and the long paths of a page."""
+    parts = BLOCK.split(CELL.sub(_cell, markup))
+    parts[::2] = (CODE.sub(_code, part) for part in parts[::2])
+    return "".join(parts)
