@@ -58,16 +58,16 @@ class Collector:
         self.intensities.add(case, boxes, self.read)
         if "label" in case:
             way = np.abs(np.linalg.inv(case["affine"]) @ grid.affine)
-            seen = [int(way[: len(grid.shape), axis].argmax()) for axis in range(kept)]
-            self._label(case["label"][0], case.get("mask"), seen)
+            axes = [int(way[: len(grid.shape), axis].argmax()) for axis in range(kept)]
+            self._label(case["label"][0], case.get("mask"), axes)
 
-    def _label(self, label: np.ndarray, mask: np.ndarray | None, seen: Sequence[int]) -> None:
+    def _label(self, label: np.ndarray, mask: np.ndarray | None, axes: Sequence[int]) -> None:
         """Count the voxels that losses count: none with the ignore label or outside of the mask.
 
         Args:
             label: Label map.
             mask: Region of losses.
-            seen: Its axes that the network sees.
+            axes: Its axes that the network sees.
         """
         for value, number in counts(label if mask is None else label[mask[0]]).items():
             if value == IGNORED:
@@ -75,7 +75,7 @@ class Collector:
             self.voxels[value] += number
             self.holding[value] += 1
             if value > 0:
-                self.thickness[value].append(thickness(label == value, seen))
+                self.thickness[value].append(thickness(label == value, axes))
 
     def _boxes(self, boxes: np.ndarray, classes: np.ndarray) -> None:
         self.found["numbers"].append(len(boxes))
