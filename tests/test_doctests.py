@@ -74,6 +74,7 @@ OTHERS = (
     "ganatomy.text.names",
     "ganatomy.text.sizes",
     "ganatomy.text.tables",
+    "ganatomy.planning.rules.units",
     "ganatomy.text.values",
     "ganatomy.data.io.dicom.pseudonyms",
     "ganatomy.data.io.writers.nifti",

@@ -41,7 +41,7 @@ KNOWS: Mapping[str, set[str]] = {
 }
 """Room -> the rooms it may import from. Commands, the files beside the rooms, may import all."""
 ANYWHERE = {"errors", "files", "invocation", "text", "version"}
-"""Files, and a room, that every room may import."""
+"""Files, and a room, that every room may import; the files may use that room, the lowest of all."""
 MAY_USE = {
     "tasks": {"pytorch_lightning"},
     "callbacks": {"pytorch_lightning", "wandb"},
@@ -130,7 +130,7 @@ def test_no_import_points_up(name: str) -> None:
         allowed = MAY_USE.get(name, MAY_USE.get(room, set()))
         assert theirs <= allowed, f"src/{name}.py must know nothing of {theirs - allowed}"
     elif room in ANYWHERE:
-        inside = {other for other in arrows()[name] if other.split("/")[0] != room}
+        inside = {other for other in arrows()[name] if other.split("/")[0] not in (room, "text")}
         assert not inside, f"src/{name}.py is below all rooms"
     else:
         assert "/" not in name, f"src/{room}: add the room to KNOWS"

@@ -137,9 +137,7 @@ class Table(ListedFiles):
                 there = ", ".join(rows[0][1])
                 raise UserError(f"data.keep={as_typed(self.keep)}: no such column; there are {there}")
         wanted = {column: [word(value) for value in values] for column, values in self.keep.items()}
-        kept = [
-            (n, row) for n, row in rows if all(word(row.get(c)) in values for c, values in wanted.items())
-        ]
+        kept = [(n, row) for n, row in rows if all(word(row.get(c)) in v for c, v in wanted.items())]
         if not kept:
             raise UserError(f"data.keep={as_typed(self.keep)}: keeps no row of {self.table}")
         return kept
