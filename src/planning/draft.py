@@ -33,6 +33,7 @@ class Draft:
         plain: The configuration with what was chosen so far.
         given: Dotted keys, and groups, that the user set.
         task: Name of the task.
+        own_model: The user chose a model by its name, whose losses have weights of their own.
         rows: What was chosen, by key.
         steps_for: Seconds that the run shall take.
         memory: GB that it may take.
@@ -44,6 +45,7 @@ class Draft:
     task: str
     steps_for: float = 600.0
     memory: float = 8.0
+    own_model: bool = False
     rows: dict[str, Row] = field(default_factory=dict)
 
     def get(self, key: str, default: Any = None) -> Any:

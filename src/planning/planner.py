@@ -76,9 +76,9 @@ def make_plan(
     data = surveyed(open_data(cfg.data, cfg.paths, seed=cfg.seed))
     task = task_of(plain)
     _check_answers(task, data.has, plain)
-    keys = (override.key_or_group for override in parsed(_plain_words(words)))
+    keys = [override.key_or_group for override in parsed(_plain_words(words))]
     given = {key.replace("/", ".") for key in keys if "/" in key or not is_group(key)}
-    draft = Draft(data, plain, given, task, 60 * minutes, memory)
+    draft = Draft(data, plain, given, task, 60 * minutes, memory, own_model="model" in keys)
     rules.apply(draft)
     for number in range(TRIES):
         notify(f"plan: a trial of a few steps, validation and test{', smaller' if number else ''} ...")

@@ -12,7 +12,8 @@ from ganatomy.data.datamodule import DataModule
 from ganatomy.data.io.readers.stored import ReadError
 from ganatomy.data.records import Case, Record
 from ganatomy.errors import UserError
-from ganatomy.planning import budget, planner
+from ganatomy.planning import budget, planner, rules
+from ganatomy.planning.draft import Draft
 from ganatomy.planning.planner import make_plan, suited_task, task_of
 from ganatomy.planning.survey import surveyed
 from tests.planning.planted import Planted
@@ -81,3 +82,23 @@ def test_a_data_set_of_which_nothing_can_be_read(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(Planted, "load", gone)
     with pytest.raises(UserError, match=r"^plan: no training case can be read; .*check"):
         surveyed(data(tmp_path, **LABEL))
+
+
+@pytest.mark.parametrize(
+    ("words", "own"), [([], False), (["model=pix2pix"], True), (["model/generator=unet"], False)]
+)
+def test_a_plan_knows_whether_a_model_was_chosen(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], own: bool
+) -> None:
+    drafts: list[Draft] = []
+    monkeypatch.setattr(rules, "apply", drafts.append)
+    monkeypatch.setattr(planner, "measured", lambda *_: None)
+    monkeypatch.setattr(budget, "too_much", lambda *_: True)
+    monkeypatch.setattr(budget, "shrink", lambda *_: None)
+    with pytest.raises(UserError, match="plan_memory"):
+        make_plan(
+            ["data=brain", "data.subjects=6", "data.size=32", "data.slices=2", "task=segmentation", *words],
+            1.0,
+            0.1,
+        )
+    assert drafts[0].own_model is own

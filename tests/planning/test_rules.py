@@ -33,9 +33,16 @@ LABELS: dict[str, Any] = {
 def drafted() -> Drafted:
     """The rules applied to `data=folder` with these facts."""
 
-    def of(task: str, *words: str, dims: int = 2, given: tuple[str, ...] = (), **facts: Any) -> Draft:
+    def of(
+        task: str,
+        *words: str,
+        dims: int = 2,
+        given: tuple[str, ...] = (),
+        own_model: bool = False,
+        **facts: Any,
+    ) -> Draft:
         plain = composed([f"task={task}", "data=folder", f"data.spatial_dims={dims}", *words])
-        draft = Draft(made_up(dims, **facts), plain, given, task)
+        draft = Draft(made_up(dims, **facts), plain, given, task, own_model=own_model)
         rules.apply(draft)
         return draft
 
@@ -213,6 +220,15 @@ def test_pairs_get_patches_and_the_error_that_is_scored(drafted: Drafted) -> Non
     assert chosen["trainer.test_checkpoint"] == "last"
     keys = {tuple(each["keys"]) for each in chosen["data.augment"]}
     assert keys == {("image", "target")}
+
+
+def test_the_adversary_of_a_segmentation_is_light_unless_a_model_was_chosen(drafted: Drafted) -> None:
+    key = "model.adversarial.weight"
+    assert drafted("segmentation", **LABELS).words()[key] == 0.002
+    assert key not in drafted("segmentation", f"{key}=0.05", given=(key,), **LABELS).words()
+    assert key not in drafted("segmentation", "model=pix2pix", own_model=True, **LABELS).words()
+    assert key not in drafted("segmentation", "model.discriminator=null", **LABELS).words()
+    assert key not in drafted("detection", boxes=(2, 5), smallest=30.0, has=("boxes",)).words()
 
 
 def test_what_the_user_set_stays(drafted: Drafted) -> None:
