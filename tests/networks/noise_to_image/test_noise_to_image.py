@@ -177,7 +177,7 @@ def test_a_conditional_generator_is_one_of_noise_and_a_vector() -> None:
     nn.init.eye_(generator.vectors.weight)  # then it is one-hot
     plain.load_state_dict({k: w for k, w in generator.state_dict().items() if k != "vectors.weight"})
     torch.testing.assert_close(generator(z, kinds), plain(torch.cat([z, torch.eye(3)[kinds]], 1)))
-    with pytest.raises(UserError, match="classes: 1 in these data"):
+    with pytest.raises(UserError, match=r"^data\.image_classes: there are 1, and"):
         DcganGenerator(2, 1, (16, 16), classes=1, embedding=3)
 
 

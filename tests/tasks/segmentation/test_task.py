@@ -304,10 +304,10 @@ def test_labels_that_are_not_used_do_not_reach_the_baselines(prepared: Any, monk
             ["model=semi", *SEMI, "model.adversarial.loss=hinge"],
             "reads logits of the discriminator as probabilities",
         ),
-        (["model=semi", *SEMI, "task.semi.threshold=2"], "task.semi: threshold: 2"),
+        (["model=semi", *SEMI, "task.semi.threshold=2"], "task.semi.threshold: 2 must be from 0 to 1"),
         (["task.gate=0"], "task.gate: 0; must be in (0, 1]"),
         (["task.mirror_axes=[2]"], "task.mirror_axes: [2]; choose among [0, 1], each once"),
-        (["task.mirror_axes=[1,1]"], "task.mirror_axes: [1, 1]; choose among [0, 1], each once"),
+        (["task.mirror_axes=[1,1]"], "task.mirror_axes: [1,1]; choose among [0, 1], each once"),
         (["task.masks=hard"], "task.masks"),
         (["+task.label_map={ignore: 1}"], "task.label_map: is what the data decide; set data.regions"),
         (["data.label_fraction=0"], "data.label_fraction=0: give a share above 0"),
@@ -321,10 +321,10 @@ def test_refused_in_one_line(prepared: Any, words: list[str], message: str) -> N
 
 def test_data_without_label_maps_are_refused(prepared: Any, lesions: list[str]) -> None:
     images = [word for word in lesions if not word.startswith(("data.label", "data.classes"))]
-    with pytest.raises(UserError, match=r"data\.label, data\.classes: these data have no label maps"):
+    with pytest.raises(UserError, match=r"^data\.label: these data have no label maps, which segmentation needs; name"):
         prepared(*images)
     classes = [word for word in lesions if not word.startswith("data.label=")]
-    with pytest.raises(UserError, match=r"data\.label: \w+ has no label map; segmentation needs one"):
+    with pytest.raises(UserError, match=r"^data\.label: \w+ has no label map; give it one, or leave"):
         prepared(*classes)
 
 
