@@ -77,7 +77,7 @@ def probe(task: AdversarialTask, batch: Batch, rows: int) -> Answers:
 
 def _shown(task: AdversarialTask, batch: Batch) -> list[Shown]:
     """Return D's inputs and answers for some images, one entry for each adversary."""
-    found = []
+    found: list[Shown] = []
     game = task.game
     for adversary, real, fake in game.discriminator_inputs(batch, game.rules.generate(batch)):
         inputs = _arguments(real), _arguments(fake)

@@ -321,7 +321,9 @@ def test_refused_in_one_line(prepared: Any, words: list[str], message: str) -> N
 
 def test_data_without_label_maps_are_refused(prepared: Any, lesions: list[str]) -> None:
     images = [word for word in lesions if not word.startswith(("data.label", "data.classes"))]
-    with pytest.raises(UserError, match=r"^data\.label: these data have no label maps, which segmentation needs; name"):
+    with pytest.raises(
+        UserError, match=r"^data\.label: these data have no label maps, which segmentation needs; name"
+    ):
         prepared(*images)
     classes = [word for word in lesions if not word.startswith("data.label=")]
     with pytest.raises(UserError, match=r"^data\.label: \w+ has no label map; give it one, or leave"):

@@ -310,7 +310,10 @@ def test_auto_counts_the_training_labels_that_are_used(sliced: bool) -> None:
     [
         ([1, 2, 3], r"3 numbers for 2 classes; give one for each of background, lesion, in this order"),
         ("autos", "autos; give null, auto, or 2 numbers"),
-        ({"background": 1, "cyst": 2}, "names background, cyst; give a weight for each of the classes background, lesion"),
+        (
+            {"background": 1, "cyst": 2},
+            "names background, cyst; give a weight for each of the classes background, lesion",
+        ),
         ([0, 0], r"\[0, 0\]; give a number >= 0 for each class"),
         ([1, -1], r"\[1, -1\]; give a number >= 0"),
         ([1, float("inf")], r"\[1, inf\]; give a number >= 0"),
