@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ganatomy.baselines.detection import (
     MOST,
+    Boxes,
     MeanBox,
     ThresholdDetector,
     mean_box,
@@ -18,11 +18,12 @@ from ganatomy.baselines.detection import (
 )
 from ganatomy.baselines.watershed import WatershedDetector, watershed_detectors
 from ganatomy.data.datamodule import DataModule
+from ganatomy.data.records import Case
 from ganatomy.metrics.detection import DetectionTable
 from ganatomy.metrics.detection.table import Image
 
-MAX_IMAGES, MAX_VALUES = 48, 2**27
-"""Validation images, at most, on which the thresholding detector is chosen, and values of them all."""
+MAX_IMAGES = 48
+"""Validation images, at most, on which the thresholding detector is chosen."""
 
 
 AnyDetector = ThresholdDetector | WatershedDetector | MeanBox
@@ -90,40 +91,43 @@ def fit_baselines(
     if not sum(map(len, boxes)):
         return {}
     records = data.records["val"]
-    largest = max(math.prod(data.facts[record.case].shape) for record in records)
-    most = min(MAX_IMAGES, max(1, MAX_VALUES // largest))
-    numbers = np.linspace(0, len(records) - 1, min(len(records), most)).round().astype(int)
-    examples = [data.evaluated(records[n]) for n in numbers]
+    numbers = np.linspace(0, len(records) - 1, min(len(records), MAX_IMAGES)).round().astype(int)
     sizes = sizes_of(np.concatenate(boxes), np.concatenate(classes), class_count)
-    images = [case["image"] for case in examples]
+
+    def examples() -> Iterator[Case]:  # read anew each time: volumes would fill the memory
+        return (data.evaluated(records[n]) for n in numbers)
+
+    def images() -> Iterator[np.ndarray]:
+        return (case["image"] for case in examples())
+
     score = score if score in make_table().compute() else "map50"
 
     def best(detectors: Sequence[AnyDetector]) -> Fitted:
-        scored = [(_scored(each, examples, make_table(), score), each) for each in detectors]
-        (_, threshold), chosen = max(scored, key=lambda pair: pair[0][0])  # the first of equal ones
+        tables = [make_table() for _ in detectors]
+        for number, case in enumerate(examples()):
+            for detector, table in zip(detectors, tables, strict=True):
+                _add(table, str(number), case, detector(case["image"]))
+        scored = [(*_score(table, score), each) for table, each in zip(tables, detectors, strict=True)]
+        _, threshold, chosen = max(scored, key=lambda found: found[0])  # the first of equal ones
         return Fitted(chosen, threshold)
 
-    threshold = best(threshold_detectors(images, sizes, max_detections))
+    threshold = best(threshold_detectors(images(), sizes, max_detections))
     assert isinstance(threshold.detector, ThresholdDetector)
     return {
         "threshold": threshold,
-        "watershed": best(watershed_detectors(images, sizes, threshold.detector, max_detections)),
+        "watershed": best(watershed_detectors(images(), sizes, threshold.detector, max_detections)),
         "mean_box": best([mean_box(boxes, classes)]),
     }
 
 
-def _scored(
-    detector: AnyDetector,
-    examples: Sequence[dict[str, np.ndarray]],
-    table: DetectionTable,
-    score: str,
-) -> tuple[float, float]:
-    """Return a detector's score on some examples, -1 if undefined, and its best score threshold."""
-    for number, case in enumerate(examples):
-        shape = np.array(case["image"].shape[1:])
-        found = detector(case["image"])
-        truth = (case["boxes"], case["classes"])
-        table.update(Image(str(number), *found, *truth, shape, found[0], case["boxes"]))
+def _add(table: DetectionTable, name: str, case: Case, found: Boxes) -> None:
+    shape = np.array(case["image"].shape[1:])
+    truth = (case["boxes"], case["classes"])
+    table.update(Image(name, *found, *truth, shape, found[0], case["boxes"]))
+
+
+def _score(table: DetectionTable, score: str) -> tuple[float, float]:
+    """Return a table's score, -1 if undefined, and its best score threshold."""
     threshold = table.choose()
     value = float(table.compute()[score])
     return (value if np.isfinite(value) else -1.0), float("inf") if threshold is None else threshold
