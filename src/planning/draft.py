@@ -33,7 +33,7 @@ class Draft:
         plain: The configuration with what was chosen so far.
         given: Dotted keys, and groups, that the user set.
         task: Name of the task.
-        own_model: The user chose a model by its name, whose losses have weights of their own.
+        own_model: The user chose a model, or an experiment that may name one, whose losses have own weights.
         rows: What was chosen, by key.
         steps_for: Seconds that the run shall take.
         memory: GB that it may take.

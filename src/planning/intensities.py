@@ -12,7 +12,7 @@ from ganatomy.data.records import Case
 VALUES = 2000
 """Intensities that are kept of a case."""
 HU_AIR = -500.0
-"""An image with values below this is a CT, unless it has no values above 0."""
+"""An image with different values below this is a CT, unless it has none above 0: padding has one value."""
 MOSTLY = 0.9
 """Share of the cases that decides what all are."""
 GREY = 2.0
@@ -94,7 +94,9 @@ def modality(image: np.ndarray, known: str = "") -> str:
         return "ct"
     if image.dtype == np.uint8 or (image.min() >= 0 and image.max() <= 255 and (image % 1 == 0).all()):
         return "picture"
-    return "ct" if not known and image.min() <= HU_AIR and image.max() > 0 else "other"
+    air = image[image <= HU_AIR]
+    has_air = air.size > 0 and air.min() < air.max()
+    return "ct" if not known and has_air and image.max() > 0 else "other"
 
 
 def _usual(signs: list[str]) -> str:

@@ -78,7 +78,9 @@ def make_plan(
     _check_answers(task, data.has, plain)
     keys = [override.key_or_group for override in parsed(_plain_words(words))]
     given = {key.replace("/", ".") for key in keys if "/" in key or not is_group(key)}
-    draft = Draft(data, plain, given, task, 60 * minutes, memory, own_model="model" in keys)
+    draft = Draft(
+        data, plain, given, task, 60 * minutes, memory, own_model=bool({"model", "experiment"} & {*keys})
+    )
     rules.apply(draft)
     for number in range(TRIES):
         notify(f"plan: a trial of a few steps, validation and test{', smaller' if number else ''} ...")

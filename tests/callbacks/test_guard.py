@@ -13,6 +13,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
+from ganatomy.callbacks import guard
 from ganatomy.callbacks.guard import distinct
 from ganatomy.callbacks.pairing import Pairing
 from ganatomy.callbacks.probe import (
@@ -89,6 +90,21 @@ def test_a_look_takes_no_more_images_at_once_than_a_step(compose: Any, words: li
     assert set(seen) == {16, 3, 1}
     for name, value in vars(whole).items():
         assert vars(few)[name] == pytest.approx(value, rel=1e-4), name
+
+
+@pytest.mark.parametrize(("words", "rows"), [([], 4), (["update=textbook", "update.accumulate=2"], 2)])
+def test_a_run_shows_the_players_the_images_of_a_micro_batch(
+    run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, words: list[str], rows: int
+) -> None:
+    asked: list[int] = []
+
+    def recorded(task: Any, batch: Any, rows: int) -> Any:
+        asked.append(rows)
+        return probe(task, batch, rows)
+
+    monkeypatch.setattr(guard, "probe", recorded)
+    run("run", "data.batch_size=4", *words)
+    assert set(asked) == {rows}
 
 
 def test_equal_images_of_the_training_data_are_counted_without_copies() -> None:

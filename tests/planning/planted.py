@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any, Literal
 
 from ganatomy.data.records import Case, Record, Split
+from ganatomy.planning.draft import Draft
 from ganatomy.planning.fingerprint import Fingerprint
+
+Drafted = Callable[..., Draft]
+LABELS: dict[str, Any] = {
+    "classes": ("background", "organ"),
+    "voxels": {"background": 0.9, "organ": 0.1},
+    "holds": {"background": 1.0, "organ": 1.0},
+    "thickness": {"organ": 20.0},
+    "has": ("label",),
+}
+"""Facts of a set with one organ."""
 
 
 class Planted:

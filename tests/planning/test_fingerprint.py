@@ -51,6 +51,14 @@ def test_a_ct_is_told_by_its_air(low: float, modality: str) -> None:
     assert of_cases(3, [volume((8, 8, 8), (1, 1, 1), low)]).modality == modality
 
 
+def test_an_mr_that_was_padded_with_one_low_value_is_no_ct() -> None:
+    padded = volume((8, 8, 8), (1, 1, 1), 10.0)
+    padded["image"][:, :2] = -1000.0
+    assert of_cases(3, [padded]).modality == "other"
+    padded["image"][:, 1] += np.arange(8)  # air with noise
+    assert of_cases(3, [padded]).modality == "ct"
+
+
 def test_pictures_of_8_bits() -> None:
     grey = {"image": np.arange(256.0).reshape(1, 16, 16), "affine": np.eye(4), "spacing": np.ones(2)}
     assert of_cases(2, [grey]).modality == "picture"
@@ -104,6 +112,11 @@ def test_boxes_by_number_side_class_and_overlap() -> None:
     assert found.box_side[1] == pytest.approx(10.0)
     assert found.smallest == pytest.approx(6.0)  # the root of 4 times 9
     assert found.greatest == pytest.approx(10.0)
+    grown = shared | {
+        "boxes": np.array([[0, 0, n, n] for n in range(1, 12)], float),
+        "classes": np.zeros(11, int),
+    }
+    assert of_cases(2, [grown], box_classes=("large", "small")).greatest == pytest.approx(10.0)  # of 1 to 11
     assert np.allclose(overlaps(boxes), [1 / 3, 1 / 3, 0])
     assert found.crowding == pytest.approx(1 / 3, abs=0.01)
 

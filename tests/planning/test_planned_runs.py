@@ -29,7 +29,7 @@ def trials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, An
     tried: list[dict[str, Any]] = []
 
     def trial(cfg: Any, limits: Any) -> dict[str, Any]:
-        tried.append(cfg.to_plain())
+        tried.append({**cfg.to_plain(), "limits": limits})
         return MEASURED
 
     monkeypatch.setattr(measuring, "trial", trial)
@@ -49,6 +49,7 @@ def test_a_plan_is_made_written_and_trained_by(run: Any, trials: list[Any], caps
     assert made["data"]["batch_size"] == 3  # the user's
     assert made["task"]["mirror_axes"] == [1]  # the plan's
     assert trials[0]["task"]["mirror_axes"] == [1]
+    assert trials[0]["limits"]["train"] == 16  # as many as the guard looks at, whatever the batch
     assert made["trainer"]["max_steps"] == 8  # TINY's words are the user's
     assert made["plan_for"]["classes"] == ["background", "csf", "gm", "wm"]
     assert made["plan_estimate"]["memory_gb"] == 1.0

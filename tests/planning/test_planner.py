@@ -85,20 +85,22 @@ def test_a_data_set_of_which_nothing_can_be_read(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    ("words", "own"), [([], False), (["model=pix2pix"], True), (["model/generator=unet"], False)]
+    ("words", "own"),
+    [([], False), (["model=pix2pix"], True), (["model/generator=unet"], False), (["experiment=mine"], True)],
 )
 def test_a_plan_knows_whether_a_model_was_chosen(
-    monkeypatch: pytest.MonkeyPatch, words: list[str], own: bool
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str], own: bool
 ) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment/mine.yaml").write_text(
+        "# @package _global_\ndefaults: [override /model: pix2pix]\n"
+    )
     drafts: list[Draft] = []
     monkeypatch.setattr(rules, "apply", drafts.append)
     monkeypatch.setattr(planner, "measured", lambda *_: None)
     monkeypatch.setattr(budget, "too_much", lambda *_: True)
     monkeypatch.setattr(budget, "shrink", lambda *_: None)
+    brains = ["data=brain", "data.subjects=6", "data.size=32", "data.slices=2", "task=segmentation"]
     with pytest.raises(UserError, match="plan_memory"):
-        make_plan(
-            ["data=brain", "data.subjects=6", "data.size=32", "data.slices=2", "task=segmentation", *words],
-            1.0,
-            0.1,
-        )
+        make_plan([*brains, *words], 1.0, 0.1, [str(tmp_path)])
     assert drafts[0].own_model is own

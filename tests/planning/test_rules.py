@@ -3,50 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from monai.networks.nets import PatchDiscriminator
 
-from ganatomy.config.compose import composed
 from ganatomy.planning import rules
 from ganatomy.planning.draft import Draft
 from ganatomy.planning.rules import augmentation
 from ganatomy.planning.rules.images import patch_of, shape_of
 from ganatomy.planning.rules.networks import strides
 from ganatomy.planning.rules.units import target_spacing
-from tests.planning.planted import made_up
-
-Drafted = Callable[..., Draft]
-LABELS: dict[str, Any] = {
-    "classes": ("background", "organ"),
-    "voxels": {"background": 0.9, "organ": 0.1},
-    "holds": {"background": 1.0, "organ": 1.0},
-    "thickness": {"organ": 20.0},
-    "has": ("label",),
-}
-
-
-@pytest.fixture(scope="module")
-def drafted() -> Drafted:
-    """The rules applied to `data=folder` with these facts."""
-
-    def of(
-        task: str,
-        *words: str,
-        dims: int = 2,
-        given: tuple[str, ...] = (),
-        own_model: bool = False,
-        **facts: Any,
-    ) -> Draft:
-        plain = composed([f"task={task}", "data=folder", f"data.spatial_dims={dims}", *words])
-        draft = Draft(made_up(dims, **facts), plain, given, task, own_model=own_model)
-        rules.apply(draft)
-        return draft
-
-    return of
+from tests.planning.planted import LABELS, Drafted, made_up
 
 
 def test_the_coarse_axis_of_anisotropic_volumes_takes_the_finest_tenth() -> None:

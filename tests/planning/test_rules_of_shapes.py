@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,30 +18,9 @@ from ganatomy.planning import rules
 from ganatomy.planning.draft import Draft
 from ganatomy.planning.rules import augmentation
 from ganatomy.planning.rules.images import shape_of, zoom_of
-from tests.planning.planted import made_up
+from tests.planning.planted import LABELS, Drafted, made_up
 
-Drafted = Callable[..., Draft]
 BOXES: dict[str, Any] = {"box_classes": ("nodule",), "boxes": (2, 3), "has": ("boxes",)}
-LABELS: dict[str, Any] = {
-    "classes": ("background", "organ"),
-    "voxels": {"background": 0.9, "organ": 0.1},
-    "holds": {"background": 1.0, "organ": 1.0},
-    "thickness": {"organ": 20.0},
-    "has": ("label",),
-}
-
-
-@pytest.fixture(scope="module")
-def drafted() -> Drafted:
-    """The rules applied to `data=folder` with these facts."""
-
-    def of(task: str, *words: str, dims: int = 2, **facts: Any) -> Draft:
-        plain = composed([f"task={task}", "data=folder", f"data.spatial_dims={dims}", *words])
-        draft = Draft(made_up(dims, **facts), plain, (), task)
-        rules.apply(draft)
-        return draft
-
-    return of
 
 
 @pytest.mark.parametrize(
@@ -73,8 +51,8 @@ def test_no_slice_is_mixed_with_its_neighbours_by_a_flat_volumes_affine(flat: bo
     del given["_target_"]
     moved = RandAffined(**given | {"keys": ["image"], "mode": "bilinear", "prob": 1.0}).set_random_state(3)
     slices = torch.arange(sides[2]).expand(1, *(int(n) for n in sides)).clone()
-    spread = moved({"image": slices})["image"].numpy().std((0, 1, 2)).max()
-    assert bool(spread < 0.01) is flat
+    difference = (moved({"image": slices})["image"] - slices).abs().max()
+    assert bool(difference < 0.01) is flat, "turned out of its plane, or shifted by a part of a slice"
 
 
 def test_pictures_are_zoomed_and_moved_along_both_axes(drafted: Drafted) -> None:
@@ -175,6 +153,23 @@ def test_slices_are_made_smaller_and_not_cut_to_their_middle(drafted: Drafted) -
     preparation = Preparation(2, size=128, resize=words["data.resize"])
     assert preparation.kept(Grid(np.diag([0.7, 0.7, 5.0, 1.0]), (512, 512, 20))) == 1.0
     assert Preparation(2, size=128).kept(Grid(np.diag([0.7, 0.7, 5.0, 1.0]), (512, 512, 20))) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("dims", "shape", "largest", "patch"),
+    [
+        (3, (72.0, 60.0, 11.0), (80.0, 60.0, 11.0), [80, 64, 16]),  # whole: segmented so without a word, too
+        (2, (200.0, 250.0), (210.0, 256.0), [224, 256]),
+        (2, (900.0, 900.0), (1000.0, 1000.0), 384),  # 384 x 384 at most
+    ],
+)
+def test_images_that_keep_their_size_are_cut_as_they_may_differ(
+    dims: int, shape: tuple[float, ...], largest: tuple[float, ...], patch: Any, drafted: Drafted
+) -> None:
+    """A batch has one shape; `check` of the files as they are has data.size=null, and a plan keeps it."""
+    facts = {**LABELS, "shape": shape, "largest": largest, "spacing": (1.0,) * dims, "finest": (1.0,) * dims}
+    words = drafted("segmentation", "data.size=null", dims=dims, given=("data.size",), **facts).words()
+    assert words["data.patch"] == patch and "data.size" not in words
 
 
 def test_pairs_of_few_slices_are_not_padded_to_cubes(drafted: Drafted) -> None:

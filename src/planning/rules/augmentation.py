@@ -129,7 +129,7 @@ def _moved(draft: Draft, keys: list[str]) -> list[dict[str, Any]]:
         "prob": 0.5 if dims == 3 else 0.7,
         "rotate_range": [0.2 if about in (None, axis) else 0.0 for axis in range(3)] if dims == 3 else 0.3,
         "scale_range": [0.15 if axis in free else 0.0 for axis in range(dims)],
-        "translate_range": [max(1, round(0.05 * side)) for side in shape],
+        "translate_range": [max(1, round(0.05 * n)) if axis in free else 0 for axis, n in enumerate(shape)],
         "mode": modes if len(modes) > 1 else modes[0],
         "padding_mode": "border",
     }

@@ -37,6 +37,7 @@ def choose(draft: Draft) -> None:
         _detection(draft)
     else:
         _picture(draft)
+    _own_size(draft)
     _batch(draft)
 
 
@@ -170,6 +171,17 @@ def _volume(draft: Draft) -> None:
     draft.put(
         "data.patch", patch, f"of volumes of about {sides_in_words(shape)}; as cubic in mm as they allow"
     )
+
+
+def _own_size(draft: Draft) -> None:
+    """Cut patches where the user keeps the images' own size, which may differ from image to image."""
+    sizes = draft.get("data.size"), draft.get("data.patch")
+    if not draft.is_given("data.size") or sizes != (None, None):
+        return
+    whole = [up(n, STEP if draft.data.dims == 2 else 8) for n in largest_of(draft)]
+    most = WHOLE**2 if draft.data.dims == 2 else VOLUME
+    patch = whole if math.prod(whole) <= most else patch_of(whole, spacing_of(draft), most)
+    draft.put("data.patch", _plain(patch), "images keep their own size, as was typed")
 
 
 def _pairs(draft: Draft) -> None:

@@ -100,12 +100,11 @@ class BoxRows:
         if unread := [column for column in rows[0][1] if plain(column) in SCORES]:
             words = f"{self.settings.table}: {unread[0]} is not read, every row counts as a box (data.keep)"
             found.append(Fault("", "scores of boxes", words, grave=False))
-        flat = sum((box[2:] <= box[:2]).any() for box in map(np.array, self._all()) if len(box) == 4)
+        flat = sum((box[2:] == box[:2]).any() for box in map(np.array, self._all()) if len(box) == 4)
         if flat and self.settings.units is None and self.units == "edges":
-            words = (
-                f"{self.settings.table}: {flat} boxes have no width or height; if the last pixel belongs to"
-            )
-            found.append(Fault("", "flat boxes", f"{words} a box, set data.box_units=pixels0", grave=False))
+            boxes = "1 box has" if flat == 1 else f"{flat} boxes have"
+            words = f"{self.settings.table}: {boxes} no width or height; if the last pixel belongs to a box, "
+            found.append(Fault("", "flat boxes", f"{words}set data.box_units=pixels0", grave=False))
         return found
 
     def _all(self) -> list[list[float]]:
