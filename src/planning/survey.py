@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MOST = 400
 """Training cases that are read of larger data sets."""
-FORMAT = 3
+FORMAT = 4
 """Part of the name of a remembered fingerprint: increase it when facts are found differently."""
 
 

@@ -100,12 +100,17 @@ def expanded(words: Sequence[str]) -> list[str]:
     """Return words with those of the plan that `plan=FILE` names; words of a plan are not added twice.
 
     Raises:
-        UserError: The file cannot be read, is no plan, or was made for another task or data set.
+        UserError: The file cannot be read, is no plan, was made for another task or data set, or a key of
+            `ABOUT` was typed beside it.
     """
     resumed = any(word.startswith("resume=") and word not in ("resume=", "resume=null") for word in words)
     name = "" if resumed else file_of(words)  # a resumed run keeps its own
-    if not name or any(key_of(word) in ABOUT for word in words):
+    about_it = [word for word in words if key_of(word) in ABOUT]
+    if not name or any(word.startswith("++") for word in about_it):
         return list(words)
+    if about_it:
+        key = key_of(about_it[0])
+        raise UserError(f"{key}: is a key of the plan itself; change it in {name}, or take it out there")
     plan = read_plan(Path(name))
     for group in ("task", "data"):
         given = next((w.partition("=")[2] for w in reversed(words) if key_of(w) == group), None)

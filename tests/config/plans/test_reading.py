@@ -126,6 +126,10 @@ def test_keys_that_train_does_not_know_are_named_with_the_nearest(plan: Path) ->
         (["plan=true"], "plan=true: give auto or the file of a plan"),
         (["plan={plan}", "data=busi"], "was made for data=brain, not data=busi"),
         (["plan={plan}", "task=detection"], "was made for task=segmentation, not task=detection"),
+        (
+            ["plan={plan}", "plan_for=null"],
+            "plan_for: is a key of the plan itself; change it in .*plan.yaml, or",
+        ),
     ],
 )
 def test_other_files_tasks_and_data_are_refused(plan: Path, words: list[str], line: str) -> None:
