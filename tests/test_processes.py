@@ -364,8 +364,9 @@ def test_a_taken_port_is_one_line(command: Any) -> None:
 
 @pytest.mark.slow
 def test_under_torchrun(tmp_path: Path) -> None:
-    """One directory, though each process composes its own; a mistake ends it."""
-    line = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", "-m"]
+    """One directory, though each process composes its own; by numbers, as a bare machine knows no names."""
+    where = ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", "--local-addr=127.0.0.1"]
+    line = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", *where, "-m"]
     run = ["src.train", *TINY, "trainer.max_steps=1", "trainer.val_every=1"]
     done = subprocess.run(
         [*line, *run], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=300
