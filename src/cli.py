@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from ganatomy.invocation import PROGRAM, while_read
+from ganatomy.text.folding import fitted
 from ganatomy.version import __version__
 
 
@@ -68,6 +69,7 @@ ganatomy <command> --help lists what a command takes; ganatomy --version shows t
 
 
 @while_read()
+@fitted()
 def main() -> None:
     """Run the command that the first word names; a mistake prints one line and exits with code 2."""
     words = sys.argv[1:]

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganatomy.invocation import while_read
 from ganatomy.machine import inventory
+from ganatomy.text.folding import fitted
 from ganatomy.text.sizes import bytes_text
 from ganatomy.version import __version__
 
@@ -49,6 +50,7 @@ STEPS, ROWS, SIDE = 5, 4, 64
 
 
 @while_read()
+@fitted()
 def main() -> None:
     """Print the report; the exit code is 1 if the installation has a fault."""
     match sys.argv[1:]:

@@ -71,6 +71,7 @@ OTHERS = (
     "ganatomy.data.transforms.instances",
     "ganatomy.data.quality.objects",
     "ganatomy.metrics.detection.instances",
+    "ganatomy.text.folding",
     "ganatomy.text.names",
     "ganatomy.text.sizes",
     "ganatomy.text.tables",

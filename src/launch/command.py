@@ -30,6 +30,7 @@ from ganatomy.machine import allocator, inventory
 from ganatomy.runs.integrity.restore import restore_resumed
 from ganatomy.runs.multirun import finish
 from ganatomy.runs.process_place import is_rank_zero
+from ganatomy.text.folding import fitted
 from ganatomy.text.names import printable
 
 
@@ -68,6 +69,7 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
         folders: list[str] = []
 
         @while_read()
+        @fitted()
         def run() -> None:
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra re-raises, and the message is written here
             register_resolvers()
