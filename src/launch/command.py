@@ -69,11 +69,10 @@ def command(name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], N
         folders: list[str] = []
 
         @while_read()
-        @fitted()
         def run() -> None:
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra re-raises, and the message is written here
             register_resolvers()
-            with _one_line(name):
+            with _one_line(name), fitted():
                 folders[:] = _flags()
                 if name == "train":
                     allocator.start_anew()

@@ -53,9 +53,7 @@ def test_comments_stand_beside_or_under() -> None:
 
 
 def test_prose_goes_on_over_its_lines() -> None:
-    prose = (
-        "A sentence of many words " + "and more of them " * 5 + "that its writer\nended in the next line.\n"
-    )
+    prose = "A sentence of many words " + "and more of them " * 5 + "that its writer\nended a line below.\n"
     assert folded(prose, 50).splitlines()[-1].endswith("a line below.")
     assert all(len(line) > 35 for line in folded(prose, 50).splitlines()[:-1])
 
