@@ -1,4 +1,4 @@
-"""Times of a trial's steps: phases by their share of a run, and penalties that are due at every k-th step."""
+"""Times of a trial: steps (phases by their share of a run, penalties at every k-th) and evaluations."""
 
 from __future__ import annotations
 
@@ -21,8 +21,44 @@ ENOUGH, LONGEST = 5.0, 40.0
 """Seconds of timed steps from which the fewest will do, and seconds after which they stop anyway."""
 
 
+class Lap:
+    """Time of an evaluation, of which the first batch and what follows the last come once.
+
+    The first batch imports and warms up, the end draws pictures and writes: a trial of a few cases must not
+    multiply them by all.
+    """
+
+    def __init__(self) -> None:
+        self.begun = self.ended = 0.0
+        self.batches: list[tuple[int, float]] = []
+
+    def begin(self) -> None:
+        """Start the lap."""
+        self.begun, self.batches = time.monotonic(), []
+
+    def add(self, rows: int) -> None:
+        """Note the end of a batch of so many rows."""
+        self.batches.append((rows, time.monotonic()))
+
+    def end(self) -> None:
+        """End the lap."""
+        self.ended = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Return the seconds of the lap."""
+        return self.ended - self.begun
+
+    @property
+    def further(self) -> float:
+        """Return the seconds that as many rows again would add; without a second batch, all."""
+        (first, since), last = self.batches[0], self.batches[-1][1]
+        rows = sum(rows for rows, _ in self.batches)
+        return (last - since) * rows / (rows - first) if rows > first else self.seconds
+
+
 class Clock(pl.Callback):
-    """Times steps with the loading of their batches, and a validation after them.
+    """Times steps with the loading of their batches, a validation after them, and the test.
 
     Args:
         shares: Share of the run's steps that each of its phases has.
@@ -33,7 +69,7 @@ class Clock(pl.Callback):
         self.shares, self.period = shares, period
         self.steps: list[list[float]] = [[] for _ in shares]
         self.since = self.begun = time.monotonic()
-        self.validation = self.checkpoint = 0.0
+        self.validation, self.test = Lap(), Lap()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.since = self.begun = time.monotonic()
@@ -53,10 +89,26 @@ class Clock(pl.Callback):
             trainer.should_stop = True
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.validation = -time.monotonic()
+        self.validation.begin()
+
+    def on_validation_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, *_: int
+    ) -> None:
+        self.validation.add(len(batch["case"]))
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.validation += time.monotonic()
+        self.validation.end()
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.test.begin()
+
+    def on_test_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, *_: int
+    ) -> None:
+        self.test.add(len(batch["case"]))
+
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.test.end()
 
     @property
     def step(self) -> float:

@@ -28,14 +28,16 @@ from ganatomy.version import __version__
 if TYPE_CHECKING:
     from ganatomy.config.schema import Config
 
-LOOKED_AT, FEWEST, MOST = 2_000_000, 4, 16
-"""Voxels of the validation cases of a trial, and the fewest and most of these."""
+LOOKED_AT, FEWEST, BATCHES = 2_000_000, 4, 3
+"""Voxels of the validation cases of a trial, the fewest of these, and the most in batches."""
 REPORT = 3.0
 """Seconds that the report and the end of a process take."""
 COMPOSING = 1.2
 """Time to the first line of a run's work over that of a trial, which composes nothing."""
 TRIAL = ("-m", "ganatomy.planning.trials.trial")
 """Words after Python's name that start a trial."""
+FORM = 2
+"""Number of what a remembered trial says; another one is measured anew."""
 SETS = ("synthesis", "anomaly")
 """Tasks whose scores are of all cases together: their trial uses all of them."""
 
@@ -116,7 +118,7 @@ def measured(cfg: Config, data: Fingerprint, task: str, seed_words: str = "") ->
 
 def _limits(data: Fingerprint, batch: int) -> dict[str, int]:
     """Return the cases of a trial by split; training has those that a look at the players keeps."""
-    few = max(FEWEST, min(MOST, round(LOOKED_AT / math.prod(data.shape))))
+    few = max(FEWEST, min(BATCHES * batch, round(LOOKED_AT / math.prod(data.shape))))
     return {"train": max(2 * batch, ROWS[data.dims]), "val": few, "test": few}
 
 
@@ -155,6 +157,9 @@ def _alone() -> dict[str, str]:
 def _whole(found: Mapping[str, float], data: Fingerprint, cfg: Config) -> Measured:
     """Scale what some cases took to all of them."""
     total = sum(data.cases.values())
+    more_of = {
+        split: max(0.0, data.cases[split] / max(found[f"{split}_cases"], 1) - 1) for split in ("val", "test")
+    }
     cached = found["cached"] * (total / max(found["cases"], 1))
     if cfg.data.cache == "memory":
         more = min(cached, float(cfg.data.to_plain().get("cache_gb", 8.0)) * GB) - found["cached"]
@@ -166,8 +171,8 @@ def _whole(found: Mapping[str, float], data: Fingerprint, cfg: Config) -> Measur
         set_up=found["set_up"],
         step=found["step"],
         checkpoint=found["checkpoint"],
-        validation=found["validation"] * max(1.0, data.cases["val"] / max(found["val_cases"], 1)),
-        test=found["test"] * max(1.0, data.cases["test"] / max(found["test_cases"], 1)),
+        validation=found["validation"] + found["validation_further"] * more_of["val"],
+        test=found["test"] + found["test_further"] * more_of["test"],
         memory=found["memory"] + max(0.0, more),
         cached=found["cached"] + max(0.0, more) if cfg.data.cache == "memory" else 0.0,
     )
@@ -177,7 +182,7 @@ def _file(cfg: Config, data: Fingerprint, more: str) -> Path:
     plain = cfg.to_plain()
     trainer = {key: value for key, value in plain["trainer"].items() if key not in ("max_steps", "val_every")}
     decisive = {
-        "version": __version__,
+        "version": [__version__, FORM],
         "torch": torch.__version__,
         "machine": processor.name(torch.device("cuda" if torch.cuda.is_available() else "cpu")),
         "threads": torch.get_num_threads(),

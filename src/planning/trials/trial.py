@@ -86,16 +86,18 @@ def try_out(cfg: Config, limits: dict[str, int], directory: Path) -> dict[str, f
     run.status("done")
     results.write(run, task, trainer)
     train, val, test = (len(data.records[split]) for split in ("train", "val", "test"))
-    spent = sum(map(sum, clock.steps)) + clock.validation
+    spent = sum(map(sum, clock.steps)) + clock.validation.seconds
     return {
         "read": surveyed - begun,
         "cases": train + val + test,
         "set_up": built - surveyed + time.monotonic() - tested,
         "step": clock.step,
         "checkpoint": max(0.0, fitted - clock.begun - spent),
-        "validation": clock.validation,
+        "validation": clock.validation.seconds,
+        "validation_further": clock.validation.further,
         "val_cases": val,
         "test": tested - fitted,
+        "test_further": clock.test.further,
         "test_cases": test,
         "cached": data.cache.size,
         "memory": peak_memory(),

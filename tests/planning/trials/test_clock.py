@@ -60,3 +60,33 @@ def test_a_run_of_two_phases_is_timed_in_both(monkeypatch: pytest.MonkeyPatch) -
             found.on_train_batch_end(trainer, SimpleNamespace(number=number), None, None, 0)  # type: ignore[arg-type]
     assert trainer.should_stop
     assert found.step == pytest.approx(0.75 * 0.3 + 0.25 * 0.6)
+
+
+def test_what_comes_once_in_an_evaluation_is_not_multiplied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second to warm up, 0.1 s a case and 2 s of pictures: 20 cases in place of 10 take one more."""
+    now = [0.0]
+    monkeypatch.setattr(clocks, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    found: Any = Clock()
+    run = SimpleNamespace()
+    for split in ("validation", "test"):
+        getattr(found, f"on_{split}_start")(run, None)
+        now[0] += 1.0
+        for rows in (4, 4, 2):
+            now[0] += 0.1 * rows
+            getattr(found, f"on_{split}_batch_end")(run, None, None, {"case": ["a"] * rows}, 0)
+        now[0] += 2.0
+        getattr(found, f"on_{split}_end")(run, None)
+        lap = getattr(found, split)
+        assert lap.seconds == pytest.approx(4.0)
+        assert lap.further == pytest.approx(1.0)
+
+
+def test_one_batch_says_nothing_of_a_further_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(clocks, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    lap = clocks.Lap()
+    lap.begin()
+    now[0] += 3.0
+    lap.add(4)
+    lap.end()
+    assert lap.further == lap.seconds == 3.0
