@@ -19,7 +19,8 @@ from tests.test_resume import assert_same_end, run_until
 MEASURED = {
     "start": 1.0, "read": 1.0, "cases": 6, "set_up": 1.0, "step": 0.5, "checkpoint": 0.0,
     "validation": 0.1, "validation_further": 0.1, "val_cases": 1,
-    "test": 1.0, "test_further": 1.0, "test_cases": 1, "cached": 0, "memory": 2**30,
+    "test": 1.0, "test_further": 1.0, "test_cases": 1,
+    "fitting": 0.1, "train_cases": 4, "cached": 0, "memory": 2**30,
 }  # fmt: skip
 FREE = [word for word in TINY if not word.startswith(("trainer.max_steps", "trainer.val_every", "model.gen"))]
 

@@ -29,12 +29,18 @@ class Lap:
     """
 
     def __init__(self) -> None:
-        self.begun = self.ended = 0.0
+        self.begun = self.prepared = self.ended = 0.0
         self.batches: list[tuple[int, float]] = []
 
     def begin(self) -> None:
         """Start the lap."""
-        self.begun, self.batches = time.monotonic(), []
+        self.begun = self.prepared = time.monotonic()
+        self.batches = []
+
+    def batch(self) -> None:
+        """Note the start of a batch; the first ends what prepares the others."""
+        if not self.batches:
+            self.prepared = time.monotonic()
 
     def add(self, rows: int) -> None:
         """Note the end of a batch of so many rows."""
@@ -48,6 +54,11 @@ class Lap:
     def seconds(self) -> float:
         """Return the seconds of the lap."""
         return self.ended - self.begun
+
+    @property
+    def preparing(self) -> float:
+        """Return the seconds before the first batch: baselines are fitted."""
+        return self.prepared - self.begun
 
     @property
     def further(self) -> float:
@@ -101,6 +112,9 @@ class Clock(pl.Callback):
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.test.begin()
+
+    def on_test_batch_start(self, *_: Any) -> None:
+        self.test.batch()
 
     def on_test_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, *_: int

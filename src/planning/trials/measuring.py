@@ -110,7 +110,7 @@ def measured(cfg: Config, data: Fingerprint, task: str, seed_words: str = "") ->
     path = _file(one, data, seed_words)
     found = _read(path)
     if found is None:
-        found = _whole(trial(one, limits), data, cfg)
+        found = _whole(trial(one, limits), data, cfg, task)
         _write(path, found)
     count = cfg.trainer.devices
     return replace(found, memory=found.memory * count, cached=found.cached * count)
@@ -154,12 +154,23 @@ def _alone() -> dict[str, str]:
     return {**kept, **allocator.environment(kept)}
 
 
-def _whole(found: Mapping[str, float], data: Fingerprint, cfg: Config) -> Measured:
+def _fitted_on(task: str, dims: int) -> tuple[str, float]:
+    """Return the split, and the most of its cases, that the time of fitting baselines follows."""
+    from ganatomy.tasks.detection.baselines import MAX_IMAGES
+    from ganatomy.tasks.enhancement.baselines import CHOSEN_ON
+
+    known = {"detection": ("val", MAX_IMAGES), "enhancement": ("val", CHOSEN_ON[dims])}
+    return known.get(task, ("train", math.inf if task == "segmentation" else 1))
+
+
+def _whole(found: Mapping[str, float], data: Fingerprint, cfg: Config, task: str) -> Measured:
     """Scale what some cases took to all of them."""
     total = sum(data.cases.values())
     more_of = {
         split: max(0.0, data.cases[split] / max(found[f"{split}_cases"], 1) - 1) for split in ("val", "test")
     }
+    split, most = _fitted_on(task, data.dims)
+    fitted = min(data.cases[split], most) / max(min(found[f"{split}_cases"], most), 1)
     cached = found["cached"] * (total / max(found["cases"], 1))
     if cfg.data.cache == "memory":
         more = min(cached, float(cfg.data.to_plain().get("cache_gb", 8.0)) * GB) - found["cached"]
@@ -172,7 +183,9 @@ def _whole(found: Mapping[str, float], data: Fingerprint, cfg: Config) -> Measur
         step=found["step"],
         checkpoint=found["checkpoint"],
         validation=found["validation"] + found["validation_further"] * more_of["val"],
-        test=found["test"] + found["test_further"] * more_of["test"],
+        test=found["test"]
+        + found["test_further"] * more_of["test"]
+        + found["fitting"] * max(0.0, fitted - 1),
         memory=found["memory"] + max(0.0, more),
         cached=found["cached"] + max(0.0, more) if cfg.data.cache == "memory" else 0.0,
     )

@@ -98,6 +98,8 @@ def try_out(cfg: Config, limits: dict[str, int], directory: Path) -> dict[str, f
         "val_cases": val,
         "test": tested - fitted,
         "test_further": clock.test.further,
+        "fitting": clock.test.preparing,
+        "train_cases": train,
         "test_cases": test,
         "cached": data.cache.size,
         "memory": peak_memory(),

@@ -72,6 +72,8 @@ def test_what_comes_once_in_an_evaluation_is_not_multiplied(monkeypatch: pytest.
         getattr(found, f"on_{split}_start")(run, None)
         now[0] += 1.0
         for rows in (4, 4, 2):
+            if split == "test":
+                found.on_test_batch_start(run, None, None, 0)
             now[0] += 0.1 * rows
             getattr(found, f"on_{split}_batch_end")(run, None, None, {"case": ["a"] * rows}, 0)
         now[0] += 2.0
@@ -79,6 +81,7 @@ def test_what_comes_once_in_an_evaluation_is_not_multiplied(monkeypatch: pytest.
         lap = getattr(found, split)
         assert lap.seconds == pytest.approx(4.0)
         assert lap.further == pytest.approx(1.0)
+    assert found.test.preparing == pytest.approx(1.0)
 
 
 def test_one_batch_says_nothing_of_a_further_one(monkeypatch: pytest.MonkeyPatch) -> None:

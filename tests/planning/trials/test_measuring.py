@@ -64,16 +64,21 @@ def test_a_trial_that_fails_is_one_line(
         measuring.trial(SimpleNamespace(to_plain=dict), {})  # type: ignore[arg-type]
 
 
-def test_only_what_each_case_takes_is_scaled_to_all_of_them() -> None:
+@pytest.mark.parametrize(
+    ("task", "fitted"),
+    [("segmentation", 280 / 20), ("detection", 48 / 10), ("enhancement", 16 / 10), ("translation", 1.0)],
+)
+def test_only_what_each_case_takes_is_scaled_to_all_of_them(task: str, fitted: float) -> None:
     """100 validation cases in place of 10 take nine times the further share more, and pictures once."""
     found = {
         "start": 1.0, "read": 2.0, "cases": 40, "set_up": 1.0, "step": 0.1, "checkpoint": 0.0,
-        "memory": 0.0, "cached": 0.0,
+        "memory": 0.0, "cached": 0.0, "fitting": 0.5, "train_cases": 20,
         "validation": 3.0, "validation_further": 0.5, "val_cases": 10,
         "test": 4.0, "test_further": 2.0, "test_cases": 10,
     }  # fmt: skip
-    data = SimpleNamespace(cases={"train": 280, "val": 100, "test": 20})
-    whole = measuring._whole(found, data, SimpleNamespace(data=SimpleNamespace(cache="none")))  # type: ignore[arg-type]
+    data: Any = SimpleNamespace(cases={"train": 280, "val": 100, "test": 20}, dims=2)
+    cfg: Any = SimpleNamespace(data=SimpleNamespace(cache="none"))
+    whole = measuring._whole(found, data, cfg, task)
     assert whole.validation == pytest.approx(3.0 + 9 * 0.5)
-    assert whole.test == pytest.approx(4.0 + 1 * 2.0)
+    assert whole.test == pytest.approx(4.0 + 1 * 2.0 + 0.5 * (fitted - 1))
     assert whole.read == pytest.approx(2.0 * 400 / 40)
