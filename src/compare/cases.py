@@ -78,7 +78,8 @@ def _line(pair: Pair, case: str, score: str, values: tuple[float, float]) -> str
         f"{arm.letter} {value:.{decimals}f}"
         for arm, value in zip((pair.first, pair.other), values, strict=True)
     )
-    return f"{pair.first.row(case)}: {one}, {other}, difference {values[0] - values[1]:+.{decimals}f}"
+    gap = round(values[0] - values[1], decimals) + 0.0  # no -0.000
+    return f"{pair.first.row(case)}: {one}, {other}, difference {gap:+.{decimals}f}"
 
 
 def drawn(pair: Pair, group: Group) -> bytes | None:

@@ -110,9 +110,10 @@ def reliability_diagram(curves: Mapping[str, Reliability]) -> bytes | None:
         below.stairs(share, curve.edges, color=colour, lw=1.3, baseline=None)
     style_axis(above, "came true", "")
     style_axis(below, "share of probabilities", "probability")
-    above.legend(frameon=False, fontsize=8, labelcolor=INK, handlelength=1.4)
+    _legend_above(figure, above)
     above.set(xlim=(0, 1), ylim=(0, 1))
     below.set_yscale("log")
+    below.tick_params(which="minor", colors=FAINT, labelsize=8)
     below.set_xticks(np.linspace(0, 1, 6))
     return figure_png(figure)
 
@@ -136,9 +137,16 @@ def risk_coverage_figure(curves: Mapping[str, RiskCoverage], loss: str) -> bytes
         text = f"{literal(name)}, AURC {curve.aurc:.3g}"
         axis.plot(100 * curve.coverage, curve.risk, LINES[index % len(LINES)], label=text, lw=1.3)
     style_axis(axis, f"{literal(loss)} of those kept", "% kept, the least doubtful first")
-    axis.legend(frameon=False, fontsize=8, labelcolor=INK, handlelength=1.4)
+    _legend_above(figure, axis)
     axis.set(xlim=(0, 100), ylim=(0, None))
     return figure_png(figure)
+
+
+def _legend_above(figure: Figure, axis: Axes) -> None:
+    """Write the legend of an axis over the figure, where no curve can be."""
+    shown, names = axis.get_legend_handles_labels()
+    place = {"loc": "outside upper left", "frameon": False, "fontsize": 8}
+    figure.legend(shown, names, labelcolor=INK, handlelength=1.4, **place)
 
 
 def histograms(groups: Mapping[str, Mapping[str, np.ndarray]]) -> bytes:

@@ -404,6 +404,8 @@ def test_the_slice_that_differs_most_is_drawn(tmp_path: Path) -> None:
     assert drawn(found, group) is not None
     from ganatomy.compare import cases
 
+    assert cases._line(found, "p", "dice", (0.6, 0.6004)).endswith("difference +0.000"), "not -0.000"
+
     tiles = cases._tiles(*(cases._prediction(each, "p") for each in (found.first, found.other)), True)
     assert not tiles[0].any() and tiles[1].any() and 0.1 < (tiles[2] > 127).mean() < 0.12
 

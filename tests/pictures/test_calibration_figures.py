@@ -25,7 +25,10 @@ def test_diagrams_hold_the_points_of_their_curves(monkeypatch) -> None:  # type:
     diagonal, line = drawn[0].axes[0].lines
     assert np.allclose(line.get_xydata(), [[0.125, 0.5], [0.9, 1.0]])
     assert np.allclose(diagonal.get_xydata(), [[0, 0], [1, 1]])
-    labels = [text.get_text() for text in drawn[0].axes[0].get_legend().get_texts()]
+    (legend,) = drawn[0].legends
+    lowest = legend.get_window_extent().y0
+    assert lowest > drawn[0].axes[0].get_tightbbox().y1, "over the title and all curves"
+    labels = [text.get_text() for text in legend.get_texts()]
     assert labels == ["calibrated", rf"a \$ b, ECE {curve.ece:.3f}"]
     answers = risk_coverage([0.1, 0.2], [0.0, 0.4])
     assert figures.risk_coverage_figure({"entropy": answers}, "1 - Dice")
