@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -145,8 +145,8 @@ def risk_coverage_figure(curves: Mapping[str, RiskCoverage], loss: str) -> bytes
 def _legend_above(figure: Figure, axis: Axes) -> None:
     """Write the legend of an axis over the figure, where no curve can be."""
     shown, names = axis.get_legend_handles_labels()
-    place = {"loc": "outside upper left", "frameon": False, "fontsize": 8}
-    figure.legend(shown, names, labelcolor=INK, handlelength=1.4, **place)
+    look: dict[str, Any] = {"frameon": False, "fontsize": 8, "labelcolor": INK, "handlelength": 1.4}
+    figure.legend(shown, names, loc="outside upper left", **look)
 
 
 def histograms(groups: Mapping[str, Mapping[str, np.ndarray]]) -> bytes:
