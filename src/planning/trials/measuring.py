@@ -34,9 +34,11 @@ REPORT = 3.0
 """Seconds that the report and the end of a process take."""
 COMPOSING = 1.2
 """Time to the first line of a run's work over that of a trial, which composes nothing."""
+GROWTH = 1.08
+"""Memory of a run over that of its trial: for some forty steps, what is let go fits what comes badly."""
 TRIAL = ("-m", "ganatomy.planning.trials.trial")
 """Words after Python's name that start a trial."""
-FORM = 2
+FORM = 3
 """Number of what a remembered trial says; another one is measured anew."""
 SETS = ("synthesis", "anomaly")
 """Tasks whose scores are of all cases together: their trial uses all of them."""
@@ -186,7 +188,7 @@ def _whole(found: Mapping[str, float], data: Fingerprint, cfg: Config, task: str
         test=found["test"]
         + found["test_further"] * more_of["test"]
         + found["fitting"] * max(0.0, fitted - 1),
-        memory=found["memory"] + max(0.0, more),
+        memory=found["memory"] * GROWTH + max(0.0, more),
         cached=found["cached"] + max(0.0, more) if cfg.data.cache == "memory" else 0.0,
     )
 
