@@ -171,7 +171,7 @@ def read(root: Path, name: str, scale: str = "cpu") -> Experiment:
         claims = tuple(_claim(number, node, spec) for number, node in enumerate(spec.claims))
         _check(spec)
         if scale not in spec.scales:
-            raise UserError(f"scales: {scale} is none of them{nearest(scale, spec.scales)}")
+            raise UserError(f"scale={scale}: no such scale{nearest(scale, spec.scales)}")
     except UserError as error:
         raise UserError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
     found = Experiment(name, path.parent, scale, spec, claims)

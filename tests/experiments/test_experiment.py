@@ -220,7 +220,7 @@ BAD: dict[str, tuple[list[str], dict[str, Any], str]] = {
         "arms: small has no arm gann; did you mean 'gan'?",
     ),
     "no such seed asked for": (["small", "seeds=[7]"], {}, "seeds: small has no seed 7; choose from 0, 1, 2"),
-    "no such scale": (["small", "scale=papr"], {}, "scales: papr is none of them; did you mean 'paper'?"),
+    "no such scale": (["small", "scale=papr"], {}, "scale=papr: no such scale; did you mean 'paper'?"),
     "no folder": (["list", "folder=nowhere"], {}, "folder: no folder nowhere here"),
     "misspelt key": (["small", "job=2"], {}, "job: no such key; did you mean 'jobs'?"),
     "misspelt key of the file": (

@@ -145,11 +145,13 @@ def check_file(content: Mapping[Any, Any], package: str, config_path: str) -> No
     ours = _dotted(keys if inside else keys.get("hydra"), below)
     for key in (*ours, *_defaults(content.get("defaults"))):
         if not key.startswith(FREE) or "hydra" in key:
-            raise UserError(f"hydra.{key}: is typed, no file gives it; take it out")
+            raise UserError(f"hydra.{key}: is typed on the command line, no file gives it; take it out")
     if isinstance(keys.get("launch"), str):
         raise UserError("launch: starts a program, so it is typed on the command line; take it out")
     if re.search(r"^(?!sqlite).*:|\$", str(keys.get("storage", ""))):
-        raise UserError("storage: connects to another machine, so it is typed; take it out")
+        raise UserError(
+            "storage: connects to another machine, so it is typed on the command line; take it out"
+        )
     for key in ("resume", "resume_force"):
         if not place[-1] and keys.get(key):
             raise UserError(f"{key}: is typed on the command line, no file gives it; take it out")

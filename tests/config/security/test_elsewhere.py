@@ -180,7 +180,7 @@ def test_files_in_the_folder_hydra_and_by_their_name() -> None:
         ({"callbacks": {"x": 1}}, "_name_", "experiment/hydra"),
         ({"x": {"_target_": "y"}}, "_group_", "hydra/callbacks/x"),
     ):
-        with pytest.raises(UserError, match=r"^hydra\.\S+: is typed, no file gives it"):
+        with pytest.raises(UserError, match=r"^hydra\.\S+: is typed on the command line"):
             check_file(content, package, place)
 
 
