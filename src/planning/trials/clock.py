@@ -63,6 +63,8 @@ class Lap:
     @property
     def further(self) -> float:
         """Return the seconds that as many rows again would add; without a second batch, all."""
+        if not self.batches:
+            return self.seconds
         (first, since), last = self.batches[0], self.batches[-1][1]
         rows = sum(rows for rows, _ in self.batches)
         return (last - since) * rows / (rows - first) if rows > first else self.seconds

@@ -89,6 +89,9 @@ def test_one_batch_says_nothing_of_a_further_one(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(clocks, "time", SimpleNamespace(monotonic=lambda: now[0]))
     lap = clocks.Lap()
     lap.begin()
+    lap.end()
+    assert lap.further == lap.seconds == 0.0, "no batch at all"
+    lap.begin()
     now[0] += 3.0
     lap.add(4)
     lap.end()
