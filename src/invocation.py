@@ -44,8 +44,10 @@ _settled: list[tuple[str, ...]] = []
 def while_read() -> Iterator[None]:
     """End without a word, with the exit code of a broken pipe, once nobody reads the output: `| head`."""
     try:
-        yield
-        sys.stdout.flush()
+        try:
+            yield
+        finally:  # what is written last, such as help before SystemExit, may still wait in the buffer
+            sys.stdout.flush()
     except BrokenPipeError:
         if not _unread():
             raise

@@ -259,14 +259,18 @@ def test_the_scripts_of_other_shells_can_be_read(shell: str) -> None:
 @pytest.mark.parametrize(
     "words", [["ganatomy", "--help"], ["src.train", "--cfg", "job"], ["src.doctor"], ["src.train", "--help"]]
 )
-def test_a_command_whose_output_is_cut_ends_without_a_word(words: list[str], tmp_path: Path) -> None:
-    """As with `| head -1`: the reader is gone before the first line."""
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_a_command_whose_output_is_cut_ends_without_a_word(
+    words: list[str], buffered: str, tmp_path: Path
+) -> None:
+    """As with `| head -1`: the reader is gone before the first line, which waits in a buffer or does not."""
     read, write = os.pipe()
     os.close(read)
+    variables = {**environment(), "PYTHONUNBUFFERED": buffered}  # empty: as if it was not there
     with os.fdopen(write, "w") as output:
         line = [sys.executable, "-m", *words]
         done = subprocess.run(
-            line, cwd=tmp_path, env=environment(), stdout=output, stderr=subprocess.PIPE, text=True
+            line, cwd=tmp_path, env=variables, stdout=output, stderr=subprocess.PIPE, text=True
         )
     assert (done.returncode, done.stderr) == (141, "")
 

@@ -49,6 +49,8 @@ def test_it_ends_as_a_fresh_process_does(script: Script, text: str) -> None:
 SURROUNDINGS = """
 import json, os, resource, signal, sys, tempfile, time
 from ganatomy.invocation import child_command
+began = int(open("/proc/self/stat").read().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+age = float(open("/proc/uptime").read().split()[0]) - began
 print(json.dumps({
     "words": [sys.argv, sys.orig_argv, sys.path, __name__, sys.modules["__main__"].__spec__.name],
     "place": [os.getcwd(), tempfile.gettempdir(), os.getsid(0) == os.getpid() == os.getpgid(0)],
@@ -63,7 +65,7 @@ print(json.dumps({
     "threads": len(os.listdir("/proc/self/task")),
     "flags": str(sys.flags),
     "child": child_command("train"),
-    "cpu seconds": time.process_time() < 1,
+    "cpu seconds of its own": time.process_time() <= age + 0.05,
     "environment": dict(os.environ),
 }))
 """
