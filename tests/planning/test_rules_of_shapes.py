@@ -97,6 +97,13 @@ def test_cells_suit_boxes_of_volumes_that_are_cut_and_not_made_smaller(drafted: 
     assert draft.words()["data.patch"] == [64, 64, 64]
     assert draft.words()["model.generator.stride"] == 2
     assert draft.rows["model.generator.stride"].why == "boxes of the smallest class measure 10 pixels"
+    for smallest, stride in (
+        (3.0, 1),
+        (7.5, 2),
+    ):  # eight times the cells of a stride of 2 are not paid for 7 voxels
+        facts = {**BOXES, "shape": (96.0, 96.0, 64.0), "smallest": smallest, "box_side": (7.0, 8.0, 12.0)}
+        small = drafted("detection", "data.size=null", dims=3, **facts)
+        assert small.words()["model.generator.stride"] == stride
 
 
 def test_small_objects_of_huge_pictures_are_cut_out_unless_others_are_large(drafted: Drafted) -> None:

@@ -19,8 +19,8 @@ LAST = 3
 """Fewest voxels that the last two convolutions of a PatchDiscriminator take, of 4 with a border of 1."""
 COARSE = 2.0
 """An axis is halved only while its spacing is less than this many times that of the finest axis."""
-SMALL, MEDIUM = 8.0, 24.0
-"""Sides of boxes below which a cell of the maps has 1 pixel, and 2; else 4."""
+SMALL, MEDIUM = {2: 8.0, 3: 4.0}, 24.0
+"""Sides of boxes below which a cell of the maps has 1 pixel (by axes: dear in volumes), and 2; else 4."""
 
 LIGHT = 0.002
 """Weight of the adversary of a segmentation (docs/results.md, experiments/defaults)."""
@@ -110,7 +110,7 @@ def _centernet(draft: Draft) -> None:
     small, large = data.smallest * scale, data.greatest * scale
     if not small:
         return
-    stride = 1 if small < SMALL else 2 if small < MEDIUM else 4
+    stride = 1 if small < SMALL[data.dims] else 2 if small < MEDIUM else 4
     draft.put("model.generator.stride", stride, f"boxes of the smallest class measure {small:.3g} pixels")
     stride = draft.get("model.generator.stride")
     cells = [math.ceil(n / stride) for n in shape_of(draft)]
