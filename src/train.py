@@ -154,7 +154,7 @@ def _set_up(attempt: Attempt, run: Run, data: DataModule) -> Session:
     settled = attempt.cfg.with_values(**hashes, trainer=cfg.trainer.to_plain())
     attempt = replace(attempt, cfg=settled)
     attempt.watch(trainer)
-    without = f" ({data.left_out} cases left out)" if data.left_out else ""
+    without = f" ({len(data.left_out)} cases left out)" if data.left_out else ""
     items = f"data: {len(data.train_items())} training items{without}, cache: {data.cache.room}"
     notes = [*beginning.lines, *joined.lines, data.cut, *data.notes, *task.notes, *task.undefined(data)]
     lines = [attempt.goes_on(run), machine, str(plan), items, *notes]

@@ -51,7 +51,7 @@ class Cohort(Sampled):
         dealt: every record with its split, including those with grave faults.
         facts: what the survey found, by case.
         sliced: rows are slices of volumes.
-        left_out: number of training cases that the task leaves out.
+        left_out: training cases that the task leaves out.
         going_on: notes about the split of a resumed run, and about what a task found in the data.
         given_regions: data.regions and data.regions_class_order; None where the source decides.
     """
@@ -75,7 +75,7 @@ class Cohort(Sampled):
     dealt: list[Record]
     facts: dict[str, Facts]
     sliced: bool
-    left_out: int
+    left_out: list[Record]
     going_on: list[str]
     given_regions: tuple[Any, Any]
 
@@ -93,7 +93,7 @@ class Cohort(Sampled):
             limit_gb: size limit in GiB.
         """
         self.records, self.targets, self.dealt, self.facts = {}, {}, [], {}
-        self.sliced, self.left_out, self.going_on = False, 0, []
+        self.sliced, self.left_out, self.going_on = False, [], []
         self.folder = Path(folder).expanduser() if folder else Path.home() / ".cache/ganatomy"
         if isinstance(self.source, Files):
             self.source.digests = Digests(self.folder, self.source.folder, self.source.private)
@@ -245,5 +245,5 @@ class Cohort(Sampled):
 
     def leave_out(self, cases: Collection[str]) -> None:
         """Train without these cases."""
-        self.left_out = len(cases)
+        self.left_out = [record for record in self.records["train"] if record.case in cases]
         self.records["train"] = [record for record in self.records["train"] if record.case not in cases]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from ganatomy.data.datamodule import DataModule
 from ganatomy.data.quality.raw import units_of
-from ganatomy.data.records import SPLITS, Split
+from ganatomy.data.records import SPLITS, Record, Split
 from ganatomy.data.sides.sides import subjects
 from ganatomy.data.splits.held import digest
 from ganatomy.data.transforms.prepare import VERSION
@@ -17,12 +18,13 @@ def summary(data: DataModule) -> dict[str, Any]:
     """Return the content of `data.json`: counts, subjects per split, faults, and a hash of the data.
 
     `contents` fixes the split for a resumed run: it lists every case of each split, left out or not, with a
-    digest, and under `none` those without a split (data.on_error=skip).
+    digest, and under `none` those without a split (data.on_error=skip). `whole_hash` is of the cases too that
+    the task leaves out, by which runs of different tasks are of the same data.
     """
     data.setup()
     return {
         "cases": {split: len(records) for split, records in data.records.items()},
-        "left_out": data.left_out,
+        "left_out": len(data.left_out),
         "labelled": len(data.labels.used(data.records["train"])),
         "without_labels": sorted({r.subject for r in data.labels.others(data.records["train"])}),
         "subjects": _subjects(data),
@@ -35,6 +37,7 @@ def summary(data: DataModule) -> dict[str, Any]:
         **({"sides": _sides(data)} if data.unpaired else {}),
         "faults": [fault.words for fact in data.facts.values() for fault in fact.faults],
         "hash": content_hash(data),
+        "whole_hash": content_hash(data, data.left_out),
         "contents": _contents(data),
     }
 
@@ -78,10 +81,16 @@ def _subjects(data: DataModule) -> dict[Split, list[str]]:
     }
 
 
-def content_hash(data: DataModule) -> str:
-    """Return the SHA-256 of every case's content and of the preparation; equal on every machine."""
+def content_hash(data: DataModule, others: Sequence[Record] = ()) -> str:
+    """Return the SHA-256 of every case's content and of the preparation; equal on every machine.
+
+    Args:
+        data: Its cases, those that the task left out not among them.
+        others: Further cases, such as these.
+    """
     data.setup()
-    records = [record for split in data.records for record in (*data.records[split], *data.alone(split))]
+    records = [*others]
+    records += [record for split in data.records for record in (*data.records[split], *data.alone(split))]
     contents = sorted(data.facts[record.case].content for record in records)
     return hashlib.sha256(
         "\n".join([*contents, f"{data.preparation} {VERSION}", *data.sampling_content]).encode()

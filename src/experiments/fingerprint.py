@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +57,8 @@ def is_free(key: str) -> bool:
 def digest(content: Any) -> str:
     """Return the SHA-256 of plain values, whatever the order of their keys."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def data_hash(about: Mapping[str, Any]) -> str:
+    """Return the hash of all cases of a data.json, with those that the task leaves out of training."""
+    return str(about.get("whole_hash") or about["hash"])

@@ -13,6 +13,7 @@ from types import FrameType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ganatomy.errors import UserError
+from ganatomy.experiments.fingerprint import data_hash
 from ganatomy.experiments.plan import PlannedRun, devices
 from ganatomy.experiments.store import done, seconds
 from ganatomy.files import write_whole
@@ -173,7 +174,7 @@ class Runner:
             warn_once(f"{error}; its data are not compared")
         else:
             if found and "hash" in found:
-                same_data(self.known, run, found["hash"])
+                same_data(self.known, run, data_hash(found))
 
     def _note(self) -> str:
         return ", ".join(f"{run.arm} {run.seed}" for run, _, _ in self.running.values())

@@ -13,7 +13,7 @@ from typing import Any
 
 from ganatomy.config.mistakes.suggestions import nearest
 from ganatomy.errors import UserError
-from ganatomy.experiments.fingerprint import digest
+from ganatomy.experiments.fingerprint import data_hash, digest
 from ganatomy.experiments.plan import PlannedRun
 from ganatomy.experiments.spec import Experiment
 from ganatomy.runs.directory import Run, write_atomically
@@ -118,7 +118,7 @@ def _collected(run: PlannedRun, experiment: Experiment, folder: Path) -> Result:
         "arm": run.arm,
         "seed": str(run.seed),
         "config": run.config,
-        "data": data["hash"],
+        "data": data_hash(data),
         "test": digest(data["subjects"]["test"]),
         "commit": git.get("commit", "")[:12] + ("+" if git.get("dirty") else ""),
         "python": here["python"],

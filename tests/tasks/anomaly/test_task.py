@@ -16,9 +16,10 @@ import torch
 from PIL import Image
 
 from ganatomy.data.regrid import Grid
-from ganatomy.data.summary import summary
+from ganatomy.data.summary import content_hash, summary
 from ganatomy.data.transforms.boxes import move_boxes
 from ganatomy.errors import UserError
+from ganatomy.experiments.fingerprint import data_hash
 from ganatomy.tasks.anomaly import baselines
 from ganatomy.tasks.anomaly.anomaly_map import boxes_of, highest, smoothed
 from ganatomy.tasks.anomaly.files import box_rows
@@ -114,9 +115,12 @@ def test_training_sees_people_of_whom_all_is_healthy(prepared: Any, chests: list
     """Person 6 has a normal and an ill image, so neither is trained on; 8 is ill."""
     data, task = prepared(*words_of("ganomaly"), *chests)
     assert {record.subject for record in data.records["train"]} == {"0", "1", "2"}
-    assert data.left_out == 3 and summary(data)["left_out"] == 3
+    assert len(data.left_out) == 3 and summary(data)["left_out"] == 3
     assert task.healthy == Healthy(1, None) and "pixel_ap" not in task.scores("val")
     assert len(data.records["val"]) == 4
+    about = summary(data)
+    data.records["train"] += data.left_out  # as for a task that trains on all
+    assert about["hash"] != content_hash(data) == about["whole_hash"] == data_hash(about)
 
 
 def test_healthy_by_name_and_by_mask(prepared: Any) -> None:
@@ -124,12 +128,12 @@ def test_healthy_by_name_and_by_mask(prepared: Any) -> None:
     assert chosen({}, (), ("background", "tumour")) == {"healthy": None, "lesion": "tumour"}
     assert chosen({"healthy": "b", "lesion": "y"}, "ab", "xyz") == {"healthy": "b", "lesion": "y"}
     data, task = prepared(*words_of("ganomaly"))
-    assert task.healthy == Healthy(0, 1) and data.left_out == 0
+    assert task.healthy == Healthy(0, 1) and not data.left_out
     data, _ = prepared(
         *words_of("ganomaly"), "data.train_healthy=false", "data.healthy=0.5", "data.split=[4,1,1]"
     )
     train = data.records["train"]
-    assert data.left_out > 0 and not any(data.cache.get(record)["label"].any() for record in train)
+    assert data.left_out and not any(data.cache.get(record)["label"].any() for record in train)
     assert len(train) > 0 == len(train) % 4, "whole subjects"
 
 
