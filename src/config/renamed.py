@@ -57,6 +57,7 @@ ADDED: dict[str, Any] = {
     "task.gaussian": "circle",
     "task.box_cells": "near",
     "task.vote": False,
+    "task.window": None,
     "task.fusion": "maps",
     "task.refine": None,
     "resume_force": False,
@@ -90,6 +91,7 @@ ADDED_FOR: dict[str, tuple[str, ...]] = {
     "data.match": ("ganatomy.data.sources.coco.", "ganatomy.data.sources.voc."),
     "task.method": ("ganatomy.tasks.synthesis.",),
     "task.mirror_axes": ("ganatomy.tasks.enhancement.", "ganatomy.tasks.translation."),
+    "task.window": ("ganatomy.tasks.detection.",),
 }
 """A key of `ADDED` that some classes had from the first -> beginnings of those that got it later."""
 

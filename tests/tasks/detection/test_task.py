@@ -389,3 +389,11 @@ def test_a_validation_that_finds_nothing_forgets_the_threshold_before(prepared, 
 def test_save_predictions_says_where_boxes_are(train_small, capfd):
     train_small("run", "save_predictions=3")
     assert capfd.readouterr().err.count("save_predictions: this task writes no file for each case") == 1
+
+
+@pytest.mark.parametrize("task", ["detection", "segmentation", "enhancement", "translation"])
+def test_networks_of_patches_see_windows_of_their_size(compose: Any, task: str) -> None:
+    """Their norms depend on what is around: on whole volumes sides came out a quarter too short."""
+    cfg = compose(f"task={task}", "data.patch=[16,16]", tiny=False)
+    assert cfg["task"]["window"] == [16, 16]
+    assert compose(f"task={task}", tiny=False)["task"]["window"] is None
