@@ -10,6 +10,8 @@ import pytest
 from pydicom.uid import generate_uid
 
 from ganatomy.data.datamodule import DataModule
+from ganatomy.data.io.dicom.choice import chosen
+from ganatomy.data.io.dicom.series import Series
 from ganatomy.data.io.readers import ReadError
 from ganatomy.data.known import doubts
 from ganatomy.data.problems import told_once
@@ -315,3 +317,11 @@ def test_a_list_of_patients_splits(tmp_path):
         UserError, match=f"^splits.csv: {subject} is named twice, with two splits; name it once"
     ):
         source.records()
+
+
+def test_a_folder_of_doses_alone_holds_no_image() -> None:
+    """Radiotherapy's grids are no images, unless data.modality names them."""
+    dose = Series("1.2.3", "someone", "someone", modality="RTDOSE", slices=9)
+    with pytest.raises(UserError, match=r"no DICOM file here holds an image; .*Found 1 of RTDOSE"):
+        chosen([dose], None, None, 1)
+    assert chosen([dose], None, "RTDOSE", 1) == [dose]
