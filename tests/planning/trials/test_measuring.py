@@ -82,3 +82,10 @@ def test_only_what_each_case_takes_is_scaled_to_all_of_them(task: str, fitted: f
     assert whole.validation == pytest.approx(3.0 + 9 * 0.5)
     assert whole.test == pytest.approx(4.0 + 1 * 2.0 + 0.5 * (fitted - 1))
     assert whole.read == pytest.approx(2.0 * 400 / 40)
+
+
+def test_a_trial_evaluates_three_batches_of_small_images_and_few_large_volumes() -> None:
+    """One batch alone would not tell what comes once from what each case takes."""
+    small, large = (SimpleNamespace(shape=shape, dims=len(shape)) for shape in ((64, 64), (512, 512, 300)))
+    assert measuring._limits(small, 8)["val"] == 24  # type: ignore[arg-type]
+    assert measuring._limits(large, 8)["val"] == 4  # type: ignore[arg-type]
